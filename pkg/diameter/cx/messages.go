@@ -1,0 +1,185 @@
+package cx
+
+import "github.com/dialtone-ims/dialtone/pkg/diameter"
+
+// RequestHeader is what every Cx request carries (TS 29.229 §6.1). Node.Call fills what the caller leaves empty:
+// Session-Id, Origin-Host, Origin-Realm, Destination-Realm, Vendor-Specific-Application-Id, Auth-Session-State.
+type RequestHeader struct {
+	diameter.RequestHeader
+	SupportedFeatures []SupportedFeatures `avp:"Supported-Features"`
+}
+
+// AnswerHeader is what every Cx answer carries. The Result is a Result-Code when its Vendor is 0 and an
+// Experimental-Result otherwise.
+type AnswerHeader struct {
+	diameter.AnswerHeader
+	SupportedFeatures []SupportedFeatures `avp:"Supported-Features"`
+}
+
+// UAR is User-Authorization-Request, code 300 (TS 29.228 §6.1.1).
+type UAR struct {
+	RequestHeader
+	UserName       string                `avp:"User-Name,required"`
+	PublicIdentity string                `avp:"Public-Identity,required"`
+	VisitedNetwork string                `avp:"Visited-Network-Identifier,required"`
+	Type           UserAuthorizationType `avp:"User-Authorization-Type"`
+	Flags          UARFlags              `avp:"UAR-Flags"`
+}
+
+// UAA is User-Authorization-Answer.
+type UAA struct {
+	AnswerHeader
+	ServerName   string        `avp:"Server-Name"`
+	Capabilities *Capabilities `avp:"Server-Capabilities"`
+}
+
+// SAR is Server-Assignment-Request, code 301 (TS 29.228 §6.1.2).
+type SAR struct {
+	RequestHeader
+	UserName                 string                   `avp:"User-Name"`
+	PublicIdentities         []string                 `avp:"Public-Identity"`
+	WildcardedPublicIdentity string                   `avp:"Wildcarded-Public-Identity"`
+	ServerName               string                   `avp:"Server-Name,required"`
+	Type                     ServerAssignmentType     `avp:"Server-Assignment-Type,required"`
+	DataAlreadyAvailable     UserDataAlreadyAvailable `avp:"User-Data-Already-Available,required"`
+	RestorationInfo          *SCSCFRestorationInfo    `avp:"SCSCF-Restoration-Info"`
+	MultipleRegistration     *uint32                  `avp:"Multiple-Registration-Indication"`
+}
+
+// SAA is Server-Assignment-Answer.
+type SAA struct {
+	AnswerHeader
+	UserName             string                `avp:"User-Name"`
+	UserData             []byte                `avp:"User-Data"` // service profile XML, TS 29.228 annex B
+	ChargingInformation  *ChargingInformation  `avp:"Charging-Information"`
+	AssociatedIdentities *AssociatedIdentities `avp:"Associated-Identities"`
+	LooseRoute           *uint32               `avp:"Loose-Route-Indication"`
+}
+
+// LIR is Location-Info-Request, code 302 (TS 29.228 §6.1.4).
+type LIR struct {
+	RequestHeader
+	OriginatingRequest *uint32                `avp:"Originating-Request"` // 0 ORIGINATING
+	PublicIdentity     string                 `avp:"Public-Identity,required"`
+	Type               *UserAuthorizationType `avp:"User-Authorization-Type"`
+}
+
+// LIA is Location-Info-Answer.
+type LIA struct {
+	AnswerHeader
+	ServerName               string        `avp:"Server-Name"`
+	Capabilities             *Capabilities `avp:"Server-Capabilities"`
+	WildcardedPublicIdentity string        `avp:"Wildcarded-Public-Identity"`
+}
+
+// MAR is Multimedia-Auth-Request, code 303 (TS 29.228 §6.3).
+type MAR struct {
+	RequestHeader
+	UserName            string       `avp:"User-Name,required"`
+	PublicIdentity      string       `avp:"Public-Identity,required"`
+	AuthDataItem        AuthDataItem `avp:"SIP-Auth-Data-Item,required"`
+	NumberOfAuthVectors uint32       `avp:"SIP-Number-Auth-Items,required"`
+	ServerName          string       `avp:"Server-Name,required"`
+}
+
+// MAA is Multimedia-Auth-Answer.
+type MAA struct {
+	AnswerHeader
+	UserName            string         `avp:"User-Name"`
+	PublicIdentity      string         `avp:"Public-Identity"`
+	NumberOfAuthVectors uint32         `avp:"SIP-Number-Auth-Items"`
+	AuthDataItems       []AuthDataItem `avp:"SIP-Auth-Data-Item"`
+}
+
+// RTR is Registration-Termination-Request, code 304, from the HSS to the S-CSCF (TS 29.228 §6.1.3).
+type RTR struct {
+	RequestHeader
+	UserName             string                `avp:"User-Name,required"`
+	AssociatedIdentities *AssociatedIdentities `avp:"Associated-Identities"`
+	PublicIdentities     []string              `avp:"Public-Identity"`
+	Reason               DeregistrationReason  `avp:"Deregistration-Reason,required"`
+}
+
+// RTA is Registration-Termination-Answer.
+type RTA struct {
+	AnswerHeader
+	AssociatedIdentities *AssociatedIdentities `avp:"Associated-Identities"`
+}
+
+// PPR is Push-Profile-Request, code 305, from the HSS to the S-CSCF (TS 29.228 §6.2).
+type PPR struct {
+	RequestHeader
+	UserName            string               `avp:"User-Name,required"`
+	UserData            []byte               `avp:"User-Data"`
+	ChargingInformation *ChargingInformation `avp:"Charging-Information"`
+}
+
+// PPA is Push-Profile-Answer.
+type PPA struct{ AnswerHeader }
+
+// Capabilities is Server-Capabilities: what an S-CSCF must, and what it would best, be able to do.
+type Capabilities struct {
+	Mandatory   []uint32 `avp:"Mandatory-Capability"`
+	Optional    []uint32 `avp:"Optional-Capability"`
+	ServerNames []string `avp:"Server-Name"`
+}
+
+// AuthDataItem is SIP-Auth-Data-Item (TS 29.229 §6.3.13): one AKA vector or one set of digest data.
+// AKA: Authenticate = RAND||AUTN, Authorization = XRES; in a MAR that resynchronises, Authorization = RAND||AUTS.
+type AuthDataItem struct {
+	ItemNumber         *uint32             `avp:"SIP-Item-Number"`
+	Scheme             string              `avp:"SIP-Authentication-Scheme"`
+	Authenticate       []byte              `avp:"SIP-Authenticate"`
+	Authorization      []byte              `avp:"SIP-Authorization"`
+	Context            []byte              `avp:"SIP-Authentication-Context"`
+	ConfidentialityKey []byte              `avp:"Confidentiality-Key"`
+	IntegrityKey       []byte              `avp:"Integrity-Key"`
+	Digest             *DigestAuthenticate `avp:"SIP-Digest-Authenticate"`
+	LineIdentifiers    [][]byte            `avp:"Line-Identifier"`
+}
+
+// DigestAuthenticate is SIP-Digest-Authenticate (TS 29.229 §6.3.36).
+type DigestAuthenticate struct {
+	Realm     string `avp:"Digest-Realm,required"`
+	Algorithm string `avp:"Digest-Algorithm"`
+	QoP       string `avp:"Digest-QoP,required"`
+	HA1       string `avp:"Digest-HA1,required"`
+}
+
+// ChargingInformation names the charging functions of a user (TS 29.229 §6.3.19).
+type ChargingInformation struct {
+	PrimaryEventChargingFunction        string `avp:"Primary-Event-Charging-Function-Name"`
+	SecondaryEventChargingFunction      string `avp:"Secondary-Event-Charging-Function-Name"`
+	PrimaryChargingCollectionFunction   string `avp:"Primary-Charging-Collection-Function-Name"`
+	SecondaryChargingCollectionFunction string `avp:"Secondary-Charging-Collection-Function-Name"`
+}
+
+// AssociatedIdentities lists further private identities of one IMS subscription.
+type AssociatedIdentities struct {
+	UserNames []string `avp:"User-Name"`
+}
+
+// DeregistrationReason says why the HSS ends a registration (TS 29.229 §6.3.16).
+type DeregistrationReason struct {
+	Code ReasonCode `avp:"Reason-Code,required"`
+	Info string     `avp:"Reason-Info"`
+}
+
+// SupportedFeatures is one feature list (TS 29.229 §6.3.29).
+type SupportedFeatures struct {
+	VendorID      uint32 `avp:"Vendor-Id,required"`
+	FeatureListID uint32 `avp:"Feature-List-ID,required"`
+	FeatureList   uint32 `avp:"Feature-List,required"`
+}
+
+// SCSCFRestorationInfo is kept by the HSS for an S-CSCF that restarts (TS 29.229 §6.3.39).
+type SCSCFRestorationInfo struct {
+	UserName string            `avp:"User-Name,required"`
+	Info     []RestorationInfo `avp:"Restoration-Info"`
+}
+
+// RestorationInfo is one registered contact (TS 29.229 §6.3.52).
+type RestorationInfo struct {
+	Path    []byte `avp:"Path,required"`
+	Contact []byte `avp:"Contact,required"`
+}

@@ -1,0 +1,107 @@
+package ro
+
+import "github.com/dialtone-ims/dialtone/pkg/diameter"
+
+// ServiceContextIMS is the Service-Context-Id of IMS charging (TS 32.260 §5).
+const ServiceContextIMS = "32260@3gpp.org"
+
+// Results of RFC 8506 §9.
+var (
+	Success                    = diameter.Result{Code: 2001}
+	EndUserServiceDenied       = diameter.Result{Code: 4010}
+	CreditControlNotApplicable = diameter.Result{Code: 4011}
+	CreditLimitReached         = diameter.Result{Code: 4012}
+	UnknownSessionID           = diameter.Result{Code: 5002}
+	AuthorizationRejected      = diameter.Result{Code: 5003}
+	InvalidAVPValue            = diameter.Result{Code: 5004}
+	MissingAVP                 = diameter.Result{Code: 5005}
+	UnableToComply             = diameter.Result{Code: 5012}
+	UserUnknown                = diameter.Result{Code: 5030}
+	RatingFailed               = diameter.Result{Code: 5031}
+)
+
+// RequestType is CC-Request-Type (RFC 8506 §8.3).
+type RequestType uint32
+
+const (
+	Initial RequestType = iota + 1
+	Update
+	Terminate
+	Event
+)
+
+// RequestedAction is what an event request wants (RFC 8506 §8.41).
+type RequestedAction uint32
+
+const (
+	DirectDebiting RequestedAction = iota
+	RefundAccount
+	CheckBalance
+	PriceEnquiry
+)
+
+// SubscriptionIDType is the kind of identity that pays (RFC 8506 §8.47).
+type SubscriptionIDType uint32
+
+const (
+	E164 SubscriptionIDType = iota
+	IMSI
+	SIPURI
+	NAI
+	Private
+)
+
+// FinalUnitAction is what happens when the last units are used (RFC 8506 §8.35).
+type FinalUnitAction uint32
+
+const (
+	FinalTerminate FinalUnitAction = iota
+	FinalRedirect
+	FinalRestrictAccess
+)
+
+// FailureHandling is Credit-Control-Failure-Handling (RFC 8506 §8.14).
+type FailureHandling uint32
+
+const (
+	FailureTerminate FailureHandling = iota
+	FailureContinue
+	FailureRetryAndTerminate
+)
+
+// ReportingReason says why usage is reported (TS 32.299 §7.2.175).
+type ReportingReason uint32
+
+const (
+	ReasonThreshold ReportingReason = iota
+	ReasonQHT
+	ReasonFinal
+	ReasonQuotaExhausted
+	ReasonValidityTime
+	ReasonOtherQuotaType
+	ReasonRatingConditionChange
+	ReasonForcedReauthorisation
+	ReasonPoolExhausted
+)
+
+// RoleOfNode is the side a node charges for (TS 32.299 §7.2.183).
+type RoleOfNode uint32
+
+const (
+	OriginatingRole RoleOfNode = iota
+	TerminatingRole
+	ForwardingRole
+)
+
+// NodeFunctionality is the kind of node (TS 32.299 §7.2.101).
+type NodeFunctionality uint32
+
+const (
+	NodeSCSCF NodeFunctionality = iota
+	NodePCSCF
+	NodeICSCF
+	NodeMRFC
+	NodeMGCF
+	NodeBGCF
+	NodeAS
+)
