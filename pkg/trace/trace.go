@@ -1,0 +1,31 @@
+// Package trace records every message a function sends or receives, in clear: into a bounded ring that the admin port
+// serves, and into a pcapng file.
+package trace
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Protocol is what a traced message speaks.
+type Protocol string
+
+const (
+	SIP      Protocol = "SIP"
+	Diameter Protocol = "Diameter"
+)
+
+// Message is one message on the wire.
+type Message struct {
+	Time      time.Time
+	Interface string // the reference point or endpoint name: "Gm", "Mw", "Cx", "Ro"
+	Protocol  Protocol
+	Sent      bool   // false: received
+	Transport string // "UDP", "TCP", "TLS"
+	Local     netip.AddrPort
+	Remote    netip.AddrPort
+	Data      []byte // valid only during the call of the Tap
+}
+
+// Tap is told of every message. It must not block and must not keep Data. A nil Tap means tracing is off.
+type Tap func(Message)
