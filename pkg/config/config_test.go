@@ -19,10 +19,10 @@ type common struct {
 
 type settings struct {
 	Common `yaml:",inline"`
-	Name    string        `yaml:"name"`
-	Wait    time.Duration `yaml:"wait"`
-	Peers   []peer        `yaml:"peers"`
-	Inner   struct {
+	Name   string        `yaml:"name"`
+	Wait   time.Duration `yaml:"wait"`
+	Peers  []peer        `yaml:"peers"`
+	Inner  struct {
 		Address netip.AddrPort `yaml:"address"`
 		Tokens  []string       `yaml:"tokens"`
 	} `yaml:"inner"`

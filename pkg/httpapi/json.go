@@ -1,0 +1,76 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+const maxBody = 4 << 20 // octets of a request body
+
+// Error is what the client did wrong, answered as application/problem+json (RFC 9457).
+type Error struct {
+	Status int    `json:"status"`
+	Title  string `json:"title"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Error is the sentence a command line shows.
+func (e *Error) Error() string {
+	if e.Detail == "" {
+		return e.Title
+	}
+
+	return e.Title + ": " + e.Detail
+}
+
+func (e *Error) write(w http.ResponseWriter) {
+	body, _ := json.Marshal(e) // a struct of strings always marshals
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(append(body, '\n')) // the client is gone if this fails
+}
+
+// Decode reads one JSON value; unknown fields and anything behind it are refused.
+func Decode[T any](r *http.Request) (T, error) {
+	var value T
+
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+
+	if err := decoder.Decode(&value); err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return value, &Error{Status: http.StatusRequestEntityTooLarge, Title: "the body is too large", Detail: err.Error()}
+		}
+
+		return value, &Error{Status: http.StatusBadRequest, Title: "the body cannot be read", Detail: err.Error()}
+	}
+
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return value, &Error{Status: http.StatusBadRequest, Title: "the body cannot be read", Detail: "there is more than one JSON value"}
+	}
+
+	return value, nil
+}
+
+// Write answers with v as JSON; a nil v has no body.
+func Write(w http.ResponseWriter, status int, v any) error {
+	if v == nil {
+		w.WriteHeader(status)
+		return nil
+	}
+
+	body, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // the client is gone if this fails
+
+	return nil
+}

@@ -1,0 +1,159 @@
+// Package httpapi is the admin HTTP of every function: one server, one way to read a request and to answer it, and the
+// client that the command lines use against it.
+package httpapi
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Config says where the admin HTTP answers and to whom.
+type Config struct {
+	Address   string         `yaml:"address"`    // host:port; port 0 takes a free one
+	AllowFrom []netip.Prefix `yaml:"allow_from"` // sources that are answered; others get 403
+	Token     string         `yaml:"token"`      // when set, needed as "Authorization: Bearer TOKEN" for all but health and readiness
+}
+
+// DefaultConfig answers loopback and private addresses without a token.
+func DefaultConfig(address string) Config {
+	var allow []netip.Prefix
+	for _, prefix := range []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"} {
+		allow = append(allow, netip.MustParsePrefix(prefix))
+	}
+
+	return Config{Address: address, AllowFrom: allow}
+}
+
+// Validate refuses an address that cannot be listened on.
+func (c *Config) Validate() error {
+	if _, _, err := net.SplitHostPort(c.Address); err != nil {
+		return fmt.Errorf("admin.address: %w", err)
+	}
+
+	return nil
+}
+
+// Handler answers one request, or returns what is wrong with it: an *Error for the client's part, any other error for
+// ours (500, logged).
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// Server is the admin HTTP of one function.
+type Server struct {
+	config   Config
+	log      *slog.Logger
+	mux      *http.ServeMux
+	listener net.Listener
+}
+
+// Listen binds the address at once, so that a port in use is known before anything else starts.
+func Listen(c Config, log *slog.Logger) (*Server, error) {
+	listener, err := net.Listen("tcp", c.Address)
+	if err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+
+	return &Server{config: c, log: log, mux: http.NewServeMux(), listener: listener}, nil
+}
+
+// Address is where the server listens.
+func (s *Server) Address() netip.AddrPort {
+	return s.listener.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// Handle serves a pattern of net/http, such as "GET /subscribers/{imsi}".
+func (s *Server) Handle(pattern string, h Handler) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		if !s.authorised(r) {
+			s.answer(w, r, &Error{Status: http.StatusUnauthorized, Title: "a bearer token is needed"})
+			return
+		}
+
+		s.answer(w, r, h(w, r))
+	})
+}
+
+// HandleOpen serves a pattern without asking for the token: health and readiness.
+func (s *Server) HandleOpen(pattern string, h Handler) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, h(w, r)) })
+}
+
+func (s *Server) authorised(r *http.Request) bool {
+	if s.config.Token == "" {
+		return true
+	}
+
+	given := r.Header.Get("Authorization")
+
+	return subtle.ConstantTimeCompare([]byte(given), []byte("Bearer "+s.config.Token)) == 1
+}
+
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, err error) {
+	if err == nil {
+		return
+	}
+
+	var problem *Error
+	if !errors.As(err, &problem) {
+		s.log.Error("admin request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		problem = &Error{Status: http.StatusInternalServerError, Title: "the function could not do this", Detail: err.Error()}
+	}
+
+	problem.write(w)
+}
+
+// Run serves until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	server := &http.Server{
+		Handler:           http.MaxBytesHandler(http.HandlerFunc(s.screen), maxBody),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+
+		if server.Shutdown(grace) != nil {
+			server.Close()
+		}
+	})
+
+	err := server.Serve(s.listener)
+	if stop() { // Serve failed by itself
+		return fmt.Errorf("admin: %w", err)
+	}
+
+	<-stopped
+
+	return nil
+}
+
+// screen answers only the sources that the configuration names.
+func (s *Server) screen(w http.ResponseWriter, r *http.Request) {
+	source, err := netip.ParseAddrPort(r.RemoteAddr)
+	allowed := err == nil && slices.ContainsFunc(s.config.AllowFrom, func(p netip.Prefix) bool {
+		return p.Contains(source.Addr().Unmap().WithZone(""))
+	})
+
+	if !allowed {
+		s.answer(w, r, &Error{Status: http.StatusForbidden, Title: "this source is not allowed", Detail: r.RemoteAddr + " is not in admin.allow_from"})
+		return
+	}
+
+	s.mux.ServeHTTP(w, r)
+}

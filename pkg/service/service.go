@@ -1,0 +1,213 @@
+// Package service is the frame of a function's process: flags, configuration, logger, metrics, trace, admin HTTP, signals.
+// What is left for a function to say is its configuration and how it is built.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dialtone-ims/dialtone/pkg/config"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/telemetry"
+	"github.com/dialtone-ims/dialtone/pkg/trace"
+)
+
+// Common is the part of the configuration that all functions share; it is embedded with `yaml:",inline"`.
+type Common struct {
+	Admin httpapi.Config      `yaml:"admin"`
+	Log   telemetry.LogConfig `yaml:"log"`
+	Trace trace.Config        `yaml:"trace"`
+}
+
+// DefaultCommon is right for the lab: text logs, the last 10,000 messages kept.
+func DefaultCommon(adminAddress string) Common {
+	return Common{
+		Admin: httpapi.DefaultConfig(adminAddress),
+		Log:   telemetry.LogConfig{Level: slog.LevelInfo, Format: "text"},
+		Trace: trace.Config{Ring: 10_000},
+	}
+}
+
+// Validate checks the shared part; a function's Validate calls it first.
+func (c *Common) Validate() error {
+	return errors.Join(c.Admin.Validate(), c.Log.Validate(), c.Trace.Validate())
+}
+
+func (c *Common) common() *Common { return c }
+
+// Configuration is a pointer to a struct that embeds Common.
+type Configuration[C any] interface {
+	*C
+	config.Validator
+	common() *Common
+}
+
+// Env is what a function is built with.
+type Env struct {
+	Name    string
+	Log     *slog.Logger
+	Metrics *prometheus.Registry
+	Tap     trace.Tap // nil when tracing is off
+	Admin   *httpapi.Server
+}
+
+// Runner is a built function. Run returns once ctx has ended and all is closed; Ready says what it still waits for.
+type Runner interface {
+	Run(ctx context.Context) error
+	Ready() error
+}
+
+// Function describes one binary.
+type Function[C any] struct {
+	Name     string // "hss"
+	Short    string // one line for --help
+	Long     string
+	Default  func() C
+	Build    func(ctx context.Context, c *C, env *Env) (Runner, error)
+	Commands []*cobra.Command     // further commands, such as `hss subscriber`
+	Flags    func(*cobra.Command) // further flags, if any
+}
+
+// Main runs the function until SIGINT or SIGTERM and ends the process.
+func Main[C any, P Configuration[C]](f Function[C]) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+
+	err := Command[C, P](f).ExecuteContext(ctx)
+	stop()
+
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", f.Name, err)
+		os.Exit(1)
+	}
+}
+
+type flags struct {
+	config      string
+	logLevel    string
+	checkConfig bool
+	printConfig bool
+}
+
+// Command is the function's command line.
+func Command[C any, P Configuration[C]](f Function[C]) *cobra.Command {
+	var given flags
+
+	command := &cobra.Command{
+		Use:           f.Name,
+		Short:         f.Short,
+		Long:          f.Long,
+		Version:       Version(),
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return run[C, P](cmd.Context(), f, given, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+
+	command.Flags().StringVar(&given.config, "config", "", "YAML file; without it the lab's defaults")
+	command.Flags().StringVar(&given.logLevel, "log-level", "", "debug, info, warn or error, over the configuration")
+	command.Flags().BoolVar(&given.checkConfig, "check-config", false, "check the configuration and end")
+	command.Flags().BoolVar(&given.printConfig, "print-config", false, "print the configuration in force as YAML and end")
+	command.AddCommand(f.Commands...)
+
+	if f.Flags != nil {
+		f.Flags(command)
+	}
+
+	return command
+}
+
+func run[C any, P Configuration[C]](ctx context.Context, f Function[C], given flags, out, logs io.Writer) error {
+	settings := f.Default()
+	prefix := "DIALTONE_" + strings.ToUpper(f.Name) + "_"
+
+	if err := config.Load(given.config, prefix, os.Environ(), P(&settings)); err != nil {
+		return err
+	}
+
+	common := P(&settings).common()
+
+	if given.logLevel != "" {
+		if err := common.Log.Level.UnmarshalText([]byte(given.logLevel)); err != nil {
+			return fmt.Errorf("--log-level: %w", err)
+		}
+	}
+
+	switch {
+	case given.printConfig:
+		return config.Print(out, settings)
+	case given.checkConfig:
+		_, err := fmt.Fprintln(out, "the configuration is good")
+		return err
+	}
+
+	return f.serve(ctx, &settings, common, logs)
+}
+
+func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, logs io.Writer) error {
+	env := &Env{Name: f.Name, Log: telemetry.NewLogger(logs, f.Name, common.Log), Metrics: telemetry.NewRegistry()}
+
+	recorder, err := trace.NewRecorder(common.Trace, env.Log, env.Metrics)
+	if err != nil {
+		return err
+	}
+
+	env.Tap = recorder.Tap()
+
+	if env.Admin, err = httpapi.Listen(common.Admin, env.Log); err != nil {
+		return err
+	}
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	runner, err := f.Build(ctx, settings, env)
+	if err != nil {
+		return err
+	}
+
+	recorder.Serve(env.Admin)
+	observe(env, runner, *settings)
+	env.Log.Info("starting", "version", Version(), "admin", env.Admin.Address().String())
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return env.Admin.Run(ctx) })
+	group.Go(func() error {
+		defer cancel() // a function that ends takes its admin port along
+		return runner.Run(ctx)
+	})
+
+	err = errors.Join(group.Wait(), recorder.Close())
+	env.Log.Info("stopped", "error", err)
+
+	return err
+}
+
+// Version is the module version or the commit that the binary was built from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			return setting.Value[:min(12, len(setting.Value))]
+		}
+	}
+
+	return info.Main.Version
+}

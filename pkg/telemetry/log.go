@@ -1,0 +1,49 @@
+// Package telemetry makes the logger and the metrics registry of a function, the same way for all five.
+package telemetry
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// LogConfig says how much is logged and in which form.
+type LogConfig struct {
+	Level  slog.Level `yaml:"level"`  // debug, info, warn, error
+	Format string     `yaml:"format"` // text or json
+}
+
+// Validate refuses a form that does not exist.
+func (c *LogConfig) Validate() error {
+	if c.Format != "text" && c.Format != "json" {
+		return fmt.Errorf("log.format: %q is neither text nor json", c.Format)
+	}
+
+	return nil
+}
+
+// NewLogger writes to w; every line names the function.
+func NewLogger(w io.Writer, function string, c LogConfig) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.Level}
+
+	var handler slog.Handler = slog.NewTextHandler(w, options)
+	if c.Format == "json" {
+		handler = slog.NewJSONHandler(w, options)
+	}
+
+	return slog.New(handler).With("function", function)
+}
+
+// NewRegistry holds the Go runtime's and the process's metrics; the function adds its own.
+func NewRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+
+	return registry
+}
