@@ -1,0 +1,33 @@
+# Dialtone: `make lab` shows the core working, `make test` runs every test.
+
+FUNCTIONS := pcscf icscf scscf hss ocs
+BINARIES  := $(FUNCTIONS) ue lab
+PACKAGES  := tshark sip-tester
+
+export CGO_ENABLED ?= 1
+
+.PHONY: help build lab test tools vet unit bench fuzz clean
+
+help: ## show the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
+
+build: ## build the five functions, the handset and the lab into bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ $(wildcard $(addprefix ./,$(BINARIES)))
+
+lab: build ## bring the whole core up and show a charged call (ARGS=--once ends by itself)
+	bin/lab $(ARGS)
+
+test: tools vet unit ## run every test, installing what they need (Debian, as root)
+
+tools:
+	@test/install $(PACKAGES)
+
+vet:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofmt-clean:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+
+unit:
+	go test -race -timeout 15m ./...
+
+clean: ## remove what build and lab left
+	rm -rf bin var
