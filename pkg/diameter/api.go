@@ -1,8 +1,16 @@
 // Package diameter is the Diameter base protocol (RFC 6733) of all five functions: a guarded codec over go-diameter's,
-// peers with their state machines and watchdogs (RFC 3539), request routing, and typed commands.
+// peers with their watchdogs (RFC 3539), request routing, and typed commands.
 package diameter
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fiorix/go-diameter/v4/diam"
+)
+
+// Message is one Diameter message.
+type Message = diam.Message
 
 // Result is a Result-Code when Vendor is 0, else an Experimental-Result (RFC 6733 §7.1, §7.6). It is an error, so that a
 // procedure can return it as its refusal.
@@ -11,10 +19,99 @@ type Result struct {
 	Code   uint32
 }
 
-// Error names the result, for logs and answers.
-func (r Result) Error() string { return fmt.Sprintf("%d/%d", r.Vendor, r.Code) }
+// Results of the base protocol (RFC 6733 §7.1).
+var (
+	Success                = Result{Code: 2001}
+	CommandUnsupported     = Result{Code: 3001}
+	UnableToDeliver        = Result{Code: 3002}
+	RealmNotServed         = Result{Code: 3003}
+	TooBusy                = Result{Code: 3004}
+	ApplicationUnsupported = Result{Code: 3007}
+	InvalidHeaderBits      = Result{Code: 3008}
+	InvalidAVPBits         = Result{Code: 3009}
+	UnknownPeer            = Result{Code: 3010}
+	AVPUnsupported         = Result{Code: 5001}
+	InvalidAVPValue        = Result{Code: 5004}
+	MissingAVP             = Result{Code: 5005}
+	AVPOccursTooManyTimes  = Result{Code: 5009}
+	NoCommonApplication    = Result{Code: 5010}
+	UnsupportedVersion     = Result{Code: 5011}
+	UnableToComply         = Result{Code: 5012}
+	InvalidAVPLength       = Result{Code: 5014}
+	InvalidMessageLength   = Result{Code: 5015}
+)
 
-// RequestHeader is what every routed request carries. Node.Call fills empty fields.
+// Error names the result.
+func (r Result) Error() string {
+	if r.Vendor == 0 {
+		return fmt.Sprintf("Diameter result %d", r.Code)
+	}
+
+	return fmt.Sprintf("Diameter experimental result %d of vendor %d", r.Code, r.Vendor)
+}
+
+// Successful tells the results of the 2xxx class.
+func (r Result) Successful() bool { return r.Code/1000 == 2 }
+
+// Error is a refusal with more to say than its Result: the AVPs at fault, a text for the peer, the cause for our log.
+type Error struct {
+	Result  Result
+	Message string      // Error-Message
+	Failed  []*diam.AVP // what stands in Failed-AVP
+	Err     error
+}
+
+// Error is for the log.
+func (e *Error) Error() string {
+	switch {
+	case e.Err != nil:
+		return fmt.Sprintf("%v: %v", e.Result, e.Err)
+	case e.Message != "":
+		return fmt.Sprintf("%v: %s", e.Result, e.Message)
+	default:
+		return e.Result.Error()
+	}
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ResultOf is the one place where an error becomes a result: an Error or a Result if there is one in it, else
+// DIAMETER_UNABLE_TO_COMPLY.
+func ResultOf(err error) *Error {
+	var detailed *Error
+	if errors.As(err, &detailed) {
+		return detailed
+	}
+
+	var result Result
+	if errors.As(err, &result) {
+		return &Error{Result: result, Err: err}
+	}
+
+	return &Error{Result: UnableToComply, Err: err}
+}
+
+// Application is a Diameter application as this node speaks it.
+type Application struct {
+	ID         uint32
+	Vendor     uint32 // if not 0, announced in Vendor-Specific-Application-Id
+	Name       string
+	Stateless  bool   // its messages carry Auth-Session-State NO_STATE_MAINTAINED
+	Dictionary []byte // go-diameter's XML
+}
+
+// Command says which command a typed message is.
+type Command struct {
+	Application *Application
+	Code        uint32
+	Answer      bool
+}
+
+// Commander is a typed message.
+type Commander interface{ Command() Command }
+
+// RequestHeader is what every routed request carries. Call fills empty fields.
 type RequestHeader struct {
 	SessionID        string `avp:"Session-Id,required"`
 	OriginHost       string `avp:"Origin-Host,required"`
@@ -26,8 +123,12 @@ type RequestHeader struct {
 // AnswerHeader is what every answer carries. The server fills Session-Id and Origin-* from the request and the node.
 type AnswerHeader struct {
 	SessionID    string `avp:"Session-Id"`
-	Result       Result
+	Result       Result `avp:"Result-Code,required"`
 	OriginHost   string `avp:"Origin-Host,required"`
 	OriginRealm  string `avp:"Origin-Realm,required"`
 	ErrorMessage string `avp:"Error-Message"`
 }
+
+func (h *RequestHeader) requestHeader() *RequestHeader { return h }
+
+func (h *AnswerHeader) answerHeader() *AnswerHeader { return h }

@@ -1,0 +1,26 @@
+package ro
+
+import (
+	_ "embed"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+)
+
+//go:embed ro.xml
+var dictionary []byte
+
+// Application is Diameter credit control (RFC 8506 §1.3), on which Ro runs (TS 32.299 §6.4).
+var Application = diameter.Application{ID: 4, Name: "Ro", Dictionary: dictionary}
+
+// Command is Credit-Control, code 272.
+func (*CCR) Command() diameter.Command { return diameter.Command{Application: &Application, Code: 272} }
+
+// Command is Credit-Control, code 272.
+func (*CCA) Command() diameter.Command {
+	return diameter.Command{Application: &Application, Code: 272, Answer: true}
+}
+
+// Valid values, so that a request with any other is answered DIAMETER_INVALID_AVP_VALUE.
+func (t RequestType) Valid() bool        { return t >= Initial && t <= Event }
+func (a RequestedAction) Valid() bool    { return a <= PriceEnquiry }
+func (t SubscriptionIDType) Valid() bool { return t <= Private }
