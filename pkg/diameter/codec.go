@@ -2,6 +2,7 @@ package diameter
 
 import (
 	"fmt"
+	"net/netip"
 	"reflect"
 	"strings"
 	"time"
@@ -31,9 +32,10 @@ type field struct {
 }
 
 var (
-	typeOfResult = reflect.TypeFor[Result]()
-	typeOfTime   = reflect.TypeFor[time.Time]()
-	typeOfBytes  = reflect.TypeFor[[]byte]()
+	typeOfResult  = reflect.TypeFor[Result]()
+	typeOfTime    = reflect.TypeFor[time.Time]()
+	typeOfAddress = reflect.TypeFor[netip.Addr]()
+	typeOfBytes   = reflect.TypeFor[[]byte]()
 )
 
 func codeKey(code, vendor uint32) uint64 { return uint64(vendor)<<32 | uint64(code) }
@@ -93,7 +95,7 @@ func (d *Dictionary) fields(application uint32, t reflect.Type, index []int, int
 			f.pointer, element = true, element.Elem()
 		}
 
-		if element.Kind() == reflect.Struct && element != typeOfTime && !f.result {
+		if element.Kind() == reflect.Struct && element != typeOfTime && element != typeOfAddress && !f.result {
 			var err error
 			if f.group, err = d.plan(application, element); err != nil {
 				return err
@@ -120,7 +122,11 @@ func (d *Dictionary) Encode(v Commander) (*Message, error) {
 		return nil, err
 	}
 
-	m := diam.NewMessage(command.Code, diam.ProxiableFlag, command.Application.ID, 0, 0, d.parser)
+	m := diam.NewMessage(command.Code, 0, command.Application.ID, 0, 0, d.parser)
+	if command.Application.ID != 0 {
+		m.Header.CommandFlags |= diam.ProxiableFlag
+	}
+
 	if !command.Answer {
 		m.Header.CommandFlags |= diam.RequestFlag
 	}
@@ -146,9 +152,11 @@ func (d *Dictionary) Encode(v Commander) (*Message, error) {
 
 // identify adds the AVPs that every message of an application has.
 func (d *Dictionary) identify(m *Message, application *Application) {
-	if application.Vendor != 0 {
+	switch {
+	case application.ID == 0: // the base protocol's own commands belong to the connection
+	case application.Vendor != 0:
 		m.AddAVP(vendorSpecificApplicationID(application))
-	} else {
+	default:
 		m.AddAVP(diam.NewAVP(avp.AuthApplicationID, avp.Mbit, 0, datatype.Unsigned32(application.ID)))
 	}
 
@@ -249,6 +257,8 @@ func (f *field) data(value reflect.Value) (datatype.Type, error) {
 		return datatype.Integer32(number(value)), nil
 	case datatype.Integer64Type:
 		return datatype.Integer64(number(value)), nil
+	case datatype.AddressType:
+		return datatype.Address(value.Interface().(netip.Addr).AsSlice()), nil
 	case datatype.TimeType:
 		return datatype.Time(value.Interface().(time.Time)), nil
 	default:
@@ -428,6 +438,9 @@ func assign(value reflect.Value, data datatype.Type) bool {
 		setNumber(value, int64(d))
 	case datatype.Integer64:
 		setNumber(value, int64(d))
+	case datatype.Address:
+		address, _ := netip.AddrFromSlice(d) // of another family than IP: nothing here reads it
+		value.Set(reflect.ValueOf(address))
 	case datatype.Time:
 		value.Set(reflect.ValueOf(time.Time(d)))
 	default:
