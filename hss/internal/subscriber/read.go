@@ -1,0 +1,256 @@
+package subscriber
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+var (
+	// ErrNotFound means that there is no such thing in the database, which is well.
+	ErrNotFound = errors.New("not found")
+	// ErrBadWildcard refuses a wildcarded identity without an expression between two exclamation marks.
+	ErrBadWildcard = errors.New("a wildcarded identity has an expression between two exclamation marks")
+)
+
+// Tx is one transaction. What it reads stays as it is until it ends.
+type Tx struct {
+	store  *Store
+	db     *gorm.DB
+	update bool
+}
+
+// View runs f on one state of the database.
+func (s *Store) View(ctx context.Context, f func(*Tx) error) error {
+	return s.snapshot(ctx, func(db *gorm.DB) error { return f(&Tx{store: s, db: db}) })
+}
+
+// Update runs f as the only writer of what it reads. If f fails nothing has changed.
+func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
+	return s.transaction(ctx, func(db *gorm.DB) error { return f(&Tx{store: s, db: db, update: true}) })
+}
+
+// Identities looks up what a request names; an empty name is not looked up. A name that is not in the database leaves its
+// part nil; an error means that the database could not say.
+func (t *Tx) Identities(private, public string) (Identities, error) {
+	var who Identities
+
+	privateOf, err := t.subscriptionOf("private_identities", private)
+	if err != nil {
+		return who, fmt.Errorf("identity %s: %w", private, err)
+	}
+
+	publicOf, err := t.subscriptionOfPublic(public)
+	if err != nil {
+		return who, fmt.Errorf("identity %s: %w", public, err)
+	}
+
+	if publicOf != 0 {
+		if who.Subscription, err = t.Subscription(publicOf); err != nil {
+			return who, err
+		}
+
+		who.Public, who.Set = who.Subscription.Find(public)
+	}
+
+	if privateOf != 0 {
+		if privateOf != publicOf {
+			if who.Subscription, err = t.Subscription(privateOf); err != nil {
+				return who, err
+			}
+		}
+
+		who.Private = who.Subscription.PrivateNamed(private)
+	}
+
+	return who, nil
+}
+
+func (t *Tx) subscriptionOf(table, identity string) (uint64, error) {
+	if identity == "" {
+		return 0, nil
+	}
+
+	var id []uint64
+
+	err := t.db.Raw("SELECT subscription_id FROM "+table+" WHERE identity = ?", identity).Scan(&id).Error
+	if err != nil || len(id) == 0 {
+		return 0, err
+	}
+
+	return id[0], nil
+}
+
+// subscriptionOfPublic prefers a distinct identity to a wildcarded one that matches (TS 23.003 §13.5).
+func (t *Tx) subscriptionOfPublic(identity string) (uint64, error) {
+	id, err := t.subscriptionOf("public_identities", identity)
+	if err != nil || id != 0 || identity == "" {
+		return id, err
+	}
+
+	var wildcards []*PublicIdentity
+	if err := t.db.Where("wildcard = ?", true).Order("id").Find(&wildcards).Error; err != nil {
+		return 0, err
+	}
+
+	for _, w := range wildcards {
+		if w.Matches(identity) {
+			return w.SubscriptionID, nil
+		}
+	}
+
+	return 0, nil
+}
+
+// Subscription loads a subscription with all that belongs to it.
+func (t *Tx) Subscription(id uint64) (*Subscription, error) {
+	s := new(Subscription)
+
+	db := t.db
+	if t.update { // no-one else changes the subscription meanwhile; SQLite has one writer anyway
+		db = db.Clauses(clause.Locking{Strength: "UPDATE"})
+	}
+
+	found := db.Where("id = ?", id).Limit(1).Find(s)
+
+	var (
+		public        []*PublicIdentity
+		registrations []*Registration
+	)
+
+	err := errors.Join(
+		found.Error,
+		t.db.Where("subscription_id = ?", id).Order("id").Find(&s.Private).Error,
+		t.db.Where("subscription_id = ?", id).Order("number").Find(&s.Sets).Error,
+		t.db.Where("subscription_id = ?", id).Order("position, id").Find(&public).Error,
+		t.db.Where("set_id IN (SELECT id FROM registration_sets WHERE subscription_id = ?)", id).Order("private_id").
+			Find(&registrations).Error,
+	)
+	if err != nil {
+		return nil, fmt.Errorf("subscription %d: %w", id, err)
+	}
+
+	if found.RowsAffected == 0 {
+		return nil, fmt.Errorf("subscription %d: %w", id, ErrNotFound)
+	}
+
+	s.link(public, registrations)
+
+	return s, nil
+}
+
+// link joins the rows of a subscription.
+func (s *Subscription) link(public []*PublicIdentity, registrations []*Registration) {
+	privates := map[uint64]*PrivateIdentity{}
+	for _, p := range s.Private {
+		privates[p.ID] = p
+	}
+
+	sets := map[uint64]*RegistrationSet{}
+	for _, set := range s.Sets {
+		sets[set.ID] = set
+	}
+
+	for _, p := range public {
+		if set := sets[p.SetID]; set != nil {
+			set.Public = append(set.Public, p)
+		}
+	}
+
+	for _, r := range registrations {
+		if set, private := sets[r.SetID], privates[r.PrivateID]; set != nil && private != nil {
+			r.Private = private
+			set.Registrations = append(set.Registrations, r)
+		}
+	}
+}
+
+// Secrets opens what is sealed of a private identity.
+func (t *Tx) Secrets(p *PrivateIdentity) (Secrets, error) { return t.store.Secrets(p) }
+
+// Profiles loads the service profiles of the identities of a subscription.
+func (t *Tx) Profiles(s *Subscription) error {
+	var ids []uint64
+
+	for _, set := range s.Sets {
+		for _, p := range set.Public {
+			if p.ProfileID != 0 {
+				ids = append(ids, p.ProfileID)
+			}
+		}
+	}
+
+	if len(ids) == 0 {
+		return nil
+	}
+
+	var profiles []*ServiceProfile
+	if err := t.db.Where("id IN ?", ids).Find(&profiles).Error; err != nil {
+		return fmt.Errorf("service profiles: %w", err)
+	}
+
+	byID := map[uint64]*ServiceProfile{}
+	for _, profile := range profiles {
+		byID[profile.ID] = profile
+	}
+
+	for _, set := range s.Sets {
+		for _, p := range set.Public {
+			p.Profile = byID[p.ProfileID]
+		}
+	}
+
+	return nil
+}
+
+// SharedSets loads shared iFC sets by number.
+func (t *Tx) SharedSets(numbers []int) (map[int]*SharedFilterCriteria, error) {
+	found := map[int]*SharedFilterCriteria{}
+	if len(numbers) == 0 {
+		return found, nil
+	}
+
+	var rows []*SharedFilterCriteria
+	if err := t.db.Where("number IN ?", numbers).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("shared iFC sets: %w", err)
+	}
+
+	for _, row := range rows {
+		found[row.Number] = row
+	}
+
+	return found, nil
+}
+
+// SaveRegistration writes what a Cx procedure has changed of a subscription, and nothing if it has changed nothing.
+func (t *Tx) SaveRegistration(s *Subscription) error {
+	var err error
+
+	if s.moved {
+		err = t.db.Model(s).Select("ServerName", "ServerHost", "PreviousHost").Updates(s).Error
+		s.moved = false
+	}
+
+	for _, set := range s.Sets {
+		if set.changed {
+			err = errors.Join(err, t.db.Model(set).Update("unregistered", set.Unregistered).Error)
+			set.changed = false
+		}
+
+		for _, r := range set.Registrations {
+			if r.changed {
+				err = errors.Join(err, t.db.Model(r).Select("Registered", "AuthPending", "Since").Updates(r).Error)
+				r.changed = false
+			}
+		}
+	}
+
+	if err != nil {
+		return fmt.Errorf("registration of %s: %w", s.Name, err)
+	}
+
+	return nil
+}

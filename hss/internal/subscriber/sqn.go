@@ -1,0 +1,89 @@
+package subscriber
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Sequence numbers are SEQ||IND with an IND of five bits (TS 33.102 annex C.1.1.1, C.3.2). Every HSS that shares a SIM gives
+// out numbers of its own IND, so that two of them never make each other's stale.
+const (
+	indBits = 5
+	maxSEQ  = 1<<(48-indBits) - 1
+)
+
+// MaxSQN is the highest sequence number.
+const MaxSQN = 1<<48 - 1
+
+// ErrSQNExhausted means that the SIM has to be replaced: its sequence numbers have been used up.
+var ErrSQNExhausted = errors.New("the sequence numbers are used up")
+
+// NextSQN takes count sequence numbers for one vector each and returns them in the order of use. None was given out before
+// and none will be again, whatever happens to the process.
+func (t *Tx) NextSQN(p *PrivateIdentity, count int) ([]uint64, error) {
+	var last []uint64
+
+	err := t.db.Raw(`UPDATE private_identities SET sqn = (((sqn >> 5) + ?) << 5) | ? WHERE id = ? AND (sqn >> 5) + ? <= ? RETURNING sqn`,
+		count, t.store.ind, p.ID, count, uint64(maxSEQ)).Scan(&last).Error
+
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("next SQN of %s: %w", p.Identity, err)
+	case len(last) == 0:
+		return nil, fmt.Errorf("next SQN of %s: %w", p.Identity, ErrSQNExhausted)
+	}
+
+	numbers := make([]uint64, count)
+	for i := range numbers {
+		numbers[i] = last[0] - uint64(count-1-i)<<indBits
+	}
+
+	p.SQN = last[0]
+
+	return numbers, nil
+}
+
+// SetSQN records that the SIM is at this sequence number (TS 33.102 §6.3.5).
+func (t *Tx) SetSQN(p *PrivateIdentity, sqn uint64) error {
+	if err := t.db.Model(p).Update("sqn", sqn).Error; err != nil {
+		return fmt.Errorf("set SQN of %s: %w", p.Identity, err)
+	}
+
+	return nil
+}
+
+// lostVectors is more than a SIM can have been given between two moments at which SQLite's log reaches the disk.
+const lostVectors = 1024
+
+// recoverSQN steps over the numbers that a power failure may have taken out of the file: the last commits of a WAL with
+// synchronous=NORMAL can be lost, and a number must not be used twice.
+func (s *Store) recoverSQN(ctx context.Context) error {
+	if !s.file {
+		return nil // PostgreSQL loses no commit
+	}
+
+	db := s.write.WithContext(ctx)
+
+	var last []mark
+	if err := db.Where("name = ? AND value = ?", running, "yes").Find(&last).Error; err != nil {
+		return fmt.Errorf("subscriber database: %w", err)
+	}
+
+	if len(last) > 0 {
+		step := db.Exec(`UPDATE private_identities SET sqn = sqn + ? WHERE (sqn >> 5) + ? <= ?`,
+			lostVectors<<indBits, lostVectors, uint64(maxSEQ))
+		if step.Error != nil {
+			return fmt.Errorf("subscriber database: %w", step.Error)
+		}
+
+		s.log.Info("the last run did not end cleanly: sequence numbers stepped over those that may be lost",
+			"identities", step.RowsAffected, "step", lostVectors)
+	}
+
+	if err := db.Save(&mark{Name: running, Value: "yes"}).Error; err != nil {
+		return fmt.Errorf("subscriber database: %w", err)
+	}
+
+	return nil
+}

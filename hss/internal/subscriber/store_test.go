@@ -1,0 +1,490 @@
+package subscriber
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+var (
+	secretK        = []byte("the-secret-K-16!")
+	secretOP       = []byte("operator-var-OP!")
+	secretOPc      = []byte("derived-OPc-16-!")
+	secretPassword = []byte("correct horse battery staple")
+)
+
+func configuration(t *testing.T) Config {
+	t.Helper()
+
+	folder := t.TempDir()
+
+	return Config{DSN: filepath.Join(folder, "hss.db"), KeyFile: filepath.Join(folder, "keys"), IND: 5}
+}
+
+func open(t *testing.T, c Config) *Store {
+	t.Helper()
+
+	s, err := Open(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return s
+}
+
+func opened(t *testing.T) *Store {
+	t.Helper()
+
+	s := open(t, configuration(t))
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+
+	return s
+}
+
+func alice(s *Store) *Subscription {
+	private := &PrivateIdentity{Identity: "001@home", IMSI: "001010000000001", MSISDN: "15550001", Scheme: AKA,
+		Algorithm: Milenage, Operator: EnteredOP, AMF: "8000", VisitedNetworks: []string{"home", "*.roam"}}
+	s.SetSecrets(private, Secrets{K: secretK, OP: secretOP, OPc: secretOPc, Password: secretPassword})
+
+	set := &RegistrationSet{Number: 1, Registrations: []*Registration{{Private: private}}, Public: []*PublicIdentity{
+		{Identity: "sip:001@home", Kind: User, Barred: true, MayRegister: true},
+		{Identity: "sip:+15550001@home", Kind: User, MayRegister: true, DisplayName: "Alice"},
+		{Identity: "tel:+15550001", Kind: User, MayRegister: true},
+	}}
+
+	return &Subscription{
+		Name: "alice", Private: []*PrivateIdentity{private}, Sets: []*RegistrationSet{set},
+		Capabilities: Capabilities{Mandatory: []uint32{1, 2}, Optional: []uint32{3}},
+		Charging:     ChargingInformation{PrimaryEventChargingFunction: "aaa://ocs.home"},
+	}
+}
+
+func save(t *testing.T, s *Store, subscription *Subscription) {
+	t.Helper()
+
+	if err := s.Update(t.Context(), func(tx *Tx) error { return tx.Save(subscription) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func lookup(t *testing.T, s *Store, private, public string) Identities {
+	t.Helper()
+
+	var who Identities
+	err := s.View(t.Context(), func(tx *Tx) (err error) {
+		who, err = tx.Identities(private, public)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return who
+}
+
+var ignore = cmp.Options{
+	cmpopts.IgnoreUnexported(Subscription{}, RegistrationSet{}, Registration{}),
+	cmpopts.IgnoreFields(Registration{}, "Private"), cmpopts.EquateEmpty(),
+}
+
+func TestWhatIsSavedIsFoundAgainAfterARestart(t *testing.T) {
+	c := configuration(t)
+	s := open(t, c)
+	want := alice(s)
+	save(t, s, want)
+
+	who := lookup(t, s, "001@home", "tel:+15550001")
+	who.Set.Register(who.Private)
+	who.Subscription.Assign("sip:s.home", "s.home")
+	if err := s.Update(t.Context(), func(tx *Tx) error { return tx.SaveRegistration(who.Subscription) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	s = open(t, c)
+	defer s.Close()
+	again := lookup(t, s, "001@home", "sip:001@home")
+
+	want.Sets[0].Registrations[0] = who.Set.Registrations[0]
+	want.ServerName, want.ServerHost = "sip:s.home", "s.home"
+	if diff := cmp.Diff(want, again.Subscription, ignore); diff != "" {
+		t.Error(diff)
+	}
+	if !again.Match() || again.Set.State() != Registered || again.Set.Barred() {
+		t.Errorf("match %v, %v, barred %v", again.Match(), again.Set.State(), again.Set.Barred())
+	}
+
+	secrets, err := s.Secrets(again.Private)
+	if err != nil || !bytes.Equal(secrets.K, secretK) || !bytes.Equal(secrets.OP, secretOP) || !bytes.Equal(secrets.OPc, secretOPc) {
+		t.Errorf("%q, %v", secrets, err)
+	}
+}
+
+func TestLookups(t *testing.T) {
+	s := opened(t)
+	save(t, s, alice(s))
+
+	bob := &PrivateIdentity{Identity: "002@home", Scheme: SIPDigest}
+	save(t, s, &Subscription{Name: "bob", Private: []*PrivateIdentity{bob}, Sets: []*RegistrationSet{
+		{Number: 1, Registrations: []*Registration{{Private: bob}}, Public: []*PublicIdentity{
+			{Identity: "sip:chat-!.*!@home", Kind: Service, Wildcard: true}, {Identity: "sip:chat-room@home", Kind: Service},
+		}},
+		{Number: 2, Public: []*PublicIdentity{{Identity: "sip:other@home", Kind: User}}},
+	}})
+
+	tests := []struct {
+		name, private, public string
+		wantPrivate           string
+		wantPublic            string
+		match                 bool
+	}{
+		{"both known", "001@home", "tel:+15550001", "001@home", "tel:+15550001", true},
+		{"private unknown", "009@home", "tel:+15550001", "", "tel:+15550001", false},
+		{"public unknown", "001@home", "tel:+9", "001@home", "", false},
+		{"none given", "", "", "", "", false},
+		{"of different subscriptions", "002@home", "tel:+15550001", "002@home", "tel:+15550001", false},
+		{"in a set that the private identity may not use", "002@home", "sip:other@home", "002@home", "sip:other@home", false},
+		{"a wildcard matches", "002@home", "sip:chat-17@home", "002@home", "sip:chat-!.*!@home", true},
+		{"a distinct identity before the wildcard", "002@home", "sip:chat-room@home", "002@home", "sip:chat-room@home", true},
+		{"a wildcard matches the whole identity only", "", "sip:chat-17@home.example.org", "", "", false},
+		{"quotes are only text", "' OR ''='", "' OR ''='", "", "", false},
+	}
+
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			who := lookup(t, s, test.private, test.public)
+
+			private, public := "", ""
+			if who.Private != nil {
+				private = who.Private.Identity
+			}
+			if who.Public != nil {
+				public = who.Public.Identity
+			}
+			if private != test.wantPrivate || public != test.wantPublic || who.Match() != test.match {
+				t.Errorf("got %q %q %v, want %q %q %v", private, public, who.Match(), test.wantPrivate, test.wantPublic, test.match)
+			}
+		})
+	}
+}
+
+func TestSecretsAreNotInTheFiles(t *testing.T) {
+	c := configuration(t)
+	s := open(t, c)
+	save(t, s, alice(s))
+
+	check := func(when string) {
+		files, err := filepath.Glob(c.DSN + "*")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%v: %v", files, err)
+		}
+
+		seen := 0
+		for _, name := range files {
+			content, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen += bytes.Count(content, []byte("001010000000001"))
+
+			for _, secret := range [][]byte{secretK, secretOP, secretOPc, secretPassword} {
+				if bytes.Contains(content, secret) {
+					t.Errorf("%s: %q can be read in %s", when, secret, filepath.Base(name))
+				}
+			}
+		}
+		if seen == 0 {
+			t.Errorf("%s: the IMSI is in none of %v: this test looks at the wrong bytes", when, files)
+		}
+	}
+
+	check("open")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check("closed")
+
+	if info, err := os.Stat(c.DSN); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode of the database %v, %v", info.Mode(), err)
+	}
+}
+
+func TestTheKeyFileMustBeTheDatabasesOwn(t *testing.T) {
+	c := configuration(t)
+	s := open(t, c)
+	save(t, s, alice(s))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := os.Rename(c.KeyFile, c.KeyFile+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "restore it") {
+		t.Errorf("without the key file: %v", err)
+	}
+
+	fresh := configuration(t)
+	open(t, fresh).Close()
+	c.KeyFile = fresh.KeyFile
+	if _, err := Open(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "not this database's") {
+		t.Errorf("with another key file: %v", err)
+	}
+}
+
+func next(t *testing.T, s *Store, private string, count int) []uint64 {
+	t.Helper()
+
+	var numbers []uint64
+	err := s.Update(t.Context(), func(tx *Tx) error {
+		who, err := tx.Identities(private, "")
+		if err != nil {
+			return err
+		}
+		numbers, err = tx.NextSQN(who.Private, count)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return numbers
+}
+
+func TestSequenceNumbers(t *testing.T) {
+	c := configuration(t)
+	s := open(t, c)
+	save(t, s, alice(s))
+
+	if diff := cmp.Diff([]uint64{1<<5 | 5, 2<<5 | 5, 3<<5 | 5}, next(t, s, "001@home", 3)); diff != "" {
+		t.Error("TS 33.102 C.1.1.1: SEQ rises by one, IND is this HSS's own", diff)
+	}
+
+	save(t, s, lookup(t, s, "001@home", "").Subscription) // provisioning leaves the number alone
+	if got := next(t, s, "001@home", 1); got[0] != 4<<5|5 {
+		t.Errorf("after a change of the subscriber: %x", got)
+	}
+
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, c)
+	if got := next(t, s, "001@home", 1); got[0] != 5<<5|5 {
+		t.Errorf("after a clean restart: %x", got)
+	}
+
+	s.disconnect() // the process dies
+	s = open(t, c)
+	defer s.Close()
+	if got := next(t, s, "001@home", 1); got[0] != (6+lostVectors)<<5|5 {
+		t.Errorf("after a crash: %x", got)
+	}
+
+	err := s.Update(t.Context(), func(tx *Tx) error {
+		who, err := tx.Identities("001@home", "")
+		if err != nil {
+			return err
+		}
+		return errors.Join(tx.SetSQN(who.Private, MaxSQN-1<<5))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := next(t, s, "001@home", 1); got[0]>>5 != maxSEQ {
+		t.Errorf("the last number: %x", got)
+	}
+	err = s.Update(t.Context(), func(tx *Tx) error {
+		who, _ := tx.Identities("001@home", "")
+		_, err := tx.NextSQN(who.Private, 1)
+		return err
+	})
+	if !errors.Is(err, ErrSQNExhausted) {
+		t.Errorf("behind the last number: %v", err)
+	}
+}
+
+func TestConcurrentVectorsNeverShareANumber(t *testing.T) {
+	s := opened(t)
+	save(t, s, alice(s))
+
+	var (
+		mu   sync.Mutex
+		all  []uint64
+		wait sync.WaitGroup
+	)
+
+	for range 8 {
+		wait.Go(func() {
+			for range 20 {
+				numbers := next(t, s, "001@home", 3)
+				mu.Lock()
+				all = append(all, numbers...)
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+
+	slices.Sort(all)
+	if unique := len(slices.Compact(slices.Clone(all))); unique != 480 {
+		t.Errorf("%d numbers of 480 are different", unique)
+	}
+}
+
+func TestAnIllDatabaseIsNotAnUnknownUser(t *testing.T) {
+	c := configuration(t)
+	s := open(t, c)
+	save(t, s, alice(s))
+
+	other, err := sql.Open("sqlite", "file:"+c.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+
+	connection, err := other.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connection.ExecContext(t.Context(), "BEGIN EXCLUSIVE"); err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), 2*lockWait)
+	defer cancel()
+	if err := s.Update(ctx, func(*Tx) error { return nil }); err == nil || errors.Is(err, ErrNotFound) || ctx.Err() != nil {
+		t.Errorf("locked: %v, context %v", err, ctx.Err())
+	}
+
+	if _, err := connection.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connection.ExecContext(t.Context(), "DROP TABLE public_identities"); err != nil {
+		t.Fatal(err)
+	}
+	err = s.View(t.Context(), func(tx *Tx) error {
+		who, err := tx.Identities("001@home", "sip:001@home")
+		if who.Private != nil {
+			t.Error("half an answer")
+		}
+		return err
+	})
+	if err == nil || errors.Is(err, ErrNotFound) {
+		t.Errorf("without a table: %v", err)
+	}
+
+	s.disconnect()
+	if err := s.View(t.Context(), func(*Tx) error { return nil }); err == nil {
+		t.Error("a closed database answered")
+	}
+}
+
+func TestIdentitiesAreTakenOnce(t *testing.T) {
+	s := opened(t)
+	save(t, s, alice(s))
+
+	second := alice(s)
+	second.Name = "carol"
+	err := s.Update(t.Context(), func(tx *Tx) error { return tx.Save(second) })
+	for _, want := range []string{"001@home", "001010000000001", "tel:+15550001"} {
+		if !errors.Is(err, ErrTaken) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s named", err, want)
+		}
+	}
+
+	if who := lookup(t, s, "001@home", "sip:001@home"); who.Subscription.Name != "alice" {
+		t.Errorf("it now belongs to %s", who.Subscription.Name)
+	}
+}
+
+func TestDeleteLeavesNothing(t *testing.T) {
+	s := opened(t)
+	save(t, s, alice(s))
+
+	err := s.Update(t.Context(), func(tx *Tx) error {
+		subscription, err := tx.Named("alice")
+		if err != nil {
+			return err
+		}
+		return tx.Delete(subscription)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, table := range []string{"subscriptions", "private_identities", "public_identities", "registration_sets", "registrations"} {
+		var rows int64
+		if err := s.read.Table(table).Count(&rows).Error; err != nil || rows != 0 {
+			t.Errorf("%s: %d rows, %v", table, rows, err)
+		}
+	}
+}
+
+func TestRegistrationState(t *testing.T) {
+	a, b := &PrivateIdentity{ID: 1}, &PrivateIdentity{ID: 2}
+	set := &RegistrationSet{Registrations: []*Registration{{Private: a}, {Private: b}}}
+	s := &Subscription{Private: []*PrivateIdentity{a, b}, Sets: []*RegistrationSet{set}}
+
+	steps := []struct {
+		name string
+		do   func()
+		want State
+	}{
+		{"new", func() {}, NotRegistered},
+		{"authentication pending is not registered", func() { set.Pend(a) }, NotRegistered},
+		{"kept for a user who is not registered", func() { set.Keep() }, Unregistered},
+		{"registered by one", func() { set.Register(a); s.Assign("sip:s", "s") }, Registered},
+		{"registered by both", func() { set.Register(b) }, Registered},
+		{"one left", func() { set.Deregister(a); s.Release() }, Registered},
+		{"none left", func() { set.Deregister(b) }, NotRegistered},
+	}
+	for _, step := range steps {
+		step.do()
+		if got := set.State(); got != step.want {
+			t.Errorf("%s: %v, want %v", step.name, got, step.want)
+		}
+		if step.name == "one left" && s.ServerName == "" {
+			t.Error("the S-CSCF was forgotten while one is registered")
+		}
+	}
+
+	set.Pend(b)
+	s.Release()
+	if s.ServerName == "" {
+		t.Error("the S-CSCF was forgotten while an authentication is pending")
+	}
+	set.Settle(b)
+	s.Release()
+	if s.ServerName != "" {
+		t.Error("the S-CSCF was kept for nobody")
+	}
+}
+
+func TestMayRoam(t *testing.T) {
+	p := &PrivateIdentity{VisitedNetworks: []string{"Home.org", "*.partner.org"}}
+	for visited, want := range map[string]bool{"home.org": true, "x.partner.org": true, "partner.org": false, "evil-partner.org": false} {
+		if p.MayRoam(visited) != want {
+			t.Errorf("%s: %v", visited, !want)
+		}
+	}
+	if !(&PrivateIdentity{}).MayRoam("anywhere") {
+		t.Error("no list means everywhere")
+	}
+}
