@@ -1,0 +1,66 @@
+package digest
+
+import "strings"
+
+// Algorithms of WWW-Authenticate.
+const (
+	AKAv1MD5 = "AKAv1-MD5" // RFC 3310
+	AKAv2MD5 = "AKAv2-MD5" // RFC 4169
+	MD5      = "MD5"
+	SHA256   = "SHA-256" // RFC 8760
+)
+
+// Challenge is a WWW-Authenticate or Proxy-Authenticate header field. IK and CK, in hexadecimal, travel only between
+// S-CSCF and P-CSCF (TS 24.229 §7.2A.1).
+type Challenge struct {
+	Realm     string
+	Nonce     string
+	Opaque    string
+	Domain    string
+	Algorithm string
+	QoP       []string
+	Stale     bool
+	IK, CK    string
+}
+
+// ParseChallenge reads a challenge.
+func ParseChallenge(header string) (Challenge, error) {
+	p, err := parameters(header)
+	if err != nil {
+		return Challenge{}, err
+	}
+
+	c := Challenge{
+		Realm: p["realm"], Nonce: p["nonce"], Opaque: p["opaque"], Domain: p["domain"], Algorithm: p["algorithm"],
+		Stale: strings.EqualFold(p["stale"], "true"), IK: p["ik"], CK: p["ck"],
+	}
+
+	for _, qop := range strings.Split(p["qop"], ",") {
+		if qop = strings.TrimSpace(qop); qop != "" {
+			c.QoP = append(c.QoP, qop)
+		}
+	}
+
+	return c, nil
+}
+
+// String builds the header field anew, so that nothing is left of what was taken out.
+func (c Challenge) String() string {
+	var w writer
+
+	w.alwaysQuoted("realm", c.Realm)
+	w.alwaysQuoted("nonce", c.Nonce)
+	w.quoted("domain", c.Domain)
+	w.quoted("opaque", c.Opaque)
+
+	if c.Stale {
+		w.bare("stale", "true")
+	}
+
+	w.bare("algorithm", c.Algorithm)
+	w.quoted("qop", strings.Join(c.QoP, ","))
+	w.quoted("ck", c.CK)
+	w.quoted("ik", c.IK)
+
+	return w.String()
+}

@@ -1,0 +1,210 @@
+package digest
+
+import (
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Why credentials are not good.
+var (
+	ErrResponse  = errors.New("the digest response is wrong")
+	ErrMissing   = errors.New("a digest parameter is missing")
+	ErrAlgorithm = errors.New("the digest algorithm is not supported")
+)
+
+// Credentials are an Authorization or Proxy-Authorization header field. IntegrityProtected is the P-CSCF's word on how the
+// request came (TS 24.229 §7.2A.2); AUTS is base64 (RFC 3310 §3.4).
+type Credentials struct {
+	Username           string
+	Realm              string
+	Nonce              string
+	URI                string
+	Response           string
+	Algorithm          string
+	CNonce             string
+	Opaque             string
+	QoP                string
+	NonceCount         string
+	AUTS               string
+	IntegrityProtected string
+}
+
+// ParseCredentials reads credentials, unknown parameters and all.
+func ParseCredentials(header string) (Credentials, error) {
+	p, err := parameters(header)
+	if err != nil {
+		return Credentials{}, err
+	}
+
+	return Credentials{
+		Username: p["username"], Realm: p["realm"], Nonce: p["nonce"], URI: p["uri"], Response: p["response"],
+		Algorithm: p["algorithm"], CNonce: p["cnonce"], Opaque: p["opaque"], QoP: p["qop"], NonceCount: p["nc"],
+		AUTS: p["auts"], IntegrityProtected: p["integrity-protected"],
+	}, nil
+}
+
+// String builds the header field. Nonce and response are there even when empty, as in a first REGISTER (TS 24.229 §5.1.1.2).
+func (c Credentials) String() string {
+	var w writer
+
+	w.alwaysQuoted("username", c.Username)
+	w.alwaysQuoted("realm", c.Realm)
+	w.alwaysQuoted("nonce", c.Nonce)
+	w.alwaysQuoted("uri", c.URI)
+	w.alwaysQuoted("response", c.Response)
+	w.bare("algorithm", c.Algorithm)
+	w.quoted("cnonce", c.CNonce)
+	w.quoted("opaque", c.Opaque)
+	w.bare("qop", c.QoP)
+	w.bare("nc", c.NonceCount)
+	w.quoted("auts", c.AUTS)
+	w.quoted("integrity-protected", c.IntegrityProtected)
+
+	return w.String()
+}
+
+// Verify checks the response against the password: XRES for AKA, empty for AKA with AUTS (RFC 3310 §3.4), the clear one for
+// plain Digest. Method and body are those of the request.
+func (c Credentials) Verify(password []byte, method string, body []byte) error {
+	h, err := c.hash()
+	if err != nil {
+		return err
+	}
+
+	return c.verify(h, c.ha1(h, password), method, body)
+}
+
+// VerifyHA1 checks the response when the home network gives H(A1) in hexadecimal instead of a password (TS 29.229 §6.3.41).
+func (c Credentials) VerifyHA1(ha1, method string, body []byte) error {
+	h, err := c.hash()
+	if err != nil {
+		return err
+	}
+
+	return c.verify(h, ha1, method, body)
+}
+
+func (c Credentials) verify(h func() hash.Hash, ha1, method string, body []byte) error {
+	for name, value := range map[string]string{"username": c.Username, "nonce": c.Nonce, "uri": c.URI, "response": c.Response} {
+		if value == "" {
+			return fmt.Errorf("%w: %s", ErrMissing, name)
+		}
+	}
+
+	if c.QoP != "" && (c.CNonce == "" || c.NonceCount == "") {
+		return fmt.Errorf("%w: cnonce or nc", ErrMissing)
+	}
+
+	want, err := c.response(h, ha1, method, body)
+	if err != nil {
+		return err
+	}
+
+	if subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(c.Response))) != 1 {
+		return ErrResponse
+	}
+
+	return nil
+}
+
+func (c Credentials) hash() (func() hash.Hash, error) {
+	switch strings.ToLower(c.Algorithm) {
+	case "", "md5", "akav1-md5", "akav2-md5":
+		return md5.New, nil
+	case "sha-256":
+		return sha256.New, nil
+	default:
+		return nil, fmt.Errorf("%w: %s", ErrAlgorithm, c.Algorithm)
+	}
+}
+
+func sum(h func() hash.Hash, parts ...[]byte) string {
+	state := h()
+
+	for i, part := range parts {
+		if i > 0 {
+			state.Write([]byte{':'})
+		}
+
+		state.Write(part)
+	}
+
+	return hex.EncodeToString(state.Sum(nil))
+}
+
+func (c Credentials) ha1(h func() hash.Hash, password []byte) string {
+	return sum(h, []byte(c.Username), []byte(c.Realm), password)
+}
+
+// response is request-digest (RFC 2617 §3.2.2).
+func (c Credentials) response(h func() hash.Hash, ha1, method string, body []byte) (string, error) {
+	a2 := [][]byte{[]byte(method), []byte(c.URI)}
+
+	switch strings.ToLower(c.QoP) {
+	case "":
+		return sum(h, []byte(ha1), []byte(c.Nonce), []byte(sum(h, a2...))), nil
+	case "auth":
+	case "auth-int":
+		a2 = append(a2, []byte(sum(h, body)))
+	default:
+		return "", fmt.Errorf("%w: qop %s", ErrAlgorithm, c.QoP)
+	}
+
+	return sum(h, []byte(ha1), []byte(c.Nonce), []byte(c.NonceCount), []byte(c.CNonce), []byte(c.QoP), []byte(sum(h, a2...))), nil
+}
+
+// Answer makes the credentials for a challenge. Of the qualities of protection offered, auth is taken before auth-int; count
+// is how often this nonce has been used, from 1.
+func Answer(ch Challenge, username string, password []byte, method, uri string, body []byte, count uint32, cnonce string) (Credentials, error) {
+	c := Credentials{
+		Username: username, Realm: ch.Realm, Nonce: ch.Nonce, URI: uri, Algorithm: ch.Algorithm, Opaque: ch.Opaque,
+	}
+
+	for _, qop := range []string{"auth-int", "auth"} {
+		if slices.ContainsFunc(ch.QoP, func(offered string) bool { return strings.EqualFold(offered, qop) }) {
+			c.QoP, c.CNonce = qop, cnonce
+			c.NonceCount = strconv.FormatUint(1<<32|uint64(count), 16)[1:]
+		}
+	}
+
+	h, err := c.hash()
+	if err != nil {
+		return Credentials{}, err
+	}
+
+	if c.Response, err = c.response(h, c.ha1(h, password), method, body); err != nil {
+		return Credentials{}, err
+	}
+
+	return c, nil
+}
+
+// HA1 is H(username:realm:password) in hexadecimal for this algorithm, MD5 or SHA-256.
+func HA1(algorithm, username, realm, password string) (string, error) {
+	c := Credentials{Username: username, Realm: realm, Algorithm: algorithm}
+
+	h, err := c.hash()
+	if err != nil {
+		return "", err
+	}
+
+	return c.ha1(h, []byte(password)), nil
+}
+
+// AKAv2Password is the password of AKAv2-MD5: PRF(RES || IK || CK) in base64 (RFC 4169 §3).
+func AKAv2Password(res []byte, ik, ck [16]byte) []byte {
+	mac := hmac.New(md5.New, slices.Concat(res, ik[:], ck[:]))
+	mac.Write([]byte("http-digest-akav2-password"))
+
+	return []byte(base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+}
