@@ -1,0 +1,107 @@
+package sip
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/pkg/trace"
+)
+
+// Config is where a function speaks SIP, and its timers and limits.
+type Config struct {
+	Endpoints    []EndpointConfig `yaml:"endpoints"`
+	Timers       Timers           `yaml:"timers"`
+	UDPSizeLimit int              `yaml:"udp_size_limit"` // octets; a larger request tries TCP first (RFC 3261 §18.1.1); 0: never
+	Limits       Limits           `yaml:"limits"`
+	Resolver     ResolverConfig   `yaml:"resolver"`
+}
+
+// EndpointConfig is one address. Its name is what traces and metrics call it.
+type EndpointConfig struct {
+	Name       string   `yaml:"name"`
+	Address    string   `yaml:"address"`    // ip:port
+	Transports []string `yaml:"transports"` // udp, tcp
+}
+
+// Timers of RFC 3261 §17 and §16.
+type Timers struct {
+	T1 time.Duration `yaml:"t1"` // estimate of the round-trip time
+	T2 time.Duration `yaml:"t2"` // longest wait between retransmissions
+	T4 time.Duration `yaml:"t4"` // how long a message stays in the network
+	C  time.Duration `yaml:"c"`  // an INVITE that rings longer is cancelled; each 101 to 199 starts it anew
+	// Ringing is the longest that an INVITE may last in all, however often the callee says that it still rings.
+	Ringing time.Duration `yaml:"ringing"`
+}
+
+// Limits keep what arrives from outside from growing without end.
+type Limits struct {
+	MaxMessage      int           `yaml:"max_message"`      // octets
+	MaxTransactions int           `yaml:"max_transactions"` // beyond it new requests are answered 503
+	TCPConnections  int           `yaml:"tcp_connections"`  // accepted, of all endpoints
+	TCPIdle         time.Duration `yaml:"tcp_idle"`         // a connection without traffic is closed
+	TCPMessageTime  time.Duration `yaml:"tcp_message_time"` // for a message begun to be complete
+}
+
+// DefaultConfig has the specification's timers; endpoints are the function's own.
+func DefaultConfig(endpoints ...EndpointConfig) Config {
+	return Config{
+		Endpoints:    endpoints,
+		Timers:       Timers{T1: 500 * time.Millisecond, T2: 4 * time.Second, T4: 5 * time.Second, C: 181 * time.Second, Ringing: 10 * time.Minute},
+		UDPSizeLimit: 1300,
+		Limits: Limits{
+			MaxMessage: 65535, MaxTransactions: 200_000, TCPConnections: 10_000,
+			TCPIdle: 2 * time.Hour, TCPMessageTime: 20 * time.Second,
+		},
+		Resolver: DefaultResolverConfig(),
+	}
+}
+
+// Validate refuses what cannot work, naming the setting.
+func (c *Config) Validate() error {
+	names := map[string]bool{}
+
+	for _, e := range c.Endpoints {
+		switch {
+		case e.Name == "":
+			return errors.New("sip.endpoints: an endpoint has no name")
+		case names[e.Name]:
+			return fmt.Errorf("sip.endpoints: %s stands twice", e.Name)
+		case len(e.Transports) == 0:
+			return fmt.Errorf("sip.endpoints: %s has no transports", e.Name)
+		case slices.ContainsFunc(e.Transports, func(t string) bool { return t != "udp" && t != "tcp" }):
+			return fmt.Errorf("sip.endpoints: %s: transports are udp and tcp, not %v", e.Name, e.Transports)
+		}
+
+		if _, _, err := net.SplitHostPort(e.Address); err != nil {
+			return fmt.Errorf("sip.endpoints: %s: %w", e.Name, err)
+		}
+
+		names[e.Name] = true
+	}
+
+	t, l := c.Timers, c.Limits
+	if t.T1 <= 0 || t.T2 < t.T1 || t.T4 <= 0 || t.C <= 0 || t.Ringing < t.C {
+		return errors.New("sip.timers: t1, t2, t4, c and ringing must be positive, t2 not below t1, ringing not below c")
+	}
+
+	if l.MaxMessage < 1500 || l.MaxMessage > 1<<20 || l.MaxTransactions <= 0 || l.TCPConnections <= 0 || l.TCPIdle <= 0 || l.TCPMessageTime <= 0 {
+		return errors.New("sip.limits: all must be positive, max_message between 1500 and 1048576")
+	}
+
+	return nil
+}
+
+// Options are what a stack is given besides its configuration. All may be left out.
+type Options struct {
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+	Tap     trace.Tap
+	// Screen is asked for each message that arrives, before anything is kept of it. An error drops it.
+	Screen func(Flow, Message) error
+}

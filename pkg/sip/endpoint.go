@@ -1,0 +1,265 @@
+package sip
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	socketBuffer = 4 << 20 // octets that the kernel keeps for a UDP socket
+	dialTime     = 5 * time.Second
+	writeTime    = 5 * time.Second
+)
+
+// Endpoint is one local address, over UDP, TCP or both on the same port. What leaves from it has its address in Via.
+type Endpoint struct {
+	name    string
+	stack   *Stack
+	address netip.AddrPort
+	udp     PacketConn
+	tcp     net.Listener
+
+	// replyFrom, when set, chooses another endpoint for responses over UDP to this address: TS 33.203 has a P-CSCF
+	// answer from its client port what came to its server port.
+	replyFrom atomic.Pointer[func(netip.AddrPort) *Endpoint]
+
+	mu          sync.Mutex
+	connections map[netip.AddrPort]*stream
+	closed      bool
+}
+
+// PacketConn is the part of a UDP socket that an endpoint uses.
+type PacketConn interface {
+	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
+	Close() error
+}
+
+// Flow is a way that messages come and go: a pair of addresses at an endpoint. It stays usable when a connection behind it
+// is gone; a new one is opened then, if the other side takes it.
+type Flow struct {
+	Endpoint  *Endpoint
+	Transport string // "UDP" or "TCP"
+	Local     netip.AddrPort
+	Remote    netip.AddrPort
+}
+
+// String is for logs.
+func (f Flow) String() string {
+	return f.Transport + " " + f.Local.String() + " " + f.Remote.String()
+}
+
+func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
+	e := &Endpoint{name: c.Name, stack: s, connections: map[netip.AddrPort]*stream{}}
+	address := c.Address
+
+	// Port 0 takes a free one, the same for both transports.
+	if slices.Contains(c.Transports, "tcp") {
+		listener, err := listenConfig().Listen(s.ctx, "tcp", address)
+		if err != nil {
+			return nil, fmt.Errorf("sip: endpoint %s: %w", c.Name, err)
+		}
+
+		e.tcp, e.address = listener, listener.Addr().(*net.TCPAddr).AddrPort()
+		address = e.address.String()
+	}
+
+	if slices.Contains(c.Transports, "udp") {
+		socket, err := net.ListenPacket("udp", address)
+		if err != nil {
+			e.close()
+			return nil, fmt.Errorf("sip: endpoint %s: %w", c.Name, err)
+		}
+
+		udp := socket.(*net.UDPConn)
+		_ = udp.SetReadBuffer(socketBuffer) // the kernel may give less; then bursts are lost sooner
+		_ = udp.SetWriteBuffer(socketBuffer)
+		e.udp, e.address = udp, udp.LocalAddr().(*net.UDPAddr).AddrPort()
+	}
+
+	e.address = netip.AddrPortFrom(e.address.Addr().Unmap(), e.address.Port())
+
+	return e, nil
+}
+
+// listenConfig lets outgoing connections leave from the port that is listened on.
+func listenConfig() *net.ListenConfig {
+	return &net.ListenConfig{Control: reuse}
+}
+
+func reuse(_, _ string, c syscall.RawConn) error {
+	var failed error
+	if err := c.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	}); err != nil {
+		return err
+	}
+
+	return failed
+}
+
+// Name is the configured one.
+func (e *Endpoint) Name() string { return e.name }
+
+// Address is the local one.
+func (e *Endpoint) Address() netip.AddrPort { return e.address }
+
+// Speaks tells whether the endpoint has this transport.
+func (e *Endpoint) Speaks(transport string) bool {
+	return transport == "UDP" && e.udp != nil || transport == "TCP" && e.tcp != nil
+}
+
+// URI is a SIP URI of the endpoint with the loose-routing parameter, as Path, Service-Route and Record-Route have it.
+func (e *Endpoint) URI(user string) string {
+	if user != "" {
+		user += "@"
+	}
+
+	return "sip:" + user + e.address.String() + ";lr"
+}
+
+// Own tells whether a URI names this endpoint.
+func (e *Endpoint) Own(u Uri) bool {
+	port := u.Port
+	if port == 0 {
+		port = 5060
+	}
+
+	if port != int(e.address.Port()) {
+		return false
+	}
+
+	host := strings.Trim(u.Host, "[]")
+	if host == e.address.Addr().String() {
+		return true
+	}
+
+	address, err := netip.ParseAddr(host)
+
+	return err == nil && address.Unmap() == e.address.Addr()
+}
+
+// ReplyFrom makes responses over UDP leave from another endpoint where choose names one (TS 33.203 §7.1).
+func (e *Endpoint) ReplyFrom(choose func(remote netip.AddrPort) *Endpoint) {
+	e.replyFrom.Store(&choose)
+}
+
+func (s *Stack) serve(e *Endpoint) {
+	if e.udp != nil {
+		s.running.Go(func() { s.readUDP(e) })
+	}
+
+	if e.tcp != nil {
+		s.running.Go(func() { s.acceptTCP(e) })
+	}
+}
+
+func (s *Stack) readUDP(e *Endpoint) {
+	buffer := make([]byte, 65536)
+
+	for {
+		n, remote, err := e.udp.ReadFromUDPAddrPort(buffer)
+		if err != nil {
+			if s.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+
+			continue // an ICMP error of an earlier datagram
+		}
+
+		flow := Flow{Endpoint: e, Transport: "UDP", Local: e.address, Remote: netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())}
+
+		switch {
+		case len(bytes.Trim(buffer[:n], "\r\n\x00")) == 0: // keep-alive (RFC 5626 §4.4.2 is STUN's; handsets send CRLF all the same)
+		case n > s.config.Limits.MaxMessage:
+			s.metrics.malformed.WithLabelValues(e.name).Inc()
+			s.complain(flow, "SIP message is too large", "octets", n)
+		default:
+			s.receive(flow, bytes.Clone(buffer[:n]))
+		}
+	}
+}
+
+// transmit sends the octets of one message from this endpoint.
+func (e *Endpoint) transmit(ctx context.Context, flow Flow, raw []byte) error {
+	e.stack.trace(flow, raw, true)
+
+	if flow.Transport == "UDP" {
+		if e.udp == nil {
+			return fmt.Errorf("sip: endpoint %s has no UDP", e.name)
+		}
+
+		_, err := e.udp.WriteToUDPAddrPort(raw, flow.Remote)
+
+		return err
+	}
+
+	c, err := e.stream(ctx, flow.Remote)
+	if err != nil {
+		return err
+	}
+
+	return c.write(raw)
+}
+
+// stream is the connection to this address: the one that is open, or a new one.
+func (e *Endpoint) stream(ctx context.Context, remote netip.AddrPort) (*stream, error) {
+	if c := e.connected(remote); c != nil {
+		return c, nil
+	}
+
+	if e.tcp == nil {
+		return nil, fmt.Errorf("sip: endpoint %s has no TCP", e.name)
+	}
+
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: e.address.Addr().AsSlice()}}
+
+	conn, err := dialer.DialContext(ctx, "tcp", remote.String())
+	if err != nil {
+		return nil, err
+	}
+
+	return e.adopt(conn, remote, false)
+}
+
+func (e *Endpoint) connected(remote netip.AddrPort) *stream {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	return e.connections[remote]
+}
+
+func (e *Endpoint) close() {
+	e.mu.Lock()
+	e.closed = true
+	connections := e.connections
+	e.connections = map[netip.AddrPort]*stream{}
+	e.mu.Unlock()
+
+	if e.udp != nil {
+		e.udp.Close()
+	}
+
+	if e.tcp != nil {
+		e.tcp.Close()
+	}
+
+	for _, c := range connections {
+		c.conn.Close()
+	}
+}

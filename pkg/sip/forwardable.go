@@ -1,0 +1,160 @@
+package sip
+
+import (
+	"hash/maphash"
+	"strconv"
+	"strings"
+)
+
+const maxForwards = 70 // RFC 3261 §8.1.1.6
+
+// Forwardable makes the copy of a request that a proxy passes on, or the refusal of one that it may not (RFC 3261 §16.3,
+// §16.4, §16.6 3). Own URIs are taken off the top of Route and returned in their order.
+func (s *Stack) Forwardable(r *Request) (out *Request, own []NameAddr, refusal *Response) {
+	out = Copy(r)
+
+	hops := uint32(maxForwards)
+	if h := r.MaxForwards(); h != nil {
+		if h.Val() == 0 {
+			return nil, nil, NewResponse(r, 483, "")
+		}
+
+		hops = h.Val() - 1
+	}
+
+	left := MaxForwardsHeader(hops)
+	out.ReplaceHeader(&left)
+
+	if s.looped(r) {
+		return nil, nil, NewResponse(r, 482, "")
+	}
+
+	if options := Values(r, "Proxy-Require"); len(options) > 0 {
+		refusal = NewResponse(r, 420, "")
+		Set(refusal, "Unsupported", strings.Join(options, ", "))
+
+		return nil, nil, refusal
+	}
+
+	own, err := s.popOwnRoutes(out)
+	if err != nil {
+		return nil, nil, NewResponse(r, 400, "Bad Route")
+	}
+
+	return out, own, nil
+}
+
+// popOwnRoutes is §16.4: the proxy's own URIs go from the top of Route, and a strict router before it is made good.
+func (s *Stack) popOwnRoutes(r *Request) (own []NameAddr, err error) {
+	routes, err := Routes(r)
+	if err != nil {
+		return nil, err
+	}
+
+	if len(routes) > 0 && s.Own(r.Recipient) && r.Recipient.UriParams.Has("lr") { // it put our URI into the Request-URI
+		last := routes[len(routes)-1]
+
+		target, err := ParseURI(last.URI)
+		if err != nil {
+			return nil, err
+		}
+
+		own = append(own, NameAddr{URI: r.Recipient.String()})
+		r.Recipient = target
+		routes = routes[:len(routes)-1]
+		SetRoutes(r, routes)
+	}
+
+	changed := false
+
+	for len(routes) > 0 {
+		top, err := ParseURI(routes[0].URI)
+		if err != nil {
+			return nil, err
+		}
+
+		if !s.Own(top) {
+			break
+		}
+
+		own, routes, changed = append(own, routes[0]), routes[1:], true
+	}
+
+	if changed {
+		SetRoutes(r, routes)
+	}
+
+	return own, nil
+}
+
+// looped finds a request that was here before with the same target, route and identity (RFC 5393 §4.2.1). One that was here
+// with another target or Route is a spiral, as between originating and terminating services.
+func (s *Stack) looped(r *Request) bool {
+	vias := r.GetHeaders("Via")
+	if len(vias) < 2 {
+		return false
+	}
+
+	hash := ""
+
+	for _, h := range vias[1:] {
+		via, ok := h.(*ViaHeader)
+		if !ok || !s.Own(Uri{Host: via.Host, Port: via.Port}) {
+			continue
+		}
+
+		branch, _ := via.Params.Get("branch")
+		_, before, found := strings.Cut(branch, loopMark)
+
+		if !found {
+			continue
+		}
+
+		if hash == "" {
+			hash = loopHash(r)
+		}
+
+		if before == hash {
+			return true
+		}
+	}
+
+	return false
+}
+
+const loopMark = "-l"
+
+var loopSeed = maphash.MakeSeed()
+
+// loopHash is of what decides where a request goes, as it came here.
+func loopHash(r *Request) string {
+	var h maphash.Hash
+
+	h.SetSeed(loopSeed)
+
+	write := func(s string) {
+		_, _ = h.WriteString(s) // a hash never fails
+		_ = h.WriteByte(0)
+	}
+
+	write(r.Recipient.String())
+
+	if tag, ok := r.From().Params.Get("tag"); ok {
+		write(tag)
+	}
+
+	if tag, ok := r.To().Params.Get("tag"); ok {
+		write(tag)
+	}
+
+	write(r.CallID().Value())
+	write(strconv.FormatUint(uint64(r.CSeq().SeqNo), 10) + string(r.CSeq().MethodName))
+
+	for _, route := range Values(r, "Route") {
+		write(route)
+	}
+
+	return strconv.FormatUint(h.Sum64(), 36)
+}
+
+func loopBranch(hash string) string { return NewBranch() + loopMark + hash }

@@ -1,0 +1,183 @@
+package sip
+
+import (
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// compact names of RFC 3261 §7.3.3 and the extensions that have one.
+var compact = map[string]string{
+	"call-id": "i", "contact": "m", "content-encoding": "e", "content-length": "l", "content-type": "c", "from": "f",
+	"subject": "s", "supported": "k", "to": "t", "via": "v", "event": "o", "allow-events": "u", "refer-to": "r",
+	"referred-by": "b", "accept-contact": "a", "reject-contact": "j", "request-disposition": "d", "session-expires": "x",
+	"identity": "y",
+}
+
+// single are headers whose value is not a list: a comma in them separates nothing.
+var single = map[string]bool{
+	"authorization": true, "proxy-authorization": true, "www-authenticate": true, "proxy-authenticate": true, "date": true,
+	"subject": true, "user-agent": true, "server": true, "organization": true, "call-id": true, "from": true, "to": true,
+	"retry-after": true, "p-charging-vector": true, "p-charging-function-addresses": true,
+}
+
+// is tells whether a header field has this name, long or compact, in any case. name is in lower case.
+func is(h Header, name string) bool {
+	n := h.Name()
+	if len(n) == 1 {
+		return strings.EqualFold(n, compact[name])
+	}
+
+	return equalFold(n, name)
+}
+
+// Values are all values of a header in their order, lists taken apart, whatever way its name is written.
+func Values(m Message, name string) []string {
+	name = strings.ToLower(name)
+
+	var all []string
+
+	for _, h := range headersOf(m) {
+		if !is(h, name) {
+			continue
+		}
+
+		if single[name] {
+			all = append(all, h.Value())
+		} else {
+			all = appendList(all, h.Value())
+		}
+	}
+
+	return all
+}
+
+// Value is the first of Values, or "".
+func Value(m Message, name string) string {
+	name = strings.ToLower(name)
+
+	for _, h := range headersOf(m) {
+		if !is(h, name) {
+			continue
+		}
+
+		if single[name] {
+			return h.Value()
+		}
+
+		if all := appendList(nil, h.Value()); len(all) > 0 {
+			return all[0]
+		}
+	}
+
+	return ""
+}
+
+// Has tells whether a header stands in the message at all.
+func Has(m Message, name string) bool {
+	name = strings.ToLower(name)
+
+	for _, h := range headersOf(m) {
+		if is(h, name) {
+			return true
+		}
+	}
+
+	return false
+}
+
+// HasToken tells whether a list header such as Supported or Require names an option, in any case.
+func HasToken(m Message, name, token string) bool {
+	for _, value := range Values(m, name) {
+		if strings.EqualFold(value, token) {
+			return true
+		}
+	}
+
+	return false
+}
+
+// Remove takes out every instance of the named headers, whatever way their names are written.
+func Remove(m Message, names ...string) {
+	for _, name := range names {
+		name = strings.ToLower(name)
+
+		for {
+			found := ""
+			for _, h := range headersOf(m) {
+				if is(h, name) {
+					found = h.Name()
+					break
+				}
+			}
+
+			if found == "" {
+				break
+			}
+
+			remove(m, found)
+		}
+	}
+}
+
+func remove(m Message, exact string) {
+	switch m := m.(type) {
+	case *Request:
+		m.RemoveHeader(exact)
+	case *Response:
+		m.RemoveHeader(exact)
+	}
+}
+
+// Set makes a header have this one value.
+func Set(m Message, name, value string) {
+	Remove(m, name)
+	Add(m, name, value)
+}
+
+// Add puts one more value behind those that are there.
+func Add(m Message, name, value string) { m.AppendHeader(sip.NewHeader(name, value)) }
+
+// Prepend puts one more value in front of those that are there.
+func Prepend(m Message, name, value string) {
+	h := sip.NewHeader(name, value)
+
+	switch m := m.(type) {
+	case *Request:
+		m.PrependHeader(h)
+	case *Response:
+		m.PrependHeader(h)
+	}
+}
+
+// appendList takes a comma list apart, minding quotes and angle brackets.
+func appendList(all []string, list string) []string {
+	quoted, bracket, begin := false, false, 0
+
+	for i := 0; i < len(list); i++ {
+		switch c := list[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '"' && !bracket:
+			quoted = !quoted
+		case quoted:
+		case c == '<':
+			bracket = true
+		case c == '>':
+			bracket = false
+		case c == ',' && !bracket:
+			all = appendTrimmed(all, list[begin:i])
+			begin = i + 1
+		}
+	}
+
+	return appendTrimmed(all, list[begin:])
+}
+
+func appendTrimmed(all []string, value string) []string {
+	if value = strings.TrimSpace(value); value != "" {
+		all = append(all, value)
+	}
+
+	return all
+}

@@ -1,0 +1,352 @@
+package sip_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// user is the transaction user of one stack in a test.
+type user struct {
+	stack   *sip.Stack
+	request func(ctx context.Context, s *sip.Stack, tx *sip.ServerTransaction)
+	ack     func(ctx context.Context, s *sip.Stack, ack *sip.Ack)
+}
+
+func (u *user) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
+	if u.request != nil {
+		u.request(ctx, u.stack, tx)
+	}
+}
+
+func (u *user) HandleAck(ctx context.Context, ack *sip.Ack) {
+	if u.ack != nil {
+		u.ack(ctx, u.stack, ack)
+	}
+}
+
+func start(t testing.TB, u *user) *sip.Stack {
+	t.Helper()
+
+	c := sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.1:0", Transports: []string{"udp", "tcp"}})
+	c.Timers.T1 = 100 * time.Millisecond
+
+	s, err := sip.New(c, u, sip.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.stack = s
+
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+
+	return s
+}
+
+func uri(s *sip.Stack, user, transport string) string {
+	return fmt.Sprintf("sip:%s@%s;transport=%s", user, s.Endpoint("Mw").Address(), transport)
+}
+
+func request(t testing.TB, method, target string, via *sip.Stack) *sip.Request {
+	t.Helper()
+
+	r, err := sip.NewRequest(method, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.AppendHeader(sip.NewHeader("From", "<sip:alice@example>;tag="+sip.NewTag()))
+	text := fmt.Sprintf("%s %s SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: \"A\" <sip:alice@example>;tag=%s\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: 1 %s\r\nContact: <sip:alice@127.0.0.1>\r\nContent-Length: 0\r\n\r\n",
+		method, target, sip.NewTag(), target, sip.NewCallID(), method)
+	m, err := sip.ParseMessage([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed := m.(*sip.Request)
+	parsed.RemoveHeader("Via")
+	if via != nil {
+		sip.PushRoute(parsed, via.Endpoint("Mw").URI(""))
+	}
+
+	return parsed
+}
+
+// relay proxies everything to where Route and Request-URI say.
+func relay(plan func(*sip.Request) sip.Plan) *user {
+	return &user{
+		request: func(ctx context.Context, s *sip.Stack, tx *sip.ServerTransaction) {
+			out, _, refusal := s.Forwardable(tx.Request())
+			if refusal != nil {
+				_ = tx.Respond(refusal)
+				return
+			}
+			if tx.Request().IsInvite() {
+				sip.AddRecordRoute(out, s.Endpoint("Mw").URI(""))
+			}
+			p := sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}}
+			if plan != nil {
+				p = plan(out)
+			}
+			s.Forward(ctx, tx, p)
+		},
+		ack: func(ctx context.Context, s *sip.Stack, ack *sip.Ack) {
+			out, _, refusal := s.Forwardable(ack.Request)
+			if refusal == nil {
+				_ = s.SendStateless(ctx, out, sip.Destination{})
+			}
+		},
+	}
+}
+
+func TestProxyRelaysARequest(t *testing.T) {
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) {
+			callee := start(t, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) {
+				if n := len(tx.Request().GetHeaders("Via")); n != 2 {
+					t.Errorf("%d Via at the callee, want 2", n)
+				}
+				if h := tx.Request().MaxForwards(); h.Val() != 69 {
+					t.Errorf("Max-Forwards %d, want 69", h.Val())
+				}
+				_ = tx.Reply(200, "")
+			}})
+			proxy, caller := start(t, relay(nil)), start(t, &user{})
+
+			r, err := caller.Do(t.Context(), request(t, "OPTIONS", uri(callee, "bob", transport), proxy), sip.Destination{})
+			if err != nil || r.StatusCode != 200 || len(r.GetHeaders("Via")) != 1 {
+				t.Fatalf("%v %v", r, err)
+			}
+		})
+	}
+}
+
+func TestResponsesKeepTheirOrder(t *testing.T) {
+	callee := start(t, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) {
+		for _, status := range []int{180, 181, 182, 183, 200} {
+			_ = tx.Reply(status, "")
+		}
+	}})
+	proxy, caller := start(t, relay(nil)), start(t, &user{})
+
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 40 {
+				tx, err := caller.Send(t.Context(), request(t, "INVITE", uri(callee, "bob", "udp"), proxy), sip.Destination{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				var got []int
+				for r := range tx.Responses() {
+					got = append(got, r.StatusCode)
+					if r.IsSuccess() {
+						break
+					}
+				}
+				if fmt.Sprint(got) != "[180 181 182 183 200]" && fmt.Sprint(got) != "[100 180 181 182 183 200]" {
+					t.Errorf("came as %v", got)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestCancelReachesTheCallee(t *testing.T) {
+	ringing, ended := make(chan struct{}), make(chan struct{})
+	callee := start(t, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) {
+		_ = tx.Reply(180, "")
+		close(ringing)
+		<-tx.Cancelled()
+		_ = tx.Reply(487, "")
+		<-tx.Done() // its ACK came
+		close(ended)
+	}})
+	proxy, caller := start(t, relay(nil)), start(t, &user{})
+
+	tx, err := caller.Send(t.Context(), request(t, "INVITE", uri(callee, "bob", "udp"), proxy), sip.Destination{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-ringing
+	tx.Cancel()
+
+	var last *sip.Response
+	for r := range tx.Responses() {
+		last = r
+		if !r.IsProvisional() {
+			break
+		}
+	}
+	if last == nil || last.StatusCode != 487 {
+		t.Fatalf("got %v, want 487", last)
+	}
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Error("the callee's transaction did not end")
+	}
+}
+
+func TestForkTakesTheFirst200(t *testing.T) {
+	cancelled := make(chan struct{})
+	slow := start(t, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) {
+		_ = tx.Reply(180, "")
+		<-tx.Cancelled()
+		close(cancelled)
+		_ = tx.Reply(487, "")
+	}})
+	fast := start(t, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) {
+		_ = tx.Reply(180, "")
+		_ = tx.Reply(200, "")
+	}})
+	proxy := start(t, relay(func(r *sip.Request) sip.Plan {
+		group := make([]sip.Branch, 2)
+		for i, s := range []*sip.Stack{slow, fast} {
+			out := sip.Copy(r)
+			out.Recipient, _ = sip.ParseURI(uri(s, "bob", "udp"))
+			group[i] = sip.Branch{Request: out}
+		}
+		return sip.Plan{Groups: [][]sip.Branch{group}}
+	}))
+	caller := start(t, &user{})
+
+	r, err := caller.Do(t.Context(), request(t, "INVITE", "sip:bob@example", proxy), sip.Destination{})
+	if err != nil || r.StatusCode != 200 {
+		t.Fatalf("%v %v", r, err)
+	}
+	select {
+	case <-cancelled:
+	case <-time.After(10 * time.Second):
+		t.Error("the other branch was not cancelled")
+	}
+}
+
+func TestFailures(t *testing.T) {
+	answer := func(status int) *sip.Stack {
+		return start(t, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(status, "") }})
+	}
+	group := func(r *sip.Request, stacks ...*sip.Stack) sip.Plan {
+		var branches []sip.Branch
+		for _, s := range stacks {
+			out := sip.Copy(r)
+			out.Recipient, _ = sip.ParseURI(uri(s, "bob", "udp"))
+			branches = append(branches, sip.Branch{Request: out})
+		}
+		return sip.Plan{Groups: [][]sip.Branch{branches}}
+	}
+	busy, gone, overloaded, declined := answer(486), answer(404), answer(503), answer(603)
+	caller := start(t, &user{})
+
+	tests := []struct {
+		name string
+		plan func(*sip.Request) sip.Plan
+		want int
+	}{
+		{"§16.7 6 the lowest of one class", func(r *sip.Request) sip.Plan { return group(r, busy, gone) }, 404},
+		{"§16.7 6 a 6xx wins", func(r *sip.Request) sip.Plan { return group(r, gone, declined) }, 603},
+		{"§16.7 6 a 503 from below is a 500 above", func(r *sip.Request) sip.Plan { return group(r, overloaded) }, 500},
+		{"a failed branch may be replaced", func(r *sip.Request) sip.Plan {
+			p := group(r, busy)
+			p.OnFailure = func(b *sip.Branch, res *sip.Response) []sip.Branch {
+				if res.StatusCode != 486 {
+					return nil
+				}
+				return group(r, gone).Groups[0]
+			}
+			return p
+		}, 404},
+		{"a name that does not exist", func(r *sip.Request) sip.Plan { return sip.Plan{Groups: [][]sip.Branch{{{Request: r}}}} }, 404},
+		{"no target at all", func(r *sip.Request) sip.Plan { return sip.Plan{} }, 480},
+	}
+
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			proxy := start(t, relay(test.plan))
+			r, err := caller.Do(t.Context(), request(t, "MESSAGE", "tel:+1", proxy), sip.Destination{})
+			if err != nil || r.StatusCode != test.want {
+				t.Fatalf("%v %v, want %d", r, err, test.want)
+			}
+		})
+	}
+}
+
+func TestBadInputIsAnswered(t *testing.T) {
+	s := start(t, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(200, "") }})
+	head := "Via: SIP/2.0/UDP 127.0.0.1;rport;branch=z9hG4bK%d\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: c%d\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n"
+
+	tests := []struct {
+		name, line, extra string
+		want              string // "" no answer
+	}{
+		{"right", "OPTIONS sip:a@b SIP/2.0", "", "SIP/2.0 200"},
+		{"another version", "OPTIONS sip:a@b SIP/3.0", "", "SIP/2.0 505"},
+		{"method and CSeq differ", "INVITE sip:a@b SIP/2.0", "", "SIP/2.0 400"},
+		{"two To", "OPTIONS sip:a@b SIP/2.0", "To: <sip:x@y>\r\n", "SIP/2.0 400"},
+		{"a bare LF", "OPTIONS sip:a@b SIP/2.0", "X: 1\nY: 2\r\n", ""},
+		{"garbage", "hello", "", ""},
+		{"CANCEL of nothing", "CANCEL sip:a@b SIP/2.0", "", "SIP/2.0 481"},
+	}
+
+	for i, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			conn, err := net.Dial("udp", s.Endpoint("Mw").Address().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+
+			text := test.line + "\r\n" + fmt.Sprintf(head, i, i) + test.extra + "\r\n"
+			if strings.HasPrefix(test.line, "CANCEL") {
+				text = strings.Replace(text, "1 OPTIONS", "1 CANCEL", 1)
+			}
+			if _, err := conn.Write([]byte(text)); err != nil {
+				t.Fatal(err)
+			}
+			if test.want == "" { // the next message is served all the same
+				if _, err := conn.Write([]byte("OPTIONS sip:a@b SIP/2.0\r\n" + fmt.Sprintf(head, i+100, i) + "\r\n")); err != nil {
+					t.Fatal(err)
+				}
+				test.want = "SIP/2.0 200"
+			}
+			answer := make([]byte, 2000)
+			_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+			n, err := conn.Read(answer)
+			if err != nil || !strings.HasPrefix(string(answer[:n]), test.want) {
+				t.Errorf("%s %v, want %s", answer[:n], err, test.want)
+			}
+		})
+	}
+}
+
+func BenchmarkProxy(b *testing.B) {
+	for _, transport := range []string{"udp", "tcp"} {
+		b.Run(transport, func(b *testing.B) {
+			callee := start(b, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(200, "") }})
+			proxy, caller := start(b, relay(nil)), start(b, &user{})
+			b.ReportAllocs()
+			b.SetParallelism(8)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					r, err := caller.Do(context.Background(), request(b, "MESSAGE", uri(callee, "bob", transport), proxy), sip.Destination{})
+					if err != nil || r.StatusCode != 200 {
+						b.Errorf("%v %v", r, err)
+					}
+				}
+			})
+		})
+	}
+}

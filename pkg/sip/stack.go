@@ -1,0 +1,386 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/trace"
+)
+
+// Handler is the transaction user above the stack.
+type Handler interface {
+	// HandleRequest is called in a goroutine of its own for each new request but ACK and CANCEL. ctx ends with the stack.
+	HandleRequest(ctx context.Context, tx *ServerTransaction)
+	// HandleAck is called for each ACK that no transaction takes: those of 2xx responses.
+	HandleAck(ctx context.Context, ack *Ack)
+}
+
+// Ack is an ACK of a 2xx response: a request without a transaction and without an answer.
+type Ack struct {
+	Request *Request
+	Flow    Flow
+}
+
+// Stack is the SIP of one function: its endpoints, its transactions, its resolver.
+type Stack struct {
+	config       Config
+	handler      Handler
+	log          *slog.Logger
+	tap          trace.Tap
+	screen       func(Flow, Message) error
+	metrics      metrics
+	resolver     *Resolver
+	transactions store
+	streams      atomic.Int64 // stream connections open
+	accepted     atomic.Int64 // those that others opened
+	complaints   limiter
+	ctx          context.Context // from New to the end of Run: the life of connections and handlers
+	cancel       context.CancelFunc
+	running      sync.WaitGroup
+
+	mu        sync.RWMutex
+	endpoints []*Endpoint
+}
+
+// New binds the endpoints at once. Nothing is served before Run.
+func New(c Config, h Handler, o Options) (*Stack, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+
+	s := &Stack{config: c, handler: h, log: o.Log, tap: o.Tap, screen: o.Screen}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.metrics = newMetrics(o.Metrics, s)
+
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+
+	var err error
+	if s.resolver, err = NewResolver(c.Resolver); err != nil {
+		return nil, err
+	}
+
+	for _, e := range c.Endpoints {
+		endpoint, err := s.bind(e)
+		if err != nil {
+			s.close()
+			return nil, err
+		}
+
+		s.endpoints = append(s.endpoints, endpoint)
+	}
+
+	return s, nil
+}
+
+// Run serves until ctx ends, then closes the endpoints and waits for what is in work.
+func (s *Stack) Run(ctx context.Context) error {
+	s.mu.RLock()
+	for _, e := range s.endpoints {
+		s.serve(e)
+	}
+	s.mu.RUnlock()
+
+	<-ctx.Done()
+	s.close()
+
+	done := make(chan struct{})
+	go func() { s.running.Wait(); close(done) }()
+
+	select {
+	case <-done:
+		return nil
+	case <-time.After(5 * time.Second):
+		return errors.New("sip: requests were still in work when the stack ended")
+	}
+}
+
+func (s *Stack) close() {
+	s.cancel()
+
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+
+	for _, e := range s.endpoints {
+		e.close()
+	}
+
+	s.transactions.terminateAll()
+}
+
+// AddEndpoint binds and serves another address while the stack runs.
+func (s *Stack) AddEndpoint(c EndpointConfig) (*Endpoint, error) {
+	e, err := s.bind(c)
+	if err != nil {
+		return nil, err
+	}
+
+	s.mu.Lock()
+	s.endpoints = append(s.endpoints, e)
+	s.mu.Unlock()
+	s.serve(e)
+
+	return e, nil
+}
+
+// Endpoint finds an endpoint by its name; nil if there is none.
+func (s *Stack) Endpoint(name string) *Endpoint {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+
+	for _, e := range s.endpoints {
+		if e.name == name {
+			return e
+		}
+	}
+
+	return nil
+}
+
+// Own tells whether a URI names one of the endpoints.
+func (s *Stack) Own(u Uri) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+
+	for _, e := range s.endpoints {
+		if e.Own(u) {
+			return true
+		}
+	}
+
+	return false
+}
+
+// Resolver is the one that requests are sent by.
+func (s *Stack) Resolver() *Resolver { return s.resolver }
+
+// receive takes one message from an endpoint. It is called in order for each socket and connection, and does not block.
+func (s *Stack) receive(flow Flow, raw []byte) {
+	s.trace(flow, raw, false)
+
+	m, err := ParseMessage(raw)
+	if err != nil {
+		s.malformed(flow, raw, err)
+		return
+	}
+
+	if s.screen != nil {
+		if err := s.screen(flow, m); err != nil {
+			s.metrics.refused.WithLabelValues("screen").Inc()
+			s.complain(flow, "SIP message dropped", "reason", err)
+
+			return
+		}
+	}
+
+	switch m := m.(type) {
+	case *Request:
+		s.metrics.requests.WithLabelValues("received", flow.Endpoint.name, known(string(m.Method))).Inc()
+		s.request(flow, m)
+	case *Response:
+		s.metrics.responses.WithLabelValues("received", flow.Endpoint.name, known(methodOf(m)), strconv.Itoa(m.StatusCode)).Inc()
+		s.response(flow, m)
+	}
+}
+
+// known keeps invented methods from making new time series.
+func known(method string) string {
+	switch method {
+	case "REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO", "REFER":
+		return method
+	default:
+		return "other"
+	}
+}
+
+func methodOf(r *Response) string {
+	if cseq := r.CSeq(); cseq != nil {
+		return string(cseq.MethodName)
+	}
+
+	return ""
+}
+
+// malformed answers a request that cannot be read, without keeping anything of it (RFC 3261 §16.3 1).
+func (s *Stack) malformed(flow Flow, raw []byte, err error) {
+	s.metrics.malformed.WithLabelValues(flow.Endpoint.name).Inc()
+	s.complain(flow, "SIP message cannot be read", "reason", err, "octets", len(raw))
+
+	var parse *ParseError
+	if !errors.As(err, &parse) || parse.Status == 0 {
+		return
+	}
+
+	request, ok := parse.Partial.(*Request)
+	if !ok || request.IsAck() || request.Via() == nil {
+		return
+	}
+
+	reply := stampVia(request, flow)
+	_ = s.transmitResponse(flow, reply, NewResponse(request, parse.Status, parse.Reason))
+}
+
+// complain logs what others do wrong, but not as often as they do it.
+func (s *Stack) complain(flow Flow, message string, attributes ...any) {
+	if s.complaints.allow() {
+		s.log.Warn(message, append([]any{"endpoint", flow.Endpoint.name, "source", flow.Remote.String(), "transport", flow.Transport}, attributes...)...)
+	}
+}
+
+// response gives a response to its client transaction. One that matches none is dropped (RFC 6026 §8.9).
+func (s *Stack) response(flow Flow, r *Response) {
+	tx, found := s.transactions.client(clientKey(r))
+	if !found {
+		s.metrics.unexpected.WithLabelValues(flow.Endpoint.name, "response").Inc()
+		return
+	}
+
+	tx.receive(r)
+}
+
+// request gives a request to its server transaction, or begins one (RFC 3261 §17.2.3).
+func (s *Stack) request(flow Flow, r *Request) {
+	reply := stampVia(r, flow)
+	key := serverKey(r)
+
+	if tx, found := s.transactions.server(key); found {
+		if r.IsAck() && !tx.acknowledge() {
+			s.running.Go(func() { s.handleAck(&Ack{Request: r, Flow: flow}) }) // ACK of a 2xx with the INVITE's branch
+			return
+		}
+
+		if !r.IsAck() {
+			tx.retransmitted()
+		}
+
+		return
+	}
+
+	switch {
+	case r.IsAck():
+		s.running.Go(func() { s.handleAck(&Ack{Request: r, Flow: flow}) })
+	case s.transactions.len() >= s.config.Limits.MaxTransactions && !r.IsCancel():
+		s.metrics.refused.WithLabelValues("overload").Inc()
+		s.complain(flow, "SIP request refused: max_transactions is reached")
+
+		busy := NewResponse(r, 503, "")
+		Set(busy, "Retry-After", "5")
+		_ = s.transmitResponse(flow, reply, busy)
+	default:
+		tx := s.newServerTransaction(key, r, flow, reply)
+
+		if r.IsCancel() {
+			s.cancelled(tx)
+			return
+		}
+
+		s.running.Go(func() { s.handleRequest(tx) })
+	}
+}
+
+// cancelled answers a CANCEL and tells the transaction that it means (RFC 3261 §9.2, §16.10).
+func (s *Stack) cancelled(cancel *ServerTransaction) {
+	invite, found := s.transactions.server(inviteKey(cancel.request))
+	if !found {
+		s.metrics.unexpected.WithLabelValues(cancel.flow.Endpoint.name, "CANCEL").Inc()
+		_ = cancel.Reply(481, "")
+
+		return
+	}
+
+	_ = cancel.Reply(200, "")
+	invite.cancel()
+}
+
+func (s *Stack) handleRequest(tx *ServerTransaction) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.metrics.refused.WithLabelValues("panic").Inc()
+			s.log.Error("SIP procedure panicked", "request", tx.name(), "panic", p, "stack", string(debug.Stack()))
+			_ = tx.Reply(500, "")
+		}
+	}()
+
+	s.handler.HandleRequest(s.ctx, tx)
+	tx.abandoned()
+}
+
+func (s *Stack) handleAck(ack *Ack) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("SIP procedure panicked", "request", "ACK", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+
+	s.handler.HandleAck(s.ctx, ack)
+}
+
+func (s *Stack) trace(flow Flow, raw []byte, sent bool) {
+	if s.tap != nil {
+		s.tap(trace.Message{
+			Time: time.Now(), Interface: flow.Endpoint.name, Protocol: trace.SIP, Sent: sent, Transport: flow.Transport,
+			Local: flow.Local, Remote: flow.Remote, Data: raw,
+		})
+	}
+}
+
+// stampVia writes where a request really came from into its top Via (RFC 3261 §18.2.1, RFC 3581 §4) and gives the address
+// that responses go to (§18.2.2).
+func stampVia(r *Request, flow Flow) netip.AddrPort {
+	via := r.Via()
+	source := flow.Remote
+	_, rport := via.Params.Get("rport")
+
+	if rport || !strings.EqualFold(strings.Trim(via.Host, "[]"), source.Addr().String()) {
+		via.Params.Remove("received")
+		via.Params.Add("received", source.Addr().String())
+	}
+
+	if rport {
+		via.Params.Remove("rport")
+		via.Params.Add("rport", strconv.Itoa(int(source.Port())))
+
+		return source
+	}
+
+	port := via.Port
+	if port <= 0 || port > 65535 {
+		port = 5060
+	}
+
+	return netip.AddrPortFrom(source.Addr(), uint16(port))
+}
+
+// limiter lets some through each second.
+type limiter struct {
+	mu     sync.Mutex
+	second int64
+	count  int
+}
+
+func (l *limiter) allow() bool {
+	const perSecond = 10
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	if now := time.Now().Unix(); now != l.second {
+		l.second, l.count = now, 0
+	}
+
+	l.count++
+
+	return l.count <= perSecond
+}
+
+var errClosed = fmt.Errorf("sip: the endpoint is closed")

@@ -1,0 +1,365 @@
+package sip
+
+import (
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// ErrTimeout is the end of a client transaction to which no final response came.
+var ErrTimeout = errors.New("sip: no response in time")
+
+// ClientTransaction is a request that was sent, until its answer is settled (RFC 3261 §17.1, RFC 6026).
+//
+// sipgo's own machine is not used: it waits 4 s with its lock held before it acknowledges a final response again, keeps
+// non-INVITE transactions for timer D instead of K, and blocks who reads the socket.
+type ClientTransaction struct {
+	stack     *Stack
+	key       string
+	flow      Flow
+	method    string
+	delivered func(*ClientTransaction, *Response, error) // must not block; a nil response with an error is the end
+	responses chan *Response
+	done      chan struct{}
+
+	mu       sync.Mutex
+	request  *Request // for CANCEL and ACK; nil once neither can come
+	raw      []byte   // for retransmission; the ACK once there is one
+	state    state
+	answered bool // a provisional response came
+	cancel   bool // CANCEL is wanted as soon as it may be sent
+	timer    *time.Timer
+	interval time.Duration // of timers A and E; zero when nothing is sent again
+	deadline time.Time     // of timers B, D, F, K, M; zero while an INVITE rings
+	err      error
+}
+
+const responseQueue = 64
+
+// begin sends the request and starts its timers. The request has its Via.
+func (s *Stack) begin(r *Request, flow Flow, delivered func(*ClientTransaction, *Response, error)) (*ClientTransaction, error) {
+	branch, _ := r.Via().Params.Get("branch")
+	t := s.config.Timers
+	tx := &ClientTransaction{
+		stack: s, key: branch + "|" + string(r.Method), flow: flow, method: string(r.Method), request: r, raw: serialise(r),
+		delivered: delivered, done: make(chan struct{}),
+	}
+
+	if delivered == nil {
+		tx.responses = make(chan *Response, responseQueue)
+		tx.delivered = (*ClientTransaction).queue
+	}
+
+	s.transactions.addClient(tx)
+	s.metrics.requests.WithLabelValues("sent", flow.Endpoint.name, known(tx.method)).Inc()
+
+	if err := flow.Endpoint.transmit(s.ctx, flow, tx.raw); err != nil {
+		s.transactions.removeClient(tx)
+		return nil, err
+	}
+
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	if tx.state != proceeding || tx.answered && tx.method == "INVITE" { // the answer was faster
+		return tx, nil
+	}
+
+	tx.deadline = time.Now().Add(64 * t.T1) // timers B and F
+	wait := 64 * t.T1
+
+	if flow.Transport == "UDP" {
+		tx.interval = t.T1
+		wait = t.T1
+	}
+
+	tx.timer = time.AfterFunc(wait, tx.fire)
+
+	return tx, nil
+}
+
+// Responses gives the responses in the order in which they came: provisional ones, the final one, and further 2xx to an
+// INVITE. It is closed when no more can come; Err then says why there was none.
+func (tx *ClientTransaction) Responses() <-chan *Response { return tx.responses }
+
+// Done is closed when the transaction is over.
+func (tx *ClientTransaction) Done() <-chan struct{} { return tx.done }
+
+// Flow is the way that the request went.
+func (tx *ClientTransaction) Flow() Flow { return tx.flow }
+
+// Err is why the transaction ended without a final response.
+func (tx *ClientTransaction) Err() error {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	return tx.err
+}
+
+// queue is what becomes of responses when somebody reads Responses. A final one is never lost for want of a reader.
+func (tx *ClientTransaction) queue(r *Response, err error) {
+	if r == nil {
+		close(tx.responses)
+		return
+	}
+
+	for {
+		select {
+		case tx.responses <- r:
+			return
+		default:
+		}
+
+		if r.IsProvisional() {
+			return
+		}
+
+		select {
+		case <-tx.responses:
+		default:
+		}
+	}
+}
+
+// receive takes a response. The endpoint calls it in the order of arrival.
+func (tx *ClientTransaction) receive(r *Response) {
+	tx.mu.Lock()
+
+	invite := tx.method == "INVITE"
+	pass := false
+
+	var send []byte
+
+	switch {
+	case tx.state == terminated:
+	case r.IsProvisional():
+		pass = tx.state == proceeding
+		if !pass {
+			break
+		}
+
+		if !tx.answered && tx.cancel { // §9.1: only now may CANCEL go
+			tx.stack.running.Go(tx.sendCancel)
+		}
+
+		tx.answered = true
+		if invite {
+			tx.rest() // timer B stops; the proxy's timer C goes on
+		} else {
+			tx.interval = min(tx.interval*2, tx.stack.config.Timers.T2)
+		}
+	case tx.state == proceeding:
+		pass = true
+		send = tx.finish(r)
+	case tx.state == accepted && r.IsSuccess():
+		pass = true // another 2xx, or the same again: whoever sends ACK must know
+	case tx.state == completed && invite && !r.IsSuccess():
+		send = tx.raw // the ACK was lost
+		tx.stack.metrics.retransmissions.WithLabelValues("received", tx.flow.Endpoint.name).Inc()
+	default:
+		tx.stack.metrics.retransmissions.WithLabelValues("received", tx.flow.Endpoint.name).Inc()
+	}
+
+	tx.mu.Unlock()
+
+	if send != nil {
+		_ = tx.flow.Endpoint.transmit(tx.stack.ctx, tx.flow, send)
+	}
+
+	if pass {
+		tx.delivered(tx, r, nil)
+	}
+
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	if tx.state == completed && !time.Now().Before(tx.deadline) { // reliable transport: nothing to wait for
+		tx.over(nil)
+	}
+}
+
+// finish enters Accepted or Completed; what it returns is the ACK to send. It is called with the lock held.
+func (tx *ClientTransaction) finish(r *Response) (ack []byte) {
+	t, now := tx.stack.config.Timers, time.Now()
+
+	switch {
+	case tx.method == "INVITE" && r.IsSuccess():
+		tx.state, tx.deadline = accepted, now.Add(64*t.T1) // timer M
+		tx.raw = nil
+	case tx.method == "INVITE":
+		tx.state, tx.deadline = completed, now
+		if tx.flow.Transport == "UDP" {
+			tx.deadline = now.Add(max(32*time.Second, 64*t.T1)) // timer D
+		}
+
+		tx.raw = serialise(newAck(tx.request, r))
+		ack = tx.raw
+	default:
+		tx.state, tx.deadline = completed, now
+		if tx.flow.Transport == "UDP" {
+			tx.deadline = now.Add(t.T4) // timer K
+		}
+
+		tx.raw = nil
+	}
+
+	tx.request, tx.interval = nil, 0
+	tx.arm(time.Until(tx.deadline))
+
+	return ack
+}
+
+// rest stops the timers while an INVITE rings. It is called with the lock held.
+func (tx *ClientTransaction) rest() {
+	tx.deadline, tx.interval = time.Time{}, 0
+	if tx.timer != nil {
+		tx.timer.Stop()
+	}
+}
+
+// arm is called with the lock held.
+func (tx *ClientTransaction) arm(d time.Duration) {
+	if tx.timer == nil {
+		tx.timer = time.AfterFunc(d, tx.fire)
+	} else {
+		tx.timer.Reset(d)
+	}
+}
+
+// fire is all timers of the transaction.
+func (tx *ClientTransaction) fire() {
+	tx.mu.Lock()
+
+	switch {
+	case tx.state == terminated || tx.deadline.IsZero():
+		tx.mu.Unlock()
+		return
+	case !time.Now().Before(tx.deadline):
+		var err error
+		if tx.state == proceeding {
+			err = ErrTimeout // timers B and F
+		}
+
+		tx.mu.Unlock()
+		tx.terminate(err)
+
+		return
+	case tx.interval == 0:
+		tx.arm(time.Until(tx.deadline))
+		tx.mu.Unlock()
+
+		return
+	}
+
+	// Timers A and E. An INVITE doubles without end, others up to T2.
+	tx.interval *= 2
+
+	if tx.method != "INVITE" {
+		tx.interval = min(tx.interval, tx.stack.config.Timers.T2)
+	}
+
+	tx.arm(min(tx.interval, time.Until(tx.deadline)))
+	raw := tx.raw
+	tx.mu.Unlock()
+
+	tx.stack.metrics.retransmissions.WithLabelValues("sent", tx.flow.Endpoint.name).Inc()
+	_ = tx.flow.Endpoint.transmit(tx.stack.ctx, tx.flow, raw)
+}
+
+// over ends the transaction. It is called with the lock held; the end is told after it.
+func (tx *ClientTransaction) over(err error) {
+	if tx.state == terminated {
+		return
+	}
+
+	tx.state, tx.err = terminated, err
+	if tx.timer != nil {
+		tx.timer.Stop()
+	}
+
+	tx.request, tx.raw = nil, nil
+	tx.stack.transactions.removeClient(tx)
+	close(tx.done)
+	tx.delivered(tx, nil, err)
+}
+
+func (tx *ClientTransaction) terminate(err error) {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	tx.over(err)
+}
+
+// Cancel asks the other side to end an INVITE (RFC 3261 §9.1): at once when a provisional response has come, else when it
+// comes. Its final response comes as any other.
+func (tx *ClientTransaction) Cancel() {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	if tx.method != "INVITE" || tx.state != proceeding || tx.cancel {
+		return
+	}
+
+	tx.cancel = true
+
+	// §9.1: what does not end within 64*T1 after CANCEL is over.
+	tx.deadline = time.Now().Add(64 * tx.stack.config.Timers.T1)
+	if tx.interval == 0 {
+		tx.arm(time.Until(tx.deadline))
+	}
+
+	if tx.answered {
+		tx.stack.running.Go(tx.sendCancel)
+	}
+}
+
+func (tx *ClientTransaction) sendCancel() {
+	tx.mu.Lock()
+	if tx.request == nil {
+		tx.mu.Unlock()
+		return
+	}
+
+	cancel := newCancel(tx.request)
+	tx.mu.Unlock()
+
+	_, err := tx.stack.begin(cancel, tx.flow, func(*ClientTransaction, *Response, error) {})
+	if err != nil {
+		tx.stack.log.Warn("CANCEL could not be sent", "to", tx.flow.Remote.String(), "error", err)
+	}
+}
+
+// newAck acknowledges a final response that is not a 2xx (§17.1.1.3): the INVITE's top Via alone, and its Route.
+func newAck(invite *Request, r *Response) *Request {
+	ack := derived(invite, "ACK")
+	ack.ReplaceHeader(r.To())
+
+	return ack
+}
+
+// newCancel cancels an INVITE (§9.1).
+func newCancel(invite *Request) *Request { return derived(invite, "CANCEL") }
+
+func derived(invite *Request, method string) *Request {
+	r := newBareRequest(method, invite.Recipient)
+	r.AppendHeader(invite.Via().Clone())
+
+	for _, route := range invite.GetHeaders("Route") {
+		r.AppendHeader(route)
+	}
+
+	forwards := MaxForwardsHeader(70)
+	r.AppendHeader(&forwards)
+	r.AppendHeader(invite.From())
+	r.AppendHeader(invite.To())
+	r.AppendHeader(invite.CallID())
+	r.AppendHeader(&CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: r.Method})
+	r.SetBody(nil)
+
+	return r
+}
+
+func (tx *ClientTransaction) String() string {
+	return tx.method + " to " + tx.flow.Remote.String() + " (" + strconv.Itoa(int(tx.state)) + ")"
+}

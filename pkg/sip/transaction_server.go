@@ -1,0 +1,275 @@
+package sip
+
+import (
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+)
+
+type state uint8
+
+const (
+	proceeding state = iota // Trying and Proceeding of RFC 3261 §17.2
+	accepted                // RFC 6026 §7.1: a 2xx went out for an INVITE
+	completed               // a final response went out
+	confirmed               // and its ACK came
+	terminated
+)
+
+const tryingDelay = 200 * time.Millisecond // §17.2.1: then the stack says 100 itself
+
+// ServerTransaction is a request that came, until its answer is settled (RFC 3261 §17.2, RFC 6026).
+//
+// sipgo's own machine is not used: it answers 487 to a cancelled INVITE before the proxy knows whether a 2xx has won.
+type ServerTransaction struct {
+	stack     *Stack
+	key       string
+	flow      Flow
+	reply     netip.AddrPort
+	invite    bool
+	cancelled chan struct{}
+	done      chan struct{}
+
+	mu       sync.Mutex
+	request  *Request // until the final response
+	state    state
+	last     []byte // the last response, for retransmission
+	timer    *time.Timer
+	interval time.Duration // of timer G
+	deadline time.Time     // of timers H, I, J, L
+	asked    bool          // CANCEL came
+}
+
+func (s *Stack) newServerTransaction(key string, r *Request, flow Flow, reply netip.AddrPort) *ServerTransaction {
+	tx := &ServerTransaction{
+		stack: s, key: key, flow: flow, reply: reply, request: r, invite: r.IsInvite(),
+		cancelled: make(chan struct{}), done: make(chan struct{}),
+	}
+
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	s.transactions.addServer(tx)
+
+	if tx.invite {
+		tx.timer = time.AfterFunc(tryingDelay, tx.fire)
+	}
+
+	return tx
+}
+
+// Request is the request, with received and rport in its top Via. It may be read and, by its one handler, changed.
+func (tx *ServerTransaction) Request() *Request { return tx.request }
+
+// Flow is the way that the request came.
+func (tx *ServerTransaction) Flow() Flow { return tx.flow }
+
+// Cancelled is closed when a CANCEL comes before the final response.
+func (tx *ServerTransaction) Cancelled() <-chan struct{} { return tx.cancelled }
+
+// Done is closed when the transaction is over.
+func (tx *ServerTransaction) Done() <-chan struct{} { return tx.done }
+
+func (tx *ServerTransaction) name() string {
+	if r := tx.request; r != nil {
+		return string(r.Method) + " " + r.CallID().Value()
+	}
+
+	return tx.key
+}
+
+// Reply answers with a response made from the request; without a reason the standard one is used.
+func (tx *ServerTransaction) Reply(status int, reason string, headers ...Header) error {
+	response := NewResponse(tx.request, status, reason)
+	for _, h := range headers {
+		response.AppendHeader(h)
+	}
+
+	return tx.Respond(response)
+}
+
+// Respond sends a response. After a final one only further 2xx to an INVITE are sent; anything else is dropped, because its
+// request is settled.
+func (tx *ServerTransaction) Respond(r *Response) error {
+	s := tx.stack
+
+	tx.mu.Lock()
+
+	again := tx.state == accepted && tx.invite && r.IsSuccess()
+	if tx.state != proceeding && !again {
+		tx.mu.Unlock()
+		return nil
+	}
+
+	raw := serialise(r)
+	tx.last = raw
+
+	if !r.IsProvisional() && !again {
+		tx.settle(r.IsSuccess())
+	} else if r.IsProvisional() && tx.timer != nil {
+		tx.timer.Stop()
+	}
+
+	tx.mu.Unlock()
+
+	s.metrics.responses.WithLabelValues("sent", tx.flow.Endpoint.name, known(methodOf(r)), strconv.Itoa(r.StatusCode)).Inc()
+
+	return s.transmitReply(tx.flow, tx.reply, raw)
+}
+
+// settle enters Accepted or Completed. It is called with the lock held.
+func (tx *ServerTransaction) settle(success bool) {
+	t, reliable, now := tx.stack.config.Timers, tx.flow.Transport != "UDP", time.Now()
+
+	switch {
+	case tx.invite && success:
+		tx.state, tx.deadline = accepted, now.Add(64*t.T1) // timer L
+	case tx.invite:
+		tx.state, tx.deadline, tx.interval = completed, now.Add(64*t.T1), t.T1 // timers H and G
+	case reliable:
+		tx.over() // timer J is zero
+		return
+	default:
+		tx.state, tx.deadline = completed, now.Add(64*t.T1) // timer J
+	}
+
+	wait := time.Until(tx.deadline)
+	if tx.interval > 0 && !reliable {
+		wait = tx.interval
+	}
+
+	tx.arm(wait)
+}
+
+// arm is called with the lock held.
+func (tx *ServerTransaction) arm(d time.Duration) {
+	if tx.timer == nil {
+		tx.timer = time.AfterFunc(d, tx.fire)
+	} else {
+		tx.timer.Reset(d)
+	}
+}
+
+// fire is all timers of the transaction.
+func (tx *ServerTransaction) fire() {
+	tx.mu.Lock()
+
+	switch {
+	case tx.state == proceeding && tx.last == nil:
+		trying := NewResponse(tx.request, 100, "")
+		tx.mu.Unlock()
+		_ = tx.Respond(trying)
+
+		return
+	case tx.state == proceeding || tx.state == terminated:
+		tx.mu.Unlock()
+		return
+	case !time.Now().Before(tx.deadline):
+		tx.over()
+		tx.mu.Unlock()
+
+		return
+	case tx.state != completed || tx.interval == 0 || tx.flow.Transport != "UDP":
+		tx.arm(time.Until(tx.deadline))
+		tx.mu.Unlock()
+
+		return
+	}
+
+	// Timer G: the ACK has not come yet.
+	tx.interval = min(2*tx.interval, tx.stack.config.Timers.T2)
+	tx.arm(min(tx.interval, time.Until(tx.deadline)))
+	raw := tx.last
+	tx.mu.Unlock()
+
+	tx.stack.metrics.retransmissions.WithLabelValues("sent", tx.flow.Endpoint.name).Inc()
+	_ = tx.stack.transmitReply(tx.flow, tx.reply, raw)
+}
+
+// over ends the transaction. It is called with the lock held.
+func (tx *ServerTransaction) over() {
+	if tx.state == terminated {
+		return
+	}
+
+	tx.state = terminated
+	if tx.timer != nil {
+		tx.timer.Stop()
+	}
+
+	tx.stack.transactions.removeServer(tx)
+	close(tx.done)
+}
+
+func (tx *ServerTransaction) terminate() {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	tx.over()
+}
+
+// retransmitted answers a request that came again with the last response; an accepted INVITE is absorbed (RFC 6026 §7.1).
+func (tx *ServerTransaction) retransmitted() {
+	tx.mu.Lock()
+	raw := tx.last
+	if tx.state == accepted || tx.state == confirmed {
+		raw = nil
+	}
+	tx.mu.Unlock()
+
+	tx.stack.metrics.retransmissions.WithLabelValues("received", tx.flow.Endpoint.name).Inc()
+
+	if raw != nil {
+		_ = tx.stack.transmitReply(tx.flow, tx.reply, raw)
+	}
+}
+
+// acknowledge takes an ACK. It is false when the ACK is for a 2xx and so not the transaction's.
+func (tx *ServerTransaction) acknowledge() bool {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	switch tx.state {
+	case accepted:
+		return false
+	case completed:
+		tx.state = confirmed
+		if tx.flow.Transport != "UDP" {
+			tx.over() // timer I is zero
+			break
+		}
+
+		tx.deadline = time.Now().Add(tx.stack.config.Timers.T4)
+		tx.arm(tx.stack.config.Timers.T4)
+	}
+
+	return true
+}
+
+func (tx *ServerTransaction) cancel() {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	if tx.state == proceeding && !tx.asked {
+		tx.asked = true
+		close(tx.cancelled)
+	}
+}
+
+// abandoned ends a transaction whose handler has returned: without a final response nobody will give one any more.
+func (tx *ServerTransaction) abandoned() {
+	tx.mu.Lock()
+	open := tx.state == proceeding
+	tx.mu.Unlock()
+
+	if open {
+		tx.stack.log.Error("a SIP procedure ended without a final response", "request", tx.name())
+		_ = tx.Reply(500, "")
+	}
+
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	tx.request = nil // only retransmission is left to do
+}

@@ -1,0 +1,119 @@
+package sip
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+)
+
+const shards = 64
+
+// store holds the transactions of a stack. Each ends by its own timers.
+type store struct {
+	count  atomic.Int64
+	shards [shards]struct {
+		sync.Mutex
+		servers map[string]*ServerTransaction
+		clients map[string]*ClientTransaction
+	}
+}
+
+var seed = maphash.MakeSeed()
+
+func shardOf(key string) int { return int(maphash.String(seed, key) % shards) }
+
+func (s *store) len() int { return int(s.count.Load()) }
+
+func (s *store) server(key string) (*ServerTransaction, bool) {
+	shard := &s.shards[shardOf(key)]
+	shard.Lock()
+	defer shard.Unlock()
+
+	tx, found := shard.servers[key]
+
+	return tx, found
+}
+
+func (s *store) client(key string) (*ClientTransaction, bool) {
+	shard := &s.shards[shardOf(key)]
+	shard.Lock()
+	defer shard.Unlock()
+
+	tx, found := shard.clients[key]
+
+	return tx, found
+}
+
+func (s *store) addServer(tx *ServerTransaction) {
+	shard := &s.shards[shardOf(tx.key)]
+	shard.Lock()
+	defer shard.Unlock()
+
+	if shard.servers == nil {
+		shard.servers = map[string]*ServerTransaction{}
+	}
+
+	shard.servers[tx.key] = tx
+	s.count.Add(1)
+}
+
+func (s *store) addClient(tx *ClientTransaction) {
+	shard := &s.shards[shardOf(tx.key)]
+	shard.Lock()
+	defer shard.Unlock()
+
+	if shard.clients == nil {
+		shard.clients = map[string]*ClientTransaction{}
+	}
+
+	shard.clients[tx.key] = tx
+	s.count.Add(1)
+}
+
+func (s *store) removeServer(tx *ServerTransaction) {
+	shard := &s.shards[shardOf(tx.key)]
+	shard.Lock()
+	defer shard.Unlock()
+
+	if shard.servers[tx.key] == tx {
+		delete(shard.servers, tx.key)
+		s.count.Add(-1)
+	}
+}
+
+func (s *store) removeClient(tx *ClientTransaction) {
+	shard := &s.shards[shardOf(tx.key)]
+	shard.Lock()
+	defer shard.Unlock()
+
+	if shard.clients[tx.key] == tx {
+		delete(shard.clients, tx.key)
+		s.count.Add(-1)
+	}
+}
+
+func (s *store) terminateAll() {
+	var servers []*ServerTransaction
+
+	var clients []*ClientTransaction
+
+	for i := range s.shards {
+		shard := &s.shards[i]
+		shard.Lock()
+		for _, tx := range shard.servers {
+			servers = append(servers, tx)
+		}
+		for _, tx := range shard.clients {
+			clients = append(clients, tx)
+		}
+		shard.Unlock()
+	}
+
+	for _, tx := range servers {
+		tx.terminate()
+	}
+
+	for _, tx := range clients {
+		tx.terminate(errClosed)
+	}
+}
