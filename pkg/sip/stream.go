@@ -67,6 +67,13 @@ func (e *Endpoint) adopt(conn net.Conn, remote netip.AddrPort, accepted bool) (*
 		return nil, errClosed
 	}
 
+	if other := e.connections[remote]; other != nil && !accepted { // two requests dialled at the same time
+		e.mu.Unlock()
+		conn.Close()
+
+		return other, nil
+	}
+
 	e.connections[remote] = c
 	e.mu.Unlock()
 

@@ -254,3 +254,10 @@ type SharedFilterCriteria struct {
 	FilterCriteria       string // InitialFilterCriteria elements, XML
 	UnregisteredServices bool
 }
+
+// CheckWildcard refuses a wildcarded identity whose expression cannot be used.
+func CheckWildcard(identity string) error {
+	_, err := wildcard(identity)
+
+	return err
+}

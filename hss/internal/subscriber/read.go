@@ -230,7 +230,7 @@ func (t *Tx) SaveRegistration(s *Subscription) error {
 	var err error
 
 	if s.moved {
-		err = t.db.Model(s).Select("ServerName", "ServerHost", "PreviousHost").Updates(s).Error
+		err = t.db.Model(s).Select("ServerName", "ServerHost", "PreviousHost", "SharedSets").Updates(s).Error
 		s.moved = false
 	}
 
