@@ -1,0 +1,145 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	hsscx "github.com/dialtone-ims/dialtone/hss/internal/cx"
+	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/service"
+)
+
+// HSS is the built function.
+type HSS struct {
+	Node *diameter.Node
+
+	store  *subscriber.Store
+	pushes *hsscx.Pushes
+}
+
+// Build opens the store, binds the Diameter address and puts the API on the admin HTTP.
+func Build(ctx context.Context, c *Config, env *service.Env) (service.Runner, error) {
+	stored := c.store()
+	if err := os.MkdirAll(filepath.Dir(stored.KeyFile), 0o700); err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
+	}
+
+	store, err := subscriber.Open(ctx, stored, env.Log)
+	if err != nil {
+		return nil, err
+	}
+
+	h, err := build(ctx, c, env, store)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+
+	return h, nil
+}
+
+func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.Store) (*HSS, error) {
+	if err := firstProfile(ctx, store); err != nil {
+		return nil, err
+	}
+
+	node, err := diameter.New(c.Diameter, []diameter.Application{cx.Application}, diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	if err != nil {
+		return nil, err
+	}
+
+	h := &HSS{Node: node, store: store, pushes: hsscx.NewPushes(store, node, c.Push, env.Log, env.Metrics)}
+	hsscx.NewServer(node, store, c.Cx, h.pushes, env.Log, env.Metrics)
+	provisioning.Serve(env.Admin, store, c.Domain, h.pushes.Wake)
+	env.Admin.Handle("GET /diameter/peers", func(w http.ResponseWriter, _ *http.Request) error {
+		return httpapi.Write(w, http.StatusOK, map[string]any{"peers": node.Peers()})
+	})
+	env.Metrics.MustRegister(population{store})
+
+	return h, nil
+}
+
+// firstProfile makes the service profile that subscribers get unless another is named: no services.
+func firstProfile(ctx context.Context, store *subscriber.Store) error {
+	return store.Update(ctx, func(tx *subscriber.Tx) error {
+		_, err := tx.Profile(provisioning.DefaultProfile)
+		if errors.Is(err, subscriber.ErrNotFound) {
+			return tx.SaveProfile(&subscriber.ServiceProfile{Name: provisioning.DefaultProfile})
+		}
+
+		return err
+	})
+}
+
+// Run serves until ctx ends and closes the store when nobody uses it any more.
+func (h *HSS) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return h.Node.Run(ctx) })
+	group.Go(func() error { return h.pushes.Run(ctx) })
+
+	return errors.Join(group.Wait(), h.store.Close())
+}
+
+const pingTime = 2 * time.Second
+
+// Ready says whether subscribers can be looked up.
+func (h *HSS) Ready() error {
+	ctx, cancel := context.WithTimeout(context.Background(), pingTime)
+	defer cancel()
+
+	if err := h.store.Ping(ctx); err != nil {
+		return fmt.Errorf("subscriber database: %w", err)
+	}
+
+	return h.Node.Ready()
+}
+
+// population shows how many the store holds, counted when asked.
+type population struct{ store *subscriber.Store }
+
+var (
+	subscribersTotal = prometheus.NewDesc("dialtone_hss_subscribers", "IMS subscriptions in the database.", nil, nil)
+	privateTotal     = prometheus.NewDesc("dialtone_hss_private_identities", "Private identities in the database.", nil, nil)
+	publicTotal      = prometheus.NewDesc("dialtone_hss_public_identities", "Public identities in the database.", nil, nil)
+	registeredTotal  = prometheus.NewDesc("dialtone_hss_registered", "Private identities that are registered.", nil, nil)
+)
+
+func (population) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{subscribersTotal, privateTotal, publicTotal, registeredTotal} {
+		descriptions <- d
+	}
+}
+
+func (p population) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), pingTime)
+	defer cancel()
+
+	var counts subscriber.Counts
+
+	err := p.store.View(ctx, func(tx *subscriber.Tx) (err error) {
+		counts, err = tx.Count()
+		return err
+	})
+
+	for description, value := range map[*prometheus.Desc]int64{
+		subscribersTotal: counts.Subscriptions, privateTotal: counts.PrivateIdentities, publicTotal: counts.PublicIdentities, registeredTotal: counts.Registered,
+	} {
+		if err != nil { // a number that is not known is no number
+			metrics <- prometheus.NewInvalidMetric(description, err)
+			continue
+		}
+
+		metrics <- prometheus.MustNewConstMetric(description, prometheus.GaugeValue, float64(value))
+	}
+}

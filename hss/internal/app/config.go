@@ -1,0 +1,105 @@
+// Package app puts the HSS together: its configuration, and how its parts are built from it.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/cx"
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/service"
+)
+
+// Config is the HSS's configuration file.
+type Config struct {
+	service.Common `yaml:",inline"`
+
+	Domain         string          `yaml:"domain"` // of the home network: identities are derived in it
+	Data           string          `yaml:"data"`   // folder of the database and the key file
+	Database       Database        `yaml:"database"`
+	Diameter       diameter.Config `yaml:"diameter"`
+	Cx             cx.Policy       `yaml:"cx"`
+	Push           cx.PushConfig   `yaml:"push"`
+	Authentication Authentication  `yaml:"authentication"`
+}
+
+// Database says where subscribers are kept.
+type Database struct {
+	DSN     string `yaml:"dsn"`      // postgres://…, or the path of a SQLite file; empty: hss.db in data
+	KeyFile string `yaml:"key_file"` // the keys that K, OP, OPc and passwords are sealed with; empty: hss.keys in data
+}
+
+// Authentication is about the sequence numbers of SIMs.
+type Authentication struct {
+	IND uint64 `yaml:"ind"` // 0 to 31, another one for each HSS that shares SIMs with this one (an EPC's, say)
+}
+
+const (
+	home = "ims.mnc001.mcc001.3gppnetwork.org"
+	host = "127.0.0.13"
+)
+
+// Default is the configuration of the lab.
+func Default() Config {
+	c := Config{
+		Common:   service.DefaultCommon(host + ":9090"),
+		Domain:   home,
+		Data:     "var/hss",
+		Diameter: diameter.DefaultConfig("hss."+home, home),
+		Cx:       cx.Policy{MaxVectors: 5, DigestRealm: home, StoreServerName: true},
+		Push:     cx.PushConfig{Attempts: 10, RetryMin: time.Second, RetryMax: time.Minute, Keep: 24 * time.Hour},
+	}
+	c.Diameter.Listen = []diameter.Listener{{Address: host + ":3868"}}
+	c.Diameter.Peers = []diameter.Peer{{Host: "icscf." + home, Realm: home}, {Host: "scscf." + home, Realm: home}}
+
+	return c
+}
+
+// Validate refuses what cannot work, naming the setting.
+func (c *Config) Validate() error {
+	var errs []error
+
+	refuse := func(bad bool, format string, arguments ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, arguments...))
+		}
+	}
+
+	refuse(c.Domain == "" || strings.ContainsAny(c.Domain, "@:/ "), "domain: %q is no domain name", c.Domain)
+	refuse(c.Data == "" && (c.Database.DSN == "" || c.Database.KeyFile == ""), "data: a folder is needed, or database.dsn and database.key_file")
+	refuse(len(c.Diameter.Listen) == 0, "diameter.listen: the HSS is connected to; an address is needed")
+	refuse(c.Authentication.IND > 31, "authentication.ind: %d is not 0 to 31", c.Authentication.IND)
+	refuse(c.Cx.MaxVectors < 1 || c.Cx.MaxVectors > 32, "cx.max_vectors: %d is not 1 to 32", c.Cx.MaxVectors)
+	refuse(c.Cx.DigestRealm == "", "cx.digest_realm: SIP Digest needs one")
+	refuse(c.Push.Attempts < 1, "push.attempts: %d is not at least 1", c.Push.Attempts)
+	refuse(c.Push.RetryMin <= 0 || c.Push.RetryMax < c.Push.RetryMin, "push: retry_min and retry_max must be positive and in order")
+	refuse(c.Push.Keep <= 0, "push.keep: %s is not positive", c.Push.Keep)
+
+	return errors.Join(append(errs, c.Common.Validate(), c.Diameter.Validate())...)
+}
+
+func (c *Config) store() subscriber.Config {
+	s := subscriber.Config{DSN: c.Database.DSN, KeyFile: c.Database.KeyFile, IND: c.Authentication.IND}
+	if s.DSN == "" {
+		s.DSN = filepath.Join(c.Data, "hss.db")
+	}
+
+	if s.KeyFile == "" {
+		s.KeyFile = c.KeyFile()
+	}
+
+	return s
+}
+
+// KeyFile is where the vault's keys are.
+func (c *Config) KeyFile() string {
+	if c.Database.KeyFile != "" {
+		return c.Database.KeyFile
+	}
+
+	return filepath.Join(c.Data, "hss.keys")
+}

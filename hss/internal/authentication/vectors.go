@@ -1,0 +1,103 @@
+package authentication
+
+import (
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/aka"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+// Vectors makes one AKA vector for each sequence number, numbered in the order of use (TS 29.229 §6.3.13).
+func Vectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, numbers []uint64) ([]cx.AuthDataItem, error) {
+	a, err := algorithm(p, secrets)
+	if err != nil {
+		return nil, err
+	}
+
+	amf, err := AMF(p.AMF)
+	if err != nil {
+		return nil, fmt.Errorf("keys of %s: %w", p.Identity, err)
+	}
+
+	items := make([]cx.AuthDataItem, len(numbers))
+
+	for i, sqn := range numbers {
+		var challenge [16]byte
+		_, _ = rand.Read(challenge[:]) // never fails (crypto/rand)
+
+		v := aka.Generate(a, challenge, aka.SQN(sqn), amf)
+		number := uint32(i + 1)
+		items[i] = cx.AuthDataItem{
+			ItemNumber:         &number,
+			Scheme:             cx.SchemeDigestAKAv1MD5,
+			Authenticate:       append(v.RAND[:], v.AUTN[:]...),
+			Authorization:      v.XRES,
+			ConfidentialityKey: v.CK[:],
+			IntegrityKey:       v.IK[:],
+		}
+	}
+
+	return items, nil
+}
+
+// AUTSLength is the length of the SIP-Authorization of a resynchronisation: RAND||AUTS (TS 29.228 §6.3).
+const AUTSLength = 16 + 14
+
+// Resynchronise reads where the SIM is from RAND||AUTS (TS 33.102 §6.3.5). aka.ErrMACS means that the SIM has other keys.
+func Resynchronise(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, authorization []byte) (uint64, error) {
+	a, err := algorithm(p, secrets)
+	if err != nil {
+		return 0, err
+	}
+
+	sqn, err := aka.Resynchronise(a, [16]byte(authorization[:16]), [14]byte(authorization[16:AUTSLength]))
+
+	return uint64(sqn), err
+}
+
+const (
+	indBits = 5
+	delta   = 1 << 28 // TS 33.102 annex C.2.1: the largest step that a SIM accepts
+)
+
+// InRange tells that the number after ours would be accepted by a SIM that is at sim, so that ours need not be set back
+// (TS 33.102 §6.3.5 step 2, annex C.2).
+func InRange(ours, sim uint64) bool {
+	next, last := ours>>indBits+1, sim>>indBits
+
+	return next > last && next-last <= delta
+}
+
+// Digest is what the S-CSCF needs to check a password (TS 29.229 §6.3.36): H(A1) of RFC 2617 §3.2.2.2 or RFC 7616 §3.4.2.
+func Digest(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, realm string) (cx.AuthDataItem, error) {
+	if secrets.Password == nil {
+		return cx.AuthDataItem{}, fmt.Errorf("%s has no password", p.Identity)
+	}
+
+	name, ha1 := "MD5", ""
+	a1 := append([]byte(p.Identity+":"+realm+":"), secrets.Password...)
+
+	if p.Algorithm == SHA256 {
+		sum := sha256.Sum256(a1)
+		name, ha1 = "SHA-256", hex.EncodeToString(sum[:])
+	} else {
+		sum := md5.Sum(a1)
+		ha1 = hex.EncodeToString(sum[:])
+	}
+
+	return cx.AuthDataItem{
+		Scheme: cx.SchemeSIPDigest,
+		Digest: &cx.DigestAuthenticate{Realm: realm, Algorithm: name, QoP: "auth", HA1: ha1},
+	}, nil
+}
+
+// The algorithms of SIP Digest (RFC 8760).
+const (
+	MD5    subscriber.Algorithm = "md5"
+	SHA256 subscriber.Algorithm = "sha-256"
+)

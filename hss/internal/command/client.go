@@ -1,0 +1,89 @@
+// Package command is the HSS's command line: it speaks to a running HSS through the same API as everyone else.
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/app"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+)
+
+// All are the commands of the HSS besides running it.
+func All() []*cobra.Command {
+	return []*cobra.Command{subscribers(), profiles(), pushes(), opc(), keys(), settings()}
+}
+
+// remote is where the HSS is that a command speaks to.
+type remote struct {
+	base, token string
+	json        bool
+}
+
+// flags are taken from the same environment as the HSS's own configuration, so that both agree without further ado.
+func (r *remote) flags(c *cobra.Command) {
+	address := os.Getenv("DIALTONE_HSS_ADMIN_ADDRESS")
+	if address == "" {
+		address = app.Default().Admin.Address
+	}
+
+	c.PersistentFlags().StringVar(&r.base, "api", "http://"+address, "admin HTTP of the HSS")
+	c.PersistentFlags().StringVar(&r.token, "token", "", "bearer token of the admin HTTP (DIALTONE_HSS_ADMIN_TOKEN)")
+	c.PersistentFlags().BoolVar(&r.json, "json", false, "print the API's JSON")
+}
+
+func (r *remote) do(c *cobra.Command, method, path string, in, out any) error {
+	token := r.token
+	if token == "" {
+		token = os.Getenv("DIALTONE_HSS_ADMIN_TOKEN")
+	}
+
+	return httpapi.Client{Base: r.base, Token: token}.Do(c.Context(), method, path, in, out)
+}
+
+// show prints a document as JSON if that is wanted, else as text.
+func (r *remote) show(c *cobra.Command, document any, text func(w io.Writer)) error {
+	if !r.json {
+		text(c.OutOrStdout())
+		return nil
+	}
+
+	encoder := json.NewEncoder(c.OutOrStdout())
+	encoder.SetIndent("", "  ")
+
+	return encoder.Encode(document)
+}
+
+// readFile reads a file, or the standard input for "-".
+func readFile(c *cobra.Command, name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(io.LimitReader(c.InOrStdin(), 4<<20))
+	}
+
+	return os.ReadFile(name)
+}
+
+func decodeFile(c *cobra.Command, name string, into any) error {
+	content, err := readFile(c, name)
+	if err != nil {
+		return err
+	}
+
+	return decodeFileContent(name, content, into)
+}
+
+func decodeFileContent(name string, content []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+
+	if err := decoder.Decode(into); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+
+	return nil
+}

@@ -1,0 +1,432 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+)
+
+func subscribers() *cobra.Command {
+	r := new(remote)
+	c := &cobra.Command{Use: "subscriber", Short: "add, show, list, change and delete subscribers"}
+	r.flags(c)
+	c.AddCommand(addSubscriber(r), showSubscriber(r), listSubscribers(r), setSubscriber(r), deleteSubscriber(r), deregisterSubscriber(r))
+
+	return c
+}
+
+func path(parts ...string) string {
+	var b strings.Builder
+	for _, part := range parts {
+		b.WriteByte('/')
+		b.WriteString(url.PathEscape(part))
+	}
+
+	return b.String()
+}
+
+// authenticationFlags are the same for add and set.
+func authenticationFlags(c *cobra.Command, a *provisioning.Authentication) {
+	f := c.Flags()
+	f.StringVar((*string)(&a.Scheme), "scheme", "", "aka or sip-digest (follows from --k or --password)")
+	f.StringVar((*string)(&a.Algorithm), "algorithm", "", "milenage or tuak; md5 or sha-256 for a password")
+	f.StringVar(&a.K, "k", "", "key of the SIM, hexadecimal")
+	f.StringVar(&a.OP, "op", "", "operator variant OP, hexadecimal")
+	f.StringVar(&a.OPc, "opc", "", "OPc, if that is what came with the SIM")
+	f.StringVar(&a.AMF, "amf", "", "authentication management field (default 8000)")
+	f.StringVar(&a.SQN, "sqn", "", "last sequence number used, 12 hexadecimal digits")
+	f.StringVar(&a.Password, "password", "", "password of a SIP Digest user")
+	c.MarkFlagsMutuallyExclusive("op", "opc")
+	c.MarkFlagsMutuallyExclusive("k", "password")
+}
+
+func addSubscriber(r *remote) *cobra.Command {
+	var (
+		body provisioning.NewSubscriber
+		file string
+	)
+
+	c := &cobra.Command{
+		Use:   "add --imsi IMSI --msisdn MSISDN --k K (--op OP | --opc OPC)",
+		Short: "add a subscriber with the identities that follow from IMSI and MSISDN",
+		Example: "  hss subscriber add --imsi 001010000000001 --msisdn 15550001 --k 465b5ce8b199b49faa5f0a2ee238a6bc --opc cd63cb71954a9f4e48a5994e37a02baf\n" +
+			"  hss subscriber add --user alice --password secret\n  hss subscriber add --file alice.json",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if file != "" {
+				body = provisioning.NewSubscriber{}
+				if err := decodeFile(c, file, &body); err != nil {
+					return err
+				}
+			}
+
+			var made provisioning.Subscriber
+			if err := r.do(c, http.MethodPost, "/subscribers", body, &made); err != nil {
+				return err
+			}
+
+			return r.show(c, made, func(w io.Writer) { printSubscriber(w, made) })
+		},
+	}
+
+	f := c.Flags()
+	f.StringVar(&body.Name, "name", "", "your name for it (default the IMSI or the user)")
+	f.StringVar(&body.IMSI, "imsi", "", "IMSI of the SIM")
+	f.StringVar(&body.MSISDN, "msisdn", "", "telephone number with country code, digits only")
+	f.StringVar(&body.User, "user", "", "name of a user without a SIM")
+	f.StringVar(&body.DisplayName, "display-name", "", "what a called party sees")
+	f.StringVar(&body.ServiceProfile, "profile", "", "service profile (default \"default\")")
+	f.StringSliceVar(&body.VisitedNetworks, "visited", nil, "networks where it may be served (default all)")
+	f.StringVar(&file, "file", "", "the whole request as JSON, - for the standard input")
+	authenticationFlags(c, &body.Authentication)
+	c.MarkFlagsMutuallyExclusive("imsi", "user", "file")
+	c.MarkFlagsOneRequired("imsi", "user", "file")
+
+	return c
+}
+
+func showSubscriber(r *remote) *cobra.Command {
+	var withKeys bool
+
+	c := &cobra.Command{
+		Use: "show NAME", Short: "show a subscriber and where it is registered", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var s provisioning.Subscriber
+			if err := r.do(c, http.MethodGet, path("subscribers", args[0]), nil, &s); err != nil {
+				return err
+			}
+
+			if !withKeys {
+				return r.show(c, s, func(w io.Writer) { printSubscriber(w, s) })
+			}
+
+			var all []provisioning.Keys
+
+			for _, p := range s.PrivateIdentities {
+				var k provisioning.Keys
+				if err := r.do(c, http.MethodGet, path("subscribers", s.Name, "private-identities", p.Identity, "keys"), nil, &k); err != nil {
+					return err
+				}
+
+				all = append(all, k)
+			}
+
+			return r.show(c, all, func(w io.Writer) {
+				printSubscriber(w, s)
+				for _, k := range all {
+					printKeys(w, k)
+				}
+			})
+		},
+	}
+	c.Flags().BoolVar(&withKeys, "keys", false, "show K, OP and OPc or the password")
+
+	return c
+}
+
+func printSubscriber(w io.Writer, s provisioning.Subscriber) {
+	fmt.Fprintf(w, "subscriber %s: %s", s.Name, s.Registration.State)
+
+	if s.Registration.ServerName != "" {
+		fmt.Fprintf(w, " at %s", s.Registration.ServerName)
+	}
+
+	fmt.Fprintln(w)
+
+	for _, p := range s.PrivateIdentities {
+		fmt.Fprintf(w, "  private  %s  %s %s", p.Identity, p.Authentication.Scheme, p.Authentication.Algorithm)
+
+		if p.Authentication.Entered != "" {
+			fmt.Fprintf(w, ", %s was entered", strings.Replace(strings.ToUpper(string(p.Authentication.Entered)), "OPC", "OPc", 1))
+		}
+
+		fmt.Fprintln(w)
+	}
+
+	for _, set := range s.RegistrationSets {
+		for _, p := range set.PublicIdentities {
+			fmt.Fprintf(w, "  public   %s", p.Identity)
+
+			for _, note := range publicNotes(set.Number, p) {
+				fmt.Fprintf(w, "  %s", note)
+			}
+
+			fmt.Fprintln(w)
+		}
+	}
+}
+
+func publicNotes(set int, p provisioning.PublicIdentity) []string {
+	notes := []string{fmt.Sprintf("set %d", set)}
+	if p.ServiceProfile != "" {
+		notes = append(notes, "profile "+p.ServiceProfile)
+	}
+
+	if p.Kind == subscriber.Service {
+		notes = append(notes, "service")
+	}
+
+	if p.DisplayName != "" {
+		notes = append(notes, fmt.Sprintf("%q", p.DisplayName))
+	}
+
+	if p.Barred {
+		notes = append(notes, "barred for calls")
+	}
+
+	return notes
+}
+
+func printKeys(w io.Writer, k provisioning.Keys) {
+	fmt.Fprintf(w, "  keys of %s\n", k.Identity)
+
+	for _, line := range [][2]string{{"K", k.K}, {"OP", k.OP}, {"OPc", k.OPc}, {"AMF", k.AMF}, {"SQN", k.SQN}, {"password", k.Password}} {
+		switch {
+		case line[1] != "":
+			fmt.Fprintf(w, "    %-9s%s\n", line[0], line[1])
+		case line[0] == "OP" && k.OPc != "":
+			fmt.Fprintf(w, "    %-9snot known: OPc was entered\n", line[0])
+		}
+	}
+}
+
+func listSubscribers(r *remote) *cobra.Command {
+	var imsi, msisdn, identity string
+
+	c := &cobra.Command{
+		Use: "list", Short: "list subscribers", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			query := url.Values{}
+			for name, value := range map[string]string{"imsi": imsi, "msisdn": msisdn, "public_identity": identity} {
+				if value != "" {
+					query.Set(name, value)
+				}
+			}
+
+			all := provisioning.SubscriberList{Subscribers: []provisioning.Subscriber{}}
+
+			for {
+				var page provisioning.SubscriberList
+				if err := r.do(c, http.MethodGet, "/subscribers?"+query.Encode(), nil, &page); err != nil {
+					return err
+				}
+
+				all.Subscribers = append(all.Subscribers, page.Subscribers...)
+
+				if page.Next == "" {
+					break
+				}
+
+				query.Set("after", page.Next)
+			}
+
+			return r.show(c, all, func(w io.Writer) { printList(w, all.Subscribers) })
+		},
+	}
+	c.Flags().StringVar(&imsi, "imsi", "", "only with this IMSI")
+	c.Flags().StringVar(&msisdn, "msisdn", "", "only with this MSISDN")
+	c.Flags().StringVar(&identity, "public-identity", "", "only with this public identity")
+
+	return c
+}
+
+func printList(w io.Writer, all []provisioning.Subscriber) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	defer table.Flush()
+
+	fmt.Fprintln(table, "NAME\tIMSI\tMSISDN\tSTATE\tS-CSCF")
+
+	for _, s := range all {
+		imsi, msisdn := "-", "-"
+
+		for _, p := range s.PrivateIdentities {
+			if p.IMSI != "" {
+				imsi = p.IMSI
+			}
+
+			if p.MSISDN != "" {
+				msisdn = p.MSISDN
+			}
+		}
+
+		server := s.Registration.ServerName
+		if server == "" {
+			server = "-"
+		}
+
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Name, imsi, msisdn, s.Registration.State, server)
+	}
+}
+
+func setSubscriber(r *remote) *cobra.Command {
+	var (
+		a                      provisioning.Authentication
+		private, profile, file string
+		displayName            string
+		identities, bar, unbar []string
+		visited                []string
+	)
+
+	c := &cobra.Command{
+		Use: "set NAME", Short: "change a subscriber; its S-CSCF is told of what it has to know", Args: cobra.ExactArgs(1),
+		Example: "  hss subscriber set 001010000000001 --opc cd63cb71954a9f4e48a5994e37a02baf\n" +
+			"  hss subscriber set 001010000000001 --profile voicemail --identity tel:+15550001\n" +
+			"  hss subscriber set 001010000000001 --bar tel:+15550001",
+		RunE: func(c *cobra.Command, args []string) error {
+			var s provisioning.Subscriber
+			if err := r.do(c, http.MethodGet, path("subscribers", args[0]), nil, &s); err != nil {
+				return err
+			}
+
+			if file != "" {
+				s = provisioning.Subscriber{}
+				if err := decodeFile(c, file, &s); err != nil {
+					return err
+				}
+			}
+
+			if err := changeAuthentication(&s, private, a); err != nil {
+				return err
+			}
+
+			if c.Flags().Changed("visited") {
+				for i := range s.PrivateIdentities {
+					s.PrivateIdentities[i].VisitedNetworks = visited
+				}
+			}
+
+			err := eachPublic(&s, identities, func(p *provisioning.PublicIdentity) {
+				if c.Flags().Changed("profile") {
+					p.ServiceProfile = profile
+				}
+
+				if c.Flags().Changed("display-name") {
+					p.DisplayName = displayName
+				}
+			})
+			if err != nil {
+				return err
+			}
+
+			for value, names := range map[bool][]string{true: bar, false: unbar} {
+				if len(names) == 0 {
+					continue
+				}
+
+				if err := eachPublic(&s, names, func(p *provisioning.PublicIdentity) { p.Barred = value }); err != nil {
+					return err
+				}
+			}
+
+			var changed provisioning.Subscriber
+			if err := r.do(c, http.MethodPut, path("subscribers", args[0]), s, &changed); err != nil {
+				return err
+			}
+
+			return r.show(c, changed, func(w io.Writer) { printSubscriber(w, changed) })
+		},
+	}
+
+	f := c.Flags()
+	authenticationFlags(c, &a)
+	f.StringVar(&private, "private-identity", "", "whose keys are changed, if there are several")
+	f.StringSliceVar(&identities, "identity", nil, "public identities that --profile and --display-name are for (default all)")
+	f.StringVar(&profile, "profile", "", "service profile")
+	f.StringVar(&displayName, "display-name", "", "what a called party sees")
+	f.StringSliceVar(&bar, "bar", nil, "public identities to be barred for calls")
+	f.StringSliceVar(&unbar, "unbar", nil, "public identities to be barred no more")
+	f.StringSliceVar(&visited, "visited", nil, "networks where it may be served")
+	f.StringVar(&file, "file", "", "the whole subscriber as JSON, as `show --json` prints it; - for the standard input")
+
+	return c
+}
+
+func changeAuthentication(s *provisioning.Subscriber, private string, a provisioning.Authentication) error {
+	if a == (provisioning.Authentication{}) {
+		return nil
+	}
+
+	if private == "" && len(s.PrivateIdentities) != 1 {
+		return fmt.Errorf("%s has %d private identities: say which with --private-identity", s.Name, len(s.PrivateIdentities))
+	}
+
+	for i := range s.PrivateIdentities {
+		if p := &s.PrivateIdentities[i]; private == "" || p.Identity == private {
+			p.Authentication = &a
+			return nil
+		}
+	}
+
+	return fmt.Errorf("%s has no private identity %s", s.Name, private)
+}
+
+// eachPublic changes the identities named, or all.
+func eachPublic(s *provisioning.Subscriber, names []string, change func(*provisioning.PublicIdentity)) error {
+	left := map[string]bool{}
+	for _, name := range names {
+		left[name] = true
+	}
+
+	for i := range s.RegistrationSets {
+		for j := range s.RegistrationSets[i].PublicIdentities {
+			p := &s.RegistrationSets[i].PublicIdentities[j]
+			if len(names) == 0 || left[p.Identity] {
+				change(p)
+				delete(left, p.Identity)
+			}
+		}
+	}
+
+	for name := range left {
+		return fmt.Errorf("%s has no public identity %s", s.Name, name)
+	}
+
+	return nil
+}
+
+func deleteSubscriber(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use: "delete NAME...", Short: "delete subscribers; their S-CSCFs end the registrations", Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			for _, name := range args {
+				if err := r.do(c, http.MethodDelete, path("subscribers", name), nil, nil); err != nil {
+					return err
+				}
+
+				fmt.Fprintf(c.OutOrStdout(), "subscriber %s is deleted\n", name)
+			}
+
+			return nil
+		},
+	}
+}
+
+func deregisterSubscriber(r *remote) *cobra.Command {
+	var reason, info string
+
+	c := &cobra.Command{
+		Use: "deregister NAME", Short: "end the registrations of a subscriber (RTR)", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			query := url.Values{"reason": {reason}, "info": {info}}
+			if err := r.do(c, http.MethodDelete, path("subscribers", args[0], "registration")+"?"+query.Encode(), nil, nil); err != nil {
+				return err
+			}
+
+			fmt.Fprintf(c.OutOrStdout(), "the S-CSCF is told to end the registrations of %s\n", args[0])
+
+			return nil
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "permanent_termination", "permanent_termination, server_change or remove_s-cscf")
+	c.Flags().StringVar(&info, "info", "", "a text for the S-CSCF")
+
+	return c
+}

@@ -1,0 +1,127 @@
+package command
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/app"
+	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
+	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/hss/internal/vault"
+	"github.com/dialtone-ims/dialtone/pkg/config"
+)
+
+// opc computes what a SIM holds from what the operator gives.
+func opc() *cobra.Command {
+	var k, op, algorithm string
+
+	c := &cobra.Command{
+		Use: "opc --k K --op OP", Short: "compute the OPc of a SIM from its K and the operator's OP (TS 35.206, TS 35.231)",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			key, err := hex.DecodeString(k)
+			if err != nil {
+				return fmt.Errorf("--k: %w", err)
+			}
+
+			variant, err := hex.DecodeString(op)
+			if err != nil {
+				return fmt.Errorf("--op: %w", err)
+			}
+
+			derived, err := authentication.DeriveOPc(subscriber.Algorithm(algorithm), key, variant)
+			if err != nil {
+				return err
+			}
+
+			fmt.Fprintln(c.OutOrStdout(), hex.EncodeToString(derived))
+
+			return nil
+		},
+	}
+	c.Flags().StringVar(&k, "k", "", "key of the SIM, hexadecimal")
+	c.Flags().StringVar(&op, "op", "", "OP (TOP of TUAK), hexadecimal")
+	c.Flags().StringVar(&algorithm, "algorithm", string(subscriber.Milenage), "milenage or tuak")
+	_ = c.MarkFlagRequired("k") // fail only for flags that do not exist
+	_ = c.MarkFlagRequired("op")
+
+	return c
+}
+
+// settings lists what can be configured.
+func settings() *cobra.Command {
+	return &cobra.Command{
+		Use: "config", Short: "list every setting with its type and default", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			table := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+			defer table.Flush()
+
+			defaults := app.Default()
+			fmt.Fprintln(table, "SETTING\tTYPE\tDEFAULT")
+
+			for _, key := range config.Keys(&defaults) {
+				fmt.Fprintf(table, "%s\t%s\t%s\n", key.Path, key.Type, key.Value)
+			}
+
+			return nil
+		},
+	}
+}
+
+// keys are those of the vault.
+func keys() *cobra.Command {
+	var file string
+
+	c := &cobra.Command{Use: "key", Short: "the keys that K, OP, OPc and passwords are sealed with"}
+	add := &cobra.Command{
+		Use: "add", Short: "add a key; at its next start the HSS seals everything with it", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			id, err := vault.AddKey(file)
+			if err != nil {
+				return err
+			}
+
+			fmt.Fprintf(c.OutOrStdout(), "key %d is added; restart the HSS, then older keys can be removed from %s\n", id, file)
+
+			return nil
+		},
+	}
+	defaults := app.Default()
+	add.Flags().StringVar(&file, "key-file", defaults.KeyFile(), "database.key_file of the HSS")
+	c.AddCommand(add)
+
+	return c
+}
+
+func pushes() *cobra.Command {
+	r := new(remote)
+	c := &cobra.Command{
+		Use: "pushes", Short: "list what S-CSCFs are or were told: RTR and PPR, the newest first", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var list provisioning.PushList
+			if err := r.do(c, http.MethodGet, "/pushes", nil, &list); err != nil {
+				return err
+			}
+
+			return r.show(c, list, func(w io.Writer) {
+				table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+				defer table.Flush()
+
+				fmt.Fprintln(table, "ID\tCOMMAND\tS-CSCF\tIDENTITY\tSTATE\tATTEMPTS\tRESULT")
+
+				for _, p := range list.Pushes {
+					fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%d\t%s\n", p.ID, p.Command, p.ServerHost, p.PrivateIdentity, p.State, p.Attempts, p.Result)
+				}
+			})
+		},
+	}
+	r.flags(c)
+
+	return c
+}

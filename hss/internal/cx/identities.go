@@ -1,0 +1,76 @@
+// Package cx is the HSS side of the Cx reference point (TS 29.228). Each procedure is a file: a decision on what the store
+// knows, without I/O, and the few lines that fetch and save around it.
+package cx
+
+import (
+	"fmt"
+
+	"github.com/fiorix/go-diameter/v4/diam"
+	"github.com/fiorix/go-diameter/v4/diam/avp"
+	"github.com/fiorix/go-diameter/v4/diam/datatype"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+// Identities is what a request names.
+type Identities = subscriber.Identities
+
+// capabilities are absent when any S-CSCF will do (TS 29.228 §6.7).
+func capabilities(s *subscriber.Subscription) *cx.Capabilities {
+	c := s.Capabilities
+	if len(c.Mandatory)+len(c.Optional)+len(c.ServerNames) == 0 {
+		return nil
+	}
+
+	return &cx.Capabilities{Mandatory: c.Mandatory, Optional: c.Optional, ServerNames: c.ServerNames}
+}
+
+// chargingInformation is absent when the S-CSCF's own configuration holds.
+func chargingInformation(s *subscriber.Subscription) *cx.ChargingInformation {
+	if s.Charging == (subscriber.ChargingInformation{}) {
+		return nil
+	}
+
+	return &cx.ChargingInformation{
+		PrimaryEventChargingFunction:        s.Charging.PrimaryEventChargingFunction,
+		SecondaryEventChargingFunction:      s.Charging.SecondaryEventChargingFunction,
+		PrimaryChargingCollectionFunction:   s.Charging.PrimaryChargingCollectionFunction,
+		SecondaryChargingCollectionFunction: s.Charging.SecondaryChargingCollectionFunction,
+	}
+}
+
+const (
+	publicIdentityCode     = 601 // TS 29.229 §6.3.2
+	assignmentTypeCode     = 614
+	authorizationCode      = 610
+	numberOfAuthItemsCode  = 607
+	userAuthorizationCode  = 623
+	authorizationTypeLimit = cx.RegistrationAndCapabilities
+)
+
+func missing(name string, example *diam.AVP) error {
+	return &diameter.Error{Result: diameter.MissingAVP, Message: name + " is needed here", Failed: []*diam.AVP{example}}
+}
+
+func missingUserName() error {
+	return missing("User-Name", diam.NewAVP(avp.UserName, avp.Mbit, 0, datatype.UTF8String("")))
+}
+
+func missingPublicIdentity() error { return missing("Public-Identity", publicIdentity("")) }
+
+func publicIdentity(value string) *diam.AVP {
+	return diam.NewAVP(publicIdentityCode, avp.Mbit|avp.Vbit, cx.VendorID, datatype.UTF8String(value))
+}
+
+func invalidNumber(name string, code uint32, value uint32) error {
+	return &diameter.Error{
+		Result: diameter.InvalidAVPValue, Message: fmt.Sprintf("%s cannot be %d", name, value),
+		Failed: []*diam.AVP{diam.NewAVP(code, avp.Mbit|avp.Vbit, cx.VendorID, datatype.Unsigned32(value))},
+	}
+}
+
+func refused(result diameter.Result, format string, arguments ...any) error {
+	return &diameter.Error{Result: result, Message: fmt.Sprintf(format, arguments...)}
+}

@@ -1,0 +1,180 @@
+package cx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fiorix/go-diameter/v4/diam"
+	"github.com/fiorix/go-diameter/v4/diam/avp"
+	"github.com/fiorix/go-diameter/v4/diam/datatype"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/aka"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+// Challenge is what a MAR is to be answered with.
+type Challenge struct {
+	Scheme        subscriber.Scheme
+	Vectors       int
+	Resynchronise []byte // RAND||AUTS, or nil
+}
+
+// MultimediaAuth decides a MAR (TS 29.228 §6.3): which authentication data the S-CSCF gets. Numbers are the steps of
+// §6.3.1. It records that authentication is pending and, unless the SIM asks to be resynchronised, that the S-CSCF is the
+// user's from now on (§8.1.1).
+func MultimediaAuth(who Identities, req *cx.MAR, maxVectors int) (Challenge, error) {
+	switch {
+	case req.NumberOfAuthVectors == 0:
+		return Challenge{}, invalidNumber("SIP-Number-Auth-Items", numberOfAuthItemsCode, 0)
+	case who.Private == nil: // 1
+		return Challenge{}, refused(cx.ErrorUserUnknown, "no private identity %s", req.UserName)
+	case who.Public == nil:
+		return Challenge{}, refused(cx.ErrorUserUnknown, "no public identity %s", req.PublicIdentity)
+	case !who.Match(): // 2
+		return Challenge{}, refused(cx.ErrorIdentitiesDontMatch, "%s is not of %s", req.PublicIdentity, req.UserName)
+	}
+
+	challenge := Challenge{Scheme: who.Private.Scheme, Vectors: min(int(min(req.NumberOfAuthVectors, 1<<16)), maxVectors)}
+
+	switch asked := req.AuthDataItem.Scheme; { // 3
+	case asked == cx.SchemeUnknown,
+		asked == cx.SchemeDigestAKAv1MD5 && challenge.Scheme == subscriber.AKA,
+		asked == cx.SchemeSIPDigest && challenge.Scheme == subscriber.SIPDigest:
+	default:
+		return Challenge{}, refused(cx.ErrorAuthSchemeNotSupported, "%s authenticates by %s, not by %q", req.UserName, challenge.Scheme, asked)
+	}
+
+	server := who.Subscription.ServerName
+
+	if authorization := req.AuthDataItem.Authorization; authorization != nil && challenge.Scheme == subscriber.AKA { // 4
+		switch {
+		case len(authorization) != authentication.AUTSLength:
+			return Challenge{}, badAuthorization(authorization)
+		case server != req.ServerName:
+			return Challenge{}, refused(cx.UnableToComply, "resynchronisation from %s, but the S-CSCF is %q", req.ServerName, server)
+		}
+
+		challenge.Resynchronise = authorization
+
+		return challenge, nil
+	}
+
+	if server != req.ServerName { // 5
+		who.Subscription.Reassign(req.ServerName, req.OriginHost)
+		who.Set.Pend(who.Private)
+	} else if !who.Set.Registration(who.Private).Registered {
+		who.Set.Pend(who.Private)
+	}
+
+	return challenge, nil
+}
+
+func badAuthorization(value []byte) error {
+	return &diameter.Error{
+		Result:  diameter.InvalidAVPValue,
+		Message: fmt.Sprintf("SIP-Authorization of a resynchronisation is RAND||AUTS, %d octets, not %d", authentication.AUTSLength, len(value)),
+		Failed:  []*diam.AVP{diam.NewAVP(authorizationCode, avp.Mbit|avp.Vbit, cx.VendorID, datatype.OctetString(value))},
+	}
+}
+
+func (s *Server) multimediaAuth(ctx context.Context, req *cx.MAR) (*cx.MAA, error) {
+	var items []cx.AuthDataItem
+
+	err := s.store.Update(ctx, func(tx *subscriber.Tx) error {
+		who, err := tx.Identities(req.UserName, req.PublicIdentity)
+		if err != nil {
+			return err
+		}
+
+		challenge, err := MultimediaAuth(who, req, s.policy.MaxVectors)
+		if err != nil {
+			return err
+		}
+
+		if err := tx.SaveRegistration(who.Subscription); err != nil {
+			return err
+		}
+
+		items, err = s.authenticationData(tx, who.Private, challenge)
+
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("MAR for %s: %w", req.UserName, err)
+	}
+
+	answer := &cx.MAA{
+		UserName: req.UserName, PublicIdentity: req.PublicIdentity,
+		NumberOfAuthVectors: uint32(len(items)), AuthDataItems: items,
+	}
+	answer.Result = cx.Success
+
+	return answer, nil
+}
+
+func (s *Server) authenticationData(tx *subscriber.Tx, p *subscriber.PrivateIdentity, c Challenge) ([]cx.AuthDataItem, error) {
+	secrets, err := tx.Secrets(p)
+	if err != nil {
+		return nil, err
+	}
+
+	if c.Scheme == subscriber.SIPDigest {
+		item, err := authentication.Digest(p, secrets, s.policy.DigestRealm)
+		return []cx.AuthDataItem{item}, err
+	}
+
+	if c.Resynchronise != nil {
+		if err := s.resynchronise(tx, p, secrets, c.Resynchronise); err != nil {
+			return nil, err
+		}
+	}
+
+	numbers, err := tx.NextSQN(p, c.Vectors)
+	if err != nil {
+		return nil, err
+	}
+
+	items, err := authentication.Vectors(p, secrets, numbers)
+	s.metrics.vectors.Add(float64(len(items)))
+
+	return items, err
+}
+
+// resynchronise sets our sequence number to the SIM's if the SIM would not accept our next one (TS 33.102 §6.3.5). AUTS is
+// verified in any case: a wrong MAC-S is how a wrong K or OPc shows first.
+func (s *Server) resynchronise(tx *subscriber.Tx, p *subscriber.PrivateIdentity, secrets subscriber.Secrets, authorization []byte) error {
+	sim, err := authentication.Resynchronise(p, secrets, authorization)
+
+	switch {
+	case errors.Is(err, aka.ErrMACS):
+		s.metrics.resynchronisations.WithLabelValues("wrong MAC-S").Inc()
+		return &diameter.Error{
+			Result:  cx.UnableToComply,
+			Message: fmt.Sprintf("AUTS of %s has a wrong MAC-S: K or OPc in the HSS differs from the SIM (entered was %s)", p.Identity, p.Operator),
+			Err:     err,
+		}
+	case err != nil:
+		return err
+	case authentication.InRange(p.SQN, sim):
+		s.metrics.resynchronisations.WithLabelValues("in range").Inc()
+		s.log.Info("AUTS received: the SIM will accept the next SQN as it is", "identity", p.Identity, "sqn", hex(p.SQN), "sqn_of_sim", hex(sim))
+
+		return nil
+	}
+
+	if err := tx.SetSQN(p, sim); err != nil {
+		return err
+	}
+
+	s.metrics.resynchronisations.WithLabelValues("stepped").Inc()
+	s.log.Info("AUTS received: SQN stepped to the SIM's", "identity", p.Identity, "from", hex(p.SQN), "to", hex(sim))
+	p.SQN = sim
+
+	return nil
+}
+
+func hex(sqn uint64) string { return fmt.Sprintf("%012x", sqn) }

@@ -1,0 +1,221 @@
+package cx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+// PushConfig says how stubbornly an S-CSCF is told of changes.
+type PushConfig struct {
+	Attempts int           `yaml:"attempts"` // until a request without an answer is given up
+	RetryMin time.Duration `yaml:"retry_min"`
+	RetryMax time.Duration `yaml:"retry_max"` // the wait doubles up to this
+	Keep     time.Duration `yaml:"keep"`      // how long finished requests can be looked up
+}
+
+// Pushes sends what the HSS has to tell S-CSCFs: RTR and PPR, from a queue in the store, so that neither a lost connection
+// nor a restart loses them.
+type Pushes struct {
+	store   *subscriber.Store
+	node    *diameter.Node
+	config  PushConfig
+	log     *slog.Logger
+	wake    chan struct{}
+	results *prometheus.CounterVec
+}
+
+// NewPushes sends over the node.
+func NewPushes(store *subscriber.Store, n *diameter.Node, c PushConfig, log *slog.Logger, registry prometheus.Registerer) *Pushes {
+	p := &Pushes{
+		store: store, node: n, config: c, log: log, wake: make(chan struct{}, 1),
+		results: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dialtone_hss_pushes_total", Help: "RTR and PPR that have ended, by what came of them.",
+		}, []string{"command", "state"}),
+	}
+	registry.MustRegister(p.results)
+
+	return p
+}
+
+// Wake says that something has been queued.
+func (p *Pushes) Wake() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+const (
+	idle      = time.Minute // between looks at the queue when nothing wakes us
+	batch     = 256
+	inFlight  = 8 // S-CSCFs that are told at the same time; each gets its requests in order
+	storeWait = 5 * time.Second
+)
+
+// Run sends until ctx ends.
+func (p *Pushes) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		next, more := p.sendDue(ctx)
+		if more {
+			continue
+		}
+
+		timer := time.NewTimer(min(idle, max(time.Until(next), 10*time.Millisecond)))
+
+		select {
+		case <-ctx.Done():
+		case <-p.wake:
+		case <-timer.C:
+		}
+
+		timer.Stop()
+	}
+
+	return nil
+}
+
+// sendDue sends what is due and returns when the next is; more says that the batch was full.
+func (p *Pushes) sendDue(ctx context.Context) (next time.Time, more bool) {
+	now := time.Now()
+
+	due, next, err := p.store.Due(ctx, now, batch)
+	if err == nil {
+		err = p.store.ForgetPushes(ctx, now.Add(-p.config.Keep))
+	}
+
+	if err != nil {
+		if ctx.Err() == nil {
+			p.log.Error("the queue of requests to S-CSCFs cannot be read", "error", err)
+		}
+
+		return now.Add(p.config.RetryMin), false
+	}
+
+	if next.IsZero() {
+		next = now.Add(idle)
+	}
+
+	byHost := map[string][]*subscriber.Push{}
+	for _, push := range due {
+		byHost[push.ServerHost] = append(byHost[push.ServerHost], push)
+	}
+
+	var group errgroup.Group
+	group.SetLimit(inFlight)
+
+	for _, pushes := range byHost {
+		group.Go(func() error {
+			for _, push := range pushes {
+				p.send(ctx, push)
+			}
+
+			return nil
+		})
+	}
+
+	_ = group.Wait() // the functions return no error
+
+	for _, push := range due {
+		if push.State == subscriber.PushPending && push.Next.Before(next) {
+			next = push.Next
+		}
+	}
+
+	return next, len(due) == batch
+}
+
+func (p *Pushes) send(ctx context.Context, push *subscriber.Push) {
+	if ctx.Err() != nil {
+		return // stays pending for the next run
+	}
+
+	result, err := p.exchange(ctx, push)
+	if ctx.Err() != nil {
+		return
+	}
+
+	p.conclude(push, result, err, time.Now().UTC())
+
+	if push.State != subscriber.PushPending {
+		p.results.WithLabelValues(string(push.Command), string(push.State)).Inc()
+	}
+
+	level := slog.LevelInfo
+	if push.State != subscriber.PushDelivered {
+		level = slog.LevelWarn
+	}
+
+	p.log.Log(ctx, level, "request to S-CSCF", "id", push.ID, "command", string(push.Command), "scscf", push.ServerHost,
+		"identity", push.PrivateIdentity, "state", string(push.State), "attempt", push.Attempts, "result", push.Result)
+
+	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWait)
+	defer cancel()
+
+	if err := p.store.SavePush(saving, push); err != nil {
+		p.log.Error("what came of a request to an S-CSCF cannot be recorded", "error", err)
+	}
+}
+
+func (p *Pushes) exchange(ctx context.Context, push *subscriber.Push) (cxResult, error) {
+	if push.Command == subscriber.RTR {
+		return p.terminate(ctx, push)
+	}
+
+	return p.pushProfile(ctx, push)
+}
+
+// conclude decides what an attempt means: an S-CSCF that does not know the user (any more) has nothing to be told, a
+// permanent failure is final, and anything else is tried again.
+func (p *Pushes) conclude(push *subscriber.Push, result cxResult, err error, now time.Time) {
+	push.Attempts++
+	push.Finished = now
+
+	switch {
+	case errors.Is(err, errOutdated):
+		push.State, push.Result = subscriber.PushDelivered, err.Error()
+		return
+	case err != nil:
+		push.Result = err.Error()
+	case result.Successful():
+		push.State, push.Result = subscriber.PushDelivered, describe(result)
+		return
+	case result == cx.ErrorUserUnknown:
+		push.State, push.Result = subscriber.PushDelivered, "the S-CSCF does not know the user"
+		return
+	case result.Code/1000 == 5:
+		push.State, push.Result = subscriber.PushRefused, describe(result)
+		return
+	default:
+		push.Result = describe(result)
+	}
+
+	if push.Attempts >= p.config.Attempts {
+		push.State = subscriber.PushFailed
+		return
+	}
+
+	push.Finished = time.Time{}
+	push.Next = now.Add(min(p.config.RetryMax, p.config.RetryMin<<min(push.Attempts-1, 20)))
+}
+
+func describe(r cxResult) string {
+	name := map[cxResult]string{
+		cx.Success: "DIAMETER_SUCCESS", cx.UnableToComply: "DIAMETER_UNABLE_TO_COMPLY", cx.ErrorTooMuchData: "DIAMETER_ERROR_TOO_MUCH_DATA",
+		cx.ErrorNotSupportedUserData: "DIAMETER_ERROR_NOT_SUPPORTED_USER_DATA",
+	}[r]
+	if name == "" {
+		return r.Error()
+	}
+
+	return fmt.Sprintf("%s (%d)", name, r.Code)
+}

@@ -1,0 +1,69 @@
+package cx
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+)
+
+type cxResult = diameter.Result
+
+// Policy is what the specification leaves to the operator.
+type Policy struct {
+	MaxVectors      int    `yaml:"max_vectors"`       // given out in one MAA, however many the S-CSCF asks for
+	DigestRealm     string `yaml:"digest_realm"`      // realm of SIP Digest users
+	StoreServerName bool   `yaml:"store_server_name"` // keep the S-CSCF of a user who de-registers, if it asks for that
+}
+
+// Server answers the Cx commands.
+type Server struct {
+	store   *subscriber.Store
+	policy  Policy
+	pushes  *Pushes
+	log     *slog.Logger
+	metrics metrics
+}
+
+// NewServer serves Cx on the node, which must not run yet.
+func NewServer(n *diameter.Node, store *subscriber.Store, p Policy, pushes *Pushes, log *slog.Logger, registry prometheus.Registerer) *Server {
+	s := &Server{store: store, policy: p, pushes: pushes, log: log, metrics: newMetrics(registry)}
+
+	diameter.Handle(n, s.userAuthorization)
+	diameter.Handle(n, s.multimediaAuth)
+	diameter.Handle(n, s.serverAssignment)
+	diameter.Handle(n, s.locationInfo)
+
+	return s
+}
+
+func (s *Server) identities(ctx context.Context, private, public string) (who Identities, err error) {
+	err = s.store.View(ctx, func(tx *subscriber.Tx) (err error) {
+		who, err = tx.Identities(private, public)
+		return err
+	})
+
+	return who, err
+}
+
+type metrics struct {
+	vectors            prometheus.Counter
+	resynchronisations *prometheus.CounterVec
+}
+
+func newMetrics(registry prometheus.Registerer) metrics {
+	m := metrics{
+		vectors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "dialtone_hss_vectors_total", Help: "AKA vectors given out.",
+		}),
+		resynchronisations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dialtone_hss_resynchronisations_total", Help: "AUTS received, by what came of them.",
+		}, []string{"outcome"}),
+	}
+	registry.MustRegister(m.vectors, m.resynchronisations)
+
+	return m
+}

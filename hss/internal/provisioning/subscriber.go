@@ -1,0 +1,194 @@
+// Package provisioning is the HTTP API by which subscribers and service profiles are made, read, changed and deleted.
+package provisioning
+
+import (
+	"time"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+)
+
+// Subscriber is an IMS subscription as the API shows it. In a POST, imsi (or user) and authentication are enough: the
+// identities that the specification derives from them are made. A PUT gives the identities themselves.
+type Subscriber struct {
+	Name              string             `json:"name"`
+	PrivateIdentities []PrivateIdentity  `json:"private_identities"`
+	RegistrationSets  []RegistrationSet  `json:"registration_sets"`
+	Capabilities      *Capabilities      `json:"capabilities,omitempty"`
+	Charging          *Charging          `json:"charging,omitempty"`
+	Registration      *RegistrationState `json:"registration,omitempty"` // read only
+}
+
+// NewSubscriber is the body of a POST.
+type NewSubscriber struct {
+	Name           string         `json:"name,omitempty"` // the IMSI or the user unless given
+	IMSI           string         `json:"imsi,omitempty"`
+	MSISDN         string         `json:"msisdn,omitempty"`
+	User           string         `json:"user,omitempty"` // of a subscriber without a SIM: user@domain
+	DisplayName    string         `json:"display_name,omitempty"`
+	ServiceProfile string         `json:"service_profile,omitempty"` // "default" unless given
+	Authentication Authentication `json:"authentication"`
+
+	VisitedNetworks []string      `json:"visited_networks,omitempty"`
+	Capabilities    *Capabilities `json:"capabilities,omitempty"`
+	Charging        *Charging     `json:"charging,omitempty"`
+
+	PrivateIdentities []PrivateIdentity `json:"private_identities,omitempty"` // instead of imsi, msisdn, user and authentication
+	RegistrationSets  []RegistrationSet `json:"registration_sets,omitempty"`
+}
+
+// PrivateIdentity is an IMPI. Authentication is never shown, only what kind it is; a PUT may leave it out to keep it.
+type PrivateIdentity struct {
+	Identity         string          `json:"identity"`
+	IMSI             string          `json:"imsi,omitempty"`
+	MSISDN           string          `json:"msisdn,omitempty"`
+	Authentication   *Authentication `json:"authentication,omitempty"`
+	VisitedNetworks  []string        `json:"visited_networks,omitempty"`
+	RegistrationSets []int           `json:"registration_sets,omitempty"` // those it may use; all unless given
+}
+
+// Authentication is how a private identity proves itself. Octets are hexadecimal.
+type Authentication struct {
+	Scheme    subscriber.Scheme       `json:"scheme,omitempty"`    // "aka" unless a password is given
+	Algorithm subscriber.Algorithm    `json:"algorithm,omitempty"` // milenage, tuak; md5, sha-256
+	K         string                  `json:"k,omitempty"`
+	OP        string                  `json:"op,omitempty"`
+	OPc       string                  `json:"opc,omitempty"`
+	Entered   subscriber.OperatorForm `json:"entered,omitempty"` // read only: which of op and opc was given
+	AMF       string                  `json:"amf,omitempty"`     // "8000" unless given
+	SQN       string                  `json:"sqn,omitempty"`     // the last one used
+	Password  string                  `json:"password,omitempty"`
+}
+
+// RegistrationSet is an implicit registration set.
+type RegistrationSet struct {
+	Number           int              `json:"number"`
+	PublicIdentities []PublicIdentity `json:"public_identities"`
+}
+
+// PublicIdentity is an IMPU or a public service identity.
+type PublicIdentity struct {
+	Identity          string          `json:"identity"`
+	Kind              subscriber.Kind `json:"kind,omitempty"` // "user" unless given
+	DisplayName       string          `json:"display_name,omitempty"`
+	Barred            bool            `json:"barred"`
+	MayRegister       *bool           `json:"may_register,omitempty"` // true unless given
+	ServiceProfile    string          `json:"service_profile,omitempty"`
+	ApplicationServer string          `json:"application_server,omitempty"`
+}
+
+// Capabilities that the S-CSCF must and should have, and S-CSCFs by name.
+type Capabilities struct {
+	Mandatory   []uint32 `json:"mandatory,omitempty"`
+	Optional    []uint32 `json:"optional,omitempty"`
+	ServerNames []string `json:"server_names,omitempty"`
+}
+
+// Charging names the charging functions as Diameter URIs.
+type Charging struct {
+	PrimaryEvent        string `json:"primary_event_charging_function,omitempty"`
+	SecondaryEvent      string `json:"secondary_event_charging_function,omitempty"`
+	PrimaryCollection   string `json:"primary_charging_collection_function,omitempty"`
+	SecondaryCollection string `json:"secondary_charging_collection_function,omitempty"`
+}
+
+// RegistrationState is where the subscriber is.
+type RegistrationState struct {
+	State        string     `json:"state"`
+	ServerName   string     `json:"server_name,omitempty"`
+	DiameterHost string     `json:"diameter_host,omitempty"`
+	Sets         []SetState `json:"sets"`
+}
+
+// SetState is the state of one implicit registration set.
+type SetState struct {
+	Number            int         `json:"number"`
+	State             string      `json:"state"`
+	PrivateIdentities []PairState `json:"private_identities"`
+}
+
+// PairState is the state of a private identity in a set.
+type PairState struct {
+	Identity              string     `json:"identity"`
+	Registered            bool       `json:"registered"`
+	AuthenticationPending bool       `json:"authentication_pending"`
+	Since                 *time.Time `json:"since,omitempty"`
+}
+
+// show makes the document of a subscription whose profiles are loaded.
+func show(s *subscriber.Subscription) Subscriber {
+	document := Subscriber{Name: s.Name, Registration: registration(s)}
+
+	for _, p := range s.Private {
+		document.PrivateIdentities = append(document.PrivateIdentities, PrivateIdentity{
+			Identity: p.Identity, IMSI: p.IMSI, MSISDN: p.MSISDN, VisitedNetworks: p.VisitedNetworks,
+			RegistrationSets: setsOf(s, p),
+			Authentication:   &Authentication{Scheme: p.Scheme, Algorithm: p.Algorithm, Entered: p.Operator, AMF: p.AMF},
+		})
+	}
+
+	for _, set := range s.Sets {
+		shown := RegistrationSet{Number: set.Number}
+		for _, p := range set.Public {
+			shown.PublicIdentities = append(shown.PublicIdentities, showPublic(p))
+		}
+
+		document.RegistrationSets = append(document.RegistrationSets, shown)
+	}
+
+	if c := s.Capabilities; len(c.Mandatory)+len(c.Optional)+len(c.ServerNames) > 0 {
+		document.Capabilities = &Capabilities{Mandatory: c.Mandatory, Optional: c.Optional, ServerNames: c.ServerNames}
+	}
+
+	if c := s.Charging; c != (subscriber.ChargingInformation{}) {
+		document.Charging = &Charging{
+			PrimaryEvent: c.PrimaryEventChargingFunction, SecondaryEvent: c.SecondaryEventChargingFunction,
+			PrimaryCollection: c.PrimaryChargingCollectionFunction, SecondaryCollection: c.SecondaryChargingCollectionFunction,
+		}
+	}
+
+	return document
+}
+
+func showPublic(p *subscriber.PublicIdentity) PublicIdentity {
+	shown := PublicIdentity{
+		Identity: p.Identity, Kind: p.Kind, DisplayName: p.DisplayName, Barred: p.Barred, MayRegister: &p.MayRegister,
+		ApplicationServer: p.ApplicationServer,
+	}
+	if p.Profile != nil {
+		shown.ServiceProfile = p.Profile.Name
+	}
+
+	return shown
+}
+
+func setsOf(s *subscriber.Subscription, p *subscriber.PrivateIdentity) []int {
+	var numbers []int
+	for _, set := range s.Sets {
+		if set.Registration(p) != nil {
+			numbers = append(numbers, set.Number)
+		}
+	}
+
+	return numbers
+}
+
+func registration(s *subscriber.Subscription) *RegistrationState {
+	state := &RegistrationState{State: s.State().String(), ServerName: s.ServerName, DiameterHost: s.ServerHost}
+
+	for _, set := range s.Sets {
+		shown := SetState{Number: set.Number, State: set.State().String(), PrivateIdentities: []PairState{}}
+
+		for _, r := range set.Registrations {
+			pair := PairState{Identity: r.Private.Identity, Registered: r.Registered, AuthenticationPending: r.AuthPending}
+			if r.Registered {
+				pair.Since = &r.Since
+			}
+
+			shown.PrivateIdentities = append(shown.PrivateIdentities, pair)
+		}
+
+		state.Sets = append(state.Sets, shown)
+	}
+
+	return state
+}

@@ -1,0 +1,313 @@
+package provisioning
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	cxserver "github.com/dialtone-ims/dialtone/hss/internal/cx"
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+)
+
+// SubscriberList is one page of subscribers, in the order of their names.
+type SubscriberList struct {
+	Subscribers []Subscriber `json:"subscribers"`
+	Next        string       `json:"next,omitempty"` // value of after for the next page
+}
+
+func (a *API) listSubscribers(w http.ResponseWriter, r *http.Request) error {
+	if err := known(r, "imsi", "msisdn", "private_identity", "public_identity", "after", "limit"); err != nil {
+		return err
+	}
+
+	limit, err := limitOf(r, 100, 1000)
+	if err != nil {
+		return err
+	}
+
+	query := r.URL.Query()
+	filter := subscriber.Filter{
+		IMSI: query.Get("imsi"), MSISDN: query.Get("msisdn"), PrivateIdentity: query.Get("private_identity"),
+		PublicIdentity: query.Get("public_identity"), After: query.Get("after"), Limit: limit + 1,
+	}
+
+	list := SubscriberList{Subscribers: []Subscriber{}}
+
+	err = a.store.View(r.Context(), func(tx *subscriber.Tx) error {
+		found, err := tx.List(filter)
+		if err != nil {
+			return err
+		}
+
+		for i, s := range found {
+			if i == limit {
+				list.Next = found[i-1].Name
+				break
+			}
+
+			if err := tx.Profiles(s); err != nil {
+				return err
+			}
+
+			list.Subscribers = append(list.Subscribers, show(s))
+		}
+
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+
+	return httpapi.Write(w, http.StatusOK, list)
+}
+
+func (a *API) createSubscriber(w http.ResponseWriter, r *http.Request) error {
+	body, err := httpapi.Decode[NewSubscriber](r)
+	if err != nil {
+		return err
+	}
+
+	document, err := body.document(a.domain)
+	if err != nil {
+		return err
+	}
+
+	s := new(subscriber.Subscription)
+
+	err = a.change(r.Context(), func(tx *subscriber.Tx) error {
+		if err := apply(tx, s, document); err != nil {
+			return err
+		}
+
+		return tx.Save(s)
+	})
+	if err != nil {
+		return err
+	}
+
+	w.Header().Set("Location", "/subscribers/"+url.PathEscape(s.Name))
+
+	return httpapi.Write(w, http.StatusCreated, show(s))
+}
+
+// named loads the subscriber of the path with its profiles.
+func named(tx *subscriber.Tx, r *http.Request) (*subscriber.Subscription, error) {
+	s, err := tx.Named(r.PathValue("name"))
+	if err != nil {
+		return nil, err
+	}
+
+	return s, tx.Profiles(s)
+}
+
+func (a *API) readSubscriber(w http.ResponseWriter, r *http.Request) error {
+	var document Subscriber
+
+	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
+		s, err := named(tx, r)
+		if err != nil {
+			return err
+		}
+
+		document = show(s)
+
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+
+	return httpapi.Write(w, http.StatusOK, document)
+}
+
+func (a *API) replaceSubscriber(w http.ResponseWriter, r *http.Request) error {
+	body, err := httpapi.Decode[Subscriber](r)
+	if err != nil {
+		return err
+	}
+
+	var document Subscriber
+
+	err = a.change(r.Context(), func(tx *subscriber.Tx) error {
+		s, err := named(tx, r)
+		if err != nil {
+			return err
+		}
+
+		if body.Name == "" {
+			body.Name = s.Name
+		}
+
+		document, err = replace(tx, s, body)
+
+		return err
+	})
+	if err != nil {
+		return err
+	}
+
+	return httpapi.Write(w, http.StatusOK, document)
+}
+
+// replace makes the subscription what the document says, and tells the S-CSCF: RTR for what has gone, PPR for what has
+// changed.
+func replace(tx *subscriber.Tx, s *subscriber.Subscription, document Subscriber) (Subscriber, error) {
+	before := show(s)
+
+	if err := endRemoved(tx, s, document); err != nil {
+		return Subscriber{}, err
+	}
+
+	if err := apply(tx, s, document); err != nil {
+		return Subscriber{}, err
+	}
+
+	if err := tx.Save(s); err != nil {
+		return Subscriber{}, err
+	}
+
+	after := show(s)
+	if differ(before, after) {
+		if _, err := cxserver.PushProfile(tx, s); err != nil {
+			return Subscriber{}, err
+		}
+	}
+
+	return after, nil
+}
+
+// endRemoved ends what belongs to sets and private identities that the document does not have any more.
+func endRemoved(tx *subscriber.Tx, s *subscriber.Subscription, document Subscriber) error {
+	sets, privates := map[int]bool{}, map[string]bool{}
+	for _, set := range document.RegistrationSets {
+		sets[set.Number] = true
+	}
+
+	for _, p := range document.PrivateIdentities {
+		privates[p.Identity] = true
+	}
+
+	for _, set := range s.Sets {
+		if !sets[set.Number] {
+			if _, err := cxserver.TerminateSet(tx, s, set, cx.PermanentTermination, "the identities are withdrawn"); err != nil {
+				return err
+			}
+		}
+	}
+
+	for _, p := range s.Private {
+		if !privates[p.Identity] {
+			if _, err := cxserver.TerminatePrivate(tx, s, p, cx.PermanentTermination, "the private identity is withdrawn"); err != nil {
+				return err
+			}
+		}
+	}
+
+	return nil
+}
+
+// differ tells whether the S-CSCF has to learn of the change: names, identities, services and charging, not keys.
+func differ(before, after Subscriber) bool {
+	return fmt.Sprint(shared(before)) != fmt.Sprint(shared(after))
+}
+
+func shared(s Subscriber) (what []any) {
+	for _, set := range s.RegistrationSets {
+		for _, p := range set.PublicIdentities {
+			what = append(what, set.Number, p.Identity, p.Kind, p.DisplayName, p.Barred, p.ServiceProfile)
+		}
+	}
+
+	if s.Charging != nil {
+		what = append(what, *s.Charging)
+	}
+
+	return what
+}
+
+func (a *API) deleteSubscriber(w http.ResponseWriter, r *http.Request) error {
+	err := a.change(r.Context(), func(tx *subscriber.Tx) error {
+		s, err := tx.Named(r.PathValue("name"))
+		if err != nil {
+			return err
+		}
+
+		if _, err := cxserver.TerminateRegistration(tx, s, cx.PermanentTermination, "the subscription has ended"); err != nil {
+			return err
+		}
+
+		return tx.Delete(s)
+	})
+	if err != nil {
+		return err
+	}
+
+	return httpapi.Write(w, http.StatusNoContent, nil)
+}
+
+func (a *API) readRegistration(w http.ResponseWriter, r *http.Request) error {
+	var state *RegistrationState
+
+	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
+		s, err := tx.Named(r.PathValue("name"))
+		if err == nil {
+			state = registration(s)
+		}
+
+		return err
+	})
+	if err != nil {
+		return err
+	}
+
+	return httpapi.Write(w, http.StatusOK, state)
+}
+
+// reasons by which an operator ends a registration (TS 29.229 §6.3.17).
+var reasons = map[string]cx.ReasonCode{
+	"": cx.PermanentTermination, "permanent_termination": cx.PermanentTermination,
+	"server_change": cx.ServerChange, "remove_s-cscf": cx.RemoveSCSCF,
+}
+
+func (a *API) endRegistration(w http.ResponseWriter, r *http.Request) error {
+	if err := known(r, "reason", "info"); err != nil {
+		return err
+	}
+
+	reason, found := reasons[r.URL.Query().Get("reason")]
+	if !found {
+		return &httpapi.Error{Status: http.StatusBadRequest, Title: "the query cannot be read",
+			Detail: "reason: permanent_termination, server_change or remove_s-cscf"}
+	}
+
+	var told bool
+
+	err := a.change(r.Context(), func(tx *subscriber.Tx) error {
+		s, err := tx.Named(r.PathValue("name"))
+		if err != nil {
+			return err
+		}
+
+		told, err = cxserver.TerminateRegistration(tx, s, reason, r.URL.Query().Get("info"))
+
+		return err
+	})
+	if err != nil {
+		return err
+	}
+
+	if !told {
+		return &httpapi.Error{Status: http.StatusConflict, Title: "not registered", Detail: "no S-CSCF serves " + r.PathValue("name")}
+	}
+
+	return httpapi.Write(w, http.StatusAccepted, nil)
+}
+
+var errNoIdentity = errors.New("no such identity of this subscriber")
+
+func noIdentity(identity, name string) error {
+	return fmt.Errorf("%s of %s: %w: %w", identity, name, errNoIdentity, subscriber.ErrNotFound)
+}

@@ -1,0 +1,18 @@
+// The hss command is the home subscriber server: the Cx server, the authentication centre and the subscriber store.
+package main
+
+import (
+	"github.com/dialtone-ims/dialtone/hss/internal/app"
+	"github.com/dialtone-ims/dialtone/hss/internal/command"
+	"github.com/dialtone-ims/dialtone/pkg/service"
+)
+
+func main() {
+	service.Main(service.Function[app.Config]{
+		Name:     "hss",
+		Short:    "home subscriber server: Cx, authentication, subscribers",
+		Default:  app.Default,
+		Build:    app.Build,
+		Commands: command.All(),
+	})
+}
