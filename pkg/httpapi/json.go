@@ -74,3 +74,10 @@ func Write(w http.ResponseWriter, status int, v any) error {
 
 	return nil
 }
+
+// HandleGet serves what get returns as JSON, asked anew for each request.
+func HandleGet[T any](s *Server, path string, get func() T) {
+	s.Handle("GET "+path, func(w http.ResponseWriter, _ *http.Request) error {
+		return Write(w, http.StatusOK, get())
+	})
+}

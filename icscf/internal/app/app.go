@@ -1,0 +1,112 @@
+// Package app puts an I-CSCF together: its configuration, SIP, Cx, and the procedures between them.
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dialtone-ims/dialtone/icscf/internal/interrogation"
+	"github.com/dialtone-ims/dialtone/icscf/internal/selection"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/service"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+const home = "ims.mnc001.mcc001.3gppnetwork.org"
+
+// Config is everything that can be set.
+type Config struct {
+	service.Common `yaml:",inline"`
+	HomeDomain     string            `yaml:"home_domain"`
+	SIP            sip.Config        `yaml:"sip"`
+	Diameter       diameter.Config   `yaml:"diameter"`
+	ServerTimeout  time.Duration     `yaml:"scscf_timeout"`
+	Servers        selection.Servers `yaml:"scscfs"`
+}
+
+// Default is right for the lab.
+func Default() Config {
+	c := Config{
+		Common:     service.DefaultCommon("127.0.0.11:9090"),
+		HomeDomain: home,
+		SIP:        sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.11:5060", Transports: []string{"udp", "tcp"}}),
+		Diameter:   diameter.DefaultConfig("icscf."+home, home),
+		Servers:    selection.Servers{{Name: "sip:scscf." + home + ":5060"}},
+
+		ServerTimeout: 5 * time.Second,
+	}
+	c.SIP.Resolver.Hosts["scscf."+home] = []string{"127.0.0.12"}
+	c.Diameter.Peers = []diameter.Peer{{Host: "hss." + home, Realm: home, Address: "127.0.0.13:3868"}}
+
+	return c
+}
+
+// Validate refuses what cannot work.
+func (c *Config) Validate() error {
+	if c.HomeDomain == "" || c.ServerTimeout <= 0 {
+		return errors.New("home_domain and scscf_timeout are needed")
+	}
+
+	if len(c.SIP.Endpoints) == 0 {
+		return errors.New("sip.endpoints: the I-CSCF needs one")
+	}
+
+	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.Diameter.Validate(), c.Servers.Validate())
+}
+
+type icscf struct {
+	stack *sip.Stack
+	node  *diameter.Node
+}
+
+// Build makes the I-CSCF.
+func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, error) {
+	node, err := diameter.New(c.Diameter, []diameter.Application{cx.Application}, diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	if err != nil {
+		return nil, err
+	}
+
+	handler := &interrogation.Interrogator{
+		HSS: client{node}, Servers: c.Servers, HomeDomain: c.HomeDomain, ServerTimeout: c.ServerTimeout, Log: env.Log,
+	}
+	handler.Register(env.Metrics)
+
+	stack, err := sip.New(c.SIP, handler, sip.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	if err != nil {
+		return nil, err
+	}
+
+	handler.Stack = stack
+
+	httpapi.HandleGet(env.Admin, "/peers", node.Peers)
+
+	return &icscf{stack: stack, node: node}, nil
+}
+
+// Run serves until ctx ends.
+func (i *icscf) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return i.node.Run(ctx) })
+	group.Go(func() error { return i.stack.Run(ctx) })
+
+	return group.Wait()
+}
+
+// Ready waits for the HSS.
+func (i *icscf) Ready() error { return i.node.Ready() }
+
+// client is Cx as the procedures ask it.
+type client struct{ node *diameter.Node }
+
+func (c client) UserAuthorization(ctx context.Context, q *cx.UAR) (*cx.UAA, error) {
+	return diameter.Call[cx.UAA](ctx, c.node, q)
+}
+
+func (c client) LocationInfo(ctx context.Context, q *cx.LIR) (*cx.LIA, error) {
+	return diameter.Call[cx.LIA](ctx, c.node, q)
+}

@@ -1,0 +1,88 @@
+package interrogation
+
+import (
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// registering names the user of a REGISTER (TS 24.229 §5.3.1.2): the public identity of To, the private identity of
+// Authorization, or derived from the public one when the handset sends no Authorization.
+type registering struct {
+	public, private string
+	visited         string
+	credentials     digest.Credentials
+}
+
+func identities(request *sip.Request, homeDomain string) (registering, error) {
+	to, err := sip.ParseNameAddr(sip.Value(request, "To"))
+	if err != nil {
+		return registering{}, err
+	}
+
+	public, err := ims.CanonicalIdentity(to.URI)
+	if err != nil {
+		return registering{}, err
+	}
+
+	r := registering{public: public, private: ims.PrivateFromPublic(public), visited: homeDomain}
+
+	if value := sip.Value(request, "Authorization"); value != "" {
+		if r.credentials, err = digest.ParseCredentials(value); err != nil {
+			return registering{}, err
+		}
+
+		if r.credentials.Username != "" {
+			r.private = r.credentials.Username
+		}
+	}
+
+	if visited := sip.Value(request, "P-Visited-Network-ID"); visited != "" {
+		r.visited = strings.Trim(visited, `"`)
+	}
+
+	return r, nil
+}
+
+// query makes the UAR (TS 29.228 §6.1.1).
+func (r registering) query(request *sip.Request) *cx.UAR {
+	return &cx.UAR{
+		UserName:       r.private,
+		PublicIdentity: r.public,
+		VisitedNetwork: r.visited,
+		Type:           authorizationType(request),
+	}
+}
+
+// authorizationType is DE_REGISTRATION when every contact of the REGISTER expires at once (TS 24.229 §5.3.1.2).
+func authorizationType(request *sip.Request) cx.UserAuthorizationType {
+	contacts, star, err := sip.Contacts(request)
+	if err != nil {
+		return cx.Registration // the S-CSCF refuses it in the right words
+	}
+
+	if star {
+		return cx.DeRegistration
+	}
+
+	if len(contacts) == 0 {
+		return cx.Registration
+	}
+
+	otherwise := strings.TrimSpace(sip.Value(request, "Expires"))
+	for _, contact := range contacts {
+		expires, given := contact.Params.Get("expires")
+		if !given {
+			expires = otherwise
+		}
+
+		if strings.Trim(expires, "0") != "" || expires == "" {
+			return cx.Registration
+		}
+	}
+
+	return cx.DeRegistration
+}

@@ -1,0 +1,122 @@
+package interrogation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// initial is TS 24.229 §5.3.2: an initial request to a user of this network, or from one when an AS sends it.
+func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, orig bool) {
+	public, err := served(out, orig)
+	if err != nil {
+		i.refuse(tx, out.Recipient.String(), &Refusal{Status: 404, Reason: fmt.Sprintf(`SIP;cause=404;text=%q`, err)})
+		return
+	}
+
+	candidates, refused := i.locate(ctx, public, orig)
+	if refused != nil {
+		i.refuse(tx, public, refused)
+		return
+	}
+
+	i.chargeable(out)
+
+	tried := []string{candidates[0]}
+	i.Stack.Forward(ctx, tx, sip.Plan{
+		Groups: [][]sip.Branch{{i.toServer(out, candidates[0], orig)}},
+		OnFailure: func(b *sip.Branch, r *sip.Response) []sip.Branch {
+			if !sip.Local(r) {
+				return nil
+			}
+
+			i.Log.Warn("S-CSCF does not answer", "scscf", b.Label, "user", public, "method", string(out.Method))
+
+			for _, name := range candidates {
+				if !slices.Contains(tried, name) {
+					tried = append(tried, name)
+					return []sip.Branch{i.toServer(out, name, orig)}
+				}
+			}
+
+			return nil
+		},
+		OnResponse: func(b *sip.Branch, r *sip.Response) {
+			if b == nil && sip.Local(r) && r.StatusCode != 487 {
+				r.StatusCode, r.Reason = 504, sip.Reason(504)
+				sip.Set(r, "Reason", fmt.Sprintf(`SIP;cause=504;text="no S-CSCF answered: %v"`, tried))
+			}
+
+			if r.StatusCode >= 200 {
+				i.outcomes.WithLabelValues(string(out.Method), fmt.Sprint(r.StatusCode)).Inc()
+			}
+		},
+	})
+}
+
+// served is the public identity that the request is for, or with orig from.
+func served(r *sip.Request, orig bool) (string, error) {
+	if !orig {
+		return ims.CanonicalIdentity(r.Recipient.String())
+	}
+
+	for _, name := range []string{"P-Served-User", "P-Asserted-Identity"} {
+		if value := sip.Value(r, name); value != "" {
+			a, err := sip.ParseNameAddr(value)
+			if err != nil {
+				return "", err
+			}
+
+			return ims.CanonicalIdentity(a.URI)
+		}
+	}
+
+	return "", fmt.Errorf("an originating request names no served user")
+}
+
+// locate asks the HSS where the user is served.
+func (i *Interrogator) locate(ctx context.Context, public string, orig bool) ([]string, *Refusal) {
+	q := &cx.LIR{PublicIdentity: public}
+	if orig {
+		originating := uint32(0)
+		q.OriginatingRequest = &originating
+	}
+
+	answer, err := i.HSS.LocationInfo(ctx, q)
+	if err != nil {
+		return nil, noAnswer(err)
+	}
+
+	if !answer.Result.Successful() {
+		return nil, location(answer.Result)
+	}
+
+	if answer.ServerName != "" {
+		return []string{answer.ServerName}, nil
+	}
+
+	candidates := i.Servers.Candidates(answer.Capabilities)
+	if len(candidates) == 0 {
+		return nil, refusal(600, int(answer.Result.Code), "no configured S-CSCF has the mandatory capabilities of this user")
+	}
+
+	return candidates, nil
+}
+
+// toServer puts the S-CSCF on top of Route; the Request-URI stays what it is (§5.3.2.1).
+func (i *Interrogator) toServer(out *sip.Request, name string, orig bool) sip.Branch {
+	r := sip.Copy(out)
+
+	route := serverURI(name) + ";lr"
+	if orig {
+		route += ";orig"
+	}
+
+	sip.PushRoute(r, route)
+
+	return sip.Branch{Request: r, Timeout: i.ServerTimeout, Label: name}
+}

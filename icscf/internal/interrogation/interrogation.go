@@ -1,0 +1,117 @@
+// Package interrogation is what an I-CSCF does with a request (TS 24.229 §5.3): it asks the HSS which S-CSCF serves the user
+// and passes the request on to it.
+package interrogation
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/icscf/internal/selection"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// HSS answers the two queries of an I-CSCF. An error means that there is no answer.
+type HSS interface {
+	UserAuthorization(ctx context.Context, q *cx.UAR) (*cx.UAA, error)
+	LocationInfo(ctx context.Context, q *cx.LIR) (*cx.LIA, error)
+}
+
+// Interrogator serves the requests of one I-CSCF.
+type Interrogator struct {
+	Stack      *sip.Stack
+	HSS        HSS
+	Servers    selection.Servers
+	HomeDomain string
+	// ServerTimeout is how long an S-CSCF may stay silent before another one is tried.
+	ServerTimeout time.Duration
+	Log           *slog.Logger
+	outcomes      *prometheus.CounterVec
+}
+
+// Register makes the metrics known.
+func (i *Interrogator) Register(registerer prometheus.Registerer) {
+	i.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "dialtone_icscf_requests_total", Help: "Requests interrogated, by method and what came of it.",
+	}, []string{"method", "outcome"})
+	registerer.MustRegister(i.outcomes)
+}
+
+// HandleRequest serves one request.
+func (i *Interrogator) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
+	request := tx.Request()
+
+	if request.Method == "OPTIONS" && i.Stack.Own(request.Recipient) {
+		_ = tx.Reply(200, "")
+		return
+	}
+
+	out, own, refused := i.Stack.Forwardable(request)
+	if refused != nil {
+		_ = tx.Respond(refused)
+		return
+	}
+
+	switch {
+	case request.Method == "REGISTER":
+		i.register(ctx, tx, out)
+	case sip.Has(out, "Route"): // within a dialog, or on its way to somebody else: nothing to find out
+		i.Stack.Forward(ctx, tx, sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}})
+	case tagged(request):
+		_ = tx.Reply(481, "") // an I-CSCF does not stay in dialogs
+	default:
+		i.initial(ctx, tx, out, originating(own))
+	}
+}
+
+// HandleAck passes on the ACK of a 2xx that still has a Route; others have nothing to do here.
+func (i *Interrogator) HandleAck(ctx context.Context, ack *sip.Ack) {
+	out, _, refused := i.Stack.Forwardable(ack.Request)
+	if refused == nil && sip.Has(out, "Route") {
+		_ = i.Stack.SendStateless(ctx, out, sip.Destination{})
+	}
+}
+
+func tagged(r *sip.Request) bool {
+	_, found := r.To().Params.Get("tag")
+	return found
+}
+
+// originating tells a request that an AS or a PBX sends on behalf of a served user: the I-CSCF's URI has the "orig" parameter
+// (TS 24.229 §5.3.2.1).
+func originating(own []sip.NameAddr) bool {
+	for _, route := range own {
+		if u, err := sip.ParseURI(route.URI); err == nil && u.UriParams.Has("orig") {
+			return true
+		}
+	}
+
+	return false
+}
+
+func (i *Interrogator) refuse(tx *sip.ServerTransaction, who string, r *Refusal) {
+	i.outcomes.WithLabelValues(string(tx.Request().Method), "refused").Inc()
+	i.Log.Warn("request refused", "method", string(tx.Request().Method), "user", who, "status", r.Status, "reason", r.Reason)
+	_ = tx.Reply(r.Status, "", sip.NewHeader("Reason", r.Reason))
+}
+
+// chargeable gives a request that has none an ICID of its own (TS 24.229 §5.3.2.1).
+func (i *Interrogator) chargeable(r *sip.Request) {
+	if !sip.Has(r, "P-Charging-Vector") {
+		sip.Set(r, "P-Charging-Vector", ims.ChargingVector{ICID: ims.NewICID(), GeneratedAt: i.HomeDomain, OriginatingIOI: i.HomeDomain}.String())
+	}
+}
+
+// serverURI is the SIP URI of an S-CSCF name; some HSSs leave out the scheme.
+func serverURI(name string) string {
+	if !strings.Contains(name, ":") {
+		name = "sip:" + name
+	}
+
+	return name
+}
