@@ -1,0 +1,142 @@
+// Package app puts a P-CSCF together: its configuration, its endpoints, and the procedures between them.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/service"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+const home = "ims.mnc001.mcc001.3gppnetwork.org"
+
+// Config is everything that can be set.
+type Config struct {
+	service.Common `yaml:",inline"`
+	HomeDomain     string     `yaml:"home_domain"`
+	VisitedNetwork string     `yaml:"visited_network"`
+	Interrogator   string     `yaml:"icscf"`         // SIP URI of the home network's I-CSCF
+	SIP            sip.Config `yaml:"sip"`           // the endpoint Mw is the core's side, all others are handsets'
+	MaxBindings    int        `yaml:"max_bindings"`  // handsets at the same time
+	ServiceRoute   string     `yaml:"service_route"` // enforce: another Route is refused; replace: it is put right
+}
+
+const mw = "Mw"
+
+// Default is right for the lab.
+func Default() Config {
+	c := Config{
+		Common:         service.DefaultCommon("127.0.0.10:9090"),
+		HomeDomain:     home,
+		VisitedNetwork: home,
+		Interrogator:   "sip:icscf." + home + ":5060",
+		SIP: sip.DefaultConfig(
+			sip.EndpointConfig{Name: "Gm", Address: "127.0.0.10:5060", Transports: []string{"udp", "tcp"}},
+			sip.EndpointConfig{Name: mw, Address: "127.0.0.10:5070", Transports: []string{"udp", "tcp"}},
+		),
+		MaxBindings:  100_000,
+		ServiceRoute: "replace",
+	}
+	c.SIP.Resolver.Hosts["icscf."+home] = []string{"127.0.0.11"}
+	c.SIP.Resolver.Hosts["scscf."+home] = []string{"127.0.0.12"}
+
+	return c
+}
+
+// Validate refuses what cannot work.
+func (c *Config) Validate() error {
+	switch {
+	case c.HomeDomain == "" || c.VisitedNetwork == "":
+		return errors.New("home_domain and visited_network are needed")
+	case c.MaxBindings <= 0:
+		return errors.New("max_bindings must be positive")
+	case c.ServiceRoute != "enforce" && c.ServiceRoute != "replace":
+		return fmt.Errorf("service_route: %q is neither enforce nor replace", c.ServiceRoute)
+	case !slices.ContainsFunc(c.SIP.Endpoints, func(e sip.EndpointConfig) bool { return e.Name == mw }) || len(c.SIP.Endpoints) < 2:
+		return errors.New("sip.endpoints: one must be named Mw, and another is needed for handsets")
+	}
+
+	if _, err := sip.ParseURI(c.Interrogator); err != nil {
+		return fmt.Errorf("icscf: %w", err)
+	}
+
+	return errors.Join(c.Common.Validate(), c.SIP.Validate())
+}
+
+type pcscf struct {
+	stack    *sip.Stack
+	bindings *binding.Table
+}
+
+// Build makes the P-CSCF.
+func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, error) {
+	proxy := &gm.Proxy{
+		Config: gm.Config{
+			HomeDomain: c.HomeDomain, VisitedNetwork: c.VisitedNetwork, Interrogator: c.Interrogator, Enforce: c.ServiceRoute == "enforce",
+		},
+		Security: access.Open{},
+		Log:      env.Log,
+	}
+	proxy.Bindings = binding.NewTable(c.MaxBindings, proxy.Expired)
+	proxy.Register(env.Metrics)
+
+	stack, err := sip.New(c.SIP, proxy, sip.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	if err != nil {
+		return nil, err
+	}
+
+	proxy.Stack, proxy.Mw = stack, stack.Endpoint(mw)
+
+	for _, e := range c.SIP.Endpoints {
+		if e.Name != mw {
+			proxy.Gm = append(proxy.Gm, stack.Endpoint(e.Name))
+		}
+	}
+
+	httpapi.HandleGet(env.Admin, "/bindings", func() []view { return list(proxy.Bindings) })
+
+	return &pcscf{stack: stack, bindings: proxy.Bindings}, nil
+}
+
+// Run serves until ctx ends.
+func (p *pcscf) Run(ctx context.Context) error {
+	defer p.bindings.Close()
+
+	return p.stack.Run(ctx)
+}
+
+// Ready: a P-CSCF waits for nobody.
+func (p *pcscf) Ready() error { return nil }
+
+// view is a binding as the admin port shows it.
+type view struct {
+	Private      string   `json:"private_identity"`
+	Identities   []string `json:"public_identities"`
+	Contact      string   `json:"contact"`
+	Flow         string   `json:"flow"`
+	ServiceRoute []string `json:"service_route"`
+	Expires      string   `json:"expires"`
+}
+
+func list(t *binding.Table) []view {
+	all := []view{}
+	for _, b := range t.All() {
+		all = append(all, view{b.Private, b.Identities, b.Contact, b.Flow.String(), b.ServiceRoute, b.Expires.UTC().Format("2006-01-02T15:04:05Z")})
+	}
+
+	slices.SortFunc(all, func(a, b view) int {
+		if a.Private < b.Private {
+			return -1
+		}
+		return 1
+	})
+
+	return all
+}

@@ -1,0 +1,247 @@
+// Package binding is what the P-CSCF remembers of the handsets it serves (TS 24.229 §5.2.2): who registered from where, and
+// the routes the core gave. It is bounded, and every entry ends with its registration.
+package binding
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// ErrFull is the answer when the table holds as many handsets as it may.
+var ErrFull = errors.New("the P-CSCF serves as many handsets as its configuration allows")
+
+// Binding is one registered contact. It is never changed once it is in the table: a refresh replaces it.
+type Binding struct {
+	Token        string // names the binding in Path and Record-Route
+	Private      string
+	Contact      string // URI as registered
+	Flow         sip.Flow
+	Identities   []string // P-Associated-URI, the default one first
+	ServiceRoute []string
+	Expires      time.Time // end of the registration, or of the wait for the answer to a challenge
+	Registered   bool      // false between the first REGISTER and its 200
+}
+
+// Default is the identity asserted for a handset that states no preference (TS 24.229 §5.2.6.3.3).
+func (b *Binding) Default() string {
+	if len(b.Identities) == 0 {
+		return ""
+	}
+
+	return b.Identities[0]
+}
+
+type key struct {
+	address netip.Addr
+	contact string
+}
+
+// Table holds all bindings of the P-CSCF.
+type Table struct {
+	limit int
+
+	mu       sync.RWMutex
+	byToken  map[string]*Binding
+	byKey    map[key]*Binding
+	bySource map[netip.AddrPort]*Binding
+	byHost   map[netip.Addr][]*Binding
+	timers   map[string]*time.Timer
+	ended    func(*Binding)
+}
+
+// NewTable holds at most limit bindings; ended is told of each registered one that runs out.
+func NewTable(limit int, ended func(*Binding)) *Table {
+	return &Table{
+		limit:    limit,
+		byToken:  map[string]*Binding{},
+		byKey:    map[key]*Binding{},
+		bySource: map[netip.AddrPort]*Binding{},
+		byHost:   map[netip.Addr][]*Binding{},
+		timers:   map[string]*time.Timer{},
+		ended:    ended,
+	}
+}
+
+// Token is the one that the handset at this address has for this contact, or a new one.
+func (t *Table) Token(address netip.Addr, contact string) string {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+
+	if b := t.byKey[key{address, contact}]; b != nil {
+		return b.Token
+	}
+
+	return rand.Text()[:16]
+}
+
+// Put stores b until b.Expires, in place of the one with its token.
+func (t *Table) Put(b *Binding) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	if old := t.byToken[b.Token]; old != nil {
+		t.unlink(old)
+	} else if len(t.byToken) >= t.limit {
+		return ErrFull
+	}
+
+	host := b.Flow.Remote.Addr()
+	t.byToken[b.Token] = b
+	t.byKey[key{host, b.Contact}] = b
+	t.bySource[b.Flow.Remote] = b
+	t.byHost[host] = append(t.byHost[host], b)
+
+	if timer := t.timers[b.Token]; timer != nil {
+		timer.Reset(time.Until(b.Expires))
+	} else {
+		t.timers[b.Token] = time.AfterFunc(time.Until(b.Expires), func() { t.expire(b.Token) })
+	}
+
+	return nil
+}
+
+// expire drops a binding whose time is over, unless it was refreshed while the timer fired.
+func (t *Table) expire(token string) {
+	t.mu.Lock()
+
+	b := t.byToken[token]
+	if b == nil || time.Until(b.Expires) > 0 {
+		t.mu.Unlock()
+		return
+	}
+
+	t.drop(b)
+	t.mu.Unlock()
+
+	if b.Registered && t.ended != nil {
+		t.ended(b)
+	}
+}
+
+// Remove forgets a binding.
+func (t *Table) Remove(token string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	if b := t.byToken[token]; b != nil {
+		t.drop(b)
+	}
+}
+
+// drop is called with the lock held.
+func (t *Table) drop(b *Binding) {
+	t.unlink(b)
+	delete(t.byToken, b.Token)
+
+	if timer := t.timers[b.Token]; timer != nil {
+		timer.Stop()
+		delete(t.timers, b.Token)
+	}
+}
+
+// unlink is called with the lock held.
+func (t *Table) unlink(b *Binding) {
+	host := b.Flow.Remote.Addr()
+
+	if t.byKey[key{host, b.Contact}] == b {
+		delete(t.byKey, key{host, b.Contact})
+	}
+
+	if t.bySource[b.Flow.Remote] == b {
+		delete(t.bySource, b.Flow.Remote)
+	}
+
+	rest := slices.DeleteFunc(t.byHost[host], func(other *Binding) bool { return other == b })
+	if len(rest) == 0 {
+		delete(t.byHost, host)
+	} else {
+		t.byHost[host] = rest
+	}
+}
+
+// ByToken finds the binding that a Path or Record-Route entry of ours names.
+func (t *Table) ByToken(token string) (*Binding, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+
+	b, found := t.byToken[token]
+
+	return b, found
+}
+
+// BySource finds whose request came from there: the handset that registered from this very address and port; else the one
+// at this address with this contact (a new TCP connection has a new port); else the only one at this address, because some
+// handsets state other contacts in dialogs than they register.
+func (t *Table) BySource(source netip.AddrPort, contact string) (*Binding, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+
+	if b := t.bySource[source]; b != nil && b.Registered {
+		return b, true
+	}
+
+	if b := t.byKey[key{source.Addr(), contact}]; b != nil && b.Registered {
+		return b, true
+	}
+
+	var only *Binding
+
+	for _, b := range t.byHost[source.Addr()] {
+		if !b.Registered {
+			continue
+		}
+
+		if only != nil {
+			return nil, false
+		}
+
+		only = b
+	}
+
+	return only, only != nil
+}
+
+// Len is how many handsets are in the table.
+func (t *Table) Len() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+
+	return len(t.byToken)
+}
+
+// All lists the bindings in no order.
+func (t *Table) All() []*Binding {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+
+	all := make([]*Binding, 0, len(t.byToken))
+	for _, b := range t.byToken {
+		all = append(all, b)
+	}
+
+	return all
+}
+
+// Close stops all timers.
+func (t *Table) Close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	for _, timer := range t.timers {
+		timer.Stop()
+	}
+}
+
+// At tells whether any handset is registered from this address.
+func (t *Table) At(address netip.Addr) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+
+	return len(t.byHost[address]) > 0
+}

@@ -1,0 +1,164 @@
+// Package gm is what a P-CSCF does with a request (TS 24.229 §5.2): it stands between handsets, which it trusts in nothing,
+// and the core, which trusts it.
+package gm
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Config is the part of the configuration that the procedures read.
+type Config struct {
+	HomeDomain     string
+	VisitedNetwork string
+	Interrogator   string // SIP URI of the I-CSCF
+	Enforce        bool   // refuse a Route that is not the Service-Route, instead of putting it right
+}
+
+// Proxy is the P-CSCF's transaction user.
+type Proxy struct {
+	Config   Config
+	Stack    *sip.Stack
+	Gm       []*sip.Endpoint // towards handsets
+	Mw       *sip.Endpoint   // towards the core
+	Bindings *binding.Table
+	Security access.Security
+	Log      *slog.Logger
+
+	outcomes *prometheus.CounterVec
+}
+
+// Register makes the metrics known.
+func (p *Proxy) Register(registerer prometheus.Registerer) {
+	p.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "dialtone_pcscf_requests_total", Help: "Requests by direction, method and what came of them.",
+	}, []string{"direction", "method", "outcome"})
+	registerer.MustRegister(p.outcomes, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "dialtone_pcscf_bindings", Help: "Handsets registered or registering.",
+	}, func() float64 { return float64(p.Bindings.Len()) }))
+}
+
+// HandleRequest serves one request. Where it came from decides what it may do.
+func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
+	request := tx.Request()
+
+	if request.Method == "OPTIONS" && p.Stack.Own(request.Recipient) && !sip.Has(request, "Route") {
+		_ = tx.Reply(200, "")
+		return
+	}
+
+	out, own, refusal := p.Stack.Forwardable(request)
+	if refusal != nil {
+		_ = tx.Respond(refusal)
+		return
+	}
+
+	fromCore := tx.Flow().Endpoint == p.Mw
+
+	switch {
+	case fromCore && request.Method == "REGISTER":
+		p.refuse(tx, "terminating", 403, "REGISTER comes from handsets, not from the core")
+	case fromCore:
+		p.terminate(ctx, tx, out, own)
+	case request.Method == "REGISTER":
+		p.register(ctx, tx, out)
+	default:
+		p.originate(ctx, tx, out, own)
+	}
+}
+
+// HandleAck passes on the ACK of a 2xx, which has no answer to refuse it by.
+func (p *Proxy) HandleAck(ctx context.Context, ack *sip.Ack) {
+	out, own, refusal := p.Stack.Forwardable(ack.Request)
+	if refusal != nil {
+		return
+	}
+
+	b, found := p.party(own)
+	if !found {
+		p.outcomes.WithLabelValues("ack", "ACK", "no dialog here").Inc()
+		return
+	}
+
+	if ack.Flow.Endpoint == p.Mw {
+		strip(out)
+		_ = p.Stack.SendStateless(ctx, out, sip.Destination{Flow: &b.Flow})
+
+		return
+	}
+
+	if b.Flow.Remote.Addr() != ack.Flow.Remote.Addr() {
+		p.outcomes.WithLabelValues("ack", "ACK", "of another handset").Inc()
+		return
+	}
+
+	strip(out)
+	_ = p.Stack.SendStateless(ctx, out, sip.Destination{Endpoint: p.Mw})
+}
+
+// party is the handset that a Route entry of this P-CSCF's names.
+func (p *Proxy) party(own []sip.NameAddr) (*binding.Binding, bool) {
+	for _, route := range own {
+		if u, err := sip.ParseURI(route.URI); err == nil && u.User != "" {
+			if b, found := p.Bindings.ByToken(u.User); found {
+				return b, true
+			}
+		}
+	}
+
+	return nil, false
+}
+
+func (p *Proxy) refuse(tx *sip.ServerTransaction, direction string, status int, why string) {
+	method := string(tx.Request().Method)
+	p.outcomes.WithLabelValues(direction, method, fmt.Sprint(status)).Inc()
+	p.Log.Warn("request refused", "direction", direction, "method", method, "status", status, "reason", why,
+		"source", tx.Flow().Remote.String(), "from", sip.Value(tx.Request(), "From"))
+	_ = tx.Reply(status, "", sip.NewHeader("Reason", fmt.Sprintf(`SIP;cause=%d;text=%q`, status, why)))
+}
+
+func (p *Proxy) count(direction string, r *sip.Request, response *sip.Response) {
+	p.outcomes.WithLabelValues(direction, string(r.Method), fmt.Sprint(response.StatusCode)).Inc()
+}
+
+// strip takes out what may not cross between handset and core (TS 24.229 §4.4, §5.2.6.3.2, §5.2.6.4.2).
+func strip(m sip.Message) { sip.Remove(m, ims.CommonlyTrusted...) }
+
+// recordRoute puts this P-CSCF into the route of a dialog, with a URI for each of its sides, so that either side reaches it
+// where it can (RFC 5658). The one on top is that of the side the request leaves to.
+func (p *Proxy) recordRoute(out *sip.Request, b *binding.Binding, towardsCore bool) {
+	if !makesDialog(out) {
+		return
+	}
+
+	handset, core := b.Flow.Endpoint.URI(b.Token), p.Mw.URI(b.Token)
+	if b.Flow.Transport == "TCP" {
+		handset += ";transport=tcp"
+	}
+
+	if towardsCore {
+		sip.AddRecordRoute(out, handset)
+		sip.AddRecordRoute(out, core)
+	} else {
+		sip.AddRecordRoute(out, core)
+		sip.AddRecordRoute(out, handset)
+	}
+}
+
+func makesDialog(r *sip.Request) bool {
+	return slices.Contains([]string{"INVITE", "SUBSCRIBE", "REFER"}, string(r.Method))
+}
+
+func inDialog(r *sip.Request) bool {
+	_, tagged := r.To().Params.Get("tag")
+	return tagged
+}

@@ -1,0 +1,167 @@
+package gm
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// originate is TS 24.229 §5.2.6.3: a request from a handset.
+func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
+	if inDialog(out) {
+		p.withinDialog(ctx, tx, out, own)
+		return
+	}
+
+	b, found := p.sender(tx)
+	if !found {
+		p.refuse(tx, "originating", 403, "this source is not registered here")
+		return
+	}
+
+	if !p.route(tx, out, b) {
+		return
+	}
+
+	assert(out, b)
+	sip.Set(out, "P-Charging-Vector", p.chargingVector().String())
+	p.recordRoute(out, b, true)
+
+	response := p.Stack.Forward(ctx, tx, sip.Plan{
+		Groups:     [][]sip.Branch{{{Request: out, To: sip.Destination{Endpoint: p.Mw}}}},
+		OnResponse: func(_ *sip.Branch, r *sip.Response) { p.towardsHandset(r) },
+	})
+	p.count("originating", out, response)
+}
+
+// sender is whose request it is: found by where it came from and by the Contact in it.
+func (p *Proxy) sender(tx *sip.ServerTransaction) (*binding.Binding, bool) {
+	contact := ""
+	if contacts, _, err := sip.Contacts(tx.Request()); err == nil && len(contacts) > 0 {
+		contact = contacts[0].URI
+	}
+
+	return p.Bindings.BySource(tx.Flow().Remote, contact)
+}
+
+// route makes Route what the Service-Route of the registration is (§5.2.6.3.3 2). A handset that says otherwise would pass
+// by its S-CSCF, and with it by authorisation and charging.
+func (p *Proxy) route(tx *sip.ServerTransaction, out *sip.Request, b *binding.Binding) bool {
+	given, err := sip.Routes(out)
+	if err != nil {
+		p.refuse(tx, "originating", 400, "Route cannot be read")
+		return false
+	}
+
+	same := slices.EqualFunc(given, b.ServiceRoute, func(g sip.NameAddr, route string) bool {
+		u, errGiven := sip.ParseURI(g.URI)
+		v, errKept := sip.ParseURI(route)
+
+		return errGiven == nil && errKept == nil && sip.EqualURI(u, v)
+	})
+
+	if !same && p.Config.Enforce {
+		p.refuse(tx, "originating", 400, "Route is not the Service-Route of the registration")
+		return false
+	}
+
+	routes := make([]sip.NameAddr, len(b.ServiceRoute))
+	for i, uri := range b.ServiceRoute {
+		routes[i] = sip.NameAddr{URI: uri}
+	}
+
+	sip.SetRoutes(out, routes)
+
+	return true
+}
+
+// assert says to the core who the user is (§5.2.6.3.3 7): the identity that the handset prefers if it is one of the
+// registered ones, else the default one.
+func assert(out *sip.Request, b *binding.Binding) {
+	identity := b.Default()
+
+	for _, value := range sip.Values(out, "P-Preferred-Identity") {
+		if preferred, ok := registeredAs(value, b); ok {
+			identity = preferred
+			break
+		}
+	}
+
+	strip(out)
+	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity", "Security-Client", "Security-Verify")
+	withoutOption(out, "Require", "sec-agree")
+	withoutOption(out, "Proxy-Require", "sec-agree")
+
+	if identity != "" {
+		sip.Set(out, "P-Asserted-Identity", "<"+identity+">")
+	}
+}
+
+// registeredAs finds the registered identity that a name-addr means.
+func registeredAs(value string, b *binding.Binding) (string, bool) {
+	a, err := sip.ParseNameAddr(value)
+	if err != nil {
+		return "", false
+	}
+
+	wanted, err := ims.CanonicalIdentity(a.URI)
+	if err != nil {
+		return "", false
+	}
+
+	for _, identity := range b.Identities {
+		if canonical, err := ims.CanonicalIdentity(identity); err == nil && canonical == wanted {
+			return identity, true
+		}
+	}
+
+	return "", false
+}
+
+// withinDialog is §5.2.6.3.5 to §5.2.6.3.9: the route is that of the dialog, and the handset must be the one that is in it.
+func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
+	b, found := p.party(own)
+	if !found {
+		p.refuse(tx, "originating", 481, "no dialog of this handset goes through here")
+		return
+	}
+
+	if source := tx.Flow().Remote.Addr(); b.Flow.Remote.Addr() != source {
+		p.refuse(tx, "originating", 403, "the dialog is another handset's")
+		return
+	}
+
+	if next, err := sip.NextHop(out); err != nil || !sip.Has(out, "Route") && p.isHandset(next) {
+		p.refuse(tx, "originating", 403, "Route does not lead into the core")
+		return
+	}
+
+	strip(out)
+	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity")
+	p.recordRoute(out, b, true)
+
+	response := p.Stack.Forward(ctx, tx, sip.Plan{
+		Groups:     [][]sip.Branch{{{Request: out, To: sip.Destination{Endpoint: p.Mw}}}},
+		OnResponse: func(_ *sip.Branch, r *sip.Response) { p.towardsHandset(r) },
+	})
+	p.count("originating", out, response)
+}
+
+func (p *Proxy) isHandset(u sip.Uri) bool {
+	address, err := netip.ParseAddr(u.Host)
+	return err == nil && p.Bindings.At(address)
+}
+
+// towardsHandset takes out of a response what is for the trust domain.
+func (p *Proxy) towardsHandset(r *sip.Response) {
+	strip(r)
+
+	if sip.Local(r) && r.StatusCode == 408 {
+		r.StatusCode, r.Reason = 504, sip.Reason(504)
+		sip.Set(r, "Reason", `SIP;cause=504;text="the S-CSCF did not answer"`)
+	}
+}

@@ -1,0 +1,247 @@
+package gm
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// register is TS 24.229 §5.2.2: a REGISTER goes to the home network with Path, ICID and the visited network, and what the
+// core answers for the P-CSCF alone is kept here.
+func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request) {
+	flow := tx.Flow()
+
+	if refusal := p.Security.Screen(ctx, tx.Request(), flow); refusal != nil {
+		_ = tx.Respond(refusal)
+		return
+	}
+
+	contact, star, err := registering(out)
+	if err != nil {
+		p.refuse(tx, "registration", 400, err.Error())
+		return
+	}
+
+	token := p.Bindings.Token(flow.Remote.Addr(), contact)
+
+	private, err := p.prepare(out, flow, token)
+	if err != nil {
+		p.refuse(tx, "registration", 400, err.Error())
+		return
+	}
+
+	home, err := sip.ParseURI(p.Config.Interrogator)
+	if err != nil {
+		p.refuse(tx, "registration", 500, err.Error())
+		return
+	}
+
+	targets, err := p.Stack.Resolver().Resolve(ctx, home)
+	if err != nil {
+		p.refuse(tx, "registration", 504, "the I-CSCF cannot be found: "+err.Error())
+		return
+	}
+
+	response := p.Stack.Forward(ctx, tx, sip.Plan{
+		Groups: [][]sip.Branch{{{Request: out, To: sip.Destination{Endpoint: p.Mw, Targets: targets}}}},
+		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+			if r.StatusCode == 401 {
+				p.challenged(ctx, tx.Request(), flow, r)
+			} else if r.IsSuccess() {
+				p.registered(flow, token, private, contact, star, r)
+			}
+
+			if sip.Local(r) {
+				r.StatusCode, r.Reason = 504, sip.Reason(504)
+				sip.Set(r, "Reason", `SIP;cause=504;text="the I-CSCF did not answer"`)
+			}
+
+			strip(r)
+		},
+	})
+	p.count("registration", out, response)
+}
+
+// registering is the contact that the handset registers, if it names one.
+func registering(r *sip.Request) (contact string, star bool, err error) {
+	contacts, star, err := sip.Contacts(r)
+	if err != nil {
+		return "", false, err
+	}
+
+	if len(contacts) > 0 {
+		contact = contacts[0].URI
+	}
+
+	return contact, star, nil
+}
+
+// prepare makes of the handset's REGISTER the one that goes to the core (§5.2.2.1).
+func (p *Proxy) prepare(out *sip.Request, flow sip.Flow, token string) (private string, err error) {
+	strip(out)
+	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity", "Path", "Service-Route", "Security-Client", "Security-Verify", "Security-Server")
+	withoutOption(out, "Require", "sec-agree")
+	withoutOption(out, "Proxy-Require", "sec-agree")
+
+	if value := sip.Value(out, "Authorization"); value != "" {
+		credentials, err := digest.ParseCredentials(value)
+		if err != nil {
+			return "", err
+		}
+
+		private, credentials.IntegrityProtected = credentials.Username, "no"
+		if p.Security.Protected(flow) {
+			credentials.IntegrityProtected = "yes"
+		}
+
+		sip.Set(out, "Authorization", credentials.String())
+	}
+
+	sip.Prepend(out, "Path", "<"+p.Mw.URI(token)+">")
+
+	if !sip.HasToken(out, "Require", "path") {
+		sip.Add(out, "Require", "path")
+	}
+
+	sip.Set(out, "P-Visited-Network-ID", `"`+p.Config.VisitedNetwork+`"`)
+	sip.Set(out, "P-Charging-Vector", p.chargingVector().String())
+
+	if sip.Has(out, "Route") { // a handset that has the Service-Route of an earlier registration
+		sip.Remove(out, "Route")
+	}
+
+	return private, nil
+}
+
+func withoutOption(m sip.Message, name, option string) {
+	values := sip.Values(m, name)
+	kept := slices.DeleteFunc(slices.Clone(values), func(v string) bool { return strings.EqualFold(v, option) })
+
+	if len(kept) == len(values) {
+		return
+	}
+
+	sip.Remove(m, name)
+
+	if len(kept) > 0 {
+		sip.Set(m, name, strings.Join(kept, ", "))
+	}
+}
+
+func (p *Proxy) chargingVector() ims.ChargingVector {
+	return ims.ChargingVector{ICID: ims.NewICID(), GeneratedAt: p.Mw.Address().Addr().String(), OriginatingIOI: p.Config.VisitedNetwork}
+}
+
+// challenged takes CK and IK out of a 401 (§5.2.2.2). The header is built anew: handsets fall silent over what is left of
+// parameters that were cut out.
+func (p *Proxy) challenged(ctx context.Context, request *sip.Request, flow sip.Flow, r *sip.Response) {
+	challenge, err := digest.ParseChallenge(sip.Value(r, "WWW-Authenticate"))
+	if err != nil {
+		p.Log.Warn("the core's challenge cannot be read", "error", err)
+		return
+	}
+
+	keys := access.Keys{CK: challenge.CK, IK: challenge.IK}
+	challenge.CK, challenge.IK = "", ""
+	sip.Set(r, "WWW-Authenticate", challenge.String())
+
+	if err := p.Security.Challenge(ctx, request, flow, r, keys); err != nil {
+		p.Log.Error("no security association for the handset", "source", flow.Remote.String(), "error", err)
+	}
+}
+
+// registered keeps what the core said with its 200 (§5.2.2.1): the routes, the identities, the time.
+func (p *Proxy) registered(flow sip.Flow, token, private, contact string, star bool, r *sip.Response) {
+	seconds := expiry(r, contact)
+
+	if star || seconds == 0 {
+		if b, found := p.Bindings.ByToken(token); found {
+			p.Log.Info("de-registered", "user", b.Private, "contact", b.Contact)
+		}
+
+		if star {
+			p.removeAll(flow.Remote.Addr(), private)
+		}
+
+		p.Bindings.Remove(token)
+		p.Security.Ended(flow)
+
+		return
+	}
+
+	b := &binding.Binding{
+		Token: token, Private: private, Contact: contact, Flow: flow, Registered: true,
+		Expires:      time.Now().Add(time.Duration(seconds) * time.Second),
+		Identities:   uris(r, "P-Associated-URI"),
+		ServiceRoute: uris(r, "Service-Route"),
+	}
+
+	if err := p.Bindings.Put(b); err != nil {
+		p.Log.Error("registration cannot be kept", "user", private, "error", err)
+		return
+	}
+
+	p.Security.Established(flow, seconds)
+	p.Log.Info("registered", "user", private, "identity", b.Default(), "contact", contact, "flow", flow.String(), "seconds", seconds)
+}
+
+func (p *Proxy) removeAll(address netip.Addr, private string) {
+	for _, b := range p.Bindings.All() {
+		if b.Private == private && b.Flow.Remote.Addr() == address {
+			p.Bindings.Remove(b.Token)
+		}
+	}
+}
+
+// expiry is how long the 200 says that this contact is registered; 0 when it is not among those that are.
+func expiry(r *sip.Response, contact string) uint32 {
+	contacts, _, err := sip.Contacts(r)
+	if err != nil {
+		return 0
+	}
+
+	wanted, err := sip.ParseURI(contact)
+	if err != nil {
+		return 0
+	}
+
+	for _, c := range contacts {
+		u, err := sip.ParseURI(c.URI)
+		if err != nil || !sip.EqualURI(u, wanted) {
+			continue
+		}
+
+		text, _ := c.Params.Get("expires")
+
+		return sip.Seconds(text, sip.Seconds(sip.Value(r, "Expires"), 0))
+	}
+
+	return 0
+}
+
+func uris(m sip.Message, name string) []string {
+	var all []string
+
+	for _, value := range sip.Values(m, name) {
+		if a, err := sip.ParseNameAddr(value); err == nil {
+			all = append(all, a.URI)
+		}
+	}
+
+	return all
+}
+
+// Expired is told of each registration whose time ran out.
+func (p *Proxy) Expired(b *binding.Binding) {
+	p.Log.Info("registration expired", "user", b.Private, "contact", b.Contact)
+	p.outcomes.WithLabelValues("registration", "REGISTER", "expired").Inc()
+	p.Security.Ended(b.Flow)
+}

@@ -1,0 +1,68 @@
+package gm
+
+import (
+	"context"
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// terminate is TS 24.229 §5.2.6.4: a request from the core to a handset. The entry of Route with this P-CSCF's token, of Path
+// or Record-Route, says which.
+func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
+	b, found := p.party(own)
+
+	switch {
+	case !found && inDialog(out):
+		p.refuse(tx, "terminating", 481, "no dialog of a handset goes through here")
+		return
+	case !found:
+		p.refuse(tx, "terminating", 480, "the handset is not registered here any more")
+		return
+	}
+
+	vector := ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector"))
+	called := sip.Value(out, "P-Called-Party-ID")
+
+	strip(out)
+
+	if privacy := strings.ToLower(sip.Value(out, "Privacy")); strings.Contains(privacy, "id") && privacy != "none" {
+		sip.Remove(out, "P-Asserted-Identity") // RFC 3325 §7
+	}
+
+	sip.Remove(out, "P-Access-Network-Info")
+	p.recordRoute(out, b, false)
+
+	response := p.Stack.Forward(ctx, tx, sip.Plan{
+		Groups: [][]sip.Branch{{{Request: out, To: sip.Destination{Flow: &b.Flow}}}},
+		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+			p.towardsCore(r, b, called, vector)
+		},
+	})
+	p.count("terminating", out, response)
+}
+
+// towardsCore makes a handset's response one that the core can trust (§5.2.6.4.4).
+func (p *Proxy) towardsCore(r *sip.Response, b *binding.Binding, called string, vector ims.ChargingVector) {
+	identity := b.Default()
+
+	for _, value := range append(sip.Values(r, "P-Preferred-Identity"), called) {
+		if preferred, ok := registeredAs(value, b); ok {
+			identity = preferred
+			break
+		}
+	}
+
+	strip(r)
+	sip.Remove(r, "P-Asserted-Identity", "P-Preferred-Identity")
+
+	if identity != "" && r.StatusCode > 100 {
+		sip.Set(r, "P-Asserted-Identity", "<"+identity+">")
+	}
+
+	if vector.ICID != "" {
+		sip.Set(r, "P-Charging-Vector", vector.String())
+	}
+}
