@@ -306,17 +306,21 @@ func want(t *testing.T, what string, got, want any) {
 	}
 }
 
-func card(t *testing.T) *aka.SIM {
-	key, err := hex.DecodeString(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	variant, err := hex.DecodeString(opc)
+func octets(t *testing.T, text string) []byte {
+	t.Helper()
+
+	b, err := hex.DecodeString(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	return aka.NewSIM(aka.NewMilenage([16]byte(key), [16]byte(variant)), aka.DefaultScheme())
+	return b
+}
+
+func card(t *testing.T) *aka.SIM {
+	t.Helper()
+
+	return aka.NewSIM(aka.NewMilenage([16]byte(octets(t, k)), [16]byte(octets(t, opc))), aka.DefaultScheme())
 }
 
 func TestFirstRegistrationOverTheWire(t *testing.T) {

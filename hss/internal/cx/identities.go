@@ -12,10 +12,20 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
 // Identities is what a request names.
 type Identities = subscriber.Identities
+
+// canonical is the form in which identities are stored: a CSCF of another make may ask with a port or parameters.
+func canonical(identity string) string {
+	if plain, err := ims.CanonicalIdentity(identity); err == nil {
+		return plain
+	}
+
+	return identity // unknown, then
+}
 
 // capabilities are absent when any S-CSCF will do (TS 29.228 §6.7).
 func capabilities(s *subscriber.Subscription) *cx.Capabilities {

@@ -61,7 +61,7 @@ func (s *Server) locationInfo(ctx context.Context, req *cx.LIR) (*cx.LIA, error)
 	var who Identities
 
 	err := s.store.View(ctx, func(tx *subscriber.Tx) (err error) {
-		if who, err = tx.Identities("", req.PublicIdentity); err != nil || who.Subscription == nil {
+		if who, err = tx.Identities("", canonical(req.PublicIdentity)); err != nil || who.Subscription == nil {
 			return err
 		}
 

@@ -85,7 +85,7 @@ func (s *Server) multimediaAuth(ctx context.Context, req *cx.MAR) (*cx.MAA, erro
 	var items []cx.AuthDataItem
 
 	err := s.store.Update(ctx, func(tx *subscriber.Tx) error {
-		who, err := tx.Identities(req.UserName, req.PublicIdentity)
+		who, err := tx.Identities(req.UserName, canonical(req.PublicIdentity))
 		if err != nil {
 			return err
 		}
@@ -166,13 +166,13 @@ func (s *Server) resynchronise(tx *subscriber.Tx, p *subscriber.PrivateIdentity,
 		return nil
 	}
 
+	before := p.SQN
 	if err := tx.SetSQN(p, sim); err != nil {
 		return err
 	}
 
 	s.metrics.resynchronisations.WithLabelValues("stepped").Inc()
-	s.log.Info("AUTS received: SQN stepped to the SIM's", "identity", p.Identity, "from", hex(p.SQN), "to", hex(sim))
-	p.SQN = sim
+	s.log.Info("AUTS received: SQN stepped to the SIM's", "identity", p.Identity, "from", hex(before), "to", hex(sim))
 
 	return nil
 }

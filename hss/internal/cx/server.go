@@ -42,7 +42,7 @@ func NewServer(n *diameter.Node, store *subscriber.Store, p Policy, pushes *Push
 
 func (s *Server) identities(ctx context.Context, private, public string) (who Identities, err error) {
 	err = s.store.View(ctx, func(tx *subscriber.Tx) (err error) {
-		who, err = tx.Identities(private, public)
+		who, err = tx.Identities(private, canonical(public))
 		return err
 	})
 

@@ -246,6 +246,10 @@ func privateOf(who Identities) *subscriber.PrivateIdentity {
 func (s *Server) serverAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, error) {
 	var answer *cx.SAA
 
+	for i, identity := range req.PublicIdentities {
+		req.PublicIdentities[i] = canonical(identity)
+	}
+
 	public := ""
 	if len(req.PublicIdentities) > 0 {
 		public = req.PublicIdentities[0]

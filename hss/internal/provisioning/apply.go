@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
 // problem is what is wrong with a field of the request.
@@ -419,39 +419,26 @@ func canonical(identity string) (string, error) {
 		return "", problem("identity", "%q is no sip: or tel: URI", identity)
 	}
 
-	if number, found := strings.CutPrefix(identity, "tel:"); found {
-		plain := strings.NewReplacer("-", "", ".", "", "(", "", ")", "").Replace(number)
-		if len(plain) < 2 || plain[0] != '+' && !strings.Contains(plain, "!") {
-			return "", problem("identity", "%q is no international number: tel:+…", identity)
+	if strings.Contains(identity, "!") {
+		if !strings.HasPrefix(identity, "sip:") && !strings.HasPrefix(identity, "tel:") {
+			return "", problem("identity", "%q is no sip: or tel: URI", identity)
 		}
 
-		return "tel:" + plain, nil
+		return identity, nil
 	}
 
-	rest, found := strings.CutPrefix(identity, "sip:")
-	user, host, hasUser := cutLast(rest, "@")
+	plain, err := ims.CanonicalIdentity(identity)
 
-	if !found || host == "" || hasUser && user == "" || strings.ContainsAny(host, ";?") {
-		return "", problem("identity", "%q is no sip: or tel: URI without parameters", identity)
+	switch {
+	case err != nil || strings.HasPrefix(identity, "sips:"):
+		return "", problem("identity", "%q is no sip: or tel: URI", identity)
+	case strings.ContainsAny(identity, ";?"):
+		return "", problem("identity", "%q has parameters, which identities do not have", identity)
+	case strings.HasPrefix(plain, "tel:") && !strings.HasPrefix(plain, "tel:+"):
+		return "", problem("identity", "%q is no international number: tel:+…", identity)
+	default:
+		return plain, nil
 	}
-
-	if _, err := url.Parse("sip://" + host); err != nil && !strings.Contains(host, "!") {
-		return "", problem("identity", "%q has no valid host", identity)
-	}
-
-	if !hasUser {
-		return "sip:" + strings.ToLower(host), nil
-	}
-
-	return "sip:" + user + "@" + strings.ToLower(host), nil
-}
-
-func cutLast(text, separator string) (before, after string, found bool) {
-	if i := strings.LastIndex(text, separator); i >= 0 {
-		return text[:i], text[i+1:], true
-	}
-
-	return "", text, false
 }
 
 // associate lets each private identity use its sets, keeping the state of pairs that stay.

@@ -1,6 +1,9 @@
 package provisioning
 
-import "github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+import (
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+)
 
 // DefaultProfile is the service profile of identities for which none is named.
 const DefaultProfile = "default"
@@ -23,8 +26,8 @@ func (n *NewSubscriber) derive(domain string) error {
 			return err
 		}
 
-		private.Identity = n.IMSI + "@" + domain
-		public = append(public, PublicIdentity{Identity: "sip:" + private.Identity, Barred: n.MSISDN != ""})
+		private.Identity = ims.PrivateIdentity(n.IMSI, domain)
+		public = append(public, PublicIdentity{Identity: ims.TemporaryPublicIdentity(n.IMSI, domain), Barred: n.MSISDN != ""})
 	case n.User != "":
 		private.Identity = n.User + "@" + domain
 		public = append(public, PublicIdentity{Identity: "sip:" + private.Identity})
@@ -97,7 +100,7 @@ func digits(field, value string, shortest, longest int) error {
 	return nil
 }
 
-// wildcarded tells the identities that stand for many (TS 23.003 §13.5).
+// kindOf is the kind of an identity, a user's unless given.
 func kindOf(p PublicIdentity) subscriber.Kind {
 	if p.Kind == "" {
 		return subscriber.User

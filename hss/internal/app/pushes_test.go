@@ -1,0 +1,176 @@
+package app
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+// finished waits until the newest push has come to an end.
+func (h *hss) finished() provisioning.Push {
+	h.Helper()
+
+	var list provisioning.PushList
+
+	eventually(h.T, "the push has ended", func() bool {
+		h.api("GET", "/pushes", nil, &list)
+		return len(list.Pushes) > 0 && list.Pushes[0].State != subscriber.PushPending
+	})
+
+	return list.Pushes[0]
+}
+
+func voicemail(server string) provisioning.ServiceProfile {
+	return provisioning.ServiceProfile{FilterCriteria: []provisioning.FilterCriteria{{Server: provisioning.ApplicationServer{ServerName: server}}}}
+}
+
+func TestPushProfile(t *testing.T) {
+	h := start(t, settings(t))
+	private := h.add("001010000000001", "15550001")
+	h.add("001010000000002", "15550002") // not registered: nobody to be told
+	scscf := connect(t, h, "scscf")
+	scscf.register(private, "sip:"+private)
+
+	h.api("PUT", "/service-profiles/default", voicemail("sip:voicemail.as"), nil)
+	scscf.pushed(1)
+	want(t, "6.2.2: user", scscf.ppr[0].UserName, private)
+	if data := string(scscf.ppr[0].UserData); !strings.Contains(data, "sip:voicemail.as") || !strings.Contains(data, "tel:+15550001") {
+		t.Errorf("6.2.2: the profile is\n%s", data)
+	}
+	want(t, "outcome", h.finished().State, subscriber.PushDelivered)
+
+	h.api("PUT", "/subscribers/001010000000001/public-identities/tel:+15550001",
+		provisioning.PlacedIdentity{PublicIdentity: provisioning.PublicIdentity{Barred: true, ServiceProfile: "default"}}, nil)
+	scscf.pushed(1)
+	if data := string(scscf.ppr[1].UserData); !strings.Contains(data, "<BarringIndication>1</BarringIndication>\n   <Identity>tel:+15550001") {
+		t.Errorf("after barring the profile is\n%s", data)
+	}
+
+	h.api("PUT", "/subscribers/001010000000001/private-identities/"+private+"/keys", provisioning.Authentication{K: op, OPc: opc}, nil)
+	h.api("PUT", "/service-profiles/default", voicemail("sip:other.as"), nil)
+	scscf.pushed(1)
+	want(t, "PPR in all: a new key is nothing to the S-CSCF", len(scscf.ppr), 3)
+	want(t, "RTR", len(scscf.rtr), 0)
+}
+
+func TestAnswersToPushes(t *testing.T) {
+	tests := []struct {
+		name     string
+		answers  []diameter.Result
+		state    subscriber.PushState
+		attempts int
+		result   string
+	}{
+		{"success", nil, subscriber.PushDelivered, 1, "DIAMETER_SUCCESS"},
+		{"the S-CSCF does not know the user", []diameter.Result{cx.ErrorUserUnknown}, subscriber.PushDelivered, 1, "does not know the user"},
+		{"too much data", []diameter.Result{cx.ErrorTooMuchData}, subscriber.PushRefused, 1, "TOO_MUCH_DATA"},
+		{"data not supported", []diameter.Result{cx.ErrorNotSupportedUserData}, subscriber.PushRefused, 1, "NOT_SUPPORTED_USER_DATA"},
+		{"unable to comply", []diameter.Result{cx.UnableToComply}, subscriber.PushRefused, 1, "UNABLE_TO_COMPLY"},
+		{"too busy, then success", []diameter.Result{diameter.TooBusy, diameter.TooBusy}, subscriber.PushDelivered, 3, "DIAMETER_SUCCESS"},
+		{"too busy for ever", []diameter.Result{diameter.TooBusy, diameter.TooBusy, diameter.TooBusy, diameter.TooBusy, diameter.TooBusy}, subscriber.PushFailed, 5, "3004"},
+	}
+
+	h := start(t, settings(t))
+	private := h.add("001010000000001", "15550001")
+	scscf := connect(t, h, "scscf")
+
+	for _, test := range tests {
+		for _, command := range []subscriber.PushCommand{subscriber.PPR, subscriber.RTR} {
+			t.Run(string(command)+" "+test.name, func(t *testing.T) {
+				scscf.register(private, "sip:"+private)
+				scscf.mu.Lock()
+				scscf.answers = append([]diameter.Result(nil), test.answers...)
+				scscf.mu.Unlock()
+
+				if command == subscriber.PPR {
+					h.api("PUT", "/service-profiles/default", voicemail("sip:"+t.Name()+".as"), nil)
+				} else {
+					h.api("DELETE", "/subscribers/001010000000001/registration", nil, nil)
+				}
+
+				push := h.finished()
+				want(t, "command", push.Command, command)
+				want(t, "state", push.State, test.state)
+				want(t, "attempts", push.Attempts, test.attempts)
+				if !strings.Contains(push.Result, test.result) {
+					t.Errorf("result %q, want %q", push.Result, test.result)
+				}
+				scscf.pushed(test.attempts)
+			})
+		}
+	}
+}
+
+func TestRegistrationTermination(t *testing.T) {
+	h := start(t, settings(t))
+	private := h.add("001010000000001", "15550001")
+	public, scscf := "sip:"+private, connect(t, h, "scscf")
+
+	scscf.register(private, public)
+	h.api("DELETE", "/subscribers/001010000000001/registration?reason=server_change&info=maintenance", nil, nil)
+	scscf.pushed(1)
+	want(t, "6.1.3: reason", scscf.rtr[0].Reason, cx.DeregistrationReason{Code: cx.ServerChange, Info: "maintenance"})
+	want(t, "UAR afterwards", scscf.uar(private, public).Result, cx.FirstRegistration)
+	want(t, "the S-CSCF's SAR that crossed the RTR", scscf.sar(cx.UserDeregistration, private, scscfURI, public).Result, cx.Success)
+
+	scscf.register(private, public)
+	h.api("DELETE", "/subscribers/001010000000001", nil, nil)
+	scscf.pushed(1)
+	want(t, "6.1.3: reason of a deletion", scscf.rtr[1].Reason.Code, cx.PermanentTermination)
+	want(t, "6.1.3: user", scscf.rtr[1].UserName, private)
+	want(t, "UAR afterwards", scscf.uar(private, public).Result, cx.ErrorUserUnknown)
+	want(t, "outcome", h.finished().State, subscriber.PushDelivered)
+}
+
+func TestWithdrawnIdentities(t *testing.T) {
+	h := start(t, settings(t))
+	private := h.add("001010000000001", "15550001")
+	scscf := connect(t, h, "scscf")
+	at := "/subscribers/001010000000001/public-identities/"
+
+	h.api("PUT", at+"sip:second@"+home, provisioning.PlacedIdentity{RegistrationSet: 2}, nil)
+	scscf.register(private, "sip:"+private)
+	scscf.register(private, "sip:second@"+home)
+
+	h.api("DELETE", at+"sip:second@"+home, nil, nil)
+	scscf.pushed(1)
+	want(t, "a set withdrawn", scscf.rtr[0].PublicIdentities, []string{"sip:second@" + home})
+	want(t, "the other set", scscf.lir("tel:+15550001").ServerName, scscfURI)
+
+	h.api("DELETE", at+"tel:+15550001", nil, nil)
+	scscf.pushed(2) // the other set was told of the first change, too, and of this one
+	if data := string(scscf.ppr[len(scscf.ppr)-1].UserData); strings.Contains(data, "tel:") {
+		t.Errorf("one of a set withdrawn: the profile is\n%s", data)
+	}
+}
+
+// What an S-CSCF has to know is not lost with the connection, nor with the HSS.
+func TestPushesOutliveConnectionsAndProcesses(t *testing.T) {
+	c := settings(t)
+	c.Push.Attempts = 1000
+	h := start(t, c)
+	private := h.add("001010000000001", "15550001")
+	scscf := connect(t, h, "scscf")
+	scscf.register(private, "sip:"+private)
+
+	scscf.stop()
+	h.api("DELETE", "/subscribers/001010000000001", nil, nil)
+
+	var list provisioning.PushList
+	eventually(t, "it was tried", func() bool {
+		h.api("GET", "/pushes", nil, &list)
+		return list.Pushes[0].Attempts > 0
+	})
+	want(t, "state", list.Pushes[0].State, subscriber.PushPending)
+	h.stop()
+
+	h = start(t, c)
+	scscf = connect(t, h, "scscf")
+	scscf.pushed(1)
+	want(t, "6.1.3: user", scscf.rtr[0].UserName, private)
+	want(t, "outcome", h.finished().State, subscriber.PushDelivered)
+}
