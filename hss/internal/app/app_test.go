@@ -323,6 +323,16 @@ func card(t *testing.T) *aka.SIM {
 	return aka.NewSIM(aka.NewMilenage([16]byte(octets(t, k)), [16]byte(octets(t, opc))), aka.DefaultScheme())
 }
 
+// accept lets the SIM check the first vector of an answer.
+func accept(t *testing.T, sim *aka.SIM, a *cx.MAA) {
+	t.Helper()
+
+	item := a.AuthDataItems[0]
+	if _, err := sim.Authenticate([16]byte(item.Authenticate[:16]), [16]byte(item.Authenticate[16:])); err != nil {
+		t.Errorf("the SIM refuses the vector: %v", err)
+	}
+}
+
 func TestFirstRegistrationOverTheWire(t *testing.T) {
 	h := start(t, settings(t))
 	private := h.add("001010000000001", "15550001")

@@ -10,14 +10,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// PushProfile queues a PPR for each set of a subscription that an S-CSCF holds a profile of (TS 29.228 §6.2.2). What the
-// PPR carries is read when it is sent, so that the S-CSCF never gets an older profile after a newer one.
-func PushProfile(tx *subscriber.Tx, s *subscriber.Subscription) (int, error) {
-	queued := 0
-
+// PushProfile queues a PPR for each of the sets meant whose profile an S-CSCF holds (TS 29.228 §6.2.2). What the PPR
+// carries is read when it is sent, so that the S-CSCF never gets an older profile after a newer one.
+func PushProfile(tx *subscriber.Tx, s *subscriber.Subscription, meant func(*subscriber.RegistrationSet) bool) error {
 	for _, set := range s.Sets {
 		private := holder(set)
-		if set.State() == subscriber.NotRegistered || len(set.Public) == 0 || private == nil {
+		if set.State() == subscriber.NotRegistered || len(set.Public) == 0 || private == nil || !meant(set) {
 			continue
 		}
 
@@ -26,13 +24,11 @@ func PushProfile(tx *subscriber.Tx, s *subscriber.Subscription) (int, error) {
 			PublicIdentities: []string{set.Public[0].Identity},
 		})
 		if err != nil {
-			return queued, err
+			return err
 		}
-
-		queued++
 	}
 
-	return queued, nil
+	return nil
 }
 
 // holder is the private identity that a PPR for the set names: one that is registered, else any.

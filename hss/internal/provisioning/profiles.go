@@ -256,7 +256,11 @@ func pushUsers(tx *subscriber.Tx, p *subscriber.ServiceProfile) error {
 	}
 
 	for _, s := range users {
-		if _, err := cxserver.PushProfile(tx, s); err != nil {
+		uses := func(set *subscriber.RegistrationSet) bool {
+			return slices.ContainsFunc(set.Public, func(public *subscriber.PublicIdentity) bool { return public.ProfileID == p.ID })
+		}
+
+		if err := cxserver.PushProfile(tx, s, uses); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 
 	cxserver "github.com/dialtone-ims/dialtone/hss/internal/cx"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
@@ -170,13 +171,9 @@ func replace(tx *subscriber.Tx, s *subscriber.Subscription, document Subscriber)
 	}
 
 	after := show(s)
-	if differ(before, after) {
-		if _, err := cxserver.PushProfile(tx, s); err != nil {
-			return Subscriber{}, err
-		}
-	}
+	changed := func(set *subscriber.RegistrationSet) bool { return differ(before, after, set.Number) }
 
-	return after, nil
+	return after, cxserver.PushProfile(tx, s, changed)
 }
 
 // endRemoved ends what belongs to sets and private identities that the document does not have any more.
@@ -209,23 +206,19 @@ func endRemoved(tx *subscriber.Tx, s *subscriber.Subscription, document Subscrib
 	return nil
 }
 
-// differ tells whether the S-CSCF has to learn of the change: names, identities, services and charging, not keys.
-func differ(before, after Subscriber) bool {
-	return fmt.Sprint(shared(before)) != fmt.Sprint(shared(after))
+// differ tells whether the S-CSCF has to learn of a change to the set: names, identities, services and charging, not keys.
+func differ(before, after Subscriber, set int) bool {
+	return !reflect.DeepEqual(before.Charging, after.Charging) || !reflect.DeepEqual(before.set(set), after.set(set))
 }
 
-func shared(s Subscriber) (what []any) {
+func (s Subscriber) set(number int) []PublicIdentity {
 	for _, set := range s.RegistrationSets {
-		for _, p := range set.PublicIdentities {
-			what = append(what, set.Number, p.Identity, p.Kind, p.DisplayName, p.Barred, p.ServiceProfile)
+		if set.Number == number {
+			return set.PublicIdentities
 		}
 	}
 
-	if s.Charging != nil {
-		what = append(what, *s.Charging)
-	}
-
-	return what
+	return nil
 }
 
 func (a *API) deleteSubscriber(w http.ResponseWriter, r *http.Request) error {

@@ -1,0 +1,87 @@
+package app
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+// database opens the HSS's database behind its back.
+func (h *hss) database() *sql.Conn {
+	h.Helper()
+
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(h.config.Data, "hss.db"))
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.Cleanup(func() { db.Close() })
+
+	connection, err := db.Conn(context.Background())
+	if err != nil {
+		h.Fatal(err)
+	}
+
+	return connection
+}
+
+func execute(t *testing.T, c *sql.Conn, statement string) {
+	t.Helper()
+
+	if _, err := c.ExecContext(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A store that cannot answer is DIAMETER_UNABLE_TO_COMPLY. It never makes a user unknown: the I-CSCF would answer 403 or
+// 404 and the handset might not come back for hours.
+func TestAnIllStoreIsNotAnUnknownUser(t *testing.T) {
+	h := start(t, settings(t))
+	private := h.add("001010000000001", "15550001")
+	public, scscf, database := "sip:"+private, connect(t, h, "scscf"), h.database()
+
+	execute(t, database, "BEGIN EXCLUSIVE")
+	want(t, "MAR, locked", scscf.mar(private, public, scscfURI).Result, cx.UnableToComply)
+	want(t, "SAR, locked", scscf.sar(cx.AssignRegistration, private, scscfURI, public).Result, cx.UnableToComply)
+	execute(t, database, "ROLLBACK")
+	want(t, "MAR, unlocked", scscf.mar(private, public, scscfURI).Result, cx.Success)
+
+	execute(t, database, "ALTER TABLE private_identities RENAME TO elsewhere")
+	want(t, "UAR, a table is missing", scscf.uar(private, public).Result, cx.UnableToComply)
+	want(t, "MAR, a table is missing", scscf.mar(private, public, scscfURI).Result, cx.UnableToComply)
+	want(t, "SAR, a table is missing", scscf.sar(cx.AssignRegistration, private, scscfURI, public).Result, cx.UnableToComply)
+	want(t, "LIR, a table is missing", scscf.lir(public).Result, cx.UnableToComply)
+	execute(t, database, "ALTER TABLE elsewhere RENAME TO private_identities")
+
+	execute(t, database, "UPDATE private_identities SET sealed_k = x'00'")
+	want(t, "MAR, K cannot be opened", scscf.mar(private, public, scscfURI).Result, cx.UnableToComply)
+	want(t, "UAR needs no K", scscf.uar(private, public).Result, cx.SubsequentRegistration)
+	if !strings.Contains(h.log.String(), "was not sealed by this program") {
+		t.Error("the log does not say why")
+	}
+}
+
+func TestRegistrationsAndSequenceNumbersSurviveARestart(t *testing.T) {
+	c := settings(t)
+	h := start(t, c)
+	private := h.add("001010000000001", "15550001")
+	scscf, sim := connect(t, h, "scscf"), card(t)
+	scscf.register(private, "sip:"+private)
+	accept(t, sim, scscf.mar(private, "sip:"+private, scscfURI))
+	scscf.stop()
+	h.stop()
+
+	h = start(t, c)
+	scscf = connect(t, h, "scscf")
+	want(t, "LIR", scscf.lir("tel:+15550001").ServerName, scscfURI)
+	want(t, "UAR", scscf.uar(private, "sip:"+private).Result, cx.SubsequentRegistration)
+	accept(t, sim, scscf.mar(private, "sip:"+private, scscfURI))
+
+	var state provisioning.RegistrationState
+	h.api("GET", "/subscribers/001010000000001/registration", nil, &state)
+	want(t, "Diameter identity of the S-CSCF", state.DiameterHost, "scscf."+home)
+}
