@@ -1,0 +1,249 @@
+package sip
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+var errDialog = errors.New("sip: the messages make no dialog")
+
+// Dialog is one side's state of a dialog (RFC 3261 §12). It holds text and numbers, no messages.
+type Dialog struct {
+	CallID string
+
+	mu     sync.Mutex
+	local  string // From of requests that this side sends, with its tag
+	remote string // To of them
+	target string // remote target: where the other side is reached
+	routes []string
+	cseq   uint32 // of the last request this side sent
+}
+
+// NewDialogUAC is the dialog of who sent the request, from a response that makes one (§12.1.2). own is this side's Contact.
+func NewDialogUAC(request *Request, response *Response) (*Dialog, error) {
+	records, err := RecordRoutes(response)
+	if err != nil {
+		return nil, err
+	}
+
+	slices.Reverse(records)
+
+	return newDialog(request.CallID().Value(), request.From().Value(), response.To().Value(), response, records, request.CSeq().SeqNo)
+}
+
+// NewDialogUAS is the dialog of who answered with this response (§12.1.1).
+func NewDialogUAS(request *Request, response *Response) (*Dialog, error) {
+	records, err := RecordRoutes(request)
+	if err != nil {
+		return nil, err
+	}
+
+	return newDialog(request.CallID().Value(), response.To().Value(), request.From().Value(), request, records, 0)
+}
+
+func newDialog(callID, local, remote string, other Message, routes []NameAddr, cseq uint32) (*Dialog, error) {
+	target, err := contactOf(other)
+	if err != nil {
+		return nil, err
+	}
+
+	d := &Dialog{CallID: callID, local: local, remote: remote, target: target, cseq: cseq}
+	for _, r := range routes {
+		d.routes = append(d.routes, r.String())
+	}
+
+	return d, nil
+}
+
+func contactOf(m Message) (string, error) {
+	contacts, _, err := Contacts(m)
+	if err != nil {
+		return "", err
+	}
+
+	if len(contacts) == 0 {
+		return "", fmt.Errorf("%w: no Contact", errDialog)
+	}
+
+	return contacts[0].URI, nil
+}
+
+// NewRequest makes the next request of this side within the dialog (§12.2.1.1). An ACK has the number of the request that it
+// acknowledges.
+func (d *Dialog) NewRequest(method string) (*Request, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	if method != "ACK" {
+		d.cseq++
+	}
+
+	return inDialogRequest(method, d.target, d.routes, d.local, d.remote, d.CallID, d.cseq)
+}
+
+// NewAck acknowledges the 2xx of the INVITE with this CSeq (§13.2.2.4).
+func (d *Dialog) NewAck(cseq uint32) (*Request, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	return inDialogRequest("ACK", d.target, d.routes, d.local, d.remote, d.CallID, cseq)
+}
+
+// Refresh takes the remote target from a request or response that may change it (§12.2).
+func (d *Dialog) Refresh(m Message) {
+	if target, err := contactOf(m); err == nil {
+		d.mu.Lock()
+		d.target = target
+		d.mu.Unlock()
+	}
+}
+
+func inDialogRequest(method, target string, routes []string, from, to, callID string, cseq uint32) (*Request, error) {
+	r, err := NewRequest(method, target)
+	if err != nil {
+		return nil, err
+	}
+
+	for i := len(routes) - 1; i >= 0; i-- {
+		Prepend(r, "Route", routes[i])
+	}
+
+	return Complete(r, from, to, callID, cseq)
+}
+
+// Complete adds From, To, Call-ID and CSeq to a new request.
+func Complete(r *Request, from, to, callID string, cseq uint32) (*Request, error) {
+	head := fmt.Sprintf("%s sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\n\r\n",
+		r.Method, from, to, callID, cseq, r.Method)
+
+	m, err := ParseMessage([]byte(head))
+	if err != nil {
+		return nil, err
+	}
+
+	parsed := m.(*Request)
+	for _, h := range []Header{parsed.From(), parsed.To(), parsed.CallID(), parsed.CSeq()} {
+		r.AppendHeader(h)
+	}
+
+	return r, nil
+}
+
+// Side is one party of a dialog that goes through a proxy.
+type Side int
+
+const (
+	Caller Side = iota
+	Callee
+)
+
+// Other is the party at the other end.
+func (s Side) Other() Side { return 1 - s }
+
+// ProxyDialog is a dialog as a proxy in its route sees it: enough to tell the parties apart and to send either of them a
+// request in the name of the other (TS 24.229 §5.4.5.1.2).
+type ProxyDialog struct {
+	CallID string
+
+	mu      sync.Mutex
+	parties [2]party
+}
+
+type party struct {
+	address string // From or To value with the tag
+	tag     string
+	target  string
+	routes  []string // from this proxy to the party
+	cseq    uint32   // of the party's last request
+}
+
+// WatchDialog makes the dialog of an INVITE that the proxy passed on: the request as it came, and its 2xx as it goes
+// upstream. own tells the proxy's own Record-Route entry.
+func WatchDialog(received *Request, response *Response, own func(NameAddr) bool) (*ProxyDialog, error) {
+	towardsCaller, err := RecordRoutes(received)
+	if err != nil {
+		return nil, err
+	}
+
+	records, err := RecordRoutes(response)
+	if err != nil {
+		return nil, err
+	}
+
+	at := slices.IndexFunc(records, own)
+	if at < 0 {
+		return nil, fmt.Errorf("%w: the proxy is not in Record-Route", errDialog)
+	}
+
+	callerTarget, err := contactOf(received)
+	if err != nil {
+		return nil, err
+	}
+
+	calleeTarget, err := contactOf(response)
+	if err != nil {
+		return nil, err
+	}
+
+	callerTag, _ := received.From().Params.Get("tag")
+	calleeTag, _ := response.To().Params.Get("tag")
+	caller := party{address: received.From().Value(), tag: callerTag, target: callerTarget, cseq: received.CSeq().SeqNo}
+	callee := party{address: response.To().Value(), tag: calleeTag, target: calleeTarget}
+
+	for _, r := range towardsCaller {
+		caller.routes = append(caller.routes, r.String())
+	}
+
+	for i := at - 1; i >= 0; i-- {
+		callee.routes = append(callee.routes, records[i].String())
+	}
+
+	return &ProxyDialog{CallID: received.CallID().Value(), parties: [2]party{caller, callee}}, nil
+}
+
+// From tells which party a request within the dialog comes from.
+func (d *ProxyDialog) From(r *Request) (Side, bool) {
+	tag, _ := r.From().Params.Get("tag")
+
+	switch tag {
+	case d.parties[Caller].tag:
+		return Caller, true
+	case d.parties[Callee].tag:
+		return Callee, true
+	default:
+		return 0, false
+	}
+}
+
+// Observe keeps the numbers and targets of requests that pass (RFC 3261 §12.2).
+func (d *ProxyDialog) Observe(r *Request) {
+	side, known := d.From(r)
+	if !known {
+		return
+	}
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	p := &d.parties[side]
+	p.cseq = max(p.cseq, r.CSeq().SeqNo)
+
+	if r.IsInvite() || r.Method == "UPDATE" {
+		if target, err := contactOf(r); err == nil {
+			p.target = target
+		}
+	}
+}
+
+// Request makes a request towards one party, as if the other had sent it.
+func (d *ProxyDialog) Request(to Side, method string) (*Request, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	there, here := &d.parties[to], &d.parties[to.Other()]
+	here.cseq++
+
+	return inDialogRequest(method, there.target, there.routes, here.address, there.address, d.CallID, here.cseq)
+}
