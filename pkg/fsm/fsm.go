@@ -1,0 +1,109 @@
+// Package fsm is state machines as tables: rows that can be run, checked for gaps and printed. A machine decides; what its
+// actions do is its user's.
+package fsm
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Named is what states, events and actions are: small values with a name.
+type Named interface {
+	comparable
+	fmt.Stringer
+}
+
+// Row says what an event does to a state, and where that is written.
+type Row[S, E, A Named] struct {
+	Source string // clause of the specification
+	From   S
+	Event  E
+	To     S
+	Do     []A
+	Why    string // set for a row that ignores the event on purpose
+}
+
+// On is a row: in state from, the event leads to state to, and the actions are done in their order.
+func On[S, E, A Named](source string, from S, event E, to S, do ...A) Row[S, E, A] {
+	return Row[S, E, A]{Source: source, From: from, Event: event, To: to, Do: do}
+}
+
+// Ignore is the verdict that an event changes nothing in a state, and why.
+func Ignore[A, S, E Named](from S, event E, why string) Row[S, E, A] {
+	return Row[S, E, A]{From: from, Event: event, To: from, Why: why}
+}
+
+// Machine is a table of rows.
+type Machine[S, E, A Named] struct {
+	rows  []Row[S, E, A]
+	index map[pair[S, E]]int
+}
+
+type pair[S, E comparable] struct {
+	state S
+	event E
+}
+
+// New is the machine of these rows. Two for one state and event are a mistake of the program: it panics.
+func New[S, E, A Named](rows ...Row[S, E, A]) *Machine[S, E, A] {
+	m := &Machine[S, E, A]{rows: rows, index: make(map[pair[S, E]]int, len(rows))}
+
+	for i, row := range rows {
+		at := pair[S, E]{row.From, row.Event}
+		if _, twice := m.index[at]; twice {
+			panic(fmt.Sprintf("fsm: two rows for %s in state %s", row.Event, row.From))
+		}
+
+		m.index[at] = i
+	}
+
+	return m
+}
+
+// Step finds the row for an event in a state. ok is false when there is none: nothing may be done then.
+func (m *Machine[S, E, A]) Step(state S, event E) (row Row[S, E, A], ok bool) {
+	i, ok := m.index[pair[S, E]{state, event}]
+	if !ok {
+		return Row[S, E, A]{From: state, Event: event, To: state}, false
+	}
+
+	return m.rows[i], true
+}
+
+// Gaps lists the pairs of these states and events that have no row; a test wants it to be empty.
+func (m *Machine[S, E, A]) Gaps(states []S, events []E) []string {
+	var gaps []string
+
+	for _, state := range states {
+		for _, event := range events {
+			if _, found := m.Step(state, event); !found {
+				gaps = append(gaps, fmt.Sprintf("%s in state %s", event, state))
+			}
+		}
+	}
+
+	return gaps
+}
+
+// String is the table in Markdown, for the manual.
+func (m *Machine[S, E, A]) String() string {
+	var b strings.Builder
+
+	b.WriteString("| state | event | next state | actions | source |\n| --- | --- | --- | --- | --- |\n")
+
+	for _, row := range m.rows {
+		names := make([]string, len(row.Do))
+		for i, action := range row.Do {
+			names[i] = action.String()
+		}
+
+		do := strings.Join(names, ", ")
+		if row.Why != "" {
+			do = "nothing: " + row.Why
+		}
+
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", row.From, row.Event, row.To, do, row.Source)
+	}
+
+	return b.String()
+}

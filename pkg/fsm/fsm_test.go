@@ -1,0 +1,57 @@
+package fsm
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+type word string
+
+func (w word) String() string { return string(w) }
+
+func door() *Machine[word, word, word] {
+	return New(
+		On[word, word, word]("§1", "closed", "push", "open", "creak"),
+		On[word, word, word]("§2", "open", "pull", "closed", "creak", "bang"),
+		Ignore[word, word, word]("open", "push", "it is open"),
+	)
+}
+
+func TestStep(t *testing.T) {
+	m := door()
+
+	if row, ok := m.Step("open", "pull"); !ok || row.To != "closed" || !slices.Equal(row.Do, []word{"creak", "bang"}) || row.Source != "§2" {
+		t.Errorf("open, pull: %+v %v", row, ok)
+	}
+	if row, ok := m.Step("open", "push"); !ok || row.To != "open" || row.Do != nil {
+		t.Errorf("open, push: %+v %v", row, ok)
+	}
+	if row, ok := m.Step("closed", "pull"); ok || row.To != "closed" {
+		t.Errorf("a pair without a row: %+v %v", row, ok)
+	}
+}
+
+func TestGapsNameEveryPairWithoutRow(t *testing.T) {
+	if gaps := door().Gaps([]word{"closed", "open"}, []word{"push", "pull"}); !slices.Equal(gaps, []string{"pull in state closed"}) {
+		t.Errorf("gaps: %v", gaps)
+	}
+}
+
+func TestTwoRowsForOnePairPanic(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	New(On[word, word, word]("", "a", "b", "c"), On[word, word, word]("", "a", "b", "d"))
+}
+
+func TestTablePrintsItself(t *testing.T) {
+	text := door().String()
+	for _, line := range []string{"| closed | push | open | creak | §1 |", "| open | push | open | nothing: it is open |  |"} {
+		if !strings.Contains(text, line) {
+			t.Errorf("%q is not in\n%s", line, text)
+		}
+	}
+}
