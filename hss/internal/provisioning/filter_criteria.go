@@ -3,10 +3,12 @@ package provisioning
 import (
 	"encoding/xml"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/userdata"
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
 // FilterCriteria is an initial filter criterion (TS 29.228 annex B.2.2, annex C). Lower priorities come first.
@@ -22,6 +24,7 @@ type FilterCriteria struct {
 // TriggerPoint is a condition over service points.
 type TriggerPoint struct {
 	CNF    int                   `xml:"ConditionTypeCNF" json:"cnf"` // 1: OR within a group, AND across; 0: the opposite
+	DNF    *int                  `xml:"ConditionTypeDNF" json:"-"`   // in no schema, but in the field: CNF the other way round
 	Points []ServicePointTrigger `xml:"SPT" json:"service_points"`
 }
 
@@ -100,7 +103,24 @@ func encodeCriteria(field string, criteria []FilterCriteria) (string, error) {
 		text.WriteByte('\n')
 	}
 
-	return text.String(), nil
+	return text.String(), compiles(field, text.String())
+}
+
+// compiles lets the S-CSCF's own evaluator judge the criteria: bad expressions are refused here, not found at a call.
+func compiles(field, criteria string) error {
+	document := "<IMSSubscription><PrivateID>a@b</PrivateID><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity>" +
+		criteria + "</ServiceProfile></IMSSubscription>"
+
+	subscription, err := ifc.Parse([]byte(document))
+	if err == nil {
+		_, err = ifc.Compile(subscription.ServiceProfiles[0], nil)
+	}
+
+	if err != nil {
+		return problem(field, "%v", err)
+	}
+
+	return nil
 }
 
 func (c FilterCriteria) check(at string) error {
@@ -165,6 +185,12 @@ func decodeCriteria(text string) ([]FilterCriteria, error) {
 		return nil, fmt.Errorf("initial filter criteria: %w", err)
 	}
 
+	for i := range document.Criteria {
+		if trigger := document.Criteria[i].Trigger; trigger != nil && trigger.DNF != nil {
+			trigger.CNF, trigger.DNF = 1-*trigger.DNF, nil
+		}
+	}
+
 	return document.Criteria, nil
 }
 
@@ -211,7 +237,12 @@ func criteriaOf(document string) (string, []int, error) {
 				return "", nil, problem("xml", "there are more than %d criteria", maxCriteria)
 			}
 
-			text.WriteString("<InitialFilterCriteria>" + raw.Inner + "</InitialFilterCriteria>\n")
+			criterion, err := bare(raw.Inner)
+			if err != nil {
+				return "", nil, err
+			}
+
+			text.WriteString(criterion)
 		case "SharedIFCSetID":
 			var number int
 			if err := decoder.DecodeElement(&number, &element); err != nil {
@@ -227,6 +258,24 @@ func criteriaOf(document string) (string, []int, error) {
 	}
 }
 
+var prefixes = regexp.MustCompile(`</?[\pL_][\pL\pN._-]*:`)
+
+// bare is a criterion by itself. Prefixes that the document around it has declared would mean nothing in the User-Data, so
+// that elements with prefixes are written anew without them.
+func bare(inner string) (string, error) {
+	element := "<InitialFilterCriteria>" + inner + "</InitialFilterCriteria>\n"
+	if !prefixes.MatchString(inner) {
+		return element, nil
+	}
+
+	criteria, err := decodeCriteria(element)
+	if err != nil {
+		return "", problem("xml", "%v", err)
+	}
+
+	return encodeCriteria("xml", criteria)
+}
+
 // checkCriteria holds criteria given as XML to the same rules as those given as JSON.
 func checkCriteria(text string) error {
 	criteria, err := decodeCriteria(text)
@@ -238,7 +287,7 @@ func checkCriteria(text string) error {
 		return err
 	}
 
-	return nil
+	return compiles("xml", text)
 }
 
 // unregisteredServices tells whether criteria apply to a callee who is not registered.

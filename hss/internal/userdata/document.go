@@ -69,22 +69,14 @@ const (
 // Shared are the shared iFC sets by number.
 type Shared map[int]*subscriber.SharedFilterCriteria
 
-// Document is the User-Data of one implicit registration set: a ServiceProfile for each profile that its identities have, in
-// the order of the identities, so that the first one not barred is the default. asked is the identity that the S-CSCF asked
+// Document is the User-Data of one implicit registration set: a ServiceProfile for each profile that its identities have.
+// asked is the identity that the S-CSCF asked
 // about; it stands for the wildcard that it matches. An S-CSCF that knows shared iFC sets gets their numbers, another one
 // their criteria.
 func Document(private string, set *subscriber.RegistrationSet, asked string, shared Shared, knowsShared bool) ([]byte, error) {
 	document := imsSubscription{PrivateID: private}
 
-	var order []uint64
-
-	for _, p := range set.Public {
-		if !slices.Contains(order, p.ProfileID) {
-			order = append(order, p.ProfileID)
-		}
-	}
-
-	for _, id := range order {
+	for _, id := range order(set) {
 		var profile serviceProfile
 
 		for _, p := range set.Public {
@@ -110,6 +102,24 @@ func Document(private string, set *subscriber.RegistrationSet, asked string, sha
 	}
 
 	return append([]byte(xml.Header), append(body, '\n')...), nil
+}
+
+// order lists the profiles of a set. The one of the default identity comes first, so that the default is the first identity
+// of the document that is not barred.
+func order(set *subscriber.RegistrationSet) []uint64 {
+	var ids []uint64
+
+	if i := slices.IndexFunc(set.Public, func(p *subscriber.PublicIdentity) bool { return !p.Barred }); i >= 0 {
+		ids = append(ids, set.Public[i].ProfileID)
+	}
+
+	for _, p := range set.Public {
+		if !slices.Contains(ids, p.ProfileID) {
+			ids = append(ids, p.ProfileID)
+		}
+	}
+
+	return ids
 }
 
 func identity(p *subscriber.PublicIdentity, asked string) publicIdentity {
