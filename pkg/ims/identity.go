@@ -10,77 +10,219 @@ import (
 
 var errIdentity = errors.New("ims: the identity cannot be read")
 
-// HomeDomain is the home network domain of an IMSI (TS 23.003 §13.2). mncLength is 2 or 3.
-func HomeDomain(imsi string, mncLength int) (string, error) {
-	if len(imsi) < 6 || len(imsi) > 15 || strings.Trim(imsi, "0123456789") != "" || mncLength != 2 && mncLength != 3 {
-		return "", fmt.Errorf("%w: IMSI %q with an MNC of %d digits", errIdentity, imsi, mncLength)
-	}
-
-	mnc := imsi[3 : 3+mncLength]
-	if mncLength == 2 {
-		mnc = "0" + mnc
-	}
-
-	return "ims.mnc" + mnc + ".mcc" + imsi[:3] + ".3gppnetwork.org", nil
-}
-
-// PrivateIdentity is the one derived from an IMSI (TS 23.003 §13.3).
-func PrivateIdentity(imsi, domain string) string { return imsi + "@" + domain }
-
-// TemporaryPublicIdentity is the one that a handset without an ISIM registers with (TS 23.003 §13.4B).
-func TemporaryPublicIdentity(imsi, domain string) string { return "sip:" + imsi + "@" + domain }
-
 // CanonicalIdentity is a public identity as subscriber data has it (TS 24.229 §5.4.1.2, TS 29.228 §6.1): without port,
-// parameters and visual separators, scheme and host in lower case. A sip URI with user=phone whose user part is a global
-// number becomes the tel URI, as TS 24.229 §5.3.2.1 wants of an I-CSCF.
+// parameters, password and visual separators, scheme and host in lower case, and without escapes that need not be. A sip URI
+// with user=phone whose user part is a global number becomes the tel URI, as TS 24.229 §5.3.2.1 wants of an I-CSCF. A local
+// number keeps the phone-context without which it means nothing (RFC 3966 §5.1.5). An identity that is canonical already
+// comes back as it is, without allocation.
 func CanonicalIdentity(uri string) (string, error) {
 	uri = strings.TrimSpace(uri)
 
-	scheme, rest, found := strings.Cut(uri, ":")
-	if !found || rest == "" || strings.ContainsAny(uri, "<>\" \t\r\n") {
-		return "", fmt.Errorf("%w: %q", errIdentity, uri)
+	var space [160]byte
+
+	canonical, ok := appendCanonical(space[:0], uri)
+	if !ok {
+		return "", fmt.Errorf("%w: %q", errIdentity, clip(uri))
 	}
 
-	switch scheme = strings.ToLower(scheme); scheme {
-	case "tel":
-		number, _, _ := strings.Cut(rest, ";")
-		if number = digits(number); number == "" {
-			return "", fmt.Errorf("%w: %q", errIdentity, uri)
+	if string(canonical) == uri {
+		return uri, nil
+	}
+
+	return string(canonical), nil
+}
+
+// SameIdentity tells whether two URIs name the same public identity. URIs that cannot be read are the same as none.
+func SameIdentity(a, b string) bool {
+	first, err := CanonicalIdentity(a)
+	if err != nil {
+		return false
+	}
+
+	second, err := CanonicalIdentity(b)
+
+	return err == nil && first == second
+}
+
+const maxIdentity = 1024 // octets
+
+func appendCanonical(b []byte, uri string) ([]byte, bool) {
+	scheme, rest, found := strings.Cut(uri, ":")
+
+	switch {
+	case !found || len(uri) > maxIdentity:
+		return nil, false
+	case strings.EqualFold(scheme, "tel"):
+		return appendTel(b, rest)
+	case strings.EqualFold(scheme, "sip"), strings.EqualFold(scheme, "sips"):
+		return appendSIP(b, rest)
+	default:
+		return nil, false
+	}
+}
+
+func appendTel(b []byte, rest string) ([]byte, bool) {
+	number, parameters, _ := strings.Cut(rest, ";")
+	b = append(b, "tel:"...)
+
+	b, ok := appendNumber(b, number)
+	if !ok || number[0] == '+' {
+		return b, ok
+	}
+
+	for p := range strings.SplitSeq(parameters, ";") {
+		name, context, _ := strings.Cut(p, "=")
+		if !strings.EqualFold(name, "phone-context") {
+			continue
 		}
 
-		return "tel:" + number, nil
-	case "sip", "sips":
-		address, parameters, _ := strings.Cut(rest, ";")
-		address, _, _ = strings.Cut(address, "?")
-
-		user, host, hasUser := strings.Cut(address, "@")
-		if !hasUser {
-			user, host = "", address
+		b = append(b, ";phone-context="...)
+		if strings.HasPrefix(context, "+") {
+			return appendNumber(b, context)
 		}
 
-		user, _, _ = strings.Cut(user, ":") // a password
-		host = strings.ToLower(withoutPort(host))
+		return appendHost(b, context)
+	}
 
-		if host == "" || strings.ContainsAny(host, "@;:?") && host[0] != '[' || hasUser && user == "" {
-			return "", fmt.Errorf("%w: %q", errIdentity, uri)
+	return b, true
+}
+
+func appendSIP(b []byte, rest string) ([]byte, bool) {
+	user, address, hasUser := strings.Cut(rest, "@")
+	if !hasUser {
+		user, address = "", rest
+	}
+
+	user, _, _ = strings.Cut(user, ":") // a password
+
+	host, parameters := address, ""
+	if end := strings.IndexAny(address, ";?"); end >= 0 {
+		host = address[:end]
+		parameters, _, _ = strings.Cut(address[end:], "?")
+	}
+
+	if hasUser && user == "" || strings.IndexByte(address, '@') >= 0 {
+		return nil, false
+	}
+
+	if strings.HasPrefix(user, "+") && hasParameter(parameters, "user=phone") {
+		number, _, _ := strings.Cut(user, ";")
+		b = append(b, "tel:"...)
+
+		return appendNumber(b, number)
+	}
+
+	b = append(b, "sip:"...)
+
+	if hasUser {
+		var ok bool
+		if b, ok = appendUser(b, user); !ok {
+			return nil, false
 		}
 
-		if strings.HasPrefix(user, "+") && hasParameter(parameters, "user=phone") {
-			if number := digits(user); number != "" {
-				return "tel:" + number, nil
+		b = append(b, '@')
+	}
+
+	return appendHost(b, withoutPort(host))
+}
+
+// appendUser takes away escapes of characters that need none (RFC 3261 §19.1.4).
+func appendUser(b []byte, user string) ([]byte, bool) {
+	for i := 0; i < len(user); i++ {
+		c := user[i]
+
+		switch {
+		case c == '%':
+			if i+2 >= len(user) {
+				return nil, false
 			}
 
-			return "", fmt.Errorf("%w: %q", errIdentity, uri)
-		}
+			high, low := unhex(user[i+1]), unhex(user[i+2])
+			if high > 15 || low > 15 {
+				return nil, false
+			}
 
-		if user == "" {
-			return "sip:" + host, nil
-		}
+			i += 2
 
-		return "sip:" + user + "@" + host, nil
-	default:
-		return "", fmt.Errorf("%w: %q", errIdentity, uri)
+			if c = high<<4 | low; isUnreserved(c) {
+				b = append(b, c)
+			} else {
+				b = append(b, '%', hexDigits[high], hexDigits[low])
+			}
+		case isUnreserved(c) || strings.IndexByte("&=+$,;?/#[]{}|^`", c) >= 0 || c >= 0x80:
+			b = append(b, c) // more than the grammar has, as handsets and labs have it
+		default:
+			return nil, false
+		}
 	}
+
+	return b, true
+}
+
+func appendHost(b []byte, host string) ([]byte, bool) {
+	if host == "" {
+		return nil, false
+	}
+
+	literal := host[0] == '['
+	if literal != (host[len(host)-1] == ']') || literal && len(host) < 4 {
+		return nil, false
+	}
+
+	for i := range len(host) {
+		switch c := host[i]; {
+		case c >= 'A' && c <= 'Z':
+			b = append(b, c+'a'-'A')
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '.', c == '-', c == '_':
+			b = append(b, c)
+		case literal && (c == ':' || c == '[' && i == 0 || c == ']' && i == len(host)-1):
+			b = append(b, c)
+		default:
+			return nil, false
+		}
+	}
+
+	return b, true
+}
+
+// appendNumber takes the visual separators out of a telephone number (RFC 3966 §3).
+func appendNumber(b []byte, number string) ([]byte, bool) {
+	found := false
+
+	for i := range len(number) {
+		switch c := number[i]; {
+		case c >= '0' && c <= '9':
+			b, found = append(b, c), true
+		case c == '+' && i == 0:
+			b = append(b, c)
+		case (c == '*' || c == '#') && number[0] != '+':
+			b, found = append(b, c), true
+		case c == '-' || c == '.' || c == '(' || c == ')':
+		default:
+			return nil, false
+		}
+	}
+
+	return b, found
+}
+
+const hexDigits = "0123456789ABCDEF"
+
+func unhex(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10
+	default:
+		return 0xff
+	}
+}
+
+func isUnreserved(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.!~*'()", c) >= 0
 }
 
 func hasParameter(parameters, wanted string) bool {
@@ -95,9 +237,11 @@ func hasParameter(parameters, wanted string) bool {
 
 func withoutPort(host string) string {
 	if strings.HasPrefix(host, "[") {
-		if end := strings.IndexByte(host, ']'); end > 0 {
+		if end := strings.IndexByte(host, ']'); end > 0 && (end == len(host)-1 || host[end+1] == ':') {
 			return host[:end+1]
 		}
+
+		return ""
 	}
 
 	host, _, _ = strings.Cut(host, ":")
@@ -105,42 +249,13 @@ func withoutPort(host string) string {
 	return host
 }
 
-// digits takes the visual separators out of a number (RFC 3966 §3).
-func digits(number string) string {
-	var b strings.Builder
+// clip keeps an error message short when its cause is not.
+func clip(s string) string {
+	const enough = 100
 
-	for i := range len(number) {
-		switch c := number[i]; {
-		case c >= '0' && c <= '9', c == '+' && i == 0, c == '*', c == '#':
-			b.WriteByte(c)
-		case c == '-' || c == '.' || c == '(' || c == ')':
-		default:
-			return ""
-		}
+	if len(s) > enough {
+		return s[:enough] + "…"
 	}
 
-	return b.String()
-}
-
-// PrivateFromPublic is the private identity of a REGISTER that states none (TS 24.229 §5.3.1.2).
-func PrivateFromPublic(public string) string {
-	_, rest, _ := strings.Cut(public, ":")
-	return rest
-}
-
-// Number is the telephone number of a tel URI, or of a sip URI whose user part is one; "" if it is neither.
-func Number(uri string) string {
-	scheme, rest, _ := strings.Cut(uri, ":")
-	rest, _, _ = strings.Cut(rest, ";")
-
-	if strings.EqualFold(scheme, "tel") {
-		return digits(rest)
-	}
-
-	user, _, found := strings.Cut(rest, "@")
-	if !found || user == "" || strings.Trim(user, "+0123456789") != "" {
-		return ""
-	}
-
-	return user
+	return s
 }

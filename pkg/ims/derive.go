@@ -1,0 +1,98 @@
+package ims
+
+import (
+	"fmt"
+	"strings"
+)
+
+// HomeDomain is the home network domain of an IMSI (TS 23.003 §13.2). mncLength is 2 or 3.
+func HomeDomain(imsi string, mncLength int) (string, error) {
+	if len(imsi) < 6 || len(imsi) > 15 || strings.Trim(imsi, "0123456789") != "" || mncLength != 2 && mncLength != 3 {
+		return "", fmt.Errorf("%w: IMSI %q with an MNC of %d digits", errIdentity, clip(imsi), mncLength)
+	}
+
+	mnc := imsi[3 : 3+mncLength]
+	if mncLength == 2 {
+		mnc = "0" + mnc
+	}
+
+	return "ims.mnc" + mnc + ".mcc" + imsi[:3] + ".3gppnetwork.org", nil
+}
+
+// PrivateIdentity is the one derived from an IMSI (TS 23.003 §13.3).
+func PrivateIdentity(imsi, domain string) string { return imsi + "@" + domain }
+
+// TemporaryPublicIdentity is the one that a handset without an ISIM registers with (TS 23.003 §13.4B).
+func TemporaryPublicIdentity(imsi, domain string) string { return "sip:" + imsi + "@" + domain }
+
+// Derived are the identities of a handset whose card has no ISIM.
+type Derived struct {
+	HomeDomain              string
+	PrivateIdentity         string
+	TemporaryPublicIdentity string
+}
+
+// Derive makes them from the IMSI (TS 23.003 §13). mncLength is 2 or 3.
+func Derive(imsi string, mncLength int) (Derived, error) {
+	domain, err := HomeDomain(imsi, mncLength)
+	if err != nil {
+		return Derived{}, err
+	}
+
+	return Derived{
+		HomeDomain: domain, PrivateIdentity: PrivateIdentity(imsi, domain),
+		TemporaryPublicIdentity: TemporaryPublicIdentity(imsi, domain),
+	}, nil
+}
+
+// PrivateFromPublic is the private identity of a REGISTER that states none (TS 24.229 §5.3.1.2): the public identity without
+// scheme, port and parameters.
+func PrivateFromPublic(public string) string {
+	_, rest, _ := strings.Cut(public, ":")
+	user, address, found := strings.Cut(rest, "@")
+
+	if !found {
+		rest, _, _ = strings.Cut(rest, ";")
+		return rest
+	}
+
+	if end := strings.IndexAny(address, ";?"); end >= 0 {
+		address = address[:end]
+	}
+
+	return user + "@" + withoutPort(address)
+}
+
+// Number is the telephone number of a tel URI, or of a sip URI whose user part is one; "" if it is neither.
+func Number(uri string) string {
+	scheme, rest, _ := strings.Cut(strings.TrimSpace(uri), ":")
+	number := rest
+
+	if !strings.EqualFold(scheme, "tel") {
+		user, _, found := strings.Cut(rest, "@")
+		if !found {
+			return ""
+		}
+
+		number = user
+	}
+
+	number, _, _ = strings.Cut(number, ";")
+
+	digits, ok := appendNumber(nil, number)
+	if !ok {
+		return ""
+	}
+
+	return string(digits)
+}
+
+// SIPFromTel is the sip URI that stands for a tel URI in a domain (RFC 3261 §19.1.6); "" if it is no tel URI.
+func SIPFromTel(tel, domain string) string {
+	canonical, err := CanonicalIdentity(tel)
+	if err != nil || !strings.HasPrefix(canonical, "tel:") {
+		return ""
+	}
+
+	return "sip:" + canonical[len("tel:"):] + "@" + domain + ";user=phone"
+}
