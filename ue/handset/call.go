@@ -1,0 +1,338 @@
+package handset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Call is one call of a handset, on either side.
+type Call struct {
+	handset *Handset
+	id      string
+	remote  string
+	cseq    uint32 // of the INVITE
+
+	client *sip.ClientTransaction // of a call that the handset makes
+	server *sip.ServerTransaction // of one that comes
+
+	mu        sync.Mutex
+	dialog    *sip.Dialog
+	ended     chan struct{}
+	confirmed chan struct{}
+	why       string
+	over      bool
+}
+
+const sdp = "v=0\r\no=- 1 1 IN IP4 %[1]s\r\ns=-\r\nc=IN IP4 %[1]s\r\nt=0 0\r\nm=audio 49152 RTP/AVP 104 101\r\n" +
+	"a=rtpmap:104 AMR-WB/16000\r\na=rtpmap:101 telephone-event/16000\r\na=sendrecv\r\n"
+
+func (h *Handset) description() []byte { return fmt.Appendf(nil, sdp, h.Address().Addr()) }
+
+func (h *Handset) newCall(id, remote string) *Call {
+	c := &Call{handset: h, id: id, remote: remote, ended: make(chan struct{}), confirmed: make(chan struct{})}
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	h.calls[id] = c
+
+	return c
+}
+
+func (h *Handset) call(r *sip.Request) *Call {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	return h.calls[r.CallID().Value()]
+}
+
+// Remote is the other party's address as the call states it.
+func (c *Call) Remote() string { return c.remote }
+
+// Ended is closed when the call is over; Why then says how.
+func (c *Call) Ended() <-chan struct{} { return c.ended }
+
+// Why is the Reason of the other side's BYE, or "".
+func (c *Call) Why() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	return c.why
+}
+
+func (c *Call) finish(why string) {
+	c.mu.Lock()
+	first := !c.over
+	c.over = true
+
+	if first {
+		c.why = why
+	}
+	c.mu.Unlock()
+
+	if !first {
+		return
+	}
+
+	c.handset.mu.Lock()
+	delete(c.handset.calls, c.id)
+	c.handset.mu.Unlock()
+
+	close(c.ended)
+}
+
+// Dial calls a party and waits until it answers. A refusal is a *Refused; when ctx ends first the call is cancelled.
+func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
+	session, registered := h.registered()
+	if !registered {
+		return nil, errNotRegistered
+	}
+
+	r, err := h.request("INVITE", target, session.identity(), target)
+	if err != nil {
+		return nil, err
+	}
+
+	session.route(r)
+	sip.Add(r, "Allow", allowed)
+	sip.Add(r, "Supported", "timer")
+	sip.Add(r, "Accept-Contact", `*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"`)
+	sip.Add(r, "Content-Type", "application/sdp")
+	r.SetBody(h.description())
+
+	c := h.newCall(r.CallID().Value(), target)
+	c.cseq = r.CSeq().SeqNo
+
+	if c.client, err = h.stack.Send(ctx, r, h.towards()); err != nil {
+		c.finish("")
+		return nil, err
+	}
+
+	response, err := c.await(ctx)
+
+	switch {
+	case err != nil:
+		c.finish("")
+		return nil, err
+	case !response.IsSuccess():
+		c.finish("")
+		return nil, &Refused{response}
+	}
+
+	if c.dialog, err = sip.NewDialogUAC(r, response); err != nil {
+		c.finish("")
+		return nil, err
+	}
+
+	if err := c.acknowledge(ctx); err != nil {
+		return nil, err
+	}
+
+	go c.acknowledgeAgain()
+
+	return c, nil
+}
+
+// await is the final response.
+func (c *Call) await(ctx context.Context) (*sip.Response, error) {
+	done := ctx.Done()
+
+	for {
+		select {
+		case r, more := <-c.client.Responses():
+			switch {
+			case !more:
+				return nil, errors.Join(errors.New("the call was not answered"), c.client.Err())
+			case !r.IsProvisional():
+				return r, nil
+			}
+		case <-done:
+			c.client.Cancel()
+
+			done = nil
+		}
+	}
+}
+
+func (c *Call) acknowledge(ctx context.Context) error {
+	ack, err := c.dialog.NewAck(c.cseq)
+	if err != nil {
+		return err
+	}
+
+	return c.handset.stack.SendStateless(ctx, ack, c.handset.towards())
+}
+
+// acknowledgeAgain answers 2xx responses that come again (RFC 3261 §13.2.2.4), for as long as the transaction lasts.
+func (c *Call) acknowledgeAgain() {
+	for r := range c.client.Responses() {
+		if r.IsSuccess() {
+			_ = c.acknowledge(context.Background())
+		}
+	}
+}
+
+// invited serves an INVITE: a new call, or a re-INVITE of one.
+func (h *Handset) invited(ctx context.Context, tx *sip.ServerTransaction) {
+	r := tx.Request()
+
+	if c := h.call(r); c != nil {
+		c.reinvited(tx)
+		return
+	}
+
+	if _, tagged := r.To().Params.Get("tag"); tagged {
+		_ = tx.Reply(481, "")
+		return
+	}
+
+	c := h.newCall(r.CallID().Value(), r.From().Address.String())
+	c.server = tx
+	_ = tx.Reply(180, "", sip.NewHeader("Contact", h.contactHeader()))
+
+	select {
+	case h.incoming <- c:
+	default:
+		_ = tx.Reply(486, "")
+		c.finish("busy")
+
+		return
+	}
+
+	select {
+	case <-tx.Cancelled():
+		_ = tx.Reply(487, "")
+		c.finish("cancelled")
+	case <-c.confirmed:
+	case <-c.ended:
+	case <-tx.Done():
+	case <-ctx.Done():
+	}
+}
+
+func (c *Call) reinvited(tx *sip.ServerTransaction) {
+	c.mu.Lock()
+	dialog := c.dialog
+	c.mu.Unlock()
+
+	if dialog != nil {
+		dialog.Refresh(tx.Request())
+	}
+
+	response := sip.NewResponse(tx.Request(), 200, "")
+	sip.Add(response, "Contact", c.handset.contactHeader())
+	sip.Add(response, "Content-Type", "application/sdp")
+	response.SetBody(c.handset.description())
+	_ = tx.Respond(response)
+}
+
+// Answer takes a call that came: 200, and again until the ACK is there (RFC 3261 §13.3.1.4).
+func (c *Call) Answer(ctx context.Context) error {
+	r := c.server.Request()
+	response := sip.NewResponse(r, 200, "")
+	sip.Add(response, "Contact", c.handset.contactHeader())
+	sip.Add(response, "Allow", allowed)
+	sip.Add(response, "Content-Type", "application/sdp")
+	response.SetBody(c.handset.description())
+
+	dialog, err := sip.NewDialogUAS(r, response)
+	if err != nil {
+		return err
+	}
+
+	c.mu.Lock()
+	c.dialog = dialog
+	c.mu.Unlock()
+
+	timers := sip.DefaultConfig().Timers
+	wait, latest := timers.T1, time.Now().Add(64*timers.T1)
+
+	for time.Now().Before(latest) {
+		if err := c.server.Respond(response); err != nil {
+			return err
+		}
+
+		timer := time.NewTimer(wait)
+
+		select {
+		case <-c.confirmed:
+			timer.Stop()
+			return nil
+		case <-c.ended:
+			timer.Stop()
+			return nil
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+			wait = min(2*wait, timers.T2)
+		}
+	}
+
+	return errors.New("the ACK did not come")
+}
+
+// Reject refuses a call that came.
+func (c *Call) Reject(status int) error {
+	err := c.server.Reply(status, "")
+	c.finish("rejected")
+
+	return err
+}
+
+func (c *Call) confirm() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	select {
+	case <-c.confirmed:
+	default:
+		close(c.confirmed)
+	}
+}
+
+// HangUp ends the call and waits for the answer to its BYE.
+func (c *Call) HangUp(ctx context.Context) error {
+	c.mu.Lock()
+	dialog := c.dialog
+	c.mu.Unlock()
+
+	if dialog == nil {
+		return errors.New("the call was not answered")
+	}
+
+	bye, err := dialog.NewRequest("BYE")
+	if err != nil {
+		return err
+	}
+
+	defer c.finish("")
+
+	response, err := c.handset.stack.Do(ctx, bye, c.handset.towards())
+	if err != nil {
+		return err
+	}
+
+	if !response.IsSuccess() {
+		return &Refused{response}
+	}
+
+	return nil
+}
+
+// hungUp is the other side's BYE.
+func (h *Handset) hungUp(tx *sip.ServerTransaction) {
+	c := h.call(tx.Request())
+	if c == nil {
+		_ = tx.Reply(481, "")
+		return
+	}
+
+	_ = tx.Reply(200, "")
+	c.finish(sip.Value(tx.Request(), "Reason"))
+}

@@ -1,0 +1,236 @@
+// Package handset is a simulated VoLTE handset: a SIM, a SIP stack of its own address, registration by AKA, calls and messages
+// (TS 24.229 §5.1). The lab, the tests and the load generator are built on it.
+package handset
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/aka"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/trace"
+)
+
+// Config is who the handset is and where it stands.
+type Config struct {
+	IMSI      string
+	Domain    string // home network domain
+	K, OPc    [16]byte
+	SQN       aka.SQN // highest that the SIM has accepted
+	Address   netip.AddrPort
+	Proxy     netip.AddrPort // P-CSCF
+	Transport string         // "UDP" or "TCP"
+	Expires   uint32         // seconds asked for
+	Access    string         // P-Access-Network-Info
+	Timers    sip.Timers     // zero: the specification's
+	Log       *slog.Logger
+	Tap       trace.Tap
+}
+
+// Handset is one simulated handset. Its methods may be called from any goroutine.
+type Handset struct {
+	config   Config
+	stack    *sip.Stack
+	endpoint *sip.Endpoint
+	sim      *aka.SIM
+	log      *slog.Logger
+	private  string
+	instance string
+	cancel   context.CancelFunc
+	done     chan error
+
+	mu       sync.Mutex
+	session  registration
+	calls    map[string]*Call
+	incoming chan *Call
+	messages chan Message
+	notices  chan string
+}
+
+// Message is one that came (RFC 3428).
+type Message struct {
+	From string
+	Body []byte
+}
+
+// New binds the handset's address and begins to serve it; Close ends that.
+func New(c Config) (*Handset, error) {
+	h := &Handset{
+		config: c, log: c.Log, sim: aka.NewSIM(aka.NewMilenage(c.K, c.OPc), aka.DefaultScheme()),
+		private: ims.PrivateIdentity(c.IMSI, c.Domain), instance: fmt.Sprintf("<urn:uuid:%s>", rand.Text()),
+		calls: map[string]*Call{}, incoming: make(chan *Call, 16), messages: make(chan Message, 64), notices: make(chan string, 64),
+		done: make(chan error, 1),
+	}
+	h.sim.SetSQN(c.SQN)
+
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+
+	settings := sip.DefaultConfig(sip.EndpointConfig{Name: "Gm", Address: c.Address.String(), Transports: []string{"udp", "tcp"}})
+	settings.UDPSizeLimit = 0
+
+	if c.Timers.T1 > 0 {
+		settings.Timers = c.Timers
+	}
+
+	stack, err := sip.New(settings, h, sip.Options{Log: h.log, Tap: c.Tap})
+	if err != nil {
+		return nil, err
+	}
+
+	h.stack, h.endpoint = stack, stack.Endpoint("Gm")
+
+	ctx, cancel := context.WithCancel(context.Background())
+	h.cancel = cancel
+
+	go func() { h.done <- stack.Run(ctx) }()
+
+	return h, nil
+}
+
+// Close ends the handset at once, as a battery does.
+func (h *Handset) Close() error {
+	h.cancel()
+	return <-h.done
+}
+
+// Address is where the handset is.
+func (h *Handset) Address() netip.AddrPort { return h.endpoint.Address() }
+
+// SIM is the card in it.
+func (h *Handset) SIM() *aka.SIM { return h.sim }
+
+// Incoming gives the calls that come.
+func (h *Handset) Incoming() <-chan *Call { return h.incoming }
+
+// Messages gives the messages that come.
+func (h *Handset) Messages() <-chan Message { return h.messages }
+
+// Notices gives the bodies of NOTIFY requests of the reg event.
+func (h *Handset) Notices() <-chan string { return h.notices }
+
+// towards is the P-CSCF, over the transport of the registration.
+func (h *Handset) towards() sip.Destination {
+	return sip.Destination{Endpoint: h.endpoint, Targets: []sip.Target{{Transport: h.config.Transport, Addr: h.config.Proxy}}}
+}
+
+// contact is the handset's own URI.
+func (h *Handset) contact() string {
+	uri := "sip:" + h.config.IMSI + "@" + h.endpoint.Address().String()
+	if h.config.Transport == "TCP" {
+		uri += ";transport=tcp"
+	}
+
+	return uri
+}
+
+func (h *Handset) contactHeader() string {
+	return "<" + h.contact() + `>;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel";+g.3gpp.smsip;+sip.instance="` + h.instance + `"`
+}
+
+// request makes a request outside a dialog. From is this handset's identity.
+func (h *Handset) request(method, target, from, to string) (*sip.Request, error) {
+	r, err := sip.NewRequest(method, target)
+	if err != nil {
+		return nil, err
+	}
+
+	if _, err := sip.Complete(r, fmt.Sprintf("<%s>;tag=%s", from, sip.NewTag()), "<"+to+">", sip.NewCallID(), 1); err != nil {
+		return nil, err
+	}
+
+	sip.Add(r, "Contact", h.contactHeader())
+
+	if h.config.Access != "" {
+		sip.Add(r, "P-Access-Network-Info", h.config.Access)
+	}
+
+	return r, nil
+}
+
+// HandleRequest serves what comes.
+func (h *Handset) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
+	r := tx.Request()
+
+	switch r.Method {
+	case "INVITE":
+		h.invited(ctx, tx)
+	case "BYE":
+		h.hungUp(tx)
+	case "MESSAGE":
+		h.received(tx)
+	case "NOTIFY":
+		_ = tx.Reply(200, "")
+		select {
+		case h.notices <- string(r.Body()):
+		default: // nobody reads them
+		}
+	case "PRACK", "UPDATE", "INFO":
+		if h.call(r) == nil {
+			_ = tx.Reply(481, "")
+			return
+		}
+
+		_ = tx.Reply(200, "", sip.NewHeader("Contact", h.contactHeader()))
+	case "OPTIONS":
+		_ = tx.Reply(200, "", sip.NewHeader("Allow", allowed))
+	default:
+		_ = tx.Reply(405, "", sip.NewHeader("Allow", allowed))
+	}
+}
+
+const allowed = "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, MESSAGE, NOTIFY, OPTIONS, INFO"
+
+// HandleAck completes an answered call.
+func (h *Handset) HandleAck(_ context.Context, ack *sip.Ack) {
+	if c := h.call(ack.Request); c != nil {
+		c.confirm()
+	}
+}
+
+func (h *Handset) received(tx *sip.ServerTransaction) {
+	r := tx.Request()
+
+	select {
+	case h.messages <- Message{From: r.From().Address.String(), Body: r.Body()}:
+		_ = tx.Reply(200, "")
+	default:
+		_ = tx.Reply(480, "")
+	}
+}
+
+var errNotRegistered = errors.New("the handset is not registered")
+
+// Message sends a page-mode message (RFC 3428) and returns the status of its final response.
+func (h *Handset) Message(ctx context.Context, target, text string) (*sip.Response, error) {
+	session, registered := h.registered()
+	if !registered {
+		return nil, errNotRegistered
+	}
+
+	r, err := h.request("MESSAGE", target, session.identity(), target)
+	if err != nil {
+		return nil, err
+	}
+
+	session.route(r)
+	sip.Add(r, "Content-Type", "text/plain")
+	r.SetBody([]byte(text))
+
+	return h.stack.Do(ctx, r, h.towards())
+}
+
+func (h *Handset) registered() (registration, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	return h.session, time.Now().Before(h.session.until)
+}
