@@ -21,7 +21,7 @@ func ParseAccessNetworkInfo(fields ...string) ([]AccessNetworkInfo, error) {
 	all := make([]AccessNetworkInfo, 0, len(values))
 
 	for _, value := range values {
-		kind, parameters, err := valued(value)
+		kind, parameters, err := token(value)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +58,7 @@ type VisitedNetwork struct {
 	Parameters Parameters
 }
 
-// ParseVisitedNetworks reads all values of the header; the last one was added first.
+// ParseVisitedNetworks reads all values of the header, in order.
 func ParseVisitedNetworks(fields ...string) ([]VisitedNetwork, error) {
 	values, err := list(fields)
 	if err != nil {
@@ -68,7 +68,7 @@ func ParseVisitedNetworks(fields ...string) ([]VisitedNetwork, error) {
 	all := make([]VisitedNetwork, 0, len(values))
 
 	for _, value := range values {
-		id, parameters, err := valued(value)
+		id, parameters, err := tokenOrQuoted(value)
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +79,7 @@ func ParseVisitedNetworks(fields ...string) ([]VisitedNetwork, error) {
 	return all, nil
 }
 
-// String writes the value, in quotes, which both forms of the grammar allow a reader to expect.
+// String writes the value, in quotes: the grammar allows a token too, but a reader must take both.
 func (v VisitedNetwork) String() string {
 	var b strings.Builder
 

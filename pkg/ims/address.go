@@ -59,7 +59,9 @@ func ParseAddress(value string) (Address, error) {
 
 	if display, rest, found := strings.Cut(text, "<"); found {
 		if a.Display == "" {
-			a.Display = strings.TrimSpace(display)
+			if a.Display = strings.TrimSpace(display); strings.ContainsAny(a.Display, `"\\>`) {
+				return Address{}, fmt.Errorf("%w: address %q", errHeader, clip(value))
+			}
 		}
 
 		uri, behind, closed := strings.Cut(rest, ">")
@@ -70,7 +72,7 @@ func ParseAddress(value string) (Address, error) {
 		text = strings.TrimSpace(uri)
 	}
 
-	if a.URI = text; !strings.Contains(text, ":") || strings.ContainsAny(text, " \t\"<>\\") || strings.ContainsAny(a.Display, "<>") {
+	if a.URI = text; !strings.Contains(text, ":") || strings.ContainsAny(text, " \t\"<>\\") {
 		return Address{}, fmt.Errorf("%w: address %q", errHeader, clip(value))
 	}
 
@@ -175,7 +177,7 @@ func ParseServedUser(value string) (ServedUser, error) {
 }
 
 // String writes the header. A case that is not known, and the registration state with it, are left out; originating after
-// call diversion has no registration state (RFC 8498 §6).
+// call diversion has neither of the two older parameters (RFC 8498).
 func (u ServedUser) String() string {
 	state := ";regstate=reg"
 	if u.Unregistered {

@@ -33,6 +33,28 @@ func TestCanonicalIdentity(t *testing.T) {
 		"mailto:a@b":                              "",
 		"sip:":                                    "",
 		"<sip:a@b>":                               "",
+		// RFC 3261 §19.1.4, RFC 3966 §3 and §5.1.5, and what does not fit the grammar
+		"sip:%61lice%3b@h":                                      "sip:alice%3B@h",
+		"sip:1234;phone-context=x@H:5060;user=phone":            "sip:1234;phone-context=x@h",
+		"sip:+1555;phone-context=x@h;user=phone":                "tel:+1555",
+		"sips:+1555@h;user=phone?Subject=a":                     "tel:+1555",
+		"sip:a@h?x=;user=phone":                                 "sip:a@h",
+		"tel:12-34;isub=1;Phone-Context=IMS.Example":            "tel:1234;phone-context=ims.example",
+		"tel:12;phone-context=+1-555":                           "tel:12;phone-context=+1555",
+		"tel:*21#":                                              "tel:*21#",
+		"sip:001010000000001@ims.mnc001.mcc001.3gppnetwork.org": "sip:001010000000001@ims.mnc001.mcc001.3gppnetwork.org",
+		"tel:+":                 "",
+		"tel:+1*2":              "",
+		"tel:12;phone-context=": "",
+		"sip:a@b@c":             "",
+		"sip:@h":                "",
+		"sip:a%4@h":             "",
+		"sip:a%zz@h":            "",
+		"sip:a@h\r\nVia: x":     "",
+		"sip:a@[::1":            "",
+		"sip:a@[::1]x":          "",
+		"sip:a b@h":             "",
+		"sip:a@h h":             "",
 	} {
 		if got, err := CanonicalIdentity(uri); got != want || (err != nil) != (want == "") {
 			t.Errorf("%s: %q %v, want %q", uri, got, err, want)
@@ -42,7 +64,7 @@ func TestCanonicalIdentity(t *testing.T) {
 
 func TestNumber(t *testing.T) {
 	for uri, want := range map[string]string{
-		"tel:+1-555": "+1555", "sip:+1555@h;user=phone": "+1555", "sip:911@h": "911", "sip:alice@h": "", "sip:h": "",
+		"tel:+1-555": "+1555", "sip:1234;phone-context=x@h": "1234", "TEL:112;phone-context=h": "112", "tel:+": "", "sip:+1555@h;user=phone": "+1555", "sip:911@h": "911", "sip:alice@h": "", "sip:h": "",
 	} {
 		if got := Number(uri); got != want {
 			t.Errorf("%s: %q, want %q", uri, got, want)
@@ -59,6 +81,52 @@ func TestChargingVector(t *testing.T) {
 	want := `icid-value="AyretyU0dm+6O2IrT5tAFrbHLso=023551024";icid-generated-at=192.0.6.8;orig-ioi="home1.net";x=1`
 	if v.String() != want {
 		t.Errorf("written %s\nwant    %s", v, want)
+	}
+}
+
+func TestCanonicalIdentityCostsNothingTwice(t *testing.T) {
+	for _, uri := range []string{"sip:001010000000001@ims.mnc001.mcc001.3gppnetwork.org", "tel:+15551234", "sip:a@[2001:db8::1]"} {
+		if n := testing.AllocsPerRun(100, func() { _, _ = CanonicalIdentity(uri) }); n != 0 {
+			t.Errorf("%s: %v allocations", uri, n)
+		}
+	}
+}
+
+func TestSameIdentity(t *testing.T) {
+	if !SameIdentity("sip:+1-555@h;user=phone", "tel:+1555") || SameIdentity("sip:a@h", "sip:A@h") || SameIdentity("x", "x") {
+		t.Error("identities are compared wrongly")
+	}
+}
+
+func TestDerive(t *testing.T) {
+	got, err := Derive("001010000000001", 2)
+	want := Derived{
+		HomeDomain: "ims.mnc001.mcc001.3gppnetwork.org", PrivateIdentity: "001010000000001@ims.mnc001.mcc001.3gppnetwork.org",
+		TemporaryPublicIdentity: "sip:001010000000001@ims.mnc001.mcc001.3gppnetwork.org",
+	}
+	if err != nil || got != want {
+		t.Errorf("%+v %v", got, err)
+	}
+	if private := PrivateFromPublic(got.TemporaryPublicIdentity + ":5060;x=y"); private != want.PrivateIdentity {
+		t.Errorf("private identity %s", private)
+	}
+	if _, err := Derive("1", 2); err == nil {
+		t.Error("identities of an IMSI of one digit")
+	}
+}
+
+func TestSIPFromTel(t *testing.T) {
+	for tel, want := range map[string]string{"tel:+1-555": "sip:+1555@h;user=phone", "tel:911": "sip:911@h;user=phone", "sip:a@b": "", "x": ""} {
+		if got := SIPFromTel(tel, "h"); got != want {
+			t.Errorf("%s: %q", tel, got)
+		}
+	}
+}
+
+func BenchmarkCanonicalIdentity(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _ = CanonicalIdentity("sip:001010000000001@ims.mnc001.mcc001.3gppnetwork.org")
 	}
 }
 

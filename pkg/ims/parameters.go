@@ -211,8 +211,17 @@ func list(fields []string) ([]string, error) {
 	return values, nil
 }
 
-// valued is a token or quoted string with parameters, which several headers consist of.
-func valued(text string) (value string, parameters Parameters, err error) {
+// token is a token with parameters, which the values of several headers are.
+func token(text string) (value string, parameters Parameters, err error) {
+	if strings.HasPrefix(text, `"`) {
+		return "", nil, fmt.Errorf("%w: quotes in %q", errHeader, clip(text))
+	}
+
+	return tokenOrQuoted(text)
+}
+
+// tokenOrQuoted is a token or quoted string with parameters.
+func tokenOrQuoted(text string) (value string, parameters Parameters, err error) {
 	pieces, err := split(text, ';')
 	if err != nil {
 		return "", nil, err

@@ -1,0 +1,257 @@
+package ims
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// IPsec3GPP is the mechanism of IMS access security (TS 33.203 annex H).
+const IPsec3GPP = "ipsec-3gpp"
+
+// SecurityMechanism is one value of Security-Client, Security-Server or Security-Verify (RFC 3329 §2.2, TS 33.203 annex H).
+// Fields that handsets leave out have what the annex says they mean: prot=esp, mod=trans, ealg=null.
+type SecurityMechanism struct {
+	Name                string // in lower case
+	Preference          int    // q in thousandths; NoPreference if there is none
+	Protocol            string // "esp"
+	Mode                string // "trans", "tun", "udp-enc-tun"
+	Algorithm           string // integrity: "hmac-sha-1-96", "hmac-md5-96", "aes-gmac", "null"
+	EncryptionAlgorithm string // "aes-cbc", "aes-gcm", "des-ede3-cbc", "null"
+	SPIClient           uint32 // spi-c
+	SPIServer           uint32 // spi-s
+	PortClient          uint16 // port-c
+	PortServer          uint16 // port-s
+
+	Text       string     // as it came; String gives it back to the letter
+	Parameters Parameters // all of them, in their order; for a mechanism that is built, those besides the fields above
+
+	problem error
+}
+
+// NoPreference is a mechanism without q.
+const NoPreference = -1
+
+// ErrNotUsable is a mechanism from which no security association can be made.
+var ErrNotUsable = errors.New("ims: the security mechanism is not usable")
+
+// ParseSecurity reads the values of all fields of one security header, in order, as handsets write them: parameters in any
+// order, any spacing, any case, values in quotes or not. One value that makes no sense does not spoil the others: Usable
+// tells.
+func ParseSecurity(fields ...string) ([]SecurityMechanism, error) {
+	values, err := list(fields)
+	if err != nil {
+		return nil, err
+	}
+
+	all := make([]SecurityMechanism, 0, len(values))
+
+	for _, value := range values {
+		m, err := parseMechanism(value)
+		if err != nil {
+			return nil, err
+		}
+
+		all = append(all, m)
+	}
+
+	return all, nil
+}
+
+func parseMechanism(text string) (SecurityMechanism, error) {
+	name, parameters, err := token(text)
+	if err != nil {
+		return SecurityMechanism{}, err
+	}
+
+	m := SecurityMechanism{
+		Name: strings.ToLower(name), Preference: NoPreference, Protocol: "esp", Mode: "trans", EncryptionAlgorithm: "null",
+		Text: text, Parameters: parameters,
+	}
+	seen := map[string]bool{}
+
+	for _, p := range parameters {
+		key := strings.ToLower(p.Name)
+		if seen[key] {
+			m.complain("%s comes twice", key)
+		}
+
+		seen[key] = true
+		m.read(key, strings.ToLower(p.Value))
+	}
+
+	return m, nil
+}
+
+func (m *SecurityMechanism) read(name, value string) {
+	switch name {
+	case "q":
+		m.Preference = m.thousandths(value)
+	case "prot":
+		m.Protocol = value
+	case "mod":
+		m.Mode = value
+	case "alg":
+		m.Algorithm = value
+	case "ealg":
+		m.EncryptionAlgorithm = value
+	case "spi-c":
+		m.SPIClient = uint32(m.number(name, value, 32))
+	case "spi-s":
+		m.SPIServer = uint32(m.number(name, value, 32))
+	case "port-c":
+		m.PortClient = uint16(m.number(name, value, 16))
+	case "port-s":
+		m.PortServer = uint16(m.number(name, value, 16))
+	}
+}
+
+func (m *SecurityMechanism) number(name, value string, bits int) uint64 {
+	n, err := strconv.ParseUint(value, 10, bits)
+	if err != nil {
+		m.complain("%s is %q", name, clip(value))
+		return 0
+	}
+
+	return n
+}
+
+func (m *SecurityMechanism) thousandths(q string) int {
+	whole, fraction, _ := strings.Cut(q, ".")
+
+	n, err := strconv.ParseUint(whole+(fraction + "000")[:3], 10, 16)
+	if err != nil || n > 1000 || whole == "" || len(fraction) > 3 {
+		m.complain("q is %q", clip(q))
+		return NoPreference
+	}
+
+	return int(n)
+}
+
+func (m *SecurityMechanism) complain(format string, arguments ...any) {
+	if m.problem == nil {
+		m.problem = fmt.Errorf("%w: "+format, append([]any{ErrNotUsable}, arguments...)...)
+	}
+}
+
+// The first SPI values are reserved (RFC 4303 §2.1).
+const firstSPI = 256
+
+// Usable tells why no pair of security associations can be made of an ipsec-3gpp mechanism, or nil (TS 33.203 §7.1, §7.2).
+// Whether an algorithm is one that this side has is the caller's to say.
+func (m *SecurityMechanism) Usable() error {
+	switch {
+	case m.problem != nil:
+		return m.problem
+	case m.Name != IPsec3GPP:
+		return fmt.Errorf("%w: mechanism %q", ErrNotUsable, clip(m.Name))
+	case m.Protocol != "esp":
+		return fmt.Errorf("%w: prot is %q", ErrNotUsable, clip(m.Protocol))
+	case m.Algorithm == "":
+		return fmt.Errorf("%w: alg is missing", ErrNotUsable)
+	case m.SPIClient < firstSPI || m.SPIServer < firstSPI || m.SPIClient == m.SPIServer:
+		return fmt.Errorf("%w: spi-c is %d and spi-s is %d", ErrNotUsable, m.SPIClient, m.SPIServer)
+	case m.PortClient == 0 || m.PortServer == 0 || m.PortClient == m.PortServer:
+		return fmt.Errorf("%w: port-c is %d and port-s is %d", ErrNotUsable, m.PortClient, m.PortServer)
+	default:
+		return nil
+	}
+}
+
+// String gives a mechanism that was read as it came, and one that was built in the order of annex H.
+func (m SecurityMechanism) String() string {
+	if m.Text != "" {
+		return m.Text
+	}
+
+	var b strings.Builder
+
+	b.WriteString(m.Name)
+
+	if m.Preference != NoPreference {
+		fmt.Fprintf(&b, ";q=%s", decimal(m.Preference))
+	}
+
+	for _, p := range [...]Parameter{
+		{Name: "alg", Value: m.Algorithm}, {Name: "prot", Value: m.Protocol}, {Name: "mod", Value: m.Mode},
+		{Name: "ealg", Value: m.EncryptionAlgorithm},
+	} {
+		if p.Value != "" {
+			b.WriteString(Parameters{p}.String())
+		}
+	}
+
+	if m.SPIClient != 0 || m.SPIServer != 0 {
+		fmt.Fprintf(&b, ";spi-c=%d;spi-s=%d;port-c=%d;port-s=%d", m.SPIClient, m.SPIServer, m.PortClient, m.PortServer)
+	}
+
+	b.WriteString(m.Parameters.String())
+
+	return b.String()
+}
+
+func decimal(thousandths int) string {
+	return strconv.FormatFloat(float64(thousandths)/1000, 'f', -1, 64)
+}
+
+// FormatSecurity writes mechanisms as one header field value.
+func FormatSecurity(mechanisms []SecurityMechanism) string {
+	texts := make([]string, len(mechanisms))
+	for i, m := range mechanisms {
+		texts[i] = m.String()
+	}
+
+	return strings.Join(texts, ", ")
+}
+
+// SameSecurity tells whether the Security-Verify of a handset repeats the Security-Server that it was sent (RFC 3329 §2.3.1):
+// the same mechanisms with the same parameters. Spacing, case, quotes and order do not matter, nor whether a parameter with
+// its default value is written.
+func SameSecurity(sent, verify []SecurityMechanism) bool {
+	return len(sent) == len(verify) && slices.Equal(canonicalSecurity(sent), canonicalSecurity(verify))
+}
+
+func canonicalSecurity(mechanisms []SecurityMechanism) []string {
+	texts := make([]string, len(mechanisms))
+
+	for i, m := range mechanisms {
+		if m.Text == "" { // what was built has its fields outside Parameters
+			if parsed, err := parseMechanism(m.String()); err == nil {
+				m = parsed
+			}
+		}
+
+		texts[i] = m.canonical()
+	}
+
+	slices.Sort(texts)
+
+	return texts
+}
+
+func (m SecurityMechanism) canonical() string {
+	var parts []string
+
+	for _, p := range m.Parameters {
+		name, value := strings.ToLower(p.Name), strings.ToLower(p.Value)
+
+		switch {
+		case name == "prot" && value == "esp", name == "mod" && value == "trans", name == "ealg" && value == "null":
+			continue
+		case name == "q" && m.Preference != NoPreference:
+			value = decimal(m.Preference)
+		case strings.HasPrefix(name, "spi-"), strings.HasPrefix(name, "port-"):
+			if trimmed := strings.TrimLeft(value, "0"); trimmed != "" { // some write SPI values with leading zeros
+				value = trimmed
+			}
+		}
+
+		parts = append(parts, name+"="+strconv.Quote(value))
+	}
+
+	slices.Sort(parts)
+
+	return m.Name + ";" + strings.Join(parts, ";")
+}
