@@ -213,7 +213,7 @@ func (s *RegistrationSet) Register(p *PrivateIdentity) {
 	s.Settle(p)
 
 	if r := s.Registration(p); !r.Registered {
-		r.Registered, r.Since, r.changed = true, time.Now().UTC(), true
+		r.Registered, r.Since, r.changed = true, time.Now().UTC().Truncate(time.Millisecond), true
 	}
 
 	s.keep(false)
