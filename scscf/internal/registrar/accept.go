@@ -1,0 +1,140 @@
+package registrar
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// accept answers 200 (TS 24.229 §5.4.1.2.2F, §5.4.1.4).
+func (p *procedure) accept() {
+	r := p.registrar
+	response := sip.NewResponse(p.tx.Request(), 200, "")
+	g := p.change.After
+
+	for _, path := range p.request.path {
+		sip.Add(response, "Path", path)
+	}
+
+	if g != nil && g.State == Registered {
+		now := time.Now()
+
+		for _, b := range g.Bindings {
+			sip.Add(response, "Contact", b.header(now))
+		}
+
+		if slices.ContainsFunc(g.Bindings, func(b *Binding) bool { return b.Private == p.request.private && b.RegID != 0 }) {
+			sip.Set(response, "Require", "outbound") // RFC 5626 §6
+		}
+
+		if associated := g.Associated(); len(associated) > 0 {
+			sip.Set(response, "P-Associated-URI", "<"+strings.Join(associated, ">, <")+">")
+		}
+
+		sip.Set(response, "Service-Route", "<"+r.serviceRoute+">")
+	}
+
+	if functions := r.chargingFunctions(g); functions != "" {
+		sip.Set(response, "P-Charging-Function-Addresses", functions)
+	}
+
+	if vector := sip.Value(p.request.message, "P-Charging-Vector"); vector != "" {
+		v := ims.ParseChargingVector(vector)
+		v.TerminatingIOI = r.homeDomain
+		sip.Set(response, "P-Charging-Vector", v.String())
+	}
+
+	p.response, p.change.Response = response, response
+
+	outcome := "registered"
+
+	switch {
+	case p.event == ResponseRightEnd || p.event == ProtectedEnd:
+		outcome = "deregistered"
+	case p.phase == RegisteredPhase || p.phase == Reauthenticating:
+		outcome = "refreshed"
+	}
+
+	r.metrics.registers.WithLabelValues(outcome).Inc()
+	r.log.Info("REGISTER accepted", "outcome", outcome, "private", p.request.private, "public", p.request.public, "contacts", len(p.change.contacts()),
+		"call_id", p.request.callID)
+	r.respond(p.tx, response)
+}
+
+func (c *Change) contacts() []*Binding {
+	if c.After == nil {
+		return nil
+	}
+
+	return c.After.Bindings
+}
+
+// header is the binding as a value of Contact in a response.
+func (b *Binding) header(now time.Time) string {
+	var text strings.Builder
+
+	text.WriteByte('<')
+	text.WriteString(b.Contact)
+	text.WriteByte('>')
+	text.WriteString(b.Params)
+
+	if b.Q != 1000 {
+		text.WriteString(";q=" + b.q())
+	}
+
+	left := max(0, b.Expires.Sub(now).Round(time.Second))
+	text.WriteString(";expires=" + strconv.Itoa(int(left/time.Second)))
+
+	return text.String()
+}
+
+func (b *Binding) q() string { return strconv.FormatFloat(float64(b.Q)/1000, 'f', -1, 64) }
+
+// chargingFunctions is P-Charging-Function-Addresses (RFC 7315 §4.5): what the HSS gave, else the operator's.
+func (r *Registrar) chargingFunctions(g *Registration) string {
+	ecf, ccf := r.policy.ChargingFunctions.ECF, r.policy.ChargingFunctions.CCF
+
+	if g != nil {
+		if c, given := g.Charging(); given {
+			ecf, ccf = []string{c.EventPrimary, c.EventSecondary}, []string{c.CollectionPrimary, c.CollectionSecondary}
+		}
+	}
+
+	var parts []string
+
+	add := func(name string, values []string) {
+		for _, v := range values {
+			if v != "" {
+				parts = append(parts, name+`="`+strings.ReplaceAll(v, `"`, "")+`"`)
+			}
+		}
+	}
+
+	add("ccf", ccf)
+	add("ecf", ecf)
+
+	return strings.Join(parts, ";")
+}
+
+// matches tells whether a canonical URI is this identity, or one of those that its wildcard means.
+func (i *Identity) matches(uri string) bool {
+	return i.URI == uri || i.Wildcard != nil && i.Wildcard.Matches(uri)
+}
+
+// failed writes the one line about a REGISTER that was refused, and counts it.
+func (r *Registrar) failed(message *sip.Request, req *request, refusal *Refusal) {
+	r.metrics.registers.WithLabelValues(strconv.Itoa(refusal.Status)).Inc()
+
+	attributes := []any{"status", refusal.Status, "reason", refusal.Error(), "call_id", message.CallID().Value(), "source", message.Source()}
+	if req != nil {
+		attributes = append(attributes, "private", req.private, "public", req.public)
+	} else {
+		attributes = append(attributes, "to", sip.Value(message, "To"))
+	}
+
+	r.log.Warn("registration failed", attributes...)
+}

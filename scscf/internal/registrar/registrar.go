@@ -1,0 +1,93 @@
+package registrar
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
+	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
+)
+
+// HomeSubscriberServer is the Cx client. An answer may have any result; an error means that there is no answer.
+type HomeSubscriberServer interface {
+	MultimediaAuth(ctx context.Context, req *cx.MAR) (*cx.MAA, error)
+	ServerAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, error)
+}
+
+// Options are what a registrar works with. Log, HSS and Schedule are needed.
+type Options struct {
+	HSS          HomeSubscriberServer
+	Schedule     *schedule.Queue
+	HomeDomain   string
+	ServiceRoute string // URI, without brackets
+	SharedIFC    map[int][]ifc.InitialFilterCriterion
+	Log          *slog.Logger
+	Metrics      prometheus.Registerer
+}
+
+// Registrar holds the registrations of the S-CSCF.
+type Registrar struct {
+	policy       Policy
+	homeDomain   string
+	serviceRoute string
+	store        *store
+	challenges   *challenges
+	profiles     *profiles
+	locks        *locks
+	work         *work
+	journal      journal
+	hss          HomeSubscriberServer
+	schedule     *schedule.Queue
+	observers    []Observer
+	log          *slog.Logger
+	metrics      metrics
+	contactIDs   atomic.Uint32
+}
+
+const workers = 32 // SARs of expired registrations at the same time
+
+// New is a registrar without registrations.
+func New(policy Policy, o Options) *Registrar {
+	r := &Registrar{
+		policy: policy, homeDomain: o.HomeDomain, serviceRoute: o.ServiceRoute, store: newStore(policy.MaxRegistrations),
+		challenges: newChallenges(policy.MaxChallenges), profiles: newProfiles(o.SharedIFC), locks: newLocks(), work: newWork(workers),
+		journal: forgetful{}, hss: o.HSS, schedule: o.Schedule, log: o.Log,
+	}
+	r.metrics = newMetrics(o.Metrics, r)
+
+	return r
+}
+
+// Run does what is left to be done later, until ctx ends.
+func (r *Registrar) Run(ctx context.Context) { r.work.run(ctx) }
+
+// Lookup finds the registration that serves a canonical public identity (pkg/ims CanonicalIdentity). It neither blocks nor
+// allocates. An identity that is not registered here, and not served as an unregistered one, is not found; FetchUnregistered
+// then asks the HSS.
+func (r *Registrar) Lookup(public string) (User, bool) {
+	record := r.store.find(public)
+	if record == nil {
+		return User{}, false
+	}
+
+	return userOf(record.current.Load(), public)
+}
+
+func userOf(g *Registration, public string) (User, bool) {
+	if g == nil { // it has just ended
+		return User{}, false
+	}
+
+	identity := g.Find(public)
+	if identity == nil || identity.Profile == nil {
+		return User{}, false
+	}
+
+	return User{Registration: g, Public: identity}, true
+}
+
+func (r *Registrar) contactID() uint32 { return r.contactIDs.Add(1) }

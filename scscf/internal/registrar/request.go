@@ -1,0 +1,193 @@
+package registrar
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// request is a REGISTER, read.
+type request struct {
+	message        *sip.Request
+	public         string // canonical, of To
+	private        string
+	credentials    digest.Credentials
+	hasCredentials bool
+	contacts       []wanted
+	star           bool
+	path           []string
+	callID         string
+	cseq           uint32
+}
+
+// wanted is one contact that a REGISTER wants to have, or to end.
+type wanted struct {
+	contact  string
+	params   string
+	instance string
+	regID    uint32
+	q        uint16
+	expires  time.Duration // 0: it ends
+}
+
+// supported are the option tags that Require may name.
+var supported = []string{"path", "outbound"}
+
+const maxContactsInRequest = 16
+
+// read takes a REGISTER apart and refuses what no registrar accepts, before anybody is asked (RFC 3261 §10.3 2, 6, 7;
+// RFC 3327 §5.3; TS 24.229 §5.4.1.2.1).
+func read(message *sip.Request, policy *Policy) (*request, *Refusal) {
+	r := &request{message: message, callID: strings.Clone(message.CallID().Value()), cseq: message.CSeq().SeqNo}
+
+	if unknown := unsupported(message); len(unknown) > 0 {
+		return nil, refuse(420, "the handset requires an extension that the registrar does not have: "+strings.Join(unknown, ", "),
+			sip.NewHeader("Unsupported", strings.Join(unknown, ", ")))
+	}
+
+	to, err := sip.ParseNameAddr(sip.Value(message, "To"))
+	if err != nil {
+		return nil, refuse(400, "To cannot be read")
+	}
+
+	if r.public, err = ims.CanonicalIdentity(to.URI); err != nil {
+		return nil, refuse(400, "To names no public identity: "+to.URI)
+	}
+
+	r.public = strings.Clone(r.public)
+
+	if refusal := r.readCredentials(); refusal != nil {
+		return nil, refusal
+	}
+
+	for _, value := range sip.Values(message, "Path") {
+		if _, err := sip.ParseNameAddr(value); err != nil {
+			return nil, refuse(400, "Path cannot be read")
+		}
+
+		r.path = append(r.path, strings.Clone(value))
+	}
+
+	if len(r.path) == 0 && policy.RequirePath {
+		return nil, refuse(421, "the REGISTER has no Path: it did not come through a P-CSCF", sip.NewHeader("Require", "path"))
+	}
+
+	return r, r.readContacts(policy)
+}
+
+func unsupported(message *sip.Request) []string {
+	return slices.DeleteFunc(sip.Values(message, "Require"), func(option string) bool {
+		return slices.ContainsFunc(supported, func(s string) bool { return strings.EqualFold(s, option) })
+	})
+}
+
+// readCredentials finds the private identity: of Authorization, or derived from the public one (§5.4.1.1).
+func (r *request) readCredentials() *Refusal {
+	r.private = ims.PrivateFromPublic(r.public)
+
+	for _, h := range sip.Values(r.message, "Authorization") {
+		if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(h)), "digest ") {
+			continue
+		}
+
+		credentials, err := digest.ParseCredentials(h)
+		if err != nil {
+			return &Refusal{Status: 400, Diagnosis: "Authorization cannot be read", Reason: reason("SIP", 400, "Authorization cannot be read"), Err: err}
+		}
+
+		r.credentials, r.hasCredentials = credentials, true
+
+		if credentials.Username != "" {
+			r.private = strings.Clone(credentials.Username)
+		}
+
+		break
+	}
+
+	return nil
+}
+
+func (r *request) readContacts(policy *Policy) *Refusal {
+	contacts, star, err := sip.Contacts(r.message)
+	if err != nil || len(contacts) > maxContactsInRequest {
+		return refuse(400, "Contact cannot be read, or names too many contacts")
+	}
+
+	expiresHeader := sip.Value(r.message, "Expires")
+	otherwise := sip.Seconds(expiresHeader, uint32(policy.DefaultExpires/time.Second))
+
+	if star {
+		if r.star = true; expiresHeader == "" || otherwise != 0 { // RFC 3261 §10.3 6
+			return refuse(400, "Contact: * needs Expires: 0")
+		}
+
+		return nil
+	}
+
+	for _, c := range contacts {
+		w, refusal := readContact(c, otherwise, policy)
+		if refusal != nil {
+			return refusal
+		}
+
+		r.contacts = append(r.contacts, w)
+	}
+
+	return nil
+}
+
+func readContact(c sip.Contact, otherwise uint32, policy *Policy) (wanted, *Refusal) {
+	uri, err := sip.ParseURI(c.URI)
+	if err != nil || uri.Scheme != "sip" && uri.Scheme != "sips" {
+		return wanted{}, refuse(400, "a Contact is no SIP URI: "+c.URI)
+	}
+
+	w := wanted{contact: strings.Clone(c.URI), q: 1000}
+
+	seconds := otherwise
+	if value, given := c.Params.Get("expires"); given {
+		seconds = sip.Seconds(value, otherwise)
+	}
+
+	w.expires = min(time.Duration(seconds)*time.Second, policy.MaxExpires)
+
+	if w.expires > 0 && w.expires < policy.MinExpires { // RFC 3261 §10.3 7
+		return wanted{}, refuse(423, fmt.Sprintf("the handset wants to register for %s, less than %s", w.expires, policy.MinExpires),
+			sip.NewHeader("Min-Expires", strconv.Itoa(int(policy.MinExpires/time.Second))))
+	}
+
+	if value, given := c.Params.Get("q"); given {
+		q, err := strconv.ParseFloat(value, 64)
+		if err != nil || !(q >= 0 && q <= 1) {
+			return wanted{}, refuse(400, "the q of a Contact is not between 0 and 1: "+value)
+		}
+
+		w.q = uint16(math.Round(q * 1000))
+	}
+
+	if value, given := c.Params.Get("+sip.instance"); given {
+		w.instance = strings.Clone(strings.Trim(value, "<>"))
+	}
+
+	if value, given := c.Params.Get("reg-id"); given {
+		id, err := strconv.ParseUint(value, 10, 31)
+		if err != nil || id == 0 {
+			return wanted{}, refuse(400, "the reg-id of a Contact is not a number from 1: "+value)
+		}
+
+		w.regID = uint32(id)
+	}
+
+	c.Params.Del("expires")
+	c.Params.Del("q")
+	w.params = strings.Clone(c.Params.String())
+
+	return w, nil
+}

@@ -1,0 +1,226 @@
+package registrar
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
+)
+
+// ErrFull is the error of a registration beyond the configured limit.
+var ErrFull = errors.New("the S-CSCF serves as many registrations as its configuration allows")
+
+// record is the place of one implicit registration set; what stands in it is replaced as a whole.
+type record struct {
+	registrar *Registrar
+	current   atomic.Pointer[Registration]
+	expiry    schedule.Entry // of the contact that ends first, or of the profile of an unregistered user
+}
+
+// store finds records by identity. All changes are made under its lock, and are short.
+type store struct {
+	limit int
+
+	mu        sync.RWMutex
+	records   map[*record]struct{}
+	byPublic  map[string]*record
+	byPrivate map[string][]*record // those that a private identity has contacts in, or is the one of the profile
+	wildcards []*record
+}
+
+func newStore(limit int) *store {
+	return &store{limit: limit, records: map[*record]struct{}{}, byPublic: map[string]*record{}, byPrivate: map[string][]*record{}}
+}
+
+// find is the record of a canonical public identity.
+func (s *store) find(public string) *record {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+
+	return s.locate(public)
+}
+
+func (s *store) locate(public string) *record {
+	if r := s.byPublic[public]; r != nil {
+		return r
+	}
+
+	for _, r := range s.wildcards {
+		if r.current.Load().Find(public) != nil {
+			return r
+		}
+	}
+
+	return nil
+}
+
+// of are the records of a private identity.
+func (s *store) of(private string) []*record {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+
+	return slices.Clone(s.byPrivate[private])
+}
+
+// all lists every record.
+func (s *store) all() []*record {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+
+	all := make([]*record, 0, len(s.records))
+	for r := range s.records {
+		all = append(all, r)
+	}
+
+	return all
+}
+
+func (s *store) count() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+
+	return len(s.records)
+}
+
+// update replaces what stands in a record by what decide makes of it. nil is nothing: a record that is new, or that goes.
+func (s *store) update(r *record, decide func(old *Registration) (*Registration, error)) (before, after *Registration, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	before = r.current.Load()
+
+	after, err = decide(before)
+	if err != nil || before == after {
+		return before, before, err
+	}
+
+	if after == nil {
+		s.drop(r)
+		return before, nil, nil
+	}
+
+	return before, after, s.put(r, after)
+}
+
+// putNew makes g the state of a new record, unless its identities are served already: then those stay.
+func (s *store) putNew(r *record, g *Registration) (*record, *Registration, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for i := range g.Identities {
+		if other := s.locate(g.Identities[i].URI); other != nil {
+			return other, other.current.Load(), nil
+		}
+	}
+
+	return r, g, s.put(r, g)
+}
+
+// put makes next the state of a record. Identities that belonged to another set move.
+func (s *store) put(r *record, next *Registration) error {
+	before := r.current.Load()
+	if before == nil && len(s.records) >= s.limit {
+		return ErrFull
+	}
+
+	if before != nil {
+		if before.sharesPlaces(next) {
+			r.current.Store(next)
+			return nil
+		}
+
+		s.unlink(r, before)
+	}
+
+	r.current.Store(next)
+	s.records[r] = struct{}{}
+
+	for i := range next.Identities {
+		identity := &next.Identities[i]
+
+		if other := s.byPublic[identity.URI]; other != nil && other != r {
+			s.leave(other, identity.URI)
+		}
+
+		if identity.Wildcard == nil {
+			s.byPublic[identity.URI] = r
+		} else if !slices.Contains(s.wildcards, r) {
+			s.wildcards = append(s.wildcards, r)
+		}
+	}
+
+	for _, private := range privates(next) {
+		s.byPrivate[private] = append(s.byPrivate[private], r)
+	}
+
+	return nil
+}
+
+// leave takes an identity out of the set that it was in.
+func (s *store) leave(r *record, uri string) {
+	left := *r.current.Load()
+	left.Identities = slices.DeleteFunc(slices.Clone(left.Identities), func(i Identity) bool { return i.URI == uri })
+	delete(s.byPublic, uri)
+
+	if len(left.Identities) == 0 {
+		s.drop(r)
+		return
+	}
+
+	r.current.Store(&left)
+}
+
+func (s *store) drop(r *record) {
+	if g := r.current.Load(); g != nil {
+		s.unlink(r, g)
+	}
+
+	r.current.Store(nil)
+	delete(s.records, r)
+}
+
+func (s *store) unlink(r *record, g *Registration) {
+	for i := range g.Identities {
+		if uri := g.Identities[i].URI; s.byPublic[uri] == r {
+			delete(s.byPublic, uri)
+		}
+	}
+
+	s.wildcards = slices.DeleteFunc(s.wildcards, func(other *record) bool { return other == r })
+
+	for _, private := range privates(g) {
+		left := slices.DeleteFunc(s.byPrivate[private], func(other *record) bool { return other == r })
+		if len(left) == 0 {
+			delete(s.byPrivate, private)
+		} else {
+			s.byPrivate[private] = left
+		}
+	}
+}
+
+// privates are the private identities that have a part in a registration.
+func privates(g *Registration) []string {
+	all := make([]string, 0, 1)
+	if g.Private != "" {
+		all = append(all, g.Private)
+	}
+
+	for _, b := range g.Bindings {
+		if !slices.Contains(all, b.Private) {
+			all = append(all, b.Private)
+		}
+	}
+
+	return all
+}
+
+// sharesPlaces tells whether two states are found under the same identities: every refresh of a contact is so.
+func (r *Registration) sharesPlaces(other *Registration) bool {
+	if len(r.Identities) != len(other.Identities) || len(r.Identities) > 0 && &r.Identities[0] != &other.Identities[0] {
+		return false
+	}
+
+	return slices.Equal(privates(r), privates(other))
+}

@@ -1,0 +1,267 @@
+package registrar
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+// terminate ends contacts of a set at the word of the network (TS 24.229 §5.4.1.5). The HSS is not asked; what has to be
+// told to it is the caller's part.
+func (r *Registrar) terminate(rec *record, contacts []*Binding, event ContactEvent, cause Cause) bool {
+	var changes []ContactChange
+
+	before, after, err := r.change(rec, func(old *Registration) (*Registration, error) {
+		if old == nil {
+			return nil, nil
+		}
+
+		next := *old
+		next.Bindings, changes = nil, nil
+
+		for _, b := range old.Bindings {
+			if slices.ContainsFunc(contacts, func(c *Binding) bool { return c.ID == b.ID }) {
+				changes = append(changes, ContactChange{b, event})
+			} else {
+				next.Bindings = append(next.Bindings, b)
+			}
+		}
+
+		if len(changes) == 0 && old.State == Registered {
+			return old, nil
+		}
+
+		if len(next.Bindings) == 0 {
+			return nil, nil
+		}
+
+		return &next, nil
+	})
+	if err != nil || before == nil || before == after {
+		return false
+	}
+
+	for _, c := range changes {
+		r.metrics.contacts.WithLabelValues(string(event)).Inc()
+		r.log.Info("contact ended by the network", "private", c.Binding.Private, "public", c.Binding.Identity, "contact", c.Binding.Contact, "event", event)
+	}
+
+	r.publish(Change{Before: before, After: after, Contacts: changes, Type: typeAfter(after), Cause: cause})
+
+	return true
+}
+
+// RegistrationTermination serves an RTR (TS 29.228 §6.1.3, TS 24.229 §5.4.1.5): the contacts of the private identities, in
+// the sets of the public identities if any are named, end. No SAR follows.
+func (r *Registrar) RegistrationTermination(_ context.Context, req *cx.RTR) (*cx.RTA, error) {
+	privates := []string{req.UserName}
+	if req.AssociatedIdentities != nil {
+		privates = append(privates, req.AssociatedIdentities.UserNames...)
+	}
+
+	event := ContactRejected
+
+	switch req.Reason.Code {
+	case cx.PermanentTermination, cx.RemoveSCSCF:
+	case cx.NewServerAssigned, cx.ServerChange: // the handset registers again, and finds the other S-CSCF
+		event = ContactDeactivated
+	default:
+		return nil, &diameter.Error{Result: diameter.InvalidAVPValue, Message: "Reason-Code is none of TS 29.229 §6.3.17"}
+	}
+
+	records := r.recordsOf(privates, req.PublicIdentities)
+	ended := 0
+
+	for _, rec := range records {
+		g := rec.current.Load()
+		if g == nil {
+			continue
+		}
+
+		contacts := g.Bindings
+		if req.Reason.Code == cx.PermanentTermination {
+			contacts = slices.DeleteFunc(slices.Clone(g.Bindings), func(b *Binding) bool { return !slices.Contains(privates, b.Private) })
+		}
+
+		if r.terminate(rec, contacts, event, ByHSS) {
+			ended++
+		}
+	}
+
+	for _, private := range privates {
+		r.forgetChallenges(private)
+	}
+
+	r.metrics.terminations.WithLabelValues("RTR").Add(float64(ended))
+	r.log.Info("RTR received", "private", req.UserName, "reason_code", uint32(req.Reason.Code), "reason_info", req.Reason.Info, "registrations_ended", ended)
+
+	if ended == 0 && len(records) == 0 {
+		return &cx.RTA{}, nil // as after a de-registration that crossed the RTR
+	}
+
+	return &cx.RTA{}, nil
+}
+
+// recordsOf are the records of private identities, narrowed to those of public ones if any are named.
+func (r *Registrar) recordsOf(privates, publics []string) []*record {
+	var records []*record
+
+	if len(publics) > 0 {
+		for _, public := range publics {
+			if rec := r.store.find(public); rec != nil && !slices.Contains(records, rec) {
+				records = append(records, rec)
+			}
+		}
+
+		return records
+	}
+
+	for _, private := range privates {
+		for _, rec := range r.store.of(private) {
+			if !slices.Contains(records, rec) {
+				records = append(records, rec)
+			}
+		}
+	}
+
+	return records
+}
+
+func (r *Registrar) forgetChallenges(private string) {
+	r.challenges.mu.Lock()
+	own := slices.Clone(r.challenges.byUser[private])
+	r.challenges.mu.Unlock()
+
+	for _, ch := range own {
+		r.settle(ch)
+	}
+}
+
+// PushProfile serves a PPR (TS 29.228 §6.2.2): the profile of the set is replaced as a whole; so is the charging information.
+// Sessions that go on keep what they began with.
+func (r *Registrar) PushProfile(_ context.Context, req *cx.PPR) (*cx.PPA, error) {
+	if req.UserData == nil && req.ChargingInformation == nil {
+		return nil, &diameter.Error{Result: diameter.UnableToComply, Message: "a PPR with nothing in it"}
+	}
+
+	var identities []Identity
+
+	if req.UserData != nil {
+		var err error
+		if _, identities, err = r.profiles.read(req.UserData); err != nil {
+			r.metrics.profileFailures.Inc()
+			return nil, &diameter.Error{Result: cx.ErrorNotSupportedUserData, Message: err.Error(), Err: err}
+		}
+	}
+
+	records := r.store.of(req.UserName)
+	if identities != nil {
+		records = r.recordsOf(nil, plainOf(identities))
+	}
+
+	if len(records) == 0 {
+		return nil, &diameter.Error{Result: cx.ErrorUserUnknown, Message: req.UserName + " is not served here"}
+	}
+
+	for _, rec := range records {
+		before, after, err := r.change(rec, func(old *Registration) (*Registration, error) {
+			if old == nil {
+				return nil, nil
+			}
+
+			next := *old
+			if identities != nil {
+				next.Identities = identities
+			}
+
+			if req.ChargingInformation != nil {
+				next.charging = chargingOf(req.ChargingInformation)
+			}
+
+			return &next, nil
+		})
+		if err == nil && before != nil && after != nil {
+			r.publish(Change{Before: before, After: after, Type: typeAfter(after), Cause: ByProfile})
+		}
+
+		if identities != nil {
+			break // one document is one set
+		}
+	}
+
+	r.log.Info("PPR received", "private", req.UserName, "identities", len(identities), "charging_information", req.ChargingInformation != nil)
+
+	return &cx.PPA{}, nil
+}
+
+func plainOf(identities []Identity) []string {
+	var all []string
+
+	for i := range identities {
+		all = append(all, identities[i].URI)
+	}
+
+	return all
+}
+
+// Deregister ends the registration of a public identity's set at the operator's word (TS 24.229 §5.4.1.5): the HSS is told
+// by SAR with ADMINISTRATIVE_DEREGISTRATION. It is false when the identity is not registered here.
+func (r *Registrar) Deregister(ctx context.Context, public string, cause Cause) (bool, error) {
+	rec := r.store.find(public)
+	if rec == nil {
+		return false, nil
+	}
+
+	g := rec.current.Load()
+	if g == nil {
+		return false, nil
+	}
+
+	r.terminate(rec, g.Bindings, ContactDeactivated, cause)
+	r.metrics.terminations.WithLabelValues("operator").Inc()
+
+	var failed error
+
+	for _, private := range privates(g) {
+		_, refusal := r.assign(ctx, &cx.SAR{UserName: private, PublicIdentities: []string{g.primary()}, Type: cx.AdministrativeDeregistration})
+		if refusal != nil {
+			failed = refusal
+		}
+	}
+
+	return true, failed
+}
+
+// Snapshot lists all registrations as they are at this moment.
+func (r *Registrar) Snapshot() []*Registration {
+	records := r.store.all()
+	all := make([]*Registration, 0, len(records))
+
+	for _, rec := range records {
+		if g := rec.current.Load(); g != nil {
+			all = append(all, g)
+		}
+	}
+
+	slices.SortFunc(all, func(a, b *Registration) int {
+		if a.primary() < b.primary() {
+			return -1
+		}
+
+		return 1
+	})
+
+	return all
+}
+
+// Contacts lists the contacts alive of a public identity; nil if it is not registered here.
+func (r *Registrar) Contacts(public string) []*Binding {
+	if user, found := r.Lookup(public); found {
+		return user.Contacts(time.Now())
+	}
+
+	return nil
+}

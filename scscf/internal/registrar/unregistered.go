@@ -1,0 +1,111 @@
+package registrar
+
+import (
+	"context"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+// FetchUnregistered gets the profile of a user who is not registered here and is called, or for whom an application server
+// calls (TS 24.229 §5.4.3.2, §5.4.3.3, TS 29.228 §6.1.2): SAR with UNREGISTERED_USER. The profile stays for the time that
+// the policy says. A user whose registration was kept over a restart gets the profile back and is registered. The error is
+// a *Refusal.
+func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (User, error) {
+	release, err := r.locks.lock(ctx, public)
+	if err != nil {
+		return User{}, unanswered("SAR", err)
+	}
+	defer release()
+
+	if user, found := r.Lookup(public); found { // somebody else has just fetched it
+		return user, nil
+	}
+
+	if kept := r.store.find(public); kept != nil {
+		if refusal := r.revive(ctx, kept); refusal != nil {
+			return User{}, refusal
+		}
+
+		if user, found := r.Lookup(public); found {
+			return user, nil
+		}
+	}
+
+	answer, refusal := r.assign(ctx, &cx.SAR{PublicIdentities: []string{public}, Type: cx.UnregisteredUser})
+	if refusal != nil {
+		return User{}, refusal
+	}
+
+	private, identities, refusal := r.profileOf(answer)
+	if refusal != nil {
+		return User{}, refusal
+	}
+
+	g := &Registration{
+		State: Unregistered, Private: private, Identities: identities, charging: chargingOf(answer.ChargingInformation),
+		Until: time.Now().Add(r.policy.UnregisteredValidity),
+	}
+
+	user, found := userOf(g, public)
+	if !found {
+		return User{}, refuse(500, "the profile that the HSS sent does not have "+public)
+	}
+
+	rec, g, err := r.store.putNew(&record{registrar: r}, g)
+	if err != nil {
+		return User{}, refuse(503, err.Error())
+	}
+
+	r.arm(rec, g)
+
+	if other, found := userOf(g, public); found { // perhaps the user has registered in the meantime
+		user = other
+	}
+
+	return user, nil
+}
+
+// revive gets the profile of a registration that was kept over a restart: SAR with NO_ASSIGNMENT, which changes nothing at
+// the HSS (TS 29.228 §6.1.2). When the HSS says that the user is not this S-CSCF's any more, the registration ends.
+func (r *Registrar) revive(ctx context.Context, rec *record) *Refusal {
+	g := rec.current.Load()
+	if g == nil || !g.profileMissing() {
+		return nil
+	}
+
+	answer, refusal := r.assign(ctx, &cx.SAR{UserName: g.Private, PublicIdentities: []string{g.primary()}, Type: cx.NoAssignment})
+	if refusal != nil {
+		if refusal.Status != 504 { // the HSS has spoken
+			r.terminate(rec, g.Bindings, ContactDeactivated, ByHSS)
+		}
+
+		return refusal
+	}
+
+	_, identities, refusal := r.profileOf(answer)
+	if refusal != nil {
+		return refusal
+	}
+
+	_, _, err := r.change(rec, func(old *Registration) (*Registration, error) {
+		if old == nil || !old.profileMissing() {
+			return old, nil
+		}
+
+		next := *old
+		next.Identities, next.charging = identities, chargingOf(answer.ChargingInformation)
+
+		return &next, nil
+	})
+	if err != nil {
+		return refuse(503, err.Error())
+	}
+
+	return nil
+}
+
+// profileMissing tells a registration that was kept over a restart and has no profile yet.
+func (r *Registration) profileMissing() bool {
+	return len(r.Identities) > 0 && r.Identities[0].Profile == nil
+}
