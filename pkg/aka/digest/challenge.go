@@ -8,6 +8,8 @@ const (
 	AKAv2MD5 = "AKAv2-MD5" // RFC 4169
 	MD5      = "MD5"
 	SHA256   = "SHA-256" // RFC 8760
+
+	SHA512256 = "SHA-512-256" // RFC 8760
 )
 
 // Challenge is a WWW-Authenticate or Proxy-Authenticate header field. IK and CK, in hexadecimal, travel only between

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
@@ -95,9 +96,9 @@ func (c Credentials) VerifyHA1(ha1, method string, body []byte) error {
 }
 
 func (c Credentials) verify(h func() hash.Hash, ha1, method string, body []byte) error {
-	for name, value := range map[string]string{"username": c.Username, "nonce": c.Nonce, "uri": c.URI, "response": c.Response} {
-		if value == "" {
-			return fmt.Errorf("%w: %s", ErrMissing, name)
+	for _, needed := range [...][2]string{{"username", c.Username}, {"nonce", c.Nonce}, {"uri", c.URI}, {"response", c.Response}} {
+		if needed[1] == "" {
+			return fmt.Errorf("%w: %s", ErrMissing, needed[0])
 		}
 	}
 
@@ -123,6 +124,8 @@ func (c Credentials) hash() (func() hash.Hash, error) {
 		return md5.New, nil
 	case "sha-256":
 		return sha256.New, nil
+	case "sha-512-256":
+		return sha512.New512_256, nil
 	default:
 		return nil, fmt.Errorf("%w: %s", ErrAlgorithm, c.Algorithm)
 	}
@@ -163,7 +166,8 @@ func (c Credentials) response(h func() hash.Hash, ha1, method string, body []byt
 	return sum(h, []byte(ha1), []byte(c.Nonce), []byte(c.NonceCount), []byte(c.CNonce), []byte(c.QoP), []byte(sum(h, a2...))), nil
 }
 
-// Answer makes the credentials for a challenge. Of the qualities of protection offered, auth is taken before auth-int; count
+// Answer makes the credentials for a challenge. Of the qualities of protection offered, auth is taken before auth-int, and what
+// is neither is passed over; count
 // is how often this nonce has been used, from 1.
 func Answer(ch Challenge, username string, password []byte, method, uri string, body []byte, count uint32, cnonce string) (Credentials, error) {
 	c := Credentials{
@@ -189,7 +193,17 @@ func Answer(ch Challenge, username string, password []byte, method, uri string, 
 	return c, nil
 }
 
-// HA1 is H(username:realm:password) in hexadecimal for this algorithm, MD5 or SHA-256.
+// Count is nc as a number: how often the handset says that it has used this nonce. A server that keeps it sees a replay.
+func (c Credentials) Count() (uint32, error) {
+	n, err := strconv.ParseUint(c.NonceCount, 16, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%w: nc %q", errSyntax, c.NonceCount[:min(len(c.NonceCount), 20)])
+	}
+
+	return uint32(n), nil
+}
+
+// HA1 is H(username:realm:password) in hexadecimal for this algorithm.
 func HA1(algorithm, username, realm, password string) (string, error) {
 	c := Credentials{Username: username, Realm: realm, Algorithm: algorithm}
 

@@ -2,6 +2,7 @@ package digest
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,11 +36,13 @@ func TestParseCredentialsAsHandsetsWriteThem(t *testing.T) {
 	}
 
 	for name, header := range map[string]string{
-		"as built":         want.String(),
-		"odd spacing":      `Digest  username="001010000000001@ims.example" , realm = "ims.example",nonce="abc==",uri="sip:ims.example",response="00ff",algorithm=AKAv1-MD5,qop=auth,nc=00000001,cnonce="x",integrity-protected="yes",`,
-		"case and quotes":  `digest Username="001010000000001@ims.example", Realm="ims.example", Nonce="abc==", URI="sip:ims.example", Response="00ff", Algorithm="AKAv1-MD5", Qop="auth", NC="00000001", CNonce=x, integrity-protected=yes`,
-		"unknown besides":  want.String() + `, vendor="1,2"`,
-		"lines in between": "Digest username=\"001010000000001@ims.example\",\r\n realm=\"ims.example\",nonce=abc==,uri=\"sip:ims.example\",response=\"00ff\",algorithm=AKAv1-MD5,qop=auth,nc=00000001,cnonce=\"x\",integrity-protected=yes",
+		"as built":              want.String(),
+		"odd spacing":           `Digest  username="001010000000001@ims.example" , realm = "ims.example",nonce="abc==",uri="sip:ims.example",response="00ff",algorithm=AKAv1-MD5,qop=auth,nc=00000001,cnonce="x",integrity-protected="yes",`,
+		"case and quotes":       `digest Username="001010000000001@ims.example", Realm="ims.example", Nonce="abc==", URI="sip:ims.example", Response="00ff", Algorithm="AKAv1-MD5", Qop="auth", NC="00000001", CNonce=x, integrity-protected=yes`,
+		"unknown besides":       want.String() + `, vendor="1,2"`,
+		"a tab, a closing line": "DIGEST\t" + strings.TrimPrefix(want.String(), "Digest ") + " \r\n",
+		"quotes all over":       strings.NewReplacer("=AKAv1-MD5", `="AKAv1-MD5"`, "=auth,", `="auth",`, "nc=00000001", `nc="00000001"`).Replace(want.String()),
+		"lines in between":      "Digest username=\"001010000000001@ims.example\",\r\n realm=\"ims.example\",nonce=abc==,uri=\"sip:ims.example\",response=\"00ff\",algorithm=AKAv1-MD5,qop=auth,nc=00000001,cnonce=\"x\",integrity-protected=yes",
 	} {
 		got, err := ParseCredentials(header)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -49,7 +52,10 @@ func TestParseCredentialsAsHandsetsWriteThem(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, header := range []string{"", "Basic x", `Digest realm="a", realm="b"`, `Digest realm="a`, `Digest realm`, `Digest ="x"`} {
+	for _, header := range []string{
+		"", "Basic x", `Digest realm="a", realm="b"`, `Digest realm="a`, `Digest realm`, `Digest ="x"`, "Digestrealm=x",
+		"Digest realm=\"a\r\nVia: x\"", `Digest a b=c`, `Digest realm="a", REALM=b`, "Digest " + strings.Repeat("x", maxHeader),
+	} {
 		if c, err := ParseCredentials(header); err == nil {
 			t.Errorf("%q was read as %+v", header, c)
 		}
@@ -129,6 +135,73 @@ func TestNonce(t *testing.T) {
 	}
 }
 
+// A handset must not be able to say what only the P-CSCF may say (TS 24.229 §5.2.2), by hiding it in a value that is written
+// without quotes.
+func TestWhatIsQuotedStaysInside(t *testing.T) {
+	c, err := ParseCredentials(`Digest username="u",algorithm="MD5,integrity-protected=yes",qop="auth,auts=\"x\"",nc="1 2"`)
+	if err != nil || c.IntegrityProtected != "" {
+		t.Fatalf("%+v %v", c, err)
+	}
+	again, err := ParseCredentials(c.String())
+	if diff := cmp.Diff(c, again); err != nil || diff != "" {
+		t.Errorf("%s: %v\n%s", c, err, diff)
+	}
+}
+
+// RFC 3310 §3.4: with auts the password is empty; §3.3: a password is the octets of RES.
+func TestAKAAnswers(t *testing.T) {
+	ch := Challenge{Realm: "r", Nonce: AKANonce([16]byte{1}, [16]byte{2}), Algorithm: AKAv1MD5, QoP: []string{"auth-conf", "auth"}}
+
+	c, err := Answer(ch, "u", nil, "REGISTER", "sip:r", nil, 0x1F, "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.AUTS = EncodeAUTS([14]byte{9})
+
+	read, err := ParseCredentials(c.String())
+	if err != nil || read.AUTS != c.AUTS || read.Verify(nil, "REGISTER", nil) != nil {
+		t.Errorf("%+v %v", read, err)
+	}
+	if n, err := read.Count(); n != 0x1F || err != nil || read.NonceCount != "0000001f" {
+		t.Errorf("nc %s: %d %v", read.NonceCount, n, err)
+	}
+	if _, err := (Credentials{NonceCount: "-1"}).Count(); err == nil {
+		t.Error("nc -1 is a number")
+	}
+}
+
+const akav2Password = "tNVpP3fD//xzwOpe5Y1wig=="
+
+// The password was computed with another implementation, as RFC 4169 §3 says: HMAC-MD5 with the key RES || IK || CK.
+func TestAKAv2Password(t *testing.T) {
+	res := []byte{1, 2, 3, 4, 5, 6, 7, 8}
+	if got := string(AKAv2Password(res, [16]byte{0x11}, [16]byte{0x22})); got != akav2Password {
+		t.Errorf("%s, want %s", got, akav2Password)
+	}
+}
+
+func TestVerifyHA1(t *testing.T) {
+	for _, algorithm := range []string{MD5, SHA256, SHA512256} {
+		ha1, err := HA1(algorithm, "u", "r", "secret")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := Answer(Challenge{Realm: "r", Nonce: "n", Algorithm: algorithm, QoP: []string{"auth"}}, "u", []byte("secret"), "REGISTER", "sip:r", nil, 1, "c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.VerifyHA1(ha1, "REGISTER", nil); err != nil {
+			t.Errorf("%s: %v", algorithm, err)
+		}
+		if err := c.VerifyHA1(ha1[1:]+"0", "REGISTER", nil); !errors.Is(err, ErrResponse) {
+			t.Errorf("%s with another HA1: %v", algorithm, err)
+		}
+	}
+	if _, err := HA1("MD5-sess", "u", "r", "p"); !errors.Is(err, ErrAlgorithm) {
+		t.Errorf("MD5-sess: %v", err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(`Digest username="a\"b", realm=, nonce="", uri=x, response="", auts="AAAA"`)
 	f.Add(`Digest ,,,a="b`)
@@ -138,11 +211,19 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		_ = c.Verify([]byte("x"), "REGISTER", nil)
-		if again, err := ParseCredentials(c.String()); err == nil && again.Username != c.Username {
-			t.Errorf("%q became %q", c.Username, again.Username)
+		if again, err := ParseCredentials(c.String()); err != nil || again != c {
+			t.Errorf("%+v became %+v: %v", c, again, err)
 		}
-		ch, _ := ParseChallenge(header)
-		_ = ch.String()
+		_, _ = c.Count()
+		_, _, _ = ParseAKANonce(c.Nonce)
+		_, _ = ParseAUTS(c.AUTS)
+		ch, err := ParseChallenge(header)
+		if err != nil {
+			t.Errorf("credentials were read and the challenge was not: %v", err)
+		}
+		if again, err := ParseChallenge(ch.String()); err != nil || !cmp.Equal(again, ch) {
+			t.Errorf("%+v became %+v: %v", ch, again, err)
+		}
 	})
 }
 
