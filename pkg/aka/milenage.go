@@ -64,15 +64,16 @@ func (m *Milenage) F1Star(rand [16]byte, sqn SQN, amf [2]byte) (mac [8]byte) {
 
 // F2345 are RES, CK, IK and AK.
 func (m *Milenage) F2345(rand [16]byte) (res []byte, ck, ik [16]byte, ak [6]byte) {
-	out2 := m.out(rand, 0, 1)
+	t := m.temp(rand)
+	out2 := m.out(t, 0, 1)
 	copy(ak[:], out2[:6])
 
-	return out2[8:], m.out(rand, 4, 2), m.out(rand, 8, 4), ak
+	return append([]byte(nil), out2[8:]...), m.out(t, 4, 2), m.out(t, 8, 4), ak
 }
 
 // F5Star is the AK of resynchronisation.
 func (m *Milenage) F5Star(rand [16]byte) (ak [6]byte) {
-	out := m.out(rand, 12, 8)
+	out := m.out(m.temp(rand), 12, 8)
 	copy(ak[:], out[:6])
 
 	return ak
@@ -108,9 +109,8 @@ func (m *Milenage) out1(rand [16]byte, sqn SQN, amf [2]byte) (out [16]byte) {
 	return out
 }
 
-// out is OUT2 to OUT5: a rotation to the left by octets, and the constant that is all zero but for its last octet.
-func (m *Milenage) out(rand [16]byte, rotation int, constant byte) (out [16]byte) {
-	t := m.temp(rand)
+// out is OUT2 to OUT5 of TEMP: a rotation to the left by octets, and the constant that is all zero but for its last octet.
+func (m *Milenage) out(t [16]byte, rotation int, constant byte) (out [16]byte) {
 	subtle.XORBytes(t[:], t[:], m.opc[:])
 
 	for i := range t {

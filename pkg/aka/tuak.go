@@ -1,6 +1,7 @@
 package aka
 
 import (
+	"fmt"
 	"slices"
 
 	"golang.org/x/crypto/sha3"
@@ -28,8 +29,13 @@ func TOPc(k []byte, top [32]byte, iterations int) [32]byte {
 	return [32]byte(reversed(out[:32]))
 }
 
-// NewTUAK is the algorithm set of one subscriber. resLength is 4, 8, 16 or 32 octets; iterations is at least 1.
+// NewTUAK is the algorithm set of one subscriber. k has 16 or 32 octets; resLength is 4, 8, 16 or 32 octets; iterations is
+// at least 1. Other values are a programmer's error and panic: who takes them from outside must have checked them.
 func NewTUAK(k []byte, topc [32]byte, resLength, iterations int) *TUAK {
+	if len(k) != 16 && len(k) != 32 || resLength != 4 && resLength != 8 && resLength != 16 && resLength != 32 || iterations < 1 {
+		panic(fmt.Sprintf("aka: TUAK with K of %d octets, RES of %d and %d iterations", len(k), resLength, iterations))
+	}
+
 	return &TUAK{k: slices.Clone(k), topc: topc, resLength: resLength, iterations: iterations}
 }
 
@@ -44,29 +50,42 @@ func (t *TUAK) F1Star(rand [16]byte, sqn SQN, amf [2]byte) (mac [8]byte) {
 }
 
 func (t *TUAK) mac(instance byte, rand [16]byte, sqn SQN, amf [2]byte) [8]byte {
-	const mac64 = 0x08
+	return [8]byte(t.macOf(8, instance, rand, sqn, amf))
+}
 
-	out := tuakBlock(t.topc, instance|mac64|t.keyBit(), rand, amf, sqn.Bytes(), t.k, t.iterations)
+// macOf is a MAC of 8, 16 or 32 octets. AUTN has room for 8 (TS 33.102 §6.3.2).
+func (t *TUAK) macOf(length int, instance byte, rand [16]byte, sqn SQN, amf [2]byte) []byte {
+	out := tuakBlock(t.topc, instance|byte(length)|t.keyBit(), rand, amf, sqn.Bytes(), t.k, t.iterations)
 
-	return [8]byte(reversed(out[:8]))
+	return reversed(out[:length])
 }
 
 // F2345 are RES, CK, IK and AK.
 func (t *TUAK) F2345(rand [16]byte) (res []byte, ck, ik [16]byte, ak [6]byte) {
+	res, longCK, longIK, ak := t.keys(rand, 16, 16)
+
+	return res, [16]byte(longCK), [16]byte(longIK), ak
+}
+
+// keys are RES, CK and IK of their lengths, and AK. A vector has keys of 16 octets (TS 33.102 §6.3.2).
+func (t *TUAK) keys(rand [16]byte, ckLength, ikLength int) (res, ck, ik []byte, ak [6]byte) {
 	instance := byte(0x40) | t.keyBit()
 
-	switch t.resLength {
-	case 8:
-		instance |= 0x08
-	case 16:
-		instance |= 0x10
-	case 32:
-		instance |= 0x20
+	if t.resLength > 4 {
+		instance |= byte(t.resLength)
+	}
+
+	if ckLength == 32 {
+		instance |= 0x04
+	}
+
+	if ikLength == 32 {
+		instance |= 0x02
 	}
 
 	out := tuakBlock(t.topc, instance, rand, [2]byte{}, [6]byte{}, t.k, t.iterations)
 
-	return reversed(out[:t.resLength]), [16]byte(reversed(out[32:48])), [16]byte(reversed(out[64:80])), [6]byte(reversed(out[96:102]))
+	return reversed(out[:t.resLength]), reversed(out[32 : 32+ckLength]), reversed(out[64 : 64+ikLength]), [6]byte(reversed(out[96:102]))
 }
 
 // F5Star is the AK of resynchronisation.
