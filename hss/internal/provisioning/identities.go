@@ -128,9 +128,15 @@ func (a *API) putPublic(w http.ResponseWriter, r *http.Request) error {
 		}
 
 		place(&document, body)
-		_, err = replace(tx, s, document)
 
-		return err
+		if _, err = replace(tx, s, document); err != nil {
+			return err
+		}
+
+		p, set := exact(s, identity)
+		body = PlacedIdentity{set.Number, showPublic(p)}
+
+		return nil
 	})
 	if err != nil {
 		return err

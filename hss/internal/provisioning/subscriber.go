@@ -116,7 +116,7 @@ type PairState struct {
 
 // show makes the document of a subscription whose profiles are loaded.
 func show(s *subscriber.Subscription) Subscriber {
-	document := Subscriber{Name: s.Name, Registration: registration(s)}
+	document := Subscriber{Name: s.Name, Registration: registration(s), PrivateIdentities: []PrivateIdentity{}}
 
 	for _, p := range s.Private {
 		document.PrivateIdentities = append(document.PrivateIdentities, PrivateIdentity{

@@ -1,7 +1,6 @@
 package provisioning
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -299,8 +298,6 @@ func (a *API) endRegistration(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusAccepted, nil)
 }
 
-var errNoIdentity = errors.New("no such identity of this subscriber")
-
 func noIdentity(identity, name string) error {
-	return fmt.Errorf("%s of %s: %w: %w", identity, name, errNoIdentity, subscriber.ErrNotFound)
+	return fmt.Errorf("identity %s of subscriber %s: %w", identity, name, subscriber.ErrNotFound)
 }

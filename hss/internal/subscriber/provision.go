@@ -131,34 +131,41 @@ func (t *Tx) Save(s *Subscription) error {
 	return nil
 }
 
+// taken looks for names and identities of the subscription that others have, and names them all.
 func (t *Tx) taken(s *Subscription) error {
-	check := func(table, column, value string, others string) error {
+	var conflicts []string
+
+	check := func(what, table, column, value, owner string) error {
 		if value == "" {
 			return nil
 		}
 
 		var found []uint64
-		if err := t.db.Raw("SELECT id FROM "+table+" WHERE "+column+" = ? AND "+others+" <> ?", value, s.ID).Scan(&found).Error; err != nil {
+		if err := t.db.Raw("SELECT id FROM "+table+" WHERE "+column+" = ? AND "+owner+" <> ?", value, s.ID).Scan(&found).Error; err != nil {
 			return fmt.Errorf("subscriber %s: %w", s.Name, err)
 		}
 
 		if len(found) > 0 {
-			return fmt.Errorf("%s: %w", value, ErrTaken)
+			conflicts = append(conflicts, what+" "+value)
 		}
 
 		return nil
 	}
 
-	err := check("subscriptions", "name", s.Name, "id")
+	err := check("name", "subscriptions", "name", s.Name, "id")
 	for _, p := range s.Private {
-		err = errors.Join(err, check("private_identities", "identity", p.Identity, "subscription_id"),
-			check("private_identities", "imsi", p.IMSI, "subscription_id"))
+		err = errors.Join(err, check("private identity", "private_identities", "identity", p.Identity, "subscription_id"),
+			check("IMSI", "private_identities", "imsi", p.IMSI, "subscription_id"))
 	}
 
 	for _, set := range s.Sets {
 		for _, p := range set.Public {
-			err = errors.Join(err, check("public_identities", "identity", p.Identity, "subscription_id"))
+			err = errors.Join(err, check("public identity", "public_identities", "identity", p.Identity, "subscription_id"))
 		}
+	}
+
+	if err == nil && len(conflicts) > 0 {
+		err = fmt.Errorf("%s: %w", strings.Join(conflicts, ", "), ErrTaken)
 	}
 
 	return err
