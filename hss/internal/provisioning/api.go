@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
@@ -22,7 +24,15 @@ type API struct {
 func Serve(server *httpapi.Server, store *subscriber.Store, domain string, wake func()) *API {
 	a := &API{store: store, domain: domain, wake: wake}
 
-	for pattern, h := range map[string]httpapi.Handler{
+	for pattern, h := range a.resources() {
+		server.Handle(pattern, translated(h))
+	}
+
+	return a
+}
+
+func (a *API) resources() map[string]httpapi.Handler {
+	return map[string]httpapi.Handler{
 		"GET /subscribers":                                           a.listSubscribers,
 		"POST /subscribers":                                          a.createSubscriber,
 		"GET /subscribers/{name}":                                    a.readSubscriber,
@@ -45,11 +55,12 @@ func Serve(server *httpapi.Server, store *subscriber.Store, domain string, wake 
 		"PUT /shared-filter-criteria/{number}":                       a.putShared,
 		"DELETE /shared-filter-criteria/{number}":                    a.deleteShared,
 		"GET /pushes": a.listPushes,
-	} {
-		server.Handle(pattern, translated(h))
 	}
+}
 
-	return a
+// Resources lists what the API serves.
+func Resources() []string {
+	return slices.Sorted(maps.Keys(new(API).resources()))
 }
 
 // translated is the one place where the store's errors become HTTP statuses. What is not known here is ours: 500.
