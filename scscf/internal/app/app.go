@@ -1,0 +1,68 @@
+package app
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	pkgcx "github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/service"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/cx"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
+)
+
+type scscf struct {
+	stack     *sip.Stack
+	node      *diameter.Node
+	registrar *registrar.Registrar
+	schedule  *schedule.Queue
+}
+
+// Build makes the S-CSCF.
+func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, error) {
+	shared, err := c.sharedSets()
+	if err != nil {
+		return nil, err
+	}
+
+	node, err := diameter.New(c.Diameter, []diameter.Application{pkgcx.Application}, diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	if err != nil {
+		return nil, err
+	}
+
+	router := &router{}
+
+	stack, err := sip.New(c.SIP, router, sip.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	if err != nil {
+		return nil, err
+	}
+
+	queue := schedule.New()
+	endpoint := stack.Endpoint(c.SIP.Endpoints[0].Name)
+	registrations := registrar.New(c.Registrar, registrar.Options{
+		HSS:      &cx.Client{Node: node, ServerName: c.ServerName, SharedSets: len(shared) > 0},
+		Schedule: queue, HomeDomain: c.HomeDomain, ServiceRoute: serviceRoute(endpoint), SharedIFC: shared, Log: env.Log, Metrics: env.Metrics,
+	})
+	cx.Serve(node, registrations)
+
+	router.registrar = registrations
+
+	return &scscf{stack: stack, node: node, registrar: registrations, schedule: queue}, nil
+}
+
+// Run serves until ctx ends.
+func (s *scscf) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.node.Run(ctx) })
+	group.Go(func() error { return s.stack.Run(ctx) })
+	group.Go(func() error { s.schedule.Run(ctx); return nil })
+	group.Go(func() error { s.registrar.Run(ctx); return nil })
+
+	return group.Wait()
+}
+
+// Ready waits for the HSS.
+func (s *scscf) Ready() error { return s.node.Ready() }

@@ -1,0 +1,103 @@
+// Package app puts an S-CSCF together: its configuration, SIP, Cx, the registrar, and what tells others of registrations.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
+	"github.com/dialtone-ims/dialtone/pkg/service"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+)
+
+const home = "ims.mnc001.mcc001.3gppnetwork.org"
+
+// Config is everything that can be set.
+type Config struct {
+	service.Common `yaml:",inline"`
+
+	HomeDomain string `yaml:"home_domain"`
+	// ServerName is the SIP URI by which the HSS and the I-CSCF know this S-CSCF.
+	ServerName string `yaml:"server_name"`
+	// Data is the directory where registrations are kept over a restart; empty: they are not.
+	Data      string           `yaml:"data"`
+	SIP       sip.Config       `yaml:"sip"`
+	Diameter  diameter.Config  `yaml:"diameter"`
+	Registrar registrar.Policy `yaml:"registrar"`
+	// SharedIFCSets are files, each an IMSSubscription document whose criteria are one shared set, by the number that the HSS
+	// sends (TS 29.228 §6.6).
+	SharedIFCSets map[int]string `yaml:"shared_ifc_sets"`
+}
+
+// Default is right for the lab.
+func Default() Config {
+	c := Config{
+		Common:        service.DefaultCommon("127.0.0.12:9090"),
+		HomeDomain:    home,
+		ServerName:    "sip:scscf." + home + ":5060",
+		Data:          "var/scscf",
+		SIP:           sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.12:5060", Transports: []string{"udp", "tcp"}}),
+		Diameter:      diameter.DefaultConfig("scscf."+home, home),
+		Registrar:     registrar.DefaultPolicy(),
+		SharedIFCSets: map[int]string{},
+	}
+	c.SIP.Resolver.Hosts["icscf."+home] = []string{"127.0.0.11"}
+	c.SIP.Resolver.Hosts["pcscf."+home] = []string{"127.0.0.10"}
+	c.Diameter.Peers = []diameter.Peer{{Host: "hss." + home, Realm: home, Address: "127.0.0.13:3868"}}
+
+	return c
+}
+
+// Validate refuses what cannot work.
+func (c *Config) Validate() error {
+	if c.HomeDomain == "" {
+		return errors.New("home_domain is needed")
+	}
+
+	if u, err := sip.ParseURI(c.ServerName); err != nil || u.Scheme != "sip" && u.Scheme != "sips" {
+		return fmt.Errorf("server_name: %q is no SIP URI", c.ServerName)
+	}
+
+	if len(c.SIP.Endpoints) == 0 {
+		return errors.New("sip.endpoints: the S-CSCF needs one")
+	}
+
+	if _, err := c.sharedSets(); err != nil {
+		return err
+	}
+
+	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.Diameter.Validate(), c.Registrar.Validate())
+}
+
+// sharedSets reads the files of the shared iFC sets.
+func (c *Config) sharedSets() (map[int][]ifc.InitialFilterCriterion, error) {
+	sets := map[int][]ifc.InitialFilterCriterion{}
+
+	for number, path := range c.SharedIFCSets {
+		document, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("shared_ifc_sets: %d: %w", number, err)
+		}
+
+		subscription, err := ifc.Parse(document)
+		if err != nil {
+			return nil, fmt.Errorf("shared_ifc_sets: %d: %s: %w", number, path, err)
+		}
+
+		for _, profile := range subscription.ServiceProfiles {
+			if _, err := ifc.Compile(profile, nil); err != nil {
+				return nil, fmt.Errorf("shared_ifc_sets: %d: %s: %w", number, path, err)
+			}
+
+			sets[number] = append(sets[number], profile.InitialFilterCriteria...)
+		}
+	}
+
+	return sets, nil
+}
+
+// serviceRoute is the URI that handsets route their requests over (RFC 3608); its user part tells originating ones.
+func serviceRoute(e *sip.Endpoint) string { return e.URI("orig") }
