@@ -1,0 +1,93 @@
+// Package app puts an OCS together: its configuration, Ro, the ledger and the API.
+package app
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/api"
+	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
+	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/service"
+)
+
+const home = "ims.mnc001.mcc001.3gppnetwork.org"
+
+// Config is everything that can be set.
+type Config struct {
+	service.Common `yaml:",inline"`
+	Data           string          `yaml:"data"` // directory of the ledger
+	DSN            string          `yaml:"dsn"`  // postgres://… instead of it
+	Diameter       diameter.Config `yaml:"diameter"`
+	Credit         credit.Config   `yaml:"credit"`
+}
+
+// Default is right for the lab.
+func Default() Config {
+	c := Config{
+		Common: service.DefaultCommon("127.0.0.14:9090"), Data: "var/ocs",
+		Diameter: diameter.DefaultConfig("ocs."+home, home), Credit: credit.DefaultConfig(),
+	}
+	c.Diameter.Listen = []diameter.Listener{{Address: "127.0.0.14:3868"}}
+	c.Diameter.AllowUnknownPeers = true
+
+	return c
+}
+
+// Validate refuses what cannot work.
+func (c *Config) Validate() error {
+	if c.Data == "" && c.DSN == "" {
+		return errors.New("data or dsn is needed")
+	}
+
+	return errors.Join(c.Common.Validate(), c.Diameter.Validate(), c.Credit.Validate())
+}
+
+type ocs struct {
+	node   *diameter.Node
+	store  *ledger.Store
+	server *credit.Server
+}
+
+// Build makes the OCS.
+func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, error) {
+	dsn := c.DSN
+	if dsn == "" {
+		dsn = filepath.Join(c.Data, "ledger.db")
+	}
+
+	store, err := ledger.Open(dsn, credit.Tables()...)
+	if err != nil {
+		return nil, err
+	}
+
+	node, err := diameter.New(c.Diameter, []diameter.Application{ro.Application}, diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+
+	server := credit.NewServer(c.Credit, store, env.Log, env.Metrics)
+	diameter.Handle(node, server.CreditControl)
+	api.API{Store: store}.Serve(env.Admin)
+	httpapi.HandleGet(env.Admin, "/peers", node.Peers)
+
+	return &ocs{node: node, store: store, server: server}, nil
+}
+
+// Run serves until ctx ends.
+func (o *ocs) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return o.node.Run(ctx) })
+	group.Go(func() error { return o.server.Run(ctx) })
+
+	return errors.Join(group.Wait(), o.store.Close())
+}
+
+// Ready: an OCS waits for nobody.
+func (o *ocs) Ready() error { return nil }

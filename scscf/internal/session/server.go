@@ -1,0 +1,178 @@
+// Package session is what the S-CSCF does with requests that are not REGISTER (TS 24.229 §5.4.3): it serves the calling and
+// the called user by their filter criteria, charges, and finds where the request goes next.
+package session
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+)
+
+// Registrations are the users that this S-CSCF serves.
+type Registrations interface {
+	Lookup(public string) (registrar.User, bool)
+	// FetchUnregistered asks the HSS for the services of a user that is not registered (TS 24.229 §5.4.3.3).
+	FetchUnregistered(ctx context.Context, public string) (registrar.User, error)
+}
+
+// Config is the part of the configuration that the procedures read.
+type Config struct {
+	HomeDomain   string
+	Interrogator string // SIP URI of the I-CSCF, for requests to users of the home network
+}
+
+// Server serves sessions and standalone requests.
+type Server struct {
+	Config        Config
+	Stack         *sip.Stack
+	Endpoint      *sip.Endpoint
+	Registrations Registrations
+	Charging      *charging.Trigger
+	Log           *slog.Logger
+
+	visits   visits
+	mu       sync.Mutex
+	calls    map[string]*call
+	outcomes *prometheus.CounterVec
+}
+
+const maxCalls = 100_000 // calls alive at the same time
+
+// Register makes the metrics known.
+func (s *Server) Register(registerer prometheus.Registerer) {
+	s.calls = map[string]*call{}
+	s.visits.open = map[string]*visit{}
+	s.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "dialtone_scscf_requests_total", Help: "Requests by the case they were served in, method and what came of them.",
+	}, []string{"case", "method", "outcome"})
+	registerer.MustRegister(s.outcomes, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "dialtone_scscf_calls", Help: "Calls that this S-CSCF is in the route of, one for each side it serves.",
+	}, func() float64 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+
+		return float64(len(s.calls))
+	}))
+}
+
+// HandleRequest serves one request.
+func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
+	request := tx.Request()
+
+	if request.Method == "OPTIONS" && s.Stack.Own(request.Recipient) && !sip.Has(request, "Route") {
+		_ = tx.Reply(200, "")
+		return
+	}
+
+	out, own, refusal := s.Stack.Forwardable(request)
+	if refusal != nil {
+		_ = tx.Respond(refusal)
+		return
+	}
+
+	if _, tagged := request.To().Params.Get("tag"); tagged {
+		s.withinDialog(ctx, tx, out, own)
+		return
+	}
+
+	for _, route := range own {
+		u, err := sip.ParseURI(route.URI)
+		if err != nil {
+			continue
+		}
+
+		if v, back := s.visits.returned(u.User); back { // an AS hands the request back
+			s.resume(ctx, tx, out, v)
+			return
+		}
+
+		if u.User == "orig" || u.UriParams.Has("orig") {
+			s.originate(ctx, tx, out)
+			return
+		}
+	}
+
+	s.terminate(ctx, tx, out)
+}
+
+// HandleAck passes on the ACK of a 2xx.
+func (s *Server) HandleAck(ctx context.Context, ack *sip.Ack) {
+	out, _, refusal := s.Stack.Forwardable(ack.Request)
+	if refusal != nil || !sip.Has(out, "Route") && s.Stack.Own(out.Recipient) {
+		return
+	}
+
+	_ = s.Stack.SendStateless(ctx, out, sip.Destination{})
+}
+
+func (s *Server) refuse(tx *sip.ServerTransaction, side string, status int, reason string) {
+	method := string(tx.Request().Method)
+	s.outcomes.WithLabelValues(side, method, fmt.Sprint(status)).Inc()
+	s.Log.Warn("request refused", "case", side, "method", method, "status", status, "reason", reason,
+		"from", sip.Value(tx.Request(), "From"), "to", tx.Request().Recipient.String())
+	_ = tx.Reply(status, "", sip.NewHeader("Reason", reason))
+}
+
+func sipReason(status int, text string) string {
+	return fmt.Sprintf(`SIP;cause=%d;text=%q`, status, text)
+}
+
+// served is one side of a request on its way through this S-CSCF.
+type served struct {
+	side    side
+	user    registrar.User
+	public  string   // the served user's identity, canonical
+	servers []string // application servers that were in the path
+	charge  *charging.Session
+	call    *call
+}
+
+type side int
+
+const (
+	originating side = iota
+	terminating
+)
+
+func (s side) String() string {
+	if s == originating {
+		return "originating"
+	}
+
+	return "terminating"
+}
+
+func (s side) role() ro.RoleOfNode {
+	if s == originating {
+		return ro.OriginatingRole
+	}
+
+	return ro.TerminatingRole
+}
+
+// identity is the first P-Asserted-Identity or P-Served-User that can be read, canonical.
+func identity(m sip.Message, names ...string) (string, bool) {
+	for _, name := range names {
+		for _, value := range sip.Values(m, name) {
+			a, err := sip.ParseNameAddr(value)
+			if err != nil {
+				continue
+			}
+
+			if canonical, err := ims.CanonicalIdentity(a.URI); err == nil {
+				return canonical, true
+			}
+		}
+	}
+
+	return "", false
+}

@@ -1,0 +1,88 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+)
+
+// terminate is TS 24.229 §5.4.3.3: an initial request to a user that this S-CSCF serves.
+func (s *Server) terminate(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request) {
+	public, err := ims.CanonicalIdentity(out.Recipient.String())
+	if err != nil {
+		s.refuse(tx, "terminating", 404, sipReason(404, err.Error()))
+		return
+	}
+
+	user, found := s.Registrations.Lookup(public)
+	if !found {
+		if user, err = s.Registrations.FetchUnregistered(ctx, public); err != nil {
+			status := 480
+			if errors.Is(err, cx.ErrorUserUnknown) {
+				status = 404
+			}
+
+			s.refuse(tx, "terminating", status, sipReason(status, "no services for "+public+": "+err.Error()))
+
+			return
+		}
+	}
+
+	if user.Public.Barred {
+		s.refuse(tx, "terminating", 404, sipReason(404, public+" is barred"))
+		return
+	}
+
+	s.filter(ctx, tx, out, &served{side: terminating, user: user, public: public}, -1)
+}
+
+// contacts are the branches to the handsets of the called user: equal preferences ring together, higher ones first (RFC 3261
+// §16.6, TS 24.229 §5.4.3.3 8). Each goes along the Path that its registration came by.
+func contacts(out *sip.Request, user registrar.User) ([][]sip.Branch, error) {
+	called := out.Recipient.String()
+
+	var groups [][]sip.Branch
+
+	preference := uint16(0)
+
+	for _, b := range user.Contacts(time.Now()) {
+		target, err := sip.ParseURI(b.Contact)
+		if err != nil {
+			continue
+		}
+
+		r := sip.Copy(out)
+		r.Recipient = target
+
+		routes := make([]sip.NameAddr, 0, len(b.Path))
+		for _, path := range b.Path {
+			if a, err := sip.ParseNameAddr(path); err == nil {
+				routes = append(routes, a)
+			}
+		}
+
+		sip.SetRoutes(r, routes)
+		sip.Set(r, "P-Called-Party-ID", "<"+called+">")
+
+		branch := sip.Branch{Request: r, Label: b.Contact}
+
+		if len(groups) == 0 || b.Q != preference {
+			groups, preference = append(groups, nil), b.Q
+		}
+
+		groups[len(groups)-1] = append(groups[len(groups)-1], branch)
+	}
+
+	if len(groups) == 0 {
+		return nil, errNoContact
+	}
+
+	return groups, nil
+}
+
+var errNoContact = errors.New("the user is not registered, and no application server serves in its place")

@@ -1,0 +1,46 @@
+package session
+
+import (
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// view shows a request to filter criteria.
+type view struct {
+	request *sip.Request
+	side    ifc.SessionCase
+}
+
+func (v *view) Method() string { return string(v.request.Method) }
+
+func (v *view) RequestURI() string { return v.request.Recipient.String() }
+
+func (v *view) EachHeader(name string, yield func(string) bool) {
+	for _, value := range sip.Values(v.request, name) {
+		if !yield(value) {
+			return
+		}
+	}
+}
+
+func (v *view) EachHeaderName(yield func(string) bool) {
+	for _, h := range v.request.Headers() {
+		if !yield(h.Name()) {
+			return
+		}
+	}
+}
+
+func (v *view) SessionCase() ifc.SessionCase { return v.side }
+
+func (v *view) RegistrationType() ifc.RegistrationType { return ifc.InitialRegistration }
+
+func (v *view) SDP() []byte {
+	if !strings.HasPrefix(strings.ToLower(sip.Value(v.request, "Content-Type")), "application/sdp") {
+		return nil
+	}
+
+	return v.request.Body()
+}
