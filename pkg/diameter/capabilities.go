@@ -85,9 +85,13 @@ func (n *Node) capabilities(local netip.Addr) capabilities {
 	c := capabilities{
 		OriginHost:    n.config.OriginHost,
 		OriginRealm:   n.config.OriginRealm,
-		Addresses:     []netip.Addr{local},
 		ProductName:   "Dialtone",
 		OriginStateID: n.stateID,
+		Inband:        []uint32{noInbandSecurity},
+	}
+
+	if local.IsValid() {
+		c.Addresses = []netip.Addr{local}
 	}
 
 	for _, application := range n.applications {

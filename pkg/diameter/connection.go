@@ -3,74 +3,82 @@ package diameter
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"runtime/debug"
-	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/fiorix/go-diameter/v4/diam"
-
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
+// How far the watchdog trusts a connection with requests.
 const (
-	handshakeTime = 10 * time.Second // for CER and CEA to come
-	writeTime     = 10 * time.Second // for the peer's socket to take a message
-	leaveTime     = 2 * time.Second  // for DPA to come
+	untrusted = iota // not open, suspect or closing
+	doubted          // RFC 3539's REOPEN: for requests that have nowhere else to go
+	trusted
 )
 
-var errLost = errors.New("the Diameter connection was lost")
-
-// connection is an open transport connection whose capabilities are exchanged (state I-Open or R-Open of RFC 6733 §5.6).
+// connection is one transport connection to a peer: what is read from it, written to it, and waited for on it.
 type connection struct {
-	node         *Node
-	conn         net.Conn
-	outbound     bool
+	node      *Node
+	owner     *peer // whose it is, once CER or CEA tell
+	conn      net.Conn
+	reader    *bufio.Reader
+	output    output
+	outbound  bool
+	transport string
+	local     netip.AddrPort
+	remote    netip.AddrPort
+
+	// Known once the capabilities are exchanged.
 	peer         capabilities
 	applications []uint32
-	transport    string
-	local        netip.AddrPort
-	remote       netip.AddrPort
-	done         chan struct{} // closed when the connection is
-	inWork       chan struct{} // a place for each request being served
-	handlers     sync.WaitGroup
+	begun        atomic.Bool
 
-	hopByHop atomic.Uint32
-	heard    atomic.Bool // anything came since the watchdog last looked
-	suspect  atomic.Bool // RFC 3539: not to be used for new requests
-	ready    atomic.Bool // the capabilities are exchanged: requests may be sent
+	cer     *Message // to be answered
+	dpr     *Message
+	parting disconnectCause
+	trust   atomic.Int32
+	lastAt  atomic.Int64 // when the last message came, as time since the node began
 
-	writing sync.Mutex
-	writer  *bufio.Writer
-	waiting atomic.Int32 // writers that wait for the lock: the last one flushes
+	context context.Context // the handlers'
+	cancel  context.CancelFunc
+	work    sync.WaitGroup // whatever the connection started
 
-	mu      sync.Mutex
-	pending map[uint32]chan *Message // by hop-by-hop identifier
-	cause   error
-	closed  bool
+	mu       sync.Mutex
+	pending  map[uint32]*transaction // by hop-by-hop identifier
+	hopByHop uint32
+	serving  int           // requests in work
+	idle     chan struct{} // closed when none is in work; nil: nobody asks
+	closed   bool
+	cause    error
 }
 
 func (n *Node) newConnection(conn net.Conn, outbound bool) *connection {
 	c := &connection{
 		node:      n,
 		conn:      conn,
+		reader:    bufio.NewReaderSize(conn, 16<<10),
 		outbound:  outbound,
 		transport: "TCP",
 		local:     addressOf(conn.LocalAddr()),
 		remote:    addressOf(conn.RemoteAddr()),
-		done:      make(chan struct{}),
-		inWork:    make(chan struct{}, n.config.MaxConcurrent),
-		writer:    bufio.NewWriterSize(conn, 16<<10),
-		pending:   map[uint32]chan *Message{},
+		pending:   map[uint32]*transaction{},
+		hopByHop:  rand.Uint32(),
 	}
-	c.hopByHop.Store(rand.Uint32())
+	c.context, c.cancel = context.WithCancel(context.Background())
+
+	if _, secure := conn.(*tls.Conn); secure {
+		c.transport = "TLS"
+	}
+
+	_ = conn.SetReadDeadline(time.Now().Add(handshakeTime)) // fails on a dead connection only, as the read will
 
 	return c
 }
@@ -84,30 +92,16 @@ func addressOf(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-func (c *connection) state() string {
-	if c.suspect.Load() {
-		return "suspect"
-	}
-
-	return "open"
+// begin is called when the connection is open.
+func (c *connection) begin() {
+	_ = c.conn.SetReadDeadline(time.Time{})
+	c.begun.Store(true)
+	c.hear()
 }
 
-// read takes the next message off the connection, and tells the tap and the counters of it.
-func (c *connection) read(r io.Reader) (*Message, error) {
-	m, raw, err := c.node.dictionary.Read(r, c.node.config.MaxMessage)
-	if len(raw) >= headerLength {
-		c.trace(raw, false)
-	}
+func (c *connection) hear() { c.lastAt.Store(int64(time.Since(c.node.began))) }
 
-	var fault *WireError
-	if errors.As(err, &fault) {
-		c.node.metrics.malformed.WithLabelValues(fmt.Sprint(fault.Result.Code)).Inc()
-		c.node.log.Warn("Diameter message refused", "peer", c.name(), "result", fault.Result.Code, "reason", fault.Err,
-			"command", fault.Header.CommandCode, "application", fault.Header.ApplicationID)
-	}
-
-	return m, err
-}
+func (c *connection) heardAt() time.Time { return c.node.began.Add(time.Duration(c.lastAt.Load())) }
 
 func (c *connection) name() string {
 	if c.peer.OriginHost != "" {
@@ -115,6 +109,23 @@ func (c *connection) name() string {
 	}
 
 	return c.conn.RemoteAddr().String()
+}
+
+// read takes the next message off the connection, and tells the tap and the counters of it.
+func (c *connection) read() (*Message, error) {
+	m, raw, err := c.node.dictionary.Read(c.reader, c.node.config.MaxMessage)
+	if len(raw) >= headerLength {
+		c.trace(raw, false)
+	}
+
+	var fault *WireError
+	if err != nil && errors.As(err, &fault) {
+		c.node.metrics.malformed.WithLabelValues(strconv.FormatUint(uint64(fault.Result.Code), 10)).Inc()
+		c.node.log.Warn("Diameter message refused", "peer", c.name(), "result", fault.Result.Code, "reason", fault.Err,
+			"command", fault.Header.CommandCode, "application", fault.Header.ApplicationID)
+	}
+
+	return m, err
 }
 
 func (c *connection) trace(raw []byte, sent bool) {
@@ -133,75 +144,28 @@ func (c *connection) trace(raw []byte, sent bool) {
 	})
 }
 
-// write sends one message. Writers that come while another writes share its flush.
-func (c *connection) write(m *Message) error {
-	raw, err := m.Serialize()
-	if err != nil {
-		return fmt.Errorf("diameter: %w", err)
-	}
-
-	c.trace(raw, true)
-	c.waiting.Add(1)
-	c.writing.Lock()
-	defer c.writing.Unlock()
-
-	last := c.waiting.Add(-1) == 0
-
-	if err = c.conn.SetWriteDeadline(time.Now().Add(writeTime)); err == nil {
-		if _, err = c.writer.Write(raw); err == nil && last {
-			err = c.writer.Flush()
-		}
-	}
-
-	if err != nil {
-		c.close(fmt.Errorf("%w: %w", errLost, err))
-	}
-
-	return err
-}
-
-func (c *connection) send(v Commander) error {
-	m, err := c.node.dictionary.Encode(v)
-	if err != nil {
-		return err
-	}
-
-	m.Header.HopByHopID = c.hopByHop.Add(1)
-	m.Header.EndToEndID = c.node.endToEnd.Add(1)
-
-	return c.write(m)
-}
-
-func (c *connection) answer(request *Message, v Commander) error {
-	m, err := c.node.dictionary.Encode(v)
-	if err != nil {
-		return err
-	}
-
-	m.Header.HopByHopID, m.Header.EndToEndID = request.Header.HopByHopID, request.Header.EndToEndID
-
-	return c.write(m)
-}
-
-// close ends the connection once; every request that waits for an answer learns of it and looks for another peer.
-func (c *connection) close(cause error) {
+// start runs f beside the connection's reader. It is false when the connection is closed already.
+func (c *connection) start(f func()) bool {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+
 	if c.closed {
-		c.mu.Unlock()
-		return
+		return false
 	}
 
-	c.closed, c.cause = true, cause
-	pending := c.pending
-	c.pending = nil
-	c.mu.Unlock()
+	c.work.Go(f)
 
-	for _, answer := range pending {
-		close(answer)
+	return true
+}
+
+// blame remembers why the connection ends; the first reason counts.
+func (c *connection) blame(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if c.cause == nil {
+		c.cause = cause
 	}
-
-	close(c.done)
-	c.conn.Close()
 }
 
 func (c *connection) reason() error {
@@ -211,341 +175,154 @@ func (c *connection) reason() error {
 	return c.cause
 }
 
-// failover lets every waiting request look for another peer (RFC 3539 §3.4.1 FailOver).
-func (c *connection) failover() {
-	c.mu.Lock()
-	pending := c.pending
-	c.pending = map[uint32]chan *Message{}
-	c.mu.Unlock()
-
-	for _, answer := range pending {
-		close(answer)
-	}
-}
-
-// expect registers a request; the channel gives its answer, or is closed when none can come any more.
-func (c *connection) expect(hopByHop uint32) (<-chan *Message, bool) {
-	answer := make(chan *Message, 1)
-
+// close ends the connection once; every request that waits for an answer learns of it and looks for another peer.
+func (c *connection) close(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
 	if c.closed {
-		return nil, false
-	}
-
-	c.pending[hopByHop] = answer
-
-	return answer, true
-}
-
-func (c *connection) forget(hopByHop uint32) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-
-	delete(c.pending, hopByHop)
-}
-
-// serve reads until the connection ends.
-func (c *connection) serve(ctx context.Context, r io.Reader) error {
-	n := c.node
-	c.ready.Store(true)
-	n.metrics.open.WithLabelValues(c.peer.OriginHost).Set(1)
-	n.log.Info("Diameter peer connected", "peer", c.peer.OriginHost, "remote", c.conn.RemoteAddr(), "applications", c.applications)
-
-	ctx, cancel := context.WithCancel(ctx)
-	stopped := context.AfterFunc(ctx, c.leave)
-
-	go c.watch()
-
-	defer func() {
-		stopped()
-		cancel()
-		n.unregister(c)
-		c.close(errLost)
-		c.handlers.Wait()
-		n.metrics.open.WithLabelValues(c.peer.OriginHost).Set(0)
-	}()
-
-	for {
-		m, err := c.read(r)
-
-		var fault *WireError
-
-		switch {
-		case errors.As(err, &fault):
-			c.heard.Store(true)
-
-			if fault.Request() {
-				if err := c.write(n.dictionary.refuseWire(fault, n.Identity())); err != nil {
-					return err
-				}
-			}
-
-			if fault.Fatal {
-				return fault
-			}
-
-			continue
-		case err != nil:
-			return errors.Join(c.reason(), err)
-		}
-
-		c.heard.Store(true)
-
-		if m.Header.CommandFlags&diam.RequestFlag == 0 {
-			c.answered(m)
-		} else if err := c.requested(ctx, m); err != nil {
-			return err
-		}
-	}
-}
-
-// answered hands an answer to whoever waits for it.
-func (c *connection) answered(m *Message) {
-	if m.Header.ApplicationID == 0 {
-		if m.Header.CommandCode == 282 { // DPA
-			c.close(errors.New("the peer agreed to disconnect"))
-		}
-
-		return // DWA: that it came is all that counts
-	}
-
-	c.mu.Lock()
-	answer, expected := c.pending[m.Header.HopByHopID]
-	delete(c.pending, m.Header.HopByHopID)
-	c.mu.Unlock()
-
-	if !expected {
-		c.node.metrics.unexpected.Inc()
-		c.node.log.Debug("Diameter answer that nothing waits for", "peer", c.name(), "command", m.Header.CommandCode)
-
 		return
 	}
 
-	answer <- m
+	c.closed = true
+	if c.cause == nil {
+		c.cause = cause
+	}
+
+	c.lose()
+	c.cancel()
+	c.work.Go(func() { c.conn.Close() }) // TLS may take its time to say so
 }
 
-// requested serves the connection's own commands here and gives the others to their handlers.
-func (c *connection) requested(ctx context.Context, m *Message) error {
-	n := c.node
+// finish closes the connection when what is written has gone out.
+func (c *connection) finish(cause error) {
+	c.blame(cause)
 
-	if m.Header.ApplicationID == 0 {
-		switch m.Header.CommandCode {
-		case 280:
-			return c.answer(m, &watchdogAnswer{Result: Success, OriginHost: n.config.OriginHost, OriginRealm: n.config.OriginRealm, OriginStateID: n.stateID})
-		case 282:
-			n.log.Info("Diameter peer takes its leave", "peer", c.name())
-			err := c.answer(m, &disconnectAnswer{Result: Success, OriginHost: n.config.OriginHost, OriginRealm: n.config.OriginRealm})
-			c.close(errors.New("the peer disconnected"))
+	if c.output.close() {
+		c.close(cause)
+	}
+}
 
-			return err
-		default: // CER within a connection, and what only applications use
-			return c.write(n.dictionary.refuse(m, &Error{Result: CommandUnsupported, Message: "not on an open connection"}, n.Identity()))
+// farewell finishes the connection when the requests in work are answered, or after a while.
+func (c *connection) farewell(cause error) {
+	c.mu.Lock()
+	if c.cause == nil {
+		c.cause = cause
+	}
+
+	idle := make(chan struct{})
+	if c.serving == 0 {
+		close(idle)
+	} else {
+		c.idle = idle
+	}
+	c.mu.Unlock()
+
+	c.start(func() {
+		patience := time.NewTimer(leaveTime)
+		defer patience.Stop()
+
+		select {
+		case <-idle:
+		case <-patience.C:
+		case <-c.context.Done():
 		}
-	}
 
-	handle, refusal := n.handlerOf(m)
-	if refusal != nil {
-		n.count("received", m, refusal.Result)
-		n.log.Warn("Diameter request refused", "peer", c.name(), "result", refusal.Result.Code, "reason", refusal.Message, "command", m.Header.CommandCode)
-
-		return c.write(n.dictionary.refuse(m, refusal, n.Identity()))
-	}
-
-	select {
-	case c.inWork <- struct{}{}:
-	default:
-		n.count("received", m, TooBusy)
-		return c.write(n.dictionary.refuse(m, &Error{Result: TooBusy}, n.Identity()))
-	}
-
-	c.handlers.Go(func() {
-		defer func() { <-c.inWork }()
-
-		answer := c.handle(ctx, m, handle)
-		answer.Header.HopByHopID, answer.Header.EndToEndID = m.Header.HopByHopID, m.Header.EndToEndID
-		copyProxyInfo(answer, m)
-		_ = c.write(answer) // a failure closes the connection
+		c.finish(cause)
 	})
+}
+
+// admit takes a request into work if there is room for it, dismiss lets it go.
+func (c *connection) admit() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if c.serving >= c.node.config.MaxConcurrent {
+		return false
+	}
+
+	c.serving++
+
+	return true
+}
+
+func (c *connection) dismiss() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	c.serving--
+	if c.serving == 0 && c.idle != nil {
+		close(c.idle)
+		c.idle = nil
+	}
+}
+
+// await returns when all that the connection started has ended. The connection is closed.
+func (c *connection) await() { c.work.Wait() }
+
+// send writes a message from a goroutine that may wait for the socket, post from one that may not.
+func (c *connection) send(m *Message) error { return c.write(m, true) }
+func (c *connection) post(m *Message) error { return c.write(m, false) }
+
+func (c *connection) write(m *Message, mayWait bool) error {
+	raw, err := m.Serialize()
+	if err != nil {
+		return fmt.Errorf("diameter: %w", err)
+	}
+
+	c.trace(raw, true)
+
+	idle, err := c.output.add(raw)
+
+	switch {
+	case err != nil:
+		c.close(err)
+		return err
+	case !idle: // another is writing, and takes this along
+	case mayWait:
+		c.flush(inlineWrites)
+	default:
+		c.start(func() { c.flush(-1) })
+	}
 
 	return nil
 }
 
-// handle keeps a panic of one procedure from ending the process.
-func (c *connection) handle(ctx context.Context, m *Message, h handler) (answer *Message) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.node.log.Error("Diameter procedure panicked", "command", m.Header.CommandCode, "peer", c.name(), "panic", p, "stack", string(debug.Stack()))
-			answer = c.node.dictionary.refuse(m, &Error{Result: UnableToComply, Message: "internal error"}, c.node.Identity())
-		}
-	}()
+// inlineWrites is how many times a sender writes what others added meanwhile, before it hands that on.
+const inlineWrites = 4
 
-	return h(ctx, m)
-}
-
-// watch is the watchdog of RFC 3539 §3.4.1: OKAY to SUSPECT when a DWR stays without any sign of life for Tw, then down.
-func (c *connection) watch() {
-	asked := false
-
+// flush writes until nothing is left, or for at most so many times.
+func (c *connection) flush(times int) {
 	for {
-		jitter := time.Duration(rand.Int64N(int64(4*time.Second))) - 2*time.Second
-		timer := time.NewTimer(c.node.config.Watchdog + jitter)
+		raw, finished := c.output.take()
+		if raw == nil {
+			if finished {
+				c.close(errLost)
+			}
 
-		select {
-		case <-c.done:
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-
-		switch heard := c.heard.Swap(false); {
-		case heard && asked, heard && c.suspect.Load():
-			asked = false
-			c.suspect.Store(false)
-		case heard: // there is traffic: nobody need be asked
-		case !asked:
-			asked = true
-			_ = c.send(&watchdogRequest{OriginHost: c.node.config.OriginHost, OriginRealm: c.node.config.OriginRealm, OriginStateID: c.node.stateID})
-		case !c.suspect.Load():
-			c.suspect.Store(true)
-			c.node.log.Warn("Diameter peer does not answer the watchdog", "peer", c.name())
-			c.failover()
-		default:
-			c.close(errors.New("the peer did not answer the watchdog"))
 			return
 		}
+
+		if times == 0 {
+			c.output.untake(raw)
+			c.start(func() { c.flush(-1) })
+
+			return
+		}
+
+		times--
+
+		// A socket that takes nothing for as long as an answer may take is of no use.
+		err := c.conn.SetWriteDeadline(time.Now().Add(c.node.config.RequestTimeout))
+		if err == nil {
+			_, err = c.conn.Write(raw)
+		}
+
+		if err != nil {
+			c.close(fmt.Errorf("%w: %w", errLost, err))
+			return
+		}
+
+		c.output.done(raw)
 	}
-}
-
-// leave says DPR, waits for what is in work and for DPA, and closes.
-func (c *connection) leave() {
-	_ = c.conn.SetReadDeadline(time.Now().Add(leaveTime))
-	_ = c.send(&disconnectRequest{OriginHost: c.node.config.OriginHost, OriginRealm: c.node.config.OriginRealm, Cause: rebooting})
-}
-
-// serveInbound waits for a CER and answers it (RFC 6733 §5.3).
-func (n *Node) serveInbound(ctx context.Context, conn net.Conn) error {
-	c := n.newConnection(conn, false)
-	defer c.close(errLost)
-
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-
-	if err := conn.SetReadDeadline(time.Now().Add(handshakeTime)); err != nil {
-		return err
-	}
-
-	reader := bufio.NewReaderSize(conn, 16<<10)
-
-	m, err := c.read(reader)
-
-	var fault *WireError
-	if errors.As(err, &fault) && fault.Request() {
-		_ = c.write(n.dictionary.refuseWire(fault, n.Identity()))
-	}
-
-	if err != nil {
-		return fmt.Errorf("no CER: %w", err)
-	}
-
-	var request capabilitiesRequest
-	if m.Header.CommandCode != 257 || m.Header.CommandFlags&diam.RequestFlag == 0 {
-		return fmt.Errorf("no CER: command %d came first", m.Header.CommandCode)
-	}
-
-	if err := n.dictionary.Decode(m, &request); err != nil {
-		_ = c.write(n.dictionary.refuse(m, ResultOf(err), n.Identity()))
-		return fmt.Errorf("CER: %w", err)
-	}
-
-	c.peer, c.applications = request.capabilities, n.common(&request.capabilities)
-	reply := &capabilitiesAnswer{Result: Success, capabilities: n.capabilities(c.local.Addr())}
-
-	switch {
-	case !n.config.AllowUnknownPeers && !n.configured(c.peer.OriginHost):
-		reply.Result, reply.ErrorMessage = UnknownPeer, c.peer.OriginHost+" is not a peer of this node"
-	case len(c.applications) == 0:
-		reply.Result, reply.ErrorMessage = NoCommonApplication, "no application in common"
-	case !n.register(c):
-		reply.Result, reply.ErrorMessage = Result{Code: 4003}, "ELECTION_LOST: there is a connection already"
-	}
-
-	// The connection is registered, but not ready: nothing is sent over it before CEA.
-	if err := c.answer(m, reply); err != nil {
-		n.unregister(c)
-		return err
-	}
-
-	if !reply.Result.Successful() {
-		return fmt.Errorf("CER of %s refused: %w: %s", c.peer.OriginHost, reply.Result, reply.ErrorMessage)
-	}
-
-	if err := conn.SetReadDeadline(time.Time{}); err != nil {
-		n.unregister(c)
-		return err
-	}
-
-	stop()
-
-	return c.serve(ctx, reader)
-}
-
-func (n *Node) configured(host string) bool {
-	return slices.ContainsFunc(n.config.Peers, func(p Peer) bool { return p.Host == host })
-}
-
-// serveOutbound sends CER over a connection that this side opened and waits for CEA.
-func (n *Node) serveOutbound(ctx context.Context, conn net.Conn, p Peer) (opened bool, err error) {
-	c := n.newConnection(conn, true)
-	defer c.close(errLost)
-
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-
-	if err := conn.SetDeadline(time.Now().Add(handshakeTime)); err != nil {
-		return false, err
-	}
-
-	if err := c.send(&capabilitiesRequest{n.capabilities(c.local.Addr())}); err != nil {
-		return false, err
-	}
-
-	reader := bufio.NewReaderSize(conn, 16<<10)
-
-	m, err := c.read(reader)
-	if err != nil {
-		return false, fmt.Errorf("no CEA: %w", err)
-	}
-
-	var answer capabilitiesAnswer
-	if m.Header.CommandCode != 257 || m.Header.CommandFlags&diam.RequestFlag != 0 {
-		return false, fmt.Errorf("no CEA: command %d came first", m.Header.CommandCode)
-	}
-
-	if err := n.dictionary.Decode(m, &answer); err != nil {
-		return false, fmt.Errorf("CEA: %w", err)
-	}
-
-	c.peer, c.applications = answer.capabilities, n.common(&answer.capabilities)
-
-	switch {
-	case !answer.Result.Successful():
-		return false, fmt.Errorf("CEA: %w: %s", answer.Result, answer.ErrorMessage)
-	case len(c.applications) == 0:
-		return false, errors.New("CEA: no application in common")
-	case c.peer.OriginHost != p.Host:
-		return false, fmt.Errorf("CEA: %s answers where %s is configured", c.peer.OriginHost, p.Host)
-	case !n.register(c):
-		return false, errors.New("the peer's own connection stays")
-	}
-
-	if err := conn.SetDeadline(time.Time{}); err != nil {
-		n.unregister(c)
-		return false, err
-	}
-
-	stop()
-
-	return true, c.serve(ctx, reader)
 }

@@ -1,6 +1,13 @@
 package diameter
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 type metrics struct {
 	requests   *prometheus.CounterVec
@@ -11,7 +18,25 @@ type metrics struct {
 	open       *prometheus.GaugeVec
 	unexpected prometheus.Counter
 	refused    prometheus.Counter
+	failovers  *prometheus.CounterVec
+	counters   *sync.Map // countKey to prometheus.Counter
+	counted    *atomic.Int32
+	observers  *sync.Map // observerKey to prometheus.Observer
 }
+
+type countKey struct {
+	direction string
+	command   commandKey
+	result    Result
+}
+
+type observerKey struct {
+	histogram *prometheus.HistogramVec
+	command   commandKey
+}
+
+// maxCounted is how many combinations of command and result are counted each by itself: a peer can invent results.
+const maxCounted = 1024
 
 func newMetrics(registerer prometheus.Registerer) metrics {
 	m := metrics{
@@ -41,9 +66,53 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 		}),
 	}
 
+	m.failovers = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "dialtone_diameter_failovers_total", Help: "Peers that the watchdog took out of service, and requests that were sent again to another peer.",
+	}, []string{"of"})
+	m.counters, m.counted, m.observers = &sync.Map{}, &atomic.Int32{}, &sync.Map{}
+
 	if registerer != nil {
-		registerer.MustRegister(m.requests, m.latency, m.served, m.timeouts, m.malformed, m.open, m.unexpected, m.refused)
+		registerer.MustRegister(m.requests, m.latency, m.served, m.timeouts, m.malformed, m.open, m.unexpected, m.refused, m.failovers)
 	}
 
 	return m
+}
+
+func (n *Node) commandName(m *Message) string {
+	if command, err := n.dictionary.parser.FindCommand(m.Header.ApplicationID, m.Header.CommandCode); err == nil {
+		return command.Short
+	}
+
+	return strconv.FormatUint(uint64(m.Header.CommandCode), 10)
+}
+
+// count counts a request by its outcome.
+func (n *Node) count(direction string, m *Message, r Result) {
+	key := countKey{direction, commandKey{m.Header.ApplicationID, m.Header.CommandCode}, r}
+
+	if counter, found := n.metrics.counters.Load(key); found {
+		counter.(prometheus.Counter).Inc()
+		return
+	}
+
+	if n.metrics.counted.Add(1) > maxCounted {
+		n.metrics.requests.WithLabelValues(direction, n.commandName(m), "", "other").Inc()
+		return
+	}
+
+	counter := n.metrics.requests.WithLabelValues(direction, n.commandName(m), strconv.FormatUint(uint64(r.Vendor), 10), strconv.FormatUint(uint64(r.Code), 10))
+	n.metrics.counters.Store(key, counter)
+	counter.Inc()
+}
+
+func (m *metrics) observe(histogram *prometheus.HistogramVec, n *Node, message *Message, d time.Duration) {
+	key := observerKey{histogram, commandKey{message.Header.ApplicationID, message.Header.CommandCode}}
+
+	observer, found := m.observers.Load(key)
+	if !found {
+		observer = histogram.WithLabelValues(n.commandName(message))
+		m.observers.Store(key, observer)
+	}
+
+	observer.(prometheus.Observer).Observe(d.Seconds())
 }

@@ -1,15 +1,18 @@
 package diameter
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +29,7 @@ type Options struct {
 	Metrics prometheus.Registerer
 	Tap     trace.Tap
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	Listen  func(network, address string) (net.Listener, error)
 }
 
 // Node is one Diameter node: it listens, keeps connections to its peers, routes requests and serves them.
@@ -43,9 +47,13 @@ type Node struct {
 	endToEnd     atomic.Uint32
 	sessions     atomic.Uint32
 
-	mu          sync.RWMutex
-	connections map[string]*connection // open ones by the peer's host
-	accepted    int
+	began        time.Time
+	routes       routeCache
+	transactions sync.Pool
+
+	mu       sync.RWMutex
+	peers    map[string]*peer // by host in lower case: the configured ones, and whoever else is connected
+	accepted int
 }
 
 type commandKey struct{ application, code uint32 }
@@ -73,7 +81,15 @@ func New(c Config, applications []Application, o Options) (*Node, error) {
 		metrics:      newMetrics(o.Metrics),
 		stateID:      uint32(time.Now().Unix()),
 		handlers:     map[commandKey]handler{},
-		connections:  map[string]*connection{},
+		peers:        map[string]*peer{},
+		began:        time.Now(),
+		transactions: sync.Pool{New: func() any { return newTransaction() }},
+	}
+	n.routes.forget()
+
+	for i := range c.Peers {
+		key := strings.ToLower(c.Peers[i].Host)
+		n.peers[key] = n.newPeer(key, &n.config.Peers[i])
 	}
 
 	if n.log == nil {
@@ -87,7 +103,7 @@ func New(c Config, applications []Application, o Options) (*Node, error) {
 	n.endToEnd.Store(uint32(time.Now().Unix())<<20 | rand.Uint32N(1<<20)) // RFC 6733 §3
 
 	for _, l := range c.Listen {
-		if err := n.listen(l); err != nil {
+		if err := n.listen(l, o.Listen); err != nil {
 			n.closeListeners()
 			return nil, fmt.Errorf("diameter: %w", err)
 		}
@@ -96,8 +112,12 @@ func New(c Config, applications []Application, o Options) (*Node, error) {
 	return n, nil
 }
 
-func (n *Node) listen(l Listener) error {
-	listener, err := net.Listen("tcp", l.Address)
+func (n *Node) listen(l Listener, bind func(network, address string) (net.Listener, error)) error {
+	if bind == nil {
+		bind = net.Listen
+	}
+
+	listener, err := bind("tcp", l.Address)
 	if err != nil {
 		return err
 	}
@@ -146,9 +166,9 @@ func (n *Node) Run(ctx context.Context) error {
 		group.Go(func() error { return n.accept(ctx, l, group) })
 	}
 
-	for _, p := range n.config.Peers {
-		if p.Address != "" {
-			group.Go(func() error { return n.keepConnected(ctx, p) })
+	for _, p := range n.all() {
+		if p.settings != nil && p.settings.Address != "" {
+			group.Go(func() error { return p.keepConnected(ctx) })
 		}
 	}
 
@@ -221,113 +241,58 @@ func (n *Node) leave() {
 	n.accepted--
 }
 
-// keepConnected dials a peer for as long as ctx lasts, with a growing wait between attempts.
-func (n *Node) keepConnected(ctx context.Context, p Peer) error {
-	pause := n.config.ReconnectMin
-
-	for ctx.Err() == nil {
-		opened, err := n.connect(ctx, p)
-		if ctx.Err() != nil {
-			break
-		}
-
-		if opened {
-			pause = n.config.ReconnectMin
-		}
-
-		n.log.Warn("no connection to Diameter peer", "peer", p.Host, "address", p.Address, "reason", err, "again_in", pause)
-
-		jitter := time.Duration(rand.Int64N(int64(pause)/4 + 1))
-		if !wait(ctx, pause+jitter) {
-			break
-		}
-
-		pause = min(2*pause, n.config.ReconnectMax)
+// peer finds the peer of this name, or makes it.
+func (n *Node) peer(host string) *peer {
+	if p := n.lookup(host); p != nil {
+		return p
 	}
 
-	return nil
-}
+	key := strings.ToLower(host)
 
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
-// connect dials once and serves the connection until it ends; opened says whether the handshake succeeded.
-func (n *Node) connect(ctx context.Context, p Peer) (opened bool, err error) {
-	if existing := n.connection(p.Host); existing != nil { // the peer came to us
-		select {
-		case <-existing.done:
-		case <-ctx.Done():
-		}
-
-		return true, errors.New("the peer's own connection ended")
-	}
-
-	conn, err := n.dial(ctx, "tcp", p.Address)
-	if err != nil {
-		return false, err
-	}
-
-	if p.TLS.enabled() {
-		config, err := p.TLS.load(p.Host)
-		if err != nil {
-			conn.Close()
-			return false, err
-		}
-
-		conn = tls.Client(conn, config)
-	}
-
-	return n.serveOutbound(ctx, conn, p)
-}
-
-// register makes a connection the one to its peer. It is false when the peer has another one that stays: the election of
-// RFC 6733 §5.6.4, and for a peer that comes again while an old connection of its own still stands, the new one.
-func (n *Node) register(c *connection) bool {
-	n.mu.Lock()
-	old := n.connections[c.peer.OriginHost]
-
-	if old != nil {
-		keepOld := old.outbound && !c.outbound && n.config.OriginHost < c.peer.OriginHost ||
-			!old.outbound && c.outbound && n.config.OriginHost > c.peer.OriginHost
-		if keepOld {
-			n.mu.Unlock()
-			return false
-		}
-	}
-
-	n.connections[c.peer.OriginHost] = c
-	n.mu.Unlock()
-
-	if old != nil {
-		old.close(errors.New("the peer has a newer connection"))
-	}
-
-	return true
-}
-
-func (n *Node) unregister(c *connection) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 
-	if n.connections[c.peer.OriginHost] == c {
-		delete(n.connections, c.peer.OriginHost)
+	if p := n.peers[key]; p != nil {
+		return p
 	}
+
+	p := n.newPeer(key, nil)
+	n.peers[key] = p
+
+	return p
 }
 
-func (n *Node) connection(host string) *connection {
+func (n *Node) lookup(host string) *peer {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 
-	return n.connections[host]
+	if p := n.peers[host]; p != nil {
+		return p
+	}
+
+	return n.peers[strings.ToLower(host)]
+}
+
+// forget lets go of a peer that is not configured: it lasts as long as its connection (RFC 6733 §5.3).
+func (n *Node) forget(p *peer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+
+	if n.peers[p.host] == p {
+		delete(n.peers, p.host)
+	}
+}
+
+func (n *Node) all() []*peer {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+
+	return slices.Collect(maps.Values(n.peers))
+}
+
+func (n *Node) configured(host string) bool {
+	p := n.lookup(host)
+	return p != nil && p.settings != nil
 }
 
 // PeerStatus is what the node knows of one peer.
@@ -335,45 +300,26 @@ type PeerStatus struct {
 	Host         string   `json:"host"`
 	Realm        string   `json:"realm"`
 	Address      string   `json:"address"`
-	State        string   `json:"state"` // "open", "suspect", "closed"
+	State        string   `json:"state"`    // "open", "suspect", "closed"
+	Machine      string   `json:"machine"`  // the state of RFC 6733 §5.6
+	Watchdog     string   `json:"watchdog"` // the state of RFC 3539
 	Outbound     bool     `json:"outbound"`
 	Applications []uint32 `json:"applications"`
+	Product      string   `json:"product"`
 }
 
 // Peers lists the configured peers and whoever else is connected.
 func (n *Node) Peers() []PeerStatus {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-
-	var all []PeerStatus
-
-	for _, c := range n.connections {
-		all = append(all, PeerStatus{
-			Host: c.peer.OriginHost, Realm: c.peer.OriginRealm, Address: c.conn.RemoteAddr().String(),
-			State: c.state(), Outbound: c.outbound, Applications: c.applications,
-		})
-	}
-
-	for _, p := range n.config.Peers {
-		if n.connections[p.Host] == nil {
-			all = append(all, PeerStatus{Host: p.Host, Realm: p.Realm, Address: p.Address, State: "closed", Outbound: p.Address != ""})
+	all := []PeerStatus{}
+	for _, p := range n.all() {
+		if status := p.status(); p.settings != nil || status.State != "closed" {
+			all = append(all, status)
 		}
 	}
 
-	slices.SortFunc(all, func(a, b PeerStatus) int { return compare(a.Host, b.Host) })
+	slices.SortFunc(all, func(a, b PeerStatus) int { return cmp.Compare(a.Host, b.Host) })
 
 	return all
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	default:
-		return 0
-	}
 }
 
 // Ready says which application has configured peers to dial and none that is open.
@@ -384,7 +330,7 @@ func (n *Node) Ready() error {
 	}
 
 	for _, application := range n.applications {
-		if len(n.candidates(application.ID, "", "")) == 0 {
+		if len(n.candidates(destination{application: application.ID})) == 0 {
 			return fmt.Errorf("no Diameter peer for %s is connected", application.Name)
 		}
 	}

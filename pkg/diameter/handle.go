@@ -1,0 +1,108 @@
+package diameter
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/fiorix/go-diameter/v4/diam/avp"
+)
+
+// Handle serves a command. It is called before Run, once for each command. The error that h returns becomes the answer by
+// ResultOf; an answer that h leaves empty is filled with the result, the Session-Id and this node's identity. The context
+// ends with the connection that the request came over.
+func Handle[Q, A any, PQ Typed[Q], PA Typed[A]](n *Node, h func(ctx context.Context, q *Q) (*A, error)) {
+	command := PQ(nil).Command()
+
+	n.handlers[commandKey{command.Application.ID, command.Code}] = func(ctx context.Context, m *Message) *Message {
+		began := time.Now()
+		answer, err := serveTyped[Q, A, PQ, PA](ctx, n, m, h)
+		result := Success
+
+		if err != nil {
+			refusal := ResultOf(err)
+			result = refusal.Result
+			n.logRefusal(m, refusal)
+			answer = n.dictionary.refuse(m, refusal, n.Identity())
+		} else {
+			result = resultOf(answer)
+			copyProxyInfo(answer, m)
+		}
+
+		n.metrics.observe(n.metrics.served, n, m, time.Since(began))
+		n.count("received", m, result)
+
+		return answer
+	}
+}
+
+func serveTyped[Q, A any, PQ Typed[Q], PA Typed[A]](ctx context.Context, n *Node, m *Message, h func(context.Context, *Q) (*A, error)) (*Message, error) {
+	q := new(Q)
+	if err := n.dictionary.Decode(m, PQ(q)); err != nil {
+		return nil, err
+	}
+
+	a, err := h(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+
+	if headed, ok := any(a).(interface{ answerHeader() *AnswerHeader }); ok {
+		header := headed.answerHeader()
+		header.SessionID = textOf(m.AVP, avp.SessionID)
+		header.OriginHost, header.OriginRealm = n.config.OriginHost, n.config.OriginRealm
+
+		if header.Result == (Result{}) {
+			header.Result = Success
+		}
+	}
+
+	return n.dictionary.Encode(PA(a))
+}
+
+// handle keeps a panic of one procedure from ending the process.
+func (c *connection) handle(m *Message, h handler) (answer *Message) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.node.log.Error("Diameter procedure panicked", "command", m.Header.CommandCode, "peer", c.name(), "panic", p, "stack", string(debug.Stack()))
+			c.node.count("received", m, UnableToComply)
+			answer = c.node.dictionary.refuse(m, &Error{Result: UnableToComply, Message: "internal error"}, c.node.Identity())
+		}
+	}()
+
+	return h(c.context, m)
+}
+
+// logRefusal says at Info what the peer is told anyway, and at Error what is this node's own trouble.
+func (n *Node) logRefusal(m *Message, refusal *Error) {
+	level := slog.LevelInfo
+	if refusal.Result == UnableToComply {
+		level = slog.LevelError
+	}
+
+	n.log.Log(context.Background(), level, "Diameter request answered with an error", "command", n.commandName(m),
+		"from", textOf(m.AVP, avp.OriginHost), "user", textOf(m.AVP, avp.UserName),
+		"result", refusal.Result.Code, "vendor", refusal.Result.Vendor, "reason", refusal.Error())
+}
+
+// handlerOf finds who serves a request, or why nobody does (RFC 6733 §6.1.4, §6.1.6). What names this node is for it,
+// whatever the realm.
+func (n *Node) handlerOf(m *Message) (handler, *Error) {
+	to := destinationOf(m)
+
+	switch {
+	case to.host != "" && !strings.EqualFold(to.host, n.config.OriginHost):
+		return nil, &Error{Result: UnableToDeliver, Message: "this node is " + n.config.OriginHost + " and relays nothing"}
+	case to.host == "" && to.realm != "" && !strings.EqualFold(to.realm, n.config.OriginRealm):
+		return nil, &Error{Result: RealmNotServed, Message: "this node serves " + n.config.OriginRealm}
+	}
+
+	h, found := n.handlers[commandKey{m.Header.ApplicationID, m.Header.CommandCode}]
+	if !found {
+		return nil, &Error{Result: CommandUnsupported, Message: "this node does not serve the command"}
+	}
+
+	return h, nil
+}

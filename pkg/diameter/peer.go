@@ -1,0 +1,368 @@
+package diameter
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	handshakeTime = 10 * time.Second // for a transport connection, TLS, CER and CEA
+	leaveTime     = 2 * time.Second  // for DPA to come, and for what is in work to end
+	jitterOfTw    = 2 * time.Second  // RFC 3539 §3.4.1
+)
+
+var (
+	errLost      = errors.New("the Diameter connection was lost")
+	errSuperior  = errors.New("the peer's other connection stays (election)")
+	errRestarted = errors.New("the peer was restarted and connected anew")
+	errDead      = errors.New("the peer did not answer the watchdog")
+	errTimeout   = errors.New("the capabilities exchange took too long")
+	errStopped   = errors.New("this node stops")
+	errLeft      = errors.New("the peer disconnected")
+)
+
+// peer is one Diameter node that this one talks to, or may. It owns at most one connection that each side opened, of which
+// one survives, and says which connection requests may use.
+type peer struct {
+	node     *Node
+	host     string
+	settings *Peer // nil: it is not configured, and forgotten once it is gone
+
+	open atomic.Pointer[connection] // the one in I-Open or R-Open
+
+	mu          sync.Mutex
+	state       peerState
+	initiator   *connection
+	responder   *connection
+	watchdog    watchdog
+	timer       *time.Timer   // Tw while open, the patience for the end in Closing
+	tw          time.Duration // the present interval, with its jitter
+	watchdogSet time.Time
+	closed      chan struct{} // closed in state Closed
+	unwelcome   bool          // the peer said in DPR that it does not want to be called
+	gone        bool
+}
+
+func (n *Node) newPeer(host string, settings *Peer) *peer {
+	p := &peer{node: n, host: host, settings: settings, state: peerClosed, watchdog: newWatchdog(), closed: make(chan struct{})}
+	close(p.closed)
+
+	return p
+}
+
+// happen runs the machine. It is false when the event means nothing in the peer's state.
+func (p *peer) happen(event peerEvent, c *connection) bool {
+	p.mu.Lock()
+	meant := p.step(event, c)
+	gone := p.gone
+	p.mu.Unlock()
+
+	if gone {
+		p.node.forget(p)
+	}
+
+	return meant
+}
+
+// connected is R-Conn-CER: a connection of the peer's own, whose CER is sound. It is false when the peer was forgotten just now.
+func (p *peer) connected(c *connection) bool {
+	event := eventConnCER
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	if p.gone {
+		return false
+	}
+
+	if open := p.open.Load(); open != nil && open.peer.OriginStateID != 0 && c.peer.OriginStateID > open.peer.OriginStateID {
+		event = eventRestarted
+		open.blame(errRestarted)
+	}
+
+	p.step(event, c)
+
+	return true
+}
+
+// capable is I-Rcv-CEA, or I-Rcv-Non-CEA when what came is not a CEA that accepts.
+func (p *peer) capable(c *connection, refusal error) {
+	if refusal != nil {
+		c.blame(refusal)
+		p.happenOn(c, eventNonCEA)
+	} else {
+		p.happenOn(c, eventCEA)
+	}
+}
+
+// disconnected is Peer-Disc: c cannot be read any more.
+func (p *peer) disconnected(c *connection) {
+	if c.outbound {
+		p.happenOn(c, eventIDisc)
+	} else {
+		p.happenOn(c, eventRDisc)
+	}
+}
+
+// happenOn runs the machine for an event of one connection, if that still is one of the peer's.
+func (p *peer) happenOn(c *connection, event peerEvent) {
+	p.mu.Lock()
+	if c == p.initiator || c == p.responder {
+		p.step(event, c)
+	}
+	gone := p.gone
+	p.mu.Unlock()
+
+	if gone {
+		p.node.forget(p)
+	}
+}
+
+func (p *peer) step(event peerEvent, c *connection) bool {
+	row, found := peerMachine.step(p.state, event)
+	if !found {
+		return false
+	}
+
+	was := p.state
+	p.state = row.to
+
+	if was == peerClosed && row.to != peerClosed {
+		p.closed = make(chan struct{})
+	}
+
+	for _, action := range row.do {
+		p.act(action, c)
+	}
+
+	if p.state == peerClosed && was != peerClosed {
+		close(p.closed)
+		p.gone = p.settings == nil
+	}
+
+	return true
+}
+
+func (p *peer) act(action peerAction, c *connection) {
+	switch action {
+	case doConnect: // keepConnected, who said Start, dials
+	case doSendCER:
+		p.initiator = c
+		c.sendCER()
+	case doAccept:
+		p.responder = c
+	case doReject:
+		c.blame(errSuperior)
+		c.answerCER(UnableToComply, "there is a connection already")
+		c.finish(errSuperior)
+	case doElect: // §5.6.4: the responder connection stays where the local identity is the greater
+		if strings.ToLower(p.node.config.OriginHost) > p.host {
+			p.step(eventElected, nil)
+		}
+	case doSendCEA:
+		p.responder.answerCER(Success, "")
+	case doOpenI:
+		p.opened(p.initiator)
+	case doOpenR:
+		p.opened(p.responder)
+	case doIDisc:
+		p.drop(&p.initiator)
+	case doRDisc:
+		p.drop(&p.responder)
+	case doCleanup:
+		p.drop(&p.initiator)
+		p.drop(&p.responder)
+	case doSendDPR:
+		open := p.open.Load()
+		p.retire(open, watchdogLeave)
+		open.sendDPR(rebooting)
+		p.expectEnd(open)
+	case doSendDPA:
+		p.unwelcome = c.parting == busy || c.parting == doNotWantToTalkToYou
+		p.retire(c, watchdogLeave)
+		c.sendDPA()
+		p.expectEnd(c)
+	case doFarewell:
+		if p.timer != nil {
+			p.timer.Stop()
+		}
+
+		for _, one := range []**connection{&p.initiator, &p.responder} {
+			if *one != nil {
+				(*one).farewell(errStopped)
+				*one = nil
+			}
+		}
+	}
+}
+
+func (p *peer) drop(slot **connection) {
+	c := *slot
+	if c == nil {
+		return
+	}
+
+	*slot = nil
+
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+
+	p.retire(c, watchdogConnectionDown)
+	c.finish(errLost)
+}
+
+// opened puts a connection to use.
+func (p *peer) opened(c *connection) {
+	n := p.node
+	c.begin()
+	p.open.Store(c)
+	n.metrics.open.WithLabelValues(p.label()).Inc()
+	n.log.Info("Diameter peer connected", "peer", p.host, "remote", c.conn.RemoteAddr(), "state", p.state, "applications", c.applications)
+
+	p.timer = time.AfterFunc(time.Hour, func() { p.expired(c) })
+	p.setWatchdog()
+	p.watch(watchdogConnectionUp, c)
+}
+
+// retire takes the open connection out of use; what waits on it still may be answered.
+func (p *peer) retire(c *connection, why watchdogEvent) {
+	if c == nil || !p.open.CompareAndSwap(c, nil) {
+		return
+	}
+
+	p.timer.Stop()
+	p.watch(why, c)
+
+	p.node.metrics.open.WithLabelValues(p.label()).Dec()
+}
+
+// label is the peer's name in metrics. Who is not configured may call itself anything, so all of them share one.
+func (p *peer) label() string {
+	if p.settings == nil {
+		return "unconfigured"
+	}
+
+	return p.settings.Host
+}
+
+// expectEnd gives the other side time to answer DPR or to disconnect after DPA.
+func (p *peer) expectEnd(c *connection) {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+
+	p.timer = time.AfterFunc(2*leaveTime, func() { p.happenOn(c, eventTimeout) })
+}
+
+// setWatchdog begins another interval Tw.
+func (p *peer) setWatchdog() {
+	p.watchdogSet = time.Now()
+	p.tw = p.node.config.Watchdog + rand.N(2*jitterOfTw) - jitterOfTw
+	p.timer.Reset(p.tw)
+}
+
+// expired is the end of Tw, if nothing was heard meanwhile: what is heard only leaves its time, so that it costs no lock.
+func (p *peer) expired(c *connection) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	if p.open.Load() != c {
+		return
+	}
+
+	if heard := c.heardAt(); heard.After(p.watchdogSet) {
+		p.watchdogSet = heard
+		if left := p.tw - time.Since(heard); left > 0 {
+			p.timer.Reset(left)
+			return
+		}
+	}
+
+	p.setWatchdog()
+	p.watch(p.watchdog.expired(), c)
+}
+
+// heard is told of every message that comes.
+func (p *peer) heard(c *connection, dwa bool) {
+	c.hear()
+
+	if !dwa && c.trust.Load() == trusted {
+		return
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	if p.open.Load() != c {
+		return
+	}
+
+	if dwa {
+		p.watch(p.watchdog.answered(), c)
+	} else {
+		p.watch(watchdogOther, c)
+	}
+}
+
+// watch runs the watchdog's machine and lets requests know how far the connection is to be trusted.
+func (p *peer) watch(event watchdogEvent, c *connection) {
+	log := p.node.log.With("peer", p.host)
+	actions := p.watchdog.step(event)
+
+	trust := untrusted
+	if p.open.Load() == c {
+		switch p.watchdog.state {
+		case watchdogOkay:
+			trust = trusted
+		case watchdogReopen:
+			trust = doubted
+		}
+	}
+
+	if c.trust.Swap(int32(trust)) != int32(trust) {
+		p.node.routes.forget()
+	}
+
+	for _, action := range actions {
+		switch action {
+		case doSendDWR:
+			c.sendDWR()
+		case doFailover:
+			log.Warn("Diameter peer does not answer the watchdog: requests go elsewhere")
+			p.node.metrics.failovers.WithLabelValues("watchdog").Inc()
+			c.failover()
+		case doFailback:
+			log.Info("Diameter peer is back in service")
+		case doCloseConnection:
+			c.close(errDead) // its reader says so
+		}
+	}
+}
+
+// status is for the administrator.
+func (p *peer) status() PeerStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	s := PeerStatus{Host: p.host, State: "closed", Machine: string(p.state), Watchdog: string(p.watchdog.state)}
+	if p.settings != nil {
+		s.Host, s.Realm, s.Address, s.Outbound = p.settings.Host, p.settings.Realm, p.settings.Address, p.settings.Address != ""
+	}
+
+	if c := p.open.Load(); c != nil {
+		s.State = "open"
+		if p.watchdog.state == watchdogSuspect {
+			s.State = "suspect"
+		}
+
+		s.Host, s.Realm, s.Address, s.Outbound = c.peer.OriginHost, c.peer.OriginRealm, c.conn.RemoteAddr().String(), c.outbound
+		s.Applications, s.Product = c.applications, c.peer.ProductName
+	}
+
+	return s
+}

@@ -1,0 +1,125 @@
+package diameter
+
+// peerState is where a peer stands in RFC 6733 §5.6. I is the connection that this node opened, R the one that the peer did.
+type peerState string
+
+const (
+	peerClosed           peerState = "Closed"
+	peerWaitConnAck      peerState = "Wait-Conn-Ack"
+	peerWaitICEA         peerState = "Wait-I-CEA"
+	peerWaitConnAckElect peerState = "Wait-Conn-Ack/Elect"
+	peerWaitReturns      peerState = "Wait-Returns"
+	peerROpen            peerState = "R-Open"
+	peerIOpen            peerState = "I-Open"
+	peerClosing          peerState = "Closing"
+)
+
+type peerEvent string
+
+const (
+	eventStart     peerEvent = "Start"
+	eventConnAck   peerEvent = "I-Rcv-Conn-Ack"
+	eventConnNack  peerEvent = "I-Rcv-Conn-Nack"
+	eventConnCER   peerEvent = "R-Conn-CER"
+	eventRestarted peerEvent = "R-Conn-CER of a restarted peer"
+	eventCEA       peerEvent = "I-Rcv-CEA"
+	eventNonCEA    peerEvent = "I-Rcv-Non-CEA" // or a CEA that refuses
+	eventElected   peerEvent = "Win-Election"
+	eventIDisc     peerEvent = "I-Peer-Disc"
+	eventRDisc     peerEvent = "R-Peer-Disc"
+	eventDPR       peerEvent = "Rcv-DPR"
+	eventDPA       peerEvent = "Rcv-DPA"
+	eventTimeout   peerEvent = "Timeout"
+	eventStop      peerEvent = "Stop"
+)
+
+type peerAction string
+
+const (
+	doConnect  peerAction = "I-Snd-Conn-Req"
+	doSendCER  peerAction = "I-Snd-CER"
+	doAccept   peerAction = "R-Accept"
+	doReject   peerAction = "R-Reject"
+	doElect    peerAction = "Elect"
+	doSendCEA  peerAction = "R-Snd-CEA"
+	doOpenI    peerAction = "Process-CEA" // and open the initiator connection
+	doOpenR    peerAction = "open R"
+	doIDisc    peerAction = "I-Disc"
+	doRDisc    peerAction = "R-Disc"
+	doCleanup  peerAction = "Cleanup" // Error is the same
+	doSendDPR  peerAction = "Snd-DPR"
+	doSendDPA  peerAction = "Snd-DPA"
+	doFarewell peerAction = "Disc after what is in work"
+)
+
+type peerRow = transition[peerState, peerEvent, peerAction]
+
+func onPeer(from peerState, on peerEvent, to peerState, do ...peerAction) peerRow {
+	return peerRow{from, on, to, do}
+}
+
+// peerMachine is the table of RFC 6733 §5.6. Its rows for messages over an open connection, which neither change the state
+// nor need the peer's lock, are in connection.dispatch. The rows after each blank line in a state are not in the RFC: they
+// say what it leaves open.
+var peerMachine = newMachine(
+	onPeer(peerClosed, eventStart, peerWaitConnAck, doConnect),
+	onPeer(peerClosed, eventConnCER, peerROpen, doAccept, doSendCEA, doOpenR),
+
+	onPeer(peerWaitConnAck, eventConnAck, peerWaitICEA, doSendCER),
+	onPeer(peerWaitConnAck, eventConnNack, peerClosed, doCleanup),
+	onPeer(peerWaitConnAck, eventConnCER, peerWaitConnAckElect, doAccept),
+	onPeer(peerWaitConnAck, eventTimeout, peerClosed, doCleanup),
+
+	onPeer(peerWaitConnAck, eventStop, peerClosed, doCleanup),
+
+	onPeer(peerWaitICEA, eventCEA, peerIOpen, doOpenI),
+	onPeer(peerWaitICEA, eventConnCER, peerWaitReturns, doAccept, doElect),
+	onPeer(peerWaitICEA, eventIDisc, peerClosed, doIDisc),
+	onPeer(peerWaitICEA, eventNonCEA, peerClosed, doCleanup),
+	onPeer(peerWaitICEA, eventTimeout, peerClosed, doCleanup),
+
+	onPeer(peerWaitICEA, eventStop, peerClosed, doCleanup),
+
+	onPeer(peerWaitConnAckElect, eventConnAck, peerWaitReturns, doSendCER, doElect),
+	onPeer(peerWaitConnAckElect, eventConnNack, peerROpen, doSendCEA, doOpenR),
+	onPeer(peerWaitConnAckElect, eventRDisc, peerWaitConnAck, doRDisc),
+	onPeer(peerWaitConnAckElect, eventConnCER, peerWaitConnAckElect, doReject),
+	onPeer(peerWaitConnAckElect, eventTimeout, peerClosed, doCleanup),
+
+	onPeer(peerWaitConnAckElect, eventStop, peerClosed, doCleanup),
+
+	onPeer(peerWaitReturns, eventElected, peerROpen, doIDisc, doSendCEA, doOpenR),
+	onPeer(peerWaitReturns, eventIDisc, peerROpen, doIDisc, doSendCEA, doOpenR),
+	onPeer(peerWaitReturns, eventCEA, peerIOpen, doRDisc, doOpenI),
+	onPeer(peerWaitReturns, eventRDisc, peerWaitICEA, doRDisc),
+	onPeer(peerWaitReturns, eventConnCER, peerWaitReturns, doReject),
+	onPeer(peerWaitReturns, eventTimeout, peerClosed, doCleanup),
+
+	// Some say ELECTION_LOST in a CEA before they disconnect.
+	onPeer(peerWaitReturns, eventNonCEA, peerROpen, doIDisc, doSendCEA, doOpenR),
+	onPeer(peerWaitReturns, eventStop, peerClosed, doCleanup),
+
+	onPeer(peerROpen, eventConnCER, peerROpen, doReject),
+	onPeer(peerROpen, eventStop, peerClosing, doSendDPR),
+	onPeer(peerROpen, eventDPR, peerClosing, doSendDPA),
+	onPeer(peerROpen, eventRDisc, peerClosed, doRDisc),
+
+	// A greater Origin-State-Id (§8.16) says that the open connection is one to the peer's former life, of whose end
+	// nothing was heard; without this row its restart is locked out until the watchdog sees the old connection dead.
+	onPeer(peerROpen, eventRestarted, peerROpen, doRDisc, doAccept, doSendCEA, doOpenR),
+
+	onPeer(peerIOpen, eventConnCER, peerIOpen, doReject),
+	onPeer(peerIOpen, eventStop, peerClosing, doSendDPR),
+	onPeer(peerIOpen, eventDPR, peerClosing, doSendDPA),
+	onPeer(peerIOpen, eventIDisc, peerClosed, doIDisc),
+
+	onPeer(peerIOpen, eventRestarted, peerROpen, doIDisc, doAccept, doSendCEA, doOpenR),
+
+	onPeer(peerClosing, eventDPA, peerClosed, doFarewell),
+	onPeer(peerClosing, eventTimeout, peerClosed, doCleanup),
+	onPeer(peerClosing, eventIDisc, peerClosed, doIDisc),
+	onPeer(peerClosing, eventRDisc, peerClosed, doRDisc),
+
+	onPeer(peerClosing, eventDPR, peerClosing, doSendDPA), // both take their leave at once
+	onPeer(peerClosing, eventConnCER, peerClosing, doReject),
+)

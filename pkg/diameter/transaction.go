@@ -1,0 +1,95 @@
+package diameter
+
+import "time"
+
+// maxPending is how many requests of one connection may wait for their answers.
+const maxPending = 1 << 16
+
+// transaction is one request that waits for its answer. It is used again for other requests, and waits on one connection at
+// a time.
+type transaction struct {
+	answer chan *Message // the answer, or nil when none can come any more
+	moved  chan struct{} // the peer is suspect: better ask another
+	timer  *time.Timer   // the request's deadline
+}
+
+func newTransaction() *transaction {
+	t := &transaction{answer: make(chan *Message, 1), moved: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	t.timer.Stop()
+
+	return t
+}
+
+// reset makes t as new. Nothing may hold it any more.
+func (t *transaction) reset() {
+	t.timer.Stop()
+
+	select {
+	case <-t.answer:
+	default:
+	}
+
+	select {
+	case <-t.moved:
+	default:
+	}
+}
+
+// expect registers a transaction under a new hop-by-hop identifier (RFC 6733 §3: unique on the connection).
+func (c *connection) expect(t *transaction) (hopByHop uint32, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if c.closed || len(c.pending) >= maxPending {
+		return 0, false
+	}
+
+	c.hopByHop++
+	c.pending[c.hopByHop] = t
+
+	return c.hopByHop, true
+}
+
+// forget makes sure that the transaction hears no more of this connection.
+func (c *connection) forget(hopByHop uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	delete(c.pending, hopByHop)
+}
+
+// answered hands an answer to whoever waits for it.
+func (c *connection) answered(m *Message) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	t, expected := c.pending[m.Header.HopByHopID]
+	if expected {
+		delete(c.pending, m.Header.HopByHopID)
+		t.answer <- m // has room: a registered transaction has had nothing yet
+	}
+
+	return expected
+}
+
+// failover lets every waiting request look for another peer (RFC 3539 §3.4.1). Who finds none goes on waiting here.
+func (c *connection) failover() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	for _, t := range c.pending {
+		select {
+		case t.moved <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// lose ends every waiting transaction. c.mu is held.
+func (c *connection) lose() {
+	for _, t := range c.pending {
+		t.answer <- nil
+	}
+
+	c.pending = nil
+}
