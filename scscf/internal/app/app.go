@@ -7,6 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	pkgcx "github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/cx"
@@ -28,7 +29,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		return nil, err
 	}
 
-	node, err := diameter.New(c.Diameter, []diameter.Application{pkgcx.Application}, diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	node, err := diameter.New(c.Diameter, []diameter.Application{pkgcx.Application, ro.Application}, diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +50,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	cx.Serve(node, registrations)
 
 	router.registrar = registrations
+	router.sessions = newSessions(c, env, stack, endpoint, node, registrations)
 
 	return &scscf{stack: stack, node: node, registrar: registrations, schedule: queue}, nil
 }

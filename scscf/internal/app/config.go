@@ -27,6 +27,7 @@ type Config struct {
 	SIP       sip.Config       `yaml:"sip"`
 	Diameter  diameter.Config  `yaml:"diameter"`
 	Registrar registrar.Policy `yaml:"registrar"`
+	Sessions  Sessions         `yaml:"sessions"`
 	// SharedIFCSets are files, each an IMSSubscription document whose criteria are one shared set, by the number that the HSS
 	// sends (TS 29.228 §6.6).
 	SharedIFCSets map[int]string `yaml:"shared_ifc_sets"`
@@ -43,10 +44,14 @@ func Default() Config {
 		Diameter:      diameter.DefaultConfig("scscf."+home, home),
 		Registrar:     registrar.DefaultPolicy(),
 		SharedIFCSets: map[int]string{},
+		Sessions:      defaultSessions(),
 	}
 	c.SIP.Resolver.Hosts["icscf."+home] = []string{"127.0.0.11"}
 	c.SIP.Resolver.Hosts["pcscf."+home] = []string{"127.0.0.10"}
-	c.Diameter.Peers = []diameter.Peer{{Host: "hss." + home, Realm: home, Address: "127.0.0.13:3868"}}
+	c.Diameter.Peers = []diameter.Peer{
+		{Host: "hss." + home, Realm: home, Address: "127.0.0.13:3868"},
+		{Host: "ocs." + home, Realm: home, Address: "127.0.0.14:3868"},
+	}
 
 	return c
 }
@@ -69,7 +74,7 @@ func (c *Config) Validate() error {
 		return err
 	}
 
-	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.Diameter.Validate(), c.Registrar.Validate())
+	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.Diameter.Validate(), c.Registrar.Validate(), c.Sessions.Validate())
 }
 
 // sharedSets reads the files of the shared iFC sets.

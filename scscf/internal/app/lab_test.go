@@ -246,6 +246,7 @@ func startWith(t *testing.T, h *testHSS, change func(*Config)) *core {
 	c := Default()
 	c.Data = ""
 	c.SIP.Endpoints[0].Address = "127.0.0.1:0"
+	c.Diameter.Peers = c.Diameter.Peers[:1]
 	c.Diameter.Peers[0].Address = h.node.Addresses()[0].String()
 	c.Diameter.ReconnectMin = 10 * time.Millisecond
 
@@ -277,7 +278,10 @@ func startWith(t *testing.T, h *testHSS, change func(*Config)) *core {
 			t.Log(log.String())
 		}
 	})
-	await(t, "the connection to the HSS", func() bool { return s.Ready() == nil && len(h.node.Peers()) > 0 })
+	await(t, "the connection to the HSS", func() bool {
+		peers := s.node.Peers()
+		return peers[0].State == "open" && len(h.node.Peers()) > 0
+	})
 
 	return &core{
 		hss: h, scscf: s, address: s.stack.Endpoint("Mw").Address(), admin: "http://" + env.Admin.Address().String(), log: log,

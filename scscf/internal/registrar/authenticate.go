@@ -181,7 +181,7 @@ func (r *Registrar) awaitAuthExpired(ch *challenge) {
 
 	r.metrics.authentications.WithLabelValues("unanswered").Inc()
 	r.metrics.registers.WithLabelValues("unanswered").Inc()
-	r.work.add(func(ctx context.Context) {
+	r.work.Add(func(ctx context.Context) {
 		release, err := r.locks.lock(ctx, ch.private)
 		if err != nil {
 			return

@@ -126,7 +126,7 @@ func (r *Registrar) expire(rec *record, now time.Time) {
 	}
 
 	for _, private := range left {
-		r.work.add(func(ctx context.Context) { r.releaseLater(ctx, private, before, r.timeoutType(before)) })
+		r.work.Add(func(ctx context.Context) { r.releaseLater(ctx, private, before, r.timeoutType(before)) })
 	}
 
 	if len(changes) > 0 {

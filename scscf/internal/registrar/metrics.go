@@ -32,7 +32,7 @@ func newMetrics(registerer prometheus.Registerer, r *Registrar) metrics {
 			gauge("registrations", "Implicit registration sets served, registered or not.", r.store.count),
 			gauge("challenges", "Challenges that are not answered yet.", r.challenges.count),
 			gauge("profiles", "Different service profiles in use.", r.profiles.count),
-			gauge("pending_work", "Jobs that wait for a worker.", r.work.length),
+			gauge("pending_work", "Jobs that wait for a worker.", r.work.Len),
 		)
 	}
 

@@ -365,7 +365,7 @@ func registrationType(before, after *Registration) ifc.RegistrationType {
 
 // undo takes back at the HSS a registration that could not be made here.
 func (r *Registrar) undo(req *request) {
-	r.work.add(func(ctx context.Context) {
+	r.work.Add(func(ctx context.Context) {
 		_, refusal := r.assign(ctx, &cx.SAR{
 			UserName: req.private, PublicIdentities: []string{req.public}, Type: cx.AdministrativeDeregistration,
 		})

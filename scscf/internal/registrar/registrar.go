@@ -9,6 +9,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
+	"github.com/dialtone-ims/dialtone/scscf/internal/background"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
 
@@ -38,7 +39,7 @@ type Registrar struct {
 	challenges   *challenges
 	profiles     *profiles
 	locks        *locks
-	work         *work
+	work         *background.Queue
 	journal      journal
 	hss          HomeSubscriberServer
 	schedule     *schedule.Queue
@@ -54,7 +55,7 @@ const workers = 32 // SARs of expired registrations at the same time
 func New(policy Policy, o Options) *Registrar {
 	r := &Registrar{
 		policy: policy, homeDomain: o.HomeDomain, serviceRoute: o.ServiceRoute, store: newStore(policy.MaxRegistrations),
-		challenges: newChallenges(policy.MaxChallenges), profiles: newProfiles(o.SharedIFC), locks: newLocks(), work: newWork(workers),
+		challenges: newChallenges(policy.MaxChallenges), profiles: newProfiles(o.SharedIFC), locks: newLocks(), work: background.New(workers),
 		journal: forgetful{}, hss: o.HSS, schedule: o.Schedule, log: o.Log,
 	}
 	r.metrics = newMetrics(o.Metrics, r)
@@ -63,7 +64,7 @@ func New(policy Policy, o Options) *Registrar {
 }
 
 // Run does what is left to be done later, until ctx ends.
-func (r *Registrar) Run(ctx context.Context) { r.work.run(ctx) }
+func (r *Registrar) Run(ctx context.Context) { r.work.Run(ctx) }
 
 // Lookup finds the registration that serves a canonical public identity (pkg/ims CanonicalIdentity). It neither blocks nor
 // allocates. An identity that is not registered here, and not served as an unregistered one, is not found; FetchUnregistered
