@@ -32,6 +32,7 @@ func TestCommandLine(t *testing.T) {
 			env.Setenv("DIALTONE_HSS_ADMIN_ADDRESS", admin)
 			env.Setenv("DIALTONE_HSS_DIAMETER_LISTEN", fmt.Sprintf("[{address: %q}]", diameter))
 			env.Setenv("DIALTONE_HSS_DATA", env.WorkDir+"/data")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // under -race every process would rest a second before it ends
 
 			return nil
 		},

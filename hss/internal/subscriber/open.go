@@ -140,7 +140,11 @@ func (s *Store) prepare(ctx context.Context, c Config) error {
 		return err
 	}
 
-	return s.recoverSQN(ctx)
+	if err := s.recoverSQN(ctx); err != nil {
+		return err
+	}
+
+	return s.warm(ctx)
 }
 
 // Close ends all use of the database and leaves the note that nothing was lost.

@@ -1,0 +1,156 @@
+package cx
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+// faulty is a user with whom everything is wrong: not associated, barred, not allowed to roam or to register.
+func faulty() Identities {
+	private := &subscriber.PrivateIdentity{Identity: "001@home", Scheme: subscriber.AKA, VisitedNetworks: []string{"nowhere"}}
+	public := &subscriber.PublicIdentity{Identity: "sip:001@home", Kind: subscriber.User, Barred: true}
+	set := &subscriber.RegistrationSet{Number: 1, Public: []*subscriber.PublicIdentity{public}}
+	s := &subscriber.Subscription{Name: "001", Private: []*subscriber.PrivateIdentity{private}, Sets: []*subscriber.RegistrationSet{set}}
+
+	return Identities{Subscription: s, Private: private, Public: public, Set: set}
+}
+
+func associate(who Identities) {
+	who.Set.Registrations = []*subscriber.Registration{{Private: who.Private}}
+}
+
+func result(err error) diameter.Result {
+	if err == nil {
+		return cx.Success
+	}
+
+	return diameter.ResultOf(err).Result
+}
+
+// The first step that fails is the answer, whatever else is wrong: each row mends what the row before was refused for.
+func TestStepsOfUserAuthorizationInOrder(t *testing.T) {
+	who := faulty()
+	mended := who
+	mended.Private, mended.Public = nil, nil
+	req := &cx.UAR{UserName: "001@home", PublicIdentity: "sip:001@home", VisitedNetwork: "home"}
+
+	steps := []struct {
+		name string
+		mend func()
+		want diameter.Result
+	}{
+		{"1: private identity", func() {}, cx.ErrorUserUnknown},
+		{"1: public identity", func() { mended.Private = who.Private }, cx.ErrorUserUnknown},
+		{"2: association", func() { mended.Public = who.Public }, cx.ErrorIdentitiesDontMatch},
+		{"3: barring", func() { associate(who) }, cx.AuthorizationRejected},
+		{"4: roaming", func() { who.Public.Barred = false }, cx.ErrorRoamingNotAllowed},
+		{"4: registration", func() { who.Private.VisitedNetworks = nil }, cx.AuthorizationRejected},
+	}
+
+	for _, step := range steps {
+		step.mend()
+		if _, err := UserAuthorization(mended, req); result(err) != step.want {
+			t.Errorf("step %s: %v, want %v", step.name, err, step.want)
+		}
+	}
+
+	who.Public.MayRegister = true
+	answer, err := UserAuthorization(mended, req)
+	if err != nil || answer.Result != cx.FirstRegistration {
+		t.Errorf("step 5: %+v, %v", answer, err)
+	}
+}
+
+func TestStepsOfMultimediaAuthInOrder(t *testing.T) {
+	who := faulty()
+	mended := who
+	mended.Private, mended.Public = nil, nil
+	req := &cx.MAR{UserName: "001@home", PublicIdentity: "sip:001@home", NumberOfAuthVectors: 9, ServerName: "sip:s",
+		AuthDataItem: cx.AuthDataItem{Scheme: "nonsense", Authorization: []byte("short")}}
+
+	steps := []struct {
+		name string
+		mend func()
+		want diameter.Result
+	}{
+		{"1: private identity", func() {}, cx.ErrorUserUnknown},
+		{"1: public identity", func() { mended.Private = who.Private }, cx.ErrorUserUnknown},
+		{"2: association", func() { mended.Public = who.Public }, cx.ErrorIdentitiesDontMatch},
+		{"3: scheme", func() { associate(who) }, cx.ErrorAuthSchemeNotSupported},
+		{"4: AUTS", func() { req.AuthDataItem.Scheme = cx.SchemeUnknown }, diameter.InvalidAVPValue},
+		{"4: S-CSCF", func() { req.AuthDataItem.Authorization = make([]byte, 30) }, cx.UnableToComply},
+	}
+
+	for _, step := range steps {
+		step.mend()
+		if _, err := MultimediaAuth(mended, req, 5); result(err) != step.want {
+			t.Errorf("step %s: %v, want %v", step.name, err, step.want)
+		}
+		if who.Subscription.ServerName != "" || len(who.Set.Registrations) > 0 && who.Set.Registrations[0].AuthPending {
+			t.Fatalf("step %s: a refused MAR changed the state", step.name)
+		}
+	}
+
+	req.AuthDataItem.Authorization = nil
+	challenge, err := MultimediaAuth(mended, req, 5)
+	if err != nil || challenge.Vectors != 5 || who.Subscription.ServerName != "sip:s" || !who.Set.Registrations[0].AuthPending {
+		t.Errorf("step 5: %+v, %v, %+v", challenge, err, who.Subscription)
+	}
+}
+
+func TestARefusedAssignmentChangesNothing(t *testing.T) {
+	for kind := range cx.Restoration + 2 {
+		who := faulty()
+		associate(who)
+		who.Set.Register(who.Private)
+		who.Subscription.Assign("sip:s", "s")
+
+		_, err := ServerAssignment(who, &cx.SAR{Type: kind, UserName: "001@home", PublicIdentities: []string{"sip:001@home"}, ServerName: "sip:other"}, true)
+		if err == nil {
+			t.Errorf("type %d was accepted from another S-CSCF", kind)
+		}
+		if who.Set.State() != subscriber.Registered || who.Subscription.ServerName != "sip:s" {
+			t.Errorf("type %d was refused and changed the state", kind)
+		}
+	}
+}
+
+func TestWhatComesOfAPush(t *testing.T) {
+	p := &Pushes{config: PushConfig{Attempts: 3, RetryMin: time.Second, RetryMax: 3 * time.Second}}
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	lost := errors.New("no peer is up")
+
+	for _, test := range []struct {
+		name   string
+		before int
+		result diameter.Result
+		err    error
+		want   subscriber.PushState
+		wait   time.Duration
+	}{
+		{"success", 0, cx.Success, nil, subscriber.PushDelivered, 0},
+		{"the user is unknown there", 0, cx.ErrorUserUnknown, nil, subscriber.PushDelivered, 0},
+		{"the user has moved", 0, diameter.Result{}, errOutdated, subscriber.PushDelivered, 0},
+		{"refused", 0, cx.ErrorNotSupportedUserData, nil, subscriber.PushRefused, 0},
+		{"no answer", 0, diameter.Result{}, lost, subscriber.PushPending, time.Second},
+		{"no answer again", 1, diameter.Result{}, lost, subscriber.PushPending, 2 * time.Second},
+		{"no answer for the last time", 2, diameter.Result{}, lost, subscriber.PushFailed, 0},
+		{"too busy", 1, diameter.TooBusy, nil, subscriber.PushPending, 2 * time.Second},
+		{"transient failure", 0, diameter.Result{Code: 4002}, nil, subscriber.PushPending, time.Second},
+	} {
+		push := &subscriber.Push{State: subscriber.PushPending, Attempts: test.before, Next: now}
+		p.conclude(push, test.result, test.err, now)
+
+		if push.State != test.want || push.Attempts != test.before+1 || push.Next.Sub(now) != test.wait || push.Result == "" {
+			t.Errorf("%s: %+v", test.name, push)
+		}
+		if push.State == subscriber.PushPending != push.Finished.IsZero() {
+			t.Errorf("%s: %v finished at %v", test.name, push.State, push.Finished)
+		}
+	}
+}
