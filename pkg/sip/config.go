@@ -27,6 +27,7 @@ type EndpointConfig struct {
 	Name       string   `yaml:"name"`
 	Address    string   `yaml:"address"`    // ip:port
 	Transports []string `yaml:"transports"` // udp, tcp
+	Names      []string `yaml:"names"`      // host names that mean this endpoint in Route
 }
 
 // Timers of RFC 3261 §17 and §16.

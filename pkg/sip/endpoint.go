@@ -28,6 +28,7 @@ type Endpoint struct {
 	name    string
 	stack   *Stack
 	address netip.AddrPort
+	names   []string
 	udp     PacketConn
 	tcp     net.Listener
 
@@ -62,7 +63,7 @@ func (f Flow) String() string {
 }
 
 func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
-	e := &Endpoint{name: c.Name, stack: s, connections: map[netip.AddrPort]*stream{}}
+	e := &Endpoint{name: c.Name, stack: s, names: c.Names, connections: map[netip.AddrPort]*stream{}}
 	address := c.Address
 
 	// Port 0 takes a free one, the same for both transports.
@@ -143,6 +144,10 @@ func (e *Endpoint) Own(u Uri) bool {
 
 	host := strings.Trim(u.Host, "[]")
 	if host == e.address.Addr().String() {
+		return true
+	}
+
+	if slices.ContainsFunc(e.names, func(name string) bool { return strings.EqualFold(name, host) }) {
 		return true
 	}
 

@@ -34,7 +34,7 @@ func Default() Config {
 	c := Config{
 		Common:     service.DefaultCommon("127.0.0.11:9090"),
 		HomeDomain: home,
-		SIP:        sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.11:5060", Transports: []string{"udp", "tcp"}}),
+		SIP:        sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.11:5060", Transports: []string{"udp", "tcp"}, Names: []string{"icscf." + home, home}}),
 		Diameter:   diameter.DefaultConfig("icscf."+home, home),
 		Servers:    selection.Servers{{Name: "sip:scscf." + home + ":5060"}},
 

@@ -38,7 +38,7 @@ func Default() Config {
 		VisitedNetwork: home,
 		Interrogator:   "sip:icscf." + home + ":5060",
 		SIP: sip.DefaultConfig(
-			sip.EndpointConfig{Name: "Gm", Address: "127.0.0.10:5060", Transports: []string{"udp", "tcp"}},
+			sip.EndpointConfig{Name: "Gm", Address: "127.0.0.10:5060", Transports: []string{"udp", "tcp"}, Names: []string{"pcscf." + home}},
 			sip.EndpointConfig{Name: mw, Address: "127.0.0.10:5070", Transports: []string{"udp", "tcp"}},
 		),
 		MaxBindings:  100_000,

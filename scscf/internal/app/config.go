@@ -40,7 +40,7 @@ func Default() Config {
 		HomeDomain:    home,
 		ServerName:    "sip:scscf." + home + ":5060",
 		Data:          "var/scscf",
-		SIP:           sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.12:5060", Transports: []string{"udp", "tcp"}}),
+		SIP:           sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.12:5060", Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}}),
 		Diameter:      diameter.DefaultConfig("scscf."+home, home),
 		Registrar:     registrar.DefaultPolicy(),
 		SharedIFCSets: map[int]string{},

@@ -1,0 +1,200 @@
+// Package ladder joins the traces of all functions into one picture: every message once, SIP and Diameter in one order of time.
+package ladder
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/trace"
+)
+
+// Step is one message on its way from one node to another.
+type Step struct {
+	trace.Message
+	From, To string
+	Label    string // "INVITE", "200 OK", "CCR-I"
+	Detail   string
+	CallID   string
+}
+
+// Nodes names addresses.
+type Nodes map[netip.Addr]string
+
+// Collect reads the traces of the functions with these admin addresses. Messages between two of them are in both traces, and
+// taken from the sender's.
+func Collect(ctx context.Context, admins []string, nodes Nodes) ([]Step, error) {
+	var steps []Step
+
+	for _, admin := range admins {
+		var records []trace.Record
+		if err := (httpapi.Client{Base: admin}).Do(ctx, "GET", "/trace?limit=10000", nil, &records); err != nil {
+			return nil, err
+		}
+
+		for _, record := range records {
+			if step, ok := read(record.Message, nodes); ok {
+				steps = append(steps, step)
+			}
+		}
+	}
+
+	slices.SortStableFunc(steps, func(a, b Step) int { return a.Time.Compare(b.Time) })
+
+	return steps, nil
+}
+
+func read(m trace.Message, nodes Nodes) (Step, bool) {
+	local, remote := nodes.name(m.Local.Addr()), nodes.name(m.Remote.Addr())
+	if !m.Sent && !strings.HasPrefix(remote, "UE") && remote != "?" { // the sender's trace has it
+		return Step{}, false
+	}
+
+	s := Step{Message: m, From: remote, To: local}
+	if m.Sent {
+		s.From, s.To = local, remote
+	}
+
+	if m.Protocol == trace.Diameter {
+		s.Label, s.Detail = diameterLabel(m.Data)
+		return s, s.Label != ""
+	}
+
+	parsed, err := sip.ParseMessage(m.Data)
+	if err != nil {
+		return Step{}, false
+	}
+
+	s.CallID = parsed.CallID().Value()
+
+	switch parsed := parsed.(type) {
+	case *sip.Request:
+		s.Label, s.Detail = string(parsed.Method), parsed.Recipient.String()
+	case *sip.Response:
+		s.Label, s.Detail = strconv.Itoa(parsed.StatusCode)+" "+parsed.Reason, "("+string(parsed.CSeq().MethodName)+")"
+	}
+
+	return s, true
+}
+
+func (n Nodes) name(a netip.Addr) string {
+	if name, found := n[a.Unmap()]; found {
+		return name
+	}
+
+	return "?"
+}
+
+var commands = map[uint32][2]string{
+	300: {"UAR", "UAA"}, 301: {"SAR", "SAA"}, 302: {"LIR", "LIA"}, 303: {"MAR", "MAA"}, 304: {"RTR", "RTA"}, 305: {"PPR", "PPA"}, 272: {"CCR", "CCA"},
+}
+
+// diameterLabel names a message of an application; those of the connection itself are left out. What a CCR is shows in its
+// CC-Request-Type, and the outcome of an answer in its result.
+func diameterLabel(b []byte) (label, detail string) {
+	if len(b) < 20 {
+		return "", ""
+	}
+
+	code := binary.BigEndian.Uint32(b[4:]) & 0xFFFFFF
+	names, known := commands[code]
+
+	if !known {
+		return "", ""
+	}
+
+	label = names[1]
+	if b[4]&0x80 != 0 {
+		label = names[0]
+	}
+
+	for rest := b[20:]; len(rest) >= 8; {
+		avp, length, header := binary.BigEndian.Uint32(rest), int(binary.BigEndian.Uint32(rest[4:])&0xFFFFFF), 8
+		vendor := rest[4]&0x80 != 0
+
+		if vendor {
+			header = 12
+		}
+
+		if length < header || length > len(rest) {
+			break
+		}
+
+		value := rest[header:length]
+
+		switch {
+		case avp == 416 && !vendor && len(value) == 4:
+			label += map[uint32]string{1: "-I", 2: "-U", 3: "-T", 4: "-E"}[binary.BigEndian.Uint32(value)]
+		case avp == 268 && !vendor && len(value) == 4:
+			detail = strconv.Itoa(int(binary.BigEndian.Uint32(value)))
+		case avp == 297 && !vendor:
+			for group := value; len(group) >= 12; group = group[12:] {
+				if binary.BigEndian.Uint32(group) == 298 {
+					detail = strconv.Itoa(int(binary.BigEndian.Uint32(group[8:]))) + " (experimental)"
+				}
+			}
+		}
+
+		rest = rest[min(len(rest), (length+3)&^3):]
+	}
+
+	return label, detail
+}
+
+// Print draws the steps between the columns.
+func Print(w io.Writer, steps []Step, columns []string) {
+	const width = 13
+
+	at := map[string]int{}
+	for i, column := range columns {
+		at[column] = i * width
+	}
+
+	fmt.Fprint(w, "            ")
+
+	for _, column := range columns {
+		fmt.Fprintf(w, "%-*s", width, column)
+	}
+
+	fmt.Fprintln(w)
+
+	for _, step := range steps {
+		from, known := at[step.From]
+		to, alsoKnown := at[step.To]
+
+		if !known || !alsoKnown || from == to {
+			continue
+		}
+
+		line := []rune(strings.Repeat(" ", (len(columns)-1)*width+1))
+		for _, position := range at {
+			line[position] = '│'
+		}
+
+		left, right := min(from, to), max(from, to)
+		for i := left + 1; i < right; i++ {
+			line[i] = '─'
+		}
+
+		if from < to {
+			line[right-1] = '▶'
+		} else {
+			line[left+1] = '◀'
+		}
+
+		label := []rune(" " + step.Label + " ")
+		if room := right - left - 3; len(label) > room {
+			label = label[:max(0, room)]
+		}
+
+		copy(line[left+1+(right-left-len(label))/2:], label)
+		fmt.Fprintf(w, "%s %s  %s\n", step.Time.Format("05.000"), "     "+string(line), step.Detail)
+	}
+}

@@ -1,0 +1,141 @@
+// Package process runs the five functions as child processes: each with a log of its own, all ended together.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// Function is one of them.
+type Function struct {
+	Name        string
+	Admin       string   // base of its admin HTTP
+	Listens     string   // for people
+	Environment []string // over its defaults
+}
+
+// Running is a function that was started.
+type Running struct {
+	Function
+	LogFile string
+	command *exec.Cmd
+	ended   chan struct{}
+	err     error
+}
+
+// Start starts the binary of a function in a folder of binaries; it writes its log below data.
+func Start(f Function, binaries, data string) (*Running, error) {
+	if err := os.MkdirAll(filepath.Join(data, "log"), 0o755); err != nil {
+		return nil, err
+	}
+
+	r := &Running{Function: f, LogFile: filepath.Join(data, "log", f.Name+".log"), ended: make(chan struct{})}
+
+	log, err := os.Create(r.LogFile)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+
+	r.command = exec.Command(filepath.Join(binaries, f.Name))
+	r.command.Stdout, r.command.Stderr = log, log
+	r.command.Env = append(os.Environ(), f.Environment...)
+	r.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // Ctrl-C is for the lab, which ends them in order
+
+	if err := r.command.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name, err)
+	}
+
+	go func() {
+		r.err = r.command.Wait()
+		close(r.ended)
+	}()
+
+	return r, nil
+}
+
+// AwaitReady waits until the function says that it can serve.
+func (r *Running) AwaitReady(ctx context.Context) error {
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+
+	last := "no answer"
+
+	for {
+		select {
+		case <-r.ended:
+			return fmt.Errorf("%s ended at once; its log says:\n%s", r.Name, r.tail())
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready: %s; its log says:\n%s", r.Name, last, r.tail())
+		case <-ticker.C:
+		}
+
+		ready, said := r.ready(ctx)
+		if ready {
+			return nil
+		}
+
+		last = said
+	}
+}
+
+func (r *Running) ready(ctx context.Context) (bool, string) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Admin+"/readyz", nil)
+	if err != nil {
+		return false, err.Error()
+	}
+
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false, err.Error()
+	}
+	defer response.Body.Close()
+
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 1000))
+
+	return response.StatusCode == http.StatusOK, string(body)
+}
+
+// tail is the end of the log.
+func (r *Running) tail() string {
+	const most = 2000
+
+	text, err := os.ReadFile(r.LogFile)
+	if err != nil {
+		return err.Error()
+	}
+
+	return string(text[max(0, len(text)-most):])
+}
+
+// Ended is closed when the function is.
+func (r *Running) Ended() <-chan struct{} { return r.ended }
+
+// Stop asks the function to end, and makes it if it does not.
+func (r *Running) Stop() error {
+	_ = r.command.Process.Signal(syscall.SIGTERM)
+
+	select {
+	case <-r.ended:
+	case <-time.After(10 * time.Second):
+		_ = r.command.Process.Kill()
+		<-r.ended
+
+		return fmt.Errorf("%s had to be killed", r.Name)
+	}
+
+	var status *exec.ExitError
+	if errors.As(r.err, &status) {
+		return fmt.Errorf("%s: %w; its log says:\n%s", r.Name, r.err, r.tail())
+	}
+
+	return nil
+}

@@ -1,0 +1,147 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/lab/internal/ladder"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+)
+
+// Ladders prints what went over the wire for the registration of alice and for the call, and checks that every step is there.
+func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
+	steps, err := ladder.Collect(ctx, admins, Nodes())
+	if err != nil {
+		return err
+	}
+
+	// The registration of alice: her REGISTER, and the Diameter between its first and its last message.
+	registration := span(steps, func(step ladder.Step) bool {
+		return strings.HasSuffix(step.Detail, "(REGISTER)") && step.To == "UE alice" || step.Label == "REGISTER" && step.From == "UE alice"
+	})
+	call := span(steps, func(step ladder.Step) bool {
+		return step.Label == "INVITE" || step.Detail == "(BYE)" || strings.HasPrefix(step.Label, "CCR-T") || strings.HasPrefix(step.Label, "CCA-T")
+	})
+
+	fmt.Fprint(s.Out, "\nThe registration of alice\n\n")
+	ladder.Print(s.Out, registration, Columns)
+	fmt.Fprint(s.Out, "\nThe call of alice to bob\n\n")
+	ladder.Print(s.Out, call, Columns)
+
+	return errors.Join(
+		inOrder("registration", registration, "REGISTER", "UAR", "UAA", "MAR", "MAA", "401", "REGISTER", "UAR", "UAA", "SAR", "SAA", "200"),
+		inOrder("call", call, "INVITE", "CCR-I", "CCA-I", "LIR", "LIA", "180", "200", "ACK", "CCR-U", "CCA-U", "BYE", "200", "CCR-T", "CCA-T"),
+	)
+}
+
+// span is everything from the first to the last step that belongs.
+func span(steps []ladder.Step, belongs func(ladder.Step) bool) []ladder.Step {
+	first := slices.IndexFunc(steps, belongs)
+	if first < 0 {
+		return nil
+	}
+
+	last := first
+	for i := first; i < len(steps); i++ {
+		if belongs(steps[i]) {
+			last = i
+		}
+	}
+
+	return steps[first : last+1]
+}
+
+// inOrder checks that these messages are there, one behind the other.
+func inOrder(what string, steps []ladder.Step, wanted ...string) error {
+	at := 0
+
+	for _, step := range steps {
+		if at < len(wanted) && strings.HasPrefix(step.Label, wanted[at]) {
+			at++
+		}
+	}
+
+	if at < len(wanted) {
+		return fmt.Errorf("the %s has no %s where it should be, after %v", what, wanted[at], wanted[:at])
+	}
+
+	return nil
+}
+
+type record struct {
+	Kind     string    `json:"kind"`
+	Account  string    `json:"account"`
+	Billed   int64     `json:"billed_seconds"`
+	Amount   int64     `json:"amount"`
+	Reserved int64     `json:"reserved_in_all"`
+	Returned int64     `json:"returned"`
+	Started  time.Time `json:"started"`
+}
+
+// Costs prints what the call cost, and checks the sums.
+func (s *Scenario) Costs(ctx context.Context) error {
+	ocs := httpapi.Client{Base: adminOfOCS}
+
+	var records []record
+	if err := await(ctx, func() (bool, error) {
+		err := ocs.Do(ctx, "GET", "/cdrs?account=alice&limit=1", nil, &records)
+		return len(records) == 1 && records[0].Kind == "call", err
+	}); err != nil {
+		return fmt.Errorf("the record of the call: %w", err)
+	}
+
+	r := records[0]
+	fmt.Fprintf(s.Out, "\nWhat the call cost alice (%d s at %s a second, %s for the connection)\n\n", r.Billed, Money(pricePerSecond), Money(connectionFee))
+	fmt.Fprintf(s.Out, "  %-10s %8s\n  %-10s %8s\n  %-10s %8s\n", "reserved", Money(r.Reserved), "debited", Money(r.Amount), "returned", Money(r.Returned))
+
+	var book struct {
+		Balances int64 `json:"sum_of_balances"`
+		Entries  int64 `json:"sum_of_entries"`
+		Accounts []struct {
+			Name    string `json:"name"`
+			Kind    string `json:"kind"`
+			Balance int64  `json:"balance"`
+		} `json:"accounts"`
+	}
+	if err := ocs.Do(ctx, "GET", "/ledger", nil, &book); err != nil {
+		return err
+	}
+
+	fmt.Fprint(s.Out, "\nThe ledger\n\n")
+
+	for _, account := range book.Accounts {
+		fmt.Fprintf(s.Out, "  %-8s %-11s %9s\n", account.Name, account.Kind, Money(account.Balance))
+	}
+
+	fmt.Fprintf(s.Out, "  %-8s %-11s %9s\n", "sum", "", Money(book.Balances))
+
+	switch {
+	case book.Balances != 0 || book.Entries != 0:
+		return fmt.Errorf("the ledger does not add up: %d and %d", book.Balances, book.Entries)
+	case r.Amount != connectionFee+pricePerSecond*r.Billed:
+		return fmt.Errorf("%d s were charged %s", r.Billed, Money(r.Amount))
+	case r.Reserved != r.Amount+r.Returned:
+		return fmt.Errorf("reserved %s is not debited %s and returned %s", Money(r.Reserved), Money(r.Amount), Money(r.Returned))
+	}
+
+	return nil
+}
+
+func await(ctx context.Context, done func() (bool, error)) error {
+	for {
+		is, err := done()
+		if is || err != nil {
+			return err
+		}
+
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

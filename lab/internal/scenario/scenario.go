@@ -1,0 +1,212 @@
+package scenario
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/ue/handset"
+)
+
+// Scenario is one run of the lab's call.
+type Scenario struct {
+	Out   io.Writer
+	alice *handset.Handset
+	bob   *handset.Handset
+}
+
+// Prices of the lab, in cents: one a second, and five for the connection; a message is ten.
+const (
+	pricePerSecond = 1
+	connectionFee  = 5
+	firstMoney     = 1000
+)
+
+// Provision makes the subscribers and their accounts through the public APIs.
+func (s *Scenario) Provision(ctx context.Context) error {
+	hss, ocs := httpapi.Client{Base: adminOfHSS}, httpapi.Client{Base: adminOfOCS}
+
+	tariff := map[string]any{"name": "standard", "rates": []map[string]any{{
+		"prefix": "", "connection_fee": connectionFee, "price": pricePerSecond, "interval": 1, "increment": 1, "event_price": 10,
+	}}}
+	if err := ocs.Do(ctx, "PUT", "/tariffs/standard", tariff, nil); err != nil {
+		return fmt.Errorf("tariff: %w", err)
+	}
+
+	for _, who := range []subscriber{alice, bob} {
+		body := map[string]any{
+			"imsi": who.imsi, "msisdn": who.msisdn, "display_name": who.name,
+			"authentication": map[string]string{"k": who.k, "opc": who.opc},
+		}
+		if err := hss.Do(ctx, "POST", "/subscribers", body, nil); err != nil && !conflict(err) {
+			return fmt.Errorf("subscriber %s: %w", who.name, err)
+		}
+
+		account := map[string]any{
+			"name": who.name, "balance": firstMoney,
+			"identities": []string{"tel:+" + who.msisdn, "sip:+" + who.msisdn + "@" + Domain},
+		}
+		if err := ocs.Do(ctx, "POST", "/accounts", account, nil); err != nil && !conflict(err) {
+			return fmt.Errorf("account %s: %w", who.name, err)
+		}
+
+		fmt.Fprintf(s.Out, "  %-6s IMSI %s  tel:+%s  prepaid account with %s\n", who.name, who.imsi, who.msisdn, Money(firstMoney))
+	}
+
+	return nil
+}
+
+// conflict: the subscriber is there from an earlier run.
+func conflict(err error) bool {
+	var problem *httpapi.Error
+
+	return errors.As(err, &problem) && problem.Status == 409
+}
+
+// Money is an amount as people write it.
+func Money(minor int64) string {
+	sign := ""
+	if minor < 0 {
+		sign, minor = "-", -minor
+	}
+
+	return fmt.Sprintf("%s%d.%02d", sign, minor/100, minor%100)
+}
+
+func (who subscriber) handset() (*handset.Handset, error) {
+	k, err := hex.DecodeString(who.k)
+	if err != nil {
+		return nil, err
+	}
+
+	opc, err := hex.DecodeString(who.opc)
+	if err != nil {
+		return nil, err
+	}
+
+	return handset.New(handset.Config{
+		IMSI: who.imsi, Domain: Domain, K: [16]byte(k), OPc: [16]byte(opc), Transport: "UDP", Expires: 3600,
+		Address: netip.AddrPortFrom(netip.MustParseAddr(who.address), 5060),
+		Proxy:   netip.MustParseAddrPort("127.0.0.10:5060"),
+		Access:  "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
+	})
+}
+
+// Register switches the two handsets on.
+func (s *Scenario) Register(ctx context.Context) (err error) {
+	for _, one := range []struct {
+		who subscriber
+		at  **handset.Handset
+	}{{alice, &s.alice}, {bob, &s.bob}} {
+		if *one.at, err = one.who.handset(); err != nil {
+			return err
+		}
+
+		if err := (*one.at).Register(ctx); err != nil {
+			return fmt.Errorf("%s does not register: %w", one.who.name, err)
+		}
+
+		fmt.Fprintf(s.Out, "  %-6s registered as %v\n", one.who.name, (*one.at).Identities())
+	}
+
+	return nil
+}
+
+// Call has alice call bob, talk until the quota was renewed at least once, and hang up.
+func (s *Scenario) Call(ctx context.Context) error {
+	answered := make(chan error, 1)
+
+	go func() {
+		select {
+		case incoming := <-s.bob.Incoming():
+			answered <- incoming.Answer(ctx)
+		case <-ctx.Done():
+			answered <- ctx.Err()
+		}
+	}()
+
+	call, err := s.alice.Dial(ctx, "tel:+"+bob.msisdn)
+	if err != nil {
+		return fmt.Errorf("the call: %w", err)
+	}
+
+	if err := <-answered; err != nil {
+		return fmt.Errorf("bob: %w", err)
+	}
+
+	fmt.Fprintln(s.Out, "  answered; alice and bob talk until the quota has been renewed")
+
+	if err := s.renewed(ctx); err != nil {
+		return err
+	}
+
+	if err := call.HangUp(ctx); err != nil {
+		return fmt.Errorf("hanging up: %w", err)
+	}
+
+	fmt.Fprintln(s.Out, "  alice hangs up")
+
+	return nil
+}
+
+// renewed waits until the OCS has had an update of the session.
+func (s *Scenario) renewed(ctx context.Context) error {
+	ocs := httpapi.Client{Base: adminOfOCS}
+
+	for {
+		var sessions []struct {
+			Number uint32 `json:"request_number"`
+		}
+		if err := ocs.Do(ctx, "GET", "/sessions?account=alice", nil, &sessions); err != nil {
+			return err
+		}
+
+		if len(sessions) == 1 && sessions[0].Number >= 1 {
+			return nil
+		}
+
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the quota was never renewed: %w", ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// Message has bob send alice a message.
+func (s *Scenario) Message(ctx context.Context) error {
+	response, err := s.bob.Message(ctx, "tel:+"+alice.msisdn, "hello from the lab")
+	if err != nil {
+		return err
+	}
+
+	if !response.IsSuccess() {
+		return &handset.Refused{Response: response}
+	}
+
+	select {
+	case m := <-s.alice.Messages():
+		fmt.Fprintf(s.Out, "  alice reads: %q\n", m.Body)
+		return nil
+	case <-ctx.Done():
+		return errors.New("the message did not reach alice")
+	}
+}
+
+// Close switches the handsets off.
+func (s *Scenario) Close() error {
+	var failed error
+
+	for _, h := range []*handset.Handset{s.alice, s.bob} {
+		if h != nil {
+			failed = errors.Join(failed, h.Close())
+		}
+	}
+
+	return failed
+}

@@ -1,0 +1,160 @@
+// The lab command brings the whole core up on this machine and shows it working: five processes, two handsets, a charged call.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dialtone-ims/dialtone/lab/internal/process"
+	"github.com/dialtone-ims/dialtone/lab/internal/scenario"
+)
+
+type options struct {
+	once     bool
+	binaries string
+	data     string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	executable, err := os.Executable()
+	if err != nil {
+		executable = "bin/lab"
+	}
+
+	var o options
+
+	command := &cobra.Command{
+		Use: "lab", Short: "bring the whole core up and show a charged call", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o, cmd.OutOrStdout()) },
+	}
+	command.Flags().BoolVar(&o.once, "once", false, "end when all is shown, with status 0 only if every step happened")
+	command.Flags().StringVar(&o.binaries, "bin", filepath.Dir(executable), "folder of the five binaries")
+	command.Flags().StringVar(&o.data, "data", "var", "folder for databases and logs")
+
+	if err := command.ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "\nlab: %v\n", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // nothing is left to do
+	}
+}
+
+const (
+	readyTime = 20 * time.Second
+	showTime  = 40 * time.Second
+)
+
+func run(ctx context.Context, o options, out io.Writer) (err error) {
+	functions := scenario.Functions(o.data)
+
+	var running []*process.Running
+
+	defer func() {
+		slices.Reverse(running)
+
+		for _, r := range running {
+			err = errors.Join(err, r.Stop())
+		}
+	}()
+
+	fmt.Fprint(out, "Starting the core\n")
+
+	for _, f := range functions {
+		r, err := process.Start(f, o.binaries, o.data)
+		if err != nil {
+			return err
+		}
+
+		running = append(running, r)
+
+		wait, cancel := context.WithTimeout(ctx, readyTime)
+		err = r.AwaitReady(wait)
+		cancel()
+
+		if err != nil {
+			return err
+		}
+
+		fmt.Fprintf(out, "  %-6s ready  %-40s admin %s\n", f.Name, f.Listens, f.Admin)
+	}
+
+	s := &scenario.Scenario{Out: out}
+	defer func() { err = errors.Join(err, s.Close()) }()
+
+	if err := show(ctx, s, functions, out); err != nil {
+		return err
+	}
+
+	if o.once {
+		fmt.Fprint(out, "\nEvery step happened.\n")
+		return nil
+	}
+
+	invite(out, o)
+
+	ended := make(chan string, len(running))
+	for _, r := range running {
+		go func() { <-r.Ended(); ended <- r.Name }()
+	}
+
+	select {
+	case <-ctx.Done():
+		fmt.Fprint(out, "\nEnding\n")
+		return nil
+	case name := <-ended:
+		return fmt.Errorf("%s has ended; see its log below %s", name, o.data)
+	}
+}
+
+func show(ctx context.Context, s *scenario.Scenario, functions []process.Function, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, showTime)
+	defer cancel()
+
+	var admins []string
+	for _, f := range functions {
+		admins = append(admins, f.Admin)
+	}
+
+	for _, step := range []struct {
+		title string
+		do    func(context.Context) error
+	}{
+		{"Provisioning two subscribers", s.Provision},
+		{"Switching two handsets on", s.Register},
+		{"Alice calls bob", s.Call},
+		{"Bob sends a message", s.Message},
+	} {
+		fmt.Fprintf(out, "\n%s\n", step.title)
+
+		if err := step.do(ctx); err != nil {
+			return err
+		}
+	}
+
+	return errors.Join(s.Costs(ctx), s.Ladders(ctx, admins))
+}
+
+func invite(out io.Writer, o options) {
+	fmt.Fprintf(out, `
+The core stays up. Ctrl-C ends it.
+
+  P-CSCF for handsets and SIPp   127.0.0.10:5060, UDP and TCP; home domain %s
+  a subscriber                   %s subscriber add --imsi 001010000000003 --msisdn 15550003 --k … --opc …
+  its account                    %s account add carol --identity tel:+15550003 --balance 1000
+  what went over the wire        curl http://127.0.0.10:9090/trace.pcapng >gm.pcapng (and .11 to .14)
+  logs                           %s
+  a real handset                 set sip.endpoints of the P-CSCF to an address that it reaches: docs/pcscf.md
+`, scenario.Domain, filepath.Join(o.binaries, "hss"), filepath.Join(o.binaries, "ocs"), filepath.Join(o.data, "log"))
+}
