@@ -60,7 +60,7 @@ func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.S
 	}
 
 	h := &HSS{Node: node, store: store, pushes: hsscx.NewPushes(store, node, c.Push, env.Log, env.Metrics)}
-	hsscx.NewServer(node, store, c.Cx, h.pushes, env.Log, env.Metrics)
+	hsscx.NewServer(node, store, c.policy(), h.pushes, env.Log, env.Metrics)
 	provisioning.Serve(env.Admin, store, c.Domain, h.pushes.Wake)
 	env.Admin.Handle("GET /diameter/peers", func(w http.ResponseWriter, _ *http.Request) error {
 		return httpapi.Write(w, http.StatusOK, map[string]any{"peers": node.Peers()})

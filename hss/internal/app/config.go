@@ -50,9 +50,10 @@ func Default() Config {
 		Domain:   home,
 		Data:     "var/hss",
 		Diameter: diameter.DefaultConfig("hss."+home, home),
-		Cx:       cx.Policy{MaxVectors: 5, DigestRealm: home, StoreServerName: true},
+		Cx:       cx.Policy{MaxVectors: 5, StoreServerName: true},
 		Push:     cx.PushConfig{Attempts: 10, RetryMin: time.Second, RetryMax: time.Minute, Keep: 24 * time.Hour},
 	}
+	c.Authentication.IND = 1 // an EPC's HSS beside this one commonly has 0
 	c.Diameter.Listen = []diameter.Listener{{Address: host + ":3868"}}
 	c.Diameter.Peers = []diameter.Peer{{Host: "icscf." + home, Realm: home}, {Host: "scscf." + home, Realm: home}}
 
@@ -74,7 +75,6 @@ func (c *Config) Validate() error {
 	refuse(len(c.Diameter.Listen) == 0, "diameter.listen: the HSS is connected to; an address is needed")
 	refuse(c.Authentication.IND > 31, "authentication.ind: %d is not 0 to 31", c.Authentication.IND)
 	refuse(c.Cx.MaxVectors < 1 || c.Cx.MaxVectors > 32, "cx.max_vectors: %d is not 1 to 32", c.Cx.MaxVectors)
-	refuse(c.Cx.DigestRealm == "", "cx.digest_realm: SIP Digest needs one")
 	refuse(c.Push.Attempts < 1, "push.attempts: %d is not at least 1", c.Push.Attempts)
 	refuse(c.Push.RetryMin <= 0 || c.Push.RetryMax < c.Push.RetryMin, "push: retry_min and retry_max must be positive and in order")
 	refuse(c.Push.Keep <= 0, "push.keep: %s is not positive", c.Push.Keep)
@@ -93,6 +93,15 @@ func (c *Config) store() subscriber.Config {
 	}
 
 	return s
+}
+
+func (c *Config) policy() cx.Policy {
+	p := c.Cx
+	if p.DigestRealm == "" {
+		p.DigestRealm = c.Domain
+	}
+
+	return p
 }
 
 // KeyFile is where the vault's keys are.

@@ -15,7 +15,7 @@ type cxResult = diameter.Result
 // Policy is what the specification leaves to the operator.
 type Policy struct {
 	MaxVectors      int    `yaml:"max_vectors"`       // given out in one MAA, however many the S-CSCF asks for
-	DigestRealm     string `yaml:"digest_realm"`      // realm of SIP Digest users
+	DigestRealm     string `yaml:"digest_realm"`      // realm of SIP Digest users; empty: the domain
 	StoreServerName bool   `yaml:"store_server_name"` // keep the S-CSCF of a user who de-registers, if it asks for that
 }
 
