@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	cxserver "github.com/dialtone-ims/dialtone/hss/internal/cx"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
@@ -245,27 +244,7 @@ func saveProfile(tx *subscriber.Tx, p *subscriber.ServiceProfile) error {
 		return err
 	}
 
-	return pushUsers(tx, p)
-}
-
-// pushUsers queues a PPR for each user of the profile whom an S-CSCF serves.
-func pushUsers(tx *subscriber.Tx, p *subscriber.ServiceProfile) error {
-	users, err := tx.List(subscriber.Filter{ServiceProfileID: p.ID, Located: true})
-	if err != nil {
-		return err
-	}
-
-	for _, s := range users {
-		uses := func(set *subscriber.RegistrationSet) bool {
-			return slices.ContainsFunc(set.Public, func(public *subscriber.PublicIdentity) bool { return public.ProfileID == p.ID })
-		}
-
-		if err := cxserver.PushProfile(tx, s, uses); err != nil {
-			return err
-		}
-	}
-
-	return nil
+	return tx.QueueProfile(p)
 }
 
 func (a *API) deleteProfile(w http.ResponseWriter, r *http.Request) error {

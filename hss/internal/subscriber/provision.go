@@ -30,13 +30,11 @@ func (t *Tx) Named(name string) (*Subscription, error) {
 
 // Filter narrows a list of subscribers; empty fields do not.
 type Filter struct {
-	IMSI, MSISDN     string
-	PrivateIdentity  string
-	PublicIdentity   string
-	After            string // names behind this one
-	Limit            int
-	ServiceProfileID uint64
-	Located          bool // only those that an S-CSCF serves
+	IMSI, MSISDN    string
+	PrivateIdentity string
+	PublicIdentity  string
+	After           string // names behind this one
+	Limit           int
 }
 
 // List returns subscriptions in the order of their names.
@@ -51,14 +49,6 @@ func (t *Tx) List(f Filter) ([]*Subscription, error) {
 
 	if f.PublicIdentity != "" {
 		query = query.Where("id IN (SELECT subscription_id FROM public_identities WHERE identity = ?)", f.PublicIdentity)
-	}
-
-	if f.ServiceProfileID != 0 {
-		query = query.Where("id IN (SELECT subscription_id FROM public_identities WHERE profile_id = ?)", f.ServiceProfileID)
-	}
-
-	if f.Located {
-		query = query.Where("server_name <> ''")
 	}
 
 	if f.Limit > 0 {

@@ -56,6 +56,59 @@ func (t *Tx) Queue(p *Push) error {
 	return nil
 }
 
+// QueueProfile queues a PPR for each registration set that uses a service profile and whose data an S-CSCF holds. It is one
+// query however many there are: nobody else can write meanwhile.
+func (t *Tx) QueueProfile(p *ServiceProfile) error {
+	var holders []struct {
+		SetID           uint64
+		ServerHost      string
+		PrivateIdentity string
+		PublicIdentity  string
+	}
+
+	err := t.db.Raw(`
+		SELECT st.id AS set_id, s.server_host, p.identity AS private_identity, first.identity AS public_identity
+		FROM registration_sets st
+		JOIN subscriptions s ON s.id = st.subscription_id
+		JOIN registrations r ON r.set_id = st.id
+		JOIN private_identities p ON p.id = r.private_id
+		JOIN public_identities first ON first.set_id = st.id AND first.position = 0
+		WHERE (r.registered = ? OR st.unregistered = ?)
+		AND EXISTS (SELECT 1 FROM public_identities u WHERE u.set_id = st.id AND u.profile_id = ?)
+		ORDER BY st.id, r.registered DESC, p.id`, true, true, p.ID).Scan(&holders).Error
+	if err != nil {
+		return fmt.Errorf("users of service profile %s: %w", p.Name, err)
+	}
+
+	var (
+		pushes []*Push
+		set    uint64
+		now    = time.Now().UTC()
+	)
+
+	for _, h := range holders {
+		if h.SetID == set { // one private identity is enough
+			continue
+		}
+
+		set = h.SetID
+		pushes = append(pushes, &Push{
+			Command: PPR, ServerHost: h.ServerHost, PrivateIdentity: h.PrivateIdentity, PublicIdentities: []string{h.PublicIdentity},
+			Created: now, State: PushPending, Next: now,
+		})
+	}
+
+	if len(pushes) == 0 {
+		return nil
+	}
+
+	if err := t.db.CreateInBatches(pushes, 200).Error; err != nil {
+		return fmt.Errorf("queue PPR for service profile %s: %w", p.Name, err)
+	}
+
+	return nil
+}
+
 // Due are the pushes to be sent now, in their order, and the time of the next one after them (zero: none).
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]*Push, time.Time, error) {
 	var due []*Push
