@@ -133,8 +133,8 @@ func show(ctx context.Context, s *scenario.Scenario, functions []process.Functio
 	}{
 		{"Provisioning two subscribers", s.Provision},
 		{"Switching two handsets on", s.Register},
-		{"Alice calls bob", s.Call},
 		{"Bob sends a message", s.Message},
+		{"Alice calls bob", s.Call},
 	} {
 		fmt.Fprintf(out, "\n%s\n", step.title)
 

@@ -41,6 +41,7 @@ func Default() Config {
 		ServerTimeout: 5 * time.Second,
 	}
 	c.SIP.Resolver.Hosts["scscf."+home] = []string{"127.0.0.12"}
+	c.Diameter.LocalAddress = "127.0.0.11"
 	c.Diameter.Peers = []diameter.Peer{{Host: "hss." + home, Realm: home, Address: "127.0.0.13:3868"}}
 
 	return c

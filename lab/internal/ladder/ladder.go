@@ -190,8 +190,10 @@ func Print(w io.Writer, steps []Step, columns []string) {
 		}
 
 		label := []rune(" " + step.Label + " ")
-		if room := right - left - 3; len(label) > room {
-			label = label[:max(0, room)]
+		if room := right - left - 3; len(label) > room { // the number alone says it, too
+			number, _, _ := strings.Cut(step.Label, " ")
+			label = []rune(" " + number + " ")
+			label = label[:min(len(label), max(0, room))]
 		}
 
 		copy(line[left+1+(right-left-len(label))/2:], label)

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 )
 
@@ -27,6 +29,7 @@ type Config struct {
 	SIP       sip.Config       `yaml:"sip"`
 	Diameter  diameter.Config  `yaml:"diameter"`
 	Registrar registrar.Policy `yaml:"registrar"`
+	RegEvent  regevent.Policy  `yaml:"reg_event"`
 	Sessions  Sessions         `yaml:"sessions"`
 	// SharedIFCSets are files, each an IMSSubscription document whose criteria are one shared set, by the number that the HSS
 	// sends (TS 29.228 §6.6).
@@ -43,11 +46,13 @@ func Default() Config {
 		SIP:           sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.12:5060", Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}}),
 		Diameter:      diameter.DefaultConfig("scscf."+home, home),
 		Registrar:     registrar.DefaultPolicy(),
+		RegEvent:      regevent.DefaultPolicy(),
 		SharedIFCSets: map[int]string{},
 		Sessions:      defaultSessions(),
 	}
 	c.SIP.Resolver.Hosts["icscf."+home] = []string{"127.0.0.11"}
 	c.SIP.Resolver.Hosts["pcscf."+home] = []string{"127.0.0.10"}
+	c.Diameter.LocalAddress = "127.0.0.12"
 	c.Diameter.Peers = []diameter.Peer{
 		{Host: "hss." + home, Realm: home, Address: "127.0.0.13:3868"},
 		{Host: "ocs." + home, Realm: home, Address: "127.0.0.14:3868"},
@@ -74,7 +79,7 @@ func (c *Config) Validate() error {
 		return err
 	}
 
-	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.Diameter.Validate(), c.Registrar.Validate(), c.Sessions.Validate())
+	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.Diameter.Validate(), c.Registrar.Validate(), c.RegEvent.Validate(), c.Sessions.Validate())
 }
 
 // sharedSets reads the files of the shared iFC sets.
@@ -104,5 +109,11 @@ func (c *Config) sharedSets() (map[int][]ifc.InitialFilterCriterion, error) {
 	return sets, nil
 }
 
+// originatingUser is the user part of the Service-Route.
+const originatingUser = "orig"
+
 // serviceRoute is the URI that handsets route their requests over (RFC 3608); its user part tells originating ones.
-func serviceRoute(e *sip.Endpoint) string { return e.URI("orig") }
+func serviceRoute(e *sip.Endpoint) string { return e.URI(originatingUser) }
+
+// notifier is the Contact of subscriptions to the reg event.
+func notifier(e *sip.Endpoint) string { return strings.TrimSuffix(e.URI("reg"), ";lr") }
