@@ -11,6 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/cx"
+	"github.com/dialtone-ims/dialtone/scscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
@@ -19,6 +20,7 @@ type scscf struct {
 	stack     *sip.Stack
 	node      *diameter.Node
 	registrar *registrar.Registrar
+	regEvent  *regevent.Server
 	schedule  *schedule.Queue
 }
 
@@ -49,10 +51,16 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	})
 	cx.Serve(node, registrations)
 
-	router.registrar = registrations
+	watchers := regevent.New(c.RegEvent, regevent.Options{
+		Registrations: registrations, Sender: stack, Endpoint: endpoint, Contact: notifier(endpoint), HomeDomain: c.HomeDomain,
+		Schedule: queue, Log: env.Log, Metrics: env.Metrics,
+	})
+	registrations.Observe(watchers.Changed)
+
+	router.registrar, router.regEvent = registrations, watchers
 	router.sessions = newSessions(c, env, stack, endpoint, node, registrations)
 
-	return &scscf{stack: stack, node: node, registrar: registrations, schedule: queue}, nil
+	return &scscf{stack: stack, node: node, registrar: registrations, regEvent: watchers, schedule: queue}, nil
 }
 
 // Run serves until ctx ends.
@@ -62,6 +70,7 @@ func (s *scscf) Run(ctx context.Context) error {
 	group.Go(func() error { return s.stack.Run(ctx) })
 	group.Go(func() error { s.schedule.Run(ctx); return nil })
 	group.Go(func() error { s.registrar.Run(ctx); return nil })
+	group.Go(func() error { s.regEvent.Run(ctx); return nil })
 
 	return group.Wait()
 }

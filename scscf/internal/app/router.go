@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 )
 
@@ -16,6 +17,7 @@ type SessionHandler interface {
 // router gives each request to whose procedure it is.
 type router struct {
 	registrar *registrar.Registrar
+	regEvent  *regevent.Server
 	sessions  SessionHandler
 }
 
@@ -24,16 +26,26 @@ func (r *router) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 	switch {
 	case tx.Request().Method == "REGISTER":
 		r.registrar.HandleRegister(ctx, tx)
-	case r.sessions != nil:
-		r.sessions.HandleRequest(ctx, tx)
+	case r.regEvent.Takes(tx.Request(), originating(tx.Request())):
+		r.regEvent.HandleSubscribe(tx)
 	default:
-		_ = tx.Reply(501, "")
+		r.sessions.HandleRequest(ctx, tx)
 	}
 }
 
 // HandleAck is called by the stack.
 func (r *router) HandleAck(ctx context.Context, ack *sip.Ack) {
-	if r.sessions != nil {
-		r.sessions.HandleAck(ctx, ack)
+	r.sessions.HandleAck(ctx, ack)
+}
+
+// originating tells a request that came over the Service-Route of a handset.
+func originating(request *sip.Request) bool {
+	top, err := sip.ParseNameAddr(sip.Value(request, "Route"))
+	if err != nil {
+		return false
 	}
+
+	u, err := sip.ParseURI(top.URI)
+
+	return err == nil && u.User == originatingUser
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"unique"
@@ -110,7 +111,7 @@ func (p *profiles) compile(source *ifc.ServiceProfile) (*Profile, error) {
 		return nil, err
 	}
 
-	profile := &Profile{Chain: chain, MediaProfile: NoMediaProfile}
+	profile := &Profile{Chain: chain, Servers: p.servers(&services), MediaProfile: NoMediaProfile}
 	if services.CoreNetworkServices != nil && services.CoreNetworkServices.SubscribedMediaProfileID != nil {
 		profile.MediaProfile = *services.CoreNetworkServices.SubscribedMediaProfileID
 	}
@@ -119,6 +120,27 @@ func (p *profiles) compile(source *ifc.ServiceProfile) (*Profile, error) {
 	runtime.AddCleanup(profile, p.forget, hash)
 
 	return profile, nil
+}
+
+// servers are the application servers of a profile, its shared sets included.
+func (p *profiles) servers(services *ifc.ServiceProfile) []string {
+	criteria := slices.Clone(services.InitialFilterCriteria)
+
+	if services.Extension != nil {
+		for _, id := range services.Extension.SharedIFCSetIDs {
+			criteria = append(criteria, p.shared[id]...)
+		}
+	}
+
+	var servers []string
+
+	for _, c := range criteria {
+		if uri := strings.TrimSpace(c.ApplicationServer.ServerName); !slices.Contains(servers, uri) {
+			servers = append(servers, uri)
+		}
+	}
+
+	return servers
 }
 
 // forget drops the place of a profile that nobody has any more, unless it was made anew.

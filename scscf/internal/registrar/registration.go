@@ -51,7 +51,8 @@ type Identity struct {
 // Profile is what all identities with the same services share: one copy for all users with equal criteria.
 type Profile struct {
 	Chain        *ifc.Chain
-	MediaProfile int // SubscribedMediaProfileId, or NoMediaProfile
+	Servers      []string // URIs of all application servers in the chain, each once
+	MediaProfile int      // SubscribedMediaProfileId, or NoMediaProfile
 }
 
 // NoMediaProfile says that the HSS does not limit the media.

@@ -1,0 +1,271 @@
+package regevent
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+)
+
+// Takes tells whether a request is for this server: a SUBSCRIBE for the reg event of a user served here, or within the
+// dialog of a subscription. What is on its way from a user to another's registration is not: it is a session matter.
+func (s *Server) Takes(r *sip.Request, originating bool) bool {
+	if r.Method != "SUBSCRIBE" || !strings.EqualFold(packageOf(r), "reg") {
+		return false
+	}
+
+	if tag, within := r.To().Params.Get("tag"); within {
+		return s.find(r, tag) != nil || r.Recipient.User == userPart(s.contact)
+	}
+
+	if !originating {
+		return true
+	}
+
+	public, err := ims.CanonicalIdentity(r.Recipient.String())
+	if err != nil {
+		return true // to be refused in the right words
+	}
+
+	user, found := s.registrations.Lookup(public)
+
+	for _, asserted := range assertedBy(r) {
+		canonical, err := ims.CanonicalIdentity(asserted)
+		if err == nil && (canonical == public || found && user.Find(canonical) != nil) {
+			return true
+		}
+	}
+
+	return false
+}
+
+func userPart(uri string) string {
+	u, err := sip.ParseURI(uri)
+	if err != nil {
+		return ""
+	}
+
+	return u.User
+}
+
+func packageOf(r *sip.Request) string {
+	name, _, _ := strings.Cut(sip.Value(r, "Event"), ";")
+	return strings.TrimSpace(name)
+}
+
+func (s *Server) find(r *sip.Request, localTag string) *subscription {
+	remote, _ := r.From().Params.Get("tag")
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.byDialog[dialogKey{r.CallID().Value(), localTag, remote}]
+}
+
+// Transaction is the part of a server transaction that this server needs.
+type Transaction interface {
+	Request() *sip.Request
+	Respond(*sip.Response) error
+}
+
+// HandleSubscribe serves a SUBSCRIBE (RFC 6665 §4.2.1, TS 24.229 §5.4.2.1.1).
+func (s *Server) HandleSubscribe(tx Transaction) {
+	r := tx.Request()
+
+	if accept := sip.Values(r, "Accept"); len(accept) > 0 && !accepts(accept) {
+		s.refuse(tx, 406, "the watcher does not accept "+contentType)
+		return
+	}
+
+	expires, refusal := s.expires(r)
+	if refusal != nil {
+		s.respond(tx, refusal)
+		return
+	}
+
+	if tag, within := r.To().Params.Get("tag"); within {
+		s.refresh(tx, tag, expires)
+		return
+	}
+
+	s.begin(tx, expires)
+}
+
+func accepts(values []string) bool {
+	for _, v := range values {
+		kind, _, _ := strings.Cut(v, ";")
+		switch strings.ToLower(strings.TrimSpace(kind)) {
+		case contentType, "application/*", "*/*":
+			return true
+		}
+	}
+
+	return false
+}
+
+const defaultExpires = 3761 // seconds, RFC 3680 §4.3
+
+// expires is how long a subscription is wanted, within what the policy allows.
+func (s *Server) expires(r *sip.Request) (time.Duration, *sip.Response) {
+	wanted := time.Duration(sip.Seconds(sip.Value(r, "Expires"), defaultExpires)) * time.Second
+
+	if wanted > 0 && wanted < s.policy.MinExpires {
+		response := sip.NewResponse(r, 423, "")
+		sip.Set(response, "Min-Expires", strconv.Itoa(int(s.policy.MinExpires/time.Second)))
+
+		return 0, response
+	}
+
+	return min(wanted, s.policy.MaxExpires), nil
+}
+
+// refresh prolongs or ends a subscription.
+func (s *Server) refresh(tx Transaction, tag string, expires time.Duration) {
+	r := tx.Request()
+
+	sub := s.find(r, tag)
+	if sub == nil {
+		s.refuse(tx, 481, "no such subscription")
+		return
+	}
+
+	now := time.Now()
+
+	sub.mu.Lock()
+	late, over := r.CSeq().SeqNo <= sub.remoteCSeq, sub.over != ""
+	if !late && !over {
+		sub.remoteCSeq, sub.expires = r.CSeq().SeqNo, now.Add(expires)
+		sub.full = true
+	}
+	sub.mu.Unlock()
+
+	switch {
+	case over:
+		s.refuse(tx, 481, "the subscription has ended")
+		return
+	case late:
+		s.refuse(tx, 500, "the SUBSCRIBE is older than the one before")
+		return
+	}
+
+	sub.dialog.Refresh(r)
+	s.accept(tx, sip.NewResponse(r, 200, ""), expires)
+	s.announce(sub, expires)
+}
+
+// announce sets the end of a subscription and sends its state.
+func (s *Server) announce(sub *subscription, expires time.Duration) {
+	if expires == 0 {
+		s.end(sub, "timeout") // RFC 6665 §4.1.2.3, §4.2.1.4
+		return
+	}
+
+	s.schedule.Set(&sub.expiry, sub, time.Now().Add(expires))
+
+	sub.mu.Lock()
+	call := sub.call()
+	sub.mu.Unlock()
+
+	if call {
+		s.work.Add(func(ctx context.Context) { s.notify(ctx, sub) })
+	}
+}
+
+// begin makes a subscription.
+func (s *Server) begin(tx Transaction, expires time.Duration) {
+	r := tx.Request()
+
+	public, err := ims.CanonicalIdentity(r.Recipient.String())
+	if err != nil {
+		s.refuse(tx, 404, "the Request-URI is no public identity")
+		return
+	}
+
+	user, found := s.registrations.Lookup(public)
+	if !found || user.State != registrar.Registered {
+		s.refuse(tx, 480, public+" is not registered here")
+		return
+	}
+
+	watcher, allowed := s.allowed(r, user)
+	if !allowed {
+		s.refuse(tx, 403, "P-Asserted-Identity names neither the user, nor the user's P-CSCF, nor an application server of the user")
+		return
+	}
+
+	response := sip.NewResponse(r, 200, "")
+
+	dialog, err := sip.NewDialogUAS(r, response)
+	if err != nil {
+		s.refuse(tx, 400, "the SUBSCRIBE makes no dialog: "+err.Error())
+		return
+	}
+
+	local, _ := response.To().Params.Get("tag")
+	remote, _ := r.From().Params.Get("tag")
+	sub := &subscription{
+		server: s, dialog: dialog, key: dialogKey{strings.Clone(r.CallID().Value()), local, strings.Clone(remote)}, public: strings.Clone(public),
+		watcher: strings.Clone(watcher), event: strings.Clone(sip.Value(r, "Event")), remoteCSeq: r.CSeq().SeqNo, expires: time.Now().Add(expires),
+		shown: user.Registration, full: true,
+	}
+
+	if refusal := s.add(sub, user); refusal != "" {
+		s.refuse(tx, 503, refusal)
+		return
+	}
+
+	s.accept(tx, response, expires)
+	s.announce(sub, expires)
+}
+
+// add keeps a subscription, as far as the limits allow.
+func (s *Server) add(sub *subscription, user registrar.User) (refusal string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	own := 0
+	for i := range user.Identities {
+		own += len(s.byPublic[user.Identities[i].URI])
+	}
+
+	switch {
+	case own >= s.policy.MaxPerUser:
+		return "the user has as many watchers as reg_event.max_per_user allows"
+	case len(s.byDialog) >= s.policy.MaxSubscriptions:
+		return "there are as many subscriptions as reg_event.max_subscriptions allows"
+	}
+
+	s.byDialog[sub.key] = sub
+	s.byPublic[sub.public] = append(s.byPublic[sub.public], sub)
+
+	return ""
+}
+
+// accept answers 200.
+func (s *Server) accept(tx Transaction, response *sip.Response, expires time.Duration) {
+	sip.Set(response, "Expires", strconv.Itoa(int(expires/time.Second)))
+	sip.Set(response, "Contact", "<"+s.contact+">")
+	s.respond(tx, response)
+}
+
+func (s *Server) refuse(tx Transaction, status int, why string) {
+	r := tx.Request()
+	s.log.Warn("subscription to the reg event refused", "status", status, "reason", why, "watched", r.Recipient.String(),
+		"asserted", strings.Join(assertedBy(r), " "), "call_id", r.CallID().Value())
+
+	response := sip.NewResponse(r, status, "")
+	sip.Set(response, "Reason", "SIP;cause="+strconv.Itoa(status)+`;text="`+strings.NewReplacer(`"`, "'", `\`, "'").Replace(why)+`"`)
+	s.respond(tx, response)
+}
+
+func (s *Server) respond(tx Transaction, response *sip.Response) {
+	s.subscribes.WithLabelValues(strconv.Itoa(response.StatusCode)).Inc()
+
+	if err := tx.Respond(response); err != nil {
+		s.log.Warn("the answer to a SUBSCRIBE could not be sent", "error", err)
+	}
+}

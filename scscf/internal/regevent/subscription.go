@@ -1,0 +1,168 @@
+package regevent
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
+)
+
+// subscription is one watcher of one public identity.
+type subscription struct {
+	server  *Server
+	expiry  schedule.Entry
+	dialog  *sip.Dialog
+	key     dialogKey
+	public  string // watched, canonical
+	watcher string // who it is, for the log
+	event   string // Event header value, with its id if it has one
+
+	mu         sync.Mutex
+	remoteCSeq uint32
+	expires    time.Time
+	version    uint32
+	shown      *registrar.Registration // what the watcher was told last
+	pending    []registrar.Change
+	full       bool   // the next NOTIFY has the whole state
+	over       string // reason of Subscription-State: terminated, once it is
+	sending    bool
+	timeouts   int // NOTIFYs in a row that nobody answered
+}
+
+// dialogKey finds the subscription that a SUBSCRIBE within its dialog is for.
+type dialogKey struct{ callID, localTag, remoteTag string }
+
+const (
+	maxPending  = 8 // changes; with more the next NOTIFY has the whole state
+	maxTimeouts = 3 // a handset in idle mode takes seconds to page: one NOTIFY that is lost ends nothing
+)
+
+// tell queues a change; call is whether a worker has to be called.
+func (s *subscription) tell(c registrar.Change) (call bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if s.over != "" {
+		return false
+	}
+
+	if len(s.pending) == maxPending {
+		s.pending, s.full = s.pending[1:], true
+	}
+
+	s.pending = append(s.pending, c)
+
+	if c.After == nil || c.After.State != registrar.Registered {
+		s.over = "noresource" // RFC 6665 §4.1.3: there is nothing left to watch
+	}
+
+	return s.call()
+}
+
+// call marks the subscription as in the hands of a worker. It is called with the lock held.
+func (s *subscription) call() bool {
+	if s.sending {
+		return false
+	}
+
+	s.sending = true
+
+	return true
+}
+
+// next makes the NOTIFY that is due, or says that there is none.
+func (s *subscription) next(now time.Time) (request *sip.Request, last bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if len(s.pending) == 0 && !s.full && s.over == "" {
+		s.sending = false
+		return nil, false, nil
+	}
+
+	user, found := s.server.registrations.Lookup(s.public)
+	if s.over == "" && (!found || user.State != registrar.Registered) { // it ended while the watcher came
+		s.over = "noresource"
+	}
+
+	document := s.document(user.Registration, now)
+	body, err := document.marshal(s.version)
+
+	if err != nil {
+		return nil, true, err
+	}
+
+	s.version++
+	s.pending, s.full = nil, false
+
+	if request, err = s.dialog.NewRequest("NOTIFY"); err != nil {
+		return nil, true, err
+	}
+
+	state := "active;expires=" + strconv.Itoa(int(max(0, s.expires.Sub(now).Round(time.Second)/time.Second)))
+	if s.over != "" {
+		state = "terminated;reason=" + s.over
+	}
+
+	sip.Set(request, "Event", s.event)
+	sip.Set(request, "Subscription-State", state)
+	sip.Set(request, "Contact", "<"+s.server.contact+">")
+	sip.Set(request, "Content-Type", contentType)
+	request.SetBody(body)
+
+	return request, s.over != "", nil
+}
+
+// document chooses between the whole state and the change alone. It is called with the lock held.
+func (s *subscription) document(current *registrar.Registration, now time.Time) reginfo {
+	changes := s.pending
+
+	before := s.shown
+	if len(changes) > 0 && changes[0].Before != nil {
+		before = changes[0].Before
+	}
+
+	if current != nil {
+		s.shown = current
+	}
+
+	if len(changes) == 1 && !s.full && s.server.policy.Partial {
+		return partial(changes[0], now)
+	}
+
+	var happened []registrar.ContactChange
+	for _, c := range changes {
+		happened = append(happened, c.Contacts...)
+	}
+
+	return full(current, before, happened, now)
+}
+
+// answered takes note of what became of a NOTIFY, and says whether the subscription is over because of it (RFC 6665
+// §4.2.2, RFC 5057 §5.1).
+func (s *subscription) answered(response *sip.Response) (over bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if sip.Local(response) {
+		s.timeouts++
+		s.full = true // what it said is still to be said
+
+		return s.timeouts >= maxTimeouts
+	}
+
+	s.timeouts = 0
+
+	switch response.StatusCode {
+	case 404, 410, 416, 481, 482, 483, 484, 485, 489, 501, 604:
+		return true
+	default:
+		return false
+	}
+}
+
+// Due is called by the schedule when the subscription has not been refreshed.
+func (s *subscription) Due(time.Time) { s.server.end(s, "timeout") }
