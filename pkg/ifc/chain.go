@@ -1,7 +1,10 @@
 package ifc
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,9 +14,10 @@ import (
 type Request interface {
 	Method() string
 	RequestURI() string
-	// EachHeader calls yield with every value of a header, whatever way its name is written, until yield is false.
+	// EachHeader calls yield with the value of every field of a header, each as a whole, whatever way its name is written,
+	// until yield is false.
 	EachHeader(name string, yield func(value string) bool)
-	// EachHeaderName calls yield with the name of every header field, for triggers whose name is an expression.
+	// EachHeaderName calls yield with the long name of every header field, for triggers whose name is an expression.
 	EachHeaderName(yield func(name string) bool)
 	SessionCase() SessionCase
 	RegistrationType() RegistrationType
@@ -32,21 +36,24 @@ type Match struct {
 	IncludeResponse bool
 }
 
-// Chain is the criteria of one service profile, compiled, in the order of their priorities.
+// Chain is the criteria of one service profile, compiled, in the order of their priorities. It is never changed, and may be
+// asked by many at once.
 type Chain struct{ criteria []criterion }
 
 type criterion struct {
 	match  Match
-	part   int // 0 registered, 1 unregistered, -1 both
+	part   int // registered, unregistered or both
 	always bool
 	cnf    bool
 	groups [][]trigger
 }
 
-type trigger struct {
-	negated bool
-	holds   func(Request) bool
-}
+// Values of ProfilePartIndicator (TS 29.228 annex B.2.2).
+const (
+	registeredPart   = 0
+	unregisteredPart = 1
+	bothParts        = -1
+)
 
 // Compile makes the chain of a profile. shared are the sets of the S-CSCF that the profile refers to (TS 29.228 §6.6).
 func Compile(p ServiceProfile, shared map[int][]InitialFilterCriterion) (*Chain, error) {
@@ -59,63 +66,116 @@ func Compile(p ServiceProfile, shared map[int][]InitialFilterCriterion) (*Chain,
 				return nil, fmt.Errorf("ifc: shared set %d is not configured here", id)
 			}
 
-			criteria = append(criteria, set...)
+			if criteria = append(criteria, set...); len(criteria) > maxCriteria {
+				return nil, fmt.Errorf("ifc: more than %d criteria", maxCriteria)
+			}
 		}
 	}
 
-	slices.SortStableFunc(criteria, func(a, b InitialFilterCriterion) int { return a.Priority - b.Priority })
+	slices.SortStableFunc(criteria, func(a, b InitialFilterCriterion) int { return cmp.Compare(a.Priority, b.Priority) })
 
-	c := &Chain{}
+	chain := &Chain{criteria: make([]criterion, 0, len(criteria))}
+	c := compiler{known: map[string]*regexp.Regexp{}}
 
 	for i, source := range criteria {
-		compiled, err := compile(source)
+		compiled, err := c.criterion(source)
 		if err != nil {
 			return nil, fmt.Errorf("ifc: criterion with priority %d: %w", source.Priority, err)
 		}
 
 		compiled.match.Index = i
-		c.criteria = append(c.criteria, compiled)
+		chain.criteria = append(chain.criteria, compiled)
 	}
 
-	return c, nil
+	return chain, nil
 }
 
-func compile(source InitialFilterCriterion) (criterion, error) {
+// compiler compiles each expression of a chain once.
+type compiler struct{ known map[string]*regexp.Regexp }
+
+func (c *compiler) expression(text string) (*regexp.Regexp, error) {
+	text = strings.TrimSpace(text)
+
+	if compiled := c.known[text]; compiled != nil {
+		return compiled, nil
+	}
+
+	if len(c.known) == maxExpressions {
+		return nil, fmt.Errorf("more than %d expressions", maxExpressions)
+	}
+
+	compiled, err := compileERE(text)
+	if err == nil {
+		c.known[text] = compiled
+	}
+
+	return compiled, err
+}
+
+func (c *compiler) optional(text *string) (*regexp.Regexp, error) {
+	if text == nil {
+		return nil, nil
+	}
+
+	return c.expression(*text)
+}
+
+func (c *compiler) criterion(source InitialFilterCriterion) (criterion, error) {
 	as := source.ApplicationServer
-	c := criterion{part: -1, always: source.TriggerPoint == nil, match: Match{
+	compiled := criterion{part: bothParts, always: source.TriggerPoint == nil, match: Match{
 		Priority: source.Priority, Server: strings.TrimSpace(as.ServerName), Continue: as.DefaultHandling == 0, ServiceInfo: as.ServiceInfo,
 	}}
 
 	if as.Extension != nil {
-		c.match.IncludeRequest = as.Extension.IncludeRegisterRequest != nil
-		c.match.IncludeResponse = as.Extension.IncludeRegisterResponse != nil
+		compiled.match.IncludeRequest = as.Extension.IncludeRegisterRequest != nil
+		compiled.match.IncludeResponse = as.Extension.IncludeRegisterResponse != nil
 	}
 
-	if source.ProfilePartIndicator != nil {
-		c.part = *source.ProfilePartIndicator
+	if part := source.ProfilePartIndicator; part != nil {
+		if *part != registeredPart && *part != unregisteredPart {
+			return compiled, fmt.Errorf("ProfilePartIndicator %d", *part)
+		}
+
+		compiled.part = *part
 	}
 
-	if c.match.Server == "" {
-		return c, fmt.Errorf("no ServerName")
+	switch name := compiled.match.Server; {
+	case name == "":
+		return compiled, errors.New("no ServerName")
+	case strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == 0x7f || c == '<' || c == '>' }):
+		return compiled, fmt.Errorf("ServerName %q", clip(name))
+	case as.DefaultHandling != 0 && as.DefaultHandling != 1:
+		return compiled, fmt.Errorf("DefaultHandling %d", as.DefaultHandling)
+	case compiled.always:
+		return compiled, nil
 	}
 
-	if c.always {
-		return c, nil
+	var err error
+	if compiled.groups, err = c.groups(source.TriggerPoint.SPTs); err != nil {
+		return compiled, err
 	}
 
-	t := source.TriggerPoint
-	c.cnf = t.cnf()
+	compiled.cnf = source.TriggerPoint.cnf()
 
-	if len(t.SPTs) > maxTriggers {
-		return c, fmt.Errorf("more than %d triggers", maxTriggers)
+	return compiled, nil
+}
+
+// groups puts each trigger into all the groups that it names. One that names none, which the schema does not have, is in
+// group 0.
+func (c *compiler) groups(spts []SPT) ([][]trigger, error) {
+	if len(spts) > maxTriggers {
+		return nil, fmt.Errorf("more than %d triggers", maxTriggers)
 	}
 
-	groups := map[int]int{} // group number to place
+	var groups [][]trigger
 
-	for _, spt := range t.SPTs {
-		compiled, err := compileTrigger(spt)
+	places := map[int]int{} // group number to place in groups
+	total := 0
+
+	for i, spt := range spts {
+		compiled, err := c.compileTrigger(spt)
 		if err != nil {
-			return c, err
+			return nil, fmt.Errorf("trigger %d: %w", i+1, err)
 		}
 
 		numbers := spt.Groups
@@ -123,175 +183,32 @@ func compile(source InitialFilterCriterion) (criterion, error) {
 			numbers = []int{0}
 		}
 
+		if total += len(numbers); total > maxGroups {
+			return nil, fmt.Errorf("more than %d places in groups", maxGroups)
+		}
+
 		for _, number := range numbers {
-			at, known := groups[number]
+			at, known := places[number]
 			if !known {
-				at = len(c.groups)
-				groups[number] = at
-				c.groups = append(c.groups, nil)
+				at = len(groups)
+				places[number] = at
+				groups = append(groups, nil)
 			}
 
-			c.groups[at] = append(c.groups[at], compiled)
+			groups[at] = append(groups[at], compiled)
 		}
 	}
 
-	return c, nil
-}
-
-func compileTrigger(spt SPT) (trigger, error) {
-	t := trigger{negated: spt.ConditionNegated == 1}
-
-	switch {
-	case spt.RequestURI != nil:
-		expression, err := compileERE(strings.TrimSpace(*spt.RequestURI))
-		if err != nil {
-			return t, err
-		}
-
-		t.holds = func(r Request) bool { return expression.MatchString(r.RequestURI()) }
-	case spt.Method != nil:
-		t.holds = methodTrigger(strings.TrimSpace(*spt.Method), spt.Extension)
-	case spt.SIPHeader != nil:
-		return headerTrigger(t, spt.SIPHeader)
-	case spt.SessionCase != nil:
-		wanted := *spt.SessionCase
-		t.holds = func(r Request) bool { return r.SessionCase() == wanted }
-	case spt.SessionDescription != nil:
-		return descriptionTrigger(t, spt.SessionDescription)
-	default:
-		return t, fmt.Errorf("a trigger of no known kind")
-	}
-
-	return t, nil
-}
-
-func methodTrigger(method string, extension *TriggerExtension) func(Request) bool {
-	if method != "REGISTER" || extension == nil || len(extension.RegistrationTypes) == 0 {
-		return func(r Request) bool { return r.Method() == method }
-	}
-
-	types := extension.RegistrationTypes
-
-	return func(r Request) bool { return r.Method() == method && slices.Contains(types, r.RegistrationType()) }
-}
-
-// headerTrigger: the name may itself be an expression (TS 29.228 annex F), though it nearly always is a plain name.
-func headerTrigger(t trigger, h *HeaderTrigger) (trigger, error) {
-	name := strings.TrimSpace(h.Header)
-	if name == "" {
-		return t, fmt.Errorf("a SIPHeader trigger without Header")
-	}
-
-	content, err := optional(h.Content)
-	if err != nil {
-		return t, err
-	}
-
-	if isToken(name) {
-		t.holds = func(r Request) bool { return headerMatches(r, name, content) }
-		return t, nil
-	}
-
-	names, err := compileERE("^(" + name + ")$")
-	if err != nil {
-		return t, err
-	}
-
-	t.holds = func(r Request) bool {
-		found := false
-
-		r.EachHeaderName(func(candidate string) bool {
-			found = names.MatchString(candidate) && headerMatches(r, candidate, content)
-			return !found
-		})
-
-		return found
-	}
-
-	return t, nil
-}
-
-func headerMatches(r Request, name string, content *regexp.Regexp) bool {
-	found := false
-
-	r.EachHeader(name, func(value string) bool {
-		found = content == nil || content.MatchString(value)
-		return !found
-	})
-
-	return found
-}
-
-func descriptionTrigger(t trigger, d *DescriptionTrigger) (trigger, error) {
-	content, err := optional(d.Content)
-	if err != nil {
-		return t, err
-	}
-
-	line := strings.TrimSuffix(strings.TrimSpace(d.Line), "=")
-
-	lines, err := compileERE("^(" + line + ")$")
-	if err != nil || line == "" {
-		return t, fmt.Errorf("a SessionDescription trigger with line %q: %w", d.Line, err)
-	}
-
-	t.holds = func(r Request) bool {
-		rest := r.SDP()
-
-		for len(rest) > 0 {
-			text := rest
-			if end := slices.Index(rest, '\n'); end >= 0 {
-				text, rest = rest[:end], rest[end+1:]
-			} else {
-				rest = nil
-			}
-
-			if n := len(text); n > 0 && text[n-1] == '\r' {
-				text = text[:n-1]
-			}
-
-			at := slices.Index(text, '=')
-			if at > 0 && lines.Match(text[:at]) && (content == nil || content.Match(text[at+1:])) {
-				return true
-			}
-		}
-
-		return false
-	}
-
-	return t, nil
-}
-
-func optional(expression *string) (*regexp.Regexp, error) {
-	if expression == nil {
-		return nil, nil
-	}
-
-	return compileERE(strings.TrimSpace(*expression))
-}
-
-func isToken(name string) bool {
-	for i := range len(name) {
-		c := name[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
-			return false
-		}
-	}
-
-	return true
+	return groups, nil
 }
 
 // Next finds the first criterion behind place after (-1: from the beginning) that a request matches. Registered tells which
 // part of the profile applies. It does not allocate.
 func (c *Chain) Next(r Request, after int, registered bool) (Match, bool) {
-	if c == nil {
-		return Match{}, false
-	}
-
-	for i := after + 1; i < len(c.criteria); i++ {
+	for i := max(after, -1) + 1; i < c.Len(); i++ {
 		criterion := &c.criteria[i]
 
-		if criterion.part == 0 && !registered || criterion.part == 1 && registered {
+		if criterion.part == registeredPart && !registered || criterion.part == unregisteredPart && registered {
 			continue
 		}
 
@@ -303,8 +220,28 @@ func (c *Chain) Next(r Request, after int, registered bool) (Match, bool) {
 	return Match{}, false
 }
 
-// Len is how many criteria the chain has.
-func (c *Chain) Len() int { return len(c.criteria) }
+// Matches are all that Next finds, one behind the other.
+func (c *Chain) Matches(r Request, after int, registered bool) iter.Seq[Match] {
+	return func(yield func(Match) bool) {
+		for {
+			m, found := c.Next(r, after, registered)
+			if !found || !yield(m) {
+				return
+			}
+
+			after = m.Index
+		}
+	}
+}
+
+// Len is how many criteria the chain has; nil is the chain of no criteria.
+func (c *Chain) Len() int {
+	if c == nil {
+		return 0
+	}
+
+	return len(c.criteria)
+}
 
 func (c *criterion) matches(r Request) bool {
 	if c.always {

@@ -13,14 +13,14 @@ type probe struct {
 	headers     [][2]string
 	side        SessionCase
 	kind        RegistrationType
-	sdp         string
+	sdp         []byte
 }
 
 func (p *probe) Method() string                     { return p.method }
 func (p *probe) RequestURI() string                 { return p.uri }
 func (p *probe) SessionCase() SessionCase           { return p.side }
 func (p *probe) RegistrationType() RegistrationType { return p.kind }
-func (p *probe) SDP() []byte                        { return []byte(p.sdp) }
+func (p *probe) SDP() []byte                        { return p.sdp }
 
 func (p *probe) EachHeader(name string, yield func(string) bool) {
 	for i := range p.headers {
@@ -41,8 +41,8 @@ func (p *probe) EachHeaderName(yield func(string) bool) {
 func invite() *probe {
 	return &probe{
 		method: "INVITE", uri: "tel:+15551234", side: Originating,
-		headers: [][2]string{{"From", "<sip:a@b>"}, {"Accept-Contact", "*;+g.3gpp.icsi-ref=\"urn\""}},
-		sdp:     "v=0\r\nm=audio 1 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\r\na=sendrecv\r\n",
+		headers: [][2]string{{"From", "<sip:a@b>"}, {"Supported", "timer"}, {"supported", "100rel"}, {"Accept-Contact", "*;+g.3gpp.icsi-ref=\"urn\""}},
+		sdp:     []byte("v=0\r\nm=audio 1 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\na=sendrecv"),
 	}
 }
 
@@ -70,12 +70,19 @@ func matches(c *Chain, r Request) bool {
 	return found
 }
 
+// kinds are every kind of trigger, once so that it holds for the request of invite, and once so that it does not.
 var kinds = map[string]struct{ holds, fails string }{
 	"Method":                 {"<Method>INVITE</Method>", "<Method>MESSAGE</Method>"},
 	"RequestURI":             {"<RequestURI>^tel:[+]1</RequestURI>", "<RequestURI>^sip:</RequestURI>"},
 	"SIPHeader":              {"<SIPHeader><Header>accept-contact</Header></SIPHeader>", "<SIPHeader><Header>Event</Header></SIPHeader>"},
 	"SIPHeader content":      {"<SIPHeader><Header>Accept-Contact</Header><Content>icsi-ref</Content></SIPHeader>", "<SIPHeader><Header>Accept-Contact</Header><Content>oma</Content></SIPHeader>"},
 	"SIPHeader name ERE":     {"<SIPHeader><Header>Accept-(Contact|X)</Header></SIPHeader>", "<SIPHeader><Header>Reject-(Contact|X)</Header></SIPHeader>"},
+	"SIPHeader second value": {"<SIPHeader><Header>Supported</Header><Content>^100rel$</Content></SIPHeader>", "<SIPHeader><Header>Supported</Header><Content>^gruu$</Content></SIPHeader>"},
+	"SIPHeader ERE content":  {"<SIPHeader><Header>(Supp|Requ).*</Header><Content>timer</Content></SIPHeader>", "<SIPHeader><Header>(Supp|Requ).*</Header><Content>gruu</Content></SIPHeader>"},
+	"SIPHeader ERE absent":   {"<SIPHeader><Header>.*</Header><Content>icsi-ref</Content></SIPHeader>", "<SIPHeader><Header>Accep.</Header></SIPHeader>"},
+	"Line ERE":               {"<SessionDescription><Line>[mb]</Line><Content>^video</Content></SessionDescription>", "<SessionDescription><Line>[bc]</Line></SessionDescription>"},
+	"Line with its sign":     {"<SessionDescription><Line>m=</Line><Content>audio</Content></SessionDescription>", "<SessionDescription><Line>c=</Line></SessionDescription>"},
+	"last line":              {"<SessionDescription><Line>a</Line><Content>^sendrecv$</Content></SessionDescription>", "<SessionDescription><Line>m</Line><Content>31.$</Content></SessionDescription>"},
 	"SessionCase":            {"<SessionCase>0</SessionCase>", "<SessionCase>1</SessionCase>"},
 	"SessionDescription":     {"<SessionDescription><Line>m</Line><Content>^video</Content></SessionDescription>", "<SessionDescription><Line>m</Line><Content>^message</Content></SessionDescription>"},
 	"a line without content": {"<SessionDescription><Line>a</Line></SessionDescription>", "<SessionDescription><Line>b</Line></SessionDescription>"},
@@ -227,24 +234,162 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestNoMatchDoesNotAllocate(t *testing.T) {
-	c := one(t, `<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><Group>0</Group><Method>MESSAGE</Method></SPT><SPT><Group>1</Group><RequestURI>^sip:</RequestURI></SPT></TriggerPoint>`)
-	var r Request = invite()
-	if n := testing.AllocsPerRun(100, func() { c.Next(r, -1, true) }); n != 0 {
-		t.Errorf("%v allocations", n)
+// TestSessionCases: each value of SessionCase matches its own and no other (TS 29.228 annex F).
+func TestSessionCases(t *testing.T) {
+	for wanted := Originating; wanted <= OriginatingCDIV; wanted++ {
+		c := one(t, fmt.Sprintf("<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><Group>0</Group><SessionCase>%d</SessionCase></SPT></TriggerPoint>", wanted))
+		for given := Originating; given <= OriginatingCDIV; given++ {
+			if got := matches(c, &probe{method: "INVITE", side: given}); got != (wanted == given) {
+				t.Errorf("case %d for a request of case %d: %v", wanted, given, got)
+			}
+		}
 	}
 }
 
+// TestNormalForms: three groups of two triggers, all 64 assignments, against the formula.
+func TestNormalForms(t *testing.T) {
+	for bits := range 64 {
+		point := ""
+		var value [6]bool
+		for i := range value {
+			value[i] = bits>>i&1 == 1
+			body := "<Method>MESSAGE</Method>"
+			if value[i] {
+				body = "<Method>INVITE</Method>"
+			}
+			point += fmt.Sprintf("<SPT><Group>%d</Group>%s</SPT>", []int{7, 1000000, -1}[i/2], body)
+		}
+		for cnf, want := range []bool{
+			value[0] && value[1] || value[2] && value[3] || value[4] && value[5],
+			(value[0] || value[1]) && (value[2] || value[3]) && (value[4] || value[5]),
+		} {
+			c := one(t, fmt.Sprintf("<TriggerPoint><ConditionTypeCNF>%d</ConditionTypeCNF>%s</TriggerPoint>", cnf, point))
+			if got := matches(c, invite()); got != want {
+				t.Errorf("CNF %d, %v: %v", cnf, value, got)
+			}
+		}
+	}
+}
+
+// TestAbsentHeader: negated and without Content, a header trigger is the absence of the header (TS 29.228 annex B.2.3).
+func TestAbsentHeader(t *testing.T) {
+	c := one(t, "<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><ConditionNegated>true</ConditionNegated><Group>0</Group><SIPHeader><Header>Event</Header></SIPHeader></SPT></TriggerPoint>")
+	r := invite()
+	if !matches(c, r) {
+		t.Error("the absence of a header was not seen")
+	}
+	r.headers = append(r.headers, [2]string{"EVENT", "reg"})
+	if matches(c, r) {
+		t.Error("the presence of a header was not seen")
+	}
+}
+
+// TestAskingDoesNotAllocate goes through all kinds, matching or not.
+func TestAskingDoesNotAllocate(t *testing.T) {
+	var r Request = invite()
+	for name, kind := range kinds {
+		for _, body := range []string{kind.holds, kind.fails} {
+			c := one(t, "<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><Group>0</Group>"+body+"</SPT></TriggerPoint>")
+			if n := testing.AllocsPerRun(200, func() { c.Next(r, -1, true) }); n > lostToRace {
+				t.Errorf("%s: %v allocations for %s", name, n, body)
+			}
+		}
+	}
+}
+
+func TestMatches(t *testing.T) {
+	as := func(priority int) InitialFilterCriterion {
+		return InitialFilterCriterion{Priority: priority, ApplicationServer: ApplicationServer{ServerName: fmt.Sprintf("sip:as%d", priority)}}
+	}
+	c, err := Compile(ServiceProfile{InitialFilterCriteria: []InitialFilterCriterion{as(3), as(1), as(2), as(1)}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var all, rest []string
+	for m := range c.Matches(invite(), -1, true) {
+		all = append(all, m.Server)
+	}
+	for m := range c.Matches(invite(), 1, true) { // an application server hands the request back
+		rest = append(rest, m.Server)
+		break
+	}
+	if diff := cmp.Diff([][]string{{"sip:as1", "sip:as1", "sip:as2", "sip:as3"}, {"sip:as2"}}, [][]string{all, rest}); diff != "" {
+		t.Error(diff)
+	}
+
+	var none *Chain
+	if _, found := none.Next(invite(), -1, true); found || none.Len() != 0 {
+		t.Error("the chain of no criteria has some")
+	}
+	for _, after := range []int{-5, 4, 1 << 40} {
+		if m, found := c.Next(invite(), after, true); found != (after < 0) {
+			t.Errorf("after %d: %+v", after, m)
+		}
+	}
+}
+
+func TestCompileRefuses(t *testing.T) {
+	five, text := 5, func(s string) *string { return &s }
+	as := ApplicationServer{ServerName: "sip:as"}
+	spt := func(s SPT) InitialFilterCriterion {
+		return InitialFilterCriterion{ApplicationServer: as, TriggerPoint: &TriggerPoint{SPTs: []SPT{s}}}
+	}
+	beyond := SessionCase(5)
+
+	for name, criterion := range map[string]InitialFilterCriterion{
+		"no server":                {},
+		"a server of two lines":    {ApplicationServer: ApplicationServer{ServerName: "sip:as\r\nVia: x"}},
+		"default handling 2":       {ApplicationServer: ApplicationServer{ServerName: "sip:as", DefaultHandling: 2}},
+		"profile part 5":           {ApplicationServer: as, ProfilePartIndicator: &five},
+		"a trigger of no kind":     spt(SPT{}),
+		"a trigger of two kinds":   spt(SPT{Method: text("INVITE"), RequestURI: text("sip:")}),
+		"session case 5":           spt(SPT{SessionCase: &beyond}),
+		"registration type 3":      spt(SPT{Method: text("REGISTER"), Extension: &TriggerExtension{RegistrationTypes: []RegistrationType{3}}}),
+		"no method":                spt(SPT{Method: text(" ")}),
+		"an expression unclosed":   spt(SPT{RequestURI: text("(")}),
+		"a header without name":    spt(SPT{SIPHeader: &HeaderTrigger{}}),
+		"a header name unclosed":   spt(SPT{SIPHeader: &HeaderTrigger{Header: "("}}),
+		"a header content":         spt(SPT{SIPHeader: &HeaderTrigger{Header: "From", Content: text("*")}}),
+		"a line without type":      spt(SPT{SessionDescription: &DescriptionTrigger{Line: "="}}),
+		"a line type unclosed":     spt(SPT{SessionDescription: &DescriptionTrigger{Line: "[m"}}),
+		"a line content":           spt(SPT{SessionDescription: &DescriptionTrigger{Line: "m", Content: text("[")}}),
+		"a trigger in 1001 groups": spt(SPT{Method: text("INVITE"), Groups: make([]int, 1001)}),
+		"1001 triggers":            {ApplicationServer: as, TriggerPoint: &TriggerPoint{SPTs: make([]SPT, 1001)}},
+	} {
+		if _, err := Compile(ServiceProfile{InitialFilterCriteria: []InitialFilterCriterion{criterion}}, nil); err == nil {
+			t.Errorf("%s: compiled", name)
+		}
+	}
+}
+
+// FuzzParse: what is read can be written and read again, and what compiles can be asked.
 func FuzzParse(f *testing.F) {
 	f.Add(`<IMSSubscription><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity><InitialFilterCriteria><TriggerPoint><SPT><Group>1</Group><RequestURI>(a|b)*</RequestURI></SPT></TriggerPoint><ApplicationServer><ServerName>s</ServerName></ApplicationServer></InitialFilterCriteria></ServiceProfile></IMSSubscription>`)
-	f.Fuzz(func(_ *testing.T, document string) {
+	f.Add(complete)
+	f.Fuzz(func(t *testing.T, document string) {
 		s, err := Parse([]byte(document))
 		if err != nil {
 			return
 		}
-		for _, p := range s.ServiceProfiles {
-			if c, err := Compile(p, nil); err == nil {
-				c.Next(invite(), -1, true)
+		written, err := s.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse(written)
+		if err != nil {
+			t.Fatalf("%q was written %q: %v", document, written, err)
+		}
+		if len(again.ServiceProfiles) != len(s.ServiceProfiles) {
+			t.Fatalf("%q was written %q", document, written)
+		}
+		for i, p := range s.ServiceProfiles {
+			c, err := Compile(p, nil)
+			if second, err2 := Compile(again.ServiceProfiles[i], nil); (err == nil) != (err2 == nil) || c.Len() != second.Len() {
+				t.Errorf("%q and %q compile to different chains: %v, %v", document, written, err, err2)
+			}
+			for range c.Matches(invite(), -1, true) {
+				continue
 			}
 		}
 	})
@@ -256,5 +401,50 @@ func BenchmarkNoMatch(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		c.Next(r, -1, true)
+	}
+}
+
+// BenchmarkProfile asks a chain such as an operator has: MMTel by header, SMS by method, presence, a bridge by SDP.
+func BenchmarkProfile(b *testing.B) {
+	s, err := Parse([]byte(complete))
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := Compile(s.ServiceProfiles[0], map[int][]InitialFilterCriterion{3: nil, 4: nil})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var r Request = invite()
+	b.ReportAllocs()
+	for b.Loop() {
+		for after := -1; ; {
+			m, found := c.Next(r, after, true)
+			if !found {
+				break
+			}
+			after = m.Index
+		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Parse([]byte(complete)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	s, err := Parse([]byte(complete))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Compile(s.ServiceProfiles[0], map[int][]InitialFilterCriterion{3: nil, 4: nil}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

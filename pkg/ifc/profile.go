@@ -3,11 +3,9 @@
 package ifc
 
 import (
-	"bytes"
 	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
+	"strings"
 )
 
 // Subscription is the IMSSubscription document that travels in User-Data.
@@ -27,7 +25,7 @@ type ServiceProfile struct {
 
 // PublicIdentity is one public user identity.
 type PublicIdentity struct {
-	BarringIndication int                `xml:"BarringIndication,omitempty"` // 1: barred
+	BarringIndication Bool               `xml:"BarringIndication,omitempty"` // 1: barred
 	Identity          string             `xml:"Identity"`
 	Extension         *IdentityExtension `xml:"Extension"`
 }
@@ -35,16 +33,93 @@ type PublicIdentity struct {
 // Barred identities may be registered, and nothing else.
 func (p PublicIdentity) Barred() bool { return p.BarringIndication == 1 }
 
-// IdentityExtension tells kinds of identities apart.
-type IdentityExtension struct {
-	IdentityType       int    `xml:"IdentityType"`
-	WildcardedIdentity string `xml:"Extension>Extension>WildcardedIMPU,omitempty"`
-	DisplayName        string `xml:"Extension>DisplayName,omitempty"`
+// Wildcard is the expression that a wildcarded public user or service identity is known by (TS 23.003 §13.4A, §13.5), or "".
+func (p PublicIdentity) Wildcard() string {
+	if p.Extension == nil {
+		return ""
+	}
+
+	if w := strings.TrimSpace(p.Extension.WildcardedIdentity); w != "" {
+		return w
+	}
+
+	return strings.TrimSpace(p.Extension.WildcardedPSI)
 }
+
+// IdentityExtension tells kinds of identities apart. Annex E nests one Extension in the other, one for each time that the
+// schema grew.
+type IdentityExtension struct {
+	IdentityType         int    `xml:"IdentityType"`
+	WildcardedPSI        string `xml:"WildcardedPSI,omitempty"`
+	DisplayName          string `xml:"Extension>DisplayName,omitempty"`
+	AliasIdentityGroup   string `xml:"Extension>AliasIdentityGroupID,omitempty"`
+	WildcardedIdentity   string `xml:"Extension>Extension>WildcardedIMPU,omitempty"`
+	ServicePriorityLevel *int   `xml:"Extension>Extension>ServicePriorityLevel,omitempty"`
+	MaxRegistrations     *int   `xml:"Extension>Extension>Extension>Extension>MaxNumOfAllowedSimultRegistrations,omitempty"`
+}
+
+// MarshalXML writes no Extension that would hold nothing, as the tags alone would.
+func (e IdentityExtension) MarshalXML(encoder *xml.Encoder, start xml.StartElement) error {
+	type fifth struct {
+		MaxRegistrations *int `xml:"MaxNumOfAllowedSimultRegistrations"`
+	}
+
+	type fourth struct {
+		Extension *fifth `xml:"Extension"`
+	}
+
+	type third struct {
+		WildcardedIdentity   string  `xml:"WildcardedIMPU,omitempty"`
+		ServicePriorityLevel *int    `xml:"ServicePriorityLevel"`
+		Extension            *fourth `xml:"Extension"`
+	}
+
+	type second struct {
+		DisplayName        string `xml:"DisplayName,omitempty"`
+		AliasIdentityGroup string `xml:"AliasIdentityGroupID,omitempty"`
+		Extension          *third `xml:"Extension"`
+	}
+
+	inner := third{WildcardedIdentity: e.WildcardedIdentity, ServicePriorityLevel: e.ServicePriorityLevel}
+	if e.MaxRegistrations != nil {
+		inner.Extension = &fourth{Extension: &fifth{MaxRegistrations: e.MaxRegistrations}}
+	}
+
+	middle := second{DisplayName: e.DisplayName, AliasIdentityGroup: e.AliasIdentityGroup}
+	if inner != (third{}) {
+		middle.Extension = &inner
+	}
+
+	first := struct {
+		IdentityType  int     `xml:"IdentityType"`
+		WildcardedPSI string  `xml:"WildcardedPSI,omitempty"`
+		Extension     *second `xml:"Extension"`
+	}{IdentityType: e.IdentityType, WildcardedPSI: e.WildcardedPSI}
+
+	if middle != (second{}) {
+		first.Extension = &middle
+	}
+
+	return encoder.EncodeElement(first, start)
+}
+
+// Values of IdentityType (TS 29.228 annex B.2.1).
+const (
+	PublicUserIdentity           = 0
+	DistinctPSI                  = 1
+	WildcardedPSI                = 2
+	WildcardedPublicUserIdentity = 4
+)
 
 // CoreNetworkServices limits the media of a session.
 type CoreNetworkServices struct {
-	SubscribedMediaProfileID *int `xml:"SubscribedMediaProfileId"`
+	SubscribedMediaProfileID *int                          `xml:"SubscribedMediaProfileId"`
+	Extension                *CoreNetworkServicesExtension `xml:"Extension"`
+}
+
+// CoreNetworkServicesExtension limits the IMS communication services.
+type CoreNetworkServicesExtension struct {
+	ServiceIDs []string `xml:"ListOfServiceIds>ServiceId"`
 }
 
 // ProfileExtension refers to sets of criteria that the S-CSCF has itself.
@@ -74,10 +149,27 @@ type ServerExtension struct {
 	IncludeRegisterResponse *struct{} `xml:"IncludeRegisterResponse"`
 }
 
+// Bool is 0 or 1, and read also as false or true.
+type Bool int
+
+// UnmarshalText reads the text of an element.
+func (b *Bool) UnmarshalText(text []byte) error {
+	switch strings.ToLower(strings.TrimSpace(string(text))) {
+	case "0", "false":
+		*b = 0
+	case "1", "true":
+		*b = 1
+	default:
+		return fmt.Errorf("%q is neither 0 nor 1", clip(string(text)))
+	}
+
+	return nil
+}
+
 // TriggerPoint is a Boolean expression over service point triggers.
 type TriggerPoint struct {
-	ConditionTypeCNF *int  `xml:"ConditionTypeCNF"` // 1: OR inside a group, AND across; 0: AND inside, OR across
-	ConditionTypeDNF *int  `xml:"ConditionTypeDNF"` // in no schema, and in the field all the same: CNF the other way round
+	ConditionTypeCNF *Bool `xml:"ConditionTypeCNF"` // 1: OR inside a group, AND across; 0: AND inside, OR across
+	ConditionTypeDNF *Bool `xml:"ConditionTypeDNF"` // in no schema, and in the field all the same; Parse makes CNF of it
 	SPTs             []SPT `xml:"SPT"`
 }
 
@@ -91,7 +183,7 @@ func (t *TriggerPoint) cnf() bool {
 
 // SPT is one service point trigger: exactly one of its kinds is there.
 type SPT struct {
-	ConditionNegated   int                 `xml:"ConditionNegated"`
+	ConditionNegated   Bool                `xml:"ConditionNegated"`
 	Groups             []int               `xml:"Group"`
 	RequestURI         *string             `xml:"RequestURI"`
 	Method             *string             `xml:"Method"`
@@ -137,92 +229,3 @@ const (
 	ReRegistration
 	DeRegistration
 )
-
-const (
-	maxDocument = 1 << 20 // octets
-	maxDepth    = 32
-	maxCriteria = 1000
-	maxTriggers = 1000
-)
-
-var errDocument = errors.New("ifc: the service profile cannot be read")
-
-// Parse reads a document, with a namespace or without. Entities, deep nesting and sizes that no subscriber has are refused.
-func Parse(document []byte) (*Subscription, error) {
-	if len(document) > maxDocument {
-		return nil, fmt.Errorf("%w: %d octets", errDocument, len(document))
-	}
-
-	if err := shallow(document); err != nil {
-		return nil, err
-	}
-
-	s := new(Subscription)
-	if err := xml.Unmarshal(document, s); err != nil {
-		return nil, fmt.Errorf("%w: %w", errDocument, err)
-	}
-
-	return s, s.check()
-}
-
-func shallow(document []byte) error {
-	decoder := xml.NewDecoder(bytes.NewReader(document))
-
-	for depth := 0; ; {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-
-		if err != nil {
-			return fmt.Errorf("%w: %w", errDocument, err)
-		}
-
-		switch token.(type) {
-		case xml.StartElement:
-			if depth++; depth > maxDepth {
-				return fmt.Errorf("%w: more than %d elements deep", errDocument, maxDepth)
-			}
-		case xml.EndElement:
-			depth--
-		case xml.Directive:
-			return fmt.Errorf("%w: it has a document type", errDocument)
-		}
-	}
-}
-
-func (s *Subscription) check() error {
-	if len(s.ServiceProfiles) == 0 {
-		return fmt.Errorf("%w: no ServiceProfile", errDocument)
-	}
-
-	criteria := 0
-
-	for _, p := range s.ServiceProfiles {
-		if len(p.PublicIdentities) == 0 {
-			return fmt.Errorf("%w: a ServiceProfile without PublicIdentity", errDocument)
-		}
-
-		for _, identity := range p.PublicIdentities {
-			if identity.Identity == "" {
-				return fmt.Errorf("%w: an empty Identity", errDocument)
-			}
-		}
-
-		if criteria += len(p.InitialFilterCriteria); criteria > maxCriteria {
-			return fmt.Errorf("%w: more than %d criteria", errDocument, maxCriteria)
-		}
-	}
-
-	return nil
-}
-
-// Marshal writes the document in the order of the schema.
-func (s *Subscription) Marshal() ([]byte, error) {
-	body, err := xml.MarshalIndent(s, "", " ")
-	if err != nil {
-		return nil, fmt.Errorf("ifc: %w", err)
-	}
-
-	return append([]byte(xml.Header), body...), nil
-}

@@ -1,0 +1,174 @@
+package ifc
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/text/encoding/charmap"
+)
+
+const (
+	maxDocument    = 1 << 20 // octets
+	maxDepth       = 32
+	maxCriteria    = 1000
+	maxTriggers    = 1000 // of one criterion
+	maxGroups      = 1000 // places of triggers in groups, of one criterion
+	maxExpressions = 2000 // of one chain
+)
+
+var errDocument = errors.New("ifc: the service profile cannot be read")
+
+// Parse reads a document, with a namespace or without. Document types, deep nesting and sizes that no subscriber has are
+// refused, and values that the schema does not have.
+func Parse(document []byte) (*Subscription, error) {
+	if len(document) > maxDocument {
+		return nil, fmt.Errorf("%w: %d octets", errDocument, len(document))
+	}
+
+	tokens := xml.NewDecoder(bytes.NewReader(document))
+	tokens.CharsetReader = charset
+
+	s := new(Subscription)
+	decoder := xml.NewTokenDecoder(&bounded{tokens: tokens})
+
+	if err := decoder.Decode(s); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDocument, err)
+	}
+
+	for { // nothing but white space may follow
+		switch token, err := decoder.Token(); {
+		case errors.Is(err, io.EOF):
+			return s, s.check()
+		case err != nil:
+			return nil, fmt.Errorf("%w: %w", errDocument, err)
+		default:
+			if text, ok := token.(xml.CharData); !ok && !isComment(token) || ok && len(bytes.TrimSpace(text)) > 0 {
+				return nil, fmt.Errorf("%w: something follows it", errDocument)
+			}
+		}
+	}
+}
+
+func isComment(token xml.Token) bool {
+	switch token.(type) {
+	case xml.Comment, xml.ProcInst:
+		return true
+	default:
+		return false
+	}
+}
+
+// charset reads the encodings besides UTF-8 that documents in the field say they have.
+func charset(label string, input io.Reader) (io.Reader, error) {
+	switch strings.ToLower(label) {
+	case "us-ascii", "ascii":
+		return input, nil
+	case "iso-8859-1", "latin1":
+		return charmap.ISO8859_1.NewDecoder().Reader(input), nil
+	case "windows-1252":
+		return charmap.Windows1252.NewDecoder().Reader(input), nil
+	default:
+		return nil, fmt.Errorf("the encoding %q", clip(label))
+	}
+}
+
+// bounded passes the tokens of a document on, as long as they stay within bounds.
+type bounded struct {
+	tokens *xml.Decoder
+	depth  int
+}
+
+// Token implements xml.TokenReader. Namespaces and the matching of tags are left to the decoder that asks.
+func (b *bounded) Token() (xml.Token, error) {
+	token, err := b.tokens.RawToken()
+	if err != nil {
+		return token, err
+	}
+
+	switch token.(type) {
+	case xml.StartElement:
+		if b.depth++; b.depth > maxDepth {
+			return nil, fmt.Errorf("more than %d elements deep", maxDepth)
+		}
+	case xml.EndElement:
+		b.depth--
+	case xml.Directive:
+		return nil, errors.New("it has a document type")
+	}
+
+	return token, nil
+}
+
+func (s *Subscription) check() error {
+	if len(s.ServiceProfiles) == 0 {
+		return fmt.Errorf("%w: no ServiceProfile", errDocument)
+	}
+
+	criteria := 0
+
+	for i := range s.ServiceProfiles {
+		p := &s.ServiceProfiles[i]
+		if len(p.PublicIdentities) == 0 {
+			return fmt.Errorf("%w: a ServiceProfile without PublicIdentity", errDocument)
+		}
+
+		for _, identity := range p.PublicIdentities {
+			if strings.TrimSpace(identity.Identity) == "" {
+				return fmt.Errorf("%w: an empty Identity", errDocument)
+			}
+		}
+
+		if criteria += len(p.InitialFilterCriteria); criteria > maxCriteria {
+			return fmt.Errorf("%w: more than %d criteria", errDocument, maxCriteria)
+		}
+
+		for j := range p.InitialFilterCriteria {
+			p.InitialFilterCriteria[j].TriggerPoint.settleDNF()
+		}
+	}
+
+	return nil
+}
+
+// settleDNF puts the condition type of the field into the schema's words.
+func (t *TriggerPoint) settleDNF() {
+	if t == nil || t.ConditionTypeDNF == nil {
+		return
+	}
+
+	if t.ConditionTypeCNF == nil {
+		cnf := 1 - *t.ConditionTypeDNF
+		t.ConditionTypeCNF = &cnf
+	}
+
+	t.ConditionTypeDNF = nil
+}
+
+// Marshal writes the document in the order of the schema (TS 29.228 annex E).
+func (s *Subscription) Marshal() ([]byte, error) {
+	body, err := xml.MarshalIndent(s, "", " ")
+	if err != nil {
+		return nil, fmt.Errorf("ifc: %w", err)
+	}
+
+	return append([]byte(xml.Header), body...), nil
+}
+
+// Fingerprint is the same for two profiles if and only if they serve alike: everything but the identities counts. A value
+// that is absent differs from one that is zero, as it does in ProfilePartIndicator.
+func (p ServiceProfile) Fingerprint() ([sha256.Size]byte, error) {
+	p.PublicIdentities = nil
+
+	text, err := json.Marshal(p)
+	if err != nil {
+		return [sha256.Size]byte{}, fmt.Errorf("ifc: %w", err)
+	}
+
+	return sha256.Sum256(text), nil
+}
