@@ -14,6 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
+	"github.com/dialtone-ims/dialtone/scscf/internal/thirdparty"
 )
 
 type scscf struct {
@@ -21,6 +22,7 @@ type scscf struct {
 	node      *diameter.Node
 	registrar *registrar.Registrar
 	regEvent  *regevent.Server
+	servers   *thirdparty.Server
 	schedule  *schedule.Queue
 }
 
@@ -55,12 +57,20 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		Registrations: registrations, Sender: stack, Endpoint: endpoint, Contact: notifier(endpoint), HomeDomain: c.HomeDomain,
 		Schedule: queue, Log: env.Log, Metrics: env.Metrics,
 	})
+	servers := thirdparty.New(c.ThirdParty, thirdparty.Options{
+		Sender: stack, Endpoint: endpoint, ServerName: c.ServerName, HomeDomain: c.HomeDomain, Log: env.Log, Metrics: env.Metrics,
+		End: func(ctx context.Context, public string) error {
+			_, err := registrations.Deregister(ctx, public, registrar.ByApplicationServer)
+			return err
+		},
+	})
+	registrations.Observe(servers.Changed)
 	registrations.Observe(watchers.Changed)
 
 	router.registrar, router.regEvent = registrations, watchers
 	router.sessions = newSessions(c, env, stack, endpoint, node, registrations)
 
-	return &scscf{stack: stack, node: node, registrar: registrations, regEvent: watchers, schedule: queue}, nil
+	return &scscf{stack: stack, node: node, registrar: registrations, regEvent: watchers, servers: servers, schedule: queue}, nil
 }
 
 // Run serves until ctx ends.
@@ -71,6 +81,7 @@ func (s *scscf) Run(ctx context.Context) error {
 	group.Go(func() error { s.schedule.Run(ctx); return nil })
 	group.Go(func() error { s.registrar.Run(ctx); return nil })
 	group.Go(func() error { s.regEvent.Run(ctx); return nil })
+	group.Go(func() error { s.servers.Run(ctx); return nil })
 
 	return group.Wait()
 }

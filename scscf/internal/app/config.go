@@ -13,6 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/thirdparty"
 )
 
 const home = "ims.mnc001.mcc001.3gppnetwork.org"
@@ -25,12 +26,13 @@ type Config struct {
 	// ServerName is the SIP URI by which the HSS and the I-CSCF know this S-CSCF.
 	ServerName string `yaml:"server_name"`
 	// Data is the directory where registrations are kept over a restart; empty: they are not.
-	Data      string           `yaml:"data"`
-	SIP       sip.Config       `yaml:"sip"`
-	Diameter  diameter.Config  `yaml:"diameter"`
-	Registrar registrar.Policy `yaml:"registrar"`
-	RegEvent  regevent.Policy  `yaml:"reg_event"`
-	Sessions  Sessions         `yaml:"sessions"`
+	Data       string            `yaml:"data"`
+	SIP        sip.Config        `yaml:"sip"`
+	Diameter   diameter.Config   `yaml:"diameter"`
+	Registrar  registrar.Policy  `yaml:"registrar"`
+	RegEvent   regevent.Policy   `yaml:"reg_event"`
+	ThirdParty thirdparty.Policy `yaml:"third_party_registration"`
+	Sessions   Sessions          `yaml:"sessions"`
 	// SharedIFCSets are files, each an IMSSubscription document whose criteria are one shared set, by the number that the HSS
 	// sends (TS 29.228 §6.6).
 	SharedIFCSets map[int]string `yaml:"shared_ifc_sets"`
@@ -47,6 +49,7 @@ func Default() Config {
 		Diameter:      diameter.DefaultConfig("scscf."+home, home),
 		Registrar:     registrar.DefaultPolicy(),
 		RegEvent:      regevent.DefaultPolicy(),
+		ThirdParty:    thirdparty.DefaultPolicy(),
 		SharedIFCSets: map[int]string{},
 		Sessions:      defaultSessions(),
 	}
@@ -79,7 +82,7 @@ func (c *Config) Validate() error {
 		return err
 	}
 
-	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.Diameter.Validate(), c.Registrar.Validate(), c.RegEvent.Validate(), c.Sessions.Validate())
+	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.Diameter.Validate(), c.Registrar.Validate(), c.RegEvent.Validate(), c.ThirdParty.Validate(), c.Sessions.Validate())
 }
 
 // sharedSets reads the files of the shared iFC sets.

@@ -1,0 +1,151 @@
+// Package thirdparty registers users with the application servers of their profiles (TS 24.229 §5.4.1.7).
+package thirdparty
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+)
+
+// triggered is an application server that has to be told, and for which identity.
+type triggered struct {
+	match  ifc.Match
+	public string
+}
+
+// servers asks the filter criteria of each profile of a set who wants to know of a REGISTER. Each profile is asked for one
+// identity: that of the REGISTER, else the first that is not barred.
+func servers(c registrar.Change, request *sip.Request, registered string) []triggered {
+	set := c.After
+	if set == nil {
+		set = c.Before
+	}
+
+	if set == nil {
+		return nil
+	}
+
+	var (
+		all   []triggered
+		asked []*registrar.Profile
+	)
+
+	for _, identity := range inOrder(set, registered) {
+		if identity.Profile == nil || slices.Contains(asked, identity.Profile) {
+			continue
+		}
+
+		asked = append(asked, identity.Profile)
+		v := &view{request: request, kind: c.Type}
+
+		for after := -1; ; {
+			match, found := identity.Profile.Chain.Next(v, after, true)
+			if !found {
+				break
+			}
+
+			after = match.Index
+			if !slices.ContainsFunc(all, func(t triggered) bool { return t.match.Server == match.Server && t.public == identity.URI }) {
+				all = append(all, triggered{match, identity.URI})
+			}
+		}
+	}
+
+	return all
+}
+
+// inOrder are the identities that an application server may hear of, the registered one first.
+func inOrder(set *registrar.Registration, registered string) []*registrar.Identity {
+	var all []*registrar.Identity
+
+	for i := range set.Identities {
+		switch identity := &set.Identities[i]; {
+		case identity.Barred || identity.Wildcard != nil:
+		case identity.URI == registered:
+			all = slices.Insert(all, 0, identity)
+		default:
+			all = append(all, identity)
+		}
+	}
+
+	return all
+}
+
+// view shows a REGISTER to filter criteria.
+type view struct {
+	request *sip.Request
+	kind    ifc.RegistrationType
+}
+
+// Method is for triggers.
+func (v *view) Method() string { return "REGISTER" }
+
+// RequestURI is for triggers.
+func (v *view) RequestURI() string { return v.request.Recipient.String() }
+
+// EachHeader is for triggers.
+func (v *view) EachHeader(name string, yield func(string) bool) {
+	for _, value := range sip.Values(v.request, name) {
+		if !yield(value) {
+			return
+		}
+	}
+}
+
+// EachHeaderName is for triggers.
+func (v *view) EachHeaderName(yield func(string) bool) {
+	for _, h := range v.request.Headers() {
+		if !yield(h.Name()) {
+			return
+		}
+	}
+}
+
+// SessionCase of a REGISTER is originating (TS 29.228 annex F).
+func (v *view) SessionCase() ifc.SessionCase { return ifc.Originating }
+
+// RegistrationType is for triggers.
+func (v *view) RegistrationType() ifc.RegistrationType { return v.kind }
+
+// SDP is for triggers; a REGISTER has none.
+func (v *view) SDP() []byte { return nil }
+
+// standIn is a REGISTER as the handset might have sent it, for what ends without one.
+func standIn(c registrar.Change, homeDomain string) (*sip.Request, error) {
+	r, err := sip.NewRequest("REGISTER", "sip:"+homeDomain)
+	if err != nil {
+		return nil, err
+	}
+
+	sip.Set(r, "Expires", "0")
+
+	for _, change := range c.Contacts {
+		sip.Add(r, "Contact", "<"+change.Binding.Contact+">"+change.Binding.Params)
+	}
+
+	return r, nil
+}
+
+// identityOf is the public identity that a REGISTER or an end was for.
+func identityOf(c registrar.Change) string {
+	for _, change := range c.Contacts {
+		return change.Binding.Identity
+	}
+
+	return ""
+}
+
+// boundary is one that the parts do not contain.
+func boundary(parts []part) string {
+	const prefix = "dialtone-"
+
+	for {
+		b := prefix + strings.ToLower(sip.NewTag())
+		if !slices.ContainsFunc(parts, func(p part) bool { return strings.Contains(string(p.body), b) }) {
+			return b
+		}
+	}
+}
