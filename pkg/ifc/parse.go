@@ -2,8 +2,6 @@ package ifc
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -158,17 +156,4 @@ func (s *Subscription) Marshal() ([]byte, error) {
 	}
 
 	return append([]byte(xml.Header), body...), nil
-}
-
-// Fingerprint is the same for two profiles if and only if they serve alike: everything but the identities counts. A value
-// that is absent differs from one that is zero, as it does in ProfilePartIndicator.
-func (p ServiceProfile) Fingerprint() ([sha256.Size]byte, error) {
-	p.PublicIdentities = nil
-
-	text, err := json.Marshal(p)
-	if err != nil {
-		return [sha256.Size]byte{}, fmt.Errorf("ifc: %w", err)
-	}
-
-	return sha256.Sum256(text), nil
 }

@@ -118,38 +118,6 @@ func TestConditionTypeDNFIsSettled(t *testing.T) {
 	}
 }
 
-func TestFingerprint(t *testing.T) {
-	zero, one := 0, 1
-	of := func(p ServiceProfile) [32]byte {
-		f, err := p.Fingerprint()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return f
-	}
-	criterion := func(part *int) ServiceProfile {
-		return ServiceProfile{InitialFilterCriteria: []InitialFilterCriterion{{ProfilePartIndicator: part}}}
-	}
-
-	seen := map[[32]byte]string{}
-	for name, p := range map[string]ServiceProfile{
-		"nothing": {}, "both parts": criterion(nil), "registered": criterion(&zero), "unregistered": criterion(&one),
-		"shared": {Extension: &ProfileExtension{SharedIFCSetIDs: []int{1}}}, "media": {CoreNetworkServices: &CoreNetworkServices{}},
-		"request included": {InitialFilterCriteria: []InitialFilterCriterion{{ApplicationServer: ApplicationServer{Extension: &ServerExtension{IncludeRegisterRequest: &struct{}{}}}}}},
-	} {
-		if other, found := seen[of(p)]; found {
-			t.Errorf("%s and %s have one fingerprint", name, other)
-		}
-		seen[of(p)] = name
-	}
-
-	a, b := criterion(&one), criterion(&one)
-	a.PublicIdentities = []PublicIdentity{{Identity: "sip:a@b"}}
-	if of(a) != of(b) {
-		t.Error("identities count in the fingerprint")
-	}
-}
-
 func TestCharsetReaderPassesErrorsOn(t *testing.T) {
 	r, err := charset("latin1", iotest.ErrReader(os.ErrClosed))
 	if err != nil {
