@@ -1,12 +1,11 @@
 package diameter
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"os"
+	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -18,8 +17,9 @@ type Config struct {
 	Peers             []Peer        `yaml:"peers"`
 	AllowUnknownPeers bool          `yaml:"allow_unknown_peers"` // take connections from hosts that peers does not name
 	Routes            []Route       `yaml:"routes"`
+	LocalAddress      string        `yaml:"local_address"` // IP address that connections to peers leave from; empty: the system's choice
 	Watchdog          time.Duration `yaml:"watchdog"`        // Tw of RFC 3539, at least 6 s
-	RequestTimeout    time.Duration `yaml:"request_timeout"` // an answer that is not there by then does not count
+	RequestTimeout    time.Duration `yaml:"request_timeout"` // how long an answer is waited for, all peers that are tried together
 	ReconnectMin      time.Duration `yaml:"reconnect_min"`   // first wait between attempts; doubles up to reconnect_max
 	ReconnectMax      time.Duration `yaml:"reconnect_max"`
 	MaxMessage        int           `yaml:"max_message"`     // octets
@@ -47,13 +47,6 @@ type Route struct {
 	Application uint32 `yaml:"application"` // 0: any
 	Peer        string `yaml:"peer"`        // its host
 	Metric      int    `yaml:"metric"`
-}
-
-// TLS secures a connection from its first octet (RFC 6733 §13.1). With a CA the other side must show a certificate of it.
-type TLS struct {
-	Certificate string `yaml:"certificate"`
-	Key         string `yaml:"key"`
-	CA          string `yaml:"ca"`
 }
 
 // DefaultConfig has the timers of the specifications; names and addresses are left to the function.
@@ -86,9 +79,23 @@ func (c *Config) Validate() error {
 		return errors.New("diameter: max_connections and max_concurrent must be positive")
 	}
 
+	if c.LocalAddress != "" {
+		if _, err := netip.ParseAddr(c.LocalAddress); err != nil {
+			return fmt.Errorf("diameter.local_address: %w", err)
+		}
+	}
+
 	for _, l := range c.Listen {
 		if _, _, err := net.SplitHostPort(l.Address); err != nil {
 			return fmt.Errorf("diameter.listen: %w", err)
+		}
+
+		if l.TLS.enabled() && l.TLS.Certificate == "" {
+			return fmt.Errorf("diameter.listen: %s: TLS needs a certificate", l.Address)
+		}
+
+		if err := l.TLS.validate(); err != nil {
+			return fmt.Errorf("diameter.listen: %s: %w", l.Address, err)
 		}
 	}
 
@@ -98,11 +105,17 @@ func (c *Config) Validate() error {
 		switch {
 		case p.Host == "":
 			return errors.New("diameter.peers: a peer has no host")
-		case known[p.Host]:
+		case known[strings.ToLower(p.Host)]:
 			return fmt.Errorf("diameter.peers: %s stands twice", p.Host)
+		case strings.EqualFold(p.Host, c.OriginHost):
+			return fmt.Errorf("diameter.peers: %s is this node itself", p.Host)
 		}
 
-		known[p.Host] = true
+		known[strings.ToLower(p.Host)] = true
+
+		if err := p.TLS.validate(); err != nil {
+			return fmt.Errorf("diameter.peers: %s: %w", p.Host, err)
+		}
 
 		if p.Address != "" {
 			if _, _, err := net.SplitHostPort(p.Address); err != nil {
@@ -112,43 +125,10 @@ func (c *Config) Validate() error {
 	}
 
 	for _, r := range c.Routes {
-		if !known[r.Peer] {
+		if !known[strings.ToLower(r.Peer)] {
 			return fmt.Errorf("diameter.routes: %q is no peer", r.Peer)
 		}
 	}
 
 	return nil
-}
-
-func (t TLS) enabled() bool { return t.Certificate != "" || t.CA != "" }
-
-// load reads the files. serverName is verified when this side dials.
-func (t TLS) load(serverName string) (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}
-
-	if t.Certificate != "" {
-		pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
-		if err != nil {
-			return nil, err
-		}
-
-		config.Certificates = []tls.Certificate{pair}
-	}
-
-	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
-		if err != nil {
-			return nil, err
-		}
-
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate", t.CA)
-		}
-
-		config.RootCAs, config.ClientCAs = pool, pool
-		config.ClientAuth = tls.RequireAndVerifyClientCert
-	}
-
-	return config, nil
 }

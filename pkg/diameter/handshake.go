@@ -41,14 +41,14 @@ func (n *Node) serveInbound(ctx context.Context, conn net.Conn) error {
 		return c.reason()
 	}
 
+	stop() // from here on the machine sees to the end
+
 	for {
 		c.owner = n.peer(c.peer.OriginHost)
 		if c.owner.connected(c) {
 			break
 		}
 	}
-
-	stop()
 
 	return c.serve(ctx)
 }

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,6 +89,12 @@ func New(c Config, applications []Application, o Options) (*Node, error) {
 	n.routes.forget()
 
 	for i := range c.Peers {
+		if c.Peers[i].TLS.enabled() { // files that cannot be read are known at once, though every dialling reads them anew
+			if _, err := c.Peers[i].TLS.load(""); err != nil {
+				return nil, fmt.Errorf("diameter: TLS of peer %s: %w", c.Peers[i].Host, err)
+			}
+		}
+
 		key := strings.ToLower(c.Peers[i].Host)
 		n.peers[key] = n.newPeer(key, &n.config.Peers[i])
 	}
@@ -97,7 +104,7 @@ func New(c Config, applications []Application, o Options) (*Node, error) {
 	}
 
 	if n.dial == nil {
-		n.dial = (&net.Dialer{Timeout: handshakeTime}).DialContext
+		n.dial = dialer(c.LocalAddress).DialContext
 	}
 
 	n.endToEnd.Store(uint32(time.Now().Unix())<<20 | rand.Uint32N(1<<20)) // RFC 6733 §3
@@ -110,6 +117,16 @@ func New(c Config, applications []Application, o Options) (*Node, error) {
 	}
 
 	return n, nil
+}
+
+// dialer opens connections from this address of the machine.
+func dialer(local string) *net.Dialer {
+	d := &net.Dialer{Timeout: handshakeTime}
+	if address, err := netip.ParseAddr(local); err == nil { // Validate has refused what is none
+		d.LocalAddr = &net.TCPAddr{IP: address.AsSlice()}
+	}
+
+	return d
 }
 
 func (n *Node) listen(l Listener, bind func(network, address string) (net.Listener, error)) error {
