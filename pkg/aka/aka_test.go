@@ -260,3 +260,22 @@ func BenchmarkGenerate(b *testing.B) {
 		Generate(a, [16]byte{3}, 4, [2]byte{0x80, 0})
 	}
 }
+
+func BenchmarkGenerateTUAK(b *testing.B) {
+	a := NewTUAK(make([]byte, 16), [32]byte{2}, 8, 1)
+	for b.Loop() {
+		Generate(a, [16]byte{3}, 4, [2]byte{0x80, 0})
+	}
+}
+
+func BenchmarkAuthenticate(b *testing.B) {
+	a, scheme := NewMilenage([16]byte{1}, [16]byte{2}), DefaultScheme()
+	sim, sqn := NewSIM(a, scheme), SQN(0)
+	for b.Loop() {
+		sqn = scheme.Next(sqn, 0)
+		v := Generate(a, [16]byte{3}, sqn, [2]byte{0x80, 0})
+		if _, err := sim.Authenticate(v.RAND, v.AUTN); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
