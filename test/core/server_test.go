@@ -1,0 +1,125 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// server is an application server that hands every request back to the S-CSCF.
+type server struct {
+	stack *sip.Stack
+	stop  func()
+
+	mu   sync.Mutex
+	seen []string // "INVITE orig"
+}
+
+func serve(t *testing.T, address string) *server {
+	t.Helper()
+
+	s := &server{}
+	c := sip.DefaultConfig(sip.EndpointConfig{Name: "ISC", Address: address, Transports: []string{"udp", "tcp"}})
+
+	stack, err := sip.New(c, s, sip.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.stack = stack
+
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- stack.Run(ctx) }()
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(s.stop)
+
+	return s
+}
+
+func (s *server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
+	r := tx.Request()
+
+	s.mu.Lock()
+	_, side, _ := strings.Cut(sip.Value(r, "P-Served-User"), "sescase=")
+	side, _, _ = strings.Cut(side, ";")
+	s.seen = append(s.seen, string(r.Method)+" "+side)
+	s.mu.Unlock()
+
+	out, _, refusal := s.stack.Forwardable(r)
+	if refusal != nil {
+		_ = tx.Respond(refusal)
+		return
+	}
+
+	s.stack.Forward(ctx, tx, sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}})
+}
+
+func (s *server) HandleAck(context.Context, *sip.Ack) {}
+
+func (s *server) requests() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return slices.Clone(s.seen)
+}
+
+// TestApplicationServer: an AS is put in the path of calls by a filter criterion, and what happens when it is dead is the
+// criterion's default handling (TS 23.218 §5.2, TS 24.229 §5.4.3.2).
+func TestApplicationServer(t *testing.T) {
+	n := start(t)
+
+	profile := func(name, address string, handling int) {
+		n.hss("PUT", "/service-profiles/"+name, map[string]any{"name": name, "filter_criteria": []any{map[string]any{
+			"priority": 1, "application_server": map[string]any{"server_name": "sip:" + address, "default_handling": handling},
+			"trigger": map[string]any{"cnf": 1, "service_points": []any{map[string]any{"groups": []int{0}, "method": "INVITE"}}},
+		}}}, nil)
+	}
+	profile("continues", "127.0.0.20:5060", 0)
+	profile("terminates", "127.0.0.21:5060", 1)
+
+	alice, bob := n.subscribe(1000, "continues"), n.subscribe(0, "")
+	carol := n.subscribe(1000, "terminates")
+	as := serve(t, "127.0.0.20:5060")
+	a, b, c := n.registered(alice, nil), n.registered(bob, nil), n.registered(carol, nil)
+	answered := n.answering(b)
+
+	dial := func(t *testing.T) {
+		t.Helper()
+		call, err := a.Dial(t.Context(), bob.tel())
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-answered
+		if err := call.HangUp(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+
+	t.Run("in the path", func(t *testing.T) {
+		dial(t)
+		if got := fmt.Sprint(as.requests()); got != "[INVITE orig]" {
+			t.Errorf("the AS saw %s", got)
+		}
+	})
+
+	t.Run("dead, SESSION_CONTINUED: out of the path", func(t *testing.T) {
+		as.stop()
+		dial(t)
+	})
+
+	t.Run("dead, SESSION_TERMINATED: the call fails", func(t *testing.T) {
+		if _, err := c.Dial(t.Context(), bob.tel()); status(err) != 408 && status(err)/100 != 5 {
+			t.Errorf("got %v, want 408 or 5xx", err)
+		}
+	})
+}
