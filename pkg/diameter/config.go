@@ -17,7 +17,7 @@ type Config struct {
 	Peers             []Peer        `yaml:"peers"`
 	AllowUnknownPeers bool          `yaml:"allow_unknown_peers"` // take connections from hosts that peers does not name
 	Routes            []Route       `yaml:"routes"`
-	LocalAddress      string        `yaml:"local_address"` // IP address that connections to peers leave from; empty: the system's choice
+	LocalAddress      string        `yaml:"local_address"`   // IP address that connections to peers leave from; empty: the system's choice
 	Watchdog          time.Duration `yaml:"watchdog"`        // Tw of RFC 3539, at least 6 s
 	RequestTimeout    time.Duration `yaml:"request_timeout"` // how long an answer is waited for, all peers that are tried together
 	ReconnectMin      time.Duration `yaml:"reconnect_min"`   // first wait between attempts; doubles up to reconnect_max

@@ -1,8 +1,11 @@
 package diameter_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -143,7 +146,19 @@ func newRawPeer(t *testing.T, host string, conn net.Conn) *rawPeer {
 		defer close(r.came)
 		for {
 			m, _, err := d.Read(conn, 1<<16)
+
+			var unknown *diameter.WireError
+			if errors.As(err, &unknown) && !unknown.Fatal { // an answer to a command that we made up: read it as another
+				binary.BigEndian.PutUint32(unknown.Raw[4:], uint32(unknown.Header.CommandFlags)<<24|302)
+				binary.BigEndian.PutUint32(unknown.Raw[8:], cx.Application.ID)
+				if m, _, err = d.Read(bytes.NewReader(unknown.Raw), 1<<16); err == nil {
+					*m.Header = unknown.Header
+				}
+			}
 			if err != nil {
+				if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
+					t.Logf("%s: %v", host, err)
+				}
 				return
 			}
 			r.came <- m
@@ -205,15 +220,21 @@ func openRaw(t *testing.T, host string, l net.Listener) *rawPeer {
 }
 
 func result(code uint32) func(*diameter.Message) {
-	return func(m *diameter.Message) { m.AddAVP(diam.NewAVP(avp.ResultCode, avp.Mbit, 0, datatype.Unsigned32(code))) }
+	return func(m *diameter.Message) {
+		m.AddAVP(diam.NewAVP(avp.ResultCode, avp.Mbit, 0, datatype.Unsigned32(code)))
+	}
 }
 
 func stateID(id uint32) func(*diameter.Message) {
-	return func(m *diameter.Message) { m.AddAVP(diam.NewAVP(avp.OriginStateID, avp.Mbit, 0, datatype.Unsigned32(id))) }
+	return func(m *diameter.Message) {
+		m.AddAVP(diam.NewAVP(avp.OriginStateID, avp.Mbit, 0, datatype.Unsigned32(id)))
+	}
 }
 
 func inband(id uint32) func(*diameter.Message) {
-	return func(m *diameter.Message) { m.AddAVP(diam.NewAVP(avp.InbandSecurityID, avp.Mbit, 0, datatype.Unsigned32(id))) }
+	return func(m *diameter.Message) {
+		m.AddAVP(diam.NewAVP(avp.InbandSecurityID, avp.Mbit, 0, datatype.Unsigned32(id)))
+	}
 }
 
 func without(code uint32) func(*diameter.Message) {
