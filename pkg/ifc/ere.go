@@ -20,7 +20,7 @@ const (
 //   - a back-slash inside brackets is a character like others: [\.] is back-slash or dot;
 //   - [.x.] and [=x=] inside brackets are the character x;
 //   - a dot and [^x] match any character, also a line break; ^ and $ are the ends of the text only;
-//   - {,n} is {0,n}; a brace that begins no interval is itself.
+//   - {,n} is {0,n}; a brace that begins no interval, and a parenthesis that closes no group, are themselves.
 //
 // What the standard leaves undefined: \d \w \s and \D \W \S outside brackets are the classes that authors mean by them, a
 // back-slash before any other letter or digit is refused (there are no back-references), and before anything else it makes
@@ -79,6 +79,8 @@ func translateERE(expression string) (string, error) {
 
 	var b strings.Builder
 
+	open := 0 // groups
+
 	for i := 0; i < len(expression); {
 		var (
 			n   int
@@ -92,6 +94,21 @@ func translateERE(expression string) (string, error) {
 			n, err = escape(&b, rest)
 		case '{':
 			n = brace(&b, rest)
+		case '(':
+			open++
+
+			b.WriteByte('(')
+			n = 1
+		case ')':
+			if open--; open < 0 {
+				open = 0
+
+				writeRune(&b, ')')
+			} else {
+				b.WriteByte(')')
+			}
+
+			n = 1
 		default:
 			b.WriteByte(rest[0])
 			n = 1
