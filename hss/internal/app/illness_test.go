@@ -41,25 +41,27 @@ func execute(t *testing.T, c *sql.Conn, statement string) {
 // 404 and the handset might not come back for hours.
 func TestAnIllStoreIsNotAnUnknownUser(t *testing.T) {
 	h := start(t, settings(t))
-	private := h.add("001010000000001", "15550001")
-	public, scscf, database := "sip:"+private, connect(t, h, "scscf"), h.database()
+	first, second := h.add("001010000000001", "15550001"), h.add("001010000000002", "15550002")
+	scscf, database := connect(t, h, "scscf"), h.database()
 
 	execute(t, database, "BEGIN EXCLUSIVE")
-	want(t, "MAR, locked", scscf.mar(private, public, scscfURI).Result, cx.UnableToComply)
-	want(t, "SAR, locked", scscf.sar(cx.AssignRegistration, private, scscfURI, public).Result, cx.UnableToComply)
+	want(t, "MAR, locked", scscf.mar(first, "sip:"+first, scscfURI).Result, cx.UnableToComply)
+	want(t, "SAR, locked", scscf.sar(cx.AssignRegistration, first, scscfURI, "sip:"+first).Result, cx.UnableToComply)
 	execute(t, database, "ROLLBACK")
-	want(t, "MAR, unlocked", scscf.mar(private, public, scscfURI).Result, cx.Success)
+	want(t, "MAR, unlocked", scscf.mar(first, "sip:"+first, scscfURI).Result, cx.Success)
 
 	execute(t, database, "ALTER TABLE private_identities RENAME TO elsewhere")
-	want(t, "UAR, a table is missing", scscf.uar(private, public).Result, cx.UnableToComply)
-	want(t, "MAR, a table is missing", scscf.mar(private, public, scscfURI).Result, cx.UnableToComply)
-	want(t, "SAR, a table is missing", scscf.sar(cx.AssignRegistration, private, scscfURI, public).Result, cx.UnableToComply)
-	want(t, "LIR, a table is missing", scscf.lir(public).Result, cx.UnableToComply)
+	want(t, "UAR, a table is missing", scscf.uar(second, "sip:"+second).Result, cx.UnableToComply)
+	want(t, "MAR, a table is missing", scscf.mar(second, "sip:"+second, scscfURI).Result, cx.UnableToComply)
+	want(t, "SAR, a table is missing", scscf.sar(cx.AssignRegistration, second, scscfURI, "sip:"+second).Result, cx.UnableToComply)
+	want(t, "LIR, a table is missing", scscf.lir("sip:"+second).Result, cx.UnableToComply)
+	want(t, "UAR of a user who is remembered", scscf.uar(first, "sip:"+first).Result, cx.SubsequentRegistration)
+	want(t, "MAR of a user who is remembered", scscf.mar(first, "sip:"+first, scscfURI).Result, cx.UnableToComply)
 	execute(t, database, "ALTER TABLE elsewhere RENAME TO private_identities")
 
 	execute(t, database, "UPDATE private_identities SET sealed_k = x'00'")
-	want(t, "MAR, K cannot be opened", scscf.mar(private, public, scscfURI).Result, cx.UnableToComply)
-	want(t, "UAR needs no K", scscf.uar(private, public).Result, cx.SubsequentRegistration)
+	want(t, "MAR, K cannot be opened", scscf.mar(second, "sip:"+second, scscfURI).Result, cx.UnableToComply)
+	want(t, "UAR needs no K", scscf.uar(second, "sip:"+second).Result, cx.FirstRegistration)
 	if !strings.Contains(h.log.String(), "was not sealed by this program") {
 		t.Error("the log does not say why")
 	}

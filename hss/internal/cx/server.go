@@ -1,7 +1,6 @@
 package cx
 
 import (
-	"context"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,15 +37,6 @@ func NewServer(n *diameter.Node, store *subscriber.Store, p Policy, pushes *Push
 	diameter.Handle(n, s.locationInfo)
 
 	return s
-}
-
-func (s *Server) identities(ctx context.Context, private, public string) (who Identities, err error) {
-	err = s.store.View(ctx, func(tx *subscriber.Tx) (err error) {
-		who, err = tx.Identities(private, canonical(public))
-		return err
-	})
-
-	return who, err
 }
 
 type metrics struct {

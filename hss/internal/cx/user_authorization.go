@@ -52,7 +52,7 @@ func UserAuthorization(who Identities, req *cx.UAR) (*cx.UAA, error) {
 }
 
 func (s *Server) userAuthorization(ctx context.Context, req *cx.UAR) (*cx.UAA, error) {
-	who, err := s.identities(ctx, req.UserName, req.PublicIdentity)
+	who, err := s.store.Identities(ctx, req.UserName, canonical(req.PublicIdentity))
 	if err != nil { // the store is ill; the user is not unknown
 		return nil, fmt.Errorf("UAR for %s: %w", req.UserName, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"gorm.io/driver/postgres"
@@ -34,17 +35,27 @@ type Store struct {
 	vault       *vault.Vault
 	ind         uint64
 	log         *slog.Logger
+	turn        chan struct{} // held by the one Update that runs; SQLite has one writer
+	cache       *cache        // nil where others write too
 	file        bool
+	lock        *os.File // of a file: no other HSS may have it open
 }
 
 // lockWait is how long a statement waits for another process's lock: less than the S-CSCF waits for its answer.
 const lockWait = 2 * time.Second
 
+// connections to PostgreSQL.
+const connections = 16
+
 // Open opens the store, and makes it if there is none.
 func Open(ctx context.Context, c Config, log *slog.Logger) (*Store, error) {
-	s := &Store{ind: c.IND, log: log}
+	s := &Store{ind: c.IND, log: log, turn: make(chan struct{}, 1)}
 
 	if err := s.connect(c.DSN); err != nil {
+		if s.lock != nil {
+			err = errors.Join(err, s.lock.Close())
+		}
+
 		return nil, fmt.Errorf("subscriber database: %w", err)
 	}
 
@@ -70,9 +81,9 @@ func (s *Store) connect(dsn string) error {
 			return err
 		}
 
-		s.write, s.read = db, db
+		s.write, s.read, s.turn = db, db, make(chan struct{}, connections)
 
-		return pool(db, 16)
+		return pool(db, connections)
 	}
 
 	s.file = true
@@ -81,7 +92,13 @@ func (s *Store) connect(dsn string) error {
 		return err
 	}
 
+	s.cache = newCache()
+
 	var err error
+	if s.lock, err = lockFile(dsn + ".lock"); err != nil {
+		return err
+	}
+
 	if s.write, err = openFile(dsn, 1, "immediate", settings); err != nil {
 		return err
 	}
@@ -91,6 +108,20 @@ func (s *Store) connect(dsn string) error {
 	}
 
 	return nil
+}
+
+// lockFile takes a lock that ends with the process. Two HSSs on one file would each believe what they remember.
+func lockFile(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another process holds %s (two HSSs need PostgreSQL): %w", path, err), file.Close())
+	}
+
+	return file, nil
 }
 
 func openFile(path string, connections int, lock string, settings *gorm.Config, pragmas ...string) (*gorm.DB, error) {
@@ -158,6 +189,10 @@ func (s *Store) disconnect() error {
 	err := closeDatabase(s.write)
 	if s.read != s.write {
 		err = errors.Join(err, closeDatabase(s.read))
+	}
+
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
 	}
 
 	return err

@@ -106,6 +106,8 @@ func (t *Tx) savePrivate(p *PrivateIdentity) error {
 // Save writes a subscription and all that belongs to it, and deletes what does not belong to it any more. ErrTaken names the
 // identity that another one has.
 func (t *Tx) Save(s *Subscription) error {
+	t.provisioned = true
+
 	if err := t.taken(s); err != nil {
 		return err
 	}
@@ -233,6 +235,8 @@ func (t *Tx) prune(s *Subscription) error {
 
 // Delete removes a subscription with all that belongs to it.
 func (t *Tx) Delete(s *Subscription) error {
+	t.provisioned = true
+
 	empty := &Subscription{ID: s.ID, Name: s.Name}
 	if err := errors.Join(t.prune(empty), t.db.Delete(empty).Error); err != nil {
 		return fmt.Errorf("subscriber %s: %w", s.Name, err)

@@ -21,6 +21,9 @@ type Tx struct {
 	store  *Store
 	db     *gorm.DB
 	update bool
+
+	moved       []*Subscription // whose registration it has saved
+	provisioned bool            // it has saved something else
 }
 
 // View runs f on one state of the database.
@@ -30,13 +33,59 @@ func (s *Store) View(ctx context.Context, f func(*Tx) error) error {
 
 // Update runs f as the only writer of what it reads. If f fails nothing has changed.
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
-	return s.transaction(ctx, func(db *gorm.DB) error { return f(&Tx{store: s, db: db, update: true}) })
+	select { // one at a time, so that each finds in the cache what the one before it has committed
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the subscriber database: %w", ctx.Err())
+	}
+
+	t := &Tx{store: s, update: true}
+
+	err := s.transaction(ctx, func(db *gorm.DB) error {
+		t.db = db
+		return f(t)
+	})
+	if err == nil {
+		s.cache.committed(t)
+	}
+
+	return err
+}
+
+// Identities is a View of the identities alone.
+func (s *Store) Identities(ctx context.Context, private, public string) (Identities, error) {
+	who, _ := s.remembered(private, public)
+	if who.Subscription != nil {
+		return who, nil
+	}
+
+	err := s.View(ctx, func(t *Tx) (err error) {
+		who, err = t.Identities(private, public)
+		return err
+	})
+
+	return who, err
+}
+
+// remembered finds identities in the cache; without a subscription they are not there.
+func (s *Store) remembered(private, public string) (who Identities, generation uint64) {
+	who.Subscription, generation = s.cache.find(private, public)
+	if who.Subscription != nil {
+		who.Private = who.Subscription.PrivateNamed(private)
+		who.Public, who.Set = who.Subscription.Find(public)
+	}
+
+	return who, generation
 }
 
 // Identities looks up what a request names; an empty name is not looked up. A name that is not in the database leaves its
 // part nil; an error means that the database could not say.
 func (t *Tx) Identities(private, public string) (Identities, error) {
-	var who Identities
+	who, generation := t.store.remembered(private, public)
+	if who.Subscription != nil {
+		return who, nil
+	}
 
 	privateOf, err := t.subscriptionOf("private_identities", private)
 	if err != nil {
@@ -66,8 +115,15 @@ func (t *Tx) Identities(private, public string) (Identities, error) {
 		who.Private = who.Subscription.PrivateNamed(private)
 	}
 
+	if who.Subscription != nil && !t.dirty() {
+		t.store.cache.put(who.Subscription, generation)
+	}
+
 	return who, nil
 }
+
+// dirty tells that the transaction has changed something, which others must not see before it is committed.
+func (t *Tx) dirty() bool { return t.provisioned || len(t.moved) > 0 }
 
 func (t *Tx) subscriptionOf(table, identity string) (uint64, error) {
 	if identity == "" {
@@ -228,6 +284,8 @@ func (t *Tx) SharedSets(numbers []int) (map[int]*SharedFilterCriteria, error) {
 // SaveRegistration writes what a Cx procedure has changed of a subscription, and nothing if it has changed nothing.
 func (t *Tx) SaveRegistration(s *Subscription) error {
 	var err error
+
+	t.moved = append(t.moved, s)
 
 	if s.moved {
 		err = t.db.Model(s).Select("ServerName", "ServerHost", "PreviousHost", "SharedSets").Updates(s).Error

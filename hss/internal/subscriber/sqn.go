@@ -46,6 +46,8 @@ func (t *Tx) NextSQN(p *PrivateIdentity, count int) ([]uint64, error) {
 
 // SetSQN records that the SIM is at this sequence number (TS 33.102 §6.3.5).
 func (t *Tx) SetSQN(p *PrivateIdentity, sqn uint64) error {
+	t.provisioned = true // the caller may hold another copy of the identity than the cache will
+
 	if err := t.db.Model(p).Update("sqn", sqn).Error; err != nil {
 		return fmt.Errorf("set SQN of %s: %w", p.Identity, err)
 	}

@@ -1,0 +1,164 @@
+package subscriber
+
+import "sync"
+
+// cache holds subscriptions as they are in the database, so that the four requests of a registration do not read the same
+// rows four times. It is only used where this process is the only writer: with a SQLite file, which is locked for it.
+type cache struct {
+	mu         sync.Mutex
+	generation uint64 // changes with every commit
+	byID       map[uint64]*Subscription
+	private    map[string]uint64
+	public     map[string]uint64 // as written: what a wildcard stands for is looked up
+}
+
+// cacheLimit is how many subscriptions are kept, some 2 kB each.
+const cacheLimit = 20_000
+
+func newCache() *cache {
+	c := new(cache)
+	c.clear()
+
+	return c
+}
+
+func (c *cache) clear() {
+	c.byID, c.private, c.public = map[uint64]*Subscription{}, map[string]uint64{}, map[string]uint64{}
+}
+
+// find returns a copy of the subscription that the identities belong to, if both are known and of the same one. The
+// generation is that in which a later put is still true.
+func (c *cache) find(private, public string) (*Subscription, uint64) {
+	if c == nil {
+		return nil, 0
+	}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	privateOf, publicOf := c.private[private], c.public[public]
+	if private == "" {
+		privateOf = publicOf
+	}
+
+	if public == "" {
+		publicOf = privateOf
+	}
+
+	s := c.byID[privateOf]
+	if s == nil || privateOf != publicOf {
+		return nil, c.generation
+	}
+
+	return s.clone(), c.generation
+}
+
+// put keeps a subscription that was read in a generation, unless something has been committed since.
+func (c *cache) put(s *Subscription, generation uint64) {
+	if c == nil {
+		return
+	}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if c.generation == generation {
+		c.keep(s.clone())
+	}
+}
+
+func (c *cache) keep(s *Subscription) {
+	for id := range c.byID { // any, when it is full
+		if len(c.byID) < cacheLimit {
+			break
+		}
+
+		c.forget(id)
+	}
+
+	c.byID[s.ID] = s
+
+	for _, p := range s.Private {
+		c.private[p.Identity] = s.ID
+	}
+
+	for _, set := range s.Sets {
+		for _, p := range set.Public {
+			c.public[p.Identity] = s.ID
+		}
+	}
+}
+
+func (c *cache) forget(id uint64) {
+	s := c.byID[id]
+	delete(c.byID, id)
+
+	for _, p := range s.Private {
+		delete(c.private, p.Identity)
+	}
+
+	for _, set := range s.Sets {
+		for _, p := range set.Public {
+			delete(c.public, p.Identity)
+		}
+	}
+}
+
+// committed takes over what a transaction has changed. After provisioning everything is read anew.
+func (c *cache) committed(t *Tx) {
+	if c == nil {
+		return
+	}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	c.generation++
+
+	if t.provisioned {
+		c.clear()
+		return
+	}
+
+	for _, s := range t.moved {
+		c.keep(s.clone())
+	}
+}
+
+// clone copies all that a procedure may change, and links the copies as the originals are.
+func (s *Subscription) clone() *Subscription {
+	copied := *s
+	copied.moved = false
+	copied.Private = make([]*PrivateIdentity, len(s.Private))
+	copied.Sets = make([]*RegistrationSet, len(s.Sets))
+
+	privates := make(map[*PrivateIdentity]*PrivateIdentity, len(s.Private))
+
+	for i, p := range s.Private {
+		private := *p
+		copied.Private[i], privates[p] = &private, &private
+	}
+
+	for i, set := range s.Sets {
+		own := *set
+		own.changed = false
+		own.Public = make([]*PublicIdentity, len(set.Public))
+		own.Registrations = make([]*Registration, len(set.Registrations))
+
+		for j, p := range set.Public {
+			public := *p
+			public.Profile = nil // loaded when it is needed, as it is then
+			own.Public[j] = &public
+		}
+
+		for j, r := range set.Registrations {
+			registration := *r
+			registration.Private, registration.changed = privates[r.Private], false
+			own.Registrations[j] = &registration
+		}
+
+		copied.Sets[i] = &own
+	}
+
+	return &copied
+}
