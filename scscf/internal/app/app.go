@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -53,6 +55,12 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	})
 	cx.Serve(node, registrations)
 
+	if c.Data != "" {
+		if err := registrations.Restore(c.Data); err != nil {
+			return nil, err
+		}
+	}
+
 	watchers := regevent.New(c.RegEvent, regevent.Options{
 		Registrations: registrations, Sender: stack, Endpoint: endpoint, Contact: notifier(endpoint), HomeDomain: c.HomeDomain,
 		Schedule: queue, Log: env.Log, Metrics: env.Metrics,
@@ -79,12 +87,23 @@ func (s *scscf) Run(ctx context.Context) error {
 	group.Go(func() error { return s.node.Run(ctx) })
 	group.Go(func() error { return s.stack.Run(ctx) })
 	group.Go(func() error { s.schedule.Run(ctx); return nil })
-	group.Go(func() error { s.registrar.Run(ctx); return nil })
+	group.Go(func() error { s.registrar.Run(ctx, s.cxReady); return nil })
 	group.Go(func() error { s.regEvent.Run(ctx); return nil })
 	group.Go(func() error { s.servers.Run(ctx); return nil })
 
-	return group.Wait()
+	return errors.Join(group.Wait(), s.registrar.Close())
 }
 
 // Ready waits for the HSS.
 func (s *scscf) Ready() error { return s.node.Ready() }
+
+// cxReady waits for the HSS alone.
+func (s *scscf) cxReady() error {
+	for _, p := range s.node.Peers() {
+		if p.State == "open" && slices.Contains(p.Applications, pkgcx.Application.ID) {
+			return nil
+		}
+	}
+
+	return errors.New("no HSS is connected")
+}

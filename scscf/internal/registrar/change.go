@@ -58,7 +58,10 @@ func (r *Registrar) change(rec *record, decide func(old *Registration) (*Registr
 	}
 
 	r.arm(rec, after)
-	r.journal.record(before, after)
+
+	if before != after {
+		r.journal.mark(rec)
+	}
 
 	return before, after, nil
 }

@@ -9,6 +9,7 @@ type metrics struct {
 	terminations    *prometheus.CounterVec
 	profileFailures prometheus.Counter
 	unexpected      prometheus.Counter
+	journalFailures prometheus.Counter
 }
 
 func newMetrics(registerer prometheus.Registerer, r *Registrar) metrics {
@@ -24,11 +25,12 @@ func newMetrics(registerer prometheus.Registerer, r *Registrar) metrics {
 		contacts:        counter("contacts_ended_total", "Contacts ended other than by REGISTER, by the event of RFC 3680.", "event"),
 		terminations:    counter("terminations_total", "Registrations ended by RTR or by the operator.", "by"),
 		profileFailures: prometheus.NewCounter(prometheus.CounterOpts{Name: "dialtone_scscf_profile_failures_total", Help: "Service profiles that could not be used."}),
+		journalFailures: prometheus.NewCounter(prometheus.CounterOpts{Name: "dialtone_scscf_journal_failures_total", Help: "Times that registrations could not be written to the disk."}),
 		unexpected:      prometheus.NewCounter(prometheus.CounterOpts{Name: "dialtone_scscf_unexpected_events_total", Help: "Events that the registrar's machine has no row for."}),
 	}
 
 	if registerer != nil {
-		registerer.MustRegister(m.registers, m.authentications, m.contacts, m.terminations, m.profileFailures, m.unexpected,
+		registerer.MustRegister(m.registers, m.authentications, m.contacts, m.terminations, m.profileFailures, m.unexpected, m.journalFailures,
 			gauge("registrations", "Implicit registration sets served, registered or not.", r.store.count),
 			gauge("challenges", "Challenges that are not answered yet.", r.challenges.count),
 			gauge("profiles", "Different service profiles in use.", r.profiles.count),

@@ -349,7 +349,7 @@ func (p *procedure) place(identities []Identity) *record {
 		}
 	}
 
-	return &record{registrar: p.registrar}
+	return p.registrar.newRecord()
 }
 
 func registrationType(before, after *Registration) ifc.RegistrationType {

@@ -40,13 +40,14 @@ type Registrar struct {
 	profiles     *profiles
 	locks        *locks
 	work         *background.Queue
-	journal      journal
+	journal      *journal
 	hss          HomeSubscriberServer
 	schedule     *schedule.Queue
 	observers    []Observer
 	log          *slog.Logger
 	metrics      metrics
 	contactIDs   atomic.Uint32
+	recordIDs    atomic.Uint64
 }
 
 const workers = 32 // SARs of expired registrations at the same time
@@ -56,15 +57,12 @@ func New(policy Policy, o Options) *Registrar {
 	r := &Registrar{
 		policy: policy, homeDomain: o.HomeDomain, serviceRoute: o.ServiceRoute, store: newStore(policy.MaxRegistrations),
 		challenges: newChallenges(policy.MaxChallenges), profiles: newProfiles(o.SharedIFC), locks: newLocks(), work: background.New(workers),
-		journal: forgetful{}, hss: o.HSS, schedule: o.Schedule, log: o.Log,
+		hss: o.HSS, schedule: o.Schedule, log: o.Log,
 	}
 	r.metrics = newMetrics(o.Metrics, r)
 
 	return r
 }
-
-// Run does what is left to be done later, until ctx ends.
-func (r *Registrar) Run(ctx context.Context) { r.work.Run(ctx) }
 
 // Lookup finds the registration that serves a canonical public identity (pkg/ims CanonicalIdentity). It neither blocks nor
 // allocates. An identity that is not registered here, and not served as an unregistered one, is not found; FetchUnregistered
@@ -92,3 +90,5 @@ func userOf(g *Registration, public string) (User, bool) {
 }
 
 func (r *Registrar) contactID() uint32 { return r.contactIDs.Add(1) }
+
+func (r *Registrar) newRecord() *record { return &record{registrar: r, id: r.recordIDs.Add(1)} }

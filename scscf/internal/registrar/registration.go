@@ -66,19 +66,19 @@ type ChargingInfo struct {
 
 // Binding is one registered contact. It is never changed.
 type Binding struct {
-	Contact    string   // URI to the letter
-	Params     string   // parameters of the Contact header without expires and q: ";+sip.instance=…"
-	Path       []string // Path header values of the REGISTER, topmost first: the Route towards the handset
-	Private    string   // private identity that registered it
-	Identity   string   // public identity of its To
-	Instance   string   // +sip.instance, without quotes
-	CallID     string   // of the REGISTER
-	CSeq       uint32
-	RegID      uint32 // 0: none (RFC 5626)
-	ID         uint32 // names the contact in the reg event
-	Q          uint16 // thousandths
-	Expires    time.Time
-	Registered time.Time // first made
+	Contact    string    `json:"contact,omitempty"`  // URI to the letter
+	Params     string    `json:"params,omitempty"`   // parameters of the Contact header without expires and q: ";+sip.instance=…"
+	Path       []string  `json:"path,omitempty"`     // Path header values of the REGISTER, topmost first: the Route towards the handset
+	Private    string    `json:"private,omitempty"`  // private identity that registered it
+	Identity   string    `json:"identity,omitempty"` // public identity of its To
+	Instance   string    `json:"instance,omitempty"` // +sip.instance, without quotes
+	CallID     string    `json:"call_id,omitempty"`  // of the REGISTER
+	CSeq       uint32    `json:"cseq,omitempty"`
+	RegID      uint32    `json:"reg_id,omitempty"` // 0: none (RFC 5626)
+	ID         uint32    `json:"id,omitempty"`     // names the contact in the reg event
+	Q          uint16    `json:"q,omitempty"`      // thousandths
+	Expires    time.Time `json:"expires"`
+	Registered time.Time `json:"registered"` // first made
 }
 
 type chargingHandle = unique.Handle[ChargingInfo]

@@ -15,6 +15,7 @@ var ErrFull = errors.New("the S-CSCF serves as many registrations as its configu
 // record is the place of one implicit registration set; what stands in it is replaced as a whole.
 type record struct {
 	registrar *Registrar
+	id        uint64 // in the journal
 	current   atomic.Pointer[Registration]
 	expiry    schedule.Entry // of the contact that ends first, or of the profile of an unregistered user
 }

@@ -52,7 +52,7 @@ func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (User,
 		return User{}, refuse(500, "the profile that the HSS sent does not have "+public)
 	}
 
-	rec, g, err := r.store.putNew(&record{registrar: r}, g)
+	rec, g, err := r.store.putNew(r.newRecord(), g)
 	if err != nil {
 		return User{}, refuse(503, err.Error())
 	}
