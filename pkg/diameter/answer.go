@@ -34,7 +34,7 @@ func (d *Dictionary) refuseWire(w *WireError, origin Identity) *Message {
 	d.finish(answer, &Error{Result: w.Result, Message: w.Err.Error()}, origin)
 
 	if w.Failed != nil {
-		answer.AddAVP(diam.NewAVP(avp.FailedAVP, avp.Mbit, 0, datatype.Grouped(w.Failed)))
+		answer.AddAVP(diam.NewAVP(avp.FailedAVP, avp.Mbit, 0, datatype.Grouped(aligned(w.Failed))))
 	}
 
 	return answer

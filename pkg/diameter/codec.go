@@ -343,17 +343,9 @@ func (p *plan) decode(avps []*diam.AVP, v reflect.Value, strict bool) error {
 
 // example is the AVP that Failed-AVP shows for one that is missing: its header and the smallest value (RFC 6733 §7.5).
 func (f *field) example() *diam.AVP {
-	var data datatype.Type
-
-	switch f.attribute.kind {
-	case datatype.GroupedType:
+	var data datatype.Type = datatype.OctetString(make([]byte, f.attribute.smallest()))
+	if f.group != nil {
 		data = &diam.GroupedAVP{}
-	case datatype.Unsigned32Type, datatype.EnumeratedType, datatype.Integer32Type, datatype.TimeType:
-		data = datatype.Unsigned32(0)
-	case datatype.Unsigned64Type, datatype.Integer64Type:
-		data = datatype.Unsigned64(0)
-	default:
-		data = datatype.OctetString("")
 	}
 
 	return diam.NewAVP(f.attribute.code, f.attribute.flags, f.attribute.vendor, data)

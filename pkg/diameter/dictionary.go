@@ -21,7 +21,9 @@ type Dictionary struct {
 	parser       *dict.Parser
 	applications map[uint32]*Application
 	attributes   map[attributeKey]*attribute
-	plans        sync.Map // reflect.Type of a typed message to *plan
+	codes        map[uint32]attributes // by application
+	commands     map[commandKey]bool   // what is in an application's messages, the base protocol's commands in each
+	plans        sync.Map              // reflect.Type of a typed message to *plan
 }
 
 type attributeKey struct {
@@ -59,15 +61,53 @@ func NewDictionary(applications ...Application) (*Dictionary, error) {
 		d.applications[application.ID] = &application
 	}
 
-	for _, app := range parser.Apps() {
-		for _, a := range app.AVP {
-			d.attributes[attributeKey{app.ID, a.Name}] = &attribute{
-				name: a.Name, code: a.Code, vendor: a.VendorID, flags: flags(a), kind: a.Data.Type,
-			}
-		}
+	if err := d.index(); err != nil {
+		return nil, err
 	}
 
 	return d, nil
+}
+
+// index makes the tables that messages are read with.
+func (d *Dictionary) index() error {
+	apps := d.parser.Apps()
+	d.codes, d.commands = map[uint32]attributes{}, map[commandKey]bool{}
+
+	for _, app := range apps {
+		own := attributes{}
+		d.codes[app.ID] = own
+
+		for _, a := range app.AVP {
+			known := &attribute{name: a.Name, code: a.Code, vendor: a.VendorID, flags: flags(a), kind: a.Data.Type}
+
+			if _, twice := own[codeKey(a.Code, a.VendorID)]; twice {
+				return fmt.Errorf("diameter: dictionary of %s: AVP %d of vendor %d stands twice", app.Name, a.Code, a.VendorID)
+			}
+
+			own[codeKey(a.Code, a.VendorID)] = known
+			d.attributes[attributeKey{app.ID, a.Name}] = known
+		}
+	}
+
+	base := d.codes[0]
+
+	for _, app := range apps {
+		for key, known := range base {
+			if _, own := d.codes[app.ID][key]; !own {
+				d.codes[app.ID][key] = known
+			}
+		}
+
+		for _, command := range app.Command {
+			d.commands[commandKey{app.ID, command.Code}] = true
+		}
+
+		for _, command := range apps[0].Command { // the base dictionary is loaded first
+			d.commands[commandKey{app.ID, command.Code}] = true
+		}
+	}
+
+	return nil
 }
 
 func flags(a *dict.AVP) uint8 {
@@ -94,10 +134,14 @@ func (d *Dictionary) attribute(application uint32, name string) (*attribute, boo
 	return a, found
 }
 
-// known is the dictionary's own AVP of this code and vendor. It is false where go-diameter would fall back to the AVP of
-// another vendor and decode with the wrong type.
-func (d *Dictionary) known(application, code, vendor uint32) (*dict.AVP, bool) {
-	a, err := d.parser.FindAVPByCode(application, code, vendor)
-
-	return a, err == nil && a.VendorID == vendor
+// smallest is how many octets a value of the AVP has at least.
+func (a *attribute) smallest() int {
+	switch a.kind {
+	case datatype.Unsigned32Type, datatype.Integer32Type, datatype.EnumeratedType, datatype.TimeType, datatype.Float32Type:
+		return 4
+	case datatype.Unsigned64Type, datatype.Integer64Type, datatype.Float64Type:
+		return 8
+	default: // a value of Address has no neutral form: its family would be a wrong one
+		return 0
+	}
 }

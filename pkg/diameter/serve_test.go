@@ -52,9 +52,12 @@ func TestRequestsThatNoProcedureSees(t *testing.T) {
 		{"§7.1.3 an application that is not served: 3007", func(r *rawPeer) *diameter.Message {
 			return change(r.lir("", "example"), func(m *diameter.Message) { m.Header.ApplicationID = 16777251 })
 		}, 3007, 0},
-		{"§7.1.3 reserved command flags: 3008", func(r *rawPeer) *diameter.Message {
-			return change(r.lir("", "example"), func(m *diameter.Message) { m.Header.CommandFlags |= 1 })
+		{"§7.1.3 the E bit in a request: 3008", func(r *rawPeer) *diameter.Message {
+			return change(r.lir("", "example"), func(m *diameter.Message) { m.Header.CommandFlags |= diam.ErrorFlag })
 		}, 3008, 0},
+		{"§3 reserved command flags are ignored", func(r *rawPeer) *diameter.Message {
+			return change(r.lir("", "example"), func(m *diameter.Message) { m.Header.CommandFlags |= 1 })
+		}, 2001, 0},
 		{"§7.1.5 an unknown AVP with the M bit: 5001", func(r *rawPeer) *diameter.Message {
 			return change(r.lir("", "example"), func(m *diameter.Message) {
 				m.AddAVP(diam.NewAVP(9999, avp.Mbit, 0, datatype.OctetString("x")))
@@ -77,6 +80,8 @@ func TestRequestsThatNoProcedureSees(t *testing.T) {
 		r := net.dialRaw(t, "a.example", addressA)
 		r.receive(257, false)
 
+		var want int32
+
 		for i, test := range tests {
 			request := test.request(r)
 			request.Header.HopByHopID, request.Header.EndToEndID = uint32(1000+i), uint32(2000+i)
@@ -89,6 +94,9 @@ func TestRequestsThatNoProcedureSees(t *testing.T) {
 
 			if got := resultCode(answer); got != test.result {
 				t.Errorf("%s: Result-Code %d", test.name, got)
+			}
+			if want += map[bool]int32{true: 1}[test.result == 2001]; served.Load() != want {
+				t.Errorf("%s: the procedure saw %d requests, want %d", test.name, served.Load(), want)
 			}
 			if answer.Header.HopByHopID != uint32(1000+i) || answer.Header.EndToEndID != uint32(2000+i) || answer.Header.CommandCode != request.Header.CommandCode {
 				t.Errorf("%s: answered to %+v", test.name, answer.Header)
@@ -104,8 +112,8 @@ func TestRequestsThatNoProcedureSees(t *testing.T) {
 			}
 		}
 
-		if served.Load() != 5 {
-			t.Errorf("the procedure saw %d requests, want 5", served.Load())
+		if served.Load() != 6 {
+			t.Errorf("the procedure saw %d requests, want 6", served.Load())
 		}
 
 		r.send(r.base(280, diam.RequestFlag))

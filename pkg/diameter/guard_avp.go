@@ -1,0 +1,223 @@
+package diameter
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/fiorix/go-diameter/v4/diam"
+	"github.com/fiorix/go-diameter/v4/diam/avp"
+	"github.com/fiorix/go-diameter/v4/diam/datatype"
+)
+
+const (
+	maxNesting = 10
+	// reservedAVPFlags are what no application defines; a bit that is not known is an error (RFC 6733 §4.1).
+	reservedAVPFlags = 0x1F
+)
+
+// attributes are the AVPs that an application knows, its own and those of the base protocol, by code and vendor.
+type attributes map[uint64]*attribute
+
+// avpFault is an AVP that cannot be taken, and how the request with it is to be answered.
+type avpFault struct {
+	result Result
+	avp    []byte // as Failed-AVP is to show it
+	err    error
+}
+
+// rawAVP is one AVP as it stands in a message.
+type rawAVP struct {
+	code, vendor uint32
+	flags        uint8
+	header       int // octets of the AVP's header
+	length       int // of header and value, without padding
+	next         int // where the next AVP begins
+}
+
+// readAVP takes the header of the AVP that b begins with. Its length stays within b.
+func readAVP(b []byte) (rawAVP, error) {
+	if len(b) < 8 {
+		return rawAVP{header: 8, length: len(b)}, fmt.Errorf("the header of an AVP is cut off after %d octets", len(b))
+	}
+
+	a := rawAVP{code: binary.BigEndian.Uint32(b), flags: b[4], header: 8, length: int(binary.BigEndian.Uint32(b[4:]) & 0xFFFFFF)}
+
+	if a.flags&avp.Vbit != 0 {
+		if a.header = 12; len(b) < a.header {
+			return a, fmt.Errorf("AVP %d: the header is cut off", a.code)
+		}
+
+		a.vendor = binary.BigEndian.Uint32(b[8:])
+	}
+
+	a.next = (a.length + 3) &^ 3
+
+	switch {
+	case a.length < a.header || a.length > len(b):
+		return a, fmt.Errorf("AVP %d: length %d of %d octets", a.code, a.length, len(b))
+	case a.next > len(b):
+		return a, fmt.Errorf("AVP %d: the padding is cut off", a.code)
+	default:
+		return a, nil
+	}
+}
+
+// count tells how many AVPs there are up to the first that is at fault.
+func count(b []byte) (n int) {
+	for len(b) > 0 {
+		a, err := readAVP(b)
+		if err != nil {
+			break
+		}
+
+		n++
+		b = b[a.next:]
+	}
+
+	return n
+}
+
+// decode takes the AVPs of a message or a group (RFC 6733 §4.1). Strict refuses what a request must not have: what is
+// unknown and mandatory, and flags that nobody defined. In an answer both are passed over.
+func (known attributes) decode(b []byte, strict bool, depth int) ([]*diam.AVP, *avpFault) {
+	if depth > maxNesting {
+		return nil, &avpFault{result: UnableToComply, err: fmt.Errorf("AVPs nested more than %d deep", maxNesting)}
+	}
+
+	n := count(b)
+	room, avps := make([]diam.AVP, n), make([]*diam.AVP, 0, n)
+
+	for len(b) > 0 {
+		raw, err := readAVP(b)
+		attribute := known[codeKey(raw.code, raw.vendor)]
+
+		if err != nil {
+			return nil, &avpFault{result: InvalidAVPLength, avp: repaired(b, raw, attribute), err: err}
+		}
+
+		whole := b[:raw.length]
+
+		switch {
+		case strict && raw.flags&reservedAVPFlags != 0:
+			return nil, &avpFault{InvalidAVPBits, whole, fmt.Errorf("AVP %d: flags %02x", raw.code, raw.flags)}
+		case strict && attribute == nil && raw.flags&avp.Mbit != 0:
+			return nil, &avpFault{AVPUnsupported, whole, fmt.Errorf("AVP %d of vendor %d is mandatory and unknown", raw.code, raw.vendor)}
+		}
+
+		a := &room[len(avps)]
+		*a = diam.AVP{Code: raw.code, Flags: raw.flags, Length: raw.length, VendorID: raw.vendor}
+
+		var fault *avpFault
+		if a.Data, fault = known.value(raw, b[raw.header:raw.length], attribute, strict, depth); fault != nil {
+			if fault.avp == nil {
+				fault.avp = repaired(b, raw, attribute)
+			}
+
+			return nil, fault
+		}
+
+		avps = append(avps, a)
+		b = b[raw.next:]
+	}
+
+	return avps, nil
+}
+
+// value decodes the value of one AVP. What is unknown stays as it is.
+func (known attributes) value(raw rawAVP, b []byte, attribute *attribute, strict bool, depth int) (datatype.Type, *avpFault) {
+	switch {
+	case attribute == nil:
+		return datatype.Unknown(append([]byte(nil), b...)), nil
+	case attribute.kind != datatype.GroupedType:
+		return attribute.value(b, strict)
+	}
+
+	group, fault := known.decode(b, strict, depth+1)
+
+	switch {
+	case fault == nil:
+		return &diam.GroupedAVP{AVP: group}, nil
+	case attribute.code == avp.FailedAVP && attribute.vendor == 0: // the peer shows what was at fault; its answer is not
+		return datatype.Unknown(append([]byte(nil), b...)), nil
+	default:
+		if fault.avp != nil {
+			fault.avp = enclose(raw, fault.avp)
+		}
+
+		fault.err = fmt.Errorf("in %s: %w", attribute.name, fault.err)
+
+		return nil, fault
+	}
+}
+
+// value decodes a value that is no group. Text that is no UTF-8 would be refused further on, by a database say, where
+// nobody could tell the peer what was wrong.
+func (a *attribute) value(b []byte, strict bool) (datatype.Type, *avpFault) {
+	switch a.kind {
+	case datatype.UTF8StringType:
+		if strict && !utf8.Valid(b) {
+			return nil, &avpFault{result: InvalidAVPValue, err: fmt.Errorf("%s is not UTF-8", a.name)}
+		}
+
+		return datatype.UTF8String(b), nil
+	case datatype.OctetStringType:
+		return datatype.OctetString(b), nil
+	case datatype.DiameterIdentityType:
+		return datatype.DiameterIdentity(b), nil
+	case datatype.DiameterURIType:
+		return datatype.DiameterURI(b), nil
+	}
+
+	value, err := datatype.Decode(a.kind, b)
+	if err != nil || value.Len() != len(b) {
+		return nil, &avpFault{result: InvalidAVPLength, err: fmt.Errorf("%s: a value of %d octets", a.name, len(b))}
+	}
+
+	return value, nil
+}
+
+// repaired is an AVP of an impossible length as Failed-AVP shows it: its header, with the smallest value of its type (RFC
+// 6733 §7.1.5 on DIAMETER_INVALID_AVP_LENGTH), so that the answer can be read. Values that only are not right stay.
+func repaired(b []byte, raw rawAVP, attribute *attribute) []byte {
+	whole := make([]byte, raw.header)
+	copy(whole, b)
+
+	switch {
+	case attribute != nil && attribute.kind == datatype.UTF8StringType && raw.length > raw.header && raw.length <= len(b):
+		whole = append(whole, b[raw.header:raw.length]...)
+	case attribute != nil:
+		whole = append(whole, make([]byte, attribute.smallest())...)
+	}
+
+	putLength(whole)
+
+	return whole
+}
+
+// enclose puts the AVP at fault into the group that it came in, alone (RFC 6733 §7.5).
+func enclose(raw rawAVP, inner []byte) []byte {
+	whole := binary.BigEndian.AppendUint32(nil, raw.code)
+	whole = append(whole, raw.flags, 0, 0, 0)
+
+	if raw.header == 12 {
+		whole = binary.BigEndian.AppendUint32(whole, raw.vendor)
+	}
+
+	whole = append(whole, aligned(inner)...)
+	putLength(whole)
+
+	return whole
+}
+
+// aligned is an AVP with its padding, which its length does not count.
+func aligned(a []byte) []byte {
+	whole := make([]byte, (len(a)+3)&^3)
+	copy(whole, a)
+
+	return whole
+}
+
+func putLength(whole []byte) {
+	whole[5], whole[6], whole[7] = byte(len(whole)>>16), byte(len(whole)>>8), byte(len(whole))
+}
