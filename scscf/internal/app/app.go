@@ -76,6 +76,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	registrations.Observe(watchers.Changed)
 
 	router.registrar, router.regEvent = registrations, watchers
+	serveAdmin(env.Admin, registrations, node)
 	router.sessions = newSessions(c, env, stack, endpoint, node, registrations)
 
 	return &scscf{stack: stack, node: node, registrar: registrations, regEvent: watchers, servers: servers, schedule: queue}, nil
@@ -105,5 +106,5 @@ func (s *scscf) cxReady() error {
 		}
 	}
 
-	return errors.New("no HSS is connected")
+	return errNoHSS
 }

@@ -3,7 +3,7 @@ package registrar
 import (
 	"context"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
@@ -246,22 +246,29 @@ func (r *Registrar) Snapshot() []*Registration {
 		}
 	}
 
-	slices.SortFunc(all, func(a, b *Registration) int {
-		if a.primary() < b.primary() {
-			return -1
-		}
-
-		return 1
-	})
+	slices.SortFunc(all, func(a, b *Registration) int { return strings.Compare(a.first(), b.first()) })
 
 	return all
 }
 
-// Contacts lists the contacts alive of a public identity; nil if it is not registered here.
-func (r *Registrar) Contacts(public string) []*Binding {
-	if user, found := r.Lookup(public); found {
-		return user.Contacts(time.Now())
+// first is the first identity, which every set has.
+func (r *Registration) first() string {
+	if len(r.Identities) == 0 {
+		return ""
 	}
 
-	return nil
+	return r.Identities[0].URI
+}
+
+// Registration is the registration that a public identity belongs to, also one whose profile has not come back yet after a
+// restart.
+func (r *Registrar) Registration(public string) (*Registration, bool) {
+	rec := r.store.find(public)
+	if rec == nil {
+		return nil, false
+	}
+
+	g := rec.current.Load()
+
+	return g, g != nil
 }

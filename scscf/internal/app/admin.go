@@ -1,0 +1,192 @@
+package app
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+)
+
+// registrationView is a registration as the admin HTTP shows it.
+type registrationView struct {
+	State      string         `json:"state"`
+	Private    string         `json:"private_identity"`
+	Default    string         `json:"default_identity"`
+	Identities []identityView `json:"identities"`
+	Contacts   []contactView  `json:"contacts"`
+	Until      *time.Time     `json:"until,omitempty"` // of the profile of an unregistered user
+	Charging   *chargingView  `json:"charging,omitempty"`
+}
+
+type identityView struct {
+	URI      string   `json:"uri"`
+	Barred   bool     `json:"barred"`
+	Wildcard bool     `json:"wildcard,omitempty"`
+	Criteria *int     `json:"filter_criteria"` // null: the profile has not come back from the HSS yet
+	Servers  []string `json:"application_servers,omitempty"`
+}
+
+type contactView struct {
+	Contact    string    `json:"contact"`
+	Parameters string    `json:"parameters,omitempty"`
+	Path       []string  `json:"path"`
+	Private    string    `json:"private_identity"`
+	Identity   string    `json:"registered_identity"`
+	Q          float64   `json:"q"`
+	Expires    time.Time `json:"expires"`
+	Registered time.Time `json:"registered"`
+	CallID     string    `json:"call_id"`
+	CSeq       uint32    `json:"cseq"`
+}
+
+type chargingView struct {
+	ECF []string `json:"ecf"`
+	CCF []string `json:"ccf"`
+}
+
+func viewOf(g *registrar.Registration) registrationView {
+	v := registrationView{State: g.State.String(), Private: g.Private, Default: g.Default(), Contacts: []contactView{}}
+
+	for _, i := range g.Identities {
+		identity := identityView{URI: i.URI, Barred: i.Barred, Wildcard: i.Wildcard != nil}
+
+		if i.Profile != nil {
+			criteria := i.Profile.Chain.Len()
+			identity.Criteria, identity.Servers = &criteria, i.Profile.Servers
+		}
+
+		v.Identities = append(v.Identities, identity)
+	}
+
+	for _, b := range g.Bindings {
+		v.Contacts = append(v.Contacts, contactView{
+			Contact: b.Contact, Parameters: b.Params, Path: b.Path, Private: b.Private, Identity: b.Identity, Q: float64(b.Q) / 1000,
+			Expires: b.Expires, Registered: b.Registered, CallID: b.CallID, CSeq: b.CSeq,
+		})
+	}
+
+	if !g.Until.IsZero() {
+		v.Until = &g.Until
+	}
+
+	if c, given := g.Charging(); given {
+		v.Charging = &chargingView{ECF: filled(c.EventPrimary, c.EventSecondary), CCF: filled(c.CollectionPrimary, c.CollectionSecondary)}
+	}
+
+	return v
+}
+
+func filled(texts ...string) []string {
+	all := []string{}
+
+	for _, text := range texts {
+		if text != "" {
+			all = append(all, text)
+		}
+	}
+
+	return all
+}
+
+// serveAdmin adds the registrations to the admin HTTP.
+func serveAdmin(server *httpapi.Server, r *registrar.Registrar, node *diameter.Node) {
+	httpapi.HandleGet(server, "/peers", node.Peers)
+
+	server.Handle("GET /registrations", func(w http.ResponseWriter, request *http.Request) error { return listRegistrations(w, request, r) })
+	server.Handle("GET /registrations/{identity}", func(w http.ResponseWriter, request *http.Request) error {
+		public, err := identityIn(request)
+		if err != nil {
+			return err
+		}
+
+		g, found := r.Registration(public)
+		if !found {
+			return unknown(public)
+		}
+
+		return httpapi.Write(w, http.StatusOK, viewOf(g))
+	})
+	server.Handle("DELETE /registrations/{identity}", func(w http.ResponseWriter, request *http.Request) error {
+		public, err := identityIn(request)
+		if err != nil {
+			return err
+		}
+
+		found, err := r.Deregister(request.Context(), public, registrar.ByOperator)
+
+		switch {
+		case !found:
+			return unknown(public)
+		case err != nil: // it is over here all the same
+			return &httpapi.Error{Status: http.StatusBadGateway, Title: "the registration has ended, but the HSS was not told", Detail: err.Error()}
+		}
+
+		return httpapi.Write(w, http.StatusNoContent, nil)
+	})
+}
+
+const mostListed = 1000
+
+// listRegistrations lists registrations in the order of their first identity: those behind ?after=, at most ?limit=.
+func listRegistrations(w http.ResponseWriter, request *http.Request, r *registrar.Registrar) error {
+	query := request.URL.Query()
+	limit := 100
+
+	for name := range query {
+		if name != "limit" && name != "after" {
+			return &httpapi.Error{Status: http.StatusBadRequest, Title: "the query cannot be read", Detail: "there is no parameter " + name}
+		}
+	}
+
+	if text := query.Get("limit"); text != "" {
+		var err error
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > mostListed {
+			return &httpapi.Error{Status: http.StatusBadRequest, Title: "the query cannot be read", Detail: "limit is not a number from 1 to " + strconv.Itoa(mostListed)}
+		}
+	}
+
+	all := r.Snapshot()
+	page := struct {
+		Total         int                `json:"total"`
+		Registrations []registrationView `json:"registrations"`
+	}{Total: len(all), Registrations: []registrationView{}}
+
+	for _, g := range all {
+		if len(page.Registrations) == limit {
+			break
+		}
+
+		if after := query.Get("after"); after == "" || len(g.Identities) > 0 && g.Identities[0].URI > after {
+			page.Registrations = append(page.Registrations, viewOf(g))
+		}
+	}
+
+	return httpapi.Write(w, http.StatusOK, page)
+}
+
+// identityIn reads the identity of a path; the scheme sip may be left out.
+func identityIn(request *http.Request) (string, error) {
+	text := request.PathValue("identity")
+	if !strings.Contains(text, ":") {
+		text = "sip:" + text
+	}
+
+	public, err := ims.CanonicalIdentity(text)
+	if err != nil {
+		return "", &httpapi.Error{Status: http.StatusBadRequest, Title: "this is no public identity", Detail: err.Error()}
+	}
+
+	return public, nil
+}
+
+func unknown(public string) error {
+	return &httpapi.Error{Status: http.StatusNotFound, Title: "not registered here", Detail: public}
+}
+
+var errNoHSS = errors.New("no HSS is connected")
