@@ -1,6 +1,8 @@
 package diameter
 
 import (
+	"bytes"
+
 	"github.com/fiorix/go-diameter/v4/diam"
 	"github.com/fiorix/go-diameter/v4/diam/avp"
 	"github.com/fiorix/go-diameter/v4/diam/datatype"
@@ -12,45 +14,31 @@ type Identity struct{ Host, Realm string }
 // refuse answers a request with an error (RFC 6733 §6.2, §7): E bit for protocol errors, Session-Id and Proxy-Info as they
 // came, Failed-AVP where the error names an AVP.
 func (d *Dictionary) refuse(request *Message, e *Error, origin Identity) *Message {
-	answer := d.answerTo(*request.Header, e.Result)
+	h := request.Header
+	answer := diam.NewMessage(h.CommandCode, h.CommandFlags&diam.ProxiableFlag, h.ApplicationID, h.HopByHopID, h.EndToEndID, d.parser)
+	answer.Header.HopByHopID, answer.Header.EndToEndID = h.HopByHopID, h.EndToEndID // NewMessage takes 0 for none
+	protocolError := e.Result.Vendor == 0 && e.Result.Code/1000 == 3
+
+	if protocolError {
+		answer.Header.CommandFlags |= diam.ErrorFlag
+	}
 
 	if session := find(request.AVP, avp.SessionID); session != nil {
 		answer.AddAVP(session)
 	}
 
-	if application := d.applications[request.Header.ApplicationID]; application != nil && e.Result.Code/1000 != 3 {
-		d.identify(answer, application)
+	if application := d.applications[h.ApplicationID]; application != nil && !protocolError {
+		for _, a := range d.identity(application) {
+			answer.AddAVP(a)
+		}
+
+		for _, code := range application.Echoed {
+			if a := find(request.AVP, code); a != nil {
+				answer.AddAVP(a)
+			}
+		}
 	}
 
-	d.finish(answer, e, origin)
-	copyProxyInfo(answer, request)
-
-	return answer
-}
-
-// refuseWire answers a request that could not be decoded, from its header alone.
-func (d *Dictionary) refuseWire(w *WireError, origin Identity) *Message {
-	answer := d.answerTo(w.Header, w.Result)
-	d.finish(answer, &Error{Result: w.Result, Message: w.Err.Error()}, origin)
-
-	if w.Failed != nil {
-		answer.AddAVP(diam.NewAVP(avp.FailedAVP, avp.Mbit, 0, datatype.Grouped(aligned(w.Failed))))
-	}
-
-	return answer
-}
-
-func (d *Dictionary) answerTo(h diam.Header, result Result) *Message {
-	m := diam.NewMessage(h.CommandCode, h.CommandFlags&diam.ProxiableFlag, h.ApplicationID, h.HopByHopID, h.EndToEndID, d.parser)
-
-	if result.Vendor == 0 && result.Code/1000 == 3 {
-		m.Header.CommandFlags |= diam.ErrorFlag
-	}
-
-	return m
-}
-
-func (d *Dictionary) finish(answer *Message, e *Error, origin Identity) {
 	answer.AddAVP(encodeResult(e.Result))
 	answer.AddAVP(diam.NewAVP(avp.OriginHost, avp.Mbit, 0, datatype.DiameterIdentity(origin.Host)))
 	answer.AddAVP(diam.NewAVP(avp.OriginRealm, avp.Mbit, 0, datatype.DiameterIdentity(origin.Realm)))
@@ -62,6 +50,41 @@ func (d *Dictionary) finish(answer *Message, e *Error, origin Identity) {
 	if len(e.Failed) > 0 {
 		answer.AddAVP(diam.NewAVP(avp.FailedAVP, avp.Mbit, 0, &diam.GroupedAVP{AVP: e.Failed}))
 	}
+
+	copyProxyInfo(answer, request)
+
+	return answer
+}
+
+// refuseWire answers a request that could not be decoded, with what of it can be read.
+func (d *Dictionary) refuseWire(w *WireError, origin Identity) *Message {
+	e := &Error{Result: w.Result, Message: w.Err.Error()}
+	if w.Failed != nil {
+		e.Failed = opaque(aligned(w.Failed))
+	}
+
+	request := &Message{Header: &w.Header}
+	if len(w.Raw) > headerLength {
+		request.AVP = opaque(w.Raw[headerLength:])
+	}
+
+	return d.refuse(request, e, origin)
+}
+
+// opaque are the AVPs up to the first that is at fault, their values as they came.
+func opaque(b []byte) (avps []*diam.AVP) {
+	for len(b) > 0 {
+		raw, err := readAVP(b)
+		if err != nil {
+			break
+		}
+
+		value := datatype.Unknown(bytes.Clone(b[raw.header:raw.length]))
+		avps = append(avps, diam.NewAVP(raw.code, raw.flags, raw.vendor, value))
+		b = b[raw.next:]
+	}
+
+	return avps
 }
 
 func copyProxyInfo(answer, request *Message) {

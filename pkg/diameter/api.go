@@ -97,8 +97,9 @@ type Application struct {
 	ID         uint32
 	Vendor     uint32 // if not 0, announced in Vendor-Specific-Application-Id
 	Name       string
-	Stateless  bool   // its messages carry Auth-Session-State NO_STATE_MAINTAINED
-	Dictionary []byte // go-diameter's XML
+	Stateless  bool     // its messages carry Auth-Session-State NO_STATE_MAINTAINED
+	Echoed     []uint32 // AVPs of the base protocol's codes that every answer repeats from its request
+	Dictionary []byte   // go-diameter's XML
 }
 
 // Command says which command a typed message is.

@@ -17,8 +17,9 @@ import (
 // are part of the message itself.
 
 type plan struct {
-	fields []field
-	byCode map[uint64]int
+	fields  []field
+	byCode  map[uint64]int
+	session bool // the first field is Session-Id
 }
 
 type field struct {
@@ -30,6 +31,8 @@ type field struct {
 	result    bool
 	group     *plan
 }
+
+const maxFields = 64 // decode has a bit for each
 
 var (
 	typeOfResult  = reflect.TypeFor[Result]()
@@ -55,6 +58,11 @@ func (d *Dictionary) plan(application uint32, t reflect.Type) (*plan, error) {
 		return nil, err
 	}
 
+	if len(p.fields) > maxFields {
+		return nil, fmt.Errorf("diameter: %s has more than %d fields", t, maxFields)
+	}
+
+	p.session = len(p.fields) > 0 && p.fields[0].attribute.code == avp.SessionID && p.fields[0].attribute.vendor == 0
 	d.plans.Store(key{application, t}, p)
 
 	return p, nil
@@ -122,48 +130,68 @@ func (d *Dictionary) Encode(v Commander) (*Message, error) {
 		return nil, err
 	}
 
-	m := diam.NewMessage(command.Code, 0, command.Application.ID, 0, 0, d.parser)
+	var flags uint8
 	if command.Application.ID != 0 {
-		m.Header.CommandFlags |= diam.ProxiableFlag
+		flags |= diam.ProxiableFlag
 	}
 
 	if !command.Answer {
-		m.Header.CommandFlags |= diam.RequestFlag
+		flags |= diam.RequestFlag
 	}
 
-	avps, err := p.encode(reflect.ValueOf(v).Elem(), make([]*diam.AVP, 0, len(p.fields)+3))
-	if err != nil {
+	m := diam.NewMessage(command.Code, flags, command.Application.ID, 1, 1, d.parser) // the node numbers it
+	m.AVP = make([]*diam.AVP, 0, len(p.fields)+4)
+
+	if p.session { // RFC 6733 §8.8: Session-Id comes first
+		if m.AVP, err = p.encode(reflect.ValueOf(v).Elem(), m.AVP, 0, 1); err != nil {
+			return nil, err
+		}
+	}
+
+	m.AVP = append(m.AVP, d.identity(command.Application)...)
+
+	if m.AVP, err = p.encode(reflect.ValueOf(v).Elem(), m.AVP, p.first(), len(p.fields)); err != nil {
 		return nil, err
 	}
 
-	if len(avps) > 0 && avps[0].Code == avp.SessionID { // RFC 6733 §8.8: Session-Id comes first
-		m.AddAVP(avps[0])
-		avps = avps[1:]
-	}
-
-	d.identify(m, command.Application)
-
-	for _, a := range avps {
-		m.AddAVP(a)
-	}
+	m.Header.MessageLength = uint32(m.Len())
 
 	return m, nil
 }
 
-// identify adds the AVPs that every message of an application has.
-func (d *Dictionary) identify(m *Message, application *Application) {
+// first is the index of the first field that stands behind the identity of the application.
+func (p *plan) first() int {
+	if p.session {
+		return 1
+	}
+
+	return 0
+}
+
+// identity are the AVPs that every message of an application has. They are made once, and nobody changes them.
+func (d *Dictionary) identity(application *Application) []*diam.AVP {
+	if known, found := d.identities.Load(application.ID); found {
+		return known.([]*diam.AVP)
+	}
+
+	var avps []*diam.AVP
+
 	switch {
 	case application.ID == 0: // the base protocol's own commands belong to the connection
 	case application.Vendor != 0:
-		m.AddAVP(vendorSpecificApplicationID(application))
+		avps = append(avps, vendorSpecificApplicationID(application))
 	default:
-		m.AddAVP(diam.NewAVP(avp.AuthApplicationID, avp.Mbit, 0, datatype.Unsigned32(application.ID)))
+		avps = append(avps, diam.NewAVP(avp.AuthApplicationID, avp.Mbit, 0, datatype.Unsigned32(application.ID)))
 	}
 
 	if application.Stateless {
 		const noStateMaintained = 1
-		m.AddAVP(diam.NewAVP(avp.AuthSessionState, avp.Mbit, 0, datatype.Enumerated(noStateMaintained)))
+		avps = append(avps, diam.NewAVP(avp.AuthSessionState, avp.Mbit, 0, datatype.Enumerated(noStateMaintained)))
 	}
+
+	d.identities.Store(application.ID, avps)
+
+	return avps
 }
 
 func vendorSpecificApplicationID(application *Application) *diam.AVP {
@@ -173,14 +201,15 @@ func vendorSpecificApplicationID(application *Application) *diam.AVP {
 	}})
 }
 
-func (p *plan) encode(v reflect.Value, avps []*diam.AVP) ([]*diam.AVP, error) {
-	for i := range p.fields {
+// encode appends the AVPs of the fields from one index up to another.
+func (p *plan) encode(v reflect.Value, avps []*diam.AVP, from, to int) ([]*diam.AVP, error) {
+	for i := from; i < to; i++ {
 		f := &p.fields[i]
 		value := v.FieldByIndex(f.index)
 
 		switch {
 		case f.result:
-			avps = append(avps, encodeResult(value.Interface().(Result)))
+			avps = append(avps, encodeResult(*value.Addr().Interface().(*Result)))
 		case f.many:
 			for j := range value.Len() {
 				a, err := f.encode(value.Index(j))
@@ -234,7 +263,7 @@ func (f *field) encode(value reflect.Value) (*diam.AVP, error) {
 
 func (f *field) data(value reflect.Value) (datatype.Type, error) {
 	if f.group != nil {
-		avps, err := f.group.encode(value, nil)
+		avps, err := f.group.encode(value, make([]*diam.AVP, 0, len(f.group.fields)), 0, len(f.group.fields))
 		return &diam.GroupedAVP{AVP: avps}, err
 	}
 
@@ -307,7 +336,7 @@ func (d *Dictionary) Decode(m *Message, into Commander) error {
 }
 
 func (p *plan) decode(avps []*diam.AVP, v reflect.Value, strict bool) error {
-	var seen uint64 // a bit for each field; types have fewer than 64
+	var seen uint64 // a bit for each field
 
 	for _, a := range avps {
 		i, wanted := p.byCode[codeKey(a.Code, a.VendorID)]
@@ -373,7 +402,7 @@ func (f *field) decode(a *diam.AVP, value reflect.Value, strict bool) error {
 			return &Error{Result: InvalidAVPValue, Message: f.attribute.name, Failed: []*diam.AVP{a}}
 		}
 
-		return f.group.decode(group.AVP, value, strict)
+		return f.enclose(a, f.group.decode(group.AVP, value, strict))
 	}
 
 	if !assign(value, a.Data) {
@@ -385,6 +414,16 @@ func (f *field) decode(a *diam.AVP, value reflect.Value, strict bool) error {
 	}
 
 	return nil
+}
+
+// enclose shows the AVP at fault within the group that it is a part of (RFC 6733 §7.5).
+func (f *field) enclose(a *diam.AVP, err error) error {
+	if fault, ok := err.(*Error); ok {
+		fault.Message = f.attribute.name + ": " + fault.Message
+		fault.Failed = []*diam.AVP{diam.NewAVP(a.Code, a.Flags, a.VendorID, &diam.GroupedAVP{AVP: fault.Failed})}
+	}
+
+	return err
 }
 
 func decodeResult(a *diam.AVP) Result {

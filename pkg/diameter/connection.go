@@ -265,7 +265,7 @@ func (c *connection) send(m *Message) error { return c.write(m, true) }
 func (c *connection) post(m *Message) error { return c.write(m, false) }
 
 func (c *connection) write(m *Message, mayWait bool) error {
-	raw, err := m.Serialize()
+	raw, err := serialize(m)
 	if err != nil {
 		return fmt.Errorf("diameter: %w", err)
 	}

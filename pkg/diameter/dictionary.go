@@ -24,6 +24,7 @@ type Dictionary struct {
 	codes        map[uint32]attributes // by application
 	commands     map[commandKey]bool   // what is in an application's messages, the base protocol's commands in each
 	plans        sync.Map              // reflect.Type of a typed message to *plan
+	identities   sync.Map              // application to the AVPs of its every message
 }
 
 type attributeKey struct {

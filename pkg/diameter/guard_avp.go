@@ -190,7 +190,7 @@ func repaired(b []byte, raw rawAVP, attribute *attribute) []byte {
 		whole = append(whole, make([]byte, attribute.smallest())...)
 	}
 
-	putLength(whole)
+	putLength(whole, 5, len(whole))
 
 	return whole
 }
@@ -205,7 +205,7 @@ func enclose(raw rawAVP, inner []byte) []byte {
 	}
 
 	whole = append(whole, aligned(inner)...)
-	putLength(whole)
+	putLength(whole, 5, len(whole))
 
 	return whole
 }
@@ -216,8 +216,4 @@ func aligned(a []byte) []byte {
 	copy(whole, a)
 
 	return whole
-}
-
-func putLength(whole []byte) {
-	whole[5], whole[6], whole[7] = byte(len(whole)>>16), byte(len(whole)>>8), byte(len(whole))
 }

@@ -9,8 +9,16 @@ import (
 //go:embed ro.xml
 var dictionary []byte
 
-// Application is Diameter credit control (RFC 8506 §1.3), on which Ro runs (TS 32.299 §6.4).
-var Application = diameter.Application{ID: 4, Name: "Ro", Dictionary: dictionary}
+const (
+	ccRequestNumber = 415
+	ccRequestType   = 416
+)
+
+// Application is Diameter credit control (RFC 8506 §1.3), on which Ro runs (TS 32.299 §6.4). Every answer says which request
+// it answers, refusals too (RFC 8506 §3.2).
+var Application = diameter.Application{
+	ID: 4, Name: "Ro", Echoed: []uint32{ccRequestType, ccRequestNumber}, Dictionary: dictionary,
+}
 
 // Command is Credit-Control, code 272.
 func (*CCR) Command() diameter.Command { return diameter.Command{Application: &Application, Code: 272} }
