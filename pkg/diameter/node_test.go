@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"runtime"
 	"sync/atomic"
@@ -36,6 +37,37 @@ func start(t *testing.T, c diameter.Config, prepare func(*diameter.Node)) *diame
 	})
 
 	return n
+}
+
+// startLogged runs a node whose log lines are sent to a channel.
+func startLogged(t *testing.T, c diameter.Config, lines chan<- string) {
+	t.Helper()
+
+	n, err := diameter.New(c, []diameter.Application{cx.Application}, diameter.Options{Log: slog.New(slog.NewTextHandler(lineWriter(lines), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+type lineWriter chan<- string
+
+func (w lineWriter) Write(b []byte) (int, error) {
+	select {
+	case w <- string(b):
+	default:
+	}
+
+	return len(b), nil
 }
 
 func server(host string) diameter.Config {
@@ -111,66 +143,6 @@ func TestRequestsFromBothEnds(t *testing.T) {
 	}
 }
 
-func TestSilentPeerTimesOut(t *testing.T) {
-	var second atomic.Int32
-
-	block := make(chan struct{})
-	first := start(t, server("a.example"), func(n *diameter.Node) {
-		diameter.Handle(n, func(ctx context.Context, _ *cx.LIR) (*cx.LIA, error) {
-			close(block)
-			<-ctx.Done() // until the peer is gone
-			return &cx.LIA{}, nil
-		})
-	})
-	other := start(t, server("b.example"), serveLIR("sip:b", &second))
-
-	c := client("scscf.example",
-		diameter.Peer{Host: "a.example", Address: first.Addresses()[0].String()},
-		diameter.Peer{Host: "b.example", Address: other.Addresses()[0].String()})
-	c.Routes = []diameter.Route{{Peer: "a.example", Metric: 1}, {Peer: "b.example", Metric: 2}}
-	scscf := start(t, c, nil)
-
-	open := func() (n int) {
-		for _, p := range scscf.Peers() {
-			if p.State == "open" {
-				n++
-			}
-		}
-		return n
-	}
-	await(t, "both connections", func() bool { return open() == 2 })
-
-	type outcome struct {
-		answer *cx.LIA
-		err    error
-	}
-	answered := make(chan outcome, 1)
-	go func() {
-		a, err := diameter.Call[cx.LIA](context.Background(), scscf, &cx.LIR{PublicIdentity: "sip:a"})
-		answered <- outcome{a, err}
-	}()
-
-	<-block
-	if o := <-answered; !errors.Is(o.err, diameter.ErrTimeout) {
-		t.Errorf("a silent peer: %+v, %v; want a timeout", o.answer, o.err)
-	}
-}
-
-func TestUnknownPeerIsRefused(t *testing.T) {
-	c := server("hss.example")
-	c.AllowUnknownPeers = false
-	hss := start(t, c, nil)
-
-	stranger := start(t, client("stranger.example", diameter.Peer{Host: "hss.example", Address: hss.Addresses()[0].String()}), nil)
-
-	if _, err := diameter.Call[cx.LIA](t.Context(), stranger, &cx.LIR{PublicIdentity: "x"}); !errors.Is(err, diameter.ErrUnroutable) {
-		t.Errorf("got %v, want no route", err)
-	}
-	if len(hss.Peers()) != 0 {
-		t.Error("an unknown peer was taken")
-	}
-}
-
 func TestGarbageHarmsNobody(t *testing.T) {
 	var served atomic.Int32
 	hss := start(t, server("hss.example"), serveLIR("sip:scscf", &served))
@@ -231,4 +203,34 @@ func BenchmarkCall(b *testing.B) {
 			}
 		}
 	})
+}
+
+// Connections that come and go leave nothing behind.
+func TestNothingIsLeftBehind(t *testing.T) {
+	before := runtime.NumGoroutine()
+
+	t.Run("traffic", func(t *testing.T) {
+		var served atomic.Int32
+		hss := start(t, server("hss.example"), serveLIR("sip:s", &served))
+		for range 20 {
+			n, err := diameter.New(client("scscf.example", diameter.Peer{Host: "hss.example", Address: hss.Addresses()[0].String()}), []diameter.Application{cx.Application}, diameter.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error, 1)
+			go func() { done <- n.Run(ctx) }()
+			await(t, "the connection", func() bool { return n.Ready() == nil })
+			if _, err := diameter.Call[cx.LIA](ctx, n, &cx.LIR{PublicIdentity: "sip:a"}); err != nil {
+				t.Error(err)
+			}
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		await(t, "the end of all peers", func() bool { return len(hss.Peers()) == 0 })
+	})
+
+	await(t, "the end of all goroutines", func() bool { return runtime.NumGoroutine() <= before })
 }
