@@ -185,3 +185,18 @@ func TestAnotherSCSCFTakesOver(t *testing.T) {
 		t.Error("the new S-CSCF was told to end the registration")
 	}
 }
+
+// Two S-CSCF names behind one Diameter identity: there is nobody else to be told (TS 29.228 §8.1.1).
+func TestTheSameNodeTakesOverFromItself(t *testing.T) {
+	h := start(t, settings(t))
+	private := h.add("001010000000001", "15550001")
+	public, scscf := "sip:"+private, connect(t, h, "scscf")
+
+	scscf.register(private, public)
+	want(t, "MAR under another name", scscf.mar(private, public, otherURI).Result, cx.Success)
+	want(t, "SAR under another name", scscf.sar(cx.AssignRegistration, private, otherURI, public).Result, cx.Success)
+
+	var list provisioning.PushList
+	h.api("GET", "/pushes", nil, &list)
+	want(t, "RTR", len(list.Pushes), 0)
+}

@@ -150,6 +150,27 @@ func TestReadersAndWritersTogether(t *testing.T) {
 	same(t, s, 1, "001@home", "sip:001@home")
 }
 
+// A reader that was overtaken by a commit must not put back what it read before.
+func TestAnOvertakenReaderRemembersNothing(t *testing.T) {
+	c := newCache()
+	before := &Subscription{ID: 1, ServerName: "sip:before", Private: []*PrivateIdentity{{Identity: "a"}}}
+	after := &Subscription{ID: 1, ServerName: "sip:after", Private: before.Private}
+
+	_, generation := c.find("a", "")
+	c.committed(&Tx{moved: []*Subscription{after}})
+	c.put(before, generation)
+	if s, _ := c.find("a", ""); s == nil || s.ServerName != "sip:after" {
+		t.Errorf("remembered: %+v", s)
+	}
+
+	_, generation = c.find("b", "")
+	c.committed(&Tx{provisioned: true})
+	c.put(before, generation)
+	if s, _ := c.find("a", ""); s != nil {
+		t.Errorf("remembered after provisioning: %+v", s)
+	}
+}
+
 func TestTheCacheIsBounded(t *testing.T) {
 	c := newCache()
 	for i := range uint64(cacheLimit + 100) {
