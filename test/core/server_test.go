@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/test/network"
 )
 
 // server is an application server that hands every request back to the S-CSCF.
@@ -76,10 +77,10 @@ func (s *server) requests() []string {
 // TestApplicationServer: an AS is put in the path of calls by a filter criterion, and what happens when it is dead is the
 // criterion's default handling (TS 23.218 §5.2, TS 24.229 §5.4.3.2).
 func TestApplicationServer(t *testing.T) {
-	n := start(t)
+	n := network.Start(t)
 
 	profile := func(name, address string, handling int) {
-		n.hss("PUT", "/service-profiles/"+name, map[string]any{"name": name, "filter_criteria": []any{map[string]any{
+		n.HSS("PUT", "/service-profiles/"+name, map[string]any{"name": name, "filter_criteria": []any{map[string]any{
 			"priority": 1, "application_server": map[string]any{"server_name": "sip:" + address, "default_handling": handling},
 			"trigger": map[string]any{"cnf": 1, "service_points": []any{map[string]any{"groups": []int{0}, "method": "INVITE"}}},
 		}}}, nil)
@@ -87,15 +88,15 @@ func TestApplicationServer(t *testing.T) {
 	profile("continues", "127.0.0.20:5060", 0)
 	profile("terminates", "127.0.0.21:5060", 1)
 
-	alice, bob := n.subscribe(1000, "continues"), n.subscribe(0, "")
-	carol := n.subscribe(1000, "terminates")
+	alice, bob := n.Subscribe(1000, "continues"), n.Subscribe(0, "")
+	carol := n.Subscribe(1000, "terminates")
 	as := serve(t, "127.0.0.20:5060")
-	a, b, c := n.registered(alice, nil), n.registered(bob, nil), n.registered(carol, nil)
-	answered := n.answering(b)
+	a, b, c := n.Registered(alice, nil), n.Registered(bob, nil), n.Registered(carol, nil)
+	answered := n.Answering(b)
 
 	dial := func(t *testing.T) {
 		t.Helper()
-		call, err := a.Dial(t.Context(), bob.tel())
+		call, err := a.Dial(t.Context(), bob.Tel())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +119,7 @@ func TestApplicationServer(t *testing.T) {
 	})
 
 	t.Run("dead, SESSION_TERMINATED: the call fails", func(t *testing.T) {
-		if _, err := c.Dial(t.Context(), bob.tel()); status(err) != 408 && status(err)/100 != 5 {
+		if _, err := c.Dial(t.Context(), bob.Tel()); network.Status(err) != 408 && network.Status(err)/100 != 5 {
 			t.Errorf("got %v, want 408 or 5xx", err)
 		}
 	})

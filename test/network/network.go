@@ -1,0 +1,333 @@
+// Package network starts the five functions for a test, as they are built and run, and makes subscribers and handsets for them.
+package network
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/ue/handset"
+)
+
+// Domain is the home network.
+const Domain = "ims.mnc001.mcc001.3gppnetwork.org"
+
+var binaries string
+
+// Main builds the five binaries with the race detector and runs the tests of a package.
+func Main(m *testing.M) {
+	dir, err := os.MkdirTemp("", "dialtone-core")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+
+	binaries = dir
+	for _, name := range functions {
+		build := exec.Command("go", "build", "-race", "-o", filepath.Join(dir, name), "../../"+name)
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n%s", name, err, out)
+			os.Exit(1)
+		}
+	}
+
+	status := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+var functions = []string{"hss", "ocs", "scscf", "icscf", "pcscf"}
+
+var admins = map[string]string{
+	"pcscf": "http://127.0.0.10:9090", "icscf": "http://127.0.0.11:9090", "scscf": "http://127.0.0.12:9090",
+	"hss": "http://127.0.0.13:9090", "ocs": "http://127.0.0.14:9090",
+}
+
+// Network is the five functions of one test.
+type Network struct {
+	*testing.T
+	lock    *os.File
+	data    string
+	running map[string]*exec.Cmd
+	next    int // of subscribers
+}
+
+// Start starts all five on the lab's addresses; environment changes their settings. Networks of other test processes are waited for.
+func Start(t *testing.T, environment ...string) *Network {
+	t.Helper()
+
+	n := &Network{T: t, lock: alone(t), data: t.TempDir(), running: map[string]*exec.Cmd{}}
+	t.Cleanup(n.stop)
+
+	for _, name := range functions {
+		n.Run(name, environment...)
+	}
+	n.OCS("PUT", "/tariffs/standard", map[string]any{"name": "standard", "rates": []any{map[string]any{
+		"prefix": "", "price": 1, "interval": 1, "increment": 1, "event_price": 10,
+	}}}, nil)
+
+	return n
+}
+
+// Run starts one function and waits until it is ready.
+func (n *Network) Run(name string, environment ...string) {
+	n.Helper()
+
+	log, err := os.OpenFile(filepath.Join(n.data, name+".log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		n.Fatal(err)
+	}
+	defer log.Close()
+
+	command := exec.Command(filepath.Join(binaries, name))
+	command.Stdout, command.Stderr = log, log
+	upper := strings.ToUpper(name)
+	command.Env = slices.Concat(os.Environ(), environment)
+	if name == "hss" || name == "ocs" || name == "scscf" {
+		command.Env = append(command.Env, "DIALTONE_"+upper+"_DATA="+filepath.Join(n.data, name))
+	}
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := command.Start(); err != nil {
+		n.Fatal(err)
+	}
+	n.running[name] = command
+	n.Await(name+" to be ready", func() bool {
+		return httpapi.Client{Base: admins[name]}.Do(context.Background(), "GET", "/readyz", nil, nil) == nil
+	})
+}
+
+func (n *Network) stop() {
+	defer n.lock.Close() // and with it the lock
+
+	for _, name := range slices.Backward(functions) {
+		if command := n.running[name]; command != nil {
+			_ = command.Process.Signal(syscall.SIGTERM)
+		}
+	}
+	for name, command := range n.running {
+		if command == nil {
+			continue
+		}
+		if err := command.Wait(); err != nil {
+			n.Errorf("%s ended with %v", name, err)
+		}
+		text, err := os.ReadFile(filepath.Join(n.data, name+".log"))
+		if err != nil {
+			n.Error(err)
+		}
+		if strings.Contains(string(text), "DATA RACE") || strings.Contains(string(text), "panic") {
+			n.Errorf("%s: a data race or a panic", name)
+		}
+		if n.Failed() {
+			n.Logf("the log of %s:\n%s", name, text[max(0, len(text)-4000):])
+		}
+	}
+}
+
+// Kill ends a function as a power cut does.
+func (n *Network) Kill(name string) {
+	_ = n.running[name].Process.Kill()
+	_ = n.running[name].Wait()
+	n.running[name] = nil
+}
+
+// Await waits for a condition.
+func (n *Network) Await(what string, condition func() bool) {
+	n.Helper()
+
+	deadline := time.After(30 * time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+
+	for !condition() {
+		select {
+		case <-deadline:
+			n.Fatalf("waited in vain for %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// HSS asks the API of the HSS.
+func (n *Network) HSS(method, path string, in, out any) {
+	n.Helper()
+
+	if err := (httpapi.Client{Base: admins["hss"]}).Do(n.Context(), method, path, in, out); err != nil {
+		n.Fatal(err)
+	}
+}
+
+// OCS asks the API of the OCS.
+func (n *Network) OCS(method, path string, in, out any) {
+	n.Helper()
+
+	if err := (httpapi.Client{Base: admins["ocs"]}).Do(n.Context(), method, path, in, out); err != nil {
+		n.Fatal(err)
+	}
+}
+
+// Metrics are those of one function, as Prometheus reads them.
+func (n *Network) Metrics(name string) string {
+	n.Helper()
+
+	response, err := http.Get(admins[name] + "/metrics")
+	if err != nil {
+		n.Fatal(err)
+	}
+	defer response.Body.Close()
+
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		n.Fatal(err)
+	}
+
+	return string(text)
+}
+
+// Keys of every subscriber.
+const (
+	K   = "465b5ce8b199b49faa5f0a2ee238a6bc"
+	OPc = "cd63cb71954a9f4e48a5994e37a02baf"
+)
+
+// Subscriber is one that the HSS knows, with its money.
+type Subscriber struct {
+	IMSI, MSISDN, Name string
+	Address            string // of its handset
+}
+
+// Subscribe makes a subscriber with an account.
+func (n *Network) Subscribe(balance int64, profile string) Subscriber {
+	n.Helper()
+
+	n.next++
+	s := Subscriber{
+		IMSI: fmt.Sprintf("00101%010d", n.next), MSISDN: fmt.Sprintf("1555%04d", n.next), Name: fmt.Sprintf("user%d", n.next),
+		Address: fmt.Sprintf("127.0.1.%d:5060", n.next),
+	}
+	body := map[string]any{"imsi": s.IMSI, "msisdn": s.MSISDN, "authentication": map[string]string{"k": K, "opc": OPc}}
+	if profile != "" {
+		body["service_profile"] = profile
+	}
+	n.HSS("POST", "/subscribers", body, nil)
+	n.OCS("POST", "/accounts", map[string]any{"name": s.Name, "balance": balance, "identities": []string{"tel:+" + s.MSISDN}}, nil)
+
+	return s
+}
+
+// Tel is the subscriber's number as a URI.
+func (s Subscriber) Tel() string { return "tel:+" + s.MSISDN }
+
+// Handset is the subscriber's, not yet registered. change may make it another one than the HSS thinks.
+func (n *Network) Handset(s Subscriber, change func(*handset.Config)) *handset.Handset {
+	n.Helper()
+
+	c := handset.Config{
+		IMSI: s.IMSI, Domain: Domain, K: Key(K), OPc: Key(OPc), Transport: "UDP", Expires: 600,
+		Address: netip.MustParseAddrPort(s.Address), Proxy: netip.MustParseAddrPort("127.0.0.10:5060"),
+	}
+	if change != nil {
+		change(&c)
+	}
+	h, err := handset.New(c)
+	if err != nil {
+		n.Fatal(err)
+	}
+	n.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			n.Error(err)
+		}
+	})
+
+	return h
+}
+
+// Key is a key in hexadecimal.
+func Key(text string) [16]byte {
+	b, err := hex.DecodeString(text)
+	if err != nil {
+		panic(err)
+	}
+
+	return [16]byte(b)
+}
+
+// Registered is a handset that has registered.
+func (n *Network) Registered(s Subscriber, change func(*handset.Config)) *handset.Handset {
+	n.Helper()
+
+	h := n.Handset(s, change)
+	if err := h.Register(n.Context()); err != nil {
+		n.Fatal(err)
+	}
+
+	return h
+}
+
+// Status is that of a refusal, or 0.
+func Status(err error) int {
+	var refused *handset.Refused
+	if errors.As(err, &refused) {
+		return refused.Response.StatusCode
+	}
+
+	return 0
+}
+
+// Answering takes every call that comes.
+func (n *Network) Answering(h *handset.Handset) <-chan *handset.Call {
+	calls := make(chan *handset.Call, 16)
+
+	go func() {
+		for {
+			select {
+			case c := <-h.Incoming():
+				if c.Answer(n.Context()) == nil {
+					calls <- c
+				}
+			case <-n.Context().Done():
+				return
+			}
+		}
+	}()
+
+	return calls
+}
+
+// Balance is what an account has, and what is reserved of it.
+func (n *Network) Balance(s Subscriber) (balance, reserved int64) {
+	n.Helper()
+
+	var account struct{ Balance, Reserved int64 }
+	n.OCS("GET", "/accounts/"+s.Name, nil, &account)
+
+	return account.Balance, account.Reserved
+}
+
+// alone waits until no other test process has a network on these addresses.
+func alone(t *testing.T) *os.File {
+	t.Helper()
+
+	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "dialtone-network.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+
+	return lock
+}
