@@ -263,3 +263,11 @@ func (h *Handset) SubscribeReg(ctx context.Context) error {
 
 	return nil
 }
+
+// Forget makes the handset one that was just switched on: its next REGISTER is an initial one.
+func (h *Handset) Forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	h.session = registration{}
+}
