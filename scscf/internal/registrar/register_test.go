@@ -1,0 +1,473 @@
+package registrar
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+func TestRefusedBeforeAnybodyIsAsked(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		headers []string
+		status  int
+		header  string // and its value
+	}{
+		{"RFC 3261 §8.2.2.3 unknown extension", []string{"Require: path, gruu"}, 420, "Unsupported: gruu"},
+		{"RFC 3261 §10.3 7 too brief", []string{"Contact: " + contact1, "Expires: 59"}, 423, "Min-Expires: 60"},
+		{"RFC 3261 §10.3 7 too brief in Contact", []string{"Contact: " + contact1 + ";expires=1"}, 423, "Min-Expires: 60"},
+		{"RFC 3261 §10.3 6 star without Expires", []string{"Contact: *"}, 400, ""},
+		{"RFC 3261 §10.3 6 star with an Expires", []string{"Contact: *", "Expires: 60"}, 400, ""},
+		{"RFC 3261 §10.3 6 star and a contact", []string{"Contact: *", "Contact: " + contact1, "Expires: 0"}, 400, ""},
+		{"a Contact that cannot be read", []string{"Contact: <sip:a"}, 400, ""},
+		{"a Contact that is no SIP URI", []string{"Contact: <mailto:a@b>"}, 400, ""},
+		{"a q that is none", []string{"Contact: " + contact1 + ";q=7"}, 400, ""},
+		{"a reg-id that is none", []string{"Contact: " + contact1 + ";reg-id=x"}, 400, ""},
+		{"a Path that cannot be read", []string{"Path: <sip:x", "Contact: " + contact1}, 400, ""},
+		{"an Authorization that cannot be read", []string{`Authorization: Digest username="x`}, 400, ""},
+		{"too many contacts", slices.Repeat([]string{"Contact: " + contact1}, 17), 400, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withLab(t, nil, func(t *testing.T, l *lab) {
+				refused := l.wantStatus(l.send(public1, nil, test.headers...), test.status)
+				if name, value, _ := strings.Cut(test.header, ": "); name != "" && sip.Value(refused, name) != value {
+					t.Errorf("%s: %s, want %s", name, sip.Value(refused, name), value)
+				}
+				if len(l.mar)+len(l.sar) != 0 {
+					t.Error("the HSS was asked")
+				}
+			})
+		})
+	}
+
+	t.Run("421 without Path, if the operator wants it", func(t *testing.T) {
+		withLab(t, func(p *Policy) { p.RequirePath = true }, func(t *testing.T, l *lab) {
+			text := strings.Replace(registerText(public1, "x", 1, "Contact: "+contact1), "Path: <sip:token@192.0.2.10;lr>\r\n", "", 1)
+			x := &transaction{request: parse(t, text)}
+			l.r.HandleRegister(t.Context(), x)
+			if l.wantStatus(x.answer, 421); sip.Value(x.answer, "Require") != "path" {
+				t.Errorf("%s", x.answer)
+			}
+		})
+	})
+}
+
+func TestRefreshAndExpiry(t *testing.T) {
+	withLab(t, nil, func(t *testing.T, l *lab) {
+		l.wantStatus(l.register(private1, public1, "Contact: "+contact1+";expires=100"), 200)
+		time.Sleep(50 * time.Second)
+		accepted := l.wantStatus(l.register(private1, public1, "Contact: "+contact1+";expires=200"), 200)
+		if got := sip.Value(accepted, "Contact"); got != contact1+";expires=200" {
+			t.Errorf("Contact: %s", got)
+		}
+		l.wantAssigned("1 2")
+		if sar := l.sar[1]; sar.DataAlreadyAvailable != cx.UserDataAvailable {
+			t.Error("the profile is asked for again")
+		}
+
+		l.wantStatus(l.register(private1, public1, "Contact: "+contact1+";expires=100"), 200)
+		l.wantEvents("registered refreshed shortened")
+
+		time.Sleep(104 * time.Second) // with the grace of 5 s
+		if _, found := l.r.Lookup(public1); !found {
+			t.Error("gone before its time")
+		}
+		time.Sleep(2 * time.Second)
+		l.wantAssigned("1 2 2 4")
+		l.wantEvents("registered refreshed shortened expired")
+		for _, identity := range []string{public1, number1} {
+			if _, found := l.r.Lookup(identity); found {
+				t.Errorf("%s is still there", identity)
+			}
+		}
+		if n := l.r.schedule.Len(); n != 0 || l.r.store.count() != 0 {
+			t.Errorf("%d timers, %d records are left", n, l.r.store.count())
+		}
+	})
+
+	t.Run("no SAR at re-registration if the operator wants none", func(t *testing.T) {
+		withLab(t, func(p *Policy) { p.AssignAtReRegistration = false }, func(t *testing.T, l *lab) {
+			l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
+			l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
+			l.wantAssigned("1")
+			l.wantEvents("registered refreshed")
+		})
+	})
+
+	t.Run("asks for longer than allowed", func(t *testing.T) {
+		withLab(t, nil, func(t *testing.T, l *lab) {
+			accepted := l.register(private1, public1, "Contact: "+contact1, "Expires: 600000")
+			if got := sip.Value(accepted, "Contact"); got != contact1+";expires=7200" {
+				t.Errorf("Contact: %s", got)
+			}
+		})
+	})
+
+	t.Run("one of two contacts ends", func(t *testing.T) {
+		withLab(t, nil, func(t *testing.T, l *lab) {
+			l.wantStatus(l.register(private1, public1, "Contact: "+contact1+";expires=100, <sip:alice@192.0.2.2>;expires=300;q=0.3"), 200)
+			time.Sleep(110 * time.Second)
+			l.wantAssigned("1")
+			l.wantEvents("registered+registered expired")
+			if user, _ := l.r.Lookup(public1); len(user.Bindings) != 1 || user.Bindings[0].Q != 300 {
+				t.Errorf("%+v", user.Bindings)
+			}
+			time.Sleep(200 * time.Second)
+			l.wantAssigned("1 4")
+		})
+	})
+
+	t.Run("comes back while the HSS is told of the end", func(t *testing.T) {
+		withLab(t, nil, func(t *testing.T, l *lab) {
+			l.wantStatus(l.register(private1, public1, "Contact: "+contact1+";expires=100"), 200)
+			challenge := l.send(public1, first(private1), "Contact: "+contact1)
+			hold := make(chan struct{})
+			l.mu.Lock()
+			l.hold[cx.AssignRegistration] = hold
+			l.mu.Unlock()
+
+			time.Sleep(105*time.Second - time.Millisecond)
+			answered := make(chan *sip.Response)
+			go func() {
+				time.Sleep(10 * time.Millisecond)
+				answered <- l.send(public1, l.answerTo(challenge, private1, xres), "Contact: "+contact1)
+			}()
+			time.Sleep(time.Second)
+			close(hold)
+			l.wantStatus(<-answered, 200)
+			synctest.Wait()
+			if _, found := l.r.Lookup(public1); !found {
+				t.Error("the new registration was lost with the old one")
+			}
+		})
+	})
+}
+
+func TestDeregistration(t *testing.T) {
+	t.Run("§5.4.1.4 of somebody who is not registered", func(t *testing.T) {
+		withLab(t, nil, func(t *testing.T, l *lab) {
+			accepted := l.wantStatus(l.register(private1, public1, "Contact: "+contact1+";expires=0"), 200)
+			if sip.Has(accepted, "Contact") {
+				t.Errorf("%s", accepted)
+			}
+			l.wantAssigned("5")
+			l.wantEvents("")
+		})
+	})
+
+	t.Run("the HSS does not answer: the handset is gone all the same", func(t *testing.T) {
+		withLab(t, nil, func(t *testing.T, l *lab) {
+			l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
+			challenge := l.send(public1, first(private1), "Contact: *", "Expires: 0")
+			l.fail = diameter.ErrTimeout
+			l.wantStatus(l.send(public1, l.answerTo(challenge, private1, xres), "Contact: *", "Expires: 0"), 200)
+			if _, found := l.r.Lookup(public1); found {
+				t.Error("still registered")
+			}
+		})
+	})
+
+	t.Run("the profile is kept for services of the unregistered user, if the operator wants it", func(t *testing.T) {
+		withLab(t, func(p *Policy) { p.KeepProfile = true }, func(t *testing.T, l *lab) {
+			l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
+			l.wantStatus(l.register(private1, public1, "Contact: *", "Expires: 0"), 200)
+			l.wantAssigned("1 7")
+			if user, found := l.r.Lookup(public1); !found || user.State != Unregistered || len(user.Bindings) != 0 {
+				t.Errorf("%+v", user)
+			}
+
+			l.wantStatus(l.register(private1, public1, "Contact: "+contact1+";expires=60"), 200)
+			time.Sleep(70 * time.Second)
+			l.wantAssigned("1 7 1 6")
+			time.Sleep(10 * time.Minute)
+			l.wantAssigned("1 7 1 6 4")
+			if _, found := l.r.Lookup(public1); found {
+				t.Error("the profile is still there")
+			}
+		})
+	})
+}
+
+func TestSeveralContacts(t *testing.T) {
+	phone := func(address, instance string) string {
+		return "Contact: <sip:alice@" + address + `>;+sip.instance="<urn:uuid:` + instance + `>"`
+	}
+	contacts := func(l *lab) string {
+		user, _ := l.r.Lookup(public1)
+		var all []string
+		for _, b := range user.Bindings {
+			all = append(all, strings.TrimPrefix(b.Contact, "sip:alice@"))
+		}
+		return strings.Join(all, " ")
+	}
+
+	for _, test := range []struct {
+		name   string
+		policy func(*Policy)
+		steps  []string // Contact lines
+		status int      // of the last
+		want   string
+		events string
+	}{
+		{"RFC 5626 §6 the same instance has moved", nil, []string{phone("a", "1"), phone("b", "1")}, 200, "b", "registered unregistered+registered"},
+		{"another instance", nil, []string{phone("a", "1"), phone("b", "2")}, 200, "a b", "registered registered"},
+		{"RFC 5626 §6 the same instance over another flow", nil, []string{phone("a", "1") + ";reg-id=1", phone("b", "1") + ";reg-id=2"}, 200, "a b", "registered registered"},
+		{"RFC 3261 §19.1.4 equal URIs", nil, []string{"Contact: <sip:alice@a>", "Contact: <sip:alice@A;x=1>"}, 200, "A;x=1", "registered unregistered+registered"},
+		{"the oldest gives way at the limit", func(p *Policy) { p.MaxContacts = 2 }, []string{phone("a", "1"), phone("b", "2"), phone("c", "3")}, 200, "b c", "registered registered rejected+registered"},
+		{"403 at the limit", func(p *Policy) { p.MaxContacts, p.AtContactLimit = 1, "refuse" }, []string{phone("a", "1"), phone("b", "2")}, 403, "a", "registered"},
+		{"one of two leaves", nil, []string{phone("a", "1"), phone("b", "2"), phone("a", "1") + ";expires=0"}, 200, "b", "registered registered unregistered"},
+		{"what is not there leaves", nil, []string{phone("a", "1"), phone("b", "2") + ";expires=0"}, 200, "a", "registered "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withLab(t, test.policy, func(t *testing.T, l *lab) {
+				var last *sip.Response
+				for _, step := range test.steps {
+					last = l.register(private1, public1, step)
+				}
+				l.wantStatus(last, test.status)
+				if got := contacts(l); got != test.want {
+					t.Errorf("contacts %q, want %q", got, test.want)
+				}
+				l.wantEvents(test.events)
+				if strings.Contains(test.steps[0], "reg-id") && sip.Value(last, "Require") != "outbound" {
+					t.Error("RFC 5626 §6: no Require: outbound")
+				}
+			})
+		})
+	}
+
+	t.Run("RFC 3261 §10.3 7 an older REGISTER changes nothing", func(t *testing.T) {
+		withLab(t, nil, func(t *testing.T, l *lab) {
+			l.wantStatus(l.register(private1, public1, phone("a", "1")), 200)
+			challenge := l.send(public1, first(private1), phone("b", "1"))
+			l.cseq = 0
+			l.wantStatus(l.send(public1, l.answerTo(challenge, private1, xres), phone("b", "1")), 500)
+			if got := contacts(l); got != "a" {
+				t.Errorf("contacts %q", got)
+			}
+		})
+	})
+
+	t.Run("a query lists them", func(t *testing.T) {
+		withLab(t, nil, func(t *testing.T, l *lab) {
+			l.wantStatus(l.register(private1, public1, phone("a", "1")), 200)
+			answer := l.wantStatus(l.register(private1, public1), 200)
+			if got := sip.Values(answer, "Contact"); len(got) != 1 {
+				t.Errorf("%v", got)
+			}
+			l.wantEvents("registered ")
+		})
+	})
+}
+
+// TS 23.228 §5.2.1a: two handsets of one subscription share a public identity.
+func TestTwoPrivateIdentitiesShareASet(t *testing.T) {
+	withLab(t, nil, func(t *testing.T, l *lab) {
+		const other = "tablet@ims.example"
+		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
+		l.callID = "call-2"
+		accepted := l.wantStatus(l.register(other, public1, "Contact: <sip:alice@192.0.2.2>;expires=600"), 200)
+		if got := sip.Values(accepted, "Contact"); len(got) != 2 {
+			t.Errorf("Contact: %v", got)
+		}
+		l.wantAssigned("1 1") // each private identity is registered for itself
+
+		l.wantStatus(l.register(other, public1, "Contact: *", "Expires: 0"), 200)
+		l.wantAssigned("1 1 5")
+		if user, _ := l.r.Lookup(public1); len(user.Bindings) != 1 || user.Bindings[0].Private != private1 {
+			t.Errorf("%+v", user.Bindings)
+		}
+	})
+}
+
+func TestProfiles(t *testing.T) {
+	t.Run("implicit registration set: barred identities are not told, the default is the first other", func(t *testing.T) {
+		withLab(t, nil, func(t *testing.T, l *lab) {
+			l.userData = document(private1, profileOfTest("", "barred "+public1, "sip:+15550001@ims.example;user=phone"), profileOfTest(someCriterion, "sip:second@ims.example", "sip:chat-!.*!@ims.example"))
+			accepted := l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
+			if got := strings.Join(sip.Values(accepted, "P-Associated-URI"), " "); got != "<"+number1+"> <sip:second@ims.example>" {
+				t.Errorf("P-Associated-URI: %s", got)
+			}
+
+			for identity, want := range map[string]struct {
+				barred   bool
+				criteria int
+			}{public1: {true, 0}, number1: {false, 0}, "sip:second@ims.example": {false, 1}, "sip:chat-room7@ims.example": {false, 1}} {
+				user, found := l.r.Lookup(identity)
+				if !found || user.Public.Barred != want.barred || user.Public.Profile.Chain.Len() != want.criteria || user.Default() != number1 {
+					t.Errorf("%s: %v %+v", identity, found, user)
+				}
+			}
+			if _, found := l.r.Lookup("sip:third@ims.example"); found {
+				t.Error("somebody else was found")
+			}
+		})
+	})
+
+	t.Run("equal services are compiled once, and forgotten with the last user", func(t *testing.T) {
+		withLab(t, nil, func(t *testing.T, l *lab) {
+			for i := range 3 {
+				user := fmt.Sprintf("user%d@ims.example", i)
+				l.userData = document(user, profileOfTest(someCriterion, "sip:"+user))
+				l.wantStatus(l.register(user, "sip:"+user, "Contact: "+contact1), 200)
+			}
+			a, _ := l.r.Lookup("sip:user0@ims.example")
+			b, _ := l.r.Lookup("sip:user2@ims.example")
+			if a.Public.Profile != b.Public.Profile || l.r.profiles.count() != 1 {
+				t.Error("the profile is not shared")
+			}
+		})
+	})
+
+	for name, data := range map[string]string{
+		"no document": "", "no XML": "<IMSSubscription", "a criterion that cannot be compiled": document(private1, profileOfTest(
+			`<InitialFilterCriteria><Priority>0</Priority><TriggerPoint><SPT><RequestURI>(</RequestURI></SPT></TriggerPoint><ApplicationServer><ServerName>sip:as</ServerName></ApplicationServer></InitialFilterCriteria>`, public1)),
+		"somebody else's": document("bob", profileOfTest("", "sip:bob@ims.example")),
+	} {
+		t.Run("500, and the HSS takes it back: "+name, func(t *testing.T) {
+			withLab(t, nil, func(t *testing.T, l *lab) {
+				l.userData = data
+				l.wantReason(l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 500), "profile")
+				l.wantAssigned("1 8")
+				if len(l.r.Snapshot()) != 0 {
+					t.Error("something is registered")
+				}
+			})
+		})
+	}
+}
+
+func TestHSSRefusesTheAssignment(t *testing.T) {
+	for _, test := range []struct {
+		result diameter.Result
+		status int
+	}{
+		{cx.ErrorUserUnknown, 403}, {cx.ErrorIdentitiesDontMatch, 403}, {cx.ErrorIdentityAlreadyRegistered, 403}, {cx.ErrorInAssignmentType, 403},
+		{cx.ErrorIdentityNotRegistered, 403}, {cx.AuthorizationRejected, 403}, {cx.ErrorTooMuchData, 500}, {cx.UnableToComply, 500},
+		{diameter.Result{Code: 3002}, 504}, {diameter.Result{Code: 4001}, 504},
+	} {
+		withLab(t, nil, func(t *testing.T, l *lab) {
+			l.result[cx.AssignRegistration] = test.result
+			l.wantReason(l.wantStatus(l.register(private1, public1, "Contact: "+contact1), test.status), "SAR was answered "+strconv.Itoa(int(test.result.Code)))
+		})
+	}
+
+	withLab(t, nil, func(t *testing.T, l *lab) { // a registration outlives a failed refresh
+		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
+		challenge := l.send(public1, first(private1), "Contact: "+contact1)
+		l.fail = diameter.ErrTimeout
+		l.wantReason(l.wantStatus(l.send(public1, l.answerTo(challenge, private1, xres), "Contact: "+contact1), 504), "SAR got no answer")
+		if _, found := l.r.Lookup(public1); !found {
+			t.Error("the registration is gone")
+		}
+	})
+}
+
+func TestRegistrationsAreBounded(t *testing.T) {
+	withLab(t, func(p *Policy) { p.MaxRegistrations = 1 }, func(t *testing.T, l *lab) {
+		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
+		l.userData = document("bob", profileOfTest("", "sip:bob@ims.example"))
+		refused := l.wantStatus(l.register("bob@ims.example", "sip:bob@ims.example", "Contact: "+contact1), 503)
+		if sip.Value(refused, "Retry-After") == "" {
+			t.Errorf("%s", refused)
+		}
+		l.wantAssigned("1 1 8")
+		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
+	})
+}
+
+func TestChargingFunctions(t *testing.T) {
+	withLab(t, func(p *Policy) { p.ChargingFunctions.ECF = []string{"aaa://lab"} }, func(t *testing.T, l *lab) {
+		accepted := l.register(private1, public1, "Contact: "+contact1)
+		if got := sip.Value(accepted, "P-Charging-Function-Addresses"); got != `ecf="aaa://lab"` {
+			t.Errorf("the operator's: %s", got)
+		}
+		l.charging = &cx.ChargingInformation{PrimaryEventChargingFunction: "aaa://e1", SecondaryEventChargingFunction: "aaa://e2", PrimaryChargingCollectionFunction: "aaa://c1"}
+		accepted = l.register(private1, public1, "Contact: "+contact1)
+		if got := sip.Value(accepted, "P-Charging-Function-Addresses"); got != `ccf="aaa://c1";ecf="aaa://e1";ecf="aaa://e2"` {
+			t.Errorf("the HSS's: %s", got)
+		}
+	})
+}
+
+func TestRegistrationTypes(t *testing.T) {
+	withLab(t, nil, func(t *testing.T, l *lab) {
+		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
+		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
+		l.wantStatus(l.register(private1, public1, "Contact: *", "Expires: 0"), 200)
+		var kinds []ifc.RegistrationType
+		for _, c := range l.changes {
+			kinds = append(kinds, c.Type)
+			if c.Request == nil || c.Response == nil || c.Response.StatusCode != 200 {
+				t.Error("a change without its REGISTER or 200")
+			}
+		}
+		if !slices.Equal(kinds, []ifc.RegistrationType{ifc.InitialRegistration, ifc.ReRegistration, ifc.DeRegistration}) {
+			t.Errorf("%v", kinds)
+		}
+	})
+}
+
+// Whatever comes, a registrar answers and keeps its word: never a panic, never two answers, and an update leaves no contact of
+// others touched.
+func FuzzRegister(f *testing.F) {
+	for _, headers := range [][]string{
+		{"Contact: " + contact1}, {"Contact: *", "Expires: 0"}, {`Contact: "A, B" <sip:a@b;transport=tcp>;q=0.5;+sip.instance="<urn:gsma:imei:1-2-0>";reg-id=1;expires=600000`},
+		{"m: <sip:4409cbde@192.168.101.2:5060>;audio;video", `Authorization: Digest username="a@b", realm="c", nonce="", uri="sip:c", response=""`},
+		{"Contact: <sip:a@b>, <sip:c@d>;expires=0", "Require: path,outbound", `Authorization: digest  username=a,nonce=AA==,response=00,auts="AAAA"`},
+	} {
+		f.Add(registerText(public1, "call", 7, headers...))
+	}
+
+	policy := DefaultPolicy()
+
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := sip.ParseMessage([]byte(text))
+		if err != nil {
+			return
+		}
+		message, ok := m.(*sip.Request)
+		if !ok {
+			return
+		}
+
+		req, refusal := read(message, &policy)
+		if refusal != nil {
+			if refusal.Status < 400 || refusal.Status > 699 || strings.ContainsAny(refusal.Reason, "\r\n") {
+				t.Fatalf("refusal %+v", refusal)
+			}
+			return
+		}
+
+		others := &Binding{Private: "somebody else", Contact: "sip:a@b", ID: 1}
+		id := uint32(1)
+		next, changes, refusal := update([]*Binding{others}, req, &policy, time.Unix(0, 0), func() uint32 { id++; return id })
+		if refusal != nil {
+			return
+		}
+		if !slices.Contains(next, others) || len(next) > policy.MaxContacts {
+			t.Fatalf("contacts after: %+v", next)
+		}
+		for _, c := range changes {
+			if c.Binding == nil || c.Event == "" {
+				t.Fatalf("changes %+v", changes)
+			}
+		}
+		for _, b := range next {
+			if _, err := sip.ParseNameAddr(b.header(time.Unix(0, 0))); err != nil {
+				t.Fatalf("%q would be answered: %v", b.header(time.Unix(0, 0)), err)
+			}
+		}
+		_, _ = digest.ParseCredentials(sip.Value(message, "Authorization"))
+	})
+}
