@@ -16,7 +16,8 @@ var (
 	// ErrTimeout is the error of a request whose answer did not come in time.
 	ErrTimeout = errors.New("the Diameter peer did not answer in time")
 
-	errNotSent = errors.New("the connection takes no more requests")
+	errUnreadable = errors.New("the answer cannot be read")
+	errNotSent    = errors.New("the connection takes no more requests")
 )
 
 // Typed is a pointer to a typed message.
@@ -43,7 +44,7 @@ func Call[A, Q any, PA Typed[A], PQ Typed[Q]](ctx context.Context, n *Node, q *Q
 
 	answer := new(A)
 	if err := n.dictionary.Decode(reply, PA(answer)); err != nil {
-		return nil, fmt.Errorf("the answer cannot be read: %w", err)
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
 
 	return answer, nil
@@ -114,6 +115,9 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 		case errors.Is(err, ErrTimeout):
 			n.metrics.timeouts.WithLabelValues(c.owner.label()).Inc()
 			return nil, fmt.Errorf("%s: %w", c.peer.OriginHost, err)
+		case errors.Is(err, errUnreadable): // the peer has done its part; nobody else need do it again
+			n.count("sent", m, InvalidAVPValue)
+			return nil, fmt.Errorf("%s: %w", c.peer.OriginHost, err)
 		case ctx.Err() != nil:
 			return nil, fmt.Errorf("%s: %w", c.peer.OriginHost, context.Cause(ctx))
 		}
@@ -143,12 +147,15 @@ func (n *Node) attempt(ctx context.Context, c *connection, m *Message, t *transa
 
 	for {
 		select {
-		case reply := <-t.answer:
-			if reply == nil {
+		case how := <-t.end:
+			switch {
+			case how.fault != nil:
+				return nil, fmt.Errorf("%w: %w", errUnreadable, how.fault.Err)
+			case how.answer == nil:
 				return nil, c.reason()
 			}
 
-			return reply, nil
+			return how.answer, nil
 		case <-t.moved:
 			if alternative() {
 				return nil, errDead
@@ -166,7 +173,7 @@ func lostAttempt(c *connection, t *transaction, hopByHop uint32, err error) erro
 	c.forget(hopByHop)
 
 	select {
-	case <-t.answer:
+	case <-t.end:
 	default:
 	}
 

@@ -69,10 +69,10 @@ func (c *connection) receive() error {
 		case !errors.As(err, &fault):
 			return err
 		default:
-			if fault.Request() {
-				if err := c.post(c.node.dictionary.refuseWire(fault, c.node.Identity())); err != nil {
-					return err
-				}
+			if !fault.Request() {
+				c.ended(fault.Header.HopByHopID, ending{fault: fault})
+			} else if err := c.post(c.node.dictionary.refuseWire(fault, c.node.Identity())); err != nil {
+				return err
 			}
 
 			if fault.Fatal || !c.begun.Load() {
@@ -106,7 +106,7 @@ func (c *connection) dispatch(m *Message) error {
 		case base && m.Header.CommandCode == disconnectPeer:
 			c.owner.happenOn(c, eventDPA)
 		case base: // DWA: that it came is all that counts
-		case !c.answered(m):
+		case !c.ended(m.Header.HopByHopID, ending{answer: m}):
 			c.node.metrics.unexpected.Inc()
 			c.node.log.Debug("Diameter answer that nothing waits for", "peer", c.name(), "command", m.Header.CommandCode)
 		}

@@ -339,16 +339,29 @@ func (n *Node) Peers() []PeerStatus {
 	return all
 }
 
-// Ready says which application has configured peers to dial and none that is open.
+// Ready is an error when an application has no peer to send to, and a configured peer that might serve it is not connected.
 func (n *Node) Ready() error {
-	dialled := slices.ContainsFunc(n.config.Peers, func(p Peer) bool { return p.Address != "" })
-	if !dialled {
+	var missing []string
+
+	for _, p := range n.all() {
+		if p.settings == nil || p.settings.Address == "" {
+			continue
+		}
+
+		if c := p.open.Load(); c == nil || c.trust.Load() == untrusted {
+			missing = append(missing, p.settings.Host)
+		}
+	}
+
+	if len(missing) == 0 {
 		return nil
 	}
 
+	slices.Sort(missing)
+
 	for _, application := range n.applications {
 		if len(n.candidates(destination{application: application.ID})) == 0 {
-			return fmt.Errorf("no Diameter peer for %s is connected", application.Name)
+			return fmt.Errorf("no Diameter peer for %s is connected: %s", application.Name, strings.Join(missing, ", "))
 		}
 	}
 

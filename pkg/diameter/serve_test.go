@@ -316,6 +316,55 @@ dialtone_diameter_unexpected_answers_total 2
 		})
 	})
 
+	t.Run("an answer that cannot be read ends the wait at once", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			net := newNetwork()
+			l := net.mustListen(t, addressA)
+			n, stop := net.run(t, dialling("a.example", diameter.Peer{Host: "hss.example", Address: addressA}), nil)
+			defer stop()
+
+			r := openRaw(t, "hss.example", l)
+			began := time.Now()
+			for _, bad := range []*diam.AVP{
+				diam.NewAVP(avp.ResultCode, avp.Mbit, 0, datatype.OctetString("no")), // 2 octets
+				diam.NewAVP(601, avp.Mbit|avp.Vbit, 10415, datatype.OctetString("x")),
+			} {
+				o := call(t, n, t.Context(), "")
+				m := diam.NewMessage(302, diam.ProxiableFlag, cx.Application.ID, 0, 0, nil)
+				m.AddAVP(bad)
+				r.answer(r.receive(302, true), m)
+				if got := <-o; got.err == nil && got.answer.Result.Successful() || time.Since(began) != 0 {
+					t.Errorf("%+v after %v", got, time.Since(began))
+				}
+			}
+			r.conn.Close()
+		})
+	})
+
+	t.Run("the context of a procedure ends with the connection", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			net := newNetwork()
+			ended := make(chan error, 1)
+			_, stop := net.run(t, listening("hss.example", addressA), func(n *diameter.Node) {
+				diameter.Handle(n, func(ctx context.Context, _ *cx.LIR) (*cx.LIA, error) {
+					<-ctx.Done()
+					ended <- ctx.Err()
+					return nil, ctx.Err()
+				})
+			})
+			defer stop()
+
+			r := net.dialRaw(t, "a.example", addressA)
+			r.receive(257, false)
+			r.send(r.lir("", "example"))
+			synctest.Wait()
+			r.conn.Close()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	})
+
 	t.Run("a peer that does not read is left within the request timeout", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			net := newNetwork()

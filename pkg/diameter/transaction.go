@@ -8,13 +8,19 @@ const maxPending = 1 << 16
 // transaction is one request that waits for its answer. It is used again for other requests, and waits on one connection at
 // a time.
 type transaction struct {
-	answer chan *Message // the answer, or nil when none can come any more
-	moved  chan struct{} // the peer is suspect: better ask another
-	timer  *time.Timer   // the request's deadline
+	end   chan ending   // how the wait ended; a registered transaction has had none
+	moved chan struct{} // the peer is suspect: better ask another
+	timer *time.Timer   // the request's deadline
+}
+
+// ending is an answer, one that cannot be read, or the loss of the connection.
+type ending struct {
+	answer *Message
+	fault  *WireError
 }
 
 func newTransaction() *transaction {
-	t := &transaction{answer: make(chan *Message, 1), moved: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	t := &transaction{end: make(chan ending, 1), moved: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
 	t.timer.Stop()
 
 	return t
@@ -25,7 +31,7 @@ func (t *transaction) reset() {
 	t.timer.Stop()
 
 	select {
-	case <-t.answer:
+	case <-t.end:
 	default:
 	}
 
@@ -58,15 +64,15 @@ func (c *connection) forget(hopByHop uint32) {
 	delete(c.pending, hopByHop)
 }
 
-// answered hands an answer to whoever waits for it.
-func (c *connection) answered(m *Message) bool {
+// ended tells whoever waits for this answer. It is false when nobody does.
+func (c *connection) ended(hopByHop uint32, how ending) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
-	t, expected := c.pending[m.Header.HopByHopID]
+	t, expected := c.pending[hopByHop]
 	if expected {
-		delete(c.pending, m.Header.HopByHopID)
-		t.answer <- m // has room: a registered transaction has had nothing yet
+		delete(c.pending, hopByHop)
+		t.end <- how
 	}
 
 	return expected
@@ -88,7 +94,7 @@ func (c *connection) failover() {
 // lose ends every waiting transaction. c.mu is held.
 func (c *connection) lose() {
 	for _, t := range c.pending {
-		t.answer <- nil
+		t.end <- ending{}
 	}
 
 	c.pending = nil
