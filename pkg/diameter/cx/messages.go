@@ -1,6 +1,10 @@
 package cx
 
-import "github.com/dialtone-ims/dialtone/pkg/diameter"
+import (
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+)
 
 // RequestHeader is what every Cx request carries (TS 29.229 §6.1). Node.Call fills what the caller leaves empty:
 // Session-Id, Origin-Host, Origin-Realm, Destination-Realm, Vendor-Specific-Application-Id, Auth-Session-State.
@@ -44,6 +48,8 @@ type SAR struct {
 	DataAlreadyAvailable     UserDataAlreadyAvailable `avp:"User-Data-Already-Available,required"`
 	RestorationInfo          *SCSCFRestorationInfo    `avp:"SCSCF-Restoration-Info"`
 	MultipleRegistration     *uint32                  `avp:"Multiple-Registration-Indication"`
+	SessionPriority          *uint32                  `avp:"Session-Priority"` // 0 is the highest
+	Flags                    uint32                   `avp:"SAR-Flags"`        // TS 29.229 §6.3.63
 }
 
 // SAA is Server-Assignment-Answer.
@@ -54,6 +60,12 @@ type SAA struct {
 	ChargingInformation  *ChargingInformation  `avp:"Charging-Information"`
 	AssociatedIdentities *AssociatedIdentities `avp:"Associated-Identities"`
 	LooseRoute           *uint32               `avp:"Loose-Route-Indication"`
+
+	RestorationInfo                []SCSCFRestorationInfo `avp:"SCSCF-Restoration-Info"`
+	AssociatedRegisteredIdentities *AssociatedIdentities  `avp:"Associated-Registered-Identities"`
+	ServerName                     string                 `avp:"Server-Name"`
+	WildcardedPublicIdentity       string                 `avp:"Wildcarded-Public-Identity"`
+	PrivilegedSender               *uint32                `avp:"Priviledged-Sender-Indication"`
 }
 
 // LIR is Location-Info-Request, code 302 (TS 29.228 §6.1.4).
@@ -62,6 +74,7 @@ type LIR struct {
 	OriginatingRequest *uint32                `avp:"Originating-Request"` // 0 ORIGINATING
 	PublicIdentity     string                 `avp:"Public-Identity,required"`
 	Type               *UserAuthorizationType `avp:"User-Authorization-Type"`
+	SessionPriority    *uint32                `avp:"Session-Priority"` // 0 is the highest
 }
 
 // LIA is Location-Info-Answer.
@@ -70,6 +83,7 @@ type LIA struct {
 	ServerName               string        `avp:"Server-Name"`
 	Capabilities             *Capabilities `avp:"Server-Capabilities"`
 	WildcardedPublicIdentity string        `avp:"Wildcarded-Public-Identity"`
+	Flags                    uint32        `avp:"LIA-Flags"` // TS 29.229 §6.3.59
 }
 
 // MAR is Multimedia-Auth-Request, code 303 (TS 29.228 §6.3).
@@ -98,12 +112,20 @@ type RTR struct {
 	AssociatedIdentities *AssociatedIdentities `avp:"Associated-Identities"`
 	PublicIdentities     []string              `avp:"Public-Identity"`
 	Reason               DeregistrationReason  `avp:"Deregistration-Reason,required"`
+	Flags                uint32                `avp:"RTR-Flags"` // TS 29.229 §6.3.69
 }
 
 // RTA is Registration-Termination-Answer.
 type RTA struct {
 	AnswerHeader
-	AssociatedIdentities *AssociatedIdentities `avp:"Associated-Identities"`
+	AssociatedIdentities *AssociatedIdentities   `avp:"Associated-Identities"`
+	Emergency            []EmergencyRegisteredID `avp:"Identity-with-Emergency-Registration"` // not deregistered
+}
+
+// EmergencyRegisteredID is Identity-with-Emergency-Registration (TS 29.229 §6.3.57).
+type EmergencyRegisteredID struct {
+	UserName       string `avp:"User-Name,required"`
+	PublicIdentity string `avp:"Public-Identity,required"`
 }
 
 // PPR is Push-Profile-Request, code 305, from the HSS to the S-CSCF (TS 29.228 §6.2).
@@ -144,6 +166,9 @@ type DigestAuthenticate struct {
 	Algorithm string `avp:"Digest-Algorithm"`
 	QoP       string `avp:"Digest-QoP,required"`
 	HA1       string `avp:"Digest-HA1,required"`
+
+	AlternateAlgorithm string `avp:"Alternate-Digest-Algorithm"`
+	AlternateHA1       string `avp:"Alternate-Digest-HA1"`
 }
 
 // ChargingInformation names the charging functions of a user (TS 29.229 §6.3.19).
@@ -172,14 +197,29 @@ type SupportedFeatures struct {
 	FeatureList   uint32 `avp:"Feature-List,required"`
 }
 
-// SCSCFRestorationInfo is kept by the HSS for an S-CSCF that restarts (TS 29.229 §6.3.39).
+// SCSCFRestorationInfo is kept by the HSS for an S-CSCF that restarts (TS 29.229 §6.3.46).
 type SCSCFRestorationInfo struct {
-	UserName string            `avp:"User-Name,required"`
-	Info     []RestorationInfo `avp:"Restoration-Info"`
+	UserName            string            `avp:"User-Name,required"`
+	Info                []RestorationInfo `avp:"Restoration-Info"`
+	RegistrationTimeOut time.Time         `avp:"Registration-Time-Out"`
+	Scheme              string            `avp:"SIP-Authentication-Scheme"`
 }
 
 // RestorationInfo is one registered contact (TS 29.229 §6.3.52).
 type RestorationInfo struct {
-	Path    []byte `avp:"Path,required"`
-	Contact []byte `avp:"Contact,required"`
+	Path              []byte            `avp:"Path,required"`
+	Contact           []byte            `avp:"Contact,required"`
+	InitialCSeq       *uint32           `avp:"Initial-CSeq-Sequence-Number"`
+	CallID            []byte            `avp:"Call-ID-SIP-Header"`
+	Subscription      *SubscriptionInfo `avp:"Subscription-Info"`
+	PCSCFSubscription *SubscriptionInfo `avp:"P-CSCF-Subscription-Info"`
+}
+
+// SubscriptionInfo is the dialog of a subscription to the registration (TS 29.229 §6.3.49, §6.3.70).
+type SubscriptionInfo struct {
+	CallID      []byte `avp:"Call-ID-SIP-Header,required"`
+	From        []byte `avp:"From-SIP-Header,required"`
+	To          []byte `avp:"To-SIP-Header,required"`
+	RecordRoute []byte `avp:"Record-Route,required"`
+	Contact     []byte `avp:"Contact,required"`
 }

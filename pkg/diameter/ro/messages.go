@@ -25,6 +25,7 @@ type CCR struct {
 	UsedServiceUnits              []ServiceUnit                   `avp:"Used-Service-Unit"`
 	MultipleServicesIndicator     *uint32                         `avp:"Multiple-Services-Indicator"`
 	MultipleServicesCreditControl []MultipleServicesCreditControl `avp:"Multiple-Services-Credit-Control"`
+	CorrelationID                 []byte                          `avp:"CC-Correlation-Id"`
 	UserEquipmentInfo             *UserEquipmentInfo              `avp:"User-Equipment-Info"`
 	ServiceInformation            *ServiceInformation             `avp:"Service-Information"`
 }
@@ -43,6 +44,8 @@ type CCA struct {
 	CreditControlFailureHandling  *FailureHandling                `avp:"Credit-Control-Failure-Handling"`
 	DirectDebitingFailureHandling *uint32                         `avp:"Direct-Debiting-Failure-Handling"`
 	ValidityTime                  *uint32                         `avp:"Validity-Time"` // seconds
+	LowBalanceIndication          *uint32                         `avp:"Low-Balance-Indication"`
+	RemainingBalance              *Money                          `avp:"Remaining-Balance"`
 	ServiceInformation            *ServiceInformation             `avp:"Service-Information"`
 }
 
@@ -60,11 +63,24 @@ type MultipleServicesCreditControl struct {
 	TimeQuotaThreshold  *uint32              `avp:"Time-Quota-Threshold"` // seconds
 	QuotaHoldingTime    *uint32              `avp:"Quota-Holding-Time"`   // seconds
 	ReportingReasons    []ReportingReason    `avp:"Reporting-Reason"`
+
+	QuotaConsumptionTime *uint32         `avp:"Quota-Consumption-Time"` // seconds
+	VolumeQuotaThreshold *uint32         `avp:"Volume-Quota-Threshold"` // octets
+	UnitQuotaThreshold   *uint32         `avp:"Unit-Quota-Threshold"`
+	PoolReferences       []PoolReference `avp:"G-S-U-Pool-Reference"`
+}
+
+// PoolReference says how units that several services share are counted (RFC 8506 §8.30).
+type PoolReference struct {
+	PoolIdentifier uint32    `avp:"G-S-U-Pool-Identifier,required"`
+	UnitType       uint32    `avp:"CC-Unit-Type,required"`
+	UnitValue      UnitValue `avp:"Unit-Value,required"`
 }
 
 // ServiceUnit is a Requested-, Granted- or Used-Service-Unit; an empty Requested one leaves the size to the OCS.
 type ServiceUnit struct {
 	ReportingReason      *ReportingReason `avp:"Reporting-Reason"`
+	TariffTimeChange     time.Time        `avp:"Tariff-Time-Change"` // in a Granted-Service-Unit
 	TariffChangeUsage    *uint32          `avp:"Tariff-Change-Usage"`
 	Time                 *uint32          `avp:"CC-Time"` // seconds
 	Money                *Money           `avp:"CC-Money"`
@@ -74,7 +90,7 @@ type ServiceUnit struct {
 	ServiceSpecificUnits *uint64          `avp:"CC-Service-Specific-Units"`
 }
 
-// Money is CC-Money (RFC 8506 §8.22).
+// Money is CC-Money (RFC 8506 §8.22), and Remaining-Balance too.
 type Money struct {
 	Value    UnitValue `avp:"Unit-Value,required"`
 	Currency *uint32   `avp:"Currency-Code"` // ISO 4217 numeric
@@ -143,6 +159,16 @@ type IMSInformation struct {
 	AccessNetworkInformation [][]byte                  `avp:"Access-Network-Information"`
 	ServiceID                string                    `avp:"Service-Id"`
 	CauseCode                *int32                    `avp:"Cause-Code"`
+
+	OutgoingSessionID            string   `avp:"Outgoing-Session-Id"`
+	AlternateChargedPartyAddress string   `avp:"Alternate-Charged-Party-Address"`
+	CommunicationServiceID       string   `avp:"IMS-Communication-Service-Identifier"` // ICSI
+	ApplicationReferenceID       string   `avp:"IMS-Application-Reference-Identifier"` // IARI
+	ReasonHeaders                []string `avp:"Reason-Header"`
+	EmergencyIndicator           *uint32  `avp:"IMS-Emergency-Indicator"`
+	VisitedNetwork               string   `avp:"IMS-Visited-Network-Identifier"`
+	InstanceID                   string   `avp:"Instance-Id"`
+	TransitIOIs                  []string `avp:"Transit-IOI-List"`
 }
 
 // EventType is the SIP request that made the charging event (TS 32.299 §7.2.50).

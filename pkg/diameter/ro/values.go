@@ -2,6 +2,9 @@ package ro
 
 import "github.com/dialtone-ims/dialtone/pkg/diameter"
 
+// VendorID is 3GPP's enterprise number, that of TS 32.299's AVPs.
+const VendorID = 10415
+
 // ServiceContextIMS is the Service-Context-Id of IMS charging (TS 32.260 §5).
 const ServiceContextIMS = "32260@3gpp.org"
 

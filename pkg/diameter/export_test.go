@@ -1,0 +1,39 @@
+package diameter
+
+import "github.com/fiorix/go-diameter/v4/diam"
+
+// Attribute is an AVP of a dictionary, for the tests.
+type Attribute struct {
+	Name         string
+	Code, Vendor uint32
+	Flags        uint8
+	Type         string
+}
+
+// Attributes are the AVPs that an application's own dictionary has.
+func (d *Dictionary) Attributes(application uint32) (attributes []Attribute) {
+	app, err := d.parser.App(application)
+	if err != nil {
+		panic(err)
+	}
+
+	for _, a := range app.AVP {
+		attributes = append(attributes, Attribute{a.Name, a.Code, a.VendorID, flags(a), a.Data.TypeName})
+	}
+
+	return attributes
+}
+
+// Serialize is what connections write.
+func Serialize(m *Message) ([]byte, error) { return serialize(m) }
+
+// Refuse answers a request with an error.
+func (d *Dictionary) Refuse(request *Message, e *Error, origin Identity) *Message {
+	return d.refuse(request, e, origin)
+}
+
+// RefuseWire answers a request that cannot be decoded.
+func (d *Dictionary) RefuseWire(w *WireError, origin Identity) *Message { return d.refuseWire(w, origin) }
+
+// Header is a Diameter header.
+type Header = diam.Header
