@@ -648,6 +648,24 @@ func TestDisconnect(t *testing.T) {
 		})
 	})
 
+	t.Run("both ends at once: neither waits for the other's patience", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			net := newNetwork()
+			_, stopServer := net.run(t, listening("hss.example", addressA), nil)
+			_, stopClient := net.run(t, dialling("a.example", diameter.Peer{Host: "hss.example", Address: addressA}), nil)
+			synctest.Wait()
+
+			began := time.Now()
+			var both sync.WaitGroup
+			both.Go(stopServer)
+			both.Go(stopClient)
+			both.Wait()
+			if d := time.Since(began); d != 0 {
+				t.Errorf("it took %v", d)
+			}
+		})
+	})
+
 	for _, test := range []struct {
 		name  string
 		cause datatype.Enumerated
