@@ -29,5 +29,14 @@ vet:
 unit:
 	go test -race -timeout 15m ./...
 
+bench: build ## CPU per 1,000 registrations and calls, live memory per subscriber, and the Go benchmarks
+	go run ./test/bench
+	go test -run '^$$' -bench . -benchmem ./pkg/...
+
+FUZZTIME ?= 20s
+
+fuzz: ## run every fuzz target for FUZZTIME
+	@test/fuzz $(FUZZTIME)
+
 clean: ## remove what build and lab left
 	rm -rf bin var

@@ -100,7 +100,8 @@ func (b *bench) measure(binaries string, subscribers, seconds int, charged bool)
 			}
 		}
 
-		fmt.Printf("%-44s %8.1f kB\n", "live per registered subscriber, P+I+S", float64(b.live()-empty)/float64(len(b.handsets))/1000)
+		b.settle()
+		fmt.Printf("%-44s %8.1f kB    transactions over\n", "live per registered subscriber, P+I+S", float64(b.live()-empty)/float64(len(b.handsets))/1000)
 	} else if err := b.all(); err != nil {
 		return err
 	}
@@ -305,6 +306,20 @@ func (b *bench) retransmissions() (n float64) {
 	}
 
 	return n
+}
+
+// settle waits until the transactions of the load are over: those over UDP last 32 s.
+func (b *bench) settle() {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Second) {
+		var alive float64
+		for _, name := range proxies {
+			alive += metric(name, "dialtone_sip_transactions")
+		}
+
+		if alive == 0 {
+			return
+		}
+	}
 }
 
 // live is the heap of the three after a collection.
