@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -280,6 +281,7 @@ func (c *connection) write(m *Message, mayWait bool) error {
 		return err
 	case !idle: // another is writing, and takes this along
 	case mayWait:
+		runtime.Gosched() // who is about to send, too, goes along in the same write
 		c.flush(inlineWrites)
 	default:
 		c.start(func() { c.flush(-1) })
