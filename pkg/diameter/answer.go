@@ -1,8 +1,6 @@
 package diameter
 
 import (
-	"bytes"
-
 	"github.com/fiorix/go-diameter/v4/diam"
 	"github.com/fiorix/go-diameter/v4/diam/avp"
 	"github.com/fiorix/go-diameter/v4/diam/datatype"
@@ -58,29 +56,38 @@ func (d *Dictionary) refuse(request *Message, e *Error, origin Identity) *Messag
 
 // refuseWire answers a request that could not be decoded, with what of it can be read.
 func (d *Dictionary) refuseWire(w *WireError, origin Identity) *Message {
-	e := &Error{Result: w.Result, Message: w.Err.Error()}
-	if w.Failed != nil {
-		e.Failed = opaque(aligned(w.Failed))
+	e, request := &Error{Result: w.Result, Message: w.Err.Error()}, &Message{Header: &w.Header}
+
+	if len(w.Raw) > headerLength {
+		request.AVP = d.salvage(w.Header.ApplicationID, w.Raw[headerLength:])
 	}
 
-	request := &Message{Header: &w.Header}
-	if len(w.Raw) > headerLength {
-		request.AVP = opaque(w.Raw[headerLength:])
+	if raw, err := readAVP(aligned(w.Failed)); err == nil {
+		e.Failed = []*diam.AVP{diam.NewAVP(raw.code, raw.flags, raw.vendor, datatype.Unknown(w.Failed[raw.header:raw.length]))}
 	}
 
 	return d.refuse(request, e, origin)
 }
 
-// opaque are the AVPs up to the first that is at fault, their values as they came.
-func opaque(b []byte) (avps []*diam.AVP) {
+// salvage takes the AVPs of a message up to where they cannot be followed any more, and leaves out what is at fault within
+// itself: an answer that repeated it would be refused in its turn.
+func (d *Dictionary) salvage(application uint32, b []byte) (avps []*diam.AVP) {
+	known, served := d.codes[application]
+	if !served {
+		known = d.codes[0]
+	}
+
 	for len(b) > 0 {
 		raw, err := readAVP(b)
 		if err != nil {
 			break
 		}
 
-		value := datatype.Unknown(bytes.Clone(b[raw.header:raw.length]))
-		avps = append(avps, diam.NewAVP(raw.code, raw.flags, raw.vendor, value))
+		value, fault := known.value(raw, b[raw.header:raw.length], known[codeKey(raw.code, raw.vendor)], false, 0)
+		if fault == nil {
+			avps = append(avps, diam.NewAVP(raw.code, raw.flags, raw.vendor, value))
+		}
+
 		b = b[raw.next:]
 	}
 

@@ -372,7 +372,7 @@ func (p *plan) decode(avps []*diam.AVP, v reflect.Value, strict bool) error {
 
 // example is the AVP that Failed-AVP shows for one that is missing: its header and the smallest value (RFC 6733 §7.5).
 func (f *field) example() *diam.AVP {
-	var data datatype.Type = datatype.OctetString(make([]byte, f.attribute.smallest()))
+	var data datatype.Type = datatype.OctetString(f.attribute.smallest())
 	if f.group != nil {
 		data = &diam.GroupedAVP{}
 	}

@@ -135,14 +135,16 @@ func (d *Dictionary) attribute(application uint32, name string) (*attribute, boo
 	return a, found
 }
 
-// smallest is how many octets a value of the AVP has at least.
-func (a *attribute) smallest() int {
+// smallest is the least value of the AVP, which stands in Failed-AVP for one that is missing or cut off.
+func (a *attribute) smallest() []byte {
 	switch a.kind {
 	case datatype.Unsigned32Type, datatype.Integer32Type, datatype.EnumeratedType, datatype.TimeType, datatype.Float32Type:
-		return 4
+		return make([]byte, 4)
 	case datatype.Unsigned64Type, datatype.Integer64Type, datatype.Float64Type:
-		return 8
-	default: // a value of Address has no neutral form: its family would be a wrong one
-		return 0
+		return make([]byte, 8)
+	case datatype.AddressType:
+		return []byte{0, 1, 0, 0, 0, 0} // zeros alone would be of a family that there is not
+	default:
+		return nil
 	}
 }

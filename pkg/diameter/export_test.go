@@ -24,6 +24,11 @@ func (d *Dictionary) Attributes(application uint32) (attributes []Attribute) {
 	return attributes
 }
 
+// Knows tells whether the dictionary has a command.
+func (d *Dictionary) Knows(application, code uint32) bool {
+	return d.commands[commandKey{application, code}]
+}
+
 // Serialize is what connections write.
 func Serialize(m *Message) ([]byte, error) { return serialize(m) }
 
@@ -33,7 +38,9 @@ func (d *Dictionary) Refuse(request *Message, e *Error, origin Identity) *Messag
 }
 
 // RefuseWire answers a request that cannot be decoded.
-func (d *Dictionary) RefuseWire(w *WireError, origin Identity) *Message { return d.refuseWire(w, origin) }
+func (d *Dictionary) RefuseWire(w *WireError, origin Identity) *Message {
+	return d.refuseWire(w, origin)
+}
 
 // Header is a Diameter header.
 type Header = diam.Header

@@ -187,7 +187,7 @@ func repaired(b []byte, raw rawAVP, attribute *attribute) []byte {
 	case attribute != nil && attribute.kind == datatype.UTF8StringType && raw.length > raw.header && raw.length <= len(b):
 		whole = append(whole, b[raw.header:raw.length]...)
 	case attribute != nil:
-		whole = append(whole, make([]byte, attribute.smallest())...)
+		whole = append(whole, attribute.smallest()...)
 	}
 
 	putLength(whole, 5, len(whole))

@@ -1,0 +1,166 @@
+package diameter_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"github.com/fiorix/go-diameter/v4/diam/avp"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+)
+
+const diameterPort = 3868
+
+// capture writes a capture with each message in a TCP connection of its own.
+func capture(t *testing.T, messages [][]byte) string {
+	t.Helper()
+
+	name := filepath.Join(t.TempDir(), "diameter.pcap")
+
+	file, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+
+	writer := pcapgo.NewWriter(file)
+	if err := writer.WriteFileHeader(1<<16, layers.LinkTypeRaw); err != nil {
+		t.Fatal(err)
+	}
+
+	for i, message := range messages {
+		ip := &layers.IPv4{Version: 4, IHL: 5, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: net.IPv4(127, 0, 0, 1), DstIP: net.IPv4(127, 0, 0, 2)}
+		tcp := &layers.TCP{SrcPort: layers.TCPPort(40000 + i), DstPort: diameterPort, Seq: 1, Ack: 1, ACK: true, PSH: true, Window: 65535}
+		buffer := gopacket.NewSerializeBuffer()
+
+		if err := tcp.SetNetworkLayerForChecksum(ip); err != nil {
+			t.Fatal(err)
+		}
+		if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ip, tcp, gopacket.Payload(message)); err != nil {
+			t.Fatal(err)
+		}
+
+		info := gopacket.CaptureInfo{Timestamp: time.Unix(int64(i), 0), CaptureLength: len(buffer.Bytes()), Length: len(buffer.Bytes())}
+		if err := writer.WritePacket(info, buffer.Bytes()); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	return name
+}
+
+var (
+	dissectedAVP = regexp.MustCompile(`AVP: (.+)\((\d+)\) l=\d+ f=(\S+)`)
+	complaint    = regexp.MustCompile(`(?i)malformed|expert info|unreassembled`)
+	newer        = regexp.MustCompile(`Unknown AVP (\d+) `) // than this tshark; TestDictionariesAgreeWithWireshark has them
+)
+
+// avpsOf are the AVPs of a message in their order, groups before what is in them, as tshark writes them: "601 VM-".
+func avpsOf(t *testing.T, d *diameter.Dictionary, b []byte, groups map[wiresharkKey]bool) (avps []string) {
+	t.Helper()
+
+	for len(b) > 0 {
+		key, flags, header := wiresharkKey{code: binary.BigEndian.Uint32(b)}, b[4], 8
+		length := int(binary.BigEndian.Uint32(b[4:]) & 0xFFFFFF)
+		shown := []byte("---")
+
+		if flags&avp.Vbit != 0 {
+			key.vendor, header, shown[0] = binary.BigEndian.Uint32(b[8:]), 12, 'V'
+		}
+		if flags&avp.Mbit != 0 {
+			shown[1] = 'M'
+		}
+
+		avps = append(avps, fmt.Sprintf("%d %s", key.code, shown))
+		if groups[key] {
+			avps = append(avps, avpsOf(t, d, b[header:length], groups)...)
+		}
+
+		b = b[(length+3)&^3:]
+	}
+
+	return avps
+}
+
+// headers fills octets with what tshark takes apart in its turn: some AVPs are header fields of SIP.
+type headers struct{ everything }
+
+func (h *headers) octets() []byte { return fmt.Appendf(nil, "<sip:user%d@example.org>", h.number(32)) }
+
+// Every command, with every field that it has, is taken apart by tshark without a complaint, into the AVPs that were
+// meant.
+func TestTsharkDissectsEveryCommand(t *testing.T) {
+	d, known := dictionary(t), wireshark(t)
+	groups, unknown := map[wiresharkKey]bool{}, map[string]bool{}
+
+	for _, application := range []uint32{0, 4, 16777216} {
+		for _, a := range d.Attributes(application) {
+			key := wiresharkKey{a.Code, a.Vendor}
+			_, dissected := known[key]
+			unknown[strconv.Itoa(int(a.Code))] = !dissected
+			groups[key] = a.Type == "Grouped" && dissected
+		}
+	}
+
+	var (
+		raw    [][]byte
+		titles []string
+	)
+
+	for _, command := range commands {
+		c := filled(command(), new(headers))
+		raw, titles = append(raw, serialized(t, d, c)), append(titles, nameOf(c))
+	}
+
+	output, err := exec.Command("tshark", "-r", capture(t, raw), "-V", "-O", "diameter").Output()
+	if err != nil {
+		t.Fatalf("tshark: %v\n%s", err, output)
+	}
+
+	frames := strings.Split(strings.TrimPrefix(string(output), "Frame "), "\nFrame ")
+	if len(frames) != len(raw) {
+		t.Fatalf("tshark shows %d messages of %d:\n%s", len(frames), len(raw), output)
+	}
+
+	for i, frame := range frames {
+		t.Run(titles[i], func(t *testing.T) {
+			var got []string
+
+			for _, line := range strings.Split(frame, "\n") {
+				if match := newer.FindStringSubmatch(line); match != nil && unknown[match[1]] {
+					continue
+				}
+
+				if complaint.MatchString(line) {
+					t.Errorf("tshark: %s", strings.TrimSpace(line))
+				}
+
+				if match := dissectedAVP.FindStringSubmatch(line); match != nil {
+					got = append(got, match[2]+" "+match[3])
+
+					if match[1] == "Unknown" && !unknown[match[2]] {
+						t.Errorf("tshark does not know: %s", strings.TrimSpace(line))
+					}
+				}
+			}
+
+			if diff := cmp.Diff(avpsOf(t, d, raw[i][20:], groups), got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
