@@ -53,7 +53,8 @@ type forwarding struct {
 type run struct {
 	branch  Branch
 	tx      *ClientTransaction
-	flows   []Flow // left to try
+	flows   []Flow      // left to try
+	timer   *time.Timer // of the branch's own time, if it has one
 	ringing bool
 	over    bool
 }
@@ -163,14 +164,18 @@ func (f *forwarding) send(ctx context.Context, r *run) {
 	r.tx, r.flows, r.ringing = tx, left, false
 
 	if r.branch.Timeout > 0 {
-		timer := time.AfterFunc(r.branch.Timeout, func() { f.deliver(event{r, tx, nil, errSlow}) })
-		context.AfterFunc(ctx, func() { timer.Stop() })
+		r.timer = time.AfterFunc(r.branch.Timeout, func() { f.deliver(event{r, tx, nil, errSlow}) })
 	}
 }
 
 // again sends a branch to its next target. The request is a new one: the old transaction may still need its own.
 func (f *forwarding) again(ctx context.Context, r *run) {
 	r.tx.Cancel()
+
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+
 	r.branch.Request = Copy(r.branch.Request)
 	r.branch.Request.RemoveHeader("Via")
 	f.send(ctx, r)
@@ -361,6 +366,12 @@ func (f *forwarding) finish(response *Response) *Response {
 	late := f.mailbox
 	f.mailbox = nil
 	f.mu.Unlock()
+
+	for _, r := range f.runs {
+		if r.timer != nil {
+			r.timer.Stop()
+		}
+	}
 
 	if !response.IsSuccess() {
 		if f.plan.OnResponse != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -348,5 +349,38 @@ func BenchmarkProxy(b *testing.B) {
 				}
 			})
 		})
+	}
+}
+
+// TestForwardLeavesNothing: a branch with a time of its own must not outlive its request, whatever the context it ran in.
+func TestForwardLeavesNothing(t *testing.T) {
+	callee := start(t, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(200, "") }})
+	proxy := start(t, relay(func(r *sip.Request) sip.Plan {
+		return sip.Plan{Groups: [][]sip.Branch{{{Request: r, Timeout: time.Minute}}}}
+	}))
+	caller := start(t, &user{})
+
+	send := func(n int) {
+		for range n {
+			if _, err := caller.Do(t.Context(), request(t, "MESSAGE", uri(callee, "bob", "tcp"), proxy), sip.Destination{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	live := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+
+	send(200)
+	before := live()
+	send(2000)
+
+	// UDP from caller to proxy: its server transactions live on for 64*T1, some 1 kB each; a request that is kept has more.
+	if grown := int64(live()) - int64(before); grown > 2000*4000 {
+		t.Errorf("%d octets are left of each request", grown/2000)
 	}
 }
