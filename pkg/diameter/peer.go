@@ -3,7 +3,6 @@ package diameter
 import (
 	"errors"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,8 +158,8 @@ func (p *peer) act(action peerAction, c *connection) {
 		c.blame(errSuperior)
 		c.answerCER(UnableToComply, "there is a connection already")
 		c.finish(errSuperior)
-	case doElect: // §5.6.4: the responder connection stays where the local identity is the greater
-		if strings.ToLower(p.node.config.OriginHost) > p.host {
+	case doElect: // §5.6.4: the responder connection stays where the local identity is the greater, octet by octet
+		if p.node.config.OriginHost > p.responder.peer.OriginHost {
 			p.step(eventElected, nil)
 		}
 	case doSendCEA:

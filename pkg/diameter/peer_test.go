@@ -342,6 +342,91 @@ func TestElection(t *testing.T) {
 		})
 	})
 
+	// The network answers the node's dialling when the test says so.
+	whileDialling := func(t *testing.T, host string, test func(t *testing.T, n *diameter.Node, responded *rawPeer, answer chan<- net.Conn)) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			pipes, answer := newNetwork(), make(chan net.Conn)
+			n, err := diameter.New(listening(host, addressA, diameter.Peer{Host: "b.example", Address: addressB}), []diameter.Application{cx.Application}, diameter.Options{
+				Listen: pipes.Listen,
+				Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+					select {
+					case conn := <-answer:
+						if conn != nil {
+							return conn, nil
+						}
+						return nil, errors.New("connection refused")
+					case <-ctx.Done():
+						return nil, ctx.Err()
+					}
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- n.Run(ctx) }()
+			wantState(t, n, "b.example", "Wait-Conn-Ack", "INITIAL")
+
+			responded := pipes.dialRaw(t, "b.example", addressA)
+			wantState(t, n, "b.example", "Wait-Conn-Ack/Elect", "INITIAL")
+			test(t, n, responded, answer)
+
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+
+	t.Run("Wait-Conn-Ack/Elect, the dialling fails: the responder connection it is", func(t *testing.T) {
+		whileDialling(t, "a.example", func(t *testing.T, n *diameter.Node, responded *rawPeer, answer chan<- net.Conn) {
+			responded.quiet()
+			answer <- nil
+			responded.receive(257, false)
+			wantState(t, n, "b.example", "R-Open", "OKAY")
+			responded.conn.Close()
+		})
+	})
+
+	t.Run("Wait-Conn-Ack/Elect, the dialling succeeds and the election is won", func(t *testing.T) {
+		whileDialling(t, "z.example", func(t *testing.T, n *diameter.Node, responded *rawPeer, answer chan<- net.Conn) {
+			near, far := net.Pipe()
+			answer <- near
+			initiated := newRawPeer(t, "b.example", far)
+			initiated.receive(257, true)
+			initiated.ended()
+			responded.receive(257, false)
+			wantState(t, n, "b.example", "R-Open", "OKAY")
+			responded.conn.Close()
+		})
+	})
+
+	t.Run("Wait-Conn-Ack/Elect, the responder connection goes, and the dialling goes on", func(t *testing.T) {
+		whileDialling(t, "z.example", func(t *testing.T, n *diameter.Node, responded *rawPeer, answer chan<- net.Conn) {
+			responded.conn.Close()
+			wantState(t, n, "b.example", "Wait-Conn-Ack", "INITIAL")
+			near, far := net.Pipe()
+			answer <- near
+			initiated := newRawPeer(t, "b.example", far)
+			initiated.answer(initiated.receive(257, true), initiated.capabilities(0, result(2001)))
+			wantState(t, n, "b.example", "I-Open", "OKAY")
+			initiated.conn.Close()
+		})
+	})
+
+	t.Run("Wait-Conn-Ack/Elect, and the node stops", func(t *testing.T) {
+		whileDialling(t, "z.example", func(t *testing.T, _ *diameter.Node, responded *rawPeer, _ chan<- net.Conn) {
+			go func() {
+				for range responded.came { // perhaps a CEA, if the end of the dialling was seen first
+				}
+				responded.conn.Close()
+			}()
+		})
+	})
+
 	t.Run("R-Open: a second connection is rejected, unless the peer was restarted", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			net := newNetwork()

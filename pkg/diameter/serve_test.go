@@ -464,6 +464,54 @@ dialtone_diameter_unexpected_answers_total 2
 	})
 }
 
+func TestMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := newNetwork()
+		registry := prometheus.NewRegistry()
+		var served atomic.Int32
+		_, stop := net.runWith(t, listening("hss.example", addressA, diameter.Peer{Host: "known.example"}), diameter.Options{Metrics: registry}, serveLIR("sip:s", &served))
+		defer stop()
+
+		var peers []*rawPeer
+		for _, host := range []string{"known.example", "one.example", "two.example"} {
+			r := net.dialRaw(t, host, addressA)
+			r.receive(257, false)
+			r.send(r.lir("", "example"))
+			r.receive(302, false)
+			peers = append(peers, r)
+		}
+		synctest.Wait()
+
+		want := func(text, name string) {
+			t.Helper()
+			if err := testutil.GatherAndCompare(registry, strings.NewReader(text), name); err != nil {
+				t.Error(err)
+			}
+		}
+		open := func(known, others int) string {
+			return fmt.Sprintf(`
+# HELP dialtone_diameter_peer_open 1 while the connection to the peer is open.
+# TYPE dialtone_diameter_peer_open gauge
+dialtone_diameter_peer_open{peer="known.example"} %d
+dialtone_diameter_peer_open{peer="unconfigured"} %d
+`, known, others)
+		}
+
+		want(open(1, 2), "dialtone_diameter_peer_open")
+		want(`
+# HELP dialtone_diameter_requests_total Requests sent and received, by command and result.
+# TYPE dialtone_diameter_requests_total counter
+dialtone_diameter_requests_total{command="LI",direction="received",result="2001",vendor="0"} 3
+`, "dialtone_diameter_requests_total")
+
+		for _, r := range peers {
+			r.conn.Close()
+		}
+		synctest.Wait()
+		want(open(0, 0), "dialtone_diameter_peer_open")
+	})
+}
+
 func TestTapAndLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
