@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/dialtone-ims/dialtone/pkg/aka"
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
@@ -172,6 +174,7 @@ type core struct {
 	scscf   *scscf
 	address netip.AddrPort
 	admin   string
+	metrics *prometheus.Registry
 	log     *logs
 	stop    func()
 }
@@ -284,7 +287,7 @@ func startWith(t *testing.T, h *testHSS, change func(*Config)) *core {
 	})
 
 	return &core{
-		hss: h, scscf: s, address: s.stack.Endpoint("Mw").Address(), admin: "http://" + env.Admin.Address().String(), log: log,
+		hss: h, scscf: s, metrics: env.Metrics, address: s.stack.Endpoint("Mw").Address(), admin: "http://" + env.Admin.Address().String(), log: log,
 		stop: func() { stop(); stopAdmin() },
 	}
 }

@@ -32,6 +32,7 @@ type desk struct {
 	status int           // of the answers to NOTIFY; 0: nobody answers
 	hold   chan struct{} // NOTIFYs wait for it
 	cseq   int
+	seq    uint64
 }
 
 func (d *desk) Lookup(public string) (registrar.User, bool) {
@@ -124,6 +125,9 @@ func withDesk(t *testing.T, change func(*Policy), test func(t *testing.T, d *des
 func (d *desk) set(g *registrar.Registration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.seq++; g != nil {
+		g.Sequence = d.seq
+	}
 	d.users[alice], d.users[number] = g, g
 }
 
@@ -368,6 +372,17 @@ func TestNotifiesLeaveInOrder(t *testing.T) {
 		d.wantNotified("0 full active")
 		close(d.hold)
 		d.wantNotified("0 full active, 1 full active")
+	})
+}
+
+// The 200 to a REGISTER leaves before its change is told: who subscribes in between is not told it twice.
+func TestWatcherWhoCameInBetween(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.watch()
+		d.wantNotified("0 full active")
+		g := d.current()
+		d.s.Changed(registrar.Change{After: g, Contacts: []registrar.ContactChange{{Binding: g.Bindings[0], Event: registrar.ContactRegistered}}})
+		d.wantNotified("0 full active")
 	})
 }
 

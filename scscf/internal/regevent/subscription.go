@@ -45,7 +45,7 @@ func (s *subscription) tell(c registrar.Change) (call bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if s.over != "" {
+	if s.over != "" || s.knows(c.After) {
 		return false
 	}
 
@@ -60,6 +60,12 @@ func (s *subscription) tell(c registrar.Change) (call bool) {
 	}
 
 	return s.call()
+}
+
+// knows tells a change that the watcher, who came while it was on its way here, has seen already. It is called with the lock
+// held.
+func (s *subscription) knows(after *registrar.Registration) bool {
+	return after != nil && s.version > 0 && s.shown != nil && after.Sequence <= s.shown.Sequence
 }
 
 // call marks the subscription as in the hands of a worker. It is called with the lock held.

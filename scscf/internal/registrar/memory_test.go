@@ -54,7 +54,7 @@ func crowd(t testing.TB) (r *Registrar, registerOne func(number int)) {
 
 // A subscriber with two public identities, as handsets really write their contacts, takes little.
 func TestLiveBytesOfASubscriber(t *testing.T) {
-	const subscribers, most = 10_000, 2048
+	const subscribers, most = 3_000, 2048
 
 	r, registerOne := crowd(t)
 	registerOne(0)

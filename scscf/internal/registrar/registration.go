@@ -31,6 +31,7 @@ func (s State) String() string {
 // Registration is one implicit registration set (TS 23.228 §5.2.1a) as it is at one moment. What Lookup gives is never
 // changed: a change makes another one.
 type Registration struct {
+	Sequence   uint64 // grows with every change of any set; tells which of two states is the later one
 	State      State
 	Private    string         // private identity that the profile was assigned for
 	Identities []Identity     // all public identities of the set, in the order of the profile

@@ -25,6 +25,7 @@ type store struct {
 	limit int
 
 	mu        sync.RWMutex
+	sequence  uint64
 	records   map[*record]struct{}
 	byPublic  map[string]*record
 	byPrivate map[string][]*record // those that a private identity has contacts in, or is the one of the profile
@@ -125,6 +126,9 @@ func (s *store) put(r *record, next *Registration) error {
 	if before == nil && len(s.records) >= s.limit {
 		return ErrFull
 	}
+
+	s.sequence++
+	next.Sequence = s.sequence // nobody else has seen it yet
 
 	if before != nil {
 		if before.sharesPlaces(next) {
