@@ -347,6 +347,32 @@ func TestEncodeRefuses(t *testing.T) {
 	}
 }
 
+type misnamed struct {
+	Name string `avp:"No-Such-AVP"`
+}
+
+type mistyped struct {
+	Name string `avp:"Result-Code"`
+}
+
+func (*misnamed) Command() diameter.Command {
+	return diameter.Command{Application: &cx.Application, Code: 300}
+}
+func (*mistyped) Command() diameter.Command {
+	return diameter.Command{Application: &cx.Application, Code: 300}
+}
+
+// A type that does not fit the dictionary is an error of the first message, not a panic of some later one.
+func TestTypesMustFitTheDictionary(t *testing.T) {
+	d := dictionary(t)
+
+	for _, wrong := range []diameter.Commander{&misnamed{}, &mistyped{}} {
+		if m, err := d.Encode(wrong); err == nil {
+			t.Errorf("%T was encoded: %v", wrong, m)
+		}
+	}
+}
+
 func BenchmarkCodec(b *testing.B) {
 	d := dictionary(b)
 	sent := messages()

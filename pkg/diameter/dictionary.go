@@ -135,6 +135,15 @@ func (d *Dictionary) attribute(application uint32, name string) (*attribute, boo
 	return a, found
 }
 
+// header is how many octets the AVP has before its value.
+func (a *attribute) header() int {
+	if a.flags&avp.Vbit != 0 {
+		return 12
+	}
+
+	return 8
+}
+
 // smallest is the least value of the AVP, which stands in Failed-AVP for one that is missing or cut off.
 func (a *attribute) smallest() []byte {
 	switch a.kind {
