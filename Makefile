@@ -1,7 +1,7 @@
 # Dialtone: `make lab` shows the core working, `make test` runs every test.
 
 FUNCTIONS := pcscf icscf scscf hss ocs
-BINARIES  := $(FUNCTIONS) lab
+BINARIES  := $(FUNCTIONS) ue lab
 PACKAGES  := tshark sip-tester
 
 export CGO_ENABLED ?= 1

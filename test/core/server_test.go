@@ -19,6 +19,7 @@ type server struct {
 
 	mu   sync.Mutex
 	seen []string // "INVITE orig"
+	kept *sip.Request
 }
 
 func serve(t *testing.T, address string) *server {
@@ -53,6 +54,7 @@ func (s *server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 	s.mu.Lock()
 	_, side, _ := strings.Cut(sip.Value(r, "P-Served-User"), "sescase=")
 	side, _, _ = strings.Cut(side, ";")
+	s.kept = sip.Copy(r)
 	s.seen = append(s.seen, string(r.Method)+" "+side)
 	s.mu.Unlock()
 
@@ -72,6 +74,14 @@ func (s *server) requests() []string {
 	defer s.mu.Unlock()
 
 	return slices.Clone(s.seen)
+}
+
+// last is the request that came last.
+func (s *server) last() *sip.Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.kept
 }
 
 // TestApplicationServer: an AS is put in the path of calls by a filter criterion, and what happens when it is dead is the

@@ -104,6 +104,7 @@ func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
 	sip.Add(r, "Accept-Contact", `*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"`)
 	sip.Add(r, "Content-Type", "application/sdp")
 	r.SetBody(h.description())
+	h.alter(r)
 
 	c := h.newCall(r.CallID().Value(), target)
 	c.cseq = r.CSeq().SeqNo

@@ -32,6 +32,8 @@ type Config struct {
 	Timers    sip.Timers     // zero: the specification's
 	Log       *slog.Logger
 	Tap       trace.Tap
+	// Alter changes each request outside a dialog before it leaves: for handsets that misbehave on purpose.
+	Alter func(*sip.Request)
 }
 
 // Handset is one simulated handset. Its methods may be called from any goroutine.
@@ -136,6 +138,12 @@ func (h *Handset) contactHeader() string {
 	return "<" + h.contact() + `>;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel";+g.3gpp.smsip;+sip.instance="` + h.instance + `"`
 }
 
+func (h *Handset) alter(r *sip.Request) {
+	if h.config.Alter != nil {
+		h.config.Alter(r)
+	}
+}
+
 // request makes a request outside a dialog. From is this handset's identity.
 func (h *Handset) request(method, target, from, to string) (*sip.Request, error) {
 	r, err := sip.NewRequest(method, target)
@@ -224,6 +232,7 @@ func (h *Handset) Message(ctx context.Context, target, text string) (*sip.Respon
 	session.route(r)
 	sip.Add(r, "Content-Type", "text/plain")
 	r.SetBody([]byte(text))
+	h.alter(r)
 
 	return h.stack.Do(ctx, r, h.towards())
 }

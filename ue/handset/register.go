@@ -144,6 +144,8 @@ func (h *Handset) registerRequest(session *registration, credentials digest.Cred
 		sip.Add(r, "P-Access-Network-Info", h.config.Access)
 	}
 
+	h.alter(r)
+
 	return r, nil
 }
 

@@ -1,0 +1,182 @@
+// The ue command is a simulated handset on the command line: it registers, and calls, answers or sends a message.
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dialtone-ims/dialtone/pkg/aka"
+	"github.com/dialtone-ims/dialtone/ue/handset"
+)
+
+type options struct {
+	imsi, domain, k, opc, op, address, proxy, transport string
+	sqn                                                 uint64
+	expires                                             uint32
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+
+	var o options
+
+	root := &cobra.Command{Use: "ue", Short: "a simulated handset", SilenceUsage: true, SilenceErrors: true}
+	flags := root.PersistentFlags()
+	flags.StringVar(&o.imsi, "imsi", "001010000000001", "IMSI of the SIM")
+	flags.StringVar(&o.domain, "domain", "ims.mnc001.mcc001.3gppnetwork.org", "home network domain")
+	flags.StringVar(&o.k, "k", "", "K, 32 hexadecimal digits")
+	flags.StringVar(&o.opc, "opc", "", "OPc, 32 hexadecimal digits")
+	flags.StringVar(&o.op, "op", "", "OP instead of OPc")
+	flags.Uint64Var(&o.sqn, "sqn", 0, "highest SQN that the SIM has accepted")
+	flags.StringVar(&o.address, "address", "127.0.0.110:5060", "where the handset is")
+	flags.StringVar(&o.proxy, "pcscf", "127.0.0.10:5060", "P-CSCF")
+	flags.StringVar(&o.transport, "transport", "udp", "udp or tcp")
+	flags.Uint32Var(&o.expires, "expires", 3600, "seconds to be registered for")
+
+	var talk time.Duration
+
+	call := &cobra.Command{Use: "call URI", Short: "register, call, hang up", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		return o.with(cmd.Context(), func(ctx context.Context, h *handset.Handset) error {
+			c, err := h.Dial(ctx, args[0])
+			if err != nil {
+				return err
+			}
+
+			fmt.Println("answered")
+
+			select {
+			case <-time.After(talk):
+				return c.HangUp(ctx)
+			case <-c.Ended():
+				fmt.Println("ended by the other side", c.Why())
+				return nil
+			case <-ctx.Done():
+				return c.HangUp(context.WithoutCancel(ctx))
+			}
+		})
+	}}
+	call.Flags().DurationVar(&talk, "talk", 5*time.Second, "how long to talk")
+
+	root.AddCommand(call,
+		&cobra.Command{Use: "register", Short: "register, and de-register at Ctrl-C", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.with(cmd.Context(), func(ctx context.Context, h *handset.Handset) error {
+				<-ctx.Done()
+				return h.Deregister(context.WithoutCancel(ctx))
+			})
+		}},
+		&cobra.Command{Use: "answer", Short: "register, and answer calls and print messages until Ctrl-C", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.with(cmd.Context(), answer)
+		}},
+		&cobra.Command{Use: "message URI TEXT", Short: "register, and send a message", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
+			return o.with(cmd.Context(), func(ctx context.Context, h *handset.Handset) error {
+				response, err := h.Message(ctx, args[0], args[1])
+				if err != nil {
+					return err
+				}
+
+				fmt.Println(response.StatusCode, response.Reason)
+
+				return nil
+			})
+		}})
+
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "ue:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // nothing is left to do
+	}
+}
+
+func answer(ctx context.Context, h *handset.Handset) error {
+	for {
+		select {
+		case c := <-h.Incoming():
+			fmt.Println("call from", c.Remote())
+
+			if err := c.Answer(ctx); err != nil {
+				fmt.Println("not answered:", err)
+			}
+		case m := <-h.Messages():
+			fmt.Printf("message from %s: %s\n", m.From, m.Body)
+		case <-ctx.Done():
+			return h.Deregister(context.WithoutCancel(ctx))
+		}
+	}
+}
+
+// with registers a handset and has it do something.
+func (o options) with(ctx context.Context, do func(context.Context, *handset.Handset) error) error {
+	c, err := o.config()
+	if err != nil {
+		return err
+	}
+
+	h, err := handset.New(c)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+
+	if err := h.Register(ctx); err != nil {
+		return fmt.Errorf("not registered: %w", err)
+	}
+
+	fmt.Println("registered as", strings.Join(h.Identities(), " "))
+
+	return do(ctx, h)
+}
+
+func (o options) config() (handset.Config, error) {
+	c := handset.Config{
+		IMSI: o.imsi, Domain: o.domain, SQN: aka.SQN(o.sqn), Transport: strings.ToUpper(o.transport), Expires: o.expires,
+		Access: "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
+	}
+
+	var err error
+	if c.K, err = key("k", o.k); err != nil {
+		return c, err
+	}
+
+	if o.op != "" {
+		op, err := key("op", o.op)
+		if err != nil {
+			return c, err
+		}
+
+		c.OPc = aka.OPc(c.K, op)
+	} else if c.OPc, err = key("opc", o.opc); err != nil {
+		return c, err
+	}
+
+	if c.Transport != "UDP" && c.Transport != "TCP" {
+		return c, fmt.Errorf("--transport: %q is neither udp nor tcp", o.transport)
+	}
+
+	if c.Address, err = netip.ParseAddrPort(o.address); err != nil {
+		return c, fmt.Errorf("--address: %w", err)
+	}
+
+	if c.Proxy, err = netip.ParseAddrPort(o.proxy); err != nil {
+		return c, fmt.Errorf("--pcscf: %w", err)
+	}
+
+	return c, nil
+}
+
+func key(name, text string) ([16]byte, error) {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != 16 {
+		return [16]byte{}, fmt.Errorf("--%s: 32 hexadecimal digits are needed", name)
+	}
+
+	return [16]byte(b), nil
+}
