@@ -52,6 +52,31 @@ func Values(m Message, name string) []string {
 	return all
 }
 
+// EachField calls yield with the whole value of each field of a header, lists as they stand, until yield is false. It does not
+// allocate when name is in lower case.
+func EachField(m Message, name string, yield func(value string) bool) {
+	name = strings.ToLower(name)
+
+	for _, h := range headersOf(m) {
+		if is(h, name) && !yield(h.Value()) {
+			return
+		}
+	}
+}
+
+// LongName is the long form of a header's name, which may be compact.
+func LongName(name string) string {
+	if len(name) == 1 {
+		for long, short := range compact {
+			if strings.EqualFold(short, name) {
+				return long
+			}
+		}
+	}
+
+	return name
+}
+
 // Value is the first of Values, or "".
 func Value(m Message, name string) string {
 	name = strings.ToLower(name)

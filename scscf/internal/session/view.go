@@ -18,16 +18,12 @@ func (v *view) Method() string { return string(v.request.Method) }
 func (v *view) RequestURI() string { return v.request.Recipient.String() }
 
 func (v *view) EachHeader(name string, yield func(string) bool) {
-	for _, value := range sip.Values(v.request, name) {
-		if !yield(value) {
-			return
-		}
-	}
+	sip.EachField(v.request, name, yield)
 }
 
 func (v *view) EachHeaderName(yield func(string) bool) {
 	for _, h := range v.request.Headers() {
-		if !yield(h.Name()) {
+		if !yield(sip.LongName(h.Name())) {
 			return
 		}
 	}
