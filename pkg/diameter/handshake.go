@@ -16,8 +16,9 @@ const noInbandSecurity = 0 // RFC 6733 §6.10
 
 var noCommonSecurity = Result{Code: 5017} // RFC 6733 §7.1.5
 
-// serveInbound waits for the CER that says whose the connection is (RFC 6733 §5.6.1), and serves it from then on.
-func (n *Node) serveInbound(ctx context.Context, conn net.Conn) error {
+// serveInbound waits for the CER that says whose the connection is (RFC 6733 §5.6.1), and serves it from then on. It returns
+// whose it was, if it was anybody's, and why it ended.
+func (n *Node) serveInbound(ctx context.Context, conn net.Conn) (peer string, ended error) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 
@@ -28,7 +29,7 @@ func (n *Node) serveInbound(ctx context.Context, conn net.Conn) error {
 
 		if err != nil {
 			conn.Close()
-			return fmt.Errorf("TLS: %w", err)
+			return "", fmt.Errorf("TLS: %w", err)
 		}
 	}
 
@@ -38,7 +39,7 @@ func (n *Node) serveInbound(ctx context.Context, conn net.Conn) error {
 		c.finish(err)
 		c.await()
 
-		return c.reason()
+		return "", c.reason()
 	}
 
 	stop() // from here on the machine sees to the end
@@ -50,7 +51,9 @@ func (n *Node) serveInbound(ctx context.Context, conn net.Conn) error {
 		}
 	}
 
-	return c.serve(ctx)
+	ended = c.serve(ctx)
+
+	return c.peer.OriginHost, ended
 }
 
 // awaitCER reads the first message. What is no CER gets no answer but the end of the connection; what is a bad one is told so.

@@ -229,8 +229,14 @@ func (n *Node) accept(ctx context.Context, l net.Listener, group *errgroup.Group
 		group.Go(func() error {
 			defer n.leave()
 
-			if err := n.serveInbound(ctx, conn); err != nil && ctx.Err() == nil {
-				n.log.Warn("Diameter connection ended", "remote", conn.RemoteAddr(), "reason", err)
+			peer, err := n.serveInbound(ctx, conn)
+
+			switch {
+			case ctx.Err() != nil || errors.Is(err, errLeft): // it was said before
+			case peer == "":
+				n.log.Warn("Diameter connection refused", "remote", conn.RemoteAddr(), "reason", err)
+			default:
+				n.log.Warn("Diameter connection ended", "peer", peer, "remote", conn.RemoteAddr(), "reason", err)
 			}
 
 			return nil
