@@ -27,7 +27,7 @@ func (r *router) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 	case tx.Request().Method == "REGISTER":
 		r.registrar.HandleRegister(ctx, tx)
 	case r.regEvent.Takes(tx.Request(), originating(tx.Request())):
-		r.regEvent.HandleSubscribe(tx)
+		r.regEvent.HandleSubscribe(ctx, tx)
 	default:
 		r.sessions.HandleRequest(ctx, tx)
 	}

@@ -51,6 +51,8 @@ func (p *Policy) Validate() error {
 // Registrations are what is watched.
 type Registrations interface {
 	Lookup(public string) (registrar.User, bool)
+	// Registered is Lookup that may wait for a profile to come back after a restart.
+	Registered(ctx context.Context, public string) (registrar.User, bool)
 }
 
 // Sender sends requests; it is a *sip.Stack.

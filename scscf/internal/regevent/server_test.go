@@ -47,6 +47,11 @@ func (d *desk) Lookup(public string) (registrar.User, bool) {
 	return registrar.User{Registration: g, Public: g.Find(public)}, true
 }
 
+func (d *desk) Registered(_ context.Context, public string) (registrar.User, bool) {
+	user, found := d.Lookup(public)
+	return user, found && user.State == registrar.Registered
+}
+
 func (d *desk) Do(ctx context.Context, r *sip.Request, _ sip.Destination) (*sip.Response, error) {
 	d.mu.Lock()
 	d.sent = append(d.sent, r)
@@ -157,7 +162,7 @@ func (d *desk) subscribe(uri, to string, headers ...string) *sip.Response {
 		d.t.Fatal(err)
 	}
 	x := &transaction{request: m.(*sip.Request)}
-	d.s.HandleSubscribe(x)
+	d.s.HandleSubscribe(d.t.Context(), x)
 	return x.answer
 }
 

@@ -73,7 +73,7 @@ type Transaction interface {
 }
 
 // HandleSubscribe serves a SUBSCRIBE (RFC 6665 §4.2.1, TS 24.229 §5.4.2.1.1).
-func (s *Server) HandleSubscribe(tx Transaction) {
+func (s *Server) HandleSubscribe(ctx context.Context, tx Transaction) {
 	r := tx.Request()
 
 	if accept := sip.Values(r, "Accept"); len(accept) > 0 && !accepts(accept) {
@@ -92,7 +92,7 @@ func (s *Server) HandleSubscribe(tx Transaction) {
 		return
 	}
 
-	s.begin(tx, expires)
+	s.begin(ctx, tx, expires)
 }
 
 func accepts(values []string) bool {
@@ -176,7 +176,7 @@ func (s *Server) announce(sub *subscription, expires time.Duration) {
 }
 
 // begin makes a subscription.
-func (s *Server) begin(tx Transaction, expires time.Duration) {
+func (s *Server) begin(ctx context.Context, tx Transaction, expires time.Duration) {
 	r := tx.Request()
 
 	public, err := ims.CanonicalIdentity(r.Recipient.String())
@@ -185,8 +185,8 @@ func (s *Server) begin(tx Transaction, expires time.Duration) {
 		return
 	}
 
-	user, found := s.registrations.Lookup(public)
-	if !found || user.State != registrar.Registered {
+	user, found := s.registrations.Registered(ctx, public)
+	if !found {
 		s.refuse(tx, 480, public+" is not registered here")
 		return
 	}

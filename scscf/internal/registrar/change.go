@@ -112,7 +112,7 @@ func (r *Registrar) expire(rec *record, now time.Time) {
 			}
 		}
 
-		return r.without(&next, now), nil
+		return r.without(&next, now, r.policy.KeepProfile), nil
 	})
 	if err != nil || before == nil || before == after {
 		return
@@ -138,11 +138,11 @@ func (r *Registrar) expire(rec *record, now time.Time) {
 }
 
 // without is what becomes of a set that may have lost its last contact: nil, or kept for services of the unregistered user.
-func (r *Registrar) without(g *Registration, now time.Time) *Registration {
+func (r *Registrar) without(g *Registration, now time.Time, keep bool) *Registration {
 	switch {
 	case len(g.Bindings) > 0:
 		return g
-	case g.State == Registered && r.policy.KeepProfile:
+	case g.State == Registered && keep:
 		g.State, g.Until = Unregistered, now.Add(r.policy.UnregisteredValidity)
 		return g
 	default:
@@ -204,7 +204,31 @@ func (r *Registrar) releaseLater(ctx context.Context, private string, before *Re
 		req.PublicIdentities = req.PublicIdentities[:1] // stands for its implicit registration set (TS 29.228 §6.1.2)
 	}
 
-	if _, refusal := r.assign(ctx, req); refusal != nil {
+	answer, refusal := r.assign(ctx, req)
+
+	switch {
+	case refusal != nil:
 		r.log.Warn("the HSS was not told of the end of a registration", "private", private, "public", public, "reason", refusal)
+	case answer.Result == cx.SuccessServerNameNotStored: // another S-CSCF may serve the user from now on
+		r.dropUnregistered(public)
+	}
+}
+
+// dropUnregistered forgets the profile of a user who is not registered.
+func (r *Registrar) dropUnregistered(public string) {
+	rec := r.store.find(public)
+	if rec == nil {
+		return
+	}
+
+	_, _, err := r.change(rec, func(old *Registration) (*Registration, error) {
+		if old == nil || old.State == Registered {
+			return old, nil
+		}
+
+		return nil, nil
+	})
+	if err != nil {
+		r.log.Error("the profile of an unregistered user could not be dropped", "public", public, "error", err)
 	}
 }

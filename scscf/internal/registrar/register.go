@@ -48,11 +48,12 @@ type procedure struct {
 	phase     Phase
 	event     Event
 
-	vector   *cx.MAA
-	assigned *cx.SAA
-	response *sip.Response
-	change   Change
-	done     bool // an action has answered; what follows is left out
+	vector    *cx.MAA
+	assigned  *cx.SAA
+	response  *sip.Response
+	change    Change
+	notStored bool // the HSS does not keep this S-CSCF for the unregistered user
+	done      bool // an action has answered; what follows is left out
 }
 
 // run classifies, steps and acts.
@@ -263,9 +264,13 @@ func (p *procedure) releaseServer(ctx context.Context) {
 		req.Type = cx.UserDeregistrationStoreServerName
 	}
 
-	if _, refusal := p.registrar.assign(ctx, req); refusal != nil {
+	answer, refusal := p.registrar.assign(ctx, req)
+	if refusal != nil {
 		p.registrar.log.Warn("the HSS was not told of a de-registration", "private", p.request.private, "public", p.request.public, "reason", refusal)
+		return
 	}
+
+	p.notStored = answer.Result == cx.SuccessServerNameNotStored
 }
 
 // updateContacts makes the contacts what the REGISTER asks for (§5.4.1.2.2F, §5.4.1.4).
@@ -321,7 +326,7 @@ func (p *procedure) updateContacts() *Refusal {
 			next.State, next.Until = Registered, time.Time{}
 		}
 
-		return r.without(next, now), nil
+		return r.without(next, now, r.policy.KeepProfile && !p.notStored), nil
 	})
 
 	switch {

@@ -198,6 +198,26 @@ func TestDeregistration(t *testing.T) {
 	})
 }
 
+func TestHSSDoesNotKeepTheServer(t *testing.T) {
+	withLab(t, func(p *Policy) { p.KeepProfile = true }, func(t *testing.T, l *lab) {
+		l.result[cx.UserDeregistrationStoreServerName] = cx.SuccessServerNameNotStored
+		l.result[cx.TimeoutDeregistrationStoreServerName] = cx.SuccessServerNameNotStored
+
+		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
+		l.wantStatus(l.register(private1, public1, "Contact: *", "Expires: 0"), 200)
+		if l.r.store.count() != 0 {
+			t.Error("TS 29.228 §6.1.2: the profile is kept after USER_DEREGISTRATION")
+		}
+
+		l.wantStatus(l.register(private1, public1, "Contact: "+contact1+";expires=60"), 200)
+		time.Sleep(70 * time.Second)
+		l.wantAssigned("1 7 1 6")
+		if l.r.store.count() != 0 {
+			t.Error("TS 29.228 §6.1.2: the profile is kept after TIMEOUT_DEREGISTRATION")
+		}
+	})
+}
+
 func TestSeveralContacts(t *testing.T) {
 	phone := func(address, instance string) string {
 		return "Contact: <sip:alice@" + address + `>;+sip.instance="<urn:uuid:` + instance + `>"`

@@ -66,6 +66,28 @@ func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (User,
 	return user, nil
 }
 
+// Registered is Lookup for who can wait: a registration that was kept over a restart gets its profile back first.
+func (r *Registrar) Registered(ctx context.Context, public string) (User, bool) {
+	user, found := r.Lookup(public)
+
+	if kept := r.store.find(public); !found && kept != nil {
+		release, err := r.locks.lock(ctx, public)
+		if err != nil {
+			return User{}, false
+		}
+		defer release()
+
+		if refusal := r.revive(ctx, kept); refusal != nil {
+			r.log.Warn("the profile of a restored registration could not be fetched", "public", public, "reason", refusal)
+			return User{}, false
+		}
+
+		user, found = r.Lookup(public)
+	}
+
+	return user, found && user.State == Registered
+}
+
 // revive gets the profile of a registration that was kept over a restart: SAR with NO_ASSIGNMENT, which changes nothing at
 // the HSS (TS 29.228 §6.1.2). When the HSS says that the user is not this S-CSCF's any more, the registration ends.
 func (r *Registrar) revive(ctx context.Context, rec *record) *Refusal {
