@@ -26,7 +26,7 @@ func (d *Dictionary) refuse(request *Message, e *Error, origin Identity) *Messag
 	}
 
 	if application := d.applications[h.ApplicationID]; application != nil && !protocolError {
-		for _, a := range d.identity(application) {
+		for _, a := range identity(application) {
 			answer.AddAVP(a)
 		}
 

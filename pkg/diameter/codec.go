@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fiorix/go-diameter/v4/diam"
 	"github.com/fiorix/go-diameter/v4/diam/avp"
 	"github.com/fiorix/go-diameter/v4/diam/datatype"
 )
@@ -16,9 +17,12 @@ import (
 // are part of the message itself.
 
 type plan struct {
-	fields  []field
-	byCode  map[uint64]int
-	session bool // the first field is Session-Id
+	fields []field
+	byCode map[uint64]int
+
+	// of commands alone
+	identity []*diam.AVP // what every message of the application has; nobody changes them
+	session  bool        // the first field is Session-Id
 }
 
 type field struct {
@@ -47,6 +51,25 @@ var (
 
 func codeKey(code, vendor uint32) uint64 { return uint64(vendor)<<32 | uint64(code) }
 
+// message is the plan of a command.
+func (d *Dictionary) message(application *Application, t reflect.Type) (*plan, error) {
+	if known, found := d.messages.Load(t); found {
+		return known.(*plan), nil
+	}
+
+	p, err := d.plan(application.ID, t)
+	if err != nil {
+		return nil, err
+	}
+
+	whole := *p
+	whole.identity = identity(application)
+	whole.session = len(p.fields) > 0 && p.fields[0].attribute.code == avp.SessionID && p.fields[0].attribute.vendor == 0
+	d.messages.Store(t, &whole)
+
+	return &whole, nil
+}
+
 func (d *Dictionary) plan(application uint32, t reflect.Type) (*plan, error) {
 	type key struct {
 		application uint32
@@ -66,7 +89,6 @@ func (d *Dictionary) plan(application uint32, t reflect.Type) (*plan, error) {
 		return nil, fmt.Errorf("diameter: %s has more than %d fields", t, maxFields)
 	}
 
-	p.session = len(p.fields) > 0 && p.fields[0].attribute.code == avp.SessionID && p.fields[0].attribute.vendor == 0
 	d.plans.Store(key{application, t}, p)
 
 	return p, nil

@@ -15,7 +15,7 @@ import (
 func (d *Dictionary) Decode(m *Message, into Commander) error {
 	command := into.Command()
 
-	p, err := d.plan(command.Application.ID, reflect.TypeOf(into).Elem())
+	p, err := d.message(command.Application, reflect.TypeOf(into).Elem())
 	if err != nil {
 		return err
 	}

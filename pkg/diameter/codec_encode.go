@@ -15,7 +15,7 @@ import (
 func (d *Dictionary) Encode(v Commander) (*Message, error) {
 	command := v.Command()
 
-	p, err := d.plan(command.Application.ID, reflect.TypeOf(v).Elem())
+	p, err := d.message(command.Application, reflect.TypeOf(v).Elem())
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (d *Dictionary) Encode(v Commander) (*Message, error) {
 		}
 	}
 
-	m.AVP = append(m.AVP, d.identity(command.Application)...)
+	m.AVP = append(m.AVP, p.identity...)
 
 	if m.AVP, err = p.encode(value, m.AVP, p.first(), len(p.fields), room); err != nil {
 		return nil, err
@@ -59,14 +59,8 @@ func (p *plan) first() int {
 	return 0
 }
 
-// identity are the AVPs that every message of an application has. They are made once, and nobody changes them.
-func (d *Dictionary) identity(application *Application) []*diam.AVP {
-	if known, found := d.identities.Load(application.ID); found {
-		return known.([]*diam.AVP)
-	}
-
-	var avps []*diam.AVP
-
+// identity are the AVPs that every message of an application has.
+func identity(application *Application) (avps []*diam.AVP) {
 	switch {
 	case application.ID == 0: // the base protocol's own commands belong to the connection
 	case application.Vendor != 0:
@@ -79,8 +73,6 @@ func (d *Dictionary) identity(application *Application) []*diam.AVP {
 		const noStateMaintained = 1
 		avps = append(avps, diam.NewAVP(avp.AuthSessionState, avp.Mbit, 0, datatype.Enumerated(noStateMaintained)))
 	}
-
-	d.identities.Store(application.ID, avps)
 
 	return avps
 }

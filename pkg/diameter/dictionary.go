@@ -23,8 +23,8 @@ type Dictionary struct {
 	attributes   map[attributeKey]*attribute
 	codes        map[uint32]attributes // by application
 	commands     map[commandKey]bool   // what is in an application's messages, the base protocol's commands in each
-	plans        sync.Map              // reflect.Type of a typed message to *plan
-	identities   sync.Map              // application to the AVPs of its every message
+	messages     sync.Map              // reflect.Type of a command to *plan
+	plans        sync.Map              // application and reflect.Type of a group to *plan
 }
 
 type attributeKey struct {

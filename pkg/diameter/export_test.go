@@ -44,3 +44,11 @@ func (d *Dictionary) RefuseWire(w *WireError, origin Identity) *Message {
 
 // Header is a Diameter header.
 type Header = diam.Header
+
+// BaseCommands makes an empty message of each kind that belongs to a connection.
+func BaseCommands() []Commander {
+	return []Commander{
+		new(capabilitiesRequest), new(capabilitiesAnswer), new(watchdogRequest), new(watchdogAnswer),
+		new(disconnectRequest), new(disconnectAnswer),
+	}
+}

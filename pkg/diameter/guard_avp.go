@@ -110,7 +110,7 @@ func (known attributes) decode(b []byte, strict bool, depth int) ([]*diam.AVP, *
 
 		var fault *avpFault
 		if a.Data, fault = known.value(raw, b[raw.header:raw.length], attribute, strict, depth); fault != nil {
-			if fault.avp == nil {
+			if fault.avp == nil && fault.result != UnableToComply {
 				fault.avp = repaired(b, raw, attribute)
 			}
 

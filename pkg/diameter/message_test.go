@@ -45,6 +45,14 @@ func filled(empty diameter.Commander, from source) diameter.Commander {
 }
 
 func fill(v reflect.Value, from source) {
+	if !v.CanInterface() { // embedded and not exported; what is in it is
+		for i := range v.NumField() {
+			fill(v.Field(i), from)
+		}
+
+		return
+	}
+
 	switch value := v.Addr().Interface().(type) {
 	case *diameter.Result:
 		*value = diameter.Result{Code: uint32(from.number(32))}
