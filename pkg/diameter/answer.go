@@ -94,6 +94,14 @@ func (d *Dictionary) salvage(application uint32, b []byte) (avps []*diam.AVP) {
 	return avps
 }
 
+// finish gives an answer what it has from its request (RFC 6733 §6.2): Proxy-Info, and the P bit as it was.
+func finish(answer, request *Message) {
+	answer.Header.CommandFlags &^= diam.ProxiableFlag
+	answer.Header.CommandFlags |= request.Header.CommandFlags & diam.ProxiableFlag
+
+	copyProxyInfo(answer, request)
+}
+
 func copyProxyInfo(answer, request *Message) {
 	for _, a := range request.AVP {
 		if a.Code == avp.ProxyInfo && a.VendorID == 0 {

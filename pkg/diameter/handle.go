@@ -28,7 +28,7 @@ func Handle[Q, A any, PQ Typed[Q], PA Typed[A]](n *Node, h func(ctx context.Cont
 			answer = n.dictionary.refuse(m, refusal, n.Identity())
 		} else {
 			result = resultOf(answer)
-			copyProxyInfo(answer, m)
+			finish(answer, m)
 		}
 
 		n.metrics.observe(n.metrics.served, n, m, time.Since(began))

@@ -38,6 +38,9 @@ func TestRequestsThatNoProcedureSees(t *testing.T) {
 		failed  uint32
 	}{
 		{"§6.1.4 for this host", func(r *rawPeer) *diameter.Message { return r.lir("hss.example", "example") }, 2001, 0},
+		{"§6.2 without the P bit", func(r *rawPeer) *diameter.Message {
+			return change(r.lir("", "example"), func(m *diameter.Message) { m.Header.CommandFlags &^= diam.ProxiableFlag })
+		}, 2001, 0},
 		{"§6.1.4 for this host in other letters", func(r *rawPeer) *diameter.Message { return r.lir("HSS.Example", "EXAMPLE") }, 2001, 0},
 		{"§6.1.4 for this host, whatever the realm", func(r *rawPeer) *diameter.Message { return r.lir("hss.example", "elsewhere") }, 2001, 0},
 		{"§6.1.4 for this realm", func(r *rawPeer) *diameter.Message { return r.lir("", "example") }, 2001, 0},
@@ -101,6 +104,9 @@ func TestRequestsThatNoProcedureSees(t *testing.T) {
 			if answer.Header.HopByHopID != uint32(1000+i) || answer.Header.EndToEndID != uint32(2000+i) || answer.Header.CommandCode != request.Header.CommandCode {
 				t.Errorf("%s: answered to %+v", test.name, answer.Header)
 			}
+			if (answer.Header.CommandFlags^request.Header.CommandFlags)&diam.ProxiableFlag != 0 {
+				t.Errorf("%s: P bit unlike the request's", test.name)
+			}
 			if got := answer.Header.CommandFlags&diam.ErrorFlag != 0; got != (test.result/1000 == 3) {
 				t.Errorf("%s: E bit %v", test.name, got)
 			}
@@ -112,8 +118,8 @@ func TestRequestsThatNoProcedureSees(t *testing.T) {
 			}
 		}
 
-		if served.Load() != 6 {
-			t.Errorf("the procedure saw %d requests, want 6", served.Load())
+		if served.Load() != 7 {
+			t.Errorf("the procedure saw %d requests, want 7", served.Load())
 		}
 
 		r.send(r.base(280, diam.RequestFlag))
