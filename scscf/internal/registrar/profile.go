@@ -21,36 +21,120 @@ type profiles struct {
 	shared map[int][]ifc.InitialFilterCriterion
 
 	mu     sync.Mutex
-	byHash map[[sha256.Size]byte]weak.Pointer[Profile]
+	byHash map[profileHash]weak.Pointer[Profile]
 }
 
+type profileHash [sha256.Size]byte
+
 func newProfiles(shared map[int][]ifc.InitialFilterCriterion) *profiles {
-	return &profiles{shared: shared, byHash: map[[sha256.Size]byte]weak.Pointer[Profile]{}}
+	return &profiles{shared: shared, byHash: map[profileHash]weak.Pointer[Profile]{}}
 }
 
 // read takes the User-Data of a SAA or PPR apart: the private identity that it names, and the identities of the set with
-// their profiles (TS 29.228 annex B).
+// their profiles (TS 29.228 annex B). Criteria that are in use already, to the letter, are not read again.
 func (p *profiles) read(userData []byte) (private string, identities []Identity, err error) {
+	if skeleton, criteria, ok := split(userData); ok {
+		subscription, err := ifc.Parse(skeleton)
+		if err == nil && len(subscription.ServiceProfiles) == len(criteria) {
+			if known := p.known(subscription, criteria); known != nil {
+				return identitiesOf(subscription, known)
+			}
+		}
+	}
+
 	subscription, err := ifc.Parse(userData)
 	if err != nil {
 		return "", nil, err
 	}
 
-	for i := range subscription.ServiceProfiles {
-		source := &subscription.ServiceProfiles[i]
+	compiled := make([]*Profile, len(subscription.ServiceProfiles))
 
-		profile, err := p.compile(source)
-		if err != nil {
+	for i := range subscription.ServiceProfiles {
+		if compiled[i], err = p.compile(&subscription.ServiceProfiles[i]); err != nil {
 			return "", nil, err
 		}
+	}
 
-		for _, public := range source.PublicIdentities {
+	if skeleton, criteria, ok := split(userData); ok {
+		p.remember(subscription, skeleton, criteria, compiled)
+	}
+
+	return identitiesOf(subscription, compiled)
+}
+
+// known are the profiles in use for these criteria, or nil if one of them is not.
+func (p *profiles) known(skeleton *ifc.Subscription, criteria [][]byte) []*Profile {
+	found := make([]*Profile, len(criteria))
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	for i := range criteria {
+		hash, err := hashOf(&skeleton.ServiceProfiles[i], criteria[i])
+		if err != nil {
+			return nil
+		}
+
+		if found[i] = p.byHash[hash].Value(); found[i] == nil {
+			return nil
+		}
+	}
+
+	return found
+}
+
+// remember lets profiles be found by their criteria as they stood in the document, if putting the document together again gives
+// what it said as a whole.
+func (p *profiles) remember(whole *ifc.Subscription, skeleton []byte, criteria [][]byte, compiled []*Profile) {
+	parts, err := ifc.Parse(skeleton)
+	if err != nil || len(parts.ServiceProfiles) != len(compiled) || len(criteria) != len(compiled) {
+		return
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	for i, profile := range compiled {
+		hash, err := hashOf(&parts.ServiceProfiles[i], criteria[i])
+		if err == nil && p.byHash[hash].Value() == nil && adds(&whole.ServiceProfiles[i], &parts.ServiceProfiles[i], criteria[i]) {
+			p.put(hash, profile)
+		}
+	}
+}
+
+// adds tells whether a profile is its skeleton and these criteria.
+func adds(whole, skeleton *ifc.ServiceProfile, criteria []byte) bool {
+	alone, err := ifc.Parse(slices.Concat([]byte("<IMSSubscription><ServiceProfile><PublicIdentity><Identity>x</Identity></PublicIdentity>"), criteria,
+		[]byte("</ServiceProfile></IMSSubscription>")))
+	if err != nil || len(alone.ServiceProfiles) != 1 {
+		return false
+	}
+
+	joined := *skeleton
+	joined.InitialFilterCriteria = slices.Concat(skeleton.InitialFilterCriteria, alone.ServiceProfiles[0].InitialFilterCriteria)
+
+	want, wantErr := hashOf(whole, nil)
+	got, gotErr := hashOf(&joined, nil)
+
+	return wantErr == nil && gotErr == nil && want == got
+}
+
+// put is called with the lock held.
+func (p *profiles) put(hash profileHash, profile *Profile) {
+	p.byHash[hash] = weak.Make(profile)
+	runtime.AddCleanup(profile, p.forget, hash)
+}
+
+// identitiesOf are the public identities of a document with the profiles that serve them.
+func identitiesOf(subscription *ifc.Subscription, compiled []*Profile) (private string, identities []Identity, err error) {
+	for i := range subscription.ServiceProfiles {
+		for _, public := range subscription.ServiceProfiles[i].PublicIdentities {
 			identity, err := readIdentity(public)
 			if err != nil {
 				return "", nil, err
 			}
 
-			identity.Profile = profile
+			identity.Profile = compiled[i]
 			identities = append(identities, identity)
 		}
 	}
@@ -89,12 +173,9 @@ func readIdentity(public ifc.PublicIdentity) (Identity, error) {
 	return identity, nil
 }
 
-// compile gives the profile that is there already for equal criteria, or makes it.
+// compile gives the profile that is there already for equal services, or makes it.
 func (p *profiles) compile(source *ifc.ServiceProfile) (*Profile, error) {
-	services := *source
-	services.PublicIdentities = nil // what differs from user to user
-
-	hash, err := hashOf(&services)
+	hash, err := hashOf(source, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -106,18 +187,17 @@ func (p *profiles) compile(source *ifc.ServiceProfile) (*Profile, error) {
 		return known, nil
 	}
 
-	chain, err := ifc.Compile(services, p.shared)
+	chain, err := ifc.Compile(*source, p.shared)
 	if err != nil {
 		return nil, err
 	}
 
-	profile := &Profile{Chain: chain, Servers: p.servers(&services), MediaProfile: NoMediaProfile}
-	if services.CoreNetworkServices != nil && services.CoreNetworkServices.SubscribedMediaProfileID != nil {
-		profile.MediaProfile = *services.CoreNetworkServices.SubscribedMediaProfileID
+	profile := &Profile{Chain: chain, Servers: p.servers(source), MediaProfile: NoMediaProfile}
+	if source.CoreNetworkServices != nil && source.CoreNetworkServices.SubscribedMediaProfileID != nil {
+		profile.MediaProfile = *source.CoreNetworkServices.SubscribedMediaProfileID
 	}
 
-	p.byHash[hash] = weak.Make(profile)
-	runtime.AddCleanup(profile, p.forget, hash)
+	p.put(hash, profile)
 
 	return profile, nil
 }
@@ -144,7 +224,7 @@ func (p *profiles) servers(services *ifc.ServiceProfile) []string {
 }
 
 // forget drops the place of a profile that nobody has any more, unless it was made anew.
-func (p *profiles) forget(hash [sha256.Size]byte) {
+func (p *profiles) forget(hash profileHash) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
@@ -153,20 +233,39 @@ func (p *profiles) forget(hash [sha256.Size]byte) {
 	}
 }
 
+// count is how many different profiles are in use.
 func (p *profiles) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	return len(p.byHash)
-}
+	different := map[*Profile]struct{}{}
 
-func hashOf(services *ifc.ServiceProfile) ([sha256.Size]byte, error) {
-	text, err := json.Marshal(services)
-	if err != nil {
-		return [sha256.Size]byte{}, fmt.Errorf("service profile: %w", err)
+	for _, pointer := range p.byHash {
+		if profile := pointer.Value(); profile != nil {
+			different[profile] = struct{}{}
+		}
 	}
 
-	return sha256.Sum256(text), nil
+	return len(different)
+}
+
+// hashOf is over the services of a profile, without the identities, which differ from user to user. criteria are those that
+// stand outside of it as text.
+func hashOf(source *ifc.ServiceProfile, criteria []byte) (profileHash, error) {
+	services := *source
+	services.PublicIdentities = nil
+
+	text, err := json.Marshal(&services)
+	if err != nil {
+		return profileHash{}, fmt.Errorf("service profile: %w", err)
+	}
+
+	h := sha256.New()
+	_, _ = h.Write(text) // a hash never fails
+	_, _ = h.Write([]byte{0})
+	_, _ = h.Write(criteria)
+
+	return profileHash(h.Sum(nil)), nil
 }
 
 // chargingOf is the one copy of these charging functions; the zero handle if there are none.

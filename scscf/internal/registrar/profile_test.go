@@ -1,0 +1,82 @@
+package registrar
+
+import (
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
+)
+
+// Two users with the same criteria, written the same way or not, share one profile; others do not.
+func TestProfilesAreShared(t *testing.T) {
+	read := func(p *profiles, text string) *Profile {
+		t.Helper()
+		_, identities, err := p.read([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return identities[len(identities)-1].Profile
+	}
+	p := newProfiles(nil)
+	base := read(p, document("a", profileOfTest(someCriterion, "sip:a@x")))
+
+	for name, text := range map[string]string{
+		"another user":  document("b", profileOfTest(someCriterion, "sip:b@x", "tel:+1")),
+		"other spacing": document("b", profileOfTest(strings.ReplaceAll(someCriterion, "><", ">\n <"), "sip:b@x")),
+		"a comment":     document("b", profileOfTest(someCriterion+"<!-- x -->", "sip:b@x")),
+	} {
+		if read(p, text) != base {
+			t.Errorf("%s: not shared", name)
+		}
+		if read(p, text) != base {
+			t.Errorf("%s: not shared when it comes again", name)
+		}
+	}
+
+	for name, text := range map[string]string{
+		"no criteria":    document("a", profileOfTest("", "sip:a@x")),
+		"two criteria":   document("a", profileOfTest(someCriterion+someCriterion, "sip:a@x")),
+		"limited media":  document("a", strings.Replace(profileOfTest(someCriterion, "sip:a@x"), "<InitialF", "<CoreNetworkServicesAuthorization><SubscribedMediaProfileId>7</SubscribedMediaProfileId></CoreNetworkServicesAuthorization><InitialF", 1)),
+		"another server": document("a", profileOfTest(strings.Replace(someCriterion, "as.ims", "bs.ims", 1), "sip:a@x")),
+	} {
+		if other := read(p, text); other == base || other != read(p, text) {
+			t.Errorf("%s: shared with the first, or not with itself", name)
+		}
+	}
+
+	if n := p.count(); n != 5 {
+		t.Errorf("%d profiles", n)
+	}
+}
+
+// However a document is written, and whatever came before it, it means what it says when it is read as a whole.
+func FuzzReadProfile(f *testing.F) {
+	hidden := strings.Replace(profileOfTest("", "sip:a@x"), "</ServiceProfile>", "<X>"+someCriterion+"</X></ServiceProfile>", 1)
+	f.Add(document("a", hidden), document("b", profileOfTest(someCriterion, "sip:a@x")))
+	f.Add(document("a", profileOfTest(someCriterion, "sip:a@x")), document("a", hidden))
+	f.Add(document("a", profileOfTest(someCriterion+" \n"+someCriterion, "sip:a@x"), profileOfTest("", "sip:b@x"), profileOfTest(someCriterion, "sip:c@x")), "")
+	f.Add(document("a", profileOfTest(someCriterion+"<Extension><SharedIFCSetID>1</SharedIFCSetID></Extension>"+someCriterion, "sip:a@x")), document("a", profileOfTest(someCriterion, "sip:a@x")))
+	f.Add("<IMSSubscription><ServiceProfile></ServiceProfile><InitialFilterCriteria></InitialFilterCriteria></IMSSubscription>", "<ServiceProfile><InitialFilterCriteria><ServiceProfile></InitialFilterCriteria></ServiceProfile>")
+
+	f.Fuzz(func(t *testing.T, before, text string) {
+		shared := map[int][]ifc.InitialFilterCriterion{1: {}}
+		p := newProfiles(shared)
+		_, kept, _ := p.read([]byte(before))
+		_, got, gotErr := p.read([]byte(text))
+		_, want, wantErr := newProfiles(shared).read([]byte(text))
+
+		if gotErr == nil && wantErr == nil && len(got) != len(want) || wantErr == nil && gotErr != nil {
+			t.Fatalf("%v (%v), alone %v (%v)", got, gotErr, want, wantErr)
+		}
+
+		for i := range got {
+			if wantErr == nil && (got[i].URI != want[i].URI || got[i].Profile.Chain.Len() != want[i].Profile.Chain.Len() || !slices.Equal(got[i].Profile.Servers, want[i].Profile.Servers)) {
+				t.Fatalf("%+v, alone %+v", got[i], want[i])
+			}
+		}
+
+		runtime.KeepAlive(kept)
+	})
+}

@@ -1,0 +1,96 @@
+package registrar
+
+import "bytes"
+
+// split takes a User-Data document apart into what differs from user to user and the filter criteria of each service
+// profile, which many users share and which are most of its length. It is a short cut for documents written plainly; of any
+// other, with a comment, CDATA or a prefix somewhere, ok is false and all of it has to be read.
+func split(document []byte) (skeleton []byte, criteria [][]byte, ok bool) {
+	if bytes.Contains(document, []byte("<!")) {
+		return nil, nil, false
+	}
+
+	skeleton = make([]byte, 0, 1024)
+
+	for {
+		at := bytes.Index(document, []byte("<ServiceProfile>"))
+		if at < 0 {
+			return append(skeleton, document...), criteria, len(criteria) > 0
+		}
+
+		end := bytes.Index(document[at:], []byte("</ServiceProfile>"))
+		if end < 0 {
+			return nil, nil, false
+		}
+
+		before, own, after, plain := cut(document[:at+end])
+		if !plain || own != nil && !balanced(before[at+len("<ServiceProfile>"):]) {
+			return nil, nil, false
+		}
+
+		skeleton = append(append(skeleton, before...), after...)
+		criteria = append(criteria, own)
+		document = document[at+end:]
+
+		if i := bytes.IndexByte(document, '>') + 1; i > 0 {
+			skeleton, document = append(skeleton, document[:i]...), document[i:]
+		}
+	}
+}
+
+var criterionBegin, criterionEnd = []byte("<InitialFilterCriteria>"), []byte("</InitialFilterCriteria>")
+
+// cut takes the criteria out of the text up to the end of one profile; they must stand together.
+func cut(text []byte) (before, criteria, after []byte, plain bool) {
+	first := bytes.Index(text, criterionBegin)
+	if first < 0 {
+		return text, nil, nil, !bytes.Contains(text, []byte("InitialFilterCriteria"))
+	}
+
+	rest := text[first:]
+
+	for bytes.HasPrefix(rest, criterionBegin) {
+		end := bytes.Index(rest, criterionEnd)
+		if end < 0 {
+			return nil, nil, nil, false
+		}
+
+		rest = bytes.TrimLeft(rest[end+len(criterionEnd):], " \t\r\n")
+	}
+
+	return text[:first], text[first : len(text)-len(rest)], rest, !bytes.Contains(rest, []byte("InitialFilterCriteria"))
+}
+
+// balanced tells a piece of XML in which every element that begins also ends, so that what follows is not within one of them.
+// Elements with attributes are beyond it.
+func balanced(text []byte) bool {
+	var open [][]byte
+
+	for {
+		at := bytes.IndexByte(text, '<')
+		if at < 0 {
+			return len(open) == 0
+		}
+
+		end := bytes.IndexByte(text[at:], '>')
+		if end < 0 {
+			return false
+		}
+
+		name := text[at+1 : at+end]
+		text = text[at+end+1:]
+
+		closing := bytes.HasPrefix(name, []byte("/"))
+
+		switch {
+		case len(name) == 0 || bytes.ContainsAny(name, "?!'\"= \t\r\n<"):
+			return false
+		case closing && (len(open) == 0 || !bytes.Equal(open[len(open)-1], name[1:])):
+			return false
+		case closing:
+			open = open[:len(open)-1]
+		case !bytes.HasSuffix(name, []byte("/")):
+			open = append(open, name)
+		}
+	}
+}
