@@ -13,34 +13,36 @@ func split(document []byte) (skeleton []byte, criteria [][]byte, ok bool) {
 	skeleton = make([]byte, 0, 1024)
 
 	for {
-		at := bytes.Index(document, []byte("<ServiceProfile>"))
-		if at < 0 {
+		begin := bytes.Index(document, profileBegin)
+		if begin < 0 {
 			return append(skeleton, document...), criteria, len(criteria) > 0
 		}
 
-		end := bytes.Index(document[at:], []byte("</ServiceProfile>"))
-		if end < 0 {
+		begin += len(profileBegin)
+
+		length := bytes.Index(document[begin:], profileEnd)
+		if length < 0 {
 			return nil, nil, false
 		}
 
-		before, own, after, plain := cut(document[:at+end])
-		if !plain || own != nil && !balanced(before[at+len("<ServiceProfile>"):]) {
+		before, own, after, plain := cut(document[begin : begin+length])
+		if !plain || own != nil && !balanced(before) {
 			return nil, nil, false
 		}
 
-		skeleton = append(append(skeleton, before...), after...)
+		skeleton = append(skeleton, document[:begin]...)
+		skeleton = append(append(append(skeleton, before...), after...), profileEnd...)
 		criteria = append(criteria, own)
-		document = document[at+end:]
-
-		if i := bytes.IndexByte(document, '>') + 1; i > 0 {
-			skeleton, document = append(skeleton, document[:i]...), document[i:]
-		}
+		document = document[begin+length+len(profileEnd):]
 	}
 }
 
-var criterionBegin, criterionEnd = []byte("<InitialFilterCriteria>"), []byte("</InitialFilterCriteria>")
+var (
+	profileBegin, profileEnd     = []byte("<ServiceProfile>"), []byte("</ServiceProfile>")
+	criterionBegin, criterionEnd = []byte("<InitialFilterCriteria>"), []byte("</InitialFilterCriteria>")
+)
 
-// cut takes the criteria out of the text up to the end of one profile; they must stand together.
+// cut takes the criteria out of the inside of one profile; they must stand together.
 func cut(text []byte) (before, criteria, after []byte, plain bool) {
 	first := bytes.Index(text, criterionBegin)
 	if first < 0 {
