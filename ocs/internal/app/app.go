@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -72,7 +73,11 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		return nil, errors.Join(err, store.Close())
 	}
 
-	server := credit.NewServer(c.Credit, store, env.Log, env.Metrics)
+	server, err := credit.NewServer(c.Credit, store, env.Log, env.Metrics)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+
 	diameter.Handle(node, server.CreditControl)
 	api.API{Store: store}.Serve(env.Admin)
 	httpapi.HandleGet(env.Admin, "/peers", node.Peers)
@@ -89,5 +94,12 @@ func (o *ocs) Run(ctx context.Context) error {
 	return errors.Join(group.Wait(), o.store.Close())
 }
 
-// Ready: an OCS waits for nobody.
-func (o *ocs) Ready() error { return nil }
+const readiness = 2 * time.Second // that the database may take to answer
+
+// Ready: an OCS waits for nobody but its database.
+func (o *ocs) Ready() error {
+	ctx, cancel := context.WithTimeout(context.Background(), readiness)
+	defer cancel()
+
+	return o.store.Ping(ctx)
+}

@@ -2,114 +2,94 @@
 package command
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"github.com/dialtone-ims/dialtone/ocs/internal/api"
-	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
 // All are the commands besides serving.
 func All() []*cobra.Command {
 	c := &client{}
-	groups := []*cobra.Command{c.account(), c.tariff(), c.shown("session", "charging sessions that are open", "/sessions"),
-		c.shown("cdr", "records of what was charged", "/cdrs"), c.shown("ledger", "accounts, movements and their sums", "/ledger")}
+	groups := []*cobra.Command{c.account(), c.tariff(), c.session(), c.ledger(), c.cdr()}
 
 	for _, group := range groups {
-		group.PersistentFlags().StringVar(&c.Base, "api", "http://127.0.0.14:9090", "admin address of the OCS")
-		group.PersistentFlags().StringVar(&c.Token, "token", os.Getenv("DIALTONE_OCS_TOKEN"), "bearer token, if the OCS wants one")
+		flags := group.PersistentFlags()
+		flags.StringVar(&c.Base, "api", "http://127.0.0.14:9090", "admin address of the OCS")
+		flags.StringVar(&c.Token, "token", os.Getenv("DIALTONE_OCS_ADMIN_TOKEN"), "bearer token, if the OCS wants one")
+		flags.BoolVar(&c.json, "json", false, "print what the API answers")
 	}
 
 	return groups
 }
 
-type client struct{ httpapi.Client }
+type client struct {
+	httpapi.Client
+	json bool
+}
 
-// call does one request and prints the answer.
-func (c *client) call(cmd *cobra.Command, method, path string, in any) error {
-	var answer json.RawMessage
-	if err := c.Do(cmd.Context(), method, path, in, &answer); err != nil {
+// ask does one request and prints the answer: as JSON, or by show.
+func ask[T any](c *client, cmd *cobra.Command, method, path string, in any, show func(w io.Writer, answer T)) error {
+	var text json.RawMessage
+	if err := c.Do(cmd.Context(), method, path, in, &text); err != nil {
 		return err
 	}
 
-	_, err := fmt.Fprintln(cmd.OutOrStdout(), string(answer))
-
-	return err
-}
-
-func (c *client) shown(name, short, path string) *cobra.Command {
-	group := &cobra.Command{Use: name, Short: short}
-
-	var account string
-
-	list := &cobra.Command{Use: "list", Short: "list " + short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return c.call(cmd, "GET", path+"?account="+url.QueryEscape(account), nil)
-	}}
-	list.Flags().StringVar(&account, "account", "", "only of this account")
-	group.AddCommand(list)
-
-	return group
-}
-
-func (c *client) account() *cobra.Command {
-	group := &cobra.Command{Use: "account", Short: "prepaid accounts"}
-
-	var n api.NewAccount
-
-	add := &cobra.Command{Use: "add NAME", Short: "open an account", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		n.Name = args[0]
-		return c.call(cmd, "POST", "/accounts", n)
-	}}
-	add.Flags().StringSliceVar(&n.Identities, "identity", nil, "who pays from it: tel:+1…, sip:…, imsi:…; may be repeated")
-	add.Flags().Int64Var(&n.Balance, "balance", 0, "first money, in minor units")
-	add.Flags().StringVar(&n.Tariff, "tariff", "", "price list, if not the configured one")
-
-	var t api.TopUp
-
-	topUp := &cobra.Command{Use: "top-up NAME AMOUNT", Short: "bring money, in minor units", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
-		if _, err := fmt.Sscan(args[1], &t.Amount); err != nil {
-			return fmt.Errorf("amount %q: %w", args[1], err)
+	if c.json {
+		var pretty bytes.Buffer
+		if err := json.Indent(&pretty, text, "", "  "); err != nil {
+			return err
 		}
 
-		return c.call(cmd, "POST", "/accounts/"+url.PathEscape(args[0])+"/top-up", t)
-	}}
-	topUp.Flags().StringVar(&t.Note, "note", "", "what for")
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), pretty.String())
 
-	group.AddCommand(add, topUp,
-		&cobra.Command{Use: "list", Short: "list all accounts", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.call(cmd, "GET", "/accounts", nil)
-		}},
-		&cobra.Command{Use: "show NAME", Short: "show one account", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-			return c.call(cmd, "GET", "/accounts/"+url.PathEscape(args[0]), nil)
-		}})
+		return err
+	}
 
-	return group
+	var answer T
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
+	show(table, answer)
+
+	return table.Flush()
 }
 
-func (c *client) tariff() *cobra.Command {
-	group := &cobra.Command{Use: "tariff", Short: "price lists"}
-	group.AddCommand(
-		&cobra.Command{Use: "list", Short: "list all price lists", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.call(cmd, "GET", "/tariffs", nil)
-		}},
-		&cobra.Command{Use: "set NAME FILE", Short: "make a price list what a JSON file says; running calls keep their price", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := os.ReadFile(args[1])
-			if err != nil {
-				return err
-			}
+// row is one line of a table.
+func row(w io.Writer, cells ...any) {
+	texts := make([]string, len(cells))
+	for i, cell := range cells {
+		if texts[i] = fmt.Sprint(cell); texts[i] == "" {
+			texts[i] = "-"
+		}
+	}
 
-			t := rating.Tariff{Name: args[0]}
-			if err := json.Unmarshal(text, &t); err != nil {
-				return fmt.Errorf("%s: %w", args[1], err)
-			}
+	fmt.Fprintln(w, strings.Join(texts, "\t"))
+}
 
-			return c.call(cmd, "PUT", "/tariffs/"+url.PathEscape(args[0]), t)
-		}})
+// query is a path with the parameters that are not empty.
+func query(path string, parameters map[string]string) string {
+	values := url.Values{}
 
-	return group
+	for name, value := range parameters {
+		if value != "" && value != "0" {
+			values.Set(name, value)
+		}
+	}
+
+	if len(values) == 0 {
+		return path
+	}
+
+	return path + "?" + values.Encode()
 }

@@ -2,104 +2,191 @@ package credit
 
 import (
 	"errors"
-	"time"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
 	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
-	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
-	"github.com/fiorix/go-diameter/v4/diam"
-	"github.com/fiorix/go-diameter/v4/diam/avp"
-	"github.com/fiorix/go-diameter/v4/diam/datatype"
 )
 
-// event serves a request outside any session (RFC 8506 §6): a debit at once, a refund, a look at the balance, a price.
-func (s *Server) event(tx ledger.Tx, q *ro.CCR) (*ro.CCA, error) {
-	if q.RequestedAction == nil {
-		return nil, &diameter.Error{Result: ro.MissingAVP, Message: "Requested-Action", Failed: []*diam.AVP{
-			diam.NewAVP(avp.RequestedAction, avp.Mbit, 0, datatype.Enumerated(0)),
-		}}
+// chargeEvent serves a request outside any session (RFC 8506 §6): a debit at once, a refund, a look at the balance, a price.
+func (s *Server) chargeEvent(w *work) error {
+	if w.q.RequestedAction == nil {
+		example := ro.DirectDebiting
+		w.answer = refused(ro.MissingAVP, "Requested-Action", &FailedAVP{RequestedAction: &example})
+
+		return nil
 	}
 
-	account, tariff, no, err := s.payer(tx, q)
-	if no != nil || err != nil {
-		return no, err
+	tariff, err := s.payer(w)
+	if err != nil || w.answer != nil {
+		return err
 	}
 
-	rate, err := tariff.Find(called(information(q)))
-	if errors.Is(err, rating.ErrNoRate) {
-		return refused(ro.RatingFailed, err.Error()), nil
+	price, no := s.price(w, tariff)
+	if no != nil {
+		if no.result == ro.RatingFailed {
+			w.unrated++
+		}
+
+		w.answer = refused(no.result, no.text, no.failed)
+
+		return nil
 	}
 
-	price := rate.EventPrice * int64(units(q))
-	answer := &ro.CCA{CostInformation: &ro.CostInformation{Value: s.money(price), Currency: s.config.Currency}}
-	answer.Result = ro.Success
+	w.answer = accepted()
+	account := w.purse.Account
 
-	switch *q.RequestedAction {
+	if *w.q.RequestedAction != ro.CheckBalance {
+		w.answer.CostInformation = s.cost(price)
+	}
+
+	switch *w.q.RequestedAction {
 	case ro.PriceEnquiry:
+		return nil
 	case ro.CheckBalance:
 		enough := uint32(0)
 		if account.Balance < price {
 			enough = 1 // NO_CREDIT
 		}
 
-		answer.CheckBalanceResult = &enough
+		w.answer.CheckBalanceResult = &enough
+
+		return nil
 	case ro.RefundAccount:
-		return answer, s.debit(tx, q, account, -price)
-	default:
-		if account.Balance < price {
-			return refused(ro.CreditLimitReached, "the account has not enough credit"), nil
+		if account.Balance+w.purse.Reserved.Balance+price >= ledger.MaxBalance {
+			w.answer = refused(ro.UnableToComply, "no account holds so much", nil)
+			return nil
 		}
 
-		return answer, s.debit(tx, q, account, price)
+		w.posting.Move("refund", w.revenue, account, price)
+
+		return s.recordEvent(w, tariff, -price, GivenBack)
 	}
 
-	return answer, nil
+	if account.Balance < price {
+		w.answer = refused(ro.CreditLimitReached, "the account has not enough credit", nil)
+		return nil
+	}
+
+	w.posting.Move("debit", account, w.revenue, price)
+	w.confirm()
+
+	return s.recordEvent(w, tariff, price, Debited)
 }
 
-// units is how many events a request is for: one, unless it says otherwise.
-func units(q *ro.CCR) uint64 {
-	const most = 1 << 20
+// price is what all that the request asks for costs: one event, unless it says otherwise.
+func (s *Server) price(w *work, tariff *rating.Tariff) (int64, *refusal) {
+	info := information(w.q)
+	sum := int64(0)
 
-	n := uint64(1)
-	if u := q.RequestedServiceUnit; u != nil && u.ServiceSpecificUnits != nil {
-		n = *u.ServiceSpecificUnits
+	for i := range w.wishes {
+		wish := &w.wishes[i]
+
+		if wish.money != nil {
+			amount, err := s.minorUnits(wish.money)
+			if err != nil {
+				return 0, &refusal{ro.InvalidAVPValue, err.Error(), &FailedAVP{RequestedServiceUnit: &ro.ServiceUnit{Money: wish.money}}}
+			}
+
+			sum = min(sum+amount, rating.Unpayable)
+
+			continue
+		}
+
+		if wish.unit == "" {
+			wish.unit = rating.Events
+		}
+
+		if wish.amount == 0 {
+			_, wish.amount, _ = s.usual(wish.unit, "")
+		}
+
+		rate, no := s.rate(tariff, wish.unit, rating.Service{
+			Number: s.config.Numbering.Normalise(info.CalledPartyAddress), RatingGroup: wish.group, Terminating: terminating(info),
+		}, info.CalledPartyAddress)
+		if no != nil {
+			return 0, no
+		}
+
+		sum = min(sum+min(rate.Cost(wish.unit, wish.amount), rating.Unpayable), rating.Unpayable)
 	}
 
-	for _, service := range q.MultipleServicesCreditControl {
-		if u := service.Requested; u != nil && u.ServiceSpecificUnits != nil {
-			n = *u.ServiceSpecificUnits
+	return sum, nil
+}
+
+var errMoney = errors.New("the amount of money is no whole number of minor units of the account's currency")
+
+// minorUnits is CC-Money as the ledger counts (RFC 8506 §8.22).
+func (s *Server) minorUnits(m *ro.Money) (int64, error) {
+	amount, exponent := m.Value.Digits, s.config.Digits
+	if m.Value.Exponent != nil {
+		exponent += *m.Value.Exponent
+	}
+
+	if m.Currency != nil && *m.Currency != s.config.Currency || amount < 0 || amount > rating.MaxPrice || exponent > 18 || exponent < -18 {
+		return 0, errMoney
+	}
+
+	for ; exponent > 0 && amount <= rating.MaxPrice; exponent-- {
+		amount *= 10
+	}
+
+	for ; exponent < 0; exponent++ {
+		if amount%10 != 0 {
+			return 0, errMoney
+		}
+
+		amount /= 10
+	}
+
+	if amount > rating.MaxPrice {
+		return 0, errMoney
+	}
+
+	return amount, nil
+}
+
+// confirm says what was debited for, in the form of the request (RFC 8506 §6.3).
+func (w *work) confirm() {
+	for i := range w.wishes {
+		wish := &w.wishes[i]
+
+		units := &ro.ServiceUnit{Money: wish.money}
+		if wish.money == nil {
+			units = granted(wish.unit, wish.amount)
+		}
+
+		if len(w.q.MultipleServicesCreditControl) == 0 {
+			w.answer.GrantedServiceUnit = units
+			return
+		}
+
+		code := ro.Success.Code
+		w.answer.MultipleServicesCreditControl = append(w.answer.MultipleServicesCreditControl, ro.MultipleServicesCreditControl{
+			Granted: units, RatingGroup: wish.group, ServiceIdentifiers: wish.identifiers, ResultCode: &code,
+		})
+	}
+}
+
+func (s *Server) recordEvent(w *work, tariff *rating.Tariff, amount int64, cause string) error {
+	info := information(w.q)
+	r := &CDR{
+		Session: w.q.SessionID, Account: w.purse.Account.Name, Kind: "message", Terminating: terminating(info),
+		Calling: first(info.CallingPartyAddresses), Called: info.CalledPartyAddress, ICID: info.IMSChargingIdentifier, CallID: info.UserSessionID,
+		Started: w.now, Answered: &w.now, Ended: w.now, Amount: amount, Tariff: tariff.Name, TariffVersion: tariff.Version,
+		ServiceContext: w.q.ServiceContextID, Cause: cause, CauseCode: info.CauseCode, Q850: q850(cause, nil),
+	}
+
+	for i := range w.wishes {
+		switch wish := &w.wishes[i]; wish.unit {
+		case rating.Seconds:
+			r.Billed = add(r.Billed, wish.amount)
+		case rating.Octets:
+			r.Octets = add(r.Octets, wish.amount)
+		case rating.Events:
+			r.Events = add(r.Events, wish.amount)
 		}
 	}
 
-	return min(n, most)
-}
-
-// debit takes the price of an event, or gives it back when it is negative, and writes the record.
-func (s *Server) debit(tx ledger.Tx, q *ro.CCR, account *ledger.Account, price int64) error {
-	revenue, err := tx.Account("network", ledger.Revenue)
-	if err != nil {
-		return err
-	}
-
-	kind := "debit"
-	if price < 0 {
-		kind = "refund"
-		err = tx.Move(kind, q.SessionID, "event", revenue, account, -price)
-	} else {
-		err = tx.Move(kind, q.SessionID, "event", account, revenue, price)
-	}
-
-	if err != nil {
-		return err
-	}
-
-	s.moved.WithLabelValues(kind).Add(float64(max(price, -price)))
-
-	info, now := information(q), time.Now()
-
-	return tx.Create(&CDR{
-		Session: q.SessionID, Account: account.Name, Kind: "message", Calling: first(info.CallingPartyAddresses), Called: info.CalledPartyAddress,
-		ICID: info.IMSChargingIdentifier, CallID: info.UserSessionID, Started: now, Answered: now, Ended: now, Amount: price, Cause: kind,
-	}).Error
+	return w.tx.Create(r).Error
 }

@@ -2,297 +2,259 @@ package credit
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"gorm.io/gorm"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
-	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
-	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
-	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
-
-// Config says how much is granted at a time and for how long.
-type Config struct {
-	Quota       time.Duration `yaml:"quota"`        // granted when the request names no amount
-	MaxQuota    time.Duration `yaml:"max_quota"`    // granted at most
-	Threshold   time.Duration `yaml:"threshold"`    // Time-Quota-Threshold; 0 leaves it to the network function
-	Validity    time.Duration `yaml:"validity"`     // Validity-Time of a grant
-	Supervision time.Duration `yaml:"supervision"`  // Tcc: a session without a word for validity and this is closed
-	KeepReplies time.Duration `yaml:"keep_replies"` // for requests that come again
-	Tariff      string        `yaml:"tariff"`       // of accounts that name none
-	Currency    uint32        `yaml:"currency"`     // ISO 4217 number, for Cost-Information
-	Digits      int32         `yaml:"digits"`       // decimals of a minor unit
-}
-
-// DefaultConfig is right for the lab.
-func DefaultConfig() Config {
-	return Config{
-		Quota: time.Minute, MaxQuota: time.Hour, Validity: time.Hour, Supervision: 5 * time.Minute,
-		KeepReplies: 24 * time.Hour, Tariff: "standard", Currency: 978, Digits: 2,
-	}
-}
-
-// Validate refuses what cannot work.
-func (c *Config) Validate() error {
-	switch {
-	case c.Quota < time.Second || c.MaxQuota < c.Quota:
-		return errors.New("credit: quota must be a second or more, max_quota not below it")
-	case c.Threshold < 0 || c.Threshold >= c.Quota:
-		return errors.New("credit.threshold: must be below quota")
-	case c.Validity < time.Second || c.Supervision < time.Second || c.KeepReplies < time.Minute:
-		return errors.New("credit: validity, supervision and keep_replies are too short")
-	case c.Digits < 0 || c.Digits > 9:
-		return errors.New("credit.digits: between 0 and 9")
-	}
-
-	return nil
-}
 
 // Server answers credit-control requests.
 type Server struct {
-	config Config
-	store  *ledger.Store
-	log    *slog.Logger
-	moved  *prometheus.CounterVec
-	closed prometheus.Counter
-	again  prometheus.Counter
+	config  Config
+	final   *ro.FinalUnitIndication
+	store   *ledger.Store
+	log     *slog.Logger
+	metrics metrics
+	tariffs tariffs
 }
 
 // NewServer keeps its sessions in the ledger's store.
-func NewServer(c Config, store *ledger.Store, log *slog.Logger, registerer prometheus.Registerer) *Server {
-	s := &Server{
-		config: c, store: store, log: log,
-		moved:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dialtone_ocs_minor_units_total", Help: "Money moved, by kind of movement."}, []string{"kind"}),
-		closed: prometheus.NewCounter(prometheus.CounterOpts{Name: "dialtone_ocs_sessions_supervised_total", Help: "Sessions closed because nothing was heard."}),
-		again:  prometheus.NewCounter(prometheus.CounterOpts{Name: "dialtone_ocs_repeated_requests_total", Help: "Requests that came again and moved no money."}),
+func NewServer(c Config, store *ledger.Store, log *slog.Logger, registerer prometheus.Registerer) (*Server, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
 	}
-	registerer.MustRegister(s.moved, s.closed, s.again,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "dialtone_ocs_ledger_imbalance", Help: "Sum of all balances; anything but 0 is a fault."}, func() float64 {
-			balances, _, err := store.Sum(context.Background())
-			if err != nil {
-				return -1
-			}
-			return float64(balances)
-		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "dialtone_ocs_sessions", Help: "Charging sessions open."}, func() float64 {
-			var n int64
-			_ = store.Read(context.Background()).Model(&Session{}).Count(&n).Error
-			return float64(n)
-		}))
 
-	return s
+	final, err := c.FinalUnit.indication()
+
+	if err != nil {
+		return nil, err
+	}
+
+	return &Server{config: c, final: final, store: store, log: log, metrics: newMetrics(store, registerer)}, nil
 }
 
-// CreditControl answers one CCR. What is wrong with the request, or with the user's credit, is an answer; an error is ours.
-func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*ro.CCA, error) {
-	var answer *ro.CCA
+// patience is how long a request waits for its turn at the ledger: a network function that got no answer asks again.
+const patience = 10 * time.Second
+
+// CreditControl answers one CCR. What is wrong with the request, or with the payer's credit, is an answer; an error is ours, and
+// has changed nothing.
+func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+
+	var (
+		began  = time.Now()
+		answer *Answer
+		w      *work
+		again  bool
+	)
 
 	err := s.store.Update(ctx, func(tx ledger.Tx) error {
-		kept, err := replied(tx, q)
-		if err != nil {
+		var err error
+		if answer, err = replied(tx, q); err != nil || answer != nil {
+			again = true
 			return err
 		}
 
-		if kept != nil {
-			s.again.Inc()
-			answer = kept
-
-			return nil
-		}
-
-		if answer, err = s.decide(tx, q); err != nil {
+		if w, err = s.serve(tx, q); err != nil {
 			return err
 		}
 
+		answer = w.answer
 		answer.Type, answer.Number = q.Type, q.Number
 
 		return remember(tx, q, answer)
 	})
 	if err != nil {
-		var refused *diameter.Error
-		if errors.As(err, &refused) { // nothing has happened, and nothing is remembered
-			return nil, refused
-		}
-
-		return nil, fmt.Errorf("CCR %s/%d: %w", q.SessionID, q.Number, err)
+		s.metrics.requests.WithLabelValues(string(eventOf(q.Type)), "5012").Inc()
+		return nil, fmt.Errorf("%s %s/%d: %w", eventOf(q.Type), q.SessionID, q.Number, err)
 	}
+
+	s.metrics.requests.WithLabelValues(string(eventOf(q.Type)), fmt.Sprint(answer.Result.Code)).Inc()
+	s.metrics.latency.WithLabelValues(string(eventOf(q.Type))).Observe(time.Since(began).Seconds())
+
+	if again {
+		s.metrics.again.Inc()
+		s.log.Info("CCR again: answered as before", "session", q.SessionID, "type", eventOf(q.Type), "number", q.Number, "from", q.OriginHost)
+
+		return answer, nil
+	}
+
+	s.report(w)
 
 	return answer, nil
 }
 
-func replied(tx ledger.Tx, q *ro.CCR) (*ro.CCA, error) {
-	r := new(Reply)
+// work is one request, or the end of a supervision, on its way through the machine.
+type work struct {
+	tx      ledger.Tx
+	q       *ro.CCR
+	now     time.Time
+	session *Session
+	fresh   bool // the session is not in the database yet
+	closed  string
+	purse   ledger.Purse
+	revenue *ledger.Account
+	posting *ledger.Posting
+	wishes  []wish
+	answer  *Answer // set: the request is refused, and no more is done
+	late    uint64  // reported of a session that there is not
+	overrun int64   // used and not paid
+	unrated int     // services without a price
+}
 
-	err := tx.Where("session = ? AND type = ? AND number = ?", q.SessionID, uint32(q.Type), q.Number).Take(r).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, nil
+func (s *Server) serve(tx ledger.Tx, q *ro.CCR) (*work, error) {
+	w := &work{tx: tx, q: q, now: time.Now().UTC(), revenue: tx.Revenue(), posting: tx.Posting(q.SessionID, "")}
+
+	if accepted := s.config.ServiceContexts; len(accepted) > 0 && !slices.Contains(accepted, q.ServiceContextID) {
+		w.answer = refused(ro.RatingFailed, "the service context is not served", &FailedAVP{ServiceContextID: q.ServiceContextID})
+		return w, nil
 	}
 
+	state, err := w.state()
 	if err != nil {
 		return nil, err
 	}
 
-	answer := new(ro.CCA)
+	w.wishes = wishes(q)
 
-	return answer, json.Unmarshal([]byte(r.Answer), answer)
+	return w, s.run(w, state, eventOf(q.Type))
 }
 
-func remember(tx ledger.Tx, q *ro.CCR, answer *ro.CCA) error {
-	text, err := json.Marshal(answer)
-	if err != nil {
-		return err
-	}
-
-	return tx.Create(&Reply{Session: q.SessionID, Type: uint32(q.Type), Number: q.Number, Answer: string(text), At: time.Now()}).Error
-}
-
-// decide is the table of RFC 8506 §7: what each type of request does to a session in each state.
-func (s *Server) decide(tx ledger.Tx, q *ro.CCR) (*ro.CCA, error) {
-	if q.Type == ro.Event {
-		return s.event(tx, q)
+// state finds the session that the request is of.
+func (w *work) state() (State, error) {
+	if w.q.Type == ro.Event {
+		return Idle, nil
 	}
 
 	session := new(Session)
-	err := tx.Where("id = ?", q.SessionID).Take(session).Error
-	open := err == nil
+	err := w.tx.Where("id = ?", w.q.SessionID).Take(session).Error
 
-	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, err
+	switch {
+	case err == nil:
+		w.session = session
+		return Open, nil
+	case !errors.Is(err, gorm.ErrRecordNotFound):
+		return "", err
+	case w.q.Type != ro.Initial: // ended or not, it is unknown
+		return Idle, nil
 	}
 
-	if open {
-		if err := json.Unmarshal([]byte(session.Rate), &session.rate); err != nil {
-			return nil, err
+	over, err := ended(w.tx, w.q.SessionID)
+	if over {
+		return Ended, err
+	}
+
+	return Idle, err
+}
+
+// run does what the machine says, and writes what became of the session and of the money.
+func (s *Server) run(w *work, state State, event Event) error {
+	row, found := Machine.Step(state, event)
+	if !found {
+		return fmt.Errorf("credit: no row for %s in state %s", event, state)
+	}
+
+	for _, action := range row.Do {
+		if refused := w.answer != nil && !w.answer.Result.Successful(); refused && (action != Supervise || w.session == nil) {
+			continue
+		}
+
+		if err := s.do(action, w); err != nil {
+			return err
 		}
 	}
 
-	switch {
-	case q.Type == ro.Initial && !open:
-		return s.initial(tx, q)
-	case q.Type == ro.Initial:
-		return refused(ro.InvalidAVPValue, "the session has begun already"), nil
-	case !open:
-		return refused(ro.UnknownSessionID, "there is no such session"), nil
-	case q.Number <= session.Number:
-		return refused(ro.InvalidAVPValue, "CC-Request-Number goes back"), nil
-	case q.Type == ro.Update:
-		return s.update(tx, q, session)
+	if w.answer == nil {
+		w.answer = accepted()
+	}
+
+	if w.session != nil && (w.answer.Result.Successful() || !w.fresh) {
+		if err := w.keep(); err != nil {
+			return err
+		}
+	}
+
+	return w.posting.Write()
+}
+
+func (s *Server) do(action Action, w *work) error {
+	switch action {
+	case Begin:
+		return s.begin(w)
+	case CheckNumber:
+		s.checkNumber(w)
+		return nil
+	case Debit:
+		return s.debit(w)
+	case ReleaseAll:
+		return s.releaseAll(w)
+	case Reserve:
+		return s.reserve(w)
+	case Supervise:
+		s.supervise(w)
+		return nil
+	case Record:
+		return s.record(w)
+	case ChargeEvent:
+		return s.chargeEvent(w)
+	case RefuseBegun:
+		w.answer = refused(ro.InvalidAVPValue, "the session has begun already", &FailedAVP{RequestType: &w.q.Type})
+		return nil
 	default:
-		return s.terminate(tx, q, session, "terminated")
+		w.refuseUnknown()
+		return nil
 	}
 }
 
-func refused(result diameter.Result, text string) *ro.CCA {
-	a := &ro.CCA{}
-	a.Result, a.ErrorMessage = result, text
+func (w *work) refuseUnknown() {
+	for _, wish := range w.wishes {
+		w.late = add(w.late, wish.used(wish.unit))
+	}
 
-	return a
+	w.answer = refused(ro.UnknownSessionID, "there is no such session", nil)
 }
 
-// payer finds who pays and by which price list.
-func (s *Server) payer(tx ledger.Tx, q *ro.CCR) (*ledger.Account, *rating.Tariff, *ro.CCA, error) {
-	account, err := tx.Payer(identities(q))
-
+// keep writes the session as it is now, or takes it away when it is closed.
+func (w *work) keep() error {
 	switch {
-	case errors.Is(err, ledger.ErrUnknown):
-		return nil, nil, refused(ro.UserUnknown, err.Error()), nil
-	case err != nil:
-		return nil, nil, nil, err
-	case account.Blocked:
-		return nil, nil, refused(ro.EndUserServiceDenied, "the account is blocked"), nil
+	case w.closed != "":
+		return w.tx.Delete(&Session{}, "id = ?", w.session.ID).Error
+	case w.fresh:
+		return w.tx.Create(w.session).Error
+	default:
+		return w.tx.Save(w.session).Error
 	}
-
-	name := account.Tariff
-	if name == "" {
-		name = s.config.Tariff
-	}
-
-	tariff, err := load(tx, name)
-
-	switch {
-	case errors.Is(err, gorm.ErrRecordNotFound):
-		return nil, nil, refused(ro.RatingFailed, "there is no tariff "+name), nil
-	case err != nil:
-		return nil, nil, nil, err
-	}
-
-	return account, tariff, nil, nil
 }
 
-func load(tx ledger.Tx, name string) (*rating.Tariff, error) {
-	stored := new(StoredTariff)
-	if err := tx.Where("name = ?", name).Take(stored).Error; err != nil {
-		return nil, err
+// report tells, once it has happened, what did.
+func (s *Server) report(w *work) {
+	w.posting.Moved(func(kind string, amount int64) { s.metrics.moved.WithLabelValues(kind).Add(float64(amount)) })
+	s.metrics.unrated.Add(float64(w.unrated))
+	s.metrics.overrun.Add(float64(w.overrun))
+
+	from := "supervision"
+	if w.q != nil {
+		from = w.q.OriginHost
 	}
 
-	t := &rating.Tariff{Name: name}
-
-	return t, json.Unmarshal([]byte(stored.Rates), &t.Rates)
-}
-
-// identities are those of Subscription-Id, and of Service-Information, as the ledger names them.
-func identities(q *ro.CCR) []string {
-	all := q.Subscriptions
-	if q.ServiceInformation != nil {
-		all = append(all[:len(all):len(all)], q.ServiceInformation.SubscriptionIDs...)
+	if w.overrun > 0 {
+		s.log.Warn("used beyond the credit", "session", w.session.ID, "account", w.session.Account, "minor_units", w.overrun, "from", from)
 	}
 
-	var uris []string
-
-	for _, id := range all {
-		switch id.Type {
-		case ro.E164:
-			uris = append(uris, "tel:+"+trimPlus(id.Data))
-		case ro.IMSI:
-			uris = append(uris, "imsi:"+id.Data)
-		case ro.SIPURI:
-			if canonical, err := ims.CanonicalIdentity(id.Data); err == nil {
-				uris = append(uris, canonical)
-			}
-		default:
-			uris = append(uris, id.Data)
-		}
+	if w.late > 0 {
+		s.metrics.late.Inc()
+		s.log.Warn("use was reported of a session that there is not: nobody pays", "session", w.q.SessionID, "units", w.late, "from", from)
 	}
 
-	return uris
-}
-
-func trimPlus(s string) string {
-	if len(s) > 0 && s[0] == '+' {
-		return s[1:]
+	if !w.answer.Result.Successful() {
+		s.log.Info("CCR refused", "session", w.q.SessionID, "type", eventOf(w.q.Type), "result", w.answer.Result.Code, "reason", w.answer.ErrorMessage, "from", from)
 	}
-
-	return s
-}
-
-func information(q *ro.CCR) ro.IMSInformation {
-	if q.ServiceInformation == nil || q.ServiceInformation.IMS == nil {
-		return ro.IMSInformation{}
-	}
-
-	return *q.ServiceInformation.IMS
-}
-
-func first(all []string) string {
-	if len(all) == 0 {
-		return ""
-	}
-
-	return all[0]
-}
-
-// called is the number that is rated: the digits of a tel or sip URI, or the URI itself where it has none.
-func called(info ro.IMSInformation) string {
-	if number := ims.Number(info.CalledPartyAddress); number != "" {
-		return number
-	}
-
-	return info.CalledPartyAddress
 }

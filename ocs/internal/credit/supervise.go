@@ -2,66 +2,96 @@ package credit
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"time"
 
+	"gorm.io/gorm"
+
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
-	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-const superviseEvery = time.Second
+const (
+	superviseEvery = time.Second
+	forgetEvery    = time.Minute
+	closedAtOnce   = 100 // sessions
+)
 
 // Run closes sessions whose network function has vanished (Tcc, RFC 8506 §7) and forgets answers that nobody will ask for again.
 func (s *Server) Run(ctx context.Context) error {
-	ticker := time.NewTicker(superviseEvery)
-	defer ticker.Stop()
+	supervise, forget := time.NewTicker(superviseEvery), time.NewTicker(forgetEvery)
+	defer supervise.Stop()
+	defer forget.Stop()
 
 	for {
+		var err error
+
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-ticker.C:
-			if err := s.Supervise(ctx, now); err != nil && ctx.Err() == nil {
-				s.log.Error("sessions cannot be supervised", "error", err)
-			}
+		case now := <-supervise.C:
+			err = s.Supervise(ctx, now)
+		case now := <-forget.C:
+			err = s.Forget(ctx, now)
+		}
+
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("sessions cannot be supervised", "error", err)
 		}
 	}
 }
 
-// Supervise does at this time what is due: it returns the unused reservation of each silent session and writes its record.
+// Supervise closes the sessions that nothing was heard of until this time: what is reserved goes back, and the record says why.
 func (s *Server) Supervise(ctx context.Context, now time.Time) error {
-	var silent []Session
-	if err := s.store.Read(ctx).Where("expires < ?", now).Limit(100).Find(&silent).Error; err != nil {
+	var silent []string
+
+	now = now.UTC()
+
+	if err := s.store.Read(ctx).Model(&Session{}).Where("expires < ?", now).Order("expires").Limit(closedAtOnce).Pluck("id", &silent).Error; err != nil {
 		return err
 	}
 
-	for _, session := range silent {
-		s.log.Warn("session closed: nothing was heard of it", "session", session.ID, "account", session.Account)
+	for _, id := range silent {
+		if err := s.closeSilent(ctx, id, now); err != nil {
+			return err
+		}
+	}
 
-		err := s.store.Update(ctx, func(tx ledger.Tx) error {
-			again := new(Session)
-			if err := tx.Where("id = ? AND expires < ?", session.ID, now).Take(again).Error; err != nil {
-				return nil //nolint:nilerr // it was heard of meanwhile
-			}
+	return nil
+}
 
-			if err := json.Unmarshal([]byte(again.Rate), &again.rate); err != nil {
-				return err
-			}
+func (s *Server) closeSilent(ctx context.Context, id string, now time.Time) error {
+	var w *work
 
-			if _, err := s.settle(tx, &ro.CCR{}, again); err != nil {
-				return err
-			}
+	err := s.store.Update(ctx, func(tx ledger.Tx) error {
+		session := new(Session)
 
-			return s.close(tx, again, "supervision time over")
-		})
+		err := tx.Where("id = ? AND expires < ?", id, now).Take(session).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) { // it was heard of meanwhile
+			return nil
+		}
+
 		if err != nil {
 			return err
 		}
 
-		s.closed.Inc()
+		w = &work{tx: tx, now: now, session: session, revenue: tx.Revenue(), posting: tx.Posting(id, NotHeard)}
+
+		return s.run(w, Open, Silence)
+	})
+	if err != nil || w == nil {
+		return err
 	}
 
+	s.log.Warn("session closed: nothing was heard of it", "session", id, "account", w.session.Account)
+	s.metrics.closed.Inc()
+	s.report(w)
+
+	return nil
+}
+
+// Forget drops the answers that are older than keep_replies.
+func (s *Server) Forget(ctx context.Context, now time.Time) error {
 	return s.store.Update(ctx, func(tx ledger.Tx) error {
-		return tx.Where("at < ?", now.Add(-s.config.KeepReplies)).Delete(&Reply{}).Error
+		return tx.Where("at < ?", now.UTC().Add(-s.config.KeepReplies)).Delete(&Reply{}).Error
 	})
 }

@@ -1,0 +1,230 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+)
+
+// NewAccount is the body of POST /accounts.
+type NewAccount struct {
+	Name       string   `json:"name"`
+	Identities []string `json:"identities"` // tel:, sip: or imsi:
+	Tariff     string   `json:"tariff,omitempty"`
+	Balance    int64    `json:"balance"`
+}
+
+// Change is the body of PATCH /accounts/{name}: what is left out stays.
+type Change struct {
+	Tariff     *string   `json:"tariff,omitempty"` // "" is the configured one
+	Blocked    *bool     `json:"blocked,omitempty"`
+	Identities *[]string `json:"identities,omitempty"` // instead of those there are
+}
+
+// Account is a subscriber's account as it is shown.
+type Account struct {
+	Name       string     `json:"name"`
+	Balance    int64      `json:"balance"`  // can be spent
+	Reserved   int64      `json:"reserved"` // is set aside for sessions
+	Tariff     string     `json:"tariff,omitempty"`
+	Blocked    bool       `json:"blocked,omitempty"`
+	Created    time.Time  `json:"created"`
+	Closed     *time.Time `json:"closed,omitempty"`
+	Identities []string   `json:"identities"`
+}
+
+// TopUp is the body of POST /accounts/{name}/top-up. The same reference again moves nothing, whatever else it says.
+type TopUp struct {
+	Amount    int64  `json:"amount"`
+	Note      string `json:"note,omitempty"`
+	Reference string `json:"reference,omitempty"`
+}
+
+const (
+	maxName       = 100 // octets
+	maxIdentities = 100
+)
+
+func (a API) add(w http.ResponseWriter, r *http.Request) error {
+	n, err := httpapi.Decode[NewAccount](r)
+	if err != nil {
+		return err
+	}
+
+	if n.Name == "" || len(n.Name) > maxName || n.Name == "network" || n.Balance < 0 || n.Balance >= ledger.MaxBalance {
+		return problem(http.StatusBadRequest, "an account needs a name of its own and a balance that is not negative", nil)
+	}
+
+	if err := normalise(n.Identities); err != nil {
+		return err
+	}
+
+	if err := a.Store.Add(r.Context(), n.Name, n.Tariff, n.Identities, n.Balance); err != nil {
+		return err
+	}
+
+	return a.show(w, r, n.Name, http.StatusCreated)
+}
+
+// normalise brings identities into the form in which requests are compared with them.
+func normalise(identities []string) error {
+	if len(identities) > maxIdentities {
+		return problem(http.StatusBadRequest, "an account has too many identities", nil)
+	}
+
+	for i, identity := range identities {
+		if imsi, found := strings.CutPrefix(identity, "imsi:"); found && imsi != "" && len(imsi) <= 15 && strings.Trim(imsi, "0123456789") == "" {
+			continue
+		}
+
+		canonical, err := ims.CanonicalIdentity(identity)
+		if err != nil {
+			return problem(http.StatusBadRequest, "identity "+identity+" is not tel:, sip: or imsi:", err)
+		}
+
+		identities[i] = canonical
+	}
+
+	return nil
+}
+
+func (a API) change(w http.ResponseWriter, r *http.Request) error {
+	c, err := httpapi.Decode[Change](r)
+	if err != nil {
+		return err
+	}
+
+	if c.Identities != nil {
+		if err := normalise(*c.Identities); err != nil {
+			return err
+		}
+	}
+
+	name := r.PathValue("name")
+	if err := a.Store.Change(r.Context(), name, ledger.Change(c)); err != nil {
+		return err
+	}
+
+	return a.show(w, r, name, http.StatusOK)
+}
+
+func (a API) closeAccount(w http.ResponseWriter, r *http.Request) error {
+	if err := a.Store.Closed(r.Context(), r.PathValue("name")); err != nil {
+		return err
+	}
+
+	return httpapi.Write(w, http.StatusNoContent, nil)
+}
+
+func (a API) topUp(w http.ResponseWriter, r *http.Request) error {
+	t, err := httpapi.Decode[TopUp](r)
+	if err != nil {
+		return err
+	}
+
+	if err := a.Store.TopUp(r.Context(), r.PathValue("name"), t.Amount, t.Note, t.Reference); err != nil {
+		return err
+	}
+
+	return a.show(w, r, r.PathValue("name"), http.StatusOK)
+}
+
+func (a API) account(w http.ResponseWriter, r *http.Request) error {
+	return a.show(w, r, r.PathValue("name"), http.StatusOK)
+}
+
+func (a API) show(w http.ResponseWriter, r *http.Request, name string, status int) error {
+	all, err := a.load(r, []string{name})
+	if err != nil {
+		return err
+	}
+
+	if len(all) == 0 {
+		return problem(http.StatusNotFound, "unknown account", errors.New(name))
+	}
+
+	return httpapi.Write(w, status, all[0])
+}
+
+func (a API) accounts(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+
+	p, err := paged(q)
+	if err != nil {
+		return err
+	}
+
+	names := []string{}
+
+	if identity := q.Get("identity"); identity != "" {
+		one := []string{identity}
+		if err := normalise(one); err != nil {
+			return err
+		}
+
+		err = a.Store.Read(r.Context()).Model(&ledger.Identity{}).Where("uri = ?", one[0]).Pluck("account", &names).Error
+	} else {
+		err = a.Store.Read(r.Context()).Model(&ledger.Account{}).Where("kind = ? AND name > ?", ledger.Subscriber, p.at).
+			Order("name").Limit(p.limit).Pluck("name", &names).Error
+	}
+
+	if err != nil {
+		return err
+	}
+
+	all, err := a.load(r, names)
+	if err != nil {
+		return err
+	}
+
+	return httpapi.Write(w, http.StatusOK, all)
+}
+
+// load shows these accounts, by name.
+func (a API) load(r *http.Request, names []string) ([]Account, error) {
+	var (
+		rows       []ledger.Account
+		identities []ledger.Identity
+		all        = []Account{}
+		at         = map[string]int{}
+	)
+
+	for len(names) > 0 { // databases take so many values in one query
+		some := names[:min(len(names), 500)]
+		names = names[len(some):]
+		db := a.Store.Read(r.Context())
+
+		if err := db.Where("name IN ? AND kind IN ?", some, []string{ledger.Subscriber, ledger.Reserved}).Order("name, kind DESC").Find(&rows).Error; err != nil {
+			return nil, err
+		}
+
+		if err := db.Where("account IN ?", some).Order("uri").Find(&identities).Error; err != nil {
+			return nil, err
+		}
+
+		for _, row := range rows {
+			if row.Kind == ledger.Reserved {
+				all[at[row.Name]].Reserved = row.Balance
+				continue
+			}
+
+			at[row.Name] = len(all)
+			all = append(all, Account{
+				Name: row.Name, Balance: row.Balance, Tariff: row.Tariff, Blocked: row.Blocked, Created: row.Created, Closed: row.Closed, Identities: []string{},
+			})
+		}
+
+		for _, identity := range identities {
+			all[at[identity.Account]].Identities = append(all[at[identity.Account]].Identities, identity.URI)
+		}
+
+		rows, identities = nil, nil
+	}
+
+	return all, nil
+}

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"gorm.io/gorm"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
+	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+)
+
+// setTariff makes a price list the next version of a tariff. It is in force for what begins from now on.
+func (a API) setTariff(w http.ResponseWriter, r *http.Request) error {
+	t, err := httpapi.Decode[rating.Tariff](r)
+	if err != nil {
+		return err
+	}
+
+	name := r.PathValue("name")
+	if t.Name == "" {
+		t.Name = name
+	}
+
+	switch err := t.Validate(); {
+	case err != nil:
+		return problem(http.StatusBadRequest, "the tariff cannot be used", err)
+	case t.Name != name:
+		return problem(http.StatusBadRequest, "the tariff cannot be used", errors.New("it has another name than the address"))
+	}
+
+	if err := credit.Publish(r.Context(), a.Store, &t); err != nil {
+		return err
+	}
+
+	return httpapi.Write(w, http.StatusOK, t)
+}
+
+// tariffs shows the versions that are in force.
+func (a API) tariffs(w http.ResponseWriter, r *http.Request) error {
+	var rows []credit.StoredTariff
+
+	err := a.Store.Read(r.Context()).Where("version = (SELECT MAX(version) FROM tariff_versions AS other WHERE other.name = tariff_versions.name)").
+		Order("name").Find(&rows).Error
+	if err != nil {
+		return err
+	}
+
+	all := []*rating.Tariff{}
+
+	for i := range rows {
+		t, err := rows[i].Tariff()
+		if err != nil {
+			return err
+		}
+
+		all = append(all, t)
+	}
+
+	return httpapi.Write(w, http.StatusOK, all)
+}
+
+func (a API) tariff(w http.ResponseWriter, r *http.Request) error {
+	query := a.Store.Read(r.Context()).Where("name = ?", r.PathValue("name")).Order("version DESC")
+
+	if text := r.URL.Query().Get("version"); text != "" {
+		version, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return problem(http.StatusBadRequest, "version is not a number", nil)
+		}
+
+		query = query.Where("version = ?", version)
+	}
+
+	stored := new(credit.StoredTariff)
+	if err := query.Take(stored).Error; err != nil {
+		return err
+	}
+
+	t, err := stored.Tariff()
+	if err != nil {
+		return err
+	}
+
+	return httpapi.Write(w, http.StatusOK, t)
+}
+
+// versions shows when each version came into force.
+func (a API) versions(w http.ResponseWriter, r *http.Request) error {
+	rows := []credit.StoredTariff{}
+	if err := a.Store.Read(r.Context()).Select("name", "version", "created").Where("name = ?", r.PathValue("name")).Order("version").Find(&rows).Error; err != nil {
+		return err
+	}
+
+	if len(rows) == 0 {
+		return gorm.ErrRecordNotFound
+	}
+
+	return httpapi.Write(w, http.StatusOK, rows)
+}

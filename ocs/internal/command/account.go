@@ -1,0 +1,130 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/api"
+)
+
+func (c *client) account() *cobra.Command {
+	group := &cobra.Command{Use: "account", Short: "prepaid accounts"}
+	group.AddCommand(c.accountAdd(), c.accountShow(), c.accountList(), c.accountTopUp(), c.accountSet(), c.accountClose())
+
+	return group
+}
+
+func showAccounts(w io.Writer, all []api.Account) {
+	row(w, "NAME", "BALANCE", "RESERVED", "TARIFF", "STATE", "IDENTITIES")
+
+	for _, a := range all {
+		state := "open"
+
+		switch {
+		case a.Closed != nil:
+			state = "closed"
+		case a.Blocked:
+			state = "blocked"
+		}
+
+		row(w, a.Name, a.Balance, a.Reserved, a.Tariff, state, strings.Join(a.Identities, " "))
+	}
+}
+
+func showAccount(w io.Writer, a api.Account) { showAccounts(w, []api.Account{a}) }
+
+func accountPath(name string) string { return "/accounts/" + url.PathEscape(name) }
+
+func (c *client) accountAdd() *cobra.Command {
+	var n api.NewAccount
+
+	add := &cobra.Command{Use: "add NAME", Short: "open an account", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		n.Name = args[0]
+		return ask(c, cmd, "POST", "/accounts", n, showAccount)
+	}}
+	add.Flags().StringSliceVar(&n.Identities, "identity", nil, "who pays from it: tel:+1…, sip:…, imsi:…; may be repeated")
+	add.Flags().Int64Var(&n.Balance, "balance", 0, "first money, in minor units")
+	add.Flags().StringVar(&n.Tariff, "tariff", "", "price list, if not the configured one")
+
+	return add
+}
+
+func (c *client) accountShow() *cobra.Command {
+	return &cobra.Command{Use: "show NAME", Short: "show one account", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		return ask(c, cmd, "GET", accountPath(args[0]), nil, showAccount)
+	}}
+}
+
+func (c *client) accountList() *cobra.Command {
+	var identity, after string
+
+	var limit int
+
+	list := &cobra.Command{Use: "list", Short: "list accounts by name", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		return ask(c, cmd, "GET", query("/accounts", map[string]string{"identity": identity, "after": after, "limit": fmt.Sprint(limit)}), nil, showAccounts)
+	}}
+	list.Flags().StringVar(&identity, "identity", "", "only the account that this identity pays from")
+	list.Flags().IntVar(&limit, "limit", 0, "at most so many (100)")
+	list.Flags().StringVar(&after, "after", "", "those after this name")
+
+	return list
+}
+
+func (c *client) accountTopUp() *cobra.Command {
+	var t api.TopUp
+
+	topUp := &cobra.Command{Use: "top-up NAME AMOUNT", Short: "bring money, in minor units", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
+		if _, err := fmt.Sscanf(args[1]+"\n", "%d\n", &t.Amount); err != nil {
+			return fmt.Errorf("amount %q is no whole number of minor units", args[1])
+		}
+
+		return ask(c, cmd, "POST", accountPath(args[0])+"/top-up", t, showAccount)
+	}}
+	topUp.Flags().StringVar(&t.Note, "note", "", "what for")
+	topUp.Flags().StringVar(&t.Reference, "reference", "", "of the payment: the same one again brings nothing")
+
+	return topUp
+}
+
+func (c *client) accountSet() *cobra.Command {
+	var (
+		tariff         string
+		identities     []string
+		block, unblock bool
+	)
+
+	set := &cobra.Command{Use: "set NAME", Short: "change an account", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		var change api.Change
+		if cmd.Flags().Changed("tariff") {
+			change.Tariff = &tariff
+		}
+
+		if cmd.Flags().Changed("identity") {
+			change.Identities = &identities
+		}
+
+		if block || unblock {
+			change.Blocked = &block
+		}
+
+		return ask(c, cmd, "PATCH", accountPath(args[0]), change, showAccount)
+	}}
+	set.Flags().StringVar(&tariff, "tariff", "", `price list of calls from now on; "" for the configured one`)
+	set.Flags().StringSliceVar(&identities, "identity", nil, "instead of those it has; may be repeated")
+	set.Flags().BoolVar(&block, "block", false, "nothing new may begin on it")
+	set.Flags().BoolVar(&unblock, "unblock", false, "the opposite")
+	set.MarkFlagsMutuallyExclusive("block", "unblock")
+	set.MarkFlagsOneRequired("tariff", "identity", "block", "unblock")
+
+	return set
+}
+
+func (c *client) accountClose() *cobra.Command {
+	return &cobra.Command{Use: "close NAME", Short: "pay an account out and close it for ever", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		return c.Do(cmd.Context(), "DELETE", accountPath(args[0]), nil, nil)
+	}}
+}

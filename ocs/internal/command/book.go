@@ -1,0 +1,180 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/api"
+	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
+	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+)
+
+const clock = "2006-01-02 15:04:05"
+
+func (c *client) session() *cobra.Command {
+	var account string
+
+	list := &cobra.Command{Use: "list", Short: "list charging sessions that are open", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		return ask(c, cmd, "GET", query("/sessions", map[string]string{"account": account}), nil, func(w io.Writer, all []credit.Session) {
+			row(w, "ACCOUNT", "CALLED", "STARTED", "USED", "CHARGED", "RESERVED", "TARIFF", "SESSION")
+
+			for _, s := range all {
+				row(w, s.Account, s.Called, s.Started.Format(clock), fmt.Sprintf("%ds", s.Used), s.Charged, s.Reserved, fmt.Sprintf("%s/%d", s.Tariff, s.TariffVersion), s.ID)
+			}
+		})
+	}}
+	list.Flags().StringVar(&account, "account", "", "only of this account")
+
+	group := &cobra.Command{Use: "session", Short: "charging sessions that are open"}
+	group.AddCommand(list)
+
+	return group
+}
+
+func (c *client) ledger() *cobra.Command {
+	var (
+		account, session, before string
+		limit                    int
+	)
+
+	show := &cobra.Command{Use: "show", Aliases: []string{"list"}, Short: "accounts and movements, the newest first", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		path := query("/ledger", map[string]string{"account": account, "session": session, "before": before, "limit": fmt.Sprint(limit)})
+
+		return ask(c, cmd, "GET", path, nil, showLedger)
+	}}
+	show.Flags().StringVar(&account, "account", "", "only of this account")
+	show.Flags().StringVar(&session, "session", "", "only movements of this charging session")
+	show.Flags().IntVar(&limit, "limit", 0, "at most so many movements (100)")
+	show.Flags().StringVar(&before, "before", "", "those before this movement")
+
+	audit := &cobra.Command{Use: "audit", Short: "look at every entry; fails if the ledger does not add up", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		sound := true
+
+		err := ask(c, cmd, "GET", "/ledger/audit", nil, func(w io.Writer, a ledger.Audit) {
+			fmt.Fprintf(w, "%d movements, %d entries: balances add up to %d, entries to %d\n", a.Movements, a.Entries, a.SumOfBalances, a.SumOfEntries)
+
+			for _, finding := range a.Findings {
+				fmt.Fprintln(w, finding)
+			}
+
+			sound = len(a.Findings) == 0 && a.SumOfBalances == 0 && a.SumOfEntries == 0
+		})
+		if err == nil && !sound {
+			err = errors.New("the ledger does not add up")
+		}
+
+		return err
+	}}
+
+	group := &cobra.Command{Use: "ledger", Short: "every movement of money"}
+	group.AddCommand(show, audit)
+
+	return group
+}
+
+func showLedger(w io.Writer, l api.Ledger) {
+	names := map[uint64]string{}
+
+	row(w, "ACCOUNT", "KIND", "BALANCE")
+
+	for _, a := range l.Accounts {
+		names[a.ID] = a.Name + " " + a.Kind
+		row(w, a.Name, a.Kind, a.Balance)
+	}
+
+	row(w, "sum", "", l.SumOfBalances)
+	fmt.Fprintln(w)
+	row(w, "MOVEMENT", "AT", "KIND", "AMOUNT", "FROM", "TO", "SESSION OR NOTE")
+
+	for _, m := range l.Movements {
+		var from, to string
+
+		var amount int64
+
+		for _, e := range m.Entries {
+			name := names[e.AccountID]
+			if name == "" {
+				name = fmt.Sprint("account ", e.AccountID)
+			}
+
+			if e.Amount < 0 {
+				from = name
+			} else {
+				to, amount = name, e.Amount
+			}
+		}
+
+		row(w, m.ID, m.At.Format(clock), m.Kind, amount, from, to, strings.TrimSpace(m.Session+" "+m.Note))
+	}
+}
+
+func (c *client) cdr() *cobra.Command {
+	var (
+		account, session, from, to, before, format string
+		limit                                      int
+	)
+
+	list := &cobra.Command{Use: "list", Short: "list records of what was charged, the newest first", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		parameters := map[string]string{"account": account, "session": session, "from": from, "to": to, "before": before, "limit": fmt.Sprint(limit)}
+		if format == "table" {
+			return ask(c, cmd, "GET", query("/cdrs", parameters), nil, showCDRs)
+		}
+
+		parameters["format"] = format
+
+		return c.copy(cmd.Context(), query("/cdrs", parameters), cmd.OutOrStdout())
+	}}
+	list.Flags().StringVar(&account, "account", "", "only of this account")
+	list.Flags().StringVar(&session, "session", "", "only of this charging session")
+	list.Flags().StringVar(&from, "from", "", "ended at this time or later, as in 2026-01-31T00:00:00Z")
+	list.Flags().StringVar(&to, "to", "", "ended before this time")
+	list.Flags().StringVar(&before, "before", "", "those before the record with this number")
+	list.Flags().IntVar(&limit, "limit", 0, "at most so many (100, up to 10000)")
+	list.Flags().StringVar(&format, "format", "table", "table, json, jsonl or csv")
+
+	group := &cobra.Command{Use: "cdr", Short: "records of what was charged"}
+	group.AddCommand(list)
+
+	return group
+}
+
+func showCDRs(w io.Writer, all []credit.CDR) {
+	row(w, "NUMBER", "KIND", "ACCOUNT", "CALLING", "CALLED", "ENDED", "DURATION", "BILLED", "AMOUNT", "CAUSE", "Q.850")
+
+	for _, r := range all {
+		row(w, r.ID, r.Kind, r.Account, r.Calling, r.Called, r.Ended.Format(clock), fmt.Sprintf("%ds", r.Duration), fmt.Sprintf("%ds", r.Billed), r.Amount, r.Cause, r.Q850)
+	}
+}
+
+// copy prints an answer as it comes.
+func (c *client) copy(ctx context.Context, path string, to io.Writer) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.Base, "/")+path, nil)
+	if err != nil {
+		return err
+	}
+
+	if c.Token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16))
+		return fmt.Errorf("%s: %s", response.Status, text)
+	}
+
+	_, err = io.Copy(to, response.Body)
+
+	return err
+}

@@ -1,0 +1,169 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
+	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
+)
+
+func (c *client) tariff() *cobra.Command {
+	group := &cobra.Command{Use: "tariff", Short: "price lists"}
+	group.AddCommand(c.tariffList(), c.tariffShow(), c.tariffSet(), c.tariffVersions(), c.tariffPrice())
+
+	return group
+}
+
+func tariffPath(name string) string { return "/tariffs/" + url.PathEscape(name) }
+
+func showTariff(w io.Writer, t rating.Tariff) {
+	fmt.Fprintf(w, "%s, version %d\n", t.Name, t.Version)
+	row(w, "PREFIX", "GROUP", "SIDE", "CONNECTION", "TIME", "FREE", "VOLUME", "EVENT")
+
+	for _, r := range t.Rates {
+		group, time, volume, event := "any", "", "", ""
+		if r.RatingGroup != nil {
+			group = fmt.Sprint(*r.RatingGroup)
+		}
+
+		if r.Prices(rating.Seconds) {
+			first := r.Initial
+			if first == 0 {
+				first = max(r.Increment, 1)
+			}
+
+			time = fmt.Sprintf("%d/%ds in %d/%d", r.Price, r.Interval, first, max(r.Increment, 1))
+		}
+
+		if r.Prices(rating.Octets) {
+			volume = fmt.Sprintf("%d/%d octets in %d", r.VolumePrice, r.VolumeInterval, max(r.VolumeIncrement, 1))
+		}
+
+		if r.EventPrice != nil {
+			event = fmt.Sprint(*r.EventPrice)
+		}
+
+		row(w, r.Prefix, group, r.Direction, r.ConnectionFee, time, fmt.Sprintf("%ds", r.FreeSeconds), volume, event)
+	}
+}
+
+func (c *client) tariffList() *cobra.Command {
+	return &cobra.Command{Use: "list", Short: "list the price lists in force", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		return ask(c, cmd, "GET", "/tariffs", nil, func(w io.Writer, all []rating.Tariff) {
+			row(w, "NAME", "VERSION", "RATES")
+
+			for _, t := range all {
+				row(w, t.Name, t.Version, len(t.Rates))
+			}
+		})
+	}}
+}
+
+func (c *client) tariffShow() *cobra.Command {
+	var version uint32
+
+	show := &cobra.Command{Use: "show NAME", Short: "show a price list", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		return ask(c, cmd, "GET", query(tariffPath(args[0]), map[string]string{"version": fmt.Sprint(version)}), nil, showTariff)
+	}}
+	show.Flags().Uint32Var(&version, "version", 0, "this one, not that in force")
+
+	return show
+}
+
+func (c *client) tariffSet() *cobra.Command {
+	return &cobra.Command{
+		Use: "set NAME FILE", Short: "make a price list what a JSON file (- is standard input) says; running calls keep their price",
+		Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := read(cmd, args[1])
+			if err != nil {
+				return err
+			}
+
+			decoder := json.NewDecoder(bytes.NewReader(text))
+			decoder.DisallowUnknownFields()
+
+			t := rating.Tariff{Name: args[0]}
+			if err := decoder.Decode(&t); err != nil {
+				return fmt.Errorf("%s: %w", args[1], err)
+			}
+
+			t.Name = args[0]
+
+			return ask(c, cmd, "PUT", tariffPath(args[0]), t, showTariff)
+		},
+	}
+}
+
+func read(cmd *cobra.Command, file string) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(cmd.InOrStdin())
+	}
+
+	return os.ReadFile(file)
+}
+
+func (c *client) tariffVersions() *cobra.Command {
+	return &cobra.Command{Use: "versions NAME", Short: "since when each version is or was in force", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		return ask(c, cmd, "GET", tariffPath(args[0])+"/versions", nil, func(w io.Writer, all []credit.StoredTariff) {
+			row(w, "VERSION", "SINCE")
+
+			for _, t := range all {
+				row(w, t.Version, t.Created.Format(clock))
+			}
+		})
+	}}
+}
+
+// tariffPrice rates without charging anybody.
+func (c *client) tariffPrice() *cobra.Command {
+	var (
+		number                  string
+		seconds, octets, events uint64
+		group                   uint32
+		called                  bool
+	)
+
+	price := &cobra.Command{Use: "price NAME", Short: "what a call, data or messages would cost", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		return ask(c, cmd, "GET", tariffPath(args[0]), nil, func(w io.Writer, t rating.Tariff) {
+			service := rating.Service{Number: number, Terminating: called}
+			if cmd.Flags().Changed("rating-group") {
+				service.RatingGroup = &group
+			}
+
+			rate, err := t.Find(service)
+			if err != nil {
+				row(w, err)
+				return
+			}
+
+			for _, use := range []struct {
+				unit  rating.Unit
+				units uint64
+			}{{rating.Seconds, seconds}, {rating.Octets, octets}, {rating.Events, events}} {
+				switch {
+				case use.units == 0:
+				case !rate.Prices(use.unit):
+					row(w, use.units, use.unit, "no price")
+				default:
+					row(w, use.units, use.unit, rate.Cost(use.unit, use.units))
+				}
+			}
+		})
+	}}
+	price.Flags().StringVar(&number, "number", "", "that is called, in international form: +1555…")
+	price.Flags().Uint64Var(&seconds, "seconds", 0, "of a call")
+	price.Flags().Uint64Var(&octets, "octets", 0, "of data")
+	price.Flags().Uint64Var(&events, "events", 0, "messages")
+	price.Flags().Uint32Var(&group, "rating-group", 0, "of the service")
+	price.Flags().BoolVar(&called, "called", false, "for the side that is called")
+	price.MarkFlagsOneRequired("seconds", "octets", "events")
+
+	return price
+}

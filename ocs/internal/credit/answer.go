@@ -1,0 +1,38 @@
+package credit
+
+import (
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+)
+
+// Answer is a CCA that can name what was wrong with the request.
+type Answer struct {
+	ro.CCA
+	Failed *FailedAVP `avp:"Failed-AVP"`
+}
+
+// FailedAVP is the AVPs that this server finds fault with: a copy, or an example of what is missing (RFC 6733 §7.5).
+type FailedAVP struct {
+	ServiceContextID     string              `avp:"Service-Context-Id"`
+	RequestNumber        *uint32             `avp:"CC-Request-Number"`
+	RequestType          *ro.RequestType     `avp:"CC-Request-Type"`
+	RequestedAction      *ro.RequestedAction `avp:"Requested-Action"`
+	RequestedServiceUnit *ro.ServiceUnit     `avp:"Requested-Service-Unit"`
+	Subscription         *ro.SubscriptionID  `avp:"Subscription-Id"`
+	CalledPartyAddress   string              `avp:"Called-Party-Address"`
+	RatingGroup          *uint32             `avp:"Rating-Group"`
+}
+
+func refused(result diameter.Result, text string, failed *FailedAVP) *Answer {
+	a := &Answer{Failed: failed}
+	a.Result, a.ErrorMessage = result, text
+
+	return a
+}
+
+func accepted() *Answer {
+	a := &Answer{}
+	a.Result = ro.Success
+
+	return a
+}

@@ -1,0 +1,171 @@
+package credit
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
+)
+
+// CDR is the record of one session or event.
+type CDR struct {
+	ID             uint64     `gorm:"primaryKey" json:"id"`
+	Session        string     `gorm:"index" json:"session"`
+	Account        string     `gorm:"index" json:"account"`
+	Kind           string     `json:"kind"` // call, missed call, message, data
+	Terminating    bool       `json:"terminating,omitempty"`
+	Calling        string     `json:"calling"`
+	Called         string     `json:"called"`
+	ICID           string     `json:"icid"`
+	CallID         string     `json:"call_id"`
+	Started        time.Time  `json:"started"`            // the CCR Initial, or Event
+	Answered       *time.Time `json:"answered,omitempty"` // as the reports tell
+	Ended          time.Time  `gorm:"index" json:"ended"`
+	Duration       uint64     `json:"duration_seconds"` // from start to end
+	Billed         uint64     `json:"billed_seconds"`   // used, as reported
+	Octets         uint64     `json:"billed_octets,omitempty"`
+	Events         uint64     `json:"billed_events,omitempty"`
+	Amount         int64      `json:"amount"` // minor units; negative: given back
+	Reserved       int64      `json:"reserved_in_all"`
+	Returned       int64      `json:"returned"`
+	Uncollected    int64      `json:"uncollected,omitempty"` // used beyond what could be paid
+	Tariff         string     `json:"tariff"`
+	TariffVersion  uint32     `json:"tariff_version"`
+	ServiceContext string     `json:"service_context"`
+	Cause          string     `json:"cause"`                // in words
+	CauseCode      *int32     `json:"cause_code,omitempty"` // Cause-Code as reported (TS 32.299 §7.2.35)
+	Q850           int        `json:"q850"`
+}
+
+// Causes that the OCS itself finds.
+const (
+	Terminated  = "terminated"
+	NoCredit    = "credit exhausted"
+	NotHeard    = "supervision time over"
+	Debited     = "debit"
+	GivenBack   = "refund"
+	notAnswered = "not answered"
+)
+
+// record writes the CDR of a session that is settled, and closes it.
+func (s *Server) record(w *work) error {
+	cause := Terminated
+
+	switch {
+	case w.q == nil:
+		cause = NotHeard
+	case w.session.Exhausted:
+		cause = NoCredit
+	case w.session.Charged == 0 && w.session.Used == 0 && w.session.kind() == missed:
+		cause = notAnswered
+	}
+
+	w.closed = cause
+	r := w.session.record(w.now)
+	r.Cause, r.CauseCode = cause, nil
+
+	if w.q != nil {
+		r.CauseCode = information(w.q).CauseCode
+	}
+
+	r.Q850 = q850(cause, r.CauseCode)
+
+	return w.tx.Create(r).Error
+}
+
+const missed = "missed call"
+
+func (s *Session) record(now time.Time) *CDR {
+	r := &CDR{
+		Session: s.ID, Account: s.Account, Kind: s.kind(), Terminating: s.Terminating, Calling: s.Calling, Called: s.Called, ICID: s.ICID,
+		CallID: s.CallID, Started: s.Started, Answered: s.Answered, Ended: now, Duration: uint64(max(0, now.Sub(s.Started)/time.Second)),
+		Billed: s.Used, Amount: s.Charged, Reserved: s.Reservations, Returned: s.Returned, Uncollected: s.Uncollected,
+		Tariff: s.Tariff, TariffVersion: s.TariffVersion, ServiceContext: s.ServiceContext,
+	}
+
+	for _, q := range s.Services {
+		switch q.Unit {
+		case rating.Octets:
+			r.Octets = add(r.Octets, q.Used)
+		case rating.Events:
+			r.Events = add(r.Events, q.Used)
+		}
+	}
+
+	return r
+}
+
+// kind is what the session was about.
+func (s *Session) kind() string {
+	kind := missed
+
+	for _, q := range s.Services {
+		switch {
+		case q.Unit == rating.Seconds && q.Used > 0:
+			return "call"
+		case q.Unit == rating.Octets:
+			kind = "data"
+		case q.Unit == rating.Events:
+			kind = "message"
+		}
+	}
+
+	return kind
+}
+
+// q850 is the cause in terms of Q.850. Cause-Code is a SIP status, or not above 0 for a normal end (TS 32.299 §7.2.35); statuses
+// are mapped as RFC 3398 §8.2.6.1 does.
+func q850(cause string, code *int32) int {
+	const normal, unspecified, timer = 16, 31, 102
+
+	switch {
+	case cause == NotHeard:
+		return timer
+	case code == nil && cause == notAnswered:
+		return unspecified
+	case code == nil || *code <= 0:
+		return normal
+	}
+
+	if mapped, found := causeOfStatus[*code]; found {
+		return mapped
+	}
+
+	return unspecified
+}
+
+var causeOfStatus = map[int32]int{
+	400: 41, 401: 21, 402: 21, 403: 21, 404: 1, 405: 63, 406: 79, 407: 21, 408: 102, 410: 22, 413: 127, 414: 127, 415: 79, 416: 127,
+	420: 127, 421: 127, 423: 127, 480: 18, 481: 41, 482: 25, 483: 25, 484: 28, 485: 1, 486: 17, 500: 41, 501: 79, 502: 38, 503: 41,
+	504: 102, 505: 127, 513: 127, 600: 17, 603: 21, 604: 1,
+}
+
+// Columns of a CDR in CSV.
+var Columns = []string{
+	"id", "kind", "account", "calling", "called", "terminating", "started", "answered", "ended", "duration_seconds", "billed_seconds",
+	"billed_octets", "billed_events", "amount", "reserved_in_all", "returned", "uncollected", "tariff", "tariff_version", "cause", "cause_code",
+	"q850", "session", "icid", "call_id", "service_context",
+}
+
+// Row is the CDR in the order of Columns. Times are RFC 3339 in UTC.
+func (r *CDR) Row() []string {
+	stamp := func(t *time.Time) string {
+		if t == nil {
+			return ""
+		}
+
+		return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+	}
+	code := ""
+
+	if r.CauseCode != nil {
+		code = fmt.Sprint(*r.CauseCode)
+	}
+
+	return []string{
+		fmt.Sprint(r.ID), r.Kind, r.Account, r.Calling, r.Called, fmt.Sprint(r.Terminating), stamp(&r.Started), stamp(r.Answered), stamp(&r.Ended),
+		fmt.Sprint(r.Duration), fmt.Sprint(r.Billed), fmt.Sprint(r.Octets), fmt.Sprint(r.Events), fmt.Sprint(r.Amount), fmt.Sprint(r.Reserved),
+		fmt.Sprint(r.Returned), fmt.Sprint(r.Uncollected), r.Tariff, fmt.Sprint(r.TariffVersion), r.Cause, code, fmt.Sprint(r.Q850),
+		r.Session, r.ICID, r.CallID, r.ServiceContext,
+	}
+}

@@ -1,0 +1,182 @@
+package credit
+
+import (
+	"errors"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+)
+
+// refusal is why one service gets nothing.
+type refusal struct {
+	result diameter.Result
+	text   string
+	failed *FailedAVP
+}
+
+// grant is what one service gets.
+type grant struct {
+	wish    *wish
+	quota   *Quota
+	refusal *refusal
+}
+
+// quotaOf finds the quota of a service, or begins one by the price list of the session.
+func (s *Server) quotaOf(w *work, wish *wish) (*Quota, *refusal, error) {
+	if quota := w.session.quota(wish.key); quota != nil {
+		if wish.asked && wish.unit != "" && wish.unit != quota.Unit {
+			return quota, &refusal{ro.RatingFailed, "the service is charged in " + string(quota.Unit), nil}, nil
+		}
+
+		return quota, nil, nil
+	}
+
+	unit := wish.unit
+	if unit == "" {
+		unit = wish.measured()
+	}
+
+	unit, _, _ = s.usual(unit, w.session.ServiceContext)
+
+	tariff, err := s.tariffs.version(w.tx.DB, w.session.Tariff, w.session.TariffVersion)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	rate, no := s.rate(tariff, unit, rating.Service{
+		Number: s.config.Numbering.Normalise(w.session.Called), RatingGroup: wish.group, Terminating: w.session.Terminating,
+	}, w.session.Called)
+	if no != nil {
+		w.unrated++
+		return nil, no, nil
+	}
+
+	if len(w.session.Services) >= maxQuotas {
+		return nil, &refusal{ro.RatingFailed, "the session has too many services", &FailedAVP{RatingGroup: wish.group}}, nil
+	}
+
+	quota := &Quota{Key: wish.key, RatingGroup: wish.group, Identifiers: wish.identifiers, Unit: unit, Rate: *rate}
+	w.session.Services = append(w.session.Services, quota)
+
+	return quota, nil, nil
+}
+
+// rate finds the price. Without one there is no service: a failed rating is not free (RFC 8506 §9.2).
+func (s *Server) rate(tariff *rating.Tariff, unit rating.Unit, service rating.Service, called string) (*rating.Rate, *refusal) {
+	rate, err := tariff.Find(service)
+
+	switch {
+	case errors.Is(err, rating.ErrNoRate):
+		return nil, &refusal{ro.RatingFailed, err.Error(), &FailedAVP{CalledPartyAddress: called}}
+	case !rate.Prices(unit):
+		return nil, &refusal{
+			ro.RatingFailed, "tariff " + tariff.Name + " has no price for " + string(unit) + " to " + service.Number,
+			&FailedAVP{RequestedServiceUnit: granted(unit, 0)},
+		}
+	}
+
+	return &rate, nil
+}
+
+// reserve makes the next quota of each service that asks for one: what it asks for, or the configured amount, or as much as the
+// account affords, and then it is the last (RFC 8506 §5.6).
+func (s *Server) reserve(w *work) error {
+	var grants []grant
+
+	for i := range w.wishes {
+		if wish := &w.wishes[i]; wish.asked {
+			g, err := s.reserveOne(w, wish)
+			if err != nil {
+				return err
+			}
+
+			grants = append(grants, g)
+		}
+	}
+
+	w.session.total()
+	w.answer = s.answer(w, grants)
+	w.session.Exhausted = w.answer.Result == ro.CreditLimitReached
+
+	return nil
+}
+
+func (s *Server) reserveOne(w *work, wish *wish) (grant, error) {
+	quota, no, err := s.quotaOf(w, wish)
+	if err != nil || no != nil {
+		return grant{wish: wish, quota: quota, refusal: no}, err
+	}
+
+	_, amount, most := s.usual(quota.Unit, "")
+	if wish.amount > 0 {
+		amount = min(wish.amount, most)
+	}
+
+	units := quota.Rate.Affordable(quota.Unit, quota.Used, amount, max(0, w.purse.Account.Balance))
+	if units == 0 {
+		return grant{wish, quota, &refusal{ro.CreditLimitReached, "the account has not enough credit", nil}}, nil
+	}
+
+	price := quota.Rate.Cost(quota.Unit, quota.Used+units) - quota.Rate.Cost(quota.Unit, quota.Used)
+
+	w.posting.Move("reserve", w.purse.Account, w.purse.Reserved, price)
+
+	quota.Granted, quota.Reserved, quota.Final = units, price, units < amount
+	w.session.Reservations += price
+
+	return grant{wish: wish, quota: quota}, nil
+}
+
+// answer tells the grants in the form of the request. When no service gets anything, the result of the command says so, too.
+func (s *Server) answer(w *work, grants []grant) *Answer {
+	a := accepted()
+
+	if len(grants) > 0 && !anyGranted(grants) {
+		no := grants[0].refusal
+		a = refused(no.result, no.text, no.failed)
+	}
+
+	validity := uint32(s.config.Validity.Seconds())
+
+	for _, g := range grants {
+		var service ro.MultipleServicesCreditControl
+
+		result := ro.Success.Code
+		if g.refusal != nil {
+			result = g.refusal.result.Code
+		} else {
+			service.Granted, service.ValidityTime = granted(g.quota.Unit, g.quota.Granted), &validity
+
+			if g.quota.Final {
+				service.FinalUnitIndication = s.final
+			}
+		}
+
+		if len(w.q.MultipleServicesCreditControl) == 0 {
+			a.GrantedServiceUnit, a.ValidityTime, a.FinalUnitIndication = service.Granted, service.ValidityTime, service.FinalUnitIndication
+			break
+		}
+
+		service.RatingGroup, service.ServiceIdentifiers, service.ResultCode = g.wish.group, g.wish.identifiers, &result
+
+		if threshold := uint32(s.config.Threshold.Seconds()); g.refusal == nil && g.quota.Unit == rating.Seconds &&
+			threshold > 0 && uint64(threshold) < g.quota.Granted && !g.quota.Final {
+			service.TimeQuotaThreshold = &threshold
+		}
+
+		a.MultipleServicesCreditControl = append(a.MultipleServicesCreditControl, service)
+	}
+
+	return a
+}
+
+func anyGranted(grants []grant) bool {
+	for _, g := range grants {
+		if g.refusal == nil {
+			return true
+		}
+	}
+
+	return false
+}

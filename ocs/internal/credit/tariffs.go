@@ -1,0 +1,113 @@
+package credit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
+)
+
+// StoredTariff is one version of a price list. Versions are never changed: a session keeps that it began with.
+type StoredTariff struct {
+	Name    string    `gorm:"primaryKey" json:"name"`
+	Version uint32    `gorm:"primaryKey;autoIncrement:false" json:"version"`
+	Rates   string    `json:"-"`
+	Created time.Time `json:"created"`
+}
+
+// TableName keeps the versions apart from what an earlier OCS kept.
+func (StoredTariff) TableName() string { return "tariff_versions" }
+
+// Publish makes the next version of a tariff, for all that begins from now on. If it is what is in force already, it stays so.
+func Publish(ctx context.Context, store *ledger.Store, t *rating.Tariff) error {
+	rates, err := json.Marshal(t.Rates)
+	if err != nil {
+		return err
+	}
+
+	return store.Update(ctx, func(tx ledger.Tx) error {
+		stored := new(StoredTariff)
+
+		switch err := tx.Where("name = ?", t.Name).Order("version DESC").Take(stored).Error; {
+		case errors.Is(err, gorm.ErrRecordNotFound):
+		case err != nil:
+			return err
+		case stored.Rates == string(rates):
+			t.Version = stored.Version
+			return nil
+		}
+
+		t.Version = stored.Version + 1
+
+		return tx.Create(&StoredTariff{Name: t.Name, Version: t.Version, Rates: string(rates), Created: time.Now().UTC()}).Error
+	})
+}
+
+// tariffs remembers price lists that it has read: a version never changes.
+type tariffs struct {
+	mu   sync.Mutex
+	read map[tariffKey]*rating.Tariff
+}
+
+type tariffKey struct {
+	name    string
+	version uint32
+}
+
+const maxTariffs = 64 // remembered
+
+// current is the version of a tariff that is in force; gorm.ErrRecordNotFound if there is no such tariff.
+func (t *tariffs) current(db *gorm.DB, name string) (*rating.Tariff, error) {
+	stored := new(StoredTariff)
+	if err := db.Select("version").Where("name = ?", name).Order("version DESC").Take(stored).Error; err != nil {
+		return nil, err
+	}
+
+	return t.version(db, name, stored.Version)
+}
+
+// version is one version of a tariff.
+func (t *tariffs) version(db *gorm.DB, name string, version uint32) (*rating.Tariff, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	key := tariffKey{name, version}
+	if known := t.read[key]; known != nil {
+		return known, nil
+	}
+
+	stored := new(StoredTariff)
+	if err := db.Where("name = ? AND version = ?", name, version).Take(stored).Error; err != nil {
+		return nil, err
+	}
+
+	tariff, err := stored.Tariff()
+	if err != nil {
+		return nil, err
+	}
+
+	if t.read == nil || len(t.read) >= maxTariffs {
+		t.read = map[tariffKey]*rating.Tariff{}
+	}
+
+	t.read[key] = tariff
+
+	return tariff, nil
+}
+
+// Tariff is what is stored.
+func (s *StoredTariff) Tariff() (*rating.Tariff, error) {
+	t := &rating.Tariff{Name: s.Name, Version: s.Version}
+	if err := json.Unmarshal([]byte(s.Rates), &t.Rates); err != nil {
+		return nil, fmt.Errorf("tariff %s, version %d: %w", s.Name, s.Version, err)
+	}
+
+	return t, nil
+}

@@ -1,0 +1,218 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Purse is a subscriber's money: what can be spent, and what is set aside.
+type Purse struct{ Account, Reserved *Account }
+
+// Purse finds a subscriber's accounts.
+func (tx Tx) Purse(name string) (Purse, error) {
+	var (
+		rows []*Account
+		p    Purse
+	)
+
+	if err := tx.Where("name = ? AND kind IN ?", name, []string{Subscriber, Reserved}).Find(&rows).Error; err != nil {
+		return p, err
+	}
+
+	for _, row := range rows {
+		if row.Kind == Subscriber {
+			p.Account = row
+		} else {
+			p.Reserved = row
+		}
+	}
+
+	if p.Account == nil || p.Reserved == nil {
+		return p, fmt.Errorf("%w: %s", ErrUnknown, name)
+	}
+
+	return p, nil
+}
+
+// Payer finds the purse of the first of these identities that has one.
+func (tx Tx) Payer(uris []string) (Purse, error) {
+	var found []Identity
+	if err := tx.Where("uri IN ?", uris).Find(&found).Error; err != nil {
+		return Purse{}, err
+	}
+
+	for _, uri := range uris {
+		for _, identity := range found {
+			if identity.URI == uri {
+				return tx.Purse(identity.Account)
+			}
+		}
+	}
+
+	return Purse{}, fmt.Errorf("%w: %s", ErrUnknown, strings.Join(uris, ", "))
+}
+
+// Add makes a subscriber's account with its identities and first money.
+func (s *Store) Add(ctx context.Context, name, tariff string, identities []string, amount int64) error {
+	return s.Update(ctx, func(tx Tx) error {
+		var n int64
+		if err := tx.Model(&Account{}).Where("name = ?", name).Count(&n).Error; err != nil {
+			return err
+		}
+
+		if n > 0 {
+			return fmt.Errorf("account %s: %w", name, ErrExists)
+		}
+
+		now := time.Now().UTC()
+		if err := tx.Create([]*Account{
+			{Name: name, Kind: Subscriber, Tariff: tariff, Created: now}, {Name: name, Kind: Reserved, Created: now},
+		}).Error; err != nil {
+			return err
+		}
+
+		if err := tx.identify(name, identities); err != nil {
+			return err
+		}
+
+		if amount == 0 {
+			return nil
+		}
+
+		return tx.topUp(name, amount, "first money", "")
+	})
+}
+
+// identify gives an account its identities, instead of those that it had.
+func (tx Tx) identify(name string, identities []string) error {
+	if err := tx.Where("account = ?", name).Delete(&Identity{}).Error; err != nil {
+		return err
+	}
+
+	for _, uri := range identities {
+		taken := new(Identity)
+
+		switch err := tx.Where("uri = ?", uri).Take(taken).Error; {
+		case err == nil && taken.Account == name: // named twice
+			continue
+		case err == nil:
+			return fmt.Errorf("identity %s: %w, of account %s", uri, ErrExists, taken.Account)
+		case !errors.Is(err, gorm.ErrRecordNotFound):
+			return err
+		}
+
+		if err := tx.Create(&Identity{URI: uri, Account: name}).Error; err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// Change is what can be changed of an account; nil leaves it.
+type Change struct {
+	Tariff     *string
+	Blocked    *bool
+	Identities *[]string
+}
+
+// Change changes an account. Sessions that have begun go on as they were.
+func (s *Store) Change(ctx context.Context, name string, c Change) error {
+	return s.Update(ctx, func(tx Tx) error {
+		p, err := tx.Purse(name)
+		if err != nil {
+			return err
+		}
+
+		columns := map[string]any{}
+		if c.Tariff != nil {
+			columns["tariff"] = *c.Tariff
+		}
+
+		if c.Blocked != nil {
+			columns["blocked"] = *c.Blocked
+		}
+
+		if len(columns) > 0 {
+			if err := tx.Model(&Account{}).Where("id = ?", p.Account.ID).Updates(columns).Error; err != nil {
+				return err
+			}
+		}
+
+		if c.Identities == nil {
+			return nil
+		}
+
+		return tx.identify(name, *c.Identities)
+	})
+}
+
+// Closed pays an account out and takes its identities away. Its history stays, and its name is not given again.
+func (s *Store) Closed(ctx context.Context, name string) error {
+	return s.Update(ctx, func(tx Tx) error {
+		p, err := tx.Purse(name)
+		if err != nil {
+			return err
+		}
+
+		if p.Reserved.Balance != 0 {
+			return fmt.Errorf("account %s: %w", name, ErrInUse)
+		}
+
+		if err := tx.identify(name, nil); err != nil {
+			return err
+		}
+
+		about := Movement{Kind: "pay-out", Note: "account closed"}
+		from, to := p.Account, tx.cash()
+
+		if from.Balance < 0 { // a debt is written off
+			about.Kind, from, to = "write-off", to, from
+		}
+
+		if err := tx.move(about, from, to, max(p.Account.Balance, -p.Account.Balance)); err != nil {
+			return err
+		}
+
+		return tx.Model(&Account{}).Where("name = ?", name).Updates(map[string]any{"closed": time.Now().UTC(), "blocked": true}).Error
+	})
+}
+
+// TopUp brings money from outside. With a reference that a top-up had before, nothing is moved.
+func (s *Store) TopUp(ctx context.Context, name string, amount int64, note, reference string) error {
+	return s.Update(ctx, func(tx Tx) error { return tx.topUp(name, amount, note, reference) })
+}
+
+func (tx Tx) topUp(name string, amount int64, note, reference string) error {
+	p, err := tx.Purse(name)
+	if err != nil {
+		return err
+	}
+
+	if p.Account.Closed != nil {
+		return fmt.Errorf("%w: %s is closed", ErrUnknown, name)
+	}
+
+	if amount <= 0 || amount >= MaxBalance || p.Account.Balance+p.Reserved.Balance+amount >= MaxBalance {
+		return ErrAmount
+	}
+
+	about := Movement{Kind: "top-up", Note: note}
+	if reference == "" {
+		return tx.move(about, tx.cash(), p.Account, amount)
+	}
+
+	about.Reference = &reference
+
+	var n int64
+	if err := tx.Model(&Movement{}).Where("reference = ?", reference).Count(&n).Error; err != nil || n > 0 {
+		return err
+	}
+
+	return tx.move(about, tx.cash(), p.Account, amount)
+}

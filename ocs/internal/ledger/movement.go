@@ -1,0 +1,102 @@
+package ledger
+
+import (
+	"fmt"
+	"time"
+)
+
+// Posting is movements that are written together. Balances of the accounts given change at once, so that the next movement can
+// be decided on; the database's change with Write.
+type Posting struct {
+	tx        Tx
+	about     Movement
+	movements []Movement
+	touched   []*Account
+	before    map[*Account]int64
+	err       error
+}
+
+// Posting begins one. Each account is given by one pointer only.
+func (tx Tx) Posting(session, note string) *Posting {
+	return &Posting{tx: tx, about: Movement{Session: session, Note: note}, before: map[*Account]int64{}}
+}
+
+// Move takes an amount from one account to another. Zero moves nothing and leaves no trace.
+func (p *Posting) Move(kind string, from, to *Account, amount int64) {
+	switch {
+	case amount == 0:
+		return
+	case amount < 0:
+		p.err = fmt.Errorf("ledger: %s of %d: an amount cannot be negative", kind, amount)
+		return
+	}
+
+	p.movements = append(p.movements, Movement{
+		At: time.Now().UTC(), Kind: kind, Session: p.about.Session, Note: p.about.Note, Reference: p.about.Reference,
+		Entries: []Entry{{AccountID: from.ID, Amount: -amount}, {AccountID: to.ID, Amount: amount}},
+	})
+
+	for _, a := range []*Account{from, to} {
+		if _, known := p.before[a]; !known {
+			p.before[a], p.touched = a.Balance, append(p.touched, a)
+		}
+	}
+
+	from.Balance -= amount
+	to.Balance += amount
+
+	if from.Kind == Reserved && from.Balance < 0 {
+		p.err = fmt.Errorf("ledger: %s of %d: %s has less than that reserved", kind, amount, from.Name)
+	}
+}
+
+// Moved calls f for each movement that is to be written.
+func (p *Posting) Moved(f func(kind string, amount int64)) {
+	for _, m := range p.movements {
+		f(m.Kind, m.Entries[1].Amount)
+	}
+}
+
+// Write puts the movements into the ledger and the balances beside it.
+func (p *Posting) Write() error {
+	if p.err != nil || len(p.movements) == 0 {
+		return p.err
+	}
+
+	if err := p.tx.Create(&p.movements).Error; err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+
+	for _, a := range p.touched {
+		if a.Balance == p.before[a] {
+			continue
+		}
+
+		if err := p.tx.Exec("UPDATE accounts SET balance = balance + ? WHERE id = ?", a.Balance-p.before[a], a.ID).Error; err != nil {
+			return fmt.Errorf("ledger: %w", err)
+		}
+	}
+
+	return nil
+}
+
+// move is a posting of one movement.
+func (tx Tx) move(about Movement, from, to *Account, amount int64) error {
+	p := tx.Posting(about.Session, about.Note)
+	p.about.Reference = about.Reference
+	p.Move(about.Kind, from, to, amount)
+
+	return p.Write()
+}
+
+// Revenue is the account of what was earned. Its balance here begins at nought, whatever it is in the ledger.
+func (tx Tx) Revenue() *Account {
+	own := tx.store.revenue
+	return &own
+}
+
+// cash is the account that top-ups come from.
+func (tx Tx) cash() *Account {
+	own := tx.store.cash
+	return &own
+}

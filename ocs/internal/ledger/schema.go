@@ -1,0 +1,105 @@
+// Package ledger is the money of the OCS: accounts, and an append-only record of every movement between them. Each movement
+// takes from one account what it gives to another, so that the sum of all accounts is zero at every instant. Money is whole
+// minor units of one currency.
+package ledger
+
+import (
+	"errors"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Kinds of accounts.
+const (
+	Subscriber = "subscriber" // what a subscriber can spend
+	Reserved   = "reserved"   // what is set aside for the subscriber's sessions
+	Revenue    = "revenue"    // what was earned
+	Cash       = "cash"       // where top-ups come from: as negative as all others are positive
+)
+
+// network owns the accounts that are nobody's.
+const network = "network"
+
+// Account is one account. Balance is the sum of its entries, kept beside them in the same transaction.
+type Account struct {
+	ID      uint64     `gorm:"primaryKey" json:"id"`
+	Name    string     `gorm:"uniqueIndex:account_name" json:"name"`
+	Kind    string     `gorm:"uniqueIndex:account_name" json:"kind"`
+	Balance int64      `json:"balance"` // minor units
+	Tariff  string     `json:"tariff,omitempty"`
+	Blocked bool       `json:"blocked,omitempty"`
+	Created time.Time  `json:"created"`
+	Closed  *time.Time `json:"closed,omitempty"`
+}
+
+// Identity is a way to name who pays: "tel:+15551234", "sip:…", "imsi:…".
+type Identity struct {
+	URI     string `gorm:"primaryKey"`
+	Account string `gorm:"index"` // name
+}
+
+// Movement is one step of money, for a reason.
+type Movement struct {
+	ID        uint64    `gorm:"primaryKey" json:"id"`
+	At        time.Time `json:"at"`
+	Kind      string    `json:"kind"` // top-up, reserve, debit, release, refund, pay-out
+	Session   string    `gorm:"index" json:"session,omitempty"`
+	Reference *string   `gorm:"uniqueIndex" json:"reference,omitempty"` // of a top-up: the same one again moves nothing
+	Note      string    `json:"note,omitempty"`
+	Entries   []Entry   `json:"entries"`
+}
+
+// Entry is what a movement does to one account.
+type Entry struct {
+	ID         uint64 `gorm:"primaryKey" json:"-"`
+	MovementID uint64 `gorm:"index" json:"-"`
+	AccountID  uint64 `gorm:"index" json:"account"`
+	Amount     int64  `json:"amount"`
+}
+
+// MaxBalance is the most an account can hold: what fits a number of JSON to the last unit.
+const MaxBalance = 1 << 53
+
+var (
+	// ErrUnknown is the error of an account that does not exist.
+	ErrUnknown = errors.New("there is no such account")
+	// ErrExists is the error of an account, or an identity, that is there already.
+	ErrExists = errors.New("it exists already")
+	// ErrInUse is the error of an account that cannot be closed while it has reservations.
+	ErrInUse = errors.New("money of it is reserved for sessions")
+	// ErrAmount is the error of an amount that is not positive, or too large.
+	ErrAmount = errors.New("the amount must be positive, and the balance stay below 2^53")
+)
+
+// seal makes the database refuse to change or delete what is written in the ledger, whoever asks it to.
+func seal(db *gorm.DB) error {
+	const refusal = "the ledger is append-only"
+
+	var statements []string
+
+	if db.Dialector.Name() == "sqlite" {
+		for _, table := range []string{"movements", "entries"} {
+			for _, change := range []string{"update", "delete"} {
+				statements = append(statements, "CREATE TRIGGER IF NOT EXISTS no_"+change+"_of_"+table+" BEFORE "+change+" ON "+table+
+					" BEGIN SELECT RAISE(ABORT, '"+refusal+"'); END")
+			}
+		}
+	} else {
+		statements = append(statements, `CREATE OR REPLACE FUNCTION ledger_is_final() RETURNS trigger LANGUAGE plpgsql AS
+			$$ BEGIN RAISE EXCEPTION '`+refusal+`'; END $$`)
+
+		for _, table := range []string{"movements", "entries"} {
+			statements = append(statements, "CREATE OR REPLACE TRIGGER final_"+table+" BEFORE UPDATE OR DELETE ON "+table+
+				" FOR EACH ROW EXECUTE FUNCTION ledger_is_final()")
+		}
+	}
+
+	for _, statement := range statements {
+		if err := db.Exec(statement).Error; err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
