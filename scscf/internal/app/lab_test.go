@@ -45,6 +45,7 @@ func profile(criteria string) string {
 // testHSS is a Diameter node that answers MAR and SAR as the test says, and remembers them.
 type testHSS struct {
 	node *diameter.Node
+	stop func()
 
 	mu       sync.Mutex
 	sqn      aka.SQN
@@ -213,7 +214,7 @@ func startHSS(t *testing.T) *testHSS {
 	h := &testHSS{node: node, userData: profile(""), refuseSA: map[cx.ServerAssignmentType]error{}, seen: make(chan struct{}, 1)}
 	diameter.Handle(node, h.multimediaAuth)
 	diameter.Handle(node, h.serverAssignment)
-	run(t, node.Run)
+	h.stop = run(t, node.Run)
 
 	return h
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
@@ -55,5 +56,45 @@ func TestFirstRegistration(t *testing.T) {
 		if !found || user.Default() != public || user.Public.URI != identity || len(user.Bindings) != 1 || user.Bindings[0].Path[0] != h.path() {
 			t.Errorf("%s: %+v", identity, user)
 		}
+	}
+}
+
+// TS 33.102 §6.3.5 over the wire: the SIM's AUTS makes the HSS step, and the next challenge is answered.
+func TestResynchronisation(t *testing.T) {
+	c := start(t, nil)
+	h := newHandset(t, c)
+	h.sim.SetSQN(1 << 20)
+	contact := "Contact: " + h.contact()
+
+	challenge := h.register(unprotected(), contact)
+	wantStatus(t, challenge, 401)
+
+	again := h.register(h.answer(challenge, "REGISTER"), contact)
+	wantStatus(t, again, 401)
+	wantStatus(t, h.register(h.answer(again, "REGISTER"), contact), 200)
+	c.hss.awaitAssignments(t, "1")
+
+	if !strings.Contains(c.log.String(), "AUTS received") {
+		t.Error("the log does not say so")
+	}
+}
+
+// A dead HSS is not an unknown user: 504, with the cause, and what is registered stays.
+func TestDeadHSS(t *testing.T) {
+	c := start(t, func(c *Config) { c.Diameter.RequestTimeout = time.Second })
+	h := newHandset(t, c)
+	wantStatus(t, h.registerFully("Contact: "+h.contact()), 200)
+
+	c.hss.stop()
+	await(t, "the loss of the connection", func() bool { return c.scscf.node.Peers()[0].State != "open" })
+
+	refused := h.register(unprotected(), "Contact: "+h.contact())
+	wantStatus(t, refused, 504)
+
+	if reason := sip.Value(refused, "Reason"); !strings.HasPrefix(reason, "DIAMETER;cause=3002;") {
+		t.Errorf("Reason: %s", reason)
+	}
+	if _, found := c.scscf.registrar.Lookup(public); !found {
+		t.Error("the registration is gone")
 	}
 }

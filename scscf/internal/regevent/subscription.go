@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
@@ -116,6 +117,7 @@ func (s *subscription) next(now time.Time) (request *sip.Request, last bool, err
 	sip.Set(request, "Event", s.event)
 	sip.Set(request, "Subscription-State", state)
 	sip.Set(request, "Contact", "<"+s.server.contact+">")
+	sip.Set(request, "P-Charging-Vector", ims.ChargingVector{ICID: ims.NewICID(), OriginatingIOI: s.server.homeDomain}.String())
 	sip.Set(request, "Content-Type", contentType)
 	request.SetBody(body)
 

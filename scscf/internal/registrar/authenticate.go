@@ -152,6 +152,8 @@ func (p *procedure) forbidden() *Refusal {
 		return refuse(403, fmt.Sprintf("the handset answered for realm %q, but was challenged for %q", c.Realm, ch.realm))
 	case c.Algorithm != "" && !strings.EqualFold(c.Algorithm, ch.algorithm):
 		return refuse(403, fmt.Sprintf("the handset answered with algorithm %q, but was challenged with %q", c.Algorithm, ch.algorithm))
+	case !ch.offers(c.QoP):
+		return refuse(403, fmt.Sprintf("the handset answered with qop %q, but was offered %q", c.QoP, ch.qop))
 	case ch.aka:
 		return refuse(403, "RES mismatch: K or OPc in the HSS differs from the SIM, or the handset computes the digest over another URI or method")
 	default:

@@ -267,6 +267,16 @@ func TestChallengeIsWhatThePolicySays(t *testing.T) {
 		c.Realm = "elsewhere"
 		l.wantReason(l.wantStatus(l.send(public1, c, "Contact: "+contact1), 403), "was challenged for")
 	})
+
+	withLab(t, nil, func(t *testing.T, l *lab) {
+		c := l.answerTo(l.send(public1, first(private1), "Contact: "+contact1), private1, xres)
+		c.QoP = "auth-int"
+		l.wantReason(l.wantStatus(l.send(public1, c, "Contact: "+contact1), 403), "the handset answered with qop")
+
+		c = l.answerTo(l.send(public1, first(private1), "Contact: "+contact1), private1, xres)
+		c.Algorithm = "SHA-256"
+		l.wantReason(l.wantStatus(l.send(public1, c, "Contact: "+contact1), 403), "was challenged with")
+	})
 }
 
 func TestChallengesAreBounded(t *testing.T) {

@@ -212,7 +212,12 @@ func (ch *challenge) header(stale bool) string {
 	}.String()
 }
 
-var errRealm = errors.New("realm or algorithm are not those of the challenge")
+var errRealm = errors.New("realm, algorithm or qop are not those of the challenge")
+
+// offers tells whether a handset may answer with this qop. It may always leave it out (RFC 2617 §3.2.2).
+func (ch *challenge) offers(qop string) bool {
+	return qop == "" || len(ch.qop) == 0 || slices.ContainsFunc(ch.qop, func(offered string) bool { return strings.EqualFold(offered, qop) })
+}
 
 // check verifies the answer to the challenge.
 func (ch *challenge) check(r *request) error {
@@ -223,7 +228,7 @@ func (ch *challenge) check(r *request) error {
 	}
 
 	c.Algorithm = ch.algorithm // a handset may leave it out
-	if len(ch.qop) > 0 && c.QoP != "" && !slices.ContainsFunc(ch.qop, func(q string) bool { return strings.EqualFold(q, c.QoP) }) {
+	if !ch.offers(c.QoP) {
 		return errRealm
 	}
 

@@ -1,0 +1,88 @@
+package registrar
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+	"unique"
+)
+
+func keptRegistration(contact string) *Registration {
+	return &Registration{
+		State: Registered, Private: private1, Identities: []Identity{{URI: public1, Barred: true}, {URI: number1, DisplayName: "Alice"}},
+		Bindings: []*Binding{{Contact: contact, Private: private1, Identity: public1, ID: 7, Q: 1000, Expires: time.Unix(2e9, 0), Registered: time.Unix(1e9, 0)}},
+		charging: unique.Make(ChargingInfo{EventPrimary: "aaa://e"}),
+	}
+}
+
+// The file does not grow with the number of changes, and what it holds after it was written anew is what is registered.
+func TestJournalIsRewritten(t *testing.T) {
+	directory := t.TempDir()
+	log := slog.New(slog.DiscardHandler)
+
+	j, _, err := openJournal(directory, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	stays, goes := &record{id: 1}, &record{id: 2}
+	stays.current.Store(keptRegistration("sip:a@x"))
+	goes.current.Store(keptRegistration("sip:b@x"))
+
+	for range slack + 100 {
+		j.mark(stays)
+		j.mark(goes)
+		if err := j.flush(func() []*record { return []*record{stays, goes} }); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	goes.current.Store(nil)
+	j.mark(goes)
+	if err := j.flush(func() []*record { return []*record{stays} }); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+
+	text, err := os.ReadFile(filepath.Join(directory, journalName))
+	if err != nil || bytes.Count(text, []byte("\n")) > slack {
+		t.Errorf("%d lines, %v", bytes.Count(text, []byte("\n")), err)
+	}
+
+	j, registrations, err := openJournal(directory, log)
+	if err != nil || len(registrations) != 1 {
+		t.Fatalf("%v %v", registrations, err)
+	}
+	defer j.close()
+
+	g := registrations[1]
+	if c, given := g.Charging(); !given || c.EventPrimary != "aaa://e" || g.Bindings[0].Contact != "sip:a@x" || g.Default() != number1 || g.Identities[1].DisplayName != "Alice" {
+		t.Errorf("%+v", g)
+	}
+}
+
+// Whatever stands in the file, a start neither fails nor takes in what could not be served.
+func FuzzJournal(f *testing.F) {
+	f.Add([]byte(`{"id":1,"registration":{"private":"a","identities":[{"uri":"sip:a@b"}],"bindings":[{"contact":"sip:x","private":"a","q":5}]}}`))
+	f.Add([]byte(`{"id":1}`))
+	f.Add([]byte(`{"id":1,"registration":{"identities":[{"uri":"sip:!(!@b"}],"bindings":[null]}}`))
+
+	f.Fuzz(func(t *testing.T, line []byte) {
+		j := &journal{log: slog.New(slog.DiscardHandler)}
+		registrations := map[uint64]*Registration{}
+		j.take(line, registrations)
+
+		for _, g := range registrations {
+			if len(g.Identities) == 0 || len(g.Bindings) == 0 || g.State != Registered || !g.profileMissing() {
+				t.Fatalf("%+v", g)
+			}
+			_ = g.Contacts(time.Now())
+			_ = g.Associated()
+		}
+	})
+}
