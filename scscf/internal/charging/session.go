@@ -156,15 +156,22 @@ func (s *Session) due() {
 	}
 }
 
-// update reports what was used and asks for more.
+// update reports what was used and asks for more. The release that may come of it asks for itself, and so comes behind it.
 func (s *Session) update() {
+	if why := s.renew(); why != "" {
+		s.release(why)
+	}
+}
+
+// renew sends a CCR Update; what it returns is why the call must end.
+func (s *Session) renew() (release string) {
 	s.asking.Lock()
 	defer s.asking.Unlock()
 
 	s.mu.Lock()
 	if s.over {
 		s.mu.Unlock()
-		return
+		return ""
 	}
 
 	s.number++
@@ -180,10 +187,10 @@ func (s *Session) update() {
 	answer, refused, err := s.trigger.ask(ctx, q)
 
 	s.mu.Lock()
+	defer s.mu.Unlock()
 
 	if s.over {
-		s.mu.Unlock()
-		return
+		return ""
 	}
 
 	if err == nil { // a refusal has taken the report, too
@@ -191,26 +198,20 @@ func (s *Session) update() {
 		s.since = s.answered.Add(time.Duration(s.reported) * time.Second)
 	}
 
-	release := ""
-
 	switch {
 	case err != nil && s.trigger.config.FailureHandling == Continue:
 		s.free = true
 	case err != nil:
-		release = "the OCS does not answer"
+		return "the OCS does not answer"
 	case refused != nil:
-		release = refused.Reason
+		return refused.Reason
 	case !s.grant(answer):
-		release = "the OCS grants no more time"
+		return "the OCS grants no more time"
 	default:
 		s.plan()
 	}
 
-	s.mu.Unlock()
-
-	if release != "" {
-		s.release(release)
-	}
+	return ""
 }
 
 // used is the whole seconds since the last report. No clock that goes backwards makes it negative. Called with the lock held.
