@@ -37,6 +37,10 @@ func Start(f Function, binaries, data string) (*Running, error) {
 		return nil, err
 	}
 
+	if ready, _ := (&Running{Function: f}).ready(context.Background()); ready {
+		return nil, fmt.Errorf("%s: something answers at %s already: is another lab running?", f.Name, f.Admin)
+	}
+
 	r := &Running{Function: f, LogFile: filepath.Join(data, "log", f.Name+".log"), ended: make(chan struct{})}
 
 	log, err := os.Create(r.LogFile)
