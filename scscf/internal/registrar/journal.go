@@ -188,8 +188,9 @@ func (j *journal) mark(rec *record) {
 	j.dirty[rec] = struct{}{}
 }
 
-// flush writes what has changed, as it is now. all lists every record, for a file that is written anew.
-func (j *journal) flush(all func() []*record) error {
+// flush writes what has changed, as it is now. count is how many records there are and all lists them, for a file that is
+// written anew.
+func (j *journal) flush(count func() int, all func() []*record) error {
 	if j == nil {
 		return nil
 	}
@@ -217,20 +218,15 @@ func (j *journal) flush(all func() []*record) error {
 		return fmt.Errorf("registrations: %w", err)
 	}
 
-	if records := all(); j.lines > 2*len(records)+slack {
-		return j.rewrite(records)
+	if j.lines > 2*count()+slack {
+		return j.rewrite(all())
 	}
 
 	return nil
 }
 
-func write(w io.Writer, id uint64, g *Registration) error {
-	line, err := json.Marshal(entry{ID: id, Registration: keep(g)})
-	if err != nil {
-		return err
-	}
-
-	_, err = w.Write(append(line, '\n'))
+func write(w *bufio.Writer, id uint64, g *Registration) error {
+	_, err := w.Write(appendEntry(w.AvailableBuffer(), id, keep(g)))
 
 	return err
 }

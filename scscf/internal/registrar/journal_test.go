@@ -2,12 +2,17 @@ package registrar
 
 import (
 	"bytes"
+	"encoding/json"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+	"unicode/utf8"
 	"unique"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func keptRegistration(contact string) *Registration {
@@ -35,14 +40,14 @@ func TestJournalIsRewritten(t *testing.T) {
 	for range slack + 100 {
 		j.mark(stays)
 		j.mark(goes)
-		if err := j.flush(func() []*record { return []*record{stays, goes} }); err != nil {
+		if err := j.flush(func() int { return 2 }, func() []*record { return []*record{stays, goes} }); err != nil {
 			t.Fatal(err)
 		}
 	}
 
 	goes.current.Store(nil)
 	j.mark(goes)
-	if err := j.flush(func() []*record { return []*record{stays} }); err != nil {
+	if err := j.flush(func() int { return 1 }, func() []*record { return []*record{stays} }); err != nil {
 		t.Fatal(err)
 	}
 	if err := j.close(); err != nil {
@@ -64,6 +69,33 @@ func TestJournalIsRewritten(t *testing.T) {
 	if c, given := g.Charging(); !given || c.EventPrimary != "aaa://e" || g.Bindings[0].Contact != "sip:a@x" || g.Default() != number1 || g.Identities[1].DisplayName != "Alice" {
 		t.Errorf("%+v", g)
 	}
+}
+
+// The quick encoder writes what encoding/json reads back.
+func FuzzEntry(f *testing.F) {
+	f.Add(uint64(1), "sip:alice@192.0.2.1", `;+sip.instance="<urn:uuid:1>"`, "<sip:p;lr>", uint32(7), uint16(500), true)
+	f.Add(uint64(0), "\x00\xff\u2028", "", "", uint32(0), uint16(0), false)
+
+	f.Fuzz(func(t *testing.T, id uint64, contact, params, path string, cseq uint32, q uint16, barred bool) {
+		if !utf8.ValidString(contact + params + path) {
+			return // JSON has no others
+		}
+
+		k := &kept{
+			Private: params, Identities: []keptIdentity{{URI: contact, DisplayName: path, Barred: barred}}, Charging: &ChargingInfo{EventPrimary: path},
+			Bindings: []*Binding{{Contact: contact, Params: params, Path: []string{path, contact}, Private: path, Identity: contact, Instance: params, CallID: path,
+				CSeq: cseq, RegID: cseq + 1, ID: cseq + 2, Q: q, Expires: time.Unix(int64(cseq), int64(q)), Registered: time.Unix(int64(q), 0)}},
+		}
+
+		var back entry
+		line := appendEntry(nil, id, k)
+		if err := json.Unmarshal(line, &back); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		if difference := cmp.Diff(entry{ID: id, Registration: k}, back, cmpopts.EquateApproxTime(0)); difference != "" {
+			t.Fatalf("%s\n%s", line, difference)
+		}
+	})
 }
 
 // Whatever stands in the file, a start neither fails nor takes in what could not be served.

@@ -111,7 +111,7 @@ func (r *Registrar) flushes(ctx context.Context) {
 }
 
 func (r *Registrar) flush() {
-	if err := r.journal.flush(r.store.all); err != nil {
+	if err := r.journal.flush(r.store.count, r.store.all); err != nil {
 		r.metrics.journalFailures.Inc()
 		r.log.Error("registrations could not be written; they would be lost at a restart", "error", err)
 	}
