@@ -1,6 +1,8 @@
 package app
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -106,4 +108,30 @@ func TestDefaultHandlingOfThirdPartyRegistration(t *testing.T) {
 
 		c.hss.awaitAssignments(t, assignments)
 	}
+}
+
+// TS 29.228 §6.6: criteria of a shared set come from the S-CSCF's own configuration, which it announces.
+func TestSharedFilterCriteria(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shared.xml")
+	shared := `<IMSSubscription><PrivateID>x</PrivateID><ServiceProfile><PublicIdentity><Identity>sip:x</Identity></PublicIdentity>` +
+		criterion("sip:shared.example", "0", "", "") + `</ServiceProfile></IMSSubscription>`
+	if err := os.WriteFile(file, []byte(shared), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	c := start(t, func(c *Config) { c.SharedIFCSets = map[int]string{7: file} })
+	as, h := newHandset(t, c), newHandset(t, c)
+	c.hss.set(func(s *testHSS) {
+		s.userData = profile(criterion("sip:"+as.address(), "0", "", "") + "<Extension><SharedIFCSetID>7</SharedIFCSetID></Extension>")
+	})
+	wantStatus(t, h.registerFully("Contact: "+h.contact()), 200)
+
+	user, _ := c.scscf.registrar.Lookup(public)
+	if got := strings.Join(user.Public.Profile.Servers, " "); got != "sip:"+as.address()+" sip:shared.example" {
+		t.Errorf("application servers: %s", got)
+	}
+	if f := c.hss.sars[0].SupportedFeatures; len(f) != 1 || f[0].FeatureListID != 1 || f[0].FeatureList&1 == 0 {
+		t.Errorf("Supported-Features: %+v", f)
+	}
+	as.received("REGISTER")
 }
