@@ -34,7 +34,7 @@ type Config struct {
 	ThirdParty thirdparty.Policy `yaml:"third_party_registration"`
 	Sessions   Sessions          `yaml:"sessions"`
 	// SharedIFCSets are files, each an IMSSubscription document whose criteria are one shared set, by the number that the HSS
-	// sends (TS 29.228 §6.6).
+	// sends (TS 29.228 annex B, TS 29.229 §7.1.1).
 	SharedIFCSets map[int]string `yaml:"shared_ifc_sets"`
 }
 

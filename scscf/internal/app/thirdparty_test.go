@@ -110,7 +110,7 @@ func TestDefaultHandlingOfThirdPartyRegistration(t *testing.T) {
 	}
 }
 
-// TS 29.228 §6.6: criteria of a shared set come from the S-CSCF's own configuration, which it announces.
+// TS 29.228 annex B, TS 29.229 §7.1.1: criteria of a shared set come from the S-CSCF's own configuration, which it announces.
 func TestSharedFilterCriteria(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "shared.xml")
 	shared := `<IMSSubscription><PrivateID>x</PrivateID><ServiceProfile><PublicIdentity><Identity>sip:x</Identity></PublicIdentity>` +

@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// accept answers 200 (TS 24.229 §5.4.1.2.2F, §5.4.1.4).
+// accept answers 200 (TS 24.229 §5.4.1.2.2, §5.4.1.4).
 func (p *procedure) accept() {
 	r := p.registrar
 	response := sip.NewResponse(p.tx.Request(), 200, "")

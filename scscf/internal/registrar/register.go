@@ -234,46 +234,7 @@ func (p *procedure) do(ctx context.Context, a Action) *Refusal {
 	return nil
 }
 
-// assignServer tells the HSS of the registration and gets the profile, if there is none yet (§5.4.1.2.2, TS 29.228 §6.1.2).
-func (p *procedure) assignServer(ctx context.Context) *Refusal {
-	req := &cx.SAR{UserName: p.request.private, PublicIdentities: []string{p.request.public}, Type: cx.AssignRegistration}
-
-	if p.phase == RegisteredPhase || p.phase == Reauthenticating {
-		req.Type = cx.ReRegistration
-	}
-
-	g := p.registration()
-	if g != nil && !g.profileMissing() && g.State == Registered && req.Type == cx.ReRegistration {
-		if !p.registrar.policy.AssignAtReRegistration {
-			return nil
-		}
-
-		req.DataAlreadyAvailable = cx.UserDataAvailable
-	}
-
-	var refusal *Refusal
-	p.assigned, refusal = p.registrar.assign(ctx, req)
-
-	return refusal
-}
-
-// releaseServer tells the HSS that the handset is gone. When the HSS does not take it, the handset is gone all the same.
-func (p *procedure) releaseServer(ctx context.Context) {
-	req := &cx.SAR{UserName: p.request.private, PublicIdentities: []string{p.request.public}, Type: cx.UserDeregistration}
-	if p.registrar.policy.KeepProfile && p.registration() != nil {
-		req.Type = cx.UserDeregistrationStoreServerName
-	}
-
-	answer, refusal := p.registrar.assign(ctx, req)
-	if refusal != nil {
-		p.registrar.log.Warn("the HSS was not told of a de-registration", "private", p.request.private, "public", p.request.public, "reason", refusal)
-		return
-	}
-
-	p.notStored = answer.Result == cx.SuccessServerNameNotStored
-}
-
-// updateContacts makes the contacts what the REGISTER asks for (§5.4.1.2.2F, §5.4.1.4).
+// updateContacts makes the contacts what the REGISTER asks for (§5.4.1.2.2, §5.4.1.4).
 func (p *procedure) updateContacts() *Refusal {
 	r, now := p.registrar, time.Now()
 
@@ -366,18 +327,6 @@ func registrationType(before, after *Registration) ifc.RegistrationType {
 	default:
 		return ifc.ReRegistration
 	}
-}
-
-// undo takes back at the HSS a registration that could not be made here.
-func (r *Registrar) undo(req *request) {
-	r.work.Add(func(ctx context.Context) {
-		_, refusal := r.assign(ctx, &cx.SAR{
-			UserName: req.private, PublicIdentities: []string{req.public}, Type: cx.AdministrativeDeregistration,
-		})
-		if refusal != nil {
-			r.log.Warn("a registration that failed here could not be taken back at the HSS", "private", req.private, "reason", refusal)
-		}
-	})
 }
 
 // refuse answers a REGISTER with what is wrong, and says it in the log.

@@ -99,7 +99,7 @@ type User struct {
 	Public *Identity
 }
 
-// Default is the default public identity of the set: the first that is not barred (TS 24.229 §5.4.1.2.2F).
+// Default is the default public identity of the set: the first that is not barred (TS 24.229 §5.4.1.2.2).
 func (r *Registration) Default() string {
 	for i := range r.Identities {
 		if !r.Identities[i].Barred && r.Identities[i].Wildcard == nil {
