@@ -384,3 +384,24 @@ func TestForwardLeavesNothing(t *testing.T) {
 		t.Errorf("%d octets are left of each request", grown/2000)
 	}
 }
+
+// TestFinalResponseBeforeTheEnd: over a reliable transport a transaction is over with its final response, but not before whoever waits
+// has it.
+func TestFinalResponseBeforeTheEnd(t *testing.T) {
+	callee := start(t, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(200, "") }})
+	caller := start(t, &user{})
+
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 250 {
+				r, err := caller.Do(t.Context(), request(t, "OPTIONS", uri(callee, "bob", "tcp"), nil), sip.Destination{})
+				if err != nil || r.StatusCode != 200 {
+					t.Errorf("%v %v", r, err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}

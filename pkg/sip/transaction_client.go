@@ -19,7 +19,7 @@ type ClientTransaction struct {
 	key       string
 	flow      Flow
 	method    string
-	delivered func(*ClientTransaction, *Response, error) // must not block; a nil response with an error is the end
+	delivered func(*ClientTransaction, *Response, error) // called with the lock held, must not block; a nil response is the end
 	responses chan *Response
 	done      chan struct{}
 
@@ -161,21 +161,18 @@ func (tx *ClientTransaction) receive(r *Response) {
 		tx.stack.metrics.retransmissions.WithLabelValues("received", tx.flow.Endpoint.name).Inc()
 	}
 
+	if pass { // under the lock, so that the end of the transaction cannot overtake it
+		tx.delivered(tx, r, nil)
+	}
+
+	if tx.state == completed && !time.Now().Before(tx.deadline) { // reliable transport: nothing to wait for
+		tx.over(nil)
+	}
+
 	tx.mu.Unlock()
 
 	if send != nil {
 		_ = tx.flow.Endpoint.transmit(tx.stack.ctx, tx.flow, send)
-	}
-
-	if pass {
-		tx.delivered(tx, r, nil)
-	}
-
-	tx.mu.Lock()
-	defer tx.mu.Unlock()
-
-	if tx.state == completed && !time.Now().Before(tx.deadline) { // reliable transport: nothing to wait for
-		tx.over(nil)
 	}
 }
 
@@ -205,7 +202,11 @@ func (tx *ClientTransaction) finish(r *Response) (ack []byte) {
 	}
 
 	tx.request, tx.interval = nil, 0
-	tx.arm(time.Until(tx.deadline))
+	if wait := tx.deadline.Sub(now); wait > 0 {
+		tx.arm(wait)
+	} else if tx.timer != nil {
+		tx.timer.Stop()
+	}
 
 	return ack
 }
