@@ -56,7 +56,7 @@ func (a API) add(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	if n.Name == "" || len(n.Name) > maxName || n.Name == "network" || n.Balance < 0 || n.Balance >= ledger.MaxBalance {
+	if n.Name == "" || len(n.Name) > maxName || n.Name == ledger.Network || n.Balance < 0 || n.Balance >= ledger.MaxBalance {
 		return problem(http.StatusBadRequest, "an account needs a name of its own and a balance that is not negative", nil)
 	}
 

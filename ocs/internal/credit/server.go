@@ -216,7 +216,7 @@ func (s *Server) do(action Action, w *work) error {
 
 func (w *work) refuseUnknown() {
 	for _, wish := range w.wishes {
-		w.late = add(w.late, wish.used(wish.unit))
+		w.late = add(w.late, wish.used(wish.measured()))
 	}
 
 	w.answer = refused(ro.UnknownSessionID, "there is no such session", nil)

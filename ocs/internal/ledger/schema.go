@@ -18,8 +18,8 @@ const (
 	Cash       = "cash"       // where top-ups come from: as negative as all others are positive
 )
 
-// network owns the accounts that are nobody's.
-const network = "network"
+// Network is who owns the accounts that are no subscriber's.
+const Network = "network"
 
 // Account is one account. Balance is the sum of its entries, kept beside them in the same transaction.
 type Account struct {

@@ -59,8 +59,8 @@ func (s *Store) prepare(extra []any) error {
 				kind = Cash
 			}
 
-			*own = Account{Name: network, Kind: kind, Created: time.Now().UTC()}
-			if err := tx.Where("name = ? AND kind = ?", network, kind).FirstOrCreate(own).Error; err != nil {
+			*own = Account{Name: Network, Kind: kind, Created: time.Now().UTC()}
+			if err := tx.Where("name = ? AND kind = ?", Network, kind).FirstOrCreate(own).Error; err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,200 @@
+package main_test
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+)
+
+func (o *ocs) metrics() string {
+	o.Helper()
+
+	_, text := o.get("/metrics")
+	text = strings.Join(slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return !strings.HasPrefix(line, "dialtone_ocs") }), "\n")
+
+	return text
+}
+
+func (o *ocs) get(path string) (status int, text string) {
+	o.Helper()
+
+	response, err := http.Get(o.api.Base + path)
+	if err != nil {
+		o.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		o.Fatal(err)
+	}
+
+	return response.StatusCode, string(body)
+}
+
+// cli runs the command line against the OCS.
+func (o *ocs) cli(input string, arguments ...string) (string, error) {
+	command := exec.Command(binary, append(arguments, "--api", o.api.Base)...)
+	command.Stdin = strings.NewReader(input)
+	out, err := command.CombinedOutput()
+
+	return string(out), err
+}
+
+func TestCommandLine(t *testing.T) {
+	o := run(t)
+
+	for _, test := range []struct {
+		input string
+		line  string
+		want  []string // in what is printed
+		fails bool
+	}{
+		{`{"rates":[{"prefix":"","price":100,"interval":60,"increment":60},{"prefix":"+1","price":1,"interval":1,"event_price":7}]}`, "tariff set standard -", []string{"version 1", "100/60s in 60/60"}, false},
+		{`{"rates":[{"prefix":"","prise":100}]}`, "tariff set standard -", []string{"prise"}, true},
+		{`{"rates":[{"prefix":"","price":100}]}`, "tariff set standard -", []string{"interval"}, true},
+		{"", "tariff price standard --number +1555 --seconds 61 --events 2", []string{"61  seconds  61", "2   events   14"}, false},
+		{"", "tariff price standard --number +49 --seconds 61 --octets 1", []string{"61  seconds  200", "1   octets   no price"}, false},
+		{`{"rates":[{"prefix":"","price":1,"interval":1,"event_price":7}]}`, "tariff set standard -", []string{"version 2"}, false},
+		{"", "tariff show standard --version 1", []string{"100/60s"}, false},
+		{"", "tariff show nothing", []string{"not found"}, true},
+		{"", "tariff versions standard", []string{"\n2 "}, false},
+		{"", "tariff list", []string{"standard  2        1"}, false},
+		{"", "account add alice --identity tel:+1-555-0001 --identity sip:alice@example.org --balance 1000", []string{"alice  1000", "sip:alice@example.org tel:+15550001"}, false},
+		{"", "account add alice", []string{"exists already"}, true},
+		{"", "account add bob --identity mailto:bob", []string{"mailto:bob"}, true},
+		{"", "account top-up alice 500 --reference v1 --note voucher", []string{"1500"}, false},
+		{"", "account top-up alice 500 --reference v1 --note voucher", []string{"1500"}, false},
+		{"", "account top-up alice 5.00", []string{"whole number"}, true},
+		{"", "account top-up carol 1", []string{"no such account"}, true},
+		{"", "account set alice --block --tariff night", []string{"night", "blocked"}, false},
+		{"", "account set alice --unblock --tariff=", []string{"open"}, false},
+		{"", "account list --identity tel:+15550001", []string{"alice"}, false},
+		{"", "account show alice --json", []string{`"balance": 1500`}, false},
+		{"", "ledger audit", []string{"balances add up to 0, entries to 0"}, false},
+	} {
+		out, err := o.cli(test.input, strings.Fields(test.line)...)
+		if (err != nil) != test.fails {
+			t.Errorf("ocs %s: %v\n%s", test.line, err, out)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("ocs %s: %q is not in\n%s", test.line, want, out)
+			}
+		}
+	}
+
+	o.send(ccr("s;1", ro.Initial, 0, seconds(60), nil))
+	for line, wants := range map[string][]string{
+		"session list --account alice": {"tel:+15550002", "standard/2", "s;1"},
+		"account show alice":           {"1440     60"},
+		"ledger show --account alice":  {"reserve  60      alice subscriber  alice reserved    s;1", "top-up   500     network cash      alice subscriber  voucher"},
+	} {
+		out, err := o.cli("", strings.Fields(line)...)
+		for _, want := range wants {
+			if err != nil || !strings.Contains(out, want) {
+				t.Errorf("ocs %s: %v; %q is not in\n%s", line, err, want, out)
+			}
+		}
+	}
+	if out, err := o.cli("", "account", "close", "alice"); err == nil || !strings.Contains(out, "reserved") {
+		t.Errorf("closed with a call on it: %s", out)
+	}
+	o.send(ccr("s;1", ro.Terminate, 1, nil, seconds(40)))
+
+	out, err := o.cli("", "cdr", "list", "--format", "csv", "--from", "2020-01-01T00:00:00Z")
+	table, bad := csv.NewReader(strings.NewReader(out)).ReadAll()
+	if err != nil || bad != nil || len(table) != 2 || !slices.Equal(table[0], credit.Columns) || table[1][13] != "40" {
+		t.Errorf("CSV: %v %v\n%s", err, bad, out)
+	}
+	out, err = o.cli("", "cdr", "list", "--format", "jsonl")
+	var record credit.CDR
+	if bad := json.Unmarshal([]byte(out), &record); err != nil || bad != nil || record.Amount != 40 || strings.Count(out, "\n") != 1 {
+		t.Errorf("JSON lines: %v %v\n%s", err, bad, out)
+	}
+	if out, err = o.cli("", "cdr", "list"); err != nil || !strings.Contains(out, "terminated") {
+		t.Errorf("%v\n%s", err, out)
+	}
+
+	if out, err := o.cli("", "account", "close", "alice"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if got := o.account(); got != (state{}) {
+		t.Errorf("closed, and has %+v", got)
+	}
+}
+
+func TestAPIRefuses(t *testing.T) {
+	o := run(t)
+	o.provision(100, perSecond)
+
+	for _, test := range []struct {
+		method, path string
+		body         any
+		status       int
+	}{
+		{"GET", "/accounts/nobody", nil, 404},
+		{"GET", "/accounts?limit=0", nil, 400},
+		{"GET", "/accounts?colour=red", nil, 400},
+		{"GET", "/accounts?identity=x", nil, 400},
+		{"POST", "/accounts", map[string]any{"name": "", "balance": 1}, 400},
+		{"POST", "/accounts", map[string]any{"name": "network"}, 400},
+		{"POST", "/accounts", map[string]any{"name": "bob", "balance": -1}, 400},
+		{"POST", "/accounts", map[string]any{"name": "bob", "balance": 1.5}, 400},
+		{"POST", "/accounts", map[string]any{"name": "bob", "identities": []string{"tel:+15550001"}}, 409},
+		{"POST", "/accounts", map[string]any{"name": "bob", "identities": []string{"imsi:x"}}, 400},
+		{"POST", "/accounts", map[string]any{"nmae": "bob"}, 400},
+		{"POST", "/accounts/alice/top-up", map[string]any{"amount": -5}, 422},
+		{"POST", "/accounts/alice/top-up", map[string]any{"amount": int64(1) << 53}, 422},
+		{"POST", "/accounts/nobody/top-up", map[string]any{"amount": 5}, 404},
+		{"PATCH", "/accounts/nobody", map[string]any{"blocked": true}, 404},
+		{"DELETE", "/accounts/nobody", nil, 404},
+		{"PUT", "/tariffs/x", map[string]any{"name": "y", "rates": []any{perSecond}}, 400},
+		{"PUT", "/tariffs/x", map[string]any{"rates": []any{}}, 400},
+		{"PUT", "/tariffs/x", map[string]any{"rates": []any{map[string]any{"price": -1, "interval": 1}}}, 400},
+		{"GET", "/tariffs/x", nil, 404},
+		{"GET", "/tariffs/x/versions", nil, 404},
+		{"GET", "/tariffs/standard?version=2", nil, 404},
+		{"GET", "/tariffs/standard?version=x", nil, 400},
+		{"GET", "/cdrs?format=xml", nil, 400},
+		{"GET", "/cdrs?from=yesterday", nil, 400},
+		{"GET", "/ledger?before=x", nil, 400},
+	} {
+		err := o.api.Do(t.Context(), test.method, test.path, test.body, nil)
+		var problem *httpapi.Error
+		if !errors.As(err, &problem) || problem.Status != test.status {
+			t.Errorf("%s %s %v: %v, want %d", test.method, test.path, test.body, err, test.status)
+		}
+	}
+	if got := o.account(); got != (state{100, 0}) {
+		t.Errorf("alice has %+v after all that", got)
+	}
+
+	var pages []string
+	for _, name := range []string{"a", "b", "c"} {
+		o.do("POST", "/accounts", map[string]any{"name": name, "identities": []string{}}, nil)
+	}
+	for after := ""; ; {
+		var page []struct{ Name string }
+		o.do("GET", "/accounts?limit=2&after="+after, nil, &page)
+		if len(page) == 0 {
+			break
+		}
+		for _, account := range page {
+			pages = append(pages, account.Name)
+		}
+		after = page[len(page)-1].Name
+	}
+	if !slices.Equal(pages, []string{"a", "alice", "b", "c"}) {
+		t.Errorf("pages %v", pages)
+	}
+}

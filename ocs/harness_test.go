@@ -1,0 +1,255 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/trace"
+)
+
+const realm = "ims.mnc001.mcc001.3gppnetwork.org"
+
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "dialtone-ocs")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+
+	binary = filepath.Join(dir, "ocs")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+		os.Exit(1)
+	}
+
+	status := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+// ocs is the real binary over a ledger that outlives it, and a network function that charges with it.
+type ocs struct {
+	*testing.T
+	data, ro, admin string
+	environment     []string
+
+	command *exec.Cmd
+	api     httpapi.Client
+	node    *diameter.Node
+
+	mu   sync.Mutex
+	last []byte // the CCA that came last, as it came
+}
+
+func free(t *testing.T) string {
+	t.Helper()
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+
+	return l.Addr().String()
+}
+
+func run(t *testing.T, environment ...string) *ocs {
+	t.Helper()
+
+	o := &ocs{T: t, data: filepath.Join(t.TempDir(), "data"), ro: free(t), admin: free(t), environment: environment}
+	o.api.Base = "http://" + o.admin
+	o.start()
+
+	c := diameter.DefaultConfig("scscf."+realm, realm)
+	c.Peers = []diameter.Peer{{Host: "ocs." + realm, Realm: realm, Address: o.ro}}
+	c.ReconnectMin, c.ReconnectMax = 10*time.Millisecond, 20*time.Millisecond
+	node, err := diameter.New(c, []diameter.Application{ro.Application}, diameter.Options{Tap: o.tap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.node = node
+
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- node.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		o.kill()
+	})
+
+	return o
+}
+
+// tap keeps the last CCA, without what differs by right: hop-by-hop and end-to-end identifiers.
+func (o *ocs) tap(m trace.Message) {
+	const creditControl = 272
+
+	if m.Sent || len(m.Data) < 20 || int(m.Data[5])<<16|int(m.Data[6])<<8|int(m.Data[7]) != creditControl {
+		return
+	}
+
+	o.mu.Lock()
+	defer o.mu.Unlock()
+
+	o.last = bytes.Clone(m.Data)
+	copy(o.last[12:20], make([]byte, 8))
+}
+
+func (o *ocs) lastAnswer() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+
+	return o.last
+}
+
+func (o *ocs) start() {
+	o.Helper()
+
+	o.command = exec.Command(binary)
+	o.command.Stderr = os.Stderr
+	o.command.Env = slices.Concat(os.Environ(), []string{
+		"DIALTONE_OCS_DATA=" + o.data, "DIALTONE_OCS_ADMIN_ADDRESS=" + o.admin, "DIALTONE_OCS_LOG_LEVEL=error",
+		"DIALTONE_OCS_DIAMETER_LISTEN=[{address: \"" + o.ro + "\"}]",
+	}, o.environment)
+	o.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := o.command.Start(); err != nil {
+		o.Fatal(err)
+	}
+	o.await("the OCS to be ready", func() bool { return o.api.Do(context.Background(), "GET", "/readyz", nil, nil) == nil })
+}
+
+func (o *ocs) kill() {
+	_ = o.command.Process.Kill()
+	_ = o.command.Wait()
+}
+
+func (o *ocs) await(what string, condition func() bool) {
+	o.Helper()
+
+	if !wait(condition) {
+		o.Fatalf("waited in vain for %s", what)
+	}
+}
+
+func wait(condition func() bool) bool {
+	deadline := time.After(30 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+
+	for !condition() {
+		select {
+		case <-deadline:
+			return false
+		case <-tick.C:
+		}
+	}
+
+	return true
+}
+
+func (o *ocs) do(method, path string, in, out any) {
+	o.Helper()
+
+	if err := o.api.Do(o.Context(), method, path, in, out); err != nil {
+		o.Fatalf("%s %s: %v", method, path, err)
+	}
+}
+
+func (o *ocs) provision(balance int64, rate map[string]any) {
+	o.Helper()
+
+	o.do("PUT", "/tariffs/standard", map[string]any{"name": "standard", "rates": []any{rate}}, nil)
+	o.do("POST", "/accounts", map[string]any{"name": "alice", "balance": balance, "identities": []string{"tel:+15550001"}}, nil)
+}
+
+var perSecond = map[string]any{"prefix": "", "price": 1, "interval": 1, "increment": 1, "event_price": 10}
+
+type state struct{ Balance, Reserved int64 }
+
+// account is what alice has; the ledger is audited on the way.
+func (o *ocs) account() (s state) {
+	o.Helper()
+	o.do("GET", "/accounts/alice", nil, &s)
+
+	var audit struct {
+		Balances int64    `json:"sum_of_balances"`
+		Entries  int64    `json:"sum_of_entries"`
+		Findings []string `json:"findings"`
+	}
+	o.do("GET", "/ledger/audit", nil, &audit)
+	if audit.Balances != 0 || audit.Entries != 0 || len(audit.Findings) > 0 {
+		o.Errorf("the ledger does not add up: %+v", audit)
+	}
+
+	return s
+}
+
+func seconds(n uint32) *uint32 { return &n }
+
+func ccr(session string, kind ro.RequestType, number uint32, want, used *uint32) *ro.CCR {
+	group := uint32(100)
+	service := ro.MultipleServicesCreditControl{RatingGroup: &group}
+	if want != nil {
+		service.Requested = &ro.ServiceUnit{Time: want}
+	}
+	if used != nil {
+		service.Used = []ro.ServiceUnit{{Time: used}}
+	}
+	q := &ro.CCR{
+		ServiceContextID: ro.ServiceContextIMS, Type: kind, Number: number,
+		Subscriptions:                 []ro.SubscriptionID{{Type: ro.E164, Data: "15550001"}},
+		MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{service},
+		ServiceInformation:            &ro.ServiceInformation{IMS: &ro.IMSInformation{NodeFunctionality: ro.NodeSCSCF, CalledPartyAddress: "tel:+15550002"}},
+	}
+	q.SessionID = session
+
+	return q
+}
+
+// try sends a request until it is answered: as a network function does that has lost its OCS for a moment.
+func (o *ocs) try(q *ro.CCR) (answer *credit.Answer, ok bool) {
+	return answer, wait(func() bool {
+		var err error
+		copied := *q
+		answer, err = diameter.Call[credit.Answer](o.Context(), o.node, &copied)
+		return err == nil
+	})
+}
+
+func (o *ocs) send(q *ro.CCR) *credit.Answer {
+	o.Helper()
+
+	answer, ok := o.try(q)
+	if !ok {
+		o.Fatalf("no answer to CCR %s/%d", q.SessionID, q.Number)
+	}
+
+	return answer
+}
+
+func granted(a *credit.Answer) uint32 {
+	for _, service := range a.MultipleServicesCreditControl {
+		if service.Granted != nil && service.Granted.Time != nil {
+			return *service.Granted.Time
+		}
+	}
+
+	return 0
+}
