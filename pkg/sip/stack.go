@@ -276,29 +276,27 @@ func (s *Stack) request(flow Flow, r *Request) {
 		busy := NewResponse(r, 503, "")
 		Set(busy, "Retry-After", "5")
 		_ = s.transmitResponse(flow, reply, busy)
+	case r.IsCancel():
+		s.cancelled(key, r, flow, reply)
 	default:
 		tx := s.newServerTransaction(key, r, flow, reply)
-
-		if r.IsCancel() {
-			s.cancelled(tx)
-			return
-		}
 
 		s.running.Go(func() { s.handleRequest(tx) })
 	}
 }
 
-// cancelled answers a CANCEL and tells the transaction that it means (RFC 3261 §9.2, §16.10).
-func (s *Stack) cancelled(cancel *ServerTransaction) {
-	invite, found := s.transactions.server(inviteKey(cancel.request))
+// cancelled answers a CANCEL and tells the transaction that it means (RFC 3261 §9.2, §16.10). One that means none is
+// answered without a transaction, which no limit would bound.
+func (s *Stack) cancelled(key string, r *Request, flow Flow, reply netip.AddrPort) {
+	invite, found := s.transactions.server(inviteKey(r))
 	if !found {
-		s.metrics.unexpected.WithLabelValues(cancel.flow.Endpoint.name, "CANCEL").Inc()
-		_ = cancel.Reply(481, "")
+		s.metrics.unexpected.WithLabelValues(flow.Endpoint.name, "CANCEL").Inc()
+		_ = s.transmitResponse(flow, reply, NewResponse(r, 481, ""))
 
 		return
 	}
 
-	_ = cancel.Reply(200, "")
+	_ = s.newServerTransaction(key, r, flow, reply).Reply(200, "")
 	invite.cancel()
 }
 

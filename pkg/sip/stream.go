@@ -215,7 +215,7 @@ func readMessage(reader *bufio.Reader, max int) ([]byte, error) {
 		return nil, err
 	}
 
-	if len(raw)+length > max {
+	if length > max-len(raw) { // not a sum: that may overflow
 		return nil, fmt.Errorf("the message has more than %d octets", max)
 	}
 

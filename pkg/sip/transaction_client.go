@@ -144,9 +144,13 @@ func (tx *ClientTransaction) receive(r *Response) {
 		}
 
 		tx.answered = true
-		if invite {
+		switch {
+		case invite && tx.cancel: // §9.1: the time that Cancel set goes on, whatever still rings
+			tx.interval = 0
+			tx.arm(time.Until(tx.deadline))
+		case invite:
 			tx.rest() // timer B stops; the proxy's timer C goes on
-		} else {
+		default:
 			tx.interval = min(tx.interval*2, tx.stack.config.Timers.T2)
 		}
 	case tx.state == proceeding:
