@@ -28,6 +28,7 @@ type EndpointConfig struct {
 	Address    string   `yaml:"address"`    // ip:port
 	Transports []string `yaml:"transports"` // udp, tcp
 	Names      []string `yaml:"names"`      // host names that mean this endpoint in Route
+	FixedPort  bool     `yaml:"-"`          // TCP connections leave from the endpoint's port, as those between TS 33.203's protected ports must
 }
 
 // Timers of RFC 3261 §17 and §16.
@@ -103,6 +104,7 @@ type Options struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 	Tap     trace.Tap
+	Network Network // nil: the machine's
 	// Screen is asked for each message that arrives, before anything is kept of it. An error drops it.
 	Screen func(Flow, Message) error
 }

@@ -11,10 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -32,6 +29,8 @@ type Endpoint struct {
 	udp     PacketConn
 	tcp     net.Listener
 
+	fixedPort bool // connections leave from the endpoint's own port
+
 	// replyFrom, when set, chooses another endpoint for responses over UDP to this address: TS 33.203 has a P-CSCF
 	// answer from its client port what came to its server port.
 	replyFrom atomic.Pointer[func(netip.AddrPort) *Endpoint]
@@ -39,13 +38,6 @@ type Endpoint struct {
 	mu          sync.Mutex
 	connections map[netip.AddrPort]*stream
 	closed      bool
-}
-
-// PacketConn is the part of a UDP socket that an endpoint uses.
-type PacketConn interface {
-	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
-	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
-	Close() error
 }
 
 // Flow is a way that messages come and go: a pair of addresses at an endpoint. It stays usable when a connection behind it
@@ -63,12 +55,12 @@ func (f Flow) String() string {
 }
 
 func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
-	e := &Endpoint{name: c.Name, stack: s, names: c.Names, connections: map[netip.AddrPort]*stream{}}
+	e := &Endpoint{name: c.Name, stack: s, names: c.Names, fixedPort: c.FixedPort, connections: map[netip.AddrPort]*stream{}}
 	address := c.Address
 
 	// Port 0 takes a free one, the same for both transports.
 	if slices.Contains(c.Transports, "tcp") {
-		listener, err := listenConfig().Listen(s.ctx, "tcp", address)
+		listener, err := s.network.Listen(s.ctx, address, c.FixedPort)
 		if err != nil {
 			return nil, fmt.Errorf("sip: endpoint %s: %w", c.Name, err)
 		}
@@ -78,37 +70,18 @@ func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
 	}
 
 	if slices.Contains(c.Transports, "udp") {
-		socket, err := net.ListenPacket("udp", address)
+		socket, err := s.network.ListenPacket(s.ctx, address)
 		if err != nil {
 			e.close()
 			return nil, fmt.Errorf("sip: endpoint %s: %w", c.Name, err)
 		}
 
-		udp := socket.(*net.UDPConn)
-		_ = udp.SetReadBuffer(socketBuffer) // the kernel may give less; then bursts are lost sooner
-		_ = udp.SetWriteBuffer(socketBuffer)
-		e.udp, e.address = udp, udp.LocalAddr().(*net.UDPAddr).AddrPort()
+		e.udp, e.address = socket, socket.LocalAddr().(*net.UDPAddr).AddrPort()
 	}
 
 	e.address = netip.AddrPortFrom(e.address.Addr().Unmap(), e.address.Port())
 
 	return e, nil
-}
-
-// listenConfig lets outgoing connections leave from the port that is listened on.
-func listenConfig() *net.ListenConfig {
-	return &net.ListenConfig{Control: reuse}
-}
-
-func reuse(_, _ string, c syscall.RawConn) error {
-	var failed error
-	if err := c.Control(func(fd uintptr) {
-		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
-	}); err != nil {
-		return err
-	}
-
-	return failed
 }
 
 // Name is the configured one.
@@ -232,9 +205,12 @@ func (e *Endpoint) stream(ctx context.Context, remote netip.AddrPort) (*stream, 
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: e.address.Addr().AsSlice()}}
+	local := netip.AddrPortFrom(e.address.Addr(), 0)
+	if e.fixedPort {
+		local = e.address
+	}
 
-	conn, err := dialer.DialContext(ctx, "tcp", remote.String())
+	conn, err := e.stack.network.Dial(ctx, local, remote)
 	if err != nil {
 		return nil, err
 	}

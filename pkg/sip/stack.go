@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,6 +40,7 @@ type Stack struct {
 	screen       func(Flow, Message) error
 	metrics      metrics
 	resolver     *Resolver
+	network      Network
 	transactions store
 	streams      atomic.Int64 // stream connections open
 	accepted     atomic.Int64 // those that others opened
@@ -60,6 +62,10 @@ func New(c Config, h Handler, o Options) (*Stack, error) {
 	s := &Stack{config: c, handler: h, log: o.Log, tap: o.Tap, screen: o.Screen}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.metrics = newMetrics(o.Metrics, s)
+
+	if s.network = o.Network; s.network == nil {
+		s.network = Machine{}
+	}
 
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -131,6 +137,14 @@ func (s *Stack) AddEndpoint(c EndpointConfig) (*Endpoint, error) {
 	s.serve(e)
 
 	return e, nil
+}
+
+// RemoveEndpoint closes an endpoint and its connections. Transactions that still want to send from it fail.
+func (s *Stack) RemoveEndpoint(e *Endpoint) {
+	s.mu.Lock()
+	s.endpoints = slices.DeleteFunc(s.endpoints, func(other *Endpoint) bool { return other == e })
+	s.mu.Unlock()
+	e.close()
 }
 
 // Endpoint finds an endpoint by its name; nil if there is none.
