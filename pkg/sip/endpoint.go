@@ -31,9 +31,9 @@ type Endpoint struct {
 
 	fixedPort bool // connections leave from the endpoint's own port
 
-	// replyFrom, when set, chooses another endpoint for responses over UDP to this address: TS 33.203 has a P-CSCF
-	// answer from its client port what came to its server port.
-	replyFrom atomic.Pointer[func(netip.AddrPort) *Endpoint]
+	// reply, when set, chooses the flow of responses over UDP: TS 33.203 has a P-CSCF answer from its client port what
+	// came to its server port.
+	reply atomic.Pointer[func(Flow) Flow]
 
 	mu          sync.Mutex
 	connections map[netip.AddrPort]*stream
@@ -47,6 +47,21 @@ type Flow struct {
 	Transport string // "UDP" or "TCP"
 	Local     netip.AddrPort
 	Remote    netip.AddrPort
+
+	// Server is the endpoint that the other side is told of, in Via and in the routes of dialogs, when it is not the one that
+	// messages leave from: between protected ports they are two (TS 33.203 §7.1).
+	Server *Endpoint
+	// TakesTCP lets a request that is too large for UDP go over TCP to the same address (RFC 3261 §18.1.1).
+	TakesTCP bool
+}
+
+// Named is the endpoint that the other side is told of.
+func (f Flow) Named() *Endpoint {
+	if f.Server != nil {
+		return f.Server
+	}
+
+	return f.Endpoint
 }
 
 // String is for logs.
@@ -129,10 +144,9 @@ func (e *Endpoint) Own(u Uri) bool {
 	return err == nil && address.Unmap() == e.address.Addr()
 }
 
-// ReplyFrom makes responses over UDP leave from another endpoint where choose names one (TS 33.203 §7.1).
-func (e *Endpoint) ReplyFrom(choose func(remote netip.AddrPort) *Endpoint) {
-	e.replyFrom.Store(&choose)
-}
+// ReplyBy makes responses over UDP to requests of this endpoint leave by the flow that choose makes of the one they came by,
+// whatever their Via says (TS 33.203 §7.1: from the client port to the server port).
+func (e *Endpoint) ReplyBy(choose func(Flow) Flow) { e.reply.Store(&choose) }
 
 func (s *Stack) serve(e *Endpoint) {
 	if e.udp != nil {

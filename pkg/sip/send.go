@@ -24,8 +24,15 @@ var errNowhere = errors.New("sip: no endpoint reaches the target")
 
 // flows are the ways to try, in their order.
 func (s *Stack) flows(ctx context.Context, r *Request, d Destination) ([]Flow, error) {
-	if d.Flow != nil {
-		return []Flow{*d.Flow}, nil
+	if f := d.Flow; f != nil {
+		if f.TakesTCP && f.Transport == "UDP" && s.large(r) {
+			stream := *f
+			stream.Transport = "TCP"
+
+			return []Flow{stream, *f}, nil
+		}
+
+		return []Flow{*f}, nil
 	}
 
 	targets := d.Targets
@@ -40,7 +47,7 @@ func (s *Stack) flows(ctx context.Context, r *Request, d Destination) ([]Flow, e
 		}
 	}
 
-	large := s.config.UDPSizeLimit > 0 && len(r.Body()) > 0 && sizeOf(r) > s.config.UDPSizeLimit
+	large := s.large(r)
 
 	var flows []Flow
 
@@ -61,6 +68,11 @@ func (s *Stack) flows(ctx context.Context, r *Request, d Destination) ([]Flow, e
 	}
 
 	return flows, nil
+}
+
+// large tells whether a request is more than may go in a datagram (RFC 3261 §18.1.1).
+func (s *Stack) large(r *Request) bool {
+	return s.config.UDPSizeLimit > 0 && len(r.Body()) > 0 && sizeOf(r) > s.config.UDPSizeLimit
 }
 
 func (s *Stack) egress(wanted *Endpoint, transport string, remote netip.AddrPort) *Endpoint {
@@ -102,7 +114,7 @@ func NextHop(r *Request) (Uri, error) {
 func pushVia(r *Request, flow Flow, branch string) {
 	via := &ViaHeader{
 		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: flow.Transport,
-		Host: hostOf(flow.Endpoint.address.Addr()), Port: int(flow.Endpoint.address.Port()),
+		Host: hostOf(flow.Named().address.Addr()), Port: int(flow.Named().address.Port()),
 	}
 	via.Params.Add("branch", branch)
 	r.PrependHeader(via)
@@ -253,20 +265,16 @@ func (s *Stack) transmitResponse(flow Flow, reply netip.AddrPort, r *Response) e
 // transmitReply sends a response back the way its request came (RFC 3261 §18.2.2): over its connection, or by datagram to
 // the address that Via gave.
 func (s *Stack) transmitReply(flow Flow, reply netip.AddrPort, raw []byte) error {
-	if flow.Transport == "UDP" {
+	switch choose := flow.Endpoint.reply.Load(); {
+	case flow.Transport == "TCP" && flow.Endpoint.connected(flow.Remote) != nil:
+	case choose != nil:
+		flow = (*choose)(flow)
+	default: // by datagram, or by a new connection in place of the one that is gone
 		flow.Remote = reply
-
-		if choose := flow.Endpoint.replyFrom.Load(); choose != nil {
-			if other := (*choose)(reply); other != nil {
-				flow.Endpoint, flow.Local = other, other.address
-			}
-		}
-
-		return flow.Endpoint.transmit(s.ctx, flow, raw)
 	}
 
-	if flow.Endpoint.connected(flow.Remote) == nil { // the connection is gone: a new one to the port in Via
-		flow.Remote = reply
+	if flow.Transport == "UDP" {
+		return flow.Endpoint.transmit(s.ctx, flow, raw)
 	}
 
 	ctx, cancel := context.WithTimeout(s.ctx, 2*time.Second)
