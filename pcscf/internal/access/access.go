@@ -2,11 +2,7 @@
 // seam at which IPsec joins: the procedures of Gm ask it and know nothing of how it is done.
 package access
 
-import (
-	"context"
-
-	"github.com/dialtone-ims/dialtone/pkg/sip"
-)
+import "github.com/dialtone-ims/dialtone/pkg/sip"
 
 // Keys are CK and IK of a challenge, in hexadecimal as the S-CSCF sends them. They never leave the P-CSCF.
 type Keys struct{ CK, IK string }
@@ -15,11 +11,16 @@ type Keys struct{ CK, IK string }
 type Security interface {
 	// Protected tells whether a request came through a security association, and so what integrity-protected is.
 	Protected(flow sip.Flow) bool
-	// Screen checks the Security headers of a REGISTER before it goes on (RFC 3329 §2.3); a response is its refusal.
-	Screen(ctx context.Context, r *sip.Request, flow sip.Flow) *sip.Response
-	// Challenge prepares for the answer to a 401 and adds what the handset must know to it (TS 33.203 §7.2).
-	Challenge(ctx context.Context, r *sip.Request, flow sip.Flow, response *sip.Response, keys Keys) error
-	// Established tells that the registration behind a flow stands until it expires; Ended that it does no longer.
+	// Return is the flow by which the handset is reached that sent something by this one.
+	Return(flow sip.Flow) sip.Flow
+	// Screen checks what a handset's request says of its protection before it goes on (RFC 3329 §2.3, TS 33.203 §7.2);
+	// a response is its refusal.
+	Screen(r *sip.Request, flow sip.Flow) *sip.Response
+	// Challenge prepares for the answer to a 401 and adds what the handset must know to it (TS 33.203 §7.2). An error means
+	// that the handset cannot come back.
+	Challenge(request *sip.Request, flow sip.Flow, response *sip.Response, keys Keys) error
+	// Established tells that the registration that was made by this flow stands until it expires; Ended that it does no
+	// longer.
 	Established(flow sip.Flow, seconds uint32)
 	Ended(flow sip.Flow)
 }
@@ -30,11 +31,14 @@ type Open struct{}
 // Protected is never true.
 func (Open) Protected(sip.Flow) bool { return false }
 
+// Return is the same flow.
+func (Open) Return(flow sip.Flow) sip.Flow { return flow }
+
 // Screen refuses nothing: a handset that offers sec-agree goes on without it when it gets no Security-Server.
-func (Open) Screen(context.Context, *sip.Request, sip.Flow) *sip.Response { return nil }
+func (Open) Screen(*sip.Request, sip.Flow) *sip.Response { return nil }
 
 // Challenge has nothing to add.
-func (Open) Challenge(context.Context, *sip.Request, sip.Flow, *sip.Response, Keys) error { return nil }
+func (Open) Challenge(*sip.Request, sip.Flow, *sip.Response, Keys) error { return nil }
 
 // Established has nothing to prolong.
 func (Open) Established(sip.Flow, uint32) {}

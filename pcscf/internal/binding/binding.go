@@ -37,6 +37,9 @@ func (b *Binding) Default() string {
 	return b.Identities[0]
 }
 
+// Protected tells whether the handset registered through security associations: nothing that comes outside them is its.
+func (b *Binding) Protected() bool { return b.Flow.Server != nil }
+
 type key struct {
 	address netip.Addr
 	contact string

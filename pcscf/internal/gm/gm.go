@@ -56,13 +56,22 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 		return
 	}
 
+	fromCore := tx.Flow().Endpoint == p.Mw
+
+	if !fromCore {
+		if refusal := p.Security.Screen(request, tx.Flow()); refusal != nil {
+			p.count("access", request, refusal)
+			_ = tx.Respond(refusal)
+
+			return
+		}
+	}
+
 	out, own, refusal := p.Stack.Forwardable(request)
 	if refusal != nil {
 		_ = tx.Respond(refusal)
 		return
 	}
-
-	fromCore := tx.Flow().Endpoint == p.Mw
 
 	switch {
 	case fromCore && request.Method == "REGISTER":
@@ -96,7 +105,7 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *sip.Ack) {
 		return
 	}
 
-	if b.Flow.Remote.Addr() != ack.Flow.Remote.Addr() {
+	if !p.through(b, ack.Flow) || p.Security.Screen(ack.Request, ack.Flow) != nil {
 		p.outcomes.WithLabelValues("ack", "ACK", "of another handset").Inc()
 		return
 	}
@@ -116,6 +125,12 @@ func (p *Proxy) party(own []sip.NameAddr) (*binding.Binding, bool) {
 	}
 
 	return nil, false
+}
+
+// through tells whether what came by this flow is the handset's: from its address, and through a security association if
+// it registered through one.
+func (p *Proxy) through(b *binding.Binding, flow sip.Flow) bool {
+	return b.Flow.Remote.Addr() == flow.Remote.Addr() && b.Protected() == p.Security.Protected(flow)
 }
 
 func (p *Proxy) refuse(tx *sip.ServerTransaction, direction string, status int, why string) {
@@ -140,7 +155,7 @@ func (p *Proxy) recordRoute(out *sip.Request, b *binding.Binding, towardsCore bo
 		return
 	}
 
-	handset, core := b.Flow.Endpoint.URI(b.Token), p.Mw.URI(b.Token)
+	handset, core := b.Flow.Named().URI(b.Token), p.Mw.URI(b.Token)
 	if b.Flow.Transport == "TCP" {
 		handset += ";transport=tcp"
 	}

@@ -19,7 +19,7 @@ func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *s
 
 	b, found := p.sender(tx)
 	if !found {
-		p.refuse(tx, "originating", 403, "this source is not registered here")
+		p.refuse(tx, "originating", 403, "this source is not registered here, or not without its security associations")
 		return
 	}
 
@@ -45,7 +45,12 @@ func (p *Proxy) sender(tx *sip.ServerTransaction) (*binding.Binding, bool) {
 		contact = contacts[0].URI
 	}
 
-	return p.Bindings.BySource(tx.Flow().Remote, contact)
+	b, found := p.Bindings.BySource(p.Security.Return(tx.Flow()).Remote, contact)
+	if !found || !p.through(b, tx.Flow()) {
+		return nil, false
+	}
+
+	return b, true
 }
 
 // route makes Route what the Service-Route of the registration is (§5.2.6.3.3 2). A handset that says otherwise would pass
@@ -130,7 +135,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 		return
 	}
 
-	if source := tx.Flow().Remote.Addr(); b.Flow.Remote.Addr() != source {
+	if !p.through(b, tx.Flow()) {
 		p.refuse(tx, "originating", 403, "the dialog is another handset's")
 		return
 	}

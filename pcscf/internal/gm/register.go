@@ -19,11 +19,6 @@ import (
 func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request) {
 	flow := tx.Flow()
 
-	if refusal := p.Security.Screen(ctx, tx.Request(), flow); refusal != nil {
-		_ = tx.Respond(refusal)
-		return
-	}
-
 	contact, star, err := registering(out)
 	if err != nil {
 		p.refuse(tx, "registration", 400, err.Error())
@@ -54,9 +49,9 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 		Groups: [][]sip.Branch{{{Request: out, To: sip.Destination{Endpoint: p.Mw, Targets: targets}}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
 			if r.StatusCode == 401 {
-				p.challenged(ctx, tx.Request(), flow, r)
+				p.challenged(tx.Request(), flow, r)
 			} else if r.IsSuccess() {
-				p.registered(flow, token, private, contact, star, r)
+				p.registered(p.Security.Return(flow), token, private, contact, star, r)
 			}
 
 			if sip.Local(r) {
@@ -142,7 +137,7 @@ func (p *Proxy) chargingVector() ims.ChargingVector {
 
 // challenged takes CK and IK out of a 401 (§5.2.2.2). The header is built anew: handsets fall silent over what is left of
 // parameters that were cut out.
-func (p *Proxy) challenged(ctx context.Context, request *sip.Request, flow sip.Flow, r *sip.Response) {
+func (p *Proxy) challenged(request *sip.Request, flow sip.Flow, r *sip.Response) {
 	challenge, err := digest.ParseChallenge(sip.Value(r, "WWW-Authenticate"))
 	if err != nil {
 		p.Log.Warn("the core's challenge cannot be read", "error", err)
@@ -153,8 +148,11 @@ func (p *Proxy) challenged(ctx context.Context, request *sip.Request, flow sip.F
 	challenge.CK, challenge.IK = "", ""
 	sip.Set(r, "WWW-Authenticate", challenge.String())
 
-	if err := p.Security.Challenge(ctx, request, flow, r, keys); err != nil {
+	if err := p.Security.Challenge(request, flow, r, keys); err != nil {
 		p.Log.Error("no security association for the handset", "source", flow.Remote.String(), "error", err)
+		sip.Remove(r, "WWW-Authenticate")
+		sip.Set(r, "Reason", `SIP;cause=500;text="the security associations cannot be set up"`)
+		r.StatusCode, r.Reason = 500, sip.Reason(500)
 	}
 }
 
