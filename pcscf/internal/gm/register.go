@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
@@ -133,27 +132,6 @@ func withoutOption(m sip.Message, name, option string) {
 
 func (p *Proxy) chargingVector() ims.ChargingVector {
 	return ims.ChargingVector{ICID: ims.NewICID(), GeneratedAt: p.Mw.Address().Addr().String(), OriginatingIOI: p.Config.VisitedNetwork}
-}
-
-// challenged takes CK and IK out of a 401 (§5.2.2.2). The header is built anew: handsets fall silent over what is left of
-// parameters that were cut out.
-func (p *Proxy) challenged(request *sip.Request, flow sip.Flow, r *sip.Response) {
-	challenge, err := digest.ParseChallenge(sip.Value(r, "WWW-Authenticate"))
-	if err != nil {
-		p.Log.Warn("the core's challenge cannot be read", "error", err)
-		return
-	}
-
-	keys := access.Keys{CK: challenge.CK, IK: challenge.IK}
-	challenge.CK, challenge.IK = "", ""
-	sip.Set(r, "WWW-Authenticate", challenge.String())
-
-	if err := p.Security.Challenge(request, flow, r, keys); err != nil {
-		p.Log.Error("no security association for the handset", "source", flow.Remote.String(), "error", err)
-		sip.Remove(r, "WWW-Authenticate")
-		sip.Set(r, "Reason", `SIP;cause=500;text="the security associations cannot be set up"`)
-		r.StatusCode, r.Reason = 500, sip.Reason(500)
-	}
 }
 
 // registered keeps what the core said with its 200 (§5.2.2.1): the routes, the identities, the time.

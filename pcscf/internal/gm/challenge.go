@@ -1,0 +1,130 @@
+package gm
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
+	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// challenged takes CK and IK out of a 401 (§5.2.2.2) and gives them to the protection of the access. A challenge that cannot
+// be read goes nowhere, for it may have keys in it.
+func (p *Proxy) challenged(request *sip.Request, flow sip.Flow, r *sip.Response) {
+	keys, err := takeKeys(r)
+	if err != nil {
+		p.Log.Error("the core's challenge cannot be read", "source", flow.Remote.String(), "error", err)
+		unchallenged(r, "the core's challenge cannot be read")
+
+		return
+	}
+
+	if err := p.Security.Challenge(request, flow, r, keys); err != nil {
+		p.Log.Error("no security association for the handset", "source", flow.Remote.String(), "error", err)
+		unchallenged(r, "the security associations cannot be set up")
+	}
+}
+
+// unchallenged makes a 500 of a 401 to which no answer could come.
+func unchallenged(r *sip.Response, why string) {
+	sip.Remove(r, "WWW-Authenticate", "Proxy-Authenticate", "Security-Server")
+	sip.Set(r, "Reason", fmt.Sprintf(`SIP;cause=500;text=%q`, why))
+	r.StatusCode, r.Reason = 500, sip.Reason(500)
+}
+
+// takeKeys takes the keys out of every challenge of a response; those of the first that has any are given.
+func takeKeys(r *sip.Response) (keys access.Keys, err error) {
+	var fields []string
+
+	sip.EachField(r, "WWW-Authenticate", func(field string) bool {
+		var (
+			rest  string
+			found access.Keys
+		)
+
+		if rest, found, err = withoutKeys(field); err != nil {
+			return false
+		}
+
+		if keys == (access.Keys{}) {
+			keys = found
+		}
+
+		fields = append(fields, rest)
+
+		return true
+	})
+
+	if err != nil {
+		return access.Keys{}, err
+	}
+
+	if len(fields) == 0 {
+		return access.Keys{}, errors.New("a 401 without WWW-Authenticate")
+	}
+
+	sip.Remove(r, "WWW-Authenticate")
+
+	for _, field := range fields {
+		sip.Add(r, "WWW-Authenticate", field)
+	}
+
+	return keys, nil
+}
+
+// withoutKeys is a challenge without ck and ik. The header is written anew, for handsets fall silent over what is left of
+// parameters that were cut out (open5gs#491); all other parameters stay to the letter, in their order.
+func withoutKeys(field string) (rest string, keys access.Keys, err error) {
+	challenge, err := digest.ParseChallenge(field) // refuses whatever two readers could read in two ways
+	if err != nil {
+		return "", access.Keys{}, err
+	}
+
+	_, list, _ := strings.Cut(strings.TrimSpace(field), " ")
+
+	var kept []string
+
+	for _, parameter := range parametersOf(list) {
+		name, _, _ := strings.Cut(parameter, "=")
+
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "ck", "ik", "":
+		default:
+			kept = append(kept, parameter)
+		}
+	}
+
+	keys = access.Keys{CK: challenge.CK, IK: challenge.IK}
+	rest = "Digest " + strings.Join(kept, ",")
+
+	if again, err := digest.ParseChallenge(rest); err != nil || again.CK != "" || again.IK != "" { // parameters without commas
+		challenge.CK, challenge.IK = "", ""
+		rest = challenge.String()
+	}
+
+	return rest, keys, nil
+}
+
+// parametersOf cuts a list at the commas outside quotes.
+func parametersOf(list string) []string {
+	var all []string
+
+	for start, i, quoted := 0, 0, false; i <= len(list); i++ {
+		switch {
+		case i == len(list), list[i] == ',' && !quoted:
+			if parameter := strings.TrimSpace(list[start:i]); parameter != "" {
+				all = append(all, parameter)
+			}
+
+			start = i + 1
+		case list[i] == '\\' && quoted:
+			i++
+		case list[i] == '"':
+			quoted = !quoted
+		}
+	}
+
+	return all
+}

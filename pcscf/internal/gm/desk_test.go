@@ -1,0 +1,195 @@
+package gm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/test/memory"
+)
+
+const (
+	gmAddress = "192.0.2.1:5060"
+	mwAddress = "192.0.2.1:5070"
+	aliceAt   = "10.0.0.1:5060"
+	alice     = "sip:alice@ims.example"
+	number    = "tel:+15550001"
+	bob       = "sip:bob@ims.example"
+	route     = "sip:orig@192.0.2.3:5060;lr" // the Service-Route that the S-CSCF gives
+)
+
+// desk is a P-CSCF between a handset and a core that a test plays.
+type desk struct {
+	t       *testing.T
+	network *memory.Network
+	proxy   *Proxy
+	alice   *memory.Peer // the handset
+	icscf   *memory.Peer
+	scscf   *memory.Peer
+	log     *logBuffer
+	cseq    int
+}
+
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.b.String()
+}
+
+func withDesk(t *testing.T, change func(*Proxy), test func(t *testing.T, d *desk)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{t: t, network: memory.New(), log: &logBuffer{}}
+		log := slog.New(slog.NewTextHandler(d.log, nil))
+		d.proxy = &Proxy{
+			Config:   Config{HomeDomain: "ims.example", VisitedNetwork: "visited.example", Interrogator: "sip:icscf.ims.example"},
+			Security: access.Open{}, Log: log,
+		}
+		if change != nil {
+			change(d.proxy)
+		}
+		if d.proxy.Bindings == nil {
+			d.proxy.Bindings = binding.NewTable(100, d.proxy.Expired)
+		}
+		d.proxy.Register(prometheus.NewRegistry())
+
+		c := sip.DefaultConfig(
+			sip.EndpointConfig{Name: "Gm", Address: gmAddress, Transports: []string{"udp", "tcp"}, Names: []string{"pcscf.ims.example"}},
+			sip.EndpointConfig{Name: "Mw", Address: mwAddress, Transports: []string{"udp", "tcp"}},
+		)
+		c.Resolver.Hosts = map[string][]string{"icscf.ims.example": {"192.0.2.2"}}
+		stack, err := sip.New(c, d.proxy, sip.Options{Log: log, Network: d.network})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.proxy.Stack, d.proxy.Mw, d.proxy.Gm = stack, stack.Endpoint("Mw"), []*sip.Endpoint{stack.Endpoint("Gm")}
+
+		d.alice, d.icscf, d.scscf = d.network.Peer(t, aliceAt), d.network.Peer(t, "192.0.2.2:5060"), d.network.Peer(t, "192.0.2.3:5060")
+
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() {
+			if err := stack.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		test(t, d)
+		cancel()
+		running.Wait()
+		d.proxy.Bindings.Close()
+	})
+}
+
+// request is one of a handset's; lines replace header fields of the same name, and add what is new. A line that is only a
+// name with a colon takes the field out.
+func (d *desk) request(method, uri string, lines ...string) []string {
+	d.cseq++
+	at := aliceAt
+
+	fields := []string{
+		"Via: SIP/2.0/UDP " + at + ";rport;branch=" + sip.NewBranch(), "Max-Forwards: 70", "From: <" + alice + ">;tag=a",
+		"To: <" + uri + ">", fmt.Sprintf("Call-ID: call-%d", d.cseq), fmt.Sprintf("CSeq: %d %s", d.cseq, method), "Contact: <sip:alice@" + at + ">",
+	}
+	body := ""
+
+	for _, line := range lines {
+		if strings.HasPrefix(line, "\n") {
+			body = line
+			continue
+		}
+
+		name, value, _ := strings.Cut(line, ":")
+		kept := fields[:0:0]
+		for _, field := range fields {
+			if existing, _, _ := strings.Cut(field, ":"); !strings.EqualFold(existing, name) || value != "" && !replaced(name) {
+				kept = append(kept, field)
+			}
+		}
+		if fields = kept; value != "" {
+			fields = append(fields, line)
+		}
+	}
+
+	fields = append([]string{method + " " + uri + " SIP/2.0"}, fields...)
+	if body != "" {
+		fields = append(fields, body)
+	}
+
+	return fields
+}
+
+// replaced tells the fields that stand once in a message.
+func replaced(name string) bool {
+	switch strings.ToLower(name) {
+	case "via", "max-forwards", "from", "to", "call-id", "cseq", "contact":
+		return true
+	default:
+		return false
+	}
+}
+
+func (d *desk) send(method, uri string, lines ...string) {
+	d.t.Helper()
+	d.alice.Send(gmAddress, d.request(method, uri, lines...)...)
+}
+
+// register registers alice with her identities, and gives the REGISTER as the I-CSCF saw it.
+func (d *desk) register() *sip.Request {
+	d.t.Helper()
+	d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", `Authorization: Digest username="alice@ims.example",realm="ims.example",nonce="",uri="sip:ims.example",response=""`)
+	r := d.icscf.Request("REGISTER")
+	d.icscf.Answer(r, 200, "Contact: <sip:alice@"+aliceAt+">;expires=600", "Service-Route: <"+route+">",
+		"P-Associated-URI: <"+alice+">", "P-Associated-URI: <"+number+">")
+	d.alice.Response(200)
+
+	return r
+}
+
+// counted is the counter of requests with these labels.
+func (d *desk) counted(direction, method, outcome string) int {
+	return int(testutil.ToFloat64(d.proxy.outcomes.WithLabelValues(direction, method, outcome)))
+}
+
+func (d *desk) only() *binding.Binding {
+	d.t.Helper()
+	all := d.proxy.Bindings.All()
+	if len(all) != 1 {
+		d.t.Fatalf("%d bindings, want one", len(all))
+	}
+
+	return all[0]
+}
+
+func want(t *testing.T, m sip.Message, name, value string) {
+	t.Helper()
+	if got := strings.Join(sip.Values(m, name), ", "); got != value {
+		t.Errorf("%s: %s\nwant %s", name, got, value)
+	}
+}
+
+const second = time.Second

@@ -1,0 +1,202 @@
+package gm
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// forged is what no handset may say (TS 24.229 §5.2.6.3, §4.4).
+var forged = []string{
+	"P-Asserted-Identity: <" + bob + ">", "P-Charging-Vector: icid-value=forged", "P-Charging-Function-Addresses: ccf=forged",
+	"P-Served-User: <" + bob + ">;sescase=orig", "P-Asserted-Service: urn:urn-7:forged", "P-Profile-Key: <" + bob + ">", "P-User-Database: <aaa://forged>",
+	"P-Private-Network-Indication: forged", "P-Visited-Network-ID: forged", "Security-Verify: ipsec-3gpp;q=0.1", "Security-Client: ipsec-3gpp",
+	"Require: sec-agree",
+}
+
+func wantNothingForged(t *testing.T, r *sip.Request) {
+	t.Helper()
+	if text := r.String(); strings.Contains(text, "forged") || strings.Contains(text, "ipsec-3gpp") || strings.Contains(text, "sec-agree") {
+		t.Errorf("goes on into the core:\n%s", text)
+	}
+	for _, name := range []string{"P-Preferred-Identity", "P-Served-User", "P-Profile-Key"} {
+		if sip.Has(r, name) {
+			t.Errorf("%s goes on into the core", name)
+		}
+	}
+}
+
+func TestInitialRequest(t *testing.T) {
+	for _, method := range []string{"INVITE", "MESSAGE", "SUBSCRIBE", "OPTIONS", "PUBLISH", "REFER"} {
+		t.Run("§5.2.6.3 "+method, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				d.register()
+				d.send(method, bob, append(slices.Clone(forged), "Route: <sip:pcscf.ims.example;lr>, <"+route+">", "\nbody")...)
+				r := d.scscf.Request(method)
+
+				wantNothingForged(t, r)
+				want(t, r, "P-Asserted-Identity", "<"+alice+">")
+				want(t, r, "Route", "<"+route+">")
+
+				vector := ims.ParseChargingVector(sip.Value(r, "P-Charging-Vector"))
+				if vector.ICID == "" || vector.OriginatingIOI != "visited.example" || vector.GeneratedAt != "192.0.2.1" {
+					t.Errorf("§5.2.6.3.3 P-Charging-Vector %+v", vector)
+				}
+
+				records, _ := sip.RecordRoutes(r)
+				token := d.only().Token
+				switch dialog := method == "INVITE" || method == "SUBSCRIBE" || method == "REFER"; {
+				case !dialog && len(records) != 0:
+					t.Errorf("Record-Route %v in a request that makes no dialog", records)
+				case dialog && (len(records) != 2 || records[0].URI != "sip:"+token+"@"+mwAddress+";lr" || records[1].URI != "sip:"+token+"@"+gmAddress+";lr"):
+					t.Errorf("Record-Route %v, want the side of Mw on top of that of Gm, both with the token", records)
+				}
+
+				if string(r.Body()) != "body" || r.Recipient.String() != bob {
+					t.Errorf("body %q, Request-URI %s", r.Body(), r.Recipient.String())
+				}
+
+				d.scscf.Answer(r, 200, "Contact: <sip:bob@192.0.2.99>", "P-Charging-Vector: icid-value=x", "P-Charging-Function-Addresses: ecf=x", "P-Asserted-Identity: <"+bob+">")
+				response := d.alice.Response(200)
+				want(t, response, "P-Charging-Vector", "")
+				want(t, response, "P-Charging-Function-Addresses", "")
+				want(t, response, "P-Asserted-Identity", "<"+bob+">")
+			})
+		})
+	}
+}
+
+func TestAssertedIdentity(t *testing.T) {
+	for _, test := range []struct{ name, preferred, asserted string }{
+		{"§5.2.6.3.3 none is preferred: the default one", "", alice},
+		{"a registered one", "P-Preferred-Identity: <" + number + ">", number},
+		{"with a display name and parameters", `P-Preferred-Identity: "Alice" <tel:+1-555-0001>;x=y`, number},
+		{"as a sip URI of the number", "P-Preferred-Identity: <sip:+15550001@ims.example;user=phone>", number},
+		{"the default one, in another spelling", "P-Preferred-Identity: <sip:alice@IMS.EXAMPLE:5060>", alice},
+		{"another's", "P-Preferred-Identity: <" + bob + ">", alice},
+		{"another's, then the own one", "P-Preferred-Identity: <" + bob + ">, <" + number + ">", number},
+		{"what cannot be read", "P-Preferred-Identity: <<>>", alice},
+		{"the From of another", "From: <" + bob + ">;tag=a", alice},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				d.register()
+				var lines []string
+				if test.preferred != "" {
+					lines = append(lines, test.preferred)
+				}
+				d.send("MESSAGE", bob, append(lines, "P-Asserted-Identity: <"+bob+">")...)
+				want(t, d.scscf.Request("MESSAGE"), "P-Asserted-Identity", "<"+test.asserted+">")
+			})
+		})
+	}
+}
+
+func TestServiceRoute(t *testing.T) {
+	const elsewhere = "Route: <sip:198.51.100.9;lr>"
+
+	for _, test := range []struct {
+		name    string
+		enforce bool
+		lines   []string
+		status  int // of a refusal
+	}{
+		{"§5.2.6.3.3 as registered", true, []string{"Route: <" + gmURI + ">, <" + route + ">"}, 0},
+		{"as registered, without this P-CSCF", true, []string{"Route: <" + route + ">"}, 0},
+		{"parameters in another order", true, []string{"Route: <sip:orig@192.0.2.3:5060;lr>"}, 0},
+		{"past the S-CSCF, replaced", false, []string{elsewhere}, 0},
+		{"none, replaced", false, nil, 0},
+		{"one more behind it, replaced", false, []string{"Route: <" + route + ">", elsewhere}, 0},
+		{"past the S-CSCF, refused", true, []string{elsewhere}, 400},
+		{"none, refused", true, nil, 400},
+		{"one more behind it, refused", true, []string{"Route: <" + route + ">", elsewhere}, 400},
+		{"another user part, refused", true, []string{"Route: <sip:term@192.0.2.3:5060;lr>"}, 400},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, func(p *Proxy) { p.Config.Enforce = test.enforce }, func(t *testing.T, d *desk) {
+				d.register()
+				d.send("INVITE", bob, test.lines...)
+				if test.status != 0 {
+					d.alice.Response(test.status)
+					d.scscf.Silent()
+					return
+				}
+				want(t, d.scscf.Request("INVITE"), "Route", "<"+route+">")
+			})
+		})
+	}
+}
+
+const gmURI = "sip:" + gmAddress + ";lr"
+
+func TestWhoMaySend(t *testing.T) {
+	for _, test := range []struct {
+		name, from string // where it comes from
+		contact    string
+		taken      bool
+	}{
+		{"the address and port of the registration", aliceAt, "<sip:x@10.0.0.1:5060>", true},
+		{"another port, the registered Contact", "10.0.0.1:49152", "<sip:alice@" + aliceAt + ">", true},
+		{"another port, another Contact, nobody else there", "10.0.0.1:49152", "<sip:other@10.0.0.1:49152>", true},
+		{"another address, the registered Contact", "10.0.0.2:5060", "<sip:alice@" + aliceAt + ">", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				d.register()
+				peer := d.alice
+				if test.from != aliceAt {
+					peer = d.network.Peer(t, test.from)
+				}
+				peer.Send(gmAddress, d.request("MESSAGE", bob, "Via: SIP/2.0/UDP "+test.from+";rport;branch="+sip.NewBranch(), "Contact: "+test.contact)...)
+				if test.taken {
+					d.scscf.Request("MESSAGE")
+					return
+				}
+				r := peer.Response(403)
+				if !strings.Contains(sip.Value(r, "Reason"), "not registered") || d.counted("originating", "MESSAGE", "403") != 1 {
+					t.Errorf("the refusal is not explained or not counted:\n%s", r)
+				}
+				d.scscf.Silent()
+			})
+		})
+	}
+
+	t.Run("two at one address: only who is known by port or Contact", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.register()
+			other := d.network.Peer(t, "10.0.0.1:5062")
+			other.Send(gmAddress, d.request("REGISTER", "sip:ims.example", "Via: SIP/2.0/UDP 10.0.0.1:5062;rport;branch="+sip.NewBranch(), "Contact: <sip:carol@10.0.0.1:5062>")...)
+			d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: <sip:carol@10.0.0.1:5062>;expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <sip:carol@ims.example>")
+			other.Response(200)
+
+			third := d.network.Peer(t, "10.0.0.1:5064")
+			third.Send(gmAddress, d.request("MESSAGE", bob, "Via: SIP/2.0/UDP 10.0.0.1:5064;rport;branch="+sip.NewBranch(), "Contact: <sip:x@10.0.0.1:5064>")...)
+			third.Response(403)
+
+			other.Send(gmAddress, d.request("MESSAGE", bob, "Via: SIP/2.0/UDP 10.0.0.1:5062;rport;branch="+sip.NewBranch(), "Contact: <sip:alice@"+aliceAt+">")...)
+			want(t, d.scscf.Request("MESSAGE"), "P-Asserted-Identity", "<sip:carol@ims.example>")
+		})
+	})
+}
+
+func TestOptionsToThePCSCF(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.send("OPTIONS", "sip:pcscf.ims.example")
+		d.alice.Response(200)
+		d.scscf.Silent()
+	})
+}
+
+func TestSilentSCSCF(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.register()
+		d.send("MESSAGE", bob)
+		r := d.alice.Response(504)
+		want(t, r, "Reason", `SIP;cause=504;text="the S-CSCF did not answer"`)
+		synctest.Wait()
+	})
+}
