@@ -149,7 +149,7 @@ func (m *SecurityMechanism) Usable() error {
 		return fmt.Errorf("%w: mechanism %q", ErrNotUsable, clip(m.Name))
 	case m.Protocol != "esp":
 		return fmt.Errorf("%w: prot is %q", ErrNotUsable, clip(m.Protocol))
-	case m.Algorithm == "":
+	case m.Algorithm == "" && m.EncryptionAlgorithm != "aes-gcm": // which protects the integrity as well
 		return fmt.Errorf("%w: alg is missing", ErrNotUsable)
 	case m.SPIClient < firstSPI || m.SPIServer < firstSPI || m.SPIClient == m.SPIServer:
 		return fmt.Errorf("%w: spi-c is %d and spi-s is %d", ErrNotUsable, m.SPIClient, m.SPIServer)
