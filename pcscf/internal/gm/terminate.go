@@ -2,7 +2,6 @@ package gm
 
 import (
 	"context"
-	"strings"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
@@ -28,7 +27,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 
 	strip(out)
 
-	if privacy := strings.ToLower(sip.Value(out, "Privacy")); strings.Contains(privacy, "id") && privacy != "none" {
+	if hidden(out) {
 		sip.Remove(out, "P-Asserted-Identity") // RFC 3325 §7
 	}
 
@@ -42,6 +41,12 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 		},
 	})
 	p.count("terminating", out, response)
+}
+
+// hidden tells whether the sender wants its identity hidden. What cannot be read is not taken for a wish to show it.
+func hidden(m sip.Message) bool {
+	privacy, err := ims.ParsePrivacy(sip.Values(m, "Privacy")...)
+	return err != nil || privacy.HidesIdentity()
 }
 
 // towardsCore makes a handset's response one that the core can trust (§5.2.6.4.4).
