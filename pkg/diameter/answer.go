@@ -49,6 +49,10 @@ func (d *Dictionary) refuse(request *Message, e *Error, origin Identity) *Messag
 		answer.AddAVP(diam.NewAVP(avp.FailedAVP, avp.Mbit, 0, &diam.GroupedAVP{AVP: e.Failed}))
 	}
 
+	for _, a := range e.Further {
+		answer.AddAVP(a)
+	}
+
 	copyProxyInfo(answer, request)
 
 	return answer

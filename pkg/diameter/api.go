@@ -58,6 +58,7 @@ type Error struct {
 	Result  Result
 	Message string      // Error-Message
 	Failed  []*diam.AVP // what stands in Failed-AVP
+	Further []*diam.AVP // what else the answer carries
 	Err     error
 }
 

@@ -14,11 +14,13 @@ import (
 
 // Struct tags say how a field travels: `avp:"Name"` is left out when it is zero, `avp:"Name,required"` is always sent and
 // must always come. Pointers tell a zero from nothing, slices repeat the AVP, structs are grouped AVPs, embedded structs
-// are part of the message itself.
+// are part of the message itself. `avp:",mandatory"` is a bool within a group: the M bit of the group's own header.
 
 type plan struct {
 	fields []field
 	byCode map[uint64]int
+
+	mandatory []int // of a group: the field that is its M bit, or nil
 
 	// of commands alone
 	identity []*diam.AVP // what every message of the application has; nobody changes them
@@ -113,6 +115,12 @@ func (d *Dictionary) fields(application uint32, t reflect.Type, index []int, int
 		}
 
 		name, options, _ := strings.Cut(tag, ",")
+
+		if name == "" && options == "mandatory" && structField.Type.Kind() == reflect.Bool {
+			into.mandatory = at
+			continue
+		}
+
 		f := field{index: at, required: options == "required", result: structField.Type == typeOfResult}
 
 		var found bool

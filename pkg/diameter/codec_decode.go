@@ -91,6 +91,10 @@ func (f *field) decode(a *diam.AVP, value reflect.Value, strict bool) error {
 			return &Error{Result: InvalidAVPValue, Message: f.attribute.name, Failed: []*diam.AVP{a}}
 		}
 
+		if f.group.mandatory != nil {
+			value.FieldByIndex(f.group.mandatory).SetBool(a.Flags&avp.Mbit != 0)
+		}
+
 		return f.enclose(a, f.group.decode(group.AVP, value, strict))
 	}
 

@@ -158,7 +158,13 @@ func (f *field) encode(value reflect.Value, room *room) (*diam.AVP, error) {
 		return nil, err
 	}
 
-	return room.avp(f.attribute, data), nil
+	made := room.avp(f.attribute, data)
+
+	if f.group != nil && f.group.mandatory != nil && value.FieldByIndex(f.group.mandatory).Bool() {
+		made.Flags |= avp.Mbit
+	}
+
+	return made, nil
 }
 
 func (f *field) data(value reflect.Value, room *room) (datatype.Type, error) {

@@ -78,6 +78,10 @@ func messages() map[string]diameter.Commander {
 			}},
 			ServiceInformation: &ro.ServiceInformation{IMS: &ro.IMSInformation{NodeFunctionality: ro.NodeSCSCF, EventType: &ro.EventType{SIPMethod: "INVITE"}, UserSessionID: "call", CauseCode: ptr[int32](-1), TimeStamps: &ro.TimeStamps{Request: time.Unix(1_700_000_000, 0)}}},
 		},
+		"RAR": &ro.RAR{RequestHeader: request(), Type: ro.AuthorizeOnly, RatingGroups: []uint32{100}},
+		"RAA": &ro.RAA{AnswerHeader: diameter.AnswerHeader{SessionID: "s", Result: ro.LimitedSuccess, OriginHost: "scscf.example", OriginRealm: "example"}},
+		"ASR": &ro.ASR{RequestHeader: request()},
+		"ASA": &ro.ASA{AnswerHeader: diameter.AnswerHeader{SessionID: "s", Result: ro.Success, OriginHost: "scscf.example", OriginRealm: "example"}},
 		"CCA": &ro.CCA{
 			AnswerHeader: diameter.AnswerHeader{SessionID: "s", Result: ro.Success, OriginHost: "ocs.example", OriginRealm: "example"}, Type: ro.Update, Number: 1,
 			MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{{Granted: &ro.ServiceUnit{Time: ptr[uint32](300)}, ResultCode: ptr[uint32](2001), FinalUnitIndication: &ro.FinalUnitIndication{Action: ro.FinalTerminate}}},

@@ -24,6 +24,8 @@ var commands = []func() diameter.Commander{
 	func() diameter.Commander { return new(cx.RTR) }, func() diameter.Commander { return new(cx.RTA) },
 	func() diameter.Commander { return new(cx.PPR) }, func() diameter.Commander { return new(cx.PPA) },
 	func() diameter.Commander { return new(ro.CCR) }, func() diameter.Commander { return new(ro.CCA) },
+	func() diameter.Commander { return new(ro.RAR) }, func() diameter.Commander { return new(ro.RAA) },
+	func() diameter.Commander { return new(ro.ASR) }, func() diameter.Commander { return new(ro.ASA) },
 }
 
 func nameOf(c diameter.Commander) string { return reflect.TypeOf(c).Elem().Name() }
@@ -89,6 +91,8 @@ func fill(v reflect.Value, from source) {
 		}
 	case reflect.String:
 		v.SetString(from.text())
+	case reflect.Bool:
+		v.SetBool(from.present())
 	case reflect.Int32, reflect.Int64:
 		v.SetInt(int64(from.number(v.Type().Bits())))
 	case reflect.Uint32, reflect.Uint64:

@@ -190,11 +190,18 @@ type DeregistrationReason struct {
 	Info string     `avp:"Reason-Info"`
 }
 
+// Features are those that the sender says it has.
+func (h *RequestHeader) Features() []SupportedFeatures { return h.SupportedFeatures }
+
+// Announce says which features the answer was made with.
+func (h *AnswerHeader) Announce(features []SupportedFeatures) { h.SupportedFeatures = features }
+
 // SupportedFeatures is one feature list (TS 29.229 §6.3.29).
 type SupportedFeatures struct {
 	VendorID      uint32 `avp:"Vendor-Id,required"`
 	FeatureListID uint32 `avp:"Feature-List-ID,required"`
 	FeatureList   uint32 `avp:"Feature-List,required"`
+	Mandatory     bool   `avp:",mandatory"` // in a request: whoever has not all of them must refuse it
 }
 
 // SCSCFRestorationInfo is kept by the HSS for an S-CSCF that restarts (TS 29.229 §6.3.46).

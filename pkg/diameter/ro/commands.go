@@ -28,7 +28,24 @@ func (*CCA) Command() diameter.Command {
 	return diameter.Command{Application: &Application, Code: 272, Answer: true}
 }
 
+// Command is Re-Auth, code 258 (RFC 6733 §8.3), in the credit-control application.
+func (*RAR) Command() diameter.Command { return diameter.Command{Application: &Application, Code: 258} }
+
+// Command is Re-Auth, code 258.
+func (*RAA) Command() diameter.Command {
+	return diameter.Command{Application: &Application, Code: 258, Answer: true}
+}
+
+// Command is Abort-Session, code 274 (RFC 6733 §8.5), in the credit-control application.
+func (*ASR) Command() diameter.Command { return diameter.Command{Application: &Application, Code: 274} }
+
+// Command is Abort-Session, code 274.
+func (*ASA) Command() diameter.Command {
+	return diameter.Command{Application: &Application, Code: 274, Answer: true}
+}
+
 // Valid values, so that a request with any other is answered DIAMETER_INVALID_AVP_VALUE.
 func (t RequestType) Valid() bool        { return t >= Initial && t <= Event }
 func (a RequestedAction) Valid() bool    { return a <= PriceEnquiry }
 func (t SubscriptionIDType) Valid() bool { return t <= Private }
+func (t ReAuthType) Valid() bool         { return t <= AuthorizeAuthenticate }

@@ -11,6 +11,7 @@ const ServiceContextIMS = "32260@3gpp.org"
 // Results of RFC 8506 §9.
 var (
 	Success                    = diameter.Result{Code: 2001}
+	LimitedSuccess             = diameter.Result{Code: 2002} // of a RAA: a CCR follows (RFC 8506 §5.5)
 	EndUserServiceDenied       = diameter.Result{Code: 4010}
 	CreditControlNotApplicable = diameter.Result{Code: 4011}
 	CreditLimitReached         = diameter.Result{Code: 4012}
@@ -52,6 +53,14 @@ const (
 	SIPURI
 	NAI
 	Private
+)
+
+// ReAuthType is Re-Auth-Request-Type (RFC 6733 §8.12). Credit re-authorisation is AuthorizeOnly.
+type ReAuthType uint32
+
+const (
+	AuthorizeOnly ReAuthType = iota
+	AuthorizeAuthenticate
 )
 
 // FinalUnitAction is what happens when the last units are used (RFC 8506 §8.35).
