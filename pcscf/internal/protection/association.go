@@ -1,0 +1,149 @@
+package protection
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ipsec"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// state is where a set stands in its life (TS 33.203 §7.4).
+type state int
+
+const (
+	temporary   state = iota // made at the 401, until the 200
+	established              // the registration's
+	replaced                 // a newer set is established, and not used yet
+	ending                   // for what is still on its way
+)
+
+func (s state) String() string {
+	return [...]string{"temporary", "established", "replaced", "ending"}[s]
+}
+
+// association is one set with a handset.
+type association struct {
+	set            ipsec.Set
+	client, server *sip.Endpoint
+	private        string // private identity of the user; "" when the first REGISTER did not say
+	nonce          string // of the challenge that the keys are of
+	offer          []ims.SecurityMechanism
+	answer         []ims.SecurityMechanism
+
+	state    state
+	used     bool // something besides REGISTER came through it
+	takesTCP bool
+	removing bool // the kernel is being told
+	until    time.Time
+	timer    *time.Timer
+}
+
+func (a *association) request() way {
+	return way{a.server.Address(), netip.AddrPortFrom(a.set.UE, a.set.Ports.UEClient)}
+}
+
+func (a *association) answerWay() way {
+	return way{a.client.Address(), netip.AddrPortFrom(a.set.UE, a.set.Ports.UEServer)}
+}
+
+// back is the flow by which requests and responses over UDP go to the handset (TS 33.203 §7.1).
+func (a *association) back(transport string) sip.Flow {
+	return sip.Flow{
+		Endpoint: a.client, Server: a.server, Transport: transport, Local: a.client.Address(),
+		Remote: netip.AddrPortFrom(a.set.UE, a.set.Ports.UEServer), TakesTCP: a.takesTCP,
+	}
+}
+
+// with tells whether two sets are of the same user at the same handset.
+func (a *association) with(other *association) bool {
+	return a.set.UE == other.set.UE && (a.private == other.private || a.private == "" || other.private == "")
+}
+
+// add and drop keep the indexes; the lock is held.
+func (p *Associations) add(a *association) {
+	p.byRequest[a.request()] = a
+	p.byReturn[a.answerWay()] = a
+	p.byHandset[a.set.UE] = append(p.byHandset[a.set.UE], a)
+	p.count++
+}
+
+func (p *Associations) drop(a *association) {
+	if p.byReturn[a.answerWay()] != a {
+		return
+	}
+
+	delete(p.byRequest, a.request())
+	delete(p.byReturn, a.answerWay())
+
+	p.count--
+
+	rest := slices.DeleteFunc(p.byHandset[a.set.UE], func(other *association) bool { return other == a })
+	if len(rest) == 0 {
+		delete(p.byHandset, a.set.UE)
+	} else {
+		p.byHandset[a.set.UE] = rest
+	}
+}
+
+// remove ends a set for good. Its ports stay taken until the kernel has let go of it, lest a new set of the same ports be
+// taken down in its place.
+func (p *Associations) remove(a *association, why string) {
+	p.mu.Lock()
+
+	if a.removing {
+		p.mu.Unlock()
+		return
+	}
+
+	a.removing = true
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	p.mu.Unlock()
+
+	if err := p.kernel.Remove(a.set); err != nil {
+		p.log.Error("security associations cannot be removed", "set", a.set.String(), "error", err)
+	}
+
+	p.kernel.ReleaseSPI(a.set.SPIs.PCSCFClient)
+	p.kernel.ReleaseSPI(a.set.SPIs.PCSCFServer)
+	p.keep.Forget(a.set.ReqID)
+
+	p.mu.Lock()
+	p.drop(a)
+	p.mu.Unlock()
+
+	p.log.Info("security associations removed", "user", a.private, "ue", a.set.UE, "reason", why)
+}
+
+// live sets the end of a set; the lock is held.
+func (p *Associations) live(a *association, life time.Duration, why string) {
+	a.until = time.Now().Add(life)
+
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+
+	a.timer = time.AfterFunc(life, func() {
+		p.mu.Lock()
+		over := time.Until(a.until) <= 0
+		p.mu.Unlock()
+
+		if over {
+			p.remove(a, why)
+		}
+	})
+}
+
+// end lets a set live a little longer, for what is still on its way; the lock is held.
+func (p *Associations) end(a *association, why string) {
+	if a.state == ending {
+		return
+	}
+
+	a.state = ending
+	p.live(a, p.settings.Linger, why)
+}

@@ -1,0 +1,237 @@
+package protection
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/agreement"
+	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ipsec"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+var (
+	errFull    = errors.New("there are as many security associations as max_sets allows")
+	errNoPorts = errors.New("no protected ports are free for this handset: it has too many sets at once")
+)
+
+// Challenge makes the temporary associations of a challenge and says in Security-Server how the handset comes back
+// (TS 33.203 §7.2, SM5 and SM6). Each challenge has a set of its own, also after a resynchronisation.
+func (p *Associations) Challenge(request *sip.Request, flow sip.Flow, response *sip.Response, keys access.Keys) error {
+	if p.settings.Modes[flow.Endpoint.Name()] == Off {
+		return nil
+	}
+
+	read, err := agreement.Read(request)
+	if err != nil || !read.Offered() {
+		return nil // Screen has refused what had to be
+	}
+
+	ik, errIK := key(keys.IK)
+	ck, errCK := key(keys.CK)
+
+	if err := errors.Join(errIK, errCK); err != nil {
+		if !read.Demanded {
+			return nil // a user of plain Digest
+		}
+
+		return fmt.Errorf("the challenge has no keys: %w", err)
+	}
+
+	choice, err := agreement.Choose(p.settings.Suites, read.Client)
+	if err != nil {
+		if !read.Demanded {
+			return nil
+		}
+
+		return err
+	}
+
+	a, err := p.reserve(flow, choice)
+	if err != nil {
+		p.outcomes.WithLabelValues("failed").Inc()
+		return err
+	}
+
+	a.offer, a.set.IK, a.set.CK = read.Client, ik, ck
+	a.private, a.nonce = username(request), nonce(response)
+
+	var others []ipsec.Suite
+	if p.settings.AnnounceAll {
+		others = p.settings.Suites
+	}
+
+	a.answer = agreement.Answer(a.set, others)
+
+	if err := p.kernel.Install(a.set, p.settings.AwaitAuth); err != nil {
+		p.outcomes.WithLabelValues("failed").Inc()
+		p.remove(a, "the kernel did not take them")
+
+		return fmt.Errorf("%s: %w", a.set, err)
+	}
+
+	a.set.IK, a.set.CK = [16]byte{}, [16]byte{} // the kernel has them
+	p.begin(a, flow)
+	sip.Set(response, "Security-Server", ims.FormatSecurity(a.answer))
+	p.outcomes.WithLabelValues("challenged").Inc()
+	p.log.Info("security associations set up", "user", a.private, "set", a.set.String())
+
+	return nil
+}
+
+// reserve takes ports and SPIs for a set.
+func (p *Associations) reserve(flow sip.Flow, choice agreement.Choice) (*association, error) {
+	ue, local, m := flow.Remote.Addr(), flow.Endpoint.Address().Addr(), choice.Mechanism
+
+	spiClient, err := p.kernel.AllocateSPI(ue, local)
+	if err != nil {
+		return nil, err
+	}
+
+	spiServer, err := p.kernel.AllocateSPI(ue, local)
+	if err != nil {
+		p.kernel.ReleaseSPI(spiClient)
+		return nil, err
+	}
+
+	a := &association{set: ipsec.Set{
+		UE: ue, PCSCF: local, Suite: choice.Suite,
+		Ports: ipsec.Ports{UEClient: m.PortClient, UEServer: m.PortServer},
+		SPIs:  ipsec.SPIs{UEClient: m.SPIClient, UEServer: m.SPIServer, PCSCFClient: spiClient, PCSCFServer: spiServer},
+	}}
+
+	if err := p.place(a, local, ue); err != nil {
+		p.kernel.ReleaseSPI(spiClient)
+		p.kernel.ReleaseSPI(spiServer)
+
+		return nil, err
+	}
+
+	return a, nil
+}
+
+// place finds room for a set. A handset that has left no ports for it, or that uses SPIs of its own again, has forgotten the
+// sets in the way: the oldest of them goes.
+func (p *Associations) place(a *association, local, ue netip.Addr) error {
+	for {
+		p.mu.Lock()
+
+		if p.count >= p.settings.MaxSets {
+			p.mu.Unlock()
+			return errFull
+		}
+
+		client, server, found := p.pair(local, ue, a.set.Ports.UEClient, a.set.Ports.UEServer)
+		other := p.inTheWay(a, found)
+
+		if other == nil && found {
+			a.client, a.server = client, server
+			a.set.Ports.PCSCFClient, a.set.Ports.PCSCFServer = client.Address().Port(), server.Address().Port()
+			p.lastReqID++
+			a.set.ReqID = p.lastReqID
+			p.add(a)
+			p.live(a, p.settings.AwaitAuth, "the challenge was not answered in time")
+			p.mu.Unlock()
+
+			return nil
+		}
+
+		p.mu.Unlock()
+
+		if other == nil {
+			return errNoPorts
+		}
+
+		p.remove(other, "the handset begins anew")
+	}
+}
+
+// inTheWay is the set that must go before a can be; the lock is held.
+func (p *Associations) inTheWay(a *association, free bool) *association {
+	var oldest *association
+
+	for _, other := range p.byHandset[a.set.UE] {
+		if other.removing {
+			continue
+		}
+
+		if clash(a.set.SPIs, other.set.SPIs) {
+			return other
+		}
+
+		if oldest == nil || other.state > oldest.state || other.state == temporary && oldest.state != ending {
+			oldest = other
+		}
+	}
+
+	if free {
+		return nil
+	}
+
+	return oldest
+}
+
+// clash tells whether the handset receives by the same SPI in both.
+func clash(a, b ipsec.SPIs) bool {
+	return a.UEClient == b.UEClient || a.UEClient == b.UEServer || a.UEServer == b.UEClient || a.UEServer == b.UEServer
+}
+
+// begin ends what earlier challenges of the same user left. The set that the request came by stays a little longer: the 401
+// goes back through it.
+func (p *Associations) begin(a *association, flow sip.Flow) {
+	p.mu.Lock()
+
+	came := p.lookup(flow)
+	var stale []*association
+
+	for _, other := range p.byHandset[a.set.UE] {
+		if other == a || other.state != temporary || !other.with(a) {
+			continue
+		}
+
+		if other == came {
+			p.end(other, "a new challenge has new ones")
+		} else {
+			stale = append(stale, other)
+		}
+	}
+
+	p.mu.Unlock()
+
+	for _, other := range stale {
+		p.remove(other, "a new challenge has new ones")
+	}
+}
+
+func key(text string) (k [16]byte, err error) {
+	octets, err := hex.DecodeString(text)
+	if err == nil && len(octets) != len(k) {
+		err = fmt.Errorf("a key has %d octets", len(octets))
+	}
+
+	copy(k[:], octets)
+
+	return k, err
+}
+
+func username(r *sip.Request) string {
+	credentials, err := digest.ParseCredentials(sip.Value(r, "Authorization"))
+	if err != nil {
+		return ""
+	}
+
+	return credentials.Username
+}
+
+func nonce(r *sip.Response) string {
+	challenge, err := digest.ParseChallenge(sip.Value(r, "WWW-Authenticate"))
+	if err != nil {
+		return ""
+	}
+
+	return challenge.Nonce
+}

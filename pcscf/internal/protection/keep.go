@@ -1,0 +1,99 @@
+package protection
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ipsec"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Kept is what of an established set outlives the process. The keys are in the kernel alone.
+type Kept struct {
+	Set      ipsec.Set `json:"set"`
+	Private  string    `json:"private"`
+	Offer    string    `json:"security_client"`
+	Answer   string    `json:"security_server"`
+	TakesTCP bool      `json:"takes_tcp,omitempty"`
+	Until    time.Time `json:"until"`
+}
+
+// keep is called with the lock held.
+func keep(a *association) Kept {
+	return Kept{
+		Set: a.set, Private: a.private, Offer: ims.FormatSecurity(a.offer), Answer: ims.FormatSecurity(a.answer),
+		TakesTCP: a.takesTCP, Until: a.until,
+	}
+}
+
+// Restore takes up the kept sets that the kernel still has.
+func (p *Associations) Restore(kept []Kept, inKernel []ipsec.Set) (restored []ipsec.Set) {
+	for _, k := range kept {
+		a, err := p.restore(k, inKernel)
+		if err != nil {
+			p.log.Warn("security associations are not taken up again", "user", k.Private, "set", k.Set.String(), "reason", err)
+			p.keep.Forget(k.Set.ReqID)
+
+			continue
+		}
+
+		restored = append(restored, a.set)
+	}
+
+	return restored
+}
+
+func (p *Associations) restore(k Kept, inKernel []ipsec.Set) (*association, error) {
+	life := time.Until(k.Until)
+	if life <= 0 {
+		return nil, fmt.Errorf("they ended at %s", k.Until.UTC().Format(time.RFC3339))
+	}
+
+	if !slices.ContainsFunc(inKernel, func(s ipsec.Set) bool {
+		return s.ReqID == k.Set.ReqID && s.UE == k.Set.UE && s.PCSCF == k.Set.PCSCF && s.SPIs == k.Set.SPIs && s.Ports == k.Set.Ports
+	}) {
+		return nil, fmt.Errorf("the kernel does not have them")
+	}
+
+	client := at(p.ports.Clients[k.Set.PCSCF], k.Set.Ports.PCSCFClient)
+	server := at(p.ports.Servers[k.Set.PCSCF], k.Set.Ports.PCSCFServer)
+
+	if client == nil || server == nil {
+		return nil, fmt.Errorf("their ports are not the P-CSCF's any more")
+	}
+
+	offer, err := ims.ParseSecurity(k.Offer)
+	if err != nil {
+		return nil, err
+	}
+
+	answer, err := ims.ParseSecurity(k.Answer)
+	if err != nil {
+		return nil, err
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	a := &association{
+		set: k.Set, client: client, server: server, private: k.Private, offer: offer, answer: answer,
+		state: established, used: true, takesTCP: k.TakesTCP,
+	}
+	p.lastReqID = max(p.lastReqID, k.Set.ReqID)
+	p.add(a)
+	p.live(a, life, "the registration ended")
+
+	return a, nil
+}
+
+func at(endpoints []*sip.Endpoint, port uint16) *sip.Endpoint {
+	for _, e := range endpoints {
+		if e.Address().Port() == port {
+			return e
+		}
+	}
+
+	return nil
+}

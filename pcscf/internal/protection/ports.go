@@ -1,0 +1,65 @@
+package protection
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Ports are the P-CSCF's protected ports. All handsets share them; a handset has as many sets at once as there are pairs of
+// ports that keep the four ways of its sets apart (TS 33.203 §7.1).
+type Ports struct {
+	// Clients and Servers are endpoints by the local address that handsets come to.
+	Clients, Servers map[netip.Addr][]*sip.Endpoint
+}
+
+func (p *Ports) servers() []*sip.Endpoint {
+	var all []*sip.Endpoint
+	for _, endpoints := range p.Servers {
+		all = append(all, endpoints...)
+	}
+
+	return all
+}
+
+func (p *Ports) server(e *sip.Endpoint) bool {
+	return slices.Contains(p.Servers[e.Address().Addr()], e)
+}
+
+func (p *Ports) client(e *sip.Endpoint) bool {
+	return slices.Contains(p.Clients[e.Address().Addr()], e)
+}
+
+// pair finds ports for a new set with the handset's ports. The server port stays that of the handset's other sets where it
+// may, and the client port changes (TS 33.203 §7.1). The lock of the associations is held.
+func (p *Associations) pair(local, ue netip.Addr, ueClient, ueServer uint16) (client, server *sip.Endpoint, found bool) {
+	servers := slices.Clone(p.ports.Servers[local])
+	others := p.byHandset[ue]
+
+	slices.SortStableFunc(servers, func(a, b *sip.Endpoint) int { return uses(others, b) - uses(others, a) })
+
+	for _, server := range servers {
+		if p.byRequest[way{server.Address(), netip.AddrPortFrom(ue, ueClient)}] != nil {
+			continue
+		}
+
+		for _, client := range p.ports.Clients[local] {
+			if p.byReturn[way{client.Address(), netip.AddrPortFrom(ue, ueServer)}] == nil {
+				return client, server, true
+			}
+		}
+	}
+
+	return nil, nil, false
+}
+
+func uses(sets []*association, server *sip.Endpoint) (n int) {
+	for _, a := range sets {
+		if a.server == server {
+			n++
+		}
+	}
+
+	return n
+}

@@ -1,0 +1,170 @@
+// Package protection is access security by IPsec (TS 33.203 §7): it agrees on security associations with handsets, has the
+// kernel make them, and ends them with the registrations they belong to.
+package protection
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
+	"github.com/dialtone-ims/dialtone/pkg/ipsec"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+var _ access.Security = (*Associations)(nil)
+
+// Mode says whether handsets of an access are served without security associations.
+type Mode string
+
+// The modes.
+const (
+	Required Mode = "required" // 421 or 494 without
+	Optional Mode = "optional" // as the handset wants it
+	Off      Mode = "off"      // never
+)
+
+// Settings are the operator's.
+type Settings struct {
+	Modes       map[string]Mode // by the name of the endpoint that handsets come to first
+	Suites      []ipsec.Suite   // in the order of preference
+	AnnounceAll bool            // Security-Server has all suites, not the chosen one alone
+	AwaitAuth   time.Duration   // timer reg-await-auth: the life of temporary associations
+	Grace       time.Duration   // how much longer than the registration they live (TS 33.203 §7.4)
+	Linger      time.Duration   // how long associations outlive their use, for what is still on its way
+	MaxSets     int
+}
+
+// Kernel makes and ends security associations.
+type Kernel interface {
+	Install(s ipsec.Set, lifetime time.Duration) error
+	Prolong(s ipsec.Set, remaining time.Duration) error
+	Remove(s ipsec.Set) error
+	AllocateSPI(from, to netip.Addr) (uint32, error)
+	ReleaseSPI(spi uint32)
+}
+
+// Associations is all that the P-CSCF has with handsets.
+type Associations struct {
+	settings Settings
+	kernel   Kernel
+	ports    *Ports
+	log      *slog.Logger
+	outcomes *prometheus.CounterVec
+	keep     Keeper
+
+	mu        sync.Mutex
+	lastReqID uint32
+	byRequest map[way]*association // the handset's client port to the P-CSCF's server port
+	byReturn  map[way]*association // the handset's server port from the P-CSCF's client port
+	byHandset map[netip.Addr][]*association
+	count     int
+}
+
+// way is one direction between protected ports, seen from here.
+type way struct{ local, remote netip.AddrPort }
+
+// Keeper remembers established associations over a restart. Forget may be told of ones that were never kept.
+type Keeper interface {
+	Keep(Kept)
+	Forget(reqID uint32)
+}
+
+type keepsNothing struct{}
+
+func (keepsNothing) Keep(Kept)     {}
+func (keepsNothing) Forget(uint32) {}
+
+// Options are what associations are made with.
+type Options struct {
+	Kernel  Kernel
+	Ports   *Ports
+	Keep    Keeper // nil: nothing is kept
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+	ReqIDs  uint32 // where the numbers of sets begin
+}
+
+// New has no associations yet.
+func New(s Settings, o Options) *Associations {
+	p := &Associations{
+		settings: s, kernel: o.Kernel, ports: o.Ports, log: o.Log, keep: o.Keep, lastReqID: o.ReqIDs,
+		byRequest: map[way]*association{}, byReturn: map[way]*association{}, byHandset: map[netip.Addr][]*association{},
+		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dialtone_pcscf_sec_agree_total", Help: "Security agreements with handsets, by what came of them.",
+		}, []string{"outcome"}),
+	}
+
+	if p.keep == nil {
+		p.keep = keepsNothing{}
+	}
+
+	o.Metrics.MustRegister(p.outcomes)
+
+	for state := temporary; state <= ending; state++ {
+		o.Metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "dialtone_pcscf_security_association_sets", Help: "Sets of security associations, by their state.",
+			ConstLabels: prometheus.Labels{"state": state.String()},
+		}, func() float64 { return float64(p.Count(state)) }))
+	}
+
+	for _, server := range p.ports.servers() {
+		server.ReplyBy(p.Return)
+	}
+
+	return p
+}
+
+// Count is how many sets are in a state.
+func (p *Associations) Count(s state) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	for _, a := range p.byReturn {
+		if a.state == s {
+			n++
+		}
+	}
+
+	return n
+}
+
+// Protected tells whether something came through a security association of a handset's.
+func (p *Associations) Protected(flow sip.Flow) bool { return p.find(flow) != nil }
+
+// Return is the flow between the P-CSCF's client port and the handset's server port, for what came between the other two;
+// what came outside is answered the way it came. The transport stays.
+func (p *Associations) Return(flow sip.Flow) sip.Flow {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	if a := p.lookup(flow); a != nil {
+		return a.back(flow.Transport)
+	}
+
+	return flow
+}
+
+func (p *Associations) find(flow sip.Flow) *association {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return p.lookup(flow)
+}
+
+// lookup is called with the lock held.
+func (p *Associations) lookup(flow sip.Flow) *association {
+	if flow.Endpoint == nil {
+		return nil
+	}
+
+	w := way{flow.Endpoint.Address(), flow.Remote}
+	if flow.Server != nil {
+		return p.byReturn[w]
+	}
+
+	return p.byRequest[w]
+}

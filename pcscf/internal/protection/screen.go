@@ -1,0 +1,181 @@
+package protection
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/agreement"
+	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Screen checks a handset's request against its security agreement (RFC 3329 §2.3, TS 33.203 §7.2, TS 24.229 §5.2.2).
+func (p *Associations) Screen(r *sip.Request, flow sip.Flow) *sip.Response {
+	switch {
+	case p.ports.client(flow.Endpoint):
+		return p.refuse(r, flow, 403, "requests go to the P-CSCF's protected server port", nil)
+	case p.ports.server(flow.Endpoint):
+		return p.screenProtected(r, flow)
+	case r.Method == "REGISTER":
+		return p.screenFirst(r, flow)
+	default:
+		return nil
+	}
+}
+
+// screenFirst is a REGISTER outside all associations.
+func (p *Associations) screenFirst(r *sip.Request, flow sip.Flow) *sip.Response {
+	mode := p.settings.Modes[flow.Endpoint.Name()]
+	if mode == Off {
+		return nil
+	}
+
+	read, err := agreement.Read(r)
+	if err != nil {
+		return p.refuse(r, flow, 400, err.Error(), nil)
+	}
+
+	needed := mode == Required || read.Demanded
+
+	switch {
+	case !read.Offered() && !needed:
+		return nil
+	case !read.Offered() && !read.Demanded:
+		return p.refuse(r, flow, 421, "this P-CSCF serves handsets by security associations only", p.offers())
+	case !read.Offered():
+		return p.refuse(r, flow, 494, "sec-agree is required, and Security-Client is missing", p.offers())
+	}
+
+	if _, err := agreement.Choose(p.settings.Suites, read.Client); err != nil {
+		if needed {
+			return p.refuse(r, flow, 494, err.Error(), p.offers())
+		}
+
+		p.log.Warn("handset served without security associations", "source", flow.Remote.String(), "reason", err)
+	}
+
+	return p.answeredInClear(r, flow, mode)
+}
+
+// answeredInClear refuses the answer to a challenge for which associations were made, when it comes outside them, unless it
+// is one by AUTS (TS 24.229 §5.1.1.5.3). Where associations are required no answer in clear goes on at all: the home network
+// challenges again.
+func (p *Associations) answeredInClear(r *sip.Request, flow sip.Flow, mode Mode) *sip.Response {
+	credentials, err := digest.ParseCredentials(sip.Value(r, "Authorization"))
+	if err != nil || credentials.Response == "" || credentials.AUTS != "" {
+		return nil
+	}
+
+	p.mu.Lock()
+
+	for _, a := range p.byHandset[flow.Remote.Addr()] {
+		if a.state == temporary && a.nonce == credentials.Nonce {
+			p.mu.Unlock()
+			return p.refuse(r, flow, 494, "the answer to the challenge came outside the security associations", a.answer)
+		}
+	}
+
+	p.mu.Unlock()
+
+	if mode == Required {
+		credentials.Response = ""
+		sip.Set(r, "Authorization", credentials.String())
+	}
+
+	return nil
+}
+
+// screenProtected is a request to a protected server port: the kernel lets nothing come there outside an association.
+func (p *Associations) screenProtected(r *sip.Request, flow sip.Flow) *sip.Response {
+	a := p.find(flow)
+	if a == nil {
+		return p.refuse(r, flow, 403, "no security association of this handset is known here", nil)
+	}
+
+	register := r.Method == "REGISTER"
+
+	if a.state == temporary && !register {
+		return p.refuse(r, flow, 403, "the registration is not complete", nil)
+	}
+
+	if register || sip.Has(r, "Security-Verify") {
+		read, err := agreement.Read(r)
+
+		switch {
+		case err != nil:
+			return p.refuse(r, flow, 400, err.Error(), nil)
+		case !ims.SameSecurity(a.answer, read.Verify):
+			return p.refuse(r, flow, 494, "Security-Verify is not the Security-Server that was sent", a.answer)
+		case register && a.state == temporary && read.Offered() && !ims.SameSecurity(a.offer, read.Client):
+			return p.refuse(r, flow, 494, "Security-Client is another than before the challenge", a.answer)
+		}
+	}
+
+	if register {
+		if refusal := p.screenUser(r, flow, a); refusal != nil {
+			return refusal
+		}
+	}
+
+	p.use(a, flow, register)
+
+	return nil
+}
+
+// screenUser keeps the association of one user from registering another.
+func (p *Associations) screenUser(r *sip.Request, flow sip.Flow, a *association) *sip.Response {
+	credentials, err := digest.ParseCredentials(sip.Value(r, "Authorization"))
+	if err == nil && a.private != "" && credentials.Username != "" && credentials.Username != a.private {
+		return p.refuse(r, flow, 403, "the security associations are another user's", nil)
+	}
+
+	return nil
+}
+
+// use notes that something came through a set. With the first message besides REGISTER the sets before it end
+// (TS 33.203 §7.4).
+func (p *Associations) use(a *association, flow sip.Flow, register bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	a.takesTCP = a.takesTCP || flow.Transport == "TCP"
+
+	if register || a.used || a.state != established {
+		return
+	}
+
+	a.used = true
+
+	for _, other := range p.byHandset[a.set.UE] {
+		if other.state == replaced && other.with(a) {
+			p.end(other, "the newer ones are in use")
+		}
+	}
+}
+
+func (p *Associations) offers() []ims.SecurityMechanism { return agreement.Offers(p.settings.Suites) }
+
+func (p *Associations) refuse(r *sip.Request, flow sip.Flow, status int, why string, server []ims.SecurityMechanism) *sip.Response {
+	p.outcomes.WithLabelValues(fmt.Sprint(status)).Inc()
+	p.log.Warn("handset refused", "source", flow.Remote.String(), "method", string(r.Method), "status", status, "reason", why)
+
+	response := sip.NewResponse(r, status, reasons[status])
+	sip.Set(response, "Reason", fmt.Sprintf("SIP;cause=%d;text=%q", status, why))
+
+	if len(server) > 0 {
+		sip.Set(response, "Security-Server", ims.FormatSecurity(server))
+	}
+
+	if status == 421 {
+		sip.Set(response, "Require", agreement.Option)
+	}
+
+	return response
+}
+
+// reasons are the phrases of RFC 3329 §2.5, RFC 3261 §21.4.
+var reasons = map[int]string{494: "Security Agreement Required", 421: "Extension Required"}
+
+// remaining is how long a set still lives.
+func (a *association) remaining() time.Duration { return time.Until(a.until) }
