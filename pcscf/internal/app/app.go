@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
@@ -25,6 +28,7 @@ type Config struct {
 	Interrogator   string     `yaml:"icscf"`         // SIP URI of the home network's I-CSCF
 	SIP            sip.Config `yaml:"sip"`           // the endpoint Mw is the core's side, all others are handsets'
 	MaxBindings    int        `yaml:"max_bindings"`  // handsets at the same time
+	MaxDialogs     int        `yaml:"max_dialogs"`   // of one handset at the same time
 	ServiceRoute   string     `yaml:"service_route"` // enforce: another Route is refused; replace: it is put right
 }
 
@@ -42,6 +46,7 @@ func Default() Config {
 			sip.EndpointConfig{Name: mw, Address: "127.0.0.10:5070", Transports: []string{"udp", "tcp"}},
 		),
 		MaxBindings:  100_000,
+		MaxDialogs:   1000,
 		ServiceRoute: "replace",
 	}
 	c.SIP.Resolver.Hosts["icscf."+home] = []string{"127.0.0.11"}
@@ -55,8 +60,8 @@ func (c *Config) Validate() error {
 	switch {
 	case c.HomeDomain == "" || c.VisitedNetwork == "":
 		return errors.New("home_domain and visited_network are needed")
-	case c.MaxBindings <= 0:
-		return errors.New("max_bindings must be positive")
+	case c.MaxBindings <= 0 || c.MaxDialogs <= 0:
+		return errors.New("max_bindings and max_dialogs must be positive")
 	case c.ServiceRoute != "enforce" && c.ServiceRoute != "replace":
 		return fmt.Errorf("service_route: %q is neither enforce nor replace", c.ServiceRoute)
 	case !slices.ContainsFunc(c.SIP.Endpoints, func(e sip.EndpointConfig) bool { return e.Name == mw }) || len(c.SIP.Endpoints) < 2:
@@ -71,8 +76,8 @@ func (c *Config) Validate() error {
 }
 
 type pcscf struct {
-	stack    *sip.Stack
-	bindings *binding.Table
+	stack *sip.Stack
+	proxy *gm.Proxy
 }
 
 // Build makes the P-CSCF.
@@ -84,6 +89,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		Security: access.Open{},
 		Log:      env.Log,
 	}
+	proxy.Dialogs = dialog.NewTable(c.MaxDialogs)
 	proxy.Bindings = binding.NewTable(c.MaxBindings, proxy.Expired)
 	proxy.Register(env.Metrics)
 
@@ -102,14 +108,18 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	httpapi.HandleGet(env.Admin, "/bindings", func() []view { return list(proxy.Bindings) })
 
-	return &pcscf{stack: stack, bindings: proxy.Bindings}, nil
+	return &pcscf{stack: stack, proxy: proxy}, nil
 }
 
 // Run serves until ctx ends.
 func (p *pcscf) Run(ctx context.Context) error {
-	defer p.bindings.Close()
+	defer p.proxy.Bindings.Close()
 
-	return p.stack.Run(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return p.stack.Run(ctx) })
+	group.Go(func() error { p.proxy.Run(ctx); return nil })
+
+	return group.Wait()
 }
 
 // Ready: a P-CSCF waits for nobody.

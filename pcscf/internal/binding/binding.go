@@ -240,11 +240,3 @@ func (t *Table) Close() {
 		timer.Stop()
 	}
 }
-
-// At tells whether any handset is registered from this address.
-func (t *Table) At(address netip.Addr) bool {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-
-	return len(t.byHost[address]) > 0
-}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
@@ -76,6 +77,9 @@ func withDesk(t *testing.T, change func(*Proxy), test func(t *testing.T, d *desk
 		if d.proxy.Bindings == nil {
 			d.proxy.Bindings = binding.NewTable(100, d.proxy.Expired)
 		}
+		if d.proxy.Dialogs == nil {
+			d.proxy.Dialogs = dialog.NewTable(100)
+		}
 		d.proxy.Register(prometheus.NewRegistry())
 
 		c := sip.DefaultConfig(
@@ -98,6 +102,7 @@ func withDesk(t *testing.T, change func(*Proxy), test func(t *testing.T, d *desk
 				t.Error(err)
 			}
 		})
+		running.Go(func() { d.proxy.Run(ctx) })
 		test(t, d)
 		cancel()
 		running.Wait()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
@@ -31,6 +32,7 @@ type Proxy struct {
 	Gm       []*sip.Endpoint // towards handsets
 	Mw       *sip.Endpoint   // towards the core
 	Bindings *binding.Table
+	Dialogs  *dialog.Table
 	Security access.Security
 	Log      *slog.Logger
 
@@ -44,8 +46,13 @@ func (p *Proxy) Register(registerer prometheus.Registerer) {
 	}, []string{"direction", "method", "outcome"})
 	registerer.MustRegister(p.outcomes, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "dialtone_pcscf_bindings", Help: "Handsets registered or registering.",
-	}, func() float64 { return float64(p.Bindings.Len()) }))
+	}, func() float64 { return float64(p.Bindings.Len()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "dialtone_pcscf_dialogs", Help: "Dialogs of handsets, and initial requests on their way.",
+	}, func() float64 { return float64(p.Dialogs.Len()) }))
 }
+
+// Run keeps what is remembered from outliving its time, until ctx ends.
+func (p *Proxy) Run(ctx context.Context) { p.Dialogs.Run(ctx) }
 
 // HandleRequest serves one request. Where it came from decides what it may do.
 func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
@@ -110,8 +117,20 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *sip.Ack) {
 		return
 	}
 
+	d, found := p.Dialogs.Find(known(out, false))
+	if !found || d.Token != b.Token {
+		p.outcomes.WithLabelValues("ack", "ACK", "no dialog here").Inc()
+		return
+	}
+
+	to, ok := p.follow(ctx, out, d)
+	if !ok {
+		p.outcomes.WithLabelValues("ack", "ACK", "another route").Inc()
+		return
+	}
+
 	strip(out)
-	_ = p.Stack.SendStateless(ctx, out, sip.Destination{Endpoint: p.Mw})
+	_ = p.Stack.SendStateless(ctx, out, to)
 }
 
 // party is the handset that a Route entry of this P-CSCF's names.

@@ -2,7 +2,6 @@ package gm
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
@@ -27,14 +26,24 @@ func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *s
 		return
 	}
 
+	started, err := p.begin(tx.Request(), b, false)
+	if err != nil {
+		p.refuse(tx, "originating", 403, err.Error())
+		return
+	}
+
 	assert(out, b)
 	sip.Set(out, "P-Charging-Vector", p.chargingVector().String())
 	p.recordRoute(out, b, true)
 
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
-		Groups:     [][]sip.Branch{{{Request: out, To: sip.Destination{Endpoint: p.Mw}}}},
-		OnResponse: func(_ *sip.Branch, r *sip.Response) { p.towardsHandset(r) },
+		Groups: [][]sip.Branch{{{Request: out, To: sip.Destination{Endpoint: p.Mw}}}},
+		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+			started.saw(r)
+			p.towardsHandset(r)
+		},
 	})
+	started.over(response)
 	p.count("originating", out, response)
 }
 
@@ -140,25 +149,32 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 		return
 	}
 
-	if next, err := sip.NextHop(out); err != nil || !sip.Has(out, "Route") && p.isHandset(next) {
-		p.refuse(tx, "originating", 403, "Route does not lead into the core")
+	k := known(out, false)
+
+	d, found := p.Dialogs.Find(k)
+	if !found || d.Token != b.Token {
+		p.refuse(tx, "originating", 403, "the handset has no such dialog")
+		return
+	}
+
+	to, ok := p.follow(ctx, out, d)
+	if !ok {
+		p.refuse(tx, "originating", 400, "Route is not that of the dialog")
 		return
 	}
 
 	strip(out)
-	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity")
+	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity", "Security-Client", "Security-Verify")
+	withoutOption(out, "Require", "sec-agree")
+	withoutOption(out, "Proxy-Require", "sec-agree")
 	p.recordRoute(out, b, true)
 
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
-		Groups:     [][]sip.Branch{{{Request: out, To: sip.Destination{Endpoint: p.Mw}}}},
+		Groups:     [][]sip.Branch{{{Request: out, To: to}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) { p.towardsHandset(r) },
 	})
+	p.passed(k, out, response, false)
 	p.count("originating", out, response)
-}
-
-func (p *Proxy) isHandset(u sip.Uri) bool {
-	address, err := netip.ParseAddr(u.Host)
-	return err == nil && p.Bindings.At(address)
 }
 
 // towardsHandset takes out of a response what is for the trust domain.

@@ -148,6 +148,7 @@ func (p *Proxy) registered(flow sip.Flow, token, private, contact string, star b
 		}
 
 		p.Bindings.Remove(token)
+		p.Dialogs.RemoveAll(token)
 		p.Security.Ended(flow)
 
 		return
@@ -173,6 +174,7 @@ func (p *Proxy) removeAll(address netip.Addr, private string) {
 	for _, b := range p.Bindings.All() {
 		if b.Private == private && b.Flow.Remote.Addr() == address {
 			p.Bindings.Remove(b.Token)
+			p.Dialogs.RemoveAll(b.Token)
 		}
 	}
 }
@@ -219,5 +221,6 @@ func uris(m sip.Message, name string) []string {
 func (p *Proxy) Expired(b *binding.Binding) {
 	p.Log.Info("registration expired", "user", b.Private, "contact", b.Contact)
 	p.outcomes.WithLabelValues("registration", "REGISTER", "expired").Inc()
+	p.Dialogs.RemoveAll(b.Token)
 	p.Security.Ended(b.Flow)
 }

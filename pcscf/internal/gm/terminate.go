@@ -2,8 +2,10 @@ package gm
 
 import (
 	"context"
+	"errors"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
@@ -22,6 +24,20 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 		return
 	}
 
+	var started *attempt
+
+	if !inDialog(out) {
+		var err error
+		if started, err = p.begin(out, b, true); errors.Is(err, dialog.ErrTooMany) {
+			p.refuse(tx, "terminating", 486, err.Error())
+			return
+		} else if err != nil {
+			p.refuse(tx, "terminating", 400, err.Error())
+			return
+		}
+	}
+
+	k := known(out, true)
 	vector := ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector"))
 	called := sip.Value(out, "P-Called-Party-ID")
 
@@ -37,9 +53,16 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
 		Groups: [][]sip.Branch{{{Request: out, To: sip.Destination{Flow: &b.Flow}}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+			started.saw(r)
 			p.towardsCore(r, b, called, vector)
 		},
 	})
+	started.over(response)
+
+	if started == nil {
+		p.passed(k, out, response, true)
+	}
+
 	p.count("terminating", out, response)
 }
 

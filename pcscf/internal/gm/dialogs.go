@@ -1,0 +1,243 @@
+package gm
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+const (
+	early     = 15 * time.Minute // longer than an INVITE may ring
+	unlimited = 24 * time.Hour   // a session without a session timer is thought to be over then
+	margin    = time.Minute      // for what is late, of 64*T1 and a retransmission or two
+)
+
+// attempt is an initial request on its way, and the dialogs that its responses make.
+type attempt struct {
+	proxy   *Proxy
+	binding *binding.Binding
+	request *sip.Request
+	pending dialog.Key
+	early   []dialog.Key
+	// fromCore tells a request to the handset; routes are then those of the request, this P-CSCF's not yet among them.
+	fromCore bool
+	routes   []string
+	target   string
+}
+
+// begin notes an initial request that may make a dialog; nil is one that may not. An error means that the handset has as
+// many as it may. received is the request before this P-CSCF's Record-Route.
+func (p *Proxy) begin(received *sip.Request, b *binding.Binding, fromCore bool) (*attempt, error) {
+	if !makesDialog(received) {
+		return nil, nil
+	}
+
+	a := &attempt{proxy: p, binding: b, request: received, fromCore: fromCore}
+	callID, tag := received.CallID().Value(), tagOf(received.From().Params)
+
+	if a.pending = (dialog.Key{CallID: callID, Local: tag}); fromCore {
+		a.pending = dialog.Key{CallID: callID, Remote: tag}
+		a.target = contactOf(received)
+
+		records, err := sip.RecordRoutes(received)
+		if err != nil {
+			return nil, err
+		}
+
+		a.routes = texts(records)
+	}
+
+	return a, p.Dialogs.Begin(a.pending, b.Token, early)
+}
+
+// saw keeps the dialog that a response makes (§5.2.6.3.4, §5.2.6.4.4). It is called with the response as it goes upstream.
+func (a *attempt) saw(r *sip.Response) {
+	if a == nil || r.StatusCode == 100 || r.StatusCode >= 300 || tagOf(r.To().Params) == "" {
+		return
+	}
+
+	k := dialog.Key{CallID: a.pending.CallID, Local: tagOf(r.From().Params), Remote: tagOf(r.To().Params)}
+	d := dialog.Dialog{Token: a.binding.Token, Routes: a.routes, Target: a.target}
+
+	if a.fromCore {
+		k.Local, k.Remote = k.Remote, k.Local
+	} else {
+		d.Routes, d.Target = a.proxy.beyond(r, a.binding.Token), contactOf(r)
+	}
+
+	lasts := early
+	if r.IsSuccess() {
+		lasts = lifetime(string(a.request.Method), r)
+	} else {
+		a.early = append(a.early, k) // provisional responses come one after the other, before the final one
+	}
+
+	if err := a.proxy.Dialogs.Put(k, d, lasts); err != nil {
+		a.proxy.Log.Warn("a dialog cannot be kept", "user", a.binding.Private, "error", err)
+	}
+}
+
+// over is called when the final response went upstream.
+func (a *attempt) over(final *sip.Response) {
+	if a == nil {
+		return
+	}
+
+	a.proxy.Dialogs.Remove(a.pending)
+
+	if !final.IsSuccess() {
+		for _, k := range a.early {
+			a.proxy.Dialogs.Remove(k)
+		}
+	}
+}
+
+// beyond is the part of the route set that lies between this P-CSCF and the other side.
+func (p *Proxy) beyond(r *sip.Response, token string) []string {
+	records, err := sip.RecordRoutes(r)
+	if err != nil {
+		return nil
+	}
+
+	own := slices.IndexFunc(records, func(record sip.NameAddr) bool {
+		u, err := sip.ParseURI(record.URI)
+		return err == nil && u.User == token && p.Mw.Own(u)
+	})
+	if own < 0 {
+		return nil
+	}
+
+	records = records[:own]
+	slices.Reverse(records)
+
+	return texts(records)
+}
+
+func texts(addresses []sip.NameAddr) []string {
+	all := make([]string, len(addresses))
+	for i, a := range addresses {
+		all[i] = a.String()
+	}
+
+	return all
+}
+
+// lifetime is how long a dialog lasts from the 2xx that made or prolonged it: until its session timer (RFC 4028 §10) or its
+// subscription is over.
+func lifetime(method string, r *sip.Response) time.Duration {
+	if method == "SUBSCRIBE" {
+		return time.Duration(sip.Seconds(sip.Value(r, "Expires"), 3600))*time.Second + margin
+	}
+
+	text, _, _ := strings.Cut(sip.Value(r, "Session-Expires"), ";")
+	if seconds := sip.Seconds(strings.TrimSpace(text), 0); seconds > 0 {
+		return time.Duration(seconds)*time.Second + margin
+	}
+
+	return unlimited
+}
+
+// known finds the dialog that a request within it belongs to, as the handset sees it.
+func known(r *sip.Request, fromCore bool) dialog.Key {
+	k := dialog.Key{CallID: r.CallID().Value(), Local: tagOf(r.From().Params), Remote: tagOf(r.To().Params)}
+	if fromCore {
+		k.Local, k.Remote = k.Remote, k.Local
+	}
+
+	return k
+}
+
+// passed keeps what a request within a dialog and its final response change in it.
+func (p *Proxy) passed(k dialog.Key, r *sip.Request, response *sip.Response, fromCore bool) {
+	switch method := string(r.Method); {
+	case method == "BYE" && response.StatusCode != 401 && response.StatusCode != 407:
+		p.Dialogs.Remove(k)
+	case response.IsSuccess() && (method == "INVITE" || method == "UPDATE" || method == "SUBSCRIBE"):
+		target := contactOf(response)
+		if fromCore {
+			target = contactOf(r)
+		}
+
+		p.Dialogs.Prolong(k, target, lifetime(method, response))
+	case response.IsSuccess() && method == "NOTIFY" && fromCore:
+		p.Dialogs.Prolong(k, contactOf(r), 0)
+	}
+}
+
+// follow puts a request of a handset's on the route of its dialog (§5.2.6.3.5): towards what the core asked to be passed by.
+// ok is false when Route says otherwise and that is not to be put right.
+func (p *Proxy) follow(ctx context.Context, out *sip.Request, d dialog.Dialog) (to sip.Destination, ok bool) {
+	to = sip.Destination{Endpoint: p.Mw}
+
+	routes := make([]sip.NameAddr, 0, len(d.Routes))
+
+	for _, text := range d.Routes {
+		if a, err := sip.ParseNameAddr(text); err == nil {
+			routes = append(routes, a)
+		}
+	}
+
+	given, err := sip.Routes(out)
+	if err != nil {
+		return to, false
+	}
+
+	if !sameRoute(given, routes) {
+		if p.Config.Enforce {
+			return to, false
+		}
+
+		sip.SetRoutes(out, routes)
+	}
+
+	if len(routes) > 0 {
+		return to, true
+	}
+
+	// Nobody but this P-CSCF is in the route: the request goes to the other side, wherever its Request-URI points.
+	target, err := sip.ParseURI(d.Target)
+	if err != nil {
+		return to, false
+	}
+
+	if to.Targets, err = p.Stack.Resolver().Resolve(ctx, target); err != nil {
+		return to, false
+	}
+
+	return to, true
+}
+
+func sameRoute(a, b []sip.NameAddr) bool {
+	return slices.EqualFunc(a, b, func(a, b sip.NameAddr) bool {
+		if a.URI == b.URI {
+			return true
+		}
+
+		u, errA := sip.ParseURI(a.URI)
+		v, errB := sip.ParseURI(b.URI)
+
+		return errA == nil && errB == nil && sip.EqualURI(u, v)
+	})
+}
+
+func contactOf(m sip.Message) string {
+	contacts, _, err := sip.Contacts(m)
+	if err != nil || len(contacts) == 0 {
+		return ""
+	}
+
+	return contacts[0].URI
+}
+
+// tagOf is the tag among the parameters of From or To.
+func tagOf(parameters interface {
+	Get(name string) (string, bool)
+}) string {
+	tag, _ := parameters.Get("tag")
+	return tag
+}
