@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/netip"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/agreement"
@@ -17,6 +16,7 @@ import (
 var (
 	errFull    = errors.New("there are as many security associations as max_sets allows")
 	errNoPorts = errors.New("no protected ports are free for this handset: it has too many sets at once")
+	errSameSPI = errors.New("the handset offers the SPIs of the associations that its request came by")
 )
 
 // Challenge makes the temporary associations of a challenge and says in Security-Server how the handset comes back
@@ -29,6 +29,11 @@ func (p *Associations) Challenge(request *sip.Request, flow sip.Flow, response *
 	read, err := agreement.Read(request)
 	if err != nil || !read.Offered() {
 		return nil // Screen has refused what had to be
+	}
+
+	came := p.find(flow)
+	if came != nil && came.state == temporary {
+		return nil // challenged again inside: Security-Client had to be the same, and its SPIs are in use for this very 401
 	}
 
 	ik, errIK := key(keys.IK)
@@ -51,7 +56,12 @@ func (p *Associations) Challenge(request *sip.Request, flow sip.Flow, response *
 		return err
 	}
 
-	a, err := p.reserve(flow, choice)
+	a, err := p.reserve(flow, choice, came)
+	if errors.Is(err, errSameSPI) {
+		p.log.Warn("no new security associations for a new challenge", "user", came.private, "reason", err)
+		return nil
+	}
+
 	if err != nil {
 		p.outcomes.WithLabelValues("failed").Inc()
 		return err
@@ -75,7 +85,7 @@ func (p *Associations) Challenge(request *sip.Request, flow sip.Flow, response *
 	}
 
 	a.set.IK, a.set.CK = [16]byte{}, [16]byte{} // the kernel has them
-	p.begin(a, flow)
+	p.begin(a)
 	sip.Set(response, "Security-Server", ims.FormatSecurity(a.answer))
 	p.outcomes.WithLabelValues("challenged").Inc()
 	p.log.Info("security associations set up", "user", a.private, "set", a.set.String())
@@ -84,7 +94,7 @@ func (p *Associations) Challenge(request *sip.Request, flow sip.Flow, response *
 }
 
 // reserve takes ports and SPIs for a set.
-func (p *Associations) reserve(flow sip.Flow, choice agreement.Choice) (*association, error) {
+func (p *Associations) reserve(flow sip.Flow, choice agreement.Choice, came *association) (*association, error) {
 	ue, local, m := flow.Remote.Addr(), flow.Endpoint.Address().Addr(), choice.Mechanism
 
 	spiClient, err := p.kernel.AllocateSPI(ue, local)
@@ -104,7 +114,7 @@ func (p *Associations) reserve(flow sip.Flow, choice agreement.Choice) (*associa
 		SPIs:  ipsec.SPIs{UEClient: m.SPIClient, UEServer: m.SPIServer, PCSCFClient: spiClient, PCSCFServer: spiServer},
 	}}
 
-	if err := p.place(a, local, ue); err != nil {
+	if err := p.place(a, came); err != nil {
 		p.kernel.ReleaseSPI(spiClient)
 		p.kernel.ReleaseSPI(spiServer)
 
@@ -116,7 +126,7 @@ func (p *Associations) reserve(flow sip.Flow, choice agreement.Choice) (*associa
 
 // place finds room for a set. A handset that has left no ports for it, or that uses SPIs of its own again, has forgotten the
 // sets in the way: the oldest of them goes.
-func (p *Associations) place(a *association, local, ue netip.Addr) error {
+func (p *Associations) place(a, came *association) error {
 	for {
 		p.mu.Lock()
 
@@ -125,7 +135,7 @@ func (p *Associations) place(a *association, local, ue netip.Addr) error {
 			return errFull
 		}
 
-		client, server, found := p.pair(local, ue, a.set.Ports.UEClient, a.set.Ports.UEServer)
+		client, server, found := p.pair(a.set)
 		other := p.inTheWay(a, found)
 
 		if other == nil && found {
@@ -142,8 +152,11 @@ func (p *Associations) place(a *association, local, ue netip.Addr) error {
 
 		p.mu.Unlock()
 
-		if other == nil {
+		switch {
+		case other == nil:
 			return errNoPorts
+		case other == came:
+			return errSameSPI
 		}
 
 		p.remove(other, "the handset begins anew")
@@ -180,26 +193,16 @@ func clash(a, b ipsec.SPIs) bool {
 	return a.UEClient == b.UEClient || a.UEClient == b.UEServer || a.UEServer == b.UEClient || a.UEServer == b.UEServer
 }
 
-// begin ends what earlier challenges of the same user left. The set that the request came by stays a little longer: the 401
-// goes back through it.
-func (p *Associations) begin(a *association, flow sip.Flow) {
-	p.mu.Lock()
-
-	came := p.lookup(flow)
+// begin ends what earlier challenges of the same user left.
+func (p *Associations) begin(a *association) {
 	var stale []*association
 
+	p.mu.Lock()
 	for _, other := range p.byHandset[a.set.UE] {
-		if other == a || other.state != temporary || !other.with(a) {
-			continue
-		}
-
-		if other == came {
-			p.end(other, "a new challenge has new ones")
-		} else {
+		if other != a && other.state == temporary && other.with(a) {
 			stale = append(stale, other)
 		}
 	}
-
 	p.mu.Unlock()
 
 	for _, other := range stale {

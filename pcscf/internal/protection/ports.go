@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -31,21 +32,21 @@ func (p *Ports) client(e *sip.Endpoint) bool {
 	return slices.Contains(p.Clients[e.Address().Addr()], e)
 }
 
-// pair finds ports for a new set with the handset's ports. The server port stays that of the handset's other sets where it
-// may, and the client port changes (TS 33.203 §7.1). The lock of the associations is held.
-func (p *Associations) pair(local, ue netip.Addr, ueClient, ueServer uint16) (client, server *sip.Endpoint, found bool) {
-	servers := slices.Clone(p.ports.Servers[local])
-	others := p.byHandset[ue]
+// pair finds ports for a new set. The server port stays that of the handset's other sets where it may, and the client port
+// changes (TS 33.203 §7.1). The lock of the associations is held.
+func (p *Associations) pair(s ipsec.Set) (client, server *sip.Endpoint, found bool) {
+	servers := slices.Clone(p.ports.Servers[s.PCSCF])
+	others := p.byHandset[s.UE]
 
 	slices.SortStableFunc(servers, func(a, b *sip.Endpoint) int { return uses(others, b) - uses(others, a) })
 
 	for _, server := range servers {
-		if p.byRequest[way{server.Address(), netip.AddrPortFrom(ue, ueClient)}] != nil {
+		if p.byRequest[way{server.Address(), netip.AddrPortFrom(s.UE, s.Ports.UEClient)}] != nil {
 			continue
 		}
 
-		for _, client := range p.ports.Clients[local] {
-			if p.byReturn[way{client.Address(), netip.AddrPortFrom(ue, ueServer)}] == nil {
+		for _, client := range p.ports.Clients[s.PCSCF] {
+			if p.byReturn[way{client.Address(), netip.AddrPortFrom(s.UE, s.Ports.UEServer)}] == nil {
 				return client, server, true
 			}
 		}
