@@ -187,7 +187,7 @@ func TestSharedFilterCriteria(t *testing.T) {
 	}
 
 	knows := q
-	knows.SupportedFeatures = []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 1, FeatureList: 0b1101}}
+	knows.SupportedFeatures = []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 1, FeatureList: 0b1001}}
 	a := call[cx.SAA](scscf, &knows)
 	data = string(a.UserData)
 	if strings.Contains(data, "sip:shared.as") || !strings.Contains(data, "<SharedIFCSetID>17</SharedIFCSetID>") {

@@ -3,6 +3,7 @@
 package authentication
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 
@@ -10,20 +11,22 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/aka"
 )
 
-// TUAK leaves these to the operator (TS 35.231 §5); the values are those of the test SIMs on the market.
+// TUAK leaves these to the operator (TS 35.231 §5); the values are those of the test SIMs on the market, for identities that
+// have none of their own.
 const (
 	tuakRES        = 8 // octets
 	tuakIterations = 1
 )
 
-// DeriveOPc computes what a SIM holds instead of the operator's OP (TS 35.206 §4.1) or TOP (TS 35.231 §6.2).
-func DeriveOPc(algorithm subscriber.Algorithm, k, op []byte) ([]byte, error) {
+// DeriveOPc computes what a SIM holds instead of the operator's OP (TS 35.206 §4.1) or TOP (TS 35.231 §6.2). keccak is
+// TUAK's number of iterations, 0 for the usual one.
+func DeriveOPc(algorithm subscriber.Algorithm, k, op []byte, keccak int) ([]byte, error) {
 	if err := CheckKeys(algorithm, k, op); err != nil {
 		return nil, err
 	}
 
 	if algorithm == subscriber.TUAK {
-		topc := aka.TOPc(k, [32]byte(op), tuakIterations)
+		topc := aka.TOPc(k, [32]byte(op), cmp.Or(keccak, tuakIterations))
 		return topc[:], nil
 	}
 
@@ -50,13 +53,33 @@ func CheckKeys(algorithm subscriber.Algorithm, k, variant []byte) error {
 	return nil
 }
 
+// maxIterations bounds what one vector may cost.
+const maxIterations = 255
+
+// CheckLengths refuses lengths of RES and numbers of iterations that TUAK does not have (TS 35.231 §5); 0 is the usual one.
+// A vector's MAC-A and MAC-S are always 8 octets (TS 33.102 §6.3.2, §6.3.3), whatever else TUAK could give.
+func CheckLengths(res, keccak int) error {
+	switch {
+	case res != 0 && res != 4 && res != 8 && res != 16 && res != 32:
+		return fmt.Errorf("RES of TUAK has 4, 8, 16 or 32 octets, not %d", res)
+	case keccak < 0 || keccak > maxIterations:
+		return fmt.Errorf("TUAK iterates 1 to %d times, not %d", maxIterations, keccak)
+	default:
+		return nil
+	}
+}
+
 func algorithm(p *subscriber.PrivateIdentity, secrets subscriber.Secrets) (aka.Algorithm, error) {
 	if err := CheckKeys(p.Algorithm, secrets.K, secrets.OPc); err != nil {
 		return nil, fmt.Errorf("keys of %s: %w", p.Identity, err)
 	}
 
+	if err := CheckLengths(p.RES, p.Keccak); err != nil {
+		return nil, fmt.Errorf("keys of %s: %w", p.Identity, err)
+	}
+
 	if p.Algorithm == subscriber.TUAK {
-		return aka.NewTUAK(secrets.K, [32]byte(secrets.OPc), tuakRES, tuakIterations), nil
+		return aka.NewTUAK(secrets.K, [32]byte(secrets.OPc), cmp.Or(p.RES, tuakRES), cmp.Or(p.Keccak, tuakIterations)), nil
 	}
 
 	return aka.NewMilenage([16]byte(secrets.K), [16]byte(secrets.OPc)), nil

@@ -2,8 +2,11 @@ package authentication
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/hex"
 	"errors"
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
@@ -33,7 +36,7 @@ func sim() *subscriber.PrivateIdentity {
 }
 
 func TestDeriveOPc(t *testing.T) {
-	got, err := DeriveOPc(subscriber.Milenage, octets(t, k), octets(t, op))
+	got, err := DeriveOPc(subscriber.Milenage, octets(t, k), octets(t, op), 0)
 	if err != nil || hex.EncodeToString(got) != opc {
 		t.Errorf("%x, %v, want %s", got, err, opc)
 	}
@@ -48,8 +51,63 @@ func TestDeriveOPc(t *testing.T) {
 		"no algorithm":   {"", k, op},
 		"long K of TUAK": {subscriber.TUAK, k + k + k, op + op},
 	} {
-		if got, err := DeriveOPc(try.algorithm, octets(t, try.k), octets(t, try.op)); err == nil {
+		if got, err := DeriveOPc(try.algorithm, octets(t, try.k), octets(t, try.op), 0); err == nil {
 			t.Errorf("%s gave %x", name, got)
+		}
+	}
+}
+
+// The published sets of TS 35.233 have RES of 4, 8, 16 and 32 octets and one or two iterations: an identity that is
+// provisioned so gives them. MAC-A and MAC-S of 16 and 32 octets fit no vector; pkg/aka has them.
+func TestPublishedTUAKSets(t *testing.T) {
+	file, err := os.Open("../../../pkg/aka/testdata/tuak.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	seen := map[int]bool{}
+	for _, row := range rows[1:] {
+		set := map[string]string{}
+		for i, name := range rows[0] {
+			set[name] = row[i]
+		}
+		iterations, err := strconv.Atoi(set["keccak_iterations"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &subscriber.PrivateIdentity{Identity: "t", Algorithm: subscriber.TUAK, RES: len(set["f2_res"]) / 2, Keccak: iterations}
+		seen[p.RES] = true
+
+		topc, err := DeriveOPc(p.Algorithm, octets(t, set["k"]), octets(t, set["top"]), iterations)
+		if err != nil || hex.EncodeToString(topc) != set["topc"] {
+			t.Errorf("%s: TOPc %x, %v, want %s", set["set"], topc, err, set["topc"])
+		}
+		a, err := algorithm(p, subscriber.Secrets{K: octets(t, set["k"]), OPc: topc})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, _, _, ak := a.F2345([16]byte(octets(t, set["rand"])))
+		long := len(set["f3_ck"]) == 64 || len(set["f4_ik"]) == 64 // CK or IK of 32 octets, which no vector has, is another output
+		if got := hex.EncodeToString(res); !long && (got != set["f2_res"] || hex.EncodeToString(ak[:]) != set["f5_ak"]) {
+			t.Errorf("%s: RES %s, want %s", set["set"], got, set["f2_res"])
+		}
+		if len(res) != p.RES {
+			t.Errorf("%s: RES has %d octets, want %d", set["set"], len(res), p.RES)
+		}
+	}
+	if !seen[4] || !seen[8] || !seen[16] || !seen[32] {
+		t.Errorf("the sets have RES of %v octets", seen)
+	}
+
+	for _, p := range []subscriber.PrivateIdentity{{RES: 5}, {RES: -4}, {Keccak: -1}, {Keccak: 256}, {RES: 64}} {
+		p.Algorithm = subscriber.TUAK
+		if _, err := algorithm(&p, subscriber.Secrets{K: make([]byte, 16), OPc: make([]byte, 32)}); err == nil {
+			t.Errorf("%d octets, %d iterations are taken", p.RES, p.Keccak)
 		}
 	}
 }

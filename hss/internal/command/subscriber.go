@@ -42,6 +42,8 @@ func authenticationFlags(c *cobra.Command, a *provisioning.Authentication) {
 	f.StringVar(&a.OP, "op", "", "operator variant OP, hexadecimal")
 	f.StringVar(&a.OPc, "opc", "", "OPc, if that is what came with the SIM")
 	f.StringVar(&a.AMF, "amf", "", "authentication management field (default 8000)")
+	f.IntVar(&a.RES, "res", 0, "octets of RES that TUAK gives: 4, 8, 16 or 32 (default 8)")
+	f.IntVar(&a.Keccak, "keccak", 0, "iterations of TUAK (default 1)")
 	f.StringVar(&a.SQN, "sqn", "", "last sequence number used, 12 hexadecimal digits")
 	f.StringVar(&a.Password, "password", "", "password of a SIP Digest user")
 	c.MarkFlagsMutuallyExclusive("op", "opc")

@@ -20,6 +20,7 @@ import (
 // opc computes what a SIM holds from what the operator gives.
 func opc() *cobra.Command {
 	var k, op, algorithm string
+	var keccak int
 
 	c := &cobra.Command{
 		Use: "opc --k K --op OP", Short: "compute the OPc of a SIM from its K and the operator's OP (TS 35.206, TS 35.231)",
@@ -35,7 +36,11 @@ func opc() *cobra.Command {
 				return fmt.Errorf("--op: %w", err)
 			}
 
-			derived, err := authentication.DeriveOPc(subscriber.Algorithm(algorithm), key, variant)
+			if err := authentication.CheckLengths(0, keccak); err != nil {
+				return fmt.Errorf("--keccak: %w", err)
+			}
+
+			derived, err := authentication.DeriveOPc(subscriber.Algorithm(algorithm), key, variant, keccak)
 			if err != nil {
 				return err
 			}
@@ -48,6 +53,7 @@ func opc() *cobra.Command {
 	c.Flags().StringVar(&k, "k", "", "key of the SIM, hexadecimal")
 	c.Flags().StringVar(&op, "op", "", "OP (TOP of TUAK), hexadecimal")
 	c.Flags().StringVar(&algorithm, "algorithm", string(subscriber.Milenage), "milenage or tuak")
+	c.Flags().IntVar(&keccak, "keccak", 1, "iterations of TUAK")
 	_ = c.MarkFlagRequired("k") // fail only for flags that do not exist
 	_ = c.MarkFlagRequired("op")
 

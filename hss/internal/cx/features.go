@@ -1,32 +1,50 @@
 package cx
 
-import "github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+import (
+	"context"
 
-// sharedSetsFeature is SiFC, bit 0 of feature list 1 of Cx (TS 29.229 §7.1.1): the S-CSCF holds shared iFC sets itself.
-const sharedSetsFeature = 1 << 0
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
 
-const featureList = 1
+// Features of this HSS.
+const Features = cx.FeatureSharedSets | cx.FeatureAliases | cx.FeatureRestoration
 
-func knowsSharedSets(offered []cx.SupportedFeatures) bool {
-	for _, f := range offered {
-		if f.VendorID == cx.VendorID && f.FeatureListID == featureList && f.FeatureList&sharedSetsFeature != 0 {
-			return true
+type featuring interface{ Features() []cx.SupportedFeatures }
+
+type announcing interface{ Announce([]cx.SupportedFeatures) }
+
+// handle serves a command. A request that has to be served with a feature that this HSS does not have is refused before
+// anything else; every other one is answered with the features that both have (TS 29.229 §7.2).
+func handle[Q, A any, PQ interface {
+	diameter.Typed[Q]
+	featuring
+}, PA interface {
+	diameter.Typed[A]
+	announcing
+}](n *diameter.Node, serve func(context.Context, *Q) (*A, error)) {
+	diameter.Handle[Q, A, PQ, PA](n, func(ctx context.Context, req *Q) (*A, error) {
+		offered := PQ(req).Features()
+		if err := cx.CheckFeatures(offered, Features); err != nil {
+			return nil, err
 		}
-	}
 
-	return false
+		answer, err := serve(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+
+		PA(answer).Announce(cx.CommonFeatures(offered, Features))
+
+		return answer, nil
+	})
 }
 
-// commonFeatures answers with those of the offered features that this HSS has too (TS 29.229 §7.2.1).
-func commonFeatures(offered []cx.SupportedFeatures) []cx.SupportedFeatures {
-	if len(offered) == 0 {
-		return nil
+// common are the features of list 1 that both have, as bits.
+func common(offered []cx.SupportedFeatures) (bits uint32) {
+	for _, f := range cx.CommonFeatures(offered, Features) {
+		bits |= f.FeatureList
 	}
 
-	common := cx.SupportedFeatures{VendorID: cx.VendorID, FeatureListID: featureList}
-	if knowsSharedSets(offered) {
-		common.FeatureList = sharedSetsFeature
-	}
-
-	return []cx.SupportedFeatures{common}
+	return bits
 }

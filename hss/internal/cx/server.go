@@ -31,10 +31,10 @@ type Server struct {
 func NewServer(n *diameter.Node, store *subscriber.Store, p Policy, pushes *Pushes, log *slog.Logger, registry prometheus.Registerer) *Server {
 	s := &Server{store: store, policy: p, pushes: pushes, log: log, metrics: newMetrics(registry)}
 
-	diameter.Handle(n, s.userAuthorization)
-	diameter.Handle(n, s.multimediaAuth)
-	diameter.Handle(n, s.serverAssignment)
-	diameter.Handle(n, s.locationInfo)
+	handle(n, s.userAuthorization)
+	handle(n, s.multimediaAuth)
+	handle(n, s.serverAssignment)
+	handle(n, s.locationInfo)
 
 	return s
 }

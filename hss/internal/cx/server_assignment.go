@@ -18,6 +18,7 @@ type Assignment struct {
 	Result     cxResult
 	Private    *subscriber.PrivateIdentity
 	Download   *subscriber.RegistrationSet // whose profile the S-CSCF gets, or nil
+	Restored   []*subscriber.Registration  // whose restoration information it gets
 	Superseded string                      // Diameter identity of an S-CSCF that has to be told that it is not in charge any more
 }
 
@@ -97,7 +98,7 @@ func noAssignment(who Identities, req *cx.SAR) (Assignment, error) {
 		return Assignment{}, err
 	}
 
-	return Assignment{Result: cx.Success, Private: privateOf(who), Download: who.Set}, nil
+	return Assignment{Result: cx.Success, Private: privateOf(who), Download: who.Set, Restored: who.Set.Registrations}, nil
 }
 
 // assigned refuses an S-CSCF that is not the user's: only a MAR changes that (§8.1, §8.1.2).
@@ -126,7 +127,15 @@ func register(who Identities, req *cx.SAR) (Assignment, error) {
 	who.Set.Register(who.Private)
 	who.Subscription.Assign(req.ServerName, req.OriginHost)
 
-	return Assignment{Result: cx.Success, Private: who.Private, Download: who.Set, Superseded: who.Subscription.TakePrevious()}, nil
+	a := Assignment{Result: cx.Success, Private: who.Private, Download: who.Set, Superseded: who.Subscription.TakePrevious()}
+
+	for _, r := range who.Set.Registrations { // the S-CSCF knows best what it has just sent
+		if r.Private != who.Private || req.RestorationInfo == nil {
+			a.Restored = append(a.Restored, r)
+		}
+	}
+
+	return a, nil
 }
 
 // unregisteredUser gives the S-CSCF the profile of a user who is called or calls through an AS without being registered.
@@ -136,6 +145,10 @@ func unregisteredUser(who Identities, req *cx.SAR) (Assignment, error) {
 	}
 
 	if who.Set.State() == subscriber.Registered {
+		if cx.Has(req.SupportedFeatures, cx.FeatureRestoration) { // it has lost the registration: it gets it back, not as unregistered
+			return Assignment{Result: cx.ErrorInAssignmentType, Private: privateOf(who), Download: who.Set, Restored: who.Set.Registrations}, nil
+		}
+
 		return Assignment{}, refused(cx.ErrorInAssignmentType, "%s is registered", req.PublicIdentities[0])
 	}
 
@@ -267,7 +280,11 @@ func (s *Server) serverAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, er
 		}
 
 		if assignment.Download != nil {
-			who.Subscription.Announce(knowsSharedSets(req.SupportedFeatures))
+			who.Subscription.Announce(common(req.SupportedFeatures))
+		}
+
+		if err := keepRestoration(who, req); err != nil {
+			return err
 		}
 
 		if err := tx.SaveRegistration(who.Subscription); err != nil {
@@ -296,7 +313,6 @@ func (s *Server) serverAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, er
 func (s *Server) serverAssignmentAnswer(tx *subscriber.Tx, who Identities, req *cx.SAR, a Assignment) (*cx.SAA, error) {
 	answer := new(cx.SAA)
 	answer.Result = a.Result
-	answer.SupportedFeatures = commonFeatures(req.SupportedFeatures)
 
 	if a.Private != nil {
 		answer.UserName = a.Private.Identity
@@ -308,6 +324,16 @@ func (s *Server) serverAssignmentAnswer(tx *subscriber.Tx, who Identities, req *
 
 	answer.ChargingInformation = chargingInformation(who.Subscription)
 
+	if a.Download.LooseRoute {
+		required := uint32(1) // LOOSE_ROUTE_REQUIRED
+		answer.LooseRoute = &required
+	}
+
+	var err error
+	if answer.RestorationInfo, err = restoration(a, req); err != nil {
+		return nil, err
+	}
+
 	if others := who.Subscription.Others(a.Private); len(others) > 0 {
 		answer.AssociatedIdentities = &cx.AssociatedIdentities{UserNames: others}
 	}
@@ -316,7 +342,6 @@ func (s *Server) serverAssignmentAnswer(tx *subscriber.Tx, who Identities, req *
 		return answer, nil
 	}
 
-	var err error
 	answer.UserData, err = userData(tx, who.Subscription, a.Private, a.Download, req.PublicIdentities[0])
 
 	return answer, err
@@ -345,5 +370,5 @@ func userData(tx *subscriber.Tx, s *subscriber.Subscription, p *subscriber.Priva
 		private = p.Identity
 	}
 
-	return userdata.Document(private, set, asked, shared, s.SharedSets)
+	return userdata.Document(private, set, asked, shared, s.Features)
 }

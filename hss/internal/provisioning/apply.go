@@ -148,7 +148,7 @@ func authenticate(tx *subscriber.Tx, p *subscriber.PrivateIdentity, a Authentica
 	}
 
 	if scheme != p.Scheme {
-		secrets, p.Algorithm, p.Operator, p.AMF = subscriber.Secrets{}, "", "", ""
+		secrets, p.Algorithm, p.Operator, p.AMF, p.RES, p.Keccak = subscriber.Secrets{}, "", "", "", 0, 0
 	}
 
 	p.Scheme = scheme
@@ -188,6 +188,10 @@ func authenticateAKA(p *subscriber.PrivateIdentity, secrets *subscriber.Secrets,
 		p.Algorithm = subscriber.Milenage
 	}
 
+	if err := lengths(p, a); err != nil {
+		return err
+	}
+
 	k, err := octets("k", a.K, secrets.K)
 	if err != nil {
 		return err
@@ -206,7 +210,7 @@ func authenticateAKA(p *subscriber.PrivateIdentity, secrets *subscriber.Secrets,
 	case a.OPc != "":
 		p.Operator, op = subscriber.EnteredOPc, nil
 	case a.OP != "" || p.Operator == subscriber.EnteredOP && op != nil:
-		if opc, err = authentication.DeriveOPc(p.Algorithm, k, op); err != nil {
+		if opc, err = authentication.DeriveOPc(p.Algorithm, k, op, p.Keccak); err != nil {
 			return problem("op", "%v", err)
 		}
 
@@ -230,6 +234,31 @@ func authenticateAKA(p *subscriber.PrivateIdentity, secrets *subscriber.Secrets,
 	}
 
 	*secrets = subscriber.Secrets{K: k, OP: op, OPc: opc}
+
+	return nil
+}
+
+// lengths takes what TUAK leaves to the operator.
+func lengths(p *subscriber.PrivateIdentity, a Authentication) error {
+	if a.RES != 0 {
+		p.RES = a.RES
+	}
+
+	if a.Keccak != 0 {
+		p.Keccak = a.Keccak
+	}
+
+	if p.Algorithm != subscriber.TUAK {
+		if a.RES != 0 || a.Keccak != 0 {
+			return problem("res", "only TUAK has a choice of lengths and iterations")
+		}
+
+		p.RES, p.Keccak = 0, 0
+	}
+
+	if err := authentication.CheckLengths(p.RES, p.Keccak); err != nil {
+		return problem("res", "%v", err)
+	}
 
 	return nil
 }
@@ -334,7 +363,7 @@ func applySets(tx *subscriber.Tx, s *subscriber.Subscription, documents []Regist
 			set = &subscriber.RegistrationSet{Number: d.Number}
 		}
 
-		set.Public = nil
+		set.Public, set.LooseRoute = nil, d.LooseRoute
 
 		for j, public := range d.PublicIdentities {
 			at := fmt.Sprintf("%s.public_identities[%d]", at, j)
@@ -352,10 +381,33 @@ func applySets(tx *subscriber.Tx, s *subscriber.Subscription, documents []Regist
 			set.Public = append(set.Public, p)
 		}
 
+		if err := aliases(set, at); err != nil {
+			return err
+		}
+
 		all = append(all, set)
 	}
 
 	s.Sets = all
+
+	return nil
+}
+
+// aliases refuses identities that cannot be each other's aliases: these have the same services (TS 29.228 annex B.2.1).
+func aliases(set *subscriber.RegistrationSet, at string) error {
+	profiles := map[string]uint64{}
+
+	for j, p := range set.Public {
+		if p.AliasGroup == "" {
+			continue
+		}
+
+		if profile, found := profiles[p.AliasGroup]; found && profile != p.ProfileID {
+			return problem(fmt.Sprintf("%s.public_identities[%d].alias_group", at, j), "aliases have the same service profile")
+		}
+
+		profiles[p.AliasGroup] = p.ProfileID
+	}
 
 	return nil
 }
@@ -372,6 +424,8 @@ func applyPublic(tx *subscriber.Tx, p *subscriber.PublicIdentity, d PublicIdenti
 		return nil, problem("application_server", "only a service is routed to one directly")
 	case len(d.DisplayName) > maxText:
 		return nil, problem("display_name", "longer than %d characters", maxText)
+	case len(d.AliasGroup) > maxText:
+		return nil, problem("alias_group", "longer than %d characters", maxText)
 	}
 
 	if p == nil {
@@ -380,7 +434,7 @@ func applyPublic(tx *subscriber.Tx, p *subscriber.PublicIdentity, d PublicIdenti
 
 	p.Identity, p.Kind, p.DisplayName, p.Barred = identity, kindOf(d), d.DisplayName, d.Barred
 	p.MayRegister = d.MayRegister == nil || *d.MayRegister
-	p.ApplicationServer = d.ApplicationServer
+	p.AliasGroup, p.ApplicationServer = d.AliasGroup, d.ApplicationServer
 	p.Wildcard = strings.Contains(identity, "!")
 	p.ProfileID, p.Profile = 0, nil
 

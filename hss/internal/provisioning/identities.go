@@ -251,7 +251,7 @@ func (a *API) readKeys(w http.ResponseWriter, r *http.Request) error {
 
 		secrets, err := tx.Secrets(p)
 		keys = Keys{p.Identity, Authentication{
-			Scheme: p.Scheme, Algorithm: p.Algorithm, Entered: p.Operator, AMF: p.AMF, Password: string(secrets.Password),
+			Scheme: p.Scheme, Algorithm: p.Algorithm, Entered: p.Operator, AMF: p.AMF, RES: p.RES, Keccak: p.Keccak, Password: string(secrets.Password),
 			K: hex.EncodeToString(secrets.K), OP: hex.EncodeToString(secrets.OP), OPc: hex.EncodeToString(secrets.OPc),
 		}}
 

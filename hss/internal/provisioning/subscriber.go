@@ -56,12 +56,15 @@ type Authentication struct {
 	Entered   subscriber.OperatorForm `json:"entered,omitempty"` // read only: which of op and opc was given
 	AMF       string                  `json:"amf,omitempty"`     // "8000" unless given
 	SQN       string                  `json:"sqn,omitempty"`     // the last one used
+	RES       int                     `json:"res,omitempty"`     // octets of RES; of TUAK, 8 unless given
+	Keccak    int                     `json:"keccak,omitempty"`  // iterations; of TUAK, 1 unless given
 	Password  string                  `json:"password,omitempty"`
 }
 
 // RegistrationSet is an implicit registration set.
 type RegistrationSet struct {
 	Number           int              `json:"number"`
+	LooseRoute       bool             `json:"loose_route,omitempty"` // Loose-Route-Indication
 	PublicIdentities []PublicIdentity `json:"public_identities"`
 }
 
@@ -73,6 +76,7 @@ type PublicIdentity struct {
 	Barred            bool            `json:"barred"`
 	MayRegister       *bool           `json:"may_register,omitempty"` // true unless given
 	ServiceProfile    string          `json:"service_profile,omitempty"`
+	AliasGroup        string          `json:"alias_group,omitempty"` // aliases of each other have the same one
 	ApplicationServer string          `json:"application_server,omitempty"`
 }
 
@@ -122,12 +126,12 @@ func show(s *subscriber.Subscription) Subscriber {
 		document.PrivateIdentities = append(document.PrivateIdentities, PrivateIdentity{
 			Identity: p.Identity, IMSI: p.IMSI, MSISDN: p.MSISDN, VisitedNetworks: p.VisitedNetworks,
 			RegistrationSets: setsOf(s, p),
-			Authentication:   &Authentication{Scheme: p.Scheme, Algorithm: p.Algorithm, Entered: p.Operator, AMF: p.AMF},
+			Authentication:   &Authentication{Scheme: p.Scheme, Algorithm: p.Algorithm, Entered: p.Operator, AMF: p.AMF, RES: p.RES, Keccak: p.Keccak},
 		})
 	}
 
 	for _, set := range s.Sets {
-		shown := RegistrationSet{Number: set.Number}
+		shown := RegistrationSet{Number: set.Number, LooseRoute: set.LooseRoute}
 		for _, p := range set.Public {
 			shown.PublicIdentities = append(shown.PublicIdentities, showPublic(p))
 		}
@@ -152,7 +156,7 @@ func show(s *subscriber.Subscription) Subscriber {
 func showPublic(p *subscriber.PublicIdentity) PublicIdentity {
 	shown := PublicIdentity{
 		Identity: p.Identity, Kind: p.Kind, DisplayName: p.DisplayName, Barred: p.Barred, MayRegister: &p.MayRegister,
-		ApplicationServer: p.ApplicationServer,
+		AliasGroup: p.AliasGroup, ApplicationServer: p.ApplicationServer,
 	}
 	if p.Profile != nil {
 		shown.ServiceProfile = p.Profile.Name

@@ -19,6 +19,8 @@ type PrivateIdentity struct {
 	Algorithm Algorithm    // of an AKA identity
 	Operator  OperatorForm // which of OP and OPc was entered
 	AMF       string       // four hexadecimal digits
+	RES       int          // octets of RES that the SIM's TUAK gives; 0: the usual
+	Keccak    int          // iterations of the SIM's TUAK; 0: the usual
 	SQN       uint64       // the last one used, SEQ||IND (TS 33.102 annex C); changed only by Store.NextSQN and SetSQN
 
 	// Sealed by the vault; read with Store.Secrets.
@@ -77,6 +79,7 @@ type PublicIdentity struct {
 	Barred            bool // no sessions; registration with it still registers its set
 	MayRegister       bool
 	ProfileID         uint64 `gorm:"index"` // 0: no services
+	AliasGroup        string // identities of a set with the same one are aliases of each other (TS 29.228 annex B.2.1); "": of none
 	ApplicationServer string // of a service identity that the I-CSCF routes to directly
 
 	Profile *ServiceProfile `gorm:"-"`
@@ -133,6 +136,7 @@ type RegistrationSet struct {
 	SubscriptionID uint64 `gorm:"uniqueIndex:set_number;not null"`
 	Number         int    `gorm:"uniqueIndex:set_number;not null"`
 	Unregistered   bool   // the S-CSCF keeps the profile although nobody is registered
+	LooseRoute     bool   // the UE is to be reached by loose routing (TS 29.229 §6.3.45)
 
 	Public        []*PublicIdentity `gorm:"-"`
 	Registrations []*Registration   `gorm:"-"`
@@ -148,6 +152,7 @@ type Registration struct {
 	Registered  bool
 	AuthPending bool // vectors were sent and no SAR has come yet (TS 29.228 §6.3)
 	Since       time.Time
+	Restoration []byte // what the S-CSCF gave us to keep for it (TS 23.380 §4.2), JSON
 
 	Private *PrivateIdentity `gorm:"-"`
 
@@ -219,10 +224,16 @@ func (s *RegistrationSet) Register(p *PrivateIdentity) {
 	s.keep(false)
 }
 
+// Restore keeps what the S-CSCF would need to serve the registration again after it has lost it.
+func (s *RegistrationSet) Restore(p *PrivateIdentity, information []byte) {
+	r := s.Registration(p)
+	r.Restoration, r.changed = information, true
+}
+
 // Deregister notes that the private identity is no longer registered with the set.
 func (s *RegistrationSet) Deregister(p *PrivateIdentity) {
 	if r := s.Registration(p); r != nil && (r.Registered || r.AuthPending) {
-		r.Registered, r.AuthPending, r.changed = false, false, true
+		r.Registered, r.AuthPending, r.Restoration, r.changed = false, false, nil, true
 	}
 }
 

@@ -288,7 +288,7 @@ func (t *Tx) SaveRegistration(s *Subscription) error {
 	t.moved = append(t.moved, s)
 
 	if s.moved {
-		err = t.db.Model(s).Select("ServerName", "ServerHost", "PreviousHost", "SharedSets").Updates(s).Error
+		err = t.db.Model(s).Select("ServerName", "ServerHost", "PreviousHost", "Features").Updates(s).Error
 		s.moved = false
 	}
 
@@ -300,7 +300,7 @@ func (t *Tx) SaveRegistration(s *Subscription) error {
 
 		for _, r := range set.Registrations {
 			if r.changed {
-				err = errors.Join(err, t.db.Model(r).Select("Registered", "AuthPending", "Since").Updates(r).Error)
+				err = errors.Join(err, t.db.Model(r).Select("Registered", "AuthPending", "Since", "Restoration").Updates(r).Error)
 				r.changed = false
 			}
 		}

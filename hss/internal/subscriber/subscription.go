@@ -13,7 +13,7 @@ type Subscription struct {
 	ServerName   string // SIP URI of the S-CSCF, or "" (TS 29.228 §6.7)
 	ServerHost   string // its Diameter identity, to which RTR and PPR go
 	PreviousHost string // Diameter identity of the S-CSCF that a MAR from another one replaced, until that one's SAR
-	SharedSets   bool   // the S-CSCF knows shared iFC sets (feature SiFC, TS 29.229 §7.1.1)
+	Features     uint32 // of Cx that the S-CSCF has, too (TS 29.229 §7.1.1)
 
 	Capabilities Capabilities        `gorm:"embedded;embeddedPrefix:capability_"`
 	Charging     ChargingInformation `gorm:"embedded;embeddedPrefix:charging_"`
@@ -58,10 +58,10 @@ func (s *Subscription) Reassign(server, host string) {
 	s.Assign(server, host)
 }
 
-// Announce records whether the S-CSCF knows shared iFC sets, which decides what a PPR carries.
-func (s *Subscription) Announce(sharedSets bool) {
-	if s.SharedSets != sharedSets {
-		s.SharedSets, s.moved = sharedSets, true
+// Announce records which features the S-CSCF has, which decides what a PPR carries.
+func (s *Subscription) Announce(features uint32) {
+	if s.Features != features {
+		s.Features, s.moved = features, true
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
 // The types of annex E's schema, as far as this HSS has the data. Elements that later releases added are nested in one
@@ -51,6 +52,7 @@ type identityExtension1 struct {
 
 type identityExtension2 struct {
 	DisplayName string              `xml:"DisplayName,omitempty"`
+	AliasGroup  string              `xml:"AliasIdentityGroupID,omitempty"`
 	Extension   *identityExtension3 `xml:"Extension,omitempty"`
 }
 
@@ -70,10 +72,10 @@ const (
 type Shared map[int]*subscriber.SharedFilterCriteria
 
 // Document is the User-Data of one implicit registration set: a ServiceProfile for each profile that its identities have.
-// asked is the identity that the S-CSCF asked
-// about; it stands for the wildcard that it matches. An S-CSCF that knows shared iFC sets gets their numbers, another one
-// their criteria.
-func Document(private string, set *subscriber.RegistrationSet, asked string, shared Shared, knowsShared bool) ([]byte, error) {
+// asked is the identity that the S-CSCF asked about; it stands for the wildcard that it matches. What it gets depends on its
+// features: one that knows shared iFC sets gets their numbers, another one their criteria; one that knows aliases, their groups.
+func Document(private string, set *subscriber.RegistrationSet, asked string, shared Shared, features uint32) ([]byte, error) {
+	knowsShared := features&cx.FeatureSharedSets != 0
 	document := imsSubscription{PrivateID: private}
 
 	for _, id := range order(set) {
@@ -84,7 +86,7 @@ func Document(private string, set *subscriber.RegistrationSet, asked string, sha
 				continue
 			}
 
-			profile.PublicIdentities = append(profile.PublicIdentities, identity(p, asked))
+			profile.PublicIdentities = append(profile.PublicIdentities, identity(p, asked, features))
 
 			if len(profile.PublicIdentities) == 1 && p.Profile != nil {
 				if err := profile.services(p.Profile, shared, knowsShared); err != nil {
@@ -122,13 +124,16 @@ func order(set *subscriber.RegistrationSet) []uint64 {
 	return ids
 }
 
-func identity(p *subscriber.PublicIdentity, asked string) publicIdentity {
+func identity(p *subscriber.PublicIdentity, asked string, features uint32) publicIdentity {
 	element := publicIdentity{Identity: p.Identity}
 	if p.Barred {
 		element.Barring = 1
 	}
 
 	second := identityExtension2{DisplayName: p.DisplayName}
+	if features&cx.FeatureAliases != 0 {
+		second.AliasGroup = p.AliasGroup
+	}
 
 	if p.Wildcard && p.Matches(asked) {
 		element.Identity = asked

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
@@ -26,8 +27,8 @@ func set() *subscriber.RegistrationSet {
 	telephony := &subscriber.ServiceProfile{ID: 1, Name: "telephony", FilterCriteria: voicemail, SharedSets: []int{4}, SubscribedMediaProfile: &media}
 
 	return &subscriber.RegistrationSet{Number: 1, Public: []*subscriber.PublicIdentity{
-		{Identity: "sip:001@home", Kind: subscriber.User, Barred: true, ProfileID: 1, Profile: telephony},
-		{Identity: "tel:+15550001", Kind: subscriber.User, DisplayName: `Alice & <"Bob">`, ProfileID: 1, Profile: telephony},
+		{Identity: "sip:001@home", Kind: subscriber.User, Barred: true, AliasGroup: "1", ProfileID: 1, Profile: telephony},
+		{Identity: "tel:+15550001", Kind: subscriber.User, AliasGroup: "1", DisplayName: `Alice & <"Bob">`, ProfileID: 1, Profile: telephony},
 		{Identity: "sip:plain@home", Kind: subscriber.User},
 		{Identity: "sip:desk-!.*!@home", Kind: subscriber.User, Wildcard: true, ProfileID: 1, Profile: telephony},
 		{Identity: "sip:chat-!.*!@home", Kind: subscriber.Service, Wildcard: true},
@@ -38,9 +39,10 @@ func set() *subscriber.RegistrationSet {
 func TestDocument(t *testing.T) {
 	shared := Shared{4: {Number: 4, FilterCriteria: `<InitialFilterCriteria><Priority>9</Priority><ApplicationServer><ServerName>sip:shared.as</ServerName></ApplicationServer></InitialFilterCriteria>`}}
 
-	for name, knows := range map[string]bool{"whole": false, "shared": true} {
+	for name, features := range map[string]uint32{"whole": 0, "shared": cx.FeatureSharedSets, "aliases": cx.FeatureSharedSets | cx.FeatureAliases} {
+		knows := features&cx.FeatureSharedSets != 0
 		t.Run(name, func(t *testing.T) {
-			got, err := Document("001@home", set(), "sip:desk-17@home", shared, knows)
+			got, err := Document("001@home", set(), "sip:desk-17@home", shared, features)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,7 +83,7 @@ func TestDocument(t *testing.T) {
 		})
 	}
 
-	if _, err := Document("001@home", set(), "", nil, false); err == nil {
+	if _, err := Document("001@home", set(), "", nil, 0); err == nil {
 		t.Error("a shared set that nobody has was left out")
 	}
 }
@@ -92,7 +94,7 @@ func TestTheDefaultIdentityComesFirst(t *testing.T) {
 		{Identity: "sip:barred@home", Barred: true, ProfileID: 1, Profile: services},
 		{Identity: "sip:default@home"},
 		{Identity: "sip:third@home", ProfileID: 1, Profile: services},
-	}}, "", nil, false)
+	}}, "", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

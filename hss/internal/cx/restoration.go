@@ -1,0 +1,50 @@
+package cx
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+// keepRestoration stores what an S-CSCF wants to have back if it loses a registration (TS 29.228 §6.1.2, TS 23.380 §4.2). It
+// comes with a registration, takes the place of what came before it, and goes with the registration.
+func keepRestoration(who Identities, req *cx.SAR) error {
+	kept := req.Type == cx.AssignRegistration || req.Type == cx.ReRegistration
+	if req.RestorationInfo == nil || !kept || !cx.Has(req.SupportedFeatures, cx.FeatureRestoration) {
+		return nil
+	}
+
+	information, err := json.Marshal(req.RestorationInfo)
+	if err != nil {
+		return fmt.Errorf("restoration information: %w", err)
+	}
+
+	who.Set.Restore(who.Private, information)
+
+	return nil
+}
+
+// restoration is what the S-CSCF gets back, if it knows what to do with it.
+func restoration(a Assignment, req *cx.SAR) ([]cx.SCSCFRestorationInfo, error) {
+	if !cx.Has(req.SupportedFeatures, cx.FeatureRestoration) {
+		return nil, nil
+	}
+
+	var all []cx.SCSCFRestorationInfo
+
+	for _, r := range a.Restored {
+		if !r.Registered || len(r.Restoration) == 0 {
+			continue
+		}
+
+		var one cx.SCSCFRestorationInfo
+		if err := json.Unmarshal(r.Restoration, &one); err != nil {
+			return nil, fmt.Errorf("restoration information of %s: %w", r.Private.Identity, err)
+		}
+
+		all = append(all, one)
+	}
+
+	return all, nil
+}
