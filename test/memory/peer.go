@@ -145,3 +145,45 @@ func (p *Peer) Answer(r *sip.Request, status int, lines ...string) {
 	via := r.Via()
 	p.Raw(netip.AddrPortFrom(netip.MustParseAddr(strings.Trim(via.Host, "[]")), uint16(via.Port)).String(), response.String())
 }
+
+// Came gives the next message when there is one, for a test that does not know where it comes. It is closed at the test's end.
+func (p *Peer) Came() <-chan sip.Message {
+	came := make(chan sip.Message, 1)
+
+	go func() {
+		defer close(came)
+
+		select {
+		case d := <-p.socket.in:
+			if m, err := sip.ParseMessage(d.data); err == nil {
+				came <- m
+			}
+		case <-p.socket.closed:
+		case <-p.t.Context().Done():
+		}
+	}()
+
+	return came
+}
+
+// All are the messages that have come and that nobody took.
+func (p *Peer) All() []sip.Message {
+	p.t.Helper()
+	synctest.Wait()
+
+	var all []sip.Message
+
+	for {
+		select {
+		case d := <-p.socket.in:
+			m, err := sip.ParseMessage(d.data)
+			if err != nil {
+				p.t.Fatalf("%s got what cannot be read: %v\n%s", p.Address(), err, d.data)
+			}
+
+			all = append(all, m)
+		default:
+			return all
+		}
+	}
+}

@@ -56,9 +56,10 @@ func (i *Interrogator) register(ctx context.Context, tx *sip.ServerTransaction, 
 
 			return nil
 		},
-		OnResponse: func(b *sip.Branch, r *sip.Response) {
-			if b == nil && failed(r) && sip.Local(r) { // §5.3.1.3: no S-CSCF answered
+		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+			if sip.Local(r) || r.StatusCode/100 == 3 { // §5.3.1.3: no S-CSCF answered, or it wants another that there is not
 				r.StatusCode, r.Reason = 504, sip.Reason(504)
+				sip.Remove(r, "Contact")
 				sip.Set(r, "Reason", fmt.Sprintf(`SIP;cause=504;text="no S-CSCF answered: %v"`, tried))
 			}
 
