@@ -30,10 +30,14 @@ type Config struct {
 	Expires   uint32         // seconds asked for
 	Access    string         // P-Access-Network-Info
 	Timers    sip.Timers     // zero: the specification's
+	SizeLimit int            // octets; a larger request goes over TCP (RFC 3261 §18.1.1); 0: none does
 	Log       *slog.Logger
 	Tap       trace.Tap
 	// Alter changes each request outside a dialog before it leaves: for handsets that misbehave on purpose.
 	Alter func(*sip.Request)
+	// Security, when set, protects the registration and all after it by IPsec.
+	Security *Security
+	Network  sip.Network // nil: the machine's
 }
 
 // Handset is one simulated handset. Its methods may be called from any goroutine.
@@ -47,6 +51,7 @@ type Handset struct {
 	instance string
 	cancel   context.CancelFunc
 	done     chan error
+	guard    *guard // nil without IPsec
 
 	mu       sync.Mutex
 	session  registration
@@ -77,13 +82,13 @@ func New(c Config) (*Handset, error) {
 	}
 
 	settings := sip.DefaultConfig(sip.EndpointConfig{Name: "Gm", Address: c.Address.String(), Transports: []string{"udp", "tcp"}})
-	settings.UDPSizeLimit = 0
+	settings.UDPSizeLimit = c.SizeLimit
 
 	if c.Timers.T1 > 0 {
 		settings.Timers = c.Timers
 	}
 
-	stack, err := sip.New(settings, h, sip.Options{Log: h.log, Tap: c.Tap})
+	stack, err := sip.New(settings, h, sip.Options{Log: h.log, Tap: c.Tap, Network: c.Network})
 	if err != nil {
 		return nil, err
 	}
@@ -95,12 +100,24 @@ func New(c Config) (*Handset, error) {
 
 	go func() { h.done <- stack.Run(ctx) }()
 
+	if c.Security != nil {
+		if err := h.secure(*c.Security); err != nil {
+			_ = h.Close()
+			return nil, err
+		}
+	}
+
 	return h, nil
 }
 
 // Close ends the handset at once, as a battery does.
 func (h *Handset) Close() error {
 	h.cancel()
+
+	if h.guard != nil {
+		h.guard.close()
+	}
+
 	return <-h.done
 }
 
@@ -119,14 +136,26 @@ func (h *Handset) Messages() <-chan Message { return h.messages }
 // Notices gives the bodies of NOTIFY requests of the reg event.
 func (h *Handset) Notices() <-chan string { return h.notices }
 
-// towards is the P-CSCF, over the transport of the registration.
+// towards is the P-CSCF, over the transport of the registration, and by its security associations if there are any.
 func (h *Handset) towards() sip.Destination {
+	if h.guard != nil {
+		if p := h.guard.inUse(); p != nil {
+			flow := h.guard.flow(p)
+			return sip.Destination{Flow: &flow}
+		}
+	}
+
 	return sip.Destination{Endpoint: h.endpoint, Targets: []sip.Target{{Transport: h.config.Transport, Addr: h.config.Proxy}}}
 }
 
 // contact is the handset's own URI.
 func (h *Handset) contact() string {
-	uri := "sip:" + h.config.IMSI + "@" + h.endpoint.Address().String()
+	address := h.endpoint.Address()
+	if h.guard != nil {
+		address = h.guard.server.Address()
+	}
+
+	uri := "sip:" + h.config.IMSI + "@" + address.String()
 	if h.config.Transport == "TCP" {
 		uri += ";transport=tcp"
 	}
@@ -159,6 +188,10 @@ func (h *Handset) request(method, target, from, to string) (*sip.Request, error)
 
 	if h.config.Access != "" {
 		sip.Add(r, "P-Access-Network-Info", h.config.Access)
+	}
+
+	if h.guard != nil {
+		h.guard.announce(r, nil, h.guard.inUse())
 	}
 
 	return r, nil

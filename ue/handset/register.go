@@ -20,6 +20,7 @@ type registration struct {
 	count        uint32 // of the nonce
 	challenge    digest.Challenge
 	password     []byte
+	ck, ik       [16]byte
 	identities   []string
 	serviceRoute []string
 	until        time.Time
@@ -72,20 +73,28 @@ func (h *Handset) register(ctx context.Context, expires uint32) error {
 		session.callID, session.tag = sip.NewCallID(), sip.NewTag()
 	}
 
+	way, err := h.way()
+	if err != nil {
+		return err
+	}
+
+	defer func() { way.leave() }()
+
 	var credentials digest.Credentials
 
 	for range maxChallenges {
-		r, err := h.registerRequest(&session, credentials, expires)
+		r, err := h.registerRequest(&session, credentials, expires, way)
 		if err != nil {
 			return err
 		}
 
-		response, err := h.stack.Do(ctx, r, h.towards())
+		response, err := h.stack.Do(ctx, r, way.destination())
 		if err != nil {
 			return err
 		}
 
 		if response.IsSuccess() {
+			way.arrived(expires)
 			return h.accept(session, response, expires)
 		}
 
@@ -102,12 +111,16 @@ func (h *Handset) register(ctx context.Context, expires uint32) error {
 		if credentials, err = h.answer(&session, response); err != nil {
 			return err
 		}
+
+		if way, err = way.challenged(response, session, credentials.AUTS != ""); err != nil {
+			return err
+		}
 	}
 
 	return errors.New("the network challenges again and again")
 }
 
-func (h *Handset) registerRequest(session *registration, credentials digest.Credentials, expires uint32) (*sip.Request, error) {
+func (h *Handset) registerRequest(session *registration, credentials digest.Credentials, expires uint32, way *way) (*sip.Request, error) {
 	domain := "sip:" + h.config.Domain
 
 	r, err := sip.NewRequest("REGISTER", domain)
@@ -144,6 +157,7 @@ func (h *Handset) registerRequest(session *registration, credentials digest.Cred
 		sip.Add(r, "P-Access-Network-Info", h.config.Access)
 	}
 
+	way.announce(r)
 	h.alter(r)
 
 	return r, nil
@@ -179,6 +193,7 @@ func (h *Handset) answer(session *registration, response *sip.Response) (digest.
 	}
 
 	session.challenge, session.password, session.count = challenge, result.RES, 1
+	session.ck, session.ik = result.CK, result.IK
 
 	return digest.Answer(challenge, h.private, result.RES, "REGISTER", domain, nil, 1, sip.NewTag())
 }
@@ -272,4 +287,8 @@ func (h *Handset) Forget() {
 	defer h.mu.Unlock()
 
 	h.session = registration{}
+
+	if h.guard != nil {
+		h.guard.close()
+	}
 }

@@ -1,0 +1,112 @@
+package handset
+
+import (
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// way is how the requests of one registration go: in clear, by the associations in use, or by those of the challenge that they
+// answer. Without IPsec it is always the first.
+type way struct {
+	handset *Handset
+	offered *passage // for the next challenge, or the answered one
+	by      *passage // nil: in clear
+	done    bool     // offered has become the set in use
+}
+
+func (h *Handset) way() (*way, error) {
+	w := &way{handset: h}
+
+	if h.guard == nil {
+		return w, nil
+	}
+
+	w.by = h.guard.inUse()
+
+	var err error
+	w.offered, err = h.guard.propose()
+
+	return w, err
+}
+
+func (w *way) announce(r *sip.Request) {
+	if g := w.handset.guard; g != nil {
+		g.announce(r, w.offered, w.agreed())
+	}
+}
+
+// agreed is what Security-Verify repeats: also outside, when the handset misbehaves.
+func (w *way) agreed() *passage {
+	if w.offered != nil && w.offered.answer != "" {
+		return w.offered
+	}
+
+	return w.by
+}
+
+func (w *way) destination() sip.Destination {
+	if w.by == nil || w.handset.guard.Misbehave.Outside && w.by == w.offered {
+		return sip.Destination{
+			Endpoint: w.handset.endpoint, Targets: []sip.Target{{Transport: w.handset.config.Transport, Addr: w.handset.config.Proxy}},
+		}
+	}
+
+	flow := w.handset.guard.flow(w.by)
+
+	return sip.Destination{Flow: &flow}
+}
+
+// challenged is the way of the answer. One by AUTS goes as the request did, with a new offer (TS 24.229 §5.1.1.5.3); one by
+// RES goes through the associations that the challenge has made (§5.1.1.5.1).
+func (w *way) challenged(response *sip.Response, session registration, resynchronises bool) (*way, error) {
+	g := w.handset.guard
+	if g == nil {
+		return w, nil
+	}
+
+	if resynchronises {
+		w.leave()
+
+		fresh, err := g.propose()
+
+		return &way{handset: w.handset, offered: fresh, by: w.by}, err
+	}
+
+	if w.by != nil && !sip.Has(response, "Security-Server") {
+		return w, nil // the associations in use stay
+	}
+
+	if err := g.agree(w.offered, response, session.ck, session.ik); err != nil {
+		return w, err
+	}
+
+	if g.Misbehave.Silent {
+		return w, ErrSilent
+	}
+
+	w.by = w.offered
+
+	return w, nil
+}
+
+// arrived tells that the registration stands, or that it was taken back.
+func (w *way) arrived(expires uint32) {
+	g := w.handset.guard
+
+	switch {
+	case g == nil || w.by == nil:
+	case expires == 0:
+		w.done = w.by == w.offered
+		g.establish(w.by)
+		g.end(w.by)
+	case w.by == w.offered:
+		w.done = true
+		g.establish(w.by)
+	}
+}
+
+// leave gives an offer back that came to nothing.
+func (w *way) leave() {
+	if w.offered != nil && !w.done {
+		w.handset.guard.drop(w.offered)
+	}
+}
