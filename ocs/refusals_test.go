@@ -1,0 +1,186 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	wire "encoding/binary"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/trace"
+)
+
+// Requests that are not as RFC 8506 §3.1 wants them.
+type (
+	withoutContext struct {
+		diameter.RequestHeader
+		Type   ro.RequestType `avp:"CC-Request-Type,required"`
+		Number uint32         `avp:"CC-Request-Number,required"`
+	}
+	withoutNumber struct {
+		diameter.RequestHeader
+		ServiceContextID string         `avp:"Service-Context-Id,required"`
+		Type             ro.RequestType `avp:"CC-Request-Type,required"`
+	}
+	withoutType struct {
+		diameter.RequestHeader
+		ServiceContextID string `avp:"Service-Context-Id,required"`
+		Number           uint32 `avp:"CC-Request-Number,required"`
+	}
+	twoNumbers struct {
+		withoutContext
+		ServiceContextID string `avp:"Service-Context-Id,required"`
+		Second           uint32 `avp:"Second-Number,required"`
+	}
+	strangeAVP struct {
+		withoutContext
+		ServiceContextID string `avp:"Service-Context-Id,required"`
+		Strange          uint32 `avp:"Strange,required"`
+	}
+	strangeInGroup struct {
+		withoutContext
+		ServiceContextID string `avp:"Service-Context-Id,required"`
+		Service          struct {
+			Strange uint32 `avp:"Strange,required"`
+		} `avp:"Multiple-Services-Credit-Control,required"`
+	}
+	longType struct {
+		diameter.RequestHeader
+		ServiceContextID string `avp:"Service-Context-Id,required"`
+		Type             uint64 `avp:"Long-Type,required"`
+		Number           uint32 `avp:"CC-Request-Number,required"`
+	}
+)
+
+func (*withoutContext) Command() diameter.Command { return (*ro.CCR)(nil).Command() }
+func (*withoutNumber) Command() diameter.Command  { return (*ro.CCR)(nil).Command() }
+func (*withoutType) Command() diameter.Command    { return (*ro.CCR)(nil).Command() }
+func (*longType) Command() diameter.Command       { return (*ro.CCR)(nil).Command() }
+
+// misshapen is Ro as a network function has it that is at fault.
+func misshapen() diameter.Application {
+	own := ro.Application
+	own.Dictionary = bytes.Replace(own.Dictionary, []byte("</application>"), []byte(`
+		<avp name="Strange" code="59999" must="M"><data type="Unsigned32"/></avp>
+		<avp name="Second-Number" code="60415" must="M"><data type="Unsigned32"/></avp>
+		<avp name="Long-Type" code="60416" must="M"><data type="Unsigned64"/></avp>
+	</application>`), 1)
+
+	return own
+}
+
+// topLevel are the AVPs of a message by code.
+func topLevel(message []byte) map[uint32][]byte {
+	found := map[uint32][]byte{}
+	for b := message[20:]; len(b) >= 8; {
+		length := int(wire.BigEndian.Uint32(b[4:]) & 0xFFFFFF)
+		found[wire.BigEndian.Uint32(b)] = b[8:length]
+		b = b[min(len(b), (length+3)&^3):]
+	}
+
+	return found
+}
+
+// TestRefusalsOfTheDecoder: RFC 8506 §3.2 wants to be told which request an answer is of, in refusals of what could not be read,
+// too, as far as that could be read.
+func TestRefusalsOfTheDecoder(t *testing.T) {
+	o := run(t)
+	o.provision(1000, perSecond)
+
+	var (
+		mu     sync.Mutex
+		answer []byte
+	)
+
+	// The codes 60415 and 60416 are those of the request number and type on the wire.
+	rewrite := func(m trace.Message) {
+		if !m.Sent && len(m.Data) > 20 && m.Data[7] == 16 {
+			mu.Lock()
+			defer mu.Unlock()
+			answer = bytes.Clone(m.Data)
+		}
+	}
+
+	c := diameter.DefaultConfig("strange."+realm, realm)
+	c.Peers = []diameter.Peer{{Host: "ocs." + realm, Realm: realm, Address: o.ro}}
+	node, err := diameter.New(c, []diameter.Application{misshapen()}, diameter.Options{Tap: rewrite, Dial: rewriting})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- node.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	o.await("the strange peer to be connected", func() bool { return node.Ready() == nil })
+
+	header := diameter.RequestHeader{SessionID: "x;1"}
+	basis := withoutContext{RequestHeader: header, Type: ro.Update, Number: 7}
+
+	const (
+		number, kind = 415, 416
+	)
+
+	for _, test := range []struct {
+		name   string
+		send   func() (*credit.Answer, error)
+		want   diameter.Result
+		echoed []uint32
+		failed uint32
+	}{
+		{"RFC 6733 §7.1.5 Service-Context-Id is missing", sender(ctx, node, &basis), ro.MissingAVP, []uint32{number, kind}, 461},
+		{"CC-Request-Number is missing", sender(ctx, node, &withoutNumber{header, ro.ServiceContextIMS, ro.Update}), ro.MissingAVP, []uint32{kind}, number},
+		{"CC-Request-Type is missing", sender(ctx, node, &withoutType{header, ro.ServiceContextIMS, 7}), ro.MissingAVP, []uint32{number}, kind},
+		{"CC-Request-Type does not exist", sender(ctx, node, &ro.CCR{RequestHeader: header, ServiceContextID: ro.ServiceContextIMS, Type: 9, Number: 7}), ro.InvalidAVPValue, []uint32{number, kind}, kind},
+		{"CC-Request-Type of eight octets", sender(ctx, node, &longType{header, ro.ServiceContextIMS, 2, 7}), diameter.InvalidAVPLength, []uint32{number}, kind},
+		{"CC-Request-Number comes twice", sender(ctx, node, &twoNumbers{basis, ro.ServiceContextIMS, 8}), diameter.AVPOccursTooManyTimes, []uint32{number, kind}, number},
+		{"an AVP is mandatory and unknown", sender(ctx, node, &strangeAVP{basis, ro.ServiceContextIMS, 1}), diameter.AVPUnsupported, []uint32{number, kind}, 59999},
+		{"and so within a group", sender(ctx, node, &strangeInGroup{withoutContext: basis, ServiceContextID: ro.ServiceContextIMS}), diameter.AVPUnsupported, []uint32{number, kind}, 456},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a, err := test.send()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a.Result != test.want || a.SessionID != "x;1" {
+				t.Errorf("%v for %q, want %v", a.Result, a.SessionID, test.want)
+			}
+
+			mu.Lock()
+			defer mu.Unlock()
+			found := topLevel(answer)
+			for _, code := range []uint32{number, kind} {
+				if _, there := found[code]; there != slices.Contains(test.echoed, code) {
+					t.Errorf("AVP %d in the answer: %v", code, there)
+				}
+			}
+			if slices.Contains(test.echoed, uint32(number)) && wire.BigEndian.Uint32(found[number]) != 7 {
+				t.Errorf("CC-Request-Number %x, want 7", found[number])
+			}
+			if application := found[258]; len(application) != 4 || application[3] != 4 {
+				t.Errorf("Auth-Application-Id %x, want 4", application)
+			}
+			if failed := found[279]; len(failed) < 8 || wire.BigEndian.Uint32(failed) != test.failed {
+				t.Errorf("Failed-AVP %x, want AVP %d in it", failed, test.failed)
+			}
+		})
+	}
+
+	if got := o.account(); got != (state{1000, 0}) {
+		t.Errorf("%+v: money has moved", got)
+	}
+	if _, text := o.get("/metrics"); !strings.Contains(text, `dialtone_diameter_malformed_total`) {
+		t.Error("what cannot be read is not counted")
+	}
+}
+
+func sender[Q any, PQ diameter.Typed[Q]](ctx context.Context, n *diameter.Node, q *Q) func() (*credit.Answer, error) {
+	return func() (*credit.Answer, error) {
+		copied := *q
+		return diameter.Call[credit.Answer, Q, *credit.Answer, PQ](ctx, n, &copied)
+	}
+}
