@@ -51,7 +51,7 @@ type Set struct {
 	Ports     Ports
 	SPIs      SPIs
 	Suite     Suite
-	IK, CK    [16]byte // not known of a set that was found in the kernel
+	IK, CK    [16]byte `json:"-"` // not known of a set that was found in the kernel
 	ReqID     uint32   // binds states and policies of the set to each other; unique on this machine
 }
 

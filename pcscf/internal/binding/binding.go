@@ -25,7 +25,23 @@ type Binding struct {
 	Identities   []string // P-Associated-URI, the default one first
 	ServiceRoute []string
 	Expires      time.Time // end of the registration, or of the wait for the answer to a challenge
-	Registered   bool      // false between the first REGISTER and its 200
+	Registered   bool      // false between the first REGISTER and its 200, and when the registration has ended
+	Ended        string    // why it ended; the binding stays for Linger, for what the core still has to say to the handset
+
+	CallID string // of the REGISTER that made the registration what it is, with its CSeq
+	CSeq   uint32
+}
+
+// Linger is how long a binding stays when its registration was taken away: the NOTIFY that tells the handset of it comes by it,
+// and may have to be repeated (64*T1).
+const Linger = 32 * time.Second
+
+// Ending is the binding as it is when its registration has ended for this reason.
+func (b *Binding) Ending(why string) *Binding {
+	ending := *b
+	ending.Registered, ending.Ended, ending.Expires = false, why, time.Now().Add(Linger)
+
+	return &ending
 }
 
 // Default is the identity asserted for a handset that states no preference (TS 24.229 §5.2.6.3.3).
@@ -54,11 +70,13 @@ type Table struct {
 	byKey    map[key]*Binding
 	bySource map[netip.AddrPort]*Binding
 	byHost   map[netip.Addr][]*Binding
+	byUser   map[string][]*Binding // by private identity
 	timers   map[string]*time.Timer
 	ended    func(*Binding)
+	keeper   Keeper // nil: nothing outlives the process
 }
 
-// NewTable holds at most limit bindings; ended is told of each registered one that runs out.
+// NewTable holds at most limit bindings; ended is told of each that runs out.
 func NewTable(limit int, ended func(*Binding)) *Table {
 	return &Table{
 		limit:    limit,
@@ -66,6 +84,7 @@ func NewTable(limit int, ended func(*Binding)) *Table {
 		byKey:    map[key]*Binding{},
 		bySource: map[netip.AddrPort]*Binding{},
 		byHost:   map[netip.Addr][]*Binding{},
+		byUser:   map[string][]*Binding{},
 		timers:   map[string]*time.Timer{},
 		ended:    ended,
 	}
@@ -99,6 +118,11 @@ func (t *Table) Put(b *Binding) error {
 	t.byKey[key{host, b.Contact}] = b
 	t.bySource[b.Flow.Remote] = b
 	t.byHost[host] = append(t.byHost[host], b)
+	t.byUser[b.Private] = append(t.byUser[b.Private], b)
+
+	if t.keeper != nil && b.Registered {
+		t.keeper.Keep(b.kept())
+	}
 
 	if timer := t.timers[b.Token]; timer != nil {
 		timer.Reset(time.Until(b.Expires))
@@ -122,7 +146,7 @@ func (t *Table) expire(token string) {
 	t.drop(b)
 	t.mu.Unlock()
 
-	if b.Registered && t.ended != nil {
+	if t.ended != nil {
 		t.ended(b)
 	}
 }
@@ -142,6 +166,10 @@ func (t *Table) drop(b *Binding) {
 	t.unlink(b)
 	delete(t.byToken, b.Token)
 
+	if t.keeper != nil && b.Registered {
+		t.keeper.Forget(b.Token)
+	}
+
 	if timer := t.timers[b.Token]; timer != nil {
 		timer.Stop()
 		delete(t.timers, b.Token)
@@ -160,12 +188,33 @@ func (t *Table) unlink(b *Binding) {
 		delete(t.bySource, b.Flow.Remote)
 	}
 
-	rest := slices.DeleteFunc(t.byHost[host], func(other *Binding) bool { return other == b })
-	if len(rest) == 0 {
-		delete(t.byHost, host)
-	} else {
-		t.byHost[host] = rest
+	without(t.byHost, host, b)
+	without(t.byUser, b.Private, b)
+}
+
+// without takes a binding out of an index.
+func without[K comparable](index map[K][]*Binding, k K, b *Binding) {
+	var rest []*Binding
+
+	for _, other := range index[k] {
+		if other != b {
+			rest = append(rest, other)
+		}
 	}
+
+	if rest == nil {
+		delete(index, k)
+	} else {
+		index[k] = rest
+	}
+}
+
+// Of lists the bindings of a private identity.
+func (t *Table) Of(private string) []*Binding {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+
+	return slices.Clone(t.byUser[private])
 }
 
 // ByToken finds the binding that a Path or Record-Route entry of ours names.

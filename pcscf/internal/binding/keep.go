@@ -1,0 +1,78 @@
+package binding
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Keeper remembers registered bindings over a restart.
+type Keeper interface {
+	Keep(Kept)
+	Forget(token string)
+}
+
+// Kept is a binding as it is remembered: endpoints by their names.
+type Kept struct {
+	Token        string         `json:"token"`
+	Private      string         `json:"private"`
+	Contact      string         `json:"contact"`
+	Identities   []string       `json:"identities"`
+	ServiceRoute []string       `json:"service_route"`
+	Expires      time.Time      `json:"expires"`
+	Endpoint     string         `json:"endpoint"`
+	Server       string         `json:"server,omitempty"`
+	Transport    string         `json:"transport"`
+	Remote       netip.AddrPort `json:"remote"`
+	TakesTCP     bool           `json:"takes_tcp,omitempty"`
+}
+
+// KeepBy has what changes from now on remembered.
+func (t *Table) KeepBy(k Keeper) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	t.keeper = k
+}
+
+func (b *Binding) kept() Kept {
+	k := Kept{
+		Token: b.Token, Private: b.Private, Contact: b.Contact, Identities: b.Identities, ServiceRoute: b.ServiceRoute, Expires: b.Expires,
+		Endpoint: b.Flow.Endpoint.Name(), Transport: b.Flow.Transport, Remote: b.Flow.Remote, TakesTCP: b.Flow.TakesTCP,
+	}
+	if b.Flow.Server != nil {
+		k.Server = b.Flow.Server.Name()
+	}
+
+	return k
+}
+
+// Restore makes the binding that was remembered. A connection that a handset opened in clear does not outlive the process,
+// and so its binding does not either.
+func (k Kept) Restore(endpoint func(name string) *sip.Endpoint) (*Binding, error) {
+	flow := sip.Flow{Endpoint: endpoint(k.Endpoint), Transport: k.Transport, Remote: k.Remote, TakesTCP: k.TakesTCP}
+
+	if k.Server != "" {
+		flow.Server = endpoint(k.Server)
+	}
+
+	switch {
+	case time.Until(k.Expires) <= 0:
+		return nil, fmt.Errorf("it ended at %s", k.Expires.UTC().Format(time.RFC3339))
+	case flow.Endpoint == nil || k.Server != "" && flow.Server == nil:
+		return nil, fmt.Errorf("its endpoint %s is not there any more", k.Endpoint)
+	case k.Server == "" && k.Transport == "TCP":
+		return nil, fmt.Errorf("its connection is gone")
+	case k.Token == "" || !k.Remote.IsValid():
+		return nil, fmt.Errorf("it is not complete")
+	}
+
+	flow.Local = flow.Endpoint.Address()
+
+	return &Binding{
+		Token: k.Token, Private: k.Private, Contact: k.Contact, Flow: flow, Identities: k.Identities, ServiceRoute: k.ServiceRoute,
+		Expires: k.Expires, Registered: true,
+	}, nil
+}
