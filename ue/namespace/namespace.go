@@ -1,0 +1,81 @@
+// Package namespace gives a handset a network of its own on this machine: a network namespace, as `ip netns` makes it
+// (network_namespaces(7)). Without one IPsec has no way to see its packets, because the loopback interface passes it by.
+package namespace
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+
+	"github.com/vishvananda/netns"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Network opens the sockets of a SIP stack in the namespace of this name.
+type Network string
+
+// ListenPacket opens a UDP socket there.
+func (n Network) ListenPacket(ctx context.Context, address string) (c sip.PacketConn, err error) {
+	err = n.Do(func() error {
+		c, err = sip.Machine{}.ListenPacket(ctx, address)
+		return err
+	})
+
+	return c, err
+}
+
+// Listen opens a TCP socket there.
+func (n Network) Listen(ctx context.Context, address string, shared bool) (l net.Listener, err error) {
+	err = n.Do(func() error {
+		l, err = sip.Machine{}.Listen(ctx, address, shared)
+		return err
+	})
+
+	return l, err
+}
+
+// Dial opens a connection from there.
+func (n Network) Dial(ctx context.Context, local, remote netip.AddrPort) (c net.Conn, err error) {
+	err = n.Do(func() error {
+		c, err = sip.Machine{}.Dial(ctx, local, remote)
+		return err
+	})
+
+	return c, err
+}
+
+// Do calls f with its thread in the namespace. What f opens stays there; goroutines that it starts do not.
+func (n Network) Do(f func() error) error {
+	runtime.LockOSThread()
+
+	origin, err := netns.Get()
+	if err != nil {
+		runtime.UnlockOSThread()
+		return fmt.Errorf("namespace: %w", err)
+	}
+	defer origin.Close()
+
+	target, err := netns.GetFromName(string(n))
+	if err != nil {
+		runtime.UnlockOSThread()
+		return fmt.Errorf("namespace %s: %w", string(n), err)
+	}
+	defer target.Close()
+
+	if err := netns.Set(target); err != nil {
+		runtime.UnlockOSThread()
+		return fmt.Errorf("namespace %s: %w", string(n), err)
+	}
+
+	failed := f()
+
+	// A thread that cannot go back stays locked, and ends with its goroutine.
+	if err := netns.Set(origin); err == nil {
+		runtime.UnlockOSThread()
+	}
+
+	return failed
+}
