@@ -28,6 +28,8 @@ type Binding struct {
 	Registered   bool      // false between the first REGISTER and its 200, and when the registration has ended
 	Ended        string    // why it ended; the binding stays for Linger, for what the core still has to say to the handset
 
+	Restored time.Time // when a process before this one knew it; dialogs of before are not known then
+
 	CallID string // of the REGISTER that made the registration what it is, with its CSeq
 	CSeq   uint32
 }
@@ -69,7 +71,7 @@ type Table struct {
 	byToken  map[string]*Binding
 	byKey    map[key]*Binding
 	bySource map[netip.AddrPort]*Binding
-	byHost   map[netip.Addr][]*Binding
+	byHost   map[netip.Addr]map[*Binding]struct{}
 	byUser   map[string][]*Binding // by private identity
 	timers   map[string]*time.Timer
 	ended    func(*Binding)
@@ -83,20 +85,22 @@ func NewTable(limit int, ended func(*Binding)) *Table {
 		byToken:  map[string]*Binding{},
 		byKey:    map[key]*Binding{},
 		bySource: map[netip.AddrPort]*Binding{},
-		byHost:   map[netip.Addr][]*Binding{},
+		byHost:   map[netip.Addr]map[*Binding]struct{}{},
 		byUser:   map[string][]*Binding{},
 		timers:   map[string]*time.Timer{},
 		ended:    ended,
 	}
 }
 
-// Token is the one that the handset at this address has for this contact, or a new one.
-func (t *Table) Token(address netip.Addr, contact string) string {
+// Token is the one that this user's handset at this address has for this contact, or a new one.
+func (t *Table) Token(address netip.Addr, contact, private string) string {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 
-	if b := t.byKey[key{address, contact}]; b != nil {
-		return b.Token
+	for _, b := range t.byUser[private] {
+		if b.Flow.Remote.Addr() == address && b.Contact == contact {
+			return b.Token
+		}
 	}
 
 	return rand.Text()[:16]
@@ -117,11 +121,20 @@ func (t *Table) Put(b *Binding) error {
 	t.byToken[b.Token] = b
 	t.byKey[key{host, b.Contact}] = b
 	t.bySource[b.Flow.Remote] = b
-	t.byHost[host] = append(t.byHost[host], b)
+
+	if t.byHost[host] == nil {
+		t.byHost[host] = map[*Binding]struct{}{}
+	}
+
+	t.byHost[host][b] = struct{}{}
 	t.byUser[b.Private] = append(t.byUser[b.Private], b)
 
-	if t.keeper != nil && b.Registered {
+	switch {
+	case t.keeper == nil:
+	case b.Registered:
 		t.keeper.Keep(b.kept())
+	default:
+		t.keeper.Forget(b.Token)
 	}
 
 	if timer := t.timers[b.Token]; timer != nil {
@@ -188,24 +201,15 @@ func (t *Table) unlink(b *Binding) {
 		delete(t.bySource, b.Flow.Remote)
 	}
 
-	without(t.byHost, host, b)
-	without(t.byUser, b.Private, b)
-}
-
-// without takes a binding out of an index.
-func without[K comparable](index map[K][]*Binding, k K, b *Binding) {
-	var rest []*Binding
-
-	for _, other := range index[k] {
-		if other != b {
-			rest = append(rest, other)
-		}
+	if delete(t.byHost[host], b); len(t.byHost[host]) == 0 {
+		delete(t.byHost, host)
 	}
 
-	if rest == nil {
-		delete(index, k)
+	rest := slices.DeleteFunc(t.byUser[b.Private], func(other *Binding) bool { return other == b })
+	if len(rest) == 0 {
+		delete(t.byUser, b.Private)
 	} else {
-		index[k] = rest
+		t.byUser[b.Private] = rest
 	}
 }
 
@@ -244,7 +248,7 @@ func (t *Table) BySource(source netip.AddrPort, contact string) (*Binding, bool)
 
 	var only *Binding
 
-	for _, b := range t.byHost[source.Addr()] {
+	for b := range t.byHost[source.Addr()] {
 		if !b.Registered {
 			continue
 		}

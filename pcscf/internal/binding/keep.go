@@ -27,6 +27,8 @@ type Kept struct {
 	Transport    string         `json:"transport"`
 	Remote       netip.AddrPort `json:"remote"`
 	TakesTCP     bool           `json:"takes_tcp,omitempty"`
+	CallID       string         `json:"call_id,omitempty"`
+	CSeq         uint32         `json:"cseq,omitempty"`
 }
 
 // KeepBy has what changes from now on remembered.
@@ -41,6 +43,7 @@ func (b *Binding) kept() Kept {
 	k := Kept{
 		Token: b.Token, Private: b.Private, Contact: b.Contact, Identities: b.Identities, ServiceRoute: b.ServiceRoute, Expires: b.Expires,
 		Endpoint: b.Flow.Endpoint.Name(), Transport: b.Flow.Transport, Remote: b.Flow.Remote, TakesTCP: b.Flow.TakesTCP,
+		CallID: b.CallID, CSeq: b.CSeq,
 	}
 	if b.Flow.Server != nil {
 		k.Server = b.Flow.Server.Name()
@@ -73,6 +76,6 @@ func (k Kept) Restore(endpoint func(name string) *sip.Endpoint) (*Binding, error
 
 	return &Binding{
 		Token: k.Token, Private: k.Private, Contact: k.Contact, Flow: flow, Identities: k.Identities, ServiceRoute: k.ServiceRoute,
-		Expires: k.Expires, Registered: true,
+		Expires: k.Expires, Registered: true, Restored: time.Now(), CallID: k.CallID, CSeq: k.CSeq,
 	}, nil
 }

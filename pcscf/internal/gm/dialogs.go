@@ -152,6 +152,33 @@ func known(r *sip.Request, fromCore bool) dialog.Key {
 	return k
 }
 
+// dialogOf finds the dialog of a handset's request. Those of before a restart are not known; then a request may go on by its own
+// Route, if that begins with the S-CSCF of the registration.
+func (p *Proxy) dialogOf(k dialog.Key, out *sip.Request, b *binding.Binding) (dialog.Dialog, bool) {
+	d, found := p.Dialogs.Find(k)
+	if found {
+		return d, d.Token == b.Token
+	}
+
+	if b.Restored.IsZero() || time.Since(b.Restored) > unlimited || len(b.ServiceRoute) == 0 {
+		return dialog.Dialog{}, false
+	}
+
+	routes, err := sip.Routes(out)
+	if err != nil || len(routes) == 0 {
+		return dialog.Dialog{}, false
+	}
+
+	first, errFirst := sip.ParseURI(routes[0].URI)
+	serving, errServing := sip.ParseURI(b.ServiceRoute[0])
+
+	if errFirst != nil || errServing != nil || !strings.EqualFold(first.Host, serving.Host) || first.Port != serving.Port {
+		return dialog.Dialog{}, false
+	}
+
+	return dialog.Dialog{Token: b.Token, Routes: texts(routes)}, true
+}
+
 // passed keeps what a request within a dialog and its final response change in it.
 func (p *Proxy) passed(k dialog.Key, r *sip.Request, response *sip.Response, fromCore bool) {
 	switch method := string(r.Method); {

@@ -127,6 +127,23 @@ func TestWithinADialog(t *testing.T) {
 		})
 	})
 
+	t.Run("a dialog of before a restart: only by the S-CSCF of the registration", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.register()
+			callID, routes := d.call()
+			b := *d.only()
+			b.Restored = time.Now()
+			d.proxy.Dialogs.RemoveAll(b.Token)
+			if err := d.proxy.Bindings.Put(&b); err != nil {
+				t.Fatal(err)
+			}
+			d.within("INFO", callID, append(routes[:2:2], "Route: <sip:198.51.100.9;lr>")...)
+			d.alice.Response(403)
+			d.within("BYE", callID, routes...)
+			want(t, d.scscf.Request("BYE"), "Route", beyondMw)
+		})
+	})
+
 	t.Run("a dialog in which only the S-CSCF is: to it, wherever the Request-URI points", func(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			d.register()

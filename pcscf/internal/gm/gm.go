@@ -117,8 +117,8 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *sip.Ack) {
 		return
 	}
 
-	d, found := p.Dialogs.Find(known(out, false))
-	if !found || d.Token != b.Token {
+	d, found := p.dialogOf(known(out, false), out, b)
+	if !found {
 		p.outcomes.WithLabelValues("ack", "ACK", "no dialog here").Inc()
 		return
 	}

@@ -151,8 +151,8 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 
 	k := known(out, false)
 
-	d, found := p.Dialogs.Find(k)
-	if !found || d.Token != b.Token {
+	d, found := p.dialogOf(k, out, b)
+	if !found {
 		p.refuse(tx, "originating", 403, "the handset has no such dialog")
 		return
 	}

@@ -2,7 +2,6 @@ package gm
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -24,13 +23,14 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 		return
 	}
 
-	token := p.Bindings.Token(flow.Remote.Addr(), contact)
-
-	private, err := p.prepare(out, flow, token)
+	private, credentials, err := identify(out)
 	if err != nil {
 		p.refuse(tx, "registration", 400, err.Error())
 		return
 	}
+
+	token := p.Bindings.Token(flow.Remote.Addr(), contact, private)
+	p.prepare(out, flow, token, credentials)
 
 	home, err := sip.ParseURI(p.Config.Interrogator)
 	if err != nil {
@@ -78,21 +78,39 @@ func registering(r *sip.Request) (contact string, star bool, err error) {
 	return contact, star, nil
 }
 
+// identify is who registers: the private identity of Authorization or, when the handset sends none, that which is derived from
+// the public one (TS 24.229 §5.4.1.2.1).
+func identify(r *sip.Request) (private string, credentials *digest.Credentials, err error) {
+	if value := sip.Value(r, "Authorization"); value != "" {
+		given, err := digest.ParseCredentials(value)
+		if err != nil {
+			return "", nil, err
+		}
+
+		private, credentials = given.Username, &given
+	}
+
+	if private == "" {
+		public, err := ims.CanonicalIdentity(r.To().Address.String())
+		if err != nil {
+			return "", nil, err
+		}
+
+		private = ims.PrivateFromPublic(public)
+	}
+
+	return private, credentials, nil
+}
+
 // prepare makes of the handset's REGISTER the one that goes to the core (§5.2.2.1).
-func (p *Proxy) prepare(out *sip.Request, flow sip.Flow, token string) (private string, err error) {
+func (p *Proxy) prepare(out *sip.Request, flow sip.Flow, token string, credentials *digest.Credentials) {
 	strip(out)
 	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity", "Path", "Service-Route", "Security-Client", "Security-Verify", "Security-Server")
 	withoutOption(out, "Require", "sec-agree")
 	withoutOption(out, "Proxy-Require", "sec-agree")
 
-	if value := sip.Value(out, "Authorization"); value != "" {
-		credentials, err := digest.ParseCredentials(value)
-		if err != nil {
-			return "", err
-		}
-
-		private, credentials.IntegrityProtected = credentials.Username, "no"
-		if p.Security.Protected(flow) {
+	if credentials != nil {
+		if credentials.IntegrityProtected = "no"; p.Security.Protected(flow) {
 			credentials.IntegrityProtected = "yes"
 		}
 
@@ -111,8 +129,6 @@ func (p *Proxy) prepare(out *sip.Request, flow sip.Flow, token string) (private 
 	if sip.Has(out, "Route") { // a handset that has the Service-Route of an earlier registration
 		sip.Remove(out, "Route")
 	}
-
-	return private, nil
 }
 
 func withoutOption(m sip.Message, name, option string) {
@@ -139,18 +155,7 @@ func (p *Proxy) registered(flow sip.Flow, token, private, contact string, star b
 	seconds := expiry(r, contact)
 
 	if star || seconds == 0 {
-		if b, found := p.Bindings.ByToken(token); found {
-			p.Log.Info("de-registered", "user", b.Private, "contact", b.Contact)
-		}
-
-		if star {
-			p.removeAll(flow.Remote.Addr(), private)
-		}
-
-		p.Bindings.Remove(token)
-		p.Dialogs.RemoveAll(token)
-		p.Security.Ended(flow)
-
+		p.deregistered(flow, token, private, star)
 		return
 	}
 
@@ -159,6 +164,11 @@ func (p *Proxy) registered(flow sip.Flow, token, private, contact string, star b
 		Expires:      time.Now().Add(time.Duration(seconds) * time.Second),
 		Identities:   uris(r, "P-Associated-URI"),
 		ServiceRoute: uris(r, "Service-Route"),
+		CallID:       strings.Clone(r.CallID().Value()), CSeq: r.CSeq().SeqNo,
+	}
+
+	if old, found := p.Bindings.ByToken(token); found {
+		b.Restored = old.Restored
 	}
 
 	if err := p.Bindings.Put(b); err != nil {
@@ -170,13 +180,37 @@ func (p *Proxy) registered(flow sip.Flow, token, private, contact string, star b
 	p.Log.Info("registered", "user", private, "identity", b.Default(), "contact", contact, "flow", flow.String(), "seconds", seconds)
 }
 
-func (p *Proxy) removeAll(address netip.Addr, private string) {
-	for _, b := range p.Bindings.All() {
-		if b.Private == private && b.Flow.Remote.Addr() == address {
-			p.Bindings.Remove(b.Token)
-			p.Dialogs.RemoveAll(b.Token)
+// deregistered ends the binding that the handset has taken back; with a star all that it has from there.
+func (p *Proxy) deregistered(flow sip.Flow, token, private string, star bool) {
+	if b, found := p.Bindings.ByToken(token); found {
+		if b.Registered {
+			p.End(b, "unregistered")
+		}
+	} else {
+		p.Security.Ended(flow)
+	}
+
+	if !star {
+		return
+	}
+
+	for _, b := range p.Bindings.Of(private) {
+		if b.Registered && b.Flow.Remote.Addr() == flow.Remote.Addr() {
+			p.End(b, "unregistered")
 		}
 	}
+}
+
+// End lets a binding go whose registration is no more: nothing is taken from the handset, while what the core has still to say
+// reaches it.
+func (p *Proxy) End(b *binding.Binding, why string) {
+	if err := p.Bindings.Put(b.Ending(why)); err != nil {
+		return // it is gone
+	}
+
+	p.Log.Info("registration ended", "user", b.Private, "contact", b.Contact, "why", why)
+	p.outcomes.WithLabelValues("registration", "REGISTER", why).Inc()
+	p.Security.Ended(b.Flow)
 }
 
 // expiry is how long the 200 says that this contact is registered; 0 when it is not among those that are.
@@ -217,10 +251,17 @@ func uris(m sip.Message, name string) []string {
 	return all
 }
 
-// Expired is told of each registration whose time ran out.
+// Expired is told of each binding whose time ran out. Its dialogs are forgotten without a word to anybody (§5.2.8.1.4).
 func (p *Proxy) Expired(b *binding.Binding) {
+	if n := p.Dialogs.RemoveAll(b.Token); n > 0 {
+		p.Log.Warn("a registration ended with dialogs", "user", b.Private, "contact", b.Contact, "dialogs", n)
+	}
+
+	if b.Ended != "" {
+		return
+	}
+
 	p.Log.Info("registration expired", "user", b.Private, "contact", b.Contact)
 	p.outcomes.WithLabelValues("registration", "REGISTER", "expired").Inc()
-	p.Dialogs.RemoveAll(b.Token)
 	p.Security.Ended(b.Flow)
 }

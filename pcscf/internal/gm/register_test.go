@@ -232,8 +232,20 @@ func TestRegistered(t *testing.T) {
 				d.icscf.Answer(d.icscf.Request("REGISTER"), 200, test.answer...)
 				d.alice.Response(200)
 				synctest.Wait()
+				token := d.only().Token
+
+				d.send("MESSAGE", bob)
+				d.alice.Response(403)
+				d.toAlice("MESSAGE")
+				d.scscf.Response(480)
+				d.toAlice("NOTIFY", "To: <"+alice+">;tag=a") // that tells the handset of it
+				d.alice.Answer(d.alice.Request("NOTIFY"), 200)
+				d.scscf.Response(200)
+
+				time.Sleep(33 * second)
+				synctest.Wait()
 				if n := d.proxy.Bindings.Len(); n != 0 {
-					t.Errorf("%d bindings", n)
+					t.Errorf("%d bindings, %s", n, token)
 				}
 			})
 		})

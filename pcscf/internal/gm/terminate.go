@@ -19,7 +19,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 	case !found && inDialog(out):
 		p.refuse(tx, "terminating", 481, "no dialog of a handset goes through here")
 		return
-	case !found:
+	case !found || !b.Registered && !inDialog(out):
 		p.refuse(tx, "terminating", 480, "the handset is not registered here any more")
 		return
 	}

@@ -89,7 +89,7 @@ func TestOverARestart(t *testing.T) {
 	before, _ := table.ByToken("protected")
 	if after := restored["protected"]; !before.Expires.Equal(after.Expires) {
 		t.Errorf("expires %s became %s", before.Expires, after.Expires)
-	} else if after.Expires = before.Expires; !reflect.DeepEqual(before, after) {
+	} else if after.Expires, after.Restored = before.Expires, before.Restored; !reflect.DeepEqual(before, after) {
 		t.Errorf("%+v became %+v", before, after)
 	}
 
