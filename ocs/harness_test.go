@@ -53,8 +53,30 @@ type ocs struct {
 	api     httpapi.Client
 	node    *diameter.Node
 
-	mu   sync.Mutex
-	last []byte // the CCA that came last, as it came
+	rar chan *ro.RAR // what the OCS has asked for
+	asr chan *ro.ASR
+
+	mu     sync.Mutex
+	last   []byte          // the CCA that came last, as it came
+	answer diameter.Result // to the next RAR and ASR; LimitedSuccess and Success if there is none
+}
+
+// obliging is a network function that does what it is told.
+func (o *ocs) obliging(otherwise diameter.Result) diameter.Result {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+
+	if o.answer != (diameter.Result{}) {
+		return o.answer
+	}
+
+	return otherwise
+}
+
+func (o *ocs) disobey(result diameter.Result) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.answer = result
 }
 
 func free(t *testing.T) string {
@@ -72,7 +94,7 @@ func free(t *testing.T) string {
 func run(t *testing.T, environment ...string) *ocs {
 	t.Helper()
 
-	o := &ocs{T: t, data: filepath.Join(t.TempDir(), "data"), ro: free(t), admin: free(t), environment: environment}
+	o := &ocs{T: t, data: filepath.Join(t.TempDir(), "data"), ro: free(t), admin: free(t), environment: environment, rar: make(chan *ro.RAR, 100), asr: make(chan *ro.ASR, 100)}
 	o.api.Base = "http://" + o.admin
 	o.start()
 
@@ -84,6 +106,18 @@ func run(t *testing.T, environment ...string) *ocs {
 		t.Fatal(err)
 	}
 	o.node = node
+	diameter.Handle(node, func(_ context.Context, q *ro.RAR) (*ro.RAA, error) {
+		o.rar <- q
+		a := &ro.RAA{}
+		a.Result = o.obliging(ro.LimitedSuccess)
+		return a, nil
+	})
+	diameter.Handle(node, func(_ context.Context, q *ro.ASR) (*ro.ASA, error) {
+		o.asr <- q
+		a := &ro.ASA{}
+		a.Result = o.obliging(ro.Success)
+		return a, nil
+	})
 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

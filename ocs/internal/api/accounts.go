@@ -110,13 +110,26 @@ func (a API) change(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
+	if c.Blocked != nil && *c.Blocked {
+		a.Asker.Blocked(r.Context(), name)
+	}
+
 	return a.show(w, r, name, http.StatusOK)
 }
 
 func (a API) closeAccount(w http.ResponseWriter, r *http.Request) error {
-	if err := a.Store.Closed(r.Context(), r.PathValue("name")); err != nil {
+	name := r.PathValue("name")
+
+	err := a.Store.Closed(r.Context(), name)
+	if errors.Is(err, ledger.ErrInUse) {
+		err = a.closeInUse(r.Context(), name)
+	}
+
+	if err != nil {
 		return err
 	}
+
+	a.Asker.Blocked(r.Context(), name) // sessions that have nothing reserved
 
 	return httpapi.Write(w, http.StatusNoContent, nil)
 }
@@ -130,6 +143,8 @@ func (a API) topUp(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Store.TopUp(r.Context(), r.PathValue("name"), t.Amount, t.Note, t.Reference); err != nil {
 		return err
 	}
+
+	a.Asker.ToppedUp(r.Context(), r.PathValue("name"))
 
 	return a.show(w, r, r.PathValue("name"), http.StatusOK)
 }

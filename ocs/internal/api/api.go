@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -13,11 +14,24 @@ import (
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+	"github.com/dialtone-ims/dialtone/ocs/internal/reauth"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
 // API serves one ledger.
-type API struct{ Store *ledger.Store }
+type API struct {
+	Store *ledger.Store
+	Asker Asker
+}
+
+// Asker asks network functions to do something about their sessions.
+type Asker interface {
+	ToppedUp(ctx context.Context, account string)
+	Blocked(ctx context.Context, account string)
+	Sessions(ctx context.Context, account string, which reauth.Which) ([]string, error)
+	ReAuthorise(ctx context.Context, session string) (*reauth.Answer, error)
+	Abort(ctx context.Context, session string) (*reauth.Answer, error)
+}
 
 // Resources are all that the API answers, as patterns of net/http.
 func Resources() []string {
@@ -48,6 +62,8 @@ func (a API) resources() []resource {
 		{"GET /tariffs/{name}/versions", nil, a.versions},
 		{"PUT /tariffs/{name}", nil, a.setTariff},
 		{"GET /sessions", []string{"account", "limit", "after"}, a.sessions},
+		{"POST /sessions/{id}/reauth", nil, a.reauthorise},
+		{"DELETE /sessions/{id}", nil, a.abort},
 		{"GET /cdrs", []string{"account", "session", "from", "to", "format", "limit", "before"}, a.cdrs},
 		{"GET /ledger", []string{"account", "session", "limit", "before"}, a.ledger},
 		{"GET /ledger/audit", nil, a.audit},
@@ -89,6 +105,8 @@ func known(err error) error {
 		return problem(http.StatusConflict, "in use", err)
 	case errors.Is(err, ledger.ErrAmount):
 		return problem(http.StatusUnprocessableEntity, "amount", err)
+	case errors.Is(err, reauth.ErrClient):
+		return problem(http.StatusConflict, "nobody to be asked", err)
 	case errors.Is(err, gorm.ErrRecordNotFound):
 		return problem(http.StatusNotFound, "not found", nil)
 	default:

@@ -12,6 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/api"
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+	"github.com/dialtone-ims/dialtone/ocs/internal/reauth"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
@@ -27,13 +28,14 @@ type Config struct {
 	DSN            string          `yaml:"dsn"`  // postgres://… instead of it
 	Diameter       diameter.Config `yaml:"diameter"`
 	Credit         credit.Config   `yaml:"credit"`
+	ReAuth         reauth.Config   `yaml:"reauth"`
 }
 
 // Default is right for the lab.
 func Default() Config {
 	c := Config{
 		Common: service.DefaultCommon("127.0.0.14:9090"), Data: "var/ocs",
-		Diameter: diameter.DefaultConfig("ocs."+home, home), Credit: credit.DefaultConfig(),
+		Diameter: diameter.DefaultConfig("ocs."+home, home), Credit: credit.DefaultConfig(), ReAuth: reauth.DefaultConfig(),
 	}
 	c.Diameter.Listen = []diameter.Listener{{Address: "127.0.0.14:3868"}}
 	c.Diameter.AllowUnknownPeers = true
@@ -47,13 +49,14 @@ func (c *Config) Validate() error {
 		return errors.New("data or dsn is needed")
 	}
 
-	return errors.Join(c.Common.Validate(), c.Diameter.Validate(), c.Credit.Validate())
+	return errors.Join(c.Common.Validate(), c.Diameter.Validate(), c.Credit.Validate(), c.ReAuth.Validate())
 }
 
 type ocs struct {
 	node   *diameter.Node
 	store  *ledger.Store
 	server *credit.Server
+	asker  *reauth.Asker
 }
 
 // Build makes the OCS.
@@ -79,10 +82,12 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	}
 
 	diameter.Handle(node, server.CreditControl)
-	api.API{Store: store}.Serve(env.Admin)
+
+	asker := reauth.New(c.ReAuth, c.Credit.Supervision, network{node}, store, env.Log, env.Metrics)
+	api.API{Store: store, Asker: asker}.Serve(env.Admin)
 	httpapi.HandleGet(env.Admin, "/peers", node.Peers)
 
-	return &ocs{node: node, store: store, server: server}, nil
+	return &ocs{node: node, store: store, server: server, asker: asker}, nil
 }
 
 // Run serves until ctx ends.
@@ -90,8 +95,20 @@ func (o *ocs) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return o.node.Run(ctx) })
 	group.Go(func() error { return o.server.Run(ctx) })
+	group.Go(func() error { return o.asker.Run(ctx) })
 
 	return errors.Join(group.Wait(), o.store.Close())
+}
+
+// network is Ro in the other direction.
+type network struct{ node *diameter.Node }
+
+func (n network) ReAuth(ctx context.Context, q *ro.RAR) (*ro.RAA, error) {
+	return diameter.Call[ro.RAA](ctx, n.node, q)
+}
+
+func (n network) Abort(ctx context.Context, q *ro.ASR) (*ro.ASA, error) {
+	return diameter.Call[ro.ASA](ctx, n.node, q)
 }
 
 const readiness = 2 * time.Second // that the database may take to answer

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/api"
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+	"github.com/dialtone-ims/dialtone/ocs/internal/reauth"
 )
 
 const clock = "2006-01-02 15:04:05"
@@ -31,10 +33,28 @@ func (c *client) session() *cobra.Command {
 	}}
 	list.Flags().StringVar(&account, "account", "", "only of this account")
 
+	reauthorise := &cobra.Command{
+		Use: "reauth SESSION", Short: "have the network function report, and ask for credit anew (RAR)", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return ask(c, cmd, "POST", "/sessions/"+url.PathEscape(args[0])+"/reauth", nil, showAsked)
+		},
+	}
+	abort := &cobra.Command{
+		Use: "abort SESSION", Short: "have the network function end the session (ASR)", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return ask(c, cmd, "DELETE", "/sessions/"+url.PathEscape(args[0]), nil, showAsked)
+		},
+	}
+
 	group := &cobra.Command{Use: "session", Short: "charging sessions that are open"}
-	group.AddCommand(list)
+	group.AddCommand(list, reauthorise, abort)
 
 	return group
+}
+
+func showAsked(w io.Writer, a reauth.Answer) {
+	row(w, "COMMAND", "OUTCOME", "RESULT", "DETAIL")
+	row(w, a.Command, a.Outcome, a.Result, a.Detail)
 }
 
 func (c *client) ledger() *cobra.Command {

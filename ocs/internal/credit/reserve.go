@@ -108,6 +108,10 @@ func (s *Server) reserveOne(w *work, wish *wish) (grant, error) {
 		return grant{wish: wish, quota: quota, refusal: no}, err
 	}
 
+	if w.purse.Account.Blocked { // since the session began
+		return grant{wish, quota, &refusal{ro.EndUserServiceDenied, "the account is blocked", nil}}, nil
+	}
+
 	_, amount, most := s.usual(quota.Unit, "")
 	if wish.amount > 0 {
 		amount = min(wish.amount, most)

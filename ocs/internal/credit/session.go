@@ -4,6 +4,7 @@
 package credit
 
 import (
+	"slices"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
@@ -13,6 +14,8 @@ import (
 type Session struct {
 	ID             string     `gorm:"primaryKey" json:"id"` // Session-Id
 	Account        string     `gorm:"index" json:"account"`
+	ClientHost     string     `json:"client_host,omitempty"` // Diameter identity of the network function, which RAR and ASR go to
+	ClientRealm    string     `json:"client_realm,omitempty"`
 	ServiceContext string     `json:"service_context"`
 	Method         string     `json:"method,omitempty"` // of the SIP request
 	Terminating    bool       `json:"terminating,omitempty"`
@@ -63,6 +66,11 @@ func (s *Session) quota(key string) *Quota {
 	}
 
 	return nil
+}
+
+// Ending tells whether the session would end with the units that it has, or has had none at its last request.
+func (s *Session) Ending() bool {
+	return s.Exhausted || slices.ContainsFunc(s.Services, func(q *Quota) bool { return q.Final })
 }
 
 // total brings the sums of the session up to those of its services.

@@ -18,7 +18,7 @@ func (s *Server) begin(w *work) error {
 	info := information(w.q)
 	w.fresh = true
 	w.session = &Session{
-		ID: w.q.SessionID, Account: w.purse.Account.Name, ServiceContext: w.q.ServiceContextID, Terminating: terminating(info),
+		ID: w.q.SessionID, Account: w.purse.Account.Name, ClientHost: w.q.OriginHost, ClientRealm: w.q.OriginRealm, ServiceContext: w.q.ServiceContextID, Terminating: terminating(info),
 		Called: info.CalledPartyAddress, Calling: first(info.CallingPartyAddresses), ICID: info.IMSChargingIdentifier,
 		CallID: info.UserSessionID, Tariff: tariff.Name, TariffVersion: tariff.Version, Number: w.q.Number, Started: w.now,
 	}
@@ -42,6 +42,7 @@ func (s *Server) checkNumber(w *work) {
 	}
 
 	w.session.Number = w.q.Number
+	w.session.ClientHost, w.session.ClientRealm = w.q.OriginHost, w.q.OriginRealm // another one may have taken it over
 }
 
 // debit takes what is reported as used, service by service, from what was reserved for it, and gives the rest of that back

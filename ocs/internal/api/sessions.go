@@ -1,0 +1,77 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+	"github.com/dialtone-ims/dialtone/ocs/internal/reauth"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+)
+
+// reauthorise sends a RAR and shows what came of it.
+func (a API) reauthorise(w http.ResponseWriter, r *http.Request) error {
+	answer, err := a.Asker.ReAuthorise(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+
+	return httpapi.Write(w, http.StatusOK, answer)
+}
+
+// abort sends an ASR and shows what came of it. The session is there until its last report.
+func (a API) abort(w http.ResponseWriter, r *http.Request) error {
+	answer, err := a.Asker.Abort(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+
+	return httpapi.Write(w, http.StatusOK, answer)
+}
+
+const (
+	closing     = 5 * time.Second // that sessions of an account that is to be closed may take to end
+	closingLook = 50 * time.Millisecond
+)
+
+// closeInUse closes an account with sessions: it is blocked, they are aborted, and what they report is paid before the rest is
+// paid out.
+func (a API) closeInUse(ctx context.Context, name string) error {
+	blocked := true
+	if err := a.Store.Change(ctx, name, ledger.Change{Blocked: &blocked}); err != nil {
+		return err
+	}
+
+	ids, err := a.Asker.Sessions(ctx, name, reauth.All)
+	if err != nil {
+		return err
+	}
+
+	ctx, cancel := context.WithTimeout(ctx, closing)
+	defer cancel()
+
+	for _, id := range ids {
+		if _, err := a.Asker.Abort(ctx, id); err != nil && ctx.Err() != nil {
+			break // one that has just ended is no trouble
+		}
+	}
+
+	tick := time.NewTicker(closingLook)
+	defer tick.Stop()
+
+	for {
+		err := a.Store.Closed(context.WithoutCancel(ctx), name)
+		if !errors.Is(err, ledger.ErrInUse) {
+			return err
+		}
+
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: the account is blocked, and the network functions are asked to end them; close it again when they have", err)
+		}
+	}
+}

@@ -1,0 +1,204 @@
+// Package reauth is what the OCS asks of network functions by itself: that they ask for credit anew (RFC 8506 §5.5), or that
+// they end a session (RFC 6733 §8.5).
+package reauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
+	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+)
+
+// Config says how stubbornly network functions are asked.
+type Config struct {
+	Enabled  bool          `yaml:"enabled"`  // after top-ups and blocking; the API asks in any case
+	Attempts int           `yaml:"attempts"` // while there is no answer
+	Wait     time.Duration `yaml:"wait"`     // between them
+}
+
+// DefaultConfig is right for the lab.
+func DefaultConfig() Config { return Config{Enabled: true, Attempts: 3, Wait: 2 * time.Second} }
+
+// Validate refuses what cannot work.
+func (c *Config) Validate() error {
+	if c.Attempts < 1 || c.Attempts > 100 || c.Wait < 0 || c.Wait > time.Minute {
+		return errors.New("reauth: attempts must be 1 to 100, wait at most a minute")
+	}
+
+	return nil
+}
+
+// Network sends the requests.
+type Network interface {
+	ReAuth(ctx context.Context, q *ro.RAR) (*ro.RAA, error)
+	Abort(ctx context.Context, q *ro.ASR) (*ro.ASA, error)
+}
+
+// Outcome is what came of asking.
+type Outcome string
+
+const (
+	Asked   Outcome = "asked"   // the network function will do it
+	Unknown Outcome = "unknown" // it has no such session any more
+	Refused Outcome = "refused" // it will not, or cannot
+	Silent  Outcome = "no answer"
+)
+
+// outcome reads an answer (RFC 8506 §5.5, RFC 6733 §8.3.2, §8.5.2).
+func outcome(result diameter.Result, err error) Outcome {
+	switch {
+	case err != nil:
+		return Silent
+	case result.Successful():
+		return Asked
+	case result == ro.UnknownSessionID:
+		return Unknown
+	default:
+		return Refused
+	}
+}
+
+// Answer is what came of one request, for whoever caused it.
+type Answer struct {
+	Session string  `json:"session"`
+	Command string  `json:"command"` // RAR or ASR
+	Outcome Outcome `json:"outcome"`
+	Result  uint32  `json:"result,omitempty"` // Result-Code
+	Detail  string  `json:"detail,omitempty"`
+}
+
+// Asker asks. Ask and AskAll may be used by several goroutines.
+type Asker struct {
+	config      Config
+	supervision time.Duration
+	network     Network
+	store       *ledger.Store
+	log         *slog.Logger
+	outcomes    *prometheus.CounterVec
+	waiting     chan job
+}
+
+type job struct {
+	session  string
+	attempts int
+}
+
+const (
+	maxWaiting = 10_000
+	inFlight   = 8
+)
+
+// New asks over the network; supervision is how long a session is kept that the network function does not know.
+func New(c Config, supervision time.Duration, network Network, store *ledger.Store, log *slog.Logger, registerer prometheus.Registerer) *Asker {
+	a := &Asker{
+		config: c, supervision: supervision, network: network, store: store, log: log, waiting: make(chan job, maxWaiting),
+		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dialtone_ocs_reauthorisations_total", Help: "RAR and ASR sent, by what came of them.",
+		}, []string{"command", "outcome"}),
+	}
+	registerer.MustRegister(a.outcomes)
+
+	return a
+}
+
+// ReAuthorise asks the network function of a session to report, and to ask for credit anew.
+func (a *Asker) ReAuthorise(ctx context.Context, id string) (*Answer, error) {
+	s, err := a.session(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+
+	q := &ro.RAR{Type: ro.AuthorizeOnly}
+	q.SessionID, q.DestinationHost, q.DestinationRealm = s.ID, s.ClientHost, s.ClientRealm
+
+	answer, err := a.network.ReAuth(ctx, q)
+	if answer == nil {
+		answer = &ro.RAA{}
+	}
+
+	return a.conclude(ctx, s, "RAR", answer.Result, answer.ErrorMessage, err)
+}
+
+// Abort asks the network function of a session to end it. One that does not know how is asked to ask for credit anew: the OCS
+// will refuse that.
+func (a *Asker) Abort(ctx context.Context, id string) (*Answer, error) {
+	s, err := a.session(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+
+	q := &ro.ASR{}
+	q.SessionID, q.DestinationHost, q.DestinationRealm = s.ID, s.ClientHost, s.ClientRealm
+
+	answer, err := a.network.Abort(ctx, q)
+	if answer == nil {
+		answer = &ro.ASA{}
+	}
+
+	concluded, err := a.conclude(ctx, s, "ASR", answer.Result, answer.ErrorMessage, err)
+	if err == nil && concluded.Outcome == Refused {
+		return a.ReAuthorise(ctx, id)
+	}
+
+	return concluded, err
+}
+
+// ErrClient is the error of a session that began before its network function was noted.
+var ErrClient = errors.New("the network function of the session is not known")
+
+func (a *Asker) session(ctx context.Context, id string) (*credit.Session, error) {
+	s := new(credit.Session)
+	if err := a.store.Read(ctx).Where("id = ?", id).Take(s).Error; err != nil {
+		return nil, err
+	}
+
+	if s.ClientHost == "" {
+		return nil, ErrClient
+	}
+
+	return s, nil
+}
+
+// conclude notes what came of a request. Of a session that its network function does not know there may be a last report on
+// its way; if none comes within the supervision time it is closed.
+func (a *Asker) conclude(ctx context.Context, s *credit.Session, command string, result diameter.Result, text string, failure error) (*Answer, error) {
+	came := outcome(result, failure)
+	answer := &Answer{Session: s.ID, Command: command, Outcome: came, Result: result.Code, Detail: text}
+
+	a.outcomes.WithLabelValues(command, string(came)).Inc()
+
+	if failure != nil {
+		answer.Detail = failure.Error()
+	}
+
+	level := slog.LevelInfo
+	if came == Refused || came == Silent {
+		level = slog.LevelWarn
+	}
+
+	a.log.Log(ctx, level, "network function asked", "command", command, "session", s.ID, "account", s.Account, "client", s.ClientHost,
+		"outcome", string(came), "result", result.Code, "detail", answer.Detail)
+
+	if came != Unknown {
+		return answer, nil
+	}
+
+	until := time.Now().UTC().Add(a.supervision)
+
+	err := a.store.Update(ctx, func(tx ledger.Tx) error {
+		return tx.Model(&credit.Session{}).Where("id = ? AND expires > ?", s.ID, until).Update("expires", until).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("session %s: %w", s.ID, err)
+	}
+
+	return answer, nil
+}

@@ -1,0 +1,112 @@
+package reauth
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
+)
+
+// Which sessions of an account are asked.
+type Which int
+
+const (
+	All   Which = iota // of an account that is blocked: none may go on
+	Final              // of an account that has got money: those that would end with the quota they have; the others ask by themselves
+)
+
+// ToppedUp and Blocked are what happens to accounts; nobody waits for what comes of it.
+
+// ToppedUp lets sessions that were told that their units are the last have more.
+func (a *Asker) ToppedUp(ctx context.Context, account string) { a.changed(ctx, account, Final) }
+
+// Blocked ends the sessions of an account: each asks for credit anew, and is refused.
+func (a *Asker) Blocked(ctx context.Context, account string) { a.changed(ctx, account, All) }
+
+func (a *Asker) changed(ctx context.Context, account string, which Which) {
+	if !a.config.Enabled {
+		return
+	}
+
+	ids, err := a.Sessions(ctx, account, which)
+	if err != nil {
+		a.log.Error("sessions cannot be read: nobody is asked to authorise anew", "account", account, "error", err)
+		return
+	}
+
+	for _, id := range ids {
+		a.queue(job{session: id})
+	}
+}
+
+// Sessions are those that are open on an account.
+func (a *Asker) Sessions(ctx context.Context, account string, which Which) ([]string, error) {
+	var open []*credit.Session
+	if err := a.store.Read(ctx).Where("account = ?", account).Order("id").Find(&open).Error; err != nil {
+		return nil, fmt.Errorf("sessions of %s: %w", account, err)
+	}
+
+	var ids []string
+
+	for _, s := range open {
+		if s.ClientHost != "" && (which == All || s.Ending()) {
+			ids = append(ids, s.ID)
+		}
+	}
+
+	return ids, nil
+}
+
+// queue never waits. What does not fit is not lost for good: the session asks for itself when its quota ends.
+func (a *Asker) queue(j job) {
+	select {
+	case a.waiting <- j:
+	default:
+		a.outcomes.WithLabelValues("RAR", "dropped").Inc()
+		a.log.Warn("too many sessions wait to be authorised anew", "session", j.session)
+	}
+}
+
+// Run asks until ctx ends.
+func (a *Asker) Run(ctx context.Context) error {
+	var workers errgroup.Group
+
+	for range inFlight {
+		workers.Go(func() error {
+			for {
+				select {
+				case <-ctx.Done():
+					return nil
+				case j := <-a.waiting:
+					a.attend(ctx, j)
+				}
+			}
+		})
+	}
+
+	return workers.Wait()
+}
+
+// attend asks once, and again after a while where there is no answer. A session that has ended meanwhile need not be asked.
+func (a *Asker) attend(ctx context.Context, j job) {
+	answer, err := a.ReAuthorise(ctx, j.session)
+	if err != nil || answer.Outcome != Silent || ctx.Err() != nil {
+		return
+	}
+
+	if j.attempts++; j.attempts >= a.config.Attempts {
+		return
+	}
+
+	timer := time.NewTimer(a.config.Wait)
+	defer timer.Stop()
+
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+		a.queue(j)
+	}
+}
