@@ -106,11 +106,24 @@ func (t *Table) Token(address netip.Addr, contact, private string) string {
 	return rand.Text()[:16]
 }
 
+// Replace stores b in the place of old, unless that is not in the table any more.
+func (t *Table) Replace(old, b *Binding) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	return t.byToken[old.Token] == old && t.put(b) == nil
+}
+
 // Put stores b until b.Expires, in place of the one with its token.
 func (t *Table) Put(b *Binding) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
+	return t.put(b)
+}
+
+// put is called with the lock held.
+func (t *Table) put(b *Binding) error {
 	if old := t.byToken[b.Token]; old != nil {
 		t.unlink(old)
 	} else if len(t.byToken) >= t.limit {

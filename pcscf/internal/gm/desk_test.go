@@ -64,6 +64,12 @@ func (l *logBuffer) String() string {
 
 func withDesk(t *testing.T, change func(*Proxy), test func(t *testing.T, d *desk)) {
 	t.Helper()
+	withDeskBegun(t, change, nil, test)
+}
+
+// withDeskBegun calls begin when the proxy has its stack and does not run yet.
+func withDeskBegun(t *testing.T, change, begin func(*Proxy), test func(t *testing.T, d *desk)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{t: t, network: memory.New(), log: &logBuffer{}}
 		log := slog.New(slog.NewTextHandler(d.log, nil))
@@ -92,6 +98,10 @@ func withDesk(t *testing.T, change func(*Proxy), test func(t *testing.T, d *desk
 			t.Fatal(err)
 		}
 		d.proxy.Stack, d.proxy.Mw, d.proxy.Gm = stack, stack.Endpoint("Mw"), []*sip.Endpoint{stack.Endpoint("Gm")}
+
+		if begin != nil {
+			begin(d.proxy)
+		}
 
 		d.alice, d.icscf, d.scscf = d.network.Peer(t, aliceAt), d.network.Peer(t, "192.0.2.2:5060"), d.network.Peer(t, "192.0.2.3:5060")
 

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
@@ -34,6 +36,7 @@ type Proxy struct {
 	Bindings *binding.Table
 	Dialogs  *dialog.Table
 	Security access.Security
+	RegEvent *regevent.Subscriber // nil: the P-CSCF does not subscribe
 	Log      *slog.Logger
 
 	outcomes *prometheus.CounterVec
@@ -51,8 +54,45 @@ func (p *Proxy) Register(registerer prometheus.Registerer) {
 	}, func() float64 { return float64(p.Dialogs.Len()) }))
 }
 
-// Run keeps what is remembered from outliving its time, until ctx ends.
-func (p *Proxy) Run(ctx context.Context) { p.Dialogs.Run(ctx) }
+// Run does what is not an answer to somebody, until ctx ends: it forgets dialogs and subscribes to registrations.
+func (p *Proxy) Run(ctx context.Context) {
+	var running sync.WaitGroup
+
+	running.Go(func() { p.Dialogs.Run(ctx) })
+
+	if p.RegEvent != nil {
+		running.Go(func() { p.RegEvent.Run(ctx) })
+	}
+
+	running.Wait()
+}
+
+// Watch has the P-CSCF subscribe to the registrations of its users (§5.2.3), of at most limit of them. It is called before Run,
+// when the endpoints are known; registrations that are known already are watched.
+func (p *Proxy) Watch(limit int, metrics prometheus.Registerer) {
+	p.RegEvent = regevent.New(regevent.Options{
+		Registrations: p, Sender: p.Stack, Own: p.Mw.Address().String(), Home: p.Home, Endpoint: p.Mw, Network: p.Config.VisitedNetwork,
+		Limit: limit, Log: p.Log, Metrics: metrics,
+	})
+
+	for _, b := range p.Bindings.All() {
+		if b.Registered {
+			p.RegEvent.Registered(b)
+		}
+	}
+}
+
+// Home is where requests to the home network go: to its I-CSCF.
+func (p *Proxy) Home(ctx context.Context) (sip.Destination, error) {
+	home, err := sip.ParseURI(p.Config.Interrogator)
+	if err != nil {
+		return sip.Destination{}, err
+	}
+
+	targets, err := p.Stack.Resolver().Resolve(ctx, home)
+
+	return sip.Destination{Endpoint: p.Mw, Targets: targets}, err
+}
 
 // HandleRequest serves one request. Where it came from decides what it may do.
 func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
@@ -72,6 +112,11 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 
 			return
 		}
+	}
+
+	if fromCore && p.RegEvent != nil && p.RegEvent.Takes(request) {
+		p.RegEvent.HandleNotify(tx)
+		return
 	}
 
 	out, own, refusal := p.Stack.Forwardable(request)

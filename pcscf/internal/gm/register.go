@@ -32,20 +32,14 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 	token := p.Bindings.Token(flow.Remote.Addr(), contact, private)
 	p.prepare(out, flow, token, credentials)
 
-	home, err := sip.ParseURI(p.Config.Interrogator)
-	if err != nil {
-		p.refuse(tx, "registration", 500, err.Error())
-		return
-	}
-
-	targets, err := p.Stack.Resolver().Resolve(ctx, home)
+	home, err := p.Home(ctx)
 	if err != nil {
 		p.refuse(tx, "registration", 504, "the I-CSCF cannot be found: "+err.Error())
 		return
 	}
 
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
-		Groups: [][]sip.Branch{{{Request: out, To: sip.Destination{Endpoint: p.Mw, Targets: targets}}}},
+		Groups: [][]sip.Branch{{{Request: out, To: home}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
 			if r.StatusCode == 401 {
 				p.challenged(tx.Request(), flow, r)
@@ -177,6 +171,11 @@ func (p *Proxy) registered(flow sip.Flow, token, private, contact string, star b
 	}
 
 	p.Security.Established(flow, seconds)
+
+	if p.RegEvent != nil {
+		p.RegEvent.Registered(b)
+	}
+
 	p.Log.Info("registered", "user", private, "identity", b.Default(), "contact", contact, "flow", flow.String(), "seconds", seconds)
 }
 
@@ -204,13 +203,26 @@ func (p *Proxy) deregistered(flow sip.Flow, token, private string, star bool) {
 // End lets a binding go whose registration is no more: nothing is taken from the handset, while what the core has still to say
 // reaches it.
 func (p *Proxy) End(b *binding.Binding, why string) {
-	if err := p.Bindings.Put(b.Ending(why)); err != nil {
-		return // it is gone
+	if !p.Bindings.Replace(b, b.Ending(why)) {
+		return // it is gone, or has just been refreshed
 	}
 
 	p.Log.Info("registration ended", "user", b.Private, "contact", b.Contact, "why", why)
 	p.outcomes.WithLabelValues("registration", "REGISTER", why).Inc()
 	p.Security.Ended(b.Flow)
+	p.unwatch(b)
+}
+
+// Change puts a binding in the place of another.
+func (p *Proxy) Change(old, b *binding.Binding) { p.Bindings.Replace(old, b) }
+
+// Of lists the bindings of a private identity.
+func (p *Proxy) Of(private string) []*binding.Binding { return p.Bindings.Of(private) }
+
+func (p *Proxy) unwatch(b *binding.Binding) {
+	if p.RegEvent != nil {
+		p.RegEvent.Ended(b.Private)
+	}
 }
 
 // expiry is how long the 200 says that this contact is registered; 0 when it is not among those that are.
@@ -264,4 +276,5 @@ func (p *Proxy) Expired(b *binding.Binding) {
 	p.Log.Info("registration expired", "user", b.Private, "contact", b.Contact)
 	p.outcomes.WithLabelValues("registration", "REGISTER", "expired").Inc()
 	p.Security.Ended(b.Flow)
+	p.unwatch(b)
 }

@@ -1,0 +1,145 @@
+// Package regevent is the P-CSCF as subscriber to the reg event of the users registered through it (TS 24.229 §5.2.3, RFC 3680,
+// RFC 6665): how it learns that the network has taken a registration away.
+package regevent
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+const (
+	contentType = "application/reginfo+xml"
+	maxDocument = 256 << 10 // octets
+	maxContacts = 1000      // of one document, each in every registration that has it
+)
+
+// Document is a notification of RFC 3680 §5: the whole state of a user's registrations, or what has changed in it.
+type Document struct {
+	Version       uint32
+	Full          bool
+	Registrations []Registration
+}
+
+// Registration is that of one public identity.
+type Registration struct {
+	AOR        string
+	Terminated bool
+	Contacts   []Contact
+}
+
+// Contact is one of its contacts.
+type Contact struct {
+	URI     string
+	Active  bool
+	Event   string
+	Expires *uint32 // seconds left
+	CallID  string
+	CSeq    uint32
+}
+
+type document struct {
+	XMLName       xml.Name `xml:"urn:ietf:params:xml:ns:reginfo reginfo"`
+	Version       string   `xml:"version,attr"`
+	State         string   `xml:"state,attr"`
+	Registrations []struct {
+		AOR      string `xml:"aor,attr"`
+		State    string `xml:"state,attr"`
+		Contacts []struct {
+			State   string `xml:"state,attr"`
+			Event   string `xml:"event,attr"`
+			Expires string `xml:"expires,attr"`
+			CallID  string `xml:"callid,attr"`
+			CSeq    string `xml:"cseq,attr"`
+			URI     string `xml:"uri"`
+		} `xml:"contact"`
+	} `xml:"registration"`
+}
+
+var errDocument = errors.New("regevent: the document cannot be used")
+
+// Parse reads a document. What it does not say in the terms of RFC 3680 is refused, for what a guess would take away is a
+// user's service.
+func Parse(body []byte) (Document, error) {
+	if len(body) > maxDocument {
+		return Document{}, fmt.Errorf("%w: %d octets", errDocument, len(body))
+	}
+
+	var read document
+
+	decoder := xml.NewDecoder(bytes.NewReader(body))
+	if err := decoder.Decode(&read); err != nil {
+		return Document{}, fmt.Errorf("%w: %w", errDocument, err)
+	}
+
+	version, err := strconv.ParseUint(strings.TrimSpace(read.Version), 10, 32)
+	if err != nil {
+		return Document{}, fmt.Errorf("%w: version %q", errDocument, read.Version)
+	}
+
+	d := Document{Version: uint32(version)}
+
+	switch read.State {
+	case "full":
+		d.Full = true
+	case "partial":
+	default:
+		return Document{}, fmt.Errorf("%w: state %q", errDocument, read.State)
+	}
+
+	contacts := 0
+
+	for _, r := range read.Registrations {
+		registration := Registration{AOR: strings.TrimSpace(r.AOR)}
+
+		switch r.State {
+		case "active":
+		case "terminated", "init":
+			registration.Terminated = true
+		default:
+			return Document{}, fmt.Errorf("%w: registration state %q", errDocument, r.State)
+		}
+
+		for _, c := range r.Contacts {
+			if contacts++; contacts > maxContacts {
+				return Document{}, fmt.Errorf("%w: more than %d contacts", errDocument, maxContacts)
+			}
+
+			contact := Contact{URI: strings.TrimSpace(c.URI), Event: c.Event, CallID: c.CallID}
+
+			switch c.State {
+			case "active":
+				contact.Active = true
+			case "terminated":
+			default:
+				return Document{}, fmt.Errorf("%w: contact state %q", errDocument, c.State)
+			}
+
+			if contact.URI == "" {
+				return Document{}, fmt.Errorf("%w: a contact without URI", errDocument)
+			}
+
+			if seconds, err := strconv.ParseUint(strings.TrimSpace(c.Expires), 10, 32); err == nil {
+				left := uint32(seconds)
+				contact.Expires = &left
+			}
+
+			if number, err := strconv.ParseUint(strings.TrimSpace(c.CSeq), 10, 32); err == nil {
+				contact.CSeq = uint32(number)
+			}
+
+			registration.Contacts = append(registration.Contacts, contact)
+		}
+
+		if len(d.Registrations) == maxContacts {
+			return Document{}, fmt.Errorf("%w: more than %d registrations", errDocument, maxContacts)
+		}
+
+		d.Registrations = append(d.Registrations, registration)
+	}
+
+	return d, nil
+}

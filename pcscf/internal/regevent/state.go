@@ -1,0 +1,116 @@
+package regevent
+
+import (
+	"maps"
+	"slices"
+)
+
+// State is what a subscriber knows of a user's registrations (RFC 3680 §6.2).
+type State struct {
+	version uint32
+	begun   bool                // a document of this subscription has come
+	active  map[string][]string // contacts with the identities they are registered for
+}
+
+// Outcome is what a document changes.
+type Outcome struct {
+	Old    bool // it is older than what is known: nothing changes
+	Missed bool // one before it was lost: the whole state has to be asked for
+
+	Ended     []Contact // registered for no identity any more
+	Shortened []Contact
+	Joined    []Identity
+	Left      []Identity
+}
+
+// Identity is a public identity that a contact is registered for from now on, or no longer.
+type Identity struct{ Contact, AOR string }
+
+// Resubscribed prepares for another subscription, which counts its documents anew.
+func (s *State) Resubscribed() { s.begun = false }
+
+// Apply takes a document in. Documents count from 0; a partial one builds on the one before.
+func (s *State) Apply(d Document) Outcome {
+	if s.begun && d.Version <= s.version {
+		return Outcome{Old: true}
+	}
+
+	o := Outcome{Missed: !d.Full && (!s.begun || d.Version != s.version+1)}
+	s.begun, s.version = true, d.Version
+
+	next := map[string][]string{}
+	if !d.Full {
+		for uri, identities := range s.active {
+			next[uri] = slices.Clone(identities)
+		}
+	}
+
+	ended := map[string]Contact{}
+
+	for _, r := range d.Registrations {
+		if r.Terminated {
+			for uri := range next {
+				next[uri] = without(next[uri], r.AOR)
+			}
+		}
+
+		for _, c := range r.Contacts {
+			if c.Active && !r.Terminated {
+				next[c.URI] = append(without(next[c.URI], r.AOR), r.AOR)
+
+				if c.Event == "shortened" && c.Expires != nil {
+					o.Shortened = append(o.Shortened, c)
+				}
+			} else {
+				next[c.URI] = without(next[c.URI], r.AOR)
+				ended[c.URI] = c
+			}
+		}
+	}
+
+	o.compare(s.active, next, ended)
+
+	maps.DeleteFunc(next, func(_ string, identities []string) bool { return len(identities) == 0 })
+	s.active = next
+
+	return o
+}
+
+// compare finds what is another way now.
+func (o *Outcome) compare(before, after map[string][]string, ended map[string]Contact) {
+	known := maps.Clone(after)
+	for uri := range before {
+		known[uri] = after[uri]
+	}
+
+	for _, uri := range slices.Sorted(maps.Keys(known)) {
+		now := after[uri]
+
+		if len(now) == 0 {
+			c, said := ended[uri]
+			if !said { // the document that said so was lost
+				c = Contact{URI: uri, Event: "deactivated"}
+			}
+
+			o.Ended = append(o.Ended, c)
+
+			continue
+		}
+
+		for _, aor := range now {
+			if !slices.Contains(before[uri], aor) {
+				o.Joined = append(o.Joined, Identity{uri, aor})
+			}
+		}
+
+		for _, aor := range before[uri] {
+			if !slices.Contains(now, aor) {
+				o.Left = append(o.Left, Identity{uri, aor})
+			}
+		}
+	}
+}
+
+func without(identities []string, aor string) []string {
+	return slices.DeleteFunc(identities, func(other string) bool { return other == aor })
+}

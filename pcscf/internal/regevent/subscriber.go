@@ -1,0 +1,230 @@
+package regevent
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Registrations are the bindings that documents speak of.
+type Registrations interface {
+	Of(private string) []*binding.Binding
+	// End lets a binding go; Change puts another in the place of one. Neither does anything to one that was replaced meanwhile.
+	End(b *binding.Binding, why string)
+	Change(old, b *binding.Binding)
+}
+
+// Sender sends requests; it is a *sip.Stack.
+type Sender interface {
+	Do(ctx context.Context, r *sip.Request, d sip.Destination) (*sip.Response, error)
+}
+
+// Options are what a subscriber works with.
+type Options struct {
+	Registrations Registrations
+	Sender        Sender
+	// Own is the host of this P-CSCF on the core's side as ip:port, which stands in Path: by it the S-CSCF knows who asks.
+	Own string
+	// Home is where a first SUBSCRIBE goes: to the home network's I-CSCF. Later ones go to the S-CSCF that answered.
+	Home     func(ctx context.Context) (sip.Destination, error)
+	Endpoint *sip.Endpoint
+	// Network is P-Charging-Vector's orig-ioi.
+	Network string
+	Limit   int // subscriptions
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// Subscriber holds the subscriptions of the P-CSCF, one for each private identity.
+type Subscriber struct {
+	registrations Registrations
+	sender        Sender
+	own           string
+	home          func(ctx context.Context) (sip.Destination, error)
+	endpoint      *sip.Endpoint
+	network       string
+	limit         int
+	log           *slog.Logger
+	subscribes    *prometheus.CounterVec
+	notifies      *prometheus.CounterVec
+
+	mu       sync.Mutex
+	byUser   map[string]*subscription
+	byCallID map[string]*subscription
+	queue    []*subscription // to send a SUBSCRIBE
+	workers  int
+	ctx      context.Context // nil before Run and after it
+	running  sync.WaitGroup
+}
+
+const atOnce = 256 // SUBSCRIBEs waiting for an answer; others wait for these
+
+// New is a subscriber without subscriptions.
+func New(o Options) *Subscriber {
+	s := &Subscriber{
+		registrations: o.Registrations, sender: o.Sender, own: o.Own, home: o.Home, endpoint: o.Endpoint, network: o.Network, limit: o.Limit, log: o.Log,
+		byUser: map[string]*subscription{}, byCallID: map[string]*subscription{},
+		subscribes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dialtone_pcscf_reg_subscribe_total", Help: "SUBSCRIBE requests for the reg event by what came of them: a status, unanswered, full.",
+		}, []string{"outcome"}),
+		notifies: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dialtone_pcscf_reg_notify_total", Help: "NOTIFY requests of the reg event by the status of the answer.",
+		}, []string{"status"}),
+	}
+
+	if o.Metrics != nil {
+		o.Metrics.MustRegister(s.subscribes, s.notifies, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "dialtone_pcscf_reg_subscriptions", Help: "Subscriptions to the reg event.",
+		}, func() float64 { return float64(s.Len()) }))
+	}
+
+	return s
+}
+
+// Len is how many subscriptions there are.
+func (s *Subscriber) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return len(s.byUser)
+}
+
+// Run sends until ctx ends.
+func (s *Subscriber) Run(ctx context.Context) {
+	s.mu.Lock()
+	s.ctx = ctx
+	for range min(atOnce, len(s.queue)) {
+		s.employ()
+	}
+	s.mu.Unlock()
+
+	<-ctx.Done()
+
+	s.mu.Lock()
+	s.ctx = nil
+	for _, sub := range s.byUser {
+		sub.stop()
+	}
+	s.mu.Unlock()
+
+	s.running.Wait()
+}
+
+// Registered is called with each 200 to a REGISTER. The first one of a user makes the subscription (TS 24.229 §5.2.3).
+func (s *Subscriber) Registered(b *binding.Binding) {
+	if b.Default() == "" {
+		return // there is nobody to ask for
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if sub := s.byUser[b.Private]; sub != nil {
+		if !sub.leaving {
+			return
+		}
+
+		s.forget(sub) // the handset came back; what the S-CSCF still says of the time before is not for the new registration
+	}
+
+	if len(s.byUser) >= s.limit {
+		s.subscribes.WithLabelValues("full").Inc()
+		return
+	}
+
+	sub := &subscription{subscriber: s, private: b.Private, public: b.Default()}
+	s.byUser[sub.private] = sub
+	s.submit(sub)
+}
+
+// Ended is called when a binding of a user has ended. With the last one the subscription is let go: the S-CSCF ends it with a
+// NOTIFY of its own, or it runs out.
+func (s *Subscriber) Ended(private string) {
+	for _, b := range s.registrations.Of(private) {
+		if b.Registered {
+			return
+		}
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if sub := s.byUser[private]; sub != nil && !sub.leaving {
+		sub.leaving = true
+		sub.after(binding.Linger, func() { s.forget(sub) })
+	}
+}
+
+// forget is called with the lock held.
+func (s *Subscriber) forget(sub *subscription) {
+	sub.stop()
+
+	if s.byUser[sub.private] == sub {
+		delete(s.byUser, sub.private)
+	}
+
+	if s.byCallID[sub.callID] == sub {
+		delete(s.byCallID, sub.callID)
+	}
+
+	sub.over = true
+}
+
+// again has a SUBSCRIBE sent after some time. It is called with the lock held.
+func (s *Subscriber) again(sub *subscription, wait time.Duration) {
+	sub.stop()
+
+	if wait <= 0 {
+		s.submit(sub)
+		return
+	}
+
+	sub.after(wait, func() { s.submit(sub) })
+}
+
+// submit is called with the lock held.
+func (s *Subscriber) submit(sub *subscription) {
+	if sub.queued || sub.over {
+		return
+	}
+
+	sub.queued = true
+	s.queue = append(s.queue, sub)
+	s.employ()
+}
+
+// employ is called with the lock held.
+func (s *Subscriber) employ() {
+	if s.ctx == nil || s.workers >= atOnce {
+		return
+	}
+
+	s.workers++
+	ctx := s.ctx
+	s.running.Go(func() { s.work(ctx) })
+}
+
+func (s *Subscriber) work(ctx context.Context) {
+	for {
+		s.mu.Lock()
+		if len(s.queue) == 0 || ctx.Err() != nil {
+			s.workers--
+			s.mu.Unlock()
+
+			return
+		}
+
+		sub := s.queue[0]
+		s.queue[0] = nil
+		s.queue = s.queue[1:]
+		s.mu.Unlock()
+
+		s.subscribe(ctx, sub)
+	}
+}

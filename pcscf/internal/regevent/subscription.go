@@ -1,0 +1,319 @@
+package regevent
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// User is the user part of the Contact of this P-CSCF's subscriptions.
+const User = "reg-event"
+
+// subscription is one to the registrations of one user. The lock of the subscriber is held wherever it changes.
+type subscription struct {
+	subscriber *Subscriber
+	private    string
+	public     string // watched: the default public identity
+
+	callID, localTag, remoteTag string
+	dialog                      *sip.Dialog // nil before the 2xx
+	state                       State
+	failures                    int // SUBSCRIBEs in a row that came to nothing
+	queued                      bool
+	leaving                     bool // the user has no registration here any more
+	over                        bool
+	timer                       *time.Timer
+}
+
+const (
+	longer       = 10 * time.Minute // a subscription lasts that much longer than the registration (TS 24.229 §5.2.3)
+	firstRetry   = 30 * time.Second
+	longestRetry = 10 * time.Minute
+)
+
+// after has something done later, instead of what was to be done. It is called, and calls, with the lock held.
+func (sub *subscription) after(wait time.Duration, do func()) {
+	sub.stop()
+
+	s := sub.subscriber
+
+	var timer *time.Timer
+
+	timer = time.AfterFunc(wait, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+
+		if sub.timer == timer && !sub.over {
+			sub.timer = nil
+			do()
+		}
+	})
+	sub.timer = timer
+}
+
+func (sub *subscription) stop() {
+	if sub.timer != nil {
+		sub.timer.Stop()
+		sub.timer = nil
+	}
+}
+
+// subscribe sends one SUBSCRIBE and sees to the next.
+func (s *Subscriber) subscribe(ctx context.Context, sub *subscription) {
+	wanted := time.Duration(0)
+
+	for _, b := range s.registrations.Of(sub.private) {
+		if left := time.Until(b.Expires); b.Registered && left > 0 {
+			wanted = max(wanted, left+longer)
+		}
+	}
+
+	home, err := s.home(ctx) // before the lock: names are looked up
+
+	s.mu.Lock()
+	sub.queued = false
+
+	if sub.over || sub.leaving || wanted <= 0 {
+		s.mu.Unlock()
+		return
+	}
+
+	var request *sip.Request
+
+	destination := sip.Destination{Endpoint: s.endpoint}
+	if sub.dialog != nil {
+		request, err = sub.dialog.NewRequest("SUBSCRIBE")
+	} else if err == nil {
+		destination = home
+		request, err = s.first(sub)
+	}
+	s.mu.Unlock()
+
+	if err != nil {
+		s.failed(sub, nil, err)
+		return
+	}
+
+	s.describe(request, wanted)
+	response, err := s.sender.Do(ctx, request, destination)
+
+	switch {
+	case ctx.Err() != nil:
+	case err != nil || !response.IsSuccess():
+		s.failed(sub, response, err)
+	default:
+		s.accepted(sub, request, response)
+	}
+}
+
+// first makes the SUBSCRIBE that begins a subscription. It is called with the lock held.
+func (s *Subscriber) first(sub *subscription) (*sip.Request, error) {
+	delete(s.byCallID, sub.callID)
+	sub.callID, sub.localTag, sub.remoteTag = sip.NewCallID(), sip.NewTag(), ""
+	s.byCallID[sub.callID] = sub
+	sub.state.Resubscribed()
+
+	r, err := sip.NewRequest("SUBSCRIBE", sub.public)
+	if err != nil {
+		return nil, err
+	}
+
+	return sip.Complete(r, "<sip:"+s.own+">;tag="+sub.localTag, "<"+sub.public+">", sub.callID, 1)
+}
+
+// describe adds what every SUBSCRIBE says (TS 24.229 §5.2.3).
+func (s *Subscriber) describe(r *sip.Request, wanted time.Duration) {
+	sip.Set(r, "Event", "reg")
+	sip.Set(r, "Accept", contentType)
+	sip.Set(r, "Expires", strconv.Itoa(int(wanted/time.Second)))
+	sip.Set(r, "Contact", "<sip:"+User+"@"+s.own+">")
+	sip.Set(r, "P-Asserted-Identity", "<sip:"+s.own+">")
+	sip.Set(r, "P-Charging-Vector", ims.ChargingVector{ICID: ims.NewICID(), OriginatingIOI: s.network}.String())
+}
+
+// accepted is a 2xx: the subscription is refreshed well before it ends (TS 24.229 §5.2.3).
+func (s *Subscriber) accepted(sub *subscription, request *sip.Request, response *sip.Response) {
+	s.subscribes.WithLabelValues(strconv.Itoa(response.StatusCode)).Inc()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if sub.over {
+		return
+	}
+
+	sub.failures = 0
+
+	if sub.dialog == nil {
+		dialog, err := sip.NewDialogUAC(request, response)
+		if err != nil {
+			s.log.Warn("the 200 to the SUBSCRIBE for the reg event makes no dialog", "user", sub.private, "error", err)
+			s.again(sub, longestRetry)
+
+			return
+		}
+
+		sub.dialog = dialog
+		sub.remoteTag, _ = response.To().Params.Get("tag")
+	} else {
+		sub.dialog.Refresh(response)
+	}
+
+	granted := time.Duration(sip.Seconds(sip.Value(response, "Expires"), uint32(longer/time.Second))) * time.Second
+
+	switch {
+	case sub.leaving:
+	case granted > 2*longer:
+		s.again(sub, granted-longer)
+	default:
+		s.again(sub, max(granted/2, time.Second))
+	}
+}
+
+// failed is no answer, or a refusal. The registration stands all the same; only the network's taking it away stays unknown.
+func (s *Subscriber) failed(sub *subscription, response *sip.Response, err error) {
+	why := "unanswered"
+
+	switch {
+	case err != nil:
+	case sip.Local(response):
+		err = fmt.Errorf("%s", sip.Value(response, "Warning"))
+	default:
+		why = strconv.Itoa(response.StatusCode)
+		err = fmt.Errorf("%d %s", response.StatusCode, sip.Value(response, "Reason"))
+	}
+
+	s.subscribes.WithLabelValues(why).Inc()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if sub.over || sub.leaving {
+		return
+	}
+
+	if sub.failures++; sub.failures == 1 {
+		s.log.Warn("no subscription to the reg event: a de-registration by the network will not be seen here", "user", sub.private, "public", sub.public, "error", err)
+	}
+
+	gone := sub.dialog != nil && response != nil && !sip.Local(response)
+	sub.dialog = nil
+
+	if gone && sub.failures == 1 { // RFC 6665 §4.1.2.2: 481 and its kin end the subscription, a new one is begun
+		s.again(sub, 0)
+		return
+	}
+
+	wait := firstRetry << min(sub.failures-1, 10)
+	s.again(sub, min(wait, longestRetry))
+}
+
+// Takes tells whether a request from the core is for this subscriber.
+func (s *Subscriber) Takes(r *sip.Request) bool {
+	return r.Method == "NOTIFY" && r.Recipient.User == User
+}
+
+// Transaction is the part of a server transaction that is needed.
+type Transaction interface {
+	Request() *sip.Request
+	Reply(status int, reason string, headers ...sip.Header) error
+}
+
+// HandleNotify serves a NOTIFY (RFC 6665 §4.1.3).
+func (s *Subscriber) HandleNotify(tx Transaction) {
+	r := tx.Request()
+	answer := func(status int, headers ...sip.Header) {
+		s.notifies.WithLabelValues(strconv.Itoa(status)).Inc()
+		_ = tx.Reply(status, "", headers...)
+	}
+
+	event, _, _ := strings.Cut(sip.Value(r, "Event"), ";")
+	if !strings.EqualFold(strings.TrimSpace(event), "reg") {
+		answer(489, sip.NewHeader("Allow-Events", "reg"))
+		return
+	}
+
+	local, _ := r.To().Params.Get("tag")
+	remote, _ := r.From().Params.Get("tag")
+
+	s.mu.Lock()
+	sub := s.byCallID[r.CallID().Value()]
+	mine := sub != nil && sub.localTag == local && (sub.remoteTag == "" || sub.remoteTag == remote)
+	s.mu.Unlock()
+
+	if !mine {
+		answer(481)
+		return
+	}
+
+	var (
+		d Document
+		o Outcome
+	)
+
+	if len(r.Body()) > 0 {
+		kind, _, _ := strings.Cut(sip.Value(r, "Content-Type"), ";")
+		if !strings.EqualFold(strings.TrimSpace(kind), contentType) {
+			answer(415, sip.NewHeader("Accept", contentType))
+			return
+		}
+
+		var err error
+		if d, err = Parse(r.Body()); err != nil {
+			s.log.Warn("a NOTIFY of the reg event cannot be used", "user", sub.private, "error", err)
+			answer(400, sip.NewHeader("Warning", `399 dialtone "the document cannot be read"`))
+
+			return
+		}
+	}
+
+	s.mu.Lock()
+	if len(r.Body()) > 0 {
+		if o = sub.state.Apply(d); o.Missed && !sub.leaving && !sub.over {
+			s.again(sub, 0) // RFC 3680 §6.2: a refresh brings the whole state
+		}
+	}
+
+	s.closed(sub, sip.Value(r, "Subscription-State"))
+	s.mu.Unlock()
+
+	answer(200)
+	s.apply(sub.private, o)
+}
+
+// closed looks whether the notifier has ended the subscription, and whether another one makes sense (RFC 6665 §4.1.3). It is
+// called with the lock held.
+func (s *Subscriber) closed(sub *subscription, value string) {
+	state, parameters, _ := strings.Cut(value, ";")
+	if !strings.EqualFold(strings.TrimSpace(state), "terminated") {
+		return
+	}
+
+	reason, retry := "", uint32(0)
+
+	for p := range strings.SplitSeq(parameters, ";") {
+		switch name, v, _ := strings.Cut(strings.TrimSpace(p), "="); strings.ToLower(name) {
+		case "reason":
+			reason = strings.ToLower(v)
+		case "retry-after":
+			retry = sip.Seconds(v, 0)
+		}
+	}
+
+	sub.dialog = nil
+
+	switch {
+	case sub.over:
+	case sub.leaving || reason == "rejected" || reason == "noresource" || reason == "invariant":
+		s.forget(sub)
+	case reason == "deactivated" || reason == "timeout":
+		s.again(sub, time.Second)
+	default: // probation, giveup, or nothing said
+		s.again(sub, max(time.Duration(retry)*time.Second, firstRetry))
+	}
+}
