@@ -183,23 +183,9 @@ func ParseSuite(text string) (ipsec.Suite, error) {
 	integrity, encryption, found := strings.Cut(strings.ToLower(strings.TrimSpace(text)), "/")
 	s := ipsec.Suite{Integrity: ipsec.Integrity(integrity), Encryption: ipsec.Encryption(encryption)}
 
-	if !found || !slices.Contains(Suites, s) {
-		return ipsec.Suite{}, fmt.Errorf("%q is none of %s", text, suites(Suites))
+	if !found || !slices.Contains(ipsec.Suites, s) {
+		return ipsec.Suite{}, fmt.Errorf("%q is none of %s", text, suites(ipsec.Suites))
 	}
 
 	return s, nil
-}
-
-// Suites are all that can be agreed on, the ones to prefer first: with encryption before without, the newer before the older.
-var Suites = []ipsec.Suite{
-	{Integrity: ipsec.NoIntegrity, Encryption: ipsec.AESGCM},
-	{Integrity: ipsec.HMACSHA256, Encryption: ipsec.AESCBC},
-	{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC},
-	{Integrity: ipsec.HMACMD5, Encryption: ipsec.AESCBC},
-	{Integrity: ipsec.HMACSHA1, Encryption: ipsec.DESEDE3CBC},
-	{Integrity: ipsec.HMACMD5, Encryption: ipsec.DESEDE3CBC},
-	{Integrity: ipsec.AESGMAC, Encryption: ipsec.NoEncryption},
-	{Integrity: ipsec.HMACSHA256, Encryption: ipsec.NoEncryption},
-	{Integrity: ipsec.HMACSHA1, Encryption: ipsec.NoEncryption},
-	{Integrity: ipsec.HMACMD5, Encryption: ipsec.NoEncryption},
 }

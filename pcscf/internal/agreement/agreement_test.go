@@ -44,23 +44,23 @@ func TestChoose(t *testing.T) {
 		own    []ipsec.Suite
 		want   string
 	}{
-		"one algorithm pair in each value (docker_open5gs#458)": {samsung, Suites, "hmac-md5-96/aes-cbc"},
-		"no space after the comma (open5gs#564)":                {hisilicon, Suites, "hmac-sha-1-96/des-ede3-cbc"},
-		"no prot and no mod, spaces (open5gs#337)":              {qualcomm, Suites, "hmac-md5-96/aes-cbc"},
-		"a missing ealg means null":                             {noEncryption, Suites, "hmac-sha-1-96/null"},
+		"one algorithm pair in each value (docker_open5gs#458)": {samsung, ipsec.Suites, "hmac-md5-96/aes-cbc"},
+		"no space after the comma (open5gs#564)":                {hisilicon, ipsec.Suites, "hmac-sha-1-96/des-ede3-cbc"},
+		"no prot and no mod, spaces (open5gs#337)":              {qualcomm, ipsec.Suites, "hmac-md5-96/aes-cbc"},
+		"a missing ealg means null":                             {noEncryption, ipsec.Suites, "hmac-sha-1-96/null"},
 		"the P-CSCF's order counts, not the handset's": {noEncryption, []ipsec.Suite{
 			{Integrity: ipsec.HMACMD5, Encryption: ipsec.NoEncryption}, {Integrity: ipsec.HMACSHA1, Encryption: ipsec.NoEncryption},
 		}, "hmac-md5-96/null"},
-		"another mechanism before it":       {"tls;q=0.9, " + noEncryption, Suites, "hmac-sha-1-96/null"},
-		"case does not matter":              {strings.ToUpper(noEncryption), Suites, "hmac-sha-1-96/null"},
-		"aes-gcm without alg":               {"ipsec-3gpp;ealg=aes-gcm;spi-c=300;spi-s=301;port-c=1;port-s=2", Suites, "null/aes-gcm"},
-		"aes-gmac":                          {"ipsec-3gpp;alg=aes-gmac;spi-c=300;spi-s=301;port-c=1;port-s=2", Suites, "aes-gmac/null"},
-		"a bad value does not spoil others": {"ipsec-3gpp;alg=hmac-sha-1-96;spi-c=x;spi-s=301;port-c=1;port-s=2, " + noEncryption, Suites, "hmac-sha-1-96/null"},
-		"a reserved SPI":                    {"ipsec-3gpp;alg=hmac-sha-1-96;spi-c=255;spi-s=301;port-c=1;port-s=2", Suites, ""},
-		"tunnel mode is not here":           {"ipsec-3gpp;alg=hmac-sha-1-96;mod=UDP-enc-tun;spi-c=300;spi-s=301;port-c=1;port-s=2", Suites, ""},
-		"ah is not here":                    {"ipsec-3gpp;alg=hmac-sha-1-96;prot=ah;spi-c=300;spi-s=301;port-c=1;port-s=2", Suites, ""},
+		"another mechanism before it":       {"tls;q=0.9, " + noEncryption, ipsec.Suites, "hmac-sha-1-96/null"},
+		"case does not matter":              {strings.ToUpper(noEncryption), ipsec.Suites, "hmac-sha-1-96/null"},
+		"aes-gcm without alg":               {"ipsec-3gpp;ealg=aes-gcm;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, "null/aes-gcm"},
+		"aes-gmac":                          {"ipsec-3gpp;alg=aes-gmac;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, "aes-gmac/null"},
+		"a bad value does not spoil others": {"ipsec-3gpp;alg=hmac-sha-1-96;spi-c=x;spi-s=301;port-c=1;port-s=2, " + noEncryption, ipsec.Suites, "hmac-sha-1-96/null"},
+		"a reserved SPI":                    {"ipsec-3gpp;alg=hmac-sha-1-96;spi-c=255;spi-s=301;port-c=1;port-s=2", ipsec.Suites, ""},
+		"tunnel mode is not here":           {"ipsec-3gpp;alg=hmac-sha-1-96;mod=UDP-enc-tun;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, ""},
+		"ah is not here":                    {"ipsec-3gpp;alg=hmac-sha-1-96;prot=ah;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, ""},
 		"nothing in common":                 {hisilicon, []ipsec.Suite{{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC}}, ""},
-		"no algorithm at all":               {"ipsec-3gpp;alg=null;spi-c=300;spi-s=301;port-c=1;port-s=2", Suites, ""},
+		"no algorithm at all":               {"ipsec-3gpp;alg=null;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			read, err := Read(register(t, "Security-Client: "+c.client))
@@ -113,7 +113,7 @@ func TestAnswer(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 
-	all := Answer(set, Suites)
+	all := Answer(set, ipsec.Suites)
 	verify, err := ims.ParseSecurity(strings.ReplaceAll(strings.ToUpper(ims.FormatSecurity(all)), ";", " ; "))
 
 	if err != nil || !ims.SameSecurity(all, verify) {
@@ -132,7 +132,7 @@ func TestAnswer(t *testing.T) {
 }
 
 func TestParseSuite(t *testing.T) {
-	for _, s := range Suites {
+	for _, s := range ipsec.Suites {
 		if got, err := ParseSuite(" " + strings.ToUpper(s.String())); err != nil || got != s {
 			t.Errorf("%s: %v, %v", s, got, err)
 		}
@@ -159,7 +159,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 
-		choice, err := Choose(Suites, read.Client)
+		choice, err := Choose(ipsec.Suites, read.Client)
 		if err != nil {
 			return
 		}

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
@@ -29,7 +28,10 @@ type Config struct {
 	SIP            sip.Config `yaml:"sip"`           // the endpoint Mw is the core's side, all others are handsets'
 	MaxBindings    int        `yaml:"max_bindings"`  // handsets at the same time
 	MaxDialogs     int        `yaml:"max_dialogs"`   // of one handset at the same time
+	RegEvent       bool       `yaml:"reg_event"`     // subscribe to the registrations of the users served
 	ServiceRoute   string     `yaml:"service_route"` // enforce: another Route is refused; replace: it is put right
+	Data           string     `yaml:"data"`          // folder where registrations outlive the process; empty: they do not
+	IPsec          IPsec      `yaml:"ipsec"`
 }
 
 const mw = "Mw"
@@ -47,7 +49,9 @@ func Default() Config {
 		),
 		MaxBindings:  100_000,
 		MaxDialogs:   1000,
+		RegEvent:     true,
 		ServiceRoute: "replace",
+		IPsec:        defaultIPsec(),
 	}
 	c.SIP.Resolver.Hosts["icscf."+home] = []string{"127.0.0.11"}
 	c.SIP.Resolver.Hosts["scscf."+home] = []string{"127.0.0.12"}
@@ -72,12 +76,13 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("icscf: %w", err)
 	}
 
-	return errors.Join(c.Common.Validate(), c.SIP.Validate())
+	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.IPsec.validate(c.Data))
 }
 
 type pcscf struct {
-	stack *sip.Stack
-	proxy *gm.Proxy
+	stack  *sip.Stack
+	proxy  *gm.Proxy
+	shield *shield
 }
 
 // Build makes the P-CSCF.
@@ -86,16 +91,27 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		Config: gm.Config{
 			HomeDomain: c.HomeDomain, VisitedNetwork: c.VisitedNetwork, Interrogator: c.Interrogator, Enforce: c.ServiceRoute == "enforce",
 		},
-		Security: access.Open{},
-		Log:      env.Log,
+		Log: env.Log,
 	}
 	proxy.Dialogs = dialog.NewTable(c.MaxDialogs)
 	proxy.Bindings = binding.NewTable(c.MaxBindings, proxy.Expired)
 	proxy.Register(env.Metrics)
 
-	stack, err := sip.New(c.SIP, proxy, sip.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	shield, err := newShield(c, env.Log, openKernel)
 	if err != nil {
 		return nil, err
+	}
+
+	bound := c.SIP
+	bound.Endpoints = slices.Concat(bound.Endpoints, shield.endpoints())
+
+	stack, err := sip.New(bound, proxy, sip.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	if err != nil {
+		return nil, errors.Join(err, shield.close())
+	}
+
+	if proxy.Security, err = shield.raise(stack, proxy.Bindings, env.Metrics); err != nil {
+		return nil, errors.Join(err, shield.lower())
 	}
 
 	proxy.Stack, proxy.Mw = stack, stack.Endpoint(mw)
@@ -106,9 +122,13 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		}
 	}
 
+	if c.RegEvent {
+		proxy.Watch(c.MaxBindings, env.Metrics)
+	}
+
 	httpapi.HandleGet(env.Admin, "/bindings", func() []view { return list(proxy.Bindings) })
 
-	return &pcscf{stack: stack, proxy: proxy}, nil
+	return &pcscf{stack: stack, proxy: proxy, shield: shield}, nil
 }
 
 // Run serves until ctx ends.
@@ -119,7 +139,7 @@ func (p *pcscf) Run(ctx context.Context) error {
 	group.Go(func() error { return p.stack.Run(ctx) })
 	group.Go(func() error { p.proxy.Run(ctx); return nil })
 
-	return group.Wait()
+	return errors.Join(group.Wait(), p.shield.lower())
 }
 
 // Ready: a P-CSCF waits for nobody.
@@ -133,12 +153,13 @@ type view struct {
 	Flow         string   `json:"flow"`
 	ServiceRoute []string `json:"service_route"`
 	Expires      string   `json:"expires"`
+	Ended        string   `json:"ended,omitempty"` // why the registration is no more
 }
 
 func list(t *binding.Table) []view {
 	all := []view{}
 	for _, b := range t.All() {
-		all = append(all, view{b.Private, b.Identities, b.Contact, b.Flow.String(), b.ServiceRoute, b.Expires.UTC().Format("2006-01-02T15:04:05Z")})
+		all = append(all, view{b.Private, b.Identities, b.Contact, b.Flow.String(), b.ServiceRoute, b.Expires.UTC().Format("2006-01-02T15:04:05Z"), b.Ended})
 	}
 
 	slices.SortFunc(all, func(a, b view) int {

@@ -78,6 +78,8 @@ func (p *Associations) drop(a *association) {
 	delete(p.byRequest, a.request())
 	delete(p.byReturn, a.answerWay())
 
+	delete(p.reqIDs.taken, a.set.ReqID)
+
 	p.count--
 
 	rest := slices.DeleteFunc(p.byHandset[a.set.UE], func(other *association) bool { return other == a })
@@ -146,4 +148,28 @@ func (p *Associations) end(a *association, why string) {
 
 	a.state = ending
 	p.live(a, p.settings.Linger, why)
+}
+
+// numbers are those of the sets, each used by one at a time.
+type numbers struct {
+	first, last, next uint32
+	taken             map[uint32]struct{}
+}
+
+func (n *numbers) full() bool { return len(n.taken) > int(n.last-n.first) }
+
+// take must not be called when all are taken.
+func (n *numbers) take() uint32 {
+	for {
+		number := n.next
+
+		if n.next++; n.next > n.last {
+			n.next = n.first
+		}
+
+		if _, taken := n.taken[number]; !taken {
+			n.taken[number] = struct{}{}
+			return number
+		}
+	}
 }

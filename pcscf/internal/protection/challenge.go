@@ -130,7 +130,7 @@ func (p *Associations) place(a, came *association) error {
 	for {
 		p.mu.Lock()
 
-		if p.count >= p.settings.MaxSets {
+		if p.count >= p.settings.MaxSets || p.reqIDs.full() {
 			p.mu.Unlock()
 			return errFull
 		}
@@ -141,8 +141,7 @@ func (p *Associations) place(a, came *association) error {
 		if other == nil && found {
 			a.client, a.server = client, server
 			a.set.Ports.PCSCFClient, a.set.Ports.PCSCFServer = client.Address().Port(), server.Address().Port()
-			p.lastReqID++
-			a.set.ReqID = p.lastReqID
+			a.set.ReqID = p.reqIDs.take()
 			p.add(a)
 			p.live(a, p.settings.AwaitAuth, "the challenge was not answered in time")
 			p.mu.Unlock()

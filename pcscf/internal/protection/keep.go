@@ -2,7 +2,6 @@ package protection
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
@@ -29,9 +28,9 @@ func keep(a *association) Kept {
 }
 
 // Restore takes up the kept sets that the kernel still has.
-func (p *Associations) Restore(kept []Kept, inKernel []ipsec.Set) (restored []ipsec.Set) {
+func (p *Associations) Restore(kept []Kept, whole func(ipsec.Set) bool) (restored []ipsec.Set) {
 	for _, k := range kept {
-		a, err := p.restore(k, inKernel)
+		a, err := p.restore(k, whole)
 		if err != nil {
 			p.log.Warn("security associations are not taken up again", "user", k.Private, "set", k.Set.String(), "reason", err)
 			p.keep.Forget(k.Set.ReqID)
@@ -45,15 +44,13 @@ func (p *Associations) Restore(kept []Kept, inKernel []ipsec.Set) (restored []ip
 	return restored
 }
 
-func (p *Associations) restore(k Kept, inKernel []ipsec.Set) (*association, error) {
+func (p *Associations) restore(k Kept, whole func(ipsec.Set) bool) (*association, error) {
 	life := time.Until(k.Until)
 	if life <= 0 {
 		return nil, fmt.Errorf("they ended at %s", k.Until.UTC().Format(time.RFC3339))
 	}
 
-	if !slices.ContainsFunc(inKernel, func(s ipsec.Set) bool {
-		return s.ReqID == k.Set.ReqID && s.UE == k.Set.UE && s.PCSCF == k.Set.PCSCF && s.SPIs == k.Set.SPIs && s.Ports == k.Set.Ports
-	}) {
+	if !whole(k.Set) {
 		return nil, fmt.Errorf("the kernel does not have them")
 	}
 
@@ -81,7 +78,7 @@ func (p *Associations) restore(k Kept, inKernel []ipsec.Set) (*association, erro
 		set: k.Set, client: client, server: server, private: k.Private, offer: offer, answer: answer,
 		state: established, used: true, takesTCP: k.TakesTCP,
 	}
-	p.lastReqID = max(p.lastReqID, k.Set.ReqID)
+	p.reqIDs.taken[k.Set.ReqID] = struct{}{}
 	p.add(a)
 	p.live(a, life, "the registration ended")
 

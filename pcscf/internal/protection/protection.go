@@ -57,7 +57,7 @@ type Associations struct {
 	keep     Keeper
 
 	mu        sync.Mutex
-	lastReqID uint32
+	reqIDs    numbers
 	byRequest map[way]*association // the handset's client port to the P-CSCF's server port
 	byReturn  map[way]*association // the handset's server port from the P-CSCF's client port
 	byHandset map[netip.Addr][]*association
@@ -85,13 +85,14 @@ type Options struct {
 	Keep    Keeper // nil: nothing is kept
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
-	ReqIDs  uint32 // where the numbers of sets begin
+	// The numbers that sets may have; more than Settings.MaxSets.
+	FirstReqID, LastReqID uint32
 }
 
 // New has no associations yet.
 func New(s Settings, o Options) *Associations {
 	p := &Associations{
-		settings: s, kernel: o.Kernel, ports: o.Ports, log: o.Log, keep: o.Keep, lastReqID: o.ReqIDs,
+		settings: s, kernel: o.Kernel, ports: o.Ports, log: o.Log, keep: o.Keep, reqIDs: numbers{o.FirstReqID, o.LastReqID, o.FirstReqID, map[uint32]struct{}{}},
 		byRequest: map[way]*association{}, byReturn: map[way]*association{}, byHandset: map[netip.Addr][]*association{},
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_pcscf_sec_agree_total", Help: "Security agreements with handsets, by what came of them.",

@@ -17,7 +17,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/agreement"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/test/memory"
@@ -128,7 +127,7 @@ func newBench(t *testing.T, mode Mode, change ...func(*Settings)) *bench {
 		Servers: map[netip.Addr][]*sip.Endpoint{address: {stack.Endpoint("s6110"), stack.Endpoint("s6111")}},
 	}
 	settings := Settings{
-		Modes: map[string]Mode{"Gm": mode}, Suites: agreement.Suites, AwaitAuth: 4 * time.Minute, Grace: 30 * time.Second, Linger: 32 * time.Second, MaxSets: 100,
+		Modes: map[string]Mode{"Gm": mode}, Suites: ipsec.Suites, AwaitAuth: 4 * time.Minute, Grace: 30 * time.Second, Linger: 32 * time.Second, MaxSets: 100,
 	}
 
 	for _, f := range change {
@@ -136,7 +135,7 @@ func newBench(t *testing.T, mode Mode, change ...func(*Settings)) *bench {
 	}
 
 	b := &bench{t: t, kernel: &kernel{sets: map[uint32]time.Time{}, spi: 4095, held: map[uint32]bool{}}, stack: stack, kept: map[uint32]Kept{}}
-	b.Associations = New(settings, Options{Kernel: b.kernel, Ports: ports, Keep: b, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), ReqIDs: 1000})
+	b.Associations = New(settings, Options{Kernel: b.kernel, Ports: ports, Keep: b, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), FirstReqID: 1000, LastReqID: 1009})
 	t.Cleanup(func() { b.Close(); stack.RemoveEndpoint(stack.Endpoint("Gm")) })
 
 	return b
@@ -633,7 +632,7 @@ func TestRestore(t *testing.T) {
 		moved.Set.Ports.PCSCFServer = 7000
 
 		after := newBench(t, Optional)
-		restored := after.Restore([]Kept{gone, late, kept[0], moved}, []ipsec.Set{kept[0].Set, moved.Set})
+		restored := after.Restore([]Kept{gone, late, kept[0], moved}, func(s ipsec.Set) bool { return s != gone.Set })
 
 		if len(restored) != 1 || restored[0] != kept[0].Set || after.Count(established) != 1 {
 			t.Errorf("taken up: %v", restored)

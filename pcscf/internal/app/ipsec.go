@@ -1,0 +1,152 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/agreement"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
+	"github.com/dialtone-ims/dialtone/pkg/ipsec"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// IPsec is access security between handset and P-CSCF (TS 33.203, RFC 3329).
+type IPsec struct {
+	Mode        protection.Mode            `yaml:"mode"`         // required, optional, off: whether handsets are served without
+	Endpoints   map[string]protection.Mode `yaml:"endpoints"`    // the mode of one endpoint, by its name
+	Algorithms  []string                   `yaml:"algorithms"`   // integrity/encryption, in the order of preference
+	Announce    string                     `yaml:"announce"`     // Security-Server has the chosen algorithms, or all
+	ClientPorts []uint16                   `yaml:"client_ports"` // protected; a handset has as many sets at once
+	ServerPorts []uint16                   `yaml:"server_ports"` // protected; handsets send here
+	AwaitAuth   time.Duration              `yaml:"await_auth"`   // timer reg-await-auth: how long the answer to a challenge may take
+	Grace       time.Duration              `yaml:"grace"`        // how much longer than the registration associations live
+	Linger      time.Duration              `yaml:"linger"`       // how long they outlive their use
+	MaxSets     int                        `yaml:"max_sets"`     // sets at the same time
+	Restart     string                     `yaml:"restart"`      // clean: none outlives the process; keep: they are taken up again
+}
+
+const (
+	chosen = "chosen"
+	all    = "all"
+	clean  = "clean"
+	keep   = "keep"
+)
+
+func defaultIPsec() IPsec {
+	c := IPsec{
+		Mode: protection.Optional, Announce: chosen, ClientPorts: []uint16{6100, 6101, 6102, 6103}, ServerPorts: []uint16{6110, 6111},
+		AwaitAuth: 4 * time.Minute, Grace: 30 * time.Second, Linger: 32 * time.Second, MaxSets: 50_000, Restart: clean,
+	}
+	for _, s := range ipsec.Suites {
+		c.Algorithms = append(c.Algorithms, s.String())
+	}
+
+	return c
+}
+
+func (c *IPsec) validate(data string) error {
+	switch {
+	case !valid(c.Mode):
+		return fmt.Errorf("ipsec.mode: %q is none of required, optional, off", c.Mode)
+	case c.Announce != chosen && c.Announce != all:
+		return fmt.Errorf("ipsec.announce: %q is neither chosen nor all", c.Announce)
+	case c.Restart != clean && c.Restart != keep:
+		return fmt.Errorf("ipsec.restart: %q is neither clean nor keep", c.Restart)
+	case c.Restart == keep && data == "":
+		return errors.New("ipsec.restart: keep needs data, where registrations are remembered")
+	case len(c.ClientPorts) < 2 || len(c.ServerPorts) == 0:
+		return errors.New("ipsec: two client_ports and one server_ports are needed at least: a new set has another client port than the one before")
+	case repeats(slices.Concat(c.ClientPorts, c.ServerPorts)):
+		return errors.New("ipsec: client_ports and server_ports must all differ, and not be 0")
+	case c.AwaitAuth < time.Second || c.Grace < 0 || c.Linger < 0 || c.MaxSets <= 0 || c.MaxSets > lastReqID-firstReqID:
+		return errors.New("ipsec: await_auth is a second or more, grace and linger are not negative, max_sets is between 1 and 65535")
+	}
+
+	for name, mode := range c.Endpoints {
+		if !valid(mode) {
+			return fmt.Errorf("ipsec.endpoints.%s: %q is none of required, optional, off", name, mode)
+		}
+	}
+
+	_, err := c.suites()
+
+	return err
+}
+
+func valid(m protection.Mode) bool {
+	return m == protection.Required || m == protection.Optional || m == protection.Off
+}
+
+func repeats(ports []uint16) bool {
+	sorted := slices.Sorted(slices.Values(ports))
+
+	return sorted[0] == 0 || len(slices.Compact(sorted)) < len(ports)
+}
+
+func (c *IPsec) suites() ([]ipsec.Suite, error) {
+	all := make([]ipsec.Suite, len(c.Algorithms))
+
+	for i, text := range c.Algorithms {
+		s, err := agreement.ParseSuite(text)
+		if err != nil {
+			return nil, fmt.Errorf("ipsec.algorithms: %w", err)
+		}
+
+		all[i] = s
+	}
+
+	if len(all) == 0 {
+		return nil, errors.New("ipsec.algorithms: one is needed at least")
+	}
+
+	return all, nil
+}
+
+// mode is that of one endpoint.
+func (c *IPsec) mode(endpoint string) protection.Mode {
+	if m, given := c.Endpoints[endpoint]; given {
+		return m
+	}
+
+	return c.Mode
+}
+
+// protected are the endpoints between whose ports and the handsets' the associations of one Gm endpoint are.
+func (c *IPsec) protected(e sip.EndpointConfig) []sip.EndpointConfig {
+	var endpoints []sip.EndpointConfig
+
+	for _, port := range slices.Concat(c.ServerPorts, c.ClientPorts) {
+		endpoints = append(endpoints, sip.EndpointConfig{
+			Name: protectedName(e.Name, port), Address: netip.AddrPortFrom(addressOf(e), port).String(),
+			Transports: []string{"udp", "tcp"}, Names: e.Names, FixedPort: true,
+		})
+	}
+
+	return endpoints
+}
+
+func protectedName(endpoint string, port uint16) string { return fmt.Sprintf("%s/%d", endpoint, port) }
+
+func addressOf(e sip.EndpointConfig) netip.Addr {
+	address, err := netip.ParseAddrPort(e.Address)
+	if err != nil {
+		return netip.Addr{} // a host name; bind says what is wrong with it
+	}
+
+	return address.Addr().Unmap()
+}
+
+// pointless is why there can be no associations at an endpoint, whatever the kernel has; nil if there can be.
+func pointless(e sip.EndpointConfig) error {
+	switch address := addressOf(e); {
+	case !address.IsValid() || address.IsUnspecified():
+		return fmt.Errorf("sip.endpoints: %s has no address of its own (%s): handsets and kernel must be told one", e.Name, e.Address)
+	case address.IsLoopback():
+		return fmt.Errorf("%s is at %s: the loopback interface passes IPsec by", e.Name, address)
+	default:
+		return nil
+	}
+}

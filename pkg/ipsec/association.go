@@ -1,0 +1,46 @@
+package ipsec
+
+import "net/netip"
+
+// Role is an end of the associations.
+type Role int
+
+// The two ends.
+const (
+	PCSCF Role = iota
+	UE
+)
+
+func (r Role) String() string { return [...]string{"P-CSCF", "UE"}[r] }
+
+// Association is one of the four of a set: everything between two ports in one direction, over UDP and TCP.
+type Association struct {
+	From        Role // who sends by it
+	Name        string
+	Source      netip.AddrPort
+	Destination netip.AddrPort
+	SPI         uint32 // the receiver's
+}
+
+// Associations are the four of the set (TS 33.203 §7.1). By the first two go requests and, over UDP, responses; by the others
+// what the receivers of TCP connections answer.
+func (s Set) Associations() [4]Association {
+	uc, us := netip.AddrPortFrom(s.UE, s.Ports.UEClient), netip.AddrPortFrom(s.UE, s.Ports.UEServer)
+	pc, ps := netip.AddrPortFrom(s.PCSCF, s.Ports.PCSCFClient), netip.AddrPortFrom(s.PCSCF, s.Ports.PCSCFServer)
+
+	return [4]Association{
+		{UE, "uc-ps", uc, ps, s.SPIs.PCSCFServer},
+		{PCSCF, "pc-us", pc, us, s.SPIs.UEServer},
+		{PCSCF, "ps-uc", ps, uc, s.SPIs.UEClient},
+		{UE, "us-pc", us, pc, s.SPIs.PCSCFClient},
+	}
+}
+
+// Local is the address of one end.
+func (s Set) Local(r Role) netip.Addr {
+	if r == UE {
+		return s.UE
+	}
+
+	return s.PCSCF
+}

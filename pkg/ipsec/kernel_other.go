@@ -1,0 +1,40 @@
+//go:build !linux
+
+package ipsec
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// ErrUnsupported is what other systems than Linux answer.
+var ErrUnsupported = errors.New("ipsec: only Linux has XFRM")
+
+// Options say where the kernel is asked, and for whom.
+type Options struct {
+	Role      Role
+	Tag       uint16
+	Namespace string
+}
+
+// Kernel cannot be opened here.
+type Kernel struct{}
+
+// Open always fails.
+func Open(Options) (*Kernel, error) { return nil, ErrUnsupported }
+
+// Probe always says so.
+func Probe(Options) Support { return Support{Missing: ErrUnsupported} }
+
+// Install and all others are here for the compiler: nobody has a Kernel.
+func (*Kernel) Install(Set, time.Duration) error                   { return ErrUnsupported }
+func (*Kernel) Prolong(Set, time.Duration) error                   { return ErrUnsupported }
+func (*Kernel) Remove(Set) error                                   { return ErrUnsupported }
+func (*Kernel) AllocateSPI(netip.Addr, netip.Addr) (uint32, error) { return 0, ErrUnsupported }
+func (*Kernel) ReleaseSPI(uint32)                                  {}
+func (*Kernel) Guard(netip.Addr, ...uint16) error                  { return ErrUnsupported }
+func (*Kernel) Unguard(netip.Addr, ...uint16) error                { return ErrUnsupported }
+func (*Kernel) Whole(Set) bool                                     { return false }
+func (*Kernel) Reclaim(netip.Addr, func(uint32) bool) (int, error) { return 0, ErrUnsupported }
+func (*Kernel) Close() error                                       { return ErrUnsupported }

@@ -1,0 +1,57 @@
+package ipsec
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// Support is what a kernel has of what security associations need.
+type Support struct {
+	Missing error           // why there can be none at all; nil when there can be
+	Suites  map[Suite]error // why the kernel does not take a suite; nil when it does
+}
+
+// Suites are all that can be agreed on, the ones to prefer first: with encryption before without, the newer before the older.
+var Suites = []Suite{
+	{NoIntegrity, AESGCM},
+	{HMACSHA256, AESCBC},
+	{HMACSHA1, AESCBC},
+	{HMACMD5, AESCBC},
+	{HMACSHA1, DESEDE3CBC},
+	{HMACMD5, DESEDE3CBC},
+	{AESGMAC, NoEncryption},
+	{HMACSHA256, NoEncryption},
+	{HMACSHA1, NoEncryption},
+	{HMACMD5, NoEncryption},
+}
+
+// Has tells whether the kernel takes a suite.
+func (s Support) Has(suite Suite) bool {
+	why, asked := s.Suites[suite]
+
+	return s.Missing == nil && asked && why == nil
+}
+
+// Print writes the support as a table.
+func (s Support) Print(w io.Writer) error {
+	if s.Missing != nil {
+		_, err := fmt.Fprintf(w, "no security associations: %v\n", s.Missing)
+		return err
+	}
+
+	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(table, "integrity\tencryption\tkernel")
+
+	for _, suite := range Suites {
+		says := "yes"
+		if why := s.Suites[suite]; why != nil {
+			says = "no: " + strings.ReplaceAll(why.Error(), "\n", "; ")
+		}
+
+		fmt.Fprintf(table, "%s\t%s\t%s\n", suite.Integrity, suite.Encryption, says)
+	}
+
+	return table.Flush()
+}
