@@ -370,6 +370,16 @@ func (r *Resolver) MarkFailed(t Target) {
 	r.failed[t] = time.Now().Add(r.avoid)
 }
 
+// Avoids tells whether a target failed lately.
+func (r *Resolver) Avoids(t Target) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	until, failed := r.failed[t]
+
+	return failed && time.Now().Before(until)
+}
+
 func (r *Resolver) order(targets []Target) []Target {
 	if len(targets) < 2 {
 		return targets

@@ -22,17 +22,21 @@ type Destination struct {
 
 var errNowhere = errors.New("sip: no endpoint reaches the target")
 
-// flows are the ways to try, in their order.
-func (s *Stack) flows(ctx context.Context, r *Request, d Destination) ([]Flow, error) {
-	if f := d.Flow; f != nil {
-		if f.TakesTCP && f.Transport == "UDP" && s.large(r) {
-			stream := *f
-			stream.Transport = "TCP"
+// way is a flow to try. Where a request is too large for its datagrams, another way goes first.
+type way struct {
+	flow   Flow
+	larger *Flow // the connection to the same address; nil if there is none to try
+}
 
-			return []Flow{stream, *f}, nil
+// ways are those to try, in their order.
+func (s *Stack) ways(ctx context.Context, r *Request, d Destination) ([]way, error) {
+	if f := d.Flow; f != nil {
+		w := way{flow: *f}
+		if f.TakesTCP && f.Transport == "UDP" {
+			w.larger = overTCP(*f)
 		}
 
-		return []Flow{*f}, nil
+		return []way{w}, nil
 	}
 
 	targets := d.Targets
@@ -47,32 +51,54 @@ func (s *Stack) flows(ctx context.Context, r *Request, d Destination) ([]Flow, e
 		}
 	}
 
-	large := s.large(r)
-
-	var flows []Flow
+	ways := make([]way, 0, len(targets))
 
 	for _, t := range targets {
-		if t.Transport == "UDP" && large { // RFC 3261 §18.1.1; UDP stays behind it in case the next hop takes no TCP
+		e := s.egress(d.Endpoint, t.Transport, t.Addr)
+		if e == nil {
+			continue
+		}
+
+		w := way{flow: Flow{Endpoint: e, Transport: t.Transport, Local: e.address, Remote: t.Addr}}
+
+		if t.Transport == "UDP" {
 			if e := s.egress(d.Endpoint, "TCP", t.Addr); e != nil {
-				flows = append(flows, Flow{Endpoint: e, Transport: "TCP", Local: e.address, Remote: t.Addr})
+				w.larger = overTCP(Flow{Endpoint: e, Local: e.address, Remote: t.Addr})
 			}
 		}
 
-		if e := s.egress(d.Endpoint, t.Transport, t.Addr); e != nil {
-			flows = append(flows, Flow{Endpoint: e, Transport: t.Transport, Local: e.address, Remote: t.Addr})
-		}
+		ways = append(ways, w)
 	}
 
-	if len(flows) == 0 {
+	if len(ways) == 0 {
 		return nil, errNowhere
 	}
 
-	return flows, nil
+	return ways, nil
 }
 
-// large tells whether a request is more than may go in a datagram (RFC 3261 §18.1.1).
-func (s *Stack) large(r *Request) bool {
-	return s.config.UDPSizeLimit > 0 && len(r.Body()) > 0 && sizeOf(r) > s.config.UDPSizeLimit
+func overTCP(f Flow) *Flow {
+	f.Transport = "TCP"
+	return &f
+}
+
+// address makes a request ready for the first of these ways, with a Via of its own, and gives that way and those left. A
+// request that is too large for a datagram goes over TCP, with UDP behind it in case the next hop takes no TCP (RFC 3261
+// §18.1.1). One that refused lately is not asked again.
+func (s *Stack) address(r *Request, ways []way, branch string) (raw []byte, flow Flow, left []way) {
+	first, left := ways[0], ways[1:]
+	pushVia(r, first.flow, branch)
+	raw = serialise(r)
+
+	if first.larger == nil || s.config.UDPSizeLimit <= 0 || len(raw) <= s.config.UDPSizeLimit ||
+		s.resolver.Avoids(Target{Transport: "TCP", Addr: first.flow.Remote}) {
+		return raw, first.flow, left
+	}
+
+	r.RemoveHeader("Via")
+	pushVia(r, *first.larger, branch)
+
+	return serialise(r), *first.larger, append([]way{{flow: first.flow}}, left...)
 }
 
 func (s *Stack) egress(wanted *Endpoint, transport string, remote netip.AddrPort) *Endpoint {
@@ -130,31 +156,36 @@ func hostOf(a netip.Addr) string {
 
 // Send sends a request over the first flow that takes it. The request gets its Via here.
 func (s *Stack) Send(ctx context.Context, r *Request, d Destination) (*ClientTransaction, error) {
-	flows, err := s.flows(ctx, r, d)
+	ways, err := s.ways(ctx, r, d)
 	if err != nil {
 		return nil, err
 	}
 
-	tx, _, err := s.attempt(r, flows, NewBranch, nil)
+	tx, _, err := s.attempt(ctx, r, ways, NewBranch, nil)
 
 	return tx, err
 }
 
-// attempt begins a client transaction over the first flow that takes the request, and gives the flows left to try.
-func (s *Stack) attempt(r *Request, flows []Flow, branch func() string, delivered func(*ClientTransaction, *Response, error)) (*ClientTransaction, []Flow, error) {
+// attempt begins a client transaction by the first way that takes the request, and gives the ways left to try.
+func (s *Stack) attempt(ctx context.Context, r *Request, ways []way, branch func() string, delivered func(*ClientTransaction, *Response, error)) (*ClientTransaction, []way, error) {
 	var failed error
 
-	for i, flow := range flows {
-		pushVia(r, flow, branch())
+	for len(ways) > 0 {
+		raw, flow, left := s.address(r, ways, branch())
 
-		tx, err := s.begin(r, flow, delivered)
+		tx, err := s.begin(ctx, r, raw, flow, delivered)
 		if err == nil {
-			return tx, flows[i+1:], nil
+			return tx, left, nil
 		}
 
 		r.RemoveHeader("Via")
+
+		ways, failed = left, errors.Join(failed, fmt.Errorf("%s: %w", flow.Remote, err))
+		if ctx.Err() != nil {
+			break
+		}
+
 		s.resolver.MarkFailed(Target{Transport: flow.Transport, Addr: flow.Remote})
-		failed = errors.Join(failed, fmt.Errorf("%s: %w", flow.Remote, err))
 	}
 
 	return nil, nil, failed
@@ -162,39 +193,46 @@ func (s *Stack) attempt(r *Request, flows []Flow, branch func() string, delivere
 
 // Do sends a request and waits for its final response, trying the next flow when one fails, does not answer or says 503
 // (RFC 3263 §4.3). When nobody answers, the response is one of the stack's own, which Local tells: 408, or 503 when the
-// request could not even be sent.
+// request could not be sent or its connection ended.
 func (s *Stack) Do(ctx context.Context, r *Request, d Destination) (*Response, error) {
-	flows, err := s.flows(ctx, r, d)
+	ways, err := s.ways(ctx, r, d)
 	if err != nil {
 		return nil, err
 	}
 
 	var last *Response
 
-	for len(flows) > 0 {
+	for len(ways) > 0 {
 		var tx *ClientTransaction
 
-		if tx, flows, err = s.attempt(r, flows, NewBranch, nil); err != nil {
+		if tx, ways, err = s.attempt(ctx, r, ways, NewBranch, nil); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+
 			return local(r, 503, err.Error()), nil
 		}
 
-		if last, err = tx.final(ctx); err != nil && !errors.Is(err, ErrTimeout) {
-			return nil, err
-		}
+		answer, err := tx.final(ctx)
 
-		if last != nil && last.StatusCode != 503 {
-			return last, nil
+		switch {
+		case err == nil && answer.StatusCode != 503:
+			return answer, nil
+		case err == nil:
+			last = answer
+		case errors.Is(err, ErrTransport):
+			last = local(r, 503, err.Error())
+		case errors.Is(err, ErrTimeout):
+			last = local(r, 408, "nobody answered")
+		default:
+			return nil, err
 		}
 
 		s.resolver.MarkFailed(Target{Transport: tx.flow.Transport, Addr: tx.flow.Remote})
 
-		if len(flows) > 0 {
+		if len(ways) > 0 {
 			r.RemoveHeader("Via")
 		}
-	}
-
-	if last == nil {
-		last = local(r, 408, "nobody answered")
 	}
 
 	return last, nil
@@ -206,7 +244,11 @@ func (tx *ClientTransaction) final(ctx context.Context) (*Response, error) {
 		select {
 		case r, more := <-tx.responses:
 			if !more {
-				return nil, errors.Join(ErrTimeout, tx.Err())
+				if err := tx.Err(); err != nil {
+					return nil, err
+				}
+
+				return nil, ErrTimeout
 			}
 
 			if !r.IsProvisional() {
@@ -221,19 +263,21 @@ func (tx *ClientTransaction) final(ctx context.Context) (*Response, error) {
 
 // SendStateless sends a request that has no transaction: the ACK of a 2xx.
 func (s *Stack) SendStateless(ctx context.Context, r *Request, d Destination) error {
-	flows, err := s.flows(ctx, r, d)
+	ways, err := s.ways(ctx, r, d)
 	if err != nil {
 		return err
 	}
 
-	for _, flow := range flows {
-		pushVia(r, flow, NewBranch())
+	for len(ways) > 0 {
+		raw, flow, left := s.address(r, ways, NewBranch())
 
-		if err = flow.Endpoint.transmit(ctx, flow, serialise(r)); err == nil {
+		if err = flow.Endpoint.transmit(ctx, flow, raw); err == nil {
 			s.metrics.requests.WithLabelValues("sent", flow.Endpoint.name, known(string(r.Method))).Inc()
 			return nil
 		}
 
+		ways = left
+		s.resolver.MarkFailed(Target{Transport: flow.Transport, Addr: flow.Remote})
 		r.RemoveHeader("Via")
 	}
 
@@ -293,16 +337,4 @@ func serialise(m Message) []byte {
 	m.StringWrite(b)
 
 	return bytes.Clone(b.Bytes())
-}
-
-func sizeOf(m Message) int {
-	const via = 90 // the one that is yet to come
-
-	b := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(b)
-
-	b.Reset()
-	m.StringWrite(b)
-
-	return b.Len() + via
 }

@@ -293,7 +293,11 @@ func (s *Stack) request(flow Flow, r *Request) {
 	case r.IsCancel():
 		s.cancelled(key, r, flow, reply)
 	default:
-		tx := s.newServerTransaction(key, r, flow, reply)
+		tx, fresh := s.newServerTransaction(key, r, flow, reply)
+		if !fresh {
+			tx.retransmitted()
+			return
+		}
 
 		s.running.Go(func() { s.handleRequest(tx) })
 	}
@@ -310,7 +314,13 @@ func (s *Stack) cancelled(key string, r *Request, flow Flow, reply netip.AddrPor
 		return
 	}
 
-	_ = s.newServerTransaction(key, r, flow, reply).Reply(200, "")
+	tx, fresh := s.newServerTransaction(key, r, flow, reply)
+	if !fresh {
+		tx.retransmitted()
+		return
+	}
+
+	_ = tx.Reply(200, "")
 	invite.cancel()
 }
 

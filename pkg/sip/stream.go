@@ -19,6 +19,7 @@ type stream struct {
 	conn     net.Conn
 	flow     Flow
 	writing  sync.Mutex
+	carried  carried
 }
 
 func (s *Stack) acceptTCP(e *Endpoint) {
@@ -93,6 +94,7 @@ func (e *Endpoint) adopt(conn net.Conn, remote netip.AddrPort, accepted bool) (*
 		}
 		e.mu.Unlock()
 		conn.Close()
+		c.carried.end(errDisconnected)
 		s.streams.Add(-1)
 
 		if accepted {

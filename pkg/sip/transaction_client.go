@@ -1,14 +1,25 @@
 package sip
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
 
-// ErrTimeout is the end of a client transaction to which no final response came.
-var ErrTimeout = errors.New("sip: no response in time")
+var (
+	// ErrTimeout is the end of a client transaction to which no final response came.
+	ErrTimeout = errors.New("sip: no response in time")
+	// ErrTransport is the end of one whose request could not be sent, or whose connection ended before a response (RFC 3261
+	// §17.1.4). Who sent it does as if 503 had come (§8.1.3.1, §16.9).
+	ErrTransport = errors.New("sip: transport error")
+
+	errDisconnected = fmt.Errorf("%w: the connection ended", ErrTransport)
+	errWithdrawn    = errors.New("sip: cancelled before it was sent")
+)
 
 // ClientTransaction is a request that was sent, until its answer is settled (RFC 3261 §17.1, RFC 6026).
 //
@@ -19,6 +30,8 @@ type ClientTransaction struct {
 	key       string
 	flow      Flow
 	method    string
+	host      string // sent-by of the Via
+	port      int
 	delivered func(*ClientTransaction, *Response, error) // called with the lock held, must not block; a nil response is the end
 	responses chan *Response
 	done      chan struct{}
@@ -27,8 +40,11 @@ type ClientTransaction struct {
 	request  *Request // for CANCEL and ACK; nil once neither can come
 	raw      []byte   // for retransmission; the ACK once there is one
 	state    state
-	answered bool // a provisional response came
-	cancel   bool // CANCEL is wanted as soon as it may be sent
+	answered bool               // a provisional response came
+	ringing  bool               // one of 101 to 199
+	cancel   bool               // CANCEL is wanted as soon as it may be sent
+	withdraw context.CancelFunc // ends the wait for a connection; nil once the request is sent
+	stream   *stream            // that the request went over
 	timer    *time.Timer
 	interval time.Duration // of timers A and E; zero when nothing is sent again
 	deadline time.Time     // of timers B, D, F, K, M; zero while an INVITE rings
@@ -37,13 +53,28 @@ type ClientTransaction struct {
 
 const responseQueue = 64
 
-// begin sends the request and starts its timers. The request has its Via.
-func (s *Stack) begin(r *Request, flow Flow, delivered func(*ClientTransaction, *Response, error)) (*ClientTransaction, error) {
-	branch, _ := r.Via().Params.Get("branch")
-	t := s.config.Timers
+// begin sends the request, which has its Via and is raw, and starts its timers. Who reads Responses waits until it is sent; who
+// is called back does not wait for a connection, and is told when there is none.
+func (s *Stack) begin(ctx context.Context, r *Request, raw []byte, flow Flow, delivered func(*ClientTransaction, *Response, error)) (*ClientTransaction, error) {
+	via := r.Via()
+	branch, _ := via.Params.Get("branch")
 	tx := &ClientTransaction{
-		stack: s, key: branch + "|" + string(r.Method), flow: flow, method: string(r.Method), request: r, raw: serialise(r),
-		delivered: delivered, done: make(chan struct{}),
+		stack: s, key: branch + "|" + string(r.Method), flow: flow, method: string(r.Method), host: via.Host, port: via.Port,
+		request: r, raw: raw, delivered: delivered, done: make(chan struct{}),
+	}
+
+	s.metrics.requests.WithLabelValues("sent", flow.Endpoint.name, known(tx.method)).Inc()
+
+	if delivered != nil && flow.Transport != "UDP" && flow.Endpoint.connected(flow.Remote) == nil {
+		ctx, cancel := context.WithCancel(s.ctx)
+		tx.withdraw = cancel
+		s.transactions.addClient(tx)
+		s.running.Go(func() {
+			defer cancel()
+			tx.connect(ctx, raw)
+		})
+
+		return tx, nil
 	}
 
 	if delivered == nil {
@@ -52,31 +83,97 @@ func (s *Stack) begin(r *Request, flow Flow, delivered func(*ClientTransaction, 
 	}
 
 	s.transactions.addClient(tx)
-	s.metrics.requests.WithLabelValues("sent", flow.Endpoint.name, known(tx.method)).Inc()
 
-	if err := flow.Endpoint.transmit(s.ctx, flow, tx.raw); err != nil {
+	if err := tx.first(ctx, raw); err != nil {
 		s.transactions.removeClient(tx)
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
 	}
 
+	tx.sent()
+
+	return tx, nil
+}
+
+// connect sends a request that has to wait for its connection.
+func (tx *ClientTransaction) connect(ctx context.Context, raw []byte) {
+	if err := tx.first(ctx, raw); err != nil {
+		tx.terminate(fmt.Errorf("%w: %w", ErrTransport, err))
+		return
+	}
+
+	tx.sent()
+}
+
+// first sends the request for the first time.
+func (tx *ClientTransaction) first(ctx context.Context, raw []byte) error {
+	e := tx.flow.Endpoint
+	if tx.flow.Transport == "UDP" {
+		return e.transmit(ctx, tx.flow, raw)
+	}
+
+	for {
+		c, err := e.stream(ctx, tx.flow.Remote)
+		if err != nil {
+			return err
+		}
+
+		tx.mu.Lock()
+		withdrawn, carried := tx.state == terminated, false
+		if !withdrawn {
+			if carried = c.carried.add(tx); carried {
+				tx.stream, tx.withdraw = c, nil
+			}
+		}
+		tx.mu.Unlock()
+
+		switch {
+		case withdrawn:
+			return errWithdrawn
+		case !carried: // it ended since, and is no more the endpoint's
+			continue
+		}
+
+		tx.stack.trace(tx.flow, raw, true)
+
+		if err := c.write(raw); err != nil && c.carried.remove(tx) { // else the end of the connection tells it
+			return err
+		}
+
+		return nil
+	}
+}
+
+// sent starts the timers.
+func (tx *ClientTransaction) sent() {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 
 	if tx.state != proceeding || tx.answered && tx.method == "INVITE" { // the answer was faster
-		return tx, nil
+		return
 	}
 
+	t := tx.stack.config.Timers
 	tx.deadline = time.Now().Add(64 * t.T1) // timers B and F
 	wait := 64 * t.T1
 
-	if flow.Transport == "UDP" {
+	if tx.flow.Transport == "UDP" {
 		tx.interval = t.T1
 		wait = t.T1
 	}
 
-	tx.timer = time.AfterFunc(wait, tx.fire)
+	tx.arm(wait)
+}
 
-	return tx, nil
+// disconnected is told when the connection that the request went by has ended. Nothing will come by it, unless the other
+// side is alive and rings: it may open another one for its answer (RFC 3261 §18.2.2).
+func (tx *ClientTransaction) disconnected(err error) {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	tx.stream = nil
+	if tx.state == proceeding && !tx.ringing {
+		tx.over(err)
+	}
 }
 
 // Responses gives the responses in the order in which they came: provisional ones, the final one, and further 2xx to an
@@ -124,6 +221,11 @@ func (tx *ClientTransaction) queue(r *Response, err error) {
 
 // receive takes a response. The endpoint calls it in the order of arrival.
 func (tx *ClientTransaction) receive(r *Response) {
+	if via := r.Via(); via.Port != tx.port || !strings.EqualFold(bareHost(via.Host), bareHost(tx.host)) { // §18.1.2
+		tx.stack.metrics.unexpected.WithLabelValues(tx.flow.Endpoint.name, "sent-by").Inc()
+		return
+	}
+
 	tx.mu.Lock()
 
 	invite := tx.method == "INVITE"
@@ -144,6 +246,8 @@ func (tx *ClientTransaction) receive(r *Response) {
 		}
 
 		tx.answered = true
+		tx.ringing = tx.ringing || r.StatusCode > 100
+
 		switch {
 		case invite && tx.cancel: // §9.1: the time that Cancel set goes on, whatever still rings
 			tx.interval = 0
@@ -158,7 +262,9 @@ func (tx *ClientTransaction) receive(r *Response) {
 		send = tx.finish(r)
 	case tx.state == accepted && r.IsSuccess():
 		pass = true // another 2xx, or the same again: whoever sends ACK must know
-	case tx.state == completed && invite && !r.IsSuccess():
+	case tx.state == completed && invite && r.IsSuccess():
+		pass = true // another callee behind a fork: whoever sent the INVITE must know (§16.7 5)
+	case tx.state == completed && invite:
 		send = tx.raw // the ACK was lost
 		tx.stack.metrics.retransmissions.WithLabelValues("received", tx.flow.Endpoint.name).Inc()
 	default:
@@ -175,10 +281,16 @@ func (tx *ClientTransaction) receive(r *Response) {
 
 	tx.mu.Unlock()
 
-	if send != nil {
+	switch {
+	case send == nil:
+	case tx.flow.Transport != "UDP" && tx.flow.Endpoint.connected(tx.flow.Remote) == nil: // who reads the socket cannot wait
+		tx.stack.running.Go(func() { _ = tx.flow.Endpoint.transmit(tx.stack.ctx, tx.flow, send) })
+	default:
 		_ = tx.flow.Endpoint.transmit(tx.stack.ctx, tx.flow, send)
 	}
 }
+
+func bareHost(host string) string { return strings.Trim(host, "[]") }
 
 // finish enters Accepted or Completed; what it returns is the ACK to send. It is called with the lock held.
 func (tx *ClientTransaction) finish(r *Response) (ack []byte) {
@@ -283,6 +395,15 @@ func (tx *ClientTransaction) over(err error) {
 		tx.timer.Stop()
 	}
 
+	if tx.withdraw != nil {
+		tx.withdraw()
+	}
+
+	if tx.stream != nil {
+		tx.stream.carried.remove(tx)
+		tx.stream = nil
+	}
+
 	tx.request, tx.raw = nil, nil
 	tx.stack.transactions.removeClient(tx)
 	close(tx.done)
@@ -297,12 +418,17 @@ func (tx *ClientTransaction) terminate(err error) {
 }
 
 // Cancel asks the other side to end an INVITE (RFC 3261 §9.1): at once when a provisional response has come, else when it
-// comes. Its final response comes as any other.
+// comes. Its final response comes as any other. One that still waits for its connection is over at once.
 func (tx *ClientTransaction) Cancel() {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 
 	if tx.method != "INVITE" || tx.state != proceeding || tx.cancel {
+		return
+	}
+
+	if tx.withdraw != nil {
+		tx.over(errWithdrawn)
 		return
 	}
 
@@ -329,7 +455,7 @@ func (tx *ClientTransaction) sendCancel() {
 	cancel := newCancel(tx.request)
 	tx.mu.Unlock()
 
-	_, err := tx.stack.begin(cancel, tx.flow, func(*ClientTransaction, *Response, error) {})
+	_, err := tx.stack.begin(tx.stack.ctx, cancel, serialise(cancel), tx.flow, func(*ClientTransaction, *Response, error) {})
 	if err != nil {
 		tx.stack.log.Warn("CANCEL could not be sent", "to", tx.flow.Remote.String(), "error", err)
 	}

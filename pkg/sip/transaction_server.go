@@ -34,32 +34,42 @@ type ServerTransaction struct {
 	mu       sync.Mutex
 	request  *Request // until the final response
 	state    state
-	last     []byte // the last response, for retransmission
+	trying   *Response // the stack's own 100, until anything is said
+	last     []byte    // the last response, for retransmission
 	timer    *time.Timer
 	interval time.Duration // of timer G
 	deadline time.Time     // of timers H, I, J, L
 	asked    bool          // CANCEL came
 }
 
-func (s *Stack) newServerTransaction(key string, r *Request, flow Flow, reply netip.AddrPort) *ServerTransaction {
-	tx := &ServerTransaction{
+// newServerTransaction begins the transaction of a request, unless it has one already: then the request is a retransmission,
+// and fresh is false.
+func (s *Stack) newServerTransaction(key string, r *Request, flow Flow, reply netip.AddrPort) (tx *ServerTransaction, fresh bool) {
+	tx = &ServerTransaction{
 		stack: s, key: key, flow: flow, reply: reply, request: r, invite: r.IsInvite(),
 		cancelled: make(chan struct{}), done: make(chan struct{}),
+	}
+
+	if tx.invite {
+		tx.trying = NewResponse(r, 100, "") // here, for later its handler may be changing the request
 	}
 
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 
-	s.transactions.addServer(tx)
+	if other, found := s.transactions.addServer(tx); found {
+		return other, false
+	}
 
 	if tx.invite {
 		tx.timer = time.AfterFunc(tryingDelay, tx.fire)
 	}
 
-	return tx
+	return tx, true
 }
 
-// Request is the request, with received and rport in its top Via. It may be read and, by its one handler, changed.
+// Request is the request, with received and rport in its top Via. It may be read and, by its one handler, changed; From, To,
+// Call-ID and CSeq are replaced for that, not changed in place, because responses share them.
 func (tx *ServerTransaction) Request() *Request { return tx.request }
 
 // Flow is the way that the request came.
@@ -89,33 +99,51 @@ func (tx *ServerTransaction) Reply(status int, reason string, headers ...Header)
 	return tx.Respond(response)
 }
 
-// Respond sends a response. After a final one only further 2xx to an INVITE are sent; anything else is dropped, because its
-// request is settled.
+// Respond sends a response. After a final one only further 2xx to an INVITE are sent (RFC 3261 §16.7 5): of several phones that
+// take a call each must be heard of. Anything else is dropped, because its request is settled.
 func (tx *ServerTransaction) Respond(r *Response) error {
-	s := tx.stack
+	_, err := tx.respond(r)
+
+	return err
+}
+
+// respond gives what it sent, for whoever may have to send it again; nil if it was dropped.
+func (tx *ServerTransaction) respond(r *Response) ([]byte, error) {
+	late := tx.invite && r.IsSuccess()
+	raw := serialise(r)
 
 	tx.mu.Lock()
 
-	again := tx.state == accepted && tx.invite && r.IsSuccess()
-	if tx.state != proceeding && !again {
+	switch {
+	case tx.state != proceeding && !late, tx.state == proceeding && r.StatusCode == 100 && tx.last != nil:
 		tx.mu.Unlock()
-		return nil
-	}
+		return nil, nil
+	case tx.state != proceeding: // the transaction has its final response, and repeats that one
+	case r.IsProvisional():
+		tx.last, tx.trying = raw, nil
+		if tx.timer != nil {
+			tx.timer.Stop()
+		}
+	default:
+		tx.trying = nil
+		if tx.last = raw; late {
+			tx.last = nil // whoever sends 2xx to an INVITE sends them again, not the transaction (RFC 6026 §7.1)
+		}
 
-	raw := serialise(r)
-	tx.last = raw
-
-	if !r.IsProvisional() && !again {
 		tx.settle(r.IsSuccess())
-	} else if r.IsProvisional() && tx.timer != nil {
-		tx.timer.Stop()
 	}
 
 	tx.mu.Unlock()
 
-	s.metrics.responses.WithLabelValues("sent", tx.flow.Endpoint.name, known(methodOf(r)), strconv.Itoa(r.StatusCode)).Inc()
+	tx.stack.metrics.responses.WithLabelValues("sent", tx.flow.Endpoint.name, known(methodOf(r)), strconv.Itoa(r.StatusCode)).Inc()
 
-	return s.transmitReply(tx.flow, tx.reply, raw)
+	return raw, tx.stack.transmitReply(tx.flow, tx.reply, raw)
+}
+
+// again passes on a 2xx that was retransmitted.
+func (tx *ServerTransaction) again(raw []byte) {
+	tx.stack.metrics.retransmissions.WithLabelValues("sent", tx.flow.Endpoint.name).Inc()
+	_ = tx.stack.transmitReply(tx.flow, tx.reply, raw)
 }
 
 // settle enters Accepted or Completed. It is called with the lock held.
@@ -156,8 +184,8 @@ func (tx *ServerTransaction) fire() {
 	tx.mu.Lock()
 
 	switch {
-	case tx.state == proceeding && tx.last == nil:
-		trying := NewResponse(tx.request, 100, "")
+	case tx.state == proceeding && tx.trying != nil:
+		trying := tx.trying
 		tx.mu.Unlock()
 		_ = tx.Respond(trying)
 

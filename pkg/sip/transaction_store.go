@@ -44,7 +44,9 @@ func (s *store) client(key string) (*ClientTransaction, bool) {
 	return tx, found
 }
 
-func (s *store) addServer(tx *ServerTransaction) {
+// addServer adds a transaction unless there is one of its key, which it gives then. It is one step: the same request may come
+// by two sockets at once.
+func (s *store) addServer(tx *ServerTransaction) (other *ServerTransaction, found bool) {
 	shard := &s.shards[shardOf(tx.key)]
 	shard.Lock()
 	defer shard.Unlock()
@@ -53,8 +55,14 @@ func (s *store) addServer(tx *ServerTransaction) {
 		shard.servers = map[string]*ServerTransaction{}
 	}
 
+	if other, found = shard.servers[tx.key]; found {
+		return other, true
+	}
+
 	shard.servers[tx.key] = tx
 	s.count.Add(1)
+
+	return tx, false
 }
 
 func (s *store) addClient(tx *ClientTransaction) {

@@ -1,0 +1,51 @@
+package sip
+
+// choose is the best response of RFC 3261 §16.7 6.
+func (f *forwarding) choose() *Response {
+	var best *Response
+
+	for _, r := range f.best {
+		if best == nil || better(r.StatusCode, best.StatusCode) {
+			best = r
+		}
+	}
+
+	switch {
+	case best == nil:
+		return local(f.tx.request, 480, "there was no target")
+	case best.StatusCode == 503: // §16.7 6, §16.9: what is below being overloaded or away does not make this proxy so
+		best.StatusCode, best.Reason = 500, Reason(500)
+	case best.StatusCode == 401 || best.StatusCode == 407: // §16.7 7
+		for _, r := range f.best {
+			if r == best || r.StatusCode != 401 && r.StatusCode != 407 {
+				continue
+			}
+
+			for _, name := range []string{"WWW-Authenticate", "Proxy-Authenticate"} {
+				for _, h := range r.GetHeaders(name) {
+					best.AppendHeader(h)
+				}
+			}
+		}
+	}
+
+	return best
+}
+
+// better ranks final responses: 6xx first, then the lowest class, and within 4xx what tells the caller how to go on.
+func better(a, b int) bool {
+	rank := func(status int) int {
+		switch {
+		case status >= 600:
+			return 0
+		case status == 401 || status == 407 || status == 415 || status == 420 || status == 484:
+			return 4000
+		case status == 408: // says the least of its class
+			return 4999
+		default:
+			return status/100*1000 + 1 + status%100
+		}
+	}
+
+	return rank(a) < rank(b)
+}
