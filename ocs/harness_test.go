@@ -57,6 +57,7 @@ type ocs struct {
 	asr chan *ro.ASR
 
 	mu     sync.Mutex
+	all    [][]byte        // every message of either side
 	last   []byte          // the CCA that came last, as it came
 	answer diameter.Result // to the next RAR and ASR; LimitedSuccess and Success if there is none
 }
@@ -134,6 +135,10 @@ func run(t *testing.T, environment ...string) *ocs {
 // tap keeps the last CCA, without what differs by right: hop-by-hop and end-to-end identifiers.
 func (o *ocs) tap(m trace.Message) {
 	const creditControl = 272
+
+	o.mu.Lock()
+	o.all = append(o.all, bytes.Clone(m.Data))
+	o.mu.Unlock()
 
 	if m.Sent || len(m.Data) < 20 || int(m.Data[5])<<16|int(m.Data[6])<<8|int(m.Data[7]) != creditControl {
 		return

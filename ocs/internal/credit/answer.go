@@ -18,6 +18,7 @@ type FailedAVP struct {
 	RequestType          *ro.RequestType     `avp:"CC-Request-Type"`
 	RequestedAction      *ro.RequestedAction `avp:"Requested-Action"`
 	RequestedServiceUnit *ro.ServiceUnit     `avp:"Requested-Service-Unit"`
+	UsedServiceUnit      *ro.ServiceUnit     `avp:"Used-Service-Unit"`
 	Subscription         *ro.SubscriptionID  `avp:"Subscription-Id"`
 	CalledPartyAddress   string              `avp:"Called-Party-Address"`
 	RatingGroup          *uint32             `avp:"Rating-Group"`

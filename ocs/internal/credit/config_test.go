@@ -23,6 +23,9 @@ func TestConfigRefuses(t *testing.T) {
 		{"overdraft", func(c *Config) { c.Overdraft = -1 }},
 		{"digits", func(c *Config) { c.Digits = 10 }},
 		{"final_unit", func(c *Config) { c.FinalUnit.Action = "hang up" }},
+		{"quota_money", func(c *Config) { c.QuotaMoney = 0 }},
+		{"threshold_octets", func(c *Config) { c.ThresholdOctets = 10 << 20 }},
+		{"low_balance", func(c *Config) { c.LowBalance = -1 }},
 		{"numbering", func(c *Config) { c.Numbering.CountryCode = "+49" }},
 	} {
 		c := DefaultConfig()

@@ -59,6 +59,7 @@ func (s *Server) chargeEvent(w *work) error {
 		}
 
 		w.posting.Move("refund", w.revenue, account, price)
+		s.tellBalance(w, tariff)
 
 		return s.recordEvent(w, tariff, -price, GivenBack)
 	}
@@ -69,7 +70,8 @@ func (s *Server) chargeEvent(w *work) error {
 	}
 
 	w.posting.Move("debit", account, w.revenue, price)
-	w.confirm()
+	s.confirm(w)
+	s.tellBalance(w, tariff)
 
 	return s.recordEvent(w, tariff, price, Debited)
 }
@@ -147,13 +149,13 @@ func (s *Server) minorUnits(m *ro.Money) (int64, error) {
 }
 
 // confirm says what was debited for, in the form of the request (RFC 8506 §6.3).
-func (w *work) confirm() {
+func (s *Server) confirm(w *work) {
 	for i := range w.wishes {
 		wish := &w.wishes[i]
 
 		units := &ro.ServiceUnit{Money: wish.money}
 		if wish.money == nil {
-			units = granted(wish.unit, wish.amount)
+			units = s.granted(wish.unit, wish.amount)
 		}
 
 		if len(w.q.MultipleServicesCreditControl) == 0 {

@@ -66,8 +66,8 @@ func playExample(t *testing.T, tariff string, lines []string) {
 				q.RequestedAction = is(ro.RefundAccount)
 			}
 		}
-		q.RequestedServiceUnit = units(t, cells[1])
-		if used := units(t, cells[2]); used != nil {
+		q.RequestedServiceUnit = b.units(t, cells[1])
+		if used := b.units(t, cells[2]); used != nil {
 			q.UsedServiceUnits = []ro.ServiceUnit{*used}
 		}
 
@@ -87,7 +87,7 @@ func playExample(t *testing.T, tariff string, lines []string) {
 	b.audited(t)
 }
 
-func units(t *testing.T, cell string) *ro.ServiceUnit {
+func (b *bench) units(t *testing.T, cell string) *ro.ServiceUnit {
 	t.Helper()
 
 	if cell == "" {
@@ -99,7 +99,7 @@ func units(t *testing.T, cell string) *ro.ServiceUnit {
 		t.Fatalf("%q: %v", cell, err)
 	}
 
-	return granted(map[string]rating.Unit{"s": rating.Seconds, "octets": rating.Octets, "events": rating.Events}[unit], n)
+	return b.granted(map[string]rating.Unit{"s": rating.Seconds, "octets": rating.Octets, "events": rating.Events, "minor_units": rating.Money}[unit], n)
 }
 
 // outcome is what stands in the column "granted".
@@ -115,6 +115,8 @@ func outcome(a *Answer) string {
 		text = fmt.Sprintf("%d s", *u.Time)
 	case u.TotalOctets != nil:
 		text = fmt.Sprintf("%d octets", *u.TotalOctets)
+	case u.Money != nil:
+		text = fmt.Sprintf("%d minor_units", u.Money.Value.Digits)
 	default:
 		text = fmt.Sprintf("%d events", *u.ServiceSpecificUnits)
 	}

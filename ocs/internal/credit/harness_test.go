@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -251,12 +252,15 @@ func told(a *Answer) string {
 	parts = append(parts, a.Result.Code)
 	unit := func(u *ro.ServiceUnit, final *ro.FinalUnitIndication) {
 		switch {
+		case u == nil && final != nil:
 		case u == nil:
 			return
 		case u.Time != nil:
 			parts = append(parts, *u.Time)
 		case u.TotalOctets != nil:
 			parts = append(parts, *u.TotalOctets)
+		case u.Money != nil:
+			parts = append(parts, fmt.Sprintf("%de%d", u.Money.Value.Digits, *u.Money.Value.Exponent))
 		case u.ServiceSpecificUnits != nil:
 			parts = append(parts, *u.ServiceSpecificUnits)
 		}

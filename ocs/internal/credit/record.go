@@ -12,7 +12,7 @@ type CDR struct {
 	ID             uint64     `gorm:"primaryKey" json:"id"`
 	Session        string     `gorm:"index" json:"session"`
 	Account        string     `gorm:"index" json:"account"`
-	Kind           string     `json:"kind"` // call, missed call, message, data
+	Kind           string     `json:"kind"` // call, missed call, message, data, money
 	Terminating    bool       `json:"terminating,omitempty"`
 	Calling        string     `json:"calling"`
 	Called         string     `json:"called"`
@@ -107,6 +107,8 @@ func (s *Session) kind() string {
 			kind = "data"
 		case q.Unit == rating.Events:
 			kind = "message"
+		case q.Unit == rating.Money:
+			kind = "money"
 		}
 	}
 

@@ -39,6 +39,10 @@ func (s *Server) quotaOf(w *work, wish *wish) (*Quota, *refusal, error) {
 
 	unit, _, _ = s.usual(unit, w.session.ServiceContext)
 
+	if unit == rating.Money { // it has a price already
+		return w.addQuota(wish, unit, &rating.Rate{})
+	}
+
 	tariff, err := s.tariffs.version(w.tx.DB, w.session.Tariff, w.session.TariffVersion)
 	if err != nil {
 		return nil, nil, err
@@ -52,6 +56,10 @@ func (s *Server) quotaOf(w *work, wish *wish) (*Quota, *refusal, error) {
 		return nil, no, nil
 	}
 
+	return w.addQuota(wish, unit, rate)
+}
+
+func (w *work) addQuota(wish *wish, unit rating.Unit, rate *rating.Rate) (*Quota, *refusal, error) {
 	if len(w.session.Services) >= maxQuotas {
 		return nil, &refusal{ro.RatingFailed, "the session has too many services", &FailedAVP{RatingGroup: wish.group}}, nil
 	}
@@ -72,7 +80,7 @@ func (s *Server) rate(tariff *rating.Tariff, unit rating.Unit, service rating.Se
 	case !rate.Prices(unit):
 		return nil, &refusal{
 			ro.RatingFailed, "tariff " + tariff.Name + " has no price for " + string(unit) + " to " + service.Number,
-			&FailedAVP{RequestedServiceUnit: granted(unit, 0)},
+			&FailedAVP{RequestedServiceUnit: s.granted(unit, 0)},
 		}
 	}
 
@@ -82,11 +90,18 @@ func (s *Server) rate(tariff *rating.Tariff, unit rating.Unit, service rating.Se
 // reserve makes the next quota of each service that asks for one: what it asks for, or the configured amount, or as much as the
 // account affords, and then it is the last (RFC 8506 §5.6).
 func (s *Server) reserve(w *work) error {
+	tariff, err := s.tariffs.version(w.tx.DB, w.session.Tariff, w.session.TariffVersion)
+	if err != nil {
+		return err
+	}
+
+	final, _ := s.terms(tariff)
+
 	var grants []grant
 
 	for i := range w.wishes {
 		if wish := &w.wishes[i]; wish.asked {
-			g, err := s.reserveOne(w, wish)
+			g, err := s.reserveOne(w, wish, final)
 			if err != nil {
 				return err
 			}
@@ -96,13 +111,17 @@ func (s *Server) reserve(w *work) error {
 	}
 
 	w.session.total()
-	w.answer = s.answer(w, grants)
-	w.session.Exhausted = w.answer.Result == ro.CreditLimitReached
+	w.answer = s.answer(w, grants, indication(final))
+	s.tellBalance(w, tariff)
+
+	if len(grants) > 0 { // else it stays as the reports have left it
+		w.session.Exhausted = w.answer.Result == ro.CreditLimitReached
+	}
 
 	return nil
 }
 
-func (s *Server) reserveOne(w *work, wish *wish) (grant, error) {
+func (s *Server) reserveOne(w *work, wish *wish, final *rating.FinalUnit) (grant, error) {
 	quota, no, err := s.quotaOf(w, wish)
 	if err != nil || no != nil {
 		return grant{wish: wish, quota: quota, refusal: no}, err
@@ -118,6 +137,11 @@ func (s *Server) reserveOne(w *work, wish *wish) (grant, error) {
 	}
 
 	units := quota.Rate.Affordable(quota.Unit, quota.Used, amount, max(0, w.purse.Account.Balance))
+	if units == 0 && final.Action != rating.Terminate { // at once, without units (RFC 8506 §5.6.2, §5.6.3)
+		quota.Granted, quota.Reserved, quota.Final = 0, 0, true
+		return grant{wish: wish, quota: quota}, nil
+	}
+
 	if units == 0 {
 		return grant{wish, quota, &refusal{ro.CreditLimitReached, "the account has not enough credit", nil}}, nil
 	}
@@ -133,7 +157,7 @@ func (s *Server) reserveOne(w *work, wish *wish) (grant, error) {
 }
 
 // answer tells the grants in the form of the request. When no service gets anything, the result of the command says so, too.
-func (s *Server) answer(w *work, grants []grant) *Answer {
+func (s *Server) answer(w *work, grants []grant, final *ro.FinalUnitIndication) *Answer {
 	a := accepted()
 
 	if len(grants) > 0 && !anyGranted(grants) {
@@ -150,10 +174,14 @@ func (s *Server) answer(w *work, grants []grant) *Answer {
 		if g.refusal != nil {
 			result = g.refusal.result.Code
 		} else {
-			service.Granted, service.ValidityTime = granted(g.quota.Unit, g.quota.Granted), &validity
+			service.ValidityTime = &validity
+
+			if g.quota.Granted > 0 {
+				service.Granted = s.granted(g.quota.Unit, g.quota.Granted)
+			}
 
 			if g.quota.Final {
-				service.FinalUnitIndication = s.final
+				service.FinalUnitIndication = final
 			}
 		}
 
@@ -164,15 +192,27 @@ func (s *Server) answer(w *work, grants []grant) *Answer {
 
 		service.RatingGroup, service.ServiceIdentifiers, service.ResultCode = g.wish.group, g.wish.identifiers, &result
 
-		if threshold := uint32(s.config.Threshold.Seconds()); g.refusal == nil && g.quota.Unit == rating.Seconds &&
-			threshold > 0 && uint64(threshold) < g.quota.Granted && !g.quota.Final {
-			service.TimeQuotaThreshold = &threshold
+		if g.refusal == nil && !g.quota.Final {
+			s.setThreshold(&service, g.quota)
 		}
 
 		a.MultipleServicesCreditControl = append(a.MultipleServicesCreditControl, service)
 	}
 
 	return a
+}
+
+// setThreshold says when to ask for more, before the units end (TS 32.299 §7.2). The last units have none: nothing
+// comes after them.
+func (s *Server) setThreshold(service *ro.MultipleServicesCreditControl, q *Quota) {
+	seconds, octets := uint32(s.config.Threshold.Seconds()), s.config.ThresholdOctets
+
+	switch {
+	case q.Unit == rating.Seconds && seconds > 0 && uint64(seconds) < q.Granted:
+		service.TimeQuotaThreshold = &seconds
+	case q.Unit == rating.Octets && octets > 0 && uint64(octets) < q.Granted:
+		service.VolumeQuotaThreshold = &octets
+	}
 }
 
 func anyGranted(grants []grant) bool {

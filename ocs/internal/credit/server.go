@@ -18,7 +18,6 @@ import (
 // Server answers credit-control requests.
 type Server struct {
 	config  Config
-	final   *ro.FinalUnitIndication
 	store   *ledger.Store
 	log     *slog.Logger
 	metrics metrics
@@ -31,13 +30,7 @@ func NewServer(c Config, store *ledger.Store, log *slog.Logger, registerer prome
 		return nil, err
 	}
 
-	final, err := c.FinalUnit.indication()
-
-	if err != nil {
-		return nil, err
-	}
-
-	return &Server{config: c, final: final, store: store, log: log, metrics: newMetrics(store, registerer)}, nil
+	return &Server{config: c, store: store, log: log, metrics: newMetrics(store, registerer)}, nil
 }
 
 // patience is how long a request waits for its turn at the ledger: a network function that got no answer asks again.
@@ -123,7 +116,11 @@ func (s *Server) serve(tx ledger.Tx, q *ro.CCR) (*work, error) {
 		return nil, err
 	}
 
-	w.wishes = wishes(q)
+	var no *refusal
+	if w.wishes, no = s.wishes(q); no != nil {
+		w.answer = refused(no.result, no.text, no.failed)
+		return w, nil
+	}
 
 	return w, s.run(w, state, eventOf(q.Type))
 }
@@ -199,8 +196,7 @@ func (s *Server) do(action Action, w *work) error {
 	case Reserve:
 		return s.reserve(w)
 	case Supervise:
-		s.supervise(w)
-		return nil
+		return s.supervise(w)
 	case Record:
 		return s.record(w)
 	case ChargeEvent:

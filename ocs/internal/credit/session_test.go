@@ -61,6 +61,19 @@ func TestSessions(t *testing.T) {
 		}
 		return m
 	}
+	euros := func(wanted, used int64, exponent int32) ro.MultipleServicesCreditControl {
+		amount := func(digits int64) *ro.Money {
+			return &ro.Money{Value: ro.UnitValue{Digits: digits, Exponent: &exponent}, Currency: is(uint32(978))}
+		}
+		m := ro.MultipleServicesCreditControl{RatingGroup: is(uint32(77))} // which no tariff knows
+		if wanted >= 0 {
+			m.Requested = &ro.ServiceUnit{Money: amount(wanted)}
+		}
+		if used >= 0 {
+			m.Used = []ro.ServiceUnit{{Money: amount(used)}}
+		}
+		return m
+	}
 	events := func(wanted, used uint64) ro.MultipleServicesCreditControl {
 		m := ro.MultipleServicesCreditControl{RatingGroup: is(uint32(1))}
 		if wanted > 0 {
@@ -177,6 +190,27 @@ func TestSessions(t *testing.T) {
 			{ccr("s", ro.Update, 2, ro.MultipleServicesCreditControl{RatingGroup: is(uint32(1)), Requested: &ro.ServiceUnit{TotalOctets: is(uint64(5))},
 				Used: []ro.ServiceUnit{{Time: is(uint32(40))}}}), "[5031]", money{960, 0}},
 		},
+		"RFC 8506 §8.22: money that the network function has rated": {
+			{ccr("s", ro.Initial, 0, euros(250, -1, -2)), `[2001,"250e-2"]`, money{750, 250}},
+			{ccr("s", ro.Update, 1, euros(3, 1995, -3)), "[5004]", money{750, 250}}, // finer than a minor unit
+			{ccr("s", ro.Update, 2, euros(3, 2, 0)), `[2001,"300e-2"]`, money{500, 300}},
+			{ccr("s", ro.Update, 3, euros(0, 1, 0)), `[2001,"100e-2"]`, money{600, 100}}, // 0 leaves it to the OCS
+			{ccr("s", ro.Terminate, 4, euros(-1, 10, -2)), "[2001]", money{690, 0}},
+		},
+		"money: as much as there is, and then no more": {
+			{ccr("s", ro.Initial, 0, euros(12, -1, 0)), `[2001,"1000e-2","final"]`, money{0, 1000}},
+			{ccr("s", ro.Update, 1, euros(1, 10, 0)), "[4012]", money{0, 0}},
+			{ccr("s", ro.Terminate, 2, euros(-1, 3, 0)), "[2001]", money{0, 0}},
+		},
+		"money beside time": {
+			{ccr("s", ro.Initial, 0, service(1, 100, -1), euros(1, -1, 0)), `[2001,100,"100e-2"]`, money{800, 200}},
+			{ccr("s", ro.Terminate, 1, service(1, -1, 50), euros(-1, 99, -2)), "[2001]", money{851, 0}},
+		},
+		"money of another currency, or less than none": {
+			{ccr("s", ro.Initial, 0, ro.MultipleServicesCreditControl{Requested: &ro.ServiceUnit{Money: &ro.Money{Value: ro.UnitValue{Digits: 1}, Currency: is(uint32(840))}}}), "[5004]", money{1000, 0}},
+			{ccr("s", ro.Initial, 1, euros(1, -1, 0)), `[2001,"100e-2"]`, money{900, 100}},
+			{ccr("s", ro.Update, 2, ro.MultipleServicesCreditControl{RatingGroup: is(uint32(77)), Used: []ro.ServiceUnit{{Money: &ro.Money{Value: ro.UnitValue{Digits: -1}}}}}), "[5004]", money{900, 100}},
+		},
 		"the called side has a price of its own": {
 			{func() *ro.CCR {
 				q := ccr("s", ro.Initial, 0, service(1, 100, -1))
@@ -291,14 +325,14 @@ func TestOverdraft(t *testing.T) {
 
 func TestFinalUnitAction(t *testing.T) {
 	for name, test := range map[string]struct {
-		f    FinalUnit
+		f    rating.FinalUnit
 		want func(*ro.FinalUnitIndication) bool
 	}{
-		"terminate": {FinalUnit{Action: "terminate"}, func(f *ro.FinalUnitIndication) bool { return f.Action == ro.FinalTerminate }},
-		"redirect": {FinalUnit{Action: "redirect", Redirect: "sip:top-up@example.org"}, func(f *ro.FinalUnitIndication) bool {
+		"terminate": {rating.FinalUnit{Action: "terminate"}, func(f *ro.FinalUnitIndication) bool { return f.Action == ro.FinalTerminate }},
+		"redirect": {rating.FinalUnit{Action: "redirect", Redirect: "sip:top-up@example.org"}, func(f *ro.FinalUnitIndication) bool {
 			return f.Action == ro.FinalRedirect && f.RedirectServer.AddressType == 3 && f.RedirectServer.Address == "sip:top-up@example.org"
 		}},
-		"restrict": {FinalUnit{Action: "restrict", Filters: []string{"emergency"}}, func(f *ro.FinalUnitIndication) bool {
+		"restrict": {rating.FinalUnit{Action: "restrict", Filters: []string{"emergency"}}, func(f *ro.FinalUnitIndication) bool {
 			return f.Action == ro.FinalRestrictAccess && len(f.FilterIDs) == 1
 		}},
 	} {
@@ -317,7 +351,7 @@ func TestFinalUnitAction(t *testing.T) {
 		})
 	}
 
-	for _, f := range []FinalUnit{{}, {Action: "redirect"}, {Action: "restrict"}, {Action: "terminate", Redirect: "sip:x"}, {Action: "stop"}} {
+	for _, f := range []rating.FinalUnit{{}, {Action: "redirect"}, {Action: "restrict"}, {Action: "terminate", Redirect: "sip:x"}, {Action: "stop"}} {
 		c := DefaultConfig()
 		c.FinalUnit = f
 		if c.Validate() == nil {

@@ -86,6 +86,13 @@ func (s *Server) releaseAll(w *work) error {
 	w.answer = accepted()
 	w.answer.CostInformation = s.cost(w.session.Charged)
 
+	tariff, err := s.tariffs.version(w.tx.DB, w.session.Tariff, w.session.TariffVersion)
+	if err != nil {
+		return err
+	}
+
+	s.tellBalance(w, tariff)
+
 	return nil
 }
 
@@ -132,14 +139,22 @@ func (w *work) settle(overdraft int64, quota *Quota, used uint64) {
 	w.overrun += lost
 }
 
-// supervise restarts Tcc: longer than the quota is valid (RFC 8506 §7).
-func (s *Server) supervise(w *work) {
+// supervise restarts Tcc: longer than the quota is valid (RFC 8506 §7). A user without credit who is not cut off, but sent to
+// top up, has as long for that.
+func (s *Server) supervise(w *work) error {
+	tariff, err := s.tariffs.version(w.tx.DB, w.session.Tariff, w.session.TariffVersion)
+	if err != nil {
+		return err
+	}
+
 	wait := s.config.Supervision
-	if w.session.Granted > 0 || !w.session.Exhausted {
+	if final, _ := s.terms(tariff); w.session.Granted > 0 || !w.session.Exhausted || final.Action != rating.Terminate {
 		wait += s.config.Validity
 	}
 
 	w.session.Expires = w.now.Add(wait)
+
+	return nil
 }
 
 func (s *Server) money(amount int64) ro.UnitValue {

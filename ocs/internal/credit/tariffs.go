@@ -1,6 +1,7 @@
 package credit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ type StoredTariff struct {
 	Name    string    `gorm:"primaryKey" json:"name"`
 	Version uint32    `gorm:"primaryKey;autoIncrement:false" json:"version"`
 	Rates   string    `json:"-"`
+	Terms   string    `json:"-"`
 	Created time.Time `json:"created"`
 }
 
@@ -32,6 +34,11 @@ func Publish(ctx context.Context, store *ledger.Store, t *rating.Tariff) error {
 		return err
 	}
 
+	terms, err := json.Marshal(t.Terms)
+	if err != nil {
+		return err
+	}
+
 	return store.Update(ctx, func(tx ledger.Tx) error {
 		stored := new(StoredTariff)
 
@@ -39,14 +46,14 @@ func Publish(ctx context.Context, store *ledger.Store, t *rating.Tariff) error {
 		case errors.Is(err, gorm.ErrRecordNotFound):
 		case err != nil:
 			return err
-		case stored.Rates == string(rates):
+		case stored.Rates == string(rates) && stored.terms() == string(terms):
 			t.Version = stored.Version
 			return nil
 		}
 
 		t.Version = stored.Version + 1
 
-		return tx.Create(&StoredTariff{Name: t.Name, Version: t.Version, Rates: string(rates), Created: time.Now().UTC()}).Error
+		return tx.Create(&StoredTariff{Name: t.Name, Version: t.Version, Rates: string(rates), Terms: string(terms), Created: time.Now().UTC()}).Error
 	})
 }
 
@@ -109,5 +116,12 @@ func (s *StoredTariff) Tariff() (*rating.Tariff, error) {
 		return nil, fmt.Errorf("tariff %s, version %d: %w", s.Name, s.Version, err)
 	}
 
+	if err := json.Unmarshal([]byte(s.terms()), &t.Terms); err != nil {
+		return nil, fmt.Errorf("tariff %s, version %d: %w", s.Name, s.Version, err)
+	}
+
 	return t, nil
 }
+
+// terms of a version that was stored before there were any are none.
+func (s *StoredTariff) terms() string { return cmp.Or(s.Terms, "{}") }

@@ -21,11 +21,53 @@ type wish struct {
 	amount      uint64      // 0 leaves it to the OCS
 	money       *ro.Money
 	reports     []ro.ServiceUnit
+	spent       uint64 // minor units that are reported as used
 }
 
 // wishes reads a request in both of its forms: with Multiple-Services-Credit-Control, one for each service, or with the units of
 // the session as a whole (RFC 8506 §5.1.2).
-func wishes(q *ro.CCR) []wish {
+func (s *Server) wishes(q *ro.CCR) ([]wish, *refusal) {
+	all := read(q)
+
+	for i := range all {
+		if no := s.countMoney(&all[i], q.Type); no != nil {
+			return nil, no
+		}
+	}
+
+	return all, nil
+}
+
+// countMoney brings amounts of money to what the ledger counts in. Those of an event are its price, and counted there.
+func (s *Server) countMoney(w *wish, kind ro.RequestType) *refusal {
+	for i := range w.reports {
+		if w.reports[i].Money == nil {
+			continue
+		}
+
+		amount, err := s.minorUnits(w.reports[i].Money)
+		if err != nil {
+			return &refusal{ro.InvalidAVPValue, err.Error(), &FailedAVP{UsedServiceUnit: &ro.ServiceUnit{Money: w.reports[i].Money}}}
+		}
+
+		w.spent = add(w.spent, uint64(amount))
+	}
+
+	if w.money == nil || w.unit != "" || kind == ro.Event {
+		return nil
+	}
+
+	amount, err := s.minorUnits(w.money)
+	if err != nil {
+		return &refusal{ro.InvalidAVPValue, err.Error(), &FailedAVP{RequestedServiceUnit: &ro.ServiceUnit{Money: w.money}}}
+	}
+
+	w.unit, w.amount = rating.Money, uint64(amount)
+
+	return nil
+}
+
+func read(q *ro.CCR) []wish {
 	if len(q.MultipleServicesCreditControl) == 0 {
 		w := wish{reports: q.UsedServiceUnits}
 		w.ask(q.RequestedServiceUnit, q.Type == ro.Initial || q.Type == ro.Event || q.RequestedServiceUnit != nil || len(q.UsedServiceUnits) > 0)
@@ -73,6 +115,10 @@ func (w *wish) ask(u *ro.ServiceUnit, asked bool) {
 
 // used is how many of this unit are reported. Other units of the same use are not counted.
 func (w *wish) used(unit rating.Unit) (sum uint64) {
+	if unit == rating.Money {
+		return w.spent
+	}
+
 	for i := range w.reports {
 		amount, _ := measure(&w.reports[i], unit)
 		sum = add(sum, amount)
@@ -83,7 +129,7 @@ func (w *wish) used(unit rating.Unit) (sum uint64) {
 
 // measured is the unit that is reported, "" if none is.
 func (w *wish) measured() rating.Unit {
-	for _, unit := range []rating.Unit{rating.Seconds, rating.Octets, rating.Events} {
+	for _, unit := range []rating.Unit{rating.Seconds, rating.Octets, rating.Events, rating.Money} {
 		if w.used(unit) > 0 {
 			return unit
 		}
@@ -124,8 +170,10 @@ func add(a, b uint64) uint64 {
 }
 
 // granted is units as they are sent.
-func granted(unit rating.Unit, amount uint64) *ro.ServiceUnit {
+func (s *Server) granted(unit rating.Unit, amount uint64) *ro.ServiceUnit {
 	switch unit {
+	case rating.Money:
+		return &ro.ServiceUnit{Money: &ro.Money{Value: s.money(int64(amount)), Currency: &s.config.Currency}}
 	case rating.Seconds:
 		seconds := uint32(min(amount, math.MaxUint32))
 		return &ro.ServiceUnit{Time: &seconds}
@@ -164,6 +212,8 @@ func (s *Server) usual(unit rating.Unit, serviceContext string) (rating.Unit, ui
 		return unit, uint64(s.config.Quota.Seconds()), uint64(s.config.MaxQuota.Seconds())
 	case rating.Octets:
 		return unit, s.config.QuotaOctets, s.config.MaxQuotaOctets
+	case rating.Money:
+		return unit, s.config.QuotaMoney, s.config.MaxQuotaMoney
 	default:
 		return unit, s.config.QuotaEvents, s.config.MaxQuotaEvents
 	}

@@ -43,6 +43,7 @@ const (
 	Seconds Unit = "seconds"
 	Octets  Unit = "octets"
 	Events  Unit = "events"
+	Money   Unit = "money" // minor units: rated by the network function already
 )
 
 func (r *Rate) validate() error {
@@ -82,6 +83,8 @@ func (r *Rate) Prices(u Unit) bool {
 		return r.Interval > 0
 	case Octets:
 		return r.VolumeInterval > 0
+	case Money:
+		return true
 	default:
 		return r.EventPrice != nil
 	}
@@ -100,6 +103,8 @@ func (r *Rate) Cost(u Unit, units uint64) int64 {
 	switch u {
 	case Seconds:
 		return r.ConnectionFee + proportion(r.blocks(units), r.Price, r.Interval)
+	case Money:
+		return int64(units)
 	case Octets:
 		return r.ConnectionFee + proportion(whole(units, r.VolumeIncrement), r.VolumePrice, r.VolumeInterval)
 	default:

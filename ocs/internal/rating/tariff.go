@@ -13,6 +13,7 @@ type Tariff struct {
 	Name    string `json:"name"`
 	Version uint32 `json:"version,omitempty"` // given by the OCS: 1, 2, …
 	Rates   []Rate `json:"rates"`
+	Terms
 }
 
 // Service is what is to be rated.
@@ -40,6 +41,10 @@ func (t *Tariff) Validate() error {
 
 	if len(t.Rates) == 0 || len(t.Rates) > maxRates {
 		return fmt.Errorf("a tariff needs 1 to %d rates", maxRates)
+	}
+
+	if err := t.Terms.validate(); err != nil {
+		return err
 	}
 
 	seen := make(map[string]bool, len(t.Rates))
