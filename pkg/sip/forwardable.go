@@ -2,6 +2,7 @@ package sip
 
 import (
 	"hash/maphash"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -9,9 +10,14 @@ import (
 const maxForwards = 70 // RFC 3261 §8.1.1.6
 
 // Forwardable makes the copy of a request that a proxy passes on, or the refusal of one that it may not (RFC 3261 §16.3,
-// §16.4, §16.6 3). Own URIs are taken off the top of Route and returned in their order.
-func (s *Stack) Forwardable(r *Request) (out *Request, own []NameAddr, refusal *Response) {
+// §16.4, §16.6 3). Own URIs are taken off the top of Route and returned in their order. understood are the options of
+// Proxy-Require that the caller serves.
+func (s *Stack) Forwardable(r *Request, understood ...string) (out *Request, own []NameAddr, refusal *Response) {
 	out = Copy(r)
+
+	if !understood(r.Recipient.Scheme + ":") {
+		return nil, nil, NewResponse(r, 416, "")
+	}
 
 	hops := uint32(maxForwards)
 	if h := r.MaxForwards(); h != nil {
@@ -29,7 +35,10 @@ func (s *Stack) Forwardable(r *Request) (out *Request, own []NameAddr, refusal *
 		return nil, nil, NewResponse(r, 482, "")
 	}
 
-	if options := Values(r, "Proxy-Require"); len(options) > 0 {
+	options := slices.DeleteFunc(Values(r, "Proxy-Require"), func(option string) bool {
+		return slices.ContainsFunc(understood, func(u string) bool { return strings.EqualFold(u, option) })
+	})
+	if len(options) > 0 {
 		refusal = NewResponse(r, 420, "")
 		Set(refusal, "Unsupported", strings.Join(options, ", "))
 

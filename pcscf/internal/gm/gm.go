@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/agreement"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/regevent"
@@ -119,7 +120,7 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 		return
 	}
 
-	out, own, refusal := p.Stack.Forwardable(request)
+	out, own, refusal := p.forwardable(request)
 	if refusal != nil {
 		_ = tx.Respond(refusal)
 		return
@@ -137,9 +138,23 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 	}
 }
 
+// forwardable is the request as it goes on: without the security agreement, which ends here (RFC 3329 §2.3.1).
+func (p *Proxy) forwardable(r *sip.Request) (out *sip.Request, own []sip.NameAddr, refusal *sip.Response) {
+	out, own, refusal = p.Stack.Forwardable(r, agreement.Option)
+	if refusal != nil {
+		return nil, nil, refusal
+	}
+
+	sip.Remove(out, "Security-Client", "Security-Verify", "Security-Server")
+	withoutOption(out, "Require", agreement.Option)
+	withoutOption(out, "Proxy-Require", agreement.Option)
+
+	return out, own, nil
+}
+
 // HandleAck passes on the ACK of a 2xx, which has no answer to refuse it by.
 func (p *Proxy) HandleAck(ctx context.Context, ack *sip.Ack) {
-	out, own, refusal := p.Stack.Forwardable(ack.Request)
+	out, own, refusal := p.forwardable(ack.Request)
 	if refusal != nil {
 		return
 	}
@@ -152,7 +167,7 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *sip.Ack) {
 
 	if ack.Flow.Endpoint == p.Mw {
 		strip(out)
-		_ = p.Stack.SendStateless(ctx, out, sip.Destination{Flow: &b.Flow})
+		_ = p.Stack.SendStateless(ctx, out, p.handset(b))
 
 		return
 	}

@@ -106,9 +106,7 @@ func assert(out *sip.Request, b *binding.Binding) {
 	}
 
 	strip(out)
-	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity", "Security-Client", "Security-Verify")
-	withoutOption(out, "Require", "sec-agree")
-	withoutOption(out, "Proxy-Require", "sec-agree")
+	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity")
 
 	if identity != "" {
 		sip.Set(out, "P-Asserted-Identity", "<"+identity+">")
@@ -164,9 +162,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 	}
 
 	strip(out)
-	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity", "Security-Client", "Security-Verify")
-	withoutOption(out, "Require", "sec-agree")
-	withoutOption(out, "Proxy-Require", "sec-agree")
+	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity")
 	p.recordRoute(out, b, true)
 
 	response := p.Stack.Forward(ctx, tx, sip.Plan{

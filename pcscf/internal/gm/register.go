@@ -99,9 +99,7 @@ func identify(r *sip.Request) (private string, credentials *digest.Credentials, 
 // prepare makes of the handset's REGISTER the one that goes to the core (§5.2.2.1).
 func (p *Proxy) prepare(out *sip.Request, flow sip.Flow, token string, credentials *digest.Credentials) {
 	strip(out)
-	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity", "Path", "Service-Route", "Security-Client", "Security-Verify", "Security-Server")
-	withoutOption(out, "Require", "sec-agree")
-	withoutOption(out, "Proxy-Require", "sec-agree")
+	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity", "Path", "Service-Route")
 
 	if credentials != nil {
 		if credentials.IntegrityProtected = "no"; p.Security.Protected(flow) {

@@ -51,7 +51,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 	p.recordRoute(out, b, false)
 
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
-		Groups: [][]sip.Branch{{{Request: out, To: sip.Destination{Flow: &b.Flow}}}},
+		Groups: [][]sip.Branch{{{Request: out, To: p.handset(b)}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
 			started.saw(r)
 			p.towardsCore(r, b, called, vector)
@@ -93,4 +93,11 @@ func (p *Proxy) towardsCore(r *sip.Response, b *binding.Binding, called string, 
 	if vector.ICID != "" {
 		sip.Set(r, "P-Charging-Vector", vector.String())
 	}
+}
+
+// handset is the way to a handset: its registration's, as its security associations are by now.
+func (p *Proxy) handset(b *binding.Binding) sip.Destination {
+	flow := p.Security.Return(b.Flow)
+
+	return sip.Destination{Flow: &flow}
 }
