@@ -15,7 +15,7 @@ const maxForwards = 70 // RFC 3261 §8.1.1.6
 func (s *Stack) Forwardable(r *Request, understood ...string) (out *Request, own []NameAddr, refusal *Response) {
 	out = Copy(r)
 
-	if !understood(r.Recipient.Scheme + ":") {
+	if !schemeKnown(r.Recipient.Scheme + ":") {
 		return nil, nil, NewResponse(r, 416, "")
 	}
 

@@ -9,43 +9,6 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// verdicts on the messages of RFC 4475: accepted, or refused with the status that the request is answered with (0: it is not
-// answered, because there is nothing to answer by, or it is a response).
-// intmeth is valid by the letter and refused here: it has a NUL, escaped, in a quoted string, and a proxy should not carry one.
-var verdicts = map[string]string{
-	"wsinv": "accepted", "esc01": "accepted", "escnull": "accepted", "esc02": "accepted", "lwsdisp": "accepted",
-	"longreq": "accepted", "dblreq": "accepted", "semiuri": "accepted", "transports": "accepted", "mpart01": "accepted",
-	"unreason": "accepted", "noreason": "accepted",
-}
-
-// TestRFC4475 feeds the torture messages: none may do harm, and what RFC 4475 §3.1.1 calls valid is read.
-func TestRFC4475(t *testing.T) {
-	files, err := filepath.Glob("testdata/rfc4475/*.dat")
-	if err != nil || len(files) < 40 {
-		t.Fatalf("%d files: %v", len(files), err)
-	}
-
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".dat")
-		t.Run(name, func(t *testing.T) {
-			raw, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-
-			m, err := sip.ParseMessage(raw)
-			if err != nil {
-				t.Logf("refused: %v", err)
-			} else {
-				_ = m.String()
-			}
-			if verdicts[name] == "accepted" && err != nil {
-				t.Errorf("RFC 4475 says that it is valid: %v", err)
-			}
-		})
-	}
-}
-
 // TestHandsetContacts: what real handsets send passes to the letter.
 func TestHandsetContacts(t *testing.T) {
 	contact := `<sip:4409cbde-0000@192.168.101.2:5060>;+sip.instance="<urn:gsma:imei:86020404-365961-0>";+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel";+g.3gpp.nw-init-ussi;+g.3gpp.smsip;audio;video;methods="INVITE, BYE"`

@@ -297,7 +297,7 @@ func TestBadInputIsAnswered(t *testing.T) {
 		{"another version", "OPTIONS sip:a@b SIP/3.0", "", "SIP/2.0 505"},
 		{"method and CSeq differ", "INVITE sip:a@b SIP/2.0", "", "SIP/2.0 400"},
 		{"two To", "OPTIONS sip:a@b SIP/2.0", "To: <sip:x@y>\r\n", "SIP/2.0 400"},
-		{"a bare LF", "OPTIONS sip:a@b SIP/2.0", "X: 1\nY: 2\r\n", ""},
+		{"a bare LF", "OPTIONS sip:a@b SIP/2.0", "X: 1\nY: 2\r\n", "SIP/2.0 400"},
 		{"garbage", "hello", "", ""},
 		{"CANCEL of nothing", "CANCEL sip:a@b SIP/2.0", "", "SIP/2.0 481"},
 	}

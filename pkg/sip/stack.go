@@ -225,25 +225,6 @@ func methodOf(r *Response) string {
 	return ""
 }
 
-// malformed answers a request that cannot be read, without keeping anything of it (RFC 3261 §16.3 1).
-func (s *Stack) malformed(flow Flow, raw []byte, err error) {
-	s.metrics.malformed.WithLabelValues(flow.Endpoint.name).Inc()
-	s.complain(flow, "SIP message cannot be read", "reason", err, "octets", len(raw))
-
-	var parse *ParseError
-	if !errors.As(err, &parse) || parse.Status == 0 {
-		return
-	}
-
-	request, ok := parse.Partial.(*Request)
-	if !ok || request.IsAck() || request.Via() == nil {
-		return
-	}
-
-	reply := stampVia(request, flow)
-	_ = s.transmitResponse(flow, reply, NewResponse(request, parse.Status, parse.Reason))
-}
-
 // complain logs what others do wrong, but not as often as they do it.
 func (s *Stack) complain(flow Flow, message string, attributes ...any) {
 	if s.complaints.allow() {
@@ -264,7 +245,7 @@ func (s *Stack) response(flow Flow, r *Response) {
 
 // request gives a request to its server transaction, or begins one (RFC 3261 §17.2.3).
 func (s *Stack) request(flow Flow, r *Request) {
-	reply := stampVia(r, flow)
+	reply := stampVia(r.Via(), flow)
 	key := serverKey(r)
 
 	if tx, found := s.transactions.server(key); found {
@@ -356,10 +337,9 @@ func (s *Stack) trace(flow Flow, raw []byte, sent bool) {
 	}
 }
 
-// stampVia writes where a request really came from into its top Via (RFC 3261 §18.2.1, RFC 3581 §4) and gives the address
+// stampVia writes where a request really came from into its topmost Via (RFC 3261 §18.2.1, RFC 3581 §4) and gives the address
 // that responses go to (§18.2.2).
-func stampVia(r *Request, flow Flow) netip.AddrPort {
-	via := r.Via()
+func stampVia(via *ViaHeader, flow Flow) netip.AddrPort {
 	source := flow.Remote
 	_, rport := via.Params.Get("rport")
 

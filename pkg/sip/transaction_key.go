@@ -35,7 +35,7 @@ func requestKey(r *Request, method string) string {
 	b.WriteByte('|')
 	b.WriteString(method)
 
-	if !strings.HasPrefix(branch, magicCookie) {
+	if len(branch) <= len(magicCookie) || !strings.HasPrefix(branch, magicCookie) {
 		tag, _ := r.From().Params.Get("tag")
 		b.WriteByte('|')
 		b.WriteString(r.Recipient.String())

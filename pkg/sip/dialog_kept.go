@@ -1,0 +1,49 @@
+package sip
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// keptDialog is a ProxyDialog as it outlives the process.
+type keptDialog struct {
+	CallID string    `json:"call_id"`
+	Caller keptParty `json:"caller"`
+	Callee keptParty `json:"callee"`
+}
+
+type keptParty struct {
+	Address string   `json:"address"`
+	Tag     string   `json:"tag"`
+	Target  string   `json:"target"`
+	Routes  []string `json:"routes,omitempty"`
+	CSeq    uint32   `json:"cseq"`
+}
+
+// MarshalJSON writes the dialog as it is now.
+func (d *ProxyDialog) MarshalJSON() ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	return json.Marshal(keptDialog{d.CallID, d.parties[Caller].kept(), d.parties[Callee].kept()})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (d *ProxyDialog) UnmarshalJSON(text []byte) error {
+	var k keptDialog
+	if err := json.Unmarshal(text, &k); err != nil {
+		return err
+	}
+
+	if k.CallID == "" || k.Caller.Target == "" || k.Callee.Target == "" {
+		return fmt.Errorf("%w: a kept dialog lacks Call-ID or a target", errDialog)
+	}
+
+	d.CallID, d.parties = k.CallID, [2]party{k.Caller.party(), k.Callee.party()}
+
+	return nil
+}
+
+func (p party) kept() keptParty { return keptParty{p.address, p.tag, p.target, p.routes, p.cseq} }
+
+func (k keptParty) party() party { return party{k.Address, k.Tag, k.Target, k.Routes, k.CSeq} }

@@ -1,0 +1,208 @@
+package sip
+
+import (
+	"bytes"
+	"errors"
+	"iter"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// malformed answers a request that cannot be read, without keeping anything of it (RFC 3261 §16.3 1, §18.3).
+func (s *Stack) malformed(flow Flow, raw []byte, err error) {
+	s.metrics.malformed.WithLabelValues(flow.Endpoint.name).Inc()
+	s.complain(flow, "SIP message cannot be read", "reason", err, "octets", len(raw))
+
+	var parse *ParseError
+	if !errors.As(err, &parse) {
+		return
+	}
+
+	if refusal, reply := refusalOf(raw, flow, parse); refusal != nil {
+		_ = s.transmitResponse(flow, reply, refusal)
+	}
+}
+
+// refusalOf makes the answer from what is left of a request: it takes a request line of some kind, not of an ACK, and a Via
+// to answer by. What else a response repeats of its request is repeated to the letter, as far as it is there.
+func refusalOf(raw []byte, flow Flow, why *ParseError) (*Response, netip.AddrPort) {
+	line, _, _ := bytes.Cut(raw, []byte("\r\n"))
+
+	words := strings.Fields(string(line))
+	if len(words) < 2 || strings.Contains(words[0], "/") || words[0] == "ACK" || !hasPrefixFold(words[len(words)-1], "SIP/") {
+		return nil, netip.AddrPort{}
+	}
+
+	response := sip.NewResponse(why.Status, why.Reason)
+	response.SipVersion = "SIP/2.0"
+
+	var reply netip.AddrPort
+
+	seen := map[string]bool{}
+
+	for name, value := range fieldsOf(raw) {
+		switch name = LongName(name); {
+		case equalFold(name, "via") && !seen["via"]:
+			via, headers := topmost(value)
+			if via == nil || !printable(value) {
+				return nil, netip.AddrPort{}
+			}
+
+			reply, seen["via"] = stampVia(via, flow), true
+
+			for _, h := range headers {
+				response.AppendHeader(h)
+			}
+		case !printable(value):
+		case equalFold(name, "via"):
+			response.AppendHeader(NewHeader("Via", value))
+		case !seen[strings.ToLower(name)] && equalFold(name, "to"):
+			seen["to"] = true
+
+			if !strings.Contains(strings.ToLower(value), ";tag=") {
+				value += ";tag=" + NewTag()
+			}
+
+			response.AppendHeader(NewHeader("To", value))
+		case !seen[strings.ToLower(name)] && (equalFold(name, "from") || equalFold(name, "call-id") || equalFold(name, "cseq")):
+			seen[strings.ToLower(name)] = true
+			response.AppendHeader(NewHeader(name, value))
+		}
+	}
+
+	response.SetBody(nil)
+
+	if !seen["via"] {
+		return nil, netip.AddrPort{}
+	}
+
+	return response, reply
+}
+
+var sentBy = regexp.MustCompile(`^(?i)SIP\s*/\s*2\.0\s*/\s*[a-z]+\s+(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?:\s*:\s*([0-9]{1,5}))?`)
+
+// topmost reads the Via to answer by, and gives the header fields that the answer has for it: what cannot be read is repeated.
+func topmost(value string) (*ViaHeader, []Header) {
+	headers, err := headerParsers.ParseHeader(nil, []byte("Via: "+value))
+	if err == nil && len(headers) > 0 {
+		if via, ok := headers[0].(*ViaHeader); ok && addressable(via.Host) {
+			return via, headers
+		}
+	}
+
+	found := sentBy.FindStringSubmatch(value)
+	if found == nil {
+		return nil, nil
+	}
+
+	via := &ViaHeader{Host: found[1]}
+	via.Port, _ = strconv.Atoi(found[2]) // without one it is the default
+
+	if strings.Contains(strings.ToLower(value), ";rport") {
+		via.Params.Add("rport", "")
+	}
+
+	return via, []Header{NewHeader("Via", value)}
+}
+
+// fault finds for what the parser refused a message: a header field, or the first line.
+func fault(raw []byte, err error) (status int, reason string) {
+	once := map[string]bool{}
+
+	for name, value := range fieldsOf(raw) {
+		name = LongName(name)
+		if _, err := headerParsers.ParseHeader(nil, []byte(name+": "+value)); err != nil {
+			return 400, "Malformed " + name
+		}
+
+		if key := strings.ToLower(name); onlyOnce[key] {
+			if once[key] {
+				return 400, "More Than One " + name
+			}
+
+			once[key] = true
+		}
+	}
+
+	line, _, _ := bytes.Cut(raw, []byte("\r\n"))
+	words := strings.Split(string(line), " ")
+
+	switch {
+	case errors.Is(err, sip.ErrParseReadBodyIncomplete), errors.Is(err, sip.ErrMessageTooLarge):
+		return 400, "Content-Length Larger Than the Body"
+	case len(words) != 3:
+		return 400, "Malformed Request-Line"
+	case !schemeKnown(words[1]):
+		return 416, Reason(416)
+	default:
+		return 400, "Malformed Request-URI"
+	}
+}
+
+// schemeKnown is false for a URI whose scheme no function knows what to do with (§16.3 2). What has no scheme is another fault.
+func schemeKnown(uri string) bool {
+	scheme, _, found := strings.Cut(uri, ":")
+	if !found || !schemeForm.MatchString(scheme) {
+		return true
+	}
+
+	switch strings.ToLower(scheme) {
+	case "sip", "sips", "tel", "urn", "im", "pres":
+		return true
+	default:
+		return false
+	}
+}
+
+var schemeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`)
+
+// fieldsOf gives the header fields that can be told apart, unfolded, by the names that they came with.
+func fieldsOf(raw []byte) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		headers, _, _ := bytes.Cut(raw, []byte("\r\n\r\n"))
+		_, headers, _ = bytes.Cut(headers, []byte("\r\n"))
+
+		for len(headers) > 0 {
+			var line []byte
+
+			line, headers, _ = bytes.Cut(headers, []byte("\r\n"))
+			text := string(line)
+
+			for len(headers) > 0 && (headers[0] == ' ' || headers[0] == '\t') {
+				line, headers, _ = bytes.Cut(headers, []byte("\r\n"))
+				text += " " + strings.TrimSpace(string(line))
+			}
+
+			name, value, found := strings.Cut(text, ":")
+			if name = strings.TrimRight(name, " \t"); !found || !token(name) {
+				continue
+			}
+
+			if !yield(name, strings.TrimSpace(value)) {
+				return
+			}
+		}
+	}
+}
+
+// printable tells whether a value may be repeated: nothing in it can end a line.
+func printable(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}
+
+func addressable(host string) bool { return host != "" && !strings.ContainsAny(host, ", \t") }
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// token is RFC 3261 §25.1.
+func token(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
+	})
+}
