@@ -2,11 +2,11 @@
 
 FUNCTIONS := pcscf icscf scscf hss ocs
 BINARIES  := $(FUNCTIONS) ue lab
-PACKAGES  := tshark sip-tester
+PACKAGES  := tshark sip-tester user-mode-linux kmod iproute2 tcpdump
 
 export CGO_ENABLED ?= 1
 
-.PHONY: help build lab test tools vet unit bench fuzz clean
+.PHONY: help build lab test tools vet unit esp bench fuzz clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,7 +17,7 @@ build: ## build the five functions, the handset and the lab into bin/
 lab: build ## bring the whole core up and show a charged call (ARGS=--once ends by itself)
 	bin/lab $(ARGS)
 
-test: tools vet unit ## run every test, installing what they need (Debian, as root)
+test: tools vet unit esp ## run every test, installing what they need (Debian, as root)
 
 tools:
 	@test/install $(PACKAGES)
@@ -28,6 +28,9 @@ vet:
 
 unit:
 	go test -race -timeout 15m ./...
+
+esp: ## the tests that need a kernel with ESP, under one that is brought along
+	test/kernel/test
 
 bench: build ## CPU per 1,000 registrations and calls, live memory per subscriber, and the Go benchmarks
 	go run ./test/bench

@@ -46,8 +46,8 @@ func (s Support) Print(w io.Writer) error {
 
 	for _, suite := range Suites {
 		says := "yes"
-		if why := s.Suites[suite]; why != nil {
-			says = "no: " + strings.ReplaceAll(why.Error(), "\n", "; ")
+		if !s.Has(suite) {
+			says = "no: " + strings.ReplaceAll(fmt.Sprint(s.Suites[suite]), "\n", "; ")
 		}
 
 		fmt.Fprintf(table, "%s\t%s\t%s\n", suite.Integrity, suite.Encryption, says)

@@ -27,8 +27,13 @@ const Domain = "ims.mnc001.mcc001.3gppnetwork.org"
 
 var binaries string
 
-// Main builds the five binaries with the race detector and runs the tests of a package.
+// Main builds the five binaries with the race detector and runs the tests of a package. DIALTONE_BINARIES names a folder where
+// they are built already.
 func Main(m *testing.M) {
+	if binaries = os.Getenv("DIALTONE_BINARIES"); binaries != "" {
+		os.Exit(m.Run())
+	}
+
 	dir, err := os.MkdirTemp("", "dialtone-core")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
