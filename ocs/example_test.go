@@ -11,6 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/test/postgres"
 )
 
 // TestWorkedExample: granted 600 s, updated at 500 s used with 300 s more, released at 700 s in total: debited exactly 700 s, and
@@ -34,40 +35,44 @@ func TestWorkedExample(t *testing.T) {
 			}
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			o := run(t)
-			o.provision(1000, perSecond)
-
-			for _, step := range []struct {
-				q       *ro.CCR
-				granted uint32
-				after   state
-			}{
-				{ccr("s;1", ro.Initial, 0, seconds(600), nil), 600, state{400, 600}},
-				{ccr("s;1", ro.Update, 1, seconds(300), seconds(500)), 300, state{200, 300}},
-				{ccr("s;1", ro.Terminate, 2, nil, seconds(200)), 0, state{300, 0}},
-			} {
-				a := o.send(step.q)
-				if a.Result != ro.Success || granted(a) != step.granted || a.Type != step.q.Type || a.Number != step.q.Number {
-					t.Fatalf("CCR %d: %+v with %d s, want %d s", step.q.Number, a, granted(a), step.granted)
-				}
-				between(o, step.q)
-				if got := o.account(); got != step.after {
-					t.Errorf("after CCR %d: %+v, want %+v", step.q.Number, got, step.after)
-				}
-			}
-
-			var records []struct {
-				Billed   int64 `json:"billed_seconds"`
-				Amount   int64 `json:"amount"`
-				Reserved int64 `json:"reserved_in_all"`
-				Returned int64 `json:"returned"`
-			}
-			o.do("GET", "/cdrs", nil, &records)
-			if len(records) != 1 || records[0].Billed != 700 || records[0].Amount != 700 || records[0].Returned != 200 || records[0].Reserved != 900 {
-				t.Errorf("records %+v, want one of 700 s and 700, 900 reserved, 200 returned", records)
-			}
+		t.Run(name, func(t *testing.T) { workedExample(t, run(t), between) })
+		t.Run(name+", on PostgreSQL", func(t *testing.T) {
+			workedExample(t, run(t, "DIALTONE_OCS_DSN="+postgres.Database(t)), between)
 		})
+	}
+}
+
+func workedExample(t *testing.T, o *ocs, between func(*ocs, *ro.CCR)) {
+	o.provision(1000, perSecond)
+
+	for _, step := range []struct {
+		q       *ro.CCR
+		granted uint32
+		after   state
+	}{
+		{ccr("s;1", ro.Initial, 0, seconds(600), nil), 600, state{400, 600}},
+		{ccr("s;1", ro.Update, 1, seconds(300), seconds(500)), 300, state{200, 300}},
+		{ccr("s;1", ro.Terminate, 2, nil, seconds(200)), 0, state{300, 0}},
+	} {
+		a := o.send(step.q)
+		if a.Result != ro.Success || granted(a) != step.granted || a.Type != step.q.Type || a.Number != step.q.Number {
+			t.Fatalf("CCR %d: %+v with %d s, want %d s", step.q.Number, a, granted(a), step.granted)
+		}
+		between(o, step.q)
+		if got := o.account(); got != step.after {
+			t.Errorf("after CCR %d: %+v, want %+v", step.q.Number, got, step.after)
+		}
+	}
+
+	var records []struct {
+		Billed   int64 `json:"billed_seconds"`
+		Amount   int64 `json:"amount"`
+		Reserved int64 `json:"reserved_in_all"`
+		Returned int64 `json:"returned"`
+	}
+	o.do("GET", "/cdrs", nil, &records)
+	if len(records) != 1 || records[0].Billed != 700 || records[0].Amount != 700 || records[0].Returned != 200 || records[0].Reserved != 900 {
+		t.Errorf("records %+v, want one of 700 s and 700, 900 reserved, 200 returned", records)
 	}
 }
 

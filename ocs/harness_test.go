@@ -19,6 +19,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/trace"
+	"github.com/dialtone-ims/dialtone/test/postgres"
 )
 
 const realm = "ims.mnc001.mcc001.3gppnetwork.org"
@@ -39,6 +40,7 @@ func TestMain(m *testing.M) {
 	}
 
 	status := m.Run()
+	postgres.Stop()
 	os.RemoveAll(dir)
 	os.Exit(status)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,6 +61,8 @@ const (
 	batch     = 256
 	inFlight  = 8 // S-CSCFs that are told at the same time; each gets its requests in order
 	storeWait = 5 * time.Second
+	// look is how often an HSS that is not alone looks at the queue: another one may have queued what only this one can send.
+	look = time.Second
 )
 
 // Run sends until ctx ends.
@@ -105,18 +108,31 @@ func (p *Pushes) sendDue(ctx context.Context) (next time.Time, more bool) {
 		next = now.Add(idle)
 	}
 
+	if soon := now.Add(look); p.store.Shared() && soon.Before(next) {
+		next = soon
+	}
+
 	byHost := map[string][]*subscriber.Push{}
 	for _, push := range due {
 		byHost[push.ServerHost] = append(byHost[push.ServerHost], push)
 	}
 
-	var group errgroup.Group
+	var (
+		group errgroup.Group
+		mu    sync.Mutex
+		left  []uint64 // to others
+	)
+
 	group.SetLimit(inFlight)
 
 	for _, pushes := range byHost {
 		group.Go(func() error {
 			for _, push := range pushes {
-				p.send(ctx, push)
+				if !p.send(ctx, push) {
+					mu.Lock()
+					left = append(left, push.ID)
+					mu.Unlock()
+				}
 			}
 
 			return nil
@@ -126,22 +142,36 @@ func (p *Pushes) sendDue(ctx context.Context) (next time.Time, more bool) {
 	_ = group.Wait() // the functions return no error
 
 	for _, push := range due {
-		if push.State == subscriber.PushPending && push.Next.Before(next) {
+		if push.State == subscriber.PushPending && push.Next.After(now) && push.Next.Before(next) {
 			next = push.Next
 		}
 	}
 
-	return next, len(due) == batch
+	if len(due) < batch || len(left) == 0 {
+		return next, len(due) == batch
+	}
+
+	if err := p.store.Postpone(ctx, left, now.Add(look)); err != nil { // so that they do not keep others from their turn
+		p.log.Error("requests to S-CSCFs cannot be put off", "error", err)
+		return next, false
+	}
+
+	return next, true
 }
 
-func (p *Pushes) send(ctx context.Context, push *subscriber.Push) {
+// send is false if it leaves the push to another HSS.
+func (p *Pushes) send(ctx context.Context, push *subscriber.Push) bool {
 	if ctx.Err() != nil {
-		return // stays pending for the next run
+		return true // stays pending for the next run
 	}
 
 	result, err := p.exchange(ctx, push)
 	if ctx.Err() != nil {
-		return
+		return true
+	}
+
+	if p.ofAnother(push, err) {
+		return false
 	}
 
 	p.conclude(push, result, err, time.Now().UTC())
@@ -164,6 +194,14 @@ func (p *Pushes) send(ctx context.Context, push *subscriber.Push) {
 	if err := p.store.SavePush(saving, push); err != nil {
 		p.log.Error("what came of a request to an S-CSCF cannot be recorded", "error", err)
 	}
+
+	return true
+}
+
+// ofAnother tells that the S-CSCF may be connected to another HSS on the same database, which is given the time of all attempts.
+func (p *Pushes) ofAnother(push *subscriber.Push, err error) bool {
+	return p.store.Shared() && errors.Is(err, diameter.ErrUnroutable) &&
+		time.Since(push.Created) < max(look, p.config.RetryMax)*time.Duration(p.config.Attempts)
 }
 
 func (p *Pushes) exchange(ctx context.Context, push *subscriber.Push) (cxResult, error) {

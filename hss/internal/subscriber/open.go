@@ -44,6 +44,9 @@ type Store struct {
 // lockWait is how long a statement waits for another process's lock: less than the S-CSCF waits for its answer.
 const lockWait = 2 * time.Second
 
+// oneAtATime is the key of PostgreSQL's lock under which tables are made.
+const oneAtATime = 0x6469616c687373
+
 // connections to PostgreSQL.
 const connections = 16
 
@@ -157,7 +160,16 @@ func (s *Store) prepare(ctx context.Context, c Config) error {
 		&SharedFilterCriteria{}, &Push{}, &mark{},
 	}
 
-	if err := s.write.WithContext(ctx).AutoMigrate(models...); err != nil {
+	err := s.write.WithContext(ctx).Transaction(func(db *gorm.DB) error {
+		if !s.file { // one HSS at a time, where several start
+			if err := db.Exec("SELECT pg_advisory_xact_lock(?)", int64(oneAtATime)).Error; err != nil {
+				return err
+			}
+		}
+
+		return db.AutoMigrate(models...)
+	})
+	if err != nil {
 		return fmt.Errorf("subscriber database: %w", err)
 	}
 

@@ -109,6 +109,9 @@ func (t *Tx) QueueProfile(p *ServiceProfile) error {
 	return nil
 }
 
+// Shared tells that other HSSs may have the same database.
+func (s *Store) Shared() bool { return !s.file }
+
 // Due are the pushes to be sent now, in their order, and the time of the next one after them (zero: none).
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]*Push, time.Time, error) {
 	var due []*Push
@@ -134,6 +137,16 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]*Push, tim
 func (s *Store) SavePush(ctx context.Context, p *Push) error {
 	if err := s.write.WithContext(ctx).Save(p).Error; err != nil {
 		return fmt.Errorf("push %d: %w", p.ID, err)
+	}
+
+	return nil
+}
+
+// Postpone puts pending pushes off.
+func (s *Store) Postpone(ctx context.Context, ids []uint64, until time.Time) error {
+	err := s.write.WithContext(ctx).Model(&Push{}).Where("id IN ? AND state = ?", ids, PushPending).Update("next", until.UTC()).Error
+	if err != nil {
+		return fmt.Errorf("pushes: %w", err)
 	}
 
 	return nil

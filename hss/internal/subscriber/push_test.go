@@ -99,6 +99,13 @@ func theQueueOfPushes(t *testing.T, c Config) {
 		t.Errorf("due %+v, next %v, %v", left, next, err)
 	}
 
+	if err := s.Postpone(t.Context(), []uint64{due[0].ID, left[0].ID}, now.Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if due, _, err := s.Due(t.Context(), now.Add(90*time.Minute), 100); err != nil || len(due) != 1 || due[0].PrivateIdentity != "1" {
+		t.Errorf("after the last one is put off: %+v, %v", due, err)
+	}
+
 	if err := s.ForgetPushes(t.Context(), now.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package subscriber
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"errors"
 	"log/slog"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/dialtone-ims/dialtone/test/postgres"
 )
 
 var (
@@ -33,29 +34,18 @@ func configuration(t *testing.T) Config {
 	return Config{DSN: filepath.Join(folder, "hss.db"), KeyFile: filepath.Join(folder, "keys"), IND: 5}
 }
 
-// eachDatabase runs a test on SQLite, and on PostgreSQL if DIALTONE_TEST_POSTGRES holds the DSN of one.
+func TestMain(m *testing.M) {
+	status := m.Run()
+	postgres.Stop()
+	os.Exit(status)
+}
+
+// eachDatabase runs a test on SQLite and on PostgreSQL.
 func eachDatabase(t *testing.T, f func(*testing.T, Config)) {
 	t.Run("sqlite", func(t *testing.T) { f(t, configuration(t)) })
-
-	dsn := os.Getenv("DIALTONE_TEST_POSTGRES")
-	if dsn == "" {
-		return
-	}
-
 	t.Run("postgres", func(t *testing.T) {
 		c := configuration(t)
-		schema := "test_" + strings.ToLower(strings.ReplaceAll(rand.Text(), "=", ""))
-		c.DSN = dsn + "?search_path=" + schema
-
-		db, err := sql.Open("pgx", dsn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+schema); err != nil {
-			t.Fatal(err)
-		}
-
+		c.DSN = postgres.Database(t)
 		f(t, c)
 	})
 }

@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"context"
-	"crypto/rand"
-	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -12,30 +10,21 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/dialtone-ims/dialtone/test/postgres"
 )
 
-// each runs a test on SQLite, and on PostgreSQL if DIALTONE_TEST_POSTGRES holds the DSN of one.
+func TestMain(m *testing.M) {
+	status := m.Run()
+	postgres.Stop()
+	os.Exit(status)
+}
+
+// each runs a test on SQLite and on PostgreSQL.
 func each(t *testing.T, f func(*testing.T, *Store)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { f(t, open(t, filepath.Join(t.TempDir(), "ledger.db"))) })
-
-	dsn := os.Getenv("DIALTONE_TEST_POSTGRES")
-	if dsn == "" {
-		return
-	}
-
-	t.Run("postgres", func(t *testing.T) {
-		schema := "test_" + strings.ToLower(rand.Text())
-		db, err := sql.Open("pgx", dsn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+schema); err != nil {
-			t.Fatal(err)
-		}
-		f(t, open(t, dsn+"?search_path="+schema))
-	})
+	t.Run("postgres", func(t *testing.T) { f(t, open(t, postgres.Database(t))) })
 }
 
 func open(t *testing.T, dsn string) *Store {
