@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/gate"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
@@ -32,6 +34,8 @@ type Config struct {
 	ServiceRoute   string     `yaml:"service_route"` // enforce: another Route is refused; replace: it is put right
 	Data           string     `yaml:"data"`          // folder where registrations outlive the process; empty: they do not
 	IPsec          IPsec      `yaml:"ipsec"`
+
+	Protection gate.Config `yaml:"protection"`
 }
 
 const mw = "Mw"
@@ -52,6 +56,7 @@ func Default() Config {
 		RegEvent:     true,
 		ServiceRoute: "replace",
 		IPsec:        defaultIPsec(),
+		Protection:   gate.Default(),
 	}
 	c.SIP.Resolver.Hosts["icscf."+home] = []string{"127.0.0.11"}
 	c.SIP.Resolver.Hosts["scscf."+home] = []string{"127.0.0.12"}
@@ -76,7 +81,7 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("icscf: %w", err)
 	}
 
-	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.IPsec.validate(c.Data))
+	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.IPsec.validate(c.Data), c.Protection.Validate())
 }
 
 type pcscf struct {
@@ -91,7 +96,8 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		Config: gm.Config{
 			HomeDomain: c.HomeDomain, VisitedNetwork: c.VisitedNetwork, Interrogator: c.Interrogator, Enforce: c.ServiceRoute == "enforce",
 		},
-		Log: env.Log,
+		Log:  env.Log,
+		Gate: gate.New(c.Protection, env.Log, env.Metrics),
 	}
 	proxy.Dialogs = dialog.NewTable(c.MaxDialogs)
 	proxy.Bindings = binding.NewTable(c.MaxBindings, proxy.Expired)
@@ -105,7 +111,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	bound := c.SIP
 	bound.Endpoints = slices.Concat(bound.Endpoints, shield.endpoints())
 
-	stack, err := sip.New(bound, proxy, sip.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	stack, err := sip.New(bound, proxy, sip.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: proxy.Screen})
 	if err != nil {
 		return nil, errors.Join(err, shield.close())
 	}
@@ -127,6 +133,12 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	}
 
 	httpapi.HandleGet(env.Admin, "/bindings", func() []view { return list(proxy.Bindings) })
+
+	httpapi.HandleGet(env.Admin, "/bans", proxy.Gate.Bans)
+	env.Admin.Handle("DELETE /bans", func(w http.ResponseWriter, _ *http.Request) error {
+		proxy.Gate.Lift()
+		return httpapi.Write(w, http.StatusNoContent, nil)
+	})
 
 	return &pcscf{stack: stack, proxy: proxy, shield: shield}, nil
 }

@@ -276,6 +276,16 @@ func (t *Table) BySource(source netip.AddrPort, contact string) (*Binding, bool)
 	return only, only != nil
 }
 
+// At is who registered from exactly there.
+func (t *Table) At(source netip.AddrPort) (*Binding, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+
+	b := t.bySource[source]
+
+	return b, b != nil && b.Registered
+}
+
 // Len is how many handsets are in the table.
 func (t *Table) Len() int {
 	t.mu.RLock()

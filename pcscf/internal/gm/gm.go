@@ -15,6 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/agreement"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/gate"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -38,9 +39,11 @@ type Proxy struct {
 	Dialogs  *dialog.Table
 	Security access.Security
 	RegEvent *regevent.Subscriber // nil: the P-CSCF does not subscribe
+	Gate     *gate.Gate           // nil: all are heard
 	Log      *slog.Logger
 
-	outcomes *prometheus.CounterVec
+	outcomes   *prometheus.CounterVec
+	complaints complaints
 }
 
 // Register makes the metrics known.
@@ -60,6 +63,10 @@ func (p *Proxy) Run(ctx context.Context) {
 	var running sync.WaitGroup
 
 	running.Go(func() { p.Dialogs.Run(ctx) })
+
+	if p.Gate != nil {
+		running.Go(func() { p.Gate.Run(ctx) })
+	}
 
 	if p.RegEvent != nil {
 		running.Go(func() { p.RegEvent.Run(ctx) })
@@ -98,13 +105,16 @@ func (p *Proxy) Home(ctx context.Context) (sip.Destination, error) {
 // HandleRequest serves one request. Where it came from decides what it may do.
 func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 	request := tx.Request()
+	fromCore := tx.Flow().Endpoint == p.Mw
+
+	if !fromCore && !p.admitted(tx) {
+		return
+	}
 
 	if request.Method == "OPTIONS" && p.Stack.Own(request.Recipient) && !sip.Has(request, "Route") {
 		_ = tx.Reply(200, "")
 		return
 	}
-
-	fromCore := tx.Flow().Endpoint == p.Mw
 
 	if !fromCore {
 		if refusal := p.Security.Screen(request, tx.Flow()); refusal != nil {
@@ -212,12 +222,21 @@ func (p *Proxy) through(b *binding.Binding, flow sip.Flow) bool {
 	return b.Flow.Remote.Addr() == flow.Remote.Addr() && b.Protected() == p.Security.Protected(flow)
 }
 
-func (p *Proxy) refuse(tx *sip.ServerTransaction, direction string, status int, why string) {
+func (p *Proxy) refuse(tx *sip.ServerTransaction, direction string, status int, why string, headers ...sip.Header) {
 	method := string(tx.Request().Method)
 	p.outcomes.WithLabelValues(direction, method, fmt.Sprint(status)).Inc()
-	p.Log.Warn("request refused", "direction", direction, "method", method, "status", status, "reason", why,
-		"source", tx.Flow().Remote.String(), "from", sip.Value(tx.Request(), "From"))
-	_ = tx.Reply(status, "", sip.NewHeader("Reason", fmt.Sprintf(`SIP;cause=%d;text=%q`, status, why)))
+
+	if p.complaints.allow() {
+		p.Log.Warn("request refused", "direction", direction, "method", method, "status", status, "reason", why,
+			"source", tx.Flow().Remote.String(), "from", sip.Value(tx.Request(), "From"))
+	}
+
+	phrase := ""
+	if status == 429 { // RFC 3892 has another use for it; what is meant here is that of HTTP
+		phrase = "Too Many Requests"
+	}
+
+	_ = tx.Reply(status, phrase, append(headers, sip.NewHeader("Reason", fmt.Sprintf(`SIP;cause=%d;text=%q`, status, why)))...)
 }
 
 func (p *Proxy) count(direction string, r *sip.Request, response *sip.Response) {

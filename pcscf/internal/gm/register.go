@@ -29,6 +29,10 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 		return
 	}
 
+	if p.locked(tx, private) {
+		return
+	}
+
 	token := p.Bindings.Token(flow.Remote.Addr(), contact, private)
 	p.prepare(out, flow, token, credentials)
 
@@ -41,10 +45,12 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
 		Groups: [][]sip.Branch{{{Request: out, To: home}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+			p.authenticated(flow.Remote.Addr(), private, credentials, r)
+
 			if r.StatusCode == 401 {
 				p.challenged(tx.Request(), flow, r)
 			} else if r.IsSuccess() {
-				p.registered(p.Security.Return(flow), token, private, contact, star, r)
+				p.registered(tx.Request(), p.Security.Return(flow), token, private, contact, star, r)
 			}
 
 			if sip.Local(r) {
@@ -143,7 +149,7 @@ func (p *Proxy) chargingVector() ims.ChargingVector {
 }
 
 // registered keeps what the core said with its 200 (§5.2.2.1): the routes, the identities, the time.
-func (p *Proxy) registered(flow sip.Flow, token, private, contact string, star bool, r *sip.Response) {
+func (p *Proxy) registered(request *sip.Request, flow sip.Flow, token, private, contact string, star bool, r *sip.Response) {
 	seconds := expiry(r, contact)
 
 	if star || seconds == 0 {
@@ -159,7 +165,8 @@ func (p *Proxy) registered(flow sip.Flow, token, private, contact string, star b
 		CallID:       strings.Clone(r.CallID().Value()), CSeq: r.CSeq().SeqNo,
 	}
 
-	if old, found := p.Bindings.ByToken(token); found {
+	old, refreshed := p.Bindings.ByToken(token)
+	if refreshed {
 		b.Restored = old.Restored
 	}
 
@@ -169,6 +176,7 @@ func (p *Proxy) registered(flow sip.Flow, token, private, contact string, star b
 	}
 
 	p.Security.Established(flow, seconds)
+	p.sayTranslated(request, b, refreshed)
 
 	if p.RegEvent != nil {
 		p.RegEvent.Registered(b)

@@ -1,0 +1,56 @@
+// Package gate is who may speak to the P-CSCF from the handsets' side, and how much: access lists, scanners, rates, bans. What it
+// remembers of sources is bounded and ends.
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Config is what the operator decides. Nothing in it counts for what comes from the core.
+type Config struct {
+	Allow      []netip.Prefix `yaml:"allow"`       // sources that are served; empty: all
+	Deny       []netip.Prefix `yaml:"deny"`        // sources that are not, whatever allow says
+	Exempt     []netip.Prefix `yaml:"exempt"`      // sources that are not counted: a monitor, a load generator
+	UserAgents []string       `yaml:"user_agents"` // parts of User-Agent; who has one gets no answer
+
+	Requests           int           `yaml:"requests"`            // of an address within window; 0: any number
+	RegisteredRequests int           `yaml:"registered_requests"` // of a registered handset within window; 0: any number
+	Window             time.Duration `yaml:"window"`
+	Ban                time.Duration `yaml:"ban"`      // how long a source is not heard that sent more
+	Failures           int           `yaml:"failures"` // of authentication in a row, of one user at one address; 0: any number
+	MaxBody            int           `yaml:"max_body"` // octets of the body of a request; more is answered 513
+	MaxSources         int           `yaml:"max_sources"`
+}
+
+// Default hurts neither a laboratory nor a load generator nor handsets behind one address: nothing limits how much a source
+// sends, until the operator says so.
+func Default() Config {
+	return Config{
+		Allow: []netip.Prefix{}, Deny: []netip.Prefix{}, Exempt: []netip.Prefix{},
+		UserAgents: []string{"friendly-scanner", "sipvicious", "sundayddr", "sip-scan", "sipcli", "iWar", "VaxSIPUserAgent", "pplsip", "sivus"},
+		Window:     2 * time.Second, Ban: 300 * time.Second, Failures: 20, MaxBody: 32 << 10, MaxSources: 100_000,
+	}
+}
+
+// Validate refuses what cannot work.
+func (c *Config) Validate() error {
+	if c.Requests < 0 || c.RegisteredRequests < 0 || c.Failures < 0 {
+		return errors.New("protection: requests, registered_requests and failures must not be negative; 0 is no limit")
+	}
+
+	if c.Window <= 0 || c.Ban <= 0 || c.MaxBody <= 0 || c.MaxSources <= 0 {
+		return errors.New("protection: window, ban, max_body and max_sources must be positive")
+	}
+
+	for _, part := range c.UserAgents {
+		if len(strings.TrimSpace(part)) < 3 {
+			return fmt.Errorf("protection.user_agents: %q would be found in too many", part)
+		}
+	}
+
+	return nil
+}

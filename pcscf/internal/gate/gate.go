@@ -1,0 +1,376 @@
+package gate
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Verdict is what becomes of a message.
+type Verdict int
+
+// The verdicts.
+const (
+	Pass   Verdict = iota
+	Drop           // without an answer
+	Forbid         // 403
+	Busy           // 503, and from then on Drop until the ban is over
+)
+
+// Gate counts what sources do.
+type Gate struct {
+	config Config
+	agents []string // in lower case
+	log    *slog.Logger
+	total  *prometheus.CounterVec
+
+	mu       sync.Mutex
+	sources  map[string]*source
+	attempts map[attempt]*failures
+	full     time.Time // when the log was last told that there are too many sources
+}
+
+type source struct {
+	count  int
+	since  time.Time // of the window
+	banned time.Time // until when
+}
+
+type attempt struct {
+	address netip.Addr
+	user    string
+}
+
+type failures struct {
+	count int
+	last  time.Time
+}
+
+// New is a gate that has seen nobody.
+func New(c Config, log *slog.Logger, metrics prometheus.Registerer) *Gate {
+	g := &Gate{
+		config: c, log: log, sources: map[string]*source{}, attempts: map[attempt]*failures{},
+		total: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dialtone_pcscf_protection_total", Help: "Messages of handsets not served, by reason: access_list, user_agent, rate, banned, authentication, oversized.",
+		}, []string{"reason"}),
+	}
+
+	for _, part := range c.UserAgents {
+		g.agents = append(g.agents, strings.ToLower(strings.TrimSpace(part)))
+	}
+
+	if metrics != nil {
+		metrics.MustRegister(g.total, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "dialtone_pcscf_bans", Help: "Sources that are not heard for some time.",
+		}, func() float64 { return float64(len(g.Bans())) }))
+	}
+
+	return g
+}
+
+// Message is what the gate looks at.
+type Message struct {
+	Source    netip.Addr
+	UserAgent string
+	Request   bool
+	Emergency bool
+	// Handset names the registered handset that it comes from; "" when it comes from none.
+	Handset string
+}
+
+// Judge decides on one message and counts it. A registered handset has its own count, so that one that does too much does not
+// silence those behind the same address. An emergency call passes whatever was counted (but not past an access list).
+func (g *Gate) Judge(m Message) Verdict {
+	if g.excluded(m.Source) {
+		g.total.WithLabelValues("access_list").Inc()
+
+		if m.Request {
+			return Forbid
+		}
+
+		return Drop
+	}
+
+	if m.Request && m.UserAgent != "" && g.scanner(m.UserAgent) {
+		g.total.WithLabelValues("user_agent").Inc()
+		return Drop
+	}
+
+	key, limit := g.counter(m)
+	if limit == 0 {
+		return Pass
+	}
+
+	return g.count(key, limit, m.Source)
+}
+
+// Refused is why a message that was judged already is to be refused; nothing is counted.
+func (g *Gate) Refused(m Message) Verdict {
+	if g.excluded(m.Source) {
+		return Forbid
+	}
+
+	key, limit := g.counter(m)
+	if limit == 0 {
+		return Pass
+	}
+
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	if s := g.sources[key]; s != nil && s.banned.After(time.Now()) {
+		return Busy
+	}
+
+	return Pass
+}
+
+// Counts tells whether there is any limit to what a source sends.
+func (g *Gate) Counts() bool { return g.config.Requests > 0 || g.config.RegisteredRequests > 0 }
+
+// Restricts tells whether anybody may be refused at all.
+func (g *Gate) Restricts() bool { return g.Counts() || len(g.config.Allow)+len(g.config.Deny) > 0 }
+
+func (g *Gate) excluded(a netip.Addr) bool {
+	return contains(g.config.Deny, a) || len(g.config.Allow) > 0 && !contains(g.config.Allow, a)
+}
+
+// counter is whose count a message goes to, and its limit; 0: to nobody's.
+func (g *Gate) counter(m Message) (key string, limit int) {
+	switch {
+	case !g.Counts() || m.Emergency || contains(g.config.Exempt, m.Source):
+		return "", 0
+	case m.Handset != "":
+		return "handset " + m.Handset, g.config.RegisteredRequests
+	default:
+		return "address " + network(m.Source).String(), g.config.Requests
+	}
+}
+
+func (g *Gate) scanner(userAgent string) bool {
+	userAgent = strings.ToLower(userAgent)
+	return slices.ContainsFunc(g.agents, func(part string) bool { return strings.Contains(userAgent, part) })
+}
+
+func contains(prefixes []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// network is what counts as one source: an IPv4 address, or the /64 that one IPv6 host has for itself.
+func network(a netip.Addr) netip.Prefix {
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+
+	p, _ := a.Prefix(bits) // in range
+
+	return p
+}
+
+func (g *Gate) count(key string, limit int, address netip.Addr) Verdict {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	now := time.Now()
+	s := g.sources[key]
+
+	if s == nil {
+		g.room(now)
+
+		s = &source{since: now}
+		g.sources[key] = s
+	}
+
+	if s.banned.After(now) {
+		g.total.WithLabelValues("banned").Inc()
+		return Drop
+	}
+
+	if now.Sub(s.since) >= g.config.Window {
+		s.since, s.count = now, 0
+	}
+
+	if s.count++; s.count <= limit {
+		return Pass
+	}
+
+	s.banned, s.count = now.Add(g.config.Ban), 0
+	g.total.WithLabelValues("rate").Inc()
+	g.log.Warn("source banned: it sends more than protection allows", "source", address.String(), "as", key, "messages", limit, "window", g.config.Window, "ban", g.config.Ban,
+		"check", "a load generator or monitor belongs into protection.exempt")
+
+	return Busy
+}
+
+// room forgets a source when there are as many as there may be: one that is not banned, if there is any. It is called with the
+// lock held.
+func (g *Gate) room(now time.Time) {
+	if len(g.sources) < g.config.MaxSources {
+		return
+	}
+
+	if now.Sub(g.full) > time.Minute {
+		g.full = now
+		g.log.Warn("more sources than protection.max_sources: some are forgotten", "sources", len(g.sources))
+	}
+
+	looked, last := 0, ""
+
+	for key, s := range g.sources { // in no order
+		last = key
+		if looked++; !s.banned.After(now) || looked == 16 {
+			break
+		}
+	}
+
+	delete(g.sources, last)
+}
+
+// Locked tells whether a user at an address has failed to authenticate too often, and for how long it is not heard.
+func (g *Gate) Locked(address netip.Addr, user string) (time.Duration, bool) {
+	if g.config.Failures == 0 || contains(g.config.Exempt, address) {
+		return 0, false
+	}
+
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	f := g.attempts[attempt{address, user}]
+	if f == nil || f.count < g.config.Failures {
+		return 0, false
+	}
+
+	left := g.config.Ban - time.Since(f.last)
+	if left <= 0 {
+		delete(g.attempts, attempt{address, user})
+		return 0, false
+	}
+
+	g.total.WithLabelValues("authentication").Inc()
+
+	return left, true
+}
+
+// Failed counts a response to a challenge that was wrong.
+func (g *Gate) Failed(address netip.Addr, user string) {
+	if g.config.Failures == 0 {
+		return
+	}
+
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	k := attempt{address, user}
+	f := g.attempts[k]
+
+	if f == nil {
+		if len(g.attempts) >= g.config.MaxSources {
+			for other := range g.attempts { // in no order
+				delete(g.attempts, other)
+				break
+			}
+		}
+
+		f = &failures{}
+		g.attempts[attempt{address, strings.Clone(user)}] = f
+	}
+
+	f.count, f.last = f.count+1, time.Now()
+
+	if f.count == g.config.Failures {
+		g.log.Warn("authentication failed too often: 429 until protection.ban is over", "user", user, "source", address.String(), "failures", f.count, "ban", g.config.Ban,
+			"check", "K and OPc of the SIM against those of the HSS; was OP entered as OPc?")
+	}
+}
+
+// Succeeded forgets the failures of a user.
+func (g *Gate) Succeeded(address netip.Addr, user string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	delete(g.attempts, attempt{address, user})
+}
+
+// Oversized tells whether a body is more than a handset may send.
+func (g *Gate) Oversized(octets int) bool {
+	if octets <= g.config.MaxBody {
+		return false
+	}
+
+	g.total.WithLabelValues("oversized").Inc()
+
+	return true
+}
+
+// BanTime is how long a ban lasts.
+func (g *Gate) BanTime() time.Duration { return g.config.Ban }
+
+// Bans are the sources that are not heard, with the time until they are again.
+func (g *Gate) Bans() map[string]time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	now, all := time.Now(), map[string]time.Time{}
+
+	for key, s := range g.sources {
+		if s.banned.After(now) {
+			all[key] = s.banned
+		}
+	}
+
+	for k, f := range g.attempts {
+		if until := f.last.Add(g.config.Ban); f.count >= g.config.Failures && until.After(now) {
+			all["user "+k.user+" at "+k.address.String()] = until
+		}
+	}
+
+	return all
+}
+
+// Lift ends all bans.
+func (g *Gate) Lift() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	clear(g.sources)
+	clear(g.attempts)
+}
+
+// Run forgets sources that have not been heard of, until ctx ends.
+func (g *Gate) Run(ctx context.Context) {
+	ticker := time.NewTicker(max(g.config.Window, 10*time.Second))
+	defer ticker.Stop()
+
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			g.sweep(now)
+		}
+	}
+}
+
+func (g *Gate) sweep(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	for key, s := range g.sources {
+		if !s.banned.After(now) && now.Sub(s.since) >= g.config.Window {
+			delete(g.sources, key)
+		}
+	}
+
+	for k, f := range g.attempts {
+		if now.Sub(f.last) >= g.config.Ban {
+			delete(g.attempts, k)
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package gm
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/gate"
+	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+var errNotHeard = errors.New("the source is not heard (protection)")
+
+// Screen is asked for each message before anything is kept of it. What it lets through may still be refused, with an answer.
+func (p *Proxy) Screen(flow sip.Flow, m sip.Message) error {
+	if p.Gate == nil || flow.Endpoint == p.Mw {
+		return nil
+	}
+
+	if p.Gate.Judge(p.describe(flow, m)) == gate.Drop {
+		return errNotHeard
+	}
+
+	return nil
+}
+
+// describe says of a message what the gate looks at, and no more than it needs.
+func (p *Proxy) describe(flow sip.Flow, m sip.Message) gate.Message {
+	described := gate.Message{Source: flow.Remote.Addr()}
+
+	r, isRequest := m.(*sip.Request)
+	if isRequest {
+		described.Request, described.UserAgent = true, sip.Value(r, "User-Agent")
+	}
+
+	if !p.Gate.Counts() {
+		return described
+	}
+
+	if isRequest {
+		described.Emergency = emergency(r)
+	}
+
+	if b, found := p.Bindings.At(p.Security.Return(flow).Remote); found {
+		described.Handset = b.Token
+	}
+
+	return described
+}
+
+// emergency tells a request for an emergency service (RFC 5031), and the registration that precedes it (TS 24.229 §5.1.6.2).
+func emergency(r *sip.Request) bool {
+	if r.Method != "REGISTER" {
+		return strings.HasPrefix(strings.ToLower(r.Recipient.String()), "urn:service:sos")
+	}
+
+	contacts, _, err := sip.Contacts(r)
+	if err != nil {
+		return false
+	}
+
+	for _, c := range contacts {
+		if u, err := sip.ParseURI(c.URI); err == nil && u.UriParams.Has("sos") {
+			return true
+		}
+	}
+
+	return false
+}
+
+// admitted refuses a request of a handset's that the gate has let through only to be answered.
+func (p *Proxy) admitted(tx *sip.ServerTransaction) bool {
+	if p.Gate == nil {
+		return true
+	}
+
+	r := tx.Request()
+
+	if p.Gate.Restricts() {
+		switch p.Gate.Refused(p.describe(tx.Flow(), r)) {
+		case gate.Forbid:
+			p.refuse(tx, "protection", 403, "the source is not in the access list")
+			return false
+		case gate.Busy:
+			p.refuse(tx, "protection", 503, "the source sends too much", retryAfter(p.Gate.BanTime()))
+			return false
+		}
+	}
+
+	if n := len(r.Body()); p.Gate.Oversized(n) {
+		p.refuse(tx, "protection", 513, fmt.Sprintf("the body has %d octets, more than protection.max_body", n))
+		return false
+	}
+
+	return true
+}
+
+func retryAfter(wait time.Duration) sip.Header {
+	return sip.NewHeader("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+}
+
+// locked refuses a user who has failed to authenticate too often from there.
+func (p *Proxy) locked(tx *sip.ServerTransaction, private string) bool {
+	if p.Gate == nil || emergency(tx.Request()) {
+		return false
+	}
+
+	left, locked := p.Gate.Locked(tx.Flow().Remote.Addr(), private)
+	if locked {
+		p.refuse(tx, "registration", 429, "too many failed authentications: check K and OPc", retryAfter(left))
+	}
+
+	return locked
+}
+
+// authenticated counts how a REGISTER that answered a challenge ended. A repeated challenge after a right answer, as when a nonce
+// is stale, and one after AUTS are no failures.
+func (p *Proxy) authenticated(source netip.Addr, private string, given *digest.Credentials, r *sip.Response) {
+	switch {
+	case p.Gate == nil || sip.Local(r):
+	case r.IsSuccess():
+		p.Gate.Succeeded(source, private)
+	case given == nil || given.Response == "" || given.AUTS != "":
+	case r.StatusCode == 403:
+		p.Gate.Failed(source, private)
+	case r.StatusCode == 401:
+		if challenge, err := digest.ParseChallenge(sip.Value(r, "WWW-Authenticate")); err == nil && !challenge.Stale {
+			p.Gate.Failed(source, private)
+		}
+	}
+}
+
+// translated tells a handset behind a NAT: it says in Contact or Via that it is elsewhere than where its messages come from.
+func translated(r *sip.Request, contact string, source netip.Addr) (says string, behind bool) {
+	if via := r.Via(); via != nil {
+		if a, err := netip.ParseAddr(strings.Trim(via.Host, "[]")); err == nil && a.Unmap() != source {
+			return "Via says " + a.String(), true
+		}
+	}
+
+	if u, err := sip.ParseURI(contact); err == nil {
+		if a, err := netip.ParseAddr(strings.Trim(u.Host, "[]")); err == nil && a.Unmap() != source {
+			return "Contact says " + a.String(), true
+		}
+	}
+
+	return "", false
+}
+
+// sayTranslated tells the operator of a NAT, once for each registration.
+func (p *Proxy) sayTranslated(r *sip.Request, b *binding.Binding, refreshed bool) {
+	says, behind := translated(r, b.Contact, b.Flow.Remote.Addr())
+	if !behind || refreshed {
+		return
+	}
+
+	p.outcomes.WithLabelValues("registration", "REGISTER", "behind NAT").Inc()
+	p.Log.Warn("the handset is behind a NAT, or states another address than it has", "user", b.Private, "source", b.Flow.Remote.String(), "says", says,
+		"check", "masquerading at the packet gateway (iptables -t nat -S): the core needs a route to the handsets' addresses instead. ESP does not pass a NAT; "+
+			"without IPsec, requests to the handset reach it only while the NAT remembers it")
+}
+
+// complaints keeps the log readable when somebody sends what is refused, and sends it often.
+type complaints struct {
+	mu     sync.Mutex
+	second int64
+	count  int
+}
+
+func (c *complaints) allow() bool {
+	const perSecond = 50
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if now := time.Now().Unix(); now != c.second {
+		c.second, c.count = now, 0
+	}
+
+	c.count++
+
+	return c.count <= perSecond
+}

@@ -1,0 +1,208 @@
+package gm
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/gate"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+func withGate(t *testing.T, change func(*gate.Config), test func(t *testing.T, d *desk)) {
+	t.Helper()
+	withDesk(t, func(p *Proxy) {
+		c := gate.Default()
+		if change != nil {
+			change(&c)
+		}
+		p.Gate = gate.New(c, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	}, test)
+}
+
+func TestScanner(t *testing.T) {
+	withGate(t, nil, func(t *testing.T, d *desk) {
+		d.send("OPTIONS", "sip:pcscf.ims.example", "User-Agent: friendly-scanner")
+		d.alice.Silent()
+		d.send("OPTIONS", "sip:pcscf.ims.example", "User-Agent: a handset")
+		d.alice.Response(200)
+	})
+}
+
+func TestAccessList(t *testing.T) {
+	deny := func(c *gate.Config) { c.Deny = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }
+
+	withGate(t, deny, func(t *testing.T, d *desk) {
+		for _, method := range []string{"REGISTER", "OPTIONS", "INVITE"} {
+			d.send(method, "sip:pcscf.ims.example", authorization)
+			d.alice.Response(403)
+			if method == "INVITE" {
+				d.alice.Send(gmAddress, d.request("ACK", "sip:pcscf.ims.example")...)
+			}
+		}
+		d.icscf.Silent()
+		d.scscf.Send(mwAddress, d.request("OPTIONS", "sip:"+mwAddress, "Via: SIP/2.0/UDP 192.0.2.3:5060;branch="+sip.NewBranch())...)
+		d.scscf.Response(200) // the core is not looked at
+	})
+}
+
+func TestRateOfASource(t *testing.T) {
+	limit := func(c *gate.Config) { c.Requests, c.RegisteredRequests = 16, 40 }
+
+	t.Run("a stranger", func(t *testing.T) {
+		withGate(t, limit, func(t *testing.T, d *desk) {
+			for range 16 {
+				d.send("MESSAGE", bob)
+				d.alice.Response(403)
+			}
+			d.send("MESSAGE", bob)
+			if r := d.alice.Response(503); sip.Value(r, "Retry-After") != "300" {
+				t.Errorf("Retry-After %q", sip.Value(r, "Retry-After"))
+			}
+			d.send("MESSAGE", bob)
+			d.alice.Silent()
+			d.send("MESSAGE", "urn:service:sos")
+			d.alice.Response(403) // heard, and not registered
+		})
+	})
+
+	t.Run("a registered handset has its own allowance, and others behind its address have theirs", func(t *testing.T) {
+		withGate(t, limit, func(t *testing.T, d *desk) {
+			d.register()
+			for range 40 {
+				d.send("MESSAGE", bob)
+				d.scscf.Answer(d.scscf.Request("MESSAGE"), 200)
+				d.alice.Response(200)
+			}
+			d.send("MESSAGE", bob)
+			d.alice.Response(503)
+
+			other := d.network.Peer(t, "10.0.0.1:5062")
+			other.Send(gmAddress, d.request("REGISTER", "sip:ims.example", "Via: SIP/2.0/UDP 10.0.0.1:5062;rport;branch="+sip.NewBranch(), "Contact: <sip:carol@10.0.0.1:5062>", "To: <sip:carol@ims.example>")...)
+			d.icscf.Request("REGISTER")
+		})
+	})
+}
+
+func TestTooManyFailures(t *testing.T) {
+	answered := strings.Replace(authorization, `response=""`, `response="00112233445566778899aabbccddeeff"`, 1)
+	five := func(c *gate.Config) { c.Failures = 5 }
+
+	try := func(d *desk, status int, header string, lines ...string) {
+		d.t.Helper()
+		d.send("REGISTER", "sip:ims.example", append([]string{"To: <" + alice + ">"}, lines...)...)
+		d.icscf.Answer(d.icscf.Request("REGISTER"), status, header)
+		d.alice.Response(status)
+	}
+	const challenge = `WWW-Authenticate: Digest realm="r",nonce="n"`
+
+	for _, test := range []struct {
+		name   string
+		status int
+		header string
+		lines  []string
+		locked bool
+	}{
+		{"403", 403, "Reason: SIP", []string{answered}, true},
+		{"challenged again", 401, challenge, []string{answered}, true},
+		{"first challenges are no failures", 401, challenge, []string{authorization}, false},
+		{"nor is a stale nonce", 401, challenge + ",stale=true", []string{answered}, false},
+		{"nor a SIM that is out of step", 401, challenge, []string{strings.Replace(answered, `response=`, `auts="AAAAAAAAAAAAAAAAAAA=",response=`, 1)}, false},
+		{"nor a network that is ill", 480, "Reason: SIP", []string{answered}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withGate(t, five, func(t *testing.T, d *desk) {
+				for range 5 {
+					try(d, test.status, test.header, test.lines...)
+				}
+				d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization)
+				if !test.locked {
+					d.icscf.Request("REGISTER")
+					return
+				}
+				r := d.alice.Response(429)
+				if r.Reason != "Too Many Requests" || sip.Value(r, "Retry-After") != "300" || !strings.Contains(sip.Value(r, "Reason"), "OPc") {
+					t.Errorf("the 429 does not say why:\n%s", r)
+				}
+				d.icscf.Silent()
+
+				d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization, "Contact: <sip:alice@"+aliceAt+";sos>")
+				d.icscf.Request("REGISTER") // TS 24.229 §5.1.6.2: for an emergency
+			})
+		})
+	}
+
+	t.Run("a success begins anew", func(t *testing.T) {
+		withGate(t, five, func(t *testing.T, d *desk) {
+			for range 3 {
+				for range 4 {
+					try(d, 403, "Reason: SIP", answered)
+				}
+				d.register()
+			}
+		})
+	})
+}
+
+func TestOversized(t *testing.T) {
+	withGate(t, func(c *gate.Config) { c.MaxBody = 1000 }, func(t *testing.T, d *desk) {
+		d.register()
+		d.send("MESSAGE", bob, "\n"+strings.Repeat("x", 1001))
+		d.alice.Response(513)
+		d.send("MESSAGE", bob, "\n"+strings.Repeat("x", 1000))
+		d.scscf.Request("MESSAGE")
+	})
+}
+
+func TestBehindNAT(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		lines []string
+		says  string
+	}{
+		{"no NAT", nil, ""},
+		{"a Contact without an address", []string{"Contact: <sip:4409cbde-1b1b@host.invalid>"}, ""},
+		{"a private Contact", []string{"Contact: <sip:alice@192.168.1.7:5060>"}, "Contact says 192.168.1.7"},
+		{"a Via of another address", []string{"Via: SIP/2.0/UDP 192.168.1.7:5060;rport;branch=z9hG4bKnat"}, "Via says 192.168.1.7"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				for i := range 2 { // a refresh does not say it again
+					lines := append([]string{"To: <" + alice + ">", authorization}, test.lines...)
+					for j := range lines {
+						lines[j] = strings.Replace(lines[j], "z9hG4bKnat", fmt.Sprintf("z9hG4bKnat%d", i), 1)
+					}
+					d.send("REGISTER", "sip:ims.example", lines...)
+					r := d.icscf.Request("REGISTER")
+					d.icscf.Answer(r, 200, "Contact: "+sip.Value(r, "Contact")+";expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <"+alice+">")
+					d.alice.Response(200)
+				}
+
+				n := strings.Count(d.log.String(), "behind a NAT")
+				if test.says == "" && n != 0 || test.says != "" && (n != 1 || !strings.Contains(d.log.String(), test.says) || !strings.Contains(d.log.String(), "iptables")) {
+					t.Errorf("said %d times:\n%s", n, d.log)
+				}
+
+				d.toAlice("MESSAGE") // it is served at the address that it really has
+				d.alice.Request("MESSAGE")
+			})
+		})
+	}
+}
+
+// RFC 5626 §4.4.1 and handsets: line ends alone keep a NAT open. They are no messages, and do no harm.
+func TestKeepAlive(t *testing.T) {
+	withGate(t, func(c *gate.Config) { c.Requests = 3 }, func(t *testing.T, d *desk) {
+		for range 100 {
+			d.alice.Raw(gmAddress, "\r\n\r\n")
+			d.alice.Raw(gmAddress, "\r\n")
+			d.alice.Raw(gmAddress, "\x00")
+		}
+		d.alice.Silent()
+		d.register()
+	})
+}
