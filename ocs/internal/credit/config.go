@@ -24,6 +24,8 @@ type Config struct {
 	Supervision     time.Duration    `yaml:"supervision"`      // a session without a word for validity and this is closed (Tcc)
 	KeepReplies     time.Duration    `yaml:"keep_replies"`     // for requests that come again
 	ThresholdOctets uint32           `yaml:"threshold_octets"` // Volume-Quota-Threshold; 0 as above
+	KeepCDRs        time.Duration    `yaml:"keep_cdrs"`        // 0: for ever
+	KeepLedger      time.Duration    `yaml:"keep_ledger"`      // older movements are rolled up into one for each account; 0: for ever
 	FinalUnit       rating.FinalUnit `yaml:"final_unit"`       // what the network function does when the last units are used; a tariff may say otherwise
 	LowBalance      int64            `yaml:"low_balance"`      // Low-Balance-Indication below this; 0: never; a tariff may say otherwise
 	ShowBalance     bool             `yaml:"show_balance"`     // Remaining-Balance in answers
@@ -47,7 +49,7 @@ func DefaultConfig() Config {
 
 // Validate refuses what cannot work.
 func (c *Config) Validate() error {
-	const longest = math.MaxUint32 * time.Second
+	const longest, shortest = math.MaxUint32 * time.Second, 24 * time.Hour
 
 	switch {
 	case c.Quota < time.Second || c.MaxQuota < c.Quota || c.MaxQuota > longest:
@@ -66,6 +68,8 @@ func (c *Config) Validate() error {
 		return errors.New("credit.threshold_octets: must be below quota_octets")
 	case c.LowBalance < 0 || c.LowBalance > rating.MaxPrice:
 		return errors.New("credit.low_balance: must not be negative")
+	case c.KeepCDRs != 0 && c.KeepCDRs < shortest || c.KeepLedger != 0 && c.KeepLedger < shortest:
+		return errors.New("credit: keep_cdrs and keep_ledger must be a day or more, or 0")
 	case c.Overdraft < 0 || c.Overdraft > rating.MaxPrice:
 		return errors.New("credit.overdraft: must not be negative")
 	case c.Digits < 0 || c.Digits > 9:

@@ -11,7 +11,7 @@ import (
 )
 
 type metrics struct {
-	requests, moved                       *prometheus.CounterVec
+	requests, moved, forgotten            *prometheus.CounterVec
 	latency                               *prometheus.HistogramVec
 	closed, again, unrated, overrun, late prometheus.Counter
 }
@@ -39,6 +39,8 @@ func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
 			[]string{"type", "result"}),
 		moved: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dialtone_ocs_minor_units_total", Help: "Money moved by requests, by kind of movement."},
 			[]string{"kind"}),
+		forgotten: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dialtone_ocs_forgotten_total", Help: "CDRs dropped and movements rolled up for their age."},
+			[]string{"what"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "dialtone_ocs_request_seconds", Help: "Time to decide a request and have it on disk, by type.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
@@ -50,7 +52,7 @@ func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
 		late:    counter("late_reports_total", "Reports of use that no session was there for."),
 	}
 
-	registerer.MustRegister(m.requests, m.moved, m.latency, m.closed, m.again, m.unrated, m.overrun, m.late,
+	registerer.MustRegister(m.requests, m.moved, m.forgotten, m.latency, m.closed, m.again, m.unrated, m.overrun, m.late,
 		gauge("ledger_imbalance", "Sum of all balances and of all entries; anything but 0 is a fault.", func(ctx context.Context) (int64, error) {
 			balances, entries, err := store.Sum(ctx)
 			return max(balances, -balances) + max(entries, -entries), err

@@ -89,9 +89,49 @@ func (s *Server) closeSilent(ctx context.Context, id string, now time.Time) erro
 	return nil
 }
 
-// Forget drops the answers that are older than keep_replies.
+// Forget drops what is older than it is to be kept: answers, records, and the details of the ledger.
 func (s *Server) Forget(ctx context.Context, now time.Time) error {
-	return s.store.Update(ctx, func(tx ledger.Tx) error {
+	err := s.store.Update(ctx, func(tx ledger.Tx) error {
 		return tx.Where("at < ?", now.UTC().Add(-s.config.KeepReplies)).Delete(&Reply{}).Error
 	})
+	if err != nil {
+		return err
+	}
+
+	if err := s.forgetRecords(ctx, now); err != nil || s.config.KeepLedger == 0 {
+		return err
+	}
+
+	rolled, err := s.store.Roll(ctx, now.Add(-s.config.KeepLedger))
+	if rolled > 0 {
+		s.metrics.forgotten.WithLabelValues("movements").Add(float64(rolled))
+		s.log.Info("old movements are rolled up", "movements", rolled)
+	}
+
+	return err
+}
+
+// forgetRecords drops CDRs, some at a time: others want to be served meanwhile.
+func (s *Server) forgetRecords(ctx context.Context, now time.Time) error {
+	const atATime = 5000
+
+	for n := int64(atATime); n == atATime && s.config.KeepCDRs > 0; {
+		err := s.store.Update(ctx, func(tx ledger.Tx) error {
+			old := tx.Model(&CDR{}).Select("id").Where("ended < ?", now.UTC().Add(-s.config.KeepCDRs)).Order("ended").Limit(atATime)
+			dropped := tx.Where("id IN (?)", old).Delete(&CDR{})
+			n = dropped.RowsAffected
+
+			return dropped.Error
+		})
+		if err != nil {
+			return err
+		}
+
+		if n > 0 {
+			s.metrics.forgotten.WithLabelValues("cdrs").Add(float64(n))
+			s.log.Info("old records are dropped", "cdrs", n)
+		}
+	}
+
+	return nil
 }

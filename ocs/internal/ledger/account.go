@@ -209,6 +209,10 @@ func (tx Tx) topUp(name string, amount int64, note, reference string) error {
 
 	about.Reference = &reference
 
+	if spent, err := tx.spent(reference); err != nil || spent {
+		return err
+	}
+
 	var n int64
 	if err := tx.Model(&Movement{}).Where("reference = ?", reference).Count(&n).Error; err != nil || n > 0 {
 		return err

@@ -12,10 +12,11 @@ import (
 
 // Kinds of accounts.
 const (
-	Subscriber = "subscriber" // what a subscriber can spend
-	Reserved   = "reserved"   // what is set aside for the subscriber's sessions
-	Revenue    = "revenue"    // what was earned
-	Cash       = "cash"       // where top-ups come from: as negative as all others are positive
+	Subscriber = "subscriber"      // what a subscriber can spend
+	Reserved   = "reserved"        // what is set aside for the subscriber's sessions
+	Revenue    = "revenue"         // what was earned
+	Cash       = "cash"            // where top-ups come from: as negative as all others are positive
+	Forward    = "brought forward" // the other side of openings: nothing, when all are taken together
 )
 
 // Network is who owns the accounts that are no subscriber's.
@@ -42,8 +43,8 @@ type Identity struct {
 // Movement is one step of money, for a reason.
 type Movement struct {
 	ID        uint64    `gorm:"primaryKey" json:"id"`
-	At        time.Time `json:"at"`
-	Kind      string    `json:"kind"` // top-up, reserve, debit, release, refund, pay-out
+	At        time.Time `gorm:"index" json:"at"`
+	Kind      string    `json:"kind"` // top-up, reserve, debit, release, refund, pay-out, write-off, opening
 	Session   string    `gorm:"index" json:"session,omitempty"`
 	Reference *string   `gorm:"uniqueIndex" json:"reference,omitempty"` // of a top-up: the same one again moves nothing
 	Note      string    `json:"note,omitempty"`

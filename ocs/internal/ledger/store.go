@@ -23,6 +23,7 @@ type Store struct {
 	write, read   *gorm.DB
 	shared        bool // a server that other processes use too
 	revenue, cash Account
+	forward       Account
 
 	auditing sync.Mutex
 	audited  uint64 // the last entry that is in sum
@@ -49,16 +50,11 @@ func Open(dsn string, extra ...any) (*Store, error) {
 
 func (s *Store) prepare(extra []any) error {
 	return s.Update(context.Background(), func(tx Tx) error { // one OCS at a time, where several start
-		if err := tx.AutoMigrate(append([]any{&Account{}, &Identity{}, &Movement{}, &Entry{}}, extra...)...); err != nil {
+		if err := tx.AutoMigrate(append([]any{&Account{}, &Identity{}, &Movement{}, &Entry{}, &SpentReference{}}, extra...)...); err != nil {
 			return err
 		}
 
-		for _, own := range []*Account{&s.revenue, &s.cash} {
-			kind := Revenue
-			if own == &s.cash {
-				kind = Cash
-			}
-
+		for kind, own := range map[string]*Account{Revenue: &s.revenue, Cash: &s.cash, Forward: &s.forward} {
 			*own = Account{Name: Network, Kind: kind, Created: time.Now().UTC()}
 			if err := tx.Where("name = ? AND kind = ?", Network, kind).FirstOrCreate(own).Error; err != nil {
 				return err

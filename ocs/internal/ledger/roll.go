@@ -1,0 +1,187 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Opening is the kind of the movement that stands for all older ones of an account.
+const Opening = "opening"
+
+// SpentReference is that of a top-up whose movement is rolled up: it brings nothing again all the same.
+type SpentReference struct {
+	Reference string `gorm:"primaryKey"`
+}
+
+// atATime is how many movements are rolled up in one transaction: others want to be served meanwhile.
+const atATime = 2000
+
+// Roll puts, for each account, one opening movement in the place of all movements before a time. Balances stay as they are, and
+// every movement still gives what it takes: the other side of an opening is the account of what was brought forward, on which
+// the openings of all accounts are zero together. It is the only thing that deletes from the ledger.
+func (s *Store) Roll(ctx context.Context, before time.Time) (rolled int, err error) {
+	for {
+		var n int
+
+		err := s.Update(ctx, func(tx Tx) (err error) {
+			n, err = tx.roll(before.UTC(), atATime)
+			return err
+		})
+		if err != nil {
+			return rolled, fmt.Errorf("ledger: roll up: %w", err)
+		}
+
+		rolled += n
+
+		if n < atATime {
+			return rolled, nil
+		}
+	}
+}
+
+func (tx Tx) roll(before time.Time, limit int) (int, error) {
+	var old []Movement
+
+	err := tx.Select("id", "at", "reference").Where("at < ? AND kind <> ?", before, Opening).Order("at, id").Limit(limit).Find(&old).Error
+	if err != nil || len(old) == 0 {
+		return 0, err
+	}
+
+	ids := make([]uint64, len(old))
+	for i := range old {
+		ids[i] = old[i].ID
+	}
+
+	sums, accounts, err := tx.sums(ids)
+	if err != nil {
+		return 0, err
+	}
+
+	openings, err := tx.openings(accounts)
+	if err != nil {
+		return 0, err
+	}
+
+	earlier, _, err := tx.sums(openings)
+	if err != nil {
+		return 0, err
+	}
+
+	if err := tx.keepReferences(old); err != nil {
+		return 0, err
+	}
+
+	if err := tx.erase(append(ids, openings...)); err != nil {
+		return 0, err
+	}
+
+	forward := tx.store.forward.ID
+	made := make([]Movement, 0, len(accounts))
+
+	for _, account := range accounts {
+		if sum := sums[account] + earlier[account]; sum != 0 {
+			made = append(made, Movement{
+				At: old[len(old)-1].At, Kind: Opening, Note: "brought forward",
+				Entries: []Entry{{AccountID: forward, Amount: -sum}, {AccountID: account, Amount: sum}},
+			})
+		}
+	}
+
+	if len(made) == 0 {
+		return len(old), nil
+	}
+
+	return len(old), tx.CreateInBatches(made, 500).Error
+}
+
+// sums are those of the entries of movements, by account; accounts is those that have any, in their order.
+func (tx Tx) sums(movements []uint64) (sums map[uint64]int64, accounts []uint64, err error) {
+	var rows []struct {
+		AccountID uint64
+		Sum       int64
+	}
+
+	sums = map[uint64]int64{}
+	if len(movements) == 0 {
+		return sums, nil, nil
+	}
+
+	err = tx.Model(&Entry{}).Select("account_id, SUM(amount) AS sum").Where("movement_id IN ? AND account_id <> ?", movements, tx.store.forward.ID).
+		Group("account_id").Order("account_id").Scan(&rows).Error
+
+	for _, row := range rows {
+		sums[row.AccountID] = row.Sum
+		accounts = append(accounts, row.AccountID)
+	}
+
+	return sums, accounts, err
+}
+
+// openings are the movements that these accounts' histories begin with now.
+func (tx Tx) openings(accounts []uint64) (ids []uint64, err error) {
+	err = tx.Model(&Movement{}).Joins("JOIN entries ON entries.movement_id = movements.id").
+		Where("movements.kind = ? AND entries.account_id IN ?", Opening, accounts).Pluck("movements.id", &ids).Error
+
+	return ids, err
+}
+
+func (tx Tx) keepReferences(old []Movement) error {
+	var spent []SpentReference
+
+	for i := range old {
+		if old[i].Reference != nil {
+			spent = append(spent, SpentReference{*old[i].Reference})
+		}
+	}
+
+	if len(spent) == 0 {
+		return nil
+	}
+
+	return tx.CreateInBatches(spent, 500).Error
+}
+
+// erase deletes movements. The seal is broken for as long as the transaction lasts, which nobody else sees.
+func (tx Tx) erase(ids []uint64) error {
+	if err := unseal(tx.DB); err != nil {
+		return err
+	}
+
+	if err := tx.Where("movement_id IN ?", ids).Delete(&Entry{}).Error; err != nil {
+		return err
+	}
+
+	if err := tx.Where("id IN ?", ids).Delete(&Movement{}).Error; err != nil {
+		return err
+	}
+
+	return seal(tx.DB)
+}
+
+// spent tells whether a reference was one of a top-up that is rolled up.
+func (tx Tx) spent(reference string) (bool, error) {
+	var n int64
+	err := tx.Model(&SpentReference{}).Where("reference = ?", reference).Count(&n).Error
+
+	return n > 0, err
+}
+
+func unseal(db *gorm.DB) error {
+	for _, table := range []string{"movements", "entries"} {
+		statements := []string{"DROP TRIGGER final_" + table + " ON " + table}
+		if db.Dialector.Name() == "sqlite" {
+			statements = []string{"DROP TRIGGER no_update_of_" + table, "DROP TRIGGER no_delete_of_" + table}
+		}
+
+		for _, statement := range statements {
+			if err := db.Exec(statement).Error; err != nil {
+				return err
+			}
+		}
+	}
+
+	return nil
+}
