@@ -5,8 +5,10 @@ package memory
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,11 +26,12 @@ type Network struct {
 	sockets   map[netip.AddrPort]*socket
 	listeners map[netip.AddrPort]*listener
 	nextPort  uint16
+	astray    map[netip.AddrPort]bool
 }
 
 // New is a network without anybody.
 func New() *Network {
-	return &Network{sockets: map[netip.AddrPort]*socket{}, listeners: map[netip.AddrPort]*listener{}, nextPort: firstPort}
+	return &Network{sockets: map[netip.AddrPort]*socket{}, listeners: map[netip.AddrPort]*listener{}, nextPort: firstPort, astray: map[netip.AddrPort]bool{}}
 }
 
 type datagram struct {
@@ -94,6 +97,9 @@ func (s *socket) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 func (s *socket) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	s.network.mu.Lock()
 	other := s.network.sockets[to]
+	if other == nil {
+		s.network.lose(to)
+	}
 	s.network.mu.Unlock()
 
 	if other == nil {
@@ -106,6 +112,21 @@ func (s *socket) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	}
 
 	return len(b), nil
+}
+
+// lose is called with the lock held.
+func (n *Network) lose(to netip.AddrPort) {
+	if len(n.astray) < datagrams {
+		n.astray[to] = true
+	}
+}
+
+// Astray are the addresses that something was sent to although nobody is there.
+func (n *Network) Astray() []netip.AddrPort {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+
+	return slices.SortedFunc(maps.Keys(n.astray), netip.AddrPort.Compare)
 }
 
 func (s *socket) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(s.address) }
@@ -183,6 +204,9 @@ func (c conn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.remote) }
 func (n *Network) Dial(ctx context.Context, local, remote netip.AddrPort) (net.Conn, error) {
 	n.mu.Lock()
 	l := n.listeners[remote]
+	if l == nil {
+		n.lose(remote)
+	}
 
 	if local.Port() == 0 {
 		local = netip.AddrPortFrom(local.Addr(), n.nextPort)
