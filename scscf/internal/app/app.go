@@ -12,10 +12,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/cx"
 	"github.com/dialtone-ims/dialtone/scscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
+	"github.com/dialtone-ims/dialtone/scscf/internal/session"
 	"github.com/dialtone-ims/dialtone/scscf/internal/thirdparty"
 )
 
@@ -26,6 +28,8 @@ type scscf struct {
 	regEvent  *regevent.Server
 	servers   *thirdparty.Server
 	schedule  *schedule.Queue
+	charging  *charging.Trigger
+	sessions  *session.Server
 }
 
 // Build makes the S-CSCF.
@@ -77,9 +81,18 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	router.registrar, router.regEvent = registrations, watchers
 	serveAdmin(env.Admin, registrations, node)
-	router.sessions = newSessions(c, env, stack, endpoint, node, registrations)
 
-	return &scscf{stack: stack, node: node, registrar: registrations, regEvent: watchers, servers: servers, schedule: queue}, nil
+	sessions, err := newSessions(c, env, stack, endpoint, node, registrations)
+	if err != nil {
+		return nil, err
+	}
+
+	router.sessions = sessions
+
+	return &scscf{
+		stack: stack, node: node, registrar: registrations, regEvent: watchers, servers: servers, schedule: queue,
+		charging: sessions.Charging, sessions: sessions,
+	}, nil
 }
 
 // Run serves until ctx ends.
@@ -92,7 +105,9 @@ func (s *scscf) Run(ctx context.Context) error {
 	group.Go(func() error { s.regEvent.Run(ctx); return nil })
 	group.Go(func() error { s.servers.Run(ctx); return nil })
 
-	return errors.Join(group.Wait(), s.registrar.Close())
+	group.Go(func() error { s.sessions.Resume(ctx, s.awaitOCS); return nil })
+
+	return errors.Join(group.Wait(), s.sessions.Close(), s.charging.Close(), s.registrar.Close())
 }
 
 // Ready waits for the HSS.
@@ -100,11 +115,16 @@ func (s *scscf) Ready() error { return s.node.Ready() }
 
 // cxReady waits for the HSS alone.
 func (s *scscf) cxReady() error {
-	for _, p := range s.node.Peers() {
-		if p.State == "open" && slices.Contains(p.Applications, pkgcx.Application.ID) {
-			return nil
-		}
+	if !s.open(pkgcx.Application.ID) {
+		return errNoHSS
 	}
 
-	return errNoHSS
+	return nil
+}
+
+// open tells whether a peer that serves an application can be reached.
+func (s *scscf) open(application uint32) bool {
+	return slices.ContainsFunc(s.node.Peers(), func(p diameter.PeerStatus) bool {
+		return p.State == "open" && slices.Contains(p.Applications, application)
+	})
 }

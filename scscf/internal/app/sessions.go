@@ -17,6 +17,8 @@ import (
 // Sessions is the part of the configuration that sessions and their charging read.
 type Sessions struct {
 	Interrogator string          `yaml:"icscf"` // SIP URI of the I-CSCF, for requests to users of the home network
+	Numbers      session.Numbers `yaml:"numbers"`
+	Timer        session.Timer   `yaml:"timer"`
 	Charging     charging.Config `yaml:"charging"`
 }
 
@@ -24,9 +26,11 @@ type Sessions struct {
 func defaultSessions() Sessions {
 	return Sessions{
 		Interrogator: "sip:icscf." + home + ":5060",
+		Numbers:      session.Numbers{Prefixes: map[string]string{}, Contexts: map[string]string{}, Breakout: map[string]string{}},
+		Timer:        session.Timer{MinSE: 90 * time.Second},
 		Charging: charging.Config{
-			Enabled: true, Events: true, ServiceContextID: ro.ServiceContextIMS, RatingGroup: 100,
-			UpdateMargin: 10 * time.Second, FailureHandling: charging.Terminate, Realm: home,
+			Enabled: true, Events: charging.Immediate, EventMethods: []string{"MESSAGE"}, ServiceContextID: ro.ServiceContextIMS, RatingGroup: 100,
+			UpdateMargin: 10 * time.Second, FailureHandling: charging.Terminate, Resume: 30 * time.Second, Settle: 10 * time.Minute, Realm: home,
 		},
 	}
 }
@@ -34,22 +38,50 @@ func defaultSessions() Sessions {
 // Validate refuses what cannot work.
 func (s *Sessions) Validate() error {
 	_, err := sip.ParseURI(s.Interrogator)
-	return errors.Join(err, s.Charging.Validate())
+	return errors.Join(err, s.Numbers.Validate(), s.Timer.Validate(), s.Charging.Validate())
 }
 
 // newSessions makes what serves requests other than REGISTER.
-func newSessions(c *Config, env *service.Env, stack *sip.Stack, endpoint *sip.Endpoint, node *diameter.Node, users *registrar.Registrar) *session.Server {
+func newSessions(c *Config, env *service.Env, stack *sip.Stack, endpoint *sip.Endpoint, node *diameter.Node, users *registrar.Registrar) (*session.Server, error) {
+	trigger := charging.NewTrigger(c.Sessions.Charging, onlineCharging{node}, node.NewSessionID, env.Log, env.Metrics)
+	diameter.Handle(node, trigger.Reauthorise)
+	diameter.Handle(node, trigger.Abort)
+
 	s := &session.Server{
-		Config:        session.Config{HomeDomain: c.HomeDomain, Interrogator: c.Sessions.Interrogator},
+		Config:        session.Config{HomeDomain: c.HomeDomain, Interrogator: c.Sessions.Interrogator, Numbers: c.Sessions.Numbers, Timer: c.Sessions.Timer},
 		Stack:         stack,
 		Endpoint:      endpoint,
 		Registrations: users,
-		Charging:      charging.NewTrigger(c.Sessions.Charging, onlineCharging{node}, node.NewSessionID, env.Log, env.Metrics),
+		Charging:      trigger,
 		Log:           env.Log,
 	}
 	s.Register(env.Metrics)
 
-	return s
+	if c.Data == "" {
+		return s, nil
+	}
+
+	return s, errors.Join(trigger.Restore(c.Data), s.Restore(c.Data)) // in this order: calls take their charging sessions
+}
+
+// ocsTime is how long calls of before a restart wait for the OCS. Then they go on as without one.
+const ocsTime = 30 * time.Second
+
+// awaitOCS waits until the OCS can be reached.
+func (s *scscf) awaitOCS(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, ocsTime)
+	defer cancel()
+
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+
+	for !s.open(ro.Application.ID) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // onlineCharging is Ro as the charging trigger asks it.

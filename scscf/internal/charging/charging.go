@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/journal"
 )
 
 // OCS answers credit-control requests. An error means that there is no answer.
@@ -31,12 +34,15 @@ const (
 type Config struct {
 	Enabled          bool          `yaml:"enabled"`
 	Terminating      bool          `yaml:"terminating"` // the called party's side, too
-	Events           bool          `yaml:"events"`      // MESSAGE, by immediate event charging
+	Events           string        `yaml:"events"`      // how requests outside sessions are charged: off, iec or ecur
+	EventMethods     []string      `yaml:"event_methods"`
 	ServiceContextID string        `yaml:"service_context"`
 	RatingGroup      uint32        `yaml:"rating_group"`
 	RequestedTime    time.Duration `yaml:"requested_time"`   // asked for in each request; 0 leaves it to the OCS
 	UpdateMargin     time.Duration `yaml:"update_margin"`    // before the quota ends, unless the OCS gives a threshold
-	FailureHandling  string        `yaml:"failure_handling"` // terminate, continue or retry
+	FailureHandling  string        `yaml:"failure_handling"` // terminate, continue or retry, unless the OCS says (RFC 8506 §8.14)
+	Resume           time.Duration `yaml:"resume"`           // how often an OCS that is away is looked for while a call goes on without it; 0: never
+	Settle           time.Duration `yaml:"settle"`           // how long a last report that gets no answer is repeated
 	Realm            string        `yaml:"realm"`            // of the OCS
 	Host             string        `yaml:"host"`             // of the OCS; empty: whoever serves the realm
 }
@@ -48,35 +54,50 @@ func (c *Config) Validate() error {
 		return nil
 	case c.FailureHandling != Terminate && c.FailureHandling != Continue && c.FailureHandling != Retry:
 		return fmt.Errorf("charging.failure_handling: %q is none of terminate, continue, retry", c.FailureHandling)
+	case c.Events != NoEvents && c.Events != Immediate && c.Events != Reserved:
+		return fmt.Errorf("charging.events: %q is none of off, iec, ecur", c.Events)
+	case slices.ContainsFunc(c.EventMethods, func(m string) bool { return !slices.Contains(eventMethods, m) }):
+		return fmt.Errorf("charging.event_methods: %v: only %v can be charged", c.EventMethods, eventMethods)
 	case c.ServiceContextID == "" || c.Realm == "":
 		return errors.New("charging: service_context and realm are needed")
-	case c.RequestedTime < 0 || c.UpdateMargin < 0:
-		return errors.New("charging: requested_time and update_margin must not be negative")
+	case c.RequestedTime < 0 || c.UpdateMargin < 0 || c.Resume < 0 || c.Settle < 0:
+		return errors.New("charging: requested_time, update_margin, resume and settle must not be negative")
 	}
 
 	return nil
 }
 
+// eventMethods are the requests that can be charged one by one (TS 32.260 §5.3.2.2).
+var eventMethods = []string{"MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "OPTIONS"}
+
 // Call is what the OCS is told of a session or event.
 type Call struct {
-	Role                           ro.RoleOfNode
-	Method                         string
-	CallID                         string
-	ICID                           string
-	Subscriber                     []ro.SubscriptionID
-	Private                        string
-	Calling                        []string
-	Called                         string
-	Requested                      string // the number as dialled
-	OriginatingIOI, TerminatingIOI string
-	Servers                        []string // application servers that were in the path
-	Access                         string   // P-Access-Network-Info
+	Role           ro.RoleOfNode       `json:"role"`
+	Method         string              `json:"method"`
+	Event          string              `json:"event,omitempty"` // Event header
+	CallID         string              `json:"call_id"`
+	ICID           string              `json:"icid"`
+	Subscriber     []ro.SubscriptionID `json:"subscriber"`
+	Private        string              `json:"private"`
+	Calling        []string            `json:"calling"`
+	Called         string              `json:"called"`
+	Requested      string              `json:"requested"` // the number as dialled
+	OriginatingIOI string              `json:"originating_ioi,omitempty"`
+	TerminatingIOI string              `json:"terminating_ioi,omitempty"`
+	Servers        []string            `json:"servers,omitempty"` // application servers that were in the path
+	Access         string              `json:"access,omitempty"`  // P-Access-Network-Info
 }
 
 // Refused is a session that may not begin, and the SIP status that says so.
 type Refused struct {
-	Status int
-	Reason string // of a Reason header
+	Status  int
+	Reason  string // of a Reason header
+	unknown bool   // the OCS has no such session
+}
+
+// silent is the refusal when the OCS says nothing.
+func silent() *Refused {
+	return &Refused{Status: 503, Reason: `Diameter;cause=3002;text="the OCS does not answer"`}
 }
 
 func (r *Refused) Error() string { return r.Reason }
@@ -89,18 +110,28 @@ type Trigger struct {
 	outcomes *prometheus.CounterVec
 	sessions prometheus.Gauge
 	newID    func() string
+
+	uncharged prometheus.Counter
+	journal   *journal.Journal[state] // nil: nothing is kept
+
+	mu   sync.Mutex
+	open map[string]*Session // by Session-Id
+	kept map[string]*Session // restored ones that no call has taken, by their first Session-Id
 }
 
 // NewTrigger charges by ocs; newID makes Diameter Session-Ids.
 func NewTrigger(c Config, ocs OCS, newID func() string, log *slog.Logger, registerer prometheus.Registerer) *Trigger {
 	t := &Trigger{
-		config: c, ocs: ocs, log: log, newID: newID,
+		config: c, ocs: ocs, log: log, newID: newID, open: map[string]*Session{},
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_scscf_charging_total", Help: "Credit-control requests, by type and outcome.",
 		}, []string{"type", "outcome"}),
 		sessions: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dialtone_scscf_charging_sessions", Help: "Charging sessions open."}),
+		uncharged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "dialtone_scscf_uncharged_seconds_total", Help: "Seconds of calls that the OCS could not be told of.",
+		}),
 	}
-	registerer.MustRegister(t.outcomes, t.sessions)
+	registerer.MustRegister(t.outcomes, t.sessions, t.uncharged)
 
 	return t
 }
@@ -109,9 +140,6 @@ func NewTrigger(c Config, ocs OCS, newID func() string, log *slog.Logger, regist
 func (t *Trigger) Charges(role ro.RoleOfNode) bool {
 	return t.config.Enabled && (role == ro.OriginatingRole || t.config.Terminating)
 }
-
-// ChargesEvents tells whether requests outside sessions are.
-func (t *Trigger) ChargesEvents() bool { return t.config.Enabled && t.config.Events }
 
 // request begins a CCR.
 func (t *Trigger) request(id string, kind ro.RequestType, number uint32, call *Call) *ro.CCR {
@@ -127,7 +155,7 @@ func (t *Trigger) request(id string, kind ro.RequestType, number uint32, call *C
 func information(call *Call) *ro.ServiceInformation {
 	role := call.Role
 	ims := &ro.IMSInformation{
-		EventType: &ro.EventType{SIPMethod: call.Method}, RoleOfNode: &role, NodeFunctionality: ro.NodeSCSCF,
+		EventType: &ro.EventType{SIPMethod: call.Method, Event: call.Event}, RoleOfNode: &role, NodeFunctionality: ro.NodeSCSCF,
 		UserSessionID: call.CallID, CallingPartyAddresses: call.Calling, CalledPartyAddress: call.Called,
 		IMSChargingIdentifier: call.ICID,
 	}
@@ -215,25 +243,11 @@ func refusal(result diameter.Result) *Refused {
 		status, text = 402, "the OCS has no account for the user"
 	case ro.RatingFailed:
 		status, text = 500, "the OCS has no price for the called number"
+	case ro.UnknownSessionID:
+		text = "the OCS has no such session any more"
 	}
 
-	return &Refused{Status: status, Reason: fmt.Sprintf(`Diameter;cause=%d;text=%q`, result.Code, text)}
-}
-
-// Event charges one request outside a session at once (immediate event charging, RFC 8506 §6.1). nil lets it pass.
-func (t *Trigger) Event(ctx context.Context, call Call) *Refused {
-	q := t.request(t.newID(), ro.Event, 0, &call)
-	direct, one := ro.DirectDebiting, uint64(1)
-	q.RequestedAction = &direct
-	group := t.config.RatingGroup
-	q.MultipleServicesCreditControl = []ro.MultipleServicesCreditControl{{
-		Requested: &ro.ServiceUnit{ServiceSpecificUnits: &one}, RatingGroup: &group,
-	}}
-
-	_, refused, err := t.ask(ctx, q)
-	if err != nil && t.config.FailureHandling != Continue {
-		return &Refused{Status: 503, Reason: `Diameter;cause=3002;text="the OCS does not answer"`}
+	return &Refused{
+		Status: status, Reason: fmt.Sprintf(`Diameter;cause=%d;text=%q`, result.Code, text), unknown: result == ro.UnknownSessionID,
 	}
-
-	return refused
 }

@@ -15,50 +15,97 @@ const reportTime = 10 * time.Second // for an update or the last report to be an
 // come from several goroutines; its requests go out one at a time, in the order of their numbers.
 type Session struct {
 	trigger *Trigger
-	id      string
-	call    Call
-	release func(why string) // ends the call on both sides
+	release func(why string, cause Cause) // ends the call on both sides
 
 	asking sync.Mutex // held while a CCR is on its way
 
-	mu       sync.Mutex
-	number   uint32
-	answered time.Time
-	reported uint32        // seconds told to the OCS so far
-	quota    time.Duration // granted and not yet reported, from the last report on
-	margin   time.Duration
-	final    bool      // the OCS said that this quota is the last
-	since    time.Time // of the last report, or the answer
-	timer    *time.Timer
-	over     bool
-	free     bool // the OCS did not answer, and the call goes on all the same
+	mu    sync.Mutex
+	state state
+	timer *time.Timer
+}
+
+// state is what outlives the process.
+type state struct {
+	Key      string        `json:"key"` // first Diameter Session-Id
+	ID       string        `json:"id"`  // Diameter Session-Id
+	Call     Call          `json:"call"`
+	Number   uint32        `json:"number"` // of the last CCR
+	Answered time.Time     `json:"answered,omitzero"`
+	Reported uint32        `json:"reported"` // seconds that the OCS has been told, or that went by while it had no session
+	Quota    time.Duration `json:"quota"`    // granted and not yet reported, from the last report on
+	Margin   time.Duration `json:"margin"`
+	Validity time.Duration `json:"validity,omitempty"` // of the quota, from the last report on (RFC 8506 §8.33)
+	Final    bool          `json:"final,omitempty"`    // the OCS said that this quota is the last
+	Since    time.Time     `json:"since,omitzero"`     // of the last report, or the answer
+	Open     *report       `json:"open,omitempty"`     // sent, and not known to have arrived: it is said again to the letter
+	Last     *report       `json:"last,omitempty"`     // the session is over
+	Free     bool          `json:"free,omitempty"`     // the OCS did not answer, and the call goes on all the same
+	Begun    bool          `json:"begun,omitempty"`    // the OCS knows the session
+	Handling string        `json:"handling,omitempty"` // what the OCS wants to become of the session without it
+}
+
+// report is what a CCR other than the first one says. Said twice with its number it counts once: Session-Id and
+// CC-Request-Number tell a duplicate (RFC 8506 §8.2).
+type report struct {
+	Number uint32 `json:"number"`
+	Used   uint32 `json:"used"` // seconds
+	Cause  Cause  `json:"cause,omitzero"`
 }
 
 // Begin reserves credit for a call that is about to go on. release is called, once, when the credit is used up or the OCS is
 // lost and the configuration says so.
-func (t *Trigger) Begin(ctx context.Context, call Call, release func(why string)) (*Session, *Refused) {
-	s := &Session{trigger: t, id: t.newID(), call: call, release: release}
-	q := t.request(s.id, ro.Initial, 0, &s.call)
-	s.ask(q, nil)
+func (t *Trigger) Begin(ctx context.Context, call Call, release func(why string, cause Cause)) (*Session, *Refused) {
+	id := t.newID()
+	s := &Session{trigger: t, release: release, state: state{Key: id, ID: id, Call: call}}
 
-	answer, refused, err := t.ask(ctx, q)
+	answer, refused, err := t.ask(ctx, s.initial())
 	if refused != nil {
 		return nil, refused
 	}
 
 	if err != nil {
 		if t.config.FailureHandling != Continue {
-			return nil, &Refused{Status: 503, Reason: `Diameter;cause=3002;text="the OCS does not answer"`}
+			return nil, silent()
 		}
 
-		s.free = true
-	} else if !s.grant(answer) {
+		s.state.Free = true
+	} else if s.state.Begun = true; !s.grant(answer) {
 		return nil, &Refused{Status: 402, Reason: `Diameter;cause=4012;text="the OCS grants no time"`}
 	}
 
-	t.sessions.Inc()
+	t.add(s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keep()
+	s.plan()
 
 	return s, nil
+}
+
+// Key names the session for as long as it lasts. It is its first Diameter Session-Id; another one follows if the OCS has
+// forgotten the session.
+func (s *Session) Key() string { return s.state.Key }
+
+// initial is the CCR that opens the session.
+func (s *Session) initial() *ro.CCR {
+	q := s.trigger.request(s.state.ID, ro.Initial, 0, &s.state.Call)
+	s.ask(q, nil)
+
+	return q
+}
+
+// request is the CCR of a report.
+func (s *Session) request(kind ro.RequestType, r report) *ro.CCR {
+	q := s.trigger.request(s.state.ID, kind, r.Number, &s.state.Call)
+	s.ask(q, &r.Used)
+
+	if kind == ro.Terminate {
+		logout := uint32(1) // DIAMETER_LOGOUT
+		q.TerminationCause = &logout
+		r.Cause.tell(q)
+	}
+
+	return q
 }
 
 // ask puts the quota request of this service into a CCR, with what was used if that is reported.
@@ -84,12 +131,18 @@ func (s *Session) ask(q *ro.CCR, used *uint32) {
 
 // grant takes the quota of an answer; false if there is none.
 func (s *Session) grant(a *ro.CCA) bool {
-	s.quota, s.final = 0, a.FinalUnitIndication != nil
-	s.margin = s.trigger.config.UpdateMargin
+	st := &s.state
+	s.obey(a)
+	st.Quota, st.Validity, st.Final = 0, 0, a.FinalUnitIndication != nil
+	st.Margin = s.trigger.config.UpdateMargin
 
 	seconds := uint32(0)
 	if a.GrantedServiceUnit != nil && a.GrantedServiceUnit.Time != nil {
 		seconds = *a.GrantedServiceUnit.Time
+	}
+
+	if a.ValidityTime != nil {
+		st.Validity = time.Duration(*a.ValidityTime) * time.Second
 	}
 
 	for _, service := range a.MultipleServicesCreditControl {
@@ -98,15 +151,41 @@ func (s *Session) grant(a *ro.CCA) bool {
 		}
 
 		if service.TimeQuotaThreshold != nil {
-			s.margin = time.Duration(*service.TimeQuotaThreshold) * time.Second
+			st.Margin = time.Duration(*service.TimeQuotaThreshold) * time.Second
 		}
 
-		s.final = s.final || service.FinalUnitIndication != nil
+		if service.ValidityTime != nil {
+			st.Validity = time.Duration(*service.ValidityTime) * time.Second
+		}
+
+		st.Final = st.Final || service.FinalUnitIndication != nil
 	}
 
-	s.quota = time.Duration(seconds) * time.Second
+	st.Quota = time.Duration(seconds) * time.Second
 
 	return seconds > 0
+}
+
+// obey takes the failure handling that the OCS wants, which comes before the configured one (RFC 8506 §8.14).
+func (s *Session) obey(a *ro.CCA) {
+	if wanted := a.CreditControlFailureHandling; wanted != nil {
+		switch *wanted {
+		case ro.FailureTerminate:
+			s.state.Handling = Terminate
+		case ro.FailureContinue:
+			s.state.Handling = Continue
+		case ro.FailureRetryAndTerminate:
+			s.state.Handling = Retry
+		}
+	}
+}
+
+func (s *Session) continues() bool {
+	if s.state.Handling != "" {
+		return s.state.Handling == Continue
+	}
+
+	return s.trigger.config.FailureHandling == Continue
 }
 
 // Answered begins the count. A call that is already over is not begun again.
@@ -114,26 +193,42 @@ func (s *Session) Answered(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if s.over || !s.answered.IsZero() {
+	if s.state.Last != nil || !s.state.Answered.IsZero() {
 		return
 	}
 
-	s.answered, s.since = at, at
+	s.state.Answered, s.state.Since = at, at
+	s.keep()
 	s.plan()
 }
 
-// plan sets the timer: to ask for more before the quota ends, or, when it is the last, to its end. Called with the lock held.
+// plan sets the timer: to ask for more before the quota ends, to its end when it is the last, or to look for the OCS again.
+// Called with the lock held.
 func (s *Session) plan() {
-	if s.free || s.over {
+	st := &s.state
+
+	var wait time.Duration
+
+	switch {
+	case st.Last != nil:
 		return
+	case st.Free && s.trigger.config.Resume > 0:
+		wait = s.trigger.config.Resume
+	case st.Free, st.Answered.IsZero():
+		return
+	default:
+		wait = st.Quota
+		if !st.Final {
+			wait -= min(st.Margin, st.Quota/2) // a small quota is asked for again half way
+		}
+
+		if st.Validity > 0 && !st.Final {
+			wait = min(wait, st.Validity)
+		}
+
+		wait -= time.Since(st.Since)
 	}
 
-	wait := s.quota
-	if !s.final {
-		wait -= min(s.margin, s.quota/2) // a small quota is asked for again half way
-	}
-
-	wait -= time.Since(s.since)
 	if s.timer == nil {
 		s.timer = time.AfterFunc(max(0, wait), s.due)
 	} else {
@@ -144,13 +239,13 @@ func (s *Session) plan() {
 // due is the timer.
 func (s *Session) due() {
 	s.mu.Lock()
-	final, over := s.final, s.over
+	final, over, free := s.state.Final, s.state.Last != nil, s.state.Free
 	s.mu.Unlock()
 
 	switch {
 	case over:
-	case final:
-		s.release("the credit is used up")
+	case final && !free:
+		s.release("the credit is used up", CreditUsedUp)
 	default:
 		s.update()
 	}
@@ -158,125 +253,231 @@ func (s *Session) due() {
 
 // update reports what was used and asks for more. The release that may come of it asks for itself, and so comes behind it.
 func (s *Session) update() {
-	if why := s.renew(); why != "" {
-		s.release(why)
+	if why, cause := s.renew(); why != "" {
+		s.release(why, cause)
 	}
 }
 
-// renew sends a CCR Update; what it returns is why the call must end.
-func (s *Session) renew() (release string) {
+// renew sends a CCR Update, or, when the OCS has no such session, a CCR Initial for the rest of the call; what it returns is
+// why the call must end.
+func (s *Session) renew() (release string, cause Cause) {
 	s.asking.Lock()
 	defer s.asking.Unlock()
 
-	s.mu.Lock()
-	if s.over {
-		s.mu.Unlock()
-		return ""
+	again := false // the OCS has forgotten the session
+
+	for {
+		q := s.next(again)
+		if q == nil {
+			return "", Normal
+		}
+
+		ctx, cancel := context.WithTimeout(context.Background(), reportTime)
+		answer, refused, err := s.trigger.ask(ctx, q)
+
+		cancel()
+
+		if again = refused != nil && refused.unknown && q.Type == ro.Update && s.mayGoOn(); again {
+			continue
+		}
+
+		return s.renewed(q.Type, answer, refused, err)
 	}
+}
 
-	s.number++
-	at := time.Now()
-	used := s.used(at, math.Floor)
-	q := s.trigger.request(s.id, ro.Update, s.number, &s.call)
-	s.ask(q, &used)
-	s.mu.Unlock()
-
-	ctx, cancel := context.WithTimeout(context.Background(), reportTime)
-	defer cancel()
-
-	answer, refused, err := s.trigger.ask(ctx, q)
-
+func (s *Session) mayGoOn() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if s.over {
-		return ""
-	}
+	return s.continues()
+}
 
-	if err == nil { // a refusal has taken the report, too
-		s.reported += used
-		s.since = s.answered.Add(time.Duration(s.reported) * time.Second)
-	}
+// next is the request to send; nil when the session is over.
+func (s *Session) next(anew bool) *ro.CCR {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	st := &s.state
 
 	switch {
-	case err != nil && s.trigger.config.FailureHandling == Continue:
-		s.free = true
+	case st.Last != nil:
+		return nil
+	case anew || !st.Begun:
+		old := st.ID
+
+		if lost := s.used(time.Now(), math.Floor); lost > 0 { // nobody to report them to
+			st.Reported += lost
+			st.Since = st.Answered.Add(time.Duration(st.Reported) * time.Second)
+			s.trigger.uncharged.Add(float64(lost))
+			s.trigger.log.Warn("seconds of a call stay free: the OCS had no session for them", "session", st.ID, "seconds", lost)
+		}
+
+		st.ID, st.Number, st.Open, st.Begun = s.trigger.newID(), 0, nil, false
+		s.trigger.rename(old, s)
+		s.keep()
+
+		return s.initial()
+	case st.Open == nil:
+		st.Number++
+		st.Open = &report{Number: st.Number, Used: s.used(time.Now(), math.Floor)}
+		s.keep()
+	}
+
+	return s.request(ro.Update, *st.Open)
+}
+
+// renewed takes the outcome of what next made.
+func (s *Session) renewed(kind ro.RequestType, answer *ro.CCA, refused *Refused, err error) (release string, cause Cause) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	st := &s.state
+
+	if err == nil { // a refusal has taken the report, too
+		s.taken()
+	}
+
+	if st.Last != nil {
+		return "", Normal
+	}
+
+	defer s.keep()
+
+	switch {
+	case err != nil && s.continues():
+		st.Free = true
+		s.plan()
 	case err != nil:
-		return "the OCS does not answer"
+		return "the OCS does not answer", Unspecified
 	case refused != nil:
-		return refused.Reason
+		return refused.Reason, CreditUsedUp
 	case !s.grant(answer):
-		return "the OCS grants no more time"
+		return "the OCS grants no more time", CreditUsedUp
 	default:
+		if st.Free {
+			s.trigger.log.Info("the OCS is back; the call is charged again", "session", st.ID, "request", kind)
+		}
+
+		st.Free, st.Begun = false, true
 		s.plan()
 	}
 
-	return ""
+	return "", Normal
+}
+
+// taken counts the open report as told. Called with the lock held.
+func (s *Session) taken() {
+	st := &s.state
+	if st.Open == nil {
+		return
+	}
+
+	st.Reported += st.Open.Used
+	st.Since = st.Answered.Add(time.Duration(st.Reported) * time.Second)
+	st.Open = nil
 }
 
 // used is the whole seconds since the last report. No clock that goes backwards makes it negative. Called with the lock held.
 func (s *Session) used(at time.Time, round func(float64) float64) uint32 {
-	if s.answered.IsZero() {
+	if s.state.Answered.IsZero() {
 		return 0
 	}
 
-	total := max(0, round(at.Sub(s.answered).Seconds()))
-	if total <= float64(s.reported) {
+	total := max(0, round(at.Sub(s.state.Answered).Seconds()))
+	if total <= float64(s.state.Reported) {
 		return 0
 	}
 
-	return uint32(min(total, math.MaxUint32)) - s.reported
+	return uint32(min(total, math.MaxUint32)) - s.state.Reported
 }
 
 // End settles the session: the seconds that were used, rounded up, and whatever was reserved beyond them is given back. It may
 // be called more than once; the first counts.
-func (s *Session) End() {
+func (s *Session) End(cause Cause) {
 	at := time.Now()
 
 	s.mu.Lock()
-	if s.over {
+	if s.state.Last != nil {
 		s.mu.Unlock()
 		return
 	}
 
-	s.over = true
+	s.state.Last = &report{Cause: cause} // no update begins any more
 	if s.timer != nil {
 		s.timer.Stop()
 	}
 	s.mu.Unlock()
 
-	s.trigger.sessions.Dec()
-
 	s.asking.Lock() // behind an update that is on its way
 	defer s.asking.Unlock()
 
 	s.mu.Lock()
-	s.number++
-	used := s.used(at, math.Ceil)
+	st := &s.state
+	open := uint32(0)
 
-	if granted := uint32(s.quota / time.Second); !s.free && s.final && used > granted { // rounding must not pass the last quota
+	if st.Open != nil {
+		open = st.Open.Used
+	}
+
+	used := s.used(at, math.Ceil)
+	used -= min(used, open) // those are in the report that goes before
+
+	if granted := uint32(st.Quota / time.Second); !st.Free && st.Final && used > granted { // rounding must not pass the last quota
 		used = granted
 	}
 
-	q := s.trigger.request(s.id, ro.Terminate, s.number, &s.call)
-	s.ask(q, &used)
+	st.Number++
+	st.Last.Number, st.Last.Used = st.Number, used
+	s.keep()
 	s.mu.Unlock()
 
-	logout := uint32(1) // DIAMETER_LOGOUT
-	q.TerminationCause = &logout
+	s.settle(time.Now().Add(s.trigger.config.Settle))
+}
+
+// settle says the open report, if there is one, and the last. What the OCS does not take now it is told again later: what was
+// used is not lost with an answer.
+func (s *Session) settle(until time.Time) {
+	s.mu.Lock()
+	st := s.state
+	s.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(context.Background(), reportTime)
 	defer cancel()
 
-	if _, _, err := s.trigger.ask(ctx, q); err != nil {
-		s.trigger.log.Error("the last report of a session is lost; the OCS closes it after its supervision time", "session", s.id, "used_seconds", used)
+	if st.Open != nil {
+		if _, _, err := s.trigger.ask(ctx, s.request(ro.Update, *st.Open)); err != nil {
+			s.later(until)
+			return
+		}
+
+		s.mu.Lock()
+		s.taken()
+		s.keep()
+		s.mu.Unlock()
 	}
+
+	if _, _, err := s.trigger.ask(ctx, s.request(ro.Terminate, *st.Last)); err != nil {
+		s.later(until)
+		return
+	}
+
+	s.trigger.remove(s)
 }
 
-// Used is the seconds since the answer.
-func (s *Session) Used() uint32 {
+// settleAgain is how long after a report that got no answer it is said once more.
+const settleAgain = 30 * time.Second
+
+func (s *Session) later(until time.Time) {
+	if time.Now().Add(settleAgain).After(until) || s.trigger.full() {
+		s.trigger.log.Error("the last report of a session is lost; the OCS closes it after its supervision time",
+			"session", s.state.ID, "used_seconds", s.state.Last.Used)
+		s.trigger.remove(s)
+
+		return
+	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	return s.reported + s.used(time.Now(), math.Ceil)
+	s.timer = time.AfterFunc(settleAgain, func() { s.settle(until) })
 }

@@ -76,8 +76,8 @@ func TestSession(t *testing.T) {
 		asked    string
 	}{
 		{
-			name: "RFC 8506 §5: granted 600 s, updated at 500 s with 300 more, ended at 700 s", answers: []any{uint32(600), uint32(300)}, talk: 700 * time.Second,
-			// 300 s granted at 500 s: the next update would be at 700 s, when the call ends by itself.
+			name: "RFC 8506 §5: granted 600 s, updated at 500 s with 300 more, ended at 700 s", answers: []any{uint32(600), uint32(300)}, talk: 700*time.Second - time.Millisecond,
+			// 300 s granted at 500 s: the next update would be at 700 s, just when the call has ended by itself.
 			asked: "1#0 used -, 2#1 used 500, 3#2 used 200",
 		},
 		{name: "a part of a second is charged as one", answers: []any{uint32(600)}, talk: 1500 * time.Millisecond, asked: "1#0 used -, 3#1 used 2"},
@@ -88,7 +88,7 @@ func TestSession(t *testing.T) {
 		{name: "§5.7 no answer, terminate: 503", answers: []any{errDead}, refused: 503, asked: "1#0 used -"},
 		{name: "§5.7 no answer, retry: once more", handling: Retry, answers: []any{errDead, uint32(600)}, talk: time.Second, asked: "1#0 used -, 1#0 used -, 3#1 used 1"},
 		{name: "§5.7 no answer, continue: free", handling: Continue, answers: []any{errDead}, talk: time.Hour, asked: "1#0 used -, 3#1 used 3600"},
-		{name: "§5.7 the OCS dies within the call, terminate", answers: []any{uint32(600), errDead}, talk: time.Hour, released: 500 * time.Second, asked: "1#0 used -, 2#1 used 500, 3#2 used 500"},
+		{name: "§5.7 the OCS dies within the call, terminate", answers: []any{uint32(600), errDead}, talk: time.Hour, released: 500 * time.Second, asked: "1#0 used -, 2#1 used 500, 2#1 used 500, 3#2 used 0"},
 		{name: "never answered: nothing is used", answers: []any{uint32(600)}, talk: -1, asked: "1#0 used -, 3#1 used 0"},
 	}
 
@@ -106,9 +106,9 @@ func TestSession(t *testing.T) {
 				released := make(chan time.Duration, 1)
 
 				var s *Session
-				s, refused := trigger.Begin(t.Context(), Call{}, func(string) {
+				s, refused := trigger.Begin(t.Context(), Call{}, func(_ string, cause Cause) {
 					released <- time.Since(began)
-					s.End()
+					s.End(Normal)
 				})
 
 				switch {
@@ -117,7 +117,7 @@ func TestSession(t *testing.T) {
 						t.Errorf("refused with %d, want %d", refused.Status, test.refused)
 					}
 				case test.talk < 0:
-					s.End()
+					s.End(Normal)
 				default:
 					s.Answered(began)
 					select {
@@ -129,7 +129,7 @@ func TestSession(t *testing.T) {
 						if test.released != 0 {
 							t.Error("was not released")
 						}
-						s.End()
+						s.End(Normal)
 					}
 				}
 

@@ -148,10 +148,10 @@ func readIdentity(public ifc.PublicIdentity) (Identity, error) {
 
 	if public.Extension != nil {
 		identity.DisplayName = strings.Clone(public.Extension.DisplayName)
+	}
 
-		if wildcard := strings.TrimSpace(public.Extension.WildcardedIdentity); wildcard != "" {
-			uri = wildcard
-		}
+	if wildcard := public.Wildcard(); wildcard != "" {
+		uri = wildcard
 	}
 
 	wildcard, err := parseWildcard(uri)

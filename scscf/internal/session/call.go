@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"strings"
+	"fmt"
 	"sync"
 	"time"
 
@@ -28,11 +28,14 @@ type call struct {
 	ended  bool
 	expiry *time.Timer // of the session timer (RFC 4028), or of the longest call there may be
 	length time.Duration
+	until  time.Time
 }
 
 const (
 	longestCall = 24 * time.Hour
-	lateRefresh = 32 * time.Second // RFC 4028 §10: how much before the end a refresh must be there, seen from the middle
+	// lateRefresh is how long after its end a session is taken for dead: the parties give it up before (RFC 4028 §10), and a
+	// refresh that comes at the last moment is on its way.
+	lateRefresh = 5 * time.Second
 )
 
 func (s *Server) newCall(invite *sip.Request, sv *served) (*call, error) {
@@ -52,9 +55,10 @@ func (s *Server) newCall(invite *sip.Request, sv *served) (*call, error) {
 
 func (s *Server) forget(c *call) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-
 	delete(s.calls, c.token)
+	s.mu.Unlock()
+
+	c.drop()
 }
 
 func (s *Server) find(token string) *call {
@@ -69,7 +73,7 @@ func (c *call) answered(r *sip.Response, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
-	if c.dialog != nil || c.ended {
+	if c.dialog != nil || c.ended || c.invite == nil {
 		return
 	}
 
@@ -82,22 +86,58 @@ func (c *call) answered(r *sip.Response, at time.Time) {
 	}
 
 	c.dialog, c.invite = dialog, nil
-	c.length = longestCall
-
-	interval, _, _ := strings.Cut(sip.Value(r, "Session-Expires"), ";")
-	if seconds := sip.Seconds(interval, 0); seconds > 0 {
-		c.length = time.Duration(seconds)*time.Second + lateRefresh
-	}
-
-	c.expiry = time.AfterFunc(c.length, func() { c.release("nobody refreshed the session") })
+	c.last(seconds(r, "Session-Expires"))
 
 	if c.charge != nil {
 		c.charge.Answered(at)
 	}
+
+	c.keep()
+}
+
+// last sets how long the session lasts if nobody refreshes it; 0: there is no session timer. Called with the lock held.
+func (c *call) last(interval time.Duration) {
+	c.length = longestCall
+	if interval > 0 {
+		c.length = interval + lateRefresh
+	}
+
+	c.until = time.Now().Add(c.length)
+	if c.expiry != nil {
+		c.expiry.Reset(c.length)
+		return
+	}
+
+	c.expiry = time.AfterFunc(c.length, c.expired)
+}
+
+func (c *call) expired() { c.release("nobody refreshed the session", charging.Unspecified) }
+
+// observe sees a request within the dialog.
+func (c *call) observe(out *sip.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if c.dialog != nil && !c.ended {
+		c.dialog.Observe(out)
+		c.keep()
+	}
+}
+
+// refreshed sees the answer to a re-INVITE or UPDATE (RFC 4028 §8.2): it is a 2xx that keeps a session alive, and that says for
+// how long.
+func (c *call) refreshed(r *sip.Response) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if c.dialog != nil && !c.ended {
+		c.last(seconds(r, "Session-Expires"))
+		c.keep()
+	}
 }
 
 // end settles a call whose BYE came, or that was never answered.
-func (s *Server) end(c *call) {
+func (s *Server) end(c *call, cause charging.Cause) {
 	c.mu.Lock()
 	ended := c.ended
 	c.ended = true
@@ -107,15 +147,15 @@ func (s *Server) end(c *call) {
 	}
 	c.mu.Unlock()
 
-	s.forget(c)
-
 	if !ended && c.charge != nil {
-		c.charge.End()
+		c.charge.End(cause)
 	}
+
+	s.forget(c)
 }
 
 // release ends the call on both sides (TS 24.229 §5.4.5.1.2): each party gets a BYE in the name of the other.
-func (c *call) release(why string) {
+func (c *call) release(why string, cause charging.Cause) {
 	s := c.server
 
 	c.mu.Lock()
@@ -132,28 +172,39 @@ func (c *call) release(why string) {
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
 	defer cancel()
 
+	reason := releaseReason(why, cause)
+
 	var group sync.WaitGroup
 
 	if dialog != nil {
 		for _, to := range []sip.Side{sip.Caller, sip.Callee} {
-			group.Go(func() { s.bye(ctx, dialog, to, why) })
+			group.Go(func() { s.bye(ctx, dialog, to, reason) })
 		}
 	}
 
-	s.end(c)
+	s.end(c, cause.Because(reason))
 	group.Wait()
+}
+
+// releaseReason is the Reason header of the BYEs: 402 where credit is the cause, 408 where a party is gone.
+func releaseReason(why string, cause charging.Cause) string {
+	if cause == charging.Unspecified {
+		return sipReason(408, why)
+	}
+
+	return sipReason(402, why)
 }
 
 const releaseTime = 40 * time.Second // more than the timers of a BYE
 
-func (s *Server) bye(ctx context.Context, dialog *sip.ProxyDialog, to sip.Side, why string) {
+func (s *Server) bye(ctx context.Context, dialog *sip.ProxyDialog, to sip.Side, reason string) {
 	bye, err := dialog.Request(to, "BYE")
 	if err != nil {
 		s.Log.Error("BYE cannot be made", "call", dialog.CallID, "error", err)
 		return
 	}
 
-	sip.Set(bye, "Reason", sipReason(402, why))
+	sip.Set(bye, "Reason", reason)
 
 	response, err := s.Stack.Do(ctx, bye, sip.Destination{Endpoint: s.Endpoint})
 	if err != nil || !response.IsSuccess() && response.StatusCode != 481 {
@@ -164,35 +215,53 @@ func (s *Server) bye(ctx context.Context, dialog *sip.ProxyDialog, to sip.Side, 
 // withinDialog is TS 24.229 §5.4.3.2 and §5.4.3.3 for requests within a dialog: they follow their Route.
 func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
 	if len(own) == 0 && !sip.Has(out, "Route") && s.Stack.Own(out.Recipient) {
-		s.refuse(tx, "dialog", 481, sipReason(481, "no such dialog here"))
+		s.refuse(tx, "dialog", because(481, "no such dialog here"))
 		return
 	}
 
+	var calls []*call
+
 	for _, route := range own {
-		u, err := sip.ParseURI(route.URI)
-		if err != nil {
-			continue
-		}
-
-		c := s.find(u.User)
-		if c == nil {
-			continue
-		}
-
-		c.mu.Lock()
-		if c.dialog != nil {
-			c.dialog.Observe(out)
-		}
-
-		if c.expiry != nil && !c.ended && (out.IsInvite() || out.Method == "UPDATE") {
-			c.expiry.Reset(c.length)
-		}
-		c.mu.Unlock()
-
-		if out.Method == "BYE" {
-			defer s.end(c) // when its response has gone back: whoever hung up does not wait for the OCS
+		if u, err := sip.ParseURI(route.URI); err == nil {
+			if c := s.find(u.User); c != nil {
+				calls = append(calls, c)
+			}
 		}
 	}
 
-	s.Stack.Forward(ctx, tx, sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}})
+	refreshes := len(calls) > 0 && (out.IsInvite() || out.Method == "UPDATE")
+
+	var asked interval
+
+	if refreshes {
+		var refused *refusal
+		if asked, refused = s.Config.Timer.ask(out); refused != nil {
+			s.refuse(tx, "dialog", refused)
+			return
+		}
+	}
+
+	for _, c := range calls {
+		c.observe(out)
+
+		if out.Method == "BYE" {
+			defer s.end(c, charging.Normal.Because(sip.Value(out, "Reason"))) // when its response has gone back: whoever hung up does not wait for the OCS
+		}
+	}
+
+	response := s.Stack.Forward(ctx, tx, sip.Plan{
+		Groups: [][]sip.Branch{{{Request: out}}},
+		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+			s.explain(out, "dialog", r)
+
+			if refreshes && r.IsSuccess() {
+				s.Config.Timer.answer(asked, r)
+
+				for _, c := range calls {
+					c.refreshed(r)
+				}
+			}
+		},
+	})
+	s.outcomes.WithLabelValues("dialog", known(string(out.Method)), fmt.Sprint(response.StatusCode)).Inc()
 }

@@ -3,35 +3,48 @@ package session
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-const serverTimeout = 5 * time.Second // for an application server's first response
-
-// originate is TS 24.229 §5.4.3.2: an initial request from a user that this S-CSCF serves.
-func (s *Server) originate(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request) {
+// originate is TS 24.229 §5.4.3.2: an initial request from a user that this S-CSCF serves. It comes over the Service-Route of
+// the user's handset, or from an application server that acts for the user, registered or not (§5.7.3: "orig" in Route).
+func (s *Server) originate(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, handset bool) {
 	public, named := identity(out, "P-Served-User", "P-Asserted-Identity")
 	if !named {
-		s.refuse(tx, "originating", 403, sipReason(403, "the request does not say who it is from"))
+		s.refuse(tx, "originating", because(403, "the request does not say who it is from"))
 		return
 	}
 
-	user, found := s.Registrations.Lookup(public)
+	role, err := ims.ParseServedUser(sip.Value(out, "P-Served-User"))
+	sv := &served{side: originating, public: public, diverted: err == nil && !handset && role.Case == ims.ServedOriginatingCDIV}
+
+	user, found := s.Registrations.Registered(ctx, public)
 
 	switch {
-	case !found:
-		s.refuse(tx, "originating", 403, sipReason(403, public+" is not registered here"))
+	case !found && handset:
+		s.refuse(tx, "originating", because(403, "%s is not registered here", public))
 		return
-	case user.Public.Barred:
-		s.refuse(tx, "originating", 403, sipReason(403, public+" is barred"))
+	case !found:
+		if user, err = s.Registrations.FetchUnregistered(ctx, public); err != nil {
+			s.refuse(tx, "originating", unserved(public, err))
+			return
+		}
+	}
+
+	if user.Public.Barred {
+		s.refuse(tx, "originating", because(403, "%s is barred", public))
 		return
 	}
 
-	s.assertBoth(out, user.Associated(), public)
-	s.filter(ctx, tx, out, &served{side: originating, user: user, public: public}, -1)
+	sv.user = user
+
+	if !sv.diverted { // what was diverted is still from who called
+		s.assertBoth(out, user.Associated(), public)
+	}
+
+	s.serve(ctx, tx, out, sv, -1)
 }
 
 // assertBoth makes P-Asserted-Identity name the user by sip and by tel URI when it has both (§5.4.3.2 4): who is called may want
@@ -52,23 +65,4 @@ func (s *Server) assertBoth(out *sip.Request, associated []string, public string
 			return
 		}
 	}
-}
-
-// towards is the branch of a request that leaves the originating side: users of the home network are found by the I-CSCF, others
-// by the name of their network.
-func (s *Server) towards(out *sip.Request) sip.Branch {
-	r := sip.Copy(out)
-
-	if s.ours(r.Recipient) {
-		sip.PushRoute(r, s.Config.Interrogator+";lr")
-	} else {
-		sip.Remove(r, "P-Access-Network-Info") // §5.4.3.2 11: not beyond the trust domain
-	}
-
-	return sip.Branch{Request: r}
-}
-
-// ours tells a target of the home network: its domain, or a number.
-func (s *Server) ours(u sip.Uri) bool {
-	return u.Scheme == "tel" || strings.EqualFold(u.Host, s.Config.HomeDomain)
 }

@@ -13,28 +13,146 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
 
-// proceed sends a request to its target: no application server wants it any more.
-func (s *Server) proceed(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served) {
-	groups, err := s.targets(ctx, tx, out, sv)
+// journey is a request on its way out: to the application servers that its user's criteria name, one after the other as they
+// hand it back or turn out to be dead, and then to its target.
+type journey struct {
+	server *Server
+	tx     *sip.ServerTransaction
+	out    *sip.Request
+	served *served
 
-	var refused *charging.Refused
+	odis       []string // of the visits to servers
+	place      int      // in the chain, of the server that has it
+	away       bool     // it is with a server, not on its way to the target
+	handling   bool     // of that server: the session goes on without it
+	responded  bool     // a provisional response came
+	brokenOut  bool     // the I-CSCF knows nobody by the number, and it left the network
+	forgoing   *refusal // why the request could not go on after a server was dead
+	begun      bool     // it was charged, if it is
+	registered bool
+}
 
-	switch {
-	case errors.As(err, &refused):
-		s.refuse(tx, sv.side.String(), refused.Status, refused.Reason)
-		return
-	case err != nil:
-		s.refuse(tx, sv.side.String(), 480, sipReason(480, err.Error()))
+// serve sends the request to the first application server behind place after that wants it, and on to its target when there is
+// none (TS 24.229 §5.4.3.2 2, §5.4.3.3 3).
+func (s *Server) serve(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served, after int) {
+	if after < 0 {
+		var refused *refusal
+		if sv.timer, refused = s.Config.Timer.ask(out); refused != nil {
+			s.refuse(tx, sv.side.String(), refused)
+			return
+		}
+	}
+
+	j := &journey{server: s, tx: tx, out: out, served: sv, registered: sv.registered()}
+	defer func() { s.visits.forget(j.odis...) }()
+
+	groups, err := j.next(ctx, after)
+	if err != nil {
+		s.refuse(tx, sv.side.String(), refusalOf(err))
 		return
 	}
 
 	response := s.Stack.Forward(ctx, tx, sip.Plan{
 		Groups:     groups,
-		OnResponse: func(_ *sip.Branch, r *sip.Response) { s.outgoing(sv, r) },
+		OnResponse: func(_ *sip.Branch, r *sip.Response) { j.responds(r) },
+		OnFailure:  func(_ *sip.Branch, r *sip.Response) []sip.Branch { return j.fails(ctx, r) },
 	})
-	s.settle(sv, response)
-	s.outcomes.WithLabelValues(sv.side.String(), string(out.Method), fmt.Sprint(response.StatusCode)).Inc()
+	s.outcomes.WithLabelValues(sv.side.String(), known(string(out.Method)), fmt.Sprint(response.StatusCode)).Inc()
+
+	if j.begun {
+		s.settle(sv, response)
+	}
 }
+
+// next are the branches of the next step: one server, or the target.
+func (j *journey) next(ctx context.Context, after int) ([][]sip.Branch, error) {
+	s, sv := j.server, j.served
+
+	for {
+		match, found := sv.user.Public.Profile.Chain.Next(&view{j.out, sv.sessionCase()}, after, j.registered)
+		if !found {
+			j.away, j.begun = false, true
+			return s.targets(ctx, j.tx, j.out, sv)
+		}
+
+		branch, odi, err := s.toServer(j.out, sv, match)
+		if err == nil {
+			j.odis = append(j.odis, odi)
+			j.away, j.place, j.handling, j.responded = true, match.Index, match.Continue, false
+
+			return [][]sip.Branch{{branch}}, nil
+		}
+
+		s.Log.Error("an application server cannot be addressed", "server", match.Server, "user", sv.public, "error", err)
+
+		if !match.Continue {
+			return nil, because(500, "application server %s cannot be addressed", match.Server)
+		}
+
+		after = match.Index
+	}
+}
+
+// responds sees each response on its way back.
+func (j *journey) responds(r *sip.Response) {
+	s, sv := j.server, j.served
+	j.responded = j.responded || r.StatusCode > 100 && r.IsProvisional()
+
+	if j.forgoing != nil && !r.IsProvisional() && !r.IsSuccess() {
+		s.become(j.out, sv.side.String(), r, j.forgoing)
+	}
+
+	s.explain(j.out, sv.side.String(), r)
+
+	if r.IsSuccess() && j.out.IsInvite() {
+		s.Config.Timer.answer(sv.timer, r)
+
+		if sv.call != nil {
+			sv.call.answered(r, time.Now())
+		}
+	}
+}
+
+// fails finds another way for a branch that ended without success.
+func (j *journey) fails(ctx context.Context, r *sip.Response) []sip.Branch {
+	s, sv := j.server, j.served
+
+	switch {
+	case j.away && dead(r) && !j.responded:
+		s.outcomes.WithLabelValues(sv.side.String(), known(string(j.out.Method)), "server dead").Inc()
+		s.Log.Warn("application server failed", "server", sv.servers[len(sv.servers)-1], "status", r.StatusCode, "user", sv.public, "continues", j.handling)
+
+		if !j.handling {
+			return nil
+		}
+
+		groups, err := j.next(ctx, j.place)
+		if err != nil {
+			j.forgoing = refusalOf(err)
+			return nil
+		}
+
+		return slices.Concat(groups...) // of several contacts all ring: the time for one after the other went to the server
+	case !j.away && sv.side == originating && !j.brokenOut && nobody(r):
+		branch, leaves := s.breakout(j.out)
+		if !leaves {
+			return nil
+		}
+
+		j.brokenOut = true
+		if sv.call != nil || recorded(j.out) {
+			sip.AddRecordRoute(branch.Request, s.recordRoute(sv, j.out))
+		}
+
+		return []sip.Branch{branch}
+	default:
+		return nil
+	}
+}
+
+// dead tells an application server that default handling stands in for: no answer, or a 5xx before anything else (TS 24.229
+// §5.4.3.2 2).
+func dead(r *sip.Response) bool { return sip.Local(r) || r.StatusCode/100 == 5 }
 
 // targets asks for credit and lists the branches that lead to the target.
 func (s *Server) targets(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served) ([][]sip.Branch, error) {
@@ -47,18 +165,25 @@ func (s *Server) targets(ctx context.Context, tx *sip.ServerTransaction, out *si
 			return nil, err
 		}
 	} else {
+		s.translate(ctx, out)
+
 		groups = [][]sip.Branch{{s.towards(out)}}
 	}
+
+	role := sv.side.role()
 
 	switch {
 	case out.IsInvite():
 		if err := s.begin(ctx, tx, out, sv); err != nil {
 			return nil, err
 		}
-	case out.Method == "MESSAGE" && s.Charging.ChargesEvents() && s.Charging.Charges(sv.side.role()):
-		if refused := s.Charging.Event(ctx, s.describe(out, sv)); refused != nil {
+	case s.Charging.ChargesEvent(role, string(out.Method)):
+		event, refused := s.Charging.Event(ctx, s.describe(out, sv))
+		if refused != nil {
 			return nil, refused
 		}
+
+		sv.event = event
 	}
 
 	if record := s.recordRoute(sv, out); record != "" {
@@ -86,7 +211,7 @@ func (s *Server) begin(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 			return refused
 		}
 
-		c.charge, sv.charge = session, session
+		c.charge = session
 	}
 
 	sv.call = c
@@ -98,7 +223,7 @@ func (s *Server) begin(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 func (s *Server) describe(out *sip.Request, sv *served) charging.Call {
 	vector := ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector"))
 	c := charging.Call{
-		Role: sv.side.role(), Method: string(out.Method), CallID: out.CallID().Value(), ICID: vector.ICID,
+		Role: sv.side.role(), Method: string(out.Method), Event: sip.Value(out, "Event"), CallID: out.CallID().Value(), ICID: vector.ICID,
 		OriginatingIOI: vector.OriginatingIOI, TerminatingIOI: vector.TerminatingIOI,
 		Private: sv.user.Private, Called: out.Recipient.String(), Requested: out.To().Address.String(),
 		Servers: sv.servers, Access: sip.Value(out, "P-Access-Network-Info"),
@@ -139,27 +264,27 @@ func (s *Server) recordRoute(sv *served, out *sip.Request) string {
 	switch {
 	case sv.call != nil:
 		return s.Endpoint.URI(sv.call.token)
-	case out.Method == "SUBSCRIBE" || out.Method == "REFER":
+	case recorded(out):
 		return s.Endpoint.URI("")
 	default:
 		return ""
 	}
 }
 
-// outgoing looks at each response on its way back.
-func (s *Server) outgoing(sv *served, r *sip.Response) {
-	if sv.call != nil && r.IsSuccess() {
-		sv.call.answered(r, time.Now())
-	}
+// recorded tells requests other than INVITE that make dialogs.
+func recorded(out *sip.Request) bool { return out.Method == "SUBSCRIBE" || out.Method == "REFER" }
 
-	if r.StatusCode == 408 && sip.Local(r) {
-		sip.Set(r, "Reason", sipReason(408, "the next hop did not answer"))
-	}
-}
-
-// settle ends what was begun for a call that was not answered.
+// settle ends what was begun for a call that was not answered, or for a request outside a session.
 func (s *Server) settle(sv *served, r *sip.Response) {
+	reason := sip.Value(r, "Reason")
+
 	if sv.call != nil && !r.IsSuccess() {
-		s.end(sv.call)
+		s.end(sv.call, charging.Answered(r.StatusCode, reason))
+	}
+
+	if sv.event != nil {
+		sv.event.End(r.StatusCode, reason)
 	}
 }
+
+var errNoContact = errors.New("the user is not registered, and no application server serves in its place")

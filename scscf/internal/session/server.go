@@ -4,7 +4,6 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/journal"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
@@ -20,14 +20,23 @@ import (
 // Registrations are the users that this S-CSCF serves.
 type Registrations interface {
 	Lookup(public string) (registrar.User, bool)
+	// Registered waits for the profile of a registration that was kept over a restart.
+	Registered(ctx context.Context, public string) (registrar.User, bool)
 	// FetchUnregistered asks the HSS for the services of a user that is not registered (TS 24.229 §5.4.3.3).
 	FetchUnregistered(ctx context.Context, public string) (registrar.User, error)
+}
+
+// Enum translates a telephone number, +E.164, to a URI (RFC 6116); none is "".
+type Enum interface {
+	Translate(ctx context.Context, number string) (uri string, err error)
 }
 
 // Config is the part of the configuration that the procedures read.
 type Config struct {
 	HomeDomain   string
 	Interrogator string // SIP URI of the I-CSCF, for requests to users of the home network
+	Numbers      Numbers
+	Timer        Timer
 }
 
 // Server serves sessions and standalone requests.
@@ -36,12 +45,14 @@ type Server struct {
 	Stack         *sip.Stack
 	Endpoint      *sip.Endpoint
 	Registrations Registrations
+	Enum          Enum // nil: numbers are not translated
 	Charging      *charging.Trigger
 	Log           *slog.Logger
 
 	visits   visits
 	mu       sync.Mutex
 	calls    map[string]*call
+	journal  *journal.Journal[keptCall] // nil: calls end with the process
 	outcomes *prometheus.CounterVec
 }
 
@@ -75,7 +86,7 @@ func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 
 	out, own, refusal := s.Stack.Forwardable(request)
 	if refusal != nil {
-		_ = tx.Respond(refusal)
+		s.decline(tx, refusal)
 		return
 	}
 
@@ -95,8 +106,8 @@ func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 			return
 		}
 
-		if u.User == "orig" || u.UriParams.Has("orig") {
-			s.originate(ctx, tx, out)
+		if handset := u.User == "orig"; handset || u.UriParams.Has("orig") {
+			s.originate(ctx, tx, out, handset)
 			return
 		}
 	}
@@ -114,26 +125,16 @@ func (s *Server) HandleAck(ctx context.Context, ack *sip.Ack) {
 	_ = s.Stack.SendStateless(ctx, out, sip.Destination{})
 }
 
-func (s *Server) refuse(tx *sip.ServerTransaction, side string, status int, reason string) {
-	method := string(tx.Request().Method)
-	s.outcomes.WithLabelValues(side, method, fmt.Sprint(status)).Inc()
-	s.Log.Warn("request refused", "case", side, "method", method, "status", status, "reason", reason,
-		"from", sip.Value(tx.Request(), "From"), "to", tx.Request().Recipient.String())
-	_ = tx.Reply(status, "", sip.NewHeader("Reason", reason))
-}
-
-func sipReason(status int, text string) string {
-	return fmt.Sprintf(`SIP;cause=%d;text=%q`, status, text)
-}
-
 // served is one side of a request on its way through this S-CSCF.
 type served struct {
-	side    side
-	user    registrar.User
-	public  string   // the served user's identity, canonical
-	servers []string // application servers that were in the path
-	charge  *charging.Session
-	call    *call
+	side     side
+	diverted bool // originating, because an application server has diverted what was meant for the user
+	user     registrar.User
+	public   string   // the served user's identity, canonical
+	servers  []string // application servers that were in the path
+	timer    interval // of the session, as it was asked for
+	call     *call
+	event    *charging.Event
 }
 
 type side int
@@ -159,7 +160,7 @@ func (s side) role() ro.RoleOfNode {
 	return ro.TerminatingRole
 }
 
-// identity is the first P-Asserted-Identity or P-Served-User that can be read, canonical.
+// identity is the first of these headers' identities that can be read, canonical.
 func identity(m sip.Message, names ...string) (string, bool) {
 	for _, name := range names {
 		for _, value := range sip.Values(m, name) {

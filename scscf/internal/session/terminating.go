@@ -2,10 +2,8 @@ package session
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
@@ -15,30 +13,24 @@ import (
 func (s *Server) terminate(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request) {
 	public, err := ims.CanonicalIdentity(out.Recipient.String())
 	if err != nil {
-		s.refuse(tx, "terminating", 404, sipReason(404, err.Error()))
+		s.refuse(tx, "terminating", because(404, "%v", err))
 		return
 	}
 
 	user, found := s.Registrations.Lookup(public)
 	if !found {
 		if user, err = s.Registrations.FetchUnregistered(ctx, public); err != nil {
-			status := 480
-			if errors.Is(err, cx.ErrorUserUnknown) {
-				status = 404
-			}
-
-			s.refuse(tx, "terminating", status, sipReason(status, "no services for "+public+": "+err.Error()))
-
+			s.refuse(tx, "terminating", unserved(public, err))
 			return
 		}
 	}
 
 	if user.Public.Barred {
-		s.refuse(tx, "terminating", 404, sipReason(404, public+" is barred"))
+		s.refuse(tx, "terminating", because(404, "%s is barred", public))
 		return
 	}
 
-	s.filter(ctx, tx, out, &served{side: terminating, user: user, public: public}, -1)
+	s.serve(ctx, tx, out, &served{side: terminating, user: user, public: public}, -1)
 }
 
 // contacts are the branches to the handsets of the called user: equal preferences ring together, higher ones first (RFC 3261
@@ -84,5 +76,3 @@ func contacts(out *sip.Request, user registrar.User) ([][]sip.Branch, error) {
 
 	return groups, nil
 }
-
-var errNoContact = errors.New("the user is not registered, and no application server serves in its place")

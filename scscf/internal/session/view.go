@@ -1,8 +1,6 @@
 package session
 
 import (
-	"strings"
-
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
@@ -34,9 +32,5 @@ func (v *view) SessionCase() ifc.SessionCase { return v.side }
 func (v *view) RegistrationType() ifc.RegistrationType { return ifc.InitialRegistration }
 
 func (v *view) SDP() []byte {
-	if !strings.HasPrefix(strings.ToLower(sip.Value(v.request, "Content-Type")), "application/sdp") {
-		return nil
-	}
-
-	return v.request.Body()
+	return ifc.SessionDescription(sip.Value(v.request, "Content-Type"), v.request.Body())
 }

@@ -1,0 +1,57 @@
+package charging
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+)
+
+// Cause says why a session or event is over.
+type Cause struct {
+	Code   int32  `json:"code,omitempty"`   // Cause-Code: values up to 0 are successes, from 1 on failures (TS 32.299 §7.2.35)
+	Reason string `json:"reason,omitempty"` // Reason header field value, as the BYE or the refusal had it
+}
+
+// Causes of TS 32.299 §7.2.35. Normal is also the end that the network makes by a BYE of its own.
+var (
+	Normal            = Cause{}
+	SubscriptionEnded = Cause{Code: -2}
+	Unspecified       = Cause{Code: 1}
+	Unsuccessful      = Cause{Code: 2} // the session could not be set up, for no SIP status
+	Internal          = Cause{Code: 3}
+	CreditUsedUp      = Normal
+)
+
+// Answered is the cause that a final response is: -1 for 200, the status itself for a failure, and less nothing for the
+// classes between.
+func Answered(status int, reason string) Cause {
+	code := int32(status)
+
+	switch {
+	case status == http.StatusOK:
+		code = -1
+	case status < 400:
+		code = -code
+	}
+
+	return Cause{Code: code, Reason: reason}
+}
+
+// Because is a cause with the Reason header field value that came with it.
+func (c Cause) Because(reason string) Cause {
+	c.Reason = reason
+	return c
+}
+
+const maxReason = 256 // octets of a Reason header that the OCS is told
+
+// tell puts the cause into a request.
+func (c Cause) tell(q *ro.CCR) {
+	code := c.Code
+	q.ServiceInformation.IMS.CauseCode = &code
+
+	if reason := strings.ToValidUTF8(c.Reason, "?"); reason != "" {
+		q.ServiceInformation.IMS.ReasonHeaders = []string{reason[:min(len(reason), maxReason)]}
+	}
+}

@@ -1,0 +1,49 @@
+package session
+
+import (
+	"context"
+
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// resume goes on with a request that an application server hands back (TS 24.229 §5.4.3.4).
+func (s *Server) resume(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, v *visit) {
+	sv := *v.served // an AS may hand a request back more than once: a fork
+	sip.Remove(out, "P-Served-User")
+
+	if sv.side == terminating && sv.elsewhere(out.Recipient.String(), v.target) {
+		s.divert(ctx, tx, out, &sv)
+		return
+	}
+
+	s.serve(ctx, tx, out, &sv, v.at)
+}
+
+// elsewhere tells a new target from another way to write the served user: an alias is not a diversion.
+func (s *served) elsewhere(target, before string) bool {
+	if target == before {
+		return false
+	}
+
+	canonical, err := ims.CanonicalIdentity(target)
+	if err != nil {
+		return true
+	}
+
+	if canonical == s.public {
+		return false
+	}
+
+	other := s.user.Find(canonical)
+
+	return other == nil || other.Profile != s.user.Public.Profile
+}
+
+// divert serves the user whose calls an application server diverts as one who calls the new target (§5.4.3.3: session case
+// ORIGINATING_CDIV): the criteria for that case are asked from the beginning, and the leg is charged to the user. Max-Forwards
+// ends the circle of two who divert to each other.
+func (s *Server) divert(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served) {
+	s.outcomes.WithLabelValues(sv.side.String(), known(string(out.Method)), "diverted").Inc()
+	s.serve(ctx, tx, out, &served{side: originating, diverted: true, user: sv.user, public: sv.public, servers: sv.servers}, -1)
+}

@@ -1,0 +1,124 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/journal"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+const file = "calls.jsonl"
+
+// keptCall is an answered call as it outlives the process: enough to know its BYE, to end it from here, and to go on charging.
+type keptCall struct {
+	Side   side             `json:"side"`
+	Public string           `json:"public"`
+	Charge string           `json:"charge,omitempty"` // key of the charging session
+	Dialog *sip.ProxyDialog `json:"dialog,omitempty"`
+	Length time.Duration    `json:"length"`
+	Until  time.Time        `json:"until"`
+}
+
+// Restore brings back the calls that were kept in a directory, and keeps them there from now on. The charging sessions must have
+// been restored before. Nothing happens to the calls before Resume.
+func (s *Server) Restore(directory string) error {
+	j, kept, err := journal.Open[keptCall](directory, file, s.Log)
+	if err != nil {
+		return err
+	}
+
+	s.journal = j
+
+	for token, k := range kept {
+		if len(s.calls) >= maxCalls {
+			break
+		}
+
+		c := &call{server: s, token: token, side: k.Side, public: k.Public, dialog: k.Dialog, length: k.Length, until: k.Until}
+
+		if k.Charge != "" {
+			charge, found := s.Charging.Take(k.Charge, c.release)
+			if !found { // it was settled, and the process ended before the call was forgotten
+				c.drop()
+				continue
+			}
+
+			c.charge = charge
+		}
+
+		s.calls[token] = c
+	}
+
+	return nil
+}
+
+// Resume watches the restored calls again, once SIP can be spoken.
+func (s *Server) Resume(ctx context.Context, ready func(context.Context)) {
+	s.mu.Lock()
+	restored := make([]*call, 0, len(s.calls))
+
+	for _, c := range s.calls {
+		restored = append(restored, c)
+	}
+	s.mu.Unlock()
+
+	if len(restored) > 0 {
+		s.Log.Info("calls restored", "count", len(restored))
+	}
+
+	s.Charging.Resume(ctx, ready)
+
+	for _, c := range restored {
+		c.mu.Lock()
+		if !c.ended && c.expiry == nil {
+			c.expiry = time.AfterFunc(max(0, time.Until(c.until)), c.expired)
+		}
+		c.mu.Unlock()
+	}
+}
+
+// Close stops all calls as they are.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	for _, c := range s.calls {
+		if c.expiry != nil {
+			c.expiry.Stop()
+		}
+	}
+	s.mu.Unlock()
+
+	if s.journal == nil {
+		return nil
+	}
+
+	return s.journal.Close()
+}
+
+// keep writes an answered call as it is. Called with the call's lock held.
+func (c *call) keep() {
+	j := c.server.journal
+	if j == nil {
+		return
+	}
+
+	k := keptCall{Side: c.side, Public: c.public, Dialog: c.dialog, Length: c.length, Until: c.until}
+	if c.charge != nil {
+		k.Charge = c.charge.Key()
+	}
+
+	if err := j.Put(c.token, k); err != nil {
+		c.server.Log.Error("a call could not be written; it would be lost at a restart", "user", c.public, "error", err)
+	}
+}
+
+func (c *call) drop() {
+	j := c.server.journal
+	if j == nil {
+		return
+	}
+
+	if err := j.Drop(c.token); err != nil {
+		c.server.Log.Error("the end of a call could not be written", "user", c.public, "error", err)
+	}
+}

@@ -1,0 +1,127 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Numbers is the numbering plan: what a dialled number means, and where those go that are nobody's here.
+type Numbers struct {
+	// Prefixes are what stands for what is dialled first: "00": "+", "0": "+49". The longest counts.
+	Prefixes map[string]string `yaml:"prefixes"`
+	// Contexts are what stands before a local number of a phone-context (RFC 3966 §5.1.5), "" being that of a number without.
+	Contexts map[string]string `yaml:"contexts"`
+	// Digits makes numbers of sip URIs that do not say user=phone.
+	Digits bool `yaml:"digits"`
+	// Breakout are SIP URIs for numbers that begin so, "" being all. With ;lr it is a BGCF or MGCF that is put into Route,
+	// without it a gateway that is called by the number.
+	Breakout map[string]string `yaml:"breakout"`
+}
+
+// Validate refuses what cannot work.
+func (n *Numbers) Validate() error {
+	for from, to := range n.Prefixes {
+		if from == "" || !isNumber(from) || !isNumber(to) || to == "" || to[0] != '+' {
+			return fmt.Errorf("sessions.numbers.prefixes: %q: %q: not what is dialled and what begins with +", from, to)
+		}
+	}
+
+	for context, to := range n.Contexts {
+		if !isNumber(to) || to == "" || to[0] != '+' {
+			return fmt.Errorf("sessions.numbers.contexts: %q: %q does not begin with +", context, to)
+		}
+	}
+
+	for prefix, route := range n.Breakout {
+		u, err := sip.ParseURI(route)
+		if err != nil || u.Scheme != "sip" && u.Scheme != "sips" || !isNumber(prefix) {
+			return errors.Join(fmt.Errorf("sessions.numbers.breakout: %q: %q: not a prefix and a SIP URI", prefix, route), err)
+		}
+	}
+
+	return nil
+}
+
+func isNumber(text string) bool {
+	for i, c := range []byte(text) {
+		if (c < '0' || c > '9') && c != '*' && c != '#' && (c != '+' || i > 0) {
+			return false
+		}
+	}
+
+	return true
+}
+
+// dialled is the number that a Request-URI means, and its phone-context; ok is false if it means none: another domain's user, or
+// a name.
+func (n *Numbers) dialled(target, home string) (number, context string, ok bool) {
+	scheme, rest, _ := strings.Cut(target, ":")
+	parameters := rest
+
+	if !strings.EqualFold(scheme, "tel") {
+		user, address, found := strings.Cut(rest, "@")
+		host, after, _ := strings.Cut(address, ";")
+		name, _, _ := strings.Cut(host, ":")
+
+		if !found || !strings.EqualFold(name, home) || !n.Digits && !hasParameter(after, "user=phone") {
+			return "", "", false
+		}
+
+		parameters = user
+	}
+
+	for p := range strings.SplitSeq(parameters, ";") {
+		if name, value, _ := strings.Cut(p, "="); strings.EqualFold(name, "phone-context") {
+			context = strings.ToLower(value)
+		}
+	}
+
+	number = ims.Number(target)
+
+	return number, context, number != ""
+}
+
+func hasParameter(parameters, wanted string) bool {
+	for p := range strings.SplitSeq(parameters, ";") {
+		if strings.EqualFold(strings.TrimSpace(p), wanted) {
+			return true
+		}
+	}
+
+	return false
+}
+
+// global is the number in international form (TS 24.229 §5.4.3.2: local numbers by the policy of the operator); "" if the plan
+// does not say.
+func (n *Numbers) global(number, context string) string {
+	const longest = 15 // digits of E.164
+
+	if number[0] != '+' {
+		if from, to, found := longestPrefix(n.Prefixes, number); found {
+			number = to + number[len(from):]
+		} else if to, found := n.Contexts[context]; found {
+			number = to + number
+		}
+	}
+
+	if number[0] != '+' || len(number) < 2 || len(number) > longest+1 || strings.Trim(number[1:], "0123456789") != "" {
+		return ""
+	}
+
+	return number
+}
+
+// longestPrefix is the entry with the longest key that text begins with.
+func longestPrefix(all map[string]string, text string) (key, value string, found bool) {
+	for k, v := range all {
+		if strings.HasPrefix(text, k) && (!found || len(k) > len(key)) {
+			key, value, found = k, v, true
+		}
+	}
+
+	return key, value, found
+}

@@ -1,0 +1,95 @@
+package session
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Timer is what this S-CSCF wants of session timers (RFC 4028 §8, TS 24.229 §5.4.3.2, §5.4.3.3).
+type Timer struct {
+	SessionExpires time.Duration `yaml:"session_expires"` // asked for where nobody asks, and the longest; 0: what the parties want
+	MinSE          time.Duration `yaml:"min_se"`          // less than this is refused with 422
+}
+
+// Validate refuses what cannot work.
+func (t *Timer) Validate() error {
+	if t.MinSE < leastMinSE || t.SessionExpires != 0 && t.SessionExpires < t.MinSE {
+		return errors.New("sessions.timer: min_se must be 90s or more (RFC 4028 §5), session_expires 0 or not below it")
+	}
+
+	return nil
+}
+
+const leastMinSE = 90 * time.Second
+
+// interval is a session interval that was asked for, and whether the caller's side can keep it.
+type interval struct {
+	length    time.Duration
+	supported bool
+}
+
+// ask is §8.1: the interval of a request that begins or refreshes a session, and its Session-Expires as this proxy passes it on.
+func (t Timer) ask(r *sip.Request) (interval, *refusal) {
+	if !r.IsInvite() && r.Method != "UPDATE" {
+		return interval{}, nil
+	}
+
+	i := interval{length: seconds(r, "Session-Expires"), supported: sip.HasToken(r, "Supported", "timer") || sip.HasToken(r, "Require", "timer")}
+	least := max(seconds(r, "Min-SE"), t.MinSE)
+	wanted := i.length
+
+	switch {
+	case wanted > 0 && wanted < t.MinSE && i.supported:
+		too := because(422, "a session interval of %d s is less than the %d s of this network", int(wanted.Seconds()), int(t.MinSE.Seconds()))
+		too.headers = []sip.Header{sip.NewHeader("Min-SE", inSeconds(t.MinSE))}
+
+		return i, too
+	case wanted > 0 && wanted < t.MinSE: // who does not know the extension cannot ask again
+		wanted = t.MinSE
+		sip.Set(r, "Min-SE", inSeconds(least))
+	case wanted == 0 && t.SessionExpires > 0, t.SessionExpires > 0 && wanted > t.SessionExpires:
+		wanted = max(t.SessionExpires, least)
+		if i.length > 0 {
+			wanted = min(wanted, i.length)
+		}
+	}
+
+	if wanted != i.length {
+		_, parameters, _ := strings.Cut(sip.Value(r, "Session-Expires"), ";")
+		if parameters != "" {
+			parameters = ";" + parameters
+		}
+
+		sip.Set(r, "Session-Expires", inSeconds(wanted)+parameters)
+	}
+
+	i.length = wanted
+
+	return i, nil
+}
+
+// answer is §8.2: when the answering side knows no session timers and the calling side does, the caller refreshes.
+func (t Timer) answer(asked interval, r *sip.Response) {
+	if !r.IsSuccess() || asked.length == 0 || !asked.supported || sip.Has(r, "Session-Expires") {
+		return
+	}
+
+	sip.Set(r, "Session-Expires", inSeconds(asked.length)+";refresher=uac")
+
+	if !sip.HasToken(r, "Require", "timer") {
+		sip.Add(r, "Require", "timer")
+	}
+}
+
+// seconds is a header of delta-seconds; what cannot be read is 0.
+func seconds(m sip.Message, name string) time.Duration {
+	text, _, _ := strings.Cut(sip.Value(m, name), ";")
+
+	return time.Duration(sip.Seconds(strings.TrimSpace(text), 0)) * time.Second
+}
+
+func inSeconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
