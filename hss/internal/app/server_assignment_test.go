@@ -19,6 +19,10 @@ func TestServerAssignment(t *testing.T) {
 	}
 	ofService := func(s *situation, q *cx.SAR) { q.PublicIdentities = []string{"sip:service-" + s.name + "@" + home} }
 	another := func(_ *situation, q *cx.SAR) { q.ServerName = otherURI }
+	noPublic := func(_ *situation, q *cx.SAR) { q.PublicIdentities = nil }
+	two := func(s *situation, q *cx.SAR) {
+		q.PublicIdentities = append(q.PublicIdentities, "tel:+1555"+s.name[11:])
+	}
 	noUser := func(_ *situation, q *cx.SAR) { q.UserName = "" }
 
 	const (
@@ -99,6 +103,17 @@ func TestServerAssignment(t *testing.T) {
 		{name: "AAA_USER_DATA_REQUEST is of SWx", before: (*situation).registered, kind: cx.AAAUserDataRequest, want: cx.ErrorInAssignmentType, state: registered, server: scscfURI},
 		{name: "PGW_UPDATE is of SWx", before: (*situation).registered, kind: cx.PGWUpdate, want: cx.ErrorInAssignmentType, state: registered, server: scscfURI},
 		{name: "RESTORATION is of SWx", before: (*situation).registered, kind: cx.Restoration, want: cx.ErrorInAssignmentType, state: registered, server: scscfURI},
+		{name: "no such User-Data-Already-Available", kind: cx.AssignRegistration, change: func(_ *situation, q *cx.SAR) { q.DataAlreadyAvailable = 2 }, want: diameter.InvalidAVPValue, state: notRegistered},
+		{name: "NO_ASSIGNMENT without a public identity", before: (*situation).registered, kind: cx.NoAssignment, change: noPublic, want: diameter.MissingAVP, state: registered, server: scscfURI},
+		{name: "UNREGISTERED_USER without a public identity", kind: cx.UnregisteredUser, change: noPublic, want: diameter.MissingAVP, state: notRegistered},
+		{name: "UNREGISTERED_USER of several", kind: cx.UnregisteredUser, change: two, want: diameter.AVPOccursTooManyTimes, state: notRegistered},
+		{name: "NO_ASSIGNMENT of several", before: (*situation).registered, kind: cx.NoAssignment, change: two, want: diameter.AVPOccursTooManyTimes, state: registered, server: scscfURI},
+		{name: "AUTHENTICATION_FAILURE of several", before: pending, kind: cx.AuthenticationFailure, change: two, want: diameter.AVPOccursTooManyTimes, state: notRegistered, server: scscfURI},
+		{name: "AUTHENTICATION_TIMEOUT without a user name", before: pending, kind: cx.AuthenticationTimeout, change: noUser, want: diameter.MissingAVP, state: notRegistered, server: scscfURI},
+		{name: "RE_REGISTRATION of a user who is not registered", kind: cx.ReRegistration, want: cx.Success, state: registered, server: scscfURI, download: true},
+		{name: "UNREGISTERED_USER, the profile is there already", kind: cx.UnregisteredUser, change: func(_ *situation, q *cx.SAR) { q.DataAlreadyAvailable = cx.UserDataAvailable }, want: cx.Success, state: unregistered, server: scscfURI},
+		{name: "NO_ASSIGNMENT, the profile is there already", before: (*situation).registered, kind: cx.NoAssignment, change: func(_ *situation, q *cx.SAR) { q.DataAlreadyAvailable = cx.UserDataAvailable }, want: cx.Success, state: registered, server: scscfURI},
+		{name: "USER_DEREGISTRATION, nothing is downloaded whatever is asked", before: (*situation).registered, kind: cx.UserDeregistration, want: cx.Success, state: notRegistered},
 		{name: "no such type", before: (*situation).registered, kind: 99, want: diameter.InvalidAVPValue, state: registered, server: scscfURI},
 	}
 
@@ -192,6 +207,12 @@ func TestSharedFilterCriteria(t *testing.T) {
 	data = string(a.UserData)
 	if strings.Contains(data, "sip:shared.as") || !strings.Contains(data, "<SharedIFCSetID>17</SharedIFCSetID>") {
 		t.Errorf("an S-CSCF that knows shared sets gets\n%s", data)
+	}
+	h.api("PUT", "/service-profiles/default", provisioning.ServiceProfile{SharedSets: []int{17}, FilterCriteria: criteria}, nil)
+	scscf.pushed(1)
+	want(t, "features that the PPR is written with", scscf.ppr[0].SupportedFeatures, []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 1, FeatureList: 1}})
+	if !strings.Contains(string(scscf.ppr[0].UserData), "<SharedIFCSetID>17</SharedIFCSetID>") {
+		t.Errorf("it gets\n%s", scscf.ppr[0].UserData)
 	}
 	want(t, "Supported-Features of the HSS", a.SupportedFeatures, []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 1, FeatureList: 1}})
 }

@@ -60,6 +60,10 @@ func (p *Pushes) pushProfile(ctx context.Context, push *subscriber.Push) (cxResu
 		}
 
 		req.ChargingInformation = chargingInformation(who.Subscription)
+		if features := who.Subscription.Features; features != 0 { // that the data is written with (TS 29.229 §7.2)
+			req.SupportedFeatures = []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 1, FeatureList: features}}
+		}
+
 		req.UserData, err = userData(tx, who.Subscription, who.Private, who.Set, push.PublicIdentities[0])
 
 		return err
