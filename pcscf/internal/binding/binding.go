@@ -286,6 +286,14 @@ func (t *Table) At(source netip.AddrPort) (*Binding, bool) {
 	return b, b != nil && b.Registered
 }
 
+// Room tells whether a binding with this token can be put: it is there, or the table is not full.
+func (t *Table) Room(token string) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+
+	return t.byToken[token] != nil || len(t.byToken) < t.limit
+}
+
 // Len is how many handsets are in the table.
 func (t *Table) Len() int {
 	t.mu.RLock()

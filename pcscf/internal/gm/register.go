@@ -34,6 +34,12 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 	}
 
 	token := p.Bindings.Token(flow.Remote.Addr(), contact, private)
+
+	if !p.Bindings.Room(token) {
+		p.refuse(tx, "registration", 503, binding.ErrFull.Error()+" (max_bindings)", retryAfter(time.Minute))
+		return
+	}
+
 	p.prepare(out, flow, token, credentials)
 
 	home, err := p.Home(ctx)

@@ -3,6 +3,8 @@ package gm
 import (
 	"context"
 	"errors"
+	"net/netip"
+	"strings"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
@@ -56,6 +58,13 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 			started.saw(r)
 			p.towardsCore(r, b, called, vector)
 		},
+		OnFailure: func(branch *sip.Branch, r *sip.Response) []sip.Branch {
+			if to, found := contacted(b); found && branch.To.Flow != nil && sip.Local(r) && r.StatusCode == 503 {
+				return []sip.Branch{{Request: sip.Copy(out), To: to}}
+			}
+
+			return nil
+		},
 	})
 	started.over(response)
 
@@ -64,6 +73,33 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 	}
 
 	p.count("terminating", out, response)
+}
+
+// contacted is where a handset says that it takes connections, for when the one that it registered over is gone. It is at the
+// same address: what a handset says of another one is not believed.
+func contacted(b *binding.Binding) (sip.Destination, bool) {
+	if b.Flow.Transport != "TCP" || b.Protected() {
+		return sip.Destination{}, false
+	}
+
+	u, err := sip.ParseURI(b.Contact)
+	if err != nil {
+		return sip.Destination{}, false
+	}
+
+	address, err := netip.ParseAddr(strings.Trim(u.Host, "[]"))
+	if err != nil || address.Unmap() != b.Flow.Remote.Addr() || u.Port < 0 || u.Port > 65535 {
+		return sip.Destination{}, false
+	}
+
+	port := uint16(u.Port)
+	if port == 0 {
+		port = 5060
+	}
+
+	target := sip.Target{Transport: "TCP", Addr: netip.AddrPortFrom(b.Flow.Remote.Addr(), port)}
+
+	return sip.Destination{Endpoint: b.Flow.Endpoint, Targets: []sip.Target{target}}, true
 }
 
 // hidden tells whether the sender wants its identity hidden. What cannot be read is not taken for a wish to show it.

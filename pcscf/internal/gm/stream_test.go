@@ -1,0 +1,149 @@
+package gm
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// phone is a handset over TCP.
+type phone struct {
+	t      *testing.T
+	conn   net.Conn
+	reader *bufio.Reader
+}
+
+func (d *desk) dial() *phone {
+	d.t.Helper()
+	conn, err := d.network.Dial(context.Background(), netip.MustParseAddrPort("10.0.0.1:49152"), netip.MustParseAddrPort(gmAddress))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { conn.Close() })
+
+	return &phone{d.t, conn, bufio.NewReader(conn)}
+}
+
+func (p *phone) send(lines ...string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.conn, strings.Join(lines, "\r\n")+"\r\nContent-Length: 0\r\n\r\n"); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// next is the start line of the next message without a body.
+func (p *phone) next() (head string) {
+	p.t.Helper()
+	for {
+		line, err := p.reader.ReadString('\n')
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if line == "\r\n" {
+			return head
+		}
+		head += line
+	}
+}
+
+func (d *desk) registerByTCP(p *phone) {
+	d.t.Helper()
+	p.send(d.request("REGISTER", "sip:ims.example", "Via: SIP/2.0/TCP 10.0.0.1:5060;rport;branch="+sip.NewBranch(), "To: <"+alice+">", authorization, "Contact: <sip:alice@10.0.0.1:5064;transport=tcp>")...)
+	r := d.icscf.Request("REGISTER")
+	d.icscf.Answer(r, 200, "Contact: "+sip.Value(r, "Contact")+";expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <"+alice+">")
+	if head := p.next(); !strings.HasPrefix(head, "SIP/2.0 200") {
+		d.t.Fatalf("got\n%s", head)
+	}
+}
+
+func TestOverTCP(t *testing.T) {
+	t.Run("requests to the handset come over its connection", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			p := d.dial()
+			d.registerByTCP(p)
+			d.toAlice("OPTIONS")
+			if head := p.next(); !strings.HasPrefix(head, "OPTIONS ") {
+				t.Errorf("got\n%s", head)
+			}
+		})
+	})
+
+	t.Run("RFC 5626 §4.4.1 two line ends are answered by one", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			p := d.dial()
+			d.registerByTCP(p)
+			for range 3 {
+				if _, err := io.WriteString(p.conn, "\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+				pong := make([]byte, 2)
+				if _, err := io.ReadFull(p.reader, pong); err != nil || string(pong) != "\r\n" {
+					t.Errorf("%q %v", pong, err)
+				}
+			}
+		})
+	})
+
+	t.Run("when it is gone: to the Contact, if that is at the same address", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			listener, err := d.network.Listen(t.Context(), "10.0.0.1:5064", false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+
+			p := d.dial()
+			d.registerByTCP(p)
+			p.conn.Close()
+			synctest.Wait()
+
+			d.toAlice("OPTIONS")
+			conn, err := listener.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			again := &phone{t, conn, bufio.NewReader(conn)}
+			if head := again.next(); !strings.HasPrefix(head, "OPTIONS ") {
+				t.Errorf("got\n%s", head)
+			}
+		})
+	})
+
+	t.Run("a Contact elsewhere is not believed", func(t *testing.T) {
+		for contact, want := range map[string]bool{
+			"sip:alice@10.0.0.1:5064;transport=tcp": true, "sip:alice@10.0.0.1": true, "sip:alice@192.0.2.99:5060": false, "sip:alice@host.invalid": false, "tel:+1": false,
+		} {
+			b := &binding.Binding{Contact: contact, Flow: sip.Flow{Transport: "TCP", Remote: netip.MustParseAddrPort("10.0.0.1:49152")}}
+			if to, got := contacted(b); got != want {
+				t.Errorf("%s: %v, want %v", contact, to, want)
+			}
+		}
+	})
+}
+
+// max_bindings: who comes too late is told so before the core registers what could not be reached.
+func TestTooManyHandsets(t *testing.T) {
+	withDesk(t, func(p *Proxy) { p.Bindings = binding.NewTable(1, p.Expired) }, func(t *testing.T, d *desk) {
+		d.register()
+		other := d.network.Peer(t, "10.0.0.2:5060")
+		other.Send(gmAddress, d.request("REGISTER", "sip:ims.example", "Via: SIP/2.0/UDP 10.0.0.2:5060;branch="+sip.NewBranch(), "To: <sip:carol@ims.example>", "Contact: <sip:carol@10.0.0.2>")...)
+		if r := other.Response(503); !strings.Contains(sip.Value(r, "Reason"), "max_bindings") || sip.Value(r, "Retry-After") == "" {
+			t.Errorf("the 503 does not say why:\n%s", r)
+		}
+		d.icscf.Silent()
+		d.register() // a refresh
+		if n := d.counted("registration", "REGISTER", fmt.Sprint(503)); n != 1 {
+			t.Errorf("counted %d times", n)
+		}
+	})
+}
