@@ -116,7 +116,9 @@ type Trigger struct {
 
 	mu   sync.Mutex
 	open map[string]*Session // by Session-Id
-	kept map[string]*Session // restored ones that no call has taken, by their first Session-Id
+
+	restored []*Session          // until Resume
+	kept     map[string]*Session // those of them that no call has taken, by their first Session-Id
 }
 
 // NewTrigger charges by ocs; newID makes Diameter Session-Ids.

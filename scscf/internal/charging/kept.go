@@ -32,6 +32,7 @@ func (t *Trigger) Restore(directory string) error {
 
 		s := &Session{trigger: t, state: st}
 		t.kept[key] = s
+		t.restored = append(t.restored, s)
 		t.add(s)
 	}
 
@@ -59,8 +60,8 @@ func (t *Trigger) Take(key string, release func(why string, cause Cause)) (*Sess
 // a call are over: what was set up when the process ended cannot be answered any more.
 func (t *Trigger) Resume(ctx context.Context, ready func(context.Context)) {
 	t.mu.Lock()
-	restored := slices.Collect(maps.Values(t.open))
-	t.kept = nil
+	restored := t.restored
+	t.restored, t.kept = nil, nil
 	t.mu.Unlock()
 
 	if len(restored) == 0 {

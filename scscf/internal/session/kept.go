@@ -48,6 +48,7 @@ func (s *Server) Restore(directory string) error {
 		}
 
 		s.calls[token] = c
+		s.restored = append(s.restored, c)
 	}
 
 	return nil
@@ -56,11 +57,8 @@ func (s *Server) Restore(directory string) error {
 // Resume watches the restored calls again, once SIP can be spoken.
 func (s *Server) Resume(ctx context.Context, ready func(context.Context)) {
 	s.mu.Lock()
-	restored := make([]*call, 0, len(s.calls))
-
-	for _, c := range s.calls {
-		restored = append(restored, c)
-	}
+	restored := s.restored
+	s.restored = nil
 	s.mu.Unlock()
 
 	if len(restored) > 0 {

@@ -52,6 +52,7 @@ type Server struct {
 	visits   visits
 	mu       sync.Mutex
 	calls    map[string]*call
+	restored []*call                    // until Resume
 	journal  *journal.Journal[keptCall] // nil: calls end with the process
 	outcomes *prometheus.CounterVec
 }

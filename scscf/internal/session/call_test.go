@@ -1,0 +1,180 @@
+package session
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// TS 24.229 §5.4.3.2, TS 32.260 §5.3.2.1: a call from its INVITE to its BYE, as the OCS hears of it.
+func TestCall(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		invite := d.talk()
+		time.Sleep(100 * time.Second)
+		d.within(invite, "BYE", `Reason: Q.850;cause=16;text="normal"`)
+		d.icscf.Answer(d.icscf.Request("BYE"), 200)
+		d.pcscf.Response(200)
+		d.wantAsked("1#0", "3#1 used 100s cause 0")
+		if len(d.server.calls) != 0 {
+			t.Error("the call is still there")
+		}
+	})
+}
+
+// TS 32.299 §7.2.35: the cause of a session that was not set up is its SIP status.
+func TestCauseOfAFailedCall(t *testing.T) {
+	for status, want := range map[int]string{486: "3#1 used 0s cause 486", 603: "3#1 used 0s cause 603", 302: "3#1 used 0s cause -302"} {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.send(d.pcscf, "INVITE", bob, serviceRoute)
+			d.icscf.Answer(d.icscf.Request("INVITE"), status)
+			d.pcscf.Response(status)
+			d.wantAsked("1#0", want)
+		})
+	}
+}
+
+// RFC 4028: the session that nobody refreshes is released on both sides, and its charging ends.
+func TestUnrefreshedSessionIsReleased(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.talk("Session-Expires: 120;refresher=uas")
+		began := time.Now()
+		time.Sleep(110 * time.Second)
+		d.icscf.Silent()
+		time.Sleep(15 * time.Second)
+
+		for _, peer := range []string{"caller", "callee"} {
+			p := d.pcscf
+			if peer == "callee" {
+				p = d.icscf
+			}
+			bye := p.Request("BYE")
+			if took := time.Since(began); took < 120*time.Second || took > 126*time.Second {
+				t.Errorf("%s: BYE after %s", peer, took)
+			}
+			if !strings.Contains(sip.Value(bye, "Reason"), "nobody refreshed the session") {
+				t.Errorf("%s: Reason %q", peer, sip.Value(bye, "Reason"))
+			}
+			p.Answer(bye, 200)
+		}
+		d.wantAsked("1#0", "3#1 used 125s cause 1")
+	})
+}
+
+// RFC 4028 §8.2: what keeps a session alive is the 2xx of a refresh, with the interval that it says.
+func TestRefresh(t *testing.T) {
+	tests := []struct {
+		name     string
+		method   string
+		status   int
+		expires  string
+		released time.Duration // after the refresh at 60 s; 0: not within ten minutes
+	}{
+		{"UPDATE", "UPDATE", 200, "Session-Expires: 300;refresher=uac", 305 * time.Second},
+		{"re-INVITE", "INVITE", 200, "Session-Expires: 180;refresher=uac", 185 * time.Second},
+		{"compact", "UPDATE", 200, "x: 300;refresher=uac", 305 * time.Second},
+		{"a refresh that fails is none", "UPDATE", 491, "", 65 * time.Second},
+		{"a 2xx without the header ends the timer", "UPDATE", 200, "", 0},
+	}
+
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				invite := d.talk("Session-Expires: 120;refresher=uac")
+				time.Sleep(60 * time.Second)
+				d.within(invite, test.method)
+				lines := []string{"Contact: <sip:callee@192.0.2.2:5060>"}
+				if test.expires != "" {
+					lines = append(lines, test.expires)
+				}
+				d.icscf.Answer(d.icscf.Request(test.method), test.status, lines...)
+				d.pcscf.Response(test.status)
+				refreshed := time.Now()
+
+				if test.method == "INVITE" && test.status >= 300 {
+					d.icscf.Request("ACK")
+				}
+
+				for range 601 {
+					synctest.Wait()
+					if d.over() {
+						break
+					}
+					time.Sleep(time.Second)
+				}
+
+				got := time.Since(refreshed).Truncate(time.Second)
+				if !d.over() {
+					got = 0
+				}
+				if got != test.released {
+					t.Errorf("released after %s, want %s", got, test.released)
+				}
+			})
+		})
+	}
+}
+
+// over tells whether the OCS has heard the last of a call.
+func (d *desk) over() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	return len(d.asked) > 0 && strings.HasPrefix(d.asked[len(d.asked)-1], "3#")
+}
+
+// RFC 4028 §8.1: what a proxy does with the interval that is asked for.
+func TestSessionInterval(t *testing.T) {
+	tests := []struct {
+		name    string
+		timer   Timer
+		headers []string
+		status  int    // of the refusal
+		expires string // as it goes on
+		minSE   string
+		answer  string // Session-Expires of the 2xx, for a callee that says none
+	}{
+		{"nothing wanted", Timer{MinSE: 90 * time.Second}, nil, 0, "", "", ""},
+		{"asked for where nobody asks", Timer{1800 * time.Second, 90 * time.Second}, nil, 0, "1800", "", ""},
+		{"the caller refreshes when the callee cannot", Timer{1800 * time.Second, 90 * time.Second}, []string{"Supported: timer"}, 0, "1800", "", "1800;refresher=uac"},
+		{"without a timer of its own the S-CSCF stands by those who asked", Timer{MinSE: 90 * time.Second}, []string{"Supported: timer", "Session-Expires: 600"}, 0, "600", "", "600;refresher=uac"},
+		{"longer is shortened", Timer{1800 * time.Second, 90 * time.Second}, []string{"Supported: timer", "Session-Expires: 7200;refresher=uas"}, 0, "1800;refresher=uas", "", "1800;refresher=uac"},
+		{"not below Min-SE of the request", Timer{600 * time.Second, 90 * time.Second}, []string{"Session-Expires: 7200", "Min-SE: 900"}, 0, "900", "900", ""},
+		{"shorter stays", Timer{1800 * time.Second, 90 * time.Second}, []string{"Session-Expires: 100"}, 0, "100", "", ""},
+		{"too short: 422", Timer{1800 * time.Second, 200 * time.Second}, []string{"Supported: timer", "Session-Expires: 100"}, 422, "", "200", ""},
+		{"too short, and cannot ask again: raised", Timer{1800 * time.Second, 200 * time.Second}, []string{"Session-Expires: 100"}, 0, "200", "200", ""},
+		{"what cannot be read is not there", Timer{MinSE: 90 * time.Second}, []string{"Session-Expires: soon"}, 0, "soon", "", ""},
+	}
+
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, func(d *desk) { d.config.Timer = test.timer }, func(t *testing.T, d *desk) {
+				d.send(d.pcscf, "INVITE", bob, serviceRoute, test.headers...)
+				if test.status != 0 {
+					r := d.pcscf.Response(test.status)
+					if sip.Value(r, "Min-SE") != test.minSE {
+						t.Errorf("Min-SE %q", sip.Value(r, "Min-SE"))
+					}
+					return
+				}
+				r := d.icscf.Request("INVITE")
+				if got := sip.Value(r, "Session-Expires"); got != test.expires {
+					t.Errorf("Session-Expires %q, want %q", got, test.expires)
+				}
+				if got := sip.Value(r, "Min-SE"); got != test.minSE {
+					t.Errorf("Min-SE %q, want %q", got, test.minSE)
+				}
+				d.icscf.Answer(r, 200, "To: <"+bob+">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>", "Record-Route: "+sip.Value(r, "Record-Route"))
+				ok := d.pcscf.Response(200)
+				if got := sip.Value(ok, "Session-Expires"); got != test.answer {
+					t.Errorf("the 200 has Session-Expires %q, want %q", got, test.answer)
+				}
+				if sip.HasToken(ok, "Require", "timer") != (test.answer != "") {
+					t.Errorf("the 200 has Require %q", sip.Values(ok, "Require"))
+				}
+			})
+		})
+	}
+}

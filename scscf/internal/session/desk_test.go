@@ -1,0 +1,318 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/test/memory"
+)
+
+const (
+	home  = "ims.example"
+	alice = "sip:alice@" + home
+	bob   = "sip:bob@" + home
+
+	scscfAddress = "192.0.2.3:5060"
+	serviceRoute = "<sip:orig@" + scscfAddress + ";lr>"
+	asRoute      = "<sip:" + scscfAddress + ";lr;orig>"
+)
+
+// desk is an S-CSCF between a P-CSCF, an I-CSCF, an application server, a gateway and an OCS that a test plays.
+type desk struct {
+	t       *testing.T
+	network *memory.Network
+	server  *Server
+	stop    func()
+	log     *text
+
+	pcscf, icscf, as, gateway, phone *memory.Peer
+
+	config    Config
+	charge    charging.Config
+	directory string // where calls are kept; "": nowhere
+	enum      Enum
+
+	mu    sync.Mutex
+	users map[string]registrar.User
+	fetch func(public string) (registrar.User, error)
+	kept  map[string]bool // registrations of before a restart whose profile comes with Registered only
+	ocs   func(q *ro.CCR) (*ro.CCA, error)
+	asked []string // CCRs
+	cseq  int
+}
+
+type text struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *text) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.b.Write(p)
+}
+
+func (l *text) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.b.String()
+}
+
+func (d *desk) Lookup(public string) (registrar.User, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	user, found := d.users[public]
+
+	return user, found && !d.kept[public]
+}
+
+func (d *desk) Registered(_ context.Context, public string) (registrar.User, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	user, found := d.users[public]
+
+	return user, found && user.State == registrar.Registered
+}
+
+func (d *desk) FetchUnregistered(_ context.Context, public string) (registrar.User, error) {
+	if d.fetch == nil {
+		return registrar.User{}, &registrar.Refusal{Status: 504, Diagnosis: "no HSS", Reason: `DIAMETER;cause=3002;text="no HSS"`}
+	}
+
+	return d.fetch(public)
+}
+
+// CreditControl grants ten minutes, unless the test says otherwise.
+func (d *desk) CreditControl(_ context.Context, q *ro.CCR) (*ro.CCA, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	line := fmt.Sprintf("%d#%d", q.Type, q.Number)
+
+	for _, service := range q.MultipleServicesCreditControl {
+		for _, used := range service.Used {
+			switch {
+			case used.Time != nil:
+				line += fmt.Sprintf(" used %ds", *used.Time)
+			case used.ServiceSpecificUnits != nil:
+				line += fmt.Sprintf(" used %d", *used.ServiceSpecificUnits)
+			}
+		}
+	}
+
+	if code := q.ServiceInformation.IMS.CauseCode; code != nil {
+		line += fmt.Sprintf(" cause %d", *code)
+	}
+
+	d.asked = append(d.asked, line)
+
+	if d.ocs != nil {
+		return d.ocs(q)
+	}
+
+	seconds, one := uint32(600), uint64(1)
+	a := &ro.CCA{MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{{Granted: &ro.ServiceUnit{Time: &seconds, ServiceSpecificUnits: &one}}}}
+	a.Result = ro.Success
+
+	return a, nil
+}
+
+func (d *desk) wantAsked(want ...string) {
+	d.t.Helper()
+	synctest.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	if got := strings.Join(d.asked, ", "); got != strings.Join(want, ", ") {
+		d.t.Errorf("the OCS was asked\n%s\nwant\n%s", got, strings.Join(want, ", "))
+	}
+}
+
+// user is somebody who is registered, with these criteria.
+func (d *desk) user(public string, state registrar.State, criteria ...ifc.InitialFilterCriterion) registrar.User {
+	d.t.Helper()
+
+	chain, err := ifc.Compile(ifc.ServiceProfile{InitialFilterCriteria: criteria}, nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+
+	g := &registrar.Registration{
+		State: state, Private: "private@" + home,
+		Identities: []registrar.Identity{{URI: public, Profile: &registrar.Profile{Chain: chain, MediaProfile: registrar.NoMediaProfile}}},
+	}
+	if state == registrar.Registered {
+		g.Bindings = []*registrar.Binding{{
+			Contact: "sip:phone@192.0.2.9:5060", Path: []string{"<sip:token@192.0.2.9:5060;lr>"}, Expires: time.Now().Add(100 * time.Hour),
+		}}
+	}
+
+	u := registrar.User{Registration: g, Public: &g.Identities[0]}
+	d.mu.Lock()
+	d.users[public] = u
+	d.mu.Unlock()
+
+	return u
+}
+
+// criterion sends INVITEs of one session case to the application server.
+func criterion(session ifc.SessionCase) ifc.InitialFilterCriterion {
+	method := "INVITE"
+
+	return ifc.InitialFilterCriterion{
+		ApplicationServer: ifc.ApplicationServer{ServerName: "sip:192.0.2.40:5060", DefaultHandling: 0},
+		TriggerPoint: &ifc.TriggerPoint{SPTs: []ifc.SPT{
+			{Method: &method, Groups: []int{0}}, {SessionCase: &session, Groups: []int{1}},
+		}},
+	}
+}
+
+func (d *desk) start() {
+	d.t.Helper()
+
+	d.server = &Server{Config: d.config, Registrations: d, Enum: d.enum, Log: slog.New(slog.NewTextHandler(d.log, nil))}
+	id := 0
+	d.server.Charging = charging.NewTrigger(d.charge, d, func() string { id++; return fmt.Sprint("session;", id, time.Now().UnixNano()) }, d.server.Log, prometheus.NewRegistry())
+	d.server.Register(prometheus.NewRegistry())
+
+	c := sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: scscfAddress, Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}})
+	c.Resolver.Hosts = map[string][]string{
+		"icscf." + home: {"192.0.2.2"}, "elsewhere.example": {"192.0.2.50"}, "gateway.example": {"192.0.2.50"},
+	}
+
+	stack, err := sip.New(c, d.server, sip.Options{Network: d.network})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+
+	d.server.Stack, d.server.Endpoint = stack, stack.Endpoint("Mw")
+
+	if d.directory != "" {
+		if err := d.server.Charging.Restore(d.directory); err != nil {
+			d.t.Fatal(err)
+		}
+		if err := d.server.Restore(d.directory); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+
+	ctx, cancel := context.WithCancel(d.t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := stack.Run(ctx); err != nil {
+			d.t.Error(err)
+		}
+	})
+	running.Go(func() { d.server.Resume(ctx, func(context.Context) {}) })
+
+	server := d.server
+	d.stop = func() {
+		cancel()
+		running.Wait()
+		if err := server.Close(); err != nil {
+			d.t.Error(err)
+		}
+		if err := server.Charging.Close(); err != nil {
+			d.t.Error(err)
+		}
+	}
+}
+
+func withDesk(t *testing.T, change func(d *desk), test func(t *testing.T, d *desk)) {
+	t.Helper()
+
+	directory := t.TempDir()
+
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{
+			t: t, network: memory.New(), log: &text{}, users: map[string]registrar.User{}, kept: map[string]bool{}, directory: directory,
+			config: Config{HomeDomain: home, Interrogator: "sip:icscf." + home + ":5060", Timer: Timer{MinSE: 90 * time.Second}},
+			charge: charging.Config{
+				Enabled: true, Events: charging.Immediate, EventMethods: []string{"MESSAGE"}, ServiceContextID: ro.ServiceContextIMS,
+				UpdateMargin: 10 * time.Second, FailureHandling: charging.Terminate, Realm: home,
+			},
+		}
+		d.user(alice, registrar.Registered)
+
+		if change != nil {
+			change(d)
+		}
+
+		d.pcscf, d.icscf = d.network.Peer(t, "192.0.2.1:5060"), d.network.Peer(t, "192.0.2.2:5060")
+		d.as, d.gateway, d.phone = d.network.Peer(t, "192.0.2.40:5060"), d.network.Peer(t, "192.0.2.50:5060"), d.network.Peer(t, "192.0.2.9:5060")
+		d.start()
+		test(t, d)
+
+		if t.Failed() {
+			t.Log(d.log)
+		}
+
+		d.stop()
+	})
+}
+
+// send is a request from a peer to the S-CSCF.
+func (d *desk) send(from *memory.Peer, method, uri, route string, lines ...string) {
+	d.t.Helper()
+	d.cseq++
+
+	head := []string{
+		method + " " + uri + " SIP/2.0",
+		"Via: SIP/2.0/UDP " + from.Address() + ";branch=" + sip.NewBranch(),
+		fmt.Sprintf("CSeq: %d %s", d.cseq, method),
+	}
+	standard := [][2]string{
+		{"Max-Forwards", "70"}, {"From", "<" + alice + ">;tag=a"}, {"To", "<" + bob + ">"}, {"Call-ID", fmt.Sprint("call", d.cseq)},
+		{"Contact", "<sip:caller@" + from.Address() + ">"}, {"P-Asserted-Identity", "<" + alice + ">"}, {"Route", route},
+	}
+
+	for _, h := range standard {
+		given := false
+		for _, line := range lines {
+			given = given || strings.HasPrefix(line, h[0]+":")
+		}
+		if !given && h[1] != "" {
+			head = append(head, h[0]+": "+h[1])
+		}
+	}
+
+	from.Send(scscfAddress, append(head, lines...)...)
+}
+
+// talk sets a call from alice up: the INVITE to the I-CSCF, and its 200. What comes back is the INVITE as the I-CSCF had it.
+func (d *desk) talk(answer ...string) *sip.Request {
+	d.t.Helper()
+	d.send(d.pcscf, "INVITE", bob, serviceRoute, "Record-Route: <sip:192.0.2.1;lr>")
+
+	invite := d.icscf.Request("INVITE")
+	d.icscf.Answer(invite, 200, append([]string{"To: <" + bob + ">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>", "Record-Route: " + sip.Value(invite, "Record-Route"),
+		"Record-Route: <sip:192.0.2.1;lr>"}, answer...)...)
+	d.pcscf.Response(200)
+	synctest.Wait()
+
+	return invite
+}
+
+// within sends a request of the caller within the call.
+func (d *desk) within(invite *sip.Request, method string, lines ...string) {
+	d.t.Helper()
+	d.send(d.pcscf, method, "sip:callee@192.0.2.2:5060", sip.Value(invite, "Record-Route"), append([]string{"To: <" + bob + ">;tag=b", "Call-ID: " + invite.CallID().Value()}, lines...)...)
+}
