@@ -51,6 +51,8 @@ type Handset struct {
 	instance string
 	cancel   context.CancelFunc
 	done     chan error
+	closing  sync.Once
+	closed   error
 	guard    *guard // nil without IPsec
 
 	mu       sync.Mutex
@@ -112,13 +114,17 @@ func New(c Config) (*Handset, error) {
 
 // Close ends the handset at once, as a battery does.
 func (h *Handset) Close() error {
-	h.cancel()
+	h.closing.Do(func() {
+		h.cancel()
 
-	if h.guard != nil {
-		h.guard.close()
-	}
+		if h.guard != nil {
+			h.guard.close()
+		}
 
-	return <-h.done
+		h.closed = <-h.done
+	})
+
+	return h.closed
 }
 
 // Address is where the handset is.
