@@ -44,6 +44,7 @@ type desk struct {
 	config    Config
 	charge    charging.Config
 	directory string // where calls are kept; "": nowhere
+	nowhere   bool   // there is no DNS
 	enum      Enum
 
 	mu    sync.Mutex
@@ -196,6 +197,10 @@ func (d *desk) start() {
 	c := sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: scscfAddress, Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}})
 	c.Resolver.Hosts = map[string][]string{
 		"icscf." + home: {"192.0.2.2"}, "elsewhere.example": {"192.0.2.50"}, "gateway.example": {"192.0.2.50"},
+	}
+
+	if d.nowhere {
+		c.Resolver.Servers, c.Resolver.Timeout = []string{"127.0.0.1:1"}, time.Millisecond
 	}
 
 	stack, err := sip.New(c, d.server, sip.Options{Network: d.network})

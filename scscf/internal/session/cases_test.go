@@ -1,0 +1,158 @@
+package session
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+)
+
+// TS 29.228 annex F, TS 24.229 §5.4.3.2 and §5.4.3.3: which criteria a request meets, and what the application server is told.
+func TestSessionCases(t *testing.T) {
+	tests := []struct {
+		name        string
+		session     ifc.SessionCase
+		state       registrar.State
+		uri, route  string
+		headers     []string
+		served      string
+		unfetched   bool
+		application bool // the AS gets it
+	}{
+		{"0 originating, from the handset", ifc.Originating, registrar.Registered, bob, serviceRoute, nil, "<" + alice + ">;sescase=orig;regstate=reg", false, true},
+		{"0 originating, by an AS", ifc.Originating, registrar.Registered, bob, asRoute, nil, "<" + alice + ">;sescase=orig;regstate=reg", false, true},
+		{"1 terminating", ifc.TerminatingRegistered, registrar.Registered, alice, "", nil, "<" + alice + ">;sescase=term;regstate=reg", false, true},
+		{"2 terminating, not registered", ifc.TerminatingUnregistered, registrar.Unregistered, alice, "", nil, "<" + alice + ">;sescase=term;regstate=unreg", false, true},
+		{"3 originating, not registered, by an AS", ifc.OriginatingUnregistered, registrar.Unregistered, bob, asRoute, nil, "<" + alice + ">;sescase=orig;regstate=unreg", true, true},
+		{"3 does not serve a handset's own request", ifc.OriginatingUnregistered, registrar.Registered, bob, serviceRoute, nil, "", false, false},
+		{"4 after diversion, by an AS", ifc.OriginatingCDIV, registrar.Registered, bob, asRoute, []string{"P-Served-User: <" + alice + ">;orig-cdiv", "P-Asserted-Identity: <sip:carol@" + home + ">"},
+			"<" + alice + ">;orig-cdiv", false, true},
+		{"4 is not claimed by a handset", ifc.OriginatingCDIV, registrar.Registered, bob, serviceRoute, []string{"P-Served-User: <" + alice + ">;orig-cdiv"}, "", false, false},
+	}
+
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				user := d.user(alice, test.state, criterion(test.session))
+				if test.unfetched {
+					delete(d.users, alice)
+					d.fetch = func(string) (registrar.User, error) { return user, nil }
+				}
+				d.send(d.pcscf, "INVITE", test.uri, test.route, test.headers...)
+
+				if !test.application {
+					d.icscf.Request("INVITE")
+					return
+				}
+				r := d.as.Request("INVITE")
+				if got := sip.Value(r, "P-Served-User"); got != test.served {
+					t.Errorf("P-Served-User %q, want %q", got, test.served)
+				}
+				d.as.Answer(r, 486)
+				d.pcscf.Response(486)
+			})
+		})
+	}
+}
+
+// TS 24.229 §5.4.3.3: what a terminating AS hands back with another Request-URI is originating after diversion: its criteria for
+// that case count, the leg is the served user's and is charged so. An alias is no diversion.
+func TestDiversion(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.user(alice, registrar.Registered, criterion(ifc.TerminatingRegistered), criterion(ifc.OriginatingCDIV))
+		d.send(d.pcscf, "INVITE", alice, "", "P-Asserted-Identity: <sip:carol@"+home+">")
+
+		back := func(r *sip.Request, uri string) {
+			t.Helper()
+			routes, err := sip.Routes(r)
+			if err != nil || len(routes) != 2 {
+				t.Fatalf("Route %v: %v", routes, err)
+			}
+			d.send(d.as, "INVITE", uri, "<"+routes[1].URI+">", "P-Asserted-Identity: <sip:carol@"+home+">", "P-Served-User: "+sip.Value(r, "P-Served-User"))
+		}
+
+		r := d.as.Request("INVITE")
+		if got := sip.Value(r, "P-Served-User"); !strings.Contains(got, "sescase=term") {
+			t.Errorf("first P-Served-User %q", got)
+		}
+		back(r, bob)
+
+		var r2 *sip.Request
+		for r2 == nil {
+			if m, ok := d.as.Next().(*sip.Request); ok {
+				r2 = m
+			}
+		}
+		if got := sip.Value(r2, "P-Served-User"); got != "<"+alice+">;orig-cdiv" {
+			t.Errorf("P-Served-User after diversion %q", got)
+		}
+		d.wantAsked() // not yet: the AS has it
+		back(r2, bob)
+
+		out := d.icscf.Request("INVITE")
+		if out.Recipient.String() != bob || sip.Has(out, "P-Served-User") {
+			t.Errorf("goes on as\n%s", out)
+		}
+		d.wantAsked("1#0")
+	})
+}
+
+func TestAliasIsNoDiversion(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.user(alice, registrar.Registered, criterion(ifc.TerminatingRegistered))
+		d.send(d.pcscf, "INVITE", alice, "")
+		r := d.as.Request("INVITE")
+		routes, _ := sip.Routes(r)
+		d.send(d.as, "INVITE", "sip:ALICE@"+home, "<"+routes[1].URI+">") // another user part
+		d.send(d.as, "INVITE", "sip:alice@IMS.example:5060", "<"+routes[1].URI+">")
+		if got := d.phone.Request("INVITE"); sip.Value(got, "P-Called-Party-ID") != "<sip:alice@IMS.example:5060>" {
+			t.Errorf("the handset got\n%s", got)
+		}
+		if got := d.icscf.Request("INVITE"); got.Recipient.User != "ALICE" {
+			t.Errorf("the diverted one went to %s", got.Recipient.String())
+		}
+	})
+}
+
+// Right after a restart the profile of a registration that was kept is not there yet: the request waits for it.
+func TestOriginatingRightAfterARestart(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.kept[alice] = true
+		d.send(d.pcscf, "INVITE", bob, serviceRoute)
+		d.icscf.Request("INVITE")
+	})
+}
+
+// TS 24.229 §5.4.3.3: why the HSS gives no services is told as it is.
+func TestUnserved(t *testing.T) {
+	tests := map[string]struct {
+		err    error
+		status int
+		reason string
+	}{
+		"nobody":         {&registrar.Refusal{Status: 403, Reason: `DIAMETER;cause=5001;text="unknown"`, Err: cx.ErrorUserUnknown}, 404, `DIAMETER;cause=5001;text="unknown"`},
+		"elsewhere":      {&registrar.Refusal{Status: 403, Reason: `DIAMETER;cause=5005;text="elsewhere"`, Err: cx.ErrorIdentityAlreadyRegistered}, 403, `DIAMETER;cause=5005;text="elsewhere"`},
+		"no answer":      {&registrar.Refusal{Status: 504, Reason: `DIAMETER;cause=3002;text="SAR got no answer"`}, 504, `DIAMETER;cause=3002;text="SAR got no answer"`},
+		"too many":       {&registrar.Refusal{Status: 503, Reason: `SIP;cause=503;text="full"`}, 503, `SIP;cause=503;text="full"`},
+		"something else": {fmt.Errorf("odd"), 480, `SIP;cause=480;text="no services for sip:dave@ims.example: odd"`},
+	}
+
+	for name, test := range tests {
+		for side, route := range map[string]string{"terminating": "", "originating": asRoute} {
+			t.Run(name+", "+side, func(t *testing.T) {
+				withDesk(t, nil, func(t *testing.T, d *desk) {
+					d.fetch = func(string) (registrar.User, error) { return registrar.User{}, test.err }
+					d.send(d.pcscf, "INVITE", "sip:dave@"+home, route, "P-Asserted-Identity: <sip:dave@"+home+">")
+					r := d.pcscf.Response(test.status)
+					if got := sip.Value(r, "Reason"); got != test.reason {
+						t.Errorf("Reason %q, want %q", got, test.reason)
+					}
+				})
+			})
+		}
+	}
+}

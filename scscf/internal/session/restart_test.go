@@ -1,0 +1,124 @@
+package session
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// crash ends the S-CSCF without a word to anybody, leaving the files as they were at this instant, and starts another one.
+func (d *desk) crash(away time.Duration) {
+	d.t.Helper()
+	synctest.Wait()
+
+	left := map[string][]byte{}
+	for _, name := range []string{"calls.jsonl", "charging.jsonl"} {
+		raw, err := os.ReadFile(filepath.Join(d.directory, name))
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		left[name] = raw
+	}
+
+	d.stop()
+	for name, raw := range left {
+		if err := os.WriteFile(filepath.Join(d.directory, name), raw, 0o600); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+
+	time.Sleep(away)
+	d.start()
+	synctest.Wait()
+}
+
+// A kill in the midst of a call: its BYE passes, and its CCR Terminate tells the whole of it.
+func TestCallOverARestart(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		invite := d.talk()
+		time.Sleep(30 * time.Second)
+		d.crash(10 * time.Second)
+		time.Sleep(60 * time.Second)
+		d.within(invite, "BYE")
+		d.icscf.Answer(d.icscf.Request("BYE"), 200)
+		d.pcscf.Response(200)
+		d.wantAsked("1#0", "3#1 used 100s cause 0")
+
+		d.crash(time.Second)
+		if len(d.server.calls) != 0 {
+			t.Error("a call that has ended came back")
+		}
+	})
+}
+
+// The quota ends after the restart: it is asked for again, and both sides are released when there is none.
+func TestQuotaOverARestart(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.talk()
+		d.crash(10 * time.Second)
+		d.mu.Lock()
+		d.ocs = noCredit
+		d.mu.Unlock()
+		time.Sleep(580 * time.Second)
+		for _, p := range []peer{d.pcscf, d.icscf} {
+			p.Answer(p.Request("BYE"), 200)
+		}
+		d.wantAsked("1#0", "2#1 used 590s", "3#2 used 0s cause 0")
+	})
+}
+
+// RFC 4028: the session ran out while nobody was there, or runs out afterwards.
+func TestSessionTimerOverARestart(t *testing.T) {
+	for name, away := range map[string]time.Duration{"out while away": 200 * time.Second, "out afterwards": 10 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				invite := d.talk("Session-Expires: 120;refresher=uas")
+				d.within(invite, "INFO") // and the BYEs have higher numbers than this
+				d.icscf.Answer(d.icscf.Request("INFO"), 200)
+				d.pcscf.Response(200)
+				began := time.Now()
+				d.crash(away)
+				byeAt := max(away, 125*time.Second)
+				for _, p := range []peer{d.pcscf, d.icscf} {
+					time.Sleep(max(0, byeAt-time.Since(began)))
+					bye := p.Request("BYE")
+					p.Answer(bye, 200)
+					if p == peer(d.icscf) && bye.CSeq().SeqNo <= uint32(d.cseq) {
+						t.Errorf("the BYE to the callee has CSeq %d, and %d was there before", bye.CSeq().SeqNo, d.cseq)
+					}
+					if p == peer(d.icscf) && bye.Recipient.String() != "sip:callee@192.0.2.2:5060" {
+						t.Errorf("the BYE goes to %s", bye.Recipient.String())
+					}
+				}
+				d.wantAsked("1#0", fmt.Sprintf("3#1 used %ds cause 1", int(byeAt.Seconds())))
+			})
+		})
+	}
+}
+
+// A call that rang when the process was killed can never be answered: what was reserved is given back at once.
+func TestRingingOverARestart(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.send(d.pcscf, "INVITE", bob, serviceRoute)
+		invite := d.icscf.Request("INVITE")
+		d.icscf.Answer(invite, 180, "To: <"+bob+">;tag=b")
+		d.pcscf.Response(180)
+		d.crash(time.Second)
+		d.mu.Lock()
+		last := d.asked[len(d.asked)-1]
+		d.mu.Unlock()
+		if last != "3#1 used 0s cause 3" {
+			t.Errorf("the OCS was asked %v", d.asked)
+		}
+	})
+}
+
+type peer interface {
+	Request(method string) *sip.Request
+	Answer(r *sip.Request, status int, lines ...string)
+}
