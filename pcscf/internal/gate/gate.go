@@ -57,7 +57,7 @@ func New(c Config, log *slog.Logger, metrics prometheus.Registerer) *Gate {
 	g := &Gate{
 		config: c, log: log, sources: map[string]*source{}, attempts: map[attempt]*failures{},
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "dialtone_pcscf_protection_total", Help: "Messages of handsets not served, by reason: access_list, user_agent, rate, banned, authentication, oversized.",
+			Name: "dialtone_pcscf_protection_total", Help: "Messages of handsets not served, by reason: not_core, access_list, user_agent, rate, banned, authentication, oversized.",
 		}, []string{"reason"}),
 	}
 
@@ -82,6 +82,17 @@ type Message struct {
 	Emergency bool
 	// Handset names the registered handset that it comes from; "" when it comes from none.
 	Handset string
+}
+
+// Core tells whether a source may be the core, which is believed whatever it says.
+func (g *Gate) Core(source netip.Addr) bool {
+	if len(g.config.Core) == 0 || contains(g.config.Core, source) {
+		return true
+	}
+
+	g.total.WithLabelValues("not_core").Inc()
+
+	return false
 }
 
 // Judge decides on one message and counts it. A registered handset has its own count, so that one that does too much does not

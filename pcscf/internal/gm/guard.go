@@ -15,11 +15,22 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-var errNotHeard = errors.New("the source is not heard (protection)")
+var (
+	errNotHeard = errors.New("the source is not heard (protection)")
+	errNotCore  = errors.New("the source is not the core (protection.core)")
+)
 
 // Screen is asked for each message before anything is kept of it. What it lets through may still be refused, with an answer.
 func (p *Proxy) Screen(flow sip.Flow, m sip.Message) error {
-	if p.Gate == nil || flow.Endpoint == p.Mw {
+	if p.Gate == nil {
+		return nil
+	}
+
+	if flow.Endpoint == p.Mw {
+		if !p.Gate.Core(flow.Remote.Addr()) {
+			return errNotCore
+		}
+
 		return nil
 	}
 

@@ -50,6 +50,20 @@ func TestAccessList(t *testing.T) {
 	})
 }
 
+// What comes by the core's side is believed; a handset that gets there must not be.
+func TestWhoIsTheCore(t *testing.T) {
+	core := func(c *gate.Config) { c.Core = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} }
+
+	withGate(t, core, func(t *testing.T, d *desk) {
+		d.register()
+		route := "Route: <sip:" + d.only().Token + "@" + mwAddress + ";lr>"
+		d.alice.Send(mwAddress, d.request("MESSAGE", "sip:alice@"+aliceAt, route, "P-Asserted-Identity: <"+bob+">")...)
+		d.alice.Silent()
+		d.toAlice("MESSAGE")
+		d.alice.Request("MESSAGE")
+	})
+}
+
 func TestRateOfASource(t *testing.T) {
 	limit := func(c *gate.Config) { c.Requests, c.RegisteredRequests = 16, 40 }
 

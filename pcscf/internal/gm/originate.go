@@ -177,6 +177,10 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 func (p *Proxy) towardsHandset(r *sip.Response) {
 	strip(r)
 
+	if hidden(r) {
+		sip.Remove(r, "P-Asserted-Identity") // RFC 3325 §7
+	}
+
 	if sip.Local(r) && r.StatusCode == 408 {
 		r.StatusCode, r.Reason = 504, sip.Reason(504)
 		sip.Set(r, "Reason", `SIP;cause=504;text="the S-CSCF did not answer"`)

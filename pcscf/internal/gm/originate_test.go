@@ -191,6 +191,21 @@ func TestOptionsToThePCSCF(t *testing.T) {
 	})
 }
 
+func TestPrivacyOfTheCallee(t *testing.T) {
+	for privacy, shown := range map[string]bool{"id": false, "header; id": false, "none": true, "session": true} {
+		t.Run("RFC 3325 §7 "+privacy, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				d.register()
+				d.send("MESSAGE", bob)
+				d.scscf.Answer(d.scscf.Request("MESSAGE"), 200, "P-Asserted-Identity: <"+bob+">", "Privacy: "+privacy)
+				if got := sip.Has(d.alice.Response(200), "P-Asserted-Identity"); got != shown {
+					t.Errorf("P-Asserted-Identity shown: %v, want %v", got, shown)
+				}
+			})
+		})
+	}
+}
+
 func TestSilentSCSCF(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.register()

@@ -363,3 +363,17 @@ func TestWatchOfRestored(t *testing.T) {
 		d.icscf.Request("SUBSCRIBE")
 	})
 }
+
+// While a SUBSCRIBE waits for its answer no other is sent; what asked for it is done after.
+func TestOneSubscribeAtATime(t *testing.T) {
+	withWatch(t, func(t *testing.T, d *desk) {
+		d.register()
+		w := &watch{d: d, subscribe: d.icscf.Request("SUBSCRIBE")}
+		w.notify(200, "active", reginfo(3, "partial", "refreshed")) // something is missing
+		d.icscf.Silent()
+		w.accept(d.icscf, w.subscribe, 1200)
+		if r := d.scscf.Request("SUBSCRIBE"); r.CallID().Value() != w.subscribe.CallID().Value() {
+			t.Error("another subscription is begun")
+		}
+	})
+}

@@ -194,6 +194,11 @@ func (s *Subscriber) submit(sub *subscription) {
 		return
 	}
 
+	if sub.sending {
+		sub.more = true
+		return
+	}
+
 	sub.queued = true
 	s.queue = append(s.queue, sub)
 	s.employ()

@@ -25,6 +25,8 @@ type subscription struct {
 	state                       State
 	failures                    int // SUBSCRIBEs in a row that came to nothing
 	queued                      bool
+	sending                     bool // a SUBSCRIBE waits for its answer
+	more                        bool // and another is wanted when that has come
 	leaving                     bool // the user has no registration here any more
 	over                        bool
 	timer                       *time.Timer
@@ -83,6 +85,9 @@ func (s *Subscriber) subscribe(ctx context.Context, sub *subscription) {
 		return
 	}
 
+	sub.sending, sub.more = true, false
+	defer s.sent(sub)
+
 	var request *sip.Request
 
 	destination := sip.Destination{Endpoint: s.endpoint}
@@ -108,6 +113,16 @@ func (s *Subscriber) subscribe(ctx context.Context, sub *subscription) {
 		s.failed(sub, response, err)
 	default:
 		s.accepted(sub, request, response)
+	}
+}
+
+// sent sends another SUBSCRIBE if one was wanted meanwhile: there is one at a time.
+func (s *Subscriber) sent(sub *subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if sub.sending = false; sub.more && !sub.leaving {
+		s.submit(sub)
 	}
 }
 
