@@ -193,6 +193,10 @@ func TestConcurrentCallsOnOneAccount(t *testing.T) {
 	b.audited(t)
 }
 
+func euro(n int64) *ro.ServiceUnit {
+	return &ro.ServiceUnit{Money: &ro.Money{Value: ro.UnitValue{Digits: n, Exponent: is(int32(0))}, Currency: is(uint32(978))}}
+}
+
 // FuzzCreditControl: whatever stands in a request, the ledger adds up, and the same request again is answered the same.
 func FuzzCreditControl(f *testing.F) {
 	b := newBench(f, nil)
@@ -208,6 +212,8 @@ func FuzzCreditControl(f *testing.F) {
 			q.RequestedServiceUnit = &ro.ServiceUnit{Money: &ro.Money{Value: ro.UnitValue{Digits: 1, Exponent: is(int32(-2))}}}
 			return q
 		}(),
+		ccr("m", ro.Initial, 0, ro.MultipleServicesCreditControl{Requested: euro(1)}),
+		ccr("m", ro.Update, 1, ro.MultipleServicesCreditControl{Requested: euro(1), Used: []ro.ServiceUnit{*euro(1)}}),
 	} {
 		q.OriginHost, q.OriginRealm, q.DestinationRealm = "s", "r", "r"
 		m, err := b.wire.Encode(q)
