@@ -88,8 +88,10 @@ func (f *forwarding) run(ctx context.Context) *Response {
 
 		select {
 		case <-f.wake:
-			for _, e := range f.take() {
+			events := f.take()
+			for i, e := range events {
 				if final := f.handle(ctx, e); final != nil {
+					f.late(events[i+1:])
 					return final
 				}
 			}
@@ -276,15 +278,20 @@ func (f *forwarding) finish(response *Response) *Response {
 
 	f.mu.Lock()
 	f.settled = true
-	late := f.mailbox
+	left := f.mailbox
 	f.mailbox = nil
 	f.mu.Unlock()
 
-	for _, e := range late { // a second 2xx that came together with the first
+	f.late(left)
+
+	return response
+}
+
+// late passes on the further 2xx that came together with the one that ended the request.
+func (f *forwarding) late(events []event) {
+	for _, e := range events {
 		if e.response != nil && e.response.IsSuccess() && f.invite {
 			f.success(e)
 		}
 	}
-
-	return response
 }

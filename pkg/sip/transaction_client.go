@@ -254,8 +254,6 @@ func (tx *ClientTransaction) receive(r *Response) {
 			tx.arm(time.Until(tx.deadline))
 		case invite:
 			tx.rest() // timer B stops; the proxy's timer C goes on
-		default:
-			tx.interval = min(tx.interval*2, tx.stack.config.Timers.T2)
 		}
 	case tx.state == proceeding:
 		pass = true
@@ -369,10 +367,12 @@ func (tx *ClientTransaction) fire() {
 		return
 	}
 
-	// Timers A and E. An INVITE doubles without end, others up to T2.
-	tx.interval *= 2
-
-	if tx.method != "INVITE" {
+	// Timers A and E. An INVITE doubles without end, others up to T2, and at T2 once they are tried (§17.1.2.2).
+	switch tx.interval *= 2; {
+	case tx.method == "INVITE":
+	case tx.answered:
+		tx.interval = tx.stack.config.Timers.T2
+	default:
 		tx.interval = min(tx.interval, tx.stack.config.Timers.T2)
 	}
 
