@@ -25,7 +25,7 @@ var errNowhere = errors.New("sip: no endpoint reaches the target")
 // way is a flow to try. Where a request is too large for its datagrams, another way goes first.
 type way struct {
 	flow   Flow
-	larger *Flow // the connection to the same address; nil if there is none to try
+	stream *Endpoint // that connects to the same address; nil if there is none to try
 }
 
 // ways are those to try, in their order.
@@ -33,7 +33,7 @@ func (s *Stack) ways(ctx context.Context, r *Request, d Destination) ([]way, err
 	if f := d.Flow; f != nil {
 		w := way{flow: *f}
 		if f.TakesTCP && f.Transport == "UDP" {
-			w.larger = overTCP(*f)
+			w.stream = f.Endpoint
 		}
 
 		return []way{w}, nil
@@ -62,9 +62,7 @@ func (s *Stack) ways(ctx context.Context, r *Request, d Destination) ([]way, err
 		w := way{flow: Flow{Endpoint: e, Transport: t.Transport, Local: e.address, Remote: t.Addr}}
 
 		if t.Transport == "UDP" {
-			if e := s.egress(d.Endpoint, "TCP", t.Addr); e != nil {
-				w.larger = overTCP(Flow{Endpoint: e, Local: e.address, Remote: t.Addr})
-			}
+			w.stream = s.egress(d.Endpoint, "TCP", t.Addr)
 		}
 
 		ways = append(ways, w)
@@ -77,9 +75,16 @@ func (s *Stack) ways(ctx context.Context, r *Request, d Destination) ([]way, err
 	return ways, nil
 }
 
-func overTCP(f Flow) *Flow {
+// overTCP is the flow of what is too large for a datagram.
+func (w way) overTCP() Flow {
+	f := w.flow
 	f.Transport = "TCP"
-	return &f
+
+	if w.stream != f.Endpoint {
+		f.Endpoint, f.Local = w.stream, w.stream.address
+	}
+
+	return f
 }
 
 // address makes a request ready for the first of these ways, with a Via of its own, and gives that way and those left. A
@@ -90,15 +95,17 @@ func (s *Stack) address(r *Request, ways []way, branch string) (raw []byte, flow
 	pushVia(r, first.flow, branch)
 	raw = serialise(r)
 
-	if first.larger == nil || s.config.UDPSizeLimit <= 0 || len(raw) <= s.config.UDPSizeLimit ||
+	if first.stream == nil || s.config.UDPSizeLimit <= 0 || len(raw) <= s.config.UDPSizeLimit ||
 		s.resolver.Avoids(Target{Transport: "TCP", Addr: first.flow.Remote}) {
 		return raw, first.flow, left
 	}
 
-	r.RemoveHeader("Via")
-	pushVia(r, *first.larger, branch)
+	flow = first.overTCP()
 
-	return serialise(r), *first.larger, append([]way{{flow: first.flow}}, left...)
+	r.RemoveHeader("Via")
+	pushVia(r, flow, branch)
+
+	return serialise(r), flow, append([]way{{flow: first.flow}}, left...)
 }
 
 func (s *Stack) egress(wanted *Endpoint, transport string, remote netip.AddrPort) *Endpoint {
