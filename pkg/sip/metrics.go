@@ -22,7 +22,7 @@ func newMetrics(registerer prometheus.Registerer, s *Stack) metrics {
 		responses:       counter("responses_total", "Responses, by direction, endpoint, method and status.", "direction", "endpoint", "method", "status"),
 		malformed:       counter("malformed_total", "Messages that cannot be read, by endpoint.", "endpoint"),
 		retransmissions: counter("retransmissions_total", "Retransmissions sent, and those received and absorbed.", "direction", "endpoint"),
-		unexpected:      counter("unexpected_total", "Responses and CANCEL that match no transaction.", "endpoint", "kind"),
+		unexpected:      counter("unexpected_total", "Responses and CANCEL that match no transaction, are not for this stack or too many, by kind.", "endpoint", "kind"),
 		refused:         counter("refused_total", "Messages and connections refused, by reason.", "reason"),
 		transactions: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "dialtone_sip_transactions", Help: "Transactions alive."},
 			func() float64 { return float64(s.transactions.len()) }),
