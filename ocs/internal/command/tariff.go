@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,15 @@ func tariffPath(name string) string { return "/tariffs/" + url.PathEscape(name) 
 
 func showTariff(w io.Writer, t rating.Tariff) {
 	fmt.Fprintf(w, "%s, version %d\n", t.Name, t.Version)
+
+	if f := t.FinalUnit; f != nil {
+		fmt.Fprintln(w, strings.TrimSpace("last units: "+f.Action+" "+f.Redirect+strings.Join(append(f.Filters, f.Rules...), ", ")))
+	}
+
+	if t.LowBalance != nil {
+		fmt.Fprintf(w, "low balance: below %d\n", *t.LowBalance)
+	}
+
 	row(w, "PREFIX", "GROUP", "SIDE", "CONNECTION", "TIME", "FREE", "VOLUME", "EVENT")
 
 	for _, r := range t.Rates {
