@@ -15,10 +15,6 @@ const maxForwards = 70 // RFC 3261 §8.1.1.6
 func (s *Stack) Forwardable(r *Request, understood ...string) (out *Request, own []NameAddr, refusal *Response) {
 	out = Copy(r)
 
-	if !schemeKnown(r.Recipient.Scheme + ":") {
-		return nil, nil, NewResponse(r, 416, "")
-	}
-
 	hops := uint32(maxForwards)
 	if h := r.MaxForwards(); h != nil {
 		if h.Val() == 0 {
