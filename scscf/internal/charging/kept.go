@@ -30,7 +30,7 @@ func (t *Trigger) Restore(directory string) error {
 			continue
 		}
 
-		s := &Session{trigger: t, state: st}
+		s := &Session{trigger: t, state: st, settling: st.Last != nil}
 		t.kept[key] = s
 		t.restored = append(t.restored, s)
 		t.add(s)
@@ -76,18 +76,15 @@ func (t *Trigger) Resume(ctx context.Context, ready func(context.Context)) {
 			return
 		}
 
-		s.mu.Lock()
-		over, orphan := s.state.Last != nil, s.release == nil
-		if !over && !orphan {
-			s.plan()
-		}
-		s.mu.Unlock()
-
 		switch {
-		case over:
+		case s.settling:
 			s.settle(time.Now().Add(t.config.Settle))
-		case orphan:
+		case s.release == nil:
 			s.End(Internal)
+		default:
+			s.mu.Lock()
+			s.plan()
+			s.mu.Unlock()
 		}
 	}
 }

@@ -17,6 +17,8 @@ type Session struct {
 	trigger *Trigger
 	release func(why string, cause Cause) // ends the call on both sides
 
+	settling bool // it was over when the process began: only its reports are left
+
 	asking sync.Mutex // held while a CCR is on its way
 
 	mu    sync.Mutex

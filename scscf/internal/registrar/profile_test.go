@@ -80,3 +80,23 @@ func FuzzReadProfile(f *testing.F) {
 		runtime.KeepAlive(kept)
 	})
 }
+
+// TS 23.003 §13.5, TS 29.228 annex E: wildcarded service and user identities are known by their expressions, wherever those stand.
+func TestWildcardedIdentities(t *testing.T) {
+	for name, extension := range map[string]string{
+		"service": `<IdentityType>2</IdentityType><WildcardedPSI>sip:room!.*!@x</WildcardedPSI>`,
+		"user":    `<IdentityType>4</IdentityType><Extension><Extension><WildcardedIMPU>sip:room!.*!@x</WildcardedIMPU></Extension></Extension>`,
+	} {
+		text := strings.Replace(profileOfTest("", "sip:room1@x"), "</Identity>", "</Identity><Extension>"+extension+"</Extension>", 1)
+
+		_, identities, err := newProfiles(nil).read([]byte(document("a", text)))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+
+		g := &Registration{Identities: identities}
+		if g.Find("sip:room1@x") == nil || g.Find("sip:room2@x") == nil || g.Find("sip:hall@x") != nil || g.Default() != "" {
+			t.Errorf("%s: %+v", name, identities)
+		}
+	}
+}
