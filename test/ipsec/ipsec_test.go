@@ -9,7 +9,9 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,13 +55,15 @@ func run(line string) error {
 	return nil
 }
 
+// gm puts the P-CSCF on the link to the handsets.
+const gm = `DIALTONE_PCSCF_SIP_ENDPOINTS=[{name: Mw, address: "127.0.0.10:5070", transports: [udp, tcp]}, ` +
+	`{name: Gm, address: "` + gm4 + `:5060", transports: [udp, tcp]}, {name: Gm6, address: "[` + gm6 + `]:5060", transports: [udp, tcp]}]`
+
+const linger = "DIALTONE_PCSCF_IPSEC_LINGER=1s"
+
 // core starts the five functions with Gm on the link to the handsets.
 func core(t *testing.T, environment ...string) *network.Network {
-	return network.Start(t, append([]string{
-		`DIALTONE_PCSCF_SIP_ENDPOINTS=[{name: Mw, address: "127.0.0.10:5070", transports: [udp, tcp]}, ` +
-			`{name: Gm, address: "` + gm4 + `:5060", transports: [udp, tcp]}, {name: Gm6, address: "[` + gm6 + `]:5060", transports: [udp, tcp]}]`,
-		"DIALTONE_PCSCF_IPSEC_LINGER=1s",
-	}, environment...)...)
+	return network.Start(t, append([]string{gm, linger}, environment...)...)
 }
 
 // secured gives a handset an address on the link and IPsec.
@@ -91,7 +95,7 @@ func secured(t *testing.T, six bool, change func(*handset.Config)) func(*handset
 
 		c.Address, c.Proxy, c.Network = netip.AddrPortFrom(address, 5060), proxy, handsets
 		c.Security = &handset.Security{
-			Kernel: kernel, Suites: []ipsec.Suite{{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC}}, ClientPort: 31000, ServerPort: 31500, Linger: time.Second,
+			Kernel: &recording{Kernel: kernel}, Suites: []ipsec.Suite{{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC}}, ClientPort: 31000, ServerPort: 31500, Linger: time.Second,
 		}
 
 		if change != nil {
@@ -100,40 +104,64 @@ func secured(t *testing.T, six bool, change func(*handset.Config)) func(*handset
 	}
 }
 
-// xfrm is what the kernels on both sides have, as ip(8) lists it.
-func xfrm(t *testing.T, what string) (core, handsets string) {
-	t.Helper()
-
-	a, err := exec.Command("ip", "-s", "xfrm", what).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, a)
-	}
-
-	b, err := exec.Command("ip", "-n", "handsets", "-s", "xfrm", what).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, b)
-	}
-
-	return string(a), string(b)
+// recording remembers the sets that a handset had installed, keys and all.
+type recording struct {
+	*ipsec.Kernel
+	mu   sync.Mutex
+	sets []ipsec.Set
 }
 
-func TestCall(t *testing.T) {
-	n := core(t)
-	alice, bob := n.Subscribe(1000, ""), n.Subscribe(0, "")
-	a, b := n.Registered(alice, secured(t, false, nil)), n.Registered(bob, secured(t, false, nil))
-	answered := n.Answering(b)
+func (r *recording) Install(s ipsec.Set, life time.Duration) error {
+	r.mu.Lock()
+	r.sets = append(r.sets, s)
+	r.mu.Unlock()
 
-	call, err := a.Dial(t.Context(), bob.Tel())
-	if err != nil {
-		t.Fatal(err)
+	return r.Kernel.Install(s, life)
+}
+
+// last is the newest set of a handset.
+func last(c *handset.Config) ipsec.Set {
+	r := c.Security.Kernel.(*recording)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return r.sets[len(r.sets)-1]
+}
+
+// gauge is a metric of the P-CSCF.
+func gauge(n *network.Network, name string) (sum float64) {
+	n.Helper()
+
+	for line := range strings.Lines(n.Metrics("pcscf")) {
+		if strings.HasPrefix(line, name) {
+			value, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndexByte(line, ' ')+1:]), 64)
+			if err != nil {
+				n.Fatal(err)
+			}
+
+			sum += value
+		}
 	}
 
-	<-answered
+	return sum
+}
 
-	if err := call.HangUp(t.Context()); err != nil {
-		t.Fatal(err)
+const (
+	setsOf      = `dialtone_pcscf_security_association_sets{state="%s"}`
+	retransmits = "dialtone_sip_retransmissions_total"
+)
+
+// sets are those of the P-CSCF in each state of their life.
+func sets(n *network.Network) string {
+	n.Helper()
+
+	var all []string
+
+	for _, state := range []string{"temporary", "established", "replaced", "ending"} {
+		if count := gauge(n, fmt.Sprintf(setsOf, state)); count > 0 {
+			all = append(all, fmt.Sprintf("%s %v", state, count))
+		}
 	}
 
-	x, y := xfrm(t, "state")
-	_, _ = x, y
+	return strings.Join(all, ", ")
 }

@@ -51,6 +51,9 @@ type guard struct {
 	handset *Handset
 	server  *sip.Endpoint
 
+	// work is held while the kernel makes or removes a set: a new one may have ports of one that goes.
+	work sync.Mutex
+
 	mu      sync.Mutex
 	next    uint16
 	current *passage
@@ -176,6 +179,9 @@ func (g *guard) agree(p *passage, response *sip.Response, ck, ik [16]byte) error
 		p.set.ReqID = p.set.SPIs.UEServer
 		p.proxy = netip.AddrPortFrom(p.set.PCSCF, m.PortServer)
 
+		g.work.Lock()
+		defer g.work.Unlock()
+
 		return g.Kernel.Install(p.set, lifetime)
 	}
 
@@ -206,6 +212,9 @@ func (g *guard) end(p *passage) {
 }
 
 func (g *guard) drop(p *passage) {
+	g.work.Lock()
+	defer g.work.Unlock()
+
 	g.mu.Lock()
 	before := len(g.all)
 	g.all = slices.DeleteFunc(g.all, func(other *passage) bool { return other == p })
@@ -232,6 +241,9 @@ func (g *guard) release(p *passage) {
 
 // close leaves nothing in the kernel.
 func (g *guard) close() {
+	g.work.Lock()
+	defer g.work.Unlock()
+
 	g.mu.Lock()
 	all := g.all
 	g.all, g.current = nil, nil
