@@ -377,3 +377,32 @@ func TestOneSubscribeAtATime(t *testing.T) {
 		}
 	})
 }
+
+// When many handsets come at once their subscriptions are spread, and none is lost.
+func TestSubscriptionsArePaced(t *testing.T) {
+	withDeskBegun(t, nil, func(p *Proxy) {
+		for i := range 50 {
+			source := fmt.Sprintf("10.0.1.%d:5060", i+1)
+			if err := p.Bindings.Put(&binding.Binding{
+				Token: fmt.Sprint("TOKEN", i), Private: fmt.Sprint("user", i), Contact: "sip:x@" + source, Identities: []string{fmt.Sprintf("sip:user%d@ims.example", i)},
+				Registered: true, Flow: sip.Flow{Endpoint: p.Gm[0], Transport: "UDP", Remote: netip.MustParseAddrPort(source)}, Expires: time.Now().Add(time.Hour),
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.Watch(100, prometheus.NewRegistry())
+	}, func(t *testing.T, d *desk) {
+		begun, seen := time.Now(), map[string]bool{}
+		for len(seen) < 50 {
+			r := d.icscf.Request("SUBSCRIBE")
+			if seen[r.Recipient.String()] = true; len(seen) <= 20 {
+				(&watch{d: d}).accept(d.icscf, r, 3600)
+			} else {
+				d.icscf.Answer(r, 480)
+			}
+		}
+		if took := time.Since(begun); took < 200*time.Millisecond || took > second {
+			t.Errorf("50 took %s, want about 250 ms", took)
+		}
+	})
+}

@@ -59,11 +59,16 @@ type Subscriber struct {
 	byCallID map[string]*subscription
 	queue    []*subscription // to send a SUBSCRIBE
 	workers  int
+	slot     time.Time       // before it no further SUBSCRIBE is sent
 	ctx      context.Context // nil before Run and after it
 	running  sync.WaitGroup
 }
 
-const atOnce = 256 // SUBSCRIBEs waiting for an answer; others wait for these
+const (
+	atOnce = 32 // SUBSCRIBEs waiting for an answer; others wait for these
+	// pace is the time between two. When all handsets come at once, as after a power cut, their registrations go first.
+	pace = 5 * time.Millisecond
+)
 
 // New is a subscriber without subscriptions.
 func New(o Options) *Subscriber {
@@ -228,8 +233,15 @@ func (s *Subscriber) work(ctx context.Context) {
 		sub := s.queue[0]
 		s.queue[0] = nil
 		s.queue = s.queue[1:]
+		now := time.Now()
+		wait := max(0, s.slot.Sub(now))
+		s.slot = now.Add(wait + pace)
 		s.mu.Unlock()
 
-		s.subscribe(ctx, sub)
+		select {
+		case <-time.After(wait):
+			s.subscribe(ctx, sub)
+		case <-ctx.Done():
+		}
 	}
 }
