@@ -117,6 +117,26 @@ func TestLateSuccess(t *testing.T) {
 		})
 	})
 
+	t.Run("§13.2.2.4 from a fork below that sent another final response before", func(t *testing.T) {
+		within(t, func(t *testing.T, n *memory) {
+			proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
+			caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
+
+			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1"))
+			invite := callee.request("INVITE")
+			callee.answer(proxy, invite, 486)
+			callee.request("ACK")
+			caller.response(486)
+			callee.answer(proxy, invite, 200)
+			caller.response(200)
+			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1")) // its transaction repeats what it said
+			caller.response(486)
+			caller.send(proxy, caller.text("ACK", "sip:b@example", "1"))
+			time.Sleep(time.Hour)
+			proxy.empty(t)
+		})
+	})
+
 	t.Run("§13.3.1.4 retransmissions are passed on, and not shown again", func(t *testing.T) {
 		within(t, func(t *testing.T, n *memory) {
 			var responses []int

@@ -161,6 +161,7 @@ func TestServerTimers(t *testing.T) {
 	}{
 		{"§17.2.1 the stack says 100 after 200 ms", "INVITE", []int{486}, time.Second, []sending{{1.1, "ACK"}}, "0.2 100, 1 486"},
 		{"§17.2.1 but not after the user said something", "INVITE", []int{180, 486}, 0, []sending{{0.1, "ACK"}}, "0 180, 0 486"},
+		{"§17.2.1 100 does not follow another", "INVITE", []int{180, 100, 486}, 0, []sending{{0.1, "ACK"}}, "0 180, 0 486"},
 		{"§17.2.1 the last provisional response is repeated", "INVITE", []int{183, 180, 486}, 3 * time.Second, []sending{{0.5, "INVITE"}, {4, "INVITE"}, {10, "ACK"}},
 			"0.2 100, 0.5 100, 3 183, 3 180, 3 486, 3.5 486, 4 486, 4.5 486, 6.5 486"},
 		{"§17.2.1 timers G and H", "INVITE", []int{486}, 0, nil,

@@ -241,7 +241,7 @@ func (tx *ServerTransaction) terminate() {
 func (tx *ServerTransaction) retransmitted() {
 	tx.mu.Lock()
 	raw := tx.last
-	if tx.state == accepted || tx.state == confirmed {
+	if tx.state == confirmed {
 		raw = nil
 	}
 	tx.mu.Unlock()
