@@ -15,16 +15,14 @@ type Cause struct {
 
 // Causes of TS 32.299 §7.2.35. Normal is also the end that the network makes by a BYE of its own.
 var (
-	Normal            = Cause{}
-	SubscriptionEnded = Cause{Code: -2}
-	Unspecified       = Cause{Code: 1}
-	Unsuccessful      = Cause{Code: 2} // the session could not be set up, for no SIP status
-	Internal          = Cause{Code: 3}
-	CreditUsedUp      = Normal
+	Normal       = Cause{}
+	Unspecified  = Cause{Code: 1}
+	Internal     = Cause{Code: 3}
+	CreditUsedUp = Normal
 )
 
-// Answered is the cause that a final response is: -1 for 200, the status itself for a failure, and less nothing for the
-// classes between.
+// Answered is the cause that a final response is: -1 for 200, the status itself for a failure, and its negative for another 2xx
+// and for 3xx.
 func Answered(status int, reason string) Cause {
 	code := int32(status)
 

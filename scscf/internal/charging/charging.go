@@ -67,7 +67,7 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// eventMethods are the requests that can be charged one by one (TS 32.260 §5.3.2.2).
+// eventMethods are the requests that can be charged one by one.
 var eventMethods = []string{"MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "OPTIONS"}
 
 // Call is what the OCS is told of a session or event.
@@ -92,6 +92,7 @@ type Call struct {
 type Refused struct {
 	Status  int
 	Reason  string // of a Reason header
+	text    string // the same in words
 	unknown bool   // the OCS has no such session
 }
 
@@ -250,6 +251,6 @@ func refusal(result diameter.Result) *Refused {
 	}
 
 	return &Refused{
-		Status: status, Reason: fmt.Sprintf(`Diameter;cause=%d;text=%q`, result.Code, text), unknown: result == ro.UnknownSessionID,
+		Status: status, Reason: fmt.Sprintf(`Diameter;cause=%d;text=%q`, result.Code, text), text: text, unknown: result == ro.UnknownSessionID,
 	}
 }

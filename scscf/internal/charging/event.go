@@ -11,8 +11,8 @@ import (
 // How requests outside sessions are charged.
 const (
 	NoEvents  = "off"
-	Immediate = "iec"  // debited before the request goes on (RFC 8506 §6.3, TS 32.299 §6.3.3)
-	Reserved  = "ecur" // reserved before, debited when it was answered 2xx, returned when not (TS 32.299 §6.3.4)
+	Immediate = "iec"  // debited before the request goes on (RFC 8506 §6.3)
+	Reserved  = "ecur" // event charging with unit reservation of TS 32.299: reserved before, debited when it was answered 2xx, returned when not
 )
 
 // ChargesEvent tells whether a request outside a session is charged.

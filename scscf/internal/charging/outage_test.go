@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
@@ -18,6 +19,7 @@ import (
 type record struct {
 	away     func(since time.Duration) bool // nothing is taken
 	mute     func(since time.Duration) bool // taken, and not answered
+	err      error                          // instead of an answer; nil: errDead
 	forgets  time.Duration                  // all sessions, at this time
 	grant    uint32
 	validity uint32
@@ -70,6 +72,10 @@ func (o *record) CreditControl(_ context.Context, q *ro.CCR) (*ro.CCA, error) {
 	o.lines = append(o.lines, line)
 
 	if o.mute != nil && o.mute(since) {
+		if o.err != nil {
+			return nil, o.err
+		}
+
 		return nil, errDead
 	}
 
@@ -190,6 +196,32 @@ func TestOutage(t *testing.T) {
 				}
 				if len(trigger.open) != 0 {
 					t.Errorf("%d sessions are left", len(trigger.open))
+				}
+			})
+		})
+	}
+}
+
+// The OCS reserves, and its answer is lost: the call is refused, and the reservation is given back as soon as the OCS can be heard.
+func TestReservationWithoutAnswerIsGivenBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"lost":       {errDead, "0s s1#0, 30s s1#1"},
+		"never sent": {fmt.Errorf("no peer: %w", diameter.ErrUnroutable), "0s s1#0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := &record{grant: 60, known: map[string]time.Duration{}, seen: map[string]bool{}, began: time.Now(), mute: between(0, 10*time.Second), err: test.err}
+				trigger := bench(Config{FailureHandling: Terminate, Settle: time.Hour}, o)
+				if _, refused := trigger.Begin(t.Context(), Call{}, nil); refused == nil || refused.Status != 503 {
+					t.Fatalf("refused: %+v", refused)
+				}
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if got := strings.Join(o.lines, ", "); got != test.want || len(trigger.open) != 0 {
+					t.Errorf("asked %s, want %s; %d left", got, test.want, len(trigger.open))
 				}
 			})
 		})

@@ -2,10 +2,12 @@ package charging
 
 import (
 	"context"
+	"errors"
 	"math"
 	"sync"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
@@ -67,6 +69,7 @@ func (t *Trigger) Begin(ctx context.Context, call Call, release func(why string,
 
 	if err != nil {
 		if t.config.FailureHandling != Continue {
+			s.undo(err)
 			return nil, silent()
 		}
 
@@ -82,6 +85,20 @@ func (t *Trigger) Begin(ctx context.Context, call Call, release func(why string,
 	s.plan()
 
 	return s, nil
+}
+
+// undo gives back what the OCS may have reserved by a CCR Initial whose answer did not come.
+func (s *Session) undo(err error) {
+	if errors.Is(err, diameter.ErrUnroutable) { // it was never sent
+		return
+	}
+
+	s.state.Number, s.state.Last = 1, &report{Number: 1, Cause: Internal}
+	s.trigger.add(s)
+	s.mu.Lock()
+	s.keep()
+	s.mu.Unlock()
+	s.later(time.Now().Add(s.trigger.config.Settle))
 }
 
 // Key names the session for as long as it lasts. It is its first Diameter Session-Id; another one follows if the OCS has
@@ -352,7 +369,7 @@ func (s *Session) renewed(kind ro.RequestType, answer *ro.CCA, refused *Refused,
 	case err != nil:
 		return "the OCS does not answer", Unspecified
 	case refused != nil:
-		return refused.Reason, CreditUsedUp
+		return refused.text, CreditUsedUp
 	case !s.grant(answer):
 		return "the OCS grants no more time", CreditUsedUp
 	default:

@@ -7,7 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
 
-// TS 32.299 §5.2.2, §6.3: a message is debited before it goes on (IEC), or reserved, and debited when it was delivered (ECUR).
+// TS 32.299: a message is debited before it goes on (IEC), or reserved, and debited when it was delivered (ECUR).
 func TestEvents(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/journal"
@@ -79,12 +81,16 @@ func (s *Server) Resume(ctx context.Context, ready func(context.Context)) {
 // Close stops all calls as they are.
 func (s *Server) Close() error {
 	s.mu.Lock()
-	for _, c := range s.calls {
+	calls := slices.Collect(maps.Values(s.calls))
+	s.mu.Unlock()
+
+	for _, c := range calls {
+		c.mu.Lock()
 		if c.expiry != nil {
 			c.expiry.Stop()
 		}
+		c.mu.Unlock()
 	}
-	s.mu.Unlock()
 
 	if s.journal == nil {
 		return nil
