@@ -164,7 +164,8 @@ func (p *Proxy) registered(request *sip.Request, flow sip.Flow, token, private, 
 	}
 
 	b := &binding.Binding{
-		Token: token, Private: private, Contact: contact, Flow: flow, Registered: true,
+		// Cloned, for a part of a message would keep all of it.
+		Token: token, Private: strings.Clone(private), Contact: strings.Clone(contact), Flow: flow, Registered: true,
 		Expires:      time.Now().Add(time.Duration(seconds) * time.Second),
 		Identities:   uris(r, "P-Associated-URI"),
 		ServiceRoute: uris(r, "Service-Route"),
@@ -268,7 +269,7 @@ func uris(m sip.Message, name string) []string {
 
 	for _, value := range sip.Values(m, name) {
 		if a, err := sip.ParseNameAddr(value); err == nil {
-			all = append(all, a.URI)
+			all = append(all, strings.Clone(a.URI))
 		}
 	}
 

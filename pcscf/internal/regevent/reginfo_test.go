@@ -214,13 +214,13 @@ func FuzzDocument(f *testing.F) {
 				continue
 			}
 			o := s.Apply(d)
-			for uri, identities := range s.active {
-				if len(identities) == 0 {
-					t.Errorf("%q is kept without an identity", uri)
+			for _, active := range s.active {
+				if len(active.identities) == 0 {
+					t.Errorf("%q is kept without an identity", active.uri)
 				}
 				for _, c := range o.Ended {
-					if c.URI == uri {
-						t.Errorf("%q has ended and is active", uri)
+					if c.URI == active.uri {
+						t.Errorf("%q has ended and is active", active.uri)
 					}
 				}
 			}

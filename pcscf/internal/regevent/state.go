@@ -8,8 +8,14 @@ import (
 // State is what a subscriber knows of a user's registrations (RFC 3680 §6.2).
 type State struct {
 	version uint32
-	begun   bool                // a document of this subscription has come
-	active  map[string][]string // contacts with the identities they are registered for
+	begun   bool // a document of this subscription has come
+	active  []registered
+}
+
+// registered is a contact with the identities that it is registered for.
+type registered struct {
+	uri        string
+	identities []string
 }
 
 // Outcome is what a document changes.
@@ -38,10 +44,11 @@ func (s *State) Apply(d Document) Outcome {
 	o := Outcome{Missed: !d.Full && (!s.begun || d.Version != s.version+1)}
 	s.begun, s.version = true, d.Version
 
-	next := map[string][]string{}
-	if !d.Full {
-		for uri, identities := range s.active {
-			next[uri] = slices.Clone(identities)
+	before, next := map[string][]string{}, map[string][]string{}
+
+	for _, c := range s.active {
+		if before[c.uri] = c.identities; !d.Full {
+			next[c.uri] = slices.Clone(c.identities)
 		}
 	}
 
@@ -68,10 +75,15 @@ func (s *State) Apply(d Document) Outcome {
 		}
 	}
 
-	o.compare(s.active, next, ended)
+	o.compare(before, next, ended)
 
-	maps.DeleteFunc(next, func(_ string, identities []string) bool { return len(identities) == 0 })
-	s.active = next
+	s.active = nil
+
+	for uri, identities := range next {
+		if len(identities) > 0 {
+			s.active = append(s.active, registered{uri, identities})
+		}
+	}
 
 	return o
 }
