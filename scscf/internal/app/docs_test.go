@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
@@ -56,6 +57,10 @@ func TestConfigurationIsChecked(t *testing.T) {
 		"max_contacts":                     func(c *Config) { c.Registrar.MaxContacts = 0 },
 		"min_expires":                      func(c *Config) { c.Registrar.MinExpires = 0 },
 		"at_contact_limit":                 func(c *Config) { c.Registrar.AtContactLimit = "x" },
+		"sessions.numbers.breakout":        func(c *Config) { c.Sessions.Numbers.Breakout = map[string]string{"": "x"} },
+		"sessions.timer":                   func(c *Config) { c.Sessions.Timer.MinSE = time.Second },
+		"charging.events":                  func(c *Config) { c.Sessions.Charging.Events = "x" },
+		"charging.event_methods":           func(c *Config) { c.Sessions.Charging.EventMethods = []string{"INVITE"} },
 		"registrar.authentication.qop":     func(c *Config) { c.Registrar.Authentication.QoP = []string{"x"} },
 		"registrar.authentication.scheme":  func(c *Config) { c.Registrar.Authentication.Scheme = "x" },
 		"integrity-protected":              func(c *Config) { c.Registrar.Authentication.TrustAlways = []string{"no"} },

@@ -156,3 +156,22 @@ func TestUnserved(t *testing.T) {
 		}
 	}
 }
+
+// TS 29.228 annex F: SDP is found where it stands, also beside a location in a multipart body.
+func TestSessionDescriptionInParts(t *testing.T) {
+	for media, wanted := range map[string]bool{"video": true, "audio": false} {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			c := criterion(ifc.Originating)
+			content := media + " .*"
+			c.TriggerPoint.SPTs = append(c.TriggerPoint.SPTs, ifc.SPT{SessionDescription: &ifc.DescriptionTrigger{Line: "m", Content: &content}, Groups: []int{2}})
+			d.user(alice, registrar.Registered, c)
+			d.send(d.pcscf, "INVITE", bob, serviceRoute, `Content-Type: multipart/mixed; boundary="part"`, "\n--part\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>\r\n"+
+				"--part\r\nContent-Type: application/sdp\r\n\r\nv=0\r\nm=video 4000 RTP/AVP 96\r\n\r\n--part--\r\n")
+			if wanted {
+				d.as.Request("INVITE")
+			} else {
+				d.icscf.Request("INVITE")
+			}
+		})
+	}
+}
