@@ -409,7 +409,7 @@ func TestThousand(t *testing.T) {
 		rounds = 100
 	)
 
-	n := core(t, "DIALTONE_PCSCF_IPSEC_LINGER=100ms")
+	n := core(t)
 	goroutines := gauge(n, "go_goroutines")
 
 	var all sync.WaitGroup
