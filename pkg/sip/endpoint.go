@@ -173,14 +173,19 @@ func (s *Stack) readUDP(e *Endpoint) {
 
 		flow := Flow{Endpoint: e, Transport: "UDP", Local: e.address, Remote: netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())}
 
-		switch {
-		case len(bytes.Trim(buffer[:n], "\r\n\x00")) == 0: // keep-alive (RFC 5626 §4.4.2 is STUN's; handsets send CRLF all the same)
-		case n > s.config.Limits.MaxMessage:
-			s.metrics.malformed.WithLabelValues(e.name).Inc()
-			s.complain(flow, "SIP message is too large", "octets", n)
-		default:
-			s.receive(flow, bytes.Clone(buffer[:n]))
-		}
+		s.datagram(flow, buffer[:n])
+	}
+}
+
+// datagram takes what came in one, and keeps nothing of the buffer that it is in.
+func (s *Stack) datagram(flow Flow, raw []byte) {
+	switch {
+	case len(bytes.Trim(raw, "\r\n\x00")) == 0: // keep-alive (RFC 5626 §4.4.2 is STUN's; handsets send CRLF all the same)
+	case len(raw) > s.config.Limits.MaxMessage:
+		s.trace(flow, bytes.Clone(raw), false)
+		s.malformed(flow, raw[:s.config.Limits.MaxMessage], errTooLarge)
+	default:
+		s.receive(flow, bytes.Clone(raw))
 	}
 }
 

@@ -2,13 +2,10 @@ package sip
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -125,18 +122,14 @@ func (c *stream) write(raw []byte) error {
 	return nil
 }
 
-// read takes messages off the stream (RFC 3261 §18.3: Content-Length says where one ends).
+// read takes messages off the stream until it ends.
 func (c *stream) read() error {
 	s := c.endpoint.stack
 	limits := s.config.Limits
 	reader := bufio.NewReaderSize(c.conn, 8<<10)
 
 	for {
-		if err := c.conn.SetReadDeadline(time.Now().Add(limits.TCPIdle)); err != nil {
-			return err
-		}
-
-		if err := c.skipKeepAlive(reader); err != nil {
+		if err := c.skipKeepAlive(reader, limits.TCPIdle); err != nil {
 			if errors.Is(err, net.ErrClosed) || isTimeout(err) {
 				return nil // idle
 			}
@@ -149,12 +142,21 @@ func (c *stream) read() error {
 		}
 
 		raw, err := readMessage(reader, limits.MaxMessage)
-		if err != nil {
+
+		var parse *ParseError
+
+		switch {
+		case err == nil:
+			s.receive(c.flow, raw)
+		case errors.As(err, &parse): // what comes next is anybody's guess
+			s.trace(c.flow, raw, false)
+			s.malformed(c.flow, raw, err)
+
+			return nil
+		default:
 			s.metrics.malformed.WithLabelValues(c.endpoint.name).Inc()
 			return err
 		}
-
-		s.receive(c.flow, raw)
 	}
 }
 
@@ -164,11 +166,20 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// skipKeepAlive passes over the empty lines between messages and answers a ping of two with one (RFC 5626 §3.5.1).
-func (c *stream) skipKeepAlive(reader *bufio.Reader) error {
-	crlf := 0
+// skipKeepAlive passes over the empty lines between messages and answers a ping of two with one (RFC 5626 §4.4.1). Each ping or
+// pong starts the idle time anew.
+func (c *stream) skipKeepAlive(reader *bufio.Reader, idle time.Duration) error {
+	lines := 0
 
-	for {
+	for renew := true; ; {
+		if renew && reader.Buffered() == 0 { // else nothing is waited for
+			if err := c.conn.SetReadDeadline(time.Now().Add(idle)); err != nil {
+				return err
+			}
+
+			renew = false
+		}
+
 		b, err := reader.ReadByte()
 		if err != nil {
 			return err
@@ -177,8 +188,10 @@ func (c *stream) skipKeepAlive(reader *bufio.Reader) error {
 		switch b {
 		case '\r':
 		case '\n':
-			if crlf++; crlf == 2 {
-				crlf = 0
+			renew = true
+
+			if lines++; lines == 2 {
+				lines = 0
 
 				if err := c.write([]byte("\r\n")); err != nil {
 					return err
@@ -188,75 +201,4 @@ func (c *stream) skipKeepAlive(reader *bufio.Reader) error {
 			return reader.UnreadByte()
 		}
 	}
-}
-
-// readMessage takes one message of at most max octets.
-func readMessage(reader *bufio.Reader, max int) ([]byte, error) {
-	var raw []byte
-
-	for {
-		line, err := reader.ReadSlice('\n')
-		raw = append(raw, line...)
-
-		switch {
-		case len(raw) > max:
-			return nil, fmt.Errorf("the headers have more than %d octets", max)
-		case errors.Is(err, bufio.ErrBufferFull):
-			continue // a long line
-		case err != nil:
-			return nil, err
-		}
-
-		if bytes.HasSuffix(raw, []byte("\r\n\r\n")) {
-			break
-		}
-	}
-
-	length, err := contentLength(raw)
-	if err != nil {
-		return nil, err
-	}
-
-	if length > max-len(raw) { // not a sum: that may overflow
-		return nil, fmt.Errorf("the message has more than %d octets", max)
-	}
-
-	headers := len(raw)
-	raw = append(raw, make([]byte, length)...)
-	_, err = io.ReadFull(reader, raw[headers:])
-
-	return raw, err
-}
-
-// contentLength finds the Content-Length of a message whose headers are complete; a stream has no other way to end a body.
-func contentLength(headers []byte) (int, error) {
-	found := -1
-
-	for line := range bytes.Lines(headers) {
-		name, value, ok := bytes.Cut(line, []byte{':'})
-		if !ok {
-			continue
-		}
-
-		if name = bytes.TrimSpace(name); !bytes.EqualFold(name, []byte("Content-Length")) && !bytes.EqualFold(name, []byte("l")) {
-			continue
-		}
-
-		length, err := strconv.Atoi(string(bytes.TrimSpace(value)))
-		if err != nil || length < 0 {
-			return 0, fmt.Errorf("Content-Length %q", bytes.TrimSpace(value))
-		}
-
-		if found >= 0 && found != length {
-			return 0, errors.New("two different Content-Length headers")
-		}
-
-		found = length
-	}
-
-	if found < 0 {
-		return 0, errors.New("no Content-Length on a stream")
-	}
-
-	return found, nil
 }
