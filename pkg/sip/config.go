@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +24,7 @@ type Config struct {
 type EndpointConfig struct {
 	Name       string   `yaml:"name"`
 	Address    string   `yaml:"address"`    // ip:port
+	Advertise  string   `yaml:"advertise"`  // ip or ip:port that others are told in place of address
 	Transports []string `yaml:"transports"` // udp, tcp
 	Names      []string `yaml:"names"`      // host names that mean this endpoint in Route
 	FixedPort  bool     `yaml:"-"`          // TCP connections leave from the endpoint's port, as those between TS 33.203's protected ports must
@@ -69,19 +68,12 @@ func (c *Config) Validate() error {
 	names := map[string]bool{}
 
 	for _, e := range c.Endpoints {
-		switch {
-		case e.Name == "":
-			return errors.New("sip.endpoints: an endpoint has no name")
-		case names[e.Name]:
-			return fmt.Errorf("sip.endpoints: %s stands twice", e.Name)
-		case len(e.Transports) == 0:
-			return fmt.Errorf("sip.endpoints: %s has no transports", e.Name)
-		case slices.ContainsFunc(e.Transports, func(t string) bool { return t != "udp" && t != "tcp" }):
-			return fmt.Errorf("sip.endpoints: %s: transports are udp and tcp, not %v", e.Name, e.Transports)
+		if err := e.validate(); err != nil {
+			return err
 		}
 
-		if _, _, err := net.SplitHostPort(e.Address); err != nil {
-			return fmt.Errorf("sip.endpoints: %s: %w", e.Name, err)
+		if names[e.Name] {
+			return fmt.Errorf("sip.endpoints: %s stands twice", e.Name)
 		}
 
 		names[e.Name] = true

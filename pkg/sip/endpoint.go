@@ -24,7 +24,8 @@ const (
 type Endpoint struct {
 	name    string
 	stack   *Stack
-	address netip.AddrPort
+	bound   netip.AddrPort // what the sockets have
+	address netip.AddrPort // what others are told
 	names   []string
 	udp     PacketConn
 	tcp     net.Listener
@@ -70,6 +71,10 @@ func (f Flow) String() string {
 }
 
 func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+
 	e := &Endpoint{name: c.Name, stack: s, names: c.Names, fixedPort: c.FixedPort, connections: map[netip.AddrPort]*stream{}}
 	address := c.Address
 
@@ -80,8 +85,8 @@ func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
 			return nil, fmt.Errorf("sip: endpoint %s: %w", c.Name, err)
 		}
 
-		e.tcp, e.address = listener, listener.Addr().(*net.TCPAddr).AddrPort()
-		address = e.address.String()
+		e.tcp, e.bound = listener, listener.Addr().(*net.TCPAddr).AddrPort()
+		address = e.bound.String()
 	}
 
 	if slices.Contains(c.Transports, "udp") {
@@ -91,10 +96,11 @@ func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
 			return nil, fmt.Errorf("sip: endpoint %s: %w", c.Name, err)
 		}
 
-		e.udp, e.address = socket, socket.LocalAddr().(*net.UDPAddr).AddrPort()
+		e.udp, e.bound = socket, socket.LocalAddr().(*net.UDPAddr).AddrPort()
 	}
 
-	e.address = netip.AddrPortFrom(e.address.Addr().Unmap(), e.address.Port())
+	e.bound = netip.AddrPortFrom(e.bound.Addr().Unmap(), e.bound.Port())
+	e.address = c.advertised(e.bound)
 
 	return e, nil
 }
@@ -102,7 +108,7 @@ func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
 // Name is the configured one.
 func (e *Endpoint) Name() string { return e.name }
 
-// Address is the local one.
+// Address is the one that others are told: the local one, or what is advertised in its place.
 func (e *Endpoint) Address() netip.AddrPort { return e.address }
 
 // Speaks tells whether the endpoint has this transport.
@@ -126,28 +132,27 @@ func (e *Endpoint) Own(u Uri) bool {
 		port = 5060
 	}
 
-	if port != int(e.address.Port()) {
+	host := strings.Trim(u.Host, "[]")
+	if port == int(e.address.Port()) && (host == e.address.Addr().String() ||
+		slices.ContainsFunc(e.names, func(name string) bool { return strings.EqualFold(name, host) })) {
+		return true
+	}
+
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
 		return false
 	}
 
-	host := strings.Trim(u.Host, "[]")
-	if host == e.address.Addr().String() {
-		return true
-	}
+	target := netip.AddrPortFrom(ip.Unmap(), uint16(port))
 
-	if slices.ContainsFunc(e.names, func(name string) bool { return strings.EqualFold(name, host) }) {
-		return true
-	}
-
-	address, err := netip.ParseAddr(host)
-
-	return err == nil && address.Unmap() == e.address.Addr()
+	return target == e.address || target == e.bound
 }
 
 // ReplyBy makes responses over UDP to requests of this endpoint leave by the flow that choose makes of the one they came by,
 // whatever their Via says (TS 33.203 §7.1: from the client port to the server port).
 func (e *Endpoint) ReplyBy(choose func(Flow) Flow) { e.reply.Store(&choose) }
 
+// serve is called once for each endpoint, with the stack's lock held.
 func (s *Stack) serve(e *Endpoint) {
 	if e.udp != nil {
 		s.running.Go(func() { s.readUDP(e) })
@@ -191,12 +196,12 @@ func (s *Stack) datagram(flow Flow, raw []byte) {
 
 // transmit sends the octets of one message from this endpoint.
 func (e *Endpoint) transmit(ctx context.Context, flow Flow, raw []byte) error {
-	e.stack.trace(flow, raw, true)
-
 	if flow.Transport == "UDP" {
 		if e.udp == nil {
 			return fmt.Errorf("sip: endpoint %s has no UDP", e.name)
 		}
+
+		e.stack.trace(flow, raw, true)
 
 		_, err := e.udp.WriteToUDPAddrPort(raw, flow.Remote)
 
@@ -207,6 +212,8 @@ func (e *Endpoint) transmit(ctx context.Context, flow Flow, raw []byte) error {
 	if err != nil {
 		return err
 	}
+
+	e.stack.trace(c.flow, raw, true) // with the port that the connection has
 
 	return c.write(raw)
 }
@@ -224,9 +231,9 @@ func (e *Endpoint) stream(ctx context.Context, remote netip.AddrPort) (*stream, 
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 
-	local := netip.AddrPortFrom(e.address.Addr(), 0)
+	local := netip.AddrPortFrom(e.bound.Addr(), 0)
 	if e.fixedPort {
-		local = e.address
+		local = e.bound
 	}
 
 	conn, err := e.stack.network.Dial(ctx, local, remote)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -49,6 +50,20 @@ type datagrams struct {
 	queue   chan packet
 	closed  chan struct{}
 	once    sync.Once
+	readers atomic.Int32 // that wait
+}
+
+// reading counts who waits for datagrams.
+func (n *memory) reading() (sum int) {
+	synctest.Wait()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+
+	for _, p := range n.packets {
+		sum += int(p.readers.Load())
+	}
+
+	return sum
 }
 
 func (n *memory) ListenPacket(_ context.Context, address string) (sip.PacketConn, error) {
@@ -70,6 +85,9 @@ func (n *memory) listenPacket(address netip.AddrPort) (*datagrams, error) {
 }
 
 func (p *datagrams) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	p.readers.Add(1)
+	defer p.readers.Add(-1)
+
 	select {
 	case m := <-p.queue:
 		return copy(b, m.raw), m.from, nil

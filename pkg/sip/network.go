@@ -32,7 +32,7 @@ type Machine struct{}
 
 // ListenPacket is net's, with a buffer for bursts.
 func (Machine) ListenPacket(ctx context.Context, address string) (PacketConn, error) {
-	socket, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp", address)
+	socket, err := (&net.ListenConfig{}).ListenPacket(ctx, family("udp", address), address)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,21 @@ func (Machine) Listen(ctx context.Context, address string, shared bool) (net.Lis
 		config.Control = share
 	}
 
-	return config.Listen(ctx, "tcp", address)
+	return config.Listen(ctx, family("tcp", address), address)
+}
+
+// family makes 0.0.0.0 all addresses of IPv4 and :: all of IPv6; to net, either means both.
+func family(network, address string) string {
+	host, _, _ := net.SplitHostPort(address)
+
+	switch ip, err := netip.ParseAddr(host); {
+	case err != nil || !ip.IsUnspecified():
+		return network
+	case ip.Is4():
+		return network + "4"
+	default:
+		return network + "6"
+	}
 }
 
 // Dial is net's.

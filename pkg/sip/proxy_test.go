@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,11 +33,14 @@ func (u *user) HandleAck(ctx context.Context, ack *sip.Ack) {
 	}
 }
 
-func start(t testing.TB, u *user) *sip.Stack {
+func start(t testing.TB, u *user, edits ...func(*sip.Config)) *sip.Stack {
 	t.Helper()
 
 	c := sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.1:0", Transports: []string{"udp", "tcp"}})
 	c.Timers.T1 = 100 * time.Millisecond
+	for _, edit := range edits {
+		edit(&c)
+	}
 
 	s, err := sip.New(c, u, sip.Options{})
 	if err != nil {
@@ -157,6 +161,7 @@ func TestResponsesKeepTheirOrder(t *testing.T) {
 						break
 					}
 				}
+				got = slices.Compact(got) // on a slow machine an INVITE is sent again, and answered by the last response again
 				if fmt.Sprint(got) != "[180 181 182 183 200]" && fmt.Sprint(got) != "[100 180 181 182 183 200]" {
 					t.Errorf("came as %v", got)
 				}

@@ -3,7 +3,6 @@ package sip
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"runtime/debug"
@@ -51,6 +50,8 @@ type Stack struct {
 
 	mu        sync.RWMutex
 	endpoints []*Endpoint
+	served    bool // Run has begun
+	closed    bool
 }
 
 // New binds the endpoints at once. Nothing is served before Run.
@@ -91,11 +92,13 @@ func New(c Config, h Handler, o Options) (*Stack, error) {
 
 // Run serves until ctx ends, then closes the endpoints and waits for what is in work.
 func (s *Stack) Run(ctx context.Context) error {
-	s.mu.RLock()
+	s.mu.Lock()
+	s.served = true
+
 	for _, e := range s.endpoints {
 		s.serve(e)
 	}
-	s.mu.RUnlock()
+	s.mu.Unlock()
 
 	<-ctx.Done()
 	s.close()
@@ -114,17 +117,19 @@ func (s *Stack) Run(ctx context.Context) error {
 func (s *Stack) close() {
 	s.cancel()
 
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.mu.Lock()
+	s.closed = true
+	endpoints := slices.Clone(s.endpoints)
+	s.mu.Unlock()
 
-	for _, e := range s.endpoints {
+	for _, e := range endpoints {
 		e.close()
 	}
 
 	s.transactions.terminateAll()
 }
 
-// AddEndpoint binds and serves another address while the stack runs.
+// AddEndpoint binds another address, and serves it as soon as the stack runs.
 func (s *Stack) AddEndpoint(c EndpointConfig) (*Endpoint, error) {
 	e, err := s.bind(c)
 	if err != nil {
@@ -132,9 +137,17 @@ func (s *Stack) AddEndpoint(c EndpointConfig) (*Endpoint, error) {
 	}
 
 	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if s.closed {
+		e.close()
+		return nil, errStopped
+	}
+
 	s.endpoints = append(s.endpoints, e)
-	s.mu.Unlock()
-	s.serve(e)
+	if s.served {
+		s.serve(e)
+	}
 
 	return e, nil
 }
@@ -385,4 +398,7 @@ func (l *limiter) allow() bool {
 	return l.count <= perSecond
 }
 
-var errClosed = fmt.Errorf("sip: the endpoint is closed")
+var (
+	errClosed  = errors.New("sip: the endpoint is closed")
+	errStopped = errors.New("sip: the stack has ended")
+)

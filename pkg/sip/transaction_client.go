@@ -133,7 +133,7 @@ func (tx *ClientTransaction) first(ctx context.Context, raw []byte) error {
 			continue
 		}
 
-		tx.stack.trace(tx.flow, raw, true)
+		tx.stack.trace(c.flow, raw, true)
 
 		if err := c.write(raw); err != nil && c.carried.remove(tx) { // else the end of the connection tells it
 			return err
