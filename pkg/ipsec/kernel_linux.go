@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
@@ -27,6 +28,7 @@ type Options struct {
 type Kernel struct {
 	options Options
 	handle  *netlink.Handle
+	reading *nl.SocketHandle // for what the library does not read
 
 	mu   sync.Mutex
 	spis map[uint32]struct{} // reserved here
@@ -46,7 +48,13 @@ func Open(o Options) (*Kernel, error) {
 		return nil, fmt.Errorf("ipsec: %w", err)
 	}
 
-	return &Kernel{options: o, handle: handle, spis: map[uint32]struct{}{}}, nil
+	reading, err := openReading(o.Namespace)
+	if err != nil {
+		handle.Close()
+		return nil, fmt.Errorf("ipsec: %w", err)
+	}
+
+	return &Kernel{options: o, handle: handle, reading: reading, spis: map[uint32]struct{}{}}, nil
 }
 
 func open(namespace string) (*netlink.Handle, error) {
@@ -66,6 +74,8 @@ func open(namespace string) (*netlink.Handle, error) {
 // Close ends the use of the kernel; what was made stays.
 func (k *Kernel) Close() error {
 	k.handle.Close()
+	k.reading.Close()
+
 	return nil
 }
 
@@ -371,30 +381,4 @@ func (k *Kernel) tagged(reqID int) bool { return uint32(reqID)>>16 == uint32(k.o
 func is(ip net.IP, a netip.Addr) bool {
 	other, ok := netip.AddrFromSlice(ip)
 	return ok && other.Unmap() == a
-}
-
-// Counters are what went through one association.
-type Counters struct {
-	Association
-	Packets, Octets uint64
-	Replayed        uint32    // packets dropped because they had come already
-	Failed          uint32    // packets dropped because their integrity was wrong
-	FirstUse        time.Time // zero: never
-}
-
-// Use gives the counters of a set.
-func (k *Kernel) Use(s Set) (all [4]Counters, err error) {
-	for i, a := range s.Associations() {
-		x, err := k.handle.XfrmStateGet(identity(a))
-		if err != nil {
-			return all, fmt.Errorf("ipsec: association %s, SPI %#x: %w", a.Name, a.SPI, err)
-		}
-
-		all[i] = Counters{Association: a, Packets: x.Statistics.Packets, Octets: x.Statistics.Bytes, Replayed: x.Statistics.Replay, Failed: x.Statistics.Failed}
-		if used := x.Statistics.UseTime; used > 0 {
-			all[i].FirstUse = time.Unix(int64(used), 0)
-		}
-	}
-
-	return all, nil
 }

@@ -38,3 +38,4 @@ func (*Kernel) Unguard(netip.Addr, ...uint16) error                { return ErrU
 func (*Kernel) Whole(Set) bool                                     { return false }
 func (*Kernel) Reclaim(netip.Addr, func(uint32) bool) (int, error) { return 0, ErrUnsupported }
 func (*Kernel) Close() error                                       { return ErrUnsupported }
+func (*Kernel) Use(Set) (all [4]Counters, err error)               { return all, ErrUnsupported }

@@ -134,6 +134,8 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	httpapi.HandleGet(env.Admin, "/bindings", func() []view { return list(proxy.Bindings) })
 
+	env.Admin.Handle("GET /associations", shield.showAssociations)
+
 	httpapi.HandleGet(env.Admin, "/bans", proxy.Gate.Bans)
 	env.Admin.Handle("DELETE /bans", func(w http.ResponseWriter, _ *http.Request) error {
 		proxy.Gate.Lift()
@@ -150,6 +152,10 @@ func (p *pcscf) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.stack.Run(ctx) })
 	group.Go(func() error { p.proxy.Run(ctx); return nil })
+
+	if p.shield.drops != nil {
+		group.Go(func() error { p.shield.drops.Run(ctx); return nil })
+	}
 
 	return errors.Join(group.Wait(), p.shield.lower())
 }

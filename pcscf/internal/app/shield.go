@@ -47,6 +47,7 @@ type shield struct {
 	bindings  []binding.Kept
 	sets      []protection.Kept
 	protector *protection.Associations
+	drops     *drops // nil without associations
 }
 
 // opener gives the kernel and those of the suites that it has; the error says what is missing.
@@ -153,6 +154,9 @@ func (s *shield) raise(stack *sip.Stack, table *binding.Table, metrics prometheu
 }
 
 func (s *shield) protect(stack *sip.Stack, metrics prometheus.Registerer) error {
+	s.drops = watchDrops(ipsec.Statistics, s.log)
+	metrics.MustRegister(s.drops)
+
 	ports := &protection.Ports{Clients: map[netip.Addr][]*sip.Endpoint{}, Servers: map[netip.Addr][]*sip.Endpoint{}}
 
 	for _, e := range s.gm {

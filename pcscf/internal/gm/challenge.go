@@ -24,6 +24,12 @@ func (p *Proxy) challenged(request *sip.Request, flow sip.Flow, r *sip.Response)
 	if err := p.Security.Challenge(request, flow, r, keys); err != nil {
 		p.Log.Error("no security association for the handset", "source", flow.Remote.String(), "error", err)
 		unchallenged(r, "the security associations cannot be set up")
+
+		return
+	}
+
+	if sip.Has(r, "Security-Server") {
+		p.sayUnreachable(request, flow)
 	}
 }
 

@@ -177,6 +177,26 @@ func (p *Proxy) sayTranslated(r *sip.Request, b *binding.Binding, refreshed bool
 			"without IPsec, requests to the handset reach it only while the NAT remembers it")
 }
 
+// sayUnreachable tells the operator of a NAT in the way of ESP when the challenge goes out: its answer will not come, and so no
+// registration is there of which it could be said.
+func (p *Proxy) sayUnreachable(r *sip.Request, flow sip.Flow) {
+	contact := contactOf(r)
+
+	says, behind := translated(r, contact, flow.Remote.Addr())
+	if !behind {
+		return
+	}
+
+	p.outcomes.WithLabelValues("registration", "REGISTER", "ESP behind NAT").Inc()
+
+	if p.complaints.allow() {
+		p.Log.Warn("the handset wants IPsec and is behind a NAT, or states another address than it has: its answer to the challenge will not come by ESP",
+			"contact", contact, "source", flow.Remote.String(), "says", says,
+			"check", "masquerading between the packet gateway and the P-CSCF (iptables -t nat -S): give the core a route to the handsets' addresses instead, "+
+				"or serve such handsets without IPsec (ipsec.mode: off)")
+	}
+}
+
 // complaints keeps the log readable when somebody sends what is refused, and sends it often.
 type complaints struct {
 	mu     sync.Mutex

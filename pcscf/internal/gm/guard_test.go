@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gate"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
@@ -203,6 +204,41 @@ func TestBehindNAT(t *testing.T) {
 
 				d.toAlice("MESSAGE") // it is served at the address that it really has
 				d.alice.Request("MESSAGE")
+			})
+		})
+	}
+}
+
+// offering is a Security that has associations for every challenge.
+type offering struct{ access.Open }
+
+func (offering) Challenge(_ *sip.Request, _ sip.Flow, response *sip.Response, _ access.Keys) error {
+	sip.Set(response, "Security-Server", "ipsec-3gpp;q=0.1;alg=hmac-sha-1-96;spi-c=4096;spi-s=4097;port-c=6100;port-s=6110")
+	return nil
+}
+
+// ESP does not pass a NAT (Kamailio_IMS_Config#5): it is said with the challenge, for nothing will come after it.
+func TestESPBehindNAT(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		security access.Security
+		contact  string
+		says     bool
+	}{
+		{"a private Contact", offering{}, "192.168.1.7:5060", true},
+		{"no NAT", offering{}, aliceAt, false},
+		{"a private Contact, and no associations", access.Open{}, "192.168.1.7:5060", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, func(p *Proxy) { p.Security = test.security }, func(t *testing.T, d *desk) {
+				d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization, "Contact: <sip:alice@"+test.contact+">")
+				d.icscf.Answer(d.icscf.Request("REGISTER"), 401, `WWW-Authenticate: Digest realm="ims.example",nonce="AAAA==",algorithm=AKAv1-MD5,ck="00",ik="00"`)
+				d.alice.Response(401)
+
+				said := strings.Contains(d.log.String(), "will not come by ESP") && strings.Contains(d.log.String(), "Contact says 192.168.1.7")
+				if said != test.says || (d.counted("registration", "REGISTER", "ESP behind NAT") == 1) != test.says {
+					t.Errorf("said: %t, in\n%s", said, d.log)
+				}
 			})
 		})
 	}

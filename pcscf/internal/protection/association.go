@@ -36,7 +36,8 @@ type association struct {
 	state    state
 	used     bool // something besides REGISTER came through it
 	takesTCP bool
-	removing bool // the kernel is being told
+	removing bool      // the kernel is being told
+	heard    time.Time // when the handset's last request came; zero: never
 	until    time.Time
 	timer    *time.Timer
 }
@@ -104,7 +105,16 @@ func (p *Associations) remove(a *association, why string) {
 	if a.timer != nil {
 		a.timer.Stop()
 	}
+	unanswered := a.state == temporary
 	p.mu.Unlock()
+
+	attributes := []any{"user", a.private, "ue", a.set.UE, "reason", why}
+
+	if unanswered {
+		if four, err := p.kernel.Use(a.set); err == nil {
+			attributes = append(attributes, "says", says(temporary, four))
+		}
+	}
 
 	if err := p.kernel.Remove(a.set); err != nil {
 		p.log.Error("security associations cannot be removed", "set", a.set.String(), "error", err)
@@ -118,7 +128,7 @@ func (p *Associations) remove(a *association, why string) {
 	p.drop(a)
 	p.mu.Unlock()
 
-	p.log.Info("security associations removed", "user", a.private, "ue", a.set.UE, "reason", why)
+	p.log.Info("security associations removed", attributes...)
 }
 
 // live sets the end of a set; the lock is held.

@@ -45,6 +45,7 @@ type Kernel interface {
 	Remove(s ipsec.Set) error
 	AllocateSPI(from, to netip.Addr) (uint32, error)
 	ReleaseSPI(spi uint32)
+	Use(s ipsec.Set) ([4]ipsec.Counters, error)
 }
 
 // Associations is all that the P-CSCF has with handsets.

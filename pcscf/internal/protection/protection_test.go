@@ -29,6 +29,7 @@ type kernel struct {
 	spi  uint32
 	held map[uint32]bool
 	full bool
+	used [4]ipsec.Counters // of every set
 }
 
 func (k *kernel) Install(s ipsec.Set, life time.Duration) error {
@@ -85,12 +86,55 @@ func (k *kernel) ReleaseSPI(spi uint32) {
 	delete(k.held, spi)
 }
 
+func (k *kernel) Use(s ipsec.Set) (all [4]ipsec.Counters, err error) {
+	k.Lock()
+	defer k.Unlock()
+
+	if _, there := k.sets[s.ReqID]; !there {
+		return all, errors.New("no such set")
+	}
+
+	all = k.used
+	for i, a := range s.Associations() {
+		all[i].Association = a
+	}
+
+	return all, nil
+}
+
 type bench struct {
 	*Associations
 	t      *testing.T
 	kernel *kernel
 	stack  *sip.Stack
 	kept   map[uint32]Kept
+}
+
+// listen gives what is logged from now on.
+func (b *bench) listen() *lines {
+	l := &lines{}
+	b.log = slog.New(slog.NewTextHandler(l, nil))
+
+	return l
+}
+
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.text.String()
 }
 
 func (b *bench) Keep(k Kept) {

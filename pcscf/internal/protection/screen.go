@@ -140,6 +140,7 @@ func (p *Associations) use(a *association, flow sip.Flow, register bool) {
 	defer p.mu.Unlock()
 
 	a.takesTCP = a.takesTCP || flow.Transport == "TCP"
+	a.heard = time.Now()
 
 	if register || a.used || a.state != established {
 		return

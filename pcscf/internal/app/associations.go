@@ -1,0 +1,64 @@
+package app
+
+import (
+	"net/http"
+	"net/netip"
+	"strconv"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+)
+
+const (
+	shownByDefault = 100 // the kernel is asked four times for each
+	shownAtMost    = 10_000
+)
+
+// associations is the answer to GET /associations.
+type associations struct {
+	Sets  int                `json:"sets"` // of the selection, shown or not
+	Shown []protection.Shown `json:"shown"`
+	Drops []drop             `json:"drops"` // what the kernel has dropped since the P-CSCF started
+}
+
+// showAssociations serves GET /associations?user=…&ue=…&limit=….
+func (s *shield) showAssociations(w http.ResponseWriter, r *http.Request) error {
+	selection, err := selected(r)
+	if err != nil {
+		return err
+	}
+
+	answer := associations{Shown: []protection.Shown{}, Drops: []drop{}}
+
+	if s.protector != nil {
+		answer.Shown, answer.Sets = s.protector.Show(selection)
+		answer.Drops = s.drops.moved()
+	}
+
+	return httpapi.Write(w, http.StatusOK, answer)
+}
+
+func selected(r *http.Request) (protection.Selection, error) {
+	query := r.URL.Query()
+	selection := protection.Selection{Private: query.Get("user"), Limit: shownByDefault}
+
+	if text := query.Get("ue"); text != "" {
+		address, err := netip.ParseAddr(text)
+		if err != nil {
+			return selection, &httpapi.Error{Status: http.StatusBadRequest, Title: "ue is not an IP address", Detail: err.Error()}
+		}
+
+		selection.UE = address.Unmap()
+	}
+
+	if text := query.Get("limit"); text != "" {
+		limit, err := strconv.Atoi(text)
+		if err != nil || limit < 1 || limit > shownAtMost {
+			return selection, &httpapi.Error{Status: http.StatusBadRequest, Title: "limit is not a number between 1 and " + strconv.Itoa(shownAtMost), Detail: text}
+		}
+
+		selection.Limit = limit
+	}
+
+	return selection, nil
+}

@@ -1,0 +1,152 @@
+package protection
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/ipsec"
+)
+
+// Shown is a set as an operator sees it: without keys.
+type Shown struct {
+	Private     string         `json:"private_identity"`
+	State       string         `json:"state"`
+	Says        string         `json:"says,omitempty"` // what the counters point at, when something is wrong
+	UE          netip.Addr     `json:"ue"`
+	PCSCF       netip.Addr     `json:"pcscf"`
+	Integrity   string         `json:"integrity"`
+	Encryption  string         `json:"encryption"`
+	ReqID       uint32         `json:"reqid"`
+	TakesTCP    bool           `json:"takes_tcp"`
+	Expires     time.Time      `json:"expires"`
+	SecondsLeft int            `json:"seconds_left"`
+	LastRequest *time.Time     `json:"last_request,omitempty"` // of the handset by this set
+	Four        []ShownCounter `json:"associations"`
+}
+
+// ShownCounter is one of the four associations of a set with what went through it.
+type ShownCounter struct {
+	Name        string         `json:"name"` // by the ports that it is between: uc-ps
+	Sender      string         `json:"sender"`
+	Source      netip.AddrPort `json:"source"`
+	Destination netip.AddrPort `json:"destination"`
+	SPI         string         `json:"spi"`
+	Packets     uint64         `json:"packets"`
+	Octets      uint64         `json:"octets"`
+	Replayed    uint32         `json:"replayed"`
+	Failed      uint32         `json:"integrity_failed"`
+	FirstUse    *time.Time     `json:"first_use,omitempty"`
+	LastUse     *time.Time     `json:"last_use,omitempty"` // Linux 6.2 and later say it
+}
+
+// Selection says which sets are shown: those of a user and of a handset, where they are given, and no more than Limit.
+type Selection struct {
+	Private string
+	UE      netip.Addr
+	Limit   int
+}
+
+func (s Selection) has(a *association) bool {
+	return (s.Private == "" || s.Private == a.private) && (!s.UE.IsValid() || s.UE == a.set.UE)
+}
+
+// Show gives the sets of a selection, and how many there are in it.
+func (p *Associations) Show(s Selection) (shown []Shown, total int) {
+	type entry struct {
+		Shown
+		set   ipsec.Set
+		state state
+	}
+
+	var all []entry
+
+	p.mu.Lock()
+	for _, a := range p.byReturn {
+		if s.has(a) {
+			all = append(all, entry{a.shown(), a.set, a.state})
+		}
+	}
+	p.mu.Unlock()
+
+	slices.SortFunc(all, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.Private, b.Private), a.UE.Compare(b.UE), cmp.Compare(a.ReqID, b.ReqID))
+	})
+
+	shown = []Shown{}
+
+	for _, e := range all[:min(len(all), s.Limit)] {
+		four, err := p.kernel.Use(e.set) // without the lock: the kernel is asked four times for each
+		if err != nil {
+			e.Says = fmt.Sprintf("the kernel does not have it as it should: %v", err)
+		} else {
+			e.Says = says(e.state, four)
+		}
+
+		for _, c := range four {
+			if c.SPI != 0 {
+				e.Four = append(e.Four, counter(c))
+			}
+		}
+
+		shown = append(shown, e.Shown)
+	}
+
+	return shown, len(all)
+}
+
+// shown is called with the lock held.
+func (a *association) shown() Shown {
+	return Shown{
+		Private: a.private, State: a.state.String(), UE: a.set.UE, PCSCF: a.set.PCSCF,
+		Integrity: string(a.set.Suite.Integrity), Encryption: string(a.set.Suite.Encryption), ReqID: a.set.ReqID, TakesTCP: a.takesTCP,
+		Expires: a.until.UTC().Truncate(time.Second), SecondsLeft: int(max(0, a.remaining()) / time.Second), LastRequest: unlessZero(a.heard),
+		Four: []ShownCounter{},
+	}
+}
+
+func counter(c ipsec.Counters) ShownCounter {
+	return ShownCounter{
+		Name: c.Name, Sender: c.From.String(), Source: c.Source, Destination: c.Destination, SPI: fmt.Sprintf("%#x", c.SPI),
+		Packets: c.Packets, Octets: c.Octets, Replayed: c.Replayed, Failed: c.Failed, FirstUse: unlessZero(c.FirstUse), LastUse: unlessZero(c.LastUse),
+	}
+}
+
+func unlessZero(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+
+	t = t.UTC().Truncate(time.Second)
+
+	return &t
+}
+
+// says is what the counters of a set point at; nothing when all is as it should be.
+func says(s state, four [4]ipsec.Counters) string {
+	var came, failed, replayed uint64
+
+	for _, c := range four {
+		if c.From == ipsec.UE {
+			came += c.Packets
+			failed += uint64(c.Failed)
+			replayed += uint64(c.Replayed)
+		}
+	}
+
+	switch {
+	case failed > 0:
+		return fmt.Sprintf("%d packets of the handset had a wrong integrity: it has other keys (K, OPc) or took another algorithm", failed)
+	case s == temporary && came == 0:
+		return "nothing has come from the handset by ESP since the 401: it did not accept the challenge (K, OPc, SQN) or the algorithm, " +
+			"or ESP does not pass (NAT, firewall)"
+	case s == temporary:
+		return fmt.Sprintf("the handset has answered by ESP (%d packets), and its REGISTER has not got a 200", came)
+	case replayed > 0:
+		return fmt.Sprintf("%d packets of the handset came twice", replayed)
+	default:
+		return ""
+	}
+}
