@@ -356,7 +356,7 @@ func stampVia(via *ViaHeader, flow Flow) netip.AddrPort {
 	source := flow.Remote
 	_, rport := via.Params.Get("rport")
 
-	if rport || !strings.EqualFold(strings.Trim(via.Host, "[]"), source.Addr().String()) {
+	if rport || !names(via.Host, source.Addr()) {
 		via.Params.Remove("received")
 		via.Params.Add("received", source.Addr().String())
 	}
@@ -374,6 +374,18 @@ func stampVia(via *ViaHeader, flow Flow) netip.AddrPort {
 	}
 
 	return netip.AddrPortFrom(source.Addr(), uint16(port))
+}
+
+// names tells whether a host is this address, which IPv6 has several spellings of.
+func names(host string, address netip.Addr) bool {
+	host = strings.Trim(host, "[]")
+	if host == address.String() {
+		return true
+	}
+
+	other, err := netip.ParseAddr(host)
+
+	return err == nil && other.Unmap() == address
 }
 
 // limiter lets some through each second.
