@@ -63,6 +63,10 @@ func New(servers []string, timeout time.Duration) (*Client, error) {
 func (c *Client) Ask(ctx context.Context, name string, kind uint16) ([]dns.RR, error) {
 	q := question{strings.ToLower(dns.Fqdn(name)), kind}
 
+	if _, ok := dns.IsDomainName(q.name); !ok {
+		return nil, fmt.Errorf("%w: %q is no name", ErrNone, name)
+	}
+
 	if a, known := c.memory.recall(q); known {
 		return a.records, a.err
 	}

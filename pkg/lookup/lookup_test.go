@@ -66,7 +66,8 @@ func TestAsk(t *testing.T) {
 		{name: "no such name", host: "nobody.example", kind: dns.TypeA, none: true},
 		{name: "the server fails", host: "broken.example", kind: dns.TypeA, err: "SERVFAIL"},
 		{name: "the server says nothing", host: "dropped.example", kind: dns.TypeA, err: "timeout"},
-		{name: "no name", host: "a..example", kind: dns.TypeA, err: "DNS for"},
+		{name: "no name", host: "a..example", kind: dns.TypeA, none: true, err: "no name"},
+		{name: "too long a label", host: strings.Repeat("a", 64) + ".example", kind: dns.TypeA, none: true, err: "no name"},
 	}
 
 	for _, test := range tests {

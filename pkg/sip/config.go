@@ -88,7 +88,9 @@ func (c *Config) Validate() error {
 		return errors.New("sip.limits: all must be positive, max_message between 1500 and 1048576")
 	}
 
-	return nil
+	_, err := NewResolver(c.Resolver)
+
+	return err
 }
 
 // Options are what a stack is given besides its configuration. All may be left out.

@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/miekg/dns"
+	"github.com/dialtone-ims/dialtone/pkg/lookup"
 )
 
 // ErrNoTarget is the error of a name that does not exist, or has no address that we can reach.
@@ -38,42 +35,25 @@ type Target struct {
 	Addr      netip.AddrPort
 }
 
-// Resolver finds the targets of URIs (RFC 3263), remembers answers for their time to live, and which targets failed.
+// Resolver finds the targets of URIs (RFC 3263), and remembers which of them failed.
 type Resolver struct {
-	hosts   map[string][]netip.Addr
-	servers []string
-	client  *dns.Client
-	avoid   time.Duration
+	hosts map[string][]netip.Addr
+	dns   *lookup.Client
+	avoid time.Duration
 
 	mu     sync.Mutex
-	cache  map[question]answer
 	failed map[Target]time.Time
 }
 
-type question struct {
-	name string
-	kind uint16
-}
-
-type answer struct {
-	records []dns.RR
-	err     error
-	until   time.Time
-}
-
-const (
-	maxCached   = 10_000
-	maxAvoided  = 10_000
-	maxLifetime = time.Hour
-	negative    = 30 * time.Second // how long "there is none" is remembered
-)
+const maxAvoided = 10_000
 
 // NewResolver checks the configuration.
 func NewResolver(c ResolverConfig) (*Resolver, error) {
-	r := &Resolver{
-		hosts: map[string][]netip.Addr{}, servers: c.Servers, client: &dns.Client{Timeout: c.Timeout}, avoid: c.Avoid,
-		cache: map[question]answer{}, failed: map[Target]time.Time{},
+	if c.Timeout <= 0 || c.Avoid < 0 {
+		return nil, errors.New("sip.resolver: timeout must be positive, avoid not negative")
 	}
+
+	r := &Resolver{hosts: map[string][]netip.Addr{}, avoid: c.Avoid, failed: map[Target]time.Time{}}
 
 	for name, addresses := range c.Hosts {
 		for _, text := range addresses {
@@ -86,18 +66,9 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 		}
 	}
 
-	for _, server := range c.Servers {
-		if _, _, err := net.SplitHostPort(server); err != nil {
-			return nil, fmt.Errorf("sip.resolver.servers: %w", err)
-		}
-	}
-
-	if len(r.servers) == 0 {
-		if system, err := dns.ClientConfigFromFile("/etc/resolv.conf"); err == nil {
-			for _, server := range system.Servers {
-				r.servers = append(r.servers, net.JoinHostPort(server, system.Port))
-			}
-		}
+	var err error
+	if r.dns, err = lookup.New(c.Servers, c.Timeout); err != nil {
+		return nil, fmt.Errorf("sip.resolver.servers: %w", err)
 	}
 
 	return r, nil
@@ -117,6 +88,10 @@ func (r *Resolver) Resolve(ctx context.Context, u Uri) ([]Target, error) {
 	}
 
 	transport, _ := u.UriParams.Get("transport")
+
+	if u.Scheme == "sips" { // RFC 3261 §26.2.2: over TLS, or not at all
+		return nil, fmt.Errorf("%w: sips URIs need TLS, which is not spoken here", ErrNoTarget)
+	}
 
 	targets, err := r.targets(ctx, strings.Trim(host, "[]"), u.Port, strings.ToUpper(transport))
 	if err != nil {
@@ -147,8 +122,8 @@ func (r *Resolver) targets(ctx context.Context, host string, port int, transport
 	}
 
 	if port == 0 {
-		targets, err := r.services(ctx, host, transport)
-		if err != nil || len(targets) > 0 {
+		targets, found, err := r.services(ctx, host, transport)
+		if err != nil || found {
 			return targets, err
 		}
 	}
@@ -172,190 +147,6 @@ func (r *Resolver) at(addresses []netip.Addr, port int, transport string) []Targ
 	}
 
 	return targets
-}
-
-// services are the targets that NAPTR and SRV records name.
-func (r *Resolver) services(ctx context.Context, host, transport string) ([]Target, error) {
-	type service struct{ name, transport string }
-
-	var services []service
-
-	if transport == "" {
-		records, err := r.ask(ctx, host, dns.TypeNAPTR)
-		if err != nil && !errors.Is(err, ErrNoTarget) {
-			return nil, err
-		}
-
-		pointers := only[*dns.NAPTR](records)
-		slices.SortFunc(pointers, func(a, b *dns.NAPTR) int {
-			return int(a.Order)<<16 + int(a.Preference) - int(b.Order)<<16 - int(b.Preference)
-		})
-
-		for _, p := range pointers {
-			switch strings.ToUpper(p.Service) {
-			case "SIP+D2U":
-				services = append(services, service{p.Replacement, "UDP"})
-			case "SIP+D2T":
-				services = append(services, service{p.Replacement, "TCP"})
-			}
-		}
-	}
-
-	if len(services) == 0 {
-		for _, t := range []string{"UDP", "TCP"} {
-			if transport == "" || transport == t {
-				services = append(services, service{"_sip._" + strings.ToLower(t) + "." + host, t})
-			}
-		}
-	}
-
-	var targets []Target
-
-	for _, s := range services {
-		records, err := r.ask(ctx, s.name, dns.TypeSRV)
-		if err != nil && !errors.Is(err, ErrNoTarget) {
-			return nil, err
-		}
-
-		for _, srv := range weighted(only[*dns.SRV](records)) {
-			addresses, err := r.addresses(ctx, srv.Target)
-			if err == nil {
-				targets = append(targets, r.at(addresses, int(srv.Port), s.transport)...)
-			}
-		}
-	}
-
-	return targets, nil
-}
-
-// weighted orders SRV records by priority and, within one, at random by weight (RFC 2782).
-func weighted(records []*dns.SRV) []*dns.SRV {
-	draw := make(map[*dns.SRV]float64, len(records))
-	for _, srv := range records {
-		draw[srv] = rand.ExpFloat64() / (float64(srv.Weight) + 0.01)
-	}
-
-	slices.SortFunc(records, func(a, b *dns.SRV) int {
-		switch {
-		case a.Priority != b.Priority:
-			return int(a.Priority) - int(b.Priority)
-		case draw[a] < draw[b]:
-			return -1
-		default:
-			return 1
-		}
-	})
-
-	return records
-}
-
-func (r *Resolver) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
-	if addresses := r.hosts[canonical(host)]; len(addresses) > 0 {
-		return addresses, nil
-	}
-
-	var all []netip.Addr
-
-	v4, err4 := r.ask(ctx, host, dns.TypeA)
-	for _, a := range only[*dns.A](v4) {
-		if address, ok := netip.AddrFromSlice(a.A); ok {
-			all = append(all, address.Unmap())
-		}
-	}
-
-	v6, err6 := r.ask(ctx, host, dns.TypeAAAA)
-	for _, a := range only[*dns.AAAA](v6) {
-		if address, ok := netip.AddrFromSlice(a.AAAA); ok {
-			all = append(all, address)
-		}
-	}
-
-	if len(all) == 0 {
-		if err4 != nil && !errors.Is(err4, ErrNoTarget) {
-			return nil, err4
-		}
-
-		return nil, errors.Join(fmt.Errorf("%w: %s", ErrNoTarget, host), err6)
-	}
-
-	return all, nil
-}
-
-func only[T dns.RR](records []dns.RR) []T {
-	var all []T
-
-	for _, record := range records {
-		if t, ok := record.(T); ok {
-			all = append(all, t)
-		}
-	}
-
-	return all
-}
-
-// ask puts one question to the servers in turn, or to the cache.
-func (r *Resolver) ask(ctx context.Context, name string, kind uint16) ([]dns.RR, error) {
-	q := question{canonical(name), kind}
-
-	r.mu.Lock()
-	known, found := r.cache[q]
-	r.mu.Unlock()
-
-	if found && time.Now().Before(known.until) {
-		return known.records, known.err
-	}
-
-	if len(r.servers) == 0 {
-		return nil, fmt.Errorf("%w: %s: no DNS server is configured", ErrNoTarget, name)
-	}
-
-	message := new(dns.Msg)
-	message.SetQuestion(dns.Fqdn(name), kind)
-
-	var failed error
-
-	for _, server := range r.servers {
-		reply, _, err := r.client.ExchangeContext(ctx, message, server)
-		if err != nil {
-			failed = errors.Join(failed, err)
-			continue
-		}
-
-		switch reply.Rcode {
-		case dns.RcodeSuccess, dns.RcodeNameError:
-			return r.remember(q, reply)
-		default:
-			failed = errors.Join(failed, fmt.Errorf("%s says %s", server, dns.RcodeToString[reply.Rcode]))
-		}
-	}
-
-	return nil, fmt.Errorf("sip: DNS for %s: %w", name, failed)
-}
-
-func (r *Resolver) remember(q question, reply *dns.Msg) ([]dns.RR, error) {
-	a := answer{records: reply.Answer, until: time.Now().Add(maxLifetime)}
-
-	if len(a.records) == 0 {
-		a.err = fmt.Errorf("%w: %s %s", ErrNoTarget, q.name, dns.TypeToString[q.kind])
-		a.until = time.Now().Add(negative)
-	}
-
-	for _, record := range a.records {
-		if until := time.Now().Add(time.Duration(record.Header().Ttl) * time.Second); until.Before(a.until) {
-			a.until = until
-		}
-	}
-
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	if len(r.cache) >= maxCached {
-		clear(r.cache)
-	}
-
-	r.cache[q] = a
-
-	return a.records, a.err
 }
 
 // MarkFailed makes a target one of the last to be tried for some time.
