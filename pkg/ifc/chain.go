@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/ere"
 )
 
 // Request is what triggers look at.
@@ -104,7 +106,7 @@ func (c *compiler) expression(text string) (*regexp.Regexp, error) {
 		return nil, fmt.Errorf("more than %d expressions", maxExpressions)
 	}
 
-	compiled, err := compileERE(text)
+	compiled, err := ere.Compile(text)
 	if err == nil {
 		c.known[text] = compiled
 	}

@@ -1,4 +1,4 @@
-package ifc
+package ere
 
 import (
 	"strings"
@@ -43,7 +43,7 @@ func TestERE(t *testing.T) {
 	}
 
 	for _, test := range tests {
-		e, err := compileERE(test.expression)
+		e, err := Compile(test.expression)
 		if err != nil {
 			t.Errorf("%s: %v", test.clause, err)
 			continue
@@ -83,7 +83,7 @@ func TestERERefuses(t *testing.T) {
 		"too deep":                         strings.Repeat("(", 1500) + strings.Repeat(")", 1500),
 		"no UTF-8":                         "a\xff",
 	} {
-		if e, err := compileERE(expression); err == nil {
+		if e, err := Compile(expression); err == nil {
 			t.Errorf("%s: %.40q was compiled as %.60s", name, expression, e)
 		} else if len(err.Error()) > 1000 {
 			t.Errorf("%s: an error of %d octets", name, len(err.Error()))
@@ -96,7 +96,7 @@ func FuzzERE(f *testing.F) {
 	f.Add(`[[:alpha:]\]a-]{2,3}(x|y)*\.$`, "abc")
 	f.Add(`^a{,3}[[.-.][=a=]]`, "-")
 	f.Fuzz(func(t *testing.T, expression, text string) {
-		if e, err := compileERE(expression); err == nil {
+		if e, err := Compile(expression); err == nil {
 			e.MatchString(text)
 		}
 		var quoted strings.Builder
@@ -106,7 +106,7 @@ func FuzzERE(f *testing.F) {
 			}
 			quoted.WriteRune(c)
 		}
-		if e, err := compileERE("^" + quoted.String() + "$"); err == nil && !e.MatchString(text) {
+		if e, err := Compile("^" + quoted.String() + "$"); err == nil && !e.MatchString(text) {
 			t.Errorf("%q does not match itself as %s", text, e)
 		}
 	})

@@ -1,4 +1,5 @@
-package ifc
+// Package ere compiles POSIX extended regular expressions to run on Go's engine.
+package ere
 
 import (
 	"errors"
@@ -14,7 +15,7 @@ const (
 	maxProgram    = 2000 // instructions that an expression may become
 )
 
-// compileERE compiles a POSIX extended regular expression (TS 29.228 annex F; IEEE 1003.1 chapter 9). It runs on Go's engine,
+// Compile compiles a POSIX extended regular expression (TS 29.228 annex F; IEEE 1003.1 chapter 9). It runs on Go's engine,
 // whose time is linear in the text, after a translation of what differs:
 //
 //   - a back-slash inside brackets is a character like others: [\.] is back-slash or dot;
@@ -26,7 +27,7 @@ const (
 // back-slash before any other letter or digit is refused (there are no back-references), and before anything else it makes
 // that an ordinary character; (?i) at the beginning ignores case, and a repetition with nothing before it is refused.
 // Intervals go up to 1000, and an expression that would become too large a program is refused.
-func compileERE(expression string) (*regexp.Regexp, error) {
+func Compile(expression string) (*regexp.Regexp, error) {
 	flags := syntax.ClassNL | syntax.OneLine | syntax.DotNL
 
 	rest, found := strings.CutPrefix(expression, "(?i)")
@@ -34,7 +35,7 @@ func compileERE(expression string) (*regexp.Regexp, error) {
 		flags |= syntax.FoldCase
 	}
 
-	translated, err := translateERE(rest)
+	translated, err := translate(rest)
 	if err != nil {
 		return nil, fmt.Errorf("expression %q: %w", clip(expression), err)
 	}
@@ -72,7 +73,7 @@ func size(e *syntax.Regexp) int {
 	return min(total, 1<<20)
 }
 
-func translateERE(expression string) (string, error) {
+func translate(expression string) (string, error) {
 	if len(expression) > maxExpression {
 		return "", fmt.Errorf("%d octets", len(expression))
 	}
