@@ -146,8 +146,8 @@ func domain(number, apex string) (string, bool) {
 	return b.String() + dns.Fqdn(apex), true
 }
 
-// choose takes the first record, by order and then by preference, that leads to a SIP URI, or to another name (RFC 6116,
-// §5). Records that are of other services, or that cannot be used, count as absent.
+// choose takes the first record, by order and then by preference, that leads to a SIP URI, or to another name (RFC 6116).
+// Records that are of other services, or that cannot be used, count as absent.
 func choose(number string, records []*dns.NAPTR) (uri, next string) {
 	slices.SortStableFunc(records, func(a, b *dns.NAPTR) int {
 		if a.Order != b.Order {

@@ -118,7 +118,6 @@ dialtone_enum_translations_total{outcome="none"} 7
 	}
 }
 
-// RFC 6116
 func TestDomain(t *testing.T) {
 	if got, ok := domain("+442079460148", "e164.arpa"); !ok || got != "8.4.1.0.6.4.9.7.0.2.4.4.e164.arpa." {
 		t.Error(got)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/enum"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -33,6 +34,7 @@ type Config struct {
 	RegEvent   regevent.Policy   `yaml:"reg_event"`
 	ThirdParty thirdparty.Policy `yaml:"third_party_registration"`
 	Sessions   Sessions          `yaml:"sessions"`
+	Enum       enum.Config       `yaml:"enum"`
 	// SharedIFCSets are files, each an IMSSubscription document whose criteria are one shared set, by the number that the HSS
 	// sends (TS 29.228 annex B, TS 29.229 §7.1.1).
 	SharedIFCSets map[int]string `yaml:"shared_ifc_sets"`
@@ -52,6 +54,7 @@ func Default() Config {
 		ThirdParty:    thirdparty.DefaultPolicy(),
 		SharedIFCSets: map[int]string{},
 		Sessions:      defaultSessions(),
+		Enum:          enum.DefaultConfig(),
 	}
 	c.SIP.Resolver.Hosts["icscf."+home] = []string{"127.0.0.11"}
 	c.SIP.Resolver.Hosts["pcscf."+home] = []string{"127.0.0.10"}
@@ -82,7 +85,7 @@ func (c *Config) Validate() error {
 		return err
 	}
 
-	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.Diameter.Validate(), c.Registrar.Validate(), c.RegEvent.Validate(), c.ThirdParty.Validate(), c.Sessions.Validate())
+	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.Diameter.Validate(), c.Registrar.Validate(), c.RegEvent.Validate(), c.ThirdParty.Validate(), c.Sessions.Validate(), c.Enum.Validate())
 }
 
 // sharedSets reads the files of the shared iFC sets.

@@ -67,6 +67,8 @@ func TestConfigurationIsChecked(t *testing.T) {
 		"await_auth":                       func(c *Config) { c.Registrar.Authentication.AwaitAuth = 0 },
 		"expiry_grace":                     func(c *Config) { c.Registrar.ExpiryGrace = -1 },
 		"reg_event":                        func(c *Config) { c.RegEvent.MaxPerUser = 0 },
+		"enum.apex":                        func(c *Config) { c.Enum.Apex = "a..b" },
+		"enum.servers":                     func(c *Config) { c.Enum.Servers = []string{"192.0.2.53"} },
 		"third_party_registration.timeout": func(c *Config) { c.ThirdParty.Timeout = 0 },
 	} {
 		c := Default()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/enum"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
@@ -56,6 +57,18 @@ func newSessions(c *Config, env *service.Env, stack *sip.Stack, endpoint *sip.En
 		Log:           env.Log,
 	}
 	s.Register(env.Metrics)
+
+	numbers := c.Enum
+	if len(numbers.Servers) == 0 {
+		numbers.Servers = c.SIP.Resolver.Servers
+	}
+
+	switch translator, err := enum.New(numbers, env.Metrics); {
+	case err != nil:
+		return nil, err
+	case translator != nil:
+		s.Enum = translator
+	}
 
 	if c.Data == "" {
 		return s, nil
