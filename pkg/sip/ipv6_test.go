@@ -110,3 +110,91 @@ func TestReceivedOverIPv6(t *testing.T) {
 		})
 	}
 }
+
+// RFC 5658: a proxy between IPv6 and IPv4 is in the route twice, so that each side has an address that it reaches; a dialog goes on
+// through it from either side.
+func TestDialogBetweenIPVersions(t *testing.T) {
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) {
+			proxy := relay(nil)
+			proxy.request = func(ctx context.Context, s *sip.Stack, tx *sip.ServerTransaction) {
+				out, own, refusal := s.Forwardable(tx.Request())
+				if refusal != nil {
+					_ = tx.Respond(refusal)
+					return
+				}
+				if tx.Request().IsInvite() {
+					sip.AddRecordRoute(out, s.Endpoint("Gm").URI("token"))
+					sip.AddRecordRoute(out, s.Endpoint("Mw").URI("token"))
+				} else if len(own) != 2 {
+					t.Errorf("%d own routes in %s", len(own), out.Method)
+				}
+				s.Forward(ctx, tx, sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}})
+			}
+			middle := start(t, proxy, func(c *sip.Config) {
+				c.Endpoints = append(c.Endpoints, sip.EndpointConfig{Name: "Gm", Address: "[::1]:0", Transports: []string{"udp", "tcp"}})
+			})
+
+			dialogs, acks, byes := make(chan *sip.Dialog, 1), make(chan *sip.Ack, 1), make(chan string, 2)
+			answer := func(ctx context.Context, s *sip.Stack, tx *sip.ServerTransaction) {
+				r := tx.Request()
+				if !r.IsInvite() {
+					byes <- tx.Flow().Remote.Addr().String()
+					_ = tx.Reply(200, "")
+					return
+				}
+				response := sip.NewResponse(r, 200, "")
+				response.AppendHeader(sip.NewHeader("Contact", "<"+uri(s, "bob", transport)+">"))
+				dialog, err := sip.NewDialogUAS(r, response)
+				if err != nil {
+					t.Error(err)
+				}
+				dialogs <- dialog
+				_ = tx.Respond(response)
+			}
+			callee := start(t, &user{request: answer, ack: func(_ context.Context, _ *sip.Stack, ack *sip.Ack) { acks <- ack }})
+			caller := start(t, &user{request: answer}, six)
+
+			invite := request(t, "INVITE", uri(callee, "bob", transport), nil)
+			sip.PushRoute(invite, middle.Endpoint("Gm").URI(""))
+			sip.Set(invite, "Contact", "<"+uri(caller, "alice", transport)+">")
+
+			r, err := caller.Do(t.Context(), invite, sip.Destination{})
+			if err != nil || r.StatusCode != 200 {
+				t.Fatalf("%v %v", r, err)
+			}
+
+			dialog, err := sip.NewDialogUAC(invite, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ack, err := dialog.NewAck(invite.CSeq().SeqNo)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := caller.SendStateless(t.Context(), ack, sip.Destination{}); err != nil {
+				t.Fatal(err)
+			}
+			if got := <-acks; !got.Flow.Remote.Addr().Is4() {
+				t.Errorf("the ACK comes from %s", got.Flow.Remote)
+			}
+
+			for _, side := range []struct {
+				stack  *sip.Stack
+				dialog *sip.Dialog
+				from   string // as the other side sees it
+			}{{caller, dialog, "127.0.0.1"}, {callee, <-dialogs, "::1"}} {
+				bye, err := side.dialog.NewRequest("BYE")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r, err := side.stack.Do(t.Context(), bye, sip.Destination{}); err != nil || r.StatusCode != 200 || sip.Local(r) {
+					t.Fatalf("%v %v", r, err)
+				}
+				if got := <-byes; got != side.from {
+					t.Errorf("BYE comes from %s, want %s", got, side.from)
+				}
+			}
+		})
+	}
+}

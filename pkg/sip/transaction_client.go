@@ -226,6 +226,11 @@ func (tx *ClientTransaction) receive(r *Response) {
 		return
 	}
 
+	if tx.responses == nil && !passable(r) {
+		tx.stack.metrics.unexpected.WithLabelValues(tx.flow.Endpoint.name, "via").Inc()
+		return
+	}
+
 	tx.mu.Lock()
 
 	invite := tx.method == "INVITE"
@@ -286,6 +291,19 @@ func (tx *ClientTransaction) receive(r *Response) {
 	default:
 		_ = tx.flow.Endpoint.transmit(tx.stack.ctx, tx.flow, send)
 	}
+}
+
+// passable tells whether a response that a proxy takes can go on: a Via is left of who sent the request (RFC 3261 §16.7 3).
+func passable(r *Response) bool {
+	vias := 0
+
+	for _, h := range headersOf(r) {
+		if equalFold(h.Name(), "via") {
+			vias++
+		}
+	}
+
+	return vias > 1
 }
 
 func bareHost(host string) string { return strings.Trim(host, "[]") }
