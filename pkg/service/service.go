@@ -20,6 +20,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/processors"
 	"github.com/dialtone-ims/dialtone/pkg/telemetry"
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
@@ -183,7 +184,12 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 	observe(env, runner, *settings)
 	env.Log.Info("starting", "version", Version(), "admin", env.Admin.Address().String())
 
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
+
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { processors.Govern(ctx); return nil })
 	group.Go(func() error { return env.Admin.Run(ctx) })
 	group.Go(func() error {
 		defer cancel() // a function that ends takes its admin port along
@@ -195,6 +201,10 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 
 	return err
 }
+
+// collectAt is how much of what lives is thrown away before the garbage is collected, in percent: messages make much garbage, and
+// little of it lives. GOGC and GOMEMLIMIT have the last word.
+const collectAt = 400
 
 // Version is the module version or the commit that the binary was built from.
 func Version() string {
