@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+)
+
+const domain = "ims.mnc001.mcc001.3gppnetwork.org"
+
+var admins = map[string]string{
+	"pcscf": "http://127.0.0.10:9090", "icscf": "http://127.0.0.11:9090", "scscf": "http://127.0.0.12:9090",
+	"hss": "http://127.0.0.13:9090", "ocs": "http://127.0.0.14:9090",
+}
+
+// measured are the functions whose costs are summed.
+var measured = []string{"pcscf", "icscf", "scscf"}
+
+// bench is one core, and its loads.
+type bench struct {
+	*options
+	data    string
+	running []*exec.Cmd
+	loads   []load
+}
+
+func (b *bench) start(settings []string) (err error) {
+	if b.data, err = os.MkdirTemp("", "dialtone-bench"); err != nil {
+		return err
+	}
+
+	for _, name := range []string{"hss", "ocs", "scscf", "icscf", "pcscf"} {
+		if err := b.launch(name, settings); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+func (b *bench) launch(name string, settings []string) error {
+	prefix := "DIALTONE_" + strings.ToUpper(name)
+	command := exec.Command(filepath.Join(b.binaries, name))
+	command.Env = append(os.Environ(), prefix+"_TRACE_RING=0", prefix+"_LOG_LEVEL=warn")
+
+	if slices.Contains(measured, name) {
+		command.Env = append(command.Env, prefix+"_SIP_UDP_SIZE_LIMIT=0") // all of it over UDP, as the reference
+	}
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+
+	for _, setting := range settings {
+		if strings.HasPrefix(setting, prefix) {
+			command.Env = append(command.Env, setting)
+		}
+	}
+
+	if name == "hss" || name == "ocs" || name == "scscf" {
+		command.Env = append(command.Env, prefix+"_DATA="+filepath.Join(b.data, name))
+	}
+
+	log, err := os.Create(filepath.Join(b.data, name+".log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+
+	command.Stdout, command.Stderr = log, log
+	if err := command.Start(); err != nil {
+		return err
+	}
+
+	b.running = append(b.running, command)
+
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if (httpapi.Client{Base: admins[name]}).Do(context.Background(), "GET", "/readyz", nil, nil) == nil {
+			return nil
+		}
+	}
+
+	text, _ := os.ReadFile(log.Name())
+
+	return fmt.Errorf("%s is not ready; it said:\n%s", name, text)
+}
+
+func (b *bench) close() {
+	for _, l := range b.loads {
+		l.close()
+	}
+
+	for _, command := range b.running {
+		_ = command.Process.Signal(os.Interrupt)
+		_ = command.Wait()
+	}
+
+	os.RemoveAll(b.data)
+}
+
+// provision makes a subscriber and a prepaid account of each user.
+func provision(users []user) error {
+	hss, ocs := httpapi.Client{Base: admins["hss"]}, httpapi.Client{Base: admins["ocs"]}
+	ctx := context.Background()
+
+	if err := ocs.Do(ctx, "PUT", "/tariffs/standard", map[string]any{"name": "standard", "rates": []any{map[string]any{"prefix": "", "price": 1, "interval": 1, "increment": 1}}}, nil); err != nil {
+		return err
+	}
+
+	for _, u := range users {
+		if err := errors.Join(
+			hss.Do(ctx, "POST", "/subscribers", map[string]any{"imsi": u.imsi, "msisdn": u.number, "authentication": sim}, nil),
+			ocs.Do(ctx, "POST", "/accounts", map[string]any{"name": u.imsi, "balance": 1_000_000, "identities": []string{"tel:+" + u.number}}, nil),
+		); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// settle waits until the transactions of the load are over: those over UDP last 32 s.
+func settle() {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline) && sum("dialtone_sip_transactions") > 0; {
+		time.Sleep(time.Second)
+	}
+}
+
+// live is the heap of the measured functions after a collection.
+func live() float64 {
+	for _, name := range measured {
+		get(admins[name] + "/debug/pprof/heap?gc=1")
+	}
+
+	return sum("go_memstats_heap_alloc_bytes")
+}
+
+// sum adds up a metric over the measured functions.
+func sum(name string) (n float64) {
+	for _, function := range measured {
+		n += metric(function, name)
+	}
+
+	return n
+}
+
+// metric is the sum of all series of a name.
+func metric(function, name string) (sum float64) {
+	for line := range strings.Lines(get(admins[function] + "/metrics")) {
+		if series, value, found := strings.Cut(strings.TrimSpace(line), " "); found && (series == name || strings.HasPrefix(series, name+"{")) {
+			n, _ := strconv.ParseFloat(value, 64)
+			sum += n
+		}
+	}
+
+	return sum
+}
+
+func get(url string) string {
+	response, err := http.Get(url)
+	if err != nil {
+		return ""
+	}
+	defer response.Body.Close()
+
+	text, _ := io.ReadAll(response.Body)
+
+	return string(text)
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"embed"
+	"encoding/csv"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed testdata/*.xml
+var scenarios embed.FS
+
+// sipp is SIPp, with its own AKA, one socket for each handset.
+type sipp struct {
+	users []user
+	dir   string
+}
+
+func newSIPp(n int, dir string) (*sipp, error) {
+	s := &sipp{users: users(2, n), dir: dir}
+
+	if _, err := exec.LookPath("sipp"); err != nil {
+		return nil, fmt.Errorf("SIPp is one of the loads: %w (Debian: sip-tester)", err)
+	}
+
+	if err := os.CopyFS(dir, scenarios); err != nil {
+		return nil, err
+	}
+
+	return s, provision(s.users)
+}
+
+func (s *sipp) name() string { return "SIPp" }
+
+func (s *sipp) close() {}
+
+func (s *sipp) register(rate, n int) outcome {
+	return s.wait(s.start("register", rate, n, s.users[:n], func(_ int, u user) string {
+		return fmt.Sprintf("%s;%s;[authentication username=%s@%s aka_K=%s aka_OP=%s aka_AMF=%s]", u.address, u.imsi, u.imsi, domain, k, op, amf)
+	}))
+}
+
+func (s *sipp) call(rate, n int) outcome {
+	half := len(s.users) / 2
+
+	answering := s.start("answer", rate, n, s.users[half:], func(_ int, u user) string { return u.address.String() })
+	calling := s.start("call", rate, n, s.users[:half], func(i int, u user) string {
+		return fmt.Sprintf("%s;%s;%s", u.address, u.imsi, s.users[half+i].number)
+	})
+
+	seen := s.wait(calling)
+	if other := s.wait(answering); seen.failed == 0 {
+		seen = other
+	}
+
+	return seen
+}
+
+// process is one SIPp and its folder.
+type process struct {
+	*exec.Cmd
+	dir, scenario string
+	n             int
+	output        bytes.Buffer
+	err           error
+}
+
+// start has SIPp play a scenario n times at a rate per second, each time with the next line of its injection file.
+func (s *sipp) start(scenario string, rate, n int, users []user, line func(int, user) string) *process {
+	p := &process{scenario: scenario, n: n}
+	if p.dir, p.err = os.MkdirTemp(s.dir, scenario); p.err != nil {
+		return p
+	}
+
+	var lines strings.Builder
+	lines.WriteString("SEQUENTIAL\n")
+
+	for i, u := range users {
+		lines.WriteString(line(i, u) + "\n")
+	}
+
+	injection := filepath.Join(p.dir, "users.csv")
+	if p.err = os.WriteFile(injection, []byte(lines.String()), 0o600); p.err != nil {
+		return p
+	}
+
+	limit := time.Duration(n/rate)*time.Second + 30*time.Second
+
+	p.Cmd = exec.Command("sipp", "127.0.0.10:5060", "-sf", filepath.Join(s.dir, "testdata", scenario+".xml"),
+		"-inf", injection, "-t", "ui", "-ip_field", "0", "-p", "5060", "-max_socket", strconv.Itoa(len(s.users)+100),
+		"-r", strconv.Itoa(rate), "-m", strconv.Itoa(n), "-l", strconv.Itoa(n), "-nostdin", "-timeout", limit.String(),
+		"-trace_stat", "-stf", filepath.Join(p.dir, "statistics.csv"), "-fd", "1",
+		"-trace_err", "-error_file", filepath.Join(p.dir, "errors"))
+	p.Stdout, p.Stderr = &p.output, &p.output
+	p.err = p.Start()
+
+	return p
+}
+
+func (s *sipp) wait(p *process) outcome {
+	if p.err != nil {
+		return outcome{p.n, p.err.Error()}
+	}
+
+	ended := p.Wait()
+
+	done, err := p.counter("SuccessfulCall(C)")
+	if err != nil {
+		return outcome{p.n, fmt.Sprintf("SIPp (%s): %v, %v: %s", p.scenario, ended, err, p.output.Bytes()[max(0, p.output.Len()-500):])}
+	}
+
+	seen := outcome{failed: p.n - done}
+
+	if seen.failed > 0 {
+		text, _ := os.ReadFile(filepath.Join(p.dir, "errors"))
+		seen.remark = "SIPp's errors begin with: " + string(text[:min(len(text), 1000)])
+	}
+
+	return seen
+}
+
+// counter is a figure of the last line of SIPp's statistics.
+func (p *process) counter(name string) (int, error) {
+	text, err := os.ReadFile(filepath.Join(p.dir, "statistics.csv"))
+	if err != nil {
+		return 0, err
+	}
+
+	reader := csv.NewReader(bytes.NewReader(text))
+	reader.Comma, reader.FieldsPerRecord, reader.LazyQuotes = ';', -1, true
+
+	lines, err := reader.ReadAll()
+	if err != nil || len(lines) < 2 {
+		return 0, fmt.Errorf("no statistics: %w", err)
+	}
+
+	for i, field := range lines[0] {
+		if last := lines[len(lines)-1]; field == name && i < len(last) {
+			return strconv.Atoi(last[i])
+		}
+	}
+
+	return 0, fmt.Errorf("no %s in the statistics", name)
+}
