@@ -99,6 +99,7 @@ type flags struct {
 	logLevel    string
 	checkConfig bool
 	printConfig bool
+	healthy     bool
 }
 
 // Command is the function's command line.
@@ -122,6 +123,7 @@ func Command[C any, P Configuration[C]](f Function[C]) *cobra.Command {
 	command.Flags().StringVar(&given.logLevel, "log-level", "", "debug, info, warn or error, over the configuration")
 	command.Flags().BoolVar(&given.checkConfig, "check-config", false, "check the configuration and end")
 	command.Flags().BoolVar(&given.printConfig, "print-config", false, "print the configuration in force as YAML and end")
+	command.Flags().BoolVar(&given.healthy, "healthy", false, "ask the running process of this configuration whether it is ready and end, with status 0 if it is")
 	command.AddCommand(f.Commands...)
 
 	if f.Flags != nil {
@@ -153,6 +155,8 @@ func run[C any, P Configuration[C]](ctx context.Context, f Function[C], given fl
 	case given.checkConfig:
 		_, err := fmt.Fprintln(out, "the configuration is good")
 		return err
+	case given.healthy:
+		return healthy(ctx, common.Admin)
 	}
 
 	return f.serve(ctx, &settings, common, logs)
