@@ -26,6 +26,8 @@ type IPsec struct {
 	Linger      time.Duration              `yaml:"linger"`       // how long they outlive their use
 	MaxSets     int                        `yaml:"max_sets"`     // sets at the same time
 	Restart     string                     `yaml:"restart"`      // clean: none outlives the process; keep: they are taken up again
+	// WiresharkKeys is a file for the keys of all associations, by which Wireshark reads ESP; empty: they are written nowhere.
+	WiresharkKeys string `yaml:"wireshark_keys"`
 }
 
 const (

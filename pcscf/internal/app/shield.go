@@ -13,6 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/keeping"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/keyfile"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -47,7 +48,8 @@ type shield struct {
 	bindings  []binding.Kept
 	sets      []protection.Kept
 	protector *protection.Associations
-	drops     *drops // nil without associations
+	drops     *drops        // nil without associations
+	keys      *keyfile.File // nil: written nowhere
 }
 
 // opener gives the kernel and those of the suites that it has; the error says what is missing.
@@ -85,7 +87,44 @@ func newShield(c *Config, log *slog.Logger, open opener) (_ *shield, err error) 
 		s.modes[e.Name] = mode
 	}
 
-	return s, nil
+	return s, s.writeKeys()
+}
+
+// writeKeys has the keys of associations written to where the configuration says, if it does.
+func (s *shield) writeKeys() (err error) {
+	if s.config.WiresharkKeys == "" || s.kernel == nil {
+		return nil
+	}
+
+	if s.keys, err = keyfile.Create(s.config.WiresharkKeys); err != nil {
+		return fmt.Errorf("ipsec.wireshark_keys: %w", err)
+	}
+
+	s.kernel = disclosing{s.kernel, s.keys, s.log}
+	s.log.Warn("the keys of all security associations are written to a file: whoever has it reads what the handsets say. This is for laboratories",
+		"ipsec.wireshark_keys", s.config.WiresharkKeys)
+
+	return nil
+}
+
+// disclosing is a kernel that tells Wireshark the keys of what is installed.
+type disclosing struct {
+	kernel
+	keys *keyfile.File
+	log  *slog.Logger
+}
+
+// Install installs a set all the same when its keys cannot be written.
+func (d disclosing) Install(set ipsec.Set, lifetime time.Duration) error {
+	if err := d.kernel.Install(set, lifetime); err != nil {
+		return err
+	}
+
+	if err := d.keys.Add(set); err != nil {
+		d.log.Error("the keys of a security association are not in the file for Wireshark", "error", err)
+	}
+
+	return nil
 }
 
 func (s *shield) consider(e sip.EndpointConfig, mode protection.Mode, open opener) (protection.Mode, error) {
@@ -278,6 +317,10 @@ func (s *shield) close() error {
 
 	if s.kernel != nil {
 		failed = s.kernel.Close()
+	}
+
+	if s.keys != nil {
+		failed = errors.Join(failed, s.keys.Close())
 	}
 
 	if s.store != nil {
