@@ -41,6 +41,7 @@ type Stack struct {
 	resolver     *Resolver
 	network      Network
 	transactions store
+	precedence   precedence
 	streams      atomic.Int64 // stream connections open
 	accepted     atomic.Int64 // those that others opened
 	complaints   limiter
@@ -263,7 +264,7 @@ func (s *Stack) request(flow Flow, r *Request) {
 
 	if tx, found := s.transactions.server(key); found {
 		if r.IsAck() && !tx.acknowledge() {
-			s.running.Go(func() { s.handleAck(&Ack{Request: r, Flow: flow}) }) // ACK of a 2xx with the INVITE's branch
+			s.acknowledged(flow, r) // of a 2xx, with the INVITE's branch
 			return
 		}
 
@@ -276,7 +277,7 @@ func (s *Stack) request(flow Flow, r *Request) {
 
 	switch {
 	case r.IsAck():
-		s.running.Go(func() { s.handleAck(&Ack{Request: r, Flow: flow}) })
+		s.acknowledged(flow, r)
 	case s.transactions.len() >= s.config.Limits.MaxTransactions && !r.IsCancel():
 		s.metrics.refused.WithLabelValues("overload").Inc()
 		s.complain(flow, "SIP request refused: max_transactions is reached")
@@ -293,8 +294,20 @@ func (s *Stack) request(flow Flow, r *Request) {
 			return
 		}
 
-		s.running.Go(func() { s.handleRequest(tx) })
+		before := s.precedence.ahead(r.CallID().Value())
+		s.running.Go(func() {
+			before.wait(s.ctx)
+			s.handleRequest(tx)
+		})
 	}
+}
+
+func (s *Stack) acknowledged(flow Flow, r *Request) {
+	done := s.precedence.begin(r.CallID().Value())
+	s.running.Go(func() {
+		defer done()
+		s.handleAck(&Ack{Request: r, Flow: flow})
+	})
 }
 
 // cancelled answers a CANCEL and tells the transaction that it means (RFC 3261 §9.2, §16.10). One that means none is
