@@ -6,7 +6,7 @@ PACKAGES  := tshark sip-tester postgresql user-mode-linux kmod iproute2 tcpdump
 
 export CGO_ENABLED ?= 1
 
-.PHONY: help build lab test tools vet unit esp bench fuzz clean
+.PHONY: help build lab test tools vet unit esp bench compose-test fuzz clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,6 +35,9 @@ esp: ## the tests that need a kernel with ESP, under one that is brought along
 bench: build ## CPU per 1,000 registrations and calls, live memory per subscriber, and the Go benchmarks
 	go run ./test/bench
 	go test -run '^$$' -bench . -benchmem ./pkg/...
+
+compose-test: ## bring the core up in containers and make a charged call (as root it brings its own engine along)
+	test/compose/run
 
 FUZZTIME ?= 20s
 

@@ -210,8 +210,14 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 // little of it lives. GOGC and GOMEMLIMIT have the last word.
 const collectAt = 400
 
+var version string // set by the linker where the build does not see the repository, as in a container
+
 // Version is the module version or the commit that the binary was built from.
 func Version() string {
+	if version != "" {
+		return version
+	}
+
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
