@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"embed"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
+	"text/template"
 	"time"
 )
 
@@ -29,11 +32,34 @@ func newSIPp(n int, dir string) (*sipp, error) {
 		return nil, fmt.Errorf("SIPp is one of the loads: %w (Debian: sip-tester)", err)
 	}
 
-	if err := os.CopyFS(dir, scenarios); err != nil {
+	if err := s.write(); err != nil {
 		return nil, err
 	}
 
 	return s, provision(s.users)
+}
+
+// write writes the scenarios: a registration is tried four times.
+func (s *sipp) write() error {
+	templates, err := template.ParseFS(scenarios, "testdata/*.xml")
+	if err != nil {
+		return err
+	}
+
+	if err := os.Mkdir(s.dir, 0o700); err != nil {
+		return err
+	}
+
+	attempts := []struct{ Attempt, Next int }{{1, 2}, {2, 3}, {3, 4}, {4, 0}}
+
+	for _, scenario := range templates.Templates() {
+		var text bytes.Buffer
+		if err := errors.Join(scenario.Execute(&text, attempts), os.WriteFile(filepath.Join(s.dir, scenario.Name()), text.Bytes(), 0o600)); err != nil {
+			return err
+		}
+	}
+
+	return nil
 }
 
 func (s *sipp) name() string { return "SIPp" }
@@ -55,6 +81,11 @@ func (s *sipp) call(rate, n int) outcome {
 	})
 
 	seen := s.wait(calling)
+
+	if answering.err == nil && seen.failed > 0 {
+		_ = answering.Process.Signal(syscall.SIGTERM) // it waits for calls that do not come
+	}
+
 	if other := s.wait(answering); seen.failed == 0 {
 		seen = other
 	}
@@ -67,6 +98,7 @@ type process struct {
 	*exec.Cmd
 	dir, scenario string
 	n             int
+	limit         *time.Timer // ends it
 	output        bytes.Buffer
 	err           error
 }
@@ -90,15 +122,18 @@ func (s *sipp) start(scenario string, rate, n int, users []user, line func(int, 
 		return p
 	}
 
-	limit := time.Duration(n/rate)*time.Second + 30*time.Second
-
-	p.Cmd = exec.Command("sipp", "127.0.0.10:5060", "-sf", filepath.Join(s.dir, "testdata", scenario+".xml"),
+	p.Cmd = exec.Command("sipp", "127.0.0.10:5060", "-sf", filepath.Join(s.dir, scenario+".xml"),
 		"-inf", injection, "-t", "ui", "-ip_field", "0", "-p", "5060", "-max_socket", strconv.Itoa(len(s.users)+100),
-		"-r", strconv.Itoa(rate), "-m", strconv.Itoa(n), "-l", strconv.Itoa(n), "-nostdin", "-timeout", limit.String(),
+		"-r", strconv.Itoa(rate), "-m", strconv.Itoa(n), "-l", strconv.Itoa(n), "-nostdin",
 		"-trace_stat", "-stf", filepath.Join(p.dir, "statistics.csv"), "-fd", "1",
 		"-trace_err", "-error_file", filepath.Join(p.dir, "errors"))
 	p.Stdout, p.Stderr = &p.output, &p.output
-	p.err = p.Start()
+	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+
+	if p.err = p.Start(); p.err == nil {
+		// SIPp's own -timeout waits for the calls that do not end.
+		p.limit = time.AfterFunc(time.Duration(n/rate)*time.Second+30*time.Second, func() { _ = p.Process.Signal(syscall.SIGTERM) })
+	}
 
 	return p
 }
@@ -109,6 +144,7 @@ func (s *sipp) wait(p *process) outcome {
 	}
 
 	ended := p.Wait()
+	p.limit.Stop()
 
 	done, err := p.counter("SuccessfulCall(C)")
 	if err != nil {
