@@ -127,6 +127,10 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s: its admin port is not at its own address %s", name, f.address(name))
 		}
 
+		if !strings.Contains(printed, "  allow_from:\n    - 127.0.0.0/8\n    - "+f.Networks["ims"].IPAM.Config[0].Subnet+"\n  token") {
+			t.Errorf("%s: its admin port is not for this machine and this network alone", name)
+		}
+
 		if changed := ask(t, ours, name, "--print-config"); strings.Contains(changed, "mnc001") || !strings.Contains(changed, domain) {
 			t.Errorf("%s: IMS_DOMAIN does not change all of\n%s", name, changed)
 		} else if name == "pcscf" && !strings.Contains(changed, "advertise: 192.0.2.7\n") {
