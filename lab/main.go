@@ -15,14 +15,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dialtone-ims/dialtone/lab/internal/link"
 	"github.com/dialtone-ims/dialtone/lab/internal/process"
 	"github.com/dialtone-ims/dialtone/lab/internal/scenario"
+	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 )
 
 type options struct {
 	once     bool
+	ipsec    bool
 	binaries string
 	data     string
+	link     int // of --ipsec, when this process is the one at the core's end of it
 }
 
 func main() {
@@ -38,9 +42,18 @@ func main() {
 
 	command := &cobra.Command{
 		Use: "lab", Short: "bring the whole core up and show a charged call", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
-		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o, cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.ipsec && o.link == 0 {
+				return inNamespaces(cmd.Context(), executable, cmd.OutOrStdout())
+			}
+
+			return run(cmd.Context(), o, cmd.OutOrStdout())
+		},
 	}
 	command.Flags().BoolVar(&o.once, "once", false, "end when all is shown, with status 0 only if every step happened")
+	command.Flags().BoolVar(&o.ipsec, "ipsec", false, "handsets and core in network namespaces, with IPsec between them; needs root and a kernel with ESP")
+	command.Flags().IntVar(&o.link, within, 0, "its number")
+	_ = command.Flags().MarkHidden(within)
 	command.Flags().StringVar(&o.binaries, "bin", filepath.Dir(executable), "folder of the five binaries")
 	command.Flags().StringVar(&o.data, "data", "var", "folder for databases and logs")
 
@@ -57,7 +70,21 @@ const (
 )
 
 func run(ctx context.Context, o options, out io.Writer) (err error) {
-	functions := scenario.Functions(o.data)
+	s := &scenario.Scenario{Out: out, Place: scenario.Loopback}
+
+	if o.ipsec {
+		handsets := link.Numbered(o.link).Handsets
+
+		kernel, err := ipsec.Open(ipsec.Options{Role: ipsec.UE, Namespace: string(handsets)})
+		if err != nil {
+			return err
+		}
+		defer kernel.Close()
+
+		s.Place, s.Handsets, s.Kernel = scenario.Link, handsets, kernel
+	}
+
+	functions := s.Place.Functions(o.data)
 
 	var running []*process.Running
 
@@ -90,7 +117,6 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		fmt.Fprintf(out, "  %-6s ready  %-40s admin %s\n", f.Name, f.Listens, f.Admin)
 	}
 
-	s := &scenario.Scenario{Out: out}
 	defer func() { err = errors.Join(err, s.Close()) }()
 
 	if err := show(ctx, s, functions, out); err != nil {
@@ -143,18 +169,36 @@ func show(ctx context.Context, s *scenario.Scenario, functions []process.Functio
 		}
 	}
 
-	return errors.Join(s.Costs(ctx), s.Ladders(ctx, admins))
+	return errors.Join(s.Costs(ctx), s.Ladders(ctx, admins), s.Associations(ctx))
 }
 
 func invite(out io.Writer, o options) {
-	fmt.Fprintf(out, `
+	enter := ""
+	if o.ipsec {
+		wire := link.Numbered(o.link)
+		enter = fmt.Sprintf("ip netns exec %s ", wire.Core)
+
+		fmt.Fprintf(out, `
+The core stays up, in a network namespace. Ctrl-C ends it.
+
+  a shell where the core is      %[1]sbash
+  where the handsets are         ip netns exec %[2]s bash; P-CSCF %[3]s, UDP and TCP
+  a capture of the wire          %[1]stcpdump -i %[4]s -w gm.pcap
+  its keys                       %[5]s, Wireshark's table esp_sa: docs/ipsec.md
+  security associations          %[1]sip xfrm state; %[1]scurl http://127.0.0.10:9090/associations
+`, enter, wire.Handsets, scenario.Link.Gm(), link.Device, scenario.KeysFile(o.data))
+	} else {
+		fmt.Fprintf(out, `
 The core stays up. Ctrl-C ends it.
 
-  P-CSCF for handsets and SIPp   127.0.0.10:5060, UDP and TCP; home domain %s
-  a subscriber                   %s subscriber add --imsi 001010000000003 --msisdn 15550003 --k … --opc …
-  its account                    %s account add carol --identity tel:+15550003 --balance 1000
-  what went over the wire        curl http://127.0.0.10:9090/trace.pcapng >gm.pcapng (and .11 to .14)
-  logs                           %s
+  P-CSCF for handsets and SIPp   %s, UDP and TCP; home domain %s
   a real handset                 set sip.endpoints of the P-CSCF to an address that it reaches: docs/pcscf.md
-`, scenario.Domain, filepath.Join(o.binaries, "hss"), filepath.Join(o.binaries, "ocs"), filepath.Join(o.data, "log"))
+`, scenario.Loopback.Gm(), scenario.Domain)
+	}
+
+	fmt.Fprintf(out, `  a subscriber                   %[1]s%[2]s subscriber add --imsi 001010000000003 --msisdn 15550003 --k … --opc …
+  its account                    %[1]s%[3]s account add carol --identity tel:+15550003 --balance 1000
+  what went over the wire        %[1]scurl http://127.0.0.10:9090/trace.pcapng >gm.pcapng (and .11 to .14)
+  logs                           %[4]s
+`, enter, filepath.Join(o.binaries, "hss"), filepath.Join(o.binaries, "ocs"), filepath.Join(o.data, "log"))
 }

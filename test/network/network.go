@@ -74,7 +74,7 @@ type Network struct {
 func Start(t *testing.T, environment ...string) *Network {
 	t.Helper()
 
-	n := &Network{T: t, lock: alone(t), data: t.TempDir(), running: map[string]*exec.Cmd{}}
+	n := &Network{T: t, lock: Alone(t), data: t.TempDir(), running: map[string]*exec.Cmd{}}
 	t.Cleanup(n.stop)
 
 	for _, name := range functions {
@@ -322,8 +322,8 @@ func (n *Network) Balance(s Subscriber) (balance, reserved int64) {
 	return account.Balance, account.Reserved
 }
 
-// alone waits until no other test process has a network on these addresses.
-func alone(t *testing.T) *os.File {
+// Alone waits until no other test process has a network on the lab's addresses, and has the others wait until the file is closed.
+func Alone(t testing.TB) *os.File {
 	t.Helper()
 
 	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "dialtone-network.lock"), os.O_CREATE|os.O_RDWR, 0o600)

@@ -14,17 +14,23 @@ import (
 
 // Ladders prints what went over the wire for the registration of alice and for the call, and checks that every step is there.
 func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
-	steps, err := ladder.Collect(ctx, admins, Nodes())
+	steps, err := ladder.Collect(ctx, admins, s.Place.nodes())
 	if err != nil {
 		return err
 	}
 
+	for i := range steps {
+		if s.protected(steps[i]) {
+			steps[i].Detail = strings.TrimSpace(steps[i].Detail + "  ESP")
+		}
+	}
+
 	// The registration of alice: her REGISTER, and the Diameter between its first and its last message.
 	registration := span(steps, func(step ladder.Step) bool {
-		return strings.HasSuffix(step.Detail, "(REGISTER)") && step.To == "UE alice" || step.Label == "REGISTER" && step.From == "UE alice"
+		return strings.Contains(step.Detail, "(REGISTER)") && step.To == "UE alice" || step.Label == "REGISTER" && step.From == "UE alice"
 	})
 	call := span(steps, func(step ladder.Step) bool {
-		return step.Label == "INVITE" || step.Detail == "(BYE)" || strings.HasPrefix(step.Label, "CCR-T") || strings.HasPrefix(step.Label, "CCA-T")
+		return step.Label == "INVITE" || strings.HasPrefix(step.Detail, "(BYE)") || strings.HasPrefix(step.Label, "CCR-T") || strings.HasPrefix(step.Label, "CCA-T")
 	})
 
 	fmt.Fprint(s.Out, "\nThe registration of alice\n\n")
@@ -36,6 +42,11 @@ func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
 		inOrder("registration", registration, "REGISTER", "UAR", "UAA", "MAR", "MAA", "401", "REGISTER", "UAR", "UAA", "SAR", "SAA", "200"),
 		inOrder("call", call, "INVITE", "CCR-I", "CCA-I", "LIR", "LIA", "180", "200", "ACK", "CCR-U", "CCA-U", "BYE", "200", "CCR-T", "CCA-T"),
 	)
+}
+
+// protected messages are between ports that associations are for: anything on Gm but the first REGISTER and its 401.
+func (s *Scenario) protected(step ladder.Step) bool {
+	return s.Place.Protected && (strings.HasPrefix(step.From, "UE") || strings.HasPrefix(step.To, "UE")) && step.Remote.Port() != handsetPort
 }
 
 // span is everything from the first to the last step that belongs.
@@ -118,10 +129,10 @@ func (s *Scenario) Costs(ctx context.Context) error {
 	fmt.Fprint(s.Out, "\nThe ledger\n\n")
 
 	for _, account := range book.Accounts {
-		fmt.Fprintf(s.Out, "  %-8s %-11s %9s\n", account.Name, account.Kind, Money(account.Balance))
+		fmt.Fprintf(s.Out, "  %-8s %-15s %9s\n", account.Name, account.Kind, Money(account.Balance))
 	}
 
-	fmt.Fprintf(s.Out, "  %-8s %-11s %9s\n", "sum", "", Money(book.Balances))
+	fmt.Fprintf(s.Out, "  %-8s %-15s %9s\n", "sum", "", Money(book.Balances))
 
 	switch {
 	case book.Balances != 0 || book.Entries != 0:

@@ -10,15 +10,24 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/ue/handset"
+	"github.com/dialtone-ims/dialtone/ue/namespace"
 )
 
 // Scenario is one run of the lab's call.
 type Scenario struct {
 	Out   io.Writer
+	Place Place
+	// Handsets is where they are, if not where the lab is, and Kernel what makes their security associations there.
+	Handsets namespace.Network
+	Kernel   handset.Kernel
+
 	alice *handset.Handset
 	bob   *handset.Handset
 }
+
+const handsetPort = 5060 // unprotected
 
 // Prices of the lab, in cents: one a second, and five for the connection; a message is ten.
 const (
@@ -78,7 +87,7 @@ func Money(minor int64) string {
 	return fmt.Sprintf("%s%d.%02d", sign, minor/100, minor%100)
 }
 
-func (who subscriber) handset() (*handset.Handset, error) {
+func (s *Scenario) handset(who subscriber, address netip.Addr) (*handset.Handset, error) {
 	k, err := hex.DecodeString(who.k)
 	if err != nil {
 		return nil, err
@@ -89,21 +98,28 @@ func (who subscriber) handset() (*handset.Handset, error) {
 		return nil, err
 	}
 
-	return handset.New(handset.Config{
+	c := handset.Config{
 		IMSI: who.imsi, Domain: Domain, K: [16]byte(k), OPc: [16]byte(opc), Transport: "UDP", Expires: 3600,
-		Address: netip.AddrPortFrom(netip.MustParseAddr(who.address), 5060),
-		Proxy:   netip.MustParseAddrPort("127.0.0.10:5060"),
-		Access:  "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
-	})
+		Address: netip.AddrPortFrom(address, handsetPort), Proxy: s.Place.Gm(),
+		Access: "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
+	}
+
+	if s.Place.Protected {
+		c.Network = s.Handsets
+		c.Security = &handset.Security{Kernel: s.Kernel, Suites: ipsec.Suites, ClientPort: 31000, ServerPort: 31500, Linger: time.Second}
+	}
+
+	return handset.New(c)
 }
 
 // Register switches the two handsets on.
 func (s *Scenario) Register(ctx context.Context) (err error) {
 	for _, one := range []struct {
-		who subscriber
-		at  **handset.Handset
-	}{{alice, &s.alice}, {bob, &s.bob}} {
-		if *one.at, err = one.who.handset(); err != nil {
+		who     subscriber
+		address netip.Addr
+		at      **handset.Handset
+	}{{alice, s.Place.Alice, &s.alice}, {bob, s.Place.Bob, &s.bob}} {
+		if *one.at, err = s.handset(one.who, one.address); err != nil {
 			return err
 		}
 

@@ -1,0 +1,175 @@
+// Package lab tests the lab command as a new user meets it: built as `make lab` builds it, judged by what it prints and how it ends.
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/ipsec"
+	"github.com/dialtone-ims/dialtone/test/network"
+)
+
+var binaries string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "dialtone-lab")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+
+	binaries = dir
+
+	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/", "./pcscf", "./icscf", "./scscf", "./hss", "./ocs", "./lab")
+	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
+
+	status := 1
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+	} else {
+		status = m.Run()
+	}
+
+	os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+func lab(t *testing.T, arguments ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+
+	var out bytes.Buffer
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+
+	command := exec.CommandContext(ctx, filepath.Join(binaries, "lab"), append([]string{"--data", t.TempDir()}, arguments...)...)
+	command.Stdout, command.Stderr = &out, &out
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+
+	return command, &out
+}
+
+// contains wants these in this order, each after the one before.
+func contains(t *testing.T, text string, wanted ...string) {
+	t.Helper()
+
+	rest := text
+	for _, w := range wanted {
+		_, after, found := strings.Cut(rest, w)
+		if !found {
+			t.Fatalf("no %q where it should be in\n%s", w, text)
+		}
+
+		rest = after
+	}
+}
+
+// gone wants that nothing listens where the functions did.
+func gone(t *testing.T) {
+	t.Helper()
+
+	for last := 10; last <= 14; last++ {
+		if c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.%d:9090", last), time.Second); err == nil {
+			c.Close()
+			t.Errorf("something is left at 127.0.0.%d", last)
+		}
+	}
+}
+
+func TestOnce(t *testing.T) {
+	defer network.Alone(t).Close()
+
+	command, out := lab(t, "--once")
+	if err := command.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	contains(t, out.String(),
+		"pcscf  ready", "debited        0.0", "  sum ", " 0.00\n",
+		"The registration of alice", "REGISTER", "UAR", "MAR", "401", "REGISTER", "UAR", "SAR", "200",
+		"The call of alice to bob", "INVITE", "CCR-I", "LIR", "CCR-U", "BYE", "CCR-T", "Every step happened.")
+
+	if strings.Contains(out.String(), "ESP") {
+		t.Error("there is talk of ESP")
+	}
+
+	gone(t)
+}
+
+// Whoever asks for IPsec gets it, or is told why not.
+func TestIPsec(t *testing.T) {
+	command, out := lab(t, "--ipsec", "--once")
+	err := command.Run()
+
+	support := ipsec.Probe(ipsec.Options{Role: ipsec.PCSCF})
+	if support.Missing == nil {
+		if err != nil || !strings.Contains(out.String(), "Every step happened.") {
+			t.Fatalf("%v\n%s", err, out)
+		}
+
+		return
+	}
+
+	if status := new(exec.ExitError); !errors.As(err, &status) || status.ExitCode() != 1 {
+		t.Errorf("it ends with %v", err)
+	}
+
+	contains(t, out.String(), "--ipsec cannot be shown here: "+support.Missing.Error(), "test/kernel/run bin/lab")
+
+	if strings.Contains(out.String(), "ready") {
+		t.Errorf("it has started something:\n%s", out)
+	}
+}
+
+// Without --once it stays, until it is told to end.
+func TestStays(t *testing.T) {
+	defer network.Alone(t).Close()
+
+	command, out := lab(t)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	command.Stdout = writer
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+
+	writer.Close()
+
+	var said strings.Builder
+
+	for chunk := make([]byte, 4096); ; {
+		n, err := reader.Read(chunk)
+		said.Write(chunk[:n])
+
+		if err != nil {
+			break
+		}
+
+		if strings.Contains(said.String(), "The core stays up") && strings.HasSuffix(said.String(), "log\n") {
+			if err := command.Process.Signal(os.Interrupt); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+
+	if err := command.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+
+	contains(t, said.String(), "The core stays up. Ctrl-C ends it.", "127.0.0.10:5060, UDP and TCP", "subscriber add", "Ending")
+	gone(t)
+}
