@@ -117,6 +117,9 @@ func TestSettings(t *testing.T) {
 		}
 
 		f := read(t, nil)
+		if said := ask(t, f, name, "--version"); !strings.Contains(said, "version compose\n") {
+			t.Errorf("%s does not say the version that the linker set: %s", name, said)
+		}
 		printed := ask(t, f, name, "--print-config")
 		for line := range strings.Lines(printed) {
 			if strings.Contains(line, "127.0.0.") && !strings.Contains(line, "127.0.0.0/8") {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/child"
 	"github.com/dialtone-ims/dialtone/ue/handset"
 	"github.com/dialtone-ims/dialtone/ue/namespace"
 )
@@ -87,7 +88,7 @@ func (c *core) run(name string) {
 
 	command := c.inside(name)
 	command.Stdout, command.Stderr = log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	child.Bind(command, syscall.SIGKILL)
 	if err := command.Start(); err != nil {
 		c.Fatal(err)
 	}
