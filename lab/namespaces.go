@@ -13,6 +13,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/lab/internal/link"
 	"github.com/dialtone-ims/dialtone/lab/internal/scenario"
+	"github.com/dialtone-ims/dialtone/pkg/child"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 )
 
@@ -42,7 +43,7 @@ func inNamespaces(ctx context.Context, executable string, out io.Writer) (err er
 
 	lab := exec.Command(executable, append(os.Args[1:], "--"+within, strconv.Itoa(os.Getpid()))...)
 	lab.Stdout, lab.Stderr = out, os.Stderr
-	lab.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	child.Bind(lab, syscall.SIGTERM)
 
 	if err := wire.Start(lab); err != nil {
 		return err

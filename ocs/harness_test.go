@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
+	"github.com/dialtone-ims/dialtone/pkg/child"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
@@ -169,7 +170,7 @@ func (o *ocs) start() {
 		"DIALTONE_OCS_DATA=" + o.data, "DIALTONE_OCS_ADMIN_ADDRESS=" + o.admin, "DIALTONE_OCS_LOG_LEVEL=error",
 		"DIALTONE_OCS_DIAMETER_LISTEN=[{address: \"" + o.ro + "\"}]",
 	}, o.environment)
-	o.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	child.Bind(o.command, syscall.SIGKILL)
 	if err := o.command.Start(); err != nil {
 		o.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/child"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
@@ -58,7 +59,8 @@ func (b *bench) launch(name string, settings []string) error {
 	if slices.Contains(measured, name) {
 		command.Env = append(command.Env, prefix+"_SIP_UDP_SIZE_LIMIT=0") // all of it over UDP, as the reference
 	}
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+
+	child.Bind(command, syscall.SIGTERM)
 
 	for _, setting := range settings {
 		if strings.HasPrefix(setting, prefix) {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"text/template"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/child"
 )
 
 //go:embed testdata/*.xml
@@ -128,7 +130,7 @@ func (s *sipp) start(scenario string, rate, n int, users []user, line func(int, 
 		"-trace_stat", "-stf", filepath.Join(p.dir, "statistics.csv"), "-fd", "1",
 		"-trace_err", "-error_file", filepath.Join(p.dir, "errors"))
 	p.Stdout, p.Stderr = &p.output, &p.output
-	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	child.Bind(p.Cmd, syscall.SIGTERM)
 
 	if p.err = p.Start(); p.err == nil {
 		// SIPp's own -timeout waits for the calls that do not end.

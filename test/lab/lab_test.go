@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/child"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/test/network"
 )
@@ -55,7 +56,7 @@ func lab(t *testing.T, arguments ...string) (*exec.Cmd, *bytes.Buffer) {
 	command := exec.CommandContext(ctx, filepath.Join(binaries, "lab"), append([]string{"--data", t.TempDir()}, arguments...)...)
 	command.Stdout, command.Stderr = &out, &out
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	child.Bind(command, syscall.SIGTERM)
 
 	return command, &out
 }

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/child"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/ue/handset"
 )
@@ -104,7 +105,7 @@ func (n *Network) Run(name string, environment ...string) {
 	if name == "hss" || name == "ocs" || name == "scscf" {
 		command.Env = append(command.Env, "DIALTONE_"+upper+"_DATA="+filepath.Join(n.data, name))
 	}
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	child.Bind(command, syscall.SIGKILL)
 	if err := command.Start(); err != nil {
 		n.Fatal(err)
 	}

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver that asks whether the server is there
+
+	"github.com/dialtone-ims/dialtone/pkg/child"
 )
 
 // Database is the DSN of an empty database. The first call starts the server; TestMain ends it with Stop.
@@ -108,7 +110,7 @@ func programs() (string, error) {
 }
 
 func (s *server) run(programs string) error {
-	attributes := &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
+	attributes := &syscall.SysProcAttr{}
 
 	if os.Geteuid() == 0 { // which PostgreSQL refuses to run as
 		credential, err := unprivileged()
@@ -127,6 +129,7 @@ func (s *server) run(programs string) error {
 
 	initialise := exec.Command(filepath.Join(programs, "initdb"), "-D", data, "-U", "dialtone", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	initialise.Dir, initialise.SysProcAttr = s.folder, attributes
+	child.Bind(initialise, syscall.SIGQUIT)
 
 	if out, err := initialise.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
@@ -134,6 +137,7 @@ func (s *server) run(programs string) error {
 
 	s.command = exec.Command(filepath.Join(programs, "postgres"), "-D", data, "-k", s.folder, "-c", "listen_addresses=", "-c", "max_connections=100")
 	s.command.Dir, s.command.SysProcAttr = s.folder, attributes
+	child.Bind(s.command, syscall.SIGQUIT)
 
 	log, err := os.Create(filepath.Join(s.folder, "log"))
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/child"
 )
 
 // Function is one of them.
@@ -52,7 +54,8 @@ func Start(f Function, binaries, data string) (*Running, error) {
 	r.command = exec.Command(filepath.Join(binaries, f.Name))
 	r.command.Stdout, r.command.Stderr = log, log
 	r.command.Env = append(os.Environ(), f.Environment...)
-	r.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // Ctrl-C is for the lab, which ends them in order
+	r.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the lab, which ends them in order
+	child.Bind(r.command, syscall.SIGTERM)
 
 	if err := r.command.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name, err)

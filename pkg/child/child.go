@@ -1,0 +1,16 @@
+// Package child has processes end with the one that started them, however that ends, where the system can do that.
+package child
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// Bind has a command sent a signal when this process is no more. It is called before the command is started.
+func Bind(command *exec.Cmd, signal syscall.Signal) {
+	if command.SysProcAttr == nil {
+		command.SysProcAttr = &syscall.SysProcAttr{}
+	}
+
+	bind(command.SysProcAttr, signal)
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package child
+
+import "syscall"
+
+func bind(*syscall.SysProcAttr, syscall.Signal) {}
