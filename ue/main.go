@@ -14,13 +14,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dialtone-ims/dialtone/pkg/aka"
+	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/ue/handset"
+	"github.com/dialtone-ims/dialtone/ue/namespace"
 )
 
 type options struct {
 	imsi, domain, k, opc, op, address, proxy, transport string
 	sqn                                                 uint64
 	expires                                             uint32
+	namespace                                           string
+	ipsec                                               bool
+	algorithms                                          []string
 }
 
 func main() {
@@ -41,6 +46,9 @@ func main() {
 	flags.StringVar(&o.proxy, "pcscf", "127.0.0.10:5060", "P-CSCF")
 	flags.StringVar(&o.transport, "transport", "udp", "udp or tcp")
 	flags.Uint32Var(&o.expires, "expires", 3600, "seconds to be registered for")
+	flags.StringVar(&o.namespace, "netns", "", "network `namespace` that the handset is in (ip netns)")
+	flags.BoolVar(&o.ipsec, "ipsec", false, "security associations with the P-CSCF (TS 33.203), which must be on another network namespace or machine")
+	flags.StringSliceVar(&o.algorithms, "algorithms", nil, "`integrity/encryption` that the handset offers, by preference; without it all that the kernel has")
 
 	var talk time.Duration
 
@@ -120,6 +128,22 @@ func (o options) with(ctx context.Context, do func(context.Context, *handset.Han
 		return err
 	}
 
+	if o.namespace != "" {
+		c.Network = namespace.Network(o.namespace)
+	}
+
+	if o.ipsec {
+		kernel, err := ipsec.Open(ipsec.Options{Role: ipsec.UE, Namespace: o.namespace})
+		if err != nil {
+			return err
+		}
+		defer kernel.Close()
+
+		if c.Security, err = o.security(kernel); err != nil {
+			return err
+		}
+	}
+
 	h, err := handset.New(c)
 	if err != nil {
 		return err
@@ -170,6 +194,37 @@ func (o options) config() (handset.Config, error) {
 	}
 
 	return c, nil
+}
+
+// security is what the handset offers in Security-Client.
+func (o options) security(kernel handset.Kernel) (*handset.Security, error) {
+	security := &handset.Security{Kernel: kernel, ClientPort: 31000, ServerPort: 31500, Linger: 2 * time.Second}
+
+	for _, text := range o.algorithms {
+		suite, err := ipsec.ParseSuite(text)
+		if err != nil {
+			return nil, fmt.Errorf("--algorithms: %w", err)
+		}
+
+		security.Suites = append(security.Suites, suite)
+	}
+
+	if o.algorithms != nil {
+		return security, nil
+	}
+
+	support := ipsec.Probe(ipsec.Options{Role: ipsec.UE, Namespace: o.namespace})
+	if support.Missing != nil {
+		return nil, fmt.Errorf("--ipsec: %w", support.Missing)
+	}
+
+	for _, suite := range ipsec.Suites {
+		if support.Has(suite) {
+			security.Suites = append(security.Suites, suite)
+		}
+	}
+
+	return security, nil
 }
 
 func key(name, text string) ([16]byte, error) {

@@ -109,3 +109,17 @@ func TestPrint(t *testing.T) {
 		t.Error("Has says otherwise")
 	}
 }
+
+func TestParseSuite(t *testing.T) {
+	for _, s := range Suites {
+		if got, err := ParseSuite(" " + strings.ToUpper(s.String())); err != nil || got != s {
+			t.Errorf("%s: %v, %v", s, got, err)
+		}
+	}
+
+	for _, text := range []string{"", "hmac-sha-1-96", "null/null", "hmac-md5-96/aes-gcm"} {
+		if _, err := ParseSuite(text); err == nil {
+			t.Errorf("%q is a suite", text)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package ipsec
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -25,6 +26,18 @@ var Suites = []Suite{
 	{HMACSHA256, NoEncryption},
 	{HMACSHA1, NoEncryption},
 	{HMACMD5, NoEncryption},
+}
+
+// ParseSuite reads "hmac-sha-1-96/aes-cbc", as String writes it.
+func ParseSuite(text string) (Suite, error) {
+	integrity, encryption, found := strings.Cut(strings.ToLower(strings.TrimSpace(text)), "/")
+	s := Suite{Integrity(integrity), Encryption(encryption)}
+
+	if !found || !slices.Contains(Suites, s) {
+		return Suite{}, fmt.Errorf("%q is none of %v", text, Suites)
+	}
+
+	return s, nil
 }
 
 // Has tells whether the kernel takes a suite.

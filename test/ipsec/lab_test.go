@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/dialtone-ims/dialtone/test/network"
 )
 
 // TestLab is the lab's call through ESP, and nothing that it leaves behind.
@@ -55,5 +57,38 @@ func TestLab(t *testing.T) {
 
 	if after := left(); after != before {
 		t.Errorf("there was\n%s\nthere is\n%s", before, after)
+	}
+}
+
+// TestCommand is the handset of the command line, with the algorithms that it is told.
+func TestCommand(t *testing.T) {
+	n := core(t, "DIALTONE_PCSCF_IPSEC_MODE=required")
+	user := n.Subscribe(100, "")
+
+	if err := run("ip -n handsets address replace 192.0.2.201/24 dev gm"); err != nil {
+		t.Fatal(err)
+	}
+
+	ue := func(more ...string) (string, error) {
+		out, err := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("DIALTONE_BINARIES"), "ue"), append([]string{
+			"--imsi", user.IMSI, "--k", network.K, "--opc", network.OPc, "--pcscf", gm4 + ":5060", "--netns", string(handsets), "--address", "192.0.2.201:5060",
+		}, more...)...).CombinedOutput()
+
+		return string(out), err
+	}
+
+	if out, err := ue("message", user.Tel(), "to myself"); err == nil || !strings.Contains(out, "not registered: ") {
+		t.Errorf("without security associations: %v, %s", err, out)
+	}
+
+	for _, algorithms := range [][]string{nil, {"--algorithms", "hmac-md5-96/null"}} {
+		out, err := ue(append([]string{"--ipsec", "message", user.Tel(), "to myself"}, algorithms...)...)
+		if err != nil || !strings.Contains(out, "registered as sip:+"+user.MSISDN) || !strings.Contains(out, "200 OK") {
+			t.Errorf("%v: %v, %s", algorithms, err, out)
+		}
+	}
+
+	if out, err := ue("--ipsec", "--algorithms", "rot13/null", "register"); err == nil || !strings.Contains(out, `--algorithms: "rot13/null" is none of`) {
+		t.Errorf("%v, %s", err, out)
 	}
 }

@@ -177,15 +177,3 @@ func mechanism(s ipsec.Suite, preference int) ims.SecurityMechanism {
 		Algorithm: string(s.Integrity), EncryptionAlgorithm: string(s.Encryption),
 	}
 }
-
-// ParseSuite reads "hmac-sha-1-96/aes-cbc".
-func ParseSuite(text string) (ipsec.Suite, error) {
-	integrity, encryption, found := strings.Cut(strings.ToLower(strings.TrimSpace(text)), "/")
-	s := ipsec.Suite{Integrity: ipsec.Integrity(integrity), Encryption: ipsec.Encryption(encryption)}
-
-	if !found || !slices.Contains(ipsec.Suites, s) {
-		return ipsec.Suite{}, fmt.Errorf("%q is none of %s", text, suites(ipsec.Suites))
-	}
-
-	return s, nil
-}

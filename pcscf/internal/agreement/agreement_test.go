@@ -131,20 +131,6 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-func TestParseSuite(t *testing.T) {
-	for _, s := range ipsec.Suites {
-		if got, err := ParseSuite(" " + strings.ToUpper(s.String())); err != nil || got != s {
-			t.Errorf("%s: %v, %v", s, got, err)
-		}
-	}
-
-	for _, text := range []string{"", "hmac-sha-1-96", "null/null", "hmac-md5-96/aes-gcm"} {
-		if _, err := ParseSuite(text); err == nil {
-			t.Errorf("%q is a suite", text)
-		}
-	}
-}
-
 // What a handset writes into the headers harms nothing.
 func FuzzRead(f *testing.F) {
 	f.Add("ipsec-3gpp; alg=hmac-md5-96; ealg=des-ede3-cbc; spi-c=3209021766; spi-s=1275621893; port-c=44596; port-s=42306,tls", "ipsec-3gpp;q=0.1")

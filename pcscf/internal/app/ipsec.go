@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/agreement"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -92,7 +91,7 @@ func (c *IPsec) suites() ([]ipsec.Suite, error) {
 	all := make([]ipsec.Suite, len(c.Algorithms))
 
 	for i, text := range c.Algorithms {
-		s, err := agreement.ParseSuite(text)
+		s, err := ipsec.ParseSuite(text)
 		if err != nil {
 			return nil, fmt.Errorf("ipsec.algorithms: %w", err)
 		}
