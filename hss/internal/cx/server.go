@@ -7,6 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
 type cxResult = diameter.Result
@@ -31,10 +32,10 @@ type Server struct {
 func NewServer(n *diameter.Node, store *subscriber.Store, p Policy, pushes *Pushes, log *slog.Logger, registry prometheus.Registerer) *Server {
 	s := &Server{store: store, policy: p, pushes: pushes, log: log, metrics: newMetrics(registry)}
 
-	handle(n, s.userAuthorization)
-	handle(n, s.multimediaAuth)
-	handle(n, s.serverAssignment)
-	handle(n, s.locationInfo)
+	cx.Handle(n, Features, s.userAuthorization)
+	cx.Handle(n, Features, s.multimediaAuth)
+	cx.Handle(n, Features, s.serverAssignment)
+	cx.Handle(n, Features, s.locationInfo)
 
 	return s
 }

@@ -53,11 +53,11 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	queue := schedule.New()
 	endpoint := stack.Endpoint(c.SIP.Endpoints[0].Name)
+	home := &cx.Client{Node: node, ServerName: c.ServerName, SharedSets: len(shared) > 0}
 	registrations := registrar.New(c.Registrar, registrar.Options{
-		HSS:      &cx.Client{Node: node, ServerName: c.ServerName, SharedSets: len(shared) > 0},
-		Schedule: queue, HomeDomain: c.HomeDomain, ServiceRoute: serviceRoute(endpoint), SharedIFC: shared, Log: env.Log, Metrics: env.Metrics,
+		HSS: home, Schedule: queue, HomeDomain: c.HomeDomain, ServiceRoute: serviceRoute(endpoint), SharedIFC: shared, Log: env.Log, Metrics: env.Metrics,
 	})
-	cx.Serve(node, registrations)
+	home.Serve(registrations)
 
 	if c.Data != "" {
 		if err := registrations.Restore(c.Data); err != nil {

@@ -133,6 +133,43 @@ func TestHandsetWatchesItsRegistration(t *testing.T) {
 	}
 }
 
+// TS 29.228 §6.1.3, §6.2, TS 29.229 §7.2: what has to be served with a feature that this S-CSCF does not have is not served.
+func TestUnsupportedFeatures(t *testing.T) {
+	c := start(t, nil)
+	h := newHandset(t, c)
+	wantStatus(t, h.registerFully("Contact: "+h.contact()), 200)
+
+	const restoration = cx.FeatureRestoration
+
+	header := func(mandatory bool) (r cx.RequestHeader) {
+		r.DestinationHost = "scscf." + home
+		r.SupportedFeatures = []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 1, FeatureList: restoration, Mandatory: mandatory}}
+
+		return r
+	}
+
+	rtr := &cx.RTR{RequestHeader: header(true), UserName: private, Reason: cx.DeregistrationReason{Code: cx.PermanentTermination}}
+
+	rta, err := diameter.Call[cx.RTA](t.Context(), c.hss.node, rtr)
+	if err != nil || rta.Result != cx.ErrorFeatureUnsupported || len(rta.SupportedFeatures) != 1 || rta.SupportedFeatures[0].FeatureList != 0 {
+		t.Errorf("RTA: %+v %v, want 5011 and the features that there are", rta, err)
+	}
+
+	ppa, err := diameter.Call[cx.PPA](t.Context(), c.hss.node, &cx.PPR{RequestHeader: header(true), UserName: private})
+	if err != nil || ppa.Result != cx.ErrorFeatureUnsupported {
+		t.Errorf("PPA: %+v %v, want 5011", ppa, err)
+	}
+
+	if _, found := c.scscf.registrar.Lookup(public); !found {
+		t.Error("the registration ended all the same")
+	}
+
+	rtr.RequestHeader = header(false) // it only says so
+	if rta, err = diameter.Call[cx.RTA](t.Context(), c.hss.node, rtr); err != nil || rta.Result != cx.Success {
+		t.Errorf("RTA: %+v %v", rta, err)
+	}
+}
+
 // §5.4.1.5: an RTR ends the registration; the watcher is told why, the HSS is not told again.
 func TestRTRDeactivates(t *testing.T) {
 	for reason, event := range map[cx.ReasonCode]string{

@@ -8,9 +8,6 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// sharedIFCSets is the feature bit of TS 29.229 §7.1.1 that lets the HSS send numbers of shared iFC sets.
-const sharedIFCSets = 1
-
 // Client sends MAR and SAR under the S-CSCF's name.
 type Client struct {
 	Node       *diameter.Node
@@ -30,8 +27,8 @@ func (c *Client) MultimediaAuth(ctx context.Context, req *cx.MAR) (*cx.MAA, erro
 func (c *Client) ServerAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, error) {
 	req.ServerName = c.ServerName
 
-	if c.SharedSets {
-		req.SupportedFeatures = []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 1, FeatureList: sharedIFCSets}}
+	if ours := c.features(); ours != 0 {
+		req.SupportedFeatures = []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 1, FeatureList: ours}}
 	}
 
 	return diameter.Call[cx.SAA](ctx, c.Node, req)
@@ -43,8 +40,17 @@ type Registrations interface {
 	PushProfile(ctx context.Context, req *cx.PPR) (*cx.PPA, error)
 }
 
+// features of list 1 that this S-CSCF has (TS 29.229 §7.1.1).
+func (c *Client) features() uint32 {
+	if c.SharedSets {
+		return cx.FeatureSharedSets
+	}
+
+	return 0
+}
+
 // Serve answers RTR (TS 29.228 §6.1.3) and PPR (§6.2). It is called before the node runs.
-func Serve(node *diameter.Node, r Registrations) {
-	diameter.Handle(node, r.RegistrationTermination)
-	diameter.Handle(node, r.PushProfile)
+func (c *Client) Serve(r Registrations) {
+	cx.Handle(c.Node, c.features(), r.RegistrationTermination)
+	cx.Handle(c.Node, c.features(), r.PushProfile)
 }
