@@ -182,10 +182,37 @@ func (g *guard) agree(p *passage, response *sip.Response, ck, ik [16]byte) error
 		g.work.Lock()
 		defer g.work.Unlock()
 
+		g.makeRoom(p)
+
 		return g.Kernel.Install(p.set, lifetime)
 	}
 
 	return fmt.Errorf("Security-Server has nothing that was offered: %s", p.answer)
+}
+
+// makeRoom takes down sets whose ports the P-CSCF uses again: for it they are gone.
+func (g *guard) makeRoom(p *passage) {
+	var old []*passage
+
+	g.mu.Lock()
+	g.all = slices.DeleteFunc(g.all, func(other *passage) bool {
+		gone := other != p && other.answer != "" &&
+			other.set.Ports.PCSCFClient == p.set.Ports.PCSCFClient && other.set.Ports.UEServer == p.set.Ports.UEServer
+		if gone {
+			old = append(old, other)
+		}
+
+		if gone && g.current == other {
+			g.current = nil
+		}
+
+		return gone
+	})
+	g.mu.Unlock()
+
+	for _, other := range old {
+		g.release(other)
+	}
 }
 
 // establish makes a set the one in use; the one before lives a little longer.

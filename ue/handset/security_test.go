@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/dialtone-ims/dialtone/pkg/aka"
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
@@ -27,6 +29,12 @@ type kernel struct {
 func (k *kernel) Install(s ipsec.Set, _ time.Duration) error {
 	k.Lock()
 	defer k.Unlock()
+
+	for _, other := range k.sets {
+		if other.Ports.PCSCFClient == s.Ports.PCSCFClient && other.Ports.UEServer == s.Ports.UEServer {
+			return unix.EEXIST // as Linux says of its policy
+		}
+	}
 
 	k.sets[s.ReqID] = s
 
@@ -200,6 +208,35 @@ func TestSecuredRegistration(t *testing.T) {
 
 		if sets, spis := p.kernel.counts(); sets != 0 || spis != 0 {
 			t.Errorf("%d sets and %d SPIs after the de-registration", sets, spis)
+		}
+	})
+}
+
+// A P-CSCF that has forgotten the handset's sets has their ports for the next one, which takes their place.
+func TestPortsUsedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProxy(t, Misbehaviour{})
+		p.register(600)
+		p.challenge(p.open, 6100, 6110)
+		p.accept(p.server, 600)
+
+		p.register(0)
+		p.accept(p.server, 0) // the set lingers
+
+		p.register(600)
+		p.challenge(p.open, 6100, 6110)
+		p.accept(p.server, 600)
+
+		p.handset.Forget() // the P-CSCF has been started anew
+		p.register(600)
+		p.challenge(p.open, 6100, 6110)
+		p.accept(p.server, 600)
+
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+
+		if sets, spis := p.kernel.counts(); sets != 1 || spis != 2 {
+			t.Errorf("%d sets and %d SPIs", sets, spis)
 		}
 	})
 }

@@ -33,19 +33,25 @@ func (p *Ports) client(e *sip.Endpoint) bool {
 }
 
 // pair finds ports for a new set. The server port stays that of the handset's other sets where it may, and the client port
-// changes (TS 33.203 §7.1). The lock of the associations is held.
+// changes (TS 33.203 §7.1): in turn, for the handset may still have sets that are gone here. The lock of the associations is held.
 func (p *Associations) pair(s ipsec.Set) (client, server *sip.Endpoint, found bool) {
 	servers := slices.Clone(p.ports.Servers[s.PCSCF])
 	others := p.byHandset[s.UE]
 
 	slices.SortStableFunc(servers, func(a, b *sip.Endpoint) int { return uses(others, b) - uses(others, a) })
 
+	clients := p.ports.Clients[s.PCSCF]
+	if len(others) > 0 {
+		next := 1 + slices.Index(clients, others[len(others)-1].client)
+		clients = slices.Concat(clients[next:], clients[:next])
+	}
+
 	for _, server := range servers {
 		if p.byRequest[way{server.Address(), netip.AddrPortFrom(s.UE, s.Ports.UEClient)}] != nil {
 			continue
 		}
 
-		for _, client := range p.ports.Clients[s.PCSCF] {
+		for _, client := range clients {
 			if p.byReturn[way{client.Address(), netip.AddrPortFrom(s.UE, s.Ports.UEServer)}] == nil {
 				return client, server, true
 			}
