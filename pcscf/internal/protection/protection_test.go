@@ -519,6 +519,28 @@ func TestManyReauthentications(t *testing.T) {
 	}
 }
 
+// The client ports are used in turn, free or not: a handset may still have the associations that are gone here.
+func TestClientPortsInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Optional)
+		flow, verify := b.clear(), ""
+
+		for n, port := range []string{"6100", "6101", "6102", "6100", "6101"} {
+			verify = b.challenge(flow, n+1, 31000+2*n, 31001, "Security-Verify: "+verify)
+
+			if clientPort(verify) != port {
+				t.Errorf("set %d has the client port %s, want %s", n+1, clientPort(verify), port)
+			}
+
+			flow = b.protected(verify, uint16(31000+2*n))
+			b.screen(0, flow, "REGISTER", answer(verify, n+1, 31000+2*n, 31001)...)
+			b.Established(flow, 600)
+			b.screen(0, flow, "INVITE")
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
 // TS 24.229 §5.2.5.1: the 200 of a de-registration and the NOTIFY leave through the set, then it goes.
 func TestDeregistration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
