@@ -1,5 +1,3 @@
-//go:build freediameter
-
 package diameter_test
 
 import (
@@ -18,13 +16,14 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/dialtone-ims/dialtone/pkg/child"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
 // freeDiameter, another implementation of RFC 6733, relays between an S-CSCF that dials it and an HSS that it dials, and
-// back. Needs Debian's freediameterd and freediameter-extensions: go test -tags freediameter -run FreeDiameter
+// back. It is Debian's freediameterd with freediameter-extensions.
 func TestFreeDiameterRelays(t *testing.T) {
 	var served atomic.Int32
 	watched := newWatched()
@@ -153,6 +152,7 @@ ConnectPeer = "hss.example" { No_TLS; ConnectTo = %q; Port = %d; };
 	var output bytes.Buffer
 	command := exec.Command("freeDiameterd", "-c", file("fd.conf"), "-d")
 	command.Stdout, command.Stderr = &output, &output
+	child.Bind(command, syscall.SIGTERM)
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
