@@ -34,3 +34,60 @@ func TestSCSCFKilledInACall(t *testing.T) {
 		t.Errorf("balance %d after a call of some seconds at 1 each", balance)
 	}
 }
+
+// The P-CSCF is killed in the midst of calls and started again with what it keeps: nobody registers again, either side hangs up,
+// and new calls reach both (TS 24.229 §5.2.6).
+func TestPCSCFKilledInCalls(t *testing.T) {
+	data := "DIALTONE_PCSCF_DATA=" + t.TempDir()
+	n := network.Start(t, data)
+	alice, bob, carol := n.Subscribe(1000, ""), n.Subscribe(1000, ""), n.Subscribe(1000, "")
+	a, b, c := n.Registered(alice, nil), n.Registered(bob, nil), n.Registered(carol, nil)
+	answeredB, answeredC := n.Answering(b), n.Answering(c)
+
+	toBob, err := a.Dial(t.Context(), bob.Tel())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bobs := <-answeredB
+
+	if _, err := b.Dial(t.Context(), carol.Tel()); err != nil {
+		t.Fatal(err)
+	}
+	carols := <-answeredC
+
+	n.Kill("pcscf")
+	n.Run("pcscf", data)
+
+	if err := toBob.HangUp(t.Context()); err != nil {
+		t.Errorf("the caller's BYE: %v", err)
+	}
+	<-bobs.Ended()
+
+	if err := carols.HangUp(t.Context()); err != nil {
+		t.Errorf("the callee's BYE: %v", err)
+	}
+
+	n.Await("both settlements", func() bool {
+		_, first := n.Balance(alice)
+		_, second := n.Balance(bob)
+
+		return first == 0 && second == 0
+	})
+
+	again, err := c.Dial(t.Context(), bob.Tel())
+	if err != nil {
+		t.Fatalf("a call after the restart: %v", err)
+	}
+	<-answeredB
+
+	if err := again.HangUp(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	// The P-CSCF watches the registrations again: one that the network takes away ends there, too.
+	n.HSS("DELETE", "/subscribers/"+carol.IMSI, nil, nil)
+	n.Await("the registration to end", func() bool {
+		_, err := c.Dial(t.Context(), bob.Tel())
+		return network.Status(err) == 403
+	})
+}

@@ -63,6 +63,15 @@ const linger = "DIALTONE_PCSCF_IPSEC_LINGER=1s"
 
 // core starts the five functions with Gm on the link to the handsets.
 func core(t *testing.T, environment ...string) *network.Network {
+	t.Cleanup(func() { // after the handsets are closed
+		for _, line := range []string{"ip -n handsets xfrm state", "ip -n handsets xfrm policy"} {
+			words := strings.Fields(line)
+			if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil || len(out) > 0 {
+				t.Errorf("%s: %v; the handsets leave\n%s", line, err, out)
+			}
+		}
+	})
+
 	return network.Start(t, append([]string{gm, linger}, environment...)...)
 }
 

@@ -342,7 +342,7 @@ func TestMisbehaviour(t *testing.T) {
 		}, 494},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := n.Handset(n.Subscribe(0, ""), secured(t, false, c.change))
+			h := n.Handset(n.Subscribe(0, ""), secured(n.T, false, c.change))
 			if err := h.Register(t.Context()); network.Status(err) != c.status {
 				t.Errorf("got %v, want %d", err, c.status)
 			}
@@ -356,7 +356,7 @@ func TestMisbehaviour(t *testing.T) {
 	t.Run("silent after the 401, then it comes back", func(t *testing.T) {
 		s := n.Subscribe(0, "")
 
-		silent := n.Handset(s, secured(t, false, func(c *handset.Config) { c.Security.Misbehave.Silent = true }))
+		silent := n.Handset(s, secured(n.T, false, func(c *handset.Config) { c.Security.Misbehave.Silent = true }))
 		if err := silent.Register(t.Context()); !errors.Is(err, handset.ErrSilent) {
 			t.Fatal(err)
 		}
@@ -365,7 +365,7 @@ func TestMisbehaviour(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		n.Registered(s, secured(t, false, func(c *handset.Config) { c.SQN = aka.SQN(64) }))
+		n.Registered(s, secured(n.T, false, func(c *handset.Config) { c.SQN = aka.SQN(64) }))
 
 		if got := gauge(n, fmt.Sprintf(setsOf, "established")); got != 1 {
 			t.Errorf("%v sets are established", got)

@@ -118,10 +118,10 @@ func (h *Handset) Close() error {
 		h.cancel()
 
 		if h.guard != nil {
-			h.guard.close()
+			h.closed = h.guard.close()
 		}
 
-		h.closed = <-h.done
+		h.closed = errors.Join(h.closed, <-h.done)
 	})
 
 	return h.closed

@@ -289,6 +289,6 @@ func (h *Handset) Forget() {
 	h.session = registration{}
 
 	if h.guard != nil {
-		h.guard.close()
+		_ = h.guard.close()
 	}
 }

@@ -211,7 +211,7 @@ func (g *guard) makeRoom(p *passage) {
 	g.mu.Unlock()
 
 	for _, other := range old {
-		g.release(other)
+		_ = g.release(other) // what is left is in the way of the new set, which then says so
 	}
 }
 
@@ -249,13 +249,13 @@ func (g *guard) drop(p *passage) {
 	g.mu.Unlock()
 
 	if known {
-		g.release(p)
+		_ = g.release(p)
 	}
 }
 
-func (g *guard) release(p *passage) {
+func (g *guard) release(p *passage) (failed error) {
 	if p.answer != "" {
-		_ = g.Kernel.Remove(p.set)
+		failed = g.Kernel.Remove(p.set)
 	}
 
 	g.Kernel.ReleaseSPI(p.set.SPIs.UEClient)
@@ -264,10 +264,12 @@ func (g *guard) release(p *passage) {
 	if p.client != nil {
 		g.handset.stack.RemoveEndpoint(p.client)
 	}
+
+	return failed
 }
 
 // close leaves nothing in the kernel.
-func (g *guard) close() {
+func (g *guard) close() (failed error) {
 	g.work.Lock()
 	defer g.work.Unlock()
 
@@ -277,8 +279,10 @@ func (g *guard) close() {
 	g.mu.Unlock()
 
 	for _, p := range all {
-		g.release(p)
+		failed = errors.Join(failed, g.release(p))
 	}
+
+	return failed
 }
 
 func (g *guard) inUse() *passage {
