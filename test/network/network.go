@@ -154,7 +154,7 @@ func (n *Network) Kill(name string) {
 func (n *Network) Await(what string, condition func() bool) {
 	n.Helper()
 
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute) // longer than any transaction lasts (64*T1)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 
