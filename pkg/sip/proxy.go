@@ -28,7 +28,8 @@ type Plan struct {
 	OnFailure func(b *Branch, r *Response) []Branch
 }
 
-// Forward proxies a request until its final response has gone upstream, and returns that response (RFC 3261 §16).
+// Forward proxies a request until its final response has gone upstream, and returns that response (RFC 3261 §16). A 408 to
+// what is no INVITE does not go upstream (RFC 4320 §4.2).
 func (s *Stack) Forward(ctx context.Context, tx *ServerTransaction, p Plan) *Response {
 	f := &forwarding{
 		stack: s, tx: tx, plan: p, invite: tx.request.IsInvite(), loop: loopHash(tx.request), breadth: breadthOf(tx.request),
@@ -273,7 +274,11 @@ func (f *forwarding) finish(response *Response) *Response {
 			f.plan.OnResponse(nil, response)
 		}
 
-		_ = f.tx.Respond(response)
+		if response.StatusCode == 408 && !f.invite { // RFC 4320 §4.2: who sent it has given up by now, or thinks ill of this hop
+			f.tx.silence()
+		} else {
+			_ = f.tx.Respond(response)
+		}
 	}
 
 	f.mu.Lock()

@@ -235,6 +235,28 @@ func TestUpstreamStatus(t *testing.T) {
 	}
 }
 
+// RFC 4320 §4.2: a 408 to what is no INVITE stays here, whoever made it, and retransmissions get nothing either.
+func TestTimeoutOfANonInvite(t *testing.T) {
+	for _, answer := range []int{0, 408} {
+		t.Run(fmt.Sprintf("the callee says %d", answer), func(t *testing.T) {
+			within(t, func(t *testing.T, n *memory) {
+				proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
+				caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
+
+				caller.send(proxy, caller.text("MESSAGE", "sip:b@example", "1"))
+				if r := callee.request("MESSAGE"); answer != 0 {
+					callee.answer(proxy, r, answer)
+				}
+				caller.nothing(33 * time.Second)
+				caller.send(proxy, caller.text("MESSAGE", "sip:b@example", "1"))
+				caller.nothing(10 * time.Second)
+				time.Sleep(time.Hour)
+				proxy.empty(t)
+			})
+		})
+	}
+}
+
 // TestOverload: at max_transactions a request is answered 503 without a trace of it being kept; CANCEL of what is there works.
 func TestOverload(t *testing.T) {
 	within(t, func(t *testing.T, n *memory) {

@@ -146,6 +146,17 @@ func (tx *ServerTransaction) again(raw []byte) {
 	_ = tx.stack.transmitReply(tx.flow, tx.reply, raw)
 }
 
+// silence settles a request without a word, and absorbs its retransmissions.
+func (tx *ServerTransaction) silence() {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	if tx.state == proceeding {
+		tx.last, tx.trying = nil, nil
+		tx.settle(false)
+	}
+}
+
 // settle enters Accepted or Completed. It is called with the lock held.
 func (tx *ServerTransaction) settle(success bool) {
 	t, reliable, now := tx.stack.config.Timers, tx.flow.Transport != "UDP", time.Now()

@@ -146,7 +146,8 @@ func TestNobodyThere(t *testing.T) {
 func TestSilentHandset(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.register()
-		d.toAlice("MESSAGE")
+		d.toAlice("INVITE")
+		d.scscf.Response(100)
 		r := d.scscf.Response(408)
 		if !strings.Contains(sip.Value(r, "Warning"), aliceAt) {
 			t.Errorf("the 408 does not say who did not answer:\n%s", r)

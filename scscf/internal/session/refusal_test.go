@@ -62,7 +62,7 @@ func TestEveryRefusalSaysWhy(t *testing.T) {
 			c.ApplicationServer.ServerName, c.ApplicationServer.DefaultHandling = "sip:", 1
 			d.user(alice, registrar.Registered, c)
 		}},
-		{name: "within a dialog, next hop silent", status: 408, says: "no answer from 192.0.2.77", method: "INFO", uri: "sip:x@192.0.2.77", headers: []string{"To: <" + bob + ">;tag=x"}},
+		{name: "within a dialog, next hop silent", status: 408, says: "no answer from 192.0.2.77", method: "INVITE", uri: "sip:x@192.0.2.77", headers: []string{"To: <" + bob + ">;tag=x"}},
 	}
 
 	for _, test := range tests {
