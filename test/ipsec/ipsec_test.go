@@ -158,6 +158,8 @@ func gauge(n *network.Network, name string) (sum float64) {
 const (
 	setsOf      = `dialtone_pcscf_security_association_sets{state="%s"}`
 	retransmits = "dialtone_sip_retransmissions_total"
+
+	establishedSets = `dialtone_pcscf_sec_agree_total{outcome="established"}`
 )
 
 // sets are those of the P-CSCF in each state of their life.

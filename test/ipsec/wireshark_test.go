@@ -4,6 +4,7 @@ package ipsec
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -23,58 +24,59 @@ import (
 func TestWiresharkKeys(t *testing.T) {
 	keys := filepath.Join(t.TempDir(), "esp_sa")
 	n := core(t, "DIALTONE_PCSCF_IPSEC_WIRESHARK_KEYS="+keys)
+	wire := capture(t)
+	suites := map[netip.Addr]ipsec.Suite{} // of each handset
 
 	for _, suite := range ipsec.Suites {
 		for _, six := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, IPv6: %t", suite, six), func(t *testing.T) {
-				wire := capture(t)
-				user := n.Subscribe(0, "")
+			var config *handset.Config
 
-				var config *handset.Config
+			h := n.Registered(n.Subscribe(0, ""), secured(t, six, func(c *handset.Config) { c.Security.Suites, config = []ipsec.Suite{suite}, c }))
+			if err := errors.Join(h.Deregister(t.Context()), h.Close()); err != nil {
+				t.Fatal(err)
+			}
 
-				h := n.Registered(user, secured(t, six, func(c *handset.Config) { c.Security.Suites, config = []ipsec.Suite{suite}, c }))
-				if err := h.Deregister(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-
-				if err := h.Close(); err != nil {
-					t.Fatal(err)
-				}
-
-				address := config.Address.Addr()
-
-				// The first REGISTER and its 401 are in clear.
-				if got := wire.sip(address, ""); slices.Contains(got, "200") || !slices.Contains(got, "401") {
-					t.Errorf("without keys there is %v", got)
-				}
-
-				read := wire.sip(address, keys)
-
-				if suite.Integrity == ipsec.AESGMAC { // Wireshark does not know it
-					if slices.Contains(read, "200") {
-						t.Errorf("Wireshark reads aes-gmac: %v", read)
-					}
-
-					return
-				}
-
-				registers, accepted := 0, 0
-
-				for _, what := range read {
-					switch what {
-					case "REGISTER":
-						registers++
-					case "200":
-						accepted++
-					}
-				}
-
-				// In clear, with the answer to the challenge, and the de-registration; 200 to the latter two.
-				if registers < 3 || accepted < 2 {
-					t.Errorf("with keys there is %v\n%s", read, wire.dissected(address, keys))
-				}
-			})
+			suites[config.Address.Addr()] = suite
 		}
+	}
+
+	closed, opened := wire.sip(""), wire.sip(keys)
+
+	for address, suite := range suites {
+		t.Run(fmt.Sprintf("%s %s", suite, address), func(t *testing.T) {
+			// The first REGISTER and its 401 are in clear.
+			if got := closed[address]; slices.Contains(got, "200") || !slices.Contains(got, "401") {
+				t.Errorf("without keys there is %v", got)
+			}
+
+			read := opened[address]
+
+			if suite.Integrity == ipsec.AESGMAC { // Wireshark does not know it
+				if slices.Contains(read, "200") {
+					t.Errorf("Wireshark reads aes-gmac: %v", read)
+				}
+
+				return
+			}
+
+			registers, accepted := 0, 0
+
+			for _, what := range read {
+				switch what {
+				case "REGISTER":
+					registers++
+				case "200":
+					accepted++
+				case wrong:
+					t.Error(what)
+				}
+			}
+
+			// In clear, with the answer to the challenge, and the de-registration; 200 to the latter two.
+			if registers < 3 || accepted < 2 {
+				t.Errorf("with keys there is %v", read)
+			}
+		})
 	}
 
 	if state, err := os.Stat(keys); err != nil || state.Mode().Perm() != 0o600 {
@@ -82,8 +84,11 @@ func TestWiresharkKeys(t *testing.T) {
 	}
 }
 
-// dissected runs tshark with a table esp_sa, or without one.
-func (w *tcpdump) tshark(keys string, arguments ...string) string {
+const wrong = "a wrong integrity"
+
+// sip gives the methods and status codes of each handset's messages as tshark reads them with a table esp_sa, or without one; a
+// packet whose integrity is wrong is one, too.
+func (w *tcpdump) sip(keys string) map[netip.Addr][]string {
 	w.Helper()
 
 	configuration := w.TempDir()
@@ -104,10 +109,10 @@ func (w *tcpdump) tshark(keys string, arguments ...string) string {
 		}
 	}
 
-	command := exec.Command("tshark", append([]string{
-		"-r", w.file, "-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE",
-		"-d", "udp.port==6100-6111,sip", "-d", "tcp.port==6100-6111,sip",
-	}, arguments...)...)
+	command := exec.CommandContext(w.Context(), "tshark", "-n", "-r", w.file, "-Y", "sip",
+		"-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE",
+		"-d", "udp.port==6100-6111,sip", "-d", "tcp.port==6100-6111,sip", "-T", "fields",
+		"-e", "ip.src", "-e", "ipv6.src", "-e", "ip.dst", "-e", "ipv6.dst", "-e", "sip.Request-Line", "-e", "sip.Status-Code", "-e", "esp.icv_bad")
 	command.Env = append(os.Environ(), "XDG_CONFIG_HOME="+configuration)
 
 	out, err := command.Output()
@@ -115,43 +120,26 @@ func (w *tcpdump) tshark(keys string, arguments ...string) string {
 		w.Fatalf("tshark: %v", err)
 	}
 
-	return string(out)
-}
+	all := map[netip.Addr][]string{}
 
-// sip gives the methods and status codes of a handset's messages; a packet whose integrity is wrong is one, too.
-func (w *tcpdump) sip(handset netip.Addr, keys string) []string {
-	w.Helper()
-
-	filter := fmt.Sprintf("sip and ip.addr == %s", handset)
-	if handset.Is6() {
-		filter = fmt.Sprintf("sip and ipv6.addr == %s", handset)
-	}
-
-	out := w.tshark(keys, "-Y", filter, "-T", "fields", "-e", "sip.Request-Line", "-e", "sip.Status-Code", "-e", "esp.icv_bad")
-
-	var all []string
-
-	for line := range strings.Lines(out) {
+	for line := range strings.Lines(string(out)) {
 		columns := strings.Split(strings.TrimRight(line, "\n"), "\t")
-		if len(columns) != 3 {
+		if len(columns) != 7 {
 			w.Fatalf("tshark writes %q", line)
 		}
 
-		method, _, _ := strings.Cut(columns[0], " ")
-		all = append(all, method+columns[1])
+		source, destination := netip.MustParseAddr(columns[0]+columns[1]), netip.MustParseAddr(columns[2]+columns[3])
+		method, _, _ := strings.Cut(columns[4], " ")
+		what := []string{method + columns[5]}
 
-		if columns[2] == "1" || columns[2] == "True" {
-			all = append(all, "a wrong integrity")
+		if columns[6] == "1" || columns[6] == "True" {
+			what = append(what, wrong)
 		}
+
+		all[source], all[destination] = append(all[source], what...), append(all[destination], what...)
 	}
 
 	return all
-}
-
-func (w *tcpdump) dissected(handset netip.Addr, keys string) string {
-	w.Helper()
-
-	return w.tshark(keys, "-V", "-Y", "esp")
 }
 
 // What the admin port says of a handset that is registered: all four associations with what the kernel counted, and no key; and
