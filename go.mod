@@ -26,6 +26,7 @@ require (
 	github.com/jackc/pgx/v5 v5.10.0
 	github.com/vishvananda/netns v0.0.5
 	golang.org/x/text v0.43.0
+	golang.org/x/time v0.16.0
 	gorm.io/gorm v1.31.2
 )
 

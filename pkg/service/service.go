@@ -36,7 +36,7 @@ type Common struct {
 func DefaultCommon(adminAddress string) Common {
 	return Common{
 		Admin: httpapi.DefaultConfig(adminAddress),
-		Log:   telemetry.LogConfig{Level: slog.LevelInfo, Format: "text"},
+		Log:   telemetry.DefaultLog(),
 		Trace: trace.Config{Ring: 10_000},
 	}
 }

@@ -44,7 +44,6 @@ type Stack struct {
 	precedence   precedence
 	streams      atomic.Int64 // stream connections open
 	accepted     atomic.Int64 // those that others opened
-	complaints   limiter
 	ctx          context.Context // from New to the end of Run: the life of connections and handlers
 	cancel       context.CancelFunc
 	running      sync.WaitGroup
@@ -239,11 +238,9 @@ func methodOf(r *Response) string {
 	return ""
 }
 
-// complain logs what others do wrong, but not as often as they do it.
+// complain logs what others do wrong.
 func (s *Stack) complain(flow Flow, message string, attributes ...any) {
-	if s.complaints.allow() {
-		s.log.Warn(message, append([]any{"endpoint", flow.Endpoint.name, "source", flow.Remote.String(), "transport", flow.Transport}, attributes...)...)
-	}
+	s.log.Warn(message, append([]any{"endpoint", flow.Endpoint.name, "source", flow.Remote.String(), "transport", flow.Transport}, attributes...)...)
 }
 
 // response gives a response to its client transaction. One that matches none is dropped (RFC 6026 §8.9).
@@ -399,28 +396,6 @@ func names(host string, address netip.Addr) bool {
 	other, err := netip.ParseAddr(host)
 
 	return err == nil && other.Unmap() == address
-}
-
-// limiter lets some through each second.
-type limiter struct {
-	mu     sync.Mutex
-	second int64
-	count  int
-}
-
-func (l *limiter) allow() bool {
-	const perSecond = 10
-
-	l.mu.Lock()
-	defer l.mu.Unlock()
-
-	if now := time.Now().Unix(); now != l.second {
-		l.second, l.count = now, 0
-	}
-
-	l.count++
-
-	return l.count <= perSecond
 }
 
 var (

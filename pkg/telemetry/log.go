@@ -14,12 +14,23 @@ import (
 type LogConfig struct {
 	Level  slog.Level `yaml:"level"`  // debug, info, warn, error
 	Format string     `yaml:"format"` // text or json
+
+	PerSecond int `yaml:"per_second"` // lines with the same message; more are counted in the next one; 0: no limit
 }
 
-// Validate refuses a form that does not exist.
+// DefaultLog is right for a lab: no load, whatever it does wrong, drowns what else there is to read.
+func DefaultLog() LogConfig {
+	return LogConfig{Level: slog.LevelInfo, Format: "text", PerSecond: 50}
+}
+
+// Validate refuses what does not exist.
 func (c *LogConfig) Validate() error {
 	if c.Format != "text" && c.Format != "json" {
 		return fmt.Errorf("log.format: %q is neither text nor json", c.Format)
+	}
+
+	if c.PerSecond < 0 {
+		return fmt.Errorf("log.per_second: %d is negative", c.PerSecond)
 	}
 
 	return nil
@@ -32,6 +43,10 @@ func NewLogger(w io.Writer, function string, c LogConfig) *slog.Logger {
 	var handler slog.Handler = slog.NewTextHandler(w, options)
 	if c.Format == "json" {
 		handler = slog.NewJSONHandler(w, options)
+	}
+
+	if c.PerSecond > 0 {
+		handler = newSparing(handler, c.PerSecond)
 	}
 
 	return slog.New(handler).With("function", function)

@@ -42,8 +42,7 @@ type Proxy struct {
 	Gate     *gate.Gate           // nil: all are heard
 	Log      *slog.Logger
 
-	outcomes   *prometheus.CounterVec
-	complaints complaints
+	outcomes *prometheus.CounterVec
 }
 
 // Register makes the metrics known.
@@ -226,10 +225,8 @@ func (p *Proxy) refuse(tx *sip.ServerTransaction, direction string, status int, 
 	method := string(tx.Request().Method)
 	p.outcomes.WithLabelValues(direction, method, fmt.Sprint(status)).Inc()
 
-	if p.complaints.allow() {
-		p.Log.Warn("request refused", "direction", direction, "method", method, "status", status, "reason", why,
-			"source", tx.Flow().Remote.String(), "from", sip.Value(tx.Request(), "From"))
-	}
+	p.Log.Warn("request refused", "direction", direction, "method", method, "status", status, "reason", why,
+		"source", tx.Flow().Remote.String(), "from", sip.Value(tx.Request(), "From"))
 
 	phrase := ""
 	if status == 429 { // RFC 3892 has another use for it; what is meant here is that of HTTP

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
@@ -189,32 +188,8 @@ func (p *Proxy) sayUnreachable(r *sip.Request, flow sip.Flow) {
 
 	p.outcomes.WithLabelValues("registration", "REGISTER", "ESP behind NAT").Inc()
 
-	if p.complaints.allow() {
-		p.Log.Warn("the handset wants IPsec and is behind a NAT, or states another address than it has: its answer to the challenge will not come by ESP",
-			"contact", contact, "source", flow.Remote.String(), "says", says,
-			"check", "masquerading between the packet gateway and the P-CSCF (iptables -t nat -S): give the core a route to the handsets' addresses instead, "+
-				"or serve such handsets without IPsec (ipsec.mode: off)")
-	}
-}
-
-// complaints keeps the log readable when somebody sends what is refused, and sends it often.
-type complaints struct {
-	mu     sync.Mutex
-	second int64
-	count  int
-}
-
-func (c *complaints) allow() bool {
-	const perSecond = 50
-
-	c.mu.Lock()
-	defer c.mu.Unlock()
-
-	if now := time.Now().Unix(); now != c.second {
-		c.second, c.count = now, 0
-	}
-
-	c.count++
-
-	return c.count <= perSecond
+	p.Log.Warn("the handset wants IPsec and is behind a NAT, or states another address than it has: its answer to the challenge will not come by ESP",
+		"contact", contact, "source", flow.Remote.String(), "says", says,
+		"check", "masquerading between the packet gateway and the P-CSCF (iptables -t nat -S): give the core a route to the handsets' addresses instead, "+
+			"or serve such handsets without IPsec (ipsec.mode: off)")
 }
