@@ -19,78 +19,21 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
-// network is a network of pipes, so that time can be the test's own.
-type network struct {
-	mu        sync.Mutex
-	listeners map[string]*pipeListener
-}
+// network is one in memory, so that time can be the test's own.
+type network struct{ *memory.Network }
 
-type pipeListener struct {
-	address net.Addr
-	conns   chan net.Conn
-	closed  chan struct{}
-	once    sync.Once
-}
-
-type pipeConn struct {
-	net.Conn
-	local, remote net.Addr
-}
-
-func (c pipeConn) LocalAddr() net.Addr  { return c.local }
-func (c pipeConn) RemoteAddr() net.Addr { return c.remote }
-
-func newNetwork() *network { return &network{listeners: map[string]*pipeListener{}} }
+func newNetwork() *network { return &network{memory.New()} }
 
 func (n *network) Listen(_, address string) (net.Listener, error) {
-	l := &pipeListener{address: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address)), conns: make(chan net.Conn), closed: make(chan struct{})}
-
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.listeners[address] = l
-
-	return l, nil
+	return n.Network.Listen(context.Background(), address, false)
 }
 
 func (n *network) Dial(ctx context.Context, _, address string) (net.Conn, error) {
-	n.mu.Lock()
-	l := n.listeners[address]
-	n.mu.Unlock()
-
-	if l == nil {
-		return nil, errors.New("connection refused")
-	}
-
-	from := net.TCPAddrFromAddrPort(netip.MustParseAddrPort("192.0.2.99:40000"))
-	near, far := net.Pipe()
-
-	select {
-	case l.conns <- pipeConn{far, l.address, from}:
-		return pipeConn{near, from, l.address}, nil
-	case <-l.closed:
-		return nil, errors.New("connection refused")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return n.Network.Dial(ctx, netip.MustParseAddrPort("192.0.2.99:0"), netip.MustParseAddrPort(address))
 }
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return l.address }
 
 // run starts a node on the network; stop ends it and waits for it.
 func (n *network) run(t *testing.T, c diameter.Config, prepare func(*diameter.Node)) (node *diameter.Node, stop func()) {

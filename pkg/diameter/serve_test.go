@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,6 +21,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/trace"
+	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
 // What a request is answered when no procedure decides it (RFC 6733 §6.1, §6.2, §7.1).
@@ -394,7 +394,8 @@ dialtone_diameter_unexpected_answers_total 2
 				t.Fatal(err)
 			}
 			stuck.d = d
-			stuck.answer(cer, stuck.capabilities(0, result(2001))) // and reads no more
+			stuck.answer(cer, stuck.capabilities(0, result(2001)))
+			memory.Stall(conn) // it reads no more
 			b := openRaw(t, "b.example", lb)
 
 			began := time.Now()
@@ -522,12 +523,12 @@ func TestTapAndLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var seen []string
-		var text strings.Builder
+		var log memory.Log
 
 		net := newNetwork()
 		l := net.mustListen(t, addressA)
 		_, stop := net.runWith(t, dialling("a.example", diameter.Peer{Host: "hss.example", Address: addressA}), diameter.Options{
-			Log: slog.New(slog.NewTextHandler(&locked{&mu, &text}, nil)),
+			Log: log.Logger(),
 			Tap: func(m trace.Message) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -549,21 +550,9 @@ func TestTapAndLog(t *testing.T) {
 			t.Errorf("the tap saw\n%s\nwant\n%s", strings.Join(seen, "\n"), strings.Join(want, "\n"))
 		}
 		for _, want := range []string{"peer=hss.example", "result=3001", "reason="} {
-			if !strings.Contains(text.String(), want) {
-				t.Errorf("the log does not have %s:\n%s", want, text.String())
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log does not have %s:\n%s", want, log.String())
 			}
 		}
 	})
-}
-
-type locked struct {
-	mu *sync.Mutex
-	to *strings.Builder
-}
-
-func (l *locked) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-
-	return l.to.Write(b)
 }

@@ -89,7 +89,7 @@ func TestAdvertisedAddress(t *testing.T) {
 
 // An endpoint that is added before the stack runs is served once, and one added after its end not at all.
 func TestEndpointsThatAreAdded(t *testing.T) {
-	within(t, func(t *testing.T, n *memory) {
+	within(t, func(t *testing.T, n *network) {
 		u := &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(200, "") }}
 		c := sip.DefaultConfig()
 		s, err := sip.New(c, u, sip.Options{Network: n})
@@ -104,16 +104,14 @@ func TestEndpointsThatAreAdded(t *testing.T) {
 		asks := func(from string, port int) {
 			t.Helper()
 			p := n.peer(t, from)
-			if _, err := p.socket.WriteToUDPAddrPort([]byte(p.text("OPTIONS", "sip:b@example", from)), netip.AddrPortFrom(netip.MustParseAddr("192.0.2.2"), uint16(port))); err != nil {
-				t.Fatal(err)
-			}
+			p.Raw(fmt.Sprint("192.0.2.2:", port), p.text("OPTIONS", "sip:b@example", from))
 			p.response(200)
 		}
 
 		if err := add(5060); err != nil {
 			t.Fatal(err)
 		}
-		if n.reading() != 0 {
+		if n.Readers() != 0 {
 			t.Error("it is read from before the stack runs")
 		}
 
@@ -127,7 +125,7 @@ func TestEndpointsThatAreAdded(t *testing.T) {
 		}
 		asks("192.0.2.9:5060", 5070)
 
-		if got := n.reading(); got != 2 {
+		if got := n.Readers(); got != 2 {
 			t.Errorf("%d goroutines read from 2 sockets", got)
 		}
 
@@ -143,7 +141,7 @@ func TestEndpointsThatAreAdded(t *testing.T) {
 		if err := add(5090); err == nil || s.Endpoint("5090") != nil {
 			t.Error("the stack has ended, and takes endpoints")
 		}
-		if _, err := n.listenPacket(netip.MustParseAddrPort("192.0.2.2:5090")); err != nil {
+		if _, err := n.ListenPacket(t.Context(), "192.0.2.2:5090"); err != nil {
 			t.Error("its socket is left open")
 		}
 	})
@@ -151,7 +149,7 @@ func TestEndpointsThatAreAdded(t *testing.T) {
 
 // A trace shows the port that a connection has, not the one that its endpoint listens on.
 func TestTraceOfConnections(t *testing.T) {
-	within(t, func(t *testing.T, n *memory) {
+	within(t, func(t *testing.T, n *network) {
 		n.stack(t, calleeAt, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(200, "") }})
 
 		var ways []string
@@ -174,7 +172,7 @@ func TestTraceOfConnections(t *testing.T) {
 		cancel()
 		<-done
 
-		want := "192.0.2.9:40001 " + calleeAt
+		want := "192.0.2.9:40000 " + calleeAt
 		if got := strings.Join(ways, ", "); got != strings.Join([]string{want, want, want, want}, ", ") {
 			t.Errorf("traced: %s", got)
 		}

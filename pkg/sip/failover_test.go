@@ -32,7 +32,7 @@ func to(transport string, addresses ...string) func(*sip.Request) sip.Plan {
 }
 
 // script is the other side of a TCP connection.
-func script(t *testing.T, n *memory, address string, f func(net.Conn)) {
+func script(t *testing.T, n *network, address string, f func(net.Conn)) {
 	t.Helper()
 
 	l, err := n.Listen(t.Context(), address, false)
@@ -82,7 +82,7 @@ func TestConnectionThatEnds(t *testing.T) {
 
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			within(t, func(t *testing.T, n *memory) {
+			within(t, func(t *testing.T, n *network) {
 				script(t, n, calleeAt, test.peer)
 				n.stack(t, otherAt, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(200, "") }})
 				n.stack(t, proxyAt, relay(to("TCP", test.targets...)))
@@ -103,7 +103,7 @@ func TestConnectionThatEnds(t *testing.T) {
 
 // A callee that rings is alive, whatever became of its connection: it may open another one for its answer (§18.2.2).
 func TestConnectionThatEndsWhileItRings(t *testing.T) {
-	within(t, func(t *testing.T, n *memory) {
+	within(t, func(t *testing.T, n *network) {
 		answers := make(chan *sip.Request, 1)
 		script(t, n, calleeAt, func(c net.Conn) {
 			b := make([]byte, 10_000)
@@ -144,7 +144,7 @@ func TestConnectionThatEndsWhileItRings(t *testing.T) {
 }
 
 func TestDoAfterAConnectionEnds(t *testing.T) {
-	within(t, func(t *testing.T, n *memory) {
+	within(t, func(t *testing.T, n *network) {
 		script(t, n, calleeAt, func(c net.Conn) {
 			_, _ = c.Read(make([]byte, 10_000))
 			c.Close()
@@ -165,8 +165,8 @@ func TestConnectionThatTakesLong(t *testing.T) {
 	silent := netip.MustParseAddrPort(calleeAt)
 
 	t.Run("another branch answers", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
-			n.silent[silent] = true
+		within(t, func(t *testing.T, n *network) {
+			n.Silence(silent)
 			n.stack(t, otherAt, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(200, "") }})
 			proxy := n.stack(t, proxyAt, relay(func(r *sip.Request) sip.Plan {
 				one, two := to("TCP", calleeAt)(r), to("UDP", otherAt)(sip.Copy(r))
@@ -185,8 +185,8 @@ func TestConnectionThatTakesLong(t *testing.T) {
 	})
 
 	t.Run("§9.1 CANCEL", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
-			n.silent[silent] = true
+		within(t, func(t *testing.T, n *network) {
+			n.Silence(silent)
 			proxy := n.stack(t, proxyAt, relay(to("TCP", calleeAt)))
 			caller := n.peer(t, callerAt)
 
@@ -208,7 +208,7 @@ func TestLargeRequests(t *testing.T) {
 	large := sip.NewHeader("X-Large", strings.Repeat("x", 1300))
 
 	t.Run("one without a body goes over TCP", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			came := make(chan string, 1)
 			n.stack(t, calleeAt, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) {
 				came <- tx.Flow().Transport + " " + tx.Request().Via().Transport
@@ -228,7 +228,7 @@ func TestLargeRequests(t *testing.T) {
 	})
 
 	t.Run("who refuses TCP gets UDP, and is not asked again at once", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			callee := n.peer(t, calleeAt)
 			proxy := n.stack(t, proxyAt, relay(nil))
 			caller := n.peer(t, callerAt)
@@ -243,7 +243,7 @@ func TestLargeRequests(t *testing.T) {
 			}
 
 			synctest.Wait()
-			if got := n.dials[callee.address]; got != 2 {
+			if got := n.Dials(callee.address); got != 2 {
 				t.Errorf("%d connections were tried, want 2: one for the first request, one an hour later", got)
 			}
 		})

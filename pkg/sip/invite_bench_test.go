@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // BenchmarkInvite is a call through one proxy, as the proxy has it: INVITE, 100, 180, 200 and ACK in, the same out. The other
 // sides write and read octets, so that what is measured is the proxy's own.
 func BenchmarkInvite(b *testing.B) {
-	n := newMemory()
+	n := newNetwork()
 	proxy := n.stack(b, proxyAt, relay(nil))
 	caller, callee := n.peer(b, callerAt), n.peer(b, calleeAt)
 
@@ -28,15 +29,15 @@ func BenchmarkInvite(b *testing.B) {
 	for i := range b.N {
 		id := fmt.Sprint(i)
 		caller.send(proxy, strings.ReplaceAll(invite, "BRANCH", id))
-		request := (<-callee.socket.queue).raw
+		request := callee.Octets(time.Minute)
 		for _, line := range []string{"SIP/2.0 180 Ringing\r\n", "SIP/2.0 200 OK\r\n"} {
 			callee.send(proxy, line+answerTo(request))
-			if got := (<-caller.socket.queue).raw; !bytes.HasPrefix(got, []byte(line)) {
+			if got := caller.Octets(time.Minute); !bytes.HasPrefix(got, []byte(line)) {
 				b.Fatalf("%s came, want %s", got, line)
 			}
 		}
 		caller.send(proxy, strings.ReplaceAll(ack, "BRANCH", id))
-		if got := (<-callee.socket.queue).raw; !bytes.HasPrefix(got, []byte("ACK")) {
+		if got := callee.Octets(time.Minute); !bytes.HasPrefix(got, []byte("ACK")) {
 			b.Fatalf("%s came, want ACK", got)
 		}
 	}

@@ -30,7 +30,7 @@ func TestKeepAlive(t *testing.T) {
 
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			within(t, func(t *testing.T, n *memory) {
+			within(t, func(t *testing.T, n *network) {
 				s := n.stack(t, proxyAt, &user{}, func(c *sip.Config) { c.Limits.TCPIdle = idle })
 
 				c, err := n.Dial(t.Context(), netip.MustParseAddrPort(callerAt), s.Endpoint("Mw").Address())

@@ -11,7 +11,7 @@ import (
 
 // TestNothingOvertakesTheACK: a callee for whom the BYE comes before the ACK has a call that ends before it begins.
 func TestNothingOvertakesTheACK(t *testing.T) {
-	within(t, func(t *testing.T, n *memory) {
+	within(t, func(t *testing.T, n *network) {
 		proxying := relay(to("UDP", calleeAt))
 		pass := proxying.ack
 		proxying.ack = func(ctx context.Context, s *sip.Stack, ack *sip.Ack) {

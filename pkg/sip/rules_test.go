@@ -31,7 +31,7 @@ func seen(plan func(*sip.Request) sip.Plan, responses *[]int) func(*sip.Request)
 // without anybody who could hang up.
 func TestLateSuccess(t *testing.T) {
 	t.Run("§9.1 it crosses the CANCEL", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
 			caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
 
@@ -53,7 +53,7 @@ func TestLateSuccess(t *testing.T) {
 	})
 
 	t.Run("from an attempt that was given up", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			plan := to("UDP", calleeAt, otherAt)
 			proxy := n.stack(t, proxyAt, relay(func(r *sip.Request) sip.Plan {
 				p := plan(r)
@@ -84,7 +84,7 @@ func TestLateSuccess(t *testing.T) {
 	})
 
 	t.Run("after another final response", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			var responses []int
 			plan := to("UDP", calleeAt, otherAt)
 			proxy := n.stack(t, proxyAt, relay(seen(func(r *sip.Request) sip.Plan {
@@ -118,7 +118,7 @@ func TestLateSuccess(t *testing.T) {
 	})
 
 	t.Run("§13.2.2.4 from a fork below that sent another final response before", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
 			caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
 
@@ -138,7 +138,7 @@ func TestLateSuccess(t *testing.T) {
 	})
 
 	t.Run("§13.3.1.4 retransmissions are passed on, and not shown again", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			var responses []int
 			proxy := n.stack(t, proxyAt, relay(seen(to("UDP", calleeAt), &responses)))
 			caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
@@ -162,7 +162,7 @@ func TestLateSuccess(t *testing.T) {
 	})
 
 	t.Run("§13.2.2.4 of a second callee behind a fork", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			var responses []int
 			proxy := n.stack(t, proxyAt, relay(seen(to("UDP", calleeAt), &responses)))
 			caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
@@ -207,7 +207,7 @@ func TestUpstreamStatus(t *testing.T) {
 
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			within(t, func(t *testing.T, n *memory) {
+			within(t, func(t *testing.T, n *network) {
 				var final *sip.Response
 				proxy := n.stack(t, proxyAt, relay(func(r *sip.Request) sip.Plan {
 					p := test.plan(r)
@@ -239,7 +239,7 @@ func TestUpstreamStatus(t *testing.T) {
 func TestTimeoutOfANonInvite(t *testing.T) {
 	for _, answer := range []int{0, 408} {
 		t.Run(fmt.Sprintf("the callee says %d", answer), func(t *testing.T) {
-			within(t, func(t *testing.T, n *memory) {
+			within(t, func(t *testing.T, n *network) {
 				proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
 				caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
 
@@ -259,7 +259,7 @@ func TestTimeoutOfANonInvite(t *testing.T) {
 
 // TestOverload: at max_transactions a request is answered 503 without a trace of it being kept; CANCEL of what is there works.
 func TestOverload(t *testing.T) {
-	within(t, func(t *testing.T, n *memory) {
+	within(t, func(t *testing.T, n *network) {
 		s := n.stack(t, proxyAt, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) {
 			<-tx.Cancelled()
 			_ = tx.Reply(487, "")
@@ -308,7 +308,7 @@ func TestOverload(t *testing.T) {
 func TestCancelIsBounded(t *testing.T) {
 	for _, early := range []bool{false, true} {
 		t.Run(fmt.Sprintf("CANCEL wanted before the 180: %v", early), func(t *testing.T) {
-			within(t, func(t *testing.T, n *memory) {
+			within(t, func(t *testing.T, n *network) {
 				caller, callee := n.stack(t, callerAt, &user{}), n.peer(t, calleeAt)
 
 				tx, err := caller.Send(t.Context(), request(t, "INVITE", "sip:b@"+calleeAt, nil), sip.Destination{})
@@ -350,7 +350,7 @@ func TestCancelIsBounded(t *testing.T) {
 
 // §18.1.2: a response whose topmost Via is not the one that was sent is not for us.
 func TestSentByOfResponses(t *testing.T) {
-	within(t, func(t *testing.T, n *memory) {
+	within(t, func(t *testing.T, n *network) {
 		caller, callee := n.stack(t, callerAt, &user{}), n.peer(t, calleeAt)
 
 		tx, err := caller.Send(t.Context(), request(t, "MESSAGE", "sip:b@"+calleeAt, nil), sip.Destination{})
@@ -374,7 +374,7 @@ func TestSentByOfResponses(t *testing.T) {
 
 // The same request by several ways at once begins one transaction.
 func TestRequestThatComesTwiceAtOnce(t *testing.T) {
-	within(t, func(t *testing.T, n *memory) {
+	within(t, func(t *testing.T, n *network) {
 		var handled atomic.Int64
 		s := n.stack(t, proxyAt, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) {
 			handled.Add(1)
@@ -413,7 +413,7 @@ func TestRequestThatComesTwiceAtOnce(t *testing.T) {
 // TestLoops is RFC 5393 §4 and RFC 3261 §16.3.
 func TestLoops(t *testing.T) {
 	t.Run("RFC 5393 §4.2.1 a loop ends at its first repetition", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			passed := 0
 			one := n.stack(t, proxyAt, relay(func(r *sip.Request) sip.Plan { passed++; return to("UDP", otherAt)(r) }))
 			two := n.stack(t, otherAt, relay(to("UDP", proxyAt)))
@@ -432,7 +432,7 @@ func TestLoops(t *testing.T) {
 	})
 
 	t.Run("RFC 5393 §4.2.1 a spiral is none: it comes back with another target", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			callee := n.peer(t, calleeAt)
 			one := n.stack(t, proxyAt, relay(func(r *sip.Request) sip.Plan {
 				if r.Recipient.User == "c" {
@@ -453,7 +453,7 @@ func TestLoops(t *testing.T) {
 	})
 
 	t.Run("§16.3 3 no hops left", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
 			caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
 			caller.send(proxy, strings.Replace(caller.text("MESSAGE", "sip:b@example", "1"), "Max-Forwards: 70", "Max-Forwards: 0", 1))
@@ -487,7 +487,7 @@ func TestMaxBreadth(t *testing.T) {
 
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			within(t, func(t *testing.T, n *memory) {
+			within(t, func(t *testing.T, n *network) {
 				proxy := n.stack(t, proxyAt, relay(fork))
 				caller := n.peer(t, callerAt)
 				var callees []*peer
@@ -503,15 +503,13 @@ func TestMaxBreadth(t *testing.T) {
 					for _, callee := range callees {
 						breadth := ""
 						var r *sip.Request
-						select {
-						case m := <-callee.socket.queue:
-							parsed, err := sip.ParseMessage(m.raw)
+						if raw := callee.already(); raw != nil {
+							parsed, err := sip.ParseMessage(raw)
 							if err != nil {
 								t.Fatal(err)
 							}
 							r = parsed.(*sip.Request)
 							breadth = sip.Value(r, "Max-Breadth")
-						default:
 						}
 						got, came = append(got, breadth), append(came, r)
 					}
@@ -537,7 +535,7 @@ func TestStreams(t *testing.T) {
 
 	for _, piece := range []int{1, 7, 100, 1000, 1 << 20} {
 		t.Run(fmt.Sprintf("in pieces of %d octets", piece), func(t *testing.T) {
-			within(t, func(t *testing.T, n *memory) {
+			within(t, func(t *testing.T, n *network) {
 				s := n.stack(t, proxyAt, answering())
 				sender := n.peer(t, callerAt)
 
@@ -592,7 +590,7 @@ func TestStreams(t *testing.T) {
 
 // Responses of one flow reach the transaction user in the order in which they came, however many (§18.1.2, §17.1).
 func TestResponsesOfOneFlowKeepTheirOrder(t *testing.T) {
-	within(t, func(t *testing.T, n *memory) {
+	within(t, func(t *testing.T, n *network) {
 		proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
 		caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
 
@@ -611,7 +609,7 @@ func TestResponsesOfOneFlowKeepTheirOrder(t *testing.T) {
 
 // CANCEL that comes right behind its INVITE finds it, for requests of one flow are taken in their order.
 func TestRequestsOfOneFlowKeepTheirOrder(t *testing.T) {
-	within(t, func(t *testing.T, n *memory) {
+	within(t, func(t *testing.T, n *network) {
 		s := n.stack(t, proxyAt, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) {
 			<-tx.Cancelled()
 			_ = tx.Reply(487, "")
@@ -638,7 +636,7 @@ func TestRequestsOfOneFlowKeepTheirOrder(t *testing.T) {
 func TestIPv6(t *testing.T) {
 	for _, transport := range []string{"udp", "tcp"} {
 		t.Run(transport, func(t *testing.T) {
-			within(t, func(t *testing.T, n *memory) {
+			within(t, func(t *testing.T, n *network) {
 				var via, route string
 				callee := n.stack(t, "[2001:db8::2]:5060", &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) {
 					via, route = tx.Request().Via().Value(), sip.Value(tx.Request(), "Record-Route")

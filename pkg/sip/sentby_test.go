@@ -11,7 +11,7 @@ import (
 func TestResponseWithoutAnotherVia(t *testing.T) {
 	for _, method := range []string{"MESSAGE", "INVITE"} {
 		t.Run(method, func(t *testing.T) {
-			within(t, func(t *testing.T, n *memory) {
+			within(t, func(t *testing.T, n *network) {
 				proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
 				caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
 

@@ -42,8 +42,8 @@ type Stack struct {
 	network      Network
 	transactions store
 	precedence   precedence
-	streams      atomic.Int64 // stream connections open
-	accepted     atomic.Int64 // those that others opened
+	streams      atomic.Int64    // stream connections open
+	accepted     atomic.Int64    // those that others opened
 	ctx          context.Context // from New to the end of Run: the life of connections and handlers
 	cancel       context.CancelFunc
 	running      sync.WaitGroup

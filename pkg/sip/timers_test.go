@@ -73,7 +73,7 @@ func TestClientTimers(t *testing.T) {
 
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			within(t, func(t *testing.T, n *memory) {
+			within(t, func(t *testing.T, n *network) {
 				caller := n.stack(t, callerAt, &user{})
 				begin := time.Now()
 
@@ -98,15 +98,19 @@ func TestClientTimers(t *testing.T) {
 				}
 
 				if test.transport == "udp" {
-					callee := n.peer(t, calleeAt)
+					callee, err := n.ListenPacket(t.Context(), calleeAt)
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(func() { callee.Close() })
 					go func() {
 						b := make([]byte, 10_000)
 						for {
-							k, _, err := callee.socket.ReadFromUDPAddrPort(b)
+							k, _, err := callee.ReadFromUDPAddrPort(b)
 							if err != nil {
 								return
 							}
-							came(b[:k], func(raw []byte) { _, _ = callee.socket.WriteToUDPAddrPort(raw, netip.MustParseAddrPort(callerAt)) })
+							came(b[:k], func(raw []byte) { _, _ = callee.WriteToUDPAddrPort(raw, netip.MustParseAddrPort(callerAt)) })
 						}
 					}()
 				} else {
@@ -176,7 +180,7 @@ func TestServerTimers(t *testing.T) {
 
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			within(t, func(t *testing.T, n *memory) {
+			within(t, func(t *testing.T, n *network) {
 				handled, acks := 0, 0
 				s := n.stack(t, proxyAt, &user{
 					request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) {
@@ -212,7 +216,7 @@ func TestServerTimers(t *testing.T) {
 
 // The 100 of the stack is of the request as it came, whatever its handler makes of it meanwhile.
 func TestTryingWhileTheHandlerWorks(t *testing.T) {
-	within(t, func(t *testing.T, n *memory) {
+	within(t, func(t *testing.T, n *network) {
 		s := n.stack(t, proxyAt, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) {
 			for i := range 1000 { // the race detector sees one that is read by the timer
 				sip.Set(tx.Request(), "X-Count", fmt.Sprint(i))
@@ -240,7 +244,7 @@ func TestTimerC(t *testing.T) {
 	short := func(c *sip.Config) { c.Timers.C = 10 * time.Second }
 
 	t.Run("§16.8 a branch that rings is cancelled, and ends as 408", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
 			caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
 
@@ -265,7 +269,7 @@ func TestTimerC(t *testing.T) {
 	})
 
 	t.Run("§16.8 nothing was heard", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)), short)
 			caller := n.peer(t, callerAt)
 
@@ -282,7 +286,7 @@ func TestTimerC(t *testing.T) {
 	})
 
 	t.Run("§16.7 2 each 101 to 199 starts it anew, 100 does not, and for its own branch alone", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			proxy := n.stack(t, proxyAt, relay(func(r *sip.Request) sip.Plan {
 				one, two := to("UDP", calleeAt)(r), to("UDP", otherAt)(sip.Copy(r))
 				return sip.Plan{Groups: [][]sip.Branch{append(one.Groups[0], two.Groups[0]...)}}
@@ -322,7 +326,7 @@ func TestTimerC(t *testing.T) {
 	})
 
 	t.Run("an INVITE does not ring for ever", func(t *testing.T) {
-		within(t, func(t *testing.T, n *memory) {
+		within(t, func(t *testing.T, n *network) {
 			proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
 			caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
 

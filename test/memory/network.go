@@ -1,5 +1,5 @@
-// Package memory is a network inside one process, for tests that run in a bubble of testing/synctest: sockets that no other
-// process sees, and peers that speak SIP as text.
+// Package memory holds what tests in a bubble of testing/synctest need of the world outside: a network whose sockets no other
+// process sees, peers that speak SIP as text, and a log.
 package memory
 
 import (
@@ -10,13 +10,15 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"time"
+	"sync/atomic"
+	"syscall"
+	"testing/synctest"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 const (
-	datagrams = 4096 // that wait in a socket; more are lost, as on a real one
+	backlog   = 4096 // datagrams that wait in a socket, or writes in a connection
 	firstPort = 40000
 )
 
@@ -26,12 +28,17 @@ type Network struct {
 	sockets   map[netip.AddrPort]*socket
 	listeners map[netip.AddrPort]*listener
 	nextPort  uint16
+	silent    map[netip.AddrPort]bool
+	dials     map[netip.AddrPort]int
 	astray    map[netip.AddrPort]bool
 }
 
 // New is a network without anybody.
 func New() *Network {
-	return &Network{sockets: map[netip.AddrPort]*socket{}, listeners: map[netip.AddrPort]*listener{}, nextPort: firstPort, astray: map[netip.AddrPort]bool{}}
+	return &Network{
+		sockets: map[netip.AddrPort]*socket{}, listeners: map[netip.AddrPort]*listener{}, nextPort: firstPort,
+		silent: map[netip.AddrPort]bool{}, dials: map[netip.AddrPort]int{}, astray: map[netip.AddrPort]bool{},
+	}
 }
 
 type datagram struct {
@@ -45,6 +52,7 @@ type socket struct {
 	in      chan datagram
 	closed  chan struct{}
 	once    sync.Once
+	readers atomic.Int32 // that wait
 }
 
 func (n *Network) parse(address string) (netip.AddrPort, error) {
@@ -76,16 +84,19 @@ func (n *Network) socket(address string) (*socket, error) {
 	}
 
 	if n.sockets[a] != nil {
-		return nil, fmt.Errorf("memory: %s is taken", a)
+		return nil, fmt.Errorf("memory: %s: %w", a, syscall.EADDRINUSE)
 	}
 
-	s := &socket{network: n, address: a, in: make(chan datagram, datagrams), closed: make(chan struct{})}
+	s := &socket{network: n, address: a, in: make(chan datagram, backlog), closed: make(chan struct{})}
 	n.sockets[a] = s
 
 	return s, nil
 }
 
 func (s *socket) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	s.readers.Add(1)
+	defer s.readers.Add(-1)
+
 	select {
 	case d := <-s.in:
 		return copy(b, d.data), d.from, nil
@@ -94,7 +105,14 @@ func (s *socket) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	}
 }
 
+// WriteToUDPAddrPort loses what nobody listens for, and what does not fit, as UDP does.
 func (s *socket) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	select {
+	case <-s.closed:
+		return 0, net.ErrClosed
+	default:
+	}
+
 	s.network.mu.Lock()
 	other := s.network.sockets[to]
 	if other == nil {
@@ -103,7 +121,7 @@ func (s *socket) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	s.network.mu.Unlock()
 
 	if other == nil {
-		return len(b), nil // nobody listens there; UDP does not say so
+		return len(b), nil
 	}
 
 	select {
@@ -116,7 +134,7 @@ func (s *socket) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 
 // lose is called with the lock held.
 func (n *Network) lose(to netip.AddrPort) {
-	if len(n.astray) < datagrams {
+	if len(n.astray) < backlog {
 		n.astray[to] = true
 	}
 }
@@ -127,6 +145,19 @@ func (n *Network) Astray() []netip.AddrPort {
 	defer n.mu.Unlock()
 
 	return slices.SortedFunc(maps.Keys(n.astray), netip.AddrPort.Compare)
+}
+
+// Readers counts who waits for datagrams when everybody has done what there was to do.
+func (n *Network) Readers() (sum int) {
+	synctest.Wait()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+
+	for _, s := range n.sockets {
+		sum += int(s.readers.Load())
+	}
+
+	return sum
 }
 
 func (s *socket) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(s.address) }
@@ -161,10 +192,10 @@ func (n *Network) Listen(_ context.Context, address string, _ bool) (net.Listene
 	}
 
 	if n.listeners[a] != nil {
-		return nil, fmt.Errorf("memory: %s is taken", a)
+		return nil, fmt.Errorf("memory: %s: %w", a, syscall.EADDRINUSE)
 	}
 
-	l := &listener{network: n, address: a, in: make(chan net.Conn), closed: make(chan struct{})}
+	l := &listener{network: n, address: a, in: make(chan net.Conn, 64), closed: make(chan struct{})}
 	n.listeners[a] = l
 
 	return l, nil
@@ -192,18 +223,28 @@ func (l *listener) Close() error {
 	return nil
 }
 
-type conn struct {
-	net.Conn
-	local, remote netip.AddrPort
+// Silence makes an address neither take connections nor refuse them.
+func (n *Network) Silence(address netip.AddrPort) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+
+	n.silent[address] = true
 }
 
-func (c conn) LocalAddr() net.Addr  { return net.TCPAddrFromAddrPort(c.local) }
-func (c conn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.remote) }
+// Dials counts the attempts to connect to an address.
+func (n *Network) Dials(address netip.AddrPort) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+
+	return n.dials[address]
+}
 
 // Dial opens a connection.
 func (n *Network) Dial(ctx context.Context, local, remote netip.AddrPort) (net.Conn, error) {
 	n.mu.Lock()
-	l := n.listeners[remote]
+	n.dials[remote]++
+	l, silent := n.listeners[remote], n.silent[remote]
+
 	if l == nil {
 		n.lose(remote)
 	}
@@ -214,20 +255,22 @@ func (n *Network) Dial(ctx context.Context, local, remote netip.AddrPort) (net.C
 	}
 	n.mu.Unlock()
 
-	if l == nil {
-		return nil, fmt.Errorf("memory: connection refused by %s", remote)
+	switch {
+	case silent:
+		<-ctx.Done()
+		return nil, ctx.Err()
+	case l == nil:
+		return nil, fmt.Errorf("memory: %s: %w", remote, syscall.ECONNREFUSED)
 	}
 
-	here, there := net.Pipe()
+	here, there := connection(local, remote)
 
 	select {
-	case l.in <- conn{there, remote, local}:
-		return conn{here, local, remote}, nil
+	case l.in <- there:
+		return here, nil
 	case <-l.closed:
-		return nil, fmt.Errorf("memory: connection refused by %s", remote)
+		return nil, fmt.Errorf("memory: %s: %w", remote, syscall.ECONNREFUSED)
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case <-time.After(time.Minute):
-		return nil, fmt.Errorf("memory: %s accepts no more connections", remote)
 	}
 }

@@ -55,22 +55,37 @@ func (p *Peer) Raw(to, text string) {
 	}
 }
 
+// Octets are those of the next message that comes within d; nil: none has.
+func (p *Peer) Octets(d time.Duration) []byte {
+	select {
+	case d := <-p.socket.in: // first, for a time of 0
+		return d.data
+	default:
+	}
+
+	select {
+	case d := <-p.socket.in:
+		return d.data
+	case <-time.After(d):
+		return nil
+	}
+}
+
 // Next is the next message that comes, within a minute of the bubble's time.
 func (p *Peer) Next() sip.Message {
 	p.t.Helper()
 
-	select {
-	case d := <-p.socket.in:
-		m, err := sip.ParseMessage(d.data)
-		if err != nil {
-			p.t.Fatalf("%s got what cannot be read: %v\n%s", p.Address(), err, d.data)
-		}
-
-		return m
-	case <-time.After(time.Minute):
+	raw := p.Octets(time.Minute)
+	if raw == nil {
 		p.t.Fatalf("%s waited in vain for a message", p.Address())
-		return nil
 	}
+
+	m, err := sip.ParseMessage(raw)
+	if err != nil {
+		p.t.Fatalf("%s got what cannot be read: %v\n%s", p.Address(), err, raw)
+	}
+
+	return m
 }
 
 // Request is the next message, which must be a request with this method.

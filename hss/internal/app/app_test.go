@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
+	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
 const (
@@ -27,26 +27,6 @@ const (
 	op       = "cdc202d5123e20f62b6d676ac72cb318"
 	opc      = "cd63cb71954a9f4e48a5994e37a02baf"
 )
-
-// lockedBuffer lets a test read a log that is still written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-
-	return b.Buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-
-	return b.Buffer.String()
-}
 
 func settings(t *testing.T) *Config {
 	c := Default()
@@ -65,7 +45,7 @@ type hss struct {
 
 	config   *Config
 	built    *HSS
-	log      *lockedBuffer
+	log      *memory.Log
 	registry *prometheus.Registry
 	stop     func()
 }
@@ -78,8 +58,8 @@ func start(t *testing.T, c *Config) *hss {
 		t.Fatal(err)
 	}
 
-	log := new(lockedBuffer)
-	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := &memory.Log{}
+	logger := log.Logger()
 
 	admin, err := httpapi.Listen(c.Admin, logger)
 	if err != nil {

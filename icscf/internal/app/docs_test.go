@@ -1,30 +1,22 @@
 package app
 
 import (
-	"os"
-	"strings"
 	"testing"
 
-	"github.com/dialtone-ims/dialtone/pkg/config"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/icscf/internal/interrogation"
+	"github.com/dialtone-ims/dialtone/test/page"
 )
 
-// The reference page, or that of the shared settings, names every setting.
+// The reference page, or that of the shared settings, names every setting; the former every metric.
 func TestReferencePage(t *testing.T) {
-	var pages strings.Builder
-	for _, name := range []string{"icscf.md", "settings.md"} {
-		page, err := os.ReadFile("../../../docs/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pages.Write(page)
-	}
-
 	defaults := Default()
-	for _, key := range config.Keys(&defaults) {
-		if !strings.Contains(pages.String(), "`"+key.Path+"`") {
-			t.Errorf("neither docs/icscf.md nor docs/settings.md names %s", key.Path)
-		}
-	}
+	page.Read(t, "icscf.md", "settings.md").Settings(&defaults)
+
+	registry := prometheus.NewRegistry()
+	(&interrogation.Interrogator{}).Register(registry)
+	page.Read(t, "icscf.md").Metrics(registry, "dialtone_icscf_")
 }
 
 func TestDefaultsAreValid(t *testing.T) {

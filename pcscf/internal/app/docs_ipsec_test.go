@@ -1,7 +1,6 @@
 package app
 
 import (
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,16 +8,12 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
+	"github.com/dialtone-ims/dialtone/test/page"
 )
 
 // The page on IPsec has the suites in their order, with the transforms that the kernel is asked for, and names nothing that is not there.
 func TestIPsecPage(t *testing.T) {
-	text, err := os.ReadFile("../../../docs/ipsec.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	page := string(text)
+	page := page.Read(t, "ipsec.md").Text
 
 	var suites []string
 

@@ -1,29 +1,77 @@
 package app
 
 import (
-	"os"
-	"strings"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
 	"testing"
 
-	"github.com/dialtone-ims/dialtone/pkg/config"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/ipsec"
+	"github.com/dialtone-ims/dialtone/pkg/service"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/test/memory"
+	"github.com/dialtone-ims/dialtone/test/page"
 )
 
-// The reference page, or that of the shared settings, names every setting.
+// The reference page, or that of the shared settings, names every setting; the former every metric.
 func TestReferencePage(t *testing.T) {
-	var pages strings.Builder
-	for _, name := range []string{"pcscf.md", "settings.md"} {
-		page, err := os.ReadFile("../../../docs/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pages.Write(page)
+	c := Default()
+	page.Read(t, "pcscf.md", "settings.md").Settings(&c)
+
+	c.SIP.Endpoints[0].Address, c.SIP.Endpoints[1].Address = "127.0.0.1:0", "127.0.0.1:0"
+	env := &service.Env{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()}
+
+	var err error
+	if env.Admin, err = httpapi.Listen(httpapi.DefaultConfig("127.0.0.1:0"), env.Log); err != nil {
+		t.Fatal(err)
 	}
 
-	defaults := Default()
-	for _, key := range config.Keys(&defaults) {
-		if !strings.Contains(pages.String(), "`"+key.Path+"`") {
-			t.Errorf("neither docs/pcscf.md nor docs/settings.md names %s", key.Path)
-		}
+	p, err := Build(t.Context(), &c, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+
+	if err := errors.Join(p.Run(ctx), env.Admin.Run(ctx)); err != nil { // which closes all
+		t.Error(err)
+	}
+
+	raised(t, env.Metrics)
+	page.Read(t, "pcscf.md").Metrics(env.Metrics, "dialtone_pcscf_")
+}
+
+// raised adds what there is with IPsec only, on a kernel that has it.
+func raised(t *testing.T, metrics *prometheus.Registry) {
+	t.Helper()
+
+	c := Default()
+	c.SIP.Endpoints[0].Address = "192.0.2.1:5060"
+
+	s, err := newShield(&c, slog.New(slog.DiscardHandler), func(wanted []ipsec.Suite) (kernel, []ipsec.Suite, error) { return willing{}, wanted, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	bound := c.SIP
+	bound.Endpoints = slices.Concat(bound.Endpoints, s.endpoints())
+
+	stack, err := sip.New(bound, nil, sip.Options{Network: memory.New()})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := s.raise(stack, nil, metrics); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := s.lower(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -21,7 +21,10 @@ type willing struct {
 
 func (k willing) Install(ipsec.Set, time.Duration) error { return k.failing }
 
-func (willing) Close() error { return nil }
+func (willing) Reclaim(netip.Addr, func(uint32) bool) (int, error) { return 0, nil }
+func (willing) Guard(netip.Addr, ...uint16) error                  { return nil }
+func (willing) Unguard(netip.Addr, ...uint16) error                { return nil }
+func (willing) Close() error                                       { return nil }
 
 // Keys are written where the configuration says, only there, only of what the kernel has, and that is said in the log.
 func TestWiresharkKeys(t *testing.T) {

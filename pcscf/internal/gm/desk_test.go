@@ -1,10 +1,8 @@
 package gm
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -39,27 +37,8 @@ type desk struct {
 	alice   *memory.Peer // the handset
 	icscf   *memory.Peer
 	scscf   *memory.Peer
-	log     *logBuffer
+	log     *memory.Log
 	cseq    int
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-
-	return l.b.String()
 }
 
 func withDesk(t *testing.T, change func(*Proxy), test func(t *testing.T, d *desk)) {
@@ -71,8 +50,8 @@ func withDesk(t *testing.T, change func(*Proxy), test func(t *testing.T, d *desk
 func withDeskBegun(t *testing.T, change, begin func(*Proxy), test func(t *testing.T, d *desk)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		d := &desk{t: t, network: memory.New(), log: &logBuffer{}}
-		log := slog.New(slog.NewTextHandler(d.log, nil))
+		d := &desk{t: t, network: memory.New(), log: &memory.Log{}}
+		log := d.log.Logger()
 		d.proxy = &Proxy{
 			Config:   Config{HomeDomain: "ims.example", VisitedNetwork: "visited.example", Interrogator: "sip:icscf.ims.example"},
 			Security: access.Open{}, Log: log,

@@ -111,30 +111,11 @@ type bench struct {
 }
 
 // listen gives what is logged from now on.
-func (b *bench) listen() *lines {
-	l := &lines{}
-	b.log = slog.New(slog.NewTextHandler(l, nil))
+func (b *bench) listen() *memory.Log {
+	l := &memory.Log{}
+	b.log = l.Logger()
 
 	return l
-}
-
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-
-	return l.text.String()
 }
 
 func (b *bench) Keep(k Kept) {

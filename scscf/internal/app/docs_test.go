@@ -1,51 +1,22 @@
 package app
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/test/page"
 )
 
 // The reference page names every setting and every metric, and prints the registrar's machine as it is.
 func TestReferencePage(t *testing.T) {
-	raw, err := os.ReadFile("../../../docs/scscf.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	page := string(raw)
-
-	named := func(what, name string) {
-		t.Helper()
-		if !strings.Contains(page, "`"+name+"`") {
-			t.Errorf("docs/scscf.md does not name the %s %s", what, name)
-		}
-	}
+	reference := page.Read(t, "scscf.md")
 
 	defaults := Default()
-	for _, key := range config.Keys(&defaults) {
-		named("setting", key.Path)
-	}
-
-	c := start(t, nil)
-	h := newHandset(t, c)
-	wantStatus(t, h.registerFully("Contact: "+h.contact()), 200)
-	families, err := c.metrics.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, family := range families {
-		if strings.HasPrefix(family.GetName(), "dialtone_scscf_") {
-			named("metric", family.GetName())
-		}
-	}
-
-	if !strings.Contains(page, registrar.Machine.String()) {
-		t.Errorf("docs/scscf.md has not the machine as it is:\n%s", registrar.Machine)
-	}
+	reference.Settings(&defaults)
+	reference.Shows(registrar.Machine.String())
+	reference.Metrics(start(t, nil).metrics, "dialtone_scscf_")
 }
 
 func TestConfigurationIsChecked(t *testing.T) {

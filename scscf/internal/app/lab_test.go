@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -24,6 +23,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/telemetry"
+	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
 const (
@@ -176,27 +176,8 @@ type core struct {
 	address netip.AddrPort
 	admin   string
 	metrics *prometheus.Registry
-	log     *logs
+	log     *memory.Log
 	stop    func()
-}
-
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-
-	return l.b.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-
-	return l.b.String()
 }
 
 func startHSS(t *testing.T) *testHSS {
@@ -262,8 +243,8 @@ func startWith(t *testing.T, h *testHSS, change func(*Config)) *core {
 		t.Fatal(err)
 	}
 
-	log := &logs{}
-	env := &service.Env{Name: "scscf", Log: slog.New(slog.NewTextHandler(log, nil)), Metrics: telemetry.NewRegistry()}
+	log := &memory.Log{}
+	env := &service.Env{Name: "scscf", Log: log.Logger(), Metrics: telemetry.NewRegistry()}
 
 	var err error
 	if env.Admin, err = httpapi.Listen(httpapi.DefaultConfig("127.0.0.1:0"), env.Log); err != nil {

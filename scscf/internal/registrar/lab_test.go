@@ -1,12 +1,10 @@
 package registrar
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
+	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
 const (
@@ -50,7 +49,7 @@ const someCriterion = `<InitialFilterCriteria><Priority>0</Priority><Application
 type lab struct {
 	t   *testing.T
 	r   *Registrar
-	log *safeBuffer
+	log *memory.Log
 
 	mu       sync.Mutex
 	vectors  uint32
@@ -68,23 +67,6 @@ type lab struct {
 	callID   string
 }
 
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 // withLab runs a test within a bubble whose clock only moves when all sleep.
 func withLab(t *testing.T, change func(*Policy), test func(t *testing.T, l *lab)) {
 	t.Helper()
@@ -98,13 +80,13 @@ func withLab(t *testing.T, change func(*Policy), test func(t *testing.T, l *lab)
 		}
 
 		l := &lab{
-			t: t, log: &safeBuffer{}, userData: document(private1, profileOfTest(someCriterion, public1, number1)),
+			t: t, log: &memory.Log{}, userData: document(private1, profileOfTest(someCriterion, public1, number1)),
 			result: map[cx.ServerAssignmentType]diameter.Result{}, hold: map[cx.ServerAssignmentType]chan struct{}{}, callID: "call-1",
 		}
 		queue := schedule.New()
 		l.r = New(policy, Options{
 			HSS: l, Schedule: queue, HomeDomain: homeDomain, ServiceRoute: "sip:orig@scscf.ims.example;lr",
-			Log: slog.New(slog.NewTextHandler(l.log, nil)),
+			Log: l.log.Logger(),
 		})
 		l.r.Observe(func(c Change) {
 			l.mu.Lock()

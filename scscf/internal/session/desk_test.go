@@ -1,10 +1,8 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -37,7 +35,7 @@ type desk struct {
 	network *memory.Network
 	server  *Server
 	stop    func()
-	log     *text
+	log     *memory.Log
 
 	pcscf, icscf, as, gateway, phone *memory.Peer
 
@@ -54,25 +52,6 @@ type desk struct {
 	ocs   func(q *ro.CCR) (*ro.CCA, error)
 	asked []string // CCRs
 	cseq  int
-}
-
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *text) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-
-	return l.b.Write(p)
-}
-
-func (l *text) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-
-	return l.b.String()
 }
 
 func (d *desk) Lookup(public string) (registrar.User, bool) {
@@ -189,7 +168,7 @@ func criterion(session ifc.SessionCase) ifc.InitialFilterCriterion {
 func (d *desk) start() {
 	d.t.Helper()
 
-	d.server = &Server{Config: d.config, Registrations: d, Enum: d.enum, Log: slog.New(slog.NewTextHandler(d.log, nil))}
+	d.server = &Server{Config: d.config, Registrations: d, Enum: d.enum, Log: d.log.Logger()}
 	id := 0
 	d.server.Charging = charging.NewTrigger(d.charge, d, func() string { id++; return fmt.Sprint("session;", id, time.Now().UnixNano()) }, d.server.Log, prometheus.NewRegistry())
 	d.server.Register(prometheus.NewRegistry())
@@ -248,7 +227,7 @@ func withDesk(t *testing.T, change func(d *desk), test func(t *testing.T, d *des
 
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{
-			t: t, network: memory.New(), log: &text{}, users: map[string]registrar.User{}, kept: map[string]bool{}, directory: directory,
+			t: t, network: memory.New(), log: &memory.Log{}, users: map[string]registrar.User{}, kept: map[string]bool{}, directory: directory,
 			config: Config{HomeDomain: home, Interrogator: "sip:icscf." + home + ":5060", Timer: Timer{MinSE: 90 * time.Second}},
 			charge: charging.Config{
 				Enabled: true, Events: charging.Immediate, EventMethods: []string{"MESSAGE"}, ServiceContextID: ro.ServiceContextIMS,
