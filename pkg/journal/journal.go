@@ -4,31 +4,17 @@
 package journal
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
-
-	"golang.org/x/sys/unix"
 )
-
-// slack is how many lines out of date are always tolerated.
-const slack = 10_000
 
 // Journal is one file and the values in it by their keys. Its methods may be called from any goroutine.
 type Journal[V any] struct {
-	path string
-	lock *os.File
-
 	mu    sync.Mutex
-	file  *os.File
-	lines int
+	lines *Lines
 	live  map[string]json.RawMessage
 }
 
@@ -37,71 +23,17 @@ type line struct {
 	Value json.RawMessage `json:"value,omitempty"` // none: the key is gone
 }
 
-// Open reads the file of this name in a directory, which it makes. No two processes use one file at the same time. A line that
-// cannot be read, as the last one after a crash, is left out and said.
+// Open reads the file of this name in a directory, as OpenLines does.
 func Open[V any](directory, name string, log *slog.Logger) (*Journal[V], map[string]V, error) {
-	if err := os.MkdirAll(directory, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("journal: %w", err)
-	}
-
-	j := &Journal[V]{path: filepath.Join(directory, name), live: map[string]json.RawMessage{}}
+	j := &Journal[V]{live: map[string]json.RawMessage{}}
+	values := map[string]V{}
 
 	var err error
-	if j.lock, err = os.OpenFile(j.path+".lock", os.O_CREATE|os.O_RDWR, 0o600); err != nil {
-		return nil, nil, fmt.Errorf("journal: %w", err)
-	}
-
-	if err := unix.Flock(int(j.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		j.lock.Close()
-		return nil, nil, fmt.Errorf("journal: another process uses %s: %w", j.path, err)
-	}
-
-	values, err := j.read(log)
-	if err != nil {
-		j.lock.Close()
-		return nil, nil, fmt.Errorf("journal: %w", err)
+	if j.lines, err = OpenLines(directory, name, log, func(text []byte) error { return j.take(text, values) }); err != nil {
+		return nil, nil, err
 	}
 
 	return j, values, nil
-}
-
-func (j *Journal[V]) read(log *slog.Logger) (map[string]V, error) {
-	file, err := os.OpenFile(j.path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, err
-	}
-
-	values := map[string]V{}
-	reader := bufio.NewReader(file)
-
-	for {
-		text, err := reader.ReadBytes('\n')
-		if text = bytes.TrimSpace(text); len(text) > 0 {
-			j.lines++
-
-			if err := j.take(text, values); err != nil {
-				log.Warn("a kept line cannot be read", "file", j.path, "error", err)
-			}
-		}
-
-		if errors.Is(err, io.EOF) {
-			break
-		}
-
-		if err != nil {
-			file.Close()
-			return nil, err
-		}
-	}
-
-	if _, err := file.WriteString("\n"); err != nil { // behind a line that was cut off
-		file.Close()
-		return nil, err
-	}
-
-	j.file = file
-
-	return values, nil
 }
 
 func (j *Journal[V]) take(text []byte, values map[string]V) error {
@@ -158,49 +90,26 @@ func (j *Journal[V]) Drop(key string) error {
 
 // write is called with the lock held.
 func (j *Journal[V]) write(l line) error {
-	if j.lines > 2*len(j.live)+slack {
-		return j.rewrite()
+	if j.lines.Stale(len(j.live)) {
+		return j.lines.Rewrite(func(w io.Writer) error {
+			to := json.NewEncoder(w)
+
+			for key, value := range j.live {
+				if err := to.Encode(line{key, value}); err != nil {
+					return err
+				}
+			}
+
+			return nil
+		})
 	}
 
-	j.lines++
-
-	return j.append(j.file, l)
-}
-
-func (j *Journal[V]) append(w io.Writer, l line) error {
 	text, err := json.Marshal(l)
-	if err == nil {
-		_, err = w.Write(append(text, '\n'))
-	}
-
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 
-	return nil
-}
-
-// rewrite makes a new file of what is live, in place of the old one.
-func (j *Journal[V]) rewrite() error {
-	file, err := os.OpenFile(j.path+".new", os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-
-	w := bufio.NewWriter(file)
-	for key, value := range j.live {
-		err = errors.Join(err, j.append(w, line{key, value}))
-	}
-
-	if err := errors.Join(err, w.Flush(), file.Sync(), os.Rename(j.path+".new", j.path)); err != nil {
-		file.Close()
-		return fmt.Errorf("journal: %w", err)
-	}
-
-	j.file.Close()
-	j.file, j.lines = file, len(j.live)
-
-	return nil
+	return j.lines.Append(append(text, '\n'))
 }
 
 // Close ends the use of the file.
@@ -208,5 +117,5 @@ func (j *Journal[V]) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 
-	return errors.Join(j.file.Close(), j.lock.Close())
+	return j.lines.Close()
 }

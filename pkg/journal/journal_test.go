@@ -96,6 +96,42 @@ func TestHalfALine(t *testing.T) {
 	}
 }
 
+// A disk that is full for a while costs what could not be written, and nothing that is written afterwards.
+func TestFailedWrite(t *testing.T) {
+	directory := t.TempDir()
+	j, _ := open(t, directory, quiet)
+	good := j.lines.file
+
+	full, err := os.Open(good.Name()) // takes no writes, as if it were
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := good.WriteString(`{"key":"a","val`); err != nil { // as far as there was room
+		t.Fatal(err)
+	}
+
+	j.lines.file = full
+	if err := j.Put("a", 1); err == nil {
+		t.Error("it is on the disk, which is full")
+	}
+
+	full.Close()
+
+	j.lines.file = good
+	for key, value := range map[string]int{"b": 2, "c": 3} {
+		if err := j.Put(key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	j.Close()
+
+	if _, values := open(t, directory, quiet); !maps.Equal(values, map[string]int{"b": 2, "c": 3}) {
+		t.Errorf("%v", values)
+	}
+}
+
 // The file does not grow with the number of changes.
 func TestRewritten(t *testing.T) {
 	directory := t.TempDir()

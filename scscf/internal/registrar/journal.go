@@ -1,40 +1,31 @@
 package registrar
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 	"unique"
 
-	"golang.org/x/sys/unix"
+	journals "github.com/dialtone-ims/dialtone/pkg/journal"
 )
 
-// journal keeps the registrations over a restart: an append-only file of JSON lines, one for each registration that has
-// changed, rewritten when most of it is out of date. Profiles are not in it; the HSS has them. A nil journal keeps nothing.
+// journal keeps the registrations over a restart: a line for each that has changed, written in batches. Profiles are not in
+// it; the HSS has them. A nil journal keeps nothing.
 type journal struct {
-	path string
-	lock *os.File
-	log  *slog.Logger
-
 	mu    sync.Mutex
 	dirty map[*record]struct{}
 
-	file  *os.File // of the one who flushes, as is what follows
-	lines int
+	lines *journals.Lines // of the one who flushes, as is what follows
+	batch []byte
 }
 
 const (
 	journalName   = "registrations.jsonl"
 	flushInterval = 200 * time.Millisecond
-	slack         = 10_000 // lines out of date that are always tolerated
 )
 
 // entry is one line. Without a registration, the one with this ID is gone.
@@ -56,95 +47,38 @@ type keptIdentity struct {
 	Barred      bool   `json:"barred,omitempty"`
 }
 
-// openJournal reads what is kept in a directory, which no other process may use at the same time.
+// openJournal reads what is kept in a directory.
 func openJournal(directory string, log *slog.Logger) (*journal, map[uint64]*Registration, error) {
-	if err := os.MkdirAll(directory, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("registrations: %w", err)
-	}
-
-	j := &journal{path: filepath.Join(directory, journalName), log: log, dirty: map[*record]struct{}{}}
+	j := &journal{dirty: map[*record]struct{}{}}
+	registrations := map[uint64]*Registration{}
 
 	var err error
-	if j.lock, err = os.OpenFile(j.path+".lock", os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+	if j.lines, err = journals.OpenLines(directory, journalName, log, func(line []byte) error { return take(line, registrations) }); err != nil {
 		return nil, nil, fmt.Errorf("registrations: %w", err)
-	}
-
-	if err := unix.Flock(int(j.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		j.lock.Close()
-		return nil, nil, fmt.Errorf("registrations: another process uses %s: %w", directory, err)
-	}
-
-	registrations, err := j.read()
-	if err != nil {
-		j.lock.Close()
-		return nil, nil, err
 	}
 
 	return j, registrations, nil
 }
 
-// read goes through the file. A line that cannot be read, as the last one after a crash, is left out and said.
-func (j *journal) read() (map[uint64]*Registration, error) {
-	registrations := map[uint64]*Registration{}
-
-	file, err := os.OpenFile(j.path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("registrations: %w", err)
-	}
-
-	reader := bufio.NewReader(file)
-
-	for {
-		line, err := reader.ReadBytes('\n')
-		if len(bytes.TrimSpace(line)) > 0 {
-			j.lines++
-			j.take(line, registrations)
-		}
-
-		if errors.Is(err, io.EOF) {
-			break
-		}
-
-		if err != nil {
-			file.Close()
-			return nil, fmt.Errorf("registrations: %w", err)
-		}
-	}
-
-	if _, err := file.Seek(0, io.SeekEnd); err != nil {
-		file.Close()
-		return nil, fmt.Errorf("registrations: %w", err)
-	}
-
-	if _, err := file.WriteString("\n"); err != nil { // behind a line that was cut off
-		file.Close()
-		return nil, fmt.Errorf("registrations: %w", err)
-	}
-
-	j.file = file
-
-	return registrations, nil
-}
-
-func (j *journal) take(line []byte, registrations map[uint64]*Registration) {
+func take(line []byte, registrations map[uint64]*Registration) error {
 	var e entry
 	if err := json.Unmarshal(line, &e); err != nil {
-		j.log.Warn("a kept registration cannot be read", "file", j.path, "error", err)
-		return
+		return err
 	}
 
 	if e.Registration == nil {
 		delete(registrations, e.ID)
-		return
+		return nil
 	}
 
 	g, err := e.Registration.restore()
 	if err != nil {
-		j.log.Warn("a kept registration cannot be used", "file", j.path, "error", err)
-		return
+		return err
 	}
 
 	registrations[e.ID] = g
+
+	return nil
 }
 
 func (k *kept) restore() (*Registration, error) {
@@ -204,29 +138,40 @@ func (j *journal) flush(count func() int, all func() []*record) error {
 		return nil
 	}
 
-	w := bufio.NewWriterSize(j.file, 64<<10)
-
-	for rec := range dirty {
-		if err := write(w, rec.id, rec.current.Load()); err != nil {
-			return fmt.Errorf("registrations: %w", err)
+	if err := j.write(dirty); err != nil {
+		for rec := range dirty {
+			j.mark(rec) // and try again
 		}
 
-		j.lines++
+		return err
 	}
 
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("registrations: %w", err)
+	if !j.lines.Stale(count()) {
+		return nil
 	}
 
-	if j.lines > 2*count()+slack {
-		return j.rewrite(all())
-	}
-
-	return nil
+	return j.rewrite(all())
 }
 
-func write(w *bufio.Writer, id uint64, g *Registration) error {
-	_, err := w.Write(appendEntry(w.AvailableBuffer(), id, keep(g)))
+func (j *journal) write(records map[*record]struct{}) error {
+	const piece = 64 << 10
+
+	for rec := range records {
+		j.batch = appendEntry(j.batch, rec.id, keep(rec.current.Load()))
+
+		if len(j.batch) > piece {
+			if err := j.append(); err != nil {
+				return err
+			}
+		}
+	}
+
+	return j.append()
+}
+
+func (j *journal) append() error {
+	err := j.lines.Append(j.batch)
+	j.batch = j.batch[:0]
 
 	return err
 }
@@ -249,39 +194,25 @@ func keep(g *Registration) *kept {
 	return k
 }
 
-// rewrite makes a new file of the records as they are, in place of the old one.
+// rewrite leaves the records as they are.
 func (j *journal) rewrite(records []*record) error {
-	file, err := os.OpenFile(j.path+".new", os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("registrations: %w", err)
-	}
+	return j.lines.Rewrite(func(w io.Writer) error {
+		for _, rec := range records {
+			k := keep(rec.current.Load())
+			if k == nil {
+				continue
+			}
 
-	w := bufio.NewWriterSize(file, 64<<10)
-	lines := 0
-
-	for _, rec := range records {
-		g := rec.current.Load()
-		if keep(g) == nil {
-			continue
+			j.batch = appendEntry(j.batch[:0], rec.id, k)
+			if _, err := w.Write(j.batch); err != nil {
+				return err
+			}
 		}
 
-		lines++
+		j.batch = j.batch[:0]
 
-		if err := write(w, rec.id, g); err != nil {
-			file.Close()
-			return fmt.Errorf("registrations: %w", err)
-		}
-	}
-
-	if err := errors.Join(w.Flush(), file.Sync(), os.Rename(j.path+".new", j.path)); err != nil {
-		file.Close()
-		return fmt.Errorf("registrations: %w", err)
-	}
-
-	j.file.Close()
-	j.file, j.lines = file, lines
-
-	return nil
+		return nil
+	})
 }
 
 func (j *journal) close() error {
@@ -289,5 +220,5 @@ func (j *journal) close() error {
 		return nil
 	}
 
-	return errors.Join(j.file.Close(), j.lock.Close())
+	return j.lines.Close()
 }

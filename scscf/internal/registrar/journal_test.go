@@ -25,6 +25,8 @@ func keptRegistration(contact string) *Registration {
 
 // The file does not grow with the number of changes, and what it holds after it was written anew is what is registered.
 func TestJournalIsRewritten(t *testing.T) {
+	const tolerated = 10_000 // lines out of date
+
 	directory := t.TempDir()
 	log := slog.New(slog.DiscardHandler)
 
@@ -37,7 +39,7 @@ func TestJournalIsRewritten(t *testing.T) {
 	stays.current.Store(keptRegistration("sip:a@x"))
 	goes.current.Store(keptRegistration("sip:b@x"))
 
-	for range slack + 100 {
+	for range tolerated + 100 {
 		j.mark(stays)
 		j.mark(goes)
 		if err := j.flush(func() int { return 2 }, func() []*record { return []*record{stays, goes} }); err != nil {
@@ -55,7 +57,7 @@ func TestJournalIsRewritten(t *testing.T) {
 	}
 
 	text, err := os.ReadFile(filepath.Join(directory, journalName))
-	if err != nil || bytes.Count(text, []byte("\n")) > slack {
+	if err != nil || bytes.Count(text, []byte("\n")) > tolerated {
 		t.Errorf("%d lines, %v", bytes.Count(text, []byte("\n")), err)
 	}
 
@@ -105,9 +107,8 @@ func FuzzJournal(f *testing.F) {
 	f.Add([]byte(`{"id":1,"registration":{"identities":[{"uri":"sip:!(!@b"}],"bindings":[null]}}`))
 
 	f.Fuzz(func(t *testing.T, line []byte) {
-		j := &journal{log: slog.New(slog.DiscardHandler)}
 		registrations := map[uint64]*Registration{}
-		j.take(line, registrations)
+		_ = take(line, registrations)
 
 		for _, g := range registrations {
 			if len(g.Identities) == 0 || len(g.Bindings) == 0 || g.State != Registered || !g.profileMissing() {
