@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -24,6 +25,8 @@ import (
 type options struct {
 	once     bool
 	ipsec    bool
+	network  scenario.PLMN
+	gm       netip.Addr
 	binaries string
 	data     string
 	link     int // of --ipsec, when this process is the one at the core's end of it
@@ -38,7 +41,7 @@ func main() {
 		executable = "bin/lab"
 	}
 
-	var o options
+	o := options{network: scenario.TestNetwork}
 
 	command := &cobra.Command{
 		Use: "lab", Short: "bring the whole core up and show a charged call", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
@@ -52,6 +55,9 @@ func main() {
 	}
 	command.Flags().BoolVar(&o.once, "once", false, "end when all is shown, with status 0 only if every step happened")
 	command.Flags().BoolVar(&o.ipsec, "ipsec", false, "handsets and core in network namespaces, with IPsec between them; needs root and a kernel with ESP")
+	command.Flags().Var(&o.network, "plmn", "whose network it is: that of your SIMs")
+	command.Flags().TextVar(&o.gm, "gm", netip.Addr{}, "an `address` of this machine, where real handsets find the P-CSCF")
+	command.MarkFlagsMutuallyExclusive("gm", "ipsec")
 	command.Flags().IntVar(&o.link, within, 0, "its number")
 	_ = command.Flags().MarkHidden(within)
 	command.Flags().StringVar(&o.binaries, "bin", filepath.Dir(executable), "folder of the five binaries")
@@ -70,7 +76,15 @@ const (
 )
 
 func run(ctx context.Context, o options, out io.Writer) (err error) {
-	s := &scenario.Scenario{Out: out, Place: scenario.Loopback}
+	s := &scenario.Scenario{Out: out, Place: scenario.Loopback, Network: o.network}
+
+	if s.Place.Real = o.gm; o.gm.IsValid() && (o.gm.IsUnspecified() || o.gm.IsLoopback()) {
+		return fmt.Errorf("--gm %s: a handset has to reach it", o.gm)
+	}
+
+	if o.network != scenario.TestNetwork { // whose subscribers would be nobody's here
+		o.data = filepath.Join(o.data, o.network.String())
+	}
 
 	if o.ipsec {
 		handsets := link.Numbered(o.link).Handsets
@@ -84,7 +98,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		s.Place, s.Handsets, s.Kernel = scenario.Link, handsets, kernel
 	}
 
-	functions := s.Place.Functions(o.data)
+	functions := s.Place.Functions(o.network, o.data)
 
 	var running []*process.Running
 
@@ -172,6 +186,20 @@ func show(ctx context.Context, s *scenario.Scenario, functions []process.Functio
 	return errors.Join(s.Costs(ctx), s.Ladders(ctx, admins), s.Associations(ctx))
 }
 
+// real is where a handset that is not simulated finds the P-CSCF.
+func real(o options) string {
+	if !o.gm.IsValid() {
+		return `another time, start with make lab ARGS="--gm ADDRESS --plmn MCC-MNC": docs/handset.md`
+	}
+
+	how := "with IPsec"
+	if support := ipsec.Probe(ipsec.Options{Role: ipsec.PCSCF}); support.Missing != nil {
+		how = fmt.Sprintf("without IPsec (%v)", support.Missing)
+	}
+
+	return fmt.Sprintf("P-CSCF %s, UDP and TCP, %s: docs/handset.md", netip.AddrPortFrom(o.gm, scenario.Loopback.Gm().Port()), how)
+}
+
 func invite(out io.Writer, o options) {
 	enter := ""
 	if o.ipsec {
@@ -192,13 +220,13 @@ The core stays up, in a network namespace. Ctrl-C ends it.
 The core stays up. Ctrl-C ends it.
 
   P-CSCF for handsets and SIPp   %s, UDP and TCP; home domain %s
-  a real handset                 set sip.endpoints of the P-CSCF to an address that it reaches: docs/pcscf.md
-`, scenario.Loopback.Gm(), scenario.Domain)
+  a real handset                 %s
+`, scenario.Loopback.Gm(), o.network.Domain(), real(o))
 	}
 
-	fmt.Fprintf(out, `  a subscriber                   %[1]s%[2]s subscriber add --imsi 001010000000003 --msisdn 15550003 --k … --opc …
+	fmt.Fprintf(out, `  a subscriber                   %[1]s%[2]s subscriber add --imsi %[5]s --msisdn 15550003 --k … --opc …
   its account                    %[1]s%[3]s account add carol --identity tel:+15550003 --balance 1000
   what went over the wire        %[1]scurl http://127.0.0.10:9090/trace.pcapng >gm.pcapng (and .11 to .14)
   logs                           %[4]s
-`, enter, filepath.Join(o.binaries, "hss"), filepath.Join(o.binaries, "ocs"), filepath.Join(o.data, "log"))
+`, enter, filepath.Join(o.binaries, "hss"), filepath.Join(o.binaries, "ocs"), filepath.Join(o.data, "log"), o.network.IMSI(3))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dialtone-ims/dialtone/pkg/aka"
+	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/ue/handset"
 	"github.com/dialtone-ims/dialtone/ue/namespace"
@@ -37,7 +38,7 @@ func main() {
 	root := &cobra.Command{Use: "ue", Short: "a simulated handset", SilenceUsage: true, SilenceErrors: true}
 	flags := root.PersistentFlags()
 	flags.StringVar(&o.imsi, "imsi", "001010000000001", "IMSI of the SIM")
-	flags.StringVar(&o.domain, "domain", "ims.mnc001.mcc001.3gppnetwork.org", "home network domain")
+	flags.StringVar(&o.domain, "domain", config.Home(), "home network domain")
 	flags.StringVar(&o.k, "k", "", "K, 32 hexadecimal digits")
 	flags.StringVar(&o.opc, "opc", "", "OPc, 32 hexadecimal digits")
 	flags.StringVar(&o.op, "op", "", "OP instead of OPc")

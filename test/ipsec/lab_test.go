@@ -3,10 +3,13 @@
 package ipsec
 
 import (
+	"bufio"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/dialtone-ims/dialtone/test/network"
@@ -57,6 +60,64 @@ func TestLab(t *testing.T) {
 
 	if after := left(); after != before {
 		t.Errorf("there was\n%s\nthere is\n%s", before, after)
+	}
+}
+
+// TestLabForHandsets is the lab with SIMs of one's own, and a handset that comes by an address of one's own.
+func TestLabForHandsets(t *testing.T) {
+	const imsi, domain = "310260000000003", "ims.mnc260.mcc310.3gppnetwork.org"
+
+	tool := func(name string, arguments ...string) *exec.Cmd {
+		return exec.CommandContext(t.Context(), filepath.Join(os.Getenv("DIALTONE_BINARIES"), name), arguments...)
+	}
+	lab := tool("lab", "--plmn", "310-260", "--gm", gm4, "--data", t.TempDir())
+
+	printed, err := lab.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	lab.Stderr = os.Stderr
+	if err := lab.Start(); err != nil {
+		t.Fatal(err)
+	}
+
+	defer func() {
+		if err := errors.Join(lab.Process.Signal(syscall.SIGTERM), lab.Wait()); err != nil {
+			t.Error(err)
+		}
+	}()
+
+	var out strings.Builder
+
+	lines := bufio.NewScanner(printed)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "  logs ") {
+		out.WriteString(lines.Text() + "\n")
+	}
+
+	for _, want := range []string{"P-CSCF " + gm4 + ":5060, UDP and TCP, with IPsec", "home domain " + domain, "subscriber add --imsi " + imsi} {
+		if !strings.Contains(out.String(), want) {
+			t.Fatalf("no %q in\n%s", want, out.String())
+		}
+	}
+
+	for _, add := range []*exec.Cmd{
+		tool("hss", "subscriber", "add", "--imsi", imsi, "--msisdn", "15550003", "--k", network.K, "--opc", network.OPc),
+		tool("ocs", "account", "add", "carol", "--identity", "tel:+15550003", "--balance", "1000"),
+	} {
+		if out, err := add.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", add.Args, err, out)
+		}
+	}
+
+	if err := run("ip -n handsets address replace 192.0.2.201/24 dev gm"); err != nil {
+		t.Fatal(err)
+	}
+
+	handset := tool("ue", "--imsi", imsi, "--domain", domain, "--k", network.K, "--opc", network.OPc, "--pcscf", gm4+":5060", "--netns", string(handsets),
+		"--address", "192.0.2.201:5060", "--ipsec", "message", "tel:+15550003", "to myself")
+	if out, err := handset.CombinedOutput(); err != nil || !strings.Contains(string(out), "200 OK") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -108,6 +108,44 @@ func TestOnce(t *testing.T) {
 	gone(t)
 }
 
+// The network is that of one's SIMs.
+func TestNetwork(t *testing.T) {
+	defer network.Alone(t).Close()
+
+	command, out := lab(t, "--once", "--plmn", "310-260")
+	if err := command.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	contains(t, out.String(), "IMSI 310260000000001", "IMSI 310260000000002", "sip:+15550001@ims.mnc260.mcc310.3gppnetwork.org", "Every step happened.")
+
+	if strings.Contains(out.String(), "mcc001") {
+		t.Errorf("something is of another network:\n%s", out)
+	}
+
+	gone(t)
+}
+
+func TestRefused(t *testing.T) {
+	for _, test := range []struct {
+		arguments []string
+		says      string
+	}{
+		{[]string{"--plmn", "1-1"}, "a PLMN is written as 001-01"},
+		{[]string{"--plmn", "00101"}, "a PLMN is written as 001-01"},
+		{[]string{"--plmn", "31x-260"}, "a PLMN is written as 001-01"},
+		{[]string{"--gm", "here"}, `invalid argument "here"`},
+		{[]string{"--gm", "0.0.0.0"}, "a handset has to reach it"},
+		{[]string{"--gm", "127.0.0.10"}, "a handset has to reach it"},
+		{[]string{"--gm", "192.0.2.1", "--ipsec"}, "[gm ipsec]"},
+	} {
+		command, out := lab(t, append(test.arguments, "--once")...)
+		if err := command.Run(); err == nil || !strings.Contains(out.String(), test.says) || strings.Contains(out.String(), "ready") {
+			t.Errorf("%v: %v, %s; want %s", test.arguments, err, out, test.says)
+		}
+	}
+}
+
 // Whoever asks for IPsec gets it, or is told why not.
 func TestIPsec(t *testing.T) {
 	command, out := lab(t, "--ipsec", "--once")

@@ -22,6 +22,7 @@ import (
 )
 
 const (
+	home     = "ims.mnc001.mcc001.3gppnetwork.org"
 	scscfURI = "sip:scscf." + home + ":5060"
 	k        = "465b5ce8b199b49faa5f0a2ee238a6bc" // test set 1 of TS 35.208
 	op       = "cdc202d5123e20f62b6d676ac72cb318"

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/hss/internal/cx"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 )
@@ -38,13 +39,11 @@ type Authentication struct {
 	IND uint64 `yaml:"ind"` // 0 to 31, another one for each HSS that shares SIMs with this one (an EPC's, say)
 }
 
-const (
-	home = "ims.mnc001.mcc001.3gppnetwork.org"
-	host = "127.0.0.13"
-)
+const host = "127.0.0.13"
 
 // Default is the configuration of the lab.
 func Default() Config {
+	home := config.Home()
 	c := Config{
 		Common:   service.DefaultCommon(host + ":9090"),
 		Domain:   home,

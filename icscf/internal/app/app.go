@@ -10,14 +10,13 @@ import (
 
 	"github.com/dialtone-ims/dialtone/icscf/internal/interrogation"
 	"github.com/dialtone-ims/dialtone/icscf/internal/selection"
+	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
-
-const home = "ims.mnc001.mcc001.3gppnetwork.org"
 
 // Config is everything that can be set.
 type Config struct {
@@ -31,6 +30,7 @@ type Config struct {
 
 // Default is right for the lab.
 func Default() Config {
+	home := config.Home()
 	c := Config{
 		Common:     service.DefaultCommon("127.0.0.11:9090"),
 		HomeDomain: home,

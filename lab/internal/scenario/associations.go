@@ -44,7 +44,7 @@ func (s *Scenario) Associations(ctx context.Context) error {
 		found := false
 
 		for _, set := range answer.Shown {
-			if set.State != "established" || !strings.HasPrefix(set.Private, who.imsi+"@") {
+			if set.State != "established" || !strings.HasPrefix(set.Private, s.Network.IMSI(who.number)+"@") {
 				continue
 			}
 

@@ -2,18 +2,20 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"strings"
 
 	"github.com/dialtone-ims/dialtone/lab/internal/ladder"
 	"github.com/dialtone-ims/dialtone/lab/internal/process"
+	"github.com/dialtone-ims/dialtone/pkg/config"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
-// Addresses and names of the lab, the defaults of all five functions.
+// Addresses of the lab, the defaults of all five functions.
 const (
-	Domain = "ims.mnc001.mcc001.3gppnetwork.org"
-
 	adminOfPCSCF = "http://127.0.0.10:9090"
 	adminOfHSS   = "http://127.0.0.13:9090"
 	adminOfOCS   = "http://127.0.0.14:9090"
@@ -22,7 +24,8 @@ const (
 // Place is where the P-CSCF and the handsets meet.
 type Place struct {
 	PCSCF, Alice, Bob netip.Addr
-	Protected         bool // by IPsec
+	Protected         bool       // by IPsec
+	Real              netip.Addr // where handsets of flesh and blood find the P-CSCF, too, if anywhere
 }
 
 var (
@@ -35,30 +38,41 @@ var (
 )
 
 // Gm is where handsets find the P-CSCF.
-func (p Place) Gm() netip.AddrPort { return netip.AddrPortFrom(p.PCSCF, 5060) }
+func (p Place) Gm() netip.AddrPort { return netip.AddrPortFrom(p.PCSCF, gmPort) }
+
+const gmPort = 5060
 
 // KeysFile is where Wireshark finds the keys of the associations.
 func KeysFile(data string) string { return filepath.Join(data, "esp_sa") }
 
 // environment puts the P-CSCF there.
-func (p Place) environment(data string) []string {
-	if !p.Protected {
-		return nil
+func (p Place) environment(domain, data string) []string {
+	endpoint := func(name string, at netip.AddrPort) string {
+		return fmt.Sprintf("{name: %s, address: %q, transports: [udp, tcp], names: [pcscf.%s]}", name, at, domain)
 	}
 
-	return []string{
-		fmt.Sprintf("DIALTONE_PCSCF_SIP_ENDPOINTS=[{name: Gm, address: %q, transports: [udp, tcp]}, {name: Mw, address: %q, transports: [udp, tcp]}]",
-			p.Gm().String(), "127.0.0.10:5070"),
-		"DIALTONE_PCSCF_IPSEC_MODE=required",
+	gm := endpoint("Gm", p.Gm())
+	if p.Real.IsValid() {
+		gm += ", " + endpoint("Handsets", netip.AddrPortFrom(p.Real, gmPort))
+	}
+
+	environment := []string{
+		fmt.Sprintf(`DIALTONE_PCSCF_SIP_ENDPOINTS=[%s, {name: Mw, address: "127.0.0.10:5070", transports: [udp, tcp]}]`, gm),
 		"DIALTONE_PCSCF_IPSEC_WIRESHARK_KEYS=" + KeysFile(data),
 	}
+
+	if p.Protected {
+		environment = append(environment, "DIALTONE_PCSCF_IPSEC_MODE=required")
+	}
+
+	return environment
 }
 
 // Functions are the five, in the order in which they are started: each after those that it connects to.
-func (p Place) Functions(data string) []process.Function {
+func (p Place) Functions(network PLMN, data string) []process.Function {
 	path := func(name string) string { return filepath.Join(data, name) }
 
-	return []process.Function{
+	all := []process.Function{
 		{Name: "hss", Admin: adminOfHSS, Listens: "Cx  127.0.0.13:3868", Environment: []string{"DIALTONE_HSS_DATA=" + path("hss")}},
 		{Name: "ocs", Admin: adminOfOCS, Listens: "Ro  127.0.0.14:3868", Environment: []string{
 			"DIALTONE_OCS_DATA=" + path("ocs"), "DIALTONE_OCS_CREDIT_QUOTA=4s",
@@ -67,8 +81,52 @@ func (p Place) Functions(data string) []process.Function {
 			"DIALTONE_SCSCF_DATA=" + path("scscf"), "DIALTONE_SCSCF_SESSIONS_CHARGING_UPDATE_MARGIN=2s",
 		}},
 		{Name: "icscf", Admin: "http://127.0.0.11:9090", Listens: "SIP 127.0.0.11:5060"},
-		{Name: "pcscf", Admin: adminOfPCSCF, Listens: "SIP " + p.Gm().String() + " (Gm, UDP and TCP)", Environment: p.environment(data)},
+		{Name: "pcscf", Admin: adminOfPCSCF, Listens: "SIP " + p.Gm().String() + " (Gm, UDP and TCP)", Environment: p.environment(network.Domain(), data)},
 	}
+
+	for i := range all {
+		all[i].Environment = append(all[i].Environment, config.HomeVariable+"="+network.Domain())
+	}
+
+	return all
+}
+
+// PLMN is the network that the SIMs are of: MCC and MNC.
+type PLMN struct{ mcc, mnc string }
+
+// TestNetwork is the PLMN for tests, in which most handsets do VoLTE without being told.
+var TestNetwork = PLMN{"001", "01"}
+
+// Set reads 001-01 or 310-260.
+func (p *PLMN) Set(text string) error {
+	mcc, mnc, _ := strings.Cut(text, "-")
+	if len(mcc) != 3 || len(mnc) != 2 && len(mnc) != 3 || strings.Trim(mcc+mnc, "0123456789") != "" {
+		return errors.New("a PLMN is written as 001-01 or 310-260, with all zeros")
+	}
+
+	*p = PLMN{mcc, mnc}
+
+	return nil
+}
+
+func (p *PLMN) String() string { return p.mcc + "-" + p.mnc }
+
+// Type is for the help.
+func (p *PLMN) Type() string { return "MCC-MNC" }
+
+// IMSI is that of the SIM with this number.
+func (p PLMN) IMSI(number int) string {
+	return fmt.Sprintf("%s%s%0*d", p.mcc, p.mnc, 15-3-len(p.mnc), number)
+}
+
+// Domain is the home network domain (TS 23.003 §13.2).
+func (p PLMN) Domain() string {
+	domain, err := ims.HomeDomain(p.IMSI(1), len(p.mnc))
+	if err != nil {
+		panic(err) // Set has seen to it
+	}
+
+	return domain
 }
 
 // Columns of the ladder, and whose addresses they are.
@@ -89,10 +147,13 @@ func (p Place) nodes() ladder.Nodes {
 
 // subscriber is one of the two handsets of the lab.
 type subscriber struct {
-	name, imsi, msisdn, k, opc string
+	name   string
+	number int // of the SIM
+	msisdn string
+	k, opc string
 }
 
 var (
-	alice = subscriber{"alice", "001010000000001", "15550001", "465b5ce8b199b49faa5f0a2ee238a6bc", "cd63cb71954a9f4e48a5994e37a02baf"}
-	bob   = subscriber{"bob", "001010000000002", "15550002", "0396eb317b6d1c36f19c1c84cd6ffd16", "53c15671c60a4b731c55b4a441c0bde2"}
+	alice = subscriber{"alice", 1, "15550001", "465b5ce8b199b49faa5f0a2ee238a6bc", "cd63cb71954a9f4e48a5994e37a02baf"}
+	bob   = subscriber{"bob", 2, "15550002", "0396eb317b6d1c36f19c1c84cd6ffd16", "53c15671c60a4b731c55b4a441c0bde2"}
 )

@@ -17,8 +17,9 @@ import (
 
 // Scenario is one run of the lab's call.
 type Scenario struct {
-	Out   io.Writer
-	Place Place
+	Out     io.Writer
+	Place   Place
+	Network PLMN
 	// Handsets is where they are, if not where the lab is, and Kernel what makes their security associations there.
 	Handsets namespace.Network
 	Kernel   handset.Kernel
@@ -49,7 +50,7 @@ func (s *Scenario) Provision(ctx context.Context) error {
 
 	for _, who := range []subscriber{alice, bob} {
 		body := map[string]any{
-			"imsi": who.imsi, "msisdn": who.msisdn, "display_name": who.name,
+			"imsi": s.Network.IMSI(who.number), "msisdn": who.msisdn, "display_name": who.name,
 			"authentication": map[string]string{"k": who.k, "opc": who.opc},
 		}
 		if err := hss.Do(ctx, "POST", "/subscribers", body, nil); err != nil && !conflict(err) {
@@ -58,13 +59,13 @@ func (s *Scenario) Provision(ctx context.Context) error {
 
 		account := map[string]any{
 			"name": who.name, "balance": firstMoney,
-			"identities": []string{"tel:+" + who.msisdn, "sip:+" + who.msisdn + "@" + Domain},
+			"identities": []string{"tel:+" + who.msisdn, "sip:+" + who.msisdn + "@" + s.Network.Domain()},
 		}
 		if err := ocs.Do(ctx, "POST", "/accounts", account, nil); err != nil && !conflict(err) {
 			return fmt.Errorf("account %s: %w", who.name, err)
 		}
 
-		fmt.Fprintf(s.Out, "  %-6s IMSI %s  tel:+%s  prepaid account with %s\n", who.name, who.imsi, who.msisdn, Money(firstMoney))
+		fmt.Fprintf(s.Out, "  %-6s IMSI %s  tel:+%s  prepaid account with %s\n", who.name, s.Network.IMSI(who.number), who.msisdn, Money(firstMoney))
 	}
 
 	return nil
@@ -99,7 +100,7 @@ func (s *Scenario) handset(who subscriber, address netip.Addr) (*handset.Handset
 	}
 
 	c := handset.Config{
-		IMSI: who.imsi, Domain: Domain, K: [16]byte(k), OPc: [16]byte(opc), Transport: "UDP", Expires: 3600,
+		IMSI: s.Network.IMSI(who.number), Domain: s.Network.Domain(), K: [16]byte(k), OPc: [16]byte(opc), Transport: "UDP", Expires: 3600,
 		Address: netip.AddrPortFrom(address, handsetPort), Proxy: s.Place.Gm(),
 		Access: "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
 	}

@@ -13,13 +13,12 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
 	"github.com/dialtone-ims/dialtone/ocs/internal/reauth"
+	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 )
-
-const home = "ims.mnc001.mcc001.3gppnetwork.org"
 
 // Config is everything that can be set.
 type Config struct {
@@ -33,6 +32,7 @@ type Config struct {
 
 // Default is right for the lab.
 func Default() Config {
+	home := config.Home()
 	c := Config{
 		Common: service.DefaultCommon("127.0.0.14:9090"), Data: "var/ocs",
 		Diameter: diameter.DefaultConfig("ocs."+home, home), Credit: credit.DefaultConfig(), ReAuth: reauth.DefaultConfig(),

@@ -14,12 +14,11 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gate"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
+	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
-
-const home = "ims.mnc001.mcc001.3gppnetwork.org"
 
 // Config is everything that can be set.
 type Config struct {
@@ -42,6 +41,7 @@ const mw = "Mw"
 
 // Default is right for the lab.
 func Default() Config {
+	home := config.Home()
 	c := Config{
 		Common:         service.DefaultCommon("127.0.0.10:9090"),
 		HomeDomain:     home,

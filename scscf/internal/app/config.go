@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/enum"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
@@ -16,8 +17,6 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/thirdparty"
 )
-
-const home = "ims.mnc001.mcc001.3gppnetwork.org"
 
 // Config is everything that can be set.
 type Config struct {
@@ -42,6 +41,7 @@ type Config struct {
 
 // Default is right for the lab.
 func Default() Config {
+	home := config.Home()
 	c := Config{
 		Common:        service.DefaultCommon("127.0.0.12:9090"),
 		HomeDomain:    home,
@@ -53,7 +53,7 @@ func Default() Config {
 		RegEvent:      regevent.DefaultPolicy(),
 		ThirdParty:    thirdparty.DefaultPolicy(),
 		SharedIFCSets: map[int]string{},
-		Sessions:      defaultSessions(),
+		Sessions:      defaultSessions(home),
 		Enum:          enum.DefaultConfig(),
 	}
 	c.SIP.Resolver.Hosts["icscf."+home] = []string{"127.0.0.11"}

@@ -27,6 +27,7 @@ import (
 )
 
 const (
+	home    = "ims.mnc001.mcc001.3gppnetwork.org"
 	imsi    = "001010000000001"
 	private = imsi + "@" + home
 	public  = "sip:" + imsi + "@" + home

@@ -24,7 +24,7 @@ type Sessions struct {
 }
 
 // defaultSessions charges callers, and lets nobody call when the OCS is away.
-func defaultSessions() Sessions {
+func defaultSessions(home string) Sessions {
 	return Sessions{
 		Interrogator: "sip:icscf." + home + ":5060",
 		Numbers:      session.Numbers{Prefixes: map[string]string{}, Contexts: map[string]string{}, Breakout: map[string]string{}},
