@@ -83,6 +83,8 @@ func TestAPI(t *testing.T) {
 		{"end what is not there", "DELETE " + at + "/registration", ""},
 		{"a bad reason", "DELETE " + at + "/registration?reason=boredom", ""},
 		{"pushes", "GET /pushes", ""},
+		{"attempts", "GET /attempts?private_identity=001010000000001@" + home, ""},
+		{"attempts of whom", "GET /attempts?imsi=001010000000001", ""},
 		{"delete", "DELETE " + at, ""},
 		{"delete again", "DELETE " + at, ""},
 		{"a method that there is not", "PATCH " + at, "{}"},

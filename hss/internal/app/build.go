@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
 	hsscx "github.com/dialtone-ims/dialtone/hss/internal/cx"
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
@@ -60,8 +61,9 @@ func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.S
 	}
 
 	h := &HSS{Node: node, store: store, pushes: hsscx.NewPushes(store, node, c.Push, env.Log, env.Metrics)}
-	hsscx.NewServer(node, store, c.policy(), h.pushes, env.Log, env.Metrics)
-	provisioning.Serve(env.Admin, store, c.Domain, h.pushes.Wake)
+	attempts := attempt.NewLog()
+	hsscx.NewServer(node, store, c.policy(), h.pushes, attempts, env.Log, env.Metrics)
+	provisioning.Serve(env.Admin, store, c.Domain, attempts, h.pushes.Wake)
 	env.Admin.Handle("GET /diameter/peers", func(w http.ResponseWriter, _ *http.Request) error {
 		return httpapi.Write(w, http.StatusOK, map[string]any{"peers": node.Peers()})
 	})

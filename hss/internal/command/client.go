@@ -16,7 +16,7 @@ import (
 
 // All are the commands of the HSS besides running it.
 func All() []*cobra.Command {
-	return []*cobra.Command{subscribers(), profiles(), pushes(), opc(), keys(), settings()}
+	return []*cobra.Command{subscribers(), profiles(), attempts(), pushes(), opc(), keys(), settings()}
 }
 
 // remote is where the HSS is that a command speaks to.

@@ -106,8 +106,20 @@ func showSubscriber(r *remote) *cobra.Command {
 				return err
 			}
 
+			if r.json && !withKeys {
+				return r.show(c, s, nil)
+			}
+
+			tried, err := r.tried(c, s)
+			if err != nil {
+				return err
+			}
+
 			if !withKeys {
-				return r.show(c, s, func(w io.Writer) { printSubscriber(w, s) })
+				printSubscriber(c.OutOrStdout(), s)
+				fmt.Fprint(c.OutOrStdout(), tried)
+
+				return nil
 			}
 
 			var all []provisioning.Keys
@@ -123,6 +135,8 @@ func showSubscriber(r *remote) *cobra.Command {
 
 			return r.show(c, all, func(w io.Writer) {
 				printSubscriber(w, s)
+				fmt.Fprint(w, tried)
+
 				for _, k := range all {
 					printKeys(w, k)
 				}
@@ -132,6 +146,25 @@ func showSubscriber(r *remote) *cobra.Command {
 	c.Flags().BoolVar(&withKeys, "keys", false, "show K, OP and OPc or the password")
 
 	return c
+}
+
+// tried is how far each private identity has come with registering.
+func (r *remote) tried(c *cobra.Command, s provisioning.Subscriber) (lines string, err error) {
+	for _, p := range s.PrivateIdentities {
+		list, err := r.attempts(c, p.Identity)
+		if err != nil {
+			return "", err
+		}
+
+		says := nothing(list.Since)
+		for _, a := range list.Attempts {
+			says = a.Says
+		}
+
+		lines += fmt.Sprintf("  tried    %s  %s\n", p.Identity, says)
+	}
+
+	return lines, nil
 }
 
 func printSubscriber(w io.Writer, s provisioning.Subscriber) {

@@ -103,6 +103,8 @@ func (s *Server) multimediaAuth(ctx context.Context, req *cx.MAR) (*cx.MAA, erro
 
 		return err
 	})
+	s.remember(req.UserName, req.PublicIdentity, ofMAR(req), cx.Success, err)
+
 	if err != nil {
 		return nil, fmt.Errorf("MAR for %s: %w", req.UserName, err)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
@@ -21,16 +22,17 @@ type Policy struct {
 
 // Server answers the Cx commands.
 type Server struct {
-	store   *subscriber.Store
-	policy  Policy
-	pushes  *Pushes
-	log     *slog.Logger
-	metrics metrics
+	store    *subscriber.Store
+	policy   Policy
+	pushes   *Pushes
+	attempts *attempt.Log
+	log      *slog.Logger
+	metrics  metrics
 }
 
 // NewServer serves Cx on the node, which must not run yet.
-func NewServer(n *diameter.Node, store *subscriber.Store, p Policy, pushes *Pushes, log *slog.Logger, registry prometheus.Registerer) *Server {
-	s := &Server{store: store, policy: p, pushes: pushes, log: log, metrics: newMetrics(registry)}
+func NewServer(n *diameter.Node, store *subscriber.Store, p Policy, pushes *Pushes, attempts *attempt.Log, log *slog.Logger, registry prometheus.Registerer) *Server {
+	s := &Server{store: store, policy: p, pushes: pushes, attempts: attempts, log: log, metrics: newMetrics(registry)}
 
 	cx.Handle(n, Features, s.userAuthorization)
 	cx.Handle(n, Features, s.multimediaAuth)

@@ -52,6 +52,19 @@ func UserAuthorization(who Identities, req *cx.UAR) (*cx.UAA, error) {
 }
 
 func (s *Server) userAuthorization(ctx context.Context, req *cx.UAR) (*cx.UAA, error) {
+	answer, err := s.authorize(ctx, req)
+
+	result := cx.Success
+	if answer != nil {
+		result = answer.Result
+	}
+
+	s.remember(req.UserName, req.PublicIdentity, ofUAR[req.Type], result, err)
+
+	return answer, err
+}
+
+func (s *Server) authorize(ctx context.Context, req *cx.UAR) (*cx.UAA, error) {
 	who, err := s.store.Identities(ctx, req.UserName, canonical(req.PublicIdentity))
 	if err != nil { // the store is ill; the user is not unknown
 		return nil, fmt.Errorf("UAR for %s: %w", req.UserName, err)

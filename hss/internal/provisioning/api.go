@@ -9,20 +9,22 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
 // API is the provisioning interface.
 type API struct {
-	store  *subscriber.Store
-	domain string
-	wake   func() // tells that an RTR or PPR has been queued
+	store    *subscriber.Store
+	domain   string
+	attempts *attempt.Log
+	wake     func() // tells that an RTR or PPR has been queued
 }
 
 // Serve adds the resources to the admin HTTP.
-func Serve(server *httpapi.Server, store *subscriber.Store, domain string, wake func()) *API {
-	a := &API{store: store, domain: domain, wake: wake}
+func Serve(server *httpapi.Server, store *subscriber.Store, domain string, attempts *attempt.Log, wake func()) *API {
+	a := &API{store: store, domain: domain, attempts: attempts, wake: wake}
 
 	for pattern, h := range a.resources() {
 		server.Handle(pattern, translated(h))
@@ -54,7 +56,8 @@ func (a *API) resources() map[string]httpapi.Handler {
 		"GET /shared-filter-criteria/{number}":                       a.readShared,
 		"PUT /shared-filter-criteria/{number}":                       a.putShared,
 		"DELETE /shared-filter-criteria/{number}":                    a.deleteShared,
-		"GET /pushes": a.listPushes,
+		"GET /pushes":   a.listPushes,
+		"GET /attempts": a.listAttempts,
 	}
 }
 

@@ -1,0 +1,74 @@
+package app
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+// What a handset has tried can be read, step by step and in words.
+func TestAttempts(t *testing.T) {
+	h := start(t, settings(t))
+	private := h.add("001010000000001", "15550001")
+	p := connect(t, h, "scscf")
+	public := "sip:001010000000001@" + home
+
+	tried := func(of, says, steps string) {
+		t.Helper()
+
+		var list provisioning.AttemptList
+		h.api("GET", "/attempts?"+url.Values{"private_identity": {of}}.Encode(), nil, &list)
+
+		if steps == "" {
+			want(t, "attempts of "+of, len(list.Attempts), 0)
+			return
+		}
+
+		if len(list.Attempts) != 1 || list.Since.IsZero() {
+			t.Fatalf("%+v", list)
+		}
+
+		a := list.Attempts[0]
+
+		var got []string
+		for _, s := range a.Steps {
+			got = append(got, string(s.Kind)+" "+s.Result)
+		}
+
+		want(t, "steps of "+of, strings.Join(got, ", "), steps)
+
+		if !strings.Contains(a.Says, says) {
+			t.Errorf("of %s it says %q, want %q", of, a.Says, says)
+		}
+	}
+
+	tried(private, "", "")
+
+	p.uar(private, public)
+	tried(private, "no S-CSCF has asked", "UAR 2001x")
+
+	p.mar(private, public, scscfURI)
+	tried(private, "challenged a moment ago", "UAR 2001x, MAR 2001")
+
+	p.uar(private, public)
+	p.sar(cx.AuthenticationFailure, private, scscfURI, public)
+	tried(private, "its answer to the challenge was wrong", "UAR 2001x, MAR 2001, UAR 2002x, SAR AUTHENTICATION_FAILURE 2001")
+
+	p.mar(private, public, scscfURI, func(q *cx.MAR) { q.AuthDataItem.Authorization = make([]byte, 30) })
+	tried(private, "resynchronisation from "+scscfURI, "UAR 2001x, MAR 2001, UAR 2002x, SAR AUTHENTICATION_FAILURE 2001, MAR with AUTS 5012")
+
+	p.register(private, public)
+	p.lir(public)
+	p.sar(cx.NoAssignment, private, scscfURI, public) // not what a handset tries
+	tried(private, "registered", "UAR 2001x, MAR 2001, UAR 2002x, SAR AUTHENTICATION_FAILURE 2001, MAR with AUTS 5012, MAR 2001, SAR REGISTRATION 2001")
+
+	p.sar(cx.UserDeregistration, "", scscfURI, public) // by its public identity alone
+	tried(private, "it has left", "UAR 2001x, MAR 2001, UAR 2002x, SAR AUTHENTICATION_FAILURE 2001, MAR with AUTS 5012, MAR 2001, SAR REGISTRATION 2001, SAR USER_DEREGISTRATION 2001")
+
+	const stranger = "999700000000001@ims.mnc070.mcc999.3gppnetwork.org"
+	p.uar(stranger, "sip:"+stranger)
+	tried(stranger, "no private identity "+stranger, "UAR 5001x")
+}

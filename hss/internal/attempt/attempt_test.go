@@ -1,0 +1,94 @@
+package attempt
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+func TestSays(t *testing.T) {
+	now := time.Now()
+	refused := Step{Time: now, Kind: Authorization, Result: cx.ErrorUserUnknown, Reason: "no private identity x"}
+
+	for _, test := range []struct {
+		name  string
+		steps []Kind
+		ago   time.Duration
+		says  string
+	}{
+		{"nothing", nil, 0, ""},
+		{"the first UAR", []Kind{Authorization}, 0, "no S-CSCF has asked for a challenge"},
+		{"capabilities are asked for", []Kind{Authorization, Capabilities}, 0, "no S-CSCF has asked for a challenge"},
+		{"challenged", []Kind{Authorization, Challenge}, time.Second, "challenged a moment ago"},
+		{"it does not answer", []Kind{Authorization, Challenge}, time.Minute, "challenged 1m0s ago, and no answer: K or OPc"},
+		{"the timer has run out", []Kind{Authorization, Challenge, AuthenticationTimeout}, 0, "never answered the challenge"},
+		{"it answers wrongly", []Kind{Authorization, Challenge, Authorization}, 0, "it has answered the challenge, and the S-CSCF has not said more"},
+		{"the S-CSCF says so", []Kind{Authorization, Challenge, Authorization, AuthenticationFailure}, 0, "its answer to the challenge was wrong"},
+		{"AUTS", []Kind{Authorization, Challenge, Authorization, Resynchronisation}, 0, "sequence number was ahead"},
+		{"registered", []Kind{Authorization, Challenge, Authorization, Registration}, 0, "registered"},
+		{"refreshed", []Kind{Registration, Authorization, ReRegistration}, 0, "registered"},
+		{"refreshed without SAR", []Kind{Registration, Authorization}, 0, "refreshed without a challenge"},
+		{"leaving", []Kind{Registration, Leaving}, 0, "about to leave"},
+		{"gone", []Kind{Registration, Leaving, Deregistration}, 0, "it has left"},
+		{"it came back, after it had left", []Kind{Registration, Leaving, Deregistration, Authorization}, 0, "no S-CSCF has asked for a challenge"},
+		{"forgotten", []Kind{Registration, Timeout}, 0, "did not refresh in time"},
+		{"ended", []Kind{Registration, Administrative}, 0, "the S-CSCF has ended the registration"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var a Attempt
+			for _, kind := range test.steps {
+				a.Steps = append(a.Steps, Step{Time: now.Add(-test.ago), Kind: kind, Result: diameter.Success})
+			}
+
+			if got := a.Says(now); !strings.Contains(got, test.says) || got == "" != (test.says == "") {
+				t.Errorf("it says %q, want %q", got, test.says)
+			}
+
+			a.Steps = append(a.Steps, refused)
+			if got := a.Says(now); got != refused.Reason {
+				t.Errorf("of a refusal it says %q", got)
+			}
+		})
+	}
+}
+
+// What comes from outside does not make it grow, whoever claims to be whom.
+func TestBounded(t *testing.T) {
+	l := NewLog()
+	l.Add("", "sip:nobody", Step{Kind: Authorization})
+
+	var all sync.WaitGroup
+
+	for part := range 4 {
+		all.Go(func() {
+			for i := range maxAttempts {
+				l.Add(fmt.Sprintf("%d-%d", part, i), "sip:x", Step{Kind: Authorization, Result: diameter.Success})
+			}
+		})
+	}
+
+	all.Wait()
+
+	for i := range 3 * maxSteps {
+		l.Add("alice", "sip:alice", Step{Time: time.Unix(int64(i), 0), Kind: Challenge, Result: diameter.Success})
+	}
+
+	list := l.List("")
+	if len(list) != maxAttempts || len(l.all) != maxAttempts || list[0].PrivateIdentity != "alice" {
+		t.Fatalf("%d attempts, %d by name; the last is %s", len(list), len(l.all), list[0].PrivateIdentity)
+	}
+
+	alice := l.List("alice")
+	if len(alice) != 1 || len(alice[0].Steps) != maxSteps || !alice[0].Steps[maxSteps-1].Time.Equal(time.Unix(3*maxSteps-1, 0)) || alice[0].PublicIdentity != "sip:alice" {
+		t.Errorf("%+v", alice)
+	}
+
+	if got := l.List("bob"); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+}

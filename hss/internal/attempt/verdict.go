@@ -1,0 +1,90 @@
+package attempt
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// patience is how long a handset takes to answer a challenge: seconds in a cell, more over a satellite.
+const patience = 30 * time.Second
+
+const keys = "K or OPc here are not the SIM's (OP entered as OPc, or the reverse), or the SIM has another algorithm"
+
+// Says is how far a handset has come, and what is to be looked at.
+func (a Attempt) Says(now time.Time) string {
+	if len(a.Steps) == 0 {
+		return ""
+	}
+
+	last := a.Steps[len(a.Steps)-1]
+	if !last.Result.Successful() {
+		return last.Reason
+	}
+
+	switch last.Kind {
+	case Authorization, Capabilities:
+		return a.authorized()
+	case Leaving:
+		return "it is about to leave"
+	case Challenge:
+		return challenged(now.Sub(last.Time))
+	case Resynchronisation:
+		return "the SIM's sequence number was ahead and has been taken over; challenged anew. If that goes on, another HSS uses the SIM, too: " +
+			"give it another authentication.ind"
+	case Registration, ReRegistration:
+		return "registered"
+	case Timeout:
+		return "registered until it did not refresh in time"
+	case Deregistration:
+		return "it has left"
+	case Administrative:
+		return "the S-CSCF has ended the registration"
+	case AuthenticationFailure:
+		return "its answer to the challenge was wrong, or the SIM refused the network: " + keys
+	case AuthenticationTimeout:
+		return "it never answered the challenge: " + silent
+	default:
+		return ""
+	}
+}
+
+const silent = keys + "; the 401 did not reach it, or it did not like it (docs/handset.md); with IPsec: what pcscf's GET /associations says"
+
+// authorized: the I-CSCF has asked last. It asks for each REGISTER, also for the one with the answer to a challenge.
+func (a Attempt) authorized() string {
+	answering := len(a.Steps) > 1 && slices.Contains([]Kind{Challenge, Resynchronisation}, a.Steps[len(a.Steps)-2].Kind)
+
+	switch {
+	case answering:
+		return "it has answered the challenge, and the S-CSCF has not said more: a wrong answer (" + keys + "), which its log tells"
+	case a.registered():
+		return "registered; refreshed without a challenge, or about to be"
+	default:
+		return "its REGISTER has come to the I-CSCF, and no S-CSCF has asked for a challenge: is there one that the I-CSCF reaches? Its log tells"
+	}
+}
+
+// registered tells whether the last SAR that changed that, of those remembered, made it so.
+func (a Attempt) registered() bool {
+	for _, s := range slices.Backward(a.Steps) {
+		switch s.Kind {
+		case Registration, ReRegistration:
+			if s.Result.Successful() {
+				return true
+			}
+		case Timeout, Deregistration, Administrative, AuthenticationFailure, AuthenticationTimeout:
+			return false
+		}
+	}
+
+	return false
+}
+
+func challenged(ago time.Duration) string {
+	if ago < patience {
+		return "challenged a moment ago"
+	}
+
+	return fmt.Sprintf("challenged %v ago, and no answer: %s", ago.Round(time.Second), silent)
+}

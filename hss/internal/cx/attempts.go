@@ -1,0 +1,51 @@
+package cx
+
+import (
+	"time"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+// ofUAR, ofMAR and ofSAR tell what a command is about.
+var ofUAR = map[cx.UserAuthorizationType]attempt.Kind{
+	cx.Registration: attempt.Authorization, cx.DeRegistration: attempt.Leaving, cx.RegistrationAndCapabilities: attempt.Capabilities,
+}
+
+func ofMAR(req *cx.MAR) attempt.Kind {
+	if req.AuthDataItem.Authorization != nil {
+		return attempt.Resynchronisation
+	}
+
+	return attempt.Challenge
+}
+
+// SARs for sessions are not about what a handset has tried.
+var ofSAR = map[cx.ServerAssignmentType]attempt.Kind{
+	cx.AssignRegistration: attempt.Registration, cx.ReRegistration: attempt.ReRegistration,
+	cx.TimeoutDeregistration: attempt.Timeout, cx.TimeoutDeregistrationStoreServerName: attempt.Timeout,
+	cx.UserDeregistration: attempt.Deregistration, cx.UserDeregistrationStoreServerName: attempt.Deregistration,
+	cx.AdministrativeDeregistration: attempt.Administrative,
+	cx.AuthenticationFailure:        attempt.AuthenticationFailure, cx.AuthenticationTimeout: attempt.AuthenticationTimeout,
+}
+
+// remember writes down what a handset has tried, and how it was answered: with a result, unless there is an error.
+func (s *Server) remember(private, public string, kind attempt.Kind, result diameter.Result, err error) {
+	if kind == "" {
+		return
+	}
+
+	step := attempt.Step{Time: time.Now(), Kind: kind, Result: result}
+
+	if err != nil {
+		refusal := diameter.ResultOf(err)
+		step.Result, step.Reason = refusal.Result, refusal.Message
+
+		if step.Reason == "" {
+			step.Reason = err.Error()
+		}
+	}
+
+	s.attempts.Add(private, public, step)
+}

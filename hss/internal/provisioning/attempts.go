@@ -1,0 +1,55 @@
+package provisioning
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+)
+
+// Attempt is what a handset has tried to register, known here or not.
+type Attempt struct {
+	PrivateIdentity string `json:"private_identity"`
+	PublicIdentity  string `json:"public_identity,omitempty"`
+	Says            string `json:"says"` // how far it has come, and what to look at
+	Steps           []Step `json:"steps"`
+}
+
+// Step is a command of Cx about it. Results of 3GPP (Experimental-Result) have an x.
+type Step struct {
+	attempt.Step
+	Result string `json:"result"`
+}
+
+// AttemptList is what has been tried since this process started, the last first.
+type AttemptList struct {
+	Since    time.Time `json:"since"`
+	Attempts []Attempt `json:"attempts"`
+}
+
+func (a *API) listAttempts(w http.ResponseWriter, r *http.Request) error {
+	if err := known(r, "private_identity"); err != nil {
+		return err
+	}
+
+	list := AttemptList{Since: a.attempts.Since(), Attempts: []Attempt{}}
+
+	for _, one := range a.attempts.List(r.URL.Query().Get("private_identity")) {
+		shown := Attempt{PrivateIdentity: one.PrivateIdentity, PublicIdentity: one.PublicIdentity, Says: one.Says(time.Now())}
+
+		for _, s := range one.Steps {
+			result := strconv.FormatUint(uint64(s.Result.Code), 10)
+			if s.Result.Vendor != 0 {
+				result += "x"
+			}
+
+			shown.Steps = append(shown.Steps, Step{s, result})
+		}
+
+		list.Attempts = append(list.Attempts, shown)
+	}
+
+	return httpapi.Write(w, http.StatusOK, list)
+}
