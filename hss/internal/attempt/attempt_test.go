@@ -13,7 +13,7 @@ import (
 
 func TestSays(t *testing.T) {
 	now := time.Now()
-	refused := Step{Time: now, Kind: Authorization, Result: cx.ErrorUserUnknown, Reason: "no private identity x"}
+	refused := Step{Time: now, Kind: Authorization, Result: cx.ErrorRoamingNotAllowed, Reason: "x may not be served in y"}
 
 	for _, test := range []struct {
 		name  string
@@ -54,6 +54,11 @@ func TestSays(t *testing.T) {
 				t.Errorf("of a refusal it says %q", got)
 			}
 		})
+	}
+
+	unknown := Attempt{Steps: []Step{{Kind: Authorization, Result: cx.ErrorUserUnknown, Reason: "no private identity x"}}}
+	if got := unknown.Says(now); got != "no private identity x: it has not been added, or its card is of another network than this" {
+		t.Errorf("of a stranger it says %q", got)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
 // patience is how long a handset takes to answer a challenge: seconds in a cell, more over a satellite.
@@ -18,7 +20,11 @@ func (a Attempt) Says(now time.Time) string {
 	}
 
 	last := a.Steps[len(a.Steps)-1]
-	if !last.Result.Successful() {
+
+	switch {
+	case last.Result == cx.ErrorUserUnknown:
+		return last.Reason + ": it has not been added, or its card is of another network than this"
+	case !last.Result.Successful():
 		return last.Reason
 	}
 

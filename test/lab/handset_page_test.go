@@ -1,0 +1,96 @@
+package lab
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The guide for real handsets names no command, flag or file of ours that there is not.
+func TestHandsetPage(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/handset.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	page := string(raw)
+
+	help := func(name string, arguments ...string) string {
+		t.Helper()
+
+		out, err := exec.Command(filepath.Join(binaries, name), append(arguments, "--help")...).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s %v: %v\n%s", name, arguments, err, out)
+		}
+
+		return string(out)
+	}
+
+	flags := regexp.MustCompile(`--[a-z-]+`)
+	commands := 0
+
+	for _, line := range regexp.MustCompile("(?:`|    )(?:bin/)?(make lab|hss|ocs|pcscf) ([^`\n#]*)").FindAllStringSubmatch(page, -1) {
+		name, arguments := line[1], line[2]
+		if name == "make lab" {
+			name = "lab"
+		}
+
+		var verbs []string
+
+		for _, word := range strings.Fields(arguments) {
+			if word == strings.ToUpper(word) || strings.ContainsAny(word, "-=…\"") {
+				break
+			}
+
+			verbs = append(verbs, word)
+		}
+
+		if len(verbs) > 2 {
+			verbs = verbs[:2]
+		}
+
+		said := help(name, verbs...)
+		if len(verbs) > 0 && !strings.Contains(said, "  "+name+" "+strings.Join(verbs, " ")) {
+			t.Errorf("%s has no command %v", name, verbs)
+		}
+
+		for _, flag := range flags.FindAllString(arguments, -1) {
+			if !strings.Contains(said, flag) {
+				t.Errorf("%s %v has no %s", name, verbs, flag)
+			}
+		}
+
+		commands++
+	}
+
+	if commands < 8 {
+		t.Errorf("only %d commands are found in the page", commands)
+	}
+
+	for _, setting := range []struct{ function, key string }{
+		{"hss", "authentication.ind"}, {"scscf", "registrar.authentication.qop"}, {"pcscf", "ipsec.algorithms"}, {"pcscf", "ipsec.announce"}, {"icscf", "scscfs"},
+	} {
+		out, err := exec.Command(filepath.Join(binaries, setting.function), "--print-config").Output()
+		last := setting.key[strings.LastIndexByte(setting.key, '.')+1:]
+
+		if err != nil || !strings.Contains(page, "`"+setting.key) || !strings.Contains(string(out), last+":") {
+			t.Errorf("%s: %s is not in the page, or not a setting (%v)", setting.function, setting.key, err)
+		}
+	}
+
+	for _, link := range regexp.MustCompile(`\]\(([a-z]+\.md)(?:#([a-z-]+))?\)`).FindAllStringSubmatch(page, -1) {
+		linked, err := os.ReadFile("../../docs/" + link[1])
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+
+		title := strings.ReplaceAll(link[2], "-", " ")
+		if !strings.Contains(strings.ToLower(string(linked)), "\n## "+title) && title != "" {
+			t.Errorf("%s has no section %s", link[1], link[2])
+		}
+	}
+}
