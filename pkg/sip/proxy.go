@@ -9,7 +9,7 @@ import (
 
 // Branch is one copy of a request on its way to one target.
 type Branch struct {
-	Request *Request      // of Forwardable or a Copy of it, changed as this target needs; the proxy adds Via
+	Request *Request      // of Forwardable or a Copy of it, changed as this target needs; each attempt goes out with a Via of its own
 	To      Destination   // where to
 	Timeout time.Duration // without any response by then the branch counts as unanswered; 0: the transaction's own timers
 	Label   string        // for the caller: what this branch is

@@ -101,13 +101,10 @@ func (f *forwarding) send(ctx context.Context, r *run) {
 	}
 }
 
-// again sends a branch to its next target. The request is a new one: the old transaction may still need its own.
+// again sends a branch to its next target.
 func (f *forwarding) again(ctx context.Context, r *run) {
 	r.tx.Cancel()
 	r.stopTimers()
-
-	r.branch.Request = Copy(r.branch.Request)
-	r.branch.Request.RemoveHeader("Via")
 	f.send(ctx, r)
 }
 

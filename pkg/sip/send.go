@@ -87,25 +87,23 @@ func (w way) overTCP() Flow {
 	return f
 }
 
-// address makes a request ready for the first of these ways, with a Via of its own, and gives that way and those left. A
-// request that is too large for a datagram goes over TCP, with UDP behind it in case the next hop takes no TCP (RFC 3261
-// §18.1.1). One that refused lately is not asked again.
-func (s *Stack) address(r *Request, ways []way, branch string) (raw []byte, flow Flow, left []way) {
+// address makes of a request the message for the first of these ways, with a Via of its own, and gives that way and those
+// left. r stays as it is, so that every attempt begins from the same request. One that is too large for a datagram goes over
+// TCP, with UDP behind it in case the next hop takes no TCP (RFC 3261 §18.1.1). One that refused lately is not asked again.
+func (s *Stack) address(r *Request, ways []way, branch string) (sent *Request, raw []byte, flow Flow, left []way) {
 	first, left := ways[0], ways[1:]
-	pushVia(r, first.flow, branch)
-	raw = serialise(r)
+	sent = withVia(r, first.flow, branch)
+	raw = serialise(sent)
 
 	if first.stream == nil || s.config.UDPSizeLimit <= 0 || len(raw) <= s.config.UDPSizeLimit ||
 		s.resolver.Avoids(Target{Transport: "TCP", Addr: first.flow.Remote}) {
-		return raw, first.flow, left
+		return sent, raw, first.flow, left
 	}
 
 	flow = first.overTCP()
+	sent = withVia(r, flow, branch)
 
-	r.RemoveHeader("Via")
-	pushVia(r, flow, branch)
-
-	return serialise(r), flow, append([]way{{flow: first.flow}}, left...)
+	return sent, serialise(sent), flow, append([]way{{flow: first.flow}}, left...)
 }
 
 func (s *Stack) egress(wanted *Endpoint, transport string, remote netip.AddrPort) *Endpoint {
@@ -143,14 +141,19 @@ func NextHop(r *Request) (Uri, error) {
 	return r.Recipient, nil
 }
 
-// pushVia adds the Via of this flow, with this branch, in front of the others.
-func pushVia(r *Request, flow Flow, branch string) {
+// withVia is the request as it goes by this flow: with a Via of this branch in front of the others. r is not changed, and
+// what the two share nobody changes in place.
+func withVia(r *Request, flow Flow, branch string) *Request {
 	via := &ViaHeader{
 		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: flow.Transport,
 		Host: hostOf(flow.Named().address.Addr()), Port: int(flow.Named().address.Port()),
 	}
 	via.Params.Add("branch", branch)
-	r.PrependHeader(via)
+
+	sent := *r
+	sent.PrependHeader(via) // into a list of its own
+
+	return &sent
 }
 
 func hostOf(a netip.Addr) string {
@@ -161,7 +164,7 @@ func hostOf(a netip.Addr) string {
 	return a.String()
 }
 
-// Send sends a request over the first flow that takes it. The request gets its Via here.
+// Send sends a request over the first flow that takes it. What goes out is a copy, with a Via of its own.
 func (s *Stack) Send(ctx context.Context, r *Request, d Destination) (*ClientTransaction, error) {
 	ways, err := s.ways(ctx, r, d)
 	if err != nil {
@@ -178,14 +181,12 @@ func (s *Stack) attempt(ctx context.Context, r *Request, ways []way, branch func
 	var failed error
 
 	for len(ways) > 0 {
-		raw, flow, left := s.address(r, ways, branch())
+		sent, raw, flow, left := s.address(r, ways, branch())
 
-		tx, err := s.begin(ctx, r, raw, flow, delivered)
+		tx, err := s.begin(ctx, sent, raw, flow, delivered)
 		if err == nil {
 			return tx, left, nil
 		}
-
-		r.RemoveHeader("Via")
 
 		ways, failed = left, errors.Join(failed, fmt.Errorf("%s: %w", flow.Remote, err))
 		if ctx.Err() != nil {
@@ -236,10 +237,6 @@ func (s *Stack) Do(ctx context.Context, r *Request, d Destination) (*Response, e
 		}
 
 		s.resolver.MarkFailed(Target{Transport: tx.flow.Transport, Addr: tx.flow.Remote})
-
-		if len(ways) > 0 {
-			r.RemoveHeader("Via")
-		}
 	}
 
 	return last, nil
@@ -276,7 +273,7 @@ func (s *Stack) SendStateless(ctx context.Context, r *Request, d Destination) er
 	}
 
 	for len(ways) > 0 {
-		raw, flow, left := s.address(r, ways, NewBranch())
+		_, raw, flow, left := s.address(r, ways, NewBranch())
 
 		if err = flow.Endpoint.transmit(ctx, flow, raw); err == nil {
 			s.metrics.requests.WithLabelValues("sent", flow.Endpoint.name, known(string(r.Method))).Inc()
@@ -285,7 +282,6 @@ func (s *Stack) SendStateless(ctx context.Context, r *Request, d Destination) er
 
 		ways = left
 		s.resolver.MarkFailed(Target{Transport: flow.Transport, Addr: flow.Remote})
-		r.RemoveHeader("Via")
 	}
 
 	return err

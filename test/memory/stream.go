@@ -24,6 +24,7 @@ type pipe struct {
 	closed  chan struct{}
 	once    sync.Once
 	stalled atomic.Bool
+	reset   atomic.Bool
 }
 
 func newPipe() *pipe { return &pipe{queue: make(chan []byte, backlog), closed: make(chan struct{})} }
@@ -43,7 +44,17 @@ type conn struct {
 // Stall makes whoever is at the other end of a connection of this package wait in its writes, as when nobody reads.
 func Stall(c net.Conn) { c.(*conn).in.stalled.Store(true) }
 
+// Reset ends a connection of this package as RST does: who reads at the other end is told of an error.
+func Reset(c net.Conn) {
+	c.(*conn).out.reset.Store(true)
+	c.Close()
+}
+
 func (c *conn) Read(b []byte) (int, error) {
+	if c.in.reset.Load() {
+		return 0, syscall.ECONNRESET
+	}
+
 	if len(c.rest) == 0 {
 		late, stop := c.late(&c.read)
 		defer stop()
@@ -54,6 +65,10 @@ func (c *conn) Read(b []byte) (int, error) {
 			select {
 			case c.rest = <-c.in.queue:
 			case <-c.in.closed: // what was written before is still read
+				if c.in.reset.Load() {
+					return 0, syscall.ECONNRESET
+				}
+
 				select {
 				case c.rest = <-c.in.queue:
 				default:

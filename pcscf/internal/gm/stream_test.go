@@ -13,6 +13,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
 // phone is a handset over TCP.
@@ -55,6 +56,22 @@ func (p *phone) next() (head string) {
 	}
 }
 
+// request is the next message, which must be a request with this method.
+func (p *phone) request(method string) *sip.Request {
+	p.t.Helper()
+	head := p.next()
+	m, err := sip.ParseMessage([]byte(head + "\r\n"))
+	if err != nil {
+		p.t.Fatalf("%v:\n%s", err, head)
+	}
+	r, ok := m.(*sip.Request)
+	if !ok || string(r.Method) != method {
+		p.t.Fatalf("want a %s, got\n%s", method, head)
+	}
+
+	return r
+}
+
 func (d *desk) registerByTCP(p *phone) {
 	d.t.Helper()
 	p.send(d.request("REGISTER", "sip:ims.example", "Via: SIP/2.0/TCP 10.0.0.1:5060;rport;branch="+sip.NewBranch(), "To: <"+alice+">", authorization, "Contact: <sip:alice@10.0.0.1:5064;transport=tcp>")...)
@@ -93,32 +110,6 @@ func TestOverTCP(t *testing.T) {
 		})
 	})
 
-	t.Run("when it is gone: to the Contact, if that is at the same address", func(t *testing.T) {
-		withDesk(t, nil, func(t *testing.T, d *desk) {
-			listener, err := d.network.Listen(t.Context(), "10.0.0.1:5064", false)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer listener.Close()
-
-			p := d.dial()
-			d.registerByTCP(p)
-			p.conn.Close()
-			synctest.Wait()
-
-			d.toAlice("OPTIONS")
-			conn, err := listener.Accept()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			again := &phone{t, conn, bufio.NewReader(conn)}
-			if head := again.next(); !strings.HasPrefix(head, "OPTIONS ") {
-				t.Errorf("got\n%s", head)
-			}
-		})
-	})
-
 	t.Run("a Contact elsewhere is not believed", func(t *testing.T) {
 		for contact, want := range map[string]bool{
 			"sip:alice@10.0.0.1:5064;transport=tcp": true, "sip:alice@10.0.0.1": true, "sip:alice@192.0.2.99:5060": false, "sip:alice@host.invalid": false, "tel:+1": false,
@@ -129,6 +120,61 @@ func TestOverTCP(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestConnectionGone: what goes to the Contact when the handset's connection is gone is the request as it came, with one Via of
+// this P-CSCF's, and its answer finds the way back (RFC 3261 §16.6 8, §16.7 3).
+func TestConnectionGone(t *testing.T) {
+	for name, end := range map[string]func(*phone){
+		"FIN": func(p *phone) { p.conn.Close(); synctest.Wait() },
+		"RST": func(p *phone) { memory.Reset(p.conn); synctest.Wait() },
+		"FIN when the request is on its way": func(p *phone) {
+			go func() { p.next(); p.conn.Close() }()
+		},
+		"RST when the request is on its way": func(p *phone) {
+			go func() { p.next(); memory.Reset(p.conn) }()
+		},
+	} {
+		for _, method := range []string{"OPTIONS", "INVITE", "MESSAGE", "INFO"} {
+			t.Run(name+"/"+method, func(t *testing.T) {
+				withDesk(t, nil, func(t *testing.T, d *desk) {
+					listener, err := d.network.Listen(t.Context(), "10.0.0.1:5064", false)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer listener.Close()
+
+					p := d.dial()
+					d.registerByTCP(p)
+					end(p)
+
+					to := []string{"To: <" + alice + ">"}
+					if method == "INFO" { // in a dialog
+						to[0] += ";tag=a"
+					}
+					d.toAlice(method, to...)
+
+					conn, err := listener.Accept()
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer conn.Close()
+
+					again := &phone{t, conn, bufio.NewReader(conn)}
+					r := again.request(method)
+					if vias := r.GetHeaders("Via"); len(vias) != 2 {
+						t.Errorf("want a Via of the P-CSCF's and one of the S-CSCF's:\n%s", r)
+					}
+					if _, err := io.WriteString(conn, sip.NewResponse(r, 200, "").String()); err != nil {
+						t.Fatal(err)
+					}
+					if response := d.scscf.Response(200); len(response.GetHeaders("Via")) != 1 {
+						t.Errorf("came back as\n%s", response)
+					}
+				})
+			})
+		}
+	}
 }
 
 // max_bindings: who comes too late is told so before the core registers what could not be reached.

@@ -60,7 +60,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 		},
 		OnFailure: func(branch *sip.Branch, r *sip.Response) []sip.Branch {
 			if to, found := contacted(b); found && branch.To.Flow != nil && sip.Local(r) && r.StatusCode == 503 {
-				return []sip.Branch{{Request: sip.Copy(out), To: to}}
+				return []sip.Branch{{Request: out, To: to}}
 			}
 
 			return nil
