@@ -226,7 +226,7 @@ func (tx *ClientTransaction) receive(r *Response) {
 		return
 	}
 
-	if tx.responses == nil && !passable(r) {
+	if tx.responses == nil && tx.method != "CANCEL" && !passable(r) { // every CANCEL is made here (§16.10)
 		tx.stack.metrics.unexpected.WithLabelValues(tx.flow.Endpoint.name, "via").Inc()
 		return
 	}
