@@ -332,7 +332,13 @@ func (s *Stack) transmitReply(flow Flow, reply netip.AddrPort, raw []byte) error
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// serialise writes a message as it goes out. Content-Length is settled here, whoever made the message and wherever it came
+// from: over UDP it may be missing, on a stream it may not (RFC 3261 §18.3, §20.14).
 func serialise(m Message) []byte {
+	if length := m.ContentLength(); length == nil || int(*length) != len(m.Body()) {
+		m.SetBody(m.Body())
+	}
+
 	b := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(b)
 
