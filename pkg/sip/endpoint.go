@@ -38,6 +38,7 @@ type Endpoint struct {
 
 	mu          sync.Mutex
 	connections map[netip.AddrPort]*stream
+	dials       map[netip.AddrPort]*dial
 	closed      bool
 }
 
@@ -75,7 +76,7 @@ func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
 		return nil, err
 	}
 
-	e := &Endpoint{name: c.Name, stack: s, names: c.Names, fixedPort: c.FixedPort, connections: map[netip.AddrPort]*stream{}}
+	e := &Endpoint{name: c.Name, stack: s, names: c.Names, fixedPort: c.FixedPort, connections: map[netip.AddrPort]*stream{}, dials: map[netip.AddrPort]*dial{}}
 	address := c.Address
 
 	// Port 0 takes a free one, the same for both transports.
@@ -216,32 +217,6 @@ func (e *Endpoint) transmit(ctx context.Context, flow Flow, raw []byte) error {
 	e.stack.trace(c.flow, raw, true) // with the port that the connection has
 
 	return c.write(raw)
-}
-
-// stream is the connection to this address: the one that is open, or a new one.
-func (e *Endpoint) stream(ctx context.Context, remote netip.AddrPort) (*stream, error) {
-	if c := e.connected(remote); c != nil {
-		return c, nil
-	}
-
-	if e.tcp == nil {
-		return nil, fmt.Errorf("sip: endpoint %s has no TCP", e.name)
-	}
-
-	ctx, cancel := context.WithTimeout(ctx, dialTime)
-	defer cancel()
-
-	local := netip.AddrPortFrom(e.bound.Addr(), 0)
-	if e.fixedPort {
-		local = e.bound
-	}
-
-	conn, err := e.stack.network.Dial(ctx, local, remote)
-	if err != nil {
-		return nil, err
-	}
-
-	return e.adopt(conn, remote, false)
 }
 
 func (e *Endpoint) connected(remote netip.AddrPort) *stream {

@@ -359,11 +359,12 @@ func BenchmarkProxy(b *testing.B) {
 
 // TestForwardLeavesNothing: a branch with a time of its own must not outlive its request, whatever the context it ran in.
 func TestForwardLeavesNothing(t *testing.T) {
-	callee := start(t, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(200, "") }})
+	short := func(c *sip.Config) { c.Timers.T4 = time.Millisecond }
+	callee := start(t, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(200, "") }}, short)
 	proxy := start(t, relay(func(r *sip.Request) sip.Plan {
 		return sip.Plan{Groups: [][]sip.Branch{{{Request: r, Timeout: time.Minute}}}}
-	}))
-	caller := start(t, &user{})
+	}), short)
+	caller := start(t, &user{}, short)
 
 	send := func(n int) {
 		for range n {

@@ -582,6 +582,7 @@ func TestStreams(t *testing.T) {
 						t.Errorf("request %d was answered %d times", i, answered[fmt.Sprint(i)])
 					}
 				}
+				time.Sleep(5 * time.Second) // T4
 				s.empty(t)
 			})
 		})

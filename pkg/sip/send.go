@@ -310,13 +310,21 @@ func (s *Stack) transmitResponse(flow Flow, reply netip.AddrPort, r *Response) e
 }
 
 // transmitReply sends a response back the way its request came (RFC 3261 §18.2.2): over its connection, or by datagram to
-// the address that Via gave.
+// the address that Via gave, or by a new connection to there in place of the one that is gone.
 func (s *Stack) transmitReply(flow Flow, reply netip.AddrPort, raw []byte) error {
-	switch choose := flow.Endpoint.reply.Load(); {
-	case flow.Transport == "TCP" && flow.Endpoint.connected(flow.Remote) != nil:
-	case choose != nil:
+	if flow.Transport == "TCP" {
+		if c := flow.Endpoint.connected(flow.Remote); c != nil {
+			s.trace(c.flow, raw, true)
+
+			if c.write(raw) == nil {
+				return nil
+			}
+		}
+	}
+
+	if choose := flow.Endpoint.reply.Load(); choose != nil {
 		flow = (*choose)(flow)
-	default: // by datagram, or by a new connection in place of the one that is gone
+	} else {
 		flow.Remote = reply
 	}
 

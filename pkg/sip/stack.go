@@ -266,7 +266,7 @@ func (s *Stack) request(flow Flow, r *Request) {
 		}
 
 		if !r.IsAck() {
-			tx.retransmitted()
+			tx.retransmitted(flow, reply)
 		}
 
 		return
@@ -287,7 +287,7 @@ func (s *Stack) request(flow Flow, r *Request) {
 	default:
 		tx, fresh := s.newServerTransaction(key, r, flow, reply)
 		if !fresh {
-			tx.retransmitted()
+			tx.retransmitted(flow, reply)
 			return
 		}
 
@@ -320,7 +320,7 @@ func (s *Stack) cancelled(key string, r *Request, flow Flow, reply netip.AddrPor
 
 	tx, fresh := s.newServerTransaction(key, r, flow, reply)
 	if !fresh {
-		tx.retransmitted()
+		tx.retransmitted(flow, reply)
 		return
 	}
 
@@ -361,7 +361,8 @@ func (s *Stack) trace(flow Flow, raw []byte, sent bool) {
 }
 
 // stampVia writes where a request really came from into its topmost Via (RFC 3261 §18.2.1, RFC 3581 §4) and gives the address
-// that responses go to (§18.2.2).
+// that responses go to (§18.2.2): over UDP, or by a new connection when the request's is gone. The port that a connection came
+// from takes none, so that rport counts over UDP alone.
 func stampVia(via *ViaHeader, flow Flow) netip.AddrPort {
 	source := flow.Remote
 	_, rport := via.Params.Get("rport")
@@ -375,7 +376,9 @@ func stampVia(via *ViaHeader, flow Flow) netip.AddrPort {
 		via.Params.Remove("rport")
 		via.Params.Add("rport", strconv.Itoa(int(source.Port())))
 
-		return source
+		if flow.Transport == "UDP" {
+			return source
+		}
 	}
 
 	port := via.Port

@@ -15,6 +15,7 @@ type stream struct {
 	endpoint *Endpoint
 	conn     net.Conn
 	flow     Flow
+	dialled  bool // from here: the address at its other end takes connections
 	writing  sync.Mutex
 	carried  carried
 }
@@ -53,7 +54,7 @@ func (s *Stack) acceptTCP(e *Endpoint) {
 // adopt makes an open connection one of the endpoint's and reads from it until it ends.
 func (e *Endpoint) adopt(conn net.Conn, remote netip.AddrPort, accepted bool) (*stream, error) {
 	local := conn.LocalAddr().(*net.TCPAddr).AddrPort()
-	c := &stream{endpoint: e, conn: conn, flow: Flow{
+	c := &stream{endpoint: e, conn: conn, dialled: !accepted, flow: Flow{
 		Endpoint: e, Transport: "TCP", Remote: remote, Local: netip.AddrPortFrom(local.Addr().Unmap(), local.Port()),
 	}}
 
@@ -85,13 +86,9 @@ func (e *Endpoint) adopt(conn net.Conn, remote netip.AddrPort, accepted bool) (*
 	s.running.Go(func() {
 		err := c.read()
 
-		e.mu.Lock()
-		if e.connections[remote] == c {
-			delete(e.connections, remote)
-		}
-		e.mu.Unlock()
+		e.forget(c)
 		conn.Close()
-		c.carried.end(errDisconnected)
+		c.carried.end(c, errDisconnected)
 		s.streams.Add(-1)
 
 		if accepted {
@@ -104,6 +101,16 @@ func (e *Endpoint) adopt(conn net.Conn, remote netip.AddrPort, accepted bool) (*
 	})
 
 	return c, nil
+}
+
+// forget takes no message for this connection any more.
+func (e *Endpoint) forget(c *stream) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	if e.connections[c.flow.Remote] == c {
+		delete(e.connections, c.flow.Remote)
+	}
 }
 
 func (c *stream) write(raw []byte) error {

@@ -39,13 +39,13 @@ func (c *carried) remove(tx *ClientTransaction) bool {
 }
 
 // end tells the transactions that the stream they went by is gone (RFC 3261 §17.1.4).
-func (c *carried) end(err error) {
+func (c *carried) end(by *stream, err error) {
 	c.mu.Lock()
 	sent := c.sent
 	c.sent, c.ended = nil, true
 	c.mu.Unlock()
 
 	for tx := range sent {
-		tx.disconnected(err)
+		tx.disconnected(by, err)
 	}
 }

@@ -45,6 +45,7 @@ type ClientTransaction struct {
 	cancel   bool               // CANCEL is wanted as soon as it may be sent
 	withdraw context.CancelFunc // ends the wait for a connection; nil once the request is sent
 	stream   *stream            // that the request went over
+	resent   bool               // over a second connection
 	timer    *time.Timer
 	interval time.Duration // of timers A and E; zero when nothing is sent again
 	deadline time.Time     // of timers B, D, F, K, M; zero while an INVITE rings
@@ -117,6 +118,8 @@ func (tx *ClientTransaction) first(ctx context.Context, raw []byte) error {
 			return err
 		}
 
+		again := c.dialled && !tx.resent
+
 		tx.mu.Lock()
 		withdrawn, carried := tx.state == terminated, false
 		if !withdrawn {
@@ -135,11 +138,20 @@ func (tx *ClientTransaction) first(ctx context.Context, raw []byte) error {
 
 		tx.stack.trace(c.flow, raw, true)
 
-		if err := c.write(raw); err != nil && c.carried.remove(tx) { // else the end of the connection tells it
+		err = c.write(raw)
+
+		switch {
+		case err == nil || !c.carried.remove(tx): // else the end of the connection tells it
+			return nil
+		case !again:
 			return err
 		}
 
-		return nil
+		e.forget(c) // one that the other side has closed meanwhile
+
+		tx.mu.Lock()
+		tx.resent, tx.stream = true, nil
+		tx.mu.Unlock()
 	}
 }
 
@@ -165,14 +177,29 @@ func (tx *ClientTransaction) sent() {
 }
 
 // disconnected is told when the connection that the request went by has ended. Nothing will come by it, unless the other
-// side is alive and rings: it may open another one for its answer (RFC 3261 §18.2.2).
-func (tx *ClientTransaction) disconnected(err error) {
+// side is alive and rings: it may open another one for its answer (RFC 3261 §18.2.2). Else the same request goes over a new
+// connection once more: the end of the old one may have had its cause in a message of another transaction, and to who has taken
+// the request already it is a retransmission, for its branch is the same (§17.2.3).
+func (tx *ClientTransaction) disconnected(by *stream, err error) {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 
 	tx.stream = nil
-	if tx.state == proceeding && !tx.ringing {
+
+	switch s := tx.stack; {
+	case tx.state != proceeding || tx.ringing:
+	case !by.dialled || tx.resent || tx.cancel || s.ctx.Err() != nil:
 		tx.over(err)
+	default:
+		tx.resent = true
+		raw := tx.raw
+
+		s.metrics.retransmissions.WithLabelValues("sent", tx.flow.Endpoint.name).Inc()
+		s.running.Go(func() {
+			if again := tx.first(s.ctx, raw); again != nil {
+				tx.terminate(fmt.Errorf("%w, and there is no other: %w", err, again))
+			}
+		})
 	}
 }
 

@@ -26,13 +26,14 @@ type ServerTransaction struct {
 	stack     *Stack
 	key       string
 	flow      Flow
-	reply     netip.AddrPort
 	invite    bool
 	cancelled chan struct{}
 	done      chan struct{}
 
 	mu       sync.Mutex
-	request  *Request // until the final response
+	back     Flow           // that responses go by
+	reply    netip.AddrPort // where to when there is no connection
+	request  *Request       // until the final response
 	state    state
 	trying   *Response // the stack's own 100, until anything is said
 	last     []byte    // the last response, for retransmission
@@ -46,7 +47,7 @@ type ServerTransaction struct {
 // and fresh is false.
 func (s *Stack) newServerTransaction(key string, r *Request, flow Flow, reply netip.AddrPort) (tx *ServerTransaction, fresh bool) {
 	tx = &ServerTransaction{
-		stack: s, key: key, flow: flow, reply: reply, request: r, invite: r.IsInvite(),
+		stack: s, key: key, flow: flow, back: flow, reply: reply, request: r, invite: r.IsInvite(),
 		cancelled: make(chan struct{}), done: make(chan struct{}),
 	}
 
@@ -133,17 +134,22 @@ func (tx *ServerTransaction) respond(r *Response) ([]byte, error) {
 		tx.settle(r.IsSuccess())
 	}
 
+	back, reply := tx.back, tx.reply
 	tx.mu.Unlock()
 
 	tx.stack.metrics.responses.WithLabelValues("sent", tx.flow.Endpoint.name, known(methodOf(r)), strconv.Itoa(r.StatusCode)).Inc()
 
-	return raw, tx.stack.transmitReply(tx.flow, tx.reply, raw)
+	return raw, tx.stack.transmitReply(back, reply, raw)
 }
 
 // again passes on a 2xx that was retransmitted.
 func (tx *ServerTransaction) again(raw []byte) {
+	tx.mu.Lock()
+	back, reply := tx.back, tx.reply
+	tx.mu.Unlock()
+
 	tx.stack.metrics.retransmissions.WithLabelValues("sent", tx.flow.Endpoint.name).Inc()
-	_ = tx.stack.transmitReply(tx.flow, tx.reply, raw)
+	_ = tx.stack.transmitReply(back, reply, raw)
 }
 
 // silence settles a request without a word, and absorbs its retransmissions.
@@ -167,8 +173,9 @@ func (tx *ServerTransaction) settle(success bool) {
 	case tx.invite:
 		tx.state, tx.deadline, tx.interval = completed, now.Add(64*t.T1), t.T1 // timers H and G
 	case reliable:
-		tx.over() // timer J is zero
-		return
+		// Timer J is zero here; but who loses the connection with the answer on it sends the request again by another one, and a
+		// MESSAGE must not be delivered, nor charged, twice.
+		tx.state, tx.deadline = completed, now.Add(t.T4)
 	default:
 		tx.state, tx.deadline = completed, now.Add(64*t.T1) // timer J
 	}
@@ -219,11 +226,11 @@ func (tx *ServerTransaction) fire() {
 	// Timer G: the ACK has not come yet.
 	tx.interval = min(2*tx.interval, tx.stack.config.Timers.T2)
 	tx.arm(min(tx.interval, time.Until(tx.deadline)))
-	raw := tx.last
+	raw, back, reply := tx.last, tx.back, tx.reply
 	tx.mu.Unlock()
 
 	tx.stack.metrics.retransmissions.WithLabelValues("sent", tx.flow.Endpoint.name).Inc()
-	_ = tx.stack.transmitReply(tx.flow, tx.reply, raw)
+	_ = tx.stack.transmitReply(back, reply, raw)
 }
 
 // over ends the transaction. It is called with the lock held.
@@ -248,10 +255,15 @@ func (tx *ServerTransaction) terminate() {
 	tx.over()
 }
 
-// retransmitted answers a request that came again with the last response; an accepted INVITE is absorbed (RFC 6026 §7.1).
-func (tx *ServerTransaction) retransmitted() {
+// retransmitted answers a request that came again with the last response; an accepted INVITE is absorbed (RFC 6026 §7.1). One
+// that came again by another connection, because the first is gone, is answered by that one from now on.
+func (tx *ServerTransaction) retransmitted(flow Flow, reply netip.AddrPort) {
 	tx.mu.Lock()
-	raw := tx.last
+	if flow.Transport == "TCP" && tx.back.Transport == "TCP" && tx.back.Endpoint.connected(tx.back.Remote) == nil {
+		tx.back, tx.reply = flow, reply
+	}
+
+	raw, back, reply := tx.last, tx.back, tx.reply
 	if tx.state == confirmed {
 		raw = nil
 	}
@@ -260,7 +272,7 @@ func (tx *ServerTransaction) retransmitted() {
 	tx.stack.metrics.retransmissions.WithLabelValues("received", tx.flow.Endpoint.name).Inc()
 
 	if raw != nil {
-		_ = tx.stack.transmitReply(tx.flow, tx.reply, raw)
+		_ = tx.stack.transmitReply(back, reply, raw)
 	}
 }
 
