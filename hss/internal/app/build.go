@@ -95,13 +95,13 @@ func (h *HSS) Run(ctx context.Context) error {
 
 const pingTime = 2 * time.Second
 
-// Ready says whether subscribers can be looked up.
+// Ready says whether subscribers can be looked up, and registrations kept.
 func (h *HSS) Ready() error {
 	ctx, cancel := context.WithTimeout(context.Background(), pingTime)
 	defer cancel()
 
-	if err := h.store.Ping(ctx); err != nil {
-		return fmt.Errorf("subscriber database: %w", err)
+	if err := h.store.Alive(ctx); err != nil {
+		return err
 	}
 
 	return h.Node.Ready()

@@ -67,6 +67,24 @@ func TestAnIllStoreIsNotAnUnknownUser(t *testing.T) {
 	}
 }
 
+// An HSS that can keep nothing is not ready: who balances load sends the requests to another.
+func TestNotReadyWhileNothingCanBeWritten(t *testing.T) {
+	h := start(t, settings(t))
+	database := h.database()
+	if err := h.built.Ready(); err != nil {
+		t.Fatal(err)
+	}
+
+	execute(t, database, "BEGIN IMMEDIATE")
+	eventually(t, "not ready while the database is locked", func() bool {
+		err := h.built.Ready()
+		return err != nil && strings.Contains(err.Error(), "cannot be written")
+	})
+
+	execute(t, database, "ROLLBACK")
+	eventually(t, "ready again", func() bool { return h.built.Ready() == nil })
+}
+
 func TestRegistrationsAndSequenceNumbersSurviveARestart(t *testing.T) {
 	c := settings(t)
 	h := start(t, c)

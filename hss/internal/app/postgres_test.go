@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/subtle"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -76,4 +77,46 @@ func TestTwoHSSsOnPostgres(t *testing.T) {
 
 	three.api("DELETE", "/subscribers/001010000000001", nil, nil)
 	want(t, "deleted at one", second.uar(private, public).Result, cx.ErrorUserUnknown)
+}
+
+// Readers of the API have connections of their own and wait for no statement that Cx prepares, and the reverse: right after the
+// start, when nothing has been prepared yet, many MARs and many queries of the API are all answered.
+func TestPostgresServesCxAndTheAPITogether(t *testing.T) {
+	const users, queries = 48, 16
+
+	c := settings(t)
+	c.Database = Database{DSN: postgres.Database(t), KeyFile: filepath.Join(t.TempDir(), "hss.keys")}
+	h := start(t, c)
+	for i := range users {
+		h.add(fmt.Sprintf("0010100000%05d", i), fmt.Sprint(15550000+i))
+	}
+	h.stop()
+
+	h = start(t, c)
+	scscf := connect(t, h, "scscf")
+
+	var all sync.WaitGroup
+	for i := range users {
+		all.Go(func() {
+			private := fmt.Sprintf("0010100000%05d@%s", i, home)
+			want(t, "MAR", scscf.mar(private, "sip:"+private, scscfURI).Result, cx.Success)
+			want(t, "SAR", scscf.sar(cx.AssignRegistration, private, scscfURI, "sip:"+private).Result, cx.Success)
+			want(t, "LIR", scscf.lir("sip:"+private).Result, cx.Success)
+		})
+	}
+	for i := range queries {
+		all.Go(func() {
+			imsi := fmt.Sprintf("0010100000%05d", i)
+			for _, path := range []string{"/pushes", "/subscribers?imsi=" + imsi, "/subscribers?msisdn=1555", "/subscribers/" + imsi,
+				"/subscribers/" + imsi + "/private-identities/" + imsi + "@" + home + "/keys", "/service-profiles", "/subscribers?limit=5"} {
+				if err := h.Do(t.Context(), "GET", path, nil, nil); err != nil {
+					t.Errorf("GET %s: %v", path, err)
+				}
+			}
+			if err := h.built.Ready(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
 }

@@ -2,24 +2,18 @@ package subscriber
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
-	"gorm.io/driver/postgres"
-	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
-	"gorm.io/gorm/logger"
-	_ "modernc.org/sqlite" // the driver behind gorm's dialect
 
 	"github.com/dialtone-ims/dialtone/hss/internal/vault"
+	"github.com/dialtone-ims/dialtone/pkg/database"
 )
 
 // Config says where subscribers are kept.
@@ -29,16 +23,16 @@ type Config struct {
 	IND     uint64 // of the sequence numbers that this HSS gives out (TS 33.102 annex C.1.1.1), 0 to 31
 }
 
-// Store holds the subscribers. SQLite takes one writer at a time, so its writes have a connection of their own.
+// Store holds the subscribers.
 type Store struct {
-	write, read *gorm.DB
-	vault       *vault.Vault
-	ind         uint64
-	log         *slog.Logger
-	turn        chan struct{} // held by the one Update that runs; SQLite has one writer
-	cache       *cache        // nil where others write too
-	file        bool
-	lock        *os.File // of a file: no other HSS may have it open
+	db    *database.Database
+	vault *vault.Vault
+	ind   uint64
+	log   *slog.Logger
+	turn  chan struct{} // held by each Update that runs; SQLite has one writer
+	cache *cache        // nil where others write too
+	file  bool
+	lock  *os.File // of a file: no other HSS may have it open
 }
 
 // lockWait is how long a statement waits for another process's lock: less than the S-CSCF waits for its answer.
@@ -47,12 +41,12 @@ const lockWait = 2 * time.Second
 // oneAtATime is the key of PostgreSQL's lock under which tables are made.
 const oneAtATime = 0x6469616c687373
 
-// connections to PostgreSQL.
-const connections = 16
+// writers are the connections to PostgreSQL by which Cx and the API change something.
+const writers = 12
 
 // Open opens the store, and makes it if there is none.
 func Open(ctx context.Context, c Config, log *slog.Logger) (*Store, error) {
-	s := &Store{ind: c.IND, log: log, turn: make(chan struct{}, 1)}
+	s := &Store{ind: c.IND, log: log, turn: make(chan struct{}, writers)}
 
 	if err := s.connect(c.DSN); err != nil {
 		if s.lock != nil {
@@ -70,47 +64,24 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) connect(dsn string) error {
-	settings := &gorm.Config{
-		Logger:                 logger.Discard, // errors are returned, and logged once where they end
-		PrepareStmt:            true,
-		SkipDefaultTransaction: true,
-		TranslateError:         false,
-	}
+func (s *Store) connect(dsn string) (err error) {
+	s.file = !database.IsServer(dsn)
 
-	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
-		db, err := gorm.Open(postgres.Open(dsn), settings)
-		if err != nil {
+	if s.file {
+		if err := os.MkdirAll(filepath.Dir(dsn), 0o700); err != nil {
 			return err
 		}
 
-		s.write, s.read, s.turn = db, db, make(chan struct{}, connections)
+		if s.lock, err = lockFile(dsn + ".lock"); err != nil {
+			return err
+		}
 
-		return pool(db, connections)
+		s.cache, s.turn = newCache(), make(chan struct{}, 1)
 	}
 
-	s.file = true
+	s.db, err = database.Open(database.Config{DSN: dsn, Writers: writers, LockWait: lockWait, ForeignKeys: true})
 
-	if err := os.MkdirAll(filepath.Dir(dsn), 0o700); err != nil {
-		return err
-	}
-
-	s.cache = newCache()
-
-	var err error
-	if s.lock, err = lockFile(dsn + ".lock"); err != nil {
-		return err
-	}
-
-	if s.write, err = openFile(dsn, 1, "immediate", settings); err != nil {
-		return err
-	}
-
-	if s.read, err = openFile(dsn, 4, "deferred", settings, "query_only(1)"); err != nil {
-		return errors.Join(err, closeDatabase(s.write))
-	}
-
-	return nil
+	return err
 }
 
 // lockFile takes a lock that ends with the process. Two HSSs on one file would each believe what they remember.
@@ -127,44 +98,15 @@ func lockFile(path string) (*os.File, error) {
 	return file, nil
 }
 
-func openFile(path string, connections int, lock string, settings *gorm.Config, pragmas ...string) (*gorm.DB, error) {
-	query := url.Values{"_txlock": {lock}, "_pragma": append([]string{
-		fmt.Sprintf("busy_timeout(%d)", lockWait.Milliseconds()), "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)",
-	}, pragmas...)}
-
-	own := *settings
-
-	db, err := gorm.Open(sqlite.Dialector{DriverName: "sqlite", DSN: "file:" + path + "?" + query.Encode()}, &own)
-	if err != nil {
-		return nil, err
-	}
-
-	return db, pool(db, connections)
-}
-
-func pool(db *gorm.DB, connections int) error {
-	handle, err := db.DB()
-	if err != nil {
-		return err
-	}
-
-	handle.SetMaxOpenConns(connections)
-	handle.SetMaxIdleConns(connections)
-
-	return nil
-}
-
 func (s *Store) prepare(ctx context.Context, c Config) error {
 	models := []any{
 		&Subscription{}, &PrivateIdentity{}, &RegistrationSet{}, &Registration{}, &PublicIdentity{}, &ServiceProfile{},
 		&SharedFilterCriteria{}, &Push{}, &mark{},
 	}
 
-	err := s.write.WithContext(ctx).Transaction(func(db *gorm.DB) error {
-		if !s.file { // one HSS at a time, where several start
-			if err := db.Exec("SELECT pg_advisory_xact_lock(?)", int64(oneAtATime)).Error; err != nil {
-				return err
-			}
+	err := s.db.Update(ctx, func(db *gorm.DB) error { // one HSS at a time, where several start
+		if err := s.db.Lock(db, oneAtATime); err != nil {
+			return err
 		}
 
 		return db.AutoMigrate(models...)
@@ -173,35 +115,22 @@ func (s *Store) prepare(ctx context.Context, c Config) error {
 		return fmt.Errorf("subscriber database: %w", err)
 	}
 
-	if s.file { // gives nobody else the hashes, names and locations of the users
-		if err := os.Chmod(c.DSN, 0o600); err != nil {
-			return fmt.Errorf("subscriber database: %w", err)
-		}
-	}
-
 	if err := s.unlock(ctx, c.KeyFile); err != nil {
 		return err
 	}
 
-	if err := s.recoverSQN(ctx); err != nil {
-		return err
-	}
-
-	return s.warm(ctx)
+	return s.recoverSQN(ctx)
 }
 
 // Close ends all use of the database and leaves the note that nothing was lost.
 func (s *Store) Close() error {
-	err := s.write.Save(&mark{Name: running, Value: "no"}).Error
+	err := s.db.Write.Save(&mark{Name: running, Value: "no"}).Error
 
 	return errors.Join(err, s.disconnect())
 }
 
 func (s *Store) disconnect() error {
-	err := closeDatabase(s.write)
-	if s.read != s.write {
-		err = errors.Join(err, closeDatabase(s.read))
-	}
+	err := s.db.Close()
 
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
@@ -210,20 +139,13 @@ func (s *Store) disconnect() error {
 	return err
 }
 
-func closeDatabase(db *gorm.DB) error {
-	handle, err := db.DB()
-	if err != nil {
-		return err
+// Alive tells whether the database answers, and takes what is to be kept.
+func (s *Store) Alive(ctx context.Context) error {
+	if err := s.db.Alive(ctx); err != nil {
+		return fmt.Errorf("subscriber database: %w", err)
 	}
 
-	return handle.Close()
-}
-
-// Ping tells whether the database answers.
-func (s *Store) Ping(ctx context.Context) error {
-	var one int
-
-	return s.read.WithContext(ctx).Raw("SELECT 1").Scan(&one).Error
+	return nil
 }
 
 // mark is a note of the store to itself.
@@ -238,7 +160,7 @@ const running = "running"
 // the first registration; values sealed with an older key are sealed again.
 func (s *Store) unlock(ctx context.Context, keyFile string) error {
 	var identities []*PrivateIdentity
-	if err := s.read.WithContext(ctx).Order("id").Find(&identities).Error; err != nil {
+	if err := s.db.Read.WithContext(ctx).Order("id").Find(&identities).Error; err != nil {
 		return fmt.Errorf("subscriber database: %w", err)
 	}
 
@@ -257,7 +179,7 @@ func (s *Store) unlock(ctx context.Context, keyFile string) error {
 
 	s.vault = v
 
-	return s.transaction(ctx, func(tx *gorm.DB) error {
+	return s.db.Update(ctx, func(tx *gorm.DB) error {
 		for _, p := range identities {
 			if err := s.reseal(tx, p); err != nil {
 				return fmt.Errorf("subscriber database: %w", err)
@@ -266,18 +188,4 @@ func (s *Store) unlock(ctx context.Context, keyFile string) error {
 
 		return nil
 	})
-}
-
-func (s *Store) transaction(ctx context.Context, f func(tx *gorm.DB) error) error {
-	return s.write.WithContext(ctx).Transaction(f)
-}
-
-// snapshot reads from one state of the database.
-func (s *Store) snapshot(ctx context.Context, f func(tx *gorm.DB) error) error {
-	options := &sql.TxOptions{ReadOnly: !s.file}
-	if !s.file {
-		options.Isolation = sql.LevelRepeatableRead
-	}
-
-	return s.read.WithContext(ctx).Transaction(f, options)
 }

@@ -116,7 +116,7 @@ func (s *Store) Shared() bool { return !s.file }
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]*Push, time.Time, error) {
 	var due []*Push
 
-	db := s.read.WithContext(ctx)
+	db := s.db.Read.WithContext(ctx)
 	if err := db.Where("state = ? AND next <= ?", PushPending, now.UTC()).Order("id").Limit(limit).Find(&due).Error; err != nil {
 		return nil, time.Time{}, fmt.Errorf("pushes: %w", err)
 	}
@@ -135,7 +135,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]*Push, tim
 
 // SavePush records what came of an attempt.
 func (s *Store) SavePush(ctx context.Context, p *Push) error {
-	if err := s.write.WithContext(ctx).Save(p).Error; err != nil {
+	if err := s.db.Write.WithContext(ctx).Save(p).Error; err != nil {
 		return fmt.Errorf("push %d: %w", p.ID, err)
 	}
 
@@ -144,7 +144,7 @@ func (s *Store) SavePush(ctx context.Context, p *Push) error {
 
 // Postpone puts pending pushes off.
 func (s *Store) Postpone(ctx context.Context, ids []uint64, until time.Time) error {
-	err := s.write.WithContext(ctx).Model(&Push{}).Where("id IN ? AND state = ?", ids, PushPending).Update("next", until.UTC()).Error
+	err := s.db.Write.WithContext(ctx).Model(&Push{}).Where("id IN ? AND state = ?", ids, PushPending).Update("next", until.UTC()).Error
 	if err != nil {
 		return fmt.Errorf("pushes: %w", err)
 	}
@@ -155,7 +155,7 @@ func (s *Store) Postpone(ctx context.Context, ids []uint64, until time.Time) err
 // Pushes lists the newest first.
 func (s *Store) Pushes(ctx context.Context, limit int) ([]*Push, error) {
 	var pushes []*Push
-	if err := s.read.WithContext(ctx).Order("id DESC").Limit(limit).Find(&pushes).Error; err != nil {
+	if err := s.db.Read.WithContext(ctx).Order("id DESC").Limit(limit).Find(&pushes).Error; err != nil {
 		return nil, fmt.Errorf("pushes: %w", err)
 	}
 
@@ -164,7 +164,7 @@ func (s *Store) Pushes(ctx context.Context, limit int) ([]*Push, error) {
 
 // ForgetPushes deletes finished pushes that are older than a time.
 func (s *Store) ForgetPushes(ctx context.Context, before time.Time) error {
-	return s.transaction(ctx, func(tx *gorm.DB) error {
+	return s.db.Update(ctx, func(tx *gorm.DB) error {
 		return tx.Where("state <> ? AND finished < ?", PushPending, before.UTC()).Delete(&Push{}).Error
 	})
 }

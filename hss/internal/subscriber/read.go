@@ -28,7 +28,7 @@ type Tx struct {
 
 // View runs f on one state of the database.
 func (s *Store) View(ctx context.Context, f func(*Tx) error) error {
-	return s.snapshot(ctx, func(db *gorm.DB) error { return f(&Tx{store: s, db: db}) })
+	return s.db.Snapshot(ctx, func(db *gorm.DB) error { return f(&Tx{store: s, db: db}) })
 }
 
 // Update runs f as the only writer of what it reads. If f fails nothing has changed.
@@ -42,7 +42,7 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 
 	t := &Tx{store: s, update: true}
 
-	err := s.transaction(ctx, func(db *gorm.DB) error {
+	err := s.db.Update(ctx, func(db *gorm.DB) error {
 		t.db = db
 		return f(t)
 	})

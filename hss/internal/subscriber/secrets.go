@@ -78,7 +78,7 @@ func (s *Store) reseal(tx *gorm.DB, p *PrivateIdentity) error {
 func (s *Store) SecretsOf(ctx context.Context, identity string) (*PrivateIdentity, Secrets, error) {
 	p := new(PrivateIdentity)
 
-	result := s.read.WithContext(ctx).Where("identity = ?", identity).Limit(1).Find(p)
+	result := s.db.Read.WithContext(ctx).Where("identity = ?", identity).Limit(1).Find(p)
 	if result.Error != nil {
 		return nil, Secrets{}, fmt.Errorf("secrets of %s: %w", identity, result.Error)
 	}

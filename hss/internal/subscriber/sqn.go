@@ -65,7 +65,7 @@ func (s *Store) recoverSQN(ctx context.Context) error {
 		return nil // PostgreSQL loses no commit
 	}
 
-	db := s.write.WithContext(ctx)
+	db := s.db.Write.WithContext(ctx)
 
 	var last []mark
 	if err := db.Where("name = ? AND value = ?", running, "yes").Find(&last).Error; err != nil {

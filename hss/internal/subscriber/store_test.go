@@ -467,7 +467,7 @@ func deleteLeavesNothing(t *testing.T, c Config) {
 
 	for _, table := range []string{"subscriptions", "private_identities", "public_identities", "registration_sets", "registrations"} {
 		var rows int64
-		if err := s.read.Table(table).Count(&rows).Error; err != nil || rows != 0 {
+		if err := s.db.Read.Table(table).Count(&rows).Error; err != nil || rows != 0 {
 			t.Errorf("%s: %d rows, %v", table, rows, err)
 		}
 	}

@@ -1,0 +1,228 @@
+// Package database opens what a function keeps in SQL: a file of SQLite, or a PostgreSQL that other processes use too. There are
+// two pools of connections, one that writes and one that reads, so that no crowd of readers keeps the writers waiting.
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gorm.io/driver/postgres"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+)
+
+// Config says where the database is and how it is used.
+type Config struct {
+	DSN      string        // "postgres://…", or the path of a SQLite file
+	Writers  int           // connections of PostgreSQL that write; a file has one
+	LockWait time.Duration // how long a statement waits for another process's lock on a file
+
+	// Durable: what was committed to a file is on the disk, also after a loss of power (synchronous=FULL).
+	Durable bool
+	// ForeignKeys of a file are enforced.
+	ForeignKeys bool
+}
+
+// Readers are the connections that read.
+const (
+	readersOfServer = 8
+	readersOfFile   = 4
+)
+
+// Database is an open database. No transaction of one pool waits for a connection of the same pool: statements are prepared for
+// each connection by itself (by pgx for PostgreSQL, by statements for a file), and never by gorm, whose transactions wait for a
+// statement that another goroutine prepares, which waits for one of their connections.
+type Database struct {
+	Write, Read *gorm.DB
+	Shared      bool // a server that other processes use too
+
+	alive alive
+}
+
+// Open opens a database, and makes the file if there is none.
+func Open(c Config) (*Database, error) {
+	d := &Database{alive: alive{turn: make(chan struct{}, 1)}}
+
+	var err error
+	if IsServer(c.DSN) {
+		d.Shared = true
+		err = d.openServer(c)
+	} else {
+		err = d.openFile(c)
+	}
+
+	if err == nil {
+		err = d.Update(context.Background(), func(tx *gorm.DB) error { return errors.Join(d.Lock(tx, oneAtATime), tx.AutoMigrate(&Liveness{})) })
+	}
+
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+
+	return d, nil
+}
+
+// oneAtATime is the key of the lock under which this package makes its table.
+const oneAtATime = 0x6469616c6462
+
+// Lock has a transaction wait for the others, of all processes, that hold the same key, until it ends. On a file there is only one
+// transaction that writes.
+func (d *Database) Lock(tx *gorm.DB, key int64) error {
+	if !d.Shared {
+		return nil
+	}
+
+	return tx.Exec("SELECT pg_advisory_xact_lock(?)", key).Error
+}
+
+// IsServer tells a PostgreSQL from the path of a file.
+func IsServer(dsn string) bool {
+	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
+}
+
+func settings() *gorm.Config {
+	return &gorm.Config{Logger: logger.Discard, SkipDefaultTransaction: true} // errors are returned, and logged once where they end
+}
+
+func (d *Database) openServer(c Config) (err error) {
+	if d.Write, err = gorm.Open(postgres.Open(c.DSN), settings()); err != nil {
+		return err
+	}
+
+	if err := limit(d.Write, c.Writers); err != nil {
+		return err
+	}
+
+	if d.Read, err = gorm.Open(postgres.Open(c.DSN), settings()); err != nil {
+		return err
+	}
+
+	return limit(d.Read, readersOfServer)
+}
+
+func (d *Database) openFile(c Config) (err error) {
+	if err := private(c.DSN); err != nil {
+		return err
+	}
+
+	if d.Write, err = c.file("immediate"); err != nil {
+		return err
+	}
+
+	if err := limit(d.Write, 1); err != nil {
+		return err
+	}
+
+	if d.Read, err = c.file("deferred", "query_only(1)"); err != nil {
+		return err
+	}
+
+	return limit(d.Read, readersOfFile)
+}
+
+// private makes a file, and what SQLite keeps beside it, readable by its owner only, before anything is in it: SQLite gives its log
+// the permissions of the file.
+func private(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+
+	if err := file.Close(); err != nil {
+		return err
+	}
+
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		if err := os.Chmod(name, 0o600); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+
+	return nil
+}
+
+func (c Config) file(lock string, pragmas ...string) (*gorm.DB, error) {
+	synchronous := "NORMAL"
+	if c.Durable {
+		synchronous = "FULL"
+	}
+
+	if c.ForeignKeys {
+		pragmas = append(pragmas, "foreign_keys(1)")
+	}
+
+	// Times are text, all in UTC, so that they can be compared.
+	query := url.Values{"_txlock": {lock}, "_time_format": {"sqlite"}, "_pragma": append([]string{
+		fmt.Sprintf("busy_timeout(%d)", c.LockWait.Milliseconds()), "journal_mode(WAL)", "synchronous(" + synchronous + ")",
+	}, pragmas...)}
+
+	connector, err := remembering("file:" + c.DSN + "?" + query.Encode())
+	if err != nil {
+		return nil, err
+	}
+
+	pool := sql.OpenDB(connector)
+
+	db, err := gorm.Open(sqlite.Dialector{Conn: pool}, settings())
+	if err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+
+	return db, nil
+}
+
+func limit(db *gorm.DB, connections int) error {
+	pool, err := db.DB()
+	if err != nil {
+		return err
+	}
+
+	pool.SetMaxOpenConns(connections)
+	pool.SetMaxIdleConns(connections)
+
+	return nil
+}
+
+// Close closes both pools.
+func (d *Database) Close() error {
+	var failed error
+
+	for _, db := range []*gorm.DB{d.Write, d.Read} {
+		if db == nil {
+			continue
+		}
+
+		if pool, err := db.DB(); err == nil {
+			failed = errors.Join(failed, pool.Close())
+		}
+	}
+
+	return failed
+}
+
+// Update runs f in a transaction of the pool that writes.
+func (d *Database) Update(ctx context.Context, f func(tx *gorm.DB) error) error {
+	return d.Write.WithContext(ctx).Transaction(f)
+}
+
+// Snapshot runs f on one state of the database.
+func (d *Database) Snapshot(ctx context.Context, f func(tx *gorm.DB) error) error {
+	options := &sql.TxOptions{}
+	if d.Shared {
+		options.ReadOnly, options.Isolation = true, sql.LevelRepeatableRead
+	}
+
+	return d.Read.WithContext(ctx).Transaction(f, options)
+}
