@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fiorix/go-diameter/v4/diam"
+
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
@@ -41,6 +43,7 @@ type connection struct {
 	peer         capabilities
 	applications []uint32
 	begun        atomic.Bool
+	repeats      bool // it says its identity twice; of the reader
 
 	cer     *Message // to be answered
 	dpr     *Message
@@ -124,6 +127,15 @@ func (c *connection) read() (*Message, error) {
 		c.node.metrics.malformed.WithLabelValues(strconv.FormatUint(uint64(fault.Result.Code), 10)).Inc()
 		c.node.log.Warn("Diameter message refused", "peer", c.name(), "result", fault.Result.Code, "reason", fault.Err,
 			"command", fault.Header.CommandCode, "application", fault.Header.ApplicationID)
+	}
+
+	if err == nil && m.Header.CommandFlags&diam.RequestFlag != 0 && unrepeat(m) {
+		c.node.metrics.repeated.Inc()
+
+		if !c.repeats {
+			c.repeats = true
+			c.node.log.Info("Diameter peer says its identity twice in a request; taken all the same", "peer", c.name(), "command", m.Header.CommandCode)
+		}
 	}
 
 	return m, err

@@ -52,3 +52,6 @@ func BaseCommands() []Commander {
 		new(disconnectRequest), new(disconnectAnswer),
 	}
 }
+
+// Unrepeat takes out an equal second identity.
+func Unrepeat(m *Message) bool { return unrepeat(m) }

@@ -232,6 +232,8 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 
+		diameter.Unrepeat(m)
+
 		for _, command := range commands {
 			var refusal *diameter.Error
 

@@ -18,6 +18,7 @@ type metrics struct {
 	open       *prometheus.GaugeVec
 	unexpected prometheus.Counter
 	refused    prometheus.Counter
+	repeated   prometheus.Counter
 	failovers  *prometheus.CounterVec
 	counters   *sync.Map // countKey to prometheus.Counter
 	counted    *atomic.Int32
@@ -64,6 +65,9 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "dialtone_diameter_connections_refused_total", Help: "Connections beyond max_connections.",
 		}),
+		repeated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "dialtone_diameter_repeated_identities_total", Help: "Requests that had Origin-Host or Origin-Realm twice, equal, and were taken.",
+		}),
 	}
 
 	m.failovers = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -72,7 +76,7 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 	m.counters, m.counted, m.observers = &sync.Map{}, &atomic.Int32{}, &sync.Map{}
 
 	if registerer != nil {
-		registerer.MustRegister(m.requests, m.latency, m.served, m.timeouts, m.malformed, m.open, m.unexpected, m.refused, m.failovers)
+		registerer.MustRegister(m.requests, m.latency, m.served, m.timeouts, m.malformed, m.open, m.unexpected, m.refused, m.repeated, m.failovers)
 	}
 
 	return m

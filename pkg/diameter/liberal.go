@@ -1,0 +1,43 @@
+package diameter
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/fiorix/go-diameter/v4/diam"
+	"github.com/fiorix/go-diameter/v4/diam/avp"
+	"github.com/fiorix/go-diameter/v4/diam/datatype"
+)
+
+// identities are the AVPs that some nodes say twice in a request: Kamailio puts its own in front of those that a message has.
+var identities = [...]uint32{avp.OriginHost, avp.OriginRealm}
+
+// unrepeat takes out of a request what says the sender's identity a second time in the same words. It breaks the grammar of the
+// command and leaves no doubt what is meant; one in other words stays, for the decoder to refuse (5009).
+func unrepeat(m *Message) (repeated bool) {
+	for _, code := range identities {
+		first := slices.IndexFunc(m.AVP, func(a *diam.AVP) bool { return a.Code == code && a.VendorID == 0 })
+		if first < 0 {
+			continue
+		}
+
+		name, _ := m.AVP[first].Data.(datatype.DiameterIdentity)
+		kept := first + 1
+
+		for _, a := range m.AVP[first+1:] {
+			if a.Code == code && a.VendorID == 0 {
+				if again, _ := a.Data.(datatype.DiameterIdentity); strings.EqualFold(string(again), string(name)) {
+					repeated = true
+					continue
+				}
+			}
+
+			m.AVP[kept] = a
+			kept++
+		}
+
+		m.AVP = m.AVP[:kept]
+	}
+
+	return repeated
+}
