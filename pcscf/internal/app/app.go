@@ -23,16 +23,17 @@ import (
 // Config is everything that can be set.
 type Config struct {
 	service.Common `yaml:",inline"`
-	HomeDomain     string     `yaml:"home_domain"`
-	VisitedNetwork string     `yaml:"visited_network"`
-	Interrogator   string     `yaml:"icscf"`         // SIP URI of the home network's I-CSCF
-	SIP            sip.Config `yaml:"sip"`           // the endpoint Mw is the core's side, all others are handsets'
-	MaxBindings    int        `yaml:"max_bindings"`  // handsets at the same time
-	MaxDialogs     int        `yaml:"max_dialogs"`   // of one handset at the same time
-	RegEvent       bool       `yaml:"reg_event"`     // subscribe to the registrations of the users served
-	ServiceRoute   string     `yaml:"service_route"` // enforce: another Route is refused; replace: it is put right
-	Data           string     `yaml:"data"`          // folder where registrations outlive the process; empty: they do not
-	IPsec          IPsec      `yaml:"ipsec"`
+	HomeDomain     string       `yaml:"home_domain"`
+	VisitedNetwork string       `yaml:"visited_network"`
+	Interrogator   string       `yaml:"icscf"`         // SIP URI of the home network's I-CSCF
+	SIP            sip.Config   `yaml:"sip"`           // the endpoint Mw is the core's side, all others are handsets'
+	MaxBindings    int          `yaml:"max_bindings"`  // handsets at the same time
+	MaxDialogs     int          `yaml:"max_dialogs"`   // of one handset at the same time
+	RegEvent       bool         `yaml:"reg_event"`     // subscribe to the registrations of the users served
+	ServiceRoute   string       `yaml:"service_route"` // enforce: another Route is refused; replace: it is put right
+	ByAddress      gm.ByAddress `yaml:"by_address"`    // never, stream or always
+	Data           string       `yaml:"data"`          // folder where registrations outlive the process; empty: they do not
+	IPsec          IPsec        `yaml:"ipsec"`
 
 	Protection gate.Config `yaml:"protection"`
 }
@@ -55,6 +56,7 @@ func Default() Config {
 		MaxDialogs:   1000,
 		RegEvent:     true,
 		ServiceRoute: "replace",
+		ByAddress:    gm.Stream,
 		IPsec:        defaultIPsec(),
 		Protection:   gate.Default(),
 	}
@@ -73,6 +75,8 @@ func (c *Config) Validate() error {
 		return errors.New("max_bindings and max_dialogs must be positive")
 	case c.ServiceRoute != "enforce" && c.ServiceRoute != "replace":
 		return fmt.Errorf("service_route: %q is neither enforce nor replace", c.ServiceRoute)
+	case c.ByAddress != gm.Never && c.ByAddress != gm.Stream && c.ByAddress != gm.Always:
+		return fmt.Errorf("by_address: %q is none of never, stream, always", c.ByAddress)
 	case !slices.ContainsFunc(c.SIP.Endpoints, func(e sip.EndpointConfig) bool { return e.Name == mw }) || len(c.SIP.Endpoints) < 2:
 		return errors.New("sip.endpoints: one must be named Mw, and another is needed for handsets")
 	}
@@ -94,7 +98,7 @@ type pcscf struct {
 func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, error) {
 	proxy := &gm.Proxy{
 		Config: gm.Config{
-			HomeDomain: c.HomeDomain, VisitedNetwork: c.VisitedNetwork, Interrogator: c.Interrogator, Enforce: c.ServiceRoute == "enforce",
+			HomeDomain: c.HomeDomain, VisitedNetwork: c.VisitedNetwork, Interrogator: c.Interrogator, Enforce: c.ServiceRoute == "enforce", ByAddress: c.ByAddress,
 		},
 		Log:  env.Log,
 		Gate: gate.New(c.Protection, env.Log, env.Metrics),

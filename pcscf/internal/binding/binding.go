@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -60,35 +61,37 @@ func (b *Binding) Protected() bool { return b.Flow.Server != nil }
 
 type key struct {
 	address netip.Addr
-	contact string
+	contact string // of contactKey
 }
 
 // Table holds all bindings of the P-CSCF.
 type Table struct {
 	limit int
 
-	mu       sync.RWMutex
-	byToken  map[string]*Binding
-	byKey    map[key]*Binding
-	bySource map[netip.AddrPort]*Binding
-	byHost   map[netip.Addr]map[*Binding]struct{}
-	byUser   map[string][]*Binding // by private identity
-	timers   map[string]*time.Timer
-	ended    func(*Binding)
-	keeper   Keeper // nil: nothing outlives the process
+	mu         sync.RWMutex
+	byToken    map[string]*Binding
+	byKey      index[key]
+	bySource   index[netip.AddrPort]
+	byHost     index[netip.Addr]
+	byIdentity index[string]         // by public identity, in its canonical form
+	byUser     map[string][]*Binding // by private identity
+	timers     map[string]*time.Timer
+	ended      func(*Binding)
+	keeper     Keeper // nil: nothing outlives the process
 }
 
 // NewTable holds at most limit bindings; ended is told of each that runs out.
 func NewTable(limit int, ended func(*Binding)) *Table {
 	return &Table{
-		limit:    limit,
-		byToken:  map[string]*Binding{},
-		byKey:    map[key]*Binding{},
-		bySource: map[netip.AddrPort]*Binding{},
-		byHost:   map[netip.Addr]map[*Binding]struct{}{},
-		byUser:   map[string][]*Binding{},
-		timers:   map[string]*time.Timer{},
-		ended:    ended,
+		limit:      limit,
+		byToken:    map[string]*Binding{},
+		byKey:      newIndex[key](),
+		bySource:   newIndex[netip.AddrPort](),
+		byHost:     newIndex[netip.Addr](),
+		byIdentity: newIndex[string](),
+		byUser:     map[string][]*Binding{},
+		timers:     map[string]*time.Timer{},
+		ended:      ended,
 	}
 }
 
@@ -130,17 +133,8 @@ func (t *Table) put(b *Binding) error {
 		return ErrFull
 	}
 
-	host := b.Flow.Remote.Addr()
 	t.byToken[b.Token] = b
-	t.byKey[key{host, b.Contact}] = b
-	t.bySource[b.Flow.Remote] = b
-
-	if t.byHost[host] == nil {
-		t.byHost[host] = map[*Binding]struct{}{}
-	}
-
-	t.byHost[host][b] = struct{}{}
-	t.byUser[b.Private] = append(t.byUser[b.Private], b)
+	t.link(b)
 
 	switch {
 	case t.keeper == nil:
@@ -202,20 +196,35 @@ func (t *Table) drop(b *Binding) {
 	}
 }
 
+// link is called with the lock held.
+func (t *Table) link(b *Binding) {
+	host := b.Flow.Remote.Addr()
+
+	t.byKey.add(key{host, contactKey(b.Contact)}, b)
+	t.bySource.add(b.Flow.Remote, b)
+	t.byHost.add(host, b)
+
+	for _, identity := range b.Identities {
+		if canonical, err := ims.CanonicalIdentity(identity); err == nil {
+			t.byIdentity.add(canonical, b)
+		}
+	}
+
+	t.byUser[b.Private] = append(t.byUser[b.Private], b)
+}
+
 // unlink is called with the lock held.
 func (t *Table) unlink(b *Binding) {
 	host := b.Flow.Remote.Addr()
 
-	if t.byKey[key{host, b.Contact}] == b {
-		delete(t.byKey, key{host, b.Contact})
-	}
+	t.byKey.remove(key{host, contactKey(b.Contact)}, b)
+	t.bySource.remove(b.Flow.Remote, b)
+	t.byHost.remove(host, b)
 
-	if t.bySource[b.Flow.Remote] == b {
-		delete(t.bySource, b.Flow.Remote)
-	}
-
-	if delete(t.byHost[host], b); len(t.byHost[host]) == 0 {
-		delete(t.byHost, host)
+	for _, identity := range b.Identities {
+		if canonical, err := ims.CanonicalIdentity(identity); err == nil {
+			t.byIdentity.remove(canonical, b)
+		}
 	}
 
 	rest := slices.DeleteFunc(t.byUser[b.Private], func(other *Binding) bool { return other == b })
@@ -244,46 +253,14 @@ func (t *Table) ByToken(token string) (*Binding, bool) {
 	return b, found
 }
 
-// BySource finds whose request came from there: the handset that registered from this very address and port; else the one
-// at this address with this contact (a new TCP connection has a new port); else the only one at this address, because some
-// handsets state other contacts in dialogs than they register.
-func (t *Table) BySource(source netip.AddrPort, contact string) (*Binding, bool) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-
-	if b := t.bySource[source]; b != nil && b.Registered {
-		return b, true
-	}
-
-	if b := t.byKey[key{source.Addr(), contact}]; b != nil && b.Registered {
-		return b, true
-	}
-
-	var only *Binding
-
-	for b := range t.byHost[source.Addr()] {
-		if !b.Registered {
-			continue
-		}
-
-		if only != nil {
-			return nil, false
-		}
-
-		only = b
-	}
-
-	return only, only != nil
-}
-
-// At is who registered from exactly there.
+// At is who registered from exactly there; of several always the same one, as long as it is there.
 func (t *Table) At(source netip.AddrPort) (*Binding, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 
-	b := t.bySource[source]
+	b := first(t.bySource.all(source), func(b *Binding) bool { return b.Registered })
 
-	return b, b != nil && b.Registered
+	return b, b != nil
 }
 
 // Room tells whether a binding with this token can be put: it is there, or the table is not full.

@@ -28,37 +28,81 @@ func put(t *testing.T, table *Table, bindings ...*Binding) {
 	}
 }
 
-func TestBySource(t *testing.T) {
-	table := NewTable(10, nil)
+func TestSender(t *testing.T) {
+	table := NewTable(20, nil)
 	defer table.Close()
 
+	of := func(b *Binding, identities ...string) *Binding { b.Identities = identities; return b }
 	put(t, table,
-		registered("a", "alice", "sip:a@10.0.0.1", "10.0.0.1:5060"),
+		of(registered("a", "alice", "sip:a@10.0.0.1", "10.0.0.1:5060"), "sip:alice@x", "tel:+1"),
 		registered("b", "bob", "sip:b@10.0.0.2", "10.0.0.2:5060"),
-		registered("c", "carol", "sip:c@10.0.0.2:5062", "10.0.0.2:5062"),
+		of(registered("c", "carol", "sip:c@10.0.0.2:5062", "10.0.0.2:5062"), "sip:carol@x"),
+		// Behind one socket: a phone with two accounts, and a gateway whose users have one Contact.
+		of(registered("e", "erin", "sip:e@10.0.0.4:5070", "10.0.0.4:5070"), "sip:erin@x", "tel:+5"),
+		of(registered("f", "frank", "sip:f@10.0.0.4:5070", "10.0.0.4:5070"), "sip:frank@x", "tel:+6"),
+		of(registered("g", "grace", "sip:gw@10.0.0.5", "10.0.0.5:5060"), "sip:grace@x", "tel:+7"),
+		of(registered("h", "heidi", "sip:gw@10.0.0.5", "10.0.0.5:5060"), "sip:heidi@x", "tel:+8"),
+		// One user, registered twice by the same socket.
+		of(registered("i", "ivan", "sip:i1@10.0.0.6", "10.0.0.6:5060"), "sip:ivan@x"),
+		of(registered("j", "ivan", "sip:i2@10.0.0.6", "10.0.0.6:5060"), "sip:ivan@x"),
 	)
 	ending := registered("d", "dave", "sip:d@10.0.0.3", "10.0.0.3:5060")
 	put(t, table, ending, ending.Ending("deactivated"))
+	secure := registered("s", "sybil", "sip:s@10.0.0.7:5060", "10.0.0.7:5060")
+	secure.Flow.Server = &sip.Endpoint{}
+	put(t, table, secure)
 
-	for _, test := range []struct{ name, source, contact, want string }{
-		{"by address and port", "10.0.0.2:5062", "sip:b@10.0.0.2", "c"},
-		{"by address and Contact", "10.0.0.2:40000", "sip:b@10.0.0.2", "b"},
-		{"the only one there", "10.0.0.1:40000", "sip:x@10.0.0.1", "a"},
-		{"not the only one there", "10.0.0.2:40000", "sip:x@10.0.0.2", ""},
-		{"nobody there", "10.0.0.9:5060", "sip:a@10.0.0.1", ""},
-		{"one whose registration has ended", "10.0.0.3:5060", "sip:d@10.0.0.3", ""},
+	for _, test := range []struct {
+		name, source string
+		claim        Claim
+		want         string
+		err          error
+	}{
+		{"by address and port", "10.0.0.1:5060", Claim{}, "a", nil},
+		{"by address and port, another Contact", "10.0.0.2:5062", Claim{Contact: "sip:x@10.0.0.2"}, "c", nil},
+		{"by a datagram from its port, with the Contact of another port", "10.0.0.2:5062", Claim{Contact: "sip:b@10.0.0.2"}, "c", nil},
+		{"by a connection that another opened, with the own Contact", "10.0.0.2:5062", Claim{Contact: "sip:b@10.0.0.2", Stream: true}, "b", nil},
+		{"by address and Contact", "10.0.0.2:40000", Claim{Contact: "sip:b@10.0.0.2"}, "b", nil},
+		{"a Contact with other parameters", "10.0.0.2:40000", Claim{Contact: "sip:b@10.0.0.2:5060;transport=tcp"}, "b", nil},
+		{"the only one there", "10.0.0.1:40000", Claim{Contact: "sip:x@10.0.0.1", Alone: true}, "a", nil},
+		{"the only one there, which is not believed", "10.0.0.1:40000", Claim{Contact: "sip:x@10.0.0.1"}, "", ErrUnknown},
+		{"not the only one there", "10.0.0.2:40000", Claim{Contact: "sip:x@10.0.0.2", Alone: true}, "", ErrUnknown},
+		{"nobody there", "10.0.0.9:5060", Claim{Contact: "sip:a@10.0.0.1", Alone: true}, "", ErrUnknown},
+		{"one whose registration has ended", "10.0.0.3:5060", Claim{Contact: "sip:d@10.0.0.3", Alone: true}, "", ErrUnknown},
+		{"in clear from where one registered by associations", "10.0.0.7:5060", Claim{Contact: "sip:s@10.0.0.7:5060", Alone: true}, "", ErrUnknown},
+		{"by associations", "10.0.0.7:5060", Claim{Protected: true}, "s", nil},
+
+		{"two accounts: by Contact", "10.0.0.4:5070", Claim{Contact: "sip:e@10.0.0.4:5070"}, "e", nil},
+		{"by Contact, whatever From says", "10.0.0.4:5070", Claim{Contact: "sip:f@10.0.0.4:5070", From: "sip:erin@x"}, "f", nil},
+		{"by Contact and preferred identity", "10.0.0.4:5070", Claim{Contact: "sip:f@10.0.0.4:5070", Preferred: []string{"tel:+6"}}, "f", nil},
+		{"Contact of one, preferred identity of the other", "10.0.0.4:5070", Claim{Contact: "sip:f@10.0.0.4:5070", Preferred: []string{"tel:+5"}}, "", ErrAnother},
+		{"preferred identity of another at that address", "10.0.0.2:5060", Claim{Contact: "sip:b@10.0.0.2", Preferred: []string{"sip:carol@x"}}, "", ErrAnother},
+		{"a preferred identity that is nobody's here: the default one of who has the Contact", "10.0.0.4:5070", Claim{Contact: "sip:f@10.0.0.4:5070", Preferred: []string{"tel:+1"}}, "f", nil},
+		{"another Contact: by preferred identity", "10.0.0.4:5070", Claim{Contact: "sip:x@10.0.0.4", Preferred: []string{"sip:erin@X:5060"}}, "e", nil},
+		{"by the second of two", "10.0.0.4:5070", Claim{Preferred: []string{"<<>>", "tel:+6"}}, "f", nil},
+		{"by From", "10.0.0.4:5070", Claim{From: "sip:+6@x;user=phone"}, "f", nil},
+		{"by nothing", "10.0.0.4:5070", Claim{From: "sip:anonymous@anonymous.invalid"}, "", ErrSeveral},
+		{"one Contact for all: by preferred identity", "10.0.0.5:5060", Claim{Contact: "sip:gw@10.0.0.5", Preferred: []string{"tel:+8"}, From: "sip:grace@x"}, "h", nil},
+		{"one Contact for all: by From", "10.0.0.5:5060", Claim{Contact: "sip:gw@10.0.0.5", From: "sip:grace@x"}, "g", nil},
+		{"one Contact for all, and nothing else", "10.0.0.5:5060", Claim{Contact: "sip:gw@10.0.0.5", From: "sip:erin@x"}, "", ErrSeveral},
+		{"one Contact for all, by a new connection", "10.0.0.5:40000", Claim{Contact: "sip:gw@10.0.0.5", From: "sip:grace@x", Stream: true}, "g", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			test.claim.Source = netip.MustParseAddrPort(test.source)
 			got := ""
-			if b, found := table.BySource(netip.MustParseAddrPort(test.source), test.contact); found {
+			b, err := table.Sender(test.claim)
+			if err == nil {
 				got = b.Token
 			}
-			if got != test.want {
-				t.Errorf("%q, want %q", got, test.want)
+			if got != test.want || !errors.Is(err, test.err) {
+				t.Errorf("%q %v, want %q %v", got, err, test.want, test.err)
 			}
 		})
 	}
 
+	if b, err := table.Sender(Claim{Source: netip.MustParseAddrPort("10.0.0.6:5060")}); err != nil || b.Private != "ivan" {
+		t.Errorf("two registrations of one user: %v %v", b, err)
+	}
 	if _, found := table.At(netip.MustParseAddrPort("10.0.0.1:40000")); found {
 		t.Error("somebody registered from exactly where nobody did")
 	}
@@ -125,10 +169,35 @@ func TestExpiry(t *testing.T) {
 		if got := <-ended; got != "arejected" || table.Len() != 0 {
 			t.Errorf("%s ended, %d left", got, table.Len())
 		}
-		if len(table.byKey)+len(table.bySource)+len(table.byHost)+len(table.byUser)+len(table.timers) != 0 {
-			t.Errorf("left behind: %v %v %v %v %v", table.byKey, table.bySource, table.byHost, table.byUser, table.timers)
+		if table.byKey.len()+table.bySource.len()+table.byHost.len()+table.byIdentity.len()+len(table.byUser)+len(table.timers) != 0 {
+			t.Errorf("left behind: %v %v %v %v %v %v", table.byKey, table.bySource, table.byHost, table.byIdentity, table.byUser, table.timers)
 		}
 	})
+}
+
+// All handsets behind one socket, which tells them apart by Contact: the table stays fast, and leaves nothing behind.
+func TestManyBehindOneSocket(t *testing.T) {
+	table := NewTable(1000, nil)
+	defer table.Close()
+
+	for i := range 1000 {
+		b := registered(fmt.Sprint("t", i), fmt.Sprint("u", i), fmt.Sprintf("sip:%d@10.0.0.1", i), "10.0.0.1:5060")
+		b.Identities = []string{fmt.Sprintf("sip:%d@x", i)}
+		put(t, table, b)
+	}
+	for i := range 1000 {
+		c := Claim{Source: netip.MustParseAddrPort("10.0.0.1:5060"), Contact: fmt.Sprintf("sip:%d@10.0.0.1", i)}
+		if b, err := table.Sender(c); err != nil || b.Private != fmt.Sprint("u", i) {
+			t.Fatalf("%d: %v %v", i, b, err)
+		}
+		table.Remove(fmt.Sprint("t", i))
+		if b, err := table.Sender(c); err == nil && i < 998 {
+			t.Fatalf("%d: %v after it has gone", i, b)
+		}
+	}
+	if n := table.byKey.len() + table.bySource.len() + table.byHost.len() + table.byIdentity.len(); n != 0 {
+		t.Errorf("%d left behind", n)
+	}
 }
 
 // All handsets behind one address: the table stays fast.

@@ -53,7 +53,7 @@ func withDeskBegun(t *testing.T, change, begin func(*Proxy), test func(t *testin
 		d := &desk{t: t, network: memory.New(), log: &memory.Log{}}
 		log := d.log.Logger()
 		d.proxy = &Proxy{
-			Config:   Config{HomeDomain: "ims.example", VisitedNetwork: "visited.example", Interrogator: "sip:icscf.ims.example"},
+			Config:   Config{HomeDomain: "ims.example", VisitedNetwork: "visited.example", Interrogator: "sip:icscf.ims.example", ByAddress: Stream},
 			Security: access.Open{}, Log: log,
 		}
 		if change != nil {

@@ -27,7 +27,19 @@ type Config struct {
 	VisitedNetwork string
 	Interrogator   string // SIP URI of the I-CSCF
 	Enforce        bool   // refuse a Route that is not the Service-Route, instead of putting it right
+	ByAddress      ByAddress
 }
+
+// ByAddress says when the only handset at an address is the sender of what comes from there and gives neither the port nor the
+// Contact of its registration. By UDP in clear any process behind that address could call as that handset.
+type ByAddress string
+
+// The values of ByAddress.
+const (
+	Never  ByAddress = "never"
+	Stream ByAddress = "stream" // by a connection or a security association
+	Always ByAddress = "always"
+)
 
 // Proxy is the P-CSCF's transaction user.
 type Proxy struct {

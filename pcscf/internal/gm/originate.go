@@ -16,9 +16,9 @@ func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *s
 		return
 	}
 
-	b, found := p.sender(tx)
-	if !found {
-		p.refuse(tx, "originating", 403, "this source is not registered here, or not without its security associations")
+	b, err := p.sender(tx)
+	if err != nil {
+		p.refuse(tx, "originating", 403, err.Error())
 		return
 	}
 
@@ -47,19 +47,17 @@ func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *s
 	p.count("originating", out, response)
 }
 
-// sender is whose request it is: found by where it came from and by the Contact in it.
-func (p *Proxy) sender(tx *sip.ServerTransaction) (*binding.Binding, bool) {
-	contact := ""
-	if contacts, _, err := sip.Contacts(tx.Request()); err == nil && len(contacts) > 0 {
-		contact = contacts[0].URI
-	}
+// sender is whose request it is: found by where it came from and by what it says of itself.
+func (p *Proxy) sender(tx *sip.ServerTransaction) (*binding.Binding, error) {
+	r, flow := tx.Request(), tx.Flow()
 
-	b, found := p.Bindings.BySource(p.Security.Return(tx.Flow()).Remote, contact)
-	if !found || !p.through(b, tx.Flow()) {
-		return nil, false
+	claim := binding.Claim{
+		Source: p.Security.Return(flow).Remote, Stream: flow.Transport == "TCP", Protected: p.Security.Protected(flow),
+		Contact: contactOf(r), Preferred: uris(r, "P-Preferred-Identity"), From: r.From().Address.String(),
 	}
+	claim.Alone = p.Config.ByAddress == Always || p.Config.ByAddress == Stream && (claim.Stream || claim.Protected)
 
-	return b, true
+	return p.Bindings.Sender(claim)
 }
 
 // route makes Route what the Service-Route of the registration is (§5.2.6.3.3 2). A handset that says otherwise would pass

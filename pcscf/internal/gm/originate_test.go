@@ -137,15 +137,17 @@ func TestWhoMaySend(t *testing.T) {
 	for _, test := range []struct {
 		name, from string // where it comes from
 		contact    string
+		known      ByAddress
 		taken      bool
 	}{
-		{"the address and port of the registration", aliceAt, "<sip:x@10.0.0.1:5060>", true},
-		{"another port, the registered Contact", "10.0.0.1:49152", "<sip:alice@" + aliceAt + ">", true},
-		{"another port, another Contact, nobody else there", "10.0.0.1:49152", "<sip:other@10.0.0.1:49152>", true},
-		{"another address, the registered Contact", "10.0.0.2:5060", "<sip:alice@" + aliceAt + ">", false},
+		{"the address and port of the registration", aliceAt, "<sip:x@10.0.0.1:5060>", Stream, true},
+		{"another port, the registered Contact", "10.0.0.1:49152", "<sip:alice@" + aliceAt + ">", Stream, true},
+		{"another port, another Contact, nobody else there: UDP in clear is not believed", "10.0.0.1:49152", "<sip:other@10.0.0.1:49152>", Stream, false},
+		{"but where the setting says so", "10.0.0.1:49152", "<sip:other@10.0.0.1:49152>", Always, true},
+		{"another address, the registered Contact", "10.0.0.2:5060", "<sip:alice@" + aliceAt + ">", Always, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			withDesk(t, nil, func(t *testing.T, d *desk) {
+			withDesk(t, func(p *Proxy) { p.Config.ByAddress = test.known }, func(t *testing.T, d *desk) {
 				d.register()
 				peer := d.alice
 				if test.from != aliceAt {
@@ -181,6 +183,45 @@ func TestWhoMaySend(t *testing.T) {
 			want(t, d.scscf.Request("MESSAGE"), "P-Asserted-Identity", "<sip:carol@ims.example>")
 		})
 	})
+}
+
+// Two accounts behind one socket: each pays for its own, and what is not clear goes nowhere.
+func TestTwoAccountsBehindOneSocket(t *testing.T) {
+	const carol = "sip:carol@ims.example"
+
+	for _, test := range []struct {
+		name     string
+		lines    []string
+		asserted string // "": 403
+		why      string
+	}{
+		{"by Contact: the first", []string{"Contact: <sip:alice@" + aliceAt + ">"}, alice, ""},
+		{"by Contact: the second", []string{"Contact: <sip:carol@" + aliceAt + ">"}, carol, ""},
+		{"by Contact, with an identity of its own", []string{"Contact: <sip:alice@" + aliceAt + ">", "P-Preferred-Identity: <" + number + ">"}, number, ""},
+		{"another Contact: by preferred identity", []string{"Contact: <sip:x@" + aliceAt + ">", "P-Preferred-Identity: <" + carol + ">", "From: <" + alice + ">;tag=a"}, carol, ""},
+		{"no Contact: by From", []string{"Contact:", "From: <" + carol + ">;tag=a"}, carol, ""},
+		{"the Contact of one and an identity of the other", []string{"Contact: <sip:alice@" + aliceAt + ">", "P-Preferred-Identity: <" + carol + ">"}, "", "P-Preferred-Identity"},
+		{"nothing that says who it is", []string{"Contact: <sip:x@" + aliceAt + ">", "From: <sip:anonymous@anonymous.invalid>;tag=a"}, "", "several are registered"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				d.register()
+				d.send("REGISTER", "sip:ims.example", "To: <"+carol+">", "Contact: <sip:carol@"+aliceAt+">")
+				d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: <sip:carol@"+aliceAt+">;expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <"+carol+">")
+				d.alice.Response(200)
+
+				d.send("MESSAGE", bob, test.lines...)
+				if test.asserted != "" {
+					want(t, d.scscf.Request("MESSAGE"), "P-Asserted-Identity", "<"+test.asserted+">")
+					return
+				}
+				if r := d.alice.Response(403); !strings.Contains(sip.Value(r, "Reason"), test.why) {
+					t.Errorf("the refusal does not say why:\n%s", r)
+				}
+				d.scscf.Silent()
+			})
+		})
+	}
 }
 
 func TestOptionsToThePCSCF(t *testing.T) {

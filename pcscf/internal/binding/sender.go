@@ -1,0 +1,158 @@
+package binding
+
+import (
+	"errors"
+	"iter"
+	"net/netip"
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+)
+
+// Why nobody is the sender of a request.
+var (
+	ErrUnknown = errors.New("this source is not registered here, or not without its security associations")
+	ErrAnother = errors.New("P-Preferred-Identity is of another registration at this source than Contact")
+	ErrSeveral = errors.New("several are registered at this source, and neither Contact, P-Preferred-Identity nor From says which of them sends")
+)
+
+// Claim is what a request says of its sender, and what is known of it.
+type Claim struct {
+	Source    netip.AddrPort
+	Stream    bool     // by a connection: its port says less than that of a datagram, for each connection has a new one
+	Protected bool     // by a security association
+	Alone     bool     // the only handset at the address is believed to be the sender, whatever Contact says
+	Contact   string   // URI
+	Preferred []string // URIs of P-Preferred-Identity
+	From      string   // URI
+}
+
+// Sender finds whose request it is: of the handsets that registered from its address and port (else, as a new connection has a
+// new port, from its address with its Contact) those with its Contact, of these the one with its P-Preferred-Identity, then with
+// its From. One identity is as good as another in the same registration; of two registrations one would pay for the other, so
+// that what is not clear is an error.
+func (t *Table) Sender(c Claim) (*Binding, error) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+
+	address := c.Source.Addr()
+	believed := func(b *Binding) bool {
+		return b.Registered && b.Protected() == c.Protected && b.Flow.Remote.Addr() == address
+	}
+	here := func(b *Binding) bool { return believed(b) && b.Flow.Remote == c.Source }
+
+	preferred := ""
+
+	for _, uri := range c.Preferred {
+		if preferred = t.identity(uri, believed); preferred != "" {
+			break
+		}
+	}
+
+	contact := key{address, contactKey(c.Contact)}
+	withContact := func(b *Binding) bool { return believed(b) && contactKey(b.Contact) == contact.contact }
+	withContactHere := func(b *Binding) bool { return here(b) && withContact(b) }
+
+	switch {
+	case first(t.byKey.all(contact), withContactHere) != nil:
+		return t.among(t.byKey.all(contact), withContactHere, preferred, c.From)
+	case c.Stream && first(t.byKey.all(contact), believed) != nil:
+		return t.among(t.byKey.all(contact), withContact, preferred, c.From)
+	case first(t.bySource.all(c.Source), here) != nil:
+		return t.among(t.bySource.all(c.Source), here, preferred, c.From)
+	case first(t.byKey.all(contact), believed) != nil:
+		return t.among(t.byKey.all(contact), withContact, preferred, c.From)
+	case c.Alone:
+		if b, one := sole(t.byHost.all(address), believed); one {
+			return b, nil
+		}
+	}
+
+	return nil, ErrUnknown
+}
+
+// among chooses by the identities. One of those meant is there at least; preferred is one of somebody's at the address, or "".
+func (t *Table) among(all iter.Seq[*Binding], meant func(*Binding) bool, preferred, from string) (*Binding, error) {
+	if preferred != "" {
+		all = t.byIdentity.all(preferred)
+		if first(all, meant) == nil {
+			return nil, ErrAnother
+		}
+	}
+
+	if b, one := sole(all, meant); one {
+		return b, nil
+	}
+
+	if identity := t.identity(from, meant); identity != "" {
+		all = func(yield func(*Binding) bool) {
+			for b := range t.byIdentity.all(identity) {
+				if (preferred == "" || b.has(preferred)) && !yield(b) {
+					return
+				}
+			}
+		}
+
+		if b, one := sole(all, meant); one {
+			return b, nil
+		}
+	}
+
+	return nil, ErrSeveral
+}
+
+// identity is a public identity as the index has it, if one of those meant has it; else "".
+func (t *Table) identity(uri string, meant func(*Binding) bool) string {
+	canonical, err := ims.CanonicalIdentity(uri)
+	if err != nil || first(t.byIdentity.all(canonical), meant) == nil {
+		return ""
+	}
+
+	return canonical
+}
+
+func (b *Binding) has(canonical string) bool {
+	for _, identity := range b.Identities {
+		if ims.SameIdentity(identity, canonical) {
+			return true
+		}
+	}
+
+	return false
+}
+
+func first(all iter.Seq[*Binding], meant func(*Binding) bool) *Binding {
+	for b := range all {
+		if meant(b) {
+			return b
+		}
+	}
+
+	return nil
+}
+
+// sole is the only one, or one of the same user's: whichever it is, the same identities are asserted and the same account pays.
+func sole(all iter.Seq[*Binding], meant func(*Binding) bool) (only *Binding, one bool) {
+	for b := range all {
+		switch {
+		case !meant(b):
+		case only == nil:
+			only = b
+		case only.Private != b.Private || only.Default() != b.Default():
+			return nil, false
+		}
+	}
+
+	return only, only != nil
+}
+
+// contactKey is what of a Contact tells one handset from another: in a dialog a handset may give other parameters than it
+// registered.
+func contactKey(uri string) string {
+	end := strings.LastIndexByte(uri, '@') + 1
+	if cut := strings.IndexAny(uri[end:], ";?"); cut >= 0 {
+		uri = uri[:end+cut]
+	}
+
+	return strings.ToLower(strings.TrimSuffix(uri, ":5060"))
+}
