@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,8 +28,37 @@ type EndpointConfig struct {
 	Advertise  string   `yaml:"advertise"`  // ip or ip:port that others are told in place of address
 	Transports []string `yaml:"transports"` // udp, tcp
 	Names      []string `yaml:"names"`      // host names that mean this endpoint in Route
-	FixedPort  bool     `yaml:"-"`          // TCP connections leave from the endpoint's port, as those between TS 33.203's protected ports must
+
+	Timers    EndpointTimers `yaml:"timers,omitempty"` // where they are not the stack's: over radio a round trip takes longer
+	FixedPort bool           `yaml:"-"`                // TCP connections leave from the endpoint's port, as those between TS 33.203's protected ports must
 }
+
+// EndpointTimers are those of one endpoint's transactions. What is zero is the stack's.
+type EndpointTimers struct {
+	T1 time.Duration `yaml:"t1"`
+	T2 time.Duration `yaml:"t2"`
+	T4 time.Duration `yaml:"t4"`
+}
+
+// HandsetTimers are those between a UE and its P-CSCF (TS 24.229 §7.7, table 7.7.1).
+func HandsetTimers() EndpointTimers {
+	return EndpointTimers{T1: 2 * time.Second, T2: 16 * time.Second, T4: 17 * time.Second}
+}
+
+// or takes from others what is not set.
+func (t EndpointTimers) or(others EndpointTimers) EndpointTimers {
+	return EndpointTimers{T1: cmp.Or(t.T1, others.T1), T2: cmp.Or(t.T2, others.T2), T4: cmp.Or(t.T4, others.T4)}
+}
+
+// For makes these the timers of an endpoint that has none of its own.
+func (t EndpointTimers) For(e EndpointConfig) EndpointConfig {
+	e.Timers = e.Timers.or(t)
+	return e
+}
+
+func (t Timers) endpoint() EndpointTimers { return EndpointTimers{T1: t.T1, T2: t.T2, T4: t.T4} }
+
+func (t EndpointTimers) valid() bool { return t.T1 > 0 && t.T2 >= t.T1 && t.T4 > 0 }
 
 // Timers of RFC 3261 §17 and §16.
 type Timers struct {
@@ -72,6 +102,10 @@ func (c *Config) Validate() error {
 			return err
 		}
 
+		if own := e.Timers.or(c.Timers.endpoint()); !own.valid() {
+			return fmt.Errorf("sip.endpoints: %s: timers: t1, t2 and t4 must be positive, t2 not below t1", e.Name)
+		}
+
 		if names[e.Name] {
 			return fmt.Errorf("sip.endpoints: %s stands twice", e.Name)
 		}
@@ -80,7 +114,7 @@ func (c *Config) Validate() error {
 	}
 
 	t, l := c.Timers, c.Limits
-	if t.T1 <= 0 || t.T2 < t.T1 || t.T4 <= 0 || t.C <= 0 || t.Ringing < t.C {
+	if !t.endpoint().valid() || t.C <= 0 || t.Ringing < t.C {
 		return errors.New("sip.timers: t1, t2, t4, c and ringing must be positive, t2 not below t1, ringing not below c")
 	}
 

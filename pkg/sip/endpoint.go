@@ -27,6 +27,7 @@ type Endpoint struct {
 	bound   netip.AddrPort // what the sockets have
 	address netip.AddrPort // what others are told
 	names   []string
+	timers  EndpointTimers
 	udp     PacketConn
 	tcp     net.Listener
 
@@ -76,7 +77,7 @@ func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
 		return nil, err
 	}
 
-	e := &Endpoint{name: c.Name, stack: s, names: c.Names, fixedPort: c.FixedPort, connections: map[netip.AddrPort]*stream{}, dials: map[netip.AddrPort]*dial{}}
+	e := &Endpoint{name: c.Name, stack: s, names: c.Names, timers: c.Timers.or(s.config.Timers.endpoint()), fixedPort: c.FixedPort, connections: map[netip.AddrPort]*stream{}, dials: map[netip.AddrPort]*dial{}}
 	address := c.Address
 
 	// Port 0 takes a free one, the same for both transports.

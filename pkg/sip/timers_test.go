@@ -214,6 +214,50 @@ func TestServerTimers(t *testing.T) {
 	}
 }
 
+// TestEndpointTimers: an endpoint may have timers of its own, for what it sends and for what it answers.
+func TestEndpointTimers(t *testing.T) {
+	own := func(c *sip.Config) { c.Endpoints[0].Timers = sip.HandsetTimers() }
+
+	t.Run("timers G and H", func(t *testing.T) {
+		within(t, func(t *testing.T, n *network) {
+			s := n.stack(t, proxyAt, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(486, "") }}, own)
+			sender := n.peer(t, callerAt)
+
+			begin := time.Now()
+			sender.send(s, sender.text("INVITE", "sip:b@example", "1"))
+			wantTimes(t, sender.times(begin, time.Hour), "0 486, 2 486, 6 486, 14 486, 30 486, 46 486, 62 486, 78 486, 94 486, 110 486, 126 486")
+			s.empty(t)
+		})
+	})
+
+	t.Run("timers A, B and D", func(t *testing.T) {
+		within(t, func(t *testing.T, n *network) {
+			s := n.stack(t, proxyAt, &user{}, own)
+			callee := n.peer(t, calleeAt)
+
+			begin := time.Now()
+			tx, err := s.Send(t.Context(), request(t, "INVITE", "sip:b@"+calleeAt, nil), sip.Destination{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantTimes(t, callee.times(begin, time.Hour), "0 INVITE, 2 INVITE, 6 INVITE, 14 INVITE, 30 INVITE, 62 INVITE, 126 INVITE")
+			if <-tx.Done(); tx.Err() == nil {
+				t.Error("it did not fail")
+			}
+
+			begin = time.Now()
+			if tx, err = s.Send(t.Context(), request(t, "INVITE", "sip:b@"+calleeAt, nil), sip.Destination{}); err != nil {
+				t.Fatal(err)
+			}
+			callee.answer(s, callee.request("INVITE"), 486)
+			callee.request("ACK")
+			if <-tx.Done(); time.Since(begin) != 128*time.Second {
+				t.Errorf("timer D fired after %v", time.Since(begin))
+			}
+		})
+	})
+}
+
 // The 100 of the stack is of the request as it came, whatever its handler makes of it meanwhile.
 func TestTryingWhileTheHandlerWorks(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
@@ -357,4 +401,24 @@ func TestTimerC(t *testing.T) {
 func firstWord(m sip.Message) string {
 	word, _, _ := strings.Cut(firstLine(m), " ")
 	return word
+}
+
+func TestEndpointTimersAreChecked(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		timers sip.EndpointTimers
+		good   bool
+	}{
+		{"none", sip.EndpointTimers{}, true},
+		{"T1 alone", sip.EndpointTimers{T1: time.Second}, true},
+		{"T1 above the stack's T2", sip.EndpointTimers{T1: 5 * time.Second}, false},
+		{"negative", sip.EndpointTimers{T4: -time.Second}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := sip.DefaultConfig(sip.EndpointConfig{Name: "Gm", Address: callerAt, Transports: []string{"udp"}, Timers: test.timers})
+			if err := c.Validate(); (err == nil) != test.good || !test.good && !strings.Contains(err.Error(), "Gm: timers") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
 }

@@ -164,7 +164,7 @@ func (tx *ClientTransaction) sent() {
 		return
 	}
 
-	t := tx.stack.config.Timers
+	t := tx.flow.Endpoint.timers
 	tx.deadline = time.Now().Add(64 * t.T1) // timers B and F
 	wait := 64 * t.T1
 
@@ -337,7 +337,7 @@ func bareHost(host string) string { return strings.Trim(host, "[]") }
 
 // finish enters Accepted or Completed; what it returns is the ACK to send. It is called with the lock held.
 func (tx *ClientTransaction) finish(r *Response) (ack []byte) {
-	t, now := tx.stack.config.Timers, time.Now()
+	t, now := tx.flow.Endpoint.timers, time.Now()
 
 	switch {
 	case tx.method == "INVITE" && r.IsSuccess():
@@ -416,9 +416,9 @@ func (tx *ClientTransaction) fire() {
 	switch tx.interval *= 2; {
 	case tx.method == "INVITE":
 	case tx.answered:
-		tx.interval = tx.stack.config.Timers.T2
+		tx.interval = tx.flow.Endpoint.timers.T2
 	default:
-		tx.interval = min(tx.interval, tx.stack.config.Timers.T2)
+		tx.interval = min(tx.interval, tx.flow.Endpoint.timers.T2)
 	}
 
 	tx.arm(min(tx.interval, time.Until(tx.deadline)))
@@ -480,7 +480,7 @@ func (tx *ClientTransaction) Cancel() {
 	tx.cancel = true
 
 	// §9.1: what does not end within 64*T1 after CANCEL is over.
-	tx.deadline = time.Now().Add(64 * tx.stack.config.Timers.T1)
+	tx.deadline = time.Now().Add(64 * tx.flow.Endpoint.timers.T1)
 	if tx.interval == 0 {
 		tx.arm(time.Until(tx.deadline))
 	}

@@ -165,7 +165,7 @@ func (tx *ServerTransaction) silence() {
 
 // settle enters Accepted or Completed. It is called with the lock held.
 func (tx *ServerTransaction) settle(success bool) {
-	t, reliable, now := tx.stack.config.Timers, tx.flow.Transport != "UDP", time.Now()
+	t, reliable, now := tx.flow.Endpoint.timers, tx.flow.Transport != "UDP", time.Now()
 
 	switch {
 	case tx.invite && success:
@@ -224,7 +224,7 @@ func (tx *ServerTransaction) fire() {
 	}
 
 	// Timer G: the ACK has not come yet.
-	tx.interval = min(2*tx.interval, tx.stack.config.Timers.T2)
+	tx.interval = min(2*tx.interval, tx.flow.Endpoint.timers.T2)
 	tx.arm(min(tx.interval, time.Until(tx.deadline)))
 	raw, back, reply := tx.last, tx.back, tx.reply
 	tx.mu.Unlock()
@@ -291,8 +291,8 @@ func (tx *ServerTransaction) acknowledge() bool {
 			break
 		}
 
-		tx.deadline = time.Now().Add(tx.stack.config.Timers.T4)
-		tx.arm(tx.stack.config.Timers.T4)
+		tx.deadline = time.Now().Add(tx.flow.Endpoint.timers.T4)
+		tx.arm(tx.flow.Endpoint.timers.T4)
 	}
 
 	return true

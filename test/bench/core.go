@@ -130,9 +130,9 @@ func provision(users []user) error {
 	return nil
 }
 
-// settle waits until the transactions of the load are over: those over UDP last 32 s.
+// settle waits until the transactions of the load are over: those over UDP last 32 s, towards handsets 128 s.
 func settle() {
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline) && sum("dialtone_sip_transactions") > 0; {
+	for deadline := time.Now().Add(150 * time.Second); time.Now().Before(deadline) && sum("dialtone_sip_transactions") > 0; {
 		time.Sleep(time.Second)
 	}
 }

@@ -49,7 +49,9 @@ func Default() Config {
 		VisitedNetwork: home,
 		Interrogator:   "sip:icscf." + home + ":5060",
 		SIP: sip.DefaultConfig(
-			sip.EndpointConfig{Name: "Gm", Address: "127.0.0.10:5060", Transports: []string{"udp", "tcp"}, Names: []string{"pcscf." + home}},
+			sip.EndpointConfig{
+				Name: "Gm", Address: "127.0.0.10:5060", Transports: []string{"udp", "tcp"}, Names: []string{"pcscf." + home}, Timers: sip.HandsetTimers(),
+			},
 			sip.EndpointConfig{Name: mw, Address: "127.0.0.10:5070", Transports: []string{"udp", "tcp"}},
 		),
 		MaxBindings:  100_000,
@@ -88,6 +90,21 @@ func (c *Config) Validate() error {
 	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.IPsec.validate(c.Data), c.Protection.Validate())
 }
 
+// bound is what the stack binds: the endpoints of the configuration and the protected ones. Those towards handsets have the timers
+// of TS 24.229 §7.7 unless they have their own.
+func (c *Config) bound(protected []sip.EndpointConfig) sip.Config {
+	bound := c.SIP
+	bound.Endpoints = slices.Concat(bound.Endpoints, protected)
+
+	for i, e := range bound.Endpoints {
+		if e.Name != mw {
+			bound.Endpoints[i] = sip.HandsetTimers().For(e)
+		}
+	}
+
+	return bound
+}
+
 type pcscf struct {
 	stack  *sip.Stack
 	proxy  *gm.Proxy
@@ -112,8 +129,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		return nil, err
 	}
 
-	bound := c.SIP
-	bound.Endpoints = slices.Concat(bound.Endpoints, shield.endpoints())
+	bound := c.bound(shield.endpoints())
 
 	stack, err := sip.New(bound, proxy, sip.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: proxy.Screen})
 	if err != nil {

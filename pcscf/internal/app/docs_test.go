@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -58,10 +57,7 @@ func raised(t *testing.T, metrics *prometheus.Registry) {
 		t.Fatal(err)
 	}
 
-	bound := c.SIP
-	bound.Endpoints = slices.Concat(bound.Endpoints, s.endpoints())
-
-	stack, err := sip.New(bound, nil, sip.Options{Network: memory.New()})
+	stack, err := sip.New(c.bound(s.endpoints()), nil, sip.Options{Network: memory.New()})
 	if err != nil {
 		t.Fatal(err)
 	}

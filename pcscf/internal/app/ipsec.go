@@ -122,7 +122,7 @@ func (c *IPsec) protected(e sip.EndpointConfig) []sip.EndpointConfig {
 	for _, port := range slices.Concat(c.ServerPorts, c.ClientPorts) {
 		endpoints = append(endpoints, sip.EndpointConfig{
 			Name: protectedName(e.Name, port), Address: netip.AddrPortFrom(addressOf(e), port).String(),
-			Transports: []string{"udp", "tcp"}, Names: e.Names, FixedPort: true,
+			Transports: []string{"udp", "tcp"}, Names: e.Names, Timers: e.Timers, FixedPort: true,
 		})
 	}
 
