@@ -12,7 +12,10 @@ type Branch struct {
 	Request *Request      // of Forwardable or a Copy of it, changed as this target needs; each attempt goes out with a Via of its own
 	To      Destination   // where to
 	Timeout time.Duration // without any response by then the branch counts as unanswered; 0: the transaction's own timers
+	Busy    func() bool   // asked at Timeout: true if the target works on the request, though it has said nothing; then it keeps the transaction's timers
 	Label   string        // for the caller: what this branch is
+
+	Provisional bool // set by the stack: a provisional response has come, be it a 100
 }
 
 // Plan says how a request is proxied.
@@ -173,7 +176,7 @@ func (f *forwarding) handle(ctx context.Context, e event) *Response {
 	case e.response == nil:
 		f.ended(ctx, r, e.err)
 	case e.response.IsProvisional():
-		r.responded = true
+		r.responded, r.branch.Provisional = true, true
 		if e.response.StatusCode == 100 { // §16.7 5: it goes no further
 			break
 		}
@@ -205,7 +208,7 @@ func (f *forwarding) ended(ctx context.Context, r *run, err error) {
 	case errors.Is(err, errRang):
 		f.rangOut(ctx, r)
 		return
-	case errors.Is(err, errSlow) && r.responded:
+	case errors.Is(err, errSlow) && (r.responded || r.branch.Busy != nil && r.branch.Busy()):
 		return
 	case errors.Is(err, errWithdrawn), r.rangOut, f.stop && r.responded: // it is not the other side's fault
 	default:

@@ -188,6 +188,21 @@ func (s *Stack) Own(u Uri) bool {
 	return false
 }
 
+// AsksItself tells an OPTIONS that asks this function for its capabilities (RFC 3261 §11): its Request-URI is one of the endpoints and
+// has no user, and no Route leads on. One with a user, be it at a name of this function, is for that user.
+func (s *Stack) AsksItself(r *Request) bool {
+	if r.Method != "OPTIONS" || r.Recipient.User != "" || !s.Own(r.Recipient) {
+		return false
+	}
+
+	routes, err := Routes(r)
+
+	return err == nil && !slices.ContainsFunc(routes, func(route NameAddr) bool {
+		u, err := ParseURI(route.URI)
+		return err != nil || !s.Own(u)
+	})
+}
+
 // Resolver is the one that requests are sent by.
 func (s *Stack) Resolver() *Resolver { return s.resolver }
 

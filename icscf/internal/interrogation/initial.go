@@ -27,10 +27,11 @@ func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, o
 	i.chargeable(out)
 
 	tried := []string{candidates[0]}
+	lost := false // no S-CSCF could be given the request
 	i.Stack.Forward(ctx, tx, sip.Plan{
 		Groups: [][]sip.Branch{{i.toServer(out, candidates[0], orig)}},
 		OnFailure: func(b *sip.Branch, r *sip.Response) []sip.Branch {
-			if !sip.Local(r) {
+			if !unreachable(out, r) {
 				return nil
 			}
 
@@ -43,10 +44,12 @@ func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, o
 				}
 			}
 
+			lost = true
+
 			return nil
 		},
 		OnResponse: func(b *sip.Branch, r *sip.Response) {
-			if b == nil && sip.Local(r) && r.StatusCode != 487 {
+			if b == nil && lost && sip.Local(r) {
 				r.StatusCode, r.Reason = 504, sip.Reason(504)
 				sip.Set(r, "Reason", fmt.Sprintf(`SIP;cause=504;text="no S-CSCF answered: %v"`, tried))
 			}
@@ -118,5 +121,17 @@ func (i *Interrogator) toServer(out *sip.Request, name string, orig bool) sip.Br
 
 	sip.PushRoute(r, route)
 
-	return sip.Branch{Request: r, Timeout: i.ServerTimeout, Label: name}
+	b := sip.Branch{Request: r, Label: name}
+	if r.IsInvite() {
+		b.Timeout = i.ServerTimeout
+	}
+
+	return b
+}
+
+// unreachable tells an S-CSCF that cannot have the request: the transport says so, or it was silent to an INVITE, which each hop
+// acknowledges with a 100 of its own within 200 ms (RFC 3261 §17.2.1). Silence to another request says nothing: the handset may be
+// paged, and the response is that of the other end.
+func unreachable(request *sip.Request, r *sip.Response) bool {
+	return sip.Local(r) && (r.StatusCode != 408 || request.IsInvite())
 }

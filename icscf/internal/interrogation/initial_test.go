@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
@@ -111,10 +112,10 @@ func TestServerOfAnUnregisteredUser(t *testing.T) {
 		d.servers[serverC].Request("INVITE")
 	})
 
-	t.Run("the next one when it does not answer, then 504", func(t *testing.T) {
+	t.Run("the next one when it is silent to an INVITE, then 504", func(t *testing.T) {
 		withDesk(t, func(t *testing.T, d *desk) {
 			d.lia = []any{lia(cx.UnregisteredService, "", &cx.Capabilities{Mandatory: []uint32{2}, Optional: []uint32{3}})}
-			d.send("MESSAGE", alice)
+			d.send("INVITE", alice)
 			r := d.pcscf.Response(504)
 			for name, asked := range map[string]bool{serverA: false, serverB: true, serverC: true} {
 				if got := len(d.servers[name].All()) > 0; got != asked || strings.Contains(sip.Value(r, "Reason"), name) != asked {
@@ -141,6 +142,56 @@ func TestServerOfAnUnregisteredUser(t *testing.T) {
 	})
 }
 
+// A request other than INVITE has timer F: the handset may have to be paged, and silence says nothing of the S-CSCF. Another one is
+// asked when the transport says that the first cannot be reached.
+func TestTimeOfAServer(t *testing.T) {
+	for _, method := range []string{"MESSAGE", "SUBSCRIBE", "OPTIONS"} {
+		t.Run(method+" answered after 20 s", func(t *testing.T) {
+			withDesk(t, func(t *testing.T, d *desk) {
+				d.lia = []any{lia(cx.UnregisteredService, "", &cx.Capabilities{ServerNames: []string{serverA, serverB}})}
+				d.send(method, alice)
+				r := d.servers[serverA].Request(method)
+				time.Sleep(20 * time.Second)
+				d.servers[serverB].Silent()
+				d.servers[serverA].Answer(r, 202)
+				d.pcscf.Response(202)
+			})
+		})
+	}
+
+	t.Run("MESSAGE never answered: no second try, and no late word (RFC 4320 §4.2)", func(t *testing.T) {
+		withDesk(t, func(t *testing.T, d *desk) {
+			d.lia = []any{lia(cx.UnregisteredService, "", &cx.Capabilities{ServerNames: []string{serverA, serverB}})}
+			d.send("MESSAGE", alice)
+			time.Sleep(time.Minute)
+			d.servers[serverB].Silent()
+			d.pcscf.Silent()
+		})
+	})
+
+	t.Run("MESSAGE, and nobody takes the connection", func(t *testing.T) {
+		withDesk(t, func(t *testing.T, d *desk) {
+			d.lia = []any{lia(cx.UnregisteredService, "", &cx.Capabilities{ServerNames: []string{serverA + ";transport=tcp", serverB}})}
+			d.send("MESSAGE", alice)
+			d.servers[serverB].Answer(d.servers[serverB].Request("MESSAGE"), 202)
+			d.pcscf.Response(202)
+		})
+	})
+
+	t.Run("INVITE that is in work rings on", func(t *testing.T) {
+		withDesk(t, func(t *testing.T, d *desk) {
+			d.lia = []any{lia(cx.UnregisteredService, "", &cx.Capabilities{ServerNames: []string{serverA, serverB}})}
+			d.send("INVITE", alice)
+			r := d.servers[serverA].Request("INVITE")
+			d.servers[serverA].Answer(r, 100)
+			time.Sleep(20 * time.Second)
+			d.servers[serverB].Silent()
+			d.servers[serverA].Answer(r, 486)
+			d.pcscf.Response(486)
+		})
+	})
+}
+
 func TestWhatIsNotInterrogated(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -152,6 +203,7 @@ func TestWhatIsNotInterrogated(t *testing.T) {
 		{"RFC 3261 §12.2.2 within a dialog, without Route", []string{"To: <" + alice + ">;tag=x"}, "BYE", 481, ""},
 		{"with a Route of somebody else", []string{own, "Route: <sip:b.ims.example:5060;lr>", "To: <" + alice + ">;tag=x"}, "BYE", 0, serverB},
 		{"OPTIONS to the I-CSCF", nil, "OPTIONS", 200, ""},
+		{"OPTIONS to the I-CSCF, over its Route", []string{own}, "OPTIONS", 200, ""},
 		{"RFC 3261 §16.3 no hops left", []string{"Max-Forwards: 0"}, "MESSAGE", 483, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -183,6 +235,23 @@ func TestWhatIsNotInterrogated(t *testing.T) {
 			d.send("ACK", alice, own, "To: <"+alice+">;tag=x")
 			d.nobody()
 		})
+	})
+}
+
+// RFC 3261 §11: OPTIONS to a user is for the user, also where the domain is a name of the I-CSCF; nobody is 404.
+func TestCapabilityQuery(t *testing.T) {
+	withDesk(t, func(t *testing.T, d *desk) {
+		d.lia = []any{lia(cx.Success, serverA, nil), lia(cx.ErrorUserUnknown, "", nil)}
+		d.send("OPTIONS", alice)
+		r := d.servers[serverA].Request("OPTIONS")
+		d.servers[serverA].Answer(r, 200, "Accept: application/sdp")
+		want(t, d.pcscf.Response(200), "Accept", "application/sdp")
+		d.send("OPTIONS", "sip:nobody@ims.example")
+		d.pcscf.Response(404)
+		d.send("OPTIONS", "sip:ims.example")
+		d.pcscf.Response(200)
+		d.nobody()
+		d.wantAsked("LIR sip:alice@ims.example orig=false", "LIR sip:nobody@ims.example orig=false")
 	})
 }
 

@@ -28,7 +28,7 @@ type Interrogator struct {
 	HSS        HSS
 	Servers    selection.Servers
 	HomeDomain string
-	// ServerTimeout is how long an S-CSCF may stay silent before another one is tried.
+	// ServerTimeout is how long an S-CSCF may stay silent to a REGISTER or an INVITE before another one is tried.
 	ServerTimeout time.Duration
 	Log           *slog.Logger
 	outcomes      *prometheus.CounterVec
@@ -46,7 +46,7 @@ func (i *Interrogator) Register(registerer prometheus.Registerer) {
 func (i *Interrogator) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 	request := tx.Request()
 
-	if request.Method == "OPTIONS" && i.Stack.Own(request.Recipient) {
+	if i.Stack.AsksItself(request) {
 		_ = tx.Reply(200, "")
 		return
 	}

@@ -122,7 +122,7 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 		return
 	}
 
-	if request.Method == "OPTIONS" && p.Stack.Own(request.Recipient) && !sip.Has(request, "Route") {
+	if p.Stack.AsksItself(request) {
 		_ = tx.Reply(200, "")
 		return
 	}

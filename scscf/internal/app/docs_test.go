@@ -29,6 +29,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 		"min_expires":                      func(c *Config) { c.Registrar.MinExpires = 0 },
 		"at_contact_limit":                 func(c *Config) { c.Registrar.AtContactLimit = "x" },
 		"sessions.numbers.breakout":        func(c *Config) { c.Sessions.Numbers.Breakout = map[string]string{"": "x"} },
+		"application_server_timeout":       func(c *Config) { c.Sessions.ServerTimeout = -1 },
 		"sessions.timer":                   func(c *Config) { c.Sessions.Timer.MinSE = time.Second },
 		"charging.events":                  func(c *Config) { c.Sessions.Charging.Events = "x" },
 		"charging.event_methods":           func(c *Config) { c.Sessions.Charging.EventMethods = []string{"INVITE"} },

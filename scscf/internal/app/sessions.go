@@ -20,7 +20,9 @@ type Sessions struct {
 	Interrogator string          `yaml:"icscf"` // SIP URI of the I-CSCF, for requests to users of the home network
 	Numbers      session.Numbers `yaml:"numbers"`
 	Timer        session.Timer   `yaml:"timer"`
-	Charging     charging.Config `yaml:"charging"`
+	// ServerTimeout is for an application server's first response; 0: timers B and F of RFC 3261 (TS 24.229 §5.4.3.2).
+	ServerTimeout time.Duration   `yaml:"application_server_timeout"`
+	Charging      charging.Config `yaml:"charging"`
 }
 
 // defaultSessions charges callers, and lets nobody call when the OCS is away.
@@ -39,6 +41,10 @@ func defaultSessions(home string) Sessions {
 // Validate refuses what cannot work.
 func (s *Sessions) Validate() error {
 	_, err := sip.ParseURI(s.Interrogator)
+	if s.ServerTimeout < 0 {
+		err = errors.Join(err, errors.New("sessions.application_server_timeout must not be negative"))
+	}
+
 	return errors.Join(err, s.Numbers.Validate(), s.Timer.Validate(), s.Charging.Validate())
 }
 
@@ -49,7 +55,7 @@ func newSessions(c *Config, env *service.Env, stack *sip.Stack, endpoint *sip.En
 	diameter.Handle(node, trigger.Abort)
 
 	s := &session.Server{
-		Config:        session.Config{HomeDomain: c.HomeDomain, Interrogator: c.Sessions.Interrogator, Numbers: c.Sessions.Numbers, Timer: c.Sessions.Timer},
+		Config:        session.Config{HomeDomain: c.HomeDomain, Interrogator: c.Sessions.Interrogator, Numbers: c.Sessions.Numbers, Timer: c.Sessions.Timer, ServerTimeout: c.Sessions.ServerTimeout},
 		Stack:         stack,
 		Endpoint:      endpoint,
 		Registrations: users,

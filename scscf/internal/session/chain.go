@@ -3,15 +3,12 @@ package session
 import (
 	"crypto/rand"
 	"sync"
-	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 )
-
-const serverTimeout = 5 * time.Second // for an application server's first response
 
 // visit is a request that is away at an application server. Its original dialog identifier stands in the Route entry that the
 // server finds behind its own (TS 24.229 §5.4.3.4), so that the request is known when it comes back.
@@ -20,6 +17,8 @@ type visit struct {
 	at     int    // place in the chain
 	target string // Request-URI as it left
 	method string
+	back   bool // the server has handed the request back; of visits
+	given  bool // the server was taken for dead, and the request went on without it; of visits
 }
 
 // visits lasts no longer than the transactions of the requests that are away.
@@ -39,13 +38,43 @@ func (v *visits) leave(away *visit) (odi string) {
 	return odi
 }
 
-func (v *visits) returned(odi string) (*visit, bool) {
+// returned finds the visit of a request that comes back. late: it went on without the server in the meantime.
+func (v *visits) returned(odi string) (away *visit, late bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 
-	away, found := v.open[odi]
+	if away = v.open[odi]; away == nil {
+		return nil, false
+	}
 
-	return away, found
+	away.back = true
+
+	return away, away.given
+}
+
+// came tells whether the request has come back, so that the server is alive.
+func (v *visits) came(odi string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+
+	away := v.open[odi]
+
+	return away != nil && away.back
+}
+
+// giveUp is the end of a visit to a server that is dead: it has not come back, and will not be let in any more.
+func (v *visits) giveUp(odi string) (dead bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+
+	away := v.open[odi]
+	if away == nil || away.back {
+		return false
+	}
+
+	away.given = true
+
+	return true
 }
 
 func (v *visits) forget(odis ...string) {
@@ -112,5 +141,7 @@ func (s *Server) toServer(out *sip.Request, sv *served, match ifc.Match) (sip.Br
 	sip.Set(r, "P-Served-User", sv.servedUser())
 	sv.servers = append(sv.servers, match.Server)
 
-	return sip.Branch{Request: r, Timeout: serverTimeout, Label: match.Server}, odi, nil
+	return sip.Branch{
+		Request: r, Timeout: s.Config.ServerTimeout, Busy: func() bool { return s.visits.came(odi) }, Label: match.Server,
+	}, odi, nil
 }

@@ -25,7 +25,6 @@ type journey struct {
 	place      int      // in the chain, of the server that has it
 	away       bool     // it is with a server, not on its way to the target
 	handling   bool     // of that server: the session goes on without it
-	responded  bool     // a provisional response came
 	brokenOut  bool     // the I-CSCF knows nobody by the number, and it left the network
 	forgoing   *refusal // why the request could not go on after a server was dead
 	begun      bool     // it was charged, if it is
@@ -55,7 +54,7 @@ func (s *Server) serve(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 	response := s.Stack.Forward(ctx, tx, sip.Plan{
 		Groups:     groups,
 		OnResponse: func(_ *sip.Branch, r *sip.Response) { j.responds(r) },
-		OnFailure:  func(_ *sip.Branch, r *sip.Response) []sip.Branch { return j.fails(ctx, r) },
+		OnFailure:  func(b *sip.Branch, r *sip.Response) []sip.Branch { return j.fails(ctx, b, r) },
 	})
 	s.outcomes.WithLabelValues(sv.side.String(), known(string(out.Method)), fmt.Sprint(response.StatusCode)).Inc()
 
@@ -78,7 +77,7 @@ func (j *journey) next(ctx context.Context, after int) ([][]sip.Branch, error) {
 		branch, odi, err := s.toServer(j.out, sv, match)
 		if err == nil {
 			j.odis = append(j.odis, odi)
-			j.away, j.place, j.handling, j.responded = true, match.Index, match.Continue, false
+			j.away, j.place, j.handling = true, match.Index, match.Continue
 
 			return [][]sip.Branch{{branch}}, nil
 		}
@@ -96,7 +95,6 @@ func (j *journey) next(ctx context.Context, after int) ([][]sip.Branch, error) {
 // responds sees each response on its way back.
 func (j *journey) responds(r *sip.Response) {
 	s, sv := j.server, j.served
-	j.responded = j.responded || r.StatusCode > 100 && r.IsProvisional()
 
 	if j.forgoing != nil && !r.IsProvisional() && !r.IsSuccess() {
 		s.become(j.out, sv.side.String(), r, j.forgoing)
@@ -114,11 +112,11 @@ func (j *journey) responds(r *sip.Response) {
 }
 
 // fails finds another way for a branch that ended without success.
-func (j *journey) fails(ctx context.Context, r *sip.Response) []sip.Branch {
+func (j *journey) fails(ctx context.Context, b *sip.Branch, r *sip.Response) []sip.Branch {
 	s, sv := j.server, j.served
 
 	switch {
-	case j.away && dead(r) && !j.responded:
+	case j.away && j.dead(b, r):
 		s.outcomes.WithLabelValues(sv.side.String(), known(string(j.out.Method)), "server dead").Inc()
 		s.Log.Warn("application server failed", "server", sv.servers[len(sv.servers)-1], "status", r.StatusCode, "user", sv.public, "continues", j.handling)
 
@@ -150,9 +148,14 @@ func (j *journey) fails(ctx context.Context, r *sip.Response) []sip.Branch {
 	}
 }
 
-// dead tells an application server that default handling stands in for: no answer, or a 5xx before anything else (TS 24.229
-// §5.4.3.2 2).
-func dead(r *sip.Response) bool { return sip.Local(r) || r.StatusCode/100 == 5 }
+// dead tells an application server that default handling stands in for (TS 24.229 §5.4.3.2, §5.4.3.3): no response, 408 or 5xx,
+// without any provisional response before it, and without the request having come back with its original dialog identifier. One
+// that has said 100, or has handed the request back, is alive: its 500 or 503 is an answer, often that of the other end.
+func (j *journey) dead(b *sip.Branch, r *sip.Response) bool {
+	failed := sip.Local(r) || r.StatusCode == 408 || r.StatusCode/100 == 5
+
+	return failed && !b.Provisional && j.server.visits.giveUp(j.odis[len(j.odis)-1])
+}
 
 // targets asks for credit and lists the branches that lead to the target.
 func (s *Server) targets(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served) ([][]sip.Branch, error) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -37,6 +38,8 @@ type Config struct {
 	Interrogator string // SIP URI of the I-CSCF, for requests to users of the home network
 	Numbers      Numbers
 	Timer        Timer
+	// ServerTimeout is how long an application server may stay silent until its default handling applies; 0: timer B or F.
+	ServerTimeout time.Duration
 }
 
 // Server serves sessions and standalone requests.
@@ -80,7 +83,7 @@ func (s *Server) Register(registerer prometheus.Registerer) {
 func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 	request := tx.Request()
 
-	if request.Method == "OPTIONS" && s.Stack.Own(request.Recipient) && !sip.Has(request, "Route") {
+	if s.Stack.AsksItself(request) {
 		_ = tx.Reply(200, "")
 		return
 	}
@@ -102,7 +105,11 @@ func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 			continue
 		}
 
-		if v, back := s.visits.returned(u.User); back { // an AS hands the request back
+		switch v, late := s.visits.returned(u.User); { // an AS hands the request back
+		case late:
+			s.refuse(tx, v.served.side.String(), because(481, "the application server was taken for dead, and the request went on without it"))
+			return
+		case v != nil:
 			s.resume(ctx, tx, out, v)
 			return
 		}

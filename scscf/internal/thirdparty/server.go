@@ -23,7 +23,7 @@ type Policy struct {
 }
 
 // DefaultPolicy is right for a lab.
-func DefaultPolicy() Policy { return Policy{Timeout: 10 * time.Second} }
+func DefaultPolicy() Policy { return Policy{Timeout: 32 * time.Second} }
 
 // Validate refuses what cannot work.
 func (p *Policy) Validate() error {
