@@ -87,7 +87,7 @@ func (s *server) last() *sip.Request {
 // TestApplicationServer: an AS is put in the path of calls by a filter criterion, and what happens when it is dead is the
 // criterion's default handling (TS 23.218 §5.2, TS 24.229 §5.4.3.2).
 func TestApplicationServer(t *testing.T) {
-	n := network.Start(t)
+	n := network.Start(t, "DIALTONE_SCSCF_SESSIONS_APPLICATION_SERVER_TIMEOUT=2s")
 
 	profile := func(name, address string, handling int) {
 		n.HSS("PUT", "/service-profiles/"+name, map[string]any{"name": name, "filter_criteria": []any{map[string]any{
@@ -120,6 +120,30 @@ func TestApplicationServer(t *testing.T) {
 		dial(t)
 		if got := fmt.Sprint(as.requests()); got != "[INVITE orig]" {
 			t.Errorf("the AS saw %s", got)
+		}
+	})
+
+	t.Run("what the callee says comes through it, and rings nobody a second time", func(t *testing.T) {
+		dave := n.Subscribe(0, "")
+		d := n.Registered(dave, nil)
+
+		for _, status := range []int{480, 500, 580} {
+			rang := make(chan error, 1)
+			go func() { rang <- (<-d.Incoming()).Reject(status) }()
+			if _, err := a.Dial(t.Context(), dave.Tel()); network.Status(err) != status {
+				t.Errorf("got %v, want %d", err, status)
+			}
+			if err := <-rang; err != nil {
+				t.Error(err)
+			}
+			if err := a.Register(t.Context()); err != nil { // by now a second INVITE would be there
+				t.Error(err)
+			}
+			select {
+			case <-d.Incoming():
+				t.Errorf("%d rang a second time", status)
+			default:
+			}
 		}
 	})
 

@@ -258,19 +258,31 @@ var errNotRegistered = errors.New("the handset is not registered")
 
 // Message sends a page-mode message (RFC 3428) and returns the status of its final response.
 func (h *Handset) Message(ctx context.Context, target, text string) (*sip.Response, error) {
+	return h.ask(ctx, "MESSAGE", target, func(r *sip.Request) {
+		sip.Add(r, "Content-Type", "text/plain")
+		r.SetBody([]byte(text))
+	})
+}
+
+// Capabilities asks what another handset can do (RFC 3261 §11) and returns the final response.
+func (h *Handset) Capabilities(ctx context.Context, target string) (*sip.Response, error) {
+	return h.ask(ctx, "OPTIONS", target, func(r *sip.Request) { sip.Add(r, "Accept", "application/sdp") })
+}
+
+// ask sends a request outside a dialog, which complete has the last hand on.
+func (h *Handset) ask(ctx context.Context, method, target string, complete func(*sip.Request)) (*sip.Response, error) {
 	session, registered := h.registered()
 	if !registered {
 		return nil, errNotRegistered
 	}
 
-	r, err := h.request("MESSAGE", target, session.identity(), target)
+	r, err := h.request(method, target, session.identity(), target)
 	if err != nil {
 		return nil, err
 	}
 
 	session.route(r)
-	sip.Add(r, "Content-Type", "text/plain")
-	r.SetBody([]byte(text))
+	complete(r)
 	h.alter(r)
 
 	return h.stack.Do(ctx, r, h.towards())
