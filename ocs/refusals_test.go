@@ -119,6 +119,9 @@ func TestRefusalsOfTheDecoder(t *testing.T) {
 	o.await("the strange peer to be connected", func() bool { return node.Ready() == nil })
 
 	header := diameter.RequestHeader{SessionID: "x;1"}
+	whole := func(session string) *ro.CCR {
+		return &ro.CCR{RequestHeader: diameter.RequestHeader{SessionID: session}, ServiceContextID: ro.ServiceContextIMS, Type: ro.Update, Number: 7}
+	}
 	basis := withoutContext{RequestHeader: header, Type: ro.Update, Number: 7}
 
 	const (
@@ -138,6 +141,8 @@ func TestRefusalsOfTheDecoder(t *testing.T) {
 		{"CC-Request-Type does not exist", sender(ctx, node, &ro.CCR{RequestHeader: header, ServiceContextID: ro.ServiceContextIMS, Type: 9, Number: 7}), ro.InvalidAVPValue, []uint32{number, kind}, kind},
 		{"CC-Request-Type of eight octets", sender(ctx, node, &longType{header, ro.ServiceContextIMS, 2, 7}), diameter.InvalidAVPLength, []uint32{number}, kind},
 		{"CC-Request-Number comes twice", sender(ctx, node, &twoNumbers{basis, ro.ServiceContextIMS, 8}), diameter.AVPOccursTooManyTimes, []uint32{number, kind}, number},
+		{"RFC 8506 §3.1 Auth-Application-Id is missing", sender(ctx, node, whole("x;none")), ro.MissingAVP, []uint32{number, kind}, 258},
+		{"it is that of another application", sender(ctx, node, whole("x;other")), ro.InvalidAVPValue, []uint32{number, kind}, 258},
 		{"an AVP is mandatory and unknown", sender(ctx, node, &strangeAVP{basis, ro.ServiceContextIMS, 1}), diameter.AVPUnsupported, []uint32{number, kind}, 59999},
 		{"and so within a group", sender(ctx, node, &strangeInGroup{withoutContext: basis, ServiceContextID: ro.ServiceContextIMS}), diameter.AVPUnsupported, []uint32{number, kind}, 456},
 	} {
@@ -146,7 +151,7 @@ func TestRefusalsOfTheDecoder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if a.Result != test.want || a.SessionID != "x;1" {
+			if a.Result != test.want || !strings.HasPrefix(a.SessionID, "x;") {
 				t.Errorf("%v for %q, want %v", a.Result, a.SessionID, test.want)
 			}
 

@@ -20,7 +20,55 @@ func (d *Dictionary) Decode(m *Message, into Commander) error {
 		return err
 	}
 
+	if !command.Answer {
+		if err := checkApplication(m.AVP, command.Application); err != nil {
+			return err
+		}
+	}
+
 	return p.decode(m.AVP, reflect.ValueOf(into).Elem(), !command.Answer)
+}
+
+// checkApplication holds a request's Auth-Application-Id against the application of its header (RFC 6733 §6.8). An application that
+// is no vendor's wants one; some network functions send it in a Vendor-Specific-Application-Id all the same.
+func checkApplication(avps []*diam.AVP, application *Application) error {
+	if application.ID == 0 {
+		return nil
+	}
+
+	found := false
+
+	for _, a := range avps {
+		if a.VendorID != 0 || a.Code != avp.AuthApplicationID && a.Code != avp.VendorSpecificApplicationID {
+			continue
+		}
+
+		group, ok := a.Data.(*diam.GroupedAVP)
+		if !ok {
+			group = &diam.GroupedAVP{AVP: []*diam.AVP{a}}
+		}
+
+		for _, part := range group.AVP {
+			if part.VendorID != 0 || part.Code != avp.AuthApplicationID {
+				continue
+			}
+
+			if id, ok := part.Data.(datatype.Unsigned32); !ok || uint32(id) != application.ID {
+				return &Error{Result: InvalidAVPValue, Message: "Auth-Application-Id is another than that of the header", Failed: []*diam.AVP{a}}
+			}
+
+			found = true
+		}
+	}
+
+	if !found && application.Vendor == 0 {
+		return &Error{
+			Result: MissingAVP, Message: "Auth-Application-Id",
+			Failed: []*diam.AVP{diam.NewAVP(avp.AuthApplicationID, avp.Mbit, 0, datatype.Unsigned32(0))},
+		}
+	}
+
+	return nil
 }
 
 func (p *plan) decode(avps []*diam.AVP, v reflect.Value, strict bool) error {
