@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
@@ -14,7 +15,7 @@ import (
 // NewAccount is the body of POST /accounts.
 type NewAccount struct {
 	Name       string   `json:"name"`
-	Identities []string `json:"identities"` // tel:, sip: or imsi:
+	Identities []string `json:"identities"` // tel:, sip:, imsi: or nai:
 	Tariff     string   `json:"tariff,omitempty"`
 	Balance    int64    `json:"balance"`
 }
@@ -48,6 +49,7 @@ type TopUp struct {
 const (
 	maxName       = 100 // octets
 	maxIdentities = 100
+	maxNAI        = 253 // octets (RFC 7542 §2.3)
 )
 
 func (a API) add(w http.ResponseWriter, r *http.Request) error {
@@ -82,9 +84,20 @@ func normalise(identities []string) error {
 			continue
 		}
 
+		if nai, found := strings.CutPrefix(identity, "nai:"); found {
+			user, realm, whole := strings.Cut(nai, "@")
+			if !whole || user == "" || realm == "" || len(nai) > maxNAI || !utf8.ValidString(nai) || strings.ContainsAny(nai, "\x00 \t\r\n") {
+				return problem(http.StatusBadRequest, "identity "+identity+" is no NAI: nai:user@realm", nil)
+			}
+
+			identities[i] = "nai:" + user + "@" + strings.ToLower(realm)
+
+			continue
+		}
+
 		canonical, err := ims.CanonicalIdentity(identity)
 		if err != nil {
-			return problem(http.StatusBadRequest, "identity "+identity+" is not tel:, sip: or imsi:", err)
+			return problem(http.StatusBadRequest, "identity "+identity+" is not tel:, sip:, imsi: or nai:", err)
 		}
 
 		identities[i] = canonical

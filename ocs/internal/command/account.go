@@ -46,7 +46,7 @@ func (c *client) accountAdd() *cobra.Command {
 		n.Name = args[0]
 		return ask(c, cmd, "POST", "/accounts", n, showAccount)
 	}}
-	add.Flags().StringSliceVar(&n.Identities, "identity", nil, "who pays from it: tel:+1…, sip:…, imsi:…; may be repeated")
+	add.Flags().StringSliceVar(&n.Identities, "identity", nil, "who pays from it: tel:+1…, sip:…, imsi:…, nai:…; may be repeated")
 	add.Flags().Int64Var(&n.Balance, "balance", 0, "first money, in minor units")
 	add.Flags().StringVar(&n.Tariff, "tariff", "", "price list, if not the configured one")
 

@@ -76,7 +76,8 @@ func (s *Server) chargeEvent(w *work) error {
 	return s.recordEvent(w, tariff, price, Debited)
 }
 
-// price is what all that the request asks for costs: one event, unless it says otherwise.
+// price is what all that the request asks for costs: one event, unless it says otherwise. Each wish has then the one unit that
+// it is charged in.
 func (s *Server) price(w *work, tariff *rating.Tariff) (int64, *refusal) {
 	info := information(w.q)
 	sum := int64(0)
@@ -84,33 +85,20 @@ func (s *Server) price(w *work, tariff *rating.Tariff) (int64, *refusal) {
 	for i := range w.wishes {
 		wish := &w.wishes[i]
 
-		if wish.money != nil {
-			amount, err := s.minorUnits(wish.money)
-			if err != nil {
-				return 0, &refusal{ro.InvalidAVPValue, err.Error(), &FailedAVP{RequestedServiceUnit: &ro.ServiceUnit{Money: wish.money}}}
-			}
-
-			sum = min(sum+amount, rating.Unpayable)
-
-			continue
-		}
-
-		if wish.unit == "" {
-			wish.unit = rating.Events
-		}
-
-		if wish.amount == 0 {
-			_, wish.amount, _ = s.usual(wish.unit, "")
-		}
-
-		rate, no := s.rate(tariff, wish.unit, rating.Service{
+		rate, unit, no := s.rate(tariff, wish.candidates(rating.Events), rating.Service{
 			Number: s.config.Numbering.Normalise(info.CalledPartyAddress), RatingGroup: wish.group, Terminating: terminating(info),
 		}, info.CalledPartyAddress)
 		if no != nil {
 			return 0, no
 		}
 
-		sum = min(sum+min(rate.Cost(wish.unit, wish.amount), rating.Unpayable), rating.Unpayable)
+		amount := wish.amount(unit)
+		if amount == 0 && unit != rating.Money {
+			amount, _ = s.usual(unit)
+		}
+
+		wish.wanted = []want{{unit, amount}}
+		sum = min(sum+min(rate.Cost(unit, amount), rating.Unpayable), rating.Unpayable)
 	}
 
 	return sum, nil
@@ -152,11 +140,7 @@ func (s *Server) minorUnits(m *ro.Money) (int64, error) {
 func (s *Server) confirm(w *work) {
 	for i := range w.wishes {
 		wish := &w.wishes[i]
-
-		units := &ro.ServiceUnit{Money: wish.money}
-		if wish.money == nil {
-			units = s.granted(wish.unit, wish.amount)
-		}
+		units := s.granted(wish.wanted[0].unit, wish.wanted[0].amount)
 
 		if len(w.q.MultipleServicesCreditControl) == 0 {
 			w.answer.GrantedServiceUnit = units
@@ -175,18 +159,21 @@ func (s *Server) recordEvent(w *work, tariff *rating.Tariff, amount int64, cause
 	r := &CDR{
 		Session: w.q.SessionID, Account: w.purse.Account.Name, Kind: "message", Terminating: terminating(info),
 		Calling: first(info.CallingPartyAddresses), Called: info.CalledPartyAddress, ICID: info.IMSChargingIdentifier, CallID: info.UserSessionID,
-		Started: w.now, Answered: &w.now, Ended: w.now, Amount: amount, Tariff: tariff.Name, TariffVersion: tariff.Version,
+		Started: w.at, Answered: &w.at, Ended: w.at, Amount: amount, Tariff: tariff.Name, TariffVersion: tariff.Version,
 		ServiceContext: w.q.ServiceContextID, Cause: cause, CauseCode: info.CauseCode, Q850: q850(cause, nil),
 	}
 
 	for i := range w.wishes {
-		switch wish := &w.wishes[i]; wish.unit {
+		charged := w.wishes[i].wanted[0]
+		amount := min(charged.amount, rating.MaxUnits)
+
+		switch charged.unit {
 		case rating.Seconds:
-			r.Billed = add(r.Billed, wish.amount)
+			r.Billed = min(add(r.Billed, amount), rating.MaxUnits)
 		case rating.Octets:
-			r.Octets = add(r.Octets, wish.amount)
+			r.Octets = min(add(r.Octets, amount), rating.MaxUnits)
 		case rating.Events:
-			r.Events = add(r.Events, wish.amount)
+			r.Events = min(add(r.Events, amount), rating.MaxUnits)
 		}
 	}
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,8 +29,10 @@ type failer interface {
 // bench is a server over a ledger of its own.
 type bench struct {
 	*Server
-	store *ledger.Store
-	wire  *diameter.Dictionary
+	store   *ledger.Store
+	wire    *diameter.Dictionary
+	log     *bytes.Buffer
+	metrics *prometheus.Registry
 }
 
 func newBench(t testing.TB, change func(*Config)) *bench {
@@ -50,12 +53,45 @@ func newBench(t testing.TB, change func(*Config)) *bench {
 	if change != nil {
 		change(&c)
 	}
-	server, err := NewServer(c, store, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	log, metrics := new(bytes.Buffer), prometheus.NewRegistry()
+	server, err := NewServer(c, store, slog.New(slog.NewTextHandler(log, nil)), metrics)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	return &bench{server, store, wire}
+	return &bench{Server: server, store: store, wire: wire, log: log, metrics: metrics}
+}
+
+// said are the levels of the log lines with this text.
+func (b *bench) said(text string) (levels []string) {
+	for line := range strings.Lines(b.log.String()) {
+		if strings.Contains(line, text) {
+			_, rest, _ := strings.Cut(line, "level=")
+			level, _, _ := strings.Cut(rest, " ")
+			levels = append(levels, level)
+		}
+	}
+
+	return levels
+}
+
+// counted is the sum of a metric over its labels.
+func (b *bench) counted(t failer, name string) (sum float64) {
+	t.Helper()
+
+	families, err := b.metrics.Gather()
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			for _, m := range family.GetMetric() {
+				sum += m.GetCounter().GetValue()
+			}
+		}
+	}
+
+	return sum
 }
 
 func (b *bench) account(t failer, name string, balance int64) {

@@ -11,9 +11,9 @@ import (
 )
 
 type metrics struct {
-	requests, moved, forgotten            *prometheus.CounterVec
-	latency                               *prometheus.HistogramVec
-	closed, again, unrated, overrun, late prometheus.Counter
+	requests, moved, forgotten, unratedUnits *prometheus.CounterVec
+	latency                                  *prometheus.HistogramVec
+	closed, again, unrated, overrun, late    prometheus.Counter
 }
 
 func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
@@ -41,6 +41,9 @@ func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
 			[]string{"kind"}),
 		forgotten: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dialtone_ocs_forgotten_total", Help: "CDRs dropped and movements rolled up for their age."},
 			[]string{"what"}),
+		unratedUnits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dialtone_ocs_unrated_units_total", Help: "Use that was reported in units that the service is not charged in, by unit.",
+		}, []string{"unit"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "dialtone_ocs_request_seconds", Help: "Time to decide a request and have it on disk, by type.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
@@ -52,7 +55,7 @@ func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
 		late:    counter("late_reports_total", "Reports of use that no session was there for."),
 	}
 
-	registerer.MustRegister(m.requests, m.moved, m.forgotten, m.latency, m.closed, m.again, m.unrated, m.overrun, m.late,
+	registerer.MustRegister(m.requests, m.moved, m.forgotten, m.unratedUnits, m.latency, m.closed, m.again, m.unrated, m.overrun, m.late,
 		gauge("ledger_imbalance", "Sum of all balances and of all entries; anything but 0 is a fault.", func(ctx context.Context) (int64, error) {
 			balances, entries, err := store.Sum(ctx)
 			return max(balances, -balances) + max(entries, -entries), err

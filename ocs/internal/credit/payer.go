@@ -2,6 +2,7 @@ package credit
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -53,27 +54,69 @@ func (s *Server) payer(w *work) (*rating.Tariff, error) {
 
 const maxIdentities = 16 // looked at in one request
 
-// identities are those of Subscription-Id, and of Service-Information, as the ledger names them.
+// identities are those of Subscription-Id, of Subscription-Id-Extension, and of Service-Information, as the ledger names them.
 func identities(q *ro.CCR) []string {
-	all := q.Subscriptions
+	all := slices.Clone(q.Subscriptions)
+	for i := range q.SubscriptionExtensions {
+		all = append(all, q.SubscriptionExtensions[i].ID())
+	}
+
 	if q.ServiceInformation != nil {
-		all = append(all[:len(all):len(all)], q.ServiceInformation.SubscriptionIDs...)
+		all = append(all, q.ServiceInformation.SubscriptionIDs...)
 	}
 
 	var uris []string
 
 	for _, id := range all[:min(len(all), maxIdentities)] {
-		switch id.Type {
-		case ro.E164:
-			uris = append(uris, "tel:+"+strings.TrimPrefix(id.Data, "+"))
-		case ro.IMSI:
-			uris = append(uris, "imsi:"+id.Data)
-		case ro.SIPURI:
-			if canonical, err := ims.CanonicalIdentity(id.Data); err == nil {
-				uris = append(uris, canonical)
-			}
-		default:
-			uris = append(uris, id.Data)
+		uris = append(uris, names(id)...)
+	}
+
+	return uris
+}
+
+// names are the identities of accounts that one Subscription-Id may be, the likeliest first.
+func names(id ro.SubscriptionID) []string {
+	switch id.Type {
+	case ro.E164:
+		return []string{"tel:+" + strings.TrimPrefix(strings.TrimPrefix(id.Data, "tel:"), "+")}
+	case ro.IMSI:
+		return []string{"imsi:" + id.Data}
+	case ro.SIPURI:
+		if canonical, err := ims.CanonicalIdentity(id.Data); err == nil {
+			return []string{canonical}
+		}
+
+		return nil
+	case ro.NAI:
+		return namesOfNAI(id.Data)
+	default:
+		return append([]string{id.Data}, namesOfNAI(id.Data)...)
+	}
+}
+
+// namesOfNAI are those of a network access identifier (RFC 7542): itself, the SIP URI of the same form, and the IMSI that is in the
+// NAIs of TS 23.003 (§13.3 <IMSI>@ims.…, §19.3.2 0<IMSI>@nai.epc.…).
+func namesOfNAI(nai string) []string {
+	user, realm, found := strings.Cut(nai, "@")
+	if !found || user == "" || realm == "" {
+		return nil
+	}
+
+	realm = strings.ToLower(realm)
+	uris := []string{"nai:" + user + "@" + realm}
+
+	if canonical, err := ims.CanonicalIdentity("sip:" + user + "@" + realm); err == nil {
+		uris = append(uris, canonical)
+	}
+
+	if strings.HasSuffix(realm, ".3gppnetwork.org") && strings.Trim(user, "0123456789") == "" {
+		const imsi, root = 15, 1 // digits
+
+		switch len(user) {
+		case imsi:
+			uris = append(uris, "imsi:"+user)
+		case root + imsi:
+			uris = append(uris, "imsi:"+user[root:])
 		}
 	}
 

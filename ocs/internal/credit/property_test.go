@@ -27,12 +27,19 @@ type life struct {
 	answers map[*ro.CCR]string
 }
 
-func TestAnyOrderOfRequests(t *testing.T) {
-	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue { // each is on disk, step by step
+// fewChecks are enough, unless more are asked for: each is on disk, step by step.
+func fewChecks(t *testing.T) {
+	t.Helper()
+
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
 		if err := checks.Value.Set("25"); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+func TestAnyOrderOfRequests(t *testing.T) {
+	fewChecks(t)
 
 	rapid.Check(t, func(r *rapid.T) {
 		b := newBench(t, nil)
@@ -237,5 +244,6 @@ func FuzzCreditControl(f *testing.F) {
 			return
 		}
 		b.send(t, q)
+		b.log.Reset()
 	})
 }

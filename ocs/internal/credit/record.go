@@ -29,6 +29,7 @@ type CDR struct {
 	Reserved       int64      `json:"reserved_in_all"`
 	Returned       int64      `json:"returned"`
 	Uncollected    int64      `json:"uncollected,omitempty"` // used beyond what could be paid
+	Unrated        string     `json:"unrated,omitempty"`     // reported in units that the service is not charged in
 	Tariff         string     `json:"tariff"`
 	TariffVersion  uint32     `json:"tariff_version"`
 	ServiceContext string     `json:"service_context"`
@@ -61,7 +62,8 @@ func (s *Server) record(w *work) error {
 	}
 
 	w.closed = cause
-	r := w.session.record(w.now)
+	w.overrun = w.session.Uncollected // until now it could still be paid
+	r := w.session.record(w.at)
 	r.Cause, r.CauseCode = cause, nil
 
 	if w.q != nil {
@@ -75,12 +77,12 @@ func (s *Server) record(w *work) error {
 
 const missed = "missed call"
 
-func (s *Session) record(now time.Time) *CDR {
+func (s *Session) record(ended time.Time) *CDR {
 	r := &CDR{
 		Session: s.ID, Account: s.Account, Kind: s.kind(), Terminating: s.Terminating, Calling: s.Calling, Called: s.Called, ICID: s.ICID,
-		CallID: s.CallID, Started: s.Started, Answered: s.Answered, Ended: now, Duration: uint64(max(0, now.Sub(s.Started)/time.Second)),
+		CallID: s.CallID, Started: s.Started, Answered: s.Answered, Ended: ended, Duration: uint64(max(0, ended.Sub(s.Started)/time.Second)),
 		Billed: s.Used, Amount: s.Charged, Reserved: s.Reservations, Returned: s.Returned, Uncollected: s.Uncollected,
-		Tariff: s.Tariff, TariffVersion: s.TariffVersion, ServiceContext: s.ServiceContext,
+		Unrated: s.Unrated.String(), Tariff: s.Tariff, TariffVersion: s.TariffVersion, ServiceContext: s.ServiceContext,
 	}
 
 	for _, q := range s.Services {
@@ -145,7 +147,7 @@ var causeOfStatus = map[int32]int{
 // Columns of a CDR in CSV.
 var Columns = []string{
 	"id", "kind", "account", "calling", "called", "terminating", "started", "answered", "ended", "duration_seconds", "billed_seconds",
-	"billed_octets", "billed_events", "amount", "reserved_in_all", "returned", "uncollected", "tariff", "tariff_version", "cause", "cause_code",
+	"billed_octets", "billed_events", "amount", "reserved_in_all", "returned", "uncollected", "unrated", "tariff", "tariff_version", "cause", "cause_code",
 	"q850", "session", "icid", "call_id", "service_context",
 }
 
@@ -167,7 +169,7 @@ func (r *CDR) Row() []string {
 	return []string{
 		fmt.Sprint(r.ID), r.Kind, r.Account, r.Calling, r.Called, fmt.Sprint(r.Terminating), stamp(&r.Started), stamp(r.Answered), stamp(&r.Ended),
 		fmt.Sprint(r.Duration), fmt.Sprint(r.Billed), fmt.Sprint(r.Octets), fmt.Sprint(r.Events), fmt.Sprint(r.Amount), fmt.Sprint(r.Reserved),
-		fmt.Sprint(r.Returned), fmt.Sprint(r.Uncollected), r.Tariff, fmt.Sprint(r.TariffVersion), r.Cause, code, fmt.Sprint(r.Q850),
+		fmt.Sprint(r.Returned), fmt.Sprint(r.Uncollected), r.Unrated, r.Tariff, fmt.Sprint(r.TariffVersion), r.Cause, code, fmt.Sprint(r.Q850),
 		r.Session, r.ICID, r.CallID, r.ServiceContext,
 	}
 }

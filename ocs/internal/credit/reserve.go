@@ -1,8 +1,6 @@
 package credit
 
 import (
-	"errors"
-
 	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
@@ -22,25 +20,20 @@ type grant struct {
 	refusal *refusal
 }
 
-// quotaOf finds the quota of a service, or begins one by the price list of the session.
+// quotaOf finds the quota of a service, or begins one by the price list of the session: in the unit that the rate prices, of
+// those that are asked for.
 func (s *Server) quotaOf(w *work, wish *wish) (*Quota, *refusal, error) {
-	if quota := w.session.quota(wish.key); quota != nil {
-		if wish.asked && wish.unit != "" && wish.unit != quota.Unit {
+	if quota := w.session.quota(wish.group, wish.identifiers); quota != nil {
+		if !wish.mayHave(quota.Unit) {
 			return quota, &refusal{ro.RatingFailed, "the service is charged in " + string(quota.Unit), nil}, nil
 		}
 
 		return quota, nil, nil
 	}
 
-	unit := wish.unit
-	if unit == "" {
-		unit = wish.measured()
-	}
-
-	unit, _, _ = s.usual(unit, w.session.ServiceContext)
-
-	if unit == rating.Money { // it has a price already
-		return w.addQuota(wish, unit, &rating.Rate{})
+	units := wish.candidates(usualUnit(w.session.ServiceContext))
+	if units[0] == rating.Money { // it has a price already
+		return w.addQuota(wish, rating.Money, &rating.Rate{})
 	}
 
 	tariff, err := s.tariffs.version(w.tx.DB, w.session.Tariff, w.session.TariffVersion)
@@ -48,7 +41,7 @@ func (s *Server) quotaOf(w *work, wish *wish) (*Quota, *refusal, error) {
 		return nil, nil, err
 	}
 
-	rate, no := s.rate(tariff, unit, rating.Service{
+	rate, unit, no := s.rate(tariff, units, rating.Service{
 		Number: s.config.Numbering.Normalise(w.session.Called), RatingGroup: wish.group, Terminating: w.session.Terminating,
 	}, w.session.Called)
 	if no != nil {
@@ -64,27 +57,35 @@ func (w *work) addQuota(wish *wish, unit rating.Unit, rate *rating.Rate) (*Quota
 		return nil, &refusal{ro.RatingFailed, "the session has too many services", &FailedAVP{RatingGroup: wish.group}}, nil
 	}
 
-	quota := &Quota{Key: wish.key, RatingGroup: wish.group, Identifiers: wish.identifiers, Unit: unit, Rate: *rate}
+	quota := &Quota{Key: key(wish.group, wish.identifiers), RatingGroup: wish.group, Identifiers: wish.identifiers, Unit: unit, Rate: *rate}
 	w.session.Services = append(w.session.Services, quota)
 
 	return quota, nil, nil
 }
 
-// rate finds the price. Without one there is no service: a failed rating is not free (RFC 8506 §9.2).
-func (s *Server) rate(tariff *rating.Tariff, unit rating.Unit, service rating.Service, called string) (*rating.Rate, *refusal) {
+// rate finds the price, and the first of the units that it is of. Without one there is no service: a failed rating is not free
+// (RFC 8506 §9.2).
+func (s *Server) rate(tariff *rating.Tariff, units []rating.Unit, service rating.Service, called string) (*rating.Rate, rating.Unit, *refusal) {
 	rate, err := tariff.Find(service)
 
-	switch {
-	case errors.Is(err, rating.ErrNoRate):
-		return nil, &refusal{ro.RatingFailed, err.Error(), &FailedAVP{CalledPartyAddress: called}}
-	case !rate.Prices(unit):
-		return nil, &refusal{
-			ro.RatingFailed, "tariff " + tariff.Name + " has no price for " + string(unit) + " to " + service.Number,
-			&FailedAVP{RequestedServiceUnit: s.granted(unit, 0)},
+	for _, unit := range units {
+		if unit == rating.Money { // rated by the network function
+			return &rating.Rate{}, unit, nil
+		}
+
+		if err == nil && rate.Prices(unit) {
+			return &rate, unit, nil
 		}
 	}
 
-	return &rate, nil
+	if err != nil {
+		return nil, "", &refusal{ro.RatingFailed, err.Error(), &FailedAVP{CalledPartyAddress: called}}
+	}
+
+	return nil, "", &refusal{
+		ro.RatingFailed, "tariff " + tariff.Name + " has no price for " + string(units[0]) + " to " + service.Number,
+		&FailedAVP{RequestedServiceUnit: s.granted(units[0], 0)},
+	}
 }
 
 // reserve makes the next quota of each service that asks for one: what it asks for, or the configured amount, or as much as the
@@ -110,6 +111,10 @@ func (s *Server) reserve(w *work) error {
 		}
 	}
 
+	for _, g := range grants {
+		w.markLast(g)
+	}
+
 	w.session.total()
 	w.answer = s.answer(w, grants, indication(final))
 	s.tellBalance(w, tariff)
@@ -131,9 +136,9 @@ func (s *Server) reserveOne(w *work, wish *wish, final *rating.FinalUnit) (grant
 		return grant{wish, quota, &refusal{ro.EndUserServiceDenied, "the account is blocked", nil}}, nil
 	}
 
-	_, amount, most := s.usual(quota.Unit, "")
-	if wish.amount > 0 {
-		amount = min(wish.amount, most)
+	amount, most := s.usual(quota.Unit)
+	if wanted := wish.amount(quota.Unit); wanted > 0 {
+		amount = min(wanted, most)
 	}
 
 	units := quota.Rate.Affordable(quota.Unit, quota.Used, amount, max(0, w.purse.Account.Balance))
@@ -143,6 +148,7 @@ func (s *Server) reserveOne(w *work, wish *wish, final *rating.FinalUnit) (grant
 	}
 
 	if units == 0 {
+		quota.Refused = true
 		return grant{wish, quota, &refusal{ro.CreditLimitReached, "the account has not enough credit", nil}}, nil
 	}
 
@@ -154,6 +160,15 @@ func (s *Server) reserveOne(w *work, wish *wish, final *rating.FinalUnit) (grant
 	w.session.Reservations += price
 
 	return grant{wish: wish, quota: quota}, nil
+}
+
+// markLast marks a grant as the last: after all services of the request have theirs, nothing is left for one more unit (RFC 8506
+// §5.6). Units that are charged together are not the last while some of them are left.
+func (w *work) markLast(g grant) {
+	q := g.quota
+	if g.refusal == nil && q.Granted > 0 && q.Rate.Affordable(q.Unit, add(q.Used, q.Granted), 1, max(0, w.purse.Account.Balance)) == 0 {
+		q.Final = true
+	}
 }
 
 // answer tells the grants in the form of the request. When no service gets anything, the result of the command says so, too.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -90,6 +91,7 @@ type work struct {
 	tx      ledger.Tx
 	q       *ro.CCR
 	now     time.Time
+	at      time.Time // when it happened, as the request says
 	session *Session
 	fresh   bool // the session is not in the database yet
 	closed  string
@@ -99,12 +101,15 @@ type work struct {
 	wishes  []wish
 	answer  *Answer // set: the request is refused, and no more is done
 	late    uint64  // reported of a session that there is not
+	unpaid  Units   // reported in units that nobody pays for
+	beside  Units   // reported beside the units that are paid
 	overrun int64   // used and not paid
 	unrated int     // services without a price
 }
 
 func (s *Server) serve(tx ledger.Tx, q *ro.CCR) (*work, error) {
 	w := &work{tx: tx, q: q, now: time.Now().UTC(), revenue: tx.Revenue(), posting: tx.Posting(q.SessionID, "")}
+	w.at = happened(q, w.now)
 
 	if accepted := s.config.ServiceContexts; len(accepted) > 0 && !slices.Contains(accepted, q.ServiceContextID) {
 		w.answer = refused(ro.RatingFailed, "the service context is not served", &FailedAVP{ServiceContextID: q.ServiceContextID})
@@ -125,6 +130,18 @@ func (s *Server) serve(tx ledger.Tx, q *ro.CCR) (*work, error) {
 	return w, s.run(w, state, eventOf(q.Type))
 }
 
+// happened is when the network function saw what it reports (Event-Timestamp, RFC 6733 §8.21): a report may have waited long for
+// the OCS. A clock that is ahead, or absurd, is not believed.
+func happened(q *ro.CCR, now time.Time) time.Time {
+	const longest = 7 * 24 * time.Hour
+
+	if at := q.EventTimestamp.UTC(); at.Before(now) && now.Sub(at) < longest {
+		return at
+	}
+
+	return now
+}
+
 // state finds the session that the request is of.
 func (w *work) state() (State, error) {
 	if w.q.Type == ro.Event {
@@ -137,6 +154,10 @@ func (w *work) state() (State, error) {
 	switch {
 	case err == nil:
 		w.session = session
+		if w.at.Before(session.Started) {
+			w.at = session.Started
+		}
+
 		return Open, nil
 	case !errors.Is(err, gorm.ErrRecordNotFound):
 		return "", err
@@ -243,6 +264,22 @@ func (s *Server) report(w *work) {
 
 	if w.overrun > 0 {
 		s.log.Warn("used beyond the credit", "session", w.session.ID, "account", w.session.Account, "minor_units", w.overrun, "from", from)
+	}
+
+	for _, unit := range slices.Sorted(maps.Keys(w.unpaid)) {
+		s.metrics.unratedUnits.WithLabelValues(string(unit)).Add(float64(w.unpaid[unit]))
+	}
+
+	for _, unit := range slices.Sorted(maps.Keys(w.beside)) {
+		s.metrics.unratedUnits.WithLabelValues(string(unit)).Add(float64(w.beside[unit]))
+	}
+
+	switch {
+	case len(w.unpaid) > 0:
+		s.log.Warn("use was reported in units that the service is not charged in: nobody pays", "session", w.session.ID, "account", w.session.Account,
+			"units", w.unpaid.String(), "from", from)
+	case len(w.beside) > 0:
+		s.log.Info("use was also reported in units that the service is not charged in", "session", w.session.ID, "units", w.beside.String(), "from", from)
 	}
 
 	if w.late > 0 {

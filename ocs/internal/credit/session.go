@@ -4,7 +4,10 @@
 package credit
 
 import (
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
@@ -32,12 +35,26 @@ type Session struct {
 	Reserved       int64      `json:"reserved"`
 	Reservations   int64      `json:"reserved_in_all"`
 	Returned       int64      `json:"returned"`
-	Uncollected    int64      `json:"uncollected,omitempty"` // used beyond what could be paid
+	Uncollected    int64      `json:"uncollected,omitempty"`                    // used beyond what could be paid
+	Unrated        Units      `gorm:"serializer:json" json:"unrated,omitempty"` // reported in units that are not charged
 	Number         uint32     `json:"request_number"`
 	Exhausted      bool       `json:"exhausted,omitempty"` // the last Update found no credit
 	Started        time.Time  `json:"started"`
 	Answered       *time.Time `json:"answered,omitempty"`   // as far as the reports tell
 	Expires        time.Time  `gorm:"index" json:"expires"` // supervision: closed then if nothing is heard
+}
+
+// Units are amounts of several units.
+type Units map[rating.Unit]uint64
+
+// String is for CDRs: "octets 5000, events 1".
+func (u Units) String() string {
+	var parts []string
+	for _, unit := range slices.Sorted(maps.Keys(u)) {
+		parts = append(parts, fmt.Sprint(unit, " ", u[unit]))
+	}
+
+	return strings.Join(parts, ", ")
 }
 
 // Quota is the credit of one service in a session: of a rating group, of service identifiers, or of the session as a whole.
@@ -50,6 +67,7 @@ type Quota struct {
 	Used        uint64      `json:"used"`
 	Granted     uint64      `json:"granted"` // and not reported yet
 	Final       bool        `json:"final,omitempty"`
+	Refused     bool        `json:"refused,omitempty"` // there was no credit for it when it was last asked for
 	Charged     int64       `json:"charged"`
 	Reserved    int64       `json:"reserved"`
 	Uncollected int64       `json:"uncollected,omitempty"`
@@ -58,9 +76,9 @@ type Quota struct {
 // maxQuotas of one session.
 const maxQuotas = 64
 
-func (s *Session) quota(key string) *Quota {
+func (s *Session) quota(group *uint32, identifiers []uint32) *Quota {
 	for _, q := range s.Services {
-		if q.Key == key {
+		if sameService(q.RatingGroup, group, q.Identifiers, identifiers) {
 			return q
 		}
 	}
@@ -68,9 +86,20 @@ func (s *Session) quota(key string) *Quota {
 	return nil
 }
 
-// Ending tells whether the session would end with the units that it has, or has had none at its last request.
+// quotaOfReport is the quota that a report counts against: that of the service, else that of the whole rating group that the
+// service is of (RFC 8506 §8.16).
+func (s *Session) quotaOfReport(w *wish) *Quota {
+	quota := s.quota(w.group, w.identifiers)
+	if quota == nil && w.group != nil {
+		quota = s.quota(w.group, nil)
+	}
+
+	return quota
+}
+
+// Ending tells whether the session, or a service of it, would end with the units that it has, or has had none at its last request.
 func (s *Session) Ending() bool {
-	return s.Exhausted || slices.ContainsFunc(s.Services, func(q *Quota) bool { return q.Final })
+	return s.Exhausted || slices.ContainsFunc(s.Services, func(q *Quota) bool { return q.Final || q.Refused })
 }
 
 // total brings the sums of the session up to those of its services.

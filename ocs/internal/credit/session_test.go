@@ -109,7 +109,7 @@ func TestSessions(t *testing.T) {
 			{ccr("s", ro.Terminate, 2, service(1, -1, 300)), "[2001]", money{0, 0}},
 		},
 		"nothing is left for an Update: 4012, the use is paid, and the session waits for its Terminate": {
-			{ccr("s", ro.Initial, 0, service(1, 1000, -1)), "[2001,1000]", money{0, 1000}},
+			{ccr("s", ro.Initial, 0, service(1, 1000, -1)), `[2001,1000,"final"]`, money{0, 1000}},
 			{ccr("s", ro.Update, 1, service(1, 100, 1000)), "[4012]", money{0, 0}},
 			{ccr("s", ro.Terminate, 2, service(1, -1, 0)), "[2001]", money{0, 0}},
 		},
@@ -185,7 +185,7 @@ func TestSessions(t *testing.T) {
 			{ccr("s", ro.Initial, 7, service(1, 100, -1)), "[5004]", money{900, 100}},
 		},
 		"a session charged in seconds cannot go on in octets": {
-			{ccr("s", ro.Initial, 0, service(300, 0, -1)), "[5031]", money{1000, 0}},
+			{ccr("s", ro.Initial, 0, service(300, 1, -1)), "[5031]", money{1000, 0}},
 			{ccr("s", ro.Initial, 1, service(1, 100, -1)), "[2001,100]", money{900, 100}},
 			{ccr("s", ro.Update, 2, ro.MultipleServicesCreditControl{RatingGroup: is(uint32(1)), Requested: &ro.ServiceUnit{TotalOctets: is(uint64(5))},
 				Used: []ro.ServiceUnit{{Time: is(uint32(40))}}}), "[5031]", money{960, 0}},

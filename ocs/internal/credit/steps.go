@@ -20,7 +20,7 @@ func (s *Server) begin(w *work) error {
 	w.session = &Session{
 		ID: w.q.SessionID, Account: w.purse.Account.Name, ClientHost: w.q.OriginHost, ClientRealm: w.q.OriginRealm, ServiceContext: w.q.ServiceContextID, Terminating: terminating(info),
 		Called: info.CalledPartyAddress, Calling: first(info.CallingPartyAddresses), ICID: info.IMSChargingIdentifier,
-		CallID: info.UserSessionID, Tariff: tariff.Name, TariffVersion: tariff.Version, Number: w.q.Number, Started: w.now,
+		CallID: info.UserSessionID, Tariff: tariff.Name, TariffVersion: tariff.Version, Number: w.q.Number, Started: w.at,
 	}
 
 	if info.EventType != nil {
@@ -45,31 +45,99 @@ func (s *Server) checkNumber(w *work) {
 	w.session.ClientHost, w.session.ClientRealm = w.q.OriginHost, w.q.OriginRealm // another one may have taken it over
 }
 
-// debit takes what is reported as used, service by service, from what was reserved for it, and gives the rest of that back
-// (RFC 8506 §5.3). Services that the request does not name keep their quota.
+// debit takes what is reported as used from what was reserved for it, gives the rest of that back, and then takes what was used
+// beyond it from the account (RFC 8506 §5.3). Services that the request does not name keep their quota.
 func (s *Server) debit(w *work) error {
 	if err := w.findPurse(); err != nil {
 		return err
 	}
 
+	used := map[*Quota]uint64{} // several reports may be of one quota
+
 	for i := range w.wishes {
 		wish := &w.wishes[i]
 
-		quota, _, err := s.quotaOf(w, wish)
-		if err != nil {
-			return err
+		quota := w.session.quotaOfReport(wish)
+		if quota == nil {
+			var err error
+			if quota, _, err = s.quotaOf(w, wish); err != nil {
+				return err
+			}
 		}
 
+		w.noteUnrated(wish, quota)
+
 		if quota != nil {
-			w.settle(s.config.Overdraft, quota, wish.used(quota.Unit))
-		} else {
-			w.late = add(w.late, wish.used(wish.measured()))
+			used[quota] = add(used[quota], wish.used(quota.Unit))
 		}
 	}
 
-	w.session.total()
+	for _, quota := range w.session.Services {
+		if units, reported := used[quota]; reported {
+			w.settle(quota, units)
+		}
+	}
+
+	if w.q.Type == ro.Terminate { // all reservations come back before overruns are settled
+		w.settleRest(used)
+	}
+
+	w.collect(s.config.Overdraft)
 
 	return nil
+}
+
+// settleRest gives back what is reserved for services that the last report does not name.
+func (w *work) settleRest(but map[*Quota]uint64) {
+	for _, quota := range w.session.Services {
+		if _, reported := but[quota]; !reported {
+			w.settle(quota, 0)
+		}
+	}
+}
+
+// noteUnrated keeps account of what is reported in units that the service is not charged in. Beside those that it is charged in
+// they measure the same use; alone they are use that nobody pays.
+func (w *work) noteUnrated(wish *wish, quota *Quota) {
+	for i := range wish.reports {
+		charged := false
+		if quota != nil {
+			_, charged = measure(&wish.reports[i], quota.Unit)
+			charged = charged || quota.Unit == rating.Money && wish.reports[i].Money != nil
+		}
+
+		for _, unit := range measurable {
+			amount, _ := measure(&wish.reports[i], unit)
+			if amount == 0 || quota != nil && unit == quota.Unit {
+				continue
+			}
+
+			w.note(unit, amount, charged)
+		}
+
+	}
+
+	if wish.spent > 0 && (quota == nil || quota.Unit != rating.Money) {
+		w.note(rating.Money, wish.spent, false)
+	}
+}
+
+func (w *work) note(unit rating.Unit, amount uint64, charged bool) {
+	if w.session.Unrated == nil {
+		w.session.Unrated = Units{}
+	}
+
+	if w.unpaid == nil {
+		w.beside, w.unpaid = Units{}, Units{}
+	}
+
+	w.session.Unrated[unit] = min(add(w.session.Unrated[unit], amount), rating.MaxUnits)
+
+	if charged {
+		w.beside[unit] = add(w.beside[unit], amount)
+	} else {
+		w.unpaid[unit] = add(w.unpaid[unit], amount)
+	}
 }
 
 // releaseAll gives back what is still reserved.
@@ -78,11 +146,8 @@ func (s *Server) releaseAll(w *work) error {
 		return err
 	}
 
-	for _, quota := range w.session.Services {
-		w.settle(s.config.Overdraft, quota, 0)
-	}
-
-	w.session.total()
+	w.settleRest(nil)
+	w.collect(s.config.Overdraft)
 	w.answer = accepted()
 	w.answer.CostInformation = s.cost(w.session.Charged)
 
@@ -104,11 +169,10 @@ func (w *work) findPurse() (err error) {
 	return err
 }
 
-// settle debits the use of one service. What was used beyond the reservation is taken from the account as far as it goes, and
-// down to the overdraft; what even that does not cover is written down, and lost.
-func (w *work) settle(overdraft int64, quota *Quota, used uint64) {
+// settle debits the use of one service from its reservation, and gives the rest of that back.
+func (w *work) settle(quota *Quota, used uint64) {
 	if used > 0 && quota.Unit == rating.Seconds && w.session.Answered == nil {
-		answered := w.now.Add(-time.Duration(min(used, math.MaxUint32)) * time.Second)
+		answered := w.at.Add(-time.Duration(min(used, math.MaxUint32)) * time.Second)
 		if answered.Before(w.session.Started) {
 			answered = w.session.Started
 		}
@@ -116,27 +180,38 @@ func (w *work) settle(overdraft int64, quota *Quota, used uint64) {
 		w.session.Answered = &answered
 	}
 
-	if quota.Final && used >= quota.Granted {
+	if quota.Final && used >= quota.Granted && quota.Unit != rating.Events {
 		w.session.Exhausted = true
 	}
 
 	quota.Used = min(add(quota.Used, used), rating.MaxUnits)
-
-	due := max(0, quota.Rate.Cost(quota.Unit, quota.Used)-quota.Charged-quota.Uncollected)
-	covered := min(due, quota.Reserved)
+	covered := min(quota.due(), quota.Reserved)
 	rest := quota.Reserved - covered
-	beyond := min(due-covered, max(0, w.purse.Account.Balance+overdraft))
-	lost := due - covered - beyond
 
 	w.posting.Move("debit", w.purse.Reserved, w.revenue, covered)
-	w.posting.Move("debit", w.purse.Account, w.revenue, beyond)
 	w.posting.Move("release", w.purse.Reserved, w.purse.Account, rest)
 
-	quota.Charged += covered + beyond
-	quota.Uncollected += lost
-	quota.Reserved, quota.Granted, quota.Final = 0, 0, false
+	quota.Charged += covered
+	quota.Reserved, quota.Granted, quota.Final, quota.Refused = 0, 0, false, false
 	w.session.Returned += rest
-	w.overrun += lost
+}
+
+// due is what was used and is not paid yet.
+func (q *Quota) due() int64 { return max(0, q.Rate.Cost(q.Unit, q.Used)-q.Charged) }
+
+// collect takes what was used beyond the reservations from the account as far as it goes, and down to the overdraft. It comes
+// after they have been given back, so that it does not matter in which order services stand in a request; and what even the
+// account does not cover is tried again with each report of the session, until it ends.
+func (w *work) collect(overdraft int64) {
+	for _, quota := range w.session.Services {
+		due := quota.due()
+		covered := min(due, max(0, w.purse.Account.Balance+overdraft))
+		w.posting.Move("debit", w.purse.Account, w.revenue, covered)
+		quota.Charged += covered
+		quota.Uncollected = due - covered
+	}
+
+	w.session.total()
 }
 
 // supervise restarts Tcc: longer than the quota is valid (RFC 8506 §7). A user without credit who is not cut off, but sent to

@@ -74,7 +74,7 @@ func (s *Server) closeSilent(ctx context.Context, id string, now time.Time) erro
 			return err
 		}
 
-		w = &work{tx: tx, now: now, session: session, revenue: tx.Revenue(), posting: tx.Posting(id, NotHeard)}
+		w = &work{tx: tx, now: now, at: now, session: session, revenue: tx.Revenue(), posting: tx.Posting(id, NotHeard)}
 
 		return s.run(w, Open, Silence)
 	})

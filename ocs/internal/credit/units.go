@@ -13,24 +13,58 @@ import (
 
 // wish is what a request says of one service: the units that it wants, and those that were used.
 type wish struct {
-	key         string
 	group       *uint32
 	identifiers []uint32
-	asked       bool        // for a quota, or for a debit
-	unit        rating.Unit // "" leaves it to the OCS
-	amount      uint64      // 0 leaves it to the OCS
-	money       *ro.Money
+	asked       bool   // for a quota, or for a debit
+	wanted      []want // what the service may be granted in, one of these; none leaves it to the OCS
 	reports     []ro.ServiceUnit
 	spent       uint64 // minor units that are reported as used
+}
+
+// want is an amount that is asked for; 0 leaves it to the OCS.
+type want struct {
+	unit   rating.Unit
+	amount uint64
 }
 
 // wishes reads a request in both of its forms: with Multiple-Services-Credit-Control, one for each service, or with the units of
 // the session as a whole (RFC 8506 §5.1.2).
 func (s *Server) wishes(q *ro.CCR) ([]wish, *refusal) {
-	all := read(q)
+	var all []wish
+
+	if len(q.MultipleServicesCreditControl) == 0 {
+		asked := q.Type == ro.Event || q.RequestedServiceUnit != nil || len(q.UsedServiceUnits) > 0 || q.Type == ro.Initial && !perService(q)
+		w := wish{asked: asked, reports: q.UsedServiceUnits}
+
+		if no := s.want(&w, q.RequestedServiceUnit); no != nil {
+			return nil, no
+		}
+
+		all = append(all, w)
+	}
+
+	for i := range q.MultipleServicesCreditControl {
+		service := &q.MultipleServicesCreditControl[i]
+		at := slices.IndexFunc(all, func(w wish) bool {
+			return sameService(w.group, service.RatingGroup, w.identifiers, service.ServiceIdentifiers)
+		})
+
+		if at < 0 {
+			at = len(all)
+			all = append(all, wish{group: service.RatingGroup, identifiers: service.ServiceIdentifiers})
+		}
+
+		w := &all[at]
+		w.reports = append(w.reports, service.Used...)
+		w.asked = w.asked || service.Requested != nil || q.Type == ro.Initial || q.Type == ro.Event
+
+		if no := s.want(w, service.Requested); no != nil {
+			return nil, no
+		}
+	}
 
 	for i := range all {
-		if no := s.countMoney(&all[i], q.Type); no != nil {
+		if no := s.countMoney(&all[i]); no != nil {
 			return nil, no
 		}
 	}
@@ -38,8 +72,72 @@ func (s *Server) wishes(q *ro.CCR) ([]wish, *refusal) {
 	return all, nil
 }
 
-// countMoney brings amounts of money to what the ledger counts in. Those of an event are its price, and counted there.
-func (s *Server) countMoney(w *wish, kind ro.RequestType) *refusal {
+// perService tells a client that will ask for each service by itself: its CCR Initial without any asks for none yet (RFC 8506
+// §5.1.2, §8.40).
+func perService(q *ro.CCR) bool {
+	const supported = 1 // MULTIPLE_SERVICES_SUPPORTED
+
+	return q.MultipleServicesIndicator != nil && *q.MultipleServicesIndicator == supported
+}
+
+// sameService tells whether two services are one. Of those that have Service-Identifiers these are the service, also within one
+// rating group (RFC 8506 §8.16); their order says nothing.
+func sameService(group, otherGroup *uint32, identifiers, others []uint32) bool {
+	if (group == nil) != (otherGroup == nil) || group != nil && *group != *otherGroup {
+		return false
+	}
+
+	within := func(some, all []uint32) bool {
+		return !slices.ContainsFunc(some, func(id uint32) bool { return !slices.Contains(all, id) })
+	}
+
+	return within(identifiers, others) && within(others, identifiers)
+}
+
+// want reads a Requested-Service-Unit. What the network function has rated itself comes last: a price of ours comes before it.
+func (s *Server) want(w *wish, u *ro.ServiceUnit) *refusal {
+	if u == nil {
+		return nil
+	}
+
+	for _, unit := range measurable {
+		if amount, present := measure(u, unit); present {
+			w.wanted = append(w.wanted, want{unit, amount})
+		}
+	}
+
+	if u.Money == nil {
+		return nil
+	}
+
+	amount, err := s.minorUnits(u.Money)
+	if err != nil {
+		return &refusal{ro.InvalidAVPValue, err.Error(), &FailedAVP{RequestedServiceUnit: &ro.ServiceUnit{Money: u.Money}}}
+	}
+
+	w.wanted = append(w.wanted, want{rating.Money, uint64(amount)})
+
+	return nil
+}
+
+// amount is how many of this unit are asked for; 0 leaves it to the OCS.
+func (w *wish) amount(unit rating.Unit) uint64 {
+	for _, wanted := range w.wanted {
+		if wanted.unit == unit {
+			return wanted.amount
+		}
+	}
+
+	return 0
+}
+
+// mayHave tells whether the service may be granted this unit.
+func (w *wish) mayHave(unit rating.Unit) bool {
+	return len(w.wanted) == 0 || slices.ContainsFunc(w.wanted, func(wanted want) bool { return wanted.unit == unit })
+}
+
+// countMoney brings reported amounts of money to what the ledger counts in.
+func (s *Server) countMoney(w *wish) *refusal {
 	for i := range w.reports {
 		if w.reports[i].Money == nil {
 			continue
@@ -53,67 +151,37 @@ func (s *Server) countMoney(w *wish, kind ro.RequestType) *refusal {
 		w.spent = add(w.spent, uint64(amount))
 	}
 
-	if w.money == nil || w.unit != "" || kind == ro.Event {
-		return nil
-	}
-
-	amount, err := s.minorUnits(w.money)
-	if err != nil {
-		return &refusal{ro.InvalidAVPValue, err.Error(), &FailedAVP{RequestedServiceUnit: &ro.ServiceUnit{Money: w.money}}}
-	}
-
-	w.unit, w.amount = rating.Money, uint64(amount)
-
 	return nil
 }
 
-func read(q *ro.CCR) []wish {
-	if len(q.MultipleServicesCreditControl) == 0 {
-		w := wish{reports: q.UsedServiceUnits}
-		w.ask(q.RequestedServiceUnit, q.Type == ro.Initial || q.Type == ro.Event || q.RequestedServiceUnit != nil || len(q.UsedServiceUnits) > 0)
+// measurable are the units that a tariff can price.
+var measurable = []rating.Unit{rating.Seconds, rating.Octets, rating.Events}
 
-		return []wish{w}
+// candidates are the units that the service may be charged in, the likeliest first: those that are asked for, those that are
+// reported, or all.
+func (w *wish) candidates(usual rating.Unit) (units []rating.Unit) {
+	for _, wanted := range w.wanted {
+		units = append(units, wanted.unit)
 	}
 
-	var all []wish
+	if len(units) > 0 {
+		return units
+	}
 
-	for _, service := range q.MultipleServicesCreditControl {
-		key := key(service.RatingGroup, service.ServiceIdentifiers)
-		at := slices.IndexFunc(all, func(w wish) bool { return w.key == key })
-
-		if at < 0 {
-			at = len(all)
-			all = append(all, wish{key: key, group: service.RatingGroup, identifiers: service.ServiceIdentifiers})
-		}
-
-		w := &all[at]
-		w.reports = append(w.reports, service.Used...)
-
-		if service.Requested != nil || q.Type == ro.Initial || q.Type == ro.Event {
-			w.ask(service.Requested, true)
+	for _, unit := range append(slices.Clone(measurable), rating.Money) {
+		if w.used(unit) > 0 {
+			units = append(units, unit)
 		}
 	}
 
-	return all
+	if len(units) > 0 {
+		return units
+	}
+
+	return append([]rating.Unit{usual}, slices.DeleteFunc(slices.Clone(measurable), func(unit rating.Unit) bool { return unit == usual })...)
 }
 
-func (w *wish) ask(u *ro.ServiceUnit, asked bool) {
-	w.asked = w.asked || asked
-	if u == nil {
-		return
-	}
-
-	w.money = u.Money
-
-	for _, unit := range []rating.Unit{rating.Seconds, rating.Octets, rating.Events} {
-		if amount, present := measure(u, unit); present {
-			w.unit, w.amount = unit, amount
-			return
-		}
-	}
-}
-
-// used is how many of this unit are reported. Other units of the same use are not counted.
+// used is how many of this unit are reported.
 func (w *wish) used(unit rating.Unit) (sum uint64) {
 	if unit == rating.Money {
 		return w.spent
@@ -129,7 +197,7 @@ func (w *wish) used(unit rating.Unit) (sum uint64) {
 
 // measured is the unit that is reported, "" if none is.
 func (w *wish) measured() rating.Unit {
-	for _, unit := range []rating.Unit{rating.Seconds, rating.Octets, rating.Events, rating.Money} {
+	for _, unit := range append(slices.Clone(measurable), rating.Money) {
 		if w.used(unit) > 0 {
 			return unit
 		}
@@ -184,37 +252,42 @@ func (s *Server) granted(unit rating.Unit, amount uint64) *ro.ServiceUnit {
 	}
 }
 
-// key tells the services of a session apart: by rating group, else by service identifiers (RFC 8506 §5.1.2).
+// key names a service for people.
 func key(group *uint32, identifiers []uint32) string {
-	switch {
-	case group != nil:
-		return fmt.Sprint("rating group ", *group)
-	case len(identifiers) > 0:
-		return "service " + strings.Trim(fmt.Sprint(identifiers), "[]")
-	default:
-		return ""
+	var parts []string
+
+	if group != nil {
+		parts = append(parts, fmt.Sprint("rating group ", *group))
 	}
+
+	if len(identifiers) > 0 {
+		parts = append(parts, "service "+strings.Trim(fmt.Sprint(identifiers), "[]"))
+	}
+
+	return strings.Join(parts, ", ")
 }
 
-// usual is the unit and the amount that are granted when the request leaves them to the OCS, and the most that is.
-func (s *Server) usual(unit rating.Unit, serviceContext string) (rating.Unit, uint64, uint64) {
+// usualUnit is what a service is charged in when nothing says more.
+func usualUnit(serviceContext string) rating.Unit {
 	const packetSwitched = "32251@3gpp.org" // TS 32.251
 
-	if unit == "" {
-		unit = rating.Seconds
-		if strings.HasSuffix(serviceContext, packetSwitched) {
-			unit = rating.Octets
-		}
+	if strings.HasSuffix(serviceContext, packetSwitched) {
+		return rating.Octets
 	}
 
+	return rating.Seconds
+}
+
+// usual is the amount that is granted when the request leaves it to the OCS, and the most that is.
+func (s *Server) usual(unit rating.Unit) (amount, most uint64) {
 	switch unit {
 	case rating.Seconds:
-		return unit, uint64(s.config.Quota.Seconds()), uint64(s.config.MaxQuota.Seconds())
+		return uint64(s.config.Quota.Seconds()), uint64(s.config.MaxQuota.Seconds())
 	case rating.Octets:
-		return unit, s.config.QuotaOctets, s.config.MaxQuotaOctets
+		return s.config.QuotaOctets, s.config.MaxQuotaOctets
 	case rating.Money:
-		return unit, s.config.QuotaMoney, s.config.MaxQuotaMoney
+		return s.config.QuotaMoney, s.config.MaxQuotaMoney
 	default:
-		return unit, s.config.QuotaEvents, s.config.MaxQuotaEvents
+		return s.config.QuotaEvents, s.config.MaxQuotaEvents
 	}
 }

@@ -18,6 +18,7 @@ type CCR struct {
 	OriginStateID                 uint32                          `avp:"Origin-State-Id"`
 	EventTimestamp                time.Time                       `avp:"Event-Timestamp"`
 	Subscriptions                 []SubscriptionID                `avp:"Subscription-Id"`
+	SubscriptionExtensions        []SubscriptionIDExtension       `avp:"Subscription-Id-Extension"`
 	ServiceIdentifier             *uint32                         `avp:"Service-Identifier"`
 	TerminationCause              *uint32                         `avp:"Termination-Cause"`
 	RequestedServiceUnit          *ServiceUnit                    `avp:"Requested-Service-Unit"`
@@ -127,6 +128,31 @@ type RedirectServer struct {
 type SubscriptionID struct {
 	Type SubscriptionIDType `avp:"Subscription-Id-Type,required"`
 	Data string             `avp:"Subscription-Id-Data,required"`
+}
+
+// SubscriptionIDExtension names who pays by one of its AVPs (RFC 8506 §8.58), instead of a Subscription-Id.
+type SubscriptionIDExtension struct {
+	E164    string `avp:"Subscription-Id-E164"`
+	IMSI    string `avp:"Subscription-Id-IMSI"`
+	SIPURI  string `avp:"Subscription-Id-SIP-URI"`
+	NAI     string `avp:"Subscription-Id-NAI"`
+	Private string `avp:"Subscription-Id-Private"`
+}
+
+// ID is the same as a Subscription-Id.
+func (e *SubscriptionIDExtension) ID() SubscriptionID {
+	switch {
+	case e.E164 != "":
+		return SubscriptionID{E164, e.E164}
+	case e.IMSI != "":
+		return SubscriptionID{IMSI, e.IMSI}
+	case e.SIPURI != "":
+		return SubscriptionID{SIPURI, e.SIPURI}
+	case e.NAI != "":
+		return SubscriptionID{NAI, e.NAI}
+	default:
+		return SubscriptionID{Private, e.Private}
+	}
 }
 
 // UserEquipmentInfo is the handset (RFC 8506 §8.49).
