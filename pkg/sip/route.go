@@ -1,5 +1,7 @@
 package sip
 
+import "slices"
+
 // Routes are the values of Route, each to the letter.
 func Routes(m Message) ([]NameAddr, error) { return addresses(m, "Route") }
 
@@ -35,3 +37,48 @@ func PushRoute(m Message, uri string) { Prepend(m, "Route", "<"+uri+">") }
 
 // AddRecordRoute puts a URI on top of Record-Route (RFC 3261 §16.6 4).
 func AddRecordRoute(m Message, uri string) { Prepend(m, "Record-Route", "<"+uri+">") }
+
+// RestoreRecordRoute makes sure that the Record-Route of a response that may make a dialog ends with that of the request as it was
+// sent: what hops behind this one take out or change of it would lead the requests of the dialog past those in front (TS 24.229
+// §5.2.6.4.4). It reports whether something had to be put back. URIs are compared one by one.
+func RestoreRecordRoute(r *Response, sent *Request) (restored bool) {
+	if r.StatusCode == 100 || r.StatusCode >= 300 {
+		return false
+	}
+
+	want := Values(sent, "Record-Route")
+	if got := Values(r, "Record-Route"); len(got) >= len(want) && slices.EqualFunc(got[len(got)-len(want):], want, sameAddress) {
+		return false
+	}
+
+	SetRecordRoute(r, sent)
+
+	return true
+}
+
+// SetRecordRoute gives a response the Record-Route of the request that it answers (RFC 3261 §12.1.1).
+func SetRecordRoute(r *Response, sent *Request) {
+	Remove(r, "Record-Route")
+
+	for _, value := range Values(sent, "Record-Route") {
+		Add(r, "Record-Route", value)
+	}
+}
+
+func sameAddress(a, b string) bool {
+	if a == b {
+		return true
+	}
+
+	x, errX := ParseNameAddr(a)
+	y, errY := ParseNameAddr(b)
+
+	if errX != nil || errY != nil {
+		return false
+	}
+
+	u, errU := ParseURI(x.URI)
+	v, errV := ParseURI(y.URI)
+
+	return errU == nil && errV == nil && EqualURI(u, v)
+}

@@ -5,7 +5,6 @@ package dialog
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,16 +13,16 @@ import (
 // ErrTooMany is the answer when a handset has as many dialogs as it may.
 var ErrTooMany = errors.New("the handset has as many dialogs at once as max_dialogs allows")
 
-// Key names a dialog as the handset sees it. While an initial request is on its way Remote is empty.
+// Key names a dialog as the handset sees it. It holds whose dialog it is: nothing that another handset sends touches it.
 type Key struct {
+	Token  string // of the handset's binding
 	CallID string
-	Local  string // tag of the handset; of the caller while the handset has not answered
+	Local  string // tag of the handset
 	Remote string // tag of the other side
 }
 
 // Dialog is one that a handset has.
 type Dialog struct {
-	Token  string   // of the handset's binding
 	Routes []string // from this P-CSCF to the core, in the order of Route
 	Target string   // URI of the other side's Contact
 }
@@ -31,70 +30,143 @@ type Dialog struct {
 type entry struct {
 	Dialog
 	expires time.Time
+	early   *Initial // the request whose provisional response made it; nil once it is confirmed
 }
+
+// handset is all that one binding has, until it ends.
+type handset struct {
+	dialogs  map[Key]entry
+	initials map[*Initial]time.Time // requests on their way, and until when they are believed to be
+	ended    bool                   // the registration is over: nothing is added any more
+}
+
+func (h *handset) count() int { return len(h.dialogs) + len(h.initials) }
 
 // Table holds the dialogs of all handsets.
 type Table struct {
 	limit int // of one handset
 
-	mu      sync.Mutex
-	entries map[Key]entry
-	byToken map[string][]Key
+	mu       sync.Mutex
+	handsets map[string]*handset // by token
 }
 
 // NewTable lets each handset have at most limit dialogs.
 func NewTable(limit int) *Table {
-	return &Table{limit: limit, entries: map[Key]entry{}, byToken: map[string][]Key{}}
+	return &Table{limit: limit, handsets: map[string]*handset{}}
 }
 
-// Begin keeps the place of a dialog that an initial request may make, if the handset may have one more.
-func (t *Table) Begin(k Key, token string, lasts time.Duration) error {
-	return t.put(k, Dialog{Token: token}, lasts, t.limit)
+// Initial is an initial request on its way, and the dialogs that its responses make.
+type Initial struct {
+	table *Table
+	owner *handset
+	early []Key
 }
 
-// Put keeps a dialog for some time, or for another time if it is known. A request that forks may make several in the place of
-// one: they are let in beyond the limit, but not without end.
-func (t *Table) Put(k Key, d Dialog, lasts time.Duration) error {
-	const forks = 16
-	return t.put(k, d, lasts, 2*t.limit+forks)
-}
-
-func (t *Table) put(k Key, d Dialog, lasts time.Duration, limit int) error {
+// Begin keeps the place of the dialog that an initial request may make, if the handset may have one more. Over ends it.
+func (t *Table) Begin(token string, lasts time.Duration) (*Initial, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	expires := time.Now().Add(lasts)
-
-	if _, known := t.entries[k]; known {
-		t.entries[k] = entry{d, expires}
-		return nil
+	h := t.handsets[token]
+	if h == nil {
+		h = &handset{dialogs: map[Key]entry{}, initials: map[*Initial]time.Time{}}
+		t.handsets[strings.Clone(token)] = h
 	}
 
-	if len(t.byToken[d.Token]) >= limit {
-		t.clear(d.Token)
+	if !h.room(t.limit) {
+		return nil, ErrTooMany
+	}
 
-		if len(t.byToken[d.Token]) >= limit {
-			return ErrTooMany
+	i := &Initial{table: t, owner: h}
+	h.initials[i] = time.Now().Add(lasts)
+
+	return i, nil
+}
+
+// room tells whether a handset may have one more, when that which is over is forgotten.
+func (h *handset) room(limit int) bool {
+	if h.count() >= limit {
+		h.clear(time.Now())
+	}
+
+	return h.count() < limit
+}
+
+// clear forgets what is over.
+func (h *handset) clear(now time.Time) {
+	for k, e := range h.dialogs {
+		if e.expires.Before(now) {
+			delete(h.dialogs, k)
 		}
 	}
 
-	// The strings may be parts of a message, which must not be kept for them.
-	k = Key{strings.Clone(k.CallID), strings.Clone(k.Local), strings.Clone(k.Remote)}
-	d.Token, d.Target = strings.Clone(d.Token), strings.Clone(d.Target)
+	for i, expires := range h.initials {
+		if expires.Before(now) {
+			delete(h.initials, i)
+		}
+	}
+}
 
-	t.entries[k] = entry{d, expires}
-	t.byToken[d.Token] = append(t.byToken[d.Token], k)
+// Early keeps the dialog that a provisional response makes. One that is confirmed stays as it is.
+func (i *Initial) Early(k Key, d Dialog, lasts time.Duration) error { return i.put(k, d, lasts, i) }
+
+// Confirm keeps the dialog that a 2xx makes, also when it comes after Over.
+func (i *Initial) Confirm(k Key, d Dialog, lasts time.Duration) error { return i.put(k, d, lasts, nil) }
+
+func (i *Initial) put(k Key, d Dialog, lasts time.Duration, early *Initial) error {
+	const forks = 16 // a request that forks makes several in the place of one: beyond the limit, but not without end
+
+	i.table.mu.Lock()
+	defer i.table.mu.Unlock()
+
+	h := i.owner
+	if h.ended {
+		return nil // and nobody asks for it any more
+	}
+
+	old, known := h.dialogs[k]
+
+	switch {
+	case known && old.early == nil && early != nil:
+		return nil
+	case !known && !h.room(2*i.table.limit+forks):
+		return ErrTooMany
+	case !known: // the strings may be parts of a message, which must not be kept for them
+		k = Key{strings.Clone(k.Token), strings.Clone(k.CallID), strings.Clone(k.Local), strings.Clone(k.Remote)}
+	}
+
+	d.Target = strings.Clone(d.Target)
+	h.dialogs[k] = entry{d, time.Now().Add(lasts), early}
+
+	if early != nil && !known {
+		i.early = append(i.early, k)
+	}
 
 	return nil
 }
 
-// clear forgets the dialogs of a handset whose time is over. It is called with the lock held.
-func (t *Table) clear(token string) {
-	now := time.Now()
+// lostFork is how long an early dialog of a request that another callee has answered may still be confirmed (RFC 3261
+// §13.2.2.4: 64*T1).
+const lostFork = 32 * time.Second
 
-	for _, k := range slices.Clone(t.byToken[token]) {
-		if t.entries[k].expires.Before(now) {
-			t.remove(k)
+// Over ends the request. Its early dialogs end with it; if it was answered, a little later.
+func (i *Initial) Over(answered bool) {
+	i.table.mu.Lock()
+	defer i.table.mu.Unlock()
+
+	h := i.owner
+	delete(h.initials, i)
+
+	last := time.Now().Add(lostFork)
+
+	for _, k := range i.early {
+		switch e := h.dialogs[k]; {
+		case e.early != i: // gone, or confirmed
+		case !answered:
+			delete(h.dialogs, k)
+		case last.Before(e.expires):
+			e.expires = last
+			h.dialogs[k] = e
 		}
 	}
 }
@@ -104,7 +176,7 @@ func (t *Table) Find(k Key) (Dialog, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	e, found := t.entries[k]
+	e, found := t.entry(k)
 	if !found || e.expires.Before(time.Now()) {
 		return Dialog{}, false
 	}
@@ -112,12 +184,21 @@ func (t *Table) Find(k Key) (Dialog, bool) {
 	return e.Dialog, true
 }
 
+// entry is called with the lock held.
+func (t *Table) entry(k Key) (e entry, found bool) {
+	if h := t.handsets[k.Token]; h != nil {
+		e, found = h.dialogs[k]
+	}
+
+	return e, found
+}
+
 // Prolong makes a dialog last so long from now, if that is longer than it would, and takes a new target unless that is empty.
 func (t *Table) Prolong(k Key, target string, lasts time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	e, found := t.entries[k]
+	e, found := t.entry(k)
 	if !found {
 		return
 	}
@@ -130,7 +211,7 @@ func (t *Table) Prolong(k Key, target string, lasts time.Duration) {
 		e.Target = strings.Clone(target)
 	}
 
-	t.entries[k] = e
+	t.handsets[k.Token].dialogs[k] = e
 }
 
 // Remove forgets a dialog.
@@ -138,56 +219,53 @@ func (t *Table) Remove(k Key) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	t.remove(k)
-}
-
-// remove is called with the lock held.
-func (t *Table) remove(k Key) {
-	e, found := t.entries[k]
-	if !found {
-		return
-	}
-
-	delete(t.entries, k)
-
-	left := slices.DeleteFunc(t.byToken[e.Token], func(other Key) bool { return other == k })
-	if len(left) == 0 {
-		delete(t.byToken, e.Token)
-	} else {
-		t.byToken[e.Token] = left
+	if h := t.handsets[k.Token]; h != nil {
+		delete(h.dialogs, k)
 	}
 }
 
 // RemoveAll forgets the dialogs of a handset whose registration is over, without another word to anybody (TS 24.229
-// §5.2.8.1.4), and says how many they were.
+// §5.2.8.1.4), and says how many they were. What its requests on their way still make is not kept.
 func (t *Table) RemoveAll(token string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	keys := t.byToken[token]
-	for _, k := range keys {
-		delete(t.entries, k)
+	h := t.handsets[token]
+	if h == nil {
+		return 0
 	}
 
-	delete(t.byToken, token)
+	n := h.count()
+	h.ended = true
+	clear(h.dialogs)
+	clear(h.initials)
+	delete(t.handsets, token)
 
-	return len(keys)
+	return n
 }
 
-// Of is how many dialogs a handset has.
+// Of is how many dialogs a handset has, and initial requests on their way.
 func (t *Table) Of(token string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	return len(t.byToken[token])
+	if h := t.handsets[token]; h != nil {
+		return h.count()
+	}
+
+	return 0
 }
 
-// Len is how many dialogs there are.
-func (t *Table) Len() int {
+// Len is how many there are of all handsets.
+func (t *Table) Len() (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	return len(t.entries)
+	for _, h := range t.handsets {
+		n += h.count()
+	}
+
+	return n
 }
 
 const sweep = time.Minute
@@ -203,10 +281,8 @@ func (t *Table) Run(ctx context.Context) {
 			return
 		case now := <-ticker.C:
 			t.mu.Lock()
-			for k, e := range t.entries {
-				if e.expires.Before(now) {
-					t.remove(k)
-				}
+			for _, h := range t.handsets {
+				h.clear(now)
 			}
 			t.mu.Unlock()
 		}

@@ -22,8 +22,7 @@ type attempt struct {
 	proxy   *Proxy
 	binding *binding.Binding
 	request *sip.Request
-	pending dialog.Key
-	early   []dialog.Key
+	initial *dialog.Initial
 	// fromCore tells a request to the handset; routes are then those of the request, this P-CSCF's not yet among them.
 	fromCore bool
 	routes   []string
@@ -38,10 +37,8 @@ func (p *Proxy) begin(received *sip.Request, b *binding.Binding, fromCore bool) 
 	}
 
 	a := &attempt{proxy: p, binding: b, request: received, fromCore: fromCore}
-	callID, tag := received.CallID().Value(), tagOf(received.From().Params)
 
-	if a.pending = (dialog.Key{CallID: callID, Local: tag}); fromCore {
-		a.pending = dialog.Key{CallID: callID, Remote: tag}
+	if fromCore {
 		a.target = contactOf(received)
 
 		records, err := sip.RecordRoutes(received)
@@ -52,7 +49,16 @@ func (p *Proxy) begin(received *sip.Request, b *binding.Binding, fromCore bool) 
 		a.routes = texts(records)
 	}
 
-	return a, p.Dialogs.Begin(a.pending, b.Token, early)
+	var err error
+	if a.initial, err = p.Dialogs.Begin(b.Token, early); err != nil {
+		return nil, err
+	}
+
+	if _, served := p.Bindings.ByToken(b.Token); !served { // the registration has ended meanwhile, and its dialogs with it
+		p.Dialogs.RemoveAll(b.Token)
+	}
+
+	return a, nil
 }
 
 // saw keeps the dialog that a response makes (§5.2.6.3.4, §5.2.6.4.4). It is called with the response as it goes upstream.
@@ -61,8 +67,8 @@ func (a *attempt) saw(r *sip.Response) {
 		return
 	}
 
-	k := dialog.Key{CallID: a.pending.CallID, Local: tagOf(r.From().Params), Remote: tagOf(r.To().Params)}
-	d := dialog.Dialog{Token: a.binding.Token, Routes: a.routes, Target: a.target}
+	k := dialog.Key{Token: a.binding.Token, CallID: r.CallID().Value(), Local: tagOf(r.From().Params), Remote: tagOf(r.To().Params)}
+	d := dialog.Dialog{Routes: a.routes, Target: a.target}
 
 	if a.fromCore {
 		k.Local, k.Remote = k.Remote, k.Local
@@ -70,30 +76,22 @@ func (a *attempt) saw(r *sip.Response) {
 		d.Routes, d.Target = a.proxy.beyond(r, a.binding.Token), contactOf(r)
 	}
 
-	lasts := early
+	var err error
 	if r.IsSuccess() {
-		lasts = lifetime(string(a.request.Method), r)
+		err = a.initial.Confirm(k, d, lifetime(string(a.request.Method), r))
 	} else {
-		a.early = append(a.early, k) // provisional responses come one after the other, before the final one
+		err = a.initial.Early(k, d, early)
 	}
 
-	if err := a.proxy.Dialogs.Put(k, d, lasts); err != nil {
+	if err != nil {
 		a.proxy.Log.Warn("a dialog cannot be kept", "user", a.binding.Private, "error", err)
 	}
 }
 
 // over is called when the final response went upstream.
 func (a *attempt) over(final *sip.Response) {
-	if a == nil {
-		return
-	}
-
-	a.proxy.Dialogs.Remove(a.pending)
-
-	if !final.IsSuccess() {
-		for _, k := range a.early {
-			a.proxy.Dialogs.Remove(k)
-		}
+	if a != nil {
+		a.initial.Over(final.IsSuccess())
 	}
 }
 
@@ -142,9 +140,9 @@ func lifetime(method string, r *sip.Response) time.Duration {
 	return unlimited
 }
 
-// known finds the dialog that a request within it belongs to, as the handset sees it.
-func known(r *sip.Request, fromCore bool) dialog.Key {
-	k := dialog.Key{CallID: r.CallID().Value(), Local: tagOf(r.From().Params), Remote: tagOf(r.To().Params)}
+// known names the dialog of a handset that a request within it belongs to, as the handset sees it.
+func known(r *sip.Request, b *binding.Binding, fromCore bool) dialog.Key {
+	k := dialog.Key{Token: b.Token, CallID: r.CallID().Value(), Local: tagOf(r.From().Params), Remote: tagOf(r.To().Params)}
 	if fromCore {
 		k.Local, k.Remote = k.Remote, k.Local
 	}
@@ -152,15 +150,15 @@ func known(r *sip.Request, fromCore bool) dialog.Key {
 	return k
 }
 
-// dialogOf finds the dialog of a handset's request. Those of before a restart are not known; then a request may go on by its own
-// Route, if that begins with the S-CSCF of the registration.
+// dialogOf finds the dialog of a handset's request. One that is not known may go on by its own Route, if that begins with the
+// S-CSCF of the registration: a BYE always, for a call can always be hung up, and others when the dialog may be one of before a
+// restart.
 func (p *Proxy) dialogOf(k dialog.Key, out *sip.Request, b *binding.Binding) (dialog.Dialog, bool) {
-	d, found := p.Dialogs.Find(k)
-	if found {
-		return d, d.Token == b.Token
+	if d, found := p.Dialogs.Find(k); found {
+		return d, true
 	}
 
-	if b.Restored.IsZero() || time.Since(b.Restored) > unlimited || len(b.ServiceRoute) == 0 {
+	if out.Method != "BYE" && (b.Restored.IsZero() || time.Since(b.Restored) > unlimited) || len(b.ServiceRoute) == 0 {
 		return dialog.Dialog{}, false
 	}
 
@@ -176,7 +174,7 @@ func (p *Proxy) dialogOf(k dialog.Key, out *sip.Request, b *binding.Binding) (di
 		return dialog.Dialog{}, false
 	}
 
-	return dialog.Dialog{Token: b.Token, Routes: texts(routes)}, true
+	return dialog.Dialog{Routes: texts(routes)}, true
 }
 
 // passed keeps what a request within a dialog and its final response change in it.

@@ -198,7 +198,7 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *sip.Ack) {
 		return
 	}
 
-	d, found := p.dialogOf(known(out, false), out, b)
+	d, found := p.dialogOf(known(out, b, false), out, b)
 	if !found {
 		p.outcomes.WithLabelValues("ack", "ACK", "no dialog here").Inc()
 		return

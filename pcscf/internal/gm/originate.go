@@ -39,6 +39,7 @@ func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *s
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
 		Groups: [][]sip.Branch{{{Request: out, To: sip.Destination{Endpoint: p.Mw}}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+			sip.RestoreRecordRoute(r, out)
 			started.saw(r)
 			p.towardsHandset(r)
 		},
@@ -135,6 +136,12 @@ func registeredAs(value string, b *binding.Binding) (string, bool) {
 // withinDialog is §5.2.6.3.5 to §5.2.6.3.9: the route is that of the dialog, and the handset must be the one that is in it.
 func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
 	b, found := p.party(own)
+	if !found && out.Method == "BYE" { // its Route is of a registration that this P-CSCF has lost
+		var err error
+		b, err = p.sender(tx)
+		found = err == nil
+	}
+
 	if !found {
 		p.refuse(tx, "originating", 481, "no dialog of this handset goes through here")
 		return
@@ -145,7 +152,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 		return
 	}
 
-	k := known(out, false)
+	k := known(out, b, false)
 
 	d, found := p.dialogOf(k, out, b)
 	if !found {

@@ -39,7 +39,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 		}
 	}
 
-	k := known(out, true)
+	k := known(out, b, true)
 	vector := ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector"))
 	called := sip.Value(out, "P-Called-Party-ID")
 
@@ -55,6 +55,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
 		Groups: [][]sip.Branch{{{Request: out, To: p.handset(b)}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+			p.putBack(r, out, b)
 			started.saw(r)
 			p.towardsCore(r, b, called, vector)
 		},
@@ -73,6 +74,21 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 	}
 
 	p.count("terminating", out, response)
+}
+
+// putBack gives a handset's response the Record-Route that this P-CSCF sent it (§5.2.6.4.4). What the handset takes out of it
+// would lead the caller's BYE past the S-CSCFs, which would go on charging.
+func (p *Proxy) putBack(r *sip.Response, sent *sip.Request, b *binding.Binding) {
+	if r.StatusCode >= 300 || !makesDialog(sent) {
+		sip.Remove(r, "Record-Route")
+		return
+	}
+
+	if sip.RestoreRecordRoute(r, sent) || len(sip.Values(r, "Record-Route")) != len(sip.Values(sent, "Record-Route")) {
+		p.outcomes.WithLabelValues("terminating", string(sent.Method), "Record-Route put back").Inc()
+		p.Log.Warn("the handset changed Record-Route in its response", "user", b.Private, "status", r.StatusCode, "call_id", sip.Value(r, "Call-ID"))
+		sip.SetRecordRoute(r, sent)
+	}
 }
 
 // contacted is where a handset says that it takes connections, for when the one that it registered over is gone. It is at the

@@ -1,0 +1,132 @@
+package gm
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// §5.2.6.4.4: whatever a callee makes of Record-Route, the caller's side gets what this P-CSCF sent, so that BYE goes by the S-CSCFs.
+func TestRecordRoutePutBack(t *testing.T) {
+	for name, change := range map[string]func([]string) []string{
+		"as it was sent":           func(all []string) []string { return all },
+		"none":                     func([]string) []string { return nil },
+		"without the S-CSCFs":      func(all []string) []string { return all[:2] },
+		"without the P-CSCF":       func(all []string) []string { return all[2:] },
+		"another order":            func(all []string) []string { return []string{all[2], all[1], all[0]} },
+		"one more on top":          func(all []string) []string { return append([]string{"<sip:198.51.100.9;lr>"}, all...) },
+		"one of somebody's inside": func(all []string) []string { return []string{all[0], all[1], "<sip:198.51.100.9;lr>", all[2]} },
+		"what cannot be read":      func([]string) []string { return []string{"<sip:"} },
+	} {
+		for _, status := range []int{183, 200} {
+			t.Run(name+"/"+sip.Reason(status), func(t *testing.T) {
+				withDesk(t, nil, func(t *testing.T, d *desk) {
+					d.register()
+					d.toAlice("INVITE")
+					invite := d.alice.Request("INVITE")
+					sent := sip.Values(invite, "Record-Route")
+
+					response := sip.NewResponse(invite, status, "")
+					sip.Remove(response, "Record-Route")
+					for _, value := range change(sent) {
+						sip.Add(response, "Record-Route", value)
+					}
+					sip.Set(response, "Contact", "<sip:alice@"+aliceAt+">")
+					d.alice.Raw(gmAddress, response.String())
+
+					want(t, d.scscf.Response(status), "Record-Route", strings.Join(sent, ", "))
+				})
+			})
+		}
+	}
+}
+
+// The caller's P-CSCF believes no more of what comes from elsewhere: a 200 without Record-Route leaves the route to the S-CSCF.
+func TestRecordRouteOfTheCaller(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.register()
+		d.send("INVITE", bob)
+		invite := d.scscf.Request("INVITE")
+		sent := sip.Values(invite, "Record-Route")
+		response := sip.NewResponse(invite, 200, "")
+		sip.Remove(response, "Record-Route")
+		sip.Set(response, "Contact", "<sip:bob@198.51.100.7>")
+		d.scscf.Raw(mwAddress, response.String())
+		want(t, d.alice.Response(200), "Record-Route", strings.Join(sent, ", "))
+	})
+}
+
+// A call can always be hung up: a BYE goes on also when this P-CSCF knows nothing of its dialog, and only by the S-CSCF.
+func TestByeWithoutADialog(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		routes func(known []string) []string
+		status int // 0: it goes on
+	}{
+		{"by its own Route", func(r []string) []string { return r }, 0},
+		{"a Route of a registration that the P-CSCF has lost", func(r []string) []string {
+			return append([]string{"Route: <sip:lost@" + gmAddress + ";lr>", "Route: <sip:lost@" + mwAddress + ";lr>"}, r[2:]...)
+		}, 0},
+		{"past the S-CSCF", func(r []string) []string { return append(r[:2:2], "Route: <sip:198.51.100.9;lr>") }, 403},
+		{"straight to somebody", func(r []string) []string { return r[:2] }, 403},
+		{"without Route", func([]string) []string { return nil }, 403},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				d.register()
+				callID, routes := d.call()
+				d.proxy.Dialogs.RemoveAll(d.only().Token)
+				d.within("BYE", callID, test.routes(routes)...)
+				if test.status != 0 {
+					d.alice.Response(test.status)
+					d.scscf.Silent()
+					return
+				}
+				bye := d.scscf.Request("BYE")
+				want(t, bye, "Route", beyondMw)
+				d.scscf.Answer(bye, 200)
+				d.alice.Response(200)
+			})
+		})
+	}
+
+	t.Run("of who is not registered: not by the token of somebody", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.register()
+			callID, routes := d.call()
+			stranger := d.network.Peer(t, "10.0.0.66:5060")
+			stranger.Send(gmAddress, d.request("BYE", "sip:bob@198.51.100.7", append(routes[2:], "Route: <sip:lost@"+gmAddress+";lr>", "Via: SIP/2.0/UDP 10.0.0.66:5060;branch="+sip.NewBranch(),
+				"Call-ID: "+callID, "To: <"+bob+">;tag=b")...)...)
+			stranger.Response(481)
+			d.scscf.Silent()
+		})
+	})
+}
+
+// A callee that sends an INVITE of its own with the Call-ID and the tags of a call does not touch the caller's dialog.
+func TestDialogOfTheCallerIsItsOwn(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.register()
+		callID, routes := d.call()
+
+		carol := d.network.Peer(t, "10.0.0.2:5060")
+		via := func() string { return "Via: SIP/2.0/UDP 10.0.0.2:5060;branch=" + sip.NewBranch() }
+		carol.Send(gmAddress, d.request("REGISTER", "sip:ims.example", via(), "To: <sip:carol@ims.example>", "Contact: <sip:carol@10.0.0.2>")...)
+		d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: <sip:carol@10.0.0.2>;expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <sip:carol@ims.example>")
+		carol.Response(200)
+
+		for _, answer := range []int{183, 200, 486} {
+			carol.Send(gmAddress, d.request("INVITE", bob, via(), "Call-ID: "+callID, "From: <sip:carol@ims.example>;tag=a", "To: <"+bob+">", "Contact: <sip:carol@10.0.0.2>")...)
+			invite := d.scscf.Request("INVITE")
+			d.scscf.Answer(invite, answer, "To: <"+bob+">;tag=b", "Contact: <sip:bob@198.51.100.9>")
+			carol.Response(answer)
+		}
+		synctest.Wait()
+		d.scscf.All()
+
+		d.within("BYE", callID, routes...)
+		want(t, d.scscf.Request("BYE"), "Route", beyondMw)
+	})
+}
