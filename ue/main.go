@@ -163,7 +163,7 @@ func (o options) with(ctx context.Context, do func(context.Context, *handset.Han
 func (o options) config() (handset.Config, error) {
 	c := handset.Config{
 		IMSI: o.imsi, Domain: o.domain, SQN: aka.SQN(o.sqn), Transport: strings.ToUpper(o.transport), Expires: o.expires,
-		Access: "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
+		Instance: handset.Instance(o.imsi), Access: "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
 	}
 
 	var err error

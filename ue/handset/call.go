@@ -3,8 +3,8 @@ package handset
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -15,10 +15,13 @@ type Call struct {
 	handset *Handset
 	id      string
 	remote  string
-	cseq    uint32 // of the INVITE
+	cseq    uint32        // of the INVITE
+	version atomic.Uint64 // of the session description
 
 	client *sip.ClientTransaction // of a call that the handset makes
-	server *sip.ServerTransaction // of one that comes
+	server *sip.ServerTransaction // of one that comes, and what it is answered with
+
+	description []byte
 
 	mu        sync.Mutex
 	dialog    *sip.Dialog
@@ -27,11 +30,6 @@ type Call struct {
 	why       string
 	over      bool
 }
-
-const sdp = "v=0\r\no=- 1 1 IN IP4 %[1]s\r\ns=-\r\nc=IN IP4 %[1]s\r\nt=0 0\r\nm=audio 49152 RTP/AVP 104 101\r\n" +
-	"a=rtpmap:104 AMR-WB/16000\r\na=rtpmap:101 telephone-event/16000\r\na=sendrecv\r\n"
-
-func (h *Handset) description() []byte { return fmt.Appendf(nil, sdp, h.Address().Addr()) }
 
 func (h *Handset) newCall(id, remote string) *Call {
 	c := &Call{handset: h, id: id, remote: remote, ended: make(chan struct{}), confirmed: make(chan struct{})}
@@ -50,6 +48,9 @@ func (h *Handset) call(r *sip.Request) *Call {
 
 	return h.calls[r.CallID().Value()]
 }
+
+// ID is the Call-ID.
+func (c *Call) ID() string { return c.id }
 
 // Remote is the other party's address as the call states it.
 func (c *Call) Remote() string { return c.remote }
@@ -102,12 +103,13 @@ func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
 	sip.Add(r, "Allow", allowed)
 	sip.Add(r, "Supported", "timer")
 	sip.Add(r, "Accept-Contact", `*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"`)
-	sip.Add(r, "Content-Type", "application/sdp")
-	r.SetBody(h.description())
-	h.alter(r)
 
 	c := h.newCall(r.CallID().Value(), target)
 	c.cseq = r.CSeq().SeqNo
+
+	sip.Add(r, "Content-Type", "application/sdp")
+	r.SetBody(offer(h.Address().Addr(), c.version.Add(1)))
+	h.alter(r)
 
 	if c.client, err = h.stack.Send(ctx, r, h.towards()); err != nil {
 		c.finish("")
@@ -183,7 +185,7 @@ func (h *Handset) invited(ctx context.Context, tx *sip.ServerTransaction) {
 	r := tx.Request()
 
 	if c := h.call(r); c != nil {
-		c.reinvited(tx)
+		c.renegotiated(tx)
 		return
 	}
 
@@ -194,6 +196,14 @@ func (h *Handset) invited(ctx context.Context, tx *sip.ServerTransaction) {
 
 	c := h.newCall(r.CallID().Value(), r.From().Address.String())
 	c.server = tx
+
+	if c.description = c.describe(r); c.description == nil {
+		_ = tx.Reply(488, "")
+		c.finish("no common media")
+
+		return
+	}
+
 	_ = tx.Reply(180, "", sip.NewHeader("Contact", h.contactHeader()))
 
 	select {
@@ -216,19 +226,31 @@ func (h *Handset) invited(ctx context.Context, tx *sip.ServerTransaction) {
 	}
 }
 
-func (c *Call) reinvited(tx *sip.ServerTransaction) {
+// renegotiated serves a re-INVITE, such as one that puts the handset on hold; UPDATE and PRACK have an answer only if they have an offer.
+func (c *Call) renegotiated(tx *sip.ServerTransaction) {
+	r := tx.Request()
+	response := sip.NewResponse(r, 200, "")
+	sip.Add(response, "Contact", c.handset.contactHeader())
+
+	if r.Method == "INVITE" || len(r.Body()) > 0 {
+		description := c.describe(r)
+		if description == nil { // the session goes on as it was (RFC 3261 §14.2)
+			_ = tx.Reply(488, "")
+			return
+		}
+
+		sip.Add(response, "Content-Type", "application/sdp")
+		response.SetBody(description)
+	}
+
 	c.mu.Lock()
 	dialog := c.dialog
 	c.mu.Unlock()
 
-	if dialog != nil {
-		dialog.Refresh(tx.Request())
+	if dialog != nil && r.Method != "PRACK" {
+		dialog.Refresh(r)
 	}
 
-	response := sip.NewResponse(tx.Request(), 200, "")
-	sip.Add(response, "Contact", c.handset.contactHeader())
-	sip.Add(response, "Content-Type", "application/sdp")
-	response.SetBody(c.handset.description())
 	_ = tx.Respond(response)
 }
 
@@ -239,7 +261,7 @@ func (c *Call) Answer(ctx context.Context) error {
 	sip.Add(response, "Contact", c.handset.contactHeader())
 	sip.Add(response, "Allow", allowed)
 	sip.Add(response, "Content-Type", "application/sdp")
-	response.SetBody(c.handset.description())
+	response.SetBody(c.description)
 
 	dialog, err := sip.NewDialogUAS(r, response)
 	if err != nil {

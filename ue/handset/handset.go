@@ -33,6 +33,7 @@ type Config struct {
 	SizeLimit int            // octets; a larger request goes over TCP (RFC 3261 §18.1.1); 0: none does
 	Log       *slog.Logger
 	Tap       trace.Tap
+	Instance  string // URN that stays with the handset (RFC 5626 §4.1), as Instance makes one; "": a new one each time
 	// Alter changes each request outside a dialog before it leaves: for handsets that misbehave on purpose.
 	Alter func(*sip.Request)
 	// Security, when set, protects the registration and all after it by IPsec.
@@ -69,15 +70,25 @@ type Message struct {
 	Body []byte
 }
 
+// Instance is the IMEI of the simulated handset with this card, as a URN (RFC 7254): a handset that is switched on again takes its own
+// place in the registration.
+func Instance(imsi string) string {
+	return fmt.Sprintf("urn:gsma:imei:35000000-%06s-0", imsi[max(0, len(imsi)-6):])
+}
+
 // New binds the handset's address and begins to serve it; Close ends that.
 func New(c Config) (*Handset, error) {
 	h := &Handset{
 		config: c, log: c.Log, sim: aka.NewSIM(aka.NewMilenage(c.K, c.OPc), aka.DefaultScheme()),
-		private: ims.PrivateIdentity(c.IMSI, c.Domain), instance: fmt.Sprintf("<urn:uuid:%s>", rand.Text()),
+		private: ims.PrivateIdentity(c.IMSI, c.Domain), instance: "<" + c.Instance + ">",
 		calls: map[string]*Call{}, incoming: make(chan *Call, 16), messages: make(chan Message, 64), notices: make(chan string, 64),
 		done: make(chan error, 1),
 	}
 	h.sim.SetSQN(c.SQN)
+
+	if c.Instance == "" {
+		h.instance = fmt.Sprintf("<urn:uuid:%s>", rand.Text())
+	}
 
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -221,12 +232,14 @@ func (h *Handset) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) 
 		default: // nobody reads them
 		}
 	case "PRACK", "UPDATE", "INFO":
-		if h.call(r) == nil {
+		switch c := h.call(r); {
+		case c == nil:
 			_ = tx.Reply(481, "")
-			return
+		case r.Method == "INFO":
+			_ = tx.Reply(200, "")
+		default:
+			c.renegotiated(tx)
 		}
-
-		_ = tx.Reply(200, "", sip.NewHeader("Contact", h.contactHeader()))
 	case "OPTIONS":
 		_ = tx.Reply(200, "", sip.NewHeader("Allow", allowed))
 	default:
