@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +24,10 @@ import (
 var binaries string
 
 func TestMain(m *testing.M) {
+	if binaries = os.Getenv("DIALTONE_BINARIES"); binaries != "" {
+		os.Exit(m.Run())
+	}
+
 	dir, err := os.MkdirTemp("", "dialtone-lab")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -48,12 +53,19 @@ func TestMain(m *testing.M) {
 func lab(t *testing.T, arguments ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 
+	return labIn(t, t.TempDir(), arguments...)
+}
+
+// labIn is the lab with its databases and logs in this folder.
+func labIn(t *testing.T, data string, arguments ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+
 	var out bytes.Buffer
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 
-	command := exec.CommandContext(ctx, filepath.Join(binaries, "lab"), append([]string{"--data", t.TempDir()}, arguments...)...)
+	command := exec.CommandContext(ctx, filepath.Join(binaries, "lab"), append([]string{"--data", data}, arguments...)...)
 	command.Stdout, command.Stderr = &out, &out
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	child.Bind(command, syscall.SIGTERM)
@@ -103,6 +115,37 @@ func TestOnce(t *testing.T) {
 
 	if strings.Contains(out.String(), "ESP") {
 		t.Error("there is talk of ESP")
+	}
+
+	gone(t)
+}
+
+// Starting it again on the same databases is what everybody does: each run shows its own call, and the last one is charged as the first.
+func TestAgain(t *testing.T) {
+	defer network.Alone(t).Close()
+
+	data := t.TempDir()
+	balance := regexp.MustCompile(`(?m)^  alice +subscriber +(\S+)$`)
+	left := map[string]bool{}
+
+	for run := range 5 {
+		command, out := labIn(t, data, "--once")
+		if err := command.Run(); err != nil {
+			t.Fatalf("run %d: %v\n%s", run+1, err, out)
+		}
+
+		contains(t, out.String(), "answered; alice and bob talk", "\nWhat the call cost alice", "CCR-I", "CCR-U", "BYE", "CCR-T", "CCA-T", "Every step happened.")
+
+		if strings.Contains(out.String(), "─ 480 ─") {
+			t.Errorf("run %d calls handsets that are gone\n%s", run+1, out)
+		}
+
+		now := balance.FindStringSubmatch(out.String())
+		if now == nil || left[now[1]] {
+			t.Errorf("run %d: alice has %v, as after a run before\n%s", run+1, now, out)
+		} else {
+			left[now[1]] = true
+		}
 	}
 
 	gone(t)

@@ -12,13 +12,47 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// Ladders prints what went over the wire for the registration of alice and for the call, and checks that every step is there.
+const traceTime = 10 * time.Second // that a step may take into the trace
+
+// Ladders prints what went over the wire for the registration of alice and for the call, and checks that every step is there. The
+// record of a call is written before its last answer is sent, so the steps may still be on their way.
 func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
-	steps, err := ladder.Collect(ctx, admins, s.Place.nodes())
-	if err != nil {
+	var (
+		registration, call []ladder.Step
+		missing            error
+	)
+
+	wait, cancel := context.WithTimeout(ctx, traceTime)
+	defer cancel()
+
+	err := await(wait, func() (bool, error) {
+		steps, err := ladder.Collect(wait, admins, s.Place.nodes())
+		if err != nil {
+			return false, err
+		}
+
+		registration, call = s.spans(steps)
+		missing = errors.Join(
+			inOrder("registration", registration, "REGISTER", "UAR", "UAA", "MAR", "MAA", "401", "REGISTER", "UAR", "UAA", "SAR", "SAA", "200"),
+			inOrder("call", call, "INVITE", "CCR-I", "CCA-I", "LIR", "LIA", "180", "200", "ACK", "CCR-U", "CCA-U", "BYE", "200", "CCR-T", "CCA-T"),
+		)
+
+		return missing == nil, nil
+	})
+	if missing == nil && err != nil {
 		return err
 	}
 
+	fmt.Fprint(s.Out, "\nThe registration of alice\n\n")
+	ladder.Print(s.Out, registration, Columns)
+	fmt.Fprint(s.Out, "\nThe call of alice to bob\n\n")
+	ladder.Print(s.Out, call, Columns)
+
+	return missing
+}
+
+// spans are the steps of the registration of alice, and those of the call.
+func (s *Scenario) spans(steps []ladder.Step) (registration, call []ladder.Step) {
 	for i := range steps {
 		if s.protected(steps[i]) {
 			steps[i].Detail = strings.TrimSpace(steps[i].Detail + "  ESP")
@@ -26,22 +60,18 @@ func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
 	}
 
 	// The registration of alice: her REGISTER, and the Diameter between its first and its last message.
-	registration := span(steps, func(step ladder.Step) bool {
+	registration = span(steps, func(step ladder.Step) bool {
 		return strings.Contains(step.Detail, "(REGISTER)") && step.To == "UE alice" || step.Label == "REGISTER" && step.From == "UE alice"
 	})
-	call := span(steps, func(step ladder.Step) bool {
-		return step.Label == "INVITE" || strings.HasPrefix(step.Detail, "(BYE)") || strings.HasPrefix(step.Label, "CCR-T") || strings.HasPrefix(step.Label, "CCA-T")
+
+	begun := false // before it, a CCR-T is one that an earlier run has left owing
+	call = span(steps, func(step ladder.Step) bool {
+		begun = begun || step.CallID == s.call
+
+		return step.CallID == s.call || begun && (strings.HasPrefix(step.Label, "CCR-T") || strings.HasPrefix(step.Label, "CCA-T"))
 	})
 
-	fmt.Fprint(s.Out, "\nThe registration of alice\n\n")
-	ladder.Print(s.Out, registration, Columns)
-	fmt.Fprint(s.Out, "\nThe call of alice to bob\n\n")
-	ladder.Print(s.Out, call, Columns)
-
-	return errors.Join(
-		inOrder("registration", registration, "REGISTER", "UAR", "UAA", "MAR", "MAA", "401", "REGISTER", "UAR", "UAA", "SAR", "SAA", "200"),
-		inOrder("call", call, "INVITE", "CCR-I", "CCA-I", "LIR", "LIA", "180", "200", "ACK", "CCR-U", "CCA-U", "BYE", "200", "CCR-T", "CCA-T"),
-	)
+	return registration, call
 }
 
 // protected messages are between ports that associations are for: anything on Gm but the first REGISTER and its 401.
@@ -89,6 +119,7 @@ func inOrder(what string, steps []ladder.Step, wanted ...string) error {
 
 type record struct {
 	Kind     string    `json:"kind"`
+	CallID   string    `json:"call_id"`
 	Account  string    `json:"account"`
 	Billed   int64     `json:"billed_seconds"`
 	Amount   int64     `json:"amount"`
@@ -101,15 +132,20 @@ type record struct {
 func (s *Scenario) Costs(ctx context.Context) error {
 	ocs := httpapi.Client{Base: adminOfOCS}
 
-	var records []record
+	var r record
 	if err := await(ctx, func() (bool, error) {
-		err := ocs.Do(ctx, "GET", "/cdrs?account=alice&limit=1", nil, &records)
-		return len(records) == 1 && records[0].Kind == "call", err
+		var records []record
+
+		err := ocs.Do(ctx, "GET", "/cdrs?account=alice", nil, &records)
+		if i := slices.IndexFunc(records, func(r record) bool { return r.Kind == "call" && r.CallID == s.call }); i >= 0 {
+			r = records[i]
+		}
+
+		return r.CallID == s.call, err
 	}); err != nil {
 		return fmt.Errorf("the record of the call: %w", err)
 	}
 
-	r := records[0]
 	fmt.Fprintf(s.Out, "\nWhat the call cost alice (%d s at %s a second, %s for the connection)\n\n", r.Billed, Money(pricePerSecond), Money(connectionFee))
 	fmt.Fprintf(s.Out, "  %-10s %8s\n  %-10s %8s\n  %-10s %8s\n", "reserved", Money(r.Reserved), "debited", Money(r.Amount), "returned", Money(r.Returned))
 

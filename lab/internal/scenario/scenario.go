@@ -26,6 +26,7 @@ type Scenario struct {
 
 	alice *handset.Handset
 	bob   *handset.Handset
+	call  string // Call-ID of the call: the databases have those of earlier runs, too
 }
 
 const handsetPort = 5060 // unprotected
@@ -65,10 +66,32 @@ func (s *Scenario) Provision(ctx context.Context) error {
 			return fmt.Errorf("account %s: %w", who.name, err)
 		}
 
-		fmt.Fprintf(s.Out, "  %-6s IMSI %s  tel:+%s  prepaid account with %s\n", who.name, s.Network.IMSI(who.number), who.msisdn, Money(firstMoney))
+		balance, err := enough(ctx, who.name)
+		if err != nil {
+			return fmt.Errorf("account %s: %w", who.name, err)
+		}
+
+		fmt.Fprintf(s.Out, "  %-6s IMSI %s  tel:+%s  prepaid account with %s\n", who.name, s.Network.IMSI(who.number), who.msisdn, Money(balance))
 	}
 
 	return nil
+}
+
+// enough sees to it that an account that earlier runs have used has money for this one.
+func enough(ctx context.Context, account string) (int64, error) {
+	ocs, path := httpapi.Client{Base: adminOfOCS}, "/accounts/"+account
+
+	var now struct {
+		Balance int64 `json:"balance"`
+	}
+	if err := ocs.Do(ctx, "GET", path, nil, &now); err != nil || now.Balance >= firstMoney/10 {
+		return now.Balance, err
+	}
+
+	more := map[string]any{"amount": firstMoney - now.Balance, "note": "for the lab's next call"}
+	err := ocs.Do(ctx, "POST", path+"/top-up", more, &now)
+
+	return now.Balance, err
 }
 
 // conflict: the subscriber is there from an earlier run.
@@ -102,7 +125,7 @@ func (s *Scenario) handset(who subscriber, address netip.Addr) (*handset.Handset
 	c := handset.Config{
 		IMSI: s.Network.IMSI(who.number), Domain: s.Network.Domain(), K: [16]byte(k), OPc: [16]byte(opc), Transport: "UDP", Expires: 3600,
 		Address: netip.AddrPortFrom(address, handsetPort), Proxy: s.Place.Gm(),
-		Access: "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
+		Instance: handset.Instance(s.Network.IMSI(who.number)), Access: "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
 	}
 
 	if s.Place.Protected {
@@ -156,6 +179,8 @@ func (s *Scenario) Call(ctx context.Context) error {
 		return fmt.Errorf("bob: %w", err)
 	}
 
+	s.call = call.ID()
+
 	fmt.Fprintln(s.Out, "  answered; alice and bob talk until the quota has been renewed")
 
 	if err := s.renewed(ctx); err != nil {
@@ -177,14 +202,17 @@ func (s *Scenario) renewed(ctx context.Context) error {
 
 	for {
 		var sessions []struct {
+			CallID string `json:"call_id"`
 			Number uint32 `json:"request_number"`
 		}
 		if err := ocs.Do(ctx, "GET", "/sessions?account=alice", nil, &sessions); err != nil {
 			return err
 		}
 
-		if len(sessions) == 1 && sessions[0].Number >= 1 {
-			return nil
+		for _, session := range sessions {
+			if session.CallID == s.call && session.Number >= 1 {
+				return nil
+			}
 		}
 
 		select {
