@@ -16,6 +16,9 @@ var (
 	// ErrTimeout is the error of a request whose answer did not come in time.
 	ErrTimeout = errors.New("the Diameter peer did not answer in time")
 
+	// ErrTooLarge is the error of a request that would be longer than max_message, which no peer need take.
+	ErrTooLarge = fmt.Errorf("the Diameter request would be longer than max_message: %w", InvalidMessageLength)
+
 	errUnreadable = errors.New("the answer cannot be read")
 	errNotSent    = errors.New("the connection takes no more requests")
 )
@@ -27,8 +30,8 @@ type Typed[T any] interface {
 }
 
 // Call sends a request and waits for its answer, whatever result that has. An error means that there is none: ErrUnroutable,
-// ErrTimeout or the context's. When the peer is lost, the request goes to the next one with the T flag and the same
-// end-to-end identifier (RFC 6733 §5.5.4); when it is too busy, as it is (§7.1.3).
+// ErrTimeout, ErrTooLarge or the context's. When the peer is lost, the request goes to the next one with the T flag and the same
+// end-to-end identifier (RFC 6733 §5.5.4); when it says that it has not done anything (§7.1.3), as it is.
 func Call[A, Q any, PA Typed[A], PQ Typed[Q]](ctx context.Context, n *Node, q *Q) (*A, error) {
 	n.fill(q)
 
@@ -84,15 +87,15 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 		began = time.Now()
 		to    = destinationOf(m)
 		tried []*connection
-		busy  *Message // who is too busy is heard only where nobody else answers
+		idle  *Message // who has done nothing is heard only where nobody else answers
 	)
 
 	for {
 		c := n.route(to, tried)
 		if c == nil {
-			if busy != nil {
-				n.count("sent", m, TooBusy)
-				return busy, nil
+			if idle != nil {
+				n.count("sent", m, resultOf(idle))
+				return idle, nil
 			}
 
 			n.count("sent", m, UnableToDeliver)
@@ -104,14 +107,19 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 		reply, err := n.attempt(ctx, c, m, t, func() bool { return n.route(to, tried) != nil })
 
 		switch {
-		case err == nil && resultOf(reply) == TooBusy:
-			busy = reply
+		case err == nil && undone(resultOf(reply)):
+			idle = reply
+			n.log.Info("Diameter peer does not serve a request; others are tried", "peer", c.peer.OriginHost, "command", n.commandName(m), "result", resultOf(reply).Code)
+
 			continue
 		case err == nil:
 			n.metrics.observe(n.metrics.latency, n, m, time.Since(began))
 			n.count("sent", m, resultOf(reply))
 
 			return reply, nil
+		case errors.Is(err, ErrTooLarge):
+			n.count("sent", m, InvalidMessageLength)
+			return nil, err
 		case errors.Is(err, ErrTimeout):
 			n.metrics.timeouts.WithLabelValues(c.owner.label()).Inc()
 			return nil, fmt.Errorf("%s: %w", c.peer.OriginHost, err)
@@ -128,6 +136,17 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 		if !errors.Is(err, errNotSent) {
 			m.Header.CommandFlags |= diam.RetransmittedFlag
 		}
+	}
+}
+
+// undone tells the results of a node that could not serve a request, or pass it on, and has changed nothing (RFC 6733 §7.1.3).
+// Another one may do better.
+func undone(r Result) bool {
+	switch r {
+	case CommandUnsupported, UnableToDeliver, RealmNotServed, TooBusy, ApplicationUnsupported:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -109,8 +109,9 @@ func (n *Node) capabilities(local netip.Addr) capabilities {
 	return c
 }
 
-// common is which of the node's applications the other side has too; a relay has all of them.
-func (n *Node) common(c *capabilities) []uint32 {
+// common is which of the node's applications the other side has too; a relay has all of them. named are those that it says by
+// name.
+func (n *Node) common(c *capabilities) (both, named []uint32) {
 	theirs := slices.Concat(c.Auth, c.Acct)
 	for _, s := range c.Specific {
 		if s.Auth != nil {
@@ -122,13 +123,14 @@ func (n *Node) common(c *capabilities) []uint32 {
 		}
 	}
 
-	var both []uint32
-
 	for _, application := range n.applications {
-		if slices.Contains(theirs, application.ID) || slices.Contains(theirs, relayApplication) {
+		switch {
+		case slices.Contains(theirs, application.ID):
+			both, named = append(both, application.ID), append(named, application.ID)
+		case slices.Contains(theirs, relayApplication):
 			both = append(both, application.ID)
 		}
 	}
 
-	return both
+	return both, named
 }

@@ -23,7 +23,7 @@ type Config struct {
 	ReconnectMin      time.Duration `yaml:"reconnect_min"`   // first wait between attempts; doubles up to reconnect_max
 	ReconnectMax      time.Duration `yaml:"reconnect_max"`
 	MaxMessage        int           `yaml:"max_message"`     // octets
-	MaxConnections    int           `yaml:"max_connections"` // accepted ones
+	MaxConnections    int           `yaml:"max_connections"` // accepted ones; a quarter of them for one source of unknown ones
 	MaxConcurrent     int           `yaml:"max_concurrent"`  // requests in work per connection; more are answered TOO_BUSY
 }
 
@@ -35,10 +35,31 @@ type Listener struct {
 
 // Peer is one node that this one knows. Without an address it is only waited for.
 type Peer struct {
-	Host    string `yaml:"host"`
-	Realm   string `yaml:"realm"`
-	Address string `yaml:"address"`
-	TLS     TLS    `yaml:"tls"`
+	Host         string   `yaml:"host"`
+	Realm        string   `yaml:"realm"`
+	Address      string   `yaml:"address"`
+	Applications []uint32 `yaml:"applications"` // what it is asked for, whatever it says of itself; empty: what it says
+	Sources      []string `yaml:"sources"`      // addresses and prefixes that it connects from; empty: any
+	TLS          TLS      `yaml:"tls"`
+}
+
+// sources are the prefixes that the peer's own connections come from.
+func (p *Peer) sources() (prefixes []netip.Prefix, err error) {
+	for _, text := range p.Sources {
+		if address, err := netip.ParseAddr(text); err == nil {
+			prefixes = append(prefixes, netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen()))
+			continue
+		}
+
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("sources: %q is no address and no prefix", text)
+		}
+
+		prefixes = append(prefixes, prefix)
+	}
+
+	return prefixes, nil
 }
 
 // Route says which peer serves a realm. The peer with the lowest metric that is up is used.
@@ -57,7 +78,7 @@ func DefaultConfig(host, realm string) Config {
 		Watchdog:       30 * time.Second,
 		RequestTimeout: 5 * time.Second,
 		ReconnectMin:   time.Second,
-		ReconnectMax:   30 * time.Second,
+		ReconnectMax:   5 * time.Second,
 		MaxMessage:     64 << 10,
 		MaxConnections: 256,
 		MaxConcurrent:  1024,
@@ -112,6 +133,10 @@ func (c *Config) Validate() error {
 		}
 
 		known[strings.ToLower(p.Host)] = true
+
+		if _, err := p.sources(); err != nil {
+			return fmt.Errorf("diameter.peers: %s: %w", p.Host, err)
+		}
 
 		if err := p.TLS.validate(); err != nil {
 			return fmt.Errorf("diameter.peers: %s: %w", p.Host, err)

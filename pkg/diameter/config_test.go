@@ -17,6 +17,7 @@ func TestConfigIsRefused(t *testing.T) {
 		{"origin_realm", func(c *diameter.Config) { c.OriginRealm = "" }},
 		{"RFC 3539 §3.4.1", func(c *diameter.Config) { c.Watchdog = 5 * time.Second }},
 		{"request_timeout", func(c *diameter.Config) { c.RequestTimeout = 0 }},
+		{"sources", func(c *diameter.Config) { c.Peers = []diameter.Peer{{Host: "b", Sources: []string{"b.example"}}} }},
 		{"reconnect_max", func(c *diameter.Config) { c.ReconnectMax = c.ReconnectMin / 2 }},
 		{"max_message", func(c *diameter.Config) { c.MaxMessage = 1 << 24 }},
 		{"max_concurrent", func(c *diameter.Config) { c.MaxConcurrent = 0 }},

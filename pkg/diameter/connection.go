@@ -42,6 +42,7 @@ type connection struct {
 	// Known once the capabilities are exchanged.
 	peer         capabilities
 	applications []uint32
+	named        []uint32 // those of them that it does not only have as a relay
 	begun        atomic.Bool
 	repeats      bool // it says its identity twice; of the reader
 
@@ -281,6 +282,11 @@ func (c *connection) write(m *Message, mayWait bool) error {
 	raw, err := serialize(m)
 	if err != nil {
 		return fmt.Errorf("diameter: %w", err)
+	}
+
+	if len(raw) > c.node.config.MaxMessage { // the peer would answer 5015, and may well end the connection for all the others
+		c.node.log.Error("Diameter message not sent: longer than max_message", "peer", c.name(), "command", m.Header.CommandCode, "octets", len(raw))
+		return ErrTooLarge
 	}
 
 	c.trace(raw, true)

@@ -155,7 +155,10 @@ func (c *connection) requested(m *Message) error {
 
 		answer := c.handle(m, handle)
 		answer.Header.HopByHopID, answer.Header.EndToEndID = m.Header.HopByHopID, m.Header.EndToEndID
-		_ = c.send(answer) // a failure closes the connection, whose reader says why
+
+		if err := c.send(answer); errors.Is(err, ErrTooLarge) { // another failure closes the connection, whose reader says why
+			_ = c.send(n.dictionary.refuse(m, &Error{Result: UnableToComply, Message: "the answer would be longer than max_message"}, n.Identity()))
+		}
 	})
 
 	return nil

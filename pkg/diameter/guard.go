@@ -30,7 +30,7 @@ func (e *WireError) Unwrap() error { return e.Err }
 // Request tells whether the message at fault was a request, and so wants an answer.
 func (e *WireError) Request() bool { return e.Header.CommandFlags&diam.RequestFlag != 0 }
 
-// Read takes one message of at most max octets from a stream. It decodes the message itself, as go-diameter's decoder does
+// Read takes one message of at most max octets from a stream, and passes over a longer one. It decodes the message itself, as go-diameter's decoder does
 // not bear lengths that lie, groups nested without end and values that do not fit their type, and mistakes the AVPs of one
 // vendor for those of another. The octets of the message are returned too, for the trace.
 func (d *Dictionary) Read(r io.Reader, max int) (*Message, []byte, error) {
@@ -55,9 +55,11 @@ func (d *Dictionary) Read(r io.Reader, max int) (*Message, []byte, error) {
 	case h.Version != 1:
 		fault.Result, fault.Err = UnsupportedVersion, fmt.Errorf("version %d", h.Version)
 		return nil, header[:], fault
-	case length < headerLength || length > max:
+	case length < headerLength:
 		fault.Result, fault.Err = InvalidMessageLength, fmt.Errorf("message length %d", length)
 		return nil, header[:], fault
+	case length > max:
+		return nil, header[:], skip(r, fault, length)
 	}
 
 	raw := make([]byte, length)
@@ -70,6 +72,29 @@ func (d *Dictionary) Read(r io.Reader, max int) (*Message, []byte, error) {
 	m, err := d.parse(h, raw)
 
 	return m, raw, err
+}
+
+// skip passes over a message that is too long. Where it ends is known, so that those behind it can be read; its beginning is
+// kept, for the answer to have what identifies the request.
+func skip(r io.Reader, fault *WireError, length int) error {
+	const beginning = 4 << 10
+
+	raw := make([]byte, min(length, beginning))
+	copy(raw, fault.Raw)
+
+	_, err := io.ReadFull(r, raw[headerLength:])
+	if err == nil {
+		_, err = io.CopyN(io.Discard, r, int64(length-len(raw)))
+	}
+
+	if err != nil {
+		return fmt.Errorf("within a message: %w", errors.Join(err, io.ErrUnexpectedEOF))
+	}
+
+	fault.Raw, fault.Fatal = raw, false
+	fault.Result, fault.Err = InvalidMessageLength, fmt.Errorf("message length %d", length)
+
+	return fault
 }
 
 func (d *Dictionary) parse(h diam.Header, raw []byte) (*Message, error) {

@@ -14,11 +14,13 @@ import (
 
 const noInbandSecurity = 0 // RFC 6733 §6.10
 
+var errFull = errors.New("max_connections is reached")
+
 var noCommonSecurity = Result{Code: 5017} // RFC 6733 §7.1.5
 
 // serveInbound waits for the CER that says whose the connection is (RFC 6733 §5.6.1), and serves it from then on. It returns
 // whose it was, if it was anybody's, and why it ended.
-func (n *Node) serveInbound(ctx context.Context, conn net.Conn) (peer string, ended error) {
+func (n *Node) serveInbound(ctx context.Context, conn net.Conn, taken *slot) (peer string, ended error) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 
@@ -40,6 +42,15 @@ func (n *Node) serveInbound(ctx context.Context, conn net.Conn) (peer string, en
 		c.await()
 
 		return "", c.reason()
+	}
+
+	if !n.slots.name(taken, n.configured(c.peer.OriginHost)) {
+		n.metrics.refused.Inc()
+		c.answerCER(TooBusy, "max_connections is reached")
+		c.finish(errFull)
+		c.await()
+
+		return "", errFull
 	}
 
 	stop() // from here on the machine sees to the end
@@ -79,7 +90,8 @@ func (c *connection) awaitCER() error {
 		return fmt.Errorf("CER: %w", err)
 	}
 
-	c.cer, c.peer, c.applications = m, request.capabilities, n.common(&request.capabilities)
+	c.cer, c.peer = m, request.capabilities
+	c.applications, c.named = n.common(&request.capabilities)
 
 	if refusal := c.judge(); refusal != nil {
 		c.answerCER(refusal.Result, refusal.Message)
@@ -98,6 +110,8 @@ func (c *connection) judge() *Error {
 		return &Error{Result: UnknownPeer, Message: "that is this node's own name, or none"}
 	case !c.node.config.AllowUnknownPeers && !c.node.configured(host):
 		return &Error{Result: UnknownPeer, Message: host + " is not a peer of this node"}
+	case !c.node.expected(host, c.remote.Addr()):
+		return &Error{Result: UnknownPeer, Message: host + " does not connect from " + c.remote.Addr().String()}
 	case !c.certified(host):
 		return &Error{Result: UnknownPeer, Message: "the certificate is not for " + host}
 	case len(c.peer.Inband) > 0 && !slices.Contains(c.peer.Inband, noInbandSecurity):
@@ -151,7 +165,7 @@ func (c *connection) readCEA(m *Message) error {
 		return fmt.Errorf("CEA: %w", err)
 	}
 
-	common := c.node.common(&answer.capabilities)
+	common, named := c.node.common(&answer.capabilities)
 
 	switch {
 	case !answer.Result.Successful():
@@ -162,7 +176,7 @@ func (c *connection) readCEA(m *Message) error {
 		return errors.New("CEA: no application in common")
 	}
 
-	c.peer, c.applications = answer.capabilities, common
+	c.peer, c.applications, c.named = answer.capabilities, common, named
 
 	return nil
 }

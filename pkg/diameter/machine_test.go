@@ -10,22 +10,22 @@ func TestPeerMachineIsComplete(t *testing.T) {
 	states := []peerState{peerClosed, peerWaitConnAck, peerWaitICEA, peerWaitConnAckElect, peerWaitReturns, peerROpen, peerIOpen, peerClosing}
 	connecting := []peerState{peerWaitConnAck, peerWaitConnAckElect}
 	ignored := map[peerEvent][]peerState{
-		eventStart:     {peerWaitConnAck, peerWaitICEA, peerWaitConnAckElect, peerWaitReturns, peerROpen, peerIOpen, peerClosing}, // connecting or connected
-		eventConnAck:   {peerClosed, peerWaitICEA, peerWaitReturns, peerROpen, peerIOpen, peerClosing},                            // stopped while dialling
-		eventConnNack:  {peerClosed, peerWaitICEA, peerWaitReturns, peerROpen, peerIOpen, peerClosing},
-		eventRestarted: {peerClosed, peerWaitConnAck, peerWaitICEA, peerWaitConnAckElect, peerWaitReturns, peerClosing}, // told from R-Conn-CER only where a connection is open
-		eventCEA:       append([]peerState{peerClosed, peerROpen, peerIOpen, peerClosing}, connecting...),               // no CER is out
-		eventNonCEA:    append([]peerState{peerClosed, peerROpen, peerIOpen, peerClosing}, connecting...),
-		eventElected:   {peerClosed, peerWaitConnAck, peerWaitICEA, peerWaitConnAckElect, peerROpen, peerIOpen, peerClosing}, // comes from Elect alone
-		eventIDisc:     {peerClosed, peerWaitConnAck, peerWaitConnAckElect, peerROpen},                                       // no initiator connection
-		eventRDisc:     {peerClosed, peerWaitConnAck, peerWaitICEA, peerIOpen},                                               // no responder connection
-		eventDPR:       append([]peerState{peerClosed, peerWaitICEA, peerWaitReturns}, connecting...),                        // not open
-		eventDPA:       append([]peerState{peerClosed, peerWaitICEA, peerWaitReturns, peerROpen, peerIOpen}, connecting...),  // not asked for
-		eventTimeout:   {peerClosed, peerROpen, peerIOpen},                                                                   // nothing is waited for; the watchdog's are its own
-		eventStop:      {peerClosed, peerClosing},                                                                            // done
+		eventStart:    {peerWaitConnAck, peerWaitICEA, peerWaitConnAckElect, peerWaitReturns, peerROpen, peerIOpen, peerClosing}, // connecting or connected
+		eventConnAck:  {peerClosed, peerWaitICEA, peerWaitReturns, peerROpen, peerIOpen, peerClosing},                            // stopped while dialling
+		eventConnNack: {peerClosed, peerWaitICEA, peerWaitReturns, peerROpen, peerIOpen, peerClosing},
+		eventReplaced: {peerClosed, peerWaitConnAck, peerWaitICEA, peerWaitConnAckElect, peerWaitReturns, peerClosing}, // only where a connection is open
+		eventCEA:      append([]peerState{peerClosed, peerROpen, peerIOpen, peerClosing}, connecting...),               // no CER is out
+		eventNonCEA:   append([]peerState{peerClosed, peerROpen, peerIOpen, peerClosing}, connecting...),
+		eventElected:  {peerClosed, peerWaitConnAck, peerWaitICEA, peerWaitConnAckElect, peerROpen, peerIOpen, peerClosing}, // comes from Elect alone
+		eventIDisc:    {peerClosed, peerWaitConnAck, peerWaitConnAckElect, peerROpen},                                       // no initiator connection
+		eventRDisc:    {peerClosed, peerWaitConnAck, peerWaitICEA, peerIOpen},                                               // no responder connection
+		eventDPR:      append([]peerState{peerClosed, peerWaitICEA, peerWaitReturns}, connecting...),                        // not open
+		eventDPA:      append([]peerState{peerClosed, peerWaitICEA, peerWaitReturns, peerROpen, peerIOpen}, connecting...),  // not asked for
+		eventTimeout:  {peerClosed, peerROpen, peerIOpen},                                                                   // nothing is waited for; the watchdog's are its own
+		eventStop:     {peerClosed, peerClosing},                                                                            // done
 	}
 	events := []peerEvent{
-		eventStart, eventConnAck, eventConnNack, eventConnCER, eventRestarted, eventCEA, eventNonCEA, eventElected,
+		eventStart, eventConnAck, eventConnNack, eventConnCER, eventReplaced, eventCEA, eventNonCEA, eventElected,
 		eventIDisc, eventRDisc, eventDPR, eventDPA, eventTimeout, eventStop,
 	}
 

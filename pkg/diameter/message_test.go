@@ -174,15 +174,12 @@ func hostile() map[string][]byte {
 	short := request(application)
 	short[3] = 4
 
-	long := request(application)
-	long[1] = 0xFF
-
 	version := request(application)
 	version[0] = 2
 
 	return map[string][]byte{
 		"a message shorter than its header":            short,
-		"a message of 16 MB that does not come":        long,
+		"a message longer than max_message":            request(16777216, avp(263, 0x40, 11, 'a', ';', '1', 0), make([]byte, 70000)),
 		"version 2":                                    version,
 		"a length that is no multiple of four":         append(request(application, []byte{0}), 0, 0, 0),
 		"an application that is not served":            request(16777251),

@@ -63,7 +63,7 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 			Name: "dialtone_diameter_unexpected_answers_total", Help: "Answers that no request waited for.",
 		}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "dialtone_diameter_connections_refused_total", Help: "Connections beyond max_connections.",
+			Name: "dialtone_diameter_connections_refused_total", Help: "Connections beyond max_connections, or beyond the share of their source.",
 		}),
 		repeated: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "dialtone_diameter_repeated_identities_total", Help: "Requests that had Origin-Host or Origin-Realm twice, equal, and were taken.",
@@ -71,7 +71,7 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 	}
 
 	m.failovers = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "dialtone_diameter_failovers_total", Help: "Peers that the watchdog took out of service, and requests that were sent again to another peer.",
+		Name: "dialtone_diameter_failovers_total", Help: "Peers that the watchdog took out of service, requests that were sent again to another peer, dead connections that a new one replaced.",
 	}, []string{"of"})
 	m.counters, m.counted, m.observers = &sync.Map{}, &atomic.Int32{}, &sync.Map{}
 

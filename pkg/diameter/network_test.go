@@ -19,6 +19,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
@@ -45,9 +46,22 @@ func (n *network) run(t *testing.T, c diameter.Config, prepare func(*diameter.No
 func (n *network) runWith(t *testing.T, c diameter.Config, o diameter.Options, prepare func(*diameter.Node)) (node *diameter.Node, stop func()) {
 	t.Helper()
 
+	return n.runAll(t, c, o, prepare, cx.Application)
+}
+
+// runFor runs a node with these applications.
+func (n *network) runFor(t *testing.T, c diameter.Config, applications ...diameter.Application) (node *diameter.Node, stop func()) {
+	t.Helper()
+
+	return n.runAll(t, c, diameter.Options{}, nil, applications...)
+}
+
+func (n *network) runAll(t *testing.T, c diameter.Config, o diameter.Options, prepare func(*diameter.Node), applications ...diameter.Application) (node *diameter.Node, stop func()) {
+	t.Helper()
+
 	o.Dial, o.Listen = n.Dial, n.Listen
 
-	node, err := diameter.New(c, []diameter.Application{cx.Application}, o)
+	node, err := diameter.New(c, applications, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +93,7 @@ type rawPeer struct {
 func newRawPeer(t *testing.T, host string, conn net.Conn) *rawPeer {
 	t.Helper()
 
-	d, err := diameter.NewDictionary(cx.Application)
+	d, err := diameter.NewDictionary(cx.Application, ro.Application)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,9 +52,10 @@ type Node struct {
 	routes       routeCache
 	transactions sync.Pool
 
-	mu       sync.RWMutex
-	peers    map[string]*peer // by host in lower case: the configured ones, and whoever else is connected
-	accepted int
+	mu    sync.RWMutex
+	peers map[string]*peer // by host in lower case: the configured ones, and whoever else is connected
+
+	slots *slots
 }
 
 type commandKey struct{ application, code uint32 }
@@ -83,6 +84,7 @@ func New(c Config, applications []Application, o Options) (*Node, error) {
 		stateID:      uint32(time.Now().Unix()),
 		handlers:     map[commandKey]handler{},
 		peers:        map[string]*peer{},
+		slots:        newSlots(c.MaxConnections, len(c.Peers)),
 		began:        time.Now(),
 		transactions: sync.Pool{New: func() any { return newTransaction() }},
 	}
@@ -218,18 +220,19 @@ func (n *Node) accept(ctx context.Context, l net.Listener, group *errgroup.Group
 			continue
 		}
 
-		if !n.admit() {
+		taken := n.slots.take(conn)
+		if taken == nil {
 			n.metrics.refused.Inc()
-			n.log.Warn("Diameter connection refused: max_connections is reached", "remote", conn.RemoteAddr())
+			n.log.Warn("Diameter connection refused: max_connections is reached, or the share of its source", "remote", conn.RemoteAddr())
 			conn.Close()
 
 			continue
 		}
 
 		group.Go(func() error {
-			defer n.leave()
+			defer n.slots.leave(taken)
 
-			peer, err := n.serveInbound(ctx, conn)
+			peer, err := n.serveInbound(ctx, conn, taken)
 
 			switch {
 			case ctx.Err() != nil || errors.Is(err, errLeft): // it was said before
@@ -242,26 +245,6 @@ func (n *Node) accept(ctx context.Context, l net.Listener, group *errgroup.Group
 			return nil
 		})
 	}
-}
-
-func (n *Node) admit() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-
-	if n.accepted >= n.config.MaxConnections {
-		return false
-	}
-
-	n.accepted++
-
-	return true
-}
-
-func (n *Node) leave() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-
-	n.accepted--
 }
 
 // peer finds the peer of this name, or makes it.
@@ -311,6 +294,13 @@ func (n *Node) all() []*peer {
 	defer n.mu.RUnlock()
 
 	return slices.Collect(maps.Values(n.peers))
+}
+
+// expected tells whether a peer of this name may connect from an address.
+func (n *Node) expected(host string, from netip.Addr) bool {
+	p := n.lookup(host)
+
+	return p == nil || len(p.sources) == 0 || slices.ContainsFunc(p.sources, func(prefix netip.Prefix) bool { return prefix.Contains(from) })
 }
 
 func (n *Node) configured(host string) bool {

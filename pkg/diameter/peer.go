@@ -3,6 +3,7 @@ package diameter
 import (
 	"errors"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,16 +13,17 @@ const (
 	handshakeTime = 10 * time.Second // for a transport connection, TLS, CER and CEA
 	leaveTime     = 2 * time.Second  // for DPA to come, and for what is in work to end
 	jitterOfTw    = 2 * time.Second  // RFC 3539 §3.4.1
+	questionTime  = 2 * time.Second  // for the DWA of an open connection whose peer connects anew
 )
 
 var (
-	errLost      = errors.New("the Diameter connection was lost")
-	errSuperior  = errors.New("the peer's other connection stays (election)")
-	errRestarted = errors.New("the peer was restarted and connected anew")
-	errDead      = errors.New("the peer did not answer the watchdog")
-	errTimeout   = errors.New("the capabilities exchange took too long")
-	errStopped   = errors.New("this node stops")
-	errLeft      = errors.New("the peer disconnected")
+	errLost     = errors.New("the Diameter connection was lost")
+	errSuperior = errors.New("the peer's other connection stays (election)")
+	errReplaced = errors.New("the peer connected anew, and this connection is dead")
+	errDead     = errors.New("the peer did not answer the watchdog")
+	errTimeout  = errors.New("the capabilities exchange took too long")
+	errStopped  = errors.New("this node stops")
+	errLeft     = errors.New("the peer disconnected")
 )
 
 // peer is one Diameter node that this one talks to, or may. It owns at most one connection that each side opened, of which
@@ -30,6 +32,7 @@ type peer struct {
 	node     *Node
 	host     string
 	settings *Peer // nil: it is not configured, and forgotten once it is gone
+	sources  []netip.Prefix
 
 	open atomic.Pointer[connection] // the one in I-Open or R-Open
 
@@ -44,11 +47,19 @@ type peer struct {
 	closed      chan struct{} // closed in state Closed
 	unwelcome   bool          // the peer said in DPR that it does not want to be called
 	gone        bool
+
+	newcomer *connection // a second connection of the peer's, while the open one is asked whether it lives
+	asked    atomic.Bool // there is one
+	question *time.Timer // until when the open one may answer
 }
 
 func (n *Node) newPeer(host string, settings *Peer) *peer {
 	p := &peer{node: n, host: host, settings: settings, state: peerClosed, watchdog: newWatchdog(), closed: make(chan struct{})}
 	close(p.closed)
+
+	if settings != nil {
+		p.sources, _ = settings.sources() // Validate has refused what is none
+	}
 
 	return p
 }
@@ -79,8 +90,9 @@ func (p *peer) connected(c *connection) bool {
 	}
 
 	if open := p.open.Load(); open != nil && open.peer.OriginStateID != 0 && c.peer.OriginStateID > open.peer.OriginStateID {
-		event = eventRestarted
-		open.blame(errRestarted)
+		event = eventReplaced
+		open.blame(errReplaced)
+		p.dismissNewcomer()
 	}
 
 	p.step(event, c)
@@ -100,6 +112,12 @@ func (p *peer) capable(c *connection, refusal error) {
 
 // disconnected is Peer-Disc: c cannot be read any more.
 func (p *peer) disconnected(c *connection) {
+	p.mu.Lock()
+	if p.newcomer == c {
+		p.settleQuestion()
+	}
+	p.mu.Unlock()
+
 	if c.outbound {
 		p.happenOn(c, eventIDisc)
 	} else {
@@ -141,6 +159,11 @@ func (p *peer) step(event peerEvent, c *connection) bool {
 	if p.state == peerClosed && was != peerClosed {
 		close(p.closed)
 		p.gone = p.settings == nil
+
+		if next := p.settleQuestion(); next != nil { // the open connection ended while it was asked
+			p.gone = false
+			p.step(eventConnCER, next)
+		}
 	}
 
 	return true
@@ -155,9 +178,9 @@ func (p *peer) act(action peerAction, c *connection) {
 	case doAccept:
 		p.responder = c
 	case doReject:
-		c.blame(errSuperior)
-		c.answerCER(UnableToComply, "there is a connection already")
-		c.finish(errSuperior)
+		c.reject()
+	case doQuestion:
+		p.ask(c)
 	case doElect: // §5.6.4: the responder connection stays where the local identity is the greater, octet by octet
 		if p.node.config.OriginHost > p.responder.peer.OriginHost {
 			p.step(eventElected, nil)
@@ -176,11 +199,13 @@ func (p *peer) act(action peerAction, c *connection) {
 		p.drop(&p.initiator)
 		p.drop(&p.responder)
 	case doSendDPR:
+		p.dismissNewcomer() // it may connect again
 		open := p.open.Load()
 		p.retire(open, watchdogLeave)
 		open.sendDPR(rebooting)
 		p.expectEnd(open)
 	case doSendDPA:
+		p.dismissNewcomer()
 		p.unwelcome = c.parting == busy || c.parting == doNotWantToTalkToYou
 		p.retire(c, watchdogLeave)
 		c.sendDPA()
@@ -292,6 +317,10 @@ func (p *peer) heard(c *connection, dwa bool) {
 
 	if !dwa && c.trust.Load() == trusted {
 		return
+	}
+
+	if dwa && p.asked.Load() {
+		p.lives(c)
 	}
 
 	p.mu.Lock()

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// declinedTime is how long a peer that said so is not called.
+const declinedTime = 30 * time.Second
+
 // keepConnected dials the peer for as long as ctx lasts, with a growing pause between attempts.
 func (p *peer) keepConnected(ctx context.Context) error {
 	n, pause := p.node, p.node.config.ReconnectMin
@@ -25,7 +28,7 @@ func (p *peer) keepConnected(ctx context.Context) error {
 			}
 
 			if p.declined() { // §5.4.3: such a peer should not be called again; much later is the most that it must bear
-				pause = n.config.ReconnectMax
+				pause = max(n.config.ReconnectMax, declinedTime)
 			}
 
 			n.log.Warn("no connection to Diameter peer", "peer", p.host, "address", p.settings.Address, "reason", err, "again_in", pause)

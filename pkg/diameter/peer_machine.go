@@ -17,20 +17,20 @@ const (
 type peerEvent string
 
 const (
-	eventStart     peerEvent = "Start"
-	eventConnAck   peerEvent = "I-Rcv-Conn-Ack"
-	eventConnNack  peerEvent = "I-Rcv-Conn-Nack"
-	eventConnCER   peerEvent = "R-Conn-CER"
-	eventRestarted peerEvent = "R-Conn-CER of a restarted peer"
-	eventCEA       peerEvent = "I-Rcv-CEA"
-	eventNonCEA    peerEvent = "I-Rcv-Non-CEA" // or a CEA that refuses
-	eventElected   peerEvent = "Win-Election"
-	eventIDisc     peerEvent = "I-Peer-Disc"
-	eventRDisc     peerEvent = "R-Peer-Disc"
-	eventDPR       peerEvent = "Rcv-DPR"
-	eventDPA       peerEvent = "Rcv-DPA"
-	eventTimeout   peerEvent = "Timeout"
-	eventStop      peerEvent = "Stop"
+	eventStart    peerEvent = "Start"
+	eventConnAck  peerEvent = "I-Rcv-Conn-Ack"
+	eventConnNack peerEvent = "I-Rcv-Conn-Nack"
+	eventConnCER  peerEvent = "R-Conn-CER"
+	eventReplaced peerEvent = "R-Conn-CER, and the open connection is dead"
+	eventCEA      peerEvent = "I-Rcv-CEA"
+	eventNonCEA   peerEvent = "I-Rcv-Non-CEA" // or a CEA that refuses
+	eventElected  peerEvent = "Win-Election"
+	eventIDisc    peerEvent = "I-Peer-Disc"
+	eventRDisc    peerEvent = "R-Peer-Disc"
+	eventDPR      peerEvent = "Rcv-DPR"
+	eventDPA      peerEvent = "Rcv-DPA"
+	eventTimeout  peerEvent = "Timeout"
+	eventStop     peerEvent = "Stop"
 )
 
 type peerAction string
@@ -40,6 +40,7 @@ const (
 	doSendCER  peerAction = "I-Snd-CER"
 	doAccept   peerAction = "R-Accept"
 	doReject   peerAction = "R-Reject"
+	doQuestion peerAction = "ask the open connection"
 	doElect    peerAction = "Elect"
 	doSendCEA  peerAction = "R-Snd-CEA"
 	doOpenI    peerAction = "Process-CEA" // and open the initiator connection
@@ -99,21 +100,23 @@ var peerMachine = newMachine(
 	onPeer(peerWaitReturns, eventNonCEA, peerROpen, doIDisc, doSendCEA, doOpenR),
 	onPeer(peerWaitReturns, eventStop, peerClosed, doCleanup),
 
-	onPeer(peerROpen, eventConnCER, peerROpen, doReject),
+	onPeer(peerROpen, eventConnCER, peerROpen, doQuestion),
 	onPeer(peerROpen, eventStop, peerClosing, doSendDPR),
 	onPeer(peerROpen, eventDPR, peerClosing, doSendDPA),
 	onPeer(peerROpen, eventRDisc, peerClosed, doRDisc),
 
-	// A greater Origin-State-Id (§8.16) says that the open connection is one to the peer's former life, of whose end
-	// nothing was heard; without this row its restart is locked out until the watchdog sees the old connection dead.
-	onPeer(peerROpen, eventRestarted, peerROpen, doRDisc, doAccept, doSendCEA, doOpenR),
+	// The RFC rejects the new connection at once (R-Reject). But whoever connects anew while it has a connection most likely has
+	// lost that one, and nothing was heard of its end; the watchdog would see it only after two or three times Tw. So the open
+	// one is asked, and the new one is rejected if it answers. A greater Origin-State-Id (§8.16) needs no question: the open
+	// connection is one to the peer's former life.
+	onPeer(peerROpen, eventReplaced, peerROpen, doRDisc, doAccept, doSendCEA, doOpenR),
 
-	onPeer(peerIOpen, eventConnCER, peerIOpen, doReject),
+	onPeer(peerIOpen, eventConnCER, peerIOpen, doQuestion),
 	onPeer(peerIOpen, eventStop, peerClosing, doSendDPR),
 	onPeer(peerIOpen, eventDPR, peerClosing, doSendDPA),
 	onPeer(peerIOpen, eventIDisc, peerClosed, doIDisc),
 
-	onPeer(peerIOpen, eventRestarted, peerROpen, doIDisc, doAccept, doSendCEA, doOpenR),
+	onPeer(peerIOpen, eventReplaced, peerROpen, doIDisc, doAccept, doSendCEA, doOpenR),
 
 	onPeer(peerClosing, eventDPA, peerClosed, doFarewell),
 	onPeer(peerClosing, eventTimeout, peerClosed, doCleanup),

@@ -62,21 +62,46 @@ func (n *Node) route(to destination, tried []*connection) *connection {
 
 func (n *Node) candidates(to destination) []*connection { return n.routes.candidates(to, n.ways) }
 
+// How well a peer suits an application, the best first. A peer that is there for one thing comes before one that is there for
+// several: an HSS may advertise credit control, too, by accident, and whoever has an OCS wants it asked.
+const (
+	meant   = 0    // diameter.peers says so
+	general = 1    // and one for each application of this node that it has by name
+	relayed = 1000 // it has the application only as a relay, which passes on what it may or may not know where to
+)
+
+// suits is the connection to a peer that may be asked for an application; nil: it may not.
+func (p *peer) suits(application uint32) (c *connection, fit int) {
+	c = p.open.Load()
+	if c == nil || c.trust.Load() == untrusted || !slices.Contains(c.applications, application) {
+		return nil, 0
+	}
+
+	switch {
+	case p.settings != nil && len(p.settings.Applications) > 0:
+		if !slices.Contains(p.settings.Applications, application) {
+			return nil, 0
+		}
+
+		return c, meant
+	case slices.Contains(c.named, application):
+		return c, general + len(c.named)
+	default:
+		return c, relayed
+	}
+}
+
 // ways are the usable connections to a destination, the best first (RFC 6733 §6.1.4 to §6.1.6). A Destination-Host that is a
 // peer bypasses realm routing; one that is not is reached through whoever serves its realm. Where no route is configured,
-// every peer of the realm serves it, and where there is none, any peer does.
+// every peer of the realm serves it, and where there is none, any peer does; of these the one that suits best comes first.
 func (n *Node) ways(to destination) []*connection {
 	type way struct {
 		*connection
-		metric int
+		metric, fit int
 	}
 
 	usable := func(p *peer) *connection {
-		c := p.open.Load()
-		if c == nil || c.trust.Load() == untrusted || !slices.Contains(c.applications, to.application) {
-			return nil
-		}
-
+		c, _ := p.suits(to.application)
 		return c
 	}
 
@@ -99,7 +124,7 @@ func (n *Node) ways(to destination) []*connection {
 
 		if p := n.lookup(r.Peer); p != nil {
 			if c := usable(p); c != nil {
-				found = append(found, way{c, r.Metric})
+				found = append(found, way{c, r.Metric, meant})
 			}
 		}
 	}
@@ -108,20 +133,21 @@ func (n *Node) ways(to destination) []*connection {
 		const realmOfPeer, anyRealm = 1, 2
 
 		for _, p := range n.all() {
-			c := usable(p)
+			c, fit := p.suits(to.application)
 
 			switch {
 			case c == nil:
 			case to.realm == "" || strings.EqualFold(c.peer.OriginRealm, to.realm):
-				found = append(found, way{c, realmOfPeer})
+				found = append(found, way{c, realmOfPeer, fit})
 			case len(n.config.Routes) == 0:
-				found = append(found, way{c, anyRealm})
+				found = append(found, way{c, anyRealm, fit})
 			}
 		}
 	}
 
 	slices.SortStableFunc(found, func(a, b way) int {
 		return cmp.Or(
+			cmp.Compare(a.fit, b.fit),
 			-cmp.Compare(a.trust.Load(), b.trust.Load()), // who is still being watched comes last
 			cmp.Compare(a.metric, b.metric),
 			cmp.Compare(a.owner.host, b.owner.host),

@@ -9,6 +9,8 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/enum"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/service"
@@ -60,8 +62,8 @@ func Default() Config {
 	c.SIP.Resolver.Hosts["pcscf."+home] = []string{"127.0.0.10"}
 	c.Diameter.LocalAddress = "127.0.0.12"
 	c.Diameter.Peers = []diameter.Peer{
-		{Host: "hss." + home, Realm: home, Address: "127.0.0.13:3868"},
-		{Host: "ocs." + home, Realm: home, Address: "127.0.0.14:3868"},
+		{Host: "hss." + home, Realm: home, Address: "127.0.0.13:3868", Applications: []uint32{cx.Application.ID}},
+		{Host: "ocs." + home, Realm: home, Address: "127.0.0.14:3868", Applications: []uint32{ro.Application.ID}},
 	}
 
 	return c
