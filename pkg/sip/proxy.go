@@ -261,7 +261,7 @@ func (f *forwarding) failed(ctx context.Context, r *run, response *Response) {
 func (f *forwarding) cancelPending() {
 	for _, r := range f.runs {
 		if !r.over && r.tx != nil {
-			r.tx.Cancel()
+			r.tx.Cancel(f.tx.reasons()...)
 		}
 	}
 }

@@ -43,6 +43,7 @@ type ClientTransaction struct {
 	answered bool               // a provisional response came
 	ringing  bool               // one of 101 to 199
 	cancel   bool               // CANCEL is wanted as soon as it may be sent
+	why      []Header           // and with these header fields
 	withdraw context.CancelFunc // ends the wait for a connection; nil once the request is sent
 	stream   *stream            // that the request went over
 	resent   bool               // over a second connection
@@ -463,8 +464,9 @@ func (tx *ClientTransaction) terminate(err error) {
 }
 
 // Cancel asks the other side to end an INVITE (RFC 3261 §9.1): at once when a provisional response has come, else when it
-// comes. Its final response comes as any other. One that still waits for its connection is over at once.
-func (tx *ClientTransaction) Cancel() {
+// comes. Its final response comes as any other. One that still waits for its connection is over at once. why are header fields of
+// the CANCEL, such as Reason (RFC 3326).
+func (tx *ClientTransaction) Cancel(why ...Header) {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 
@@ -477,7 +479,7 @@ func (tx *ClientTransaction) Cancel() {
 		return
 	}
 
-	tx.cancel = true
+	tx.cancel, tx.why = true, why
 
 	// §9.1: what does not end within 64*T1 after CANCEL is over.
 	tx.deadline = time.Now().Add(64 * tx.flow.Endpoint.timers.T1)
@@ -498,6 +500,9 @@ func (tx *ClientTransaction) sendCancel() {
 	}
 
 	cancel := newCancel(tx.request)
+	for _, h := range tx.why {
+		cancel.AppendHeader(h)
+	}
 	tx.mu.Unlock()
 
 	_, err := tx.stack.begin(tx.stack.ctx, cancel, serialise(cancel), tx.flow, func(*ClientTransaction, *Response, error) {})

@@ -41,6 +41,7 @@ type ServerTransaction struct {
 	interval time.Duration // of timer G
 	deadline time.Time     // of timers H, I, J, L
 	asked    bool          // CANCEL came
+	why      []Header      // and with these header fields
 }
 
 // newServerTransaction begins the transaction of a request, unless it has one already: then the request is a retransmission,
@@ -298,14 +299,26 @@ func (tx *ServerTransaction) acknowledge() bool {
 	return true
 }
 
-func (tx *ServerTransaction) cancel() {
+// Withdraw ends the request as a CANCEL does, at the word of this element (TS 24.229 §5.4.5.1.1). why are header fields of the
+// CANCELs that go on, such as Reason (RFC 3326).
+func (tx *ServerTransaction) Withdraw(why ...Header) { tx.cancel(why...) }
+
+func (tx *ServerTransaction) cancel(why ...Header) {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 
 	if tx.state == proceeding && !tx.asked {
-		tx.asked = true
+		tx.asked, tx.why = true, why
 		close(tx.cancelled)
 	}
+}
+
+// reasons are the header fields that came with the CANCEL.
+func (tx *ServerTransaction) reasons() []Header {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	return tx.why
 }
 
 // abandoned ends a transaction whose handler has returned: without a final response nobody will give one any more.
