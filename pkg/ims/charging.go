@@ -144,10 +144,3 @@ func (c ChargingFunctions) String() string {
 
 	return strings.TrimPrefix(append(all, c.OtherParameters...).String(), ";")
 }
-
-// CommonlyTrusted are the headers that mean something only inside the trust domain: a handset may not send them and does not
-// get them (TS 24.229 §4.4, §5.2.6.3, §5.2.6.4).
-var CommonlyTrusted = []string{
-	"P-Charging-Vector", "P-Charging-Function-Addresses", "P-Asserted-Service", "P-Profile-Key", "P-User-Database",
-	"P-Served-User", "P-Private-Network-Indication", "P-Visited-Network-ID",
-}

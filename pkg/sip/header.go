@@ -145,6 +145,21 @@ func Remove(m Message, names ...string) {
 	}
 }
 
+// RemoveFunc takes out every header field that is unwanted by its name as it is written.
+func RemoveFunc(m Message, unwanted func(name string) bool) {
+	var found []string
+
+	for _, h := range headersOf(m) {
+		if unwanted(h.Name()) {
+			found = append(found, h.Name())
+		}
+	}
+
+	for _, name := range found {
+		remove(m, name)
+	}
+}
+
 func remove(m Message, exact string) {
 	switch m := m.(type) {
 	case *Request:

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -105,8 +106,8 @@ func wantOfHandset(t *testing.T, m sip.Message) {
 	if err != nil || len(routes) == 0 || !strings.Contains(routes[0].URI, "@192.0.2.3:5060;lr") {
 		t.Errorf("Route %v", routes)
 	}
-	for _, name := range ims.CommonlyTrusted {
-		if name != "P-Charging-Vector" && sip.Has(r, name) {
+	for _, name := range trust.Withheld(trust.Handset, trust.Core) {
+		if name != "P-Charging-Vector" && name != "P-Asserted-Identity" && sip.Has(r, name) {
 			t.Errorf("%s in\n%s", name, r)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gate"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/regevent"
-	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -159,14 +159,13 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 	}
 }
 
-// forwardable is the request as it goes on: without the security agreement, which ends here (RFC 3329 §2.3.1).
+// forwardable is the request as it goes on: without asking for the security agreement, which ends here (RFC 3329 §2.3.1).
 func (p *Proxy) forwardable(r *sip.Request) (out *sip.Request, own []sip.NameAddr, refusal *sip.Response) {
 	out, own, refusal = p.Stack.Forwardable(r, agreement.Option)
 	if refusal != nil {
 		return nil, nil, refusal
 	}
 
-	sip.Remove(out, "Security-Client", "Security-Verify", "Security-Server")
 	withoutOption(out, "Require", agreement.Option)
 	withoutOption(out, "Proxy-Require", agreement.Option)
 
@@ -187,7 +186,7 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *sip.Ack) {
 	}
 
 	if ack.Flow.Endpoint == p.Mw {
-		strip(out)
+		shownToHandset(out)
 		_ = p.Stack.SendStateless(ctx, out, p.handset(b))
 
 		return
@@ -210,7 +209,7 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *sip.Ack) {
 		return
 	}
 
-	strip(out)
+	trust.Cross(out, trust.Handset, trust.Core)
 	_ = p.Stack.SendStateless(ctx, out, to)
 }
 
@@ -252,8 +251,14 @@ func (p *Proxy) count(direction string, r *sip.Request, response *sip.Response) 
 	p.outcomes.WithLabelValues(direction, string(r.Method), fmt.Sprint(response.StatusCode)).Inc()
 }
 
-// strip takes out what may not cross between handset and core (TS 24.229 §4.4, §5.2.6.3.2, §5.2.6.4.2).
-func strip(m sip.Message) { sip.Remove(m, ims.CommonlyTrusted...) }
+// shownToHandset leaves of a message of the core's what a handset may see (TS 24.229 §4.4, RFC 3325 §7).
+func shownToHandset(m sip.Message) {
+	trust.Cross(m, trust.Core, trust.Handset)
+
+	if hidden(m) {
+		sip.Remove(m, "P-Asserted-Identity")
+	}
+}
 
 // recordRoute puts this P-CSCF into the route of a dialog, with a URI for each of its sides, so that either side reaches it
 // where it can (RFC 5658). The one on top is that of the side the request leaves to.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -104,8 +105,7 @@ func assert(out *sip.Request, b *binding.Binding) {
 		}
 	}
 
-	strip(out)
-	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity")
+	trust.Cross(out, trust.Handset, trust.Core)
 
 	if identity != "" {
 		sip.Set(out, "P-Asserted-Identity", "<"+identity+">")
@@ -166,8 +166,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 		return
 	}
 
-	strip(out)
-	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity")
+	trust.Cross(out, trust.Handset, trust.Core)
 	p.recordRoute(out, b, true)
 
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
@@ -180,11 +179,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 
 // towardsHandset takes out of a response what is for the trust domain.
 func (p *Proxy) towardsHandset(r *sip.Response) {
-	strip(r)
-
-	if hidden(r) {
-		sip.Remove(r, "P-Asserted-Identity") // RFC 3325 §7
-	}
+	shownToHandset(r)
 
 	if sip.Local(r) && r.StatusCode == 408 {
 		r.StatusCode, r.Reason = 504, sip.Reason(504)

@@ -9,6 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -51,6 +52,7 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
 		Groups: [][]sip.Branch{{{Request: out, To: home}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+			trust.Cross(r, trust.Core, trust.Handset)
 			p.authenticated(flow.Remote.Addr(), private, credentials, r)
 
 			if r.StatusCode == 401 {
@@ -63,8 +65,6 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 				r.StatusCode, r.Reason = 504, sip.Reason(504)
 				sip.Set(r, "Reason", `SIP;cause=504;text="the I-CSCF did not answer"`)
 			}
-
-			strip(r)
 		},
 	})
 	p.count("registration", out, response)
@@ -110,8 +110,7 @@ func identify(r *sip.Request) (private string, credentials *digest.Credentials, 
 
 // prepare makes of the handset's REGISTER the one that goes to the core (§5.2.2.1).
 func (p *Proxy) prepare(out *sip.Request, flow sip.Flow, token string, credentials *digest.Credentials) {
-	strip(out)
-	sip.Remove(out, "P-Asserted-Identity", "P-Preferred-Identity", "Path", "Service-Route")
+	trust.Cross(out, trust.Handset, trust.Core)
 
 	if credentials != nil {
 		if credentials.IntegrityProtected = "no"; p.Security.Protected(flow) {

@@ -9,6 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -43,13 +44,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 	vector := ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector"))
 	called := sip.Value(out, "P-Called-Party-ID")
 
-	strip(out)
-
-	if hidden(out) {
-		sip.Remove(out, "P-Asserted-Identity") // RFC 3325 §7
-	}
-
-	sip.Remove(out, "P-Access-Network-Info")
+	shownToHandset(out)
 	p.recordRoute(out, b, false)
 
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
@@ -135,8 +130,7 @@ func (p *Proxy) towardsCore(r *sip.Response, b *binding.Binding, called string, 
 		}
 	}
 
-	strip(r)
-	sip.Remove(r, "P-Asserted-Identity", "P-Preferred-Identity")
+	trust.Cross(r, trust.Handset, trust.Core)
 
 	if identity != "" && r.StatusCode > 100 {
 		sip.Set(r, "P-Asserted-Identity", "<"+identity+">")
