@@ -13,7 +13,10 @@ type Branch struct {
 	To      Destination   // where to
 	Timeout time.Duration // without any response by then the branch counts as unanswered; 0: the transaction's own timers
 	Busy    func() bool   // asked at Timeout: true if the target works on the request, though it has said nothing; then it keeps the transaction's timers
-	Label   string        // for the caller: what this branch is
+	// Doubtful is for a target that is probably gone: when all other branches are over, this one is given up if it has said nothing
+	// but 100 by so long after it was sent. 0: the branch is waited for as long as any (RFC 3261 §16.7 6).
+	Doubtful time.Duration
+	Label    string // for the caller: what this branch is
 
 	Provisional bool // set by the stack: a provisional response has come, be it a 100
 }
@@ -78,6 +81,8 @@ func (f *forwarding) run(ctx context.Context) *Response {
 	cancelled := f.tx.Cancelled()
 
 	for {
+		f.doubt()
+
 		for f.pending() == 0 {
 			switch {
 			case !f.stop && len(f.waiting) > 0:
@@ -85,6 +90,7 @@ func (f *forwarding) run(ctx context.Context) *Response {
 			case !f.stop && len(next) > 0:
 				f.start(ctx, next[0])
 				next = next[1:]
+				f.doubt()
 			default:
 				return f.finish(f.choose())
 			}
@@ -181,6 +187,7 @@ func (f *forwarding) handle(ctx context.Context, e event) *Response {
 			break
 		}
 
+		r.rings = true
 		f.ring(r)
 		e.response.RemoveHeader("Via")
 
@@ -207,6 +214,8 @@ func (f *forwarding) ended(ctx context.Context, r *run, err error) {
 	switch {
 	case errors.Is(err, errRang):
 		f.rangOut(ctx, r)
+		return
+	case errors.Is(err, errDoubt): // doubt comes after each event
 		return
 	case errors.Is(err, errSlow) && (r.responded || r.branch.Busy != nil && r.branch.Busy()):
 		return

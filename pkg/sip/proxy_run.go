@@ -14,17 +14,21 @@ type run struct {
 	tx        *ClientTransaction // of the last attempt
 	ways      []way              // left to try
 	patience  *time.Timer        // the branch's own time, if it has one
+	doubt     *time.Timer        // of a doubtful branch that only it is left to wait for
 	timerC    *time.Timer        // of an INVITE (§16.6 11)
 	expires   time.Time          // of timer C
+	sent      time.Time          // the first attempt
 	responded bool               // to the last attempt
+	rings     bool               // more than 100 has come
 	rangOut   bool               // timer C has fired, and CANCEL is on its way
 	breadth   int                // RFC 5393 §5: its share
 	over      bool
 }
 
 var (
-	errSlow = errors.New("sip: no response within the time that the branch has")
-	errRang = errors.New("sip: timer C")
+	errSlow  = errors.New("sip: no response within the time that the branch has")
+	errRang  = errors.New("sip: timer C")
+	errDoubt = errors.New("sip: a doubtful branch has had its time")
 )
 
 // start sends the branches of one group, as many at a time as the request's breadth allows.
@@ -91,6 +95,9 @@ func (f *forwarding) send(ctx context.Context, r *run) {
 	}
 
 	r.tx, r.ways, r.responded = tx, left, false
+	if r.sent.IsZero() {
+		r.sent = time.Now()
+	}
 
 	if r.branch.Timeout > 0 {
 		r.patience = time.AfterFunc(r.branch.Timeout, func() { f.deliver(event{r, tx, nil, errSlow}) })
@@ -145,6 +152,38 @@ func (f *forwarding) rangOut(ctx context.Context, r *run) {
 	}
 }
 
+// doubt gives up the doubtful branches that are silent when there are no others left to wait for. Their silence is no answer beside
+// those that came.
+func (f *forwarding) doubt() {
+	for _, r := range f.runs {
+		if !r.over && (r.branch.Doubtful == 0 || r.rings || r.tx == nil) {
+			return
+		}
+	}
+
+	for _, r := range f.runs {
+		if r.over {
+			continue
+		}
+
+		if wait := r.branch.Doubtful - time.Since(r.sent); wait > 0 {
+			if r.doubt == nil {
+				tx := r.tx
+				r.doubt = time.AfterFunc(wait, func() { f.deliver(event{r, tx, nil, errDoubt}) })
+			}
+
+			continue
+		}
+
+		r.tx.Cancel()
+		r.end()
+
+		if len(f.best) == 0 {
+			f.best = append(f.best, f.unanswered(r, nil))
+		}
+	}
+}
+
 func (r *run) target() Target {
 	return Target{Transport: r.tx.flow.Transport, Addr: r.tx.flow.Remote}
 }
@@ -152,6 +191,10 @@ func (r *run) target() Target {
 func (r *run) end() {
 	r.over = true
 	r.stopTimers()
+
+	if r.doubt != nil {
+		r.doubt.Stop()
+	}
 }
 
 func (r *run) stopTimers() {

@@ -36,6 +36,8 @@ const (
 	// lateRefresh is how long after its end a session is taken for dead: the parties give it up before (RFC 4028 §10), and a
 	// refresh that comes at the last moment is on its way.
 	lateRefresh = 5 * time.Second
+	// lateBye lets a 2xx that comes for a call that has failed reach the caller before the BYE that releases it.
+	lateBye = 500 * time.Millisecond
 )
 
 func (s *Server) newCall(invite *sip.Request, sv *served) (*call, error) {
@@ -68,19 +70,28 @@ func (s *Server) find(token string) *call {
 	return s.calls[token]
 }
 
-// answered makes the dialog of the first 2xx and begins the count.
+// answered makes the dialog of the first 2xx and begins the count. A 2xx that comes when the call has failed goes upstream all the same
+// (RFC 3261 §16.7 5), but nobody pays for it: both sides get a BYE.
 func (c *call) answered(r *sip.Response, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
-	if c.dialog != nil || c.ended || c.invite == nil {
+	if c.dialog != nil || c.invite == nil {
 		return
 	}
 
-	dialog, err := sip.WatchDialog(c.invite, r, func(record sip.NameAddr) bool {
-		u, err := sip.ParseURI(record.URI)
-		return err == nil && u.User == c.token
-	})
+	dialog, err := c.watch(r)
+	if c.ended {
+		c.invite = nil
+
+		if err == nil {
+			c.server.Log.Warn("a call was answered after it had failed, and is released", "user", c.public)
+			time.AfterFunc(lateBye, func() { c.hangUp(dialog, sipReason(408, "answered after the call had failed")) })
+		}
+
+		return
+	}
+
 	if err != nil {
 		c.server.Log.Warn("the call cannot be released from here if its credit ends", "user", c.public, "error", err)
 	}
@@ -93,6 +104,14 @@ func (c *call) answered(r *sip.Response, at time.Time) {
 	}
 
 	c.keep()
+}
+
+// watch makes the dialog that a 2xx begins.
+func (c *call) watch(r *sip.Response) (*sip.ProxyDialog, error) {
+	return sip.WatchDialog(c.invite, r, func(record sip.NameAddr) bool {
+		u, err := sip.ParseURI(record.URI)
+		return err == nil && u.User == c.token
+	})
 }
 
 // last sets how long the session lasts if nobody refreshes it; 0: there is no session timer. Called with the lock held.
@@ -169,20 +188,29 @@ func (c *call) release(why string, cause charging.Cause) {
 	s.Log.Info("call released by the S-CSCF", "user", c.public, "reason", why)
 	s.outcomes.WithLabelValues(c.side.String(), "BYE", "released").Inc()
 
-	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
-	defer cancel()
-
 	reason := releaseReason(why, cause)
 
 	var group sync.WaitGroup
 
 	if dialog != nil {
-		for _, to := range []sip.Side{sip.Caller, sip.Callee} {
-			group.Go(func() { s.bye(ctx, dialog, to, reason) })
-		}
+		group.Go(func() { c.hangUp(dialog, reason) })
 	}
 
 	s.end(c, cause.Because(reason))
+	group.Wait()
+}
+
+// hangUp sends a BYE to both sides.
+func (c *call) hangUp(dialog *sip.ProxyDialog, reason string) {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
+	defer cancel()
+
+	var group sync.WaitGroup
+
+	for _, to := range []sip.Side{sip.Caller, sip.Callee} {
+		group.Go(func() { c.server.bye(ctx, dialog, to, reason) })
+	}
+
 	group.Wait()
 }
 

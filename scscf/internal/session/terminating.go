@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
@@ -42,7 +43,9 @@ func contacts(out *sip.Request, user registrar.User) ([][]sip.Branch, error) {
 
 	preference := uint16(0)
 
-	for _, b := range user.Contacts(time.Now()) {
+	alive := user.Contacts(time.Now())
+
+	for _, b := range alive {
 		target, err := sip.ParseURI(b.Contact)
 		if err != nil {
 			continue
@@ -62,6 +65,9 @@ func contacts(out *sip.Request, user registrar.User) ([][]sip.Branch, error) {
 		sip.Set(r, "P-Called-Party-ID", "<"+called+">")
 
 		branch := sip.Branch{Request: r, Label: b.Contact}
+		if superseded(b, target.Host, alive) {
+			branch.Doubtful = doubtTime
+		}
 
 		if len(groups) == 0 || b.Q != preference {
 			groups, preference = append(groups, nil), b.Q
@@ -75,4 +81,29 @@ func contacts(out *sip.Request, user registrar.User) ([][]sip.Branch, error) {
 	}
 
 	return groups, nil
+}
+
+// doubtTime is how long a contact that is probably gone may hold up the answer of the others. By then a handset that is there has had
+// four copies of the INVITE, and has rung.
+const doubtTime = 4 * time.Second
+
+// superseded tells a contact that is probably gone: the same user registered again from the same host, later and for longer, and
+// neither contact has an instance by which a handset is known again (RFC 5626 §4.1). It may be a second handset behind one address, so
+// it is called too; but its silence is not waited for when the others have declined.
+func superseded(b *registrar.Binding, host string, alive []*registrar.Binding) bool {
+	if b.Instance != "" {
+		return false
+	}
+
+	for _, other := range alive {
+		if other.Instance != "" || other.Private != b.Private || !other.Registered.After(b.Registered) || !other.Expires.After(b.Expires) {
+			continue
+		}
+
+		if u, err := sip.ParseURI(other.Contact); err == nil && strings.EqualFold(u.Host, host) {
+			return true
+		}
+	}
+
+	return false
 }

@@ -1,0 +1,103 @@
+package session
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+)
+
+// A handset that has come again from another port is one whose old contact is probably gone. That one is called too, but when the live
+// one has declined, its silence holds nobody up.
+func TestContactThatIsProbablyGone(t *testing.T) {
+	const before, now = "sip:phone@192.0.2.9:5060", "sip:phone@192.0.2.9:6060"
+
+	for _, test := range []struct {
+		name     string
+		method   string
+		change   func(before, now *registrar.Binding)
+		rings    bool // the old one does
+		declines int
+		waits    bool
+	}{
+		{"declined: 486", "INVITE", nil, false, 486, false},
+		{"declined: 603", "INVITE", nil, false, 603, false},
+		{"declined: 500", "INVITE", nil, false, 500, false},
+		{"a message that is refused", "MESSAGE", nil, false, 415, false},
+		{"the old one rings: it is there", "INVITE", nil, true, 486, true},
+		{"another host", "INVITE", func(b, _ *registrar.Binding) { b.Contact = "sip:phone@192.0.2.10:5060" }, false, 486, true},
+		{"handsets that are known by their instance", "INVITE", func(b, n *registrar.Binding) { b.Instance, n.Instance = "urn:uuid:1", "urn:uuid:2" }, false, 486, true},
+		{"another private identity", "INVITE", func(b, _ *registrar.Binding) { b.Private = "other@" + home }, false, 486, true},
+		{"the old one was refreshed since", "INVITE", func(b, n *registrar.Binding) { b.Expires = n.Expires.Add(time.Minute) }, false, 486, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				began := time.Now()
+				path := []string{"<sip:token@192.0.2.9:5060;lr>"}
+				old := &registrar.Binding{Contact: before, Path: path, Private: "p@" + home, Q: 1000, Registered: began, Expires: began.Add(time.Hour)}
+				live := &registrar.Binding{Contact: now, Path: path, Private: "p@" + home, Q: 1000, Registered: began.Add(time.Second), Expires: began.Add(61 * time.Minute)}
+				if test.change != nil {
+					test.change(old, live)
+				}
+				d.user(bob, registrar.Registered).Bindings = []*registrar.Binding{old, live}
+
+				d.send(d.pcscf, test.method, bob, "")
+				first, second := d.phone.Request(test.method), d.phone.Request(test.method)
+				if first.Recipient.String() != now { // the newest first
+					first, second = second, first
+				}
+				if test.method == "INVITE" {
+					d.phone.Answer(first, 100)
+					d.phone.Answer(second, 100)
+				}
+				if test.rings {
+					d.phone.Answer(second, 180, "To: <"+bob+">;tag=old")
+					d.pcscf.Response(180)
+				}
+				d.phone.Answer(first, test.declines, "To: <"+bob+">;tag=live")
+				synctest.Wait()
+
+				if test.waits {
+					time.Sleep(20 * time.Second)
+					d.pcscf.All()
+					d.phone.Answer(second, 488, "To: <"+bob+">;tag=old")
+				}
+				d.pcscf.Response(test.declines)
+				if took := time.Since(began); !test.waits && took > 5*time.Second {
+					t.Errorf("the caller waited %s", took)
+				}
+			})
+		})
+	}
+}
+
+// What answers when the call has failed is told so, and so is the caller: nobody talks without paying.
+func TestAnswerAfterTheCallHasFailed(t *testing.T) {
+	withDesk(t, func(d *desk) { d.charge.Terminating = true }, func(t *testing.T, d *desk) {
+		began := time.Now()
+		path := []string{"<sip:token@192.0.2.9:5060;lr>"}
+		d.user(bob, registrar.Registered).Bindings = []*registrar.Binding{
+			{Contact: "sip:phone@192.0.2.9:5060", Path: path, Private: "p@" + home, Q: 1000, Registered: began, Expires: began.Add(time.Hour)},
+			{Contact: "sip:phone@192.0.2.9:6060", Path: path, Private: "p@" + home, Q: 1000, Registered: began.Add(time.Second), Expires: began.Add(61 * time.Minute)},
+		}
+		d.send(d.pcscf, "INVITE", bob, "", "Record-Route: <sip:192.0.2.1;lr>")
+		live, old := d.phone.Request("INVITE"), d.phone.Request("INVITE")
+		if live.Recipient.Port != 6060 {
+			live, old = old, live
+		}
+		d.phone.Answer(old, 100)
+		d.phone.Answer(live, 486, "To: <"+bob+">;tag=live")
+		d.pcscf.Response(486)
+		d.wantAsked("1#0", "3#1 used 0s cause 486")
+		d.phone.All()
+
+		d.phone.Answer(old, 200, "To: <"+bob+">;tag=old", "Contact: <sip:phone@192.0.2.9:5060>", "Record-Route: "+sip.Value(old, "Record-Route"),
+			"Record-Route: <sip:192.0.2.1;lr>")
+		d.pcscf.Response(200)
+		d.phone.Answer(d.phone.Request("BYE"), 200)
+		d.pcscf.Answer(d.pcscf.Request("BYE"), 481)
+		d.wantAsked("1#0", "3#1 used 0s cause 486")
+	})
+}
