@@ -16,7 +16,6 @@ import (
 
 const (
 	socketBuffer = 4 << 20 // octets that the kernel keeps for a UDP socket
-	dialTime     = 5 * time.Second
 	writeTime    = 5 * time.Second
 )
 
@@ -54,8 +53,10 @@ type Flow struct {
 	// Server is the endpoint that the other side is told of, in Via and in the routes of dialogs, when it is not the one that
 	// messages leave from: between protected ports they are two (TS 33.203 §7.1).
 	Server *Endpoint
-	// TakesTCP lets a request that is too large for UDP go over TCP to the same address (RFC 3261 §18.1.1).
+	// TakesTCP lets a request that is too large for UDP try TCP to the same address first (RFC 3261 §18.1.1).
 	TakesTCP bool
+
+	tentative bool // UDP stands behind this way
 }
 
 // Named is the endpoint that the other side is told of.
@@ -210,7 +211,7 @@ func (e *Endpoint) transmit(ctx context.Context, flow Flow, raw []byte) error {
 		return err
 	}
 
-	c, err := e.stream(ctx, flow.Remote)
+	c, err := e.stream(ctx, flow)
 	if err != nil {
 		return err
 	}

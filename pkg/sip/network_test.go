@@ -28,7 +28,7 @@ func TestConnectionFromTheListenersPort(t *testing.T) {
 	e := stack.Endpoint("Gm")
 
 	remote := peer.Addr().(*net.TCPAddr).AddrPort()
-	if _, err := e.stream(ctx, remote); err != nil {
+	if _, err := e.stream(ctx, Flow{Remote: remote}); err != nil {
 		t.Fatal(err)
 	}
 

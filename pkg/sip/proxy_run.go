@@ -99,8 +99,13 @@ func (f *forwarding) send(ctx context.Context, r *run) {
 		r.sent = time.Now()
 	}
 
-	if r.branch.Timeout > 0 {
-		r.patience = time.AfterFunc(r.branch.Timeout, func() { f.deliver(event{r, tx, nil, errSlow}) })
+	patience := r.branch.Timeout
+	if f.invite && tx.flow.tentative && (patience == 0 || patience > tentativeAnswer) {
+		patience = tentativeAnswer
+	}
+
+	if patience > 0 {
+		r.patience = time.AfterFunc(patience, func() { f.deliver(event{r, tx, nil, errSlow}) })
 	}
 
 	if f.invite {

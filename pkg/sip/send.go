@@ -78,7 +78,7 @@ func (s *Stack) ways(ctx context.Context, r *Request, d Destination) ([]way, err
 // overTCP is the flow of what is too large for a datagram.
 func (w way) overTCP() Flow {
 	f := w.flow
-	f.Transport = "TCP"
+	f.Transport, f.tentative = "TCP", true
 
 	if w.stream != f.Endpoint {
 		f.Endpoint, f.Local = w.stream, w.stream.address

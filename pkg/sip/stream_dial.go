@@ -4,6 +4,16 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
+)
+
+const (
+	dialTime = 5 * time.Second
+	// What is too large for UDP waits so long for a connection, and then goes over UDP all the same: a handset in idle mode takes
+	// some seconds to be paged, and one that drops what it does not expect answers never.
+	tentativeTime = 3 * time.Second
+	// An INVITE that has gone over such a connection is answered within this time, if only by a 100, or goes over UDP as well.
+	tentativeAnswer = 8 * time.Second
 )
 
 // dial is a connection on its way to being open. All who want it wait for the same one.
@@ -13,11 +23,13 @@ type dial struct {
 	err  error
 }
 
-// stream is the connection to this address: the one that is open, or a new one.
-func (e *Endpoint) stream(ctx context.Context, remote netip.AddrPort) (*stream, error) {
+// stream is the connection of a flow: the one that is open, or a new one.
+func (e *Endpoint) stream(ctx context.Context, flow Flow) (*stream, error) {
 	if e.tcp == nil {
 		return nil, fmt.Errorf("sip: endpoint %s has no TCP", e.name)
 	}
+
+	remote := flow.Remote
 
 	e.mu.Lock()
 	c, d := e.connections[remote], e.dials[remote]
@@ -36,6 +48,13 @@ func (e *Endpoint) stream(ctx context.Context, remote netip.AddrPort) (*stream, 
 
 	if c != nil {
 		return c, nil
+	}
+
+	if flow.tentative {
+		var cancel context.CancelFunc
+
+		ctx, cancel = context.WithTimeout(ctx, tentativeTime)
+		defer cancel()
 	}
 
 	select {

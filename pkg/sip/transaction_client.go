@@ -114,7 +114,7 @@ func (tx *ClientTransaction) first(ctx context.Context, raw []byte) error {
 	}
 
 	for {
-		c, err := e.stream(ctx, tx.flow.Remote)
+		c, err := e.stream(ctx, tx.flow)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package gm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -93,24 +94,27 @@ func contacted(b *binding.Binding) (sip.Destination, bool) {
 		return sip.Destination{}, false
 	}
 
+	address, found := statedAt(b)
+	if !found {
+		return sip.Destination{}, false
+	}
+
+	return sip.Destination{Endpoint: b.Flow.Endpoint, Targets: []sip.Target{{Transport: "TCP", Addr: address}}}, true
+}
+
+// statedAt is the address and port that a handset's Contact states, when the address is that of the handset.
+func statedAt(b *binding.Binding) (netip.AddrPort, bool) {
 	u, err := sip.ParseURI(b.Contact)
 	if err != nil {
-		return sip.Destination{}, false
+		return netip.AddrPort{}, false
 	}
 
 	address, err := netip.ParseAddr(strings.Trim(u.Host, "[]"))
 	if err != nil || address.Unmap() != b.Flow.Remote.Addr() || u.Port < 0 || u.Port > 65535 {
-		return sip.Destination{}, false
+		return netip.AddrPort{}, false
 	}
 
-	port := uint16(u.Port)
-	if port == 0 {
-		port = 5060
-	}
-
-	target := sip.Target{Transport: "TCP", Addr: netip.AddrPortFrom(b.Flow.Remote.Addr(), port)}
-
-	return sip.Destination{Endpoint: b.Flow.Endpoint, Targets: []sip.Target{target}}, true
+	return netip.AddrPortFrom(b.Flow.Remote.Addr(), cmp.Or(uint16(u.Port), 5060)), true
 }
 
 // hidden tells whether the sender wants its identity hidden. What cannot be read is not taken for a wish to show it.
@@ -141,9 +145,14 @@ func (p *Proxy) towardsCore(r *sip.Response, b *binding.Binding, called string, 
 	}
 }
 
-// handset is the way to a handset: its registration's, as its security associations are by now.
+// handset is the way to a handset: its registration's, as its security associations are by now. What is too large for UDP tries
+// TCP first (RFC 3261 §18.1.1), in clear where no address translation is between.
 func (p *Proxy) handset(b *binding.Binding) sip.Destination {
 	flow := p.Security.Return(b.Flow)
+
+	if stated, found := statedAt(b); found && !b.Protected() && stated == flow.Remote {
+		flow.TakesTCP = true
+	}
 
 	return sip.Destination{Flow: &flow}
 }

@@ -54,7 +54,7 @@ func (a *association) answerWay() way {
 func (a *association) back(transport string) sip.Flow {
 	return sip.Flow{
 		Endpoint: a.client, Server: a.server, Transport: transport, Local: a.client.Address(),
-		Remote: netip.AddrPortFrom(a.set.UE, a.set.Ports.UEServer), TakesTCP: a.takesTCP,
+		Remote: netip.AddrPortFrom(a.set.UE, a.set.Ports.UEServer), TakesTCP: true,
 	}
 }
 

@@ -331,7 +331,7 @@ func TestRegistration(t *testing.T) {
 		}
 
 		back := b.Return(flow)
-		if back.Remote.Port() != 31001 || back.Endpoint.Name() != "c"+clientPort(server) || back.Named() != flow.Endpoint || back != b.Return(back) {
+		if back.Remote.Port() != 31001 || back.Endpoint.Name() != "c"+clientPort(server) || back.Named() != flow.Endpoint || !back.TakesTCP || back != b.Return(back) {
 			t.Errorf("the way back is %+v", back)
 		}
 
