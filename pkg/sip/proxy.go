@@ -111,7 +111,7 @@ func (f *forwarding) run(ctx context.Context) *Response {
 			}
 		case <-cancelled:
 			cancelled, f.stop, f.cancelled = nil, true, true
-			f.cancelPending()
+			f.cancelPending(f.tx.reasons()...)
 		case <-ctx.Done():
 			for _, r := range f.runs {
 				r.over = true
@@ -170,12 +170,12 @@ func (f *forwarding) handle(ctx context.Context, e event) *Response {
 	switch {
 	case e.response != nil && e.response.IsSuccess(): // even of an attempt that was given up: who answered must be told
 		if e.tx != r.tx {
-			r.tx.Cancel()
+			r.tx.Cancel(elsewhere())
 		}
 
 		r.over, f.stop = true, true
 		f.success(e)
-		f.cancelPending()
+		f.cancelPending(elsewhere())
 
 		return f.finish(e.response)
 	case e.tx != r.tx || r.over: // of an attempt that was given up
@@ -262,15 +262,15 @@ func (f *forwarding) failed(ctx context.Context, r *run, response *Response) {
 
 	if response.StatusCode >= 600 { // §16.7 5: a 6xx ends all branches
 		f.stop = true
-		f.cancelPending()
+		f.cancelPending(reason(response.StatusCode, ""))
 	}
 
 }
 
-func (f *forwarding) cancelPending() {
+func (f *forwarding) cancelPending(why ...Header) {
 	for _, r := range f.runs {
 		if !r.over && r.tx != nil {
-			r.tx.Cancel(f.tx.reasons()...)
+			r.tx.Cancel(why...)
 		}
 	}
 }

@@ -146,7 +146,7 @@ func (f *forwarding) rangOut(ctx context.Context, r *run) {
 	}
 
 	r.rangOut = true
-	r.tx.Cancel()
+	r.tx.Cancel(reason(408, ""))
 
 	if !now.Before(f.latest) {
 		f.stop = true

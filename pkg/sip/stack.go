@@ -340,7 +340,7 @@ func (s *Stack) cancelled(key string, r *Request, flow Flow, reply netip.AddrPor
 	}
 
 	_ = tx.Reply(200, "")
-	invite.cancel()
+	invite.cancel(cancelReason(r)...)
 }
 
 func (s *Stack) handleRequest(tx *ServerTransaction) {

@@ -43,7 +43,7 @@ type ClientTransaction struct {
 	answered bool               // a provisional response came
 	ringing  bool               // one of 101 to 199
 	cancel   bool               // CANCEL is wanted as soon as it may be sent
-	why      []Header           // and with these header fields
+	why      []Header           // that CANCEL says
 	withdraw context.CancelFunc // ends the wait for a connection; nil once the request is sent
 	stream   *stream            // that the request went over
 	resent   bool               // over a second connection
@@ -464,8 +464,8 @@ func (tx *ClientTransaction) terminate(err error) {
 }
 
 // Cancel asks the other side to end an INVITE (RFC 3261 §9.1): at once when a provisional response has come, else when it
-// comes. Its final response comes as any other. One that still waits for its connection is over at once. why are header fields of
-// the CANCEL, such as Reason (RFC 3326).
+// comes. Its final response comes as any other. One that still waits for its connection is over at once. why are header fields
+// of the CANCEL, such as Reason (RFC 3326).
 func (tx *ClientTransaction) Cancel(why ...Header) {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
@@ -499,46 +499,13 @@ func (tx *ClientTransaction) sendCancel() {
 		return
 	}
 
-	cancel := newCancel(tx.request)
-	for _, h := range tx.why {
-		cancel.AppendHeader(h)
-	}
+	cancel := newCancel(tx.request, tx.why)
 	tx.mu.Unlock()
 
 	_, err := tx.stack.begin(tx.stack.ctx, cancel, serialise(cancel), tx.flow, func(*ClientTransaction, *Response, error) {})
 	if err != nil {
 		tx.stack.log.Warn("CANCEL could not be sent", "to", tx.flow.Remote.String(), "error", err)
 	}
-}
-
-// newAck acknowledges a final response that is not a 2xx (§17.1.1.3): the INVITE's top Via alone, and its Route.
-func newAck(invite *Request, r *Response) *Request {
-	ack := derived(invite, "ACK")
-	ack.ReplaceHeader(r.To())
-
-	return ack
-}
-
-// newCancel cancels an INVITE (§9.1).
-func newCancel(invite *Request) *Request { return derived(invite, "CANCEL") }
-
-func derived(invite *Request, method string) *Request {
-	r := newBareRequest(method, invite.Recipient)
-	r.AppendHeader(invite.Via().Clone())
-
-	for _, route := range invite.GetHeaders("Route") {
-		r.AppendHeader(route)
-	}
-
-	forwards := MaxForwardsHeader(70)
-	r.AppendHeader(&forwards)
-	r.AppendHeader(invite.From())
-	r.AppendHeader(invite.To())
-	r.AppendHeader(invite.CallID())
-	r.AppendHeader(&CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: r.Method})
-	r.SetBody(nil)
-
-	return r
 }
 
 func (tx *ClientTransaction) String() string {

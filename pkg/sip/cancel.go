@@ -1,0 +1,72 @@
+package sip
+
+import (
+	"cmp"
+	"fmt"
+)
+
+// newAck acknowledges a final response that is not a 2xx (§17.1.1.3): the INVITE's top Via alone, and its Route.
+func newAck(invite *Request, r *Response) *Request {
+	ack := derived(invite, "ACK")
+	ack.ReplaceHeader(r.To())
+
+	return ack
+}
+
+// newCancel cancels an INVITE (§9.1), and says why.
+func newCancel(invite *Request, why []Header) *Request {
+	cancel := derived(invite, "CANCEL")
+	for _, h := range why {
+		cancel.AppendHeader(h)
+	}
+
+	return cancel
+}
+
+// With these a CANCEL says why it was sent, and of which session (RFC 3326, RFC 4412, RFC 7989). CANCEL ends at each hop, and they go
+// into the next one's: a handset shows by them that a call was answered elsewhere, or was preempted.
+var travelling = [...]string{"reason", "resource-priority", "session-id"}
+
+const maxTravelling = 1000 // octets, for CANCEL goes over UDP where its INVITE did
+
+func cancelReason(cancel *Request) (why []Header) {
+	left := maxTravelling
+
+	for _, h := range cancel.Headers() {
+		for _, name := range travelling {
+			if size := len(h.Name()) + len(h.Value()); equalFold(h.Name(), name) && size <= left {
+				left -= size
+				why = append(why, h)
+			}
+		}
+	}
+
+	return why
+}
+
+// reason is a Reason of a SIP status (RFC 3326 §2). Without a text it has the standard one.
+func reason(status int, text string) Header {
+	return NewHeader("Reason", fmt.Sprintf("SIP;cause=%d;text=%q", status, cmp.Or(text, Reason(status))))
+}
+
+// elsewhere is what the callees are told who did not take the call that another one took (RFC 3326 §3.1).
+func elsewhere() Header { return reason(200, "Call completed elsewhere") }
+
+func derived(invite *Request, method string) *Request {
+	r := newBareRequest(method, invite.Recipient)
+	r.AppendHeader(invite.Via().Clone())
+
+	for _, route := range invite.GetHeaders("Route") {
+		r.AppendHeader(route)
+	}
+
+	forwards := MaxForwardsHeader(70)
+	r.AppendHeader(&forwards)
+	r.AppendHeader(invite.From())
+	r.AppendHeader(invite.To())
+	r.AppendHeader(invite.CallID())
+	r.AppendHeader(&CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: r.Method})
+	r.SetBody(nil)
+
+	return r
+}
