@@ -2,6 +2,7 @@ package ims
 
 import (
 	"crypto/rand"
+	"slices"
 	"strings"
 )
 
@@ -132,8 +133,10 @@ func (c ChargingFunctions) String() string {
 	var all Parameters
 
 	add := func(addresses []string, names ...string) {
+		addresses = slices.DeleteFunc(slices.Clone(addresses), func(a string) bool { return a == "" })
+
 		for i, name := range names {
-			if i < len(addresses) && addresses[i] != "" {
+			if i < len(addresses) {
 				all = append(all, Parameter{Name: name, Value: addresses[i], Quoted: strings.Contains(addresses[i], ":")})
 			}
 		}

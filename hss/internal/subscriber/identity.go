@@ -1,10 +1,11 @@
 package subscriber
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/ere"
 )
 
 // PrivateIdentity is an IMPI with what is needed to authenticate it.
@@ -99,21 +100,19 @@ func (p *PublicIdentity) Matches(identity string) bool {
 		return p.Identity == identity
 	}
 
-	expression, err := wildcard(p.Identity)
+	w, err := wildcard(p.Identity)
 
-	return err == nil && expression.MatchString(identity)
+	return err == nil && w.Matches(identity)
 }
 
-// wildcard compiles "sip:chat-!.*!@example.org": what is between the exclamation marks is an extended regular expression.
-func wildcard(identity string) (*regexp.Regexp, error) {
-	first, rest, _ := strings.Cut(identity, "!")
-	last := strings.LastIndex(rest, "!")
-
-	if last < 0 {
-		return nil, ErrBadWildcard
+// wildcard reads a wildcarded identity, as the S-CSCF does.
+func wildcard(identity string) (*ere.Wildcard, error) {
+	w, err := ere.ParseWildcard(identity)
+	if err == nil && w == nil {
+		err = ErrBadWildcard
 	}
 
-	return regexp.CompilePOSIX("^" + regexp.QuoteMeta(first) + "(" + rest[:last] + ")" + regexp.QuoteMeta(rest[last+1:]) + "$")
+	return w, err
 }
 
 // State is the registration state of a public identity (TS 29.228 §6.1).

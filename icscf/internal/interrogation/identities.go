@@ -1,6 +1,7 @@
 package interrogation
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
@@ -40,8 +41,13 @@ func identities(request *sip.Request, homeDomain string) (registering, error) {
 		}
 	}
 
-	if visited := sip.Value(request, "P-Visited-Network-ID"); visited != "" {
-		r.visited = strings.Trim(visited, `"`)
+	networks, err := ims.ParseVisitedNetworks(sip.Values(request, "P-Visited-Network-ID")...)
+	if err != nil {
+		return registering{}, fmt.Errorf("P-Visited-Network-ID: %w", err)
+	}
+
+	if len(networks) > 0 {
+		r.visited = networks[0].ID
 	}
 
 	return r, nil

@@ -14,7 +14,10 @@ const protected = `Authorization: Digest username="alice@ims.example",realm="ims
 
 func (d *desk) register(lines ...string) {
 	d.t.Helper()
-	d.send("REGISTER", "sip:ims.example", append([]string{"To: <" + alice + ">", "Contact: <sip:alice@10.0.0.1>", `P-Visited-Network-ID: "visited.example"`, "Path: <sip:t@192.0.2.1:5070;lr>"}, lines...)...)
+	if !strings.Contains(strings.Join(lines, ""), "P-Visited-Network-ID") {
+		lines = append(lines, `P-Visited-Network-ID: "visited.example"`)
+	}
+	d.send("REGISTER", "sip:ims.example", append([]string{"To: <" + alice + ">", "Contact: <sip:alice@10.0.0.1>", "Path: <sip:t@192.0.2.1:5070;lr>"}, lines...)...)
 }
 
 func TestWhatTheHSSIsAsked(t *testing.T) {
@@ -26,6 +29,8 @@ func TestWhatTheHSSIsAsked(t *testing.T) {
 		{"§5.3.1.2 private identity of Authorization", []string{protected + `no"`}, "UAR alice@ims.example sip:alice@ims.example visited.example 0"},
 		{"without Authorization: derived from the public one", nil, "UAR alice@ims.example sip:alice@ims.example visited.example 0"},
 		{"another private identity", []string{`Authorization: Digest username="001010000000001@ims.example",realm="ims.example",nonce="",uri="sip:x",response=""`}, "UAR 001010000000001@ims.example sip:alice@ims.example visited.example 0"},
+		{"RFC 7315 §4.3 a quoted network with parameters", []string{`P-Visited-Network-ID: "a.example";x=1`}, "UAR alice@ims.example sip:alice@ims.example a.example 0"},
+		{"a token", []string{"P-Visited-Network-ID: a.example;x=1, b.example"}, "UAR alice@ims.example sip:alice@ims.example a.example 0"},
 		{"§5.3.1.2 Expires: 0", []string{"Expires: 0"}, "UAR alice@ims.example sip:alice@ims.example visited.example 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

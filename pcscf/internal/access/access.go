@@ -11,6 +11,9 @@ type Keys struct{ CK, IK string }
 type Security interface {
 	// Protected tells whether a request came through a security association, and so what integrity-protected is.
 	Protected(flow sip.Flow) bool
+	// Offered tells whether security associations were offered for an unprotected REGISTER: the handset asks for some that it gets, or
+	// answers a challenge that came with them. Then integrity-protected is "no".
+	Offered(r *sip.Request, flow sip.Flow) bool
 	// Return is the flow by which the handset is reached that sent something by this one.
 	Return(flow sip.Flow) sip.Flow
 	// Screen checks what a handset's request says of its protection before it goes on (RFC 3329 §2.3, TS 33.203 §7.2);
@@ -30,6 +33,9 @@ type Open struct{}
 
 // Protected is never true.
 func (Open) Protected(sip.Flow) bool { return false }
+
+// Offered is never true.
+func (Open) Offered(*sip.Request, sip.Flow) bool { return false }
 
 // Return is the same flow.
 func (Open) Return(flow sip.Flow) sip.Flow { return flow }

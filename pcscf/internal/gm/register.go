@@ -41,7 +41,7 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 		return
 	}
 
-	p.prepare(out, flow, token, credentials)
+	p.prepare(out, flow, token, credentials, p.Security.Offered(tx.Request(), flow))
 
 	home, err := p.Home(ctx)
 	if err != nil {
@@ -109,12 +109,17 @@ func identify(r *sip.Request) (private string, credentials *digest.Credentials, 
 }
 
 // prepare makes of the handset's REGISTER the one that goes to the core (§5.2.2.1).
-func (p *Proxy) prepare(out *sip.Request, flow sip.Flow, token string, credentials *digest.Credentials) {
+func (p *Proxy) prepare(out *sip.Request, flow sip.Flow, token string, credentials *digest.Credentials, offered bool) {
 	trust.Cross(out, trust.Handset, trust.Core)
 
 	if credentials != nil {
-		if credentials.IntegrityProtected = "no"; p.Security.Protected(flow) {
+		switch {
+		case p.Security.Protected(flow):
 			credentials.IntegrityProtected = "yes"
+		case offered:
+			credentials.IntegrityProtected = "no"
+		default: // §5.2.2.4: no word of it where there are no associations to be had
+			credentials.IntegrityProtected = ""
 		}
 
 		sip.Set(out, "Authorization", credentials.String())

@@ -571,6 +571,7 @@ func TestRefused(t *testing.T) {
 		b.screen(403, b.flow("c"+clientPort(server), "TCP", 31001), "INVITE")
 		b.screen(400, flow, "REGISTER", `Security-Verify: "`)
 		b.screen(494, b.clear(), "REGISTER", good...) // the answer in clear
+		b.screen(494, b.clear(), "REGISTER", good[3]) // without a word of the agreement
 		b.screen(494, b.clear(), "REGISTER", "Require: sec-agree")
 		b.screen(494, b.clear(), "REGISTER", "Proxy-Require: sec-agree", "Security-Client: tls")
 		b.screen(400, b.clear(), "REGISTER", `Security-Client: "`)

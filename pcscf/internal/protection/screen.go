@@ -40,7 +40,7 @@ func (p *Associations) screenFirst(r *sip.Request, flow sip.Flow) *sip.Response 
 
 	switch {
 	case !read.Offered() && !needed:
-		return nil
+		return p.answeredInClear(r, flow, mode)
 	case !read.Offered() && !read.Demanded:
 		return p.refuse(r, flow, 421, "this P-CSCF serves handsets by security associations only", p.offers())
 	case !read.Offered():
@@ -67,16 +67,9 @@ func (p *Associations) answeredInClear(r *sip.Request, flow sip.Flow, mode Mode)
 		return nil
 	}
 
-	p.mu.Lock()
-
-	for _, a := range p.byHandset[flow.Remote.Addr()] {
-		if a.state == temporary && a.nonce == credentials.Nonce {
-			p.mu.Unlock()
-			return p.refuse(r, flow, 494, "the answer to the challenge came outside the security associations", a.answer)
-		}
+	if a := p.challengedBy(credentials.Nonce, flow); a != nil {
+		return p.refuse(r, flow, 494, "the answer to the challenge came outside the security associations", a.answer)
 	}
-
-	p.mu.Unlock()
 
 	if mode == Required {
 		credentials.Response = ""
@@ -84,6 +77,42 @@ func (p *Associations) answeredInClear(r *sip.Request, flow sip.Flow, mode Mode)
 	}
 
 	return nil
+}
+
+// challengedBy is the set that was made for a challenge to who sends by this flow; nil: there is none.
+func (p *Associations) challengedBy(nonce string, flow sip.Flow) *association {
+	if nonce == "" {
+		return nil
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	for _, a := range p.byHandset[flow.Remote.Addr()] {
+		if a.state == temporary && a.nonce == nonce {
+			return a
+		}
+	}
+
+	return nil
+}
+
+// Offered tells whether a REGISTER outside all associations is of a handset that is offered some (TS 24.229 §5.2.2.2): the S-CSCF then
+// waits for an answer that comes through them.
+func (p *Associations) Offered(r *sip.Request, flow sip.Flow) bool {
+	if p.settings.Modes[flow.Endpoint.Name()] == Off || p.ports.server(flow.Endpoint) {
+		return false
+	}
+
+	if read, err := agreement.Read(r); err == nil && read.Offered() {
+		if _, err := agreement.Choose(p.settings.Suites, read.Client); err == nil {
+			return true
+		}
+	}
+
+	credentials, err := digest.ParseCredentials(sip.Value(r, "Authorization"))
+
+	return err == nil && p.challengedBy(credentials.Nonce, flow) != nil
 }
 
 // screenProtected is a request to a protected server port: the kernel lets nothing come there outside an association.

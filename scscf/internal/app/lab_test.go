@@ -414,7 +414,7 @@ func (h *handset) register(authorization string, headers ...string) *sip.Respons
 
 // unprotected are the credentials of a first REGISTER (TS 24.229 §5.1.1.2).
 func unprotected() string {
-	return digest.Credentials{Username: private, Realm: home, URI: "sip:" + home, IntegrityProtected: "no"}.String()
+	return digest.Credentials{Username: private, Realm: home, URI: "sip:" + home}.String()
 }
 
 // answer are the credentials that answer a challenge with the SIM.

@@ -27,7 +27,7 @@ func (p *procedure) accept() {
 			sip.Add(response, "Contact", b.header(now))
 		}
 
-		if slices.ContainsFunc(g.Bindings, func(b *Binding) bool { return b.Private == p.request.private && b.RegID != 0 }) {
+		if slices.ContainsFunc(p.request.contacts, func(w wanted) bool { return w.regID != 0 }) {
 			sip.Set(response, "Require", "outbound") // RFC 5626 §6
 		}
 
@@ -94,30 +94,19 @@ func (b *Binding) header(now time.Time) string {
 
 func (b *Binding) q() string { return strconv.FormatFloat(float64(b.Q)/1000, 'f', -1, 64) }
 
-// chargingFunctions is P-Charging-Function-Addresses (RFC 7315 §4.5): what the HSS gave, else the operator's.
+// chargingFunctions is P-Charging-Function-Addresses (RFC 7315 §4.5, §5.5): what the HSS gave, else the operator's.
 func (r *Registrar) chargingFunctions(g *Registration) string {
-	ecf, ccf := r.policy.ChargingFunctions.ECF, r.policy.ChargingFunctions.CCF
+	functions := ims.ChargingFunctions{Event: r.policy.ChargingFunctions.ECF, Collection: r.policy.ChargingFunctions.CCF}
 
 	if g != nil {
 		if c, given := g.Charging(); given {
-			ecf, ccf = []string{c.EventPrimary, c.EventSecondary}, []string{c.CollectionPrimary, c.CollectionSecondary}
-		}
-	}
-
-	var parts []string
-
-	add := func(name string, values []string) {
-		for _, v := range values {
-			if v != "" {
-				parts = append(parts, name+`="`+strings.ReplaceAll(v, `"`, "")+`"`)
+			functions = ims.ChargingFunctions{
+				Event: []string{c.EventPrimary, c.EventSecondary}, Collection: []string{c.CollectionPrimary, c.CollectionSecondary},
 			}
 		}
 	}
 
-	add("ccf", ccf)
-	add("ecf", ecf)
-
-	return strings.Join(parts, ";")
+	return functions.String()
 }
 
 // matches tells whether a canonical URI is this identity, or one of those that its wildcard means.

@@ -73,6 +73,8 @@ func (p *procedure) sendChallenge() *Refusal {
 
 	ch.registrar, ch.private, ch.public, ch.callID = r, p.request.private, p.request.public, p.request.callID
 
+	ch.offered = unprotected(p.request) || p.challenge != nil && p.challenge.offered
+
 	if p.challenge != nil && p.answers() {
 		ch.attempt, ch.resynchronised = p.challenge.attempt, p.challenge.resynchronised
 

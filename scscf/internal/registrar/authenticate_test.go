@@ -207,6 +207,38 @@ func TestProtectionByThePCSCF(t *testing.T) {
 		})
 	})
 
+	// TS 24.229 §5.4.1.2.2: where the P-CSCF offered security associations, the right answer counts only through them.
+	for _, test := range []struct {
+		name          string
+		first, answer string // integrity-protected
+		status        int
+	}{
+		{"no associations here", "", "", 200},
+		{"offered, and used", "no", "yes", 200},
+		{"offered, and not used", "no", "no", 401},
+		{"offered, and the answer comes by another way", "no", "", 401},
+		{"offered with the challenge only", "", "no", 401},
+		{"TLS", "", "tls-pending", 200},
+	} {
+		t.Run("a right answer: "+test.name, func(t *testing.T) {
+			withLab(t, nil, func(t *testing.T, l *lab) {
+				initial := first(private1)
+				initial.IntegrityProtected = test.first
+				answer := l.answerTo(l.wantStatus(l.send(public1, initial, "Contact: "+contact1), 401), private1, xres)
+				answer.IntegrityProtected = test.answer
+				l.wantStatus(l.send(public1, answer, "Contact: "+contact1), test.status)
+			})
+		})
+	}
+
+	t.Run("a right answer in clear, and the operator wants it so", func(t *testing.T) {
+		withLab(t, func(p *Policy) { p.Authentication.RefuseUnprotected = false }, func(t *testing.T, l *lab) {
+			answer := l.answerTo(l.send(public1, first(private1), "Contact: "+contact1), private1, xres)
+			answer.IntegrityProtected = "no"
+			l.wantStatus(l.send(public1, answer, "Contact: "+contact1), 200)
+		})
+	})
+
 	t.Run("a response must be protected if the operator says so", func(t *testing.T) {
 		withLab(t, func(p *Policy) { p.Authentication.RequireProtection = true }, func(t *testing.T, l *lab) {
 			challenge := l.send(public1, first(private1), "Contact: "+contact1)

@@ -27,6 +27,7 @@ type challenge struct {
 	realm           string
 	qop             []string
 	aka             bool
+	offered         bool   // security associations were, with it
 	xres            []byte // AKA
 	ha1             string // SIP Digest
 	ik, ck          []byte

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unique"
 
+	"github.com/dialtone-ims/dialtone/pkg/ere"
 	journals "github.com/dialtone-ims/dialtone/pkg/journal"
 )
 
@@ -85,7 +86,7 @@ func (k *kept) restore() (*Registration, error) {
 	g := &Registration{State: Registered, Private: k.Private, Bindings: k.Bindings}
 
 	for _, i := range k.Identities {
-		wildcard, err := parseWildcard(i.URI)
+		wildcard, err := ere.ParseWildcard(i.URI)
 		if err != nil {
 			return nil, err
 		}

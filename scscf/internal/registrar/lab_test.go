@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -247,8 +248,12 @@ func parse(t testing.TB, text string) *sip.Request {
 func registerText(public, callID string, cseq int, headers ...string) string {
 	lines := append([]string{
 		"REGISTER sip:ims.example SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.9;branch=" + sip.NewBranch(), "From: <" + public + ">;tag=1", "To: <" + public + ">",
-		"Call-ID: " + callID, fmt.Sprintf("CSeq: %d REGISTER", cseq), "Path: <sip:token@192.0.2.10;lr>", "Supported: path",
+		"Call-ID: " + callID, fmt.Sprintf("CSeq: %d REGISTER", cseq), "Supported: path",
 	}, headers...)
+	if !slices.ContainsFunc(headers, func(h string) bool { return strings.HasPrefix(h, "Path: ") }) {
+		lines = append(lines, "Path: <sip:token@192.0.2.10;lr>")
+	}
+
 	return strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
 
@@ -279,7 +284,7 @@ func (l *lab) wantStatus(r *sip.Response, status int) *sip.Response {
 }
 
 func first(private string) *digest.Credentials {
-	return &digest.Credentials{Username: private, Realm: homeDomain, URI: "sip:ims.example", IntegrityProtected: "no"}
+	return &digest.Credentials{Username: private, Realm: homeDomain, URI: "sip:ims.example"}
 }
 
 // answerTo makes the credentials that answer a challenge.

@@ -61,6 +61,9 @@ type Authentication struct {
 	// a new challenge (TS 24.229 §5.4.1.2.2). TrustAlways lists those that need none at all, such as auth-done.
 	TrustRefresh []string `yaml:"trust_refresh"`
 	TrustAlways  []string `yaml:"trust_always"`
+	// RefuseUnprotected does not believe an answer to an AKA challenge that came outside the security associations which the P-CSCF
+	// offered: it has integrity-protected=no, or the REGISTER that was challenged had it and the answer has none that protects.
+	RefuseUnprotected bool `yaml:"refuse_unprotected"`
 	// RequireProtection believes a response to a challenge only if it came over a security association or TLS. Off, a lab
 	// without IPsec works.
 	RequireProtection bool `yaml:"require_protection"`
@@ -81,6 +84,7 @@ func DefaultPolicy() Policy {
 		Authentication: Authentication{
 			Scheme: "Unknown", AwaitAuth: 4 * time.Minute, QoP: []string{"auth"}, Attempts: 1, Resynchronisations: 2,
 			TrustRefresh: []string{"yes", "tls-yes", "ip-assoc-yes"}, TrustAlways: []string{},
+			RefuseUnprotected: true,
 		},
 		ChargingFunctions: ChargingFunctions{ECF: []string{}, CCF: []string{}},
 	}
@@ -105,6 +109,10 @@ func (p *Policy) Validate() error {
 		return fmt.Errorf("registrar.authentication.scheme: %q is none of Unknown, Digest-AKAv1-MD5, SIP Digest", a.Scheme)
 	case a.AwaitAuth < time.Second || a.Attempts < 1 || a.Resynchronisations < 0:
 		return errors.New("registrar.authentication: await_auth must be at least 1s, attempts positive, resynchronisations not negative")
+	}
+
+	if f := p.ChargingFunctions; len(f.ECF) > 2 || len(f.CCF) > 2 {
+		return errors.New("registrar.charging_functions: a primary and a secondary of each, no more (RFC 7315 §5.5)")
 	}
 
 	for _, qop := range a.QoP {

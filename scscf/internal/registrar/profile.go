@@ -12,6 +12,7 @@ import (
 	"weak"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/ere"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
@@ -154,7 +155,7 @@ func readIdentity(public ifc.PublicIdentity) (Identity, error) {
 		uri = wildcard
 	}
 
-	wildcard, err := parseWildcard(uri)
+	wildcard, err := ere.ParseWildcard(uri)
 	if err != nil {
 		return Identity{}, err
 	}

@@ -134,7 +134,7 @@ func (p *procedure) classify(now time.Time) *Refusal {
 		p.event = ResponseAUTS
 	case p.challenge != nil && c.Response == "":
 		p.event = ResponseEmpty
-	case p.challenge != nil && policy.RequireProtection && !protected(c.IntegrityProtected):
+	case p.challenge != nil && !protected(c.IntegrityProtected) && p.wantsProtection(policy):
 		p.event = Unprotected
 	case p.challenge != nil:
 		if err := p.challenge.check(p.request); err != nil {
@@ -161,6 +161,16 @@ func (p *procedure) classify(now time.Time) *Refusal {
 
 	return refusal
 }
+
+// wantsProtection tells an answer to a challenge that counts only if it was protected (TS 24.229 §5.4.1.2.2).
+func (p *procedure) wantsProtection(policy *Authentication) bool {
+	offered := p.challenge.offered || unprotected(p.request)
+
+	return policy.RequireProtection || policy.RefuseUnprotected && p.challenge.aka && offered
+}
+
+// unprotected tells a REGISTER of which the P-CSCF says that it came outside the security associations that it offers.
+func unprotected(r *request) bool { return strings.EqualFold(r.credentials.IntegrityProtected, "no") }
 
 func protected(integrity string) bool {
 	return slices.ContainsFunc([]string{"yes", "tls-yes", "tls-pending", "tls-connected", "ip-assoc-yes", "ip-assoc-pending"},

@@ -32,7 +32,7 @@ func TestRefusedBeforeAnybodyIsAsked(t *testing.T) {
 		{"a Contact that cannot be read", []string{"Contact: <sip:a"}, 400, ""},
 		{"a Contact that is no SIP URI", []string{"Contact: <mailto:a@b>"}, 400, ""},
 		{"a q that is none", []string{"Contact: " + contact1 + ";q=7"}, 400, ""},
-		{"a reg-id that is none", []string{"Contact: " + contact1 + ";reg-id=x"}, 400, ""},
+		{"a reg-id that is none", []string{"Supported: outbound", "Path: <sip:p;lr;ob>", "Contact: " + contact1 + `;+sip.instance="<urn:uuid:1>";reg-id=x`}, 400, ""},
 		{"a Path that cannot be read", []string{"Path: <sip:x", "Contact: " + contact1}, 400, ""},
 		{"an Authorization that cannot be read", []string{`Authorization: Digest username="x`}, 400, ""},
 		{"too many contacts", slices.Repeat([]string{"Contact: " + contact1}, 17), 400, ""},
@@ -241,7 +241,8 @@ func TestSeveralContacts(t *testing.T) {
 	}{
 		{"RFC 5626 §6 the same instance has moved", nil, []string{phone("a", "1"), phone("b", "1")}, 200, "b", "registered unregistered+registered"},
 		{"another instance", nil, []string{phone("a", "1"), phone("b", "2")}, 200, "a b", "registered registered"},
-		{"RFC 5626 §6 the same instance over another flow", nil, []string{phone("a", "1") + ";reg-id=1", phone("b", "1") + ";reg-id=2"}, 200, "a b", "registered registered"},
+		{"RFC 5626 §6 the same instance over another flow", nil, []string{phone("a", "1") + flow("1"), phone("b", "1") + flow("2")}, 200, "a b", "registered registered"},
+		{"RFC 5626 §6 a flow that nobody keeps", nil, []string{phone("a", "1") + ";reg-id=1", phone("b", "1") + ";reg-id=2"}, 200, "b", "registered unregistered+registered"},
 		{"RFC 3261 §19.1.4 equal URIs", nil, []string{"Contact: <sip:alice@a>", "Contact: <sip:alice@A;x=1>"}, 200, "A;x=1", "registered unregistered+registered"},
 		{"the oldest gives way at the limit", func(p *Policy) { p.MaxContacts = 2 }, []string{phone("a", "1"), phone("b", "2"), phone("c", "3")}, 200, "b c", "registered registered rejected+registered"},
 		{"403 at the limit", func(p *Policy) { p.MaxContacts, p.AtContactLimit = 1, "refuse" }, []string{phone("a", "1"), phone("b", "2")}, 403, "a", "registered"},
@@ -259,8 +260,8 @@ func TestSeveralContacts(t *testing.T) {
 					t.Errorf("contacts %q, want %q", got, test.want)
 				}
 				l.wantEvents(test.events)
-				if strings.Contains(test.steps[0], "reg-id") && sip.Value(last, "Require") != "outbound" {
-					t.Error("RFC 5626 §6: no Require: outbound")
+				if outbound := strings.Contains(test.steps[0], ";ob"); outbound != (sip.Value(last, "Require") == "outbound") {
+					t.Errorf("RFC 5626 §6: Require %q", sip.Value(last, "Require"))
 				}
 			})
 		})
@@ -414,7 +415,7 @@ func TestChargingFunctions(t *testing.T) {
 		}
 		l.charging = &cx.ChargingInformation{PrimaryEventChargingFunction: "aaa://e1", SecondaryEventChargingFunction: "aaa://e2", PrimaryChargingCollectionFunction: "aaa://c1"}
 		accepted = l.register(private1, public1, "Contact: "+contact1)
-		if got := sip.Value(accepted, "P-Charging-Function-Addresses"); got != `ccf="aaa://c1";ecf="aaa://e1";ecf="aaa://e2"` {
+		if got := sip.Value(accepted, "P-Charging-Function-Addresses"); got != `ccf="aaa://c1";ecf="aaa://e1";ecf-2="aaa://e2"` {
 			t.Errorf("the HSS's: %s", got)
 		}
 	})
@@ -490,4 +491,37 @@ func FuzzRegister(f *testing.F) {
 		}
 		_, _ = digest.ParseCredentials(sip.Value(message, "Authorization"))
 	})
+}
+
+// flow is what makes a contact one of RFC 5626: its reg-id, and that the handset and the first proxy have outbound.
+func flow(id string) string {
+	return ";reg-id=" + id + "\r\nSupported: outbound\r\nPath: <sip:token@192.0.2.10;lr;ob>"
+}
+
+// RFC 5626 §6: Require: outbound answers who supports it, by a first proxy that does. A reg-id without that is ignored.
+func TestOutbound(t *testing.T) {
+	instance := `;+sip.instance="<urn:uuid:1>"`
+
+	for _, test := range []struct {
+		name     string
+		headers  []string
+		outbound bool
+	}{
+		{"both have it", []string{"Supported: path, outbound", "Path: <sip:p;lr;ob>", "Contact: " + contact1 + instance + ";reg-id=1"}, true},
+		{"the handset does not say so", []string{"Path: <sip:p;lr;ob>", "Contact: " + contact1 + instance + ";reg-id=1"}, false},
+		{"the first Path has no ob", []string{"Supported: outbound", "Path: <sip:p;lr>, <sip:q;lr;ob>", "Contact: " + contact1 + instance + ";reg-id=1"}, false},
+		{"no instance", []string{"Supported: outbound", "Path: <sip:p;lr;ob>", "Contact: " + contact1 + ";reg-id=1"}, false},
+		{"no reg-id", []string{"Supported: outbound", "Path: <sip:p;lr;ob>", "Contact: " + contact1 + instance}, false},
+		{"a bare reg-id, as a Pixel has it", []string{"Contact: " + contact1 + ";reg-id"}, false},
+		{"a reg-id that is no number, and means nothing", []string{"Contact: " + contact1 + instance + ";reg-id=x"}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withLab(t, nil, func(t *testing.T, l *lab) {
+				accepted := l.wantStatus(l.register(private1, public1, test.headers...), 200)
+				if got := sip.HasToken(accepted, "Require", "outbound"); got != test.outbound {
+					t.Errorf("Require: outbound: %v, want %v\n%s", got, test.outbound, accepted)
+				}
+			})
+		})
+	}
 }

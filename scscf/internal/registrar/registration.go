@@ -8,6 +8,7 @@ import (
 	"time"
 	"unique"
 
+	"github.com/dialtone-ims/dialtone/pkg/ere"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
@@ -45,7 +46,7 @@ type Identity struct {
 	URI         string // canonical, or the wildcard as the HSS writes it
 	DisplayName string
 	Barred      bool
-	Wildcard    *Wildcard // when URI is a wildcarded one
+	Wildcard    *ere.Wildcard // when URI is a wildcarded one
 	Profile     *Profile
 }
 

@@ -22,6 +22,7 @@ type request struct {
 	hasCredentials bool
 	contacts       []wanted
 	star           bool
+	outbound       bool // RFC 5626: the handset and the first Path have it
 	path           []string
 	callID         string
 	cseq           uint32
@@ -79,7 +80,21 @@ func read(message *sip.Request, policy *Policy) (*request, *Refusal) {
 		return nil, refuse(421, "the REGISTER has no Path: it did not come through a P-CSCF", sip.NewHeader("Require", "path"))
 	}
 
+	r.outbound = len(r.path) > 0 && sip.HasToken(message, "Supported", "outbound") && hasOutbound(r.path[0])
+
 	return r, r.readContacts(policy)
+}
+
+// hasOutbound tells a Path entry of a proxy that keeps the flow of a handset (RFC 5626 §5.1).
+func hasOutbound(path string) bool {
+	a, err := sip.ParseNameAddr(path)
+	if err != nil {
+		return false
+	}
+
+	u, err := sip.ParseURI(a.URI)
+
+	return err == nil && u.UriParams.Has("ob")
 }
 
 func unsupported(message *sip.Request) []string {
@@ -132,7 +147,7 @@ func (r *request) readContacts(policy *Policy) *Refusal {
 	}
 
 	for _, c := range contacts {
-		w, refusal := readContact(c, otherwise, policy)
+		w, refusal := readContact(c, otherwise, r.outbound, policy)
 		if refusal != nil {
 			return refusal
 		}
@@ -143,7 +158,7 @@ func (r *request) readContacts(policy *Policy) *Refusal {
 	return nil
 }
 
-func readContact(c sip.Contact, otherwise uint32, policy *Policy) (wanted, *Refusal) {
+func readContact(c sip.Contact, otherwise uint32, outbound bool, policy *Policy) (wanted, *Refusal) {
 	uri, err := sip.ParseURI(c.URI)
 	if err != nil || uri.Scheme != "sip" && uri.Scheme != "sips" {
 		return wanted{}, refuse(400, "a Contact is no SIP URI: "+c.URI)
@@ -176,7 +191,7 @@ func readContact(c sip.Contact, otherwise uint32, policy *Policy) (wanted, *Refu
 		w.instance = strings.Clone(strings.Trim(value, "<>"))
 	}
 
-	if value, given := c.Params.Get("reg-id"); given {
+	if value, given := c.Params.Get("reg-id"); given && outbound && w.instance != "" { // RFC 5626 §6: else it is ignored
 		id, err := strconv.ParseUint(value, 10, 31)
 		if err != nil || id == 0 {
 			return wanted{}, refuse(400, "the reg-id of a Contact is not a number from 1: "+value)
