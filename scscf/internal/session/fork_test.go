@@ -91,7 +91,8 @@ func TestAnswerAfterTheCallHasFailed(t *testing.T) {
 		d.phone.Answer(live, 486, "To: <"+bob+">;tag=live")
 		d.pcscf.Response(486)
 		d.wantAsked("1#0", "3#1 used 0s cause 486")
-		d.phone.All()
+		d.phone.Request("ACK")
+		d.phone.Answer(d.phone.Request("CANCEL"), 200)
 
 		d.phone.Answer(old, 200, "To: <"+bob+">;tag=old", "Contact: <sip:phone@192.0.2.9:5060>", "Record-Route: "+sip.Value(old, "Record-Route"),
 			"Record-Route: <sip:192.0.2.1;lr>")
