@@ -32,7 +32,7 @@ COPY --from=build /empty/tmp /tmp
 FROM function AS pcscf
 COPY --from=build /empty/data /data
 COPY --from=build /out/pcscf /pcscf
-ENV DIALTONE_PCSCF_DATA=/data
+ENV DIALTONE_PCSCF_DATA=/data DIALTONE_PCSCF_ADMIN_TOKEN_FILE=/data/admin.token
 VOLUME /data
 EXPOSE 5060/udp 5060/tcp 5070/udp 5070/tcp 9090/tcp
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["/pcscf", "--healthy"]
@@ -41,6 +41,7 @@ ENTRYPOINT ["/pcscf"]
 FROM function AS icscf
 COPY --from=build /out/icscf /icscf
 USER 65532:65532
+ENV DIALTONE_ICSCF_ADMIN_TOKEN_FILE=/tmp/admin.token
 EXPOSE 5060/udp 5060/tcp 9090/tcp
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["/icscf", "--healthy"]
 ENTRYPOINT ["/icscf"]
@@ -49,7 +50,7 @@ FROM function AS scscf
 COPY --from=build --chown=65532:65532 /empty/data /data
 COPY --from=build /out/scscf /scscf
 USER 65532:65532
-ENV DIALTONE_SCSCF_DATA=/data
+ENV DIALTONE_SCSCF_DATA=/data DIALTONE_SCSCF_ADMIN_TOKEN_FILE=/data/admin.token
 VOLUME /data
 EXPOSE 5060/udp 5060/tcp 9090/tcp
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["/scscf", "--healthy"]
@@ -59,7 +60,7 @@ FROM function AS hss
 COPY --from=build --chown=65532:65532 /empty/data /data
 COPY --from=build /out/hss /hss
 USER 65532:65532
-ENV DIALTONE_HSS_DATA=/data
+ENV DIALTONE_HSS_DATA=/data DIALTONE_HSS_ADMIN_TOKEN_FILE=/data/admin.token
 VOLUME /data
 EXPOSE 3868/tcp 9090/tcp
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["/hss", "--healthy"]
@@ -69,7 +70,7 @@ FROM function AS ocs
 COPY --from=build --chown=65532:65532 /empty/data /data
 COPY --from=build /out/ocs /ocs
 USER 65532:65532
-ENV DIALTONE_OCS_DATA=/data
+ENV DIALTONE_OCS_DATA=/data DIALTONE_OCS_ADMIN_TOKEN_FILE=/data/admin.token
 VOLUME /data
 EXPOSE 3868/tcp 9090/tcp
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["/ocs", "--healthy"]

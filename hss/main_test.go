@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
 // The command line is tested as it is typed, against an HSS in a process of its own.
@@ -31,6 +33,7 @@ func TestCommandLine(t *testing.T) {
 
 			env.Setenv("DIALTONE_HSS_ADMIN_ADDRESS", admin)
 			env.Setenv("DIALTONE_HSS_DIAMETER_LISTEN", fmt.Sprintf("[{address: %q}]", diameter))
+			env.Setenv(httpapi.TokenVariable, env.WorkDir+"/home/admin.token")
 			env.Setenv("DIALTONE_HSS_DATA", env.WorkDir+"/data")
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // under -race every process would rest a second before it ends
 

@@ -213,8 +213,8 @@ The core stays up, in a network namespace. Ctrl-C ends it.
   where the handsets are         ip netns exec %[2]s bash; P-CSCF %[3]s, UDP and TCP
   a capture of the wire          %[1]stcpdump -i %[4]s -w gm.pcap
   its keys                       %[5]s, Wireshark's table esp_sa: docs/ipsec.md
-  security associations          %[1]sip xfrm state; %[1]scurl http://127.0.0.10:9090/associations
-`, enter, wire.Handsets, scenario.Link.Gm(), link.Device, scenario.KeysFile(o.data))
+  security associations          %[1]sip xfrm state; %[1]s%[6]s get /associations
+`, enter, wire.Handsets, scenario.Link.Gm(), link.Device, scenario.KeysFile(o.data), filepath.Join(o.binaries, "pcscf"))
 	} else {
 		fmt.Fprintf(out, `
 The core stays up. Ctrl-C ends it.
@@ -226,7 +226,7 @@ The core stays up. Ctrl-C ends it.
 
 	fmt.Fprintf(out, `  a subscriber                   %[1]s%[2]s subscriber add --imsi %[5]s --msisdn 15550003 --k … --opc …
   its account                    %[1]s%[3]s account add carol --identity tel:+15550003 --balance 1000
-  what went over the wire        %[1]scurl http://127.0.0.10:9090/trace.pcapng >gm.pcapng (and .11 to .14)
+  what went over the wire        %[1]s%[6]s get /trace.pcapng >gm.pcapng (and the other four)
   logs                           %[4]s
-`, enter, filepath.Join(o.binaries, "hss"), filepath.Join(o.binaries, "ocs"), filepath.Join(o.data, "log"), o.network.IMSI(3))
+`, enter, filepath.Join(o.binaries, "hss"), filepath.Join(o.binaries, "ocs"), filepath.Join(o.data, "log"), o.network.IMSI(3), filepath.Join(o.binaries, "pcscf"))
 }

@@ -28,7 +28,12 @@ func (o *ocs) metrics() string {
 func (o *ocs) get(path string) (status int, text string) {
 	o.Helper()
 
-	response, err := http.Get(o.api.Base + path)
+	request, err := http.NewRequestWithContext(o.Context(), http.MethodGet, o.api.Base+path, nil)
+	if err != nil {
+		o.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+o.api.Token)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		o.Fatal(err)
 	}

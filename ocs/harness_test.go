@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 	}
 
 	binary = filepath.Join(dir, "ocs")
+	os.Setenv(httpapi.TokenVariable, filepath.Join(dir, "admin.token"))
+
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
 		os.Exit(1)
@@ -175,6 +177,7 @@ func (o *ocs) start() {
 		o.Fatal(err)
 	}
 	o.await("the OCS to be ready", func() bool { return o.api.Do(context.Background(), "GET", "/readyz", nil, nil) == nil })
+	o.api = httpapi.Local(o.api.Base)
 }
 
 func (o *ocs) kill() {

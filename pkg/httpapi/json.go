@@ -33,9 +33,13 @@ func (e *Error) write(w http.ResponseWriter) {
 	_, _ = w.Write(append(body, '\n')) // the client is gone if this fails
 }
 
-// Decode reads one JSON value; unknown fields and anything behind it are refused.
+// Decode reads one JSON value; another Content-Type, unknown fields and anything behind it are refused.
 func Decode[T any](r *http.Request) (T, error) {
 	var value T
+
+	if !hasType(r, "application/json") && r.ContentLength != 0 {
+		return value, unsupported(r)
+	}
 
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()

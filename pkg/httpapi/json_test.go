@@ -8,6 +8,13 @@ import (
 	"testing"
 )
 
+func post(body string) *http.Request {
+	r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json; charset=utf-8")
+
+	return r
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	type body struct {
 		Name string `json:"name"`
@@ -32,7 +39,7 @@ func TestDecodeRefuses(t *testing.T) {
 			handler := http.MaxBytesHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				_, err = Decode[body](r)
 			}), maxBody)
-			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(test.body)))
+			handler.ServeHTTP(httptest.NewRecorder(), post(test.body))
 
 			var problem *Error
 			status := 0
@@ -49,6 +56,6 @@ func TestDecodeRefuses(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(`{"a": [1, {"b": null}]}`)
 	f.Fuzz(func(_ *testing.T, body string) {
-		_, _ = Decode[map[string]int](httptest.NewRequest("POST", "/", strings.NewReader(body)))
+		_, _ = Decode[map[string]int](post(body))
 	})
 }

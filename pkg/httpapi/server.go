@@ -4,14 +4,13 @@ package httpapi
 
 import (
 	"context"
-	"crypto/subtle"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -19,10 +18,12 @@ import (
 type Config struct {
 	Address   string         `yaml:"address"`    // host:port; port 0 takes a free one
 	AllowFrom []netip.Prefix `yaml:"allow_from"` // sources that are answered; others get 403
-	Token     string         `yaml:"token"`      // when set, needed as "Authorization: Bearer TOKEN" for all but health and readiness
+	Names     []string       `yaml:"names"`      // host names in URLs that mean it, besides addresses and the machine's own name
+	Token     string         `yaml:"token"`      // needed as "Authorization: Bearer TOKEN" for all but health, readiness and metrics
+	TokenFile string         `yaml:"token_file"` // where the token is if none is set; made at the first start
 }
 
-// DefaultConfig answers loopback and private addresses without a token.
+// DefaultConfig answers loopback and private addresses.
 func DefaultConfig(address string) Config {
 	var allow []netip.Prefix
 	for _, prefix := range []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"} {
@@ -48,6 +49,7 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 // Server is the admin HTTP of one function.
 type Server struct {
 	config   Config
+	token    string
 	log      *slog.Logger
 	mux      *http.ServeMux
 	listener net.Listener
@@ -55,12 +57,34 @@ type Server struct {
 
 // Listen binds the address at once, so that a port in use is known before anything else starts.
 func Listen(c Config, log *slog.Logger) (*Server, error) {
+	token, err := c.token()
+	if err != nil {
+		return nil, fmt.Errorf("admin.token_file: %w", err)
+	}
+
 	listener, err := net.Listen("tcp", c.Address)
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
 
-	return &Server{config: c, log: log, mux: http.NewServeMux(), listener: listener}, nil
+	return &Server{config: c, token: token, log: log, mux: http.NewServeMux(), listener: listener}, nil
+}
+
+// token is what is configured, or in the file, or else one that dies with the process.
+func (c *Config) token() (string, error) {
+	switch {
+	case c.Token != "":
+		return c.Token, nil
+	case c.TokenFile != "":
+		return readToken(c.TokenFile)
+	default:
+		return rand.Text(), nil
+	}
+}
+
+// Client speaks to this server, whatever its token.
+func (s *Server) Client() Client {
+	return Client{Base: "http://" + s.Address().String(), Token: s.token}
 }
 
 // Address is where the server listens.
@@ -71,8 +95,8 @@ func (s *Server) Address() netip.AddrPort {
 // Handle serves a pattern of net/http, such as "GET /subscribers/{imsi}".
 func (s *Server) Handle(pattern string, h Handler) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		if !s.authorised(r) {
-			s.answer(w, r, &Error{Status: http.StatusUnauthorized, Title: "a bearer token is needed"})
+		if err := s.admit(r); err != nil {
+			s.answer(w, r, err)
 			return
 		}
 
@@ -80,19 +104,9 @@ func (s *Server) Handle(pattern string, h Handler) {
 	})
 }
 
-// HandleOpen serves a pattern without asking for the token: health and readiness.
+// HandleOpen serves a pattern to everybody in admin.allow_from: health, readiness and metrics.
 func (s *Server) HandleOpen(pattern string, h Handler) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, h(w, r)) })
-}
-
-func (s *Server) authorised(r *http.Request) bool {
-	if s.config.Token == "" {
-		return true
-	}
-
-	given := r.Header.Get("Authorization")
-
-	return subtle.ConstantTimeCompare([]byte(given), []byte("Bearer "+s.config.Token)) == 1
 }
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, err error) {
@@ -141,19 +155,4 @@ func (s *Server) Run(ctx context.Context) error {
 	<-stopped
 
 	return nil
-}
-
-// screen answers only the sources that the configuration names.
-func (s *Server) screen(w http.ResponseWriter, r *http.Request) {
-	source, err := netip.ParseAddrPort(r.RemoteAddr)
-	allowed := err == nil && slices.ContainsFunc(s.config.AllowFrom, func(p netip.Prefix) bool {
-		return p.Contains(source.Addr().Unmap().WithZone(""))
-	})
-
-	if !allowed {
-		s.answer(w, r, &Error{Status: http.StatusForbidden, Title: "this source is not allowed", Detail: r.RemoteAddr + " is not in admin.allow_from"})
-		return
-	}
-
-	s.mux.ServeHTTP(w, r)
 }

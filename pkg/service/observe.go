@@ -26,7 +26,7 @@ func observe(env *Env, runner Runner, settings any) {
 	})
 
 	metrics := promhttp.HandlerFor(env.Metrics, promhttp.HandlerOpts{})
-	env.Admin.Handle("GET /metrics", serve(metrics))
+	env.Admin.HandleOpen("GET /metrics", serve(metrics))
 	env.Admin.Handle("GET /debug/pprof/", serve(http.HandlerFunc(pprof.Index)))
 	env.Admin.Handle("GET /debug/pprof/profile", serve(http.HandlerFunc(pprof.Profile)))
 

@@ -125,6 +125,7 @@ func Command[C any, P Configuration[C]](f Function[C]) *cobra.Command {
 	command.Flags().BoolVar(&given.printConfig, "print-config", false, "print the configuration in force as YAML and end")
 	command.Flags().BoolVar(&given.healthy, "healthy", false, "ask the running process of this configuration whether it is ready and end, with status 0 if it is")
 	command.AddCommand(f.Commands...)
+	command.AddCommand(getCommand[C, P](f))
 
 	if f.Flags != nil {
 		f.Flags(command)
@@ -135,9 +136,7 @@ func Command[C any, P Configuration[C]](f Function[C]) *cobra.Command {
 
 func run[C any, P Configuration[C]](ctx context.Context, f Function[C], given flags, out, logs io.Writer) error {
 	settings := f.Default()
-	prefix := "DIALTONE_" + strings.ToUpper(f.Name) + "_"
-
-	if err := config.Load(given.config, prefix, os.Environ(), P(&settings)); err != nil {
+	if err := load[C, P](f, given.config, &settings); err != nil {
 		return err
 	}
 
@@ -162,6 +161,11 @@ func run[C any, P Configuration[C]](ctx context.Context, f Function[C], given fl
 	return f.serve(ctx, &settings, common, logs)
 }
 
+// load reads the configuration that a process of the function has with this file and this environment.
+func load[C any, P Configuration[C]](f Function[C], file string, into *C) error {
+	return config.Load(file, "DIALTONE_"+strings.ToUpper(f.Name)+"_", os.Environ(), P(into))
+}
+
 func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, logs io.Writer) error {
 	env := &Env{Name: f.Name, Log: telemetry.NewLogger(logs, f.Name, common.Log), Metrics: telemetry.NewRegistry()}
 
@@ -172,7 +176,14 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 
 	env.Tap = recorder.Tap()
 
-	if env.Admin, err = httpapi.Listen(common.Admin, env.Log); err != nil {
+	admin := common.Admin
+	if admin.Token == "" && admin.TokenFile == "" {
+		if admin.TokenFile, err = httpapi.MakeDefaultToken(); err != nil {
+			env.Log.Warn("the token of the admin HTTP cannot be kept: this process has one that nobody knows; set admin.token or admin.token_file", "error", err)
+		}
+	}
+
+	if env.Admin, err = httpapi.Listen(admin, env.Log); err != nil {
 		return err
 	}
 
@@ -186,7 +197,7 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 
 	recorder.Serve(env.Admin)
 	observe(env, runner, *settings)
-	env.Log.Info("starting", "version", Version(), "admin", env.Admin.Address().String())
+	env.Log.Info("starting", "version", Version(), "admin", env.Admin.Address().String(), "token_file", admin.TokenFile)
 
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)

@@ -94,6 +94,17 @@ func TestConfigurationFlags(t *testing.T) {
 	}
 }
 
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "dialtone-service")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv(httpapi.TokenVariable, filepath.Join(folder, "admin.token"))
+	status := m.Run()
+	os.RemoveAll(folder)
+	os.Exit(status)
+}
+
 // start serves the function until the test ends and returns the base of its admin port.
 func start(t *testing.T, build func(*Env) Runner, change func(*settings)) string {
 	t.Helper()
@@ -137,6 +148,7 @@ func get(t *testing.T, url string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	request.Header.Set("Authorization", "Bearer "+httpapi.TokenFor(url, ""))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -195,8 +207,67 @@ func TestAdminToken(t *testing.T) {
 	if err := (httpapi.Client{Base: base, Token: "open"}).Do(t.Context(), "GET", "/trace", nil, nil); err != nil {
 		t.Errorf("the right token: %v", err)
 	}
+	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+		if status, _ := get(t, base+path); status != http.StatusOK {
+			t.Errorf("%s asks for a token: %d", path, status)
+		}
+	}
+	for _, path := range []string{"/config", "/trace", "/trace.pcapng", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=1"} {
+		if status, _ := get(t, base+path); status != http.StatusUnauthorized {
+			t.Errorf("%s without the token: %d", path, status)
+		}
+	}
+}
+
+// Nobody has to know of the token: the first function makes it, the next ones find it, and `get` sends it.
+func TestTheTokenIsMadeAtTheFirstStart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "home", "admin.token")
+	t.Setenv(httpapi.TokenVariable, file)
+
+	base := start(t, func(*Env) Runner { return &runner{} }, nil)
+	first, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 || len(bytes.TrimSpace(first)) < 26 {
+		t.Errorf("%q, %v, %v", first, info.Mode(), err)
+	}
+	if status, _ := get(t, base+"/config"); status != http.StatusOK {
+		t.Errorf("with the token of the file: %d", status)
+	}
+
+	other := start(t, func(*Env) Runner { return &runner{} }, nil)
+	if second, err := os.ReadFile(file); err != nil || !bytes.Equal(first, second) {
+		t.Errorf("%q, then %q, %v", first, second, err)
+	}
+	t.Setenv("DIALTONE_PROBE_ADMIN_ADDRESS", strings.TrimPrefix(other, "http://"))
+	if out, err := execute(t, "get", "/config"); err != nil || !strings.Contains(out, "password: (hidden)") {
+		t.Errorf("get /config: %v\n%s", err, out)
+	}
+	if _, err := execute(t, "get", "/nothing"); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("get /nothing: %v", err)
+	}
+
+	t.Setenv("DIALTONE_PROBE_ADMIN_TOKEN", "another")
+	if _, err := execute(t, "get", "/config"); err == nil || !strings.Contains(err.Error(), "bearer token") {
+		t.Errorf("get /config with another token: %v", err)
+	}
+}
+
+// Where no file can be made the function serves all the same, and nobody has its token.
+func TestWithoutAPlaceForTheToken(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(httpapi.TokenVariable, filepath.Join(file, "admin.token"))
+
+	base := start(t, func(*Env) Runner { return &runner{} }, nil)
 	if status, _ := get(t, base+"/readyz"); status != http.StatusOK {
-		t.Errorf("readiness asks for a token: %d", status)
+		t.Errorf("/readyz: %d", status)
+	}
+	if status, _ := get(t, base+"/config"); status != http.StatusUnauthorized {
+		t.Errorf("/config: %d", status)
 	}
 }
 

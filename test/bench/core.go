@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +39,8 @@ func (b *bench) start(settings []string) (err error) {
 	if b.data, err = os.MkdirTemp("", "dialtone-bench"); err != nil {
 		return err
 	}
+
+	os.Setenv(httpapi.TokenVariable, filepath.Join(b.data, "admin.token"))
 
 	for _, name := range []string{"hss", "ocs", "scscf", "icscf", "pcscf"} {
 		if err := b.launch(name, settings); err != nil {
@@ -86,7 +86,7 @@ func (b *bench) launch(name string, settings []string) error {
 	b.running = append(b.running, command)
 
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if (httpapi.Client{Base: admins[name]}).Do(context.Background(), "GET", "/readyz", nil, nil) == nil {
+		if httpapi.Local(admins[name]).Do(context.Background(), "GET", "/readyz", nil, nil) == nil {
 			return nil
 		}
 	}
@@ -111,7 +111,7 @@ func (b *bench) close() {
 
 // provision makes a subscriber and a prepaid account of each user.
 func provision(users []user) error {
-	hss, ocs := httpapi.Client{Base: admins["hss"]}, httpapi.Client{Base: admins["ocs"]}
+	hss, ocs := httpapi.Local(admins["hss"]), httpapi.Local(admins["ocs"])
 	ctx := context.Background()
 
 	if err := ocs.Do(ctx, "PUT", "/tariffs/standard", map[string]any{"name": "standard", "rates": []any{map[string]any{"prefix": "", "price": 1, "interval": 1, "increment": 1}}}, nil); err != nil {
@@ -140,7 +140,7 @@ func settle() {
 // live is the heap of the measured functions after a collection.
 func live() float64 {
 	for _, name := range measured {
-		get(admins[name] + "/debug/pprof/heap?gc=1")
+		get(name, "/debug/pprof/heap?gc=1")
 	}
 
 	return sum("go_memstats_heap_alloc_bytes")
@@ -157,7 +157,7 @@ func sum(name string) (n float64) {
 
 // metric is the sum of all series of a name.
 func metric(function, name string) (sum float64) {
-	for line := range strings.Lines(get(admins[function] + "/metrics")) {
+	for line := range strings.Lines(get(function, "/metrics")) {
 		if series, value, found := strings.Cut(strings.TrimSpace(line), " "); found && (series == name || strings.HasPrefix(series, name+"{")) {
 			n, _ := strconv.ParseFloat(value, 64)
 			sum += n
@@ -167,14 +167,11 @@ func metric(function, name string) (sum float64) {
 	return sum
 }
 
-func get(url string) string {
-	response, err := http.Get(url)
-	if err != nil {
+func get(function, path string) string {
+	var text strings.Builder
+	if httpapi.Local(admins[function]).Copy(context.Background(), path, &text) != nil {
 		return ""
 	}
-	defer response.Body.Close()
 
-	text, _ := io.ReadAll(response.Body)
-
-	return string(text)
+	return text.String()
 }

@@ -67,7 +67,7 @@ func (b *bench) profile(what string, seconds int) {
 
 	for _, name := range measured {
 		go func() {
-			text := get(fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", admins[name], seconds))
+			text := get(name, fmt.Sprint("/debug/pprof/profile?seconds=", seconds))
 			_ = os.WriteFile(filepath.Join(b.profiles, what+"."+name+".pprof"), []byte(text), 0o644)
 		}()
 	}

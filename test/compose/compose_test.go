@@ -132,8 +132,8 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s: its admin port is not at its own address %s", name, f.address(name))
 		}
 
-		if !strings.Contains(printed, "  allow_from:\n    - 127.0.0.0/8\n    - "+f.Networks["ims"].IPAM.Config[0].Subnet+"\n  token") {
-			t.Errorf("%s: its admin port is not for this machine and this network alone", name)
+		if !strings.Contains(printed, "  allow_from:\n    - 127.0.0.0/8\n    - "+f.Networks["ims"].IPAM.Config[0].Subnet+"\n  names: []\n  token: \"\"\n  token_file: "+map[bool]string{true: "/tmp", false: "/data"}[name == "icscf"]+"/admin.token\n") {
+			t.Errorf("%s: its admin port is not for this machine and this network alone, with a token that is kept\n%s", name, printed)
 		}
 
 		if changed := ask(t, ours, name, "--print-config"); strings.Contains(changed, "mnc001") || !strings.Contains(changed, domain) {

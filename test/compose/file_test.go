@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -69,12 +70,12 @@ func read(t *testing.T, environment map[string]string) file {
 	return f
 }
 
-// variables are those of a service, with its data in another folder where data is not empty.
+// variables are those of a service, with its files in another folder where data is not empty.
 func (f file) variables(name, data string) []string {
 	var pairs []string
 	for key, value := range f.Services[name].Environment {
-		if value == "/data" && data != "" {
-			value = data
+		if data != "" && (strings.HasPrefix(value, "/data") || strings.HasPrefix(value, "/tmp")) {
+			value = data + strings.TrimPrefix(strings.TrimPrefix(value, "/data"), "/tmp")
 		}
 		pairs = append(pairs, key+"="+value)
 	}

@@ -19,7 +19,7 @@ func pcscfHas(n *network.Network, s network.Subscriber) bool {
 	n.Helper()
 
 	var all []pcscfBinding
-	if err := (httpapi.Client{Base: "http://127.0.0.10:9090"}).Do(n.Context(), "GET", "/bindings", nil, &all); err != nil {
+	if err := httpapi.Local("http://127.0.0.10:9090").Do(n.Context(), "GET", "/bindings", nil, &all); err != nil {
 		n.Fatal(err)
 	}
 

@@ -172,7 +172,7 @@ func TestAssociationsShown(t *testing.T) {
 
 		var text json.RawMessage
 
-		admin := httpapi.Client{Base: "http://127.0.0.10:9090"}
+		admin := httpapi.Local("http://127.0.0.10:9090")
 		if err := admin.Do(t.Context(), "GET", "/associations?ue="+config.Address.Addr().String(), nil, &text); err != nil {
 			t.Fatal(err)
 		}

@@ -41,7 +41,7 @@ func TestHandsetPage(t *testing.T) {
 		var verbs []string
 
 		for _, word := range strings.Fields(arguments) {
-			if word == strings.ToUpper(word) || strings.ContainsAny(word, "-=…\"") {
+			if word == strings.ToUpper(word) || strings.ContainsAny(word, "-=…\"/") {
 				break
 			}
 

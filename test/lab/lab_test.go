@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/child"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/test/network"
 )
@@ -35,6 +36,7 @@ func TestMain(m *testing.M) {
 	}
 
 	binaries = dir
+	os.Setenv(httpapi.TokenVariable, filepath.Join(dir, "admin.token"))
 
 	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/", "./pcscf", "./icscf", "./scscf", "./hss", "./ocs", "./lab")
 	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")

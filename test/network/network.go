@@ -31,14 +31,18 @@ var binaries string
 // Main builds the five binaries with the race detector and runs the tests of a package. DIALTONE_BINARIES names a folder where
 // they are built already.
 func Main(m *testing.M) {
-	if binaries = os.Getenv("DIALTONE_BINARIES"); binaries != "" {
-		os.Exit(m.Run())
-	}
-
 	dir, err := os.MkdirTemp("", "dialtone-core")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+
+	os.Setenv(httpapi.TokenVariable, filepath.Join(dir, "admin.token")) // of the functions and of the test
+
+	if binaries = os.Getenv("DIALTONE_BINARIES"); binaries != "" {
+		status := m.Run()
+		os.RemoveAll(dir)
+		os.Exit(status)
 	}
 
 	binaries = dir
@@ -111,7 +115,7 @@ func (n *Network) Run(name string, environment ...string) {
 	}
 	n.running[name] = command
 	n.Await(name+" to be ready", func() bool {
-		return httpapi.Client{Base: admins[name]}.Do(context.Background(), "GET", "/readyz", nil, nil) == nil
+		return httpapi.Local(admins[name]).Do(context.Background(), "GET", "/readyz", nil, nil) == nil
 	})
 }
 
@@ -171,7 +175,7 @@ func (n *Network) Await(what string, condition func() bool) {
 func (n *Network) HSS(method, path string, in, out any) {
 	n.Helper()
 
-	if err := (httpapi.Client{Base: admins["hss"]}).Do(n.Context(), method, path, in, out); err != nil {
+	if err := httpapi.Local(admins["hss"]).Do(n.Context(), method, path, in, out); err != nil {
 		n.Fatal(err)
 	}
 }
@@ -180,7 +184,7 @@ func (n *Network) HSS(method, path string, in, out any) {
 func (n *Network) OCS(method, path string, in, out any) {
 	n.Helper()
 
-	if err := (httpapi.Client{Base: admins["ocs"]}).Do(n.Context(), method, path, in, out); err != nil {
+	if err := httpapi.Local(admins["ocs"]).Do(n.Context(), method, path, in, out); err != nil {
 		n.Fatal(err)
 	}
 }

@@ -1,11 +1,8 @@
 package app
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -95,21 +92,7 @@ func TestAPI(t *testing.T) {
 	for _, step := range steps {
 		method, path, _ := strings.Cut(step.request, " ")
 
-		request, err := http.NewRequestWithContext(t.Context(), method, h.Base+path, strings.NewReader(step.body))
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		answer, err := io.ReadAll(response.Body)
-		response.Body.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
+		response, answer := h.raw(method, path, "application/json", step.body)
 
 		fmt.Fprintf(&transcript, "## %s\n%s\n", step.title, step.request)
 		if step.body != "" {
@@ -119,7 +102,7 @@ func TestAPI(t *testing.T) {
 		if at := response.Header.Get("Location"); at != "" {
 			fmt.Fprintf(&transcript, "Location: %s\n", at)
 		}
-		fmt.Fprintf(&transcript, "%s\n", bytes.TrimRight(moments.ReplaceAll(answer, []byte(`"(time)"`)), "\n"))
+		fmt.Fprintf(&transcript, "%s\n", strings.TrimRight(moments.ReplaceAllString(answer, `"(time)"`), "\n"))
 	}
 
 	const golden = "testdata/api.golden"
@@ -145,18 +128,9 @@ func TestSecretsStayInside(t *testing.T) {
 	scscf := connect(t, h, "scscf")
 	scscf.register(private, "sip:"+private)
 
-	response, err := http.Get(h.Base + "/subscribers")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-
+	_, answer := h.raw("GET", "/subscribers", "", "")
 	for _, secret := range []string{k, opc} {
-		if bytes.Contains(answer, []byte(secret)) || strings.Contains(h.log.String(), secret) {
+		if strings.Contains(answer, secret) || strings.Contains(h.log.String(), secret) {
 			t.Errorf("%s got out", secret)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -93,9 +95,32 @@ func start(t *testing.T, c *Config) *hss {
 	})
 
 	return &hss{
-		T: t, Client: httpapi.Client{Base: "http://" + admin.Address().String()},
+		T: t, Client: admin.Client(),
 		config: c, built: runner.(*HSS), log: log, registry: env.Metrics, stop: stop,
 	}
+}
+
+// raw makes a request as it is, with the token.
+func (h *hss) raw(method, path, contentType, body string) (*http.Response, string) {
+	h.Helper()
+
+	request, err := http.NewRequestWithContext(h.Context(), method, h.Base+path, strings.NewReader(body))
+	if err != nil {
+		h.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+h.Token)
+	request.Header.Set("Content-Type", contentType)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		h.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		h.Fatal(err)
+	}
+
+	return response, string(answer)
 }
 
 // api makes a request that must succeed.

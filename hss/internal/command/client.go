@@ -33,7 +33,7 @@ func (r *remote) flags(c *cobra.Command) {
 	}
 
 	c.PersistentFlags().StringVar(&r.base, "api", "http://"+address, "admin HTTP of the HSS")
-	c.PersistentFlags().StringVar(&r.token, "token", "", "bearer token of the admin HTTP (DIALTONE_HSS_ADMIN_TOKEN)")
+	c.PersistentFlags().StringVar(&r.token, "token", "", "bearer token of the admin HTTP (DIALTONE_HSS_ADMIN_TOKEN); without it that of this machine")
 	c.PersistentFlags().BoolVar(&r.json, "json", false, "print the API's JSON")
 }
 
@@ -41,6 +41,10 @@ func (r *remote) do(c *cobra.Command, method, path string, in, out any) error {
 	token := r.token
 	if token == "" {
 		token = os.Getenv("DIALTONE_HSS_ADMIN_TOKEN")
+	}
+
+	if token == "" {
+		token = httpapi.TokenFor(r.base, os.Getenv("DIALTONE_HSS_ADMIN_TOKEN_FILE"))
 	}
 
 	return httpapi.Client{Base: r.base, Token: token}.Do(c.Context(), method, path, in, out)

@@ -35,7 +35,7 @@ func Collect(ctx context.Context, admins []string, nodes Nodes) ([]Step, error) 
 
 	for _, admin := range admins {
 		var records []trace.Record
-		if err := (httpapi.Client{Base: admin}).Do(ctx, "GET", "/trace?limit=10000", nil, &records); err != nil {
+		if err := httpapi.Local(admin).Do(ctx, "GET", "/trace?limit=10000", nil, &records); err != nil {
 			return nil, err
 		}
 

@@ -34,7 +34,7 @@ func (s *Scenario) Associations(ctx context.Context) error {
 			Four       []association `json:"associations"`
 		} `json:"shown"`
 	}
-	if err := (httpapi.Client{Base: adminOfPCSCF}).Do(ctx, "GET", "/associations", nil, &answer); err != nil {
+	if err := httpapi.Local(adminOfPCSCF).Do(ctx, "GET", "/associations", nil, &answer); err != nil {
 		return err
 	}
 

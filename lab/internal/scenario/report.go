@@ -130,7 +130,7 @@ type record struct {
 
 // Costs prints what the call cost, and checks the sums.
 func (s *Scenario) Costs(ctx context.Context) error {
-	ocs := httpapi.Client{Base: adminOfOCS}
+	ocs := httpapi.Local(adminOfOCS)
 
 	var r record
 	if err := await(ctx, func() (bool, error) {

@@ -40,7 +40,7 @@ const (
 
 // Provision makes the subscribers and their accounts through the public APIs.
 func (s *Scenario) Provision(ctx context.Context) error {
-	hss, ocs := httpapi.Client{Base: adminOfHSS}, httpapi.Client{Base: adminOfOCS}
+	hss, ocs := httpapi.Local(adminOfHSS), httpapi.Local(adminOfOCS)
 
 	tariff := map[string]any{"name": "standard", "rates": []map[string]any{{
 		"prefix": "", "connection_fee": connectionFee, "price": pricePerSecond, "interval": 1, "increment": 1, "event_price": 10,
@@ -198,7 +198,7 @@ func (s *Scenario) Call(ctx context.Context) error {
 
 // renewed waits until the OCS has had an update of the session.
 func (s *Scenario) renewed(ctx context.Context) error {
-	ocs := httpapi.Client{Base: adminOfOCS}
+	ocs := httpapi.Local(adminOfOCS)
 
 	for {
 		var sessions []struct {

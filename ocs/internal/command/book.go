@@ -1,11 +1,9 @@
 package command
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -148,7 +146,7 @@ func (c *client) cdr() *cobra.Command {
 
 		parameters["format"] = format
 
-		return c.copy(cmd.Context(), query("/cdrs", parameters), cmd.OutOrStdout())
+		return c.Copy(cmd.Context(), query("/cdrs", parameters), cmd.OutOrStdout())
 	}}
 	list.Flags().StringVar(&account, "account", "", "only of this account")
 	list.Flags().StringVar(&session, "session", "", "only of this charging session")
@@ -170,31 +168,4 @@ func showCDRs(w io.Writer, all []credit.CDR) {
 	for _, r := range all {
 		row(w, r.ID, r.Kind, r.Account, r.Calling, r.Called, r.Ended.Format(clock), fmt.Sprintf("%ds", r.Duration), fmt.Sprintf("%ds", r.Billed), r.Amount, r.Cause, r.Q850)
 	}
-}
-
-// copy prints an answer as it comes.
-func (c *client) copy(ctx context.Context, path string, to io.Writer) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.Base, "/")+path, nil)
-	if err != nil {
-		return err
-	}
-
-	if c.Token != "" {
-		request.Header.Set("Authorization", "Bearer "+c.Token)
-	}
-
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-
-	if response.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16))
-		return fmt.Errorf("%s: %s", response.Status, text)
-	}
-
-	_, err = io.Copy(to, response.Body)
-
-	return err
 }

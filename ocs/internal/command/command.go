@@ -24,8 +24,9 @@ func All() []*cobra.Command {
 	for _, group := range groups {
 		flags := group.PersistentFlags()
 		flags.StringVar(&c.Base, "api", "http://127.0.0.14:9090", "admin address of the OCS")
-		flags.StringVar(&c.Token, "token", os.Getenv("DIALTONE_OCS_ADMIN_TOKEN"), "bearer token, if the OCS wants one")
+		flags.StringVar(&c.Token, "token", "", "bearer token of the admin HTTP (DIALTONE_OCS_ADMIN_TOKEN); without it that of this machine")
 		flags.BoolVar(&c.json, "json", false, "print what the API answers")
+		group.PersistentPreRun = func(*cobra.Command, []string) { c.authorise() }
 	}
 
 	return groups
@@ -34,6 +35,17 @@ func All() []*cobra.Command {
 type client struct {
 	httpapi.Client
 	json bool
+}
+
+// authorise finds the token that the command line does not name.
+func (c *client) authorise() {
+	if c.Token == "" {
+		c.Token = os.Getenv("DIALTONE_OCS_ADMIN_TOKEN")
+	}
+
+	if c.Token == "" {
+		c.Token = httpapi.TokenFor(c.Base, os.Getenv("DIALTONE_OCS_ADMIN_TOKEN_FILE"))
+	}
 }
 
 // ask does one request and prints the answer: as JSON, or by show.

@@ -15,7 +15,7 @@ func TestOperatorSeesAndEndsRegistrations(t *testing.T) {
 		h.charging = &cx.ChargingInformation{PrimaryEventChargingFunction: "aaa://ocs." + home + ":3868"}
 	})
 	h := newHandset(t, c)
-	api := httpapi.Client{Base: c.admin}
+	api := c.admin
 	wantStatus(t, h.registerFully("Contact: "+h.contact()+";q=0.7"), 200)
 	wantStatus(t, h.subscribe("<"+public+">"), 200)
 	h.notified()

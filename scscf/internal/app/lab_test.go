@@ -175,7 +175,7 @@ type core struct {
 	hss     *testHSS
 	scscf   *scscf
 	address netip.AddrPort
-	admin   string
+	admin   httpapi.Client
 	metrics *prometheus.Registry
 	log     *memory.Log
 	stop    func()
@@ -270,7 +270,7 @@ func startWith(t *testing.T, h *testHSS, change func(*Config)) *core {
 	})
 
 	return &core{
-		hss: h, scscf: s, metrics: env.Metrics, address: s.stack.Endpoint("Mw").Address(), admin: "http://" + env.Admin.Address().String(), log: log,
+		hss: h, scscf: s, metrics: env.Metrics, address: s.stack.Endpoint("Mw").Address(), admin: env.Admin.Client(), log: log,
 		stop: func() { stop(); stopAdmin() },
 	}
 }

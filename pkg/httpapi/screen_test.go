@@ -1,0 +1,202 @@
+package httpapi
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// serve runs a server with one resource of each kind until the test ends, and counts what gets through.
+func serve(t *testing.T, change func(*Config)) (*Server, func() int) {
+	t.Helper()
+
+	c := DefaultConfig("127.0.0.1:0")
+	if change != nil {
+		change(&c)
+	}
+	s, err := Listen(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var (
+		mu   sync.Mutex
+		done int
+	)
+	count := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		done++
+	}
+	type topUp struct {
+		Amount int `json:"amount"`
+	}
+	s.Handle("POST /accounts/{name}/top-ups", func(w http.ResponseWriter, r *http.Request) error {
+		if _, err := Decode[topUp](r); err != nil {
+			return err
+		}
+		count()
+		return Write(w, http.StatusOK, nil)
+	})
+	s.Handle("GET /keys", func(w http.ResponseWriter, _ *http.Request) error {
+		count()
+		return Write(w, http.StatusOK, "K and OPc")
+	})
+	s.Handle("DELETE /keys", func(w http.ResponseWriter, _ *http.Request) error {
+		count()
+		return Write(w, http.StatusNoContent, nil)
+	})
+	s.Handle("PUT /profile", func(w http.ResponseWriter, _ *http.Request) error { count(); return Write(w, http.StatusOK, nil) })
+	s.HandleOpen("GET /healthz", func(w http.ResponseWriter, _ *http.Request) error { return Write(w, http.StatusOK, "alive") })
+
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+
+	return s, func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return done
+	}
+}
+
+// What a web page, or a name that was made to point here, can have a browser send changes nothing and reads nothing.
+func TestWhoMayUseTheAPI(t *testing.T) {
+	s, done := serve(t, func(c *Config) { c.Names = []string{"hss.lab.example"} })
+	token := "Bearer " + s.token
+
+	tests := []struct {
+		name          string
+		method, path  string
+		host          string // that of the URL if empty
+		authorization string
+		contentType   string
+		body          string
+		status        int
+	}{
+		{"a page posts text", "POST", "/accounts/a/top-ups", "", "", "text/plain", `{"amount": 1}`, 401},
+		{"a page posts text with the token", "POST", "/accounts/a/top-ups", "", token, "text/plain", `{"amount": 1}`, 415},
+		{"a form", "POST", "/accounts/a/top-ups", "", token, "application/x-www-form-urlencoded", `{"amount": 1}`, 415},
+		{"no type", "POST", "/accounts/a/top-ups", "", token, "", `{"amount": 1}`, 415},
+		{"a type that cannot be read", "POST", "/accounts/a/top-ups", "", token, "application/json;;", `{"amount": 1}`, 415},
+		{"XML where JSON is read", "POST", "/accounts/a/top-ups", "", token, "application/xml", `{"amount": 1}`, 415},
+		{"JSON", "POST", "/accounts/a/top-ups", "", token, "application/json", `{"amount": 1}`, 200},
+		{"JSON in UTF-8", "POST", "/accounts/a/top-ups", "", token, "application/json; charset=utf-8", `{"amount": 1}`, 200},
+		{"XML", "PUT", "/profile", "", token, "application/xml", "<ServiceProfile/>", 200},
+		{"a body where none is wanted", "DELETE", "/keys", "", token, "text/plain", "x", 415},
+		{"no body", "DELETE", "/keys", "", token, "", "", 204},
+
+		{"a name that was made to point here", "GET", "/keys", "evil.example:9090", token, "", "", 421},
+		{"and the name of a set name below another", "GET", "/keys", "hss.lab.example.evil.example", token, "", "", 421},
+		{"a set name", "GET", "/keys", "HSS.lab.example:9090", token, "", "", 200},
+		{"localhost", "GET", "/keys", "localhost:9090", token, "", "", 200},
+		{"an address", "GET", "/keys", "192.0.2.1", token, "", "", 200},
+		{"an address of IPv6", "GET", "/keys", "[2001:db8::1]:9090", token, "", "", 200},
+		{"health, whatever the name", "GET", "/healthz", "evil.example", "", "", "", 200},
+
+		{"no token", "GET", "/keys", "", "", "", "", 401},
+		{"another token", "GET", "/keys", "", token + "x", "", "", 401},
+		{"the token by another scheme", "GET", "/keys", "", "Basic " + s.token, "", "", 401},
+		{"the token", "GET", "/keys", "", token, "", "", 200},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			before := done()
+			request, err := http.NewRequestWithContext(t.Context(), test.method, s.Client().Base+test.path, strings.NewReader(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Host = test.host
+			for name, value := range map[string]string{"Authorization": test.authorization, "Content-Type": test.contentType} {
+				if value != "" {
+					request.Header.Set(name, value)
+				}
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			answer, err := io.ReadAll(response.Body)
+			if err != nil || response.StatusCode != test.status {
+				t.Errorf("%d %s (%v), want %d", response.StatusCode, answer, err, test.status)
+			}
+			if through := done() > before; through != (test.status < 300 && test.path != "/healthz") {
+				t.Errorf("%d, and it was done: %v", test.status, through)
+			}
+		})
+	}
+}
+
+// Five functions that start at the same time have one token.
+func TestOneTokenIsMade(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a", "b", "admin.token")
+
+	var (
+		all   sync.WaitGroup
+		mu    sync.Mutex
+		found = map[string]bool{}
+	)
+	for range 16 {
+		all.Go(func() {
+			token, err := readToken(file)
+			if err != nil || len(token) < 26 {
+				t.Errorf("%q, %v", token, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			found[token] = true
+		})
+	}
+	all.Wait()
+
+	if len(found) != 1 {
+		t.Errorf("%d tokens", len(found))
+	}
+	if rest, err := os.ReadDir(filepath.Dir(file)); err != nil || len(rest) != 1 {
+		t.Errorf("%v, %v", rest, err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+
+	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readToken(file); err == nil || !strings.Contains(err.Error(), "empty") {
+		t.Errorf("an empty file: %v", err)
+	}
+}
+
+// The token of this machine is for this machine.
+func TestTheTokenStaysHere(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "admin.token")
+	if err := os.WriteFile(file, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(TokenVariable, file)
+
+	for base, want := range map[string]string{
+		"http://127.0.0.13:9090": "secret", "http://[::1]:9090": "secret", "http://localhost:9090": "secret",
+		"http://192.0.2.1:9090": "", "http://hss.example:9090": "", "http://localhost.evil.example": "", "http://127.0.0.1.evil.example": "", "%": "",
+	} {
+		if got := Local(base).Token; got != want {
+			t.Errorf("%s is told %q, want %q", base, got, want)
+		}
+	}
+	if got := TokenFor("http://127.0.0.1:9090", filepath.Join(t.TempDir(), "none")); got != "" {
+		t.Errorf("%q from a file that is not there", got)
+	}
+}

@@ -1,0 +1,43 @@
+package service
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+)
+
+// getCommand asks the process that runs with this configuration for what its admin HTTP shows: a client where there is no other, as in a
+// container, and one that knows the token.
+func getCommand[C any, P Configuration[C]](f Function[C]) *cobra.Command {
+	var file string
+
+	c := &cobra.Command{
+		Use: "get PATH", Short: "print what the admin HTTP of the running process answers to a GET, as /metrics or /trace.pcapng",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			settings := f.Default()
+			if err := load[C, P](f, file, &settings); err != nil {
+				return err
+			}
+
+			admin := P(&settings).common().Admin
+
+			address, err := reachable(admin.Address)
+			if err != nil {
+				return err
+			}
+
+			client := httpapi.Client{Base: "http://" + address, Token: admin.Token}
+			if client.Token == "" {
+				client.Token = httpapi.TokenFor(client.Base, admin.TokenFile)
+			}
+
+			return client.Copy(cmd.Context(), "/"+strings.TrimPrefix(args[0], "/"), cmd.OutOrStdout())
+		},
+	}
+	c.Flags().StringVar(&file, "config", "", "YAML file of the running process; without it the lab's defaults")
+
+	return c
+}
