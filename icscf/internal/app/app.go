@@ -25,6 +25,7 @@ type Config struct {
 	SIP            sip.Config        `yaml:"sip"`
 	Diameter       diameter.Config   `yaml:"diameter"`
 	ServerTimeout  time.Duration     `yaml:"scscf_timeout"`
+	Avoid          time.Duration     `yaml:"scscf_avoid"`
 	Servers        selection.Servers `yaml:"scscfs"`
 }
 
@@ -39,6 +40,7 @@ func Default() Config {
 		Servers:    selection.Servers{{Name: "sip:scscf." + home + ":5060"}},
 
 		ServerTimeout: 5 * time.Second,
+		Avoid:         30 * time.Second,
 	}
 	c.SIP.Resolver.Hosts["scscf."+home] = []string{"127.0.0.12"}
 	c.Diameter.LocalAddress = "127.0.0.11"
@@ -49,8 +51,8 @@ func Default() Config {
 
 // Validate refuses what cannot work.
 func (c *Config) Validate() error {
-	if c.HomeDomain == "" || c.ServerTimeout <= 0 {
-		return errors.New("home_domain and scscf_timeout are needed")
+	if c.HomeDomain == "" || c.ServerTimeout <= 0 || c.Avoid < 0 {
+		return errors.New("home_domain and scscf_timeout are needed, and scscf_avoid must not be negative")
 	}
 
 	if len(c.SIP.Endpoints) == 0 {
@@ -73,7 +75,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	}
 
 	handler := &interrogation.Interrogator{
-		HSS: client{node}, Servers: c.Servers, HomeDomain: c.HomeDomain, ServerTimeout: c.ServerTimeout, Log: env.Log,
+		HSS: client{node}, Servers: c.Servers, HomeDomain: c.HomeDomain, ServerTimeout: c.ServerTimeout, Avoid: c.Avoid, Log: env.Log,
 	}
 	handler.Register(env.Metrics)
 

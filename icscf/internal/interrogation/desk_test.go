@@ -105,7 +105,7 @@ func withDesk(t *testing.T, test func(t *testing.T, d *desk)) {
 		network := memory.New()
 		d := &desk{t: t, servers: map[string]*memory.Peer{}}
 		handler := &Interrogator{
-			HSS: d, HomeDomain: "ims.example", ServerTimeout: 5 * time.Second, Log: slog.New(slog.DiscardHandler),
+			HSS: d, HomeDomain: "ims.example", ServerTimeout: 5 * time.Second, Avoid: 30 * time.Second, Log: slog.New(slog.DiscardHandler),
 			Servers: selection.Servers{
 				{Name: serverA, Capabilities: []uint32{1}}, {Name: serverB, Capabilities: []uint32{1, 2}}, {Name: serverC, Capabilities: []uint32{1, 2, 3}},
 			},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
@@ -13,8 +14,16 @@ import (
 // initial is TS 24.229 §5.3.2: an initial request to a user of this network, or from one when an AS sends it.
 func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, orig bool) {
 	public, err := served(out, orig)
-	if err != nil {
+
+	switch {
+	case err != nil:
 		i.refuse(tx, out.Recipient.String(), &Refusal{Status: 404, Reason: fmt.Sprintf(`SIP;cause=404;text=%q`, err)})
+		return
+	case len(public) > maxIdentity && orig:
+		i.refuse(tx, public[:maxIdentity], tooLong(513))
+		return
+	case len(public) > maxIdentity:
+		i.refuse(tx, public[:maxIdentity], tooLong(414))
 		return
 	}
 
@@ -26,7 +35,8 @@ func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, o
 
 	i.chargeable(out)
 
-	tried := []string{candidates[0]}
+	candidates = i.away.last(candidates)
+	tried, began := []string{candidates[0]}, time.Now()
 	lost := false // no S-CSCF could be given the request
 	i.Stack.Forward(ctx, tx, sip.Plan{
 		Groups: [][]sip.Branch{{i.toServer(out, candidates[0], orig)}},
@@ -34,6 +44,8 @@ func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, o
 			if !unreachable(out, r) {
 				return nil
 			}
+
+			i.note(b, r, began)
 
 			i.Log.Warn("S-CSCF does not answer", "scscf", b.Label, "user", public, "method", string(out.Method))
 
@@ -49,6 +61,10 @@ func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, o
 			return nil
 		},
 		OnResponse: func(b *sip.Branch, r *sip.Response) {
+			if b != nil && !sip.Local(r) {
+				i.note(b, r, began)
+			}
+
 			if b == nil && lost && sip.Local(r) {
 				r.StatusCode, r.Reason = 504, sip.Reason(504)
 				sip.Set(r, "Reason", fmt.Sprintf(`SIP;cause=504;text="no S-CSCF answered: %v"`, tried))

@@ -30,12 +30,16 @@ type Interrogator struct {
 	HomeDomain string
 	// ServerTimeout is how long an S-CSCF may stay silent to a REGISTER or an INVITE before another one is tried.
 	ServerTimeout time.Duration
-	Log           *slog.Logger
-	outcomes      *prometheus.CounterVec
+	// Avoid is how long an S-CSCF that was found dead is asked last.
+	Avoid    time.Duration
+	Log      *slog.Logger
+	outcomes *prometheus.CounterVec
+	away     away
 }
 
-// Register makes the metrics known.
+// Register makes the metrics known. It is called before the first request.
 func (i *Interrogator) Register(registerer prometheus.Registerer) {
+	i.away.lasts = i.Avoid
 	i.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "dialtone_icscf_requests_total", Help: "Requests interrogated, by method and what came of it.",
 	}, []string{"method", "outcome"})

@@ -19,8 +19,19 @@ func refusal(status, cause int, text string) *Refusal {
 	return &Refusal{Status: status, Reason: fmt.Sprintf(`Diameter;cause=%d;text=%q`, cause, text)}
 }
 
+// maxIdentity is how long a name may be that the HSS is asked about, in octets.
+const maxIdentity = 2 << 10
+
+func tooLong(status int) *Refusal {
+	return &Refusal{Status: status, Reason: fmt.Sprintf(`SIP;cause=%d;text="the identity is longer than the HSS can be asked about"`, status)}
+}
+
 // noAnswer is the refusal when the query cannot be completed (TS 24.229 §5.3.1.3, §5.3.2.2).
 func noAnswer(err error) *Refusal {
+	if errors.Is(err, diameter.ErrTooLarge) {
+		return tooLong(513)
+	}
+
 	var result diameter.Result
 	if errors.As(err, &result) {
 		return refusal(480, int(result.Code), "the HSS did not answer: "+err.Error())

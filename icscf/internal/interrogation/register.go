@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -17,34 +18,57 @@ func (i *Interrogator) register(ctx context.Context, tx *sip.ServerTransaction, 
 		return
 	}
 
+	if max(len(who.public), len(who.private), len(who.visited)) > maxIdentity {
+		i.refuse(tx, who.private[:min(len(who.private), maxIdentity)], tooLong(513))
+		return
+	}
+
 	candidates, refused := i.authorise(ctx, who.query(out))
 	if refused != nil {
 		i.refuse(tx, who.private, refused)
 		return
 	}
 
-	tried := []string{candidates[0]}
+	bound := who.credentials.IntegrityProtected == "yes" // to the S-CSCF that challenged
 	asked := false
+	widen := func() bool { // the name that the HSS gave may be of one that is gone: what may serve instead?
+		if asked {
+			return true
+		}
+
+		asked = true
+		more := who.query(out)
+		more.Type = cx.RegistrationAndCapabilities
+
+		others, refused := i.authorise(ctx, more)
+		if refused == nil {
+			candidates = i.away.last(others)
+		}
+
+		return refused == nil
+	}
+
+	if !bound {
+		first := candidates[0]
+		if candidates = i.away.last(candidates); i.away.has(candidates[0]) && (!widen() || i.away.has(candidates[0])) {
+			candidates = append([]string{first}, candidates...) // there is none that lives
+		}
+	}
+
+	tried, began := []string{candidates[0]}, time.Now()
 	i.Stack.Forward(ctx, tx, sip.Plan{
 		Groups: [][]sip.Branch{{i.toRegistrar(out, candidates[0])}},
 		OnFailure: func(b *sip.Branch, r *sip.Response) []sip.Branch {
-			if !failed(r) || who.credentials.IntegrityProtected == "yes" {
+			i.note(b, r, began)
+
+			if !failed(r) || bound {
 				return nil
 			}
 
 			i.Log.Warn("S-CSCF does not serve the registration", "scscf", b.Label, "user", who.private, "status", r.StatusCode)
 
-			if !asked { // the name that the HSS gave may be of one that is gone: what may serve instead?
-				asked = true
-				more := who.query(out)
-				more.Type = cx.RegistrationAndCapabilities
-
-				others, refused := i.authorise(ctx, more)
-				if refused != nil {
-					return nil
-				}
-
-				candidates = others
+			if !widen() {
+				return nil
 			}
 
 			for _, name := range candidates {
@@ -56,7 +80,9 @@ func (i *Interrogator) register(ctx context.Context, tx *sip.ServerTransaction, 
 
 			return nil
 		},
-		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+		OnResponse: func(b *sip.Branch, r *sip.Response) {
+			i.note(b, r, began)
+
 			if sip.Local(r) || r.StatusCode/100 == 3 { // §5.3.1.3: no S-CSCF answered, or it wants another that there is not
 				r.StatusCode, r.Reason = 504, sip.Reason(504)
 				sip.Remove(r, "Contact")
@@ -68,6 +94,17 @@ func (i *Interrogator) register(ctx context.Context, tx *sip.ServerTransaction, 
 			}
 		},
 	})
+}
+
+// note remembers what a response says of the S-CSCF that it came from, or did not come from.
+func (i *Interrogator) note(b *sip.Branch, r *sip.Response, since time.Time) {
+	switch {
+	case b == nil:
+	case !sip.Local(r):
+		i.away.heard(b.Label)
+	case i.away.silent(b.Label, since):
+		i.Log.Warn("S-CSCF is passed over for a while", "scscf", b.Label, "for", i.away.lasts)
+	}
 }
 
 // authorise asks the HSS and lists the S-CSCFs to try.

@@ -1,0 +1,96 @@
+package interrogation
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// away remembers which S-CSCFs could not be reached, so that not every user waits for the same one to be found dead. They come last
+// among those that may serve for as long as the memory lasts, or until one of them is heard.
+type away struct {
+	lasts time.Duration
+
+	mu      sync.Mutex
+	servers map[string]*seen // by name
+}
+
+type seen struct {
+	heard time.Time // its last response
+	until time.Time // while it is taken for dead
+}
+
+const maxServers = 1000 // names come from the HSS; of more some are forgotten
+
+// heard is a response of a server's own.
+func (a *away) heard(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+
+	s := a.of(name)
+	s.heard, s.until = time.Now(), time.Time{}
+}
+
+// silent is a request since which nothing came from a server. It is true if that makes it dead: it may have answered others.
+func (a *away) silent(name string, since time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+
+	s := a.of(name)
+	if a.lasts <= 0 || !s.heard.Before(since) {
+		return false
+	}
+
+	s.until = time.Now().Add(a.lasts)
+
+	return true
+}
+
+// has tells whether a server is taken for dead.
+func (a *away) has(name string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+
+	s := a.servers[name]
+
+	return s != nil && time.Now().Before(s.until)
+}
+
+// last are the same names, those that are taken for dead behind the others.
+func (a *away) last(names []string) []string {
+	sorted := slices.Clone(names)
+	slices.SortStableFunc(sorted, func(x, y string) int {
+		switch there, gone := a.has(x), a.has(y); {
+		case there == gone:
+			return 0
+		case there:
+			return 1
+		default:
+			return -1
+		}
+	})
+
+	return sorted
+}
+
+func (a *away) of(name string) *seen {
+	if s := a.servers[name]; s != nil {
+		return s
+	}
+
+	if a.servers == nil {
+		a.servers = map[string]*seen{}
+	}
+
+	if len(a.servers) >= maxServers {
+		for other := range a.servers {
+			delete(a.servers, other)
+			break
+		}
+	}
+
+	s := &seen{}
+	a.servers[name] = s
+
+	return s
+}
