@@ -23,6 +23,9 @@ type Server struct {
 	log     *slog.Logger
 	metrics metrics
 	tariffs tariffs
+
+	// Shared says that other OCSs have the same ledger, so that any of them can go on with a session.
+	Shared bool
 }
 
 // NewServer keeps its sessions in the ledger's store.
@@ -63,6 +66,11 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 
 		answer = w.answer
 		answer.Type, answer.Number = q.Type, q.Number
+
+		if s.Shared && (q.Type == ro.Initial || q.Type == ro.Update) && answer.Result.Successful() {
+			supported := uint32(1) // FAILOVER_SUPPORTED (RFC 8506 §8.4)
+			answer.SessionFailover = &supported
+		}
 
 		return remember(tx, q, answer)
 	})
