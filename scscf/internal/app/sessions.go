@@ -32,7 +32,8 @@ func defaultSessions(home string) Sessions {
 		Numbers:      session.Numbers{Prefixes: map[string]string{}, Contexts: map[string]string{}, Breakout: map[string]string{}},
 		Timer:        session.Timer{MinSE: 90 * time.Second},
 		Charging: charging.Config{
-			Enabled: true, Events: charging.Immediate, EventMethods: []string{"MESSAGE"}, ServiceContextID: ro.ServiceContextIMS, RatingGroup: 100,
+			Enabled: true, Events: charging.Reserved, EventMethods: []string{"MESSAGE"}, InDialog: []string{"MESSAGE"}, FreeContent: []string{"message/imdn+xml"},
+			ServiceContextID: ro.ServiceContextIMS, RatingGroup: 100,
 			UpdateMargin: 10 * time.Second, FailureHandling: charging.Terminate, Resume: 30 * time.Second, Settle: 10 * time.Minute, Realm: home,
 		},
 	}

@@ -49,7 +49,8 @@ func (c Cause) tell(q *ro.CCR) {
 	code := c.Code
 	q.ServiceInformation.IMS.CauseCode = &code
 
-	if reason := strings.ToValidUTF8(c.Reason, "?"); reason != "" {
-		q.ServiceInformation.IMS.ReasonHeaders = []string{reason[:min(len(reason), maxReason)]}
+	if c.Reason != "" {
+		reason := strings.ToValidUTF8(c.Reason, "?")
+		q.ServiceInformation.IMS.ReasonHeaders = []string{strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")}
 	}
 }

@@ -3,6 +3,7 @@
 package charging
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,8 @@ type Config struct {
 	Terminating      bool          `yaml:"terminating"` // the called party's side, too
 	Events           string        `yaml:"events"`      // how requests outside sessions are charged: off, iec or ecur
 	EventMethods     []string      `yaml:"event_methods"`
+	InDialog         []string      `yaml:"in_dialog"`    // methods that are charged so within dialogs, too
+	FreeContent      []string      `yaml:"free_content"` // media types of messages that cost nothing
 	ServiceContextID string        `yaml:"service_context"`
 	RatingGroup      uint32        `yaml:"rating_group"`
 	RequestedTime    time.Duration `yaml:"requested_time"`   // asked for in each request; 0 leaves it to the OCS
@@ -58,6 +61,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("charging.events: %q is none of off, iec, ecur", c.Events)
 	case slices.ContainsFunc(c.EventMethods, func(m string) bool { return !slices.Contains(eventMethods, m) }):
 		return fmt.Errorf("charging.event_methods: %v: only %v can be charged", c.EventMethods, eventMethods)
+	case slices.ContainsFunc(c.InDialog, func(m string) bool { return !slices.Contains(inDialog, m) }):
+		return fmt.Errorf("charging.in_dialog: %v: only %v can be charged", c.InDialog, inDialog)
 	case c.ServiceContextID == "" || c.Realm == "":
 		return errors.New("charging: service_context and realm are needed")
 	case c.RequestedTime < 0 || c.UpdateMargin < 0 || c.Resume < 0 || c.Settle < 0:
@@ -70,11 +75,15 @@ func (c *Config) Validate() error {
 // eventMethods are the requests that can be charged one by one.
 var eventMethods = []string{"MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "OPTIONS"}
 
+// inDialog are those that can be charged within a dialog.
+var inDialog = []string{"MESSAGE", "INFO", "NOTIFY", "REFER", "OPTIONS"}
+
 // Call is what the OCS is told of a session or event.
 type Call struct {
 	Role           ro.RoleOfNode       `json:"role"`
 	Method         string              `json:"method"`
-	Event          string              `json:"event,omitempty"` // Event header
+	Event          string              `json:"event,omitempty"`   // Event header
+	Expires        *uint32             `json:"expires,omitempty"` // Expires header, seconds
 	CallID         string              `json:"call_id"`
 	ICID           string              `json:"icid"`
 	Subscriber     []ro.SubscriptionID `json:"subscriber"`
@@ -96,9 +105,40 @@ type Refused struct {
 	unknown bool   // the OCS has no such session
 }
 
-// silent is the refusal when the OCS says nothing.
-func silent() *Refused {
-	return &Refused{Status: 503, Reason: `Diameter;cause=3002;text="the OCS does not answer"`}
+// silent is the refusal when the OCS says nothing, or that it cannot do it: then its code is in the reason.
+func silent(err error) *Refused {
+	code, text := diameter.UnableToDeliver.Code, "the OCS does not answer"
+
+	var result diameter.Result
+	if errors.As(err, &result) && !errors.Is(err, diameter.ErrUnroutable) {
+		code, text = result.Code, "the OCS could not serve the request"
+	}
+
+	return &Refused{Status: 503, Reason: fmt.Sprintf(`Diameter;cause=%d;text=%q`, code, text), text: text}
+}
+
+// Bounds of what a CCR tells, below what any Diameter node takes: nobody must be able to make one that the OCS refuses for its size.
+const (
+	maxCalled = 2 << 10
+	maxCall   = 16 << 10
+)
+
+// tooLong refuses what cannot be told to the OCS.
+func (c *Call) tooLong() *Refused {
+	size := len(c.Method) + len(c.Event) + len(c.CallID) + len(c.ICID) + len(c.Private) + len(c.Called) + len(c.Requested) +
+		len(c.OriginatingIOI) + len(c.TerminatingIOI) + len(c.Access)
+	for _, text := range slices.Concat(c.Calling, c.Servers) {
+		size += len(text)
+	}
+
+	switch {
+	case len(c.Called) > maxCalled:
+		return &Refused{Status: 414, Reason: `SIP;cause=414;text="the Request-URI is longer than can be charged for"`}
+	case size > maxCall:
+		return &Refused{Status: 513, Reason: `SIP;cause=513;text="the header fields are longer than can be charged for"`}
+	default:
+		return nil
+	}
 }
 
 func (r *Refused) Error() string { return r.Reason }
@@ -144,21 +184,26 @@ func (t *Trigger) Charges(role ro.RoleOfNode) bool {
 	return t.config.Enabled && (role == ro.OriginatingRole || t.config.Terminating)
 }
 
-// request begins a CCR.
-func (t *Trigger) request(id string, kind ro.RequestType, number uint32, call *Call) *ro.CCR {
+// request begins a CCR that was caused by what event says; nil: by no SIP request.
+func (t *Trigger) request(id string, kind ro.RequestType, number uint32, call *Call, event *ro.EventType, at server) *ro.CCR {
 	q := &ro.CCR{
 		ServiceContextID: t.config.ServiceContextID, Type: kind, Number: number, UserName: call.Private,
-		EventTimestamp: time.Now(), Subscriptions: call.Subscriber, ServiceInformation: information(call),
+		EventTimestamp: time.Now(), Subscriptions: call.Subscriber, ServiceInformation: information(call, event),
 	}
-	q.SessionID, q.DestinationRealm, q.DestinationHost = id, t.config.Realm, t.config.Host
+	q.SessionID, q.DestinationRealm, q.DestinationHost = id, t.config.Realm, cmp.Or(at.Host, t.config.Host)
 
 	return q
 }
 
-func information(call *Call) *ro.ServiceInformation {
+// event is the Event-Type of the request that a call or message begins with (TS 32.299 §7.2.50).
+func (c *Call) event() *ro.EventType {
+	return &ro.EventType{SIPMethod: c.Method, Event: c.Event, Expires: c.Expires}
+}
+
+func information(call *Call, event *ro.EventType) *ro.ServiceInformation {
 	role := call.Role
 	ims := &ro.IMSInformation{
-		EventType: &ro.EventType{SIPMethod: call.Method, Event: call.Event}, RoleOfNode: &role, NodeFunctionality: ro.NodeSCSCF,
+		EventType: event, RoleOfNode: &role, NodeFunctionality: ro.NodeSCSCF,
 		UserSessionID: call.CallID, CallingPartyAddresses: call.Calling, CalledPartyAddress: call.Called,
 		IMSChargingIdentifier: call.ICID,
 	}
@@ -182,9 +227,26 @@ func information(call *Call) *ro.ServiceInformation {
 	return &ro.ServiceInformation{IMS: ims}
 }
 
-// ask sends a CCR, once more if the configuration says so. refused is the OCS's no; err is no answer, or one that says that the
-// OCS cannot do it.
-func (t *Trigger) ask(ctx context.Context, q *ro.CCR) (answer *ro.CCA, refused *Refused, err error) {
+// server is the OCS that has a session (RFC 6733 §6.6, RFC 8506 §6.5): whose answer it was, and whether another may take over.
+type server struct {
+	Host     string `json:"host,omitempty"`
+	Failover bool   `json:"failover,omitempty"` // CC-Session-Failover
+}
+
+func serverOf(a *ro.CCA) server {
+	const failoverSupported = 1
+	return server{a.OriginHost, a.SessionFailover != nil && *a.SessionFailover == failoverSupported}
+}
+
+// free tells that the OCS wants the service to be granted without credit control (RFC 8506 §7, §9.1): the whole session, which it
+// then does not keep, or, with held, this service within a session that it does keep.
+func free(a *ro.CCA) (free, held bool) {
+	return a.Result == ro.CreditControlNotApplicable, serviceResult(a) == ro.CreditControlNotApplicable.Code
+}
+
+// ask sends a CCR, once more if the configuration says so, and to another OCS if the session may go there. refused is the OCS's no;
+// err is no answer, or one that says that the OCS cannot do it.
+func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA, refused *Refused, err error) {
 	name := map[ro.RequestType]string{ro.Initial: "initial", ro.Update: "update", ro.Terminate: "terminate", ro.Event: "event"}[q.Type]
 	attempts := 1
 
@@ -193,13 +255,26 @@ func (t *Trigger) ask(ctx context.Context, q *ro.CCR) (answer *ro.CCA, refused *
 	}
 
 	for range attempts {
-		answer, err = t.ocs.CreditControl(ctx, q)
-		if err == nil {
+		if answer, err = t.ocs.CreditControl(ctx, q); err == nil {
 			break
 		}
 	}
 
+	elsewhere := at.Failover && q.DestinationHost != "" && (err != nil && !errors.Is(err, diameter.ErrTooLarge) || err == nil && answer.Result.Code/1000 == 3)
+	if elsewhere {
+		t.log.Warn("the OCS of a session does not serve it; another is asked", "request", name, "session", q.SessionID, "ocs", q.DestinationHost, "error", err)
+		q.DestinationHost = ""
+		answer, err = t.ocs.CreditControl(ctx, q)
+
+		if err == nil && answer.Result == ro.UnknownSessionID && q.Type == ro.Terminate { // it is not the one that must be told
+			err = answer.Result
+		}
+	}
+
 	switch {
+	case errors.Is(err, diameter.ErrTooLarge):
+		t.outcomes.WithLabelValues(name, "too large").Inc()
+		return nil, &Refused{Status: 513, Reason: `SIP;cause=513;text="the request is longer than can be charged for"`}, nil
 	case err != nil:
 		t.outcomes.WithLabelValues(name, "no answer").Inc()
 		t.log.Error("the OCS does not answer", "request", name, "session", q.SessionID, "failure_handling", t.config.FailureHandling, "error", err)
@@ -214,7 +289,7 @@ func (t *Trigger) ask(ctx context.Context, q *ro.CCR) (answer *ro.CCA, refused *
 	t.outcomes.WithLabelValues(name, fmt.Sprint(answer.Result.Code)).Inc()
 
 	switch {
-	case answer.Result.Successful():
+	case answer.Result.Successful(), answer.Result == ro.CreditControlNotApplicable:
 		return answer, nil, nil
 	case answer.Result.Code/1000 == 3, answer.Result == ro.UnableToComply:
 		return nil, nil, answer.Result

@@ -170,7 +170,7 @@ func (s *Session) keep() {
 // Reauthorise is what a RAR asks for (RFC 8506 §5.5): the session reports and asks for credit anew.
 func (t *Trigger) Reauthorise(_ context.Context, q *ro.RAR) (*ro.RAA, error) {
 	s := t.session(q.SessionID)
-	if s == nil {
+	if s == nil || s.unknown() {
 		return nil, ro.UnknownSessionID
 	}
 
@@ -188,6 +188,8 @@ func (t *Trigger) Reauthorise(_ context.Context, q *ro.RAR) (*ro.RAA, error) {
 	return a, nil
 }
 
+const aborted = "the OCS ends the session"
+
 // Abort is what an ASR asks for (RFC 6733 §8.5): the call ends.
 func (t *Trigger) Abort(_ context.Context, q *ro.ASR) (*ro.ASA, error) {
 	s := t.session(q.SessionID)
@@ -195,12 +197,20 @@ func (t *Trigger) Abort(_ context.Context, q *ro.ASR) (*ro.ASA, error) {
 		return nil, ro.UnknownSessionID
 	}
 
-	go s.release("the OCS ends the session", Normal)
+	go s.release(aborted, Normal.Because(`SIP;cause=480;text="`+aborted+`"`))
 
 	a := &ro.ASA{}
 	a.Result = ro.Success
 
 	return a, nil
+}
+
+// unknown tells a session that the OCS itself has let go.
+func (s *Session) unknown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.state.Waived && !s.state.Begun
 }
 
 func (t *Trigger) session(id string) *Session {

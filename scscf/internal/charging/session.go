@@ -46,6 +46,10 @@ type state struct {
 	Free     bool          `json:"free,omitempty"`     // the OCS did not answer, and the call goes on all the same
 	Begun    bool          `json:"begun,omitempty"`    // the OCS knows the session
 	Handling string        `json:"handling,omitempty"` // what the OCS wants to become of the session without it
+	Exact    bool          `json:"exact,omitempty"`    // the margin is the OCS's threshold (TS 32.299 §7.1.16)
+	Granted  time.Time     `json:"granted,omitzero"`   // when the quota came, from which its validity counts
+	Server   server        `json:"server,omitzero"`    // the OCS that has the session
+	Waived   bool          `json:"waived,omitempty"`   // the OCS wants no credit control of it (RFC 8506 §9.1)
 }
 
 // report is what a CCR other than the first one says. Said twice with its number it counts once: Session-Id and
@@ -59,23 +63,29 @@ type report struct {
 // Begin reserves credit for a call that is about to go on. release is called, once, when the credit is used up or the OCS is
 // lost and the configuration says so.
 func (t *Trigger) Begin(ctx context.Context, call Call, release func(why string, cause Cause)) (*Session, *Refused) {
+	if refused := call.tooLong(); refused != nil {
+		return nil, refused
+	}
+
 	id := t.newID()
 	s := &Session{trigger: t, release: release, state: state{Key: id, ID: id, Call: call}}
 
-	answer, refused, err := t.ask(ctx, s.initial())
+	answer, refused, err := t.ask(ctx, s.initial(), server{})
 	if refused != nil {
 		return nil, refused
 	}
 
-	if err != nil {
-		if t.config.FailureHandling != Continue {
-			s.undo(err)
-			return nil, silent()
-		}
-
+	switch {
+	case err != nil && t.config.FailureHandling != Continue:
+		s.undo(err)
+		return nil, silent(err)
+	case err != nil:
 		s.state.Free = true
-	} else if s.state.Begun = true; !s.grant(answer) {
-		return nil, &Refused{Status: 402, Reason: `Diameter;cause=4012;text="the OCS grants no time"`}
+	case s.waive(answer):
+	default:
+		if s.state.Begun = true; !s.grant(answer) {
+			return nil, &Refused{Status: 402, Reason: `Diameter;cause=4012;text="the OCS grants no time"`}
+		}
 	}
 
 	t.add(s)
@@ -89,7 +99,8 @@ func (t *Trigger) Begin(ctx context.Context, call Call, release func(why string,
 
 // undo gives back what the OCS may have reserved by a CCR Initial whose answer did not come.
 func (s *Session) undo(err error) {
-	if errors.Is(err, diameter.ErrUnroutable) { // it was never sent
+	var result diameter.Result
+	if errors.As(err, &result) && result.Code/1000 == 3 { // nobody has worked on it, or it was never sent
 		return
 	}
 
@@ -107,7 +118,7 @@ func (s *Session) Key() string { return s.state.Key }
 
 // initial is the CCR that opens the session.
 func (s *Session) initial() *ro.CCR {
-	q := s.trigger.request(s.state.ID, ro.Initial, 0, &s.state.Call)
+	q := s.trigger.request(s.state.ID, ro.Initial, 0, &s.state.Call, s.state.Call.event(), server{})
 	s.ask(q, nil)
 
 	return q
@@ -115,7 +126,7 @@ func (s *Session) initial() *ro.CCR {
 
 // request is the CCR of a report.
 func (s *Session) request(kind ro.RequestType, r report) *ro.CCR {
-	q := s.trigger.request(s.state.ID, kind, r.Number, &s.state.Call)
+	q := s.trigger.request(s.state.ID, kind, r.Number, &s.state.Call, s.cause(kind, r), s.state.Server)
 	s.ask(q, &r.Used)
 
 	if kind == ro.Terminate {
@@ -125,6 +136,22 @@ func (s *Session) request(kind ro.RequestType, r report) *ro.CCR {
 	}
 
 	return q
+}
+
+// cause is the SIP request that made a report. An update has none: it is the quota that asks for it.
+func (s *Session) cause(kind ro.RequestType, r report) *ro.EventType {
+	const cancelled = 487
+
+	switch {
+	case kind != ro.Terminate:
+		return nil
+	case !s.state.Answered.IsZero():
+		return &ro.EventType{SIPMethod: "BYE"}
+	case r.Cause.Code == cancelled:
+		return &ro.EventType{SIPMethod: "CANCEL"}
+	default:
+		return s.state.Call.event()
+	}
 }
 
 // ask puts the quota request of this service into a CCR, with what was used if that is reported.
@@ -148,10 +175,23 @@ func (s *Session) ask(q *ro.CCR, used *uint32) {
 	q.MultipleServicesCreditControl = []ro.MultipleServicesCreditControl{service}
 }
 
+// waive is true for an answer that grants the service without credit control (RFC 8506 §7, §9.1). Nothing is asked for or reported
+// from then on; the OCS keeps the session only if the answer was for the one service in it.
+func (s *Session) waive(a *ro.CCA) bool {
+	waived, held := free(a)
+	if waived {
+		s.state.Waived, s.state.Free, s.state.Begun, s.state.Server = true, false, held, serverOf(a)
+		s.trigger.log.Info("the OCS wants no credit control of a session", "session", s.state.ID)
+	}
+
+	return waived
+}
+
 // grant takes the quota of an answer; false if there is none.
 func (s *Session) grant(a *ro.CCA) bool {
 	st := &s.state
 	s.obey(a)
+	st.Server, st.Granted, st.Exact = serverOf(a), time.Now(), false
 	st.Quota, st.Validity, st.Final = 0, 0, a.FinalUnitIndication != nil
 	st.Margin = s.trigger.config.UpdateMargin
 
@@ -170,7 +210,7 @@ func (s *Session) grant(a *ro.CCA) bool {
 		}
 
 		if service.TimeQuotaThreshold != nil {
-			st.Margin = time.Duration(*service.TimeQuotaThreshold) * time.Second
+			st.Margin, st.Exact = time.Duration(*service.TimeQuotaThreshold)*time.Second, true
 		}
 
 		if service.ValidityTime != nil {
@@ -221,6 +261,9 @@ func (s *Session) Answered(at time.Time) {
 	s.plan()
 }
 
+// leastQuota is how much of a quota is used before more is asked for, however large a threshold the OCS wants.
+const leastQuota = time.Second
+
 // plan sets the timer: to ask for more before the quota ends, to its end when it is the last, or to look for the OCS again.
 // Called with the lock held.
 func (s *Session) plan() {
@@ -229,23 +272,30 @@ func (s *Session) plan() {
 	var wait time.Duration
 
 	switch {
-	case st.Last != nil:
+	case st.Last != nil, st.Waived:
 		return
 	case st.Free && s.trigger.config.Resume > 0:
 		wait = s.trigger.config.Resume
-	case st.Free, st.Answered.IsZero():
+	case st.Free, st.Answered.IsZero() && st.Validity == 0:
 		return
+	case st.Answered.IsZero():
+		wait = st.Validity - time.Since(st.Granted)
 	default:
 		wait = st.Quota
-		if !st.Final {
+
+		switch {
+		case st.Final:
+		case st.Exact:
+			wait = max(st.Quota-st.Margin, min(leastQuota, st.Quota))
+		default:
 			wait -= min(st.Margin, st.Quota/2) // a small quota is asked for again half way
 		}
 
-		if st.Validity > 0 && !st.Final {
-			wait = min(wait, st.Validity)
-		}
-
 		wait -= time.Since(st.Since)
+
+		if st.Validity > 0 { // of the last units, too
+			wait = min(wait, st.Validity-time.Since(st.Granted))
+		}
 	}
 
 	if s.timer == nil {
@@ -258,12 +308,13 @@ func (s *Session) plan() {
 // due is the timer.
 func (s *Session) due() {
 	s.mu.Lock()
-	final, over, free := s.state.Final, s.state.Last != nil, s.state.Free
+	st := &s.state
+	over, usedUp := st.Last != nil, st.Final && !st.Free && !st.Answered.IsZero() && time.Since(st.Since) >= st.Quota
 	s.mu.Unlock()
 
 	switch {
 	case over:
-	case final && !free:
+	case usedUp:
 		s.release("the credit is used up", CreditUsedUp)
 	default:
 		s.update()
@@ -292,7 +343,7 @@ func (s *Session) renew() (release string, cause Cause) {
 		}
 
 		ctx, cancel := context.WithTimeout(context.Background(), reportTime)
-		answer, refused, err := s.trigger.ask(ctx, q)
+		answer, refused, err := s.trigger.ask(ctx, q, s.at())
 
 		cancel()
 
@@ -319,7 +370,7 @@ func (s *Session) next(anew bool) *ro.CCR {
 	st := &s.state
 
 	switch {
-	case st.Last != nil:
+	case st.Last != nil, st.Waived && !st.Begun:
 		return nil
 	case anew || !st.Begun:
 		old := st.ID
@@ -331,7 +382,7 @@ func (s *Session) next(anew bool) *ro.CCR {
 			s.trigger.log.Warn("seconds of a call stay free: the OCS had no session for them", "session", st.ID, "seconds", lost)
 		}
 
-		st.ID, st.Number, st.Open, st.Begun = s.trigger.newID(), 0, nil, false
+		st.ID, st.Number, st.Open, st.Begun, st.Server = s.trigger.newID(), 0, nil, false, server{}
 		s.trigger.rename(old, s)
 		s.keep()
 
@@ -367,7 +418,9 @@ func (s *Session) renewed(kind ro.RequestType, answer *ro.CCA, refused *Refused,
 		st.Free = true
 		s.plan()
 	case err != nil:
-		return "the OCS does not answer", Unspecified
+		no := silent(err)
+		return no.text, Unspecified.Because(no.Reason)
+	case s.waived(answer):
 	case refused != nil:
 		return refused.text, CreditUsedUp
 	case !s.grant(answer):
@@ -384,6 +437,36 @@ func (s *Session) renewed(kind ro.RequestType, answer *ro.CCA, refused *Refused,
 	return "", Normal
 }
 
+// waived is waive for the answer to an update. What was granted free is not charged if the OCS wants credit control after all.
+func (s *Session) waived(answer *ro.CCA) bool {
+	if answer == nil {
+		return false
+	}
+
+	if s.waive(answer) {
+		return true
+	}
+
+	if st := &s.state; st.Waived {
+		st.Waived = false
+
+		if !st.Answered.IsZero() {
+			st.Reported = uint32(max(0, time.Since(st.Answered)/time.Second))
+			st.Since = st.Answered.Add(time.Duration(st.Reported) * time.Second)
+		}
+	}
+
+	return false
+}
+
+// at is the OCS that has the session.
+func (s *Session) at() server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.state.Server
+}
+
 // taken counts the open report as told. Called with the lock held.
 func (s *Session) taken() {
 	st := &s.state
@@ -392,13 +475,16 @@ func (s *Session) taken() {
 	}
 
 	st.Reported += st.Open.Used
-	st.Since = st.Answered.Add(time.Duration(st.Reported) * time.Second)
 	st.Open = nil
+
+	if !st.Answered.IsZero() {
+		st.Since = st.Answered.Add(time.Duration(st.Reported) * time.Second)
+	}
 }
 
 // used is the whole seconds since the last report. No clock that goes backwards makes it negative. Called with the lock held.
 func (s *Session) used(at time.Time, round func(float64) float64) uint32 {
-	if s.state.Answered.IsZero() {
+	if s.state.Answered.IsZero() || s.state.Waived {
 		return 0
 	}
 
@@ -460,11 +546,16 @@ func (s *Session) settle(until time.Time) {
 	st := s.state
 	s.mu.Unlock()
 
+	if st.Waived && !st.Begun { // the OCS has no such session
+		s.trigger.remove(s)
+		return
+	}
+
 	ctx, cancel := context.WithTimeout(context.Background(), reportTime)
 	defer cancel()
 
 	if st.Open != nil {
-		if _, _, err := s.trigger.ask(ctx, s.request(ro.Update, *st.Open)); err != nil {
+		if _, _, err := s.trigger.ask(ctx, s.request(ro.Update, *st.Open), st.Server); err != nil {
 			s.later(until)
 			return
 		}
@@ -475,7 +566,7 @@ func (s *Session) settle(until time.Time) {
 		s.mu.Unlock()
 	}
 
-	if _, _, err := s.trigger.ask(ctx, s.request(ro.Terminate, *st.Last)); err != nil {
+	if _, _, err := s.trigger.ask(ctx, s.request(ro.Terminate, *st.Last), st.Server); err != nil {
 		s.later(until)
 		return
 	}

@@ -101,6 +101,11 @@ func result(command string, verdicts map[diameter.Result]verdict, r diameter.Res
 func unanswered(command string, err error) *Refusal {
 	diagnosis, cause := command+" got no answer from the HSS", diameter.UnableToDeliver.Code
 
+	if errors.Is(err, diameter.ErrTooLarge) {
+		diagnosis = "the identities or credentials are longer than the HSS can be asked about"
+		return &Refusal{Status: 513, Diagnosis: diagnosis, Reason: reason("SIP", 513, diagnosis), Err: err}
+	}
+
 	if errors.Is(err, diameter.ErrUnroutable) {
 		diagnosis = command + " could not be sent: no connection to the HSS is up"
 	}

@@ -20,6 +20,7 @@ type call struct {
 	token  string // its Record-Route entry
 	side   side
 	public string
+	other  string       // who the call is with
 	invite *sip.Request // as it came; until the answer
 	charge *charging.Session
 
@@ -214,8 +215,13 @@ func (c *call) hangUp(dialog *sip.ProxyDialog, reason string) {
 	group.Wait()
 }
 
-// releaseReason is the Reason header of the BYEs: 402 where credit is the cause, 408 where a party is gone.
+// releaseReason is the Reason header of the BYEs: the cause's own if it has one, 402 where credit is the cause, 408 where a party is
+// gone.
 func releaseReason(why string, cause charging.Cause) string {
+	if cause.Reason != "" {
+		return cause.Reason
+	}
+
 	if cause == charging.Unspecified {
 		return sipReason(408, why)
 	}
@@ -277,6 +283,12 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 		}
 	}
 
+	event, refused := s.chargeWithin(ctx, out, own, calls)
+	if refused != nil {
+		s.refuse(tx, "dialog", refusalOf(refused))
+		return
+	}
+
 	response := s.Stack.Forward(ctx, tx, sip.Plan{
 		Groups: [][]sip.Branch{{{Request: out}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
@@ -292,4 +304,8 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 		},
 	})
 	s.outcomes.WithLabelValues("dialog", known(string(out.Method)), fmt.Sprint(response.StatusCode)).Inc()
+
+	if event != nil {
+		event.End(response.StatusCode, sip.Value(response, "Reason"))
+	}
 }

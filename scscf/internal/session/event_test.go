@@ -18,7 +18,7 @@ func TestEvents(t *testing.T) {
 		asked   []string
 	}{
 		{"IEC", charging.Immediate, []string{"MESSAGE"}, "MESSAGE", 200, []string{"4#0"}},
-		{"IEC, not delivered: paid all the same", charging.Immediate, []string{"MESSAGE"}, "MESSAGE", 404, []string{"4#0"}},
+		{"IEC, not delivered: refunded", charging.Immediate, []string{"MESSAGE"}, "MESSAGE", 404, []string{"4#0", "4#1 cause 404"}},
 		{"ECUR", charging.Reserved, []string{"MESSAGE"}, "MESSAGE", 200, []string{"1#0", "3#1 used 1 cause -1"}},
 		{"ECUR, accepted for later", charging.Reserved, []string{"MESSAGE"}, "MESSAGE", 202, []string{"1#0", "3#1 used 1 cause -202"}},
 		{"ECUR, not delivered: given back", charging.Reserved, []string{"MESSAGE"}, "MESSAGE", 480, []string{"1#0", "3#1 used 0 cause 480"}},

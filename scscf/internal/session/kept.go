@@ -16,6 +16,7 @@ const file = "calls.jsonl"
 type keptCall struct {
 	Side   side             `json:"side"`
 	Public string           `json:"public"`
+	Other  string           `json:"other,omitempty"`
 	Charge string           `json:"charge,omitempty"` // key of the charging session
 	Dialog *sip.ProxyDialog `json:"dialog,omitempty"`
 	Length time.Duration    `json:"length"`
@@ -37,7 +38,7 @@ func (s *Server) Restore(directory string) error {
 			break
 		}
 
-		c := &call{server: s, token: token, side: k.Side, public: k.Public, dialog: k.Dialog, length: k.Length, until: k.Until}
+		c := &call{server: s, token: token, side: k.Side, public: k.Public, other: k.Other, dialog: k.Dialog, length: k.Length, until: k.Until}
 
 		if k.Charge != "" {
 			charge, found := s.Charging.Take(k.Charge, c.release)
@@ -106,7 +107,7 @@ func (c *call) keep() {
 		return
 	}
 
-	k := keptCall{Side: c.side, Public: c.public, Dialog: c.dialog, Length: c.length, Until: c.until}
+	k := keptCall{Side: c.side, Public: c.public, Other: c.other, Dialog: c.dialog, Length: c.length, Until: c.until}
 	if c.charge != nil {
 		k.Charge = c.charge.Key()
 	}

@@ -180,7 +180,7 @@ func (s *Server) targets(ctx context.Context, tx *sip.ServerTransaction, out *si
 		if err := s.begin(ctx, tx, out, sv); err != nil {
 			return nil, err
 		}
-	case s.Charging.ChargesEvent(role, string(out.Method)):
+	case s.Charging.ChargesEvent(role, string(out.Method), content(out)):
 		event, refused := s.Charging.Event(ctx, s.describe(out, sv))
 		if refused != nil {
 			return nil, refused
@@ -207,6 +207,8 @@ func (s *Server) begin(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 		return err
 	}
 
+	c.other = otherParty(out, sv)
+
 	if s.Charging.Charges(sv.side.role()) {
 		session, refused := s.Charging.Begin(ctx, s.describe(out, sv), c.release)
 		if refused != nil {
@@ -229,7 +231,7 @@ func (s *Server) describe(out *sip.Request, sv *served) charging.Call {
 		Role: sv.side.role(), Method: string(out.Method), Event: sip.Value(out, "Event"), CallID: out.CallID().Value(), ICID: vector.ICID,
 		OriginatingIOI: vector.OriginatingIOI, TerminatingIOI: vector.TerminatingIOI,
 		Private: sv.user.Private, Called: out.Recipient.String(), Requested: out.To().Address.String(),
-		Servers: sv.servers, Access: sip.Value(out, "P-Access-Network-Info"),
+		Expires: expires(out), Servers: sv.servers, Access: sip.Value(out, "P-Access-Network-Info"),
 	}
 
 	for _, value := range sip.Values(out, "P-Asserted-Identity") {

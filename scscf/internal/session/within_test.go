@@ -1,0 +1,111 @@
+package session
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
+)
+
+// A message within a call is charged like one outside, by in_dialog, to whoever sends it and at the price of the other party; the call
+// goes on whatever becomes of it.
+func TestMessagesWithinACall(t *testing.T) {
+	const text = "Content-Type: text/plain"
+
+	for _, test := range []struct {
+		name   string
+		within []string
+		method string
+		lines  []string
+		status int
+		asked  []string
+	}{
+		{"a message", []string{"MESSAGE"}, "MESSAGE", []string{text, "\nhello!"}, 200, []string{"1#0", "1#0", "3#1 used 1 cause -1"}},
+		{"one that was refused", []string{"MESSAGE"}, "MESSAGE", []string{text, "\nhello!"}, 415, []string{"1#0", "1#0", "3#1 used 0 cause 415"}},
+		{"a delivery report", []string{"MESSAGE"}, "MESSAGE", []string{"Content-Type: message/imdn+xml", "\n<imdn>"}, 200, []string{"1#0"}},
+		{"INFO is not charged", []string{"MESSAGE"}, "INFO", []string{text, "\nhello!"}, 200, []string{"1#0"}},
+		{"INFO is charged", []string{"INFO"}, "INFO", []string{text, "\nhello!"}, 200, []string{"1#0", "1#0", "3#1 used 1 cause -1"}},
+		{"INFO without a body is not", []string{"INFO"}, "INFO", nil, 200, []string{"1#0"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, func(d *desk) {
+				d.charge.Events, d.charge.InDialog, d.charge.FreeContent = charging.Reserved, test.within, []string{"message/imdn+xml"}
+			}, func(t *testing.T, d *desk) {
+				invite := d.talk()
+				d.within(invite, test.method, test.lines...)
+				d.icscf.Answer(d.icscf.Request(test.method), test.status)
+				d.pcscf.Response(test.status)
+				d.wantAsked(test.asked...)
+				d.within(invite, "BYE")
+				d.icscf.Answer(d.icscf.Request("BYE"), 200)
+				d.pcscf.Response(200)
+			})
+		})
+	}
+
+	t.Run("without credit", func(t *testing.T) {
+		var called string
+		withDesk(t, func(d *desk) {
+			d.charge.Events, d.charge.InDialog = charging.Reserved, []string{"MESSAGE"}
+			d.ocs = func(q *ro.CCR) (*ro.CCA, error) {
+				if q.ServiceInformation.IMS.EventType != nil && q.ServiceInformation.IMS.EventType.SIPMethod == "MESSAGE" {
+					called = q.ServiceInformation.IMS.CalledPartyAddress
+					return noCredit(q)
+				}
+				seconds := uint32(600)
+				a := &ro.CCA{MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{{Granted: &ro.ServiceUnit{Time: &seconds}}}}
+				a.Result = ro.Success
+				return a, nil
+			}
+		}, func(t *testing.T, d *desk) {
+			invite := d.talk()
+			d.within(invite, "MESSAGE", text, "\nhello!")
+			d.pcscf.Response(402)
+			d.icscf.Silent()
+			if called != bob {
+				t.Errorf("charged as to %s, want %s", called, bob)
+			}
+			d.within(invite, "BYE")
+			d.icscf.Answer(d.icscf.Request("BYE"), 200)
+			d.pcscf.Response(200)
+		})
+	})
+}
+
+// An ASR is no lack of credit: its BYEs say what it is.
+func TestReleaseByTheOCS(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		session := ""
+		d.ocs = func(q *ro.CCR) (*ro.CCA, error) {
+			session = q.SessionID
+			seconds := uint32(600)
+			a := &ro.CCA{MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{{Granted: &ro.ServiceUnit{Time: &seconds}}}}
+			a.Result = ro.Success
+			return a, nil
+		}
+		d.talk()
+
+		q := &ro.ASR{}
+		q.SessionID = session
+		if _, err := d.server.Charging.Abort(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+		bye := d.icscf.Request("BYE")
+		if reason := sip.Value(bye, "Reason"); !strings.HasPrefix(reason, "SIP;cause=480;") {
+			t.Errorf("Reason: %s", reason)
+		}
+		d.icscf.Answer(bye, 200)
+	})
+}
+
+// A Request-URI that the OCS could not be told ends here.
+func TestRequestURIWithoutEnd(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.send(d.pcscf, "INVITE", "sip:"+strings.Repeat("1", 5000)+"@"+home, serviceRoute)
+		d.pcscf.Response(414)
+		d.icscf.Silent()
+		d.wantAsked()
+	})
+}
