@@ -63,7 +63,7 @@ func PrivateFromPublic(public string) string {
 	return user + "@" + withoutPort(address)
 }
 
-// Number is the telephone number of a tel URI, or of a sip URI whose user part is one; "" if it is neither.
+// Number is the telephone number of a tel URI, or of a sip URI whose user part is one; "" if it is neither. It is as it is dialled: %23 is #.
 func Number(uri string) string {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(uri), ":")
 	number := rest
@@ -84,8 +84,11 @@ func Number(uri string) string {
 		return ""
 	}
 
-	return string(digits)
+	return strings.ReplaceAll(string(digits), hash, "#")
 }
+
+// EscapeNumber is a number as it stands in a URI: # is %23 there (RFC 3966 §3).
+func EscapeNumber(number string) string { return strings.ReplaceAll(number, "#", hash) }
 
 // SIPFromTel is the sip URI that stands for a tel URI in a domain (RFC 3261 §19.1.6); "" if it is no tel URI.
 func SIPFromTel(tel, domain string) string {

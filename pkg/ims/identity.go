@@ -185,17 +185,20 @@ func appendHost(b []byte, host string) ([]byte, bool) {
 	return b, true
 }
 
-// appendNumber takes the visual separators out of a telephone number (RFC 3966 §3).
+// appendNumber takes the visual separators out of a telephone number (RFC 3966 §3). The # of a local number is %23 in a URI, on both ways.
 func appendNumber(b []byte, number string) ([]byte, bool) {
 	found := false
 
-	for i := range len(number) {
+	for i := 0; i < len(number); i++ {
 		switch c := number[i]; {
+		case strings.HasPrefix(number[i:], hash) && number[0] != '+':
+			b, found = append(b, hash...), true
+			i += len(hash) - 1
 		case c >= '0' && c <= '9':
 			b, found = append(b, c), true
 		case c == '+' && i == 0:
 			b = append(b, c)
-		case (c == '*' || c == '#') && number[0] != '+':
+		case c == '*' && number[0] != '+':
 			b, found = append(b, c), true
 		case c == '-' || c == '.' || c == '(' || c == ')':
 		default:
@@ -205,6 +208,8 @@ func appendNumber(b []byte, number string) ([]byte, bool) {
 
 	return b, found
 }
+
+const hash = "%23"
 
 const hexDigits = "0123456789ABCDEF"
 

@@ -34,14 +34,17 @@ func TestCanonicalIdentity(t *testing.T) {
 		"sip:":                                    "",
 		"<sip:a@b>":                               "",
 		// RFC 3261 §19.1.4, RFC 3966 §3 and §5.1.5, and what does not fit the grammar
-		"sip:%61lice%3b@h":                                      "sip:alice%3B@h",
-		"sip:1234;phone-context=x@H:5060;user=phone":            "sip:1234;phone-context=x@h",
-		"sip:+1555;phone-context=x@h;user=phone":                "tel:+1555",
-		"sips:+1555@h;user=phone?Subject=a":                     "tel:+1555",
-		"sip:a@h?x=;user=phone":                                 "sip:a@h",
-		"tel:12-34;isub=1;Phone-Context=IMS.Example":            "tel:1234;phone-context=ims.example",
-		"tel:12;phone-context=+1-555":                           "tel:12;phone-context=+1555",
-		"tel:*21#":                                              "tel:*21#",
+		"sip:%61lice%3b@h":                           "sip:alice%3B@h",
+		"sip:1234;phone-context=x@H:5060;user=phone": "sip:1234;phone-context=x@h",
+		"sip:+1555;phone-context=x@h;user=phone":     "tel:+1555",
+		"sips:+1555@h;user=phone?Subject=a":          "tel:+1555",
+		"sip:a@h?x=;user=phone":                      "sip:a@h",
+		"tel:12-34;isub=1;Phone-Context=IMS.Example": "tel:1234;phone-context=ims.example",
+		"tel:12;phone-context=+1-555":                "tel:12;phone-context=+1555",
+		"tel:*21%23":                                 "tel:*21%23",
+		"tel:*21#":                                   "",
+		"tel:+21%23":                                 "",
+		"tel:*21%2":                                  "",
 		"sip:001010000000001@ims.mnc001.mcc001.3gppnetwork.org": "sip:001010000000001@ims.mnc001.mcc001.3gppnetwork.org",
 		"tel:+":                 "",
 		"tel:+1*2":              "",
@@ -64,7 +67,7 @@ func TestCanonicalIdentity(t *testing.T) {
 
 func TestNumber(t *testing.T) {
 	for uri, want := range map[string]string{
-		"tel:+1-555": "+1555", "sip:1234;phone-context=x@h": "1234", "TEL:112;phone-context=h": "112", "tel:+": "", "sip:+1555@h;user=phone": "+1555", "sip:911@h": "911", "sip:alice@h": "", "sip:h": "",
+		"tel:+1-555": "+1555", "sip:1234;phone-context=x@h": "1234", "TEL:112;phone-context=h": "112", "tel:+": "", "sip:+1555@h;user=phone": "+1555", "sip:911@h": "911", "tel:*21%23;phone-context=h": "*21#", "sip:%23%23@h;user=phone": "##", "tel:*21#": "", "tel:%31": "", "sip:alice@h": "", "sip:h": "",
 	} {
 		if got := Number(uri); got != want {
 			t.Errorf("%s: %q, want %q", uri, got, want)

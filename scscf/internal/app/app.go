@@ -82,7 +82,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	router.registrar, router.regEvent = registrations, watchers
 	serveAdmin(env.Admin, registrations, node)
 
-	sessions, err := newSessions(c, env, stack, endpoint, node, registrations)
+	sessions, err := newSessions(c, env, stack, endpoint, node, home, registrations)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
+	"github.com/dialtone-ims/dialtone/scscf/internal/cx"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/session"
 )
@@ -50,7 +51,7 @@ func (s *Sessions) Validate() error {
 }
 
 // newSessions makes what serves requests other than REGISTER.
-func newSessions(c *Config, env *service.Env, stack *sip.Stack, endpoint *sip.Endpoint, node *diameter.Node, users *registrar.Registrar) (*session.Server, error) {
+func newSessions(c *Config, env *service.Env, stack *sip.Stack, endpoint *sip.Endpoint, node *diameter.Node, home *cx.Client, users *registrar.Registrar) (*session.Server, error) {
 	trigger := charging.NewTrigger(c.Sessions.Charging, onlineCharging{node}, node.NewSessionID, env.Log, env.Metrics)
 	diameter.Handle(node, trigger.Reauthorise)
 	diameter.Handle(node, trigger.Abort)
@@ -60,6 +61,7 @@ func newSessions(c *Config, env *service.Env, stack *sip.Stack, endpoint *sip.En
 		Stack:         stack,
 		Endpoint:      endpoint,
 		Registrations: users,
+		Subscribers:   home,
 		Charging:      trigger,
 		Log:           env.Log,
 	}

@@ -3,12 +3,13 @@ package cx
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Client sends MAR and SAR under the S-CSCF's name.
+// Client sends MAR, SAR and LIR under the S-CSCF's name.
 type Client struct {
 	Node       *diameter.Node
 	ServerName string // SIP URI, as the HSS and the I-CSCF know this S-CSCF
@@ -32,6 +33,23 @@ func (c *Client) ServerAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, er
 	}
 
 	return diameter.Call[cx.SAA](ctx, c.Node, req)
+}
+
+// Exists asks by LIR, as an I-CSCF does (TS 29.228 §6.1.4), whether somebody has a public identity.
+func (c *Client) Exists(ctx context.Context, public string) (bool, error) {
+	answer, err := diameter.Call[cx.LIA](ctx, c.Node, &cx.LIR{PublicIdentity: public})
+	if err != nil {
+		return false, err
+	}
+
+	switch result := answer.Result; {
+	case result == cx.ErrorUserUnknown:
+		return false, nil
+	case result.Successful(), result == cx.ErrorIdentityNotRegistered:
+		return true, nil
+	default:
+		return false, fmt.Errorf("LIA: %v", result)
+	}
 }
 
 // Registrations is what the HSS can change by itself.

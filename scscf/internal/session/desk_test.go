@@ -44,6 +44,7 @@ type desk struct {
 	directory string // where calls are kept; "": nowhere
 	nowhere   bool   // there is no DNS
 	enum      Enum
+	numbers   Subscribers
 
 	mu    sync.Mutex
 	users map[string]registrar.User
@@ -168,7 +169,7 @@ func criterion(session ifc.SessionCase) ifc.InitialFilterCriterion {
 func (d *desk) start() {
 	d.t.Helper()
 
-	d.server = &Server{Config: d.config, Registrations: d, Enum: d.enum, Log: d.log.Logger()}
+	d.server = &Server{Config: d.config, Registrations: d, Enum: d.enum, Subscribers: d.numbers, Log: d.log.Logger()}
 	id := 0
 	d.server.Charging = charging.NewTrigger(d.charge, d, func() string { id++; return fmt.Sprint("session;", id, time.Now().UnixNano()) }, d.server.Log, prometheus.NewRegistry())
 	d.server.Register(prometheus.NewRegistry())

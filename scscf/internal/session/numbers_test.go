@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,7 +31,8 @@ func TestNumbers(t *testing.T) {
 		{"tel:0049301234", "0049301234", "+49301234"},
 		{"tel:030-1234;phone-context=ims.example", "0301234", "+49301234"},
 		{"tel:01149301234", "01149301234", "+49301234"},
-		{"tel:*21#;phone-context=ims.example", "*21#", ""},
+		{"tel:*21%23;phone-context=ims.example", "*21#", ""},
+		{"tel:*21#;phone-context=ims.example", "", ""}, // RFC 3966 §3 has no raw #
 		{"tel:+1234567890123456", "+1234567890123456", ""},
 		{"sip:+15550002@ims.example;user=phone", "+15550002", "+15550002"},
 		{"sip:2;phone-context=+1-555@ims.example;user=phone", "2", "+15552"},
@@ -56,6 +59,71 @@ func TestNumbers(t *testing.T) {
 	n := Numbers{Digits: true}
 	if number, _, ok := n.dialled("sip:5550002@ims.example", home); !ok || number != "5550002" {
 		t.Errorf("digits: got %q", number)
+	}
+}
+
+// subscribers are the identities that the HSS knows, and what it was asked.
+type subscribers struct {
+	known []string
+	asked []string
+	err   error
+}
+
+func (s *subscribers) Exists(_ context.Context, public string) (bool, error) {
+	s.asked = append(s.asked, public)
+
+	return slices.Contains(s.known, public), s.err
+}
+
+// Numbers that are local to the home network are what the HSS says that they are.
+func TestHomeLocalNumbers(t *testing.T) {
+	known := []string{"tel:+15550002", "tel:+4915550003", "sip:0042@ims.example", "sip:001010000000002@ims.example", "tel:+112345"}
+
+	tests := []struct {
+		name, dialled, own string
+		global             string   // "": it stays as it is
+		asked              []string // of the HSS
+	}{
+		{"tel with the home domain as context", "tel:15550002;phone-context=IMS.example", "+15550001", "+15550002", []string{"tel:+15550002"}},
+		{"tel with visual separators", "tel:1-555-0002;phone-context=ims.example", "+15550001", "+15550002", []string{"tel:+15550002"}},
+		{"tel without a context", "tel:15550002", "+15550001", "+15550002", []string{"tel:+15550002"}},
+		{"sip with the context, as handsets have it", "sip:15550002;phone-context=ims.example@ims.example;user=phone", "+15550001", "+15550002", []string{"tel:+15550002"}},
+		{"sip with user=phone alone", "sip:15550002@ims.example;user=phone", "+15550001", "+15550002", []string{"tel:+15550002"}},
+		{"sip as soft phones have it", "sip:15550002@ims.example", "+15550001", "+15550002", []string{"sip:15550002@ims.example", "tel:+15550002"}},
+		{"short, without the country", "tel:5550002;phone-context=ims.example", "+15550001", "+15550002", []string{"tel:+5550002", "tel:+15550002"}},
+		{"short, the last four", "sip:0002@ims.example;user=phone", "+15550001", "+15550002", []string{"tel:+0002", "tel:+15550002"}},
+		{"shorter than the caller's number, and whole", "tel:15550002", "+4915550003", "+15550002", []string{"tel:+15550002"}},
+		{"a caller without a number", "tel:15550002", "", "+15550002", []string{"tel:+15550002"}},
+		{"a caller without a number, short", "tel:0002", "", "", []string{"tel:+0002"}},
+		{"somebody's name", "sip:0042@ims.example", "+15550001", "", []string{"sip:0042@ims.example"}},
+		{"an IMSI", "sip:001010000000002@ims.example", "+15550001", "", []string{"sip:001010000000002@ims.example"}},
+		{"a service's number is not completed", "tel:345;phone-context=ims.example", "+112001", "", []string{"tel:+345"}},
+		{"nobody's", "tel:15550009", "+15550001", "", []string{"tel:+15550009"}},
+		{"another network's context", "tel:15550002;phone-context=other.example", "+15550001", "", nil},
+		{"a context that is a prefix", "tel:0002;phone-context=+1-444", "+15550001", "", nil},
+		{"another domain", "sip:15550002@other.example;user=phone", "+15550001", "", nil},
+		{"a service code", "tel:*21%23;phone-context=ims.example", "+15550001", "", nil},
+		{"a global number", "tel:+15550002", "+15550001", "", nil},
+		{"a name", "sip:bob@ims.example", "+15550001", "", nil},
+		{"more digits than a number has", "tel:1234567890123456", "+15550001", "", nil},
+	}
+
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			hss := &subscribers{known: known}
+			s := &Server{Config: Config{HomeDomain: home}, Subscribers: hss, Log: slog.New(slog.DiscardHandler)}
+
+			if got := s.homeLocal(t.Context(), test.dialled, test.own); got != test.global || !slices.Equal(hss.asked, test.asked) {
+				t.Errorf("got %q, asked %v; want %q, %v", got, hss.asked, test.global, test.asked)
+			}
+		})
+	}
+
+	ill := &subscribers{known: known, err: errors.New("no HSS")}
+	s := &Server{Config: Config{HomeDomain: home}, Subscribers: ill, Log: slog.New(slog.DiscardHandler)}
+
+	if got := s.homeLocal(t.Context(), "tel:5550002", "+15550001"); got != "" || len(ill.asked) != 1 {
+		t.Errorf("an HSS that is ill: got %q, asked %v", got, ill.asked)
 	}
 }
 

@@ -11,6 +11,11 @@ import (
 // originate is TS 24.229 §5.4.3.2: an initial request from a user that this S-CSCF serves. It comes over the Service-Route of
 // the user's handset, or from an application server that acts for the user, registered or not (§5.7.3: "orig" in Route).
 func (s *Server) originate(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, handset bool) {
+	if strings.ContainsRune(out.Recipient.String(), '#') {
+		s.refuse(tx, "originating", because(400, "the Request-URI has a raw #, which is written as %%23 (RFC 3966 §3)"))
+		return
+	}
+
 	public, named := identity(out, "P-Served-User", "P-Asserted-Identity")
 	if !named {
 		s.refuse(tx, "originating", because(403, "the request does not say who it is from"))

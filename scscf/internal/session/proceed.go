@@ -168,7 +168,7 @@ func (s *Server) targets(ctx context.Context, tx *sip.ServerTransaction, out *si
 			return nil, err
 		}
 	} else {
-		s.translate(ctx, out)
+		s.translate(ctx, out, sv.number())
 
 		groups = [][]sip.Branch{{s.towards(out)}}
 	}
@@ -241,11 +241,8 @@ func (s *Server) describe(out *sip.Request, sv *served) charging.Call {
 	}
 
 	// Who pays: by number where there is one, and by the identity that is served.
-	for _, uri := range append([]string{sv.public}, sv.user.Associated()...) {
-		if number := ims.Number(uri); number != "" && number[0] == '+' {
-			c.Subscriber = append(c.Subscriber, ro.SubscriptionID{Type: ro.E164, Data: number[1:]})
-			break
-		}
+	if number := sv.number(); number != "" {
+		c.Subscriber = append(c.Subscriber, ro.SubscriptionID{Type: ro.E164, Data: number[1:]})
 	}
 
 	uri := sv.public
@@ -260,6 +257,17 @@ func (s *Server) describe(out *sip.Request, sv *served) charging.Call {
 	}
 
 	return c
+}
+
+// number is the user's own, +E.164, or "".
+func (sv *served) number() string {
+	for _, uri := range append([]string{sv.public}, sv.user.Associated()...) {
+		if number := ims.Number(uri); number != "" && number[0] == '+' {
+			return number
+		}
+	}
+
+	return ""
 }
 
 func isSIP(uri string) bool { return len(uri) > 4 && uri[:4] == "sip:" }

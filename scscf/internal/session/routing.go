@@ -5,24 +5,33 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 const enumTime = 3 * time.Second // for a translation; the call goes on without it
 
 // translate makes a global number of what was dialled, and by ENUM the URI of who has it (TS 24.229 §5.4.3.2, RFC 6116). What
-// nobody translates goes on as it is.
-func (s *Server) translate(ctx context.Context, out *sip.Request) {
+// nobody translates goes on as it is. own is the number of who dials.
+func (s *Server) translate(ctx context.Context, out *sip.Request, own string) {
 	dialled := out.Recipient.String()
 
 	number, phoneContext, ok := s.Config.Numbers.dialled(dialled, s.Config.HomeDomain)
-	if !ok {
-		return
+
+	global := ""
+	if ok {
+		global = s.Config.Numbers.global(number, phoneContext)
 	}
 
-	global := s.Config.Numbers.global(number, phoneContext)
 	if global == "" {
-		s.Log.Info("a local number that the numbering plan does not know", "dialled", dialled)
+		global = s.homeLocal(ctx, dialled, own)
+	}
+
+	switch {
+	case global == "" && ok:
+		s.Log.Info("a local number that neither the numbering plan nor the HSS knows", "dialled", dialled)
+		return
+	case global == "":
 		return
 	}
 
@@ -114,7 +123,7 @@ func (s *Server) breakout(out *sip.Request) (sip.Branch, bool) {
 	if u.UriParams.Has("lr") {
 		sip.PushRoute(r, route)
 	} else {
-		u.User = number
+		u.User = ims.EscapeNumber(number)
 		u.UriParams.Add("user", "phone")
 		r.Recipient = u
 	}

@@ -32,6 +32,11 @@ type Enum interface {
 	Translate(ctx context.Context, number string) (uri string, err error)
 }
 
+// Subscribers tells whether somebody has a public identity, as the HSS knows it.
+type Subscribers interface {
+	Exists(ctx context.Context, public string) (bool, error)
+}
+
 // Config is the part of the configuration that the procedures read.
 type Config struct {
 	HomeDomain   string
@@ -48,7 +53,8 @@ type Server struct {
 	Stack         *sip.Stack
 	Endpoint      *sip.Endpoint
 	Registrations Registrations
-	Enum          Enum // nil: numbers are not translated
+	Enum          Enum        // nil: numbers are not translated
+	Subscribers   Subscribers // nil: local numbers are what the numbering plan says
 	Charging      *charging.Trigger
 	Log           *slog.Logger
 

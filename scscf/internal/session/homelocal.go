@@ -1,0 +1,84 @@
+package session
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+)
+
+const (
+	homeLocalTime = 3 * time.Second // for the HSS's word on a number; the call goes on without it
+	shortest      = 4               // digits that are completed; fewer are a service's, such as 112
+)
+
+// homeLocal is the global number that a number local to the home network stands for, "" if it is none. The HSS is asked who has it, as an
+// I-CSCF asks it: first the digits as they are, then completed by the first digits of the caller's own number, as in one exchange.
+func (s *Server) homeLocal(ctx context.Context, target, own string) string {
+	digits, dialled, ok := homeDigits(target, s.Config.HomeDomain)
+	if !ok || s.Subscribers == nil {
+		return ""
+	}
+
+	ctx, cancel := context.WithTimeout(ctx, homeLocalTime)
+	defer cancel()
+
+	var candidates []string
+	if !dialled { // it may be somebody's name
+		candidates = append(candidates, target)
+	}
+
+	candidates = append(candidates, "tel:+"+digits)
+	if missing := len(own) - len(digits); missing > 1 && len(digits) >= shortest {
+		candidates = append(candidates, "tel:"+own[:missing]+digits)
+	}
+
+	for _, candidate := range candidates {
+		exists, err := s.Subscribers.Exists(ctx, candidate)
+
+		switch {
+		case err != nil:
+			s.Log.Warn("the HSS does not say whose a local number is; it goes on as it is", "dialled", target, "error", err)
+			return ""
+		case exists && candidate == target:
+			return ""
+		case exists:
+			return ims.Number(candidate)
+		}
+	}
+
+	return ""
+}
+
+// homeDigits are those of a number that is local to the home network: by its phone-context, by the domain, or because nothing else is said
+// (TS 24.229 §5.1.2A.1.5). dialled says that it can be nothing but a number; the user part of a sip URI without user=phone may be a name.
+func homeDigits(target, home string) (digits string, dialled, ok bool) {
+	scheme, rest, _ := strings.Cut(target, ":")
+	user, dialled := rest, strings.EqualFold(scheme, "tel")
+
+	if !dialled {
+		part, address, found := strings.Cut(rest, "@")
+		host, parameters, _ := strings.Cut(address, ";")
+		name, _, _ := strings.Cut(host, ":")
+
+		if !found || !strings.EqualFold(name, home) {
+			return "", false, false
+		}
+
+		user, dialled = part, hasParameter(parameters, "user=phone")
+	}
+
+	for i, p := range strings.Split(user, ";") {
+		name, value, _ := strings.Cut(p, "=")
+		if i > 0 && strings.EqualFold(name, "phone-context") && !strings.EqualFold(value, home) {
+			return "", false, false
+		}
+	}
+
+	const longest = 15 // digits of E.164
+
+	digits = ims.Number(target)
+
+	return digits, dialled, digits != "" && len(digits) <= longest && strings.Trim(digits, "0123456789") == ""
+}
