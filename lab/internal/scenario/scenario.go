@@ -79,7 +79,7 @@ func (s *Scenario) Provision(ctx context.Context) error {
 
 // enough sees to it that an account that earlier runs have used has money for this one.
 func enough(ctx context.Context, account string) (int64, error) {
-	ocs, path := httpapi.Client{Base: adminOfOCS}, "/accounts/"+account
+	ocs, path := httpapi.Local(adminOfOCS), "/accounts/"+account
 
 	var now struct {
 		Balance int64 `json:"balance"`
