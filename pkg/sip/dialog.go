@@ -237,6 +237,14 @@ func (d *ProxyDialog) Observe(r *Request) {
 	}
 }
 
+// Target is where a party said that it is reached.
+func (d *ProxyDialog) Target(of Side) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	return d.parties[of].target
+}
+
 // Request makes a request towards one party, as if the other had sent it.
 func (d *ProxyDialog) Request(to Side, method string) (*Request, error) {
 	d.mu.Lock()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/icscf/internal/interrogation"
 	"github.com/dialtone-ims/dialtone/icscf/internal/selection"
+	"github.com/dialtone-ims/dialtone/pkg/border"
 	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
@@ -23,6 +24,7 @@ type Config struct {
 	service.Common `yaml:",inline"`
 	HomeDomain     string            `yaml:"home_domain"`
 	SIP            sip.Config        `yaml:"sip"`
+	Protection     border.Config     `yaml:"protection"`
 	Diameter       diameter.Config   `yaml:"diameter"`
 	ServerTimeout  time.Duration     `yaml:"scscf_timeout"`
 	Avoid          time.Duration     `yaml:"scscf_avoid"`
@@ -36,6 +38,7 @@ func Default() Config {
 		Common:     service.DefaultCommon("127.0.0.11:9090"),
 		HomeDomain: home,
 		SIP:        sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.11:5060", Transports: []string{"udp", "tcp"}, Names: []string{"icscf." + home, home}}),
+		Protection: border.Config{Core: border.Core{}},
 		Diameter:   diameter.DefaultConfig("icscf."+home, home),
 		Servers:    selection.Servers{{Name: "sip:scscf." + home + ":5060"}},
 
@@ -79,7 +82,9 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	}
 	handler.Register(env.Metrics)
 
-	stack, err := sip.New(c.SIP, handler, sip.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	stack, err := sip.New(c.SIP, handler, sip.Options{
+		Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: c.Protection.Core.Screen(nil),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,9 @@ const (
 	adminOfOCS   = "http://127.0.0.14:9090"
 )
 
+// core are the CSCFs, and addresses for application servers.
+const core = "[127.0.0.10/32, 127.0.0.11/32, 127.0.0.12/32, 127.0.0.16/28]"
+
 // Place is where the P-CSCF and the handsets meet.
 type Place struct {
 	PCSCF, Alice, Bob netip.Addr
@@ -86,6 +89,10 @@ func (p Place) Functions(network PLMN, data string) []process.Function {
 
 	for i := range all {
 		all[i].Environment = append(all[i].Environment, config.HomeVariable+"="+network.Domain())
+
+		if strings.HasSuffix(all[i].Name, "cscf") {
+			all[i].Environment = append(all[i].Environment, "DIALTONE_"+strings.ToUpper(all[i].Name)+"_PROTECTION_CORE="+core)
+		}
 	}
 
 	return all

@@ -8,11 +8,13 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/border"
 )
 
 // Config is what the operator decides. Nothing but Core counts for what comes from the core's side.
 type Config struct {
-	Core       []netip.Prefix `yaml:"core"`        // sources that are the core, on its side; empty: all
+	Core       border.Core    `yaml:"core"`        // sources that are the core, on its side; empty: all
 	Allow      []netip.Prefix `yaml:"allow"`       // sources that are served; empty: all
 	Deny       []netip.Prefix `yaml:"deny"`        // sources that are not, whatever allow says
 	Exempt     []netip.Prefix `yaml:"exempt"`      // sources that are not counted: a monitor, a load generator
@@ -31,7 +33,7 @@ type Config struct {
 // sends, until the operator says so.
 func Default() Config {
 	return Config{
-		Core: []netip.Prefix{}, Allow: []netip.Prefix{}, Deny: []netip.Prefix{}, Exempt: []netip.Prefix{},
+		Core: border.Core{}, Allow: []netip.Prefix{}, Deny: []netip.Prefix{}, Exempt: []netip.Prefix{},
 		UserAgents: []string{"friendly-scanner", "sipvicious", "sundayddr", "sip-scan", "sipcli", "iWar", "VaxSIPUserAgent", "pplsip", "sivus"},
 		Window:     2 * time.Second, Ban: 300 * time.Second, Failures: 20, MaxBody: 32 << 10, MaxSources: 100_000,
 	}

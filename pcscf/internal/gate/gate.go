@@ -86,7 +86,7 @@ type Message struct {
 
 // Core tells whether a source may be the core, which is believed whatever it says.
 func (g *Gate) Core(source netip.Addr) bool {
-	if len(g.config.Core) == 0 || contains(g.config.Core, source) {
+	if g.config.Core.Believes(source) {
 		return true
 	}
 

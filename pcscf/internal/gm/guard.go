@@ -11,13 +11,11 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gate"
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
+	"github.com/dialtone-ims/dialtone/pkg/border"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-var (
-	errNotHeard = errors.New("the source is not heard (protection)")
-	errNotCore  = errors.New("the source is not the core (protection.core)")
-)
+var errNotHeard = errors.New("the source is not heard (protection)")
 
 // Screen is asked for each message before anything is kept of it. What it lets through may still be refused, with an answer.
 func (p *Proxy) Screen(flow sip.Flow, m sip.Message) error {
@@ -26,8 +24,9 @@ func (p *Proxy) Screen(flow sip.Flow, m sip.Message) error {
 	}
 
 	if flow.Endpoint == p.Mw {
-		if !p.Gate.Core(flow.Remote.Addr()) {
-			return errNotCore
+		// A response is believed as far as the transaction that it belongs to.
+		if _, isRequest := m.(*sip.Request); isRequest && !p.Gate.Core(flow.Remote.Addr()) {
+			return border.ErrOutside
 		}
 
 		return nil

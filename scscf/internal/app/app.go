@@ -46,7 +46,9 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	router := &router{}
 
-	stack, err := sip.New(c.SIP, router, sip.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	stack, err := sip.New(c.SIP, router, sip.Options{
+		Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: c.Protection.Core.Screen(router.abroad),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/dialtone-ims/dialtone/pkg/border"
 	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
@@ -30,6 +31,7 @@ type Config struct {
 	// Data is the directory where registrations are kept over a restart; empty: they are not.
 	Data       string            `yaml:"data"`
 	SIP        sip.Config        `yaml:"sip"`
+	Protection border.Config     `yaml:"protection"`
 	Diameter   diameter.Config   `yaml:"diameter"`
 	Registrar  registrar.Policy  `yaml:"registrar"`
 	RegEvent   regevent.Policy   `yaml:"reg_event"`
@@ -50,6 +52,7 @@ func Default() Config {
 		ServerName:    "sip:scscf." + home + ":5060",
 		Data:          "var/scscf",
 		SIP:           sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.12:5060", Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}}),
+		Protection:    border.Config{Core: border.Core{}},
 		Diameter:      diameter.DefaultConfig("scscf."+home, home),
 		Registrar:     registrar.DefaultPolicy(),
 		RegEvent:      regevent.DefaultPolicy(),

@@ -12,6 +12,8 @@ import (
 type SessionHandler interface {
 	HandleRequest(ctx context.Context, tx *sip.ServerTransaction)
 	HandleAck(ctx context.Context, ack *sip.Ack)
+	// Abroad tells a request within a call with another network, whose party reaches this S-CSCF from there.
+	Abroad(request *sip.Request) bool
 }
 
 // router gives each request to whose procedure it is.
@@ -37,6 +39,9 @@ func (r *router) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 func (r *router) HandleAck(ctx context.Context, ack *sip.Ack) {
 	r.sessions.HandleAck(ctx, ack)
 }
+
+// abroad tells what is served though it does not come from the core.
+func (r *router) abroad(request *sip.Request) bool { return r.sessions.Abroad(request) }
 
 // originating tells a request that came over the Service-Route of a handset.
 func originating(request *sip.Request) bool {

@@ -3,6 +3,9 @@ package app
 import (
 	"context"
 	"errors"
+	"net"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
@@ -18,9 +21,11 @@ import (
 
 // Sessions is the part of the configuration that sessions and their charging read.
 type Sessions struct {
-	Interrogator string          `yaml:"icscf"` // SIP URI of the I-CSCF, for requests to users of the home network
-	Numbers      session.Numbers `yaml:"numbers"`
-	Timer        session.Timer   `yaml:"timer"`
+	Interrogator string `yaml:"icscf"` // SIP URI of the I-CSCF, for requests to users of the home network
+	// Trusted are domains of other networks that are told what the trust domain says, such as P-Asserted-Identity.
+	Trusted []string        `yaml:"trusted"`
+	Numbers session.Numbers `yaml:"numbers"`
+	Timer   session.Timer   `yaml:"timer"`
 	// ServerTimeout is for an application server's first response; 0: timers B and F of RFC 3261 (TS 24.229 §5.4.3.2).
 	ServerTimeout time.Duration   `yaml:"application_server_timeout"`
 	Charging      charging.Config `yaml:"charging"`
@@ -30,6 +35,7 @@ type Sessions struct {
 func defaultSessions(home string) Sessions {
 	return Sessions{
 		Interrogator: "sip:icscf." + home + ":5060",
+		Trusted:      []string{},
 		Numbers:      session.Numbers{Prefixes: map[string]string{}, Contexts: map[string]string{}, Breakout: map[string]string{}},
 		Timer:        session.Timer{MinSE: 90 * time.Second},
 		Charging: charging.Config{
@@ -56,8 +62,12 @@ func newSessions(c *Config, env *service.Env, stack *sip.Stack, endpoint *sip.En
 	diameter.Handle(node, trigger.Reauthorise)
 	diameter.Handle(node, trigger.Abort)
 
+	functions := c.functions()
+
 	s := &session.Server{
-		Config:        session.Config{HomeDomain: c.HomeDomain, Interrogator: c.Sessions.Interrogator, Numbers: c.Sessions.Numbers, Timer: c.Sessions.Timer, ServerTimeout: c.Sessions.ServerTimeout},
+		Config: session.Config{HomeDomain: c.HomeDomain, Interrogator: c.Sessions.Interrogator, Numbers: c.Sessions.Numbers, Timer: c.Sessions.Timer, ServerTimeout: c.Sessions.ServerTimeout,
+			Border: session.Border{Trusted: c.Sessions.Trusted, Functions: functions.Contains, Core: func(a netip.Addr) bool { return functions.Contains(a) || c.Protection.Core.Holds(a) }},
+		},
 		Stack:         stack,
 		Endpoint:      endpoint,
 		Registrations: users,
@@ -84,6 +94,52 @@ func newSessions(c *Config, env *service.Env, stack *sip.Stack, endpoint *sip.En
 	}
 
 	return s, errors.Join(trigger.Restore(c.Data), s.Restore(c.Data)) // in this order: calls take their charging sessions
+}
+
+// addresses are a set of them.
+type addresses map[netip.Addr]struct{}
+
+// Contains tells whether an address is in the set.
+func (a addresses) Contains(address netip.Addr) bool {
+	_, found := a[address]
+	return found
+}
+
+// functions are the addresses of this network's own functions, as far as the configuration has them: no target of a user's.
+func (c *Config) functions() addresses {
+	all := addresses{}
+	add := func(text string) {
+		host, _, err := net.SplitHostPort(text)
+		if err != nil {
+			host = text
+		}
+
+		if a, err := netip.ParseAddr(host); err == nil && !a.IsUnspecified() {
+			all[a.Unmap()] = struct{}{}
+		}
+	}
+
+	add(c.Admin.Address)
+	add(c.Diameter.LocalAddress)
+
+	for _, e := range c.SIP.Endpoints {
+		add(e.Address)
+		add(e.Advertise)
+	}
+
+	for _, p := range c.Diameter.Peers {
+		add(p.Address)
+	}
+
+	for name, at := range c.SIP.Resolver.Hosts {
+		if strings.HasSuffix(strings.ToLower(name), "."+strings.ToLower(c.HomeDomain)) {
+			for _, a := range at {
+				add(a)
+			}
+		}
+	}
+
+	return all
 }
 
 // ocsTime is how long calls of before a restart wait for the OCS. Then they go on as without one.

@@ -23,6 +23,7 @@ type call struct {
 	other  string       // who the call is with
 	invite *sip.Request // as it came; until the answer
 	charge *charging.Session
+	abroad bool // with a party of another network, which is not trusted
 
 	mu     sync.Mutex
 	dialog *sip.ProxyDialog
@@ -69,6 +70,19 @@ func (s *Server) find(token string) *call {
 	defer s.mu.Unlock()
 
 	return s.calls[token]
+}
+
+// callsOf are the calls that Route entries of this S-CSCF's name.
+func (s *Server) callsOf(own []sip.NameAddr) (calls []*call) {
+	for _, route := range own {
+		if u, err := sip.ParseURI(route.URI); err == nil {
+			if c := s.find(u.User); c != nil {
+				calls = append(calls, c)
+			}
+		}
+	}
+
+	return calls
 }
 
 // answered makes the dialog of the first 2xx and begins the count. A 2xx that comes when the call has failed goes upstream all the same
@@ -253,16 +267,7 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 		return
 	}
 
-	var calls []*call
-
-	for _, route := range own {
-		if u, err := sip.ParseURI(route.URI); err == nil {
-			if c := s.find(u.User); c != nil {
-				calls = append(calls, c)
-			}
-		}
-	}
-
+	calls := s.callsOf(own)
 	refreshes := len(calls) > 0 && (out.IsInvite() || out.Method == "UPDATE")
 
 	var asked interval
@@ -283,6 +288,12 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 		}
 	}
 
+	to, err := s.onwards(ctx, out, calls)
+	if err != nil {
+		s.refuse(tx, "dialog", refusalOf(err))
+		return
+	}
+
 	event, refused := s.chargeWithin(ctx, out, own, calls)
 	if refused != nil {
 		s.refuse(tx, "dialog", refusalOf(refused))
@@ -290,9 +301,10 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 	}
 
 	response := s.Stack.Forward(ctx, tx, sip.Plan{
-		Groups: [][]sip.Branch{{{Request: out}}},
+		Groups: [][]sip.Branch{{{Request: out, To: to}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
 			s.explain(out, "dialog", r)
+			crossBorder(r, calls)
 
 			if refreshes && r.IsSuccess() {
 				s.Config.Timer.answer(asked, r)

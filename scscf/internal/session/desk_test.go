@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/dialtone-ims/dialtone/pkg/border"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -41,6 +42,7 @@ type desk struct {
 
 	config    Config
 	charge    charging.Config
+	core      border.Core
 	directory string // where calls are kept; "": nowhere
 	nowhere   bool   // there is no DNS
 	enum      Enum
@@ -176,14 +178,14 @@ func (d *desk) start() {
 
 	c := sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: scscfAddress, Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}})
 	c.Resolver.Hosts = map[string][]string{
-		"icscf." + home: {"192.0.2.2"}, "elsewhere.example": {"192.0.2.50"}, "gateway.example": {"192.0.2.50"},
+		"icscf." + home: {"192.0.2.2"}, "as." + home: {"192.0.2.40"}, "evil.example": {"192.0.2.40"}, "elsewhere.example": {"192.0.2.50"}, "gateway.example": {"192.0.2.50"},
 	}
 
 	if d.nowhere {
 		c.Resolver.Servers, c.Resolver.Timeout = []string{"127.0.0.1:1"}, time.Millisecond
 	}
 
-	stack, err := sip.New(c, d.server, sip.Options{Network: d.network})
+	stack, err := sip.New(c, d.server, sip.Options{Network: d.network, Screen: d.core.Screen(d.server.Abroad)})
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ type keptCall struct {
 	Other  string           `json:"other,omitempty"`
 	Charge string           `json:"charge,omitempty"` // key of the charging session
 	Dialog *sip.ProxyDialog `json:"dialog,omitempty"`
+	Abroad bool             `json:"abroad,omitempty"`
 	Length time.Duration    `json:"length"`
 	Until  time.Time        `json:"until"`
 }
@@ -38,7 +39,7 @@ func (s *Server) Restore(directory string) error {
 			break
 		}
 
-		c := &call{server: s, token: token, side: k.Side, public: k.Public, other: k.Other, dialog: k.Dialog, length: k.Length, until: k.Until}
+		c := &call{server: s, token: token, side: k.Side, public: k.Public, other: k.Other, dialog: k.Dialog, abroad: k.Abroad, length: k.Length, until: k.Until}
 
 		if k.Charge != "" {
 			charge, found := s.Charging.Take(k.Charge, c.release)
@@ -107,7 +108,7 @@ func (c *call) keep() {
 		return
 	}
 
-	k := keptCall{Side: c.side, Public: c.public, Other: c.other, Dialog: c.dialog, Length: c.length, Until: c.until}
+	k := keptCall{Side: c.side, Public: c.public, Other: c.other, Dialog: c.dialog, Abroad: c.abroad, Length: c.length, Until: c.until}
 	if c.charge != nil {
 		k.Charge = c.charge.Key()
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
@@ -96,6 +97,10 @@ func (j *journey) next(ctx context.Context, after int) ([][]sip.Branch, error) {
 func (j *journey) responds(r *sip.Response) {
 	s, sv := j.server, j.served
 
+	if !j.away && s.goesAbroad(j.out, sv) {
+		trust.Cross(r, trust.Foreign, trust.Core)
+	}
+
 	if j.forgoing != nil && !r.IsProvisional() && !r.IsSuccess() {
 		s.become(j.out, sv.side.String(), r, j.forgoing)
 	}
@@ -170,7 +175,12 @@ func (s *Server) targets(ctx context.Context, tx *sip.ServerTransaction, out *si
 	} else {
 		s.translate(ctx, out, sv.number())
 
-		groups = [][]sip.Branch{{s.towards(out)}}
+		branch, err := s.towards(ctx, out)
+		if err != nil {
+			return nil, err
+		}
+
+		groups = [][]sip.Branch{{branch}}
 	}
 
 	role := sv.side.role()
@@ -208,6 +218,7 @@ func (s *Server) begin(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 	}
 
 	c.other = otherParty(out, sv)
+	c.abroad = s.goesAbroad(out, sv)
 
 	if s.Charging.Charges(sv.side.role()) {
 		session, refused := s.Charging.Begin(ctx, s.describe(out, sv), c.release)

@@ -67,16 +67,16 @@ func (s *Server) retarget(out *sip.Request, uri string) {
 
 // towards is the branch of a request that leaves the originating side: users of the home network are found by the I-CSCF, others
 // by the name of their network.
-func (s *Server) towards(out *sip.Request) sip.Branch {
+func (s *Server) towards(ctx context.Context, out *sip.Request) (sip.Branch, error) {
 	r := sip.Copy(out)
 
-	if s.ours(r.Recipient) {
-		sip.PushRoute(r, s.Config.Interrogator+";lr")
-	} else {
-		sip.Remove(r, "P-Access-Network-Info") // §5.4.3.2 11: not beyond the trust domain
+	if !s.ours(r.Recipient) {
+		return s.abroad(ctx, r)
 	}
 
-	return sip.Branch{Request: r}
+	sip.PushRoute(r, s.Config.Interrogator+";lr")
+
+	return sip.Branch{Request: r}, nil
 }
 
 // ours tells a target of the home network: its domain, or a number.

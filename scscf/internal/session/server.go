@@ -43,6 +43,7 @@ type Config struct {
 	Interrogator string // SIP URI of the I-CSCF, for requests to users of the home network
 	Numbers      Numbers
 	Timer        Timer
+	Border       Border
 	// ServerTimeout is how long an application server may stay silent until its default handling applies; 0: timer B or F.
 	ServerTimeout time.Duration
 }
@@ -131,12 +132,20 @@ func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 
 // HandleAck passes on the ACK of a 2xx.
 func (s *Server) HandleAck(ctx context.Context, ack *sip.Ack) {
-	out, _, refusal := s.Stack.Forwardable(ack.Request)
+	out, own, refusal := s.Stack.Forwardable(ack.Request)
 	if refusal != nil || !sip.Has(out, "Route") && s.Stack.Own(out.Recipient) {
 		return
 	}
 
-	_ = s.Stack.SendStateless(ctx, out, sip.Destination{})
+	to, err := s.onwards(ctx, out, s.callsOf(own))
+	if err != nil {
+		s.outcomes.WithLabelValues("dialog", "ACK", "into the core").Inc()
+		s.Log.Warn("ACK dropped", "reason", err, "source", ack.Flow.Remote.String())
+
+		return
+	}
+
+	_ = s.Stack.SendStateless(ctx, out, to)
 }
 
 // served is one side of a request on its way through this S-CSCF.

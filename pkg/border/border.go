@@ -1,0 +1,44 @@
+// Package border is which addresses are the core's: a CSCF believes whoever speaks to it at a port of the core (TS 24.229 §4.4),
+// and so must know who that can be.
+package border
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// ErrOutside is why a request is dropped.
+var ErrOutside = errors.New("the source is not the core (protection.core)")
+
+// Core is the prefixes of all that is believed: CSCFs, application servers, gateways, networks that are trusted. Empty: whoever
+// reaches the port.
+type Core []netip.Prefix
+
+// Config is protection of a function that has no port for handsets.
+type Config struct {
+	Core Core `yaml:"core"`
+}
+
+// Believes tells whether a source is the core.
+func (c Core) Believes(source netip.Addr) bool { return len(c) == 0 || c.Holds(source) }
+
+// Holds tells whether an address is known to be the core's.
+func (c Core) Holds(address netip.Addr) bool {
+	return slices.ContainsFunc(c, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// Screen is for sip.Options: it drops requests from elsewhere. Responses come from wherever a request went, and are believed as
+// far as the transaction that they belong to. pass, unless it is nil, tells what is served all the same.
+func (c Core) Screen(pass func(*sip.Request) bool) func(sip.Flow, sip.Message) error {
+	return func(flow sip.Flow, m sip.Message) error {
+		r, isRequest := m.(*sip.Request)
+		if !isRequest || c.Believes(flow.Remote.Addr()) || pass != nil && pass(r) {
+			return nil
+		}
+
+		return ErrOutside
+	}
+}

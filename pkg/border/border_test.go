@@ -1,0 +1,39 @@
+package border
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+func TestScreen(t *testing.T) {
+	request, response := "MESSAGE sip:a SIP/2.0\r\n", "SIP/2.0 200 OK\r\n"
+	lab := Core{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}
+
+	for _, test := range []struct {
+		name, source, first string
+		core                Core
+		pass                bool
+		err                 error
+	}{
+		{"no core is named: all are believed", "198.51.100.1:5060", request, nil, false, nil},
+		{"of the core", "192.0.2.7:5060", request, lab, false, nil},
+		{"of the core, IPv6", "[2001:db8::7]:5060", request, lab, false, nil},
+		{"from elsewhere", "198.51.100.1:5060", request, lab, false, ErrOutside},
+		{"from elsewhere, and to be served all the same", "198.51.100.1:5060", request, lab, true, nil},
+		{"a response from elsewhere", "198.51.100.1:5060", response, lab, false, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m, err := sip.ParseMessage([]byte(test.first + "Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\n\r\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := test.core.Screen(func(*sip.Request) bool { return test.pass })(sip.Flow{Remote: netip.MustParseAddrPort(test.source)}, m)
+			if !errors.Is(got, test.err) || test.err == nil && got != nil {
+				t.Errorf("got %v, want %v", got, test.err)
+			}
+		})
+	}
+}

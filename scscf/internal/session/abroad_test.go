@@ -1,0 +1,166 @@
+package session
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/border"
+	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+const abroad = "sip:carol@elsewhere.example"
+
+var inside = []string{"P-Charging-Vector: icid-value=told", "P-Access-Network-Info: 3GPP-NR;utran-cell-id-3gpp=told", "P-Charging-Function-Addresses: ccf=told"}
+
+func withBorder(t *testing.T, change func(d *desk), test func(t *testing.T, d *desk)) {
+	t.Helper()
+	withDesk(t, func(d *desk) {
+		d.core = border.Core{netip.MustParsePrefix("192.0.2.0/29"), netip.MustParsePrefix("192.0.2.40/32")}
+		functions := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")}
+		d.config.Border = Border{
+			Functions: func(a netip.Addr) bool { return slices.Contains(functions, a) }, Core: d.core.Holds,
+		}
+		if change != nil {
+			change(d)
+		}
+	}, test)
+}
+
+func wantNothingOfTheCore(t *testing.T, m sip.Message) {
+	t.Helper()
+	for _, name := range trust.Withheld(trust.Core, trust.Foreign) {
+		if sip.Has(m, name) {
+			t.Errorf("%s leaves the trust domain:\n%s", name, m)
+		}
+	}
+}
+
+// TS 24.229 §4.4: a call with another network, from the INVITE to the BYE of either side.
+func TestCallAbroad(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		withBorder(t, nil, func(t *testing.T, d *desk) {
+			d.send(d.pcscf, "INVITE", abroad, serviceRoute, append(slices.Clone(inside), "Record-Route: <sip:192.0.2.1;lr>")...)
+			invite := d.gateway.Request("INVITE")
+			wantNothingOfTheCore(t, invite)
+
+			record := sip.Value(invite, "Record-Route")
+			d.gateway.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:carol@192.0.2.50:5060>", "Record-Route: "+record, "Record-Route: <sip:192.0.2.1;lr>",
+				"P-Asserted-Identity: <"+alice+">", "P-Charging-Vector: icid-value=forged")
+			if r := d.pcscf.Response(200); sip.Has(r, "P-Asserted-Identity") || strings.Contains(r.String(), "forged") {
+				t.Errorf("another network speaks for the core:\n%s", r)
+			}
+			synctest.Wait()
+			if restart {
+				d.crash(time.Second)
+			}
+
+			in := append(slices.Clone(inside), "To: <"+bob+">;tag=b", "Call-ID: "+invite.CallID().Value())
+			d.send(d.pcscf, "ACK", "sip:carol@192.0.2.50:5060", record, in...)
+			wantNothingOfTheCore(t, d.gateway.Request("ACK"))
+			d.send(d.pcscf, "INFO", "sip:carol@192.0.2.50:5060", record, in...)
+			info := d.gateway.Request("INFO")
+			wantNothingOfTheCore(t, info)
+			d.gateway.Answer(info, 200)
+			d.pcscf.Response(200)
+
+			// It is not of the core, and hangs up all the same.
+			d.send(d.gateway, "BYE", "sip:caller@192.0.2.1:5060", record+", <sip:192.0.2.1;lr>", "From: <"+bob+">;tag=b", "To: <"+alice+">;tag=a", "Call-ID: "+invite.CallID().Value(),
+				"P-Asserted-Identity: <"+alice+">")
+			bye := d.pcscf.Request("BYE")
+			if sip.Has(bye, "P-Asserted-Identity") {
+				t.Errorf("another network speaks for the core:\n%s", bye)
+			}
+			d.pcscf.Answer(bye, 200)
+			d.gateway.Response(200)
+			synctest.Wait()
+			if d.asked[len(d.asked)-1][:1] != "3" {
+				t.Errorf("the call is charged on: %q", d.asked)
+			}
+		})
+	}
+}
+
+func TestTrustedNetwork(t *testing.T) {
+	withBorder(t, func(d *desk) { d.config.Border.Trusted = []string{"Elsewhere.example"} }, func(t *testing.T, d *desk) {
+		d.send(d.pcscf, "MESSAGE", abroad, serviceRoute, inside...)
+		r := d.gateway.Request("MESSAGE")
+		if got := sip.Value(r, "P-Asserted-Identity"); got != "<"+alice+">" || !sip.Has(r, "P-Charging-Vector") {
+			t.Errorf("a trusted network does not get what it should:\n%s", r)
+		}
+	})
+}
+
+// Whoever does not belong to the core is not heard, whatever the request says.
+func TestStranger(t *testing.T) {
+	withBorder(t, nil, func(t *testing.T, d *desk) {
+		stranger := d.network.Peer(t, "198.51.100.9:5060")
+		d.send(stranger, "MESSAGE", bob, serviceRoute)
+		invite := d.talk()
+		d.send(stranger, "BYE", "sip:callee@192.0.2.2:5060", sip.Value(invite, "Record-Route"), "To: <"+bob+">;tag=b", "Call-ID: "+invite.CallID().Value())
+		d.icscf.Silent()
+		stranger.Silent()
+		d.wantAsked("1#0")
+	})
+}
+
+// A Request-URI is no way to try the ports of the core.
+func TestIntoTheCore(t *testing.T) {
+	for _, test := range []struct {
+		name, target string
+		reached      string // by: "" nobody, 403
+	}{
+		{"a function's address", "sip:x@192.0.2.2:5060", ""},
+		{"a port of it that is not SIP's", "sip:x@192.0.2.1:9090", ""},
+		{"its own", "sip:x@192.0.2.3:5060", ""},
+		{"a function's name", "sip:x@icscf." + home, ""},
+		{"an address in protection.core", "sip:x@192.0.2.40:22;transport=tcp", ""},
+		{"another's name for it", "sip:x@evil.example", ""},
+		{"an application server's own name", "sip:conference@as." + home, "as"},
+		{"another network", abroad, "gateway"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withBorder(t, nil, func(t *testing.T, d *desk) {
+				d.send(d.pcscf, "MESSAGE", test.target, serviceRoute)
+				switch test.reached {
+				case "as":
+					d.as.Request("MESSAGE")
+				case "gateway":
+					d.gateway.Request("MESSAGE")
+				default:
+					if r := d.pcscf.Response(403); !strings.Contains(sip.Value(r, "Reason"), "in the core") {
+						t.Errorf("the refusal does not say why:\n%s", r)
+					}
+					d.icscf.Silent()
+					d.as.Silent()
+				}
+				if n := d.network.Dials(netip.MustParseAddrPort("192.0.2.40:22")); n != 0 {
+					t.Errorf("%d connections to 192.0.2.40:22", n)
+				}
+			})
+		})
+	}
+
+	t.Run("within a call, where the route ends; and a BYE ends the call all the same", func(t *testing.T) {
+		withBorder(t, nil, func(t *testing.T, d *desk) {
+			invite := d.talk()
+			in := []string{"To: <" + bob + ">;tag=b", "Call-ID: " + invite.CallID().Value()}
+			d.send(d.pcscf, "ACK", "sip:x@192.0.2.1:9090", sip.Value(invite, "Record-Route"), in...)
+			d.send(d.pcscf, "INFO", "sip:x@192.0.2.1:9090", sip.Value(invite, "Record-Route"), in...)
+			d.pcscf.Response(403)
+			d.within(invite, "INFO") // to where the other party said that it is, though that is in the core
+			d.icscf.Answer(d.icscf.Request("INFO"), 200)
+			d.pcscf.Response(200)
+			d.send(d.pcscf, "BYE", "sip:x@192.0.2.2:22", sip.Value(invite, "Record-Route"), in...)
+			d.pcscf.Response(403)
+			d.wantAsked("1#0", "3#1 used 0s cause 0")
+			if astray := d.network.Astray(); len(astray) != 0 {
+				t.Errorf("something went to %v", astray)
+			}
+		})
+	})
+}
