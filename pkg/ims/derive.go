@@ -63,7 +63,8 @@ func PrivateFromPublic(public string) string {
 	return user + "@" + withoutPort(address)
 }
 
-// Number is the telephone number of a tel URI, or of a sip URI whose user part is one; "" if it is neither. It is as it is dialled: %23 is #.
+// Number is the telephone number of a tel URI, or of a sip URI whose user part is one, as it is dialled: without password, escapes (%23 is
+// #) and visual separators; "" if it is neither. Whatever prices, routes or compares numbers takes them from here.
 func Number(uri string) string {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(uri), ":")
 	number := rest
@@ -77,7 +78,9 @@ func Number(uri string) string {
 		number = user
 	}
 
-	number, _, _ = strings.Cut(number, ";")
+	if end := strings.IndexAny(number, ";:"); end >= 0 { // parameters, a password
+		number = number[:end]
+	}
 
 	digits, ok := appendNumber(nil, number)
 	if !ok {

@@ -66,7 +66,7 @@ func appendTel(b []byte, rest string) ([]byte, bool) {
 	b = append(b, "tel:"...)
 
 	b, ok := appendNumber(b, number)
-	if !ok || number[0] == '+' {
+	if !ok || b[len("tel:")] == '+' {
 		return b, ok
 	}
 
@@ -105,7 +105,7 @@ func appendSIP(b []byte, rest string) ([]byte, bool) {
 		return nil, false
 	}
 
-	if strings.HasPrefix(user, "+") && hasParameter(parameters, "user=phone") {
+	if isGlobal(user) && hasParameter(parameters, "user=phone") {
 		number, _, _ := strings.Cut(user, ";")
 		b = append(b, "tel:"...)
 
@@ -144,7 +144,7 @@ func appendUser(b []byte, user string) ([]byte, bool) {
 
 			i += 2
 
-			if c = high<<4 | low; isUnreserved(c) {
+			if c = high<<4 | low; isUnreserved(c) || c == '+' && i == 2 { // that of a number, as some handsets write it
 				b = append(b, c)
 			} else {
 				b = append(b, '%', hexDigits[high], hexDigits[low])
@@ -185,20 +185,36 @@ func appendHost(b []byte, host string) ([]byte, bool) {
 	return b, true
 }
 
-// appendNumber takes the visual separators out of a telephone number (RFC 3966 §3). The # of a local number is %23 in a URI, on both ways.
+// appendNumber takes the visual separators out of a telephone number, and escapes that need not be (RFC 3966 §3, RFC 3261 §19.1.4). The
+// # of a local number is %23 in a URI, on both ways.
 func appendNumber(b []byte, number string) ([]byte, bool) {
-	found := false
+	found, global := false, false
 
 	for i := 0; i < len(number); i++ {
-		switch c := number[i]; {
-		case strings.HasPrefix(number[i:], hash) && number[0] != '+':
-			b, found = append(b, hash...), true
-			i += len(hash) - 1
+		c, first, escaped := number[i], i == 0, number[i] == '%'
+
+		if escaped {
+			if i+2 >= len(number) {
+				return nil, false
+			}
+
+			high, low := unhex(number[i+1]), unhex(number[i+2])
+			if high > 15 || low > 15 {
+				return nil, false
+			}
+
+			c = high<<4 | low
+			i += 2
+		}
+
+		switch {
 		case c >= '0' && c <= '9':
 			b, found = append(b, c), true
-		case c == '+' && i == 0:
-			b = append(b, c)
-		case c == '*' && number[0] != '+':
+		case c == '+' && first:
+			b, global = append(b, c), true
+		case c == '#' && escaped && !global:
+			b, found = append(b, hash...), true
+		case c == '*' && !global:
 			b, found = append(b, c), true
 		case c == '-' || c == '.' || c == '(' || c == ')':
 		default:
@@ -210,6 +226,11 @@ func appendNumber(b []byte, number string) ([]byte, bool) {
 }
 
 const hash = "%23"
+
+// isGlobal tells a user part that begins like a global number.
+func isGlobal(user string) bool {
+	return strings.HasPrefix(user, "+") || len(user) > 3 && strings.EqualFold(user[:3], "%2B")
+}
 
 const hexDigits = "0123456789ABCDEF"
 

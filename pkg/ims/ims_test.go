@@ -46,18 +46,29 @@ func TestCanonicalIdentity(t *testing.T) {
 		"tel:+21%23":                                 "",
 		"tel:*21%2":                                  "",
 		"sip:001010000000001@ims.mnc001.mcc001.3gppnetwork.org": "sip:001010000000001@ims.mnc001.mcc001.3gppnetwork.org",
-		"tel:+":                 "",
-		"tel:+1*2":              "",
-		"tel:12;phone-context=": "",
-		"sip:a@b@c":             "",
-		"sip:@h":                "",
-		"sip:a%4@h":             "",
-		"sip:a%zz@h":            "",
-		"sip:a@h\r\nVia: x":     "",
-		"sip:a@[::1":            "",
-		"sip:a@[::1]x":          "",
-		"sip:a b@h":             "",
-		"sip:a@h h":             "",
+		"sip:+1555000%31@h":                "sip:+15550001@h",
+		"sip:+15550001:pw@h":               "sip:+15550001@h",
+		"sip:%2b1555000%31:p%77@h":         "sip:+15550001@h",
+		"sip:+1555000%31:pw@h;user=phone":  "tel:+15550001",
+		"sip:%2B1-555-000%31@h;user=phone": "tel:+15550001",
+		"sip:+1555%2e0001@h;user=phone":    "tel:+15550001",
+		"tel:+1555000%31":                  "tel:+15550001",
+		"tel:%2A21%23;phone-context=h":     "tel:*21%23;phone-context=h",
+		"sip:a%2Bb@h":                      "sip:a%2Bb@h",
+		"sip:+1555%3B1@h;user=phone":       "",
+		"tel:+1555%3":                      "",
+		"tel:+":                            "",
+		"tel:+1*2":                         "",
+		"tel:12;phone-context=":            "",
+		"sip:a@b@c":                        "",
+		"sip:@h":                           "",
+		"sip:a%4@h":                        "",
+		"sip:a%zz@h":                       "",
+		"sip:a@h\r\nVia: x":                "",
+		"sip:a@[::1":                       "",
+		"sip:a@[::1]x":                     "",
+		"sip:a b@h":                        "",
+		"sip:a@h h":                        "",
 	} {
 		if got, err := CanonicalIdentity(uri); got != want || (err != nil) != (want == "") {
 			t.Errorf("%s: %q %v, want %q", uri, got, err, want)
@@ -67,7 +78,9 @@ func TestCanonicalIdentity(t *testing.T) {
 
 func TestNumber(t *testing.T) {
 	for uri, want := range map[string]string{
-		"tel:+1-555": "+1555", "sip:1234;phone-context=x@h": "1234", "TEL:112;phone-context=h": "112", "tel:+": "", "sip:+1555@h;user=phone": "+1555", "sip:911@h": "911", "tel:*21%23;phone-context=h": "*21#", "sip:%23%23@h;user=phone": "##", "tel:*21#": "", "tel:%31": "", "sip:alice@h": "", "sip:h": "",
+		"tel:+1-555": "+1555", "sip:1234;phone-context=x@h": "1234", "TEL:112;phone-context=h": "112", "tel:+": "", "sip:+1555@h;user=phone": "+1555", "sip:911@h": "911", "tel:*21%23;phone-context=h": "*21#", "sip:%23%23@h;user=phone": "##", "tel:*21#": "", "tel:%31": "1", "sip:alice@h": "", "sip:h": "",
+		"sip:+1555000%31@h": "+15550001", "sip:+15550001:pw@h": "+15550001", "sip:+15550001:p;w@h;user=phone": "+15550001", "sip:%2B15550001@h": "+15550001", "sip:+1555%3b0001@h": "",
+		"tel:+1555000%31": "+15550001", "sip:+1555000%31;x=y:pw@h": "+15550001",
 	} {
 		if got := Number(uri); got != want {
 			t.Errorf("%s: %q, want %q", uri, got, want)
@@ -136,10 +149,14 @@ func BenchmarkCanonicalIdentity(b *testing.B) {
 func FuzzText(f *testing.F) {
 	f.Add("sip:a@b;x=y")
 	f.Add(`icid-value="a";b`)
+	f.Add("sip:%2B1-555000%31;a=b:pw@h;user=phone")
 	f.Fuzz(func(t *testing.T, s string) {
 		if c, err := CanonicalIdentity(s); err == nil {
 			if again, err := CanonicalIdentity(c); err != nil || again != c {
 				t.Errorf("%q became %q, and that %q (%v)", s, c, again, err)
+			}
+			if Number(s) != Number(c) { // what is found by the one must be priced by the other
+				t.Errorf("%q has the number %q, %q has %q", s, Number(s), c, Number(c))
 			}
 		}
 		_, _ = ParseChargingVector(s), Number(s)

@@ -25,6 +25,8 @@ func TestServedUser(t *testing.T) {
 		{"with port and parameters", "sip:alice@IMS.example:5060;transport=udp", nil, "LIR sip:alice@ims.example orig=false"},
 		{"§5.3.2.1 a number in a sip URI", "sip:+1-555-0001@ims.example;user=phone", nil, "LIR tel:+15550001 orig=false"},
 		{"a tel URI", number, nil, "LIR tel:+15550001 orig=false"},
+		{"RFC 3261 §19.1.4 escapes and a password", "sip:+1555000%31:pw@ims.example", nil, "LIR sip:+15550001@ims.example orig=false"},
+		{"the same with user=phone", "sip:%2B1-555-000%31:pw@ims.example;user=phone", nil, "LIR tel:+15550001 orig=false"},
 		{"over Route", "sip:alice@ims.example", []string{own}, "LIR sip:alice@ims.example orig=false"},
 		{"§5.3.2.1 orig: P-Served-User", "sip:bob@ims.example", []string{"Route: <sip:icscf.ims.example;lr;orig>", "P-Served-User: <" + alice + ">;sescase=orig", "P-Asserted-Identity: <" + number + ">"}, "LIR sip:alice@ims.example orig=true"},
 		{"orig: P-Asserted-Identity", "sip:bob@ims.example", []string{"Route: <sip:icscf.ims.example;lr;orig>", "P-Asserted-Identity: <" + number + ">"}, "LIR tel:+15550001 orig=true"},

@@ -32,7 +32,7 @@ func (n *Numbering) Normalise(uri string) string {
 		uri = "tel:" + uri
 	}
 
-	number := ims.Number(uri)
+	number := ims.Number(ims.EscapeNumber(uri)) // foreign clients send a raw #
 	if number == "" || number[0] == '+' {
 		return number
 	}

@@ -241,7 +241,7 @@ func (s *Server) describe(out *sip.Request, sv *served) charging.Call {
 	c := charging.Call{
 		Role: sv.side.role(), Method: string(out.Method), Event: sip.Value(out, "Event"), CallID: out.CallID().Value(), ICID: vector.ICID,
 		OriginatingIOI: vector.OriginatingIOI, TerminatingIOI: vector.TerminatingIOI,
-		Private: sv.user.Private, Called: out.Recipient.String(), Requested: out.To().Address.String(),
+		Private: sv.user.Private, Called: called(out.Recipient), Requested: out.To().Address.String(),
 		Expires: expires(out), Servers: sv.servers, Access: sip.Value(out, "P-Access-Network-Info"),
 	}
 

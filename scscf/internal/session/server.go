@@ -106,6 +106,8 @@ func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 		return
 	}
 
+	s.tidy(out)
+
 	for _, route := range own {
 		u, err := sip.ParseURI(route.URI)
 		if err != nil {
