@@ -244,6 +244,16 @@ func Contacts(m Message) (contacts []Contact, star bool, err error) {
 	return contacts, star, nil
 }
 
+// Expires is for how long a contact is to be registered, if it says so: what is no number of seconds is 3600 (RFC 3261 §20.10).
+func (a NameAddr) Expires() (seconds uint32, given bool) {
+	value, given := a.Params.Get("expires")
+	if !given {
+		return 0, false
+	}
+
+	return Seconds(value, 3600), true
+}
+
 // Seconds reads a number of seconds such as Expires; what is no number, or missing, is otherwise (RFC 3261 §10.2.1.1), and
 // what is too large is the largest.
 func Seconds(text string, otherwise uint32) uint32 {

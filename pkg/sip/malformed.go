@@ -111,6 +111,10 @@ func topmost(value string) (*ViaHeader, []Header) {
 
 // fault finds for what the parser refused a message: a header field, or the first line.
 func fault(raw []byte, err error) (status int, reason string) {
+	if reason := misnamed(raw); reason != "" {
+		return 400, reason
+	}
+
 	once := map[string]bool{}
 
 	for name, value := range fieldsOf(raw) {
@@ -141,6 +145,29 @@ func fault(raw []byte, err error) (status int, reason string) {
 	default:
 		return 400, "Malformed Request-URI"
 	}
+}
+
+// misnamed finds a line that is no header field, because it has no colon or what stands before it is no name.
+func misnamed(raw []byte) (reason string) {
+	headers, _, _ := bytes.Cut(raw, []byte("\r\n\r\n"))
+	_, headers, _ = bytes.Cut(headers, []byte("\r\n"))
+
+	for line := range bytes.SplitSeq(headers, []byte("\r\n")) {
+		if len(line) == 0 || blank(line[0]) { // it continues another
+			continue
+		}
+
+		name, _, found := bytes.Cut(line, []byte{':'})
+
+		switch {
+		case !found:
+			return "Header Field Without a Colon"
+		case !token(string(bytes.TrimRight(name, " \t"))):
+			return "Malformed Header Field Name"
+		}
+	}
+
+	return ""
 }
 
 // schemeKnown is false for a URI whose scheme no function knows what to do with (§16.3 2). What has no scheme is another fault.

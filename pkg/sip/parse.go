@@ -2,10 +2,12 @@ package sip
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"log/slog"
 	"maps"
+	"strings"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -46,6 +48,8 @@ func ParseMessage(raw []byte) (Message, error) {
 		return nil, &ParseError{Status: 400, Reason: reason}
 	}
 
+	raw = tidied(raw)
+
 	m, err := parser.ParseSIP(raw)
 	if err != nil && !errors.Is(err, io.EOF) || m == nil {
 		status, reason := fault(raw, err)
@@ -53,6 +57,10 @@ func ParseMessage(raw []byte) (Message, error) {
 	}
 
 	if status, reason := strict(m); reason != "" {
+		if strings.HasPrefix(reason, "Missing ") {
+			reason = cmp.Or(misnamed(raw), reason) // which is why it is missing
+		}
+
 		return nil, &ParseError{Status: status, Reason: reason}
 	}
 
@@ -107,7 +115,7 @@ func strict(m Message) (status int, reason string) {
 	switch {
 	case m.Via() == nil:
 		return 400, "Missing Via"
-	case !addressable(m.Via().Host):
+	case !addressable(m.Via().Host) || m.Via().Port < 0 || m.Via().Port > 65535:
 		return 400, "Malformed Via"
 	case m.From() == nil:
 		return 400, "Missing From"
@@ -145,6 +153,8 @@ func strictRequest(r *Request) (status int, reason string) {
 		return 400, "CSeq Names Another Method"
 	case r.CSeq().SeqNo >= 1<<31:
 		return 400, "Malformed CSeq"
+	case r.MaxForwards() != nil && r.MaxForwards().Val() > 255: // §20.22
+		return 400, "Malformed Max-Forwards"
 	case !token(string(r.Method)):
 		return 400, "Malformed Method"
 	case r.Recipient.Scheme == "":

@@ -216,8 +216,11 @@ func (h *Handset) accept(session registration, response *sip.Response, expires u
 
 		for _, c := range contacts {
 			if c.URI == h.contact() {
-				text, _ := c.Params.Get("expires")
-				granted = sip.Seconds(text, expires)
+				if seconds, given := c.Expires(); given {
+					granted = seconds
+				} else {
+					granted = expires
+				}
 			}
 		}
 

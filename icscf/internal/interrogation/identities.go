@@ -31,7 +31,7 @@ func identities(request *sip.Request, homeDomain string) (registering, error) {
 
 	r := registering{public: public, private: ims.PrivateFromPublic(public), visited: homeDomain}
 
-	if value := sip.Value(request, "Authorization"); value != "" {
+	if value := digest.Offered(sip.Values(request, "Authorization")); value != "" {
 		if r.credentials, err = digest.ParseCredentials(value); err != nil {
 			return registering{}, err
 		}

@@ -27,6 +27,8 @@ func TestWhatTheHSSIsAsked(t *testing.T) {
 		want  string
 	}{
 		{"§5.3.1.2 private identity of Authorization", []string{protected + `no"`}, "UAR alice@ims.example sip:alice@ims.example visited.example 0"},
+		{"of another scheme: as without", []string{"Authorization: bearer"}, "UAR alice@ims.example sip:alice@ims.example visited.example 0"},
+		{"of another scheme, and Digest", []string{"Authorization: Bearer x", `Authorization: Digest username="a@ims.example",realm="ims.example",nonce="",uri="sip:x",response=""`}, "UAR a@ims.example sip:alice@ims.example visited.example 0"},
 		{"without Authorization: derived from the public one", nil, "UAR alice@ims.example sip:alice@ims.example visited.example 0"},
 		{"another private identity", []string{`Authorization: Digest username="001010000000001@ims.example",realm="ims.example",nonce="",uri="sip:x",response=""`}, "UAR 001010000000001@ims.example sip:alice@ims.example visited.example 0"},
 		{"RFC 7315 §4.3 a quoted network with parameters", []string{`P-Visited-Network-ID: "a.example";x=1`}, "UAR alice@ims.example sip:alice@ims.example a.example 0"},

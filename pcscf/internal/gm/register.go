@@ -87,7 +87,7 @@ func registering(r *sip.Request) (contact string, star bool, err error) {
 // identify is who registers: the private identity of Authorization or, when the handset sends none, that which is derived from
 // the public one (TS 24.229 §5.4.1.2.1).
 func identify(r *sip.Request) (private string, credentials *digest.Credentials, err error) {
-	if value := sip.Value(r, "Authorization"); value != "" {
+	if value := digest.Offered(sip.Values(r, "Authorization")); value != "" {
 		given, err := digest.ParseCredentials(value)
 		if err != nil {
 			return "", nil, err
@@ -112,6 +112,8 @@ func identify(r *sip.Request) (private string, credentials *digest.Credentials, 
 func (p *Proxy) prepare(out *sip.Request, flow sip.Flow, token string, credentials *digest.Credentials, offered bool) {
 	trust.Cross(out, trust.Handset, trust.Core)
 
+	sip.Remove(out, "Authorization") // of another scheme, too: what one reader ignores another might take for a word of this P-CSCF
+
 	if credentials != nil {
 		switch {
 		case p.Security.Protected(flow):
@@ -122,7 +124,7 @@ func (p *Proxy) prepare(out *sip.Request, flow sip.Flow, token string, credentia
 			credentials.IntegrityProtected = ""
 		}
 
-		sip.Set(out, "Authorization", credentials.String())
+		sip.Add(out, "Authorization", credentials.String())
 	}
 
 	sip.Prepend(out, "Path", "<"+p.Mw.URI(token)+">")
@@ -260,9 +262,11 @@ func expiry(r *sip.Response, contact string) uint32 {
 			continue
 		}
 
-		text, _ := c.Params.Get("expires")
+		if seconds, given := c.Expires(); given {
+			return seconds
+		}
 
-		return sip.Seconds(text, sip.Seconds(sip.Value(r, "Expires"), 0))
+		return sip.Seconds(sip.Value(r, "Expires"), 0)
 	}
 
 	return 0

@@ -221,7 +221,7 @@ func key(text string) (k [16]byte, err error) {
 }
 
 func username(r *sip.Request) string {
-	credentials, err := digest.ParseCredentials(sip.Value(r, "Authorization"))
+	credentials, err := digest.ParseCredentials(digest.Offered(sip.Values(r, "Authorization")))
 	if err != nil {
 		return ""
 	}

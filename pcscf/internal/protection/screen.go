@@ -62,7 +62,7 @@ func (p *Associations) screenFirst(r *sip.Request, flow sip.Flow) *sip.Response 
 // is one by AUTS (TS 24.229 §5.1.1.5.3). Where associations are required no answer in clear goes on at all: the home network
 // challenges again.
 func (p *Associations) answeredInClear(r *sip.Request, flow sip.Flow, mode Mode) *sip.Response {
-	credentials, err := digest.ParseCredentials(sip.Value(r, "Authorization"))
+	credentials, err := digest.ParseCredentials(digest.Offered(sip.Values(r, "Authorization")))
 	if err != nil || credentials.Response == "" || credentials.AUTS != "" {
 		return nil
 	}
@@ -154,7 +154,7 @@ func (p *Associations) screenProtected(r *sip.Request, flow sip.Flow) *sip.Respo
 
 // screenUser keeps the association of one user from registering another.
 func (p *Associations) screenUser(r *sip.Request, flow sip.Flow, a *association) *sip.Response {
-	credentials, err := digest.ParseCredentials(sip.Value(r, "Authorization"))
+	credentials, err := digest.ParseCredentials(digest.Offered(sip.Values(r, "Authorization")))
 	if err == nil && a.private != "" && credentials.Username != "" && credentials.Username != a.private {
 		return p.refuse(r, flow, 403, "the security associations are another user's", nil)
 	}

@@ -40,6 +40,18 @@ type Credentials struct {
 	IntegrityProtected string
 }
 
+// Offered finds among the values of Authorization the first that is of the Digest scheme, or "". Another scheme, such as Bearer, is
+// not answered here, and is no fault: who sends it alone is challenged (RFC 3261 §22.2).
+func Offered(values []string) string {
+	for _, v := range values {
+		if scheme, _, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(v, "\t", " ")), " "); strings.EqualFold(scheme, "Digest") {
+			return v
+		}
+	}
+
+	return ""
+}
+
 // ParseCredentials reads credentials, unknown parameters and all.
 func ParseCredentials(header string) (Credentials, error) {
 	p, err := parameters(header)

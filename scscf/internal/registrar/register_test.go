@@ -104,6 +104,17 @@ func TestRefreshAndExpiry(t *testing.T) {
 		})
 	})
 
+	t.Run("§20.10 what is no number of seconds is 3600", func(t *testing.T) {
+		for _, lines := range [][]string{{"Contact: " + contact1 + ";expires=abc"}, {"Contact: " + contact1 + ";expires=-1", "Expires: 0"}, {"Contact: " + contact1 + ";expires", "Expires: 100"}, {"Contact: " + contact1, "Expires: abc"}} {
+			withLab(t, nil, func(t *testing.T, l *lab) {
+				accepted := l.wantStatus(l.register(private1, public1, lines...), 200)
+				if got := sip.Value(accepted, "Contact"); got != contact1+";expires=3600" {
+					t.Errorf("%q: Contact: %s", lines, got)
+				}
+			})
+		}
+	})
+
 	t.Run("asks for longer than allowed", func(t *testing.T) {
 		withLab(t, nil, func(t *testing.T, l *lab) {
 			accepted := l.register(private1, public1, "Contact: "+contact1, "Expires: 600000")

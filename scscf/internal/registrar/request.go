@@ -107,23 +107,20 @@ func unsupported(message *sip.Request) []string {
 func (r *request) readCredentials() *Refusal {
 	r.private = ims.PrivateFromPublic(r.public)
 
-	for _, h := range sip.Values(r.message, "Authorization") {
-		if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(h)), "digest ") {
-			continue
-		}
+	value := digest.Offered(sip.Values(r.message, "Authorization"))
+	if value == "" {
+		return nil
+	}
 
-		credentials, err := digest.ParseCredentials(h)
-		if err != nil {
-			return &Refusal{Status: 400, Diagnosis: "Authorization cannot be read", Reason: reason("SIP", 400, "Authorization cannot be read"), Err: err}
-		}
+	credentials, err := digest.ParseCredentials(value)
+	if err != nil {
+		return &Refusal{Status: 400, Diagnosis: "Authorization cannot be read", Reason: reason("SIP", 400, "Authorization cannot be read"), Err: err}
+	}
 
-		r.credentials, r.hasCredentials = credentials, true
+	r.credentials, r.hasCredentials = credentials, true
 
-		if credentials.Username != "" {
-			r.private = strings.Clone(credentials.Username)
-		}
-
-		break
+	if credentials.Username != "" {
+		r.private = strings.Clone(credentials.Username)
 	}
 
 	return nil
@@ -166,9 +163,9 @@ func readContact(c sip.Contact, otherwise uint32, outbound bool, policy *Policy)
 
 	w := wanted{contact: strings.Clone(c.URI), q: 1000}
 
-	seconds := otherwise
-	if value, given := c.Params.Get("expires"); given {
-		seconds = sip.Seconds(value, otherwise)
+	seconds, given := c.Expires()
+	if !given {
+		seconds = otherwise
 	}
 
 	w.expires = min(time.Duration(seconds)*time.Second, policy.MaxExpires)
