@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
@@ -33,12 +34,15 @@ type Pushes struct {
 	log     *slog.Logger
 	wake    chan struct{}
 	results *prometheus.CounterVec
+
+	mu   sync.Mutex
+	busy map[string]bool // hosts that have a line
 }
 
 // NewPushes sends over the node.
 func NewPushes(store *subscriber.Store, n *diameter.Node, c PushConfig, log *slog.Logger, registry prometheus.Registerer) *Pushes {
 	p := &Pushes{
-		store: store, node: n, config: c, log: log, wake: make(chan struct{}, 1),
+		store: store, node: n, config: c, log: log, wake: make(chan struct{}, 1), busy: map[string]bool{},
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_hss_pushes_total", Help: "RTR and PPR that have ended, by what came of them.",
 		}, []string{"command", "state"}),
@@ -59,20 +63,21 @@ func (p *Pushes) Wake() {
 const (
 	idle      = time.Minute // between looks at the queue when nothing wakes us
 	batch     = 256
-	inFlight  = 8 // S-CSCFs that are told at the same time; each gets its requests in order
+	lines     = 64 // S-CSCFs that are told at the same time
+	atATime   = 32 // requests that a line takes from the queue
 	storeWait = 5 * time.Second
 	// look is how often an HSS that is not alone looks at the queue: another one may have queued what only this one can send.
 	look = time.Second
 )
 
-// Run sends until ctx ends.
+// Run sends until ctx ends. Each S-CSCF has a line of its own, which gets its requests in order: one that is silent holds up nobody
+// but itself.
 func (p *Pushes) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		next, more := p.sendDue(ctx)
-		if more {
-			continue
-		}
+	var running sync.WaitGroup
+	defer running.Wait()
 
+	for ctx.Err() == nil {
+		next := p.hand(ctx, &running)
 		timer := time.NewTimer(min(idle, max(time.Until(next), 10*time.Millisecond)))
 
 		select {
@@ -87,11 +92,16 @@ func (p *Pushes) Run(ctx context.Context) error {
 	return nil
 }
 
-// sendDue sends what is due and returns when the next is; more says that the batch was full.
-func (p *Pushes) sendDue(ctx context.Context) (next time.Time, more bool) {
+// hand gives what is due to lines, and returns when the next is. A line that ends wakes it for what else there is.
+func (p *Pushes) hand(ctx context.Context, running *sync.WaitGroup) (next time.Time) {
 	now := time.Now()
+	busy := p.busyHosts()
 
-	due, next, err := p.store.Due(ctx, now, batch)
+	if len(busy) >= lines {
+		return now.Add(idle)
+	}
+
+	due, next, err := p.store.Due(ctx, now, batch, busy)
 	if err == nil {
 		err = p.store.ForgetPushes(ctx, now.Add(-p.config.Keep))
 	}
@@ -101,10 +111,13 @@ func (p *Pushes) sendDue(ctx context.Context) (next time.Time, more bool) {
 			p.log.Error("the queue of requests to S-CSCFs cannot be read", "error", err)
 		}
 
-		return now.Add(p.config.RetryMin), false
+		return now.Add(p.config.RetryMin)
 	}
 
-	if next.IsZero() {
+	switch {
+	case len(due) == batch: // there may be more, for others than those who get a line now
+		next = now
+	case next.IsZero():
 		next = now.Add(idle)
 	}
 
@@ -113,50 +126,85 @@ func (p *Pushes) sendDue(ctx context.Context) (next time.Time, more bool) {
 	}
 
 	byHost := map[string][]*subscriber.Push{}
-	for _, push := range due {
-		byHost[push.ServerHost] = append(byHost[push.ServerHost], push)
-	}
-
-	var (
-		group errgroup.Group
-		mu    sync.Mutex
-		left  []uint64 // to others
-	)
-
-	group.SetLimit(inFlight)
-
-	for _, pushes := range byHost {
-		group.Go(func() error {
-			for _, push := range pushes {
-				if !p.send(ctx, push) {
-					mu.Lock()
-					left = append(left, push.ID)
-					mu.Unlock()
-				}
-			}
-
-			return nil
-		})
-	}
-
-	_ = group.Wait() // the functions return no error
 
 	for _, push := range due {
-		if push.State == subscriber.PushPending && push.Next.After(now) && push.Next.Before(next) {
-			next = push.Next
+		if len(byHost[push.ServerHost]) < atATime {
+			byHost[push.ServerHost] = append(byHost[push.ServerHost], push)
 		}
 	}
 
-	if len(due) < batch || len(left) == 0 {
-		return next, len(due) == batch
+	for host, pushes := range byHost {
+		if !p.begin(host) {
+			continue
+		}
+
+		running.Go(func() {
+			p.line(ctx, pushes)
+			p.end(host)
+			p.Wake()
+		})
 	}
 
-	if err := p.store.Postpone(ctx, left, now.Add(look)); err != nil { // so that they do not keep others from their turn
+	return next
+}
+
+// line sends requests to one S-CSCF, one after the other.
+func (p *Pushes) line(ctx context.Context, pushes []*subscriber.Push) {
+	var left []uint64 // to another HSS
+
+	for _, push := range pushes {
+		if !p.send(ctx, push) {
+			left = append(left, push.ID)
+		}
+	}
+
+	if len(left) == 0 || ctx.Err() != nil {
+		return
+	}
+
+	if err := p.store.Postpone(ctx, left, time.Now().Add(look)); err != nil { // so that they do not come again at once
 		p.log.Error("requests to S-CSCFs cannot be put off", "error", err)
-		return next, false
+		p.pause(ctx)
+	}
+}
+
+// pause keeps a line busy when what it did could not be written.
+func (p *Pushes) pause(ctx context.Context) {
+	timer := time.NewTimer(p.config.RetryMin)
+	defer timer.Stop()
+
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+func (p *Pushes) busyHosts() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return slices.Collect(maps.Keys(p.busy))
+}
+
+// begin makes a host's line, if there is none and room for one.
+func (p *Pushes) begin(host string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	if p.busy[host] || len(p.busy) >= lines {
+		return false
 	}
 
-	return next, true
+	p.busy[host] = true
+
+	return true
+}
+
+func (p *Pushes) end(host string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	delete(p.busy, host)
 }
 
 // send is false if it leaves the push to another HSS.
@@ -193,6 +241,7 @@ func (p *Pushes) send(ctx context.Context, push *subscriber.Push) bool {
 
 	if err := p.store.SavePush(saving, push); err != nil {
 		p.log.Error("what came of a request to an S-CSCF cannot be recorded", "error", err)
+		p.pause(ctx)
 	}
 
 	return true

@@ -112,12 +112,18 @@ func (t *Tx) QueueProfile(p *ServiceProfile) error {
 // Shared tells that other HSSs may have the same database.
 func (s *Store) Shared() bool { return !s.file }
 
-// Due are the pushes to be sent now, in their order, and the time of the next one after them (zero: none).
-func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]*Push, time.Time, error) {
+// Due are the pushes to be sent now to others than these hosts, in their order, and the time of the next one after them (zero: none).
+func (s *Store) Due(ctx context.Context, now time.Time, limit int, except []string) ([]*Push, time.Time, error) {
 	var due []*Push
 
 	db := s.db.Read.WithContext(ctx)
-	if err := db.Where("state = ? AND next <= ?", PushPending, now.UTC()).Order("id").Limit(limit).Find(&due).Error; err != nil {
+
+	query := db.Where("state = ? AND next <= ?", PushPending, now.UTC())
+	if len(except) > 0 {
+		query = query.Where("server_host NOT IN ?", except)
+	}
+
+	if err := query.Order("id").Limit(limit).Find(&due).Error; err != nil {
 		return nil, time.Time{}, fmt.Errorf("pushes: %w", err)
 	}
 

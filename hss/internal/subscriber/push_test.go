@@ -45,7 +45,7 @@ func whoIsToldOfAProfile(t *testing.T, c Config) {
 		t.Fatal(err)
 	}
 
-	due, next, err := s.Due(t.Context(), time.Now(), 100)
+	due, next, err := s.Due(t.Context(), time.Now(), 100, nil)
 	if err != nil || !next.IsZero() {
 		t.Fatalf("%v, %v", next, err)
 	}
@@ -81,7 +81,7 @@ func theQueueOfPushes(t *testing.T, c Config) {
 	}
 
 	now := time.Now().Add(time.Second)
-	due, _, err := s.Due(t.Context(), now, 2)
+	due, _, err := s.Due(t.Context(), now, 2, nil)
 	if err != nil || len(due) != 2 || due[0].PrivateIdentity != "0" {
 		t.Fatalf("%+v, %v", due, err)
 	}
@@ -94,7 +94,7 @@ func theQueueOfPushes(t *testing.T, c Config) {
 		}
 	}
 
-	left, next, err := s.Due(t.Context(), now, 100)
+	left, next, err := s.Due(t.Context(), now, 100, nil)
 	if err != nil || len(left) != 1 || left[0].PrivateIdentity != "2" || !next.Equal(due[1].Next) {
 		t.Errorf("due %+v, next %v, %v", left, next, err)
 	}
@@ -102,7 +102,7 @@ func theQueueOfPushes(t *testing.T, c Config) {
 	if err := s.Postpone(t.Context(), []uint64{due[0].ID, left[0].ID}, now.Add(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if due, _, err := s.Due(t.Context(), now.Add(90*time.Minute), 100); err != nil || len(due) != 1 || due[0].PrivateIdentity != "1" {
+	if due, _, err := s.Due(t.Context(), now.Add(90*time.Minute), 100, nil); err != nil || len(due) != 1 || due[0].PrivateIdentity != "1" {
 		t.Errorf("after the last one is put off: %+v, %v", due, err)
 	}
 
