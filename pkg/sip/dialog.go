@@ -217,6 +217,18 @@ func (d *ProxyDialog) From(r *Request) (Side, bool) {
 	}
 }
 
+// Has reports whether a request is one of this dialog's, from either party.
+func (d *ProxyDialog) Has(r *Request) bool {
+	from, known := d.From(r)
+	if !known || r.CallID().Value() != d.CallID {
+		return false
+	}
+
+	tag, _ := r.To().Params.Get("tag")
+
+	return tag == d.parties[from.Other()].tag
+}
+
 // Observe keeps the numbers and targets of requests that pass (RFC 3261 §12.2).
 func (d *ProxyDialog) Observe(r *Request) {
 	side, known := d.From(r)

@@ -37,7 +37,7 @@ func defaultSessions(home string) Sessions {
 		Interrogator: "sip:icscf." + home + ":5060",
 		Trusted:      []string{},
 		Numbers:      session.Numbers{Prefixes: map[string]string{}, Contexts: map[string]string{}, Breakout: map[string]string{}},
-		Timer:        session.Timer{MinSE: 90 * time.Second},
+		Timer:        session.Timer{SessionExpires: 30 * time.Minute, MinSE: 90 * time.Second},
 		Charging: charging.Config{
 			Enabled: true, Events: charging.Reserved, EventMethods: []string{"MESSAGE"}, InDialog: []string{"MESSAGE"}, FreeContent: []string{"message/imdn+xml"},
 			ServiceContextID: ro.ServiceContextIMS, RatingGroup: 100,
@@ -76,6 +76,7 @@ func newSessions(c *Config, env *service.Env, stack *sip.Stack, endpoint *sip.En
 		Log:           env.Log,
 	}
 	s.Register(env.Metrics)
+	users.Observe(s.Changed)
 
 	numbers := c.Enum
 	if len(numbers.Servers) == 0 {

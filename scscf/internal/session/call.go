@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,21 +17,25 @@ var errTooMany = errors.New("the S-CSCF is in as many calls as it can be")
 
 // call is one side of a call that this S-CSCF is in the route of, from the INVITE to the BYE.
 type call struct {
-	server *Server
-	token  string // its Record-Route entry
-	side   side
-	public string
-	other  string       // who the call is with
-	invite *sip.Request // as it came; until the answer
-	charge *charging.Session
-	abroad bool // with a party of another network, which is not trusted
+	server  *Server
+	token   string // its Record-Route entry
+	side    side
+	public  string
+	other   string                 // who the call is with
+	contact uint32                 // of the user that it is with; 0: not known. The server's lock guards it
+	tx      *sip.ServerTransaction // of the INVITE; nil after a restart
+	charge  *charging.Session
+	abroad  bool // with a party of another network, which is not trusted
 
-	mu     sync.Mutex
-	dialog *sip.ProxyDialog
-	ended  bool
-	expiry *time.Timer // of the session timer (RFC 4028), or of the longest call there may be
-	length time.Duration
-	until  time.Time
+	mu       sync.Mutex
+	invite   *sip.Request // as it came; until the answer
+	dialog   *sip.ProxyDialog
+	ended    bool
+	released *refusal    // why, if it was ended from here
+	expiry   *time.Timer // of the session timer (RFC 4028), or of the longest call there may be
+	unheard  *time.Timer // until the ACK
+	length   time.Duration
+	until    time.Time
 }
 
 const (
@@ -40,10 +45,13 @@ const (
 	lateRefresh = 5 * time.Second
 	// lateBye lets a 2xx that comes for a call that has failed reach the caller before the BYE that releases it.
 	lateBye = 500 * time.Millisecond
+	// ackTime is how long the ACK of an answer may take: as long as a handset repeats its 200 (64*T1 of TS 24.229 §7.7). A caller
+	// that has not heard of the answer by then, because its P-CSCF was restarted, will not, and does not hang up either.
+	ackTime = 128 * time.Second
 )
 
-func (s *Server) newCall(invite *sip.Request, sv *served) (*call, error) {
-	c := &call{server: s, token: "call-" + rand.Text(), side: sv.side, public: sv.public, invite: invite}
+func (s *Server) newCall(tx *sip.ServerTransaction, sv *served) (*call, error) {
+	c := &call{server: s, token: "call-" + rand.Text(), side: sv.side, public: sv.public, tx: tx, invite: tx.Request()}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,6 +68,7 @@ func (s *Server) newCall(invite *sip.Request, sv *served) (*call, error) {
 func (s *Server) forget(c *call) {
 	s.mu.Lock()
 	delete(s.calls, c.token)
+	s.unbind(c)
 	s.mu.Unlock()
 
 	c.drop()
@@ -74,9 +83,12 @@ func (s *Server) find(token string) *call {
 
 // callsOf are the calls that Route entries of this S-CSCF's name.
 func (s *Server) callsOf(own []sip.NameAddr) (calls []*call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
 	for _, route := range own {
 		if u, err := sip.ParseURI(route.URI); err == nil {
-			if c := s.find(u.User); c != nil {
+			if c := s.calls[u.User]; c != nil {
 				calls = append(calls, c)
 			}
 		}
@@ -85,8 +97,8 @@ func (s *Server) callsOf(own []sip.NameAddr) (calls []*call) {
 	return calls
 }
 
-// answered makes the dialog of the first 2xx and begins the count. A 2xx that comes when the call has failed goes upstream all the same
-// (RFC 3261 §16.7 5), but nobody pays for it: both sides get a BYE.
+// answered makes the dialog of the first 2xx and begins the count. A 2xx that comes when the call has failed, or was ended from here
+// while it rang, goes upstream all the same (RFC 3261 §16.7 5), but nobody pays for it: both sides get a BYE.
 func (c *call) answered(r *sip.Response, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -100,8 +112,13 @@ func (c *call) answered(r *sip.Response, at time.Time) {
 		c.invite = nil
 
 		if err == nil {
+			reason := sipReason(408, "answered after the call had failed")
+			if c.released != nil {
+				reason = c.released.reason
+			}
+
 			c.server.Log.Warn("a call was answered after it had failed, and is released", "user", c.public)
-			time.AfterFunc(lateBye, func() { c.hangUp(dialog, sipReason(408, "answered after the call had failed")) })
+			time.AfterFunc(lateBye, func() { c.hangUp(dialog, reason) })
 		}
 
 		return
@@ -112,7 +129,9 @@ func (c *call) answered(r *sip.Response, at time.Time) {
 	}
 
 	c.dialog, c.invite = dialog, nil
+
 	c.last(seconds(r, "Session-Expires"))
+	c.unheard = time.AfterFunc(ackTime, func() { c.releaseAs(408, "the caller has not acknowledged the answer", charging.Unspecified) })
 
 	if c.charge != nil {
 		c.charge.Answered(at)
@@ -127,6 +146,42 @@ func (c *call) watch(r *sip.Response) (*sip.ProxyDialog, error) {
 		u, err := sip.ParseURI(record.URI)
 		return err == nil && u.User == c.token
 	})
+}
+
+// charged gives the call its charging session; false: the call is over already.
+func (c *call) charged(session *charging.Session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	c.charge = session
+
+	return !c.ended
+}
+
+// acknowledged sees the ACK of the answer.
+func (c *call) acknowledged() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if c.unheard != nil {
+		c.unheard.Stop()
+	}
+}
+
+// of reports whether a request within a dialog is of this call's. One that shares nothing but the Route with it, or is of another
+// callee behind a fork, passes and changes nothing.
+func (c *call) of(r *sip.Request) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	switch {
+	case c.dialog != nil:
+		return c.dialog.Has(r)
+	case c.invite != nil: // of several early dialogs one may be ended by BYE; what comes of the call its INVITE will be told
+		return r.Method != "BYE" && r.CallID().Value() == c.invite.CallID().Value()
+	default: // its dialog could not be made
+		return true
+	}
 }
 
 // last sets how long the session lasts if nobody refreshes it; 0: there is no session timer. Called with the lock held.
@@ -173,51 +228,82 @@ func (c *call) refreshed(r *sip.Response) {
 // end settles a call whose BYE came, or that was never answered.
 func (s *Server) end(c *call, cause charging.Cause) {
 	c.mu.Lock()
-	ended := c.ended
+	ended, charge := c.ended, c.charge
 	c.ended = true
-
-	if c.expiry != nil {
-		c.expiry.Stop()
-	}
+	c.stop()
 	c.mu.Unlock()
 
-	if !ended && c.charge != nil {
-		c.charge.End(cause)
+	if !ended && charge != nil {
+		charge.End(cause)
 	}
 
 	s.forget(c)
 }
 
-// release ends the call on both sides (TS 24.229 §5.4.5.1.2): each party gets a BYE in the name of the other.
+// stop stops the call's timers. It is called with the lock held.
+func (c *call) stop() {
+	for _, timer := range []*time.Timer{c.expiry, c.unheard} {
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+}
+
+// release ends the call on both sides: for want of credit, or of a party that is alive.
 func (c *call) release(why string, cause charging.Cause) {
+	status := 402
+	if cause == charging.Unspecified {
+		status = 408
+	}
+
+	c.releaseAs(status, why, cause)
+}
+
+// releaseAs ends the call on both sides (TS 24.229 §5.4.5.1): each party gets a BYE in the name of the other or, while it rings,
+// the callee a CANCEL and the caller 480. The status is that of their Reason.
+func (c *call) releaseAs(status int, why string, cause charging.Cause) {
 	s := c.server
 
-	c.mu.Lock()
-	dialog, ended := c.dialog, c.ended
-	c.mu.Unlock()
+	reason := because(status, "%s", why)
+	if cause.Reason != "" {
+		reason.reason = cause.Reason
+	}
 
-	if ended {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
 		return
 	}
+
+	c.ended, c.released = true, reason
+	dialog, rings, charge := c.dialog, c.invite != nil, c.charge
+	c.stop()
+	c.mu.Unlock()
 
 	s.Log.Info("call released by the S-CSCF", "user", c.public, "reason", why)
 	s.outcomes.WithLabelValues(c.side.String(), "BYE", "released").Inc()
 
-	reason := releaseReason(why, cause)
+	if rings && c.tx != nil {
+		c.tx.Withdraw(sip.NewHeader("Reason", reason.reason))
+	}
 
 	var group sync.WaitGroup
 
 	if dialog != nil {
-		group.Go(func() { c.hangUp(dialog, reason) })
+		group.Go(func() { c.hangUp(dialog, reason.reason) })
 	}
 
-	s.end(c, cause.Because(reason))
+	if charge != nil {
+		charge.End(cause.Because(reason.reason))
+	}
+
+	s.forget(c)
 	group.Wait()
 }
 
-// hangUp sends a BYE to both sides.
+// hangUp sends a BYE to both sides, each in the name of the other (§5.4.5.1.2).
 func (c *call) hangUp(dialog *sip.ProxyDialog, reason string) {
-	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
+	ctx, cancel := context.WithTimeout(c.server.ctx, releaseTime)
 	defer cancel()
 
 	var group sync.WaitGroup
@@ -229,18 +315,20 @@ func (c *call) hangUp(dialog *sip.ProxyDialog, reason string) {
 	group.Wait()
 }
 
-// releaseReason is the Reason header of the BYEs: the cause's own if it has one, 402 where credit is the cause, 408 where a party is
-// gone.
-func releaseReason(why string, cause charging.Cause) string {
-	if cause.Reason != "" {
-		return cause.Reason
+// withdrawn is why the call was ended from here while it rang; nil: it was not.
+func (c *call) withdrawn() *refusal {
+	if c == nil {
+		return nil
 	}
 
-	if cause == charging.Unspecified {
-		return sipReason(408, why)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if c.released == nil {
+		return nil
 	}
 
-	return sipReason(402, why)
+	return &refusal{status: 480, reason: c.released.reason}
 }
 
 const releaseTime = 40 * time.Second // more than the timers of a BYE
@@ -268,7 +356,8 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 	}
 
 	calls := s.callsOf(own)
-	refreshes := len(calls) > 0 && (out.IsInvite() || out.Method == "UPDATE")
+	within := slices.DeleteFunc(slices.Clone(calls), func(c *call) bool { return !c.of(out) })
+	refreshes := len(within) > 0 && (out.IsInvite() || out.Method == "UPDATE")
 
 	var asked interval
 
@@ -280,11 +369,12 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 		}
 	}
 
-	for _, c := range calls {
+	for _, c := range within {
 		c.observe(out)
 
-		if out.Method == "BYE" {
-			defer s.end(c, charging.Normal.Because(sip.Value(out, "Reason"))) // when its response has gone back: whoever hung up does not wait for the OCS
+		if out.Method == "BYE" { // it ends here and now, whoever answers it, and whoever hung up does not wait for the OCS
+			cause := charging.Normal.Because(sip.Value(out, "Reason"))
+			s.running.Go(func() { s.end(c, cause) })
 		}
 	}
 
@@ -309,7 +399,7 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 			if refreshes && r.IsSuccess() {
 				s.Config.Timer.answer(asked, r)
 
-				for _, c := range calls {
+				for _, c := range within {
 					c.refreshed(r)
 				}
 			}

@@ -27,6 +27,7 @@ const (
 
 	scscfAddress = "192.0.2.3:5060"
 	serviceRoute = "<sip:orig@" + scscfAddress + ";lr>"
+	phone        = 7 // the contact of everybody who is registered
 	asRoute      = "<sip:" + scscfAddress + ";lr;orig>"
 )
 
@@ -73,6 +74,15 @@ func (d *desk) Registered(_ context.Context, public string) (registrar.User, boo
 	user, found := d.users[public]
 
 	return user, found && user.State == registrar.Registered
+}
+
+func (d *desk) Registration(public string) (*registrar.Registration, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	user, found := d.users[public]
+
+	return user.Registration, found
 }
 
 func (d *desk) FetchUnregistered(_ context.Context, public string) (registrar.User, error) {
@@ -144,7 +154,7 @@ func (d *desk) user(public string, state registrar.State, criteria ...ifc.Initia
 	}
 	if state == registrar.Registered {
 		g.Bindings = []*registrar.Binding{{
-			Contact: "sip:phone@192.0.2.9:5060", Path: []string{"<sip:token@192.0.2.9:5060;lr>"}, Expires: time.Now().Add(100 * time.Hour),
+			ID: phone, Contact: "sip:phone@192.0.2.9:5060", Path: []string{"<sip:token@192.0.2.9:5060;lr>"}, Expires: time.Now().Add(100 * time.Hour),
 		}}
 	}
 
@@ -293,6 +303,8 @@ func (d *desk) talk(answer ...string) *sip.Request {
 	d.icscf.Answer(invite, 200, append([]string{"To: <" + bob + ">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>", "Record-Route: " + sip.Value(invite, "Record-Route"),
 		"Record-Route: <sip:192.0.2.1;lr>"}, answer...)...)
 	d.pcscf.Response(200)
+	d.within(invite, "ACK")
+	d.icscf.Request("ACK")
 	synctest.Wait()
 
 	return invite

@@ -89,7 +89,9 @@ func TestAnswerAfterTheCallHasFailed(t *testing.T) {
 		}
 		d.phone.Answer(old, 100)
 		d.phone.Answer(live, 486, "To: <"+bob+">;tag=live")
-		d.pcscf.Response(486)
+		failed := d.pcscf.Response(486)
+		d.pcscf.Send(scscfAddress, "ACK "+bob+" SIP/2.0", "Via: "+failed.Via().Value(), "Max-Forwards: 70", "From: "+sip.Value(failed, "From"),
+			"To: "+sip.Value(failed, "To"), "Call-ID: "+failed.CallID().Value(), "CSeq: 1 ACK")
 		d.wantAsked("1#0", "3#1 used 0s cause 486")
 		d.phone.Request("ACK")
 		d.phone.Answer(d.phone.Request("CANCEL"), 200)

@@ -14,14 +14,15 @@ const file = "calls.jsonl"
 
 // keptCall is an answered call as it outlives the process: enough to know its BYE, to end it from here, and to go on charging.
 type keptCall struct {
-	Side   side             `json:"side"`
-	Public string           `json:"public"`
-	Other  string           `json:"other,omitempty"`
-	Charge string           `json:"charge,omitempty"` // key of the charging session
-	Dialog *sip.ProxyDialog `json:"dialog,omitempty"`
-	Abroad bool             `json:"abroad,omitempty"`
-	Length time.Duration    `json:"length"`
-	Until  time.Time        `json:"until"`
+	Side    side             `json:"side"`
+	Public  string           `json:"public"`
+	Other   string           `json:"other,omitempty"`
+	Contact uint32           `json:"contact,omitempty"`
+	Charge  string           `json:"charge,omitempty"` // key of the charging session
+	Dialog  *sip.ProxyDialog `json:"dialog,omitempty"`
+	Abroad  bool             `json:"abroad,omitempty"`
+	Length  time.Duration    `json:"length"`
+	Until   time.Time        `json:"until"`
 }
 
 // Restore brings back the calls that were kept in a directory, and keeps them there from now on. The charging sessions must have
@@ -53,6 +54,7 @@ func (s *Server) Restore(directory string) error {
 
 		s.calls[token] = c
 		s.restored = append(s.restored, c)
+		s.bind(c, k.Contact)
 	}
 
 	return nil
@@ -77,20 +79,22 @@ func (s *Server) Resume(ctx context.Context, ready func(context.Context)) {
 			c.expiry = time.AfterFunc(max(0, time.Until(c.until)), c.expired)
 		}
 		c.mu.Unlock()
+		s.verify(c)
 	}
 }
 
 // Close stops all calls as they are.
 func (s *Server) Close() error {
+	s.stop()
+	s.running.Wait()
+
 	s.mu.Lock()
 	calls := slices.Collect(maps.Values(s.calls))
 	s.mu.Unlock()
 
 	for _, c := range calls {
 		c.mu.Lock()
-		if c.expiry != nil {
-			c.expiry.Stop()
-		}
+		c.stop()
 		c.mu.Unlock()
 	}
 
@@ -108,7 +112,13 @@ func (c *call) keep() {
 		return
 	}
 
-	k := keptCall{Side: c.side, Public: c.public, Other: c.other, Dialog: c.dialog, Abroad: c.abroad, Length: c.length, Until: c.until}
+	c.server.mu.Lock()
+	contact := c.contact
+	c.server.mu.Unlock()
+
+	k := keptCall{
+		Side: c.side, Public: c.public, Other: c.other, Contact: contact, Dialog: c.dialog, Abroad: c.abroad, Length: c.length, Until: c.until,
+	}
 	if c.charge != nil {
 		k.Charge = c.charge.Key()
 	}

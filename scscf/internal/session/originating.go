@@ -23,7 +23,7 @@ func (s *Server) originate(ctx context.Context, tx *sip.ServerTransaction, out *
 	}
 
 	role, err := ims.ParseServedUser(sip.Value(out, "P-Served-User"))
-	sv := &served{side: originating, public: public, diverted: err == nil && !handset && role.Case == ims.ServedOriginatingCDIV}
+	sv := &served{side: originating, public: public, handset: handset, diverted: err == nil && !handset && role.Case == ims.ServedOriginatingCDIV}
 
 	user, found := s.Registrations.Registered(ctx, public)
 

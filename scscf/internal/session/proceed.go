@@ -54,7 +54,7 @@ func (s *Server) serve(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 
 	response := s.Stack.Forward(ctx, tx, sip.Plan{
 		Groups:     groups,
-		OnResponse: func(_ *sip.Branch, r *sip.Response) { j.responds(r) },
+		OnResponse: j.responds,
 		OnFailure:  func(b *sip.Branch, r *sip.Response) []sip.Branch { return j.fails(ctx, b, r) },
 	})
 	s.outcomes.WithLabelValues(sv.side.String(), known(string(out.Method)), fmt.Sprint(response.StatusCode)).Inc()
@@ -94,11 +94,19 @@ func (j *journey) next(ctx context.Context, after int) ([][]sip.Branch, error) {
 }
 
 // responds sees each response on its way back.
-func (j *journey) responds(r *sip.Response) {
+func (j *journey) responds(b *sip.Branch, r *sip.Response) {
 	s, sv := j.server, j.served
+
+	if b != nil && sip.RestoreRecordRoute(r, b.Request) {
+		s.Log.Warn("Record-Route of a response is not what it was sent", "user", sv.public, "call_id", r.CallID().Value())
+	}
 
 	if !j.away && s.goesAbroad(j.out, sv) {
 		trust.Cross(r, trust.Foreign, trust.Core)
+	}
+
+	if why := sv.call.withdrawn(); why != nil && !r.IsProvisional() && !r.IsSuccess() {
+		s.become(j.out, sv.side.String(), r, why)
 	}
 
 	if j.forgoing != nil && !r.IsProvisional() && !r.IsSuccess() {
@@ -111,7 +119,12 @@ func (j *journey) responds(r *sip.Response) {
 		s.Config.Timer.answer(sv.timer, r)
 
 		if sv.call != nil {
+			if b != nil && sv.side == terminating {
+				s.bind(sv.call, reached(sv.user, b.Label))
+			}
+
 			sv.call.answered(r, time.Now())
+			s.verify(sv.call)
 		}
 	}
 }
@@ -212,13 +225,18 @@ func (s *Server) targets(ctx context.Context, tx *sip.ServerTransaction, out *si
 
 // begin makes the call, and asks the OCS before it goes on (TS 32.260 §5.3.2.1).
 func (s *Server) begin(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served) error {
-	c, err := s.newCall(tx.Request(), sv)
+	c, err := s.newCall(tx, sv)
 	if err != nil {
 		return err
 	}
 
 	c.other = otherParty(out, sv)
 	c.abroad = s.goesAbroad(out, sv)
+
+	if sv.handset {
+		s.bind(c, sentFrom(sv.user, tx.Request()))
+		s.verify(c)
+	}
 
 	if s.Charging.Charges(sv.side.role()) {
 		session, refused := s.Charging.Begin(ctx, s.describe(out, sv), c.release)
@@ -227,7 +245,10 @@ func (s *Server) begin(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 			return refused
 		}
 
-		c.charge = session
+		if !c.charged(session) { // released before it began
+			session.End(charging.Normal.Because(c.withdrawn().reason))
+			return c.withdrawn()
+		}
 	}
 
 	sv.call = c

@@ -25,6 +25,8 @@ type Registrations interface {
 	Registered(ctx context.Context, public string) (registrar.User, bool)
 	// FetchUnregistered asks the HSS for the services of a user that is not registered (TS 24.229 §5.4.3.3).
 	FetchUnregistered(ctx context.Context, public string) (registrar.User, error)
+	// Registration is the registration that an identity belongs to, also one that was kept over a restart and has no profile yet.
+	Registration(public string) (*registrar.Registration, bool)
 }
 
 // Enum translates a telephone number, +E.164, to a URI (RFC 6116); none is "".
@@ -62,16 +64,22 @@ type Server struct {
 	visits   visits
 	mu       sync.Mutex
 	calls    map[string]*call
-	restored []*call                    // until Resume
-	journal  *journal.Journal[keptCall] // nil: calls end with the process
+	contacts map[uint32]map[*call]struct{} // calls by the contact of their user
+	restored []*call                       // until Resume
+	journal  *journal.Journal[keptCall]    // nil: calls end with the process
 	outcomes *prometheus.CounterVec
+
+	ctx     context.Context // of what the S-CSCF does by itself, until Close
+	stop    context.CancelFunc
+	running sync.WaitGroup
 }
 
 const maxCalls = 100_000 // calls alive at the same time
 
 // Register makes the metrics known.
 func (s *Server) Register(registerer prometheus.Registerer) {
-	s.calls = map[string]*call{}
+	s.calls, s.contacts = map[string]*call{}, map[uint32]map[*call]struct{}{}
+	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.visits.open = map[string]*visit{}
 	s.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "dialtone_scscf_requests_total", Help: "Requests by the case they were served in, method and what came of them.",
@@ -139,12 +147,20 @@ func (s *Server) HandleAck(ctx context.Context, ack *sip.Ack) {
 		return
 	}
 
-	to, err := s.onwards(ctx, out, s.callsOf(own))
+	calls := s.callsOf(own)
+
+	to, err := s.onwards(ctx, out, calls)
 	if err != nil {
 		s.outcomes.WithLabelValues("dialog", "ACK", "into the core").Inc()
 		s.Log.Warn("ACK dropped", "reason", err, "source", ack.Flow.Remote.String())
 
 		return
+	}
+
+	for _, c := range calls {
+		if c.of(out) {
+			c.acknowledged()
+		}
 	}
 
 	_ = s.Stack.SendStateless(ctx, out, to)
@@ -153,6 +169,7 @@ func (s *Server) HandleAck(ctx context.Context, ack *sip.Ack) {
 // served is one side of a request on its way through this S-CSCF.
 type served struct {
 	side     side
+	handset  bool // originating, and sent by a handset of the user's
 	diverted bool // originating, because an application server has diverted what was meant for the user
 	user     registrar.User
 	public   string   // the served user's identity, canonical

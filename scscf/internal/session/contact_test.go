@@ -1,0 +1,184 @@
+package session
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/test/memory"
+)
+
+// ended is what the registrar tells of a contact that has ended, and whatever followed.
+func ended(contact *registrar.Binding, event registrar.ContactEvent, more ...registrar.ContactChange) registrar.Change {
+	return registrar.Change{Contacts: append([]registrar.ContactChange{{Binding: contact, Event: event}}, more...)}
+}
+
+// released wants a BYE with this in its Reason, and answers it.
+func (d *desk) released(peer *memory.Peer, why string) {
+	d.t.Helper()
+	bye := peer.Request("BYE")
+	if !strings.Contains(sip.Value(bye, "Reason"), why) {
+		d.t.Errorf("BYE says %q, want %q", sip.Value(bye, "Reason"), why)
+	}
+	peer.Answer(bye, 200)
+}
+
+// TS 24.229 §5.4.1.4, §5.4.1.5: the sessions of a registration that ends are released, on both sides and at the OCS, whoever ended
+// it; those of another contact are not.
+func TestSessionsOfARegistrationThatEnds(t *testing.T) {
+	for _, event := range []registrar.ContactEvent{
+		registrar.ContactUnregistered, registrar.ContactExpired, registrar.ContactDeactivated, registrar.ContactRejected,
+	} {
+		t.Run("the caller's/"+string(event), func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				d.talk()
+				time.Sleep(10 * time.Second)
+				d.server.Changed(ended(&registrar.Binding{ID: 8}, event))
+				d.server.Changed(ended(&registrar.Binding{ID: phone}, registrar.ContactRefreshed))
+				d.pcscf.Silent()
+				d.server.Changed(ended(&registrar.Binding{ID: phone}, event))
+				d.released(d.pcscf, string(event))
+				d.released(d.icscf, string(event))
+				d.wantAsked("1#0", "3#1 used 10s cause 0")
+				if len(d.server.calls) != 0 || len(d.server.contacts) != 0 {
+					t.Error("the call is still there")
+				}
+			})
+		})
+
+		t.Run("the callee's/"+string(event), func(t *testing.T) {
+			withDesk(t, func(d *desk) { d.user(bob, registrar.Registered) }, func(t *testing.T, d *desk) {
+				d.send(d.icscf, "INVITE", bob, "", "Record-Route: <sip:192.0.2.1;lr>")
+				invite := d.phone.Request("INVITE")
+				d.phone.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:phone@192.0.2.9:5060>")
+				d.icscf.Response(200)
+				synctest.Wait()
+				d.server.Changed(ended(&registrar.Binding{ID: phone}, event))
+				d.released(d.phone, string(event))
+				d.released(d.pcscf, string(event))
+			})
+		})
+	}
+
+	t.Run("while it rings: CANCEL, and 480", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.send(d.pcscf, "INVITE", bob, serviceRoute)
+			invite := d.icscf.Request("INVITE")
+			d.icscf.Answer(invite, 180, "To: <"+bob+">;tag=b")
+			d.pcscf.Response(180)
+			d.server.Changed(ended(&registrar.Binding{ID: phone}, registrar.ContactDeactivated))
+			cancel := d.icscf.Request("CANCEL")
+			if got := sip.Value(cancel, "Reason"); !strings.Contains(got, "deactivated") {
+				t.Errorf("CANCEL says %q", got)
+			}
+			d.icscf.Answer(cancel, 200)
+			d.icscf.Answer(invite, 487, "To: <"+bob+">;tag=b")
+			if r := d.pcscf.Response(480); !strings.Contains(sip.Value(r, "Reason"), "deactivated") {
+				t.Errorf("480 says %q", sip.Value(r, "Reason"))
+			}
+			d.icscf.Request("ACK")
+			d.wantAsked("1#0", "3#1 used 0s cause 0")
+		})
+	})
+
+	t.Run("while it rings, and the answer is faster", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.send(d.pcscf, "INVITE", bob, serviceRoute, "Record-Route: <sip:192.0.2.1;lr>")
+			invite := d.icscf.Request("INVITE")
+			d.icscf.Answer(invite, 180, "To: <"+bob+">;tag=b")
+			d.pcscf.Response(180)
+			d.server.Changed(ended(&registrar.Binding{ID: phone}, registrar.ContactDeactivated))
+			d.icscf.Answer(d.icscf.Request("CANCEL"), 481)
+			d.icscf.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>")
+			d.pcscf.Response(200)
+			d.released(d.pcscf, "deactivated")
+			d.released(d.icscf, "deactivated")
+			d.wantAsked("1#0", "3#1 used 0s cause 0")
+		})
+	})
+
+	t.Run("before the answer", func(t *testing.T) {
+		withDesk(t, func(d *desk) { d.user(bob, registrar.Registered) }, func(t *testing.T, d *desk) {
+			d.send(d.icscf, "INVITE", bob, "", "Record-Route: <sip:192.0.2.1;lr>")
+			invite := d.phone.Request("INVITE")
+			d.mu.Lock()
+			delete(d.users, bob)
+			d.mu.Unlock()
+			d.phone.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:phone@192.0.2.9:5060>")
+			d.icscf.Response(200)
+			d.released(d.phone, "the registration has ended")
+			d.released(d.pcscf, "the registration has ended")
+		})
+	})
+
+	t.Run("after a restart", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.talk()
+			d.stop()
+			d.start()
+			synctest.Wait()
+			d.pcscf.Silent()
+			d.server.Changed(ended(&registrar.Binding{ID: phone}, registrar.ContactExpired))
+			d.released(d.pcscf, "expired")
+			d.released(d.icscf, "expired")
+		})
+	})
+
+	t.Run("over a restart", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.talk()
+			d.stop()
+			d.user(alice, registrar.Registered).Bindings[0].ID = 9
+			d.start()
+			d.released(d.pcscf, "the registration has ended")
+			d.released(d.icscf, "the registration has ended")
+		})
+	})
+
+	t.Run("a handset that moves has its calls go on", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.talk()
+			old, fresh := &registrar.Binding{ID: phone, Instance: "i", Contact: "sip:old"}, &registrar.Binding{ID: 8, Instance: "i", Contact: "sip:new"}
+			d.server.Changed(ended(old, registrar.ContactUnregistered, registrar.ContactChange{Binding: fresh, Event: registrar.ContactRegistered}))
+			d.pcscf.Silent()
+			d.server.Changed(ended(fresh, registrar.ContactUnregistered, registrar.ContactChange{Binding: &registrar.Binding{ID: 10, Instance: "j", Contact: "sip:other"}, Event: registrar.ContactRegistered}))
+			d.released(d.pcscf, "unregistered")
+			d.released(d.icscf, "unregistered")
+		})
+	})
+}
+
+// The contact that a caller's INVITE came from.
+func TestSentFrom(t *testing.T) {
+	user := registrar.User{Registration: &registrar.Registration{Bindings: []*registrar.Binding{
+		{ID: 1, Contact: "sip:a@10.0.0.1:5060", Path: []string{"<sip:one@192.0.2.1:5070;lr>"}},
+		{ID: 2, Contact: "sip:a@10.0.0.2:5060", Path: []string{"<sip:two@192.0.2.1:5070;lr>"}},
+	}}}
+	only := registrar.User{Registration: &registrar.Registration{Bindings: user.Bindings[:1]}}
+
+	for _, test := range []struct {
+		name, record, contact string
+		user                  registrar.User
+		want                  uint32
+	}{
+		{"by the P-CSCF's token", "<sip:two@192.0.2.1:5070;lr>", "<sip:a@10.0.0.1:5060>", user, 2},
+		{"by its Contact", "<sip:x@192.0.2.1:5070;lr>", "<sip:a@10.0.0.2:5060>", user, 2},
+		{"neither", "<sip:x@192.0.2.1:5070;lr>", "<sip:a@10.0.0.3>", user, 0},
+		{"neither, and there is but one", "<sip:x@192.0.2.1:5070;lr>", "<sip:a@10.0.0.3>", only, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			invite, err := sip.NewRequest("INVITE", bob)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sip.Add(invite, "Record-Route", test.record)
+			sip.Add(invite, "Contact", test.contact)
+			if got := sentFrom(test.user, invite); got != test.want {
+				t.Errorf("contact %d, want %d", got, test.want)
+			}
+		})
+	}
+}
