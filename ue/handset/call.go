@@ -137,6 +137,7 @@ func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
 	}
 
 	go c.acknowledgeAgain()
+	go c.refresh(response)
 
 	return c, nil
 }
@@ -254,7 +255,7 @@ func (c *Call) renegotiated(tx *sip.ServerTransaction) {
 	_ = tx.Respond(response)
 }
 
-// Answer takes a call that came: 200, and again until the ACK is there (RFC 3261 §13.3.1.4).
+// Answer takes a call that came: 200, and again until the ACK is there. Without one the call is hung up (RFC 3261 §13.3.1.4).
 func (c *Call) Answer(ctx context.Context) error {
 	r := c.server.Request()
 	response := sip.NewResponse(r, 200, "")
@@ -266,6 +267,10 @@ func (c *Call) Answer(ctx context.Context) error {
 	dialog, err := sip.NewDialogUAS(r, response)
 	if err != nil {
 		return err
+	}
+
+	if alter := c.handset.config.Answer; alter != nil {
+		alter(response)
 	}
 
 	c.mu.Lock()
@@ -297,7 +302,7 @@ func (c *Call) Answer(ctx context.Context) error {
 		}
 	}
 
-	return errors.New("the ACK did not come")
+	return errors.Join(errors.New("the ACK did not come"), c.HangUp(ctx))
 }
 
 // Reject refuses a call that came.

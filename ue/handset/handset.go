@@ -36,6 +36,8 @@ type Config struct {
 	Instance  string // URN that stays with the handset (RFC 5626 §4.1), as Instance makes one; "": a new one each time
 	// Alter changes each request outside a dialog before it leaves: for handsets that misbehave on purpose.
 	Alter func(*sip.Request)
+	// Answer changes the 200 by which it takes a call: likewise.
+	Answer func(*sip.Response)
 	// Security, when set, protects the registration and all after it by IPsec.
 	Security *Security
 	Network  sip.Network // nil: the machine's
@@ -51,6 +53,7 @@ type Handset struct {
 	private  string
 	instance string
 	cancel   context.CancelFunc
+	gone     <-chan struct{} // closed when the handset is
 	done     chan error
 	closing  sync.Once
 	closed   error
@@ -109,7 +112,7 @@ func New(c Config) (*Handset, error) {
 	h.stack, h.endpoint = stack, stack.Endpoint("Gm")
 
 	ctx, cancel := context.WithCancel(context.Background())
-	h.cancel = cancel
+	h.cancel, h.gone = cancel, ctx.Done()
 
 	go func() { h.done <- stack.Run(ctx) }()
 

@@ -1,0 +1,57 @@
+package handset
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// refresh keeps the session alive that a 2xx has given an interval, where that says that the caller does (RFC 4028 §10): by an
+// UPDATE when half of the interval is over. A refresh that the other side does not take ends the call.
+func (c *Call) refresh(r *sip.Response) {
+	text, parameters, _ := strings.Cut(sip.Value(r, "Session-Expires"), ";")
+	seconds := sip.Seconds(strings.TrimSpace(text), 0)
+
+	if seconds == 0 || !strings.EqualFold(strings.TrimSpace(parameters), "refresher=uac") {
+		return
+	}
+
+	half := time.NewTimer(time.Duration(seconds) * time.Second / 2)
+	defer half.Stop()
+
+	select {
+	case <-c.ended:
+		return
+	case <-c.handset.gone:
+		return
+	case <-half.C:
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(seconds)*time.Second/2)
+	defer cancel()
+
+	update, err := c.dialog.NewRequest("UPDATE")
+	if err != nil {
+		return
+	}
+
+	sip.Set(update, "Contact", c.handset.contactHeader())
+	sip.Set(update, "Supported", "timer")
+	sip.Set(update, "Session-Expires", fmt.Sprintf("%d;refresher=uac", seconds))
+
+	answer, err := c.handset.stack.Do(ctx, update, c.handset.towards())
+
+	select {
+	case <-c.ended:
+	default:
+		if err != nil || answer.StatusCode == 408 || answer.StatusCode == 481 {
+			_ = c.HangUp(ctx)
+			return
+		}
+
+		go c.refresh(answer)
+	}
+}
