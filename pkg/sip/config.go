@@ -75,8 +75,9 @@ type Limits struct {
 	MaxMessage      int           `yaml:"max_message"`      // octets
 	MaxTransactions int           `yaml:"max_transactions"` // beyond it new requests are answered 503
 	TCPConnections  int           `yaml:"tcp_connections"`  // accepted, of all endpoints
+	TCPPerSource    int           `yaml:"tcp_per_source"`   // accepted from one address, at one endpoint
 	TCPIdle         time.Duration `yaml:"tcp_idle"`         // a connection without traffic is closed
-	TCPMessageTime  time.Duration `yaml:"tcp_message_time"` // for a message begun to be complete
+	TCPMessageTime  time.Duration `yaml:"tcp_message_time"` // for a message begun to be complete, and for the first on an accepted connection
 }
 
 // DefaultConfig has the specification's timers; endpoints are the function's own.
@@ -86,7 +87,7 @@ func DefaultConfig(endpoints ...EndpointConfig) Config {
 		Timers:       Timers{T1: 500 * time.Millisecond, T2: 4 * time.Second, T4: 5 * time.Second, C: 181 * time.Second, Ringing: 10 * time.Minute},
 		UDPSizeLimit: 1300,
 		Limits: Limits{
-			MaxMessage: 65535, MaxTransactions: 200_000, TCPConnections: 10_000,
+			MaxMessage: 65535, MaxTransactions: 200_000, TCPConnections: 10_000, TCPPerSource: 500,
 			TCPIdle: 2 * time.Hour, TCPMessageTime: 20 * time.Second,
 		},
 		Resolver: DefaultResolverConfig(),
@@ -118,7 +119,7 @@ func (c *Config) Validate() error {
 		return errors.New("sip.timers: t1, t2, t4, c and ringing must be positive, t2 not below t1, ringing not below c")
 	}
 
-	if l.MaxMessage < 1500 || l.MaxMessage > 1<<20 || l.MaxTransactions <= 0 || l.TCPConnections <= 0 || l.TCPIdle <= 0 || l.TCPMessageTime <= 0 {
+	if l.MaxMessage < 1500 || l.MaxMessage > 1<<20 || l.MaxTransactions <= 0 || l.TCPConnections <= 0 || l.TCPPerSource <= 0 || l.TCPIdle <= 0 || l.TCPMessageTime <= 0 {
 		return errors.New("sip.limits: all must be positive, max_message between 1500 and 1048576")
 	}
 

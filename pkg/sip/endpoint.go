@@ -39,6 +39,7 @@ type Endpoint struct {
 	mu          sync.Mutex
 	connections map[netip.AddrPort]*stream
 	dials       map[netip.AddrPort]*dial
+	accepted    map[netip.Prefix]int // connections, by who opened them
 	closed      bool
 }
 
@@ -78,7 +79,7 @@ func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
 		return nil, err
 	}
 
-	e := &Endpoint{name: c.Name, stack: s, names: c.Names, timers: c.Timers.or(s.config.Timers.endpoint()), fixedPort: c.FixedPort, connections: map[netip.AddrPort]*stream{}, dials: map[netip.AddrPort]*dial{}}
+	e := &Endpoint{name: c.Name, stack: s, names: c.Names, timers: c.Timers.or(s.config.Timers.endpoint()), fixedPort: c.FixedPort, connections: map[netip.AddrPort]*stream{}, dials: map[netip.AddrPort]*dial{}, accepted: map[netip.Prefix]int{}}
 	address := c.Address
 
 	// Port 0 takes a free one, the same for both transports.

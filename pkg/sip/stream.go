@@ -47,7 +47,49 @@ func (s *Stack) acceptTCP(e *Endpoint) {
 		}
 
 		remote := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-		_, _ = e.adopt(conn, netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()), true)
+		remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
+
+		if !e.admit(remote.Addr()) {
+			s.metrics.refused.WithLabelValues("connections of one source").Inc()
+			conn.Close()
+
+			continue
+		}
+
+		_, _ = e.adopt(conn, remote, true)
+	}
+}
+
+// source is whom connections are counted by: an address of IPv4, or a /64 of IPv6, which one handset has to itself.
+func source(a netip.Addr) netip.Prefix {
+	bits := 64
+	if a.Is4() {
+		bits = 32
+	}
+
+	return netip.PrefixFrom(a.WithZone(""), bits).Masked()
+}
+
+// admit counts a connection that a source opens, unless it has its share already: no source keeps the others out.
+func (e *Endpoint) admit(a netip.Addr) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	if e.accepted[source(a)] >= e.stack.config.Limits.TCPPerSource {
+		return false
+	}
+
+	e.accepted[source(a)]++
+
+	return true
+}
+
+func (e *Endpoint) dismiss(a netip.Addr) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	if e.accepted[source(a)]--; e.accepted[source(a)] == 0 {
+		delete(e.accepted, source(a))
 	}
 }
 
@@ -62,6 +104,10 @@ func (e *Endpoint) adopt(conn net.Conn, remote netip.AddrPort, accepted bool) (*
 	if e.closed {
 		e.mu.Unlock()
 		conn.Close()
+
+		if accepted {
+			e.dismiss(remote.Addr())
+		}
 
 		return nil, errClosed
 	}
@@ -93,6 +139,7 @@ func (e *Endpoint) adopt(conn net.Conn, remote netip.AddrPort, accepted bool) (*
 
 		if accepted {
 			s.accepted.Add(-1)
+			e.dismiss(remote.Addr())
 		}
 
 		if err != nil && !errors.Is(err, io.EOF) && s.ctx.Err() == nil {
@@ -135,8 +182,13 @@ func (c *stream) read() error {
 	limits := s.config.Limits
 	reader := bufio.NewReaderSize(c.conn, 8<<10)
 
+	idle, began := limits.TCPIdle, time.Time{}
+	if !c.dialled { // who connects has something to say; until then keep-alives do not count
+		idle, began = limits.TCPMessageTime, time.Now()
+	}
+
 	for {
-		if err := c.skipKeepAlive(reader, limits.TCPIdle); err != nil {
+		if err := c.skipKeepAlive(reader, idle, began); err != nil {
 			if errors.Is(err, net.ErrClosed) || isTimeout(err) {
 				return nil // idle
 			}
@@ -154,6 +206,8 @@ func (c *stream) read() error {
 
 		switch {
 		case err == nil:
+			idle, began = limits.TCPIdle, time.Time{}
+
 			s.receive(c.flow, raw)
 		case errors.As(err, &parse): // what comes next is anybody's guess
 			s.trace(c.flow, raw, false)
@@ -174,13 +228,18 @@ func isTimeout(err error) bool {
 }
 
 // skipKeepAlive passes over the empty lines between messages and answers a ping of two with one (RFC 5626 §4.4.1). Each ping or
-// pong starts the idle time anew.
-func (c *stream) skipKeepAlive(reader *bufio.Reader, idle time.Duration) error {
+// pong starts the idle time anew, unless it is that of the first message, which began when the connection did.
+func (c *stream) skipKeepAlive(reader *bufio.Reader, idle time.Duration, began time.Time) error {
 	lines := 0
 
 	for renew := true; ; {
 		if renew && reader.Buffered() == 0 { // else nothing is waited for
-			if err := c.conn.SetReadDeadline(time.Now().Add(idle)); err != nil {
+			since := began
+			if since.IsZero() {
+				since = time.Now()
+			}
+
+			if err := c.conn.SetReadDeadline(since.Add(idle)); err != nil {
 				return err
 			}
 
