@@ -57,13 +57,20 @@ func NewTable(limit int) *Table {
 
 // Initial is an initial request on its way, and the dialogs that its responses make.
 type Initial struct {
-	table *Table
-	owner *handset
-	early []Key
+	table    *Table
+	owner    *handset
+	half     Key
+	dialog   Dialog
+	early    []Key
+	over     chan struct{} // closed by Over
+	answered bool          // with a 2xx; not changed once over is closed
 }
 
-// Begin keeps the place of the dialog that an initial request may make, if the handset may have one more. Over ends it.
-func (t *Table) Begin(token string, lasts time.Duration) (*Initial, error) {
+// Begin keeps the place of the dialog that an initial request may make, if the handset may have one more. Over ends it. half is the
+// dialog's key without the tag of who has not answered yet, d what is known of the dialog already.
+func (t *Table) Begin(half Key, d Dialog, lasts time.Duration) (*Initial, error) {
+	token := half.Token
+
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
@@ -77,11 +84,49 @@ func (t *Table) Begin(token string, lasts time.Duration) (*Initial, error) {
 		return nil, ErrTooMany
 	}
 
-	i := &Initial{table: t, owner: h}
+	// The strings may be parts of a message, which must not be kept for them.
+	half = Key{strings.Clone(token), strings.Clone(half.CallID), strings.Clone(half.Local), strings.Clone(half.Remote)}
+	i := &Initial{table: t, owner: h, half: half, dialog: d, over: make(chan struct{})}
 	h.initials[i] = time.Now().Add(lasts)
 
 	return i, nil
 }
+
+// Awaited finds the initial request on its way that would make this dialog.
+func (t *Table) Awaited(k Key) (*Initial, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	h := t.handsets[k.Token]
+	if h == nil {
+		return nil, false
+	}
+
+	for i := range h.initials {
+		if i.half.CallID == k.CallID && (i.half.Local == "" || i.half.Local == k.Local) && (i.half.Remote == "" || i.half.Remote == k.Remote) {
+			return i, true
+		}
+	}
+
+	return nil, false
+}
+
+// Await waits until the request has its final response, or for so long at most, and tells whether that still may make a dialog: it
+// is not there, or it was a 2xx.
+func (i *Initial) Await(ctx context.Context, atMost time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+
+	select {
+	case <-i.over:
+		return i.answered
+	case <-ctx.Done():
+		return true
+	}
+}
+
+// Dialog is what was known of the dialog when the request came.
+func (i *Initial) Dialog() Dialog { return i.dialog }
 
 // room tells whether a handset may have one more, when that which is over is forgotten.
 func (h *handset) room(limit int) bool {
@@ -156,6 +201,13 @@ func (i *Initial) Over(answered bool) {
 
 	h := i.owner
 	delete(h.initials, i)
+
+	select {
+	case <-i.over:
+	default:
+		i.answered = answered
+		close(i.over)
+	}
 
 	last := time.Now().Add(lostFork)
 

@@ -19,7 +19,7 @@ func key(token string, n int) Key {
 // begun is an initial request of a handset's that may make a dialog.
 func begun(t testing.TB, table *Table, token string) *Initial {
 	t.Helper()
-	i, err := table.Begin(token, time.Minute)
+	i, err := table.Begin(Key{Token: token}, Dialog{}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestLimit(t *testing.T) {
 		table := NewTable(2)
 		first := begun(t, table, "alice")
 		begun(t, table, "alice")
-		if _, err := table.Begin("alice", time.Minute); !errors.Is(err, ErrTooMany) {
+		if _, err := table.Begin(Key{Token: "alice"}, Dialog{}, time.Minute); !errors.Is(err, ErrTooMany) {
 			t.Errorf("a third: %v", err)
 		}
 		begun(t, table, "bob")
@@ -179,7 +179,7 @@ func history(t *rapid.T) {
 	t.Repeat(map[string]func(*rapid.T){
 		"begin": func(t *rapid.T) {
 			of := token.Draw(t, "token")
-			if i, err := table.Begin(of, time.Minute); err == nil {
+			if i, err := table.Begin(Key{Token: of}, Dialog{}, time.Minute); err == nil {
 				running = append(running, request{i, of})
 			}
 		},
@@ -232,7 +232,7 @@ func history(t *rapid.T) {
 		if n := table.Of(of); n != 0 {
 			t.Fatalf("%s has ended all, and %d are left", of, n)
 		}
-		if _, err := table.Begin(of, time.Minute); err != nil {
+		if _, err := table.Begin(Key{Token: of}, Dialog{}, time.Minute); err != nil {
 			t.Fatalf("%s has ended all, and may not begin: %v", of, err)
 		}
 	}

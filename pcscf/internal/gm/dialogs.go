@@ -37,6 +37,7 @@ func (p *Proxy) begin(received *sip.Request, b *binding.Binding, fromCore bool) 
 	}
 
 	a := &attempt{proxy: p, binding: b, request: received, fromCore: fromCore}
+	half := known(received, b, fromCore)
 
 	if fromCore {
 		a.target = contactOf(received)
@@ -50,7 +51,7 @@ func (p *Proxy) begin(received *sip.Request, b *binding.Binding, fromCore bool) 
 	}
 
 	var err error
-	if a.initial, err = p.Dialogs.Begin(b.Token, early); err != nil {
+	if a.initial, err = p.Dialogs.Begin(half, dialog.Dialog{Routes: a.routes, Target: a.target}, early); err != nil {
 		return nil, err
 	}
 
@@ -86,6 +87,58 @@ func (a *attempt) saw(r *sip.Response) {
 	if err != nil {
 		a.proxy.Log.Warn("a dialog cannot be kept", "user", a.binding.Private, "error", err)
 	}
+}
+
+// overtaking is how long a NOTIFY waits for the 200 to its SUBSCRIBE, which is on its way: less than until it would come again (T1).
+const overtaking = 400 * time.Millisecond
+
+// notified lets the 200 to a SUBSCRIBE or REFER go before the NOTIFY that comes with it, by another transport perhaps: handsets and
+// soft phones do not know the dialog before. If the 200 keeps them waiting, the NOTIFY makes the dialog (RFC 6665 §4.1.2.4, §4.4.1),
+// and makes says so.
+func (p *Proxy) notified(ctx context.Context, k dialog.Key, notify *sip.Request, fromCore bool) (makes bool) {
+	if notify.Method != "NOTIFY" {
+		return false
+	}
+
+	initial, awaited := p.Dialogs.Awaited(k)
+	if !awaited || !initial.Await(ctx, overtaking) {
+		return false
+	}
+
+	if _, found := p.Dialogs.Find(k); found {
+		return false
+	}
+
+	d := initial.Dialog()
+
+	if fromCore {
+		records, err := sip.RecordRoutes(notify)
+		if err != nil {
+			return false
+		}
+
+		d.Routes, d.Target = texts(records), contactOf(notify)
+	}
+
+	if err := initial.Confirm(k, d, subscribed(notify)); err != nil {
+		p.Log.Warn("a dialog cannot be kept", "call_id", k.CallID, "error", err)
+		return false
+	}
+
+	return true
+}
+
+// subscribed is how long a subscription lasts, as a NOTIFY says (RFC 6665 §4.1.3).
+func subscribed(notify *sip.Request) time.Duration {
+	seconds := uint32(3600)
+
+	for p := range strings.SplitSeq(sip.Value(notify, "Subscription-State"), ";") {
+		if name, value, _ := strings.Cut(strings.TrimSpace(p), "="); strings.EqualFold(name, "expires") {
+			seconds = sip.Seconds(value, seconds)
+		}
+	}
+
+	return time.Duration(seconds)*time.Second + margin
 }
 
 // over is called when the final response went upstream.

@@ -263,10 +263,6 @@ func shownToHandset(m sip.Message) {
 // recordRoute puts this P-CSCF into the route of a dialog, with a URI for each of its sides, so that either side reaches it
 // where it can (RFC 5658). The one on top is that of the side the request leaves to.
 func (p *Proxy) recordRoute(out *sip.Request, b *binding.Binding, towardsCore bool) {
-	if !makesDialog(out) {
-		return
-	}
-
 	handset, core := b.Flow.Named().URI(b.Token), p.Mw.URI(b.Token)
 	if b.Flow.Transport == "TCP" {
 		handset += ";transport=tcp"

@@ -35,7 +35,10 @@ func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *s
 
 	assert(out, b)
 	sip.Set(out, "P-Charging-Vector", p.chargingVector().String())
-	p.recordRoute(out, b, true)
+
+	if makesDialog(out) {
+		p.recordRoute(out, b, true)
+	}
 
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
 		Groups: [][]sip.Branch{{{Request: out, To: sip.Destination{Endpoint: p.Mw}}}},
@@ -154,6 +157,8 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 
 	k := known(out, b, false)
 
+	makes := p.notified(ctx, k, out, false)
+
 	d, found := p.dialogOf(k, out, b)
 	if !found {
 		p.refuse(tx, "originating", 403, "the handset has no such dialog")
@@ -167,7 +172,10 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 	}
 
 	trust.Cross(out, trust.Handset, trust.Core)
-	p.recordRoute(out, b, true)
+
+	if makes || makesDialog(out) { // RFC 6665 §4.3
+		p.recordRoute(out, b, true)
+	}
 
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
 		Groups:     [][]sip.Branch{{{Request: out, To: to}}},

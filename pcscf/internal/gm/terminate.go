@@ -45,8 +45,13 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 	vector := ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector"))
 	called := sip.Value(out, "P-Called-Party-ID")
 
+	makes := p.notified(ctx, k, out, true)
+
 	shownToHandset(out)
-	p.recordRoute(out, b, false)
+
+	if makes || makesDialog(out) { // RFC 6665 §4.3
+		p.recordRoute(out, b, false)
+	}
 
 	response := p.Stack.Forward(ctx, tx, sip.Plan{
 		Groups: [][]sip.Branch{{{Request: out, To: p.handset(b)}}},
