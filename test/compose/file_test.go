@@ -105,3 +105,35 @@ func (f file) order() ([]string, error) {
 
 	return order, nil
 }
+
+// TestDiameterPeersAreBound: without TLS a name is all that a Diameter peer shows. HSS and OCS take each name from its own address
+// only, and the S-CSCF asks each of them for what it is there for.
+func TestDiameterPeersAreBound(t *testing.T) {
+	f := read(t, nil)
+	peers := func(name string) (list []struct {
+		Host         string
+		Sources      []string
+		Applications []uint32
+	}) {
+		t.Helper()
+		if err := yaml.Unmarshal([]byte(f.Services[name].Environment["DIALTONE_"+strings.ToUpper(name)+"_DIAMETER_PEERS"]), &list); err != nil || len(list) == 0 {
+			t.Fatalf("%s: %v, %v", name, list, err)
+		}
+
+		return list
+	}
+
+	for _, name := range []string{"hss", "ocs"} {
+		for _, p := range peers(name) {
+			service, _, _ := strings.Cut(p.Host, ".")
+			if want := []string{f.address(service)}; !slices.Equal(p.Sources, want) || want[0] == "" {
+				t.Errorf("%s: %s may come from %v, want %v", name, p.Host, p.Sources, want)
+			}
+		}
+	}
+	for _, p := range peers("scscf") {
+		if want := map[bool]uint32{true: 16777216, false: 4}[strings.HasPrefix(p.Host, "hss.")]; !slices.Equal(p.Applications, []uint32{want}) {
+			t.Errorf("scscf: %s is asked for %v, want %d", p.Host, p.Applications, want)
+		}
+	}
+}
