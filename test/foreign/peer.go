@@ -93,12 +93,35 @@ func (p *Peer) Listen(address string) string {
 func (p *Peer) Dial(address string) (*Conn, *Message) {
 	p.T.Helper()
 
-	conn, err := net.DialTimeout("tcp", address, patience)
+	return p.DialFrom("127.0.0.1", address)
+}
+
+// DialFrom is Dial from an address of this machine.
+func (p *Peer) DialFrom(local, address string) (*Conn, *Message) {
+	p.T.Helper()
+
+	return p.Open(p.connect(local, address))
+}
+
+// Silent connects and never says a word.
+func (p *Peer) Silent(local, address string) {
+	p.T.Helper()
+
+	conn := p.connect(local, address)
+	p.T.Cleanup(func() { conn.Close() })
+}
+
+func (p *Peer) connect(local, address string) net.Conn {
+	p.T.Helper()
+
+	dialer := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(local)}}
+
+	conn, err := dialer.Dial("tcp", address)
 	if err != nil {
 		p.T.Fatal(err)
 	}
 
-	return p.Open(conn)
+	return conn
 }
 
 // Open is Dial over a connection that there is.

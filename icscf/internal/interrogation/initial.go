@@ -16,14 +16,11 @@ func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, o
 	public, err := served(out, orig)
 
 	switch {
+	case err != nil && !orig && len(out.Recipient.String()) > maxIdentity:
+		i.refuse(tx, out.Recipient.String()[:maxIdentity], tooLong(414))
+		return
 	case err != nil:
 		i.refuse(tx, out.Recipient.String(), &Refusal{Status: 404, Reason: fmt.Sprintf(`SIP;cause=404;text=%q`, err)})
-		return
-	case len(public) > maxIdentity && orig:
-		i.refuse(tx, public[:maxIdentity], tooLong(513))
-		return
-	case len(public) > maxIdentity:
-		i.refuse(tx, public[:maxIdentity], tooLong(414))
 		return
 	}
 

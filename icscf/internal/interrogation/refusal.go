@@ -20,7 +20,7 @@ func refusal(status, cause int, text string) *Refusal {
 }
 
 // maxIdentity is how long a name may be that the HSS is asked about, in octets.
-const maxIdentity = 2 << 10
+const maxIdentity = 1 << 10
 
 func tooLong(status int) *Refusal {
 	return &Refusal{Status: status, Reason: fmt.Sprintf(`SIP;cause=%d;text="the identity is longer than the HSS can be asked about"`, status)}
