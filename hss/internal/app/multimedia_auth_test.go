@@ -180,6 +180,7 @@ func TestAnotherSCSCFTakesOver(t *testing.T) {
 	want(t, "SAR from the new S-CSCF", other.sar(cx.AssignRegistration, private, otherURI, public).Result, cx.Success)
 	old.pushed(1)
 	want(t, "8.1.1: reason", old.rtr[0].Reason.Code, cx.NewServerAssigned)
+	want(t, "8.1.1: public identities", len(old.rtr[0].PublicIdentities), 3)
 	want(t, "8.1.1: user", old.rtr[0].UserName, private)
 	if len(other.received) != 0 {
 		t.Error("the new S-CSCF was told to end the registration")

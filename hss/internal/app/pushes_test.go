@@ -114,6 +114,7 @@ func TestRegistrationTermination(t *testing.T) {
 	h.api("DELETE", "/subscribers/001010000000001/registration?reason=server_change&info=maintenance", nil, nil)
 	scscf.pushed(1)
 	want(t, "6.1.3: reason", scscf.rtr[0].Reason, cx.DeregistrationReason{Code: cx.ServerChange, Info: "maintenance"})
+	want(t, "6.1.3: the public identities, for S-CSCFs that go by them", scscf.rtr[0].PublicIdentities, []string{public, "sip:+15550001@" + home, "tel:+15550001"})
 	want(t, "UAR afterwards", scscf.uar(private, public).Result, cx.FirstRegistration)
 	want(t, "the S-CSCF's SAR that crossed the RTR", scscf.sar(cx.UserDeregistration, private, scscfURI, public).Result, cx.Success)
 
@@ -122,6 +123,7 @@ func TestRegistrationTermination(t *testing.T) {
 	scscf.pushed(1)
 	want(t, "6.1.3: reason of a deletion", scscf.rtr[1].Reason.Code, cx.PermanentTermination)
 	want(t, "6.1.3: user", scscf.rtr[1].UserName, private)
+	want(t, "6.1.3: public identities of a deletion", len(scscf.rtr[1].PublicIdentities), 3)
 	want(t, "UAR afterwards", scscf.uar(private, public).Result, cx.ErrorUserUnknown)
 	want(t, "outcome", h.finished().State, subscriber.PushDelivered)
 }

@@ -15,7 +15,13 @@ func TerminateRegistration(tx *subscriber.Tx, s *subscriber.Subscription, reason
 	host := s.ServerHost
 	located := s.State() != subscriber.NotRegistered && host != "" && len(s.Private) > 0
 
+	var publics []string
+
 	for _, set := range s.Sets {
+		if set.State() != subscriber.NotRegistered {
+			publics = append(publics, namesOf(set)...)
+		}
+
 		for _, r := range set.Registrations {
 			set.Deregister(r.Private)
 		}
@@ -31,8 +37,19 @@ func TerminateRegistration(tx *subscriber.Tx, s *subscriber.Subscription, reason
 
 	return true, tx.Queue(&subscriber.Push{
 		Command: subscriber.RTR, ServerHost: host, PrivateIdentity: s.Private[0].Identity, OtherIdentities: s.Others(s.Private[0]),
-		Reason: uint32(reason), Info: info,
+		PublicIdentities: publics, Reason: uint32(reason), Info: info,
 	})
+}
+
+// namesOf are the public identities of a set. An RTR names them although it need not (TS 29.228 §6.1.3): there are S-CSCFs that do
+// nothing at the word of a private identity alone.
+func namesOf(set *subscriber.RegistrationSet) []string {
+	var names []string
+	for _, public := range set.Public {
+		names = append(names, public.Identity)
+	}
+
+	return names
 }
 
 // TerminateSet is TerminateRegistration for one implicit registration set.
@@ -51,22 +68,25 @@ func TerminateSet(tx *subscriber.Tx, s *subscriber.Subscription, set *subscriber
 		return false, err
 	}
 
-	var identities []string
-	for _, public := range set.Public {
-		identities = append(identities, public.Identity)
-	}
-
 	return true, tx.Queue(&subscriber.Push{
-		Command: subscriber.RTR, ServerHost: host, PrivateIdentity: private.Identity, PublicIdentities: identities,
+		Command: subscriber.RTR, ServerHost: host, PrivateIdentity: private.Identity, PublicIdentities: namesOf(set),
 		Reason: uint32(reason), Info: info,
 	})
 }
 
 // newServerAssigned tells the S-CSCF that another one has replaced that its registrations have ended (TS 29.228 §8.1.1).
 func newServerAssigned(who Identities, host string) *subscriber.Push {
+	var publics []string
+
+	for _, set := range who.Subscription.Sets {
+		if set.State() != subscriber.NotRegistered { // it has been at the other one
+			publics = append(publics, namesOf(set)...)
+		}
+	}
+
 	return &subscriber.Push{
 		Command: subscriber.RTR, ServerHost: host, PrivateIdentity: who.Private.Identity, OtherIdentities: who.Subscription.Others(who.Private),
-		Reason: uint32(cx.NewServerAssigned), Info: "now at " + who.Subscription.ServerName,
+		PublicIdentities: publics, Reason: uint32(cx.NewServerAssigned), Info: "now at " + who.Subscription.ServerName,
 	}
 }
 
@@ -93,9 +113,14 @@ func (p *Pushes) terminate(ctx context.Context, push *subscriber.Push) (cxResult
 func TerminatePrivate(tx *subscriber.Tx, s *subscriber.Subscription, private *subscriber.PrivateIdentity, reason cx.ReasonCode, info string) (bool, error) {
 	host, located := s.ServerHost, false
 
+	var publics []string
+
 	for _, set := range s.Sets {
 		if r := set.Registration(private); r != nil {
-			located = located || r.Registered
+			if r.Registered {
+				located, publics = true, append(publics, namesOf(set)...)
+			}
+
 			set.Deregister(private)
 		}
 	}
@@ -107,6 +132,7 @@ func TerminatePrivate(tx *subscriber.Tx, s *subscriber.Subscription, private *su
 	}
 
 	return true, tx.Queue(&subscriber.Push{
-		Command: subscriber.RTR, ServerHost: host, PrivateIdentity: private.Identity, Reason: uint32(reason), Info: info,
+		Command: subscriber.RTR, ServerHost: host, PrivateIdentity: private.Identity, PublicIdentities: publics,
+		Reason: uint32(reason), Info: info,
 	})
 }
