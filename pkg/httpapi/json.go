@@ -15,6 +15,7 @@ type Error struct {
 	Status int    `json:"status"`
 	Title  string `json:"title"`
 	Detail string `json:"detail,omitempty"`
+	Item   *int   `json:"item,omitempty"` // of several in one request, the one that is meant, from 0
 }
 
 // Error is the sentence a command line shows.

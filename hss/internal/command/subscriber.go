@@ -54,28 +54,22 @@ func addSubscriber(r *remote) *cobra.Command {
 	var (
 		body provisioning.NewSubscriber
 		file string
+
+		after int
 	)
 
 	c := &cobra.Command{
 		Use:   "add --imsi IMSI --msisdn MSISDN --k K (--op OP | --opc OPC)",
 		Short: "add a subscriber with the identities that follow from IMSI and MSISDN",
 		Example: "  hss subscriber add --imsi 001010000000001 --msisdn 15550001 --k 465b5ce8b199b49faa5f0a2ee238a6bc --opc cd63cb71954a9f4e48a5994e37a02baf\n" +
-			"  hss subscriber add --user alice --password secret\n  hss subscriber add --file alice.json",
+			"  hss subscriber add --user alice --password secret\n  hss subscriber add --file alice.json\n  hss subscriber add --file all.csv",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if file != "" {
-				body = provisioning.NewSubscriber{}
-				if err := decodeFile(c, file, &body); err != nil {
-					return err
-				}
+				return r.addFile(c, file, after)
 			}
 
-			var made provisioning.Subscriber
-			if err := r.do(c, http.MethodPost, "/subscribers", body, &made); err != nil {
-				return err
-			}
-
-			return r.show(c, made, func(w io.Writer) { printSubscriber(w, made) })
+			return r.add(c, body)
 		},
 	}
 
@@ -87,7 +81,8 @@ func addSubscriber(r *remote) *cobra.Command {
 	f.StringVar(&body.DisplayName, "display-name", "", "what a called party sees")
 	f.StringVar(&body.ServiceProfile, "profile", "", "service profile (default \"default\")")
 	f.StringSliceVar(&body.VisitedNetworks, "visited", nil, "networks where it may be served (default all)")
-	f.StringVar(&file, "file", "", "the whole request as JSON, - for the standard input")
+	f.StringVar(&file, "file", "", "one or many: JSON, an array, JSON lines, or CSV; - for the standard input")
+	f.IntVar(&after, "after", 0, "of the file, only what is behind this `line`")
 	authenticationFlags(c, &body.Authentication)
 	c.MarkFlagsMutuallyExclusive("imsi", "user", "file")
 	c.MarkFlagsOneRequired("imsi", "user", "file")

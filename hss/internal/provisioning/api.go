@@ -37,6 +37,7 @@ func (a *API) resources() map[string]httpapi.Handler {
 	return map[string]httpapi.Handler{
 		"GET /subscribers":                                           a.listSubscribers,
 		"POST /subscribers":                                          a.createSubscriber,
+		"POST /subscribers/bulk":                                     a.createSubscribers,
 		"GET /subscribers/{name}":                                    a.readSubscriber,
 		"PUT /subscribers/{name}":                                    a.replaceSubscriber,
 		"DELETE /subscribers/{name}":                                 a.deleteSubscriber,
@@ -79,13 +80,17 @@ func translated(h httpapi.Handler) httpapi.Handler {
 		case errors.Is(err, subscriber.ErrNotFound):
 			return &httpapi.Error{Status: http.StatusNotFound, Title: "not found", Detail: err.Error()}
 		case errors.Is(err, subscriber.ErrTaken):
-			return &httpapi.Error{Status: http.StatusConflict, Title: "already used by another subscriber", Detail: err.Error()}
+			return taken(err)
 		case errors.Is(err, subscriber.ErrInUse):
 			return &httpapi.Error{Status: http.StatusConflict, Title: "still in use", Detail: err.Error()}
 		default:
 			return err
 		}
 	}
+}
+
+func taken(err error) error {
+	return &httpapi.Error{Status: http.StatusConflict, Title: "already used by another subscriber", Detail: err.Error()}
 }
 
 // change runs f as the only writer, and sees to it that what f queues is sent.

@@ -16,6 +16,7 @@ type Subscriber struct {
 	Capabilities      *Capabilities      `json:"capabilities,omitempty"`
 	Charging          *Charging          `json:"charging,omitempty"`
 	Registration      *RegistrationState `json:"registration,omitempty"` // read only
+	Warnings          []string           `json:"warnings,omitempty"`     // read only: what is probably a mistake
 }
 
 // NewSubscriber is the body of a POST.

@@ -90,7 +90,10 @@ func (a *API) createSubscriber(w http.ResponseWriter, r *http.Request) error {
 
 	w.Header().Set("Location", "/subscribers/"+url.PathEscape(s.Name))
 
-	return httpapi.Write(w, http.StatusCreated, show(s))
+	made := show(s)
+	made.Warnings = body.warnings(a.domain)
+
+	return httpapi.Write(w, http.StatusCreated, made)
 }
 
 // named loads the subscriber of the path with its profiles.

@@ -37,6 +37,7 @@ type Account struct {
 	Created    time.Time  `json:"created"`
 	Closed     *time.Time `json:"closed,omitempty"`
 	Identities []string   `json:"identities"`
+	Warnings   []string   `json:"warnings,omitempty"` // what is probably a mistake, of a new one
 }
 
 // TopUp is the body of POST /accounts/{name}/top-up. The same reference again moves nothing, whatever else it says.
@@ -58,11 +59,7 @@ func (a API) add(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	if n.Name == "" || len(n.Name) > maxName || n.Name == ledger.Network || n.Balance < 0 || n.Balance >= ledger.MaxBalance {
-		return problem(http.StatusBadRequest, "an account needs a name of its own and a balance that is not negative", nil)
-	}
-
-	if err := normalise(n.Identities); err != nil {
+	if err := n.check(); err != nil {
 		return err
 	}
 
@@ -70,7 +67,32 @@ func (a API) add(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	return a.show(w, r, n.Name, http.StatusCreated)
+	all, err := a.load(r, []string{n.Name})
+	if err != nil || len(all) == 0 {
+		return problem(http.StatusNotFound, "unknown account", err)
+	}
+
+	all[0].Warnings = n.warnings()
+
+	return httpapi.Write(w, http.StatusCreated, all[0])
+}
+
+// check refuses what cannot be an account, and brings its identities into their form.
+func (n NewAccount) check() error {
+	if n.Name == "" || len(n.Name) > maxName || n.Name == ledger.Network || n.Balance < 0 || n.Balance >= ledger.MaxBalance {
+		return problem(http.StatusBadRequest, "an account needs a name of its own and a balance that is not negative", nil)
+	}
+
+	return normalise(n.Identities)
+}
+
+// warnings says what can be stored and is probably a mistake.
+func (n NewAccount) warnings() []string {
+	if len(n.Identities) == 0 {
+		return []string{"account " + n.Name + " has no identities: nobody pays from it"}
+	}
+
+	return nil
 }
 
 // normalise brings identities into the form in which requests are compared with them.
@@ -93,6 +115,10 @@ func normalise(identities []string) error {
 			identities[i] = "nai:" + user + "@" + strings.ToLower(realm)
 
 			continue
+		}
+
+		if number, found := strings.CutPrefix(strings.ToLower(identity), "tel:"); found && !strings.HasPrefix(number, "+") && !strings.Contains(number, ";phone-context=") {
+			return problem(http.StatusBadRequest, "identity "+identity+" is no number that is known everywhere: tel:+ and the country code (RFC 3966 §5.1.4)", nil)
 		}
 
 		canonical, err := ims.CanonicalIdentity(identity)

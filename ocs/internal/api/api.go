@@ -57,6 +57,7 @@ func (a API) resources() []resource {
 		{"PATCH /accounts/{name}", nil, a.change},
 		{"DELETE /accounts/{name}", nil, a.closeAccount},
 		{"POST /accounts/{name}/top-up", nil, a.topUp},
+		{"POST /accounts/bulk", nil, a.addAll},
 		{"GET /tariffs", nil, a.tariffs},
 		{"GET /tariffs/{name}", []string{"version"}, a.tariff},
 		{"GET /tariffs/{name}/versions", nil, a.versions},

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -40,12 +41,32 @@ func showAccount(w io.Writer, a api.Account) { showAccounts(w, []api.Account{a})
 func accountPath(name string) string { return "/accounts/" + url.PathEscape(name) }
 
 func (c *client) accountAdd() *cobra.Command {
-	var n api.NewAccount
+	var (
+		n     api.NewAccount
+		file  string
+		after int
+	)
 
-	add := &cobra.Command{Use: "add NAME", Short: "open an account", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+	add := &cobra.Command{Use: "add NAME", Short: "open an account, or those of a file", Args: cobra.MaximumNArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		switch {
+		case file != "" && len(args) == 0:
+			return c.addFile(cmd, file, after)
+		case file != "" || len(args) == 0:
+			return errors.New("give the NAME of an account, or --file")
+		}
+
 		n.Name = args[0]
-		return ask(c, cmd, "POST", "/accounts", n, showAccount)
+
+		return ask(c, cmd, "POST", "/accounts", n, func(w io.Writer, a api.Account) {
+			for _, warning := range a.Warnings {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", warning)
+			}
+
+			showAccount(w, a)
+		})
 	}}
+	add.Flags().StringVar(&file, "file", "", "many: an array of JSON, JSON lines, or CSV, also those that the HSS takes; - for the standard input")
+	add.Flags().IntVar(&after, "after", 0, "of the file, only what is behind this `line`")
 	add.Flags().StringSliceVar(&n.Identities, "identity", nil, "who pays from it: tel:+1…, sip:…, imsi:…, nai:…; may be repeated")
 	add.Flags().Int64Var(&n.Balance, "balance", 0, "first money, in minor units")
 	add.Flags().StringVar(&n.Tariff, "tariff", "", "price list, if not the configured one")

@@ -1,0 +1,128 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
+	"github.com/dialtone-ims/dialtone/pkg/records"
+)
+
+// add makes one subscriber and shows it.
+func (r *remote) add(c *cobra.Command, body provisioning.NewSubscriber) error {
+	var made provisioning.Subscriber
+	if err := r.do(c, http.MethodPost, "/subscribers", body, &made); err != nil {
+		return err
+	}
+
+	for _, warning := range made.Warnings {
+		fmt.Fprintln(c.ErrOrStderr(), "warning:", warning)
+	}
+
+	return r.show(c, made, func(w io.Writer) { printSubscriber(w, made) })
+}
+
+// flat are the fields of authentication that stand beside the others in CSV, and may in JSON.
+var flat = []string{"scheme", "algorithm", "k", "op", "opc", "amf", "sqn", "res", "keccak", "password"}
+
+// others are the fields that the OCS takes from the same file (ocs account add --file).
+var others = []string{"account", "identities", "balance", "tariff"}
+
+// addFile makes the subscribers of a file, or of the standard input for "-": some hundred in one transaction.
+func (r *remote) addFile(c *cobra.Command, name string, after int) error {
+	from := c.InOrStdin()
+
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+
+		from = file
+	}
+
+	batch := records.Batch[provisioning.NewSubscriber]{
+		What: "subscribers", Notes: c.ErrOrStderr(), Passed: after,
+		Add: func(all []provisioning.NewSubscriber) (added records.Added, err error) {
+			return added, r.do(c, http.MethodPost, "/subscribers/bulk", all, &added)
+		},
+	}
+
+	var first *provisioning.NewSubscriber // until there is a second one
+
+	firstLine, count := 0, 0
+
+	err := records.Read(from, []string{"res", "keccak"}, func(record records.Record) error {
+		body, err := newSubscriber(record)
+		if err != nil {
+			return err
+		}
+
+		if count++; count == 1 && after == 0 {
+			first, firstLine = &body, record.Line
+			return nil
+		}
+
+		if first != nil {
+			if err := batch.Put(firstLine, *first); err != nil {
+				return err
+			}
+
+			first = nil
+		}
+
+		return batch.Put(record.Line, body)
+	})
+
+	if first != nil {
+		if err != nil {
+			return fmt.Errorf("%s: %w; nothing is added", name, err)
+		}
+
+		return r.add(c, *first)
+	}
+
+	added, err := batch.End(err)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+
+	return r.show(c, records.Added{Added: added}, func(w io.Writer) { fmt.Fprintf(w, "%d subscribers added\n", added) })
+}
+
+// newSubscriber reads a record, with the keys below "authentication" or beside the rest.
+func newSubscriber(record records.Record) (body provisioning.NewSubscriber, err error) {
+	keys := map[string]json.RawMessage{}
+
+	for _, field := range flat {
+		if value, found := record.Fields[field]; found {
+			keys[field] = value
+			delete(record.Fields, field)
+		}
+	}
+
+	if profile, found := record.Fields["profile"]; found { // as the flag is called
+		record.Fields["service_profile"] = profile
+		delete(record.Fields, "profile")
+	}
+
+	if err := record.Into(&body, others...); err != nil {
+		return body, err
+	}
+
+	if len(keys) == 0 {
+		return body, nil
+	}
+
+	if body.Authentication != (provisioning.Authentication{}) {
+		return body, fmt.Errorf("line %d: keys stand in authentication and beside it", record.Line)
+	}
+
+	return body, records.Record{Line: record.Line, Fields: keys}.Into(&body.Authentication)
+}

@@ -1,0 +1,46 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/records"
+)
+
+// addAll opens several accounts in one transaction: all of them, or none and the first reason why.
+func (a API) addAll(w http.ResponseWriter, r *http.Request) error {
+	all, err := httpapi.Decode[[]NewAccount](r)
+	if err != nil {
+		return err
+	}
+
+	if len(all) == 0 || len(all) > records.AtOnce {
+		return problem(http.StatusBadRequest, fmt.Sprintf("there must be 1 to %d accounts", records.AtOnce), nil)
+	}
+
+	answer, wanted := records.Added{Added: len(all)}, make([]ledger.New, len(all))
+
+	for i, n := range all {
+		if err := n.check(); err != nil {
+			return records.Refused(i, err)
+		}
+
+		for _, text := range n.warnings() {
+			answer.Warnings = append(answer.Warnings, records.Warning{Item: i, Warning: text})
+		}
+
+		wanted[i] = ledger.New{Name: n.Name, Tariff: n.Tariff, Identities: n.Identities, Amount: n.Balance}
+	}
+
+	if refused, err := a.Store.AddAll(r.Context(), wanted); err != nil {
+		if err = known(err); refused >= 0 {
+			err = records.Refused(refused, err)
+		}
+
+		return err
+	}
+
+	return httpapi.Write(w, http.StatusCreated, answer)
+}

@@ -1,0 +1,112 @@
+package command
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/api"
+	"github.com/dialtone-ims/dialtone/pkg/config"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/records"
+)
+
+// others are the fields that the HSS takes from the same file (hss subscriber add --file).
+var others = []string{
+	"name", "imsi", "msisdn", "user", "display_name", "service_profile", "profile", "authentication", "scheme", "algorithm", "k", "op", "opc", "amf",
+	"sqn", "res", "keccak", "password", "visited_networks", "capabilities", "charging", "private_identities", "registration_sets",
+}
+
+// addFile opens the accounts of a file, or of the standard input for "-": some hundred in one transaction.
+func (c *client) addFile(cmd *cobra.Command, name string, after int) error {
+	from := cmd.InOrStdin()
+
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+
+		from = file
+	}
+
+	batch := records.Batch[api.NewAccount]{
+		What: "accounts", Notes: cmd.ErrOrStderr(), Passed: after,
+		Add: func(all []api.NewAccount) (added records.Added, err error) {
+			return added, c.Do(cmd.Context(), http.MethodPost, "/accounts/bulk", all, &added)
+		},
+	}
+
+	added, err := batch.End(records.Read(from, []string{"balance"}, func(record records.Record) error {
+		account, err := newAccount(record)
+		if err != nil {
+			return err
+		}
+
+		return batch.Put(record.Line, account)
+	}))
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+
+	if c.json {
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "{\"added\": %d}\n", added)
+	} else {
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d accounts added\n", added)
+	}
+
+	return err
+}
+
+// newAccount reads a record. What it does not say follows from the subscriber that the HSS makes of it: the name, and the
+// identities by which it is charged.
+func newAccount(record records.Record) (account api.NewAccount, err error) {
+	var fields struct {
+		Account    string   `json:"account"`
+		Identities []string `json:"identities"`
+		Tariff     string   `json:"tariff"`
+		Balance    int64    `json:"balance"`
+	}
+
+	if identity := record.String("identities"); identity != "" { // of CSV, where it is one
+		fields.Identities = []string{identity}
+		delete(record.Fields, "identities")
+	}
+
+	if err := record.Into(&fields, others...); err != nil {
+		return account, err
+	}
+
+	account = api.NewAccount{Name: fields.Account, Identities: fields.Identities, Tariff: fields.Tariff, Balance: fields.Balance}
+
+	imsi, msisdn, user := record.String("imsi"), record.String("msisdn"), record.String("user")
+	for _, name := range []string{record.String("name"), imsi, user} {
+		if account.Name == "" {
+			account.Name = name
+		}
+	}
+
+	if account.Name == "" {
+		return account, fmt.Errorf("line %d: it has no account, name, imsi or user", record.Line)
+	}
+
+	if len(account.Identities) > 0 {
+		return account, nil
+	}
+
+	if msisdn != "" {
+		account.Identities = append(account.Identities, "tel:+"+msisdn)
+	}
+
+	switch {
+	case user != "":
+		account.Identities = append(account.Identities, "sip:"+user+"@"+config.Home())
+	case imsi != "" && msisdn == "":
+		account.Identities = append(account.Identities, "imsi:"+imsi, ims.TemporaryPublicIdentity(imsi, config.Home()))
+	}
+
+	return account, nil
+}

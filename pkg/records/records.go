@@ -1,0 +1,219 @@
+// Package records reads what is to be provisioned, one record after another, from a file as people have it: a JSON object, a JSON
+// array, JSON lines, or CSV whose first line names the columns.
+package records
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Record is one of them: its fields as JSON, and the line on which it begins.
+type Record struct {
+	Line   int
+	Fields map[string]json.RawMessage
+}
+
+// Read calls f for each record in turn, until it fails. numbers names the columns of CSV that hold numbers.
+func Read(from io.Reader, numbers []string, f func(Record) error) error {
+	text := bufio.NewReaderSize(from, 64<<10)
+
+	first, err := firstOf(text)
+	if errors.Is(err, io.EOF) {
+		return errors.New("there is nothing in it")
+	}
+
+	if err != nil {
+		return err
+	}
+
+	if first == '{' || first == '[' {
+		return readJSON(text, first == '[', f)
+	}
+
+	return readCSV(text, numbers, f)
+}
+
+// firstOf is the first character that is no blank, which stays.
+func firstOf(text *bufio.Reader) (byte, error) {
+	for n := 1; ; n++ {
+		seen, err := text.Peek(n)
+		if err != nil {
+			return 0, err
+		}
+
+		if !strings.ContainsRune(" \t\r\n", rune(seen[n-1])) {
+			return seen[n-1], nil
+		}
+	}
+}
+
+// lines counts the lines of what passes, so that an offset can be told as a line.
+type lines struct {
+	from   io.Reader
+	passed int64   // octets
+	ends   []int64 // offsets of the ends of lines that have not been asked for
+	line   int     // of the first of them
+}
+
+func (l *lines) Read(p []byte) (int, error) {
+	n, err := l.from.Read(p)
+
+	for rest, at := p[:n], l.passed; ; {
+		end := bytes.IndexByte(rest, '\n')
+		if end < 0 {
+			break
+		}
+
+		at += int64(end) + 1
+		l.ends, rest = append(l.ends, at), rest[end+1:]
+	}
+
+	l.passed += int64(n)
+
+	return n, err
+}
+
+// at is the line of an offset; offsets are asked for in their order.
+func (l *lines) at(offset int64) int {
+	for len(l.ends) > 0 && l.ends[0] <= offset {
+		l.ends, l.line = l.ends[1:], l.line+1
+	}
+
+	return l.line + 1
+}
+
+func readJSON(text io.Reader, array bool, f func(Record) error) error {
+	counted := &lines{from: text}
+	decoder := json.NewDecoder(counted)
+
+	if array {
+		if _, err := decoder.Token(); err != nil {
+			return err
+		}
+	}
+
+	for array && decoder.More() || !array {
+		record := Record{}
+
+		err := decoder.Decode(&record.Fields)
+		if !array && errors.Is(err, io.EOF) {
+			return nil
+		}
+
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return fmt.Errorf("line %d: no JSON object: %w", counted.at(counted.passed), err)
+		}
+
+		record.Line = counted.at(decoder.InputOffset() - 1)
+
+		if err != nil {
+			return fmt.Errorf("line %d: no JSON object: %w", record.Line, err)
+		}
+
+		if err := f(record); err != nil {
+			return err
+		}
+	}
+
+	if _, err := decoder.Token(); err != nil { // the end of the array
+		return fmt.Errorf("line %d: the array does not end: %w", counted.at(counted.passed), err)
+	}
+
+	if decoder.More() {
+		return fmt.Errorf("line %d: there is more behind the array", counted.at(decoder.InputOffset()))
+	}
+
+	return nil
+}
+
+func readCSV(text io.Reader, numbers []string, f func(Record) error) error {
+	rows := csv.NewReader(text)
+	rows.TrimLeadingSpace, rows.ReuseRecord, rows.Comment = true, true, '#'
+
+	head, err := rows.Read()
+	if err != nil {
+		return err
+	}
+
+	columns := slices.Clone(head)
+	for i, column := range columns {
+		columns[i] = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(column, "\ufeff")))
+		if columns[i] == "" || slices.Contains(columns[:i], columns[i]) {
+			return fmt.Errorf("line 1: it names the columns, and column %d has no name of its own: %q", i+1, column)
+		}
+	}
+
+	for {
+		row, err := rows.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+
+		if err != nil {
+			return err // which says the line
+		}
+
+		line, _ := rows.FieldPos(0)
+		record := Record{Line: line, Fields: map[string]json.RawMessage{}}
+
+		for i, cell := range row {
+			if cell = strings.TrimSpace(cell); cell == "" {
+				continue
+			}
+
+			if slices.Contains(numbers, columns[i]) {
+				record.Fields[columns[i]] = json.RawMessage(cell)
+				continue
+			}
+
+			quoted, err := json.Marshal(cell)
+			if err != nil {
+				return fmt.Errorf("line %d: %s: %w", line, columns[i], err)
+			}
+
+			record.Fields[columns[i]] = quoted
+		}
+
+		if err := f(record); err != nil {
+			return err
+		}
+	}
+}
+
+// Into decodes the fields of a record, without those that are for somebody else. A field that nobody knows is an error.
+func (r Record) Into(value any, others ...string) error {
+	own := maps.Clone(r.Fields)
+	for _, other := range others {
+		delete(own, other)
+	}
+
+	text, err := json.Marshal(own)
+	if err != nil { // a number that is none, from CSV
+		return fmt.Errorf("line %d: %w", r.Line, err)
+	}
+
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+
+	if err := decoder.Decode(value); err != nil {
+		return fmt.Errorf("line %d: %w", r.Line, err)
+	}
+
+	return nil
+}
+
+// String is a field that holds a text, or "".
+func (r Record) String(field string) string {
+	var text string
+	_ = json.Unmarshal(r.Fields[field], &text) // not there, or no text
+
+	return text
+}
