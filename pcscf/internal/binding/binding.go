@@ -23,6 +23,7 @@ type Binding struct {
 	Private      string
 	Contact      string // URI as registered
 	Flow         sip.Flow
+	ToContact    bool     // requests go to the Contact and not back to where the REGISTER came from
 	Identities   []string // P-Associated-URI, the default one first
 	ServiceRoute []string
 	Expires      time.Time // end of the registration, or of the wait for the answer to a challenge

@@ -27,6 +27,7 @@ type Kept struct {
 	Transport    string         `json:"transport"`
 	Remote       netip.AddrPort `json:"remote"`
 	TakesTCP     bool           `json:"takes_tcp,omitempty"`
+	ToContact    bool           `json:"to_contact,omitempty"`
 	CallID       string         `json:"call_id,omitempty"`
 	CSeq         uint32         `json:"cseq,omitempty"`
 }
@@ -42,7 +43,7 @@ func (t *Table) KeepBy(k Keeper) {
 func (b *Binding) kept() Kept {
 	k := Kept{
 		Token: b.Token, Private: b.Private, Contact: b.Contact, Identities: b.Identities, ServiceRoute: b.ServiceRoute, Expires: b.Expires,
-		Endpoint: b.Flow.Endpoint.Name(), Transport: b.Flow.Transport, Remote: b.Flow.Remote, TakesTCP: b.Flow.TakesTCP,
+		Endpoint: b.Flow.Endpoint.Name(), Transport: b.Flow.Transport, Remote: b.Flow.Remote, TakesTCP: b.Flow.TakesTCP, ToContact: b.ToContact,
 		CallID: b.CallID, CSeq: b.CSeq,
 	}
 	if b.Flow.Server != nil {
@@ -75,7 +76,7 @@ func (k Kept) Restore(endpoint func(name string) *sip.Endpoint) (*Binding, error
 	flow.Local = flow.Endpoint.Address()
 
 	return &Binding{
-		Token: k.Token, Private: k.Private, Contact: k.Contact, Flow: flow, Identities: k.Identities, ServiceRoute: k.ServiceRoute,
+		Token: k.Token, Private: k.Private, Contact: k.Contact, Flow: flow, ToContact: k.ToContact, Identities: k.Identities, ServiceRoute: k.ServiceRoute,
 		Expires: k.Expires, Registered: true, Restored: time.Now(), CallID: k.CallID, CSeq: k.CSeq,
 	}, nil
 }

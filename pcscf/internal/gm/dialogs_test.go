@@ -22,6 +22,7 @@ func (d *desk) call(headers ...string) (callID string, routes []string) {
 		"To: <" + bob + ">;tag=b", "Contact: <sip:bob@198.51.100.7>",
 	}, headers...)...)
 	response := d.alice.Response(200)
+	synctest.Wait() // until the request is over, and does not count beside its dialog
 
 	all, err := sip.RecordRoutes(response)
 	if err != nil || len(all) != 4 {

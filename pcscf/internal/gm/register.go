@@ -178,6 +178,8 @@ func (p *Proxy) registered(request *sip.Request, flow sip.Flow, token, private, 
 		CallID:       strings.Clone(r.CallID().Value()), CSeq: r.CSeq().SeqNo,
 	}
 
+	b.ToContact = servedAtContact(request, b)
+
 	old, refreshed := p.Bindings.ByToken(token)
 	if refreshed {
 		b.Restored = old.Restored

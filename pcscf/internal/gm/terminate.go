@@ -122,6 +122,21 @@ func statedAt(b *binding.Binding) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(b.Flow.Remote.Addr(), cmp.Or(uint16(u.Port), 5060)), true
 }
 
+// servedAtContact tells a handset that has registered by UDP in clear from another port than that of its Contact, where it listens:
+// nothing points to an address translation, which would need the way back to the source, and it does not ask for that by rport
+// (RFC 3261 §18.2.2, RFC 3581 §4).
+func servedAtContact(register *sip.Request, b *binding.Binding) bool {
+	via := register.Via()
+	if via == nil || b.Flow.Transport != "UDP" || b.Protected() || via.Params.Has("rport") {
+		return false
+	}
+
+	sent, err := netip.ParseAddr(strings.Trim(via.Host, "[]"))
+	stated, found := statedAt(b)
+
+	return err == nil && sent.Unmap() == b.Flow.Remote.Addr() && found && stated != b.Flow.Remote
+}
+
 // hidden tells whether the sender wants its identity hidden. What cannot be read is not taken for a wish to show it.
 func hidden(m sip.Message) bool {
 	privacy, err := ims.ParsePrivacy(sip.Values(m, "Privacy")...)
@@ -154,6 +169,10 @@ func (p *Proxy) towardsCore(r *sip.Response, b *binding.Binding, called string, 
 // TCP first (RFC 3261 §18.1.1), in clear where no address translation is between.
 func (p *Proxy) handset(b *binding.Binding) sip.Destination {
 	flow := p.Security.Return(b.Flow)
+
+	if stated, found := statedAt(b); found && b.ToContact {
+		flow.Remote = stated
+	}
 
 	if stated, found := statedAt(b); found && !b.Protected() && stated == flow.Remote {
 		flow.TakesTCP = true

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
@@ -172,4 +173,45 @@ func TestTerminatingAfterARefreshFromANewPort(t *testing.T) {
 		d.alice.Silent()
 		moved.Request("INVITE")
 	})
+}
+
+// RFC 3261 §18.2.2, RFC 3581: where a handset in clear over UDP is reached that sends from another port than it listens at.
+func TestSourceOrContact(t *testing.T) {
+	const source, listens = "10.0.0.7:40000", "10.0.0.7:5060"
+
+	for _, test := range []struct {
+		name, via, contact, to string
+	}{
+		{"Via and Contact on 5060, no rport: the Contact", "SIP/2.0/UDP 10.0.0.7:5060", "<sip:alice@10.0.0.7:5060>", listens},
+		{"without ports, too", "SIP/2.0/UDP 10.0.0.7", "<sip:alice@10.0.0.7>", listens},
+		{"rport: the source", "SIP/2.0/UDP 10.0.0.7:5060;rport", "<sip:alice@10.0.0.7:5060>", source},
+		{"Via of another address, a NAT: the source", "SIP/2.0/UDP 192.168.1.7:5060", "<sip:alice@10.0.0.7:5060>", source},
+		{"Contact of another address, a NAT: the source", "SIP/2.0/UDP 10.0.0.7:5060", "<sip:alice@192.168.1.7:5060>", source},
+		{"a Contact without an address: the source", "SIP/2.0/UDP 10.0.0.7:5060", "<sip:alice@handset.invalid>", source},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				sends, listening := d.network.Peer(t, source), d.network.Peer(t, listens)
+				sends.Send(gmAddress, d.request("REGISTER", "sip:ims.example", "Via: "+test.via+";branch="+sip.NewBranch(), "Contact: "+test.contact, "To: <"+alice+">", authorization)...)
+				d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: "+test.contact+";expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <"+alice+">")
+				synctest.Wait()
+
+				d.toAlice("MESSAGE")
+				if test.to == listens {
+					listening.Response(200) // to the REGISTER
+					listening.Request("MESSAGE")
+				} else {
+					for m := sends.Next(); ; m = sends.Next() {
+						if r, is := m.(*sip.Request); is && r.Method == "MESSAGE" {
+							break
+						}
+					}
+				}
+
+				// It is known by where it sends from.
+				sends.Send(gmAddress, d.request("MESSAGE", bob, "Via: "+test.via+";branch="+sip.NewBranch(), "Contact: <sip:other@10.0.0.7>")...)
+				want(t, d.scscf.Request("MESSAGE"), "P-Asserted-Identity", "<"+alice+">")
+			})
+		})
+	}
 }
