@@ -78,7 +78,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	}
 
 	handler := &interrogation.Interrogator{
-		HSS: client{node}, Servers: c.Servers, HomeDomain: c.HomeDomain, ServerTimeout: c.ServerTimeout, Avoid: c.Avoid, Log: env.Log,
+		HSS: client{node}, Servers: c.Servers, HomeDomain: c.HomeDomain, ServerTimeout: c.ServerTimeout, Ready: node.Ready, Avoid: c.Avoid, Log: env.Log,
 	}
 	handler.Register(env.Metrics)
 

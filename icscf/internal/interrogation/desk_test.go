@@ -35,6 +35,7 @@ type desk struct {
 	t       *testing.T
 	pcscf   *memory.Peer
 	servers map[string]*memory.Peer
+	handler *Interrogator
 	cseq    int
 
 	mu    sync.Mutex
@@ -120,7 +121,7 @@ func withDesk(t *testing.T, test func(t *testing.T, d *desk)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		handler.Stack = stack
+		handler.Stack, d.handler = stack, handler
 
 		d.pcscf = network.Peer(t, "192.0.2.1:5070")
 		for i, name := range []string{serverA, serverB, serverC} {

@@ -257,6 +257,44 @@ func TestCapabilityQuery(t *testing.T) {
 	})
 }
 
+// An I-CSCF that has just started asks who comes to come again, until the HSS was connected once.
+func TestBeforeTheHSSIsConnected(t *testing.T) {
+	withDesk(t, func(t *testing.T, d *desk) {
+		missing := errors.New("no Diameter peer")
+		d.handler.Ready = func() error { return missing }
+		d.uaa, d.lia = []any{uaa(cx.SubsequentRegistration, serverA, nil)}, []any{lia(cx.Success, serverA, nil)}
+
+		early := func() {
+			t.Helper()
+			r := d.pcscf.Response(503)
+			want(t, r, "Retry-After", "5")
+			if !sip.Has(r, "Reason") {
+				t.Errorf("no Reason:\n%s", r)
+			}
+		}
+		d.send("INVITE", alice)
+		early()
+		d.pcscf.All()
+		d.send("MESSAGE", alice)
+		early()
+		d.register()
+		early()
+		d.wantAsked()
+
+		d.send("BYE", alice, own, "Route: <sip:a.ims.example:5060;lr>", "To: <"+alice+">;tag=x") // needs no HSS
+		d.servers[serverA].Answer(d.servers[serverA].Request("BYE"), 200)
+		d.pcscf.Response(200)
+
+		missing = nil
+		d.send("MESSAGE", alice)
+		d.servers[serverA].Answer(d.servers[serverA].Request("MESSAGE"), 200)
+		d.pcscf.Response(200)
+		missing = errors.New("lost")
+		d.register()
+		d.servers[serverA].Request("REGISTER")
+	})
+}
+
 // An HSS that names the I-CSCF itself must not make it ask for ever.
 func TestNoLoopOfCalls(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,10 +32,14 @@ type Interrogator struct {
 	// ServerTimeout is how long an S-CSCF may stay silent to a REGISTER or an INVITE before another one is tried.
 	ServerTimeout time.Duration
 	// Avoid is how long an S-CSCF that was found dead is asked last.
-	Avoid    time.Duration
-	Log      *slog.Logger
-	outcomes *prometheus.CounterVec
-	away     away
+	Avoid time.Duration
+	// Ready tells whether the HSS can be reached; nil: it can.
+	Ready func() error
+	Log   *slog.Logger
+
+	connected atomic.Bool // the HSS was, once
+	outcomes  *prometheus.CounterVec
+	away      away
 }
 
 // Register makes the metrics known. It is called before the first request.
@@ -62,6 +67,8 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *sip.ServerTransact
 	}
 
 	switch {
+	case request.Method == "REGISTER" && i.starting(), !sip.Has(out, "Route") && !tagged(request) && i.starting():
+		i.refuse(tx, out.Recipient.String(), early)
 	case request.Method == "REGISTER":
 		i.register(ctx, tx, out)
 	case sip.Has(out, "Route"): // within a dialog, or on its way to somebody else: nothing to find out
@@ -71,6 +78,24 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *sip.ServerTransact
 	default:
 		i.initial(ctx, tx, out, originating(own))
 	}
+}
+
+// early is the refusal of an I-CSCF that has just started (RFC 3261 §21.5.4). A query that gets no answer later is 480 (TS 24.229 §5.3.1.3).
+var early = &Refusal{Status: 503, Reason: `SIP;cause=503;text="the I-CSCF has just started, and the HSS is not connected yet"`, Again: true}
+
+// starting tells that the HSS has not been connected yet since the start.
+func (i *Interrogator) starting() bool {
+	if i.connected.Load() {
+		return false
+	}
+
+	if i.Ready != nil && i.Ready() != nil {
+		return true
+	}
+
+	i.connected.Store(true)
+
+	return false
 }
 
 // HandleAck passes on the ACK of a 2xx that still has a Route; others have nothing to do here.
@@ -101,7 +126,13 @@ func originating(own []sip.NameAddr) bool {
 func (i *Interrogator) refuse(tx *sip.ServerTransaction, who string, r *Refusal) {
 	i.outcomes.WithLabelValues(string(tx.Request().Method), "refused").Inc()
 	i.Log.Warn("request refused", "method", string(tx.Request().Method), "user", who, "status", r.Status, "reason", r.Reason)
-	_ = tx.Reply(r.Status, "", sip.NewHeader("Reason", r.Reason))
+
+	headers := []sip.Header{sip.NewHeader("Reason", r.Reason)}
+	if r.Again {
+		headers = append(headers, sip.NewHeader("Retry-After", "5"))
+	}
+
+	_ = tx.Reply(r.Status, "", headers...)
 }
 
 // chargeable gives a request that has none an ICID of its own (TS 24.229 §5.3.2.1).

@@ -13,6 +13,7 @@ import (
 type Refusal struct {
 	Status int
 	Reason string
+	Again  bool // later: with Retry-After
 }
 
 func refusal(status, cause int, text string) *Refusal {

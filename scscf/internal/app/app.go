@@ -89,12 +89,14 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		return nil, err
 	}
 
-	router.sessions = sessions
-
-	return &scscf{
+	s := &scscf{
 		stack: stack, node: node, registrar: registrations, regEvent: watchers, servers: servers, schedule: queue,
 		charging: sessions.Charging, sessions: sessions,
-	}, nil
+	}
+	router.sessions = sessions
+	router.starting.ready, router.starting.log = s.cxReady, env.Log
+
+	return s, nil
 }
 
 // Run serves until ctx ends.

@@ -184,8 +184,14 @@ type core struct {
 func startHSS(t *testing.T) *testHSS {
 	t.Helper()
 
+	return startHSSAt(t, "127.0.0.1:0")
+}
+
+func startHSSAt(t *testing.T, address string) *testHSS {
+	t.Helper()
+
 	c := diameter.DefaultConfig("hss."+home, home)
-	c.Listen = []diameter.Listener{{Address: "127.0.0.1:0"}}
+	c.Listen = []diameter.Listener{{Address: address}}
 	c.AllowUnknownPeers = true
 
 	node, err := diameter.New(c, []diameter.Application{cx.Application}, diameter.Options{})
@@ -229,6 +235,19 @@ func start(t *testing.T, change func(*Config)) *core {
 func startWith(t *testing.T, h *testHSS, change func(*Config)) *core {
 	t.Helper()
 
+	c := startAlone(t, h, change)
+	await(t, "the connection to the HSS", func() bool {
+		peers := c.scscf.node.Peers()
+		return peers[0].State == "open" && len(h.node.Peers()) > 0
+	})
+
+	return c
+}
+
+// startAlone does not wait for the HSS.
+func startAlone(t *testing.T, h *testHSS, change func(*Config)) *core {
+	t.Helper()
+
 	c := Default()
 	c.Data = ""
 	c.SIP.Endpoints[0].Address = "127.0.0.1:0"
@@ -263,10 +282,6 @@ func startWith(t *testing.T, h *testHSS, change func(*Config)) *core {
 		if t.Failed() {
 			t.Log(log.String())
 		}
-	})
-	await(t, "the connection to the HSS", func() bool {
-		peers := s.node.Peers()
-		return peers[0].State == "open" && len(h.node.Peers()) > 0
 	})
 
 	return &core{

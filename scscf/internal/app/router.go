@@ -21,11 +21,13 @@ type router struct {
 	registrar *registrar.Registrar
 	regEvent  *regevent.Server
 	sessions  SessionHandler
+	starting  starting
 }
 
 // HandleRequest is called by the stack.
 func (r *router) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 	switch {
+	case r.starting.refuses(tx):
 	case tx.Request().Method == "REGISTER":
 		r.registrar.HandleRegister(ctx, tx)
 	case r.regEvent.Takes(tx.Request(), originating(tx.Request())):

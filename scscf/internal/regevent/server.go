@@ -52,7 +52,7 @@ func (p *Policy) Validate() error {
 type Registrations interface {
 	Lookup(public string) (registrar.User, bool)
 	// Registered is Lookup that may wait for a profile to come back after a restart.
-	Registered(ctx context.Context, public string) (registrar.User, bool)
+	Registered(ctx context.Context, public string) (registrar.User, bool, error)
 }
 
 // Sender sends requests; it is a *sip.Stack.

@@ -47,9 +47,9 @@ func (d *desk) Lookup(public string) (registrar.User, bool) {
 	return registrar.User{Registration: g, Public: g.Find(public)}, true
 }
 
-func (d *desk) Registered(_ context.Context, public string) (registrar.User, bool) {
+func (d *desk) Registered(_ context.Context, public string) (registrar.User, bool, error) {
 	user, found := d.Lookup(public)
-	return user, found && user.State == registrar.Registered
+	return user, found && user.State == registrar.Registered, nil
 }
 
 func (d *desk) Do(ctx context.Context, r *sip.Request, _ sip.Destination) (*sip.Response, error) {

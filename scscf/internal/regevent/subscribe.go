@@ -185,7 +185,12 @@ func (s *Server) begin(ctx context.Context, tx Transaction, expires time.Duratio
 		return
 	}
 
-	user, found := s.registrations.Registered(ctx, public)
+	user, found, err := s.registrations.Registered(ctx, public)
+	if err != nil {
+		s.refuse(tx, 503, "the profile of "+public+" cannot be had now: "+err.Error(), sip.NewHeader("Retry-After", "5"))
+		return
+	}
+
 	if !found {
 		s.refuse(tx, 480, public+" is not registered here")
 		return
@@ -252,13 +257,18 @@ func (s *Server) accept(tx Transaction, response *sip.Response, expires time.Dur
 	s.respond(tx, response)
 }
 
-func (s *Server) refuse(tx Transaction, status int, why string) {
+func (s *Server) refuse(tx Transaction, status int, why string, headers ...sip.Header) {
 	r := tx.Request()
 	s.log.Warn("subscription to the reg event refused", "status", status, "reason", why, "watched", r.Recipient.String(),
 		"asserted", strings.Join(assertedBy(r), " "), "call_id", r.CallID().Value())
 
 	response := sip.NewResponse(r, status, "")
 	sip.Set(response, "Reason", "SIP;cause="+strconv.Itoa(status)+`;text="`+strings.NewReplacer(`"`, "'", `\`, "'").Replace(why)+`"`)
+
+	for _, h := range headers {
+		response.AppendHeader(h)
+	}
+
 	s.respond(tx, response)
 }
 

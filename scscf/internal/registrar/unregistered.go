@@ -66,26 +66,32 @@ func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (User,
 	return user, nil
 }
 
-// Registered is Lookup for who can wait: a registration that was kept over a restart gets its profile back first.
-func (r *Registrar) Registered(ctx context.Context, public string) (User, bool) {
+// Registered is Lookup for who can wait: a registration that was kept over a restart gets its profile back first. The error is that of an
+// HSS that does not give it now: then nobody can say that the user is not registered.
+func (r *Registrar) Registered(ctx context.Context, public string) (User, bool, error) {
 	user, found := r.Lookup(public)
 
 	if kept := r.store.find(public); !found && kept != nil {
 		release, err := r.locks.lock(ctx, public)
 		if err != nil {
-			return User{}, false
+			return User{}, false, err
 		}
 		defer release()
 
 		if refusal := r.revive(ctx, kept); refusal != nil {
 			r.log.Warn("the profile of a restored registration could not be fetched", "public", public, "reason", refusal)
-			return User{}, false
+
+			if r.store.find(public) != nil { // it has not ended
+				return User{}, false, refusal
+			}
+
+			return User{}, false, nil
 		}
 
 		user, found = r.Lookup(public)
 	}
 
-	return user, found && user.State == Registered
+	return user, found && user.State == Registered, nil
 }
 
 // revive gets the profile of a registration that was kept over a restart: SAR with NO_ASSIGNMENT, which changes nothing at

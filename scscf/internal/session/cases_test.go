@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -124,6 +125,17 @@ func TestOriginatingRightAfterARestart(t *testing.T) {
 		d.kept[alice] = true
 		d.send(d.pcscf, "INVITE", bob, serviceRoute)
 		d.icscf.Request("INVITE")
+	})
+}
+
+// A registration of before a restart whose profile cannot be had now is not "not registered": the handset comes again.
+func TestOriginatingWithoutItsProfile(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.kept[alice], d.away = true, errors.New("no connection to the HSS")
+		d.send(d.pcscf, "INVITE", bob, serviceRoute)
+		if r := d.pcscf.Response(503); sip.Value(r, "Retry-After") != "5" || !strings.Contains(sip.Value(r, "Reason"), "no connection") {
+			t.Errorf("got\n%s", r)
+		}
 	})
 }
 

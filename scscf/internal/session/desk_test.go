@@ -53,6 +53,7 @@ type desk struct {
 	users map[string]registrar.User
 	fetch func(public string) (registrar.User, error)
 	kept  map[string]bool // registrations of before a restart whose profile comes with Registered only
+	away  error           // why the HSS gives no profile to registrations of before a restart
 	ocs   func(q *ro.CCR) (*ro.CCA, error)
 	asked []string // CCRs
 	cseq  int
@@ -67,13 +68,13 @@ func (d *desk) Lookup(public string) (registrar.User, bool) {
 	return user, found && !d.kept[public]
 }
 
-func (d *desk) Registered(_ context.Context, public string) (registrar.User, bool) {
+func (d *desk) Registered(_ context.Context, public string) (registrar.User, bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
 	user, found := d.users[public]
 
-	return user, found && user.State == registrar.Registered
+	return user, found && user.State == registrar.Registered, d.away
 }
 
 func (d *desk) Registration(public string) (*registrar.Registration, bool) {

@@ -22,12 +22,15 @@ func (s *Server) originate(ctx context.Context, tx *sip.ServerTransaction, out *
 		return
 	}
 
-	role, err := ims.ParseServedUser(sip.Value(out, "P-Served-User"))
-	sv := &served{side: originating, public: public, handset: handset, diverted: err == nil && !handset && role.Case == ims.ServedOriginatingCDIV}
+	role, errRole := ims.ParseServedUser(sip.Value(out, "P-Served-User"))
+	sv := &served{side: originating, public: public, handset: handset, diverted: errRole == nil && !handset && role.Case == ims.ServedOriginatingCDIV}
 
-	user, found := s.Registrations.Registered(ctx, public)
+	user, found, err := s.Registrations.Registered(ctx, public)
 
 	switch {
+	case err != nil:
+		s.refuse(tx, "originating", later(public, err))
+		return
 	case !found && handset:
 		s.refuse(tx, "originating", because(403, "%s is not registered here", public))
 		return

@@ -57,6 +57,14 @@ func unserved(public string, err error) *refusal {
 	}
 }
 
+// later is the refusal while the HSS cannot say who a registration of before a restart is for (RFC 3261 §21.5.4).
+func later(public string, err error) *refusal {
+	r := because(503, "the profile of %s cannot be had now: %v", public, err)
+	r.headers = []sip.Header{sip.NewHeader("Retry-After", "5")}
+
+	return r
+}
+
 func (s *Server) refuse(tx *sip.ServerTransaction, side string, r *refusal) {
 	s.note(tx.Request(), side, r.status, r.reason)
 	_ = tx.Reply(r.status, "", append([]sip.Header{sip.NewHeader("Reason", r.reason)}, r.headers...)...)

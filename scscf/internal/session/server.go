@@ -22,7 +22,7 @@ import (
 type Registrations interface {
 	Lookup(public string) (registrar.User, bool)
 	// Registered waits for the profile of a registration that was kept over a restart.
-	Registered(ctx context.Context, public string) (registrar.User, bool)
+	Registered(ctx context.Context, public string) (registrar.User, bool, error)
 	// FetchUnregistered asks the HSS for the services of a user that is not registered (TS 24.229 §5.4.3.3).
 	FetchUnregistered(ctx context.Context, public string) (registrar.User, error)
 	// Registration is the registration that an identity belongs to, also one that was kept over a restart and has no profile yet.
