@@ -343,3 +343,46 @@ func FuzzContent(f *testing.F) {
 		}
 	})
 }
+
+// A restart does not make a session forget its OCS, nor that there is none to be told.
+func TestServerOverRestart(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		answer func(*ro.CCA) error
+		lines  string
+	}{
+		{"its OCS", grants(600, from("ocs2")), "0s 1#0 INVITE, 10s 3#1 to ocs2 BYE used 10"},
+		{"no credit control", answers(4011), "0s 1#0 INVITE"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			directory := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				o := &script{began: time.Now(), answers: []func(*ro.CCA) error{test.answer}}
+				trigger := bench(Config{FailureHandling: Terminate}, o)
+				if err := trigger.Restore(directory); err != nil {
+					t.Fatal(err)
+				}
+				s, refused := trigger.Begin(t.Context(), Call{Method: "INVITE"}, nil)
+				if refused != nil {
+					t.Fatal(refused)
+				}
+				s.Answered(time.Now())
+				trigger.Close()
+
+				trigger = bench(Config{FailureHandling: Terminate}, o)
+				if err := trigger.Restore(directory); err != nil {
+					t.Fatal(err)
+				}
+				s, found := trigger.Take(s.Key(), func(string, Cause) {})
+				if !found {
+					t.Fatal("the session did not come back")
+				}
+				trigger.Resume(t.Context(), func(context.Context) {})
+				time.Sleep(10 * time.Second)
+				s.End(Normal)
+				o.want(t, test.lines)
+				trigger.Close()
+			})
+		})
+	}
+}
