@@ -40,6 +40,7 @@ type source struct {
 	count  int
 	since  time.Time // of the window
 	banned time.Time // until when
+	said   time.Time // when the log was last told that it sends too much
 }
 
 type attempt struct {
@@ -49,7 +50,18 @@ type attempt struct {
 
 type failures struct {
 	count int
-	last  time.Time
+	last  time.Time // failure
+	nonce string    // of the last challenge that went there
+	since time.Time // when that was
+}
+
+// until is when nothing of this matters any more.
+func (f *failures) until(ban time.Duration) time.Time {
+	if f.since.After(f.last) {
+		return f.since.Add(ban)
+	}
+
+	return f.last.Add(ban)
 }
 
 // New is a gate that has seen nobody.
@@ -80,6 +92,8 @@ type Message struct {
 	UserAgent string
 	Request   bool
 	Emergency bool
+	// Forgeable tells a source that whoever likes can state: UDP in clear.
+	Forgeable bool
 	// Handset names the registered handset that it comes from; "" when it comes from none.
 	Handset string
 }
@@ -118,7 +132,7 @@ func (g *Gate) Judge(m Message) Verdict {
 		return Pass
 	}
 
-	return g.count(key, limit, m.Source)
+	return g.count(key, limit, m)
 }
 
 // Refused is why a message that was judged already is to be refused; nothing is counted.
@@ -185,7 +199,9 @@ func network(a netip.Addr) netip.Prefix {
 	return p
 }
 
-func (g *Gate) count(key string, limit int, address netip.Addr) Verdict {
+// count bans a source that sends too much. One that can be forged is only not heard until the window is over: a few packets in the
+// name of another must not silence it.
+func (g *Gate) count(key string, limit int, m Message) Verdict {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 
@@ -212,9 +228,20 @@ func (g *Gate) count(key string, limit int, address netip.Addr) Verdict {
 		return Pass
 	}
 
-	s.banned, s.count = now.Add(g.config.Ban), 0
 	g.total.WithLabelValues("rate").Inc()
-	g.log.Warn("source banned: it sends more than protection allows", "source", address.String(), "as", key, "messages", limit, "window", g.config.Window, "ban", g.config.Ban,
+
+	if m.Forgeable {
+		if now.Sub(s.said) >= g.config.Ban {
+			s.said = now
+			g.log.Warn("a source by UDP in clear sends more than protection allows: the excess is dropped", "source", m.Source.String(), "as", key, "messages", limit,
+				"window", g.config.Window, "check", "a load generator or monitor belongs into protection.exempt; the source may be forged")
+		}
+
+		return Drop
+	}
+
+	s.banned, s.count = now.Add(g.config.Ban), 0
+	g.log.Warn("source banned: it sends more than protection allows", "source", m.Source.String(), "as", key, "messages", limit, "window", g.config.Window, "ban", g.config.Ban,
 		"check", "a load generator or monitor belongs into protection.exempt")
 
 	return Busy
@@ -269,8 +296,8 @@ func (g *Gate) Locked(address netip.Addr, user string) (time.Duration, bool) {
 	return left, true
 }
 
-// Failed counts a response to a challenge that was wrong.
-func (g *Gate) Failed(address netip.Addr, user string) {
+// Challenged notes the challenge that goes to a user: only who has got it there can fail to answer it.
+func (g *Gate) Challenged(address netip.Addr, user, nonce string) {
 	if g.config.Failures == 0 {
 		return
 	}
@@ -278,8 +305,7 @@ func (g *Gate) Failed(address netip.Addr, user string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 
-	k := attempt{address, user}
-	f := g.attempts[k]
+	f := g.attempts[attempt{address, user}]
 
 	if f == nil {
 		if len(g.attempts) >= g.config.MaxSources {
@@ -293,7 +319,21 @@ func (g *Gate) Failed(address netip.Addr, user string) {
 		g.attempts[attempt{address, strings.Clone(user)}] = f
 	}
 
-	f.count, f.last = f.count+1, time.Now()
+	f.nonce, f.since = strings.Clone(nonce), time.Now()
+}
+
+// Failed counts a wrong response to the challenge with this nonce. A response to none that went to this address says nothing of who
+// is there: it may be forged.
+func (g *Gate) Failed(address netip.Addr, user, nonce string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	f := g.attempts[attempt{address, user}]
+	if f == nil || f.nonce != nonce {
+		return
+	}
+
+	f.count, f.last, f.nonce = f.count+1, time.Now(), ""
 
 	if f.count == g.config.Failures {
 		g.log.Warn("authentication failed too often: 429 until protection.ban is over", "user", user, "source", address.String(), "failures", f.count, "ban", g.config.Ban,
@@ -380,7 +420,7 @@ func (g *Gate) sweep(now time.Time) {
 	}
 
 	for k, f := range g.attempts {
-		if now.Sub(f.last) >= g.config.Ban {
+		if !f.until(g.config.Ban).After(now) {
 			delete(g.attempts, k)
 		}
 	}

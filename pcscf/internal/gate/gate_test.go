@@ -99,6 +99,26 @@ func TestRate(t *testing.T) {
 		})
 	})
 
+	t.Run("by UDP in clear the excess is dropped, and nobody is banned for what is sent in his name", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g := with(limited)
+			forged := stranger
+			forged.Forgeable = true
+			want(t, judge(g, forged, 60), [4]int{16, 44, 0, 0})
+			if g.Refused(forged) != Pass || len(g.Bans()) != 0 {
+				t.Error("it is banned")
+			}
+			time.Sleep(2 * time.Second)
+			want(t, judge(g, forged, 16), [4]int{16, 0, 0, 0})
+
+			handset := forged
+			handset.Handset = "a"
+			want(t, judge(g, handset, 60), [4]int{32, 28, 0, 0})
+			time.Sleep(2 * time.Second)
+			want(t, judge(g, handset, 32), [4]int{32, 0, 0, 0})
+		})
+	})
+
 	t.Run("16 in every 2 s are never too many", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := with(limited)
@@ -183,7 +203,7 @@ func TestSourcesAreBounded(t *testing.T) {
 		for i := range 10_000 { // a flood of forged sources
 			a := netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})
 			g.Judge(Message{Source: a, Request: true})
-			g.Failed(a, "alice")
+			fail(g, a, "alice")
 		}
 		if sources, attempts := g.kept(); sources > 100 || attempts > 100 {
 			t.Errorf("%d sources, %d attempts kept, want at most 100", sources, attempts)
@@ -200,20 +220,26 @@ func TestSourcesAreBounded(t *testing.T) {
 	})
 }
 
+// fail is a challenge with its wrong answer.
+func fail(g *Gate, from netip.Addr, user string) {
+	g.Challenged(from, user, "nonce")
+	g.Failed(from, user, "nonce")
+}
+
 func TestFailedAuthentications(t *testing.T) {
 	here, elsewhere := address("10.45.0.7"), address("10.45.0.8")
 
 	synctest.Test(t, func(t *testing.T) {
 		g := with(func(c *Config) { c.Failures = 5 })
 		for range 4 {
-			g.Failed(here, "alice")
+			fail(g, here, "alice")
 		}
 		if _, locked := g.Locked(here, "alice"); locked {
 			t.Fatal("locked after four")
 		}
 		g.Succeeded(here, "alice")
 		for range 5 {
-			g.Failed(here, "alice")
+			fail(g, here, "alice")
 		}
 		left, locked := g.Locked(here, "alice")
 		if !locked || left != 300*time.Second {
@@ -234,10 +260,40 @@ func TestFailedAuthentications(t *testing.T) {
 		}
 	})
 
+	t.Run("an answer to no challenge that went there is nobody's failure", func(t *testing.T) {
+		g := with(func(c *Config) { c.Failures = 5 })
+		g.Challenged(here, "alice", "the user's")
+		for range 100 {
+			g.Failed(here, "alice", "guessed")
+			g.Failed(here, "bob", "")
+		}
+		g.Failed(here, "alice", "the user's")
+		g.Failed(here, "alice", "the user's") // which is repeated
+		if _, locked := g.Locked(here, "alice"); locked || len(g.attempts) != 1 {
+			t.Errorf("locked %t, %d users remembered", locked, len(g.attempts))
+		}
+	})
+
+	t.Run("challenges that nobody answers are forgotten", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g := with(nil)
+			g.Challenged(here, "alice", "n")
+			g.sweep(time.Now())
+			if len(g.attempts) != 1 {
+				t.Error("forgotten at once")
+			}
+			time.Sleep(301 * time.Second)
+			g.sweep(time.Now())
+			if len(g.attempts) != 0 {
+				t.Error("kept for ever")
+			}
+		})
+	})
+
 	t.Run("any number", func(t *testing.T) {
 		g := with(func(c *Config) { c.Failures = 0 })
 		for range 100 {
-			g.Failed(here, "alice")
+			fail(g, here, "alice")
 		}
 		if _, locked := g.Locked(here, "alice"); locked {
 			t.Error("locked")
@@ -257,9 +313,9 @@ func TestCountersAndLog(t *testing.T) {
 	}
 	g.Judge(Message{Source: address("203.0.113.7"), Request: true})
 	g.Judge(Message{Source: address("192.0.2.7"), Request: true, UserAgent: "sipvicious"})
-	g.Failed(address("10.0.0.1"), "alice")
-	g.Failed(address("10.0.0.1"), "alice")
-	g.Failed(address("10.0.0.1"), "alice")
+	fail(g, address("10.0.0.1"), "alice")
+	fail(g, address("10.0.0.1"), "alice")
+	fail(g, address("10.0.0.1"), "alice")
 	g.Locked(address("10.0.0.1"), "alice")
 	g.Oversized(1 << 20)
 

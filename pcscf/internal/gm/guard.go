@@ -41,7 +41,7 @@ func (p *Proxy) Screen(flow sip.Flow, m sip.Message) error {
 
 // describe says of a message what the gate looks at, and no more than it needs.
 func (p *Proxy) describe(flow sip.Flow, m sip.Message) gate.Message {
-	described := gate.Message{Source: flow.Remote.Addr()}
+	described := gate.Message{Source: flow.Remote.Addr(), Forgeable: flow.Transport == "UDP" && !p.Security.Protected(flow)}
 
 	r, isRequest := m.(*sip.Request)
 	if isRequest {
@@ -137,11 +137,19 @@ func (p *Proxy) authenticated(source netip.Addr, private string, given *digest.C
 		p.Gate.Succeeded(source, private)
 	case given == nil || given.Response == "" || given.AUTS != "":
 	case r.StatusCode == 403:
-		p.Gate.Failed(source, private)
+		p.Gate.Failed(source, private, given.Nonce)
 	case r.StatusCode == 401:
 		if challenge, err := digest.ParseChallenge(sip.Value(r, "WWW-Authenticate")); err == nil && !challenge.Stale {
-			p.Gate.Failed(source, private)
+			p.Gate.Failed(source, private, given.Nonce)
 		}
+	}
+
+	if p.Gate == nil || r.StatusCode != 401 {
+		return
+	}
+
+	if challenge, err := digest.ParseChallenge(sip.Value(r, "WWW-Authenticate")); err == nil {
+		p.Gate.Challenged(source, private, challenge.Nonce)
 	}
 }
 

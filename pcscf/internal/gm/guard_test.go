@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -65,7 +67,8 @@ func TestWhoIsTheCore(t *testing.T) {
 	})
 }
 
-func TestRateOfASource(t *testing.T) {
+// In clear over UDP, what is too much is not heard; whoever's address it states is served again when the window is over.
+func TestForgedSource(t *testing.T) {
 	limit := func(c *gate.Config) { c.Requests, c.RegisteredRequests = 16, 40 }
 
 	t.Run("a stranger", func(t *testing.T) {
@@ -74,14 +77,17 @@ func TestRateOfASource(t *testing.T) {
 				d.send("MESSAGE", bob)
 				d.alice.Response(403)
 			}
-			d.send("MESSAGE", bob)
-			if r := d.alice.Response(503); sip.Value(r, "Retry-After") != "300" {
-				t.Errorf("Retry-After %q", sip.Value(r, "Retry-After"))
+			for range 60 {
+				d.send("MESSAGE", bob)
 			}
-			d.send("MESSAGE", bob)
-			d.alice.Silent()
 			d.send("MESSAGE", "urn:service:sos")
 			d.alice.Response(403) // heard, and not registered
+			synctest.Wait()
+			if left := d.alice.All(); len(left) != 0 {
+				t.Errorf("what is too much is answered: %v", left)
+			}
+			time.Sleep(2 * second)
+			d.register()
 		})
 	})
 
@@ -93,27 +99,74 @@ func TestRateOfASource(t *testing.T) {
 				d.scscf.Answer(d.scscf.Request("MESSAGE"), 200)
 				d.alice.Response(200)
 			}
-			d.send("MESSAGE", bob)
-			d.alice.Response(503)
+			for range 60 { // in its name
+				d.send("MESSAGE", bob)
+			}
+			synctest.Wait()
+			if left := d.scscf.All(); len(left) != 0 {
+				t.Errorf("what is too much goes on: %v", left)
+			}
 
 			other := d.network.Peer(t, "10.0.0.1:5062")
 			other.Send(gmAddress, d.request("REGISTER", "sip:ims.example", "Via: SIP/2.0/UDP 10.0.0.1:5062;rport;branch="+sip.NewBranch(), "Contact: <sip:carol@10.0.0.1:5062>", "To: <sip:carol@ims.example>")...)
 			d.icscf.Request("REGISTER")
+
+			time.Sleep(2 * second)
+			d.send("MESSAGE", bob)
+			d.scscf.Request("MESSAGE")
+		})
+	})
+
+	t.Run("answers to challenges that went to nobody lock nobody out", func(t *testing.T) {
+		withGate(t, func(c *gate.Config) { c.Failures = 5 }, func(t *testing.T, d *desk) {
+			for range 20 {
+				d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", strings.NewReplacer(`nonce=""`, `nonce="guessed"`, `response=""`, `response="00112233445566778899aabbccddeeff"`).Replace(authorization))
+				d.icscf.Answer(d.icscf.Request("REGISTER"), 403, "Reason: SIP")
+				d.alice.Response(403)
+			}
+			d.register()
 		})
 	})
 }
 
+// A connection cannot be forged: who sends too much by it is banned.
+func TestRateOfAConnection(t *testing.T) {
+	withGate(t, func(c *gate.Config) { c.Requests = 16 }, func(t *testing.T, d *desk) {
+		flow := sip.Flow{Endpoint: d.proxy.Gm[0], Transport: "TCP", Remote: netip.MustParseAddrPort("10.0.0.9:40000")}
+		m, err := sip.ParseMessage([]byte(strings.Join(d.request("MESSAGE", bob), "\r\n") + "\r\n\r\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dropped := 0
+		for range 20 {
+			if d.proxy.Screen(flow, m) != nil {
+				dropped++
+			}
+		}
+		if dropped != 3 || len(d.proxy.Gate.Bans()) != 1 { // the one before them is answered 503
+			t.Errorf("%d dropped, bans %v", dropped, d.proxy.Gate.Bans())
+		}
+		time.Sleep(299 * second)
+		if d.proxy.Screen(flow, m) == nil {
+			t.Error("heard while it is banned")
+		}
+	})
+}
+
 func TestTooManyFailures(t *testing.T) {
-	answered := strings.Replace(authorization, `response=""`, `response="00112233445566778899aabbccddeeff"`, 1)
+	answered := strings.NewReplacer(`nonce=""`, `nonce="n"`, `response=""`, `response="00112233445566778899aabbccddeeff"`).Replace(authorization)
+	const challenge = `WWW-Authenticate: Digest realm="r",nonce="n"`
 	five := func(c *gate.Config) { c.Failures = 5 }
 
 	try := func(d *desk, status int, header string, lines ...string) {
 		d.t.Helper()
+		d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization)
+		d.icscf.Answer(d.icscf.Request("REGISTER"), 401, challenge)
+		d.alice.Response(401)
 		d.send("REGISTER", "sip:ims.example", append([]string{"To: <" + alice + ">"}, lines...)...)
 		d.icscf.Answer(d.icscf.Request("REGISTER"), status, header)
 		d.alice.Response(status)
 	}
-	const challenge = `WWW-Authenticate: Digest realm="r",nonce="n"`
 
 	for _, test := range []struct {
 		name   string
