@@ -198,6 +198,12 @@ func (p *profiles) compile(source *ifc.ServiceProfile) (*Profile, error) {
 		profile.MediaProfile = *source.CoreNetworkServices.SubscribedMediaProfileID
 	}
 
+	if c := source.CoreNetworkServices; c != nil && c.Extension != nil {
+		for _, id := range c.Extension.ServiceIDs {
+			profile.Services = append(profile.Services, strings.Clone(strings.TrimSpace(id)))
+		}
+	}
+
 	p.put(hash, profile)
 
 	return profile, nil

@@ -51,6 +51,19 @@ func TestProfilesAreShared(t *testing.T) {
 	}
 }
 
+// TS 29.228 annex E: the communication services of a subscription.
+func TestSubscribedServices(t *testing.T) {
+	const services = "<CoreNetworkServicesAuthorization><Extension><ListOfServiceIds><ServiceId>urn:urn-7:3gpp-service.ims.icsi.mmtel</ServiceId>" +
+		"<ServiceId> x.y </ServiceId></ListOfServiceIds></Extension></CoreNetworkServicesAuthorization>"
+
+	for name, want := range map[string][]string{"": nil, services: {"urn:urn-7:3gpp-service.ims.icsi.mmtel", "x.y"}} {
+		_, identities, err := newProfiles(nil).read([]byte(document("a", strings.Replace(profileOfTest(someCriterion, "sip:a@x"), "<InitialF", name+"<InitialF", 1))))
+		if err != nil || !slices.Equal(identities[0].Profile.Services, want) {
+			t.Errorf("%v %v, want %v", err, identities, want)
+		}
+	}
+}
+
 // However a document is written, and whatever came before it, it means what it says when it is read as a whole.
 func FuzzReadProfile(f *testing.F) {
 	hidden := strings.Replace(profileOfTest("", "sip:a@x"), "</ServiceProfile>", "<X>"+someCriterion+"</X></ServiceProfile>", 1)

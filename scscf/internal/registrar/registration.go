@@ -54,6 +54,7 @@ type Identity struct {
 type Profile struct {
 	Chain        *ifc.Chain
 	Servers      []string // URIs of all application servers in the chain, each once
+	Services     []string // communication services subscribed to; none: they are not limited (TS 29.228 annex E)
 	MediaProfile int      // SubscribedMediaProfileId, or NoMediaProfile
 }
 

@@ -50,6 +50,7 @@ func (s *Server) originate(ctx context.Context, tx *sip.ServerTransaction, out *
 
 	if !sv.diverted { // what was diverted is still from who called
 		s.assertBoth(out, user.Associated(), public)
+		s.assertService(out, user)
 	}
 
 	s.serve(ctx, tx, out, sv, -1)

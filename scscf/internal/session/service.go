@@ -1,0 +1,40 @@
+package session
+
+import (
+	"slices"
+
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+)
+
+// assertService is what becomes of the service that a served user prefers (TS 24.229 §5.4.3.2, RFC 6050 §4): P-Preferred-Service is taken
+// out, and the first service of it that the subscription has is asserted, so that criteria can look at it. Who has no list of services in
+// the subscription may have any. What an application server has asserted stays.
+func (s *Server) assertService(out *sip.Request, user registrar.User) {
+	preferred := sip.Values(out, "P-Preferred-Service")
+	if len(preferred) == 0 {
+		return
+	}
+
+	sip.Remove(out, "P-Preferred-Service")
+
+	if sip.Has(out, "P-Asserted-Service") {
+		return
+	}
+
+	subscribed := user.Public.Profile.Services
+
+	for _, value := range preferred {
+		service, ok := ims.Service(value)
+		if !ok || len(subscribed) > 0 && !slices.ContainsFunc(subscribed, func(s string) bool { return ims.Includes(s, service) }) {
+			continue
+		}
+
+		sip.Set(out, "P-Asserted-Service", service)
+
+		return
+	}
+
+	s.Log.Info("a preferred service is not asserted: it is none that the user has", "user", user.Public.URI, "preferred", preferred)
+}
