@@ -1,6 +1,7 @@
 package diameter_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -66,6 +67,9 @@ func TestPeersMeantForAnApplication(t *testing.T) {
 				b.answer(cer, b.capabilities(0, auth(test.b...)...))
 				peers["a.example"], peers["b.example"] = a, b
 				synctest.Wait()
+				if got := statusOf(t, n, "a.example").Applications; len(test.meantA) > 0 && !slices.Equal(got, test.meantA) {
+					t.Errorf("a.example may be asked for %v, want %v", got, test.meantA)
+				}
 
 				for _, want := range []string{test.goesTo, test.otherwise} {
 					done := make(chan error, 1)

@@ -317,7 +317,7 @@ type PeerStatus struct {
 	Machine      string   `json:"machine"`  // the state of RFC 6733 §5.6
 	Watchdog     string   `json:"watchdog"` // the state of RFC 3539
 	Outbound     bool     `json:"outbound"`
-	Applications []uint32 `json:"applications"`
+	Applications []uint32 `json:"applications"` // that it may be asked for
 	Product      string   `json:"product"`
 }
 

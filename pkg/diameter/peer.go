@@ -389,7 +389,7 @@ func (p *peer) status() PeerStatus {
 		}
 
 		s.Host, s.Realm, s.Address, s.Outbound = c.peer.OriginHost, c.peer.OriginRealm, c.conn.RemoteAddr().String(), c.outbound
-		s.Applications, s.Product = c.applications, c.peer.ProductName
+		s.Applications, s.Product = p.purposes(c), c.peer.ProductName
 	}
 
 	return s

@@ -91,6 +91,15 @@ func (p *peer) suits(application uint32) (c *connection, fit int) {
 	}
 }
 
+// purposes are the applications that a peer may be asked for over its connection.
+func (p *peer) purposes(c *connection) []uint32 {
+	if p.settings == nil || len(p.settings.Applications) == 0 {
+		return c.applications
+	}
+
+	return slices.DeleteFunc(slices.Clone(c.applications), func(id uint32) bool { return !slices.Contains(p.settings.Applications, id) })
+}
+
 // ways are the usable connections to a destination, the best first (RFC 6733 §6.1.4 to §6.1.6). A Destination-Host that is a
 // peer bypasses realm routing; one that is not is reached through whoever serves its realm. Where no route is configured,
 // every peer of the realm serves it, and where there is none, any peer does; of these the one that suits best comes first.
