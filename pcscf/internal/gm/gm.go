@@ -187,7 +187,11 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *sip.Ack) {
 
 	if ack.Flow.Endpoint == p.Mw {
 		shownToHandset(out)
-		_ = p.Stack.SendStateless(ctx, out, p.handset(b))
+		if p.Stack.SendStateless(ctx, out, p.handset(b)) != nil { // the connection is gone, as it was for the INVITE
+			if to, found := contacted(b); found {
+				_ = p.Stack.SendStateless(ctx, out, to)
+			}
+		}
 
 		return
 	}
