@@ -2,7 +2,7 @@
 
 FUNCTIONS := pcscf icscf scscf hss ocs
 BINARIES  := $(FUNCTIONS) ue lab
-PACKAGES  := tshark sip-tester postgresql freediameterd freediameter-extensions user-mode-linux kmod iproute2 tcpdump
+PACKAGES  := tshark sip-tester postgresql freediameterd freediameter-extensions user-mode-linux kmod iproute2 tcpdump baresip-core linphone-cli
 
 export CGO_ENABLED ?= 1
 

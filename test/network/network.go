@@ -54,6 +54,8 @@ func Main(m *testing.M) {
 		}
 	}
 
+	os.Setenv("DIALTONE_BINARIES", binaries) // for a test that runs itself again elsewhere
+
 	status := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(status)
@@ -185,6 +187,15 @@ func (n *Network) OCS(method, path string, in, out any) {
 	n.Helper()
 
 	if err := httpapi.Local(admins["ocs"]).Do(n.Context(), method, path, in, out); err != nil {
+		n.Fatal(err)
+	}
+}
+
+// SCSCF asks the API of the S-CSCF.
+func (n *Network) SCSCF(method, path string, in, out any) {
+	n.Helper()
+
+	if err := httpapi.Local(admins["scscf"]).Do(n.Context(), method, path, in, out); err != nil {
 		n.Fatal(err)
 	}
 }
