@@ -192,10 +192,15 @@ func (h *Handset) answer(session *registration, response *sip.Response) (digest.
 		return digest.Credentials{}, fmt.Errorf("the SIM refuses the network: %w", err)
 	}
 
-	session.challenge, session.password, session.count = challenge, result.RES, 1
+	password, err := digest.AKAPassword(challenge.Algorithm, result.RES, result.IK, result.CK)
+	if err != nil {
+		return digest.Credentials{}, fmt.Errorf("the challenge: %w", err)
+	}
+
+	session.challenge, session.password, session.count = challenge, password, 1
 	session.ck, session.ik = result.CK, result.IK
 
-	return digest.Answer(challenge, h.private, result.RES, "REGISTER", domain, nil, 1, sip.NewTag())
+	return digest.Answer(challenge, h.private, password, "REGISTER", domain, nil, 1, sip.NewTag())
 }
 
 func (h *Handset) keep(session registration) {

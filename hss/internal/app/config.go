@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	schemes "github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 )
 
@@ -49,7 +51,7 @@ func Default() Config {
 		Domain:   home,
 		Data:     "var/hss",
 		Diameter: diameter.DefaultConfig("hss."+home, home),
-		Cx:       cx.Policy{MaxVectors: 5, StoreServerName: true},
+		Cx:       cx.Policy{MaxVectors: 5, AKA: schemes.SchemeDigestAKAv1MD5, StoreServerName: true},
 		Push:     cx.PushConfig{Attempts: 10, RetryMin: time.Second, RetryMax: time.Minute, Keep: 24 * time.Hour},
 	}
 	c.Authentication.IND = 1 // an EPC's HSS beside this one commonly has 0
@@ -74,6 +76,7 @@ func (c *Config) Validate() error {
 	refuse(len(c.Diameter.Listen) == 0, "diameter.listen: the HSS is connected to; an address is needed")
 	refuse(c.Authentication.IND > 31, "authentication.ind: %d is not 0 to 31", c.Authentication.IND)
 	refuse(c.Cx.MaxVectors < 1 || c.Cx.MaxVectors > 32, "cx.max_vectors: %d is not 1 to 32", c.Cx.MaxVectors)
+	refuse(!slices.Contains(schemes.SchemesOfAKA, c.Cx.AKA), "cx.aka: %q is none of %v", c.Cx.AKA, schemes.SchemesOfAKA)
 	refuse(c.Push.Attempts < 1, "push.attempts: %d is not at least 1", c.Push.Attempts)
 	refuse(c.Push.RetryMin <= 0 || c.Push.RetryMax < c.Push.RetryMin, "push: retry_min and retry_max must be positive and in order")
 	refuse(c.Push.Keep <= 0, "push.keep: %s is not positive", c.Push.Keep)

@@ -12,8 +12,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Vectors makes one AKA vector for each sequence number, numbered in the order of use (TS 29.229 §6.3.13).
-func Vectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, numbers []uint64) ([]cx.AuthDataItem, error) {
+// Vectors makes one AKA vector for each sequence number, numbered in the order of use (TS 29.229 §6.3.13). The scheme says by which
+// algorithm the handset is to answer; the vector is the same.
+func Vectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, scheme string, numbers []uint64) ([]cx.AuthDataItem, error) {
 	a, err := algorithm(p, secrets)
 	if err != nil {
 		return nil, err
@@ -34,7 +35,7 @@ func Vectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, numbers 
 		number := uint32(i + 1)
 		items[i] = cx.AuthDataItem{
 			ItemNumber:         &number,
-			Scheme:             cx.SchemeDigestAKAv1MD5,
+			Scheme:             scheme,
 			Authenticate:       append(v.RAND[:], v.AUTN[:]...),
 			Authorization:      v.XRES,
 			ConfidentialityKey: v.CK[:],

@@ -125,7 +125,7 @@ func TestASIMAcceptsTheVectorsInOrder(t *testing.T) {
 		}
 		card := aka.NewSIM(a, aka.DefaultScheme())
 
-		items, err := Vectors(p, secrets, []uint64{1 << 5, 2 << 5, 3 << 5})
+		items, err := Vectors(p, secrets, "Digest-AKAv1-MD5", []uint64{1 << 5, 2 << 5, 3 << 5})
 		if err != nil {
 			t.Fatal(err)
 		}

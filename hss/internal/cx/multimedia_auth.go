@@ -1,9 +1,11 @@
 package cx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fiorix/go-diameter/v4/diam"
 	"github.com/fiorix/go-diameter/v4/diam/avp"
@@ -19,6 +21,7 @@ import (
 // Challenge is what a MAR is to be answered with.
 type Challenge struct {
 	Scheme        subscriber.Scheme
+	AKA           string // scheme that the S-CSCF asks for; "" leaves it to the HSS
 	Vectors       int
 	Resynchronise []byte // RAND||AUTS, or nil
 }
@@ -42,8 +45,9 @@ func MultimediaAuth(who Identities, req *cx.MAR, maxVectors int) (Challenge, err
 
 	switch asked := req.AuthDataItem.Scheme; { // 3
 	case asked == cx.SchemeUnknown,
-		asked == cx.SchemeDigestAKAv1MD5 && challenge.Scheme == subscriber.AKA,
 		asked == cx.SchemeSIPDigest && challenge.Scheme == subscriber.SIPDigest:
+	case slices.Contains(cx.SchemesOfAKA, asked) && challenge.Scheme == subscriber.AKA:
+		challenge.AKA = asked
 	default:
 		return Challenge{}, refused(cx.ErrorAuthSchemeNotSupported, "%s authenticates by %s, not by %q", req.UserName, challenge.Scheme, asked)
 	}
@@ -140,7 +144,7 @@ func (s *Server) authenticationData(tx *subscriber.Tx, p *subscriber.PrivateIden
 		return nil, err
 	}
 
-	items, err := authentication.Vectors(p, secrets, numbers)
+	items, err := authentication.Vectors(p, secrets, cmp.Or(c.AKA, s.policy.AKA), numbers)
 	s.metrics.vectors.Add(float64(len(items)))
 
 	return items, err

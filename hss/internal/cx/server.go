@@ -17,6 +17,7 @@ type cxResult = diameter.Result
 type Policy struct {
 	MaxVectors      int    `yaml:"max_vectors"`       // given out in one MAA, however many the S-CSCF asks for
 	DigestRealm     string `yaml:"digest_realm"`      // realm of SIP Digest users; empty: the domain
+	AKA             string `yaml:"aka"`               // scheme of SIMs for S-CSCFs that leave it to the HSS
 	StoreServerName bool   `yaml:"store_server_name"` // keep the S-CSCF of a user who de-registers, if it asks for that
 }
 

@@ -6,8 +6,10 @@ import "strings"
 const (
 	AKAv1MD5 = "AKAv1-MD5" // RFC 3310
 	AKAv2MD5 = "AKAv2-MD5" // RFC 4169
-	MD5      = "MD5"
-	SHA256   = "SHA-256" // RFC 8760
+
+	AKAv2SHA256 = "AKAv2-SHA-256" // RFC 4169 with the hash of RFC 8760
+	MD5         = "MD5"
+	SHA256      = "SHA-256" // RFC 8760
 
 	SHA512256 = "SHA-512-256" // RFC 8760
 )

@@ -134,7 +134,7 @@ func (c Credentials) hash() (func() hash.Hash, error) {
 	switch strings.ToLower(c.Algorithm) {
 	case "", "md5", "akav1-md5", "akav2-md5":
 		return md5.New, nil
-	case "sha-256":
+	case "sha-256", "akav2-sha-256":
 		return sha256.New, nil
 	case "sha-512-256":
 		return sha512.New512_256, nil
@@ -227,10 +227,27 @@ func HA1(algorithm, username, realm, password string) (string, error) {
 	return c.ha1(h, []byte(password)), nil
 }
 
-// AKAv2Password is the password of AKAv2-MD5: PRF(RES || IK || CK) in base64 (RFC 4169 §3).
-func AKAv2Password(res []byte, ik, ck [16]byte) []byte {
-	mac := hmac.New(md5.New, slices.Concat(res, ik[:], ck[:]))
+// AKAAlgorithms are those of AKA.
+var AKAAlgorithms = []string{AKAv1MD5, AKAv2MD5, AKAv2SHA256}
+
+// AKAPassword is what a challenge of AKA is answered with: RES (RFC 3310 §3.3), or in version 2 PRF(RES || IK || CK) in base64
+// (RFC 4169 §3), where PRF is HMAC with the hash of the algorithm.
+func AKAPassword(algorithm string, res []byte, ik, ck [16]byte) ([]byte, error) {
+	var h func() hash.Hash
+
+	switch strings.ToLower(algorithm) {
+	case "", "akav1-md5":
+		return res, nil
+	case "akav2-md5":
+		h = md5.New
+	case "akav2-sha-256":
+		h = sha256.New
+	default:
+		return nil, fmt.Errorf("%w: %s", ErrAlgorithm, algorithm)
+	}
+
+	mac := hmac.New(h, slices.Concat(res, ik[:], ck[:]))
 	mac.Write([]byte("http-digest-akav2-password"))
 
-	return []byte(base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	return []byte(base64.StdEncoding.EncodeToString(mac.Sum(nil))), nil
 }

@@ -170,13 +170,36 @@ func TestAKAAnswers(t *testing.T) {
 	}
 }
 
-const akav2Password = "tNVpP3fD//xzwOpe5Y1wig=="
-
-// The password was computed with another implementation, as RFC 4169 §3 says: HMAC-MD5 with the key RES || IK || CK.
-func TestAKAv2Password(t *testing.T) {
+// The passwords of version 2 were computed with another implementation, as RFC 4169 §3 says: HMAC with the key RES || IK || CK.
+func TestAKAPassword(t *testing.T) {
 	res := []byte{1, 2, 3, 4, 5, 6, 7, 8}
-	if got := string(AKAv2Password(res, [16]byte{0x11}, [16]byte{0x22})); got != akav2Password {
-		t.Errorf("%s, want %s", got, akav2Password)
+	for algorithm, want := range map[string]string{
+		"": string(res), AKAv1MD5: string(res), AKAv2MD5: "tNVpP3fD//xzwOpe5Y1wig==", "akav2-md5": "tNVpP3fD//xzwOpe5Y1wig==",
+		AKAv2SHA256: "8e2pFo8CBBWOnZQt6OFosVwd4Z/KlEWAnmUMpEnYtXA=", "AKAv3-MD5": "", MD5: "",
+	} {
+		got, err := AKAPassword(algorithm, res, [16]byte{0x11}, [16]byte{0x22})
+		if string(got) != want || (want == "") != errors.Is(err, ErrAlgorithm) {
+			t.Errorf("%s: %s, %v, want %s", algorithm, got, err, want)
+		}
+	}
+}
+
+// Each algorithm of AKA is verified by its own hash.
+func TestAKAAlgorithms(t *testing.T) {
+	for _, algorithm := range AKAAlgorithms {
+		c, err := Answer(Challenge{Realm: "r", Nonce: "n", Algorithm: algorithm, QoP: []string{"auth"}}, "u", []byte("p"), "REGISTER", "sip:r", nil, 1, "c")
+		if err != nil || c.Algorithm != algorithm {
+			t.Fatalf("%s: %v", algorithm, err)
+		}
+		if err := c.Verify([]byte("p"), "REGISTER", nil); err != nil {
+			t.Errorf("%s: %v", algorithm, err)
+		}
+		if err := c.Verify([]byte("q"), "REGISTER", nil); !errors.Is(err, ErrResponse) {
+			t.Errorf("%s with another password: %v", algorithm, err)
+		}
+		if octets := len(c.Response) / 2; octets != map[bool]int{true: 32, false: 16}[algorithm == AKAv2SHA256] {
+			t.Errorf("%s: a response of %d octets", algorithm, octets)
+		}
 	}
 }
 

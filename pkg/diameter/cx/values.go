@@ -92,4 +92,11 @@ const (
 	SchemeDigestMD5      = "Digest-MD5"
 	SchemeSIPDigest      = "SIP Digest"
 	SchemeUnknown        = "Unknown"
+
+	// Of the same form, for version 2 of AKA.
+	SchemeDigestAKAv2MD5    = "Digest-AKAv2-MD5"
+	SchemeDigestAKAv2SHA256 = "Digest-AKAv2-SHA-256"
 )
+
+// SchemesOfAKA are the schemes whose vector is RAND, AUTN, XRES, CK and IK.
+var SchemesOfAKA = []string{SchemeDigestAKAv1MD5, SchemeDigestAKAv2MD5, SchemeDigestAKAv2SHA256}

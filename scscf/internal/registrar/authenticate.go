@@ -21,7 +21,7 @@ func (p *procedure) requestVector(ctx context.Context, randAUTS []byte) *Refusal
 	req.AuthDataItem = cx.AuthDataItem{Scheme: p.registrar.policy.Authentication.Scheme, Authorization: randAUTS}
 
 	if randAUTS != nil {
-		req.AuthDataItem.Scheme = cx.SchemeDigestAKAv1MD5
+		req.AuthDataItem.Scheme = "Digest-" + p.challenge.algorithm
 	}
 
 	answer, err := p.registrar.hss.MultimediaAuth(ctx, req)

@@ -359,9 +359,12 @@ func TestHSSRefusesTheVector(t *testing.T) {
 	}
 
 	for name, spoil := range map[string]func(*cx.MAA){
-		"no items":      func(a *cx.MAA) { a.AuthDataItems = nil },
-		"short AUTN":    func(a *cx.MAA) { a.AuthDataItems[0].Authenticate = make([]byte, 31) },
-		"no XRES":       func(a *cx.MAA) { a.AuthDataItems[0].Authorization = nil },
+		"no items":   func(a *cx.MAA) { a.AuthDataItems = nil },
+		"short AUTN": func(a *cx.MAA) { a.AuthDataItems[0].Authenticate = make([]byte, 31) },
+		"no XRES":    func(a *cx.MAA) { a.AuthDataItems[0].Authorization = nil },
+		"AKAv2 without keys": func(a *cx.MAA) {
+			a.AuthDataItems[0].Scheme, a.AuthDataItems[0].IntegrityKey = cx.SchemeDigestAKAv2MD5, nil
+		},
 		"other scheme":  func(a *cx.MAA) { a.AuthDataItems[0].Scheme = "NASS-Bundled" },
 		"digest of SHA": func(a *cx.MAA) { a.AuthDataItems[0].Digest = &cx.DigestAuthenticate{Algorithm: "SHA-1", HA1: "x"} },
 		"no HA1":        func(a *cx.MAA) { a.AuthDataItems[0].Digest = &cx.DigestAuthenticate{} },

@@ -28,7 +28,7 @@ type challenge struct {
 	qop             []string
 	aka             bool
 	offered         bool   // security associations were, with it
-	xres            []byte // AKA
+	password        []byte // AKA: what the handset answers with
 	ha1             string // SIP Digest
 	ik, ck          []byte
 	attempt         int // wrong responses before this one
@@ -150,7 +150,12 @@ func newChallenge(a *cx.MAA, policy *Authentication, homeDomain string) (*challe
 		return digestChallenge(item.Digest, homeDomain)
 	}
 
-	if item.Scheme != "" && !strings.HasPrefix(item.Scheme, "Digest-AKAv1") {
+	algorithm := digest.AKAv1MD5
+
+	switch {
+	case slices.Contains(cx.SchemesOfAKA, item.Scheme):
+		algorithm = strings.TrimPrefix(item.Scheme, "Digest-")
+	case item.Scheme != "" && !strings.HasPrefix(item.Scheme, "Digest-AKAv1"):
 		return nil, errors.New("the HSS chose the authentication scheme " + item.Scheme + ", which the S-CSCF does not have")
 	}
 
@@ -159,15 +164,26 @@ func newChallenge(a *cx.MAA, policy *Authentication, homeDomain string) (*challe
 	}
 
 	ch := &challenge{
-		nonce: digest.AKANonce([16]byte(item.Authenticate), [16]byte(item.Authenticate[16:])), algorithm: digest.AKAv1MD5, realm: policy.Realm,
-		qop: policy.QoP, aka: true, xres: item.Authorization, ik: item.IntegrityKey, ck: item.ConfidentialityKey,
+		nonce: digest.AKANonce([16]byte(item.Authenticate), [16]byte(item.Authenticate[16:])), algorithm: algorithm, realm: policy.Realm,
+		qop: policy.QoP, aka: true, password: item.Authorization, ik: item.IntegrityKey, ck: item.ConfidentialityKey,
 	}
 
 	if ch.realm == "" {
 		ch.realm = homeDomain
 	}
 
-	return ch, nil
+	if algorithm == digest.AKAv1MD5 { // the keys are for IPsec alone, and may be missing
+		return ch, nil
+	}
+
+	if len(ch.ik) != 16 || len(ch.ck) != 16 {
+		return nil, errors.New("the MAA has no Integrity-Key or Confidentiality-Key, of which " + algorithm + " makes its password")
+	}
+
+	var err error
+	ch.password, err = digest.AKAPassword(algorithm, item.Authorization, [16]byte(ch.ik), [16]byte(ch.ck))
+
+	return ch, err
 }
 
 func digestChallenge(d *cx.DigestAuthenticate, homeDomain string) (*challenge, error) {
@@ -234,7 +250,7 @@ func (ch *challenge) check(r *request) error {
 	}
 
 	if ch.aka {
-		return c.Verify(ch.xres, string(r.message.Method), r.message.Body())
+		return c.Verify(ch.password, string(r.message.Method), r.message.Body())
 	}
 
 	return c.VerifyHA1(ch.ha1, string(r.message.Method), r.message.Body())

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
 // Policy is what the operator decides about registrations.
@@ -45,7 +48,8 @@ type Policy struct {
 
 // Authentication is how handsets prove who they are.
 type Authentication struct {
-	// Scheme is what a MAR asks for. "Unknown" lets the HSS decide; "Digest-AKAv1-MD5" and "SIP Digest" ask for one.
+	// Scheme is what a MAR asks for. "Unknown" lets the HSS decide; "Digest-AKAv1-MD5", "Digest-AKAv2-MD5", "Digest-AKAv2-SHA-256"
+	// and "SIP Digest" ask for one.
 	Scheme string `yaml:"scheme"`
 	// AwaitAuth is the timer reg-await-auth (TS 24.229 §7.8): how long a handset may take to answer the 401.
 	AwaitAuth time.Duration `yaml:"await_auth"`
@@ -105,8 +109,8 @@ func (p *Policy) Validate() error {
 		return errors.New("registrar: max_contacts, max_registrations and max_challenges must be positive")
 	case p.AtContactLimit != "replace" && p.AtContactLimit != "refuse":
 		return fmt.Errorf("registrar.at_contact_limit: %q is neither replace nor refuse", p.AtContactLimit)
-	case !slices.Contains([]string{"Unknown", "Digest-AKAv1-MD5", "SIP Digest"}, a.Scheme):
-		return fmt.Errorf("registrar.authentication.scheme: %q is none of Unknown, Digest-AKAv1-MD5, SIP Digest", a.Scheme)
+	case !slices.Contains(slices.Concat([]string{cx.SchemeUnknown, cx.SchemeSIPDigest}, cx.SchemesOfAKA), a.Scheme):
+		return fmt.Errorf("registrar.authentication.scheme: %q is none of Unknown, %s, SIP Digest", a.Scheme, strings.Join(cx.SchemesOfAKA, ", "))
 	case a.AwaitAuth < time.Second || a.Attempts < 1 || a.Resynchronisations < 0:
 		return errors.New("registrar.authentication: await_auth must be at least 1s, attempts positive, resynchronisations not negative")
 	}
