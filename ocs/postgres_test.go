@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
@@ -91,4 +92,64 @@ func TestKilledOnPostgres(t *testing.T) {
 	o.kill()
 	o.start()
 	o.await("the reservation to come back", func() bool { return o.account() == state{1000, 0} })
+}
+
+// TestPostgresUnderAPITraffic: many CCRs are in flight while the API is read and written, from the first request on, when no
+// statement is known to the database yet. Every CCR is served.
+func TestPostgresUnderAPITraffic(t *testing.T) {
+	const inFlight, rounds = 48, 3
+
+	dsn := "DIALTONE_OCS_DSN=" + postgres.Database(t)
+	for start := range rounds {
+		o := run(t, dsn)
+		if start == 0 {
+			o.provision(1_000_000, perSecond)
+		}
+
+		o.await("the network function to be connected", func() bool { return o.node.Ready() == nil })
+
+		var (
+			traffic, calls sync.WaitGroup
+			done           atomic.Bool
+		)
+		for _, request := range []struct {
+			method, path string
+			body         any
+		}{
+			{"GET", "/accounts", nil}, {"GET", "/accounts/alice", nil}, {"GET", "/sessions", nil}, {"GET", "/cdrs?limit=1000", nil}, {"GET", "/ledger", nil},
+			{"GET", "/ledger/audit", nil}, {"GET", "/tariffs", nil}, {"GET", "/readyz", nil}, {"POST", "/accounts/alice/top-up", map[string]any{"amount": 1}},
+		} {
+			traffic.Go(func() {
+				for !done.Load() {
+					if err := o.api.Do(t.Context(), request.method, request.path, request.body, nil); err != nil {
+						t.Errorf("%s %s: %v", request.method, request.path, err)
+						return
+					}
+				}
+			})
+		}
+
+		for call := range inFlight {
+			calls.Go(func() {
+				session := fmt.Sprintf("nf;%d;%d", start, call)
+				for number, q := range []*ro.CCR{
+					ccr(session, ro.Initial, 0, seconds(60), nil), ccr(session, ro.Update, 1, seconds(60), seconds(30)), ccr(session, ro.Terminate, 2, nil, seconds(30)),
+				} {
+					answer, ok := o.try(q) // 5012 is what it says that has waited for the database in vain
+					if !ok || answer.Result != ro.Success {
+						t.Errorf("%s/%d: %+v", session, number, answer)
+						return
+					}
+				}
+			})
+		}
+
+		calls.Wait()
+		done.Store(true)
+		traffic.Wait()
+		if s := o.account(); s.Reserved != 0 {
+			t.Errorf("%d are reserved", s.Reserved)
+		}
+		o.kill()
+	}
 }

@@ -40,7 +40,8 @@ type Account struct {
 	Warnings   []string   `json:"warnings,omitempty"` // what is probably a mistake, of a new one
 }
 
-// TopUp is the body of POST /accounts/{name}/top-up. The same reference again moves nothing, whatever else it says.
+// TopUp is the body of POST /accounts/{name}/top-up. The same one again moves nothing, by its reference;
+// with that of another account or amount it is refused.
 type TopUp struct {
 	Amount    int64  `json:"amount"`
 	Note      string `json:"note,omitempty"`

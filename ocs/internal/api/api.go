@@ -102,6 +102,8 @@ func known(err error) error {
 		return problem(http.StatusNotFound, "unknown account", err)
 	case errors.Is(err, ledger.ErrExists):
 		return problem(http.StatusConflict, "already there", err)
+	case errors.Is(err, ledger.ErrReference):
+		return problem(http.StatusConflict, "the reference is used", err)
 	case errors.Is(err, ledger.ErrInUse):
 		return problem(http.StatusConflict, "in use", err)
 	case errors.Is(err, ledger.ErrAmount):

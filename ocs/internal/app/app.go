@@ -119,5 +119,5 @@ func (o *ocs) Ready() error {
 	ctx, cancel := context.WithTimeout(context.Background(), readiness)
 	defer cancel()
 
-	return o.store.Ping(ctx)
+	return o.store.Alive(ctx)
 }

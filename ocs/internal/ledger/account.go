@@ -183,7 +183,8 @@ func (s *Store) Closed(ctx context.Context, name string) error {
 	})
 }
 
-// TopUp brings money from outside. With a reference that a top-up had before, nothing is moved.
+// TopUp brings money from outside. With a reference that a top-up had before, nothing is moved: it is the same one again, or
+// ErrReference.
 func (s *Store) TopUp(ctx context.Context, name string, amount int64, note, reference string) error {
 	return s.Update(ctx, func(tx Tx) error { return tx.topUp(name, amount, note, reference) })
 }
@@ -198,25 +199,42 @@ func (tx Tx) topUp(name string, amount int64, note, reference string) error {
 		return fmt.Errorf("%w: %s is closed", ErrUnknown, name)
 	}
 
+	about := Movement{Kind: "top-up", Note: note}
+
+	if reference != "" {
+		about.Reference = &reference
+
+		if spent, err := tx.spent(reference, p.Account.ID, amount); err != nil || spent {
+			return err
+		}
+	}
+
 	if amount <= 0 || amount >= MaxBalance || p.Account.Balance+p.Reserved.Balance+amount >= MaxBalance {
 		return ErrAmount
 	}
 
-	about := Movement{Kind: "top-up", Note: note}
-	if reference == "" {
-		return tx.move(about, tx.cash(), p.Account, amount)
-	}
-
-	about.Reference = &reference
-
-	if spent, err := tx.spent(reference); err != nil || spent {
-		return err
-	}
-
-	var n int64
-	if err := tx.Model(&Movement{}).Where("reference = ?", reference).Count(&n).Error; err != nil || n > 0 {
-		return err
-	}
-
 	return tx.move(about, tx.cash(), p.Account, amount)
+}
+
+// spent tells whether a top-up had this reference, and it was this one.
+func (tx Tx) spent(reference string, account uint64, amount int64) (bool, error) {
+	var before []SpentReference
+
+	if err := tx.Where("reference = ?", reference).Find(&before).Error; err != nil {
+		return false, err
+	}
+
+	if len(before) == 0 {
+		err := tx.Model(&Movement{}).Select("movements.reference, entries.account_id AS account, entries.amount").
+			Joins("JOIN entries ON entries.movement_id = movements.id AND entries.amount > 0").Where("movements.reference = ?", reference).Scan(&before).Error
+		if err != nil || len(before) == 0 {
+			return false, err
+		}
+	}
+
+	if b := before[0]; b.Account != 0 && (b.Account != account || b.Amount != amount) {
+		return false, fmt.Errorf("%w: %s", ErrReference, reference)
+	}
+
+	return true, nil
 }

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"gorm.io/gorm"
@@ -49,13 +48,8 @@ type Audit struct {
 // of its account's entries.
 func (s *Store) Audit(ctx context.Context) (*Audit, error) {
 	a := &Audit{Findings: []string{}}
-	options := &sql.TxOptions{ReadOnly: s.shared}
 
-	if s.shared { // SQLite reads one state in any case
-		options.Isolation = sql.LevelRepeatableRead
-	}
-
-	return a, s.Read(ctx).Transaction(a.look, options)
+	return a, s.db.Snapshot(ctx, a.look)
 }
 
 func (a *Audit) look(db *gorm.DB) error {

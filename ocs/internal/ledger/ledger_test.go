@@ -150,7 +150,7 @@ func TestNothingIsChangedAfterwards(t *testing.T) {
 		for _, statement := range []string{
 			"UPDATE entries SET amount = 1000 WHERE amount = 100", "DELETE FROM entries", "UPDATE movements SET kind = 'gift'", "DELETE FROM movements",
 		} {
-			if err := s.write.Exec(statement).Error; err == nil || !strings.Contains(err.Error(), "append-only") {
+			if err := s.db.Write.Exec(statement).Error; err == nil || !strings.Contains(err.Error(), "append-only") {
 				t.Errorf("%s: %v", statement, err)
 			}
 		}
@@ -163,13 +163,13 @@ func TestAuditFinds(t *testing.T) {
 		if err := s.Add(t.Context(), "alice", "", nil, 100); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.write.Exec("UPDATE accounts SET balance = balance + 1 WHERE name = 'alice' AND kind = 'subscriber'").Error; err != nil {
+		if err := s.db.Write.Exec("UPDATE accounts SET balance = balance + 1 WHERE name = 'alice' AND kind = 'subscriber'").Error; err != nil {
 			t.Fatal(err)
 		}
-		if err := s.write.Exec("INSERT INTO movements (kind) VALUES ('gift')").Error; err != nil {
+		if err := s.db.Write.Exec("INSERT INTO movements (kind) VALUES ('gift')").Error; err != nil {
 			t.Fatal(err)
 		}
-		if err := s.write.Exec("INSERT INTO entries (movement_id, account_id, amount) SELECT MAX(id), 1, 5 FROM movements").Error; err != nil {
+		if err := s.db.Write.Exec("INSERT INTO entries (movement_id, account_id, amount) SELECT MAX(id), 1, 5 FROM movements").Error; err != nil {
 			t.Fatal(err)
 		}
 		audit, err := s.Audit(t.Context())
@@ -202,10 +202,13 @@ func TestAccounts(t *testing.T) {
 			{"top-up", func() error { return s.TopUp(ctx, "alice", 10, "note", "voucher 1") }, nil},
 			{"the same again", func() error { return s.TopUp(ctx, "alice", 10, "note", "voucher 1") }, nil},
 			{"another", func() error { return s.TopUp(ctx, "alice", 10, "note", "voucher 2") }, nil},
+			{"a used reference with another amount", func() error { return s.TopUp(ctx, "alice", 11, "note", "voucher 2") }, ErrReference},
+			{"and with none", func() error { return s.TopUp(ctx, "alice", 0, "note", "voucher 2") }, ErrReference},
 			{"change", func() error {
 				return s.Change(ctx, "alice", Change{Tariff: &other, Blocked: &yes, Identities: &[]string{"tel:+2"}})
 			}, nil},
 			{"the old identity is free", func() error { return s.Add(ctx, "bob", "", []string{"tel:+1"}, 0) }, nil},
+			{"a used reference for another account", func() error { return s.TopUp(ctx, "bob", 10, "note", "voucher 1") }, ErrReference},
 			{"change nobody", func() error { return s.Change(ctx, "carol", Change{}) }, ErrUnknown},
 		} {
 			if err := test.do(); !errors.Is(err, test.want) {

@@ -14,6 +14,8 @@ const Opening = "opening"
 // SpentReference is that of a top-up whose movement is rolled up: it brings nothing again all the same.
 type SpentReference struct {
 	Reference string `gorm:"primaryKey"`
+	Account   uint64 // that was topped up; 0 where an earlier OCS has rolled it up
+	Amount    int64
 }
 
 // atATime is how many movements are rolled up in one transaction: others want to be served meanwhile.
@@ -129,16 +131,24 @@ func (tx Tx) openings(accounts []uint64) (ids []uint64, err error) {
 }
 
 func (tx Tx) keepReferences(old []Movement) error {
-	var spent []SpentReference
+	var ids []uint64
 
 	for i := range old {
 		if old[i].Reference != nil {
-			spent = append(spent, SpentReference{*old[i].Reference})
+			ids = append(ids, old[i].ID)
 		}
 	}
 
-	if len(spent) == 0 {
+	if len(ids) == 0 {
 		return nil
+	}
+
+	var spent []SpentReference
+
+	err := tx.Model(&Movement{}).Select("movements.reference, entries.account_id AS account, entries.amount").
+		Joins("JOIN entries ON entries.movement_id = movements.id AND entries.amount > 0").Where("movements.id IN ?", ids).Scan(&spent).Error
+	if err != nil {
+		return err
 	}
 
 	return tx.CreateInBatches(spent, 500).Error
@@ -159,14 +169,6 @@ func (tx Tx) erase(ids []uint64) error {
 	}
 
 	return seal(tx.DB)
-}
-
-// spent tells whether a reference was one of a top-up that is rolled up.
-func (tx Tx) spent(reference string) (bool, error) {
-	var n int64
-	err := tx.Model(&SpentReference{}).Where("reference = ?", reference).Count(&n).Error
-
-	return n > 0, err
 }
 
 func unseal(db *gorm.DB) error {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -130,16 +131,24 @@ func TestRoll(t *testing.T) {
 			sound(t, s)
 		}
 
-		for _, voucher := range []string{"voucher 1", "voucher 2"} {
-			if err := s.TopUp(ctx, "alice", 1, "", voucher); err != nil {
-				t.Fatal(err)
+		for _, again := range []struct {
+			account string
+			amount  int64
+			voucher string
+			want    error
+		}{
+			{"alice", 5, "voucher 1", nil}, {"bob", 7, "voucher 2", nil},
+			{"alice", 1, "voucher 1", ErrReference}, {"alice", 7, "voucher 2", ErrReference},
+		} {
+			if err := s.TopUp(ctx, again.account, again.amount, "", again.voucher); !errors.Is(err, again.want) {
+				t.Fatalf("%+v: %v", again, err)
 			}
 		}
 		if got := balances(t, s); got != want {
 			t.Errorf("a voucher of old brings something again: %s", got)
 		}
 		for _, statement := range []string{"DELETE FROM entries", "UPDATE movements SET kind = 'gift'"} {
-			if err := s.write.Exec(statement).Error; err == nil || !strings.Contains(err.Error(), "append-only") {
+			if err := s.db.Write.Exec(statement).Error; err == nil || !strings.Contains(err.Error(), "append-only") {
 				t.Errorf("afterwards, %s: %v", statement, err)
 			}
 		}

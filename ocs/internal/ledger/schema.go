@@ -69,6 +69,8 @@ var (
 	ErrExists = errors.New("it exists already")
 	// ErrInUse is the error of an account that cannot be closed while it has reservations.
 	ErrInUse = errors.New("money of it is reserved for sessions")
+	// ErrReference is the error of a top-up whose reference another one had.
+	ErrReference = errors.New("a top-up of another account or amount had the reference")
 	// ErrAmount is the error of an amount that is not positive, or too large.
 	ErrAmount = errors.New("the amount must be positive, and the balance stay below 2^53")
 )
