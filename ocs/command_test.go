@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/test/foreign"
 )
 
 func (o *ocs) metrics() string {
@@ -272,5 +275,72 @@ func TestBulk(t *testing.T) {
 	}
 	if out, err := o.cli("", "account", "add", "wrong", "--identity", "tel:15550001"); err == nil || !strings.Contains(out, "tel:+ and the country code") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestGuideTariffs: the examples of the charging guide are what ocs tariff set takes, as they stand there.
+func TestGuideTariffs(t *testing.T) {
+	o := run(t)
+
+	examples := 0
+	for _, name := range []string{"charging.md", "ocs.md"} {
+		text, err := os.ReadFile("../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range regexp.MustCompile("(?s)```json\n(.*?)\n```").FindAllStringSubmatch(string(text), -1) {
+			examples++
+			if out, err := o.cli(block[1], "tariff", "set", "standard", "-"); err != nil {
+				t.Errorf("%s: ocs tariff set refuses %s\n%s", name, block[1], out)
+			}
+		}
+	}
+	if examples < 8 {
+		t.Errorf("%d examples found", examples)
+	}
+}
+
+// TestSessionClose: a session whose network function is gone is ended by hand, and its reservation comes back.
+func TestSessionClose(t *testing.T) {
+	o := run(t)
+	o.provision(1000, perSecond)
+	o.send(ccr("nf;1", ro.Initial, 0, seconds(60), nil))
+	o.send(ccr("nf;1", ro.Update, 1, seconds(60), seconds(20)))
+
+	o.disobey(ro.UnableToComply)
+	if out, err := o.cli("", "session", "close", "nf;1"); err == nil || !strings.Contains(out, "--force") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if got := o.account(); got != (state{920, 60}) {
+		t.Errorf("%+v, want 60 reserved still", got)
+	}
+	if out, err := o.cli("", "session", "close", "nf;1", "--force"); err != nil || !strings.Contains(out, "alice") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if got := o.account(); got != (state{980, 0}) {
+		t.Errorf("%+v, want 20 paid and nothing reserved", got)
+	}
+	if out, err := o.cli("", "session", "close", "nf;1", "--force"); err == nil || !strings.Contains(out, "not found") {
+		t.Errorf("a second time: %v\n%s", err, out)
+	}
+	if a := o.send(ccr("nf;1", ro.Terminate, 2, nil, seconds(10))); a.Result != ro.UnknownSessionID {
+		t.Errorf("reported afterwards: %v", a.Result)
+	}
+
+	var records []credit.CDR
+	o.do("GET", "/cdrs", nil, &records)
+	if len(records) != 1 || records[0].Amount != 20 || records[0].Cause != credit.ClosedByHand {
+		t.Errorf("%+v", records)
+	}
+}
+
+// TestUnknownPeers: only network functions that are configured charge.
+func TestUnknownPeers(t *testing.T) {
+	o := run(t)
+
+	o.await("the S-CSCF, who is known, to be connected", func() bool { return o.node.Ready() == nil })
+	peer := &foreign.Peer{T: t, Host: "stranger." + realm, Realm: realm, Capabilities: foreign.Applications(4)}
+	if _, cea := peer.Dial(o.ro); cea == nil || cea.Number(foreign.ResultCode) != 3010 {
+		t.Errorf("%+v, want 3010", cea)
 	}
 }

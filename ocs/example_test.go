@@ -198,6 +198,8 @@ func TestResults(t *testing.T) {
 		q.RequestedAction = &action
 		return q
 	}
+	refund := event("x;7", ro.RefundAccount)
+	refund.Number = 1
 	bare := ccr("x;3", ro.Event, 0, nil, nil)
 	strange := ccr("x;0", 9, 0, seconds(10), nil)
 
@@ -217,7 +219,8 @@ func TestResults(t *testing.T) {
 		{"RFC 8506 §6.1 price enquiry", event("x;6", ro.PriceEnquiry), ro.Success, false},
 		{"RFC 8506 §6.3 a second message", event("x;7", ro.DirectDebiting), ro.Success, false},
 		{"RFC 8506 §9 nothing left: 4012", event("x;8", ro.DirectDebiting), ro.CreditLimitReached, false},
-		{"RFC 8506 §6.4 refund", event("x;9", ro.RefundAccount), ro.Success, false},
+		{"RFC 8506 §6.4 refund", refund, ro.Success, false},
+		{"refund of what nobody has debited: 5002", event("x;9", ro.RefundAccount), ro.UnknownSessionID, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a, ok := o.try(test.q)

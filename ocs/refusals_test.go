@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	wire "encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -12,7 +15,9 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/trace"
+	"github.com/dialtone-ims/dialtone/test/postgres"
 )
 
 // Requests that are not as RFC 8506 §3.1 wants them.
@@ -89,7 +94,7 @@ func topLevel(message []byte) map[uint32][]byte {
 // TestRefusalsOfTheDecoder: RFC 8506 §3.2 wants to be told which request an answer is of, in refusals of what could not be read,
 // too, as far as that could be read.
 func TestRefusalsOfTheDecoder(t *testing.T) {
-	o := run(t)
+	o := run(t, "DIALTONE_OCS_DIAMETER_ALLOW_UNKNOWN_PEERS=true")
 	o.provision(1000, perSecond)
 
 	var (
@@ -187,5 +192,70 @@ func sender[Q any, PQ diameter.Typed[Q]](ctx context.Context, n *diameter.Node, 
 	return func() (*credit.Answer, error) {
 		copied := *q
 		return diameter.Call[credit.Answer, Q, *credit.Answer, PQ](ctx, n, &copied)
+	}
+}
+
+// TestDataThatCannotBeKept: what PostgreSQL cannot hold is refused in the same way on both stores, and named.
+func TestDataThatCannotBeKept(t *testing.T) {
+	random := func(n int) string { // nothing can compress it
+		text := make([]byte, n)
+		source := rand.New(rand.NewPCG(1, 2))
+		for i := range text {
+			text[i] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ;."[source.IntN(64)]
+		}
+		return string(text)
+	}
+	called := func(number string) *ro.CCR {
+		q := ccr("nf;"+number, ro.Initial, 0, seconds(1), nil)
+		q.SessionID, q.ServiceInformation.IMS.CalledPartyAddress = "nf;called", number
+		return q
+	}
+	payer := func(data string) *ro.CCR {
+		q := ccr("nf;payer", ro.Initial, 0, seconds(1), nil)
+		q.Subscriptions[0] = ro.SubscriptionID{Type: ro.SIPURI, Data: data}
+		return q
+	}
+
+	const sessionID, calledParty, serviceInformation, subscription, dsn = 263, 832, 873, 443, "DIALTONE_OCS_DSN="
+	for store, environment := range map[string][]string{"sqlite": nil, "postgres": {dsn + postgres.Database(t)}} {
+		t.Run(store, func(t *testing.T) {
+			o := run(t, environment...)
+			o.provision(1000, perSecond)
+
+			for name, test := range map[string]struct {
+				q      *ro.CCR
+				want   diameter.Result
+				failed uint32
+			}{
+				"a long Session-Id":             {ccr("nf;"+random(2000), ro.Initial, 0, seconds(1), nil), ro.Success, 0},
+				"a Session-Id of 2.7 kB":        {ccr("nf;"+random(2700), ro.Initial, 0, seconds(1), nil), ro.InvalidAVPValue, sessionID},
+				"one that can be compressed":    {ccr("nf;"+strings.Repeat("1", 2700), ro.Initial, 0, seconds(1), nil), ro.InvalidAVPValue, sessionID},
+				"NUL in a Session-Id":           {ccr("nf;\x001", ro.Initial, 0, seconds(1), nil), ro.InvalidAVPValue, sessionID},
+				"and in an Update":              {ccr("nf;\x001", ro.Update, 1, seconds(1), nil), ro.InvalidAVPValue, sessionID},
+				"NUL in a called number":        {called("tel:+1555\x00"), ro.InvalidAVPValue, calledParty},
+				"a called number of no letters": {called("tel:+1555\xff"), ro.InvalidAVPValue, serviceInformation}, // the decoder finds it,
+				"NUL in who pays":               {payer("sip:a\x00@example.org"), ro.InvalidAVPValue, subscription},
+			} {
+				a := o.send(test.q)
+				failed := topLevel(o.lastAnswer())[279]
+				if a.Result != test.want || test.failed != 0 && (len(failed) < 8 || wire.BigEndian.Uint32(failed) != test.failed) {
+					t.Errorf("%s: %v %s, Failed-AVP %x, want %v with AVP %d", name, a.Result, a.ErrorMessage, failed[:min(len(failed), 40)], test.want, test.failed)
+				}
+			}
+
+			for path, body := range map[string]any{
+				"/accounts/%00/top-up":    map[string]any{"amount": 1},
+				"/accounts":               map[string]any{"name": "a\x00"},
+				"/accounts/alice/top-up":  map[string]any{"amount": 1, "note": "\x00"},
+				"/accounts/alice/top-up?": map[string]any{"amount": 1, "reference": random(2700)},
+			} {
+				err := o.api.Do(t.Context(), "POST", path, body, nil)
+				var problem *httpapi.Error
+				if !errors.As(err, &problem) || problem.Status != http.StatusBadRequest {
+					t.Errorf("%s %v: %v, want 400", path, body, err)
+				}
+			}
+			o.account()
+		})
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
@@ -50,7 +49,10 @@ type TopUp struct {
 
 const (
 	maxName       = 100 // octets
+	maxNote       = 1000
+	maxReference  = 255
 	maxIdentities = 100
+	maxIdentity   = 1024
 	maxNAI        = 253 // octets (RFC 7542 §2.3)
 )
 
@@ -84,7 +86,7 @@ func (n NewAccount) check() error {
 		return problem(http.StatusBadRequest, "an account needs a name of its own and a balance that is not negative", nil)
 	}
 
-	return normalise(n.Identities)
+	return errors.Join(check("name", n.Name, maxName), check("tariff", n.Tariff, maxName), normalise(n.Identities))
 }
 
 // warnings says what can be stored and is probably a mistake.
@@ -103,13 +105,17 @@ func normalise(identities []string) error {
 	}
 
 	for i, identity := range identities {
+		if err := check("identity", identity, maxIdentity); err != nil {
+			return err
+		}
+
 		if imsi, found := strings.CutPrefix(identity, "imsi:"); found && imsi != "" && len(imsi) <= 15 && strings.Trim(imsi, "0123456789") == "" {
 			continue
 		}
 
 		if nai, found := strings.CutPrefix(identity, "nai:"); found {
 			user, realm, whole := strings.Cut(nai, "@")
-			if !whole || user == "" || realm == "" || len(nai) > maxNAI || !utf8.ValidString(nai) || strings.ContainsAny(nai, "\x00 \t\r\n") {
+			if !whole || user == "" || realm == "" || len(nai) > maxNAI || strings.ContainsAny(nai, " \t\r\n") {
 				return problem(http.StatusBadRequest, "identity "+identity+" is no NAI: nai:user@realm", nil)
 			}
 
@@ -137,6 +143,12 @@ func (a API) change(w http.ResponseWriter, r *http.Request) error {
 	c, err := httpapi.Decode[Change](r)
 	if err != nil {
 		return err
+	}
+
+	if c.Tariff != nil {
+		if err := check("tariff", *c.Tariff, maxName); err != nil {
+			return err
+		}
 	}
 
 	if c.Identities != nil {
@@ -177,6 +189,10 @@ func (a API) closeAccount(w http.ResponseWriter, r *http.Request) error {
 func (a API) topUp(w http.ResponseWriter, r *http.Request) error {
 	t, err := httpapi.Decode[TopUp](r)
 	if err != nil {
+		return err
+	}
+
+	if err := errors.Join(check("note", t.Note, maxNote), check("reference", t.Reference, maxReference)); err != nil {
 		return err
 	}
 

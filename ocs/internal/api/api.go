@@ -5,10 +5,13 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"gorm.io/gorm"
 
@@ -22,6 +25,7 @@ import (
 type API struct {
 	Store *ledger.Store
 	Asker Asker
+	Close func(ctx context.Context, session string) (*credit.Session, error) // ends a session whose network function is gone
 }
 
 // Asker asks network functions to do something about their sessions.
@@ -64,7 +68,7 @@ func (a API) resources() []resource {
 		{"PUT /tariffs/{name}", nil, a.setTariff},
 		{"GET /sessions", []string{"account", "limit", "after"}, a.sessions},
 		{"POST /sessions/{id}/reauth", nil, a.reauthorise},
-		{"DELETE /sessions/{id}", nil, a.abort},
+		{"DELETE /sessions/{id}", []string{"force"}, a.abort},
 		{"GET /cdrs", []string{"account", "session", "from", "to", "format", "limit", "before"}, a.cdrs},
 		{"GET /ledger", []string{"account", "session", "limit", "before"}, a.ledger},
 		{"GET /ledger/audit", nil, a.audit},
@@ -75,7 +79,15 @@ func (a API) resources() []resource {
 func (a API) Serve(admin *httpapi.Server) {
 	for _, r := range a.resources() {
 		admin.Handle(r.pattern, func(w http.ResponseWriter, request *http.Request) error {
-			for name := range request.URL.Query() {
+			if !isText(request.URL.Path) {
+				return problem(http.StatusBadRequest, "the address is no text", nil)
+			}
+
+			for name, values := range request.URL.Query() {
+				if slices.ContainsFunc(values, func(value string) bool { return !isText(value) }) {
+					return problem(http.StatusBadRequest, "the parameter is no text", errors.New(name))
+				}
+
 				if !slices.Contains(r.parameters, name) {
 					return problem(http.StatusBadRequest, "unknown parameter", errors.New(name))
 				}
@@ -84,6 +96,18 @@ func (a API) Serve(admin *httpapi.Server) {
 			return known(r.handler(w, request))
 		})
 	}
+}
+
+// isText tells what every database can hold.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
+// check refuses text that is none, or longer than anybody means.
+func check(field, value string, most int) error {
+	if len(value) > most || !isText(value) {
+		return problem(http.StatusBadRequest, fmt.Sprintf("%s is no text of at most %d octets", field, most), nil)
+	}
+
+	return nil
 }
 
 func problem(status int, title string, err error) error {

@@ -19,6 +19,10 @@ func (a API) setTariff(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
+	if err := check("name", t.Name, maxName); err != nil {
+		return err
+	}
+
 	name := r.PathValue("name")
 	if t.Name == "" {
 		t.Name = name

@@ -38,7 +38,7 @@ func Default() Config {
 		Diameter: diameter.DefaultConfig("ocs."+home, home), Credit: credit.DefaultConfig(), ReAuth: reauth.DefaultConfig(),
 	}
 	c.Diameter.Listen = []diameter.Listener{{Address: "127.0.0.14:3868"}}
-	c.Diameter.AllowUnknownPeers = true
+	c.Diameter.Peers = []diameter.Peer{{Host: "scscf." + home, Realm: home}}
 
 	return c
 }
@@ -85,7 +85,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	diameter.Handle(node, server.CreditControl)
 
 	asker := reauth.New(c.ReAuth, c.Credit.Supervision, network{node}, store, env.Log, env.Metrics)
-	api.API{Store: store, Asker: asker}.Serve(env.Admin)
+	api.API{Store: store, Asker: asker, Close: server.Close}.Serve(env.Admin)
 	httpapi.HandleGet(env.Admin, "/peers", node.Peers)
 
 	return &ocs{node: node, store: store, server: server, asker: asker}, nil

@@ -45,9 +45,41 @@ func (c *client) session() *cobra.Command {
 	}
 
 	group := &cobra.Command{Use: "session", Short: "charging sessions that are open"}
-	group.AddCommand(list, reauthorise, abort)
+	group.AddCommand(list, reauthorise, abort, c.sessionClose())
 
 	return group
+}
+
+// sessionClose ends a session: its network function is asked to, or with --force nobody.
+func (c *client) sessionClose() *cobra.Command {
+	var force bool
+
+	command := &cobra.Command{
+		Use: "close SESSION", Short: "end a session (ASR); with --force also one whose network function is gone", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := "/sessions/" + url.PathEscape(args[0])
+			if force {
+				return ask(c, cmd, "DELETE", path+"?force=true", nil, func(w io.Writer, closed api.Closed) {
+					row(w, "ACCOUNT", "CHARGED", "RETURNED", "SESSION")
+					row(w, closed.Account, closed.Charged, closed.Returned, closed.Session)
+				})
+			}
+
+			asked := true
+			err := ask(c, cmd, "DELETE", path, nil, func(w io.Writer, a reauth.Answer) {
+				showAsked(w, a)
+				asked = a.Outcome == reauth.Asked
+			})
+			if err == nil && !asked {
+				err = errors.New("the network function will not end it; if it is gone: --force")
+			}
+
+			return err
+		},
+	}
+	command.Flags().BoolVar(&force, "force", false, "give back what is reserved at once, and ask nobody; what is reported later is not paid")
+
+	return command
 }
 
 func showAsked(w io.Writer, a reauth.Answer) {

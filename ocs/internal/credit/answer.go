@@ -13,15 +13,22 @@ type Answer struct {
 
 // FailedAVP is the AVPs that this server finds fault with: a copy, or an example of what is missing (RFC 6733 §7.5).
 type FailedAVP struct {
-	ServiceContextID     string              `avp:"Service-Context-Id"`
-	RequestNumber        *uint32             `avp:"CC-Request-Number"`
-	RequestType          *ro.RequestType     `avp:"CC-Request-Type"`
-	RequestedAction      *ro.RequestedAction `avp:"Requested-Action"`
-	RequestedServiceUnit *ro.ServiceUnit     `avp:"Requested-Service-Unit"`
-	UsedServiceUnit      *ro.ServiceUnit     `avp:"Used-Service-Unit"`
-	Subscription         *ro.SubscriptionID  `avp:"Subscription-Id"`
-	CalledPartyAddress   string              `avp:"Called-Party-Address"`
-	RatingGroup          *uint32             `avp:"Rating-Group"`
+	SessionID             string              `avp:"Session-Id"`
+	OriginHost            string              `avp:"Origin-Host"`
+	OriginRealm           string              `avp:"Origin-Realm"`
+	ServiceContextID      string              `avp:"Service-Context-Id"`
+	RequestNumber         *uint32             `avp:"CC-Request-Number"`
+	RequestType           *ro.RequestType     `avp:"CC-Request-Type"`
+	RequestedAction       *ro.RequestedAction `avp:"Requested-Action"`
+	RequestedServiceUnit  *ro.ServiceUnit     `avp:"Requested-Service-Unit"`
+	UsedServiceUnit       *ro.ServiceUnit     `avp:"Used-Service-Unit"`
+	Subscription          *ro.SubscriptionID  `avp:"Subscription-Id"`
+	CalledPartyAddress    string              `avp:"Called-Party-Address"`
+	CallingPartyAddress   string              `avp:"Calling-Party-Address"`
+	IMSChargingIdentifier string              `avp:"IMS-Charging-Identifier"`
+	UserSessionID         string              `avp:"User-Session-Id"`
+	SIPMethod             string              `avp:"SIP-Method"`
+	RatingGroup           *uint32             `avp:"Rating-Group"`
 }
 
 func refused(result diameter.Result, text string, failed *FailedAVP) *Answer {

@@ -34,8 +34,15 @@ type Config struct {
 	Currency        uint32           `yaml:"currency"`         // ISO 4217 number
 	Digits          int32            `yaml:"digits"`           // decimals of the currency that a minor unit is
 	ServiceContexts []string         `yaml:"service_contexts"` // Service-Context-Ids that are served; empty: all
+	SessionOwner    string           `yaml:"session_owner"`    // who may go on with a session: OwnerHost or OwnerRealm
 	Numbering       rating.Numbering `yaml:"numbering"`        // how called numbers are dialled
 }
+
+// Owners of sessions and events.
+const (
+	OwnerHost  = "host"  // the network function that began it, by its Origin-Host
+	OwnerRealm = "realm" // all of its Origin-Realm
+)
 
 // DefaultConfig is right for the lab.
 func DefaultConfig() Config {
@@ -43,7 +50,7 @@ func DefaultConfig() Config {
 		Quota: time.Minute, MaxQuota: time.Hour, QuotaOctets: 10 << 20, MaxQuotaOctets: 1 << 30, QuotaEvents: 1, MaxQuotaEvents: 1000,
 		QuotaMoney: 100, MaxQuotaMoney: 100_000,
 		Validity: time.Hour, Supervision: 5 * time.Minute, KeepReplies: 6 * time.Hour, FinalUnit: rating.FinalUnit{Action: rating.Terminate},
-		Tariff: "standard", Currency: 978, Digits: 2, Numbering: rating.Numbering{International: []string{"00"}},
+		Tariff: "standard", Currency: 978, Digits: 2, SessionOwner: OwnerHost, Numbering: rating.Numbering{International: []string{"00"}},
 	}
 }
 
@@ -72,6 +79,8 @@ func (c *Config) Validate() error {
 		return errors.New("credit: keep_cdrs and keep_ledger must be a day or more, or 0")
 	case c.Overdraft < 0 || c.Overdraft > rating.MaxPrice:
 		return errors.New("credit.overdraft: must not be negative")
+	case c.SessionOwner != OwnerHost && c.SessionOwner != OwnerRealm:
+		return errors.New("credit.session_owner: host or realm")
 	case c.Digits < 0 || c.Digits > 9:
 		return errors.New("credit.digits: between 0 and 9")
 	}

@@ -1,9 +1,9 @@
 package credit
 
 import (
+	"encoding/hex"
 	"errors"
 
-	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
 	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
@@ -20,6 +20,10 @@ func (s *Server) chargeEvent(w *work) error {
 	tariff, err := s.payer(w)
 	if err != nil || w.answer != nil {
 		return err
+	}
+
+	if *w.q.RequestedAction == ro.RefundAccount {
+		return s.refund(w, tariff)
 	}
 
 	price, no := s.price(w, tariff)
@@ -52,16 +56,6 @@ func (s *Server) chargeEvent(w *work) error {
 		w.answer.CheckBalanceResult = &enough
 
 		return nil
-	case ro.RefundAccount:
-		if account.Balance+w.purse.Reserved.Balance+price >= ledger.MaxBalance {
-			w.answer = refused(ro.UnableToComply, "no account holds so much", nil)
-			return nil
-		}
-
-		w.posting.Move("refund", w.revenue, account, price)
-		s.tellBalance(w, tariff)
-
-		return s.recordEvent(w, tariff, -price, GivenBack)
 	}
 
 	if account.Balance < price {
@@ -73,7 +67,7 @@ func (s *Server) chargeEvent(w *work) error {
 	s.confirm(w)
 	s.tellBalance(w, tariff)
 
-	return s.recordEvent(w, tariff, price, Debited)
+	return w.tx.Create(s.eventRecord(w, tariff, price, Debited)).Error
 }
 
 // price is what all that the request asks for costs: one event, unless it says otherwise. Each wish has then the one unit that
@@ -154,16 +148,21 @@ func (s *Server) confirm(w *work) {
 	}
 }
 
-func (s *Server) recordEvent(w *work, tariff *rating.Tariff, amount int64, cause string) error {
+func (s *Server) eventRecord(w *work, tariff *rating.Tariff, amount int64, cause string) *CDR {
 	info := information(w.q)
 	r := &CDR{
 		Session: w.q.SessionID, Account: w.purse.Account.Name, Kind: "message", Terminating: terminating(info),
 		Calling: first(info.CallingPartyAddresses), Called: info.CalledPartyAddress, ICID: info.IMSChargingIdentifier, CallID: info.UserSessionID,
 		Started: w.at, Answered: &w.at, Ended: w.at, Amount: amount, Tariff: tariff.Name, TariffVersion: tariff.Version,
-		ServiceContext: w.q.ServiceContextID, Cause: cause, CauseCode: info.CauseCode, Q850: q850(cause, nil),
+		ServiceContext: w.q.ServiceContextID, Cause: cause, CauseCode: info.CauseCode, Q850: q850(cause, nil), SIPStatus: sipStatus(info.CauseCode),
+		ClientHost: w.q.OriginHost, ClientRealm: w.q.OriginRealm, Correlation: hex.EncodeToString(w.q.CorrelationID),
 	}
 
 	for i := range w.wishes {
+		if len(w.wishes[i].wanted) == 0 {
+			continue
+		}
+
 		charged := w.wishes[i].wanted[0]
 		amount := min(charged.amount, rating.MaxUnits)
 
@@ -177,5 +176,5 @@ func (s *Server) recordEvent(w *work, tariff *rating.Tariff, amount int64, cause
 		}
 	}
 
-	return w.tx.Create(r).Error
+	return r
 }

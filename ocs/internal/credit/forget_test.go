@@ -1,9 +1,11 @@
 package credit
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
@@ -47,5 +49,47 @@ func TestOldRecordsAreForgotten(t *testing.T) {
 		if c.Validate() == nil {
 			t.Errorf("%v and %v are accepted", c.KeepCDRs, c.KeepLedger)
 		}
+	}
+}
+
+// Answers by the million are dropped some at a time: requests are served in between.
+func TestAnswersAreForgottenInBatches(t *testing.T) {
+	const old = 20 * droppedAtOnce
+
+	b := newBench(t, nil)
+	b.account(t, "15550001", 1_000_000)
+	b.tariff(t, perSecond())
+
+	replies := make([]Reply, old)
+	for i := range replies {
+		replies[i] = Reply{Session: fmt.Sprint("old;", i), Type: uint32(ro.Terminate), Number: 1, Answer: "{}", At: time.Now().UTC().Add(-24 * time.Hour)}
+	}
+	if err := b.store.Update(t.Context(), func(tx ledger.Tx) error { return tx.CreateInBatches(replies, 1000).Error }); err != nil {
+		t.Fatal(err)
+	}
+
+	forgotten := make(chan error)
+	go func() { forgotten <- b.Forget(t.Context(), time.Now()) }()
+	served := 0
+	for done := false; !done; served++ {
+		if a, err := b.CreditControl(t.Context(), ccr(fmt.Sprint("s;", served), ro.Initial, 0, service(1, 1, -1))); err != nil || a.Result != ro.Success {
+			t.Fatalf("%+v %v", a, err)
+		}
+		select {
+		case err := <-forgotten:
+			if err != nil {
+				t.Fatal(err)
+			}
+			done = true
+		default:
+		}
+	}
+
+	if served < 10 {
+		t.Errorf("%d requests were served while %d answers were dropped", served, old)
+	}
+	var left int64
+	if err := b.store.Read(t.Context()).Model(&Reply{}).Count(&left).Error; err != nil || left != int64(served) {
+		t.Errorf("%d answers left after %d requests: %v", left, served, err)
 	}
 }

@@ -31,13 +31,13 @@ func TestChargingGuide(t *testing.T) {
 }
 
 func playExample(t *testing.T, tariff string, lines []string) {
-	var rates []rating.Rate
-	if err := json.Unmarshal([]byte(tariff), &rates); err != nil {
+	var list rating.Tariff
+	if err := json.Unmarshal([]byte(tariff), &list); err != nil {
 		t.Fatal(err)
 	}
 
 	b := newBench(t, nil)
-	b.tariff(t, rates...)
+	b.tariff(t, list.Rates...)
 
 	numbers := map[string]uint32{}
 	for i, line := range lines {
@@ -55,6 +55,10 @@ func playExample(t *testing.T, tariff string, lines []string) {
 		}
 
 		name, session, _ := strings.Cut(cells[0], ", ")
+		refund := session == "refund" // of the event before
+		if refund {
+			session = ""
+		}
 		q := ccr(session, map[string]ro.RequestType{
 			"CCR Initial": ro.Initial, "CCR Update": ro.Update, "CCR Terminate": ro.Terminate, "CCR Event": ro.Event,
 		}[name], numbers[session])
@@ -62,7 +66,7 @@ func playExample(t *testing.T, tariff string, lines []string) {
 		numbers[session]++
 		if q.Type == ro.Event {
 			q.RequestedAction = is(ro.DirectDebiting)
-			if session == "refund" {
+			if refund {
 				q.RequestedAction = is(ro.RefundAccount)
 			}
 		}

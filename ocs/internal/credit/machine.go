@@ -25,6 +25,7 @@ const (
 	Terminate Event = "CCR Terminate"
 	OneTime   Event = "CCR Event"
 	Silence   Event = "Tcc expired"
+	ByHand    Event = "closed by hand"
 )
 
 func (e Event) String() string { return string(e) }
@@ -60,14 +61,17 @@ var Machine = fsm.New(
 	fsm.On("RFC 6733 §7.1.5", Idle, Update, Idle, RefuseUnknown),
 	fsm.On("RFC 6733 §7.1.5", Idle, Terminate, Ended, RefuseUnknown),
 	fsm.Ignore[Action](Idle, Silence, "there is nothing to release"),
+	fsm.Ignore[Action](Idle, ByHand, "there is nothing to release"),
 	fsm.On("RFC 6733 §7.1.5", Open, Initial, Open, RefuseBegun),
 	fsm.On("RFC 8506 §7", Open, OneTime, Open, ChargeEvent),
 	fsm.On("RFC 8506 §7", Open, Update, Open, CheckNumber, Debit, Reserve, Supervise),
 	fsm.On("RFC 8506 §7", Open, Terminate, Ended, CheckNumber, Debit, ReleaseAll, Record),
 	fsm.On("RFC 8506 §7", Open, Silence, Ended, ReleaseAll, Record),
+	fsm.On("operator", Open, ByHand, Ended, ReleaseAll, Record),
 	fsm.On("RFC 6733 §7.1.5", Ended, Initial, Ended, RefuseUnknown),
 	fsm.On("RFC 6733 §7.1.5", Ended, Update, Ended, RefuseUnknown),
 	fsm.On("RFC 6733 §7.1.5", Ended, Terminate, Ended, RefuseUnknown),
 	fsm.On("RFC 8506 §7", Ended, OneTime, Ended, ChargeEvent),
 	fsm.Ignore[Action](Ended, Silence, "all is released"),
+	fsm.Ignore[Action](Ended, ByHand, "all is released"),
 )

@@ -11,9 +11,9 @@ import (
 )
 
 type metrics struct {
-	requests, moved, forgotten, unratedUnits *prometheus.CounterVec
-	latency                                  *prometheus.HistogramVec
-	closed, again, unrated, overrun, late    prometheus.Counter
+	requests, moved, forgotten, unratedUnits         *prometheus.CounterVec
+	latency                                          *prometheus.HistogramVec
+	closed, again, unrated, overrun, late, strangers prometheus.Counter
 }
 
 func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
@@ -48,14 +48,15 @@ func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
 			Name: "dialtone_ocs_request_seconds", Help: "Time to decide a request and have it on disk, by type.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"type"}),
-		closed:  counter("sessions_supervised_total", "Sessions closed because nothing was heard."),
-		again:   counter("repeated_requests_total", "Requests that came again and moved no money."),
-		unrated: counter("rating_failures_total", "Services that have no price."),
-		overrun: counter("overrun_minor_units_total", "Used beyond what could be paid."),
-		late:    counter("late_reports_total", "Reports of use that no session was there for."),
+		closed:    counter("sessions_supervised_total", "Sessions closed because nothing was heard."),
+		again:     counter("repeated_requests_total", "Requests that came again and moved no money."),
+		unrated:   counter("rating_failures_total", "Services that have no price."),
+		overrun:   counter("overrun_minor_units_total", "Used beyond what could be paid."),
+		strangers: counter("foreign_requests_total", "Requests for sessions of other network functions."),
+		late:      counter("late_reports_total", "Reports of use that no session was there for."),
 	}
 
-	registerer.MustRegister(m.requests, m.moved, m.forgotten, m.unratedUnits, m.latency, m.closed, m.again, m.unrated, m.overrun, m.late,
+	registerer.MustRegister(m.requests, m.moved, m.forgotten, m.unratedUnits, m.latency, m.closed, m.again, m.unrated, m.overrun, m.late, m.strangers,
 		gauge("ledger_imbalance", "Sum of all balances and of all entries; anything but 0 is a fault.", func(ctx context.Context) (int64, error) {
 			balances, entries, err := store.Sum(ctx)
 			return max(balances, -balances) + max(entries, -entries), err

@@ -31,7 +31,7 @@ func (s *Server) payer(w *work) (*rating.Tariff, error) {
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case w.purse.Account.Blocked:
+	case w.purse.Account.Blocked && !w.givesBack():
 		w.answer = refused(ro.EndUserServiceDenied, "the account is blocked", nil)
 		return nil, nil
 	}
@@ -52,10 +52,24 @@ func (s *Server) payer(w *work) (*rating.Tariff, error) {
 	return tariff, err
 }
 
+// givesBack tells a refund, which an account gets also while it is blocked.
+func (w *work) givesBack() bool {
+	return w.q.Type == ro.Event && w.q.RequestedAction != nil && *w.q.RequestedAction == ro.RefundAccount && w.purse.Account.Closed == nil
+}
+
 const maxIdentities = 16 // looked at in one request
 
-// identities are those of Subscription-Id, of Subscription-Id-Extension, and of Service-Information, as the ledger names them.
-func identities(q *ro.CCR) []string {
+// identities are those of a request as the ledger names them.
+func identities(q *ro.CCR) (uris []string) {
+	for _, id := range subscriptions(q) {
+		uris = append(uris, names(id)...)
+	}
+
+	return uris
+}
+
+// subscriptions are Subscription-Id, Subscription-Id-Extension, and those of Service-Information.
+func subscriptions(q *ro.CCR) []ro.SubscriptionID {
 	all := slices.Clone(q.Subscriptions)
 	for i := range q.SubscriptionExtensions {
 		all = append(all, q.SubscriptionExtensions[i].ID())
@@ -65,13 +79,7 @@ func identities(q *ro.CCR) []string {
 		all = append(all, q.ServiceInformation.SubscriptionIDs...)
 	}
 
-	var uris []string
-
-	for _, id := range all[:min(len(all), maxIdentities)] {
-		uris = append(uris, names(id)...)
-	}
-
-	return uris
+	return all[:min(len(all), maxIdentities)]
 }
 
 // names are the identities of accounts that one Subscription-Id may be, the likeliest first.

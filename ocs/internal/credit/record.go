@@ -2,6 +2,7 @@ package credit
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
@@ -33,19 +34,27 @@ type CDR struct {
 	Tariff         string     `json:"tariff"`
 	TariffVersion  uint32     `json:"tariff_version"`
 	ServiceContext string     `json:"service_context"`
-	Cause          string     `json:"cause"`                // in words
-	CauseCode      *int32     `json:"cause_code,omitempty"` // Cause-Code as reported (TS 32.299 §7.2.35)
+	ClientHost     string     `json:"client_host,omitempty"` // the network function
+	ClientRealm    string     `json:"client_realm,omitempty"`
+	Correlation    string     `json:"correlation,omitempty"` // CC-Correlation-Id, in hexadecimal
+	Refunds        string     `json:"refunds,omitempty"`     // Session-Id of what was given back
+	Cause          string     `json:"cause"`                 // in words
+	CauseCode      *int32     `json:"cause_code,omitempty"`  // Cause-Code as reported (TS 32.299 §7.2.35)
+	SIPStatus      int        `json:"sip_status,omitempty"`  // that Cause-Code tells
 	Q850           int        `json:"q850"`
 }
 
 // Causes that the OCS itself finds.
 const (
-	Terminated  = "terminated"
-	NoCredit    = "credit exhausted"
-	NotHeard    = "supervision time over"
-	Debited     = "debit"
-	GivenBack   = "refund"
-	notAnswered = "not answered"
+	Terminated   = "terminated"
+	NoCredit     = "credit exhausted"
+	NotHeard     = "supervision time over"
+	Debited      = "debit"
+	GivenBack    = "refund"
+	ClosedByHand = "closed by the operator"
+
+	notAnswered  = "not answered"
+	notDelivered = "not delivered"
 )
 
 // record writes the CDR of a session that is settled, and closes it.
@@ -54,11 +63,13 @@ func (s *Server) record(w *work) error {
 
 	switch {
 	case w.q == nil:
-		cause = NotHeard
+		cause = w.posting.Note()
 	case w.session.Exhausted:
 		cause = NoCredit
 	case w.session.Charged == 0 && w.session.Used == 0 && w.session.kind() == missed:
 		cause = notAnswered
+	case w.session.undelivered():
+		cause = notDelivered
 	}
 
 	w.closed = cause
@@ -70,9 +81,30 @@ func (s *Server) record(w *work) error {
 		r.CauseCode = information(w.q).CauseCode
 	}
 
-	r.Q850 = q850(cause, r.CauseCode)
+	r.Q850, r.SIPStatus = q850(cause, r.CauseCode), sipStatus(r.CauseCode)
 
 	return w.tx.Create(r).Error
+}
+
+// sipStatus is the final response that a Cause-Code tells, 0 if it tells none (TS 32.299 §7.2.35).
+func sipStatus(code *int32) int {
+	switch {
+	case code == nil:
+		return 0
+	case *code == -1:
+		return 200
+	case *code <= -200:
+		return -int(*code)
+	case *code >= 300:
+		return int(*code)
+	default:
+		return 0
+	}
+}
+
+// undelivered tells a session of events of which none took place.
+func (s *Session) undelivered() bool {
+	return len(s.Services) > 0 && !slices.ContainsFunc(s.Services, func(q *Quota) bool { return q.Unit != rating.Events || q.Used > 0 })
 }
 
 const missed = "missed call"
@@ -82,7 +114,7 @@ func (s *Session) record(ended time.Time) *CDR {
 		Session: s.ID, Account: s.Account, Kind: s.kind(), Terminating: s.Terminating, Calling: s.Calling, Called: s.Called, ICID: s.ICID,
 		CallID: s.CallID, Started: s.Started, Answered: s.Answered, Ended: ended, Duration: uint64(max(0, ended.Sub(s.Started)/time.Second)),
 		Billed: s.Used, Amount: s.Charged, Reserved: s.Reservations, Returned: s.Returned, Uncollected: s.Uncollected,
-		Unrated: s.Unrated.String(), Tariff: s.Tariff, TariffVersion: s.TariffVersion, ServiceContext: s.ServiceContext,
+		Unrated: s.Unrated.String(), Tariff: s.Tariff, TariffVersion: s.TariffVersion, ServiceContext: s.ServiceContext, ClientHost: s.ClientHost, ClientRealm: s.ClientRealm,
 	}
 
 	for _, q := range s.Services {
@@ -125,6 +157,8 @@ func q850(cause string, code *int32) int {
 	switch {
 	case cause == NotHeard:
 		return timer
+	case cause == ClosedByHand:
+		return unspecified
 	case code == nil && cause == notAnswered:
 		return unspecified
 	case code == nil || *code <= 0:
@@ -148,7 +182,7 @@ var causeOfStatus = map[int32]int{
 var Columns = []string{
 	"id", "kind", "account", "calling", "called", "terminating", "started", "answered", "ended", "duration_seconds", "billed_seconds",
 	"billed_octets", "billed_events", "amount", "reserved_in_all", "returned", "uncollected", "unrated", "tariff", "tariff_version", "cause", "cause_code",
-	"q850", "session", "icid", "call_id", "service_context",
+	"sip_status", "q850", "session", "icid", "call_id", "service_context",
 }
 
 // Row is the CDR in the order of Columns. Times are RFC 3339 in UTC.
@@ -169,7 +203,7 @@ func (r *CDR) Row() []string {
 	return []string{
 		fmt.Sprint(r.ID), r.Kind, r.Account, r.Calling, r.Called, fmt.Sprint(r.Terminating), stamp(&r.Started), stamp(r.Answered), stamp(&r.Ended),
 		fmt.Sprint(r.Duration), fmt.Sprint(r.Billed), fmt.Sprint(r.Octets), fmt.Sprint(r.Events), fmt.Sprint(r.Amount), fmt.Sprint(r.Reserved),
-		fmt.Sprint(r.Returned), fmt.Sprint(r.Uncollected), r.Unrated, r.Tariff, fmt.Sprint(r.TariffVersion), r.Cause, code, fmt.Sprint(r.Q850),
+		fmt.Sprint(r.Returned), fmt.Sprint(r.Uncollected), r.Unrated, r.Tariff, fmt.Sprint(r.TariffVersion), r.Cause, code, fmt.Sprint(r.SIPStatus), fmt.Sprint(r.Q850),
 		r.Session, r.ICID, r.CallID, r.ServiceContext,
 	}
 }

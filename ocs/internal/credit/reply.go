@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
@@ -18,12 +21,14 @@ type Reply struct {
 	Session string    `gorm:"primaryKey"`
 	Type    uint32    `gorm:"primaryKey;autoIncrement:false"`
 	Number  uint32    `gorm:"primaryKey;autoIncrement:false"`
+	Host    string    // of the network function that was answered; "" of an earlier OCS
+	Realm   string    //
 	Answer  string    // JSON
 	At      time.Time `gorm:"index"`
 }
 
-// replied is the answer that this request was given before, or nil.
-func replied(tx ledger.Tx, q *ro.CCR) (*Answer, error) {
+// before is the answer that such a request was given before, to whom ever, or nil.
+func before(tx ledger.Tx, q *ro.CCR) (*Reply, error) {
 	r := new(Reply)
 
 	err := tx.Where("session = ? AND type = ? AND number = ?", q.SessionID, uint32(q.Type), q.Number).Take(r).Error
@@ -31,10 +36,10 @@ func replied(tx ledger.Tx, q *ro.CCR) (*Answer, error) {
 		return nil, nil
 	}
 
-	if err != nil {
-		return nil, err
-	}
+	return r, err
+}
 
+func (r *Reply) answer() (*Answer, error) {
 	answer := new(Answer)
 	if err := json.Unmarshal([]byte(r.Answer), answer); err != nil {
 		return nil, fmt.Errorf("the answer given before: %w", err)
@@ -43,19 +48,37 @@ func replied(tx ledger.Tx, q *ro.CCR) (*Answer, error) {
 	return answer, nil
 }
 
+// remember keeps an answer, in the place of one that somebody else was given.
 func remember(tx ledger.Tx, q *ro.CCR, answer *Answer) error {
 	text, err := json.Marshal(answer)
 	if err != nil {
 		return err
 	}
 
-	return tx.Create(&Reply{Session: q.SessionID, Type: uint32(q.Type), Number: q.Number, Answer: string(text), At: time.Now().UTC()}).Error
+	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&Reply{
+		Session: q.SessionID, Type: uint32(q.Type), Number: q.Number, Host: q.OriginHost, Realm: q.OriginRealm, Answer: string(text), At: time.Now().UTC(),
+	}).Error
 }
 
-// ended tells whether a Terminate of this session was served.
-func ended(tx ledger.Tx, id string) (bool, error) {
-	var n int64
-	err := tx.Model(&Reply{}).Where("session = ? AND type = ?", id, uint32(ro.Terminate)).Limit(1).Count(&n).Error
+// ended tells whether a Terminate of this session was served to its network function.
+func (s *Server) ended(tx ledger.Tx, q *ro.CCR) (bool, error) {
+	var all []Reply
 
-	return n > 0, err
+	err := tx.Select("host", "realm").Where("session = ? AND type = ?", q.SessionID, uint32(ro.Terminate)).Limit(maxTerminates).Find(&all).Error
+
+	return slices.ContainsFunc(all, func(r Reply) bool { return s.owns(q, r.Host, r.Realm) }), err
+}
+
+const maxTerminates = 16 // of one session that are looked at
+
+// owns tells whether a request comes from the network function, or with credit.session_owner the realm, that something belongs to.
+func (s *Server) owns(q *ro.CCR, host, realm string) bool {
+	switch {
+	case host == "": // noted by an OCS that did not ask
+		return true
+	case s.config.SessionOwner == OwnerRealm:
+		return strings.EqualFold(q.OriginRealm, realm)
+	default:
+		return strings.EqualFold(q.OriginHost, host)
+	}
 }

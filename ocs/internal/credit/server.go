@@ -23,6 +23,7 @@ type Server struct {
 	log     *slog.Logger
 	metrics metrics
 	tariffs tariffs
+	watched time.Time // the last time that sessions could be supervised
 
 	// Shared says that other OCSs have the same ledger, so that any of them can go on with a session.
 	Shared bool
@@ -53,19 +54,36 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 		again  bool
 	)
 
+	if no := storable(q); no != nil { // nor can the answer be kept, which is always the same
+		answer = refused(no.result, no.text, no.failed)
+		answer.Type, answer.Number = q.Type, q.Number
+		s.metrics.requests.WithLabelValues(string(eventOf(q.Type)), fmt.Sprint(no.result.Code)).Inc()
+		s.log.Info("CCR refused", "type", eventOf(q.Type), "result", no.result.Code, "reason", no.text, "from", q.OriginHost)
+
+		return answer, nil
+	}
+
 	err := s.store.Update(ctx, func(tx ledger.Tx) error {
-		var err error
-		if answer, err = replied(tx, q); err != nil || answer != nil {
-			again = true
+		reply, err := before(tx, q)
+		if err != nil {
 			return err
 		}
 
-		if w, err = s.serve(tx, q); err != nil {
+		if again = reply != nil && s.owns(q, reply.Host, reply.Realm); again {
+			answer, err = reply.answer()
+			return err
+		}
+
+		if w, err = s.serve(tx, q, reply != nil); err != nil {
 			return err
 		}
 
 		answer = w.answer
 		answer.Type, answer.Number = q.Type, q.Number
+
+		if w.stranger {
+			return nil
+		}
 
 		if s.Shared && (q.Type == ro.Initial || q.Type == ro.Update) && answer.Result.Successful() {
 			supported := uint32(1) // FAILOVER_SUPPORTED (RFC 8506 §8.4)
@@ -96,26 +114,28 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 
 // work is one request, or the end of a supervision, on its way through the machine.
 type work struct {
-	tx      ledger.Tx
-	q       *ro.CCR
-	now     time.Time
-	at      time.Time // when it happened, as the request says
-	session *Session
-	fresh   bool // the session is not in the database yet
-	closed  string
-	purse   ledger.Purse
-	revenue *ledger.Account
-	posting *ledger.Posting
-	wishes  []wish
-	answer  *Answer // set: the request is refused, and no more is done
-	late    uint64  // reported of a session that there is not
-	unpaid  Units   // reported in units that nobody pays for
-	beside  Units   // reported beside the units that are paid
-	overrun int64   // used and not paid
-	unrated int     // services without a price
+	tx       ledger.Tx
+	q        *ro.CCR
+	now      time.Time
+	at       time.Time // when it happened, as the request says
+	session  *Session
+	fresh    bool // the session is not in the database yet
+	closed   string
+	purse    ledger.Purse
+	revenue  *ledger.Account
+	posting  *ledger.Posting
+	wishes   []wish
+	answer   *Answer // set: the request is refused, and no more is done
+	stranger bool    // it is not its session: nothing of it is kept
+	late     uint64  // reported of a session that there is not
+	unpaid   Units   // reported in units that nobody pays for
+	beside   Units   // reported beside the units that are paid
+	overrun  int64   // used and not paid
+	unrated  int     // services without a price
 }
 
-func (s *Server) serve(tx ledger.Tx, q *ro.CCR) (*work, error) {
+// serve does what a request wants. A request like it may have been answered to somebody else.
+func (s *Server) serve(tx ledger.Tx, q *ro.CCR, answeredToAnother bool) (*work, error) {
 	w := &work{tx: tx, q: q, now: time.Now().UTC(), revenue: tx.Revenue(), posting: tx.Posting(q.SessionID, "")}
 	w.at = happened(q, w.now)
 
@@ -124,9 +144,16 @@ func (s *Server) serve(tx ledger.Tx, q *ro.CCR) (*work, error) {
 		return w, nil
 	}
 
-	state, err := w.state()
+	state, err := s.state(w)
 	if err != nil {
 		return nil, err
+	}
+
+	if w.session != nil && !s.owns(q, w.session.ClientHost, w.session.ClientRealm) || w.session == nil && answeredToAnother {
+		w.stranger = true
+		w.answer = refused(ro.AuthorizationRejected, "the session is another network function's", nil)
+
+		return w, nil
 	}
 
 	var no *refusal
@@ -151,7 +178,7 @@ func happened(q *ro.CCR, now time.Time) time.Time {
 }
 
 // state finds the session that the request is of.
-func (w *work) state() (State, error) {
+func (s *Server) state(w *work) (State, error) {
 	if w.q.Type == ro.Event {
 		return Idle, nil
 	}
@@ -173,7 +200,7 @@ func (w *work) state() (State, error) {
 		return Idle, nil
 	}
 
-	over, err := ended(w.tx, w.q.SessionID)
+	over, err := s.ended(w.tx, w.q)
 	if over {
 		return Ended, err
 	}
@@ -265,7 +292,7 @@ func (s *Server) report(w *work) {
 	s.metrics.unrated.Add(float64(w.unrated))
 	s.metrics.overrun.Add(float64(w.overrun))
 
-	from := "supervision"
+	from := w.posting.Note() // supervision, or the operator
 	if w.q != nil {
 		from = w.q.OriginHost
 	}
@@ -293,6 +320,11 @@ func (s *Server) report(w *work) {
 	if w.late > 0 {
 		s.metrics.late.Inc()
 		s.log.Warn("use was reported of a session that there is not: nobody pays", "session", w.q.SessionID, "units", w.late, "from", from)
+	}
+
+	if w.stranger {
+		s.metrics.strangers.Inc()
+		s.log.Warn("a network function has asked for another's session", "session", w.q.SessionID, "type", eventOf(w.q.Type), "from", from)
 	}
 
 	if !w.answer.Result.Successful() {

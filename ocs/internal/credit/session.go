@@ -114,7 +114,7 @@ func (s *Session) total() {
 
 		s.Charged += q.Charged
 		s.Reserved += q.Reserved
-		s.Uncollected += q.Uncollected
+		s.Uncollected = min(s.Uncollected+q.Uncollected, rating.Unpayable)
 	}
 }
 

@@ -393,6 +393,38 @@ func TestSupervision(t *testing.T) {
 	}
 }
 
+// After a time in which the OCS was away no session is closed before its network function has had the supervision time to report.
+func TestSessionsGetTimeAfterAnOutage(t *testing.T) {
+	b := newBench(t, nil)
+	b.account(t, "15550001", 1000)
+	b.tariff(t, perSecond())
+	b.send(t, ccr("s", ro.Initial, 0, service(1, 60, -1)))
+
+	now := inAnHour(b).Add(time.Hour) // the OCS starts again then
+	watch := func(until time.Duration) {
+		t.Helper()
+		for end := now.Add(until); now.Before(end); now = now.Add(5 * time.Second) {
+			if err := b.watch(t.Context(), now); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+
+	watch(b.config.Supervision - 10*time.Second)
+	if len(b.sessions(t)) != 1 {
+		t.Fatal("closed right after the start")
+	}
+	now = now.Add(time.Hour) // the database was away, or the machine slept
+	watch(b.config.Supervision - 10*time.Second)
+	if len(b.sessions(t)) != 1 {
+		t.Fatal("closed right after the outage")
+	}
+	watch(30 * time.Second)
+	if len(b.sessions(t)) != 0 || b.cdrs(t)[0].Cause != NotHeard {
+		t.Error("a session without a word stays for ever")
+	}
+}
+
 func TestAnswersAreForgotten(t *testing.T) {
 	b := newBench(t, nil)
 	b.account(t, "15550001", 1000)

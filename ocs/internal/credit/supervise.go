@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"gorm.io/gorm"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
@@ -13,31 +14,65 @@ import (
 const (
 	superviseEvery = time.Second
 	forgetEvery    = time.Minute
-	closedAtOnce   = 100 // sessions
+	closedAtOnce   = 100  // sessions
+	droppedAtOnce  = 1000 // rows
+	blind          = 10 * superviseEvery
 )
 
-// Run closes sessions whose network function has vanished (Tcc, RFC 8506 §7) and forgets answers that nobody will ask for again.
+// Run closes sessions whose network function has vanished (Tcc, RFC 8506 §7), and forgets answers that nobody will ask for again.
 func (s *Server) Run(ctx context.Context) error {
-	supervise, forget := time.NewTicker(superviseEvery), time.NewTicker(forgetEvery)
-	defer supervise.Stop()
-	defer forget.Stop()
+	var both errgroup.Group
+
+	both.Go(func() error { return s.every(ctx, superviseEvery, "sessions cannot be supervised", s.watch) })
+	both.Go(func() error { return s.every(ctx, forgetEvery, "what is old cannot be forgotten", s.Forget) })
+
+	return both.Wait()
+}
+
+func (s *Server) every(ctx context.Context, interval time.Duration, failed string, do func(context.Context, time.Time) error) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
 
 	for {
-		var err error
-
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-supervise.C:
-			err = s.Supervise(ctx, now)
-		case now := <-forget.C:
-			err = s.Forget(ctx, now)
+		case <-tick.C:
 		}
 
-		if err != nil && ctx.Err() == nil {
-			s.log.Error("sessions cannot be supervised", "error", err)
+		if err := do(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			s.log.Error(failed, "error", err)
 		}
 	}
+}
+
+// watch supervises sessions. After a time in which it could not, because the OCS was not there, or its database, or the whole
+// machine slept, no report could come either: sessions get their supervision time anew before any is closed.
+func (s *Server) watch(ctx context.Context, now time.Time) error {
+	now = now.Round(0) // of the wall: the other clock may have stood still
+
+	if now.Sub(s.watched).Abs() > blind {
+		if err := s.Grace(ctx, now); err != nil {
+			return err
+		}
+	}
+
+	if err := s.Supervise(ctx, now); err != nil {
+		return err
+	}
+
+	s.watched = now
+
+	return nil
+}
+
+// Grace gives sessions at least the supervision time from now on.
+func (s *Server) Grace(ctx context.Context, now time.Time) error {
+	until := now.UTC().Add(s.config.Supervision)
+
+	return s.store.Update(ctx, func(tx ledger.Tx) error {
+		return tx.Model(&Session{}).Where("expires < ?", until).Update("expires", until).Error
+	})
 }
 
 // Supervise closes the sessions that nothing was heard of until this time: what is reserved goes back, and the record says why.
@@ -60,25 +95,8 @@ func (s *Server) Supervise(ctx context.Context, now time.Time) error {
 }
 
 func (s *Server) closeSilent(ctx context.Context, id string, now time.Time) error {
-	var w *work
-
-	err := s.store.Update(ctx, func(tx ledger.Tx) error {
-		session := new(Session)
-
-		err := tx.Where("id = ? AND expires < ?", id, now).Take(session).Error
-		if errors.Is(err, gorm.ErrRecordNotFound) { // it was heard of meanwhile
-			return nil
-		}
-
-		if err != nil {
-			return err
-		}
-
-		w = &work{tx: tx, now: now, at: now, session: session, revenue: tx.Revenue(), posting: tx.Posting(id, NotHeard)}
-
-		return s.run(w, Open, Silence)
-	})
-	if err != nil || w == nil {
+	w, err := s.close(ctx, now, Silence, NotHeard, "id = ? AND expires < ?", id, now)
+	if err != nil || w == nil { // it was heard of meanwhile
 		return err
 	}
 
@@ -89,17 +107,73 @@ func (s *Server) closeSilent(ctx context.Context, id string, now time.Time) erro
 	return nil
 }
 
+// Close ends a session whose network function is gone, before its supervision does: what is reserved goes back, and what is
+// reported later finds no session. gorm.ErrRecordNotFound if there is none.
+func (s *Server) Close(ctx context.Context, id string) (*Session, error) {
+	w, err := s.close(ctx, time.Now().UTC(), ByHand, ClosedByHand, "id = ?", id)
+	if err != nil {
+		return nil, err
+	}
+
+	if w == nil {
+		return nil, gorm.ErrRecordNotFound
+	}
+
+	s.log.Warn("session closed by the operator", "session", id, "account", w.session.Account)
+	s.report(w)
+
+	return w.session, nil
+}
+
+// close ends the session that the condition finds.
+func (s *Server) close(ctx context.Context, now time.Time, event Event, why, condition string, arguments ...any) (w *work, err error) {
+	err = s.store.Update(ctx, func(tx ledger.Tx) error {
+		session := new(Session)
+
+		err := tx.Where(condition, arguments...).Take(session).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return nil
+		}
+
+		if err != nil {
+			return err
+		}
+
+		w = &work{tx: tx, now: now, at: now, session: session, revenue: tx.Revenue(), posting: tx.Posting(session.ID, why)}
+
+		return s.run(w, Open, event)
+	})
+
+	return w, err
+}
+
 // Forget drops what is older than it is to be kept: answers, records, and the details of the ledger.
 func (s *Server) Forget(ctx context.Context, now time.Time) error {
-	err := s.store.Update(ctx, func(tx ledger.Tx) error {
-		return tx.Where("at < ?", now.UTC().Add(-s.config.KeepReplies)).Delete(&Reply{}).Error
-	})
-	if err != nil {
+	replies := func(tx ledger.Tx) *gorm.DB {
+		old := tx.Model(&Reply{}).Select("session, type, number").Where("at < ?", now.UTC().Add(-s.config.KeepReplies)).Order("at").Limit(droppedAtOnce)
+		return tx.Where("(session, type, number) IN (?)", old).Delete(&Reply{})
+	}
+	if _, err := s.drop(ctx, replies); err != nil {
 		return err
 	}
 
-	if err := s.forgetRecords(ctx, now); err != nil || s.config.KeepLedger == 0 {
-		return err
+	if s.config.KeepCDRs > 0 {
+		dropped, err := s.drop(ctx, func(tx ledger.Tx) *gorm.DB {
+			old := tx.Model(&CDR{}).Select("id").Where("ended < ?", now.UTC().Add(-s.config.KeepCDRs)).Order("ended").Limit(droppedAtOnce)
+			return tx.Where("id IN (?)", old).Delete(&CDR{})
+		})
+		if dropped > 0 {
+			s.metrics.forgotten.WithLabelValues("cdrs").Add(float64(dropped))
+			s.log.Info("old records are dropped", "cdrs", dropped)
+		}
+
+		if err != nil {
+			return err
+		}
+	}
+
+	if s.config.KeepLedger == 0 {
+		return nil
 	}
 
 	rolled, err := s.store.Roll(ctx, now.Add(-s.config.KeepLedger))
@@ -111,27 +185,21 @@ func (s *Server) Forget(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// forgetRecords drops CDRs, some at a time: others want to be served meanwhile.
-func (s *Server) forgetRecords(ctx context.Context, now time.Time) error {
-	const atATime = 5000
-
-	for n := int64(atATime); n == atATime && s.config.KeepCDRs > 0; {
+// drop deletes some rows in each transaction, until there are no more: those who wait for the ledger come in between.
+func (s *Server) drop(ctx context.Context, some func(tx ledger.Tx) *gorm.DB) (dropped int64, err error) {
+	for n := int64(droppedAtOnce); n == droppedAtOnce; {
 		err := s.store.Update(ctx, func(tx ledger.Tx) error {
-			old := tx.Model(&CDR{}).Select("id").Where("ended < ?", now.UTC().Add(-s.config.KeepCDRs)).Order("ended").Limit(atATime)
-			dropped := tx.Where("id IN (?)", old).Delete(&CDR{})
-			n = dropped.RowsAffected
+			deleted := some(tx)
+			n = deleted.RowsAffected
 
-			return dropped.Error
+			return deleted.Error
 		})
 		if err != nil {
-			return err
+			return dropped, err
 		}
 
-		if n > 0 {
-			s.metrics.forgotten.WithLabelValues("cdrs").Add(float64(n))
-			s.log.Info("old records are dropped", "cdrs", n)
-		}
+		dropped += n
 	}
 
-	return nil
+	return dropped, nil
 }

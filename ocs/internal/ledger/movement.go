@@ -21,6 +21,9 @@ func (tx Tx) Posting(session, note string) *Posting {
 	return &Posting{tx: tx, about: Movement{Session: session, Note: note}, before: map[*Account]int64{}}
 }
 
+// Note is what is noted with its movements.
+func (p *Posting) Note() string { return p.about.Note }
+
 // Move takes an amount from one account to another. Zero moves nothing and leaves no trace.
 func (p *Posting) Move(kind string, from, to *Account, amount int64) {
 	switch {

@@ -19,7 +19,7 @@ type SpentReference struct {
 }
 
 // atATime is how many movements are rolled up in one transaction: others want to be served meanwhile.
-const atATime = 2000
+const atATime = 1000
 
 // Roll puts, for each account, one opening movement in the place of all movements before a time. Balances stay as they are, and
 // every movement still gives what it takes: the other side of an opening is the account of what was brought forward, on which

@@ -1,0 +1,105 @@
+package credit
+
+import (
+	"encoding/hex"
+	"slices"
+
+	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+)
+
+// refund gives back what an event or a session has cost (RFC 8506 §6.4), to the account that has paid it, and no more than is not
+// given back yet. It is found by the Session-Id, or by the CC-Correlation-Id of the debit. Without units it is all of it.
+func (s *Server) refund(w *work, tariff *rating.Tariff) error {
+	paid, left, err := s.paid(w)
+	if err != nil {
+		return err
+	}
+
+	if len(paid) == 0 {
+		w.answer = refused(ro.UnknownSessionID, "nothing was debited that this would give back", nil)
+		return nil
+	}
+
+	amount := left
+
+	if slices.ContainsFunc(w.wishes, func(wish wish) bool { return len(wish.wanted) > 0 }) {
+		then, err := s.tariffs.version(w.tx.DB, paid[0].Tariff, paid[0].TariffVersion) // as it was debited
+		if err != nil {
+			return err
+		}
+
+		var no *refusal
+		if amount, no = s.price(w, then); no != nil {
+			w.answer = refused(no.result, no.text, no.failed)
+			return nil
+		}
+	}
+
+	switch account := w.purse.Account; {
+	case amount > left:
+		w.answer = refused(ro.InvalidAVPValue, "less than that was debited, or is left of it", &FailedAVP{RequestedServiceUnit: w.requested()})
+		return nil
+	case account.Balance+w.purse.Reserved.Balance+amount >= ledger.MaxBalance:
+		w.answer = refused(ro.UnableToComply, "no account holds so much", nil)
+		return nil
+	default:
+		w.posting.Move("refund", w.revenue, account, amount)
+	}
+
+	w.answer = accepted()
+	w.answer.CostInformation = s.cost(amount)
+	s.tellBalance(w, tariff)
+
+	record := s.eventRecord(w, tariff, -amount, GivenBack)
+	record.Refunds = paid[0].Session
+
+	return w.tx.Create(record).Error
+}
+
+// paid are the records of what the request can be the refund of, and what of it is not given back yet.
+func (s *Server) paid(w *work) (paid []CDR, left int64, err error) {
+	correlation := hex.EncodeToString(w.q.CorrelationID)
+
+	err = w.tx.Where("account = ? AND cause <> ? AND (session = ? OR correlation = ? AND correlation <> '')", w.purse.Account.Name, GivenBack, w.q.SessionID, correlation).
+		Order("id").Find(&paid).Error
+	if err != nil {
+		return nil, 0, err
+	}
+
+	paid = slices.DeleteFunc(paid, func(r CDR) bool { return !s.owns(w.q, r.ClientHost, r.ClientRealm) })
+
+	var sessions []string
+
+	for i := range paid {
+		sessions = append(sessions, paid[i].Session)
+		left += paid[i].Amount
+	}
+
+	var back []CDR
+	if err := w.tx.Select("amount").Where("account = ? AND refunds IN ?", w.purse.Account.Name, sessions).Find(&back).Error; err != nil {
+		return nil, 0, err
+	}
+
+	for i := range back {
+		left += back[i].Amount
+	}
+
+	return paid, left, nil
+}
+
+// requested is the units of the first service that asks for some.
+func (w *work) requested() *ro.ServiceUnit {
+	if w.q.RequestedServiceUnit != nil {
+		return w.q.RequestedServiceUnit
+	}
+
+	for i := range w.q.MultipleServicesCreditControl {
+		if units := w.q.MultipleServicesCreditControl[i].Requested; units != nil {
+			return units
+		}
+	}
+
+	return nil
+}
