@@ -203,6 +203,10 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 		debug.SetGCPercent(collectAt)
 	}
 
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memory)
+	}
+
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { processors.Govern(ctx); return nil })
 	group.Go(func() error { return env.Admin.Run(ctx) })
@@ -220,6 +224,9 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 // collectAt is how much of what lives is thrown away before the garbage is collected, in percent: messages make much garbage, and
 // little of it lives. GOGC and GOMEMLIMIT have the last word.
 const collectAt = 400
+
+// memory is from where on garbage is collected sooner, in octets: a flood must not take a laptop's memory four times over.
+const memory = 1 << 30
 
 var version string // set by the linker where the build does not see the repository, as in a container
 

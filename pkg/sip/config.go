@@ -87,7 +87,7 @@ func DefaultConfig(endpoints ...EndpointConfig) Config {
 		Timers:       Timers{T1: 500 * time.Millisecond, T2: 4 * time.Second, T4: 5 * time.Second, C: 181 * time.Second, Ringing: 10 * time.Minute},
 		UDPSizeLimit: 1300,
 		Limits: Limits{
-			MaxMessage: 65535, MaxTransactions: 200_000, TCPConnections: 10_000, TCPPerSource: 500,
+			MaxMessage: 65535, MaxTransactions: 100_000, TCPConnections: 10_000, TCPPerSource: 500,
 			TCPIdle: 2 * time.Hour, TCPMessageTime: 20 * time.Second,
 		},
 		Resolver: DefaultResolverConfig(),

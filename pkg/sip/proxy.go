@@ -50,6 +50,8 @@ type forwarding struct {
 	stack     *Stack
 	tx        *ServerTransaction
 	plan      Plan
+	next      [][]Branch      // groups left to try
+	cancels   <-chan struct{} // closed when the request is cancelled; nil once that is known
 	invite    bool
 	loop      string    // RFC 5393: goes into each branch
 	breadth   int       // RFC 5393 §5: so many branches may there be at a time, here and below
@@ -76,50 +78,85 @@ type event struct {
 	err      error
 }
 
+// run waits with a small stack: what it does in between is in calls of its own. A goroutine that is parked deep keeps twice the memory,
+// and a flood has one for each request.
 func (f *forwarding) run(ctx context.Context) *Response {
-	next := f.plan.Groups
-	cancelled := f.tx.Cancelled()
+	f.next, f.cancels = f.plan.Groups, f.tx.Cancelled()
 
 	for {
-		f.doubt()
-
-		for f.pending() == 0 {
-			switch {
-			case !f.stop && len(f.waiting) > 0:
-				f.startWaiting(ctx)
-			case !f.stop && len(next) > 0:
-				f.start(ctx, next[0])
-				next = next[1:]
-				f.doubt()
-			default:
-				return f.finish(f.choose())
-			}
+		if final := f.proceed(ctx); final != nil {
+			return final
 		}
 
-		select {
-		case <-f.wake:
-			events := f.take()
-			for i, e := range events {
-				if final := f.handle(ctx, e); final != nil {
-					f.late(events[i+1:])
-					return final
-				}
-			}
-
-			if !f.stop && len(f.waiting) > 0 {
-				f.startWaiting(ctx)
-			}
-		case <-cancelled:
-			cancelled, f.stop, f.cancelled = nil, true, true
-			f.cancelPending(f.tx.reasons()...)
-		case <-ctx.Done():
-			for _, r := range f.runs {
-				r.over = true
-			}
-
-			return f.finish(local(f.tx.request, 503, "the proxy stops"))
+		if !f.wait(ctx) {
+			return f.stopped()
 		}
 	}
+}
+
+// wait is until something has come, or until the request is cancelled. It is false when the stack ends.
+//
+//go:noinline
+func (f *forwarding) wait(ctx context.Context) bool {
+	select {
+	case <-f.wake:
+	case <-f.cancels:
+	case <-ctx.Done():
+		return false
+	}
+
+	return true
+}
+
+// proceed does with what has come what is to be done, and begins what is left to try. The response that it returns has ended the
+// request.
+//
+//go:noinline
+func (f *forwarding) proceed(ctx context.Context) *Response {
+	events := f.take()
+	for i, e := range events {
+		if final := f.handle(ctx, e); final != nil {
+			f.late(events[i+1:])
+			return final
+		}
+	}
+
+	select {
+	case <-f.cancels:
+		f.cancels, f.stop, f.cancelled = nil, true, true
+		f.cancelPending(f.tx.reasons()...)
+	default:
+	}
+
+	if !f.stop && len(f.waiting) > 0 {
+		f.startWaiting(ctx)
+	}
+
+	f.doubt()
+
+	for f.pending() == 0 {
+		switch {
+		case !f.stop && len(f.waiting) > 0:
+			f.startWaiting(ctx)
+		case !f.stop && len(f.next) > 0:
+			group := f.next[0]
+			f.next = f.next[1:]
+			f.start(ctx, group)
+			f.doubt()
+		default:
+			return f.finish(f.choose())
+		}
+	}
+
+	return nil
+}
+
+func (f *forwarding) stopped() *Response {
+	for _, r := range f.runs {
+		r.over = true
+	}
+
+	return f.finish(local(f.tx.request, 503, "the proxy stops"))
 }
 
 func (f *forwarding) pending() (n int) {

@@ -34,11 +34,11 @@ type ClientTransaction struct {
 	port      int
 	delivered func(*ClientTransaction, *Response, error) // called with the lock held, must not block; a nil response is the end
 	responses chan *Response
-	done      chan struct{}
 
 	mu       sync.Mutex
-	request  *Request // for CANCEL and ACK; nil once neither can come
-	raw      []byte   // for retransmission; the ACK once there is one
+	done     signal
+	request  *Request // for retransmission, CANCEL and ACK; nil once none can come
+	ack      []byte   // of a final response other than 2xx, for when that comes again
 	state    state
 	answered bool               // a provisional response came
 	ringing  bool               // one of 101 to 199
@@ -62,7 +62,7 @@ func (s *Stack) begin(ctx context.Context, r *Request, raw []byte, flow Flow, de
 	branch, _ := via.Params.Get("branch")
 	tx := &ClientTransaction{
 		stack: s, key: branch + "|" + string(r.Method), flow: flow, method: string(r.Method), host: via.Host, port: via.Port,
-		request: r, raw: raw, delivered: delivered, done: make(chan struct{}),
+		request: r, delivered: delivered,
 	}
 
 	s.metrics.requests.WithLabelValues("sent", flow.Endpoint.name, known(tx.method)).Inc()
@@ -193,7 +193,7 @@ func (tx *ClientTransaction) disconnected(by *stream, err error) {
 		tx.over(err)
 	default:
 		tx.resent = true
-		raw := tx.raw
+		raw := serialise(tx.request)
 
 		s.metrics.retransmissions.WithLabelValues("sent", tx.flow.Endpoint.name).Inc()
 		s.running.Go(func() {
@@ -209,7 +209,7 @@ func (tx *ClientTransaction) disconnected(by *stream, err error) {
 func (tx *ClientTransaction) Responses() <-chan *Response { return tx.responses }
 
 // Done is closed when the transaction is over.
-func (tx *ClientTransaction) Done() <-chan struct{} { return tx.done }
+func (tx *ClientTransaction) Done() <-chan struct{} { return tx.done.channel(&tx.mu) }
 
 // Flow is the way that the request went.
 func (tx *ClientTransaction) Flow() Flow { return tx.flow }
@@ -296,7 +296,7 @@ func (tx *ClientTransaction) receive(r *Response) {
 	case tx.state == completed && invite && r.IsSuccess():
 		pass = true // another callee behind a fork: whoever sent the INVITE must know (§16.7 5)
 	case tx.state == completed && invite:
-		send = tx.raw // the ACK was lost
+		send = tx.ack // the ACK was lost
 		tx.stack.metrics.retransmissions.WithLabelValues("received", tx.flow.Endpoint.name).Inc()
 	default:
 		tx.stack.metrics.retransmissions.WithLabelValues("received", tx.flow.Endpoint.name).Inc()
@@ -343,22 +343,19 @@ func (tx *ClientTransaction) finish(r *Response) (ack []byte) {
 	switch {
 	case tx.method == "INVITE" && r.IsSuccess():
 		tx.state, tx.deadline = accepted, now.Add(64*t.T1) // timer M
-		tx.raw = nil
 	case tx.method == "INVITE":
 		tx.state, tx.deadline = completed, now
 		if tx.flow.Transport == "UDP" {
 			tx.deadline = now.Add(max(32*time.Second, 64*t.T1)) // timer D
 		}
 
-		tx.raw = serialise(newAck(tx.request, r))
-		ack = tx.raw
+		tx.ack = serialise(newAck(tx.request, r))
+		ack = tx.ack
 	default:
 		tx.state, tx.deadline = completed, now
 		if tx.flow.Transport == "UDP" {
 			tx.deadline = now.Add(t.T4) // timer K
 		}
-
-		tx.raw = nil
 	}
 
 	tx.request, tx.interval = nil, 0
@@ -423,7 +420,7 @@ func (tx *ClientTransaction) fire() {
 	}
 
 	tx.arm(min(tx.interval, time.Until(tx.deadline)))
-	raw := tx.raw
+	raw := serialise(tx.request) // written anew: it is larger than what it is made of, and seldom needed
 	tx.mu.Unlock()
 
 	tx.stack.metrics.retransmissions.WithLabelValues("sent", tx.flow.Endpoint.name).Inc()
@@ -450,9 +447,9 @@ func (tx *ClientTransaction) over(err error) {
 		tx.stream = nil
 	}
 
-	tx.request, tx.raw = nil, nil
+	tx.request, tx.ack = nil, nil
 	tx.stack.transactions.removeClient(tx)
-	close(tx.done)
+	tx.done.set()
 	tx.delivered(tx, nil, err)
 }
 

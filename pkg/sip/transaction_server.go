@@ -23,15 +23,15 @@ const tryingDelay = 200 * time.Millisecond // §17.2.1: then the stack says 100 
 //
 // sipgo's own machine is not used: it answers 487 to a cancelled INVITE before the proxy knows whether a 2xx has won.
 type ServerTransaction struct {
-	stack     *Stack
-	key       string
-	flow      Flow
-	invite    bool
-	cancelled chan struct{}
-	done      chan struct{}
+	stack  *Stack
+	key    string
+	flow   Flow
+	invite bool
 
 	mu       sync.Mutex
-	back     Flow           // that responses go by
+	done     signal
+	cancels  signal         // CANCEL came
+	back     *Flow          // that responses go by, when it is not the one that the request came by first
 	reply    netip.AddrPort // where to when there is no connection
 	request  *Request       // until the final response
 	state    state
@@ -48,8 +48,7 @@ type ServerTransaction struct {
 // and fresh is false.
 func (s *Stack) newServerTransaction(key string, r *Request, flow Flow, reply netip.AddrPort) (tx *ServerTransaction, fresh bool) {
 	tx = &ServerTransaction{
-		stack: s, key: key, flow: flow, back: flow, reply: reply, request: r, invite: r.IsInvite(),
-		cancelled: make(chan struct{}), done: make(chan struct{}),
+		stack: s, key: key, flow: flow, reply: reply, request: r, invite: r.IsInvite(),
 	}
 
 	if tx.invite {
@@ -78,10 +77,10 @@ func (tx *ServerTransaction) Request() *Request { return tx.request }
 func (tx *ServerTransaction) Flow() Flow { return tx.flow }
 
 // Cancelled is closed when a CANCEL comes before the final response.
-func (tx *ServerTransaction) Cancelled() <-chan struct{} { return tx.cancelled }
+func (tx *ServerTransaction) Cancelled() <-chan struct{} { return tx.cancels.channel(&tx.mu) }
 
 // Done is closed when the transaction is over.
-func (tx *ServerTransaction) Done() <-chan struct{} { return tx.done }
+func (tx *ServerTransaction) Done() <-chan struct{} { return tx.done.channel(&tx.mu) }
 
 func (tx *ServerTransaction) name() string {
 	if r := tx.request; r != nil {
@@ -125,6 +124,7 @@ func (tx *ServerTransaction) respond(r *Response) ([]byte, error) {
 		tx.last, tx.trying = raw, nil
 		if tx.timer != nil {
 			tx.timer.Stop()
+			tx.timer = nil // the next is far away, if the answer comes at all
 		}
 	default:
 		tx.trying = nil
@@ -135,7 +135,7 @@ func (tx *ServerTransaction) respond(r *Response) ([]byte, error) {
 		tx.settle(r.IsSuccess())
 	}
 
-	back, reply := tx.back, tx.reply
+	back, reply := tx.way()
 	tx.mu.Unlock()
 
 	tx.stack.metrics.responses.WithLabelValues("sent", tx.flow.Endpoint.name, known(methodOf(r)), strconv.Itoa(r.StatusCode)).Inc()
@@ -143,10 +143,19 @@ func (tx *ServerTransaction) respond(r *Response) ([]byte, error) {
 	return raw, tx.stack.transmitReply(back, reply, raw)
 }
 
+// way is how responses go. It is called with the lock held.
+func (tx *ServerTransaction) way() (Flow, netip.AddrPort) {
+	if tx.back != nil {
+		return *tx.back, tx.reply
+	}
+
+	return tx.flow, tx.reply
+}
+
 // again passes on a 2xx that was retransmitted.
 func (tx *ServerTransaction) again(raw []byte) {
 	tx.mu.Lock()
-	back, reply := tx.back, tx.reply
+	back, reply := tx.way()
 	tx.mu.Unlock()
 
 	tx.stack.metrics.retransmissions.WithLabelValues("sent", tx.flow.Endpoint.name).Inc()
@@ -227,7 +236,8 @@ func (tx *ServerTransaction) fire() {
 	// Timer G: the ACK has not come yet.
 	tx.interval = min(2*tx.interval, tx.flow.Endpoint.timers.T2)
 	tx.arm(min(tx.interval, time.Until(tx.deadline)))
-	raw, back, reply := tx.last, tx.back, tx.reply
+	raw := tx.last
+	back, reply := tx.way()
 	tx.mu.Unlock()
 
 	tx.stack.metrics.retransmissions.WithLabelValues("sent", tx.flow.Endpoint.name).Inc()
@@ -246,7 +256,7 @@ func (tx *ServerTransaction) over() {
 	}
 
 	tx.stack.transactions.removeServer(tx)
-	close(tx.done)
+	tx.done.set()
 }
 
 func (tx *ServerTransaction) terminate() {
@@ -260,11 +270,12 @@ func (tx *ServerTransaction) terminate() {
 // that came again by another connection, because the first is gone, is answered by that one from now on.
 func (tx *ServerTransaction) retransmitted(flow Flow, reply netip.AddrPort) {
 	tx.mu.Lock()
-	if flow.Transport == "TCP" && tx.back.Transport == "TCP" && tx.back.Endpoint.connected(tx.back.Remote) == nil {
-		tx.back, tx.reply = flow, reply
+	if back, _ := tx.way(); flow.Transport == "TCP" && back.Transport == "TCP" && back.Endpoint.connected(back.Remote) == nil {
+		tx.back, tx.reply = &flow, reply
 	}
 
-	raw, back, reply := tx.last, tx.back, tx.reply
+	raw := tx.last
+	back, reply := tx.way()
 	if tx.state == confirmed {
 		raw = nil
 	}
@@ -309,7 +320,7 @@ func (tx *ServerTransaction) cancel(why ...Header) {
 
 	if tx.state == proceeding && !tx.asked {
 		tx.asked, tx.why = true, why
-		close(tx.cancelled)
+		tx.cancels.set()
 	}
 }
 
