@@ -40,7 +40,7 @@ func better(a, b int) bool {
 			return 0
 		case status == 401 || status == 407 || status == 415 || status == 420 || status == 484:
 			return 4000
-		case status == 408: // says the least of its class
+		case status == 408 || status == 430: // say the least of their class
 			return 4999
 		default:
 			return status/100*1000 + 1 + status%100

@@ -58,3 +58,28 @@ func TestNetworkDeregistration(t *testing.T) {
 		t.Errorf("%v %v", response, err)
 	}
 }
+
+// TestDeadContact: a contact that the P-CSCF has lost is not called for ever: the P-CSCF says 430 (RFC 5626 §5.3.1), the caller hears
+// 480, and the S-CSCF lets go of it.
+func TestDeadContact(t *testing.T) {
+	n := network.Start(t)
+	alice, bob := n.Subscribe(1000, ""), n.Subscribe(0, "")
+	a := n.Registered(alice, nil)
+	n.Registered(bob, nil)
+
+	n.Kill("pcscf")
+	n.Run("pcscf") // it has kept nothing
+
+	if err := a.Register(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := a.Dial(t.Context(), bob.Tel()); network.Status(err) != 480 {
+			t.Errorf("got %v, want 480", err)
+		}
+		n.Await("the S-CSCF to let go of the contact", func() bool { return strings.Contains(n.Metrics("scscf"), `{event="deactivated"} 1`) })
+	}
+	if text := n.Metrics("pcscf"); !strings.Contains(text, `method="INVITE",outcome="430"} 1`) {
+		t.Error("the contact was called again, or not at all")
+	}
+}

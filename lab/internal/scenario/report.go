@@ -34,7 +34,8 @@ func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
 		registration, call = s.spans(steps)
 		missing = errors.Join(
 			inOrder("registration", registration, "REGISTER", "UAR", "UAA", "MAR", "MAA", "401", "REGISTER", "UAR", "UAA", "SAR", "SAA", "200"),
-			inOrder("call", call, "INVITE", "CCR-I", "CCA-I", "LIR", "LIA", "180", "200", "ACK", "CCR-U", "CCA-U", "BYE", "200", "CCR-T", "CCA-T"),
+			inOrder("call", call, "INVITE", "CCR-I", "CCA-I", "LIR", "LIA", "180", "200", "ACK", "CCR-U", "CCA-U", "BYE", "200"),
+			inOrder("call", call, "BYE", "CCR-T", "CCA-T"), // when the BYE comes, whatever becomes of it
 		)
 
 		return missing == nil, nil

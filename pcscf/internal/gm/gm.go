@@ -230,6 +230,14 @@ func (p *Proxy) party(own []sip.NameAddr) (*binding.Binding, bool) {
 	return nil, false
 }
 
+// tokened reports whether a Route entry of this P-CSCF's names a binding, which it may have lost.
+func tokened(own []sip.NameAddr) bool {
+	return slices.ContainsFunc(own, func(route sip.NameAddr) bool {
+		u, err := sip.ParseURI(route.URI)
+		return err == nil && u.User != ""
+	})
+}
+
 // through tells whether what came by this flow is the handset's: from its address, and through a security association if
 // it registered through one.
 func (p *Proxy) through(b *binding.Binding, flow sip.Flow) bool {

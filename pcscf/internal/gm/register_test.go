@@ -266,7 +266,7 @@ func TestRegistered(t *testing.T) {
 				d.send("MESSAGE", bob)
 				d.alice.Response(403)
 				d.toAlice("MESSAGE")
-				d.scscf.Response(480)
+				d.scscf.Response(430)
 				d.toAlice("NOTIFY", "To: <"+alice+">;tag=a") // that tells the handset of it
 				d.alice.Answer(d.alice.Request("NOTIFY"), 200)
 				d.scscf.Response(200)

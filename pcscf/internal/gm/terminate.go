@@ -23,8 +23,11 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 	case !found && inDialog(out):
 		p.refuse(tx, "terminating", 481, "no dialog of a handset goes through here")
 		return
+	case !found && !tokened(own):
+		p.refuse(tx, "terminating", 480, "the request does not say by which registration it reaches the handset")
+		return
 	case !found || !b.Registered && !inDialog(out):
-		p.refuse(tx, "terminating", 480, "the handset is not registered here any more")
+		p.refuse(tx, "terminating", 430, "the handset is not registered here any more") // RFC 5626 §5.3.1: its S-CSCF lets it go
 		return
 	}
 
@@ -61,8 +64,17 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 			p.towardsCore(r, b, called, vector)
 		},
 		OnFailure: func(branch *sip.Branch, r *sip.Response) []sip.Branch {
-			if to, found := contacted(b); found && branch.To.Flow != nil && sip.Local(r) && r.StatusCode == 503 {
+			switch to, found := contacted(b); {
+			case !sip.Local(r):
+				if r.StatusCode == 430 { // not for a handset to say (RFC 5626 §11.5)
+					r.StatusCode, r.Reason = 480, sip.Reason(480)
+				}
+			case branch.To.Flow == nil || r.StatusCode != 503:
+			case found:
 				return []sip.Branch{{Request: out, To: to}}
+			case b.Flow.Transport == "TCP" && !b.Protected() && !inDialog(out): // its connection is gone, and nothing leads to it
+				r.StatusCode, r.Reason = 430, sip.Reason(430)
+				sip.Set(r, "Reason", `SIP;cause=430;text="the handset's connection is gone, and its Contact is not where it came from"`)
 			}
 
 			return nil

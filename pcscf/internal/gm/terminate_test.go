@@ -117,7 +117,7 @@ func TestNobodyThere(t *testing.T) {
 		name, to string
 		status   int
 	}{
-		{"§5.2.6.4.1 an initial request to a binding that is gone", "<" + alice + ">", 480},
+		{"§5.2.6.4.1 an initial request to a binding that is gone", "<" + alice + ">", 430},
 		{"RFC 3261 §12.2.2 within a dialog of one that is gone", "<" + alice + ">;tag=gone", 481},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -32,6 +32,7 @@ const (
 	ByOperator
 	ByApplicationServer // its default handling ends the registration (§5.4.1.7)
 	ByProfile           // the HSS changed the profile, and no contact
+	ByFlow              // a contact's P-CSCF does not reach it any more
 )
 
 // Registered tells whether the set has contacts after the change.
@@ -93,10 +94,24 @@ func (rec *record) Due(now time.Time) { rec.registrar.expire(rec, now) }
 
 // expire takes out the contacts whose time is over (TS 24.229 §5.4.1.5) and lets the HSS know who has none left.
 func (r *Registrar) expire(rec *record, now time.Time) {
+	r.lose(rec, now, func(b *Binding) bool { return !b.Expires.Add(r.policy.ExpiryGrace).After(now) }, ContactExpired, ByExpiry)
+}
+
+// FlowFailed ends a contact of which its P-CSCF says that it does not reach it any more, by 430 (RFC 5626 §5.3.1): it would be
+// called in vain until it expires. One that was registered again meanwhile stays. The reg event has it deactivated, by which a handset
+// that is there after all knows to register (RFC 3680 §5.1).
+func (r *Registrar) FlowFailed(public string, contact *Binding) {
+	if rec := r.store.find(public); rec != nil {
+		r.lose(rec, time.Now(), func(b *Binding) bool { return b == contact }, ContactDeactivated, ByFlow)
+	}
+}
+
+// lose takes out contacts that are gone without a word of the handset's or of the HSS's, and lets the HSS know who has none left.
+func (r *Registrar) lose(rec *record, now time.Time, gone func(*Binding) bool, event ContactEvent, cause Cause) {
 	var changes []ContactChange
 
 	before, after, err := r.change(rec, func(old *Registration) (*Registration, error) {
-		if old == nil || old.State == Unregistered && old.Until.After(now) {
+		if old == nil || old.State == Unregistered && (cause != ByExpiry || old.Until.After(now)) {
 			return old, nil
 		}
 
@@ -105,11 +120,15 @@ func (r *Registrar) expire(rec *record, now time.Time) {
 		changes = nil
 
 		for _, b := range old.Bindings {
-			if b.Expires.Add(r.policy.ExpiryGrace).After(now) {
-				next.Bindings = append(next.Bindings, b)
+			if gone(b) {
+				changes = append(changes, ContactChange{b, event})
 			} else {
-				changes = append(changes, ContactChange{b, ContactExpired})
+				next.Bindings = append(next.Bindings, b)
 			}
+		}
+
+		if len(changes) == 0 && old.State == Registered {
+			return old, nil
 		}
 
 		return r.without(&next, now, r.policy.KeepProfile), nil
@@ -119,8 +138,8 @@ func (r *Registrar) expire(rec *record, now time.Time) {
 	}
 
 	for _, c := range changes {
-		r.metrics.contacts.WithLabelValues("expired").Inc()
-		r.log.Info("contact expired", "private", c.Binding.Private, "public", c.Binding.Identity, "contact", c.Binding.Contact)
+		r.metrics.contacts.WithLabelValues(string(event)).Inc()
+		r.log.Info("contact lost", "event", event, "private", c.Binding.Private, "public", c.Binding.Identity, "contact", c.Binding.Contact)
 	}
 
 	left := endedPrivates(before, after, changes)
@@ -133,7 +152,7 @@ func (r *Registrar) expire(rec *record, now time.Time) {
 	}
 
 	if len(changes) > 0 {
-		r.publish(Change{Before: before, After: after, Contacts: changes, Type: typeAfter(after), Cause: ByExpiry})
+		r.publish(Change{Before: before, After: after, Contacts: changes, Type: typeAfter(after), Cause: cause})
 	}
 }
 

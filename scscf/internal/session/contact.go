@@ -39,15 +39,14 @@ func sentFrom(user registrar.User, invite *sip.Request) uint32 {
 	return 0
 }
 
-// reached is the contact that a branch to the called user went to.
-func reached(user registrar.User, contact string) uint32 {
-	for _, b := range user.Bindings {
-		if b.Contact == contact {
-			return b.ID
-		}
+// branchTo is the contact that a branch to the called user went to, by its label.
+func branchTo(user registrar.User, label string) *registrar.Binding {
+	at := slices.IndexFunc(user.Bindings, func(b *registrar.Binding) bool { return b.Contact == label })
+	if at < 0 {
+		return nil
 	}
 
-	return 0
+	return user.Bindings[at]
 }
 
 func sameURI(a, b string) bool {

@@ -182,3 +182,36 @@ func TestSentFrom(t *testing.T) {
 		})
 	}
 }
+
+// RFC 5626 §11.5: a contact whose P-CSCF says 430 is reported to the registrar, and holds nobody up; the caller never sees 430.
+func TestFlowFailed(t *testing.T) {
+	for name, live := range map[string]int{"and no other": 0, "and another one answers": 200, "and another one is busy": 486} {
+		t.Run(name, func(t *testing.T) {
+			withDesk(t, func(d *desk) {
+				g := d.user(bob, registrar.Registered)
+				if live != 0 {
+					other := *g.Bindings[0]
+					other.ID, other.Contact, other.Instance = 8, "sip:live@192.0.2.9:5060", "live"
+					g.Registration.Bindings = append(g.Bindings, &other)
+				}
+			}, func(t *testing.T, d *desk) {
+				d.send(d.icscf, "MESSAGE", bob, "")
+				want := 480
+				for range 1 + min(live, 1) {
+					r := d.phone.Request("MESSAGE")
+					if r.Recipient.User == "live" {
+						d.phone.Answer(r, live)
+						want = live
+					} else {
+						d.phone.Answer(r, 430)
+					}
+				}
+				d.icscf.Response(want)
+				synctest.Wait()
+				if got := strings.Join(d.failed, ", "); got != bob+" sip:phone@192.0.2.9:5060" {
+					t.Errorf("failed: %q", got)
+				}
+			})
+		})
+	}
+}

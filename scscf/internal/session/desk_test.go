@@ -49,14 +49,15 @@ type desk struct {
 	enum      Enum
 	numbers   Subscribers
 
-	mu    sync.Mutex
-	users map[string]registrar.User
-	fetch func(public string) (registrar.User, error)
-	kept  map[string]bool // registrations of before a restart whose profile comes with Registered only
-	away  error           // why the HSS gives no profile to registrations of before a restart
-	ocs   func(q *ro.CCR) (*ro.CCA, error)
-	asked []string // CCRs
-	cseq  int
+	mu     sync.Mutex
+	users  map[string]registrar.User
+	fetch  func(public string) (registrar.User, error)
+	kept   map[string]bool // registrations of before a restart whose profile comes with Registered only
+	away   error           // why the HSS gives no profile to registrations of before a restart
+	ocs    func(q *ro.CCR) (*ro.CCA, error)
+	asked  []string // CCRs
+	failed []string // contacts whose flow has failed
+	cseq   int
 }
 
 func (d *desk) Lookup(public string) (registrar.User, bool) {
@@ -84,6 +85,13 @@ func (d *desk) Registration(public string) (*registrar.Registration, bool) {
 	user, found := d.users[public]
 
 	return user.Registration, found
+}
+
+func (d *desk) FlowFailed(public string, contact *registrar.Binding) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	d.failed = append(d.failed, public+" "+contact.Contact)
 }
 
 func (d *desk) FetchUnregistered(_ context.Context, public string) (registrar.User, error) {

@@ -105,6 +105,10 @@ func (j *journey) responds(b *sip.Branch, r *sip.Response) {
 		trust.Cross(r, trust.Foreign, trust.Core)
 	}
 
+	if r.StatusCode == 430 && sv.side == terminating && !j.away { // never for an endpoint (RFC 5626 §11.5)
+		s.become(j.out, sv.side.String(), r, because(480, "the P-CSCF does not reach the handset any more"))
+	}
+
 	if why := sv.call.withdrawn(); why != nil && !r.IsProvisional() && !r.IsSuccess() {
 		s.become(j.out, sv.side.String(), r, why)
 	}
@@ -120,7 +124,9 @@ func (j *journey) responds(b *sip.Branch, r *sip.Response) {
 
 		if sv.call != nil {
 			if b != nil && sv.side == terminating {
-				s.bind(sv.call, reached(sv.user, b.Label))
+				if contact := branchTo(sv.user, b.Label); contact != nil {
+					s.bind(sv.call, contact.ID)
+				}
 			}
 
 			sv.call.answered(r, time.Now())
@@ -161,6 +167,12 @@ func (j *journey) fails(ctx context.Context, b *sip.Branch, r *sip.Response) []s
 		}
 
 		return []sip.Branch{branch}
+	case !j.away && sv.side == terminating && r.StatusCode == 430:
+		if contact := branchTo(sv.user, b.Label); contact != nil {
+			s.Registrations.FlowFailed(sv.public, contact)
+		}
+
+		return nil
 	default:
 		return nil
 	}

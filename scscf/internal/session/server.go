@@ -25,6 +25,8 @@ type Registrations interface {
 	Registered(ctx context.Context, public string) (registrar.User, bool, error)
 	// FetchUnregistered asks the HSS for the services of a user that is not registered (TS 24.229 §5.4.3.3).
 	FetchUnregistered(ctx context.Context, public string) (registrar.User, error)
+	// FlowFailed is told that a contact's P-CSCF does not reach it any more (RFC 5626 §5.3.1).
+	FlowFailed(public string, contact *registrar.Binding)
 	// Registration is the registration that an identity belongs to, also one that was kept over a restart and has no profile yet.
 	Registration(public string) (*registrar.Registration, bool)
 }
