@@ -581,6 +581,31 @@ func TestRefused(t *testing.T) {
 	})
 }
 
+// TS 24.229 §5.2.2.2, §5.2.2.4: integrity-protected=no is for handsets that are offered associations, whatever their answer leaves out.
+func TestOffered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Optional)
+		server := b.challenge(b.clear(), 1, 31000, 31001)
+		good := answer(server, 1, 31000, 31001)
+
+		for _, test := range []struct {
+			name    string
+			headers []string
+			want    bool
+		}{
+			{"asks for some", []string{fmt.Sprintf("Security-Client: "+offer, 1000, 1001, 31000, 31001)}, true},
+			{"answers a challenge that came with some", []string{good[3]}, true},
+			{"asks for none", nil, false},
+			{"asks for what is not to be had", []string{"Security-Client: tls"}, false},
+			{"answers another challenge", []string{authorization(`nonce="old",response="0123"`)}, false},
+		} {
+			if got := b.Offered(b.request("REGISTER", test.headers...), b.clear()); got != test.want {
+				t.Errorf("%s: %v, want %v", test.name, got, test.want)
+			}
+		}
+	})
+}
+
 // Where associations are required, nobody registers without.
 func TestRequired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
