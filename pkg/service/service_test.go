@@ -293,6 +293,16 @@ func TestTraceIsServed(t *testing.T) {
 		t.Errorf("after 3 of 5: %+v", records)
 	}
 
+	_, body = get(t, base+"/trace?limit=2") // the newest, not the oldest
+	if err := json.Unmarshal([]byte(body), &records); err != nil || len(records) != 2 || records[0].Sequence != 4 || records[1].Sequence != 5 {
+		t.Errorf("the last 2 of 5: %+v, %v", records, err)
+	}
+	for _, wrong := range []string{"limit=0", "limit=10001", "limit=x", "last=3"} {
+		if status, _ := get(t, base+"/trace?"+wrong); status != http.StatusBadRequest {
+			t.Errorf("/trace?%s: %d", wrong, status)
+		}
+	}
+
 	_, capture := get(t, base+"/trace.pcapng")
 	reader, err := pcapgo.NewNgReader(strings.NewReader(capture), pcapgo.DefaultNgReaderOptions)
 	if err != nil {

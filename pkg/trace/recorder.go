@@ -140,3 +140,13 @@ func (r *Recorder) After(sequence uint64, limit int) []Record {
 
 	return append([]Record(nil), kept[:min(limit, len(kept))]...)
 }
+
+// Newest returns the last messages, up to limit, oldest first.
+func (r *Recorder) Newest(limit int) []Record {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	kept := r.ring[r.start:]
+
+	return append([]Record{}, kept[max(0, len(kept)-limit):]...)
+}

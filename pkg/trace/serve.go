@@ -11,10 +11,16 @@ import (
 
 const maxServed = 10_000 // messages in one answer
 
-// Serve answers GET /trace?after=SEQUENCE&limit=N with the ring as JSON (data in base64) and GET /trace.pcapng with the
-// ring as a capture.
+// Serve answers GET /trace?limit=N with the newest messages of the ring as JSON (data in base64), or with those that came after
+// one, GET /trace?after=SEQUENCE&limit=N; the oldest first. GET /trace.pcapng is the ring as a capture.
 func (r *Recorder) Serve(admin *httpapi.Server) {
 	admin.Handle("GET /trace", func(w http.ResponseWriter, request *http.Request) error {
+		for name := range request.URL.Query() {
+			if name != "after" && name != "limit" {
+				return &httpapi.Error{Status: http.StatusBadRequest, Title: "there is no parameter " + name, Detail: "there are after and limit"}
+			}
+		}
+
 		after, err := number(request, "after", 0)
 		if err != nil {
 			return err
@@ -25,7 +31,15 @@ func (r *Recorder) Serve(admin *httpapi.Server) {
 			return err
 		}
 
-		return httpapi.Write(w, http.StatusOK, r.After(after, int(min(limit, maxServed))))
+		if limit < 1 || limit > maxServed {
+			return &httpapi.Error{Status: http.StatusBadRequest, Title: "limit is not 1 to " + strconv.Itoa(maxServed), Detail: strconv.FormatUint(limit, 10)}
+		}
+
+		if request.URL.Query().Get("after") == "" {
+			return httpapi.Write(w, http.StatusOK, r.Newest(int(limit)))
+		}
+
+		return httpapi.Write(w, http.StatusOK, r.After(after, int(limit)))
 	})
 
 	admin.Handle("GET /trace.pcapng", func(w http.ResponseWriter, _ *http.Request) error {

@@ -72,3 +72,36 @@ func TestAttempts(t *testing.T) {
 	p.uar(stranger, "sip:"+stranger)
 	tried(stranger, "no private identity "+stranger, "UAR 5001x")
 }
+
+// A user with a password is told of the password, and a phone that leaves the domain out of its user name of that.
+func TestAttemptsOfASoftPhone(t *testing.T) {
+	h := start(t, settings(t))
+	h.api("POST", "/subscribers", provisioning.NewSubscriber{User: "bob", Authentication: provisioning.Authentication{Password: "secret"}}, nil)
+	private, public := "bob@"+home, "sip:bob@"+home
+	scscf := connect(t, h, "scscf")
+
+	says := func(of string) string {
+		t.Helper()
+		var list provisioning.AttemptList
+		h.api("GET", "/attempts?private_identity="+of, nil, &list)
+		if len(list.Attempts) != 1 {
+			t.Fatalf("%d attempts of %s", len(list.Attempts), of)
+		}
+		return list.Attempts[0].Says
+	}
+
+	scscf.mar(private, public, scscfURI, func(q *cx.MAR) { q.AuthDataItem.Scheme = cx.SchemeSIPDigest })
+	scscf.sar(cx.AuthenticationFailure, private, scscfURI, public)
+	if got := says(private); !strings.Contains(got, "the password here is not the phone's") || strings.Contains(got, "SIM") {
+		t.Errorf("after a wrong answer: %s", got)
+	}
+
+	scscf.uar("bob", public)
+	if got := says("bob"); !strings.Contains(got, "the private identity is "+private) {
+		t.Errorf("without a domain: %s", got)
+	}
+	scscf.uar("carol", public)
+	if got := says("carol"); !strings.Contains(got, "it has not been added") {
+		t.Errorf("of nobody: %s", got)
+	}
+}

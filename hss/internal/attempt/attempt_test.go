@@ -45,19 +45,19 @@ func TestSays(t *testing.T) {
 				a.Steps = append(a.Steps, Step{Time: now.Add(-test.ago), Kind: kind, Result: diameter.Success})
 			}
 
-			if got := a.Says(now); !strings.Contains(got, test.says) || got == "" != (test.says == "") {
+			if got := a.Says(now, User{}); !strings.Contains(got, test.says) || got == "" != (test.says == "") {
 				t.Errorf("it says %q, want %q", got, test.says)
 			}
 
 			a.Steps = append(a.Steps, refused)
-			if got := a.Says(now); got != refused.Reason {
+			if got := a.Says(now, User{}); got != refused.Reason {
 				t.Errorf("of a refusal it says %q", got)
 			}
 		})
 	}
 
 	unknown := Attempt{Steps: []Step{{Kind: Authorization, Result: cx.ErrorUserUnknown, Reason: "no private identity x"}}}
-	if got := unknown.Says(now); got != "no private identity x: it has not been added, or its card is of another network than this" {
+	if got := unknown.Says(now, User{}); got != "no private identity x: it has not been added, or its card is of another network than this" {
 		t.Errorf("of a stranger it says %q", got)
 	}
 }

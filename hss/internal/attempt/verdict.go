@@ -13,8 +13,35 @@ const patience = 30 * time.Second
 
 const keys = "K or OPc here are not the SIM's (OP entered as OPc, or the reverse), or the SIM has another algorithm"
 
+const password = "the password here is not the phone's, or its authentication user name is another"
+
+// User is what is known of who tries: that it has a password in place of a SIM, and what its private identity would be, if that is
+// what it says but for the domain.
+type User struct {
+	Password bool
+	Meant    string
+}
+
+// wrong is what a wrong answer comes from.
+func (u User) wrong() string {
+	if u.Password {
+		return password
+	}
+
+	return keys
+}
+
+// silent is why a challenge is not answered.
+func (u User) silent() string {
+	if u.Password {
+		return "the phone has no password, or the 401 did not reach it"
+	}
+
+	return keys + "; the 401 did not reach it, or it did not like it (docs/handset.md); with IPsec: what pcscf's GET /associations says"
+}
+
 // Says is how far a handset has come, and what is to be looked at.
-func (a Attempt) Says(now time.Time) string {
+func (a Attempt) Says(now time.Time, user User) string {
 	if len(a.Steps) == 0 {
 		return ""
 	}
@@ -22,6 +49,8 @@ func (a Attempt) Says(now time.Time) string {
 	last := a.Steps[len(a.Steps)-1]
 
 	switch {
+	case last.Result == cx.ErrorUserUnknown && user.Meant != "":
+		return "the private identity is " + user.Meant + ": that, with its domain, is the authentication user name for the phone"
 	case last.Result == cx.ErrorUserUnknown:
 		return last.Reason + ": it has not been added, or its card is of another network than this"
 	case !last.Result.Successful():
@@ -30,11 +59,11 @@ func (a Attempt) Says(now time.Time) string {
 
 	switch last.Kind {
 	case Authorization, Capabilities:
-		return a.authorized()
+		return a.authorized(user)
 	case Leaving:
 		return "it is about to leave"
 	case Challenge:
-		return challenged(now.Sub(last.Time))
+		return challenged(now.Sub(last.Time), user)
 	case Resynchronisation:
 		return "the SIM's sequence number was ahead and has been taken over; challenged anew. If that goes on, another HSS uses the SIM, too: " +
 			"give it another authentication.ind"
@@ -47,23 +76,25 @@ func (a Attempt) Says(now time.Time) string {
 	case Administrative:
 		return "the S-CSCF has ended the registration"
 	case AuthenticationFailure:
+		if user.Password {
+			return "its answer to the challenge was wrong: " + password
+		}
+
 		return "its answer to the challenge was wrong, or the SIM refused the network: " + keys
 	case AuthenticationTimeout:
-		return "it never answered the challenge: " + silent
+		return "it never answered the challenge: " + user.silent()
 	default:
 		return ""
 	}
 }
 
-const silent = keys + "; the 401 did not reach it, or it did not like it (docs/handset.md); with IPsec: what pcscf's GET /associations says"
-
 // authorized: the I-CSCF has asked last. It asks for each REGISTER, also for the one with the answer to a challenge.
-func (a Attempt) authorized() string {
+func (a Attempt) authorized(user User) string {
 	answering := len(a.Steps) > 1 && slices.Contains([]Kind{Challenge, Resynchronisation}, a.Steps[len(a.Steps)-2].Kind)
 
 	switch {
 	case answering:
-		return "it has answered the challenge, and the S-CSCF has not said more: a wrong answer (" + keys + "), which its log tells"
+		return "it has answered the challenge, and the S-CSCF has not said more: a wrong answer (" + user.wrong() + "), which its log tells"
 	case a.registered():
 		return "registered; refreshed without a challenge, or about to be"
 	default:
@@ -87,10 +118,10 @@ func (a Attempt) registered() bool {
 	return false
 }
 
-func challenged(ago time.Duration) string {
+func challenged(ago time.Duration, user User) string {
 	if ago < patience {
 		return "challenged a moment ago"
 	}
 
-	return fmt.Sprintf("challenged %v ago, and no answer: %s", ago.Round(time.Second), silent)
+	return fmt.Sprintf("challenged %v ago, and no answer: %s", ago.Round(time.Second), user.silent())
 }

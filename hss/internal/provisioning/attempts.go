@@ -1,11 +1,14 @@
 package provisioning
 
 import (
+	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
@@ -37,7 +40,12 @@ func (a *API) listAttempts(w http.ResponseWriter, r *http.Request) error {
 	list := AttemptList{Since: a.attempts.Since(), Attempts: []Attempt{}}
 
 	for _, one := range a.attempts.List(r.URL.Query().Get("private_identity")) {
-		shown := Attempt{PrivateIdentity: one.PrivateIdentity, PublicIdentity: one.PublicIdentity, Says: one.Says(time.Now())}
+		user, err := a.user(r.Context(), one.PrivateIdentity)
+		if err != nil {
+			return err
+		}
+
+		shown := Attempt{PrivateIdentity: one.PrivateIdentity, PublicIdentity: one.PublicIdentity, Says: one.Says(time.Now(), user)}
 
 		for _, s := range one.Steps {
 			result := strconv.FormatUint(uint64(s.Result.Code), 10)
@@ -52,4 +60,27 @@ func (a *API) listAttempts(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	return httpapi.Write(w, http.StatusOK, list)
+}
+
+// user is what the store knows of who has tried.
+func (a *API) user(ctx context.Context, private string) (user attempt.User, err error) {
+	who, err := a.store.Identities(ctx, private, "")
+	if err != nil {
+		return user, err
+	}
+
+	if who.Private != nil {
+		user.Password = who.Private.Scheme == subscriber.SIPDigest
+		return user, nil
+	}
+
+	if strings.Contains(private, "@") {
+		return user, nil
+	}
+
+	if who, err = a.store.Identities(ctx, private+"@"+a.domain, ""); err == nil && who.Private != nil {
+		user.Meant = who.Private.Identity
+	}
+
+	return user, err
 }
