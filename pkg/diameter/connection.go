@@ -10,13 +10,13 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/fiorix/go-diameter/v4/diam"
 
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
@@ -125,7 +125,7 @@ func (c *connection) read() (*Message, error) {
 
 	var fault *WireError
 	if err != nil && errors.As(err, &fault) {
-		c.node.metrics.malformed.WithLabelValues(strconv.FormatUint(uint64(fault.Result.Code), 10)).Inc()
+		c.node.metrics.malformed.WithLabelValues(label.Result(fault.Result.Code)).Inc()
 		c.node.log.Warn("Diameter message refused", "peer", c.name(), "result", fault.Result.Code, "reason", fault.Err,
 			"command", fault.Header.CommandCode, "application", fault.Header.ApplicationID)
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/pkg/label"
 )
 
 type metrics struct {
@@ -90,6 +92,15 @@ func (n *Node) commandName(m *Message) string {
 	return strconv.FormatUint(uint64(m.Header.CommandCode), 10)
 }
 
+// commandLabel is the command's name, if it is one that this node knows.
+func (n *Node) commandLabel(m *Message) string {
+	if _, err := n.dictionary.parser.FindCommand(m.Header.ApplicationID, m.Header.CommandCode); err != nil {
+		return label.Other
+	}
+
+	return n.commandName(m)
+}
+
 // count counts a request by its outcome.
 func (n *Node) count(direction string, m *Message, r Result) {
 	key := countKey{direction, commandKey{m.Header.ApplicationID, m.Header.CommandCode}, r}
@@ -100,21 +111,24 @@ func (n *Node) count(direction string, m *Message, r Result) {
 	}
 
 	if n.metrics.counted.Add(1) > maxCounted {
-		n.metrics.requests.WithLabelValues(direction, n.commandName(m), "", "other").Inc()
+		n.metrics.requests.WithLabelValues(direction, n.commandLabel(m), "", label.Other).Inc()
 		return
 	}
 
-	counter := n.metrics.requests.WithLabelValues(direction, n.commandName(m), strconv.FormatUint(uint64(r.Vendor), 10), strconv.FormatUint(uint64(r.Code), 10))
+	counter := n.metrics.requests.WithLabelValues(direction, n.commandLabel(m), label.Vendor(r.Vendor), label.Result(r.Code))
 	n.metrics.counters.Store(key, counter)
 	counter.Inc()
 }
 
 func (m *metrics) observe(histogram *prometheus.HistogramVec, n *Node, message *Message, d time.Duration) {
 	key := observerKey{histogram, commandKey{message.Header.ApplicationID, message.Header.CommandCode}}
+	if n.commandLabel(message) == label.Other {
+		key = observerKey{histogram: histogram}
+	}
 
 	observer, found := m.observers.Load(key)
 	if !found {
-		observer = histogram.WithLabelValues(n.commandName(message))
+		observer = histogram.WithLabelValues(n.commandLabel(message))
 		m.observers.Store(key, observer)
 	}
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/label"
 )
 
 // Destination says where a request goes: over a known flow, to given targets in their order, or, when neither is set, to
@@ -276,7 +278,7 @@ func (s *Stack) SendStateless(ctx context.Context, r *Request, d Destination) er
 		_, raw, flow, left := s.address(r, ways, NewBranch())
 
 		if err = flow.Endpoint.transmit(ctx, flow, raw); err == nil {
-			s.metrics.requests.WithLabelValues("sent", flow.Endpoint.name, known(string(r.Method))).Inc()
+			s.metrics.requests.WithLabelValues("sent", flow.Endpoint.name, label.Method(string(r.Method))).Inc()
 			return nil
 		}
 
@@ -304,7 +306,7 @@ func Local(r *Response) bool { return r.Source() == localSource }
 
 // transmitResponse sends a response outside any transaction.
 func (s *Stack) transmitResponse(flow Flow, reply netip.AddrPort, r *Response) error {
-	s.metrics.responses.WithLabelValues("sent", flow.Endpoint.name, known(methodOf(r)), fmt.Sprint(r.StatusCode)).Inc()
+	s.metrics.responses.WithLabelValues("sent", flow.Endpoint.name, label.Method(methodOf(r)), label.Status(r.StatusCode)).Inc()
 
 	return s.transmitReply(flow, reply, serialise(r))
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
@@ -227,21 +228,11 @@ func (s *Stack) receive(flow Flow, raw []byte) {
 
 	switch m := m.(type) {
 	case *Request:
-		s.metrics.requests.WithLabelValues("received", flow.Endpoint.name, known(string(m.Method))).Inc()
+		s.metrics.requests.WithLabelValues("received", flow.Endpoint.name, label.Method(string(m.Method))).Inc()
 		s.request(flow, m)
 	case *Response:
-		s.metrics.responses.WithLabelValues("received", flow.Endpoint.name, known(methodOf(m)), strconv.Itoa(m.StatusCode)).Inc()
+		s.metrics.responses.WithLabelValues("received", flow.Endpoint.name, label.Method(methodOf(m)), label.Status(m.StatusCode)).Inc()
 		s.response(flow, m)
-	}
-}
-
-// known keeps invented methods from making new time series.
-func known(method string) string {
-	switch method {
-	case "REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO", "REFER":
-		return method
-	default:
-		return "other"
 	}
 }
 

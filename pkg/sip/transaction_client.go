@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/label"
 )
 
 var (
@@ -65,7 +67,7 @@ func (s *Stack) begin(ctx context.Context, r *Request, raw []byte, flow Flow, de
 		request: r, delivered: delivered,
 	}
 
-	s.metrics.requests.WithLabelValues("sent", flow.Endpoint.name, known(tx.method)).Inc()
+	s.metrics.requests.WithLabelValues("sent", flow.Endpoint.name, label.Method(tx.method)).Inc()
 
 	if delivered != nil && flow.Transport != "UDP" && flow.Endpoint.connected(flow.Remote) == nil {
 		ctx, cancel := context.WithCancel(s.ctx)

@@ -2,9 +2,10 @@ package sip
 
 import (
 	"net/netip"
-	"strconv"
 	"sync"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/label"
 )
 
 type state uint8
@@ -138,7 +139,7 @@ func (tx *ServerTransaction) respond(r *Response) ([]byte, error) {
 	back, reply := tx.way()
 	tx.mu.Unlock()
 
-	tx.stack.metrics.responses.WithLabelValues("sent", tx.flow.Endpoint.name, known(methodOf(r)), strconv.Itoa(r.StatusCode)).Inc()
+	tx.stack.metrics.responses.WithLabelValues("sent", tx.flow.Endpoint.name, label.Method(methodOf(r)), label.Status(r.StatusCode)).Inc()
 
 	return raw, tx.stack.transmitReply(back, reply, raw)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -68,7 +69,7 @@ func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, o
 			}
 
 			if r.StatusCode >= 200 {
-				i.outcomes.WithLabelValues(string(out.Method), fmt.Sprint(r.StatusCode)).Inc()
+				i.outcomes.WithLabelValues(label.Method(string(out.Method)), label.Status(r.StatusCode)).Inc()
 			}
 		},
 	})

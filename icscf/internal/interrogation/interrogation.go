@@ -14,6 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/icscf/internal/selection"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -124,7 +125,7 @@ func originating(own []sip.NameAddr) bool {
 }
 
 func (i *Interrogator) refuse(tx *sip.ServerTransaction, who string, r *Refusal) {
-	i.outcomes.WithLabelValues(string(tx.Request().Method), "refused").Inc()
+	i.outcomes.WithLabelValues(label.Method(string(tx.Request().Method)), "refused").Inc()
 	i.Log.Warn("request refused", "method", string(tx.Request().Method), "user", who, "status", r.Status, "reason", r.Reason)
 
 	headers := []sip.Header{sip.NewHeader("Reason", r.Reason)}

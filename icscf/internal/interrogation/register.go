@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -90,7 +91,7 @@ func (i *Interrogator) register(ctx context.Context, tx *sip.ServerTransaction, 
 			}
 
 			if r.StatusCode >= 200 {
-				i.outcomes.WithLabelValues("REGISTER", fmt.Sprint(r.StatusCode)).Inc()
+				i.outcomes.WithLabelValues("REGISTER", label.Status(r.StatusCode)).Inc()
 			}
 		},
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gate"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -246,7 +247,7 @@ func (p *Proxy) through(b *binding.Binding, flow sip.Flow) bool {
 
 func (p *Proxy) refuse(tx *sip.ServerTransaction, direction string, status int, why string, headers ...sip.Header) {
 	method := string(tx.Request().Method)
-	p.outcomes.WithLabelValues(direction, method, fmt.Sprint(status)).Inc()
+	p.outcomes.WithLabelValues(direction, label.Method(method), label.Status(status)).Inc()
 
 	p.Log.Warn("request refused", "direction", direction, "method", method, "status", status, "reason", why,
 		"source", tx.Flow().Remote.String(), "from", sip.Value(tx.Request(), "From"))
@@ -260,7 +261,7 @@ func (p *Proxy) refuse(tx *sip.ServerTransaction, direction string, status int, 
 }
 
 func (p *Proxy) count(direction string, r *sip.Request, response *sip.Response) {
-	p.outcomes.WithLabelValues(direction, string(r.Method), fmt.Sprint(response.StatusCode)).Inc()
+	p.outcomes.WithLabelValues(direction, label.Method(string(r.Method)), label.Status(response.StatusCode)).Inc()
 }
 
 // shownToHandset leaves of a message of the core's what a handset may see (TS 24.229 §4.4, RFC 3325 §7).

@@ -11,6 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -98,7 +99,7 @@ func (p *Proxy) putBack(r *sip.Response, sent *sip.Request, b *binding.Binding) 
 	}
 
 	if sip.RestoreRecordRoute(r, sent) || len(sip.Values(r, "Record-Route")) != len(sip.Values(sent, "Record-Route")) {
-		p.outcomes.WithLabelValues("terminating", string(sent.Method), "Record-Route put back").Inc()
+		p.outcomes.WithLabelValues("terminating", label.Method(string(sent.Method)), "Record-Route put back").Inc()
 		p.Log.Warn("the handset changed Record-Route in its response", "user", b.Private, "status", r.StatusCode, "call_id", sip.Value(r, "Call-ID"))
 		sip.SetRecordRoute(r, sent)
 	}

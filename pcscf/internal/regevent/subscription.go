@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -153,7 +154,7 @@ func (s *Subscriber) describe(r *sip.Request, wanted time.Duration) {
 
 // accepted is a 2xx: the subscription is refreshed well before it ends (TS 24.229 §5.2.3).
 func (s *Subscriber) accepted(sub *subscription, request *sip.Request, response *sip.Response) {
-	s.subscribes.WithLabelValues(strconv.Itoa(response.StatusCode)).Inc()
+	s.subscribes.WithLabelValues(label.Status(response.StatusCode)).Inc()
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,7 +200,7 @@ func (s *Subscriber) failed(sub *subscription, response *sip.Response, err error
 	case sip.Local(response):
 		err = fmt.Errorf("%s", sip.Value(response, "Warning"))
 	default:
-		why = strconv.Itoa(response.StatusCode)
+		why = label.Status(response.StatusCode)
 		err = fmt.Errorf("%d %s", response.StatusCode, sip.Value(response, "Reason"))
 	}
 

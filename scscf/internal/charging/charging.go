@@ -17,6 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/journal"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 )
 
 // OCS answers credit-control requests. An error means that there is no answer.
@@ -286,7 +287,7 @@ func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA
 		}
 	}
 
-	t.outcomes.WithLabelValues(name, fmt.Sprint(answer.Result.Code)).Inc()
+	t.outcomes.WithLabelValues(name, label.Result(answer.Result.Code)).Inc()
 
 	switch {
 	case answer.Result.Successful(), answer.Result == ro.CreditControlNotApplicable:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 )
@@ -273,7 +274,7 @@ func (s *Server) refuse(tx Transaction, status int, why string, headers ...sip.H
 }
 
 func (s *Server) respond(tx Transaction, response *sip.Response) {
-	s.subscribes.WithLabelValues(strconv.Itoa(response.StatusCode)).Inc()
+	s.subscribes.WithLabelValues(label.Status(response.StatusCode)).Inc()
 
 	if err := tx.Respond(response); err != nil {
 		s.log.Warn("the answer to a SUBSCRIBE could not be sent", "error", err)

@@ -4,11 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
@@ -405,7 +405,7 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 			}
 		},
 	})
-	s.outcomes.WithLabelValues("dialog", known(string(out.Method)), fmt.Sprint(response.StatusCode)).Inc()
+	s.outcomes.WithLabelValues("dialog", label.Method(string(out.Method)), label.Status(response.StatusCode)).Inc()
 
 	if event != nil {
 		event.End(response.StatusCode, sip.Value(response, "Reason"))

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -44,6 +45,6 @@ func (s *served) elsewhere(target, before string) bool {
 // ORIGINATING_CDIV): the criteria for that case are asked from the beginning, and the leg is charged to the user. Max-Forwards
 // ends the circle of two who divert to each other.
 func (s *Server) divert(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served) {
-	s.outcomes.WithLabelValues(sv.side.String(), known(string(out.Method)), "diverted").Inc()
+	s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(out.Method)), "diverted").Inc()
 	s.serve(ctx, tx, out, &served{side: originating, diverted: true, user: sv.user, public: sv.public, servers: sv.servers}, -1)
 }

@@ -3,13 +3,13 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
@@ -57,7 +57,7 @@ func (s *Server) serve(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 		OnResponse: j.responds,
 		OnFailure:  func(b *sip.Branch, r *sip.Response) []sip.Branch { return j.fails(ctx, b, r) },
 	})
-	s.outcomes.WithLabelValues(sv.side.String(), known(string(out.Method)), fmt.Sprint(response.StatusCode)).Inc()
+	s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(out.Method)), label.Status(response.StatusCode)).Inc()
 
 	if j.begun {
 		s.settle(sv, response)
@@ -141,7 +141,7 @@ func (j *journey) fails(ctx context.Context, b *sip.Branch, r *sip.Response) []s
 
 	switch {
 	case j.away && j.dead(b, r):
-		s.outcomes.WithLabelValues(sv.side.String(), known(string(j.out.Method)), "server dead").Inc()
+		s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(j.out.Method)), "server dead").Inc()
 		s.Log.Warn("application server failed", "server", sv.servers[len(sv.servers)-1], "status", r.StatusCode, "user", sv.public, "continues", j.handling)
 
 		if !j.handling {

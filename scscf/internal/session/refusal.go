@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
@@ -118,19 +119,9 @@ func (s *Server) become(request *sip.Request, side string, r *sip.Response, own 
 
 func (s *Server) note(request *sip.Request, side string, status int, reason string) {
 	method := string(request.Method)
-	s.outcomes.WithLabelValues(side, known(method), fmt.Sprint(status)).Inc()
+	s.outcomes.WithLabelValues(side, label.Method(method), label.Status(status)).Inc()
 	s.Log.Warn("request refused", "case", side, "method", method, "status", status, "reason", reason,
 		"from", sip.Value(request, "From"), "to", request.Recipient.String(), "call_id", sip.Value(request, "Call-ID"))
-}
-
-// known keeps invented methods from making new time series.
-func known(method string) string {
-	switch method {
-	case "INVITE", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO", "REFER":
-		return method
-	default:
-		return "other"
-	}
 }
 
 func sipReason(status int, text string) string {
