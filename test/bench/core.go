@@ -57,7 +57,7 @@ func (b *bench) launch(name string, settings []string) error {
 	command.Env = append(os.Environ(), prefix+"_TRACE_RING=0", prefix+"_LOG_LEVEL=warn")
 
 	if slices.Contains(measured, name) {
-		command.Env = append(command.Env, prefix+"_SIP_UDP_SIZE_LIMIT=0") // all of it over UDP, as the reference
+		command.Env = append(command.Env, prefix+"_SIP_UDP_SIZE_LIMIT=0") // all of it over UDP
 	}
 
 	child.Bind(command, syscall.SIGTERM)

@@ -26,11 +26,11 @@ type outcome struct {
 }
 
 func heading() {
-	fmt.Printf("%-52s %9s %10s %6s %8s %16s\n", "load", "CPU s", "reference", "ratio", "failed", "retransmissions")
+	fmt.Printf("%-52s %9s %8s %16s\n", "load", "CPU s", "failed", "retransmissions")
 }
 
 // measure runs one load and prints its line.
-func (b *bench) measure(what string, reference float64, n, seconds int, run func() outcome) {
+func (b *bench) measure(what string, n, seconds int, run func() outcome) {
 	if !b.only.MatchString(what) {
 		return
 	}
@@ -42,19 +42,11 @@ func (b *bench) measure(what string, reference float64, n, seconds int, run func
 	cpu, sent = sum("process_cpu_seconds_total")-cpu, sum("dialtone_sip_retransmissions_total")-sent
 
 	cost := cpu * 1000 / float64(n)
-	fmt.Printf("%-52s %9.2f %s %8d %16.0f\n", what, cost, against(cost, reference), seen.failed, sent)
+	fmt.Printf("%-52s %9.2f %8d %16.0f\n", what, cost, seen.failed, sent)
 
 	if seen.remark != "" {
 		fmt.Printf("    %s\n", seen.remark)
 	}
-}
-
-func against(figure, reference float64) string {
-	if reference == 0 {
-		return fmt.Sprintf("%10s %6s", "", "")
-	}
-
-	return fmt.Sprintf("%10.2f %6.2f", reference, figure/reference)
 }
 
 // profile takes CPU profiles while the next load runs.
@@ -103,13 +95,10 @@ func (b *bench) registrations() error {
 	for i, l := range b.loads {
 		empty := live()
 
-		for _, at := range []struct {
-			rate      int
-			reference float64
-		}{{400, 1.56}, {1000, 0.92}} {
-			n := min(at.rate*b.seconds, b.subscribers)
-			what := fmt.Sprintf("%s: AKA registrations at %d/s", l.name(), at.rate)
-			b.measure(what, at.reference, n, n/at.rate, func() outcome { return l.register(at.rate, n) })
+		for _, rate := range []int{400, 1000} {
+			n := min(rate*b.seconds, b.subscribers)
+			what := fmt.Sprintf("%s: AKA registrations at %d/s", l.name(), rate)
+			b.measure(what, n, n/rate, func() outcome { return l.register(rate, n) })
 			settle()
 		}
 
@@ -118,7 +107,7 @@ func (b *bench) registrations() error {
 		}
 
 		each := (live() - empty) / float64(b.subscribers) / 1000
-		fmt.Printf("%-52s %6.1f kB %s\n", "live per registered subscriber", each, against(each, 9.6))
+		fmt.Printf("%-52s %6.1f kB\n", "live per registered subscriber", each)
 	}
 
 	return nil
@@ -131,7 +120,7 @@ func (b *bench) subscriptions() error {
 	}
 
 	n, l := min(400*b.seconds, b.subscribers), b.loads[0]
-	b.measure(l.name()+": registrations, each with SUBSCRIBE and NOTIFY", 0, n, n/200, func() outcome {
+	b.measure(l.name()+": registrations, each with SUBSCRIBE and NOTIFY", n, n/200, func() outcome {
 		defer settle()
 		return l.register(400, n)
 	})
@@ -139,7 +128,7 @@ func (b *bench) subscriptions() error {
 	return nil
 }
 
-func (b *bench) calls(suffix string, reference float64) error {
+func (b *bench) calls(suffix string) error {
 	if err := b.both(); err != nil {
 		return err
 	}
@@ -152,7 +141,7 @@ func (b *bench) calls(suffix string, reference float64) error {
 			settle()
 
 			n := rate * b.seconds
-			b.measure(what, reference, n, b.seconds, func() outcome { return l.call(rate, n) })
+			b.measure(what, n, b.seconds, func() outcome { return l.call(rate, n) })
 		}
 	}
 
