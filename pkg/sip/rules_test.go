@@ -304,6 +304,37 @@ func TestOverload(t *testing.T) {
 	})
 }
 
+// TestAnsweredRequestsDoNotBlock: requests that are answered wait for retransmissions 64*T1 long; that many of them come in that
+// time is no reason to refuse more. The oldest are forgotten, the latest are still known.
+func TestAnsweredRequestsDoNotBlock(t *testing.T) {
+	within(t, func(t *testing.T, n *network) {
+		served := 0
+		s := n.stack(t, proxyAt, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) {
+			served++
+			_ = tx.Reply(200, "")
+		}}, func(c *sip.Config) { c.Limits.MaxTransactions = 128 })
+		sender := n.peer(t, callerAt)
+
+		for i := range 5000 {
+			sender.send(s, sender.text("REGISTER", "sip:example", fmt.Sprint(i)))
+			sender.response(200)
+
+			if got := s.value(t, "transactions"); got > 2*128 {
+				t.Fatalf("%v transactions are alive after %d requests", got, i+1)
+			}
+		}
+
+		sender.send(s, sender.text("REGISTER", "sip:example", "4999"))
+		sender.response(200)
+		if served != 5000 {
+			t.Errorf("%d requests were served, want 5000: the last one came twice", served)
+		}
+
+		time.Sleep(time.Hour)
+		s.empty(t)
+	})
+}
+
 // TestCancelIsBounded is RFC 3261 §9.1: what was cancelled is over within 64*T1, whatever still rings.
 func TestCancelIsBounded(t *testing.T) {
 	for _, early := range []bool{false, true} {

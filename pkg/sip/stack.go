@@ -281,7 +281,7 @@ func (s *Stack) request(flow Flow, r *Request) {
 	switch {
 	case r.IsAck():
 		s.acknowledged(flow, r)
-	case s.transactions.len() >= s.config.Limits.MaxTransactions && !r.IsCancel():
+	case s.transactions.working() >= s.config.Limits.MaxTransactions && !r.IsCancel():
 		s.metrics.refused.WithLabelValues("overload").Inc()
 		s.complain(flow, "SIP request refused: max_transactions is reached")
 

@@ -42,6 +42,7 @@ type ServerTransaction struct {
 	interval time.Duration // of timer G
 	deadline time.Time     // of timers H, I, J, L
 	asked    bool          // CANCEL came
+	settled  bool          // the store counts it among the settled; under the store's lock
 	why      []Header      // and with these header fields
 }
 
@@ -114,6 +115,8 @@ func (tx *ServerTransaction) respond(r *Response) ([]byte, error) {
 	late := tx.invite && r.IsSuccess()
 	raw := serialise(r)
 
+	var oldest *ServerTransaction
+
 	tx.mu.Lock()
 
 	switch {
@@ -133,11 +136,15 @@ func (tx *ServerTransaction) respond(r *Response) ([]byte, error) {
 			tx.last = nil // whoever sends 2xx to an INVITE sends them again, not the transaction (RFC 6026 §7.1)
 		}
 
-		tx.settle(r.IsSuccess())
+		oldest = tx.settle(r.IsSuccess())
 	}
 
 	back, reply := tx.way()
 	tx.mu.Unlock()
+
+	if oldest != nil {
+		oldest.terminate()
+	}
 
 	tx.stack.metrics.responses.WithLabelValues("sent", tx.flow.Endpoint.name, label.Method(methodOf(r)), label.Status(r.StatusCode)).Inc()
 
@@ -165,17 +172,23 @@ func (tx *ServerTransaction) again(raw []byte) {
 
 // silence settles a request without a word, and absorbs its retransmissions.
 func (tx *ServerTransaction) silence() {
-	tx.mu.Lock()
-	defer tx.mu.Unlock()
+	var oldest *ServerTransaction
 
+	tx.mu.Lock()
 	if tx.state == proceeding {
 		tx.last, tx.trying = nil, nil
-		tx.settle(false)
+		oldest = tx.settle(false)
+	}
+	tx.mu.Unlock()
+
+	if oldest != nil {
+		oldest.terminate()
 	}
 }
 
-// settle enters Accepted or Completed. It is called with the lock held.
-func (tx *ServerTransaction) settle(success bool) {
+// settle enters Accepted or Completed. It is called with the lock held. The transaction that it returns is one too many, and is
+// to be terminated when the lock is given back.
+func (tx *ServerTransaction) settle(success bool) (oldest *ServerTransaction) {
 	t, reliable, now := tx.flow.Endpoint.timers, tx.flow.Transport != "UDP", time.Now()
 
 	switch {
@@ -197,6 +210,12 @@ func (tx *ServerTransaction) settle(success bool) {
 	}
 
 	tx.arm(wait)
+
+	if tx.invite {
+		return nil
+	}
+
+	return tx.stack.transactions.settle(tx, tx.stack.config.Limits.MaxTransactions)
 }
 
 // arm is called with the lock held.

@@ -10,12 +10,20 @@ const shards = 64
 
 // store holds the transactions of a stack. Each ends by its own timers.
 type store struct {
-	count  atomic.Int64
-	shards [shards]struct {
+	count   atomic.Int64 // all
+	settled atomic.Int64 // of them, requests other than INVITE that are answered: only a retransmission is still to come
+	shards  [shards]struct {
 		sync.Mutex
-		servers map[string]*ServerTransaction
-		clients map[string]*ClientTransaction
+		servers  map[string]*ServerTransaction
+		clients  map[string]*ClientTransaction
+		answered queue
 	}
+}
+
+// queue holds settled transactions, the oldest first.
+type queue struct {
+	waiting []*ServerTransaction
+	settled int // of those waiting that are still in the store
 }
 
 var seed = maphash.MakeSeed()
@@ -23,6 +31,46 @@ var seed = maphash.MakeSeed()
 func shardOf(key string) int { return int(maphash.String(seed, key) % shards) }
 
 func (s *store) len() int { return int(s.count.Load()) }
+
+// working is how many transactions have something left to do but absorb a retransmission.
+func (s *store) working() int { return int(s.count.Load() - s.settled.Load()) }
+
+// settle notes that a request other than INVITE is answered. Some limit of them are kept for their retransmissions (RFC 3261
+// §17.2.2 timer J). The one that it returns is one too many, the oldest of its shard, and is to be terminated.
+func (s *store) settle(tx *ServerTransaction, limit int) (oldest *ServerTransaction) {
+	shard := &s.shards[shardOf(tx.key)]
+	shard.Lock()
+	defer shard.Unlock()
+
+	if shard.servers[tx.key] != tx {
+		return nil
+	}
+
+	tx.settled = true
+	s.settled.Add(1)
+
+	q := &shard.answered
+	q.settled++
+	q.waiting = append(q.waiting, tx)
+
+	for shard.servers[q.waiting[0].key] != q.waiting[0] { // ended by its own timer; tx itself is there
+		q.pop()
+	}
+
+	if q.settled <= max(limit/shards, 1) {
+		return nil
+	}
+
+	return q.pop()
+}
+
+func (q *queue) pop() *ServerTransaction {
+	oldest := q.waiting[0]
+	q.waiting[0] = nil
+	q.waiting = q.waiting[1:]
+
+	return oldest
+}
 
 func (s *store) server(key string) (*ServerTransaction, bool) {
 	shard := &s.shards[shardOf(key)]
@@ -83,9 +131,16 @@ func (s *store) removeServer(tx *ServerTransaction) {
 	shard.Lock()
 	defer shard.Unlock()
 
-	if shard.servers[tx.key] == tx {
-		delete(shard.servers, tx.key)
-		s.count.Add(-1)
+	if shard.servers[tx.key] != tx {
+		return
+	}
+
+	delete(shard.servers, tx.key)
+	s.count.Add(-1)
+
+	if tx.settled {
+		shard.answered.settled--
+		s.settled.Add(-1)
 	}
 }
 
