@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -255,6 +256,70 @@ func (d *ProxyDialog) Target(of Side) string {
 	defer d.mu.Unlock()
 
 	return d.parties[of].target
+}
+
+// Answered keeps the target that the 2xx to a re-INVITE or UPDATE gives of who answers (§12.2.1.2).
+func (d *ProxyDialog) Answered(r *Request, response *Response) {
+	side, known := d.From(r)
+	if !known {
+		return
+	}
+
+	if target, err := contactOf(response); err == nil {
+		d.mu.Lock()
+		d.parties[side.Other()].target = target
+		d.mu.Unlock()
+	}
+}
+
+// Leads reports whether a request within the dialog goes where the party is that it is for, by its Request-URI and by what is left
+// of its Route. own tells the entries that have been taken off it already.
+func (d *ProxyDialog) Leads(r *Request, own func(Uri) bool) bool {
+	from, known := d.From(r)
+	left, err := Routes(r)
+
+	if !known || err != nil {
+		return false
+	}
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	to := &d.parties[from.Other()]
+	if target, err := ParseURI(to.target); err != nil || !samePlace(target, r.Recipient) {
+		return false
+	}
+
+	routes := to.routes
+	for len(routes) > len(left) {
+		if a, err := ParseNameAddr(routes[0]); err != nil || !ownAddress(a, own) {
+			return false
+		}
+
+		routes = routes[1:]
+	}
+
+	return slices.EqualFunc(left, routes, func(l NameAddr, route string) bool {
+		u, errLeft := ParseURI(l.URI)
+		a, errKept := ParseNameAddr(route)
+
+		if errLeft != nil || errKept != nil {
+			return false
+		}
+
+		v, err := ParseURI(a.URI)
+
+		return err == nil && samePlace(u, v)
+	})
+}
+
+func ownAddress(a NameAddr, own func(Uri) bool) bool {
+	u, err := ParseURI(a.URI)
+	return err == nil && own(u)
+}
+
+func samePlace(a, b Uri) bool {
+	return a.User == b.User && strings.EqualFold(a.Host, b.Host) && max(a.Port, 0) == max(b.Port, 0)
 }
 
 // Request makes a request towards one party, as if the other had sent it.

@@ -215,11 +215,12 @@ func (c *call) observe(out *sip.Request) {
 
 // refreshed sees the answer to a re-INVITE or UPDATE (RFC 4028 §8.2): it is a 2xx that keeps a session alive, and that says for
 // how long.
-func (c *call) refreshed(r *sip.Response) {
+func (c *call) refreshed(out *sip.Request, r *sip.Response) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
 	if c.dialog != nil && !c.ended {
+		c.dialog.Answered(out, r)
 		c.last(seconds(r, "Session-Expires"))
 		c.keep()
 	}
@@ -381,6 +382,8 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 	to, err := s.onwards(ctx, out, calls)
 	if err != nil {
 		s.refuse(tx, "dialog", refusalOf(err))
+		s.passed(within, out, false)
+
 		return
 	}
 
@@ -400,12 +403,13 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 				s.Config.Timer.answer(asked, r)
 
 				for _, c := range within {
-					c.refreshed(r)
+					c.refreshed(out, r)
 				}
 			}
 		},
 	})
 	s.outcomes.WithLabelValues("dialog", label.Method(string(out.Method)), label.Status(response.StatusCode)).Inc()
+	s.passed(within, out, response.IsSuccess())
 
 	if event != nil {
 		event.End(response.StatusCode, sip.Value(response, "Reason"))

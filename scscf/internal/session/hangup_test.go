@@ -21,7 +21,76 @@ func TestHungUpIsOver(t *testing.T) {
 				if answer != 0 {
 					d.icscf.Answer(d.icscf.Request("BYE"), answer)
 					d.pcscf.Response(answer)
+					d.released(d.icscf, "has hung up")
+					d.released(d.pcscf, "has hung up")
 				}
+			})
+		})
+	}
+}
+
+// A BYE that ends the charging and not the call would leave the callee in one that nobody pays for: it is released from here. A BYE
+// that is as it should be is the only one.
+func TestByeThatDoesNotArrive(t *testing.T) {
+	for name, c := range map[string]struct {
+		uri    string
+		lines  []string
+		answer int
+		sure   bool
+		after  uint32 // the caller's last CSeq
+	}{
+		"as it should be":                {answer: 200, sure: true},
+		"Max-Forwards ends at the next":  {lines: []string{"Max-Forwards: 1"}, answer: 483, after: 3},
+		"the tags the wrong way round":   {lines: []string{"From: <" + bob + ">;tag=b", "To: <" + alice + ">;tag=a"}, answer: 481, after: 1},
+		"to a server of the caller's":    {uri: "sip:callee@192.0.2.2:5070", answer: 200, after: 3},
+		"to somebody else, by more hops": {lines: []string{"Route: %s, <sip:192.0.2.2;lr>"}, answer: 200, after: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				invite := d.talk()
+				time.Sleep(10 * time.Second)
+
+				at := d.icscf
+				if c.uri == "" {
+					c.uri = "sip:callee@192.0.2.2:5060"
+				} else {
+					at = d.network.Peer(t, "192.0.2.2:5070")
+				}
+
+				route, head := sip.Value(invite, "Record-Route"), []string{"Call-ID: " + invite.CallID().Value(), "To: <" + bob + ">;tag=b"}
+				for _, line := range c.lines {
+					if strings.HasPrefix(line, "To:") {
+						head = head[:1]
+					}
+				}
+				for _, line := range c.lines {
+					if strings.HasPrefix(line, "Route:") {
+						line = strings.ReplaceAll(line, "%s", route)
+					}
+					head = append(head, line)
+				}
+
+				d.send(d.pcscf, "BYE", c.uri, route, head...)
+				at.Answer(at.Request("BYE"), c.answer)
+				d.pcscf.Response(c.answer)
+				d.wantAsked("1#0", "3#1 used 10s cause 0")
+
+				if c.sure {
+					synctest.Wait()
+					if more := len(d.icscf.All()) + len(d.pcscf.All()); more != 0 {
+						t.Errorf("%d messages after the BYE", more)
+					}
+
+					return
+				}
+
+				second := d.icscf.Request("BYE")
+				if tag, _ := second.From().Params.Get("tag"); tag != "a" || second.CSeq().SeqNo <= c.after {
+					t.Errorf("the callee gets\n%s", second)
+				}
+				d.icscf.Answer(second, 200)
+				d.released(d.pcscf, "has hung up")
+				d.wantAsked("1#0", "3#1 used 10s cause 0")
 			})
 		})
 	}
