@@ -95,6 +95,23 @@ func (s *Server) verify(c *call) {
 	}
 }
 
+// heir is the contact that a call is with which began with this one: itself, or that which its handset has registered in its place
+// from another address while it rang.
+func (s *Server) heir(public string, b *registrar.Binding) uint32 {
+	g, found := s.Registrations.Registration(public)
+	if !found || slices.ContainsFunc(g.Bindings, func(other *registrar.Binding) bool { return other.ID == b.ID }) {
+		return b.ID
+	}
+
+	for _, other := range g.Bindings {
+		if ofOneHandset(b, other) {
+			return other.ID
+		}
+	}
+
+	return b.ID
+}
+
 // unbind is called with the server's lock held.
 func (s *Server) unbind(c *call) {
 	delete(s.contacts[c.contact], c)
@@ -159,8 +176,9 @@ func (c *call) moved() {
 // sameHandset tells the two changes that a handset makes that registers from another address: its old contact ends, and the new
 // one begins.
 func sameHandset(ended, begun registrar.ContactChange) bool {
-	old, fresh := ended.Binding, begun.Binding
+	return ended.Event == registrar.ContactUnregistered && begun.Event == registrar.ContactRegistered && ofOneHandset(ended.Binding, begun.Binding)
+}
 
-	return ended.Event == registrar.ContactUnregistered && begun.Event == registrar.ContactRegistered && old.Private == fresh.Private &&
-		(old.Instance != "" && old.Instance == fresh.Instance || sameURI(old.Contact, fresh.Contact))
+func ofOneHandset(old, fresh *registrar.Binding) bool {
+	return old.Private == fresh.Private && (old.Instance != "" && old.Instance == fresh.Instance || sameURI(old.Contact, fresh.Contact))
 }

@@ -114,6 +114,23 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 		})
 	})
 
+	t.Run("not when the handset registers from another address while it rings", func(t *testing.T) {
+		withDesk(t, func(d *desk) { d.user(bob, registrar.Registered).Bindings[0].Instance = "urn:uuid:1" }, func(t *testing.T, d *desk) {
+			d.send(d.icscf, "INVITE", bob, "", "Record-Route: <sip:192.0.2.1;lr>")
+			invite := d.phone.Request("INVITE")
+			next := d.user(bob, registrar.Registered).Bindings[0]
+			next.ID, next.Contact, next.Instance = 9, "sip:phone@192.0.2.10:5060", "urn:uuid:1"
+			d.phone.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:phone@192.0.2.9:5060>")
+			d.icscf.Response(200)
+			synctest.Wait()
+			d.phone.Silent()
+
+			d.server.Changed(ended(&registrar.Binding{ID: 9}, registrar.ContactExpired)) // it is with that one
+			d.released(d.phone, "the registration has ended")
+			d.released(d.pcscf, "the registration has ended")
+		})
+	})
+
 	t.Run("after a restart", func(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			d.talk()

@@ -125,7 +125,7 @@ func (j *journey) responds(b *sip.Branch, r *sip.Response) {
 		if sv.call != nil {
 			if b != nil && sv.side == terminating {
 				if contact := branchTo(sv.user, b.Label); contact != nil {
-					s.bind(sv.call, contact.ID)
+					s.bind(sv.call, s.heir(sv.public, contact))
 				}
 			}
 
