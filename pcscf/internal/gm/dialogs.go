@@ -211,7 +211,7 @@ func (p *Proxy) dialogOf(k dialog.Key, out *sip.Request, b *binding.Binding) (di
 		return d, true
 	}
 
-	if out.Method != "BYE" && (b.Restored.IsZero() || time.Since(b.Restored) > unlimited) || len(b.ServiceRoute) == 0 {
+	if out.Method != "BYE" && (b.Restored.IsZero() || time.Since(b.Restored) > unlimited) || len(b.ServiceRoute) == 0 || p.mirrored(k, b) {
 		return dialog.Dialog{}, false
 	}
 
@@ -228,6 +228,19 @@ func (p *Proxy) dialogOf(k dialog.Key, out *sip.Request, b *binding.Binding) (di
 	}
 
 	return dialog.Dialog{Routes: texts(routes)}, true
+}
+
+// mirrored tells a request in the other party's name: the user has the dialog with the tags the other way round. A BYE that led by
+// such a Route back to the user would have the S-CSCFs take the call for hung up while it goes on.
+func (p *Proxy) mirrored(k dialog.Key, b *binding.Binding) bool {
+	k.Local, k.Remote = k.Remote, k.Local
+
+	return slices.ContainsFunc(p.Bindings.Of(b.Private), func(b *binding.Binding) bool {
+		k.Token = b.Token
+		_, found := p.Dialogs.Find(k)
+
+		return found
+	})
 }
 
 // passed keeps what a request within a dialog and its final response change in it.

@@ -114,12 +114,21 @@ func (p *Proxy) Home(ctx context.Context) (sip.Destination, error) {
 	return sip.Destination{Endpoint: p.Mw, Targets: targets}, err
 }
 
+// maxCSeq is the highest number that a handset may come to. Those above it, of all below 2^31 (RFC 3261 §8.1.1.5), are for the BYE
+// that the S-CSCF sends in its name when the credit is used up.
+const maxCSeq = 1<<31 - 1<<8
+
 // HandleRequest serves one request. Where it came from decides what it may do.
 func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 	request := tx.Request()
 	fromCore := tx.Flow().Endpoint == p.Mw
 
 	if !fromCore && !p.admitted(tx) {
+		return
+	}
+
+	if !fromCore && request.CSeq().SeqNo > maxCSeq {
+		p.refuse(tx, "originating", 400, "CSeq leaves no number for those who end the call")
 		return
 	}
 

@@ -92,6 +92,19 @@ func TestByeWithoutADialog(t *testing.T) {
 		})
 	}
 
+	t.Run("in the other party's name, back to the caller: not at all", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.register()
+			callID, routes := d.call()
+			lines := append([]string{"Call-ID: " + callID, "From: <" + bob + ">;tag=b", "To: <" + alice + ">;tag=a"}, routes[2:]...)
+			d.send("BYE", "sip:alice@"+aliceAt, append(lines, routes[:2]...)...)
+			d.alice.Response(403)
+			d.send("BYE", "sip:alice@"+aliceAt, append(routes[:2:2], append(lines, routes[:2]...)...)...)
+			d.alice.Response(403)
+			d.scscf.Silent()
+		})
+	})
+
 	t.Run("of who is not registered: not by the token of somebody", func(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			d.register()
@@ -128,5 +141,21 @@ func TestDialogOfTheCallerIsItsOwn(t *testing.T) {
 
 		d.within("BYE", callID, routes...)
 		want(t, d.scscf.Request("BYE"), "Route", beyondMw)
+	})
+}
+
+// The S-CSCF's BYE in a handset's name needs a number behind the handset's last (RFC 3261 §8.1.1.5, §12.2.1.1): none leaves it without.
+func TestLastCSeq(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.register()
+		callID, routes := d.call()
+		for _, number := range []string{"2147483647", "2147483393"} {
+			d.within("INFO", callID, append(routes[:len(routes):len(routes)], "CSeq: "+number+" INFO")...)
+			d.alice.Response(400)
+			d.scscf.Silent()
+		}
+		d.within("INFO", callID, append(routes[:len(routes):len(routes)], "CSeq: 2147483392 INFO")...)
+		d.scscf.Answer(d.scscf.Request("INFO"), 200)
+		d.alice.Response(200)
 	})
 }
