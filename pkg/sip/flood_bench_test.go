@@ -1,6 +1,7 @@
 package sip_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -65,7 +66,7 @@ func (f flood) octets(t testing.TB, requests int) float64 {
 	c.Timers.T1, c.Timers.T2 = time.Hour, time.Hour // nothing ends, and nothing is sent again
 	c.Limits.MaxTransactions = 1 << 20
 
-	network := &flooded{method: f.method, requests: requests, begin: make(chan struct{}), closed: make(chan struct{}), done: make(chan struct{})}
+	network := &flooded{method: f.method, requests: requests, trying: f.sent > 1, begin: make(chan struct{}), closed: make(chan struct{}), done: make(chan struct{})}
 	network.left.Store(int64(requests * f.sent))
 
 	u, registry := &user{request: f.handler}, prometheus.NewRegistry()
@@ -118,6 +119,7 @@ type flooded struct {
 	sip.Network
 	method   string
 	requests int
+	trying   bool // 100 counts as sent
 	begin    chan struct{}
 	closed   chan struct{}
 	left     atomic.Int64
@@ -157,6 +159,10 @@ func (f *flooded) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 }
 
 func (f *flooded) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) {
+	if !f.trying && bytes.HasPrefix(b, []byte("SIP/2.0 100 ")) { // a slow machine sends some of them, before the answer
+		return len(b), nil
+	}
+
 	switch left := f.left.Add(-1); {
 	case left == 0:
 		close(f.done)
