@@ -48,11 +48,12 @@ type Table struct {
 
 	mu       sync.Mutex
 	handsets map[string]*handset // by token
+	sides    map[Key]int         // by the key without token: how many handsets say that this side of a dialog is theirs
 }
 
 // NewTable lets each handset have at most limit dialogs.
 func NewTable(limit int) *Table {
-	return &Table{limit: limit, handsets: map[string]*handset{}}
+	return &Table{limit: limit, handsets: map[string]*handset{}, sides: map[Key]int{}}
 }
 
 // Initial is an initial request on its way, and the dialogs that its responses make.
@@ -80,7 +81,7 @@ func (t *Table) Begin(half Key, d Dialog, lasts time.Duration) (*Initial, error)
 		t.handsets[strings.Clone(token)] = h
 	}
 
-	if !h.room(t.limit) {
+	if !t.room(h, t.limit) {
 		return nil, ErrTooMany
 	}
 
@@ -129,19 +130,47 @@ func (i *Initial) Await(ctx context.Context, atMost time.Duration) bool {
 func (i *Initial) Dialog() Dialog { return i.dialog }
 
 // room tells whether a handset may have one more, when that which is over is forgotten.
-func (h *handset) room(limit int) bool {
+func (t *Table) room(h *handset, limit int) bool {
 	if h.count() >= limit {
-		h.clear(time.Now())
+		t.clear(h, time.Now())
 	}
 
 	return h.count() < limit
 }
 
+// forget is called with the lock held.
+func (t *Table) forget(h *handset, k Key) {
+	if _, found := h.dialogs[k]; !found {
+		return
+	}
+
+	delete(h.dialogs, k)
+
+	side := k.side()
+	if t.sides[side]--; t.sides[side] == 0 {
+		delete(t.sides, side)
+	}
+}
+
+// side is the key of whoever has this side of the dialog.
+func (k Key) side() Key {
+	k.Token = ""
+	return k
+}
+
+// Taken tells whether any handset has this side of a dialog.
+func (t *Table) Taken(k Key) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	return t.sides[k.side()] > 0
+}
+
 // clear forgets what is over.
-func (h *handset) clear(now time.Time) {
+func (t *Table) clear(h *handset, now time.Time) {
 	for k, e := range h.dialogs {
 		if e.expires.Before(now) {
-			delete(h.dialogs, k)
+			t.forget(h, k)
 		}
 	}
 
@@ -174,10 +203,11 @@ func (i *Initial) put(k Key, d Dialog, lasts time.Duration, early *Initial) erro
 	switch {
 	case known && old.early == nil && early != nil:
 		return nil
-	case !known && !h.room(2*i.table.limit+forks):
+	case !known && !i.table.room(h, 2*i.table.limit+forks):
 		return ErrTooMany
 	case !known: // the strings may be parts of a message, which must not be kept for them
 		k = Key{strings.Clone(k.Token), strings.Clone(k.CallID), strings.Clone(k.Local), strings.Clone(k.Remote)}
+		i.table.sides[k.side()]++
 	}
 
 	d.Target = strings.Clone(d.Target)
@@ -215,7 +245,7 @@ func (i *Initial) Over(answered bool) {
 		switch e := h.dialogs[k]; {
 		case e.early != i: // gone, or confirmed
 		case !answered:
-			delete(h.dialogs, k)
+			i.table.forget(h, k)
 		case last.Before(e.expires):
 			e.expires = last
 			h.dialogs[k] = e
@@ -272,7 +302,7 @@ func (t *Table) Remove(k Key) {
 	defer t.mu.Unlock()
 
 	if h := t.handsets[k.Token]; h != nil {
-		delete(h.dialogs, k)
+		t.forget(h, k)
 	}
 }
 
@@ -289,7 +319,11 @@ func (t *Table) RemoveAll(token string) int {
 
 	n := h.count()
 	h.ended = true
-	clear(h.dialogs)
+
+	for k := range h.dialogs {
+		t.forget(h, k)
+	}
+
 	clear(h.initials)
 	delete(t.handsets, token)
 
@@ -334,7 +368,7 @@ func (t *Table) Run(ctx context.Context) {
 		case now := <-ticker.C:
 			t.mu.Lock()
 			for _, h := range t.handsets {
-				h.clear(now)
+				t.clear(h, now)
 			}
 			t.mu.Unlock()
 		}

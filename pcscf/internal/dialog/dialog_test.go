@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -218,6 +219,16 @@ func history(t *rapid.T) {
 			}
 			if sum != table.Len() {
 				t.Fatalf("%d in all, %d of each", table.Len(), sum)
+			}
+
+			sides := map[Key]int{}
+			for _, h := range table.handsets {
+				for k := range h.dialogs {
+					sides[k.side()]++
+				}
+			}
+			if !maps.Equal(sides, table.sides) {
+				t.Fatalf("sides %v, want %v", table.sides, sides)
 			}
 		},
 	})

@@ -211,7 +211,7 @@ func (p *Proxy) dialogOf(k dialog.Key, out *sip.Request, b *binding.Binding) (di
 		return d, true
 	}
 
-	if out.Method != "BYE" && (b.Restored.IsZero() || time.Since(b.Restored) > unlimited) || len(b.ServiceRoute) == 0 || p.mirrored(k, b) {
+	if out.Method != "BYE" && (b.Restored.IsZero() || time.Since(b.Restored) > unlimited) || len(b.ServiceRoute) == 0 || p.anothers(k, b) {
 		return dialog.Dialog{}, false
 	}
 
@@ -230,17 +230,24 @@ func (p *Proxy) dialogOf(k dialog.Key, out *sip.Request, b *binding.Binding) (di
 	return dialog.Dialog{Routes: texts(routes)}, true
 }
 
-// mirrored tells a request in the other party's name: the user has the dialog with the tags the other way round. A BYE that led by
-// such a Route back to the user would have the S-CSCFs take the call for hung up while it goes on.
-func (p *Proxy) mirrored(k dialog.Key, b *binding.Binding) bool {
-	k.Local, k.Remote = k.Remote, k.Local
+// anothers tells a request in somebody else's name: this side of the dialog is another user's, or the user itself has the other one. A
+// BYE that led by such a Route back to its sender would have the S-CSCFs take the call for hung up while it goes on.
+func (p *Proxy) anothers(k dialog.Key, b *binding.Binding) bool {
+	other := dialog.Key{CallID: k.CallID, Local: k.Remote, Remote: k.Local}
 
-	return slices.ContainsFunc(p.Bindings.Of(b.Private), func(b *binding.Binding) bool {
-		k.Token = b.Token
-		_, found := p.Dialogs.Find(k)
+	for _, own := range p.Bindings.Of(b.Private) {
+		k.Token, other.Token = own.Token, own.Token
 
-		return found
-	})
+		if _, found := p.Dialogs.Find(other); found {
+			return true
+		}
+
+		if _, found := p.Dialogs.Find(k); found { // by another contact of the user's
+			return false
+		}
+	}
+
+	return p.Dialogs.Taken(k)
 }
 
 // passed keeps what a request within a dialog and its final response change in it.

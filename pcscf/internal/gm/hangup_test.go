@@ -105,6 +105,23 @@ func TestByeWithoutADialog(t *testing.T) {
 		})
 	})
 
+	t.Run("in the name of a party that is another user's: not at all", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.register()
+			callID, routes := d.call()
+
+			carol := d.network.Peer(t, "10.0.0.2:5060")
+			via := func() string { return "Via: SIP/2.0/UDP 10.0.0.2:5060;branch=" + sip.NewBranch() }
+			carol.Send(gmAddress, d.request("REGISTER", "sip:ims.example", via(), "To: <sip:carol@ims.example>", "Contact: <sip:carol@10.0.0.2>")...)
+			d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: <sip:carol@10.0.0.2>;expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <sip:carol@ims.example>")
+			carol.Response(200)
+
+			carol.Send(gmAddress, d.request("BYE", "sip:carol@10.0.0.2", append(routes[2:], via(), "Call-ID: "+callID, "To: <"+bob+">;tag=b")...)...)
+			carol.Response(403)
+			d.scscf.Silent()
+		})
+	})
+
 	t.Run("of who is not registered: not by the token of somebody", func(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			d.register()
