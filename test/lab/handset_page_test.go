@@ -9,14 +9,55 @@ import (
 	"testing"
 )
 
-// The guide for real handsets names no command, flag or file of ours that there is not.
-func TestHandsetPage(t *testing.T) {
-	raw, err := os.ReadFile("../../docs/handset.md")
+// The guide for soft phones names no command or flag that there is not. What it says of baresip and linphone is what test/interop
+// does with them.
+func TestSoftphonePage(t *testing.T) {
+	page := guide(t, "softphone.md")
+	commands(t, page, 6)
+	links(t, page)
+
+	for _, needed := range []string{
+		"auth_user=dora@ims.mnc001.mcc001.3gppnetwork.org", `outbound="sip:127.0.0.10:5060"`, "userid=dora@ims.mnc001.mcc001.3gppnetwork.org",
+		"--identity sip:", "--user dora --password secret-of-dora --msisdn",
+	} {
+		if !strings.Contains(page, needed) {
+			t.Errorf("docs/softphone.md does not say %s", needed)
+		}
+	}
+}
+
+func guide(t *testing.T, name string) string {
+	t.Helper()
+
+	raw, err := os.ReadFile("../../docs/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	page := string(raw)
+	return string(raw)
+}
+
+// The guide for real handsets names no command, flag, setting or file of ours that there is not.
+func TestHandsetPage(t *testing.T) {
+	page := guide(t, "handset.md")
+	commands(t, page, 8)
+	links(t, page)
+
+	for _, setting := range []struct{ function, key string }{
+		{"hss", "authentication.ind"}, {"scscf", "registrar.authentication.qop"}, {"pcscf", "ipsec.algorithms"}, {"pcscf", "ipsec.announce"}, {"icscf", "scscfs"},
+	} {
+		out, err := exec.Command(filepath.Join(binaries, setting.function), "--print-config").Output()
+		last := setting.key[strings.LastIndexByte(setting.key, '.')+1:]
+
+		if err != nil || !strings.Contains(page, "`"+setting.key) || !strings.Contains(string(out), last+":") {
+			t.Errorf("%s: %s is not in the page, or not a setting (%v)", setting.function, setting.key, err)
+		}
+	}
+}
+
+// commands holds the commands of a page, of which it has so many at least, against the help of the programs.
+func commands(t *testing.T, page string, least int) {
+	t.Helper()
 
 	help := func(name string, arguments ...string) string {
 		t.Helper()
@@ -30,9 +71,9 @@ func TestHandsetPage(t *testing.T) {
 	}
 
 	flags := regexp.MustCompile(`--[a-z-]+`)
-	commands := 0
+	found := 0
 
-	for _, line := range regexp.MustCompile("(?:`|    )(?:bin/)?(make lab|hss|ocs|pcscf) ([^`\n#]*)").FindAllStringSubmatch(page, -1) {
+	for _, line := range regexp.MustCompile("(?:`|    )(?:bin/)?(make lab|hss|ocs|pcscf|ue) ([^`\n#]*)").FindAllStringSubmatch(page, -1) {
 		name, arguments := line[1], line[2]
 		if name == "make lab" {
 			name = "lab"
@@ -41,7 +82,7 @@ func TestHandsetPage(t *testing.T) {
 		var verbs []string
 
 		for _, word := range strings.Fields(arguments) {
-			if word == strings.ToUpper(word) || strings.ContainsAny(word, "-=…\"/") {
+			if word == strings.ToUpper(word) || strings.ContainsAny(word, "-=:…\"/") {
 				break
 			}
 
@@ -63,23 +104,17 @@ func TestHandsetPage(t *testing.T) {
 			}
 		}
 
-		commands++
+		found++
 	}
 
-	if commands < 8 {
-		t.Errorf("only %d commands are found in the page", commands)
+	if found < least {
+		t.Errorf("only %d commands are found in the page", found)
 	}
+}
 
-	for _, setting := range []struct{ function, key string }{
-		{"hss", "authentication.ind"}, {"scscf", "registrar.authentication.qop"}, {"pcscf", "ipsec.algorithms"}, {"pcscf", "ipsec.announce"}, {"icscf", "scscfs"},
-	} {
-		out, err := exec.Command(filepath.Join(binaries, setting.function), "--print-config").Output()
-		last := setting.key[strings.LastIndexByte(setting.key, '.')+1:]
-
-		if err != nil || !strings.Contains(page, "`"+setting.key) || !strings.Contains(string(out), last+":") {
-			t.Errorf("%s: %s is not in the page, or not a setting (%v)", setting.function, setting.key, err)
-		}
-	}
+// links wants that what a page links to is there.
+func links(t *testing.T, page string) {
+	t.Helper()
 
 	for _, link := range regexp.MustCompile(`\]\(([a-z]+\.md)(?:#([a-z-]+))?\)`).FindAllStringSubmatch(page, -1) {
 		linked, err := os.ReadFile("../../docs/" + link[1])

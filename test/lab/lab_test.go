@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	binaries = dir
 	os.Setenv(httpapi.TokenVariable, filepath.Join(dir, "admin.token"))
 
-	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/", "./pcscf", "./icscf", "./scscf", "./hss", "./ocs", "./lab")
+	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/", "./pcscf", "./icscf", "./scscf", "./hss", "./ocs", "./lab", "./ue")
 	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
 
 	status := 1
