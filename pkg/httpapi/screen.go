@@ -37,8 +37,8 @@ func (s *Server) admit(r *http.Request) error {
 		}
 	}
 
-	given := r.Header.Get("Authorization")
-	if subtle.ConstantTimeCompare([]byte(given), []byte("Bearer "+s.token)) != 1 {
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ") // the scheme in any case (RFC 9110 §11.1)
+	if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare([]byte(strings.TrimLeft(given, " ")), []byte(s.token)) != 1 {
 		return &Error{
 			Status: http.StatusUnauthorized, Title: "a bearer token is needed",
 			Detail: "that of admin.token, or of the file that the function's first log line names: docs/settings.md says how to use it",

@@ -110,6 +110,7 @@ func TestWhoMayUseTheAPI(t *testing.T) {
 		{"another token", "GET", "/keys", "", token + "x", "", "", 401},
 		{"the token by another scheme", "GET", "/keys", "", "Basic " + s.token, "", "", 401},
 		{"the token", "GET", "/keys", "", token, "", "", 200},
+		{"the token, the scheme in small letters", "GET", "/keys", "", "bearer  " + s.token, "", "", 200},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
