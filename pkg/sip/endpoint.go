@@ -200,6 +200,10 @@ func (s *Stack) datagram(flow Flow, raw []byte) {
 
 // transmit sends the octets of one message from this endpoint.
 func (e *Endpoint) transmit(ctx context.Context, flow Flow, raw []byte) error {
+	if err := e.stack.fits(flow, raw); err != nil {
+		return err
+	}
+
 	if flow.Transport == "UDP" {
 		if e.udp == nil {
 			return fmt.Errorf("sip: endpoint %s has no UDP", e.name)

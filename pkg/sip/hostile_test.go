@@ -15,7 +15,7 @@ import (
 func TestHostileContentLength(t *testing.T) {
 	s := start(t, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(200, "") }})
 
-	for _, length := range []string{"9223372036854775807", "9223372036854775000", "-1", "65536", "99999999999999999999", "1e9"} {
+	for _, length := range []string{"9223372036854775807", "9223372036854775000", "-1", "4194305", "99999999999999999999", "1e9"} {
 		conn, err := net.Dial("tcp", s.Endpoint("Mw").Address().String())
 		if err != nil {
 			t.Fatal(err)

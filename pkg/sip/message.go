@@ -67,6 +67,13 @@ func newBareRequest(method string, recipient Uri) *Request {
 	return r
 }
 
+func newBareResponse(status int) *Response {
+	r := sip.NewResponse(status, Reason(status))
+	r.SipVersion = "SIP/2.0"
+
+	return r
+}
+
 // NewRequest is a request with nothing but its Request-URI and Max-Forwards.
 func NewRequest(method, uri string) (*Request, error) {
 	recipient, err := ParseURI(uri)
@@ -89,8 +96,8 @@ func NewResponse(r *Request, status int, reason string) *Response {
 		reason = Reason(status)
 	}
 
-	response := sip.NewResponse(status, reason)
-	response.SipVersion = "SIP/2.0"
+	response := newBareResponse(status)
+	response.Reason = reason
 
 	for _, h := range r.Headers() {
 		switch name := h.Name(); {

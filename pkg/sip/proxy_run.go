@@ -90,7 +90,7 @@ func (f *forwarding) send(ctx context.Context, r *run) {
 	tx, left, err := f.stack.attempt(ctx, r.branch.Request, r.ways, func() string { return loopBranch(f.loop) },
 		func(tx *ClientTransaction, response *Response, err error) { f.deliver(event{r, tx, response, err}) })
 	if err != nil {
-		f.failed(ctx, r, local(r.branch.Request, 503, err.Error()))
+		f.failed(ctx, r, unsent(r.branch.Request, err))
 		return
 	}
 

@@ -195,6 +195,10 @@ func (s *Stack) attempt(ctx context.Context, r *Request, ways []way, branch func
 			break
 		}
 
+		if errors.Is(err, errOversized) { // not the target's fault
+			continue
+		}
+
 		s.resolver.MarkFailed(Target{Transport: flow.Transport, Addr: flow.Remote})
 	}
 
@@ -220,7 +224,7 @@ func (s *Stack) Do(ctx context.Context, r *Request, d Destination) (*Response, e
 				return nil, ctx.Err()
 			}
 
-			return local(r, 503, err.Error()), nil
+			return unsent(r, err), nil
 		}
 
 		answer, err := tx.final(ctx)
@@ -282,7 +286,10 @@ func (s *Stack) SendStateless(ctx context.Context, r *Request, d Destination) er
 			return nil
 		}
 
-		ways = left
+		if ways = left; errors.Is(err, errOversized) {
+			continue
+		}
+
 		s.resolver.MarkFailed(Target{Transport: flow.Transport, Addr: flow.Remote})
 	}
 
@@ -306,9 +313,14 @@ func Local(r *Response) bool { return r.Source() == localSource }
 
 // transmitResponse sends a response outside any transaction.
 func (s *Stack) transmitResponse(flow Flow, reply netip.AddrPort, r *Response) error {
+	raw := serialise(r)
+	if err := s.fits(flow, raw); err != nil {
+		return err
+	}
+
 	s.metrics.responses.WithLabelValues("sent", flow.Endpoint.name, label.Method(methodOf(r)), label.Status(r.StatusCode)).Inc()
 
-	return s.transmitReply(flow, reply, serialise(r))
+	return s.transmitReply(flow, reply, raw)
 }
 
 // transmitReply sends a response back the way its request came (RFC 3261 §18.2.2): over its connection, or by datagram to

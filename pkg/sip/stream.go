@@ -209,6 +209,15 @@ func (c *stream) read() error {
 			idle, began = limits.TCPIdle, time.Time{}
 
 			s.receive(c.flow, raw)
+		case errors.Is(err, errTooLarge):
+			s.trace(c.flow, raw, false)
+			s.malformed(c.flow, raw, err)
+
+			if on, err := skip(reader, raw); !on { // within the time that a message has
+				return err
+			}
+
+			idle, began = limits.TCPIdle, time.Time{}
 		case errors.As(err, &parse): // what comes next is anybody's guess
 			s.trace(c.flow, raw, false)
 			s.malformed(c.flow, raw, err)

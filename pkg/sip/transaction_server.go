@@ -112,10 +112,23 @@ func (tx *ServerTransaction) Respond(r *Response) error {
 
 // respond gives what it sent, for whoever may have to send it again; nil if it was dropped.
 func (tx *ServerTransaction) respond(r *Response) ([]byte, error) {
-	late := tx.invite && r.IsSuccess()
 	raw := serialise(r)
 
+	if err := tx.stack.fits(tx.flow, raw); err != nil {
+		if r.IsProvisional() { // the final one may be smaller
+			return nil, err
+		}
+
+		r = instead(r)
+		if raw = serialise(r); tx.stack.fits(tx.flow, raw) != nil {
+			tx.silence() // what the request itself has fills it
+			return nil, err
+		}
+	}
+
 	var oldest *ServerTransaction
+
+	late := tx.invite && r.IsSuccess()
 
 	tx.mu.Lock()
 
@@ -162,6 +175,10 @@ func (tx *ServerTransaction) way() (Flow, netip.AddrPort) {
 
 // again passes on a 2xx that was retransmitted.
 func (tx *ServerTransaction) again(raw []byte) {
+	if raw == nil { // it could not be sent at all
+		return
+	}
+
 	tx.mu.Lock()
 	back, reply := tx.way()
 	tx.mu.Unlock()
