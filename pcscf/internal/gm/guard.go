@@ -83,8 +83,37 @@ func emergency(r *sip.Request) bool {
 	return false
 }
 
+// Bounds in octets of what a handset may send, beyond what any sends: the core passes it on with more, and keeps some of it.
+const (
+	maxRequestURI  = 2 << 10
+	maxHeaderField = 8 << 10
+)
+
+// sized refuses a request with a Request-URI (RFC 3261 §21.4.15) or a header field (§21.5.7) without end.
+func (p *Proxy) sized(tx *sip.ServerTransaction) bool {
+	r := tx.Request()
+
+	if n := len(r.Recipient.String()); n > maxRequestURI {
+		p.refuse(tx, "protection", 414, fmt.Sprintf("the Request-URI has %d octets, more than %d", n, maxRequestURI))
+		return false
+	}
+
+	for _, h := range r.Headers() {
+		if n := len(h.Value()); n > maxHeaderField {
+			p.refuse(tx, "protection", 513, fmt.Sprintf("a header field, %.40s, has %d octets, more than %d", h.Name(), n, maxHeaderField))
+			return false
+		}
+	}
+
+	return true
+}
+
 // admitted refuses a request of a handset's that the gate has let through only to be answered.
 func (p *Proxy) admitted(tx *sip.ServerTransaction) bool {
+	if !p.sized(tx) {
+		return false
+	}
+
 	if p.Gate == nil {
 		return true
 	}
