@@ -69,10 +69,10 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	watchers := regevent.New(c.RegEvent, regevent.Options{
 		Registrations: registrations, Sender: stack, Endpoint: endpoint, Contact: notifier(endpoint), HomeDomain: c.HomeDomain,
-		Schedule: queue, Log: env.Log, Metrics: env.Metrics,
+		MaxBody: c.SIP.Limits.MaxMessage / 2, Schedule: queue, Log: env.Log, Metrics: env.Metrics,
 	})
 	servers := thirdparty.New(c.ThirdParty, thirdparty.Options{
-		Sender: stack, Endpoint: endpoint, ServerName: c.ServerName, HomeDomain: c.HomeDomain, Log: env.Log, Metrics: env.Metrics,
+		Sender: stack, Endpoint: endpoint, ServerName: c.ServerName, HomeDomain: c.HomeDomain, MaxBody: c.SIP.Limits.MaxMessage / 2, Log: env.Log, Metrics: env.Metrics,
 		End: func(ctx context.Context, public string) error {
 			_, err := registrations.Deregister(ctx, public, registrar.ByApplicationServer)
 			return err

@@ -192,6 +192,35 @@ func contactID(aor string, id uint32) string {
 	return "c" + strconv.FormatUint(uint64(id), 36) + "-" + registrationID(aor)[1:]
 }
 
+// portion writes as much of the document as most octets hold, in whole registrations, and gives those that are left for another,
+// partial one. Of a registration that is too large alone the unknown parameters are left out, without which the
+// document is valid, too (RFC 3680).
+func (d reginfo) portion(version uint32, most int) (body []byte, left []registration, err error) {
+	for n := len(d.Registrations); ; n-- {
+		part := d
+		part.Registrations = d.Registrations[:n]
+
+		switch body, err = part.marshal(version); {
+		case err != nil || len(body) <= most || n == 0:
+			return body, d.Registrations[n:], err
+		case n > 1:
+			continue
+		}
+
+		short := d.Registrations[0]
+		short.Contacts = slices.Clone(short.Contacts)
+
+		for i := range short.Contacts {
+			short.Contacts[i].Unknown = nil
+		}
+
+		part.Registrations = []registration{short}
+		body, err = part.marshal(version)
+
+		return body, d.Registrations[1:], err
+	}
+}
+
 // marshal writes the document with its version.
 func (d reginfo) marshal(version uint32) ([]byte, error) {
 	d.Version = version

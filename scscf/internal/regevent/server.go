@@ -1,6 +1,7 @@
 package regevent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -67,6 +68,7 @@ type Options struct {
 	Endpoint      *sip.Endpoint
 	Contact       string // URI of this notifier
 	HomeDomain    string
+	MaxBody       int // octets of a document; a larger one goes in several NOTIFYs; 0: 32 kB
 	Schedule      *schedule.Queue
 	Log           *slog.Logger
 	Metrics       prometheus.Registerer
@@ -80,6 +82,7 @@ type Server struct {
 	endpoint      *sip.Endpoint
 	contact       string
 	homeDomain    string
+	maxBody       int
 	schedule      *schedule.Queue
 	work          *background.Queue
 	log           *slog.Logger
@@ -97,6 +100,7 @@ const notifiesAtOnce = 1000 // each may wait for a handset in idle mode
 func New(policy Policy, o Options) *Server {
 	s := &Server{
 		policy: policy, registrations: o.Registrations, sender: o.Sender, endpoint: o.Endpoint, contact: o.Contact, homeDomain: o.HomeDomain,
+		maxBody:  cmp.Or(o.MaxBody, 32<<10),
 		schedule: o.Schedule, work: background.New(notifiesAtOnce), log: o.Log,
 		byDialog: map[dialogKey]*subscription{}, byPublic: map[string][]*subscription{},
 		subscribes: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -27,8 +27,9 @@ type subscription struct {
 	version    uint32
 	shown      *registrar.Registration // what the watcher was told last
 	pending    []registrar.Change
-	full       bool   // the next NOTIFY has the whole state
-	over       string // reason of Subscription-State: terminated, once it is
+	left       []registration // of a document that was too large for one NOTIFY
+	full       bool           // the next NOTIFY has the whole state
+	over       string         // reason of Subscription-State: terminated, once it is
 	sending    bool
 	timeouts   int // NOTIFYs in a row that nobody answered
 }
@@ -85,7 +86,7 @@ func (s *subscription) next(now time.Time) (request *sip.Request, last bool, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if len(s.pending) == 0 && !s.full && s.over == "" {
+	if len(s.pending) == 0 && len(s.left) == 0 && !s.full && s.over == "" {
 		s.sending = false
 		return nil, false, nil
 	}
@@ -95,22 +96,28 @@ func (s *subscription) next(now time.Time) (request *sip.Request, last bool, err
 		s.over = "noresource"
 	}
 
-	document := s.document(user.Registration, now)
-	body, err := document.marshal(s.version)
+	document := reginfo{State: "partial", Registrations: s.left}
 
-	if err != nil {
+	if len(s.left) == 0 || s.full {
+		document = s.document(user.Registration, now)
+		s.pending, s.full = nil, false
+	}
+
+	var body []byte
+
+	if body, s.left, err = document.portion(s.version, s.server.maxBody); err != nil {
 		return nil, true, err
 	}
 
 	s.version++
-	s.pending, s.full = nil, false
+	last = s.over != "" && len(s.left) == 0 && len(s.pending) == 0
 
 	if request, err = s.dialog.NewRequest("NOTIFY"); err != nil {
 		return nil, true, err
 	}
 
 	state := "active;expires=" + strconv.Itoa(int(max(0, s.expires.Sub(now).Round(time.Second)/time.Second)))
-	if s.over != "" {
+	if last {
 		state = "terminated;reason=" + s.over
 	}
 
@@ -121,7 +128,7 @@ func (s *subscription) next(now time.Time) (request *sip.Request, last bool, err
 	sip.Set(request, "Content-Type", contentType)
 	request.SetBody(body)
 
-	return request, s.over != "", nil
+	return request, last, nil
 }
 
 // document chooses between the whole state and the change alone. It is called with the lock held.

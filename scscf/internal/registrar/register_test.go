@@ -35,6 +35,11 @@ func TestRefusedBeforeAnybodyIsAsked(t *testing.T) {
 		{"a reg-id that is none", []string{"Supported: outbound", "Path: <sip:p;lr;ob>", "Contact: " + contact1 + `;+sip.instance="<urn:uuid:1>";reg-id=x`}, 400, ""},
 		{"a Path that cannot be read", []string{"Path: <sip:x", "Contact: " + contact1}, 400, ""},
 		{"an Authorization that cannot be read", []string{`Authorization: Digest username="x`}, 400, ""},
+		{"a Contact of 55 kB", []string{"Contact: " + contact1 + ";x=" + strings.Repeat("x", 55_000)}, 513, ""},
+		{"a Contact whose URI has 55 kB", []string{"Contact: <sip:" + strings.Repeat("x", 55_000) + "@192.0.2.1>"}, 513, ""},
+		{"one that nobody can read", []string{"Contact: <mailto:" + strings.Repeat("x", 55_000) + "@192.0.2.1>"}, 513, ""},
+		{"a Path of 55 kB", slices.Repeat([]string{"Path: <sip:" + strings.Repeat("x", 1000) + "@192.0.2.10;lr>", "Contact: " + contact1}, 55)[:109], 513, ""},
+		{"a private identity of 2 kB", []string{`Authorization: Digest username="` + strings.Repeat("x", 2000) + `",realm="r",nonce="",uri="sip:x",response=""`}, 513, ""},
 		{"too many contacts", slices.Repeat([]string{"Contact: " + contact1}, 17), 400, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

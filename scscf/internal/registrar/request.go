@@ -43,9 +43,45 @@ var supported = []string{"path", "outbound"}
 
 const maxContactsInRequest = 16
 
+// Bounds in octets of what a registration keeps and repeats: in each 200, in the NOTIFYs of each of its identities, in Route.
+const (
+	maxName    = 1 << 10 // a public or private identity, the URI of a Contact, a Call-ID
+	maxContact = 4 << 10 // with its parameters
+	maxPath    = 4 << 10 // all of it
+)
+
+// tooLarge is RFC 3261 §21.5.7.
+func tooLarge(what string, octets, most int) *Refusal {
+	return refuse(513, fmt.Sprintf("%s has %d octets, more than the %d that a registrar keeps", what, octets, most))
+}
+
+// bounded refuses names that are longer than anybody's.
+func bounded(message *sip.Request) *Refusal {
+	for _, name := range []string{"To", "Call-ID"} {
+		if n := len(sip.Value(message, name)); n > maxName {
+			return tooLarge(name, n, maxName)
+		}
+	}
+
+	n := 0
+	for _, value := range sip.Values(message, "Path") {
+		n += len(value)
+	}
+
+	if n > maxPath {
+		return tooLarge("Path", n, maxPath)
+	}
+
+	return nil
+}
+
 // read takes a REGISTER apart and refuses what no registrar accepts, before anybody is asked (RFC 3261 §10.3 2, 6, 7;
 // RFC 3327 §5.3; TS 24.229 §5.4.1.2.1).
 func read(message *sip.Request, policy *Policy) (*request, *Refusal) {
+	if refusal := bounded(message); refusal != nil {
+		return nil, refusal
+	}
+
 	r := &request{message: message, callID: strings.Clone(message.CallID().Value()), cseq: message.CSeq().SeqNo}
 
 	if unknown := unsupported(message); len(unknown) > 0 {
@@ -119,6 +155,10 @@ func (r *request) readCredentials() *Refusal {
 
 	r.credentials, r.hasCredentials = credentials, true
 
+	if n := len(credentials.Username); n > maxName {
+		return tooLarge("the private identity", n, maxName)
+	}
+
 	if credentials.Username != "" {
 		r.private = strings.Clone(credentials.Username)
 	}
@@ -156,6 +196,14 @@ func (r *request) readContacts(policy *Policy) *Refusal {
 }
 
 func readContact(c sip.Contact, otherwise uint32, outbound bool, policy *Policy) (wanted, *Refusal) {
+	if n := len(c.URI); n > maxName {
+		return wanted{}, tooLarge("the URI of a Contact", n, maxName)
+	}
+
+	if n := len(c.URI) + len(c.Params.String()); n > maxContact {
+		return wanted{}, tooLarge("a Contact", n, maxContact)
+	}
+
 	uri, err := sip.ParseURI(c.URI)
 	if err != nil || uri.Scheme != "sip" && uri.Scheme != "sips" {
 		return wanted{}, refuse(400, "a Contact is no SIP URI: "+c.URI)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 
 // copied are headers of the handset's REGISTER that the application server gets too (§5.4.1.7).
 var copied = []string{"P-Access-Network-Info", "P-Visited-Network-ID", "Cellular-Network-Info"}
+
+const messageSIP = "message/sip"
 
 // part is one body.
 type part struct {
@@ -58,9 +61,24 @@ func (s *Server) register(c registrar.Change, t triggered, now time.Time) (*sip.
 	}
 
 	sip.Set(r, "P-Charging-Vector", vector.String())
-	setBody(r, parts(c, t.match))
+
+	body := parts(c, t.match)
+	if octets := size(body); octets > s.maxBody { // without it the server learns of the registration all the same
+		s.log.Warn("a third-party REGISTER goes without the messages of the handset: they are too large", "server", t.match.Server, "public", t.public, "octets", octets)
+		body = slices.DeleteFunc(body, func(p part) bool { return p.kind == messageSIP })
+	}
+
+	setBody(r, body)
 
 	return r, nil
+}
+
+func size(parts []part) (octets int) {
+	for _, p := range parts {
+		octets += len(p.body)
+	}
+
+	return octets
 }
 
 // expires is how long the user will be registered: as long as the contact that lasts longest.
@@ -91,11 +109,11 @@ func parts(c registrar.Change, m ifc.Match) []part {
 	}
 
 	if m.IncludeRequest && c.Request != nil {
-		all = append(all, part{"message/sip", []byte(c.Request.String())})
+		all = append(all, part{messageSIP, []byte(c.Request.String())})
 	}
 
 	if m.IncludeResponse && c.Response != nil {
-		all = append(all, part{"message/sip", []byte(c.Response.String())})
+		all = append(all, part{messageSIP, []byte(c.Response.String())})
 	}
 
 	return all

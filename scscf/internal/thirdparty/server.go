@@ -1,6 +1,7 @@
 package thirdparty
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,7 @@ type Options struct {
 	Endpoint   *sip.Endpoint
 	ServerName string // SIP URI of this S-CSCF
 	HomeDomain string
+	MaxBody    int // octets; in a larger one the messages of the handset are left out; 0: 32 kB
 	// End ends a registration because an application server without which there is none has failed.
 	End     func(ctx context.Context, public string) error
 	Log     *slog.Logger
@@ -58,6 +60,7 @@ type Server struct {
 	endpoint   *sip.Endpoint
 	serverName string
 	homeDomain string
+	maxBody    int
 	end        func(ctx context.Context, public string) error
 	work       *background.Queue
 	log        *slog.Logger
@@ -82,7 +85,8 @@ const (
 func New(policy Policy, o Options) *Server {
 	s := &Server{
 		policy: policy, sender: o.Sender, endpoint: o.Endpoint, serverName: o.ServerName, homeDomain: o.HomeDomain, end: o.End,
-		work: background.New(atOnce), log: o.Log, lines: map[string][]job{},
+		maxBody: cmp.Or(o.MaxBody, 32<<10),
+		work:    background.New(atOnce), log: o.Log, lines: map[string][]job{},
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_scscf_third_party_register_total", Help: "Third-party REGISTER requests by what came of them: accepted, refused, unanswered.",
 		}, []string{"outcome"}),
