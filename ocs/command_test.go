@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -140,6 +141,94 @@ func TestCommandLine(t *testing.T) {
 	}
 	if got := o.account(); got != (state{}) {
 		t.Errorf("closed, and has %+v", got)
+	}
+}
+
+// Every list that is not shown whole says so, and how to go on: the API by a link (RFC 8288 §3.3), the command behind the table.
+func TestListsGoOn(t *testing.T) {
+	o := run(t)
+	o.provision(1000, perSecond)
+
+	for _, name := range []string{"bob", "carol"} {
+		if out, err := o.cli("", "account", "add", name, "--balance", "10"); err != nil {
+			t.Fatal(err, out)
+		}
+	}
+
+	for _, session := range []string{"s;1", "s;2", "s;3"} {
+		o.send(ccr(session, ro.Initial, 0, seconds(10), nil))
+	}
+
+	lists := map[string]string{"account list": "--after", "session list": "--after", "ledger show": "--before"}
+	o.goOn(lists, "s;1", "s;2", "s;3")
+
+	for _, session := range []string{"s;1", "s;2", "s;3"} {
+		o.send(ccr(session, ro.Terminate, 1, nil, seconds(5)))
+	}
+
+	o.goOn(map[string]string{"cdr list --format jsonl": "--before", "cdr list --format csv": "--before", "cdr list --json": "--before"}, "s;1", "s;2", "s;3")
+
+	if out, err := o.cli("", "cdr", "list", "--limit", "2"); err != nil || !strings.HasSuffix(out, "\nthere is more: --before 2\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+
+	for path, wants := range map[string]bool{"/accounts?limit=2": true, "/accounts?limit=3": false, "/cdrs?limit=2&format=jsonl": true, "/cdrs?limit=3": false} {
+		var text bytes.Buffer
+
+		next := ""
+		client := o.api
+		client.Next = &next
+
+		if err := client.Copy(t.Context(), path, &text); err != nil || (next != "") != wants {
+			t.Errorf("%s goes on at %q: %v", path, next, err)
+		}
+	}
+}
+
+// goOn reads lists one by one until they say no more that there is more; nothing is shown twice, and nothing is left out.
+func (o *ocs) goOn(lists map[string]string, sessions ...string) {
+	o.Helper()
+
+	more := regexp.MustCompile(`there is more: (--\w+) '?([^'\n]+)'?\n`)
+
+	for line, flag := range lists {
+		rows := map[string]int{}
+		arguments := append(strings.Fields(line), "--limit", "1")
+
+		for range 20 {
+			out, err := o.cli("", arguments...)
+			if err != nil {
+				o.Fatalf("ocs %s: %v\n%s", line, err, out)
+			}
+
+			found := more.FindStringSubmatch(out)
+			for _, row := range append([]string{"bob", "carol"}, sessions...) {
+				if strings.Contains(more.ReplaceAllString(out, ""), row) {
+					rows[row]++
+				}
+			}
+
+			if found == nil {
+				break
+			}
+
+			if found[1] != flag {
+				o.Errorf("ocs %s goes on with %s, want %s", line, found[1], flag)
+			}
+
+			arguments = append(append(strings.Fields(line), "--limit", "1"), found[1], found[2])
+		}
+
+		wants := sessions
+		if strings.HasPrefix(line, "account") {
+			wants = []string{"bob", "carol"}
+		}
+
+		for _, row := range wants {
+			if rows[row] != 1 {
+				o.Errorf("ocs %s: %s is shown %d times", line, row, rows[row])
+			}
+		}
 	}
 }
 

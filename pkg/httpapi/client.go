@@ -15,6 +15,7 @@ import (
 type Client struct {
 	Base  string // "http://127.0.0.13:9090"
 	Token string
+	Next  *string // if not nil, each answer sets it: the path of what a list has not shown, or ""
 }
 
 const maxAnswer = 64 << 20 // octets
@@ -90,6 +91,10 @@ func (c Client) send(ctx context.Context, method, path string, in any) (*http.Re
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("%w (is the function running, and is this its admin address?)", err)
+	}
+
+	if c.Next != nil {
+		*c.Next = nextOf(response.Header)
 	}
 
 	if response.StatusCode < http.StatusBadRequest {

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,18 @@ func getCommand[C any, P Configuration[C]](f Function[C]) *cobra.Command {
 				client.Token = httpapi.TokenFor(client.Base, admin.TokenFile)
 			}
 
-			return client.Copy(cmd.Context(), "/"+strings.TrimPrefix(args[0], "/"), cmd.OutOrStdout())
+			var next string
+			client.Next = &next
+
+			if err := client.Copy(cmd.Context(), "/"+strings.TrimPrefix(args[0], "/"), cmd.OutOrStdout()); err != nil {
+				return err
+			}
+
+			if next != "" {
+				fmt.Fprintf(cmd.ErrOrStderr(), "there is more: get '%s'\n", next)
+			}
+
+			return nil
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "YAML file of the running process; without it the lab's defaults")

@@ -297,7 +297,18 @@ func TestTraceIsServed(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &records); err != nil || len(records) != 2 || records[0].Sequence != 4 || records[1].Sequence != 5 {
 		t.Errorf("the last 2 of 5: %+v, %v", records, err)
 	}
-	for _, wrong := range []string{"limit=0", "limit=10001", "limit=x", "last=3"} {
+
+	next := ""
+	for path, want := range map[string]string{ // 3 to 5 are kept
+		"limit=3": "", "limit=2": "/trace?before=4&limit=2", "before=4&limit=2": "", "before=5&limit=1": "/trace?before=4&limit=1",
+		"after=1&limit=2": "/trace?after=4&limit=2", "after=3&limit=2": "",
+	} {
+		if err := (httpapi.Client{Base: base, Token: httpapi.TokenFor(base, ""), Next: &next}).Do(t.Context(), "GET", "/trace?"+path, nil, &records); err != nil || next != want {
+			t.Errorf("/trace?%s goes on at %q, want %q: %v", path, next, want, err)
+		}
+	}
+
+	for _, wrong := range []string{"limit=0", "limit=10001", "limit=x", "last=3", "after=1&before=3"} {
 		if status, _ := get(t, base+"/trace?"+wrong); status != http.StatusBadRequest {
 			t.Errorf("/trace?%s: %d", wrong, status)
 		}

@@ -141,12 +141,20 @@ func (r *Recorder) After(sequence uint64, limit int) []Record {
 	return append([]Record(nil), kept[:min(limit, len(kept))]...)
 }
 
-// Newest returns the last messages, up to limit, oldest first.
-func (r *Recorder) Newest(limit int) []Record {
+// Before returns the last messages that came before sequence (0: all), up to limit, oldest first.
+func (r *Recorder) Before(sequence uint64, limit int) []Record {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
 	kept := r.ring[r.start:]
+	if sequence > 0 && len(kept) > 0 {
+		older := uint64(0)
+		if sequence > kept[0].Sequence {
+			older = sequence - kept[0].Sequence
+		}
+
+		kept = kept[:min(uint64(len(kept)), older)]
+	}
 
 	return append([]Record{}, kept[max(0, len(kept)-limit):]...)
 }

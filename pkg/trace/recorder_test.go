@@ -90,6 +90,23 @@ func TestAfter(t *testing.T) {
 	}
 }
 
+func TestBefore(t *testing.T) {
+	r := record(t, Config{Ring: 5})
+	for range 8 {
+		r.Tap()(message("UDP", []byte("x")))
+	}
+
+	for before, want := range map[uint64]int{0: 5, 1: 0, 4: 0, 5: 1, 8: 4, 9: 5, 99: 5} {
+		if got := r.Before(before, 100); len(got) != want {
+			t.Errorf("Before(%d): %d messages, want %d", before, len(got), want)
+		}
+	}
+
+	if got := r.Before(7, 2); len(got) != 2 || got[0].Sequence != 5 {
+		t.Errorf("Before(7, 2) = %v, want the two newest of them", got)
+	}
+}
+
 func TestCaptureFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trace.pcapng")
 	r := record(t, Config{File: path})

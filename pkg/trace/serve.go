@@ -11,17 +11,22 @@ import (
 
 const maxServed = 10_000 // messages in one answer
 
-// Serve answers GET /trace?limit=N with the newest messages of the ring as JSON (data in base64), or with those that came after
-// one, GET /trace?after=SEQUENCE&limit=N; the oldest first. GET /trace.pcapng is the ring as a capture.
+// Serve answers GET /trace?limit=N with the newest messages of the ring as JSON (data in base64), or with those that came before or
+// after one, GET /trace?after=SEQUENCE&limit=N; the oldest first. GET /trace.pcapng is the ring as a capture.
 func (r *Recorder) Serve(admin *httpapi.Server) {
 	admin.Handle("GET /trace", func(w http.ResponseWriter, request *http.Request) error {
 		for name := range request.URL.Query() {
-			if name != "after" && name != "limit" {
-				return &httpapi.Error{Status: http.StatusBadRequest, Title: "there is no parameter " + name, Detail: "there are after and limit"}
+			if name != "after" && name != "before" && name != "limit" {
+				return &httpapi.Error{Status: http.StatusBadRequest, Title: "there is no parameter " + name, Detail: "there are after, before and limit"}
 			}
 		}
 
 		after, err := number(request, "after", 0)
+		if err != nil {
+			return err
+		}
+
+		before, err := number(request, "before", 0)
 		if err != nil {
 			return err
 		}
@@ -35,11 +40,24 @@ func (r *Recorder) Serve(admin *httpapi.Server) {
 			return &httpapi.Error{Status: http.StatusBadRequest, Title: "limit is not 1 to " + strconv.Itoa(maxServed), Detail: strconv.FormatUint(limit, 10)}
 		}
 
-		if request.URL.Query().Get("after") == "" {
-			return httpapi.Write(w, http.StatusOK, r.Newest(int(limit)))
+		if request.URL.Query().Get("after") != "" {
+			if before > 0 {
+				return &httpapi.Error{Status: http.StatusBadRequest, Title: "after and before are not for one request"}
+			}
+
+			records := r.After(after, int(limit)+1)
+			sequence := func(record Record) string { return strconv.FormatUint(record.Sequence, 10) }
+
+			return httpapi.Write(w, http.StatusOK, httpapi.Page(w, request, records, int(limit), "after", sequence))
 		}
 
-		return httpapi.Write(w, http.StatusOK, r.After(after, int(limit)))
+		records := r.Before(before, int(limit)+1)
+		if len(records) > int(limit) {
+			records = records[1:] // the oldest is not shown
+			httpapi.Next(w, request, "before", strconv.FormatUint(records[0].Sequence, 10))
+		}
+
+		return httpapi.Write(w, http.StatusOK, records)
 	})
 
 	admin.Handle("GET /trace.pcapng", func(w http.ResponseWriter, _ *http.Request) error {

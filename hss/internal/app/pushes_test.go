@@ -24,6 +24,48 @@ func (h *hss) finished() provisioning.Push {
 	return list.Pushes[0]
 }
 
+// The list says when there is more, and leads there (RFC 8288 §3.3).
+func TestPushesGoOn(t *testing.T) {
+	h := start(t, settings(t))
+
+	for _, user := range []string{"001010000000001", "001010000000002", "001010000000003"} {
+		private := h.add(user, "1555000"+user[14:])
+		s := connect(t, h, "scscf"+user[14:])
+		s.register(private, "sip:"+private)
+	}
+
+	h.api("PUT", "/service-profiles/default", voicemail("sip:voicemail.as"), nil)
+
+	next := ""
+	client := h.Client
+	client.Next = &next
+
+	var found []uint64
+
+	for path := "/pushes?limit=2"; path != ""; path = next {
+		var list provisioning.PushList
+		if err := client.Do(t.Context(), "GET", path, nil, &list); err != nil {
+			t.Fatal(err)
+		}
+
+		for _, p := range list.Pushes {
+			found = append(found, p.ID)
+		}
+
+		want(t, path+" goes on", next != "", len(found) == 2)
+	}
+
+	if len(found) != 3 || found[0] <= found[1] || found[1] <= found[2] {
+		t.Errorf("pushes %v, want three, the newest first", found)
+	}
+
+	for _, wrong := range []string{"0", "x", "-1"} {
+		if err := h.Do(t.Context(), "GET", "/pushes?before="+wrong, nil, nil); err == nil || !strings.Contains(err.Error(), "before") {
+			t.Errorf("before=%s: %v", wrong, err)
+		}
+	}
+}
+
 func voicemail(server string) provisioning.ServiceProfile {
 	return provisioning.ServiceProfile{FilterCriteria: []provisioning.FilterCriteria{{Server: provisioning.ApplicationServer{ServerName: server}}}}
 }

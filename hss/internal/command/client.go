@@ -23,6 +23,7 @@ func All() []*cobra.Command {
 type remote struct {
 	base, token string
 	json        bool
+	next        string // of the list last asked for
 }
 
 // flags are taken from the same environment as the HSS's own configuration, so that both agree without further ado.
@@ -47,7 +48,7 @@ func (r *remote) do(c *cobra.Command, method, path string, in, out any) error {
 		token = httpapi.TokenFor(r.base, os.Getenv("DIALTONE_HSS_ADMIN_TOKEN_FILE"))
 	}
 
-	return httpapi.Client{Base: r.base, Token: token}.Do(c.Context(), method, path, in, out)
+	return httpapi.Client{Base: r.base, Token: token, Next: &r.next}.Do(c.Context(), method, path, in, out)
 }
 
 // show prints a document as JSON if that is wanted, else as text.

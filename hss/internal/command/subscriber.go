@@ -12,6 +12,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
 func subscribers() *cobra.Command {
@@ -229,13 +230,16 @@ func printKeys(w io.Writer, k provisioning.Keys) {
 }
 
 func listSubscribers(r *remote) *cobra.Command {
-	var imsi, msisdn, identity string
+	var (
+		imsi, msisdn, identity, after string
+		limit                         int
+	)
 
 	c := &cobra.Command{
 		Use: "list", Short: "list subscribers", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			query := url.Values{}
-			for name, value := range map[string]string{"imsi": imsi, "msisdn": msisdn, "public_identity": identity} {
+			for name, value := range map[string]string{"imsi": imsi, "msisdn": msisdn, "public_identity": identity, "after": after} {
 				if value != "" {
 					query.Set(name, value)
 				}
@@ -244,6 +248,8 @@ func listSubscribers(r *remote) *cobra.Command {
 			all := provisioning.SubscriberList{Subscribers: []provisioning.Subscriber{}}
 
 			for {
+				query.Set("limit", fmt.Sprint(pageOf(limit, len(all.Subscribers))))
+
 				var page provisioning.SubscriberList
 				if err := r.do(c, http.MethodGet, "/subscribers?"+query.Encode(), nil, &page); err != nil {
 					return err
@@ -251,12 +257,14 @@ func listSubscribers(r *remote) *cobra.Command {
 
 				all.Subscribers = append(all.Subscribers, page.Subscribers...)
 
-				if page.Next == "" {
+				if all.Next = page.Next; page.Next == "" || limit > 0 && len(all.Subscribers) >= limit {
 					break
 				}
 
 				query.Set("after", page.Next)
 			}
+
+			defer httpapi.WriteMore(c.ErrOrStderr(), r.next)
 
 			return r.show(c, all, func(w io.Writer) { printList(w, all.Subscribers) })
 		},
@@ -264,8 +272,21 @@ func listSubscribers(r *remote) *cobra.Command {
 	c.Flags().StringVar(&imsi, "imsi", "", "only with this IMSI")
 	c.Flags().StringVar(&msisdn, "msisdn", "", "only with this MSISDN")
 	c.Flags().StringVar(&identity, "public-identity", "", "only with this public identity")
+	c.Flags().StringVar(&after, "after", "", "those after this name")
+	c.Flags().IntVar(&limit, "limit", 0, "at most so many (all)")
 
 	return c
+}
+
+// pageOf is how many subscribers to ask for at once: of a limit (0: none) some have come.
+func pageOf(limit, come int) int {
+	const most = 1000
+
+	if limit <= 0 {
+		return most
+	}
+
+	return min(limit-come, most)
 }
 
 func printList(w io.Writer, all []provisioning.Subscriber) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/hss/internal/vault"
 	"github.com/dialtone-ims/dialtone/pkg/config"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
 // opc computes what a SIM holds from what the operator gives.
@@ -107,13 +109,30 @@ func keys() *cobra.Command {
 
 func pushes() *cobra.Command {
 	r := new(remote)
+
+	var (
+		before uint64
+		limit  int
+	)
+
 	c := &cobra.Command{
 		Use: "pushes", Short: "list what S-CSCFs are or were told: RTR and PPR, the newest first", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			query := url.Values{}
+			if before > 0 {
+				query.Set("before", fmt.Sprint(before))
+			}
+
+			if limit > 0 {
+				query.Set("limit", fmt.Sprint(limit))
+			}
+
 			var list provisioning.PushList
-			if err := r.do(c, http.MethodGet, "/pushes", nil, &list); err != nil {
+			if err := r.do(c, http.MethodGet, "/pushes?"+query.Encode(), nil, &list); err != nil {
 				return err
 			}
+
+			defer httpapi.WriteMore(c.ErrOrStderr(), r.next)
 
 			return r.show(c, list, func(w io.Writer) {
 				table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -128,6 +147,8 @@ func pushes() *cobra.Command {
 		},
 	}
 	r.flags(c)
+	c.Flags().Uint64Var(&before, "before", 0, "those before this number")
+	c.Flags().IntVar(&limit, "limit", 0, "at most so many (100, up to 1000)")
 
 	return c
 }

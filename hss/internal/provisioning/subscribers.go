@@ -45,6 +45,8 @@ func (a *API) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 		for i, s := range found {
 			if i == limit {
 				list.Next = found[i-1].Name
+				httpapi.Next(w, r, "after", list.Next)
+
 				break
 			}
 

@@ -158,10 +158,15 @@ func (s *Store) Postpone(ctx context.Context, ids []uint64, until time.Time) err
 	return nil
 }
 
-// Pushes lists the newest first.
-func (s *Store) Pushes(ctx context.Context, limit int) ([]*Push, error) {
+// Pushes lists the newest first: all, or those before a number that is not 0.
+func (s *Store) Pushes(ctx context.Context, before uint64, limit int) ([]*Push, error) {
+	query := s.db.Read.WithContext(ctx)
+	if before > 0 {
+		query = query.Where("id < ?", before)
+	}
+
 	var pushes []*Push
-	if err := s.db.Read.WithContext(ctx).Order("id DESC").Limit(limit).Find(&pushes).Error; err != nil {
+	if err := query.Order("id DESC").Limit(limit).Find(&pushes).Error; err != nil {
 		return nil, fmt.Errorf("pushes: %w", err)
 	}
 

@@ -109,7 +109,7 @@ func theQueueOfPushes(t *testing.T, c Config) {
 	if err := s.ForgetPushes(t.Context(), now.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	all, err := s.Pushes(t.Context(), 100)
+	all, err := s.Pushes(t.Context(), 0, 100)
 	if err != nil || len(all) != 2 || all[0].PrivateIdentity != "2" {
 		t.Errorf("after the finished ones are forgotten: %+v, %v", all, err)
 	}

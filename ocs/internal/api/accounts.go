@@ -241,7 +241,8 @@ func (a API) accounts(w http.ResponseWriter, r *http.Request) error {
 		err = a.Store.Read(r.Context()).Model(&ledger.Identity{}).Where("uri = ?", one[0]).Pluck("account", &names).Error
 	} else {
 		err = a.Store.Read(r.Context()).Model(&ledger.Account{}).Where("kind = ? AND name > ?", ledger.Subscriber, p.at).
-			Order("name").Limit(p.limit).Pluck("name", &names).Error
+			Order("name").Limit(p.limit+1).Pluck("name", &names).Error
+		names = httpapi.Page(w, r, names, p.limit, "after", func(name string) string { return name })
 	}
 
 	if err != nil {

@@ -190,7 +190,7 @@ func (a API) sessions(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	rows := []credit.Session{}
-	query := a.Store.Read(r.Context()).Limit(p.limit).Order("id")
+	query := a.Store.Read(r.Context()).Limit(p.limit + 1).Order("id")
 
 	if p.at != "" {
 		query = query.Where("id > ?", p.at)
@@ -203,6 +203,8 @@ func (a API) sessions(w http.ResponseWriter, r *http.Request) error {
 	if err := query.Find(&rows).Error; err != nil {
 		return err
 	}
+
+	rows = httpapi.Page(w, r, rows, p.limit, "after", func(s credit.Session) string { return s.ID })
 
 	return httpapi.Write(w, http.StatusOK, rows)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"gorm.io/gorm"
@@ -19,7 +20,8 @@ type Ledger struct {
 	SumOfBalances int64             `json:"sum_of_balances"` // 0
 	SumOfEntries  int64             `json:"sum_of_entries"`  // 0
 	Accounts      []ledger.Account  `json:"accounts"`
-	Movements     []ledger.Movement `json:"movements"` // the newest first
+	MoreAccounts  bool              `json:"more_accounts,omitempty"` // than are shown: GET /accounts
+	Movements     []ledger.Movement `json:"movements"`               // the newest first
 }
 
 // ledger shows accounts with their balances, and movements: of all, of one account, or of one session.
@@ -36,8 +38,8 @@ func (a API) ledger(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	accounts := a.Store.Read(r.Context()).Order("id").Limit(maxRows)
-	movements := a.Store.Read(r.Context()).Limit(p.limit).Preload("Entries").Order("id DESC")
+	accounts := a.Store.Read(r.Context()).Order("id").Limit(maxRows + 1)
+	movements := a.Store.Read(r.Context()).Limit(p.limit + 1).Preload("Entries").Order("id DESC")
 
 	if name := q.Get("account"); name != "" {
 		own := a.Store.Read(r.Context()).Model(&ledger.Account{}).Select("id").Where("name = ?", name)
@@ -57,8 +59,16 @@ func (a API) ledger(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
+	if answer.MoreAccounts = len(answer.Accounts) > maxRows; answer.MoreAccounts {
+		answer.Accounts = answer.Accounts[:maxRows]
+	}
+
+	answer.Movements = httpapi.Page(w, r, answer.Movements, p.limit, "before", func(m ledger.Movement) string { return number(m.ID) })
+
 	return httpapi.Write(w, http.StatusOK, answer)
 }
+
+func number(id uint64) string { return strconv.FormatUint(id, 10) }
 
 func (a API) audit(w http.ResponseWriter, r *http.Request) error {
 	found, err := a.Store.Audit(r.Context())
@@ -71,7 +81,7 @@ func (a API) audit(w http.ResponseWriter, r *http.Request) error {
 
 // cdrs shows records, the newest first: as a JSON array, as JSON lines, or as CSV.
 func (a API) cdrs(w http.ResponseWriter, r *http.Request) error {
-	query, err := a.selectCDRs(r)
+	query, limit, err := a.selectCDRs(r)
 	if err != nil {
 		return err
 	}
@@ -80,6 +90,8 @@ func (a API) cdrs(w http.ResponseWriter, r *http.Request) error {
 	if err := query.Find(&rows).Error; err != nil {
 		return err
 	}
+
+	rows = httpapi.Page(w, r, rows, limit, "before", func(record credit.CDR) string { return number(record.ID) })
 
 	switch format := r.URL.Query().Get("format"); format {
 	case "", "json":
@@ -113,17 +125,18 @@ func (a API) cdrs(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-func (a API) selectCDRs(r *http.Request) (*gorm.DB, error) {
+// selectCDRs reads one beyond limit.
+func (a API) selectCDRs(r *http.Request) (query *gorm.DB, limit int, err error) {
 	q := r.URL.Query()
 
 	p, err := paged(q)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 
-	query, err := p.before(a.Store.Read(r.Context()).Limit(p.limit).Order("id DESC"))
+	query, err = p.before(a.Store.Read(r.Context()).Limit(p.limit + 1).Order("id DESC"))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 
 	for _, column := range []string{"account", "session"} {
@@ -136,12 +149,12 @@ func (a API) selectCDRs(r *http.Request) (*gorm.DB, error) {
 		if text := q.Get(name); text != "" {
 			at, err := time.Parse(time.RFC3339, text)
 			if err != nil {
-				return nil, problem(http.StatusBadRequest, name+" is no time as in RFC 3339", err)
+				return nil, 0, problem(http.StatusBadRequest, name+" is no time as in RFC 3339", err)
 			}
 
 			query = query.Where(comparison, at.UTC())
 		}
 	}
 
-	return query, nil
+	return query, p.limit, nil
 }

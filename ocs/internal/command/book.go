@@ -18,10 +18,12 @@ import (
 const clock = "2006-01-02 15:04:05"
 
 func (c *client) session() *cobra.Command {
-	var account string
+	var account, after string
+
+	var limit int
 
 	list := &cobra.Command{Use: "list", Short: "list charging sessions that are open", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return ask(c, cmd, "GET", query("/sessions", map[string]string{"account": account}), nil, func(w io.Writer, all []credit.Session) {
+		return ask(c, cmd, "GET", query("/sessions", map[string]string{"account": account, "after": after, "limit": fmt.Sprint(limit)}), nil, func(w io.Writer, all []credit.Session) {
 			row(w, "ACCOUNT", "CALLED", "STARTED", "USED", "CHARGED", "RESERVED", "TARIFF", "SESSION")
 
 			for _, s := range all {
@@ -30,6 +32,8 @@ func (c *client) session() *cobra.Command {
 		})
 	}}
 	list.Flags().StringVar(&account, "account", "", "only of this account")
+	list.Flags().StringVar(&after, "after", "", "those after this session")
+	list.Flags().IntVar(&limit, "limit", 0, "at most so many (100)")
 
 	reauthorise := &cobra.Command{
 		Use: "reauth SESSION", Short: "have the network function report, and ask for credit anew (RAR)", Args: cobra.ExactArgs(1),
@@ -96,7 +100,13 @@ func (c *client) ledger() *cobra.Command {
 	show := &cobra.Command{Use: "show", Aliases: []string{"list"}, Short: "accounts and movements, the newest first", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		path := query("/ledger", map[string]string{"account": account, "session": session, "before": before, "limit": fmt.Sprint(limit)})
 
-		return ask(c, cmd, "GET", path, nil, showLedger)
+		return ask(c, cmd, "GET", path, nil, func(w io.Writer, l api.Ledger) {
+			if l.MoreAccounts {
+				fmt.Fprintln(cmd.ErrOrStderr(), "there are more accounts: ocs account list")
+			}
+
+			showLedger(w, l)
+		})
 	}}
 	show.Flags().StringVar(&account, "account", "", "only of this account")
 	show.Flags().StringVar(&session, "session", "", "only movements of this charging session")
@@ -178,7 +188,13 @@ func (c *client) cdr() *cobra.Command {
 
 		parameters["format"] = format
 
-		return c.Copy(cmd.Context(), query("/cdrs", parameters), cmd.OutOrStdout())
+		if err := c.Copy(cmd.Context(), query("/cdrs", parameters), cmd.OutOrStdout()); err != nil {
+			return err
+		}
+
+		c.more(cmd)
+
+		return nil
 	}}
 	list.Flags().StringVar(&account, "account", "", "only of this account")
 	list.Flags().StringVar(&session, "session", "", "only of this charging session")

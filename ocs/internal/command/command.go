@@ -19,6 +19,7 @@ import (
 // All are the commands besides serving.
 func All() []*cobra.Command {
 	c := &client{}
+	c.Next = &c.next
 	groups := []*cobra.Command{c.account(), c.tariff(), c.session(), c.ledger(), c.cdr()}
 
 	for _, group := range groups {
@@ -35,6 +36,7 @@ func All() []*cobra.Command {
 type client struct {
 	httpapi.Client
 	json bool
+	next string // of the list last asked for
 }
 
 // authorise finds the token that the command line does not name.
@@ -54,6 +56,8 @@ func ask[T any](c *client, cmd *cobra.Command, method, path string, in any, show
 	if err := c.Do(cmd.Context(), method, path, in, &text); err != nil {
 		return err
 	}
+
+	defer c.more(cmd)
 
 	if c.json {
 		var pretty bytes.Buffer
@@ -76,6 +80,9 @@ func ask[T any](c *client, cmd *cobra.Command, method, path string, in any, show
 
 	return table.Flush()
 }
+
+// more says behind a list that it goes on, if it does.
+func (c *client) more(cmd *cobra.Command) { httpapi.WriteMore(cmd.ErrOrStderr(), c.next) }
 
 // row is one line of a table.
 func row(w io.Writer, cells ...any) {

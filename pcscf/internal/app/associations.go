@@ -21,7 +21,7 @@ type associations struct {
 	Drops []drop             `json:"drops"` // what the kernel has dropped since the P-CSCF started
 }
 
-// showAssociations serves GET /associations?user=…&ue=…&limit=….
+// showAssociations serves GET /associations?user=…&ue=…&after=…&limit=….
 func (s *shield) showAssociations(w http.ResponseWriter, r *http.Request) error {
 	selection, err := selected(r)
 	if err != nil {
@@ -31,7 +31,11 @@ func (s *shield) showAssociations(w http.ResponseWriter, r *http.Request) error 
 	answer := associations{Shown: []protection.Shown{}, Drops: []drop{}}
 
 	if s.protector != nil {
-		answer.Shown, answer.Sets = s.protector.Show(selection)
+		var more bool
+		if answer.Shown, answer.Sets, more = s.protector.Show(selection); more {
+			httpapi.Next(w, r, "after", answer.Shown[len(answer.Shown)-1].Place().String())
+		}
+
 		answer.Drops = s.drops.moved()
 	}
 
@@ -49,6 +53,13 @@ func selected(r *http.Request) (protection.Selection, error) {
 		}
 
 		selection.UE = address.Unmap()
+	}
+
+	if text := query.Get("after"); text != "" {
+		var err error
+		if selection.After, err = protection.ParsePlace(text); err != nil {
+			return selection, &httpapi.Error{Status: http.StatusBadRequest, Title: "after is no place among the sets", Detail: err.Error()}
+		}
 	}
 
 	if text := query.Get("limit"); text != "" {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
@@ -42,19 +44,52 @@ type ShownCounter struct {
 	LastUse     *time.Time     `json:"last_use,omitempty"` // Linux 6.2 and later say it
 }
 
-// Selection says which sets are shown: those of a user and of a handset, where they are given, and no more than Limit.
+// Selection says which sets are shown: those of a user and of a handset, where they are given, behind one in their order, and no more
+// than Limit.
 type Selection struct {
 	Private string
 	UE      netip.Addr
+	After   Place
 	Limit   int
 }
+
+// Place is where a set stands among those shown. The zero value is in front of all.
+type Place struct {
+	Private string
+	UE      netip.Addr
+	ReqID   uint32
+}
+
+// ParsePlace reads what String has made.
+func ParsePlace(text string) (Place, error) {
+	id, rest, _ := strings.Cut(text, "/")
+	ue, private, found := strings.Cut(rest, "/")
+
+	number, bad := strconv.ParseUint(id, 10, 32)
+	address, err := netip.ParseAddr(ue)
+
+	if !found || bad != nil || err != nil {
+		return Place{}, fmt.Errorf("%q is not the number, the address and the user of a set, as in 1/192.0.2.1/alice@example.org", text)
+	}
+
+	return Place{private, address, uint32(number)}, nil
+}
+
+func (p Place) String() string { return fmt.Sprintf("%d/%s/%s", p.ReqID, p.UE, p.Private) }
+
+func (p Place) compare(q Place) int {
+	return cmp.Or(cmp.Compare(p.Private, q.Private), p.UE.Compare(q.UE), cmp.Compare(p.ReqID, q.ReqID))
+}
+
+// Place of a set.
+func (s Shown) Place() Place { return Place{s.Private, s.UE, s.ReqID} }
 
 func (s Selection) has(a *association) bool {
 	return (s.Private == "" || s.Private == a.private) && (!s.UE.IsValid() || s.UE == a.set.UE)
 }
 
-// Show gives the sets of a selection, and how many there are in it.
-func (p *Associations) Show(s Selection) (shown []Shown, total int) {
+// Show gives the sets of a selection, how many there are in it, and whether more are behind those shown.
+func (p *Associations) Show(s Selection) (shown []Shown, total int, more bool) {
 	type entry struct {
 		Shown
 		set   ipsec.Set
@@ -71,11 +106,11 @@ func (p *Associations) Show(s Selection) (shown []Shown, total int) {
 	}
 	p.mu.Unlock()
 
-	slices.SortFunc(all, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.Private, b.Private), a.UE.Compare(b.UE), cmp.Compare(a.ReqID, b.ReqID))
-	})
+	slices.SortFunc(all, func(a, b entry) int { return a.Place().compare(b.Place()) })
 
-	shown = []Shown{}
+	shown, total = []Shown{}, len(all)
+	all = slices.DeleteFunc(all, func(e entry) bool { return e.Place().compare(s.After) <= 0 })
+	more = len(all) > s.Limit
 
 	for _, e := range all[:min(len(all), s.Limit)] {
 		four, err := p.kernel.Use(e.set) // without the lock: the kernel is asked four times for each
@@ -94,7 +129,7 @@ func (p *Associations) Show(s Selection) (shown []Shown, total int) {
 		shown = append(shown, e.Shown)
 	}
 
-	return shown, len(all)
+	return shown, total, more
 }
 
 // shown is called with the lock held.

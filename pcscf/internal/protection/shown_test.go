@@ -23,7 +23,7 @@ func TestShow(t *testing.T) {
 		want := func(state, says string) Shown {
 			t.Helper()
 
-			shown, total := b.Show(everything)
+			shown, total, _ := b.Show(everything)
 			if total != 1 || len(shown) != 1 {
 				t.Fatalf("%d sets of %d are shown", len(shown), total)
 			}
@@ -87,7 +87,7 @@ func TestShow(t *testing.T) {
 			"another handset": {Selection{UE: netip.MustParseAddr("192.0.2.101"), Limit: 10}, 0, 0},
 			"none of them":    {Selection{}, 0, 1},
 		} {
-			if shown, total := b.Show(c.Selection); len(shown) != c.shown || total != c.total {
+			if shown, total, _ := b.Show(c.Selection); len(shown) != c.shown || total != c.total {
 				t.Errorf("%s: %d of %d", name, len(shown), total)
 			}
 		}
@@ -95,6 +95,53 @@ func TestShow(t *testing.T) {
 		// Somebody has taken it out of the kernel.
 		b.kernel.sets = map[uint32]time.Time{}
 		want("established", "the kernel does not have it")
+	})
+}
+
+// Sets are shown part by part, each behind the last of the one before, also when that one is gone by then.
+func TestShowGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Optional)
+		for i := range 3 {
+			flow := b.clear()
+			flow.Remote = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(101 + i)}), 5060)
+			b.challenge(flow, i+1, 31000, 31001)
+		}
+
+		all, total, more := b.Show(Selection{Limit: 3})
+		if len(all) != 3 || total != 3 || more {
+			t.Fatalf("%d of %d, more: %v", len(all), total, more)
+		}
+
+		for after, want := range map[string]struct {
+			first Shown
+			more  bool
+		}{
+			all[0].Place().String():                          {all[1], true},
+			all[1].Place().String():                          {all[2], false},
+			fmt.Sprintf("%d/0.0.0.0/%s", 1<<32-1, private):   {all[0], true}, // none of them, and in front of them
+			fmt.Sprintf("0/255.255.255.255/%s", private[:3]): {all[0], true},
+		} {
+			place, err := ParsePlace(after)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			shown, total, more := b.Show(Selection{After: place, Limit: 1})
+			if len(shown) != 1 || shown[0].Place() != want.first.Place() || total != 3 || more != want.more {
+				t.Errorf("after %s: %v of %d, more: %v", after, shown, total, more)
+			}
+		}
+
+		if shown, _, more := b.Show(Selection{After: all[2].Place(), Limit: 1}); len(shown) != 0 || more {
+			t.Errorf("behind the last: %v, more: %v", shown, more)
+		}
+
+		for _, wrong := range []string{"", "1", "1/192.0.2.1", "x/192.0.2.1/alice", "1/here/alice", "4294967296/192.0.2.1/alice"} {
+			if place, err := ParsePlace(wrong); err == nil {
+				t.Errorf("%q is %v", wrong, place)
+			}
+		}
 	})
 }
 

@@ -98,7 +98,9 @@ func filled(texts ...string) []string {
 func serveAdmin(server *httpapi.Server, r *registrar.Registrar, node *diameter.Node) {
 	httpapi.HandleGet(server, "/peers", node.Peers)
 
-	server.Handle("GET /registrations", func(w http.ResponseWriter, request *http.Request) error { return listRegistrations(w, request, r) })
+	server.Handle("GET /registrations", func(w http.ResponseWriter, request *http.Request) error {
+		return listRegistrations(w, request, r.Snapshot())
+	})
 	server.Handle("GET /registrations/{identity}", func(w http.ResponseWriter, request *http.Request) error {
 		public, err := identityIn(request)
 		if err != nil {
@@ -133,8 +135,8 @@ func serveAdmin(server *httpapi.Server, r *registrar.Registrar, node *diameter.N
 
 const mostListed = 1000
 
-// listRegistrations lists registrations in the order of their first identity: those behind ?after=, at most ?limit=.
-func listRegistrations(w http.ResponseWriter, request *http.Request, r *registrar.Registrar) error {
+// listRegistrations lists registrations, which are in the order of their first identity: those behind ?after=, at most ?limit=.
+func listRegistrations(w http.ResponseWriter, request *http.Request, all []*registrar.Registration) error {
 	query := request.URL.Query()
 	limit := 100
 
@@ -151,20 +153,25 @@ func listRegistrations(w http.ResponseWriter, request *http.Request, r *registra
 		}
 	}
 
-	all := r.Snapshot()
 	page := struct {
 		Total         int                `json:"total"`
 		Registrations []registrationView `json:"registrations"`
 	}{Total: len(all), Registrations: []registrationView{}}
 
+	last := ""
+
 	for _, g := range all {
+		if after := query.Get("after"); after != "" && g.First() <= after {
+			continue
+		}
+
 		if len(page.Registrations) == limit {
+			httpapi.Next(w, request, "after", last)
 			break
 		}
 
-		if after := query.Get("after"); after == "" || len(g.Identities) > 0 && g.Identities[0].URI > after {
-			page.Registrations = append(page.Registrations, viewOf(g))
-		}
+		page.Registrations = append(page.Registrations, viewOf(g))
+		last = g.First()
 	}
 
 	return httpapi.Write(w, http.StatusOK, page)

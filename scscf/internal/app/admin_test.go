@@ -1,13 +1,55 @@
 package app
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 )
+
+// The list says when there is more, and leads there.
+func TestRegistrationsGoOn(t *testing.T) {
+	all := []*registrar.Registration{}
+	for _, uri := range []string{"sip:a@x", "sip:b@x", "sip:c@x"} {
+		all = append(all, &registrar.Registration{Identities: []registrar.Identity{{URI: uri}}})
+	}
+
+	for query, want := range map[string][2]string{
+		"":                      {"sip:a@x sip:b@x sip:c@x", ""},
+		"limit=3":               {"sip:a@x sip:b@x sip:c@x", ""},
+		"limit=2":               {"sip:a@x sip:b@x", "</registrations?after=sip%3Ab%40x&limit=2>; rel=\"next\""},
+		"after=sip:b@x&limit=2": {"sip:c@x", ""},
+		"after=sip:c@x&limit=2": {"", ""},
+	} {
+		w := httptest.NewRecorder()
+		if err := listRegistrations(w, httptest.NewRequest("GET", "/registrations?"+query, nil), all); err != nil {
+			t.Fatal(err)
+		}
+
+		var list struct {
+			Total         int
+			Registrations []registrationView
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil {
+			t.Fatal(err)
+		}
+
+		shown := []string{}
+		for _, g := range list.Registrations {
+			shown = append(shown, g.Identities[0].URI)
+		}
+
+		if got := [2]string{strings.Join(shown, " "), w.Header().Get("Link")}; got != want || list.Total != 3 {
+			t.Errorf("%s: %q of %d, want %q", query, got, list.Total, want)
+		}
+	}
+}
 
 func TestOperatorSeesAndEndsRegistrations(t *testing.T) {
 	c := start(t, nil)

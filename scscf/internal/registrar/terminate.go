@@ -246,13 +246,13 @@ func (r *Registrar) Snapshot() []*Registration {
 		}
 	}
 
-	slices.SortFunc(all, func(a, b *Registration) int { return strings.Compare(a.first(), b.first()) })
+	slices.SortFunc(all, func(a, b *Registration) int { return strings.Compare(a.First(), b.First()) })
 
 	return all
 }
 
-// first is the first identity, which every set has.
-func (r *Registration) first() string {
+// First is the first identity, which every set has.
+func (r *Registration) First() string {
 	if len(r.Identities) == 0 {
 		return ""
 	}
