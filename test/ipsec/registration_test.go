@@ -54,6 +54,8 @@ func called(t *testing.T, n *network.Network, suite ipsec.Suite, transport strin
 	on := func(i int, s network.Subscriber) *handset.Handset {
 		return n.Registered(s, secured(t, six, func(c *handset.Config) {
 			c.Transport, c.Security.Suites = transport, []ipsec.Suite{suite}
+			c.Timers = sip.DefaultConfig().Timers
+			c.Timers.T1 = c.Timers.T2 // what comes twice would be counted twice
 			configs[i] = c
 		}))
 	}
