@@ -29,6 +29,8 @@ type ServerTransaction struct {
 	flow   Flow
 	invite bool
 
+	order sync.Mutex // held while a response is sent, so that none overtakes the one before it; taken before mu
+
 	mu       sync.Mutex
 	done     signal
 	cancels  signal         // CANCEL came
@@ -129,6 +131,9 @@ func (tx *ServerTransaction) respond(r *Response) ([]byte, error) {
 	var oldest *ServerTransaction
 
 	late := tx.invite && r.IsSuccess()
+
+	tx.order.Lock()
+	defer tx.order.Unlock()
 
 	tx.mu.Lock()
 
@@ -304,8 +309,14 @@ func (tx *ServerTransaction) terminate() {
 }
 
 // retransmitted answers a request that came again with the last response; an accepted INVITE is absorbed (RFC 6026 §7.1). One
-// that came again by another connection, because the first is gone, is answered by that one from now on.
+// that came again by another connection, because the first is gone, is answered by that one from now on. While a response is being
+// sent there is nothing to repeat, and who reads the socket does not wait.
 func (tx *ServerTransaction) retransmitted(flow Flow, reply netip.AddrPort) {
+	idle := tx.order.TryLock()
+	if idle {
+		defer tx.order.Unlock()
+	}
+
 	tx.mu.Lock()
 	if back, _ := tx.way(); flow.Transport == "TCP" && back.Transport == "TCP" && back.Endpoint.connected(back.Remote) == nil {
 		tx.back, tx.reply = &flow, reply
@@ -313,7 +324,7 @@ func (tx *ServerTransaction) retransmitted(flow Flow, reply netip.AddrPort) {
 
 	raw := tx.last
 	back, reply := tx.way()
-	if tx.state == confirmed {
+	if tx.state == confirmed || !idle {
 		raw = nil
 	}
 	tx.mu.Unlock()
