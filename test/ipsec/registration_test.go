@@ -424,7 +424,8 @@ func TestThousand(t *testing.T) {
 		rounds = 100
 	)
 
-	n := core(t)
+	// By the timers of TS 24.229 §7.7 a transaction of Gm is kept for 128 s.
+	n := core(t, strings.ReplaceAll(gm, "transports:", "timers: {t1: 500ms, t2: 4s, t4: 5s}, transports:"))
 
 	phone := func(rounds int) func() {
 		h := n.Handset(n.Subscribe(0, ""), secured(t, false, func(c *handset.Config) { c.Security.Linger = 10 * time.Millisecond }))
