@@ -272,6 +272,15 @@ func (f *forwarding) ended(ctx context.Context, r *run, err error) {
 
 // unanswered is what stands for the answer that never came.
 func (f *forwarding) unanswered(r *run, err error) *Response {
+	response := f.instead(r, err)
+	if response.StatusCode == 408 && !r.branch.Provisional {
+		response.SetSource(silentSource)
+	}
+
+	return response
+}
+
+func (f *forwarding) instead(r *run, err error) *Response {
 	switch {
 	case f.cancelled && f.invite:
 		return local(f.tx.request, 487, "cancelled, and the other side did not answer")

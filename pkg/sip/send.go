@@ -296,7 +296,10 @@ func (s *Stack) SendStateless(ctx context.Context, r *Request, d Destination) er
 	return err
 }
 
-const localSource = "local"
+const (
+	localSource  = "local"
+	silentSource = "silence" // local, too
+)
 
 // local is a response that the stack makes itself in place of one that never came. The cause is for the log and for the
 // Reason header of whoever passes it on.
@@ -309,7 +312,10 @@ func local(r *Request, status int, cause string) *Response {
 }
 
 // Local tells a response of the stack's own from one that came.
-func Local(r *Response) bool { return r.Source() == localSource }
+func Local(r *Response) bool { return r.Source() == localSource || Silent(r) }
+
+// Silent tells a 408 of a proxy's own that stands for complete silence: not even a 100 has come from the next hop.
+func Silent(r *Response) bool { return r.Source() == silentSource }
 
 // transmitResponse sends a response outside any transaction.
 func (s *Stack) transmitResponse(flow Flow, reply netip.AddrPort, r *Response) error {

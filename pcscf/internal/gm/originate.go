@@ -185,12 +185,17 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 	p.count("originating", out, response)
 }
 
-// towardsHandset takes out of a response what is for the trust domain.
+// towardsHandset takes out of a response what is for the trust domain. A 408 of this P-CSCF's own is the core's fault only if
+// nothing at all came from there; after a 1xx it is the called party who did not answer.
 func (p *Proxy) towardsHandset(r *sip.Response) {
 	shownToHandset(r)
 
-	if sip.Local(r) && r.StatusCode == 408 {
+	switch {
+	case !sip.Local(r) || r.StatusCode != 408:
+	case sip.Silent(r):
 		r.StatusCode, r.Reason = 504, sip.Reason(504)
 		sip.Set(r, "Reason", `SIP;cause=504;text="the S-CSCF did not answer"`)
+	default:
+		sip.Set(r, "Reason", `SIP;cause=408;text="nobody answered"`)
 	}
 }

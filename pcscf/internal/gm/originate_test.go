@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -255,4 +256,28 @@ func TestSilentSCSCF(t *testing.T) {
 		want(t, r, "Reason", `SIP;cause=504;text="the S-CSCF did not answer"`)
 		synctest.Wait()
 	})
+}
+
+// RFC 3261 §16.8: a call that rings until timer C ends as one that nobody answered, not as a fault of the core.
+func TestRangUntilTimerC(t *testing.T) {
+	for _, provisional := range []int{100, 180} {
+		t.Run(sip.Reason(provisional), func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				d.register()
+				d.send("INVITE", bob)
+				d.alice.Response(100)
+				invite := d.scscf.Request("INVITE")
+				d.scscf.Answer(invite, provisional)
+				if provisional != 100 {
+					d.alice.Response(provisional)
+				}
+
+				time.Sleep(sip.DefaultConfig().Timers.C) // synctest's time
+				d.scscf.Answer(d.scscf.Request("CANCEL"), 200)
+				d.scscf.Answer(invite, 487)
+				d.scscf.Request("ACK")
+				want(t, d.alice.Response(408), "Reason", `SIP;cause=408;text="nobody answered"`)
+			})
+		})
+	}
 }
