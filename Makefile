@@ -32,7 +32,8 @@ unit:
 esp: ## the tests that need a kernel with ESP, under one that is brought along
 	test/kernel/test
 
-bench: build ## CPU per 1,000 registrations and calls, live memory per subscriber, and the Go benchmarks
+bench: build ## CPU per 1,000 registrations and calls, also beside Kamailio's, live memory per subscriber, and the Go benchmarks
+	@test/install sip-tester kamailio kamailio-ims-modules kamailio-presence-modules || true
 	go run ./test/bench
 	go test -run '^$$' -bench . -benchmem ./pkg/...
 

@@ -33,16 +33,20 @@ type bench struct {
 	data    string
 	running []*exec.Cmd
 	loads   []load
+	cpu     func() float64 // seconds that P-, I- and S-CSCF have used together
 }
 
-func (b *bench) start(settings []string) (err error) {
+// start starts the functions of a core, in this order, and our own HSS and OCS before them.
+func (b *bench) start(settings []string, cscfs ...string) (err error) {
 	if b.data, err = os.MkdirTemp("", "dialtone-bench"); err != nil {
 		return err
 	}
 
 	os.Setenv(httpapi.TokenVariable, filepath.Join(b.data, "admin.token"))
 
-	for _, name := range []string{"hss", "ocs", "scscf", "icscf", "pcscf"} {
+	b.cpu = func() float64 { return sum("process_cpu_seconds_total") }
+
+	for _, name := range append([]string{"hss", "ocs"}, cscfs...) {
 		if err := b.launch(name, settings); err != nil {
 			return err
 		}
@@ -101,9 +105,15 @@ func (b *bench) close() {
 		l.close()
 	}
 
-	for _, command := range b.running {
+	for _, command := range slices.Backward(b.running) {
 		_ = command.Process.Signal(os.Interrupt)
+		limit := time.AfterFunc(20*time.Second, func() {
+			for _, pid := range processes(command) {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		})
 		_ = command.Wait()
+		limit.Stop()
 	}
 
 	os.RemoveAll(b.data)

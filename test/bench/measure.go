@@ -37,9 +37,9 @@ func (b *bench) measure(what string, n, seconds int, run func() outcome) {
 
 	b.profile(what, seconds)
 
-	cpu, sent := sum("process_cpu_seconds_total"), sum("dialtone_sip_retransmissions_total")
+	cpu, sent := b.cpu(), sum("dialtone_sip_retransmissions_total")
 	seen := run()
-	cpu, sent = sum("process_cpu_seconds_total")-cpu, sum("dialtone_sip_retransmissions_total")-sent
+	cpu, sent = b.cpu()-cpu, sum("dialtone_sip_retransmissions_total")-sent
 
 	cost := cpu * 1000 / float64(n)
 	fmt.Printf("%-52s %9.2f %8d %16.0f\n", what, cost, seen.failed, sent)
