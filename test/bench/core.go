@@ -131,7 +131,7 @@ func provision(users []user) error {
 	for _, u := range users {
 		if err := errors.Join(
 			hss.Do(ctx, "POST", "/subscribers", map[string]any{"imsi": u.imsi, "msisdn": u.number, "authentication": sim}, nil),
-			ocs.Do(ctx, "POST", "/accounts", map[string]any{"name": u.imsi, "balance": 1_000_000, "identities": []string{"tel:+" + u.number}}, nil),
+			ocs.Do(ctx, "POST", "/accounts", map[string]any{"name": u.imsi, "balance": 1_000_000, "identities": []string{u.uri()}}, nil),
 		); err != nil {
 			return err
 		}

@@ -27,6 +27,15 @@ type user struct {
 	address      netip.Addr
 }
 
+// uri is what others call the user by.
+func (u user) uri() string {
+	if u.number == "" {
+		return "sip:" + u.imsi + "@" + domain
+	}
+
+	return "tel:+" + u.number
+}
+
 // users are n subscribers of a group, at 127.GROUP.x.y.
 func users(group, n int) []user {
 	all := make([]user, n)

@@ -76,7 +76,7 @@ func (b *bench) both() error {
 
 	b.loads = append(b.loads, handsets)
 
-	sipp, err := newSIPp(b.subscribers, filepath.Join(b.data, "sipp"))
+	sipp, err := newSIPp(users(2, b.subscribers), filepath.Join(b.data, "sipp"))
 	if err != nil {
 		return err
 	}

@@ -23,13 +23,12 @@ var scenarios embed.FS
 
 // sipp is SIPp, with its own AKA, one socket for each handset.
 type sipp struct {
-	users  []user
-	dir    string
-	callee func(user) string // the URI that is called
+	users []user
+	dir   string
 }
 
-func newSIPp(n int, dir string) (*sipp, error) {
-	s := &sipp{users: users(2, n), dir: dir, callee: func(u user) string { return "tel:+" + u.number }}
+func newSIPp(users []user, dir string) (*sipp, error) {
+	s := &sipp{users: users, dir: dir}
 
 	if _, err := exec.LookPath("sipp"); err != nil {
 		return nil, fmt.Errorf("SIPp is one of the loads: %w (Debian: sip-tester)", err)
@@ -80,7 +79,7 @@ func (s *sipp) call(rate, n int) outcome {
 
 	answering := s.start("answer", rate, n, s.users[half:], func(_ int, u user) string { return u.address.String() })
 	calling := s.start("call", rate, n, s.users[:half], func(i int, u user) string {
-		return fmt.Sprintf("%s;%s;%s", u.address, u.imsi, s.callee(s.users[half+i]))
+		return fmt.Sprintf("%s;%s;%s", u.address, u.imsi, s.users[half+i].uri())
 	})
 
 	seen := s.wait(calling)
