@@ -315,7 +315,7 @@ func TestBulk(t *testing.T) {
 	}{
 		{"CSV", file, nil, "3 accounts added", false},
 		{"again", file, nil, "line 2: already there: account 001010000000001: it exists already; nothing is added", true},
-		{"behind a line", file + ",carol,15550004,,,,7,\n", []string{"--after", "4"}, "1 accounts added", false},
+		{"behind a line", file + ",carol,+15550004,,,,7,\n", []string{"--after", "4"}, "1 accounts added", false},
 		{"an identity of another", `{"account": "x", "identities": ["tel:+15550009"]}` + "\n" + `{"account": "y", "identities": ["tel:+15550001"]}`, nil, "line 2: already there: identity tel:+15550001", true},
 		{"an identity twice", `[{"account": "x", "identities": ["tel:+15550009"]},{"account": "y", "identities": ["tel:+15550009"]}]`, nil, "of account x; nothing is added", true},
 		{"a number without +", `{"account": "x", "identities": ["tel:15550009"]}`, nil, "line 1: identity tel:15550009 is no number that is known everywhere", true},
@@ -361,6 +361,18 @@ func TestBulk(t *testing.T) {
 
 	if out, err := o.cli("", "account", "add", "lonely"); err != nil || !strings.Contains(out, "warning: account lonely has no identities") {
 		t.Errorf("%v\n%s", err, out)
+	}
+	for _, test := range []struct {
+		name, option, value, want string
+		fails                     bool
+	}{
+		{"half", "--balance", "10.50", "1050 for 10.50", true},
+		{"eve", "--identity", "sip:eve", "warning: identity sip:eve names a host and no user", false},
+		{"zero", "--identity", "tel:+0015550001", "warning: identity tel:+0015550001 has 0 where the country code begins", false},
+	} {
+		if out, err := o.cli("", "account", "add", test.name, test.option, test.value); (err != nil) != test.fails || !strings.Contains(out, test.want) {
+			t.Errorf("%s %s: %v\n%s", test.option, test.value, err, out)
+		}
 	}
 	if out, err := o.cli("", "account", "add", "wrong", "--identity", "tel:15550001"); err == nil || !strings.Contains(out, "tel:+ and the country code") {
 		t.Errorf("%v\n%s", err, out)

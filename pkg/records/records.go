@@ -143,6 +143,10 @@ func readCSV(text io.Reader, numbers []string, f func(Record) error) error {
 		return err
 	}
 
+	if len(head) == 1 && strings.ContainsAny(head[0], ";\t") {
+		return fmt.Errorf("line 1: commas are needed between the columns: %q", head[0])
+	}
+
 	columns := slices.Clone(head)
 	for i, column := range columns {
 		columns[i] = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(column, "\ufeff")))

@@ -44,6 +44,8 @@ func TestRead(t *testing.T) {
 		"nothing":                  {" \n", "there is nothing in it"},
 		"an unknown field":         {"{\"name\": \"a\"}\n{\"nmae\": \"b\"}", `1: a 0; line 2: json: unknown field "nmae"`},
 		"an unknown column":        {"name,height\na,1\n", `line 2: json: unknown field "height"`},
+		"semicolons":               {"name;age\na;1\n", `line 1: commas are needed between the columns: "name;age"`},
+		"tabulators":               {"name\tage\na\t1\n", `line 1: commas are needed between the columns: "name\tage"`},
 		"a column without a name":  {"name,\na,1\n", `line 1: it names the columns, and column 2 has no name of its own: ""`},
 		"a column twice":           {"name,name\na,1\n", `line 1: it names the columns, and column 2 has no name of its own: "name"`},
 		"no number":                {"name,age\na,old\n", "line 2: json: error calling MarshalJSON for type json.RawMessage: invalid character 'o' looking for beginning of value"},

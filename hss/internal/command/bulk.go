@@ -85,7 +85,11 @@ func (r *remote) addFile(c *cobra.Command, name string, after int) error {
 			return fmt.Errorf("%s: %w; nothing is added", name, err)
 		}
 
-		return r.add(c, *first)
+		if err := r.add(c, *first); err != nil {
+			return fmt.Errorf("%s: line %d: %w; nothing is added", name, firstLine, err)
+		}
+
+		return nil
 	}
 
 	added, err := batch.End(err)

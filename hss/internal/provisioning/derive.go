@@ -1,6 +1,8 @@
 package provisioning
 
 import (
+	"strings"
+
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
@@ -12,6 +14,8 @@ const DefaultProfile = "default"
 // of the IMSI is only there to be registered with: it is barred for everything else. Without an MSISDN it is all there is,
 // and then usable.
 func (n *NewSubscriber) derive(domain string) error {
+	n.MSISDN = strings.TrimPrefix(n.MSISDN, "+")
+
 	private := PrivateIdentity{
 		IMSI: n.IMSI, MSISDN: n.MSISDN, Authentication: &n.Authentication, VisitedNetworks: n.VisitedNetworks,
 	}
@@ -28,6 +32,10 @@ func (n *NewSubscriber) derive(domain string) error {
 
 		private.Identity = ims.PrivateIdentity(n.IMSI, domain)
 		public = append(public, PublicIdentity{Identity: ims.TemporaryPublicIdentity(n.IMSI, domain), Barred: n.MSISDN != ""})
+	case strings.Contains(n.User, "@"):
+		return problem("user", "%q has a domain: give the user without it, it gets %s", n.User, domain)
+	case n.User != "" && n.Authentication == (Authentication{}):
+		return problem("password", "a user without a SIM needs one")
 	case n.User != "":
 		private.Identity = n.User + "@" + domain
 		public = append(public, PublicIdentity{Identity: "sip:" + private.Identity})

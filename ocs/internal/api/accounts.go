@@ -90,12 +90,21 @@ func (n NewAccount) check() error {
 }
 
 // warnings says what can be stored and is probably a mistake.
-func (n NewAccount) warnings() []string {
+func (n NewAccount) warnings() (all []string) {
 	if len(n.Identities) == 0 {
 		return []string{"account " + n.Name + " has no identities: nobody pays from it"}
 	}
 
-	return nil
+	for _, identity := range n.Identities {
+		switch scheme, rest, _ := strings.Cut(identity, ":"); {
+		case (scheme == "sip" || scheme == "sips") && !strings.Contains(rest, "@"):
+			all = append(all, "identity "+identity+" names a host and no user: a user is sip:USER@DOMAIN")
+		case scheme == "tel" && strings.HasPrefix(rest, "+0"):
+			all = append(all, "identity "+identity+" has 0 where the country code begins (ITU-T E.164)")
+		}
+	}
+
+	return all
 }
 
 // normalise brings identities into the form in which requests are compared with them.

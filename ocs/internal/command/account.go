@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,26 @@ func showAccount(w io.Writer, a api.Account) { showAccounts(w, []api.Account{a})
 
 func accountPath(name string) string { return "/accounts/" + url.PathEscape(name) }
 
+// minor is an amount of money as it is typed.
+type minor int64
+
+// Set reads it.
+func (m *minor) Set(text string) error {
+	amount, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return errors.New("an amount is a whole number of the smallest unit: 1050 for 10.50")
+	}
+
+	*m = minor(amount)
+
+	return nil
+}
+
+func (m *minor) String() string { return strconv.FormatInt(int64(*m), 10) }
+
+// Type is for the help.
+func (m *minor) Type() string { return "AMOUNT" }
+
 func (c *client) accountAdd() *cobra.Command {
 	var (
 		n     api.NewAccount
@@ -68,7 +89,7 @@ func (c *client) accountAdd() *cobra.Command {
 	add.Flags().StringVar(&file, "file", "", "many: an array of JSON, JSON lines, or CSV, also those that the HSS takes; - for the standard input")
 	add.Flags().IntVar(&after, "after", 0, "of the file, only what is behind this `line`")
 	add.Flags().StringSliceVar(&n.Identities, "identity", nil, "who pays from it: tel:+1…, sip:…, imsi:…, nai:…; may be repeated")
-	add.Flags().Int64Var(&n.Balance, "balance", 0, "first money, in minor units")
+	add.Flags().Var((*minor)(&n.Balance), "balance", "first money, a whole number of minor units (cents)")
 	add.Flags().StringVar(&n.Tariff, "tariff", "", "price list, if not the configured one")
 
 	return add

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -82,7 +83,7 @@ func newAccount(record records.Record) (account api.NewAccount, err error) {
 
 	account = api.NewAccount{Name: fields.Account, Identities: fields.Identities, Tariff: fields.Tariff, Balance: fields.Balance}
 
-	imsi, msisdn, user := record.String("imsi"), record.String("msisdn"), record.String("user")
+	imsi, msisdn, user := record.String("imsi"), strings.TrimPrefix(record.String("msisdn"), "+"), record.String("user")
 	for _, name := range []string{record.String("name"), imsi, user} {
 		if account.Name == "" {
 			account.Name = name
