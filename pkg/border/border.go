@@ -3,15 +3,16 @@
 package border
 
 import (
-	"errors"
 	"net/netip"
 	"slices"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// ErrOutside is why a request is dropped.
-var ErrOutside = errors.New("the source is not the core (protection.core)")
+// ErrOutside is why a request is refused. It comes as a rule from a telephone that follows its Service-Route by itself.
+var ErrOutside error = &sip.Refusal{
+	Status: 403, Text: "this is the core side: set the P-CSCF as outbound proxy", Cause: "the source is not the core (protection.core)",
+}
 
 // Core is the prefixes of all that is believed: CSCFs, application servers, gateways, networks that are trusted. Empty: whoever
 // reaches the port.
@@ -30,7 +31,7 @@ func (c Core) Holds(address netip.Addr) bool {
 	return slices.ContainsFunc(c, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
-// Screen is for sip.Options: it drops requests from elsewhere. Responses come from wherever a request went, and are believed as
+// Screen is for sip.Options: it refuses requests from elsewhere. Responses come from wherever a request went, and are believed as
 // far as the transaction that they belong to. pass, unless it is nil, tells what is served all the same.
 func (c Core) Screen(pass func(*sip.Request) bool) func(sip.Flow, sip.Message) error {
 	return func(flow sip.Flow, m sip.Message) error {

@@ -134,6 +134,7 @@ type Options struct {
 	Metrics prometheus.Registerer
 	Tap     trace.Tap
 	Network Network // nil: the machine's
-	// Screen is asked for each message that arrives, before anything is kept of it. An error drops it.
+	// Screen is asked for each message that arrives, before anything is kept of it. An error drops it; a *Refusal is
+	// also told to who sent a request.
 	Screen func(Flow, Message) error
 }

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
@@ -38,6 +40,7 @@ type Stack struct {
 	log          *slog.Logger
 	tap          trace.Tap
 	screen       func(Flow, Message) error
+	refusals     *rate.Limiter // of screen
 	metrics      metrics
 	resolver     *Resolver
 	network      Network
@@ -61,7 +64,7 @@ func New(c Config, h Handler, o Options) (*Stack, error) {
 		return nil, err
 	}
 
-	s := &Stack{config: c, handler: h, log: o.Log, tap: o.Tap, screen: o.Screen}
+	s := &Stack{config: c, handler: h, log: o.Log, tap: o.Tap, screen: o.Screen, refusals: newRefusals()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.metrics = newMetrics(o.Metrics, s)
 
@@ -219,9 +222,7 @@ func (s *Stack) receive(flow Flow, raw []byte) {
 
 	if s.screen != nil {
 		if err := s.screen(flow, m); err != nil {
-			s.metrics.refused.WithLabelValues("screen").Inc()
-			s.complain(flow, "SIP message dropped", "reason", err)
-
+			s.turnAway(flow, m, err)
 			return
 		}
 	}

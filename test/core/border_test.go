@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/test/network"
@@ -45,6 +46,14 @@ func TestBorder(t *testing.T) {
 				bob.Tel(), conn.LocalAddr(), sip.NewBranch(), alice.Tel(), bob.Tel(), function, alice.Tel())
 			if err != nil {
 				t.Fatal(err)
+			}
+			if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			answer := make([]byte, 4096)
+			if read, err := conn.Read(answer); err != nil || !strings.HasPrefix(string(answer[:read]), "SIP/2.0 403 ") ||
+				!strings.Contains(string(answer[:read]), `text="this is the core side: set the P-CSCF as outbound proxy"`) {
+				t.Errorf("%v, answered\n%s", err, answer[:read])
 			}
 			n.Await("the request to be dropped", func() bool {
 				return strings.Contains(n.Metrics(function), `dialtone_sip_refused_total{reason="screen"} 1`)
