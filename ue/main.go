@@ -53,9 +53,14 @@ func main() {
 
 	var talk time.Duration
 
-	call := &cobra.Command{Use: "call URI", Short: "register, call, hang up", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+	call := &cobra.Command{Use: "call URI|NUMBER", Short: "register, call, hang up", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		target, err := party(args[0])
+		if err != nil {
+			return err
+		}
+
 		return o.with(cmd.Context(), func(ctx context.Context, h *handset.Handset) error {
-			c, err := h.Dial(ctx, args[0])
+			c, err := h.Dial(ctx, target)
 			if err != nil {
 				return err
 			}
@@ -85,11 +90,20 @@ func main() {
 		&cobra.Command{Use: "answer", Short: "register, and answer calls and print messages until Ctrl-C", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.with(cmd.Context(), answer)
 		}},
-		&cobra.Command{Use: "message URI TEXT", Short: "register, and send a message", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
+		&cobra.Command{Use: "message URI|NUMBER TEXT", Short: "register, and send a message", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
+			target, err := party(args[0])
+			if err != nil {
+				return err
+			}
+
 			return o.with(cmd.Context(), func(ctx context.Context, h *handset.Handset) error {
-				response, err := h.Message(ctx, args[0], args[1])
+				response, err := h.Message(ctx, target, args[1])
 				if err != nil {
 					return err
+				}
+
+				if !response.IsSuccess() {
+					return &handset.Refused{Response: response}
 				}
 
 				fmt.Println(response.StatusCode, response.Reason)
@@ -106,19 +120,22 @@ func main() {
 }
 
 func answer(ctx context.Context, h *handset.Handset) error {
-	for {
-		select {
-		case c := <-h.Incoming():
-			fmt.Println("call from", c.Remote())
+	h.Automatic(ctx, func(line string) { fmt.Println(line) })
 
-			if err := c.Answer(ctx); err != nil {
-				fmt.Println("not answered:", err)
-			}
-		case m := <-h.Messages():
-			fmt.Printf("message from %s: %s\n", m.From, m.Body)
-		case <-ctx.Done():
-			return h.Deregister(context.WithoutCancel(ctx))
-		}
+	return h.Deregister(context.WithoutCancel(ctx))
+}
+
+// party is who is called: a number may be dialled as it is on a telephone, with its country code.
+func party(target string) (string, error) {
+	digits := strings.TrimPrefix(target, "+")
+
+	switch {
+	case strings.Contains(target, ":"):
+		return target, nil
+	case len(digits) < 7 || strings.Trim(digits, "0123456789") != "":
+		return "", fmt.Errorf("%q is no party: tel:+15550002, sip:USER@DOMAIN, or a number with its country code", target)
+	default:
+		return "tel:+" + digits, nil
 	}
 }
 

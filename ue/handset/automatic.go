@@ -1,0 +1,62 @@
+package handset
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const again = 30 * time.Second // after a refresh that failed
+
+// Automatic has the handset answer every call, until the other side hangs up, and stay registered, until ctx ends. say is told of
+// calls and messages.
+func (h *Handset) Automatic(ctx context.Context, say func(string)) {
+	var calls sync.WaitGroup
+	defer calls.Wait()
+
+	refresh := time.NewTimer(h.half())
+	defer refresh.Stop()
+
+	for {
+		select {
+		case c := <-h.Incoming():
+			say("call from " + c.Remote())
+			calls.Go(func() { c.automatic(ctx, say) })
+		case m := <-h.Messages():
+			say(fmt.Sprintf("message from %s: %s", m.From, m.Body))
+		case <-refresh.C:
+			if err := h.Register(ctx); err != nil {
+				say("not registered again: " + err.Error())
+				refresh.Reset(again)
+
+				continue
+			}
+
+			refresh.Reset(h.half())
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// half of what is left of the registration: then it is refreshed (TS 24.229 §5.1.1.4.1 for less than 1200 s).
+func (h *Handset) half() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	return max(time.Until(h.session.until)/2, time.Second)
+}
+
+func (c *Call) automatic(ctx context.Context, say func(string)) {
+	if err := c.Answer(ctx); err != nil {
+		say("not answered: " + err.Error())
+		return
+	}
+
+	select {
+	case <-c.Ended():
+		say("the call from " + c.Remote() + " is over")
+	case <-ctx.Done():
+	}
+}
