@@ -168,14 +168,9 @@ func WatchDialog(received *Request, response *Response, own func(NameAddr) bool)
 		return nil, err
 	}
 
-	records, err := RecordRoutes(response)
+	callee, err := calleeOf(response, own)
 	if err != nil {
 		return nil, err
-	}
-
-	at := slices.IndexFunc(records, own)
-	if at < 0 {
-		return nil, fmt.Errorf("%w: the proxy is not in Record-Route", errDialog)
 	}
 
 	callerTarget, err := contactOf(received)
@@ -183,25 +178,53 @@ func WatchDialog(received *Request, response *Response, own func(NameAddr) bool)
 		return nil, err
 	}
 
-	calleeTarget, err := contactOf(response)
-	if err != nil {
-		return nil, err
-	}
-
 	callerTag, _ := received.From().Params.Get("tag")
-	calleeTag, _ := response.To().Params.Get("tag")
 	caller := party{address: received.From().Value(), tag: callerTag, target: callerTarget, cseq: received.CSeq().SeqNo}
-	callee := party{address: response.To().Value(), tag: calleeTag, target: calleeTarget}
 
 	for _, r := range towardsCaller {
 		caller.routes = append(caller.routes, r.String())
 	}
 
+	return &ProxyDialog{CallID: received.CallID().Value(), parties: [2]party{caller, callee}}, nil
+}
+
+// Fork makes the dialog of a further 2xx to the INVITE that made this one (RFC 3261 §13.2.2.4): the same caller, another callee.
+func (d *ProxyDialog) Fork(response *Response, own func(NameAddr) bool) (*ProxyDialog, error) {
+	callee, err := calleeOf(response, own)
+	if err != nil {
+		return nil, err
+	}
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	return &ProxyDialog{CallID: d.CallID, parties: [2]party{d.parties[Caller], callee}}, nil
+}
+
+func calleeOf(response *Response, own func(NameAddr) bool) (party, error) {
+	records, err := RecordRoutes(response)
+	if err != nil {
+		return party{}, err
+	}
+
+	at := slices.IndexFunc(records, own)
+	if at < 0 {
+		return party{}, fmt.Errorf("%w: the proxy is not in Record-Route", errDialog)
+	}
+
+	target, err := contactOf(response)
+	if err != nil {
+		return party{}, err
+	}
+
+	tag, _ := response.To().Params.Get("tag")
+	callee := party{address: response.To().Value(), tag: tag, target: target}
+
 	for i := at - 1; i >= 0; i-- {
 		callee.routes = append(callee.routes, records[i].String())
 	}
 
-	return &ProxyDialog{CallID: received.CallID().Value(), parties: [2]party{caller, callee}}, nil
+	return callee, nil
 }
 
 // From tells which party a request within the dialog comes from.

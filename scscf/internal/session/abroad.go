@@ -129,7 +129,7 @@ func (c *call) isAbroad() bool {
 // leadsTo tells whether a request goes to where the party that it is for said to be.
 func (c *call) leadsTo(r *sip.Request) bool {
 	c.mu.Lock()
-	dialog := c.dialog
+	dialog := c.dialogOf(r)
 	c.mu.Unlock()
 
 	if dialog == nil {

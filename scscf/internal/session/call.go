@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
@@ -30,6 +29,7 @@ type call struct {
 	mu       sync.Mutex
 	invite   *sip.Request // as it came; until the answer
 	dialog   *sip.ProxyDialog
+	further  []*sip.ProxyDialog // with other callees, who have answered too
 	ended    bool
 	released *refusal    // why, if it was ended from here
 	expiry   *time.Timer // of the session timer (RFC 4028), or of the longest call there may be
@@ -103,13 +103,18 @@ func (c *call) answered(r *sip.Response, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
-	if c.dialog != nil || c.invite == nil {
+	if c.dialog != nil {
+		c.forked(r)
 		return
 	}
 
-	dialog, err := c.watch(r)
+	if c.invite == nil {
+		return
+	}
+
+	dialog, err := sip.WatchDialog(c.invite, r, c.records)
 	if c.ended {
-		c.invite = nil
+		c.dialog, c.invite = dialog, nil
 
 		if err == nil {
 			reason := sipReason(408, "answered after the call had failed")
@@ -140,12 +145,10 @@ func (c *call) answered(r *sip.Response, at time.Time) {
 	c.keep()
 }
 
-// watch makes the dialog that a 2xx begins.
-func (c *call) watch(r *sip.Response) (*sip.ProxyDialog, error) {
-	return sip.WatchDialog(c.invite, r, func(record sip.NameAddr) bool {
-		u, err := sip.ParseURI(record.URI)
-		return err == nil && u.User == c.token
-	})
+// records tells the call's own Record-Route entry.
+func (c *call) records(record sip.NameAddr) bool {
+	u, err := sip.ParseURI(record.URI)
+	return err == nil && u.User == c.token
 }
 
 // charged gives the call its charging session; false: the call is over already.
@@ -229,10 +232,16 @@ func (c *call) refreshed(out *sip.Request, r *sip.Response) {
 // end settles a call whose BYE came, or that was never answered.
 func (s *Server) end(c *call, cause charging.Cause) {
 	c.mu.Lock()
-	ended, charge := c.ended, c.charge
+	ended, charge, further := c.ended, c.charge, slices.Clone(c.further)
 	c.ended = true
 	c.stop()
 	c.mu.Unlock()
+
+	if !ended {
+		for _, dialog := range further {
+			s.running.Go(func() { c.hangUp(dialog, forkReason) })
+		}
+	}
 
 	if !ended && charge != nil {
 		charge.End(cause)
@@ -277,7 +286,12 @@ func (c *call) releaseAs(status int, why string, cause charging.Cause) {
 	}
 
 	c.ended, c.released = true, reason
-	dialog, rings, charge := c.dialog, c.invite != nil, c.charge
+	dialogs, rings, charge := slices.Clone(c.further), c.invite != nil, c.charge
+
+	if c.dialog != nil {
+		dialogs = append(dialogs, c.dialog)
+	}
+
 	c.stop()
 	c.mu.Unlock()
 
@@ -290,7 +304,7 @@ func (c *call) releaseAs(status int, why string, cause charging.Cause) {
 
 	var group sync.WaitGroup
 
-	if dialog != nil {
+	for _, dialog := range dialogs {
 		group.Go(func() { c.hangUp(dialog, reason.reason) })
 	}
 
@@ -346,72 +360,5 @@ func (s *Server) bye(ctx context.Context, dialog *sip.ProxyDialog, to sip.Side, 
 	response, err := s.Stack.Do(ctx, bye, sip.Destination{Endpoint: s.Endpoint})
 	if err != nil || !response.IsSuccess() && response.StatusCode != 481 {
 		s.Log.Warn("BYE was not taken", "call", dialog.CallID, "response", response, "error", err)
-	}
-}
-
-// withinDialog is TS 24.229 §5.4.3.2 and §5.4.3.3 for requests within a dialog: they follow their Route.
-func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
-	if len(own) == 0 && !sip.Has(out, "Route") && s.Stack.Own(out.Recipient) {
-		s.refuse(tx, "dialog", because(481, "no such dialog here"))
-		return
-	}
-
-	calls := s.callsOf(own)
-	within := slices.DeleteFunc(slices.Clone(calls), func(c *call) bool { return !c.of(out) })
-	refreshes := len(within) > 0 && (out.IsInvite() || out.Method == "UPDATE")
-
-	var asked interval
-
-	if refreshes {
-		var refused *refusal
-		if asked, refused = s.Config.Timer.ask(out); refused != nil {
-			s.refuse(tx, "dialog", refused)
-			return
-		}
-	}
-
-	for _, c := range within {
-		c.observe(out)
-
-		if out.Method == "BYE" { // it ends here and now, whoever answers it, and whoever hung up does not wait for the OCS
-			cause := charging.Normal.Because(sip.Value(out, "Reason"))
-			s.running.Go(func() { s.end(c, cause) })
-		}
-	}
-
-	to, err := s.onwards(ctx, out, calls)
-	if err != nil {
-		s.refuse(tx, "dialog", refusalOf(err))
-		s.passed(within, out, false)
-
-		return
-	}
-
-	event, refused := s.chargeWithin(ctx, out, own, calls)
-	if refused != nil {
-		s.refuse(tx, "dialog", refusalOf(refused))
-		return
-	}
-
-	response := s.Stack.Forward(ctx, tx, sip.Plan{
-		Groups: [][]sip.Branch{{{Request: out, To: to}}},
-		OnResponse: func(_ *sip.Branch, r *sip.Response) {
-			s.explain(out, "dialog", r)
-			crossBorder(r, calls)
-
-			if refreshes && r.IsSuccess() {
-				s.Config.Timer.answer(asked, r)
-
-				for _, c := range within {
-					c.refreshed(out, r)
-				}
-			}
-		},
-	})
-	s.outcomes.WithLabelValues("dialog", label.Method(string(out.Method)), label.Status(response.StatusCode)).Inc()
-	s.passed(within, out, response.IsSuccess())
-
-	if event != nil {
-		event.End(response.StatusCode, sip.Value(response, "Reason"))
 	}
 }

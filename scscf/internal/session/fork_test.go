@@ -1,6 +1,8 @@
 package session
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,4 +116,117 @@ func TestAnswerAfterTheCallHasFailed(t *testing.T) {
 		}
 		d.wantAsked("1#0", "3#1 used 0s cause 486")
 	})
+}
+
+// A callee that has answered too, and whom the caller keeps, is in the call no longer than somebody pays for it (RFC 3261 §13.2.2.4).
+func TestFurtherCalleeEndsWithTheCharging(t *testing.T) {
+	const (
+		first, second = "sip:callee@192.0.2.2:5060", "sip:second@192.0.2.2:5060"
+		toSecond      = "callee: c at " + second
+		fromSecond    = "caller: c"
+	)
+
+	answers := func(d *desk, invite *sip.Request) {
+		d.icscf.Answer(invite, 200, "To: <"+bob+">;tag=c", "Contact: <"+second+">", "Record-Route: "+sip.Value(invite, "Record-Route"),
+			"Record-Route: <sip:192.0.2.1;lr>")
+		d.pcscf.Response(200)
+		d.inSecond(invite, "ACK")
+		d.icscf.Request("ACK")
+		synctest.Wait()
+	}
+
+	for _, test := range []struct {
+		name string
+		run  func(d *desk, invite *sip.Request) // after which the call is over
+		want []string                           // BYEs since then
+	}{
+		{"the first is hung up", func(d *desk, invite *sip.Request) {
+			answers(d, invite)
+			d.within(invite, "BYE")
+		}, []string{"callee: b at " + first, toSecond, fromSecond}},
+		{"after a restart", func(d *desk, invite *sip.Request) {
+			answers(d, invite)
+			d.crash(time.Second)
+			d.within(invite, "BYE")
+		}, []string{"callee: b at " + first, toSecond, fromSecond}},
+		{"the credit ends", func(d *desk, invite *sip.Request) {
+			answers(d, invite)
+			d.mu.Lock()
+			d.ocs = noCredit
+			d.mu.Unlock()
+			time.Sleep(595 * time.Second)
+		}, []string{"callee: b at " + first, toSecond, "caller: b", fromSecond}},
+		{"it answers when the first has been hung up", func(d *desk, invite *sip.Request) {
+			d.within(invite, "BYE")
+			d.icscf.Answer(d.icscf.Request("BYE"), 200)
+			d.pcscf.Response(200)
+			answers(d, invite)
+		}, []string{toSecond, fromSecond}},
+		{"it is hung up before, as a caller should", func(d *desk, invite *sip.Request) {
+			answers(d, invite)
+			d.inSecond(invite, "BYE")
+			d.icscf.Answer(d.icscf.Request("BYE"), 200)
+			d.pcscf.Response(200)
+			d.wantAsked("1#0")
+			d.within(invite, "BYE")
+		}, []string{"callee: b at " + first}},
+		{"its BYE did not arrive", func(d *desk, invite *sip.Request) {
+			answers(d, invite)
+			d.inSecond(invite, "BYE")
+			d.icscf.Answer(d.icscf.Request("BYE"), 483)
+			d.pcscf.Response(483)
+			d.within(invite, "BYE")
+		}, []string{"callee: b at " + first, toSecond, fromSecond}},
+		{"it has moved by a re-INVITE", func(d *desk, invite *sip.Request) {
+			answers(d, invite)
+			d.inSecond(invite, "INVITE")
+			d.icscf.Answer(d.icscf.Request("INVITE"), 200, "Contact: <sip:moved@192.0.2.2:5060>")
+			d.pcscf.Response(200)
+			d.inSecond(invite, "ACK")
+			d.icscf.Request("ACK")
+			d.within(invite, "BYE")
+		}, []string{"callee: b at " + first, "callee: c at sip:moved@192.0.2.2:5060", fromSecond}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				test.run(d, d.talk())
+
+				var got []string
+				for range 10 { // rounds of answers, which come in no order
+					time.Sleep(lateBye)
+					synctest.Wait()
+					for _, m := range d.icscf.All() {
+						if r, request := m.(*sip.Request); request && r.Method == "BYE" {
+							tag, _ := r.To().Params.Get("tag")
+							got = append(got, "callee: "+tag+" at "+r.Recipient.String())
+							d.icscf.Answer(r, 200)
+						}
+					}
+					for _, m := range d.pcscf.All() {
+						if r, request := m.(*sip.Request); request && r.Method == "BYE" {
+							tag, _ := r.From().Params.Get("tag")
+							got = append(got, "caller: "+tag)
+							d.pcscf.Answer(r, 200)
+						}
+					}
+				}
+
+				slices.Sort(got)
+				got = slices.Compact(got) // some came again before they were answered
+				slices.Sort(test.want)
+				if !slices.Equal(got, test.want) {
+					t.Errorf("BYEs to\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+				}
+				if n := len(d.server.calls); n != 0 {
+					t.Errorf("%d calls are left", n)
+				}
+			})
+		})
+	}
+}
+
+// inSecond sends a request of the caller's to the callee that has answered as the second one, with the tag c.
+func (d *desk) inSecond(invite *sip.Request, method string) {
+	d.t.Helper()
+	d.send(d.pcscf, method, "sip:second@192.0.2.2:5060", sip.Value(invite, "Record-Route"), "To: <"+bob+">;tag=c", "Call-ID: "+invite.CallID().Value())
 }

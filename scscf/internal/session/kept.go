@@ -14,15 +14,16 @@ const file = "calls.jsonl"
 
 // keptCall is an answered call as it outlives the process: enough to know its BYE, to end it from here, and to go on charging.
 type keptCall struct {
-	Side    side             `json:"side"`
-	Public  string           `json:"public"`
-	Other   string           `json:"other,omitempty"`
-	Contact uint32           `json:"contact,omitempty"`
-	Charge  string           `json:"charge,omitempty"` // key of the charging session
-	Dialog  *sip.ProxyDialog `json:"dialog,omitempty"`
-	Abroad  bool             `json:"abroad,omitempty"`
-	Length  time.Duration    `json:"length"`
-	Until   time.Time        `json:"until"`
+	Side    side               `json:"side"`
+	Public  string             `json:"public"`
+	Other   string             `json:"other,omitempty"`
+	Contact uint32             `json:"contact,omitempty"`
+	Charge  string             `json:"charge,omitempty"` // key of the charging session
+	Dialog  *sip.ProxyDialog   `json:"dialog,omitempty"`
+	Further []*sip.ProxyDialog `json:"further,omitempty"`
+	Abroad  bool               `json:"abroad,omitempty"`
+	Length  time.Duration      `json:"length"`
+	Until   time.Time          `json:"until"`
 }
 
 // Restore brings back the calls that were kept in a directory, and keeps them there from now on. The charging sessions must have
@@ -40,7 +41,7 @@ func (s *Server) Restore(directory string) error {
 			break
 		}
 
-		c := &call{server: s, token: token, side: k.Side, public: k.Public, other: k.Other, dialog: k.Dialog, abroad: k.Abroad, length: k.Length, until: k.Until}
+		c := &call{server: s, token: token, side: k.Side, public: k.Public, other: k.Other, dialog: k.Dialog, further: k.Further, abroad: k.Abroad, length: k.Length, until: k.Until}
 
 		if k.Charge != "" {
 			charge, found := s.Charging.Take(k.Charge, c.release)
@@ -117,7 +118,7 @@ func (c *call) keep() {
 	c.server.mu.Unlock()
 
 	k := keptCall{
-		Side: c.side, Public: c.public, Other: c.other, Contact: contact, Dialog: c.dialog, Abroad: c.abroad, Length: c.length, Until: c.until,
+		Side: c.side, Public: c.public, Other: c.other, Contact: contact, Dialog: c.dialog, Further: c.further, Abroad: c.abroad, Length: c.length, Until: c.until,
 	}
 	if c.charge != nil {
 		k.Charge = c.charge.Key()

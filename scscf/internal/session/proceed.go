@@ -123,7 +123,7 @@ func (j *journey) responds(b *sip.Branch, r *sip.Response) {
 		s.Config.Timer.answer(sv.timer, r)
 
 		if sv.call != nil {
-			if b != nil && sv.side == terminating {
+			if b != nil && sv.side == terminating && sv.call.rings() { // the first answer, which is the one that is charged
 				if contact := branchTo(sv.user, b.Label); contact != nil {
 					s.bind(sv.call, s.heir(sv.public, contact))
 				}

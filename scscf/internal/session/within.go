@@ -2,11 +2,89 @@ package session
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
+
+// withinDialog is TS 24.229 §5.4.3.2 and §5.4.3.3 for requests within a dialog: they follow their Route.
+func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
+	if len(own) == 0 && !sip.Has(out, "Route") && s.Stack.Own(out.Recipient) {
+		s.refuse(tx, "dialog", because(481, "no such dialog here"))
+		return
+	}
+
+	calls := s.callsOf(own)
+	within := slices.DeleteFunc(slices.Clone(calls), func(c *call) bool { return !c.of(out) })
+	forks := forksOf(calls, out)
+	refreshes := len(within) > 0 && (out.IsInvite() || out.Method == "UPDATE")
+
+	var asked interval
+
+	if refreshes {
+		var refused *refusal
+		if asked, refused = s.Config.Timer.ask(out); refused != nil {
+			s.refuse(tx, "dialog", refused)
+			return
+		}
+	}
+
+	for _, c := range within {
+		c.observe(out)
+
+		if out.Method == "BYE" { // it ends here and now, whoever answers it, and whoever hung up does not wait for the OCS
+			cause := charging.Normal.Because(sip.Value(out, "Reason"))
+			s.running.Go(func() { s.end(c, cause) })
+		}
+	}
+
+	for _, f := range forks {
+		f.observe(out)
+	}
+
+	to, err := s.onwards(ctx, out, calls)
+	if err != nil {
+		s.refuse(tx, "dialog", refusalOf(err))
+		s.passed(within, out, false)
+
+		return
+	}
+
+	event, refused := s.chargeWithin(ctx, out, own, calls)
+	if refused != nil {
+		s.refuse(tx, "dialog", refusalOf(refused))
+		return
+	}
+
+	response := s.Stack.Forward(ctx, tx, sip.Plan{
+		Groups: [][]sip.Branch{{{Request: out, To: to}}},
+		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+			s.explain(out, "dialog", r)
+			crossBorder(r, calls)
+
+			for _, f := range forks {
+				f.answered(out, r)
+			}
+
+			if refreshes && r.IsSuccess() {
+				s.Config.Timer.answer(asked, r)
+
+				for _, c := range within {
+					c.refreshed(out, r)
+				}
+			}
+		},
+	})
+	s.outcomes.WithLabelValues("dialog", label.Method(string(out.Method)), label.Status(response.StatusCode)).Inc()
+	s.passed(within, out, response.IsSuccess())
+
+	if event != nil {
+		event.End(response.StatusCode, sip.Value(response, "Reason"))
+	}
+}
 
 // chargeWithin charges a request within a dialog by itself, if the configuration says so: whoever sent it pays. own are this S-CSCF's
 // entries in its Route, calls those of them that are calls.
@@ -46,11 +124,12 @@ func (c *call) sent(r *sip.Request) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
-	if c.dialog == nil {
+	dialog := c.dialogOf(r)
+	if dialog == nil {
 		return false
 	}
 
-	from, known := c.dialog.From(r)
+	from, known := dialog.From(r)
 
 	return known && (from == sip.Caller) == (c.side == originating)
 }
@@ -82,4 +161,11 @@ func expires(r *sip.Request) *uint32 {
 	seconds := uint32(n)
 
 	return &seconds
+}
+
+func (c *call) rings() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	return c.invite != nil
 }
