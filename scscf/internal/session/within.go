@@ -22,6 +22,11 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 	forks := forksOf(calls, out)
 	refreshes := len(within) > 0 && (out.IsInvite() || out.Method == "UPDATE")
 
+	if refused := sessionless(out, calls, within, forks); refused != nil {
+		s.refuse(tx, "dialog", refused)
+		return
+	}
+
 	var asked interval
 
 	if refreshes {
@@ -161,6 +166,19 @@ func expires(r *sip.Request) *uint32 {
 	seconds := uint32(n)
 
 	return &seconds
+}
+
+// sessionless refuses what begins or changes a session in a dialog that no call is behind: one that is over, or that a SUBSCRIBE or
+// REFER made. Nobody would pay for what it sets up. within are the calls whose dialog it is in, forks the further dialogs.
+func sessionless(out *sip.Request, calls, within []*call, forks []fork) *refusal {
+	switch {
+	case out.IsInvite() && len(within) == 0 && len(forks) == 0, out.Method == "UPDATE" && len(calls) == 0:
+		return because(481, "no call is behind this dialog")
+	case out.IsInvite() && slices.ContainsFunc(within, (*call).rings): // RFC 3261 §14.1: one INVITE at a time
+		return because(491, "the call is not answered yet")
+	default:
+		return nil
+	}
 }
 
 func (c *call) rings() bool {

@@ -3,6 +3,7 @@ package session
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -107,5 +108,70 @@ func TestRequestURIWithoutEnd(t *testing.T) {
 		d.pcscf.Response(414)
 		d.icscf.Silent()
 		d.wantAsked()
+	})
+}
+
+// What begins or changes a session goes on only in a dialog that a call is behind: nobody would pay for an INVITE inside a
+// subscription, or in a call that is over. All else passes.
+func TestNoSessionWithoutACall(t *testing.T) {
+	const free = "<sip:" + scscfAddress + ";lr>" // Record-Route of a SUBSCRIBE
+
+	for _, test := range []struct {
+		method, name, route string
+		call                bool // its Route names a call, which is another dialog's
+		refused             bool
+	}{
+		{method: "INVITE", name: "in a subscription", route: free, refused: true},
+		{method: "UPDATE", name: "in a subscription", route: free, refused: true},
+		{method: "INVITE", name: "of a call that is over", route: "<sip:call-GONE@" + scscfAddress + ";lr>", refused: true},
+		{method: "INVITE", name: "with another call's Route", call: true, refused: true},
+		{method: "INVITE", name: "without a Route of this S-CSCF's", refused: true},
+		{method: "SUBSCRIBE", name: "in a subscription", route: free},
+		{method: "NOTIFY", name: "in a subscription", route: free},
+		{method: "REFER", name: "in a subscription", route: free},
+		{method: "MESSAGE", name: "in a subscription", route: free},
+		{method: "INFO", name: "of a call that is over", route: "<sip:call-GONE@" + scscfAddress + ";lr>"},
+		{method: "BYE", name: "of a call that is over", route: "<sip:call-GONE@" + scscfAddress + ";lr>"},
+	} {
+		t.Run(test.method+" "+test.name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				if test.call {
+					test.route = sip.Value(d.talk(), "Record-Route")
+				}
+				d.send(d.pcscf, test.method, "sip:callee@192.0.2.2:5060", test.route, "To: <"+bob+">;tag=s", "Call-ID: subscription")
+				if test.refused {
+					d.pcscf.Response(481)
+					d.icscf.Silent()
+					return
+				}
+				d.icscf.Answer(d.icscf.Request(test.method), 200)
+				d.pcscf.Response(200)
+			})
+		})
+	}
+
+	// Else the first INVITE is cancelled, and the session of the second goes on.
+	t.Run("INVITE while the call rings", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.send(d.pcscf, "INVITE", bob, serviceRoute, "Record-Route: <sip:192.0.2.1;lr>")
+			invite := d.icscf.Request("INVITE")
+			d.icscf.Answer(invite, 180, "To: <"+bob+">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>")
+			d.pcscf.Response(180)
+			d.within(invite, "INVITE")
+			d.pcscf.Response(491)
+			d.icscf.Silent()
+		})
+	})
+
+	t.Run("re-INVITE of a call over a restart", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			invite := d.talk()
+			d.crash(time.Second)
+			d.within(invite, "INVITE")
+			d.icscf.Answer(d.icscf.Request("INVITE"), 200, "Contact: <sip:callee@192.0.2.2:5060>")
+			d.pcscf.Response(200)
+			d.within(invite, "BYE")
+			d.icscf.Answer(d.icscf.Request("BYE"), 200)
+		})
 	})
 }
