@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -144,6 +145,17 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 
 	invite(out, o)
 
+	served, stop := context.WithCancel(ctx)
+
+	var handsets sync.WaitGroup
+
+	handsets.Go(func() { s.Answer(served) })
+
+	defer func() {
+		stop()
+		handsets.Wait()
+	}()
+
 	ended := make(chan string, len(running))
 	for _, r := range running {
 		go func() { <-r.Ended(); ended <- r.Name }()
@@ -224,9 +236,26 @@ The core stays up. Ctrl-C ends it.
 `, scenario.Loopback.Gm(), o.network.Domain(), real(o))
 	}
 
-	fmt.Fprintf(out, `  a subscriber                   %[1]s%[2]s subscriber add --imsi %[5]s --msisdn 15550003 --k … --opc …
+	fmt.Fprintf(out, `  a subscriber                   %[1]s%[2]s subscriber add --imsi %[5]s --msisdn 15550003 %[7]s
   its account                    %[1]s%[3]s account add carol --identity tel:+15550003 --balance 1000
-  what went over the wire        %[1]s%[6]s get /trace.pcapng >gm.pcapng (and the other four)
+  alice and bob answer           tel:+15550001 and tel:+15550002, calls and messages
+%[8]s  what went over the wire        %[1]s%[6]s get /trace.pcapng >gm.pcapng (and the other four)
   logs                           %[4]s
-`, enter, filepath.Join(o.binaries, "hss"), filepath.Join(o.binaries, "ocs"), filepath.Join(o.data, "log"), o.network.IMSI(3), filepath.Join(o.binaries, "pcscf"))
+`, enter, filepath.Join(o.binaries, "hss"), filepath.Join(o.binaries, "ocs"), filepath.Join(o.data, "log"), o.network.IMSI(3), filepath.Join(o.binaries, "pcscf"),
+		scenario.Keys, calling(o))
+}
+
+// calling is how the new subscriber calls bob, where that takes no address of its own on the wire.
+func calling(o options) string {
+	if o.ipsec {
+		return ""
+	}
+
+	domain := ""
+	if o.network != scenario.TestNetwork {
+		domain = " --domain " + o.network.Domain()
+	}
+
+	return fmt.Sprintf("  the new subscriber calls       %s call tel:+15550002 --address 127.0.0.130:5060%s --imsi %s %s\n",
+		filepath.Join(o.binaries, "ue"), domain, o.network.IMSI(3), scenario.Keys)
 }

@@ -6,12 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -216,7 +219,71 @@ func TestIPsec(t *testing.T) {
 	}
 }
 
-// Without --once it stays, until it is told to end.
+// said is what the lab prints, as it comes.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+	more chan struct{} // closed when there is more, and made anew
+	end  bool
+}
+
+func (s *said) follow(r io.Reader) {
+	for chunk, ended := make([]byte, 4096), false; !ended; {
+		n, err := r.Read(chunk)
+		ended = err != nil
+
+		s.mu.Lock()
+		s.text.Write(chunk[:n])
+		s.end = ended
+		close(s.more)
+		s.more = make(chan struct{})
+		s.mu.Unlock()
+	}
+}
+
+// await waits until it has said all of these, and returns everything; nothing wanted: until it ends.
+func (s *said) await(t *testing.T, wanted ...string) string {
+	t.Helper()
+
+	deadline := time.After(time.Minute)
+
+	for {
+		s.mu.Lock()
+		text, more, end := s.text.String(), s.more, s.end
+		s.mu.Unlock()
+
+		missing := slices.DeleteFunc(slices.Clone(wanted), func(w string) bool { return strings.Contains(text, w) })
+
+		if end || len(wanted) > 0 && len(missing) == 0 {
+			return text
+		}
+
+		select {
+		case <-more:
+		case <-deadline:
+			t.Fatalf("it does not say %q\n%s", missing, text)
+		}
+	}
+}
+
+// shown runs the command that the lab shows behind a title.
+func shown(t *testing.T, text, title, more string) (string, error) {
+	t.Helper()
+
+	_, rest, found := strings.Cut(text, "\n  "+title)
+	line, _, ended := strings.Cut(rest, "\n")
+
+	if !found || !ended {
+		t.Fatalf("no %q in\n%s", title, text)
+	}
+
+	command := exec.CommandContext(t.Context(), "sh", "-c", line+more)
+	out, err := command.CombinedOutput()
+
+	return string(out), err
+}
+
+// Without --once it stays, until it is told to end; until then what it shows can be done, and its handsets answer.
 func TestStays(t *testing.T) {
 	defer network.Alone(t).Close()
 
@@ -233,27 +300,57 @@ func TestStays(t *testing.T) {
 
 	writer.Close()
 
-	var said strings.Builder
+	said := &said{more: make(chan struct{})}
+	go said.follow(reader)
 
-	for chunk := make([]byte, 4096); ; {
-		n, err := reader.Read(chunk)
-		said.Write(chunk[:n])
+	text := said.await(t, "The core stays up", "\n  logs ")
 
-		if err != nil {
-			break
-		}
-
-		if strings.Contains(said.String(), "The core stays up") && strings.HasSuffix(said.String(), "log\n") {
-			if err := command.Process.Signal(os.Interrupt); err != nil {
-				t.Error(err)
-			}
+	for _, step := range []struct{ title, more, says string }{
+		{"a subscriber ", "", "tel:+15550003"},
+		{"its account ", "", "carol"},
+		{"the new subscriber calls ", " --talk 100ms", "answered"},
+		{"the new subscriber calls ", " --talk 100ms", "answered"}, // once is not enough
+	} {
+		if out, err := shown(t, text, step.title, step.more); err != nil || !strings.Contains(out, step.says) {
+			t.Errorf("%s: %v\n%s", step.title, err, out)
 		}
 	}
+
+	said.await(t, "bob    call from sip:+15550003@", "bob    the call from sip:+15550003@")
+
+	_, arguments, _ := strings.Cut(text, "call tel:+15550002 ")
+	arguments, _, _ = strings.Cut(arguments, "\n")
+	write := func(to string) (string, error) {
+		command := exec.CommandContext(t.Context(), filepath.Join(binaries, "ue"), append(strings.Fields(arguments), "message", to, "how are you?")...)
+		out, err := command.CombinedOutput()
+
+		return string(out), err
+	}
+
+	if out, err := write("+15550001"); err != nil || !strings.Contains(out, "200 OK") {
+		t.Errorf("to alice: %v\n%s", err, out)
+	}
+
+	if out, err := write("tel:+15559999"); err == nil || !strings.Contains(out, "ue: 404 Not Found (") {
+		t.Errorf("to nobody: %v\n%s", err, out)
+	}
+
+	if out, err := write("alice"); err == nil || !strings.Contains(out, "tel:+15550002") || strings.Contains(out, "registered") {
+		t.Errorf("to a name: %v\n%s", err, out)
+	}
+
+	said.await(t, "alice  message from sip:+15550003@", ": how are you?\n")
+
+	if err := command.Process.Signal(os.Interrupt); err != nil {
+		t.Error(err)
+	}
+
+	text = said.await(t)
 
 	if err := command.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 
-	contains(t, said.String(), "The core stays up. Ctrl-C ends it.", "127.0.0.10:5060, UDP and TCP", "subscriber add", "Ending")
+	contains(t, text, "The core stays up. Ctrl-C ends it.", "127.0.0.10:5060, UDP and TCP", "subscriber add", "Ending")
 	gone(t)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
@@ -241,6 +242,19 @@ func (s *Scenario) Message(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.New("the message did not reach alice")
 	}
+}
+
+// Answer has the handsets answer whoever calls or writes, until ctx ends.
+func (s *Scenario) Answer(ctx context.Context) {
+	var both sync.WaitGroup
+
+	for name, h := range map[string]*handset.Handset{alice.name: s.alice, bob.name: s.bob} {
+		both.Go(func() {
+			h.Automatic(ctx, func(line string) { fmt.Fprintf(s.Out, "  %-6s %s\n", name, line) })
+		})
+	}
+
+	both.Wait()
 }
 
 // Close switches the handsets off.
