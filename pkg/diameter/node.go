@@ -52,7 +52,9 @@ type Node struct {
 	routes       routeCache
 	transactions sync.Pool
 
-	mu    sync.RWMutex
+	mu      sync.RWMutex
+	reached map[uint32]*atomic.Bool // by application of this node's: Reached
+
 	peers map[string]*peer // by host in lower case: the configured ones, and whoever else is connected
 
 	slots *slots
@@ -84,11 +86,16 @@ func New(c Config, applications []Application, o Options) (*Node, error) {
 		stateID:      uint32(time.Now().Unix()),
 		handlers:     map[commandKey]handler{},
 		peers:        map[string]*peer{},
+		reached:      map[uint32]*atomic.Bool{},
 		slots:        newSlots(c.MaxConnections, len(c.Peers)),
 		began:        time.Now(),
 		transactions: sync.Pool{New: func() any { return newTransaction() }},
 	}
 	n.routes.forget()
+
+	for _, a := range applications {
+		n.reached[a.ID] = new(atomic.Bool)
+	}
 
 	for i := range c.Peers {
 		if c.Peers[i].TLS.enabled() { // files that cannot be read are known at once, though every dialling reads them anew
@@ -333,6 +340,12 @@ func (n *Node) Peers() []PeerStatus {
 	slices.SortFunc(all, func(a, b PeerStatus) int { return cmp.Compare(a.Host, b.Host) })
 
 	return all
+}
+
+// Reached reports whether a peer that may be asked for an application has been connected since the start.
+func (n *Node) Reached(application uint32) bool {
+	reached := n.reached[application]
+	return reached != nil && reached.Load()
 }
 
 // Ready is an error when an application has no peer to send to, and a configured peer that might serve it is not connected.

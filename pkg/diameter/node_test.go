@@ -174,6 +174,34 @@ func TestGarbageHarmsNobody(t *testing.T) {
 	}
 }
 
+// Reached is about the time since the start: a peer that was there and has gone is not one that never came.
+func TestReached(t *testing.T) {
+	hss, err := diameter.New(server("hss.example"), []diameter.Application{cx.Application}, diameter.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+
+	scscf := start(t, client("scscf.example", diameter.Peer{Host: "hss.example", Address: hss.Addresses()[0].String()}), nil)
+	if scscf.Reached(cx.Application.ID) {
+		t.Error("before anybody has answered")
+	}
+
+	go func() { left <- hss.Run(ctx) }()
+	await(t, "the HSS", func() bool { return scscf.Reached(cx.Application.ID) })
+
+	leave()
+	if err := <-left; err != nil {
+		t.Error(err)
+	}
+	await(t, "the HSS to be missed", func() bool { return scscf.Ready() != nil })
+
+	if !scscf.Reached(cx.Application.ID) || scscf.Reached(4) {
+		t.Errorf("Cx %v, Ro %v; want true, false", scscf.Reached(cx.Application.ID), scscf.Reached(4))
+	}
+}
+
 func BenchmarkCall(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -251,6 +251,12 @@ func (p *peer) opened(c *connection) {
 	p.timer = time.AfterFunc(time.Hour, func() { p.expired(c) })
 	p.setWatchdog()
 	p.watch(watchdogConnectionUp, c)
+
+	for id, reached := range n.reached {
+		if reachable, _ := p.suits(id); reachable != nil {
+			reached.Store(true)
+		}
+	}
 }
 
 // retire takes the open connection out of use; what waits on it still may be answered.

@@ -78,7 +78,8 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	}
 
 	handler := &interrogation.Interrogator{
-		HSS: client{node}, Servers: c.Servers, HomeDomain: c.HomeDomain, ServerTimeout: c.ServerTimeout, Ready: node.Ready, Avoid: c.Avoid, Log: env.Log,
+		HSS: client{node}, Servers: c.Servers, HomeDomain: c.HomeDomain, ServerTimeout: c.ServerTimeout, Avoid: c.Avoid, Log: env.Log,
+		Reached: func() bool { return node.Reached(cx.Application.ID) },
 	}
 	handler.Register(env.Metrics)
 

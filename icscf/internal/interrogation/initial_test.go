@@ -260,8 +260,8 @@ func TestCapabilityQuery(t *testing.T) {
 // An I-CSCF that has just started asks who comes to come again, until the HSS was connected once.
 func TestBeforeTheHSSIsConnected(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
-		missing := errors.New("no Diameter peer")
-		d.handler.Ready = func() error { return missing }
+		reached := false
+		d.handler.Reached = func() bool { return reached }
 		d.uaa, d.lia = []any{uaa(cx.SubsequentRegistration, serverA, nil)}, []any{lia(cx.Success, serverA, nil)}
 
 		early := func() {
@@ -285,11 +285,10 @@ func TestBeforeTheHSSIsConnected(t *testing.T) {
 		d.servers[serverA].Answer(d.servers[serverA].Request("BYE"), 200)
 		d.pcscf.Response(200)
 
-		missing = nil
+		reached = true
 		d.send("MESSAGE", alice)
 		d.servers[serverA].Answer(d.servers[serverA].Request("MESSAGE"), 200)
 		d.pcscf.Response(200)
-		missing = errors.New("lost")
 		d.register()
 		d.servers[serverA].Request("REGISTER")
 	})

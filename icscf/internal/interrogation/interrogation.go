@@ -6,7 +6,6 @@ import (
 	"context"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,13 +33,12 @@ type Interrogator struct {
 	ServerTimeout time.Duration
 	// Avoid is how long an S-CSCF that was found dead is asked last.
 	Avoid time.Duration
-	// Ready tells whether the HSS can be reached; nil: it can.
-	Ready func() error
-	Log   *slog.Logger
+	// Reached reports whether the HSS has been connected since the start; nil: it has.
+	Reached func() bool
+	Log     *slog.Logger
 
-	connected atomic.Bool // the HSS was, once
-	outcomes  *prometheus.CounterVec
-	away      away
+	outcomes *prometheus.CounterVec
+	away     away
 }
 
 // Register makes the metrics known. It is called before the first request.
@@ -84,20 +82,8 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *sip.ServerTransact
 // early is the refusal of an I-CSCF that has just started (RFC 3261 §21.5.4). A query that gets no answer later is 480 (TS 24.229 §5.3.1.3).
 var early = &Refusal{Status: 503, Reason: `SIP;cause=503;text="the I-CSCF has just started, and the HSS is not connected yet"`, Again: true}
 
-// starting tells that the HSS has not been connected yet since the start.
-func (i *Interrogator) starting() bool {
-	if i.connected.Load() {
-		return false
-	}
-
-	if i.Ready != nil && i.Ready() != nil {
-		return true
-	}
-
-	i.connected.Store(true)
-
-	return false
-}
+// starting reports whether the HSS has not been connected yet since the start.
+func (i *Interrogator) starting() bool { return i.Reached != nil && !i.Reached() }
 
 // HandleAck passes on the ACK of a 2xx that still has a Route; others have nothing to do here.
 func (i *Interrogator) HandleAck(ctx context.Context, ack *sip.Ack) {

@@ -94,7 +94,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		charging: sessions.Charging, sessions: sessions,
 	}
 	router.sessions = sessions
-	router.starting.ready, router.starting.log = s.cxReady, env.Log
+	router.starting.reached, router.starting.log = func() bool { return node.Reached(pkgcx.Application.ID) }, env.Log
 
 	return s, nil
 }

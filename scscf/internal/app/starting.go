@@ -2,7 +2,6 @@ package app
 
 import (
 	"log/slog"
-	"sync/atomic"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
@@ -10,15 +9,14 @@ import (
 // starting is the time of an S-CSCF until the HSS can be reached. Nobody can say yet who is served here: what begins then is asked to come
 // again (503 with Retry-After, RFC 3261 §21.5.4), and is not told that the user is unknown.
 type starting struct {
-	ready func() error // of the HSS
-	log   *slog.Logger
-	over  atomic.Bool
+	reached func() bool // whether the HSS has been connected since the start
+	log     *slog.Logger
 }
 
 // refuses answers an initial request for which it is too early. A REGISTER gets the registrar's own word, and what goes on within a dialog,
 // or asks for the S-CSCF itself, needs no HSS.
 func (s *starting) refuses(tx *sip.ServerTransaction) bool {
-	if s.over.Load() {
+	if s.reached() {
 		return false
 	}
 
@@ -27,16 +25,10 @@ func (s *starting) refuses(tx *sip.ServerTransaction) bool {
 		return false
 	}
 
-	err := s.ready()
-	if err == nil {
-		s.over.Store(true)
-		return false
-	}
-
 	const reason = "the S-CSCF has just started, and the HSS is not connected yet"
 
 	s.log.Warn("request refused", "method", string(request.Method), "status", 503, "reason", reason, "to", request.Recipient.String(),
-		"call_id", sip.Value(request, "Call-ID"), "error", err)
+		"call_id", sip.Value(request, "Call-ID"))
 	_ = tx.Reply(503, "", sip.NewHeader("Retry-After", "5"), sip.NewHeader("Reason", `SIP;cause=503;text="`+reason+`"`))
 
 	return true
