@@ -61,7 +61,8 @@ func TestWhoIsTheCore(t *testing.T) {
 		d.register()
 		route := "Route: <sip:" + d.only().Token + "@" + mwAddress + ";lr>"
 		d.alice.Send(mwAddress, d.request("MESSAGE", "sip:alice@"+aliceAt, route, "P-Asserted-Identity: <"+bob+">")...)
-		d.alice.Silent()
+		d.alice.Response(403)
+		d.alice.Silent() // and the MESSAGE goes nowhere
 		d.toAlice("MESSAGE")
 		d.alice.Request("MESSAGE")
 	})
