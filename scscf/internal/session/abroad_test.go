@@ -100,10 +100,11 @@ func TestStranger(t *testing.T) {
 	withBorder(t, nil, func(t *testing.T, d *desk) {
 		stranger := d.network.Peer(t, "198.51.100.9:5060")
 		d.send(stranger, "MESSAGE", bob, serviceRoute)
+		stranger.Response(403)
 		invite := d.talk()
 		d.send(stranger, "BYE", "sip:callee@192.0.2.2:5060", sip.Value(invite, "Record-Route"), "To: <"+bob+">;tag=b", "Call-ID: "+invite.CallID().Value())
+		stranger.Response(403)
 		d.icscf.Silent()
-		stranger.Silent()
 		d.wantAsked("1#0")
 	})
 }
