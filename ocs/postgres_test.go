@@ -116,8 +116,15 @@ func TestPostgresUnderAPITraffic(t *testing.T) {
 			method, path string
 			body         any
 		}{
-			{"GET", "/accounts", nil}, {"GET", "/accounts/alice", nil}, {"GET", "/sessions", nil}, {"GET", "/cdrs?limit=1000", nil}, {"GET", "/ledger", nil},
-			{"GET", "/ledger/audit", nil}, {"GET", "/tariffs", nil}, {"GET", "/readyz", nil}, {"POST", "/accounts/alice/top-up", map[string]any{"amount": 1}},
+			{"GET", "/accounts", nil},
+			{"GET", "/accounts/alice", nil},
+			{"GET", "/sessions", nil},
+			{"GET", "/cdrs?limit=1000", nil},
+			{"GET", "/ledger", nil},
+			{"GET", "/ledger/audit", nil},
+			{"GET", "/tariffs", nil},
+			{"GET", "/readyz", nil},
+			{"POST", "/accounts/alice/top-up", map[string]any{"amount": 1}},
 		} {
 			traffic.Go(func() {
 				for !done.Load() {

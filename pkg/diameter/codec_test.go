@@ -362,6 +362,7 @@ type mistyped struct {
 func (*misnamed) Command() diameter.Command {
 	return diameter.Command{Application: &cx.Application, Code: 300}
 }
+
 func (*mistyped) Command() diameter.Command {
 	return diameter.Command{Application: &cx.Application, Code: 300}
 }

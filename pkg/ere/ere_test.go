@@ -38,8 +38,11 @@ func TestERE(t *testing.T) {
 		{"undefined: case", "(?i)^INVITE$", []string{"invite", "INVITE"}, []string{"x"}},
 		{"an empty expression matches", "", []string{"", "x"}, nil},
 		{"octets that are no UTF-8", "^a.b$", []string{"a\xffb"}, nil},
-		{"a service of TS 24.173", `.*\+g\.3gpp\.icsi-ref="[^"]*urn%3Aurn-7%3A3gpp-service\.ims\.icsi\.mmtel".*`,
-			[]string{`*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"`}, []string{`*;+g.oma.sip-im`}},
+		{
+			"a service of TS 24.173", `.*\+g\.3gpp\.icsi-ref="[^"]*urn%3Aurn-7%3A3gpp-service\.ims\.icsi\.mmtel".*`,
+			[]string{`*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"`},
+			[]string{`*;+g.oma.sip-im`},
+		},
 	}
 
 	for _, test := range tests {

@@ -175,7 +175,9 @@ func (m SecurityMechanism) String() string {
 	}
 
 	for _, p := range [...]Parameter{
-		{Name: "alg", Value: m.Algorithm}, {Name: "prot", Value: m.Protocol}, {Name: "mod", Value: m.Mode},
+		{Name: "alg", Value: m.Algorithm},
+		{Name: "prot", Value: m.Protocol},
+		{Name: "mod", Value: m.Mode},
 		{Name: "ealg", Value: m.EncryptionAlgorithm},
 	} {
 		if p.Value != "" {

@@ -7,10 +7,24 @@ import (
 
 func TestLabels(t *testing.T) {
 	for _, test := range []struct{ got, want string }{
-		{Method("INVITE"), "INVITE"}, {Method("INVENTED"), Other}, {Method(""), Other}, {Method("invite"), Other},
-		{Status(486), "486"}, {Status(499), "4xx"}, {Status(199), "199"}, {Status(0), Other}, {Status(-486), Other}, {Status(700), Other},
-		{Result(2001), "2001"}, {Result(5142), "5142"}, {Result(5999), "5xxx"}, {Result(0), Other}, {Result(4294967295), Other},
-		{Vendor(0), "0"}, {Vendor(10415), "10415"}, {Vendor(4711), Other},
+		{Method("INVITE"), "INVITE"},
+		{Method("INVENTED"), Other},
+		{Method(""), Other},
+		{Method("invite"), Other},
+		{Status(486), "486"},
+		{Status(499), "4xx"},
+		{Status(199), "199"},
+		{Status(0), Other},
+		{Status(-486), Other},
+		{Status(700), Other},
+		{Result(2001), "2001"},
+		{Result(5142), "5142"},
+		{Result(5999), "5xxx"},
+		{Result(0), Other},
+		{Result(4294967295), Other},
+		{Vendor(0), "0"},
+		{Vendor(10415), "10415"},
+		{Vendor(4711), Other},
 	} {
 		if test.got != test.want {
 			t.Errorf("%q, want %q", test.got, test.want)

@@ -97,8 +97,12 @@ func strict(m Message) (status int, reason string) {
 		name, compact, long string
 		count               int
 	}{
-		{"from", "f", "From", 0}, {"to", "t", "To", 0}, {"call-id", "i", "Call-ID", 0}, {"cseq", "", "CSeq", 0},
-		{"max-forwards", "", "Max-Forwards", 0}, {"content-length", "l", "Content-Length", 0},
+		{"from", "f", "From", 0},
+		{"to", "t", "To", 0},
+		{"call-id", "i", "Call-ID", 0},
+		{"cseq", "", "CSeq", 0},
+		{"max-forwards", "", "Max-Forwards", 0},
+		{"content-length", "l", "Content-Length", 0},
 	}
 
 	for _, h := range headersOf(m) {

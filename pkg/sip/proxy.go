@@ -310,7 +310,6 @@ func (f *forwarding) failed(ctx context.Context, r *run, response *Response) {
 		f.stop = true
 		f.cancelPending(reason(response.StatusCode, ""))
 	}
-
 }
 
 func (f *forwarding) cancelPending(why ...Header) {

@@ -90,8 +90,10 @@ func TestResolve(t *testing.T) {
 		name, uri, want string
 		none            bool // there is no such host; else nobody can say
 	}{
-		{name: "§4.1 NAPTR: by order, then preference, what is spoken here", uri: "sip:full.example",
-			want: "TCP 192.0.2.1:5071, TCP 192.0.2.2:5070, UDP 192.0.2.3:5072, UDP [2001:db8::3]:5072"},
+		{
+			name: "§4.1 NAPTR: by order, then preference, what is spoken here", uri: "sip:full.example",
+			want: "TCP 192.0.2.1:5071, TCP 192.0.2.2:5070, UDP 192.0.2.3:5072, UDP [2001:db8::3]:5072",
+		},
 		{name: "§4.1 transport: SRV of it alone", uri: "sip:full.example;transport=udp", want: "UDP 192.0.2.3:5072, UDP [2001:db8::3]:5072"},
 		{name: "§4.1 a port: UDP, addresses", uri: "sip:full.example:5099", want: "UDP 192.0.2.9:5099"},
 		{name: "§4.1 port and transport", uri: "sip:full.example:5099;transport=TCP", want: "TCP 192.0.2.9:5099"},

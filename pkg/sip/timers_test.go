@@ -54,19 +54,26 @@ func TestClientTimers(t *testing.T) {
 		over                    float64 // seconds; when Done is closed
 		failed                  bool
 	}{
-		{"§17.1.1.2 timers A and B", "INVITE", "udp", nil,
-			"0 INVITE, 0.5 INVITE, 1.5 INVITE, 3.5 INVITE, 7.5 INVITE, 15.5 INVITE, 31.5 INVITE", 32, true},
+		{
+			"§17.1.1.2 timers A and B", "INVITE", "udp", nil,
+			"0 INVITE, 0.5 INVITE, 1.5 INVITE, 3.5 INVITE, 7.5 INVITE, 15.5 INVITE, 31.5 INVITE", 32, true,
+		},
 		{"§17.1.1.2 timer B over TCP", "INVITE", "tcp", nil, "0 INVITE", 32, true},
 		{"§17.1.1.2 A stops with a provisional response", "INVITE", "udp", map[int]int{1: 180}, "0 INVITE, 0.5 INVITE", 632.5, false},
 		{"§17.1.1.2 timer D", "INVITE", "udp", map[int]int{0: 486}, "0 INVITE, 0 ACK", 32, false},
 		{"§17.1.1.2 timer D is zero over TCP", "INVITE", "tcp", map[int]int{0: 486}, "0 INVITE, 0 ACK", 0, false},
 		{"RFC 6026 §7.2 timer M", "INVITE", "udp", map[int]int{0: 200}, "0 INVITE", 32, false},
 		{"RFC 6026 §7.2 timer M over TCP as well", "INVITE", "tcp", map[int]int{0: 200}, "0 INVITE", 32, false},
-		{"§17.1.2.2 timers E and F", "MESSAGE", "udp", nil,
-			"0 MESSAGE, 0.5 MESSAGE, 1.5 MESSAGE, 3.5 MESSAGE, 7.5 MESSAGE, 11.5 MESSAGE, 15.5 MESSAGE, 19.5 MESSAGE, 23.5 MESSAGE, 27.5 MESSAGE, 31.5 MESSAGE", 32, true},
+		{
+			"§17.1.2.2 timers E and F", "MESSAGE", "udp", nil,
+			"0 MESSAGE, 0.5 MESSAGE, 1.5 MESSAGE, 3.5 MESSAGE, 7.5 MESSAGE, 11.5 MESSAGE, 15.5 MESSAGE, 19.5 MESSAGE, 23.5 MESSAGE, 27.5 MESSAGE, 31.5 MESSAGE", 32, true,
+		},
 		{"§17.1.2.2 timer F over TCP", "MESSAGE", "tcp", nil, "0 MESSAGE", 32, true},
-		{"§17.1.2.2 E is T2 once the request is tried", "MESSAGE", "udp", map[int]int{0: 100, 3: 200},
-			"0 MESSAGE, 0.5 MESSAGE, 4.5 MESSAGE, 8.5 MESSAGE", 13.5, false},
+		{
+			"§17.1.2.2 E is T2 once the request is tried", "MESSAGE", "udp",
+			map[int]int{0: 100, 3: 200},
+			"0 MESSAGE, 0.5 MESSAGE, 4.5 MESSAGE, 8.5 MESSAGE", 13.5, false,
+		},
 		{"§17.1.2.2 timer K", "MESSAGE", "udp", map[int]int{0: 200}, "0 MESSAGE", 5, false},
 		{"§17.1.2.2 timer K is zero over TCP", "MESSAGE", "tcp", map[int]int{0: 404}, "0 MESSAGE", 0, false},
 	}
@@ -166,10 +173,19 @@ func TestServerTimers(t *testing.T) {
 		{"§17.2.1 the stack says 100 after 200 ms", "INVITE", []int{486}, time.Second, []sending{{1.1, "ACK"}}, "0.2 100, 1 486"},
 		{"§17.2.1 but not after the user said something", "INVITE", []int{180, 486}, 0, []sending{{0.1, "ACK"}}, "0 180, 0 486"},
 		{"§17.2.1 100 does not follow another", "INVITE", []int{180, 100, 486}, 0, []sending{{0.1, "ACK"}}, "0 180, 0 486"},
-		{"§17.2.1 the last provisional response is repeated", "INVITE", []int{183, 180, 486}, 3 * time.Second, []sending{{0.5, "INVITE"}, {4, "INVITE"}, {10, "ACK"}},
-			"0.2 100, 0.5 100, 3 183, 3 180, 3 486, 3.5 486, 4 486, 4.5 486, 6.5 486"},
-		{"§17.2.1 timers G and H", "INVITE", []int{486}, 0, nil,
-			"0 486, 0.5 486, 1.5 486, 3.5 486, 7.5 486, 11.5 486, 15.5 486, 19.5 486, 23.5 486, 27.5 486, 31.5 486"},
+		{
+			"§17.2.1 the last provisional response is repeated", "INVITE",
+			[]int{183, 180, 486},
+			3 * time.Second,
+			[]sending{{0.5, "INVITE"}, {4, "INVITE"}, {10, "ACK"}},
+			"0.2 100, 0.5 100, 3 183, 3 180, 3 486, 3.5 486, 4 486, 4.5 486, 6.5 486",
+		},
+		{
+			"§17.2.1 timers G and H", "INVITE",
+			[]int{486},
+			0, nil,
+			"0 486, 0.5 486, 1.5 486, 3.5 486, 7.5 486, 11.5 486, 15.5 486, 19.5 486, 23.5 486, 27.5 486, 31.5 486",
+		},
 		{"§17.2.1 ACK ends timer G", "INVITE", []int{486}, 0, []sending{{0.7, "ACK"}}, "0 486, 0.5 486"},
 		{"§17.2.1 timer I: ACK is absorbed", "INVITE", []int{486}, 0, []sending{{0.1, "ACK"}, {0.2, "ACK"}, {5, "ACK"}}, "0 486"},
 		{"RFC 6026 §7.1 timer L: an accepted INVITE is absorbed", "INVITE", []int{200}, 0, []sending{{0.5, "INVITE"}, {31, "INVITE"}}, "0 200"},

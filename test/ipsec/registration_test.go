@@ -80,7 +80,6 @@ func called(t *testing.T, n *network.Network, suite ipsec.Suite, transport strin
 	for i, c := range configs {
 		set := last(c)
 		counters, err := c.Security.Kernel.(*recording).Use(set)
-
 		if err != nil {
 			t.Fatal(err)
 		}

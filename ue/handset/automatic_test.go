@@ -62,8 +62,10 @@ func TestAutomatic(t *testing.T) {
 		}()
 
 		send := func(method, call, to string, cseq string, body ...string) {
-			pcscf.Send(at, append([]string{method + " sip:alice@" + at + " SIP/2.0", "Via: SIP/2.0/UDP " + core + ";branch=" + sip.NewBranch(), "Max-Forwards: 70",
-				"From: <sip:bob@ims.example>;tag=b", "To: " + to, "Call-ID: " + call, "CSeq: " + cseq + " " + method, "Contact: <sip:bob@" + core + ">"}, body...)...)
+			pcscf.Send(at, append([]string{
+				method + " sip:alice@" + at + " SIP/2.0", "Via: SIP/2.0/UDP " + core + ";branch=" + sip.NewBranch(), "Max-Forwards: 70",
+				"From: <sip:bob@ims.example>;tag=b", "To: " + to, "Call-ID: " + call, "CSeq: " + cseq + " " + method, "Contact: <sip:bob@" + core + ">",
+			}, body...)...)
 		}
 
 		for _, call := range []string{"first", "second"} {

@@ -27,17 +27,20 @@ func TestAnswer(t *testing.T) {
 		answer []string // nil: nothing in common
 	}{
 		{
-			"a soft phone with opus and G.711", []string{
+			"a soft phone with opus and G.711",
+			[]string{
 				"m=audio 4000 RTP/AVP 96 0 8 101", "a=rtpmap:96 opus/48000/2", "a=rtpmap:0 PCMU/8000", "a=rtpmap:8 PCMA/8000/1", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-11",
 			},
 			[]string{"m=audio 49152 RTP/AVP 0 8 101", "a=rtpmap:0 PCMU/8000", "a=rtpmap:8 PCMA/8000/1", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-11", "a=sendrecv"},
 		},
 		{
-			"static payload types alone (RFC 3551 §6)", []string{"m=audio 4000 RTP/AVP 8 18 0"},
+			"static payload types alone (RFC 3551 §6)",
+			[]string{"m=audio 4000 RTP/AVP 8 18 0"},
 			[]string{"m=audio 49152 RTP/AVP 8 0", "a=rtpmap:8 PCMA/8000", "a=rtpmap:0 PCMU/8000", "a=sendrecv"},
 		},
 		{
-			"a handset, with its payload types and parameters", []string{
+			"a handset, with its payload types and parameters",
+			[]string{
 				"m=audio 4000 RTP/AVP 127 116 107", "b=AS:42", "a=rtpmap:127 EVS/16000/1", "a=fmtp:127 br=5.9-13.2;bw=nb-swb", "a=rtpmap:116 amr-wb/16000", "a=fmtp:116 octet-align=1",
 				"a=rtpmap:107 AMR/8000", "a=curr:qos local none", "a=inactive",
 			},
@@ -49,7 +52,8 @@ func TestAnswer(t *testing.T) {
 		{"on hold", []string{"a=sendonly", "m=audio 4000 RTP/AVP 0"}, []string{"m=audio 49152 RTP/AVP 0", "a=rtpmap:0 PCMU/8000", "a=recvonly"}},
 		{"the stream's own direction counts", []string{"a=sendonly", "m=audio 4000 RTP/AVPF 0", "a=recvonly"}, []string{"m=audio 49152 RTP/AVPF 0", "a=rtpmap:0 PCMU/8000", "a=sendonly"}},
 		{
-			"video and a second voice are refused, each in its place", []string{"m=video 4002 RTP/AVP 97 98", "a=rtpmap:97 VP8/90000", "m=audio 4000 RTP/AVP 0", "m=audio 4004 RTP/AVP 0"},
+			"video and a second voice are refused, each in its place",
+			[]string{"m=video 4002 RTP/AVP 97 98", "a=rtpmap:97 VP8/90000", "m=audio 4000 RTP/AVP 0", "m=audio 4004 RTP/AVP 0"},
 			[]string{"m=video 0 RTP/AVP 97", "m=audio 49152 RTP/AVP 0", "a=rtpmap:0 PCMU/8000", "a=sendrecv", "m=audio 0 RTP/AVP 0"},
 		},
 		{"only SRTP", []string{"m=audio 4000 RTP/SAVP 0"}, nil},

@@ -274,8 +274,10 @@ func (p *peer) uar(private, public string) *cx.UAA {
 func (p *peer) mar(private, public, server string, change ...func(*cx.MAR)) *cx.MAA {
 	p.Helper()
 
-	q := &cx.MAR{UserName: private, PublicIdentity: public, NumberOfAuthVectors: 1, ServerName: server,
-		AuthDataItem: cx.AuthDataItem{Scheme: cx.SchemeDigestAKAv1MD5}}
+	q := &cx.MAR{
+		UserName: private, PublicIdentity: public, NumberOfAuthVectors: 1, ServerName: server,
+		AuthDataItem: cx.AuthDataItem{Scheme: cx.SchemeDigestAKAv1MD5},
+	}
 	for _, c := range change {
 		c(q)
 	}

@@ -107,8 +107,10 @@ func TestPostgresServesCxAndTheAPITogether(t *testing.T) {
 	for i := range queries {
 		all.Go(func() {
 			imsi := fmt.Sprintf("0010100000%05d", i)
-			for _, path := range []string{"/pushes", "/subscribers?imsi=" + imsi, "/subscribers?msisdn=1555", "/subscribers/" + imsi,
-				"/subscribers/" + imsi + "/private-identities/" + imsi + "@" + home + "/keys", "/service-profiles", "/subscribers?limit=5"} {
+			for _, path := range []string{
+				"/pushes", "/subscribers?imsi=" + imsi, "/subscribers?msisdn=1555", "/subscribers/" + imsi,
+				"/subscribers/" + imsi + "/private-identities/" + imsi + "@" + home + "/keys", "/service-profiles", "/subscribers?limit=5",
+			} {
 				if err := h.Do(t.Context(), "GET", path, nil, nil); err != nil {
 					t.Errorf("GET %s: %v", path, err)
 				}

@@ -70,8 +70,10 @@ func TestStepsOfMultimediaAuthInOrder(t *testing.T) {
 	who := faulty()
 	mended := who
 	mended.Private, mended.Public = nil, nil
-	req := &cx.MAR{UserName: "001@home", PublicIdentity: "sip:001@home", NumberOfAuthVectors: 9, ServerName: "sip:s",
-		AuthDataItem: cx.AuthDataItem{Scheme: "nonsense", Authorization: []byte("short")}}
+	req := &cx.MAR{
+		UserName: "001@home", PublicIdentity: "sip:001@home", NumberOfAuthVectors: 9, ServerName: "sip:s",
+		AuthDataItem: cx.AuthDataItem{Scheme: "nonsense", Authorization: []byte("short")},
+	}
 
 	steps := []struct {
 		name string

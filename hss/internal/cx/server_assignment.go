@@ -301,7 +301,6 @@ func (s *Server) serverAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, er
 
 		return err
 	})
-
 	if err != nil {
 		s.remember(req.UserName, public, ofSAR[req.Type], cxResult{}, err)
 		return nil, fmt.Errorf("SAR for %s %s: %w", req.UserName, public, err)

@@ -16,8 +16,10 @@ import (
 
 // problem is what is wrong with a field of the request.
 func problem(field, format string, arguments ...any) error {
-	return &httpapi.Error{Status: http.StatusUnprocessableEntity, Title: "the request cannot be carried out",
-		Detail: field + ": " + fmt.Sprintf(format, arguments...)}
+	return &httpapi.Error{
+		Status: http.StatusUnprocessableEntity, Title: "the request cannot be carried out",
+		Detail: field + ": " + fmt.Sprintf(format, arguments...),
+	}
 }
 
 // limits of one subscription: enough for a busy lab, small enough for one Diameter message.

@@ -87,8 +87,10 @@ func TestBadCriteria(t *testing.T) {
 		}
 	}
 
-	for _, document := range []string{"<InitialFilterCriteria>", "<a></b>", "<InitialFilterCriteria><Priority>x</Priority></InitialFilterCriteria>",
-		strings.Repeat("<InitialFilterCriteria></InitialFilterCriteria>", maxCriteria+1)} {
+	for _, document := range []string{
+		"<InitialFilterCriteria>", "<a></b>", "<InitialFilterCriteria><Priority>x</Priority></InitialFilterCriteria>",
+		strings.Repeat("<InitialFilterCriteria></InitialFilterCriteria>", maxCriteria+1),
+	} {
 		if text, _, err := criteriaOf(document); err == nil {
 			t.Errorf("%.80s was taken as %s", document, text)
 		}

@@ -276,8 +276,10 @@ func (a *API) endRegistration(w http.ResponseWriter, r *http.Request) error {
 
 	reason, found := reasons[r.URL.Query().Get("reason")]
 	if !found {
-		return &httpapi.Error{Status: http.StatusBadRequest, Title: "the query cannot be read",
-			Detail: "reason: permanent_termination, server_change or remove_s-cscf"}
+		return &httpapi.Error{
+			Status: http.StatusBadRequest, Title: "the query cannot be read",
+			Detail: "reason: permanent_termination, server_change or remove_s-cscf",
+		}
 	}
 
 	var told bool

@@ -175,8 +175,10 @@ func TestTheCacheIsBounded(t *testing.T) {
 	c := newCache()
 	for i := range uint64(cacheLimit + 100) {
 		name := fmt.Sprint(i)
-		c.put(&Subscription{ID: i + 1, Private: []*PrivateIdentity{{Identity: name}},
-			Sets: []*RegistrationSet{{Public: []*PublicIdentity{{Identity: "sip:" + name}}}}}, 0)
+		c.put(&Subscription{
+			ID: i + 1, Private: []*PrivateIdentity{{Identity: name}},
+			Sets: []*RegistrationSet{{Public: []*PublicIdentity{{Identity: "sip:" + name}}}},
+		}, 0)
 	}
 
 	if len(c.byID) != cacheLimit || len(c.private) != cacheLimit || len(c.public) != cacheLimit {

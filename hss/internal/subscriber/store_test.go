@@ -75,8 +75,10 @@ func opened(t *testing.T, c Config) *Store {
 }
 
 func alice(s *Store) *Subscription {
-	private := &PrivateIdentity{Identity: "001@home", IMSI: "001010000000001", MSISDN: "15550001", Scheme: AKA,
-		Algorithm: Milenage, Operator: EnteredOP, AMF: "8000", VisitedNetworks: []string{"home", "*.roam"}}
+	private := &PrivateIdentity{
+		Identity: "001@home", IMSI: "001010000000001", MSISDN: "15550001", Scheme: AKA,
+		Algorithm: Milenage, Operator: EnteredOP, AMF: "8000", VisitedNetworks: []string{"home", "*.roam"},
+	}
 	s.SetSecrets(private, Secrets{K: secretK, OP: secretOP, OPc: secretOPc, Password: secretPassword})
 
 	set := &RegistrationSet{Number: 1, Registrations: []*Registration{{Private: private}}, Public: []*PublicIdentity{

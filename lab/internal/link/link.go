@@ -31,7 +31,6 @@ func Numbered(n int) *Link {
 
 // Make makes the namespaces and the wire. It needs CAP_SYS_ADMIN and CAP_NET_ADMIN.
 func (l *Link) Make(core, handsets []netip.Prefix) (err error) {
-
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("a network of the lab's own: %w", err), l.Close())

@@ -75,8 +75,11 @@ func TestFinalUnitsOfATariff(t *testing.T) {
 
 func TestFinalUnitOfATariffIsChecked(t *testing.T) {
 	for _, terms := range []rating.Terms{
-		{FinalUnit: &rating.FinalUnit{}}, {FinalUnit: &rating.FinalUnit{Action: rating.Redirect}}, {FinalUnit: &rating.FinalUnit{Action: rating.Restrict}},
-		{FinalUnit: &rating.FinalUnit{Action: rating.Terminate, Filters: []string{"x"}}}, {LowBalance: is(int64(-1))},
+		{FinalUnit: &rating.FinalUnit{}},
+		{FinalUnit: &rating.FinalUnit{Action: rating.Redirect}},
+		{FinalUnit: &rating.FinalUnit{Action: rating.Restrict}},
+		{FinalUnit: &rating.FinalUnit{Action: rating.Terminate, Filters: []string{"x"}}},
+		{LowBalance: is(int64(-1))},
 	} {
 		tariff := rating.Tariff{Name: "t", Rates: []rating.Rate{perSecond()}, Terms: terms}
 		if tariff.Validate() == nil {

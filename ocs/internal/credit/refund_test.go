@@ -41,12 +41,16 @@ func TestRefunds(t *testing.T) {
 
 	for name, steps := range map[string][]step{
 		"all of it, by no units": {
-			{debit("s", 0, 3), "[2001,3]", money{70, 0}}, {refund("s", 1, 0), "[2001]", money{100, 0}},
+			{debit("s", 0, 3), "[2001,3]", money{70, 0}},
+			{refund("s", 1, 0), "[2001]", money{100, 0}},
 			{refund("s", 2, 0), "[2001]", money{100, 0}},
 		},
 		"in parts, and no more than that": {
-			{debit("s", 0, 3), "[2001,3]", money{70, 0}}, {refund("s", 1, 2), "[2001]", money{90, 0}},
-			{refund("s", 2, 2), "[5004]", money{90, 0}}, {refund("s", 3, 1), "[2001]", money{100, 0}}, {refund("s", 4, 1), "[5004]", money{100, 0}},
+			{debit("s", 0, 3), "[2001,3]", money{70, 0}},
+			{refund("s", 1, 2), "[2001]", money{90, 0}},
+			{refund("s", 2, 2), "[5004]", money{90, 0}},
+			{refund("s", 3, 1), "[2001]", money{100, 0}},
+			{refund("s", 4, 1), "[5004]", money{100, 0}},
 		},
 		"nothing was debited":         {{refund("s", 0, 1), "[5002]", money{100, 0}}},
 		"by another session":          {{debit("s", 0, 1), "[2001,1]", money{90, 0}}, {refund("t", 0, 1), "[5002]", money{90, 0}}},

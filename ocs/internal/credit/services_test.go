@@ -36,8 +36,11 @@ func TestServicesOfOneRatingGroup(t *testing.T) {
 			{ccr("s", ro.Terminate, 2, identified(service(1, -1, 10), 5)), "[2001]", money{940, 0}},
 		},
 		"services without a group": {
-			{ccr("s", ro.Initial, 0, ro.MultipleServicesCreditControl{ServiceIdentifiers: []uint32{5}}, ro.MultipleServicesCreditControl{ServiceIdentifiers: []uint32{6}}),
-				"[2001,60,60]", money{880, 120}},
+			{
+				ccr("s", ro.Initial, 0, ro.MultipleServicesCreditControl{ServiceIdentifiers: []uint32{5}}, ro.MultipleServicesCreditControl{ServiceIdentifiers: []uint32{6}}),
+				"[2001,60,60]",
+				money{880, 120},
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

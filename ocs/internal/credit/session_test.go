@@ -187,8 +187,10 @@ func TestSessions(t *testing.T) {
 		"a session charged in seconds cannot go on in octets": {
 			{ccr("s", ro.Initial, 0, service(300, 1, -1)), "[5031]", money{1000, 0}},
 			{ccr("s", ro.Initial, 1, service(1, 100, -1)), "[2001,100]", money{900, 100}},
-			{ccr("s", ro.Update, 2, ro.MultipleServicesCreditControl{RatingGroup: is(uint32(1)), Requested: &ro.ServiceUnit{TotalOctets: is(uint64(5))},
-				Used: []ro.ServiceUnit{{Time: is(uint32(40))}}}), "[5031]", money{960, 0}},
+			{ccr("s", ro.Update, 2, ro.MultipleServicesCreditControl{
+				RatingGroup: is(uint32(1)), Requested: &ro.ServiceUnit{TotalOctets: is(uint64(5))},
+				Used: []ro.ServiceUnit{{Time: is(uint32(40))}},
+			}), "[5031]", money{960, 0}},
 		},
 		"RFC 8506 §8.22: money that the network function has rated": {
 			{ccr("s", ro.Initial, 0, euros(250, -1, -2)), `[2001,"250e-2"]`, money{750, 250}},

@@ -137,8 +137,10 @@ func TestRoll(t *testing.T) {
 			voucher string
 			want    error
 		}{
-			{"alice", 5, "voucher 1", nil}, {"bob", 7, "voucher 2", nil},
-			{"alice", 1, "voucher 1", ErrReference}, {"alice", 7, "voucher 2", ErrReference},
+			{"alice", 5, "voucher 1", nil},
+			{"bob", 7, "voucher 2", nil},
+			{"alice", 1, "voucher 1", ErrReference},
+			{"alice", 7, "voucher 2", ErrReference},
 		} {
 			if err := s.TopUp(ctx, again.account, again.amount, "", again.voucher); !errors.Is(err, again.want) {
 				t.Fatalf("%+v: %v", again, err)

@@ -335,7 +335,8 @@ func contactOf(m sip.Message) string {
 // tagOf is the tag among the parameters of From or To.
 func tagOf(parameters interface {
 	Get(name string) (string, bool)
-}) string {
+},
+) string {
 	tag, _ := parameters.Get("tag")
 	return tag
 }

@@ -40,7 +40,8 @@ func (d *desk) watched(expires int) *watch {
 
 func (w *watch) accept(from interface {
 	Answer(r *sip.Request, status int, lines ...string)
-}, r *sip.Request, expires int) {
+}, r *sip.Request, expires int,
+) {
 	to := r.To().Value()
 	if !strings.Contains(to, "tag=") {
 		to += ";tag=s"

@@ -65,7 +65,8 @@ func newSessions(c *Config, env *service.Env, stack *sip.Stack, endpoint *sip.En
 	functions := c.functions()
 
 	s := &session.Server{
-		Config: session.Config{HomeDomain: c.HomeDomain, Interrogator: c.Sessions.Interrogator, Numbers: c.Sessions.Numbers, Timer: c.Sessions.Timer, ServerTimeout: c.Sessions.ServerTimeout,
+		Config: session.Config{
+			HomeDomain: c.HomeDomain, Interrogator: c.Sessions.Interrogator, Numbers: c.Sessions.Numbers, Timer: c.Sessions.Timer, ServerTimeout: c.Sessions.ServerTimeout,
 			Border: session.Border{Trusted: c.Sessions.Trusted, Functions: functions.Contains, Core: func(a netip.Addr) bool { return functions.Contains(a) || c.Protection.Core.Holds(a) }},
 		},
 		Stack:         stack,

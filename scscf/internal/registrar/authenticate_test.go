@@ -337,8 +337,14 @@ func TestHSSRefusesTheVector(t *testing.T) {
 		result diameter.Result
 		status int
 	}{
-		{cx.ErrorUserUnknown, 403}, {cx.ErrorIdentitiesDontMatch, 403}, {cx.ErrorAuthSchemeNotSupported, 403}, {cx.AuthorizationRejected, 403},
-		{cx.UnableToComply, 500}, {diameter.Result{Code: 3002}, 504}, {diameter.Result{Code: 3004}, 504}, {diameter.Result{Code: 4002}, 504},
+		{cx.ErrorUserUnknown, 403},
+		{cx.ErrorIdentitiesDontMatch, 403},
+		{cx.ErrorAuthSchemeNotSupported, 403},
+		{cx.AuthorizationRejected, 403},
+		{cx.UnableToComply, 500},
+		{diameter.Result{Code: 3002}, 504},
+		{diameter.Result{Code: 3004}, 504},
+		{diameter.Result{Code: 4002}, 504},
 		{diameter.Result{Code: 5005}, 500},
 	} {
 		withLab(t, nil, func(t *testing.T, l *lab) {

@@ -85,8 +85,10 @@ func FuzzEntry(f *testing.F) {
 
 		k := &kept{
 			Private: params, Identities: []keptIdentity{{URI: contact, DisplayName: path, Barred: barred}}, Charging: &ChargingInfo{EventPrimary: path},
-			Bindings: []*Binding{{Contact: contact, Params: params, Path: []string{path, contact}, Private: path, Identity: contact, Instance: params, CallID: path,
-				CSeq: cseq, RegID: cseq + 1, ID: cseq + 2, Q: q, Expires: time.Unix(int64(cseq), int64(q)), Registered: time.Unix(int64(q), 0)}},
+			Bindings: []*Binding{{
+				Contact: contact, Params: params, Path: []string{path, contact}, Private: path, Identity: contact, Instance: params, CallID: path,
+				CSeq: cseq, RegID: cseq + 1, ID: cseq + 2, Q: q, Expires: time.Unix(int64(cseq), int64(q)), Registered: time.Unix(int64(q), 0),
+			}},
 		}
 
 		var back entry

@@ -389,9 +389,16 @@ func TestHSSRefusesTheAssignment(t *testing.T) {
 		result diameter.Result
 		status int
 	}{
-		{cx.ErrorUserUnknown, 403}, {cx.ErrorIdentitiesDontMatch, 403}, {cx.ErrorIdentityAlreadyRegistered, 403}, {cx.ErrorInAssignmentType, 403},
-		{cx.ErrorIdentityNotRegistered, 403}, {cx.AuthorizationRejected, 403}, {cx.ErrorTooMuchData, 500}, {cx.UnableToComply, 500},
-		{diameter.Result{Code: 3002}, 504}, {diameter.Result{Code: 4001}, 504},
+		{cx.ErrorUserUnknown, 403},
+		{cx.ErrorIdentitiesDontMatch, 403},
+		{cx.ErrorIdentityAlreadyRegistered, 403},
+		{cx.ErrorInAssignmentType, 403},
+		{cx.ErrorIdentityNotRegistered, 403},
+		{cx.AuthorizationRejected, 403},
+		{cx.ErrorTooMuchData, 500},
+		{cx.UnableToComply, 500},
+		{diameter.Result{Code: 3002}, 504},
+		{diameter.Result{Code: 4001}, 504},
 	} {
 		withLab(t, nil, func(t *testing.T, l *lab) {
 			l.result[cx.AssignRegistration] = test.result
@@ -459,7 +466,9 @@ func TestRegistrationTypes(t *testing.T) {
 // others touched.
 func FuzzRegister(f *testing.F) {
 	for _, headers := range [][]string{
-		{"Contact: " + contact1}, {"Contact: *", "Expires: 0"}, {`Contact: "A, B" <sip:a@b;transport=tcp>;q=0.5;+sip.instance="<urn:gsma:imei:1-2-0>";reg-id=1;expires=600000`},
+		{"Contact: " + contact1},
+		{"Contact: *", "Expires: 0"},
+		{`Contact: "A, B" <sip:a@b;transport=tcp>;q=0.5;+sip.instance="<urn:gsma:imei:1-2-0>";reg-id=1;expires=600000`},
 		{"m: <sip:4409cbde@192.168.101.2:5060>;audio;video", `Authorization: Digest username="a@b", realm="c", nonce="", uri="sip:c", response=""`},
 		{"Contact: <sip:a@b>, <sip:c@d>;expires=0", "Require: path,outbound", `Authorization: digest  username=a,nonce=AA==,response=00,auts="AAAA"`},
 	} {

@@ -30,8 +30,11 @@ func TestSessionCases(t *testing.T) {
 		{"2 terminating, not registered", ifc.TerminatingUnregistered, registrar.Unregistered, alice, "", nil, "<" + alice + ">;sescase=term;regstate=unreg", false, true},
 		{"3 originating, not registered, by an AS", ifc.OriginatingUnregistered, registrar.Unregistered, bob, asRoute, nil, "<" + alice + ">;sescase=orig;regstate=unreg", true, true},
 		{"3 does not serve a handset's own request", ifc.OriginatingUnregistered, registrar.Registered, bob, serviceRoute, nil, "", false, false},
-		{"4 after diversion, by an AS", ifc.OriginatingCDIV, registrar.Registered, bob, asRoute, []string{"P-Served-User: <" + alice + ">;orig-cdiv", "P-Asserted-Identity: <sip:carol@" + home + ">"},
-			"<" + alice + ">;orig-cdiv", false, true},
+		{
+			"4 after diversion, by an AS", ifc.OriginatingCDIV, registrar.Registered, bob, asRoute,
+			[]string{"P-Served-User: <" + alice + ">;orig-cdiv", "P-Asserted-Identity: <sip:carol@" + home + ">"},
+			"<" + alice + ">;orig-cdiv", false, true,
+		},
 		{"4 is not claimed by a handset", ifc.OriginatingCDIV, registrar.Registered, bob, serviceRoute, []string{"P-Served-User: <" + alice + ">;orig-cdiv"}, "", false, false},
 	}
 

@@ -286,8 +286,13 @@ func (d *desk) send(from *memory.Peer, method, uri, route string, lines ...strin
 		fmt.Sprintf("CSeq: %d %s", d.cseq, method),
 	}
 	standard := [][2]string{
-		{"Max-Forwards", "70"}, {"From", "<" + alice + ">;tag=a"}, {"To", "<" + bob + ">"}, {"Call-ID", fmt.Sprint("call", d.cseq)},
-		{"Contact", "<sip:caller@" + from.Address() + ">"}, {"P-Asserted-Identity", "<" + alice + ">"}, {"Route", route},
+		{"Max-Forwards", "70"},
+		{"From", "<" + alice + ">;tag=a"},
+		{"To", "<" + bob + ">"},
+		{"Call-ID", fmt.Sprint("call", d.cseq)},
+		{"Contact", "<sip:caller@" + from.Address() + ">"},
+		{"P-Asserted-Identity", "<" + alice + ">"},
+		{"Route", route},
 	}
 
 	for _, h := range standard {
@@ -309,8 +314,10 @@ func (d *desk) talk(answer ...string) *sip.Request {
 	d.send(d.pcscf, "INVITE", bob, serviceRoute, "Record-Route: <sip:192.0.2.1;lr>")
 
 	invite := d.icscf.Request("INVITE")
-	d.icscf.Answer(invite, 200, append([]string{"To: <" + bob + ">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>", "Record-Route: " + sip.Value(invite, "Record-Route"),
-		"Record-Route: <sip:192.0.2.1;lr>"}, answer...)...)
+	d.icscf.Answer(invite, 200, append([]string{
+		"To: <" + bob + ">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>", "Record-Route: " + sip.Value(invite, "Record-Route"),
+		"Record-Route: <sip:192.0.2.1;lr>",
+	}, answer...)...)
 	d.pcscf.Response(200)
 	d.within(invite, "ACK")
 	d.icscf.Request("ACK")

@@ -220,7 +220,8 @@ func TestRoutingOfNumbers(t *testing.T) {
 				d.send(d.pcscf, "INVITE", test.dialled, serviceRoute)
 				answer := func(p interface {
 					Answer(*sip.Request, int, ...string)
-				}, r *sip.Request) {
+				}, r *sip.Request,
+				) {
 					p.Answer(r, 200, "To: <"+bob+">;tag=b", "Contact: <sip:x@192.0.2.2>", "Record-Route: "+sip.Value(r, "Record-Route"))
 				}
 
