@@ -55,7 +55,12 @@ func main() {
 		},
 	}
 	command.Flags().BoolVar(&o.once, "once", false, "end when all is shown, with status 0 only if every step happened")
-	command.Flags().BoolVar(&o.ipsec, "ipsec", false, "handsets and core in network namespaces, with IPsec between them; needs root and a kernel with ESP")
+	command.Flags().BoolVar(
+		&o.ipsec,
+		"ipsec",
+		false,
+		"handsets and core in network namespaces, with IPsec between them; needs root and a kernel with ESP",
+	)
 	command.Flags().Var(&o.network, "plmn", "whose network it is: that of your SIMs")
 	command.Flags().TextVar(&o.gm, "gm", netip.Addr{}, "an `address` of this machine, where real handsets find the P-CSCF")
 	command.MarkFlagsMutuallyExclusive("gm", "ipsec")

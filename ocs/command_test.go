@@ -24,7 +24,10 @@ func (o *ocs) metrics() string {
 	o.Helper()
 
 	_, text := o.get("/metrics")
-	text = strings.Join(slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return !strings.HasPrefix(line, "dialtone_ocs") }), "\n")
+	text = strings.Join(
+		slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return !strings.HasPrefix(line, "dialtone_ocs") }),
+		"\n",
+	)
 
 	return text
 }
@@ -166,7 +169,12 @@ func TestListsGoOn(t *testing.T) {
 		o.send(ccr(session, ro.Terminate, 1, nil, seconds(5)))
 	}
 
-	o.goOn(map[string]string{"cdr list --format jsonl": "--before", "cdr list --format csv": "--before", "cdr list --json": "--before"}, "s;1", "s;2", "s;3")
+	o.goOn(
+		map[string]string{"cdr list --format jsonl": "--before", "cdr list --format csv": "--before", "cdr list --json": "--before"},
+		"s;1",
+		"s;2",
+		"s;3",
+	)
 
 	if out, err := o.cli("", "cdr", "list", "--limit", "2"); err != nil || !strings.HasSuffix(out, "\nthere is more: --before 2\n") {
 		t.Errorf("%v\n%s", err, out)
@@ -370,11 +378,13 @@ func TestBulk(t *testing.T) {
 		{"eve", "--identity", "sip:eve", "warning: identity sip:eve names a host and no user", false},
 		{"zero", "--identity", "tel:+0015550001", "warning: identity tel:+0015550001 has 0 where the country code begins", false},
 	} {
-		if out, err := o.cli("", "account", "add", test.name, test.option, test.value); (err != nil) != test.fails || !strings.Contains(out, test.want) {
+		if out, err := o.cli("", "account", "add", test.name, test.option, test.value); (err != nil) != test.fails ||
+			!strings.Contains(out, test.want) {
 			t.Errorf("%s %s: %v\n%s", test.option, test.value, err, out)
 		}
 	}
-	if out, err := o.cli("", "account", "add", "wrong", "--identity", "tel:15550001"); err == nil || !strings.Contains(out, "tel:+ and the country code") {
+	if out, err := o.cli("", "account", "add", "wrong", "--identity", "tel:15550001"); err == nil ||
+		!strings.Contains(out, "tel:+ and the country code") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -182,7 +182,8 @@ func TestVanishedNetworkFunction(t *testing.T) {
 		t.Errorf("a report after that: %v, want 5002", late.Result)
 	}
 	o.account()
-	if metrics := o.metrics(); !strings.Contains(metrics, "dialtone_ocs_sessions_supervised_total 1") || !strings.Contains(metrics, "dialtone_ocs_late_reports_total 1") {
+	if metrics := o.metrics(); !strings.Contains(metrics, "dialtone_ocs_sessions_supervised_total 1") ||
+		!strings.Contains(metrics, "dialtone_ocs_late_reports_total 1") {
 		t.Error(metrics)
 	}
 }

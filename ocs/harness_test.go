@@ -100,7 +100,15 @@ func free(t *testing.T) string {
 func run(t *testing.T, environment ...string) *ocs {
 	t.Helper()
 
-	o := &ocs{T: t, data: filepath.Join(t.TempDir(), "data"), ro: free(t), admin: free(t), environment: environment, rar: make(chan *ro.RAR, 100), asr: make(chan *ro.ASR, 100)}
+	o := &ocs{
+		T:           t,
+		data:        filepath.Join(t.TempDir(), "data"),
+		ro:          free(t),
+		admin:       free(t),
+		environment: environment,
+		rar:         make(chan *ro.RAR, 100),
+		asr:         make(chan *ro.ASR, 100),
+	}
 	o.api.Base = "http://" + o.admin
 	o.start()
 
@@ -261,7 +269,9 @@ func ccr(session string, kind ro.RequestType, number uint32, want, used *uint32)
 		ServiceContextID: ro.ServiceContextIMS, Type: kind, Number: number,
 		Subscriptions:                 []ro.SubscriptionID{{Type: ro.E164, Data: "15550001"}},
 		MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{service},
-		ServiceInformation:            &ro.ServiceInformation{IMS: &ro.IMSInformation{NodeFunctionality: ro.NodeSCSCF, CalledPartyAddress: "tel:+15550002"}},
+		ServiceInformation: &ro.ServiceInformation{
+			IMS: &ro.IMSInformation{NodeFunctionality: ro.NodeSCSCF, CalledPartyAddress: "tel:+15550002"},
+		},
 	}
 	q.SessionID = session
 

@@ -50,7 +50,8 @@ func TestKamailioCCR(t *testing.T) {
 		return a
 	}
 
-	if a := send(vector); a.Number(foreign.ResultCode) != 2001 || a.Number(services, granted, seconds) != 30 || a.Number(foreign.RequestType) != 1 {
+	if a := send(vector); a.Number(foreign.ResultCode) != 2001 || a.Number(services, granted, seconds) != 30 ||
+		a.Number(foreign.RequestType) != 1 {
 		t.Errorf("CCA %d grants %d s of 30", a.Number(foreign.ResultCode), a.Number(services, granted, seconds))
 	}
 	if got := o.account(); got != (state{970, 30}) {

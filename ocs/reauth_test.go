@@ -45,7 +45,8 @@ func TestCreditReauthorisation(t *testing.T) {
 	o.provision(100, perSecond)
 
 	// A call on the last units goes on when the account is topped up.
-	if a := o.send(ccr("nf;1", ro.Initial, 0, seconds(600), nil)); granted(a) != 100 || a.MultipleServicesCreditControl[0].FinalUnitIndication == nil {
+	if a := o.send(ccr("nf;1", ro.Initial, 0, seconds(600), nil)); granted(a) != 100 ||
+		a.MultipleServicesCreditControl[0].FinalUnitIndication == nil {
 		t.Fatalf("granted %d, want the last 100", granted(a))
 	}
 	o.do("POST", "/accounts/alice/top-up", map[string]any{"amount": 1000}, nil)
@@ -53,7 +54,8 @@ func TestCreditReauthorisation(t *testing.T) {
 	if q.SessionID != "nf;1" || q.Type != ro.AuthorizeOnly || q.DestinationHost != "scscf."+realm || q.DestinationRealm != realm {
 		t.Errorf("RAR %+v", q)
 	}
-	if a := o.send(ccr("nf;1", ro.Update, 1, seconds(600), seconds(40))); granted(a) != 600 || a.MultipleServicesCreditControl[0].FinalUnitIndication != nil {
+	if a := o.send(ccr("nf;1", ro.Update, 1, seconds(600), seconds(40))); granted(a) != 600 ||
+		a.MultipleServicesCreditControl[0].FinalUnitIndication != nil {
 		t.Errorf("granted %d, want 600 and more after them", granted(a))
 	}
 	if got := o.account(); got != (state{460, 600}) {

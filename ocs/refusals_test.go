@@ -125,7 +125,12 @@ func TestRefusalsOfTheDecoder(t *testing.T) {
 
 	header := diameter.RequestHeader{SessionID: "x;1"}
 	whole := func(session string) *ro.CCR {
-		return &ro.CCR{RequestHeader: diameter.RequestHeader{SessionID: session}, ServiceContextID: ro.ServiceContextIMS, Type: ro.Update, Number: 7}
+		return &ro.CCR{
+			RequestHeader:    diameter.RequestHeader{SessionID: session},
+			ServiceContextID: ro.ServiceContextIMS,
+			Type:             ro.Update,
+			Number:           7,
+		}
 	}
 	basis := withoutContext{RequestHeader: header, Type: ro.Update, Number: 7}
 
@@ -239,7 +244,15 @@ func TestDataThatCannotBeKept(t *testing.T) {
 				a := o.send(test.q)
 				failed := topLevel(o.lastAnswer())[279]
 				if a.Result != test.want || test.failed != 0 && (len(failed) < 8 || wire.BigEndian.Uint32(failed) != test.failed) {
-					t.Errorf("%s: %v %s, Failed-AVP %x, want %v with AVP %d", name, a.Result, a.ErrorMessage, failed[:min(len(failed), 40)], test.want, test.failed)
+					t.Errorf(
+						"%s: %v %s, Failed-AVP %x, want %v with AVP %d",
+						name,
+						a.Result,
+						a.ErrorMessage,
+						failed[:min(len(failed), 40)],
+						test.want,
+						test.failed,
+					)
 				}
 			}
 

@@ -37,7 +37,14 @@ func (o *ocs) capture() string {
 	defer o.mu.Unlock()
 
 	for i, message := range o.all {
-		ip := &layers.IPv4{Version: 4, IHL: 5, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: net.IPv4(127, 0, 0, 1), DstIP: net.IPv4(127, 0, 0, 2)}
+		ip := &layers.IPv4{
+			Version:  4,
+			IHL:      5,
+			TTL:      64,
+			Protocol: layers.IPProtocolTCP,
+			SrcIP:    net.IPv4(127, 0, 0, 1),
+			DstIP:    net.IPv4(127, 0, 0, 2),
+		}
 		tcp := &layers.TCP{SrcPort: layers.TCPPort(40000 + i), DstPort: 3868, Seq: 1, Ack: 1, ACK: true, PSH: true, Window: 65535}
 		buffer := gopacket.NewSerializeBuffer()
 		if err := tcp.SetNetworkLayerForChecksum(ip); err != nil {
@@ -70,7 +77,13 @@ var complaint = regexp.MustCompile(`(?i)malformed|expert info|unknown avp|unreas
 
 // TestRoBeforeWireshark has another dissector read what the OCS says of quotas, their ends and the balance.
 func TestRoBeforeWireshark(t *testing.T) {
-	o := run(t, "DIALTONE_OCS_CREDIT_THRESHOLD=7s", "DIALTONE_OCS_CREDIT_VALIDITY=30m", "DIALTONE_OCS_CREDIT_LOW_BALANCE=250", "DIALTONE_OCS_CREDIT_SHOW_BALANCE=true")
+	o := run(
+		t,
+		"DIALTONE_OCS_CREDIT_THRESHOLD=7s",
+		"DIALTONE_OCS_CREDIT_VALIDITY=30m",
+		"DIALTONE_OCS_CREDIT_LOW_BALANCE=250",
+		"DIALTONE_OCS_CREDIT_SHOW_BALANCE=true",
+	)
 	o.do("PUT", "/tariffs/standard", map[string]any{
 		"name": "standard", "rates": []any{perSecond}, "final_unit": map[string]any{"action": "redirect", "redirect_address": "sip:top-up@example.org"},
 	}, nil)
@@ -109,7 +122,10 @@ func TestRoBeforeWireshark(t *testing.T) {
 		t.Errorf("the answers are, by %s,\n%s\nwant\n%s", strings.Join(fields, " "), strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 
-	if got := strings.Fields(tshark(t, "-r", file, "-Y", "diameter.cmd.code == 258", "-T", "fields", "-e", "diameter.Session-Id", "-e", "diameter.Re-Auth-Request-Type", "-e", "diameter.Result-Code")); strings.Join(got, " ") != "nf;1 0 nf;1 2002" {
+	if got := strings.Fields(tshark(t, "-r", file, "-Y", "diameter.cmd.code == 258", "-T", "fields", "-e", "diameter.Session-Id", "-e", "diameter.Re-Auth-Request-Type", "-e", "diameter.Result-Code")); strings.Join(
+		got,
+		" ",
+	) != "nf;1 0 nf;1 2002" {
 		t.Errorf("RAR and RAA are %q", got)
 	}
 }

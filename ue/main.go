@@ -48,69 +48,101 @@ func main() {
 	flags.StringVar(&o.transport, "transport", "udp", "udp or tcp")
 	flags.Uint32Var(&o.expires, "expires", 3600, "seconds to be registered for")
 	flags.StringVar(&o.namespace, "netns", "", "network `namespace` that the handset is in (ip netns)")
-	flags.BoolVar(&o.ipsec, "ipsec", false, "security associations with the P-CSCF (TS 33.203), which must be on another network namespace or machine")
-	flags.StringSliceVar(&o.algorithms, "algorithms", nil, "`integrity/encryption` that the handset offers, by preference; without it all that the kernel has")
+	flags.BoolVar(
+		&o.ipsec,
+		"ipsec",
+		false,
+		"security associations with the P-CSCF (TS 33.203), which must be on another network namespace or machine",
+	)
+	flags.StringSliceVar(
+		&o.algorithms,
+		"algorithms",
+		nil,
+		"`integrity/encryption` that the handset offers, by preference; without it all that the kernel has",
+	)
 
 	var talk time.Duration
 
-	call := &cobra.Command{Use: "call URI|NUMBER", Short: "register, call, hang up", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		target, err := party(args[0])
-		if err != nil {
-			return err
-		}
-
-		return o.with(cmd.Context(), func(ctx context.Context, h *handset.Handset) error {
-			c, err := h.Dial(ctx, target)
-			if err != nil {
-				return err
-			}
-
-			fmt.Println("answered")
-
-			select {
-			case <-time.After(talk):
-				return c.HangUp(ctx)
-			case <-c.Ended():
-				fmt.Println("ended by the other side", c.Why())
-				return nil
-			case <-ctx.Done():
-				return c.HangUp(context.WithoutCancel(ctx))
-			}
-		})
-	}}
-	call.Flags().DurationVar(&talk, "talk", 5*time.Second, "how long to talk")
-
-	root.AddCommand(call,
-		&cobra.Command{Use: "register", Short: "register, and de-register at Ctrl-C", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.with(cmd.Context(), func(ctx context.Context, h *handset.Handset) error {
-				<-ctx.Done()
-				return h.Deregister(context.WithoutCancel(ctx))
-			})
-		}},
-		&cobra.Command{Use: "answer", Short: "register, and answer calls and print messages until Ctrl-C", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.with(cmd.Context(), answer)
-		}},
-		&cobra.Command{Use: "message URI|NUMBER TEXT", Short: "register, and send a message", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
+	call := &cobra.Command{
+		Use:   "call URI|NUMBER",
+		Short: "register, call, hang up",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			target, err := party(args[0])
 			if err != nil {
 				return err
 			}
 
 			return o.with(cmd.Context(), func(ctx context.Context, h *handset.Handset) error {
-				response, err := h.Message(ctx, target, args[1])
+				c, err := h.Dial(ctx, target)
 				if err != nil {
 					return err
 				}
 
-				if !response.IsSuccess() {
-					return &handset.Refused{Response: response}
+				fmt.Println("answered")
+
+				select {
+				case <-time.After(talk):
+					return c.HangUp(ctx)
+				case <-c.Ended():
+					fmt.Println("ended by the other side", c.Why())
+					return nil
+				case <-ctx.Done():
+					return c.HangUp(context.WithoutCancel(ctx))
+				}
+			})
+		},
+	}
+	call.Flags().DurationVar(&talk, "talk", 5*time.Second, "how long to talk")
+
+	root.AddCommand(
+		call,
+		&cobra.Command{
+			Use:   "register",
+			Short: "register, and de-register at Ctrl-C",
+			Args:  cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return o.with(cmd.Context(), func(ctx context.Context, h *handset.Handset) error {
+					<-ctx.Done()
+					return h.Deregister(context.WithoutCancel(ctx))
+				})
+			},
+		},
+		&cobra.Command{
+			Use:   "answer",
+			Short: "register, and answer calls and print messages until Ctrl-C",
+			Args:  cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return o.with(cmd.Context(), answer)
+			},
+		},
+		&cobra.Command{
+			Use:   "message URI|NUMBER TEXT",
+			Short: "register, and send a message",
+			Args:  cobra.ExactArgs(2),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				target, err := party(args[0])
+				if err != nil {
+					return err
 				}
 
-				fmt.Println(response.StatusCode, response.Reason)
+				return o.with(cmd.Context(), func(ctx context.Context, h *handset.Handset) error {
+					response, err := h.Message(ctx, target, args[1])
+					if err != nil {
+						return err
+					}
 
-				return nil
-			})
-		}})
+					if !response.IsSuccess() {
+						return &handset.Refused{Response: response}
+					}
+
+					fmt.Println(response.StatusCode, response.Reason)
+
+					return nil
+				})
+			},
+		},
+	)
 
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "ue:", err)

@@ -26,7 +26,11 @@ func TestScreen(t *testing.T) {
 		{"a response from elsewhere", "198.51.100.1:5060", response, lab, false, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m, err := sip.ParseMessage([]byte(test.first + "Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\n\r\n"))
+			m, err := sip.ParseMessage(
+				[]byte(
+					test.first + "Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\n\r\n",
+				),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}

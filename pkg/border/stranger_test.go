@@ -52,8 +52,16 @@ func TestStranger(t *testing.T) {
 
 		phone := network.Peer(t, "198.51.100.1:5060")
 		send := func(first, method string, number int) {
-			phone.Send(scscf, first, "Via: SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bK"+strconv.Itoa(number), "From: <sip:a@a>;tag=1", "To: <sip:b@b>",
-				"Call-ID: "+strconv.Itoa(number), "CSeq: 1 "+method, "Max-Forwards: 70")
+			phone.Send(
+				scscf,
+				first,
+				"Via: SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bK"+strconv.Itoa(number),
+				"From: <sip:a@a>;tag=1",
+				"To: <sip:b@b>",
+				"Call-ID: "+strconv.Itoa(number),
+				"CSeq: 1 "+method,
+				"Max-Forwards: 70",
+			)
 		}
 
 		send("INVITE sip:b@b SIP/2.0", "INVITE", 1)

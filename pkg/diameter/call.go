@@ -109,7 +109,15 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 		switch {
 		case err == nil && undone(resultOf(reply)):
 			idle = reply
-			n.log.Info("Diameter peer does not serve a request; others are tried", "peer", c.peer.OriginHost, "command", n.commandName(m), "result", resultOf(reply).Code)
+			n.log.Info(
+				"Diameter peer does not serve a request; others are tried",
+				"peer",
+				c.peer.OriginHost,
+				"command",
+				n.commandName(m),
+				"result",
+				resultOf(reply).Code,
+			)
 
 			continue
 		case err == nil:

@@ -57,18 +57,54 @@ func messages() map[string]diameter.Commander {
 	}
 
 	return map[string]diameter.Commander{
-		"UAR": &cx.UAR{RequestHeader: header, UserName: "user@example", PublicIdentity: "sip:user@example", VisitedNetwork: "example", Type: cx.DeRegistration, Flags: cx.EmergencyRegistration},
-		"UAA": &cx.UAA{AnswerHeader: answer(cx.FirstRegistration), Capabilities: &cx.Capabilities{Mandatory: []uint32{0, 1}, Optional: []uint32{7}, ServerNames: []string{"sip:scscf.example"}}},
-		"SAR": &cx.SAR{RequestHeader: header, UserName: "user@example", PublicIdentities: []string{"sip:user@example", "tel:+1"}, ServerName: "sip:scscf.example", Type: cx.NoAssignment, DataAlreadyAvailable: cx.UserDataNotAvailable, MultipleRegistration: ptr[uint32](0)},
-		"SAA": &cx.SAA{AnswerHeader: answer(cx.Success), UserData: []byte("<IMSSubscription/>"), ChargingInformation: &cx.ChargingInformation{PrimaryEventChargingFunction: "aaa://ocs.example:3868"}, AssociatedIdentities: &cx.AssociatedIdentities{UserNames: []string{"other@example"}}},
+		"UAR": &cx.UAR{
+			RequestHeader:  header,
+			UserName:       "user@example",
+			PublicIdentity: "sip:user@example",
+			VisitedNetwork: "example",
+			Type:           cx.DeRegistration,
+			Flags:          cx.EmergencyRegistration,
+		},
+		"UAA": &cx.UAA{
+			AnswerHeader: answer(cx.FirstRegistration),
+			Capabilities: &cx.Capabilities{Mandatory: []uint32{0, 1}, Optional: []uint32{7}, ServerNames: []string{"sip:scscf.example"}},
+		},
+		"SAR": &cx.SAR{
+			RequestHeader:        header,
+			UserName:             "user@example",
+			PublicIdentities:     []string{"sip:user@example", "tel:+1"},
+			ServerName:           "sip:scscf.example",
+			Type:                 cx.NoAssignment,
+			DataAlreadyAvailable: cx.UserDataNotAvailable,
+			MultipleRegistration: ptr[uint32](0),
+		},
+		"SAA": &cx.SAA{
+			AnswerHeader:         answer(cx.Success),
+			UserData:             []byte("<IMSSubscription/>"),
+			ChargingInformation:  &cx.ChargingInformation{PrimaryEventChargingFunction: "aaa://ocs.example:3868"},
+			AssociatedIdentities: &cx.AssociatedIdentities{UserNames: []string{"other@example"}},
+		},
 		"LIR": &cx.LIR{RequestHeader: header, PublicIdentity: "tel:+1", OriginatingRequest: ptr[uint32](0)},
 		"LIA": &cx.LIA{AnswerHeader: answer(cx.UnregisteredService), ServerName: "sip:scscf.example"},
-		"MAR": &cx.MAR{RequestHeader: header, UserName: "user@example", PublicIdentity: "sip:user@example", AuthDataItem: cx.AuthDataItem{Scheme: cx.SchemeDigestAKAv1MD5, Authorization: bytes.Repeat([]byte{7}, 30)}, NumberOfAuthVectors: 3, ServerName: "sip:scscf.example"},
+		"MAR": &cx.MAR{
+			RequestHeader:       header,
+			UserName:            "user@example",
+			PublicIdentity:      "sip:user@example",
+			AuthDataItem:        cx.AuthDataItem{Scheme: cx.SchemeDigestAKAv1MD5, Authorization: bytes.Repeat([]byte{7}, 30)},
+			NumberOfAuthVectors: 3,
+			ServerName:          "sip:scscf.example",
+		},
 		"MAA": &cx.MAA{AnswerHeader: answer(cx.Success), UserName: "user@example", NumberOfAuthVectors: 1, AuthDataItems: []cx.AuthDataItem{{
-			ItemNumber: ptr[uint32](1), Scheme: cx.SchemeDigestAKAv1MD5, Authenticate: make([]byte, 32), Authorization: make([]byte, 8), ConfidentialityKey: make([]byte, 16), IntegrityKey: make([]byte, 16),
+			ItemNumber: ptr[uint32](
+				1,
+			), Scheme: cx.SchemeDigestAKAv1MD5, Authenticate: make([]byte, 32), Authorization: make([]byte, 8), ConfidentialityKey: make([]byte, 16), IntegrityKey: make([]byte, 16),
 			Digest: &cx.DigestAuthenticate{Realm: "example", Algorithm: "MD5", QoP: "auth", HA1: "0123"},
 		}}},
-		"RTR": &cx.RTR{RequestHeader: header, UserName: "user@example", Reason: cx.DeregistrationReason{Code: cx.PermanentTermination, Info: "gone"}},
+		"RTR": &cx.RTR{
+			RequestHeader: header,
+			UserName:      "user@example",
+			Reason:        cx.DeregistrationReason{Code: cx.PermanentTermination, Info: "gone"},
+		},
 		"PPR": &cx.PPR{RequestHeader: header, UserName: "user@example", UserData: []byte("<x/>")},
 		"CCR": &ro.CCR{
 			RequestHeader: request(), ServiceContextID: ro.ServiceContextIMS, Type: ro.Update, Number: 1,
@@ -76,16 +112,39 @@ func messages() map[string]diameter.Commander {
 			MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{{
 				Requested: &ro.ServiceUnit{}, Used: []ro.ServiceUnit{{Time: ptr[uint32](0), TotalOctets: ptr[uint64](1 << 40)}}, RatingGroup: ptr[uint32](100),
 			}},
-			ServiceInformation: &ro.ServiceInformation{IMS: &ro.IMSInformation{NodeFunctionality: ro.NodeSCSCF, EventType: &ro.EventType{SIPMethod: "INVITE"}, UserSessionID: "call", CauseCode: ptr[int32](-1), TimeStamps: &ro.TimeStamps{Request: time.Unix(1_700_000_000, 0)}}},
+			ServiceInformation: &ro.ServiceInformation{
+				IMS: &ro.IMSInformation{
+					NodeFunctionality: ro.NodeSCSCF,
+					EventType:         &ro.EventType{SIPMethod: "INVITE"},
+					UserSessionID:     "call",
+					CauseCode:         ptr[int32](-1),
+					TimeStamps:        &ro.TimeStamps{Request: time.Unix(1_700_000_000, 0)},
+				},
+			},
 		},
 		"RAR": &ro.RAR{RequestHeader: request(), Type: ro.AuthorizeOnly, RatingGroups: []uint32{100}},
-		"RAA": &ro.RAA{AnswerHeader: diameter.AnswerHeader{SessionID: "s", Result: ro.LimitedSuccess, OriginHost: "scscf.example", OriginRealm: "example"}},
+		"RAA": &ro.RAA{
+			AnswerHeader: diameter.AnswerHeader{SessionID: "s", Result: ro.LimitedSuccess, OriginHost: "scscf.example", OriginRealm: "example"},
+		},
 		"ASR": &ro.ASR{RequestHeader: request()},
-		"ASA": &ro.ASA{AnswerHeader: diameter.AnswerHeader{SessionID: "s", Result: ro.Success, OriginHost: "scscf.example", OriginRealm: "example"}},
+		"ASA": &ro.ASA{
+			AnswerHeader: diameter.AnswerHeader{SessionID: "s", Result: ro.Success, OriginHost: "scscf.example", OriginRealm: "example"},
+		},
 		"CCA": &ro.CCA{
-			AnswerHeader: diameter.AnswerHeader{SessionID: "s", Result: ro.Success, OriginHost: "ocs.example", OriginRealm: "example"}, Type: ro.Update, Number: 1,
-			MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{{Granted: &ro.ServiceUnit{Time: ptr[uint32](300)}, ResultCode: ptr[uint32](2001), FinalUnitIndication: &ro.FinalUnitIndication{Action: ro.FinalTerminate}}},
-			CostInformation:               &ro.CostInformation{Value: ro.UnitValue{Digits: -5, Exponent: ptr[int32](-2)}, Currency: 978},
+			AnswerHeader: diameter.AnswerHeader{
+				SessionID:   "s",
+				Result:      ro.Success,
+				OriginHost:  "ocs.example",
+				OriginRealm: "example",
+			}, Type: ro.Update, Number: 1,
+			MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{
+				{
+					Granted:             &ro.ServiceUnit{Time: ptr[uint32](300)},
+					ResultCode:          ptr[uint32](2001),
+					FinalUnitIndication: &ro.FinalUnitIndication{Action: ro.FinalTerminate},
+				},
+			},
+			CostInformation: &ro.CostInformation{Value: ro.UnitValue{Digits: -5, Exponent: ptr[int32](-2)}, Currency: 978},
 		},
 	}
 }
@@ -325,12 +384,19 @@ func TestDecodeRefuses(t *testing.T) {
 func TestDecodeTakesAnswersAsTheyCome(t *testing.T) {
 	d := dictionary(t)
 
-	m, err := d.Encode(&cx.UAA{AnswerHeader: cx.AnswerHeader{AnswerHeader: diameter.AnswerHeader{Result: cx.ErrorUserUnknown, OriginHost: "hss"}}})
+	m, err := d.Encode(
+		&cx.UAA{AnswerHeader: cx.AnswerHeader{AnswerHeader: diameter.AnswerHeader{Result: cx.ErrorUserUnknown, OriginHost: "hss"}}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	bearing(diam.NewAVP(9999, avp.Mbit, 0, datatype.OctetString("x")), diam.NewAVP(avp.OriginHost, avp.Mbit, 0, datatype.DiameterIdentity("twice")))(m)
+	bearing(
+		diam.NewAVP(9999, avp.Mbit, 0, datatype.OctetString("x")),
+		diam.NewAVP(avp.OriginHost, avp.Mbit, 0, datatype.DiameterIdentity("twice")),
+	)(
+		m,
+	)
 	lacking(avp.OriginRealm, 0)(m)
 
 	var answer cx.UAA

@@ -135,7 +135,13 @@ func (c *connection) read() (*Message, error) {
 
 		if !c.repeats {
 			c.repeats = true
-			c.node.log.Info("Diameter peer says its identity twice in a request; taken all the same", "peer", c.name(), "command", m.Header.CommandCode)
+			c.node.log.Info(
+				"Diameter peer says its identity twice in a request; taken all the same",
+				"peer",
+				c.name(),
+				"command",
+				m.Header.CommandCode,
+			)
 		}
 	}
 
@@ -285,7 +291,15 @@ func (c *connection) write(m *Message, mayWait bool) error {
 	}
 
 	if len(raw) > c.node.config.MaxMessage { // the peer would answer 5015, and may well end the connection for all the others
-		c.node.log.Error("Diameter message not sent: longer than max_message", "peer", c.name(), "command", m.Header.CommandCode, "octets", len(raw))
+		c.node.log.Error(
+			"Diameter message not sent: longer than max_message",
+			"peer",
+			c.name(),
+			"command",
+			m.Header.CommandCode,
+			"octets",
+			len(raw),
+		)
 		return ErrTooLarge
 	}
 

@@ -127,9 +127,13 @@ func (c *connection) dispatch(m *Message) error {
 		c.disconnecting(m)
 		return nil
 	case capabilitiesExchange:
-		return c.post(c.node.dictionary.refuse(m, &Error{Result: UnableToComply, Message: "the capabilities are exchanged already"}, c.node.Identity()))
+		return c.post(
+			c.node.dictionary.refuse(m, &Error{Result: UnableToComply, Message: "the capabilities are exchanged already"}, c.node.Identity()),
+		)
 	default:
-		return c.post(c.node.dictionary.refuse(m, &Error{Result: CommandUnsupported, Message: "not a command of this connection"}, c.node.Identity()))
+		return c.post(
+			c.node.dictionary.refuse(m, &Error{Result: CommandUnsupported, Message: "not a command of this connection"}, c.node.Identity()),
+		)
 	}
 }
 
@@ -145,7 +149,17 @@ func (c *connection) requested(m *Message) error {
 
 	if refusal != nil {
 		n.count("received", m, refusal.Result)
-		n.log.Warn("Diameter request refused", "peer", c.name(), "result", refusal.Result.Code, "reason", refusal.Message, "command", m.Header.CommandCode)
+		n.log.Warn(
+			"Diameter request refused",
+			"peer",
+			c.name(),
+			"result",
+			refusal.Result.Code,
+			"reason",
+			refusal.Message,
+			"command",
+			m.Header.CommandCode,
+		)
 
 		return c.post(n.dictionary.refuse(m, refusal, n.Identity()))
 	}
@@ -208,7 +222,10 @@ func (c *connection) sendDWR() {
 
 func (c *connection) sendDWA(request *Message) error {
 	n := c.node
-	return c.reply(request, &watchdogAnswer{Result: Success, OriginHost: n.config.OriginHost, OriginRealm: n.config.OriginRealm, OriginStateID: n.stateID})
+	return c.reply(
+		request,
+		&watchdogAnswer{Result: Success, OriginHost: n.config.OriginHost, OriginRealm: n.config.OriginRealm, OriginStateID: n.stateID},
+	)
 }
 
 func (c *connection) sendDPR(cause disconnectCause) {

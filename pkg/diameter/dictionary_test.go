@@ -151,7 +151,12 @@ var differences = []struct {
 	codes  []uint32
 }{
 	{"named as Wireshark's filters have it", "name", cx.VendorID, []uint32{606, 634, 2031, 2603, 2604, 2605, 3416, 1301, 1303}},
-	{"TS 29.229 table 6.3.1: what came after Release 5 must not have the M bit", "M bit", cx.VendorID, []uint32{628, 629, 630, 631, 632, 634, 653, 654, 655, 657, 658}},
+	{
+		"TS 29.229 table 6.3.1: what came after Release 5 must not have the M bit",
+		"M bit",
+		cx.VendorID,
+		[]uint32{628, 629, 630, 631, 632, 634, 653, 654, 655, 657, 658},
+	},
 	{"TS 29.229 Release 16", "unknown", cx.VendorID, span(659, 667)},
 	{"RFC 4005 §6.11.1: four octets without an address family", "type", 0, []uint32{8}},
 	{"TS 29.061 table 9a: four octets without an address family", "type", ro.VendorID, []uint32{4, 6, 7, 924}},

@@ -201,7 +201,18 @@ func TestRefusalKeepsWhatTheRequestSays(t *testing.T) {
 		t.Errorf("header %+v", h)
 	}
 
-	want := []uint32{avp.SessionID, avp.AuthApplicationID, 416, 415, avp.ResultCode, avp.OriginHost, avp.OriginRealm, avp.ErrorMessage, avp.FailedAVP, avp.ProxyInfo}
+	want := []uint32{
+		avp.SessionID,
+		avp.AuthApplicationID,
+		416,
+		415,
+		avp.ResultCode,
+		avp.OriginHost,
+		avp.OriginRealm,
+		avp.ErrorMessage,
+		avp.FailedAVP,
+		avp.ProxyInfo,
+	}
 	for i, code := range want {
 		if i >= len(answer.AVP) || answer.AVP[i].Code != code {
 			t.Fatalf("AVPs %v, want %v", answer.AVP, want)

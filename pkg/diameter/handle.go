@@ -38,7 +38,12 @@ func Handle[Q, A any, PQ Typed[Q], PA Typed[A]](n *Node, h func(ctx context.Cont
 	}
 }
 
-func serveTyped[Q, A any, PQ Typed[Q], PA Typed[A]](ctx context.Context, n *Node, m *Message, h func(context.Context, *Q) (*A, error)) (*Message, error) {
+func serveTyped[Q, A any, PQ Typed[Q], PA Typed[A]](
+	ctx context.Context,
+	n *Node,
+	m *Message,
+	h func(context.Context, *Q) (*A, error),
+) (*Message, error) {
 	q := new(Q)
 	if err := n.dictionary.Decode(m, PQ(q)); err != nil {
 		return nil, err
@@ -66,7 +71,17 @@ func serveTyped[Q, A any, PQ Typed[Q], PA Typed[A]](ctx context.Context, n *Node
 func (c *connection) handle(m *Message, h handler) (answer *Message) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.node.log.Error("Diameter procedure panicked", "command", m.Header.CommandCode, "peer", c.name(), "panic", p, "stack", string(debug.Stack()))
+			c.node.log.Error(
+				"Diameter procedure panicked",
+				"command",
+				m.Header.CommandCode,
+				"peer",
+				c.name(),
+				"panic",
+				p,
+				"stack",
+				string(debug.Stack()),
+			)
 			c.node.count("received", m, UnableToComply)
 			answer = c.node.dictionary.refuse(m, &Error{Result: UnableToComply, Message: "internal error"}, c.node.Identity())
 		}

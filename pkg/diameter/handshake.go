@@ -139,7 +139,9 @@ func (c *connection) certified(host string) bool {
 func (c *connection) sendCER() { c.ask(&capabilitiesRequest{c.node.capabilities(c.local.Addr())}) }
 
 func (c *connection) answerCER(result Result, message string) {
-	m, err := c.node.dictionary.Encode(&capabilitiesAnswer{Result: result, capabilities: c.node.capabilities(c.local.Addr()), ErrorMessage: message})
+	m, err := c.node.dictionary.Encode(
+		&capabilitiesAnswer{Result: result, capabilities: c.node.capabilities(c.local.Addr()), ErrorMessage: message},
+	)
 	if err != nil {
 		c.close(err)
 		return

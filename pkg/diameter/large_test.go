@@ -115,7 +115,12 @@ func TestLargeMessages(t *testing.T) {
 
 	t.Run("16 MB that do not come", func(t *testing.T) {
 		var fault *diameter.WireError
-		_, _, err := dictionary(t).Read(bytes.NewReader([]byte{1, 0xFF, 0xFF, 0xFC, 0x80, 0, 1, 46, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2}), maxMessage)
+		_, _, err := dictionary(
+			t,
+		).Read(
+			bytes.NewReader([]byte{1, 0xFF, 0xFF, 0xFC, 0x80, 0, 1, 46, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2}),
+			maxMessage,
+		)
 		if err == nil || errors.As(err, &fault) {
 			t.Errorf("got %v, want the end of the stream", err)
 		}

@@ -38,7 +38,8 @@ func TestRepeatedIdentity(t *testing.T) {
 			if got := resultCode(m); got != test.want {
 				t.Errorf("%d, want %d", got, test.want)
 			}
-			if failed, err := m.FindAVP(avp.FailedAVP, 0); test.want == 5009 && (err != nil || failed.Data.(*diam.GroupedAVP).AVP[0].Code != test.code) {
+			if failed, err := m.FindAVP(avp.FailedAVP, 0); test.want == 5009 &&
+				(err != nil || failed.Data.(*diam.GroupedAVP).AVP[0].Code != test.code) {
 				t.Errorf("Failed-AVP %v, %v", failed, err)
 			}
 		}

@@ -10,19 +10,63 @@ func TestPeerMachineIsComplete(t *testing.T) {
 	states := []peerState{peerClosed, peerWaitConnAck, peerWaitICEA, peerWaitConnAckElect, peerWaitReturns, peerROpen, peerIOpen, peerClosing}
 	connecting := []peerState{peerWaitConnAck, peerWaitConnAckElect}
 	ignored := map[peerEvent][]peerState{
-		eventStart:    {peerWaitConnAck, peerWaitICEA, peerWaitConnAckElect, peerWaitReturns, peerROpen, peerIOpen, peerClosing}, // connecting or connected
-		eventConnAck:  {peerClosed, peerWaitICEA, peerWaitReturns, peerROpen, peerIOpen, peerClosing},                            // stopped while dialling
+		eventStart: {
+			peerWaitConnAck,
+			peerWaitICEA,
+			peerWaitConnAckElect,
+			peerWaitReturns,
+			peerROpen,
+			peerIOpen,
+			peerClosing,
+		}, // connecting or connected
+		eventConnAck: {
+			peerClosed,
+			peerWaitICEA,
+			peerWaitReturns,
+			peerROpen,
+			peerIOpen,
+			peerClosing,
+		}, // stopped while dialling
 		eventConnNack: {peerClosed, peerWaitICEA, peerWaitReturns, peerROpen, peerIOpen, peerClosing},
-		eventReplaced: {peerClosed, peerWaitConnAck, peerWaitICEA, peerWaitConnAckElect, peerWaitReturns, peerClosing}, // only where a connection is open
-		eventCEA:      append([]peerState{peerClosed, peerROpen, peerIOpen, peerClosing}, connecting...),               // no CER is out
-		eventNonCEA:   append([]peerState{peerClosed, peerROpen, peerIOpen, peerClosing}, connecting...),
-		eventElected:  {peerClosed, peerWaitConnAck, peerWaitICEA, peerWaitConnAckElect, peerROpen, peerIOpen, peerClosing}, // comes from Elect alone
-		eventIDisc:    {peerClosed, peerWaitConnAck, peerWaitConnAckElect, peerROpen},                                       // no initiator connection
-		eventRDisc:    {peerClosed, peerWaitConnAck, peerWaitICEA, peerIOpen},                                               // no responder connection
-		eventDPR:      append([]peerState{peerClosed, peerWaitICEA, peerWaitReturns}, connecting...),                        // not open
-		eventDPA:      append([]peerState{peerClosed, peerWaitICEA, peerWaitReturns, peerROpen, peerIOpen}, connecting...),  // not asked for
-		eventTimeout:  {peerClosed, peerROpen, peerIOpen},                                                                   // nothing is waited for; the watchdog's are its own
-		eventStop:     {peerClosed, peerClosing},                                                                            // done
+		eventReplaced: {
+			peerClosed,
+			peerWaitConnAck,
+			peerWaitICEA,
+			peerWaitConnAckElect,
+			peerWaitReturns,
+			peerClosing,
+		}, // only where a connection is open
+		eventCEA:    append([]peerState{peerClosed, peerROpen, peerIOpen, peerClosing}, connecting...), // no CER is out
+		eventNonCEA: append([]peerState{peerClosed, peerROpen, peerIOpen, peerClosing}, connecting...),
+		eventElected: {
+			peerClosed,
+			peerWaitConnAck,
+			peerWaitICEA,
+			peerWaitConnAckElect,
+			peerROpen,
+			peerIOpen,
+			peerClosing,
+		}, // comes from Elect alone
+		eventIDisc: {
+			peerClosed,
+			peerWaitConnAck,
+			peerWaitConnAckElect,
+			peerROpen,
+		}, // no initiator connection
+		eventRDisc: {
+			peerClosed,
+			peerWaitConnAck,
+			peerWaitICEA,
+			peerIOpen,
+		}, // no responder connection
+		eventDPR: append([]peerState{peerClosed, peerWaitICEA, peerWaitReturns}, connecting...),                       // not open
+		eventDPA: append([]peerState{peerClosed, peerWaitICEA, peerWaitReturns, peerROpen, peerIOpen}, connecting...), // not asked for
+		eventTimeout: {
+			peerClosed,
+			peerROpen,
+			peerIOpen,
+		}, // nothing is waited for; the watchdog's are its own
+		eventStop: {peerClosed, peerClosing}, // done
 	}
 	events := []peerEvent{
 		eventStart, eventConnAck, eventConnNack, eventConnCER, eventReplaced, eventCEA, eventNonCEA, eventElected,
@@ -106,21 +150,69 @@ func TestWatchdog(t *testing.T) {
 		do    []watchdogAction
 	}{
 		{"INITIAL, connection up", watchdog{watchdogInitial, false, 0}, up, watchdog{watchdogOkay, false, 0}, nil},
-		{"DOWN, connection up: three DWAs are wanted", watchdog{watchdogDown, false, 3}, up, watchdog{watchdogReopen, true, 0}, []watchdogAction{doSendDWR}},
+		{
+			"DOWN, connection up: three DWAs are wanted",
+			watchdog{watchdogDown, false, 3},
+			up,
+			watchdog{watchdogReopen, true, 0},
+			[]watchdogAction{doSendDWR},
+		},
 		{"OKAY, DWA", watchdog{watchdogOkay, true, 0}, (*watchdog).answered, watchdog{watchdogOkay, false, 0}, nil},
 		{"OKAY, other: the DWA is still out", watchdog{watchdogOkay, true, 0}, other, watchdog{watchdogOkay, true, 0}, nil},
-		{"SUSPECT, DWA", watchdog{watchdogSuspect, true, 0}, (*watchdog).answered, watchdog{watchdogOkay, false, 0}, []watchdogAction{doFailback}},
+		{
+			"SUSPECT, DWA",
+			watchdog{watchdogSuspect, true, 0},
+			(*watchdog).answered,
+			watchdog{watchdogOkay, false, 0},
+			[]watchdogAction{doFailback},
+		},
 		{"SUSPECT, other", watchdog{watchdogSuspect, true, 0}, other, watchdog{watchdogOkay, true, 0}, []watchdogAction{doFailback}},
 		{"REOPEN, first DWA", watchdog{watchdogReopen, true, 0}, (*watchdog).answered, watchdog{watchdogReopen, false, 1}, nil},
 		{"REOPEN, second DWA", watchdog{watchdogReopen, true, 1}, (*watchdog).answered, watchdog{watchdogReopen, false, 2}, nil},
-		{"REOPEN, third DWA", watchdog{watchdogReopen, true, 2}, (*watchdog).answered, watchdog{watchdogOkay, false, 3}, []watchdogAction{doFailback}},
+		{
+			"REOPEN, third DWA",
+			watchdog{watchdogReopen, true, 2},
+			(*watchdog).answered,
+			watchdog{watchdogOkay, false, 3},
+			[]watchdogAction{doFailback},
+		},
 		{"REOPEN, other", watchdog{watchdogReopen, true, 1}, other, watchdog{watchdogReopen, true, 1}, nil},
-		{"OKAY, timer, no DWR out", watchdog{watchdogOkay, false, 0}, (*watchdog).expired, watchdog{watchdogOkay, true, 0}, []watchdogAction{doSendDWR}},
-		{"OKAY, timer, DWR out", watchdog{watchdogOkay, true, 0}, (*watchdog).expired, watchdog{watchdogSuspect, true, 0}, []watchdogAction{doFailover}},
-		{"SUSPECT, timer", watchdog{watchdogSuspect, true, 0}, (*watchdog).expired, watchdog{watchdogDown, true, 0}, []watchdogAction{doCloseConnection}},
-		{"REOPEN, timer, no DWR out", watchdog{watchdogReopen, false, 1}, (*watchdog).expired, watchdog{watchdogReopen, true, 1}, []watchdogAction{doSendDWR}},
+		{
+			"OKAY, timer, no DWR out",
+			watchdog{watchdogOkay, false, 0},
+			(*watchdog).expired,
+			watchdog{watchdogOkay, true, 0},
+			[]watchdogAction{doSendDWR},
+		},
+		{
+			"OKAY, timer, DWR out",
+			watchdog{watchdogOkay, true, 0},
+			(*watchdog).expired,
+			watchdog{watchdogSuspect, true, 0},
+			[]watchdogAction{doFailover},
+		},
+		{
+			"SUSPECT, timer",
+			watchdog{watchdogSuspect, true, 0},
+			(*watchdog).expired,
+			watchdog{watchdogDown, true, 0},
+			[]watchdogAction{doCloseConnection},
+		},
+		{
+			"REOPEN, timer, no DWR out",
+			watchdog{watchdogReopen, false, 1},
+			(*watchdog).expired,
+			watchdog{watchdogReopen, true, 1},
+			[]watchdogAction{doSendDWR},
+		},
 		{"REOPEN, timer, DWR out", watchdog{watchdogReopen, true, 1}, (*watchdog).expired, watchdog{watchdogReopen, true, -1}, nil},
-		{"REOPEN, timer again, DWR out", watchdog{watchdogReopen, true, -1}, (*watchdog).expired, watchdog{watchdogDown, true, -1}, []watchdogAction{doCloseConnection}},
+		{
+			"REOPEN, timer again, DWR out",
+			watchdog{watchdogReopen, true, -1},
+			(*watchdog).expired,
+			watchdog{watchdogDown, true, -1},
+			[]watchdogAction{doCloseConnection},
+		},
 		{"OKAY, connection down", watchdog{watchdogOkay, true, 0}, down, watchdog{watchdogDown, false, 0}, nil},
 		{"SUSPECT, connection down", watchdog{watchdogSuspect, true, 0}, down, watchdog{watchdogDown, false, 0}, nil},
 		{"REOPEN, connection down", watchdog{watchdogReopen, true, 1}, down, watchdog{watchdogDown, false, 1}, nil},

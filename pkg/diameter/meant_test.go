@@ -39,13 +39,44 @@ func TestPeersMeantForAnApplication(t *testing.T) {
 		otherwise  string // when that one has left
 		destinedTo string
 	}{
-		{name: "an HSS that is a relay, too, and an OCS", a: []uint32{cx.Application.ID, relay}, b: []uint32{4}, goesTo: "b.example", otherwise: "a.example"},
-		{name: "an HSS with credit control by accident, and an OCS", a: []uint32{cx.Application.ID, 4}, b: []uint32{4}, goesTo: "b.example", otherwise: "a.example"},
-		{name: "the same, and the configuration says what it is for", a: []uint32{cx.Application.ID, 4}, b: []uint32{4}, meantA: []uint32{cx.Application.ID}, goesTo: "b.example"},
+		{
+			name:      "an HSS that is a relay, too, and an OCS",
+			a:         []uint32{cx.Application.ID, relay},
+			b:         []uint32{4},
+			goesTo:    "b.example",
+			otherwise: "a.example",
+		},
+		{
+			name:      "an HSS with credit control by accident, and an OCS",
+			a:         []uint32{cx.Application.ID, 4},
+			b:         []uint32{4},
+			goesTo:    "b.example",
+			otherwise: "a.example",
+		},
+		{
+			name:   "the same, and the configuration says what it is for",
+			a:      []uint32{cx.Application.ID, 4},
+			b:      []uint32{4},
+			meantA: []uint32{cx.Application.ID},
+			goesTo: "b.example",
+		},
 		{name: "a relay alone", a: []uint32{cx.Application.ID}, b: []uint32{relay}, goesTo: "b.example"},
 		{name: "one for all", a: []uint32{cx.Application.ID, 4}, b: []uint32{cx.Application.ID}, goesTo: "a.example"},
-		{name: "a relay that is meant before one that only says so", a: []uint32{4}, b: []uint32{relay}, meantB: []uint32{4}, goesTo: "b.example", otherwise: "a.example"},
-		{name: "Destination-Host does not make it meant", a: []uint32{cx.Application.ID, 4}, b: []uint32{4}, meantA: []uint32{cx.Application.ID}, destinedTo: "a.example"},
+		{
+			name:      "a relay that is meant before one that only says so",
+			a:         []uint32{4},
+			b:         []uint32{relay},
+			meantB:    []uint32{4},
+			goesTo:    "b.example",
+			otherwise: "a.example",
+		},
+		{
+			name:       "Destination-Host does not make it meant",
+			a:          []uint32{cx.Application.ID, 4},
+			b:          []uint32{4},
+			meantA:     []uint32{cx.Application.ID},
+			destinedTo: "a.example",
+		},
 	}
 
 	for _, test := range tests {

@@ -78,7 +78,18 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 	m.counters, m.counted, m.observers = &sync.Map{}, &atomic.Int32{}, &sync.Map{}
 
 	if registerer != nil {
-		registerer.MustRegister(m.requests, m.latency, m.served, m.timeouts, m.malformed, m.open, m.unexpected, m.refused, m.repeated, m.failovers)
+		registerer.MustRegister(
+			m.requests,
+			m.latency,
+			m.served,
+			m.timeouts,
+			m.malformed,
+			m.open,
+			m.unexpected,
+			m.refused,
+			m.repeated,
+			m.failovers,
+		)
 	}
 
 	return m

@@ -43,7 +43,12 @@ func (n *network) run(t *testing.T, c diameter.Config, prepare func(*diameter.No
 	return n.runWith(t, c, diameter.Options{}, prepare)
 }
 
-func (n *network) runWith(t *testing.T, c diameter.Config, o diameter.Options, prepare func(*diameter.Node)) (node *diameter.Node, stop func()) {
+func (n *network) runWith(
+	t *testing.T,
+	c diameter.Config,
+	o diameter.Options,
+	prepare func(*diameter.Node),
+) (node *diameter.Node, stop func()) {
 	t.Helper()
 
 	return n.runAll(t, c, o, prepare, cx.Application)
@@ -56,7 +61,13 @@ func (n *network) runFor(t *testing.T, c diameter.Config, applications ...diamet
 	return n.runAll(t, c, diameter.Options{}, nil, applications...)
 }
 
-func (n *network) runAll(t *testing.T, c diameter.Config, o diameter.Options, prepare func(*diameter.Node), applications ...diameter.Application) (node *diameter.Node, stop func()) {
+func (n *network) runAll(
+	t *testing.T,
+	c diameter.Config,
+	o diameter.Options,
+	prepare func(*diameter.Node),
+	applications ...diameter.Application,
+) (node *diameter.Node, stop func()) {
 	t.Helper()
 
 	o.Dial, o.Listen = n.Dial, n.Listen
@@ -305,7 +316,14 @@ func (r *rawPeer) receive(code uint32, request bool) *diameter.Message {
 			r.t.Fatalf("%s: the connection ended, want command %d", r.host, code)
 		}
 		if m.Header.CommandCode != code || (m.Header.CommandFlags&diam.RequestFlag != 0) != request {
-			r.t.Fatalf("%s: got command %d flags %02x, want command %d (request: %v)", r.host, m.Header.CommandCode, m.Header.CommandFlags, code, request)
+			r.t.Fatalf(
+				"%s: got command %d flags %02x, want command %d (request: %v)",
+				r.host,
+				m.Header.CommandCode,
+				m.Header.CommandFlags,
+				code,
+				request,
+			)
 		}
 		return m
 	case <-time.After(10 * time.Minute):

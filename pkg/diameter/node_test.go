@@ -43,7 +43,11 @@ func start(t *testing.T, c diameter.Config, prepare func(*diameter.Node)) *diame
 func startLogged(t *testing.T, c diameter.Config, lines chan<- string) {
 	t.Helper()
 
-	n, err := diameter.New(c, []diameter.Application{cx.Application}, diameter.Options{Log: slog.New(slog.NewTextHandler(lineWriter(lines), nil))})
+	n, err := diameter.New(
+		c,
+		[]diameter.Application{cx.Application},
+		diameter.Options{Log: slog.New(slog.NewTextHandler(lineWriter(lines), nil))},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +140,11 @@ func TestRequestsFromBothEnds(t *testing.T) {
 
 	push := &cx.PPR{UserName: "a"}
 	push.DestinationHost = "scscf.example"
-	await(t, "readiness of the accepted connection", func() bool { _, err := diameter.Call[cx.PPA](t.Context(), hss, push); return err == nil })
+	await(
+		t,
+		"readiness of the accepted connection",
+		func() bool { _, err := diameter.Call[cx.PPA](t.Context(), hss, push); return err == nil },
+	)
 
 	if _, err := diameter.Call[cx.UAA](t.Context(), scscf, &cx.UAR{UserName: "a", PublicIdentity: "b", VisitedNetwork: "c"}); err != nil {
 		t.Fatalf("a command that is not served has an answer, too: %v", err)
@@ -213,7 +221,11 @@ func BenchmarkCall(b *testing.B) {
 	diameter.Handle(hss, func(_ context.Context, q *cx.LIR) (*cx.LIA, error) { return &cx.LIA{ServerName: "sip:s"}, nil })
 	go hss.Run(ctx)
 
-	scscf, err := diameter.New(client("scscf.example", diameter.Peer{Host: "hss.example", Address: hss.Addresses()[0].String()}), []diameter.Application{cx.Application}, diameter.Options{})
+	scscf, err := diameter.New(
+		client("scscf.example", diameter.Peer{Host: "hss.example", Address: hss.Addresses()[0].String()}),
+		[]diameter.Application{cx.Application},
+		diameter.Options{},
+	)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -241,7 +253,11 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		var served atomic.Int32
 		hss := start(t, server("hss.example"), serveLIR("sip:s", &served))
 		for range 20 {
-			n, err := diameter.New(client("scscf.example", diameter.Peer{Host: "hss.example", Address: hss.Addresses()[0].String()}), []diameter.Application{cx.Application}, diameter.Options{})
+			n, err := diameter.New(
+				client("scscf.example", diameter.Peer{Host: "hss.example", Address: hss.Addresses()[0].String()}),
+				[]diameter.Application{cx.Application},
+				diameter.Options{},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -92,8 +92,18 @@ func TestCapabilitiesExchange(t *testing.T) {
 		configs func(*diameter.Config)
 	}{
 		{name: "§5.3 a known application: 2001", host: "peer.example", result: 2001},
-		{name: "§5.3 a configured peer in other letters: 2001", host: "KNOWN.example", result: 2001, configs: func(c *diameter.Config) { c.AllowUnknownPeers = false }},
-		{name: "§5.3 an unknown peer: 3010", host: "peer.example", result: 3010, configs: func(c *diameter.Config) { c.AllowUnknownPeers = false }},
+		{
+			name:    "§5.3 a configured peer in other letters: 2001",
+			host:    "KNOWN.example",
+			result:  2001,
+			configs: func(c *diameter.Config) { c.AllowUnknownPeers = false },
+		},
+		{
+			name:    "§5.3 an unknown peer: 3010",
+			host:    "peer.example",
+			result:  3010,
+			configs: func(c *diameter.Config) { c.AllowUnknownPeers = false },
+		},
 		{name: "§5.3 our own name: 3010", host: "hss.example", result: 3010},
 		{
 			name: "§5.3 no application in common: 5010", host: "peer.example", result: 5010,
@@ -101,16 +111,39 @@ func TestCapabilitiesExchange(t *testing.T) {
 		},
 		{
 			name: "§2.4 a relay has every application: 2001", host: "peer.example", result: 2001,
-			change: []func(*diameter.Message){without(avp.VendorSpecificApplicationID), with(avp.AuthApplicationID, datatype.Unsigned32(0xFFFFFFFF))},
+			change: []func(*diameter.Message){
+				without(avp.VendorSpecificApplicationID),
+				with(avp.AuthApplicationID, datatype.Unsigned32(0xFFFFFFFF)),
+			},
 		},
 		{
 			name: "§5.3 the application's vendor does not count: 2001", host: "peer.example", result: 2001,
-			change: []func(*diameter.Message){without(avp.VendorSpecificApplicationID), with(avp.AuthApplicationID, datatype.Unsigned32(cx.Application.ID))},
+			change: []func(*diameter.Message){
+				without(avp.VendorSpecificApplicationID),
+				with(avp.AuthApplicationID, datatype.Unsigned32(cx.Application.ID)),
+			},
 		},
 		{name: "§6.10 TLS within the connection only: 5017", host: "peer.example", result: 5017, change: []func(*diameter.Message){inband(1)}},
-		{name: "§6.10 TLS within the connection or none: 2001", host: "peer.example", result: 2001, change: []func(*diameter.Message){inband(1), inband(0)}},
-		{name: "§7.1.5 no Origin-Host: 5005", host: "peer.example", result: 5005, failed: avp.OriginHost, change: []func(*diameter.Message){without(avp.OriginHost)}},
-		{name: "§7.1.5 no Origin-Realm: 5005", host: "peer.example", result: 5005, failed: avp.OriginRealm, change: []func(*diameter.Message){without(avp.OriginRealm)}},
+		{
+			name:   "§6.10 TLS within the connection or none: 2001",
+			host:   "peer.example",
+			result: 2001,
+			change: []func(*diameter.Message){inband(1), inband(0)},
+		},
+		{
+			name:   "§7.1.5 no Origin-Host: 5005",
+			host:   "peer.example",
+			result: 5005,
+			failed: avp.OriginHost,
+			change: []func(*diameter.Message){without(avp.OriginHost)},
+		},
+		{
+			name:   "§7.1.5 no Origin-Realm: 5005",
+			host:   "peer.example",
+			result: 5005,
+			failed: avp.OriginRealm,
+			change: []func(*diameter.Message){without(avp.OriginRealm)},
+		},
 	}
 
 	for _, test := range tests {
@@ -347,20 +380,24 @@ func TestElection(t *testing.T) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			pipes, answer := newNetwork(), make(chan net.Conn)
-			n, err := diameter.New(listening(host, addressA, diameter.Peer{Host: "b.example", Address: addressB}), []diameter.Application{cx.Application}, diameter.Options{
-				Listen: pipes.Listen,
-				Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-					select {
-					case conn := <-answer:
-						if conn != nil {
-							return conn, nil
+			n, err := diameter.New(
+				listening(host, addressA, diameter.Peer{Host: "b.example", Address: addressB}),
+				[]diameter.Application{cx.Application},
+				diameter.Options{
+					Listen: pipes.Listen,
+					Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+						select {
+						case conn := <-answer:
+							if conn != nil {
+								return conn, nil
+							}
+							return nil, errors.New("connection refused")
+						case <-ctx.Done():
+							return nil, ctx.Err()
 						}
-						return nil, errors.New("connection refused")
-					case <-ctx.Done():
-						return nil, ctx.Err()
-					}
+					},
 				},
-			})
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -808,14 +845,18 @@ func TestReconnectPauses(t *testing.T) {
 		var mu sync.Mutex
 		var dialled []time.Time
 
-		n, err := diameter.New(dialling("a.example", diameter.Peer{Host: "hss.example", Address: addressA}), []diameter.Application{cx.Application}, diameter.Options{
-			Dial: func(context.Context, string, string) (net.Conn, error) {
-				mu.Lock()
-				defer mu.Unlock()
-				dialled = append(dialled, time.Now())
-				return nil, errors.New("connection refused")
+		n, err := diameter.New(
+			dialling("a.example", diameter.Peer{Host: "hss.example", Address: addressA}),
+			[]diameter.Application{cx.Application},
+			diameter.Options{
+				Dial: func(context.Context, string, string) (net.Conn, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					dialled = append(dialled, time.Now())
+					return nil, errors.New("connection refused")
+				},
 			},
-		})
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,11 +24,35 @@ func TestRoutes(t *testing.T) {
 		{"Destination-Host is a peer", []diameter.Route{{Peer: "a.example"}}, "b.example", "example", "b.example"},
 		{"Destination-Host is a peer, in other letters", nil, "B.EXAMPLE", "example", "b.example"},
 		{"Destination-Host is a configured peer that is down", nil, "c.example", "example", none},
-		{"Destination-Host is no peer: by its realm", []diameter.Route{{Realm: "example", Peer: "b.example"}}, "far.example", "example", "b.example"},
+		{
+			"Destination-Host is no peer: by its realm",
+			[]diameter.Route{{Realm: "example", Peer: "b.example"}},
+			"far.example",
+			"example",
+			"b.example",
+		},
 		{"the lower metric", []diameter.Route{{Peer: "a.example", Metric: 9}, {Peer: "b.example", Metric: 3}}, "", "example", "b.example"},
-		{"the lower metric is down", []diameter.Route{{Peer: "c.example", Metric: 1}, {Peer: "b.example", Metric: 3}}, "", "example", "b.example"},
-		{"another realm's route", []diameter.Route{{Realm: "elsewhere", Peer: "b.example"}, {Realm: "*", Peer: "a.example", Metric: 5}}, "", "Elsewhere", "b.example"},
-		{"another application's route", []diameter.Route{{Application: 4, Peer: "b.example"}, {Peer: "a.example", Metric: 5}}, "", "example", "a.example"},
+		{
+			"the lower metric is down",
+			[]diameter.Route{{Peer: "c.example", Metric: 1}, {Peer: "b.example", Metric: 3}},
+			"",
+			"example",
+			"b.example",
+		},
+		{
+			"another realm's route",
+			[]diameter.Route{{Realm: "elsewhere", Peer: "b.example"}, {Realm: "*", Peer: "a.example", Metric: 5}},
+			"",
+			"Elsewhere",
+			"b.example",
+		},
+		{
+			"another application's route",
+			[]diameter.Route{{Application: 4, Peer: "b.example"}, {Peer: "a.example", Metric: 5}},
+			"",
+			"example",
+			"a.example",
+		},
 		{"routes, and none for the realm", []diameter.Route{{Realm: "elsewhere", Peer: "b.example"}}, "", "third", none},
 	}
 
@@ -37,7 +61,12 @@ func TestRoutes(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				net := newNetwork()
 				la, lb := net.mustListen(t, addressA), net.mustListen(t, addressB)
-				c := dialling("scscf.example", diameter.Peer{Host: "a.example", Address: addressA}, diameter.Peer{Host: "b.example", Address: addressB}, diameter.Peer{Host: "c.example"})
+				c := dialling(
+					"scscf.example",
+					diameter.Peer{Host: "a.example", Address: addressA},
+					diameter.Peer{Host: "b.example", Address: addressB},
+					diameter.Peer{Host: "c.example"},
+				)
 				c.Routes = test.routes
 				n, stop := net.run(t, c, nil)
 				defer stop()

@@ -69,9 +69,19 @@ func TestRequestsThatNoProcedureSees(t *testing.T) {
 		{"§4.1 an unknown AVP without the M bit", func(r *rawPeer) *diameter.Message {
 			return change(r.lir("", "example"), func(m *diameter.Message) { m.AddAVP(diam.NewAVP(9999, 0, 0, datatype.OctetString("x"))) })
 		}, 2001, 0},
-		{"§7.1.5 a required AVP is missing: 5005", func(r *rawPeer) *diameter.Message { return change(r.lir("", "example"), without(601)) }, 5005, 601},
+		{
+			"§7.1.5 a required AVP is missing: 5005",
+			func(r *rawPeer) *diameter.Message { return change(r.lir("", "example"), without(601)) },
+			5005,
+			601,
+		},
 		{"§5.3 a second CER: refused", func(r *rawPeer) *diameter.Message { return r.capabilities(diam.RequestFlag) }, 5012, 0},
-		{"§7.1.3 a base command that only relays know: 3001", func(r *rawPeer) *diameter.Message { return r.base(275, diam.RequestFlag) }, 3001, 0},
+		{
+			"§7.1.3 a base command that only relays know: 3001",
+			func(r *rawPeer) *diameter.Message { return r.base(275, diam.RequestFlag) },
+			3001,
+			0,
+		},
 	}
 
 	synctest.Test(t, func(t *testing.T) {
@@ -101,7 +111,8 @@ func TestRequestsThatNoProcedureSees(t *testing.T) {
 			if want += map[bool]int32{true: 1}[test.result == 2001]; served.Load() != want {
 				t.Errorf("%s: the procedure saw %d requests, want %d", test.name, served.Load(), want)
 			}
-			if answer.Header.HopByHopID != uint32(1000+i) || answer.Header.EndToEndID != uint32(2000+i) || answer.Header.CommandCode != request.Header.CommandCode {
+			if answer.Header.HopByHopID != uint32(1000+i) || answer.Header.EndToEndID != uint32(2000+i) ||
+				answer.Header.CommandCode != request.Header.CommandCode {
 				t.Errorf("%s: answered to %+v", test.name, answer.Header)
 			}
 			if (answer.Header.CommandFlags^request.Header.CommandFlags)&diam.ProxiableFlag != 0 {
@@ -291,7 +302,12 @@ func TestHostilePeer(t *testing.T) {
 			net := newNetwork()
 			registry := prometheus.NewRegistry()
 			l := net.mustListen(t, addressA)
-			n, stop := net.runWith(t, dialling("a.example", diameter.Peer{Host: "hss.example", Address: addressA}), diameter.Options{Metrics: registry}, nil)
+			n, stop := net.runWith(
+				t,
+				dialling("a.example", diameter.Peer{Host: "hss.example", Address: addressA}),
+				diameter.Options{Metrics: registry},
+				nil,
+			)
 			defer stop()
 
 			r := openRaw(t, "hss.example", l)
@@ -475,7 +491,12 @@ func TestMetrics(t *testing.T) {
 		net := newNetwork()
 		registry := prometheus.NewRegistry()
 		var served atomic.Int32
-		_, stop := net.runWith(t, listening("hss.example", addressA, diameter.Peer{Host: "known.example"}), diameter.Options{Metrics: registry}, serveLIR("sip:s", &served))
+		_, stop := net.runWith(
+			t,
+			listening("hss.example", addressA, diameter.Peer{Host: "known.example"}),
+			diameter.Options{Metrics: registry},
+			serveLIR("sip:s", &served),
+		)
 		defer stop()
 
 		var peers []*rawPeer
@@ -531,7 +552,10 @@ func TestTapAndLog(t *testing.T) {
 			Tap: func(m trace.Message) {
 				mu.Lock()
 				defer mu.Unlock()
-				seen = append(seen, fmt.Sprintf("%s %s %v %v %d", m.Interface, m.Transport, m.Remote, m.Sent, binary.BigEndian.Uint32(m.Data[4:])&0xFFFFFF))
+				seen = append(
+					seen,
+					fmt.Sprintf("%s %s %v %v %d", m.Interface, m.Transport, m.Remote, m.Sent, binary.BigEndian.Uint32(m.Data[4:])&0xFFFFFF),
+				)
 			},
 		}, nil)
 		defer stop()
@@ -544,7 +568,12 @@ func TestTapAndLog(t *testing.T) {
 
 		mu.Lock()
 		defer mu.Unlock()
-		want := []string{"Diameter TCP 192.0.2.1:3868 true 257", "Diameter TCP 192.0.2.1:3868 false 257", "Cx TCP 192.0.2.1:3868 false 302", "Cx TCP 192.0.2.1:3868 true 302"}
+		want := []string{
+			"Diameter TCP 192.0.2.1:3868 true 257",
+			"Diameter TCP 192.0.2.1:3868 false 257",
+			"Cx TCP 192.0.2.1:3868 false 302",
+			"Cx TCP 192.0.2.1:3868 true 302",
+		}
 		if strings.Join(seen, "\n") != strings.Join(want, "\n") {
 			t.Errorf("the tap saw\n%s\nwant\n%s", strings.Join(seen, "\n"), strings.Join(want, "\n"))
 		}

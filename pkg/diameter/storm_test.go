@@ -25,8 +25,14 @@ func TestCallsWhileConnectionsBreak(t *testing.T) {
 	var mu sync.Mutex
 	var conns []net.Conn
 
-	c := client("scscf.example",
-		diameter.Peer{Host: "a.example", Address: a.Addresses()[0].String()}, diameter.Peer{Host: "b.example", Address: b.Addresses()[0].String()})
+	c := client(
+		"scscf.example",
+		diameter.Peer{
+			Host:    "a.example",
+			Address: a.Addresses()[0].String(),
+		},
+		diameter.Peer{Host: "b.example", Address: b.Addresses()[0].String()},
+	)
 	c.ReconnectMax = 10 * time.Millisecond
 	n, err := diameter.New(c, []diameter.Application{cx.Application}, diameter.Options{
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {

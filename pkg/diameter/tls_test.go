@@ -38,7 +38,11 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-func (a *authority) issue(name string, template, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+func (a *authority) issue(
+	name string,
+	template, parent *x509.Certificate,
+	signer *ecdsa.PrivateKey,
+) (*x509.Certificate, *ecdsa.PrivateKey) {
 	a.t.Helper()
 
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -129,7 +133,13 @@ func TestTLS(t *testing.T) {
 	})
 
 	t.Run("a dialler without certificate", func(t *testing.T) {
-		noPeer(t, client("scscf.example", diameter.Peer{Host: "hss.example", Address: serving(t), TLS: diameter.TLS{CA: filepath.Join(ours.folder, "ca.crt")}}))
+		noPeer(
+			t,
+			client(
+				"scscf.example",
+				diameter.Peer{Host: "hss.example", Address: serving(t), TLS: diameter.TLS{CA: filepath.Join(ours.folder, "ca.crt")}},
+			),
+		)
 	})
 
 	t.Run("a dialler under another name than its certificate's", func(t *testing.T) {

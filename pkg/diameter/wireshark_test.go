@@ -45,7 +45,14 @@ func capture(t *testing.T, messages [][]byte) string {
 	}
 
 	for i, message := range messages {
-		ip := &layers.IPv4{Version: 4, IHL: 5, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: net.IPv4(127, 0, 0, 1), DstIP: net.IPv4(127, 0, 0, 2)}
+		ip := &layers.IPv4{
+			Version:  4,
+			IHL:      5,
+			TTL:      64,
+			Protocol: layers.IPProtocolTCP,
+			SrcIP:    net.IPv4(127, 0, 0, 1),
+			DstIP:    net.IPv4(127, 0, 0, 2),
+		}
 		tcp := &layers.TCP{SrcPort: layers.TCPPort(40000 + i), DstPort: diameterPort, Seq: 1, Ack: 1, ACK: true, PSH: true, Window: 65535}
 		buffer := gopacket.NewSerializeBuffer()
 

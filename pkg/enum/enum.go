@@ -176,7 +176,8 @@ func choose(number string, records []*dns.NAPTR) (uri, next string) {
 func isSIP(service string) bool {
 	kind, types, _ := strings.Cut(service, "+")
 
-	return strings.EqualFold(kind, "E2U") && slices.ContainsFunc(strings.Split(types, "+"), func(t string) bool { return strings.EqualFold(t, "sip") })
+	return strings.EqualFold(kind, "E2U") &&
+		slices.ContainsFunc(strings.Split(types, "+"), func(t string) bool { return strings.EqualFold(t, "sip") })
 }
 
 func hasScheme(uri, scheme string) bool {

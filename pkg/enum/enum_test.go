@@ -40,8 +40,12 @@ func TestTranslate(t *testing.T) {
 
 	of("+15550001", naptr(100, 10, "u", "E2U+sip", "!^.*$!sip:one@example.com!"))
 	of("+15550002", naptr(100, 10, "U", "e2u+SIP", `!^\+1555(.*)$!sip:\1@example.com;user=phone!`))
-	of("+15550003", naptr(200, 1, "u", "E2U+sip", "!^.*$!sip:order200@example.com!"), naptr(100, 90, "u", "E2U+sip", "!^.*$!sip:order100-90@example.com!"),
-		naptr(100, 20, "u", "E2U+sip", "!^.*$!sip:order100-20@example.com!"))
+	of(
+		"+15550003",
+		naptr(200, 1, "u", "E2U+sip", "!^.*$!sip:order200@example.com!"),
+		naptr(100, 90, "u", "E2U+sip", "!^.*$!sip:order100-90@example.com!"),
+		naptr(100, 20, "u", "E2U+sip", "!^.*$!sip:order100-20@example.com!"),
+	)
 	of("+15550004", naptr(10, 10, "u", "E2U+email:mailto", "!^.*$!mailto:a@example.com!"), naptr(10, 5, "u", "E2U+pstn:tel", "!^.*$!tel:+1!"),
 		naptr(20, 10, "u", "E2U+voice:tel+sip", "!^.*$!sip:compound@example.com!"))
 	of("+15550005", naptr(10, 10, "u", "E2U+sip:x", "!^.*$!sip:a@example.com!"), naptr(10, 10, "u", "sip+E2U", "!^.*$!sip:old@example.com!"),

@@ -68,7 +68,8 @@ func TestWriteMore(t *testing.T) {
 		}
 	}
 
-	if got := nextOf(http.Header{"Link": {`</first>; rel="prev"`, "nonsense", `</second>; rel="next"`}}); got != "/second" || strings.Contains(got, ">") {
+	if got := nextOf(http.Header{"Link": {`</first>; rel="prev"`, "nonsense", `</second>; rel="next"`}}); got != "/second" ||
+		strings.Contains(got, ">") {
 		t.Error(got)
 	}
 }

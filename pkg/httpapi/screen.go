@@ -20,7 +20,11 @@ func (s *Server) screen(w http.ResponseWriter, r *http.Request) {
 	})
 
 	if !allowed {
-		s.answer(w, r, &Error{Status: http.StatusForbidden, Title: "this source is not allowed", Detail: r.RemoteAddr + " is not in admin.allow_from"})
+		s.answer(
+			w,
+			r,
+			&Error{Status: http.StatusForbidden, Title: "this source is not allowed", Detail: r.RemoteAddr + " is not in admin.allow_from"},
+		)
 		return
 	}
 

@@ -26,12 +26,27 @@ func TestSessionDescription(t *testing.T) {
 		{"no type", "", sdp, ""},
 		{"first part", "multipart/mixed;boundary=b1", multi(part, other), sdp},
 		{"second part", `multipart/mixed; boundary="b1"`, multi(other, part), sdp},
-		{"lines end with LF", "multipart/mixed;boundary=b1", strings.ReplaceAll(multi(other, part), "\r\n", "\n"), strings.ReplaceAll(sdp, "\r\n", "\n")},
+		{
+			"lines end with LF",
+			"multipart/mixed;boundary=b1",
+			strings.ReplaceAll(multi(other, part), "\r\n", "\n"),
+			strings.ReplaceAll(sdp, "\r\n", "\n"),
+		},
 		{"cut off", "multipart/mixed;boundary=b1", strings.TrimSuffix(multi(other, part), "\r\n--b1--\r\n"), sdp},
-		{"a part in a part", "multipart/mixed;boundary=b1", multi(other, "Content-Type: multipart/alternative;boundary=b2\r\n\r\n--b2\r\n"+part+"\r\n--b2--"), sdp},
+		{
+			"a part in a part",
+			"multipart/mixed;boundary=b1",
+			multi(other, "Content-Type: multipart/alternative;boundary=b2\r\n\r\n--b2\r\n"+part+"\r\n--b2--"),
+			sdp,
+		},
 		{"no boundary", "multipart/mixed", multi(part), ""},
 		{"another boundary", "multipart/mixed;boundary=x", multi(part), ""},
-		{"too many parts", "multipart/mixed;boundary=b1", multi(append(strings.Split(strings.Repeat(other+"\x00", maxParts), "\x00")[:maxParts], part)...), ""},
+		{
+			"too many parts",
+			"multipart/mixed;boundary=b1",
+			multi(append(strings.Split(strings.Repeat(other+"\x00", maxParts), "\x00")[:maxParts], part)...),
+			"",
+		},
 	}
 
 	for _, test := range tests {

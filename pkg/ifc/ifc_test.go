@@ -41,8 +41,13 @@ func (p *probe) EachHeaderName(yield func(string) bool) {
 func invite() *probe {
 	return &probe{
 		method: "INVITE", uri: "tel:+15551234", side: Originating,
-		headers: [][2]string{{"From", "<sip:a@b>"}, {"Supported", "timer"}, {"supported", "100rel"}, {"Accept-Contact", "*;+g.3gpp.icsi-ref=\"urn\""}},
-		sdp:     []byte("v=0\r\nm=audio 1 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\na=sendrecv"),
+		headers: [][2]string{
+			{"From", "<sip:a@b>"},
+			{"Supported", "timer"},
+			{"supported", "100rel"},
+			{"Accept-Contact", "*;+g.3gpp.icsi-ref=\"urn\""},
+		},
+		sdp: []byte("v=0\r\nm=audio 1 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\na=sendrecv"),
 	}
 }
 
@@ -72,20 +77,50 @@ func matches(c *Chain, r Request) bool {
 
 // kinds are every kind of trigger, once so that it holds for the request of invite, and once so that it does not.
 var kinds = map[string]struct{ holds, fails string }{
-	"Method":                 {"<Method>INVITE</Method>", "<Method>MESSAGE</Method>"},
-	"RequestURI":             {"<RequestURI>^tel:[+]1</RequestURI>", "<RequestURI>^sip:</RequestURI>"},
-	"SIPHeader":              {"<SIPHeader><Header>accept-contact</Header></SIPHeader>", "<SIPHeader><Header>Event</Header></SIPHeader>"},
-	"SIPHeader content":      {"<SIPHeader><Header>Accept-Contact</Header><Content>icsi-ref</Content></SIPHeader>", "<SIPHeader><Header>Accept-Contact</Header><Content>oma</Content></SIPHeader>"},
-	"SIPHeader name ERE":     {"<SIPHeader><Header>Accept-(Contact|X)</Header></SIPHeader>", "<SIPHeader><Header>Reject-(Contact|X)</Header></SIPHeader>"},
-	"SIPHeader second value": {"<SIPHeader><Header>Supported</Header><Content>^100rel$</Content></SIPHeader>", "<SIPHeader><Header>Supported</Header><Content>^gruu$</Content></SIPHeader>"},
-	"SIPHeader ERE content":  {"<SIPHeader><Header>(Supp|Requ).*</Header><Content>timer</Content></SIPHeader>", "<SIPHeader><Header>(Supp|Requ).*</Header><Content>gruu</Content></SIPHeader>"},
-	"SIPHeader ERE absent":   {"<SIPHeader><Header>.*</Header><Content>icsi-ref</Content></SIPHeader>", "<SIPHeader><Header>Accep.</Header></SIPHeader>"},
-	"Line ERE":               {"<SessionDescription><Line>[mb]</Line><Content>^video</Content></SessionDescription>", "<SessionDescription><Line>[bc]</Line></SessionDescription>"},
-	"Line with its sign":     {"<SessionDescription><Line>m=</Line><Content>audio</Content></SessionDescription>", "<SessionDescription><Line>c=</Line></SessionDescription>"},
-	"last line":              {"<SessionDescription><Line>a</Line><Content>^sendrecv$</Content></SessionDescription>", "<SessionDescription><Line>m</Line><Content>31.$</Content></SessionDescription>"},
-	"SessionCase":            {"<SessionCase>0</SessionCase>", "<SessionCase>1</SessionCase>"},
-	"SessionDescription":     {"<SessionDescription><Line>m</Line><Content>^video</Content></SessionDescription>", "<SessionDescription><Line>m</Line><Content>^message</Content></SessionDescription>"},
-	"a line without content": {"<SessionDescription><Line>a</Line></SessionDescription>", "<SessionDescription><Line>b</Line></SessionDescription>"},
+	"Method":     {"<Method>INVITE</Method>", "<Method>MESSAGE</Method>"},
+	"RequestURI": {"<RequestURI>^tel:[+]1</RequestURI>", "<RequestURI>^sip:</RequestURI>"},
+	"SIPHeader":  {"<SIPHeader><Header>accept-contact</Header></SIPHeader>", "<SIPHeader><Header>Event</Header></SIPHeader>"},
+	"SIPHeader content": {
+		"<SIPHeader><Header>Accept-Contact</Header><Content>icsi-ref</Content></SIPHeader>",
+		"<SIPHeader><Header>Accept-Contact</Header><Content>oma</Content></SIPHeader>",
+	},
+	"SIPHeader name ERE": {
+		"<SIPHeader><Header>Accept-(Contact|X)</Header></SIPHeader>",
+		"<SIPHeader><Header>Reject-(Contact|X)</Header></SIPHeader>",
+	},
+	"SIPHeader second value": {
+		"<SIPHeader><Header>Supported</Header><Content>^100rel$</Content></SIPHeader>",
+		"<SIPHeader><Header>Supported</Header><Content>^gruu$</Content></SIPHeader>",
+	},
+	"SIPHeader ERE content": {
+		"<SIPHeader><Header>(Supp|Requ).*</Header><Content>timer</Content></SIPHeader>",
+		"<SIPHeader><Header>(Supp|Requ).*</Header><Content>gruu</Content></SIPHeader>",
+	},
+	"SIPHeader ERE absent": {
+		"<SIPHeader><Header>.*</Header><Content>icsi-ref</Content></SIPHeader>",
+		"<SIPHeader><Header>Accep.</Header></SIPHeader>",
+	},
+	"Line ERE": {
+		"<SessionDescription><Line>[mb]</Line><Content>^video</Content></SessionDescription>",
+		"<SessionDescription><Line>[bc]</Line></SessionDescription>",
+	},
+	"Line with its sign": {
+		"<SessionDescription><Line>m=</Line><Content>audio</Content></SessionDescription>",
+		"<SessionDescription><Line>c=</Line></SessionDescription>",
+	},
+	"last line": {
+		"<SessionDescription><Line>a</Line><Content>^sendrecv$</Content></SessionDescription>",
+		"<SessionDescription><Line>m</Line><Content>31.$</Content></SessionDescription>",
+	},
+	"SessionCase": {"<SessionCase>0</SessionCase>", "<SessionCase>1</SessionCase>"},
+	"SessionDescription": {
+		"<SessionDescription><Line>m</Line><Content>^video</Content></SessionDescription>",
+		"<SessionDescription><Line>m</Line><Content>^message</Content></SessionDescription>",
+	},
+	"a line without content": {
+		"<SessionDescription><Line>a</Line></SessionDescription>",
+		"<SessionDescription><Line>b</Line></SessionDescription>",
+	},
 }
 
 // TestTruthTables goes through each kind of trigger, negated and not, under CNF and DNF, in one group and in two.
@@ -161,7 +196,10 @@ func TestConditionTypeDNF(t *testing.T) {
 }
 
 func TestRegistrationType(t *testing.T) {
-	c := one(t, `<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><Group>0</Group><Method>REGISTER</Method><Extension><RegistrationType>0</RegistrationType><RegistrationType>2</RegistrationType></Extension></SPT></TriggerPoint>`)
+	c := one(
+		t,
+		`<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><Group>0</Group><Method>REGISTER</Method><Extension><RegistrationType>0</RegistrationType><RegistrationType>2</RegistrationType></Extension></SPT></TriggerPoint>`,
+	)
 	for kind, want := range map[RegistrationType]bool{InitialRegistration: true, ReRegistration: false, DeRegistration: true} {
 		if got := matches(c, &probe{method: "REGISTER", kind: kind}); got != want {
 			t.Errorf("registration type %d: %v", kind, got)
@@ -237,7 +275,13 @@ func TestParse(t *testing.T) {
 // TestSessionCases: each value of SessionCase matches its own and no other (TS 29.228 annex F).
 func TestSessionCases(t *testing.T) {
 	for wanted := Originating; wanted <= OriginatingCDIV; wanted++ {
-		c := one(t, fmt.Sprintf("<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><Group>0</Group><SessionCase>%d</SessionCase></SPT></TriggerPoint>", wanted))
+		c := one(
+			t,
+			fmt.Sprintf(
+				"<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><Group>0</Group><SessionCase>%d</SessionCase></SPT></TriggerPoint>",
+				wanted,
+			),
+		)
 		for given := Originating; given <= OriginatingCDIV; given++ {
 			if got := matches(c, &probe{method: "INVITE", side: given}); got != (wanted == given) {
 				t.Errorf("case %d for a request of case %d: %v", wanted, given, got)
@@ -273,7 +317,10 @@ func TestNormalForms(t *testing.T) {
 
 // TestAbsentHeader: negated and without Content, a header trigger is the absence of the header (TS 29.228 annex B.2.3).
 func TestAbsentHeader(t *testing.T) {
-	c := one(t, "<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><ConditionNegated>true</ConditionNegated><Group>0</Group><SIPHeader><Header>Event</Header></SIPHeader></SPT></TriggerPoint>")
+	c := one(
+		t,
+		"<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><ConditionNegated>true</ConditionNegated><Group>0</Group><SIPHeader><Header>Event</Header></SIPHeader></SPT></TriggerPoint>",
+	)
 	r := invite()
 	if !matches(c, r) {
 		t.Error("the absence of a header was not seen")
@@ -365,7 +412,9 @@ func TestCompileRefuses(t *testing.T) {
 
 // FuzzParse: what is read can be written and read again, and what compiles can be asked.
 func FuzzParse(f *testing.F) {
-	f.Add(`<IMSSubscription><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity><InitialFilterCriteria><TriggerPoint><SPT><Group>1</Group><RequestURI>(a|b)*</RequestURI></SPT></TriggerPoint><ApplicationServer><ServerName>s</ServerName></ApplicationServer></InitialFilterCriteria></ServiceProfile></IMSSubscription>`)
+	f.Add(
+		`<IMSSubscription><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity><InitialFilterCriteria><TriggerPoint><SPT><Group>1</Group><RequestURI>(a|b)*</RequestURI></SPT></TriggerPoint><ApplicationServer><ServerName>s</ServerName></ApplicationServer></InitialFilterCriteria></ServiceProfile></IMSSubscription>`,
+	)
 	f.Add(complete)
 	f.Fuzz(func(t *testing.T, document string) {
 		s, err := Parse([]byte(document))

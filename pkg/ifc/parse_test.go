@@ -31,7 +31,8 @@ func TestMarshalKeepsTheOrderOfTheSchema(t *testing.T) {
 	}
 
 	identity := s.ServiceProfiles[0].PublicIdentities[1]
-	if e := identity.Extension; identity.Wildcard() != "sip:!.*!@ims.example" || e.DisplayName != "Box" || *e.MaxRegistrations != 3 || e.IdentityType != WildcardedPublicUserIdentity {
+	if e := identity.Extension; identity.Wildcard() != "sip:!.*!@ims.example" || e.DisplayName != "Box" || *e.MaxRegistrations != 3 ||
+		e.IdentityType != WildcardedPublicUserIdentity {
 		t.Errorf("read %+v", e)
 	}
 	if w := s.ServiceProfiles[1].PublicIdentities[0].Wildcard(); w != "sip:chat-!.*!@ims.example" {
@@ -106,13 +107,18 @@ func TestParseRefuses(t *testing.T) {
 // ConditionTypeDNF is in no schema, and in documents of the field all the same: what is written again has the schema's words.
 func TestConditionTypeDNFIsSettled(t *testing.T) {
 	for dnf, cnf := range map[string]string{"1": "0", "0": "1"} {
-		s, err := Parse([]byte("<IMSSubscription><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity><InitialFilterCriteria><TriggerPoint><ConditionTypeDNF>" + dnf +
-			"</ConditionTypeDNF></TriggerPoint></InitialFilterCriteria></ServiceProfile></IMSSubscription>"))
+		s, err := Parse(
+			[]byte(
+				"<IMSSubscription><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity><InitialFilterCriteria><TriggerPoint><ConditionTypeDNF>" + dnf +
+					"</ConditionTypeDNF></TriggerPoint></InitialFilterCriteria></ServiceProfile></IMSSubscription>",
+			),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		written, err := s.Marshal()
-		if err != nil || !strings.Contains(string(written), "<ConditionTypeCNF>"+cnf+"</ConditionTypeCNF>") || strings.Contains(string(written), "DNF") {
+		if err != nil || !strings.Contains(string(written), "<ConditionTypeCNF>"+cnf+"</ConditionTypeCNF>") ||
+			strings.Contains(string(written), "DNF") {
 			t.Errorf("DNF %s was written %s (%v)", dnf, written, err)
 		}
 	}

@@ -18,7 +18,10 @@ func TestParseAddresses(t *testing.T) {
 		},
 		"RFC 3327 4 Path with parameters": {
 			[]string{"<sip:p1.example.com;lr>,<sip:term@p2.example.com;lr;ob>;x=\"a,b\""},
-			[]Address{{URI: "sip:p1.example.com;lr"}, {URI: "sip:term@p2.example.com;lr;ob", Parameters: Parameters{{Name: "x", Value: "a,b", Quoted: true}}}},
+			[]Address{
+				{URI: "sip:p1.example.com;lr"},
+				{URI: "sip:term@p2.example.com;lr;ob", Parameters: Parameters{{Name: "x", Value: "a,b", Quoted: true}}},
+			},
 		},
 		"RFC 7315 4.1 display name of tokens, empty places": {
 			[]string{" , Alice B <sip:a@b> ,,"},
@@ -90,7 +93,9 @@ func TestServedUser(t *testing.T) {
 }
 
 func TestAccessNetworkInfo(t *testing.T) {
-	all, err := ParseAccessNetworkInfo(`3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=0010100010019B01, IEEE-802.11;i-wlan-node-id="a1b2c3";network-provided`)
+	all, err := ParseAccessNetworkInfo(
+		`3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=0010100010019B01, IEEE-802.11;i-wlan-node-id="a1b2c3";network-provided`,
+	)
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%+v %v", all, err)
 	}

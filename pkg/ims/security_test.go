@@ -52,7 +52,10 @@ func TestSecurityClientOfRealHandsets(t *testing.T) {
 				if m.Protocol != "esp" || m.Mode != "trans" {
 					t.Errorf("%s: %s %s", m, m.Protocol, m.Mode)
 				}
-				got = append(got, fmt.Sprintf("%s/%s %d %d %d %d", m.Algorithm, m.EncryptionAlgorithm, m.SPIClient, m.SPIServer, m.PortClient, m.PortServer))
+				got = append(
+					got,
+					fmt.Sprintf("%s/%s %d %d %d %d", m.Algorithm, m.EncryptionAlgorithm, m.SPIClient, m.SPIServer, m.PortClient, m.PortServer),
+				)
 			}
 			if g, w := strings.Join(got, "\n"), strings.Join(test.want, "\n"); g != w {
 				t.Errorf("read\n%s\nwant\n%s", g, w)

@@ -302,7 +302,9 @@ func guards(local netip.Addr, ports []uint16) []*netlink.XfrmPolicy {
 				Src: anybody, Dst: host(local), DstPort: int(port), Dir: netlink.XFRM_DIR_IN, Priority: guardPriority, Action: netlink.XFRM_POLICY_BLOCK,
 			},
 			&netlink.XfrmPolicy{
-				Src: host(local), Dst: anybody, SrcPort: int(port), Dir: netlink.XFRM_DIR_OUT, Priority: guardPriority, Action: netlink.XFRM_POLICY_BLOCK,
+				Src: host(
+					local,
+				), Dst: anybody, SrcPort: int(port), Dir: netlink.XFRM_DIR_OUT, Priority: guardPriority, Action: netlink.XFRM_POLICY_BLOCK,
 			})
 	}
 

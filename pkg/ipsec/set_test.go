@@ -57,7 +57,12 @@ func TestExpand(t *testing.T) {
 func TestAssociations(t *testing.T) {
 	s := Set{
 		UE: netip.MustParseAddr("192.0.2.100"), PCSCF: netip.MustParseAddr("192.0.2.1"),
-		Ports: Ports{UEClient: 1, UEServer: 2, PCSCFClient: 3, PCSCFServer: 4}, SPIs: SPIs{UEClient: 11, UEServer: 12, PCSCFClient: 13, PCSCFServer: 14},
+		Ports: Ports{
+			UEClient:    1,
+			UEServer:    2,
+			PCSCFClient: 3,
+			PCSCFServer: 4,
+		}, SPIs: SPIs{UEClient: 11, UEServer: 12, PCSCFClient: 13, PCSCFServer: 14},
 	}
 
 	var got []string
@@ -84,7 +89,8 @@ func TestStringHasNoKeys(t *testing.T) {
 	s := Set{IK: [16]byte([]byte("0123456789abcdef")), CK: [16]byte([]byte("fedcba9876543210"))}
 
 	for _, format := range []string{"%s", "%v", "%+v"} {
-		if text := fmt.Sprintf(format, s); strings.Contains(text, "48 49") || strings.Contains(text, "0123") || strings.Contains(text, "102 101") {
+		if text := fmt.Sprintf(format, s); strings.Contains(text, "48 49") || strings.Contains(text, "0123") ||
+			strings.Contains(text, "102 101") {
 			t.Errorf("%s: %s", format, text)
 		}
 	}
@@ -94,7 +100,9 @@ func TestStringHasNoKeys(t *testing.T) {
 func TestPrint(t *testing.T) {
 	var b strings.Builder
 
-	support := Support{Suites: map[Suite]error{{HMACMD5, NoEncryption}: fmt.Errorf("the kernel does not have the algorithm"), {HMACSHA1, AESCBC}: nil}}
+	support := Support{
+		Suites: map[Suite]error{{HMACMD5, NoEncryption}: fmt.Errorf("the kernel does not have the algorithm"), {HMACSHA1, AESCBC}: nil},
+	}
 	if err := support.Print(&b); err != nil {
 		t.Fatal(err)
 	}

@@ -94,5 +94,10 @@ func openReading(namespace string) (*nl.SocketHandle, error) {
 		return nil, err
 	}
 
-	return &nl.SocketHandle{Socket: socket}, errors.Join(socket.SetSendTimeout(&nl.SocketTimeoutTv), socket.SetReceiveTimeout(&nl.SocketTimeoutTv))
+	return &nl.SocketHandle{
+		Socket: socket,
+	}, errors.Join(
+		socket.SetSendTimeout(&nl.SocketTimeoutTv),
+		socket.SetReceiveTimeout(&nl.SocketTimeoutTv),
+	)
 }

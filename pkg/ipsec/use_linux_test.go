@@ -16,13 +16,16 @@ func TestCounters(t *testing.T) {
 	a := Association{Name: "uc-ps", SPI: 300}
 
 	c, err := counters(a, info.Serialize())
-	if err != nil || c.Packets != 7 || c.Octets != 4200 || c.Replayed != 2 || c.Failed != 3 || !c.FirstUse.Equal(time.Unix(1_700_000_000, 0)) || !c.LastUse.IsZero() ||
+	if err != nil || c.Packets != 7 || c.Octets != 4200 || c.Replayed != 2 || c.Failed != 3 ||
+		!c.FirstUse.Equal(time.Unix(1_700_000_000, 0)) ||
+		!c.LastUse.IsZero() ||
 		c.Association != a {
 		t.Errorf("%+v, %v", c, err)
 	}
 
 	used := binary.NativeEndian.AppendUint64(nil, 1_700_000_060)
-	if c, err = counters(a, append(info.Serialize(), nl.NewRtAttr(nl.XFRMA_LASTUSED, used).Serialize()...)); err != nil || !c.LastUse.Equal(time.Unix(1_700_000_060, 0)) {
+	if c, err = counters(a, append(info.Serialize(), nl.NewRtAttr(nl.XFRMA_LASTUSED, used).Serialize()...)); err != nil ||
+		!c.LastUse.Equal(time.Unix(1_700_000_060, 0)) {
 		t.Errorf("%+v, %v", c, err)
 	}
 

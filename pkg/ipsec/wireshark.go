@@ -21,8 +21,16 @@ func Wireshark(s Set) (string, error) {
 
 	var lines strings.Builder
 	for _, a := range s.Associations() {
-		fmt.Fprintf(&lines, "%q,%q,%q,\"0x%08x\",%s,%s\n", family(a.Source.Addr()), written(a.Source.Addr()), written(a.Destination.Addr()), a.SPI,
-			encryption, authentication)
+		fmt.Fprintf(
+			&lines,
+			"%q,%q,%q,\"0x%08x\",%s,%s\n",
+			family(a.Source.Addr()),
+			written(a.Source.Addr()),
+			written(a.Destination.Addr()),
+			a.SPI,
+			encryption,
+			authentication,
+		)
 	}
 
 	return lines.String(), nil
@@ -42,7 +50,11 @@ func dissected(t Transforms) (encryption, authentication string, known bool) {
 	}
 
 	encryptions := map[string]string{"cbc(aes)": "AES-CBC [RFC3602]", "cbc(des3_ede)": "TripleDES-CBC [RFC2451]"}
-	integrities := map[string]string{"hmac(md5)": "HMAC-MD5-96 [RFC2403]", "hmac(sha1)": "HMAC-SHA-1-96 [RFC2404]", "hmac(sha256)": "HMAC-SHA-256-128 [RFC4868]"}
+	integrities := map[string]string{
+		"hmac(md5)":    "HMAC-MD5-96 [RFC2403]",
+		"hmac(sha1)":   "HMAC-SHA-1-96 [RFC2404]",
+		"hmac(sha256)": "HMAC-SHA-256-128 [RFC4868]",
+	}
 
 	encryption = `"NULL",""`
 	if name := encryptions[t.Encryption.Name]; name != "" {

@@ -27,7 +27,9 @@ func TestWireshark(t *testing.T) {
 		t.Run(suite, func(t *testing.T) {
 			integrity, encryption, _ := strings.Cut(suite, "/")
 			s := Set{
-				UE: netip.MustParseAddr("192.0.2.100"), PCSCF: netip.MustParseAddr("192.0.2.1"), Suite: Suite{Integrity(integrity), Encryption(encryption)},
+				UE: netip.MustParseAddr(
+					"192.0.2.100",
+				), PCSCF: netip.MustParseAddr("192.0.2.1"), Suite: Suite{Integrity(integrity), Encryption(encryption)},
 				SPIs: SPIs{UEClient: 300, UEServer: 301, PCSCFClient: 4096, PCSCFServer: 0xfedcba98},
 				IK:   [16]byte([]byte("IKIKIKIKIKIKIKIK")), CK: [16]byte([]byte("CKCKCKCKCKCKCKCK")),
 			}
@@ -50,7 +52,8 @@ func TestWireshark(t *testing.T) {
 			}
 
 			s.UE, s.PCSCF = netip.MustParseAddr("2001:db8::100"), netip.MustParseAddr("2001:db8::1")
-			if got, err := Wireshark(s); err != nil || got != four("IPv6", "2001:0db8:0000:0000:0000:0000:0000:0100", "2001:0db8:0000:0000:0000:0000:0000:0001") {
+			if got, err := Wireshark(s); err != nil ||
+				got != four("IPv6", "2001:0db8:0000:0000:0000:0000:0000:0100", "2001:0db8:0000:0000:0000:0000:0000:0001") {
 				t.Errorf("%v\n%s", err, got)
 			}
 		})

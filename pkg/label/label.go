@@ -9,7 +9,20 @@ const Other = "other"
 // Method is that of a SIP request.
 func Method(name string) string {
 	switch name {
-	case "REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO", "REFER":
+	case "REGISTER",
+		"INVITE",
+		"ACK",
+		"BYE",
+		"CANCEL",
+		"OPTIONS",
+		"PRACK",
+		"UPDATE",
+		"MESSAGE",
+		"SUBSCRIBE",
+		"NOTIFY",
+		"PUBLISH",
+		"INFO",
+		"REFER":
 		return name
 	default:
 		return Other

@@ -93,7 +93,14 @@ func TestAsk(t *testing.T) {
 
 // A server that does not answer is asked last for some time, so that not each question waits for it.
 func TestServersInTurn(t *testing.T) {
-	first, second := nameserver.Start(t, "a.example. 300 IN A 192.0.2.1"), nameserver.Start(t, "b.example. 300 IN A 192.0.2.2", "c.example. 300 IN A 192.0.2.3")
+	first, second := nameserver.Start(
+		t,
+		"a.example. 300 IN A 192.0.2.1",
+	), nameserver.Start(
+		t,
+		"b.example. 300 IN A 192.0.2.2",
+		"c.example. 300 IN A 192.0.2.3",
+	)
 	first.Drop("b.example")
 	c := client(t, 300*time.Millisecond, first, second)
 
@@ -175,13 +182,29 @@ func TestLifetimes(t *testing.T) {
 	}{
 		{"its TTL", func(m *dns.Msg) error { m.Answer = []dns.RR{record("a.example. 17 IN A 192.0.2.1")}; return nil }, 17 * time.Second},
 		{"the shortest TTL, of an alias too", func(m *dns.Msg) error {
-			m.Answer = []dns.RR{record("a.example. 9 IN CNAME b.example."), record("b.example. 17 IN A 192.0.2.1"), record("b.example. 15 IN A 192.0.2.2")}
+			m.Answer = []dns.RR{
+				record("a.example. 9 IN CNAME b.example."),
+				record("b.example. 17 IN A 192.0.2.1"),
+				record("b.example. 15 IN A 192.0.2.2"),
+			}
 			return nil
 		}, 9 * time.Second},
 		{"TTL 0: not at all", func(m *dns.Msg) error { m.Answer = []dns.RR{record("a.example. 0 IN A 192.0.2.1")}; return nil }, 0},
-		{"not longer than an hour", func(m *dns.Msg) error { m.Answer = []dns.RR{record("a.example. 864000 IN A 192.0.2.1")}; return nil }, time.Hour},
-		{"RFC 2308 §5 none, by the zone's minimum", func(m *dns.Msg) error { m.Rcode = dns.RcodeNameError; m.Ns = []dns.RR{record(soa + "60")}; return nil }, time.Minute},
-		{"RFC 2308 §5 none, by the TTL of the SOA", func(m *dns.Msg) error { m.Ns = []dns.RR{record(soa + "3600")}; return nil }, 5 * time.Minute},
+		{
+			"not longer than an hour",
+			func(m *dns.Msg) error { m.Answer = []dns.RR{record("a.example. 864000 IN A 192.0.2.1")}; return nil },
+			time.Hour,
+		},
+		{
+			"RFC 2308 §5 none, by the zone's minimum",
+			func(m *dns.Msg) error { m.Rcode = dns.RcodeNameError; m.Ns = []dns.RR{record(soa + "60")}; return nil },
+			time.Minute,
+		},
+		{
+			"RFC 2308 §5 none, by the TTL of the SOA",
+			func(m *dns.Msg) error { m.Ns = []dns.RR{record(soa + "3600")}; return nil },
+			5 * time.Minute,
+		},
 		{"none, not longer than five minutes", func(m *dns.Msg) error {
 			m.Ns = []dns.RR{record("example. 86400 IN SOA ns.example. admin.example. 1 2 3 4 86400")}
 			return nil
@@ -223,7 +246,10 @@ func TestLifetimes(t *testing.T) {
 // Equal questions at the same time are one, and who gives up leaves the others waiting.
 func TestQuestionsAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &scripted{wait: time.Second, reply: func(m *dns.Msg) error { m.Answer = []dns.RR{record("a.example. 17 IN A 192.0.2.1")}; return nil }}
+		server := &scripted{
+			wait:  time.Second,
+			reply: func(m *dns.Msg) error { m.Answer = []dns.RR{record("a.example. 17 IN A 192.0.2.1")}; return nil },
+		}
 		c := &Client{servers: []string{"x:53"}, udp: server, memory: newMemory()}
 
 		hasty, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)

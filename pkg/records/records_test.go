@@ -116,7 +116,8 @@ func TestBatch(t *testing.T) {
 	}
 
 	_, _, said, added = batch(t, 777, 0)
-	if want := "line 777: POST: taken; 500 things up to line 500 are added, and none behind it: go on with --after 500"; said != want || added != 500 {
+	if want := "line 777: POST: taken; 500 things up to line 500 are added, and none behind it: go on with --after 500"; said != want ||
+		added != 500 {
 		t.Errorf("%d, %s", added, said)
 	}
 	if requests, _, said, _ = batch(t, 0, 500); fmt.Sprint(requests) != "[500 200]" || said != "" {

@@ -123,7 +123,12 @@ func Command[C any, P Configuration[C]](f Function[C]) *cobra.Command {
 	command.Flags().StringVar(&given.logLevel, "log-level", "", "debug, info, warn or error, over the configuration")
 	command.Flags().BoolVar(&given.checkConfig, "check-config", false, "check the configuration and end")
 	command.Flags().BoolVar(&given.printConfig, "print-config", false, "print the configuration in force as YAML and end")
-	command.Flags().BoolVar(&given.healthy, "healthy", false, "ask the running process of this configuration whether it is ready and end, with status 0 if it is")
+	command.Flags().BoolVar(
+		&given.healthy,
+		"healthy",
+		false,
+		"ask the running process of this configuration whether it is ready and end, with status 0 if it is",
+	)
 	command.AddCommand(f.Commands...)
 	command.AddCommand(getCommand[C, P](f))
 
@@ -179,7 +184,11 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 	admin := common.Admin
 	if admin.Token == "" && admin.TokenFile == "" {
 		if admin.TokenFile, err = httpapi.MakeDefaultToken(); err != nil {
-			env.Log.Warn("the token of the admin HTTP cannot be kept: this process has one that nobody knows; set admin.token or admin.token_file", "error", err)
+			env.Log.Warn(
+				"the token of the admin HTTP cannot be kept: this process has one that nobody knows; set admin.token or admin.token_file",
+				"error",
+				err,
+			)
 		}
 	}
 

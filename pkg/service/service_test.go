@@ -22,7 +22,7 @@ import (
 )
 
 type settings struct {
-	Common `yaml:",inline"`
+	Common `       yaml:",inline"`
 	Token  string `yaml:"password"`
 }
 
@@ -302,7 +302,8 @@ func TestTraceIsServed(t *testing.T) {
 		"limit=3": "", "limit=2": "/trace?before=4&limit=2", "before=4&limit=2": "", "before=5&limit=1": "/trace?before=4&limit=1",
 		"after=1&limit=2": "/trace?after=4&limit=2", "after=3&limit=2": "",
 	} {
-		if err := (httpapi.Client{Base: base, Token: httpapi.TokenFor(base, ""), Next: &next}).Do(t.Context(), "GET", "/trace?"+path, nil, &records); err != nil || next != want {
+		if err := (httpapi.Client{Base: base, Token: httpapi.TokenFor(base, ""), Next: &next}).Do(t.Context(), "GET", "/trace?"+path, nil, &records); err != nil ||
+			next != want {
 			t.Errorf("/trace?%s goes on at %q, want %q: %v", path, next, want, err)
 		}
 	}

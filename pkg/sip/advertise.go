@@ -30,7 +30,11 @@ func (c *EndpointConfig) validate() error {
 
 	switch {
 	case c.Advertise == "" && all:
-		return fmt.Errorf("sip.endpoints: %s: address %q is every address of the machine: set advertise to the one that others reach", c.Name, c.Address)
+		return fmt.Errorf(
+			"sip.endpoints: %s: address %q is every address of the machine: set advertise to the one that others reach",
+			c.Name,
+			c.Address,
+		)
 	case c.Advertise == "":
 		return nil
 	}

@@ -98,7 +98,9 @@ func TestEndpointsThatAreAdded(t *testing.T) {
 		}
 
 		add := func(port int) error {
-			_, err := s.AddEndpoint(sip.EndpointConfig{Name: fmt.Sprint(port), Address: fmt.Sprint("192.0.2.2:", port), Transports: []string{"udp", "tcp"}})
+			_, err := s.AddEndpoint(
+				sip.EndpointConfig{Name: fmt.Sprint(port), Address: fmt.Sprint("192.0.2.2:", port), Transports: []string{"udp", "tcp"}},
+			)
 			return err
 		}
 		asks := func(from string, port int) {
@@ -154,9 +156,13 @@ func TestTraceOfConnections(t *testing.T) {
 
 		var ways []string
 
-		s, err := sip.New(sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: callerAt, Transports: []string{"udp", "tcp"}}), &user{}, sip.Options{
-			Network: n, Tap: func(m trace.Message) { ways = append(ways, m.Local.String()+" "+m.Remote.String()) },
-		})
+		s, err := sip.New(
+			sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: callerAt, Transports: []string{"udp", "tcp"}}),
+			&user{},
+			sip.Options{
+				Network: n, Tap: func(m trace.Message) { ways = append(ways, m.Local.String()+" "+m.Remote.String()) },
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +171,8 @@ func TestTraceOfConnections(t *testing.T) {
 		go func() { done <- s.Run(ctx) }()
 
 		for range 2 {
-			if r, err := s.Do(t.Context(), request(t, "OPTIONS", "sip:b@"+calleeAt+";transport=tcp", nil), sip.Destination{}); err != nil || r.StatusCode != 200 {
+			if r, err := s.Do(t.Context(), request(t, "OPTIONS", "sip:b@"+calleeAt+";transport=tcp", nil), sip.Destination{}); err != nil ||
+				r.StatusCode != 200 {
 				t.Fatalf("%v %v", r, err)
 			}
 		}

@@ -17,12 +17,22 @@ func TestReasonTravelsWithCancel(t *testing.T) {
 		want          string
 	}{
 		{"hung up", "Reason: SIP;cause=487;text=\"ORIGINATOR_CANCEL\"\r\n", false, `Reason: SIP;cause=487;text="ORIGINATOR_CANCEL"`},
-		{"before it may be sent", "Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n", true, `Reason: SIP;cause=200;text="Call completed elsewhere"`},
+		{
+			"before it may be sent",
+			"Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n",
+			true,
+			`Reason: SIP;cause=200;text="Call completed elsewhere"`,
+		},
 		{
 			"preemption", "Reason: preemption;cause=1;text=\"UA Preemption\"\r\nResource-Priority: dsn.flash\r\n", false,
 			`Reason: preemption;cause=1;text="UA Preemption", Resource-Priority: dsn.flash`,
 		},
-		{"several", "reason: SIP;cause=480, Q.850;cause=16\r\nReason: X;cause=1\r\n", false, "reason: SIP;cause=480, Q.850;cause=16, Reason: X;cause=1"},
+		{
+			"several",
+			"reason: SIP;cause=480, Q.850;cause=16\r\nReason: X;cause=1\r\n",
+			false,
+			"reason: SIP;cause=480, Q.850;cause=16, Reason: X;cause=1",
+		},
 		{"none, and what is of this hop alone", "P-Access-Network-Info: x\r\nX-Other: y\r\n", false, ""},
 		{"more than CANCEL should carry", "Reason: SIP;text=\"" + strings.Repeat("x", 1000) + "\"\r\nSession-ID: 1\r\n", false, "Session-ID: 1"},
 	}

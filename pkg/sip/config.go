@@ -83,8 +83,14 @@ type Limits struct {
 // DefaultConfig has the specification's timers; endpoints are the function's own.
 func DefaultConfig(endpoints ...EndpointConfig) Config {
 	return Config{
-		Endpoints:    endpoints,
-		Timers:       Timers{T1: 500 * time.Millisecond, T2: 4 * time.Second, T4: 5 * time.Second, C: 181 * time.Second, Ringing: 10 * time.Minute},
+		Endpoints: endpoints,
+		Timers: Timers{
+			T1:      500 * time.Millisecond,
+			T2:      4 * time.Second,
+			T4:      5 * time.Second,
+			C:       181 * time.Second,
+			Ringing: 10 * time.Minute,
+		},
 		UDPSizeLimit: 1300,
 		Limits: Limits{
 			MaxMessage: 65535, MaxTransactions: 100_000, TCPConnections: 10_000, TCPPerSource: 500,
@@ -119,7 +125,9 @@ func (c *Config) Validate() error {
 		return errors.New("sip.timers: t1, t2, t4, c and ringing must be positive, t2 not below t1, ringing not below c")
 	}
 
-	if l.MaxMessage < 1500 || l.MaxMessage > 1<<20 || l.MaxTransactions <= 0 || l.TCPConnections <= 0 || l.TCPPerSource <= 0 || l.TCPIdle <= 0 || l.TCPMessageTime <= 0 {
+	if l.MaxMessage < 1500 || l.MaxMessage > 1<<20 || l.MaxTransactions <= 0 || l.TCPConnections <= 0 || l.TCPPerSource <= 0 ||
+		l.TCPIdle <= 0 ||
+		l.TCPMessageTime <= 0 {
 		return errors.New("sip.limits: all must be positive, max_message between 1500 and 1048576")
 	}
 

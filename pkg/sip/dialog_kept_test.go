@@ -8,7 +8,13 @@ import (
 // A dialog that was written down makes the same requests as before, with the next numbers.
 func TestKeptDialog(t *testing.T) {
 	before := &ProxyDialog{CallID: "c1", parties: [2]party{
-		{address: "<sip:a@home>;tag=1", tag: "1", target: "sip:a@10.0.0.1:5060", routes: []string{"<sip:pa@10.0.0.3;lr>", "<sip:pb@10.0.0.4;lr>"}, cseq: 7},
+		{
+			address: "<sip:a@home>;tag=1",
+			tag:     "1",
+			target:  "sip:a@10.0.0.1:5060",
+			routes:  []string{"<sip:pa@10.0.0.3;lr>", "<sip:pb@10.0.0.4;lr>"},
+			cseq:    7,
+		},
 		{address: "<sip:b@home>;tag=2", tag: "2", target: "sip:b@10.0.0.2:5060"},
 	}}
 

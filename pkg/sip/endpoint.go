@@ -79,7 +79,16 @@ func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
 		return nil, err
 	}
 
-	e := &Endpoint{name: c.Name, stack: s, names: c.Names, timers: c.Timers.or(s.config.Timers.endpoint()), fixedPort: c.FixedPort, connections: map[netip.AddrPort]*stream{}, dials: map[netip.AddrPort]*dial{}, accepted: map[netip.Prefix]int{}}
+	e := &Endpoint{
+		name:        c.Name,
+		stack:       s,
+		names:       c.Names,
+		timers:      c.Timers.or(s.config.Timers.endpoint()),
+		fixedPort:   c.FixedPort,
+		connections: map[netip.AddrPort]*stream{},
+		dials:       map[netip.AddrPort]*dial{},
+		accepted:    map[netip.Prefix]int{},
+	}
 	address := c.Address
 
 	// Port 0 takes a free one, the same for both transports.

@@ -66,7 +66,14 @@ func (f flood) octets(t testing.TB, requests int) float64 {
 	c.Timers.T1, c.Timers.T2 = time.Hour, time.Hour // nothing ends, and nothing is sent again
 	c.Limits.MaxTransactions = 1 << 20
 
-	network := &flooded{method: f.method, requests: requests, trying: f.sent > 1, begin: make(chan struct{}), closed: make(chan struct{}), done: make(chan struct{})}
+	network := &flooded{
+		method:   f.method,
+		requests: requests,
+		trying:   f.sent > 1,
+		begin:    make(chan struct{}),
+		closed:   make(chan struct{}),
+		done:     make(chan struct{}),
+	}
 	network.left.Store(int64(requests * f.sent))
 
 	u, registry := &user{request: f.handler}, prometheus.NewRegistry()

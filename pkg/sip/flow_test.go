@@ -77,7 +77,11 @@ func (answering) HandleAck(context.Context, *Ack)                        {}
 
 // A flow of protected ports tells the other side the server port, and a large request may go over TCP.
 func TestFlowBetweenProtectedPorts(t *testing.T) {
-	client, server := &Endpoint{address: netip.MustParseAddrPort("192.0.2.1:6100")}, &Endpoint{address: netip.MustParseAddrPort("192.0.2.1:6101")}
+	client, server := &Endpoint{
+		address: netip.MustParseAddrPort("192.0.2.1:6100"),
+	}, &Endpoint{
+		address: netip.MustParseAddrPort("192.0.2.1:6101"),
+	}
 	flow := Flow{Endpoint: client, Server: server, Transport: "UDP", Remote: netip.MustParseAddrPort("192.0.2.2:6101"), TakesTCP: true}
 
 	r, err := NewRequest("MESSAGE", "sip:a@192.0.2.2:6101")

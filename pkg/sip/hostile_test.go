@@ -30,7 +30,8 @@ func TestHostileContentLength(t *testing.T) {
 		conn.Close()
 	}
 
-	if r, err := start(t, &user{}).Do(t.Context(), request(t, "OPTIONS", uri(s, "a", "tcp"), nil), sip.Destination{}); err != nil || r.StatusCode != 200 {
+	if r, err := start(t, &user{}).Do(t.Context(), request(t, "OPTIONS", uri(s, "a", "tcp"), nil), sip.Destination{}); err != nil ||
+		r.StatusCode != 200 {
 		t.Errorf("afterwards: %v %v", r, err)
 	}
 }

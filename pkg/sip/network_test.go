@@ -19,7 +19,11 @@ func TestConnectionFromTheListenersPort(t *testing.T) {
 	}
 	defer peer.Close()
 
-	stack, err := New(DefaultConfig(EndpointConfig{Name: "Gm", Address: "127.0.0.1:0", Transports: []string{"udp", "tcp"}, FixedPort: true}), nil, Options{})
+	stack, err := New(
+		DefaultConfig(EndpointConfig{Name: "Gm", Address: "127.0.0.1:0", Transports: []string{"udp", "tcp"}, FixedPort: true}),
+		nil,
+		Options{},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,8 +33,16 @@ func TestOversizedIsPassedOver(t *testing.T) {
 	send := func(start, method, branch string, octets int) {
 		t.Helper()
 
-		_, err := fmt.Fprintf(conn, "%s\r\nVia: SIP/2.0/TCP 192.0.2.7;branch=%s\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: %s\r\nCSeq: 1 %s\r\nContent-Length: %d\r\n\r\n%s",
-			start, branch, branch, method, octets, strings.Repeat("BYE sip:c@d SIP/2.0\r\n", octets/20+1)[:octets])
+		_, err := fmt.Fprintf(
+			conn,
+			"%s\r\nVia: SIP/2.0/TCP 192.0.2.7;branch=%s\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: %s\r\nCSeq: 1 %s\r\nContent-Length: %d\r\n\r\n%s",
+			start,
+			branch,
+			branch,
+			method,
+			octets,
+			strings.Repeat("BYE sip:c@d SIP/2.0\r\n", octets/20+1)[:octets],
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,8 +32,12 @@ func TestHandsetContacts(t *testing.T) {
 }
 
 func TestStripCannotBePassedBy(t *testing.T) {
-	m, err := sip.ParseMessage([]byte("OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:a@h>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n" +
-		"p-asserted-identity: <sip:x@h>\r\nP-Asserted-Identity: <sip:y@h>\r\nP-ASSERTED-IDENTITY: <tel:+1>\r\nContent-Length: 0\r\n\r\n"))
+	m, err := sip.ParseMessage(
+		[]byte(
+			"OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:a@h>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n" +
+				"p-asserted-identity: <sip:x@h>\r\nP-Asserted-Identity: <sip:y@h>\r\nP-ASSERTED-IDENTITY: <tel:+1>\r\nContent-Length: 0\r\n\r\n",
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,8 +73,15 @@ func request(t testing.TB, method, target string, via *sip.Stack) *sip.Request {
 		t.Fatal(err)
 	}
 	r.AppendHeader(sip.NewHeader("From", "<sip:alice@example>;tag="+sip.NewTag()))
-	text := fmt.Sprintf("%s %s SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: \"A\" <sip:alice@example>;tag=%s\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: 1 %s\r\nContact: <sip:alice@127.0.0.1>\r\nContent-Length: 0\r\n\r\n",
-		method, target, sip.NewTag(), target, sip.NewCallID(), method)
+	text := fmt.Sprintf(
+		"%s %s SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: \"A\" <sip:alice@example>;tag=%s\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: 1 %s\r\nContact: <sip:alice@127.0.0.1>\r\nContent-Length: 0\r\n\r\n",
+		method,
+		target,
+		sip.NewTag(),
+		target,
+		sip.NewCallID(),
+		method,
+	)
 	m, err := sip.ParseMessage([]byte(text))
 	if err != nil {
 		t.Fatal(err)

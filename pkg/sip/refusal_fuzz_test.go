@@ -24,7 +24,9 @@ func FuzzRefusal(f *testing.F) {
 		f.Add(raw)
 	}
 
-	f.Add([]byte("OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP [::1]:70000;rport;;\r\nTo: a\x0bb\r\nCSeq:\r\n\t\r\n x\r\nContent-Length: 99\r\n\r\n"))
+	f.Add(
+		[]byte("OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP [::1]:70000;rport;;\r\nTo: a\x0bb\r\nCSeq:\r\n\t\r\n x\r\nContent-Length: 99\r\n\r\n"),
+	)
 
 	flow := Flow{Endpoint: &Endpoint{}, Transport: "UDP", Remote: netip.MustParseAddrPort("192.0.2.9:4000")}
 

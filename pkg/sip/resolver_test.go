@@ -139,10 +139,16 @@ func TestResolve(t *testing.T) {
 
 // RFC 2782: within a priority, each is first as often as its weight says.
 func TestWeights(t *testing.T) {
-	server := nameserver.Start(t,
-		"_sip._udp.w.example. 60 IN SRV 1 3 5060 three.example.", "_sip._udp.w.example. 60 IN SRV 1 1 5060 one.example.",
-		"_sip._udp.w.example. 60 IN SRV 1 0 5060 zero.example.", "_sip._udp.w.example. 60 IN SRV 0 0 5060 before.example.",
-		"three.example. 60 IN A 192.0.2.3", "one.example. 60 IN A 192.0.2.1", "zero.example. 60 IN A 192.0.2.10", "before.example. 60 IN A 192.0.2.99",
+	server := nameserver.Start(
+		t,
+		"_sip._udp.w.example. 60 IN SRV 1 3 5060 three.example.",
+		"_sip._udp.w.example. 60 IN SRV 1 1 5060 one.example.",
+		"_sip._udp.w.example. 60 IN SRV 1 0 5060 zero.example.",
+		"_sip._udp.w.example. 60 IN SRV 0 0 5060 before.example.",
+		"three.example. 60 IN A 192.0.2.3",
+		"one.example. 60 IN A 192.0.2.1",
+		"zero.example. 60 IN A 192.0.2.10",
+		"before.example. 60 IN A 192.0.2.99",
 	)
 	r := resolver(t, server.Address)
 

@@ -576,7 +576,14 @@ func TestStreams(t *testing.T) {
 				}
 				var text strings.Builder
 				for i := range count {
-					text.WriteString(strings.Replace(sender.text("MESSAGE", "sip:b@example", fmt.Sprint(i)), "Content-Length: 0\r\n\r\n", "Content-Length: 6\r\n\r\n\r\n\r\n\r\n", 1))
+					text.WriteString(
+						strings.Replace(
+							sender.text("MESSAGE", "sip:b@example", fmt.Sprint(i)),
+							"Content-Length: 0\r\n\r\n",
+							"Content-Length: 6\r\n\r\n\r\n\r\n\r\n",
+							1,
+						),
+					)
 				}
 
 				c, err := n.Dial(t.Context(), netip.MustParseAddrPort("192.0.2.9:0"), s.Endpoint("Mw").Address())

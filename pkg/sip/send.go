@@ -179,7 +179,13 @@ func (s *Stack) Send(ctx context.Context, r *Request, d Destination) (*ClientTra
 }
 
 // attempt begins a client transaction by the first way that takes the request, and gives the ways left to try.
-func (s *Stack) attempt(ctx context.Context, r *Request, ways []way, branch func() string, delivered func(*ClientTransaction, *Response, error)) (*ClientTransaction, []way, error) {
+func (s *Stack) attempt(
+	ctx context.Context,
+	r *Request,
+	ways []way,
+	branch func() string,
+	delivered func(*ClientTransaction, *Response, error),
+) (*ClientTransaction, []way, error) {
 	var failed error
 
 	for len(ways) > 0 {

@@ -247,7 +247,9 @@ func methodOf(r *Response) string {
 
 // complain logs what others do wrong.
 func (s *Stack) complain(flow Flow, message string, attributes ...any) {
-	s.log.Warn(message, append([]any{"endpoint", flow.Endpoint.name, "source", flow.Remote.String(), "transport", flow.Transport}, attributes...)...)
+	s.log.Warn(
+		message,
+		append([]any{"endpoint", flow.Endpoint.name, "source", flow.Remote.String(), "transport", flow.Transport}, attributes...)...)
 }
 
 // response gives a response to its client transaction. One that matches none is dropped (RFC 6026 §8.9).

@@ -189,7 +189,14 @@ func TestServerTimers(t *testing.T) {
 		{"§17.2.1 ACK ends timer G", "INVITE", []int{486}, 0, []sending{{0.7, "ACK"}}, "0 486, 0.5 486"},
 		{"§17.2.1 timer I: ACK is absorbed", "INVITE", []int{486}, 0, []sending{{0.1, "ACK"}, {0.2, "ACK"}, {5, "ACK"}}, "0 486"},
 		{"RFC 6026 §7.1 timer L: an accepted INVITE is absorbed", "INVITE", []int{200}, 0, []sending{{0.5, "INVITE"}, {31, "INVITE"}}, "0 200"},
-		{"§17.2.2 timer J: the final response is repeated", "MESSAGE", []int{200}, 0, []sending{{0.5, "MESSAGE"}, {31.5, "MESSAGE"}}, "0 200, 0.5 200, 31.5 200"},
+		{
+			"§17.2.2 timer J: the final response is repeated",
+			"MESSAGE",
+			[]int{200},
+			0,
+			[]sending{{0.5, "MESSAGE"}, {31.5, "MESSAGE"}},
+			"0 200, 0.5 200, 31.5 200",
+		},
 		{"§17.2.2 a request in work is absorbed", "MESSAGE", []int{200}, 2 * time.Second, []sending{{0.5, "MESSAGE"}, {1.5, "MESSAGE"}}, "2 200"},
 		{"§17.2.1 a final response settles it", "INVITE", []int{486, 180, 404}, 0, []sending{{0.1, "ACK"}}, "0 486"},
 	}

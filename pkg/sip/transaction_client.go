@@ -59,7 +59,13 @@ const responseQueue = 64
 
 // begin sends the request, which has its Via and is raw, and starts its timers. Who reads Responses waits until it is sent; who
 // is called back does not wait for a connection, and is told when there is none.
-func (s *Stack) begin(ctx context.Context, r *Request, raw []byte, flow Flow, delivered func(*ClientTransaction, *Response, error)) (*ClientTransaction, error) {
+func (s *Stack) begin(
+	ctx context.Context,
+	r *Request,
+	raw []byte,
+	flow Flow,
+	delivered func(*ClientTransaction, *Response, error),
+) (*ClientTransaction, error) {
 	if err := s.fits(flow, raw); err != nil {
 		return nil, err
 	}

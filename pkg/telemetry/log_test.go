@@ -44,7 +44,8 @@ func TestSparing(t *testing.T) {
 		log.Warn("refused", "call", 10)
 		log.Warn("refused", "call", 11)
 
-		if first, second, _ := strings.Cut(out.String(), "\n"); !strings.HasSuffix(first, "function=pcscf call=10 omitted_before=17") || strings.Contains(second, "omitted_before") {
+		if first, second, _ := strings.Cut(out.String(), "\n"); !strings.HasSuffix(first, "function=pcscf call=10 omitted_before=17") ||
+			strings.Contains(second, "omitted_before") {
 			t.Errorf("a second later is written\n%s", out.String())
 		}
 	})

@@ -17,7 +17,11 @@ func (r *Recorder) Serve(admin *httpapi.Server) {
 	admin.Handle("GET /trace", func(w http.ResponseWriter, request *http.Request) error {
 		for name := range request.URL.Query() {
 			if name != "after" && name != "before" && name != "limit" {
-				return &httpapi.Error{Status: http.StatusBadRequest, Title: "there is no parameter " + name, Detail: "there are after, before and limit"}
+				return &httpapi.Error{
+					Status: http.StatusBadRequest,
+					Title:  "there is no parameter " + name,
+					Detail: "there are after, before and limit",
+				}
 			}
 		}
 
@@ -37,7 +41,11 @@ func (r *Recorder) Serve(admin *httpapi.Server) {
 		}
 
 		if limit < 1 || limit > maxServed {
-			return &httpapi.Error{Status: http.StatusBadRequest, Title: "limit is not 1 to " + strconv.Itoa(maxServed), Detail: strconv.FormatUint(limit, 10)}
+			return &httpapi.Error{
+				Status: http.StatusBadRequest,
+				Title:  "limit is not 1 to " + strconv.Itoa(maxServed),
+				Detail: strconv.FormatUint(limit, 10),
+			}
 		}
 
 		if request.URL.Query().Get("after") != "" {

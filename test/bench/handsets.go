@@ -19,7 +19,11 @@ const (
 	amf = "AB"
 )
 
-var sim = map[string]string{"k": hex.EncodeToString([]byte(k)), "op": hex.EncodeToString([]byte(op)), "amf": hex.EncodeToString([]byte(amf))}
+var sim = map[string]string{
+	"k":   hex.EncodeToString([]byte(k)),
+	"op":  hex.EncodeToString([]byte(op)),
+	"amf": hex.EncodeToString([]byte(amf)),
+}
 
 // user is one subscriber: its address is its own, as a handset's is.
 type user struct {

@@ -147,8 +147,18 @@ func answers(address string) error {
 
 	_ = connection.SetDeadline(time.Now().Add(time.Second))
 	here := connection.LocalAddr()
-	_, err = fmt.Fprintf(connection, "OPTIONS sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%d\r\nMax-Forwards: 0\r\nFrom: <sip:bench@%s>;tag=1\r\n"+
-		"To: <sip:%s>\r\nCall-ID: %d@%s\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n", address, here, time.Now().UnixNano(), here, address, time.Now().UnixNano(), here)
+	_, err = fmt.Fprintf(
+		connection,
+		"OPTIONS sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%d\r\nMax-Forwards: 0\r\nFrom: <sip:bench@%s>;tag=1\r\n"+
+			"To: <sip:%s>\r\nCall-ID: %d@%s\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+		address,
+		here,
+		time.Now().UnixNano(),
+		here,
+		address,
+		time.Now().UnixNano(),
+		here,
+	)
 
 	if err == nil {
 		_, err = connection.Read(make([]byte, 2000))

@@ -31,8 +31,20 @@ func TestMain(m *testing.M) {
 	}
 	binaries = dir
 
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-X github.com/dialtone-ims/dialtone/pkg/service.version=compose", "-o", dir+"/",
-		"./pcscf", "./icscf", "./scscf", "./hss", "./ocs")
+	build := exec.Command(
+		"go",
+		"build",
+		"-trimpath",
+		"-ldflags",
+		"-X github.com/dialtone-ims/dialtone/pkg/service.version=compose",
+		"-o",
+		dir+"/",
+		"./pcscf",
+		"./icscf",
+		"./scscf",
+		"./hss",
+		"./ocs",
+	)
 	build.Dir = "../.."
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	status := 1
@@ -132,7 +144,10 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s: its admin port is not at its own address %s", name, f.address(name))
 		}
 
-		if !strings.Contains(printed, "  allow_from:\n    - 127.0.0.0/8\n    - "+f.Networks["ims"].IPAM.Config[0].Subnet+"\n  names: []\n  token: \"\"\n  token_file: "+map[bool]string{true: "/tmp", false: "/data"}[name == "icscf"]+"/admin.token\n") {
+		if !strings.Contains(
+			printed,
+			"  allow_from:\n    - 127.0.0.0/8\n    - "+f.Networks["ims"].IPAM.Config[0].Subnet+"\n  names: []\n  token: \"\"\n  token_file: "+map[bool]string{true: "/tmp", false: "/data"}[name == "icscf"]+"/admin.token\n",
+		) {
 			t.Errorf("%s: its admin port is not for this machine and this network alone, with a token that is kept\n%s", name, printed)
 		}
 

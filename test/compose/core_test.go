@@ -153,7 +153,9 @@ func (c *core) handset(n int, domain string) *handset.Handset {
 
 	h, err := handset.New(handset.Config{
 		IMSI: imsi(n), Domain: domain, K: key(c.T, k), OPc: key(c.T, opc), Transport: "UDP", Expires: 600,
-		Address: netip.MustParseAddrPort(fmt.Sprintf("172.30.10.11%d:5060", n-1)), Proxy: netip.MustParseAddrPort(c.file.address("pcscf") + ":5060"),
+		Address: netip.MustParseAddrPort(
+			fmt.Sprintf("172.30.10.11%d:5060", n-1),
+		), Proxy: netip.MustParseAddrPort(c.file.address("pcscf") + ":5060"),
 		Network: namespace.Network(c.namespace),
 	})
 	if err != nil {

@@ -117,7 +117,8 @@ func TestDiameterPeersAreBound(t *testing.T) {
 	},
 	) {
 		t.Helper()
-		if err := yaml.Unmarshal([]byte(f.Services[name].Environment["DIALTONE_"+strings.ToUpper(name)+"_DIAMETER_PEERS"]), &list); err != nil || len(list) == 0 {
+		if err := yaml.Unmarshal([]byte(f.Services[name].Environment["DIALTONE_"+strings.ToUpper(name)+"_DIAMETER_PEERS"]), &list); err != nil ||
+			len(list) == 0 {
 			t.Fatalf("%s: %v, %v", name, list, err)
 		}
 

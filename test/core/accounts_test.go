@@ -33,7 +33,12 @@ func subscribe(n *network.Network, user, msisdn string, balance int64) account {
 	n.Helper()
 
 	a := account{Subscriber: network.Subscriber{MSISDN: msisdn, Name: user}, user: user, password: "password of " + user}
-	n.HSS("POST", "/subscribers", map[string]any{"user": user, "msisdn": msisdn, "authentication": map[string]string{"password": a.password}}, nil)
+	n.HSS(
+		"POST",
+		"/subscribers",
+		map[string]any{"user": user, "msisdn": msisdn, "authentication": map[string]string{"password": a.password}},
+		nil,
+	)
 	n.OCS("POST", "/accounts", map[string]any{"name": user, "balance": balance, "identities": []string{a.uri(), a.Tel()}}, nil)
 
 	return a
@@ -75,7 +80,9 @@ func (p *phone) register(a account) {
 	p.Helper()
 
 	home := "sip:" + network.Domain
-	challenge, err := digest.ParseChallenge(sip.Value(p.ask("REGISTER", home, a.uri(), a.uri(), p.contact(a.user), "Expires: 600"), "WWW-Authenticate"))
+	challenge, err := digest.ParseChallenge(
+		sip.Value(p.ask("REGISTER", home, a.uri(), a.uri(), p.contact(a.user), "Expires: 600"), "WWW-Authenticate"),
+	)
 	if err != nil {
 		p.Fatal(err)
 	}

@@ -41,9 +41,18 @@ func TestBorder(t *testing.T) {
 			}
 			defer conn.Close()
 
-			_, err = fmt.Fprintf(conn, "MESSAGE %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;rport;branch=%s\r\nMax-Forwards: 70\r\nRoute: <sip:orig@127.0.0.12:5060;lr>\r\n"+
-				"From: <%s>;tag=1\r\nTo: <%s>\r\nCall-ID: stranger-%s\r\nCSeq: 1 MESSAGE\r\nP-Asserted-Identity: <%s>\r\nContent-Length: 0\r\n\r\n",
-				bob.Tel(), conn.LocalAddr(), sip.NewBranch(), alice.Tel(), bob.Tel(), function, alice.Tel())
+			_, err = fmt.Fprintf(
+				conn,
+				"MESSAGE %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;rport;branch=%s\r\nMax-Forwards: 70\r\nRoute: <sip:orig@127.0.0.12:5060;lr>\r\n"+
+					"From: <%s>;tag=1\r\nTo: <%s>\r\nCall-ID: stranger-%s\r\nCSeq: 1 MESSAGE\r\nP-Asserted-Identity: <%s>\r\nContent-Length: 0\r\n\r\n",
+				bob.Tel(),
+				conn.LocalAddr(),
+				sip.NewBranch(),
+				alice.Tel(),
+				bob.Tel(),
+				function,
+				alice.Tel(),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -34,7 +34,8 @@ func TestNetworkDeregistration(t *testing.T) {
 	a, b := n.Registered(alice, nil), n.Registered(bob, nil)
 
 	n.Await("the P-CSCF to watch both", func() bool {
-		return strings.Contains(n.Metrics("pcscf"), "dialtone_pcscf_reg_subscriptions 2") && strings.Contains(n.Metrics("pcscf"), `dialtone_pcscf_reg_notify_total{status="200"} 2`)
+		return strings.Contains(n.Metrics("pcscf"), "dialtone_pcscf_reg_subscriptions 2") &&
+			strings.Contains(n.Metrics("pcscf"), `dialtone_pcscf_reg_notify_total{status="200"} 2`)
 	})
 	if response, err := a.Message(t.Context(), bob.Tel(), "before"); err != nil || response.StatusCode != 200 {
 		t.Fatalf("%v %v", response, err)
@@ -47,7 +48,8 @@ func TestNetworkDeregistration(t *testing.T) {
 	if !pcscfHas(n, bob) {
 		t.Error("the other handset's registration is gone as well")
 	}
-	if response, err := a.Message(t.Context(), bob.Tel(), "after"); network.Status(err) != 403 && (response == nil || response.StatusCode != 403) {
+	if response, err := a.Message(t.Context(), bob.Tel(), "after"); network.Status(err) != 403 &&
+		(response == nil || response.StatusCode != 403) {
 		t.Errorf("a handset that is not registered any more gets %v %v, want 403", response, err)
 	}
 

@@ -59,8 +59,21 @@ func TestLabels(t *testing.T) {
 		defer conn.Close()
 
 		for i := range invented {
-			_, err := fmt.Fprintf(conn, "INVENTED%d sip:x@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;rport;branch=%s\r\nMax-Forwards: 70\r\nFrom: <sip:invented%d@x>;tag=1\r\nTo: <sip:x@x>\r\n"+
-				"Call-ID: %s-%d\r\nCSeq: 1 INVENTED%d\r\nEvent: invented%d\r\nP-Asserted-Identity: <sip:invented%d@x>\r\nContent-Length: 0\r\n\r\n", i, network.Domain, conn.LocalAddr(), sip.NewBranch(), i, name, i, i, i, i)
+			_, err := fmt.Fprintf(
+				conn,
+				"INVENTED%d sip:x@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;rport;branch=%s\r\nMax-Forwards: 70\r\nFrom: <sip:invented%d@x>;tag=1\r\nTo: <sip:x@x>\r\n"+
+					"Call-ID: %s-%d\r\nCSeq: 1 INVENTED%d\r\nEvent: invented%d\r\nP-Asserted-Identity: <sip:invented%d@x>\r\nContent-Length: 0\r\n\r\n",
+				i,
+				network.Domain,
+				conn.LocalAddr(),
+				sip.NewBranch(),
+				i,
+				name,
+				i,
+				i,
+				i,
+				i,
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,8 +82,15 @@ func TestLabels(t *testing.T) {
 				t.Fatalf("%s does not answer: %v", name, err)
 			}
 			// A response to nothing.
-			_, _ = fmt.Fprintf(conn, "SIP/2.0 %d Invented\r\nVia: SIP/2.0/UDP %s;branch=%s\r\nFrom: <sip:x>;tag=1\r\nTo: <sip:x>;tag=2\r\nCall-ID: %d\r\nCSeq: 1 INVENTED%d\r\nContent-Length: 0\r\n\r\n",
-				620+i, at, sip.NewBranch(), i, i)
+			_, _ = fmt.Fprintf(
+				conn,
+				"SIP/2.0 %d Invented\r\nVia: SIP/2.0/UDP %s;branch=%s\r\nFrom: <sip:x>;tag=1\r\nTo: <sip:x>;tag=2\r\nCall-ID: %d\r\nCSeq: 1 INVENTED%d\r\nContent-Length: 0\r\n\r\n",
+				620+i,
+				at,
+				sip.NewBranch(),
+				i,
+				i,
+			)
 		}
 	}
 
@@ -81,9 +101,29 @@ func TestLabels(t *testing.T) {
 				t.Fatal(err)
 			}
 			host, realm := avp(264, fmt.Appendf(nil, "invented%d.example", i)), avp(296, fmt.Appendf(nil, "invented%d", i))
-			_, _ = conn.Write(message(257, 0, host, realm, avp(257, []byte{0, 1, 127, 0, 0, 1}), avp(266, make([]byte, 4)), avp(269, []byte("invented")), avp(258, []byte{0xff, 0xff, 0xff, 0xff})))
+			_, _ = conn.Write(
+				message(
+					257,
+					0,
+					host,
+					realm,
+					avp(257, []byte{0, 1, 127, 0, 0, 1}),
+					avp(266, make([]byte, 4)),
+					avp(269, []byte("invented")),
+					avp(258, []byte{0xff, 0xff, 0xff, 0xff}),
+				),
+			)
 			answered(conn)
-			_, _ = conn.Write(message(uint32(8_000_000+i), uint32(16_000_000+i), avp(263, []byte("invented;1")), host, realm, avp(283, fmt.Appendf(nil, "invented%d", i))))
+			_, _ = conn.Write(
+				message(
+					uint32(8_000_000+i),
+					uint32(16_000_000+i),
+					avp(263, []byte("invented;1")),
+					host,
+					realm,
+					avp(283, fmt.Appendf(nil, "invented%d", i)),
+				),
+			)
 			answered(conn)
 			conn.Close()
 		}
@@ -91,7 +131,12 @@ func TestLabels(t *testing.T) {
 
 	for _, function := range []string{"pcscf", "icscf", "scscf", "hss", "ocs"} {
 		for i, admin := range []string{"10", "11", "12", "13", "14"} {
-			request, err := http.NewRequestWithContext(t.Context(), fmt.Sprint("INVENTED", i), "http://127.0.0."+admin+":9090/invented"+function, nil)
+			request, err := http.NewRequestWithContext(
+				t.Context(),
+				fmt.Sprint("INVENTED", i),
+				"http://127.0.0."+admin+":9090/invented"+function,
+				nil,
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +155,9 @@ func TestLabels(t *testing.T) {
 				if strings.HasPrefix(line, "#") {
 					continue
 				}
-				if lower := strings.ToLower(line); strings.Contains(lower, "invented") || strings.Contains(line, `"80000`) || strings.Contains(line, `"62`) || strings.Contains(line, `"63`) {
+				if lower := strings.ToLower(line); strings.Contains(lower, "invented") || strings.Contains(line, `"80000`) ||
+					strings.Contains(line, `"62`) ||
+					strings.Contains(line, `"63`) {
 					t.Errorf("a stranger has made a series: %s", line)
 				}
 				name, _, _ := strings.Cut(line, "{")

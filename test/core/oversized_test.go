@@ -11,7 +11,12 @@ import (
 
 // A handset with a Contact of 55 kB is refused, and takes nothing from the others, whose messages go by the same connections.
 func TestContactWithoutEnd(t *testing.T) {
-	n := network.Start(t, "DIALTONE_PCSCF_SIP_UDP_SIZE_LIMIT=1", "DIALTONE_ICSCF_SIP_UDP_SIZE_LIMIT=1", "DIALTONE_SCSCF_SIP_UDP_SIZE_LIMIT=1") // all by TCP
+	n := network.Start(
+		t,
+		"DIALTONE_PCSCF_SIP_UDP_SIZE_LIMIT=1",
+		"DIALTONE_ICSCF_SIP_UDP_SIZE_LIMIT=1",
+		"DIALTONE_SCSCF_SIP_UDP_SIZE_LIMIT=1",
+	) // all by TCP
 	alice, bob, mallory := n.Subscribe(1000, ""), n.Subscribe(0, ""), n.Subscribe(0, "")
 	a := n.Registered(alice, func(c *handset.Config) { c.Transport = "TCP" })
 	b := n.Registered(bob, func(c *handset.Config) { c.Transport = "TCP" })

@@ -49,7 +49,8 @@ func TestTrust(t *testing.T) {
 			}
 
 			r := as.last()
-			if got := sip.Values(r, "P-Asserted-Identity"); len(got) == 0 || got[0] != "<"+test.asserted+">" || strings.Contains(strings.Join(got, " "), bob.MSISDN) {
+			if got := sip.Values(r, "P-Asserted-Identity"); len(got) == 0 || got[0] != "<"+test.asserted+">" ||
+				strings.Contains(strings.Join(got, " "), bob.MSISDN) {
 				t.Errorf("P-Asserted-Identity %v, want <%s> first and nothing of bob's", got, test.asserted)
 			}
 			if got := sip.Value(r, "P-Charging-Vector"); strings.Contains(got, "forged") || !strings.Contains(got, "icid-value=") {
@@ -65,14 +66,20 @@ func TestTrust(t *testing.T) {
 	}
 
 	t.Run("a source that is not registered: 403", func(t *testing.T) {
-		conn, err := net.DialUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 9, 9)}, net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.10:5060")))
+		conn, err := net.DialUDP(
+			"udp",
+			&net.UDPAddr{IP: net.IPv4(127, 0, 9, 9)},
+			net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.10:5060")),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
 
-		_, err = conn.Write([]byte("MESSAGE " + bob.Tel() + " SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.9.9;rport;branch=z9hG4bKtrust\r\nMax-Forwards: 70\r\n" +
-			"From: <" + alice.Tel() + ">;tag=1\r\nTo: <" + bob.Tel() + ">\r\nCall-ID: trust\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n"))
+		_, err = conn.Write(
+			[]byte("MESSAGE " + bob.Tel() + " SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.9.9;rport;branch=z9hG4bKtrust\r\nMax-Forwards: 70\r\n" +
+				"From: <" + alice.Tel() + ">;tag=1\r\nTo: <" + bob.Tel() + ">\r\nCall-ID: trust\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n"),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -268,7 +268,14 @@ func read(r io.Reader) ([]byte, error) {
 }
 
 func (m *Message) reply(avps []AVP) *Message {
-	return &Message{Flags: m.Flags & Proxiable, Command: m.Command, Application: m.Application, HopByHop: m.HopByHop, EndToEnd: m.EndToEnd, AVPs: avps}
+	return &Message{
+		Flags:       m.Flags & Proxiable,
+		Command:     m.Command,
+		Application: m.Application,
+		HopByHop:    m.HopByHop,
+		EndToEnd:    m.EndToEnd,
+		AVPs:        avps,
+	}
 }
 
 // Reply answers a request: Session-Id as it came, the result, the peer's identity, and what else there is to say. A result of the

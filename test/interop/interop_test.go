@@ -80,7 +80,11 @@ func TestSIPp(t *testing.T) {
 	for i, imsi := range []string{"001010000000101", "001010000000102"} {
 		n.HSS("POST", "/subscribers", map[string]any{
 			"imsi": imsi, "msisdn": fmt.Sprintf("1555010%d", i+1),
-			"authentication": map[string]string{"k": hex.EncodeToString([]byte(k)), "op": hex.EncodeToString([]byte(op)), "amf": hex.EncodeToString([]byte(amf))},
+			"authentication": map[string]string{
+				"k":   hex.EncodeToString([]byte(k)),
+				"op":  hex.EncodeToString([]byte(op)),
+				"amf": hex.EncodeToString([]byte(amf)),
+			},
 		}, nil)
 		n.OCS("POST", "/accounts", map[string]any{"name": imsi, "balance": 1000, "identities": []string{fmt.Sprintf("tel:+1555010%d", i+1)}}, nil)
 	}
@@ -172,7 +176,21 @@ func examine(t *testing.T, path string) {
 
 	read := func(filter string, fields ...string) string {
 		t.Helper()
-		arguments := []string{"-2", "-r", path, "-d", "udp.port==5070,sip", "-d", "tcp.port==5070,sip", "-Y", filter, "-T", "fields", "-e", "frame.number"}
+		arguments := []string{
+			"-2",
+			"-r",
+			path,
+			"-d",
+			"udp.port==5070,sip",
+			"-d",
+			"tcp.port==5070,sip",
+			"-Y",
+			filter,
+			"-T",
+			"fields",
+			"-e",
+			"frame.number",
+		}
 		for _, field := range fields {
 			arguments = append(arguments, "-e", field)
 		}

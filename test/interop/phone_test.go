@@ -211,8 +211,18 @@ func newBaresip(t *testing.T, a account, transport, name string) *baresip {
 	t.Helper()
 
 	b := &baresip{program: newProgram(t, a)}
-	b.file("accounts", fmt.Sprintf("<sip:%[1]s@%[2]s;transport=%[3]s>;auth_user=%[1]s@%[2]s;auth_pass=%[4]s;outbound=\"sip:%[5]s;transport=%[3]s\";regint=%[6]d\n",
-		a.name, domain, strings.ToLower(transport), a.password, proxy, interval))
+	b.file(
+		"accounts",
+		fmt.Sprintf(
+			"<sip:%[1]s@%[2]s;transport=%[3]s>;auth_user=%[1]s@%[2]s;auth_pass=%[4]s;outbound=\"sip:%[5]s;transport=%[3]s\";regint=%[6]d\n",
+			a.name,
+			domain,
+			strings.ToLower(transport),
+			a.password,
+			proxy,
+			interval,
+		),
+	)
 	b.file("config", `poll_method epoll
 sip_listen 10.8.1.2:5060
 call_max_calls 4

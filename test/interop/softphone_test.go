@@ -117,7 +117,12 @@ type suite struct {
 func (s *suite) subscribe(name, number string) account {
 	a := account{name, "secret-" + name, number}
 
-	s.HSS("POST", "/subscribers", map[string]any{"user": a.name, "msisdn": number, "authentication": map[string]string{"password": a.password}}, nil)
+	s.HSS(
+		"POST",
+		"/subscribers",
+		map[string]any{"user": a.name, "msisdn": number, "authentication": map[string]string{"password": a.password}},
+		nil,
+	)
 	s.OCS("POST", "/accounts", map[string]any{"name": name, "balance": 1000, "identities": []string{"tel:+" + number}}, nil)
 	s.left[name] = 1000
 
@@ -283,9 +288,13 @@ func inNamespaces(t *testing.T) {
 	})
 
 	for i := 1; i <= 3; i++ {
-		script += fmt.Sprintf("netns add %[1]s-%[2]d\n-n %[1]s-%[2]d link set lo up\n-n %[1]s link add phone%[2]d type veth peer name gm netns %[1]s-%[2]d\n"+
-			"-n %[1]s addr add 10.8.%[2]d.1/24 dev phone%[2]d\n-n %[1]s link set phone%[2]d up\n"+
-			"-n %[1]s-%[2]d addr add 10.8.%[2]d.2/24 dev gm\n-n %[1]s-%[2]d link set gm up\n-n %[1]s-%[2]d route add default via 10.8.%[2]d.1\n", name, i)
+		script += fmt.Sprintf(
+			"netns add %[1]s-%[2]d\n-n %[1]s-%[2]d link set lo up\n-n %[1]s link add phone%[2]d type veth peer name gm netns %[1]s-%[2]d\n"+
+				"-n %[1]s addr add 10.8.%[2]d.1/24 dev phone%[2]d\n-n %[1]s link set phone%[2]d up\n"+
+				"-n %[1]s-%[2]d addr add 10.8.%[2]d.2/24 dev gm\n-n %[1]s-%[2]d link set gm up\n-n %[1]s-%[2]d route add default via 10.8.%[2]d.1\n",
+			name,
+			i,
+		)
 	}
 
 	for line := range strings.Lines(script) {

@@ -104,7 +104,9 @@ func secured(t *testing.T, six bool, change func(*handset.Config)) func(*handset
 
 		c.Address, c.Proxy, c.Network = netip.AddrPortFrom(address, 5060), proxy, handsets
 		c.Security = &handset.Security{
-			Kernel: &recording{Kernel: kernel}, Suites: []ipsec.Suite{{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC}}, ClientPort: 31000, ServerPort: 31500, Linger: time.Second,
+			Kernel: &recording{
+				Kernel: kernel,
+			}, Suites: []ipsec.Suite{{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC}}, ClientPort: 31000, ServerPort: 31500, Linger: time.Second,
 		}
 
 		if change != nil {

@@ -54,7 +54,12 @@ func between(t *testing.T, suite ipsec.Suite, six bool, n int) *ends {
 	e := &ends{T: t, core: core, far: far, set: ipsec.Set{
 		UE: netip.MustParseAddr("192.0.2.200"), PCSCF: netip.MustParseAddr(gm4), Suite: suite, ReqID: tag<<16 + uint32(n),
 		IK: [16]byte([]byte("0123456789abcdef")), CK: [16]byte([]byte("fedcba9876543210")),
-		Ports: ipsec.Ports{UEClient: uint16(20000 + n), UEServer: uint16(21000 + n), PCSCFClient: uint16(22000 + n), PCSCFServer: uint16(23000 + n)},
+		Ports: ipsec.Ports{
+			UEClient:    uint16(20000 + n),
+			UEServer:    uint16(21000 + n),
+			PCSCFClient: uint16(22000 + n),
+			PCSCFServer: uint16(23000 + n),
+		},
 	}}
 	line := "ip -n handsets address replace 192.0.2.200/24 dev gm"
 

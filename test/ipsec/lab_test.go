@@ -35,7 +35,14 @@ func TestLab(t *testing.T) {
 	before := left()
 	data := t.TempDir()
 
-	out, err := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("DIALTONE_BINARIES"), "lab"), "--ipsec", "--once", "--data", data).CombinedOutput()
+	out, err := exec.CommandContext(
+		t.Context(),
+		filepath.Join(os.Getenv("DIALTONE_BINARIES"), "lab"),
+		"--ipsec",
+		"--once",
+		"--data",
+		data,
+	).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -114,8 +121,27 @@ func TestLabForHandsets(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	handset := tool("ue", "--imsi", imsi, "--domain", domain, "--k", network.K, "--opc", network.OPc, "--pcscf", gm4+":5060", "--netns", string(handsets),
-		"--address", "192.0.2.201:5060", "--ipsec", "message", "tel:+15550003", "to myself")
+	handset := tool(
+		"ue",
+		"--imsi",
+		imsi,
+		"--domain",
+		domain,
+		"--k",
+		network.K,
+		"--opc",
+		network.OPc,
+		"--pcscf",
+		gm4+":5060",
+		"--netns",
+		string(handsets),
+		"--address",
+		"192.0.2.201:5060",
+		"--ipsec",
+		"message",
+		"tel:+15550003",
+		"to myself",
+	)
 	if out, err := handset.CombinedOutput(); err != nil || !strings.Contains(string(out), "200 OK") {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -149,7 +175,8 @@ func TestCommand(t *testing.T) {
 		}
 	}
 
-	if out, err := ue("--ipsec", "--algorithms", "rot13/null", "register"); err == nil || !strings.Contains(out, `--algorithms: "rot13/null" is none of`) {
+	if out, err := ue("--ipsec", "--algorithms", "rot13/null", "register"); err == nil ||
+		!strings.Contains(out, `--algorithms: "rot13/null" is none of`) {
 		t.Errorf("%v, %s", err, out)
 	}
 }

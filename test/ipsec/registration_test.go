@@ -221,9 +221,19 @@ func (w *tcpdump) split(handset netip.Addr) (inClear []string, inESP int) {
 func TestReauthentication(t *testing.T) {
 	const patience, outlive = 4 * time.Second, 3 * time.Second // T1 is at most T2
 
-	n := core(t, "DIALTONE_SCSCF_REGISTRAR_AUTHENTICATION_TRUST_REFRESH=[]", fmt.Sprint("DIALTONE_PCSCF_IPSEC_LINGER=", outlive),
-		strings.ReplaceAll(gm, "transports:", fmt.Sprintf("timers: {t1: %v}, transports:", patience)), fmt.Sprint("DIALTONE_PCSCF_SIP_TIMERS_T1=", patience),
-		fmt.Sprint("DIALTONE_ICSCF_SIP_TIMERS_T1=", patience), fmt.Sprint("DIALTONE_SCSCF_SIP_TIMERS_T1=", patience))
+	n := core(
+		t,
+		"DIALTONE_SCSCF_REGISTRAR_AUTHENTICATION_TRUST_REFRESH=[]",
+		fmt.Sprint("DIALTONE_PCSCF_IPSEC_LINGER=", outlive),
+		strings.ReplaceAll(
+			gm,
+			"transports:",
+			fmt.Sprintf("timers: {t1: %v}, transports:", patience),
+		),
+		fmt.Sprint("DIALTONE_PCSCF_SIP_TIMERS_T1=", patience),
+		fmt.Sprint("DIALTONE_ICSCF_SIP_TIMERS_T1=", patience),
+		fmt.Sprint("DIALTONE_SCSCF_SIP_TIMERS_T1=", patience),
+	)
 	alice, bob := n.Subscribe(100_000, ""), n.Subscribe(100_000, "")
 
 	var config *handset.Config
@@ -300,7 +310,8 @@ func TestReauthentication(t *testing.T) {
 
 	second := last(config)
 	if first.Ports.UEServer != second.Ports.UEServer || first.Ports.PCSCFServer != second.Ports.PCSCFServer || first.Ports.UEClient == second.Ports.UEClient ||
-		first.SPIs == second.SPIs || first.IK == second.IK {
+		first.SPIs == second.SPIs ||
+		first.IK == second.IK {
 		t.Errorf("%s became %s", first, second)
 	}
 
@@ -608,7 +619,12 @@ func TestConnectionIdledAway(t *testing.T) {
 
 // A handset that does not answer once is still registered (it takes seconds to page an idle one).
 func TestUnanswered(t *testing.T) {
-	n := core(t, strings.ReplaceAll(gm, "transports:", "timers: {t1: 20ms}, transports:"), "DIALTONE_SCSCF_SIP_TIMERS_T1=20ms", "DIALTONE_ICSCF_SIP_TIMERS_T1=20ms")
+	n := core(
+		t,
+		strings.ReplaceAll(gm, "transports:", "timers: {t1: 20ms}, transports:"),
+		"DIALTONE_SCSCF_SIP_TIMERS_T1=20ms",
+		"DIALTONE_ICSCF_SIP_TIMERS_T1=20ms",
+	)
 	alice, bob := n.Subscribe(1000, ""), n.Subscribe(1000, "")
 	a, b := n.Registered(alice, secured(t, false, nil)), n.Registered(bob, secured(t, false, nil))
 

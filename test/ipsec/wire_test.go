@@ -60,7 +60,8 @@ func (w *wire) esp(spi uint32) []byte {
 			w.Fatal(err)
 		}
 
-		if frame := buffer[:n]; n > 42 && frame[12] == 8 && frame[13] == 0 && frame[23] == unix.IPPROTO_ESP && binary.BigEndian.Uint32(frame[34:]) == spi {
+		if frame := buffer[:n]; n > 42 && frame[12] == 8 && frame[13] == 0 && frame[23] == unix.IPPROTO_ESP &&
+			binary.BigEndian.Uint32(frame[34:]) == spi {
 			return append([]byte(nil), frame...)
 		}
 	}

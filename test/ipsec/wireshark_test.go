@@ -109,10 +109,39 @@ func (w *tcpdump) sip(keys string) map[netip.Addr][]string {
 		}
 	}
 
-	command := exec.CommandContext(w.Context(), "tshark", "-n", "-r", w.file, "-Y", "sip",
-		"-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE",
-		"-d", "udp.port==6100-6111,sip", "-d", "tcp.port==6100-6111,sip", "-T", "fields",
-		"-e", "ip.src", "-e", "ipv6.src", "-e", "ip.dst", "-e", "ipv6.dst", "-e", "sip.Request-Line", "-e", "sip.Status-Code", "-e", "esp.icv_bad")
+	command := exec.CommandContext(
+		w.Context(),
+		"tshark",
+		"-n",
+		"-r",
+		w.file,
+		"-Y",
+		"sip",
+		"-o",
+		"esp.enable_encryption_decode:TRUE",
+		"-o",
+		"esp.enable_authentication_check:TRUE",
+		"-d",
+		"udp.port==6100-6111,sip",
+		"-d",
+		"tcp.port==6100-6111,sip",
+		"-T",
+		"fields",
+		"-e",
+		"ip.src",
+		"-e",
+		"ipv6.src",
+		"-e",
+		"ip.dst",
+		"-e",
+		"ipv6.dst",
+		"-e",
+		"sip.Request-Line",
+		"-e",
+		"sip.Status-Code",
+		"-e",
+		"esp.icv_bad",
+	)
 	command.Env = append(os.Environ(), "XDG_CONFIG_HOME="+configuration)
 
 	out, err := command.Output()
@@ -187,12 +216,14 @@ func TestAssociationsShown(t *testing.T) {
 	text := ask()
 	set := last(config)
 
-	if answer.Sets != 1 || len(answer.Shown) != 1 || answer.Shown[0].State != "established" || answer.Shown[0].Says != "" || !strings.Contains(answer.Shown[0].Private, user.IMSI) {
+	if answer.Sets != 1 || len(answer.Shown) != 1 || answer.Shown[0].State != "established" || answer.Shown[0].Says != "" ||
+		!strings.Contains(answer.Shown[0].Private, user.IMSI) {
 		t.Fatalf("%s", text)
 	}
 
 	for i, want := range []uint32{set.SPIs.PCSCFServer, set.SPIs.UEServer, set.SPIs.UEClient, set.SPIs.PCSCFClient} {
-		if a := answer.Shown[0].Associations[i]; a.SPI != fmt.Sprintf("%#x", want) || i%2 == 0 && (a.Packets == 0 || a.Octets == 0 || a.First == "") {
+		if a := answer.Shown[0].Associations[i]; a.SPI != fmt.Sprintf("%#x", want) ||
+			i%2 == 0 && (a.Packets == 0 || a.Octets == 0 || a.First == "") {
 			t.Errorf("%+v, want SPI %#x", a, want)
 		}
 	}
@@ -219,7 +250,10 @@ func TestAssociationsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	n.Await("the kernel to count what it drops", func() bool { return gauge(n, `dialtone_pcscf_xfrm_total{counter="XfrmInPolBlock"}`) > before })
+	n.Await(
+		"the kernel to count what it drops",
+		func() bool { return gauge(n, `dialtone_pcscf_xfrm_total{counter="XfrmInPolBlock"}`) > before },
+	)
 	text = ask()
 
 	if !slices.ContainsFunc(answer.Drops, func(d struct{ Counter, Means string }) bool {

@@ -139,7 +139,18 @@ func TestAgain(t *testing.T) {
 			t.Fatalf("run %d: %v\n%s", run+1, err, out)
 		}
 
-		contains(t, out.String(), "answered; alice and bob talk", "\nWhat the call cost alice", "CCR-I", "CCR-U", "BYE", "CCR-T", "CCA-T", "Every step happened.")
+		contains(
+			t,
+			out.String(),
+			"answered; alice and bob talk",
+			"\nWhat the call cost alice",
+			"CCR-I",
+			"CCR-U",
+			"BYE",
+			"CCR-T",
+			"CCA-T",
+			"Every step happened.",
+		)
 
 		if strings.Contains(out.String(), "─ 480 ─") {
 			t.Errorf("run %d calls handsets that are gone\n%s", run+1, out)
@@ -165,7 +176,14 @@ func TestNetwork(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 
-	contains(t, out.String(), "IMSI 310260000000001", "IMSI 310260000000002", "sip:+15550001@ims.mnc260.mcc310.3gppnetwork.org", "Every step happened.")
+	contains(
+		t,
+		out.String(),
+		"IMSI 310260000000001",
+		"IMSI 310260000000002",
+		"sip:+15550001@ims.mnc260.mcc310.3gppnetwork.org",
+		"Every step happened.",
+	)
 
 	if strings.Contains(out.String(), "mcc001") {
 		t.Errorf("something is of another network:\n%s", out)
@@ -321,7 +339,10 @@ func TestStays(t *testing.T) {
 	_, arguments, _ := strings.Cut(text, "call tel:+15550002 ")
 	arguments, _, _ = strings.Cut(arguments, "\n")
 	write := func(to string) (string, error) {
-		command := exec.CommandContext(t.Context(), filepath.Join(binaries, "ue"), append(strings.Fields(arguments), "message", to, "how are you?")...)
+		command := exec.CommandContext(
+			t.Context(),
+			filepath.Join(binaries, "ue"),
+			append(strings.Fields(arguments), "message", to, "how are you?")...)
 		out, err := command.CombinedOutput()
 
 		return string(out), err

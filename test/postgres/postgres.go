@@ -127,7 +127,19 @@ func (s *server) run(programs string) error {
 
 	data := filepath.Join(s.folder, "data")
 
-	initialise := exec.Command(filepath.Join(programs, "initdb"), "-D", data, "-U", "dialtone", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	initialise := exec.Command(
+		filepath.Join(programs, "initdb"),
+		"-D",
+		data,
+		"-U",
+		"dialtone",
+		"-A",
+		"trust",
+		"-E",
+		"UTF8",
+		"--locale=C",
+		"--no-sync",
+	)
 	initialise.Dir, initialise.SysProcAttr = s.folder, attributes
 	child.Bind(initialise, syscall.SIGQUIT)
 
@@ -135,7 +147,17 @@ func (s *server) run(programs string) error {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
 
-	s.command = exec.Command(filepath.Join(programs, "postgres"), "-D", data, "-k", s.folder, "-c", "listen_addresses=", "-c", "max_connections=100")
+	s.command = exec.Command(
+		filepath.Join(programs, "postgres"),
+		"-D",
+		data,
+		"-k",
+		s.folder,
+		"-c",
+		"listen_addresses=",
+		"-c",
+		"max_connections=100",
+	)
 	s.command.Dir, s.command.SysProcAttr = s.folder, attributes
 	child.Bind(s.command, syscall.SIGQUIT)
 

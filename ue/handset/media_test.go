@@ -31,7 +31,14 @@ func TestAnswer(t *testing.T) {
 			[]string{
 				"m=audio 4000 RTP/AVP 96 0 8 101", "a=rtpmap:96 opus/48000/2", "a=rtpmap:0 PCMU/8000", "a=rtpmap:8 PCMA/8000/1", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-11",
 			},
-			[]string{"m=audio 49152 RTP/AVP 0 8 101", "a=rtpmap:0 PCMU/8000", "a=rtpmap:8 PCMA/8000/1", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-11", "a=sendrecv"},
+			[]string{
+				"m=audio 49152 RTP/AVP 0 8 101",
+				"a=rtpmap:0 PCMU/8000",
+				"a=rtpmap:8 PCMA/8000/1",
+				"a=rtpmap:101 telephone-event/8000",
+				"a=fmtp:101 0-11",
+				"a=sendrecv",
+			},
 		},
 		{
 			"static payload types alone (RFC 3551 §6)",
@@ -50,7 +57,11 @@ func TestAnswer(t *testing.T) {
 			},
 		},
 		{"on hold", []string{"a=sendonly", "m=audio 4000 RTP/AVP 0"}, []string{"m=audio 49152 RTP/AVP 0", "a=rtpmap:0 PCMU/8000", "a=recvonly"}},
-		{"the stream's own direction counts", []string{"a=sendonly", "m=audio 4000 RTP/AVPF 0", "a=recvonly"}, []string{"m=audio 49152 RTP/AVPF 0", "a=rtpmap:0 PCMU/8000", "a=sendonly"}},
+		{
+			"the stream's own direction counts",
+			[]string{"a=sendonly", "m=audio 4000 RTP/AVPF 0", "a=recvonly"},
+			[]string{"m=audio 49152 RTP/AVPF 0", "a=rtpmap:0 PCMU/8000", "a=sendonly"},
+		},
 		{
 			"video and a second voice are refused, each in its place",
 			[]string{"m=video 4002 RTP/AVP 97 98", "a=rtpmap:97 VP8/90000", "m=audio 4000 RTP/AVP 0", "m=audio 4004 RTP/AVP 0"},

@@ -99,8 +99,17 @@ func newProxy(t *testing.T, m Misbehaviour) *proxy {
 
 	h, err := New(Config{
 		IMSI: "001010000000001", Domain: "ims.mnc001.mcc001.3gppnetwork.org", K: simKey, OPc: simOPc,
-		Address: netip.MustParseAddrPort("192.0.2.100:5060"), Proxy: netip.MustParseAddrPort("192.0.2.1:5060"), Transport: "UDP", Expires: 600, Network: network,
-		Security: &Security{Kernel: p.kernel, Suites: []ipsec.Suite{suite}, ClientPort: 31000, ServerPort: 31500, Linger: time.Second, Misbehave: m},
+		Address: netip.MustParseAddrPort(
+			"192.0.2.100:5060",
+		), Proxy: netip.MustParseAddrPort("192.0.2.1:5060"), Transport: "UDP", Expires: 600, Network: network,
+		Security: &Security{
+			Kernel:     p.kernel,
+			Suites:     []ipsec.Suite{suite},
+			ClientPort: 31000,
+			ServerPort: 31500,
+			Linger:     time.Second,
+			Misbehave:  m,
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -126,11 +135,22 @@ func (p *proxy) challenge(by *memory.Peer, pc, ps int) aka.Vector {
 	}
 
 	p.lastClient = sip.Value(r, "Security-Client")
-	p.agreement = fmt.Sprintf("ipsec-3gpp;q=0.1;alg=hmac-sha-1-96;prot=esp;mod=trans;ealg=aes-cbc;spi-c=%d;spi-s=%d;port-c=%d;port-s=%d", pc*2, ps*2, pc, ps)
+	p.agreement = fmt.Sprintf(
+		"ipsec-3gpp;q=0.1;alg=hmac-sha-1-96;prot=esp;mod=trans;ealg=aes-cbc;spi-c=%d;spi-s=%d;port-c=%d;port-s=%d",
+		pc*2,
+		ps*2,
+		pc,
+		ps,
+	)
 	p.sqn += 32
 	v := aka.Generate(aka.NewMilenage(simKey, simOPc), [16]byte{byte(p.sqn)}, p.sqn, [2]byte{0x80, 0})
 	nonce := base64.StdEncoding.EncodeToString(append(v.RAND[:], v.AUTN[:]...))
-	by.Answer(r, 401, "WWW-Authenticate: "+fmt.Sprintf(`Digest realm="ims",nonce="%s",algorithm=AKAv1-MD5,qop="auth"`, nonce), "Security-Server: "+p.agreement)
+	by.Answer(
+		r,
+		401,
+		"WWW-Authenticate: "+fmt.Sprintf(`Digest realm="ims",nonce="%s",algorithm=AKAv1-MD5,qop="auth"`, nonce),
+		"Security-Server: "+p.agreement,
+	)
 
 	return v
 }
@@ -139,7 +159,13 @@ func (p *proxy) accept(by *memory.Peer, expires int) *sip.Request {
 	p.t.Helper()
 	r := by.Request("REGISTER")
 	contact, _, _ := strings.Cut(sip.Value(r, "Contact"), ";expires=")
-	by.Answer(r, 200, fmt.Sprintf("Contact: %s;expires=%d", contact, expires), "P-Associated-URI: <sip:a@ims>", "Service-Route: <sip:orig@192.0.2.3;lr>")
+	by.Answer(
+		r,
+		200,
+		fmt.Sprintf("Contact: %s;expires=%d", contact, expires),
+		"P-Associated-URI: <sip:a@ims>",
+		"Service-Route: <sip:orig@192.0.2.3;lr>",
+	)
 
 	if err := <-p.done; err != nil {
 		p.t.Errorf("not registered: %v", err)
@@ -169,13 +195,22 @@ func TestSecuredRegistration(t *testing.T) {
 		}
 
 		if want := (ipsec.Ports{UEClient: 31000, UEServer: 31500, PCSCFClient: 6100, PCSCFServer: 6110}); set.Ports != want || set.Suite != suite ||
-			set.IK != v.IK || set.CK != v.CK || set.SPIs.PCSCFServer != 12220 {
+			set.IK != v.IK || set.CK != v.CK ||
+			set.SPIs.PCSCFServer != 12220 {
 			t.Errorf("the kernel has %s", set)
 		}
 
 		// A request from the P-CSCF's client port is answered to its server port.
-		p.client.Send("192.0.2.100:31500", "OPTIONS sip:a@192.0.2.100:31500 SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.1:6110;branch=z9hG4bKo", "From: <sip:p@p>;tag=1",
-			"To: <sip:a@ims>", "Call-ID: o", "CSeq: 1 OPTIONS", "Max-Forwards: 70")
+		p.client.Send(
+			"192.0.2.100:31500",
+			"OPTIONS sip:a@192.0.2.100:31500 SIP/2.0",
+			"Via: SIP/2.0/UDP 192.0.2.1:6110;branch=z9hG4bKo",
+			"From: <sip:p@p>;tag=1",
+			"To: <sip:a@ims>",
+			"Call-ID: o",
+			"CSeq: 1 OPTIONS",
+			"Max-Forwards: 70",
+		)
 		p.server.Response(200)
 
 		// A refresh that is challenged goes through the set in use; its answer through the new one.

@@ -63,10 +63,18 @@ func TestAttempts(t *testing.T) {
 	p.register(private, public)
 	p.lir(public)
 	p.sar(cx.NoAssignment, private, scscfURI, public) // not what a handset tries
-	tried(private, "registered", "UAR 2001x, MAR 2001, UAR 2002x, SAR AUTHENTICATION_FAILURE 2001, MAR with AUTS 5012, MAR 2001, SAR REGISTRATION 2001")
+	tried(
+		private,
+		"registered",
+		"UAR 2001x, MAR 2001, UAR 2002x, SAR AUTHENTICATION_FAILURE 2001, MAR with AUTS 5012, MAR 2001, SAR REGISTRATION 2001",
+	)
 
 	p.sar(cx.UserDeregistration, "", scscfURI, public) // by its public identity alone
-	tried(private, "it has left", "UAR 2001x, MAR 2001, UAR 2002x, SAR AUTHENTICATION_FAILURE 2001, MAR with AUTS 5012, MAR 2001, SAR REGISTRATION 2001, SAR USER_DEREGISTRATION 2001")
+	tried(
+		private,
+		"it has left",
+		"UAR 2001x, MAR 2001, UAR 2002x, SAR AUTHENTICATION_FAILURE 2001, MAR with AUTS 5012, MAR 2001, SAR REGISTRATION 2001, SAR USER_DEREGISTRATION 2001",
+	)
 
 	const stranger = "999700000000001@ims.mnc070.mcc999.3gppnetwork.org"
 	p.uar(stranger, "sip:"+stranger)
@@ -76,7 +84,12 @@ func TestAttempts(t *testing.T) {
 // A user with a password is told of the password, and a phone that leaves the domain out of its user name of that.
 func TestAttemptsOfASoftPhone(t *testing.T) {
 	h := start(t, settings(t))
-	h.api("POST", "/subscribers", provisioning.NewSubscriber{User: "bob", Authentication: provisioning.Authentication{Password: "secret"}}, nil)
+	h.api(
+		"POST",
+		"/subscribers",
+		provisioning.NewSubscriber{User: "bob", Authentication: provisioning.Authentication{Password: "secret"}},
+		nil,
+	)
 	private, public := "bob@"+home, "sip:bob@"+home
 	scscf := connect(t, h, "scscf")
 

@@ -55,7 +55,11 @@ func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.S
 		return nil, err
 	}
 
-	node, err := diameter.New(c.Diameter, []diameter.Application{cx.Application}, diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	node, err := diameter.New(
+		c.Diameter,
+		[]diameter.Application{cx.Application},
+		diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap},
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -72,7 +72,10 @@ func (c *Config) Validate() error {
 	}
 
 	refuse(c.Domain == "" || strings.ContainsAny(c.Domain, "@:/ "), "domain: %q is no domain name", c.Domain)
-	refuse(c.Data == "" && (c.Database.DSN == "" || c.Database.KeyFile == ""), "data: a folder is needed, or database.dsn and database.key_file")
+	refuse(
+		c.Data == "" && (c.Database.DSN == "" || c.Database.KeyFile == ""),
+		"data: a folder is needed, or database.dsn and database.key_file",
+	)
 	refuse(len(c.Diameter.Listen) == 0, "diameter.listen: the HSS is connected to; an address is needed")
 	refuse(c.Authentication.IND > 31, "authentication.ind: %d is not 0 to 31", c.Authentication.IND)
 	refuse(c.Cx.MaxVectors < 1 || c.Cx.MaxVectors > 32, "cx.max_vectors: %d is not 1 to 32", c.Cx.MaxVectors)

@@ -17,8 +17,10 @@ func TestLocationInfo(t *testing.T) {
 	unregisteredServices := func(s *situation) {
 		terminatingUnregistered := 2
 		s.api("PUT", "/service-profiles/voicemail", provisioning.ServiceProfile{FilterCriteria: []provisioning.FilterCriteria{{
-			Server:  provisioning.ApplicationServer{ServerName: "sip:voicemail.as"},
-			Trigger: &provisioning.TriggerPoint{Points: []provisioning.ServicePointTrigger{{Groups: []int{0}, SessionCase: &terminatingUnregistered}}},
+			Server: provisioning.ApplicationServer{ServerName: "sip:voicemail.as"},
+			Trigger: &provisioning.TriggerPoint{
+				Points: []provisioning.ServicePointTrigger{{Groups: []int{0}, SessionCase: &terminatingUnregistered}},
+			},
 		}}}, nil)
 		s.change(func(d *provisioning.Subscriber) {
 			d.RegistrationSets[0].PublicIdentities[0].ServiceProfile = "voicemail"
@@ -53,12 +55,23 @@ func TestLocationInfo(t *testing.T) {
 			name: "step 2: a wildcarded service", before: identity(provisioning.PublicIdentity{Identity: "-chat-!.*!@" + home, Kind: "service", ApplicationServer: "sip:chat.as"}),
 			change: ask("-chat-42@" + home), want: cx.Success, server: "sip:chat.as", wildcard: "-chat-!.*!@" + home,
 		},
-		{name: "step 3: capabilities wanted although registered", before: (*situation).registered, change: func(_ *situation, q *cx.LIR) { q.Type = &both }, want: cx.Success, caps: capabilities},
+		{
+			name:   "step 3: capabilities wanted although registered",
+			before: (*situation).registered,
+			change: func(_ *situation, q *cx.LIR) { q.Type = &both },
+			want:   cx.Success,
+			caps:   capabilities,
+		},
 		{name: "step 4: registered", before: (*situation).registered, want: cx.Success, server: scscfURI},
 		{name: "step 4: unregistered, the S-CSCF keeps the profile", before: (*situation).unregistered, want: cx.Success, server: scscfURI},
 		{name: "step 4: not registered, no services", want: cx.ErrorIdentityNotRegistered},
 		{name: "step 4: not registered, voicemail", before: unregisteredServices, want: cx.UnregisteredService, caps: capabilities},
-		{name: "step 4: not registered, a session from an AS", change: func(_ *situation, q *cx.LIR) { q.OriginatingRequest = &zero }, want: cx.UnregisteredService, caps: capabilities},
+		{
+			name:   "step 4: not registered, a session from an AS",
+			change: func(_ *situation, q *cx.LIR) { q.OriginatingRequest = &zero },
+			want:   cx.UnregisteredService,
+			caps:   capabilities,
+		},
 		{
 			name:   "step 4: not registered, voicemail, the S-CSCF is authenticating",
 			before: func(s *situation) { unregisteredServices(s); s.scscf.mar(s.private, s.public, scscfURI) }, want: cx.Success, server: scscfURI,
@@ -67,7 +80,11 @@ func TestLocationInfo(t *testing.T) {
 			name: "step 4: a service without an application server of its own", before: identity(provisioning.PublicIdentity{Identity: "-service@" + home, Kind: "service"}),
 			change: ask("-service@" + home), want: cx.UnregisteredService, caps: capabilities,
 		},
-		{name: "no such Originating-Request", change: func(_ *situation, q *cx.LIR) { q.OriginatingRequest = &one }, want: diameter.InvalidAVPValue},
+		{
+			name:   "no such Originating-Request",
+			change: func(_ *situation, q *cx.LIR) { q.OriginatingRequest = &one },
+			want:   diameter.InvalidAVPValue,
+		},
 		{name: "no such User-Authorization-Type", change: func(_ *situation, q *cx.LIR) { q.Type = &nine }, want: diameter.InvalidAVPValue},
 	}
 

@@ -36,14 +36,49 @@ func TestMultimediaAuth(t *testing.T) {
 	}{
 		{name: "6.3.1 step 1: private identity unknown", change: func(q *cx.MAR) { q.UserName = "nobody@" + home }, want: cx.ErrorUserUnknown},
 		{name: "6.3.1 step 1: public identity unknown", change: func(q *cx.MAR) { q.PublicIdentity = "tel:+1" }, want: cx.ErrorUserUnknown},
-		{name: "6.3.1 step 2: another subscriber's identity", change: func(q *cx.MAR) { q.PublicIdentity = "tel:+15550001" }, want: cx.ErrorIdentitiesDontMatch},
+		{
+			name:   "6.3.1 step 2: another subscriber's identity",
+			change: func(q *cx.MAR) { q.PublicIdentity = "tel:+15550001" },
+			want:   cx.ErrorIdentitiesDontMatch,
+		},
 		{name: "6.3.1 step 3: Digest-AKAv1-MD5", want: cx.Success, scheme: cx.SchemeDigestAKAv1MD5, items: 1},
 		{name: "6.3.1 step 3: Unknown, a SIM", change: scheme(cx.SchemeUnknown), want: cx.Success, scheme: cx.SchemeDigestAKAv1MD5, items: 1},
-		{name: "6.3.1 step 3: Unknown, a password", before: password, change: scheme(cx.SchemeUnknown), want: cx.Success, scheme: cx.SchemeSIPDigest, items: 1},
-		{name: "6.3.1 step 3: SIP Digest, a password", before: password, change: scheme(cx.SchemeSIPDigest), want: cx.Success, scheme: cx.SchemeSIPDigest, items: 1},
-		{name: "6.3.1 step 3: Digest-AKAv2-MD5", change: scheme(cx.SchemeDigestAKAv2MD5), want: cx.Success, scheme: cx.SchemeDigestAKAv2MD5, items: 1},
-		{name: "6.3.1 step 3: Digest-AKAv2-SHA-256", change: scheme(cx.SchemeDigestAKAv2SHA256), want: cx.Success, scheme: cx.SchemeDigestAKAv2SHA256, items: 1},
-		{name: "6.3.1 step 3: Digest-AKAv2-SHA-256, a password", before: password, change: scheme(cx.SchemeDigestAKAv2SHA256), want: cx.ErrorAuthSchemeNotSupported},
+		{
+			name:   "6.3.1 step 3: Unknown, a password",
+			before: password,
+			change: scheme(cx.SchemeUnknown),
+			want:   cx.Success,
+			scheme: cx.SchemeSIPDigest,
+			items:  1,
+		},
+		{
+			name:   "6.3.1 step 3: SIP Digest, a password",
+			before: password,
+			change: scheme(cx.SchemeSIPDigest),
+			want:   cx.Success,
+			scheme: cx.SchemeSIPDigest,
+			items:  1,
+		},
+		{
+			name:   "6.3.1 step 3: Digest-AKAv2-MD5",
+			change: scheme(cx.SchemeDigestAKAv2MD5),
+			want:   cx.Success,
+			scheme: cx.SchemeDigestAKAv2MD5,
+			items:  1,
+		},
+		{
+			name:   "6.3.1 step 3: Digest-AKAv2-SHA-256",
+			change: scheme(cx.SchemeDigestAKAv2SHA256),
+			want:   cx.Success,
+			scheme: cx.SchemeDigestAKAv2SHA256,
+			items:  1,
+		},
+		{
+			name:   "6.3.1 step 3: Digest-AKAv2-SHA-256, a password",
+			before: password,
+			change: scheme(cx.SchemeDigestAKAv2SHA256),
+			want:   cx.ErrorAuthSchemeNotSupported,
+		},
 		{name: "6.3.1 step 3: SIP Digest, a SIM", change: scheme(cx.SchemeSIPDigest), want: cx.ErrorAuthSchemeNotSupported},
 		{name: "6.3.1 step 3: Digest-AKAv1-MD5, a password", before: password, want: cx.ErrorAuthSchemeNotSupported},
 		{name: "6.3.1 step 3: a scheme nobody has", change: scheme("Early-IMS-Security"), want: cx.ErrorAuthSchemeNotSupported},
@@ -54,8 +89,20 @@ func TestMultimediaAuth(t *testing.T) {
 		},
 		{name: "6.3.1 step 4: AUTS of another SIM", before: (*situation).registered, change: resynchronise(30), want: cx.UnableToComply},
 		{name: "6.3.1 step 4: half an AUTS", before: (*situation).registered, change: resynchronise(16), want: diameter.InvalidAVPValue},
-		{name: "several vectors", change: func(q *cx.MAR) { q.NumberOfAuthVectors = 4 }, want: cx.Success, scheme: cx.SchemeDigestAKAv1MD5, items: 4},
-		{name: "more vectors than are given out", change: func(q *cx.MAR) { q.NumberOfAuthVectors = 1 << 31 }, want: cx.Success, scheme: cx.SchemeDigestAKAv1MD5, items: 5},
+		{
+			name:   "several vectors",
+			change: func(q *cx.MAR) { q.NumberOfAuthVectors = 4 },
+			want:   cx.Success,
+			scheme: cx.SchemeDigestAKAv1MD5,
+			items:  4,
+		},
+		{
+			name:   "more vectors than are given out",
+			change: func(q *cx.MAR) { q.NumberOfAuthVectors = 1 << 31 },
+			want:   cx.Success,
+			scheme: cx.SchemeDigestAKAv1MD5,
+			items:  5,
+		},
 		{name: "no vectors", change: func(q *cx.MAR) { q.NumberOfAuthVectors = 0 }, want: diameter.InvalidAVPValue},
 	}
 
@@ -174,7 +221,12 @@ func TestAnotherSCSCFTakesOver(t *testing.T) {
 	old.register(private, public)
 	want(t, "MAR from another S-CSCF", other.mar(private, public, otherURI).Result, cx.Success)
 	want(t, "8.1: the name is overwritten", other.uar(private, public).ServerName, otherURI)
-	want(t, "8.1: the old S-CSCF may not overwrite it", old.sar(cx.ReRegistration, private, scscfURI, public).Result, cx.ErrorIdentityAlreadyRegistered)
+	want(
+		t,
+		"8.1: the old S-CSCF may not overwrite it",
+		old.sar(cx.ReRegistration, private, scscfURI, public).Result,
+		cx.ErrorIdentityAlreadyRegistered,
+	)
 	want(t, "nor end it", old.sar(cx.TimeoutDeregistration, private, scscfURI, public).Result, cx.UnableToComply)
 	if len(old.received) != 0 {
 		t.Error("the old S-CSCF was told before the new one had authenticated the user")

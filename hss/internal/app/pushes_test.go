@@ -67,7 +67,9 @@ func TestPushesGoOn(t *testing.T) {
 }
 
 func voicemail(server string) provisioning.ServiceProfile {
-	return provisioning.ServiceProfile{FilterCriteria: []provisioning.FilterCriteria{{Server: provisioning.ApplicationServer{ServerName: server}}}}
+	return provisioning.ServiceProfile{
+		FilterCriteria: []provisioning.FilterCriteria{{Server: provisioning.ApplicationServer{ServerName: server}}},
+	}
 }
 
 func TestPushProfile(t *testing.T) {
@@ -113,7 +115,13 @@ func TestAnswersToPushes(t *testing.T) {
 		{"data not supported", []diameter.Result{cx.ErrorNotSupportedUserData}, subscriber.PushRefused, 1, "NOT_SUPPORTED_USER_DATA"},
 		{"unable to comply", []diameter.Result{cx.UnableToComply}, subscriber.PushRefused, 1, "UNABLE_TO_COMPLY"},
 		{"too busy, then success", []diameter.Result{diameter.TooBusy, diameter.TooBusy}, subscriber.PushDelivered, 3, "DIAMETER_SUCCESS"},
-		{"too busy for ever", []diameter.Result{diameter.TooBusy, diameter.TooBusy, diameter.TooBusy, diameter.TooBusy, diameter.TooBusy}, subscriber.PushFailed, 5, "3004"},
+		{
+			"too busy for ever",
+			[]diameter.Result{diameter.TooBusy, diameter.TooBusy, diameter.TooBusy, diameter.TooBusy, diameter.TooBusy},
+			subscriber.PushFailed,
+			5,
+			"3004",
+		},
 	}
 
 	h := start(t, settings(t))
@@ -156,7 +164,12 @@ func TestRegistrationTermination(t *testing.T) {
 	h.api("DELETE", "/subscribers/001010000000001/registration?reason=server_change&info=maintenance", nil, nil)
 	scscf.pushed(1)
 	want(t, "6.1.3: reason", scscf.rtr[0].Reason, cx.DeregistrationReason{Code: cx.ServerChange, Info: "maintenance"})
-	want(t, "6.1.3: the public identities, for S-CSCFs that go by them", scscf.rtr[0].PublicIdentities, []string{public, "sip:+15550001@" + home, "tel:+15550001"})
+	want(
+		t,
+		"6.1.3: the public identities, for S-CSCFs that go by them",
+		scscf.rtr[0].PublicIdentities,
+		[]string{public, "sip:+15550001@" + home, "tel:+15550001"},
+	)
 	want(t, "UAR afterwards", scscf.uar(private, public).Result, cx.FirstRegistration)
 	want(t, "the S-CSCF's SAR that crossed the RTR", scscf.sar(cx.UserDeregistration, private, scscfURI, public).Result, cx.Success)
 

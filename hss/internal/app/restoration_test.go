@@ -16,7 +16,13 @@ func restorationOf(private, contact string) *cx.SCSCFRestorationInfo {
 		UserName: private, Scheme: cx.SchemeDigestAKAv1MD5, RegistrationTimeOut: time.Unix(1_800_000_000, 0),
 		Info: []cx.RestorationInfo{{
 			Path: []byte("<sip:term@pcscf." + home + ";lr>"), Contact: []byte(contact), InitialCSeq: &first, CallID: []byte("a\x00call"),
-			Subscription: &cx.SubscriptionInfo{CallID: []byte("c"), From: []byte("f"), To: []byte("t"), RecordRoute: []byte("r"), Contact: []byte("k")},
+			Subscription: &cx.SubscriptionInfo{
+				CallID:      []byte("c"),
+				From:        []byte("f"),
+				To:          []byte("t"),
+				RecordRoute: []byte("r"),
+				Contact:     []byte("k"),
+			},
 		}},
 	}
 }
@@ -70,7 +76,9 @@ func TestRestorationInformation(t *testing.T) {
 	want(t, "NO_ASSIGNMENT", a.Result, cx.Success)
 	want(t, "NO_ASSIGNMENT has it all", contacts(a), []string{phone + " <sip:phone2>", tablet + " <sip:tablet>"})
 	got, sent := a.RestorationInfo[0], restorationOf(phone, "<sip:phone2>")
-	if !got.RegistrationTimeOut.Equal(sent.RegistrationTimeOut) || *got.Info[0].InitialCSeq != 4711 || string(got.Info[0].CallID) != "a\x00call" || string(got.Info[0].Subscription.RecordRoute) != "r" {
+	if !got.RegistrationTimeOut.Equal(sent.RegistrationTimeOut) || *got.Info[0].InitialCSeq != 4711 ||
+		string(got.Info[0].CallID) != "a\x00call" ||
+		string(got.Info[0].Subscription.RecordRoute) != "r" {
 		t.Errorf("it comes back as %+v", got)
 	}
 

@@ -59,7 +59,13 @@ func uar(change func(*situation, *cx.UAR)) func(*situation) diameter.Result {
 
 func mar(change func(*situation, *cx.MAR)) func(*situation) diameter.Result {
 	return func(s *situation) diameter.Result {
-		q := &cx.MAR{UserName: s.private, PublicIdentity: s.public, NumberOfAuthVectors: 1, ServerName: scscfURI, AuthDataItem: cx.AuthDataItem{Scheme: cx.SchemeDigestAKAv1MD5}}
+		q := &cx.MAR{
+			UserName:            s.private,
+			PublicIdentity:      s.public,
+			NumberOfAuthVectors: 1,
+			ServerName:          scscfURI,
+			AuthDataItem:        cx.AuthDataItem{Scheme: cx.SchemeDigestAKAv1MD5},
+		}
 		change(s, q)
 
 		return call[cx.MAA](s.scscf, q).Result
@@ -139,14 +145,29 @@ func resultRows() []resultRow {
 		{"SAR", cx.Success, (*situation).registered, sar(cx.ReRegistration, func(*situation, *cx.SAR) {})},
 		{"SAR", cx.ErrorUserUnknown, nil, sar(cx.AssignRegistration, func(_ *situation, q *cx.SAR) { q.UserName = nobody })},
 		{"SAR", cx.ErrorIdentitiesDontMatch, nil, sar(cx.AssignRegistration, func(_ *situation, q *cx.SAR) { q.PublicIdentities[0] = stranger })},
-		{"SAR", cx.ErrorIdentityAlreadyRegistered, (*situation).registered, sar(cx.AssignRegistration, func(_ *situation, q *cx.SAR) { q.ServerName = otherURI })},
+		{
+			"SAR",
+			cx.ErrorIdentityAlreadyRegistered,
+			(*situation).registered,
+			sar(cx.AssignRegistration, func(_ *situation, q *cx.SAR) { q.ServerName = otherURI }),
+		},
 		{"SAR", cx.ErrorInAssignmentType, (*situation).registered, sar(cx.UnregisteredUser, func(*situation, *cx.SAR) {})},
-		{"SAR", cx.ErrorFeatureUnsupported, (*situation).registered, sar(cx.ReRegistration, func(_ *situation, q *cx.SAR) { q.SupportedFeatures = required })},
+		{
+			"SAR",
+			cx.ErrorFeatureUnsupported,
+			(*situation).registered,
+			sar(cx.ReRegistration, func(_ *situation, q *cx.SAR) { q.SupportedFeatures = required }),
+		},
 		{"SAR", cx.UnableToComply, (*situation).registered, sar(cx.NoAssignment, func(_ *situation, q *cx.SAR) { q.ServerName = otherURI })},
 		{"SAR", cx.UnableToComply, ill, sar(cx.AssignRegistration, func(*situation, *cx.SAR) {})},
 		{"SAR", diameter.InvalidAVPValue, nil, sar(99, func(*situation, *cx.SAR) {})},
 		{"SAR", diameter.MissingAVP, nil, sar(cx.AssignRegistration, func(_ *situation, q *cx.SAR) { q.UserName = "" })},
-		{"SAR", diameter.AVPOccursTooManyTimes, nil, sar(cx.AssignRegistration, func(_ *situation, q *cx.SAR) { q.PublicIdentities = append(q.PublicIdentities, stranger) })},
+		{
+			"SAR",
+			diameter.AVPOccursTooManyTimes,
+			nil,
+			sar(cx.AssignRegistration, func(_ *situation, q *cx.SAR) { q.PublicIdentities = append(q.PublicIdentities, stranger) }),
+		},
 
 		{"LIR", cx.Success, (*situation).registered, lir(func(*situation, *cx.LIR) {})},
 		{"LIR", cx.UnregisteredService, voicemail, lir(func(*situation, *cx.LIR) {})},
@@ -184,7 +205,12 @@ func TestEachCommandGivesEachResult(t *testing.T) {
 		private := h.add("001010000000001", "15550001")
 		scscf := connect(t, h, "scscf")
 		scscf.register(private, "sip:"+private)
-		want(t, "result", scscf.sar(cx.UserDeregistrationStoreServerName, private, scscfURI, "sip:"+private).Result, cx.SuccessServerNameNotStored)
+		want(
+			t,
+			"result",
+			scscf.sar(cx.UserDeregistrationStoreServerName, private, scscfURI, "sip:"+private).Result,
+			cx.SuccessServerNameNotStored,
+		)
 	})
 	given["SAR"] = append(given["SAR"], cx.SuccessServerNameNotStored)
 
@@ -266,15 +292,43 @@ func TestRequiredFeatures(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			header := cx.RequestHeader{SupportedFeatures: test.offered}
 
-			m := call[cx.MAA](s.scscf, &cx.MAR{RequestHeader: header, UserName: s.private, PublicIdentity: s.public, NumberOfAuthVectors: 1, ServerName: scscfURI, AuthDataItem: cx.AuthDataItem{Scheme: cx.SchemeUnknown}})
+			m := call[cx.MAA](
+				s.scscf,
+				&cx.MAR{
+					RequestHeader:       header,
+					UserName:            s.private,
+					PublicIdentity:      s.public,
+					NumberOfAuthVectors: 1,
+					ServerName:          scscfURI,
+					AuthDataItem:        cx.AuthDataItem{Scheme: cx.SchemeUnknown},
+				},
+			)
 			want(t, "MAR", m.Result, test.want)
 			want(t, "features of the MAA", m.SupportedFeatures, test.common)
 
-			a := call[cx.SAA](s.scscf, &cx.SAR{RequestHeader: header, Type: cx.AssignRegistration, UserName: s.private, PublicIdentities: []string{s.public}, ServerName: scscfURI})
+			a := call[cx.SAA](
+				s.scscf,
+				&cx.SAR{
+					RequestHeader:    header,
+					Type:             cx.AssignRegistration,
+					UserName:         s.private,
+					PublicIdentities: []string{s.public},
+					ServerName:       scscfURI,
+				},
+			)
 			want(t, "SAR", a.Result, test.want)
 			want(t, "features of the SAA", a.SupportedFeatures, test.common)
 
-			u := call[cx.UAA](s.scscf, &cx.UAR{RequestHeader: header, UserName: s.private, PublicIdentity: s.public, VisitedNetwork: home, Type: cx.RegistrationAndCapabilities})
+			u := call[cx.UAA](
+				s.scscf,
+				&cx.UAR{
+					RequestHeader:  header,
+					UserName:       s.private,
+					PublicIdentity: s.public,
+					VisitedNetwork: home,
+					Type:           cx.RegistrationAndCapabilities,
+				},
+			)
 			want(t, "UAR", u.Result, test.want)
 			want(t, "features of the UAA", u.SupportedFeatures, test.common)
 
@@ -288,7 +342,16 @@ func TestRequiredFeatures(t *testing.T) {
 		})
 	}
 
-	refused := call[cx.SAA](s.scscf, &cx.SAR{RequestHeader: cx.RequestHeader{SupportedFeatures: required}, Type: cx.AssignRegistration, UserName: s.private, PublicIdentities: []string{s.public}, ServerName: scscfURI})
+	refused := call[cx.SAA](
+		s.scscf,
+		&cx.SAR{
+			RequestHeader:    cx.RequestHeader{SupportedFeatures: required},
+			Type:             cx.AssignRegistration,
+			UserName:         s.private,
+			PublicIdentities: []string{s.public},
+			ServerName:       scscfURI,
+		},
+	)
 	want(t, "SAR", refused.Result, cx.ErrorFeatureUnsupported)
 	want(t, "afterwards", s.scscf.uar(s.private, s.public).Result, cx.FirstRegistration)
 }

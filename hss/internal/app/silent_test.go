@@ -22,14 +22,29 @@ const (
 func assign(c *foreign.Conn, private string) *foreign.Message {
 	const v = cx.VendorID
 
-	return c.Call(&foreign.Message{Flags: foreign.Request | foreign.Proxiable, Command: serverAssignment, Application: cx.Application.ID, AVPs: []foreign.AVP{
-		foreign.Text(foreign.SessionID, 0, c.Peer.Host+";1;"+private),
-		foreign.Group(260, 0, foreign.Number(foreign.VendorID, 0, v), foreign.Number(foreign.AuthApplication, 0, cx.Application.ID)),
-		foreign.Number(277, 0, 1), // NO_STATE_MAINTAINED
-		foreign.Text(foreign.OriginHost, 0, c.Peer.Host), foreign.Text(foreign.OriginRealm, 0, c.Peer.Realm), foreign.Text(foreign.DestinationRealm, 0, home),
-		foreign.Text(userName, 0, private), foreign.Text(publicIdentity, v, "sip:"+private), foreign.Text(serverName, v, "sip:"+c.Peer.Host+":5060"),
-		foreign.Number(assignmentType, v, uint32(cx.AssignRegistration)), foreign.Number(dataAvailable, v, 0),
-	}})
+	return c.Call(
+		&foreign.Message{
+			Flags:       foreign.Request | foreign.Proxiable,
+			Command:     serverAssignment,
+			Application: cx.Application.ID,
+			AVPs: []foreign.AVP{
+				foreign.Text(foreign.SessionID, 0, c.Peer.Host+";1;"+private),
+				foreign.Group(260, 0, foreign.Number(foreign.VendorID, 0, v), foreign.Number(foreign.AuthApplication, 0, cx.Application.ID)),
+				foreign.Number(277, 0, 1), // NO_STATE_MAINTAINED
+				foreign.Text(
+					foreign.OriginHost,
+					0,
+					c.Peer.Host,
+				), foreign.Text(foreign.OriginRealm, 0, c.Peer.Realm), foreign.Text(foreign.DestinationRealm, 0, home),
+				foreign.Text(
+					userName,
+					0,
+					private,
+				), foreign.Text(publicIdentity, v, "sip:"+private), foreign.Text(serverName, v, "sip:"+c.Peer.Host+":5060"),
+				foreign.Number(assignmentType, v, uint32(cx.AssignRegistration)), foreign.Number(dataAvailable, v, 0),
+			},
+		},
+	)
 }
 
 // TestSilentServer: RTRs and PPRs of one S-CSCF wait in its own line. One that takes them and says nothing holds up nobody else.

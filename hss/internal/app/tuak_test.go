@@ -70,7 +70,13 @@ func TestTUAK(t *testing.T) {
 		"TOP or TOPc of 32": {Algorithm: subscriber.TUAK, K: k, OPc: opc},
 		"K of 16 or 32":     {Algorithm: subscriber.TUAK, K: k + k[:2], OPc: opc + opc},
 	} {
-		err := h.Do(t.Context(), "POST", "/subscribers", provisioning.NewSubscriber{IMSI: "001019999999999", MSISDN: "19999999", Authentication: a}, nil)
+		err := h.Do(
+			t.Context(),
+			"POST",
+			"/subscribers",
+			provisioning.NewSubscriber{IMSI: "001019999999999", MSISDN: "19999999", Authentication: a},
+			nil,
+		)
 		if err == nil || !strings.Contains(err.Error(), strings.TrimSpace(name)) {
 			t.Errorf("%+v: %v, want %q", a, err, name)
 		}

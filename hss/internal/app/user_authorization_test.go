@@ -73,7 +73,11 @@ func TestUserAuthorization(t *testing.T) {
 		caps   *cx.Capabilities
 	}{
 		{name: "6.1.1.1 step 1: private identity unknown", change: func(q *cx.UAR) { q.UserName = "nobody@" + home }, want: cx.ErrorUserUnknown},
-		{name: "6.1.1.1 step 1: public identity unknown", change: func(q *cx.UAR) { q.PublicIdentity = "sip:nobody@" + home }, want: cx.ErrorUserUnknown},
+		{
+			name:   "6.1.1.1 step 1: public identity unknown",
+			change: func(q *cx.UAR) { q.PublicIdentity = "sip:nobody@" + home },
+			want:   cx.ErrorUserUnknown,
+		},
 		{
 			name:   "6.1.1.1 step 2: another subscriber's identity",
 			change: func(q *cx.UAR) { q.PublicIdentity = "tel:+15550001" },
@@ -119,15 +123,31 @@ func TestUserAuthorization(t *testing.T) {
 			change: func(q *cx.UAR) { q.PublicIdentity = "sip:+1555" + q.UserName[11:15] + "@" + home },
 			want:   cx.SubsequentRegistration, server: scscfURI,
 		},
-		{name: "6.1.1.1 step 5: unregistered, the S-CSCF keeps the profile", before: (*situation).unregistered, want: cx.SubsequentRegistration, server: scscfURI},
+		{
+			name:   "6.1.1.1 step 5: unregistered, the S-CSCF keeps the profile",
+			before: (*situation).unregistered,
+			want:   cx.SubsequentRegistration,
+			server: scscfURI,
+		},
 		{
 			name:   "6.1.1.1 step 5: authentication pending",
 			before: func(s *situation) { s.scscf.mar(s.private, s.public, scscfURI) },
 			want:   cx.SubsequentRegistration, server: scscfURI,
 		},
-		{name: "6.1.1.1 step 5: de-registration of a registered identity", before: (*situation).registered, change: deregistration, want: cx.Success, server: scscfURI},
+		{
+			name:   "6.1.1.1 step 5: de-registration of a registered identity",
+			before: (*situation).registered,
+			change: deregistration,
+			want:   cx.Success,
+			server: scscfURI,
+		},
 		{name: "6.1.1.1 step 5: de-registration, not registered", change: deregistration, want: cx.ErrorIdentityNotRegistered},
-		{name: "6.1.1.1 step 5: de-registration, unregistered", before: (*situation).unregistered, change: deregistration, want: cx.ErrorIdentityNotRegistered},
+		{
+			name:   "6.1.1.1 step 5: de-registration, unregistered",
+			before: (*situation).unregistered,
+			change: deregistration,
+			want:   cx.ErrorIdentityNotRegistered,
+		},
 		{name: "no such type", change: func(q *cx.UAR) { q.Type = 3 }, want: diameter.InvalidAVPValue},
 		{
 			name:   "an identity with a port and parameters is the same identity",

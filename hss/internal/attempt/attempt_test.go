@@ -89,7 +89,8 @@ func TestBounded(t *testing.T) {
 	}
 
 	alice := l.List("alice")
-	if len(alice) != 1 || len(alice[0].Steps) != maxSteps || !alice[0].Steps[maxSteps-1].Time.Equal(time.Unix(3*maxSteps-1, 0)) || alice[0].PublicIdentity != "sip:alice" {
+	if len(alice) != 1 || len(alice[0].Steps) != maxSteps || !alice[0].Steps[maxSteps-1].Time.Equal(time.Unix(3*maxSteps-1, 0)) ||
+		alice[0].PublicIdentity != "sip:alice" {
 		t.Errorf("%+v", alice)
 	}
 

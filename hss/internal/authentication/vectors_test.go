@@ -134,7 +134,8 @@ func TestASIMAcceptsTheVectorsInOrder(t *testing.T) {
 			if err != nil || *item.ItemNumber != uint32(i+1) {
 				t.Fatalf("%s item %d: %v", p.Algorithm, i, err)
 			}
-			if !bytes.Equal(answer.RES, item.Authorization) || !bytes.Equal(answer.IK[:], item.IntegrityKey) || !bytes.Equal(answer.CK[:], item.ConfidentialityKey) {
+			if !bytes.Equal(answer.RES, item.Authorization) || !bytes.Equal(answer.IK[:], item.IntegrityKey) ||
+				!bytes.Equal(answer.CK[:], item.ConfidentialityKey) {
 				t.Errorf("%s: the SIM computed %+v, the HSS %+v", p.Algorithm, answer, item)
 			}
 		}

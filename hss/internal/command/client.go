@@ -34,7 +34,12 @@ func (r *remote) flags(c *cobra.Command) {
 	}
 
 	c.PersistentFlags().StringVar(&r.base, "api", "http://"+address, "admin HTTP of the HSS")
-	c.PersistentFlags().StringVar(&r.token, "token", "", "bearer token of the admin HTTP (DIALTONE_HSS_ADMIN_TOKEN); without it that of this machine")
+	c.PersistentFlags().StringVar(
+		&r.token,
+		"token",
+		"",
+		"bearer token of the admin HTTP (DIALTONE_HSS_ADMIN_TOKEN); without it that of this machine",
+	)
 	c.PersistentFlags().BoolVar(&r.json, "json", false, "print the API's JSON")
 }
 

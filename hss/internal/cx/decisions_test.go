@@ -112,7 +112,11 @@ func TestARefusedAssignmentChangesNothing(t *testing.T) {
 		who.Set.Register(who.Private)
 		who.Subscription.Assign("sip:s", "s")
 
-		_, err := ServerAssignment(who, &cx.SAR{Type: kind, UserName: "001@home", PublicIdentities: []string{"sip:001@home"}, ServerName: "sip:other"}, true)
+		_, err := ServerAssignment(
+			who,
+			&cx.SAR{Type: kind, UserName: "001@home", PublicIdentities: []string{"sip:001@home"}, ServerName: "sip:other"},
+			true,
+		)
 		if err == nil {
 			t.Errorf("type %d was accepted from another S-CSCF", kind)
 		}

@@ -53,7 +53,13 @@ func namesOf(set *subscriber.RegistrationSet) []string {
 }
 
 // TerminateSet is TerminateRegistration for one implicit registration set.
-func TerminateSet(tx *subscriber.Tx, s *subscriber.Subscription, set *subscriber.RegistrationSet, reason cx.ReasonCode, info string) (bool, error) {
+func TerminateSet(
+	tx *subscriber.Tx,
+	s *subscriber.Subscription,
+	set *subscriber.RegistrationSet,
+	reason cx.ReasonCode,
+	info string,
+) (bool, error) {
 	host, private := s.ServerHost, holder(set)
 	located := set.State() != subscriber.NotRegistered && host != "" && private != nil
 
@@ -110,7 +116,13 @@ func (p *Pushes) terminate(ctx context.Context, push *subscriber.Push) (cxResult
 }
 
 // TerminatePrivate is TerminateRegistration for one private identity; what others have registered stays.
-func TerminatePrivate(tx *subscriber.Tx, s *subscriber.Subscription, private *subscriber.PrivateIdentity, reason cx.ReasonCode, info string) (bool, error) {
+func TerminatePrivate(
+	tx *subscriber.Tx,
+	s *subscriber.Subscription,
+	private *subscriber.PrivateIdentity,
+	reason cx.ReasonCode,
+	info string,
+) (bool, error) {
 	host, located := s.ServerHost, false
 
 	var publics []string

@@ -32,7 +32,15 @@ type Server struct {
 }
 
 // NewServer serves Cx on the node, which must not run yet.
-func NewServer(n *diameter.Node, store *subscriber.Store, p Policy, pushes *Pushes, attempts *attempt.Log, log *slog.Logger, registry prometheus.Registerer) *Server {
+func NewServer(
+	n *diameter.Node,
+	store *subscriber.Store,
+	p Policy,
+	pushes *Pushes,
+	attempts *attempt.Log,
+	log *slog.Logger,
+	registry prometheus.Registerer,
+) *Server {
 	s := &Server{store: store, policy: p, pushes: pushes, attempts: attempts, log: log, metrics: newMetrics(registry)}
 
 	cx.Handle(n, Features, s.userAuthorization)

@@ -350,7 +350,13 @@ func (s *Server) serverAssignmentAnswer(tx *subscriber.Tx, who Identities, req *
 }
 
 // userData writes the profile of a set as it is now.
-func userData(tx *subscriber.Tx, s *subscriber.Subscription, p *subscriber.PrivateIdentity, set *subscriber.RegistrationSet, asked string) ([]byte, error) {
+func userData(
+	tx *subscriber.Tx,
+	s *subscriber.Subscription,
+	p *subscriber.PrivateIdentity,
+	set *subscriber.RegistrationSet,
+	asked string,
+) ([]byte, error) {
 	if err := tx.Profiles(s); err != nil {
 		return nil, err
 	}

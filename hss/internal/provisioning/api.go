@@ -113,7 +113,11 @@ func limitOf(r *http.Request, usual, most int) (int, error) {
 
 	limit, err := strconv.Atoi(text)
 	if err != nil || limit < 1 || limit > most {
-		return 0, &httpapi.Error{Status: http.StatusBadRequest, Title: "the query cannot be read", Detail: fmt.Sprintf("limit: %q is not 1 to %d", text, most)}
+		return 0, &httpapi.Error{
+			Status: http.StatusBadRequest,
+			Title:  "the query cannot be read",
+			Detail: fmt.Sprintf("limit: %q is not 1 to %d", text, most),
+		}
 	}
 
 	return limit, nil
@@ -128,7 +132,11 @@ func known(r *http.Request, names ...string) error {
 		}
 
 		if !found {
-			return &httpapi.Error{Status: http.StatusBadRequest, Title: "the query cannot be read", Detail: fmt.Sprintf("there is no parameter %q; there are %v", name, names)}
+			return &httpapi.Error{
+				Status: http.StatusBadRequest,
+				Title:  "the query cannot be read",
+				Detail: fmt.Sprintf("there is no parameter %q; there are %v", name, names),
+			}
 		}
 	}
 

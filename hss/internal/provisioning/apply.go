@@ -414,7 +414,12 @@ func aliases(set *subscriber.RegistrationSet, at string) error {
 	return nil
 }
 
-func applyPublic(tx *subscriber.Tx, p *subscriber.PublicIdentity, d PublicIdentity, profiles map[string]*subscriber.ServiceProfile) (*subscriber.PublicIdentity, error) {
+func applyPublic(
+	tx *subscriber.Tx,
+	p *subscriber.PublicIdentity,
+	d PublicIdentity,
+	profiles map[string]*subscriber.ServiceProfile,
+) (*subscriber.PublicIdentity, error) {
 	identity, err := canonical(d.Identity)
 
 	switch {

@@ -15,9 +15,9 @@ import (
 type FilterCriteria struct {
 	XMLName xml.Name `xml:"InitialFilterCriteria" json:"-"`
 
-	Priority    int               `xml:"Priority" json:"priority"`
-	Trigger     *TriggerPoint     `xml:"TriggerPoint" json:"trigger,omitempty"` // none: always
-	Server      ApplicationServer `xml:"ApplicationServer" json:"application_server"`
+	Priority    int               `xml:"Priority"             json:"priority"`
+	Trigger     *TriggerPoint     `xml:"TriggerPoint"         json:"trigger,omitempty"` // none: always
+	Server      ApplicationServer `xml:"ApplicationServer"    json:"application_server"`
 	ProfilePart *int              `xml:"ProfilePartIndicator" json:"profile_part,omitempty"` // 0 registered, 1 unregistered; both unless given
 }
 
@@ -25,31 +25,31 @@ type FilterCriteria struct {
 type TriggerPoint struct {
 	CNF    int                   `xml:"ConditionTypeCNF" json:"cnf"` // 1: OR within a group, AND across; 0: the opposite
 	DNF    *int                  `xml:"ConditionTypeDNF" json:"-"`   // in no schema, but in the field: CNF the other way round
-	Points []ServicePointTrigger `xml:"SPT" json:"service_points"`
+	Points []ServicePointTrigger `xml:"SPT"              json:"service_points"`
 }
 
 // ServicePointTrigger looks at one property of a request. Exactly one of the properties is given.
 type ServicePointTrigger struct {
 	Negated int   `xml:"ConditionNegated" json:"negated,omitempty"`
-	Groups  []int `xml:"Group" json:"groups"`
+	Groups  []int `xml:"Group"            json:"groups"`
 
 	RequestURI         string              `xml:"RequestURI,omitempty" json:"request_uri,omitempty"`
-	Method             string              `xml:"Method,omitempty" json:"method,omitempty"`
-	Header             *HeaderMatch        `xml:"SIPHeader" json:"sip_header,omitempty"`
-	SessionCase        *int                `xml:"SessionCase" json:"session_case,omitempty"` // 0 originating, 1 terminating registered, 2 terminating unregistered, 3 originating unregistered, 4 originating CDIV
-	SessionDescription *SessionDescription `xml:"SessionDescription" json:"session_description,omitempty"`
-	Extension          *TriggerExtension   `xml:"Extension" json:"extension,omitempty"`
+	Method             string              `xml:"Method,omitempty"     json:"method,omitempty"`
+	Header             *HeaderMatch        `xml:"SIPHeader"            json:"sip_header,omitempty"`
+	SessionCase        *int                `xml:"SessionCase"          json:"session_case,omitempty"` // 0 originating, 1 terminating registered, 2 terminating unregistered, 3 originating unregistered, 4 originating CDIV
+	SessionDescription *SessionDescription `xml:"SessionDescription"   json:"session_description,omitempty"`
+	Extension          *TriggerExtension   `xml:"Extension"            json:"extension,omitempty"`
 }
 
 // HeaderMatch wants a header whose name, and content if one is given, match extended regular expressions.
 type HeaderMatch struct {
-	Header  string `xml:"Header" json:"header"`
+	Header  string `xml:"Header"            json:"header"`
 	Content string `xml:"Content,omitempty" json:"content,omitempty"`
 }
 
 // SessionDescription wants a line of the SDP.
 type SessionDescription struct {
-	Line    string `xml:"Line" json:"line"`
+	Line    string `xml:"Line"              json:"line"`
 	Content string `xml:"Content,omitempty" json:"content,omitempty"`
 }
 
@@ -60,15 +60,15 @@ type TriggerExtension struct {
 
 // ApplicationServer is whom the request is sent to.
 type ApplicationServer struct {
-	ServerName      string             `xml:"ServerName" json:"server_name"`
-	DefaultHandling int                `xml:"DefaultHandling" json:"default_handling"` // 0 the session continues, 1 it ends, when the server fails
+	ServerName      string             `xml:"ServerName"            json:"server_name"`
+	DefaultHandling int                `xml:"DefaultHandling"       json:"default_handling"` // 0 the session continues, 1 it ends, when the server fails
 	ServiceInfo     string             `xml:"ServiceInfo,omitempty" json:"service_info,omitempty"`
-	Extension       *ServerInformation `xml:"Extension" json:"extension,omitempty"`
+	Extension       *ServerInformation `xml:"Extension"             json:"extension,omitempty"`
 }
 
 // ServerInformation says what the body of a third-party registration carries.
 type ServerInformation struct {
-	IncludeRegisterRequest  *struct{} `xml:"IncludeRegisterRequest" json:"include_register_request,omitempty"`
+	IncludeRegisterRequest  *struct{} `xml:"IncludeRegisterRequest"  json:"include_register_request,omitempty"`
 	IncludeRegisterResponse *struct{} `xml:"IncludeRegisterResponse" json:"include_register_response,omitempty"`
 }
 

@@ -25,9 +25,17 @@ func TestCriteriaOfXML(t *testing.T) {
 	}{
 		{"criteria alone", bare, nil},
 		{"a ServiceProfile", "<ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity>" + bare + "</ServiceProfile>", nil},
-		{"an IMSSubscription", `<?xml version="1.0"?><IMSSubscription xmlns="urn:ietf:params:xml:ns:x"><PrivateID>a@b</PrivateID><ServiceProfile>` + bare +
-			"<Extension><SharedIFCSetID>3</SharedIFCSetID><SharedIFCSetID>4</SharedIFCSetID></Extension></ServiceProfile></IMSSubscription>", []int{3, 4}},
-		{"with prefixes", `<x:ServiceProfile xmlns:x="urn:x">` + strings.ReplaceAll(strings.ReplaceAll(bare, "</", "</x:"), "<", "<x:") + "</x:ServiceProfile>", nil},
+		{
+			"an IMSSubscription",
+			`<?xml version="1.0"?><IMSSubscription xmlns="urn:ietf:params:xml:ns:x"><PrivateID>a@b</PrivateID><ServiceProfile>` + bare +
+				"<Extension><SharedIFCSetID>3</SharedIFCSetID><SharedIFCSetID>4</SharedIFCSetID></Extension></ServiceProfile></IMSSubscription>",
+			[]int{3, 4},
+		},
+		{
+			"with prefixes",
+			`<x:ServiceProfile xmlns:x="urn:x">` + strings.ReplaceAll(strings.ReplaceAll(bare, "</", "</x:"), "<", "<x:") + "</x:ServiceProfile>",
+			nil,
+		},
 		{"ConditionTypeDNF", strings.ReplaceAll(strings.ReplaceAll(bare, "CNF", "DNF"), "<ConditionTypeDNF>1", "<ConditionTypeDNF>0"), nil},
 	}
 	tests[3].document = strings.ReplaceAll(tests[3].document, "<x:/x:", "</x:")
@@ -99,7 +107,9 @@ func TestBadCriteria(t *testing.T) {
 
 // What is accepted can be shown again, and what is shown is accepted again.
 func FuzzCriteriaOf(f *testing.F) {
-	f.Add("<ServiceProfile><InitialFilterCriteria><Priority>1</Priority><ApplicationServer><ServerName>sip:as</ServerName></ApplicationServer></InitialFilterCriteria></ServiceProfile>")
+	f.Add(
+		"<ServiceProfile><InitialFilterCriteria><Priority>1</Priority><ApplicationServer><ServerName>sip:as</ServerName></ApplicationServer></InitialFilterCriteria></ServiceProfile>",
+	)
 	f.Add(`<x:InitialFilterCriteria xmlns:x="y"><x:Priority>1</x:Priority></x:InitialFilterCriteria>`)
 	f.Add("<SharedIFCSetID>a</SharedIFCSetID>")
 	f.Add("<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>")

@@ -18,7 +18,11 @@ var errUndo = errors.New("undo")
 // A body is refused with a status of the client's, or makes a subscriber that is shown as it was made and can be put again.
 func FuzzNewSubscriber(f *testing.F) {
 	folder := f.TempDir()
-	store, err := subscriber.Open(f.Context(), subscriber.Config{DSN: filepath.Join(folder, "hss.db"), KeyFile: filepath.Join(folder, "keys")}, slog.New(slog.DiscardHandler))
+	store, err := subscriber.Open(
+		f.Context(),
+		subscriber.Config{DSN: filepath.Join(folder, "hss.db"), KeyFile: filepath.Join(folder, "keys")},
+		slog.New(slog.DiscardHandler),
+	)
 	if err != nil {
 		f.Fatal(err)
 	}

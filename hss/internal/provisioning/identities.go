@@ -168,7 +168,10 @@ func place(document *Subscriber, placed PlacedIdentity) {
 			RegistrationSet{Number: placed.RegistrationSet, PublicIdentities: []PublicIdentity{placed.PublicIdentity}})
 	}
 
-	document.RegistrationSets = slices.DeleteFunc(document.RegistrationSets, func(s RegistrationSet) bool { return len(s.PublicIdentities) == 0 })
+	document.RegistrationSets = slices.DeleteFunc(
+		document.RegistrationSets,
+		func(s RegistrationSet) bool { return len(s.PublicIdentities) == 0 },
+	)
 
 	for i := range document.PrivateIdentities { // a new set is for those who may use every other; an emptied one is for nobody
 		p := &document.PrivateIdentities[i]
@@ -204,7 +207,10 @@ func (a *API) deletePublic(w http.ResponseWriter, r *http.Request) error {
 			set.PublicIdentities = slices.DeleteFunc(set.PublicIdentities, func(p PublicIdentity) bool { return p.Identity == identity })
 		}
 
-		document.RegistrationSets = slices.DeleteFunc(document.RegistrationSets, func(s RegistrationSet) bool { return len(s.PublicIdentities) == 0 })
+		document.RegistrationSets = slices.DeleteFunc(
+			document.RegistrationSets,
+			func(s RegistrationSet) bool { return len(s.PublicIdentities) == 0 },
+		)
 		if len(document.RegistrationSets) == 0 {
 			return problem("identity", "%s is the last one of %s: delete the subscriber", identity, s.Name)
 		}

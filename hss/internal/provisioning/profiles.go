@@ -448,7 +448,11 @@ func (a *API) listPushes(w http.ResponseWriter, r *http.Request) error {
 	if text := r.URL.Query().Get("before"); text != "" {
 		var err error
 		if before, err = strconv.ParseUint(text, 10, 63); err != nil || before == 0 {
-			return &httpapi.Error{Status: http.StatusBadRequest, Title: "the query cannot be read", Detail: fmt.Sprintf("before: %q is not the number of a push", text)}
+			return &httpapi.Error{
+				Status: http.StatusBadRequest,
+				Title:  "the query cannot be read",
+				Detail: fmt.Sprintf("before: %q is not the number of a push", text),
+			}
 		}
 	}
 

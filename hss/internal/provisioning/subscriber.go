@@ -127,7 +127,14 @@ func show(s *subscriber.Subscription) Subscriber {
 		document.PrivateIdentities = append(document.PrivateIdentities, PrivateIdentity{
 			Identity: p.Identity, IMSI: p.IMSI, MSISDN: p.MSISDN, VisitedNetworks: p.VisitedNetworks,
 			RegistrationSets: setsOf(s, p),
-			Authentication:   &Authentication{Scheme: p.Scheme, Algorithm: p.Algorithm, Entered: p.Operator, AMF: p.AMF, RES: p.RES, Keccak: p.Keccak},
+			Authentication: &Authentication{
+				Scheme:    p.Scheme,
+				Algorithm: p.Algorithm,
+				Entered:   p.Operator,
+				AMF:       p.AMF,
+				RES:       p.RES,
+				Keccak:    p.Keccak,
+			},
 		})
 	}
 

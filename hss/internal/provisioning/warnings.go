@@ -11,11 +11,17 @@ import (
 // number.
 func (n NewSubscriber) warnings(domain string) (all []string) {
 	if n.IMSI != "" && foreign(n.IMSI, domain) {
-		all = append(all, fmt.Sprintf("IMSI %s is of another network than %s: its handset derives another domain (TS 23.003 §13.2)", n.IMSI, domain))
+		all = append(
+			all,
+			fmt.Sprintf("IMSI %s is of another network than %s: its handset derives another domain (TS 23.003 §13.2)", n.IMSI, domain),
+		)
 	}
 
 	if strings.HasPrefix(strings.TrimPrefix(n.MSISDN, "+"), "0") {
-		all = append(all, fmt.Sprintf("MSISDN %s begins with 0: it has the country code first, without 00 or + before it (TS 23.003 §3.3)", n.MSISDN))
+		all = append(
+			all,
+			fmt.Sprintf("MSISDN %s begins with 0: it has the country code first, without 00 or + before it (TS 23.003 §3.3)", n.MSISDN),
+		)
 	}
 
 	return all

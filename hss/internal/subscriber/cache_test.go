@@ -193,7 +193,8 @@ func TestAFileIsForOneHSS(t *testing.T) {
 	c := configuration(t)
 	s := open(t, c)
 
-	if _, err := Open(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "two HSSs need PostgreSQL") {
+	if _, err := Open(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil ||
+		!strings.Contains(err.Error(), "two HSSs need PostgreSQL") {
 		t.Errorf("a second HSS on the file: %v", err)
 	}
 

@@ -225,8 +225,20 @@ func (t *Tx) prune(s *Subscription) error {
 	of := func() *gorm.DB { return t.db.Where("subscription_id = ?", s.ID) }
 
 	return errors.Join(
-		t.db.Where("set_id IN (SELECT id FROM registration_sets WHERE subscription_id = ? AND id NOT IN ?)", s.ID, sets).Delete(&Registration{}).Error,
-		t.db.Where("private_id IN (SELECT id FROM private_identities WHERE subscription_id = ? AND id NOT IN ?)", s.ID, privates).Delete(&Registration{}).Error,
+		t.db.Where(
+			"set_id IN (SELECT id FROM registration_sets WHERE subscription_id = ? AND id NOT IN ?)",
+			s.ID,
+			sets,
+		).Delete(
+			&Registration{},
+		).Error,
+		t.db.Where(
+			"private_id IN (SELECT id FROM private_identities WHERE subscription_id = ? AND id NOT IN ?)",
+			s.ID,
+			privates,
+		).Delete(
+			&Registration{},
+		).Error,
 		of().Where("id NOT IN ?", publics).Delete(&PublicIdentity{}).Error,
 		of().Where("id NOT IN ?", privates).Delete(&PrivateIdentity{}).Error,
 		of().Where("id NOT IN ?", sets).Delete(&RegistrationSet{}).Error,

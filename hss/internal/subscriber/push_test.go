@@ -20,7 +20,10 @@ func whoIsToldOfAProfile(t *testing.T, c Config) {
 		privates := []*PrivateIdentity{{Identity: name + "-1@home", Scheme: SIPDigest}, {Identity: name + "-2@home", Scheme: SIPDigest}}
 		set := &RegistrationSet{
 			Number: 1, Registrations: []*Registration{{Private: privates[0]}, {Private: privates[1]}},
-			Public: []*PublicIdentity{{Identity: "sip:" + name + "@home", Kind: User}, {Identity: "sip:" + name + "-second@home", Kind: User, ProfileID: profile.ID}},
+			Public: []*PublicIdentity{
+				{Identity: "sip:" + name + "@home", Kind: User},
+				{Identity: "sip:" + name + "-second@home", Kind: User, ProfileID: profile.ID},
+			},
 		}
 		state(set, privates)
 		save(t, s, &Subscription{Name: name, Private: privates, Sets: []*RegistrationSet{set}, ServerName: "sip:s", ServerHost: "s.home"})

@@ -24,7 +24,13 @@ const voicemail = `<InitialFilterCriteria>
 
 func set() *subscriber.RegistrationSet {
 	media := 3
-	telephony := &subscriber.ServiceProfile{ID: 1, Name: "telephony", FilterCriteria: voicemail, SharedSets: []int{4}, SubscribedMediaProfile: &media}
+	telephony := &subscriber.ServiceProfile{
+		ID:                     1,
+		Name:                   "telephony",
+		FilterCriteria:         voicemail,
+		SharedSets:             []int{4},
+		SubscribedMediaProfile: &media,
+	}
 
 	return &subscriber.RegistrationSet{Number: 1, Public: []*subscriber.PublicIdentity{
 		{Identity: "sip:001@home", Kind: subscriber.User, Barred: true, AliasGroup: "1", ProfileID: 1, Profile: telephony},
@@ -37,7 +43,12 @@ func set() *subscriber.RegistrationSet {
 }
 
 func TestDocument(t *testing.T) {
-	shared := Shared{4: {Number: 4, FilterCriteria: `<InitialFilterCriteria><Priority>9</Priority><ApplicationServer><ServerName>sip:shared.as</ServerName></ApplicationServer></InitialFilterCriteria>`}}
+	shared := Shared{
+		4: {
+			Number:         4,
+			FilterCriteria: `<InitialFilterCriteria><Priority>9</Priority><ApplicationServer><ServerName>sip:shared.as</ServerName></ApplicationServer></InitialFilterCriteria>`,
+		},
+	}
 
 	for name, features := range map[string]uint32{"whole": 0, "shared": cx.FeatureSharedSets, "aliases": cx.FeatureSharedSets | cx.FeatureAliases} {
 		knows := features&cx.FeatureSharedSets != 0

@@ -176,7 +176,12 @@ func (v *Vault) Unseal(identity, field string, sealed []byte) ([]byte, error) {
 
 	plain, err := aead.Open([]byte{}, nonce, text, bound(sealed[:header], identity, field))
 	if err != nil {
-		return nil, fmt.Errorf("%s of %s does not open with key %d: the key file is not this database's, or the row was changed", field, identity, id)
+		return nil, fmt.Errorf(
+			"%s of %s does not open with key %d: the key file is not this database's, or the row was changed",
+			field,
+			identity,
+			id,
+		)
 	}
 
 	return plain, nil

@@ -37,7 +37,9 @@ func Default() Config {
 	c := Config{
 		Common:     service.DefaultCommon("127.0.0.11:9090"),
 		HomeDomain: home,
-		SIP:        sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.11:5060", Transports: []string{"udp", "tcp"}, Names: []string{"icscf." + home, home}}),
+		SIP: sip.DefaultConfig(
+			sip.EndpointConfig{Name: "Mw", Address: "127.0.0.11:5060", Transports: []string{"udp", "tcp"}, Names: []string{"icscf." + home, home}},
+		),
 		Protection: border.Config{Core: border.Core{}},
 		Diameter:   diameter.DefaultConfig("icscf."+home, home),
 		Servers:    selection.Servers{{Name: "sip:scscf." + home + ":5060"}},
@@ -72,7 +74,11 @@ type icscf struct {
 
 // Build makes the I-CSCF.
 func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, error) {
-	node, err := diameter.New(c.Diameter, []diameter.Application{cx.Application}, diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	node, err := diameter.New(
+		c.Diameter,
+		[]diameter.Application{cx.Application},
+		diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap},
+	)
 	if err != nil {
 		return nil, err
 	}

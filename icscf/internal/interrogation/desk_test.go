@@ -108,12 +108,22 @@ func withDesk(t *testing.T, test func(t *testing.T, d *desk)) {
 		handler := &Interrogator{
 			HSS: d, HomeDomain: "ims.example", ServerTimeout: 5 * time.Second, Avoid: 30 * time.Second, Log: slog.New(slog.DiscardHandler),
 			Servers: selection.Servers{
-				{Name: serverA, Capabilities: []uint32{1}}, {Name: serverB, Capabilities: []uint32{1, 2}}, {Name: serverC, Capabilities: []uint32{1, 2, 3}},
+				{
+					Name:         serverA,
+					Capabilities: []uint32{1},
+				}, {Name: serverB, Capabilities: []uint32{1, 2}}, {Name: serverC, Capabilities: []uint32{1, 2, 3}},
 			},
 		}
 		handler.Register(prometheus.NewRegistry())
 
-		c := sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: icscfAddress, Transports: []string{"udp", "tcp"}, Names: []string{"icscf.ims.example", "ims.example"}})
+		c := sip.DefaultConfig(
+			sip.EndpointConfig{
+				Name:       "Mw",
+				Address:    icscfAddress,
+				Transports: []string{"udp", "tcp"},
+				Names:      []string{"icscf.ims.example", "ims.example"},
+			},
+		)
 		c.Resolver.Hosts = map[string][]string{
 			"a.ims.example": {"192.0.2.31"}, "b.ims.example": {"192.0.2.32"}, "c.ims.example": {"192.0.2.33"}, "icscf.ims.example": {"192.0.2.2"},
 		}

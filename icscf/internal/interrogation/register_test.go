@@ -17,7 +17,10 @@ func (d *desk) register(lines ...string) {
 	if !strings.Contains(strings.Join(lines, ""), "P-Visited-Network-ID") {
 		lines = append(lines, `P-Visited-Network-ID: "visited.example"`)
 	}
-	d.send("REGISTER", "sip:ims.example", append([]string{"To: <" + alice + ">", "Contact: <sip:alice@10.0.0.1>", "Path: <sip:t@192.0.2.1:5070;lr>"}, lines...)...)
+	d.send(
+		"REGISTER",
+		"sip:ims.example",
+		append([]string{"To: <" + alice + ">", "Contact: <sip:alice@10.0.0.1>", "Path: <sip:t@192.0.2.1:5070;lr>"}, lines...)...)
 }
 
 func TestWhatTheHSSIsAsked(t *testing.T) {
@@ -68,7 +71,14 @@ func TestAuthorizationType(t *testing.T) {
 		{"no number", []string{"Contact: <sip:a@b>;expires=x"}, cx.Registration},
 	} {
 		t.Run("§5.3.1.2 "+test.name, func(t *testing.T) {
-			m, err := sip.ParseMessage([]byte("REGISTER sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:a@x>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n" + strings.Join(append(test.lines, ""), "\r\n") + "\r\n"))
+			m, err := sip.ParseMessage(
+				[]byte(
+					"REGISTER sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:a@x>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n" + strings.Join(
+						append(test.lines, ""),
+						"\r\n",
+					) + "\r\n",
+				),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -194,7 +204,10 @@ func TestNextServer(t *testing.T) {
 					d.servers[serverC].Answer(m.(*sip.Request), 200)
 				}
 				d.pcscf.Response(200)
-				d.wantAsked("UAR alice@ims.example sip:alice@ims.example visited.example 0", "UAR alice@ims.example sip:alice@ims.example visited.example 2")
+				d.wantAsked(
+					"UAR alice@ims.example sip:alice@ims.example visited.example 0",
+					"UAR alice@ims.example sip:alice@ims.example visited.example 2",
+				)
 			})
 		})
 	}

@@ -21,10 +21,18 @@ func TestCandidates(t *testing.T) {
 		want   []string
 	}{
 		{"mandatory must all be there", &cx.Capabilities{Mandatory: []uint32{2, 3}}, []string{"sip:c"}},
-		{"more optional ones come first", &cx.Capabilities{Mandatory: []uint32{1}, Optional: []uint32{2, 3}}, []string{"sip:c", "sip:b", "sip:a"}},
+		{
+			"more optional ones come first",
+			&cx.Capabilities{Mandatory: []uint32{1}, Optional: []uint32{2, 3}},
+			[]string{"sip:c", "sip:b", "sip:a"},
+		},
 		{"an optional one excludes nobody", &cx.Capabilities{Mandatory: []uint32{3}, Optional: []uint32{9}}, []string{"sip:c"}},
 		{"nobody is able", &cx.Capabilities{Mandatory: []uint32{9}}, nil},
-		{"the HSS's names come first", &cx.Capabilities{Mandatory: []uint32{3}, ServerNames: []string{"sip:x", "sip:a"}}, []string{"sip:x", "sip:a", "sip:c"}},
+		{
+			"the HSS's names come first",
+			&cx.Capabilities{Mandatory: []uint32{3}, ServerNames: []string{"sip:x", "sip:a"}},
+			[]string{"sip:x", "sip:a", "sip:c"},
+		},
 	}
 
 	for _, test := range tests {

@@ -93,7 +93,10 @@ func (n Nodes) name(a netip.Addr) string {
 }
 
 var commands = map[uint32][2]string{
-	300: {"UAR", "UAA"}, 301: {"SAR", "SAA"}, 302: {"LIR", "LIA"}, 303: {"MAR", "MAA"}, 304: {"RTR", "RTA"}, 305: {"PPR", "PPA"}, 272: {"CCR", "CCA"},
+	300: {
+		"UAR",
+		"UAA",
+	}, 301: {"SAR", "SAA"}, 302: {"LIR", "LIA"}, 303: {"MAR", "MAA"}, 304: {"RTR", "RTA"}, 305: {"PPR", "PPA"}, 272: {"CCR", "CCA"},
 }
 
 // diameterLabel names a message of an application; those of the connection itself are left out. What a CCR is shows in its

@@ -54,7 +54,16 @@ func (s *Scenario) Associations(ctx context.Context) error {
 			fmt.Fprintf(s.Out, "\n  %s: integrity %s, encryption %s\n", who.name, set.Integrity, set.Encryption)
 
 			for _, a := range set.Four {
-				fmt.Fprintf(s.Out, "    %-6s %21s ─▶ %-21s SPI %-10s %4d packets %6d octets\n", a.Name, a.Source, a.Destination, a.SPI, a.Packets, a.Octets)
+				fmt.Fprintf(
+					s.Out,
+					"    %-6s %21s ─▶ %-21s SPI %-10s %4d packets %6d octets\n",
+					a.Name,
+					a.Source,
+					a.Destination,
+					a.SPI,
+					a.Packets,
+					a.Octets,
+				)
 
 				if a.Destination.Addr() == s.Place.PCSCF {
 					received += a.Packets

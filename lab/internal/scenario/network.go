@@ -33,10 +33,16 @@ type Place struct {
 
 var (
 	// Loopback is the place without IPsec.
-	Loopback = Place{PCSCF: netip.MustParseAddr("127.0.0.10"), Alice: netip.MustParseAddr("127.0.0.100"), Bob: netip.MustParseAddr("127.0.0.101")}
+	Loopback = Place{
+		PCSCF: netip.MustParseAddr("127.0.0.10"),
+		Alice: netip.MustParseAddr("127.0.0.100"),
+		Bob:   netip.MustParseAddr("127.0.0.101"),
+	}
 	// Link is the one with it: addresses that are nobody's (RFC 5737).
 	Link = Place{
-		PCSCF: netip.MustParseAddr("198.51.100.1"), Alice: netip.MustParseAddr("198.51.100.101"), Bob: netip.MustParseAddr("198.51.100.102"), Protected: true,
+		PCSCF: netip.MustParseAddr(
+			"198.51.100.1",
+		), Alice: netip.MustParseAddr("198.51.100.101"), Bob: netip.MustParseAddr("198.51.100.102"), Protected: true,
 	}
 )
 
@@ -85,7 +91,12 @@ func (p Place) Functions(network PLMN, data string) []process.Function {
 			"DIALTONE_SCSCF_DATA=" + path("scscf"), "DIALTONE_SCSCF_SESSIONS_CHARGING_UPDATE_MARGIN=2s",
 		}},
 		{Name: "icscf", Admin: "http://127.0.0.11:9090", Listens: "SIP 127.0.0.11:5060"},
-		{Name: "pcscf", Admin: adminOfPCSCF, Listens: "SIP " + p.Gm().String() + " (Gm, UDP and TCP)", Environment: p.environment(network.Domain(), data)},
+		{
+			Name:        "pcscf",
+			Admin:       adminOfPCSCF,
+			Listens:     "SIP " + p.Gm().String() + " (Gm, UDP and TCP)",
+			Environment: p.environment(network.Domain(), data),
+		},
 	}
 
 	for i := range all {

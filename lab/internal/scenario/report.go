@@ -147,8 +147,23 @@ func (s *Scenario) Costs(ctx context.Context) error {
 		return fmt.Errorf("the record of the call: %w", err)
 	}
 
-	fmt.Fprintf(s.Out, "\nWhat the call cost alice (%d s at %s a second, %s for the connection)\n\n", r.Billed, Money(pricePerSecond), Money(connectionFee))
-	fmt.Fprintf(s.Out, "  %-10s %8s\n  %-10s %8s\n  %-10s %8s\n", "reserved", Money(r.Reserved), "debited", Money(r.Amount), "returned", Money(r.Returned))
+	fmt.Fprintf(
+		s.Out,
+		"\nWhat the call cost alice (%d s at %s a second, %s for the connection)\n\n",
+		r.Billed,
+		Money(pricePerSecond),
+		Money(connectionFee),
+	)
+	fmt.Fprintf(
+		s.Out,
+		"  %-10s %8s\n  %-10s %8s\n  %-10s %8s\n",
+		"reserved",
+		Money(r.Reserved),
+		"debited",
+		Money(r.Amount),
+		"returned",
+		Money(r.Returned),
+	)
 
 	var book struct {
 		Balances int64 `json:"sum_of_balances"`

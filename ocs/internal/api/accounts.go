@@ -133,8 +133,13 @@ func normalise(identities []string) error {
 			continue
 		}
 
-		if number, found := strings.CutPrefix(strings.ToLower(identity), "tel:"); found && !strings.HasPrefix(number, "+") && !strings.Contains(number, ";phone-context=") {
-			return problem(http.StatusBadRequest, "identity "+identity+" is no number that is known everywhere: tel:+ and the country code (RFC 3966 §5.1.4)", nil)
+		if number, found := strings.CutPrefix(strings.ToLower(identity), "tel:"); found && !strings.HasPrefix(number, "+") &&
+			!strings.Contains(number, ";phone-context=") {
+			return problem(
+				http.StatusBadRequest,
+				"identity "+identity+" is no number that is known everywhere: tel:+ and the country code (RFC 3966 §5.1.4)",
+				nil,
+			)
 		}
 
 		canonical, err := ims.CanonicalIdentity(identity)

@@ -44,7 +44,10 @@ func (a API) ledger(w http.ResponseWriter, r *http.Request) error {
 	if name := q.Get("account"); name != "" {
 		own := a.Store.Read(r.Context()).Model(&ledger.Account{}).Select("id").Where("name = ?", name)
 		accounts = accounts.Where("name IN ?", []string{name, ledger.Network})
-		movements = movements.Where("id IN (?)", a.Store.Read(r.Context()).Model(&ledger.Entry{}).Select("movement_id").Where("account_id IN (?)", own))
+		movements = movements.Where(
+			"id IN (?)",
+			a.Store.Read(r.Context()).Model(&ledger.Entry{}).Select("movement_id").Where("account_id IN (?)", own),
+		)
 	}
 
 	if session := q.Get("session"); session != "" {

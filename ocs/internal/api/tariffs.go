@@ -46,8 +46,16 @@ func (a API) setTariff(w http.ResponseWriter, r *http.Request) error {
 func (a API) tariffs(w http.ResponseWriter, r *http.Request) error {
 	var rows []credit.StoredTariff
 
-	err := a.Store.Read(r.Context()).Where("version = (SELECT MAX(version) FROM tariff_versions AS other WHERE other.name = tariff_versions.name)").
-		Order("name").Find(&rows).Error
+	err := a.Store.Read(
+		r.Context(),
+	).Where(
+		"version = (SELECT MAX(version) FROM tariff_versions AS other WHERE other.name = tariff_versions.name)",
+	).
+		Order(
+			"name",
+		).Find(
+		&rows,
+	).Error
 	if err != nil {
 		return err
 	}

@@ -68,25 +68,35 @@ func (c *client) accountAdd() *cobra.Command {
 		after int
 	)
 
-	add := &cobra.Command{Use: "add NAME", Short: "open an account, or those of a file", Args: cobra.MaximumNArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		switch {
-		case file != "" && len(args) == 0:
-			return c.addFile(cmd, file, after)
-		case file != "" || len(args) == 0:
-			return errors.New("give the NAME of an account, or --file")
-		}
-
-		n.Name = args[0]
-
-		return ask(c, cmd, "POST", "/accounts", n, func(w io.Writer, a api.Account) {
-			for _, warning := range a.Warnings {
-				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", warning)
+	add := &cobra.Command{
+		Use:   "add NAME",
+		Short: "open an account, or those of a file",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case file != "" && len(args) == 0:
+				return c.addFile(cmd, file, after)
+			case file != "" || len(args) == 0:
+				return errors.New("give the NAME of an account, or --file")
 			}
 
-			showAccount(w, a)
-		})
-	}}
-	add.Flags().StringVar(&file, "file", "", "many: an array of JSON, JSON lines, or CSV, also those that the HSS takes; - for the standard input")
+			n.Name = args[0]
+
+			return ask(c, cmd, "POST", "/accounts", n, func(w io.Writer, a api.Account) {
+				for _, warning := range a.Warnings {
+					fmt.Fprintln(cmd.ErrOrStderr(), "warning:", warning)
+				}
+
+				showAccount(w, a)
+			})
+		},
+	}
+	add.Flags().StringVar(
+		&file,
+		"file",
+		"",
+		"many: an array of JSON, JSON lines, or CSV, also those that the HSS takes; - for the standard input",
+	)
 	add.Flags().IntVar(&after, "after", 0, "of the file, only what is behind this `line`")
 	add.Flags().StringSliceVar(&n.Identities, "identity", nil, "who pays from it: tel:+1…, sip:…, imsi:…, nai:…; may be repeated")
 	add.Flags().Var((*minor)(&n.Balance), "balance", "first money, a whole number of minor units (cents)")
@@ -96,9 +106,14 @@ func (c *client) accountAdd() *cobra.Command {
 }
 
 func (c *client) accountShow() *cobra.Command {
-	return &cobra.Command{Use: "show NAME", Short: "show one account", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return ask(c, cmd, "GET", accountPath(args[0]), nil, showAccount)
-	}}
+	return &cobra.Command{
+		Use:   "show NAME",
+		Short: "show one account",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return ask(c, cmd, "GET", accountPath(args[0]), nil, showAccount)
+		},
+	}
 }
 
 func (c *client) accountList() *cobra.Command {
@@ -107,7 +122,14 @@ func (c *client) accountList() *cobra.Command {
 	var limit int
 
 	list := &cobra.Command{Use: "list", Short: "list accounts by name", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return ask(c, cmd, "GET", query("/accounts", map[string]string{"identity": identity, "after": after, "limit": fmt.Sprint(limit)}), nil, showAccounts)
+		return ask(
+			c,
+			cmd,
+			"GET",
+			query("/accounts", map[string]string{"identity": identity, "after": after, "limit": fmt.Sprint(limit)}),
+			nil,
+			showAccounts,
+		)
 	}}
 	list.Flags().StringVar(&identity, "identity", "", "only the account that this identity pays from")
 	list.Flags().IntVar(&limit, "limit", 0, "at most so many (100)")
@@ -119,13 +141,18 @@ func (c *client) accountList() *cobra.Command {
 func (c *client) accountTopUp() *cobra.Command {
 	var t api.TopUp
 
-	topUp := &cobra.Command{Use: "top-up NAME AMOUNT", Short: "bring money, in minor units", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
-		if _, err := fmt.Sscanf(args[1]+"\n", "%d\n", &t.Amount); err != nil {
-			return fmt.Errorf("amount %q is no whole number of minor units", args[1])
-		}
+	topUp := &cobra.Command{
+		Use:   "top-up NAME AMOUNT",
+		Short: "bring money, in minor units",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := fmt.Sscanf(args[1]+"\n", "%d\n", &t.Amount); err != nil {
+				return fmt.Errorf("amount %q is no whole number of minor units", args[1])
+			}
 
-		return ask(c, cmd, "POST", accountPath(args[0])+"/top-up", t, showAccount)
-	}}
+			return ask(c, cmd, "POST", accountPath(args[0])+"/top-up", t, showAccount)
+		},
+	}
 	topUp.Flags().StringVar(&t.Note, "note", "", "what for")
 	topUp.Flags().StringVar(&t.Reference, "reference", "", "of the payment: the same one again brings nothing")
 
@@ -139,22 +166,27 @@ func (c *client) accountSet() *cobra.Command {
 		block, unblock bool
 	)
 
-	set := &cobra.Command{Use: "set NAME", Short: "change an account", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		var change api.Change
-		if cmd.Flags().Changed("tariff") {
-			change.Tariff = &tariff
-		}
+	set := &cobra.Command{
+		Use:   "set NAME",
+		Short: "change an account",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var change api.Change
+			if cmd.Flags().Changed("tariff") {
+				change.Tariff = &tariff
+			}
 
-		if cmd.Flags().Changed("identity") {
-			change.Identities = &identities
-		}
+			if cmd.Flags().Changed("identity") {
+				change.Identities = &identities
+			}
 
-		if block || unblock {
-			change.Blocked = &block
-		}
+			if block || unblock {
+				change.Blocked = &block
+			}
 
-		return ask(c, cmd, "PATCH", accountPath(args[0]), change, showAccount)
-	}}
+			return ask(c, cmd, "PATCH", accountPath(args[0]), change, showAccount)
+		},
+	}
 	set.Flags().StringVar(&tariff, "tariff", "", `price list of calls from now on; "" for the configured one`)
 	set.Flags().StringSliceVar(&identities, "identity", nil, "instead of those it has; may be repeated")
 	set.Flags().BoolVar(&block, "block", false, "nothing new may begin on it")
@@ -166,7 +198,12 @@ func (c *client) accountSet() *cobra.Command {
 }
 
 func (c *client) accountClose() *cobra.Command {
-	return &cobra.Command{Use: "close NAME", Short: "pay an account out and close it for ever", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return c.Do(cmd.Context(), "DELETE", accountPath(args[0]), nil, nil)
-	}}
+	return &cobra.Command{
+		Use:   "close NAME",
+		Short: "pay an account out and close it for ever",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.Do(cmd.Context(), "DELETE", accountPath(args[0]), nil, nil)
+		},
+	}
 }

@@ -22,15 +22,37 @@ func (c *client) session() *cobra.Command {
 
 	var limit int
 
-	list := &cobra.Command{Use: "list", Short: "list charging sessions that are open", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return ask(c, cmd, "GET", query("/sessions", map[string]string{"account": account, "after": after, "limit": fmt.Sprint(limit)}), nil, func(w io.Writer, all []credit.Session) {
-			row(w, "ACCOUNT", "CALLED", "STARTED", "USED", "CHARGED", "RESERVED", "TARIFF", "SESSION")
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "list charging sessions that are open",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return ask(
+				c,
+				cmd,
+				"GET",
+				query("/sessions", map[string]string{"account": account, "after": after, "limit": fmt.Sprint(limit)}),
+				nil,
+				func(w io.Writer, all []credit.Session) {
+					row(w, "ACCOUNT", "CALLED", "STARTED", "USED", "CHARGED", "RESERVED", "TARIFF", "SESSION")
 
-			for _, s := range all {
-				row(w, s.Account, s.Called, s.Started.Format(clock), fmt.Sprintf("%ds", s.Used), s.Charged, s.Reserved, fmt.Sprintf("%s/%d", s.Tariff, s.TariffVersion), s.ID)
-			}
-		})
-	}}
+					for _, s := range all {
+						row(
+							w,
+							s.Account,
+							s.Called,
+							s.Started.Format(clock),
+							fmt.Sprintf("%ds", s.Used),
+							s.Charged,
+							s.Reserved,
+							fmt.Sprintf("%s/%d", s.Tariff, s.TariffVersion),
+							s.ID,
+						)
+					}
+				},
+			)
+		},
+	}
 	list.Flags().StringVar(&account, "account", "", "only of this account")
 	list.Flags().StringVar(&after, "after", "", "those after this session")
 	list.Flags().IntVar(&limit, "limit", 0, "at most so many (100)")
@@ -97,40 +119,58 @@ func (c *client) ledger() *cobra.Command {
 		limit                    int
 	)
 
-	show := &cobra.Command{Use: "show", Aliases: []string{"list"}, Short: "accounts and movements, the newest first", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		path := query("/ledger", map[string]string{"account": account, "session": session, "before": before, "limit": fmt.Sprint(limit)})
+	show := &cobra.Command{
+		Use:     "show",
+		Aliases: []string{"list"},
+		Short:   "accounts and movements, the newest first",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path := query("/ledger", map[string]string{"account": account, "session": session, "before": before, "limit": fmt.Sprint(limit)})
 
-		return ask(c, cmd, "GET", path, nil, func(w io.Writer, l api.Ledger) {
-			if l.MoreAccounts {
-				fmt.Fprintln(cmd.ErrOrStderr(), "there are more accounts: ocs account list")
-			}
+			return ask(c, cmd, "GET", path, nil, func(w io.Writer, l api.Ledger) {
+				if l.MoreAccounts {
+					fmt.Fprintln(cmd.ErrOrStderr(), "there are more accounts: ocs account list")
+				}
 
-			showLedger(w, l)
-		})
-	}}
+				showLedger(w, l)
+			})
+		},
+	}
 	show.Flags().StringVar(&account, "account", "", "only of this account")
 	show.Flags().StringVar(&session, "session", "", "only movements of this charging session")
 	show.Flags().IntVar(&limit, "limit", 0, "at most so many movements (100)")
 	show.Flags().StringVar(&before, "before", "", "those before this movement")
 
-	audit := &cobra.Command{Use: "audit", Short: "look at every entry; fails if the ledger does not add up", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		sound := true
+	audit := &cobra.Command{
+		Use:   "audit",
+		Short: "look at every entry; fails if the ledger does not add up",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			sound := true
 
-		err := ask(c, cmd, "GET", "/ledger/audit", nil, func(w io.Writer, a ledger.Audit) {
-			fmt.Fprintf(w, "%d movements, %d entries: balances add up to %d, entries to %d\n", a.Movements, a.Entries, a.SumOfBalances, a.SumOfEntries)
+			err := ask(c, cmd, "GET", "/ledger/audit", nil, func(w io.Writer, a ledger.Audit) {
+				fmt.Fprintf(
+					w,
+					"%d movements, %d entries: balances add up to %d, entries to %d\n",
+					a.Movements,
+					a.Entries,
+					a.SumOfBalances,
+					a.SumOfEntries,
+				)
 
-			for _, finding := range a.Findings {
-				fmt.Fprintln(w, finding)
+				for _, finding := range a.Findings {
+					fmt.Fprintln(w, finding)
+				}
+
+				sound = len(a.Findings) == 0 && a.SumOfBalances == 0 && a.SumOfEntries == 0
+			})
+			if err == nil && !sound {
+				err = errors.New("the ledger does not add up")
 			}
 
-			sound = len(a.Findings) == 0 && a.SumOfBalances == 0 && a.SumOfEntries == 0
-		})
-		if err == nil && !sound {
-			err = errors.New("the ledger does not add up")
-		}
-
-		return err
-	}}
+			return err
+		},
+	}
 
 	group := &cobra.Command{Use: "ledger", Short: "every movement of money"}
 	group.AddCommand(show, audit)
@@ -180,22 +220,34 @@ func (c *client) cdr() *cobra.Command {
 		limit                                      int
 	)
 
-	list := &cobra.Command{Use: "list", Short: "list records of what was charged, the newest first", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		parameters := map[string]string{"account": account, "session": session, "from": from, "to": to, "before": before, "limit": fmt.Sprint(limit)}
-		if format == "table" {
-			return ask(c, cmd, "GET", query("/cdrs", parameters), nil, showCDRs)
-		}
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "list records of what was charged, the newest first",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			parameters := map[string]string{
+				"account": account,
+				"session": session,
+				"from":    from,
+				"to":      to,
+				"before":  before,
+				"limit":   fmt.Sprint(limit),
+			}
+			if format == "table" {
+				return ask(c, cmd, "GET", query("/cdrs", parameters), nil, showCDRs)
+			}
 
-		parameters["format"] = format
+			parameters["format"] = format
 
-		if err := c.Copy(cmd.Context(), query("/cdrs", parameters), cmd.OutOrStdout()); err != nil {
-			return err
-		}
+			if err := c.Copy(cmd.Context(), query("/cdrs", parameters), cmd.OutOrStdout()); err != nil {
+				return err
+			}
 
-		c.more(cmd)
+			c.more(cmd)
 
-		return nil
-	}}
+			return nil
+		},
+	}
 	list.Flags().StringVar(&account, "account", "", "only of this account")
 	list.Flags().StringVar(&session, "session", "", "only of this charging session")
 	list.Flags().StringVar(&from, "from", "", "ended at this time or later, as in 2026-01-31T00:00:00Z")
@@ -214,6 +266,19 @@ func showCDRs(w io.Writer, all []credit.CDR) {
 	row(w, "NUMBER", "KIND", "ACCOUNT", "CALLING", "CALLED", "ENDED", "DURATION", "BILLED", "AMOUNT", "CAUSE", "Q.850")
 
 	for _, r := range all {
-		row(w, r.ID, r.Kind, r.Account, r.Calling, r.Called, r.Ended.Format(clock), fmt.Sprintf("%ds", r.Duration), fmt.Sprintf("%ds", r.Billed), r.Amount, r.Cause, r.Q850)
+		row(
+			w,
+			r.ID,
+			r.Kind,
+			r.Account,
+			r.Calling,
+			r.Called,
+			r.Ended.Format(clock),
+			fmt.Sprintf("%ds", r.Duration),
+			fmt.Sprintf("%ds", r.Billed),
+			r.Amount,
+			r.Cause,
+			r.Q850,
+		)
 	}
 }

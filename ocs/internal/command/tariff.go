@@ -65,23 +65,33 @@ func showTariff(w io.Writer, t rating.Tariff) {
 }
 
 func (c *client) tariffList() *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "list the price lists in force", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return ask(c, cmd, "GET", "/tariffs", nil, func(w io.Writer, all []rating.Tariff) {
-			row(w, "NAME", "VERSION", "RATES")
+	return &cobra.Command{
+		Use:   "list",
+		Short: "list the price lists in force",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return ask(c, cmd, "GET", "/tariffs", nil, func(w io.Writer, all []rating.Tariff) {
+				row(w, "NAME", "VERSION", "RATES")
 
-			for _, t := range all {
-				row(w, t.Name, t.Version, len(t.Rates))
-			}
-		})
-	}}
+				for _, t := range all {
+					row(w, t.Name, t.Version, len(t.Rates))
+				}
+			})
+		},
+	}
 }
 
 func (c *client) tariffShow() *cobra.Command {
 	var version uint32
 
-	show := &cobra.Command{Use: "show NAME", Short: "show a price list", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return ask(c, cmd, "GET", query(tariffPath(args[0]), map[string]string{"version": fmt.Sprint(version)}), nil, showTariff)
-	}}
+	show := &cobra.Command{
+		Use:   "show NAME",
+		Short: "show a price list",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return ask(c, cmd, "GET", query(tariffPath(args[0]), map[string]string{"version": fmt.Sprint(version)}), nil, showTariff)
+		},
+	}
 	show.Flags().Uint32Var(&version, "version", 0, "this one, not that in force")
 
 	return show
@@ -120,15 +130,20 @@ func read(cmd *cobra.Command, file string) ([]byte, error) {
 }
 
 func (c *client) tariffVersions() *cobra.Command {
-	return &cobra.Command{Use: "versions NAME", Short: "since when each version is or was in force", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return ask(c, cmd, "GET", tariffPath(args[0])+"/versions", nil, func(w io.Writer, all []credit.StoredTariff) {
-			row(w, "VERSION", "SINCE")
+	return &cobra.Command{
+		Use:   "versions NAME",
+		Short: "since when each version is or was in force",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return ask(c, cmd, "GET", tariffPath(args[0])+"/versions", nil, func(w io.Writer, all []credit.StoredTariff) {
+				row(w, "VERSION", "SINCE")
 
-			for _, t := range all {
-				row(w, t.Version, t.Created.Format(clock))
-			}
-		})
-	}}
+				for _, t := range all {
+					row(w, t.Version, t.Created.Format(clock))
+				}
+			})
+		},
+	}
 }
 
 // tariffPrice rates without charging anybody.
@@ -140,33 +155,38 @@ func (c *client) tariffPrice() *cobra.Command {
 		called                  bool
 	)
 
-	price := &cobra.Command{Use: "price NAME", Short: "what a call, data or messages would cost", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return ask(c, cmd, "GET", tariffPath(args[0]), nil, func(w io.Writer, t rating.Tariff) {
-			service := rating.Service{Number: number, Terminating: called}
-			if cmd.Flags().Changed("rating-group") {
-				service.RatingGroup = &group
-			}
-
-			rate, err := t.Find(service)
-			if err != nil {
-				row(w, err)
-				return
-			}
-
-			for _, use := range []struct {
-				unit  rating.Unit
-				units uint64
-			}{{rating.Seconds, seconds}, {rating.Octets, octets}, {rating.Events, events}} {
-				switch {
-				case use.units == 0:
-				case !rate.Prices(use.unit):
-					row(w, use.units, use.unit, "no price")
-				default:
-					row(w, use.units, use.unit, rate.Cost(use.unit, use.units))
+	price := &cobra.Command{
+		Use:   "price NAME",
+		Short: "what a call, data or messages would cost",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return ask(c, cmd, "GET", tariffPath(args[0]), nil, func(w io.Writer, t rating.Tariff) {
+				service := rating.Service{Number: number, Terminating: called}
+				if cmd.Flags().Changed("rating-group") {
+					service.RatingGroup = &group
 				}
-			}
-		})
-	}}
+
+				rate, err := t.Find(service)
+				if err != nil {
+					row(w, err)
+					return
+				}
+
+				for _, use := range []struct {
+					unit  rating.Unit
+					units uint64
+				}{{rating.Seconds, seconds}, {rating.Octets, octets}, {rating.Events, events}} {
+					switch {
+					case use.units == 0:
+					case !rate.Prices(use.unit):
+						row(w, use.units, use.unit, "no price")
+					default:
+						row(w, use.units, use.unit, rate.Cost(use.unit, use.units))
+					}
+				}
+			})
+		},
+	}
 	price.Flags().StringVar(&number, "number", "", "that is called, in international form: +1555…")
 	price.Flags().Uint64Var(&seconds, "seconds", 0, "of a call")
 	price.Flags().Uint64Var(&octets, "octets", 0, "of data")

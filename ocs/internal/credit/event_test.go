@@ -76,7 +76,8 @@ func TestEvents(t *testing.T) {
 				t.Errorf("%d records, want %d", len(records), wanted)
 			}
 			if *test.q.RequestedAction == ro.CheckBalance {
-				if enough := test.q.RequestedServiceUnit; a.CheckBalanceResult == nil || (*a.CheckBalanceResult == 0) != (*enough.ServiceSpecificUnits <= 10) {
+				if enough := test.q.RequestedServiceUnit; a.CheckBalanceResult == nil ||
+					(*a.CheckBalanceResult == 0) != (*enough.ServiceSpecificUnits <= 10) {
 					t.Errorf("Check-Balance-Result %v", a.CheckBalanceResult)
 				}
 			}
@@ -99,7 +100,10 @@ func TestEvents(t *testing.T) {
 		q := event("s", ro.DirectDebiting, nil)
 		for group := range uint32(2) {
 			group++
-			q.MultipleServicesCreditControl = append(q.MultipleServicesCreditControl, ro.MultipleServicesCreditControl{RatingGroup: &group, Requested: messages(2)})
+			q.MultipleServicesCreditControl = append(
+				q.MultipleServicesCreditControl,
+				ro.MultipleServicesCreditControl{RatingGroup: &group, Requested: messages(2)},
+			)
 		}
 		if a := b.send(t, q); told(a) != "[2001,2,2]" || b.money(t, "15550001").Balance != 100-20-6 {
 			t.Errorf("%s %+v", told(a), b.money(t, "15550001"))

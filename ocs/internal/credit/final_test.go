@@ -28,11 +28,22 @@ func TestFinalUnitsOfATariff(t *testing.T) {
 	b.account(t, "15550001", 30)
 
 	b.play(t, []step{{ccr("s", ro.Initial, 0, service(1, 20, -1)), "[2001,20]", money{10, 20}}})
-	b.terms(t, "standard", rating.Terms{FinalUnit: &rating.FinalUnit{Action: rating.Restrict, Filters: []string{"walled-garden"}, Rules: []string{"permit out ip from 192.0.2.1 to any"}}})
+	b.terms(
+		t,
+		"standard",
+		rating.Terms{
+			FinalUnit: &rating.FinalUnit{
+				Action:  rating.Restrict,
+				Filters: []string{"walled-garden"},
+				Rules:   []string{"permit out ip from 192.0.2.1 to any"},
+			},
+		},
+	)
 
 	redirected := func(a *Answer) bool {
 		f := a.MultipleServicesCreditControl[0].FinalUnitIndication
-		return f != nil && f.Action == ro.FinalRedirect && f.RedirectServer.Address == "http://top-up.example.org" && f.RedirectServer.AddressType == 2
+		return f != nil && f.Action == ro.FinalRedirect && f.RedirectServer.Address == "http://top-up.example.org" &&
+			f.RedirectServer.AddressType == 2
 	}
 	if a := b.send(t, ccr("s", ro.Update, 1, service(1, 20, 20))); !redirected(a) || *a.MultipleServicesCreditControl[0].Granted.Time != 10 {
 		t.Errorf("the last units: %+v", a)
@@ -55,7 +66,8 @@ func TestFinalUnitsOfATariff(t *testing.T) {
 	}
 	a := b.send(t, ccr("u", ro.Initial, 0, service(1, 20, -1)))
 	f := a.MultipleServicesCreditControl[0].FinalUnitIndication
-	if a.Result != ro.Success || f == nil || f.Action != ro.FinalRestrictAccess || fmt.Sprint(f.FilterIDs) != "[walled-garden]" || string(f.RestrictionFilters[0]) != "permit out ip from 192.0.2.1 to any" {
+	if a.Result != ro.Success || f == nil || f.Action != ro.FinalRestrictAccess || fmt.Sprint(f.FilterIDs) != "[walled-garden]" ||
+		string(f.RestrictionFilters[0]) != "permit out ip from 192.0.2.1 to any" {
 		t.Errorf("a session of the new version: %+v %+v", a, f)
 	}
 
@@ -109,7 +121,8 @@ func TestLowBalance(t *testing.T) {
 		{"a message", event, 1, 90},
 	} {
 		a := b.send(t, test.q)
-		if a.LowBalanceIndication == nil || *a.LowBalanceIndication != test.low || a.RemainingBalance == nil || a.RemainingBalance.Value.Digits != test.left {
+		if a.LowBalanceIndication == nil || *a.LowBalanceIndication != test.low || a.RemainingBalance == nil ||
+			a.RemainingBalance.Value.Digits != test.left {
 			t.Errorf("%s: %v, %+v, want %d, %d", test.name, a.LowBalanceIndication, a.RemainingBalance, test.low, test.left)
 		}
 	}

@@ -62,7 +62,13 @@ func TestAnswersAreForgottenInBatches(t *testing.T) {
 
 	replies := make([]Reply, old)
 	for i := range replies {
-		replies[i] = Reply{Session: fmt.Sprint("old;", i), Type: uint32(ro.Terminate), Number: 1, Answer: "{}", At: time.Now().UTC().Add(-24 * time.Hour)}
+		replies[i] = Reply{
+			Session: fmt.Sprint("old;", i),
+			Type:    uint32(ro.Terminate),
+			Number:  1,
+			Answer:  "{}",
+			At:      time.Now().UTC().Add(-24 * time.Hour),
+		}
 	}
 	if err := b.store.Update(t.Context(), func(tx ledger.Tx) error { return tx.CreateInBatches(replies, 1000).Error }); err != nil {
 		t.Fatal(err)
@@ -72,7 +78,8 @@ func TestAnswersAreForgottenInBatches(t *testing.T) {
 	go func() { forgotten <- b.Forget(t.Context(), time.Now()) }()
 	served := 0
 	for done := false; !done; served++ {
-		if a, err := b.CreditControl(t.Context(), ccr(fmt.Sprint("s;", served), ro.Initial, 0, service(1, 1, -1))); err != nil || a.Result != ro.Success {
+		if a, err := b.CreditControl(t.Context(), ccr(fmt.Sprint("s;", served), ro.Initial, 0, service(1, 1, -1))); err != nil ||
+			a.Result != ro.Success {
 			t.Fatalf("%+v %v", a, err)
 		}
 		select {

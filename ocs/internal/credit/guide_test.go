@@ -103,7 +103,10 @@ func (b *bench) units(t *testing.T, cell string) *ro.ServiceUnit {
 		t.Fatalf("%q: %v", cell, err)
 	}
 
-	return b.granted(map[string]rating.Unit{"s": rating.Seconds, "octets": rating.Octets, "events": rating.Events, "minor_units": rating.Money}[unit], n)
+	return b.granted(
+		map[string]rating.Unit{"s": rating.Seconds, "octets": rating.Octets, "events": rating.Events, "minor_units": rating.Money}[unit],
+		n,
+	)
 }
 
 // outcome is what stands in the column "granted".

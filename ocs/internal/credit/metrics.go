@@ -35,12 +35,18 @@ func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
 	}
 
 	m := metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dialtone_ocs_requests_total", Help: "Credit-control requests, by type and result."},
-			[]string{"type", "result"}),
-		moved: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dialtone_ocs_minor_units_total", Help: "Money moved by requests, by kind of movement."},
-			[]string{"kind"}),
-		forgotten: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dialtone_ocs_forgotten_total", Help: "CDRs dropped and movements rolled up for their age."},
-			[]string{"what"}),
+		requests: prometheus.NewCounterVec(
+			prometheus.CounterOpts{Name: "dialtone_ocs_requests_total", Help: "Credit-control requests, by type and result."},
+			[]string{"type", "result"},
+		),
+		moved: prometheus.NewCounterVec(
+			prometheus.CounterOpts{Name: "dialtone_ocs_minor_units_total", Help: "Money moved by requests, by kind of movement."},
+			[]string{"kind"},
+		),
+		forgotten: prometheus.NewCounterVec(
+			prometheus.CounterOpts{Name: "dialtone_ocs_forgotten_total", Help: "CDRs dropped and movements rolled up for their age."},
+			[]string{"what"},
+		),
 		unratedUnits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_ocs_unrated_units_total", Help: "Use that was reported in units that the service is not charged in, by unit.",
 		}, []string{"unit"}),
@@ -56,7 +62,18 @@ func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
 		late:      counter("late_reports_total", "Reports of use that no session was there for."),
 	}
 
-	registerer.MustRegister(m.requests, m.moved, m.forgotten, m.unratedUnits, m.latency, m.closed, m.again, m.unrated, m.overrun, m.late, m.strangers,
+	registerer.MustRegister(
+		m.requests,
+		m.moved,
+		m.forgotten,
+		m.unratedUnits,
+		m.latency,
+		m.closed,
+		m.again,
+		m.unrated,
+		m.overrun,
+		m.late,
+		m.strangers,
 		gauge("ledger_imbalance", "Sum of all balances and of all entries; anything but 0 is a fault.", func(ctx context.Context) (int64, error) {
 			balances, entries, err := store.Sum(ctx)
 			return max(balances, -balances) + max(entries, -entries), err
@@ -65,7 +82,8 @@ func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
 			err = store.Read(ctx).Model(&Session{}).Count(&n).Error
 			return n, err
 		}),
-		gauge("reserved_minor_units", "Money reserved for sessions.", store.Held))
+		gauge("reserved_minor_units", "Money reserved for sessions.", store.Held),
+	)
 
 	return m
 }

@@ -55,7 +55,14 @@ func TestAnyOrderOfRequests(t *testing.T) {
 			ConnectionFee: rapid.Int64Range(0, 90).Draw(r, "fee"), FreeSeconds: rapid.Int64Range(0, 60).Draw(r, "free"),
 		}
 		b.tariff(r, rate)
-		l := &life{bench: b, rate: rate, account: map[string]string{}, used: map[string]uint64{}, number: map[string]uint32{}, answers: map[*ro.CCR]string{}}
+		l := &life{
+			bench:   b,
+			rate:    rate,
+			account: map[string]string{},
+			used:    map[string]uint64{},
+			number:  map[string]uint32{},
+			answers: map[*ro.CCR]string{},
+		}
 		before := b.total(r, accounts)
 		seconds := rapid.Int64Range(0, 400)
 
@@ -107,8 +114,16 @@ func TestAnyOrderOfRequests(t *testing.T) {
 				continue
 			}
 			paid += record.Amount
-			if want := rate.Cost(rating.Seconds, record.Billed); record.Amount+record.Uncollected != want || record.Billed != l.used[record.Session] {
-				r.Fatalf("%d s reported, %d billed: %d paid and %d not, want %d together", l.used[record.Session], record.Billed, record.Amount, record.Uncollected, want)
+			if want := rate.Cost(rating.Seconds, record.Billed); record.Amount+record.Uncollected != want ||
+				record.Billed != l.used[record.Session] {
+				r.Fatalf(
+					"%d s reported, %d billed: %d paid and %d not, want %d together",
+					l.used[record.Session],
+					record.Billed,
+					record.Amount,
+					record.Uncollected,
+					want,
+				)
 			}
 			delete(l.number, record.Session)
 		}

@@ -11,37 +11,37 @@ import (
 // CDR is the record of one session or event.
 type CDR struct {
 	ID             uint64     `gorm:"primaryKey" json:"id"`
-	Session        string     `gorm:"index" json:"session"`
-	Account        string     `gorm:"index" json:"account"`
-	Kind           string     `json:"kind"` // call, missed call, message, data, money
-	Terminating    bool       `json:"terminating,omitempty"`
-	Calling        string     `json:"calling"`
-	Called         string     `json:"called"`
-	ICID           string     `json:"icid"`
-	CallID         string     `json:"call_id"`
-	Started        time.Time  `json:"started"`            // the CCR Initial, or Event
-	Answered       *time.Time `json:"answered,omitempty"` // as the reports tell
-	Ended          time.Time  `gorm:"index" json:"ended"`
-	Duration       uint64     `json:"duration_seconds"` // from start to end
-	Billed         uint64     `json:"billed_seconds"`   // used, as reported
-	Octets         uint64     `json:"billed_octets,omitempty"`
-	Events         uint64     `json:"billed_events,omitempty"`
-	Amount         int64      `json:"amount"` // minor units; negative: given back
-	Reserved       int64      `json:"reserved_in_all"`
-	Returned       int64      `json:"returned"`
-	Uncollected    int64      `json:"uncollected,omitempty"` // used beyond what could be paid
-	Unrated        string     `json:"unrated,omitempty"`     // reported in units that the service is not charged in
-	Tariff         string     `json:"tariff"`
-	TariffVersion  uint32     `json:"tariff_version"`
-	ServiceContext string     `json:"service_context"`
-	ClientHost     string     `json:"client_host,omitempty"` // the network function
-	ClientRealm    string     `json:"client_realm,omitempty"`
-	Correlation    string     `json:"correlation,omitempty"` // CC-Correlation-Id, in hexadecimal
-	Refunds        string     `json:"refunds,omitempty"`     // Session-Id of what was given back
-	Cause          string     `json:"cause"`                 // in words
-	CauseCode      *int32     `json:"cause_code,omitempty"`  // Cause-Code as reported (TS 32.299 §7.2.35)
-	SIPStatus      int        `json:"sip_status,omitempty"`  // that Cause-Code tells
-	Q850           int        `json:"q850"`
+	Session        string     `gorm:"index"      json:"session"`
+	Account        string     `gorm:"index"      json:"account"`
+	Kind           string     `                  json:"kind"` // call, missed call, message, data, money
+	Terminating    bool       `                  json:"terminating,omitempty"`
+	Calling        string     `                  json:"calling"`
+	Called         string     `                  json:"called"`
+	ICID           string     `                  json:"icid"`
+	CallID         string     `                  json:"call_id"`
+	Started        time.Time  `                  json:"started"`            // the CCR Initial, or Event
+	Answered       *time.Time `                  json:"answered,omitempty"` // as the reports tell
+	Ended          time.Time  `gorm:"index"      json:"ended"`
+	Duration       uint64     `                  json:"duration_seconds"` // from start to end
+	Billed         uint64     `                  json:"billed_seconds"`   // used, as reported
+	Octets         uint64     `                  json:"billed_octets,omitempty"`
+	Events         uint64     `                  json:"billed_events,omitempty"`
+	Amount         int64      `                  json:"amount"` // minor units; negative: given back
+	Reserved       int64      `                  json:"reserved_in_all"`
+	Returned       int64      `                  json:"returned"`
+	Uncollected    int64      `                  json:"uncollected,omitempty"` // used beyond what could be paid
+	Unrated        string     `                  json:"unrated,omitempty"`     // reported in units that the service is not charged in
+	Tariff         string     `                  json:"tariff"`
+	TariffVersion  uint32     `                  json:"tariff_version"`
+	ServiceContext string     `                  json:"service_context"`
+	ClientHost     string     `                  json:"client_host,omitempty"` // the network function
+	ClientRealm    string     `                  json:"client_realm,omitempty"`
+	Correlation    string     `                  json:"correlation,omitempty"` // CC-Correlation-Id, in hexadecimal
+	Refunds        string     `                  json:"refunds,omitempty"`     // Session-Id of what was given back
+	Cause          string     `                  json:"cause"`                 // in words
+	CauseCode      *int32     `                  json:"cause_code,omitempty"`  // Cause-Code as reported (TS 32.299 §7.2.35)
+	SIPStatus      int        `                  json:"sip_status,omitempty"`  // that Cause-Code tells
+	Q850           int        `                  json:"q850"`
 }
 
 // Causes that the OCS itself finds.
@@ -201,9 +201,13 @@ func (r *CDR) Row() []string {
 	}
 
 	return []string{
-		fmt.Sprint(r.ID), r.Kind, r.Account, r.Calling, r.Called, fmt.Sprint(r.Terminating), stamp(&r.Started), stamp(r.Answered), stamp(&r.Ended),
+		fmt.Sprint(
+			r.ID,
+		), r.Kind, r.Account, r.Calling, r.Called, fmt.Sprint(r.Terminating), stamp(&r.Started), stamp(r.Answered), stamp(&r.Ended),
 		fmt.Sprint(r.Duration), fmt.Sprint(r.Billed), fmt.Sprint(r.Octets), fmt.Sprint(r.Events), fmt.Sprint(r.Amount), fmt.Sprint(r.Reserved),
-		fmt.Sprint(r.Returned), fmt.Sprint(r.Uncollected), r.Unrated, r.Tariff, fmt.Sprint(r.TariffVersion), r.Cause, code, fmt.Sprint(r.SIPStatus), fmt.Sprint(r.Q850),
+		fmt.Sprint(
+			r.Returned,
+		), fmt.Sprint(r.Uncollected), r.Unrated, r.Tariff, fmt.Sprint(r.TariffVersion), r.Cause, code, fmt.Sprint(r.SIPStatus), fmt.Sprint(r.Q850),
 		r.Session, r.ICID, r.CallID, r.ServiceContext,
 	}
 }

@@ -49,7 +49,9 @@ func TestRecords(t *testing.T) {
 			}
 			r := records[0]
 			if r.Session != "s" || r.Account != "15550001" || r.Calling != "tel:+15550001" || r.Called != "tel:+15550002" || r.ICID != "icid-1" || r.CallID != "call-1" ||
-				r.Started.IsZero() || r.Ended.Before(r.Started) || (r.Answered == nil) != (r.Billed == 0) || r.TariffVersion != 1 {
+				r.Started.IsZero() || r.Ended.Before(r.Started) ||
+				(r.Answered == nil) != (r.Billed == 0) ||
+				r.TariffVersion != 1 {
 				t.Errorf("%+v", r)
 			}
 			got := CDR{

@@ -62,8 +62,18 @@ func (s *Server) refund(w *work, tariff *rating.Tariff) error {
 func (s *Server) paid(w *work) (paid []CDR, left int64, err error) {
 	correlation := hex.EncodeToString(w.q.CorrelationID)
 
-	err = w.tx.Where("account = ? AND cause <> ? AND (session = ? OR correlation = ? AND correlation <> '')", w.purse.Account.Name, GivenBack, w.q.SessionID, correlation).
-		Order("id").Find(&paid).Error
+	err = w.tx.Where(
+		"account = ? AND cause <> ? AND (session = ? OR correlation = ? AND correlation <> '')",
+		w.purse.Account.Name,
+		GivenBack,
+		w.q.SessionID,
+		correlation,
+	).
+		Order(
+			"id",
+		).Find(
+		&paid,
+	).Error
 	if err != nil {
 		return nil, 0, err
 	}

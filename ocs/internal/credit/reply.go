@@ -64,7 +64,18 @@ func remember(tx ledger.Tx, q *ro.CCR, answer *Answer) error {
 func (s *Server) ended(tx ledger.Tx, q *ro.CCR) (bool, error) {
 	var all []Reply
 
-	err := tx.Select("host", "realm").Where("session = ? AND type = ?", q.SessionID, uint32(ro.Terminate)).Limit(maxTerminates).Find(&all).Error
+	err := tx.Select(
+		"host",
+		"realm",
+	).Where(
+		"session = ? AND type = ?",
+		q.SessionID,
+		uint32(ro.Terminate),
+	).Limit(
+		maxTerminates,
+	).Find(
+		&all,
+	).Error
 
 	return slices.ContainsFunc(all, func(r Reply) bool { return s.owns(q, r.Host, r.Realm) }), err
 }

@@ -65,7 +65,12 @@ func (w *work) addQuota(wish *wish, unit rating.Unit, rate *rating.Rate) (*Quota
 
 // rate finds the price, and the first of the units that it is of. Without one there is no service: a failed rating is not free
 // (RFC 8506 §9.2).
-func (s *Server) rate(tariff *rating.Tariff, units []rating.Unit, service rating.Service, called string) (*rating.Rate, rating.Unit, *refusal) {
+func (s *Server) rate(
+	tariff *rating.Tariff,
+	units []rating.Unit,
+	service rating.Service,
+	called string,
+) (*rating.Rate, rating.Unit, *refusal) {
 	rate, err := tariff.Find(service)
 
 	for _, unit := range units {

@@ -311,10 +311,27 @@ func (s *Server) report(w *work) {
 
 	switch {
 	case len(w.unpaid) > 0:
-		s.log.Warn("use was reported in units that the service is not charged in: nobody pays", "session", w.session.ID, "account", w.session.Account,
-			"units", w.unpaid.String(), "from", from)
+		s.log.Warn(
+			"use was reported in units that the service is not charged in: nobody pays",
+			"session",
+			w.session.ID,
+			"account",
+			w.session.Account,
+			"units",
+			w.unpaid.String(),
+			"from",
+			from,
+		)
 	case len(w.beside) > 0:
-		s.log.Info("use was also reported in units that the service is not charged in", "session", w.session.ID, "units", w.beside.String(), "from", from)
+		s.log.Info(
+			"use was also reported in units that the service is not charged in",
+			"session",
+			w.session.ID,
+			"units",
+			w.beside.String(),
+			"from",
+			from,
+		)
 	}
 
 	if w.late > 0 {
@@ -328,6 +345,18 @@ func (s *Server) report(w *work) {
 	}
 
 	if !w.answer.Result.Successful() {
-		s.log.Info("CCR refused", "session", w.q.SessionID, "type", eventOf(w.q.Type), "result", w.answer.Result.Code, "reason", w.answer.ErrorMessage, "from", from)
+		s.log.Info(
+			"CCR refused",
+			"session",
+			w.q.SessionID,
+			"type",
+			eventOf(w.q.Type),
+			"result",
+			w.answer.Result.Code,
+			"reason",
+			w.answer.ErrorMessage,
+			"from",
+			from,
+		)
 	}
 }

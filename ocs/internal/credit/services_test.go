@@ -160,7 +160,16 @@ func TestMoneyWhateverTheOrder(t *testing.T) {
 
 		want := min(sum, balance+overdraft)
 		if record := b.cdrs(r)[0]; record.Amount != want || record.Uncollected != sum-want {
-			r.Fatalf("%v used of %v, %d there: %d charged and %d not, want %d and %d", used, wanted, balance, record.Amount, record.Uncollected, want, sum-want)
+			r.Fatalf(
+				"%v used of %v, %d there: %d charged and %d not, want %d and %d",
+				used,
+				wanted,
+				balance,
+				record.Amount,
+				record.Uncollected,
+				want,
+				sum-want,
+			)
 		}
 		b.audited(r)
 	})
@@ -194,7 +203,13 @@ func TestUnitThatTheRatePrices(t *testing.T) {
 		}
 		return m
 	}
-	second, octets, events := ro.ServiceUnit{Time: is(uint32(10))}, ro.ServiceUnit{TotalOctets: is(uint64(2048))}, ro.ServiceUnit{ServiceSpecificUnits: is(uint64(2))}
+	second, octets, events := ro.ServiceUnit{
+		Time: is(uint32(10)),
+	}, ro.ServiceUnit{
+		TotalOctets: is(uint64(2048)),
+	}, ro.ServiceUnit{
+		ServiceSpecificUnits: is(uint64(2)),
+	}
 	volume := rating.Rate{VolumePrice: 2, VolumeInterval: 1024}
 	messages := rating.Rate{EventPrice: is(int64(9))}
 	both := rating.Rate{Price: 1, Interval: 1, VolumePrice: 2, VolumeInterval: 1024}
@@ -234,7 +249,11 @@ func TestUnitThatTheRatePrices(t *testing.T) {
 		b.tariff(t, messages)
 		q := ccr("e", ro.Event, 0)
 		q.RequestedAction = is(ro.DirectDebiting)
-		q.RequestedServiceUnit = &ro.ServiceUnit{Time: second.Time, TotalOctets: octets.TotalOctets, ServiceSpecificUnits: events.ServiceSpecificUnits}
+		q.RequestedServiceUnit = &ro.ServiceUnit{
+			Time:                 second.Time,
+			TotalOctets:          octets.TotalOctets,
+			ServiceSpecificUnits: events.ServiceSpecificUnits,
+		}
 		if got := told(b.send(t, q)); got != "[2001,2]" || b.money(t, "15550001").Balance != 1000-18 {
 			t.Errorf("%s %+v", got, b.money(t, "15550001"))
 		}
@@ -284,7 +303,8 @@ func TestUseInAnotherUnit(t *testing.T) {
 
 			said := b.said("units that the service is not charged in")
 			counted := b.counted(t, "dialtone_ocs_unrated_units_total")
-			if (counted > 0) != (test.unrated != "") || (test.level == "") != (len(said) == 0) || test.level != "" && !slices.Contains(said, test.level) {
+			if (counted > 0) != (test.unrated != "") || (test.level == "") != (len(said) == 0) ||
+				test.level != "" && !slices.Contains(said, test.level) {
 				t.Errorf("counted %v, said %v, want %s", counted, said, test.level)
 			}
 		})

@@ -15,33 +15,33 @@ import (
 
 // Session is a charging session from its CCR Initial to its CCR Terminate.
 type Session struct {
-	ID             string     `gorm:"primaryKey" json:"id"` // Session-Id
-	Account        string     `gorm:"index" json:"account"`
-	ClientHost     string     `json:"client_host,omitempty"` // Diameter identity of the network function, which RAR and ASR go to
-	ClientRealm    string     `json:"client_realm,omitempty"`
-	ServiceContext string     `json:"service_context"`
-	Method         string     `json:"method,omitempty"` // of the SIP request
-	Terminating    bool       `json:"terminating,omitempty"`
-	Called         string     `json:"called"`
-	Calling        string     `json:"calling"`
-	ICID           string     `json:"icid"`
-	CallID         string     `json:"call_id"`
-	Tariff         string     `json:"tariff"` // the price list, and its version, that it began with
-	TariffVersion  uint32     `json:"tariff_version"`
+	ID             string     `gorm:"primaryKey"      json:"id"` // Session-Id
+	Account        string     `gorm:"index"           json:"account"`
+	ClientHost     string     `                       json:"client_host,omitempty"` // Diameter identity of the network function, which RAR and ASR go to
+	ClientRealm    string     `                       json:"client_realm,omitempty"`
+	ServiceContext string     `                       json:"service_context"`
+	Method         string     `                       json:"method,omitempty"` // of the SIP request
+	Terminating    bool       `                       json:"terminating,omitempty"`
+	Called         string     `                       json:"called"`
+	Calling        string     `                       json:"calling"`
+	ICID           string     `                       json:"icid"`
+	CallID         string     `                       json:"call_id"`
+	Tariff         string     `                       json:"tariff"` // the price list, and its version, that it began with
+	TariffVersion  uint32     `                       json:"tariff_version"`
 	Services       []*Quota   `gorm:"serializer:json" json:"services"`
-	Used           uint64     `json:"used_seconds"`
-	Granted        uint64     `json:"granted_seconds"` // of the quotas that are out
-	Charged        int64      `json:"charged"`
-	Reserved       int64      `json:"reserved"`
-	Reservations   int64      `json:"reserved_in_all"`
-	Returned       int64      `json:"returned"`
-	Uncollected    int64      `json:"uncollected,omitempty"`                    // used beyond what could be paid
-	Unrated        Units      `gorm:"serializer:json" json:"unrated,omitempty"` // reported in units that are not charged
-	Number         uint32     `json:"request_number"`
-	Exhausted      bool       `json:"exhausted,omitempty"` // the last Update found no credit
-	Started        time.Time  `json:"started"`
-	Answered       *time.Time `json:"answered,omitempty"`   // as far as the reports tell
-	Expires        time.Time  `gorm:"index" json:"expires"` // supervision: closed then if nothing is heard
+	Used           uint64     `                       json:"used_seconds"`
+	Granted        uint64     `                       json:"granted_seconds"` // of the quotas that are out
+	Charged        int64      `                       json:"charged"`
+	Reserved       int64      `                       json:"reserved"`
+	Reservations   int64      `                       json:"reserved_in_all"`
+	Returned       int64      `                       json:"returned"`
+	Uncollected    int64      `                       json:"uncollected,omitempty"` // used beyond what could be paid
+	Unrated        Units      `gorm:"serializer:json" json:"unrated,omitempty"`     // reported in units that are not charged
+	Number         uint32     `                       json:"request_number"`
+	Exhausted      bool       `                       json:"exhausted,omitempty"` // the last Update found no credit
+	Started        time.Time  `                       json:"started"`
+	Answered       *time.Time `                       json:"answered,omitempty"` // as far as the reports tell
+	Expires        time.Time  `gorm:"index"           json:"expires"`            // supervision: closed then if nothing is heard
 }
 
 // Units are amounts of several units.

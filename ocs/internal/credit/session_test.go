@@ -306,7 +306,8 @@ func TestTariffChangesWhileACallLasts(t *testing.T) {
 	})
 
 	records := b.cdrs(t)
-	if len(records) != 2 || records[0].TariffVersion != 1 || records[1].TariffVersion != 2 || records[0].Amount != 300 || records[1].Amount != 200 {
+	if len(records) != 2 || records[0].TariffVersion != 1 || records[1].TariffVersion != 2 || records[0].Amount != 300 ||
+		records[1].Amount != 200 {
 		t.Errorf("%+v", records)
 	}
 }
@@ -347,7 +348,8 @@ func TestFinalUnitAction(t *testing.T) {
 				t.Errorf("the first quota: %+v", first)
 			}
 			last := b.send(t, ccr("s", ro.Update, 1, service(1, 20, 15))).MultipleServicesCreditControl[0]
-			if last.FinalUnitIndication == nil || !test.want(last.FinalUnitIndication) || last.TimeQuotaThreshold != nil || *last.Granted.Time != 15 {
+			if last.FinalUnitIndication == nil || !test.want(last.FinalUnitIndication) || last.TimeQuotaThreshold != nil ||
+				*last.Granted.Time != 15 {
 				t.Errorf("the last quota: %+v %+v", last, last.FinalUnitIndication)
 			}
 		})

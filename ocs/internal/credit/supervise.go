@@ -150,7 +150,18 @@ func (s *Server) close(ctx context.Context, now time.Time, event Event, why, con
 // Forget drops what is older than it is to be kept: answers, records, and the details of the ledger.
 func (s *Server) Forget(ctx context.Context, now time.Time) error {
 	replies := func(tx ledger.Tx) *gorm.DB {
-		old := tx.Model(&Reply{}).Select("session, type, number").Where("at < ?", now.UTC().Add(-s.config.KeepReplies)).Order("at").Limit(droppedAtOnce)
+		old := tx.Model(
+			&Reply{},
+		).Select(
+			"session, type, number",
+		).Where(
+			"at < ?",
+			now.UTC().Add(-s.config.KeepReplies),
+		).Order(
+			"at",
+		).Limit(
+			droppedAtOnce,
+		)
 		return tx.Where("(session, type, number) IN (?)", old).Delete(&Reply{})
 	}
 	if _, err := s.drop(ctx, replies); err != nil {

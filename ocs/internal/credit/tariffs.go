@@ -17,11 +17,11 @@ import (
 
 // StoredTariff is one version of a price list. Versions are never changed: a session keeps that it began with.
 type StoredTariff struct {
-	Name    string    `gorm:"primaryKey" json:"name"`
+	Name    string    `gorm:"primaryKey"                     json:"name"`
 	Version uint32    `gorm:"primaryKey;autoIncrement:false" json:"version"`
-	Rates   string    `json:"-"`
-	Terms   string    `json:"-"`
-	Created time.Time `json:"created"`
+	Rates   string    `                                      json:"-"`
+	Terms   string    `                                      json:"-"`
+	Created time.Time `                                      json:"created"`
 }
 
 // TableName keeps the versions apart from what an earlier OCS kept.
@@ -53,7 +53,9 @@ func Publish(ctx context.Context, store *ledger.Store, t *rating.Tariff) error {
 
 		t.Version = stored.Version + 1
 
-		return tx.Create(&StoredTariff{Name: t.Name, Version: t.Version, Rates: string(rates), Terms: string(terms), Created: time.Now().UTC()}).Error
+		return tx.Create(
+			&StoredTariff{Name: t.Name, Version: t.Version, Rates: string(rates), Terms: string(terms), Created: time.Now().UTC()},
+		).Error
 	})
 }
 

@@ -226,7 +226,9 @@ func (tx Tx) spent(reference string, account uint64, amount int64) (bool, error)
 
 	if len(before) == 0 {
 		err := tx.Model(&Movement{}).Select("movements.reference, entries.account_id AS account, entries.amount").
-			Joins("JOIN entries ON entries.movement_id = movements.id AND entries.amount > 0").Where("movements.reference = ?", reference).Scan(&before).Error
+			Joins(
+				"JOIN entries ON entries.movement_id = movements.id AND entries.amount > 0",
+			).Where("movements.reference = ?", reference).Scan(&before).Error
 		if err != nil || len(before) == 0 {
 			return false, err
 		}

@@ -17,8 +17,17 @@ func (s *Store) Sum(ctx context.Context) (balances, entries int64, err error) {
 
 	last := s.audited
 
-	err = s.Read(ctx).Raw("SELECT (SELECT COALESCE(SUM(balance), 0) FROM accounts), COALESCE(SUM(amount), 0), COALESCE(MAX(id), ?) FROM entries WHERE id > ?",
-		last, last).Row().Scan(&balances, &sum, &last)
+	err = s.Read(
+		ctx,
+	).Raw(
+		"SELECT (SELECT COALESCE(SUM(balance), 0) FROM accounts), COALESCE(SUM(amount), 0), COALESCE(MAX(id), ?) FROM entries WHERE id > ?",
+		last,
+		last,
+	).Row().Scan(
+		&balances,
+		&sum,
+		&last,
+	)
 	if err != nil {
 		return 0, 0, fmt.Errorf("ledger: sum: %w", err)
 	}

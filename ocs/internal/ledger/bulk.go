@@ -51,7 +51,11 @@ func (s *Store) AddAll(ctx context.Context, all []New) (refused int, err error) 
 				}
 			}
 
-			accounts = append(accounts, &Account{Name: n.Name, Kind: Subscriber, Tariff: n.Tariff, Created: now}, &Account{Name: n.Name, Kind: Reserved, Created: now})
+			accounts = append(
+				accounts,
+				&Account{Name: n.Name, Kind: Subscriber, Tariff: n.Tariff, Created: now},
+				&Account{Name: n.Name, Kind: Reserved, Created: now},
+			)
 		}
 
 		refused = -1

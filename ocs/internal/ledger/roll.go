@@ -111,8 +111,22 @@ func (tx Tx) sums(movements []uint64) (sums map[uint64]int64, accounts []uint64,
 		return sums, nil, nil
 	}
 
-	err = tx.Model(&Entry{}).Select("account_id, SUM(amount) AS sum").Where("movement_id IN ? AND account_id <> ?", movements, tx.store.forward.ID).
-		Group("account_id").Order("account_id").Scan(&rows).Error
+	err = tx.Model(
+		&Entry{},
+	).Select(
+		"account_id, SUM(amount) AS sum",
+	).Where(
+		"movement_id IN ? AND account_id <> ?",
+		movements,
+		tx.store.forward.ID,
+	).
+		Group(
+			"account_id",
+		).Order(
+		"account_id",
+	).Scan(
+		&rows,
+	).Error
 
 	for _, row := range rows {
 		sums[row.AccountID] = row.Sum

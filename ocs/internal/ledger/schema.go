@@ -24,14 +24,14 @@ const Network = "network"
 
 // Account is one account. Balance is the sum of its entries, kept beside them in the same transaction.
 type Account struct {
-	ID      uint64     `gorm:"primaryKey" json:"id"`
+	ID      uint64     `gorm:"primaryKey"               json:"id"`
 	Name    string     `gorm:"uniqueIndex:account_name" json:"name"`
 	Kind    string     `gorm:"uniqueIndex:account_name" json:"kind"`
-	Balance int64      `json:"balance"` // minor units
-	Tariff  string     `json:"tariff,omitempty"`
-	Blocked bool       `json:"blocked,omitempty"`
-	Created time.Time  `json:"created"`
-	Closed  *time.Time `json:"closed,omitempty"`
+	Balance int64      `                                json:"balance"` // minor units
+	Tariff  string     `                                json:"tariff,omitempty"`
+	Blocked bool       `                                json:"blocked,omitempty"`
+	Created time.Time  `                                json:"created"`
+	Closed  *time.Time `                                json:"closed,omitempty"`
 }
 
 // Identity is a way to name who pays: "tel:+15551234", "sip:…", "imsi:…".
@@ -42,21 +42,21 @@ type Identity struct {
 
 // Movement is one step of money, for a reason.
 type Movement struct {
-	ID        uint64    `gorm:"primaryKey" json:"id"`
-	At        time.Time `gorm:"index" json:"at"`
-	Kind      string    `json:"kind"` // top-up, reserve, debit, release, refund, pay-out, write-off, opening
-	Session   string    `gorm:"index" json:"session,omitempty"`
+	ID        uint64    `gorm:"primaryKey"  json:"id"`
+	At        time.Time `gorm:"index"       json:"at"`
+	Kind      string    `                   json:"kind"` // top-up, reserve, debit, release, refund, pay-out, write-off, opening
+	Session   string    `gorm:"index"       json:"session,omitempty"`
 	Reference *string   `gorm:"uniqueIndex" json:"reference,omitempty"` // of a top-up: the same one again moves nothing
-	Note      string    `json:"note,omitempty"`
-	Entries   []Entry   `json:"entries"`
+	Note      string    `                   json:"note,omitempty"`
+	Entries   []Entry   `                   json:"entries"`
 }
 
 // Entry is what a movement does to one account.
 type Entry struct {
 	ID         uint64 `gorm:"primaryKey" json:"-"`
-	MovementID uint64 `gorm:"index" json:"-"`
-	AccountID  uint64 `gorm:"index" json:"account"`
-	Amount     int64  `json:"amount"`
+	MovementID uint64 `gorm:"index"      json:"-"`
+	AccountID  uint64 `gorm:"index"      json:"account"`
+	Amount     int64  `                  json:"amount"`
 }
 
 // MaxBalance is the most an account can hold: what fits a number of JSON to the last unit.

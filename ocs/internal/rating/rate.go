@@ -47,7 +47,17 @@ const (
 )
 
 func (r *Rate) validate() error {
-	values := []int64{r.ConnectionFee, r.Price, r.Interval, r.Initial, r.Increment, r.FreeSeconds, r.VolumePrice, r.VolumeInterval, r.VolumeIncrement}
+	values := []int64{
+		r.ConnectionFee,
+		r.Price,
+		r.Interval,
+		r.Initial,
+		r.Increment,
+		r.FreeSeconds,
+		r.VolumePrice,
+		r.VolumeInterval,
+		r.VolumeIncrement,
+	}
 	if r.EventPrice != nil {
 		values = append(values, *r.EventPrice)
 	}

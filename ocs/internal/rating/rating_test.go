@@ -225,7 +225,10 @@ func FuzzNormalise(f *testing.F) {
 
 func FuzzTariff(f *testing.F) {
 	f.Add([]byte(`{"name":"t","rates":[{"prefix":"+1","price":1,"interval":60,"increment":60,"event_price":3}]}`), uint64(61))
-	f.Add([]byte(`{"name":"t","rates":[{"prefix":"","volume_price":1,"volume_interval":1024,"rating_group":1,"direction":"terminating"}]}`), uint64(1)<<63)
+	f.Add(
+		[]byte(`{"name":"t","rates":[{"prefix":"","volume_price":1,"volume_interval":1024,"rating_group":1,"direction":"terminating"}]}`),
+		uint64(1)<<63,
+	)
 	f.Fuzz(func(t *testing.T, text []byte, units uint64) {
 		var tariff Tariff
 		if json.Unmarshal(text, &tariff) != nil || tariff.Validate() != nil {

@@ -32,10 +32,10 @@ const (
 
 // FinalUnit is what the network function does when the last units that an account can pay are used (RFC 8506 §5.6).
 type FinalUnit struct {
-	Action   string   `json:"action" yaml:"action"`                               // terminate, redirect or restrict
+	Action   string   `json:"action"                     yaml:"action"`           // terminate, redirect or restrict
 	Redirect string   `json:"redirect_address,omitempty" yaml:"redirect_address"` // sip: or http: URI, or IP address
-	Filters  []string `json:"filter_ids,omitempty" yaml:"filter_ids"`             // of the network function, for restrict
-	Rules    []string `json:"filter_rules,omitempty" yaml:"filter_rules"`         // IPFilterRules, for restrict
+	Filters  []string `json:"filter_ids,omitempty"       yaml:"filter_ids"`       // of the network function, for restrict
+	Rules    []string `json:"filter_rules,omitempty"     yaml:"filter_rules"`     // IPFilterRules, for restrict
 }
 
 // Validate refuses what no network function can follow.
@@ -48,6 +48,9 @@ func (f *FinalUnit) Validate() error {
 		f.Action == Restrict && filters > 0 && f.Redirect == "":
 		return nil
 	default:
-		return fmt.Errorf("final_unit: %q is not terminate, redirect with a redirect_address, or restrict with filter_ids or filter_rules", f.Action)
+		return fmt.Errorf(
+			"final_unit: %q is not terminate, redirect with a redirect_address, or restrict with filter_ids or filter_rules",
+			f.Action,
+		)
 	}
 }

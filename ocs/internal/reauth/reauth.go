@@ -97,7 +97,14 @@ const (
 )
 
 // New asks over the network; supervision is how long a session is kept that the network function does not know.
-func New(c Config, supervision time.Duration, network Network, store *ledger.Store, log *slog.Logger, registerer prometheus.Registerer) *Asker {
+func New(
+	c Config,
+	supervision time.Duration,
+	network Network,
+	store *ledger.Store,
+	log *slog.Logger,
+	registerer prometheus.Registerer,
+) *Asker {
 	a := &Asker{
 		config: c, supervision: supervision, network: network, store: store, log: log, waiting: make(chan job, maxWaiting),
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -169,7 +176,14 @@ func (a *Asker) session(ctx context.Context, id string) (*credit.Session, error)
 
 // conclude notes what came of a request. Of a session that its network function does not know there may be a last report on
 // its way; if none comes within the supervision time it is closed.
-func (a *Asker) conclude(ctx context.Context, s *credit.Session, command string, result diameter.Result, text string, failure error) (*Answer, error) {
+func (a *Asker) conclude(
+	ctx context.Context,
+	s *credit.Session,
+	command string,
+	result diameter.Result,
+	text string,
+	failure error,
+) (*Answer, error) {
 	came := outcome(result, failure)
 	answer := &Answer{Session: s.ID, Command: command, Outcome: came, Result: result.Code, Detail: text}
 

@@ -82,8 +82,10 @@ func TestChoose(t *testing.T) {
 
 // RFC 3329 §2.2: the header may stand several times, and in whatever Require it is asked for.
 func TestRead(t *testing.T) {
-	read, err := Read(register(t, "Security-Client: ipsec-3gpp;alg=hmac-md5-96;spi-c=300;spi-s=301;port-c=1;port-s=2", "Proxy-Require: foo, Sec-Agree",
-		"security-client: tls", "Security-Verify: tls;q=0.2"))
+	read, err := Read(
+		register(t, "Security-Client: ipsec-3gpp;alg=hmac-md5-96;spi-c=300;spi-s=301;port-c=1;port-s=2", "Proxy-Require: foo, Sec-Agree",
+			"security-client: tls", "Security-Verify: tls;q=0.2"),
+	)
 	if err != nil || !read.Demanded || len(read.Client) != 2 || len(read.Verify) != 1 {
 		t.Errorf("%+v, %v", read, err)
 	}
@@ -133,7 +135,10 @@ func TestAnswer(t *testing.T) {
 
 // What a handset writes into the headers harms nothing.
 func FuzzRead(f *testing.F) {
-	f.Add("ipsec-3gpp; alg=hmac-md5-96; ealg=des-ede3-cbc; spi-c=3209021766; spi-s=1275621893; port-c=44596; port-s=42306,tls", "ipsec-3gpp;q=0.1")
+	f.Add(
+		"ipsec-3gpp; alg=hmac-md5-96; ealg=des-ede3-cbc; spi-c=3209021766; spi-s=1275621893; port-c=44596; port-s=42306,tls",
+		"ipsec-3gpp;q=0.1",
+	)
 	f.Add(`ipsec-3gpp;alg="hmac-sha-1-96";prot=esp;mod=trans;spi-c=74618;spi-s=74619;port-c=8001;port-s=8000`, ",")
 	f.Fuzz(func(t *testing.T, client, verify string) {
 		if strings.ContainsAny(client+verify, "\r\n") {

@@ -197,7 +197,10 @@ type view struct {
 func list(t *binding.Table) []view {
 	all := []view{}
 	for _, b := range t.All() {
-		all = append(all, view{b.Private, b.Identities, b.Contact, b.Flow.String(), b.ServiceRoute, b.Expires.UTC().Format("2006-01-02T15:04:05Z"), b.Ended})
+		all = append(
+			all,
+			view{b.Private, b.Identities, b.Contact, b.Flow.String(), b.ServiceRoute, b.Expires.UTC().Format("2006-01-02T15:04:05Z"), b.Ended},
+		)
 	}
 
 	slices.SortFunc(all, func(a, b view) int {

@@ -65,7 +65,11 @@ func selected(r *http.Request) (protection.Selection, error) {
 	if text := query.Get("limit"); text != "" {
 		limit, err := strconv.Atoi(text)
 		if err != nil || limit < 1 || limit > shownAtMost {
-			return selection, &httpapi.Error{Status: http.StatusBadRequest, Title: "limit is not a number between 1 and " + strconv.Itoa(shownAtMost), Detail: text}
+			return selection, &httpapi.Error{
+				Status: http.StatusBadRequest,
+				Title:  "limit is not a number between 1 and " + strconv.Itoa(shownAtMost),
+				Detail: text,
+			}
 		}
 
 		selection.Limit = limit

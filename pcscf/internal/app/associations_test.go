@@ -103,7 +103,10 @@ func TestDrops(t *testing.T) {
 }
 
 func TestDropsAreRegistered(t *testing.T) {
-	d := watchDrops(func() ([]ipsec.Statistic, error) { return []ipsec.Statistic{{Name: "XfrmInError", Count: 1}}, nil }, slog.New(slog.DiscardHandler))
+	d := watchDrops(
+		func() ([]ipsec.Statistic, error) { return []ipsec.Statistic{{Name: "XfrmInError", Count: 1}}, nil },
+		slog.New(slog.DiscardHandler),
+	)
 
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(d)
@@ -143,7 +146,9 @@ func TestShowAssociations(t *testing.T) {
 		w := httptest.NewRecorder()
 
 		var answer associations
-		if err := errors.Join(s.showAssociations(w, r), json.Unmarshal(w.Body.Bytes(), &answer)); err != nil || answer.Sets != 0 || answer.Shown == nil || answer.Drops == nil {
+		if err := errors.Join(s.showAssociations(w, r), json.Unmarshal(w.Body.Bytes(), &answer)); err != nil || answer.Sets != 0 ||
+			answer.Shown == nil ||
+			answer.Drops == nil {
 			t.Errorf("%s: %s, %v", query, w.Body, err)
 		}
 	}

@@ -52,7 +52,11 @@ func raised(t *testing.T, metrics *prometheus.Registry) {
 	c := Default()
 	c.SIP.Endpoints[0].Address = "192.0.2.1:5060"
 
-	s, err := newShield(&c, slog.New(slog.DiscardHandler), func(wanted []ipsec.Suite) (kernel, []ipsec.Suite, error) { return willing{}, wanted, nil })
+	s, err := newShield(
+		&c,
+		slog.New(slog.DiscardHandler),
+		func(wanted []ipsec.Suite) (kernel, []ipsec.Suite, error) { return willing{}, wanted, nil },
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

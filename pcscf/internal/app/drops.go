@@ -33,8 +33,12 @@ type drop struct {
 }
 
 func watchDrops(read func() ([]ipsec.Statistic, error), log *slog.Logger) *drops {
-	d := &drops{read: read, log: log, start: map[string]uint64{}, desc: prometheus.NewDesc("dialtone_pcscf_xfrm_total",
-		"Packets that the kernel dropped for IPsec's sake, by its own counter; of the whole network namespace, since the kernel started.", []string{"counter"}, nil)}
+	d := &drops{read: read, log: log, start: map[string]uint64{}, desc: prometheus.NewDesc(
+		"dialtone_pcscf_xfrm_total",
+		"Packets that the kernel dropped for IPsec's sake, by its own counter; of the whole network namespace, since the kernel started.",
+		[]string{"counter"},
+		nil,
+	)}
 
 	for _, s := range d.statistics() {
 		d.start[s.Name] = s.Count

@@ -59,7 +59,9 @@ func (c *IPsec) validate(data string) error {
 	case c.Restart == keep && data == "":
 		return errors.New("ipsec.restart: keep needs data, where registrations are remembered")
 	case len(c.ClientPorts) < 2 || len(c.ServerPorts) == 0:
-		return errors.New("ipsec: two client_ports and one server_ports are needed at least: a new set has another client port than the one before")
+		return errors.New(
+			"ipsec: two client_ports and one server_ports are needed at least: a new set has another client port than the one before",
+		)
 	case repeats(slices.Concat(c.ClientPorts, c.ServerPorts)):
 		return errors.New("ipsec: client_ports and server_ports must all differ, and not be 0")
 	case c.AwaitAuth < time.Second || c.Grace < 0 || c.Linger < 0 || c.MaxSets <= 0 || c.MaxSets > lastReqID-firstReqID:

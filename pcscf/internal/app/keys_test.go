@@ -29,7 +29,9 @@ func (willing) Close() error                                       { return nil 
 // Keys are written where the configuration says, only there, only of what the kernel has, and that is said in the log.
 func TestWiresharkKeys(t *testing.T) {
 	set := ipsec.Set{
-		UE: netip.MustParseAddr("192.0.2.100"), PCSCF: netip.MustParseAddr("192.0.2.1"), Suite: ipsec.Suite{Integrity: ipsec.HMACMD5, Encryption: ipsec.NoEncryption},
+		UE: netip.MustParseAddr(
+			"192.0.2.100",
+		), PCSCF: netip.MustParseAddr("192.0.2.1"), Suite: ipsec.Suite{Integrity: ipsec.HMACMD5, Encryption: ipsec.NoEncryption},
 		IK: [16]byte([]byte("0123456789abcdef")),
 	}
 
@@ -38,7 +40,11 @@ func TestWiresharkKeys(t *testing.T) {
 
 		c := Default()
 		c.SIP.Endpoints[0].Address, c.IPsec.WiresharkKeys = "192.0.2.1:5060", path
-		s, err := newShield(&c, slog.New(slog.NewTextHandler(&log, nil)), func(wanted []ipsec.Suite) (kernel, []ipsec.Suite, error) { return k, wanted, nil })
+		s, err := newShield(
+			&c,
+			slog.New(slog.NewTextHandler(&log, nil)),
+			func(wanted []ipsec.Suite) (kernel, []ipsec.Suite, error) { return k, wanted, nil },
+		)
 
 		return s, log.String(), err
 	}
@@ -71,13 +77,15 @@ func TestWiresharkKeys(t *testing.T) {
 			t.Error(err)
 		}
 
-		if text, err := os.ReadFile(path); err != nil || strings.Count(string(text), "\n") != 4 || !strings.Contains(string(text), `"0x30313233343536373839616263646566"`) {
+		if text, err := os.ReadFile(path); err != nil || strings.Count(string(text), "\n") != 4 ||
+			!strings.Contains(string(text), `"0x30313233343536373839616263646566"`) {
 			t.Errorf("%v\n%s", err, text)
 		}
 	})
 
 	t.Run("where it cannot be", func(t *testing.T) {
-		if _, _, err := raised(filepath.Join(t.TempDir(), "no", "folder"), willing{}); err == nil || !strings.Contains(err.Error(), "ipsec.wireshark_keys") {
+		if _, _, err := raised(filepath.Join(t.TempDir(), "no", "folder"), willing{}); err == nil ||
+			!strings.Contains(err.Error(), "ipsec.wireshark_keys") {
 			t.Error(err)
 		}
 	})

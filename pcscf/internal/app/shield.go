@@ -101,8 +101,11 @@ func (s *shield) writeKeys() (err error) {
 	}
 
 	s.kernel = disclosing{s.kernel, s.keys, s.log}
-	s.log.Warn("the keys of all security associations are written to a file: whoever has it reads what the handsets say. This is for laboratories",
-		"ipsec.wireshark_keys", s.config.WiresharkKeys)
+	s.log.Warn(
+		"the keys of all security associations are written to a file: whoever has it reads what the handsets say. This is for laboratories",
+		"ipsec.wireshark_keys",
+		s.config.WiresharkKeys,
+	)
 
 	return nil
 }

@@ -13,7 +13,9 @@ import (
 var (
 	ErrUnknown = errors.New("this source is not registered here, or not without its security associations")
 	ErrAnother = errors.New("P-Preferred-Identity is of another registration at this source than Contact")
-	ErrSeveral = errors.New("several are registered at this source, and neither Contact, P-Preferred-Identity nor From says which of them sends")
+	ErrSeveral = errors.New(
+		"several are registered at this source, and neither Contact, P-Preferred-Identity nor From says which of them sends",
+	)
 )
 
 // Claim is what a request says of its sender, and what is known of it.

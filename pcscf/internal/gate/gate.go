@@ -233,16 +233,40 @@ func (g *Gate) count(key string, limit int, m Message) Verdict {
 	if m.Forgeable {
 		if now.Sub(s.said) >= g.config.Ban {
 			s.said = now
-			g.log.Warn("a source by UDP in clear sends more than protection allows: the excess is dropped", "source", m.Source.String(), "as", key, "messages", limit,
-				"window", g.config.Window, "check", "a load generator or monitor belongs into protection.exempt; the source may be forged")
+			g.log.Warn(
+				"a source by UDP in clear sends more than protection allows: the excess is dropped",
+				"source",
+				m.Source.String(),
+				"as",
+				key,
+				"messages",
+				limit,
+				"window",
+				g.config.Window,
+				"check",
+				"a load generator or monitor belongs into protection.exempt; the source may be forged",
+			)
 		}
 
 		return Drop
 	}
 
 	s.banned, s.count = now.Add(g.config.Ban), 0
-	g.log.Warn("source banned: it sends more than protection allows", "source", m.Source.String(), "as", key, "messages", limit, "window", g.config.Window, "ban", g.config.Ban,
-		"check", "a load generator or monitor belongs into protection.exempt")
+	g.log.Warn(
+		"source banned: it sends more than protection allows",
+		"source",
+		m.Source.String(),
+		"as",
+		key,
+		"messages",
+		limit,
+		"window",
+		g.config.Window,
+		"ban",
+		g.config.Ban,
+		"check",
+		"a load generator or monitor belongs into protection.exempt",
+	)
 
 	return Busy
 }
@@ -336,8 +360,19 @@ func (g *Gate) Failed(address netip.Addr, user, nonce string) {
 	f.count, f.last, f.nonce = f.count+1, time.Now(), ""
 
 	if f.count == g.config.Failures {
-		g.log.Warn("authentication failed too often: 429 until protection.ban is over", "user", user, "source", address.String(), "failures", f.count, "ban", g.config.Ban,
-			"check", "K and OPc of the SIM against those of the HSS; was OP entered as OPc?")
+		g.log.Warn(
+			"authentication failed too often: 429 until protection.ban is over",
+			"user",
+			user,
+			"source",
+			address.String(),
+			"failures",
+			f.count,
+			"ban",
+			g.config.Ban,
+			"check",
+			"K and OPc of the SIM against those of the HSS; was OP entered as OPc?",
+		)
 	}
 }
 

@@ -444,10 +444,21 @@ func (p *player) invite(callID string) *sip.Request {
 	p.t.Helper()
 	p.cseq++
 	b := p.only()
-	p.scscf.Send(mwAddress, "INVITE "+b.Contact+" SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.3:5060;branch="+sip.NewBranch(), "Max-Forwards: 66",
-		"Route: <"+p.proxy.Mw.URI(b.Token)+";lr>", "Record-Route: <sip:192.0.2.3:5060;lr>", "From: <tel:+15550009>;tag=caller",
-		"To: <sip:"+p.number+"@"+labDomain+">", "Call-ID: "+callID, "CSeq: "+strconv.Itoa(p.cseq)+" INVITE", "Contact: <sip:caller@192.0.2.3:5060>",
-		"P-Asserted-Identity: <tel:+15550009>", "P-Called-Party-ID: <sip:"+p.number+"@"+labDomain+">")
+	p.scscf.Send(
+		mwAddress,
+		"INVITE "+b.Contact+" SIP/2.0",
+		"Via: SIP/2.0/UDP 192.0.2.3:5060;branch="+sip.NewBranch(),
+		"Max-Forwards: 66",
+		"Route: <"+p.proxy.Mw.URI(b.Token)+";lr>",
+		"Record-Route: <sip:192.0.2.3:5060;lr>",
+		"From: <tel:+15550009>;tag=caller",
+		"To: <sip:"+p.number+"@"+labDomain+">",
+		"Call-ID: "+callID,
+		"CSeq: "+strconv.Itoa(p.cseq)+" INVITE",
+		"Contact: <sip:caller@192.0.2.3:5060>",
+		"P-Asserted-Identity: <tel:+15550009>",
+		"P-Called-Party-ID: <sip:"+p.number+"@"+labDomain+">",
+	)
 
 	return p.request("INVITE")
 }
@@ -494,14 +505,24 @@ func (p *player) callIn() {
 	p.shown(sent, p.scscf.Response(200))
 
 	p.cseq++
-	p.scscf.Send(mwAddress, "ACK "+p.only().Contact+" SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.3:5060;branch="+sip.NewBranch(), "Max-Forwards: 66",
-		"From: <tel:+15550009>;tag=caller", "To: "+sip.Value(progress, "To"), "Call-ID: in-1", "CSeq: "+strconv.Itoa(int(invite.CSeq().SeqNo))+" ACK",
-		"Route: <"+p.proxy.Mw.URI(p.only().Token)+";lr>")
+	p.scscf.Send(
+		mwAddress,
+		"ACK "+p.only().Contact+" SIP/2.0",
+		"Via: SIP/2.0/UDP 192.0.2.3:5060;branch="+sip.NewBranch(),
+		"Max-Forwards: 66",
+		"From: <tel:+15550009>;tag=caller",
+		"To: "+sip.Value(progress, "To"),
+		"Call-ID: in-1",
+		"CSeq: "+strconv.Itoa(int(invite.CSeq().SeqNo))+" ACK",
+		"Route: <"+p.proxy.Mw.URI(p.only().Token)+";lr>",
+	)
 	p.request("ACK")
 
 	bye := p.messages["call-in/007-BYE"]
-	bye.Raw = []byte(strings.Replace(rewritten(rewritten(string(bye.Raw), "Route", sip.Values(invite, "Record-Route")), "Call-ID", []string{"in-1"}),
-		"BYE sip:caller@10.45.0.9:5090", "BYE sip:caller@192.0.2.3:5060", 1))
+	bye.Raw = []byte(
+		strings.Replace(rewritten(rewritten(string(bye.Raw), "Route", sip.Values(invite, "Record-Route")), "Call-ID", []string{"in-1"}),
+			"BYE sip:caller@10.45.0.9:5090", "BYE sip:caller@192.0.2.3:5060", 1),
+	)
 	p.write(bye)
 
 	r := p.scscf.Request("BYE")
@@ -533,7 +554,8 @@ func (p *player) shown(sent corpus.Message, arrived *sip.Response) {
 	}
 
 	for _, name := range []string{"Contact", "Reason", "RSeq", "Require", "Session-Expires"} {
-		if got, want := strings.Join(sip.Values(arrived, name), ","), field(string(sent.Raw), name); got != want && strings.ReplaceAll(got, ",", ", ") != want {
+		if got, want := strings.Join(sip.Values(arrived, name), ","), field(string(sent.Raw), name); got != want &&
+			strings.ReplaceAll(got, ",", ", ") != want {
 			p.t.Errorf("%s: %s\nwant %s", name, got, want)
 		}
 	}

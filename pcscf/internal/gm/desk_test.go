@@ -155,7 +155,12 @@ func (d *desk) send(method, uri string, lines ...string) {
 // register registers alice with her identities, and gives the REGISTER as the I-CSCF saw it.
 func (d *desk) register() *sip.Request {
 	d.t.Helper()
-	d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", `Authorization: Digest username="alice@ims.example",realm="ims.example",nonce="",uri="sip:ims.example",response=""`)
+	d.send(
+		"REGISTER",
+		"sip:ims.example",
+		"To: <"+alice+">",
+		`Authorization: Digest username="alice@ims.example",realm="ims.example",nonce="",uri="sip:ims.example",response=""`,
+	)
 	r := d.icscf.Request("REGISTER")
 	d.icscf.Answer(r, 200, "Contact: <sip:alice@"+aliceAt+">;expires=600", "Service-Route: <"+route+">",
 		"P-Associated-URI: <"+alice+">", "P-Associated-URI: <"+number+">")

@@ -122,7 +122,12 @@ func TestWithinADialog(t *testing.T) {
 			d.register()
 			callID, routes := d.call()
 			thief := d.network.Peer(t, "10.0.0.66:5060")
-			thief.Send(gmAddress, d.request("BYE", "sip:bob@198.51.100.7", append(routes, "Via: SIP/2.0/UDP 10.0.0.66:5060;branch="+sip.NewBranch(), "Call-ID: "+callID, "To: <"+bob+">;tag=b")...)...)
+			thief.Send(
+				gmAddress,
+				d.request(
+					"BYE",
+					"sip:bob@198.51.100.7",
+					append(routes, "Via: SIP/2.0/UDP 10.0.0.66:5060;branch="+sip.NewBranch(), "Call-ID: "+callID, "To: <"+bob+">;tag=b")...)...)
 			thief.Response(403)
 			d.scscf.Silent()
 		})
@@ -151,9 +156,24 @@ func TestWithinADialog(t *testing.T) {
 			d.send("SUBSCRIBE", alice, "Event: reg")
 			r := d.scscf.Request("SUBSCRIBE")
 			records := sip.Values(r, "Record-Route")
-			d.scscf.Answer(r, 200, "Record-Route: "+records[0], "Record-Route: "+records[1], "To: <"+alice+">;tag=s", "Contact: <sip:reg@192.0.2.3>", "Expires: 600")
+			d.scscf.Answer(
+				r,
+				200,
+				"Record-Route: "+records[0],
+				"Record-Route: "+records[1],
+				"To: <"+alice+">;tag=s",
+				"Contact: <sip:reg@192.0.2.3>",
+				"Expires: 600",
+			)
 			d.alice.Response(200)
-			d.send("SUBSCRIBE", "sip:elsewhere@198.51.100.9", "Call-ID: "+r.CallID().Value(), "To: <"+alice+">;tag=s", "Route: "+records[1], "Route: "+records[0])
+			d.send(
+				"SUBSCRIBE",
+				"sip:elsewhere@198.51.100.9",
+				"Call-ID: "+r.CallID().Value(),
+				"To: <"+alice+">;tag=s",
+				"Route: "+records[1],
+				"Route: "+records[0],
+			)
 			d.scscf.Request("SUBSCRIBE")
 		})
 	})
@@ -166,11 +186,26 @@ func TestEarlyDialog(t *testing.T) {
 		invite := d.scscf.Request("INVITE")
 		records := sip.Values(invite, "Record-Route")
 		for _, tag := range []string{"b1", "b2"} { // a fork
-			d.scscf.Answer(invite, 183, "Record-Route: <sip:"+tag+"@192.0.2.3:5060;lr>", "Record-Route: "+records[0], "Record-Route: "+records[1], "To: <"+bob+">;tag="+tag, "Contact: <sip:bob@198.51.100.7>")
+			d.scscf.Answer(
+				invite,
+				183,
+				"Record-Route: <sip:"+tag+"@192.0.2.3:5060;lr>",
+				"Record-Route: "+records[0],
+				"Record-Route: "+records[1],
+				"To: <"+bob+">;tag="+tag,
+				"Contact: <sip:bob@198.51.100.7>",
+			)
 			d.alice.Response(183)
 		}
 		for _, tag := range []string{"b1", "b2"} {
-			d.send("PRACK", "sip:bob@198.51.100.7", "Call-ID: "+invite.CallID().Value(), "To: <"+bob+">;tag="+tag, "Route: "+records[1], "Route: "+records[0])
+			d.send(
+				"PRACK",
+				"sip:bob@198.51.100.7",
+				"Call-ID: "+invite.CallID().Value(),
+				"To: <"+bob+">;tag="+tag,
+				"Route: "+records[1],
+				"Route: "+records[0],
+			)
 			prack := d.scscf.Request("PRACK")
 			want(t, prack, "Route", "<sip:"+tag+"@192.0.2.3:5060;lr>")
 			d.scscf.Answer(prack, 200)
@@ -198,7 +233,10 @@ func TestDialogOfTheCallee(t *testing.T) {
 		for _, record := range sip.Values(invite, "Record-Route") {
 			routes = append(routes, "Route: "+record)
 		}
-		d.send("UPDATE", "sip:bob@192.0.2.99", append(routes, "Call-ID: "+invite.CallID().Value(), "To: <"+bob+">;tag=b", "Via: SIP/2.0/UDP "+aliceAt+";branch="+sip.NewBranch())...)
+		d.send(
+			"UPDATE",
+			"sip:bob@192.0.2.99",
+			append(routes, "Call-ID: "+invite.CallID().Value(), "To: <"+bob+">;tag=b", "Via: SIP/2.0/UDP "+aliceAt+";branch="+sip.NewBranch())...)
 		update := d.scscf.Request("UPDATE")
 		want(t, update, "Route", "<sip:term@192.0.2.3:5060;lr>")
 		d.scscf.Answer(update, 200, "Contact: <sip:bob@192.0.2.99>")
@@ -226,7 +264,13 @@ func TestSessionAfterARefreshFromANewPort(t *testing.T) {
 				moved := d.network.Peer(t, "10.0.0.1:49200")
 				via := func() string { return "Via: SIP/2.0/UDP 10.0.0.1:49200;rport;branch=" + sip.NewBranch() }
 				moved.Send(gmAddress, d.request("REGISTER", "sip:ims.example", via(), "To: <"+alice+">", authorization)...)
-				d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: <sip:alice@"+aliceAt+">;expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <"+alice+">")
+				d.icscf.Answer(
+					d.icscf.Request("REGISTER"),
+					200,
+					"Contact: <sip:alice@"+aliceAt+">;expires=600",
+					"Service-Route: <"+route+">",
+					"P-Associated-URI: <"+alice+">",
+				)
 				moved.Response(200)
 
 				token := d.only().Token
@@ -329,8 +373,23 @@ func TestForkToTwoHandsets(t *testing.T) {
 		d.register()
 		first := d.only().Token
 		second := d.network.Peer(t, "10.0.0.2:5060")
-		second.Send(gmAddress, d.request("REGISTER", "sip:ims.example", "Via: SIP/2.0/UDP 10.0.0.2:5060;branch="+sip.NewBranch(), "To: <"+alice+">", authorization, "Contact: <sip:alice@10.0.0.2>")...)
-		d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: <sip:alice@10.0.0.2>;expires=600000", "Service-Route: <"+route+">", "P-Associated-URI: <"+alice+">")
+		second.Send(
+			gmAddress,
+			d.request(
+				"REGISTER",
+				"sip:ims.example",
+				"Via: SIP/2.0/UDP 10.0.0.2:5060;branch="+sip.NewBranch(),
+				"To: <"+alice+">",
+				authorization,
+				"Contact: <sip:alice@10.0.0.2>",
+			)...)
+		d.icscf.Answer(
+			d.icscf.Request("REGISTER"),
+			200,
+			"Contact: <sip:alice@10.0.0.2>;expires=600000",
+			"Service-Route: <"+route+">",
+			"P-Associated-URI: <"+alice+">",
+		)
 		second.Response(200)
 
 		var off string
@@ -343,18 +402,33 @@ func TestForkToTwoHandsets(t *testing.T) {
 		for i := range 50 {
 			callID := fmt.Sprintf("Call-ID: fork-%d", i)
 			for _, token := range []string{first, off} {
-				d.scscf.Send(mwAddress, d.request("INVITE", "sip:alice@"+aliceAt, "Via: SIP/2.0/UDP 192.0.2.3:5060;branch=z9hG4bK"+token+fmt.Sprint(i), "From: <"+bob+">;tag=b",
-					"To: <"+alice+">", "Contact: <sip:bob@192.0.2.99>", "Route: <sip:"+token+"@"+mwAddress+";lr>", callID, "CSeq: 1 INVITE")...)
+				d.scscf.Send(
+					mwAddress,
+					d.request(
+						"INVITE",
+						"sip:alice@"+aliceAt,
+						"Via: SIP/2.0/UDP 192.0.2.3:5060;branch=z9hG4bK"+token+fmt.Sprint(i),
+						"From: <"+bob+">;tag=b",
+						"To: <"+alice+">",
+						"Contact: <sip:bob@192.0.2.99>",
+						"Route: <sip:"+token+"@"+mwAddress+";lr>",
+						callID,
+						"CSeq: 1 INVITE",
+					)...)
 			}
 			invite := d.alice.Request("INVITE")
 			d.alice.Answer(invite, 200, "To: <"+alice+">;tag=a", "Contact: <sip:alice@"+aliceAt+">")
 			d.scscf.Response(200)
 			if i%2 == 0 { // the S-CSCF cancels; nothing was heard of the handset that is off
-				d.scscf.Send(mwAddress, d.request("CANCEL", "sip:alice@"+aliceAt, "Via: SIP/2.0/UDP 192.0.2.3:5060;branch=z9hG4bK"+off+fmt.Sprint(i), "From: <"+bob+">;tag=b",
-					"To: <"+alice+">", "Route: <sip:"+off+"@"+mwAddress+";lr>", callID, "CSeq: 1 CANCEL")...)
+				d.scscf.Send(
+					mwAddress,
+					d.request("CANCEL", "sip:alice@"+aliceAt, "Via: SIP/2.0/UDP 192.0.2.3:5060;branch=z9hG4bK"+off+fmt.Sprint(i), "From: <"+bob+">;tag=b",
+						"To: <"+alice+">", "Route: <sip:"+off+"@"+mwAddress+";lr>", callID, "CSeq: 1 CANCEL")...)
 			}
-			d.scscf.Send(mwAddress, d.request("BYE", "sip:alice@"+aliceAt, "Via: SIP/2.0/UDP 192.0.2.3:5060;branch="+sip.NewBranch(), "From: <"+bob+">;tag=b",
-				"To: <"+alice+">;tag=a", "Route: <sip:"+first+"@"+mwAddress+";lr>", callID, "CSeq: 2 BYE")...)
+			d.scscf.Send(
+				mwAddress,
+				d.request("BYE", "sip:alice@"+aliceAt, "Via: SIP/2.0/UDP 192.0.2.3:5060;branch="+sip.NewBranch(), "From: <"+bob+">;tag=b",
+					"To: <"+alice+">;tag=a", "Route: <sip:"+first+"@"+mwAddress+";lr>", callID, "CSeq: 2 BYE")...)
 			d.alice.Answer(d.alice.Request("BYE"), 200)
 			time.Sleep(time.Minute)
 			d.scscf.All()
@@ -380,10 +454,24 @@ func TestLostForkOfTheCaller(t *testing.T) {
 		invite := d.scscf.Request("INVITE")
 		records := sip.Values(invite, "Record-Route")
 		for _, tag := range []string{"b1", "b2"} {
-			d.scscf.Answer(invite, 183, "Record-Route: "+records[0], "Record-Route: "+records[1], "To: <"+bob+">;tag="+tag, "Contact: <sip:bob@198.51.100.7>")
+			d.scscf.Answer(
+				invite,
+				183,
+				"Record-Route: "+records[0],
+				"Record-Route: "+records[1],
+				"To: <"+bob+">;tag="+tag,
+				"Contact: <sip:bob@198.51.100.7>",
+			)
 			d.alice.Response(183)
 		}
-		d.scscf.Answer(invite, 200, "Record-Route: "+records[0], "Record-Route: "+records[1], "To: <"+bob+">;tag=b1", "Contact: <sip:bob@198.51.100.7>")
+		d.scscf.Answer(
+			invite,
+			200,
+			"Record-Route: "+records[0],
+			"Record-Route: "+records[1],
+			"To: <"+bob+">;tag=b1",
+			"Contact: <sip:bob@198.51.100.7>",
+		)
 		d.alice.Response(200)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()

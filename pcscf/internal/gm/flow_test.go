@@ -24,7 +24,15 @@ func TestFlowFailed(t *testing.T) {
 		t.Run("its connection is gone, Contact "+contact, func(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {
 				p := d.dial()
-				p.send(d.request("REGISTER", "sip:ims.example", "Via: SIP/2.0/TCP 10.0.0.1:5060;rport;branch="+sip.NewBranch(), "To: <"+alice+">", authorization, "Contact: <"+contact+">")...)
+				p.send(
+					d.request(
+						"REGISTER",
+						"sip:ims.example",
+						"Via: SIP/2.0/TCP 10.0.0.1:5060;rport;branch="+sip.NewBranch(),
+						"To: <"+alice+">",
+						authorization,
+						"Contact: <"+contact+">",
+					)...)
 				r := d.icscf.Request("REGISTER")
 				d.icscf.Answer(r, 200, "Contact: <"+contact+">;expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <"+alice+">")
 				p.next()

@@ -23,10 +23,48 @@ func FuzzHandset(f *testing.F) {
 	dialog := []string{"Route: <sip:TOKEN@" + gmAddress + ";lr>, <sip:TOKEN@" + mwAddress + ";lr>, " + beyondMw}
 
 	f.Add(head("REGISTER", "sip:ims.example", "r", "<"+alice+">", append([]string{authorization}, forged...)...))
-	f.Add(head("REGISTER", "sip:ims.example", "r", "<"+alice+">", `Authorization: Digest username="bob@ims.example",realm="r",nonce="",uri="x",response="",integrity-protected="yes"`, "Contact: *", "Expires: 0", "Path: <sip:x;lr>"))
-	f.Add(head("REGISTER", "sip:192.0.2.99", "r", "<tel:+1>", "Route: <sip:TOKEN@"+gmAddress+";lr>, <sip:192.0.2.99;lr>", "Require: path, sec-agree", "Proxy-Require: sec-agree"))
-	f.Add(head("INVITE", bob, "i", "<"+bob+">", append([]string{"Route: <sip:192.0.2.99;lr>", "P-Preferred-Identity: <" + bob + ">"}, forged...)...))
-	f.Add(head("INVITE", "sip:bob@192.0.2.99", "i", "<"+bob+">", "p-asserted-identity : <"+bob+">", "P-Asserted-Identity: \"x\" <"+bob+">, <tel:+1>", "Record-Route: <sip:192.0.2.99;lr>"))
+	f.Add(
+		head(
+			"REGISTER",
+			"sip:ims.example",
+			"r",
+			"<"+alice+">",
+			`Authorization: Digest username="bob@ims.example",realm="r",nonce="",uri="x",response="",integrity-protected="yes"`,
+			"Contact: *",
+			"Expires: 0",
+			"Path: <sip:x;lr>",
+		),
+	)
+	f.Add(
+		head(
+			"REGISTER",
+			"sip:192.0.2.99",
+			"r",
+			"<tel:+1>",
+			"Route: <sip:TOKEN@"+gmAddress+";lr>, <sip:192.0.2.99;lr>",
+			"Require: path, sec-agree",
+			"Proxy-Require: sec-agree",
+		),
+	)
+	f.Add(
+		head(
+			"INVITE",
+			bob,
+			"i",
+			"<"+bob+">",
+			append([]string{"Route: <sip:192.0.2.99;lr>", "P-Preferred-Identity: <" + bob + ">"}, forged...)...),
+	)
+	f.Add(
+		head(
+			"INVITE",
+			"sip:bob@192.0.2.99",
+			"i",
+			"<"+bob+">",
+			"p-asserted-identity : <"+bob+">",
+			"P-Asserted-Identity: \"x\" <"+bob+">, <tel:+1>",
+			"Record-Route: <sip:192.0.2.99;lr>",
+		),
+	)
 	f.Add(head("INVITE", "tel:+1", "i", "<"+bob+">", "Route: <sip:192.0.2.99>", "Privacy: id", "P-Served-User: <"+bob+">"))
 	f.Add(head("INVITE", "sip:bob@192.0.2.99", "call-2", "<"+bob+">;tag=b", dialog...))
 	f.Add(head("INVITE", "sip:bob@192.0.2.99", "call-2", "<"+bob+">;tag=c", dialog...))
@@ -38,7 +76,11 @@ func FuzzHandset(f *testing.F) {
 	f.Add(head("OPTIONS", "sip:"+gmAddress, "o", "<"+alice+">", "Via: SIP/2.0/UDP 192.0.2.99;branch=z9hG4bK1"))
 	f.Add(head("CANCEL", bob, "i", "<"+bob+">"))
 	f.Add(head("MESSAGE", "urn:service:sos", "m", "<urn:service:sos>", "Max-Forwards: 0"))
-	f.Add([]byte("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>;tag=2\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n"))
+	f.Add(
+		[]byte(
+			"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>;tag=2\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n",
+		),
+	)
 	f.Add([]byte("\r\n\r\n"))
 
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -77,10 +119,12 @@ func wantOfREGISTER(t *testing.T, m sip.Message, token string) {
 
 	path := sip.Values(r, "Path")
 	a, err := sip.ParseNameAddr(strings.Join(path, ", "))
-	if u, errURI := sip.ParseURI(a.URI); len(path) != 1 || err != nil || errURI != nil || u.Host != "192.0.2.1" || u.Port != 5070 || u.User == "" {
+	if u, errURI := sip.ParseURI(a.URI); len(path) != 1 || err != nil || errURI != nil || u.Host != "192.0.2.1" || u.Port != 5070 ||
+		u.User == "" {
 		t.Errorf("Path %q", path)
 	}
-	if authorization := sip.Values(r, "Authorization"); len(authorization) > 1 || strings.Contains(strings.Join(authorization, ""), `integrity-protected="yes"`) {
+	if authorization := sip.Values(r, "Authorization"); len(authorization) > 1 ||
+		strings.Contains(strings.Join(authorization, ""), `integrity-protected="yes"`) {
 		t.Errorf("Authorization %q", authorization)
 	}
 	if sip.Has(r, "P-Asserted-Identity") || sip.Has(r, "Route") {
@@ -118,7 +162,8 @@ func wantOfHandset(t *testing.T, m sip.Message) {
 
 func wantCharged(t *testing.T, r *sip.Request) {
 	t.Helper()
-	if v := ims.ParseChargingVector(sip.Value(r, "P-Charging-Vector")); v.ICID == "" || len(v.ICID) < 20 || v.OriginatingIOI != "visited.example" {
+	if v := ims.ParseChargingVector(sip.Value(r, "P-Charging-Vector")); v.ICID == "" || len(v.ICID) < 20 ||
+		v.OriginatingIOI != "visited.example" {
 		t.Errorf("P-Charging-Vector %q", sip.Values(r, "P-Charging-Vector"))
 	}
 }

@@ -207,9 +207,18 @@ func (p *Proxy) sayTranslated(r *sip.Request, b *binding.Binding, refreshed bool
 	}
 
 	p.outcomes.WithLabelValues("registration", "REGISTER", "behind NAT").Inc()
-	p.Log.Warn("the handset is behind a NAT, or states another address than it has", "user", b.Private, "source", b.Flow.Remote.String(), "says", says,
-		"check", "masquerading at the packet gateway (iptables -t nat -S): the core needs a route to the handsets' addresses instead. ESP does not pass a NAT; "+
-			"without IPsec, requests to the handset reach it only while the NAT remembers it")
+	p.Log.Warn(
+		"the handset is behind a NAT, or states another address than it has",
+		"user",
+		b.Private,
+		"source",
+		b.Flow.Remote.String(),
+		"says",
+		says,
+		"check",
+		"masquerading at the packet gateway (iptables -t nat -S): the core needs a route to the handsets' addresses instead. ESP does not pass a NAT; "+
+			"without IPsec, requests to the handset reach it only while the NAT remembers it",
+	)
 }
 
 // sayUnreachable tells the operator of a NAT in the way of ESP when the challenge goes out: its answer will not come, and so no
@@ -224,8 +233,16 @@ func (p *Proxy) sayUnreachable(r *sip.Request, flow sip.Flow) {
 
 	p.outcomes.WithLabelValues("registration", "REGISTER", "ESP behind NAT").Inc()
 
-	p.Log.Warn("the handset wants IPsec and is behind a NAT, or states another address than it has: its answer to the challenge will not come by ESP",
-		"contact", contact, "source", flow.Remote.String(), "says", says,
-		"check", "masquerading between the packet gateway and the P-CSCF (iptables -t nat -S): give the core a route to the handsets' addresses instead, "+
-			"or serve such handsets without IPsec (ipsec.mode: off)")
+	p.Log.Warn(
+		"the handset wants IPsec and is behind a NAT, or states another address than it has: its answer to the challenge will not come by ESP",
+		"contact",
+		contact,
+		"source",
+		flow.Remote.String(),
+		"says",
+		says,
+		"check",
+		"masquerading between the packet gateway and the P-CSCF (iptables -t nat -S): give the core a route to the handsets' addresses instead, "+
+			"or serve such handsets without IPsec (ipsec.mode: off)",
+	)
 }

@@ -109,7 +109,15 @@ func TestForgedSource(t *testing.T) {
 			}
 
 			other := d.network.Peer(t, "10.0.0.1:5062")
-			other.Send(gmAddress, d.request("REGISTER", "sip:ims.example", "Via: SIP/2.0/UDP 10.0.0.1:5062;rport;branch="+sip.NewBranch(), "Contact: <sip:carol@10.0.0.1:5062>", "To: <sip:carol@ims.example>")...)
+			other.Send(
+				gmAddress,
+				d.request(
+					"REGISTER",
+					"sip:ims.example",
+					"Via: SIP/2.0/UDP 10.0.0.1:5062;rport;branch="+sip.NewBranch(),
+					"Contact: <sip:carol@10.0.0.1:5062>",
+					"To: <sip:carol@ims.example>",
+				)...)
 			d.icscf.Request("REGISTER")
 
 			time.Sleep(2 * second)
@@ -121,7 +129,19 @@ func TestForgedSource(t *testing.T) {
 	t.Run("answers to challenges that went to nobody lock nobody out", func(t *testing.T) {
 		withGate(t, func(c *gate.Config) { c.Failures = 5 }, func(t *testing.T, d *desk) {
 			for range 20 {
-				d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", strings.NewReplacer(`nonce=""`, `nonce="guessed"`, `response=""`, `response="00112233445566778899aabbccddeeff"`).Replace(authorization))
+				d.send(
+					"REGISTER",
+					"sip:ims.example",
+					"To: <"+alice+">",
+					strings.NewReplacer(
+						`nonce=""`,
+						`nonce="guessed"`,
+						`response=""`,
+						`response="00112233445566778899aabbccddeeff"`,
+					).Replace(
+						authorization,
+					),
+				)
 				d.icscf.Answer(d.icscf.Request("REGISTER"), 403, "Reason: SIP")
 				d.alice.Response(403)
 			}
@@ -155,7 +175,14 @@ func TestRateOfAConnection(t *testing.T) {
 }
 
 func TestTooManyFailures(t *testing.T) {
-	answered := strings.NewReplacer(`nonce=""`, `nonce="n"`, `response=""`, `response="00112233445566778899aabbccddeeff"`).Replace(authorization)
+	answered := strings.NewReplacer(
+		`nonce=""`,
+		`nonce="n"`,
+		`response=""`,
+		`response="00112233445566778899aabbccddeeff"`,
+	).Replace(
+		authorization,
+	)
 	const challenge = `WWW-Authenticate: Digest realm="r",nonce="n"`
 	five := func(c *gate.Config) { c.Failures = 5 }
 
@@ -247,12 +274,19 @@ func TestBehindNAT(t *testing.T) {
 					}
 					d.send("REGISTER", "sip:ims.example", lines...)
 					r := d.icscf.Request("REGISTER")
-					d.icscf.Answer(r, 200, "Contact: "+sip.Value(r, "Contact")+";expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <"+alice+">")
+					d.icscf.Answer(
+						r,
+						200,
+						"Contact: "+sip.Value(r, "Contact")+";expires=600",
+						"Service-Route: <"+route+">",
+						"P-Associated-URI: <"+alice+">",
+					)
 					d.alice.Response(200)
 				}
 
 				n := strings.Count(d.log.String(), "behind a NAT")
-				if test.says == "" && n != 0 || test.says != "" && (n != 1 || !strings.Contains(d.log.String(), test.says) || !strings.Contains(d.log.String(), "iptables")) {
+				if test.says == "" && n != 0 ||
+					test.says != "" && (n != 1 || !strings.Contains(d.log.String(), test.says) || !strings.Contains(d.log.String(), "iptables")) {
 					t.Errorf("said %d times:\n%s", n, d.log)
 				}
 
@@ -286,7 +320,11 @@ func TestESPBehindNAT(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, func(p *Proxy) { p.Security = test.security }, func(t *testing.T, d *desk) {
 				d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization, "Contact: <sip:alice@"+test.contact+">")
-				d.icscf.Answer(d.icscf.Request("REGISTER"), 401, `WWW-Authenticate: Digest realm="ims.example",nonce="AAAA==",algorithm=AKAv1-MD5,ck="00",ik="00"`)
+				d.icscf.Answer(
+					d.icscf.Request("REGISTER"),
+					401,
+					`WWW-Authenticate: Digest realm="ims.example",nonce="AAAA==",algorithm=AKAv1-MD5,ck="00",ik="00"`,
+				)
 				d.alice.Response(401)
 
 				said := strings.Contains(d.log.String(), "will not come by ESP") && strings.Contains(d.log.String(), "Contact says 192.168.1.7")

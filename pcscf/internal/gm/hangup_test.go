@@ -113,7 +113,13 @@ func TestByeWithoutADialog(t *testing.T) {
 			carol := d.network.Peer(t, "10.0.0.2:5060")
 			via := func() string { return "Via: SIP/2.0/UDP 10.0.0.2:5060;branch=" + sip.NewBranch() }
 			carol.Send(gmAddress, d.request("REGISTER", "sip:ims.example", via(), "To: <sip:carol@ims.example>", "Contact: <sip:carol@10.0.0.2>")...)
-			d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: <sip:carol@10.0.0.2>;expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <sip:carol@ims.example>")
+			d.icscf.Answer(
+				d.icscf.Request("REGISTER"),
+				200,
+				"Contact: <sip:carol@10.0.0.2>;expires=600",
+				"Service-Route: <"+route+">",
+				"P-Associated-URI: <sip:carol@ims.example>",
+			)
 			carol.Response(200)
 
 			carol.Send(gmAddress, d.request("BYE", "sip:carol@10.0.0.2", append(routes[2:], via(), "Call-ID: "+callID, "To: <"+bob+">;tag=b")...)...)
@@ -127,8 +133,13 @@ func TestByeWithoutADialog(t *testing.T) {
 			d.register()
 			callID, routes := d.call()
 			stranger := d.network.Peer(t, "10.0.0.66:5060")
-			stranger.Send(gmAddress, d.request("BYE", "sip:bob@198.51.100.7", append(routes[2:], "Route: <sip:lost@"+gmAddress+";lr>", "Via: SIP/2.0/UDP 10.0.0.66:5060;branch="+sip.NewBranch(),
-				"Call-ID: "+callID, "To: <"+bob+">;tag=b")...)...)
+			stranger.Send(
+				gmAddress,
+				d.request(
+					"BYE",
+					"sip:bob@198.51.100.7",
+					append(routes[2:], "Route: <sip:lost@"+gmAddress+";lr>", "Via: SIP/2.0/UDP 10.0.0.66:5060;branch="+sip.NewBranch(),
+						"Call-ID: "+callID, "To: <"+bob+">;tag=b")...)...)
 			stranger.Response(481)
 			d.scscf.Silent()
 		})
@@ -144,11 +155,27 @@ func TestDialogOfTheCallerIsItsOwn(t *testing.T) {
 		carol := d.network.Peer(t, "10.0.0.2:5060")
 		via := func() string { return "Via: SIP/2.0/UDP 10.0.0.2:5060;branch=" + sip.NewBranch() }
 		carol.Send(gmAddress, d.request("REGISTER", "sip:ims.example", via(), "To: <sip:carol@ims.example>", "Contact: <sip:carol@10.0.0.2>")...)
-		d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: <sip:carol@10.0.0.2>;expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <sip:carol@ims.example>")
+		d.icscf.Answer(
+			d.icscf.Request("REGISTER"),
+			200,
+			"Contact: <sip:carol@10.0.0.2>;expires=600",
+			"Service-Route: <"+route+">",
+			"P-Associated-URI: <sip:carol@ims.example>",
+		)
 		carol.Response(200)
 
 		for _, answer := range []int{183, 200, 486} {
-			carol.Send(gmAddress, d.request("INVITE", bob, via(), "Call-ID: "+callID, "From: <sip:carol@ims.example>;tag=a", "To: <"+bob+">", "Contact: <sip:carol@10.0.0.2>")...)
+			carol.Send(
+				gmAddress,
+				d.request(
+					"INVITE",
+					bob,
+					via(),
+					"Call-ID: "+callID,
+					"From: <sip:carol@ims.example>;tag=a",
+					"To: <"+bob+">",
+					"Contact: <sip:carol@10.0.0.2>",
+				)...)
 			invite := d.scscf.Request("INVITE")
 			d.scscf.Answer(invite, answer, "To: <"+bob+">;tag=b", "Contact: <sip:bob@198.51.100.9>")
 			carol.Response(answer)

@@ -31,7 +31,15 @@ func TestLargeRequestsToHandsets(t *testing.T) {
 		{"a MESSAGE", "MESSAGE", large, takes(true), "TCP", 0, 1},
 		{"a small request", "MESSAGE", "X-Small: x", takes(true), "UDP", 0, 0},
 		{"one that refuses TCP", "INVITE", large, nil, "UDP", 0, 1},
-		{"one that drops what it does not expect", "INVITE", large, func(_ *testing.T, d *desk, _ chan<- *sip.Request) { d.network.Silence(handset) }, "UDP", 3 * time.Second, 1},
+		{
+			"one that drops what it does not expect",
+			"INVITE",
+			large,
+			func(_ *testing.T, d *desk, _ chan<- *sip.Request) { d.network.Silence(handset) },
+			"UDP",
+			3 * time.Second,
+			1,
+		},
 		{"one that takes the connection and says nothing", "INVITE", large, takes(false), "UDP", 8 * time.Second, 1},
 	}
 

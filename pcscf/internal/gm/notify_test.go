@@ -121,7 +121,13 @@ func TestNotifyOfTheHandset(t *testing.T) {
 
 		return r, func(tag string) {
 			t.Helper()
-			lines := []string{"From: <" + alice + ">;tag=a", "To: <" + bob + ">;tag=" + tag, "Call-ID: " + r.CallID().Value(), "Event: presence", "Subscription-State: active;expires=600"}
+			lines := []string{
+				"From: <" + alice + ">;tag=a",
+				"To: <" + bob + ">;tag=" + tag,
+				"Call-ID: " + r.CallID().Value(),
+				"Event: presence",
+				"Subscription-State: active;expires=600",
+			}
 			for _, record := range sip.Values(r, "Record-Route") {
 				lines = append(lines, "Route: "+record)
 			}

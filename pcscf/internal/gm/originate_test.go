@@ -61,7 +61,14 @@ func TestInitialRequest(t *testing.T) {
 					t.Errorf("body %q, Request-URI %s", r.Body(), r.Recipient.String())
 				}
 
-				d.scscf.Answer(r, 200, "Contact: <sip:bob@192.0.2.99>", "P-Charging-Vector: icid-value=x", "P-Charging-Function-Addresses: ecf=x", "P-Asserted-Identity: <"+bob+">")
+				d.scscf.Answer(
+					r,
+					200,
+					"Contact: <sip:bob@192.0.2.99>",
+					"P-Charging-Vector: icid-value=x",
+					"P-Charging-Function-Addresses: ecf=x",
+					"P-Asserted-Identity: <"+bob+">",
+				)
 				response := d.alice.Response(200)
 				want(t, response, "P-Charging-Vector", "")
 				want(t, response, "P-Charging-Function-Addresses", "")
@@ -154,7 +161,9 @@ func TestWhoMaySend(t *testing.T) {
 				if test.from != aliceAt {
 					peer = d.network.Peer(t, test.from)
 				}
-				peer.Send(gmAddress, d.request("MESSAGE", bob, "Via: SIP/2.0/UDP "+test.from+";rport;branch="+sip.NewBranch(), "Contact: "+test.contact)...)
+				peer.Send(
+					gmAddress,
+					d.request("MESSAGE", bob, "Via: SIP/2.0/UDP "+test.from+";rport;branch="+sip.NewBranch(), "Contact: "+test.contact)...)
 				if test.taken {
 					d.scscf.Request("MESSAGE")
 					return
@@ -172,15 +181,32 @@ func TestWhoMaySend(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			d.register()
 			other := d.network.Peer(t, "10.0.0.1:5062")
-			other.Send(gmAddress, d.request("REGISTER", "sip:ims.example", "Via: SIP/2.0/UDP 10.0.0.1:5062;rport;branch="+sip.NewBranch(), "Contact: <sip:carol@10.0.0.1:5062>")...)
-			d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: <sip:carol@10.0.0.1:5062>;expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <sip:carol@ims.example>")
+			other.Send(
+				gmAddress,
+				d.request(
+					"REGISTER",
+					"sip:ims.example",
+					"Via: SIP/2.0/UDP 10.0.0.1:5062;rport;branch="+sip.NewBranch(),
+					"Contact: <sip:carol@10.0.0.1:5062>",
+				)...)
+			d.icscf.Answer(
+				d.icscf.Request("REGISTER"),
+				200,
+				"Contact: <sip:carol@10.0.0.1:5062>;expires=600",
+				"Service-Route: <"+route+">",
+				"P-Associated-URI: <sip:carol@ims.example>",
+			)
 			other.Response(200)
 
 			third := d.network.Peer(t, "10.0.0.1:5064")
-			third.Send(gmAddress, d.request("MESSAGE", bob, "Via: SIP/2.0/UDP 10.0.0.1:5064;rport;branch="+sip.NewBranch(), "Contact: <sip:x@10.0.0.1:5064>")...)
+			third.Send(
+				gmAddress,
+				d.request("MESSAGE", bob, "Via: SIP/2.0/UDP 10.0.0.1:5064;rport;branch="+sip.NewBranch(), "Contact: <sip:x@10.0.0.1:5064>")...)
 			third.Response(403)
 
-			other.Send(gmAddress, d.request("MESSAGE", bob, "Via: SIP/2.0/UDP 10.0.0.1:5062;rport;branch="+sip.NewBranch(), "Contact: <sip:alice@"+aliceAt+">")...)
+			other.Send(
+				gmAddress,
+				d.request("MESSAGE", bob, "Via: SIP/2.0/UDP 10.0.0.1:5062;rport;branch="+sip.NewBranch(), "Contact: <sip:alice@"+aliceAt+">")...)
 			want(t, d.scscf.Request("MESSAGE"), "P-Asserted-Identity", "<sip:carol@ims.example>")
 		})
 	})
@@ -208,7 +234,13 @@ func TestTwoAccountsBehindOneSocket(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {
 				d.register()
 				d.send("REGISTER", "sip:ims.example", "To: <"+carol+">", "Contact: <sip:carol@"+aliceAt+">")
-				d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: <sip:carol@"+aliceAt+">;expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <"+carol+">")
+				d.icscf.Answer(
+					d.icscf.Request("REGISTER"),
+					200,
+					"Contact: <sip:carol@"+aliceAt+">;expires=600",
+					"Service-Route: <"+route+">",
+					"P-Associated-URI: <"+carol+">",
+				)
 				d.alice.Response(200)
 
 				d.send("MESSAGE", bob, test.lines...)

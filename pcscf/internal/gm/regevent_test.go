@@ -76,8 +76,15 @@ func reginfo(version int, state, event string) string {
 
 	text := ""
 	for _, aor := range []string{alice, number} {
-		text += fmt.Sprintf(`<registration aor="%s" id="%s" state="%s"><contact id="1" state="%s" event="%s" expires="60" callid="call-1" cseq="1"><uri>sip:alice@%s</uri></contact></registration>`,
-			aor, aor, registration, contact, event, aliceAt)
+		text += fmt.Sprintf(
+			`<registration aor="%s" id="%s" state="%s"><contact id="1" state="%s" event="%s" expires="60" callid="call-1" cseq="1"><uri>sip:alice@%s</uri></contact></registration>`,
+			aor,
+			aor,
+			registration,
+			contact,
+			event,
+			aliceAt,
+		)
 	}
 
 	return fmt.Sprintf(`<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" version="%d" state="%s">%s</reginfo>`, version, state, text)
@@ -114,7 +121,13 @@ func TestRefresh(t *testing.T) {
 		t.Run(fmt.Sprintf("§5.2.3 %d s granted: after %d s", test.granted, test.after), func(t *testing.T) {
 			withWatch(t, func(t *testing.T, d *desk) {
 				d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization)
-				d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: <sip:alice@"+aliceAt+">;expires=60000", "Service-Route: <"+route+">", "P-Associated-URI: <"+alice+">")
+				d.icscf.Answer(
+					d.icscf.Request("REGISTER"),
+					200,
+					"Contact: <sip:alice@"+aliceAt+">;expires=60000",
+					"Service-Route: <"+route+">",
+					"P-Associated-URI: <"+alice+">",
+				)
 				d.alice.Response(200)
 				w := &watch{d: d, subscribe: d.icscf.Request("SUBSCRIBE")}
 				w.accept(d.icscf, w.subscribe, test.granted)
@@ -320,8 +333,17 @@ func TestNotify(t *testing.T) {
 	t.Run("from a handset: not for the subscriber", func(t *testing.T) {
 		withWatch(t, func(t *testing.T, d *desk) {
 			w := d.watched(1200)
-			d.send("NOTIFY", "sip:reg-event@"+mwAddress, "From: <"+alice+">;tag=s", "To: "+w.subscribe.From().Value(), "Call-ID: "+w.subscribe.CallID().Value(),
-				"Event: reg", "Subscription-State: active", "Content-Type: application/reginfo+xml", "\n"+reginfo(0, "full", "rejected"))
+			d.send(
+				"NOTIFY",
+				"sip:reg-event@"+mwAddress,
+				"From: <"+alice+">;tag=s",
+				"To: "+w.subscribe.From().Value(),
+				"Call-ID: "+w.subscribe.CallID().Value(),
+				"Event: reg",
+				"Subscription-State: active",
+				"Content-Type: application/reginfo+xml",
+				"\n"+reginfo(0, "full", "rejected"),
+			)
 			if r, ok := d.alice.Next().(*sip.Response); !ok || r.StatusCode/100 != 4 {
 				t.Errorf("got\n%s", r)
 			}
@@ -338,7 +360,15 @@ func TestIdentitiesChange(t *testing.T) {
 		w := d.watched(1200)
 		w.notify(200, "active", reginfo(0, "full", "registered"))
 		entry := func(aor, state, contact, event string) string {
-			return fmt.Sprintf(`<registration aor="%s" id="%s" state="%s"><contact id="1" state="%s" event="%s"><uri>sip:alice@%s</uri></contact></registration>`, aor, aor, state, contact, event, aliceAt)
+			return fmt.Sprintf(
+				`<registration aor="%s" id="%s" state="%s"><contact id="1" state="%s" event="%s"><uri>sip:alice@%s</uri></contact></registration>`,
+				aor,
+				aor,
+				state,
+				contact,
+				event,
+				aliceAt,
+			)
 		}
 		w.notify(200, "active", `<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" version="1" state="partial">`+
 			entry(number, "terminated", "terminated", "deactivated")+entry("tel:+15550009", "active", "active", "created")+`</reginfo>`)

@@ -49,18 +49,34 @@ func TestCredentialsOfAnotherScheme(t *testing.T) {
 
 func TestRegisterTowardsTheCore(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
-		d.send("REGISTER", "sip:ims.example", "To: <"+alice+">",
+		d.send(
+			"REGISTER",
+			"sip:ims.example",
+			"To: <"+alice+">",
 			`Authorization: Digest username="alice@ims.example",realm="ims.example",nonce="",uri="sip:ims.example",response="",integrity-protected="yes"`,
-			"Path: <sip:forged@198.51.100.9;lr>", "P-Visited-Network-ID: forged", "P-Charging-Vector: icid-value=forged", "p-asserted-identity: <"+bob+">",
-			"P-Charging-Function-Addresses: ccf=forged", "P-Served-User: <"+bob+">", "P-User-Database: <aaa://forged>", "Service-Route: <sip:forged;lr>",
-			"Security-Client: ipsec-3gpp;alg=hmac-sha-1-96;spi-c=1;spi-s=2;port-c=3;port-s=4", "Security-Verify: ipsec-3gpp;q=0.1",
-			"Require: sec-agree", "Proxy-Require:", "Supported: path, gruu", "Route: <sip:198.51.100.9;lr>",
+			"Path: <sip:forged@198.51.100.9;lr>",
+			"P-Visited-Network-ID: forged",
+			"P-Charging-Vector: icid-value=forged",
+			"p-asserted-identity: <"+bob+">",
+			"P-Charging-Function-Addresses: ccf=forged",
+			"P-Served-User: <"+bob+">",
+			"P-User-Database: <aaa://forged>",
+			"Service-Route: <sip:forged;lr>",
+			"Security-Client: ipsec-3gpp;alg=hmac-sha-1-96;spi-c=1;spi-s=2;port-c=3;port-s=4",
+			"Security-Verify: ipsec-3gpp;q=0.1",
+			"Require: sec-agree",
+			"Proxy-Require:",
+			"Supported: path, gruu",
+			"Route: <sip:198.51.100.9;lr>",
 			"P-Access-Network-Info: 3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
 		)
 		r := d.icscf.Request("REGISTER")
 
 		path, err := sip.ParseNameAddr(sip.Value(r, "Path"))
-		if u, errURI := sip.ParseURI(path.URI); err != nil || errURI != nil || len(sip.Values(r, "Path")) != 1 || u.Host != "192.0.2.1" || u.Port != 5070 || u.User == "" || !u.UriParams.Has("lr") {
+		if u, errURI := sip.ParseURI(path.URI); err != nil || errURI != nil || len(sip.Values(r, "Path")) != 1 || u.Host != "192.0.2.1" ||
+			u.Port != 5070 ||
+			u.User == "" ||
+			!u.UriParams.Has("lr") {
 			t.Errorf("§5.2.2.1 Path %v, want one: this P-CSCF's Mw address with a token", sip.Values(r, "Path"))
 		}
 
@@ -102,7 +118,8 @@ func TestIntegrityProtected(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			withDesk(t, func(p *Proxy) { p.Security = test.security }, func(t *testing.T, d *desk) {
 				d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization)
-				if got := sip.Value(d.icscf.Request("REGISTER"), "Authorization"); !strings.Contains(got, test.want) || test.want == "" && strings.Contains(got, "integrity-protected") {
+				if got := sip.Value(d.icscf.Request("REGISTER"), "Authorization"); !strings.Contains(got, test.want) ||
+					test.want == "" && strings.Contains(got, "integrity-protected") {
 					t.Errorf("%s, want %s", got, test.want)
 				}
 			})
@@ -208,7 +225,8 @@ func TestRegistered(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			r := d.register()
 			b := d.only()
-			if b.Private != "alice@ims.example" || b.Default() != alice || len(b.Identities) != 2 || len(b.ServiceRoute) != 1 || b.ServiceRoute[0] != route {
+			if b.Private != "alice@ims.example" || b.Default() != alice || len(b.Identities) != 2 || len(b.ServiceRoute) != 1 ||
+				b.ServiceRoute[0] != route {
 				t.Errorf("%+v", b)
 			}
 			if left := time.Until(b.Expires); left != 600*second {

@@ -74,7 +74,15 @@ func (p *phone) request(method string) *sip.Request {
 
 func (d *desk) registerByTCP(p *phone) {
 	d.t.Helper()
-	p.send(d.request("REGISTER", "sip:ims.example", "Via: SIP/2.0/TCP 10.0.0.1:5060;rport;branch="+sip.NewBranch(), "To: <"+alice+">", authorization, "Contact: <sip:alice@10.0.0.1:5064;transport=tcp>")...)
+	p.send(
+		d.request(
+			"REGISTER",
+			"sip:ims.example",
+			"Via: SIP/2.0/TCP 10.0.0.1:5060;rport;branch="+sip.NewBranch(),
+			"To: <"+alice+">",
+			authorization,
+			"Contact: <sip:alice@10.0.0.1:5064;transport=tcp>",
+		)...)
 	r := d.icscf.Request("REGISTER")
 	d.icscf.Answer(r, 200, "Contact: "+sip.Value(r, "Contact")+";expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <"+alice+">")
 	if head := p.next(); !strings.HasPrefix(head, "SIP/2.0 200") {
@@ -182,7 +190,15 @@ func TestTooManyHandsets(t *testing.T) {
 	withDesk(t, func(p *Proxy) { p.Bindings = binding.NewTable(1, p.Expired) }, func(t *testing.T, d *desk) {
 		d.register()
 		other := d.network.Peer(t, "10.0.0.2:5060")
-		other.Send(gmAddress, d.request("REGISTER", "sip:ims.example", "Via: SIP/2.0/UDP 10.0.0.2:5060;branch="+sip.NewBranch(), "To: <sip:carol@ims.example>", "Contact: <sip:carol@10.0.0.2>")...)
+		other.Send(
+			gmAddress,
+			d.request(
+				"REGISTER",
+				"sip:ims.example",
+				"Via: SIP/2.0/UDP 10.0.0.2:5060;branch="+sip.NewBranch(),
+				"To: <sip:carol@ims.example>",
+				"Contact: <sip:carol@10.0.0.2>",
+			)...)
 		if r := other.Response(503); !strings.Contains(sip.Value(r, "Reason"), "max_bindings") || sip.Value(r, "Retry-After") == "" {
 			t.Errorf("the 503 does not say why:\n%s", r)
 		}

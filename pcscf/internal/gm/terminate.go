@@ -100,7 +100,15 @@ func (p *Proxy) putBack(r *sip.Response, sent *sip.Request, b *binding.Binding) 
 
 	if sip.RestoreRecordRoute(r, sent) || len(sip.Values(r, "Record-Route")) != len(sip.Values(sent, "Record-Route")) {
 		p.outcomes.WithLabelValues("terminating", label.Method(string(sent.Method)), "Record-Route put back").Inc()
-		p.Log.Warn("the handset changed Record-Route in its response", "user", b.Private, "status", r.StatusCode, "call_id", sip.Value(r, "Call-ID"))
+		p.Log.Warn(
+			"the handset changed Record-Route in its response",
+			"user",
+			b.Private,
+			"status",
+			r.StatusCode,
+			"call_id",
+			sip.Value(r, "Call-ID"),
+		)
 		sip.SetRecordRoute(r, sent)
 	}
 }

@@ -43,7 +43,8 @@ func TestTerminating(t *testing.T) {
 				}
 
 				records, _ := sip.RecordRoutes(r)
-				if method == "INVITE" && (len(records) != 3 || records[0].URI != "sip:"+token+"@"+gmAddress+";lr" || records[1].URI != "sip:"+token+"@"+mwAddress+";lr") {
+				if method == "INVITE" &&
+					(len(records) != 3 || records[0].URI != "sip:"+token+"@"+gmAddress+";lr" || records[1].URI != "sip:"+token+"@"+mwAddress+";lr") {
 					t.Errorf("Record-Route %v, want the side of Gm on top of that of Mw, both with the token", records)
 				}
 
@@ -162,8 +163,22 @@ func TestTerminatingAfterARefreshFromANewPort(t *testing.T) {
 		d.register()
 		token := d.only().Token
 		moved := d.network.Peer(t, "10.0.0.1:49200")
-		moved.Send(gmAddress, d.request("REGISTER", "sip:ims.example", "Via: SIP/2.0/UDP 10.0.0.1:49200;rport;branch="+sip.NewBranch(), "To: <"+alice+">", authorization)...)
-		d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: <sip:alice@"+aliceAt+">;expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <"+alice+">")
+		moved.Send(
+			gmAddress,
+			d.request(
+				"REGISTER",
+				"sip:ims.example",
+				"Via: SIP/2.0/UDP 10.0.0.1:49200;rport;branch="+sip.NewBranch(),
+				"To: <"+alice+">",
+				authorization,
+			)...)
+		d.icscf.Answer(
+			d.icscf.Request("REGISTER"),
+			200,
+			"Contact: <sip:alice@"+aliceAt+">;expires=600",
+			"Service-Route: <"+route+">",
+			"P-Associated-URI: <"+alice+">",
+		)
 		moved.Response(200)
 		if d.only().Token != token {
 			t.Errorf("token %s, then %s", token, d.only().Token)
@@ -192,8 +207,23 @@ func TestSourceOrContact(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {
 				sends, listening := d.network.Peer(t, source), d.network.Peer(t, listens)
-				sends.Send(gmAddress, d.request("REGISTER", "sip:ims.example", "Via: "+test.via+";branch="+sip.NewBranch(), "Contact: "+test.contact, "To: <"+alice+">", authorization)...)
-				d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: "+test.contact+";expires=600", "Service-Route: <"+route+">", "P-Associated-URI: <"+alice+">")
+				sends.Send(
+					gmAddress,
+					d.request(
+						"REGISTER",
+						"sip:ims.example",
+						"Via: "+test.via+";branch="+sip.NewBranch(),
+						"Contact: "+test.contact,
+						"To: <"+alice+">",
+						authorization,
+					)...)
+				d.icscf.Answer(
+					d.icscf.Request("REGISTER"),
+					200,
+					"Contact: "+test.contact+";expires=600",
+					"Service-Route: <"+route+">",
+					"P-Associated-URI: <"+alice+">",
+				)
 				synctest.Wait()
 
 				d.toAlice("MESSAGE")

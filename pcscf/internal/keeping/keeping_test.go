@@ -82,7 +82,8 @@ func TestOverARestart(t *testing.T) {
 		}
 	}
 
-	if len(restored) != 2 || restored["protected"] == nil || !restored["protected"].Protected() || restored["clear"] == nil || restored["clear"].Protected() {
+	if len(restored) != 2 || restored["protected"] == nil || !restored["protected"].Protected() || restored["clear"] == nil ||
+		restored["clear"].Protected() {
 		t.Fatalf("bindings: %+v", restored)
 	}
 

@@ -13,7 +13,9 @@ import (
 )
 
 var set = ipsec.Set{
-	UE: netip.MustParseAddr("192.0.2.100"), PCSCF: netip.MustParseAddr("192.0.2.1"), Suite: ipsec.Suite{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC},
+	UE: netip.MustParseAddr(
+		"192.0.2.100",
+	), PCSCF: netip.MustParseAddr("192.0.2.1"), Suite: ipsec.Suite{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC},
 	SPIs: ipsec.SPIs{UEClient: 300, UEServer: 301, PCSCFClient: 4096, PCSCFServer: 4097}, IK: [16]byte{1}, CK: [16]byte{2},
 }
 

@@ -138,7 +138,10 @@ func newBench(t *testing.T, mode Mode, change ...func(*Settings)) *bench {
 	endpoints := []sip.EndpointConfig{{Name: "Gm", Address: local + ":5060", Transports: []string{"udp", "tcp"}}}
 	for _, e := range []string{"c:6100", "c:6101", "c:6102", "s:6110", "s:6111"} {
 		kind, port, _ := strings.Cut(e, ":")
-		endpoints = append(endpoints, sip.EndpointConfig{Name: kind + port, Address: local + ":" + port, Transports: []string{"udp", "tcp"}, FixedPort: true})
+		endpoints = append(
+			endpoints,
+			sip.EndpointConfig{Name: kind + port, Address: local + ":" + port, Transports: []string{"udp", "tcp"}, FixedPort: true},
+		)
 	}
 
 	stack, err := sip.New(sip.DefaultConfig(endpoints...), nil, sip.Options{Network: memory.New()})
@@ -152,7 +155,9 @@ func newBench(t *testing.T, mode Mode, change ...func(*Settings)) *bench {
 		Servers: map[netip.Addr][]*sip.Endpoint{address: {stack.Endpoint("s6110"), stack.Endpoint("s6111")}},
 	}
 	settings := Settings{
-		Modes: map[string]Mode{"Gm": mode}, Suites: ipsec.Suites, AwaitAuth: 4 * time.Minute, Grace: 30 * time.Second, Linger: 32 * time.Second, MaxSets: 100,
+		Modes: map[string]Mode{
+			"Gm": mode,
+		}, Suites: ipsec.Suites, AwaitAuth: 4 * time.Minute, Grace: 30 * time.Second, Linger: 32 * time.Second, MaxSets: 100,
 	}
 
 	for _, f := range change {
@@ -160,7 +165,18 @@ func newBench(t *testing.T, mode Mode, change ...func(*Settings)) *bench {
 	}
 
 	b := &bench{t: t, kernel: &kernel{sets: map[uint32]time.Time{}, spi: 4095, held: map[uint32]bool{}}, stack: stack, kept: map[uint32]Kept{}}
-	b.Associations = New(settings, Options{Kernel: b.kernel, Ports: ports, Keep: b, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), FirstReqID: 1000, LastReqID: 1009})
+	b.Associations = New(
+		settings,
+		Options{
+			Kernel:     b.kernel,
+			Ports:      ports,
+			Keep:       b,
+			Log:        slog.New(slog.DiscardHandler),
+			Metrics:    prometheus.NewRegistry(),
+			FirstReqID: 1000,
+			LastReqID:  1009,
+		},
+	)
 	t.Cleanup(func() { b.Close(); stack.RemoveEndpoint(stack.Endpoint("Gm")) })
 
 	return b
@@ -331,7 +347,8 @@ func TestRegistration(t *testing.T) {
 		}
 
 		back := b.Return(flow)
-		if back.Remote.Port() != 31001 || back.Endpoint.Name() != "c"+clientPort(server) || back.Named() != flow.Endpoint || !back.TakesTCP || back != b.Return(back) {
+		if back.Remote.Port() != 31001 || back.Endpoint.Name() != "c"+clientPort(server) || back.Named() != flow.Endpoint || !back.TakesTCP ||
+			back != b.Return(back) {
 			t.Errorf("the way back is %+v", back)
 		}
 
@@ -377,7 +394,13 @@ func TestSetPerChallenge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Optional)
 		first := b.challenge(b.clear(), 1, 31000, 31001)
-		b.screen(0, b.clear(), "REGISTER", authorization(`nonce="nonce1",response="x",auts="AAAA"`), fmt.Sprintf("Security-Client: "+offer, 2000, 2001, 31002, 31001))
+		b.screen(
+			0,
+			b.clear(),
+			"REGISTER",
+			authorization(`nonce="nonce1",response="x",auts="AAAA"`),
+			fmt.Sprintf("Security-Client: "+offer, 2000, 2001, 31002, 31001),
+		)
 		second := b.challenge(b.clear(), 2, 31002, 31001)
 
 		b.states(1, 0, 0, 0)
@@ -567,7 +590,14 @@ func TestRefused(t *testing.T) {
 			}
 		}
 
-		b.screen(403, flow, "REGISTER", good[0], good[1], `Authorization: Digest username="someone@else",realm="r",nonce="nonce1",uri="sip:r",response="x"`)
+		b.screen(
+			403,
+			flow,
+			"REGISTER",
+			good[0],
+			good[1],
+			`Authorization: Digest username="someone@else",realm="r",nonce="nonce1",uri="sip:r",response="x"`,
+		)
 		b.screen(403, b.flow("c"+clientPort(server), "TCP", 31001), "INVITE")
 		b.screen(400, flow, "REGISTER", `Security-Verify: "`)
 		b.screen(494, b.clear(), "REGISTER", good...) // the answer in clear

@@ -26,7 +26,10 @@ func (s *Subscriber) apply(private string, o Outcome) {
 
 		for _, i := range o.Left {
 			if same(i.Contact, b.Contact) {
-				next.Identities = slices.DeleteFunc(slices.Clone(next.Identities), func(identity string) bool { return ims.SameIdentity(identity, i.AOR) })
+				next.Identities = slices.DeleteFunc(
+					slices.Clone(next.Identities),
+					func(identity string) bool { return ims.SameIdentity(identity, i.AOR) },
+				)
 				changed = true
 			}
 		}
@@ -46,7 +49,15 @@ func (s *Subscriber) apply(private string, o Outcome) {
 
 			if until := time.Now().Add(time.Duration(*c.Expires) * time.Second); until.Before(b.Expires) {
 				next.Expires, changed = until, true
-				s.log.Info("registration shortened by the network, for the handset to authenticate again", "user", private, "contact", b.Contact, "seconds", *c.Expires)
+				s.log.Info(
+					"registration shortened by the network, for the handset to authenticate again",
+					"user",
+					private,
+					"contact",
+					b.Contact,
+					"seconds",
+					*c.Expires,
+				)
 			}
 		}
 

@@ -204,8 +204,16 @@ func short(o Outcome) string {
 // Whatever comes is read in bounds, and two documents of the same state are the same state.
 func FuzzDocument(f *testing.F) {
 	f.Add([]byte(example), []byte(written(1, "partial", entry("sip:joe@example.com terminated sip:joe@pc887.example.com=rejected"))))
-	f.Add([]byte(written(0, "full", entry("sip:a@x active sip:c1=registered"))), []byte(written(2, "partial", entry("sip:a@x active sip:c1=shortened"))))
-	f.Add([]byte(`<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" version="4294967295" state="full"><registration aor="" id="" state="terminated"/></reginfo>`), []byte("<"))
+	f.Add(
+		[]byte(written(0, "full", entry("sip:a@x active sip:c1=registered"))),
+		[]byte(written(2, "partial", entry("sip:a@x active sip:c1=shortened"))),
+	)
+	f.Add(
+		[]byte(
+			`<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" version="4294967295" state="full"><registration aor="" id="" state="terminated"/></reginfo>`,
+		),
+		[]byte("<"),
+	)
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		var s State
 		for _, body := range [][]byte{first, second} {

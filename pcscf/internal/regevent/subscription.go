@@ -214,7 +214,15 @@ func (s *Subscriber) failed(sub *subscription, response *sip.Response, err error
 	}
 
 	if sub.failures++; sub.failures == 1 {
-		s.log.Warn("no subscription to the reg event: a de-registration by the network will not be seen here", "user", sub.private, "public", sub.public, "error", err)
+		s.log.Warn(
+			"no subscription to the reg event: a de-registration by the network will not be seen here",
+			"user",
+			sub.private,
+			"public",
+			sub.public,
+			"error",
+			err,
+		)
 	}
 
 	gone := sub.dialog != nil && response != nil && !sip.Local(response)

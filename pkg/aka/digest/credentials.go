@@ -181,7 +181,15 @@ func (c Credentials) response(h func() hash.Hash, ha1, method string, body []byt
 // Answer makes the credentials for a challenge. Of the qualities of protection offered, auth is taken before auth-int, and what
 // is neither is passed over; count
 // is how often this nonce has been used, from 1.
-func Answer(ch Challenge, username string, password []byte, method, uri string, body []byte, count uint32, cnonce string) (Credentials, error) {
+func Answer(
+	ch Challenge,
+	username string,
+	password []byte,
+	method, uri string,
+	body []byte,
+	count uint32,
+	cnonce string,
+) (Credentials, error) {
 	c := Credentials{
 		Username: username, Realm: ch.Realm, Nonce: ch.Nonce, URI: uri, Algorithm: ch.Algorithm, Opaque: ch.Opaque,
 	}

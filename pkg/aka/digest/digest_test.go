@@ -187,7 +187,16 @@ func TestAKAPassword(t *testing.T) {
 // Each algorithm of AKA is verified by its own hash.
 func TestAKAAlgorithms(t *testing.T) {
 	for _, algorithm := range AKAAlgorithms {
-		c, err := Answer(Challenge{Realm: "r", Nonce: "n", Algorithm: algorithm, QoP: []string{"auth"}}, "u", []byte("p"), "REGISTER", "sip:r", nil, 1, "c")
+		c, err := Answer(
+			Challenge{Realm: "r", Nonce: "n", Algorithm: algorithm, QoP: []string{"auth"}},
+			"u",
+			[]byte("p"),
+			"REGISTER",
+			"sip:r",
+			nil,
+			1,
+			"c",
+		)
 		if err != nil || c.Algorithm != algorithm {
 			t.Fatalf("%s: %v", algorithm, err)
 		}
@@ -209,7 +218,16 @@ func TestVerifyHA1(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := Answer(Challenge{Realm: "r", Nonce: "n", Algorithm: algorithm, QoP: []string{"auth"}}, "u", []byte("secret"), "REGISTER", "sip:r", nil, 1, "c")
+		c, err := Answer(
+			Challenge{Realm: "r", Nonce: "n", Algorithm: algorithm, QoP: []string{"auth"}},
+			"u",
+			[]byte("secret"),
+			"REGISTER",
+			"sip:r",
+			nil,
+			1,
+			"c",
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +269,16 @@ func FuzzParse(f *testing.F) {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	c, _ := Answer(Challenge{Realm: "r", Nonce: "n", Algorithm: AKAv1MD5, QoP: []string{"auth"}}, "u", []byte("p"), "REGISTER", "sip:r", nil, 1, "c")
+	c, _ := Answer(
+		Challenge{Realm: "r", Nonce: "n", Algorithm: AKAv1MD5, QoP: []string{"auth"}},
+		"u",
+		[]byte("p"),
+		"REGISTER",
+		"sip:r",
+		nil,
+		1,
+		"c",
+	)
 	for b.Loop() {
 		_ = c.Verify([]byte("p"), "REGISTER", nil)
 	}

@@ -67,8 +67,14 @@ func TestWithheld(t *testing.T) {
 				t.Errorf("crosses: %t, want %t", got, test.crosses)
 			}
 
-			m, err := sip.ParseMessage([]byte("MESSAGE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\n" +
-				strings.ToUpper(test.name) + ": a, b\r\nSubject: x\r\n" + test.name + ": c\r\n\r\n"))
+			m, err := sip.ParseMessage(
+				[]byte(
+					"MESSAGE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\n" +
+						strings.ToUpper(
+							test.name,
+						) + ": a, b\r\nSubject: x\r\n" + test.name + ": c\r\n\r\n",
+				),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,8 +94,12 @@ func TestWithheld(t *testing.T) {
 
 // RFC 7315 §4.4: what the network provides is not for a handset to say.
 func TestNetworkProvided(t *testing.T) {
-	m, err := sip.ParseMessage([]byte("MESSAGE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\n" +
-		"P-Access-Network-Info: 3GPP-NR;cell=1, 3GPP-NR;cell=2;Network-Provided\r\nP-access-network-info: 3GPP-NR;network-provided;cell=3\r\n\r\n"))
+	m, err := sip.ParseMessage(
+		[]byte(
+			"MESSAGE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\n" +
+				"P-Access-Network-Info: 3GPP-NR;cell=1, 3GPP-NR;cell=2;Network-Provided\r\nP-access-network-info: 3GPP-NR;network-provided;cell=3\r\n\r\n",
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,8 +114,12 @@ func TestPage(t *testing.T) {
 }
 
 func BenchmarkCross(b *testing.B) {
-	m, err := sip.ParseMessage([]byte("MESSAGE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\n" +
-		"P-Access-Network-Info: 3GPP-NR;cell=1\r\nUser-Agent: x\r\nAllow: INVITE\r\nSupported: path\r\nAccept: x\r\nContact: <sip:a>\r\nRoute: <sip:a;lr>\r\n\r\n"))
+	m, err := sip.ParseMessage(
+		[]byte(
+			"MESSAGE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\n" +
+				"P-Access-Network-Info: 3GPP-NR;cell=1\r\nUser-Agent: x\r\nAllow: INVITE\r\nSupported: path\r\nAccept: x\r\nContact: <sip:a>\r\nRoute: <sip:a;lr>\r\n\r\n",
+		),
+	)
 	if err != nil {
 		b.Fatal(err)
 	}

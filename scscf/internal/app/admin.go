@@ -149,7 +149,11 @@ func listRegistrations(w http.ResponseWriter, request *http.Request, all []*regi
 	if text := query.Get("limit"); text != "" {
 		var err error
 		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > mostListed {
-			return &httpapi.Error{Status: http.StatusBadRequest, Title: "the query cannot be read", Detail: "limit is not a number from 1 to " + strconv.Itoa(mostListed)}
+			return &httpapi.Error{
+				Status: http.StatusBadRequest,
+				Title:  "the query cannot be read",
+				Detail: "limit is not a number from 1 to " + strconv.Itoa(mostListed),
+			}
 		}
 	}
 

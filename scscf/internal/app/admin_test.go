@@ -75,7 +75,8 @@ func TestOperatorSeesAndEndsRegistrations(t *testing.T) {
 		t.Fatal(err)
 	}
 	if one.State != "registered" || one.Default != public || len(one.Identities) != 2 || one.Contacts[0].Q != 0.7 || one.Contacts[0].Path[0] != h.path() ||
-		one.Charging == nil || one.Charging.ECF[0] != "aaa://ocs."+home+":3868" || one.Identities[0].Criteria == nil {
+		one.Charging == nil || one.Charging.ECF[0] != "aaa://ocs."+home+":3868" ||
+		one.Identities[0].Criteria == nil {
 		t.Errorf("%+v", one)
 	}
 

@@ -39,7 +39,11 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		return nil, err
 	}
 
-	node, err := diameter.New(c.Diameter, []diameter.Application{pkgcx.Application, ro.Application}, diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	node, err := diameter.New(
+		c.Diameter,
+		[]diameter.Application{pkgcx.Application, ro.Application},
+		diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap},
+	)
 	if err != nil {
 		return nil, err
 	}

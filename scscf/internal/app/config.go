@@ -47,11 +47,13 @@ type Config struct {
 func Default() Config {
 	home := config.Home()
 	c := Config{
-		Common:        service.DefaultCommon("127.0.0.12:9090"),
-		HomeDomain:    home,
-		ServerName:    "sip:scscf." + home + ":5060",
-		Data:          "var/scscf",
-		SIP:           sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.12:5060", Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}}),
+		Common:     service.DefaultCommon("127.0.0.12:9090"),
+		HomeDomain: home,
+		ServerName: "sip:scscf." + home + ":5060",
+		Data:       "var/scscf",
+		SIP: sip.DefaultConfig(
+			sip.EndpointConfig{Name: "Mw", Address: "127.0.0.12:5060", Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}},
+		),
 		Protection:    border.Config{Core: border.Core{}},
 		Diameter:      diameter.DefaultConfig("scscf."+home, home),
 		Registrar:     registrar.DefaultPolicy(),
@@ -90,7 +92,16 @@ func (c *Config) Validate() error {
 		return err
 	}
 
-	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.Diameter.Validate(), c.Registrar.Validate(), c.RegEvent.Validate(), c.ThirdParty.Validate(), c.Sessions.Validate(), c.Enum.Validate())
+	return errors.Join(
+		c.Common.Validate(),
+		c.SIP.Validate(),
+		c.Diameter.Validate(),
+		c.Registrar.Validate(),
+		c.RegEvent.Validate(),
+		c.ThirdParty.Validate(),
+		c.Sessions.Validate(),
+		c.Enum.Validate(),
+	)
 }
 
 // sharedSets reads the files of the shared iFC sets.

@@ -24,7 +24,11 @@ func startHop(t *testing.T, answer func(*sip.ServerTransaction)) *hop {
 	t.Helper()
 
 	h := &hop{asked: make(chan string, 10), answer: answer}
-	stack, err := sip.New(sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.1:0", Transports: []string{"udp"}}), h, sip.Options{})
+	stack, err := sip.New(
+		sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.1:0", Transports: []string{"udp"}}),
+		h,
+		sip.Options{},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +101,13 @@ func TestENUM(t *testing.T) {
 
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			r := h.send("MESSAGE", test.number, "<"+test.number+">", "Route: <sip:orig@"+c.address.String()+";lr>", "P-Asserted-Identity: <"+public+">")
+			r := h.send(
+				"MESSAGE",
+				test.number,
+				"<"+test.number+">",
+				"Route: <sip:orig@"+c.address.String()+";lr>",
+				"P-Asserted-Identity: <"+public+">",
+			)
 			wantStatus(t, r, test.status)
 
 			for hop, want := range map[*hop]string{icscf: test.icscf, gateway: test.gateway} {

@@ -35,8 +35,13 @@ func startForeign(t *testing.T) (*foreignOCS, *core, *handset) {
 	t.Helper()
 
 	o := &foreignOCS{
-		Peer:  &foreign.Peer{T: t, Host: "ocs." + home, Realm: home, Capabilities: foreign.Applications(ro.Application.ID)},
-		stray: &foreign.Peer{T: t, Host: "aaa." + home, Realm: home, Capabilities: foreign.Applications(ro.Application.ID, cx.Application.ID, foreign.Relay)},
+		Peer: &foreign.Peer{T: t, Host: "ocs." + home, Realm: home, Capabilities: foreign.Applications(ro.Application.ID)},
+		stray: &foreign.Peer{
+			T:            t,
+			Host:         "aaa." + home,
+			Realm:        home,
+			Capabilities: foreign.Applications(ro.Application.ID, cx.Application.ID, foreign.Relay),
+		},
 	}
 	o.Answer = o.answer
 	o.stray.Answer = func(c *foreign.Conn, q *foreign.Message) *foreign.Message {
@@ -90,7 +95,15 @@ func (o *foreignOCS) answer(c *foreign.Conn, q *foreign.Message) *foreign.Messag
 	}
 	if result == 2001 && kind != uint32(ro.Terminate) {
 		one := foreign.AVP{Code: specificUnits, Flags: 0x40, Data: []byte{0, 0, 0, 0, 0, 0, 0, 1}}
-		answer = append(answer, foreign.Group(servicesCreditControl, 0, foreign.Group(grantedUnit, 0, foreign.Number(ccTime, 0, 600), one), foreign.Number(foreign.ResultCode, 0, 2001)))
+		answer = append(
+			answer,
+			foreign.Group(
+				servicesCreditControl,
+				0,
+				foreign.Group(grantedUnit, 0, foreign.Number(ccTime, 0, 600), one),
+				foreign.Number(foreign.ResultCode, 0, 2001),
+			),
+		)
 	}
 
 	return c.Reply(q, result, answer...)

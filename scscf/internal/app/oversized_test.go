@@ -35,9 +35,23 @@ func TestRegisterWithoutEnd(t *testing.T) {
 		{"a body of 100 kB", 0, 100_000, 513, ""},
 		{"another handset", 0, 0, 401, ""},
 	} {
-		_, err := fmt.Fprintf(conn, "REGISTER sip:%s SIP/2.0\r\nVia: SIP/2.0/TCP %s;branch=z9hG4bK%d\r\nMax-Forwards: 70\r\nFrom: <%s>;tag=1\r\nTo: <%s>\r\nCall-ID: %d\r\nCSeq: 1 REGISTER\r\n"+
-			"Path: <sip:token@%s;lr>\r\nRequire: path\r\nAuthorization: %s\r\nContact: <sip:%s@192.0.2.1>;x=x%s\r\nContent-Length: %d\r\n\r\n%s",
-			home, conn.LocalAddr(), i, public, public, i, conn.LocalAddr(), unprotected(), imsi, strings.Repeat("x", test.contact), test.body, strings.Repeat("x", test.body))
+		_, err := fmt.Fprintf(
+			conn,
+			"REGISTER sip:%s SIP/2.0\r\nVia: SIP/2.0/TCP %s;branch=z9hG4bK%d\r\nMax-Forwards: 70\r\nFrom: <%s>;tag=1\r\nTo: <%s>\r\nCall-ID: %d\r\nCSeq: 1 REGISTER\r\n"+
+				"Path: <sip:token@%s;lr>\r\nRequire: path\r\nAuthorization: %s\r\nContact: <sip:%s@192.0.2.1>;x=x%s\r\nContent-Length: %d\r\n\r\n%s",
+			home,
+			conn.LocalAddr(),
+			i,
+			public,
+			public,
+			i,
+			conn.LocalAddr(),
+			unprotected(),
+			imsi,
+			strings.Repeat("x", test.contact),
+			test.body,
+			strings.Repeat("x", test.body),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,13 +94,16 @@ func TestThirdPartyRegistrationWithoutEnd(t *testing.T) {
 	c := start(t, nil)
 	as, h := newHandset(t, c), newHandset(t, c)
 	c.hss.set(func(s *testHSS) {
-		s.userData = profile(criterion("sip:as@"+as.address(), "1", "<Extension><IncludeRegisterRequest/><IncludeRegisterResponse/></Extension>", "info"))
+		s.userData = profile(
+			criterion("sip:as@"+as.address(), "1", "<Extension><IncludeRegisterRequest/><IncludeRegisterResponse/></Extension>", "info"),
+		)
 	})
 
 	wantStatus(t, h.registerFully("Contact: "+h.contact(), "Subject: "+strings.Repeat("x", 40_000)), 200)
 
 	r := as.received("REGISTER")
-	if kind := sip.Value(r, "Content-Type"); kind != "application/3gpp-ims+xml" || !strings.Contains(string(r.Body()), "<service-info>info</service-info>") {
+	if kind := sip.Value(r, "Content-Type"); kind != "application/3gpp-ims+xml" ||
+		!strings.Contains(string(r.Body()), "<service-info>info</service-info>") {
 		t.Errorf("%s\n%.200s", kind, r.Body())
 	}
 }

@@ -44,7 +44,8 @@ func TestFirstRegistration(t *testing.T) {
 	c.hss.awaitAssignments(t, "1")
 
 	mar, sar := c.hss.mars[0], c.hss.sars[0]
-	if mar.UserName != private || mar.PublicIdentity != public || mar.ServerName != "sip:scscf."+home+":5060" || mar.AuthDataItem.Scheme != cx.SchemeUnknown {
+	if mar.UserName != private || mar.PublicIdentity != public || mar.ServerName != "sip:scscf."+home+":5060" ||
+		mar.AuthDataItem.Scheme != cx.SchemeUnknown {
 		t.Errorf("MAR: %+v", mar)
 	}
 	if sar.UserName != private || len(sar.PublicIdentities) != 1 || sar.PublicIdentities[0] != public || sar.ServerName == "" {

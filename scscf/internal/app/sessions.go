@@ -57,7 +57,15 @@ func (s *Sessions) Validate() error {
 }
 
 // newSessions makes what serves requests other than REGISTER.
-func newSessions(c *Config, env *service.Env, stack *sip.Stack, endpoint *sip.Endpoint, node *diameter.Node, home *cx.Client, users *registrar.Registrar) (*session.Server, error) {
+func newSessions(
+	c *Config,
+	env *service.Env,
+	stack *sip.Stack,
+	endpoint *sip.Endpoint,
+	node *diameter.Node,
+	home *cx.Client,
+	users *registrar.Registrar,
+) (*session.Server, error) {
 	trigger := charging.NewTrigger(c.Sessions.Charging, onlineCharging{node}, node.NewSessionID, env.Log, env.Metrics)
 	diameter.Handle(node, trigger.Reauthorise)
 	diameter.Handle(node, trigger.Abort)
@@ -67,7 +75,11 @@ func newSessions(c *Config, env *service.Env, stack *sip.Stack, endpoint *sip.En
 	s := &session.Server{
 		Config: session.Config{
 			HomeDomain: c.HomeDomain, Interrogator: c.Sessions.Interrogator, Numbers: c.Sessions.Numbers, Timer: c.Sessions.Timer, ServerTimeout: c.Sessions.ServerTimeout,
-			Border: session.Border{Trusted: c.Sessions.Trusted, Functions: functions.Contains, Core: func(a netip.Addr) bool { return functions.Contains(a) || c.Protection.Core.Holds(a) }},
+			Border: session.Border{
+				Trusted:   c.Sessions.Trusted,
+				Functions: functions.Contains,
+				Core:      func(a netip.Addr) bool { return functions.Contains(a) || c.Protection.Core.Holds(a) },
+			},
 		},
 		Stack:         stack,
 		Endpoint:      endpoint,

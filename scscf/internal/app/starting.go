@@ -21,7 +21,8 @@ func (s *starting) refuses(tx *sip.ServerTransaction) bool {
 	}
 
 	request := tx.Request()
-	if _, within := request.To().Params.Get("tag"); within || request.Method == "REGISTER" || request.Method == "OPTIONS" && request.Recipient.User == "" {
+	if _, within := request.To().Params.Get("tag"); within || request.Method == "REGISTER" ||
+		request.Method == "OPTIONS" && request.Recipient.User == "" {
 		return false
 	}
 

@@ -261,9 +261,20 @@ func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA
 		}
 	}
 
-	elsewhere := at.Failover && q.DestinationHost != "" && (err != nil && !errors.Is(err, diameter.ErrTooLarge) || err == nil && answer.Result.Code/1000 == 3)
+	elsewhere := at.Failover && q.DestinationHost != "" &&
+		(err != nil && !errors.Is(err, diameter.ErrTooLarge) || err == nil && answer.Result.Code/1000 == 3)
 	if elsewhere {
-		t.log.Warn("the OCS of a session does not serve it; another is asked", "request", name, "session", q.SessionID, "ocs", q.DestinationHost, "error", err)
+		t.log.Warn(
+			"the OCS of a session does not serve it; another is asked",
+			"request",
+			name,
+			"session",
+			q.SessionID,
+			"ocs",
+			q.DestinationHost,
+			"error",
+			err,
+		)
 		q.DestinationHost = ""
 		answer, err = t.ocs.CreditControl(ctx, q)
 
@@ -278,7 +289,17 @@ func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA
 		return nil, &Refused{Status: 513, Reason: `SIP;cause=513;text="the request is longer than can be charged for"`}, nil
 	case err != nil:
 		t.outcomes.WithLabelValues(name, "no answer").Inc()
-		t.log.Error("the OCS does not answer", "request", name, "session", q.SessionID, "failure_handling", t.config.FailureHandling, "error", err)
+		t.log.Error(
+			"the OCS does not answer",
+			"request",
+			name,
+			"session",
+			q.SessionID,
+			"failure_handling",
+			t.config.FailureHandling,
+			"error",
+			err,
+		)
 
 		return nil, nil, err
 	case answer.Result.Successful():

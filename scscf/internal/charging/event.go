@@ -37,7 +37,8 @@ func (t *Trigger) ChargesWithin(role ro.RoleOfNode, method string, content Conte
 }
 
 func (t *Trigger) chargesOne(role ro.RoleOfNode, method string, content Content, methods []string) bool {
-	return t.Charges(role) && t.config.Events != NoEvents && slices.Contains(methods, method) && !slices.Contains(t.config.FreeContent, content.media())
+	return t.Charges(role) && t.config.Events != NoEvents && slices.Contains(methods, method) &&
+		!slices.Contains(t.config.FreeContent, content.media())
 }
 
 // media is the type of what the content is about: that within the CPIM envelope (RFC 3862) if it has one.
@@ -184,7 +185,13 @@ func (e *Event) settle(used uint64, cause Cause, until time.Time) {
 		time.AfterFunc(settleAgain, func() { e.settle(used, cause, until) })
 		return
 	case err != nil:
-		e.trigger.log.Error("the report of an event is lost; the OCS returns what it reserved after its supervision time", "session", e.id, "used", used)
+		e.trigger.log.Error(
+			"the report of an event is lost; the OCS returns what it reserved after its supervision time",
+			"session",
+			e.id,
+			"used",
+			used,
+		)
 	case refused != nil && used == 0:
 		e.trigger.log.Warn("the OCS did not take back the charge of a message that nobody got", "session", e.id, "reason", refused.Reason)
 	}

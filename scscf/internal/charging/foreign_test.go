@@ -160,8 +160,13 @@ func TestForeignOCS(t *testing.T) {
 			lines: "0s 1#0 INVITE, 50s 2#1 to ocs1 used 50, 1m10s 3#2 to ocs2 BYE used 20",
 		},
 		{
-			name:    "§5.7 its server is gone, and the session may go elsewhere",
-			answers: []func(*ro.CCA) error{grants(60, movable), fails(diameter.ErrUnroutable), grants(60, from("ocs2"), movable), grants(60, from("ocs2"))}, talk: 60 * time.Second,
+			name: "§5.7 its server is gone, and the session may go elsewhere",
+			answers: []func(*ro.CCA) error{
+				grants(60, movable),
+				fails(diameter.ErrUnroutable),
+				grants(60, from("ocs2"), movable),
+				grants(60, from("ocs2")),
+			}, talk: 60 * time.Second,
 			lines: "0s 1#0 INVITE, 50s 2#1 to ocs1 used 50, 50s 2#1 used 50, 1m0s 3#2 to ocs2 BYE used 10",
 		},
 		{
@@ -303,10 +308,20 @@ func TestForeignEvents(t *testing.T) {
 
 // What a message carries decides whether it costs anything; what cannot be read does.
 func TestFreeContent(t *testing.T) {
-	trigger := bench(Config{Events: Reserved, EventMethods: []string{"MESSAGE"}, InDialog: []string{"MESSAGE", "INFO"}, FreeContent: []string{"message/imdn+xml"}}, nil)
+	trigger := bench(
+		Config{
+			Events:       Reserved,
+			EventMethods: []string{"MESSAGE"},
+			InDialog:     []string{"MESSAGE", "INFO"},
+			FreeContent:  []string{"message/imdn+xml"},
+		},
+		nil,
+	)
 
 	cpim := func(media string) []byte {
-		return []byte("From: <sip:a>\r\nTo: <sip:b>\r\nNS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: 1\r\n\r\nContent-type: " + media + "\r\nContent-Length: 1\r\n\r\nx")
+		return []byte(
+			"From: <sip:a>\r\nTo: <sip:b>\r\nNS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: 1\r\n\r\nContent-type: " + media + "\r\nContent-Length: 1\r\n\r\nx",
+		)
 	}
 
 	for _, test := range []struct {

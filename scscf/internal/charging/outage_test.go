@@ -95,7 +95,13 @@ func bench(c Config, o OCS) *Trigger {
 	number := 0
 	c.Enabled, c.ServiceContextID, c.Realm = true, ro.ServiceContextIMS, "r"
 
-	return NewTrigger(c, o, func() string { number++; return fmt.Sprintf("s%d", number) }, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	return NewTrigger(
+		c,
+		o,
+		func() string { number++; return fmt.Sprintf("s%d", number) },
+		slog.New(slog.DiscardHandler),
+		prometheus.NewRegistry(),
+	)
 }
 
 // RFC 8506 §5.7, §8.14: what an OCS that is away costs, and that no second is charged twice.
@@ -213,7 +219,14 @@ func TestReservationWithoutAnswerIsGivenBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				o := &record{grant: 60, known: map[string]time.Duration{}, seen: map[string]bool{}, began: time.Now(), mute: between(0, 10*time.Second), err: test.err}
+				o := &record{
+					grant: 60,
+					known: map[string]time.Duration{},
+					seen:  map[string]bool{},
+					began: time.Now(),
+					mute:  between(0, 10*time.Second),
+					err:   test.err,
+				}
 				trigger := bench(Config{FailureHandling: Terminate, Settle: time.Hour}, o)
 				if _, refused := trigger.Begin(t.Context(), Call{}, nil); refused == nil || refused.Status != 503 {
 					t.Fatalf("refused: %+v", refused)
@@ -328,7 +341,13 @@ func TestRestart(t *testing.T) {
 func TestRestartWithinTheLastReport(t *testing.T) {
 	directory := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		o := &record{grant: 600, known: map[string]time.Duration{}, seen: map[string]bool{}, began: time.Now(), mute: between(20*time.Second, 30*time.Second)}
+		o := &record{
+			grant: 600,
+			known: map[string]time.Duration{},
+			seen:  map[string]bool{},
+			began: time.Now(),
+			mute:  between(20*time.Second, 30*time.Second),
+		}
 		trigger := bench(Config{FailureHandling: Terminate, Settle: time.Hour}, o)
 		if err := trigger.Restore(directory); err != nil {
 			t.Fatal(err)

@@ -80,15 +80,50 @@ func TestSession(t *testing.T) {
 			// 300 s granted at 500 s: the next update would be at 700 s, just when the call has ended by itself.
 			asked: "1#0 used -, 2#1 used 500, 3#2 used 200",
 		},
-		{name: "a part of a second is charged as one", answers: []any{uint32(600)}, talk: 1500 * time.Millisecond, asked: "1#0 used -, 3#1 used 2"},
-		{name: "§5.6 the last quota is used to its end, and no further", answers: []any{final(120)}, talk: time.Hour, released: 120 * time.Second, asked: "1#0 used -, 3#1 used 120"},
-		{name: "§9 an update refused: released then", answers: []any{uint32(600), ro.CreditLimitReached}, talk: time.Hour, released: 500 * time.Second, asked: "1#0 used -, 2#1 used 500, 3#2 used 0"},
+		{
+			name:    "a part of a second is charged as one",
+			answers: []any{uint32(600)},
+			talk:    1500 * time.Millisecond,
+			asked:   "1#0 used -, 3#1 used 2",
+		},
+		{
+			name:     "§5.6 the last quota is used to its end, and no further",
+			answers:  []any{final(120)},
+			talk:     time.Hour,
+			released: 120 * time.Second,
+			asked:    "1#0 used -, 3#1 used 120",
+		},
+		{
+			name:     "§9 an update refused: released then",
+			answers:  []any{uint32(600), ro.CreditLimitReached},
+			talk:     time.Hour,
+			released: 500 * time.Second,
+			asked:    "1#0 used -, 2#1 used 500, 3#2 used 0",
+		},
 		{name: "§9 no credit: 402", answers: []any{ro.CreditLimitReached}, refused: 402, asked: "1#0 used -"},
 		{name: "§9 no account: 402", answers: []any{ro.UserUnknown}, refused: 402, asked: "1#0 used -"},
 		{name: "§5.7 no answer, terminate: 503", answers: []any{errDead}, refused: 503, asked: "1#0 used -"},
-		{name: "§5.7 no answer, retry: once more", handling: Retry, answers: []any{errDead, uint32(600)}, talk: time.Second, asked: "1#0 used -, 1#0 used -, 3#1 used 1"},
-		{name: "§5.7 no answer, continue: free", handling: Continue, answers: []any{errDead}, talk: time.Hour, asked: "1#0 used -, 3#1 used 3600"},
-		{name: "§5.7 the OCS dies within the call, terminate", answers: []any{uint32(600), errDead}, talk: time.Hour, released: 500 * time.Second, asked: "1#0 used -, 2#1 used 500, 2#1 used 500, 3#2 used 0"},
+		{
+			name:     "§5.7 no answer, retry: once more",
+			handling: Retry,
+			answers:  []any{errDead, uint32(600)},
+			talk:     time.Second,
+			asked:    "1#0 used -, 1#0 used -, 3#1 used 1",
+		},
+		{
+			name:     "§5.7 no answer, continue: free",
+			handling: Continue,
+			answers:  []any{errDead},
+			talk:     time.Hour,
+			asked:    "1#0 used -, 3#1 used 3600",
+		},
+		{
+			name:     "§5.7 the OCS dies within the call, terminate",
+			answers:  []any{uint32(600), errDead},
+			talk:     time.Hour,
+			released: 500 * time.Second,
+			asked:    "1#0 used -, 2#1 used 500, 2#1 used 500, 3#2 used 0",
+		},
 		{name: "never answered: nothing is used", answers: []any{uint32(600)}, talk: -1, asked: "1#0 used -, 3#1 used 0"},
 	}
 
@@ -99,8 +134,19 @@ func TestSession(t *testing.T) {
 				if test.handling == "" {
 					test.handling = Terminate
 				}
-				trigger := NewTrigger(Config{Enabled: true, ServiceContextID: ro.ServiceContextIMS, UpdateMargin: 100 * time.Second, FailureHandling: test.handling, Realm: "r"},
-					server, func() string { return "s;1" }, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+				trigger := NewTrigger(
+					Config{
+						Enabled:          true,
+						ServiceContextID: ro.ServiceContextIMS,
+						UpdateMargin:     100 * time.Second,
+						FailureHandling:  test.handling,
+						Realm:            "r",
+					},
+					server,
+					func() string { return "s;1" },
+					slog.New(slog.DiscardHandler),
+					prometheus.NewRegistry(),
+				)
 
 				began := time.Now()
 				released := make(chan time.Duration, 1)

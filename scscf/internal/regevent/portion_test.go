@@ -33,7 +33,10 @@ func TestDocumentWithoutEnd(t *testing.T) {
 				b.Params = test.params
 				g := registered(b)
 				for i := len(g.Identities) - 1; i < test.identities; i++ {
-					g.Identities = append(g.Identities, registrar.Identity{URI: fmt.Sprintf("sip:alice%d@ims.example", i), Profile: g.Identities[0].Profile})
+					g.Identities = append(
+						g.Identities,
+						registrar.Identity{URI: fmt.Sprintf("sip:alice%d@ims.example", i), Profile: g.Identities[0].Profile},
+					)
 				}
 				d.set(g)
 				d.watch()
@@ -50,7 +53,8 @@ func TestDocumentWithoutEnd(t *testing.T) {
 						t.Fatal(err)
 					}
 					for _, r := range document.Registrations {
-						if told[r.AOR] || r.State != "active" || len(r.Contacts) != 1 || r.Contacts[0].URI != b.Contact || len(r.Contacts[0].Unknown) > 0 != test.unknown {
+						if told[r.AOR] || r.State != "active" || len(r.Contacts) != 1 || r.Contacts[0].URI != b.Contact ||
+							len(r.Contacts[0].Unknown) > 0 != test.unknown {
 							t.Errorf("%+v", r)
 						}
 						told[r.AOR] = true

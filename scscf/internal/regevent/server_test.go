@@ -98,7 +98,11 @@ func registered(bindings ...*registrar.Binding) *registrar.Registration {
 	profile := &registrar.Profile{Chain: &ifc.Chain{}, Servers: []string{"sip:as.ims.example:5080"}}
 	return &registrar.Registration{
 		State: registrar.Registered, Bindings: bindings,
-		Identities: []registrar.Identity{{URI: "sip:hidden@ims.example", Barred: true, Profile: profile}, {URI: alice, Profile: profile}, {URI: number, Profile: profile}},
+		Identities: []registrar.Identity{
+			{URI: "sip:hidden@ims.example", Barred: true, Profile: profile},
+			{URI: alice, Profile: profile},
+			{URI: number, Profile: profile},
+		},
 	}
 }
 
@@ -113,7 +117,10 @@ func withDesk(t *testing.T, change func(*Policy), test func(t *testing.T, d *des
 
 		d := &desk{t: t, users: map[string]*registrar.Registration{}, status: 200}
 		queue := schedule.New()
-		d.s = New(policy, Options{Registrations: d, Sender: d, Contact: "sip:reg@192.0.2.12:5060", Schedule: queue, Log: slog.New(slog.DiscardHandler)})
+		d.s = New(
+			policy,
+			Options{Registrations: d, Sender: d, Contact: "sip:reg@192.0.2.12:5060", Schedule: queue, Log: slog.New(slog.DiscardHandler)},
+		)
 		d.set(registered(bindingOf(1, "sip:a@192.0.2.1")))
 
 		ctx, cancel := context.WithCancel(t.Context())
@@ -286,7 +293,8 @@ func TestLifeOfASubscription(t *testing.T) {
 			answer := d.watch()
 			d.wantNotified("0 full active")
 			if r := d.sent[0]; strings.Join(sip.Values(r, "Route"), " ") != "<sip:p2;lr> <sip:p1;lr>" || r.Recipient.String() != "sip:w@192.0.2.1:5060" ||
-				r.To().Value() != "<"+alice+">;tag=w" || r.CSeq().SeqNo != 1 {
+				r.To().Value() != "<"+alice+">;tag=w" ||
+				r.CSeq().SeqNo != 1 {
 				t.Errorf("%s", r)
 			}
 
@@ -356,7 +364,8 @@ func TestLifeOfASubscription(t *testing.T) {
 			d.notified()
 			d.happen(nil, registrar.ContactChange{Binding: d.current().Bindings[0], Event: registrar.ContactDeactivated})
 			d.wantNotified("0 full active, 1 full terminated;reason=noresource")
-			if body := string(d.sent[1].Body()); strings.Count(body, `state="terminated" event="deactivated"`) != 2 || strings.Contains(body, "hidden") {
+			if body := string(d.sent[1].Body()); strings.Count(body, `state="terminated" event="deactivated"`) != 2 ||
+				strings.Contains(body, "hidden") {
 				t.Errorf("%s", body)
 			}
 		})
@@ -436,8 +445,10 @@ func TestWhatTheServerTakes(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		answer := d.watch()
 		request := func(method, uri, to, event, asserted string) *sip.Request {
-			m, err := sip.ParseMessage([]byte(method + " " + uri + " SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nFrom: <" + alice + ">;tag=w\r\nTo: " + to +
-				"\r\nCall-ID: w\r\nCSeq: 9 " + method + "\r\no: " + event + "\r\nP-Asserted-Identity: <" + asserted + ">\r\n\r\n"))
+			m, err := sip.ParseMessage(
+				[]byte(method + " " + uri + " SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nFrom: <" + alice + ">;tag=w\r\nTo: " + to +
+					"\r\nCall-ID: w\r\nCSeq: 9 " + method + "\r\no: " + event + "\r\nP-Asserted-Identity: <" + asserted + ">\r\n\r\n"),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -507,7 +518,8 @@ func FuzzDocument(f *testing.F) {
 		}
 
 		var back reginfo
-		if err := xml.Unmarshal(raw, &back); err != nil || back.Version != 3 || len(back.Registrations) != 2 || len(back.Registrations[0].Contacts) != 1 {
+		if err := xml.Unmarshal(raw, &back); err != nil || back.Version != 3 || len(back.Registrations) != 2 ||
+			len(back.Registrations[0].Contacts) != 1 {
 			t.Fatalf("%v in %s", err, raw)
 		}
 	})

@@ -215,7 +215,9 @@ func (s *Server) begin(ctx context.Context, tx Transaction, expires time.Duratio
 	remote, _ := r.From().Params.Get("tag")
 	sub := &subscription{
 		server: s, dialog: dialog, key: dialogKey{strings.Clone(r.CallID().Value()), local, strings.Clone(remote)}, public: strings.Clone(public),
-		watcher: strings.Clone(watcher), event: strings.Clone(sip.Value(r, "Event")), remoteCSeq: r.CSeq().SeqNo, expires: time.Now().Add(expires),
+		watcher: strings.Clone(
+			watcher,
+		), event: strings.Clone(sip.Value(r, "Event")), remoteCSeq: r.CSeq().SeqNo, expires: time.Now().Add(expires),
 		shown: user.Registration, full: true,
 	}
 

@@ -60,8 +60,19 @@ func (p *procedure) accept() {
 	}
 
 	r.metrics.registers.WithLabelValues(outcome).Inc()
-	r.log.Info("REGISTER accepted", "outcome", outcome, "private", p.request.private, "public", p.request.public, "contacts", len(p.change.contacts()),
-		"call_id", p.request.callID)
+	r.log.Info(
+		"REGISTER accepted",
+		"outcome",
+		outcome,
+		"private",
+		p.request.private,
+		"public",
+		p.request.public,
+		"contacts",
+		len(p.change.contacts()),
+		"call_id",
+		p.request.callID,
+	)
 	r.respond(p.tx, response)
 }
 

@@ -52,7 +52,15 @@ func (p *procedure) releaseServer(ctx context.Context) {
 
 	answer, refusal := p.registrar.assign(ctx, req)
 	if refusal != nil {
-		p.registrar.log.Warn("the HSS was not told of a de-registration", "private", p.request.private, "public", p.request.public, "reason", refusal)
+		p.registrar.log.Warn(
+			"the HSS was not told of a de-registration",
+			"private",
+			p.request.private,
+			"public",
+			p.request.public,
+			"reason",
+			refusal,
+		)
 		return
 	}
 

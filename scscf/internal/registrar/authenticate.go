@@ -157,7 +157,10 @@ func (p *procedure) forbidden() *Refusal {
 	case !ch.offers(c.QoP):
 		return refuse(403, fmt.Sprintf("the handset answered with qop %q, but was offered %q", c.QoP, ch.qop))
 	case ch.aka:
-		return refuse(403, "RES mismatch: K or OPc in the HSS differs from the SIM, or the handset computes the digest over another URI or method")
+		return refuse(
+			403,
+			"RES mismatch: K or OPc in the HSS differs from the SIM, or the handset computes the digest over another URI or method",
+		)
 	default:
 		return refuse(403, "the digest response is wrong: the password in the HSS differs from the handset's, or the user name does")
 	}

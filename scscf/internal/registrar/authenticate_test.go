@@ -85,7 +85,8 @@ func TestResynchronisation(t *testing.T) {
 
 		challenge = l.wantStatus(l.send(public1, stale(challenge), "Contact: "+contact1), 401)
 		asked := l.mar[1].AuthDataItem
-		if asked.Scheme != cx.SchemeDigestAKAv1MD5 || !slices.Equal(asked.Authorization, append(slices.Clone(random[:]), append([]byte{7}, make([]byte, 13)...)...)) {
+		if asked.Scheme != cx.SchemeDigestAKAv1MD5 ||
+			!slices.Equal(asked.Authorization, append(slices.Clone(random[:]), append([]byte{7}, make([]byte, 13)...)...)) {
 			t.Errorf("MAR: %+v", asked)
 		}
 
@@ -287,7 +288,8 @@ func TestSIPDigest(t *testing.T) {
 func TestChallengeIsWhatThePolicySays(t *testing.T) {
 	withLab(t, func(p *Policy) { p.Authentication.QoP, p.Authentication.Realm = nil, "other.example" }, func(t *testing.T, l *lab) {
 		challenge := l.send(public1, first(private1), "Contact: "+contact1)
-		if value := sip.Value(challenge, "WWW-Authenticate"); strings.Contains(value, "qop") || !strings.Contains(value, `realm="other.example"`) {
+		if value := sip.Value(challenge, "WWW-Authenticate"); strings.Contains(value, "qop") ||
+			!strings.Contains(value, `realm="other.example"`) {
 			t.Errorf("challenge without qop (open5gs#491): %s", value)
 		}
 		l.wantStatus(l.send(public1, l.answerTo(challenge, private1, xres), "Contact: "+contact1), 200)

@@ -40,7 +40,13 @@ func outOfOrder() *Refusal {
 
 // update decides what a REGISTER does to the contacts of a set (RFC 3261 §10.3 7, RFC 5626 §6, TS 24.229 §5.4.1.2.2,
 // §5.4.1.4). Either all of it is done or, with a refusal, nothing. nextID names new contacts.
-func update(old []*Binding, r *request, policy *Policy, now time.Time, nextID func() uint32) (next []*Binding, changes []ContactChange, refusal *Refusal) {
+func update(
+	old []*Binding,
+	r *request,
+	policy *Policy,
+	now time.Time,
+	nextID func() uint32,
+) (next []*Binding, changes []ContactChange, refusal *Refusal) {
 	next = slices.Clone(old)
 
 	if r.star {

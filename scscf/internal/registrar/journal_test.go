@@ -18,7 +18,9 @@ import (
 func keptRegistration(contact string) *Registration {
 	return &Registration{
 		State: Registered, Private: private1, Identities: []Identity{{URI: public1, Barred: true}, {URI: number1, DisplayName: "Alice"}},
-		Bindings: []*Binding{{Contact: contact, Private: private1, Identity: public1, ID: 7, Q: 1000, Expires: time.Unix(2e9, 0), Registered: time.Unix(1e9, 0)}},
+		Bindings: []*Binding{
+			{Contact: contact, Private: private1, Identity: public1, ID: 7, Q: 1000, Expires: time.Unix(2e9, 0), Registered: time.Unix(1e9, 0)},
+		},
 		charging: unique.Make(ChargingInfo{EventPrimary: "aaa://e"}),
 	}
 }
@@ -68,7 +70,8 @@ func TestJournalIsRewritten(t *testing.T) {
 	defer j.close()
 
 	g := registrations[1]
-	if c, given := g.Charging(); !given || c.EventPrimary != "aaa://e" || g.Bindings[0].Contact != "sip:a@x" || g.Default() != number1 || g.Identities[1].DisplayName != "Alice" {
+	if c, given := g.Charging(); !given || c.EventPrimary != "aaa://e" || g.Bindings[0].Contact != "sip:a@x" || g.Default() != number1 ||
+		g.Identities[1].DisplayName != "Alice" {
 		t.Errorf("%+v", g)
 	}
 }
@@ -104,7 +107,9 @@ func FuzzEntry(f *testing.F) {
 
 // Whatever stands in the file, a start neither fails nor takes in what could not be served.
 func FuzzJournal(f *testing.F) {
-	f.Add([]byte(`{"id":1,"registration":{"private":"a","identities":[{"uri":"sip:a@b"}],"bindings":[{"contact":"sip:x","private":"a","q":5}]}}`))
+	f.Add(
+		[]byte(`{"id":1,"registration":{"private":"a","identities":[{"uri":"sip:a@b"}],"bindings":[{"contact":"sip:x","private":"a","q":5}]}}`),
+	)
 	f.Add([]byte(`{"id":1}`))
 	f.Add([]byte(`{"id":1,"registration":{"identities":[{"uri":"sip:!(!@b"}],"bindings":[null]}}`))
 

@@ -34,16 +34,34 @@ func crowd(t testing.TB) (r *Registrar, registerOne func(number int)) {
 	policy := DefaultPolicy()
 	policy.Authentication.TrustAlways = []string{"auth-done"}
 
-	r = New(policy, Options{HSS: obedientHSS{}, Schedule: schedule.New(), HomeDomain: homeDomain, ServiceRoute: "sip:orig@127.0.0.12:5060;lr", Log: slog.New(slog.DiscardHandler)})
+	r = New(
+		policy,
+		Options{
+			HSS:          obedientHSS{},
+			Schedule:     schedule.New(),
+			HomeDomain:   homeDomain,
+			ServiceRoute: "sip:orig@127.0.0.12:5060;lr",
+			Log:          slog.New(slog.DiscardHandler),
+		},
+	)
 
 	return r, func(number int) {
 		const home = "ims.mnc001.mcc001.3gppnetwork.org"
 
 		private := fmt.Sprintf("%015d@%s", number, home)
-		text := registerText("sip:"+private, fmt.Sprintf("a84b4c76e66710f0b%d@10.46.0.2", number), 2,
-			fmt.Sprintf("Contact: <sip:4409cbde-32f0-4b30-8b43-%012d@10.45.%d.%d:5060>;+sip.instance=\"<urn:gsma:imei:86020404-%06d-0>\";+g.3gpp.icsi-ref=\"urn%%3Aurn-7%%3A3gpp-service.ims.icsi.mmtel\";+g.3gpp.smsip;audio;video",
-				number, number/250%250, number%250, number),
-			`Authorization: Digest username="`+private+`",realm="`+home+`",uri="sip:`+home+`",nonce="",response="",integrity-protected="auth-done"`)
+		text := registerText(
+			"sip:"+private,
+			fmt.Sprintf("a84b4c76e66710f0b%d@10.46.0.2", number),
+			2,
+			fmt.Sprintf(
+				"Contact: <sip:4409cbde-32f0-4b30-8b43-%012d@10.45.%d.%d:5060>;+sip.instance=\"<urn:gsma:imei:86020404-%06d-0>\";+g.3gpp.icsi-ref=\"urn%%3Aurn-7%%3A3gpp-service.ims.icsi.mmtel\";+g.3gpp.smsip;audio;video",
+				number,
+				number/250%250,
+				number%250,
+				number,
+			),
+			`Authorization: Digest username="`+private+`",realm="`+home+`",uri="sip:`+home+`",nonce="",response="",integrity-protected="auth-done"`,
+		)
 		x := &transaction{request: parse(t, text)}
 
 		if r.HandleRegister(context.Background(), x); x.answer.StatusCode != 200 {

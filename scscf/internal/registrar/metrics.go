@@ -17,16 +17,36 @@ func newMetrics(registerer prometheus.Registerer, r *Registrar) metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dialtone_scscf_" + name, Help: help}, labels)
 	}
 	gauge := func(name, help string, value func() int) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "dialtone_scscf_" + name, Help: help}, func() float64 { return float64(value()) })
+		return prometheus.NewGaugeFunc(
+			prometheus.GaugeOpts{Name: "dialtone_scscf_" + name, Help: help},
+			func() float64 { return float64(value()) },
+		)
 	}
 	m := metrics{
-		registers:       counter("register_total", "REGISTER requests by outcome: registered, refreshed, deregistered, unanswered, or the status of the refusal.", "outcome"),
-		authentications: counter("authentication_total", "Steps of authentication: challenged, unanswered, wrong response, network refused, resynchronised.", "step"),
-		contacts:        counter("contacts_ended_total", "Contacts ended other than by REGISTER, by the event of RFC 3680.", "event"),
-		terminations:    counter("terminations_total", "Registrations ended by RTR or by the operator.", "by"),
-		profileFailures: prometheus.NewCounter(prometheus.CounterOpts{Name: "dialtone_scscf_profile_failures_total", Help: "Service profiles that could not be used."}),
-		journalFailures: prometheus.NewCounter(prometheus.CounterOpts{Name: "dialtone_scscf_journal_failures_total", Help: "Times that registrations could not be written to the disk."}),
-		unexpected:      prometheus.NewCounter(prometheus.CounterOpts{Name: "dialtone_scscf_unexpected_events_total", Help: "Events that the registrar's machine has no row for."}),
+		registers: counter(
+			"register_total",
+			"REGISTER requests by outcome: registered, refreshed, deregistered, unanswered, or the status of the refusal.",
+			"outcome",
+		),
+		authentications: counter(
+			"authentication_total",
+			"Steps of authentication: challenged, unanswered, wrong response, network refused, resynchronised.",
+			"step",
+		),
+		contacts:     counter("contacts_ended_total", "Contacts ended other than by REGISTER, by the event of RFC 3680.", "event"),
+		terminations: counter("terminations_total", "Registrations ended by RTR or by the operator.", "by"),
+		profileFailures: prometheus.NewCounter(
+			prometheus.CounterOpts{Name: "dialtone_scscf_profile_failures_total", Help: "Service profiles that could not be used."},
+		),
+		journalFailures: prometheus.NewCounter(
+			prometheus.CounterOpts{
+				Name: "dialtone_scscf_journal_failures_total",
+				Help: "Times that registrations could not be written to the disk.",
+			},
+		),
+		unexpected: prometheus.NewCounter(
+			prometheus.CounterOpts{Name: "dialtone_scscf_unexpected_events_total", Help: "Events that the registrar's machine has no row for."},
+		),
 	}
 
 	if registerer != nil {

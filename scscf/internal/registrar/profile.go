@@ -105,8 +105,10 @@ func (p *profiles) remember(whole *ifc.Subscription, skeleton []byte, criteria [
 
 // adds tells whether a profile is its skeleton and these criteria.
 func adds(whole, skeleton *ifc.ServiceProfile, criteria []byte) bool {
-	alone, err := ifc.Parse(slices.Concat([]byte("<IMSSubscription><ServiceProfile><PublicIdentity><Identity>x</Identity></PublicIdentity>"), criteria,
-		[]byte("</ServiceProfile></IMSSubscription>")))
+	alone, err := ifc.Parse(
+		slices.Concat([]byte("<IMSSubscription><ServiceProfile><PublicIdentity><Identity>x</Identity></PublicIdentity>"), criteria,
+			[]byte("</ServiceProfile></IMSSubscription>")),
+	)
 	if err != nil || len(alone.ServiceProfiles) != 1 {
 		return false
 	}

@@ -57,7 +57,11 @@ func TestSubscribedServices(t *testing.T) {
 		"<ServiceId> x.y </ServiceId></ListOfServiceIds></Extension></CoreNetworkServicesAuthorization>"
 
 	for name, want := range map[string][]string{"": nil, services: {"urn:urn-7:3gpp-service.ims.icsi.mmtel", "x.y"}} {
-		_, identities, err := newProfiles(nil).read([]byte(document("a", strings.Replace(profileOfTest(someCriterion, "sip:a@x"), "<InitialF", name+"<InitialF", 1))))
+		_, identities, err := newProfiles(
+			nil,
+		).read(
+			[]byte(document("a", strings.Replace(profileOfTest(someCriterion, "sip:a@x"), "<InitialF", name+"<InitialF", 1))),
+		)
 		if err != nil || !slices.Equal(identities[0].Profile.Services, want) {
 			t.Errorf("%v %v, want %v", err, identities, want)
 		}
@@ -69,9 +73,23 @@ func FuzzReadProfile(f *testing.F) {
 	hidden := strings.Replace(profileOfTest("", "sip:a@x"), "</ServiceProfile>", "<X>"+someCriterion+"</X></ServiceProfile>", 1)
 	f.Add(document("a", hidden), document("b", profileOfTest(someCriterion, "sip:a@x")))
 	f.Add(document("a", profileOfTest(someCriterion, "sip:a@x")), document("a", hidden))
-	f.Add(document("a", profileOfTest(someCriterion+" \n"+someCriterion, "sip:a@x"), profileOfTest("", "sip:b@x"), profileOfTest(someCriterion, "sip:c@x")), "")
-	f.Add(document("a", profileOfTest(someCriterion+"<Extension><SharedIFCSetID>1</SharedIFCSetID></Extension>"+someCriterion, "sip:a@x")), document("a", profileOfTest(someCriterion, "sip:a@x")))
-	f.Add("<IMSSubscription><ServiceProfile></ServiceProfile><InitialFilterCriteria></InitialFilterCriteria></IMSSubscription>", "<ServiceProfile><InitialFilterCriteria><ServiceProfile></InitialFilterCriteria></ServiceProfile>")
+	f.Add(
+		document(
+			"a",
+			profileOfTest(someCriterion+" \n"+someCriterion, "sip:a@x"),
+			profileOfTest("", "sip:b@x"),
+			profileOfTest(someCriterion, "sip:c@x"),
+		),
+		"",
+	)
+	f.Add(
+		document("a", profileOfTest(someCriterion+"<Extension><SharedIFCSetID>1</SharedIFCSetID></Extension>"+someCriterion, "sip:a@x")),
+		document("a", profileOfTest(someCriterion, "sip:a@x")),
+	)
+	f.Add(
+		"<IMSSubscription><ServiceProfile></ServiceProfile><InitialFilterCriteria></InitialFilterCriteria></IMSSubscription>",
+		"<ServiceProfile><InitialFilterCriteria><ServiceProfile></InitialFilterCriteria></ServiceProfile>",
+	)
 
 	f.Fuzz(func(t *testing.T, before, text string) {
 		shared := map[int][]ifc.InitialFilterCriterion{1: {}}
@@ -85,7 +103,8 @@ func FuzzReadProfile(f *testing.F) {
 		}
 
 		for i := range got {
-			if wantErr == nil && (got[i].URI != want[i].URI || got[i].Profile.Chain.Len() != want[i].Profile.Chain.Len() || !slices.Equal(got[i].Profile.Servers, want[i].Profile.Servers)) {
+			if wantErr == nil &&
+				(got[i].URI != want[i].URI || got[i].Profile.Chain.Len() != want[i].Profile.Chain.Len() || !slices.Equal(got[i].Profile.Servers, want[i].Profile.Servers)) {
 				t.Fatalf("%+v, alone %+v", got[i], want[i])
 			}
 		}

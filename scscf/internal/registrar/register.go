@@ -181,7 +181,8 @@ func protected(integrity string) bool {
 // known, or anything when the operator says so.
 func (p *procedure) trusted(policy *Authentication) bool {
 	in := func(values []string) bool {
-		return p.request.hasCredentials && slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, p.request.credentials.IntegrityProtected) })
+		return p.request.hasCredentials &&
+			slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, p.request.credentials.IntegrityProtected) })
 	}
 
 	if in(policy.TrustAlways) {

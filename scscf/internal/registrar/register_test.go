@@ -330,7 +330,11 @@ func TestTwoPrivateIdentitiesShareASet(t *testing.T) {
 func TestProfiles(t *testing.T) {
 	t.Run("implicit registration set: barred identities are not told, the default is the first other", func(t *testing.T) {
 		withLab(t, nil, func(t *testing.T, l *lab) {
-			l.userData = document(private1, profileOfTest("", "barred "+public1, "sip:+15550001@ims.example;user=phone"), profileOfTest(someCriterion, "sip:second@ims.example", "sip:chat-!.*!@ims.example"))
+			l.userData = document(
+				private1,
+				profileOfTest("", "barred "+public1, "sip:+15550001@ims.example;user=phone"),
+				profileOfTest(someCriterion, "sip:second@ims.example", "sip:chat-!.*!@ims.example"),
+			)
 			accepted := l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
 			if got := strings.Join(sip.Values(accepted, "P-Associated-URI"), " "); got != "<"+number1+"> <sip:second@ims.example>" {
 				t.Errorf("P-Associated-URI: %s", got)
@@ -402,7 +406,10 @@ func TestHSSRefusesTheAssignment(t *testing.T) {
 	} {
 		withLab(t, nil, func(t *testing.T, l *lab) {
 			l.result[cx.AssignRegistration] = test.result
-			l.wantReason(l.wantStatus(l.register(private1, public1, "Contact: "+contact1), test.status), "SAR was answered "+strconv.Itoa(int(test.result.Code)))
+			l.wantReason(
+				l.wantStatus(l.register(private1, public1, "Contact: "+contact1), test.status),
+				"SAR was answered "+strconv.Itoa(int(test.result.Code)),
+			)
 		})
 	}
 
@@ -436,7 +443,11 @@ func TestChargingFunctions(t *testing.T) {
 		if got := sip.Value(accepted, "P-Charging-Function-Addresses"); got != `ecf="aaa://lab"` {
 			t.Errorf("the operator's: %s", got)
 		}
-		l.charging = &cx.ChargingInformation{PrimaryEventChargingFunction: "aaa://e1", SecondaryEventChargingFunction: "aaa://e2", PrimaryChargingCollectionFunction: "aaa://c1"}
+		l.charging = &cx.ChargingInformation{
+			PrimaryEventChargingFunction:      "aaa://e1",
+			SecondaryEventChargingFunction:    "aaa://e2",
+			PrimaryChargingCollectionFunction: "aaa://c1",
+		}
 		accepted = l.register(private1, public1, "Contact: "+contact1)
 		if got := sip.Value(accepted, "P-Charging-Function-Addresses"); got != `ccf="aaa://c1";ecf="aaa://e1";ecf-2="aaa://e2"` {
 			t.Errorf("the HSS's: %s", got)

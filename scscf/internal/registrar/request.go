@@ -150,7 +150,12 @@ func (r *request) readCredentials() *Refusal {
 
 	credentials, err := digest.ParseCredentials(value)
 	if err != nil {
-		return &Refusal{Status: 400, Diagnosis: "Authorization cannot be read", Reason: reason("SIP", 400, "Authorization cannot be read"), Err: err}
+		return &Refusal{
+			Status:    400,
+			Diagnosis: "Authorization cannot be read",
+			Reason:    reason("SIP", 400, "Authorization cannot be read"),
+			Err:       err,
+		}
 	}
 
 	r.credentials, r.hasCredentials = credentials, true

@@ -89,7 +89,15 @@ func (r *Registrar) reviveAll() {
 			defer release()
 
 			if refusal := r.revive(ctx, rec); refusal != nil {
-				r.log.Warn("the profile of a restored registration could not be fetched", "private", g.Private, "public", g.primary(), "reason", refusal)
+				r.log.Warn(
+					"the profile of a restored registration could not be fetched",
+					"private",
+					g.Private,
+					"public",
+					g.primary(),
+					"reason",
+					refusal,
+				)
 			}
 		})
 	}

@@ -46,7 +46,17 @@ func (r *Registrar) terminate(rec *record, contacts []*Binding, event ContactEve
 
 	for _, c := range changes {
 		r.metrics.contacts.WithLabelValues(string(event)).Inc()
-		r.log.Info("contact ended by the network", "private", c.Binding.Private, "public", c.Binding.Identity, "contact", c.Binding.Contact, "event", event)
+		r.log.Info(
+			"contact ended by the network",
+			"private",
+			c.Binding.Private,
+			"public",
+			c.Binding.Identity,
+			"contact",
+			c.Binding.Contact,
+			"event",
+			event,
+		)
 	}
 
 	r.publish(Change{Before: before, After: after, Contacts: changes, Type: typeAfter(after), Cause: cause})
@@ -96,7 +106,17 @@ func (r *Registrar) RegistrationTermination(_ context.Context, req *cx.RTR) (*cx
 	}
 
 	r.metrics.terminations.WithLabelValues("RTR").Add(float64(ended))
-	r.log.Info("RTR received", "private", req.UserName, "reason_code", uint32(req.Reason.Code), "reason_info", req.Reason.Info, "registrations_ended", ended)
+	r.log.Info(
+		"RTR received",
+		"private",
+		req.UserName,
+		"reason_code",
+		uint32(req.Reason.Code),
+		"reason_info",
+		req.Reason.Info,
+		"registrations_ended",
+		ended,
+	)
 
 	if ended == 0 && len(records) == 0 {
 		return &cx.RTA{}, nil // as after a de-registration that crossed the RTR

@@ -69,7 +69,10 @@ func TestPushProfile(t *testing.T) {
 		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
 		before, _ := l.r.Lookup(public1)
 
-		_, err := l.r.PushProfile(t.Context(), &cx.PPR{UserName: private1, UserData: []byte(document(private1, profileOfTest("", public1, "sip:new@ims.example")))})
+		_, err := l.r.PushProfile(
+			t.Context(),
+			&cx.PPR{UserName: private1, UserData: []byte(document(private1, profileOfTest("", public1, "sip:new@ims.example")))},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +92,10 @@ func TestPushProfile(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 
-		_, err = l.r.PushProfile(t.Context(), &cx.PPR{UserName: private1, ChargingInformation: &cx.ChargingInformation{PrimaryEventChargingFunction: "aaa://x"}})
+		_, err = l.r.PushProfile(
+			t.Context(),
+			&cx.PPR{UserName: private1, ChargingInformation: &cx.ChargingInformation{PrimaryEventChargingFunction: "aaa://x"}},
+		)
 		user, _ := l.r.Lookup(public1)
 		if c, given := user.Charging(); err != nil || !given || c.EventPrimary != "aaa://x" {
 			t.Errorf("charging information: %+v %v", c, err)

@@ -15,7 +15,11 @@ import (
 
 const abroad = "sip:carol@elsewhere.example"
 
-var inside = []string{"P-Charging-Vector: icid-value=told", "P-Access-Network-Info: 3GPP-NR;utran-cell-id-3gpp=told", "P-Charging-Function-Addresses: ccf=told"}
+var inside = []string{
+	"P-Charging-Vector: icid-value=told",
+	"P-Access-Network-Info: 3GPP-NR;utran-cell-id-3gpp=told",
+	"P-Charging-Function-Addresses: ccf=told",
+}
 
 func withBorder(t *testing.T, change func(d *desk), test func(t *testing.T, d *desk)) {
 	t.Helper()
@@ -49,8 +53,16 @@ func TestCallAbroad(t *testing.T) {
 			wantNothingOfTheCore(t, invite)
 
 			record := sip.Value(invite, "Record-Route")
-			d.gateway.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:carol@192.0.2.50:5060>", "Record-Route: "+record, "Record-Route: <sip:192.0.2.1;lr>",
-				"P-Asserted-Identity: <"+alice+">", "P-Charging-Vector: icid-value=forged")
+			d.gateway.Answer(
+				invite,
+				200,
+				"To: <"+bob+">;tag=b",
+				"Contact: <sip:carol@192.0.2.50:5060>",
+				"Record-Route: "+record,
+				"Record-Route: <sip:192.0.2.1;lr>",
+				"P-Asserted-Identity: <"+alice+">",
+				"P-Charging-Vector: icid-value=forged",
+			)
 			if r := d.pcscf.Response(200); sip.Has(r, "P-Asserted-Identity") || strings.Contains(r.String(), "forged") {
 				t.Errorf("another network speaks for the core:\n%s", r)
 			}
@@ -69,8 +81,16 @@ func TestCallAbroad(t *testing.T) {
 			d.pcscf.Response(200)
 
 			// It is not of the core, and hangs up all the same.
-			d.send(d.gateway, "BYE", "sip:caller@192.0.2.1:5060", record+", <sip:192.0.2.1;lr>", "From: <"+bob+">;tag=b", "To: <"+alice+">;tag=a", "Call-ID: "+invite.CallID().Value(),
-				"P-Asserted-Identity: <"+alice+">")
+			d.send(
+				d.gateway,
+				"BYE",
+				"sip:caller@192.0.2.1:5060",
+				record+", <sip:192.0.2.1;lr>",
+				"From: <"+bob+">;tag=b",
+				"To: <"+alice+">;tag=a",
+				"Call-ID: "+invite.CallID().Value(),
+				"P-Asserted-Identity: <"+alice+">",
+			)
 			bye := d.pcscf.Request("BYE")
 			if sip.Has(bye, "P-Asserted-Identity") {
 				t.Errorf("another network speaks for the core:\n%s", bye)
@@ -102,7 +122,14 @@ func TestStranger(t *testing.T) {
 		d.send(stranger, "MESSAGE", bob, serviceRoute)
 		stranger.Response(403)
 		invite := d.talk()
-		d.send(stranger, "BYE", "sip:callee@192.0.2.2:5060", sip.Value(invite, "Record-Route"), "To: <"+bob+">;tag=b", "Call-ID: "+invite.CallID().Value())
+		d.send(
+			stranger,
+			"BYE",
+			"sip:callee@192.0.2.2:5060",
+			sip.Value(invite, "Record-Route"),
+			"To: <"+bob+">;tag=b",
+			"Call-ID: "+invite.CallID().Value(),
+		)
 		stranger.Response(403)
 		d.icscf.Silent()
 		d.wantAsked("1#0")

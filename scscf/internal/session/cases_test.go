@@ -24,18 +24,78 @@ func TestSessionCases(t *testing.T) {
 		unfetched   bool
 		application bool // the AS gets it
 	}{
-		{"0 originating, from the handset", ifc.Originating, registrar.Registered, bob, serviceRoute, nil, "<" + alice + ">;sescase=orig;regstate=reg", false, true},
-		{"0 originating, by an AS", ifc.Originating, registrar.Registered, bob, asRoute, nil, "<" + alice + ">;sescase=orig;regstate=reg", false, true},
-		{"1 terminating", ifc.TerminatingRegistered, registrar.Registered, alice, "", nil, "<" + alice + ">;sescase=term;regstate=reg", false, true},
-		{"2 terminating, not registered", ifc.TerminatingUnregistered, registrar.Unregistered, alice, "", nil, "<" + alice + ">;sescase=term;regstate=unreg", false, true},
-		{"3 originating, not registered, by an AS", ifc.OriginatingUnregistered, registrar.Unregistered, bob, asRoute, nil, "<" + alice + ">;sescase=orig;regstate=unreg", true, true},
+		{
+			"0 originating, from the handset",
+			ifc.Originating,
+			registrar.Registered,
+			bob,
+			serviceRoute,
+			nil,
+			"<" + alice + ">;sescase=orig;regstate=reg",
+			false,
+			true,
+		},
+		{
+			"0 originating, by an AS",
+			ifc.Originating,
+			registrar.Registered,
+			bob,
+			asRoute,
+			nil,
+			"<" + alice + ">;sescase=orig;regstate=reg",
+			false,
+			true,
+		},
+		{
+			"1 terminating",
+			ifc.TerminatingRegistered,
+			registrar.Registered,
+			alice,
+			"",
+			nil,
+			"<" + alice + ">;sescase=term;regstate=reg",
+			false,
+			true,
+		},
+		{
+			"2 terminating, not registered",
+			ifc.TerminatingUnregistered,
+			registrar.Unregistered,
+			alice,
+			"",
+			nil,
+			"<" + alice + ">;sescase=term;regstate=unreg",
+			false,
+			true,
+		},
+		{
+			"3 originating, not registered, by an AS",
+			ifc.OriginatingUnregistered,
+			registrar.Unregistered,
+			bob,
+			asRoute,
+			nil,
+			"<" + alice + ">;sescase=orig;regstate=unreg",
+			true,
+			true,
+		},
 		{"3 does not serve a handset's own request", ifc.OriginatingUnregistered, registrar.Registered, bob, serviceRoute, nil, "", false, false},
 		{
 			"4 after diversion, by an AS", ifc.OriginatingCDIV, registrar.Registered, bob, asRoute,
 			[]string{"P-Served-User: <" + alice + ">;orig-cdiv", "P-Asserted-Identity: <sip:carol@" + home + ">"},
 			"<" + alice + ">;orig-cdiv", false, true,
 		},
-		{"4 is not claimed by a handset", ifc.OriginatingCDIV, registrar.Registered, bob, serviceRoute, []string{"P-Served-User: <" + alice + ">;orig-cdiv"}, "", false, false},
+		{
+			"4 is not claimed by a handset",
+			ifc.OriginatingCDIV,
+			registrar.Registered,
+			bob,
+			serviceRoute,
+			[]string{"P-Served-User: <" + alice + ">;orig-cdiv"},
+			"",
+			false,
+			false,
+		},
 	}
 
 	for _, test := range tests {
@@ -76,7 +136,14 @@ func TestDiversion(t *testing.T) {
 			if err != nil || len(routes) != 2 {
 				t.Fatalf("Route %v: %v", routes, err)
 			}
-			d.send(d.as, "INVITE", uri, "<"+routes[1].URI+">", "P-Asserted-Identity: <sip:carol@"+home+">", "P-Served-User: "+sip.Value(r, "P-Served-User"))
+			d.send(
+				d.as,
+				"INVITE",
+				uri,
+				"<"+routes[1].URI+">",
+				"P-Asserted-Identity: <sip:carol@"+home+">",
+				"P-Served-User: "+sip.Value(r, "P-Served-User"),
+			)
 		}
 
 		r := d.as.Request("INVITE")
@@ -149,9 +216,21 @@ func TestUnserved(t *testing.T) {
 		status int
 		reason string
 	}{
-		"nobody":         {&registrar.Refusal{Status: 403, Reason: `DIAMETER;cause=5001;text="unknown"`, Err: cx.ErrorUserUnknown}, 404, `DIAMETER;cause=5001;text="unknown"`},
-		"elsewhere":      {&registrar.Refusal{Status: 403, Reason: `DIAMETER;cause=5005;text="elsewhere"`, Err: cx.ErrorIdentityAlreadyRegistered}, 403, `DIAMETER;cause=5005;text="elsewhere"`},
-		"no answer":      {&registrar.Refusal{Status: 504, Reason: `DIAMETER;cause=3002;text="SAR got no answer"`}, 504, `DIAMETER;cause=3002;text="SAR got no answer"`},
+		"nobody": {
+			&registrar.Refusal{Status: 403, Reason: `DIAMETER;cause=5001;text="unknown"`, Err: cx.ErrorUserUnknown},
+			404,
+			`DIAMETER;cause=5001;text="unknown"`,
+		},
+		"elsewhere": {
+			&registrar.Refusal{Status: 403, Reason: `DIAMETER;cause=5005;text="elsewhere"`, Err: cx.ErrorIdentityAlreadyRegistered},
+			403,
+			`DIAMETER;cause=5005;text="elsewhere"`,
+		},
+		"no answer": {
+			&registrar.Refusal{Status: 504, Reason: `DIAMETER;cause=3002;text="SAR got no answer"`},
+			504,
+			`DIAMETER;cause=3002;text="SAR got no answer"`,
+		},
 		"too many":       {&registrar.Refusal{Status: 503, Reason: `SIP;cause=503;text="full"`}, 503, `SIP;cause=503;text="full"`},
 		"something else": {fmt.Errorf("odd"), 480, `SIP;cause=480;text="no services for sip:dave@ims.example: odd"`},
 	}
@@ -178,10 +257,20 @@ func TestSessionDescriptionInParts(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			c := criterion(ifc.Originating)
 			content := media + " .*"
-			c.TriggerPoint.SPTs = append(c.TriggerPoint.SPTs, ifc.SPT{SessionDescription: &ifc.DescriptionTrigger{Line: "m", Content: &content}, Groups: []int{2}})
+			c.TriggerPoint.SPTs = append(
+				c.TriggerPoint.SPTs,
+				ifc.SPT{SessionDescription: &ifc.DescriptionTrigger{Line: "m", Content: &content}, Groups: []int{2}},
+			)
 			d.user(alice, registrar.Registered, c)
-			d.send(d.pcscf, "INVITE", bob, serviceRoute, `Content-Type: multipart/mixed; boundary="part"`, "\n--part\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>\r\n"+
-				"--part\r\nContent-Type: application/sdp\r\n\r\nv=0\r\nm=video 4000 RTP/AVP 96\r\n\r\n--part--\r\n")
+			d.send(
+				d.pcscf,
+				"INVITE",
+				bob,
+				serviceRoute,
+				`Content-Type: multipart/mixed; boundary="part"`,
+				"\n--part\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>\r\n"+
+					"--part\r\nContent-Type: application/sdp\r\n\r\nv=0\r\nm=video 4000 RTP/AVP 96\r\n\r\n--part--\r\n",
+			)
 			if wanted {
 				d.as.Request("INVITE")
 			} else {

@@ -176,7 +176,8 @@ func (c *call) moved() {
 // sameHandset tells the two changes that a handset makes that registers from another address: its old contact ends, and the new
 // one begins.
 func sameHandset(ended, begun registrar.ContactChange) bool {
-	return ended.Event == registrar.ContactUnregistered && begun.Event == registrar.ContactRegistered && ofOneHandset(ended.Binding, begun.Binding)
+	return ended.Event == registrar.ContactUnregistered && begun.Event == registrar.ContactRegistered &&
+		ofOneHandset(ended.Binding, begun.Binding)
 }
 
 func ofOneHandset(old, fresh *registrar.Binding) bool {

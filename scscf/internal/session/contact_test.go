@@ -158,10 +158,24 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 	t.Run("a handset that moves has its calls go on", func(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			d.talk()
-			old, fresh := &registrar.Binding{ID: phone, Instance: "i", Contact: "sip:old"}, &registrar.Binding{ID: 8, Instance: "i", Contact: "sip:new"}
+			old, fresh := &registrar.Binding{
+				ID:       phone,
+				Instance: "i",
+				Contact:  "sip:old",
+			}, &registrar.Binding{
+				ID:       8,
+				Instance: "i",
+				Contact:  "sip:new",
+			}
 			d.server.Changed(ended(old, registrar.ContactUnregistered, registrar.ContactChange{Binding: fresh, Event: registrar.ContactRegistered}))
 			d.pcscf.Silent()
-			d.server.Changed(ended(fresh, registrar.ContactUnregistered, registrar.ContactChange{Binding: &registrar.Binding{ID: 10, Instance: "j", Contact: "sip:other"}, Event: registrar.ContactRegistered}))
+			d.server.Changed(
+				ended(
+					fresh,
+					registrar.ContactUnregistered,
+					registrar.ContactChange{Binding: &registrar.Binding{ID: 10, Instance: "j", Contact: "sip:other"}, Event: registrar.ContactRegistered},
+				),
+			)
 			d.released(d.pcscf, "unregistered")
 			d.released(d.icscf, "unregistered")
 		})

@@ -131,7 +131,9 @@ func (d *desk) CreditControl(_ context.Context, q *ro.CCR) (*ro.CCA, error) {
 	}
 
 	seconds, one := uint32(600), uint64(1)
-	a := &ro.CCA{MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{{Granted: &ro.ServiceUnit{Time: &seconds, ServiceSpecificUnits: &one}}}}
+	a := &ro.CCA{
+		MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{{Granted: &ro.ServiceUnit{Time: &seconds, ServiceSpecificUnits: &one}}},
+	}
 	a.Result = ro.Success
 
 	return a, nil
@@ -192,12 +194,22 @@ func (d *desk) start() {
 
 	d.server = &Server{Config: d.config, Registrations: d, Enum: d.enum, Subscribers: d.numbers, Log: d.log.Logger()}
 	id := 0
-	d.server.Charging = charging.NewTrigger(d.charge, d, func() string { id++; return fmt.Sprint("session;", id, time.Now().UnixNano()) }, d.server.Log, prometheus.NewRegistry())
+	d.server.Charging = charging.NewTrigger(
+		d.charge,
+		d,
+		func() string { id++; return fmt.Sprint("session;", id, time.Now().UnixNano()) },
+		d.server.Log,
+		prometheus.NewRegistry(),
+	)
 	d.server.Register(prometheus.NewRegistry())
 
-	c := sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: scscfAddress, Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}})
+	c := sip.DefaultConfig(
+		sip.EndpointConfig{Name: "Mw", Address: scscfAddress, Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}},
+	)
 	c.Resolver.Hosts = map[string][]string{
-		"icscf." + home: {"192.0.2.2"}, "as." + home: {"192.0.2.40"}, "evil.example": {"192.0.2.40"}, "elsewhere.example": {"192.0.2.50"}, "gateway.example": {"192.0.2.50"},
+		"icscf." + home: {
+			"192.0.2.2",
+		}, "as." + home: {"192.0.2.40"}, "evil.example": {"192.0.2.40"}, "elsewhere.example": {"192.0.2.50"}, "gateway.example": {"192.0.2.50"},
 	}
 
 	if d.nowhere {
@@ -329,5 +341,10 @@ func (d *desk) talk(answer ...string) *sip.Request {
 // within sends a request of the caller within the call.
 func (d *desk) within(invite *sip.Request, method string, lines ...string) {
 	d.t.Helper()
-	d.send(d.pcscf, method, "sip:callee@192.0.2.2:5060", sip.Value(invite, "Record-Route"), append([]string{"To: <" + bob + ">;tag=b", "Call-ID: " + invite.CallID().Value()}, lines...)...)
+	d.send(
+		d.pcscf,
+		method,
+		"sip:callee@192.0.2.2:5060",
+		sip.Value(invite, "Record-Route"),
+		append([]string{"To: <" + bob + ">;tag=b", "Call-ID: " + invite.CallID().Value()}, lines...)...)
 }

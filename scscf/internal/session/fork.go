@@ -26,7 +26,13 @@ func (c *call) forked(r *sip.Response) {
 	}
 
 	if c.ended || len(c.further) >= maxFurther {
-		c.server.Log.Warn("a further callee has answered a call that is over or has too many, and is released", "user", c.public, "call_id", dialog.CallID)
+		c.server.Log.Warn(
+			"a further callee has answered a call that is over or has too many, and is released",
+			"user",
+			c.public,
+			"call_id",
+			dialog.CallID,
+		)
 		time.AfterFunc(lateBye, func() { c.hangUp(dialog, forkReason) })
 
 		return

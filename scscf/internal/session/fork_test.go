@@ -39,7 +39,14 @@ func TestContactThatIsProbablyGone(t *testing.T) {
 				began := time.Now()
 				path := []string{"<sip:token@192.0.2.9:5060;lr>"}
 				old := &registrar.Binding{Contact: before, Path: path, Private: "p@" + home, Q: 1000, Registered: began, Expires: began.Add(time.Hour)}
-				live := &registrar.Binding{Contact: now, Path: path, Private: "p@" + home, Q: 1000, Registered: began.Add(time.Second), Expires: began.Add(61 * time.Minute)}
+				live := &registrar.Binding{
+					Contact:    now,
+					Path:       path,
+					Private:    "p@" + home,
+					Q:          1000,
+					Registered: began.Add(time.Second),
+					Expires:    began.Add(61 * time.Minute),
+				}
 				if test.change != nil {
 					test.change(old, live)
 				}
@@ -82,7 +89,14 @@ func TestAnswerAfterTheCallHasFailed(t *testing.T) {
 		path := []string{"<sip:token@192.0.2.9:5060;lr>"}
 		d.user(bob, registrar.Registered).Bindings = []*registrar.Binding{
 			{Contact: "sip:phone@192.0.2.9:5060", Path: path, Private: "p@" + home, Q: 1000, Registered: began, Expires: began.Add(time.Hour)},
-			{Contact: "sip:phone@192.0.2.9:6060", Path: path, Private: "p@" + home, Q: 1000, Registered: began.Add(time.Second), Expires: began.Add(61 * time.Minute)},
+			{
+				Contact:    "sip:phone@192.0.2.9:6060",
+				Path:       path,
+				Private:    "p@" + home,
+				Q:          1000,
+				Registered: began.Add(time.Second),
+				Expires:    began.Add(61 * time.Minute),
+			},
 		}
 		d.send(d.pcscf, "INVITE", bob, "", "Record-Route: <sip:192.0.2.1;lr>")
 		live, old := d.phone.Request("INVITE"), d.phone.Request("INVITE")
@@ -228,5 +242,12 @@ func TestFurtherCalleeEndsWithTheCharging(t *testing.T) {
 // inSecond sends a request of the caller's to the callee that has answered as the second one, with the tag c.
 func (d *desk) inSecond(invite *sip.Request, method string) {
 	d.t.Helper()
-	d.send(d.pcscf, method, "sip:second@192.0.2.2:5060", sip.Value(invite, "Record-Route"), "To: <"+bob+">;tag=c", "Call-ID: "+invite.CallID().Value())
+	d.send(
+		d.pcscf,
+		method,
+		"sip:second@192.0.2.2:5060",
+		sip.Value(invite, "Record-Route"),
+		"To: <"+bob+">;tag=c",
+		"Call-ID: "+invite.CallID().Value(),
+	)
 }

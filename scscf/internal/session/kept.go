@@ -41,7 +41,18 @@ func (s *Server) Restore(directory string) error {
 			break
 		}
 
-		c := &call{server: s, token: token, side: k.Side, public: k.Public, other: k.Other, dialog: k.Dialog, further: k.Further, abroad: k.Abroad, length: k.Length, until: k.Until}
+		c := &call{
+			server:  s,
+			token:   token,
+			side:    k.Side,
+			public:  k.Public,
+			other:   k.Other,
+			dialog:  k.Dialog,
+			further: k.Further,
+			abroad:  k.Abroad,
+			length:  k.Length,
+			until:   k.Until,
+		}
 
 		if k.Charge != "" {
 			charge, found := s.Charging.Take(k.Charge, c.release)

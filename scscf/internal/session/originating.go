@@ -23,7 +23,12 @@ func (s *Server) originate(ctx context.Context, tx *sip.ServerTransaction, out *
 	}
 
 	role, errRole := ims.ParseServedUser(sip.Value(out, "P-Served-User"))
-	sv := &served{side: originating, public: public, handset: handset, diverted: errRole == nil && !handset && role.Case == ims.ServedOriginatingCDIV}
+	sv := &served{
+		side:     originating,
+		public:   public,
+		handset:  handset,
+		diverted: errRole == nil && !handset && role.Case == ims.ServedOriginatingCDIV,
+	}
 
 	user, found, err := s.Registrations.Registered(ctx, public)
 

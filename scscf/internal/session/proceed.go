@@ -142,7 +142,17 @@ func (j *journey) fails(ctx context.Context, b *sip.Branch, r *sip.Response) []s
 	switch {
 	case j.away && j.dead(b, r):
 		s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(j.out.Method)), "server dead").Inc()
-		s.Log.Warn("application server failed", "server", sv.servers[len(sv.servers)-1], "status", r.StatusCode, "user", sv.public, "continues", j.handling)
+		s.Log.Warn(
+			"application server failed",
+			"server",
+			sv.servers[len(sv.servers)-1],
+			"status",
+			r.StatusCode,
+			"user",
+			sv.public,
+			"continues",
+			j.handling,
+		)
 
 		if !j.handling {
 			return nil

@@ -33,20 +33,53 @@ func TestEveryRefusalSaysWhy(t *testing.T) {
 		{name: "Max-Forwards", status: 483, says: "Max-Forwards", headers: []string{"Max-Forwards: 0"}},
 		{name: "Proxy-Require", status: 420, says: "Proxy-Require", headers: []string{"Proxy-Require: magic"}},
 		{name: "nobody calls", status: 403, says: "does not say who", headers: []string{"P-Asserted-Identity: nobody"}},
-		{name: "not registered", status: 403, says: "sip:carol@ims.example is not registered", headers: []string{"P-Asserted-Identity: <sip:carol@" + home + ">"}},
+		{
+			name:    "not registered",
+			status:  403,
+			says:    "sip:carol@ims.example is not registered",
+			headers: []string{"P-Asserted-Identity: <sip:carol@" + home + ">"},
+		},
 		{name: "caller barred", status: 403, says: "barred", prepare: func(d *desk) { d.users[alice].Public.Barred = true }},
-		{name: "called barred", status: 404, says: "barred", uri: alice, route: "none", prepare: func(d *desk) { d.users[alice].Public.Barred = true }},
+		{
+			name:    "called barred",
+			status:  404,
+			says:    "barred",
+			uri:     alice,
+			route:   "none",
+			prepare: func(d *desk) { d.users[alice].Public.Barred = true },
+		},
 		{name: "called nobody", status: 404, says: "cannot be read", uri: "urn:service:x", route: "none"},
 		{name: "no HSS", status: 504, says: "no HSS", uri: "sip:dave@" + home, route: "none"},
-		{name: "no contact", status: 480, says: "not registered", uri: alice, route: "none", prepare: func(d *desk) { d.user(alice, registrar.Unregistered) }},
+		{
+			name:    "no contact",
+			status:  480,
+			says:    "not registered",
+			uri:     alice,
+			route:   "none",
+			prepare: func(d *desk) { d.user(alice, registrar.Unregistered) },
+		},
 		{name: "no credit", status: 402, says: "not enough credit", prepare: func(d *desk) { d.ocs = noCredit }},
 		{name: "no credit for a message", status: 402, says: "not enough credit", method: "MESSAGE", prepare: func(d *desk) { d.ocs = noCredit }},
 		{name: "OCS silent", status: 503, says: "OCS does not answer", prepare: func(d *desk) {
 			d.ocs = func(*ro.CCR) (*ro.CCA, error) { return nil, fmt.Errorf("dead") }
 		}},
 		{name: "session interval", status: 422, says: "session interval", headers: []string{"Supported: timer", "Session-Expires: 30"}},
-		{name: "no such dialog", status: 481, says: "no such dialog", method: "BYE", uri: "sip:" + scscfAddress, route: "none", headers: []string{"To: <" + bob + ">;tag=x"}},
-		{name: "name that nobody resolves", status: 500, says: "nowhere.invalid", uri: "sip:x@nowhere.invalid;transport=udp", prepare: func(*desk) {}},
+		{
+			name:    "no such dialog",
+			status:  481,
+			says:    "no such dialog",
+			method:  "BYE",
+			uri:     "sip:" + scscfAddress,
+			route:   "none",
+			headers: []string{"To: <" + bob + ">;tag=x"},
+		},
+		{
+			name:    "name that nobody resolves",
+			status:  500,
+			says:    "nowhere.invalid",
+			uri:     "sip:x@nowhere.invalid;transport=udp",
+			prepare: func(*desk) {},
+		},
 		{name: "next hop silent", status: 408, says: "no answer from 192.0.2.77", uri: "sip:x@192.0.2.77"},
 		{name: "AS dead, and may not be left out", status: 408, says: "no answer from 192.0.2.40", prepare: func(d *desk) {
 			c := criterion(ifc.Originating)
@@ -96,7 +129,8 @@ func TestEveryRefusalSaysWhy(t *testing.T) {
 				}
 				found := 0
 				for line := range strings.Lines(d.log.String()) {
-					if strings.Contains(line, `msg="request refused"`) && strings.Contains(line, fmt.Sprintf("status=%d", test.status)) && strings.Contains(line, test.says) {
+					if strings.Contains(line, `msg="request refused"`) && strings.Contains(line, fmt.Sprintf("status=%d", test.status)) &&
+						strings.Contains(line, test.says) {
 						found++
 					}
 				}
@@ -111,7 +145,14 @@ func TestEveryRefusalSaysWhy(t *testing.T) {
 func TestSilentNextHopWithinADialog(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		invite := d.talk()
-		d.send(d.pcscf, "INVITE", "sip:x@192.0.2.77", sip.Value(invite, "Record-Route"), "To: <"+bob+">;tag=b", "Call-ID: "+invite.CallID().Value())
+		d.send(
+			d.pcscf,
+			"INVITE",
+			"sip:x@192.0.2.77",
+			sip.Value(invite, "Record-Route"),
+			"To: <"+bob+">;tag=b",
+			"Call-ID: "+invite.CallID().Value(),
+		)
 		time.Sleep(40 * time.Second)
 		r := d.pcscf.Response(408)
 		if reason := sip.Value(r, "Reason"); !strings.Contains(reason, "no answer from 192.0.2.77") || !strings.Contains(reason, "cause=") {

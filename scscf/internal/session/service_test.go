@@ -32,7 +32,10 @@ func TestPreferredService(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {
 				c, content := criterion(ifc.Originating), "icsi.mmtel"
-				c.TriggerPoint.SPTs = append(c.TriggerPoint.SPTs, ifc.SPT{SIPHeader: &ifc.HeaderTrigger{Header: "P-Asserted-Service", Content: &content}, Groups: []int{2}})
+				c.TriggerPoint.SPTs = append(
+					c.TriggerPoint.SPTs,
+					ifc.SPT{SIPHeader: &ifc.HeaderTrigger{Header: "P-Asserted-Service", Content: &content}, Groups: []int{2}},
+				)
 				d.user(alice, registrar.Registered, c).Public.Profile.Services = test.subscribed
 
 				d.send(d.pcscf, "INVITE", bob, test.route, test.headers...)

@@ -38,7 +38,10 @@ func (t Timer) ask(r *sip.Request) (interval, *refusal) {
 		return interval{}, nil
 	}
 
-	i := interval{length: seconds(r, "Session-Expires"), supported: sip.HasToken(r, "Supported", "timer") || sip.HasToken(r, "Require", "timer")}
+	i := interval{
+		length:    seconds(r, "Session-Expires"),
+		supported: sip.HasToken(r, "Supported", "timer") || sip.HasToken(r, "Require", "timer"),
+	}
 	least := max(seconds(r, "Min-SE"), t.MinSE)
 	wanted := i.length
 

@@ -93,7 +93,12 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 
 // chargeWithin charges a request within a dialog by itself, if the configuration says so: whoever sent it pays. own are this S-CSCF's
 // entries in its Route, calls those of them that are calls.
-func (s *Server) chargeWithin(ctx context.Context, out *sip.Request, own []sip.NameAddr, calls []*call) (*charging.Event, *charging.Refused) {
+func (s *Server) chargeWithin(
+	ctx context.Context,
+	out *sip.Request,
+	own []sip.NameAddr,
+	calls []*call,
+) (*charging.Event, *charging.Refused) {
 	if !s.Charging.ChargesWithin(originating.role(), string(out.Method), content(out)) {
 		return nil, nil
 	}

@@ -64,7 +64,15 @@ func (s *Server) register(c registrar.Change, t triggered, now time.Time) (*sip.
 
 	body := parts(c, t.match)
 	if octets := size(body); octets > s.maxBody { // without it the server learns of the registration all the same
-		s.log.Warn("a third-party REGISTER goes without the messages of the handset: they are too large", "server", t.match.Server, "public", t.public, "octets", octets)
+		s.log.Warn(
+			"a third-party REGISTER goes without the messages of the handset: they are too large",
+			"server",
+			t.match.Server,
+			"public",
+			t.public,
+			"octets",
+			octets,
+		)
 		body = slices.DeleteFunc(body, func(p part) bool { return p.kind == messageSIP })
 	}
 

@@ -177,11 +177,27 @@ func (s *Server) tell(ctx context.Context, c registrar.Change, t triggered) {
 	}
 
 	if t.match.Continue || c.Type == ifc.DeRegistration {
-		s.log.Warn("an application server did not take a registration; it goes on without", "server", t.match.Server, "public", t.public, "reason", failure)
+		s.log.Warn(
+			"an application server did not take a registration; it goes on without",
+			"server",
+			t.match.Server,
+			"public",
+			t.public,
+			"reason",
+			failure,
+		)
 		return
 	}
 
-	s.log.Warn("an application server did not take a registration, which its default handling ends", "server", t.match.Server, "public", t.public, "reason", failure)
+	s.log.Warn(
+		"an application server did not take a registration, which its default handling ends",
+		"server",
+		t.match.Server,
+		"public",
+		t.public,
+		"reason",
+		failure,
+	)
 
 	if err := s.end(ctx, t.public); err != nil {
 		s.log.Warn("the end of the registration was not told to the HSS", "public", t.public, "error", err)
@@ -222,7 +238,15 @@ func (s *Server) send(ctx context.Context, c registrar.Change, t triggered) erro
 		return fmt.Errorf("it was answered %d %s", response.StatusCode, response.Reason)
 	}
 
-	s.log.Info("an application server refused a third-party REGISTER", "server", t.match.Server, "public", t.public, "status", response.StatusCode)
+	s.log.Info(
+		"an application server refused a third-party REGISTER",
+		"server",
+		t.match.Server,
+		"public",
+		t.public,
+		"status",
+		response.StatusCode,
+	)
 
 	return nil
 }
