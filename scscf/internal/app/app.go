@@ -12,13 +12,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/asregister"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/cx"
 	"github.com/dialtone-ims/dialtone/scscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 	"github.com/dialtone-ims/dialtone/scscf/internal/session"
-	"github.com/dialtone-ims/dialtone/scscf/internal/thirdparty"
 )
 
 type scscf struct {
@@ -26,7 +26,7 @@ type scscf struct {
 	node      *diameter.Node
 	registrar *registrar.Registrar
 	regEvent  *regevent.Server
-	servers   *thirdparty.Server
+	servers   *asregister.Server
 	schedule  *schedule.Queue
 	charging  *charging.Trigger
 	sessions  *session.Server
@@ -75,7 +75,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		Registrations: registrations, Sender: stack, Endpoint: endpoint, Contact: notifier(endpoint), HomeDomain: c.HomeDomain,
 		MaxBody: c.SIP.Limits.MaxMessage / 2, Schedule: queue, Log: env.Log, Metrics: env.Metrics,
 	})
-	servers := thirdparty.New(c.ThirdParty, thirdparty.Options{
+	servers := asregister.New(c.ThirdParty, asregister.Options{
 		Sender: stack, Endpoint: endpoint, ServerName: c.ServerName, HomeDomain: c.HomeDomain, MaxBody: c.SIP.Limits.MaxMessage / 2, Log: env.Log, Metrics: env.Metrics,
 		End: func(ctx context.Context, public string) error {
 			_, err := registrations.Deregister(ctx, public, registrar.ByApplicationServer)

@@ -16,9 +16,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/asregister"
 	"github.com/dialtone-ims/dialtone/scscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
-	"github.com/dialtone-ims/dialtone/scscf/internal/thirdparty"
 )
 
 // Config is everything that can be set.
@@ -35,7 +35,7 @@ type Config struct {
 	Diameter   diameter.Config   `yaml:"diameter"`
 	Registrar  registrar.Policy  `yaml:"registrar"`
 	RegEvent   regevent.Policy   `yaml:"reg_event"`
-	ThirdParty thirdparty.Policy `yaml:"third_party_registration"`
+	ThirdParty asregister.Policy `yaml:"third_party_registration"`
 	Sessions   Sessions          `yaml:"sessions"`
 	Enum       enum.Config       `yaml:"enum"`
 	// SharedIFCSets are files, each an IMSSubscription document whose criteria are one shared set, by the number that the HSS
@@ -58,7 +58,7 @@ func Default() Config {
 		Diameter:      diameter.DefaultConfig("scscf."+home, home),
 		Registrar:     registrar.DefaultPolicy(),
 		RegEvent:      regevent.DefaultPolicy(),
-		ThirdParty:    thirdparty.DefaultPolicy(),
+		ThirdParty:    asregister.DefaultPolicy(),
 		SharedIFCSets: map[int]string{},
 		Sessions:      defaultSessions(home),
 		Enum:          enum.DefaultConfig(),

@@ -1,5 +1,5 @@
-// Package thirdparty registers users with the application servers of their profiles (TS 24.229 §5.4.1.7).
-package thirdparty
+// Package asregister registers users with the application servers of their profiles (TS 24.229 §5.4.1.7).
+package asregister
 
 import (
 	"slices"
