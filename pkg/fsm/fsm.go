@@ -1,9 +1,10 @@
-// Package fsm is state machines as tables: rows that can be run, checked for gaps and printed. A machine decides; what its
-// actions do is its user's.
+// Package fsm runs state machines that are written as tables. A table can be stepped, checked for gaps and printed; what its
+// actions do is up to its user. Package transcript tests a program against its table.
 package fsm
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -33,10 +34,11 @@ func Ignore[A, S, E Named](from S, event E, why string) Row[S, E, A] {
 	return Row[S, E, A]{From: from, Event: event, To: from, Why: why}
 }
 
-// Machine is a table of rows.
+// Machine is a table of rows. It has no state of its own: that is an Instance's.
 type Machine[S, E, A Named] struct {
-	rows  []Row[S, E, A]
-	index map[pair[S, E]]int
+	rows    []Row[S, E, A]
+	index   map[pair[S, E]]int
+	observe func(row Row[S, E, A], found bool)
 }
 
 type pair[S, E comparable] struct {
@@ -68,6 +70,14 @@ func (m *Machine[S, E, A]) Step(state S, event E) (row Row[S, E, A], ok bool) {
 	}
 
 	return m.rows[i], true
+}
+
+// Rows returns the rows in the order in which they were written.
+func (m *Machine[S, E, A]) Rows() []Row[S, E, A] { return slices.Clone(m.rows) }
+
+// Observed returns the same table, whose instances report each step to observe: the row, and whether there was one. Tests use it.
+func (m *Machine[S, E, A]) Observed(observe func(row Row[S, E, A], found bool)) *Machine[S, E, A] {
+	return &Machine[S, E, A]{rows: m.rows, index: m.index, observe: observe}
 }
 
 // Gaps lists the pairs of these states and events that have no row; a test wants it to be empty.

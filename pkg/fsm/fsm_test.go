@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -53,5 +54,34 @@ func TestTablePrintsItself(t *testing.T) {
 		if !strings.Contains(text, line) {
 			t.Errorf("%q is not in\n%s", line, text)
 		}
+	}
+}
+
+func TestInstanceHoldsTheStateThatTheTableSays(t *testing.T) {
+	var seen []string
+
+	run := door().Observed(func(row Row[word, word, word], found bool) {
+		seen = append(seen, fmt.Sprintf("%s %s %t", row.From, row.Event, found))
+	}).Start("closed")
+
+	for _, step := range []struct {
+		event, state word
+		actions      []word
+		ok           bool
+	}{
+		{event: "pull", state: "closed"},
+		{event: "push", state: "open", actions: []word{"creak"}, ok: true},
+		{event: "push", state: "open", ok: true},
+		{event: "pull", state: "closed", actions: []word{"creak", "bang"}, ok: true},
+	} {
+		actions, ok := run.Step(step.event)
+		if ok != step.ok || run.State() != step.state || !slices.Equal(actions, step.actions) {
+			t.Errorf("%s: %v %v %s, want %+v", step.event, actions, ok, run.State(), step)
+		}
+	}
+
+	want := []string{"closed pull false", "closed push true", "open push true", "open pull true"}
+	if !slices.Equal(seen, want) {
+		t.Errorf("observed %q, want %q", seen, want)
 	}
 }
