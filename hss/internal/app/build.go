@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
-	hsscx "github.com/dialtone-ims/dialtone/hss/internal/cx"
+	"github.com/dialtone-ims/dialtone/hss/internal/procedure"
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
+	"github.com/dialtone-ims/dialtone/hss/internal/push"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
@@ -27,7 +28,7 @@ type HSS struct {
 	Node *diameter.Node
 
 	store  *subscriber.Store
-	pushes *hsscx.Pushes
+	pushes *push.Sender
 }
 
 // Build opens the store, binds the Diameter address and puts the API on the admin HTTP.
@@ -64,9 +65,9 @@ func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.S
 		return nil, err
 	}
 
-	h := &HSS{Node: node, store: store, pushes: hsscx.NewPushes(store, node, c.Push, env.Log, env.Metrics)}
+	h := &HSS{Node: node, store: store, pushes: push.New(store, node, c.Push, env.Log, env.Metrics)}
 	attempts := attempt.NewLog()
-	hsscx.NewServer(node, store, c.policy(), h.pushes, attempts, env.Log, env.Metrics)
+	procedure.NewServer(node, store, c.policy(), h.pushes.Wake, attempts, env.Log, env.Metrics)
 	provisioning.Serve(env.Admin, store, c.Domain, attempts, h.pushes.Wake)
 	env.Admin.Handle("GET /diameter/peers", func(w http.ResponseWriter, _ *http.Request) error {
 		return httpapi.Write(w, http.StatusOK, map[string]any{"peers": node.Peers()})

@@ -9,11 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/hss/internal/cx"
+	"github.com/dialtone-ims/dialtone/hss/internal/procedure"
+	"github.com/dialtone-ims/dialtone/hss/internal/push"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
-	schemes "github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 )
 
@@ -21,13 +22,13 @@ import (
 type Config struct {
 	service.Common `yaml:",inline"`
 
-	Domain         string          `yaml:"domain"` // of the home network: identities are derived in it
-	Data           string          `yaml:"data"`   // folder of the database and the key file
-	Database       Database        `yaml:"database"`
-	Diameter       diameter.Config `yaml:"diameter"`
-	Cx             cx.Policy       `yaml:"cx"`
-	Push           cx.PushConfig   `yaml:"push"`
-	Authentication Authentication  `yaml:"authentication"`
+	Domain         string           `yaml:"domain"` // of the home network: identities are derived in it
+	Data           string           `yaml:"data"`   // folder of the database and the key file
+	Database       Database         `yaml:"database"`
+	Diameter       diameter.Config  `yaml:"diameter"`
+	Cx             procedure.Policy `yaml:"cx"`
+	Push           push.Config      `yaml:"push"`
+	Authentication Authentication   `yaml:"authentication"`
 }
 
 // Database says where subscribers are kept.
@@ -51,8 +52,8 @@ func Default() Config {
 		Domain:   home,
 		Data:     "var/hss",
 		Diameter: diameter.DefaultConfig("hss."+home, home),
-		Cx:       cx.Policy{MaxVectors: 5, AKA: schemes.SchemeDigestAKAv1MD5, StoreServerName: true},
-		Push:     cx.PushConfig{Attempts: 10, RetryMin: time.Second, RetryMax: time.Minute, Keep: 24 * time.Hour},
+		Cx:       procedure.Policy{MaxVectors: 5, AKA: cx.SchemeDigestAKAv1MD5, StoreServerName: true},
+		Push:     push.Config{Attempts: 10, RetryMin: time.Second, RetryMax: time.Minute, Keep: 24 * time.Hour},
 	}
 	c.Authentication.IND = 1 // an EPC's HSS beside this one commonly has 0
 	c.Diameter.Listen = []diameter.Listener{{Address: host + ":3868"}}
@@ -79,7 +80,7 @@ func (c *Config) Validate() error {
 	refuse(len(c.Diameter.Listen) == 0, "diameter.listen: the HSS is connected to; an address is needed")
 	refuse(c.Authentication.IND > 31, "authentication.ind: %d is not 0 to 31", c.Authentication.IND)
 	refuse(c.Cx.MaxVectors < 1 || c.Cx.MaxVectors > 32, "cx.max_vectors: %d is not 1 to 32", c.Cx.MaxVectors)
-	refuse(!slices.Contains(schemes.SchemesOfAKA, c.Cx.AKA), "cx.aka: %q is none of %v", c.Cx.AKA, schemes.SchemesOfAKA)
+	refuse(!slices.Contains(cx.SchemesOfAKA, c.Cx.AKA), "cx.aka: %q is none of %v", c.Cx.AKA, cx.SchemesOfAKA)
 	refuse(c.Push.Attempts < 1, "push.attempts: %d is not at least 1", c.Push.Attempts)
 	refuse(c.Push.RetryMin <= 0 || c.Push.RetryMax < c.Push.RetryMin, "push: retry_min and retry_max must be positive and in order")
 	refuse(c.Push.Keep <= 0, "push.keep: %s is not positive", c.Push.Keep)
@@ -100,7 +101,7 @@ func (c *Config) store() subscriber.Config {
 	return s
 }
 
-func (c *Config) policy() cx.Policy {
+func (c *Config) policy() procedure.Policy {
 	p := c.Cx
 	if p.DigestRealm == "" {
 		p.DigestRealm = c.Domain

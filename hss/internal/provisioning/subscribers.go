@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"reflect"
 
-	cxserver "github.com/dialtone-ims/dialtone/hss/internal/cx"
+	"github.com/dialtone-ims/dialtone/hss/internal/administration"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
@@ -177,7 +177,7 @@ func replace(tx *subscriber.Tx, s *subscriber.Subscription, document Subscriber)
 	after := show(s)
 	changed := func(set *subscriber.RegistrationSet) bool { return differ(before, after, set.Number) }
 
-	return after, cxserver.PushProfile(tx, s, changed)
+	return after, administration.PushProfile(tx, s, changed)
 }
 
 // endRemoved ends what belongs to sets and private identities that the document does not have any more.
@@ -193,7 +193,7 @@ func endRemoved(tx *subscriber.Tx, s *subscriber.Subscription, document Subscrib
 
 	for _, set := range s.Sets {
 		if !sets[set.Number] {
-			if _, err := cxserver.TerminateSet(tx, s, set, cx.PermanentTermination, "the identities are withdrawn"); err != nil {
+			if _, err := administration.TerminateSet(tx, s, set, cx.PermanentTermination, "the identities are withdrawn"); err != nil {
 				return err
 			}
 		}
@@ -201,7 +201,7 @@ func endRemoved(tx *subscriber.Tx, s *subscriber.Subscription, document Subscrib
 
 	for _, p := range s.Private {
 		if !privates[p.Identity] {
-			if _, err := cxserver.TerminatePrivate(tx, s, p, cx.PermanentTermination, "the private identity is withdrawn"); err != nil {
+			if _, err := administration.TerminatePrivate(tx, s, p, cx.PermanentTermination, "the private identity is withdrawn"); err != nil {
 				return err
 			}
 		}
@@ -232,7 +232,7 @@ func (a *API) deleteSubscriber(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 
-		if _, err := cxserver.TerminateRegistration(tx, s, cx.PermanentTermination, "the subscription has ended"); err != nil {
+		if _, err := administration.TerminateRegistration(tx, s, cx.PermanentTermination, "the subscription has ended"); err != nil {
 			return err
 		}
 
@@ -290,7 +290,7 @@ func (a *API) endRegistration(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 
-		told, err = cxserver.TerminateRegistration(tx, s, reason, r.URL.Query().Get("info"))
+		told, err = administration.TerminateRegistration(tx, s, reason, r.URL.Query().Get("info"))
 
 		return err
 	})

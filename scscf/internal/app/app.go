@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
-	pkgcx "github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/asregister"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
-	"github.com/dialtone-ims/dialtone/scscf/internal/cx"
+	"github.com/dialtone-ims/dialtone/scscf/internal/hss"
 	"github.com/dialtone-ims/dialtone/scscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
@@ -41,7 +41,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	node, err := diameter.New(
 		c.Diameter,
-		[]diameter.Application{pkgcx.Application, ro.Application},
+		[]diameter.Application{cx.Application, ro.Application},
 		diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap},
 	)
 	if err != nil {
@@ -59,7 +59,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	queue := schedule.New()
 	endpoint := stack.Endpoint(c.SIP.Endpoints[0].Name)
-	home := &cx.Client{Node: node, ServerName: c.ServerName, SharedSets: len(shared) > 0}
+	home := &hss.Client{Node: node, ServerName: c.ServerName, SharedSets: len(shared) > 0}
 	registrations := registrar.New(c.Registrar, registrar.Options{
 		HSS: home, Schedule: queue, HomeDomain: c.HomeDomain, ServiceRoute: serviceRoute(endpoint), SharedIFC: shared, Log: env.Log, Metrics: env.Metrics,
 	})
@@ -98,7 +98,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		charging: sessions.Charging, sessions: sessions,
 	}
 	router.sessions = sessions
-	router.starting.reached, router.starting.log = func() bool { return node.Reached(pkgcx.Application.ID) }, env.Log
+	router.starting.reached, router.starting.log = func() bool { return node.Reached(cx.Application.ID) }, env.Log
 
 	return s, nil
 }
@@ -123,7 +123,7 @@ func (s *scscf) Ready() error { return s.node.Ready() }
 
 // cxReady waits for the HSS alone.
 func (s *scscf) cxReady() error {
-	if !s.open(pkgcx.Application.ID) {
+	if !s.open(cx.Application.ID) {
 		return errNoHSS
 	}
 

@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
-	"github.com/dialtone-ims/dialtone/scscf/internal/cx"
+	"github.com/dialtone-ims/dialtone/scscf/internal/hss"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/session"
 )
@@ -63,7 +63,7 @@ func newSessions(
 	stack *sip.Stack,
 	endpoint *sip.Endpoint,
 	node *diameter.Node,
-	home *cx.Client,
+	home *hss.Client,
 	users *registrar.Registrar,
 ) (*session.Server, error) {
 	trigger := charging.NewTrigger(c.Sessions.Charging, onlineCharging{node}, node.NewSessionID, env.Log, env.Metrics)

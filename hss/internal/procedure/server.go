@@ -1,4 +1,4 @@
-package cx
+package procedure
 
 import (
 	"log/slog"
@@ -25,23 +25,23 @@ type Policy struct {
 type Server struct {
 	store    *subscriber.Store
 	policy   Policy
-	pushes   *Pushes
+	wake     func()
 	attempts *attempt.Log
 	log      *slog.Logger
 	metrics  metrics
 }
 
-// NewServer serves Cx on the node, which must not run yet.
+// NewServer serves Cx on the node, which must not run yet. wake says that an RTR has been queued.
 func NewServer(
 	n *diameter.Node,
 	store *subscriber.Store,
 	p Policy,
-	pushes *Pushes,
+	wake func(),
 	attempts *attempt.Log,
 	log *slog.Logger,
 	registry prometheus.Registerer,
 ) *Server {
-	s := &Server{store: store, policy: p, pushes: pushes, attempts: attempts, log: log, metrics: newMetrics(registry)}
+	s := &Server{store: store, policy: p, wake: wake, attempts: attempts, log: log, metrics: newMetrics(registry)}
 
 	cx.Handle(n, Features, s.userAuthorization)
 	cx.Handle(n, Features, s.multimediaAuth)

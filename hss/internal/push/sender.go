@@ -1,4 +1,5 @@
-package cx
+// Package push sends what the HSS has to tell S-CSCFs: RTR (TS 29.228 §6.1.3) and PPR (§6.2.2), from the queue in the store.
+package push
 
 import (
 	"context"
@@ -17,20 +18,19 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// PushConfig says how stubbornly an S-CSCF is told of changes.
-type PushConfig struct {
+// Config says how stubbornly an S-CSCF is told of changes.
+type Config struct {
 	Attempts int           `yaml:"attempts"` // until a request without an answer is given up
 	RetryMin time.Duration `yaml:"retry_min"`
 	RetryMax time.Duration `yaml:"retry_max"` // the wait doubles up to this
 	Keep     time.Duration `yaml:"keep"`      // how long finished requests can be looked up
 }
 
-// Pushes sends what the HSS has to tell S-CSCFs: RTR and PPR, from a queue in the store, so that neither a lost connection
-// nor a restart loses them.
-type Pushes struct {
+// Sender sends requests to S-CSCFs from a queue in the store, so that neither a lost connection nor a restart loses them.
+type Sender struct {
 	store   *subscriber.Store
 	node    *diameter.Node
-	config  PushConfig
+	config  Config
 	log     *slog.Logger
 	wake    chan struct{}
 	results *prometheus.CounterVec
@@ -39,23 +39,23 @@ type Pushes struct {
 	busy map[string]bool // hosts that have a line
 }
 
-// NewPushes sends over the node.
-func NewPushes(store *subscriber.Store, n *diameter.Node, c PushConfig, log *slog.Logger, registry prometheus.Registerer) *Pushes {
-	p := &Pushes{
+// New makes the sender of a node. Run has it send.
+func New(store *subscriber.Store, n *diameter.Node, c Config, log *slog.Logger, registry prometheus.Registerer) *Sender {
+	s := &Sender{
 		store: store, node: n, config: c, log: log, wake: make(chan struct{}, 1), busy: map[string]bool{},
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_hss_pushes_total", Help: "RTR and PPR that have ended, by what came of them.",
 		}, []string{"command", "state"}),
 	}
-	registry.MustRegister(p.results)
+	registry.MustRegister(s.results)
 
-	return p
+	return s
 }
 
 // Wake says that something has been queued.
-func (p *Pushes) Wake() {
+func (s *Sender) Wake() {
 	select {
-	case p.wake <- struct{}{}:
+	case s.wake <- struct{}{}:
 	default:
 	}
 }
@@ -72,17 +72,17 @@ const (
 
 // Run sends until ctx ends. Each S-CSCF has a line of its own, which gets its requests in order: one that is silent holds up nobody
 // but itself.
-func (p *Pushes) Run(ctx context.Context) error {
+func (s *Sender) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 
 	for ctx.Err() == nil {
-		next := p.hand(ctx, &running)
+		next := s.hand(ctx, &running)
 		timer := time.NewTimer(min(idle, max(time.Until(next), 10*time.Millisecond)))
 
 		select {
 		case <-ctx.Done():
-		case <-p.wake:
+		case <-s.wake:
 		case <-timer.C:
 		}
 
@@ -93,25 +93,25 @@ func (p *Pushes) Run(ctx context.Context) error {
 }
 
 // hand gives what is due to lines, and returns when the next is. A line that ends wakes it for what else there is.
-func (p *Pushes) hand(ctx context.Context, running *sync.WaitGroup) (next time.Time) {
+func (s *Sender) hand(ctx context.Context, running *sync.WaitGroup) (next time.Time) {
 	now := time.Now()
-	busy := p.busyHosts()
+	busy := s.busyHosts()
 
 	if len(busy) >= lines {
 		return now.Add(idle)
 	}
 
-	due, next, err := p.store.Due(ctx, now, batch, busy)
+	due, next, err := s.store.Due(ctx, now, batch, busy)
 	if err == nil {
-		err = p.store.ForgetPushes(ctx, now.Add(-p.config.Keep))
+		err = s.store.ForgetPushes(ctx, now.Add(-s.config.Keep))
 	}
 
 	if err != nil {
 		if ctx.Err() == nil {
-			p.log.Error("the queue of requests to S-CSCFs cannot be read", "error", err)
+			s.log.Error("the queue of requests to S-CSCFs cannot be read", "error", err)
 		}
 
-		return now.Add(p.config.RetryMin)
+		return now.Add(s.config.RetryMin)
 	}
 
 	switch {
@@ -121,7 +121,7 @@ func (p *Pushes) hand(ctx context.Context, running *sync.WaitGroup) (next time.T
 		next = now.Add(idle)
 	}
 
-	if soon := now.Add(look); p.store.Shared() && soon.Before(next) {
+	if soon := now.Add(look); s.store.Shared() && soon.Before(next) {
 		next = soon
 	}
 
@@ -134,14 +134,14 @@ func (p *Pushes) hand(ctx context.Context, running *sync.WaitGroup) (next time.T
 	}
 
 	for host, pushes := range byHost {
-		if !p.begin(host) {
+		if !s.begin(host) {
 			continue
 		}
 
 		running.Go(func() {
-			p.line(ctx, pushes)
-			p.end(host)
-			p.Wake()
+			s.line(ctx, pushes)
+			s.end(host)
+			s.Wake()
 		})
 	}
 
@@ -149,11 +149,11 @@ func (p *Pushes) hand(ctx context.Context, running *sync.WaitGroup) (next time.T
 }
 
 // line sends requests to one S-CSCF, one after the other.
-func (p *Pushes) line(ctx context.Context, pushes []*subscriber.Push) {
+func (s *Sender) line(ctx context.Context, pushes []*subscriber.Push) {
 	var left []uint64 // to another HSS
 
 	for _, push := range pushes {
-		if !p.send(ctx, push) {
+		if !s.send(ctx, push) {
 			left = append(left, push.ID)
 		}
 	}
@@ -162,15 +162,15 @@ func (p *Pushes) line(ctx context.Context, pushes []*subscriber.Push) {
 		return
 	}
 
-	if err := p.store.Postpone(ctx, left, time.Now().Add(look)); err != nil { // so that they do not come again at once
-		p.log.Error("requests to S-CSCFs cannot be put off", "error", err)
-		p.pause(ctx)
+	if err := s.store.Postpone(ctx, left, time.Now().Add(look)); err != nil { // so that they do not come again at once
+		s.log.Error("requests to S-CSCFs cannot be put off", "error", err)
+		s.pause(ctx)
 	}
 }
 
 // pause keeps a line busy when what it did could not be written.
-func (p *Pushes) pause(ctx context.Context) {
-	timer := time.NewTimer(p.config.RetryMin)
+func (s *Sender) pause(ctx context.Context) {
+	timer := time.NewTimer(s.config.RetryMin)
 	defer timer.Stop()
 
 	select {
@@ -179,53 +179,53 @@ func (p *Pushes) pause(ctx context.Context) {
 	}
 }
 
-func (p *Pushes) busyHosts() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (s *Sender) busyHosts() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 
-	return slices.Collect(maps.Keys(p.busy))
+	return slices.Collect(maps.Keys(s.busy))
 }
 
 // begin makes a host's line, if there is none and room for one.
-func (p *Pushes) begin(host string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (s *Sender) begin(host string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 
-	if p.busy[host] || len(p.busy) >= lines {
+	if s.busy[host] || len(s.busy) >= lines {
 		return false
 	}
 
-	p.busy[host] = true
+	s.busy[host] = true
 
 	return true
 }
 
-func (p *Pushes) end(host string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (s *Sender) end(host string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 
-	delete(p.busy, host)
+	delete(s.busy, host)
 }
 
 // send is false if it leaves the push to another HSS.
-func (p *Pushes) send(ctx context.Context, push *subscriber.Push) bool {
+func (s *Sender) send(ctx context.Context, push *subscriber.Push) bool {
 	if ctx.Err() != nil {
 		return true // stays pending for the next run
 	}
 
-	result, err := p.exchange(ctx, push)
+	result, err := s.exchange(ctx, push)
 	if ctx.Err() != nil {
 		return true
 	}
 
-	if p.ofAnother(push, err) {
+	if s.ofAnother(push, err) {
 		return false
 	}
 
-	p.conclude(push, result, err, time.Now().UTC())
+	s.conclude(push, result, err, time.Now().UTC())
 
 	if push.State != subscriber.PushPending {
-		p.results.WithLabelValues(string(push.Command), string(push.State)).Inc()
+		s.results.WithLabelValues(string(push.Command), string(push.State)).Inc()
 	}
 
 	level := slog.LevelInfo
@@ -233,37 +233,37 @@ func (p *Pushes) send(ctx context.Context, push *subscriber.Push) bool {
 		level = slog.LevelWarn
 	}
 
-	p.log.Log(ctx, level, "request to S-CSCF", "id", push.ID, "command", string(push.Command), "scscf", push.ServerHost,
+	s.log.Log(ctx, level, "request to S-CSCF", "id", push.ID, "command", string(push.Command), "scscf", push.ServerHost,
 		"identity", push.PrivateIdentity, "state", string(push.State), "attempt", push.Attempts, "result", push.Result)
 
 	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWait)
 	defer cancel()
 
-	if err := p.store.SavePush(saving, push); err != nil {
-		p.log.Error("what came of a request to an S-CSCF cannot be recorded", "error", err)
-		p.pause(ctx)
+	if err := s.store.SavePush(saving, push); err != nil {
+		s.log.Error("what came of a request to an S-CSCF cannot be recorded", "error", err)
+		s.pause(ctx)
 	}
 
 	return true
 }
 
 // ofAnother tells that the S-CSCF may be connected to another HSS on the same database, which is given the time of all attempts.
-func (p *Pushes) ofAnother(push *subscriber.Push, err error) bool {
-	return p.store.Shared() && errors.Is(err, diameter.ErrUnroutable) &&
-		time.Since(push.Created) < max(look, p.config.RetryMax)*time.Duration(p.config.Attempts)
+func (s *Sender) ofAnother(push *subscriber.Push, err error) bool {
+	return s.store.Shared() && errors.Is(err, diameter.ErrUnroutable) &&
+		time.Since(push.Created) < max(look, s.config.RetryMax)*time.Duration(s.config.Attempts)
 }
 
-func (p *Pushes) exchange(ctx context.Context, push *subscriber.Push) (cxResult, error) {
+func (s *Sender) exchange(ctx context.Context, push *subscriber.Push) (diameter.Result, error) {
 	if push.Command == subscriber.RTR {
-		return p.terminate(ctx, push)
+		return s.terminate(ctx, push)
 	}
 
-	return p.pushProfile(ctx, push)
+	return s.pushProfile(ctx, push)
 }
 
 // conclude decides what an attempt means: an S-CSCF that does not know the user (any more) has nothing to be told, a
 // permanent failure is final, and anything else is tried again.
-func (p *Pushes) conclude(push *subscriber.Push, result cxResult, err error, now time.Time) {
+func (s *Sender) conclude(push *subscriber.Push, result diameter.Result, err error, now time.Time) {
 	push.Attempts++
 	push.Finished = now
 
@@ -286,17 +286,17 @@ func (p *Pushes) conclude(push *subscriber.Push, result cxResult, err error, now
 		push.Result = describe(result)
 	}
 
-	if push.Attempts >= p.config.Attempts {
+	if push.Attempts >= s.config.Attempts {
 		push.State = subscriber.PushFailed
 		return
 	}
 
 	push.Finished = time.Time{}
-	push.Next = now.Add(min(p.config.RetryMax, p.config.RetryMin<<min(push.Attempts-1, 20)))
+	push.Next = now.Add(min(s.config.RetryMax, s.config.RetryMin<<min(push.Attempts-1, 20)))
 }
 
-func describe(r cxResult) string {
-	name := map[cxResult]string{
+func describe(r diameter.Result) string {
+	name := map[diameter.Result]string{
 		cx.Success: "DIAMETER_SUCCESS", cx.UnableToComply: "DIAMETER_UNABLE_TO_COMPLY", cx.ErrorTooMuchData: "DIAMETER_ERROR_TOO_MUCH_DATA",
 		cx.ErrorNotSupportedUserData: "DIAMETER_ERROR_NOT_SUPPORTED_USER_DATA",
 	}[r]

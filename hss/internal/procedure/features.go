@@ -1,4 +1,4 @@
-package cx
+package procedure
 
 import "github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 

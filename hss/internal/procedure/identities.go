@@ -1,6 +1,6 @@
-// Package cx is the HSS side of the Cx reference point (TS 29.228). Each procedure is a file: a decision on what the store
-// knows, without I/O, and the few lines that fetch and save around it.
-package cx
+// Package procedure answers the HSS's Cx requests (TS 29.228 §6): UAR, MAR, SAR and LIR. Each procedure is a file: a decision on
+// what the store knows, without I/O, and the few lines that fetch and save around it.
+package procedure
 
 import (
 	"fmt"
@@ -35,20 +35,6 @@ func capabilities(s *subscriber.Subscription) *cx.Capabilities {
 	}
 
 	return &cx.Capabilities{Mandatory: c.Mandatory, Optional: c.Optional, ServerNames: c.ServerNames}
-}
-
-// chargingInformation is absent when the S-CSCF's own configuration holds.
-func chargingInformation(s *subscriber.Subscription) *cx.ChargingInformation {
-	if s.Charging == (subscriber.ChargingInformation{}) {
-		return nil
-	}
-
-	return &cx.ChargingInformation{
-		PrimaryEventChargingFunction:        s.Charging.PrimaryEventChargingFunction,
-		SecondaryEventChargingFunction:      s.Charging.SecondaryEventChargingFunction,
-		PrimaryChargingCollectionFunction:   s.Charging.PrimaryChargingCollectionFunction,
-		SecondaryChargingCollectionFunction: s.Charging.SecondaryChargingCollectionFunction,
-	}
 }
 
 const (

@@ -1,4 +1,4 @@
-package cx
+package procedure
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/fiorix/go-diameter/v4/diam"
 
+	"github.com/dialtone-ims/dialtone/hss/internal/administration"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/hss/internal/userdata"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
@@ -292,7 +293,7 @@ func (s *Server) serverAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, er
 		}
 
 		if assignment.Superseded != "" {
-			if err := tx.Queue(newServerAssigned(who, assignment.Superseded)); err != nil {
+			if err := administration.NewServerAssigned(tx, who, assignment.Superseded); err != nil {
 				return err
 			}
 		}
@@ -307,7 +308,7 @@ func (s *Server) serverAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, er
 	}
 
 	s.remember(answer.UserName, public, ofSAR[req.Type], answer.Result, nil)
-	s.pushes.Wake()
+	s.wake()
 
 	return answer, nil
 }
@@ -324,7 +325,7 @@ func (s *Server) serverAssignmentAnswer(tx *subscriber.Tx, who Identities, req *
 		return answer, nil
 	}
 
-	answer.ChargingInformation = chargingInformation(who.Subscription)
+	answer.ChargingInformation = userdata.ChargingInformation(who.Subscription)
 
 	if a.Download.LooseRoute {
 		required := uint32(1) // LOOSE_ROUTE_REQUIRED
@@ -344,39 +345,7 @@ func (s *Server) serverAssignmentAnswer(tx *subscriber.Tx, who Identities, req *
 		return answer, nil
 	}
 
-	answer.UserData, err = userData(tx, who.Subscription, a.Private, a.Download, req.PublicIdentities[0])
+	answer.UserData, err = userdata.Of(tx, who.Subscription, a.Private, a.Download, req.PublicIdentities[0])
 
 	return answer, err
-}
-
-// userData writes the profile of a set as it is now.
-func userData(
-	tx *subscriber.Tx,
-	s *subscriber.Subscription,
-	p *subscriber.PrivateIdentity,
-	set *subscriber.RegistrationSet,
-	asked string,
-) ([]byte, error) {
-	if err := tx.Profiles(s); err != nil {
-		return nil, err
-	}
-
-	var numbers []int
-	for _, public := range set.Public {
-		if public.Profile != nil {
-			numbers = append(numbers, public.Profile.SharedSets...)
-		}
-	}
-
-	shared, err := tx.SharedSets(numbers)
-	if err != nil {
-		return nil, err
-	}
-
-	private := ""
-	if p != nil {
-		private = p.Identity
-	}
-
-	return userdata.Document(private, set, asked, shared, s.Features)
 }

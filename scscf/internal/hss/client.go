@@ -1,5 +1,5 @@
-// Package cx is the S-CSCF's side of Cx (TS 29.228): the requests that it sends to the HSS, and those that the HSS sends.
-package cx
+// Package hss is the S-CSCF's side of Cx (TS 29.228): the requests that it sends to the HSS, and those that the HSS sends.
+package hss
 
 import (
 	"context"

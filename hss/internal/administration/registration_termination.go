@@ -1,11 +1,10 @@
-package cx
+// Package administration says what a change of the HSS's own means to the S-CSCFs: which registrations end (RTR, TS 29.228 §6.1.3)
+// and which profiles are sent anew (PPR, §6.2.2). The provisioning API and the Cx procedures both ask it; what it queues in the
+// store's transaction, package push sends.
+package administration
 
 import (
-	"context"
-	"fmt"
-
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
-	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
@@ -80,8 +79,8 @@ func TerminateSet(
 	})
 }
 
-// newServerAssigned tells the S-CSCF that another one has replaced that its registrations have ended (TS 29.228 §8.1.1).
-func newServerAssigned(who Identities, host string) *subscriber.Push {
+// NewServerAssigned tells the S-CSCF that another one has replaced that its registrations have ended (TS 29.228 §8.1.1).
+func NewServerAssigned(tx *subscriber.Tx, who subscriber.Identities, host string) error {
 	var publics []string
 
 	for _, set := range who.Subscription.Sets {
@@ -90,29 +89,10 @@ func newServerAssigned(who Identities, host string) *subscriber.Push {
 		}
 	}
 
-	return &subscriber.Push{
+	return tx.Queue(&subscriber.Push{
 		Command: subscriber.RTR, ServerHost: host, PrivateIdentity: who.Private.Identity, OtherIdentities: who.Subscription.Others(who.Private),
 		PublicIdentities: publics, Reason: uint32(cx.NewServerAssigned), Info: "now at " + who.Subscription.ServerName,
-	}
-}
-
-func (p *Pushes) terminate(ctx context.Context, push *subscriber.Push) (cxResult, error) {
-	req := &cx.RTR{
-		UserName: push.PrivateIdentity, PublicIdentities: push.PublicIdentities,
-		Reason: cx.DeregistrationReason{Code: cx.ReasonCode(push.Reason), Info: push.Info},
-	}
-	req.DestinationHost = push.ServerHost
-
-	if len(push.OtherIdentities) > 0 {
-		req.AssociatedIdentities = &cx.AssociatedIdentities{UserNames: push.OtherIdentities}
-	}
-
-	answer, err := diameter.Call[cx.RTA](ctx, p.node, req)
-	if err != nil {
-		return cxResult{}, fmt.Errorf("RTR to %s: %w", push.ServerHost, err)
-	}
-
-	return answer.Result, nil
+	})
 }
 
 // TerminatePrivate is TerminateRegistration for one private identity; what others have registered stays.
