@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/trace"
 	"github.com/dialtone-ims/dialtone/test/network"
 	"github.com/dialtone-ims/dialtone/ue/handset"
 )
@@ -339,4 +341,75 @@ func TestPCSCFForgetsCalls(t *testing.T) {
 	hangUp(n, second.other) // nor the caller's
 	first.settled(t, 1000, soon)
 	second.settled(t, 1000, soon)
+}
+
+// answer keeps the 200 to an INVITE as a handset gets it.
+type answer struct{ atomic.Pointer[sip.Response] }
+
+func (a *answer) keep(c *handset.Config) {
+	c.Tap = func(m trace.Message) {
+		if parsed, err := sip.ParseMessage(bytes.Clone(m.Data)); err == nil && !m.Sent {
+			if r, is := parsed.(*sip.Response); is && r.StatusCode == 200 && r.CSeq().MethodName == "INVITE" {
+				a.Store(r)
+			}
+		}
+	}
+}
+
+// TestByeInTheCalleesName: another P-CSCF, which knows nothing of the call, lets a BYE of a friend of the caller's pass, who has from the
+// caller what the caller knows of the call. The S-CSCF does not take the call for hung up: the callee goes on talking, and would not be
+// told.
+func TestByeInTheCalleesName(t *testing.T) {
+	n := network.Start(t)
+	var heard answer
+	k := &talk{n: n, a: n.Subscribe(1000, ""), b: n.Subscribe(0, "")}
+	k.caller, k.callee = n.Registered(k.a, heard.keep), n.Registered(k.b, nil)
+	k.answered = n.Answering(k.callee)
+	k.dial(t)
+
+	known := heard.Load()
+	another := serve(t, "127.0.0.20:5070")
+
+	for _, test := range []struct {
+		name  string
+		first int // of the S-CSCFs in the Route
+	}{{"by both S-CSCFs", 0}, {"by the caller's S-CSCF alone", 1}} {
+		t.Run(test.name, func(t *testing.T) {
+			bye, err := sip.NewRequest("BYE", "sip:caller@"+k.a.Address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := sip.Complete(bye, known.To().Value(), known.From().Value(), known.CallID().Value(), 7); err != nil {
+				t.Fatal(err)
+			}
+			passed := 0 // S-CSCFs
+			for _, record := range sip.Values(known, "Record-Route") {
+				if strings.Contains(record, "call-") {
+					passed++
+				}
+				if passed > test.first {
+					sip.Add(bye, "Route", record)
+				}
+			}
+
+			response, err := another.stack.Do(t.Context(), bye, sip.Destination{})
+			if err != nil || response.StatusCode != 403 || !strings.Contains(sip.Value(response, "Reason"), "other side") {
+				t.Errorf("%v %v, want 403", response, err)
+			}
+			if _, reserved := n.Balance(k.a); reserved == 0 {
+				t.Error("the call goes on, and is not charged")
+			}
+			select {
+			case <-k.call.Ended():
+				t.Error("the BYE came to the caller")
+			default:
+			}
+		})
+	}
+
+	if err := k.other.HangUp(t.Context()); err != nil {
+		t.Errorf("the callee's own BYE: %v", err)
+	}
+	<-k.call.Ended()
+	k.settled(t, 1000, soon)
 }

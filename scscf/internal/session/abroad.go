@@ -95,7 +95,7 @@ func (s *Server) Abroad(r *sip.Request) bool {
 		return false
 	}
 
-	c := s.find(top.User)
+	c := s.find(tokenOf(top.User))
 
 	return c != nil && c.isAbroad()
 }

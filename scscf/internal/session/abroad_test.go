@@ -63,18 +63,20 @@ func TestCallAbroad(t *testing.T) {
 				"P-Asserted-Identity: <"+alice+">",
 				"P-Charging-Vector: icid-value=forged",
 			)
-			if r := d.pcscf.Response(200); sip.Has(r, "P-Asserted-Identity") || strings.Contains(r.String(), "forged") {
+			r := d.pcscf.Response(200)
+			if sip.Has(r, "P-Asserted-Identity") || strings.Contains(r.String(), "forged") {
 				t.Errorf("another network speaks for the core:\n%s", r)
 			}
+			route := sip.Value(r, "Record-Route")
 			synctest.Wait()
 			if restart {
 				d.crash(time.Second)
 			}
 
 			in := append(slices.Clone(inside), "To: <"+bob+">;tag=b", "Call-ID: "+invite.CallID().Value())
-			d.send(d.pcscf, "ACK", "sip:carol@192.0.2.50:5060", record, in...)
+			d.send(d.pcscf, "ACK", "sip:carol@192.0.2.50:5060", route, in...)
 			wantNothingOfTheCore(t, d.gateway.Request("ACK"))
-			d.send(d.pcscf, "INFO", "sip:carol@192.0.2.50:5060", record, in...)
+			d.send(d.pcscf, "INFO", "sip:carol@192.0.2.50:5060", route, in...)
 			info := d.gateway.Request("INFO")
 			wantNothingOfTheCore(t, info)
 			d.gateway.Answer(info, 200)
@@ -126,7 +128,7 @@ func TestStranger(t *testing.T) {
 			stranger,
 			"BYE",
 			"sip:callee@192.0.2.2:5060",
-			sip.Value(invite, "Record-Route"),
+			d.route,
 			"To: <"+bob+">;tag=b",
 			"Call-ID: "+invite.CallID().Value(),
 		)
@@ -177,13 +179,13 @@ func TestIntoTheCore(t *testing.T) {
 		withBorder(t, nil, func(t *testing.T, d *desk) {
 			invite := d.talk()
 			in := []string{"To: <" + bob + ">;tag=b", "Call-ID: " + invite.CallID().Value()}
-			d.send(d.pcscf, "ACK", "sip:x@192.0.2.1:9090", sip.Value(invite, "Record-Route"), in...)
-			d.send(d.pcscf, "INFO", "sip:x@192.0.2.1:9090", sip.Value(invite, "Record-Route"), in...)
+			d.send(d.pcscf, "ACK", "sip:x@192.0.2.1:9090", d.route, in...)
+			d.send(d.pcscf, "INFO", "sip:x@192.0.2.1:9090", d.route, in...)
 			d.pcscf.Response(403)
 			d.within(invite, "INFO") // to where the other party said that it is, though that is in the core
 			d.icscf.Answer(d.icscf.Request("INFO"), 200)
 			d.pcscf.Response(200)
-			d.send(d.pcscf, "BYE", "sip:x@192.0.2.2:22", sip.Value(invite, "Record-Route"), in...)
+			d.send(d.pcscf, "BYE", "sip:x@192.0.2.2:22", d.route, in...)
 			d.pcscf.Response(403)
 			d.wantAsked("1#0", "3#1 used 0s cause 0")
 			if astray := d.network.Astray(); len(astray) != 0 {

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"slices"
 	"sync"
@@ -17,7 +16,7 @@ var errTooMany = errors.New("the S-CSCF is in as many calls as it can be")
 // call is one side of a call that this S-CSCF is in the route of, from the INVITE to the BYE.
 type call struct {
 	server  *Server
-	token   string // its Record-Route entry
+	entry   entries // in Record-Route
 	side    side
 	public  string
 	other   string                 // who the call is with
@@ -51,7 +50,7 @@ const (
 )
 
 func (s *Server) newCall(tx *sip.ServerTransaction, sv *served) (*call, error) {
-	c := &call{server: s, token: "call-" + rand.Text(), side: sv.side, public: sv.public, tx: tx, invite: tx.Request()}
+	c := &call{server: s, entry: newEntries(), side: sv.side, public: sv.public, tx: tx, invite: tx.Request()}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,14 +59,14 @@ func (s *Server) newCall(tx *sip.ServerTransaction, sv *served) (*call, error) {
 		return nil, errTooMany
 	}
 
-	s.calls[c.token] = c
+	s.calls[c.entry.token] = c
 
 	return c, nil
 }
 
 func (s *Server) forget(c *call) {
 	s.mu.Lock()
-	delete(s.calls, c.token)
+	delete(s.calls, c.entry.token)
 	s.unbind(c)
 	s.mu.Unlock()
 
@@ -88,7 +87,7 @@ func (s *Server) callsOf(own []sip.NameAddr) (calls []*call) {
 
 	for _, route := range own {
 		if u, err := sip.ParseURI(route.URI); err == nil {
-			if c := s.calls[u.User]; c != nil {
+			if c := s.calls[tokenOf(u.User)]; c != nil {
 				calls = append(calls, c)
 			}
 		}
@@ -145,10 +144,10 @@ func (c *call) answered(r *sip.Response, at time.Time) {
 	c.keep()
 }
 
-// records tells the call's own Record-Route entry.
+// records reports whether a Record-Route entry is the call's own.
 func (c *call) records(record sip.NameAddr) bool {
 	u, err := sip.ParseURI(record.URI)
-	return err == nil && u.User == c.token
+	return err == nil && tokenOf(u.User) == c.entry.token
 }
 
 // charged gives the call its charging session; false: the call is over already.

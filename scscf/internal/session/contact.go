@@ -65,7 +65,7 @@ func (s *Server) bind(c *call, contact uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if contact == 0 || s.calls[c.token] == nil { // it cannot be told, or the call is over
+	if contact == 0 || s.calls[c.entry.token] == nil { // it cannot be told, or the call is over
 		return
 	}
 

@@ -58,6 +58,7 @@ type desk struct {
 	asked  []string // CCRs
 	failed []string // contacts whose flow has failed
 	cseq   int
+	route  string // Route of the caller's requests within the last call
 }
 
 func (d *desk) Lookup(public string) (registrar.User, bool) {
@@ -330,7 +331,7 @@ func (d *desk) talk(answer ...string) *sip.Request {
 		"To: <" + bob + ">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>", "Record-Route: " + sip.Value(invite, "Record-Route"),
 		"Record-Route: <sip:192.0.2.1;lr>",
 	}, answer...)...)
-	d.pcscf.Response(200)
+	d.route = sip.Value(d.pcscf.Response(200), "Record-Route")
 	d.within(invite, "ACK")
 	d.icscf.Request("ACK")
 	synctest.Wait()
@@ -345,6 +346,6 @@ func (d *desk) within(invite *sip.Request, method string, lines ...string) {
 		d.pcscf,
 		method,
 		"sip:callee@192.0.2.2:5060",
-		sip.Value(invite, "Record-Route"),
+		d.route,
 		append([]string{"To: <" + bob + ">;tag=b", "Call-ID: " + invite.CallID().Value()}, lines...)...)
 }

@@ -246,7 +246,7 @@ func (d *desk) inSecond(invite *sip.Request, method string) {
 		d.pcscf,
 		method,
 		"sip:second@192.0.2.2:5060",
-		sip.Value(invite, "Record-Route"),
+		d.route,
 		"To: <"+bob+">;tag=c",
 		"Call-ID: "+invite.CallID().Value(),
 	)

@@ -41,7 +41,6 @@ func TestByeThatDoesNotArrive(t *testing.T) {
 	}{
 		"as it should be":                {answer: 200, sure: true},
 		"Max-Forwards ends at the next":  {lines: []string{"Max-Forwards: 1"}, answer: 483, after: 3},
-		"the tags the wrong way round":   {lines: []string{"From: <" + bob + ">;tag=b", "To: <" + alice + ">;tag=a"}, answer: 481, after: 1},
 		"to a server of the caller's":    {uri: "sip:callee@192.0.2.2:5070", answer: 200, after: 3},
 		"to somebody else, by more hops": {lines: []string{"Route: %s, <sip:192.0.2.2;lr>"}, answer: 200, after: 3},
 	} {
@@ -57,12 +56,7 @@ func TestByeThatDoesNotArrive(t *testing.T) {
 					at = d.network.Peer(t, "192.0.2.2:5070")
 				}
 
-				route, head := sip.Value(invite, "Record-Route"), []string{"Call-ID: " + invite.CallID().Value(), "To: <" + bob + ">;tag=b"}
-				for _, line := range c.lines {
-					if strings.HasPrefix(line, "To:") {
-						head = head[:1]
-					}
-				}
+				route, head := d.route, []string{"Call-ID: " + invite.CallID().Value(), "To: <" + bob + ">;tag=b"}
 				for _, line := range c.lines {
 					if strings.HasPrefix(line, "Route:") {
 						line = strings.ReplaceAll(line, "%s", route)
@@ -119,7 +113,7 @@ func TestByeOfAnotherDialog(t *testing.T) {
 					}
 					head = kept
 				}
-				d.send(d.pcscf, "BYE", "sip:callee@192.0.2.2:5060", sip.Value(invite, "Record-Route"), head...)
+				d.send(d.pcscf, "BYE", "sip:callee@192.0.2.2:5060", d.route, head...)
 				d.icscf.Answer(d.icscf.Request("BYE"), 481)
 				d.pcscf.Response(481)
 				d.wantAsked("1#0")
@@ -140,8 +134,9 @@ func TestRecordRoutePutBack(t *testing.T) {
 		invite := d.icscf.Request("INVITE")
 		sent := strings.Join(sip.Values(invite, "Record-Route"), ", ")
 		d.icscf.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>", "Record-Route: <sip:192.0.2.1;lr>")
-		if got := strings.Join(sip.Values(d.pcscf.Response(200), "Record-Route"), ", "); got != sent || !strings.Contains(got, "call-") {
-			t.Errorf("Record-Route %s\nwant %s", got, sent)
+		got := strings.Join(sip.Values(d.pcscf.Response(200), "Record-Route"), ", ")
+		if token := sent[:len("<sip:call-")+13]; !strings.HasPrefix(got, token) || !strings.HasSuffix(got, "@"+scscfAddress+";lr>, <sip:192.0.2.1;lr>") {
+			t.Errorf("Record-Route %s\nsent %s", got, sent)
 		}
 	})
 }

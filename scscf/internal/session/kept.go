@@ -14,6 +14,7 @@ const file = "calls.jsonl"
 
 // keptCall is an answered call as it outlives the process: enough to know its BYE, to end it from here, and to go on charging.
 type keptCall struct {
+	Marks   [2]string          `json:"marks"`
 	Side    side               `json:"side"`
 	Public  string             `json:"public"`
 	Other   string             `json:"other,omitempty"`
@@ -42,8 +43,8 @@ func (s *Server) Restore(directory string) error {
 		}
 
 		c := &call{
+			entry:   entries{token, k.Marks},
 			server:  s,
-			token:   token,
 			side:    k.Side,
 			public:  k.Public,
 			other:   k.Other,
@@ -129,13 +130,13 @@ func (c *call) keep() {
 	c.server.mu.Unlock()
 
 	k := keptCall{
-		Side: c.side, Public: c.public, Other: c.other, Contact: contact, Dialog: c.dialog, Further: c.further, Abroad: c.abroad, Length: c.length, Until: c.until,
+		Marks: c.entry.marks, Side: c.side, Public: c.public, Other: c.other, Contact: contact, Dialog: c.dialog, Further: c.further, Abroad: c.abroad, Length: c.length, Until: c.until,
 	}
 	if c.charge != nil {
 		k.Charge = c.charge.Key()
 	}
 
-	if err := j.Put(c.token, k); err != nil {
+	if err := j.Put(c.entry.token, k); err != nil {
 		c.server.Log.Error("a call could not be written; it would be lost at a restart", "user", c.public, "error", err)
 	}
 }
@@ -146,7 +147,7 @@ func (c *call) drop() {
 		return
 	}
 
-	if err := j.Drop(c.token); err != nil {
+	if err := j.Drop(c.entry.token); err != nil {
 		c.server.Log.Error("the end of a call could not be written", "user", c.public, "error", err)
 	}
 }

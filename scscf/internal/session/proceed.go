@@ -133,6 +133,10 @@ func (j *journey) responds(b *sip.Branch, r *sip.Response) {
 			s.verify(sv.call)
 		}
 	}
+
+	if sv.call != nil {
+		sv.call.towardsCaller(r)
+	}
 }
 
 // fails finds another way for a branch that ended without success.
@@ -330,7 +334,7 @@ func isSIP(uri string) bool { return len(uri) > 4 && uri[:4] == "sip:" }
 func (s *Server) recordRoute(sv *served, out *sip.Request) string {
 	switch {
 	case sv.call != nil:
-		return s.Endpoint.URI(sv.call.token)
+		return s.Endpoint.URI(sv.call.entry.user(sip.Callee))
 	case recorded(out):
 		return s.Endpoint.URI("")
 	default:

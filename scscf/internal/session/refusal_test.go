@@ -149,7 +149,7 @@ func TestSilentNextHopWithinADialog(t *testing.T) {
 			d.pcscf,
 			"INVITE",
 			"sip:x@192.0.2.77",
-			sip.Value(invite, "Record-Route"),
+			d.route,
 			"To: <"+bob+">;tag=b",
 			"Call-ID: "+invite.CallID().Value(),
 		)

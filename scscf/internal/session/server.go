@@ -149,6 +149,13 @@ func (s *Server) HandleAck(ctx context.Context, ack *sip.Ack) {
 		return
 	}
 
+	if s.misplaced(own, out) {
+		s.outcomes.WithLabelValues("dialog", "ACK", "of the other side").Inc()
+		s.Log.Warn("ACK dropped", "reason", "the Route is of the other side of the call than the tags", "source", ack.Flow.Remote.String())
+
+		return
+	}
+
 	calls := s.callsOf(own)
 
 	to, err := s.onwards(ctx, out, calls)

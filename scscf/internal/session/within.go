@@ -17,6 +17,11 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 		return
 	}
 
+	if s.misplaced(own, out) {
+		s.refuse(tx, "dialog", because(403, "the Route is of the other side of the call than the tags"))
+		return
+	}
+
 	calls := s.callsOf(own)
 	within := slices.DeleteFunc(slices.Clone(calls), func(c *call) bool { return !c.of(out) })
 	forks := forksOf(calls, out)
