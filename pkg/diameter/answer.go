@@ -1,6 +1,8 @@
 package diameter
 
 import (
+	"reflect"
+
 	"github.com/fiorix/go-diameter/v4/diam"
 	"github.com/fiorix/go-diameter/v4/diam/avp"
 	"github.com/fiorix/go-diameter/v4/diam/datatype"
@@ -45,17 +47,39 @@ func (d *Dictionary) refuse(request *Message, e *Error, origin Identity) *Messag
 		answer.AddAVP(diam.NewAVP(avp.ErrorMessage, 0, 0, datatype.UTF8String(e.Message)))
 	}
 
-	if len(e.Failed) > 0 {
-		answer.AddAVP(diam.NewAVP(avp.FailedAVP, avp.Mbit, 0, &diam.GroupedAVP{AVP: e.Failed}))
+	if failed := append(e.failed, d.stated(h.ApplicationID, e.Failed)...); len(failed) > 0 {
+		answer.AddAVP(diam.NewAVP(avp.FailedAVP, avp.Mbit, 0, &diam.GroupedAVP{AVP: failed}))
 	}
 
-	for _, a := range e.Further {
+	for _, a := range d.stated(h.ApplicationID, e.Further) {
 		answer.AddAVP(a)
 	}
 
 	copyProxyInfo(answer, request)
 
 	return answer
+}
+
+// stated are the AVPs of an Error's struct. One that the dictionary does not know is a mistake of the program, which the handler's
+// guard logs and answers DIAMETER_UNABLE_TO_COMPLY.
+func (d *Dictionary) stated(application uint32, fields any) []*diam.AVP {
+	if fields == nil {
+		return nil
+	}
+
+	value := reflect.ValueOf(fields).Elem()
+
+	p, err := d.plan(application, value.Type())
+	if err != nil {
+		panic(err)
+	}
+
+	avps, err := p.encode(value, nil, 0, len(p.fields), new(room))
+	if err != nil {
+		panic(err)
+	}
+
+	return avps
 }
 
 // refuseWire answers a request that could not be decoded, with what of it can be read.
@@ -67,7 +91,7 @@ func (d *Dictionary) refuseWire(w *WireError, origin Identity) *Message {
 	}
 
 	if raw, err := readAVP(aligned(w.Failed)); err == nil {
-		e.Failed = []*diam.AVP{diam.NewAVP(raw.code, raw.flags, raw.vendor, datatype.Unknown(w.Failed[raw.header:raw.length]))}
+		e.failed = []*diam.AVP{diam.NewAVP(raw.code, raw.flags, raw.vendor, datatype.Unknown(w.Failed[raw.header:raw.length]))}
 	}
 
 	return d.refuse(request, e, origin)

@@ -56,10 +56,12 @@ func (r Result) Successful() bool { return r.Code/1000 == 2 }
 // Error is a refusal with more to say than its Result: the AVPs at fault, a text for the peer, the cause for our log.
 type Error struct {
 	Result  Result
-	Message string      // Error-Message
-	Failed  []*diam.AVP // what stands in Failed-AVP
-	Further []*diam.AVP // what else the answer carries
+	Message string // Error-Message
+	Failed  any    // what stands in Failed-AVP (RFC 6733 §7.5): a pointer to a struct whose fields are AVPs, as in a command
+	Further any    // what else the answer carries, likewise
 	Err     error
+
+	failed []*diam.AVP // instead of Failed: what the codec has found
 }
 
 // Error is for the log.

@@ -54,7 +54,7 @@ func checkApplication(avps []*diam.AVP, application *Application) error {
 			}
 
 			if id, ok := part.Data.(datatype.Unsigned32); !ok || uint32(id) != application.ID {
-				return &Error{Result: InvalidAVPValue, Message: "Auth-Application-Id is another than that of the header", Failed: []*diam.AVP{a}}
+				return &Error{Result: InvalidAVPValue, Message: "Auth-Application-Id is another than that of the header", failed: []*diam.AVP{a}}
 			}
 
 			found = true
@@ -64,7 +64,7 @@ func checkApplication(avps []*diam.AVP, application *Application) error {
 	if !found && application.Vendor == 0 {
 		return &Error{
 			Result: MissingAVP, Message: "Auth-Application-Id",
-			Failed: []*diam.AVP{diam.NewAVP(avp.AuthApplicationID, avp.Mbit, 0, datatype.Unsigned32(0))},
+			failed: []*diam.AVP{diam.NewAVP(avp.AuthApplicationID, avp.Mbit, 0, datatype.Unsigned32(0))},
 		}
 	}
 
@@ -84,7 +84,7 @@ func (p *plan) decode(avps []*diam.AVP, v reflect.Value, strict bool) error {
 
 		if seen&(1<<i) != 0 && !f.many {
 			if strict {
-				return &Error{Result: AVPOccursTooManyTimes, Message: f.attribute.name, Failed: []*diam.AVP{a}}
+				return &Error{Result: AVPOccursTooManyTimes, Message: f.attribute.name, failed: []*diam.AVP{a}}
 			}
 
 			continue
@@ -99,7 +99,7 @@ func (p *plan) decode(avps []*diam.AVP, v reflect.Value, strict bool) error {
 
 	for i := range p.fields {
 		if f := &p.fields[i]; strict && f.required && seen&(1<<i) == 0 {
-			return &Error{Result: MissingAVP, Message: f.attribute.name, Failed: []*diam.AVP{f.example()}}
+			return &Error{Result: MissingAVP, Message: f.attribute.name, failed: []*diam.AVP{f.example()}}
 		}
 	}
 
@@ -136,7 +136,7 @@ func (f *field) decode(a *diam.AVP, value reflect.Value, strict bool) error {
 	if f.group != nil {
 		group, ok := a.Data.(*diam.GroupedAVP)
 		if !ok {
-			return &Error{Result: InvalidAVPValue, Message: f.attribute.name, Failed: []*diam.AVP{a}}
+			return &Error{Result: InvalidAVPValue, Message: f.attribute.name, failed: []*diam.AVP{a}}
 		}
 
 		if f.group.mandatory != nil {
@@ -147,11 +147,11 @@ func (f *field) decode(a *diam.AVP, value reflect.Value, strict bool) error {
 	}
 
 	if !assign(value, a.Data) {
-		return &Error{Result: InvalidAVPValue, Message: f.attribute.name, Failed: []*diam.AVP{a}}
+		return &Error{Result: InvalidAVPValue, Message: f.attribute.name, failed: []*diam.AVP{a}}
 	}
 
 	if strict && f.limited && !value.Addr().Interface().(limited).Valid() {
-		return &Error{Result: InvalidAVPValue, Message: f.attribute.name, Failed: []*diam.AVP{a}}
+		return &Error{Result: InvalidAVPValue, Message: f.attribute.name, failed: []*diam.AVP{a}}
 	}
 
 	return nil
@@ -161,7 +161,7 @@ func (f *field) decode(a *diam.AVP, value reflect.Value, strict bool) error {
 func (f *field) enclose(a *diam.AVP, err error) error {
 	if fault, ok := err.(*Error); ok {
 		fault.Message = f.attribute.name + ": " + fault.Message
-		fault.Failed = []*diam.AVP{diam.NewAVP(a.Code, a.Flags, a.VendorID, &diam.GroupedAVP{AVP: fault.Failed})}
+		fault.failed = []*diam.AVP{diam.NewAVP(a.Code, a.Flags, a.VendorID, &diam.GroupedAVP{AVP: fault.failed})}
 	}
 
 	return err

@@ -5,10 +5,6 @@ package procedure
 import (
 	"fmt"
 
-	"github.com/fiorix/go-diameter/v4/diam"
-	"github.com/fiorix/go-diameter/v4/diam/avp"
-	"github.com/fiorix/go-diameter/v4/diam/datatype"
-
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
@@ -37,34 +33,14 @@ func capabilities(s *subscriber.Subscription) *cx.Capabilities {
 	return &cx.Capabilities{Mandatory: c.Mandatory, Optional: c.Optional, ServerNames: c.ServerNames}
 }
 
-const (
-	publicIdentityCode     = 601 // TS 29.229 §6.3.2
-	assignmentTypeCode     = 614
-	authorizationCode      = 610
-	numberOfAuthItemsCode  = 607
-	userAuthorizationCode  = 623
-	authorizationTypeLimit = cx.RegistrationAndCapabilities
-)
-
-func missing(name string, example *diam.AVP) error {
-	return &diameter.Error{Result: diameter.MissingAVP, Message: name + " is needed here", Failed: []*diam.AVP{example}}
+// missing says which AVP is needed that the syntax of the command does not ask for.
+func missing(name string, example *cx.FailedAVP) error {
+	return &diameter.Error{Result: diameter.MissingAVP, Message: name + " is needed here", Failed: example}
 }
 
-func missingUserName() error {
-	return missing("User-Name", diam.NewAVP(avp.UserName, avp.Mbit, 0, datatype.UTF8String("")))
-}
-
-func missingPublicIdentity() error { return missing("Public-Identity", publicIdentity("")) }
-
-func publicIdentity(value string) *diam.AVP {
-	return diam.NewAVP(publicIdentityCode, avp.Mbit|avp.Vbit, cx.VendorID, datatype.UTF8String(value))
-}
-
-func invalidNumber(name string, code uint32, value uint32) error {
-	return &diameter.Error{
-		Result: diameter.InvalidAVPValue, Message: fmt.Sprintf("%s cannot be %d", name, value),
-		Failed: []*diam.AVP{diam.NewAVP(code, avp.Mbit|avp.Vbit, cx.VendorID, datatype.Unsigned32(value))},
-	}
+// invalid says which value there is not.
+func invalid[N ~uint32](name string, value N, failed *cx.FailedAVP) error {
+	return &diameter.Error{Result: diameter.InvalidAVPValue, Message: fmt.Sprintf("%s cannot be %d", name, value), Failed: failed}
 }
 
 func refused(result diameter.Result, format string, arguments ...any) error {

@@ -15,9 +15,7 @@ func LocationInfo(who Identities, req *cx.LIR) (*cx.LIA, error) {
 
 	switch {
 	case req.OriginatingRequest != nil && *req.OriginatingRequest != 0:
-		return nil, invalidNumber("Originating-Request", originatingRequestCode, *req.OriginatingRequest)
-	case req.Type != nil && *req.Type > authorizationTypeLimit:
-		return nil, invalidNumber("User-Authorization-Type", userAuthorizationCode, uint32(*req.Type))
+		return nil, invalid("Originating-Request", *req.OriginatingRequest, &cx.FailedAVP{OriginatingRequest: req.OriginatingRequest})
 	case who.Public == nil: // 1
 		return nil, refused(cx.ErrorUserUnknown, "no public identity %s", req.PublicIdentity)
 	}
@@ -73,8 +71,6 @@ func (s *Server) locationInfo(ctx context.Context, req *cx.LIR) (*cx.LIA, error)
 
 	return LocationInfo(who, req)
 }
-
-const originatingRequestCode = 633 // TS 29.229 §6.3.34
 
 func lia(answer cx.LIA, result cxResult) *cx.LIA {
 	answer.Result = result

@@ -7,10 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/fiorix/go-diameter/v4/diam"
-	"github.com/fiorix/go-diameter/v4/diam/avp"
-	"github.com/fiorix/go-diameter/v4/diam/datatype"
-
 	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/aka"
@@ -32,7 +28,7 @@ type Challenge struct {
 func MultimediaAuth(who Identities, req *cx.MAR, maxVectors int) (Challenge, error) {
 	switch {
 	case req.NumberOfAuthVectors == 0:
-		return Challenge{}, invalidNumber("SIP-Number-Auth-Items", numberOfAuthItemsCode, 0)
+		return Challenge{}, invalid("SIP-Number-Auth-Items", req.NumberOfAuthVectors, &cx.FailedAVP{NumberOfAuthVectors: &req.NumberOfAuthVectors})
 	case who.Private == nil: // 1
 		return Challenge{}, refused(cx.ErrorUserUnknown, "no private identity %s", req.UserName)
 	case who.Public == nil:
@@ -81,7 +77,7 @@ func badAuthorization(value []byte) error {
 	return &diameter.Error{
 		Result:  diameter.InvalidAVPValue,
 		Message: fmt.Sprintf("SIP-Authorization of a resynchronisation is RAND||AUTS, %d octets, not %d", authentication.AUTSLength, len(value)),
-		Failed:  []*diam.AVP{diam.NewAVP(authorizationCode, avp.Mbit|avp.Vbit, cx.VendorID, datatype.OctetString(value))},
+		Failed:  &cx.FailedAVP{AuthDataItem: &cx.AuthDataItem{Authorization: value}}, // within its group (RFC 6733 §7.5)
 	}
 }
 

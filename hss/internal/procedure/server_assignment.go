@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/fiorix/go-diameter/v4/diam"
-
 	"github.com/dialtone-ims/dialtone/hss/internal/administration"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/hss/internal/userdata"
@@ -41,7 +39,7 @@ func ServerAssignment(who Identities, req *cx.SAR, keepServerName bool) (Assignm
 	case len(req.PublicIdentities) > 1 && !deregisters(req.Type): // 3
 		return Assignment{}, &diameter.Error{
 			Result: diameter.AVPOccursTooManyTimes, Message: "several identities can only be de-registered together",
-			Failed: []*diam.AVP{publicIdentity(req.PublicIdentities[1])},
+			Failed: &cx.FailedAVP{PublicIdentity: &req.PublicIdentities[1]},
 		}
 	case who.Public != nil && who.Public.Kind == subscriber.Service && registers(req.Type): // 4
 		return Assignment{}, refused(cx.ErrorInAssignmentType, "%s is a service and cannot be registered", who.Public.Identity)
@@ -68,12 +66,10 @@ func ServerAssignment(who Identities, req *cx.SAR, keepServerName bool) (Assignm
 // identified refuses a request without the identities that its type needs (table 6.1.2.1).
 func identified(req *cx.SAR) error {
 	switch {
-	case req.Type > cx.Restoration:
-		return invalidNumber("Server-Assignment-Type", assignmentTypeCode, uint32(req.Type))
 	case req.UserName == "" && (len(req.PublicIdentities) == 0 || registers(req.Type)):
-		return missingUserName()
+		return missing("User-Name", &cx.FailedAVP{UserName: new(string)})
 	case len(req.PublicIdentities) == 0 && !deregisters(req.Type):
-		return missingPublicIdentity()
+		return missing("Public-Identity", &cx.FailedAVP{PublicIdentity: new(string)})
 	default:
 		return nil
 	}

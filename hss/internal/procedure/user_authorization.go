@@ -14,8 +14,6 @@ func UserAuthorization(who Identities, req *cx.UAR) (*cx.UAA, error) {
 	emergency := req.Flags&cx.EmergencyRegistration != 0
 
 	switch {
-	case req.Type > authorizationTypeLimit:
-		return nil, invalidNumber("User-Authorization-Type", userAuthorizationCode, uint32(req.Type))
 	case who.Private == nil: // 1
 		return nil, refused(cx.ErrorUserUnknown, "no private identity %s", req.UserName)
 	case who.Public == nil:

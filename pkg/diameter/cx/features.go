@@ -3,10 +3,6 @@ package cx
 import (
 	"fmt"
 
-	"github.com/fiorix/go-diameter/v4/diam"
-	"github.com/fiorix/go-diameter/v4/diam/avp"
-	"github.com/fiorix/go-diameter/v4/diam/datatype"
-
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 )
 
@@ -18,6 +14,11 @@ const (
 )
 
 const featureList = 1
+
+// supported is what an answer adds that refuses for want of a feature (TS 29.229 §7.2.1): all that there are.
+type supported struct {
+	Features []SupportedFeatures `avp:"Supported-Features"`
+}
 
 // CheckFeatures refuses a request that must be served with a feature that is not among ours (TS 29.229 §6.2.2, §7.2): an
 // AVP without the M bit only informs.
@@ -32,7 +33,7 @@ func CheckFeatures(asked []SupportedFeatures, ours uint32) error {
 			return &diameter.Error{
 				Result:  ErrorFeatureUnsupported,
 				Message: fmt.Sprintf("feature list %d of vendor %d: bits %#x are not supported", f.FeatureListID, f.VendorID, missing),
-				Further: []*diam.AVP{all(ours)},
+				Further: &supported{[]SupportedFeatures{{VendorID: VendorID, FeatureListID: featureList, FeatureList: ours}}},
 			}
 		}
 	}
@@ -66,15 +67,4 @@ func CommonFeatures(offered []SupportedFeatures, ours uint32) []SupportedFeature
 	}
 
 	return []SupportedFeatures{common}
-}
-
-// all is the AVP that lists every feature of ours.
-func all(ours uint32) *diam.AVP {
-	const code, list, features = 628, 629, 630
-
-	return diam.NewAVP(code, avp.Vbit, VendorID, &diam.GroupedAVP{AVP: []*diam.AVP{
-		diam.NewAVP(avp.VendorID, avp.Mbit, 0, datatype.Unsigned32(VendorID)),
-		diam.NewAVP(list, avp.Vbit, VendorID, datatype.Unsigned32(featureList)),
-		diam.NewAVP(features, avp.Vbit, VendorID, datatype.Unsigned32(ours)),
-	}})
 }

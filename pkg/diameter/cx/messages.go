@@ -230,3 +230,13 @@ type SubscriptionInfo struct {
 	RecordRoute []byte `avp:"Record-Route,required"`
 	Contact     []byte `avp:"Contact,required"`
 }
+
+// FailedAVP is what a node finds fault with in a Cx request: a copy of the AVP, or an example of one that is missing (RFC 6733
+// §7.5). Pointers, so that the empty value shows, too.
+type FailedAVP struct {
+	UserName            *string       `avp:"User-Name"`
+	PublicIdentity      *string       `avp:"Public-Identity"`
+	NumberOfAuthVectors *uint32       `avp:"SIP-Number-Auth-Items"`
+	AuthDataItem        *AuthDataItem `avp:"SIP-Auth-Data-Item"`
+	OriginatingRequest  *uint32       `avp:"Originating-Request"`
+}

@@ -1,8 +1,7 @@
-package ro
+package diameter_test
 
 import (
 	"bytes"
-	"errors"
 	"testing"
 
 	"github.com/fiorix/go-diameter/v4/diam"
@@ -10,12 +9,13 @@ import (
 	"github.com/fiorix/go-diameter/v4/diam/datatype"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
 // RFC 8506 §3.1: a CCR says in Auth-Application-Id that it is credit control. Some send it in a Vendor-Specific-Application-Id, as
 // Kamailio does, and mean the same.
 func TestAuthApplicationID(t *testing.T) {
-	wire, err := diameter.NewDictionary(Application)
+	wire, err := diameter.NewDictionary(ro.Application)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestAuthApplicationID(t *testing.T) {
 		return diam.NewAVP(avp.AuthApplicationID, avp.Mbit, 0, datatype.Unsigned32(n))
 	}
 	group := func(parts ...*diam.AVP) *diam.AVP {
-		vendor := diam.NewAVP(avp.VendorID, avp.Mbit, 0, datatype.Unsigned32(VendorID))
+		vendor := diam.NewAVP(avp.VendorID, avp.Mbit, 0, datatype.Unsigned32(ro.VendorID))
 		return diam.NewAVP(avp.VendorSpecificApplicationID, avp.Mbit, 0, &diam.GroupedAVP{AVP: append([]*diam.AVP{vendor}, parts...)})
 	}
 
@@ -42,7 +42,7 @@ func TestAuthApplicationID(t *testing.T) {
 		"the right one, and another as well": {[]*diam.AVP{id(4), id(5)}, diameter.InvalidAVPValue, avp.AuthApplicationID},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := &CCR{ServiceContextID: ServiceContextIMS, Type: Initial}
+			q := &ro.CCR{ServiceContextID: ro.ServiceContextIMS, Type: ro.Initial}
 			q.SessionID, q.OriginHost, q.OriginRealm, q.DestinationRealm = "s", "nf.example", "example", "example"
 			m, err := wire.Encode(q)
 			if err != nil {
@@ -59,16 +59,20 @@ func TestAuthApplicationID(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			err = wire.Decode(came, new(CCR))
+			err = wire.Decode(came, new(ro.CCR))
 			if test.want == (diameter.Result{}) {
 				if err != nil {
 					t.Error(err)
 				}
 				return
 			}
-			var refusal *diameter.Error
-			if !errors.As(err, &refusal) || refusal.Result != test.want || len(refusal.Failed) != 1 || refusal.Failed[0].Code != test.failed {
-				t.Errorf("%v %+v, want %v for AVP %d", err, refusal, test.want, test.failed)
+			refusal := diameter.ResultOf(err)
+			failed, err := wire.Refuse(came, refusal, diameter.Identity{Host: "ocs.example", Realm: "example"}).FindAVP(avp.FailedAVP, 0)
+			if err != nil || refusal.Result != test.want {
+				t.Fatalf("%+v, %v, want %v", refusal, err, test.want)
+			}
+			if at := failed.Data.(*diam.GroupedAVP).AVP; len(at) != 1 || at[0].Code != test.failed {
+				t.Errorf("Failed-AVP %v, want AVP %d", at, test.failed)
 			}
 		})
 	}
