@@ -11,6 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // registrationView is a registration as the admin HTTP shows it.
@@ -50,7 +51,7 @@ type chargingView struct {
 	CCF []string `json:"ccf"`
 }
 
-func viewOf(g *registrar.Registration) registrationView {
+func viewOf(g *registration.Registration) registrationView {
 	v := registrationView{State: g.State.String(), Private: g.Private, Default: g.Default(), Contacts: []contactView{}}
 
 	for _, i := range g.Identities {
@@ -120,13 +121,17 @@ func serveAdmin(server *httpapi.Server, r *registrar.Registrar, node *diameter.N
 			return err
 		}
 
-		found, err := r.Deregister(request.Context(), public, registrar.ByOperator)
+		found, err := r.Deregister(request.Context(), public, registration.ByOperator)
 
 		switch {
 		case !found:
 			return unknown(public)
 		case err != nil: // it is over here all the same
-			return &httpapi.Error{Status: http.StatusBadGateway, Title: "the registration has ended, but the HSS was not told", Detail: err.Error()}
+			return &httpapi.Error{
+				Status: http.StatusBadGateway,
+				Title:  "the registration has ended, but the HSS was not told",
+				Detail: err.Error(),
+			}
 		}
 
 		return httpapi.Write(w, http.StatusNoContent, nil)
@@ -136,7 +141,7 @@ func serveAdmin(server *httpapi.Server, r *registrar.Registrar, node *diameter.N
 const mostListed = 1000
 
 // listRegistrations lists registrations, which are in the order of their first identity: those behind ?after=, at most ?limit=.
-func listRegistrations(w http.ResponseWriter, request *http.Request, all []*registrar.Registration) error {
+func listRegistrations(w http.ResponseWriter, request *http.Request, all []*registration.Registration) error {
 	query := request.URL.Query()
 	limit := 100
 

@@ -10,14 +10,14 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // The list says when there is more, and leads there.
 func TestRegistrationsGoOn(t *testing.T) {
-	all := []*registrar.Registration{}
+	all := []*registration.Registration{}
 	for _, uri := range []string{"sip:a@x", "sip:b@x", "sip:c@x"} {
-		all = append(all, &registrar.Registration{Identities: []registrar.Identity{{URI: uri}}})
+		all = append(all, &registration.Registration{Identities: []registration.Identity{{URI: uri}}})
 	}
 
 	for query, want := range map[string][2]string{
@@ -75,7 +75,8 @@ func TestOperatorSeesAndEndsRegistrations(t *testing.T) {
 		t.Fatal(err)
 	}
 	if one.State != "registered" || one.Default != public || len(one.Identities) != 2 || one.Contacts[0].Q != 0.7 || one.Contacts[0].Path[0] != h.path() ||
-		one.Charging == nil || one.Charging.ECF[0] != "aaa://ocs."+home+":3868" ||
+		one.Charging == nil ||
+		one.Charging.ECF[0] != "aaa://ocs."+home+":3868" ||
 		one.Identities[0].Criteria == nil {
 		t.Errorf("%+v", one)
 	}

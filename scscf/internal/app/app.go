@@ -17,6 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/hss"
 	"github.com/dialtone-ims/dialtone/scscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 	"github.com/dialtone-ims/dialtone/scscf/internal/session"
 )
@@ -78,7 +79,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	servers := asregister.New(c.ThirdParty, asregister.Options{
 		Sender: stack, Endpoint: endpoint, ServerName: c.ServerName, HomeDomain: c.HomeDomain, MaxBody: c.SIP.Limits.MaxMessage / 2, Log: env.Log, Metrics: env.Metrics,
 		End: func(ctx context.Context, public string) error {
-			_, err := registrations.Deregister(ctx, public, registrar.ByApplicationServer)
+			_, err := registrations.Deregister(ctx, public, registration.ByApplicationServer)
 			return err
 		},
 	})

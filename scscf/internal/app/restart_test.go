@@ -9,6 +9,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // A registration outlives the process; its profile comes back from the HSS by NO_ASSIGNMENT.
@@ -40,7 +41,8 @@ func TestRegistrationsSurviveARestart(t *testing.T) {
 	after, _ := c.scscf.registrar.Lookup(number)
 	want, got := *before.Bindings[0], *after.Bindings[0]
 	if want.Expires.Unix() != got.Expires.Unix() || want.Contact != got.Contact || want.Params != got.Params || got.Q != 500 || want.Path[0] != got.Path[0] ||
-		want.ID != got.ID || want.CallID != got.CallID || want.CSeq != got.CSeq || after.State != registrar.Registered ||
+		want.ID != got.ID || want.CallID != got.CallID || want.CSeq != got.CSeq ||
+		after.State != registration.Registered ||
 		after.Default() != public {
 		t.Errorf("before: %+v\nafter: %+v", want, got)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // copied are headers of the handset's REGISTER that the application server gets too (§5.4.1.7).
@@ -26,7 +26,7 @@ type part struct {
 }
 
 // register makes the third-party REGISTER for one application server.
-func (s *Server) register(c registrar.Change, t triggered, now time.Time) (*sip.Request, error) {
+func (s *Server) register(c registration.Change, t triggered, now time.Time) (*sip.Request, error) {
 	r, err := sip.NewRequest("REGISTER", t.match.Server)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func size(parts []part) (octets int) {
 }
 
 // expires is how long the user will be registered: as long as the contact that lasts longest.
-func expires(c registrar.Change, now time.Time) int {
+func expires(c registration.Change, now time.Time) int {
 	if c.Type == ifc.DeRegistration || c.After == nil {
 		return 0
 	}
@@ -104,7 +104,7 @@ func expires(c registrar.Change, now time.Time) int {
 }
 
 // parts are what the criterion wants in the body: its service information, and the messages that the handset exchanged.
-func parts(c registrar.Change, m ifc.Match) []part {
+func parts(c registration.Change, m ifc.Match) []part {
 	var all []part
 
 	if m.ServiceInfo != "" {

@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/background"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // Policy is what the operator decides about third-party registration.
@@ -72,7 +72,7 @@ type Server struct {
 
 // job is one change to be told.
 type job struct {
-	change  registrar.Change
+	change  registration.Change
 	servers []triggered
 }
 
@@ -104,8 +104,8 @@ func (s *Server) Run(ctx context.Context) { s.work.Run(ctx) }
 
 // Changed tells the application servers of a change, those of one user in the order of the changes. It is an observer of the
 // registrar.
-func (s *Server) Changed(c registrar.Change) {
-	if c.Cause == registrar.ByProfile || len(c.Contacts) == 0 {
+func (s *Server) Changed(c registration.Change) {
+	if c.Cause == registration.ByProfile || len(c.Contacts) == 0 {
 		return
 	}
 
@@ -170,7 +170,7 @@ func (s *Server) serve(ctx context.Context, line string) {
 }
 
 // tell sends one third-party REGISTER. When the server fails, its default handling says what becomes of the registration.
-func (s *Server) tell(ctx context.Context, c registrar.Change, t triggered) {
+func (s *Server) tell(ctx context.Context, c registration.Change, t triggered) {
 	failure := s.send(ctx, c, t)
 	if failure == nil || ctx.Err() != nil {
 		return
@@ -206,7 +206,7 @@ func (s *Server) tell(ctx context.Context, c registrar.Change, t triggered) {
 
 // send gives the failure that default handling is for: no answer, 408 or 5xx. Any other answer of the server is its own
 // business.
-func (s *Server) send(ctx context.Context, c registrar.Change, t triggered) error {
+func (s *Server) send(ctx context.Context, c registration.Change, t triggered) error {
 	request, err := s.register(c, t, time.Now())
 	if err != nil {
 		s.outcomes.WithLabelValues("unanswered").Inc()

@@ -7,7 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // triggered is an application server that has to be told, and for which identity.
@@ -18,7 +18,7 @@ type triggered struct {
 
 // servers asks the filter criteria of each profile of a set who wants to know of a REGISTER. Each profile is asked for one
 // identity: that of the REGISTER, else the first that is not barred.
-func servers(c registrar.Change, request *sip.Request, registered string) []triggered {
+func servers(c registration.Change, request *sip.Request, registered string) []triggered {
 	set := c.After
 	if set == nil {
 		set = c.Before
@@ -30,7 +30,7 @@ func servers(c registrar.Change, request *sip.Request, registered string) []trig
 
 	var (
 		all   []triggered
-		asked []*registrar.Profile
+		asked []*registration.Profile
 	)
 
 	for _, identity := range inOrder(set, registered) {
@@ -58,8 +58,8 @@ func servers(c registrar.Change, request *sip.Request, registered string) []trig
 }
 
 // inOrder are the identities that an application server may hear of, the registered one first.
-func inOrder(set *registrar.Registration, registered string) []*registrar.Identity {
-	var all []*registrar.Identity
+func inOrder(set *registration.Registration, registered string) []*registration.Identity {
+	var all []*registration.Identity
 
 	for i := range set.Identities {
 		switch identity := &set.Identities[i]; {
@@ -114,7 +114,7 @@ func (v *view) RegistrationType() ifc.RegistrationType { return v.kind }
 func (v *view) SDP() []byte { return nil }
 
 // standIn is a REGISTER as the handset might have sent it, for what ends without one.
-func standIn(c registrar.Change, homeDomain string) (*sip.Request, error) {
+func standIn(c registration.Change, homeDomain string) (*sip.Request, error) {
 	r, err := sip.NewRequest("REGISTER", "sip:"+homeDomain)
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func standIn(c registrar.Change, homeDomain string) (*sip.Request, error) {
 }
 
 // identityOf is the public identity that a REGISTER or an end was for.
-func identityOf(c registrar.Change) string {
+func identityOf(c registration.Change) string {
 	for _, change := range c.Contacts {
 		return change.Binding.Identity
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // A document that is too large for one NOTIFY goes in several: all identities are told once, each with its contacts.
@@ -35,7 +35,7 @@ func TestDocumentWithoutEnd(t *testing.T) {
 				for i := len(g.Identities) - 1; i < test.identities; i++ {
 					g.Identities = append(
 						g.Identities,
-						registrar.Identity{URI: fmt.Sprintf("sip:alice%d@ims.example", i), Profile: g.Identities[0].Profile},
+						registration.Identity{URI: fmt.Sprintf("sip:alice%d@ims.example", i), Profile: g.Identities[0].Profile},
 					)
 				}
 				d.set(g)
@@ -76,7 +76,7 @@ func TestDocumentWithoutEnd(t *testing.T) {
 			synctest.Wait()
 			d.s.maxBody, d.sent = 2000, nil
 
-			d.happen(nil, registrar.ContactChange{Binding: b, Event: registrar.ContactExpired})
+			d.happen(nil, registration.ContactChange{Binding: b, Event: registration.ContactExpired})
 			d.wantNotified("1 partial active, 2 partial terminated;reason=noresource")
 			if n := d.s.count(); n != 0 {
 				t.Errorf("%d subscriptions are left", n)

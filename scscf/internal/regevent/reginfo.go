@@ -12,18 +12,18 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // reginfo is the document of RFC 3680 §5.
 type reginfo struct {
-	XMLName       xml.Name       `xml:"urn:ietf:params:xml:ns:reginfo reginfo"`
-	Version       uint32         `xml:"version,attr"`
-	State         string         `xml:"state,attr"` // full, partial
-	Registrations []registration `xml:"registration"`
+	XMLName       xml.Name              `xml:"urn:ietf:params:xml:ns:reginfo reginfo"`
+	Version       uint32                `xml:"version,attr"`
+	State         string                `xml:"state,attr"` // full, partial
+	Registrations []registrationElement `xml:"registration"`
 }
 
-type registration struct {
+type registrationElement struct {
 	AOR      string    `xml:"aor,attr"`
 	ID       string    `xml:"id,attr"`
 	State    string    `xml:"state,attr"` // init, active, terminated
@@ -51,7 +51,7 @@ type unknownParam struct {
 
 // full is the whole state of a set (RFC 3680 §5.2), with the contacts that have just ended once more. g may be nil: then
 // before, the state until then, is shown as terminated.
-func full(g, before *registrar.Registration, ended []registrar.ContactChange, now time.Time) reginfo {
+func full(g, before *registration.Registration, ended []registration.ContactChange, now time.Time) reginfo {
 	document := reginfo{State: "full"}
 	shown := g
 
@@ -60,7 +60,7 @@ func full(g, before *registrar.Registration, ended []registrar.ContactChange, no
 	}
 
 	for _, aor := range shown.Associated() {
-		r := registration{AOR: aor, ID: registrationID(aor), State: "terminated"}
+		r := registrationElement{AOR: aor, ID: registrationID(aor), State: "terminated"}
 
 		for _, c := range ended {
 			if c.Event.Ended() {
@@ -68,16 +68,16 @@ func full(g, before *registrar.Registration, ended []registrar.ContactChange, no
 			}
 		}
 
-		if g != nil && g.State == registrar.Registered {
+		if g != nil && g.State == registration.Registered {
 			r.State = "active"
 
 			for _, b := range g.Bindings {
-				event := registrar.ContactRegistered
-				if at := slices.IndexFunc(ended, func(c registrar.ContactChange) bool { return c.Binding.ID == b.ID && !c.Event.Ended() }); at >= 0 {
+				event := registration.ContactRegistered
+				if at := slices.IndexFunc(ended, func(c registration.ContactChange) bool { return c.Binding.ID == b.ID && !c.Event.Ended() }); at >= 0 {
 					event = ended[at].Event
 				}
 
-				r.Contacts = append(r.Contacts, contactOf(aor, registrar.ContactChange{Binding: b, Event: event}, now))
+				r.Contacts = append(r.Contacts, contactOf(aor, registration.ContactChange{Binding: b, Event: event}, now))
 			}
 		}
 
@@ -88,7 +88,7 @@ func full(g, before *registrar.Registration, ended []registrar.ContactChange, no
 }
 
 // partial is what one change has changed.
-func partial(c registrar.Change, now time.Time) reginfo {
+func partial(c registration.Change, now time.Time) reginfo {
 	document := reginfo{State: "partial"}
 
 	var before, after []string
@@ -101,7 +101,7 @@ func partial(c registrar.Change, now time.Time) reginfo {
 	}
 
 	for _, aor := range after {
-		r := registration{AOR: aor, ID: registrationID(aor), State: "terminated"}
+		r := registrationElement{AOR: aor, ID: registrationID(aor), State: "terminated"}
 		if c.Registered() {
 			r.State = "active"
 		}
@@ -110,9 +110,12 @@ func partial(c registrar.Change, now time.Time) reginfo {
 			r.Contacts = append(r.Contacts, contactOf(aor, change, now))
 		}
 
-		if !slices.Contains(before, aor) && c.Cause == registrar.ByProfile {
+		if !slices.Contains(before, aor) && c.Cause == registration.ByProfile {
 			for _, b := range c.After.Bindings {
-				r.Contacts = append(r.Contacts, contactOf(aor, registrar.ContactChange{Binding: b, Event: registrar.ContactCreated}, now))
+				r.Contacts = append(
+					r.Contacts,
+					contactOf(aor, registration.ContactChange{Binding: b, Event: registration.ContactCreated}, now),
+				)
 			}
 		}
 
@@ -126,14 +129,17 @@ func partial(c registrar.Change, now time.Time) reginfo {
 			continue
 		}
 
-		r := registration{AOR: aor, ID: registrationID(aor), State: "terminated"}
+		r := registrationElement{AOR: aor, ID: registrationID(aor), State: "terminated"}
 		for _, change := range c.Contacts {
 			r.Contacts = append(r.Contacts, contactOf(aor, change, now))
 		}
 
-		if c.Cause == registrar.ByProfile { // the identity left the set
+		if c.Cause == registration.ByProfile { // the identity left the set
 			for _, b := range c.Before.Bindings {
-				r.Contacts = append(r.Contacts, contactOf(aor, registrar.ContactChange{Binding: b, Event: registrar.ContactDeactivated}, now))
+				r.Contacts = append(
+					r.Contacts,
+					contactOf(aor, registration.ContactChange{Binding: b, Event: registration.ContactDeactivated}, now),
+				)
 			}
 		}
 
@@ -145,14 +151,17 @@ func partial(c registrar.Change, now time.Time) reginfo {
 
 // contactOf writes a contact of one identity. Where the handset registered the identity itself the event is "registered";
 // where it came with the implicit registration set, "created" (TS 24.229 §5.4.2.1.2).
-func contactOf(aor string, c registrar.ContactChange, now time.Time) contact {
+func contactOf(aor string, c registration.ContactChange, now time.Time) contact {
 	b, event := c.Binding, c.Event
-	if event == registrar.ContactRegistered && b.Identity != aor {
-		event = registrar.ContactCreated
+	if event == registration.ContactRegistered && b.Identity != aor {
+		event = registration.ContactCreated
 	}
 
 	out := contact{
-		ID: contactID(aor, b.ID), State: "active", Event: string(event), DurationRegistered: max(0, int64(now.Sub(b.Registered)/time.Second)),
+		ID: contactID(
+			aor,
+			b.ID,
+		), State: "active", Event: string(event), DurationRegistered: max(0, int64(now.Sub(b.Registered)/time.Second)),
 		CallID: b.CallID, CSeq: b.CSeq, URI: b.Contact,
 	}
 
@@ -195,7 +204,7 @@ func contactID(aor string, id uint32) string {
 // portion writes as much of the document as most octets hold, in whole registrations, and gives those that are left for another,
 // partial one. Of a registration that is too large alone the unknown parameters are left out, without which the
 // document is valid, too (RFC 3680).
-func (d reginfo) portion(version uint32, most int) (body []byte, left []registration, err error) {
+func (d reginfo) portion(version uint32, most int) (body []byte, left []registrationElement, err error) {
 	for n := len(d.Registrations); ; n-- {
 		part := d
 		part.Registrations = d.Registrations[:n]
@@ -214,7 +223,7 @@ func (d reginfo) portion(version uint32, most int) (body []byte, left []registra
 			short.Contacts[i].Unknown = nil
 		}
 
-		part.Registrations = []registration{short}
+		part.Registrations = []registrationElement{short}
 		body, err = part.marshal(version)
 
 		return body, d.Registrations[1:], err

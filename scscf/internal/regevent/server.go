@@ -13,7 +13,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/background"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
 
@@ -51,9 +51,9 @@ func (p *Policy) Validate() error {
 
 // Registrations are what is watched.
 type Registrations interface {
-	Lookup(public string) (registrar.User, bool)
+	Lookup(public string) (registration.User, bool)
 	// Registered is Lookup that may wait for a profile to come back after a restart.
-	Registered(ctx context.Context, public string) (registrar.User, bool, error)
+	Registered(ctx context.Context, public string) (registration.User, bool, error)
 }
 
 // Sender sends requests; it is a *sip.Stack.
@@ -131,8 +131,8 @@ func (s *Server) count() int {
 }
 
 // Changed tells the watchers of a registration. It is an observer of the registrar.
-func (s *Server) Changed(c registrar.Change) {
-	if len(c.Contacts) == 0 && c.Cause != registrar.ByProfile {
+func (s *Server) Changed(c registration.Change) {
+	if len(c.Contacts) == 0 && c.Cause != registration.ByProfile {
 		return
 	}
 
@@ -143,7 +143,7 @@ func (s *Server) Changed(c registrar.Change) {
 	}
 }
 
-func (s *Server) watching(states ...*registrar.Registration) []*subscription {
+func (s *Server) watching(states ...*registration.Registration) []*subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 

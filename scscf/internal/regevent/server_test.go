@@ -13,7 +13,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
 
@@ -27,7 +27,7 @@ type desk struct {
 	t      *testing.T
 	s      *Server
 	mu     sync.Mutex
-	users  map[string]*registrar.Registration
+	users  map[string]*registration.Registration
 	sent   []*sip.Request
 	status int           // of the answers to NOTIFY; 0: nobody answers
 	hold   chan struct{} // NOTIFYs wait for it
@@ -35,21 +35,21 @@ type desk struct {
 	seq    uint64
 }
 
-func (d *desk) Lookup(public string) (registrar.User, bool) {
+func (d *desk) Lookup(public string) (registration.User, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
 	g := d.users[public]
 	if g == nil {
-		return registrar.User{}, false
+		return registration.User{}, false
 	}
 
-	return registrar.User{Registration: g, Public: g.Find(public)}, true
+	return registration.User{Registration: g, Public: g.Find(public)}, true
 }
 
-func (d *desk) Registered(_ context.Context, public string) (registrar.User, bool, error) {
+func (d *desk) Registered(_ context.Context, public string) (registration.User, bool, error) {
 	user, found := d.Lookup(public)
-	return user, found && user.State == registrar.Registered, nil
+	return user, found && user.State == registration.Registered, nil
 }
 
 func (d *desk) Do(ctx context.Context, r *sip.Request, _ sip.Destination) (*sip.Response, error) {
@@ -87,18 +87,18 @@ func withVia(t *testing.T, r *sip.Request) *sip.Request {
 	return m.(*sip.Request)
 }
 
-func bindingOf(id uint32, contact string) *registrar.Binding {
-	return &registrar.Binding{
+func bindingOf(id uint32, contact string) *registration.Binding {
+	return &registration.Binding{
 		Contact: contact, Params: `;+sip.instance="<urn:uuid:1>";audio`, Path: []string{"<sip:token@192.0.2.10;lr>"}, Private: "alice@ims.example",
 		Identity: alice, ID: id, Q: 1000, Expires: time.Now().Add(time.Hour), Registered: time.Now(), CallID: "c&d", CSeq: 2,
 	}
 }
 
-func registered(bindings ...*registrar.Binding) *registrar.Registration {
-	profile := &registrar.Profile{Chain: &ifc.Chain{}, Servers: []string{"sip:as.ims.example:5080"}}
-	return &registrar.Registration{
-		State: registrar.Registered, Bindings: bindings,
-		Identities: []registrar.Identity{
+func registered(bindings ...*registration.Binding) *registration.Registration {
+	profile := &registration.Profile{Chain: &ifc.Chain{}, Servers: []string{"sip:as.ims.example:5080"}}
+	return &registration.Registration{
+		State: registration.Registered, Bindings: bindings,
+		Identities: []registration.Identity{
 			{URI: "sip:hidden@ims.example", Barred: true, Profile: profile},
 			{URI: alice, Profile: profile},
 			{URI: number, Profile: profile},
@@ -115,7 +115,7 @@ func withDesk(t *testing.T, change func(*Policy), test func(t *testing.T, d *des
 			change(&policy)
 		}
 
-		d := &desk{t: t, users: map[string]*registrar.Registration{}, status: 200}
+		d := &desk{t: t, users: map[string]*registration.Registration{}, status: 200}
 		queue := schedule.New()
 		d.s = New(
 			policy,
@@ -134,7 +134,7 @@ func withDesk(t *testing.T, change func(*Policy), test func(t *testing.T, d *des
 }
 
 // set makes the registration of alice what it is; nil: none.
-func (d *desk) set(g *registrar.Registration) {
+func (d *desk) set(g *registration.Registration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.seq++; g != nil {
@@ -143,7 +143,7 @@ func (d *desk) set(g *registrar.Registration) {
 	d.users[alice], d.users[number] = g, g
 }
 
-func (d *desk) current() *registrar.Registration {
+func (d *desk) current() *registration.Registration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.users[alice]
@@ -162,7 +162,10 @@ func (d *desk) subscribe(uri, to string, headers ...string) *sip.Response {
 	d.cseq++
 	lines := append([]string{
 		"SUBSCRIBE " + uri + " SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.9;branch=" + sip.NewBranch(), "From: <" + alice + ">;tag=w", "To: " + to, "Call-ID: w",
-		fmt.Sprintf("CSeq: %d SUBSCRIBE", d.cseq), "Event: reg", "Contact: <sip:w@192.0.2.1:5060>", "Record-Route: <sip:p2;lr>, <sip:p1;lr>",
+		fmt.Sprintf(
+			"CSeq: %d SUBSCRIBE",
+			d.cseq,
+		), "Event: reg", "Contact: <sip:w@192.0.2.1:5060>", "Record-Route: <sip:p2;lr>, <sip:p1;lr>",
 	}, headers...)
 	m, err := sip.ParseMessage([]byte(strings.Join(lines, "\r\n") + "\r\n\r\n"))
 	if err != nil {
@@ -214,10 +217,10 @@ func (d *desk) wantNotified(want string) {
 }
 
 // happen changes the registration and says so.
-func (d *desk) happen(after *registrar.Registration, changes ...registrar.ContactChange) {
+func (d *desk) happen(after *registration.Registration, changes ...registration.ContactChange) {
 	before := d.current()
 	d.set(after)
-	d.s.Changed(registrar.Change{Before: before, After: after, Contacts: changes})
+	d.s.Changed(registration.Change{Before: before, After: after, Contacts: changes})
 }
 
 func TestWhoMayWatch(t *testing.T) {
@@ -292,14 +295,15 @@ func TestLifeOfASubscription(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			answer := d.watch()
 			d.wantNotified("0 full active")
-			if r := d.sent[0]; strings.Join(sip.Values(r, "Route"), " ") != "<sip:p2;lr> <sip:p1;lr>" || r.Recipient.String() != "sip:w@192.0.2.1:5060" ||
+			if r := d.sent[0]; strings.Join(sip.Values(r, "Route"), " ") != "<sip:p2;lr> <sip:p1;lr>" ||
+				r.Recipient.String() != "sip:w@192.0.2.1:5060" ||
 				r.To().Value() != "<"+alice+">;tag=w" ||
 				r.CSeq().SeqNo != 1 {
 				t.Errorf("%s", r)
 			}
 
 			b := bindingOf(2, "sip:b@192.0.2.2")
-			d.happen(registered(d.current().Bindings[0], b), registrar.ContactChange{Binding: b, Event: registrar.ContactRegistered})
+			d.happen(registered(d.current().Bindings[0], b), registration.ContactChange{Binding: b, Event: registration.ContactRegistered})
 			d.wantNotified("0 full active, 1 partial active")
 
 			time.Sleep(3500 * time.Second)
@@ -350,7 +354,7 @@ func TestLifeOfASubscription(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			answer := d.watch()
 			d.notified()
-			d.happen(nil, registrar.ContactChange{Binding: d.current().Bindings[0], Event: registrar.ContactExpired})
+			d.happen(nil, registration.ContactChange{Binding: d.current().Bindings[0], Event: registration.ContactExpired})
 			d.wantNotified("0 full active, 1 partial terminated;reason=noresource")
 			if again := d.subscribe("sip:reg@192.0.2.12:5060", to(answer)); again.StatusCode != 481 {
 				t.Errorf("a refresh after the end: %d", again.StatusCode)
@@ -362,7 +366,7 @@ func TestLifeOfASubscription(t *testing.T) {
 		withDesk(t, func(p *Policy) { p.Partial = false }, func(t *testing.T, d *desk) {
 			d.watch()
 			d.notified()
-			d.happen(nil, registrar.ContactChange{Binding: d.current().Bindings[0], Event: registrar.ContactDeactivated})
+			d.happen(nil, registration.ContactChange{Binding: d.current().Bindings[0], Event: registration.ContactDeactivated})
 			d.wantNotified("0 full active, 1 full terminated;reason=noresource")
 			if body := string(d.sent[1].Body()); strings.Count(body, `state="terminated" event="deactivated"`) != 2 ||
 				strings.Contains(body, "hidden") {
@@ -381,7 +385,7 @@ func TestNotifiesLeaveInOrder(t *testing.T) {
 
 		b := d.current().Bindings[0]
 		for range 2 * maxPending {
-			d.happen(registered(b), registrar.ContactChange{Binding: b, Event: registrar.ContactRefreshed})
+			d.happen(registered(b), registration.ContactChange{Binding: b, Event: registration.ContactRefreshed})
 		}
 		d.wantNotified("0 full active")
 		close(d.hold)
@@ -395,7 +399,12 @@ func TestWatcherWhoCameInBetween(t *testing.T) {
 		d.watch()
 		d.wantNotified("0 full active")
 		g := d.current()
-		d.s.Changed(registrar.Change{After: g, Contacts: []registrar.ContactChange{{Binding: g.Bindings[0], Event: registrar.ContactRegistered}}})
+		d.s.Changed(
+			registration.Change{
+				After:    g,
+				Contacts: []registration.ContactChange{{Binding: g.Bindings[0], Event: registration.ContactRegistered}},
+			},
+		)
 		d.wantNotified("0 full active")
 	})
 }
@@ -484,10 +493,13 @@ func TestProfileChangesAreTold(t *testing.T) {
 		d.notified()
 		before := d.current()
 		after := *before
-		after.Identities = append([]registrar.Identity{}, before.Identities[:2]...)
-		after.Identities = append(after.Identities, registrar.Identity{URI: "sip:new@ims.example", Profile: before.Identities[0].Profile})
+		after.Identities = append([]registration.Identity{}, before.Identities[:2]...)
+		after.Identities = append(
+			after.Identities,
+			registration.Identity{URI: "sip:new@ims.example", Profile: before.Identities[0].Profile},
+		)
 		d.set(&after)
-		d.s.Changed(registrar.Change{Before: before, After: &after, Cause: registrar.ByProfile})
+		d.s.Changed(registration.Change{Before: before, After: &after, Cause: registration.ByProfile})
 		d.wantNotified("0 full active, 1 partial active")
 
 		body := string(d.sent[1].Body())

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // Takes tells whether a request is for this server: a SUBSCRIBE for the reg event of a user served here, or within the
@@ -231,7 +231,7 @@ func (s *Server) begin(ctx context.Context, tx Transaction, expires time.Duratio
 }
 
 // add keeps a subscription, as far as the limits allow.
-func (s *Server) add(sub *subscription, user registrar.User) (refusal string) {
+func (s *Server) add(sub *subscription, user registration.User) (refusal string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
 
@@ -25,11 +25,11 @@ type subscription struct {
 	remoteCSeq uint32
 	expires    time.Time
 	version    uint32
-	shown      *registrar.Registration // what the watcher was told last
-	pending    []registrar.Change
-	left       []registration // of a document that was too large for one NOTIFY
-	full       bool           // the next NOTIFY has the whole state
-	over       string         // reason of Subscription-State: terminated, once it is
+	shown      *registration.Registration // what the watcher was told last
+	pending    []registration.Change
+	left       []registrationElement // of a document that was too large for one NOTIFY
+	full       bool                  // the next NOTIFY has the whole state
+	over       string                // reason of Subscription-State: terminated, once it is
 	sending    bool
 	timeouts   int // NOTIFYs in a row that nobody answered
 }
@@ -43,7 +43,7 @@ const (
 )
 
 // tell queues a change; call is whether a worker has to be called.
-func (s *subscription) tell(c registrar.Change) (call bool) {
+func (s *subscription) tell(c registration.Change) (call bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
@@ -57,7 +57,7 @@ func (s *subscription) tell(c registrar.Change) (call bool) {
 
 	s.pending = append(s.pending, c)
 
-	if c.After == nil || c.After.State != registrar.Registered {
+	if c.After == nil || c.After.State != registration.Registered {
 		s.over = "noresource" // RFC 6665 §4.1.3: there is nothing left to watch
 	}
 
@@ -66,7 +66,7 @@ func (s *subscription) tell(c registrar.Change) (call bool) {
 
 // knows tells a change that the watcher, who came while it was on its way here, has seen already. It is called with the lock
 // held.
-func (s *subscription) knows(after *registrar.Registration) bool {
+func (s *subscription) knows(after *registration.Registration) bool {
 	return after != nil && s.version > 0 && s.shown != nil && after.Sequence <= s.shown.Sequence
 }
 
@@ -92,7 +92,7 @@ func (s *subscription) next(now time.Time) (request *sip.Request, last bool, err
 	}
 
 	user, found := s.server.registrations.Lookup(s.public)
-	if s.over == "" && (!found || user.State != registrar.Registered) { // it ended while the watcher came
+	if s.over == "" && (!found || user.State != registration.Registered) { // it ended while the watcher came
 		s.over = "noresource"
 	}
 
@@ -132,7 +132,7 @@ func (s *subscription) next(now time.Time) (request *sip.Request, last bool, err
 }
 
 // document chooses between the whole state and the change alone. It is called with the lock held.
-func (s *subscription) document(current *registrar.Registration, now time.Time) reginfo {
+func (s *subscription) document(current *registration.Registration, now time.Time) reginfo {
 	changes := s.pending
 
 	before := s.shown
@@ -148,7 +148,7 @@ func (s *subscription) document(current *registrar.Registration, now time.Time) 
 		return partial(changes[0], now)
 	}
 
-	var happened []registrar.ContactChange
+	var happened []registration.ContactChange
 	for _, c := range changes {
 		happened = append(happened, c.Contacts...)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // assertedBy are the URIs of P-Asserted-Identity.
@@ -24,7 +24,7 @@ func assertedBy(r *sip.Request) []string {
 
 // allowed says who a watcher is: the user, a P-CSCF that the user registered through, an application server of the user's
 // profile, or a host that the operator trusts (TS 24.229 §5.4.2.1.1). Only P-Asserted-Identity counts.
-func (s *Server) allowed(r *sip.Request, user registrar.User) (watcher string, ok bool) {
+func (s *Server) allowed(r *sip.Request, user registration.User) (watcher string, ok bool) {
 	for _, asserted := range assertedBy(r) {
 		if canonical, err := ims.CanonicalIdentity(asserted); err == nil {
 			if identity := user.Find(canonical); identity != nil && !identity.Barred {
@@ -48,7 +48,10 @@ func (s *Server) allowed(r *sip.Request, user registrar.User) (watcher string, o
 			}
 		}
 
-		if slices.ContainsFunc(s.policy.Trusted, func(trusted string) bool { return host.name != "" && strings.EqualFold(trusted, host.name) }) {
+		if slices.ContainsFunc(
+			s.policy.Trusted,
+			func(trusted string) bool { return host.name != "" && strings.EqualFold(trusted, host.name) },
+		) {
 			return "trusted " + asserted, true
 		}
 	}
@@ -56,7 +59,7 @@ func (s *Server) allowed(r *sip.Request, user registrar.User) (watcher string, o
 	return "", false
 }
 
-func serversOf(user registrar.User) []string {
+func serversOf(user registration.User) []string {
 	if user.Public.Profile == nil {
 		return nil
 	}

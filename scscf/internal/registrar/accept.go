@@ -8,6 +8,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // accept answers 200 (TS 24.229 §5.4.1.2.2, §5.4.1.4).
@@ -20,11 +21,11 @@ func (p *procedure) accept() {
 		sip.Add(response, "Path", path)
 	}
 
-	if g != nil && g.State == Registered {
+	if g != nil && g.State == registration.Registered {
 		now := time.Now()
 
 		for _, b := range g.Bindings {
-			sip.Add(response, "Contact", b.header(now))
+			sip.Add(response, "Contact", b.Header(now))
 		}
 
 		if slices.ContainsFunc(p.request.contacts, func(w wanted) bool { return w.regID != 0 }) {
@@ -50,6 +51,11 @@ func (p *procedure) accept() {
 
 	p.response, p.change.Response = response, response
 
+	contacts := 0
+	if g != nil {
+		contacts = len(g.Bindings)
+	}
+
 	outcome := "registered"
 
 	switch {
@@ -69,44 +75,15 @@ func (p *procedure) accept() {
 		"public",
 		p.request.public,
 		"contacts",
-		len(p.change.contacts()),
+		contacts,
 		"call_id",
 		p.request.callID,
 	)
 	r.respond(p.tx, response)
 }
 
-func (c *Change) contacts() []*Binding {
-	if c.After == nil {
-		return nil
-	}
-
-	return c.After.Bindings
-}
-
-// header is the binding as a value of Contact in a response.
-func (b *Binding) header(now time.Time) string {
-	var text strings.Builder
-
-	text.WriteByte('<')
-	text.WriteString(b.Contact)
-	text.WriteByte('>')
-	text.WriteString(b.Params)
-
-	if b.Q != 1000 {
-		text.WriteString(";q=" + b.q())
-	}
-
-	left := max(0, b.Expires.Sub(now).Round(time.Second))
-	text.WriteString(";expires=" + strconv.Itoa(int(left/time.Second)))
-
-	return text.String()
-}
-
-func (b *Binding) q() string { return strconv.FormatFloat(float64(b.Q)/1000, 'f', -1, 64) }
-
 // chargingFunctions is P-Charging-Function-Addresses (RFC 7315 §4.5, §5.5): what the HSS gave, else the operator's.
-func (r *Registrar) chargingFunctions(g *Registration) string {
+func (r *Registrar) chargingFunctions(g *registration.Registration) string {
 	functions := ims.ChargingFunctions{Event: r.policy.ChargingFunctions.ECF, Collection: r.policy.ChargingFunctions.CCF}
 
 	if g != nil {
@@ -120,16 +97,20 @@ func (r *Registrar) chargingFunctions(g *Registration) string {
 	return functions.String()
 }
 
-// matches tells whether a canonical URI is this identity, or one of those that its wildcard means.
-func (i *Identity) matches(uri string) bool {
-	return i.URI == uri || i.Wildcard != nil && i.Wildcard.Matches(uri)
-}
-
 // failed writes the one line about a REGISTER that was refused, and counts it.
 func (r *Registrar) failed(message *sip.Request, req *request, refusal *Refusal) {
 	r.metrics.registers.WithLabelValues(strconv.Itoa(refusal.Status)).Inc()
 
-	attributes := []any{"status", refusal.Status, "reason", refusal.Error(), "call_id", message.CallID().Value(), "source", message.Source()}
+	attributes := []any{
+		"status",
+		refusal.Status,
+		"reason",
+		refusal.Error(),
+		"call_id",
+		message.CallID().Value(),
+		"source",
+		message.Source(),
+	}
 	if req != nil {
 		attributes = append(attributes, "private", req.private, "public", req.public)
 	} else {

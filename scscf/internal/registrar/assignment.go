@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // assign sends a SAR (TS 29.228 §6.1.2) and maps what is no success.
@@ -29,7 +30,7 @@ func (p *procedure) assignServer(ctx context.Context) *Refusal {
 	}
 
 	g := p.registration()
-	if g != nil && !g.profileMissing() && g.State == Registered && req.Type == cx.ReRegistration {
+	if g != nil && !g.ProfileMissing() && g.State == registration.Registered && req.Type == cx.ReRegistration {
 		if !p.registrar.policy.AssignAtReRegistration {
 			return nil
 		}
@@ -80,12 +81,12 @@ func (r *Registrar) undo(req *request) {
 }
 
 // profileOf reads the profile of a SAA.
-func (r *Registrar) profileOf(answer *cx.SAA) (private string, identities []Identity, refusal *Refusal) {
+func (r *Registrar) profileOf(answer *cx.SAA) (private string, identities []registration.Identity, refusal *Refusal) {
 	if len(answer.UserData) == 0 {
 		return "", nil, refuse(500, "the SAA has no User-Data although the S-CSCF has no profile")
 	}
 
-	private, identities, err := r.profiles.read(answer.UserData)
+	private, identities, err := r.profiles.Read(answer.UserData)
 	if err != nil {
 		r.metrics.profileFailures.Inc()
 
@@ -105,26 +106,4 @@ func firstOf(texts ...string) string {
 	}
 
 	return ""
-}
-
-// primary is an identity that stands for the set towards the HSS.
-func (r *Registration) primary() string {
-	if all := r.plain(); len(all) > 0 {
-		return all[0]
-	}
-
-	return ""
-}
-
-// plain are the identities of the set that are no wildcards.
-func (r *Registration) plain() []string {
-	var all []string
-
-	for i := range r.Identities {
-		if r.Identities[i].Wildcard == nil {
-			all = append(all, r.Identities[i].URI)
-		}
-	}
-
-	return all
 }

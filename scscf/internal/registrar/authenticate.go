@@ -91,7 +91,11 @@ func (p *procedure) sendChallenge() *Refusal {
 	}
 
 	if !kept {
-		return refuse(503, "more handsets owe the answer to a challenge than registrar.max_challenges allows", sip.NewHeader("Retry-After", "10"))
+		return refuse(
+			503,
+			"more handsets owe the answer to a challenge than registrar.max_challenges allows",
+			sip.NewHeader("Retry-After", "10"),
+		)
 	}
 
 	r.schedule.Set(&ch.await, ch, time.Now().Add(r.policy.Authentication.AwaitAuth))
@@ -197,7 +201,7 @@ func (r *Registrar) awaitAuthExpired(ch *challenge) {
 
 		phase := AuthPending
 		if rec := r.store.find(ch.public); rec != nil {
-			if g := rec.current.Load(); g != nil && len(g.of(ch.private)) > 0 {
+			if g := rec.current.Load(); g != nil && len(g.Of(ch.private)) > 0 {
 				phase = Reauthenticating
 			}
 		}
@@ -210,7 +214,17 @@ func (r *Registrar) awaitAuthExpired(ch *challenge) {
 					r.reportAuthentication(ctx, ch.private, ch.public, cx.AuthenticationTimeout)
 				}
 			case RecordFailure:
-				r.log.Warn("registration failed", "private", ch.private, "public", ch.public, "call_id", ch.callID, "reason", unansweredChallenge(ch))
+				r.log.Warn(
+					"registration failed",
+					"private",
+					ch.private,
+					"public",
+					ch.public,
+					"call_id",
+					ch.callID,
+					"reason",
+					unansweredChallenge(ch),
+				)
 			}
 		}
 	})

@@ -7,44 +7,13 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
-
-// Change is what happened to one implicit registration set.
-type Change struct {
-	Before, After *Registration // Before nil: it is new; After nil: it is gone
-	Contacts      []ContactChange
-	Type          ifc.RegistrationType // what application servers are told it is
-	Cause         Cause
-
-	// Request and Response are those of the REGISTER that made the change, or nil.
-	Request  *sip.Request
-	Response *sip.Response
-}
-
-// Cause is why a registration changed.
-type Cause uint8
-
-const (
-	ByHandset Cause = iota
-	ByExpiry
-	ByHSS
-	ByOperator
-	ByApplicationServer // its default handling ends the registration (§5.4.1.7)
-	ByProfile           // the HSS changed the profile, and no contact
-	ByFlow              // a contact's P-CSCF does not reach it any more
-)
-
-// Registered tells whether the set has contacts after the change.
-func (c *Change) Registered() bool { return c.After != nil && c.After.State == Registered }
-
-// Observer is told of every change, after the answer to the REGISTER that made it. It must not block.
-type Observer func(c Change)
 
 // Observe adds an observer; all are added before the registrar works.
-func (r *Registrar) Observe(o Observer) { r.observers = append(r.observers, o) }
+func (r *Registrar) Observe(o registration.Observer) { r.observers = append(r.observers, o) }
 
-func (r *Registrar) publish(c Change) {
+func (r *Registrar) publish(c registration.Change) {
 	for _, observe := range r.observers {
 		observe(c)
 	}
@@ -52,7 +21,10 @@ func (r *Registrar) publish(c Change) {
 
 // change replaces what stands in a record by what decide makes of it; nil removes the record. decide must be quick and do
 // nothing else.
-func (r *Registrar) change(rec *record, decide func(old *Registration) (*Registration, error)) (before, after *Registration, err error) {
+func (r *Registrar) change(
+	rec *record,
+	decide func(old *registration.Registration) (*registration.Registration, error),
+) (before, after *registration.Registration, err error) {
 	before, after, err = r.store.update(rec, decide)
 	if err != nil {
 		return before, after, err
@@ -68,7 +40,7 @@ func (r *Registrar) change(rec *record, decide func(old *Registration) (*Registr
 }
 
 // arm sets the timer for the next end in a registration.
-func (r *Registrar) arm(rec *record, g *Registration) {
+func (r *Registrar) arm(rec *record, g *registration.Registration) {
 	if g == nil {
 		r.schedule.Cancel(&rec.expiry)
 		return
@@ -94,24 +66,42 @@ func (rec *record) Due(now time.Time) { rec.registrar.expire(rec, now) }
 
 // expire takes out the contacts whose time is over (TS 24.229 §5.4.1.5) and lets the HSS know who has none left.
 func (r *Registrar) expire(rec *record, now time.Time) {
-	r.lose(rec, now, func(b *Binding) bool { return !b.Expires.Add(r.policy.ExpiryGrace).After(now) }, ContactExpired, ByExpiry)
+	r.lose(
+		rec,
+		now,
+		func(b *registration.Binding) bool { return !b.Expires.Add(r.policy.ExpiryGrace).After(now) },
+		registration.ContactExpired,
+		registration.ByExpiry,
+	)
 }
 
 // FlowFailed ends a contact of which its P-CSCF says that it does not reach it any more, by 430 (RFC 5626 §5.3.1): it would be
 // called in vain until it expires. One that was registered again meanwhile stays. The reg event has it deactivated, by which a handset
 // that is there after all knows to register (RFC 3680 §5.1).
-func (r *Registrar) FlowFailed(public string, contact *Binding) {
+func (r *Registrar) FlowFailed(public string, contact *registration.Binding) {
 	if rec := r.store.find(public); rec != nil {
-		r.lose(rec, time.Now(), func(b *Binding) bool { return b == contact }, ContactDeactivated, ByFlow)
+		r.lose(
+			rec,
+			time.Now(),
+			func(b *registration.Binding) bool { return b == contact },
+			registration.ContactDeactivated,
+			registration.ByFlow,
+		)
 	}
 }
 
 // lose takes out contacts that are gone without a word of the handset's or of the HSS's, and lets the HSS know who has none left.
-func (r *Registrar) lose(rec *record, now time.Time, gone func(*Binding) bool, event ContactEvent, cause Cause) {
-	var changes []ContactChange
+func (r *Registrar) lose(
+	rec *record,
+	now time.Time,
+	gone func(*registration.Binding) bool,
+	event registration.ContactEvent,
+	cause registration.Cause,
+) {
+	var changes []registration.ContactChange
 
-	before, after, err := r.change(rec, func(old *Registration) (*Registration, error) {
-		if old == nil || old.State == Unregistered && (cause != ByExpiry || old.Until.After(now)) {
+	before, after, err := r.change(rec, func(old *registration.Registration) (*registration.Registration, error) {
+		if old == nil || old.State == registration.Unregistered && (cause != registration.ByExpiry || old.Until.After(now)) {
 			return old, nil
 		}
 
@@ -121,13 +111,13 @@ func (r *Registrar) lose(rec *record, now time.Time, gone func(*Binding) bool, e
 
 		for _, b := range old.Bindings {
 			if gone(b) {
-				changes = append(changes, ContactChange{b, event})
+				changes = append(changes, registration.ContactChange{Binding: b, Event: event})
 			} else {
 				next.Bindings = append(next.Bindings, b)
 			}
 		}
 
-		if len(changes) == 0 && old.State == Registered {
+		if len(changes) == 0 && old.State == registration.Registered {
 			return old, nil
 		}
 
@@ -143,7 +133,7 @@ func (r *Registrar) lose(rec *record, now time.Time, gone func(*Binding) bool, e
 	}
 
 	left := endedPrivates(before, after, changes)
-	if before.State == Unregistered {
+	if before.State == registration.Unregistered {
 		left = []string{before.Private}
 	}
 
@@ -152,33 +142,33 @@ func (r *Registrar) lose(rec *record, now time.Time, gone func(*Binding) bool, e
 	}
 
 	if len(changes) > 0 {
-		r.publish(Change{Before: before, After: after, Contacts: changes, Type: typeAfter(after), Cause: cause})
+		r.publish(registration.Change{Before: before, After: after, Contacts: changes, Type: typeAfter(after), Cause: cause})
 	}
 }
 
 // without is what becomes of a set that may have lost its last contact: nil, or kept for services of the unregistered user.
-func (r *Registrar) without(g *Registration, now time.Time, keep bool) *Registration {
+func (r *Registrar) without(g *registration.Registration, now time.Time, keep bool) *registration.Registration {
 	switch {
 	case len(g.Bindings) > 0:
 		return g
-	case g.State == Registered && keep:
-		g.State, g.Until = Unregistered, now.Add(r.policy.UnregisteredValidity)
+	case g.State == registration.Registered && keep:
+		g.State, g.Until = registration.Unregistered, now.Add(r.policy.UnregisteredValidity)
 		return g
 	default:
 		return nil
 	}
 }
 
-func (r *Registrar) timeoutType(before *Registration) cx.ServerAssignmentType {
-	if r.policy.KeepProfile && before.State == Registered {
+func (r *Registrar) timeoutType(before *registration.Registration) cx.ServerAssignmentType {
+	if r.policy.KeepProfile && before.State == registration.Registered {
 		return cx.TimeoutDeregistrationStoreServerName
 	}
 
 	return cx.TimeoutDeregistration
 }
 
-func typeAfter(after *Registration) ifc.RegistrationType {
-	if after == nil || after.State == Unregistered {
+func typeAfter(after *registration.Registration) ifc.RegistrationType {
+	if after == nil || after.State == registration.Unregistered {
 		return ifc.DeRegistration
 	}
 
@@ -186,7 +176,7 @@ func typeAfter(after *Registration) ifc.RegistrationType {
 }
 
 // endedPrivates are the private identities whose last contact is among those that ended.
-func endedPrivates(before, after *Registration, changes []ContactChange) []string {
+func endedPrivates(before, after *registration.Registration, changes []registration.ContactChange) []string {
 	var ended []string
 
 	for _, c := range changes {
@@ -194,7 +184,7 @@ func endedPrivates(before, after *Registration, changes []ContactChange) []strin
 			continue
 		}
 
-		if after == nil || len(after.of(c.Binding.Private)) == 0 {
+		if after == nil || len(after.Of(c.Binding.Private)) == 0 {
 			ended = append(ended, c.Binding.Private)
 		}
 	}
@@ -203,22 +193,22 @@ func endedPrivates(before, after *Registration, changes []ContactChange) []strin
 }
 
 // releaseLater tells the HSS of the end of a registration that is over here, unless it came back in the meantime.
-func (r *Registrar) releaseLater(ctx context.Context, private string, before *Registration, kind cx.ServerAssignmentType) {
+func (r *Registrar) releaseLater(ctx context.Context, private string, before *registration.Registration, kind cx.ServerAssignmentType) {
 	release, err := r.locks.lock(ctx, private)
 	if err != nil {
 		return
 	}
 	defer release()
 
-	public := before.primary()
+	public := before.Primary()
 
 	if rec := r.store.find(public); rec != nil {
-		if now := rec.current.Load(); now != nil && (len(now.of(private)) > 0 || before.State == Unregistered) {
+		if now := rec.current.Load(); now != nil && (len(now.Of(private)) > 0 || before.State == registration.Unregistered) {
 			return
 		}
 	}
 
-	req := &cx.SAR{UserName: private, Type: kind, PublicIdentities: before.plain()}
+	req := &cx.SAR{UserName: private, Type: kind, PublicIdentities: before.Plain()}
 	if len(req.PublicIdentities) > 1 {
 		req.PublicIdentities = req.PublicIdentities[:1] // stands for its implicit registration set (TS 29.228 §6.1.2)
 	}
@@ -240,8 +230,8 @@ func (r *Registrar) dropUnregistered(public string) {
 		return
 	}
 
-	_, _, err := r.change(rec, func(old *Registration) (*Registration, error) {
-		if old == nil || old.State == Registered {
+	_, _, err := r.change(rec, func(old *registration.Registration) (*registration.Registration, error) {
+		if old == nil || old.State == registration.Registered {
 			return old, nil
 		}
 

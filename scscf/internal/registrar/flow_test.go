@@ -1,11 +1,15 @@
 package registrar
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
+)
 
 // RFC 5626 §5.3.1: a contact that its P-CSCF has lost ends, and the HSS hears of it when it was the last; one that was registered again
 // in the meantime stays, and so does that of another handset.
 func TestFlowFailed(t *testing.T) {
-	contacts := func(t *testing.T, l *lab) []*Binding {
+	contacts := func(t *testing.T, l *lab) []*registration.Binding {
 		t.Helper()
 		user, found := l.r.Lookup(public1)
 		if !found {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ere"
 	journals "github.com/dialtone-ims/dialtone/pkg/journal"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // journal keeps the registrations over a restart: a line for each that has changed, written in batches. Profiles are not in
@@ -36,10 +37,10 @@ type entry struct {
 }
 
 type kept struct {
-	Private    string         `json:"private"`
-	Identities []keptIdentity `json:"identities"`
-	Bindings   []*Binding     `json:"bindings"`
-	Charging   *ChargingInfo  `json:"charging,omitempty"`
+	Private    string                     `json:"private"`
+	Identities []keptIdentity             `json:"identities"`
+	Bindings   []*registration.Binding    `json:"bindings"`
+	Charging   *registration.ChargingInfo `json:"charging,omitempty"`
 }
 
 type keptIdentity struct {
@@ -49,9 +50,9 @@ type keptIdentity struct {
 }
 
 // openJournal reads what is kept in a directory.
-func openJournal(directory string, log *slog.Logger) (*journal, map[uint64]*Registration, error) {
+func openJournal(directory string, log *slog.Logger) (*journal, map[uint64]*registration.Registration, error) {
 	j := &journal{dirty: map[*record]struct{}{}}
-	registrations := map[uint64]*Registration{}
+	registrations := map[uint64]*registration.Registration{}
 
 	var err error
 	if j.lines, err = journals.OpenLines(directory, journalName, log, func(line []byte) error { return take(line, registrations) }); err != nil {
@@ -61,7 +62,7 @@ func openJournal(directory string, log *slog.Logger) (*journal, map[uint64]*Regi
 	return j, registrations, nil
 }
 
-func take(line []byte, registrations map[uint64]*Registration) error {
+func take(line []byte, registrations map[uint64]*registration.Registration) error {
 	var e entry
 	if err := json.Unmarshal(line, &e); err != nil {
 		return err
@@ -82,8 +83,8 @@ func take(line []byte, registrations map[uint64]*Registration) error {
 	return nil
 }
 
-func (k *kept) restore() (*Registration, error) {
-	g := &Registration{State: Registered, Private: k.Private, Bindings: k.Bindings}
+func (k *kept) restore() (*registration.Registration, error) {
+	g := &registration.Registration{State: registration.Registered, Private: k.Private, Bindings: k.Bindings}
 
 	for _, i := range k.Identities {
 		wildcard, err := ere.ParseWildcard(i.URI)
@@ -91,7 +92,10 @@ func (k *kept) restore() (*Registration, error) {
 			return nil, err
 		}
 
-		g.Identities = append(g.Identities, Identity{URI: i.URI, DisplayName: i.DisplayName, Barred: i.Barred, Wildcard: wildcard})
+		g.Identities = append(
+			g.Identities,
+			registration.Identity{URI: i.URI, DisplayName: i.DisplayName, Barred: i.Barred, Wildcard: wildcard},
+		)
 	}
 
 	for _, b := range k.Bindings {
@@ -105,7 +109,7 @@ func (k *kept) restore() (*Registration, error) {
 	}
 
 	if k.Charging != nil {
-		g.charging = unique.Make(*k.Charging)
+		g.ChargingHandle = unique.Make(*k.Charging)
 	}
 
 	return g, nil
@@ -178,8 +182,8 @@ func (j *journal) append() error {
 }
 
 // keep is what is written of a registration; nothing of a user who is not registered.
-func keep(g *Registration) *kept {
-	if g == nil || g.State != Registered {
+func keep(g *registration.Registration) *kept {
+	if g == nil || g.State != registration.Registered {
 		return nil
 	}
 

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // appendEntry writes one line of the journal. A line is written for every REGISTER, so that it is done without reflection;
@@ -50,7 +52,7 @@ func appendEntry(b []byte, id uint64, k *kept) []byte {
 	return append(b, "}}\n"...)
 }
 
-func appendBinding(b []byte, c *Binding) []byte {
+func appendBinding(b []byte, c *registration.Binding) []byte {
 	b = appendText(append(b, `{"contact":`...), c.Contact)
 	b = appendText(append(b, `,"params":`...), c.Params)
 	b = append(b, `,"path":[`...)

@@ -11,17 +11,26 @@ import (
 	"unicode/utf8"
 	"unique"
 
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-func keptRegistration(contact string) *Registration {
-	return &Registration{
-		State: Registered, Private: private1, Identities: []Identity{{URI: public1, Barred: true}, {URI: number1, DisplayName: "Alice"}},
-		Bindings: []*Binding{
-			{Contact: contact, Private: private1, Identity: public1, ID: 7, Q: 1000, Expires: time.Unix(2e9, 0), Registered: time.Unix(1e9, 0)},
+func keptRegistration(contact string) *registration.Registration {
+	return &registration.Registration{
+		State: registration.Registered, Private: private1, Identities: []registration.Identity{{URI: public1, Barred: true}, {URI: number1, DisplayName: "Alice"}},
+		Bindings: []*registration.Binding{
+			{
+				Contact:    contact,
+				Private:    private1,
+				Identity:   public1,
+				ID:         7,
+				Q:          1000,
+				Expires:    time.Unix(2e9, 0),
+				Registered: time.Unix(1e9, 0),
+			},
 		},
-		charging: unique.Make(ChargingInfo{EventPrimary: "aaa://e"}),
+		ChargingHandle: unique.Make(registration.ChargingInfo{EventPrimary: "aaa://e"}),
 	}
 }
 
@@ -87,8 +96,8 @@ func FuzzEntry(f *testing.F) {
 		}
 
 		k := &kept{
-			Private: params, Identities: []keptIdentity{{URI: contact, DisplayName: path, Barred: barred}}, Charging: &ChargingInfo{EventPrimary: path},
-			Bindings: []*Binding{{
+			Private: params, Identities: []keptIdentity{{URI: contact, DisplayName: path, Barred: barred}}, Charging: &registration.ChargingInfo{EventPrimary: path},
+			Bindings: []*registration.Binding{{
 				Contact: contact, Params: params, Path: []string{path, contact}, Private: path, Identity: contact, Instance: params, CallID: path,
 				CSeq: cseq, RegID: cseq + 1, ID: cseq + 2, Q: q, Expires: time.Unix(int64(cseq), int64(q)), Registered: time.Unix(int64(q), 0),
 			}},
@@ -108,17 +117,19 @@ func FuzzEntry(f *testing.F) {
 // Whatever stands in the file, a start neither fails nor takes in what could not be served.
 func FuzzJournal(f *testing.F) {
 	f.Add(
-		[]byte(`{"id":1,"registration":{"private":"a","identities":[{"uri":"sip:a@b"}],"bindings":[{"contact":"sip:x","private":"a","q":5}]}}`),
+		[]byte(
+			`{"id":1,"registration":{"private":"a","identities":[{"uri":"sip:a@b"}],"bindings":[{"contact":"sip:x","private":"a","q":5}]}}`,
+		),
 	)
 	f.Add([]byte(`{"id":1}`))
 	f.Add([]byte(`{"id":1,"registration":{"identities":[{"uri":"sip:!(!@b"}],"bindings":[null]}}`))
 
 	f.Fuzz(func(t *testing.T, line []byte) {
-		registrations := map[uint64]*Registration{}
+		registrations := map[uint64]*registration.Registration{}
 		_ = take(line, registrations)
 
 		for _, g := range registrations {
-			if len(g.Identities) == 0 || len(g.Bindings) == 0 || g.State != Registered || !g.profileMissing() {
+			if len(g.Identities) == 0 || len(g.Bindings) == 0 || g.State != registration.Registered || !g.ProfileMissing() {
 				t.Fatalf("%+v", g)
 			}
 			_ = g.Contacts(time.Now())

@@ -15,6 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
@@ -63,7 +64,7 @@ type lab struct {
 	result   map[cx.ServerAssignmentType]diameter.Result // of SARs
 	hold     map[cx.ServerAssignmentType]chan struct{}   // SARs of this type wait for it
 	maa      func(*cx.MAA)
-	changes  []Change
+	changes  []registration.Change
 	cseq     int
 	callID   string
 }
@@ -89,7 +90,7 @@ func withLab(t *testing.T, change func(*Policy), test func(t *testing.T, l *lab)
 			HSS: l, Schedule: queue, HomeDomain: homeDomain, ServiceRoute: "sip:orig@scscf.ims.example;lr",
 			Log: l.log.Logger(),
 		})
-		l.r.Observe(func(c Change) {
+		l.r.Observe(func(c registration.Change) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.changes = append(l.changes, c)

@@ -45,15 +45,25 @@ func newMetrics(registerer prometheus.Registerer, r *Registrar) metrics {
 			},
 		),
 		unexpected: prometheus.NewCounter(
-			prometheus.CounterOpts{Name: "dialtone_scscf_unexpected_events_total", Help: "Events that the registrar's machine has no row for."},
+			prometheus.CounterOpts{
+				Name: "dialtone_scscf_unexpected_events_total",
+				Help: "Events that the registrar's machine has no row for.",
+			},
 		),
 	}
 
 	if registerer != nil {
-		registerer.MustRegister(m.registers, m.authentications, m.contacts, m.terminations, m.profileFailures, m.unexpected, m.journalFailures,
+		registerer.MustRegister(
+			m.registers,
+			m.authentications,
+			m.contacts,
+			m.terminations,
+			m.profileFailures,
+			m.unexpected,
+			m.journalFailures,
 			gauge("registrations", "Implicit registration sets served, registered or not.", r.store.count),
 			gauge("challenges", "Challenges that are not answered yet.", r.challenges.count),
-			gauge("profiles", "Different service profiles in use.", r.profiles.count),
+			gauge("profiles", "Different service profiles in use.", r.profiles.Count),
 			gauge("pending_work", "Jobs that wait for a worker.", r.work.Len),
 		)
 	}

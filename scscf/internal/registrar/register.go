@@ -9,6 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // Transaction is the part of a server transaction that a registrar needs.
@@ -51,7 +52,7 @@ type procedure struct {
 	vector    *cx.MAA
 	assigned  *cx.SAA
 	response  *sip.Response
-	change    Change
+	change    registration.Change
 	notStored bool // the HSS does not keep this S-CSCF for the unregistered user
 	done      bool // an action has answered; what follows is left out
 }
@@ -92,7 +93,8 @@ func (p *procedure) find() {
 		p.challenge = p.registrar.challenges.find(p.request.private, p.request.credentials.Nonce)
 	}
 
-	registered := len(p.bindings()) > 0 && slices.ContainsFunc(p.bindings(), func(b *Binding) bool { return b.Private == p.request.private })
+	registered := len(p.bindings()) > 0 &&
+		slices.ContainsFunc(p.bindings(), func(b *registration.Binding) bool { return b.Private == p.request.private })
 
 	switch pending := p.challenge != nil || p.registrar.challenges.pending(p.request.private); {
 	case registered && pending:
@@ -105,7 +107,7 @@ func (p *procedure) find() {
 }
 
 // bindings are the contacts of the set as they are now.
-func (p *procedure) bindings() []*Binding {
+func (p *procedure) bindings() []*registration.Binding {
 	if g := p.registration(); g != nil {
 		return g.Bindings
 	}
@@ -113,7 +115,7 @@ func (p *procedure) bindings() []*Binding {
 	return nil
 }
 
-func (p *procedure) registration() *Registration {
+func (p *procedure) registration() *registration.Registration {
 	if p.record == nil {
 		return nil
 	}
@@ -194,7 +196,7 @@ func (p *procedure) trusted(policy *Authentication) bool {
 	}
 
 	for _, w := range p.request.contacts {
-		known := func(b *Binding) bool { return b.Private == p.request.private && b.Contact == w.contact }
+		known := func(b *registration.Binding) bool { return b.Private == p.request.private && b.Contact == w.contact }
 		if !slices.ContainsFunc(p.bindings(), known) {
 			return false
 		}
@@ -250,12 +252,13 @@ func (p *procedure) updateContacts() *Refusal {
 	r, now := p.registrar, time.Now()
 
 	var (
-		identities []Identity
+		identities []registration.Identity
 		private    string
 		refusal    *Refusal
 	)
 
-	if p.assigned != nil && len(p.assigned.UserData) > 0 || p.record == nil || p.registration() == nil || p.registration().profileMissing() {
+	if p.assigned != nil && len(p.assigned.UserData) > 0 || p.record == nil || p.registration() == nil ||
+		p.registration().ProfileMissing() {
 		if p.assigned == nil {
 			return refuse(500, "the registration ended while it was being changed")
 		}
@@ -265,7 +268,7 @@ func (p *procedure) updateContacts() *Refusal {
 			return refusal
 		}
 
-		if !slices.ContainsFunc(identities, func(i Identity) bool { return i.matches(p.request.public) }) {
+		if !slices.ContainsFunc(identities, func(i registration.Identity) bool { return i.Matches(p.request.public) }) {
 			r.undo(p.request)
 			return refuse(500, "the profile that the HSS sent does not have "+p.request.public)
 		}
@@ -273,10 +276,10 @@ func (p *procedure) updateContacts() *Refusal {
 
 	rec := p.place(identities)
 
-	var changes []ContactChange
+	var changes []registration.ContactChange
 
-	before, after, err := r.change(rec, func(old *Registration) (*Registration, error) {
-		next := &Registration{Private: firstOf(private, p.request.private)}
+	before, after, err := r.change(rec, func(old *registration.Registration) (*registration.Registration, error) {
+		next := &registration.Registration{Private: firstOf(private, p.request.private)}
 		if old != nil {
 			*next = *old
 		}
@@ -286,7 +289,7 @@ func (p *procedure) updateContacts() *Refusal {
 		}
 
 		if p.assigned != nil && p.assigned.ChargingInformation != nil {
-			next.charging = chargingOf(p.assigned.ChargingInformation)
+			next.ChargingHandle = registration.ChargingOf(p.assigned.ChargingInformation)
 		}
 
 		next.Bindings, changes, refusal = update(next.Bindings, p.request, &r.policy, now, r.contactID)
@@ -295,7 +298,7 @@ func (p *procedure) updateContacts() *Refusal {
 		}
 
 		if len(next.Bindings) > 0 {
-			next.State, next.Until = Registered, time.Time{}
+			next.State, next.Until = registration.Registered, time.Time{}
 		}
 
 		return r.without(next, now, r.policy.KeepProfile && !p.notStored), nil
@@ -309,13 +312,19 @@ func (p *procedure) updateContacts() *Refusal {
 		return refuse(503, err.Error(), sip.NewHeader("Retry-After", "60"))
 	}
 
-	p.change = Change{Before: before, After: after, Contacts: changes, Type: registrationType(before, after), Request: p.request.message}
+	p.change = registration.Change{
+		Before:   before,
+		After:    after,
+		Contacts: changes,
+		Type:     registrationType(before, after),
+		Request:  p.request.message,
+	}
 
 	return nil
 }
 
 // place is the record for the set: the one that serves one of its identities, or a new one.
-func (p *procedure) place(identities []Identity) *record {
+func (p *procedure) place(identities []registration.Identity) *record {
 	if p.record != nil && p.registration() != nil {
 		return p.record
 	}
@@ -329,11 +338,11 @@ func (p *procedure) place(identities []Identity) *record {
 	return p.registrar.newRecord()
 }
 
-func registrationType(before, after *Registration) ifc.RegistrationType {
+func registrationType(before, after *registration.Registration) ifc.RegistrationType {
 	switch {
-	case after == nil || after.State == Unregistered:
+	case after == nil || after.State == registration.Unregistered:
 		return ifc.DeRegistration
-	case before == nil || before.State == Unregistered:
+	case before == nil || before.State == registration.Unregistered:
 		return ifc.InitialRegistration
 	default:
 		return ifc.ReRegistration

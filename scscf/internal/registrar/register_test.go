@@ -14,6 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 func TestRefusedBeforeAnybodyIsAsked(t *testing.T) {
@@ -198,7 +199,7 @@ func TestDeregistration(t *testing.T) {
 			l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
 			l.wantStatus(l.register(private1, public1, "Contact: *", "Expires: 0"), 200)
 			l.wantAssigned("1 7")
-			if user, found := l.r.Lookup(public1); !found || user.State != Unregistered || len(user.Bindings) != 0 {
+			if user, found := l.r.Lookup(public1); !found || user.State != registration.Unregistered || len(user.Bindings) != 0 {
 				t.Errorf("%+v", user)
 			}
 
@@ -345,7 +346,8 @@ func TestProfiles(t *testing.T) {
 				criteria int
 			}{public1: {true, 0}, number1: {false, 0}, "sip:second@ims.example": {false, 1}, "sip:chat-room7@ims.example": {false, 1}} {
 				user, found := l.r.Lookup(identity)
-				if !found || user.Public.Barred != want.barred || user.Public.Profile.Chain.Len() != want.criteria || user.Default() != number1 {
+				if !found || user.Public.Barred != want.barred || user.Public.Profile.Chain.Len() != want.criteria ||
+					user.Default() != number1 {
 					t.Errorf("%s: %v %+v", identity, found, user)
 				}
 			}
@@ -364,7 +366,7 @@ func TestProfiles(t *testing.T) {
 			}
 			a, _ := l.r.Lookup("sip:user0@ims.example")
 			b, _ := l.r.Lookup("sip:user2@ims.example")
-			if a.Public.Profile != b.Public.Profile || l.r.profiles.count() != 1 {
+			if a.Public.Profile != b.Public.Profile || l.r.profiles.Count() != 1 {
 				t.Error("the profile is not shared")
 			}
 		})
@@ -506,9 +508,9 @@ func FuzzRegister(f *testing.F) {
 			return
 		}
 
-		others := &Binding{Private: "somebody else", Contact: "sip:a@b", ID: 1}
+		others := &registration.Binding{Private: "somebody else", Contact: "sip:a@b", ID: 1}
 		id := uint32(1)
-		next, changes, refusal := update([]*Binding{others}, req, &policy, time.Unix(0, 0), func() uint32 { id++; return id })
+		next, changes, refusal := update([]*registration.Binding{others}, req, &policy, time.Unix(0, 0), func() uint32 { id++; return id })
 		if refusal != nil {
 			return
 		}
@@ -521,8 +523,8 @@ func FuzzRegister(f *testing.F) {
 			}
 		}
 		for _, b := range next {
-			if _, err := sip.ParseNameAddr(b.header(time.Unix(0, 0))); err != nil {
-				t.Fatalf("%q would be answered: %v", b.header(time.Unix(0, 0)), err)
+			if _, err := sip.ParseNameAddr(b.Header(time.Unix(0, 0))); err != nil {
+				t.Fatalf("%q would be answered: %v", b.Header(time.Unix(0, 0)), err)
 			}
 		}
 		_, _ = digest.ParseCredentials(sip.Value(message, "Authorization"))

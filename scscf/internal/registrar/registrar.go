@@ -1,3 +1,6 @@
+// Package registrar is the registrar half of the S-CSCF (TS 24.229 §5.4.1): it challenges handsets, keeps who is registered
+// from where and with which service profile, and tells the HSS, the application servers and the watchers of the reg event
+// what has changed.
 package registrar
 
 import (
@@ -10,6 +13,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/scscf/internal/background"
+	"github.com/dialtone-ims/dialtone/scscf/internal/profile"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
 
@@ -37,13 +42,13 @@ type Registrar struct {
 	serviceRoute string
 	store        *store
 	challenges   *challenges
-	profiles     *profiles
+	profiles     *profile.Cache
 	locks        *locks
 	work         *background.Queue
 	journal      *journal
 	hss          HomeSubscriberServer
 	schedule     *schedule.Queue
-	observers    []Observer
+	observers    []registration.Observer
 	log          *slog.Logger
 	metrics      metrics
 	contactIDs   atomic.Uint32
@@ -56,7 +61,9 @@ const workers = 32 // SARs of expired registrations at the same time
 func New(policy Policy, o Options) *Registrar {
 	r := &Registrar{
 		policy: policy, homeDomain: o.HomeDomain, serviceRoute: o.ServiceRoute, store: newStore(policy.MaxRegistrations),
-		challenges: newChallenges(policy.MaxChallenges), profiles: newProfiles(o.SharedIFC), locks: newLocks(), work: background.New(workers),
+		challenges: newChallenges(
+			policy.MaxChallenges,
+		), profiles: profile.New(o.SharedIFC), locks: newLocks(), work: background.New(workers),
 		hss: o.HSS, schedule: o.Schedule, log: o.Log,
 	}
 	r.metrics = newMetrics(o.Metrics, r)
@@ -67,26 +74,26 @@ func New(policy Policy, o Options) *Registrar {
 // Lookup finds the registration that serves a canonical public identity (pkg/ims CanonicalIdentity). It neither blocks nor
 // allocates. An identity that is not registered here, and not served as an unregistered one, is not found; FetchUnregistered
 // then asks the HSS.
-func (r *Registrar) Lookup(public string) (User, bool) {
+func (r *Registrar) Lookup(public string) (registration.User, bool) {
 	record := r.store.find(public)
 	if record == nil {
-		return User{}, false
+		return registration.User{}, false
 	}
 
 	return userOf(record.current.Load(), public)
 }
 
-func userOf(g *Registration, public string) (User, bool) {
+func userOf(g *registration.Registration, public string) (registration.User, bool) {
 	if g == nil { // it has just ended
-		return User{}, false
+		return registration.User{}, false
 	}
 
 	identity := g.Find(public)
 	if identity == nil || identity.Profile == nil {
-		return User{}, false
+		return registration.User{}, false
 	}
 
-	return User{Registration: g, Public: identity}, true
+	return registration.User{Registration: g, Public: identity}, true
 }
 
 func (r *Registrar) contactID() uint32 { return r.contactIDs.Add(1) }

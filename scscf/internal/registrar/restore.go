@@ -3,6 +3,8 @@ package registrar
 import (
 	"context"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // Restore brings back the registrations that were kept in a directory, and keeps them there from now on. It is called before
@@ -23,7 +25,7 @@ func (r *Registrar) Restore(directory string) error {
 			r.contactIDs.Store(max(r.contactIDs.Load(), b.ID))
 		}
 
-		if _, _, err := r.store.update(rec, func(*Registration) (*Registration, error) { return g, nil }); err != nil {
+		if _, _, err := r.store.update(rec, func(*registration.Registration) (*registration.Registration, error) { return g, nil }); err != nil {
 			return err
 		}
 
@@ -77,7 +79,7 @@ func (r *Registrar) awaitReady(ctx context.Context, ready func() error) bool {
 func (r *Registrar) reviveAll() {
 	for _, rec := range r.store.all() {
 		g := rec.current.Load()
-		if g == nil || !g.profileMissing() {
+		if g == nil || !g.ProfileMissing() {
 			continue
 		}
 
@@ -94,7 +96,7 @@ func (r *Registrar) reviveAll() {
 					"private",
 					g.Private,
 					"public",
-					g.primary(),
+					g.Primary(),
 					"reason",
 					refusal,
 				)

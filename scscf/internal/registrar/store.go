@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
 
@@ -16,7 +17,7 @@ var ErrFull = errors.New("the S-CSCF serves as many registrations as its configu
 type record struct {
 	registrar *Registrar
 	id        uint64 // in the journal
-	current   atomic.Pointer[Registration]
+	current   atomic.Pointer[registration.Registration]
 	expiry    schedule.Entry // of the contact that ends first, or of the profile of an unregistered user
 }
 
@@ -87,7 +88,10 @@ func (s *store) count() int {
 }
 
 // update replaces what stands in a record by what decide makes of it. nil is nothing: a record that is new, or that goes.
-func (s *store) update(r *record, decide func(old *Registration) (*Registration, error)) (before, after *Registration, err error) {
+func (s *store) update(
+	r *record,
+	decide func(old *registration.Registration) (*registration.Registration, error),
+) (before, after *registration.Registration, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
@@ -107,7 +111,7 @@ func (s *store) update(r *record, decide func(old *Registration) (*Registration,
 }
 
 // putNew makes g the state of a new record, unless its identities are served already: then those stay.
-func (s *store) putNew(r *record, g *Registration) (*record, *Registration, error) {
+func (s *store) putNew(r *record, g *registration.Registration) (*record, *registration.Registration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
@@ -121,7 +125,7 @@ func (s *store) putNew(r *record, g *Registration) (*record, *Registration, erro
 }
 
 // put makes next the state of a record. Identities that belonged to another set move.
-func (s *store) put(r *record, next *Registration) error {
+func (s *store) put(r *record, next *registration.Registration) error {
 	before := r.current.Load()
 	if before == nil && len(s.records) >= s.limit {
 		return ErrFull
@@ -131,7 +135,7 @@ func (s *store) put(r *record, next *Registration) error {
 	next.Sequence = s.sequence // nobody else has seen it yet
 
 	if before != nil {
-		if before.sharesPlaces(next) {
+		if sharesPlaces(before, next) {
 			r.current.Store(next)
 			return nil
 		}
@@ -156,7 +160,7 @@ func (s *store) put(r *record, next *Registration) error {
 		}
 	}
 
-	for _, private := range privates(next) {
+	for _, private := range next.Privates() {
 		s.byPrivate[private] = append(s.byPrivate[private], r)
 	}
 
@@ -166,7 +170,7 @@ func (s *store) put(r *record, next *Registration) error {
 // leave takes an identity out of the set that it was in.
 func (s *store) leave(r *record, uri string) {
 	left := *r.current.Load()
-	left.Identities = slices.DeleteFunc(slices.Clone(left.Identities), func(i Identity) bool { return i.URI == uri })
+	left.Identities = slices.DeleteFunc(slices.Clone(left.Identities), func(i registration.Identity) bool { return i.URI == uri })
 	delete(s.byPublic, uri)
 
 	if len(left.Identities) == 0 {
@@ -186,7 +190,7 @@ func (s *store) drop(r *record) {
 	delete(s.records, r)
 }
 
-func (s *store) unlink(r *record, g *Registration) {
+func (s *store) unlink(r *record, g *registration.Registration) {
 	for i := range g.Identities {
 		if uri := g.Identities[i].URI; s.byPublic[uri] == r {
 			delete(s.byPublic, uri)
@@ -195,7 +199,7 @@ func (s *store) unlink(r *record, g *Registration) {
 
 	s.wildcards = slices.DeleteFunc(s.wildcards, func(other *record) bool { return other == r })
 
-	for _, private := range privates(g) {
+	for _, private := range g.Privates() {
 		left := slices.DeleteFunc(s.byPrivate[private], func(other *record) bool { return other == r })
 		if len(left) == 0 {
 			delete(s.byPrivate, private)
@@ -205,27 +209,11 @@ func (s *store) unlink(r *record, g *Registration) {
 	}
 }
 
-// privates are the private identities that have a part in a registration.
-func privates(g *Registration) []string {
-	all := make([]string, 0, 1)
-	if g.Private != "" {
-		all = append(all, g.Private)
-	}
-
-	for _, b := range g.Bindings {
-		if !slices.Contains(all, b.Private) {
-			all = append(all, b.Private)
-		}
-	}
-
-	return all
-}
-
 // sharesPlaces tells whether two states are found under the same identities: every refresh of a contact is so.
-func (r *Registration) sharesPlaces(other *Registration) bool {
-	if len(r.Identities) != len(other.Identities) || len(r.Identities) > 0 && &r.Identities[0] != &other.Identities[0] {
+func sharesPlaces(a, b *registration.Registration) bool {
+	if len(a.Identities) != len(b.Identities) || len(a.Identities) > 0 && &a.Identities[0] != &b.Identities[0] {
 		return false
 	}
 
-	return slices.Equal(privates(r), privates(other))
+	return slices.Equal(a.Privates(), b.Privates())
 }

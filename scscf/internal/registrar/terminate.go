@@ -7,14 +7,20 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // terminate ends contacts of a set at the word of the network (TS 24.229 §5.4.1.5). The HSS is not asked; what has to be
 // told to it is the caller's part.
-func (r *Registrar) terminate(rec *record, contacts []*Binding, event ContactEvent, cause Cause) bool {
-	var changes []ContactChange
+func (r *Registrar) terminate(
+	rec *record,
+	contacts []*registration.Binding,
+	event registration.ContactEvent,
+	cause registration.Cause,
+) bool {
+	var changes []registration.ContactChange
 
-	before, after, err := r.change(rec, func(old *Registration) (*Registration, error) {
+	before, after, err := r.change(rec, func(old *registration.Registration) (*registration.Registration, error) {
 		if old == nil {
 			return nil, nil
 		}
@@ -23,14 +29,14 @@ func (r *Registrar) terminate(rec *record, contacts []*Binding, event ContactEve
 		next.Bindings, changes = nil, nil
 
 		for _, b := range old.Bindings {
-			if slices.ContainsFunc(contacts, func(c *Binding) bool { return c.ID == b.ID }) {
-				changes = append(changes, ContactChange{b, event})
+			if slices.ContainsFunc(contacts, func(c *registration.Binding) bool { return c.ID == b.ID }) {
+				changes = append(changes, registration.ContactChange{Binding: b, Event: event})
 			} else {
 				next.Bindings = append(next.Bindings, b)
 			}
 		}
 
-		if len(changes) == 0 && old.State == Registered {
+		if len(changes) == 0 && old.State == registration.Registered {
 			return old, nil
 		}
 
@@ -59,7 +65,7 @@ func (r *Registrar) terminate(rec *record, contacts []*Binding, event ContactEve
 		)
 	}
 
-	r.publish(Change{Before: before, After: after, Contacts: changes, Type: typeAfter(after), Cause: cause})
+	r.publish(registration.Change{Before: before, After: after, Contacts: changes, Type: typeAfter(after), Cause: cause})
 
 	return true
 }
@@ -72,12 +78,12 @@ func (r *Registrar) RegistrationTermination(_ context.Context, req *cx.RTR) (*cx
 		privates = append(privates, req.AssociatedIdentities.UserNames...)
 	}
 
-	event := ContactRejected
+	event := registration.ContactRejected
 
 	switch req.Reason.Code {
 	case cx.PermanentTermination, cx.RemoveSCSCF:
 	case cx.NewServerAssigned, cx.ServerChange: // the handset registers again, and finds the other S-CSCF
-		event = ContactDeactivated
+		event = registration.ContactDeactivated
 	default:
 		return nil, &diameter.Error{Result: diameter.InvalidAVPValue, Message: "Reason-Code is none of TS 29.229 §6.3.17"}
 	}
@@ -93,10 +99,13 @@ func (r *Registrar) RegistrationTermination(_ context.Context, req *cx.RTR) (*cx
 
 		contacts := g.Bindings
 		if req.Reason.Code == cx.PermanentTermination {
-			contacts = slices.DeleteFunc(slices.Clone(g.Bindings), func(b *Binding) bool { return !slices.Contains(privates, b.Private) })
+			contacts = slices.DeleteFunc(
+				slices.Clone(g.Bindings),
+				func(b *registration.Binding) bool { return !slices.Contains(privates, b.Private) },
+			)
 		}
 
-		if r.terminate(rec, contacts, event, ByHSS) {
+		if r.terminate(rec, contacts, event, registration.ByHSS) {
 			ended++
 		}
 	}
@@ -167,11 +176,11 @@ func (r *Registrar) PushProfile(_ context.Context, req *cx.PPR) (*cx.PPA, error)
 		return nil, &diameter.Error{Result: diameter.UnableToComply, Message: "a PPR with nothing in it"}
 	}
 
-	var identities []Identity
+	var identities []registration.Identity
 
 	if req.UserData != nil {
 		var err error
-		if _, identities, err = r.profiles.read(req.UserData); err != nil {
+		if _, identities, err = r.profiles.Read(req.UserData); err != nil {
 			r.metrics.profileFailures.Inc()
 			return nil, &diameter.Error{Result: cx.ErrorNotSupportedUserData, Message: err.Error(), Err: err}
 		}
@@ -187,7 +196,7 @@ func (r *Registrar) PushProfile(_ context.Context, req *cx.PPR) (*cx.PPA, error)
 	}
 
 	for _, rec := range records {
-		before, after, err := r.change(rec, func(old *Registration) (*Registration, error) {
+		before, after, err := r.change(rec, func(old *registration.Registration) (*registration.Registration, error) {
 			if old == nil {
 				return nil, nil
 			}
@@ -198,13 +207,13 @@ func (r *Registrar) PushProfile(_ context.Context, req *cx.PPR) (*cx.PPA, error)
 			}
 
 			if req.ChargingInformation != nil {
-				next.charging = chargingOf(req.ChargingInformation)
+				next.ChargingHandle = registration.ChargingOf(req.ChargingInformation)
 			}
 
 			return &next, nil
 		})
 		if err == nil && before != nil && after != nil {
-			r.publish(Change{Before: before, After: after, Type: typeAfter(after), Cause: ByProfile})
+			r.publish(registration.Change{Before: before, After: after, Type: typeAfter(after), Cause: registration.ByProfile})
 		}
 
 		if identities != nil {
@@ -212,12 +221,20 @@ func (r *Registrar) PushProfile(_ context.Context, req *cx.PPR) (*cx.PPA, error)
 		}
 	}
 
-	r.log.Info("PPR received", "private", req.UserName, "identities", len(identities), "charging_information", req.ChargingInformation != nil)
+	r.log.Info(
+		"PPR received",
+		"private",
+		req.UserName,
+		"identities",
+		len(identities),
+		"charging_information",
+		req.ChargingInformation != nil,
+	)
 
 	return &cx.PPA{}, nil
 }
 
-func plainOf(identities []Identity) []string {
+func plainOf(identities []registration.Identity) []string {
 	var all []string
 
 	for i := range identities {
@@ -229,7 +246,7 @@ func plainOf(identities []Identity) []string {
 
 // Deregister ends the registration of a public identity's set at the operator's word (TS 24.229 §5.4.1.5): the HSS is told
 // by SAR with ADMINISTRATIVE_DEREGISTRATION. It is false when the identity is not registered here.
-func (r *Registrar) Deregister(ctx context.Context, public string, cause Cause) (bool, error) {
+func (r *Registrar) Deregister(ctx context.Context, public string, cause registration.Cause) (bool, error) {
 	rec := r.store.find(public)
 	if rec == nil {
 		return false, nil
@@ -240,13 +257,16 @@ func (r *Registrar) Deregister(ctx context.Context, public string, cause Cause) 
 		return false, nil
 	}
 
-	r.terminate(rec, g.Bindings, ContactDeactivated, cause)
+	r.terminate(rec, g.Bindings, registration.ContactDeactivated, cause)
 	r.metrics.terminations.WithLabelValues("operator").Inc()
 
 	var failed error
 
-	for _, private := range privates(g) {
-		_, refusal := r.assign(ctx, &cx.SAR{UserName: private, PublicIdentities: []string{g.primary()}, Type: cx.AdministrativeDeregistration})
+	for _, private := range g.Privates() {
+		_, refusal := r.assign(
+			ctx,
+			&cx.SAR{UserName: private, PublicIdentities: []string{g.Primary()}, Type: cx.AdministrativeDeregistration},
+		)
 		if refusal != nil {
 			failed = refusal
 		}
@@ -256,9 +276,9 @@ func (r *Registrar) Deregister(ctx context.Context, public string, cause Cause) 
 }
 
 // Snapshot lists all registrations as they are at this moment.
-func (r *Registrar) Snapshot() []*Registration {
+func (r *Registrar) Snapshot() []*registration.Registration {
 	records := r.store.all()
-	all := make([]*Registration, 0, len(records))
+	all := make([]*registration.Registration, 0, len(records))
 
 	for _, rec := range records {
 		if g := rec.current.Load(); g != nil {
@@ -266,23 +286,14 @@ func (r *Registrar) Snapshot() []*Registration {
 		}
 	}
 
-	slices.SortFunc(all, func(a, b *Registration) int { return strings.Compare(a.First(), b.First()) })
+	slices.SortFunc(all, func(a, b *registration.Registration) int { return strings.Compare(a.First(), b.First()) })
 
 	return all
 }
 
-// First is the first identity, which every set has.
-func (r *Registration) First() string {
-	if len(r.Identities) == 0 {
-		return ""
-	}
-
-	return r.Identities[0].URI
-}
-
 // Registration is the registration that a public identity belongs to, also one whose profile has not come back yet after a
 // restart.
-func (r *Registrar) Registration(public string) (*Registration, bool) {
+func (r *Registrar) Registration(public string) (*registration.Registration, bool) {
 	rec := r.store.find(public)
 	if rec == nil {
 		return nil, false

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 func TestRegistrationTermination(t *testing.T) {
@@ -58,7 +59,8 @@ func TestRegistrationTermination(t *testing.T) {
 		l.wantStatus(l.send(public1, l.answerTo(challenge, private1, xres), "Contact: "+contact1), 401) // the challenge went with it
 
 		var refused *diameter.Error
-		if _, err := l.r.RegistrationTermination(t.Context(), rtr(99)); !errors.As(err, &refused) || refused.Result != diameter.InvalidAVPValue {
+		if _, err := l.r.RegistrationTermination(t.Context(), rtr(99)); !errors.As(err, &refused) ||
+			refused.Result != diameter.InvalidAVPValue {
 			t.Errorf("an unknown reason: %v", err)
 		}
 	})
@@ -88,7 +90,7 @@ func TestPushProfile(t *testing.T) {
 			t.Error("an identity that came to the set is not served")
 		}
 		l.wantEvents("registered ")
-		if c := l.changes[1]; c.Cause != ByProfile || len(c.Contacts) != 0 {
+		if c := l.changes[1]; c.Cause != registration.ByProfile || len(c.Contacts) != 0 {
 			t.Errorf("%+v", c)
 		}
 
@@ -126,7 +128,7 @@ func TestUnregisteredUser(t *testing.T) {
 			t.Fatal("found")
 		}
 		user, err := l.r.FetchUnregistered(t.Context(), public1)
-		if err != nil || user.State != Unregistered || user.Public.Profile.Chain.Len() != 1 {
+		if err != nil || user.State != registration.Unregistered || user.Public.Profile.Chain.Len() != 1 {
 			t.Fatalf("%+v %v", user, err)
 		}
 		if sar := l.sar[0]; sar.UserName != "" || sar.PublicIdentities[0] != public1 {
@@ -140,7 +142,7 @@ func TestUnregisteredUser(t *testing.T) {
 		time.Sleep(9 * time.Minute)
 		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
 		time.Sleep(2 * time.Minute)
-		if user, found := l.r.Lookup(number1); !found || user.State != Registered {
+		if user, found := l.r.Lookup(number1); !found || user.State != registration.Registered {
 			t.Error("the registration ended with the profile of the unregistered user")
 		}
 		l.wantAssigned("3 1")
@@ -173,12 +175,12 @@ func TestUnregisteredUser(t *testing.T) {
 func TestOperatorEndsARegistration(t *testing.T) {
 	withLab(t, nil, func(t *testing.T, l *lab) {
 		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
-		if found, err := l.r.Deregister(t.Context(), number1, ByOperator); !found || err != nil {
+		if found, err := l.r.Deregister(t.Context(), number1, registration.ByOperator); !found || err != nil {
 			t.Errorf("%v %v", found, err)
 		}
 		l.wantAssigned("1 8")
 		l.wantEvents("registered deactivated")
-		if found, err := l.r.Deregister(t.Context(), number1, ByOperator); found || err != nil {
+		if found, err := l.r.Deregister(t.Context(), number1, registration.ByOperator); found || err != nil {
 			t.Errorf("twice: %v %v", found, err)
 		}
 	})

@@ -5,16 +5,17 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // FetchUnregistered gets the profile of a user who is not registered here and is called, or for whom an application server
 // calls (TS 24.229 §5.4.3.2, §5.4.3.3, TS 29.228 §6.1.2): SAR with UNREGISTERED_USER. The profile stays for the time that
 // the policy says. A user whose registration was kept over a restart gets the profile back and is registered. The error is
 // a *Refusal.
-func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (User, error) {
+func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (registration.User, error) {
 	release, err := r.locks.lock(ctx, public)
 	if err != nil {
-		return User{}, unanswered("SAR", err)
+		return registration.User{}, unanswered("SAR", err)
 	}
 	defer release()
 
@@ -24,7 +25,7 @@ func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (User,
 
 	if kept := r.store.find(public); kept != nil {
 		if refusal := r.revive(ctx, kept); refusal != nil {
-			return User{}, refusal
+			return registration.User{}, refusal
 		}
 
 		if user, found := r.Lookup(public); found {
@@ -34,27 +35,27 @@ func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (User,
 
 	answer, refusal := r.assign(ctx, &cx.SAR{PublicIdentities: []string{public}, Type: cx.UnregisteredUser})
 	if refusal != nil {
-		return User{}, refusal
+		return registration.User{}, refusal
 	}
 
 	private, identities, refusal := r.profileOf(answer)
 	if refusal != nil {
-		return User{}, refusal
+		return registration.User{}, refusal
 	}
 
-	g := &Registration{
-		State: Unregistered, Private: private, Identities: identities, charging: chargingOf(answer.ChargingInformation),
-		Until: time.Now().Add(r.policy.UnregisteredValidity),
+	g := &registration.Registration{
+		State: registration.Unregistered, Private: private, Identities: identities,
+		ChargingHandle: registration.ChargingOf(answer.ChargingInformation), Until: time.Now().Add(r.policy.UnregisteredValidity),
 	}
 
 	user, found := userOf(g, public)
 	if !found {
-		return User{}, refuse(500, "the profile that the HSS sent does not have "+public)
+		return registration.User{}, refuse(500, "the profile that the HSS sent does not have "+public)
 	}
 
 	rec, g, err := r.store.putNew(r.newRecord(), g)
 	if err != nil {
-		return User{}, refuse(503, err.Error())
+		return registration.User{}, refuse(503, err.Error())
 	}
 
 	r.arm(rec, g)
@@ -68,13 +69,13 @@ func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (User,
 
 // Registered is Lookup for who can wait: a registration that was kept over a restart gets its profile back first. The error is that of an
 // HSS that does not give it now: then nobody can say that the user is not registered.
-func (r *Registrar) Registered(ctx context.Context, public string) (User, bool, error) {
+func (r *Registrar) Registered(ctx context.Context, public string) (registration.User, bool, error) {
 	user, found := r.Lookup(public)
 
 	if kept := r.store.find(public); !found && kept != nil {
 		release, err := r.locks.lock(ctx, public)
 		if err != nil {
-			return User{}, false, err
+			return registration.User{}, false, err
 		}
 		defer release()
 
@@ -82,30 +83,30 @@ func (r *Registrar) Registered(ctx context.Context, public string) (User, bool, 
 			r.log.Warn("the profile of a restored registration could not be fetched", "public", public, "reason", refusal)
 
 			if r.store.find(public) != nil { // it has not ended
-				return User{}, false, refusal
+				return registration.User{}, false, refusal
 			}
 
-			return User{}, false, nil
+			return registration.User{}, false, nil
 		}
 
 		user, found = r.Lookup(public)
 	}
 
-	return user, found && user.State == Registered, nil
+	return user, found && user.State == registration.Registered, nil
 }
 
 // revive gets the profile of a registration that was kept over a restart: SAR with NO_ASSIGNMENT, which changes nothing at
 // the HSS (TS 29.228 §6.1.2). When the HSS says that the user is not this S-CSCF's any more, the registration ends.
 func (r *Registrar) revive(ctx context.Context, rec *record) *Refusal {
 	g := rec.current.Load()
-	if g == nil || !g.profileMissing() {
+	if g == nil || !g.ProfileMissing() {
 		return nil
 	}
 
-	answer, refusal := r.assign(ctx, &cx.SAR{UserName: g.Private, PublicIdentities: []string{g.primary()}, Type: cx.NoAssignment})
+	answer, refusal := r.assign(ctx, &cx.SAR{UserName: g.Private, PublicIdentities: []string{g.Primary()}, Type: cx.NoAssignment})
 	if refusal != nil {
 		if refusal.Status != 504 { // the HSS has spoken
-			r.terminate(rec, g.Bindings, ContactDeactivated, ByHSS)
+			r.terminate(rec, g.Bindings, registration.ContactDeactivated, registration.ByHSS)
 		}
 
 		return refusal
@@ -116,13 +117,13 @@ func (r *Registrar) revive(ctx context.Context, rec *record) *Refusal {
 		return refusal
 	}
 
-	_, _, err := r.change(rec, func(old *Registration) (*Registration, error) {
-		if old == nil || !old.profileMissing() {
+	_, _, err := r.change(rec, func(old *registration.Registration) (*registration.Registration, error) {
+		if old == nil || !old.ProfileMissing() {
 			return old, nil
 		}
 
 		next := *old
-		next.Identities, next.charging = identities, chargingOf(answer.ChargingInformation)
+		next.Identities, next.ChargingHandle = identities, registration.ChargingOf(answer.ChargingInformation)
 
 		return &next, nil
 	})
@@ -131,9 +132,4 @@ func (r *Registrar) revive(ctx context.Context, rec *record) *Refusal {
 	}
 
 	return nil
-}
-
-// profileMissing tells a registration that was kept over a restart and has no profile yet.
-func (r *Registration) profileMissing() bool {
-	return len(r.Identities) > 0 && r.Identities[0].Profile == nil
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // RFC 3261 §19.1.4, RFC 3966: a number has one price and one way, however it is written. Criteria see it so, too.
@@ -52,7 +52,7 @@ func TestOneNumber(t *testing.T) {
 			premium := "^sip:[+]1900"
 			c := criterion(ifc.Originating)
 			c.TriggerPoint.SPTs = append(c.TriggerPoint.SPTs, ifc.SPT{RequestURI: &premium, Groups: []int{2}})
-			d.user(alice, registrar.Registered, c)
+			d.user(alice, registration.Registered, c)
 			d.send(d.pcscf, "INVITE", "sip:+1%39005:x@"+home, serviceRoute)
 			d.as.Request("INVITE")
 		})

@@ -10,6 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // TS 29.228 annex F, TS 24.229 §5.4.3.2 and §5.4.3.3: which criteria a request meets, and what the application server is told.
@@ -17,7 +18,7 @@ func TestSessionCases(t *testing.T) {
 	tests := []struct {
 		name        string
 		session     ifc.SessionCase
-		state       registrar.State
+		state       registration.State
 		uri, route  string
 		headers     []string
 		served      string
@@ -27,7 +28,7 @@ func TestSessionCases(t *testing.T) {
 		{
 			"0 originating, from the handset",
 			ifc.Originating,
-			registrar.Registered,
+			registration.Registered,
 			bob,
 			serviceRoute,
 			nil,
@@ -38,7 +39,7 @@ func TestSessionCases(t *testing.T) {
 		{
 			"0 originating, by an AS",
 			ifc.Originating,
-			registrar.Registered,
+			registration.Registered,
 			bob,
 			asRoute,
 			nil,
@@ -49,7 +50,7 @@ func TestSessionCases(t *testing.T) {
 		{
 			"1 terminating",
 			ifc.TerminatingRegistered,
-			registrar.Registered,
+			registration.Registered,
 			alice,
 			"",
 			nil,
@@ -60,7 +61,7 @@ func TestSessionCases(t *testing.T) {
 		{
 			"2 terminating, not registered",
 			ifc.TerminatingUnregistered,
-			registrar.Unregistered,
+			registration.Unregistered,
 			alice,
 			"",
 			nil,
@@ -71,7 +72,7 @@ func TestSessionCases(t *testing.T) {
 		{
 			"3 originating, not registered, by an AS",
 			ifc.OriginatingUnregistered,
-			registrar.Unregistered,
+			registration.Unregistered,
 			bob,
 			asRoute,
 			nil,
@@ -79,16 +80,26 @@ func TestSessionCases(t *testing.T) {
 			true,
 			true,
 		},
-		{"3 does not serve a handset's own request", ifc.OriginatingUnregistered, registrar.Registered, bob, serviceRoute, nil, "", false, false},
 		{
-			"4 after diversion, by an AS", ifc.OriginatingCDIV, registrar.Registered, bob, asRoute,
+			"3 does not serve a handset's own request",
+			ifc.OriginatingUnregistered,
+			registration.Registered,
+			bob,
+			serviceRoute,
+			nil,
+			"",
+			false,
+			false,
+		},
+		{
+			"4 after diversion, by an AS", ifc.OriginatingCDIV, registration.Registered, bob, asRoute,
 			[]string{"P-Served-User: <" + alice + ">;orig-cdiv", "P-Asserted-Identity: <sip:carol@" + home + ">"},
 			"<" + alice + ">;orig-cdiv", false, true,
 		},
 		{
 			"4 is not claimed by a handset",
 			ifc.OriginatingCDIV,
-			registrar.Registered,
+			registration.Registered,
 			bob,
 			serviceRoute,
 			[]string{"P-Served-User: <" + alice + ">;orig-cdiv"},
@@ -104,7 +115,7 @@ func TestSessionCases(t *testing.T) {
 				user := d.user(alice, test.state, criterion(test.session))
 				if test.unfetched {
 					delete(d.users, alice)
-					d.fetch = func(string) (registrar.User, error) { return user, nil }
+					d.fetch = func(string) (registration.User, error) { return user, nil }
 				}
 				d.send(d.pcscf, "INVITE", test.uri, test.route, test.headers...)
 
@@ -127,7 +138,7 @@ func TestSessionCases(t *testing.T) {
 // that case count, the leg is the served user's and is charged so. An alias is no diversion.
 func TestDiversion(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
-		d.user(alice, registrar.Registered, criterion(ifc.TerminatingRegistered), criterion(ifc.OriginatingCDIV))
+		d.user(alice, registration.Registered, criterion(ifc.TerminatingRegistered), criterion(ifc.OriginatingCDIV))
 		d.send(d.pcscf, "INVITE", alice, "", "P-Asserted-Identity: <sip:carol@"+home+">")
 
 		back := func(r *sip.Request, uri string) {
@@ -174,7 +185,7 @@ func TestDiversion(t *testing.T) {
 
 func TestAliasIsNoDiversion(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
-		d.user(alice, registrar.Registered, criterion(ifc.TerminatingRegistered))
+		d.user(alice, registration.Registered, criterion(ifc.TerminatingRegistered))
 		d.send(d.pcscf, "INVITE", alice, "")
 		r := d.as.Request("INVITE")
 		routes, _ := sip.Routes(r)
@@ -239,7 +250,7 @@ func TestUnserved(t *testing.T) {
 		for side, route := range map[string]string{"terminating": "", "originating": asRoute} {
 			t.Run(name+", "+side, func(t *testing.T) {
 				withDesk(t, nil, func(t *testing.T, d *desk) {
-					d.fetch = func(string) (registrar.User, error) { return registrar.User{}, test.err }
+					d.fetch = func(string) (registration.User, error) { return registration.User{}, test.err }
 					d.send(d.pcscf, "INVITE", "sip:dave@"+home, route, "P-Asserted-Identity: <sip:dave@"+home+">")
 					r := d.pcscf.Response(test.status)
 					if got := sip.Value(r, "Reason"); got != test.reason {
@@ -261,7 +272,7 @@ func TestSessionDescriptionInParts(t *testing.T) {
 				c.TriggerPoint.SPTs,
 				ifc.SPT{SessionDescription: &ifc.DescriptionTrigger{Line: "m", Content: &content}, Groups: []int{2}},
 			)
-			d.user(alice, registrar.Registered, c)
+			d.user(alice, registration.Registered, c)
 			d.send(
 				d.pcscf,
 				"INVITE",

@@ -7,7 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // visit is a request that is away at an application server. Its original dialog identifier stands in the Route entry that the
@@ -104,7 +104,7 @@ func (s *served) sessionCase() ifc.SessionCase {
 	}
 }
 
-func (s *served) registered() bool { return s.user.State == registrar.Registered }
+func (s *served) registered() bool { return s.user.State == registration.Registered }
 
 // servedUser is P-Served-User, by which an application server knows whom it serves and in which case (RFC 5502, RFC 8498).
 func (s *served) servedUser() string {

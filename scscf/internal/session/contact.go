@@ -6,12 +6,12 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // sentFrom is the contact of the user that an initial request came from: the one whose P-CSCF, by the URI of its Path, stands in
 // Record-Route; else the one that is its Contact; else the only one. 0: it cannot be told.
-func sentFrom(user registrar.User, invite *sip.Request) uint32 {
+func sentFrom(user registration.User, invite *sip.Request) uint32 {
 	records, _ := sip.RecordRoutes(invite)
 	contacts, _, _ := sip.Contacts(invite)
 
@@ -40,8 +40,8 @@ func sentFrom(user registrar.User, invite *sip.Request) uint32 {
 }
 
 // branchTo is the contact that a branch to the called user went to, by its label.
-func branchTo(user registrar.User, label string) *registrar.Binding {
-	at := slices.IndexFunc(user.Bindings, func(b *registrar.Binding) bool { return b.Contact == label })
+func branchTo(user registration.User, label string) *registration.Binding {
+	at := slices.IndexFunc(user.Bindings, func(b *registration.Binding) bool { return b.Contact == label })
 	if at < 0 {
 		return nil
 	}
@@ -90,16 +90,16 @@ func (s *Server) verify(c *call) {
 	}
 
 	g, found := s.Registrations.Registration(c.public)
-	if !found || !slices.ContainsFunc(g.Bindings, func(b *registrar.Binding) bool { return b.ID == contact }) {
+	if !found || !slices.ContainsFunc(g.Bindings, func(b *registration.Binding) bool { return b.ID == contact }) {
 		s.running.Go(func() { c.releaseAs(480, "the registration has ended", charging.Normal) })
 	}
 }
 
 // heir is the contact that a call is with which began with this one: itself, or that which its handset has registered in its place
 // from another address while it rang.
-func (s *Server) heir(public string, b *registrar.Binding) uint32 {
+func (s *Server) heir(public string, b *registration.Binding) uint32 {
 	g, found := s.Registrations.Registration(public)
-	if !found || slices.ContainsFunc(g.Bindings, func(other *registrar.Binding) bool { return other.ID == b.ID }) {
+	if !found || slices.ContainsFunc(g.Bindings, func(other *registration.Binding) bool { return other.ID == b.ID }) {
 		return b.ID
 	}
 
@@ -138,7 +138,7 @@ func (s *Server) with(contact uint32) []*call {
 
 // Changed is told of every change of a registration. The sessions of contacts that have ended are released, whoever ended them
 // (TS 24.229 §5.4.1.4, §5.4.1.5). A handset that has registered from another address has its calls go on.
-func (s *Server) Changed(change registrar.Change) {
+func (s *Server) Changed(change registration.Change) {
 	for i, ended := range change.Contacts {
 		if !ended.Event.Ended() {
 			continue
@@ -175,11 +175,11 @@ func (c *call) moved() {
 
 // sameHandset tells the two changes that a handset makes that registers from another address: its old contact ends, and the new
 // one begins.
-func sameHandset(ended, begun registrar.ContactChange) bool {
-	return ended.Event == registrar.ContactUnregistered && begun.Event == registrar.ContactRegistered &&
+func sameHandset(ended, begun registration.ContactChange) bool {
+	return ended.Event == registration.ContactUnregistered && begun.Event == registration.ContactRegistered &&
 		ofOneHandset(ended.Binding, begun.Binding)
 }
 
-func ofOneHandset(old, fresh *registrar.Binding) bool {
+func ofOneHandset(old, fresh *registration.Binding) bool {
 	return old.Private == fresh.Private && (old.Instance != "" && old.Instance == fresh.Instance || sameURI(old.Contact, fresh.Contact))
 }

@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
 // ended is what the registrar tells of a contact that has ended, and whatever followed.
-func ended(contact *registrar.Binding, event registrar.ContactEvent, more ...registrar.ContactChange) registrar.Change {
-	return registrar.Change{Contacts: append([]registrar.ContactChange{{Binding: contact, Event: event}}, more...)}
+func ended(contact *registration.Binding, event registration.ContactEvent, more ...registration.ContactChange) registration.Change {
+	return registration.Change{Contacts: append([]registration.ContactChange{{Binding: contact, Event: event}}, more...)}
 }
 
 // released wants a BYE with this in its Reason, and answers it.
@@ -29,17 +29,17 @@ func (d *desk) released(peer *memory.Peer, why string) {
 // TS 24.229 §5.4.1.4, §5.4.1.5: the sessions of a registration that ends are released, on both sides and at the OCS, whoever ended
 // it; those of another contact are not.
 func TestSessionsOfARegistrationThatEnds(t *testing.T) {
-	for _, event := range []registrar.ContactEvent{
-		registrar.ContactUnregistered, registrar.ContactExpired, registrar.ContactDeactivated, registrar.ContactRejected,
+	for _, event := range []registration.ContactEvent{
+		registration.ContactUnregistered, registration.ContactExpired, registration.ContactDeactivated, registration.ContactRejected,
 	} {
 		t.Run("the caller's/"+string(event), func(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {
 				d.talk()
 				time.Sleep(10 * time.Second)
-				d.server.Changed(ended(&registrar.Binding{ID: 8}, event))
-				d.server.Changed(ended(&registrar.Binding{ID: phone}, registrar.ContactRefreshed))
+				d.server.Changed(ended(&registration.Binding{ID: 8}, event))
+				d.server.Changed(ended(&registration.Binding{ID: phone}, registration.ContactRefreshed))
 				d.pcscf.Silent()
-				d.server.Changed(ended(&registrar.Binding{ID: phone}, event))
+				d.server.Changed(ended(&registration.Binding{ID: phone}, event))
 				d.released(d.pcscf, string(event))
 				d.released(d.icscf, string(event))
 				d.wantAsked("1#0", "3#1 used 10s cause 0")
@@ -50,13 +50,13 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 		})
 
 		t.Run("the callee's/"+string(event), func(t *testing.T) {
-			withDesk(t, func(d *desk) { d.user(bob, registrar.Registered) }, func(t *testing.T, d *desk) {
+			withDesk(t, func(d *desk) { d.user(bob, registration.Registered) }, func(t *testing.T, d *desk) {
 				d.send(d.icscf, "INVITE", bob, "", "Record-Route: <sip:192.0.2.1;lr>")
 				invite := d.phone.Request("INVITE")
 				d.phone.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:phone@192.0.2.9:5060>")
 				d.icscf.Response(200)
 				synctest.Wait()
-				d.server.Changed(ended(&registrar.Binding{ID: phone}, event))
+				d.server.Changed(ended(&registration.Binding{ID: phone}, event))
 				d.released(d.phone, string(event))
 				d.released(d.pcscf, string(event))
 			})
@@ -69,7 +69,7 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 			invite := d.icscf.Request("INVITE")
 			d.icscf.Answer(invite, 180, "To: <"+bob+">;tag=b")
 			d.pcscf.Response(180)
-			d.server.Changed(ended(&registrar.Binding{ID: phone}, registrar.ContactDeactivated))
+			d.server.Changed(ended(&registration.Binding{ID: phone}, registration.ContactDeactivated))
 			cancel := d.icscf.Request("CANCEL")
 			if got := sip.Value(cancel, "Reason"); !strings.Contains(got, "deactivated") {
 				t.Errorf("CANCEL says %q", got)
@@ -90,7 +90,7 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 			invite := d.icscf.Request("INVITE")
 			d.icscf.Answer(invite, 180, "To: <"+bob+">;tag=b")
 			d.pcscf.Response(180)
-			d.server.Changed(ended(&registrar.Binding{ID: phone}, registrar.ContactDeactivated))
+			d.server.Changed(ended(&registration.Binding{ID: phone}, registration.ContactDeactivated))
 			d.icscf.Answer(d.icscf.Request("CANCEL"), 481)
 			d.icscf.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>")
 			d.pcscf.Response(200)
@@ -101,7 +101,7 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 	})
 
 	t.Run("before the answer", func(t *testing.T) {
-		withDesk(t, func(d *desk) { d.user(bob, registrar.Registered) }, func(t *testing.T, d *desk) {
+		withDesk(t, func(d *desk) { d.user(bob, registration.Registered) }, func(t *testing.T, d *desk) {
 			d.send(d.icscf, "INVITE", bob, "", "Record-Route: <sip:192.0.2.1;lr>")
 			invite := d.phone.Request("INVITE")
 			d.mu.Lock()
@@ -115,20 +115,24 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 	})
 
 	t.Run("not when the handset registers from another address while it rings", func(t *testing.T) {
-		withDesk(t, func(d *desk) { d.user(bob, registrar.Registered).Bindings[0].Instance = "urn:uuid:1" }, func(t *testing.T, d *desk) {
-			d.send(d.icscf, "INVITE", bob, "", "Record-Route: <sip:192.0.2.1;lr>")
-			invite := d.phone.Request("INVITE")
-			next := d.user(bob, registrar.Registered).Bindings[0]
-			next.ID, next.Contact, next.Instance = 9, "sip:phone@192.0.2.10:5060", "urn:uuid:1"
-			d.phone.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:phone@192.0.2.9:5060>")
-			d.icscf.Response(200)
-			synctest.Wait()
-			d.phone.Silent()
+		withDesk(
+			t,
+			func(d *desk) { d.user(bob, registration.Registered).Bindings[0].Instance = "urn:uuid:1" },
+			func(t *testing.T, d *desk) {
+				d.send(d.icscf, "INVITE", bob, "", "Record-Route: <sip:192.0.2.1;lr>")
+				invite := d.phone.Request("INVITE")
+				next := d.user(bob, registration.Registered).Bindings[0]
+				next.ID, next.Contact, next.Instance = 9, "sip:phone@192.0.2.10:5060", "urn:uuid:1"
+				d.phone.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:phone@192.0.2.9:5060>")
+				d.icscf.Response(200)
+				synctest.Wait()
+				d.phone.Silent()
 
-			d.server.Changed(ended(&registrar.Binding{ID: 9}, registrar.ContactExpired)) // it is with that one
-			d.released(d.phone, "the registration has ended")
-			d.released(d.pcscf, "the registration has ended")
-		})
+				d.server.Changed(ended(&registration.Binding{ID: 9}, registration.ContactExpired)) // it is with that one
+				d.released(d.phone, "the registration has ended")
+				d.released(d.pcscf, "the registration has ended")
+			},
+		)
 	})
 
 	t.Run("after a restart", func(t *testing.T) {
@@ -138,7 +142,7 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 			d.start()
 			synctest.Wait()
 			d.pcscf.Silent()
-			d.server.Changed(ended(&registrar.Binding{ID: phone}, registrar.ContactExpired))
+			d.server.Changed(ended(&registration.Binding{ID: phone}, registration.ContactExpired))
 			d.released(d.pcscf, "expired")
 			d.released(d.icscf, "expired")
 		})
@@ -148,7 +152,7 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			d.talk()
 			d.stop()
-			d.user(alice, registrar.Registered).Bindings[0].ID = 9
+			d.user(alice, registration.Registered).Bindings[0].ID = 9
 			d.start()
 			d.released(d.pcscf, "the registration has ended")
 			d.released(d.icscf, "the registration has ended")
@@ -158,22 +162,31 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 	t.Run("a handset that moves has its calls go on", func(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			d.talk()
-			old, fresh := &registrar.Binding{
+			old, fresh := &registration.Binding{
 				ID:       phone,
 				Instance: "i",
 				Contact:  "sip:old",
-			}, &registrar.Binding{
+			}, &registration.Binding{
 				ID:       8,
 				Instance: "i",
 				Contact:  "sip:new",
 			}
-			d.server.Changed(ended(old, registrar.ContactUnregistered, registrar.ContactChange{Binding: fresh, Event: registrar.ContactRegistered}))
+			d.server.Changed(
+				ended(
+					old,
+					registration.ContactUnregistered,
+					registration.ContactChange{Binding: fresh, Event: registration.ContactRegistered},
+				),
+			)
 			d.pcscf.Silent()
 			d.server.Changed(
 				ended(
 					fresh,
-					registrar.ContactUnregistered,
-					registrar.ContactChange{Binding: &registrar.Binding{ID: 10, Instance: "j", Contact: "sip:other"}, Event: registrar.ContactRegistered},
+					registration.ContactUnregistered,
+					registration.ContactChange{
+						Binding: &registration.Binding{ID: 10, Instance: "j", Contact: "sip:other"},
+						Event:   registration.ContactRegistered,
+					},
 				),
 			)
 			d.released(d.pcscf, "unregistered")
@@ -184,15 +197,15 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 
 // The contact that a caller's INVITE came from.
 func TestSentFrom(t *testing.T) {
-	user := registrar.User{Registration: &registrar.Registration{Bindings: []*registrar.Binding{
+	user := registration.User{Registration: &registration.Registration{Bindings: []*registration.Binding{
 		{ID: 1, Contact: "sip:a@10.0.0.1:5060", Path: []string{"<sip:one@192.0.2.1:5070;lr>"}},
 		{ID: 2, Contact: "sip:a@10.0.0.2:5060", Path: []string{"<sip:two@192.0.2.1:5070;lr>"}},
 	}}}
-	only := registrar.User{Registration: &registrar.Registration{Bindings: user.Bindings[:1]}}
+	only := registration.User{Registration: &registration.Registration{Bindings: user.Bindings[:1]}}
 
 	for _, test := range []struct {
 		name, record, contact string
-		user                  registrar.User
+		user                  registration.User
 		want                  uint32
 	}{
 		{"by the P-CSCF's token", "<sip:two@192.0.2.1:5070;lr>", "<sip:a@10.0.0.1:5060>", user, 2},
@@ -219,7 +232,7 @@ func TestFlowFailed(t *testing.T) {
 	for name, live := range map[string]int{"and no other": 0, "and another one answers": 200, "and another one is busy": 486} {
 		t.Run(name, func(t *testing.T) {
 			withDesk(t, func(d *desk) {
-				g := d.user(bob, registrar.Registered)
+				g := d.user(bob, registration.Registered)
 				if live != 0 {
 					other := *g.Bindings[0]
 					other.ID, other.Contact, other.Instance = 8, "sip:live@192.0.2.9:5060", "live"

@@ -8,7 +8,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // withServer is a desk whose alice has an application server for all that she sends with one method.
@@ -18,7 +18,7 @@ func withServer(t *testing.T, method string, timeout time.Duration, test func(t 
 		d.config.ServerTimeout = timeout
 		c := criterion(ifc.Originating)
 		c.TriggerPoint.SPTs[0].Method = &method
-		d.user(alice, registrar.Registered, c)
+		d.user(alice, registration.Registered, c)
 	}, test)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
@@ -50,8 +51,8 @@ type desk struct {
 	numbers   Subscribers
 
 	mu     sync.Mutex
-	users  map[string]registrar.User
-	fetch  func(public string) (registrar.User, error)
+	users  map[string]registration.User
+	fetch  func(public string) (registration.User, error)
 	kept   map[string]bool // registrations of before a restart whose profile comes with Registered only
 	away   error           // why the HSS gives no profile to registrations of before a restart
 	ocs    func(q *ro.CCR) (*ro.CCA, error)
@@ -61,7 +62,7 @@ type desk struct {
 	route  string // Route of the caller's requests within the last call
 }
 
-func (d *desk) Lookup(public string) (registrar.User, bool) {
+func (d *desk) Lookup(public string) (registration.User, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
@@ -70,16 +71,16 @@ func (d *desk) Lookup(public string) (registrar.User, bool) {
 	return user, found && !d.kept[public]
 }
 
-func (d *desk) Registered(_ context.Context, public string) (registrar.User, bool, error) {
+func (d *desk) Registered(_ context.Context, public string) (registration.User, bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
 	user, found := d.users[public]
 
-	return user, found && user.State == registrar.Registered, d.away
+	return user, found && user.State == registration.Registered, d.away
 }
 
-func (d *desk) Registration(public string) (*registrar.Registration, bool) {
+func (d *desk) Registration(public string) (*registration.Registration, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
@@ -88,16 +89,16 @@ func (d *desk) Registration(public string) (*registrar.Registration, bool) {
 	return user.Registration, found
 }
 
-func (d *desk) FlowFailed(public string, contact *registrar.Binding) {
+func (d *desk) FlowFailed(public string, contact *registration.Binding) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
 	d.failed = append(d.failed, public+" "+contact.Contact)
 }
 
-func (d *desk) FetchUnregistered(_ context.Context, public string) (registrar.User, error) {
+func (d *desk) FetchUnregistered(_ context.Context, public string) (registration.User, error) {
 	if d.fetch == nil {
-		return registrar.User{}, &registrar.Refusal{Status: 504, Diagnosis: "no HSS", Reason: `DIAMETER;cause=3002;text="no HSS"`}
+		return registration.User{}, &registrar.Refusal{Status: 504, Diagnosis: "no HSS", Reason: `DIAMETER;cause=3002;text="no HSS"`}
 	}
 
 	return d.fetch(public)
@@ -133,7 +134,9 @@ func (d *desk) CreditControl(_ context.Context, q *ro.CCR) (*ro.CCA, error) {
 
 	seconds, one := uint32(600), uint64(1)
 	a := &ro.CCA{
-		MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{{Granted: &ro.ServiceUnit{Time: &seconds, ServiceSpecificUnits: &one}}},
+		MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{
+			{Granted: &ro.ServiceUnit{Time: &seconds, ServiceSpecificUnits: &one}},
+		},
 	}
 	a.Result = ro.Success
 
@@ -152,7 +155,7 @@ func (d *desk) wantAsked(want ...string) {
 }
 
 // user is somebody who is registered, with these criteria.
-func (d *desk) user(public string, state registrar.State, criteria ...ifc.InitialFilterCriterion) registrar.User {
+func (d *desk) user(public string, state registration.State, criteria ...ifc.InitialFilterCriterion) registration.User {
 	d.t.Helper()
 
 	chain, err := ifc.Compile(ifc.ServiceProfile{InitialFilterCriteria: criteria}, nil)
@@ -160,17 +163,19 @@ func (d *desk) user(public string, state registrar.State, criteria ...ifc.Initia
 		d.t.Fatal(err)
 	}
 
-	g := &registrar.Registration{
+	g := &registration.Registration{
 		State: state, Private: "private@" + home,
-		Identities: []registrar.Identity{{URI: public, Profile: &registrar.Profile{Chain: chain, MediaProfile: registrar.NoMediaProfile}}},
+		Identities: []registration.Identity{
+			{URI: public, Profile: &registration.Profile{Chain: chain, MediaProfile: registration.NoMediaProfile}},
+		},
 	}
-	if state == registrar.Registered {
-		g.Bindings = []*registrar.Binding{{
+	if state == registration.Registered {
+		g.Bindings = []*registration.Binding{{
 			ID: phone, Contact: "sip:phone@192.0.2.9:5060", Path: []string{"<sip:token@192.0.2.9:5060;lr>"}, Expires: time.Now().Add(100 * time.Hour),
 		}}
 	}
 
-	u := registrar.User{Registration: g, Public: &g.Identities[0]}
+	u := registration.User{Registration: g, Public: &g.Identities[0]}
 	d.mu.Lock()
 	d.users[public] = u
 	d.mu.Unlock()
@@ -262,21 +267,30 @@ func withDesk(t *testing.T, change func(d *desk), test func(t *testing.T, d *des
 
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{
-			t: t, network: memory.New(), log: &memory.Log{}, users: map[string]registrar.User{}, kept: map[string]bool{}, directory: directory,
+			t: t, network: memory.New(), log: &memory.Log{}, users: map[string]registration.User{}, kept: map[string]bool{}, directory: directory,
 			config: Config{HomeDomain: home, Interrogator: "sip:icscf." + home + ":5060", Timer: Timer{MinSE: 90 * time.Second}},
 			charge: charging.Config{
 				Enabled: true, Events: charging.Immediate, EventMethods: []string{"MESSAGE"}, ServiceContextID: ro.ServiceContextIMS,
 				UpdateMargin: 10 * time.Second, FailureHandling: charging.Terminate, Realm: home,
 			},
 		}
-		d.user(alice, registrar.Registered)
+		d.user(alice, registration.Registered)
 
 		if change != nil {
 			change(d)
 		}
 
 		d.pcscf, d.icscf = d.network.Peer(t, "192.0.2.1:5060"), d.network.Peer(t, "192.0.2.2:5060")
-		d.as, d.gateway, d.phone = d.network.Peer(t, "192.0.2.40:5060"), d.network.Peer(t, "192.0.2.50:5060"), d.network.Peer(t, "192.0.2.9:5060")
+		d.as, d.gateway, d.phone = d.network.Peer(
+			t,
+			"192.0.2.40:5060",
+		), d.network.Peer(
+			t,
+			"192.0.2.50:5060",
+		), d.network.Peer(
+			t,
+			"192.0.2.9:5060",
+		)
 		d.start()
 		test(t, d)
 

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // A handset that has come again from another port is one whose old contact is probably gone. That one is called too, but when the live
@@ -19,7 +19,7 @@ func TestContactThatIsProbablyGone(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		method   string
-		change   func(before, now *registrar.Binding)
+		change   func(before, now *registration.Binding)
 		rings    bool // the old one does
 		declines int
 		waits    bool
@@ -29,17 +29,24 @@ func TestContactThatIsProbablyGone(t *testing.T) {
 		{"declined: 500", "INVITE", nil, false, 500, false},
 		{"a message that is refused", "MESSAGE", nil, false, 415, false},
 		{"the old one rings: it is there", "INVITE", nil, true, 486, true},
-		{"another host", "INVITE", func(b, _ *registrar.Binding) { b.Contact = "sip:phone@192.0.2.10:5060" }, false, 486, true},
-		{"handsets that are known by their instance", "INVITE", func(b, n *registrar.Binding) { b.Instance, n.Instance = "urn:uuid:1", "urn:uuid:2" }, false, 486, true},
-		{"another private identity", "INVITE", func(b, _ *registrar.Binding) { b.Private = "other@" + home }, false, 486, true},
-		{"the old one was refreshed since", "INVITE", func(b, n *registrar.Binding) { b.Expires = n.Expires.Add(time.Minute) }, false, 486, true},
+		{"another host", "INVITE", func(b, _ *registration.Binding) { b.Contact = "sip:phone@192.0.2.10:5060" }, false, 486, true},
+		{"handsets that are known by their instance", "INVITE", func(b, n *registration.Binding) { b.Instance, n.Instance = "urn:uuid:1", "urn:uuid:2" }, false, 486, true},
+		{"another private identity", "INVITE", func(b, _ *registration.Binding) { b.Private = "other@" + home }, false, 486, true},
+		{"the old one was refreshed since", "INVITE", func(b, n *registration.Binding) { b.Expires = n.Expires.Add(time.Minute) }, false, 486, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {
 				began := time.Now()
 				path := []string{"<sip:token@192.0.2.9:5060;lr>"}
-				old := &registrar.Binding{Contact: before, Path: path, Private: "p@" + home, Q: 1000, Registered: began, Expires: began.Add(time.Hour)}
-				live := &registrar.Binding{
+				old := &registration.Binding{
+					Contact:    before,
+					Path:       path,
+					Private:    "p@" + home,
+					Q:          1000,
+					Registered: began,
+					Expires:    began.Add(time.Hour),
+				}
+				live := &registration.Binding{
 					Contact:    now,
 					Path:       path,
 					Private:    "p@" + home,
@@ -50,7 +57,7 @@ func TestContactThatIsProbablyGone(t *testing.T) {
 				if test.change != nil {
 					test.change(old, live)
 				}
-				d.user(bob, registrar.Registered).Bindings = []*registrar.Binding{old, live}
+				d.user(bob, registration.Registered).Bindings = []*registration.Binding{old, live}
 
 				d.send(d.pcscf, test.method, bob, "")
 				first, second := d.phone.Request(test.method), d.phone.Request(test.method)
@@ -87,8 +94,15 @@ func TestAnswerAfterTheCallHasFailed(t *testing.T) {
 	withDesk(t, func(d *desk) { d.charge.Terminating = true }, func(t *testing.T, d *desk) {
 		began := time.Now()
 		path := []string{"<sip:token@192.0.2.9:5060;lr>"}
-		d.user(bob, registrar.Registered).Bindings = []*registrar.Binding{
-			{Contact: "sip:phone@192.0.2.9:5060", Path: path, Private: "p@" + home, Q: 1000, Registered: began, Expires: began.Add(time.Hour)},
+		d.user(bob, registration.Registered).Bindings = []*registration.Binding{
+			{
+				Contact:    "sip:phone@192.0.2.9:5060",
+				Path:       path,
+				Private:    "p@" + home,
+				Q:          1000,
+				Registered: began,
+				Expires:    began.Add(time.Hour),
+			},
 			{
 				Contact:    "sip:phone@192.0.2.9:6060",
 				Path:       path,
@@ -106,14 +120,28 @@ func TestAnswerAfterTheCallHasFailed(t *testing.T) {
 		d.phone.Answer(old, 100)
 		d.phone.Answer(live, 486, "To: <"+bob+">;tag=live")
 		failed := d.pcscf.Response(486)
-		d.pcscf.Send(scscfAddress, "ACK "+bob+" SIP/2.0", "Via: "+failed.Via().Value(), "Max-Forwards: 70", "From: "+sip.Value(failed, "From"),
-			"To: "+sip.Value(failed, "To"), "Call-ID: "+failed.CallID().Value(), "CSeq: 1 ACK")
+		d.pcscf.Send(
+			scscfAddress,
+			"ACK "+bob+" SIP/2.0",
+			"Via: "+failed.Via().Value(),
+			"Max-Forwards: 70",
+			"From: "+sip.Value(failed, "From"),
+			"To: "+sip.Value(failed, "To"),
+			"Call-ID: "+failed.CallID().Value(),
+			"CSeq: 1 ACK",
+		)
 		d.wantAsked("1#0", "3#1 used 0s cause 486")
 		d.phone.Request("ACK")
 		d.phone.Answer(d.phone.Request("CANCEL"), 200)
 
-		d.phone.Answer(old, 200, "To: <"+bob+">;tag=old", "Contact: <sip:phone@192.0.2.9:5060>", "Record-Route: "+sip.Value(old, "Record-Route"),
-			"Record-Route: <sip:192.0.2.1;lr>")
+		d.phone.Answer(
+			old,
+			200,
+			"To: <"+bob+">;tag=old",
+			"Contact: <sip:phone@192.0.2.9:5060>",
+			"Record-Route: "+sip.Value(old, "Record-Route"),
+			"Record-Route: <sip:192.0.2.1;lr>",
+		)
 		d.phone.Answer(d.phone.Request("BYE"), 200)
 
 		passed := false

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 func noCredit(*ro.CCR) (*ro.CCA, error) {
@@ -56,10 +56,16 @@ func TestEveryRefusalSaysWhy(t *testing.T) {
 			says:    "not registered",
 			uri:     alice,
 			route:   "none",
-			prepare: func(d *desk) { d.user(alice, registrar.Unregistered) },
+			prepare: func(d *desk) { d.user(alice, registration.Unregistered) },
 		},
 		{name: "no credit", status: 402, says: "not enough credit", prepare: func(d *desk) { d.ocs = noCredit }},
-		{name: "no credit for a message", status: 402, says: "not enough credit", method: "MESSAGE", prepare: func(d *desk) { d.ocs = noCredit }},
+		{
+			name:    "no credit for a message",
+			status:  402,
+			says:    "not enough credit",
+			method:  "MESSAGE",
+			prepare: func(d *desk) { d.ocs = noCredit },
+		},
 		{name: "OCS silent", status: 503, says: "OCS does not answer", prepare: func(d *desk) {
 			d.ocs = func(*ro.CCR) (*ro.CCA, error) { return nil, fmt.Errorf("dead") }
 		}},
@@ -84,16 +90,16 @@ func TestEveryRefusalSaysWhy(t *testing.T) {
 		{name: "AS dead, and may not be left out", status: 408, says: "no answer from 192.0.2.40", prepare: func(d *desk) {
 			c := criterion(ifc.Originating)
 			c.ApplicationServer.DefaultHandling = 1
-			d.user(alice, registrar.Registered, c)
+			d.user(alice, registration.Registered, c)
 		}},
 		{name: "AS dead, and no credit", status: 402, says: "not enough credit", prepare: func(d *desk) {
-			d.user(alice, registrar.Registered, criterion(ifc.Originating))
+			d.user(alice, registration.Registered, criterion(ifc.Originating))
 			d.ocs = noCredit
 		}},
 		{name: "AS that cannot be addressed", status: 500, says: "cannot be addressed", prepare: func(d *desk) {
 			c := criterion(ifc.Originating)
 			c.ApplicationServer.ServerName, c.ApplicationServer.DefaultHandling = "sip:", 1
-			d.user(alice, registrar.Registered, c)
+			d.user(alice, registration.Registered, c)
 		}},
 	}
 

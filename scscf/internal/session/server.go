@@ -15,20 +15,20 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/journal"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // Registrations are the users that this S-CSCF serves.
 type Registrations interface {
-	Lookup(public string) (registrar.User, bool)
+	Lookup(public string) (registration.User, bool)
 	// Registered waits for the profile of a registration that was kept over a restart.
-	Registered(ctx context.Context, public string) (registrar.User, bool, error)
+	Registered(ctx context.Context, public string) (registration.User, bool, error)
 	// FetchUnregistered asks the HSS for the services of a user that is not registered (TS 24.229 §5.4.3.3).
-	FetchUnregistered(ctx context.Context, public string) (registrar.User, error)
+	FetchUnregistered(ctx context.Context, public string) (registration.User, error)
 	// FlowFailed is told that a contact's P-CSCF does not reach it any more (RFC 5626 §5.3.1).
-	FlowFailed(public string, contact *registrar.Binding)
+	FlowFailed(public string, contact *registration.Binding)
 	// Registration is the registration that an identity belongs to, also one that was kept over a restart and has no profile yet.
-	Registration(public string) (*registrar.Registration, bool)
+	Registration(public string) (*registration.Registration, bool)
 }
 
 // Enum translates a telephone number, +E.164, to a URI (RFC 6116); none is "".
@@ -126,7 +126,11 @@ func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 
 		switch v, late := s.visits.returned(u.User); { // an AS hands the request back
 		case late:
-			s.refuse(tx, v.served.side.String(), because(481, "the application server was taken for dead, and the request went on without it"))
+			s.refuse(
+				tx,
+				v.served.side.String(),
+				because(481, "the application server was taken for dead, and the request went on without it"),
+			)
 			return
 		case v != nil:
 			s.resume(ctx, tx, out, v)
@@ -180,7 +184,7 @@ type served struct {
 	side     side
 	handset  bool // originating, and sent by a handset of the user's
 	diverted bool // originating, because an application server has diverted what was meant for the user
-	user     registrar.User
+	user     registration.User
 	public   string   // the served user's identity, canonical
 	servers  []string // application servers that were in the path
 	timer    interval // of the session, as it was asked for

@@ -6,7 +6,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // TS 24.229 §5.4.3.2, RFC 6050: the preferred service goes no further; what the user has is asserted, and criteria match it.
@@ -36,7 +36,7 @@ func TestPreferredService(t *testing.T) {
 					c.TriggerPoint.SPTs,
 					ifc.SPT{SIPHeader: &ifc.HeaderTrigger{Header: "P-Asserted-Service", Content: &content}, Groups: []int{2}},
 				)
-				d.user(alice, registrar.Registered, c).Public.Profile.Services = test.subscribed
+				d.user(alice, registration.Registered, c).Public.Profile.Services = test.subscribed
 
 				d.send(d.pcscf, "INVITE", bob, test.route, test.headers...)
 				peer := d.icscf

@@ -7,7 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // terminate is TS 24.229 §5.4.3.3: an initial request to a user that this S-CSCF serves.
@@ -36,7 +36,7 @@ func (s *Server) terminate(ctx context.Context, tx *sip.ServerTransaction, out *
 
 // contacts are the branches to the handsets of the called user: equal preferences ring together, higher ones first (RFC 3261
 // §16.6, TS 24.229 §5.4.3.3 8). Each goes along the Path that its registration came by.
-func contacts(out *sip.Request, user registrar.User) ([][]sip.Branch, error) {
+func contacts(out *sip.Request, user registration.User) ([][]sip.Branch, error) {
 	called := out.Recipient.String()
 
 	var groups [][]sip.Branch
@@ -90,7 +90,7 @@ const doubtTime = 4 * time.Second
 // superseded tells a contact that is probably gone: the same user registered again from the same host, later and for longer, and
 // neither contact has an instance by which a handset is known again (RFC 5626 §4.1). It may be a second handset behind one address, so
 // it is called too; but its silence is not waited for when the others have declined.
-func superseded(b *registrar.Binding, host string, alive []*registrar.Binding) bool {
+func superseded(b *registration.Binding, host string, alive []*registration.Binding) bool {
 	if b.Instance != "" {
 		return false
 	}

@@ -1,4 +1,5 @@
-package registrar
+// Package profile reads the User-Data that the HSS sends (TS 29.228 annex B) and shares service profiles that are equal.
+package profile
 
 import (
 	"crypto/sha256"
@@ -8,32 +9,32 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unique"
 	"weak"
 
-	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ere"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// profiles compiles service profiles and keeps one copy of each for as long as somebody has it.
-type profiles struct {
+// Cache holds one copy of each service profile for as long as somebody has it.
+type Cache struct {
 	shared map[int][]ifc.InitialFilterCriterion
 
 	mu     sync.Mutex
-	byHash map[profileHash]weak.Pointer[Profile]
+	byHash map[profileHash]weak.Pointer[registration.Profile]
 }
 
 type profileHash [sha256.Size]byte
 
-func newProfiles(shared map[int][]ifc.InitialFilterCriterion) *profiles {
-	return &profiles{shared: shared, byHash: map[profileHash]weak.Pointer[Profile]{}}
+// New is an empty cache. shared are the sets of shared criteria (TS 29.228 annex B.2.2).
+func New(shared map[int][]ifc.InitialFilterCriterion) *Cache {
+	return &Cache{shared: shared, byHash: map[profileHash]weak.Pointer[registration.Profile]{}}
 }
 
-// read takes the User-Data of a SAA or PPR apart: the private identity that it names, and the identities of the set with
+// Read takes the User-Data of a SAA or PPR apart: the private identity that it names, and the identities of the set with
 // their profiles (TS 29.228 annex B). Criteria that are in use already, to the letter, are not read again.
-func (p *profiles) read(userData []byte) (private string, identities []Identity, err error) {
+func (p *Cache) Read(userData []byte) (private string, identities []registration.Identity, err error) {
 	if skeleton, criteria, ok := split(userData); ok {
 		subscription, err := ifc.Parse(skeleton)
 		if err == nil && len(subscription.ServiceProfiles) == len(criteria) {
@@ -48,7 +49,7 @@ func (p *profiles) read(userData []byte) (private string, identities []Identity,
 		return "", nil, err
 	}
 
-	compiled := make([]*Profile, len(subscription.ServiceProfiles))
+	compiled := make([]*registration.Profile, len(subscription.ServiceProfiles))
 
 	for i := range subscription.ServiceProfiles {
 		if compiled[i], err = p.compile(&subscription.ServiceProfiles[i]); err != nil {
@@ -64,8 +65,8 @@ func (p *profiles) read(userData []byte) (private string, identities []Identity,
 }
 
 // known are the profiles in use for these criteria, or nil if one of them is not.
-func (p *profiles) known(skeleton *ifc.Subscription, criteria [][]byte) []*Profile {
-	found := make([]*Profile, len(criteria))
+func (p *Cache) known(skeleton *ifc.Subscription, criteria [][]byte) []*registration.Profile {
+	found := make([]*registration.Profile, len(criteria))
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,7 +87,7 @@ func (p *profiles) known(skeleton *ifc.Subscription, criteria [][]byte) []*Profi
 
 // remember lets profiles be found by their criteria as they stood in the document, if putting the document together again gives
 // what it said as a whole.
-func (p *profiles) remember(whole *ifc.Subscription, skeleton []byte, criteria [][]byte, compiled []*Profile) {
+func (p *Cache) remember(whole *ifc.Subscription, skeleton []byte, criteria [][]byte, compiled []*registration.Profile) {
 	parts, err := ifc.Parse(skeleton)
 	if err != nil || len(parts.ServiceProfiles) != len(compiled) || len(criteria) != len(compiled) {
 		return
@@ -123,13 +124,16 @@ func adds(whole, skeleton *ifc.ServiceProfile, criteria []byte) bool {
 }
 
 // put is called with the lock held.
-func (p *profiles) put(hash profileHash, profile *Profile) {
+func (p *Cache) put(hash profileHash, profile *registration.Profile) {
 	p.byHash[hash] = weak.Make(profile)
 	runtime.AddCleanup(profile, p.forget, hash)
 }
 
 // identitiesOf are the public identities of a document with the profiles that serve them.
-func identitiesOf(subscription *ifc.Subscription, compiled []*Profile) (private string, identities []Identity, err error) {
+func identitiesOf(
+	subscription *ifc.Subscription,
+	compiled []*registration.Profile,
+) (private string, identities []registration.Identity, err error) {
 	for i := range subscription.ServiceProfiles {
 		for _, public := range subscription.ServiceProfiles[i].PublicIdentities {
 			identity, err := readIdentity(public)
@@ -145,9 +149,9 @@ func identitiesOf(subscription *ifc.Subscription, compiled []*Profile) (private 
 	return strings.Clone(strings.TrimSpace(subscription.PrivateID)), identities, nil
 }
 
-func readIdentity(public ifc.PublicIdentity) (Identity, error) {
+func readIdentity(public ifc.PublicIdentity) (registration.Identity, error) {
 	uri := strings.TrimSpace(public.Identity)
-	identity := Identity{Barred: public.Barred()}
+	identity := registration.Identity{Barred: public.Barred()}
 
 	if public.Extension != nil {
 		identity.DisplayName = strings.Clone(public.Extension.DisplayName)
@@ -159,7 +163,7 @@ func readIdentity(public ifc.PublicIdentity) (Identity, error) {
 
 	wildcard, err := ere.ParseWildcard(uri)
 	if err != nil {
-		return Identity{}, err
+		return registration.Identity{}, err
 	}
 
 	if identity.Wildcard = wildcard; wildcard != nil {
@@ -168,7 +172,7 @@ func readIdentity(public ifc.PublicIdentity) (Identity, error) {
 	}
 
 	if identity.URI, err = ims.CanonicalIdentity(uri); err != nil {
-		return Identity{}, fmt.Errorf("PublicIdentity: %w", err)
+		return registration.Identity{}, fmt.Errorf("PublicIdentity: %w", err)
 	}
 
 	identity.URI = strings.Clone(identity.URI)
@@ -177,7 +181,7 @@ func readIdentity(public ifc.PublicIdentity) (Identity, error) {
 }
 
 // compile gives the profile that is there already for equal services, or makes it.
-func (p *profiles) compile(source *ifc.ServiceProfile) (*Profile, error) {
+func (p *Cache) compile(source *ifc.ServiceProfile) (*registration.Profile, error) {
 	hash, err := hashOf(source, nil)
 	if err != nil {
 		return nil, err
@@ -195,7 +199,7 @@ func (p *profiles) compile(source *ifc.ServiceProfile) (*Profile, error) {
 		return nil, err
 	}
 
-	profile := &Profile{Chain: chain, Servers: p.servers(source), MediaProfile: NoMediaProfile}
+	profile := &registration.Profile{Chain: chain, Servers: p.servers(source), MediaProfile: registration.NoMediaProfile}
 	if source.CoreNetworkServices != nil && source.CoreNetworkServices.SubscribedMediaProfileID != nil {
 		profile.MediaProfile = *source.CoreNetworkServices.SubscribedMediaProfileID
 	}
@@ -212,7 +216,7 @@ func (p *profiles) compile(source *ifc.ServiceProfile) (*Profile, error) {
 }
 
 // servers are the application servers of a profile, its shared sets included.
-func (p *profiles) servers(services *ifc.ServiceProfile) []string {
+func (p *Cache) servers(services *ifc.ServiceProfile) []string {
 	criteria := slices.Clone(services.InitialFilterCriteria)
 
 	if services.Extension != nil {
@@ -233,7 +237,7 @@ func (p *profiles) servers(services *ifc.ServiceProfile) []string {
 }
 
 // forget drops the place of a profile that nobody has any more, unless it was made anew.
-func (p *profiles) forget(hash profileHash) {
+func (p *Cache) forget(hash profileHash) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
@@ -242,12 +246,12 @@ func (p *profiles) forget(hash profileHash) {
 	}
 }
 
-// count is how many different profiles are in use.
-func (p *profiles) count() int {
+// Count is how many different profiles are in use.
+func (p *Cache) Count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	different := map[*Profile]struct{}{}
+	different := map[*registration.Profile]struct{}{}
 
 	for _, pointer := range p.byHash {
 		if profile := pointer.Value(); profile != nil {
@@ -275,16 +279,4 @@ func hashOf(source *ifc.ServiceProfile, criteria []byte) (profileHash, error) {
 	_, _ = h.Write(criteria)
 
 	return profileHash(h.Sum(nil)), nil
-}
-
-// chargingOf is the one copy of these charging functions; the zero handle if there are none.
-func chargingOf(c *cx.ChargingInformation) chargingHandle {
-	if c == nil {
-		return chargingHandle{}
-	}
-
-	return unique.Make(ChargingInfo{
-		EventPrimary: c.PrimaryEventChargingFunction, EventSecondary: c.SecondaryEventChargingFunction,
-		CollectionPrimary: c.PrimaryChargingCollectionFunction, CollectionSecondary: c.SecondaryChargingCollectionFunction,
-	})
 }

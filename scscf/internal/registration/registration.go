@@ -1,12 +1,10 @@
-// Package registrar is the registrar half of the S-CSCF (TS 24.229 §5.4.1): it challenges handsets, keeps who is registered
-// from where and with which service profile, and tells the HSS, the application servers and the watchers of the reg event
-// what has changed.
-package registrar
+// Package registration is what the S-CSCF knows of a registered user: the implicit registration set with its identities, service
+// profiles and contacts, and how it changes.
+package registration
 
 import (
 	"slices"
 	"time"
-	"unique"
 
 	"github.com/dialtone-ims/dialtone/pkg/ere"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
@@ -32,13 +30,13 @@ func (s State) String() string {
 // Registration is one implicit registration set (TS 23.228 §5.2.1a) as it is at one moment. What Lookup gives is never
 // changed: a change makes another one.
 type Registration struct {
-	Sequence   uint64 // grows with every change of any set; tells which of two states is the later one
-	State      State
-	Private    string         // private identity that the profile was assigned for
-	Identities []Identity     // all public identities of the set, in the order of the profile
-	Bindings   []*Binding     // in the order in which they were first made; of all private identities that share the set
-	Until      time.Time      // when the profile of an unregistered user is dropped; zero while it is registered
-	charging   chargingHandle // from the HSS
+	Sequence       uint64 // grows with every change of any set; tells which of two states is the later one
+	State          State
+	Private        string         // private identity that the profile was assigned for
+	Identities     []Identity     // all public identities of the set, in the order of the profile
+	Bindings       []*Binding     // in the order in which they were first made; of all private identities that share the set
+	Until          time.Time      // when the profile of an unregistered user is dropped; zero while it is registered
+	ChargingHandle ChargingHandle // from the HSS
 }
 
 // Identity is one public identity of a set.
@@ -60,40 +58,6 @@ type Profile struct {
 
 // NoMediaProfile says that the HSS does not limit the media.
 const NoMediaProfile = -1
-
-// ChargingInfo are the charging functions of a user (TS 29.229 §6.3.19), shared by all users with the same ones.
-type ChargingInfo struct {
-	EventPrimary, EventSecondary           string // ecf, the OCS: Diameter URIs
-	CollectionPrimary, CollectionSecondary string // ccf
-}
-
-// Binding is one registered contact. It is never changed.
-type Binding struct {
-	Contact    string    `json:"contact,omitempty"`  // URI to the letter
-	Params     string    `json:"params,omitempty"`   // parameters of the Contact header without expires and q: ";+sip.instance=…"
-	Path       []string  `json:"path,omitempty"`     // Path header values of the REGISTER, topmost first: the Route towards the handset
-	Private    string    `json:"private,omitempty"`  // private identity that registered it
-	Identity   string    `json:"identity,omitempty"` // public identity of its To
-	Instance   string    `json:"instance,omitempty"` // +sip.instance, without quotes
-	CallID     string    `json:"call_id,omitempty"`  // of the REGISTER
-	CSeq       uint32    `json:"cseq,omitempty"`
-	RegID      uint32    `json:"reg_id,omitempty"` // 0: none (RFC 5626)
-	ID         uint32    `json:"id,omitempty"`     // names the contact in the reg event
-	Q          uint16    `json:"q,omitempty"`      // thousandths
-	Expires    time.Time `json:"expires"`
-	Registered time.Time `json:"registered"` // first made
-}
-
-type chargingHandle = unique.Handle[ChargingInfo]
-
-// Charging are the charging functions that the HSS gave; ok is false if it gave none.
-func (r *Registration) Charging() (c ChargingInfo, ok bool) {
-	if r.charging == (chargingHandle{}) {
-		return ChargingInfo{}, false
-	}
-
-	return r.charging.Value(), true
-}
 
 // User is one public identity together with the registration that serves it.
 type User struct {
@@ -164,8 +128,8 @@ func (r *Registration) Contacts(now time.Time) []*Binding {
 	return alive
 }
 
-// of are the bindings of one private identity.
-func (r *Registration) of(private string) []*Binding {
+// Of are the bindings of one private identity.
+func (r *Registration) Of(private string) []*Binding {
 	var own []*Binding
 
 	for _, b := range r.Bindings {
@@ -175,4 +139,61 @@ func (r *Registration) of(private string) []*Binding {
 	}
 
 	return own
+}
+
+// Matches reports whether a canonical URI is this identity, or one of those that its wildcard means.
+func (i *Identity) Matches(uri string) bool {
+	return i.URI == uri || i.Wildcard != nil && i.Wildcard.Matches(uri)
+}
+
+// Primary is an identity that stands for the set towards the HSS.
+func (r *Registration) Primary() string {
+	if all := r.Plain(); len(all) > 0 {
+		return all[0]
+	}
+
+	return ""
+}
+
+// Plain are the identities of the set that are no wildcards.
+func (r *Registration) Plain() []string {
+	var all []string
+
+	for i := range r.Identities {
+		if r.Identities[i].Wildcard == nil {
+			all = append(all, r.Identities[i].URI)
+		}
+	}
+
+	return all
+}
+
+// First is the first identity, which every set has.
+func (r *Registration) First() string {
+	if len(r.Identities) == 0 {
+		return ""
+	}
+
+	return r.Identities[0].URI
+}
+
+// ProfileMissing reports whether it is a registration that was kept over a restart and has no profile yet.
+func (r *Registration) ProfileMissing() bool {
+	return len(r.Identities) > 0 && r.Identities[0].Profile == nil
+}
+
+// Privates are the private identities that have a part in a registration.
+func (r *Registration) Privates() []string {
+	all := make([]string, 0, 1)
+	if r.Private != "" {
+		all = append(all, r.Private)
+	}
+
+	for _, b := range r.Bindings {
+		if !slices.Contains(all, b.Private) {
+			all = append(all, b.Private)
+		}
+	}
+
+	return all
 }

@@ -1,4 +1,4 @@
-package registrar
+package profile
 
 import (
 	"runtime"
@@ -7,19 +7,20 @@ import (
 	"testing"
 
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // Two users with the same criteria, written the same way or not, share one profile; others do not.
 func TestProfilesAreShared(t *testing.T) {
-	read := func(p *profiles, text string) *Profile {
+	read := func(p *Cache, text string) *registration.Profile {
 		t.Helper()
-		_, identities, err := p.read([]byte(text))
+		_, identities, err := p.Read([]byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return identities[len(identities)-1].Profile
 	}
-	p := newProfiles(nil)
+	p := New(nil)
 	base := read(p, document("a", profileOfTest(someCriterion, "sip:a@x")))
 
 	for name, text := range map[string]string{
@@ -46,7 +47,7 @@ func TestProfilesAreShared(t *testing.T) {
 		}
 	}
 
-	if n := p.count(); n != 5 {
+	if n := p.Count(); n != 5 {
 		t.Errorf("%d profiles", n)
 	}
 }
@@ -57,9 +58,7 @@ func TestSubscribedServices(t *testing.T) {
 		"<ServiceId> x.y </ServiceId></ListOfServiceIds></Extension></CoreNetworkServicesAuthorization>"
 
 	for name, want := range map[string][]string{"": nil, services: {"urn:urn-7:3gpp-service.ims.icsi.mmtel", "x.y"}} {
-		_, identities, err := newProfiles(
-			nil,
-		).read(
+		_, identities, err := New(nil).Read(
 			[]byte(document("a", strings.Replace(profileOfTest(someCriterion, "sip:a@x"), "<InitialF", name+"<InitialF", 1))),
 		)
 		if err != nil || !slices.Equal(identities[0].Profile.Services, want) {
@@ -93,10 +92,10 @@ func FuzzReadProfile(f *testing.F) {
 
 	f.Fuzz(func(t *testing.T, before, text string) {
 		shared := map[int][]ifc.InitialFilterCriterion{1: {}}
-		p := newProfiles(shared)
-		_, kept, _ := p.read([]byte(before))
-		_, got, gotErr := p.read([]byte(text))
-		_, want, wantErr := newProfiles(shared).read([]byte(text))
+		p := New(shared)
+		_, kept, _ := p.Read([]byte(before))
+		_, got, gotErr := p.Read([]byte(text))
+		_, want, wantErr := New(shared).Read([]byte(text))
 
 		if gotErr == nil && wantErr == nil && len(got) != len(want) || wantErr == nil && gotErr != nil {
 			t.Fatalf("%v (%v), alone %v (%v)", got, gotErr, want, wantErr)
@@ -121,14 +120,30 @@ func TestWildcardedIdentities(t *testing.T) {
 	} {
 		text := strings.Replace(profileOfTest("", "sip:room1@x"), "</Identity>", "</Identity><Extension>"+extension+"</Extension>", 1)
 
-		_, identities, err := newProfiles(nil).read([]byte(document("a", text)))
+		_, identities, err := New(nil).Read([]byte(document("a", text)))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 
-		g := &Registration{Identities: identities}
+		g := &registration.Registration{Identities: identities}
 		if g.Find("sip:room1@x") == nil || g.Find("sip:room2@x") == nil || g.Find("sip:hall@x") != nil || g.Default() != "" {
 			t.Errorf("%s: %+v", name, identities)
 		}
 	}
 }
+
+func document(private string, profiles ...string) string {
+	return "<IMSSubscription><PrivateID>" + private + "</PrivateID>" + strings.Join(profiles, "") + "</IMSSubscription>"
+}
+
+func profileOfTest(criteria string, identities ...string) string {
+	text := "<ServiceProfile>"
+	for _, identity := range identities {
+		text += "<PublicIdentity><Identity>" + identity + "</Identity></PublicIdentity>"
+	}
+
+	return text + criteria + "</ServiceProfile>"
+}
+
+const someCriterion = `<InitialFilterCriteria><Priority>0</Priority><ApplicationServer><ServerName>sip:as.ims.example</ServerName>` +
+	`<DefaultHandling>0</DefaultHandling></ApplicationServer></InitialFilterCriteria>`

@@ -1,0 +1,37 @@
+package registration
+
+import (
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Change is what happened to one implicit registration set.
+type Change struct {
+	Before, After *Registration // Before nil: it is new; After nil: it is gone
+	Contacts      []ContactChange
+	Type          ifc.RegistrationType // what application servers are told it is
+	Cause         Cause
+
+	// Request and Response are those of the REGISTER that made the change, or nil.
+	Request  *sip.Request
+	Response *sip.Response
+}
+
+// Cause is why a registration changed.
+type Cause uint8
+
+const (
+	ByHandset Cause = iota
+	ByExpiry
+	ByHSS
+	ByOperator
+	ByApplicationServer // its default handling ends the registration (§5.4.1.7)
+	ByProfile           // the HSS changed the profile, and no contact
+	ByFlow              // a contact's P-CSCF does not reach it any more
+)
+
+// Registered tells whether the set has contacts after the change.
+func (c *Change) Registered() bool { return c.After != nil && c.After.State == Registered }
+
+// Observer is told of every change, after the answer to the REGISTER that made it. It must not block.
+type Observer func(c Change)
