@@ -12,8 +12,8 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/gate"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
@@ -35,7 +35,7 @@ type Config struct {
 	Data           string       `yaml:"data"`          // folder where registrations outlive the process; empty: they do not
 	IPsec          IPsec        `yaml:"ipsec"`
 
-	Protection gate.Config `yaml:"protection"`
+	Protection protection.Config `yaml:"protection"`
 }
 
 const mw = "Mw"
@@ -60,7 +60,7 @@ func Default() Config {
 		ServiceRoute: "replace",
 		ByAddress:    gm.Stream,
 		IPsec:        defaultIPsec(),
-		Protection:   gate.Default(),
+		Protection:   protection.Default(),
 	}
 	c.SIP.Resolver.Hosts["icscf."+home] = []string{"127.0.0.11"}
 	c.SIP.Resolver.Hosts["scscf."+home] = []string{"127.0.0.12"}
@@ -117,8 +117,8 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		Config: gm.Config{
 			HomeDomain: c.HomeDomain, VisitedNetwork: c.VisitedNetwork, Interrogator: c.Interrogator, Enforce: c.ServiceRoute == "enforce", ByAddress: c.ByAddress,
 		},
-		Log:  env.Log,
-		Gate: gate.New(c.Protection, env.Log, env.Metrics),
+		Log:   env.Log,
+		Guard: protection.New(c.Protection, env.Log, env.Metrics),
 	}
 	proxy.Dialogs = dialog.NewTable(c.MaxDialogs)
 	proxy.Bindings = binding.NewTable(c.MaxBindings, proxy.Expired)
@@ -156,9 +156,9 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	env.Admin.Handle("GET /associations", shield.showAssociations)
 
-	httpapi.HandleGet(env.Admin, "/bans", proxy.Gate.Bans)
+	httpapi.HandleGet(env.Admin, "/bans", proxy.Guard.Bans)
 	env.Admin.Handle("DELETE /bans", func(w http.ResponseWriter, _ *http.Request) error {
-		proxy.Gate.Lift()
+		proxy.Guard.Lift()
 		return httpapi.Write(w, http.StatusNoContent, nil)
 	})
 

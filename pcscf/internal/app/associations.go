@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/association"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
@@ -16,9 +16,9 @@ const (
 
 // associations is the answer to GET /associations.
 type associations struct {
-	Sets  int                `json:"sets"` // of the selection, shown or not
-	Shown []protection.Shown `json:"shown"`
-	Drops []drop             `json:"drops"` // what the kernel has dropped since the P-CSCF started
+	Sets  int                 `json:"sets"` // of the selection, shown or not
+	Shown []association.Shown `json:"shown"`
+	Drops []drop              `json:"drops"` // what the kernel has dropped since the P-CSCF started
 }
 
 // showAssociations serves GET /associations?user=…&ue=…&after=…&limit=….
@@ -28,7 +28,7 @@ func (s *shield) showAssociations(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 
-	answer := associations{Shown: []protection.Shown{}, Drops: []drop{}}
+	answer := associations{Shown: []association.Shown{}, Drops: []drop{}}
 
 	if s.protector != nil {
 		var more bool
@@ -42,9 +42,9 @@ func (s *shield) showAssociations(w http.ResponseWriter, r *http.Request) error 
 	return httpapi.Write(w, http.StatusOK, answer)
 }
 
-func selected(r *http.Request) (protection.Selection, error) {
+func selected(r *http.Request) (association.Selection, error) {
 	query := r.URL.Query()
-	selection := protection.Selection{Private: query.Get("user"), Limit: shownByDefault}
+	selection := association.Selection{Private: query.Get("user"), Limit: shownByDefault}
 
 	if text := query.Get("ue"); text != "" {
 		address, err := netip.ParseAddr(text)
@@ -57,7 +57,7 @@ func selected(r *http.Request) (protection.Selection, error) {
 
 	if text := query.Get("after"); text != "" {
 		var err error
-		if selection.After, err = protection.ParsePlace(text); err != nil {
+		if selection.After, err = association.ParsePlace(text); err != nil {
 			return selection, &httpapi.Error{Status: http.StatusBadRequest, Title: "after is no place among the sets", Detail: err.Error()}
 		}
 	}

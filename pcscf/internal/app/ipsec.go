@@ -7,24 +7,24 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/association"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 // IPsec is access security between handset and P-CSCF (TS 33.203, RFC 3329).
 type IPsec struct {
-	Mode        protection.Mode            `yaml:"mode"`         // required, optional, off: whether handsets are served without
-	Endpoints   map[string]protection.Mode `yaml:"endpoints"`    // the mode of one endpoint, by its name
-	Algorithms  []string                   `yaml:"algorithms"`   // integrity/encryption, in the order of preference
-	Announce    string                     `yaml:"announce"`     // Security-Server has the chosen algorithms, or all
-	ClientPorts []uint16                   `yaml:"client_ports"` // protected; a handset has as many sets at once
-	ServerPorts []uint16                   `yaml:"server_ports"` // protected; handsets send here
-	AwaitAuth   time.Duration              `yaml:"await_auth"`   // timer reg-await-auth: how long the answer to a challenge may take
-	Grace       time.Duration              `yaml:"grace"`        // how much longer than the registration associations live
-	Linger      time.Duration              `yaml:"linger"`       // how long they outlive their use
-	MaxSets     int                        `yaml:"max_sets"`     // sets at the same time
-	Restart     string                     `yaml:"restart"`      // clean: none outlives the process; keep: they are taken up again
+	Mode        association.Mode            `yaml:"mode"`         // required, optional, off: whether handsets are served without
+	Endpoints   map[string]association.Mode `yaml:"endpoints"`    // the mode of one endpoint, by its name
+	Algorithms  []string                    `yaml:"algorithms"`   // integrity/encryption, in the order of preference
+	Announce    string                      `yaml:"announce"`     // Security-Server has the chosen algorithms, or all
+	ClientPorts []uint16                    `yaml:"client_ports"` // protected; a handset has as many sets at once
+	ServerPorts []uint16                    `yaml:"server_ports"` // protected; handsets send here
+	AwaitAuth   time.Duration               `yaml:"await_auth"`   // timer reg-await-auth: how long the answer to a challenge may take
+	Grace       time.Duration               `yaml:"grace"`        // how much longer than the registration associations live
+	Linger      time.Duration               `yaml:"linger"`       // how long they outlive their use
+	MaxSets     int                         `yaml:"max_sets"`     // sets at the same time
+	Restart     string                      `yaml:"restart"`      // clean: none outlives the process; keep: they are taken up again
 	// WiresharkKeys is a file for the keys of all associations, by which Wireshark reads ESP; empty: they are written nowhere.
 	WiresharkKeys string `yaml:"wireshark_keys"`
 }
@@ -38,7 +38,7 @@ const (
 
 func defaultIPsec() IPsec {
 	c := IPsec{
-		Mode: protection.Optional, Announce: chosen, ClientPorts: []uint16{6100, 6101, 6102, 6103}, ServerPorts: []uint16{6110, 6111},
+		Mode: association.Optional, Announce: chosen, ClientPorts: []uint16{6100, 6101, 6102, 6103}, ServerPorts: []uint16{6110, 6111},
 		AwaitAuth: 4 * time.Minute, Grace: 30 * time.Second, Linger: 32 * time.Second, MaxSets: 50_000, Restart: clean,
 	}
 	for _, s := range ipsec.Suites {
@@ -79,8 +79,8 @@ func (c *IPsec) validate(data string) error {
 	return err
 }
 
-func valid(m protection.Mode) bool {
-	return m == protection.Required || m == protection.Optional || m == protection.Off
+func valid(m association.Mode) bool {
+	return m == association.Required || m == association.Optional || m == association.Off
 }
 
 func repeats(ports []uint16) bool {
@@ -109,7 +109,7 @@ func (c *IPsec) suites() ([]ipsec.Suite, error) {
 }
 
 // mode is that of one endpoint.
-func (c *IPsec) mode(endpoint string) protection.Mode {
+func (c *IPsec) mode(endpoint string) association.Mode {
 	if m, given := c.Endpoints[endpoint]; given {
 		return m
 	}

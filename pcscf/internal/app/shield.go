@@ -12,9 +12,9 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/association"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/keyfile"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/keeping"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/keyfile"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
@@ -28,7 +28,7 @@ const (
 
 // kernel is what the shield needs of the machine's.
 type kernel interface {
-	protection.Kernel
+	association.Kernel
 	Whole(s ipsec.Set) bool
 	Reclaim(local netip.Addr, keep func(reqID uint32) bool) (states int, err error)
 	Guard(local netip.Addr, ports ...uint16) error
@@ -40,14 +40,14 @@ type kernel interface {
 type shield struct {
 	config    *IPsec
 	log       *slog.Logger
-	modes     map[string]protection.Mode
+	modes     map[string]association.Mode
 	gm        []sip.EndpointConfig // those with associations
 	suites    []ipsec.Suite
 	kernel    kernel // nil: no endpoint has associations
 	store     *keeping.Store
 	bindings  []binding.Kept
-	sets      []protection.Kept
-	protector *protection.Associations
+	sets      []association.Kept
+	protector *association.Table
 	drops     *drops        // nil without associations
 	keys      *keyfile.File // nil: written nowhere
 }
@@ -58,7 +58,7 @@ type opener func(wanted []ipsec.Suite) (kernel, []ipsec.Suite, error)
 // newShield finds out what can be protected here. What is required and cannot be is an error; what is optional goes without, and
 // that is said.
 func newShield(c *Config, log *slog.Logger, open opener) (_ *shield, err error) {
-	s := &shield{config: &c.IPsec, log: log, modes: map[string]protection.Mode{}}
+	s := &shield{config: &c.IPsec, log: log, modes: map[string]association.Mode{}}
 
 	defer func() {
 		if err != nil {
@@ -78,7 +78,7 @@ func newShield(c *Config, log *slog.Logger, open opener) (_ *shield, err error) 
 		}
 
 		mode := c.IPsec.mode(e.Name)
-		if mode != protection.Off {
+		if mode != association.Off {
 			if mode, err = s.consider(e, mode, open); err != nil {
 				return nil, err
 			}
@@ -130,7 +130,7 @@ func (d disclosing) Install(set ipsec.Set, lifetime time.Duration) error {
 	return nil
 }
 
-func (s *shield) consider(e sip.EndpointConfig, mode protection.Mode, open opener) (protection.Mode, error) {
+func (s *shield) consider(e sip.EndpointConfig, mode association.Mode, open opener) (association.Mode, error) {
 	why := pointless(e)
 	if why == nil && s.kernel == nil {
 		why = s.open(open)
@@ -140,11 +140,11 @@ func (s *shield) consider(e sip.EndpointConfig, mode protection.Mode, open opene
 	case why == nil:
 		s.gm = append(s.gm, e)
 		return mode, nil
-	case mode == protection.Required:
+	case mode == association.Required:
 		return mode, fmt.Errorf("ipsec is required at %s: %w", e.Name, why)
 	default:
 		s.log.Info("handsets are served without IPsec", "endpoint", e.Name, "reason", why)
-		return protection.Off, nil
+		return association.Off, nil
 	}
 }
 
@@ -199,7 +199,7 @@ func (s *shield) protect(stack *sip.Stack, metrics prometheus.Registerer) error 
 	s.drops = watchDrops(ipsec.Statistics, s.log)
 	metrics.MustRegister(s.drops)
 
-	ports := &protection.Ports{Clients: map[netip.Addr][]*sip.Endpoint{}, Servers: map[netip.Addr][]*sip.Endpoint{}}
+	ports := &association.Ports{Clients: map[netip.Addr][]*sip.Endpoint{}, Servers: map[netip.Addr][]*sip.Endpoint{}}
 
 	for _, e := range s.gm {
 		address := addressOf(e)
@@ -213,12 +213,12 @@ func (s *shield) protect(stack *sip.Stack, metrics prometheus.Registerer) error 
 		}
 	}
 
-	options := protection.Options{Kernel: s.kernel, Ports: ports, Log: s.log, Metrics: metrics, FirstReqID: firstReqID, LastReqID: lastReqID}
+	options := association.Options{Kernel: s.kernel, Ports: ports, Log: s.log, Metrics: metrics, FirstReqID: firstReqID, LastReqID: lastReqID}
 	if s.store != nil && s.config.Restart == keep {
 		options.Keep = s.store.Sets()
 	}
 
-	s.protector = protection.New(protection.Settings{
+	s.protector = association.New(association.Settings{
 		Modes: s.modes, Suites: s.suites, AnnounceAll: s.config.Announce == all,
 		AwaitAuth: s.config.AwaitAuth, Grace: s.config.Grace, Linger: s.config.Linger, MaxSets: s.config.MaxSets,
 	}, options)

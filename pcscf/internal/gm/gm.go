@@ -12,10 +12,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/agreement"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/gate"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/label"
@@ -52,7 +52,7 @@ type Proxy struct {
 	Dialogs  *dialog.Table
 	Security access.Security
 	RegEvent *regevent.Subscriber // nil: the P-CSCF does not subscribe
-	Gate     *gate.Gate           // nil: all are heard
+	Guard    *protection.Guard    // nil: all are heard
 	Log      *slog.Logger
 
 	outcomes *prometheus.CounterVec
@@ -76,8 +76,8 @@ func (p *Proxy) Run(ctx context.Context) {
 
 	running.Go(func() { p.Dialogs.Run(ctx) })
 
-	if p.Gate != nil {
-		running.Go(func() { p.Gate.Run(ctx) })
+	if p.Guard != nil {
+		running.Go(func() { p.Guard.Run(ctx) })
 	}
 
 	if p.RegEvent != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/gate"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/border"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -19,36 +19,36 @@ var errNotHeard = errors.New("the source is not heard (protection)")
 
 // Screen is asked for each message before anything is kept of it. What it lets through may still be refused, with an answer.
 func (p *Proxy) Screen(flow sip.Flow, m sip.Message) error {
-	if p.Gate == nil {
+	if p.Guard == nil {
 		return nil
 	}
 
 	if flow.Endpoint == p.Mw {
 		// A response is believed as far as the transaction that it belongs to.
-		if _, isRequest := m.(*sip.Request); isRequest && !p.Gate.Core(flow.Remote.Addr()) {
+		if _, isRequest := m.(*sip.Request); isRequest && !p.Guard.Core(flow.Remote.Addr()) {
 			return border.ErrOutside
 		}
 
 		return nil
 	}
 
-	if p.Gate.Judge(p.describe(flow, m)) == gate.Drop {
+	if p.Guard.Judge(p.describe(flow, m)) == protection.Drop {
 		return errNotHeard
 	}
 
 	return nil
 }
 
-// describe says of a message what the gate looks at, and no more than it needs.
-func (p *Proxy) describe(flow sip.Flow, m sip.Message) gate.Message {
-	described := gate.Message{Source: flow.Remote.Addr(), Forgeable: flow.Transport == "UDP" && !p.Security.Protected(flow)}
+// describe says of a message what the guard looks at, and no more than it needs.
+func (p *Proxy) describe(flow sip.Flow, m sip.Message) protection.Message {
+	described := protection.Message{Source: flow.Remote.Addr(), Forgeable: flow.Transport == "UDP" && !p.Security.Protected(flow)}
 
 	r, isRequest := m.(*sip.Request)
 	if isRequest {
 		described.Request, described.UserAgent = true, sip.Value(r, "User-Agent")
 	}
 
-	if !p.Gate.Counts() {
+	if !p.Guard.Counts() {
 		return described
 	}
 
@@ -108,30 +108,30 @@ func (p *Proxy) sized(tx *sip.ServerTransaction) bool {
 	return true
 }
 
-// admitted refuses a request of a handset's that the gate has let through only to be answered.
+// admitted refuses a request of a handset's that the guard has let through only to be answered.
 func (p *Proxy) admitted(tx *sip.ServerTransaction) bool {
 	if !p.sized(tx) {
 		return false
 	}
 
-	if p.Gate == nil {
+	if p.Guard == nil {
 		return true
 	}
 
 	r := tx.Request()
 
-	if p.Gate.Restricts() {
-		switch p.Gate.Refused(p.describe(tx.Flow(), r)) {
-		case gate.Forbid:
+	if p.Guard.Restricts() {
+		switch p.Guard.Refused(p.describe(tx.Flow(), r)) {
+		case protection.Forbid:
 			p.refuse(tx, "protection", 403, "the source is not in the access list")
 			return false
-		case gate.Busy:
-			p.refuse(tx, "protection", 503, "the source sends too much", retryAfter(p.Gate.BanTime()))
+		case protection.Busy:
+			p.refuse(tx, "protection", 503, "the source sends too much", retryAfter(p.Guard.BanTime()))
 			return false
 		}
 	}
 
-	if n := len(r.Body()); p.Gate.Oversized(n) {
+	if n := len(r.Body()); p.Guard.Oversized(n) {
 		p.refuse(tx, "protection", 513, fmt.Sprintf("the body has %d octets, more than protection.max_body", n))
 		return false
 	}
@@ -145,11 +145,11 @@ func retryAfter(wait time.Duration) sip.Header {
 
 // locked refuses a user who has failed to authenticate too often from there.
 func (p *Proxy) locked(tx *sip.ServerTransaction, private string) bool {
-	if p.Gate == nil || emergency(tx.Request()) {
+	if p.Guard == nil || emergency(tx.Request()) {
 		return false
 	}
 
-	left, locked := p.Gate.Locked(tx.Flow().Remote.Addr(), private)
+	left, locked := p.Guard.Locked(tx.Flow().Remote.Addr(), private)
 	if locked {
 		p.refuse(tx, "registration", 429, "too many failed authentications: check K and OPc", retryAfter(left))
 	}
@@ -161,24 +161,24 @@ func (p *Proxy) locked(tx *sip.ServerTransaction, private string) bool {
 // is stale, and one after AUTS are no failures.
 func (p *Proxy) authenticated(source netip.Addr, private string, given *digest.Credentials, r *sip.Response) {
 	switch {
-	case p.Gate == nil || sip.Local(r):
+	case p.Guard == nil || sip.Local(r):
 	case r.IsSuccess():
-		p.Gate.Succeeded(source, private)
+		p.Guard.Succeeded(source, private)
 	case given == nil || given.Response == "" || given.AUTS != "":
 	case r.StatusCode == 403:
-		p.Gate.Failed(source, private, given.Nonce)
+		p.Guard.Failed(source, private, given.Nonce)
 	case r.StatusCode == 401:
 		if challenge, err := digest.ParseChallenge(sip.Value(r, "WWW-Authenticate")); err == nil && !challenge.Stale {
-			p.Gate.Failed(source, private, given.Nonce)
+			p.Guard.Failed(source, private, given.Nonce)
 		}
 	}
 
-	if p.Gate == nil || r.StatusCode != 401 {
+	if p.Guard == nil || r.StatusCode != 401 {
 		return
 	}
 
 	if challenge, err := digest.ParseChallenge(sip.Value(r, "WWW-Authenticate")); err == nil {
-		p.Gate.Challenged(source, private, challenge.Nonce)
+		p.Guard.Challenged(source, private, challenge.Nonce)
 	}
 }
 

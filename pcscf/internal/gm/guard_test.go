@@ -12,18 +12,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/gate"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-func withGate(t *testing.T, change func(*gate.Config), test func(t *testing.T, d *desk)) {
+func withGate(t *testing.T, change func(*protection.Config), test func(t *testing.T, d *desk)) {
 	t.Helper()
 	withDesk(t, func(p *Proxy) {
-		c := gate.Default()
+		c := protection.Default()
 		if change != nil {
 			change(&c)
 		}
-		p.Gate = gate.New(c, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		p.Guard = protection.New(c, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	}, test)
 }
 
@@ -37,7 +37,7 @@ func TestScanner(t *testing.T) {
 }
 
 func TestAccessList(t *testing.T) {
-	deny := func(c *gate.Config) { c.Deny = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }
+	deny := func(c *protection.Config) { c.Deny = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }
 
 	withGate(t, deny, func(t *testing.T, d *desk) {
 		for _, method := range []string{"REGISTER", "OPTIONS", "INVITE"} {
@@ -55,7 +55,7 @@ func TestAccessList(t *testing.T) {
 
 // What comes by the core's side is believed; a handset that gets there must not be.
 func TestWhoIsTheCore(t *testing.T) {
-	core := func(c *gate.Config) { c.Core = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} }
+	core := func(c *protection.Config) { c.Core = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} }
 
 	withGate(t, core, func(t *testing.T, d *desk) {
 		d.register()
@@ -70,7 +70,7 @@ func TestWhoIsTheCore(t *testing.T) {
 
 // In clear over UDP, what is too much is not heard; whoever's address it states is served again when the window is over.
 func TestForgedSource(t *testing.T) {
-	limit := func(c *gate.Config) { c.Requests, c.RegisteredRequests = 16, 40 }
+	limit := func(c *protection.Config) { c.Requests, c.RegisteredRequests = 16, 40 }
 
 	t.Run("a stranger", func(t *testing.T) {
 		withGate(t, limit, func(t *testing.T, d *desk) {
@@ -127,7 +127,7 @@ func TestForgedSource(t *testing.T) {
 	})
 
 	t.Run("answers to challenges that went to nobody lock nobody out", func(t *testing.T) {
-		withGate(t, func(c *gate.Config) { c.Failures = 5 }, func(t *testing.T, d *desk) {
+		withGate(t, func(c *protection.Config) { c.Failures = 5 }, func(t *testing.T, d *desk) {
 			for range 20 {
 				d.send(
 					"REGISTER",
@@ -152,7 +152,7 @@ func TestForgedSource(t *testing.T) {
 
 // A connection cannot be forged: who sends too much by it is banned.
 func TestRateOfAConnection(t *testing.T) {
-	withGate(t, func(c *gate.Config) { c.Requests = 16 }, func(t *testing.T, d *desk) {
+	withGate(t, func(c *protection.Config) { c.Requests = 16 }, func(t *testing.T, d *desk) {
 		flow := sip.Flow{Endpoint: d.proxy.Gm[0], Transport: "TCP", Remote: netip.MustParseAddrPort("10.0.0.9:40000")}
 		m, err := sip.ParseMessage([]byte(strings.Join(d.request("MESSAGE", bob), "\r\n") + "\r\n\r\n"))
 		if err != nil {
@@ -164,8 +164,8 @@ func TestRateOfAConnection(t *testing.T) {
 				dropped++
 			}
 		}
-		if dropped != 3 || len(d.proxy.Gate.Bans()) != 1 { // the one before them is answered 503
-			t.Errorf("%d dropped, bans %v", dropped, d.proxy.Gate.Bans())
+		if dropped != 3 || len(d.proxy.Guard.Bans()) != 1 { // the one before them is answered 503
+			t.Errorf("%d dropped, bans %v", dropped, d.proxy.Guard.Bans())
 		}
 		time.Sleep(299 * second)
 		if d.proxy.Screen(flow, m) == nil {
@@ -184,7 +184,7 @@ func TestTooManyFailures(t *testing.T) {
 		authorization,
 	)
 	const challenge = `WWW-Authenticate: Digest realm="r",nonce="n"`
-	five := func(c *gate.Config) { c.Failures = 5 }
+	five := func(c *protection.Config) { c.Failures = 5 }
 
 	try := func(d *desk, status int, header string, lines ...string) {
 		d.t.Helper()
@@ -245,7 +245,7 @@ func TestTooManyFailures(t *testing.T) {
 }
 
 func TestOversized(t *testing.T) {
-	withGate(t, func(c *gate.Config) { c.MaxBody = 1000 }, func(t *testing.T, d *desk) {
+	withGate(t, func(c *protection.Config) { c.MaxBody = 1000 }, func(t *testing.T, d *desk) {
 		d.register()
 		d.send("MESSAGE", bob, "\n"+strings.Repeat("x", 1001))
 		d.alice.Response(513)
@@ -338,7 +338,7 @@ func TestESPBehindNAT(t *testing.T) {
 
 // RFC 5626 §4.4.1 and handsets: line ends alone keep a NAT open. They are no messages, and do no harm.
 func TestKeepAlive(t *testing.T) {
-	withGate(t, func(c *gate.Config) { c.Requests = 3 }, func(t *testing.T, d *desk) {
+	withGate(t, func(c *protection.Config) { c.Requests = 3 }, func(t *testing.T, d *desk) {
 		for range 100 {
 			d.alice.Raw(gmAddress, "\r\n\r\n")
 			d.alice.Raw(gmAddress, "\r\n")

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/association"
 	"github.com/dialtone-ims/dialtone/pkg/journal"
 )
 
@@ -14,8 +14,8 @@ const file = "bindings.jsonl"
 
 // entry is one of the two.
 type entry struct {
-	Binding *binding.Kept    `json:"binding,omitempty"`
-	Set     *protection.Kept `json:"set,omitempty"`
+	Binding *binding.Kept     `json:"binding,omitempty"`
+	Set     *association.Kept `json:"set,omitempty"`
 }
 
 // Store writes what changes.
@@ -25,7 +25,7 @@ type Store struct {
 }
 
 // Open gives what an earlier process left in a directory.
-func Open(directory string, log *slog.Logger) (*Store, []binding.Kept, []protection.Kept, error) {
+func Open(directory string, log *slog.Logger) (*Store, []binding.Kept, []association.Kept, error) {
 	j, entries, err := journal.Open[entry](directory, file, log)
 	if err != nil {
 		return nil, nil, nil, err
@@ -33,7 +33,7 @@ func Open(directory string, log *slog.Logger) (*Store, []binding.Kept, []protect
 
 	var (
 		bindings []binding.Kept
-		sets     []protection.Kept
+		sets     []association.Kept
 	)
 
 	for _, e := range entries {
@@ -68,11 +68,11 @@ func (s bindings) Keep(k binding.Kept) { s.said(s.journal.Put("binding/"+k.Token
 func (s bindings) Forget(token string) { s.said(s.journal.Drop("binding/" + token)) }
 
 // Sets remembers security associations.
-func (s *Store) Sets() protection.Keeper { return sets{s} }
+func (s *Store) Sets() association.Keeper { return sets{s} }
 
 type sets struct{ *Store }
 
-func (s sets) Keep(k protection.Kept) { s.said(s.journal.Put(setKey(k.Set.ReqID), entry{Set: &k})) }
+func (s sets) Keep(k association.Kept) { s.said(s.journal.Put(setKey(k.Set.ReqID), entry{Set: &k})) }
 
 func (s sets) Forget(reqID uint32) { s.said(s.journal.Drop(setKey(reqID))) }
 

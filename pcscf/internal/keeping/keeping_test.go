@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/association"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
@@ -56,8 +56,8 @@ func TestOverARestart(t *testing.T) {
 	table.Remove("gone")
 
 	set := ipsec.Set{UE: netip.MustParseAddr("192.0.2.1"), SPIs: ipsec.SPIs{UEClient: 300}, ReqID: 7, IK: [16]byte{1}}
-	store.Sets().Keep(protection.Kept{Set: set, Private: "a@b", Until: time.Now().Add(time.Hour).Round(0)})
-	store.Sets().Keep(protection.Kept{Set: ipsec.Set{ReqID: 8}})
+	store.Sets().Keep(association.Kept{Set: set, Private: "a@b", Until: time.Now().Add(time.Hour).Round(0)})
+	store.Sets().Keep(association.Kept{Set: ipsec.Set{ReqID: 8}})
 	store.Sets().Forget(8)
 	store.Close()
 

@@ -1,4 +1,4 @@
-package protection
+package association
 
 import (
 	"slices"
@@ -9,7 +9,7 @@ import (
 
 // Established makes the set by which a registration was made the registration's: it lives as long and Grace longer, and not
 // shorter than the sets that it replaces (TS 33.203 §7.4).
-func (p *Associations) Established(flow sip.Flow, seconds uint32) {
+func (p *Table) Established(flow sip.Flow, seconds uint32) {
 	p.mu.Lock()
 
 	a := p.lookup(flow)
@@ -47,7 +47,7 @@ func (p *Associations) Established(flow sip.Flow, seconds uint32) {
 
 // Ended lets the sets of a registration go, after what is still to leave through them: the 200 of the de-registration and the
 // NOTIFY (TS 24.229 §5.2.5.1).
-func (p *Associations) Ended(flow sip.Flow) {
+func (p *Table) Ended(flow sip.Flow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
@@ -64,7 +64,7 @@ func (p *Associations) Ended(flow sip.Flow) {
 }
 
 // RemoveAll takes all sets out of the kernel.
-func (p *Associations) RemoveAll(why string) {
+func (p *Table) RemoveAll(why string) {
 	p.mu.Lock()
 
 	var all []*association
@@ -80,7 +80,7 @@ func (p *Associations) RemoveAll(why string) {
 }
 
 // Close stops all timers and leaves the kernel as it is.
-func (p *Associations) Close() {
+func (p *Table) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 

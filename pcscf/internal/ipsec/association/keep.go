@@ -1,4 +1,4 @@
-package protection
+package association
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ func keep(a *association) Kept {
 }
 
 // Restore takes up the kept sets that the kernel still has.
-func (p *Associations) Restore(kept []Kept, whole func(ipsec.Set) bool) (restored []ipsec.Set) {
+func (p *Table) Restore(kept []Kept, whole func(ipsec.Set) bool) (restored []ipsec.Set) {
 	for _, k := range kept {
 		a, err := p.restore(k, whole)
 		if err != nil {
@@ -44,7 +44,7 @@ func (p *Associations) Restore(kept []Kept, whole func(ipsec.Set) bool) (restore
 	return restored
 }
 
-func (p *Associations) restore(k Kept, whole func(ipsec.Set) bool) (*association, error) {
+func (p *Table) restore(k Kept, whole func(ipsec.Set) bool) (*association, error) {
 	life := time.Until(k.Until)
 	if life <= 0 {
 		return nil, fmt.Errorf("they ended at %s", k.Until.UTC().Format(time.RFC3339))

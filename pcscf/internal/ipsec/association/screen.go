@@ -1,17 +1,17 @@
-package protection
+package association
 
 import (
 	"fmt"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/agreement"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 // Screen checks a handset's request against its security agreement (RFC 3329 §2.3, TS 33.203 §7.2, TS 24.229 §5.2.2).
-func (p *Associations) Screen(r *sip.Request, flow sip.Flow) *sip.Response {
+func (p *Table) Screen(r *sip.Request, flow sip.Flow) *sip.Response {
 	switch {
 	case p.ports.client(flow.Endpoint):
 		return p.refuse(r, flow, 403, "requests go to the P-CSCF's protected server port", nil)
@@ -25,7 +25,7 @@ func (p *Associations) Screen(r *sip.Request, flow sip.Flow) *sip.Response {
 }
 
 // screenFirst is a REGISTER outside all associations.
-func (p *Associations) screenFirst(r *sip.Request, flow sip.Flow) *sip.Response {
+func (p *Table) screenFirst(r *sip.Request, flow sip.Flow) *sip.Response {
 	mode := p.settings.Modes[flow.Endpoint.Name()]
 	if mode == Off {
 		return nil
@@ -61,7 +61,7 @@ func (p *Associations) screenFirst(r *sip.Request, flow sip.Flow) *sip.Response 
 // answeredInClear refuses the answer to a challenge for which associations were made, when it comes outside them, unless it
 // is one by AUTS (TS 24.229 §5.1.1.5.3). Where associations are required no answer in clear goes on at all: the home network
 // challenges again.
-func (p *Associations) answeredInClear(r *sip.Request, flow sip.Flow, mode Mode) *sip.Response {
+func (p *Table) answeredInClear(r *sip.Request, flow sip.Flow, mode Mode) *sip.Response {
 	credentials, err := digest.ParseCredentials(digest.Offered(sip.Values(r, "Authorization")))
 	if err != nil || credentials.Response == "" || credentials.AUTS != "" {
 		return nil
@@ -80,7 +80,7 @@ func (p *Associations) answeredInClear(r *sip.Request, flow sip.Flow, mode Mode)
 }
 
 // challengedBy is the set that was made for a challenge to who sends by this flow; nil: there is none.
-func (p *Associations) challengedBy(nonce string, flow sip.Flow) *association {
+func (p *Table) challengedBy(nonce string, flow sip.Flow) *association {
 	if nonce == "" {
 		return nil
 	}
@@ -99,7 +99,7 @@ func (p *Associations) challengedBy(nonce string, flow sip.Flow) *association {
 
 // Offered tells whether a REGISTER outside all associations is of a handset that is offered some (TS 24.229 §5.2.2.2): the S-CSCF then
 // waits for an answer that comes through them.
-func (p *Associations) Offered(r *sip.Request, flow sip.Flow) bool {
+func (p *Table) Offered(r *sip.Request, flow sip.Flow) bool {
 	if p.settings.Modes[flow.Endpoint.Name()] == Off || p.ports.server(flow.Endpoint) {
 		return false
 	}
@@ -116,7 +116,7 @@ func (p *Associations) Offered(r *sip.Request, flow sip.Flow) bool {
 }
 
 // screenProtected is a request to a protected server port: the kernel lets nothing come there outside an association.
-func (p *Associations) screenProtected(r *sip.Request, flow sip.Flow) *sip.Response {
+func (p *Table) screenProtected(r *sip.Request, flow sip.Flow) *sip.Response {
 	a := p.find(flow)
 	if a == nil {
 		return p.refuse(r, flow, 403, "no security association of this handset is known here", nil)
@@ -153,7 +153,7 @@ func (p *Associations) screenProtected(r *sip.Request, flow sip.Flow) *sip.Respo
 }
 
 // screenUser keeps the association of one user from registering another.
-func (p *Associations) screenUser(r *sip.Request, flow sip.Flow, a *association) *sip.Response {
+func (p *Table) screenUser(r *sip.Request, flow sip.Flow, a *association) *sip.Response {
 	credentials, err := digest.ParseCredentials(digest.Offered(sip.Values(r, "Authorization")))
 	if err == nil && a.private != "" && credentials.Username != "" && credentials.Username != a.private {
 		return p.refuse(r, flow, 403, "the security associations are another user's", nil)
@@ -164,7 +164,7 @@ func (p *Associations) screenUser(r *sip.Request, flow sip.Flow, a *association)
 
 // use notes that something came through a set. With the first message besides REGISTER the sets before it end
 // (TS 33.203 §7.4).
-func (p *Associations) use(a *association, flow sip.Flow, register bool) {
+func (p *Table) use(a *association, flow sip.Flow, register bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
@@ -184,9 +184,9 @@ func (p *Associations) use(a *association, flow sip.Flow, register bool) {
 	}
 }
 
-func (p *Associations) offers() []ims.SecurityMechanism { return agreement.Offers(p.settings.Suites) }
+func (p *Table) offers() []ims.SecurityMechanism { return agreement.Offers(p.settings.Suites) }
 
-func (p *Associations) refuse(r *sip.Request, flow sip.Flow, status int, why string, server []ims.SecurityMechanism) *sip.Response {
+func (p *Table) refuse(r *sip.Request, flow sip.Flow, status int, why string, server []ims.SecurityMechanism) *sip.Response {
 	p.outcomes.WithLabelValues(fmt.Sprint(status)).Inc()
 	p.log.Warn("handset refused", "source", flow.Remote.String(), "method", string(r.Method), "status", status, "reason", why)
 

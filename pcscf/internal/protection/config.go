@@ -1,6 +1,6 @@
-// Package gate is who may speak to the P-CSCF from the handsets' side, and how much: access lists, scanners, rates, bans. What it
+// Package protection is who may speak to the P-CSCF from the handsets' side, and how much: access lists, scanners, rates, bans. What it
 // remembers of sources is bounded and ends.
-package gate
+package protection
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package protection
+package association
 
 import (
 	"net/netip"
@@ -34,7 +34,7 @@ func (p *Ports) client(e *sip.Endpoint) bool {
 
 // pair finds ports for a new set. The server port stays that of the handset's other sets where it may, and the client port
 // changes (TS 33.203 §7.1): in turn, for the handset may still have sets that are gone here. The lock of the associations is held.
-func (p *Associations) pair(s ipsec.Set) (client, server *sip.Endpoint, found bool) {
+func (p *Table) pair(s ipsec.Set) (client, server *sip.Endpoint, found bool) {
 	servers := slices.Clone(p.ports.Servers[s.PCSCF])
 	others := p.byHandset[s.UE]
 

@@ -1,4 +1,4 @@
-package gate
+package protection
 
 import (
 	"context"
@@ -23,8 +23,8 @@ const (
 	Busy           // 503, and from then on Drop until the ban is over
 )
 
-// Gate counts what sources do.
-type Gate struct {
+// Guard counts what sources do.
+type Guard struct {
 	config Config
 	agents []string // in lower case
 	log    *slog.Logger
@@ -64,9 +64,9 @@ func (f *failures) until(ban time.Duration) time.Time {
 	return f.last.Add(ban)
 }
 
-// New is a gate that has seen nobody.
-func New(c Config, log *slog.Logger, metrics prometheus.Registerer) *Gate {
-	g := &Gate{
+// New is a guard that has seen nobody.
+func New(c Config, log *slog.Logger, metrics prometheus.Registerer) *Guard {
+	g := &Guard{
 		config: c, log: log, sources: map[string]*source{}, attempts: map[attempt]*failures{},
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_pcscf_protection_total", Help: "Messages of handsets not served, by reason: not_core, access_list, user_agent, rate, banned, authentication, oversized.",
@@ -86,7 +86,7 @@ func New(c Config, log *slog.Logger, metrics prometheus.Registerer) *Gate {
 	return g
 }
 
-// Message is what the gate looks at.
+// Message is what the guard looks at.
 type Message struct {
 	Source    netip.Addr
 	UserAgent string
@@ -99,7 +99,7 @@ type Message struct {
 }
 
 // Core tells whether a source may be the core, which is believed whatever it says.
-func (g *Gate) Core(source netip.Addr) bool {
+func (g *Guard) Core(source netip.Addr) bool {
 	if g.config.Core.Believes(source) {
 		return true
 	}
@@ -111,7 +111,7 @@ func (g *Gate) Core(source netip.Addr) bool {
 
 // Judge decides on one message and counts it. A registered handset has its own count, so that one that does too much does not
 // silence those behind the same address. An emergency call passes whatever was counted (but not past an access list).
-func (g *Gate) Judge(m Message) Verdict {
+func (g *Guard) Judge(m Message) Verdict {
 	if g.excluded(m.Source) {
 		g.total.WithLabelValues("access_list").Inc()
 
@@ -136,7 +136,7 @@ func (g *Gate) Judge(m Message) Verdict {
 }
 
 // Refused is why a message that was judged already is to be refused; nothing is counted.
-func (g *Gate) Refused(m Message) Verdict {
+func (g *Guard) Refused(m Message) Verdict {
 	if g.excluded(m.Source) {
 		return Forbid
 	}
@@ -157,17 +157,17 @@ func (g *Gate) Refused(m Message) Verdict {
 }
 
 // Counts tells whether there is any limit to what a source sends.
-func (g *Gate) Counts() bool { return g.config.Requests > 0 || g.config.RegisteredRequests > 0 }
+func (g *Guard) Counts() bool { return g.config.Requests > 0 || g.config.RegisteredRequests > 0 }
 
 // Restricts tells whether anybody may be refused at all.
-func (g *Gate) Restricts() bool { return g.Counts() || len(g.config.Allow)+len(g.config.Deny) > 0 }
+func (g *Guard) Restricts() bool { return g.Counts() || len(g.config.Allow)+len(g.config.Deny) > 0 }
 
-func (g *Gate) excluded(a netip.Addr) bool {
+func (g *Guard) excluded(a netip.Addr) bool {
 	return contains(g.config.Deny, a) || len(g.config.Allow) > 0 && !contains(g.config.Allow, a)
 }
 
 // counter is whose count a message goes to, and its limit; 0: to nobody's.
-func (g *Gate) counter(m Message) (key string, limit int) {
+func (g *Guard) counter(m Message) (key string, limit int) {
 	switch {
 	case !g.Counts() || m.Emergency || contains(g.config.Exempt, m.Source):
 		return "", 0
@@ -178,7 +178,7 @@ func (g *Gate) counter(m Message) (key string, limit int) {
 	}
 }
 
-func (g *Gate) scanner(userAgent string) bool {
+func (g *Guard) scanner(userAgent string) bool {
 	userAgent = strings.ToLower(userAgent)
 	return slices.ContainsFunc(g.agents, func(part string) bool { return strings.Contains(userAgent, part) })
 }
@@ -201,7 +201,7 @@ func network(a netip.Addr) netip.Prefix {
 
 // count bans a source that sends too much. One that can be forged is only not heard until the window is over: a few packets in the
 // name of another must not silence it.
-func (g *Gate) count(key string, limit int, m Message) Verdict {
+func (g *Guard) count(key string, limit int, m Message) Verdict {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 
@@ -273,7 +273,7 @@ func (g *Gate) count(key string, limit int, m Message) Verdict {
 
 // room forgets a source when there are as many as there may be: one that is not banned, if there is any. It is called with the
 // lock held.
-func (g *Gate) room(now time.Time) {
+func (g *Guard) room(now time.Time) {
 	if len(g.sources) < g.config.MaxSources {
 		return
 	}
@@ -296,7 +296,7 @@ func (g *Gate) room(now time.Time) {
 }
 
 // Locked tells whether a user at an address has failed to authenticate too often, and for how long it is not heard.
-func (g *Gate) Locked(address netip.Addr, user string) (time.Duration, bool) {
+func (g *Guard) Locked(address netip.Addr, user string) (time.Duration, bool) {
 	if g.config.Failures == 0 || contains(g.config.Exempt, address) {
 		return 0, false
 	}
@@ -321,7 +321,7 @@ func (g *Gate) Locked(address netip.Addr, user string) (time.Duration, bool) {
 }
 
 // Challenged notes the challenge that goes to a user: only who has got it there can fail to answer it.
-func (g *Gate) Challenged(address netip.Addr, user, nonce string) {
+func (g *Guard) Challenged(address netip.Addr, user, nonce string) {
 	if g.config.Failures == 0 {
 		return
 	}
@@ -348,7 +348,7 @@ func (g *Gate) Challenged(address netip.Addr, user, nonce string) {
 
 // Failed counts a wrong response to the challenge with this nonce. A response to none that went to this address says nothing of who
 // is there: it may be forged.
-func (g *Gate) Failed(address netip.Addr, user, nonce string) {
+func (g *Guard) Failed(address netip.Addr, user, nonce string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 
@@ -377,7 +377,7 @@ func (g *Gate) Failed(address netip.Addr, user, nonce string) {
 }
 
 // Succeeded forgets the failures of a user.
-func (g *Gate) Succeeded(address netip.Addr, user string) {
+func (g *Guard) Succeeded(address netip.Addr, user string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 
@@ -385,7 +385,7 @@ func (g *Gate) Succeeded(address netip.Addr, user string) {
 }
 
 // Oversized tells whether a body is more than a handset may send.
-func (g *Gate) Oversized(octets int) bool {
+func (g *Guard) Oversized(octets int) bool {
 	if octets <= g.config.MaxBody {
 		return false
 	}
@@ -396,10 +396,10 @@ func (g *Gate) Oversized(octets int) bool {
 }
 
 // BanTime is how long a ban lasts.
-func (g *Gate) BanTime() time.Duration { return g.config.Ban }
+func (g *Guard) BanTime() time.Duration { return g.config.Ban }
 
 // Bans are the sources that are not heard, with the time until they are again.
-func (g *Gate) Bans() map[string]time.Time {
+func (g *Guard) Bans() map[string]time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 
@@ -421,7 +421,7 @@ func (g *Gate) Bans() map[string]time.Time {
 }
 
 // Lift ends all bans.
-func (g *Gate) Lift() {
+func (g *Guard) Lift() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 
@@ -430,7 +430,7 @@ func (g *Gate) Lift() {
 }
 
 // Run forgets sources that have not been heard of, until ctx ends.
-func (g *Gate) Run(ctx context.Context) {
+func (g *Guard) Run(ctx context.Context) {
 	ticker := time.NewTicker(max(g.config.Window, 10*time.Second))
 	defer ticker.Stop()
 
@@ -444,7 +444,7 @@ func (g *Gate) Run(ctx context.Context) {
 	}
 }
 
-func (g *Gate) sweep(now time.Time) {
+func (g *Guard) sweep(now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 

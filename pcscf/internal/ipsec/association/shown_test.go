@@ -1,4 +1,4 @@
-package protection
+package association
 
 import (
 	"encoding/json"

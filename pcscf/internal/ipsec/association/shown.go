@@ -1,4 +1,4 @@
-package protection
+package association
 
 import (
 	"cmp"
@@ -89,7 +89,7 @@ func (s Selection) has(a *association) bool {
 }
 
 // Show gives the sets of a selection, how many there are in it, and whether more are behind those shown.
-func (p *Associations) Show(s Selection) (shown []Shown, total int, more bool) {
+func (p *Table) Show(s Selection) (shown []Shown, total int, more bool) {
 	type entry struct {
 		Shown
 		set   ipsec.Set

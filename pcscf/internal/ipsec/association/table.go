@@ -1,6 +1,6 @@
-// Package protection is access security by IPsec (TS 33.203 §7): it agrees on security associations with handsets, has the
+// Package association is access security by IPsec (TS 33.203 §7): it agrees on security associations with handsets, has the
 // kernel make them, and ends them with the registrations they belong to.
-package protection
+package association
 
 import (
 	"log/slog"
@@ -15,7 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-var _ access.Security = (*Associations)(nil)
+var _ access.Security = (*Table)(nil)
 
 // Mode says whether handsets of an access are served without security associations.
 type Mode string
@@ -48,8 +48,8 @@ type Kernel interface {
 	Use(s ipsec.Set) ([4]ipsec.Counters, error)
 }
 
-// Associations is all that the P-CSCF has with handsets.
-type Associations struct {
+// Table holds all security associations that the P-CSCF has with handsets.
+type Table struct {
 	settings Settings
 	kernel   Kernel
 	ports    *Ports
@@ -91,8 +91,8 @@ type Options struct {
 }
 
 // New has no associations yet.
-func New(s Settings, o Options) *Associations {
-	p := &Associations{
+func New(s Settings, o Options) *Table {
+	p := &Table{
 		settings: s, kernel: o.Kernel, ports: o.Ports, log: o.Log, keep: o.Keep, reqIDs: numbers{o.FirstReqID, o.LastReqID, o.FirstReqID, map[uint32]struct{}{}},
 		byRequest: map[way]*association{}, byReturn: map[way]*association{}, byHandset: map[netip.Addr][]*association{},
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -121,7 +121,7 @@ func New(s Settings, o Options) *Associations {
 }
 
 // Count is how many sets are in a state.
-func (p *Associations) Count(s state) (n int) {
+func (p *Table) Count(s state) (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
@@ -135,11 +135,11 @@ func (p *Associations) Count(s state) (n int) {
 }
 
 // Protected tells whether something came through a security association of a handset's.
-func (p *Associations) Protected(flow sip.Flow) bool { return p.find(flow) != nil }
+func (p *Table) Protected(flow sip.Flow) bool { return p.find(flow) != nil }
 
 // Return is the flow between the P-CSCF's client port and the handset's server port, for what came between the other two;
 // what came outside is answered the way it came. The transport stays.
-func (p *Associations) Return(flow sip.Flow) sip.Flow {
+func (p *Table) Return(flow sip.Flow) sip.Flow {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
@@ -150,7 +150,7 @@ func (p *Associations) Return(flow sip.Flow) sip.Flow {
 	return flow
 }
 
-func (p *Associations) find(flow sip.Flow) *association {
+func (p *Table) find(flow sip.Flow) *association {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
@@ -158,7 +158,7 @@ func (p *Associations) find(flow sip.Flow) *association {
 }
 
 // lookup is called with the lock held.
-func (p *Associations) lookup(flow sip.Flow) *association {
+func (p *Table) lookup(flow sip.Flow) *association {
 	if flow.Endpoint == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package protection
+package association
 
 import (
 	"net/netip"
@@ -64,14 +64,14 @@ func (a *association) with(other *association) bool {
 }
 
 // add and drop keep the indexes; the lock is held.
-func (p *Associations) add(a *association) {
+func (p *Table) add(a *association) {
 	p.byRequest[a.request()] = a
 	p.byReturn[a.answerWay()] = a
 	p.byHandset[a.set.UE] = append(p.byHandset[a.set.UE], a)
 	p.count++
 }
 
-func (p *Associations) drop(a *association) {
+func (p *Table) drop(a *association) {
 	if p.byReturn[a.answerWay()] != a {
 		return
 	}
@@ -93,7 +93,7 @@ func (p *Associations) drop(a *association) {
 
 // remove ends a set for good. Its ports stay taken until the kernel has let go of it, lest a new set of the same ports be
 // taken down in its place.
-func (p *Associations) remove(a *association, why string) {
+func (p *Table) remove(a *association, why string) {
 	p.mu.Lock()
 
 	if a.removing {
@@ -132,7 +132,7 @@ func (p *Associations) remove(a *association, why string) {
 }
 
 // live sets the end of a set; the lock is held.
-func (p *Associations) live(a *association, life time.Duration, why string) {
+func (p *Table) live(a *association, life time.Duration, why string) {
 	a.until = time.Now().Add(life)
 
 	if a.timer != nil {
@@ -151,7 +151,7 @@ func (p *Associations) live(a *association, life time.Duration, why string) {
 }
 
 // end lets a set live a little longer, for what is still on its way; the lock is held.
-func (p *Associations) end(a *association, why string) {
+func (p *Table) end(a *association, why string) {
 	if a.state == ending {
 		return
 	}

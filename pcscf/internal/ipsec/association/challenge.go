@@ -1,4 +1,4 @@
-package protection
+package association
 
 import (
 	"encoding/hex"
@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/agreement"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
@@ -21,7 +21,7 @@ var (
 
 // Challenge makes the temporary associations of a challenge and says in Security-Server how the handset comes back
 // (TS 33.203 §7.2, SM5 and SM6). Each challenge has a set of its own, also after a resynchronisation.
-func (p *Associations) Challenge(request *sip.Request, flow sip.Flow, response *sip.Response, keys access.Keys) error {
+func (p *Table) Challenge(request *sip.Request, flow sip.Flow, response *sip.Response, keys access.Keys) error {
 	if p.settings.Modes[flow.Endpoint.Name()] == Off {
 		return nil
 	}
@@ -94,7 +94,7 @@ func (p *Associations) Challenge(request *sip.Request, flow sip.Flow, response *
 }
 
 // reserve takes ports and SPIs for a set.
-func (p *Associations) reserve(flow sip.Flow, choice agreement.Choice, came *association) (*association, error) {
+func (p *Table) reserve(flow sip.Flow, choice agreement.Choice, came *association) (*association, error) {
 	ue, local, m := flow.Remote.Addr(), flow.Endpoint.Address().Addr(), choice.Mechanism
 
 	spiClient, err := p.kernel.AllocateSPI(ue, local)
@@ -126,7 +126,7 @@ func (p *Associations) reserve(flow sip.Flow, choice agreement.Choice, came *ass
 
 // place finds room for a set. A handset that has left no ports for it, or that uses SPIs of its own again, has forgotten the
 // sets in the way: the oldest of them goes.
-func (p *Associations) place(a, came *association) error {
+func (p *Table) place(a, came *association) error {
 	for {
 		p.mu.Lock()
 
@@ -163,7 +163,7 @@ func (p *Associations) place(a, came *association) error {
 }
 
 // inTheWay is the set that must go before a can be; the lock is held.
-func (p *Associations) inTheWay(a *association, free bool) *association {
+func (p *Table) inTheWay(a *association, free bool) *association {
 	var oldest *association
 
 	for _, other := range p.byHandset[a.set.UE] {
@@ -193,7 +193,7 @@ func clash(a, b ipsec.SPIs) bool {
 }
 
 // begin ends what earlier challenges of the same user left.
-func (p *Associations) begin(a *association) {
+func (p *Table) begin(a *association) {
 	var stale []*association
 
 	p.mu.Lock()

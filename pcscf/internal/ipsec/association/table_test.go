@@ -1,4 +1,4 @@
-package protection
+package association
 
 import (
 	"encoding/hex"
@@ -103,7 +103,7 @@ func (k *kernel) Use(s ipsec.Set) (all [4]ipsec.Counters, err error) {
 }
 
 type bench struct {
-	*Associations
+	*Table
 	t      *testing.T
 	kernel *kernel
 	stack  *sip.Stack
@@ -165,7 +165,7 @@ func newBench(t *testing.T, mode Mode, change ...func(*Settings)) *bench {
 	}
 
 	b := &bench{t: t, kernel: &kernel{sets: map[uint32]time.Time{}, spi: 4095, held: map[uint32]bool{}}, stack: stack, kept: map[uint32]Kept{}}
-	b.Associations = New(
+	b.Table = New(
 		settings,
 		Options{
 			Kernel:     b.kernel,

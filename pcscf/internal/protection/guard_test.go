@@ -1,4 +1,4 @@
-package gate
+package protection
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ func prefixes(texts ...string) []netip.Prefix {
 	return all
 }
 
-func with(change func(*Config)) *Gate {
+func with(change func(*Config)) *Guard {
 	c := Default()
 	if change != nil {
 		change(&c)
@@ -71,7 +71,7 @@ func limited(c *Config) { c.Requests, c.RegisteredRequests = 16, 32 }
 func TestRate(t *testing.T) {
 	stranger := Message{Source: address("198.51.100.7"), Request: true}
 
-	judge := func(g *Gate, m Message, n int) (verdicts [4]int) {
+	judge := func(g *Guard, m Message, n int) (verdicts [4]int) {
 		for range n {
 			verdicts[g.Judge(m)]++
 		}
@@ -181,8 +181,8 @@ func TestRate(t *testing.T) {
 	})
 }
 
-// kept is what a gate remembers.
-func (g *Gate) kept() (sources, attempts int) {
+// kept is what a guard remembers.
+func (g *Guard) kept() (sources, attempts int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 
@@ -221,7 +221,7 @@ func TestSourcesAreBounded(t *testing.T) {
 }
 
 // fail is a challenge with its wrong answer.
-func fail(g *Gate, from netip.Addr, user string) {
+func fail(g *Guard, from netip.Addr, user string) {
 	g.Challenged(from, user, "nonce")
 	g.Failed(from, user, "nonce")
 }
