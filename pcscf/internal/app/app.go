@@ -13,6 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
@@ -33,7 +34,7 @@ type Config struct {
 	ServiceRoute   string       `yaml:"service_route"` // enforce: another Route is refused; replace: it is put right
 	ByAddress      gm.ByAddress `yaml:"by_address"`    // never, stream or always
 	Data           string       `yaml:"data"`          // folder where registrations outlive the process; empty: they do not
-	IPsec          IPsec        `yaml:"ipsec"`
+	IPsec          ipsec.Config `yaml:"ipsec"`
 
 	Protection protection.Config `yaml:"protection"`
 }
@@ -59,7 +60,7 @@ func Default() Config {
 		RegEvent:     true,
 		ServiceRoute: "replace",
 		ByAddress:    gm.Stream,
-		IPsec:        defaultIPsec(),
+		IPsec:        ipsec.Default(),
 		Protection:   protection.Default(),
 	}
 	c.SIP.Resolver.Hosts["icscf."+home] = []string{"127.0.0.11"}
@@ -87,7 +88,7 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("icscf: %w", err)
 	}
 
-	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.IPsec.validate(c.Data), c.Protection.Validate())
+	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.IPsec.Validate(c.Data), c.Protection.Validate())
 }
 
 // bound is what the stack binds: the endpoints of the configuration and the protected ones. Those towards handsets have the timers
@@ -105,14 +106,20 @@ func (c *Config) bound(protected []sip.EndpointConfig) sip.Config {
 	return bound
 }
 
+// towardsHandsets are the endpoints of the configuration that are not the core's side.
+func (c *Config) towardsHandsets() []sip.EndpointConfig {
+	return slices.DeleteFunc(slices.Clone(c.SIP.Endpoints), func(e sip.EndpointConfig) bool { return e.Name == mw })
+}
+
 type pcscf struct {
 	stack  *sip.Stack
 	proxy  *gm.Proxy
-	shield *shield
+	access *ipsec.Access
+	kept   *kept
 }
 
 // Build makes the P-CSCF.
-func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, error) {
+func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, err error) {
 	proxy := &gm.Proxy{
 		Config: gm.Config{
 			HomeDomain: c.HomeDomain, VisitedNetwork: c.VisitedNetwork, Interrogator: c.Interrogator, Enforce: c.ServiceRoute == "enforce", ByAddress: c.ByAddress,
@@ -124,28 +131,52 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	proxy.Bindings = binding.NewTable(c.MaxBindings, proxy.Expired)
 	proxy.Register(env.Metrics)
 
-	shield, err := newShield(c, env.Log, openKernel)
+	kept, err := openKept(c.Data, env.Log)
 	if err != nil {
 		return nil, err
 	}
 
-	bound := c.bound(shield.endpoints())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, kept.close())
+		}
+	}()
 
-	stack, err := sip.New(bound, proxy, sip.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: proxy.Screen})
+	access, err := ipsec.New(&c.IPsec, ipsec.Options{Endpoints: c.towardsHandsets(), Kept: kept.sets, Keeper: kept.keeperOfSets(), Log: env.Log})
 	if err != nil {
-		return nil, errors.Join(err, shield.close())
+		return nil, err
 	}
 
-	if proxy.Security, err = shield.raise(stack, proxy.Bindings, env.Metrics); err != nil {
-		return nil, errors.Join(err, shield.lower())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, access.Close())
+		}
+	}()
+
+	stack, err := sip.New(
+		c.bound(access.Endpoints()), proxy, sip.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: proxy.Screen},
+	)
+	if err != nil {
+		return nil, err
 	}
+
+	proxy.Security = gm.Open{}
+
+	associations, err := access.Protect(stack, env.Metrics)
+	if err != nil {
+		return nil, err
+	}
+
+	if associations != nil {
+		proxy.Security = associations
+	}
+
+	kept.restore(stack, proxy.Bindings, proxy.Security)
 
 	proxy.Stack, proxy.Mw = stack, stack.Endpoint(mw)
 
-	for _, e := range c.SIP.Endpoints {
-		if e.Name != mw {
-			proxy.Gm = append(proxy.Gm, stack.Endpoint(e.Name))
-		}
+	for _, e := range c.towardsHandsets() {
+		proxy.Gm = append(proxy.Gm, stack.Endpoint(e.Name))
 	}
 
 	if c.RegEvent {
@@ -154,7 +185,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	httpapi.HandleGet(env.Admin, "/bindings", func() []view { return list(proxy.Bindings) })
 
-	env.Admin.Handle("GET /associations", shield.showAssociations)
+	env.Admin.Handle("GET /associations", access.ShowAssociations)
 
 	httpapi.HandleGet(env.Admin, "/bans", proxy.Guard.Bans)
 	env.Admin.Handle("DELETE /bans", func(w http.ResponseWriter, _ *http.Request) error {
@@ -162,7 +193,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		return httpapi.Write(w, http.StatusNoContent, nil)
 	})
 
-	return &pcscf{stack: stack, proxy: proxy, shield: shield}, nil
+	return &pcscf{stack: stack, proxy: proxy, access: access, kept: kept}, nil
 }
 
 // Run serves until ctx ends.
@@ -173,11 +204,9 @@ func (p *pcscf) Run(ctx context.Context) error {
 	group.Go(func() error { return p.stack.Run(ctx) })
 	group.Go(func() error { p.proxy.Run(ctx); return nil })
 
-	if p.shield.drops != nil {
-		group.Go(func() error { p.shield.drops.Run(ctx); return nil })
-	}
+	group.Go(func() error { p.access.Run(ctx); return nil })
 
-	return errors.Join(group.Wait(), p.shield.lower())
+	return errors.Join(group.Wait(), p.access.Close(), p.kept.close())
 }
 
 // Ready: a P-CSCF waits for nobody.

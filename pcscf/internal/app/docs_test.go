@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	access "github.com/dialtone-ims/dialtone/pcscf/internal/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/service"
@@ -52,28 +54,35 @@ func raised(t *testing.T, metrics *prometheus.Registry) {
 	c := Default()
 	c.SIP.Endpoints[0].Address = "192.0.2.1:5060"
 
-	s, err := newShield(
-		&c,
-		slog.New(slog.DiscardHandler),
-		func(wanted []ipsec.Suite) (kernel, []ipsec.Suite, error) { return willing{}, wanted, nil },
-	)
+	s, err := access.New(&c.IPsec, access.Options{
+		Endpoints: c.towardsHandsets(), Log: slog.New(slog.DiscardHandler),
+		Open: func(wanted []ipsec.Suite) (access.Kernel, []ipsec.Suite, error) { return willing{}, wanted, nil },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	stack, err := sip.New(c.bound(s.endpoints()), nil, sip.Options{Network: memory.New()})
+	stack, err := sip.New(c.bound(s.Endpoints()), nil, sip.Options{Network: memory.New()})
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	if _, err := s.raise(stack, nil, metrics); err != nil {
+	if _, err := s.Protect(stack, metrics); err != nil {
 		t.Fatal(err)
 	}
 
-	if err := s.lower(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 }
+
+// willing is a kernel that has nothing and refuses nothing.
+type willing struct{ access.Kernel }
+
+func (willing) Reclaim(netip.Addr, func(uint32) bool) (int, error) { return 0, nil }
+func (willing) Guard(netip.Addr, ...uint16) error                  { return nil }
+func (willing) Unguard(netip.Addr, ...uint16) error                { return nil }
+func (willing) Close() error                                       { return nil }
 
 func TestDefaultsAreValid(t *testing.T) {
 	c := Default()

@@ -42,7 +42,7 @@ func TestTimersTowardsHandsets(t *testing.T) {
 				var protected []sip.EndpointConfig
 				for _, e := range c.SIP.Endpoints {
 					if e.Name == "Gm" || e.Name == "own" {
-						protected = append(protected, c.IPsec.protected(e)...)
+						protected = append(protected, c.IPsec.Protected(e)...)
 					}
 				}
 

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
+
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
@@ -41,20 +42,20 @@ func unchallenged(r *sip.Response, why string) {
 }
 
 // takeKeys takes the keys out of every challenge of a response; those of the first that has any are given.
-func takeKeys(r *sip.Response) (keys access.Keys, err error) {
+func takeKeys(r *sip.Response) (keys agreement.Keys, err error) {
 	var fields []string
 
 	sip.EachField(r, "WWW-Authenticate", func(field string) bool {
 		var (
 			rest  string
-			found access.Keys
+			found agreement.Keys
 		)
 
 		if rest, found, err = withoutKeys(field); err != nil {
 			return false
 		}
 
-		if keys == (access.Keys{}) {
+		if keys == (agreement.Keys{}) {
 			keys = found
 		}
 
@@ -64,11 +65,11 @@ func takeKeys(r *sip.Response) (keys access.Keys, err error) {
 	})
 
 	if err != nil {
-		return access.Keys{}, err
+		return agreement.Keys{}, err
 	}
 
 	if len(fields) == 0 {
-		return access.Keys{}, errors.New("a 401 without WWW-Authenticate")
+		return agreement.Keys{}, errors.New("a 401 without WWW-Authenticate")
 	}
 
 	sip.Remove(r, "WWW-Authenticate")
@@ -82,10 +83,10 @@ func takeKeys(r *sip.Response) (keys access.Keys, err error) {
 
 // withoutKeys is a challenge without ck and ik. The header is written anew, for handsets fall silent over what is left of
 // parameters that were cut out (open5gs#491); all other parameters stay to the letter, in their order.
-func withoutKeys(field string) (rest string, keys access.Keys, err error) {
+func withoutKeys(field string) (rest string, keys agreement.Keys, err error) {
 	challenge, err := digest.ParseChallenge(field) // refuses whatever two readers could read in two ways
 	if err != nil {
-		return "", access.Keys{}, err
+		return "", agreement.Keys{}, err
 	}
 
 	_, list, _ := strings.Cut(strings.TrimSpace(field), " ")
@@ -102,7 +103,7 @@ func withoutKeys(field string) (rest string, keys access.Keys, err error) {
 		}
 	}
 
-	keys = access.Keys{CK: challenge.CK, IK: challenge.IK}
+	keys = agreement.Keys{CK: challenge.CK, IK: challenge.IK}
 	rest = "Digest " + strings.Join(kept, ",")
 
 	if again, err := digest.ParseChallenge(rest); err != nil || again.CK != "" || again.IK != "" { // parameters without commas

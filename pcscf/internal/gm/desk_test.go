@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -54,7 +53,7 @@ func withDeskBegun(t *testing.T, change, begin func(*Proxy), test func(t *testin
 		log := d.log.Logger()
 		d.proxy = &Proxy{
 			Config:   Config{HomeDomain: "ims.example", VisitedNetwork: "visited.example", Interrogator: "sip:icscf.ims.example", ByAddress: Stream},
-			Security: access.Open{}, Log: log,
+			Security: Open{}, Log: log,
 		}
 		if change != nil {
 			change(d.proxy)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
@@ -50,7 +49,7 @@ type Proxy struct {
 	Mw       *sip.Endpoint   // towards the core
 	Bindings *binding.Table
 	Dialogs  *dialog.Table
-	Security access.Security
+	Security Security
 	RegEvent *regevent.Subscriber // nil: the P-CSCF does not subscribe
 	Guard    *protection.Guard    // nil: all are heard
 	Log      *slog.Logger

@@ -9,9 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
+
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
@@ -298,9 +299,9 @@ func TestBehindNAT(t *testing.T) {
 }
 
 // offering is a Security that has associations for every challenge.
-type offering struct{ access.Open }
+type offering struct{ Open }
 
-func (offering) Challenge(_ *sip.Request, _ sip.Flow, response *sip.Response, _ access.Keys) error {
+func (offering) Challenge(_ *sip.Request, _ sip.Flow, response *sip.Response, _ agreement.Keys) error {
 	sip.Set(response, "Security-Server", "ipsec-3gpp;q=0.1;alg=hmac-sha-1-96;spi-c=4096;spi-s=4097;port-c=6100;port-s=6110")
 	return nil
 }
@@ -309,13 +310,13 @@ func (offering) Challenge(_ *sip.Request, _ sip.Flow, response *sip.Response, _ 
 func TestESPBehindNAT(t *testing.T) {
 	for _, test := range []struct {
 		name     string
-		security access.Security
+		security Security
 		contact  string
 		says     bool
 	}{
 		{"a private Contact", offering{}, "192.168.1.7:5060", true},
 		{"no NAT", offering{}, aliceAt, false},
-		{"a private Contact, and no associations", access.Open{}, "192.168.1.7:5060", false},
+		{"a private Contact, and no associations", Open{}, "192.168.1.7:5060", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, func(p *Proxy) { p.Security = test.security }, func(t *testing.T, d *desk) {

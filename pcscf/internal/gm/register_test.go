@@ -6,7 +6,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
@@ -14,12 +13,12 @@ import (
 const authorization = `Authorization: Digest username="alice@ims.example",realm="ims.example",nonce="",uri="sip:ims.example",response=""`
 
 // through is a Security that takes every flow for protected.
-type through struct{ access.Open }
+type through struct{ Open }
 
 func (through) Protected(sip.Flow) bool { return true }
 
 // offers is a Security that offers associations to all.
-type offers struct{ access.Open }
+type offers struct{ Open }
 
 func (offers) Offered(*sip.Request, sip.Flow) bool { return true }
 
@@ -108,12 +107,12 @@ func TestRegisterTowardsTheCore(t *testing.T) {
 
 func TestIntegrityProtected(t *testing.T) {
 	for name, test := range map[string]struct {
-		security access.Security
+		security Security
 		want     string
 	}{
 		"§5.2.2.2 through a security association": {through{}, `integrity-protected="yes"`},
 		"§5.2.2.2 in clear, associations offered": {offers{}, `integrity-protected="no"`},
-		"§5.2.2.4 in clear":                       {access.Open{}, ""},
+		"§5.2.2.4 in clear":                       {Open{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			withDesk(t, func(p *Proxy) { p.Security = test.security }, func(t *testing.T, d *desk) {

@@ -16,6 +16,9 @@ import (
 // Option is the option tag of RFC 3329.
 const Option = "sec-agree"
 
+// Keys are CK and IK of a challenge, in hexadecimal as the S-CSCF sends them. They never leave the P-CSCF.
+type Keys struct{ CK, IK string }
+
 // maxMechanisms is how many alternatives are read; handsets send up to a dozen.
 const maxMechanisms = 64
 

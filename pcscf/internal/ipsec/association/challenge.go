@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
@@ -21,7 +20,7 @@ var (
 
 // Challenge makes the temporary associations of a challenge and says in Security-Server how the handset comes back
 // (TS 33.203 §7.2, SM5 and SM6). Each challenge has a set of its own, also after a resynchronisation.
-func (p *Table) Challenge(request *sip.Request, flow sip.Flow, response *sip.Response, keys access.Keys) error {
+func (p *Table) Challenge(request *sip.Request, flow sip.Flow, response *sip.Response, keys agreement.Keys) error {
 	if p.settings.Modes[flow.Endpoint.Name()] == Off {
 		return nil
 	}

@@ -10,12 +10,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
-
-var _ access.Security = (*Table)(nil)
 
 // Mode says whether handsets of an access are served without security associations.
 type Mode string

@@ -16,7 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/access"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/test/memory"
@@ -223,7 +223,7 @@ func (b *bench) flow(endpoint, transport string, port uint16) sip.Flow {
 	return sip.Flow{Endpoint: e, Transport: transport, Local: e.Address(), Remote: netip.AddrPortFrom(ue, port)}
 }
 
-var keys = access.Keys{CK: hex.EncodeToString([]byte("0123456789abcdef")), IK: hex.EncodeToString([]byte("fedcba9876543210"))}
+var keys = agreement.Keys{CK: hex.EncodeToString([]byte("0123456789abcdef")), IK: hex.EncodeToString([]byte("fedcba9876543210"))}
 
 // challenge goes through SM1 to SM6 and gives the Security-Server.
 func (b *bench) challenge(flow sip.Flow, n, portClient, portServer int, headers ...string) string {
@@ -684,7 +684,7 @@ func TestFailures(t *testing.T) {
 		b.states(0, 0, 0, 0)
 		b.kernel.full = false
 
-		if err := b.Challenge(r, b.clear(), response, access.Keys{CK: "00"}); err == nil {
+		if err := b.Challenge(r, b.clear(), response, agreement.Keys{CK: "00"}); err == nil {
 			t.Error("associations without keys")
 		}
 

@@ -1,4 +1,4 @@
-package app
+package ipsec
 
 import (
 	"errors"
@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 // willing is a kernel that installs whatever it is told.
 type willing struct {
-	kernel
+	Kernel
 	failing error
 }
 
@@ -35,23 +36,22 @@ func TestWiresharkKeys(t *testing.T) {
 		IK: [16]byte([]byte("0123456789abcdef")),
 	}
 
-	raised := func(path string, k kernel) (*shield, string, error) {
+	raised := func(path string, k Kernel) (*Access, string, error) {
 		var log strings.Builder
 
 		c := Default()
-		c.SIP.Endpoints[0].Address, c.IPsec.WiresharkKeys = "192.0.2.1:5060", path
-		s, err := newShield(
-			&c,
-			slog.New(slog.NewTextHandler(&log, nil)),
-			func(wanted []ipsec.Suite) (kernel, []ipsec.Suite, error) { return k, wanted, nil },
-		)
+		c.WiresharkKeys = path
+		s, err := New(&c, Options{
+			Endpoints: []sip.EndpointConfig{{Name: "Gm", Address: "192.0.2.1:5060"}}, Log: slog.New(slog.NewTextHandler(&log, nil)),
+			Open: func(wanted []ipsec.Suite) (Kernel, []ipsec.Suite, error) { return k, wanted, nil },
+		})
 
 		return s, log.String(), err
 	}
 
 	t.Run("not without being told", func(t *testing.T) {
 		s, log, err := raised("", willing{})
-		if _, discloses := s.kernel.(disclosing); err != nil || discloses || s.keys != nil || strings.Contains(log, "keys") {
+		if _, discloses := s.kernel.(disclosing); err != nil || discloses || s.keyfile != nil || strings.Contains(log, "keys") {
 			t.Errorf("%v, %s", err, log)
 		}
 	})
@@ -65,7 +65,7 @@ func TestWiresharkKeys(t *testing.T) {
 		}
 
 		failing := errors.New("no buffer space")
-		if err := (disclosing{willing{failing: failing}, s.keys, s.log}).Install(set, time.Minute); !errors.Is(err, failing) {
+		if err := (disclosing{willing{failing: failing}, s.keyfile, s.log}).Install(set, time.Minute); !errors.Is(err, failing) {
 			t.Error(err)
 		}
 

@@ -1,4 +1,4 @@
-package app
+package ipsec
 
 import (
 	"net/http"
@@ -21,8 +21,8 @@ type associations struct {
 	Drops []drop              `json:"drops"` // what the kernel has dropped since the P-CSCF started
 }
 
-// showAssociations serves GET /associations?user=…&ue=…&after=…&limit=….
-func (s *shield) showAssociations(w http.ResponseWriter, r *http.Request) error {
+// ShowAssociations serves GET /associations?user=…&ue=…&after=…&limit=….
+func (a *Access) ShowAssociations(w http.ResponseWriter, r *http.Request) error {
 	selection, err := selected(r)
 	if err != nil {
 		return err
@@ -30,13 +30,13 @@ func (s *shield) showAssociations(w http.ResponseWriter, r *http.Request) error 
 
 	answer := associations{Shown: []association.Shown{}, Drops: []drop{}}
 
-	if s.protector != nil {
+	if a.table != nil {
 		var more bool
-		if answer.Shown, answer.Sets, more = s.protector.Show(selection); more {
+		if answer.Shown, answer.Sets, more = a.table.Show(selection); more {
 			httpapi.Next(w, r, "after", answer.Shown[len(answer.Shown)-1].Place().String())
 		}
 
-		answer.Drops = s.drops.moved()
+		answer.Drops = a.drops.moved()
 	}
 
 	return httpapi.Write(w, http.StatusOK, answer)

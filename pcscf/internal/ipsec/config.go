@@ -1,4 +1,7 @@
-package app
+// Package ipsec is access security between handset and P-CSCF (TS 33.203, RFC 3329), as ipsec.* configures it: whether it is to be had
+// here, the protected endpoints, and what becomes of security associations when the P-CSCF starts and stops. agreement is the header
+// fields in which the two agree, association the associations, keyfile what Wireshark reads.
+package ipsec
 
 import (
 	"errors"
@@ -12,8 +15,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// IPsec is access security between handset and P-CSCF (TS 33.203, RFC 3329).
-type IPsec struct {
+// Config is ipsec.*.
+type Config struct {
 	Mode        association.Mode            `yaml:"mode"`         // required, optional, off: whether handsets are served without
 	Endpoints   map[string]association.Mode `yaml:"endpoints"`    // the mode of one endpoint, by its name
 	Algorithms  []string                    `yaml:"algorithms"`   // integrity/encryption, in the order of preference
@@ -36,8 +39,9 @@ const (
 	keep   = "keep"
 )
 
-func defaultIPsec() IPsec {
-	c := IPsec{
+// Default makes associations with the handsets that want them, where the kernel can.
+func Default() Config {
+	c := Config{
 		Mode: association.Optional, Announce: chosen, ClientPorts: []uint16{6100, 6101, 6102, 6103}, ServerPorts: []uint16{6110, 6111},
 		AwaitAuth: 4 * time.Minute, Grace: 30 * time.Second, Linger: 32 * time.Second, MaxSets: 50_000, Restart: clean,
 	}
@@ -48,7 +52,8 @@ func defaultIPsec() IPsec {
 	return c
 }
 
-func (c *IPsec) validate(data string) error {
+// Validate refuses what cannot work. data is where registrations are kept.
+func (c *Config) Validate(data string) error {
 	switch {
 	case !valid(c.Mode):
 		return fmt.Errorf("ipsec.mode: %q is none of required, optional, off", c.Mode)
@@ -89,7 +94,7 @@ func repeats(ports []uint16) bool {
 	return sorted[0] == 0 || len(slices.Compact(sorted)) < len(ports)
 }
 
-func (c *IPsec) suites() ([]ipsec.Suite, error) {
+func (c *Config) suites() ([]ipsec.Suite, error) {
 	all := make([]ipsec.Suite, len(c.Algorithms))
 
 	for i, text := range c.Algorithms {
@@ -109,7 +114,7 @@ func (c *IPsec) suites() ([]ipsec.Suite, error) {
 }
 
 // mode is that of one endpoint.
-func (c *IPsec) mode(endpoint string) association.Mode {
+func (c *Config) mode(endpoint string) association.Mode {
 	if m, given := c.Endpoints[endpoint]; given {
 		return m
 	}
@@ -117,8 +122,8 @@ func (c *IPsec) mode(endpoint string) association.Mode {
 	return c.Mode
 }
 
-// protected are the endpoints between whose ports and the handsets' the associations of one Gm endpoint are.
-func (c *IPsec) protected(e sip.EndpointConfig) []sip.EndpointConfig {
+// Protected are the endpoints between whose ports and the handsets' the associations of one Gm endpoint are.
+func (c *Config) Protected(e sip.EndpointConfig) []sip.EndpointConfig {
 	var endpoints []sip.EndpointConfig
 
 	for _, port := range slices.Concat(c.ServerPorts, c.ClientPorts) {

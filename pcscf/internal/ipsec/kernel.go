@@ -1,4 +1,4 @@
-package app
+package ipsec
 
 import (
 	"slices"
@@ -8,8 +8,8 @@ import (
 
 var options = ipsec.Options{Role: ipsec.PCSCF, Tag: tag}
 
-// openKernel is the opener of a running P-CSCF.
-func openKernel(wanted []ipsec.Suite) (kernel, []ipsec.Suite, error) {
+// openKernel is the Opener of a running P-CSCF.
+func openKernel(wanted []ipsec.Suite) (Kernel, []ipsec.Suite, error) {
 	support := ipsec.Probe(options)
 	if support.Missing != nil {
 		return nil, nil, support.Missing

@@ -1,4 +1,4 @@
-package app
+package ipsec
 
 import (
 	"context"
@@ -118,7 +118,7 @@ func TestDropsAreRegistered(t *testing.T) {
 
 // A selection that makes no sense is refused; without associations there is an empty list.
 func TestShowAssociations(t *testing.T) {
-	s := &shield{}
+	s := &Access{}
 
 	for query, limit := range map[string]int{
 		"": 100, "?limit=10000": 10000, "?ue=192.0.2.7&user=a@b": 100, "?limit=0": 0, "?limit=10001": 0, "?limit=all": 0, "?ue=handset": 0,
@@ -128,7 +128,7 @@ func TestShowAssociations(t *testing.T) {
 
 		var refused *httpapi.Error
 		if limit == 0 {
-			if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest || s.showAssociations(httptest.NewRecorder(), r) == nil {
+			if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest || s.ShowAssociations(httptest.NewRecorder(), r) == nil {
 				t.Errorf("%s: %+v, %v", query, got, err)
 			}
 
@@ -146,7 +146,7 @@ func TestShowAssociations(t *testing.T) {
 		w := httptest.NewRecorder()
 
 		var answer associations
-		if err := errors.Join(s.showAssociations(w, r), json.Unmarshal(w.Body.Bytes(), &answer)); err != nil || answer.Sets != 0 ||
+		if err := errors.Join(s.ShowAssociations(w, r), json.Unmarshal(w.Body.Bytes(), &answer)); err != nil || answer.Sets != 0 ||
 			answer.Shown == nil ||
 			answer.Drops == nil {
 			t.Errorf("%s: %s, %v", query, w.Body, err)

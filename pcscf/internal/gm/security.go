@@ -1,13 +1,12 @@
-// Package access is how the signalling of a handset is protected on its way to the P-CSCF (TS 33.203, RFC 3329). It is the
-// seam at which IPsec joins: the procedures of Gm ask it and know nothing of how it is done.
-package access
+package gm
 
-import "github.com/dialtone-ims/dialtone/pkg/sip"
+import (
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
 
-// Keys are CK and IK of a challenge, in hexadecimal as the S-CSCF sends them. They never leave the P-CSCF.
-type Keys struct{ CK, IK string }
-
-// Security protects the flows of one access.
+// Security protects the signalling of handsets on its way to the P-CSCF (TS 33.203, RFC 3329). The procedures of Gm ask it and know
+// nothing of how it is done.
 type Security interface {
 	// Protected tells whether a request came through a security association, and so what integrity-protected is.
 	Protected(flow sip.Flow) bool
@@ -21,7 +20,7 @@ type Security interface {
 	Screen(r *sip.Request, flow sip.Flow) *sip.Response
 	// Challenge prepares for the answer to a 401 and adds what the handset must know to it (TS 33.203 §7.2). An error means
 	// that the handset cannot come back.
-	Challenge(request *sip.Request, flow sip.Flow, response *sip.Response, keys Keys) error
+	Challenge(request *sip.Request, flow sip.Flow, response *sip.Response, keys agreement.Keys) error
 	// Established tells that the registration that was made by this flow stands until it expires; Ended that it does no
 	// longer.
 	Established(flow sip.Flow, seconds uint32)
@@ -44,7 +43,7 @@ func (Open) Return(flow sip.Flow) sip.Flow { return flow }
 func (Open) Screen(*sip.Request, sip.Flow) *sip.Response { return nil }
 
 // Challenge has nothing to add.
-func (Open) Challenge(*sip.Request, sip.Flow, *sip.Response, Keys) error { return nil }
+func (Open) Challenge(*sip.Request, sip.Flow, *sip.Response, agreement.Keys) error { return nil }
 
 // Established has nothing to prolong.
 func (Open) Established(sip.Flow, uint32) {}
