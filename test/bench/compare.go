@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
+	"time"
 )
 
 // comparison is a load of SIPp that this core and Kamailio get in turn.
@@ -19,10 +21,30 @@ var comparisons = []comparison{
 	{what: "calls, online charging", rate: 200, calls: true, charged: true},
 }
 
-// turns is how often each of the two is measured.
-const turns = 2
+func (c comparison) String() string {
+	return fmt.Sprintf("%s at %d/s, beside Kamailio", c.what, c.rate)
+}
 
-// share is what a core did of a comparison.
+// core is one of the two that are compared.
+type core struct {
+	name  string
+	start func(b *bench, charged bool) error
+}
+
+var (
+	dialtone = core{"Dialtone", func(b *bench, charged bool) error {
+		if err := b.start([]string{"DIALTONE_PCSCF_REG_EVENT=false", charging(charged)}, measured...); err != nil {
+			return err
+		}
+
+		b.cpu = func() float64 { return processor(b.running[len(b.running)-len(measured):]) }
+
+		return nil
+	}}
+	kamailio = core{"Kamailio", (*bench).startKamailio}
+)
+
+// share is what a core did of a load.
 type share struct {
 	cpu          float64
 	done, failed int
@@ -30,58 +52,113 @@ type share struct {
 
 func (s share) cost() float64 { return s.cpu * 1000 / float64(s.done) }
 
+// round is one turn of each of the two, one right after the other.
+type round struct{ ours, theirs share }
+
+func (r round) ratio() float64 { return r.ours.cost() / r.theirs.cost() }
+
 // compare measures this core and Kamailio in turn, each started anew for every load, and prints the ratio of this run.
 func (o *options) compare() error {
+	var wanted []comparison
+
+	for _, c := range comparisons {
+		if o.only.MatchString("SIPp: " + c.String()) {
+			wanted = append(wanted, c)
+		}
+	}
+
+	if len(wanted) == 0 {
+		return nil
+	}
+
 	if _, err := kamailioPath(); err != nil {
 		fmt.Println("\nno ratio to Kamailio: it is not installed (Debian: kamailio, kamailio-ims-modules, kamailio-presence-modules)")
 		return nil
 	}
 
-	fmt.Printf("\nIn turn, %d times, each started anew, both with our HSS and OCS; Kamailio holds everything in memory.\n"+
-		"%-44s %9s %9s %9s %12s\n", turns, "SIPp's load", "Dialtone", "Kamailio", "ratio", "failed")
+	fmt.Printf("\nIn turn, %d rounds, each core started anew, both with our HSS and OCS; Kamailio holds everything in memory.\n"+
+		"Medians over the rounds; a ratio is of the two turns of one round. What fails has no figure.\n"+
+		"%-52s %9s %9s %7s %14s %9s\n", o.rounds, "SIPp's load", "Dialtone", "Kamailio", "ratio", "lowest-highest", "failed")
 
-	for _, c := range comparisons {
-		what := fmt.Sprintf("%s at %d/s, beside Kamailio", c.what, c.rate)
-		if !o.only.MatchString("SIPp: " + what) {
-			continue
+	for _, c := range wanted {
+		rounds, err := o.rounded(c)
+		if err != nil {
+			return err
 		}
 
-		var ours, theirs share
-
-		for range turns {
-			for _, one := range []struct {
-				share *share
-				start func(*bench) error
-			}{
-				{&ours, func(b *bench) error {
-					return b.start([]string{"DIALTONE_PCSCF_REG_EVENT=false", charging(c.charged)}, "scscf", "icscf", "pcscf")
-				}},
-				{&theirs, func(b *bench) error { return b.startKamailio(c.charged) }},
-			} {
-				if err := o.turn(c, one.share, one.start); err != nil {
-					return err
-				}
-			}
-		}
-
-		ratio := fmt.Sprintf("%9.2f", ours.cost()/theirs.cost())
-		if max(ours.failed, theirs.failed)*100 > ours.done {
-			ratio = "     none" // a failure costs something else
-		}
-
-		fmt.Printf("%-44s %9.2f %9.2f %s %12s\n", what, ours.cost(), theirs.cost(), ratio, fmt.Sprintf("%d, %d", ours.failed, theirs.failed))
+		fmt.Println(line(c, rounds))
 	}
 
 	return nil
 }
 
-// turn gives a core that is started for it the load, and adds what that did.
-func (o *options) turn(c comparison, sum *share, start func(*bench) error) error {
+// rounded has the two do a load in turn; who begins alternates, too.
+func (o *options) rounded(c comparison) ([]round, error) {
+	rounds := make([]round, o.rounds)
+
+	for i := range rounds {
+		turns := []struct {
+			core  core
+			share *share
+		}{{dialtone, &rounds[i].ours}, {kamailio, &rounds[i].theirs}}
+		if i%2 == 1 {
+			slices.Reverse(turns)
+		}
+
+		for _, turn := range turns {
+			var err error
+			if *turn.share, err = o.turn(c, turn.core); err != nil {
+				return nil, fmt.Errorf("%s, %s: %w", c, turn.core.name, err)
+			}
+		}
+	}
+
+	return rounds, nil
+}
+
+// line says what the rounds of a comparison show. What fails costs something else than what succeeds: then there is no figure.
+func line(c comparison, rounds []round) string {
+	var (
+		ours, theirs, ratios       []float64
+		ourFailures, theirFailures int
+	)
+
+	for _, r := range rounds {
+		ours, theirs, ratios = append(ours, r.ours.cost()), append(theirs, r.theirs.cost()), append(ratios, r.ratio())
+		ourFailures, theirFailures = ourFailures+r.ours.failed, theirFailures+r.theirs.failed
+	}
+
+	figure := func(figures []float64, failed int) string {
+		if failed > 0 {
+			return "none"
+		}
+
+		return fmt.Sprintf("%.2f", median(figures))
+	}
+
+	span := ""
+	if ourFailures+theirFailures == 0 {
+		span = fmt.Sprintf("%.2f-%.2f", slices.Min(ratios), slices.Max(ratios))
+	}
+
+	return fmt.Sprintf("%-52s %9s %9s %7s %14s %9s", c, figure(ours, ourFailures), figure(theirs, theirFailures),
+		figure(ratios, ourFailures+theirFailures), span, fmt.Sprintf("%d, %d", ourFailures, theirFailures))
+}
+
+// median is the middle of some figures, or the mean of the two in the middle.
+func median(figures []float64) float64 {
+	sorted, n := slices.Sorted(slices.Values(figures)), len(figures)
+
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// turn starts a core, gives it the load, and says what that took.
+func (o *options) turn(c comparison, one core) (s share, err error) {
 	b := &bench{options: o}
 	defer b.close()
 
-	if err := start(b); err != nil {
-		return err
+	if err := one.start(b, c.charged); err != nil {
+		return s, err
 	}
 
 	// Users have no numbers: Kamailio 5.6 ends where a tel URI is looked up, and keeps no contact under a barred identity.
@@ -92,28 +169,48 @@ func (o *options) turn(c comparison, sum *share, start func(*bench) error) error
 
 	sipp, err := newSIPp(all, filepath.Join(b.data, "sipp"))
 	if err != nil {
-		return err
+		return s, err
 	}
 
-	n, load := min(c.rate*o.seconds, o.subscribers), sipp.register
-	if c.calls {
-		n, load = c.rate*o.seconds, sipp.call
+	s.done = min(c.rate*o.seconds, o.subscribers)
+	load := sipp.register
 
-		if seen := sipp.register(400, o.subscribers); seen.failed > 0 {
-			fmt.Printf("    %d registrations before the calls failed: %s\n", seen.failed, seen.remark)
-		}
+	if c.calls {
+		s.done, load = c.rate*o.seconds, sipp.call
+		s.failed = one.failures(sipp.register(400, o.subscribers))
 	}
 
 	began := b.cpu()
-	seen := load(c.rate, n)
+	s.failed += one.failures(load(c.rate, s.done))
 
-	sum.cpu += b.cpu() - began
-	sum.done += n
-	sum.failed += seen.failed
-
-	if seen.remark != "" {
-		fmt.Printf("    %s\n", seen.remark)
+	if s.failed == 0 && c.charged {
+		s.failed = uncharged(s.done)
 	}
 
-	return nil
+	s.cpu = b.cpu() - began
+
+	return s, nil
+}
+
+// failures is how many a load saw; what it said about them is printed above the line of the comparison.
+func (c core) failures(seen outcome) int {
+	if seen.remark != "" {
+		fmt.Printf("    %s: %s\n", c.name, seen.remark)
+	}
+
+	return seen.failed
+}
+
+// uncharged waits until the OCS has closed the sessions of n calls, which ends behind the calls themselves, and is how many it has not.
+func uncharged(n int) int {
+	var closed int
+
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		closed = int(metric("ocs", "dialtone_ocs_requests_total", `result="2001"`)) / 2 // a CCR initial and a terminate for each call
+		if closed >= n && metric("ocs", "dialtone_ocs_sessions") == 0 {
+			return 0
+		}
+	}
+
+	return max(1, n-closed)
 }

@@ -24,8 +24,8 @@ var admins = map[string]string{
 	"hss": "http://127.0.0.13:9090", "ocs": "http://127.0.0.14:9090",
 }
 
-// measured are the functions whose costs are summed.
-var measured = []string{"pcscf", "icscf", "scscf"}
+// measured are the functions whose costs are summed, in the order in which they are started.
+var measured = []string{"scscf", "icscf", "pcscf"}
 
 // bench is one core, and its loads.
 type bench struct {
@@ -36,7 +36,7 @@ type bench struct {
 	cpu     func() float64 // seconds that P-, I- and S-CSCF have used together
 }
 
-// start starts the functions of a core, in this order, and our own HSS and OCS before them.
+// start starts CSCFs, in this order, and our own HSS and OCS before them.
 func (b *bench) start(settings []string, cscfs ...string) (err error) {
 	if b.data, err = os.MkdirTemp("", "dialtone-bench"); err != nil {
 		return err
@@ -165,13 +165,20 @@ func sum(name string) (n float64) {
 	return n
 }
 
-// metric is the sum of all series of a name.
-func metric(function, name string) (sum float64) {
+// metric is the sum of all series of a name that have these labels, such as `result="2001"`.
+func metric(function, name string, labels ...string) (sum float64) {
+	lacks := func(line string) func(string) bool {
+		return func(label string) bool { return !strings.Contains(line, label) }
+	}
+
 	for line := range strings.Lines(get(function, "/metrics")) {
-		if series, value, found := strings.Cut(strings.TrimSpace(line), " "); found && (series == name || strings.HasPrefix(series, name+"{")) {
-			n, _ := strconv.ParseFloat(value, 64)
-			sum += n
+		rest, found := strings.CutPrefix(strings.TrimSpace(line), name)
+		if !found || !strings.HasPrefix(rest, "{") && !strings.HasPrefix(rest, " ") || slices.ContainsFunc(labels, lacks(rest)) {
+			continue
 		}
+
+		n, _ := strconv.ParseFloat(rest[strings.LastIndexByte(rest, ' ')+1:], 64)
+		sum += n
 	}
 
 	return sum

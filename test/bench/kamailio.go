@@ -47,7 +47,7 @@ func (b *bench) startKamailio(charged bool) error {
 
 	var cscfs []*exec.Cmd
 
-	for _, name := range []string{"scscf", "icscf", "pcscf"} {
+	for _, name := range measured {
 		arguments := []string{"-f", filepath.Join(folder, name+".cfg"), "-DD", "-E", "-m", "512", "-M", "16"} // MB shared, and of each process
 		if charged && name == "scscf" {
 			arguments = append(arguments, "-A", "CHARGING")

@@ -5,11 +5,13 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"regexp"
 	"runtime"
+	"slices"
 )
 
 func main() {
@@ -18,6 +20,7 @@ func main() {
 	flag.StringVar(&o.binaries, "bin", "bin", "`folder` of the five binaries")
 	flag.IntVar(&o.subscribers, "subscribers", 4000, "`handsets` of each kind of load")
 	flag.IntVar(&o.seconds, "seconds", 8, "`length` of each load")
+	flag.IntVar(&o.rounds, "rounds", 5, "how `often` this core and Kamailio are measured in turn")
 	flag.StringVar(&o.profiles, "profiles", "", "`folder` for CPU profiles of P-, I- and S-CSCF under each load")
 	only := flag.String("only", "", "`expression` of the names of the loads to measure, such as 'SIPp.*calls'")
 	flag.Parse()
@@ -36,12 +39,17 @@ func main() {
 type options struct {
 	binaries, profiles   string
 	subscribers, seconds int
+	rounds               int // of the comparison
 	only                 *regexp.Regexp
 }
 
 func (o *options) prepare(only string) (err error) {
 	if o.only, err = regexp.Compile(only); err != nil {
 		return err
+	}
+
+	if min(o.subscribers/2, o.seconds, o.rounds) < 1 {
+		return errors.New("no figure without two subscribers, a second and a round")
 	}
 
 	if o.profiles != "" {
@@ -57,20 +65,29 @@ func (o *options) run() error {
 		"CPU seconds of P-, I- and S-CSCF per 1,000.\n\n", runtime.NumCPU())
 	heading()
 
-	for _, core := range []struct {
+	for _, one := range []struct {
+		loads    []string // without "handsets: " or "SIPp: "
 		settings []string
 		measure  func(*bench) error
 	}{
-		{[]string{"DIALTONE_PCSCF_REG_EVENT=false", charging(false)}, (*bench).registrations},
-		{[]string{charging(false)}, (*bench).subscriptions},
-		{[]string{charging(false)}, func(b *bench) error { return b.calls("") }},
-		{[]string{charging(true)}, func(b *bench) error { return b.calls(", online charging") }},
+		{
+			[]string{"AKA registrations at 400/s", "AKA registrations at 1000/s", "live per registered subscriber"},
+			[]string{"DIALTONE_PCSCF_REG_EVENT=false", charging(false)},
+			(*bench).registrations,
+		},
+		{[]string{"registrations, each with SUBSCRIBE and NOTIFY"}, []string{charging(false)}, (*bench).subscriptions},
+		{[]string{"calls at 200/s"}, []string{charging(false)}, func(b *bench) error { return b.calls("") }},
+		{[]string{"calls at 200/s, online charging"}, []string{charging(true)}, func(b *bench) error { return b.calls(", online charging") }},
 	} {
+		if !o.wants(one.loads) {
+			continue
+		}
+
 		b := &bench{options: o}
 
-		err := b.start(core.settings, "scscf", "icscf", "pcscf")
+		err := b.start(one.settings, measured...)
 		if err == nil {
-			err = core.measure(b)
+			err = one.measure(b)
 		}
 
 		b.close()
@@ -81,6 +98,13 @@ func (o *options) run() error {
 	}
 
 	return o.compare()
+}
+
+// wants reports whether any of these loads is to be measured.
+func (o *options) wants(loads []string) bool {
+	return slices.ContainsFunc(loads, func(load string) bool {
+		return o.only.MatchString(load) || o.only.MatchString("handsets: "+load) || o.only.MatchString("SIPp: "+load)
+	})
 }
 
 func charging(enabled bool) string {

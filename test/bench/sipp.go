@@ -157,7 +157,7 @@ func (s *sipp) wait(p *process) outcome {
 
 	if seen.failed > 0 {
 		text, _ := os.ReadFile(filepath.Join(p.dir, "errors"))
-		seen.remark = "SIPp's errors begin with: " + string(text[:min(len(text), 1000)])
+		seen.remark = fmt.Sprintf("SIPp's errors (%s) begin with: %s", p.scenario, text[:min(len(text), 600)])
 	}
 
 	return seen
