@@ -46,6 +46,7 @@ type ServerTransaction struct {
 	asked    bool          // CANCEL came
 	settled  bool          // the store counts it among the settled; under the store's lock
 	why      []Header      // and with these header fields
+	merged   *merged       // nil: the request came once
 }
 
 // newServerTransaction begins the transaction of a request, unless it has one already: then the request is a retransmission,
@@ -166,7 +167,13 @@ func (tx *ServerTransaction) respond(r *Response) ([]byte, error) {
 
 	tx.stack.metrics.responses.WithLabelValues("sent", tx.flow.Endpoint.name, label.Method(methodOf(r)), label.Status(r.StatusCode)).Inc()
 
-	return raw, tx.stack.transmitReply(back, reply, raw)
+	err := tx.stack.transmitReply(back, reply, raw)
+
+	for _, later := range tx.laterOnes() {
+		later.mirror(raw)
+	}
+
+	return raw, err
 }
 
 // way is how responses go. It is called with the lock held.
@@ -190,6 +197,10 @@ func (tx *ServerTransaction) again(raw []byte) {
 
 	tx.stack.metrics.retransmissions.WithLabelValues("sent", tx.flow.Endpoint.name).Inc()
 	_ = tx.stack.transmitReply(back, reply, raw)
+
+	for _, later := range tx.laterOnes() {
+		later.mirror(raw)
+	}
 }
 
 // silence settles a request without a word, and absorbs its retransmissions.
@@ -299,6 +310,7 @@ func (tx *ServerTransaction) over() {
 
 	tx.stack.transactions.removeServer(tx)
 	tx.done.set()
+	tx.leave()
 }
 
 func (tx *ServerTransaction) terminate() {
@@ -364,11 +376,17 @@ func (tx *ServerTransaction) Withdraw(why ...Header) { tx.cancel(why...) }
 
 func (tx *ServerTransaction) cancel(why ...Header) {
 	tx.mu.Lock()
-	defer tx.mu.Unlock()
 
 	if tx.state == proceeding && !tx.asked {
 		tx.asked, tx.why = true, why
 		tx.cancels.set()
+	}
+
+	merged := tx.merged
+	tx.mu.Unlock()
+
+	if merged != nil && merged.into != nil {
+		merged.into.cancel(why...)
 	}
 }
 
@@ -383,8 +401,12 @@ func (tx *ServerTransaction) reasons() []Header {
 // abandoned ends a transaction whose handler has returned: without a final response nobody will give one any more.
 func (tx *ServerTransaction) abandoned() {
 	tx.mu.Lock()
-	open := tx.state == proceeding
+	open, merged := tx.state == proceeding, tx.merged
 	tx.mu.Unlock()
+
+	if merged != nil && merged.into != nil { // which answers it
+		return
+	}
 
 	if open {
 		tx.stack.log.Error("a SIP procedure ended without a final response", "request", tx.name())
