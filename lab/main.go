@@ -241,13 +241,23 @@ The core stays up. Ctrl-C ends it.
 `, scenario.Loopback.Gm(), o.network.Domain(), real(o))
 	}
 
-	fmt.Fprintf(out, `  a subscriber                   %[1]s%[2]s subscriber add --imsi %[5]s --msisdn 15550003 %[7]s
+	fmt.Fprintf(
+		out,
+		`  a subscriber                   %[1]s%[2]s subscriber add --imsi %[5]s --msisdn 15550003 %[7]s
   its account                    %[1]s%[3]s account add carol --identity tel:+15550003 --balance 1000
   alice and bob answer           tel:+15550001 and tel:+15550002, calls and messages
 %[8]s  what went over the wire        %[1]s%[6]s get /trace.pcapng >gm.pcapng (and the other four)
   logs                           %[4]s
-`, enter, filepath.Join(o.binaries, "hss"), filepath.Join(o.binaries, "ocs"), filepath.Join(o.data, "log"), o.network.IMSI(3), filepath.Join(o.binaries, "pcscf"),
-		scenario.Keys, calling(o))
+`,
+		enter,
+		filepath.Join(o.binaries, "hss"),
+		filepath.Join(o.binaries, "ocs"),
+		filepath.Join(o.data, "log"),
+		o.network.IMSI(3),
+		filepath.Join(o.binaries, "pcscf"),
+		scenario.Keys,
+		calling(o),
+	)
 }
 
 // calling is how the new subscriber calls bob, where that takes no address of its own on the wire.

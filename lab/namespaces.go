@@ -24,7 +24,8 @@ const within = "link"
 func inNamespaces(ctx context.Context, executable string, out io.Writer) (err error) {
 	if support := ipsec.Probe(ipsec.Options{Role: ipsec.PCSCF}); support.Missing != nil {
 		return fmt.Errorf("--ipsec cannot be shown here: %w.\nWithout it the lab runs on any kernel. "+
-			"Debian can boot one that has ESP, without privileges: test/install user-mode-linux kmod iproute2; test/kernel/run bin/lab --ipsec --once", support.Missing)
+			"Debian can boot one that has ESP, without privileges: test/install user-mode-linux kmod iproute2; test/kernel/run bin/lab --ipsec "+
+			"--once", support.Missing)
 	}
 
 	on := func(addresses ...netip.Addr) (all []netip.Prefix) {

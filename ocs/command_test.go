@@ -71,19 +71,40 @@ func TestCommandLine(t *testing.T) {
 		want  []string // in what is printed
 		fails bool
 	}{
-		{`{"rates":[{"prefix":"","price":100,"interval":60,"increment":60},{"prefix":"+1","price":1,"interval":1,"event_price":7}]}`, "tariff set standard -", []string{"version 1", "100/60s in 60/60"}, false},
+		{
+			`{"rates":[{"prefix":"","price":100,"interval":60,"increment":60},{"prefix":"+1","price":1,"interval":1,"event_price":7}]}`,
+			"tariff set standard -",
+			[]string{"version 1", "100/60s in 60/60"},
+			false,
+		},
 		{`{"rates":[{"prefix":"","prise":100}]}`, "tariff set standard -", []string{"prise"}, true},
 		{`{"rates":[{"prefix":"","price":100}]}`, "tariff set standard -", []string{"interval"}, true},
 		{"", "tariff price standard --number +1555 --seconds 61 --events 2", []string{"61  seconds  61", "2   events   14"}, false},
 		{"", "tariff price standard --number +49 --seconds 61 --octets 1", []string{"61  seconds  200", "1   octets   no price"}, false},
 		{`{"rates":[{"prefix":"","price":1,"interval":1,"event_price":7}]}`, "tariff set standard -", []string{"version 2"}, false},
 		{"", "tariff show standard --version 1", []string{"100/60s"}, false},
-		{`{"rates":[{"prefix":"","price":1,"interval":1}],"final_unit":{"action":"redirect","redirect_address":"http://top-up"},"low_balance":50}`, "tariff set prepaid -", []string{"last units: redirect http://top-up", "below 50"}, false},
-		{`{"rates":[{"prefix":"","price":1,"interval":1}],"final_unit":{"action":"redirect"}}`, "tariff set prepaid -", []string{"final_unit"}, true},
+		{
+			`{"rates":[{"prefix":"","price":1,"interval":1}],"final_unit":{"action":"redirect","redirect_address":"http://top-up"},` +
+				`"low_balance":50}`,
+			"tariff set prepaid -",
+			[]string{"last units: redirect http://top-up", "below 50"},
+			false,
+		},
+		{
+			`{"rates":[{"prefix":"","price":1,"interval":1}],"final_unit":{"action":"redirect"}}`,
+			"tariff set prepaid -",
+			[]string{"final_unit"},
+			true,
+		},
 		{"", "tariff show nothing", []string{"not found"}, true},
 		{"", "tariff versions standard", []string{"\n2 "}, false},
 		{"", "tariff list", []string{"standard  2        1", "prepaid   1        1"}, false},
-		{"", "account add alice --identity tel:+1-555-0001 --identity sip:alice@example.org --balance 1000", []string{"alice  1000", "sip:alice@example.org tel:+15550001"}, false},
+		{
+			"",
+			"account add alice --identity tel:+1-555-0001 --identity sip:alice@example.org --balance 1000",
+			[]string{"alice  1000", "sip:alice@example.org tel:+15550001"},
+			false,
+		},
 		{"", "account add alice", []string{"exists already"}, true},
 		{"", "account add bob --identity mailto:bob", []string{"mailto:bob"}, true},
 		{"", "account top-up alice 500 --reference v1 --note voucher", []string{"1500"}, false},
@@ -111,7 +132,10 @@ func TestCommandLine(t *testing.T) {
 	for line, wants := range map[string][]string{
 		"session list --account alice": {"tel:+15550002", "standard/2", "s;1"},
 		"account show alice":           {"1440     60"},
-		"ledger show --account alice":  {"reserve  60      alice subscriber  alice reserved    s;1", "top-up   500     network cash      alice subscriber  voucher"},
+		"ledger show --account alice": {
+			"reserve  60      alice subscriber  alice reserved    s;1",
+			"top-up   500     network cash      alice subscriber  voucher",
+		},
 	} {
 		out, err := o.cli("", strings.Fields(line)...)
 		for _, want := range wants {
@@ -180,7 +204,12 @@ func TestListsGoOn(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 
-	for path, wants := range map[string]bool{"/accounts?limit=2": true, "/accounts?limit=3": false, "/cdrs?limit=2&format=jsonl": true, "/cdrs?limit=3": false} {
+	for path, wants := range map[string]bool{
+		"/accounts?limit=2":          true,
+		"/accounts?limit=3":          false,
+		"/cdrs?limit=2&format=jsonl": true,
+		"/cdrs?limit=3":              false,
+	} {
 		var text bytes.Buffer
 
 		next := ""
@@ -321,15 +350,30 @@ func TestBulk(t *testing.T) {
 		want        string
 		fails       bool
 	}{
-		{"CSV", file, nil, "3 accounts added", false},
-		{"again", file, nil, "line 2: already there: account 001010000000001: it exists already; nothing is added", true},
-		{"behind a line", file + ",carol,+15550004,,,,7,\n", []string{"--after", "4"}, "1 accounts added", false},
-		{"an identity of another", `{"account": "x", "identities": ["tel:+15550009"]}` + "\n" + `{"account": "y", "identities": ["tel:+15550001"]}`, nil, "line 2: already there: identity tel:+15550001", true},
-		{"an identity twice", `[{"account": "x", "identities": ["tel:+15550009"]},{"account": "y", "identities": ["tel:+15550009"]}]`, nil, "of account x; nothing is added", true},
-		{"a number without +", `{"account": "x", "identities": ["tel:15550009"]}`, nil, "line 1: identity tel:15550009 is no number that is known everywhere", true},
-		{"a negative balance", "account,balance\nx,-1\n", nil, "line 2: an account needs", true},
-		{"nobody", "balance\n1\n", nil, "line 2: it has no account, name, imsi or user", true},
-		{"without identities", `{"account": "z"}`, nil, "line 1: warning: account z has no identities", false},
+		{name: "CSV", input: file, want: "3 accounts added"},
+		{name: "again", input: file, want: "line 2: already there: account 001010000000001: it exists already; nothing is added", fails: true},
+		{name: "behind a line", input: file + ",carol,+15550004,,,,7,\n", line: []string{"--after", "4"}, want: "1 accounts added"},
+		{
+			name:  "an identity of another",
+			input: `{"account": "x", "identities": ["tel:+15550009"]}` + "\n" + `{"account": "y", "identities": ["tel:+15550001"]}`,
+			want:  "line 2: already there: identity tel:+15550001",
+			fails: true,
+		},
+		{
+			name:  "an identity twice",
+			input: `[{"account": "x", "identities": ["tel:+15550009"]},{"account": "y", "identities": ["tel:+15550009"]}]`,
+			want:  "of account x; nothing is added",
+			fails: true,
+		},
+		{
+			name:  "a number without +",
+			input: `{"account": "x", "identities": ["tel:15550009"]}`,
+			want:  "line 1: identity tel:15550009 is no number that is known everywhere",
+			fails: true,
+		},
+		{name: "a negative balance", input: "account,balance\nx,-1\n", want: "line 2: an account needs", fails: true},
+		{name: "nobody", input: "balance\n1\n", want: "line 2: it has no account, name, imsi or user", fails: true},
+		{name: "without identities", input: `{"account": "z"}`, want: "line 1: warning: account z has no identities"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out, err := o.cli(test.input, append([]string{"account", "add", "--file", "-"}, test.line...)...)
@@ -374,9 +418,14 @@ func TestBulk(t *testing.T) {
 		name, option, value, want string
 		fails                     bool
 	}{
-		{"half", "--balance", "10.50", "1050 for 10.50", true},
-		{"eve", "--identity", "sip:eve", "warning: identity sip:eve names a host and no user", false},
-		{"zero", "--identity", "tel:+0015550001", "warning: identity tel:+0015550001 has 0 where the country code begins", false},
+		{name: "half", option: "--balance", value: "10.50", want: "1050 for 10.50", fails: true},
+		{name: "eve", option: "--identity", value: "sip:eve", want: "warning: identity sip:eve names a host and no user"},
+		{
+			name:   "zero",
+			option: "--identity",
+			value:  "tel:+0015550001",
+			want:   "warning: identity tel:+0015550001 has 0 where the country code begins",
+		},
 	} {
 		if out, err := o.cli("", "account", "add", test.name, test.option, test.value); (err != nil) != test.fails ||
 			!strings.Contains(out, test.want) {

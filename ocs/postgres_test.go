@@ -140,7 +140,9 @@ func TestPostgresUnderAPITraffic(t *testing.T) {
 			calls.Go(func() {
 				session := fmt.Sprintf("nf;%d;%d", start, call)
 				for number, q := range []*ro.CCR{
-					ccr(session, ro.Initial, 0, seconds(60), nil), ccr(session, ro.Update, 1, seconds(60), seconds(30)), ccr(session, ro.Terminate, 2, nil, seconds(30)),
+					ccr(session, ro.Initial, 0, seconds(60), nil),
+					ccr(session, ro.Update, 1, seconds(60), seconds(30)),
+					ccr(session, ro.Terminate, 2, nil, seconds(30)),
 				} {
 					answer, ok := o.try(q) // 5012 is what it says that has waited for the database in vain
 					if !ok || answer.Result != ro.Success {

@@ -145,16 +145,76 @@ func TestRefusalsOfTheDecoder(t *testing.T) {
 		echoed []uint32
 		failed uint32
 	}{
-		{"RFC 6733 §7.1.5 Service-Context-Id is missing", sender(ctx, node, &basis), ro.MissingAVP, []uint32{number, kind}, 461},
-		{"CC-Request-Number is missing", sender(ctx, node, &withoutNumber{header, ro.ServiceContextIMS, ro.Update}), ro.MissingAVP, []uint32{kind}, number},
-		{"CC-Request-Type is missing", sender(ctx, node, &withoutType{header, ro.ServiceContextIMS, 7}), ro.MissingAVP, []uint32{number}, kind},
-		{"CC-Request-Type does not exist", sender(ctx, node, &ro.CCR{RequestHeader: header, ServiceContextID: ro.ServiceContextIMS, Type: 9, Number: 7}), ro.InvalidAVPValue, []uint32{number, kind}, kind},
-		{"CC-Request-Type of eight octets", sender(ctx, node, &longType{header, ro.ServiceContextIMS, 2, 7}), diameter.InvalidAVPLength, []uint32{number}, kind},
-		{"CC-Request-Number comes twice", sender(ctx, node, &twoNumbers{basis, ro.ServiceContextIMS, 8}), diameter.AVPOccursTooManyTimes, []uint32{number, kind}, number},
-		{"RFC 8506 §3.1 Auth-Application-Id is missing", sender(ctx, node, whole("x;none")), ro.MissingAVP, []uint32{number, kind}, 258},
-		{"it is that of another application", sender(ctx, node, whole("x;other")), ro.InvalidAVPValue, []uint32{number, kind}, 258},
-		{"an AVP is mandatory and unknown", sender(ctx, node, &strangeAVP{basis, ro.ServiceContextIMS, 1}), diameter.AVPUnsupported, []uint32{number, kind}, 59999},
-		{"and so within a group", sender(ctx, node, &strangeInGroup{withoutContext: basis, ServiceContextID: ro.ServiceContextIMS}), diameter.AVPUnsupported, []uint32{number, kind}, 456},
+		{
+			name:   "RFC 6733 §7.1.5 Service-Context-Id is missing",
+			send:   sender(ctx, node, &basis),
+			want:   ro.MissingAVP,
+			echoed: []uint32{number, kind},
+			failed: 461,
+		},
+		{
+			name:   "CC-Request-Number is missing",
+			send:   sender(ctx, node, &withoutNumber{header, ro.ServiceContextIMS, ro.Update}),
+			want:   ro.MissingAVP,
+			echoed: []uint32{kind},
+			failed: number,
+		},
+		{
+			name:   "CC-Request-Type is missing",
+			send:   sender(ctx, node, &withoutType{header, ro.ServiceContextIMS, 7}),
+			want:   ro.MissingAVP,
+			echoed: []uint32{number},
+			failed: kind,
+		},
+		{
+			name:   "CC-Request-Type does not exist",
+			send:   sender(ctx, node, &ro.CCR{RequestHeader: header, ServiceContextID: ro.ServiceContextIMS, Type: 9, Number: 7}),
+			want:   ro.InvalidAVPValue,
+			echoed: []uint32{number, kind},
+			failed: kind,
+		},
+		{
+			name:   "CC-Request-Type of eight octets",
+			send:   sender(ctx, node, &longType{header, ro.ServiceContextIMS, 2, 7}),
+			want:   diameter.InvalidAVPLength,
+			echoed: []uint32{number},
+			failed: kind,
+		},
+		{
+			name:   "CC-Request-Number comes twice",
+			send:   sender(ctx, node, &twoNumbers{basis, ro.ServiceContextIMS, 8}),
+			want:   diameter.AVPOccursTooManyTimes,
+			echoed: []uint32{number, kind},
+			failed: number,
+		},
+		{
+			name:   "RFC 8506 §3.1 Auth-Application-Id is missing",
+			send:   sender(ctx, node, whole("x;none")),
+			want:   ro.MissingAVP,
+			echoed: []uint32{number, kind},
+			failed: 258,
+		},
+		{
+			name:   "it is that of another application",
+			send:   sender(ctx, node, whole("x;other")),
+			want:   ro.InvalidAVPValue,
+			echoed: []uint32{number, kind},
+			failed: 258,
+		},
+		{
+			name:   "an AVP is mandatory and unknown",
+			send:   sender(ctx, node, &strangeAVP{basis, ro.ServiceContextIMS, 1}),
+			want:   diameter.AVPUnsupported,
+			echoed: []uint32{number, kind},
+			failed: 59999,
+		},
+		{
+			name:   "and so within a group",
+			send:   sender(ctx, node, &strangeInGroup{withoutContext: basis, ServiceContextID: ro.ServiceContextIMS}),
+			want:   diameter.AVPUnsupported,
+			echoed: []uint32{number, kind},
+			failed: 456,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a, err := test.send()

@@ -50,7 +50,10 @@ func (o *ocs) capture() string {
 		if err := tcp.SetNetworkLayerForChecksum(ip); err != nil {
 			o.Fatal(err)
 		}
-		if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ip, tcp, gopacket.Payload(message)); err != nil {
+		if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{
+			FixLengths:       true,
+			ComputeChecksums: true,
+		}, ip, tcp, gopacket.Payload(message)); err != nil {
 			o.Fatal(err)
 		}
 		info := gopacket.CaptureInfo{Timestamp: time.Unix(int64(i), 0), CaptureLength: len(buffer.Bytes()), Length: len(buffer.Bytes())}
@@ -85,7 +88,9 @@ func TestRoBeforeWireshark(t *testing.T) {
 		"DIALTONE_OCS_CREDIT_SHOW_BALANCE=true",
 	)
 	o.do("PUT", "/tariffs/standard", map[string]any{
-		"name": "standard", "rates": []any{perSecond}, "final_unit": map[string]any{"action": "redirect", "redirect_address": "sip:top-up@example.org"},
+		"name":       "standard",
+		"rates":      []any{perSecond},
+		"final_unit": map[string]any{"action": "redirect", "redirect_address": "sip:top-up@example.org"},
 	}, nil)
 	o.do("POST", "/accounts", map[string]any{"name": "alice", "balance": 500, "identities": []string{"tel:+15550001"}}, nil)
 
@@ -122,7 +127,8 @@ func TestRoBeforeWireshark(t *testing.T) {
 		t.Errorf("the answers are, by %s,\n%s\nwant\n%s", strings.Join(fields, " "), strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 
-	if got := strings.Fields(tshark(t, "-r", file, "-Y", "diameter.cmd.code == 258", "-T", "fields", "-e", "diameter.Session-Id", "-e", "diameter.Re-Auth-Request-Type", "-e", "diameter.Result-Code")); strings.Join(
+	if got := strings.Fields(tshark(t, "-r", file, "-Y", "diameter.cmd.code == 258", "-T", "fields", "-e", "diameter.Session-Id", "-e",
+		"diameter.Re-Auth-Request-Type", "-e", "diameter.Result-Code")); strings.Join(
 		got,
 		" ",
 	) != "nf;1 0 nf;1 2002" {

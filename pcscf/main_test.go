@@ -30,8 +30,16 @@ func TestCheckIPsec(t *testing.T) {
 		"some algorithms": {ipsec.Support{Suites: some}, true, []string{
 			"integrity", "hmac-sha-1-96     aes-cbc       yes", "null              aes-gcm       no: the kernel does not have the algorithm",
 		}},
-		"no ESP": {ipsec.Support{Missing: errors.New("the kernel has no ESP")}, false, []string{"no security associations: the kernel has no ESP"}},
-		"here":   {here, here.Missing == nil, []string{map[bool]string{true: "hmac-sha-1-96", false: "no security associations: "}[here.Missing == nil]}},
+		"no ESP": {
+			ipsec.Support{Missing: errors.New("the kernel has no ESP")},
+			false,
+			[]string{"no security associations: the kernel has no ESP"},
+		},
+		"here": {
+			here,
+			here.Missing == nil,
+			[]string{map[bool]string{true: "hmac-sha-1-96", false: "no security associations: "}[here.Missing == nil]},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			command := service.Command(function(func(o ipsec.Options) ipsec.Support {

@@ -178,14 +178,14 @@ func TestFreshness(t *testing.T) {
 		seen   []uint64
 		fresh  bool
 	}{
-		{"C.2.2 the next one", DefaultScheme(), at(11, 0), accepted(10), true},
-		{"C.2.2 the same again", DefaultScheme(), at(10, 0), accepted(10), false},
-		{"C.2.2 older with the same IND", DefaultScheme(), at(9, 0), accepted(10), false},
-		{"C.2.2 older with another IND", DefaultScheme(), at(9, 1), accepted(10), true},
-		{"C.2.1 a jump within delta", DefaultScheme(), at(10+1<<28, 0), accepted(10), true},
-		{"C.2.1 a jump beyond delta", DefaultScheme(), at(11+1<<28, 0), accepted(10), false},
-		{"C.2.2 within the age limit", Scheme{INDBits: 5, L: 5}, at(6, 1), accepted(10), true},
-		{"C.2.2 beyond the age limit", Scheme{INDBits: 5, L: 5}, at(5, 1), accepted(10), false},
+		{name: "C.2.2 the next one", scheme: DefaultScheme(), sqn: at(11, 0), seen: accepted(10), fresh: true},
+		{name: "C.2.2 the same again", scheme: DefaultScheme(), sqn: at(10, 0), seen: accepted(10)},
+		{name: "C.2.2 older with the same IND", scheme: DefaultScheme(), sqn: at(9, 0), seen: accepted(10)},
+		{name: "C.2.2 older with another IND", scheme: DefaultScheme(), sqn: at(9, 1), seen: accepted(10), fresh: true},
+		{name: "C.2.1 a jump within delta", scheme: DefaultScheme(), sqn: at(10+1<<28, 0), seen: accepted(10), fresh: true},
+		{name: "C.2.1 a jump beyond delta", scheme: DefaultScheme(), sqn: at(11+1<<28, 0), seen: accepted(10)},
+		{name: "C.2.2 within the age limit", scheme: Scheme{INDBits: 5, L: 5}, sqn: at(6, 1), seen: accepted(10), fresh: true},
+		{name: "C.2.2 beyond the age limit", scheme: Scheme{INDBits: 5, L: 5}, sqn: at(5, 1), seen: accepted(10)},
 	}
 
 	for _, test := range tests {

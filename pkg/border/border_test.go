@@ -18,12 +18,12 @@ func TestScreen(t *testing.T) {
 		pass                bool
 		err                 error
 	}{
-		{"no core is named: all are believed", "198.51.100.1:5060", request, nil, false, nil},
-		{"of the core", "192.0.2.7:5060", request, lab, false, nil},
-		{"of the core, IPv6", "[2001:db8::7]:5060", request, lab, false, nil},
-		{"from elsewhere", "198.51.100.1:5060", request, lab, false, ErrOutside},
-		{"from elsewhere, and to be served all the same", "198.51.100.1:5060", request, lab, true, nil},
-		{"a response from elsewhere", "198.51.100.1:5060", response, lab, false, nil},
+		{name: "no core is named: all are believed", source: "198.51.100.1:5060", first: request},
+		{name: "of the core", source: "192.0.2.7:5060", first: request, core: lab},
+		{name: "of the core, IPv6", source: "[2001:db8::7]:5060", first: request, core: lab},
+		{name: "from elsewhere", source: "198.51.100.1:5060", first: request, core: lab, err: ErrOutside},
+		{name: "from elsewhere, and to be served all the same", source: "198.51.100.1:5060", first: request, core: lab, pass: true},
+		{name: "a response from elsewhere", source: "198.51.100.1:5060", first: response, core: lab},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m, err := sip.ParseMessage(

@@ -65,7 +65,10 @@ func TestStranger(t *testing.T) {
 		}
 
 		send("INVITE sip:b@b SIP/2.0", "INVITE", 1)
-		if got := sip.Value(phone.Response(403), "Reason"); got != `SIP;cause=403;text="this is the core side: set the P-CSCF as outbound proxy"` {
+		if got := sip.Value(
+			phone.Response(403),
+			"Reason",
+		); got != `SIP;cause=403;text="this is the core side: set the P-CSCF as outbound proxy"` {
 			t.Errorf("Reason: %s", got)
 		}
 		send("ACK sip:b@b SIP/2.0", "ACK", 1)

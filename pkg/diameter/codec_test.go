@@ -97,8 +97,13 @@ func messages() map[string]diameter.Commander {
 		"MAA": &cx.MAA{AnswerHeader: answer(cx.Success), UserName: "user@example", NumberOfAuthVectors: 1, AuthDataItems: []cx.AuthDataItem{{
 			ItemNumber: ptr[uint32](
 				1,
-			), Scheme: cx.SchemeDigestAKAv1MD5, Authenticate: make([]byte, 32), Authorization: make([]byte, 8), ConfidentialityKey: make([]byte, 16), IntegrityKey: make([]byte, 16),
-			Digest: &cx.DigestAuthenticate{Realm: "example", Algorithm: "MD5", QoP: "auth", HA1: "0123"},
+			),
+			Scheme:             cx.SchemeDigestAKAv1MD5,
+			Authenticate:       make([]byte, 32),
+			Authorization:      make([]byte, 8),
+			ConfidentialityKey: make([]byte, 16),
+			IntegrityKey:       make([]byte, 16),
+			Digest:             &cx.DigestAuthenticate{Realm: "example", Algorithm: "MD5", QoP: "auth", HA1: "0123"},
 		}}},
 		"RTR": &cx.RTR{
 			RequestHeader: header,
@@ -110,7 +115,9 @@ func messages() map[string]diameter.Commander {
 			RequestHeader: request(), ServiceContextID: ro.ServiceContextIMS, Type: ro.Update, Number: 1,
 			EventTimestamp: time.Unix(1_700_000_000, 0), Subscriptions: []ro.SubscriptionID{{Type: ro.E164, Data: "15551234"}},
 			MultipleServicesCreditControl: []ro.MultipleServicesCreditControl{{
-				Requested: &ro.ServiceUnit{}, Used: []ro.ServiceUnit{{Time: ptr[uint32](0), TotalOctets: ptr[uint64](1 << 40)}}, RatingGroup: ptr[uint32](100),
+				Requested:   &ro.ServiceUnit{},
+				Used:        []ro.ServiceUnit{{Time: ptr[uint32](0), TotalOctets: ptr[uint64](1 << 40)}},
+				RatingGroup: ptr[uint32](100),
 			}},
 			ServiceInformation: &ro.ServiceInformation{
 				IMS: &ro.IMSInformation{

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -154,7 +155,7 @@ func (c *connection) trace(raw []byte, sent bool) {
 	}
 
 	name := "Diameter"
-	if application := c.node.dictionary.applications[uint32(raw[8])<<24|uint32(raw[9])<<16|uint32(raw[10])<<8|uint32(raw[11])]; application != nil {
+	if application := c.node.dictionary.applications[binary.BigEndian.Uint32(raw[8:12])]; application != nil {
 		name = application.Name
 	}
 

@@ -18,7 +18,7 @@ func (d *Dictionary) Attributes(application uint32) (attributes []Attribute) {
 	}
 
 	for _, a := range app.AVP {
-		attributes = append(attributes, Attribute{a.Name, a.Code, a.VendorID, flags(a), a.Data.TypeName})
+		attributes = append(attributes, Attribute{Name: a.Name, Code: a.Code, Vendor: a.VendorID, Flags: flags(a), Type: a.Data.TypeName})
 	}
 
 	return attributes

@@ -30,7 +30,8 @@ func (e *WireError) Unwrap() error { return e.Err }
 // Request tells whether the message at fault was a request, and so wants an answer.
 func (e *WireError) Request() bool { return e.Header.CommandFlags&diam.RequestFlag != 0 }
 
-// Read takes one message of at most max octets from a stream, and passes over a longer one. It decodes the message itself, as go-diameter's decoder does
+// Read takes one message of at most max octets from a stream, and passes over a longer one. It decodes the message itself, as
+// go-diameter's decoder does
 // not bear lengths that lie, groups nested without end and values that do not fit their type, and mistakes the AVPs of one
 // vendor for those of another. The octets of the message are returned too, for the trace.
 func (d *Dictionary) Read(r io.Reader, max int) (*Message, []byte, error) {

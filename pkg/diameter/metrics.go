@@ -47,7 +47,9 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 			Name: "dialtone_diameter_requests_total", Help: "Requests sent and received, by command and result.",
 		}, []string{"direction", "command", "vendor", "result"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "dialtone_diameter_answer_seconds", Help: "Time from a request sent to its answer.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
+			Name:    "dialtone_diameter_answer_seconds",
+			Help:    "Time from a request sent to its answer.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
 		}, []string{"command"}),
 		served: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "dialtone_diameter_procedure_seconds", Help: "Time to serve a request.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
@@ -73,7 +75,9 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 	}
 
 	m.failovers = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "dialtone_diameter_failovers_total", Help: "Peers that the watchdog took out of service, requests that were sent again to another peer, dead connections that a new one replaced.",
+		Name: "dialtone_diameter_failovers_total",
+		Help: "Peers that the watchdog took out of service, requests that were sent again to another peer, dead connections that a new one " +
+			"replaced.",
 	}, []string{"of"})
 	m.counters, m.counted, m.observers = &sync.Map{}, &atomic.Int32{}, &sync.Map{}
 

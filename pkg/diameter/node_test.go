@@ -155,7 +155,11 @@ func TestGarbageHarmsNobody(t *testing.T) {
 	var served atomic.Int32
 	hss := start(t, server("hss.example"), serveLIR("sip:scscf", &served))
 
-	for _, garbage := range []string{"GET / HTTP/1.1\r\nHost: hss\r\n\r\n", string(make([]byte, 20)), "\x01\x00\x00\x04\x80\x00\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"} {
+	for _, garbage := range []string{
+		"GET / HTTP/1.1\r\nHost: hss\r\n\r\n",
+		string(make([]byte, 20)),
+		"\x01\x00\x00\x04\x80\x00\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+	} {
 		conn, err := net.Dial("tcp", hss.Addresses()[0].String())
 		if err != nil {
 			t.Fatal(err)

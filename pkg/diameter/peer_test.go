@@ -184,7 +184,15 @@ func TestCapabilitiesExchange(t *testing.T) {
 					return
 				}
 
-				for _, code := range []uint32{avp.HostIPAddress, avp.VendorID, avp.ProductName, avp.OriginStateID, avp.SupportedVendorID, avp.VendorSpecificApplicationID, avp.InbandSecurityID} {
+				for _, code := range []uint32{
+					avp.HostIPAddress,
+					avp.VendorID,
+					avp.ProductName,
+					avp.OriginStateID,
+					avp.SupportedVendorID,
+					avp.VendorSpecificApplicationID,
+					avp.InbandSecurityID,
+				} {
 					if !slices.ContainsFunc(cea.AVP, func(a *diam.AVP) bool { return a.Code == code }) {
 						t.Errorf("the CEA has no AVP %d", code)
 					}

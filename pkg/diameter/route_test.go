@@ -19,41 +19,52 @@ func TestRoutes(t *testing.T) {
 		host, realm string
 		goesTo      string
 	}{
-		{"no route: a peer of the realm", nil, "", "example", "a.example"},
-		{"no route: no peer of the realm, any", nil, "", "elsewhere", "a.example"},
-		{"Destination-Host is a peer", []diameter.Route{{Peer: "a.example"}}, "b.example", "example", "b.example"},
-		{"Destination-Host is a peer, in other letters", nil, "B.EXAMPLE", "example", "b.example"},
-		{"Destination-Host is a configured peer that is down", nil, "c.example", "example", none},
+		{name: "no route: a peer of the realm", realm: "example", goesTo: "a.example"},
+		{name: "no route: no peer of the realm, any", realm: "elsewhere", goesTo: "a.example"},
 		{
-			"Destination-Host is no peer: by its realm",
-			[]diameter.Route{{Realm: "example", Peer: "b.example"}},
-			"far.example",
-			"example",
-			"b.example",
+			name:   "Destination-Host is a peer",
+			routes: []diameter.Route{{Peer: "a.example"}},
+			host:   "b.example",
+			realm:  "example",
+			goesTo: "b.example",
 		},
-		{"the lower metric", []diameter.Route{{Peer: "a.example", Metric: 9}, {Peer: "b.example", Metric: 3}}, "", "example", "b.example"},
+		{name: "Destination-Host is a peer, in other letters", host: "B.EXAMPLE", realm: "example", goesTo: "b.example"},
+		{name: "Destination-Host is a configured peer that is down", host: "c.example", realm: "example", goesTo: none},
 		{
-			"the lower metric is down",
-			[]diameter.Route{{Peer: "c.example", Metric: 1}, {Peer: "b.example", Metric: 3}},
-			"",
-			"example",
-			"b.example",
+			name:   "Destination-Host is no peer: by its realm",
+			routes: []diameter.Route{{Realm: "example", Peer: "b.example"}},
+			host:   "far.example",
+			realm:  "example",
+			goesTo: "b.example",
 		},
 		{
-			"another realm's route",
-			[]diameter.Route{{Realm: "elsewhere", Peer: "b.example"}, {Realm: "*", Peer: "a.example", Metric: 5}},
-			"",
-			"Elsewhere",
-			"b.example",
+			name:   "the lower metric",
+			routes: []diameter.Route{{Peer: "a.example", Metric: 9}, {Peer: "b.example", Metric: 3}},
+			realm:  "example",
+			goesTo: "b.example",
 		},
 		{
-			"another application's route",
-			[]diameter.Route{{Application: 4, Peer: "b.example"}, {Peer: "a.example", Metric: 5}},
-			"",
-			"example",
-			"a.example",
+			name:   "the lower metric is down",
+			routes: []diameter.Route{{Peer: "c.example", Metric: 1}, {Peer: "b.example", Metric: 3}},
+
+			realm:  "example",
+			goesTo: "b.example",
 		},
-		{"routes, and none for the realm", []diameter.Route{{Realm: "elsewhere", Peer: "b.example"}}, "", "third", none},
+		{
+			name:   "another realm's route",
+			routes: []diameter.Route{{Realm: "elsewhere", Peer: "b.example"}, {Realm: "*", Peer: "a.example", Metric: 5}},
+
+			realm:  "Elsewhere",
+			goesTo: "b.example",
+		},
+		{
+			name:   "another application's route",
+			routes: []diameter.Route{{Application: 4, Peer: "b.example"}, {Peer: "a.example", Metric: 5}},
+
+			realm:  "example",
+			goesTo: "a.example",
+		},
+		{name: "routes, and none for the realm", routes: []diameter.Route{{Realm: "elsewhere", Peer: "b.example"}}, realm: "third", goesTo: none},
 	}
 
 	for _, test := range tests {

@@ -131,7 +131,14 @@ func FuzzConnection(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, m := range []*diameter.Message{raw.base(280, diam.RequestFlag), raw.base(280, 0), raw.base(282, diam.RequestFlag), raw.base(282, 0), raw.base(257, 0), raw.base(275, diam.RequestFlag)} {
+	for _, m := range []*diameter.Message{
+		raw.base(280, diam.RequestFlag),
+		raw.base(280, 0),
+		raw.base(282, diam.RequestFlag),
+		raw.base(282, 0),
+		raw.base(257, 0),
+		raw.base(275, diam.RequestFlag),
+	} {
 		seed, err := m.Serialize()
 		if err != nil {
 			f.Fatal(err)

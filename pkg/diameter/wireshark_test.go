@@ -59,7 +59,10 @@ func capture(t *testing.T, messages [][]byte) string {
 		if err := tcp.SetNetworkLayerForChecksum(ip); err != nil {
 			t.Fatal(err)
 		}
-		if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ip, tcp, gopacket.Payload(message)); err != nil {
+		if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{
+			FixLengths:       true,
+			ComputeChecksums: true,
+		}, ip, tcp, gopacket.Payload(message)); err != nil {
 			t.Fatal(err)
 		}
 

@@ -7,8 +7,13 @@ import (
 
 func TestWildcard(t *testing.T) {
 	for _, test := range []struct{ wildcard, matches, not string }{
-		{"sip:chat-!.*!@example.org", "sip:chat-12@example.org sip:chat-@example.org", "sip:chat@example.org sip:chat-12@example.com xsip:chat-1@example.org"},
-		{`sip:!\d{3}!@example.org`, "sip:555@example.org", "sip:5555@example.org sip:55a@example.org"}, // as in criteria: \d is what authors mean by it
+		{
+			"sip:chat-!.*!@example.org",
+			"sip:chat-12@example.org sip:chat-@example.org",
+			"sip:chat@example.org sip:chat-12@example.com xsip:chat-1@example.org",
+		},
+		// as in criteria: \d is what authors mean by it
+		{`sip:!\d{3}!@example.org`, "sip:555@example.org", "sip:5555@example.org sip:55a@example.org"},
 		{`sip:room[\.]!a|ab!@x`, `sip:room[\.]ab@x sip:room[\.]a@x`, "sip:room.ab@x"},
 		{"tel:!^[+]1555.*$!", "tel:+15550001", "tel:+1444"},
 		{"sip:!a)(b!@x", "", "sip:ab@x"}, // what is open inside does not reach out

@@ -56,7 +56,8 @@ func one(t testing.TB, triggerPoint string) *Chain {
 	t.Helper()
 
 	document := `<IMSSubscription><PrivateID>p</PrivateID><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity>` +
-		`<InitialFilterCriteria><Priority>0</Priority>` + triggerPoint + `<ApplicationServer><ServerName>sip:as</ServerName></ApplicationServer></InitialFilterCriteria></ServiceProfile></IMSSubscription>`
+		`<InitialFilterCriteria><Priority>0</Priority>` + triggerPoint +
+		`<ApplicationServer><ServerName>sip:as</ServerName></ApplicationServer></InitialFilterCriteria></ServiceProfile></IMSSubscription>`
 
 	s, err := Parse([]byte(document))
 	if err != nil {
@@ -172,7 +173,12 @@ func TestSPTInSeveralGroups(t *testing.T) {
 		method string
 		side   SessionCase
 		want   bool
-	}{{"INVITE", TerminatingRegistered, true}, {"MESSAGE", Originating, true}, {"MESSAGE", TerminatingRegistered, false}, {"PUBLISH", Originating, false}} {
+	}{
+		{"INVITE", TerminatingRegistered, true},
+		{"MESSAGE", Originating, true},
+		{"MESSAGE", TerminatingRegistered, false},
+		{"PUBLISH", Originating, false},
+	} {
 		if got := matches(c, &probe{method: test.method, side: test.side}); got != test.want {
 			t.Errorf("%s in case %d: %v", test.method, test.side, got)
 		}
@@ -189,7 +195,8 @@ func TestNoTriggerPointMeansAlways(t *testing.T) {
 }
 
 func TestConditionTypeDNF(t *testing.T) {
-	point := `<TriggerPoint><ConditionTypeDNF>1</ConditionTypeDNF><SPT><Group>0</Group><Method>INVITE</Method></SPT><SPT><Group>0</Group><SessionCase>1</SessionCase></SPT></TriggerPoint>`
+	point := `<TriggerPoint><ConditionTypeDNF>1</ConditionTypeDNF><SPT><Group>0</Group><Method>INVITE</Method></SPT><SPT><Group>0</Group>` +
+		`<SessionCase>1</SessionCase></SPT></TriggerPoint>`
 	if matches(one(t, point), invite()) {
 		t.Error("ConditionTypeDNF 1 was not read as CNF 0")
 	}
@@ -198,7 +205,8 @@ func TestConditionTypeDNF(t *testing.T) {
 func TestRegistrationType(t *testing.T) {
 	c := one(
 		t,
-		`<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><Group>0</Group><Method>REGISTER</Method><Extension><RegistrationType>0</RegistrationType><RegistrationType>2</RegistrationType></Extension></SPT></TriggerPoint>`,
+		`<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><Group>0</Group><Method>REGISTER</Method><Extension>`+
+			`<RegistrationType>0</RegistrationType><RegistrationType>2</RegistrationType></Extension></SPT></TriggerPoint>`,
 	)
 	for kind, want := range map[RegistrationType]bool{InitialRegistration: true, ReRegistration: false, DeRegistration: true} {
 		if got := matches(c, &probe{method: "REGISTER", kind: kind}); got != want {
@@ -244,7 +252,9 @@ func TestPrioritiesPartsAndSharedSets(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	namespaced := `<?xml version="1.0"?><c:IMSSubscription xmlns:c="urn:3gpp:ns:cxdata"><c:PrivateID>p</c:PrivateID><c:ServiceProfile><c:PublicIdentity><c:BarringIndication>1</c:BarringIndication><c:Identity>sip:a@b</c:Identity></c:PublicIdentity></c:ServiceProfile></c:IMSSubscription>`
+	namespaced := `<?xml version="1.0"?><c:IMSSubscription xmlns:c="urn:3gpp:ns:cxdata"><c:PrivateID>p</c:PrivateID><c:ServiceProfile>` +
+		`<c:PublicIdentity><c:BarringIndication>1</c:BarringIndication><c:Identity>sip:a@b</c:Identity></c:PublicIdentity></c:ServiceProfile>` +
+		`</c:IMSSubscription>`
 	s, err := Parse([]byte(namespaced))
 	if err != nil || !s.ServiceProfiles[0].PublicIdentities[0].Barred() {
 		t.Fatalf("a document with a namespace: %+v %v", s, err)
@@ -319,7 +329,8 @@ func TestNormalForms(t *testing.T) {
 func TestAbsentHeader(t *testing.T) {
 	c := one(
 		t,
-		"<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><ConditionNegated>true</ConditionNegated><Group>0</Group><SIPHeader><Header>Event</Header></SIPHeader></SPT></TriggerPoint>",
+		"<TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><ConditionNegated>true</ConditionNegated><Group>0</Group><SIPHeader>"+
+			"<Header>Event</Header></SIPHeader></SPT></TriggerPoint>",
 	)
 	r := invite()
 	if !matches(c, r) {
@@ -413,7 +424,9 @@ func TestCompileRefuses(t *testing.T) {
 // FuzzParse: what is read can be written and read again, and what compiles can be asked.
 func FuzzParse(f *testing.F) {
 	f.Add(
-		`<IMSSubscription><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity><InitialFilterCriteria><TriggerPoint><SPT><Group>1</Group><RequestURI>(a|b)*</RequestURI></SPT></TriggerPoint><ApplicationServer><ServerName>s</ServerName></ApplicationServer></InitialFilterCriteria></ServiceProfile></IMSSubscription>`,
+		`<IMSSubscription><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity><InitialFilterCriteria><TriggerPoint>` +
+			`<SPT><Group>1</Group><RequestURI>(a|b)*</RequestURI></SPT></TriggerPoint><ApplicationServer><ServerName>s</ServerName>` +
+			`</ApplicationServer></InitialFilterCriteria></ServiceProfile></IMSSubscription>`,
 	)
 	f.Add(complete)
 	f.Fuzz(func(t *testing.T, document string) {

@@ -41,18 +41,32 @@ func TestMarshalKeepsTheOrderOfTheSchema(t *testing.T) {
 }
 
 func TestParseAsOthersWrite(t *testing.T) {
-	bare := `<IMSSubscription><PrivateID>p</PrivateID><ServiceProfile><PublicIdentity><BarringIndication> TRUE </BarringIndication><Identity>sip:é@b</Identity></PublicIdentity>` +
-		`<InitialFilterCriteria><Priority> 7 </Priority><TriggerPoint><ConditionTypeCNF>false</ConditionTypeCNF><SPT><Group>0</Group><Method>INVITE</Method><Extension/></SPT></TriggerPoint>` +
-		`<ApplicationServer><ServerName>sip:as</ServerName></ApplicationServer><NewThing a="b"><x/></NewThing></InitialFilterCriteria></ServiceProfile></IMSSubscription>`
+	bare := `<IMSSubscription><PrivateID>p</PrivateID><ServiceProfile><PublicIdentity><BarringIndication> TRUE </BarringIndication>` +
+		`<Identity>sip:é@b</Identity></PublicIdentity>` +
+		`<InitialFilterCriteria><Priority> 7 </Priority><TriggerPoint><ConditionTypeCNF>false</ConditionTypeCNF><SPT><Group>0</Group>` +
+		`<Method>INVITE</Method><Extension/></SPT></TriggerPoint>` +
+		`<ApplicationServer><ServerName>sip:as</ServerName></ApplicationServer><NewThing a="b"><x/></NewThing></InitialFilterCriteria>` +
+		`</ServiceProfile></IMSSubscription>`
 
 	latin1 := strings.ReplaceAll(bare, "é", "\xe9")
 	for name, document := range map[string]string{
 		"bare":                     bare,
 		"declaration and comments": "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- x -->" + bare + "\n<!-- y -->\n",
-		"default namespace":        strings.Replace(bare, "<IMSSubscription>", `<IMSSubscription xmlns="urn:3gpp:ns:cxdata" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="CxDataType.xsd">`, 1),
-		"prefixed namespace":       strings.Replace(strings.NewReplacer("</", "</cx:", "<", "<cx:").Replace(bare), "<cx:IMSSubscription>", `<cx:IMSSubscription xmlns:cx="urn:3gpp:ns:cxdata">`, 1),
-		"ISO 8859-1":               `<?xml version="1.0" encoding="ISO-8859-1"?>` + latin1,
-		"windows-1252":             `<?xml version='1.0' encoding='Windows-1252'?>` + latin1,
+		"default namespace": strings.Replace(
+			bare,
+			"<IMSSubscription>",
+			`<IMSSubscription xmlns="urn:3gpp:ns:cxdata" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" `+
+				`xsi:noNamespaceSchemaLocation="CxDataType.xsd">`,
+			1,
+		),
+		"prefixed namespace": strings.Replace(
+			strings.NewReplacer("</", "</cx:", "<", "<cx:").Replace(bare),
+			"<cx:IMSSubscription>",
+			`<cx:IMSSubscription xmlns:cx="urn:3gpp:ns:cxdata">`,
+			1,
+		),
+		"ISO 8859-1":   `<?xml version="1.0" encoding="ISO-8859-1"?>` + latin1,
+		"windows-1252": `<?xml version='1.0' encoding='Windows-1252'?>` + latin1,
 	} {
 		s, err := Parse([]byte(document))
 		if err != nil {
@@ -71,30 +85,32 @@ func TestParseAsOthersWrite(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	wrap := func(inner string) string {
-		return "<IMSSubscription><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity>" + inner + "</ServiceProfile></IMSSubscription>"
+		return "<IMSSubscription><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity>" + inner +
+			"</ServiceProfile></IMSSubscription>"
 	}
 	if _, err := Parse([]byte(wrap(""))); err != nil {
 		t.Fatal(err)
 	}
 
 	for name, document := range map[string]string{
-		"nothing":                 "",
-		"another root":            "<ServiceProfile/>",
-		"cut off":                 wrap("")[:80],
-		"two roots":               wrap("") + wrap(""),
-		"text behind":             wrap("") + "x",
-		"tags that do not match":  strings.Replace(wrap(""), "</Identity>", "</Name>", 1),
-		"an entity":               wrap("<PrivateID>&x;</PrivateID>"),
-		"a billion laughs":        `<!DOCTYPE l [<!ENTITY a "lol"><!ENTITY b "&a;&a;">]>` + wrap("&b;"),
-		"another encoding":        `<?xml version="1.0" encoding="EBCDIC"?>` + wrap(""),
-		"no UTF-8":                wrap("<x>\xff</x>"),
-		"an identity of spaces":   strings.Replace(wrap(""), "sip:a@b", "  ", 1),
-		"a barring of words":      strings.Replace(wrap(""), "<Identity>", "<BarringIndication>maybe</BarringIndication><Identity>", 1),
-		"a priority of words":     wrap("<InitialFilterCriteria><Priority>high</Priority></InitialFilterCriteria>"),
-		"a session case of words": wrap("<InitialFilterCriteria><TriggerPoint><SPT><SessionCase>ORIGINATING</SessionCase></SPT></TriggerPoint></InitialFilterCriteria>"),
-		"too deep":                wrap(strings.Repeat("<x>", 40) + strings.Repeat("</x>", 40)),
-		"too many criteria":       wrap(strings.Repeat("<InitialFilterCriteria/>", maxCriteria+1)),
-		"too large":               wrap("<x>" + strings.Repeat("y", maxDocument) + "</x>"),
+		"nothing":                "",
+		"another root":           "<ServiceProfile/>",
+		"cut off":                wrap("")[:80],
+		"two roots":              wrap("") + wrap(""),
+		"text behind":            wrap("") + "x",
+		"tags that do not match": strings.Replace(wrap(""), "</Identity>", "</Name>", 1),
+		"an entity":              wrap("<PrivateID>&x;</PrivateID>"),
+		"a billion laughs":       `<!DOCTYPE l [<!ENTITY a "lol"><!ENTITY b "&a;&a;">]>` + wrap("&b;"),
+		"another encoding":       `<?xml version="1.0" encoding="EBCDIC"?>` + wrap(""),
+		"no UTF-8":               wrap("<x>\xff</x>"),
+		"an identity of spaces":  strings.Replace(wrap(""), "sip:a@b", "  ", 1),
+		"a barring of words":     strings.Replace(wrap(""), "<Identity>", "<BarringIndication>maybe</BarringIndication><Identity>", 1),
+		"a priority of words":    wrap("<InitialFilterCriteria><Priority>high</Priority></InitialFilterCriteria>"),
+		"a session case of words": wrap("<InitialFilterCriteria><TriggerPoint><SPT><SessionCase>ORIGINATING</SessionCase></SPT></TriggerPoint>" +
+			"</InitialFilterCriteria>"),
+		"too deep":          wrap(strings.Repeat("<x>", 40) + strings.Repeat("</x>", 40)),
+		"too many criteria": wrap(strings.Repeat("<InitialFilterCriteria/>", maxCriteria+1)),
+		"too large":         wrap("<x>" + strings.Repeat("y", maxDocument) + "</x>"),
 	} {
 		if s, err := Parse([]byte(document)); err == nil {
 			t.Errorf("%s: read as %+v", name, s)
@@ -109,7 +125,8 @@ func TestConditionTypeDNFIsSettled(t *testing.T) {
 	for dnf, cnf := range map[string]string{"1": "0", "0": "1"} {
 		s, err := Parse(
 			[]byte(
-				"<IMSSubscription><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity><InitialFilterCriteria><TriggerPoint><ConditionTypeDNF>" + dnf +
+				"<IMSSubscription><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity><InitialFilterCriteria><TriggerPoint>" +
+					"<ConditionTypeDNF>" + dnf +
 					"</ConditionTypeDNF></TriggerPoint></InitialFilterCriteria></ServiceProfile></IMSSubscription>",
 			),
 		)

@@ -21,7 +21,13 @@ func (c *compiler) compileTrigger(spt SPT) (trigger, error) {
 	t := trigger{negated: spt.ConditionNegated == 1}
 
 	kinds := 0
-	for _, there := range [...]bool{spt.RequestURI != nil, spt.Method != nil, spt.SIPHeader != nil, spt.SessionCase != nil, spt.SessionDescription != nil} {
+	for _, there := range [...]bool{
+		spt.RequestURI != nil,
+		spt.Method != nil,
+		spt.SIPHeader != nil,
+		spt.SessionCase != nil,
+		spt.SessionDescription != nil,
+	} {
 		if there {
 			kinds++
 		}

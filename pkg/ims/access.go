@@ -43,7 +43,15 @@ func (a AccessNetworkInfo) NetworkProvided() bool {
 
 // Cell is the cell or access point, whatever the kind of access calls it; "" if there is none.
 func (a AccessNetworkInfo) Cell() string {
-	for _, name := range []string{"utran-cell-id-3gpp", "cgi-3gpp", "utran-sai-3gpp", "i-wlan-node-id", "ci-3gpp2", "dsl-location", "eth-location"} {
+	for _, name := range []string{
+		"utran-cell-id-3gpp",
+		"cgi-3gpp",
+		"utran-sai-3gpp",
+		"i-wlan-node-id",
+		"ci-3gpp2",
+		"dsl-location",
+		"eth-location",
+	} {
 		if value, found := a.Parameters.Get(name); found {
 			return value
 		}

@@ -49,7 +49,8 @@ func TestParseAddresses(t *testing.T) {
 	}
 
 	for _, bad := range []string{
-		"<sip:a@b", `"open <sip:a@b>`, "alice", "<sip:a b>", "<sip:a@b>x", `"x" sip:a@b`, "<>", "<sip:a@b>\r\nX: y", strings.Repeat("<sip:a@b>,", 101),
+		"<sip:a@b", `"open <sip:a@b>`, "alice", "<sip:a b>", "<sip:a@b>x", `"x" sip:a@b`, "<>", "<sip:a@b>\r\nX: y",
+		strings.Repeat("<sip:a@b>,", 101),
 		"<sip:a@b>;" + strings.Repeat("x=y;", 65), "x\"y\" <sip:a@b>" + strings.Repeat(" ", maxText),
 	} {
 		if got, err := ParseAddresses(bad); err == nil {
@@ -71,11 +72,14 @@ func TestLooseRoute(t *testing.T) {
 
 func TestServedUser(t *testing.T) {
 	for text, want := range map[string]ServedUser{
-		"<sip:a@b>;sescase=orig;regstate=reg":         {Address: Address{URI: "sip:a@b"}, Case: ServedOriginating},
-		"<sip:a@b>;sescase=term;regstate=unreg":       {Address: Address{URI: "sip:a@b"}, Case: ServedTerminating, Unregistered: true},
-		"\"A\" <sip:a@b>;sescase=term;regstate=reg;x": {Address: Address{Display: "A", URI: "sip:a@b", Parameters: Parameters{{Name: "x", Flag: true}}}, Case: ServedTerminating},
-		"<sip:a@b>;orig-cdiv":                         {Address: Address{URI: "sip:a@b"}, Case: ServedOriginatingCDIV},
-		"<sip:a@b>":                                   {Address: Address{URI: "sip:a@b"}},
+		"<sip:a@b>;sescase=orig;regstate=reg":   {Address: Address{URI: "sip:a@b"}, Case: ServedOriginating},
+		"<sip:a@b>;sescase=term;regstate=unreg": {Address: Address{URI: "sip:a@b"}, Case: ServedTerminating, Unregistered: true},
+		"\"A\" <sip:a@b>;sescase=term;regstate=reg;x": {
+			Address: Address{Display: "A", URI: "sip:a@b", Parameters: Parameters{{Name: "x", Flag: true}}},
+			Case:    ServedTerminating,
+		},
+		"<sip:a@b>;orig-cdiv": {Address: Address{URI: "sip:a@b"}, Case: ServedOriginatingCDIV},
+		"<sip:a@b>":           {Address: Address{URI: "sip:a@b"}},
 	} {
 		got, err := ParseServedUser(text)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -127,7 +131,15 @@ func TestVisitedNetworks(t *testing.T) {
 }
 
 func TestPrivacy(t *testing.T) {
-	for text, hides := range map[string]bool{"id": true, "ID; critical": true, "header,id": true, "none": false, "none;id": false, "user": false, "": false} {
+	for text, hides := range map[string]bool{
+		"id":           true,
+		"ID; critical": true,
+		"header,id":    true,
+		"none":         false,
+		"none;id":      false,
+		"user":         false,
+		"":             false,
+	} {
 		p, err := ParsePrivacy(text)
 		if err != nil || p.HidesIdentity() != hides {
 			t.Errorf("%q: %v %v", text, p, err)

@@ -78,9 +78,25 @@ func TestCanonicalIdentity(t *testing.T) {
 
 func TestNumber(t *testing.T) {
 	for uri, want := range map[string]string{
-		"tel:+1-555": "+1555", "sip:1234;phone-context=x@h": "1234", "TEL:112;phone-context=h": "112", "tel:+": "", "sip:+1555@h;user=phone": "+1555", "sip:911@h": "911", "tel:*21%23;phone-context=h": "*21#", "sip:%23%23@h;user=phone": "##", "tel:*21#": "", "tel:%31": "1", "sip:alice@h": "", "sip:h": "",
-		"sip:+1555000%31@h": "+15550001", "sip:+15550001:pw@h": "+15550001", "sip:+15550001:p;w@h;user=phone": "+15550001", "sip:%2B15550001@h": "+15550001", "sip:+1555%3b0001@h": "",
-		"tel:+1555000%31": "+15550001", "sip:+1555000%31;x=y:pw@h": "+15550001",
+		"tel:+1-555":                     "+1555",
+		"sip:1234;phone-context=x@h":     "1234",
+		"TEL:112;phone-context=h":        "112",
+		"tel:+":                          "",
+		"sip:+1555@h;user=phone":         "+1555",
+		"sip:911@h":                      "911",
+		"tel:*21%23;phone-context=h":     "*21#",
+		"sip:%23%23@h;user=phone":        "##",
+		"tel:*21#":                       "",
+		"tel:%31":                        "1",
+		"sip:alice@h":                    "",
+		"sip:h":                          "",
+		"sip:+1555000%31@h":              "+15550001",
+		"sip:+15550001:pw@h":             "+15550001",
+		"sip:+15550001:p;w@h;user=phone": "+15550001",
+		"sip:%2B15550001@h":              "+15550001",
+		"sip:+1555%3b0001@h":             "",
+		"tel:+1555000%31":                "+15550001",
+		"sip:+1555000%31;x=y:pw@h":       "+15550001",
 	} {
 		if got := Number(uri); got != want {
 			t.Errorf("%s: %q, want %q", uri, got, want)
@@ -132,7 +148,12 @@ func TestDerive(t *testing.T) {
 }
 
 func TestSIPFromTel(t *testing.T) {
-	for tel, want := range map[string]string{"tel:+1-555": "sip:+1555@h;user=phone", "tel:911": "sip:911@h;user=phone", "sip:a@b": "", "x": ""} {
+	for tel, want := range map[string]string{
+		"tel:+1-555": "sip:+1555@h;user=phone",
+		"tel:911":    "sip:911@h;user=phone",
+		"sip:a@b":    "",
+		"x":          "",
+	} {
 		if got := SIPFromTel(tel, "h"); got != want {
 			t.Errorf("%s: %q", tel, got)
 		}

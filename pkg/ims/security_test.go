@@ -27,7 +27,8 @@ var securityClients = map[string]struct {
 		[]string{"hmac-sha-1-96/des-ede3-cbc 46903775 56984977 31422 31892", "hmac-md5-96/null 46903775 56984977 31422 31892"},
 	},
 	"open5gs#337: spaces, no prot, no mod": {
-		"ipsec-3gpp; alg=hmac-md5-96; ealg=des-ede3-cbc; spi-c=3209021766; spi-s=1275621893; port-c=44596; port-s=42306,ipsec-3gpp; alg=hmac-sha-1-96; ealg=aes-cbc; spi-c=3209021766; spi-s=1275621893; port-c=44596; port-s=42306",
+		"ipsec-3gpp; alg=hmac-md5-96; ealg=des-ede3-cbc; spi-c=3209021766; spi-s=1275621893; port-c=44596; port-s=42306,ipsec-3gpp; " +
+			"alg=hmac-sha-1-96; ealg=aes-cbc; spi-c=3209021766; spi-s=1275621893; port-c=44596; port-s=42306",
 		[]string{"hmac-md5-96/des-ede3-cbc 3209021766 1275621893 44596 42306", "hmac-sha-1-96/aes-cbc 3209021766 1275621893 44596 42306"},
 	},
 	"no ealg, quotes, case, leading zeros": {

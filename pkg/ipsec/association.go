@@ -29,10 +29,10 @@ func (s Set) Associations() [4]Association {
 	pc, ps := netip.AddrPortFrom(s.PCSCF, s.Ports.PCSCFClient), netip.AddrPortFrom(s.PCSCF, s.Ports.PCSCFServer)
 
 	return [4]Association{
-		{UE, "uc-ps", uc, ps, s.SPIs.PCSCFServer},
-		{PCSCF, "pc-us", pc, us, s.SPIs.UEServer},
-		{PCSCF, "ps-uc", ps, uc, s.SPIs.UEClient},
-		{UE, "us-pc", us, pc, s.SPIs.PCSCFClient},
+		{From: UE, Name: "uc-ps", Source: uc, Destination: ps, SPI: s.SPIs.PCSCFServer},
+		{From: PCSCF, Name: "pc-us", Source: pc, Destination: us, SPI: s.SPIs.UEServer},
+		{From: PCSCF, Name: "ps-uc", Source: ps, Destination: uc, SPI: s.SPIs.UEClient},
+		{From: UE, Name: "us-pc", Source: us, Destination: pc, SPI: s.SPIs.PCSCFClient},
 	}
 }
 

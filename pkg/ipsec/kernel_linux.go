@@ -179,7 +179,11 @@ func (k *Kernel) Prolong(s Set, remaining time.Duration) error {
 
 func identity(a Association) *netlink.XfrmState {
 	return &netlink.XfrmState{
-		Src: a.Source.Addr().AsSlice(), Dst: a.Destination.Addr().AsSlice(), Proto: netlink.XFRM_PROTO_ESP, Mode: netlink.XFRM_MODE_TRANSPORT, Spi: int(a.SPI),
+		Src:   a.Source.Addr().AsSlice(),
+		Dst:   a.Destination.Addr().AsSlice(),
+		Proto: netlink.XFRM_PROTO_ESP,
+		Mode:  netlink.XFRM_MODE_TRANSPORT,
+		Spi:   int(a.SPI),
 	}
 }
 
@@ -299,7 +303,12 @@ func guards(local netip.Addr, ports []uint16) []*netlink.XfrmPolicy {
 	for _, port := range ports {
 		all = append(all,
 			&netlink.XfrmPolicy{
-				Src: anybody, Dst: host(local), DstPort: int(port), Dir: netlink.XFRM_DIR_IN, Priority: guardPriority, Action: netlink.XFRM_POLICY_BLOCK,
+				Src:      anybody,
+				Dst:      host(local),
+				DstPort:  int(port),
+				Dir:      netlink.XFRM_DIR_IN,
+				Priority: guardPriority,
+				Action:   netlink.XFRM_POLICY_BLOCK,
 			},
 			&netlink.XfrmPolicy{
 				Src: host(

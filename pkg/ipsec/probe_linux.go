@@ -48,8 +48,14 @@ func (k *Kernel) try(suite Suite) error {
 	defer k.ReleaseSPI(spi)
 
 	s := Set{
-		UE: ue, PCSCF: pcscf, Suite: suite, ReqID: uint32(k.options.Tag) << 16, IK: [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9}, CK: [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9},
-		Ports: Ports{UEClient: 1, UEServer: 2, PCSCFClient: 3, PCSCFServer: 4}, SPIs: SPIs{PCSCFServer: spi},
+		UE:    ue,
+		PCSCF: pcscf,
+		Suite: suite,
+		ReqID: uint32(k.options.Tag) << 16,
+		IK:    [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9},
+		CK:    [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9},
+		Ports: Ports{UEClient: 1, UEServer: 2, PCSCFClient: 3, PCSCFServer: 4},
+		SPIs:  SPIs{PCSCFServer: spi},
 	}
 
 	transforms, err := Expand(s.Suite, s.IK, s.CK)

@@ -94,10 +94,7 @@ func openReading(namespace string) (*nl.SocketHandle, error) {
 		return nil, err
 	}
 
-	return &nl.SocketHandle{
-		Socket: socket,
-	}, errors.Join(
-		socket.SetSendTimeout(&nl.SocketTimeoutTv),
-		socket.SetReceiveTimeout(&nl.SocketTimeoutTv),
-	)
+	err = errors.Join(socket.SetSendTimeout(&nl.SocketTimeoutTv), socket.SetReceiveTimeout(&nl.SocketTimeoutTv))
+
+	return &nl.SocketHandle{Socket: socket}, err
 }

@@ -40,7 +40,12 @@ func TestWireshark(t *testing.T) {
 				}
 
 				text := ""
-				for _, a := range [][3]string{{ue, pcscf, "0xfedcba98"}, {pcscf, ue, "0x0000012d"}, {pcscf, ue, "0x0000012c"}, {ue, pcscf, "0x00001000"}} {
+				for _, a := range [][3]string{
+					{ue, pcscf, "0xfedcba98"},
+					{pcscf, ue, "0x0000012d"},
+					{pcscf, ue, "0x0000012c"},
+					{ue, pcscf, "0x00001000"},
+				} {
 					text += fmt.Sprintf("%q,%q,%q,%q,%s\n", family, a[0], a[1], a[2], want)
 				}
 

@@ -131,7 +131,8 @@ func (c *Client) exchange(ctx context.Context, q question, server string) (*dns.
 	switch {
 	case err != nil:
 		return nil, err
-	case !reply.Response || len(reply.Question) != 1 || !strings.EqualFold(reply.Question[0].Name, q.name) || reply.Question[0].Qtype != q.kind:
+	case !reply.Response || len(reply.Question) != 1 || !strings.EqualFold(reply.Question[0].Name, q.name) ||
+		reply.Question[0].Qtype != q.kind:
 		return nil, errors.New("the reply is of another question")
 	case reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError:
 		return nil, errors.New(dns.RcodeToString[reply.Rcode])

@@ -19,11 +19,14 @@ func TestGovernor(t *testing.T) {
 		limit int
 		steps []step
 	}{
-		"falls to one when there is little to do": {8, []step{{0.1, patience - 1, 8}, {0.1, 1, 4}, {0.1, patience, 2}, {0.1, patience, 1}, {0.1, 100, 1}}},
-		"grows at once, by doubling":              {8, []step{{0, 3 * patience, 1}, {0.7, 1, 2}, {1.3, 1, 4}, {2.5, 1, 8}, {7, 1, 8}}},
-		"a lull is not calm":                      {2, []step{{0.1, patience - 1, 2}, {1, 1, 2}, {0.1, patience - 1, 2}, {0.1, 1, 1}}},
-		"stays where half would be too few":       {4, []step{{1.3, 100, 4}}},
-		"an odd number":                           {3, []step{{0.1, patience, 2}, {0.1, patience, 1}, {0.9, 1, 2}, {1.9, 1, 3}}},
+		"falls to one when there is little to do": {
+			8,
+			[]step{{0.1, patience - 1, 8}, {0.1, 1, 4}, {0.1, patience, 2}, {0.1, patience, 1}, {0.1, 100, 1}},
+		},
+		"grows at once, by doubling":        {8, []step{{0, 3 * patience, 1}, {0.7, 1, 2}, {1.3, 1, 4}, {2.5, 1, 8}, {7, 1, 8}}},
+		"a lull is not calm":                {2, []step{{0.1, patience - 1, 2}, {1, 1, 2}, {0.1, patience - 1, 2}, {0.1, 1, 1}}},
+		"stays where half would be too few": {4, []step{{1.3, 100, 4}}},
+		"an odd number":                     {3, []step{{0.1, patience, 2}, {0.1, patience, 1}, {0.9, 1, 2}, {1.9, 1, 3}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := governor{limit: test.limit, processors: test.limit}

@@ -35,25 +35,31 @@ func read(text string) string {
 
 func TestRead(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
-		"an object":                {"\n {\"name\": \"a\",\n \"age\": 1}\n", "3: a 1"},
-		"lines":                    {"{\"name\": \"a\"}\n\n{\"name\": \"b\", \"other\": [1]}\n", "1: a 0; 3: b 0"},
-		"an array":                 {"[{\"name\": \"a\"},\n{\"name\": \"b\"}\n]\n", "1: a 0; 2: b 0"},
-		"an empty array":           {"[]", ""},
-		"CSV":                      {"name,age,other\na,1,x\n\n# a note\n\"b, c\",,\n", "2: a 1; 5: b, c 0"},
-		"CSV of Windows":           {"\ufeffName, Age\r\na, 1\r\n", "2: a 1"},
-		"nothing":                  {" \n", "there is nothing in it"},
-		"an unknown field":         {"{\"name\": \"a\"}\n{\"nmae\": \"b\"}", `1: a 0; line 2: json: unknown field "nmae"`},
-		"an unknown column":        {"name,height\na,1\n", `line 2: json: unknown field "height"`},
-		"semicolons":               {"name;age\na;1\n", `line 1: commas are needed between the columns: "name;age"`},
-		"tabulators":               {"name\tage\na\t1\n", `line 1: commas are needed between the columns: "name\tage"`},
-		"a column without a name":  {"name,\na,1\n", `line 1: it names the columns, and column 2 has no name of its own: ""`},
-		"a column twice":           {"name,name\na,1\n", `line 1: it names the columns, and column 2 has no name of its own: "name"`},
-		"no number":                {"name,age\na,old\n", "line 2: json: error calling MarshalJSON for type json.RawMessage: invalid character 'o' looking for beginning of value"},
+		"an object":               {"\n {\"name\": \"a\",\n \"age\": 1}\n", "3: a 1"},
+		"lines":                   {"{\"name\": \"a\"}\n\n{\"name\": \"b\", \"other\": [1]}\n", "1: a 0; 3: b 0"},
+		"an array":                {"[{\"name\": \"a\"},\n{\"name\": \"b\"}\n]\n", "1: a 0; 2: b 0"},
+		"an empty array":          {"[]", ""},
+		"CSV":                     {"name,age,other\na,1,x\n\n# a note\n\"b, c\",,\n", "2: a 1; 5: b, c 0"},
+		"CSV of Windows":          {"\ufeffName, Age\r\na, 1\r\n", "2: a 1"},
+		"nothing":                 {" \n", "there is nothing in it"},
+		"an unknown field":        {"{\"name\": \"a\"}\n{\"nmae\": \"b\"}", `1: a 0; line 2: json: unknown field "nmae"`},
+		"an unknown column":       {"name,height\na,1\n", `line 2: json: unknown field "height"`},
+		"semicolons":              {"name;age\na;1\n", `line 1: commas are needed between the columns: "name;age"`},
+		"tabulators":              {"name\tage\na\t1\n", `line 1: commas are needed between the columns: "name\tage"`},
+		"a column without a name": {"name,\na,1\n", `line 1: it names the columns, and column 2 has no name of its own: ""`},
+		"a column twice":          {"name,name\na,1\n", `line 1: it names the columns, and column 2 has no name of its own: "name"`},
+		"no number": {
+			"name,age\na,old\n",
+			"line 2: json: error calling MarshalJSON for type json.RawMessage: invalid character 'o' looking for beginning of value",
+		},
 		"a row too short":          {"name,age\na\n", "record on line 2: wrong number of fields"},
 		"a line that is cut off":   {"{\"name\": \"a\"}\n{\"name\":", "1: a 0; line 2: no JSON object: unexpected EOF"},
 		"an array that is cut off": {"[{\"name\": \"a\"}\n", "1: a 0; line 2: the array does not end: EOF"},
 		"more behind the array":    {"[{\"name\": \"a\"}]\n{}", "1: a 0; line 2: there is more behind the array"},
-		"no object":                {"{\"name\": \"a\"}\n1\n", "1: a 0; line 2: no JSON object: json: cannot unmarshal number into Go value of type map[string]json.RawMessage"},
+		"no object": {
+			"{\"name\": \"a\"}\n1\n",
+			"1: a 0; line 2: no JSON object: json: cannot unmarshal number into Go value of type map[string]json.RawMessage",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := read(test.text); got != test.want {

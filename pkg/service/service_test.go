@@ -211,7 +211,14 @@ func TestAdminToken(t *testing.T) {
 			t.Errorf("%s asks for a token: %d", path, status)
 		}
 	}
-	for _, path := range []string{"/config", "/trace", "/trace.pcapng", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=1"} {
+	for _, path := range []string{
+		"/config",
+		"/trace",
+		"/trace.pcapng",
+		"/debug/pprof/",
+		"/debug/pprof/heap",
+		"/debug/pprof/profile?seconds=1",
+	} {
 		if status, _ := get(t, base+path); status != http.StatusUnauthorized {
 			t.Errorf("%s without the token: %d", path, status)
 		}
@@ -302,7 +309,11 @@ func TestTraceIsServed(t *testing.T) {
 		"limit=3": "", "limit=2": "/trace?before=4&limit=2", "before=4&limit=2": "", "before=5&limit=1": "/trace?before=4&limit=1",
 		"after=1&limit=2": "/trace?after=4&limit=2", "after=3&limit=2": "",
 	} {
-		if err := (httpapi.Client{Base: base, Token: httpapi.TokenFor(base, ""), Next: &next}).Do(t.Context(), "GET", "/trace?"+path, nil, &records); err != nil ||
+		if err := (httpapi.Client{
+			Base:  base,
+			Token: httpapi.TokenFor(base, ""),
+			Next:  &next,
+		}).Do(t.Context(), "GET", "/trace?"+path, nil, &records); err != nil ||
 			next != want {
 			t.Errorf("/trace?%s goes on at %q, want %q: %v", path, next, want, err)
 		}

@@ -38,7 +38,8 @@ func TestEndpointsAreChecked(t *testing.T) {
 			switch err := c.Validate(); {
 			case test.refusal == "" && err != nil:
 				t.Error(err)
-			case test.refusal != "" && (err == nil || !strings.Contains(err.Error(), test.refusal) || !strings.Contains(err.Error(), "sip.endpoints: Mw: a")):
+			case test.refusal != "" && (err == nil || !strings.Contains(err.Error(), test.refusal) ||
+				!strings.Contains(err.Error(), "sip.endpoints: Mw: a")):
 				t.Errorf("%v, want %q", err, test.refusal)
 			}
 		})

@@ -29,8 +29,9 @@ type EndpointConfig struct {
 	Transports []string `yaml:"transports"` // udp, tcp
 	Names      []string `yaml:"names"`      // host names that mean this endpoint in Route
 
-	Timers    EndpointTimers `yaml:"timers,omitempty"` // where they are not the stack's: over radio a round trip takes longer
-	FixedPort bool           `yaml:"-"`                // TCP connections leave from the endpoint's port, as those between TS 33.203's protected ports must
+	Timers EndpointTimers `yaml:"timers,omitempty"` // where they are not the stack's: over radio a round trip takes longer
+	// TCP connections leave from the endpoint's port, as those between TS 33.203's protected ports must
+	FixedPort bool `yaml:"-"`
 }
 
 // EndpointTimers are those of one endpoint's transactions. What is zero is the stack's.

@@ -44,6 +44,10 @@ func (d *ProxyDialog) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-func (p party) kept() keptParty { return keptParty{p.address, p.tag, p.target, p.routes, p.cseq} }
+func (p party) kept() keptParty {
+	return keptParty{Address: p.address, Tag: p.tag, Target: p.target, Routes: p.routes, CSeq: p.cseq}
+}
 
-func (k keptParty) party() party { return party{k.Address, k.Tag, k.Target, k.Routes, k.CSeq} }
+func (k keptParty) party() party {
+	return party{address: k.Address, tag: k.Tag, target: k.Target, routes: k.Routes, cseq: k.CSeq}
+}

@@ -73,11 +73,11 @@ func TestConnectionThatEnds(t *testing.T) {
 		targets      []string
 		want         int
 	}{
-		{"§17.1.4 a request, another target", "MESSAGE", closes, []string{calleeAt, otherAt}, 200},
-		{"§17.1.4 an INVITE, another target", "INVITE", closes, []string{calleeAt, otherAt}, 200},
-		{"§17.1.4 an INVITE that was only tried", "INVITE", trying, []string{calleeAt, otherAt}, 200},
-		{"§16.9, §16.7 6 no other target", "INVITE", closes, []string{calleeAt}, 500},
-		{"§16.9 no other target for a request", "MESSAGE", closes, []string{calleeAt}, 500},
+		{name: "§17.1.4 a request, another target", method: "MESSAGE", peer: closes, targets: []string{calleeAt, otherAt}, want: 200},
+		{name: "§17.1.4 an INVITE, another target", method: "INVITE", peer: closes, targets: []string{calleeAt, otherAt}, want: 200},
+		{name: "§17.1.4 an INVITE that was only tried", method: "INVITE", peer: trying, targets: []string{calleeAt, otherAt}, want: 200},
+		{name: "§16.9, §16.7 6 no other target", method: "INVITE", peer: closes, targets: []string{calleeAt}, want: 500},
+		{name: "§16.9 no other target for a request", method: "MESSAGE", peer: closes, targets: []string{calleeAt}, want: 500},
 	}
 
 	for _, test := range tests {

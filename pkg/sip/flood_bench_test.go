@@ -21,10 +21,10 @@ import (
 // A flood of requests, by what becomes of them, and the memory that each of its transactions may take: the share of goroutines' stacks
 // included.
 var floods = []flood{
-	{"refused", "REGISTER", 1, 1000, refuse},
-	{"refused INVITE", "INVITE", 1, 1000, refuse},
-	{"forwarded, not answered", "MESSAGE", 1, 7000, relay(to("UDP", calleeAt)).request},
-	{"forwarded INVITE, not answered", "INVITE", 2, 7000, relay(to("UDP", calleeAt)).request},
+	{name: "refused", method: "REGISTER", sent: 1, most: 1000, handler: refuse},
+	{name: "refused INVITE", method: "INVITE", sent: 1, most: 1000, handler: refuse},
+	{name: "forwarded, not answered", method: "MESSAGE", sent: 1, most: 7000, handler: relay(to("UDP", calleeAt)).request},
+	{name: "forwarded INVITE, not answered", method: "INVITE", sent: 2, most: 7000, handler: relay(to("UDP", calleeAt)).request},
 }
 
 func refuse(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(403, "") }

@@ -72,7 +72,8 @@ func rfc4475(f *testing.F) (all [][]byte) {
 	return all
 }
 
-const smallest = "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP b;branch=z9hG4bKx\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:a>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n"
+const smallest = "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP b;branch=z9hG4bKx\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:a>\r\nCall-ID: x\r\n" +
+	"CSeq: 1 OPTIONS\r\n"
 
 var tags = regexp.MustCompile(`;tag=[^;\r\n]*`) // the stack's own are random
 
@@ -200,7 +201,15 @@ func FuzzDatagram(f *testing.F) {
 		f.Add(raw)
 	}
 
-	for _, seed := range []string{"", "\r\n\r\n", "\x00\x00\x00\x00", smallest + "\r\n", smallest + "Content-Length: 9\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n", string(bytes.Repeat([]byte("x"), 2000))} {
+	for _, seed := range []string{
+		"",
+		"\r\n\r\n",
+		"\x00\x00\x00\x00",
+		smallest + "\r\n",
+		smallest + "Content-Length: 9\r\n\r\n",
+		"SIP/2.0 200 OK\r\n\r\n",
+		string(bytes.Repeat([]byte("x"), 2000)),
+	} {
 		f.Add([]byte(seed))
 	}
 

@@ -16,7 +16,8 @@ func BenchmarkInvite(b *testing.B) {
 	caller, callee := n.peer(b, callerAt), n.peer(b, calleeAt)
 
 	// An INVITE of a handset's size.
-	more := "Supported: 100rel, timer, precondition, path\r\nAllow: INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, MESSAGE, REFER, NOTIFY, INFO\r\n" +
+	more := "Supported: 100rel, timer, precondition, path\r\n" +
+		"Allow: INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, MESSAGE, REFER, NOTIFY, INFO\r\n" +
 		"P-Asserted-Identity: <sip:001010000000001@ims.mnc001.mcc001.3gppnetwork.org>\r\nSession-Expires: 1800;refresher=uac\r\n" +
 		"P-Access-Network-Info: 3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001\r\nUser-Agent: Benchmark\r\n" +
 		"Accept-Contact: *;+g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel\"\r\n"

@@ -93,7 +93,8 @@ func TestReceivedOverIPv6(t *testing.T) {
 				parameters = ";" + parameters
 			}
 			text := "OPTIONS sip:b@example SIP/2.0\r\nVia: SIP/2.0/UDP " + host + ";branch=z9hG4bKx" + parameters +
-				"\r\nMax-Forwards: 70\r\nFrom: <sip:a@example>;tag=1\r\nTo: <sip:b@example>\r\nCall-ID: " + test.name + "\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+				"\r\nMax-Forwards: 70\r\nFrom: <sip:a@example>;tag=1\r\nTo: <sip:b@example>\r\nCall-ID: " + test.name +
+				"\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
 			if _, err := c.WriteToUDPAddrPort([]byte(text), s.Endpoint("Mw").Address()); err != nil {
 				t.Fatal(err)
 			}

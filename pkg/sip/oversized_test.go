@@ -35,7 +35,8 @@ func TestOversizedIsPassedOver(t *testing.T) {
 
 		_, err := fmt.Fprintf(
 			conn,
-			"%s\r\nVia: SIP/2.0/TCP 192.0.2.7;branch=%s\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: %s\r\nCSeq: 1 %s\r\nContent-Length: %d\r\n\r\n%s",
+			"%s\r\nVia: SIP/2.0/TCP 192.0.2.7;branch=%s\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: %s\r\nCSeq: 1 %s\r\n"+
+				"Content-Length: %d\r\n\r\n%s",
 			start,
 			branch,
 			branch,

@@ -10,7 +10,10 @@ import (
 // Requests that are made here have one Via, and so have their answers: they reach the transaction, and nothing is sent again
 // (RFC 3261 §8.1.3.3, §17.1.2).
 func TestAnswersToOwnRequests(t *testing.T) {
-	for _, method := range []string{"OPTIONS", "SUBSCRIBE", "NOTIFY", "REGISTER", "BYE", "MESSAGE", "UPDATE", "PUBLISH", "INFO", "PRACK", "REFER"} {
+	for _, method := range []string{
+		"OPTIONS", "SUBSCRIBE", "NOTIFY", "REGISTER", "BYE", "MESSAGE", "UPDATE", "PUBLISH", "INFO", "PRACK",
+		"REFER",
+	} {
 		t.Run(method, func(t *testing.T) {
 			within(t, func(t *testing.T, n *network) {
 				callee := n.peer(t, calleeAt)

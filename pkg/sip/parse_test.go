@@ -11,8 +11,10 @@ import (
 
 // TestHandsetContacts: what real handsets send passes to the letter.
 func TestHandsetContacts(t *testing.T) {
-	contact := `<sip:4409cbde-0000@192.168.101.2:5060>;+sip.instance="<urn:gsma:imei:86020404-365961-0>";+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel";+g.3gpp.nw-init-ussi;+g.3gpp.smsip;audio;video;methods="INVITE, BYE"`
-	text := "REGISTER sip:h SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.101.2:5060;branch=z9hG4bKa;rport\r\nMax-Forwards: 70\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:a@h>\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\nContact: " +
+	contact := `<sip:4409cbde-0000@192.168.101.2:5060>;+sip.instance="<urn:gsma:imei:86020404-365961-0>";` +
+		`+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel";+g.3gpp.nw-init-ussi;+g.3gpp.smsip;audio;video;methods="INVITE, BYE"`
+	text := "REGISTER sip:h SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.101.2:5060;branch=z9hG4bKa;rport\r\nMax-Forwards: 70\r\n" +
+		"From: <sip:a@h>;tag=1\r\nTo: <sip:a@h>\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\nContact: " +
 		contact + "\r\nX-Odd: a;b=\"c, d\"\r\nk: path\r\nContent-Length: 0\r\n\r\n"
 
 	m, err := sip.ParseMessage([]byte(text))
@@ -34,7 +36,8 @@ func TestHandsetContacts(t *testing.T) {
 func TestStripCannotBePassedBy(t *testing.T) {
 	m, err := sip.ParseMessage(
 		[]byte(
-			"OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:a@h>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n" +
+			"OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:a@h>\r\nCall-ID: c\r\n" +
+				"CSeq: 1 OPTIONS\r\n" +
 				"p-asserted-identity: <sip:x@h>\r\nP-Asserted-Identity: <sip:y@h>\r\nP-ASSERTED-IDENTITY: <tel:+1>\r\nContent-Length: 0\r\n\r\n",
 		),
 	)

@@ -12,7 +12,8 @@ type Branch struct {
 	Request *Request      // of Forwardable or a Copy of it, changed as this target needs; each attempt goes out with a Via of its own
 	To      Destination   // where to
 	Timeout time.Duration // without any response by then the branch counts as unanswered; 0: the transaction's own timers
-	Busy    func() bool   // asked at Timeout: true if the target works on the request, though it has said nothing; then it keeps the transaction's timers
+	// asked at Timeout: true if the target works on the request, though it has said nothing; then it keeps the transaction's timers
+	Busy func() bool
 	// Doubtful is for a target that is probably gone: when all other branches are over, this one is given up if it has said nothing
 	// but 100 by so long after it was sent. 0: the branch is waited for as long as any (RFC 3261 §16.7 6).
 	Doubtful time.Duration

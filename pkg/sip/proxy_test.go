@@ -74,7 +74,8 @@ func request(t testing.TB, method, target string, via *sip.Stack) *sip.Request {
 	}
 	r.AppendHeader(sip.NewHeader("From", "<sip:alice@example>;tag="+sip.NewTag()))
 	text := fmt.Sprintf(
-		"%s %s SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: \"A\" <sip:alice@example>;tag=%s\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: 1 %s\r\nContact: <sip:alice@127.0.0.1>\r\nContent-Length: 0\r\n\r\n",
+		"%s %s SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: \"A\" <sip:alice@example>;tag=%s\r\nTo: <%s>\r\n"+
+			"Call-ID: %s\r\nCSeq: 1 %s\r\nContact: <sip:alice@127.0.0.1>\r\nContent-Length: 0\r\n\r\n",
 		method,
 		target,
 		sip.NewTag(),
@@ -299,7 +300,8 @@ func TestFailures(t *testing.T) {
 
 func TestBadInputIsAnswered(t *testing.T) {
 	s := start(t, &user{request: func(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(200, "") }})
-	head := "Via: SIP/2.0/UDP 127.0.0.1;rport;branch=z9hG4bK%d\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: c%d\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n"
+	head := "Via: SIP/2.0/UDP 127.0.0.1;rport;branch=z9hG4bK%d\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: c%d\r\n" +
+		"CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n"
 
 	tests := []struct {
 		name, line, extra string

@@ -273,7 +273,11 @@ func TestFamiliesOfTargets(t *testing.T) {
 		t.Errorf("%v %v", r, err)
 	}
 
-	if r, err := caller.Do(t.Context(), request(t, "OPTIONS", fmt.Sprintf("sip:b@four.example:%d", port), nil), sip.Destination{}); err == nil {
+	if r, err := caller.Do(
+		t.Context(),
+		request(t, "OPTIONS", fmt.Sprintf("sip:b@four.example:%d", port), nil),
+		sip.Destination{},
+	); err == nil {
 		t.Errorf("an endpoint of IPv6 reaches IPv4: %v", r)
 	}
 }

@@ -199,10 +199,10 @@ func TestUpstreamStatus(t *testing.T) {
 		want         int
 		local        bool
 	}{
-		{"§16.7 6 a 503 from below is a 500 above", "MESSAGE", to("UDP", calleeAt), 503, 500, false},
-		{"§16.9 nobody takes the connection", "MESSAGE", to("TCP", "192.0.2.77:5060"), 0, 500, true},
-		{"§16.7 the others go as they are", "MESSAGE", to("UDP", calleeAt), 500, 500, false},
-		{"§16.8 an INVITE that nobody answers", "INVITE", to("UDP", calleeAt), 0, 408, true},
+		{name: "§16.7 6 a 503 from below is a 500 above", method: "MESSAGE", plan: to("UDP", calleeAt), answer: 503, want: 500},
+		{name: "§16.9 nobody takes the connection", method: "MESSAGE", plan: to("TCP", "192.0.2.77:5060"), want: 500, local: true},
+		{name: "§16.7 the others go as they are", method: "MESSAGE", plan: to("UDP", calleeAt), answer: 500, want: 500},
+		{name: "§16.8 an INVITE that nobody answers", method: "INVITE", plan: to("UDP", calleeAt), want: 408, local: true},
 	}
 
 	for _, test := range tests {

@@ -45,9 +45,9 @@ func TestRingIsBounded(t *testing.T) {
 		ring, size, n int
 		want          int
 	}{
-		{"by messages", 10, 10, 1000, 10},
-		{"by octets", 1000, 1 << 20, 200, maxRingBytes >> 20},
-		{"one message", 1, 1, 50, 1},
+		{name: "by messages", ring: 10, size: 10, n: 1000, want: 10},
+		{name: "by octets", ring: 1000, size: 1 << 20, n: 200, want: maxRingBytes >> 20},
+		{name: "one message", ring: 1, size: 1, n: 50, want: 1},
 	}
 
 	for _, test := range tests {

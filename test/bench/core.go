@@ -124,7 +124,10 @@ func provision(users []user) error {
 	hss, ocs := httpapi.Local(admins["hss"]), httpapi.Local(admins["ocs"])
 	ctx := context.Background()
 
-	if err := ocs.Do(ctx, "PUT", "/tariffs/standard", map[string]any{"name": "standard", "rates": []any{map[string]any{"prefix": "", "price": 1, "interval": 1, "increment": 1}}}, nil); err != nil {
+	if err := ocs.Do(ctx, "PUT", "/tariffs/standard", map[string]any{
+		"name":  "standard",
+		"rates": []any{map[string]any{"prefix": "", "price": 1, "interval": 1, "increment": 1}},
+	}, nil); err != nil {
 		return err
 	}
 

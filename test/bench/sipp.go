@@ -56,7 +56,10 @@ func (s *sipp) write() error {
 
 	for _, scenario := range templates.Templates() {
 		var text bytes.Buffer
-		if err := errors.Join(scenario.Execute(&text, attempts), os.WriteFile(filepath.Join(s.dir, scenario.Name()), text.Bytes(), 0o600)); err != nil {
+		if err := errors.Join(
+			scenario.Execute(&text, attempts),
+			os.WriteFile(filepath.Join(s.dir, scenario.Name()), text.Bytes(), 0o600),
+		); err != nil {
 			return err
 		}
 	}

@@ -146,7 +146,8 @@ func TestSettings(t *testing.T) {
 
 		if !strings.Contains(
 			printed,
-			"  allow_from:\n    - 127.0.0.0/8\n    - "+f.Networks["ims"].IPAM.Config[0].Subnet+"\n  names: []\n  token: \"\"\n  token_file: "+map[bool]string{true: "/tmp", false: "/data"}[name == "icscf"]+"/admin.token\n",
+			"  allow_from:\n    - 127.0.0.0/8\n    - "+f.Networks["ims"].IPAM.Config[0].Subnet+"\n  names: []\n  token: \"\"\n  token_file: "+
+				map[bool]string{true: "/tmp", false: "/data"}[name == "icscf"]+"/admin.token\n",
 		) {
 			t.Errorf("%s: its admin port is not for this machine and this network alone, with a token that is kept\n%s", name, printed)
 		}

@@ -190,7 +190,11 @@ func TestChargedCall(t *testing.T) {
 			c := start(t, read(t, map[string]string{"IMS_DOMAIN": domain}))
 
 			tariff := filepath.Join(c.data, "tariff.json")
-			if err := os.WriteFile(tariff, []byte(`{"name": "standard", "rates": [{"prefix": "", "price": 1, "interval": 1, "increment": 1}]}`), 0o600); err != nil {
+			if err := os.WriteFile(
+				tariff,
+				[]byte(`{"name": "standard", "rates": [{"prefix": "", "price": 1, "interval": 1, "increment": 1}]}`),
+				0o600,
+			); err != nil {
 				t.Fatal(err)
 			}
 			c.ask("ocs", "tariff", "set", "standard", tariff)

@@ -52,7 +52,9 @@ func (p *phone) ask(method, uri, from, to, contact string, more ...string) *sip.
 
 	p.cseq++
 	lines := append([]string{
-		method + " " + uri + " SIP/2.0", fmt.Sprintf("Via: SIP/2.0/UDP %s;rport;branch=%s", p.conn.LocalAddr(), sip.NewBranch()), "Max-Forwards: 70",
+		method + " " + uri + " SIP/2.0",
+		fmt.Sprintf("Via: SIP/2.0/UDP %s;rport;branch=%s", p.conn.LocalAddr(), sip.NewBranch()),
+		"Max-Forwards: 70",
 		fmt.Sprintf("From: <%s>;tag=%d", from, p.cseq), "To: <" + to + ">", fmt.Sprintf("Call-ID: %d-%s", p.cseq, p.Name()),
 		fmt.Sprintf("CSeq: %d %s", p.cseq, method), "Contact: <" + contact + ">",
 	}, more...)
@@ -90,7 +92,8 @@ func (p *phone) register(a account) {
 	if err != nil {
 		p.Fatal(err)
 	}
-	if r := p.ask("REGISTER", home, a.uri(), a.uri(), p.contact(a.user), "Expires: 600", "Authorization: "+credentials.String()); r.StatusCode != 200 {
+	if r := p.ask("REGISTER", home, a.uri(), a.uri(), p.contact(a.user), "Expires: 600", "Authorization: "+
+		credentials.String()); r.StatusCode != 200 {
 		p.Fatalf("%s did not register:\n%s", a.user, r)
 	}
 }
@@ -127,12 +130,23 @@ func TestTwoAccountsBehindOneSocket(t *testing.T) {
 		more                []string
 		pays                string // "": 403
 	}{
-		{"the first, by its Contact", p.contact("office"), office.uri(), nil, "office"},
-		{"the second, by its Contact", p.contact("home"), home.uri(), nil, "home"},
-		{"the first, by preferred identity", p.contact("other"), "sip:anonymous@anonymous.invalid", []string{"P-Preferred-Identity: <" + office.Tel() + ">"}, "office"},
-		{"the second, by From", p.contact("other"), home.uri(), nil, "home"},
-		{"the Contact of one with the identity of the other", p.contact("home"), home.uri(), []string{"P-Preferred-Identity: <" + office.uri() + ">"}, ""},
-		{"neither", p.contact("other"), "sip:anonymous@anonymous.invalid", nil, ""},
+		{name: "the first, by its Contact", contact: p.contact("office"), from: office.uri(), pays: "office"},
+		{name: "the second, by its Contact", contact: p.contact("home"), from: home.uri(), pays: "home"},
+		{
+			name:    "the first, by preferred identity",
+			contact: p.contact("other"),
+			from:    "sip:anonymous@anonymous.invalid",
+			more:    []string{"P-Preferred-Identity: <" + office.Tel() + ">"},
+			pays:    "office",
+		},
+		{name: "the second, by From", contact: p.contact("other"), from: home.uri(), pays: "home"},
+		{
+			name:    "the Contact of one with the identity of the other",
+			contact: p.contact("home"),
+			from:    home.uri(),
+			more:    []string{"P-Preferred-Identity: <" + office.uri() + ">"},
+		},
+		{name: "neither", contact: p.contact("other"), from: "sip:anonymous@anonymous.invalid"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			want := 200

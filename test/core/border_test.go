@@ -70,7 +70,12 @@ func TestBorder(t *testing.T) {
 		})
 	}
 
-	for _, target := range []string{"sip:x@127.0.0.13:3868;transport=tcp", "sip:x@127.0.0.14:9090", "sip:x@127.0.0.12:5060", "sip:x@icscf." + network.Domain} {
+	for _, target := range []string{
+		"sip:x@127.0.0.13:3868;transport=tcp",
+		"sip:x@127.0.0.14:9090",
+		"sip:x@127.0.0.12:5060",
+		"sip:x@icscf." + network.Domain,
+	} {
 		t.Run("a handset calls "+target, func(t *testing.T) {
 			response, err := a.Message(t.Context(), target, "x")
 			if network.Status(err) != 403 && (response == nil || response.StatusCode != 403) {

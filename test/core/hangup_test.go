@@ -158,11 +158,16 @@ func TestEveryWayOut(t *testing.T) {
 			both.Go(func() { hangUp(k.n, k.other) })
 			both.Wait()
 		}},
-		{"the callee's 200 has no Record-Route", 1000, answering(func(r *sip.Response) { sip.Remove(r, "Record-Route") }), func(t *testing.T, k *talk) {
-			if err := k.call.HangUp(t.Context()); err != nil {
-				t.Error(err)
-			}
-		}},
+		{
+			"the callee's 200 has no Record-Route",
+			1000,
+			answering(func(r *sip.Response) { sip.Remove(r, "Record-Route") }),
+			func(t *testing.T, k *talk) {
+				if err := k.call.HangUp(t.Context()); err != nil {
+					t.Error(err)
+				}
+			},
+		},
 		{"the callee's 200 is without the S-CSCFs", 1000, answering(func(r *sip.Response) {
 			all := sip.Values(r, "Record-Route")
 			sip.Remove(r, "Record-Route")

@@ -51,7 +51,12 @@ func TestLabels(t *testing.T) {
 	n := network.Start(t)
 	const invented = 40
 
-	for name, at := range map[string]string{"Gm": "127.0.0.10:5060", "Mw": "127.0.0.10:5070", "I-CSCF": "127.0.0.11:5060", "S-CSCF": "127.0.0.12:5060"} {
+	for name, at := range map[string]string{
+		"Gm":     "127.0.0.10:5060",
+		"Mw":     "127.0.0.10:5070",
+		"I-CSCF": "127.0.0.11:5060",
+		"S-CSCF": "127.0.0.12:5060",
+	} {
 		conn, err := net.Dial("udp", at)
 		if err != nil {
 			t.Fatal(err)
@@ -61,7 +66,8 @@ func TestLabels(t *testing.T) {
 		for i := range invented {
 			_, err := fmt.Fprintf(
 				conn,
-				"INVENTED%d sip:x@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;rport;branch=%s\r\nMax-Forwards: 70\r\nFrom: <sip:invented%d@x>;tag=1\r\nTo: <sip:x@x>\r\n"+
+				"INVENTED%d sip:x@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;rport;branch=%s\r\nMax-Forwards: 70\r\nFrom: <sip:invented%d@x>;tag=1\r\n"+
+					"To: <sip:x@x>\r\n"+
 					"Call-ID: %s-%d\r\nCSeq: 1 INVENTED%d\r\nEvent: invented%d\r\nP-Asserted-Identity: <sip:invented%d@x>\r\nContent-Length: 0\r\n\r\n",
 				i,
 				network.Domain,
@@ -84,7 +90,8 @@ func TestLabels(t *testing.T) {
 			// A response to nothing.
 			_, _ = fmt.Fprintf(
 				conn,
-				"SIP/2.0 %d Invented\r\nVia: SIP/2.0/UDP %s;branch=%s\r\nFrom: <sip:x>;tag=1\r\nTo: <sip:x>;tag=2\r\nCall-ID: %d\r\nCSeq: 1 INVENTED%d\r\nContent-Length: 0\r\n\r\n",
+				"SIP/2.0 %d Invented\r\nVia: SIP/2.0/UDP %s;branch=%s\r\nFrom: <sip:x>;tag=1\r\nTo: <sip:x>;tag=2\r\nCall-ID: %d\r\n"+
+					"CSeq: 1 INVENTED%d\r\nContent-Length: 0\r\n\r\n",
 				620+i,
 				at,
 				sip.NewBranch(),

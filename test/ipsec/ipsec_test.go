@@ -106,7 +106,11 @@ func secured(t *testing.T, six bool, change func(*handset.Config)) func(*handset
 		c.Security = &handset.Security{
 			Kernel: &recording{
 				Kernel: kernel,
-			}, Suites: []ipsec.Suite{{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC}}, ClientPort: 31000, ServerPort: 31500, Linger: time.Second,
+			},
+			Suites:     []ipsec.Suite{{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC}},
+			ClientPort: 31000,
+			ServerPort: 31500,
+			Linger:     time.Second,
 		}
 
 		if change != nil {

@@ -460,7 +460,8 @@ func TestReclaim(t *testing.T) {
 	gone, kept := between(t, ipsec.Suites[2], false, 140), between(t, ipsec.Suites[0], false, 141)
 
 	for _, line := range []string{
-		"ip xfrm state add src 192.0.2.1 dst 192.0.2.77 proto esp spi 0x4711 reqid 7 mode transport enc cbc(aes) 0x00112233445566778899aabbccddeeff auth hmac(sha1) 0x0011223344556677889900112233445566778899",
+		"ip xfrm state add src 192.0.2.1 dst 192.0.2.77 proto esp spi 0x4711 reqid 7 mode transport enc cbc(aes) " +
+			"0x00112233445566778899aabbccddeeff auth hmac(sha1) 0x0011223344556677889900112233445566778899",
 		"ip xfrm policy add src 192.0.2.1 dst 192.0.2.77 dir out priority 100 tmpl src 192.0.2.1 dst 192.0.2.77 proto esp reqid 7 mode transport",
 		"ip xfrm policy add src 192.0.2.1 dst 192.0.2.78 dir out priority 100 action block",
 	} {

@@ -50,7 +50,8 @@ func TestLab(t *testing.T) {
 	rest := string(out)
 	for _, want := range []string{
 		"SIP 198.51.100.1:5060 (Gm, UDP and TCP)",
-		"─ REGISTER ▶", "─── 401 ───", "─ REGISTER ▶", "ESP\n", "(REGISTER)  ESP\n", "── INVITE ─▶", "ESP\n", "(BYE)  ESP\n",
+		"─ REGISTER ▶", "─── 401 ───", "─ REGISTER ▶", "ESP\n", "(REGISTER)  ESP\n",
+		"── INVITE ─▶", "ESP\n", "(BYE)  ESP\n",
 		"alice: integrity", "uc-ps", "198.51.100.101:31000 ─▶ 198.51.100.1:6110", "bob: integrity", "Every step happened.",
 	} {
 		_, after, found := strings.Cut(rest, want)
@@ -102,7 +103,11 @@ func TestLabForHandsets(t *testing.T) {
 		out.WriteString(lines.Text() + "\n")
 	}
 
-	for _, want := range []string{"P-CSCF " + gm4 + ":5060, UDP and TCP, with IPsec", "home domain " + domain, "subscriber add --imsi " + imsi} {
+	for _, want := range []string{
+		"P-CSCF " + gm4 + ":5060, UDP and TCP, with IPsec",
+		"home domain " + domain,
+		"subscriber add --imsi " + imsi,
+	} {
 		if !strings.Contains(out.String(), want) {
 			t.Fatalf("no %q in\n%s", want, out.String())
 		}
@@ -158,7 +163,8 @@ func TestCommand(t *testing.T) {
 
 	ue := func(more ...string) (string, error) {
 		out, err := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("DIALTONE_BINARIES"), "ue"), append([]string{
-			"--imsi", user.IMSI, "--k", network.K, "--opc", network.OPc, "--pcscf", gm4 + ":5060", "--netns", string(handsets), "--address", "192.0.2.201:5060",
+			"--imsi", user.IMSI, "--k", network.K, "--opc", network.OPc, "--pcscf", gm4 + ":5060", "--netns", string(handsets), "--address",
+			"192.0.2.201:5060",
 		}, more...)...).CombinedOutput()
 
 		return string(out), err

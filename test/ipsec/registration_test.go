@@ -30,7 +30,9 @@ func TestCalls(t *testing.T) {
 	n := core(t)
 
 	for _, suite := range []ipsec.Suite{
-		{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC}, {Integrity: ipsec.HMACMD5, Encryption: ipsec.NoEncryption}, {Integrity: ipsec.NoIntegrity, Encryption: ipsec.AESGCM},
+		{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC},
+		{Integrity: ipsec.HMACMD5, Encryption: ipsec.NoEncryption},
+		{Integrity: ipsec.NoIntegrity, Encryption: ipsec.AESGCM},
 	} {
 		for _, transport := range []string{"UDP", "TCP"} {
 			for _, six := range []bool{false, true} {
@@ -309,7 +311,8 @@ func TestReauthentication(t *testing.T) {
 	t.Logf("%d and %d messages meanwhile", <-done, <-done)
 
 	second := last(config)
-	if first.Ports.UEServer != second.Ports.UEServer || first.Ports.PCSCFServer != second.Ports.PCSCFServer || first.Ports.UEClient == second.Ports.UEClient ||
+	if first.Ports.UEServer != second.Ports.UEServer || first.Ports.PCSCFServer != second.Ports.PCSCFServer ||
+		first.Ports.UEClient == second.Ports.UEClient ||
 		first.SPIs == second.SPIs ||
 		first.IK == second.IK {
 		t.Errorf("%s became %s", first, second)

@@ -44,7 +44,11 @@ func TestHandsetPage(t *testing.T) {
 	links(t, page)
 
 	for _, setting := range []struct{ function, key string }{
-		{"hss", "authentication.ind"}, {"scscf", "registrar.authentication.qop"}, {"pcscf", "ipsec.algorithms"}, {"pcscf", "ipsec.announce"}, {"icscf", "scscfs"},
+		{"hss", "authentication.ind"},
+		{"scscf", "registrar.authentication.qop"},
+		{"pcscf", "ipsec.algorithms"},
+		{"pcscf", "ipsec.announce"},
+		{"icscf", "scscfs"},
 	} {
 		out, err := exec.Command(filepath.Join(binaries, setting.function), "--print-config").Output()
 		last := setting.key[strings.LastIndexByte(setting.key, '.')+1:]

@@ -184,7 +184,8 @@ func (h *Handset) contact() string {
 }
 
 func (h *Handset) contactHeader() string {
-	return "<" + h.contact() + `>;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel";+g.3gpp.smsip;+sip.instance="` + h.instance + `"`
+	return "<" + h.contact() + `>;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel";+g.3gpp.smsip;+sip.instance="` +
+		h.instance + `"`
 }
 
 func (h *Handset) alter(r *sip.Request) {

@@ -29,7 +29,12 @@ func TestAnswer(t *testing.T) {
 		{
 			"a soft phone with opus and G.711",
 			[]string{
-				"m=audio 4000 RTP/AVP 96 0 8 101", "a=rtpmap:96 opus/48000/2", "a=rtpmap:0 PCMU/8000", "a=rtpmap:8 PCMA/8000/1", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-11",
+				"m=audio 4000 RTP/AVP 96 0 8 101",
+				"a=rtpmap:96 opus/48000/2",
+				"a=rtpmap:0 PCMU/8000",
+				"a=rtpmap:8 PCMA/8000/1",
+				"a=rtpmap:101 telephone-event/8000",
+				"a=fmtp:101 0-11",
 			},
 			[]string{
 				"m=audio 49152 RTP/AVP 0 8 101",
@@ -48,11 +53,21 @@ func TestAnswer(t *testing.T) {
 		{
 			"a handset, with its payload types and parameters",
 			[]string{
-				"m=audio 4000 RTP/AVP 127 116 107", "b=AS:42", "a=rtpmap:127 EVS/16000/1", "a=fmtp:127 br=5.9-13.2;bw=nb-swb", "a=rtpmap:116 amr-wb/16000", "a=fmtp:116 octet-align=1",
+				"m=audio 4000 RTP/AVP 127 116 107",
+				"b=AS:42",
+				"a=rtpmap:127 EVS/16000/1",
+				"a=fmtp:127 br=5.9-13.2;bw=nb-swb",
+				"a=rtpmap:116 amr-wb/16000",
+				"a=fmtp:116 octet-align=1",
 				"a=rtpmap:107 AMR/8000", "a=curr:qos local none", "a=inactive",
 			},
 			[]string{
-				"m=audio 49152 RTP/AVP 127 116 107", "a=rtpmap:127 EVS/16000/1", "a=fmtp:127 br=5.9-13.2;bw=nb-swb", "a=rtpmap:116 amr-wb/16000", "a=fmtp:116 octet-align=1", "a=rtpmap:107 AMR/8000",
+				"m=audio 49152 RTP/AVP 127 116 107",
+				"a=rtpmap:127 EVS/16000/1",
+				"a=fmtp:127 br=5.9-13.2;bw=nb-swb",
+				"a=rtpmap:116 amr-wb/16000",
+				"a=fmtp:116 octet-align=1",
+				"a=rtpmap:107 AMR/8000",
 				"a=inactive",
 			},
 		},

@@ -83,7 +83,10 @@ func (h *Handset) secure(s Security) error {
 
 func (h *Handset) protected(name string, port uint16) sip.EndpointConfig {
 	return sip.EndpointConfig{
-		Name: "Gm " + name, Address: netip.AddrPortFrom(h.config.Address.Addr(), port).String(), Transports: []string{"udp", "tcp"}, FixedPort: true,
+		Name:       "Gm " + name,
+		Address:    netip.AddrPortFrom(h.config.Address.Addr(), port).String(),
+		Transports: []string{"udp", "tcp"},
+		FixedPort:  true,
 	}
 }
 

@@ -194,7 +194,12 @@ func TestSecuredRegistration(t *testing.T) {
 		for _, set = range p.kernel.sets {
 		}
 
-		if want := (ipsec.Ports{UEClient: 31000, UEServer: 31500, PCSCFClient: 6100, PCSCFServer: 6110}); set.Ports != want || set.Suite != suite ||
+		if want := (ipsec.Ports{
+			UEClient:    31000,
+			UEServer:    31500,
+			PCSCFClient: 6100,
+			PCSCFServer: 6110,
+		}); set.Ports != want || set.Suite != suite ||
 			set.IK != v.IK || set.CK != v.CK ||
 			set.SPIs.PCSCFServer != 12220 {
 			t.Errorf("the kernel has %s", set)

@@ -39,7 +39,8 @@ func TestAPI(t *testing.T) {
 		{
 			"OP and OPc",
 			"POST /subscribers",
-			`{"imsi": "001010000000002", "authentication": {"k": "465b5ce8b199b49faa5f0a2ee238a6bc", "op": "cd63cb71954a9f4e48a5994e37a02baf", "opc": "cd63cb71954a9f4e48a5994e37a02baf"}}`,
+			`{"imsi": "001010000000002", "authentication": {"k": "465b5ce8b199b49faa5f0a2ee238a6bc", "op": "cd63cb71954a9f4e48a5994e37a02baf", ` +
+				`"opc": "cd63cb71954a9f4e48a5994e37a02baf"}}`,
 		},
 		{"a short number", "POST /subscribers", `{"imsi": "001010000000002", "msisdn": "1", ` + sim + `}`},
 		{"another profile", "POST /subscribers", `{"imsi": "001010000000002", "service_profile": "gold", ` + sim + `}`},
@@ -47,7 +48,9 @@ func TestAPI(t *testing.T) {
 		{
 			"all identities given",
 			"POST /subscribers",
-			`{"name": "conference", "registration_sets": [{"number": 1, "public_identities": [{"identity": "sip:conference@example.org", "kind": "service", "application_server": "sip:as.example.org"}, {"identity": "sip:chat-!.*!@example.org", "kind": "service"}]}], "capabilities": {"mandatory": [1]}, "charging": {"primary_event_charging_function": "aaa://ocs.example.org"}}`,
+			`{"name": "conference", "registration_sets": [{"number": 1, "public_identities": [{"identity": "sip:conference@example.org", "kind": ` +
+				`"service", "application_server": "sip:as.example.org"}, {"identity": "sip:chat-!.*!@example.org", "kind": "service"}]}], ` +
+				`"capabilities": {"mandatory": [1]}, "charging": {"primary_event_charging_function": "aaa://ocs.example.org"}}`,
 		},
 		{"a bad wildcard", "PUT /subscribers/conference/public-identities/sip:chat-!%5B!@example.org", `{"kind": "service"}`},
 
@@ -75,12 +78,14 @@ func TestAPI(t *testing.T) {
 		{
 			"replace with a set nobody has",
 			"PUT " + at,
-			`{"private_identities": [{"identity": "001010000000001@` + home + `", "registration_sets": [7]}], "registration_sets": [{"number": 1, "public_identities": [{"identity": "tel:+15550001"}]}]}`,
+			`{"private_identities": [{"identity": "001010000000001@` + home +
+				`", "registration_sets": [7]}], "registration_sets": [{"number": 1, "public_identities": [{"identity": "tel:+15550001"}]}]}`,
 		},
 		{
 			"replace",
 			"PUT " + at,
-			`{"private_identities": [{"identity": "001010000000001@` + home + `", "imsi": "001010000000001"}], "registration_sets": [{"number": 1, "public_identities": [{"identity": "tel:+1-555-0001"}]}]}`,
+			`{"private_identities": [{"identity": "001010000000001@` + home +
+				`", "imsi": "001010000000001"}], "registration_sets": [{"number": 1, "public_identities": [{"identity": "tel:+1-555-0001"}]}]}`,
 		},
 		{"the keys have stayed", "GET " + private + "/keys", ""},
 		{"the last identity", "DELETE " + at + "/public-identities/tel:+15550001", ""},
@@ -93,7 +98,9 @@ func TestAPI(t *testing.T) {
 		{
 			"a service profile",
 			"PUT /service-profiles/gold",
-			`{"filter_criteria": [{"priority": 2, "trigger": {"cnf": 1, "service_points": [{"groups": [0, 1], "negated": 1, "sip_header": {"header": "Subject", "content": "^urgent"}}]}, "application_server": {"server_name": "sip:as", "service_info": "x"}, "profile_part": 0}], "shared_sets": [3], "subscribed_media_profile": 2}`,
+			`{"filter_criteria": [{"priority": 2, "trigger": {"cnf": 1, "service_points": [{"groups": [0, 1], "negated": 1, "sip_header": ` +
+				`{"header": "Subject", "content": "^urgent"}}]}, "application_server": {"server_name": "sip:as", "service_info": "x"}, ` +
+				`"profile_part": 0}], "shared_sets": [3], "subscribed_media_profile": 2}`,
 		},
 		{"read it", "GET /service-profiles/gold", ""},
 		{"a shared set that is not there", "PUT /service-profiles/gold", `{"shared_sets": [4]}`},

@@ -367,7 +367,11 @@ func TestFirstRegistrationOverTheWire(t *testing.T) {
 
 	s := scscf.sar(cx.AssignRegistration, private, scscfURI, public)
 	want(t, "SAR", s.Result, cx.Success)
-	for _, part := range []string{"<PrivateID>" + private, "<Identity>tel:+15550001</Identity>", "<BarringIndication>1</BarringIndication>\n   <Identity>" + public} {
+	for _, part := range []string{
+		"<PrivateID>" + private,
+		"<Identity>tel:+15550001</Identity>",
+		"<BarringIndication>1</BarringIndication>\n   <Identity>" + public,
+	} {
 		if !strings.Contains(string(s.UserData), part) {
 			t.Errorf("no %q in\n%s", part, s.UserData)
 		}

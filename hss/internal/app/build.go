@@ -140,7 +140,10 @@ func (p population) Collect(metrics chan<- prometheus.Metric) {
 	})
 
 	for description, value := range map[*prometheus.Desc]int64{
-		subscribersTotal: counts.Subscriptions, privateTotal: counts.PrivateIdentities, publicTotal: counts.PublicIdentities, registeredTotal: counts.Registered,
+		subscribersTotal: counts.Subscriptions,
+		privateTotal:     counts.PrivateIdentities,
+		publicTotal:      counts.PublicIdentities,
+		registeredTotal:  counts.Registered,
 	} {
 		if err != nil { // a number that is not known is no number
 			metrics <- prometheus.NewInvalidMetric(description, err)

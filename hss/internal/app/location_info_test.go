@@ -48,12 +48,19 @@ func TestLocationInfo(t *testing.T) {
 	}{
 		{name: "step 1: unknown", change: func(_ *situation, q *cx.LIR) { q.PublicIdentity = "tel:+1" }, want: cx.ErrorUserUnknown},
 		{
-			name: "step 2: a service with an application server of its own", before: identity(provisioning.PublicIdentity{Identity: "-conference@" + home, Kind: "service", ApplicationServer: "sip:conference.as"}),
-			change: ask("-conference@" + home), want: cx.Success, server: "sip:conference.as",
+			name:   "step 2: a service with an application server of its own",
+			before: identity(provisioning.PublicIdentity{Identity: "-conference@" + home, Kind: "service", ApplicationServer: "sip:conference.as"}),
+			change: ask("-conference@" + home),
+			want:   cx.Success,
+			server: "sip:conference.as",
 		},
 		{
-			name: "step 2: a wildcarded service", before: identity(provisioning.PublicIdentity{Identity: "-chat-!.*!@" + home, Kind: "service", ApplicationServer: "sip:chat.as"}),
-			change: ask("-chat-42@" + home), want: cx.Success, server: "sip:chat.as", wildcard: "-chat-!.*!@" + home,
+			name:     "step 2: a wildcarded service",
+			before:   identity(provisioning.PublicIdentity{Identity: "-chat-!.*!@" + home, Kind: "service", ApplicationServer: "sip:chat.as"}),
+			change:   ask("-chat-42@" + home),
+			want:     cx.Success,
+			server:   "sip:chat.as",
+			wildcard: "-chat-!.*!@" + home,
 		},
 		{
 			name:   "step 3: capabilities wanted although registered",
@@ -77,8 +84,11 @@ func TestLocationInfo(t *testing.T) {
 			before: func(s *situation) { unregisteredServices(s); s.scscf.mar(s.private, s.public, scscfURI) }, want: cx.Success, server: scscfURI,
 		},
 		{
-			name: "step 4: a service without an application server of its own", before: identity(provisioning.PublicIdentity{Identity: "-service@" + home, Kind: "service"}),
-			change: ask("-service@" + home), want: cx.UnregisteredService, caps: capabilities,
+			name:   "step 4: a service without an application server of its own",
+			before: identity(provisioning.PublicIdentity{Identity: "-service@" + home, Kind: "service"}),
+			change: ask("-service@" + home),
+			want:   cx.UnregisteredService,
+			caps:   capabilities,
 		},
 		{
 			name:   "no such Originating-Request",

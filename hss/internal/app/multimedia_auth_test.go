@@ -164,7 +164,11 @@ func TestResynchronisation(t *testing.T) {
 		t.Errorf("an old AUTS set the sequence number back: %v", err)
 	}
 
-	for _, line := range []string{"SQN stepped to the SIM's", "from=000000000021 to=000000027100", "the SIM will accept the next SQN as it is"} {
+	for _, line := range []string{
+		"SQN stepped to the SIM's",
+		"from=000000000021 to=000000027100",
+		"the SIM will accept the next SQN as it is",
+	} {
 		if !strings.Contains(h.log.String(), line) {
 			t.Errorf("the log does not say %q", line)
 		}

@@ -109,18 +109,48 @@ func TestAnswersToPushes(t *testing.T) {
 		attempts int
 		result   string
 	}{
-		{"success", nil, subscriber.PushDelivered, 1, "DIAMETER_SUCCESS"},
-		{"the S-CSCF does not know the user", []diameter.Result{cx.ErrorUserUnknown}, subscriber.PushDelivered, 1, "does not know the user"},
-		{"too much data", []diameter.Result{cx.ErrorTooMuchData}, subscriber.PushRefused, 1, "TOO_MUCH_DATA"},
-		{"data not supported", []diameter.Result{cx.ErrorNotSupportedUserData}, subscriber.PushRefused, 1, "NOT_SUPPORTED_USER_DATA"},
-		{"unable to comply", []diameter.Result{cx.UnableToComply}, subscriber.PushRefused, 1, "UNABLE_TO_COMPLY"},
-		{"too busy, then success", []diameter.Result{diameter.TooBusy, diameter.TooBusy}, subscriber.PushDelivered, 3, "DIAMETER_SUCCESS"},
+		{name: "success", state: subscriber.PushDelivered, attempts: 1, result: "DIAMETER_SUCCESS"},
 		{
-			"too busy for ever",
-			[]diameter.Result{diameter.TooBusy, diameter.TooBusy, diameter.TooBusy, diameter.TooBusy, diameter.TooBusy},
-			subscriber.PushFailed,
-			5,
-			"3004",
+			name:     "the S-CSCF does not know the user",
+			answers:  []diameter.Result{cx.ErrorUserUnknown},
+			state:    subscriber.PushDelivered,
+			attempts: 1,
+			result:   "does not know the user",
+		},
+		{
+			name:     "too much data",
+			answers:  []diameter.Result{cx.ErrorTooMuchData},
+			state:    subscriber.PushRefused,
+			attempts: 1,
+			result:   "TOO_MUCH_DATA",
+		},
+		{
+			name:     "data not supported",
+			answers:  []diameter.Result{cx.ErrorNotSupportedUserData},
+			state:    subscriber.PushRefused,
+			attempts: 1,
+			result:   "NOT_SUPPORTED_USER_DATA",
+		},
+		{
+			name:     "unable to comply",
+			answers:  []diameter.Result{cx.UnableToComply},
+			state:    subscriber.PushRefused,
+			attempts: 1,
+			result:   "UNABLE_TO_COMPLY",
+		},
+		{
+			name:     "too busy, then success",
+			answers:  []diameter.Result{diameter.TooBusy, diameter.TooBusy},
+			state:    subscriber.PushDelivered,
+			attempts: 3,
+			result:   "DIAMETER_SUCCESS",
+		},
+		{
+			name:     "too busy for ever",
+			answers:  []diameter.Result{diameter.TooBusy, diameter.TooBusy, diameter.TooBusy, diameter.TooBusy, diameter.TooBusy},
+			state:    subscriber.PushFailed,
+			attempts: 5,
+			result:   "3004",
 		},
 	}
 

@@ -122,7 +122,11 @@ func TestAliasesAndLooseRoute(t *testing.T) {
 		groups   int
 	}{
 		{"an S-CSCF that does not know aliases", nil, 0},
-		{"one that does", []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 1, FeatureList: cx.FeatureAliases}}, len(shown.RegistrationSets[0].PublicIdentities)},
+		{
+			"one that does",
+			[]cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 1, FeatureList: cx.FeatureAliases}},
+			len(shown.RegistrationSets[0].PublicIdentities),
+		},
 	} {
 		q := &cx.SAR{Type: cx.ReRegistration, UserName: s.private, ServerName: scscfURI, PublicIdentities: []string{s.public}}
 		q.SupportedFeatures = test.features

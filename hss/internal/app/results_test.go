@@ -17,16 +17,36 @@ import (
 // requests that cannot be read. RTR and PPR are answered by the S-CSCF: what stands here is what the HSS must cope with.
 var resultsOf = map[string][]diameter.Result{
 	"UAR": {
-		cx.Success, cx.FirstRegistration, cx.SubsequentRegistration, cx.ErrorUserUnknown, cx.ErrorIdentitiesDontMatch, cx.ErrorIdentityNotRegistered,
-		cx.ErrorRoamingNotAllowed, cx.AuthorizationRejected, cx.ErrorFeatureUnsupported, cx.UnableToComply, diameter.InvalidAVPValue, diameter.MissingAVP,
+		cx.Success,
+		cx.FirstRegistration,
+		cx.SubsequentRegistration,
+		cx.ErrorUserUnknown,
+		cx.ErrorIdentitiesDontMatch,
+		cx.ErrorIdentityNotRegistered,
+		cx.ErrorRoamingNotAllowed,
+		cx.AuthorizationRejected,
+		cx.ErrorFeatureUnsupported,
+		cx.UnableToComply,
+		diameter.InvalidAVPValue,
+		diameter.MissingAVP,
 	},
 	"MAR": {
-		cx.Success, cx.ErrorUserUnknown, cx.ErrorIdentitiesDontMatch, cx.ErrorAuthSchemeNotSupported, cx.ErrorFeatureUnsupported, cx.UnableToComply,
+		cx.Success,
+		cx.ErrorUserUnknown,
+		cx.ErrorIdentitiesDontMatch,
+		cx.ErrorAuthSchemeNotSupported,
+		cx.ErrorFeatureUnsupported,
+		cx.UnableToComply,
 		diameter.InvalidAVPValue, diameter.MissingAVP,
 	},
 	"SAR": {
 		cx.Success, cx.SuccessServerNameNotStored, cx.ErrorUserUnknown, cx.ErrorIdentitiesDontMatch, cx.ErrorIdentityAlreadyRegistered,
-		cx.ErrorInAssignmentType, cx.ErrorFeatureUnsupported, cx.UnableToComply, diameter.InvalidAVPValue, diameter.MissingAVP, diameter.AVPOccursTooManyTimes,
+		cx.ErrorInAssignmentType,
+		cx.ErrorFeatureUnsupported,
+		cx.UnableToComply,
+		diameter.InvalidAVPValue,
+		diameter.MissingAVP,
+		diameter.AVPOccursTooManyTimes,
 	},
 	"LIR": {
 		cx.Success, cx.UnregisteredService, cx.ErrorUserUnknown, cx.ErrorIdentityNotRegistered, cx.ErrorFeatureUnsupported, cx.UnableToComply,
@@ -34,7 +54,13 @@ var resultsOf = map[string][]diameter.Result{
 	},
 	"RTR": {cx.Success, cx.ErrorUserUnknown, cx.ErrorFeatureUnsupported, cx.UnableToComply, diameter.TooBusy},
 	"PPR": {
-		cx.Success, cx.ErrorUserUnknown, cx.ErrorTooMuchData, cx.ErrorNotSupportedUserData, cx.ErrorFeatureUnsupported, cx.UnableToComply, diameter.TooBusy,
+		cx.Success,
+		cx.ErrorUserUnknown,
+		cx.ErrorTooMuchData,
+		cx.ErrorNotSupportedUserData,
+		cx.ErrorFeatureUnsupported,
+		cx.UnableToComply,
+		diameter.TooBusy,
 	},
 }
 
@@ -287,7 +313,12 @@ func TestRequiredFeatures(t *testing.T) {
 		{"one that is there, required", offered(cx.FeatureAliases, true), cx.Success, "[{10415 1 2 false}]"},
 		{"one that is not there, required", offered(1<<3, true), cx.ErrorFeatureUnsupported, "[{10415 1 7 false}]"},
 		{"one of both, required", offered(0b1001, true), cx.ErrorFeatureUnsupported, "[{10415 1 7 false}]"},
-		{"another list, required", []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 2, FeatureList: 1, Mandatory: true}}, cx.ErrorFeatureUnsupported, "[{10415 1 7 false}]"},
+		{
+			"another list, required",
+			[]cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 2, FeatureList: 1, Mandatory: true}},
+			cx.ErrorFeatureUnsupported,
+			"[{10415 1 7 false}]",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			header := cx.RequestHeader{SupportedFeatures: test.offered}

@@ -108,7 +108,9 @@ func setProfile(r *remote) *cobra.Command {
 	)
 
 	c := &cobra.Command{
-		Use: "set NAME --file FILE", Short: "make or change a service profile from JSON or from XML (TS 29.228 annex E)", Args: cobra.ExactArgs(1),
+		Use:   "set NAME --file FILE",
+		Short: "make or change a service profile from JSON or from XML (TS 29.228 annex E)",
+		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			at, err := resource(args[0], shared)
 			if err != nil {

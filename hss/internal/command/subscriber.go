@@ -62,7 +62,8 @@ func addSubscriber(r *remote) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add --imsi IMSI --msisdn MSISDN --k K (--op OP | --opc OPC)",
 		Short: "add a subscriber with the identities that follow from IMSI and MSISDN",
-		Example: "  hss subscriber add --imsi 001010000000001 --msisdn 15550001 --k 465b5ce8b199b49faa5f0a2ee238a6bc --opc cd63cb71954a9f4e48a5994e37a02baf\n" +
+		Example: "  hss subscriber add --imsi 001010000000001 --msisdn 15550001 --k 465b5ce8b199b49faa5f0a2ee238a6bc --opc " +
+			"cd63cb71954a9f4e48a5994e37a02baf\n" +
 			"  hss subscriber add --user alice --password secret\n  hss subscriber add --file alice.json\n  hss subscriber add --file all.csv",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -28,7 +28,9 @@ type Challenge struct {
 func MultimediaAuth(who Identities, req *cx.MAR, maxVectors int) (Challenge, error) {
 	switch {
 	case req.NumberOfAuthVectors == 0:
-		return Challenge{}, invalid("SIP-Number-Auth-Items", req.NumberOfAuthVectors, &cx.FailedAVP{NumberOfAuthVectors: &req.NumberOfAuthVectors})
+		return Challenge{}, invalid("SIP-Number-Auth-Items", req.NumberOfAuthVectors, &cx.FailedAVP{
+			NumberOfAuthVectors: &req.NumberOfAuthVectors,
+		})
 	case who.Private == nil: // 1
 		return Challenge{}, refused(cx.ErrorUserUnknown, "no private identity %s", req.UserName)
 	case who.Public == nil:

@@ -33,10 +33,11 @@ type ServicePointTrigger struct {
 	Negated int   `xml:"ConditionNegated" json:"negated,omitempty"`
 	Groups  []int `xml:"Group"            json:"groups"`
 
-	RequestURI         string              `xml:"RequestURI,omitempty" json:"request_uri,omitempty"`
-	Method             string              `xml:"Method,omitempty"     json:"method,omitempty"`
-	Header             *HeaderMatch        `xml:"SIPHeader"            json:"sip_header,omitempty"`
-	SessionCase        *int                `xml:"SessionCase"          json:"session_case,omitempty"` // 0 originating, 1 terminating registered, 2 terminating unregistered, 3 originating unregistered, 4 originating CDIV
+	RequestURI string       `xml:"RequestURI,omitempty" json:"request_uri,omitempty"`
+	Method     string       `xml:"Method,omitempty"     json:"method,omitempty"`
+	Header     *HeaderMatch `xml:"SIPHeader"            json:"sip_header,omitempty"`
+	// 0 originating, 1 terminating registered, 2 terminating unregistered, 3 originating unregistered, 4 originating CDIV
+	SessionCase        *int                `xml:"SessionCase"          json:"session_case,omitempty"`
 	SessionDescription *SessionDescription `xml:"SessionDescription"   json:"session_description,omitempty"`
 	Extension          *TriggerExtension   `xml:"Extension"            json:"extension,omitempty"`
 }
@@ -60,8 +61,9 @@ type TriggerExtension struct {
 
 // ApplicationServer is whom the request is sent to.
 type ApplicationServer struct {
-	ServerName      string             `xml:"ServerName"            json:"server_name"`
-	DefaultHandling int                `xml:"DefaultHandling"       json:"default_handling"` // 0 the session continues, 1 it ends, when the server fails
+	ServerName string `xml:"ServerName"            json:"server_name"`
+	// 0 the session continues, 1 it ends, when the server fails
+	DefaultHandling int                `xml:"DefaultHandling"       json:"default_handling"`
 	ServiceInfo     string             `xml:"ServiceInfo,omitempty" json:"service_info,omitempty"`
 	Extension       *ServerInformation `xml:"Extension"             json:"extension,omitempty"`
 }

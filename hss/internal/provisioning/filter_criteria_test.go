@@ -11,7 +11,8 @@ import (
 func number(n int) *int { return &n }
 
 func TestCriteriaOfXML(t *testing.T) {
-	const inner = `<Priority>1</Priority><TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><Group>0</Group><Method>INVITE</Method></SPT></TriggerPoint>` +
+	const inner = `<Priority>1</Priority><TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><Group>0</Group><Method>INVITE</Method>` +
+		`</SPT></TriggerPoint>` +
 		`<ApplicationServer><ServerName>sip:as</ServerName><DefaultHandling>1</DefaultHandling></ApplicationServer>`
 	want := []FilterCriteria{{
 		Priority: 1, Trigger: &TriggerPoint{CNF: 1, Points: []ServicePointTrigger{{Groups: []int{0}, Method: "INVITE"}}},
@@ -87,7 +88,11 @@ func TestBadCriteria(t *testing.T) {
 		{"two properties", trigger(ServicePointTrigger{Groups: []int{0}, Method: "INVITE", RequestURI: "sip:x"}), "not 2"},
 		{"no group", trigger(ServicePointTrigger{Method: "INVITE"}), "groups"},
 		{"session case", trigger(ServicePointTrigger{Groups: []int{0}, SessionCase: number(5)}), "session_case"},
-		{"registration type", trigger(ServicePointTrigger{Groups: []int{0}, Method: "REGISTER", Extension: &TriggerExtension{[]int{3}}}), "registration_types"},
+		{
+			"registration type",
+			trigger(ServicePointTrigger{Groups: []int{0}, Method: "REGISTER", Extension: &TriggerExtension{[]int{3}}}),
+			"registration_types",
+		},
 		{"a bad expression", trigger(ServicePointTrigger{Groups: []int{0}, Header: &HeaderMatch{Header: "Subject", Content: "(["}}), "(["},
 	} {
 		if text, err := encodeCriteria("filter_criteria", test.criteria); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -108,7 +113,8 @@ func TestBadCriteria(t *testing.T) {
 // What is accepted can be shown again, and what is shown is accepted again.
 func FuzzCriteriaOf(f *testing.F) {
 	f.Add(
-		"<ServiceProfile><InitialFilterCriteria><Priority>1</Priority><ApplicationServer><ServerName>sip:as</ServerName></ApplicationServer></InitialFilterCriteria></ServiceProfile>",
+		"<ServiceProfile><InitialFilterCriteria><Priority>1</Priority><ApplicationServer><ServerName>sip:as</ServerName></ApplicationServer>" +
+			"</InitialFilterCriteria></ServiceProfile>",
 	)
 	f.Add(`<x:InitialFilterCriteria xmlns:x="y"><x:Priority>1</x:Priority></x:InitialFilterCriteria>`)
 	f.Add("<SharedIFCSetID>a</SharedIFCSetID>")

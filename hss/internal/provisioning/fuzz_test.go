@@ -38,7 +38,9 @@ func FuzzNewSubscriber(f *testing.F) {
 	for _, seed := range []string{
 		`{"imsi":"001010000000001","msisdn":"15550001",` + keys + `}`,
 		`{"user":"alice","authentication":{"password":"secret","algorithm":"sha-256"}}`,
-		`{"name":"a","private_identities":[{"identity":"a@b",` + keys + `,"registration_sets":[2]}],"registration_sets":[{"number":1,"public_identities":[{"identity":"sip:a@b"}]},{"number":2,"public_identities":[{"identity":"tel:+1-555"},{"identity":"sip:x-!.*!@b","kind":"service","application_server":"sip:as"}]}]}`,
+		`{"name":"a","private_identities":[{"identity":"a@b",` + keys +
+			`,"registration_sets":[2]}],"registration_sets":[{"number":1,"public_identities":[{"identity":"sip:a@b"}]},{"number":2,` +
+			`"public_identities":[{"identity":"tel:+1-555"},{"identity":"sip:x-!.*!@b","kind":"service","application_server":"sip:as"}]}]}`,
 		`{"imsi":"001010000000001","authentication":{"algorithm":"tuak","k":"00","op":"zz","sqn":"ffffffffffff"}}`,
 		`{"registration_sets":[{"number":1,"public_identities":[{"identity":"sip:!(!@b","kind":"service"}]}]}`,
 		`[]`, `{"imsi":1}`, ``,

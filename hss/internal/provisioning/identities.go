@@ -257,8 +257,16 @@ func (a *API) readKeys(w http.ResponseWriter, r *http.Request) error {
 
 		secrets, err := tx.Secrets(p)
 		keys = Keys{p.Identity, Authentication{
-			Scheme: p.Scheme, Algorithm: p.Algorithm, Entered: p.Operator, AMF: p.AMF, RES: p.RES, Keccak: p.Keccak, Password: string(secrets.Password),
-			K: hex.EncodeToString(secrets.K), OP: hex.EncodeToString(secrets.OP), OPc: hex.EncodeToString(secrets.OPc),
+			Scheme:    p.Scheme,
+			Algorithm: p.Algorithm,
+			Entered:   p.Operator,
+			AMF:       p.AMF,
+			RES:       p.RES,
+			Keccak:    p.Keccak,
+			Password:  string(secrets.Password),
+			K:         hex.EncodeToString(secrets.K),
+			OP:        hex.EncodeToString(secrets.OP),
+			OPc:       hex.EncodeToString(secrets.OPc),
 		}}
 
 		if p.Scheme == subscriber.AKA {

@@ -23,15 +23,15 @@ func TestWhatComesOfAPush(t *testing.T) {
 		want   subscriber.PushState
 		wait   time.Duration
 	}{
-		{"success", 0, cx.Success, nil, subscriber.PushDelivered, 0},
-		{"the user is unknown there", 0, cx.ErrorUserUnknown, nil, subscriber.PushDelivered, 0},
-		{"the user has moved", 0, diameter.Result{}, errOutdated, subscriber.PushDelivered, 0},
-		{"refused", 0, cx.ErrorNotSupportedUserData, nil, subscriber.PushRefused, 0},
-		{"no answer", 0, diameter.Result{}, lost, subscriber.PushPending, time.Second},
-		{"no answer again", 1, diameter.Result{}, lost, subscriber.PushPending, 2 * time.Second},
-		{"no answer for the last time", 2, diameter.Result{}, lost, subscriber.PushFailed, 0},
-		{"too busy", 1, diameter.TooBusy, nil, subscriber.PushPending, 2 * time.Second},
-		{"transient failure", 0, diameter.Result{Code: 4002}, nil, subscriber.PushPending, time.Second},
+		{name: "success", result: cx.Success, want: subscriber.PushDelivered},
+		{name: "the user is unknown there", result: cx.ErrorUserUnknown, want: subscriber.PushDelivered},
+		{name: "the user has moved", result: diameter.Result{}, err: errOutdated, want: subscriber.PushDelivered},
+		{name: "refused", result: cx.ErrorNotSupportedUserData, want: subscriber.PushRefused},
+		{name: "no answer", result: diameter.Result{}, err: lost, want: subscriber.PushPending, wait: time.Second},
+		{name: "no answer again", before: 1, result: diameter.Result{}, err: lost, want: subscriber.PushPending, wait: 2 * time.Second},
+		{name: "no answer for the last time", before: 2, result: diameter.Result{}, err: lost, want: subscriber.PushFailed},
+		{name: "too busy", before: 1, result: diameter.TooBusy, want: subscriber.PushPending, wait: 2 * time.Second},
+		{name: "transient failure", result: diameter.Result{Code: 4002}, want: subscriber.PushPending, wait: time.Second},
 	} {
 		push := &subscriber.Push{State: subscriber.PushPending, Attempts: test.before, Next: now}
 		s.conclude(push, test.result, test.err, now)

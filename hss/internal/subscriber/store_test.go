@@ -180,16 +180,36 @@ func lookups(t *testing.T, c Config) {
 		wantPublic            string
 		match                 bool
 	}{
-		{"both known", "001@home", "tel:+15550001", "001@home", "tel:+15550001", true},
-		{"private unknown", "009@home", "tel:+15550001", "", "tel:+15550001", false},
-		{"public unknown", "001@home", "tel:+9", "001@home", "", false},
-		{"none given", "", "", "", "", false},
-		{"of different subscriptions", "002@home", "tel:+15550001", "002@home", "tel:+15550001", false},
-		{"in a set that the private identity may not use", "002@home", "sip:other@home", "002@home", "sip:other@home", false},
-		{"a wildcard matches", "002@home", "sip:chat-17@home", "002@home", "sip:chat-!.*!@home", true},
-		{"a distinct identity before the wildcard", "002@home", "sip:chat-room@home", "002@home", "sip:chat-room@home", true},
-		{"a wildcard matches the whole identity only", "", "sip:chat-17@home.example.org", "", "", false},
-		{"quotes are only text", "' OR ''='", "' OR ''='", "", "", false},
+		{name: "both known", private: "001@home", public: "tel:+15550001", wantPrivate: "001@home", wantPublic: "tel:+15550001", match: true},
+		{name: "private unknown", private: "009@home", public: "tel:+15550001", wantPublic: "tel:+15550001"},
+		{name: "public unknown", private: "001@home", public: "tel:+9", wantPrivate: "001@home"},
+		{name: "none given"},
+		{name: "of different subscriptions", private: "002@home", public: "tel:+15550001", wantPrivate: "002@home", wantPublic: "tel:+15550001"},
+		{
+			name:        "in a set that the private identity may not use",
+			private:     "002@home",
+			public:      "sip:other@home",
+			wantPrivate: "002@home",
+			wantPublic:  "sip:other@home",
+		},
+		{
+			name:        "a wildcard matches",
+			private:     "002@home",
+			public:      "sip:chat-17@home",
+			wantPrivate: "002@home",
+			wantPublic:  "sip:chat-!.*!@home",
+			match:       true,
+		},
+		{
+			name:        "a distinct identity before the wildcard",
+			private:     "002@home",
+			public:      "sip:chat-room@home",
+			wantPrivate: "002@home",
+			wantPublic:  "sip:chat-room@home",
+			match:       true,
+		},
+		{name: "a wildcard matches the whole identity only", public: "sip:chat-17@home.example.org"},
+		{name: "quotes are only text", private: "' OR ''='", public: "' OR ''='"},
 	}
 
 	for _, test := range tests {

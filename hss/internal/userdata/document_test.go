@@ -17,7 +17,8 @@ var update = flag.Bool("update", false, "write the golden files")
 
 const voicemail = `<InitialFilterCriteria>
  <Priority>7</Priority>
- <TriggerPoint><ConditionTypeCNF>0</ConditionTypeCNF><SPT><ConditionNegated>0</ConditionNegated><Group>0</Group><SessionCase>2</SessionCase></SPT></TriggerPoint>
+ <TriggerPoint><ConditionTypeCNF>0</ConditionTypeCNF>` +
+	`<SPT><ConditionNegated>0</ConditionNegated><Group>0</Group><SessionCase>2</SessionCase></SPT></TriggerPoint>
  <ApplicationServer><ServerName>sip:voicemail.as</ServerName><DefaultHandling>0</DefaultHandling></ApplicationServer>
  <Vendor:Own xmlns:Vendor="urn:x">kept as it is</Vendor:Own>
 </InitialFilterCriteria>`
@@ -45,12 +46,17 @@ func set() *subscriber.RegistrationSet {
 func TestDocument(t *testing.T) {
 	shared := Shared{
 		4: {
-			Number:         4,
-			FilterCriteria: `<InitialFilterCriteria><Priority>9</Priority><ApplicationServer><ServerName>sip:shared.as</ServerName></ApplicationServer></InitialFilterCriteria>`,
+			Number: 4,
+			FilterCriteria: `<InitialFilterCriteria><Priority>9</Priority><ApplicationServer><ServerName>sip:shared.as</ServerName>` +
+				`</ApplicationServer></InitialFilterCriteria>`,
 		},
 	}
 
-	for name, features := range map[string]uint32{"whole": 0, "shared": cx.FeatureSharedSets, "aliases": cx.FeatureSharedSets | cx.FeatureAliases} {
+	for name, features := range map[string]uint32{
+		"whole":   0,
+		"shared":  cx.FeatureSharedSets,
+		"aliases": cx.FeatureSharedSets | cx.FeatureAliases,
+	} {
 		knows := features&cx.FeatureSharedSets != 0
 		t.Run(name, func(t *testing.T) {
 			got, err := Document("001@home", set(), "sip:desk-17@home", shared, features)
@@ -85,7 +91,8 @@ func TestDocument(t *testing.T) {
 				t.Errorf("the S-CSCF reads %+v", parsed)
 			}
 			if !first.PublicIdentities[0].Barred() || first.PublicIdentities[1].Extension.DisplayName != `Alice & <"Bob">` ||
-				first.PublicIdentities[2].Identity != "sip:desk-17@home" || first.PublicIdentities[2].Extension.WildcardedIdentity != "sip:desk-!.*!@home" {
+				first.PublicIdentities[2].Identity != "sip:desk-17@home" ||
+				first.PublicIdentities[2].Extension.WildcardedIdentity != "sip:desk-!.*!@home" {
 				t.Errorf("the S-CSCF reads %+v", first.PublicIdentities)
 			}
 			if *first.CoreNetworkServices.SubscribedMediaProfileID != 3 || knows != (first.Extension != nil) {
@@ -136,7 +143,11 @@ func TestForUnregistered(t *testing.T) {
 		{"another case", spt("<SessionCase>1</SessionCase>"), false},
 		{"not another case", spt("<ConditionNegated>1</ConditionNegated><SessionCase>1</SessionCase>"), true},
 		{"not case 2", spt("<ConditionNegated>1</ConditionNegated><SessionCase>2</SessionCase>"), false},
-		{"case 2 in the part of registered users", criterion("<TriggerPoint><SPT><SessionCase>2</SessionCase></SPT></TriggerPoint><ProfilePartIndicator>0</ProfilePartIndicator>"), false},
+		{
+			"case 2 in the part of registered users",
+			criterion("<TriggerPoint><SPT><SessionCase>2</SessionCase></SPT></TriggerPoint><ProfilePartIndicator>0</ProfilePartIndicator>"),
+			false,
+		},
 		{"the part of unregistered users", criterion("<ProfilePartIndicator>1</ProfilePartIndicator>"), true},
 		{"the second of two", spt("<SessionCase>0</SessionCase>") + spt("<SessionCase>2</SessionCase>"), true},
 	} {

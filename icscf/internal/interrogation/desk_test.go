@@ -155,7 +155,10 @@ func (d *desk) send(method, uri string, lines ...string) {
 	d.t.Helper()
 	d.cseq++
 	fields := []string{
-		method + " " + uri + " SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.1:5070;branch=" + sip.NewBranch(), "Max-Forwards: 70", "From: <" + alice + ">;tag=a",
+		method + " " + uri + " SIP/2.0",
+		"Via: SIP/2.0/UDP 192.0.2.1:5070;branch=" + sip.NewBranch(),
+		"Max-Forwards: 70",
+		"From: <" + alice + ">;tag=a",
 		fmt.Sprintf("Call-ID: call-%d", d.cseq), fmt.Sprintf("CSeq: %d %s", d.cseq, method),
 	}
 	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "To:") }) {

@@ -28,8 +28,22 @@ func TestServedUser(t *testing.T) {
 		{"RFC 3261 §19.1.4 escapes and a password", "sip:+1555000%31:pw@ims.example", nil, "LIR sip:+15550001@ims.example orig=false"},
 		{"the same with user=phone", "sip:%2B1-555-000%31:pw@ims.example;user=phone", nil, "LIR tel:+15550001 orig=false"},
 		{"over Route", "sip:alice@ims.example", []string{own}, "LIR sip:alice@ims.example orig=false"},
-		{"§5.3.2.1 orig: P-Served-User", "sip:bob@ims.example", []string{"Route: <sip:icscf.ims.example;lr;orig>", "P-Served-User: <" + alice + ">;sescase=orig", "P-Asserted-Identity: <" + number + ">"}, "LIR sip:alice@ims.example orig=true"},
-		{"orig: P-Asserted-Identity", "sip:bob@ims.example", []string{"Route: <sip:icscf.ims.example;lr;orig>", "P-Asserted-Identity: <" + number + ">"}, "LIR tel:+15550001 orig=true"},
+		{
+			"§5.3.2.1 orig: P-Served-User",
+			"sip:bob@ims.example",
+			[]string{
+				"Route: <sip:icscf.ims.example;lr;orig>",
+				"P-Served-User: <" + alice + ">;sescase=orig",
+				"P-Asserted-Identity: <" + number + ">",
+			},
+			"LIR sip:alice@ims.example orig=true",
+		},
+		{
+			"orig: P-Asserted-Identity",
+			"sip:bob@ims.example",
+			[]string{"Route: <sip:icscf.ims.example;lr;orig>", "P-Asserted-Identity: <" + number + ">"},
+			"LIR tel:+15550001 orig=true",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, func(t *testing.T, d *desk) {
@@ -66,7 +80,11 @@ func TestServedUser(t *testing.T) {
 	}{
 		{"a Request-URI that names nobody", "mailto:alice@ims.example", []string{own}},
 		{"orig, and nobody served", "sip:bob@ims.example", []string{"Route: <sip:icscf.ims.example;lr;orig>"}},
-		{"orig, and a served user that cannot be read", "sip:bob@ims.example", []string{"Route: <sip:icscf.ims.example;lr;orig>", "P-Served-User: <>"}},
+		{
+			"orig, and a served user that cannot be read",
+			"sip:bob@ims.example",
+			[]string{"Route: <sip:icscf.ims.example;lr;orig>", "P-Served-User: <>"},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, func(t *testing.T, d *desk) {
@@ -202,11 +220,16 @@ func TestWhatIsNotInterrogated(t *testing.T) {
 		status int
 		server string
 	}{
-		{"RFC 3261 §12.2.2 within a dialog, without Route", []string{"To: <" + alice + ">;tag=x"}, "BYE", 481, ""},
-		{"with a Route of somebody else", []string{own, "Route: <sip:b.ims.example:5060;lr>", "To: <" + alice + ">;tag=x"}, "BYE", 0, serverB},
-		{"OPTIONS to the I-CSCF", nil, "OPTIONS", 200, ""},
-		{"OPTIONS to the I-CSCF, over its Route", []string{own}, "OPTIONS", 200, ""},
-		{"RFC 3261 §16.3 no hops left", []string{"Max-Forwards: 0"}, "MESSAGE", 483, ""},
+		{name: "RFC 3261 §12.2.2 within a dialog, without Route", lines: []string{"To: <" + alice + ">;tag=x"}, method: "BYE", status: 481},
+		{
+			name:   "with a Route of somebody else",
+			lines:  []string{own, "Route: <sip:b.ims.example:5060;lr>", "To: <" + alice + ">;tag=x"},
+			method: "BYE",
+			server: serverB,
+		},
+		{name: "OPTIONS to the I-CSCF", method: "OPTIONS", status: 200},
+		{name: "OPTIONS to the I-CSCF, over its Route", lines: []string{own}, method: "OPTIONS", status: 200},
+		{name: "RFC 3261 §16.3 no hops left", lines: []string{"Max-Forwards: 0"}, method: "MESSAGE", status: 483},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, func(t *testing.T, d *desk) {

@@ -79,7 +79,8 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *sip.ServerTransact
 	}
 }
 
-// early is the refusal of an I-CSCF that has just started (RFC 3261 §21.5.4). A query that gets no answer later is 480 (TS 24.229 §5.3.1.3).
+// early is the refusal of an I-CSCF that has just started (RFC 3261 §21.5.4). A query that gets no answer later is 480 (TS 24.229
+// §5.3.1.3).
 var early = &Refusal{Status: 503, Reason: `SIP;cause=503;text="the I-CSCF has just started, and the HSS is not connected yet"`, Again: true}
 
 // starting reports whether the HSS has not been connected yet since the start.

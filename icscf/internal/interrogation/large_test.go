@@ -19,10 +19,25 @@ func TestIdentityWithoutEnd(t *testing.T) {
 		lines  []string
 		status int
 	}{
-		{"a Request-URI", "MESSAGE", long, nil, 414},
-		{"a served user: no identity", "MESSAGE", alice, []string{"Route: <sip:icscf.ims.example;lr;orig>", "P-Served-User: <" + long + ">"}, 404},
-		{"To of a REGISTER: no identity", "REGISTER", "sip:ims.example", []string{"To: <" + long + ">"}, 400},
-		{"a private identity", "REGISTER", "sip:ims.example", []string{"To: <" + alice + ">", `Authorization: Digest username="` + strings.Repeat("a", 5000) + `",realm="r",nonce="",uri="sip:x",response=""`}, 513},
+		{name: "a Request-URI", method: "MESSAGE", uri: long, status: 414},
+		{
+			name:   "a served user: no identity",
+			method: "MESSAGE",
+			uri:    alice,
+			lines:  []string{"Route: <sip:icscf.ims.example;lr;orig>", "P-Served-User: <" + long + ">"},
+			status: 404,
+		},
+		{name: "To of a REGISTER: no identity", method: "REGISTER", uri: "sip:ims.example", lines: []string{"To: <" + long + ">"}, status: 400},
+		{
+			name:   "a private identity",
+			method: "REGISTER",
+			uri:    "sip:ims.example",
+			lines: []string{
+				"To: <" + alice + ">",
+				`Authorization: Digest username="` + strings.Repeat("a", 5000) + `",realm="r",nonce="",uri="sip:x",response=""`,
+			},
+			status: 513,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, func(t *testing.T, d *desk) {

@@ -10,7 +10,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-const protected = `Authorization: Digest username="alice@ims.example",realm="ims.example",nonce="n",uri="sip:ims.example",response="0",integrity-protected="`
+const protected = `Authorization: Digest username="alice@ims.example",realm="ims.example",nonce="n",uri="sip:ims.example",response="0",` +
+	`integrity-protected="`
 
 func (d *desk) register(lines ...string) {
 	d.t.Helper()
@@ -29,12 +30,31 @@ func TestWhatTheHSSIsAsked(t *testing.T) {
 		lines []string
 		want  string
 	}{
-		{"§5.3.1.2 private identity of Authorization", []string{protected + `no"`}, "UAR alice@ims.example sip:alice@ims.example visited.example 0"},
+		{
+			"§5.3.1.2 private identity of Authorization",
+			[]string{protected + `no"`},
+			"UAR alice@ims.example sip:alice@ims.example visited.example 0",
+		},
 		{"of another scheme: as without", []string{"Authorization: bearer"}, "UAR alice@ims.example sip:alice@ims.example visited.example 0"},
-		{"of another scheme, and Digest", []string{"Authorization: Bearer x", `Authorization: Digest username="a@ims.example",realm="ims.example",nonce="",uri="sip:x",response=""`}, "UAR a@ims.example sip:alice@ims.example visited.example 0"},
+		{
+			"of another scheme, and Digest",
+			[]string{
+				"Authorization: Bearer x",
+				`Authorization: Digest username="a@ims.example",realm="ims.example",nonce="",uri="sip:x",response=""`,
+			},
+			"UAR a@ims.example sip:alice@ims.example visited.example 0",
+		},
 		{"without Authorization: derived from the public one", nil, "UAR alice@ims.example sip:alice@ims.example visited.example 0"},
-		{"another private identity", []string{`Authorization: Digest username="001010000000001@ims.example",realm="ims.example",nonce="",uri="sip:x",response=""`}, "UAR 001010000000001@ims.example sip:alice@ims.example visited.example 0"},
-		{"RFC 7315 §4.3 a quoted network with parameters", []string{`P-Visited-Network-ID: "a.example";x=1`}, "UAR alice@ims.example sip:alice@ims.example a.example 0"},
+		{
+			"another private identity",
+			[]string{`Authorization: Digest username="001010000000001@ims.example",realm="ims.example",nonce="",uri="sip:x",response=""`},
+			"UAR 001010000000001@ims.example sip:alice@ims.example visited.example 0",
+		},
+		{
+			"RFC 7315 §4.3 a quoted network with parameters",
+			[]string{`P-Visited-Network-ID: "a.example";x=1`},
+			"UAR alice@ims.example sip:alice@ims.example a.example 0",
+		},
 		{"a token", []string{"P-Visited-Network-ID: a.example;x=1, b.example"}, "UAR alice@ims.example sip:alice@ims.example a.example 0"},
 		{"§5.3.1.2 Expires: 0", []string{"Expires: 0"}, "UAR alice@ims.example sip:alice@ims.example visited.example 1"},
 	} {
@@ -73,7 +93,8 @@ func TestAuthorizationType(t *testing.T) {
 		t.Run("§5.3.1.2 "+test.name, func(t *testing.T) {
 			m, err := sip.ParseMessage(
 				[]byte(
-					"REGISTER sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:a@x>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n" + strings.Join(
+					"REGISTER sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:a@x>\r\nCall-ID: 1\r\n" +
+						"CSeq: 1 REGISTER\r\n" + strings.Join(
 						append(test.lines, ""),
 						"\r\n",
 					) + "\r\n",
@@ -147,8 +168,16 @@ func TestChoiceOfTheServer(t *testing.T) {
 		{"TS 29.228 §6.1.1 the one that serves already", uaa(cx.SubsequentRegistration, serverB, nil), serverB},
 		{"a name wins over capabilities", uaa(cx.SubsequentRegistration, serverA, &cx.Capabilities{Mandatory: []uint32{3}}), serverA},
 		{"TS 29.228 §6.7 mandatory capabilities", uaa(cx.FirstRegistration, "", &cx.Capabilities{Mandatory: []uint32{2, 3}}), serverC},
-		{"optional ones decide among the able", uaa(cx.FirstRegistration, "", &cx.Capabilities{Mandatory: []uint32{1}, Optional: []uint32{2, 3}}), serverC},
-		{"the HSS's own choice comes first", uaa(cx.FirstRegistration, "", &cx.Capabilities{Mandatory: []uint32{3}, ServerNames: []string{serverA}}), serverA},
+		{
+			"optional ones decide among the able",
+			uaa(cx.FirstRegistration, "", &cx.Capabilities{Mandatory: []uint32{1}, Optional: []uint32{2, 3}}),
+			serverC,
+		},
+		{
+			"the HSS's own choice comes first",
+			uaa(cx.FirstRegistration, "", &cx.Capabilities{Mandatory: []uint32{3}, ServerNames: []string{serverA}}),
+			serverA,
+		},
 		{"a name without scheme, as some HSSs have it", uaa(cx.SubsequentRegistration, "b.ims.example", nil), serverB},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -173,8 +173,20 @@ type subscriber struct {
 }
 
 var (
-	alice = subscriber{"alice", 1, "15550001", "465b5ce8b199b49faa5f0a2ee238a6bc", "cd63cb71954a9f4e48a5994e37a02baf"}
-	bob   = subscriber{"bob", 2, "15550002", "0396eb317b6d1c36f19c1c84cd6ffd16", "53c15671c60a4b731c55b4a441c0bde2"}
+	alice = subscriber{
+		name:   "alice",
+		number: 1,
+		msisdn: "15550001",
+		k:      "465b5ce8b199b49faa5f0a2ee238a6bc",
+		opc:    "cd63cb71954a9f4e48a5994e37a02baf",
+	}
+	bob = subscriber{
+		name:   "bob",
+		number: 2,
+		msisdn: "15550002",
+		k:      "0396eb317b6d1c36f19c1c84cd6ffd16",
+		opc:    "53c15671c60a4b731c55b4a441c0bde2",
+	}
 )
 
 // Keys are those of the SIM in the lab's examples.

@@ -285,7 +285,8 @@ func (a API) load(r *http.Request, names []string) ([]Account, error) {
 		names = names[len(some):]
 		db := a.Store.Read(r.Context())
 
-		if err := db.Where("name IN ? AND kind IN ?", some, []string{ledger.Subscriber, ledger.Reserved}).Order("name, kind DESC").Find(&rows).Error; err != nil {
+		kinds := []string{ledger.Subscriber, ledger.Reserved}
+		if err := db.Where("name IN ? AND kind IN ?", some, kinds).Order("name, kind DESC").Find(&rows).Error; err != nil {
 			return nil, err
 		}
 
@@ -301,7 +302,13 @@ func (a API) load(r *http.Request, names []string) ([]Account, error) {
 
 			at[row.Name] = len(all)
 			all = append(all, Account{
-				Name: row.Name, Balance: row.Balance, Tariff: row.Tariff, Blocked: row.Blocked, Created: row.Created, Closed: row.Closed, Identities: []string{},
+				Name:       row.Name,
+				Balance:    row.Balance,
+				Tariff:     row.Tariff,
+				Blocked:    row.Blocked,
+				Created:    row.Created,
+				Closed:     row.Closed,
+				Identities: []string{},
 			})
 		}
 

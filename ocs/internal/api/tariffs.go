@@ -102,7 +102,8 @@ func (a API) tariff(w http.ResponseWriter, r *http.Request) error {
 // versions shows when each version came into force.
 func (a API) versions(w http.ResponseWriter, r *http.Request) error {
 	rows := []credit.StoredTariff{}
-	if err := a.Store.Read(r.Context()).Select("name", "version", "created").Where("name = ?", r.PathValue("name")).Order("version").Find(&rows).Error; err != nil {
+	versions := a.Store.Read(r.Context()).Select("name", "version", "created").Where("name = ?", r.PathValue("name"))
+	if err := versions.Order("version").Find(&rows).Error; err != nil {
 		return err
 	}
 

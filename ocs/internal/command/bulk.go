@@ -16,7 +16,8 @@ import (
 
 // others are the fields that the HSS takes from the same file (hss subscriber add --file).
 var others = []string{
-	"name", "imsi", "msisdn", "user", "display_name", "service_profile", "profile", "authentication", "scheme", "algorithm", "k", "op", "opc", "amf",
+	"name", "imsi", "msisdn", "user", "display_name", "service_profile", "profile", "authentication", "scheme", "algorithm", "k", "op",
+	"opc", "amf",
 	"sqn", "res", "keccak", "password", "visited_networks", "capabilities", "charging", "private_identities", "registration_sets",
 }
 

@@ -11,22 +11,23 @@ import (
 
 // Config says how much is granted at a time, for how long, and what happens at the end.
 type Config struct {
-	Quota           time.Duration    `yaml:"quota"`            // granted when the request names no amount
-	MaxQuota        time.Duration    `yaml:"max_quota"`        // granted at most
-	QuotaOctets     uint64           `yaml:"quota_octets"`     // the same for volume
-	MaxQuotaOctets  uint64           `yaml:"max_quota_octets"` //
-	QuotaEvents     uint64           `yaml:"quota_events"`     // and for events that are reserved
-	MaxQuotaEvents  uint64           `yaml:"max_quota_events"` //
-	QuotaMoney      uint64           `yaml:"quota_money"`      // and for money that the network function has rated, minor units
-	MaxQuotaMoney   uint64           `yaml:"max_quota_money"`  //
-	Threshold       time.Duration    `yaml:"threshold"`        // Time-Quota-Threshold; 0 leaves it to the network function
-	Validity        time.Duration    `yaml:"validity"`         // Validity-Time of a grant
-	Supervision     time.Duration    `yaml:"supervision"`      // a session without a word for validity and this is closed (Tcc)
-	KeepReplies     time.Duration    `yaml:"keep_replies"`     // for requests that come again
-	ThresholdOctets uint32           `yaml:"threshold_octets"` // Volume-Quota-Threshold; 0 as above
-	KeepCDRs        time.Duration    `yaml:"keep_cdrs"`        // 0: for ever
-	KeepLedger      time.Duration    `yaml:"keep_ledger"`      // older movements are rolled up into one for each account; 0: for ever
-	FinalUnit       rating.FinalUnit `yaml:"final_unit"`       // what the network function does when the last units are used; a tariff may say otherwise
+	Quota           time.Duration `yaml:"quota"`            // granted when the request names no amount
+	MaxQuota        time.Duration `yaml:"max_quota"`        // granted at most
+	QuotaOctets     uint64        `yaml:"quota_octets"`     // the same for volume
+	MaxQuotaOctets  uint64        `yaml:"max_quota_octets"` //
+	QuotaEvents     uint64        `yaml:"quota_events"`     // and for events that are reserved
+	MaxQuotaEvents  uint64        `yaml:"max_quota_events"` //
+	QuotaMoney      uint64        `yaml:"quota_money"`      // and for money that the network function has rated, minor units
+	MaxQuotaMoney   uint64        `yaml:"max_quota_money"`  //
+	Threshold       time.Duration `yaml:"threshold"`        // Time-Quota-Threshold; 0 leaves it to the network function
+	Validity        time.Duration `yaml:"validity"`         // Validity-Time of a grant
+	Supervision     time.Duration `yaml:"supervision"`      // a session without a word for validity and this is closed (Tcc)
+	KeepReplies     time.Duration `yaml:"keep_replies"`     // for requests that come again
+	ThresholdOctets uint32        `yaml:"threshold_octets"` // Volume-Quota-Threshold; 0 as above
+	KeepCDRs        time.Duration `yaml:"keep_cdrs"`        // 0: for ever
+	KeepLedger      time.Duration `yaml:"keep_ledger"`      // older movements are rolled up into one for each account; 0: for ever
+	// what the network function does when the last units are used; a tariff may say otherwise
+	FinalUnit       rating.FinalUnit `yaml:"final_unit"`
 	LowBalance      int64            `yaml:"low_balance"`      // Low-Balance-Indication below this; 0: never; a tariff may say otherwise
 	ShowBalance     bool             `yaml:"show_balance"`     // Remaining-Balance in answers
 	Overdraft       int64            `yaml:"overdraft"`        // minor units below zero that use beyond the grant may take an account to

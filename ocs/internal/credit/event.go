@@ -151,11 +151,28 @@ func (s *Server) confirm(w *work) {
 func (s *Server) eventRecord(w *work, tariff *rating.Tariff, amount int64, cause string) *CDR {
 	info := information(w.q)
 	r := &CDR{
-		Session: w.q.SessionID, Account: w.purse.Account.Name, Kind: "message", Terminating: terminating(info),
-		Calling: first(info.CallingPartyAddresses), Called: info.CalledPartyAddress, ICID: info.IMSChargingIdentifier, CallID: info.UserSessionID,
-		Started: w.at, Answered: &w.at, Ended: w.at, Amount: amount, Tariff: tariff.Name, TariffVersion: tariff.Version,
-		ServiceContext: w.q.ServiceContextID, Cause: cause, CauseCode: info.CauseCode, Q850: q850(cause, nil), SIPStatus: sipStatus(info.CauseCode),
-		ClientHost: w.q.OriginHost, ClientRealm: w.q.OriginRealm, Correlation: hex.EncodeToString(w.q.CorrelationID),
+		Session:        w.q.SessionID,
+		Account:        w.purse.Account.Name,
+		Kind:           "message",
+		Terminating:    terminating(info),
+		Calling:        first(info.CallingPartyAddresses),
+		Called:         info.CalledPartyAddress,
+		ICID:           info.IMSChargingIdentifier,
+		CallID:         info.UserSessionID,
+		Started:        w.at,
+		Answered:       &w.at,
+		Ended:          w.at,
+		Amount:         amount,
+		Tariff:         tariff.Name,
+		TariffVersion:  tariff.Version,
+		ServiceContext: w.q.ServiceContextID,
+		Cause:          cause,
+		CauseCode:      info.CauseCode,
+		Q850:           q850(cause, nil),
+		SIPStatus:      sipStatus(info.CauseCode),
+		ClientHost:     w.q.OriginHost,
+		ClientRealm:    w.q.OriginRealm,
+		Correlation:    hex.EncodeToString(w.q.CorrelationID),
 	}
 
 	for i := range w.wishes {

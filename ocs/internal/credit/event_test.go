@@ -27,23 +27,29 @@ func TestEvents(t *testing.T) {
 		cost int64 // Cost-Information; -1 none
 		then int64 // alice's balance, of 100
 	}{
-		{"RFC 8506 §6.3 direct debiting of one", event("s", ro.DirectDebiting, nil), 2001, 10, 90},
-		{"of three", event("s", ro.DirectDebiting, messages(3)), 2001, 30, 70},
-		{"of more than there is", event("s", ro.DirectDebiting, messages(11)), 4012, -1, 100},
-		{"of more than any account has", event("s", ro.DirectDebiting, messages(1<<63)), 4012, -1, 100},
-		{"of time", event("s", ro.DirectDebiting, &ro.ServiceUnit{Time: is(uint32(45))}), 2001, 45, 55},
-		{"of volume that has no price", event("s", ro.DirectDebiting, &ro.ServiceUnit{TotalOctets: is(uint64(1))}), 5031, -1, 100},
-		{"RFC 8506 §8.22 of money", event("s", ro.DirectDebiting, amount(25, -2, 978)), 2001, 25, 75},
-		{"of a whole euro", event("s", ro.DirectDebiting, amount(1, 0, 978)), 2001, 100, 0},
-		{"of money with more digits than needed", event("s", ro.DirectDebiting, amount(2500, -4, 978)), 2001, 25, 75},
-		{"of less than a minor unit", event("s", ro.DirectDebiting, amount(25, -3, 978)), 5004, -1, 100},
-		{"of another currency", event("s", ro.DirectDebiting, amount(25, -2, 840)), 5004, -1, 100},
-		{"of less than nothing", event("s", ro.DirectDebiting, amount(-25, -2, 978)), 5004, -1, 100},
-		{"of absurd money", event("s", ro.DirectDebiting, amount(1, 2147483647, 978)), 5004, -1, 100},
-		{"RFC 8506 §6.4 refund of what nobody has debited", event("s", ro.RefundAccount, messages(2)), 5002, -1, 100},
-		{"RFC 8506 §6.1 price enquiry", event("s", ro.PriceEnquiry, messages(5)), 2001, 50, 100},
-		{"RFC 8506 §6.2 enough", event("s", ro.CheckBalance, messages(10)), 2001, -1, 100},
-		{"RFC 8506 §6.2 not enough", event("s", ro.CheckBalance, messages(11)), 2001, -1, 100},
+		{name: "RFC 8506 §6.3 direct debiting of one", q: event("s", ro.DirectDebiting, nil), want: 2001, cost: 10, then: 90},
+		{name: "of three", q: event("s", ro.DirectDebiting, messages(3)), want: 2001, cost: 30, then: 70},
+		{name: "of more than there is", q: event("s", ro.DirectDebiting, messages(11)), want: 4012, cost: -1, then: 100},
+		{name: "of more than any account has", q: event("s", ro.DirectDebiting, messages(1<<63)), want: 4012, cost: -1, then: 100},
+		{name: "of time", q: event("s", ro.DirectDebiting, &ro.ServiceUnit{Time: is(uint32(45))}), want: 2001, cost: 45, then: 55},
+		{
+			name: "of volume that has no price",
+			q:    event("s", ro.DirectDebiting, &ro.ServiceUnit{TotalOctets: is(uint64(1))}),
+			want: 5031,
+			cost: -1,
+			then: 100,
+		},
+		{name: "RFC 8506 §8.22 of money", q: event("s", ro.DirectDebiting, amount(25, -2, 978)), want: 2001, cost: 25, then: 75},
+		{name: "of a whole euro", q: event("s", ro.DirectDebiting, amount(1, 0, 978)), want: 2001, cost: 100},
+		{name: "of money with more digits than needed", q: event("s", ro.DirectDebiting, amount(2500, -4, 978)), want: 2001, cost: 25, then: 75},
+		{name: "of less than a minor unit", q: event("s", ro.DirectDebiting, amount(25, -3, 978)), want: 5004, cost: -1, then: 100},
+		{name: "of another currency", q: event("s", ro.DirectDebiting, amount(25, -2, 840)), want: 5004, cost: -1, then: 100},
+		{name: "of less than nothing", q: event("s", ro.DirectDebiting, amount(-25, -2, 978)), want: 5004, cost: -1, then: 100},
+		{name: "of absurd money", q: event("s", ro.DirectDebiting, amount(1, 2147483647, 978)), want: 5004, cost: -1, then: 100},
+		{name: "RFC 8506 §6.4 refund of what nobody has debited", q: event("s", ro.RefundAccount, messages(2)), want: 5002, cost: -1, then: 100},
+		{name: "RFC 8506 §6.1 price enquiry", q: event("s", ro.PriceEnquiry, messages(5)), want: 2001, cost: 50, then: 100},
+		{name: "RFC 8506 §6.2 enough", q: event("s", ro.CheckBalance, messages(10)), want: 2001, cost: -1, then: 100},
+		{name: "RFC 8506 §6.2 not enough", q: event("s", ro.CheckBalance, messages(11)), want: 2001, cost: -1, then: 100},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBench(t, nil)
@@ -61,7 +67,8 @@ func TestEvents(t *testing.T) {
 			switch {
 			case test.cost < 0 && a.CostInformation != nil:
 				t.Errorf("Cost-Information %+v", a.CostInformation)
-			case test.cost >= 0 && (a.CostInformation == nil || a.CostInformation.Value.Digits != test.cost || *a.CostInformation.Value.Exponent != -2):
+			case test.cost >= 0 && (a.CostInformation == nil || a.CostInformation.Value.Digits != test.cost ||
+				*a.CostInformation.Value.Exponent != -2):
 				t.Errorf("Cost-Information %+v, want %d", a.CostInformation, test.cost)
 			}
 

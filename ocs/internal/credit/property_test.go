@@ -226,7 +226,9 @@ func FuzzCreditControl(f *testing.F) {
 	b.tariff(f, perSecond(), rating.Rate{RatingGroup: is(uint32(300)), VolumePrice: 2, VolumeInterval: 1024})
 
 	for i, q := range []*ro.CCR{
-		ccr("s", ro.Initial, 0, service(1, 10, -1), service(2, 0, -1)), ccr("s", ro.Update, 1, service(1, 10, 10)), ccr("s", ro.Terminate, 2, service(1, -1, 5)),
+		ccr("s", ro.Initial, 0, service(1, 10, -1), service(2, 0, -1)),
+		ccr("s", ro.Update, 1, service(1, 10, 10)),
+		ccr("s", ro.Terminate, 2, service(1, -1, 5)),
 		func() *ro.CCR { q := ccr("e", ro.Event, 0); q.RequestedAction = is(ro.DirectDebiting); return q }(),
 		func() *ro.CCR {
 			q := ccr("e", ro.Event, 1)

@@ -111,10 +111,29 @@ const missed = "missed call"
 
 func (s *Session) record(ended time.Time) *CDR {
 	r := &CDR{
-		Session: s.ID, Account: s.Account, Kind: s.kind(), Terminating: s.Terminating, Calling: s.Calling, Called: s.Called, ICID: s.ICID,
-		CallID: s.CallID, Started: s.Started, Answered: s.Answered, Ended: ended, Duration: uint64(max(0, ended.Sub(s.Started)/time.Second)),
-		Billed: s.Used, Amount: s.Charged, Reserved: s.Reservations, Returned: s.Returned, Uncollected: s.Uncollected,
-		Unrated: s.Unrated.String(), Tariff: s.Tariff, TariffVersion: s.TariffVersion, ServiceContext: s.ServiceContext, ClientHost: s.ClientHost, ClientRealm: s.ClientRealm,
+		Session:        s.ID,
+		Account:        s.Account,
+		Kind:           s.kind(),
+		Terminating:    s.Terminating,
+		Calling:        s.Calling,
+		Called:         s.Called,
+		ICID:           s.ICID,
+		CallID:         s.CallID,
+		Started:        s.Started,
+		Answered:       s.Answered,
+		Ended:          ended,
+		Duration:       uint64(max(0, ended.Sub(s.Started)/time.Second)),
+		Billed:         s.Used,
+		Amount:         s.Charged,
+		Reserved:       s.Reservations,
+		Returned:       s.Returned,
+		Uncollected:    s.Uncollected,
+		Unrated:        s.Unrated.String(),
+		Tariff:         s.Tariff,
+		TariffVersion:  s.TariffVersion,
+		ServiceContext: s.ServiceContext,
+		ClientHost:     s.ClientHost,
+		ClientRealm:    s.ClientRealm,
 	}
 
 	for _, q := range s.Services {
@@ -181,7 +200,8 @@ var causeOfStatus = map[int32]int{
 // Columns of a CDR in CSV.
 var Columns = []string{
 	"id", "kind", "account", "calling", "called", "terminating", "started", "answered", "ended", "duration_seconds", "billed_seconds",
-	"billed_octets", "billed_events", "amount", "reserved_in_all", "returned", "uncollected", "unrated", "tariff", "tariff_version", "cause", "cause_code",
+	"billed_octets", "billed_events", "amount", "reserved_in_all", "returned", "uncollected", "unrated", "tariff", "tariff_version",
+	"cause", "cause_code",
 	"sip_status", "q850", "session", "icid", "call_id", "service_context",
 }
 
@@ -207,7 +227,15 @@ func (r *CDR) Row() []string {
 		fmt.Sprint(r.Duration), fmt.Sprint(r.Billed), fmt.Sprint(r.Octets), fmt.Sprint(r.Events), fmt.Sprint(r.Amount), fmt.Sprint(r.Reserved),
 		fmt.Sprint(
 			r.Returned,
-		), fmt.Sprint(r.Uncollected), r.Unrated, r.Tariff, fmt.Sprint(r.TariffVersion), r.Cause, code, fmt.Sprint(r.SIPStatus), fmt.Sprint(r.Q850),
+		),
+		fmt.Sprint(r.Uncollected),
+		r.Unrated,
+		r.Tariff,
+		fmt.Sprint(r.TariffVersion),
+		r.Cause,
+		code,
+		fmt.Sprint(r.SIPStatus),
+		fmt.Sprint(r.Q850),
 		r.Session, r.ICID, r.CallID, r.ServiceContext,
 	}
 }

@@ -17,14 +17,26 @@ func TestRecords(t *testing.T) {
 		steps []*ro.CCR
 		want  CDR
 	}{
-		"a call": {[]*ro.CCR{ended(1, 30, nil)}, CDR{Kind: "call", Billed: 30, Amount: 30, Reserved: 60, Returned: 30, Cause: Terminated, Q850: 16}},
+		"a call": {
+			[]*ro.CCR{ended(1, 30, nil)},
+			CDR{Kind: "call", Billed: 30, Amount: 30, Reserved: 60, Returned: 30, Cause: Terminated, Q850: 16},
+		},
 		"with a cause": {[]*ro.CCR{ended(1, 30, is(int32(0)))}, CDR{
 			Kind: "call", Billed: 30, Amount: 30, Reserved: 60, Returned: 30, Cause: Terminated, Q850: 16,
 		}},
-		"missed":        {[]*ro.CCR{ended(1, 0, nil)}, CDR{Kind: "missed call", Reserved: 60, Returned: 60, Cause: "not answered", Q850: 31}},
-		"busy":          {[]*ro.CCR{ended(1, 0, is(int32(486)))}, CDR{Kind: "missed call", Reserved: 60, Returned: 60, Cause: "not answered", Q850: 17}},
-		"not found":     {[]*ro.CCR{ended(1, 0, is(int32(404)))}, CDR{Kind: "missed call", Reserved: 60, Returned: 60, Cause: "not answered", Q850: 1}},
-		"something odd": {[]*ro.CCR{ended(1, 0, is(int32(499)))}, CDR{Kind: "missed call", Reserved: 60, Returned: 60, Cause: "not answered", Q850: 31}},
+		"missed": {[]*ro.CCR{ended(1, 0, nil)}, CDR{Kind: "missed call", Reserved: 60, Returned: 60, Cause: "not answered", Q850: 31}},
+		"busy": {
+			[]*ro.CCR{ended(1, 0, is(int32(486)))},
+			CDR{Kind: "missed call", Reserved: 60, Returned: 60, Cause: "not answered", Q850: 17},
+		},
+		"not found": {
+			[]*ro.CCR{ended(1, 0, is(int32(404)))},
+			CDR{Kind: "missed call", Reserved: 60, Returned: 60, Cause: "not answered", Q850: 1},
+		},
+		"something odd": {
+			[]*ro.CCR{ended(1, 0, is(int32(499)))},
+			CDR{Kind: "missed call", Reserved: 60, Returned: 60, Cause: "not answered", Q850: 31},
+		},
 		"the money ended": {[]*ro.CCR{ccr("s", ro.Update, 1, service(1, 60, 60)), ended(2, 40, nil)}, CDR{
 			Kind: "call", Billed: 100, Amount: 100, Reserved: 100, Cause: NoCredit, Q850: 16,
 		}},
@@ -48,7 +60,8 @@ func TestRecords(t *testing.T) {
 				t.Fatalf("%d records", len(records))
 			}
 			r := records[0]
-			if r.Session != "s" || r.Account != "15550001" || r.Calling != "tel:+15550001" || r.Called != "tel:+15550002" || r.ICID != "icid-1" || r.CallID != "call-1" ||
+			if r.Session != "s" || r.Account != "15550001" || r.Calling != "tel:+15550001" || r.Called != "tel:+15550002" ||
+				r.ICID != "icid-1" || r.CallID != "call-1" ||
 				r.Started.IsZero() || r.Ended.Before(r.Started) ||
 				(r.Answered == nil) != (r.Billed == 0) ||
 				r.TariffVersion != 1 {

@@ -52,11 +52,21 @@ func TestRefunds(t *testing.T) {
 			{refund("s", 3, 1), "[2001]", money{100, 0}},
 			{refund("s", 4, 1), "[5004]", money{100, 0}},
 		},
-		"nothing was debited":         {{refund("s", 0, 1), "[5002]", money{100, 0}}},
-		"by another session":          {{debit("s", 0, 1), "[2001,1]", money{90, 0}}, {refund("t", 0, 1), "[5002]", money{90, 0}}},
-		"that is correlated":          {{correlated(debit("s", 0, 1)), "[2001,1]", money{90, 0}}, {correlated(refund("t", 0, 1)), "[2001]", money{100, 0}}, {refund("s", 1, 1), "[5004]", money{100, 0}}},
-		"to another account":          {{debit("s", 0, 1), "[2001,1]", money{90, 0}}, {of(refund("s", 1, 1), "15550009"), "[5002]", money{90, 0}}},
-		"by another network function": {{debit("s", 0, 1), "[2001,1]", money{90, 0}}, {from(refund("s", 1, 1), "b.example", "example"), "[5002]", money{90, 0}}},
+		"nothing was debited": {{refund("s", 0, 1), "[5002]", money{100, 0}}},
+		"by another session":  {{debit("s", 0, 1), "[2001,1]", money{90, 0}}, {refund("t", 0, 1), "[5002]", money{90, 0}}},
+		"that is correlated": {
+			{correlated(debit("s", 0, 1)), "[2001,1]", money{90, 0}},
+			{correlated(refund("t", 0, 1)), "[2001]", money{100, 0}},
+			{refund("s", 1, 1), "[5004]", money{100, 0}},
+		},
+		"to another account": {
+			{debit("s", 0, 1), "[2001,1]", money{90, 0}},
+			{of(refund("s", 1, 1), "15550009"), "[5002]", money{90, 0}},
+		},
+		"by another network function": {
+			{debit("s", 0, 1), "[2001,1]", money{90, 0}},
+			{from(refund("s", 1, 1), "b.example", "example"), "[5002]", money{90, 0}},
+		},
 		"several debits of one session": {
 			{debit("s", 0, 1), "[2001,1]", money{90, 0}}, {debit("s", 1, 2), "[2001,2]", money{70, 0}}, {refund("s", 2, 3), "[2001]", money{100, 0}},
 		},

@@ -56,7 +56,13 @@ func remember(tx ledger.Tx, q *ro.CCR, answer *Answer) error {
 	}
 
 	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&Reply{
-		Session: q.SessionID, Type: uint32(q.Type), Number: q.Number, Host: q.OriginHost, Realm: q.OriginRealm, Answer: string(text), At: time.Now().UTC(),
+		Session: q.SessionID,
+		Type:    uint32(q.Type),
+		Number:  q.Number,
+		Host:    q.OriginHost,
+		Realm:   q.OriginRealm,
+		Answer:  string(text),
+		At:      time.Now().UTC(),
 	}).Error
 }
 

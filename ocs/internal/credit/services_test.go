@@ -32,12 +32,18 @@ func TestServicesOfOneRatingGroup(t *testing.T) {
 		},
 		"use of a service counts against the quota of its whole group": {
 			{ccr("s", ro.Initial, 0, service(1, 100, -1)), "[2001,100]", money{900, 100}},
-			{ccr("s", ro.Update, 1, identified(service(1, -1, 30), 5), identified(service(1, -1, 20), 6), service(1, 10, -1)), "[2001,10]", money{940, 10}},
+			{
+				ccr("s", ro.Update, 1, identified(service(1, -1, 30), 5), identified(service(1, -1, 20), 6), service(1, 10, -1)),
+				"[2001,10]",
+				money{940, 10},
+			},
 			{ccr("s", ro.Terminate, 2, identified(service(1, -1, 10), 5)), "[2001]", money{940, 0}},
 		},
 		"services without a group": {
 			{
-				ccr("s", ro.Initial, 0, ro.MultipleServicesCreditControl{ServiceIdentifiers: []uint32{5}}, ro.MultipleServicesCreditControl{ServiceIdentifiers: []uint32{6}}),
+				ccr("s", ro.Initial, 0, ro.MultipleServicesCreditControl{
+					ServiceIdentifiers: []uint32{5},
+				}, ro.MultipleServicesCreditControl{ServiceIdentifiers: []uint32{6}}),
 				"[2001,60,60]",
 				money{880, 120},
 			},
@@ -220,8 +226,13 @@ func TestUnitThatTheRatePrices(t *testing.T) {
 		want string
 		left int64
 	}{
-		"empty, and only events have a price":                   {messages, asks(), "[2001,1]", 1000 - 9},
-		"empty, and only volume has a price":                    {rating.Rate{VolumePrice: 2, VolumeInterval: 1 << 20}, asks(), "[2001,10485760]", 1000 - 20},
+		"empty, and only events have a price": {messages, asks(), "[2001,1]", 1000 - 9},
+		"empty, and only volume has a price": {
+			rating.Rate{VolumePrice: 2, VolumeInterval: 1 << 20},
+			asks(),
+			"[2001,10485760]",
+			1000 - 20,
+		},
 		"empty, and time has a price, too":                      {both, asks(), "[2001,60]", 1000 - 60},
 		"time and volume, of which volume has a price":          {volume, asks(second, octets), "[2001,2048]", 1000 - 4},
 		"time and volume, which both have":                      {both, asks(second, octets), "[2001,10]", 1000 - 10},
@@ -283,12 +294,30 @@ func TestUseInAnotherUnit(t *testing.T) {
 		unrated string
 		level   string
 	}{
-		"in that of the quota":                    {reports(ro.ServiceUnit{Time: is(uint32(10))}), 10, "", ""},
-		"in another":                              {reports(ro.ServiceUnit{TotalOctets: is(uint64(5000))}), 0, "octets 5000", "WARN"},
-		"in both, of the same use":                {reports(ro.ServiceUnit{Time: is(uint32(10)), TotalOctets: is(uint64(5000))}), 10, "octets 5000", "INFO"},
-		"in both, each by itself":                 {reports(ro.ServiceUnit{Time: is(uint32(10))}, ro.ServiceUnit{InputOctets: is(uint64(4000)), OutputOctets: is(uint64(1000))}), 10, "octets 5000", "WARN"},
-		"in money":                                {reports(*euro(3)), 0, "money 300", "WARN"},
-		"of a service that has no price for them": {ccr("s", ro.Terminate, 1, ro.MultipleServicesCreditControl{RatingGroup: is(uint32(9)), Used: []ro.ServiceUnit{{TotalOctets: is(uint64(7))}}}), 0, "octets 7", "WARN"},
+		"in that of the quota": {reports(ro.ServiceUnit{Time: is(uint32(10))}), 10, "", ""},
+		"in another":           {reports(ro.ServiceUnit{TotalOctets: is(uint64(5000))}), 0, "octets 5000", "WARN"},
+		"in both, of the same use": {
+			reports(ro.ServiceUnit{Time: is(uint32(10)), TotalOctets: is(uint64(5000))}),
+			10,
+			"octets 5000",
+			"INFO",
+		},
+		"in both, each by itself": {
+			reports(ro.ServiceUnit{Time: is(uint32(10))}, ro.ServiceUnit{InputOctets: is(uint64(4000)), OutputOctets: is(uint64(1000))}),
+			10,
+			"octets 5000",
+			"WARN",
+		},
+		"in money": {reports(*euro(3)), 0, "money 300", "WARN"},
+		"of a service that has no price for them": {
+			ccr("s", ro.Terminate, 1, ro.MultipleServicesCreditControl{
+				RatingGroup: is(uint32(9)),
+				Used:        []ro.ServiceUnit{{TotalOctets: is(uint64(7))}},
+			}),
+			0,
+			"octets 7",
+			"WARN",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, nil)
@@ -321,12 +350,17 @@ func TestGrantDownToNothing(t *testing.T) {
 		services []ro.MultipleServicesCreditControl
 		want     string
 	}{
-		"a second is left":                {61, perSecond(), []ro.MultipleServicesCreditControl{service(1, 60, -1)}, "[2001,60]"},
-		"nothing is left":                 {60, perSecond(), []ro.MultipleServicesCreditControl{service(1, 60, -1)}, `[2001,60,"final"]`},
-		"less than a minute is left":      {119, minute, []ro.MultipleServicesCreditControl{service(1, 60, -1)}, `[2001,60,"final"]`},
-		"the minute is paid to its end":   {60, minute, []ro.MultipleServicesCreditControl{service(1, 30, -1)}, `[2001,30]`},
-		"what is free has no end":         {0, rating.Rate{Interval: 1}, []ro.MultipleServicesCreditControl{service(1, 60, -1)}, `[2001,60]`},
-		"the last service takes the rest": {90, perSecond(), []ro.MultipleServicesCreditControl{service(1, 60, -1), service(2, 30, -1)}, `[2001,60,"final",30,"final"]`},
+		"a second is left":              {61, perSecond(), []ro.MultipleServicesCreditControl{service(1, 60, -1)}, "[2001,60]"},
+		"nothing is left":               {60, perSecond(), []ro.MultipleServicesCreditControl{service(1, 60, -1)}, `[2001,60,"final"]`},
+		"less than a minute is left":    {119, minute, []ro.MultipleServicesCreditControl{service(1, 60, -1)}, `[2001,60,"final"]`},
+		"the minute is paid to its end": {60, minute, []ro.MultipleServicesCreditControl{service(1, 30, -1)}, `[2001,30]`},
+		"what is free has no end":       {0, rating.Rate{Interval: 1}, []ro.MultipleServicesCreditControl{service(1, 60, -1)}, `[2001,60]`},
+		"the last service takes the rest": {
+			90,
+			perSecond(),
+			[]ro.MultipleServicesCreditControl{service(1, 60, -1), service(2, 30, -1)},
+			`[2001,60,"final",30,"final"]`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, nil)

@@ -15,9 +15,10 @@ import (
 
 // Session is a charging session from its CCR Initial to its CCR Terminate.
 type Session struct {
-	ID             string     `gorm:"primaryKey"      json:"id"` // Session-Id
-	Account        string     `gorm:"index"           json:"account"`
-	ClientHost     string     `                       json:"client_host,omitempty"` // Diameter identity of the network function, which RAR and ASR go to
+	ID      string `gorm:"primaryKey"      json:"id"` // Session-Id
+	Account string `gorm:"index"           json:"account"`
+	// Diameter identity of the network function, which RAR and ASR go to
+	ClientHost     string     `                       json:"client_host,omitempty"`
 	ClientRealm    string     `                       json:"client_realm,omitempty"`
 	ServiceContext string     `                       json:"service_context"`
 	Method         string     `                       json:"method,omitempty"` // of the SIP request

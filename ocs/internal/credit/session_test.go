@@ -132,7 +132,11 @@ func TestSessions(t *testing.T) {
 			{ccr("s", ro.Terminate, 2, service(1, -1, 100), service(200, -1, 10)), "[2001]", money{870, 0}},
 		},
 		"one service without a price does not harm the other": {
-			{to(ccr("s", ro.Initial, 0, service(1, 10, -1), octets(1, 0, 0), service(200, 10, -1)), "sip:bob@example.org"), "[2001,10,1,10]", money{958, 42}},
+			{
+				to(ccr("s", ro.Initial, 0, service(1, 10, -1), octets(1, 0, 0), service(200, 10, -1)), "sip:bob@example.org"),
+				"[2001,10,1,10]",
+				money{958, 42},
+			},
 			{ccr("s", ro.Update, 1, events(1, 0), service(200, 10, 10)), "[2001,5031,10]", money{938, 32}},
 		},
 		"a service that nobody granted is paid for all the same": {
@@ -209,9 +213,22 @@ func TestSessions(t *testing.T) {
 			{ccr("s", ro.Terminate, 1, service(1, -1, 50), euros(-1, 99, -2)), "[2001]", money{851, 0}},
 		},
 		"money of another currency, or less than none": {
-			{ccr("s", ro.Initial, 0, ro.MultipleServicesCreditControl{Requested: &ro.ServiceUnit{Money: &ro.Money{Value: ro.UnitValue{Digits: 1}, Currency: is(uint32(840))}}}), "[5004]", money{1000, 0}},
+			{
+				ccr("s", ro.Initial, 0, ro.MultipleServicesCreditControl{
+					Requested: &ro.ServiceUnit{Money: &ro.Money{Value: ro.UnitValue{Digits: 1}, Currency: is(uint32(840))}},
+				}),
+				"[5004]",
+				money{1000, 0},
+			},
 			{ccr("s", ro.Initial, 1, euros(1, -1, 0)), `[2001,"100e-2"]`, money{900, 100}},
-			{ccr("s", ro.Update, 2, ro.MultipleServicesCreditControl{RatingGroup: is(uint32(77)), Used: []ro.ServiceUnit{{Money: &ro.Money{Value: ro.UnitValue{Digits: -1}}}}}), "[5004]", money{900, 100}},
+			{
+				ccr("s", ro.Update, 2, ro.MultipleServicesCreditControl{
+					RatingGroup: is(uint32(77)),
+					Used:        []ro.ServiceUnit{{Money: &ro.Money{Value: ro.UnitValue{Digits: -1}}}},
+				}),
+				"[5004]",
+				money{900, 100},
+			},
 		},
 		"the called side has a price of its own": {
 			{func() *ro.CCR {
@@ -258,9 +275,13 @@ func TestRefusals(t *testing.T) {
 		"nobody pays": {initial("c", func(q *ro.CCR) { q.Subscriptions = nil }), 5005, func(f *FailedAVP) bool {
 			return f.Subscription != nil
 		}},
-		"RFC 8506 §9.2 no price for the number": {initial("d", func(q *ro.CCR) { q.ServiceInformation.IMS.CalledPartyAddress = "tel:+49" }), 5031, func(f *FailedAVP) bool {
-			return f.CalledPartyAddress == "tel:+49"
-		}},
+		"RFC 8506 §9.2 no price for the number": {
+			initial("d", func(q *ro.CCR) { q.ServiceInformation.IMS.CalledPartyAddress = "tel:+49" }),
+			5031,
+			func(f *FailedAVP) bool {
+				return f.CalledPartyAddress == "tel:+49"
+			},
+		},
 		"no price for the unit": {initial("e", func(q *ro.CCR) {
 			q.MultipleServicesCreditControl[0].Requested = &ro.ServiceUnit{TotalOctets: is(uint64(1))}
 		}), 5031, func(f *FailedAVP) bool {
@@ -355,7 +376,13 @@ func TestFinalUnitAction(t *testing.T) {
 		})
 	}
 
-	for _, f := range []rating.FinalUnit{{}, {Action: "redirect"}, {Action: "restrict"}, {Action: "terminate", Redirect: "sip:x"}, {Action: "stop"}} {
+	for _, f := range []rating.FinalUnit{
+		{},
+		{Action: "redirect"},
+		{Action: "restrict"},
+		{Action: "terminate", Redirect: "sip:x"},
+		{Action: "stop"},
+	} {
 		c := DefaultConfig()
 		c.FinalUnit = f
 		if c.Validate() == nil {

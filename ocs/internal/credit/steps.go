@@ -18,9 +18,20 @@ func (s *Server) begin(w *work) error {
 	info := information(w.q)
 	w.fresh = true
 	w.session = &Session{
-		ID: w.q.SessionID, Account: w.purse.Account.Name, ClientHost: w.q.OriginHost, ClientRealm: w.q.OriginRealm, ServiceContext: w.q.ServiceContextID, Terminating: terminating(info),
-		Called: info.CalledPartyAddress, Calling: first(info.CallingPartyAddresses), ICID: info.IMSChargingIdentifier,
-		CallID: info.UserSessionID, Tariff: tariff.Name, TariffVersion: tariff.Version, Number: w.q.Number, Started: w.at,
+		ID:             w.q.SessionID,
+		Account:        w.purse.Account.Name,
+		ClientHost:     w.q.OriginHost,
+		ClientRealm:    w.q.OriginRealm,
+		ServiceContext: w.q.ServiceContextID,
+		Terminating:    terminating(info),
+		Called:         info.CalledPartyAddress,
+		Calling:        first(info.CallingPartyAddresses),
+		ICID:           info.IMSChargingIdentifier,
+		CallID:         info.UserSessionID,
+		Tariff:         tariff.Name,
+		TariffVersion:  tariff.Version,
+		Number:         w.q.Number,
+		Started:        w.at,
 	}
 
 	if info.EventType != nil {

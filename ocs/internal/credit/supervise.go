@@ -81,7 +81,8 @@ func (s *Server) Supervise(ctx context.Context, now time.Time) error {
 
 	now = now.UTC()
 
-	if err := s.store.Read(ctx).Model(&Session{}).Where("expires < ?", now).Order("expires").Limit(closedAtOnce).Pluck("id", &silent).Error; err != nil {
+	expired := s.store.Read(ctx).Model(&Session{}).Where("expires < ?", now)
+	if err := expired.Order("expires").Limit(closedAtOnce).Pluck("id", &silent).Error; err != nil {
 		return err
 	}
 

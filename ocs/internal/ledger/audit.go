@@ -77,10 +77,16 @@ func (a *Audit) look(db *gorm.DB) error {
 	}
 
 	for _, q := range []struct{ finding, query string }{
-		{"movement %d: its entries add up to %d", `SELECT m.id, COALESCE(SUM(e.amount), 0) FROM movements m LEFT JOIN entries e ON e.movement_id = m.id
-			GROUP BY m.id HAVING COALESCE(SUM(e.amount), 0) <> 0 OR COUNT(e.id) < 2 LIMIT 50`},
-		{"account %d: its balance differs from its entries by %d", `SELECT a.id, a.balance - COALESCE(SUM(e.amount), 0) FROM accounts a LEFT JOIN entries e ON e.account_id = a.id
-			GROUP BY a.id, a.balance HAVING a.balance <> COALESCE(SUM(e.amount), 0) LIMIT 50`},
+		{
+			"movement %d: its entries add up to %d",
+			`SELECT m.id, COALESCE(SUM(e.amount), 0) FROM movements m LEFT JOIN entries e ON e.movement_id = m.id
+			GROUP BY m.id HAVING COALESCE(SUM(e.amount), 0) <> 0 OR COUNT(e.id) < 2 LIMIT 50`,
+		},
+		{
+			"account %d: its balance differs from its entries by %d",
+			`SELECT a.id, a.balance - COALESCE(SUM(e.amount), 0) FROM accounts a LEFT JOIN entries e ON e.account_id = a.id
+			GROUP BY a.id, a.balance HAVING a.balance <> COALESCE(SUM(e.amount), 0) LIMIT 50`,
+		},
 	} {
 		rows, err := db.Raw(q.query).Rows()
 		if err != nil {

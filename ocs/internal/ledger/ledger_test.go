@@ -148,7 +148,10 @@ func TestNothingIsChangedAfterwards(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, statement := range []string{
-			"UPDATE entries SET amount = 1000 WHERE amount = 100", "DELETE FROM entries", "UPDATE movements SET kind = 'gift'", "DELETE FROM movements",
+			"UPDATE entries SET amount = 1000 WHERE amount = 100",
+			"DELETE FROM entries",
+			"UPDATE movements SET kind = 'gift'",
+			"DELETE FROM movements",
 		} {
 			if err := s.db.Write.Exec(statement).Error; err == nil || !strings.Contains(err.Error(), "append-only") {
 				t.Errorf("%s: %v", statement, err)

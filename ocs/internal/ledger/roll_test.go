@@ -104,11 +104,17 @@ func TestRoll(t *testing.T) {
 			openings int
 			others   int
 		}{
-			{"nothing is so old", before.Add(-time.Hour), 0, 0, 10},
-			{"the first day: alice, what is reserved of her, bob, revenue, cash", before.Add(time.Hour), 5, 5, 5},
-			{"the same again", before.Add(time.Hour), 0, 5, 5},
-			{"the second day: openings are not heaped up", yesterday.Add(time.Hour), 3, 5, 2},
-			{"all", today.Add(time.Hour), 2, 5, 0},
+			{name: "nothing is so old", before: before.Add(-time.Hour), others: 10},
+			{
+				name:     "the first day: alice, what is reserved of her, bob, revenue, cash",
+				before:   before.Add(time.Hour),
+				rolled:   5,
+				openings: 5,
+				others:   5,
+			},
+			{name: "the same again", before: before.Add(time.Hour), openings: 5, others: 5},
+			{name: "the second day: openings are not heaped up", before: yesterday.Add(time.Hour), rolled: 3, openings: 5, others: 2},
+			{name: "all", before: today.Add(time.Hour), rolled: 2, openings: 5},
 		} {
 			rolled, err := s.Roll(ctx, step.before)
 			if err != nil || rolled != step.rolled {

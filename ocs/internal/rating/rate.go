@@ -17,7 +17,8 @@ const (
 // Rate is the price of services whose called number begins with a prefix. It prices time if it has an interval, volume if it has
 // a volume interval, events if it has an event price; what it does not price cannot be used under it.
 type Rate struct {
-	Prefix      string    `json:"prefix"`                 // of the normalised called number, "+" included; "" matches all, also those without a number
+	// of the normalised called number, "+" included; "" matches all, also those without a number
+	Prefix      string    `json:"prefix"`
 	RatingGroup *uint32   `json:"rating_group,omitempty"` // only for this one
 	Direction   Direction `json:"direction,omitempty"`    // only for this side
 

@@ -96,9 +96,9 @@ func TestAskedAgainUntilThereIsAnAnswer(t *testing.T) {
 		after, times       int
 		silent, understood float64
 	}{
-		{"at the first time", 1, 1, 0, 1},
-		{"at the third", 3, 3, 2, 1},
-		{"never", 100, 4, 4, 0},
+		{name: "at the first time", after: 1, times: 1, understood: 1},
+		{name: "at the third", after: 3, times: 3, silent: 2, understood: 1},
+		{name: "never", after: 100, times: 4, silent: 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n := &absent{asked: make(chan int, 100), after: test.after}

@@ -51,7 +51,11 @@ func Default() Config {
 		Interrogator:   "sip:icscf." + home + ":5060",
 		SIP: sip.DefaultConfig(
 			sip.EndpointConfig{
-				Name: "Gm", Address: "127.0.0.10:5060", Transports: []string{"udp", "tcp"}, Names: []string{"pcscf." + home}, Timers: sip.HandsetTimers(),
+				Name:       "Gm",
+				Address:    "127.0.0.10:5060",
+				Transports: []string{"udp", "tcp"},
+				Names:      []string{"pcscf." + home},
+				Timers:     sip.HandsetTimers(),
 			},
 			sip.EndpointConfig{Name: mw, Address: "127.0.0.10:5070", Transports: []string{"udp", "tcp"}},
 		),
@@ -122,7 +126,11 @@ type pcscf struct {
 func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, err error) {
 	proxy := &gm.Proxy{
 		Config: gm.Config{
-			HomeDomain: c.HomeDomain, VisitedNetwork: c.VisitedNetwork, Interrogator: c.Interrogator, Enforce: c.ServiceRoute == "enforce", ByAddress: c.ByAddress,
+			HomeDomain:     c.HomeDomain,
+			VisitedNetwork: c.VisitedNetwork,
+			Interrogator:   c.Interrogator,
+			Enforce:        c.ServiceRoute == "enforce",
+			ByAddress:      c.ByAddress,
 		},
 		Log:   env.Log,
 		Guard: protection.New(c.Protection, env.Log, env.Metrics),
@@ -142,7 +150,12 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 		}
 	}()
 
-	access, err := ipsec.New(&c.IPsec, ipsec.Options{Endpoints: c.towardsHandsets(), Kept: kept.sets, Keeper: kept.keeperOfSets(), Log: env.Log})
+	access, err := ipsec.New(&c.IPsec, ipsec.Options{
+		Endpoints: c.towardsHandsets(),
+		Kept:      kept.sets,
+		Keeper:    kept.keeperOfSets(),
+		Log:       env.Log,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +241,15 @@ func list(t *binding.Table) []view {
 	for _, b := range t.All() {
 		all = append(
 			all,
-			view{b.Private, b.Identities, b.Contact, b.Flow.String(), b.ServiceRoute, b.Expires.UTC().Format("2006-01-02T15:04:05Z"), b.Ended},
+			view{
+				Private:      b.Private,
+				Identities:   b.Identities,
+				Contact:      b.Contact,
+				Flow:         b.Flow.String(),
+				ServiceRoute: b.ServiceRoute,
+				Expires:      b.Expires.UTC().Format("2006-01-02T15:04:05Z"),
+				Ended:        b.Ended,
+			},
 		)
 	}
 

@@ -58,34 +58,104 @@ func TestSender(t *testing.T) {
 		want         string
 		err          error
 	}{
-		{"by address and port", "10.0.0.1:5060", Claim{}, "a", nil},
-		{"by address and port, another Contact", "10.0.0.2:5062", Claim{Contact: "sip:x@10.0.0.2"}, "c", nil},
-		{"by a datagram from its port, with the Contact of another port", "10.0.0.2:5062", Claim{Contact: "sip:b@10.0.0.2"}, "c", nil},
-		{"by a connection that another opened, with the own Contact", "10.0.0.2:5062", Claim{Contact: "sip:b@10.0.0.2", Stream: true}, "b", nil},
-		{"by address and Contact", "10.0.0.2:40000", Claim{Contact: "sip:b@10.0.0.2"}, "b", nil},
-		{"a Contact with other parameters", "10.0.0.2:40000", Claim{Contact: "sip:b@10.0.0.2:5060;transport=tcp"}, "b", nil},
-		{"the only one there", "10.0.0.1:40000", Claim{Contact: "sip:x@10.0.0.1", Alone: true}, "a", nil},
-		{"the only one there, which is not believed", "10.0.0.1:40000", Claim{Contact: "sip:x@10.0.0.1"}, "", ErrUnknown},
-		{"not the only one there", "10.0.0.2:40000", Claim{Contact: "sip:x@10.0.0.2", Alone: true}, "", ErrUnknown},
-		{"nobody there", "10.0.0.9:5060", Claim{Contact: "sip:a@10.0.0.1", Alone: true}, "", ErrUnknown},
-		{"one whose registration has ended", "10.0.0.3:5060", Claim{Contact: "sip:d@10.0.0.3", Alone: true}, "", ErrUnknown},
-		{"in clear from where one registered by associations", "10.0.0.7:5060", Claim{Contact: "sip:s@10.0.0.7:5060", Alone: true}, "", ErrUnknown},
-		{"by associations", "10.0.0.7:5060", Claim{Protected: true}, "s", nil},
+		{name: "by address and port", source: "10.0.0.1:5060", claim: Claim{}, want: "a"},
+		{name: "by address and port, another Contact", source: "10.0.0.2:5062", claim: Claim{Contact: "sip:x@10.0.0.2"}, want: "c"},
+		{
+			name:   "by a datagram from its port, with the Contact of another port",
+			source: "10.0.0.2:5062",
+			claim:  Claim{Contact: "sip:b@10.0.0.2"},
+			want:   "c",
+		},
+		{
+			name:   "by a connection that another opened, with the own Contact",
+			source: "10.0.0.2:5062",
+			claim:  Claim{Contact: "sip:b@10.0.0.2", Stream: true},
+			want:   "b",
+		},
+		{name: "by address and Contact", source: "10.0.0.2:40000", claim: Claim{Contact: "sip:b@10.0.0.2"}, want: "b"},
+		{
+			name:   "a Contact with other parameters",
+			source: "10.0.0.2:40000",
+			claim:  Claim{Contact: "sip:b@10.0.0.2:5060;transport=tcp"},
+			want:   "b",
+		},
+		{name: "the only one there", source: "10.0.0.1:40000", claim: Claim{Contact: "sip:x@10.0.0.1", Alone: true}, want: "a"},
+		{name: "the only one there, which is not believed", source: "10.0.0.1:40000", claim: Claim{Contact: "sip:x@10.0.0.1"}, err: ErrUnknown},
+		{name: "not the only one there", source: "10.0.0.2:40000", claim: Claim{Contact: "sip:x@10.0.0.2", Alone: true}, err: ErrUnknown},
+		{name: "nobody there", source: "10.0.0.9:5060", claim: Claim{Contact: "sip:a@10.0.0.1", Alone: true}, err: ErrUnknown},
+		{
+			name:   "one whose registration has ended",
+			source: "10.0.0.3:5060",
+			claim:  Claim{Contact: "sip:d@10.0.0.3", Alone: true},
+			err:    ErrUnknown,
+		},
+		{
+			name:   "in clear from where one registered by associations",
+			source: "10.0.0.7:5060",
+			claim:  Claim{Contact: "sip:s@10.0.0.7:5060", Alone: true},
+			err:    ErrUnknown,
+		},
+		{name: "by associations", source: "10.0.0.7:5060", claim: Claim{Protected: true}, want: "s"},
 
-		{"two accounts: by Contact", "10.0.0.4:5070", Claim{Contact: "sip:e@10.0.0.4:5070"}, "e", nil},
-		{"by Contact, whatever From says", "10.0.0.4:5070", Claim{Contact: "sip:f@10.0.0.4:5070", From: "sip:erin@x"}, "f", nil},
-		{"by Contact and preferred identity", "10.0.0.4:5070", Claim{Contact: "sip:f@10.0.0.4:5070", Preferred: []string{"tel:+6"}}, "f", nil},
-		{"Contact of one, preferred identity of the other", "10.0.0.4:5070", Claim{Contact: "sip:f@10.0.0.4:5070", Preferred: []string{"tel:+5"}}, "", ErrAnother},
-		{"preferred identity of another at that address", "10.0.0.2:5060", Claim{Contact: "sip:b@10.0.0.2", Preferred: []string{"sip:carol@x"}}, "", ErrAnother},
-		{"a preferred identity that is nobody's here: the default one of who has the Contact", "10.0.0.4:5070", Claim{Contact: "sip:f@10.0.0.4:5070", Preferred: []string{"tel:+1"}}, "f", nil},
-		{"another Contact: by preferred identity", "10.0.0.4:5070", Claim{Contact: "sip:x@10.0.0.4", Preferred: []string{"sip:erin@X:5060"}}, "e", nil},
-		{"by the second of two", "10.0.0.4:5070", Claim{Preferred: []string{"<<>>", "tel:+6"}}, "f", nil},
-		{"by From", "10.0.0.4:5070", Claim{From: "sip:+6@x;user=phone"}, "f", nil},
-		{"by nothing", "10.0.0.4:5070", Claim{From: "sip:anonymous@anonymous.invalid"}, "", ErrSeveral},
-		{"one Contact for all: by preferred identity", "10.0.0.5:5060", Claim{Contact: "sip:gw@10.0.0.5", Preferred: []string{"tel:+8"}, From: "sip:grace@x"}, "h", nil},
-		{"one Contact for all: by From", "10.0.0.5:5060", Claim{Contact: "sip:gw@10.0.0.5", From: "sip:grace@x"}, "g", nil},
-		{"one Contact for all, and nothing else", "10.0.0.5:5060", Claim{Contact: "sip:gw@10.0.0.5", From: "sip:erin@x"}, "", ErrSeveral},
-		{"one Contact for all, by a new connection", "10.0.0.5:40000", Claim{Contact: "sip:gw@10.0.0.5", From: "sip:grace@x", Stream: true}, "g", nil},
+		{name: "two accounts: by Contact", source: "10.0.0.4:5070", claim: Claim{Contact: "sip:e@10.0.0.4:5070"}, want: "e"},
+		{
+			name:   "by Contact, whatever From says",
+			source: "10.0.0.4:5070",
+			claim:  Claim{Contact: "sip:f@10.0.0.4:5070", From: "sip:erin@x"},
+			want:   "f",
+		},
+		{
+			name:   "by Contact and preferred identity",
+			source: "10.0.0.4:5070",
+			claim:  Claim{Contact: "sip:f@10.0.0.4:5070", Preferred: []string{"tel:+6"}},
+			want:   "f",
+		},
+		{
+			name:   "Contact of one, preferred identity of the other",
+			source: "10.0.0.4:5070",
+			claim:  Claim{Contact: "sip:f@10.0.0.4:5070", Preferred: []string{"tel:+5"}},
+			err:    ErrAnother,
+		},
+		{
+			name:   "preferred identity of another at that address",
+			source: "10.0.0.2:5060",
+			claim:  Claim{Contact: "sip:b@10.0.0.2", Preferred: []string{"sip:carol@x"}},
+			err:    ErrAnother,
+		},
+		{
+			name:   "a preferred identity that is nobody's here: the default one of who has the Contact",
+			source: "10.0.0.4:5070",
+			claim:  Claim{Contact: "sip:f@10.0.0.4:5070", Preferred: []string{"tel:+1"}},
+			want:   "f",
+		},
+		{
+			name:   "another Contact: by preferred identity",
+			source: "10.0.0.4:5070",
+			claim:  Claim{Contact: "sip:x@10.0.0.4", Preferred: []string{"sip:erin@X:5060"}},
+			want:   "e",
+		},
+		{name: "by the second of two", source: "10.0.0.4:5070", claim: Claim{Preferred: []string{"<<>>", "tel:+6"}}, want: "f"},
+		{name: "by From", source: "10.0.0.4:5070", claim: Claim{From: "sip:+6@x;user=phone"}, want: "f"},
+		{name: "by nothing", source: "10.0.0.4:5070", claim: Claim{From: "sip:anonymous@anonymous.invalid"}, err: ErrSeveral},
+		{
+			name:   "one Contact for all: by preferred identity",
+			source: "10.0.0.5:5060",
+			claim:  Claim{Contact: "sip:gw@10.0.0.5", Preferred: []string{"tel:+8"}, From: "sip:grace@x"},
+			want:   "h",
+		},
+		{name: "one Contact for all: by From", source: "10.0.0.5:5060", claim: Claim{Contact: "sip:gw@10.0.0.5", From: "sip:grace@x"}, want: "g"},
+		{
+			name:   "one Contact for all, and nothing else",
+			source: "10.0.0.5:5060",
+			claim:  Claim{Contact: "sip:gw@10.0.0.5", From: "sip:erin@x"},
+			err:    ErrSeveral,
+		},
+		{
+			name:   "one Contact for all, by a new connection",
+			source: "10.0.0.5:40000",
+			claim:  Claim{Contact: "sip:gw@10.0.0.5", From: "sip:grace@x", Stream: true},
+			want:   "g",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.claim.Source = netip.MustParseAddrPort(test.source)
@@ -118,7 +188,9 @@ func TestToken(t *testing.T) {
 		t.Errorf("the handset's own token is %q", got)
 	}
 	for _, other := range []string{
-		table.Token(address, "sip:c", "mallory"), table.Token(address, "sip:d", "alice"), table.Token(netip.MustParseAddr("10.0.0.2"), "sip:c", "alice"),
+		table.Token(address, "sip:c", "mallory"),
+		table.Token(address, "sip:d", "alice"),
+		table.Token(netip.MustParseAddr("10.0.0.2"), "sip:c", "alice"),
 	} {
 		if other == "a" || len(other) != 16 {
 			t.Errorf("another gets the token %q", other)

@@ -76,7 +76,17 @@ func (k Kept) Restore(endpoint func(name string) *sip.Endpoint) (*Binding, error
 	flow.Local = flow.Endpoint.Address()
 
 	return &Binding{
-		Token: k.Token, Private: k.Private, Contact: k.Contact, Flow: flow, ToContact: k.ToContact, Identities: k.Identities, ServiceRoute: k.ServiceRoute,
-		Expires: k.Expires, Registered: true, Restored: time.Now(), CallID: k.CallID, CSeq: k.CSeq,
+		Token:        k.Token,
+		Private:      k.Private,
+		Contact:      k.Contact,
+		Flow:         flow,
+		ToContact:    k.ToContact,
+		Identities:   k.Identities,
+		ServiceRoute: k.ServiceRoute,
+		Expires:      k.Expires,
+		Registered:   true,
+		Restored:     time.Now(),
+		CallID:       k.CallID,
+		CSeq:         k.CSeq,
 	}, nil
 }

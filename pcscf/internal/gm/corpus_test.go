@@ -262,7 +262,13 @@ func rewritten(raw, name string, values []string) string {
 // changed are the header fields that a P-CSCF may take out, put in or change.
 var changed = []string{
 	"Via", "Max-Forwards", "Route", "Record-Route", "Path", "Require", "Proxy-Require", "Security-Client", "Security-Verify",
-	"Max-Breadth", "Authorization", "P-Preferred-Identity", "P-Asserted-Identity", "P-Charging-Vector", "P-Visited-Network-ID", "Content-Length",
+	"Max-Breadth",
+	"Authorization",
+	"P-Preferred-Identity",
+	"P-Asserted-Identity",
+	"P-Charging-Vector",
+	"P-Visited-Network-ID",
+	"Content-Length",
 }
 
 // same wants that what arrived is what was sent, in its order and to the octet, but for what is a P-CSCF's to change.
@@ -302,7 +308,14 @@ func (p *player) registration() {
 	r := p.icscf.Request("REGISTER")
 	p.same(sent, r)
 
-	msisdn := map[string]string{"iphone-11": "1", "iphone-16": "2", "galaxy-a56": "3", "pixel-10a": "4", "moto-xt2417": "5", "crosscall-z5": "6"}[sent.Handset]
+	msisdn := map[string]string{
+		"iphone-11":    "1",
+		"iphone-16":    "2",
+		"galaxy-a56":   "3",
+		"pixel-10a":    "4",
+		"moto-xt2417":  "5",
+		"crosscall-z5": "6",
+	}[sent.Handset]
 	p.number = "+1555000" + msisdn
 	p.icscf.Answer(r, 200, "Contact: "+sip.Value(r, "Contact")+";expires=3600", "Service-Route: <"+route+">",
 		"P-Associated-URI: <sip:"+p.number+"@"+labDomain+">", "P-Associated-URI: <tel:"+p.number+">")

@@ -106,7 +106,10 @@ func (d *desk) request(method, uri string, lines ...string) []string {
 
 	fields := []string{
 		"Via: SIP/2.0/UDP " + at + ";rport;branch=" + sip.NewBranch(), "Max-Forwards: 70", "From: <" + alice + ">;tag=a",
-		"To: <" + uri + ">", fmt.Sprintf("Call-ID: call-%d", d.cseq), fmt.Sprintf("CSeq: %d %s", d.cseq, method), "Contact: <sip:alice@" + at + ">",
+		"To: <" + uri + ">",
+		fmt.Sprintf("Call-ID: call-%d", d.cseq),
+		fmt.Sprintf("CSeq: %d %s", d.cseq, method),
+		"Contact: <sip:alice@" + at + ">",
 	}
 	body := ""
 

@@ -18,7 +18,10 @@ func (d *desk) call(headers ...string) (callID string, routes []string) {
 	r := d.scscf.Request("INVITE")
 	records := sip.Values(r, "Record-Route")
 	d.scscf.Answer(r, 200, append([]string{
-		"Record-Route: <sip:term@192.0.2.4:5060;lr>", "Record-Route: <sip:orig@192.0.2.3:5060;lr>", "Record-Route: " + records[0], "Record-Route: " + records[1],
+		"Record-Route: <sip:term@192.0.2.4:5060;lr>",
+		"Record-Route: <sip:orig@192.0.2.3:5060;lr>",
+		"Record-Route: " + records[0],
+		"Record-Route: " + records[1],
 		"To: <" + bob + ">;tag=b", "Contact: <sip:bob@198.51.100.7>",
 	}, headers...)...)
 	response := d.alice.Response(200)
@@ -81,20 +84,24 @@ func TestWithinADialog(t *testing.T) {
 		lines   []string
 		status  int
 	}{
-		{"§5.2.6.3.5 a dialog that there is not", false, func(_ string, r []string) (string, []string) { return "another call", r }, nil, 403},
-		{"another tag of the other side", false, nil, []string{"To: <" + bob + ">;tag=x"}, 403},
-		{"another tag of its own", false, nil, []string{"From: <" + alice + ">;tag=x"}, 403},
-		{"RFC 3261 §12.2.2 no route here", false, func(c string, _ []string) (string, []string) { return c, nil }, nil, 481},
-		{"a token that nobody has", false, func(c string, _ []string) (string, []string) {
+		{
+			name:   "§5.2.6.3.5 a dialog that there is not",
+			change: func(_ string, r []string) (string, []string) { return "another call", r },
+			status: 403,
+		},
+		{name: "another tag of the other side", lines: []string{"To: <" + bob + ">;tag=x"}, status: 403},
+		{name: "another tag of its own", lines: []string{"From: <" + alice + ">;tag=x"}, status: 403},
+		{name: "RFC 3261 §12.2.2 no route here", change: func(c string, _ []string) (string, []string) { return c, nil }, status: 481},
+		{name: "a token that nobody has", change: func(c string, _ []string) (string, []string) {
 			return c, []string{"Route: <sip:nobody@" + gmAddress + ";lr>"}
-		}, nil, 481},
-		{"past the S-CSCF: put right", false, func(c string, r []string) (string, []string) {
+		}, status: 481},
+		{name: "past the S-CSCF: put right", change: func(c string, r []string) (string, []string) {
 			return c, append(r[:2:2], "Route: <sip:198.51.100.9;lr>")
-		}, nil, 0},
-		{"past the S-CSCF, enforced", true, func(c string, r []string) (string, []string) {
+		}},
+		{name: "past the S-CSCF, enforced", enforce: true, change: func(c string, r []string) (string, []string) {
 			return c, append(r[:2:2], "Route: <sip:198.51.100.9;lr>")
-		}, nil, 400},
-		{"straight to the other side: put right", false, func(c string, r []string) (string, []string) { return c, r[:2] }, nil, 0},
+		}, status: 400},
+		{name: "straight to the other side: put right", change: func(c string, r []string) (string, []string) { return c, r[:2] }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, func(p *Proxy) { p.Config.Enforce = test.enforce }, func(t *testing.T, d *desk) {

@@ -16,7 +16,11 @@ import (
 func FuzzHandset(f *testing.F) {
 	head := func(method, uri, callID, to string, lines ...string) []byte {
 		return []byte(strings.Join(append([]string{
-			method + " " + uri + " SIP/2.0", "Via: SIP/2.0/UDP " + aliceAt + ";rport;branch=z9hG4bKfuzz", "Max-Forwards: 70", "From: <" + alice + ">;tag=a", "To: " + to,
+			method + " " + uri + " SIP/2.0",
+			"Via: SIP/2.0/UDP " + aliceAt + ";rport;branch=z9hG4bKfuzz",
+			"Max-Forwards: 70",
+			"From: <" + alice + ">;tag=a",
+			"To: " + to,
 			"Call-ID: " + callID, "CSeq: 9 " + method, "Contact: <sip:alice@" + aliceAt + ">",
 		}, lines...), "\r\n") + "\r\n\r\n")
 	}
@@ -78,7 +82,8 @@ func FuzzHandset(f *testing.F) {
 	f.Add(head("MESSAGE", "urn:service:sos", "m", "<urn:service:sos>", "Max-Forwards: 0"))
 	f.Add(
 		[]byte(
-			"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>;tag=2\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n",
+			"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>;tag=2\r\nCall-ID: 1\r\n" +
+				"CSeq: 1 INVITE\r\n\r\n",
 		),
 	)
 	f.Add([]byte("\r\n\r\n"))

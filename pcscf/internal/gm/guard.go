@@ -216,8 +216,8 @@ func (p *Proxy) sayTranslated(r *sip.Request, b *binding.Binding, refreshed bool
 		"says",
 		says,
 		"check",
-		"masquerading at the packet gateway (iptables -t nat -S): the core needs a route to the handsets' addresses instead. ESP does not pass a NAT; "+
-			"without IPsec, requests to the handset reach it only while the NAT remembers it",
+		"masquerading at the packet gateway (iptables -t nat -S): the core needs a route to the handsets' addresses instead. ESP does not "+
+			"pass a NAT; without IPsec, requests to the handset reach it only while the NAT remembers it",
 	)
 }
 

@@ -204,12 +204,17 @@ func TestTooManyFailures(t *testing.T) {
 		lines  []string
 		locked bool
 	}{
-		{"403", 403, "Reason: SIP", []string{answered}, true},
-		{"challenged again", 401, challenge, []string{answered}, true},
-		{"first challenges are no failures", 401, challenge, []string{authorization}, false},
-		{"nor is a stale nonce", 401, challenge + ",stale=true", []string{answered}, false},
-		{"nor a SIM that is out of step", 401, challenge, []string{strings.Replace(answered, `response=`, `auts="AAAAAAAAAAAAAAAAAAA=",response=`, 1)}, false},
-		{"nor a network that is ill", 480, "Reason: SIP", []string{answered}, false},
+		{name: "403", status: 403, header: "Reason: SIP", lines: []string{answered}, locked: true},
+		{name: "challenged again", status: 401, header: challenge, lines: []string{answered}, locked: true},
+		{name: "first challenges are no failures", status: 401, header: challenge, lines: []string{authorization}},
+		{name: "nor is a stale nonce", status: 401, header: challenge + ",stale=true", lines: []string{answered}},
+		{
+			name:   "nor a SIM that is out of step",
+			status: 401,
+			header: challenge,
+			lines:  []string{strings.Replace(answered, `response=`, `auts="AAAAAAAAAAAAAAAAAAA=",response=`, 1)},
+		},
+		{name: "nor a network that is ill", status: 480, header: "Reason: SIP", lines: []string{answered}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withGate(t, five, func(t *testing.T, d *desk) {

@@ -27,20 +27,28 @@ func TestLargeRequestsToHandsets(t *testing.T) {
 		within       time.Duration
 		dials        int // in two requests
 	}{
-		{"one that takes TCP", "INVITE", large, takes(true), "TCP", 0, 1},
-		{"a MESSAGE", "MESSAGE", large, takes(true), "TCP", 0, 1},
-		{"a small request", "MESSAGE", "X-Small: x", takes(true), "UDP", 0, 0},
-		{"one that refuses TCP", "INVITE", large, nil, "UDP", 0, 1},
+		{name: "one that takes TCP", method: "INVITE", line: large, listens: takes(true), over: "TCP", dials: 1},
+		{name: "a MESSAGE", method: "MESSAGE", line: large, listens: takes(true), over: "TCP", dials: 1},
+		{name: "a small request", method: "MESSAGE", line: "X-Small: x", listens: takes(true), over: "UDP"},
+		{name: "one that refuses TCP", method: "INVITE", line: large, over: "UDP", dials: 1},
 		{
-			"one that drops what it does not expect",
-			"INVITE",
-			large,
-			func(_ *testing.T, d *desk, _ chan<- *sip.Request) { d.network.Silence(handset) },
-			"UDP",
-			3 * time.Second,
-			1,
+			name:    "one that drops what it does not expect",
+			method:  "INVITE",
+			line:    large,
+			listens: func(_ *testing.T, d *desk, _ chan<- *sip.Request) { d.network.Silence(handset) },
+			over:    "UDP",
+			within:  3 * time.Second,
+			dials:   1,
 		},
-		{"one that takes the connection and says nothing", "INVITE", large, takes(false), "UDP", 8 * time.Second, 1},
+		{
+			name:    "one that takes the connection and says nothing",
+			method:  "INVITE",
+			line:    large,
+			listens: takes(false),
+			over:    "UDP",
+			within:  8 * time.Second,
+			dials:   1,
+		},
 	}
 
 	for _, test := range tests {
@@ -102,7 +110,11 @@ func TestLargeRequestsToHandsets(t *testing.T) {
 			d.register()
 			b := *d.only()
 			for contact, want := range map[string]bool{
-				"sip:alice@" + aliceAt: true, "sip:alice@10.0.0.1": true, "sip:alice@10.0.0.1:5070": false, "sip:alice@192.168.0.2:5060": false, "sip:alice@host.invalid": false,
+				"sip:alice@" + aliceAt:       true,
+				"sip:alice@10.0.0.1":         true,
+				"sip:alice@10.0.0.1:5070":    false,
+				"sip:alice@192.168.0.2:5060": false,
+				"sip:alice@host.invalid":     false,
 			} {
 				b.Contact = contact
 				if got := d.proxy.handset(&b).Flow.TakesTCP; got != want {

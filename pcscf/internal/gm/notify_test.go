@@ -20,7 +20,10 @@ func (d *desk) subscribe(method string) (r *sip.Request, notify func(tag string,
 	return r, func(tag string, lines ...string) {
 		d.t.Helper()
 		d.scscf.Send(mwAddress, d.request("NOTIFY", "sip:alice@"+aliceAt, append([]string{
-			"Via: SIP/2.0/UDP 192.0.2.3:5060;branch=" + sip.NewBranch(), "From: <" + bob + ">;tag=" + tag, "To: <" + alice + ">;tag=a", "Contact: <sip:bob@192.0.2.99>",
+			"Via: SIP/2.0/UDP 192.0.2.3:5060;branch=" + sip.NewBranch(),
+			"From: <" + bob + ">;tag=" + tag,
+			"To: <" + alice + ">;tag=a",
+			"Contact: <sip:bob@192.0.2.99>",
 			"Call-ID: " + r.CallID().Value(), route, "Event: presence", "Subscription-State: active;expires=600",
 		}, lines...)...)...)
 	}

@@ -14,7 +14,10 @@ import (
 // forged is what no handset may say (TS 24.229 §5.2.6.3, §4.4).
 var forged = []string{
 	"P-Asserted-Identity: <" + bob + ">", "P-Charging-Vector: icid-value=forged", "P-Charging-Function-Addresses: ccf=forged",
-	"P-Served-User: <" + bob + ">;sescase=orig", "P-Asserted-Service: urn:urn-7:forged", "P-Profile-Key: <" + bob + ">", "P-User-Database: <aaa://forged>",
+	"P-Served-User: <" + bob + ">;sescase=orig",
+	"P-Asserted-Service: urn:urn-7:forged",
+	"P-Profile-Key: <" + bob + ">",
+	"P-User-Database: <aaa://forged>",
 	"P-Private-Network-Indication: forged", "P-Visited-Network-ID: forged", "Security-Verify: ipsec-3gpp;q=0.1", "Security-Client: ipsec-3gpp",
 	"Require: sec-agree",
 }
@@ -53,7 +56,8 @@ func TestInitialRequest(t *testing.T) {
 				switch dialog := method == "INVITE" || method == "SUBSCRIBE" || method == "REFER"; {
 				case !dialog && len(records) != 0:
 					t.Errorf("Record-Route %v in a request that makes no dialog", records)
-				case dialog && (len(records) != 2 || records[0].URI != "sip:"+token+"@"+mwAddress+";lr" || records[1].URI != "sip:"+token+"@"+gmAddress+";lr"):
+				case dialog && (len(records) != 2 || records[0].URI != "sip:"+token+"@"+mwAddress+";lr" ||
+					records[1].URI != "sip:"+token+"@"+gmAddress+";lr"):
 					t.Errorf("Record-Route %v, want the side of Mw on top of that of Gm, both with the token", records)
 				}
 
@@ -148,11 +152,22 @@ func TestWhoMaySend(t *testing.T) {
 		known      ByAddress
 		taken      bool
 	}{
-		{"the address and port of the registration", aliceAt, "<sip:x@10.0.0.1:5060>", Stream, true},
-		{"another port, the registered Contact", "10.0.0.1:49152", "<sip:alice@" + aliceAt + ">", Stream, true},
-		{"another port, another Contact, nobody else there: UDP in clear is not believed", "10.0.0.1:49152", "<sip:other@10.0.0.1:49152>", Stream, false},
-		{"but where the setting says so", "10.0.0.1:49152", "<sip:other@10.0.0.1:49152>", Always, true},
-		{"another address, the registered Contact", "10.0.0.2:5060", "<sip:alice@" + aliceAt + ">", Always, false},
+		{name: "the address and port of the registration", from: aliceAt, contact: "<sip:x@10.0.0.1:5060>", known: Stream, taken: true},
+		{
+			name:    "another port, the registered Contact",
+			from:    "10.0.0.1:49152",
+			contact: "<sip:alice@" + aliceAt + ">",
+			known:   Stream,
+			taken:   true,
+		},
+		{
+			name:    "another port, another Contact, nobody else there: UDP in clear is not believed",
+			from:    "10.0.0.1:49152",
+			contact: "<sip:other@10.0.0.1:49152>",
+			known:   Stream,
+		},
+		{name: "but where the setting says so", from: "10.0.0.1:49152", contact: "<sip:other@10.0.0.1:49152>", known: Always, taken: true},
+		{name: "another address, the registered Contact", from: "10.0.0.2:5060", contact: "<sip:alice@" + aliceAt + ">", known: Always},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, func(p *Proxy) { p.Config.ByAddress = test.known }, func(t *testing.T, d *desk) {
@@ -224,11 +239,31 @@ func TestTwoAccountsBehindOneSocket(t *testing.T) {
 	}{
 		{"by Contact: the first", []string{"Contact: <sip:alice@" + aliceAt + ">"}, alice, ""},
 		{"by Contact: the second", []string{"Contact: <sip:carol@" + aliceAt + ">"}, carol, ""},
-		{"by Contact, with an identity of its own", []string{"Contact: <sip:alice@" + aliceAt + ">", "P-Preferred-Identity: <" + number + ">"}, number, ""},
-		{"another Contact: by preferred identity", []string{"Contact: <sip:x@" + aliceAt + ">", "P-Preferred-Identity: <" + carol + ">", "From: <" + alice + ">;tag=a"}, carol, ""},
+		{
+			"by Contact, with an identity of its own",
+			[]string{"Contact: <sip:alice@" + aliceAt + ">", "P-Preferred-Identity: <" + number + ">"},
+			number,
+			"",
+		},
+		{
+			"another Contact: by preferred identity",
+			[]string{"Contact: <sip:x@" + aliceAt + ">", "P-Preferred-Identity: <" + carol + ">", "From: <" + alice + ">;tag=a"},
+			carol,
+			"",
+		},
 		{"no Contact: by From", []string{"Contact:", "From: <" + carol + ">;tag=a"}, carol, ""},
-		{"the Contact of one and an identity of the other", []string{"Contact: <sip:alice@" + aliceAt + ">", "P-Preferred-Identity: <" + carol + ">"}, "", "P-Preferred-Identity"},
-		{"nothing that says who it is", []string{"Contact: <sip:x@" + aliceAt + ">", "From: <sip:anonymous@anonymous.invalid>;tag=a"}, "", "several are registered"},
+		{
+			"the Contact of one and an identity of the other",
+			[]string{"Contact: <sip:alice@" + aliceAt + ">", "P-Preferred-Identity: <" + carol + ">"},
+			"",
+			"P-Preferred-Identity",
+		},
+		{
+			"nothing that says who it is",
+			[]string{"Contact: <sip:x@" + aliceAt + ">", "From: <sip:anonymous@anonymous.invalid>;tag=a"},
+			"",
+			"several are registered",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {

@@ -54,7 +54,10 @@ func (w *watch) notify(status int, state, body string, lines ...string) {
 	w.cseq++
 	fields := []string{
 		"NOTIFY sip:reg-event@" + mwAddress + " SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.3:5060;branch=" + sip.NewBranch(), "Max-Forwards: 70",
-		"From: <" + alice + ">;tag=s", "To: " + w.subscribe.From().Value(), "Call-ID: " + w.subscribe.CallID().Value(), fmt.Sprintf("CSeq: %d NOTIFY", w.cseq),
+		"From: <" + alice + ">;tag=s",
+		"To: " + w.subscribe.From().Value(),
+		"Call-ID: " + w.subscribe.CallID().Value(),
+		fmt.Sprintf("CSeq: %d NOTIFY", w.cseq),
 		"Contact: <sip:notifier@192.0.2.3:5060>", "Event: reg", "Subscription-State: " + state, "Content-Type: application/reginfo+xml",
 	}
 	for _, line := range lines {
@@ -77,7 +80,8 @@ func reginfo(version int, state, event string) string {
 	text := ""
 	for _, aor := range []string{alice, number} {
 		text += fmt.Sprintf(
-			`<registration aor="%s" id="%s" state="%s"><contact id="1" state="%s" event="%s" expires="60" callid="call-1" cseq="1"><uri>sip:alice@%s</uri></contact></registration>`,
+			`<registration aor="%s" id="%s" state="%s"><contact id="1" state="%s" event="%s" expires="60" callid="call-1" cseq="1">`+
+				`<uri>sip:alice@%s</uri></contact></registration>`,
 			aor,
 			aor,
 			registration,
@@ -415,8 +419,13 @@ func TestSubscriptionsArePaced(t *testing.T) {
 		for i := range 50 {
 			source := fmt.Sprintf("10.0.1.%d:5060", i+1)
 			if err := p.Bindings.Put(&binding.Binding{
-				Token: fmt.Sprint("TOKEN", i), Private: fmt.Sprint("user", i), Contact: "sip:x@" + source, Identities: []string{fmt.Sprintf("sip:user%d@ims.example", i)},
-				Registered: true, Flow: sip.Flow{Endpoint: p.Gm[0], Transport: "UDP", Remote: netip.MustParseAddrPort(source)}, Expires: time.Now().Add(time.Hour),
+				Token:      fmt.Sprint("TOKEN", i),
+				Private:    fmt.Sprint("user", i),
+				Contact:    "sip:x@" + source,
+				Identities: []string{fmt.Sprintf("sip:user%d@ims.example", i)},
+				Registered: true,
+				Flow:       sip.Flow{Endpoint: p.Gm[0], Transport: "UDP", Remote: netip.MustParseAddrPort(source)},
+				Expires:    time.Now().Add(time.Hour),
 			}); err != nil {
 				t.Fatal(err)
 			}

@@ -52,7 +52,8 @@ func TestRegisterTowardsTheCore(t *testing.T) {
 			"REGISTER",
 			"sip:ims.example",
 			"To: <"+alice+">",
-			`Authorization: Digest username="alice@ims.example",realm="ims.example",nonce="",uri="sip:ims.example",response="",integrity-protected="yes"`,
+			`Authorization: Digest username="alice@ims.example",realm="ims.example",nonce="",uri="sip:ims.example",response="",`+
+				`integrity-protected="yes"`,
 			"Path: <sip:forged@198.51.100.9;lr>",
 			"P-Visited-Network-ID: forged",
 			"P-Charging-Vector: icid-value=forged",
@@ -89,7 +90,16 @@ func TestRegisterTowardsTheCore(t *testing.T) {
 		want(t, r, "Supported", "path, gruu")
 		want(t, r, "P-Access-Network-Info", "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001")
 
-		for _, name := range []string{"Security-Client", "Security-Verify", "Route", "Service-Route", "P-Asserted-Identity", "P-Charging-Function-Addresses", "P-Served-User", "P-User-Database"} {
+		for _, name := range []string{
+			"Security-Client",
+			"Security-Verify",
+			"Route",
+			"Service-Route",
+			"P-Asserted-Identity",
+			"P-Charging-Function-Addresses",
+			"P-Served-User",
+			"P-User-Database",
+		} {
 			if sip.Has(r, name) {
 				t.Errorf("%s goes on into the core: %s", name, sip.Value(r, name))
 			}
@@ -153,17 +163,20 @@ func TestChallenge(t *testing.T) {
 	for _, test := range []struct{ name, given, want string }{
 		{
 			"ck and ik last",
-			`Digest realm="ims.example",nonce="AAAA==",algorithm=AKAv1-MD5,qop="auth",ck="00112233445566778899aabbccddeeff",ik="ffeeddccbbaa99887766554433221100"`,
+			`Digest realm="ims.example",nonce="AAAA==",algorithm=AKAv1-MD5,qop="auth",ck="00112233445566778899aabbccddeeff",` +
+				`ik="ffeeddccbbaa99887766554433221100"`,
 			`Digest realm="ims.example",nonce="AAAA==",algorithm=AKAv1-MD5,qop="auth"`,
 		},
 		{
 			"first and in between, with spaces, no qop",
-			`Digest ik="ffeeddccbbaa99887766554433221100", realm="ims.example", ck="00112233445566778899aabbccddeeff", nonce="AAAA==", algorithm=AKAv1-MD5`,
+			`Digest ik="ffeeddccbbaa99887766554433221100", realm="ims.example", ck="00112233445566778899aabbccddeeff", nonce="AAAA==", ` +
+				`algorithm=AKAv1-MD5`,
 			`Digest realm="ims.example",nonce="AAAA==",algorithm=AKAv1-MD5`,
 		},
 		{
 			"another order, and a parameter nobody knows",
-			`Digest algorithm=AKAv1-MD5,x-vendor="a, ck=\"b",nonce="AAAA==",opaque="o",realm="ims.example",qop="auth,auth-int",IK=ffeeddccbbaa99887766554433221100,CK=00112233445566778899aabbccddeeff,stale=false`,
+			`Digest algorithm=AKAv1-MD5,x-vendor="a, ck=\"b",nonce="AAAA==",opaque="o",realm="ims.example",qop="auth,auth-int",` +
+				`IK=ffeeddccbbaa99887766554433221100,CK=00112233445566778899aabbccddeeff,stale=false`,
 			`Digest algorithm=AKAv1-MD5,x-vendor="a, ck=\"b",nonce="AAAA==",opaque="o",realm="ims.example",qop="auth,auth-int",stale=false`,
 		},
 		{

@@ -16,12 +16,12 @@ func TestFieldsWithoutEnd(t *testing.T) {
 		line              string
 		status            int
 	}{
-		{"a Contact", "REGISTER", "sip:ims.example", "Contact: <sip:alice@" + aliceAt + ">;x=" + large, 513},
-		{"a Contact URI", "REGISTER", "sip:ims.example", "Contact: <sip:" + large + "@" + aliceAt + ">", 513},
-		{"any header field", "MESSAGE", bob, "X-Large: " + large, 513},
-		{"Via", "MESSAGE", bob, "Via: SIP/2.0/UDP " + aliceAt + ";branch=z9hG4bK1;x=" + large, 513},
-		{"a Request-URI", "MESSAGE", "sip:" + large[:5000] + "@ims.example", "", 414},
-		{"what a handset may send", "MESSAGE", bob, "X-Large: " + large[:8192], 0},
+		{name: "a Contact", method: "REGISTER", uri: "sip:ims.example", line: "Contact: <sip:alice@" + aliceAt + ">;x=" + large, status: 513},
+		{name: "a Contact URI", method: "REGISTER", uri: "sip:ims.example", line: "Contact: <sip:" + large + "@" + aliceAt + ">", status: 513},
+		{name: "any header field", method: "MESSAGE", uri: bob, line: "X-Large: " + large, status: 513},
+		{name: "Via", method: "MESSAGE", uri: bob, line: "Via: SIP/2.0/UDP " + aliceAt + ";branch=z9hG4bK1;x=" + large, status: 513},
+		{name: "a Request-URI", method: "MESSAGE", uri: "sip:" + large[:5000] + "@ims.example", status: 414},
+		{name: "what a handset may send", method: "MESSAGE", uri: bob, line: "X-Large: " + large[:8192]},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {

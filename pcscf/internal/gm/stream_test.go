@@ -120,7 +120,11 @@ func TestOverTCP(t *testing.T) {
 
 	t.Run("a Contact elsewhere is not believed", func(t *testing.T) {
 		for contact, want := range map[string]bool{
-			"sip:alice@10.0.0.1:5064;transport=tcp": true, "sip:alice@10.0.0.1": true, "sip:alice@192.0.2.99:5060": false, "sip:alice@host.invalid": false, "tel:+1": false,
+			"sip:alice@10.0.0.1:5064;transport=tcp": true,
+			"sip:alice@10.0.0.1":                    true,
+			"sip:alice@192.0.2.99:5060":             false,
+			"sip:alice@host.invalid":                false,
+			"tel:+1":                                false,
 		} {
 			b := &binding.Binding{Contact: contact, Flow: sip.Flow{Transport: "TCP", Remote: netip.MustParseAddrPort("10.0.0.1:49152")}}
 			if to, got := contacted(b); got != want {

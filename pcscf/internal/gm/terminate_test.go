@@ -16,8 +16,12 @@ func (d *desk) toAlice(method string, lines ...string) {
 	d.t.Helper()
 	path := "Route: <sip:" + d.only().Token + "@" + mwAddress + ";lr>"
 	d.scscf.Send(mwAddress, d.request(method, "sip:alice@"+aliceAt, append([]string{
-		"Via: SIP/2.0/UDP 192.0.2.3:5060;branch=" + sip.NewBranch(), "From: <" + bob + ">;tag=b", "To: <" + alice + ">", "Contact: <sip:bob@192.0.2.99>",
-		path, "Record-Route: <sip:term@192.0.2.3:5060;lr>", "P-Charging-Vector: icid-value=term1;orig-ioi=ims.example", "P-Called-Party-ID: <" + number + ">",
+		"Via: SIP/2.0/UDP 192.0.2.3:5060;branch=" +
+			sip.NewBranch(), "From: <" + bob + ">;tag=b", "To: <" + alice + ">", "Contact: <sip:bob@192.0.2.99>",
+		path,
+		"Record-Route: <sip:term@192.0.2.3:5060;lr>",
+		"P-Charging-Vector: icid-value=term1;orig-ioi=ims.example",
+		"P-Called-Party-ID: <" + number + ">",
 		"P-Charging-Function-Addresses: ecf=x", "P-Served-User: <" + alice + ">",
 	}, lines...)...)...)
 }

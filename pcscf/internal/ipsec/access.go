@@ -180,7 +180,8 @@ func (a *Access) Endpoints() []sip.EndpointConfig {
 	return all
 }
 
-// Protect protects the endpoints of a stack that is not served yet, and takes up the associations that an earlier process left. The table is
+// Protect protects the endpoints of a stack that is not served yet, and takes up the associations that an earlier process left. The table
+// is
 // nil where there are none to be had.
 func (a *Access) Protect(stack *sip.Stack, metrics prometheus.Registerer) (*association.Table, error) {
 	if a.kernel == nil {

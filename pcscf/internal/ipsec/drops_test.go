@@ -84,8 +84,12 @@ func TestDrops(t *testing.T) {
 		says(time.Minute, 2, "XfrmInPolBlock")
 
 		want := "dialtone_pcscf_xfrm_total{counter=\"XfrmInNoStates\"} 8\ndialtone_pcscf_xfrm_total{counter=\"XfrmInPolBlock\"} 1000\n"
-		if err := testutil.CollectAndCompare(d, strings.NewReader("# HELP dialtone_pcscf_xfrm_total Packets that the kernel dropped for IPsec's sake, "+
-			"by its own counter; of the whole network namespace, since the kernel started.\n# TYPE dialtone_pcscf_xfrm_total counter\n"+want)); err != nil {
+		if err := testutil.CollectAndCompare(
+			d,
+			strings.NewReader("# HELP dialtone_pcscf_xfrm_total Packets that the kernel dropped for IPsec's sake, "+
+				"by its own counter; of the whole network namespace, since the kernel started.\n# TYPE dialtone_pcscf_xfrm_total counter\n"+
+				want),
+		); err != nil {
 			t.Error(err)
 		}
 

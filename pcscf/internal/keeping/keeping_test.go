@@ -41,8 +41,14 @@ func TestOverARestart(t *testing.T) {
 			Local: stack.Endpoint(endpoint).Address(), Remote: netip.MustParseAddrPort("192.0.2.1:5060"),
 		}
 		if err := table.Put(&binding.Binding{
-			Token: token, Private: "a@b", Contact: "sip:" + token + "@192.0.2.1", Flow: flow, Identities: []string{"sip:a@b"}, ServiceRoute: []string{"sip:s;lr"},
-			Expires: time.Now().Add(expires).Round(0), Registered: registered,
+			Token:        token,
+			Private:      "a@b",
+			Contact:      "sip:" + token + "@192.0.2.1",
+			Flow:         flow,
+			Identities:   []string{"sip:a@b"},
+			ServiceRoute: []string{"sip:s;lr"},
+			Expires:      time.Now().Add(expires).Round(0),
+			Registered:   registered,
 		}); err != nil {
 			t.Fatal(err)
 		}

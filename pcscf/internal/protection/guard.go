@@ -69,7 +69,8 @@ func New(c Config, log *slog.Logger, metrics prometheus.Registerer) *Guard {
 	g := &Guard{
 		config: c, log: log, sources: map[string]*source{}, attempts: map[attempt]*failures{},
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "dialtone_pcscf_protection_total", Help: "Messages of handsets not served, by reason: not_core, access_list, user_agent, rate, banned, authentication, oversized.",
+			Name: "dialtone_pcscf_protection_total",
+			Help: "Messages of handsets not served, by reason: not_core, access_list, user_agent, rate, banned, authentication, oversized.",
 		}, []string{"reason"}),
 	}
 

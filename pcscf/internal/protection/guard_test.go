@@ -55,7 +55,12 @@ func TestJudgement(t *testing.T) {
 		{"not in it, and a response: nothing", func(c *Config) { c.Allow = prefixes("10.45.0.0/16") }, Message{Source: stranger.Source}, Drop},
 		{"in the list of who may not", func(c *Config) { c.Deny = prefixes("198.51.100.0/24") }, stranger, Forbid},
 		{"in both", func(c *Config) { c.Allow, c.Deny = prefixes("0.0.0.0/0"), prefixes("198.51.100.0/24") }, stranger, Forbid},
-		{"an emergency passes no access list", func(c *Config) { c.Deny = prefixes("198.51.100.0/24") }, Message{Source: stranger.Source, Request: true, Emergency: true}, Forbid},
+		{
+			"an emergency passes no access list",
+			func(c *Config) { c.Deny = prefixes("198.51.100.0/24") },
+			Message{Source: stranger.Source, Request: true, Emergency: true},
+			Forbid,
+		},
 		{"IPv6", func(c *Config) { c.Allow = prefixes("2001:db8::/32") }, Message{Source: address("2001:db8::1"), Request: true}, Pass},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -319,7 +324,14 @@ func TestCountersAndLog(t *testing.T) {
 	g.Locked(address("10.0.0.1"), "alice")
 	g.Oversized(1 << 20)
 
-	for reason, want := range map[string]float64{"rate": 1, "banned": 3, "access_list": 1, "user_agent": 1, "authentication": 1, "oversized": 1} {
+	for reason, want := range map[string]float64{
+		"rate":           1,
+		"banned":         3,
+		"access_list":    1,
+		"user_agent":     1,
+		"authentication": 1,
+		"oversized":      1,
+	} {
 		if got := testutil.ToFloat64(g.total.WithLabelValues(reason)); got != want {
 			t.Errorf("%s: %v, want %v", reason, got, want)
 		}
@@ -333,8 +345,12 @@ func TestCountersAndLog(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for name, change := range map[string]func(*Config){
-		"negative requests": func(c *Config) { c.Requests = -1 }, "no window": func(c *Config) { c.Window = 0 }, "no ban": func(c *Config) { c.Ban = 0 },
-		"no body": func(c *Config) { c.MaxBody = 0 }, "no sources": func(c *Config) { c.MaxSources = 0 }, "a part found in all": func(c *Config) { c.UserAgents = []string{" i "} },
+		"negative requests":   func(c *Config) { c.Requests = -1 },
+		"no window":           func(c *Config) { c.Window = 0 },
+		"no ban":              func(c *Config) { c.Ban = 0 },
+		"no body":             func(c *Config) { c.MaxBody = 0 },
+		"no sources":          func(c *Config) { c.MaxSources = 0 },
+		"a part found in all": func(c *Config) { c.UserAgents = []string{" i "} },
 	} {
 		c := Default()
 		if change(&c); c.Validate() == nil {

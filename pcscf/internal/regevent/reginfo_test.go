@@ -45,18 +45,27 @@ func TestParseRefuses(t *testing.T) {
 	contact := `<contact id="1" state="active" event="registered"><uri>sip:a@b</uri></contact>`
 
 	for name, body := range map[string]string{
-		"nothing":                   "",
-		"another document":          `<presence xmlns="urn:ietf:params:xml:ns:pidf"/>`,
-		"no namespace":              `<reginfo version="0" state="full"/>`,
-		"no version":                `<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" state="full"/>`,
-		"a version below 0":         written(-1, "full", ""),
-		"another state":             written(0, "some", ""),
-		"another registration":      written(0, "full", `<registration aor="sip:a@b" id="1" state="perhaps"/>`),
-		"another contact":           written(0, "full", `<registration aor="sip:a@b" id="1" state="active"><contact id="1" state="maybe" event="x"><uri>sip:a@b</uri></contact></registration>`),
-		"a contact without URI":     written(0, "full", `<registration aor="sip:a@b" id="1" state="active"><contact id="1" state="active" event="x"/></registration>`),
-		"an open element":           strings.TrimSuffix(written(0, "full", ""), "</reginfo>"),
-		"an entity of its own":      `<!DOCTYPE r [<!ENTITY x "y">]>` + written(0, "full", `<registration aor="&x;" id="1" state="active"/>`),
-		"too many contacts":         written(0, "full", `<registration aor="sip:a@b" id="1" state="active">`+strings.Repeat(contact, maxContacts+1)+`</registration>`),
+		"nothing":              "",
+		"another document":     `<presence xmlns="urn:ietf:params:xml:ns:pidf"/>`,
+		"no namespace":         `<reginfo version="0" state="full"/>`,
+		"no version":           `<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" state="full"/>`,
+		"a version below 0":    written(-1, "full", ""),
+		"another state":        written(0, "some", ""),
+		"another registration": written(0, "full", `<registration aor="sip:a@b" id="1" state="perhaps"/>`),
+		"another contact": written(
+			0,
+			"full",
+			`<registration aor="sip:a@b" id="1" state="active"><contact id="1" state="maybe" event="x"><uri>sip:a@b</uri></contact></registration>`,
+		),
+		"a contact without URI": written(
+			0,
+			"full",
+			`<registration aor="sip:a@b" id="1" state="active"><contact id="1" state="active" event="x"/></registration>`,
+		),
+		"an open element":      strings.TrimSuffix(written(0, "full", ""), "</reginfo>"),
+		"an entity of its own": `<!DOCTYPE r [<!ENTITY x "y">]>` + written(0, "full", `<registration aor="&x;" id="1" state="active"/>`),
+		"too many contacts": written(0, "full", `<registration aor="sip:a@b" id="1" state="active">`+
+			strings.Repeat(contact, maxContacts+1)+`</registration>`),
 		"too many registrations":    written(0, "full", strings.Repeat(`<registration aor="sip:a@b" id="1" state="active"/>`, maxContacts+1)),
 		"more octets than it needs": written(0, "full", strings.Repeat(" ", maxDocument)),
 	} {
@@ -210,7 +219,8 @@ func FuzzDocument(f *testing.F) {
 	)
 	f.Add(
 		[]byte(
-			`<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" version="4294967295" state="full"><registration aor="" id="" state="terminated"/></reginfo>`,
+			`<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" version="4294967295" state="full"><registration aor="" id="" state="terminated"/>`+
+				`</reginfo>`,
 		),
 		[]byte("<"),
 	)

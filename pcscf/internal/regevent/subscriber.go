@@ -73,10 +73,19 @@ const (
 // New is a subscriber without subscriptions.
 func New(o Options) *Subscriber {
 	s := &Subscriber{
-		registrations: o.Registrations, sender: o.Sender, own: o.Own, home: o.Home, endpoint: o.Endpoint, network: o.Network, limit: o.Limit, log: o.Log,
-		byUser: map[string]*subscription{}, byCallID: map[string]*subscription{},
+		registrations: o.Registrations,
+		sender:        o.Sender,
+		own:           o.Own,
+		home:          o.Home,
+		endpoint:      o.Endpoint,
+		network:       o.Network,
+		limit:         o.Limit,
+		log:           o.Log,
+		byUser:        map[string]*subscription{},
+		byCallID:      map[string]*subscription{},
 		subscribes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "dialtone_pcscf_reg_subscribe_total", Help: "SUBSCRIBE requests for the reg event by what came of them: a status, unanswered, full.",
+			Name: "dialtone_pcscf_reg_subscribe_total",
+			Help: "SUBSCRIBE requests for the reg event by what came of them: a status, unanswered, full.",
 		}, []string{"outcome"}),
 		notifies: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_pcscf_reg_notify_total", Help: "NOTIFY requests of the reg event by the status of the answer.",

@@ -36,13 +36,25 @@ func TestParseCredentialsAsHandsetsWriteThem(t *testing.T) {
 	}
 
 	for name, header := range map[string]string{
-		"as built":              want.String(),
-		"odd spacing":           `Digest  username="001010000000001@ims.example" , realm = "ims.example",nonce="abc==",uri="sip:ims.example",response="00ff",algorithm=AKAv1-MD5,qop=auth,nc=00000001,cnonce="x",integrity-protected="yes",`,
-		"case and quotes":       `digest Username="001010000000001@ims.example", Realm="ims.example", Nonce="abc==", URI="sip:ims.example", Response="00ff", Algorithm="AKAv1-MD5", Qop="auth", NC="00000001", CNonce=x, integrity-protected=yes`,
+		"as built": want.String(),
+		"odd spacing": `Digest  username="001010000000001@ims.example" , realm = ` +
+			`"ims.example",nonce="abc==",uri="sip:ims.example",response="00ff",algorithm=AKAv1-MD5,qop=auth,nc=00000001,cnonce="x",` +
+			`integrity-protected="yes",`,
+		"case and quotes": `digest Username="001010000000001@ims.example", Realm="ims.example", Nonce="abc==", URI="sip:ims.example", ` +
+			`Response="00ff", Algorithm="AKAv1-MD5", Qop="auth", NC="00000001", CNonce=x, integrity-protected=yes`,
 		"unknown besides":       want.String() + `, vendor="1,2"`,
 		"a tab, a closing line": "DIGEST\t" + strings.TrimPrefix(want.String(), "Digest ") + " \r\n",
-		"quotes all over":       strings.NewReplacer("=AKAv1-MD5", `="AKAv1-MD5"`, "=auth,", `="auth",`, "nc=00000001", `nc="00000001"`).Replace(want.String()),
-		"lines in between":      "Digest username=\"001010000000001@ims.example\",\r\n realm=\"ims.example\",nonce=abc==,uri=\"sip:ims.example\",response=\"00ff\",algorithm=AKAv1-MD5,qop=auth,nc=00000001,cnonce=\"x\",integrity-protected=yes",
+		"quotes all over": strings.NewReplacer(
+			"=AKAv1-MD5",
+			`="AKAv1-MD5"`,
+			"=auth,",
+			`="auth",`,
+			"nc=00000001",
+			`nc="00000001"`,
+		).Replace(want.String()),
+		"lines in between": "Digest username=\"001010000000001@ims.example\",\r\n" +
+			" realm=\"ims.example\",nonce=abc==,uri=\"sip:ims.example\",response=\"00ff\",algorithm=AKAv1-MD5,qop=auth,nc=00000001,cnonce=\"x\"," +
+			"integrity-protected=yes",
 	} {
 		got, err := ParseCredentials(header)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {

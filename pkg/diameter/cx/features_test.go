@@ -30,7 +30,12 @@ func TestFeatures(t *testing.T) {
 		{"none, as in Release 5", nil, false, "[]"},
 		{"announced, and ours", []cx.SupportedFeatures{list(1, false)}, false, "[{10415 1 1 false}]"},
 		{"announced, and partly ours", []cx.SupportedFeatures{list(0b1111, false)}, false, "[{10415 1 5 false}]"},
-		{"announced, and of another list", []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 9, FeatureList: 1}}, false, "[{10415 1 0 false}]"},
+		{
+			"announced, and of another list",
+			[]cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 9, FeatureList: 1}},
+			false,
+			"[{10415 1 0 false}]",
+		},
 		{"required, and ours", []cx.SupportedFeatures{list(5, true)}, false, "[{10415 1 5 false}]"},
 		{"required, and partly ours", []cx.SupportedFeatures{list(0b1101, true)}, true, ""},
 		{"required of another list", []cx.SupportedFeatures{other}, true, ""},

@@ -69,7 +69,8 @@ func TestWithheld(t *testing.T) {
 
 			m, err := sip.ParseMessage(
 				[]byte(
-					"MESSAGE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\n" +
+					"MESSAGE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\n" +
+						"CSeq: 1 MESSAGE\r\n" +
 						strings.ToUpper(
 							test.name,
 						) + ": a, b\r\nSubject: x\r\n" + test.name + ": c\r\n\r\n",
@@ -96,8 +97,10 @@ func TestWithheld(t *testing.T) {
 func TestNetworkProvided(t *testing.T) {
 	m, err := sip.ParseMessage(
 		[]byte(
-			"MESSAGE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\n" +
-				"P-Access-Network-Info: 3GPP-NR;cell=1, 3GPP-NR;cell=2;Network-Provided\r\nP-access-network-info: 3GPP-NR;network-provided;cell=3\r\n\r\n",
+			"MESSAGE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\n" +
+				"CSeq: 1 MESSAGE\r\n" +
+				"P-Access-Network-Info: 3GPP-NR;cell=1, 3GPP-NR;cell=2;Network-Provided\r\nP-access-network-info: 3GPP-NR;network-provided;cell=3\r\n" +
+				"\r\n",
 		),
 	)
 	if err != nil {
@@ -116,8 +119,10 @@ func TestPage(t *testing.T) {
 func BenchmarkCross(b *testing.B) {
 	m, err := sip.ParseMessage(
 		[]byte(
-			"MESSAGE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\n" +
-				"P-Access-Network-Info: 3GPP-NR;cell=1\r\nUser-Agent: x\r\nAllow: INVITE\r\nSupported: path\r\nAccept: x\r\nContact: <sip:a>\r\nRoute: <sip:a;lr>\r\n\r\n",
+			"MESSAGE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\n" +
+				"CSeq: 1 MESSAGE\r\n" +
+				"P-Access-Network-Info: 3GPP-NR;cell=1\r\nUser-Agent: x\r\nAllow: INVITE\r\nSupported: path\r\nAccept: x\r\nContact: <sip:a>\r\n" +
+				"Route: <sip:a;lr>\r\n\r\n",
 		),
 	)
 	if err != nil {

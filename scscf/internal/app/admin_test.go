@@ -74,7 +74,8 @@ func TestOperatorSeesAndEndsRegistrations(t *testing.T) {
 	if err := api.Do(t.Context(), "GET", "/registrations/"+number, nil, &one); err != nil {
 		t.Fatal(err)
 	}
-	if one.State != "registered" || one.Default != public || len(one.Identities) != 2 || one.Contacts[0].Q != 0.7 || one.Contacts[0].Path[0] != h.path() ||
+	if one.State != "registered" || one.Default != public || len(one.Identities) != 2 || one.Contacts[0].Q != 0.7 ||
+		one.Contacts[0].Path[0] != h.path() ||
 		one.Charging == nil ||
 		one.Charging.ECF[0] != "aaa://ocs."+home+":3868" ||
 		one.Identities[0].Criteria == nil {
@@ -89,8 +90,10 @@ func TestOperatorSeesAndEndsRegistrations(t *testing.T) {
 	c.hss.awaitAssignments(t, "1 8")
 
 	for path, status := range map[string]int{
-		"/registrations/" + public: http.StatusNotFound, "/registrations/sip:": http.StatusBadRequest, "/registrations?limit=0": http.StatusBadRequest,
-		"/registrations?filter=x": http.StatusBadRequest,
+		"/registrations/" + public: http.StatusNotFound,
+		"/registrations/sip:":      http.StatusBadRequest,
+		"/registrations?limit=0":   http.StatusBadRequest,
+		"/registrations?filter=x":  http.StatusBadRequest,
 	} {
 		var problem *httpapi.Error
 		if err := api.Do(t.Context(), "GET", path, nil, nil); !errors.As(err, &problem) || problem.Status != status {

@@ -62,7 +62,13 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	endpoint := stack.Endpoint(c.SIP.Endpoints[0].Name)
 	home := &hss.Client{Node: node, ServerName: c.ServerName, SharedSets: len(shared) > 0}
 	registrations := registrar.New(c.Registrar, registrar.Options{
-		HSS: home, Schedule: queue, HomeDomain: c.HomeDomain, ServiceRoute: serviceRoute(endpoint), SharedIFC: shared, Log: env.Log, Metrics: env.Metrics,
+		HSS:          home,
+		Schedule:     queue,
+		HomeDomain:   c.HomeDomain,
+		ServiceRoute: serviceRoute(endpoint),
+		SharedIFC:    shared,
+		Log:          env.Log,
+		Metrics:      env.Metrics,
 	})
 	home.Serve(registrations)
 
@@ -77,7 +83,13 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		MaxBody: c.SIP.Limits.MaxMessage / 2, Schedule: queue, Log: env.Log, Metrics: env.Metrics,
 	})
 	servers := asregister.New(c.ThirdParty, asregister.Options{
-		Sender: stack, Endpoint: endpoint, ServerName: c.ServerName, HomeDomain: c.HomeDomain, MaxBody: c.SIP.Limits.MaxMessage / 2, Log: env.Log, Metrics: env.Metrics,
+		Sender:     stack,
+		Endpoint:   endpoint,
+		ServerName: c.ServerName,
+		HomeDomain: c.HomeDomain,
+		MaxBody:    c.SIP.Limits.MaxMessage / 2,
+		Log:        env.Log,
+		Metrics:    env.Metrics,
 		End: func(ctx context.Context, public string) error {
 			_, err := registrations.Deregister(ctx, public, registration.ByApplicationServer)
 			return err

@@ -30,14 +30,15 @@ func TestRegisterWithoutEnd(t *testing.T) {
 		status        int
 		reason        string
 	}{
-		{"a Contact of 55 kB", 55_000, 0, 513, "SIP;cause=513;"},
-		{"another handset", 0, 0, 401, ""},
-		{"a body of 100 kB", 0, 100_000, 513, ""},
-		{"another handset", 0, 0, 401, ""},
+		{name: "a Contact of 55 kB", contact: 55_000, status: 513, reason: "SIP;cause=513;"},
+		{name: "another handset", status: 401},
+		{name: "a body of 100 kB", body: 100_000, status: 513},
+		{name: "another handset", status: 401},
 	} {
 		_, err := fmt.Fprintf(
 			conn,
-			"REGISTER sip:%s SIP/2.0\r\nVia: SIP/2.0/TCP %s;branch=z9hG4bK%d\r\nMax-Forwards: 70\r\nFrom: <%s>;tag=1\r\nTo: <%s>\r\nCall-ID: %d\r\nCSeq: 1 REGISTER\r\n"+
+			"REGISTER sip:%s SIP/2.0\r\nVia: SIP/2.0/TCP %s;branch=z9hG4bK%d\r\nMax-Forwards: 70\r\nFrom: <%s>;tag=1\r\nTo: <%s>\r\n"+
+				"Call-ID: %d\r\nCSeq: 1 REGISTER\r\n"+
 				"Path: <sip:token@%s;lr>\r\nRequire: path\r\nAuthorization: %s\r\nContact: <sip:%s@192.0.2.1>;x=x%s\r\nContent-Length: %d\r\n\r\n%s",
 			home,
 			conn.LocalAddr(),

@@ -40,7 +40,8 @@ func TestRegistrationsSurviveARestart(t *testing.T) {
 
 	after, _ := c.scscf.registrar.Lookup(number)
 	want, got := *before.Bindings[0], *after.Bindings[0]
-	if want.Expires.Unix() != got.Expires.Unix() || want.Contact != got.Contact || want.Params != got.Params || got.Q != 500 || want.Path[0] != got.Path[0] ||
+	if want.Expires.Unix() != got.Expires.Unix() || want.Contact != got.Contact || want.Params != got.Params || got.Q != 500 ||
+		want.Path[0] != got.Path[0] ||
 		want.ID != got.ID || want.CallID != got.CallID || want.CSeq != got.CSeq ||
 		after.State != registration.Registered ||
 		after.Default() != public {

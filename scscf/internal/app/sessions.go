@@ -39,9 +39,18 @@ func defaultSessions(home string) Sessions {
 		Numbers:      session.Numbers{Prefixes: map[string]string{}, Contexts: map[string]string{}, Breakout: map[string]string{}},
 		Timer:        session.Timer{SessionExpires: 30 * time.Minute, MinSE: 90 * time.Second},
 		Charging: charging.Config{
-			Enabled: true, Events: charging.Reserved, EventMethods: []string{"MESSAGE"}, InDialog: []string{"MESSAGE"}, FreeContent: []string{"message/imdn+xml"},
-			ServiceContextID: ro.ServiceContextIMS, RatingGroup: 100,
-			UpdateMargin: 10 * time.Second, FailureHandling: charging.Terminate, Resume: 30 * time.Second, Settle: 10 * time.Minute, Realm: home,
+			Enabled:          true,
+			Events:           charging.Reserved,
+			EventMethods:     []string{"MESSAGE"},
+			InDialog:         []string{"MESSAGE"},
+			FreeContent:      []string{"message/imdn+xml"},
+			ServiceContextID: ro.ServiceContextIMS,
+			RatingGroup:      100,
+			UpdateMargin:     10 * time.Second,
+			FailureHandling:  charging.Terminate,
+			Resume:           30 * time.Second,
+			Settle:           10 * time.Minute,
+			Realm:            home,
 		},
 	}
 }
@@ -74,7 +83,11 @@ func newSessions(
 
 	s := &session.Server{
 		Config: session.Config{
-			HomeDomain: c.HomeDomain, Interrogator: c.Sessions.Interrogator, Numbers: c.Sessions.Numbers, Timer: c.Sessions.Timer, ServerTimeout: c.Sessions.ServerTimeout,
+			HomeDomain:    c.HomeDomain,
+			Interrogator:  c.Sessions.Interrogator,
+			Numbers:       c.Sessions.Numbers,
+			Timer:         c.Sessions.Timer,
+			ServerTimeout: c.Sessions.ServerTimeout,
 			Border: session.Border{
 				Trusted:   c.Sessions.Trusted,
 				Functions: functions.Contains,

@@ -88,7 +88,8 @@ func New(policy Policy, o Options) *Server {
 		maxBody: cmp.Or(o.MaxBody, 32<<10),
 		work:    background.New(atOnce), log: o.Log, lines: map[string][]job{},
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "dialtone_scscf_third_party_register_total", Help: "Third-party REGISTER requests by what came of them: accepted, refused, unanswered.",
+			Name: "dialtone_scscf_third_party_register_total",
+			Help: "Third-party REGISTER requests by what came of them: accepted, refused, unanswered.",
 		}, []string{"outcome"}),
 	}
 

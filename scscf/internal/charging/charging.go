@@ -45,10 +45,11 @@ type Config struct {
 	RequestedTime    time.Duration `yaml:"requested_time"`   // asked for in each request; 0 leaves it to the OCS
 	UpdateMargin     time.Duration `yaml:"update_margin"`    // before the quota ends, unless the OCS gives a threshold
 	FailureHandling  string        `yaml:"failure_handling"` // terminate, continue or retry, unless the OCS says (RFC 8506 §8.14)
-	Resume           time.Duration `yaml:"resume"`           // how often an OCS that is away is looked for while a call goes on without it; 0: never
-	Settle           time.Duration `yaml:"settle"`           // how long a last report that gets no answer is repeated
-	Realm            string        `yaml:"realm"`            // of the OCS
-	Host             string        `yaml:"host"`             // of the OCS; empty: whoever serves the realm
+	// how often an OCS that is away is looked for while a call goes on without it; 0: never
+	Resume time.Duration `yaml:"resume"`
+	Settle time.Duration `yaml:"settle"` // how long a last report that gets no answer is repeated
+	Realm  string        `yaml:"realm"`  // of the OCS
+	Host   string        `yaml:"host"`   // of the OCS; empty: whoever serves the realm
 }
 
 // Validate refuses what cannot work.

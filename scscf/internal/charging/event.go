@@ -16,8 +16,9 @@ import (
 // How requests outside sessions are charged.
 const (
 	NoEvents  = "off"
-	Immediate = "iec"  // debited before the request goes on (RFC 8506 §6.3), and refunded when it was not answered 2xx (§6.4)
-	Reserved  = "ecur" // event charging with unit reservation of TS 32.299: reserved before, debited when it was answered 2xx, returned when not
+	Immediate = "iec" // debited before the request goes on (RFC 8506 §6.3), and refunded when it was not answered 2xx (§6.4)
+	// event charging with unit reservation of TS 32.299: reserved before, debited when it was answered 2xx, returned when not
+	Reserved = "ecur"
 )
 
 // Content is what a request carries.

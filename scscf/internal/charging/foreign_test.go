@@ -124,40 +124,59 @@ func TestForeignOCS(t *testing.T) {
 		lines   string
 	}{
 		{
-			name: "RFC 8506 §9.1 4011 to Initial: granted, and the OCS hears no more of it", answers: []func(*ro.CCA) error{answers(4011)}, talk: time.Hour,
-			lines: "0s 1#0 INVITE",
+			name:    "RFC 8506 §9.1 4011 to Initial: granted, and the OCS hears no more of it",
+			answers: []func(*ro.CCA) error{answers(4011)},
+			talk:    time.Hour,
+			lines:   "0s 1#0 INVITE",
 		},
 		{
-			name: "§9.1 4011 to Update: granted from then on, and no more is said", answers: []func(*ro.CCA) error{grants(60), answers(4011)}, talk: time.Hour,
-			lines: "0s 1#0 INVITE, 50s 2#1 to ocs1 used 50",
+			name:    "§9.1 4011 to Update: granted from then on, and no more is said",
+			answers: []func(*ro.CCA) error{grants(60), answers(4011)},
+			talk:    time.Hour,
+			lines:   "0s 1#0 INVITE, 50s 2#1 to ocs1 used 50",
 		},
 		{
-			name: "§9.1 4011 of the service alone: the OCS keeps the session, and gets its end", answers: []func(*ro.CCA) error{ofService(4011), answers(2001)}, talk: time.Hour,
-			lines: "0s 1#0 INVITE, 1h0m0s 3#1 to ocs1 BYE used 0",
+			name:    "§9.1 4011 of the service alone: the OCS keeps the session, and gets its end",
+			answers: []func(*ro.CCA) error{ofService(4011), answers(2001)},
+			talk:    time.Hour,
+			lines:   "0s 1#0 INVITE, 1h0m0s 3#1 to ocs1 BYE used 0",
 		},
 		{
-			name: "TS 32.299 Time-Quota-Threshold: as the OCS says", answers: []func(*ro.CCA) error{grants(60, threshold(50)), grants(60, threshold(0)), grants(600)}, talk: 100 * time.Second,
-			lines: "0s 1#0 INVITE, 10s 2#1 to ocs1 used 10, 1m10s 2#2 to ocs1 used 60, 1m40s 3#3 to ocs1 BYE used 30",
+			name:    "TS 32.299 Time-Quota-Threshold: as the OCS says",
+			answers: []func(*ro.CCA) error{grants(60, threshold(50)), grants(60, threshold(0)), grants(600)},
+			talk:    100 * time.Second,
+			lines:   "0s 1#0 INVITE, 10s 2#1 to ocs1 used 10, 1m10s 2#2 to ocs1 used 60, 1m40s 3#3 to ocs1 BYE used 30",
 		},
 		{
-			name: "a threshold beyond the quota does not flood the OCS", answers: []func(*ro.CCA) error{grants(60, threshold(600))}, talk: 3500 * time.Millisecond,
-			lines: "0s 1#0 INVITE, 1s 2#1 to ocs1 used 1, 2s 2#2 to ocs1 used 1, 3s 2#3 to ocs1 used 1, 3.5s 3#4 to ocs1 BYE used 1",
+			name:    "a threshold beyond the quota does not flood the OCS",
+			answers: []func(*ro.CCA) error{grants(60, threshold(600))},
+			talk:    3500 * time.Millisecond,
+			lines:   "0s 1#0 INVITE, 1s 2#1 to ocs1 used 1, 2s 2#2 to ocs1 used 1, 3s 2#3 to ocs1 used 1, 3.5s 3#4 to ocs1 BYE used 1",
 		},
 		{
-			name: "RFC 8506 §8.33 Validity-Time beside the last units", answers: []func(*ro.CCA) error{grants(100, lastUnits, valid(30)), grants(50, lastUnits)}, talk: time.Hour, ends: 80 * time.Second,
-			reason: "", lines: "0s 1#0 INVITE, 30s 2#1 to ocs1 used 30, 1m20s 3#2 to ocs1 BYE used 50",
+			name:    "RFC 8506 §8.33 Validity-Time beside the last units",
+			answers: []func(*ro.CCA) error{grants(100, lastUnits, valid(30)), grants(50, lastUnits)},
+			talk:    time.Hour,
+			ends:    80 * time.Second,
+			reason:  "",
+			lines:   "0s 1#0 INVITE, 30s 2#1 to ocs1 used 30, 1m20s 3#2 to ocs1 BYE used 50",
 		},
 		{
-			name: "§8.33 Validity-Time while it rings", answers: []func(*ro.CCA) error{grants(100, valid(30)), grants(100)}, rings: 40 * time.Second, talk: 10 * time.Second,
-			lines: "0s 1#0 INVITE, 30s 2#1 to ocs1 used 0, 50s 3#2 to ocs1 BYE used 10",
+			name:    "§8.33 Validity-Time while it rings",
+			answers: []func(*ro.CCA) error{grants(100, valid(30)), grants(100)},
+			rings:   40 * time.Second,
+			talk:    10 * time.Second,
+			lines:   "0s 1#0 INVITE, 30s 2#1 to ocs1 used 0, 50s 3#2 to ocs1 BYE used 10",
 		},
 		{
 			name: "given up while it rings", answers: []func(*ro.CCA) error{grants(100)}, rings: 5 * time.Second,
 			lines: "0s 1#0 INVITE, 5s 3#1 to ocs1 CANCEL used 0",
 		},
 		{
-			name: "the session stays with its server, which is whoever answered last", answers: []func(*ro.CCA) error{grants(60), grants(60, from("ocs2")), grants(60, from("ocs2"))}, talk: 70 * time.Second,
-			lines: "0s 1#0 INVITE, 50s 2#1 to ocs1 used 50, 1m10s 3#2 to ocs2 BYE used 20",
+			name:    "the session stays with its server, which is whoever answered last",
+			answers: []func(*ro.CCA) error{grants(60), grants(60, from("ocs2")), grants(60, from("ocs2"))},
+			talk:    70 * time.Second,
+			lines:   "0s 1#0 INVITE, 50s 2#1 to ocs1 used 50, 1m10s 3#2 to ocs2 BYE used 20",
 		},
 		{
 			name: "§5.7 its server is gone, and the session may go elsewhere",
@@ -170,22 +189,32 @@ func TestForeignOCS(t *testing.T) {
 			lines: "0s 1#0 INVITE, 50s 2#1 to ocs1 used 50, 50s 2#1 used 50, 1m0s 3#2 to ocs2 BYE used 10",
 		},
 		{
-			name: "§5.7 its server is gone, and the session may not", answers: []func(*ro.CCA) error{grants(60), fails(diameter.ErrUnroutable), grants(60)}, talk: time.Hour, ends: 50 * time.Second,
-			reason: `Diameter;cause=3002;text="the OCS does not answer"`,
-			lines:  "0s 1#0 INVITE, 50s 2#1 to ocs1 used 50, 50s 2#1 to ocs1 used 50, 50s 3#2 to ocs1 BYE used 0",
+			name:    "§5.7 its server is gone, and the session may not",
+			answers: []func(*ro.CCA) error{grants(60), fails(diameter.ErrUnroutable), grants(60)},
+			talk:    time.Hour,
+			ends:    50 * time.Second,
+			reason:  `Diameter;cause=3002;text="the OCS does not answer"`,
+			lines:   "0s 1#0 INVITE, 50s 2#1 to ocs1 used 50, 50s 2#1 to ocs1 used 50, 50s 3#2 to ocs1 BYE used 0",
 		},
 		{
-			name: "3xxx to an Update: the BYE says which", answers: []func(*ro.CCA) error{grants(60), answers(3004), answers(2001)}, talk: time.Hour, ends: 50 * time.Second,
-			reason: `Diameter;cause=3004;text="the OCS could not serve the request"`,
-			lines:  "0s 1#0 INVITE, 50s 2#1 to ocs1 used 50, 50s 2#1 to ocs1 used 50, 50s 3#2 to ocs1 BYE used 0",
+			name:    "3xxx to an Update: the BYE says which",
+			answers: []func(*ro.CCA) error{grants(60), answers(3004), answers(2001)},
+			talk:    time.Hour,
+			ends:    50 * time.Second,
+			reason:  `Diameter;cause=3004;text="the OCS could not serve the request"`,
+			lines:   "0s 1#0 INVITE, 50s 2#1 to ocs1 used 50, 50s 2#1 to ocs1 used 50, 50s 3#2 to ocs1 BYE used 0",
 		},
 		{
-			name: "3xxx to a Terminate: owed until it is delivered", answers: []func(*ro.CCA) error{grants(600), answers(3007), answers(3002), answers(2001)}, talk: 10 * time.Second,
-			lines: "0s 1#0 INVITE, 10s 3#1 to ocs1 BYE used 10, 40s 3#1 to ocs1 BYE used 10, 1m10s 3#1 to ocs1 BYE used 10",
+			name:    "3xxx to a Terminate: owed until it is delivered",
+			answers: []func(*ro.CCA) error{grants(600), answers(3007), answers(3002), answers(2001)},
+			talk:    10 * time.Second,
+			lines:   "0s 1#0 INVITE, 10s 3#1 to ocs1 BYE used 10, 40s 3#1 to ocs1 BYE used 10, 1m10s 3#1 to ocs1 BYE used 10",
 		},
 		{
-			name: "a Terminate that another OCS does not know is owed, too", answers: []func(*ro.CCA) error{grants(600, movable), answers(3002), answers(5002), answers(2001)}, talk: 10 * time.Second,
-			lines: "0s 1#0 INVITE, 10s 3#1 to ocs1 BYE used 10, 10s 3#1 BYE used 10, 40s 3#1 to ocs1 BYE used 10",
+			name:    "a Terminate that another OCS does not know is owed, too",
+			answers: []func(*ro.CCA) error{grants(600, movable), answers(3002), answers(5002), answers(2001)},
+			talk:    10 * time.Second,
+			lines:   "0s 1#0 INVITE, 10s 3#1 to ocs1 BYE used 10, 10s 3#1 BYE used 10, 40s 3#1 to ocs1 BYE used 10",
 		},
 	}
 
@@ -250,11 +279,22 @@ func TestRefusals(t *testing.T) {
 	}{
 		{name: "3004: its code is in the reason", answer: answers(3004), status: 503, reason: "Diameter;cause=3004;", asked: "0s 1#0 "},
 		{name: "5012", answer: answers(5012), status: 503, reason: "Diameter;cause=5012;", asked: "0s 1#0 , 30s 3#1  used 0"},
-		{name: "no OCS", answer: fails(fmt.Errorf("x: %w", diameter.ErrUnroutable)), status: 503, reason: "Diameter;cause=3002;", asked: "0s 1#0 "},
+		{
+			name:   "no OCS",
+			answer: fails(fmt.Errorf("x: %w", diameter.ErrUnroutable)),
+			status: 503,
+			reason: "Diameter;cause=3002;",
+			asked:  "0s 1#0 ",
+		},
 		{name: "more than a CCR can be", answer: fails(diameter.ErrTooLarge), status: 513, reason: "SIP;cause=513;", asked: "0s 1#0 "},
 		{name: "a Request-URI without end", call: Call{Called: "sip:" + strings.Repeat("1", 64_600)}, status: 414, reason: "SIP;cause=414;"},
 		{name: "a To without end", call: Call{Requested: "sip:" + strings.Repeat("1", 64_600)}, status: 513, reason: "SIP;cause=513;"},
-		{name: "identities without end", call: Call{Calling: []string{"sip:a", strings.Repeat("1", 64_600)}}, status: 513, reason: "SIP;cause=513;"},
+		{
+			name:   "identities without end",
+			call:   Call{Calling: []string{"sip:a", strings.Repeat("1", 64_600)}},
+			status: 513,
+			reason: "SIP;cause=513;",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -280,12 +320,41 @@ func TestForeignEvents(t *testing.T) {
 		status  int // of the message; 0: it is refused
 		lines   string
 	}{
-		{"RFC 8506 §9.1 4011 to Event: granted", Immediate, []func(*ro.CCA) error{answers(4011)}, 480, "0s 4#0 MESSAGE"},
-		{"§9.1 4011 to Initial: granted, and no more is said", Reserved, []func(*ro.CCA) error{answers(4011)}, 200, "0s 1#0 MESSAGE"},
-		{"§9.1 4011 of the service alone", Reserved, []func(*ro.CCA) error{ofService(4011), answers(2001)}, 200, "0s 1#0 MESSAGE, 0s 3#1 to ocs1 MESSAGE used 0 of it"},
-		{"§6.4 not delivered: refunded, until the OCS has heard it", Immediate, []func(*ro.CCA) error{answers(2001), answers(3002), answers(2001)}, 404, "0s 4#0 MESSAGE, 0s 4#1 to ocs1 MESSAGE, 30s 4#1 to ocs1 MESSAGE"},
-		{"delivered: paid", Immediate, []func(*ro.CCA) error{answers(2001)}, 202, "0s 4#0 MESSAGE"},
-		{"a reservation without answer is given back", Reserved, []func(*ro.CCA) error{fails(errDead), answers(2001)}, 0, "0s 1#0 MESSAGE, 30s 3#1 MESSAGE used 0 of it"},
+		{
+			name:    "RFC 8506 §9.1 4011 to Event: granted",
+			events:  Immediate,
+			answers: []func(*ro.CCA) error{answers(4011)},
+			status:  480,
+			lines:   "0s 4#0 MESSAGE",
+		},
+		{
+			name:    "§9.1 4011 to Initial: granted, and no more is said",
+			events:  Reserved,
+			answers: []func(*ro.CCA) error{answers(4011)},
+			status:  200,
+			lines:   "0s 1#0 MESSAGE",
+		},
+		{
+			name:    "§9.1 4011 of the service alone",
+			events:  Reserved,
+			answers: []func(*ro.CCA) error{ofService(4011), answers(2001)},
+			status:  200,
+			lines:   "0s 1#0 MESSAGE, 0s 3#1 to ocs1 MESSAGE used 0 of it",
+		},
+		{
+			name:    "§6.4 not delivered: refunded, until the OCS has heard it",
+			events:  Immediate,
+			answers: []func(*ro.CCA) error{answers(2001), answers(3002), answers(2001)},
+			status:  404,
+			lines:   "0s 4#0 MESSAGE, 0s 4#1 to ocs1 MESSAGE, 30s 4#1 to ocs1 MESSAGE",
+		},
+		{name: "delivered: paid", events: Immediate, answers: []func(*ro.CCA) error{answers(2001)}, status: 202, lines: "0s 4#0 MESSAGE"},
+		{
+			name:    "a reservation without answer is given back",
+			events:  Reserved,
+			answers: []func(*ro.CCA) error{fails(errDead), answers(2001)},
+			lines:   "0s 1#0 MESSAGE, 30s 3#1 MESSAGE used 0 of it",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -320,7 +389,8 @@ func TestFreeContent(t *testing.T) {
 
 	cpim := func(media string) []byte {
 		return []byte(
-			"From: <sip:a>\r\nTo: <sip:b>\r\nNS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: 1\r\n\r\nContent-type: " + media + "\r\nContent-Length: 1\r\n\r\nx",
+			"From: <sip:a>\r\nTo: <sip:b>\r\nNS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: 1\r\n\r\nContent-type: " + media +
+				"\r\nContent-Length: 1\r\n\r\nx",
 		)
 	}
 

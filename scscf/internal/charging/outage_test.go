@@ -116,19 +116,28 @@ func TestOutage(t *testing.T) {
 		lines   string
 	}{
 		{
-			name: "continue: away at the beginning, back within the call: a CCR Initial for the rest", config: Config{FailureHandling: Continue, Resume: 30 * time.Second},
-			ocs: record{away: between(0, 50*time.Second), grant: 600}, talk: 100 * time.Second, charged: 40,
-			lines: "0s s1#0 lost, 30s s2#0 lost, 1m0s s3#0, 1m40s s3#1",
+			name:    "continue: away at the beginning, back within the call: a CCR Initial for the rest",
+			config:  Config{FailureHandling: Continue, Resume: 30 * time.Second},
+			ocs:     record{away: between(0, 50*time.Second), grant: 600},
+			talk:    100 * time.Second,
+			charged: 40,
+			lines:   "0s s1#0 lost, 30s s2#0 lost, 1m0s s3#0, 1m40s s3#1",
 		},
 		{
-			name: "continue: away in the middle: the open report is said again, and what went on meanwhile is charged", config: Config{FailureHandling: Continue, Resume: 30 * time.Second},
-			ocs: record{away: between(50*time.Second, 100*time.Second), grant: 60}, talk: 130 * time.Second, charged: 130,
-			lines: "0s s1#0, 1m0s s1#1 lost, 1m30s s1#1 lost, 2m0s s1#1, 2m0s s1#2, 2m10s s1#3",
+			name:    "continue: away in the middle: the open report is said again, and what went on meanwhile is charged",
+			config:  Config{FailureHandling: Continue, Resume: 30 * time.Second},
+			ocs:     record{away: between(50*time.Second, 100*time.Second), grant: 60},
+			talk:    130 * time.Second,
+			charged: 130,
+			lines:   "0s s1#0, 1m0s s1#1 lost, 1m30s s1#1 lost, 2m0s s1#1, 2m0s s1#2, 2m10s s1#3",
 		},
 		{
-			name: "continue: the OCS took the report and the answer was lost: not charged twice", config: Config{FailureHandling: Continue, Resume: 30 * time.Second},
-			ocs: record{mute: between(50*time.Second, 70*time.Second), grant: 60}, talk: 100 * time.Second, charged: 100,
-			lines: "0s s1#0, 1m0s s1#1, 1m30s s1#1, 1m40s s1#2",
+			name:    "continue: the OCS took the report and the answer was lost: not charged twice",
+			config:  Config{FailureHandling: Continue, Resume: 30 * time.Second},
+			ocs:     record{mute: between(50*time.Second, 70*time.Second), grant: 60},
+			talk:    100 * time.Second,
+			charged: 100,
+			lines:   "0s s1#0, 1m0s s1#1, 1m30s s1#1, 1m40s s1#2",
 		},
 		{
 			name: "continue: back without memory: a new session for the rest", config: Config{FailureHandling: Continue, Resume: 30 * time.Second},
@@ -141,14 +150,22 @@ func TestOutage(t *testing.T) {
 			lines: "0s s1#0 lost, 1m40s s1#1 unknown",
 		},
 		{
-			name: "terminate: the last report is repeated until the OCS is back", config: Config{FailureHandling: Terminate, Settle: 10 * time.Minute},
-			ocs: record{away: between(50*time.Second, 3*time.Minute), grant: 60}, talk: time.Hour, ends: time.Minute, charged: 60,
-			lines: "0s s1#0, 1m0s s1#1 lost, 1m0s s1#1 lost, 1m30s s1#1 lost, 2m0s s1#1 lost, 2m30s s1#1 lost, 3m0s s1#1, 3m0s s1#2",
+			name:    "terminate: the last report is repeated until the OCS is back",
+			config:  Config{FailureHandling: Terminate, Settle: 10 * time.Minute},
+			ocs:     record{away: between(50*time.Second, 3*time.Minute), grant: 60},
+			talk:    time.Hour,
+			ends:    time.Minute,
+			charged: 60,
+			lines:   "0s s1#0, 1m0s s1#1 lost, 1m0s s1#1 lost, 1m30s s1#1 lost, 2m0s s1#1 lost, 2m30s s1#1 lost, 3m0s s1#1, 3m0s s1#2",
 		},
 		{
-			name: "terminate: the answer to the last report is lost: charged once", config: Config{FailureHandling: Terminate, Settle: 10 * time.Minute},
-			ocs: record{mute: between(50*time.Second, 95*time.Second), grant: 60}, talk: time.Hour, ends: time.Minute, charged: 60,
-			lines: "0s s1#0, 1m0s s1#1, 1m0s s1#1, 1m30s s1#1, 2m0s s1#1, 2m0s s1#2",
+			name:    "terminate: the answer to the last report is lost: charged once",
+			config:  Config{FailureHandling: Terminate, Settle: 10 * time.Minute},
+			ocs:     record{mute: between(50*time.Second, 95*time.Second), grant: 60},
+			talk:    time.Hour,
+			ends:    time.Minute,
+			charged: 60,
+			lines:   "0s s1#0, 1m0s s1#1, 1m0s s1#1, 1m30s s1#1, 2m0s s1#1, 2m0s s1#2",
 		},
 		{
 			name: "terminate: an OCS that forgot the session ends the call", config: Config{FailureHandling: Terminate},
@@ -273,9 +290,15 @@ func TestRestart(t *testing.T) {
 		lines   string
 		charged uint32
 	}{
-		{"while it rings: closed", -1, 10 * time.Second, "0s s1#0, 10s s1#1", 0},
-		{"within a quota", 30 * time.Second, 40 * time.Second, "0s s1#0, 1m0s s1#1, 1m40s s1#2", 100},
-		{"over the end of a quota", 30 * time.Second, 80 * time.Second, "0s s1#0, 1m20s s1#1, 1m40s s1#2", 100},
+		{name: "while it rings: closed", killed: -1, back: 10 * time.Second, lines: "0s s1#0, 10s s1#1"},
+		{name: "within a quota", killed: 30 * time.Second, back: 40 * time.Second, lines: "0s s1#0, 1m0s s1#1, 1m40s s1#2", charged: 100},
+		{
+			name:    "over the end of a quota",
+			killed:  30 * time.Second,
+			back:    80 * time.Second,
+			lines:   "0s s1#0, 1m20s s1#1, 1m40s s1#2",
+			charged: 100,
+		},
 	}
 
 	for _, test := range tests {

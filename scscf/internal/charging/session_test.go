@@ -55,7 +55,9 @@ func (o *ocs) CreditControl(_ context.Context, q *ro.CCR) (*ro.CCA, error) {
 		return nil, next
 	case final:
 		seconds := uint32(next)
-		a.MultipleServicesCreditControl = []ro.MultipleServicesCreditControl{{Granted: &ro.ServiceUnit{Time: &seconds}, FinalUnitIndication: &ro.FinalUnitIndication{}}}
+		a.MultipleServicesCreditControl = []ro.MultipleServicesCreditControl{
+			{Granted: &ro.ServiceUnit{Time: &seconds}, FinalUnitIndication: &ro.FinalUnitIndication{}},
+		}
 	case uint32:
 		a.MultipleServicesCreditControl = []ro.MultipleServicesCreditControl{{Granted: &ro.ServiceUnit{Time: &next}}}
 	}
@@ -76,7 +78,9 @@ func TestSession(t *testing.T) {
 		asked    string
 	}{
 		{
-			name: "RFC 8506 §5: granted 600 s, updated at 500 s with 300 more, ended at 700 s", answers: []any{uint32(600), uint32(300)}, talk: 700*time.Second - time.Millisecond,
+			name:    "RFC 8506 §5: granted 600 s, updated at 500 s with 300 more, ended at 700 s",
+			answers: []any{uint32(600), uint32(300)},
+			talk:    700*time.Second - time.Millisecond,
 			// 300 s granted at 500 s: the next update would be at 700 s, just when the call has ended by itself.
 			asked: "1#0 used -, 2#1 used 500, 3#2 used 200",
 		},

@@ -37,9 +37,17 @@ func TestProfilesAreShared(t *testing.T) {
 	}
 
 	for name, text := range map[string]string{
-		"no criteria":    document("a", profileOfTest("", "sip:a@x")),
-		"two criteria":   document("a", profileOfTest(someCriterion+someCriterion, "sip:a@x")),
-		"limited media":  document("a", strings.Replace(profileOfTest(someCriterion, "sip:a@x"), "<InitialF", "<CoreNetworkServicesAuthorization><SubscribedMediaProfileId>7</SubscribedMediaProfileId></CoreNetworkServicesAuthorization><InitialF", 1)),
+		"no criteria":  document("a", profileOfTest("", "sip:a@x")),
+		"two criteria": document("a", profileOfTest(someCriterion+someCriterion, "sip:a@x")),
+		"limited media": document(
+			"a",
+			strings.Replace(
+				profileOfTest(someCriterion, "sip:a@x"),
+				"<InitialF",
+				"<CoreNetworkServicesAuthorization><SubscribedMediaProfileId>7</SubscribedMediaProfileId></CoreNetworkServicesAuthorization><InitialF",
+				1,
+			),
+		),
 		"another server": document("a", profileOfTest(strings.Replace(someCriterion, "as.ims", "bs.ims", 1), "sip:a@x")),
 	} {
 		if other := read(p, text); other == base || other != read(p, text) {
@@ -54,7 +62,8 @@ func TestProfilesAreShared(t *testing.T) {
 
 // TS 29.228 annex E: the communication services of a subscription.
 func TestSubscribedServices(t *testing.T) {
-	const services = "<CoreNetworkServicesAuthorization><Extension><ListOfServiceIds><ServiceId>urn:urn-7:3gpp-service.ims.icsi.mmtel</ServiceId>" +
+	const services = "<CoreNetworkServicesAuthorization><Extension><ListOfServiceIds>" +
+		"<ServiceId>urn:urn-7:3gpp-service.ims.icsi.mmtel</ServiceId>" +
 		"<ServiceId> x.y </ServiceId></ListOfServiceIds></Extension></CoreNetworkServicesAuthorization>"
 
 	for name, want := range map[string][]string{"": nil, services: {"urn:urn-7:3gpp-service.ims.icsi.mmtel", "x.y"}} {
@@ -103,7 +112,8 @@ func FuzzReadProfile(f *testing.F) {
 
 		for i := range got {
 			if wantErr == nil &&
-				(got[i].URI != want[i].URI || got[i].Profile.Chain.Len() != want[i].Profile.Chain.Len() || !slices.Equal(got[i].Profile.Servers, want[i].Profile.Servers)) {
+				(got[i].URI != want[i].URI || got[i].Profile.Chain.Len() != want[i].Profile.Chain.Len() ||
+					!slices.Equal(got[i].Profile.Servers, want[i].Profile.Servers)) {
 				t.Fatalf("%+v, alone %+v", got[i], want[i])
 			}
 		}

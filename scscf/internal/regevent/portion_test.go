@@ -21,9 +21,9 @@ func TestDocumentWithoutEnd(t *testing.T) {
 		want       string
 		unknown    bool
 	}{
-		{"one that fits", 3, ";audio", "0 full active", true},
-		{"many identities", 14, ";audio", "0 full active, 1 partial active, 2 partial active", true},
-		{"a large parameter", 2, large, "0 full active, 1 partial active", false},
+		{name: "one that fits", identities: 3, params: ";audio", want: "0 full active", unknown: true},
+		{name: "many identities", identities: 14, params: ";audio", want: "0 full active, 1 partial active, 2 partial active", unknown: true},
+		{name: "a large parameter", identities: 2, params: large, want: "0 full active, 1 partial active"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {

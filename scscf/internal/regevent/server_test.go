@@ -89,8 +89,17 @@ func withVia(t *testing.T, r *sip.Request) *sip.Request {
 
 func bindingOf(id uint32, contact string) *registration.Binding {
 	return &registration.Binding{
-		Contact: contact, Params: `;+sip.instance="<urn:uuid:1>";audio`, Path: []string{"<sip:token@192.0.2.10;lr>"}, Private: "alice@ims.example",
-		Identity: alice, ID: id, Q: 1000, Expires: time.Now().Add(time.Hour), Registered: time.Now(), CallID: "c&d", CSeq: 2,
+		Contact:    contact,
+		Params:     `;+sip.instance="<urn:uuid:1>";audio`,
+		Path:       []string{"<sip:token@192.0.2.10;lr>"},
+		Private:    "alice@ims.example",
+		Identity:   alice,
+		ID:         id,
+		Q:          1000,
+		Expires:    time.Now().Add(time.Hour),
+		Registered: time.Now(),
+		CallID:     "c&d",
+		CSeq:       2,
 	}
 }
 
@@ -161,7 +170,11 @@ func (d *desk) subscribe(uri, to string, headers ...string) *sip.Response {
 	d.t.Helper()
 	d.cseq++
 	lines := append([]string{
-		"SUBSCRIBE " + uri + " SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.9;branch=" + sip.NewBranch(), "From: <" + alice + ">;tag=w", "To: " + to, "Call-ID: w",
+		"SUBSCRIBE " + uri + " SIP/2.0",
+		"Via: SIP/2.0/UDP 192.0.2.9;branch=" + sip.NewBranch(),
+		"From: <" + alice + ">;tag=w",
+		"To: " + to,
+		"Call-ID: w",
 		fmt.Sprintf(
 			"CSeq: %d SUBSCRIBE",
 			d.cseq,
@@ -261,12 +274,18 @@ func TestSubscriptionsThatAreRefused(t *testing.T) {
 		headers       []string
 		status        int
 	}{
-		{"not registered", "sip:bob@ims.example", "<sip:bob@ims.example>", nil, 480},
-		{"no identity", "sip:", "<sip:x>", nil, 0},
-		{"RFC 6665 §4.2.1.1 too brief", alice, "<" + alice + ">", []string{"Expires: 59"}, 423},
-		{"RFC 3261 §21.4.7 another document", alice, "<" + alice + ">", []string{"Accept: application/pidf+xml"}, 406},
-		{"any document", alice, "<" + alice + ">", []string{"Accept: text/plain, application/*;q=0.5"}, 200},
-		{"RFC 6665 §4.4.1 an unknown dialog", alice, "<" + alice + ">;tag=none", nil, 481},
+		{name: "not registered", uri: "sip:bob@ims.example", to: "<sip:bob@ims.example>", status: 480},
+		{name: "no identity", uri: "sip:", to: "<sip:x>"},
+		{name: "RFC 6665 §4.2.1.1 too brief", uri: alice, to: "<" + alice + ">", headers: []string{"Expires: 59"}, status: 423},
+		{
+			name:    "RFC 3261 §21.4.7 another document",
+			uri:     alice,
+			to:      "<" + alice + ">",
+			headers: []string{"Accept: application/pidf+xml"},
+			status:  406,
+		},
+		{name: "any document", uri: alice, to: "<" + alice + ">", headers: []string{"Accept: text/plain, application/*;q=0.5"}, status: 200},
+		{name: "RFC 6665 §4.4.1 an unknown dialog", uri: alice, to: "<" + alice + ">;tag=none", status: 481},
 	} {
 		if test.status == 0 {
 			continue
@@ -503,7 +522,10 @@ func TestProfileChangesAreTold(t *testing.T) {
 		d.wantNotified("0 full active, 1 partial active")
 
 		body := string(d.sent[1].Body())
-		for _, want := range []string{`aor="sip:new@ims.example" id="` + registrationID("sip:new@ims.example") + `" state="active"`, `aor="tel:+15550001" id="` + registrationID(number) + `" state="terminated"`} {
+		for _, want := range []string{
+			`aor="sip:new@ims.example" id="` + registrationID("sip:new@ims.example") + `" state="active"`,
+			`aor="tel:+15550001" id="` + registrationID(number) + `" state="terminated"`,
+		} {
 			if !strings.Contains(body, want) {
 				t.Errorf("no %s in %s", want, body)
 			}

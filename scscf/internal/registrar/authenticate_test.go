@@ -167,15 +167,27 @@ func TestProtectionByThePCSCF(t *testing.T) {
 		policy    func(*Policy)
 		status    int
 	}{
-		{"§5.4.1.2.2 yes: no challenge", "yes", contact1, nil, 200},
-		{"§5.4.1.2.2 yes, another contact: challenge", "yes", "<sip:alice@192.0.2.77>", nil, 401},
-		{"§5.4.1.2.1 no: challenge", "no", contact1, nil, 401},
-		{"tls-yes", "tls-yes", contact1, nil, 200},
-		{"ip-assoc-yes", "ip-assoc-yes", contact1, nil, 200},
-		{"ip-assoc-pending", "ip-assoc-pending", contact1, nil, 401},
-		{"yes, but the operator wants a challenge each time", "yes", contact1, func(p *Policy) { p.Authentication.TrustRefresh = nil }, 401},
-		{"auth-done is not trusted unless it is said", "auth-done", contact1, nil, 401},
-		{"auth-done", "auth-done", "<sip:alice@192.0.2.77>", func(p *Policy) { p.Authentication.TrustAlways = []string{"auth-done"} }, 200},
+		{name: "§5.4.1.2.2 yes: no challenge", protected: "yes", contact: contact1, status: 200},
+		{name: "§5.4.1.2.2 yes, another contact: challenge", protected: "yes", contact: "<sip:alice@192.0.2.77>", status: 401},
+		{name: "§5.4.1.2.1 no: challenge", protected: "no", contact: contact1, status: 401},
+		{name: "tls-yes", protected: "tls-yes", contact: contact1, status: 200},
+		{name: "ip-assoc-yes", protected: "ip-assoc-yes", contact: contact1, status: 200},
+		{name: "ip-assoc-pending", protected: "ip-assoc-pending", contact: contact1, status: 401},
+		{
+			name:      "yes, but the operator wants a challenge each time",
+			protected: "yes",
+			contact:   contact1,
+			policy:    func(p *Policy) { p.Authentication.TrustRefresh = nil },
+			status:    401,
+		},
+		{name: "auth-done is not trusted unless it is said", protected: "auth-done", contact: contact1, status: 401},
+		{
+			name:      "auth-done",
+			protected: "auth-done",
+			contact:   "<sip:alice@192.0.2.77>",
+			policy:    func(p *Policy) { p.Authentication.TrustAlways = []string{"auth-done"} },
+			status:    200,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withLab(t, test.policy, func(t *testing.T, l *lab) {

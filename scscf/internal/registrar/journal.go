@@ -55,7 +55,12 @@ func openJournal(directory string, log *slog.Logger) (*journal, map[uint64]*regi
 	registrations := map[uint64]*registration.Registration{}
 
 	var err error
-	if j.lines, err = journals.OpenLines(directory, journalName, log, func(line []byte) error { return take(line, registrations) }); err != nil {
+	if j.lines, err = journals.OpenLines(
+		directory,
+		journalName,
+		log,
+		func(line []byte) error { return take(line, registrations) },
+	); err != nil {
 		return nil, nil, fmt.Errorf("registrations: %w", err)
 	}
 

@@ -18,7 +18,9 @@ import (
 
 func keptRegistration(contact string) *registration.Registration {
 	return &registration.Registration{
-		State: registration.Registered, Private: private1, Identities: []registration.Identity{{URI: public1, Barred: true}, {URI: number1, DisplayName: "Alice"}},
+		State:      registration.Registered,
+		Private:    private1,
+		Identities: []registration.Identity{{URI: public1, Barred: true}, {URI: number1, DisplayName: "Alice"}},
 		Bindings: []*registration.Binding{
 			{
 				Contact:    contact,
@@ -96,7 +98,9 @@ func FuzzEntry(f *testing.F) {
 		}
 
 		k := &kept{
-			Private: params, Identities: []keptIdentity{{URI: contact, DisplayName: path, Barred: barred}}, Charging: &registration.ChargingInfo{EventPrimary: path},
+			Private:    params,
+			Identities: []keptIdentity{{URI: contact, DisplayName: path, Barred: barred}},
+			Charging:   &registration.ChargingInfo{EventPrimary: path},
 			Bindings: []*registration.Binding{{
 				Contact: contact, Params: params, Path: []string{path, contact}, Private: path, Identity: contact, Instance: params, CallID: path,
 				CSeq: cseq, RegID: cseq + 1, ID: cseq + 2, Q: q, Expires: time.Unix(int64(cseq), int64(q)), Registered: time.Unix(int64(q), 0),

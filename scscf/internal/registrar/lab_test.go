@@ -129,7 +129,11 @@ func (l *lab) MultimediaAuth(_ context.Context, q *cx.MAR) (*cx.MAA, error) {
 		random := make([]byte, 32)
 		binary.BigEndian.PutUint32(random, l.vectors)
 		a.AuthDataItems = []cx.AuthDataItem{{
-			Scheme: cx.SchemeDigestAKAv1MD5, Authenticate: random, Authorization: xres, IntegrityKey: make([]byte, 16), ConfidentialityKey: make([]byte, 16),
+			Scheme:             cx.SchemeDigestAKAv1MD5,
+			Authenticate:       random,
+			Authorization:      xres,
+			IntegrityKey:       make([]byte, 16),
+			ConfidentialityKey: make([]byte, 16),
 		}}
 	}
 
@@ -248,7 +252,10 @@ func parse(t testing.TB, text string) *sip.Request {
 
 func registerText(public, callID string, cseq int, headers ...string) string {
 	lines := append([]string{
-		"REGISTER sip:ims.example SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.9;branch=" + sip.NewBranch(), "From: <" + public + ">;tag=1", "To: <" + public + ">",
+		"REGISTER sip:ims.example SIP/2.0",
+		"Via: SIP/2.0/UDP 192.0.2.9;branch=" + sip.NewBranch(),
+		"From: <" + public + ">;tag=1",
+		"To: <" + public + ">",
 		"Call-ID: " + callID, fmt.Sprintf("CSeq: %d REGISTER", cseq), "Supported: path",
 	}, headers...)
 	if !slices.ContainsFunc(headers, func(h string) bool { return strings.HasPrefix(h, "Path: ") }) {

@@ -54,7 +54,8 @@ func crowd(t testing.TB) (r *Registrar, registerOne func(number int)) {
 			fmt.Sprintf("a84b4c76e66710f0b%d@10.46.0.2", number),
 			2,
 			fmt.Sprintf(
-				"Contact: <sip:4409cbde-32f0-4b30-8b43-%012d@10.45.%d.%d:5060>;+sip.instance=\"<urn:gsma:imei:86020404-%06d-0>\";+g.3gpp.icsi-ref=\"urn%%3Aurn-7%%3A3gpp-service.ims.icsi.mmtel\";+g.3gpp.smsip;audio;video",
+				"Contact: <sip:4409cbde-32f0-4b30-8b43-%012d@10.45.%d.%d:5060>;+sip.instance=\"<urn:gsma:imei:86020404-%06d-0>\";"+
+					"+g.3gpp.icsi-ref=\"urn%%3Aurn-7%%3A3gpp-service.ims.icsi.mmtel\";+g.3gpp.smsip;audio;video",
 				number,
 				number/250%250,
 				number%250,

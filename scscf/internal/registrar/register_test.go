@@ -33,14 +33,29 @@ func TestRefusedBeforeAnybodyIsAsked(t *testing.T) {
 		{"a Contact that cannot be read", []string{"Contact: <sip:a"}, 400, ""},
 		{"a Contact that is no SIP URI", []string{"Contact: <mailto:a@b>"}, 400, ""},
 		{"a q that is none", []string{"Contact: " + contact1 + ";q=7"}, 400, ""},
-		{"a reg-id that is none", []string{"Supported: outbound", "Path: <sip:p;lr;ob>", "Contact: " + contact1 + `;+sip.instance="<urn:uuid:1>";reg-id=x`}, 400, ""},
+		{
+			"a reg-id that is none",
+			[]string{"Supported: outbound", "Path: <sip:p;lr;ob>", "Contact: " + contact1 + `;+sip.instance="<urn:uuid:1>";reg-id=x`},
+			400,
+			"",
+		},
 		{"a Path that cannot be read", []string{"Path: <sip:x", "Contact: " + contact1}, 400, ""},
 		{"an Authorization that cannot be read", []string{`Authorization: Digest username="x`}, 400, ""},
 		{"a Contact of 55 kB", []string{"Contact: " + contact1 + ";x=" + strings.Repeat("x", 55_000)}, 513, ""},
 		{"a Contact whose URI has 55 kB", []string{"Contact: <sip:" + strings.Repeat("x", 55_000) + "@192.0.2.1>"}, 513, ""},
 		{"one that nobody can read", []string{"Contact: <mailto:" + strings.Repeat("x", 55_000) + "@192.0.2.1>"}, 513, ""},
-		{"a Path of 55 kB", slices.Repeat([]string{"Path: <sip:" + strings.Repeat("x", 1000) + "@192.0.2.10;lr>", "Contact: " + contact1}, 55)[:109], 513, ""},
-		{"a private identity of 2 kB", []string{`Authorization: Digest username="` + strings.Repeat("x", 2000) + `",realm="r",nonce="",uri="sip:x",response=""`}, 513, ""},
+		{
+			"a Path of 55 kB",
+			slices.Repeat([]string{"Path: <sip:" + strings.Repeat("x", 1000) + "@192.0.2.10;lr>", "Contact: " + contact1}, 55)[:109],
+			513,
+			"",
+		},
+		{
+			"a private identity of 2 kB",
+			[]string{`Authorization: Digest username="` + strings.Repeat("x", 2000) + `",realm="r",nonce="",uri="sip:x",response=""`},
+			513,
+			"",
+		},
 		{"too many contacts", slices.Repeat([]string{"Contact: " + contact1}, 17), 400, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -111,7 +126,12 @@ func TestRefreshAndExpiry(t *testing.T) {
 	})
 
 	t.Run("§20.10 what is no number of seconds is 3600", func(t *testing.T) {
-		for _, lines := range [][]string{{"Contact: " + contact1 + ";expires=abc"}, {"Contact: " + contact1 + ";expires=-1", "Expires: 0"}, {"Contact: " + contact1 + ";expires", "Expires: 100"}, {"Contact: " + contact1, "Expires: abc"}} {
+		for _, lines := range [][]string{
+			{"Contact: " + contact1 + ";expires=abc"},
+			{"Contact: " + contact1 + ";expires=-1", "Expires: 0"},
+			{"Contact: " + contact1 + ";expires", "Expires: 100"},
+			{"Contact: " + contact1, "Expires: abc"},
+		} {
 			withLab(t, nil, func(t *testing.T, l *lab) {
 				accepted := l.wantStatus(l.register(private1, public1, lines...), 200)
 				if got := sip.Value(accepted, "Contact"); got != contact1+";expires=3600" {
@@ -256,15 +276,65 @@ func TestSeveralContacts(t *testing.T) {
 		want   string
 		events string
 	}{
-		{"RFC 5626 §6 the same instance has moved", nil, []string{phone("a", "1"), phone("b", "1")}, 200, "b", "registered unregistered+registered"},
-		{"another instance", nil, []string{phone("a", "1"), phone("b", "2")}, 200, "a b", "registered registered"},
-		{"RFC 5626 §6 the same instance over another flow", nil, []string{phone("a", "1") + flow("1"), phone("b", "1") + flow("2")}, 200, "a b", "registered registered"},
-		{"RFC 5626 §6 a flow that nobody keeps", nil, []string{phone("a", "1") + ";reg-id=1", phone("b", "1") + ";reg-id=2"}, 200, "b", "registered unregistered+registered"},
-		{"RFC 3261 §19.1.4 equal URIs", nil, []string{"Contact: <sip:alice@a>", "Contact: <sip:alice@A;x=1>"}, 200, "A;x=1", "registered unregistered+registered"},
-		{"the oldest gives way at the limit", func(p *Policy) { p.MaxContacts = 2 }, []string{phone("a", "1"), phone("b", "2"), phone("c", "3")}, 200, "b c", "registered registered rejected+registered"},
-		{"403 at the limit", func(p *Policy) { p.MaxContacts, p.AtContactLimit = 1, "refuse" }, []string{phone("a", "1"), phone("b", "2")}, 403, "a", "registered"},
-		{"one of two leaves", nil, []string{phone("a", "1"), phone("b", "2"), phone("a", "1") + ";expires=0"}, 200, "b", "registered registered unregistered"},
-		{"what is not there leaves", nil, []string{phone("a", "1"), phone("b", "2") + ";expires=0"}, 200, "a", "registered "},
+		{
+			name:   "RFC 5626 §6 the same instance has moved",
+			steps:  []string{phone("a", "1"), phone("b", "1")},
+			status: 200,
+			want:   "b",
+			events: "registered unregistered+registered",
+		},
+		{name: "another instance", steps: []string{phone("a", "1"), phone("b", "2")}, status: 200, want: "a b", events: "registered registered"},
+		{
+			name:   "RFC 5626 §6 the same instance over another flow",
+			steps:  []string{phone("a", "1") + flow("1"), phone("b", "1") + flow("2")},
+			status: 200,
+			want:   "a b",
+			events: "registered registered",
+		},
+		{
+			name:   "RFC 5626 §6 a flow that nobody keeps",
+			steps:  []string{phone("a", "1") + ";reg-id=1", phone("b", "1") + ";reg-id=2"},
+			status: 200,
+			want:   "b",
+			events: "registered unregistered+registered",
+		},
+		{
+			name:   "RFC 3261 §19.1.4 equal URIs",
+			steps:  []string{"Contact: <sip:alice@a>", "Contact: <sip:alice@A;x=1>"},
+			status: 200,
+			want:   "A;x=1",
+			events: "registered unregistered+registered",
+		},
+		{
+			name:   "the oldest gives way at the limit",
+			policy: func(p *Policy) { p.MaxContacts = 2 },
+			steps:  []string{phone("a", "1"), phone("b", "2"), phone("c", "3")},
+			status: 200,
+			want:   "b c",
+			events: "registered registered rejected+registered",
+		},
+		{
+			name:   "403 at the limit",
+			policy: func(p *Policy) { p.MaxContacts, p.AtContactLimit = 1, "refuse" },
+			steps:  []string{phone("a", "1"), phone("b", "2")},
+			status: 403,
+			want:   "a",
+			events: "registered",
+		},
+		{
+			name:   "one of two leaves",
+			steps:  []string{phone("a", "1"), phone("b", "2"), phone("a", "1") + ";expires=0"},
+			status: 200,
+			want:   "b",
+			events: "registered registered unregistered",
+		},
+		{
+			name:   "what is not there leaves",
+			steps:  []string{phone("a", "1"), phone("b", "2") + ";expires=0"},
+			status: 200,
+			want:   "a",
+			events: "registered ",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withLab(t, test.policy, func(t *testing.T, l *lab) {
@@ -374,7 +444,10 @@ func TestProfiles(t *testing.T) {
 
 	for name, data := range map[string]string{
 		"no document": "", "no XML": "<IMSSubscription", "a criterion that cannot be compiled": document(private1, profileOfTest(
-			`<InitialFilterCriteria><Priority>0</Priority><TriggerPoint><SPT><RequestURI>(</RequestURI></SPT></TriggerPoint><ApplicationServer><ServerName>sip:as</ServerName></ApplicationServer></InitialFilterCriteria>`, public1)),
+			`<InitialFilterCriteria><Priority>0</Priority><TriggerPoint><SPT><RequestURI>(</RequestURI></SPT></TriggerPoint><ApplicationServer>`+
+				`<ServerName>sip:as</ServerName></ApplicationServer></InitialFilterCriteria>`,
+			public1,
+		)),
 		"somebody else's": document("bob", profileOfTest("", "sip:bob@ims.example")),
 	} {
 		t.Run("500, and the HSS takes it back: "+name, func(t *testing.T) {
@@ -482,8 +555,15 @@ func FuzzRegister(f *testing.F) {
 		{"Contact: " + contact1},
 		{"Contact: *", "Expires: 0"},
 		{`Contact: "A, B" <sip:a@b;transport=tcp>;q=0.5;+sip.instance="<urn:gsma:imei:1-2-0>";reg-id=1;expires=600000`},
-		{"m: <sip:4409cbde@192.168.101.2:5060>;audio;video", `Authorization: Digest username="a@b", realm="c", nonce="", uri="sip:c", response=""`},
-		{"Contact: <sip:a@b>, <sip:c@d>;expires=0", "Require: path,outbound", `Authorization: digest  username=a,nonce=AA==,response=00,auts="AAAA"`},
+		{
+			"m: <sip:4409cbde@192.168.101.2:5060>;audio;video",
+			`Authorization: Digest username="a@b", realm="c", nonce="", uri="sip:c", response=""`,
+		},
+		{
+			"Contact: <sip:a@b>, <sip:c@d>;expires=0",
+			"Require: path,outbound",
+			`Authorization: digest  username=a,nonce=AA==,response=00,auts="AAAA"`,
+		},
 	} {
 		f.Add(registerText(public1, "call", 7, headers...))
 	}
@@ -547,7 +627,11 @@ func TestOutbound(t *testing.T) {
 	}{
 		{"both have it", []string{"Supported: path, outbound", "Path: <sip:p;lr;ob>", "Contact: " + contact1 + instance + ";reg-id=1"}, true},
 		{"the handset does not say so", []string{"Path: <sip:p;lr;ob>", "Contact: " + contact1 + instance + ";reg-id=1"}, false},
-		{"the first Path has no ob", []string{"Supported: outbound", "Path: <sip:p;lr>, <sip:q;lr;ob>", "Contact: " + contact1 + instance + ";reg-id=1"}, false},
+		{
+			"the first Path has no ob",
+			[]string{"Supported: outbound", "Path: <sip:p;lr>, <sip:q;lr;ob>", "Contact: " + contact1 + instance + ";reg-id=1"},
+			false,
+		},
 		{"no instance", []string{"Supported: outbound", "Path: <sip:p;lr;ob>", "Contact: " + contact1 + ";reg-id=1"}, false},
 		{"no reg-id", []string{"Supported: outbound", "Path: <sip:p;lr;ob>", "Contact: " + contact1 + instance}, false},
 		{"a bare reg-id, as a Pixel has it", []string{"Contact: " + contact1 + ";reg-id"}, false},

@@ -24,7 +24,12 @@ func TestRegistrationTermination(t *testing.T) {
 		contacts int // left, of two private identities
 	}{
 		{"PERMANENT_TERMINATION ends the private identity's", rtr(cx.PermanentTermination), "rejected", 1},
-		{"and associated identities'", &cx.RTR{UserName: private1, AssociatedIdentities: &cx.AssociatedIdentities{UserNames: []string{tablet}}}, "rejected+rejected", 0},
+		{
+			"and associated identities'",
+			&cx.RTR{UserName: private1, AssociatedIdentities: &cx.AssociatedIdentities{UserNames: []string{tablet}}},
+			"rejected+rejected",
+			0,
+		},
 		{"NEW_SERVER_ASSIGNED ends all, and asks to register again", rtr(cx.NewServerAssigned), "deactivated+deactivated", 0},
 		{"SERVER_CHANGE", rtr(cx.ServerChange), "deactivated+deactivated", 0},
 		{"REMOVE_S-CSCF", rtr(cx.RemoveSCSCF), "rejected+rejected", 0},
@@ -107,10 +112,13 @@ func TestPushProfile(t *testing.T) {
 			request *cx.PPR
 			result  diameter.Result
 		}{
-			"nothing in it":      {&cx.PPR{UserName: private1}, diameter.UnableToComply},
-			"cannot be read":     {&cx.PPR{UserName: private1, UserData: []byte("<")}, cx.ErrorNotSupportedUserData},
-			"not here":           {&cx.PPR{UserName: "bob", ChargingInformation: &cx.ChargingInformation{}}, cx.ErrorUserUnknown},
-			"not here (profile)": {&cx.PPR{UserName: "bob", UserData: []byte(document("bob", profileOfTest("", "sip:bob@ims.example")))}, cx.ErrorUserUnknown},
+			"nothing in it":  {&cx.PPR{UserName: private1}, diameter.UnableToComply},
+			"cannot be read": {&cx.PPR{UserName: private1, UserData: []byte("<")}, cx.ErrorNotSupportedUserData},
+			"not here":       {&cx.PPR{UserName: "bob", ChargingInformation: &cx.ChargingInformation{}}, cx.ErrorUserUnknown},
+			"not here (profile)": {
+				&cx.PPR{UserName: "bob", UserData: []byte(document("bob", profileOfTest("", "sip:bob@ims.example")))},
+				cx.ErrorUserUnknown,
+			},
 		} {
 			if _, err := l.r.PushProfile(t.Context(), test.request); diameter.ResultOf(err).Result != test.result {
 				t.Errorf("%s: %v", name, err)

@@ -72,11 +72,11 @@ func TestRefresh(t *testing.T) {
 		expires  string
 		released time.Duration // after the refresh at 60 s; 0: not within ten minutes
 	}{
-		{"UPDATE", "UPDATE", 200, "Session-Expires: 300;refresher=uac", 305 * time.Second},
-		{"re-INVITE", "INVITE", 200, "Session-Expires: 180;refresher=uac", 185 * time.Second},
-		{"compact", "UPDATE", 200, "x: 300;refresher=uac", 305 * time.Second},
-		{"a refresh that fails is none", "UPDATE", 491, "", 65 * time.Second},
-		{"a 2xx without the header ends the timer", "UPDATE", 200, "", 0},
+		{name: "UPDATE", method: "UPDATE", status: 200, expires: "Session-Expires: 300;refresher=uac", released: 305 * time.Second},
+		{name: "re-INVITE", method: "INVITE", status: 200, expires: "Session-Expires: 180;refresher=uac", released: 185 * time.Second},
+		{name: "compact", method: "UPDATE", status: 200, expires: "x: 300;refresher=uac", released: 305 * time.Second},
+		{name: "a refresh that fails is none", method: "UPDATE", status: 491, released: 65 * time.Second},
+		{name: "a 2xx without the header ends the timer", method: "UPDATE", status: 200},
 	}
 
 	for _, test := range tests {
@@ -136,64 +136,66 @@ func TestSessionInterval(t *testing.T) {
 		minSE   string
 		answer  string // Session-Expires of the 2xx, for a callee that says none
 	}{
-		{"nothing wanted", Timer{MinSE: 90 * time.Second}, nil, 0, "", "", ""},
-		{"asked for where nobody asks", Timer{1800 * time.Second, 90 * time.Second}, nil, 0, "1800", "", ""},
+		{name: "nothing wanted", timer: Timer{MinSE: 90 * time.Second}},
+		{name: "asked for where nobody asks", timer: Timer{1800 * time.Second, 90 * time.Second}, expires: "1800"},
 		{
-			"the caller refreshes when the callee cannot",
-			Timer{1800 * time.Second, 90 * time.Second},
-			[]string{"Supported: timer"},
-			0,
-			"1800",
-			"",
-			"1800;refresher=uac",
+			name:    "the caller refreshes when the callee cannot",
+			timer:   Timer{1800 * time.Second, 90 * time.Second},
+			headers: []string{"Supported: timer"},
+
+			expires: "1800",
+
+			answer: "1800;refresher=uac",
 		},
 		{
-			"without a timer of its own the S-CSCF stands by those who asked",
-			Timer{MinSE: 90 * time.Second},
-			[]string{"Supported: timer", "Session-Expires: 600"},
-			0,
-			"600",
-			"",
-			"600;refresher=uac",
+			name:    "without a timer of its own the S-CSCF stands by those who asked",
+			timer:   Timer{MinSE: 90 * time.Second},
+			headers: []string{"Supported: timer", "Session-Expires: 600"},
+
+			expires: "600",
+
+			answer: "600;refresher=uac",
 		},
 		{
-			"longer is shortened",
-			Timer{1800 * time.Second, 90 * time.Second},
-			[]string{"Supported: timer", "Session-Expires: 7200;refresher=uas"},
-			0,
-			"1800;refresher=uas",
-			"",
-			"1800;refresher=uac",
+			name:    "longer is shortened",
+			timer:   Timer{1800 * time.Second, 90 * time.Second},
+			headers: []string{"Supported: timer", "Session-Expires: 7200;refresher=uas"},
+
+			expires: "1800;refresher=uas",
+
+			answer: "1800;refresher=uac",
 		},
 		{
-			"not below Min-SE of the request",
-			Timer{600 * time.Second, 90 * time.Second},
-			[]string{"Session-Expires: 7200", "Min-SE: 900"},
-			0,
-			"900",
-			"900",
-			"",
+			name:    "not below Min-SE of the request",
+			timer:   Timer{600 * time.Second, 90 * time.Second},
+			headers: []string{"Session-Expires: 7200", "Min-SE: 900"},
+
+			expires: "900",
+			minSE:   "900",
 		},
-		{"shorter stays", Timer{1800 * time.Second, 90 * time.Second}, []string{"Session-Expires: 100"}, 0, "100", "", ""},
+		{name: "shorter stays", timer: Timer{1800 * time.Second, 90 * time.Second}, headers: []string{"Session-Expires: 100"}, expires: "100"},
 		{
-			"too short: 422",
-			Timer{1800 * time.Second, 200 * time.Second},
-			[]string{"Supported: timer", "Session-Expires: 100"},
-			422,
-			"",
-			"200",
-			"",
+			name:    "too short: 422",
+			timer:   Timer{1800 * time.Second, 200 * time.Second},
+			headers: []string{"Supported: timer", "Session-Expires: 100"},
+			status:  422,
+
+			minSE: "200",
 		},
 		{
-			"too short, and cannot ask again: raised",
-			Timer{1800 * time.Second, 200 * time.Second},
-			[]string{"Session-Expires: 100"},
-			0,
-			"200",
-			"200",
-			"",
+			name:    "too short, and cannot ask again: raised",
+			timer:   Timer{1800 * time.Second, 200 * time.Second},
+			headers: []string{"Session-Expires: 100"},
+
+			expires: "200",
+			minSE:   "200",
 		},
-		{"what cannot be read is not there", Timer{MinSE: 90 * time.Second}, []string{"Session-Expires: soon"}, 0, "soon", "", ""},
+		{
+			name:    "what cannot be read is not there",
+			timer:   Timer{MinSE: 90 * time.Second},
+			headers: []string{"Session-Expires: soon"},
+			expires: "soon",
+		},
 	}
 
 	for _, test := range tests {

@@ -12,13 +12,14 @@ import (
 // RFC 3261 §19.1.4, RFC 3966: a number has one price and one way, however it is written. Criteria see it so, too.
 func TestOneNumber(t *testing.T) {
 	for written, want := range map[string]struct{ routed, priced string }{
-		"sip:+15550001@" + home:                  {"sip:+15550001@" + home, "sip:+15550001@" + home},
-		"sip:+1555000%31@" + home:                {"sip:+15550001@" + home, "sip:+15550001@" + home},
-		"sip:+15550001:pw@" + home:               {"sip:+15550001@" + home, "sip:+15550001@" + home},
-		"sip:%2B1555000%31:p@" + home:            {"sip:+15550001@" + home, "sip:+15550001@" + home},
-		"sip:%61lice:pw@" + home:                 {"sip:alice@" + home, "sip:alice@" + home},
-		"tel:+1555000%31":                        {"tel:+1555000%31", "tel:+15550001"},
-		"sip:+1555000%31:pw@elsewhere.example":   {"sip:+1555000%31:pw@elsewhere.example", "sip:+15550001@elsewhere.example"}, // another network's own
+		"sip:+15550001@" + home:       {"sip:+15550001@" + home, "sip:+15550001@" + home},
+		"sip:+1555000%31@" + home:     {"sip:+15550001@" + home, "sip:+15550001@" + home},
+		"sip:+15550001:pw@" + home:    {"sip:+15550001@" + home, "sip:+15550001@" + home},
+		"sip:%2B1555000%31:p@" + home: {"sip:+15550001@" + home, "sip:+15550001@" + home},
+		"sip:%61lice:pw@" + home:      {"sip:alice@" + home, "sip:alice@" + home},
+		"tel:+1555000%31":             {"tel:+1555000%31", "tel:+15550001"},
+		// another network's own
+		"sip:+1555000%31:pw@elsewhere.example":   {"sip:+1555000%31:pw@elsewhere.example", "sip:+15550001@elsewhere.example"},
 		"sip:+1555000%31:pw@gateway.example;x=y": {"sip:+1555000%31:pw@gateway.example;x=y", "sip:+15550001@gateway.example"},
 	} {
 		t.Run(written, func(t *testing.T) {

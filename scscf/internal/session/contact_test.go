@@ -208,10 +208,10 @@ func TestSentFrom(t *testing.T) {
 		user                  registration.User
 		want                  uint32
 	}{
-		{"by the P-CSCF's token", "<sip:two@192.0.2.1:5070;lr>", "<sip:a@10.0.0.1:5060>", user, 2},
-		{"by its Contact", "<sip:x@192.0.2.1:5070;lr>", "<sip:a@10.0.0.2:5060>", user, 2},
-		{"neither", "<sip:x@192.0.2.1:5070;lr>", "<sip:a@10.0.0.3>", user, 0},
-		{"neither, and there is but one", "<sip:x@192.0.2.1:5070;lr>", "<sip:a@10.0.0.3>", only, 1},
+		{name: "by the P-CSCF's token", record: "<sip:two@192.0.2.1:5070;lr>", contact: "<sip:a@10.0.0.1:5060>", user: user, want: 2},
+		{name: "by its Contact", record: "<sip:x@192.0.2.1:5070;lr>", contact: "<sip:a@10.0.0.2:5060>", user: user, want: 2},
+		{name: "neither", record: "<sip:x@192.0.2.1:5070;lr>", contact: "<sip:a@10.0.0.3>", user: user},
+		{name: "neither, and there is but one", record: "<sip:x@192.0.2.1:5070;lr>", contact: "<sip:a@10.0.0.3>", user: only, want: 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			invite, err := sip.NewRequest("INVITE", bob)

@@ -114,9 +114,9 @@ func TestTimeOfAnApplicationServer(t *testing.T) {
 		takes   time.Duration
 		dead    bool
 	}{
-		{"20 s by default", 0, false, 20 * time.Second, false},
-		{"longer than the setting", 5 * time.Second, false, 20 * time.Second, true},
-		{"longer than the setting, but it has handed the request back", 5 * time.Second, true, 20 * time.Second, false},
+		{name: "20 s by default", takes: 20 * time.Second},
+		{name: "longer than the setting", timeout: 5 * time.Second, takes: 20 * time.Second, dead: true},
+		{name: "longer than the setting, but it has handed the request back", timeout: 5 * time.Second, back: true, takes: 20 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withServer(t, "MESSAGE", test.timeout, func(t *testing.T, d *desk) {

@@ -171,7 +171,10 @@ func (d *desk) user(public string, state registration.State, criteria ...ifc.Ini
 	}
 	if state == registration.Registered {
 		g.Bindings = []*registration.Binding{{
-			ID: phone, Contact: "sip:phone@192.0.2.9:5060", Path: []string{"<sip:token@192.0.2.9:5060;lr>"}, Expires: time.Now().Add(100 * time.Hour),
+			ID:      phone,
+			Contact: "sip:phone@192.0.2.9:5060",
+			Path:    []string{"<sip:token@192.0.2.9:5060;lr>"},
+			Expires: time.Now().Add(100 * time.Hour),
 		}}
 	}
 

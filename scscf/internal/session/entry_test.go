@@ -92,7 +92,8 @@ func TestRequestInTheOtherPartysName(t *testing.T) {
 			invite := d.icscf.Request("INVITE")
 			d.icscf.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>")
 			d.pcscf.Response(200)
-			d.send(d.icscf, "ACK", "sip:callee@192.0.2.2:5060", sip.Value(invite, "Record-Route"), "To: <"+bob+">;tag=b", "Call-ID: "+invite.CallID().Value())
+			d.send(d.icscf, "ACK", "sip:callee@192.0.2.2:5060", sip.Value(invite, "Record-Route"), "To: <"+bob+
+				">;tag=b", "Call-ID: "+invite.CallID().Value())
 			d.icscf.Silent()
 			time.Sleep(ackTime)
 			d.released(d.pcscf, "acknowledged")

@@ -17,14 +17,49 @@ func TestEvents(t *testing.T) {
 		status  int
 		asked   []string
 	}{
-		{"IEC", charging.Immediate, []string{"MESSAGE"}, "MESSAGE", 200, []string{"4#0"}},
-		{"IEC, not delivered: refunded", charging.Immediate, []string{"MESSAGE"}, "MESSAGE", 404, []string{"4#0", "4#1 cause 404"}},
-		{"ECUR", charging.Reserved, []string{"MESSAGE"}, "MESSAGE", 200, []string{"1#0", "3#1 used 1 cause -1"}},
-		{"ECUR, accepted for later", charging.Reserved, []string{"MESSAGE"}, "MESSAGE", 202, []string{"1#0", "3#1 used 1 cause -202"}},
-		{"ECUR, not delivered: given back", charging.Reserved, []string{"MESSAGE"}, "MESSAGE", 480, []string{"1#0", "3#1 used 0 cause 480"}},
-		{"ECUR, a subscription", charging.Reserved, []string{"MESSAGE", "SUBSCRIBE"}, "SUBSCRIBE", 200, []string{"1#0", "3#1 used 1 cause -1"}},
-		{"not a method that is charged", charging.Reserved, []string{"MESSAGE"}, "SUBSCRIBE", 200, nil},
-		{"off", charging.NoEvents, []string{"MESSAGE"}, "MESSAGE", 200, nil},
+		{name: "IEC", events: charging.Immediate, methods: []string{"MESSAGE"}, method: "MESSAGE", status: 200, asked: []string{"4#0"}},
+		{
+			name:    "IEC, not delivered: refunded",
+			events:  charging.Immediate,
+			methods: []string{"MESSAGE"},
+			method:  "MESSAGE",
+			status:  404,
+			asked:   []string{"4#0", "4#1 cause 404"},
+		},
+		{
+			name:    "ECUR",
+			events:  charging.Reserved,
+			methods: []string{"MESSAGE"},
+			method:  "MESSAGE",
+			status:  200,
+			asked:   []string{"1#0", "3#1 used 1 cause -1"},
+		},
+		{
+			name:    "ECUR, accepted for later",
+			events:  charging.Reserved,
+			methods: []string{"MESSAGE"},
+			method:  "MESSAGE",
+			status:  202,
+			asked:   []string{"1#0", "3#1 used 1 cause -202"},
+		},
+		{
+			name:    "ECUR, not delivered: given back",
+			events:  charging.Reserved,
+			methods: []string{"MESSAGE"},
+			method:  "MESSAGE",
+			status:  480,
+			asked:   []string{"1#0", "3#1 used 0 cause 480"},
+		},
+		{
+			name:    "ECUR, a subscription",
+			events:  charging.Reserved,
+			methods: []string{"MESSAGE", "SUBSCRIBE"},
+			method:  "SUBSCRIBE",
+			status:  200,
+			asked:   []string{"1#0", "3#1 used 1 cause -1"},
+		},
+		{name: "not a method that is charged", events: charging.Reserved, methods: []string{"MESSAGE"}, method: "SUBSCRIBE", status: 200},
+		{name: "off", events: charging.NoEvents, methods: []string{"MESSAGE"}, method: "MESSAGE", status: 200},
 	}
 
 	for _, test := range tests {

@@ -24,15 +24,39 @@ func TestContactThatIsProbablyGone(t *testing.T) {
 		declines int
 		waits    bool
 	}{
-		{"declined: 486", "INVITE", nil, false, 486, false},
-		{"declined: 603", "INVITE", nil, false, 603, false},
-		{"declined: 500", "INVITE", nil, false, 500, false},
-		{"a message that is refused", "MESSAGE", nil, false, 415, false},
-		{"the old one rings: it is there", "INVITE", nil, true, 486, true},
-		{"another host", "INVITE", func(b, _ *registration.Binding) { b.Contact = "sip:phone@192.0.2.10:5060" }, false, 486, true},
-		{"handsets that are known by their instance", "INVITE", func(b, n *registration.Binding) { b.Instance, n.Instance = "urn:uuid:1", "urn:uuid:2" }, false, 486, true},
-		{"another private identity", "INVITE", func(b, _ *registration.Binding) { b.Private = "other@" + home }, false, 486, true},
-		{"the old one was refreshed since", "INVITE", func(b, n *registration.Binding) { b.Expires = n.Expires.Add(time.Minute) }, false, 486, true},
+		{name: "declined: 486", method: "INVITE", declines: 486},
+		{name: "declined: 603", method: "INVITE", declines: 603},
+		{name: "declined: 500", method: "INVITE", declines: 500},
+		{name: "a message that is refused", method: "MESSAGE", declines: 415},
+		{name: "the old one rings: it is there", method: "INVITE", rings: true, declines: 486, waits: true},
+		{
+			name:     "another host",
+			method:   "INVITE",
+			change:   func(b, _ *registration.Binding) { b.Contact = "sip:phone@192.0.2.10:5060" },
+			declines: 486,
+			waits:    true,
+		},
+		{
+			name:     "handsets that are known by their instance",
+			method:   "INVITE",
+			change:   func(b, n *registration.Binding) { b.Instance, n.Instance = "urn:uuid:1", "urn:uuid:2" },
+			declines: 486,
+			waits:    true,
+		},
+		{
+			name:     "another private identity",
+			method:   "INVITE",
+			change:   func(b, _ *registration.Binding) { b.Private = "other@" + home },
+			declines: 486,
+			waits:    true,
+		},
+		{
+			name:     "the old one was refreshed since",
+			method:   "INVITE",
+			change:   func(b, n *registration.Binding) { b.Expires = n.Expires.Add(time.Minute) },
+			declines: 486,
+			waits:    true,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {

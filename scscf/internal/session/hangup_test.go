@@ -135,7 +135,8 @@ func TestRecordRoutePutBack(t *testing.T) {
 		sent := strings.Join(sip.Values(invite, "Record-Route"), ", ")
 		d.icscf.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>", "Record-Route: <sip:192.0.2.1;lr>")
 		got := strings.Join(sip.Values(d.pcscf.Response(200), "Record-Route"), ", ")
-		if token := sent[:len("<sip:call-")+13]; !strings.HasPrefix(got, token) || !strings.HasSuffix(got, "@"+scscfAddress+";lr>, <sip:192.0.2.1;lr>") {
+		if token := sent[:len("<sip:call-")+
+			13]; !strings.HasPrefix(got, token) || !strings.HasSuffix(got, "@"+scscfAddress+";lr>, <sip:192.0.2.1;lr>") {
 			t.Errorf("Record-Route %s\nsent %s", got, sent)
 		}
 	})

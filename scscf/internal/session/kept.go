@@ -130,7 +130,8 @@ func (c *call) keep() {
 	c.server.mu.Unlock()
 
 	k := keptCall{
-		Marks: c.entry.marks, Side: c.side, Public: c.public, Other: c.other, Contact: contact, Dialog: c.dialog, Further: c.further, Abroad: c.abroad, Length: c.length, Until: c.until,
+		Marks: c.entry.marks, Side: c.side, Public: c.public, Other: c.other, Contact: contact, Dialog: c.dialog, Further: c.further,
+		Abroad: c.abroad, Length: c.length, Until: c.until,
 	}
 	if c.charge != nil {
 		k.Charge = c.charge.Key()

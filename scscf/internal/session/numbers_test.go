@@ -84,46 +84,76 @@ func TestHomeLocalNumbers(t *testing.T) {
 		global             string   // "": it stays as it is
 		asked              []string // of the HSS
 	}{
-		{"tel with the home domain as context", "tel:15550002;phone-context=IMS.example", "+15550001", "+15550002", []string{"tel:+15550002"}},
-		{"tel with visual separators", "tel:1-555-0002;phone-context=ims.example", "+15550001", "+15550002", []string{"tel:+15550002"}},
-		{"tel without a context", "tel:15550002", "+15550001", "+15550002", []string{"tel:+15550002"}},
 		{
-			"sip with the context, as handsets have it",
-			"sip:15550002;phone-context=ims.example@ims.example;user=phone",
-			"+15550001",
-			"+15550002",
-			[]string{"tel:+15550002"},
-		},
-		{"sip with user=phone alone", "sip:15550002@ims.example;user=phone", "+15550001", "+15550002", []string{"tel:+15550002"}},
-		{
-			"sip as soft phones have it",
-			"sip:15550002@ims.example",
-			"+15550001",
-			"+15550002",
-			[]string{"sip:15550002@ims.example", "tel:+15550002"},
+			name:    "tel with the home domain as context",
+			dialled: "tel:15550002;phone-context=IMS.example",
+			own:     "+15550001",
+			global:  "+15550002",
+			asked:   []string{"tel:+15550002"},
 		},
 		{
-			"short, without the country",
-			"tel:5550002;phone-context=ims.example",
-			"+15550001",
-			"+15550002",
-			[]string{"tel:+5550002", "tel:+15550002"},
+			name:    "tel with visual separators",
+			dialled: "tel:1-555-0002;phone-context=ims.example",
+			own:     "+15550001",
+			global:  "+15550002",
+			asked:   []string{"tel:+15550002"},
 		},
-		{"short, the last four", "sip:0002@ims.example;user=phone", "+15550001", "+15550002", []string{"tel:+0002", "tel:+15550002"}},
-		{"shorter than the caller's number, and whole", "tel:15550002", "+4915550003", "+15550002", []string{"tel:+15550002"}},
-		{"a caller without a number", "tel:15550002", "", "+15550002", []string{"tel:+15550002"}},
-		{"a caller without a number, short", "tel:0002", "", "", []string{"tel:+0002"}},
-		{"somebody's name", "sip:0042@ims.example", "+15550001", "", []string{"sip:0042@ims.example"}},
-		{"an IMSI", "sip:001010000000002@ims.example", "+15550001", "", []string{"sip:001010000000002@ims.example"}},
-		{"a service's number is not completed", "tel:345;phone-context=ims.example", "+112001", "", []string{"tel:+345"}},
-		{"nobody's", "tel:15550009", "+15550001", "", []string{"tel:+15550009"}},
-		{"another network's context", "tel:15550002;phone-context=other.example", "+15550001", "", nil},
-		{"a context that is a prefix", "tel:0002;phone-context=+1-444", "+15550001", "", nil},
-		{"another domain", "sip:15550002@other.example;user=phone", "+15550001", "", nil},
-		{"a service code", "tel:*21%23;phone-context=ims.example", "+15550001", "", nil},
-		{"a global number", "tel:+15550002", "+15550001", "", nil},
-		{"a name", "sip:bob@ims.example", "+15550001", "", nil},
-		{"more digits than a number has", "tel:1234567890123456", "+15550001", "", nil},
+		{name: "tel without a context", dialled: "tel:15550002", own: "+15550001", global: "+15550002", asked: []string{"tel:+15550002"}},
+		{
+			name:    "sip with the context, as handsets have it",
+			dialled: "sip:15550002;phone-context=ims.example@ims.example;user=phone",
+			own:     "+15550001",
+			global:  "+15550002",
+			asked:   []string{"tel:+15550002"},
+		},
+		{
+			name:    "sip with user=phone alone",
+			dialled: "sip:15550002@ims.example;user=phone",
+			own:     "+15550001",
+			global:  "+15550002",
+			asked:   []string{"tel:+15550002"},
+		},
+		{
+			name:    "sip as soft phones have it",
+			dialled: "sip:15550002@ims.example",
+			own:     "+15550001",
+			global:  "+15550002",
+			asked:   []string{"sip:15550002@ims.example", "tel:+15550002"},
+		},
+		{
+			name:    "short, without the country",
+			dialled: "tel:5550002;phone-context=ims.example",
+			own:     "+15550001",
+			global:  "+15550002",
+			asked:   []string{"tel:+5550002", "tel:+15550002"},
+		},
+		{
+			name:    "short, the last four",
+			dialled: "sip:0002@ims.example;user=phone",
+			own:     "+15550001",
+			global:  "+15550002",
+			asked:   []string{"tel:+0002", "tel:+15550002"},
+		},
+		{
+			name:    "shorter than the caller's number, and whole",
+			dialled: "tel:15550002",
+			own:     "+4915550003",
+			global:  "+15550002",
+			asked:   []string{"tel:+15550002"},
+		},
+		{name: "a caller without a number", dialled: "tel:15550002", global: "+15550002", asked: []string{"tel:+15550002"}},
+		{name: "a caller without a number, short", dialled: "tel:0002", asked: []string{"tel:+0002"}},
+		{name: "somebody's name", dialled: "sip:0042@ims.example", own: "+15550001", asked: []string{"sip:0042@ims.example"}},
+		{name: "an IMSI", dialled: "sip:001010000000002@ims.example", own: "+15550001", asked: []string{"sip:001010000000002@ims.example"}},
+		{name: "a service's number is not completed", dialled: "tel:345;phone-context=ims.example", own: "+112001", asked: []string{"tel:+345"}},
+		{name: "nobody's", dialled: "tel:15550009", own: "+15550001", asked: []string{"tel:+15550009"}},
+		{name: "another network's context", dialled: "tel:15550002;phone-context=other.example", own: "+15550001"},
+		{name: "a context that is a prefix", dialled: "tel:0002;phone-context=+1-444", own: "+15550001"},
+		{name: "another domain", dialled: "sip:15550002@other.example;user=phone", own: "+15550001"},
+		{name: "a service code", dialled: "tel:*21%23;phone-context=ims.example", own: "+15550001"},
+		{name: "a global number", dialled: "tel:+15550002", own: "+15550001"},
+		{name: "a name", dialled: "sip:bob@ims.example", own: "+15550001"},
+		{name: "more digits than a number has", dialled: "tel:1234567890123456", own: "+15550001"},
 	}
 
 	for _, test := range tests {
@@ -167,7 +197,12 @@ func TestNumbersAreChecked(t *testing.T) {
 }
 
 func FuzzNumbers(f *testing.F) {
-	for _, seed := range []string{"tel:+1-555-0002", "sip:2;phone-context=+1-555@ims.example;user=phone", "tel:00;phone-context=;;=@", "sip:@ims.example;user=phone"} {
+	for _, seed := range []string{
+		"tel:+1-555-0002",
+		"sip:2;phone-context=+1-555@ims.example;user=phone",
+		"tel:00;phone-context=;;=@",
+		"sip:@ims.example;user=phone",
+	} {
 		f.Add(seed)
 	}
 
@@ -208,7 +243,12 @@ func (b book) Translate(ctx context.Context, number string) (string, error) {
 // TS 24.229 §5.4.3.2: where a number goes.
 func TestRoutingOfNumbers(t *testing.T) {
 	numbers := book{
-		"+15550002": bob, "+15550003": "sip:carol@elsewhere.example", "+15550004": "slow", "+15550005": "broken", "+15550006": "mailto:x@y", "+15550007": "tel:+15550008",
+		"+15550002": bob,
+		"+15550003": "sip:carol@elsewhere.example",
+		"+15550004": "slow",
+		"+15550005": "broken",
+		"+15550006": "mailto:x@y",
+		"+15550007": "tel:+15550008",
 	}
 
 	tests := []struct {

@@ -20,14 +20,37 @@ func TestPreferredService(t *testing.T) {
 		route      string
 		asserted   string
 	}{
-		{"no list in the subscription", nil, []string{"P-Preferred-Service: " + mmtel}, serviceRoute, mmtel},
-		{"subscribed", []string{chat, "3gpp-service.ims.icsi.mmtel"}, []string{"P-Preferred-Service: " + mmtel}, serviceRoute, mmtel},
-		{"part of a subscribed one", []string{mmtel}, []string{"P-Preferred-Service: " + mmtel + ".gaming"}, serviceRoute, mmtel + ".gaming"},
-		{"the first that is subscribed", []string{mmtel}, []string{"P-Preferred-Service: " + chat + ", " + mmtel}, serviceRoute, mmtel},
-		{"not subscribed", []string{chat}, []string{"P-Preferred-Service: " + mmtel}, serviceRoute, ""},
-		{"none that can be read", nil, []string{"P-Preferred-Service: mmtel"}, serviceRoute, ""},
-		{"nothing preferred", nil, nil, serviceRoute, ""},
-		{"asserted by an application server", nil, []string{"P-Asserted-Service: " + chat, "P-Preferred-Service: " + mmtel}, asRoute, chat},
+		{name: "no list in the subscription", headers: []string{"P-Preferred-Service: " + mmtel}, route: serviceRoute, asserted: mmtel},
+		{
+			name:       "subscribed",
+			subscribed: []string{chat, "3gpp-service.ims.icsi.mmtel"},
+			headers:    []string{"P-Preferred-Service: " + mmtel},
+			route:      serviceRoute,
+			asserted:   mmtel,
+		},
+		{
+			name:       "part of a subscribed one",
+			subscribed: []string{mmtel},
+			headers:    []string{"P-Preferred-Service: " + mmtel + ".gaming"},
+			route:      serviceRoute,
+			asserted:   mmtel + ".gaming",
+		},
+		{
+			name:       "the first that is subscribed",
+			subscribed: []string{mmtel},
+			headers:    []string{"P-Preferred-Service: " + chat + ", " + mmtel},
+			route:      serviceRoute,
+			asserted:   mmtel,
+		},
+		{name: "not subscribed", subscribed: []string{chat}, headers: []string{"P-Preferred-Service: " + mmtel}, route: serviceRoute},
+		{name: "none that can be read", headers: []string{"P-Preferred-Service: mmtel"}, route: serviceRoute},
+		{name: "nothing preferred", route: serviceRoute},
+		{
+			name:     "asserted by an application server",
+			headers:  []string{"P-Asserted-Service: " + chat, "P-Preferred-Service: " + mmtel},
+			route:    asRoute,
+			asserted: chat,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {

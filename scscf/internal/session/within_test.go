@@ -23,12 +23,47 @@ func TestMessagesWithinACall(t *testing.T) {
 		status int
 		asked  []string
 	}{
-		{"a message", []string{"MESSAGE"}, "MESSAGE", []string{text, "\nhello!"}, 200, []string{"1#0", "1#0", "3#1 used 1 cause -1"}},
-		{"one that was refused", []string{"MESSAGE"}, "MESSAGE", []string{text, "\nhello!"}, 415, []string{"1#0", "1#0", "3#1 used 0 cause 415"}},
-		{"a delivery report", []string{"MESSAGE"}, "MESSAGE", []string{"Content-Type: message/imdn+xml", "\n<imdn>"}, 200, []string{"1#0"}},
-		{"INFO is not charged", []string{"MESSAGE"}, "INFO", []string{text, "\nhello!"}, 200, []string{"1#0"}},
-		{"INFO is charged", []string{"INFO"}, "INFO", []string{text, "\nhello!"}, 200, []string{"1#0", "1#0", "3#1 used 1 cause -1"}},
-		{"INFO without a body is not", []string{"INFO"}, "INFO", nil, 200, []string{"1#0"}},
+		{
+			name:   "a message",
+			within: []string{"MESSAGE"},
+			method: "MESSAGE",
+			lines:  []string{text, "\nhello!"},
+			status: 200,
+			asked:  []string{"1#0", "1#0", "3#1 used 1 cause -1"},
+		},
+		{
+			name:   "one that was refused",
+			within: []string{"MESSAGE"},
+			method: "MESSAGE",
+			lines:  []string{text, "\nhello!"},
+			status: 415,
+			asked:  []string{"1#0", "1#0", "3#1 used 0 cause 415"},
+		},
+		{
+			name:   "a delivery report",
+			within: []string{"MESSAGE"},
+			method: "MESSAGE",
+			lines:  []string{"Content-Type: message/imdn+xml", "\n<imdn>"},
+			status: 200,
+			asked:  []string{"1#0"},
+		},
+		{
+			name:   "INFO is not charged",
+			within: []string{"MESSAGE"},
+			method: "INFO",
+			lines:  []string{text, "\nhello!"},
+			status: 200,
+			asked:  []string{"1#0"},
+		},
+		{
+			name:   "INFO is charged",
+			within: []string{"INFO"},
+			method: "INFO",
+			lines:  []string{text, "\nhello!"},
+			status: 200,
+			asked:  []string{"1#0", "1#0", "3#1 used 1 cause -1"},
+		},
+		{name: "INFO without a body is not", within: []string{"INFO"}, method: "INFO", status: 200, asked: []string{"1#0"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, func(d *desk) {

@@ -51,16 +51,24 @@ func TestChoose(t *testing.T) {
 		"the P-CSCF's order counts, not the handset's": {noEncryption, []ipsec.Suite{
 			{Integrity: ipsec.HMACMD5, Encryption: ipsec.NoEncryption}, {Integrity: ipsec.HMACSHA1, Encryption: ipsec.NoEncryption},
 		}, "hmac-md5-96/null"},
-		"another mechanism before it":       {"tls;q=0.9, " + noEncryption, ipsec.Suites, "hmac-sha-1-96/null"},
-		"case does not matter":              {strings.ToUpper(noEncryption), ipsec.Suites, "hmac-sha-1-96/null"},
-		"aes-gcm without alg":               {"ipsec-3gpp;ealg=aes-gcm;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, "null/aes-gcm"},
-		"aes-gmac":                          {"ipsec-3gpp;alg=aes-gmac;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, "aes-gmac/null"},
-		"a bad value does not spoil others": {"ipsec-3gpp;alg=hmac-sha-1-96;spi-c=x;spi-s=301;port-c=1;port-s=2, " + noEncryption, ipsec.Suites, "hmac-sha-1-96/null"},
-		"a reserved SPI":                    {"ipsec-3gpp;alg=hmac-sha-1-96;spi-c=255;spi-s=301;port-c=1;port-s=2", ipsec.Suites, ""},
-		"tunnel mode is not here":           {"ipsec-3gpp;alg=hmac-sha-1-96;mod=UDP-enc-tun;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, ""},
-		"ah is not here":                    {"ipsec-3gpp;alg=hmac-sha-1-96;prot=ah;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, ""},
-		"nothing in common":                 {hisilicon, []ipsec.Suite{{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC}}, ""},
-		"no algorithm at all":               {"ipsec-3gpp;alg=null;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, ""},
+		"another mechanism before it": {"tls;q=0.9, " + noEncryption, ipsec.Suites, "hmac-sha-1-96/null"},
+		"case does not matter":        {strings.ToUpper(noEncryption), ipsec.Suites, "hmac-sha-1-96/null"},
+		"aes-gcm without alg":         {"ipsec-3gpp;ealg=aes-gcm;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, "null/aes-gcm"},
+		"aes-gmac":                    {"ipsec-3gpp;alg=aes-gmac;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, "aes-gmac/null"},
+		"a bad value does not spoil others": {
+			"ipsec-3gpp;alg=hmac-sha-1-96;spi-c=x;spi-s=301;port-c=1;port-s=2, " + noEncryption,
+			ipsec.Suites,
+			"hmac-sha-1-96/null",
+		},
+		"a reserved SPI": {"ipsec-3gpp;alg=hmac-sha-1-96;spi-c=255;spi-s=301;port-c=1;port-s=2", ipsec.Suites, ""},
+		"tunnel mode is not here": {
+			"ipsec-3gpp;alg=hmac-sha-1-96;mod=UDP-enc-tun;spi-c=300;spi-s=301;port-c=1;port-s=2",
+			ipsec.Suites,
+			"",
+		},
+		"ah is not here":      {"ipsec-3gpp;alg=hmac-sha-1-96;prot=ah;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, ""},
+		"nothing in common":   {hisilicon, []ipsec.Suite{{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC}}, ""},
+		"no algorithm at all": {"ipsec-3gpp;alg=null;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			read, err := Read(register(t, "Security-Client: "+c.client))

@@ -81,7 +81,8 @@ func TestWaysAreKeptApart(t *testing.T) {
 					current = next
 
 					back := b.Return(flow)
-					if got, want := fmt.Sprint(back.Endpoint.Name(), back.Named().Name(), back.Remote), fmt.Sprint("c"+clientPort(next.server), flow.Endpoint.Name(), ue, ":", next.portServer); got != want {
+					if got, want := fmt.Sprint(back.Endpoint.Name(), back.Named().Name(), back.Remote), fmt.Sprint("c"+
+						clientPort(next.server), flow.Endpoint.Name(), ue, ":", next.portServer); got != want {
 						t.Fatalf("seed %d, set %d: the way back is %s, want %s", seed, n, got, want)
 					}
 

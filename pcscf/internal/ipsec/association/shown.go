@@ -144,8 +144,17 @@ func (a *association) shown() Shown {
 
 func counter(c ipsec.Counters) ShownCounter {
 	return ShownCounter{
-		Name: c.Name, Sender: c.From.String(), Source: c.Source, Destination: c.Destination, SPI: fmt.Sprintf("%#x", c.SPI),
-		Packets: c.Packets, Octets: c.Octets, Replayed: c.Replayed, Failed: c.Failed, FirstUse: unlessZero(c.FirstUse), LastUse: unlessZero(c.LastUse),
+		Name:        c.Name,
+		Sender:      c.From.String(),
+		Source:      c.Source,
+		Destination: c.Destination,
+		SPI:         fmt.Sprintf("%#x", c.SPI),
+		Packets:     c.Packets,
+		Octets:      c.Octets,
+		Replayed:    c.Replayed,
+		Failed:      c.Failed,
+		FirstUse:    unlessZero(c.FirstUse),
+		LastUse:     unlessZero(c.LastUse),
 	}
 }
 

@@ -58,7 +58,8 @@ func TestShow(t *testing.T) {
 		}
 
 		leg := shown.Four[0]
-		if leg.Name != "uc-ps" || leg.Sender != "UE" || leg.Source != netip.MustParseAddrPort("192.0.2.100:31000") || leg.Destination != flow.Endpoint.Address() ||
+		if leg.Name != "uc-ps" || leg.Sender != "UE" || leg.Source != netip.MustParseAddrPort("192.0.2.100:31000") ||
+			leg.Destination != flow.Endpoint.Address() ||
 			leg.Packets != 3 || leg.Octets != 1800 || leg.FirstUse == nil || leg.LastUse != nil ||
 			shown.Four[1].SPI != "0x3e9" {
 			t.Errorf("%+v", shown.Four)

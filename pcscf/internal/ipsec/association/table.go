@@ -90,8 +90,15 @@ type Options struct {
 // New has no associations yet.
 func New(s Settings, o Options) *Table {
 	p := &Table{
-		settings: s, kernel: o.Kernel, ports: o.Ports, log: o.Log, keep: o.Keep, reqIDs: numbers{o.FirstReqID, o.LastReqID, o.FirstReqID, map[uint32]struct{}{}},
-		byRequest: map[way]*association{}, byReturn: map[way]*association{}, byHandset: map[netip.Addr][]*association{},
+		settings:  s,
+		kernel:    o.Kernel,
+		ports:     o.Ports,
+		log:       o.Log,
+		keep:      o.Keep,
+		reqIDs:    numbers{o.FirstReqID, o.LastReqID, o.FirstReqID, map[uint32]struct{}{}},
+		byRequest: map[way]*association{},
+		byReturn:  map[way]*association{},
+		byHandset: map[netip.Addr][]*association{},
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_pcscf_sec_agree_total", Help: "Security agreements with handsets, by what came of them.",
 		}, []string{"outcome"}),
