@@ -75,9 +75,14 @@ func (m *Machine[S, E, A]) Step(state S, event E) (row Row[S, E, A], ok bool) {
 // Rows returns the rows in the order in which they were written.
 func (m *Machine[S, E, A]) Rows() []Row[S, E, A] { return slices.Clone(m.rows) }
 
-// Observed returns the same table, whose instances report each step to observe: the row, and whether there was one. Tests use it.
+// Observed returns the same table, whose instances report each step also to observe: the row, and whether there was one. Tests use it.
 func (m *Machine[S, E, A]) Observed(observe func(row Row[S, E, A], found bool)) *Machine[S, E, A] {
-	return &Machine[S, E, A]{rows: m.rows, index: m.index, observe: observe}
+	both := observe
+	if before := m.observe; before != nil {
+		both = func(row Row[S, E, A], found bool) { before(row, found); observe(row, found) }
+	}
+
+	return &Machine[S, E, A]{rows: m.rows, index: m.index, observe: both}
 }
 
 // Gaps lists the pairs of these states and events that have no row; a test wants it to be empty.

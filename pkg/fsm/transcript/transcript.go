@@ -184,5 +184,9 @@ func (p *player[S, E, A]) do(do func(*Command) string, command *Command) (text s
 	lines = append(lines, p.gaps...)
 	p.gaps = nil
 
+	if len(lines) == 0 {
+		return "", false
+	}
+
 	return strings.Join(lines, "\n") + "\n", false
 }

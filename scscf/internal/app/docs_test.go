@@ -9,12 +9,13 @@ import (
 	"github.com/dialtone-ims/dialtone/test/page"
 )
 
-// The reference page names every setting and every metric, and prints the registrar's machine as it is.
+// The reference page names every setting and every metric, and prints the registrar's machines as they are.
 func TestReferencePage(t *testing.T) {
 	reference := page.Read(t, "scscf.md")
 
 	defaults := Default()
 	reference.Settings(&defaults)
+	reference.Shows(registrar.AuthenticationMachine.String())
 	reference.Shows(registrar.Machine.String())
 	reference.Metrics(start(t, nil).metrics, "dialtone_scscf_")
 }

@@ -49,7 +49,7 @@ func (p *procedure) accept() {
 		sip.Set(response, "P-Charging-Vector", v.String())
 	}
 
-	p.response, p.change.Response = response, response
+	p.change.Response = response
 
 	contacts := 0
 	if g != nil {
@@ -59,9 +59,9 @@ func (p *procedure) accept() {
 	outcome := "registered"
 
 	switch {
-	case p.event == ResponseRightEnd || p.event == ProtectedEnd:
+	case p.ends:
 		outcome = "deregistered"
-	case p.phase == RegisteredPhase || p.phase == Reauthenticating:
+	case p.was == Registered:
 		outcome = "refreshed"
 	}
 
@@ -79,7 +79,7 @@ func (p *procedure) accept() {
 		"call_id",
 		p.request.callID,
 	)
-	r.respond(p.tx, response)
+	p.respond(response)
 }
 
 // chargingFunctions is P-Charging-Function-Addresses (RFC 7315 §4.5, §5.5): what the HSS gave, else the operator's.

@@ -22,26 +22,25 @@ func (r *Registrar) assign(ctx context.Context, req *cx.SAR) (*cx.SAA, *Refusal)
 }
 
 // assignServer tells the HSS of the registration and gets the profile, if there is none yet (§5.4.1.2.2, TS 29.228 §6.1.2).
-func (p *procedure) assignServer(ctx context.Context) *Refusal {
-	req := &cx.SAR{UserName: p.request.private, PublicIdentities: []string{p.request.public}, Type: cx.AssignRegistration}
-
-	if p.phase == RegisteredPhase || p.phase == Reauthenticating {
-		req.Type = cx.ReRegistration
-	}
+func (p *procedure) assignServer(ctx context.Context, kind cx.ServerAssignmentType) {
+	req := &cx.SAR{UserName: p.request.private, PublicIdentities: []string{p.request.public}, Type: kind}
 
 	g := p.registration()
-	if g != nil && !g.ProfileMissing() && g.State == registration.Registered && req.Type == cx.ReRegistration {
+	if g != nil && !g.ProfileMissing() && g.State == registration.Registered && kind == cx.ReRegistration {
 		if !p.registrar.policy.AssignAtReRegistration {
-			return nil
+			p.follow(Assigned)
+			return
 		}
 
 		req.DataAlreadyAvailable = cx.UserDataAvailable
 	}
 
-	var refusal *Refusal
-	p.assigned, refusal = p.registrar.assign(ctx, req)
+	if p.assigned, p.refusal = p.registrar.assign(ctx, req); p.refusal != nil {
+		p.follow(AssignmentRefused)
+		return
+	}
 
-	return refusal
+	p.follow(Assigned)
 }
 
 // releaseServer tells the HSS that the handset is gone. When the HSS does not take it, the handset is gone all the same.
@@ -50,6 +49,8 @@ func (p *procedure) releaseServer(ctx context.Context) {
 	if p.registrar.policy.KeepProfile && p.registration() != nil {
 		req.Type = cx.UserDeregistrationStoreServerName
 	}
+
+	p.follow(Released)
 
 	answer, refusal := p.registrar.assign(ctx, req)
 	if refusal != nil {
@@ -68,16 +69,15 @@ func (p *procedure) releaseServer(ctx context.Context) {
 	p.notStored = answer.Result == cx.SuccessServerNameNotStored
 }
 
-// undo takes back at the HSS a registration that could not be made here.
-func (r *Registrar) undo(req *request) {
-	r.work.Add(func(ctx context.Context) {
-		_, refusal := r.assign(ctx, &cx.SAR{
-			UserName: req.private, PublicIdentities: []string{req.public}, Type: cx.AdministrativeDeregistration,
-		})
-		if refusal != nil {
-			r.log.Warn("a registration that failed here could not be taken back at the HSS", "private", req.private, "reason", refusal)
-		}
-	})
+// takeBack ends a registration at the HSS that could not be made here, or that the operator ends.
+func (r *Registrar) takeBack(ctx context.Context, private, public string) error {
+	_, refusal := r.assign(ctx, &cx.SAR{UserName: private, PublicIdentities: []string{public}, Type: cx.AdministrativeDeregistration})
+	if refusal != nil {
+		r.log.Warn("the HSS was not told that a registration is taken back", "private", private, "public", public, "reason", refusal)
+		return refusal
+	}
+
+	return nil
 }
 
 // profileOf reads the profile of a SAA.

@@ -2,7 +2,6 @@ package registrar
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,156 +10,221 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/challenge"
 )
 
-func hexOf(b []byte) string { return hex.EncodeToString(b) }
+// newAuthentication begins one for the user of a REGISTER.
+func (p *procedure) newAuthentication() *authentication {
+	a := &authentication{
+		registrar: p.registrar, run: p.registrar.authenticationMachine.Start(Unchallenged),
+		private: p.request.private, public: p.request.public, callID: p.request.callID, offered: unprotected(p.request),
+	}
+
+	if p.authentication != nil { // the REGISTER names the challenge of that one, which stays out until it is displaced
+		a.offered = a.offered || p.authentication.offered
+	}
+
+	return a
+}
+
+// authenticate steps the authentication and does what its row says.
+func (p *procedure) authenticate(ctx context.Context, event AuthenticationEvent) {
+	if step := stepOf(event, p.authentication); step != "" {
+		p.registrar.metrics.authentications.WithLabelValues(step).Inc()
+	}
+
+	actions, ok := p.registrar.authentications.step(p.authentication, event)
+
+	switch over := p.authentication.run.State() == AuthenticationOver; {
+	case !ok && over: // the timer, or the HSS
+		p.answer(refuse(403, "the challenge ended while it was being answered"))
+		return
+	case !ok:
+		p.unexpected(event, p.authentication.run.State())
+		return
+	}
+
+	for _, action := range actions {
+		switch action {
+		case RequestVector:
+			p.requestVector(ctx, nil)
+		case Resynchronise:
+			p.resynchronise(ctx)
+		case SendChallenge:
+			p.sendChallenge()
+		case StopAwaitAuth:
+			p.registrar.schedule.Cancel(&p.authentication.await)
+		case RefuseVector:
+			p.answer(p.refusal)
+		case Succeed:
+			p.next = Authenticated
+			if p.ends {
+				p.next = AuthenticatedEnd
+			}
+
+			p.then = p.register
+		case Fail:
+			p.next, p.then = AuthenticationFailed, p.register
+		default:
+			p.unexpected(action, p.authentication.run.State())
+		}
+	}
+}
+
+// stepOf is the label of an event in the counter of authentications, or "".
+func stepOf(event AuthenticationEvent, a *authentication) string {
+	switch {
+	case event == ResponseWrong || event == ResponseWrongLast:
+		return "wrong response"
+	case event == ResponseEmpty && a.asked.AKA:
+		return "network refused"
+	case event == ResponseAUTS:
+		return "resynchronised"
+	default:
+		return ""
+	}
+}
 
 // requestVector asks the HSS for what the handset is challenged with (TS 24.229 §5.4.1.2.1, TS 29.228 §6.3).
-func (p *procedure) requestVector(ctx context.Context, randAUTS []byte) *Refusal {
-	req := &cx.MAR{UserName: p.request.private, PublicIdentity: p.request.public, NumberOfAuthVectors: 1}
-	req.AuthDataItem = cx.AuthDataItem{Scheme: p.registrar.policy.Authentication.Scheme, Authorization: randAUTS}
+func (p *procedure) requestVector(ctx context.Context, randAUTS []byte) {
+	asked, refusal := p.vector(ctx, randAUTS)
+	if refusal == nil {
+		for _, other := range p.registrar.authentications.displaced(p.request.private, p.request.callID) {
+			p.registrar.authenticationEnds(other, Withdrawn)
+		}
 
-	if randAUTS != nil {
-		req.AuthDataItem.Scheme = "Digest-" + p.challenge.algorithm
-	}
-
-	answer, err := p.registrar.hss.MultimediaAuth(ctx, req)
-	if err != nil {
-		return unanswered("MAR", err)
-	}
-
-	if !answer.Result.Successful() {
-		return result("MAR", multimediaAuthVerdicts, answer.Result, answer.ErrorMessage)
-	}
-
-	p.vector = answer
-
-	return nil
-}
-
-// resynchronise asks for a vector that the SIM will accept (TS 33.102 §6.3.5). RAND is that of the challenge.
-func (p *procedure) resynchronise(ctx context.Context) *Refusal {
-	auts, err := digest.ParseAUTS(p.request.credentials.AUTS)
-	if err != nil {
-		return refuse(400, "auts cannot be read")
-	}
-
-	if p.challenge.resynchronised >= p.registrar.policy.Authentication.Resynchronisations {
-		p.reportAuthFailure(ctx)
-		return refuse(403, "the SIM asked again for resynchronisation of SQN: the HSS does not step its SQN to the SIM's")
-	}
-
-	rand, _, err := digest.ParseAKANonce(p.challenge.nonce)
-	if err != nil {
-		return refuse(500, "the nonce of the challenge holds no RAND")
-	}
-
-	p.registrar.metrics.authentications.WithLabelValues("resynchronised").Inc()
-	p.registrar.log.Info("AUTS received: the SIM's SQN is ahead of the HSS's, which is asked to step", "private", p.request.private)
-
-	return p.requestVector(ctx, slices.Concat(rand[:], auts[:]))
-}
-
-// sendChallenge answers 401 and starts reg-await-auth (§5.4.1.2.1).
-func (p *procedure) sendChallenge() *Refusal {
-	r := p.registrar
-
-	ch, err := newChallenge(p.vector, &r.policy.Authentication, r.homeDomain)
-	if err != nil {
-		text := "the MAA cannot be used: " + err.Error()
-		return &Refusal{Status: 500, Diagnosis: text, Reason: reason("DIAMETER", 5012, text), Err: err}
-	}
-
-	ch.registrar, ch.private, ch.public, ch.callID = r, p.request.private, p.request.public, p.request.callID
-
-	ch.offered = unprotected(p.request) || p.challenge != nil && p.challenge.offered
-
-	if p.challenge != nil && p.answers() {
-		ch.attempt, ch.resynchronised = p.challenge.attempt, p.challenge.resynchronised
-
-		if p.event == ResponseAUTS {
-			ch.resynchronised++
-		} else {
-			ch.attempt++
+		if !p.registrar.authentications.admit(p.authentication, asked) {
+			refusal = refuse(
+				503,
+				"more handsets owe the answer to a challenge than registrar.max_challenges allows",
+				sip.NewHeader("Retry-After", "10"),
+			)
 		}
 	}
 
-	void, kept := r.challenges.add(ch)
-	for _, other := range void {
-		r.schedule.Cancel(&other.await)
+	event := VectorReceived
+	if refusal != nil {
+		p.refusal, event = refusal, VectorMissing
 	}
 
-	if !kept {
-		return refuse(
-			503,
-			"more handsets owe the answer to a challenge than registrar.max_challenges allows",
-			sip.NewHeader("Retry-After", "10"),
-		)
+	p.then = func(ctx context.Context) { p.authenticate(ctx, event) }
+}
+
+func (p *procedure) vector(ctx context.Context, randAUTS []byte) (*challenge.Challenge, *Refusal) {
+	r := p.registrar
+	req := &cx.MAR{UserName: p.request.private, PublicIdentity: p.request.public, NumberOfAuthVectors: 1}
+	req.AuthDataItem = cx.AuthDataItem{Scheme: r.policy.Authentication.Scheme, Authorization: randAUTS}
+
+	if randAUTS != nil {
+		req.AuthDataItem.Scheme = "Digest-" + p.authentication.asked.Algorithm
 	}
 
-	r.schedule.Set(&ch.await, ch, time.Now().Add(r.policy.Authentication.AwaitAuth))
+	answer, err := r.hss.MultimediaAuth(ctx, req)
+	if err != nil {
+		return nil, unanswered("MAR", err)
+	}
+
+	if !answer.Result.Successful() {
+		return nil, result("MAR", multimediaAuthVerdicts, answer.Result, answer.ErrorMessage)
+	}
+
+	asked, err := challenge.New(answer, challenge.Terms{
+		HomeDomain: r.homeDomain, Realm: r.policy.Authentication.Realm, QoP: r.policy.Authentication.QoP,
+	})
+	if err != nil {
+		text := "the MAA cannot be used: " + err.Error()
+		return nil, &Refusal{Status: 500, Diagnosis: text, Reason: reason("DIAMETER", 5012, text), Err: err}
+	}
+
+	return asked, nil
+}
+
+// resynchronise asks for a vector that the SIM will accept (TS 33.102 §6.3.5). RAND is that of the challenge.
+func (p *procedure) resynchronise(ctx context.Context) {
+	rand, err := p.authentication.asked.RAND()
+	if err != nil {
+		p.refusal = refuse(500, "the nonce of the challenge holds no RAND")
+		p.then = func(ctx context.Context) { p.authenticate(ctx, VectorMissing) }
+
+		return
+	}
+
+	p.registrar.log.Info("AUTS received: the SIM's SQN is ahead of the HSS's, which is asked to step", "private", p.request.private)
+	p.requestVector(ctx, slices.Concat(rand[:], p.auts[:]))
+}
+
+// sendChallenge answers 401 and starts reg-await-auth (§5.4.1.2.1).
+func (p *procedure) sendChallenge() {
+	r, a := p.registrar, p.authentication
+
+	switch p.first {
+	case ResponseAUTS:
+		a.resynchronised++
+	case ResponseWrong:
+		a.attempt++
+	}
+
+	r.schedule.Set(&a.await, a, time.Now().Add(r.policy.Authentication.AwaitAuth))
 	r.metrics.authentications.WithLabelValues("challenged").Inc()
 
+	message := p.request.message
+	stale := p.first == NonceUnknown && a.asked.Stale(p.request.credentials, string(message.Method), message.Body())
+
 	response := sip.NewResponse(p.tx.Request(), 401, "")
-	sip.Set(response, "WWW-Authenticate", ch.header(p.staleNonce(ch)))
-	r.respond(p.tx, response)
-	p.done = true
-
-	return nil
+	sip.Set(response, "WWW-Authenticate", a.asked.Header(stale))
+	p.respond(response)
 }
 
-// staleNonce tells a right answer to an old nonce of SIP Digest: the handset need not ask for the password again (RFC 2617
-// §3.2.1). In AKA every nonce is a new question.
-func (p *procedure) staleNonce(ch *challenge) bool {
-	if p.event != NonceUnknown || ch.aka {
-		return false
+// classifyResponse says which event the answer to a challenge is (§5.4.1.2.2, §5.4.1.2.3A, §5.4.1.2.3B).
+func (p *procedure) classifyResponse() (AuthenticationEvent, *Refusal) {
+	a, c, policy := p.authentication, p.request.credentials, &p.registrar.policy.Authentication
+
+	if c.AUTS != "" && a.asked.AKA {
+		var err error
+		if p.auts, err = digest.ParseAUTS(c.AUTS); err != nil {
+			return 0, refuse(400, "auts cannot be read")
+		}
+
+		if a.resynchronised >= policy.Resynchronisations {
+			return ResponseAUTSLast, nil
+		}
+
+		return ResponseAUTS, nil
 	}
 
-	old := *ch
-	old.nonce = p.request.credentials.Nonce
-
-	return old.check(p.request) == nil
-}
-
-// settle takes an answered challenge out; false when it was answered already.
-func (r *Registrar) settle(ch *challenge) bool {
-	r.schedule.Cancel(&ch.await)
-
-	return r.challenges.take(ch)
-}
-
-// challengeAgain gives another try as long as the policy has any.
-func (p *procedure) challengeAgain(ctx context.Context) *Refusal {
-	p.registrar.metrics.authentications.WithLabelValues("wrong response").Inc()
-
-	if p.challenge.attempt+1 >= p.registrar.policy.Authentication.Attempts {
-		return nil
+	if c.Response == "" {
+		return ResponseEmpty, nil
 	}
 
-	if refusal := p.requestVector(ctx, nil); refusal != nil {
-		return refusal
+	if err := a.asked.Verify(c, string(p.request.message.Method), p.request.message.Body()); err == nil {
+		return ResponseRight, nil
 	}
 
-	return p.sendChallenge()
+	if a.attempt+1 >= policy.Attempts {
+		return ResponseWrongLast, nil
+	}
+
+	return ResponseWrong, nil
 }
 
-// forbidden is the refusal after a failed authentication, with what a lab builder should look at (§5.4.1.2.3).
+// forbidden is the refusal after a failed authentication, with what a lab builder should look at (§5.4.1.2.3A, §5.4.1.2.3B).
 func (p *procedure) forbidden() *Refusal {
-	c, ch := p.request.credentials, p.challenge
+	c, ch := p.request.credentials, p.authentication.asked
 
 	switch {
-	case p.event == ResponseEmpty && ch.aka:
-		p.registrar.metrics.authentications.WithLabelValues("network refused").Inc()
+	case p.first == ResponseAUTSLast:
+		return refuse(403, "the SIM asked again for resynchronisation of SQN: the HSS does not step its SQN to the SIM's")
+	case p.first == ResponseEmpty && ch.AKA:
 		return refuse(403, "the SIM refused the network (MAC of AUTN is wrong): K or OPc in the HSS differs from the SIM")
-	case p.event == ResponseEmpty:
+	case p.first == ResponseEmpty:
 		return refuse(403, "the handset has no answer to the challenge")
-	case c.Realm != ch.realm:
-		return refuse(403, fmt.Sprintf("the handset answered for realm %q, but was challenged for %q", c.Realm, ch.realm))
-	case c.Algorithm != "" && !strings.EqualFold(c.Algorithm, ch.algorithm):
-		return refuse(403, fmt.Sprintf("the handset answered with algorithm %q, but was challenged with %q", c.Algorithm, ch.algorithm))
-	case !ch.offers(c.QoP):
-		return refuse(403, fmt.Sprintf("the handset answered with qop %q, but was offered %q", c.QoP, ch.qop))
-	case ch.aka:
+	case c.Realm != ch.Realm:
+		return refuse(403, fmt.Sprintf("the handset answered for realm %q, but was challenged for %q", c.Realm, ch.Realm))
+	case c.Algorithm != "" && !strings.EqualFold(c.Algorithm, ch.Algorithm):
+		return refuse(403, fmt.Sprintf("the handset answered with algorithm %q, but was challenged with %q", c.Algorithm, ch.Algorithm))
+	case !ch.Offers(c.QoP):
+		return refuse(403, fmt.Sprintf("the handset answered with qop %q, but was offered %q", c.QoP, ch.QoP))
+	case ch.AKA:
 		return refuse(
 			403,
 			"RES mismatch: K or OPc in the HSS differs from the SIM, or the handset computes the digest over another URI or method",
@@ -170,13 +234,7 @@ func (p *procedure) forbidden() *Refusal {
 	}
 }
 
-// reportAuthFailure tells the HSS, which forgets that this S-CSCF was to be the user's (TS 29.228 §6.1.2).
-func (p *procedure) reportAuthFailure(ctx context.Context) {
-	if p.phase == AuthPending {
-		p.registrar.reportAuthentication(ctx, p.request.private, p.request.public, cx.AuthenticationFailure)
-	}
-}
-
+// reportAuthentication tells the HSS, which forgets that this S-CSCF was to be the user's (TS 29.228 §6.1.2).
 func (r *Registrar) reportAuthentication(ctx context.Context, private, public string, kind cx.ServerAssignmentType) {
 	_, refusal := r.assign(ctx, &cx.SAR{UserName: private, PublicIdentities: []string{public}, Type: kind})
 	if refusal != nil {
@@ -184,55 +242,68 @@ func (r *Registrar) reportAuthentication(ctx context.Context, private, public st
 	}
 }
 
-// awaitAuthExpired ends a challenge that was never answered (§5.4.1.2.3). A registration stays as it was.
-func (r *Registrar) awaitAuthExpired(ch *challenge) {
-	if !r.challenges.take(ch) {
+// authenticationEnds ends one that is not answered (§5.4.1.2.3) or not wanted any more.
+func (r *Registrar) authenticationEnds(a *authentication, event AuthenticationEvent) {
+	actions, _ := r.authentications.step(a, event) // without a row it was answered just now
+
+	for _, action := range actions {
+		switch action {
+		case StopAwaitAuth:
+			r.schedule.Cancel(&a.await)
+		case RecordSilence:
+			r.metrics.authentications.WithLabelValues("unanswered").Inc()
+			r.metrics.registers.WithLabelValues("unanswered").Inc()
+			r.log.Warn(
+				"registration failed",
+				"private",
+				a.private,
+				"public",
+				a.public,
+				"call_id",
+				a.callID,
+				"reason",
+				unansweredChallenge(a.asked),
+			)
+		case TimeOut:
+			r.work.Add(func(ctx context.Context) { r.authenticationTimedOut(ctx, a) })
+		default:
+			r.unexpected(action, a.run.State())
+		}
+	}
+}
+
+// authenticationTimedOut lets the registration know that nobody answers any more. A registration stays as it was.
+func (r *Registrar) authenticationTimedOut(ctx context.Context, a *authentication) {
+	release, err := r.locks.lock(ctx, a.private)
+	if err != nil {
+		return
+	}
+	defer release()
+
+	if r.authentications.pending(a.private) {
 		return
 	}
 
-	r.metrics.authentications.WithLabelValues("unanswered").Inc()
-	r.metrics.registers.WithLabelValues("unanswered").Inc()
-	r.work.Add(func(ctx context.Context) {
-		release, err := r.locks.lock(ctx, ch.private)
-		if err != nil {
-			return
-		}
-		defer release()
+	who := r.registrantOf(r.store.find(a.public), a.private)
 
-		phase := AuthPending
-		if rec := r.store.find(ch.public); rec != nil {
-			if g := rec.current.Load(); g != nil && len(g.Of(ch.private)) > 0 {
-				phase = Reauthenticating
-			}
-		}
+	actions, ok := r.store.step(who, AuthenticationTimedOut)
+	if !ok {
+		r.unexpected(AuthenticationTimedOut, r.store.state(who))
+	}
 
-		row, _ := Machine.Step(phase, AwaitAuthExpired)
-		for _, action := range row.Do {
-			switch action {
-			case ReportAuthTimeout:
-				if !r.challenges.pending(ch.private) {
-					r.reportAuthentication(ctx, ch.private, ch.public, cx.AuthenticationTimeout)
-				}
-			case RecordFailure:
-				r.log.Warn(
-					"registration failed",
-					"private",
-					ch.private,
-					"public",
-					ch.public,
-					"call_id",
-					ch.callID,
-					"reason",
-					unansweredChallenge(ch),
-				)
-			}
+	for _, action := range actions {
+		switch action {
+		case ReportAuthTimeout:
+			r.reportAuthentication(ctx, a.private, a.public, cx.AuthenticationTimeout)
+		default:
+			r.unexpected(action, r.store.state(who))
 		}
-	})
+	}
 }
 
 // unansweredChallenge says why handsets fall silent, most often.
-func unansweredChallenge(ch *challenge) string {
-	if !ch.aka {
+func unansweredChallenge(ch *challenge.Challenge) string {
+	if !ch.AKA {
 		return "the handset never answered the 401"
 	}
 

@@ -24,7 +24,7 @@ func (l *lab) wantReason(r *sip.Response, text string) {
 }
 
 func TestWrongResponse(t *testing.T) {
-	t.Run("§5.4.1.2.3 first registration: 403, the HSS is told", func(t *testing.T) {
+	t.Run("§5.4.1.2.3A first registration: 403, the HSS is told", func(t *testing.T) {
 		withLab(t, nil, func(t *testing.T, l *lab) {
 			challenge := l.send(public1, first(private1), "Contact: "+contact1)
 			refused := l.wantStatus(l.send(public1, l.answerTo(challenge, private1, []byte("wrong")), "Contact: "+contact1), 403)
@@ -36,7 +36,7 @@ func TestWrongResponse(t *testing.T) {
 		})
 	})
 
-	t.Run("§5.4.1.2.3 while registered: 403, the registration stays as it was", func(t *testing.T) {
+	t.Run("§5.4.1.2.3A while registered: 403, the registration stays as it was", func(t *testing.T) {
 		withLab(t, nil, func(t *testing.T, l *lab) {
 			l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
 			challenge := l.send(public1, first(private1), "Contact: *", "Expires: 0")
@@ -331,16 +331,19 @@ func TestChallengesAreBounded(t *testing.T) {
 			l.callID = fmt.Sprint(i)
 			l.wantStatus(l.send(public1, first(private1), "Contact: "+contact1), 401)
 		}
-		if n := l.r.challenges.count(); n != perUser {
+		if n := l.r.authentications.count(); n != perUser {
 			t.Errorf("%d challenges for one user", n)
 		}
 		l.wantStatus(l.send("sip:bob@ims.example", first("bob@ims.example"), "Contact: "+contact1), 401)
 		l.wantStatus(l.send("sip:carol@ims.example", first("carol@ims.example"), "Contact: "+contact1), 401)
 		l.wantStatus(l.send("sip:dave@ims.example", first("dave@ims.example"), "Contact: "+contact1), 503)
-		l.wantStatus(l.send("sip:carol@ims.example", first("carol@ims.example"), "Contact: "+contact1), 401) // same Call-ID: instead of the other
+		l.wantStatus(
+			l.send("sip:carol@ims.example", first("carol@ims.example"), "Contact: "+contact1),
+			401,
+		) // same Call-ID: instead of the other
 
 		time.Sleep(5 * time.Minute)
-		if n := l.r.challenges.count(); n != 0 || l.r.schedule.Len() != 0 {
+		if n := l.r.authentications.count(); n != 0 || l.r.schedule.Len() != 0 {
 			t.Errorf("%d challenges and %d timers are left", n, l.r.schedule.Len())
 		}
 	})

@@ -19,13 +19,14 @@ func (r *Registrar) publish(c registration.Change) {
 	}
 }
 
-// change replaces what stands in a record by what decide makes of it; nil removes the record. decide must be quick and do
-// nothing else.
+// change replaces what stands in a record by what decide makes of it; nil removes the record. Then registrants take their steps. Both
+// must be quick and do nothing else.
 func (r *Registrar) change(
 	rec *record,
 	decide func(old *registration.Registration) (*registration.Registration, error),
+	then func(after *registration.Registration),
 ) (before, after *registration.Registration, err error) {
-	before, after, err = r.store.update(rec, decide)
+	before, after, err = r.store.update(rec, decide, then)
 	if err != nil {
 		return before, after, err
 	}
@@ -90,7 +91,7 @@ func (r *Registrar) FlowFailed(public string, contact *registration.Binding) {
 	}
 }
 
-// lose takes out contacts that are gone without a word of the handset's or of the HSS's, and lets the HSS know who has none left.
+// lose takes out contacts that are gone without a word of the handset's or of the HSS's.
 func (r *Registrar) lose(
 	rec *record,
 	now time.Time,
@@ -98,7 +99,10 @@ func (r *Registrar) lose(
 	event registration.ContactEvent,
 	cause registration.Cause,
 ) {
-	var changes []registration.ContactChange
+	var (
+		changes []registration.ContactChange
+		taken   []taken
+	)
 
 	before, after, err := r.change(rec, func(old *registration.Registration) (*registration.Registration, error) {
 		if old == nil || old.State == registration.Unregistered && (cause != registration.ByExpiry || old.Until.After(now)) {
@@ -107,7 +111,6 @@ func (r *Registrar) lose(
 
 		next := *old
 		next.Bindings = nil
-		changes = nil
 
 		for _, b := range old.Bindings {
 			if gone(b) {
@@ -122,6 +125,8 @@ func (r *Registrar) lose(
 		}
 
 		return r.without(&next, now, r.policy.KeepProfile), nil
+	}, func(after *registration.Registration) {
+		taken = r.stepEnded(rec, after, changes, ContactLost, LastContactLost)
 	})
 	if err != nil || before == nil || before == after {
 		return
@@ -132,18 +137,85 @@ func (r *Registrar) lose(
 		r.log.Info("contact lost", "event", event, "private", c.Binding.Private, "public", c.Binding.Identity, "contact", c.Binding.Contact)
 	}
 
-	left := endedPrivates(before, after, changes)
-	if before.State == registration.Unregistered {
-		left = []string{before.Private}
+	if before.State == registration.Unregistered { // nobody's registration
+		r.work.Add(func(ctx context.Context) { r.releaseLater(ctx, before.Private, before) })
+		return
 	}
 
-	for _, private := range left {
-		r.work.Add(func(ctx context.Context) { r.releaseLater(ctx, private, before, r.timeoutType(before)) })
+	change := registration.Change{Before: before, After: after, Contacts: changes, Type: typeAfter(after), Cause: cause}
+	_ = r.carryOut(context.Background(), taken, change) // no row of a lost contact has a SAR that is waited for
+}
+
+// taken are the steps that the registrants of a changed set have taken.
+type taken struct {
+	private string
+	actions []Action
+}
+
+// stepEnded has the private identities whose contacts have ended take their step: other while they have others, else last. It is
+// called with the store's lock held.
+func (r *Registrar) stepEnded(
+	rec *record,
+	after *registration.Registration,
+	changes []registration.ContactChange,
+	other, last Event,
+) (all []taken) {
+	for _, c := range changes {
+		private := c.Binding.Private
+		if slices.ContainsFunc(all, func(t taken) bool { return t.private == private }) {
+			continue
+		}
+
+		event := last
+		if after != nil && len(after.Of(private)) > 0 {
+			event = other
+		}
+
+		who := rec.registrant(private)
+		if who == nil { // whoever has a contact is held with the record
+			who = &registrant{private: private, run: r.machine.Start(NotRegistered)}
+		}
+
+		actions, ok := who.run.Step(event)
+		if !ok {
+			r.unexpected(event, who.run.State())
+		}
+
+		rec.hold(who, after)
+
+		all = append(all, taken{private: private, actions: actions})
 	}
 
-	if len(changes) > 0 {
-		r.publish(registration.Change{Before: before, After: after, Contacts: changes, Type: typeAfter(after), Cause: cause})
+	return all
+}
+
+// carryOut does what the rows of a changed set's registrants say. Application servers and watchers are told once. The error is that of
+// the last SAR that failed.
+func (r *Registrar) carryOut(ctx context.Context, all []taken, change registration.Change) (failed error) {
+	told := false
+
+	for _, t := range all {
+		for _, action := range t.actions {
+			switch action {
+			case Notify:
+				if !told {
+					r.publish(change)
+				}
+
+				told = true
+			case ReleaseServerLater:
+				r.work.Add(func(ctx context.Context) { r.releaseLater(ctx, t.private, change.Before) })
+			case TakeBack:
+				if err := r.takeBack(ctx, t.private, change.Before.Primary()); err != nil {
+					failed = err
+				}
+			default:
+				r.unexpected(action, NotRegistered)
+			}
+		}
 	}
+
+	return failed
 }
 
 // without is what becomes of a set that may have lost its last contact: nil, or kept for services of the unregistered user.
@@ -175,25 +247,8 @@ func typeAfter(after *registration.Registration) ifc.RegistrationType {
 	return ifc.ReRegistration
 }
 
-// endedPrivates are the private identities whose last contact is among those that ended.
-func endedPrivates(before, after *registration.Registration, changes []registration.ContactChange) []string {
-	var ended []string
-
-	for _, c := range changes {
-		if !c.Event.Ended() || slices.Contains(ended, c.Binding.Private) {
-			continue
-		}
-
-		if after == nil || len(after.Of(c.Binding.Private)) == 0 {
-			ended = append(ended, c.Binding.Private)
-		}
-	}
-
-	return ended
-}
-
 // releaseLater tells the HSS of the end of a registration that is over here, unless it came back in the meantime.
-func (r *Registrar) releaseLater(ctx context.Context, private string, before *registration.Registration, kind cx.ServerAssignmentType) {
+func (r *Registrar) releaseLater(ctx context.Context, private string, before *registration.Registration) {
 	release, err := r.locks.lock(ctx, private)
 	if err != nil {
 		return
@@ -208,7 +263,7 @@ func (r *Registrar) releaseLater(ctx context.Context, private string, before *re
 		}
 	}
 
-	req := &cx.SAR{UserName: private, Type: kind, PublicIdentities: before.Plain()}
+	req := &cx.SAR{UserName: private, Type: r.timeoutType(before), PublicIdentities: before.Plain()}
 	if len(req.PublicIdentities) > 1 {
 		req.PublicIdentities = req.PublicIdentities[:1] // stands for its implicit registration set (TS 29.228 §6.1.2)
 	}
@@ -236,7 +291,7 @@ func (r *Registrar) dropUnregistered(public string) {
 		}
 
 		return nil, nil
-	})
+	}, nil)
 	if err != nil {
 		r.log.Error("the profile of an unregistered user could not be dropped", "public", public, "error", err)
 	}

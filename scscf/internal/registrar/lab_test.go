@@ -69,6 +69,34 @@ type lab struct {
 	callID   string
 }
 
+// newLab is to be stopped.
+func newLab(t *testing.T, policy Policy) (*lab, func()) {
+	l := &lab{
+		t: t, log: &memory.Log{}, userData: document(private1, profileOfTest(someCriterion, public1, number1)),
+		result: map[cx.ServerAssignmentType]diameter.Result{}, hold: map[cx.ServerAssignmentType]chan struct{}{}, callID: "call-1",
+	}
+	queue := schedule.New()
+	l.r = New(policy, Options{
+		HSS: l, Schedule: queue, HomeDomain: homeDomain, ServiceRoute: "sip:orig@scscf.ims.example;lr",
+		Log: l.log.Logger(),
+	})
+	l.r.Observe(func(c registration.Change) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.changes = append(l.changes, c)
+	})
+
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { queue.Run(ctx) })
+	running.Go(func() { l.r.Run(ctx, func() error { return nil }) })
+
+	return l, func() {
+		cancel()
+		running.Wait()
+	}
+}
+
 // withLab runs a test within a bubble whose clock only moves when all sleep.
 func withLab(t *testing.T, change func(*Policy), test func(t *testing.T, l *lab)) {
 	t.Helper()
@@ -81,30 +109,9 @@ func withLab(t *testing.T, change func(*Policy), test func(t *testing.T, l *lab)
 			t.Fatal(err)
 		}
 
-		l := &lab{
-			t: t, log: &memory.Log{}, userData: document(private1, profileOfTest(someCriterion, public1, number1)),
-			result: map[cx.ServerAssignmentType]diameter.Result{}, hold: map[cx.ServerAssignmentType]chan struct{}{}, callID: "call-1",
-		}
-		queue := schedule.New()
-		l.r = New(policy, Options{
-			HSS: l, Schedule: queue, HomeDomain: homeDomain, ServiceRoute: "sip:orig@scscf.ims.example;lr",
-			Log: l.log.Logger(),
-		})
-		l.r.Observe(func(c registration.Change) {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.changes = append(l.changes, c)
-		})
-
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { queue.Run(ctx) })
-		running.Go(func() { l.r.Run(ctx, func() error { return nil }) })
-
+		l, stop := newLab(t, policy)
 		test(t, l)
-
-		cancel()
-		running.Wait()
+		stop()
 	})
 }
 

@@ -2,199 +2,116 @@ package registrar
 
 import "github.com/dialtone-ims/dialtone/pkg/fsm"
 
-// Phase is where one private identity stands with one implicit registration set.
-type Phase uint8
+// State is where one private identity stands with one implicit registration set.
+type State uint8
 
 const (
-	NotRegistered    Phase = iota
-	AuthPending            // a 401 went out; reg-await-auth runs
-	RegisteredPhase        // it has contacts
-	Reauthenticating       // it has contacts, and a 401 went out
+	NotRegistered State = iota
+	Assigning           // it has no contact yet; a SAR is out
+	Registered          // it has contacts
+	Reassigning         // it has contacts; a SAR is out
+	Releasing           // it has contacts, the last of which is to go; a SAR is out
 )
 
-// Event is what a REGISTER turns out to be, or what else happens to a registration.
+// Event is what happens to a registration: what a REGISTER turns out to be, the HSS's answer, time, the network.
 type Event uint8
 
 const (
-	Unprotected      Event = iota // nothing in it answers a challenge, and the P-CSCF does not vouch for it
-	NonceUnknown                  // it answers a challenge that is not outstanding: late, or replayed
-	ResponseRight                 // contacts are left or made
-	ResponseRightEnd              // its last contact goes
-	ResponseWrong
-	ResponseEmpty // the SIM refused the network (TS 33.102 §6.3.3)
-	ResponseAUTS
-	Protected    // the P-CSCF vouches for it: refresh
-	ProtectedEnd // and its last contact goes
-	AwaitAuthExpired
-	ContactsExpired
-	NetworkEnd // RTR, or the operator
+	Authenticated          Event = iota // the response to the challenge is right, and contacts are left or made
+	AuthenticatedEnd                    // it is right, and no contact is left
+	Vouched                             // the P-CSCF vouches for the REGISTER: no challenge, and contacts are left or made
+	VouchedEnd                          // the P-CSCF vouches for the REGISTER, and no contact is left
+	Assigned                            // SAA: success
+	AssignmentRefused                   // SAA with another result, or none
+	ContactsUpdated                     // the contacts are what the REGISTER wants
+	ContactsRefused                     // they cannot be: profile unusable, no room
+	Released                            // SAA to the de-registration, whatever it says, or none
+	AuthenticationFailed                // the response is wrong, or there is none in the answer
+	AuthenticationTimedOut              // the last challenge that was out has not been answered
+	ContactLost                         // it expired, or its P-CSCF does not reach it; others are left
+	LastContactLost
+	NetworkEnd  // RTR: the HSS ends the registration
+	OperatorEnd // the operator ends it, or an application server's default handling
 )
 
 // Action is one thing that is done.
 type Action uint8
 
 const (
-	RequestVector          Action = iota // MAR
-	Resynchronise                        // MAR with RAND and AUTS
-	SendChallenge                        // 401; reg-await-auth starts
-	ChallengeAgain                       // as long as the policy's attempts last: MAR and 401, else what follows
-	ReportAuthFailure                    // SAR AUTHENTICATION_FAILURE
-	ReportAuthTimeout                    // SAR AUTHENTICATION_TIMEOUT
-	Forbid                               // 403
-	AssignServer                         // SAR REGISTRATION or RE_REGISTRATION
-	ReleaseServer                        // SAR with a type of de-registration
-	UpdateContacts                       // the contacts change
-	Accept                               // 200
-	TellApplicationServers               // third-party REGISTER (§5.4.1.7)
-	TellWatchers                         // NOTIFY of the reg event (§5.4.2.1.2)
-	RecordFailure                        // the log line and the counter
+	AssignServer       Action = iota // SAR REGISTRATION
+	ReassignServer                   // SAR RE_REGISTRATION, as the policy says
+	ReleaseServer                    // SAR USER_DEREGISTRATION, with STORE_SERVER_NAME as the policy says
+	ReleaseServerLater               // SAR TIMEOUT_DEREGISTRATION, unless it is registered again by then
+	TakeBack                         // SAR ADMINISTRATIVE_DEREGISTRATION
+	UpdateContacts                   // the contacts change
+	Accept                           // 200
+	Refuse                           // the answer says what is wrong
+	Forbid                           // 403: the authentication failed
+	ReportAuthFailure                // SAR AUTHENTICATION_FAILURE
+	ReportAuthTimeout                // SAR AUTHENTICATION_TIMEOUT
+	Notify                           // third-party REGISTER (§5.4.1.7), NOTIFY of the reg event (§5.4.2.1.2)
 )
 
 // Machine is the life of the registration of one private identity in one implicit registration set (TS 24.229 §5.4.1). A
-// failed re-authentication leaves the registration as it was.
+// re-registration that fails leaves the registration as it was. Contacts may go while a SAR is out.
 var Machine = fsm.New(
-	fsm.On("§5.4.1.2.1", NotRegistered, Unprotected, AuthPending, RequestVector, SendChallenge),
-	fsm.On("§5.4.1.2.1", NotRegistered, NonceUnknown, AuthPending, RequestVector, SendChallenge),
-	fsm.On("§5.4.1.1", NotRegistered, Protected, RegisteredPhase, AssignServer, UpdateContacts, Accept, TellApplicationServers, TellWatchers),
-	fsm.On("§5.4.1.4", NotRegistered, ProtectedEnd, NotRegistered, Accept),
-	fsm.Ignore[Action](NotRegistered, ContactsExpired, "it has no contacts"),
-	fsm.On("§5.4.1.5", NotRegistered, NetworkEnd, NotRegistered, UpdateContacts),
+	fsm.On("§5.4.1.2.2", NotRegistered, Authenticated, Assigning, AssignServer),
+	fsm.On("§5.4.1.1", NotRegistered, Vouched, Assigning, AssignServer),
+	fsm.On("§5.4.1.4", NotRegistered, AuthenticatedEnd, NotRegistered, ReleaseServer),
+	fsm.On("§5.4.1.4", NotRegistered, Released, NotRegistered, Accept),
+	fsm.On("§5.4.1.4", NotRegistered, VouchedEnd, NotRegistered, Accept),
+	fsm.On("§5.4.1.2.3A, §5.4.1.2.3B", NotRegistered, AuthenticationFailed, NotRegistered, ReportAuthFailure, Forbid),
+	fsm.On("§5.4.1.2.3, TS 29.228 §6.1.2", NotRegistered, AuthenticationTimedOut, NotRegistered, ReportAuthTimeout),
 
-	fsm.On("§5.4.1.2.1", AuthPending, Unprotected, AuthPending, RequestVector, SendChallenge),
-	fsm.On("§5.4.1.2.1", AuthPending, NonceUnknown, AuthPending, RequestVector, SendChallenge),
-	fsm.On(
-		"§5.4.1.2.2",
-		AuthPending,
-		ResponseRight,
-		RegisteredPhase,
-		AssignServer,
-		UpdateContacts,
-		Accept,
-		TellApplicationServers,
-		TellWatchers,
-	),
-	fsm.On("§5.4.1.4", AuthPending, ResponseRightEnd, NotRegistered, ReleaseServer, Accept),
-	fsm.On("§5.4.1.2.3", AuthPending, ResponseWrong, NotRegistered, ChallengeAgain, ReportAuthFailure, Forbid, RecordFailure),
-	fsm.On("§5.4.1.2.3", AuthPending, ResponseEmpty, NotRegistered, ReportAuthFailure, Forbid, RecordFailure),
-	fsm.On("§5.4.1.2.3", AuthPending, ResponseAUTS, AuthPending, Resynchronise, SendChallenge),
-	fsm.On("§5.4.1.1", AuthPending, Protected, RegisteredPhase, AssignServer, UpdateContacts, Accept, TellApplicationServers, TellWatchers),
-	fsm.On("§5.4.1.4", AuthPending, ProtectedEnd, NotRegistered, ReleaseServer, Accept),
-	fsm.On("§5.4.1.2.3", AuthPending, AwaitAuthExpired, NotRegistered, ReportAuthTimeout, RecordFailure),
-	fsm.Ignore[Action](AuthPending, ContactsExpired, "it has no contacts"),
-	fsm.On("§5.4.1.5", AuthPending, NetworkEnd, NotRegistered, UpdateContacts),
+	fsm.On("§5.4.1.2.2", Assigning, Assigned, Assigning, UpdateContacts),
+	fsm.On("§5.4.1.2.2", Assigning, AssignmentRefused, NotRegistered, Refuse),
+	fsm.On("§5.4.1.2.2F", Assigning, ContactsUpdated, Registered, Accept, Notify),
+	fsm.On("TS 29.228 §6.1.2", Assigning, ContactsRefused, NotRegistered, TakeBack, Refuse),
 
-	fsm.On("§5.4.1.2.1", RegisteredPhase, Unprotected, Reauthenticating, RequestVector, SendChallenge),
-	fsm.On("§5.4.1.2.1", RegisteredPhase, NonceUnknown, Reauthenticating, RequestVector, SendChallenge),
-	fsm.On(
-		"§5.4.1.2.2",
-		RegisteredPhase,
-		Protected,
-		RegisteredPhase,
-		AssignServer,
-		UpdateContacts,
-		Accept,
-		TellApplicationServers,
-		TellWatchers,
-	),
-	fsm.On(
-		"§5.4.1.4",
-		RegisteredPhase,
-		ProtectedEnd,
-		NotRegistered,
-		ReleaseServer,
-		UpdateContacts,
-		Accept,
-		TellApplicationServers,
-		TellWatchers,
-	),
-	fsm.On("§5.4.1.5", RegisteredPhase, ContactsExpired, NotRegistered, UpdateContacts, ReleaseServer, TellApplicationServers, TellWatchers),
-	fsm.On("§5.4.1.5", RegisteredPhase, NetworkEnd, NotRegistered, UpdateContacts, TellApplicationServers, TellWatchers),
+	fsm.On("§5.4.1.2.2", Registered, Authenticated, Reassigning, ReassignServer),
+	fsm.On("§5.4.1.2.2", Registered, Vouched, Reassigning, ReassignServer),
+	fsm.On("§5.4.1.4", Registered, AuthenticatedEnd, Releasing, ReleaseServer),
+	fsm.On("§5.4.1.4", Registered, VouchedEnd, Releasing, ReleaseServer),
+	fsm.On("§5.4.1.2.3A, §5.4.1.2.3B", Registered, AuthenticationFailed, Registered, Forbid),
+	fsm.Ignore[Action](Registered, AuthenticationTimedOut, "the registration stays until its contacts expire"),
+	fsm.On("§5.4.1.5", Registered, ContactLost, Registered, Notify),
+	fsm.On("§5.4.1.5", Registered, LastContactLost, NotRegistered, ReleaseServerLater, Notify),
+	fsm.On("§5.4.1.5, TS 29.228 §6.1.3", Registered, NetworkEnd, NotRegistered, Notify),
+	fsm.On("§5.4.1.5, TS 29.228 §6.1.2", Registered, OperatorEnd, NotRegistered, Notify, TakeBack),
 
-	fsm.On("§5.4.1.2.1", Reauthenticating, Unprotected, Reauthenticating, RequestVector, SendChallenge),
-	fsm.On("§5.4.1.2.1", Reauthenticating, NonceUnknown, Reauthenticating, RequestVector, SendChallenge),
-	fsm.On(
-		"§5.4.1.2.2",
-		Reauthenticating,
-		ResponseRight,
-		RegisteredPhase,
-		AssignServer,
-		UpdateContacts,
-		Accept,
-		TellApplicationServers,
-		TellWatchers,
-	),
-	fsm.On(
-		"§5.4.1.4",
-		Reauthenticating,
-		ResponseRightEnd,
-		NotRegistered,
-		ReleaseServer,
-		UpdateContacts,
-		Accept,
-		TellApplicationServers,
-		TellWatchers,
-	),
-	fsm.On("§5.4.1.2.3", Reauthenticating, ResponseWrong, RegisteredPhase, ChallengeAgain, Forbid, RecordFailure),
-	fsm.On("§5.4.1.2.3", Reauthenticating, ResponseEmpty, RegisteredPhase, Forbid, RecordFailure),
-	fsm.On("§5.4.1.2.3", Reauthenticating, ResponseAUTS, Reauthenticating, Resynchronise, SendChallenge),
-	fsm.On(
-		"§5.4.1.2.2",
-		Reauthenticating,
-		Protected,
-		Reauthenticating,
-		AssignServer,
-		UpdateContacts,
-		Accept,
-		TellApplicationServers,
-		TellWatchers,
-	),
-	fsm.On(
-		"§5.4.1.4",
-		Reauthenticating,
-		ProtectedEnd,
-		NotRegistered,
-		ReleaseServer,
-		UpdateContacts,
-		Accept,
-		TellApplicationServers,
-		TellWatchers,
-	),
-	fsm.On("§5.4.1.2.3", Reauthenticating, AwaitAuthExpired, RegisteredPhase, RecordFailure),
-	fsm.On("§5.4.1.5", Reauthenticating, ContactsExpired, AuthPending, UpdateContacts, ReleaseServer, TellApplicationServers, TellWatchers),
-	fsm.On("§5.4.1.5", Reauthenticating, NetworkEnd, NotRegistered, UpdateContacts, TellApplicationServers, TellWatchers),
+	fsm.On("§5.4.1.2.2", Reassigning, Assigned, Reassigning, UpdateContacts),
+	fsm.On("§5.4.1.2.2", Reassigning, AssignmentRefused, Registered, Refuse),
+	fsm.On("§5.4.1.2.2F", Reassigning, ContactsUpdated, Registered, Accept, Notify),
+	fsm.On("§5.4.1.2.2", Reassigning, ContactsRefused, Registered, Refuse),
+	fsm.On("§5.4.1.5", Reassigning, ContactLost, Reassigning, Notify),
+	fsm.On("§5.4.1.5", Reassigning, LastContactLost, Assigning, ReleaseServerLater, Notify),
+	fsm.On("§5.4.1.5, TS 29.228 §6.1.3", Reassigning, NetworkEnd, Assigning, Notify),
+	fsm.On("§5.4.1.5, TS 29.228 §6.1.2", Reassigning, OperatorEnd, Assigning, Notify, TakeBack),
 
-	fsm.Ignore[Action](NotRegistered, ResponseRight, unmatched),
-	fsm.Ignore[Action](NotRegistered, ResponseRightEnd, unmatched),
-	fsm.Ignore[Action](NotRegistered, ResponseWrong, unmatched),
-	fsm.Ignore[Action](NotRegistered, ResponseEmpty, unmatched),
-	fsm.Ignore[Action](NotRegistered, ResponseAUTS, unmatched),
-	fsm.Ignore[Action](NotRegistered, AwaitAuthExpired, unmatched),
-	fsm.Ignore[Action](RegisteredPhase, ResponseRight, unmatched),
-	fsm.Ignore[Action](RegisteredPhase, ResponseRightEnd, unmatched),
-	fsm.Ignore[Action](RegisteredPhase, ResponseWrong, unmatched),
-	fsm.Ignore[Action](RegisteredPhase, ResponseEmpty, unmatched),
-	fsm.Ignore[Action](RegisteredPhase, ResponseAUTS, unmatched),
-	fsm.Ignore[Action](RegisteredPhase, AwaitAuthExpired, unmatched),
+	fsm.On("§5.4.1.4", Releasing, Released, Releasing, UpdateContacts),
+	fsm.On("§5.4.1.4", Releasing, ContactsUpdated, NotRegistered, Accept, Notify),
+	fsm.On("§5.4.1.5", Releasing, ContactLost, Releasing, Notify),
+	fsm.On("§5.4.1.5", Releasing, LastContactLost, NotRegistered, Notify),
+	fsm.On("§5.4.1.5, TS 29.228 §6.1.3", Releasing, NetworkEnd, NotRegistered, Notify),
+	fsm.On("§5.4.1.5, TS 29.228 §6.1.2", Releasing, OperatorEnd, NotRegistered, Notify),
 )
 
-const unmatched = "only an outstanding challenge makes this event"
+var stateNames = [...]string{"NotRegistered", "Assigning", "Registered", "Reassigning", "Releasing"}
 
-var phaseNames = [...]string{"NotRegistered", "AuthPending", "Registered", "Reauthenticating"}
-
-// String is the phase's name.
-func (p Phase) String() string { return phaseNames[p] }
+// String is the state's name.
+func (s State) String() string { return stateNames[s] }
 
 var eventNames = [...]string{
-	"Unprotected", "NonceUnknown", "ResponseRight", "ResponseRightEnd", "ResponseWrong", "ResponseEmpty", "ResponseAUTS",
-	"Protected", "ProtectedEnd", "AwaitAuthExpired", "ContactsExpired", "NetworkEnd",
+	"Authenticated", "AuthenticatedEnd", "Vouched", "VouchedEnd", "Assigned", "AssignmentRefused", "ContactsUpdated", "ContactsRefused",
+	"Released", "AuthenticationFailed", "AuthenticationTimedOut", "ContactLost", "LastContactLost", "NetworkEnd", "OperatorEnd",
 }
 
 // String is the event's name.
 func (e Event) String() string { return eventNames[e] }
 
 var actionNames = [...]string{
-	"RequestVector", "Resynchronise", "SendChallenge", "ChallengeAgain", "ReportAuthFailure", "ReportAuthTimeout", "Forbid",
-	"AssignServer", "ReleaseServer", "UpdateContacts", "Accept", "TellApplicationServers", "TellWatchers", "RecordFailure",
+	"AssignServer", "ReassignServer", "ReleaseServer", "ReleaseServerLater", "TakeBack", "UpdateContacts", "Accept", "Refuse", "Forbid",
+	"ReportAuthFailure", "ReportAuthTimeout", "Notify",
 }
 
 // String is the action's name.

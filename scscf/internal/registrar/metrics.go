@@ -62,7 +62,7 @@ func newMetrics(registerer prometheus.Registerer, r *Registrar) metrics {
 			m.unexpected,
 			m.journalFailures,
 			gauge("registrations", "Implicit registration sets served, registered or not.", r.store.count),
-			gauge("challenges", "Challenges that are not answered yet.", r.challenges.count),
+			gauge("challenges", "Challenges that are not answered yet.", r.authentications.count),
 			gauge("profiles", "Different service profiles in use.", r.profiles.Count),
 			gauge("pending_work", "Jobs that wait for a worker.", r.work.Len),
 		)

@@ -2,6 +2,7 @@ package registrar
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ type Transaction interface {
 	Respond(*sip.Response) error
 }
 
-// HandleRegister serves a REGISTER (TS 24.229 §5.4.1): it is classified, the machine says what is done, and it is done.
+// HandleRegister serves a REGISTER (TS 24.229 §5.4.1): it is classified, the machines say what is done, and it is done.
 func (r *Registrar) HandleRegister(ctx context.Context, tx Transaction) {
 	req, refusal := read(tx.Request(), &r.policy)
 	if refusal != nil {
@@ -34,75 +35,61 @@ func (r *Registrar) HandleRegister(ctx context.Context, tx Transaction) {
 	defer release()
 
 	p := &procedure{registrar: r, tx: tx, request: req}
-	if refusal := p.run(ctx); refusal != nil {
-		r.refuse(tx, req, refusal)
-	}
+	p.run(ctx)
 }
 
 // procedure is one REGISTER in work.
 type procedure struct {
-	registrar *Registrar
-	tx        Transaction
-	request   *request
-	record    *record // nil: the public identity is not known here
-	challenge *challenge
-	phase     Phase
-	event     Event
+	registrar      *Registrar
+	tx             Transaction
+	request        *request
+	record         *record // nil: the public identity is not known here
+	registrant     *registrant
+	was            State           // when the REGISTER came
+	authentication *authentication // the one that the REGISTER answers, or the one that it begins
 
-	vector    *cx.MAA
+	first AuthenticationEvent // what the REGISTER is to the authentication
+	next  Event               // what register steps
+	ends  bool                // no contact is left
+	auts  [14]byte
+
+	then      func(context.Context) // what an action leads to
+	refusal   *Refusal              // what Refuse and RefuseVector answer
 	assigned  *cx.SAA
-	response  *sip.Response
 	change    registration.Change
 	notStored bool // the HSS does not keep this S-CSCF for the unregistered user
-	done      bool // an action has answered; what follows is left out
+	answered  bool
 }
 
-// run classifies, steps and acts.
-func (p *procedure) run(ctx context.Context) *Refusal {
+// run classifies, and steps until nothing follows.
+func (p *procedure) run(ctx context.Context) {
 	p.find()
 
-	refusal := p.classify(time.Now())
-	if refusal != nil {
-		return refusal
+	if refusal := p.classify(time.Now()); refusal != nil {
+		p.answer(refusal)
+		return
 	}
 
-	row, known := Machine.Step(p.phase, p.event)
-	if !known || row.Why != "" { // a test proves that no REGISTER leads here
-		p.registrar.metrics.unexpected.Inc()
-		return refuse(500, "no procedure for "+p.event.String()+" in "+p.phase.String())
+	for p.then != nil {
+		step := p.then
+		p.then = nil
+		step(ctx)
 	}
 
-	if p.challenge != nil && p.answers() && !p.registrar.settle(p.challenge) {
-		return refuse(403, "the challenge was answered twice at the same time")
+	if !p.answered { // no path of the machines ends so
+		p.unexpected(p.first, p.registrar.store.state(p.registrant))
 	}
-
-	for _, action := range row.Do {
-		if refusal := p.do(ctx, action); refusal != nil || p.done {
-			return refusal
-		}
-	}
-
-	return nil
 }
 
 // find looks up what is known of the user.
 func (p *procedure) find() {
-	p.record = p.registrar.store.find(p.request.public)
+	r := p.registrar
+	p.record = r.store.find(p.request.public)
+	p.registrant = r.registrantOf(p.record, p.request.private)
+	p.was = r.store.state(p.registrant)
 
 	if p.request.hasCredentials && p.request.credentials.Nonce != "" {
-		p.challenge = p.registrar.challenges.find(p.request.private, p.request.credentials.Nonce)
-	}
-
-	registered := len(p.bindings()) > 0 &&
-		slices.ContainsFunc(p.bindings(), func(b *registration.Binding) bool { return b.Private == p.request.private })
-
-	switch pending := p.challenge != nil || p.registrar.challenges.pending(p.request.private); {
-	case registered && pending:
-		p.phase = Reauthenticating
-	case registered:
-		p.phase = RegisteredPhase
-	case pending:
-		p.phase = AuthPending
+		p.authentication = r.authentications.find(p.request.private, p.request.credentials.Nonce)
 	}
 }
 
@@ -129,49 +116,60 @@ func (p *procedure) classify(now time.Time) *Refusal {
 	c, policy := p.request.credentials, &p.registrar.policy.Authentication
 
 	next, _, refusal := update(p.bindings(), p.request, &p.registrar.policy, now, func() uint32 { return 0 })
-	ends := refusal == nil && p.request.ends(next)
+	p.ends = refusal == nil && p.request.ends(next)
 
-	switch {
-	case p.challenge != nil && c.AUTS != "" && p.challenge.aka:
-		p.event = ResponseAUTS
-	case p.challenge != nil && c.Response == "":
-		p.event = ResponseEmpty
-	case p.challenge != nil && !protected(c.IntegrityProtected) && p.wantsProtection(policy):
-		p.event = Unprotected
-	case p.challenge != nil:
-		if err := p.challenge.check(p.request); err != nil {
-			p.event = ResponseWrong
-			return nil
+	authenticate := func(ctx context.Context) { p.authenticate(ctx, p.first) }
+
+	if p.authentication != nil && (p.answersOutside() || protected(c.IntegrityProtected) || !p.wantsProtection(policy)) {
+		event, unreadable := p.classifyResponse()
+		if unreadable != nil {
+			return unreadable
 		}
 
-		p.event = ResponseRight
-	case p.trusted(policy):
-		p.event = Protected
-	case c.Nonce != "" && (c.Response != "" || c.AUTS != ""):
-		p.event = NonceUnknown
-	default:
-		p.event = Unprotected
-	}
+		p.first, p.then = event, authenticate
 
-	if p.event != ResponseRight && p.event != Protected {
+		if event == ResponseRight {
+			return refusal
+		}
+
 		return nil
 	}
 
-	if ends {
-		p.event++ // ResponseRightEnd, ProtectedEnd
+	if p.authentication == nil && p.trusted(policy) {
+		if p.next = Vouched; p.ends {
+			p.next = VouchedEnd
+		}
+
+		p.then = p.register
+
+		return refusal
 	}
 
-	return refusal
+	p.first, p.then = Unprotected, authenticate
+	if p.authentication == nil && c.Nonce != "" && (c.Response != "" || c.AUTS != "") {
+		p.first = NonceUnknown
+	}
+
+	p.authentication = p.newAuthentication()
+
+	return nil
 }
 
-// wantsProtection tells an answer to a challenge that counts only if it was protected (TS 24.229 §5.4.1.2.2).
+// answersOutside reports whether the REGISTER says that the handset cannot answer: then it has no security associations either.
+func (p *procedure) answersOutside() bool {
+	c := p.request.credentials
+
+	return c.AUTS != "" && p.authentication.asked.AKA || c.Response == ""
+}
+
+// wantsProtection reports whether an answer to a challenge counts only if it was protected (TS 24.229 §5.4.1.2.2).
 func (p *procedure) wantsProtection(policy *Authentication) bool {
-	offered := p.challenge.offered || unprotected(p.request)
+	offered := p.authentication.offered || unprotected(p.request)
 
-	return policy.RequireProtection || policy.RefuseUnprotected && p.challenge.aka && offered
+	return policy.RequireProtection || policy.RefuseUnprotected && p.authentication.asked.AKA && offered
 }
 
-// unprotected tells a REGISTER of which the P-CSCF says that it came outside the security associations that it offers.
+// unprotected reports whether the P-CSCF says that a REGISTER came outside the security associations that it offers.
 func unprotected(r *request) bool { return strings.EqualFold(r.credentials.IntegrityProtected, "no") }
 
 func protected(integrity string) bool {
@@ -179,7 +177,7 @@ func protected(integrity string) bool {
 		func(value string) bool { return strings.EqualFold(value, integrity) })
 }
 
-// trusted tells a REGISTER that needs no challenge because the P-CSCF vouches for it: a refresh or end of contacts that are
+// trusted reports whether a REGISTER needs no challenge because the P-CSCF vouches for it: a refresh or end of contacts that are
 // known, or anything when the operator says so.
 func (p *procedure) trusted(policy *Authentication) bool {
 	in := func(values []string) bool {
@@ -191,7 +189,7 @@ func (p *procedure) trusted(policy *Authentication) bool {
 		return true
 	}
 
-	if p.phase != RegisteredPhase && p.phase != Reauthenticating || !in(policy.TrustRefresh) {
+	if p.was != Registered || !in(policy.TrustRefresh) {
 		return false
 	}
 
@@ -205,78 +203,70 @@ func (p *procedure) trusted(policy *Authentication) bool {
 	return true
 }
 
-// answers tells the events that use up the challenge.
-func (p *procedure) answers() bool {
-	switch p.event {
-	case ResponseRight, ResponseRightEnd, ResponseWrong, ResponseEmpty, ResponseAUTS:
-		return true
-	default:
-		return false
+// register steps the registration and does what its row says.
+func (p *procedure) register(ctx context.Context) {
+	actions, ok := p.registrar.store.step(p.registrant, p.next)
+	if !ok {
+		p.unexpected(p.next, p.registrar.store.state(p.registrant))
+		return
+	}
+
+	p.act(ctx, actions)
+}
+
+// follow has an event stepped when the actions of the row are done.
+func (p *procedure) follow(event Event) { p.next, p.then = event, p.register }
+
+func (p *procedure) act(ctx context.Context, actions []Action) {
+	r, who := p.registrar, p.request
+
+	for _, action := range actions {
+		switch action {
+		case AssignServer:
+			p.assignServer(ctx, cx.AssignRegistration)
+		case ReassignServer:
+			p.assignServer(ctx, cx.ReRegistration)
+		case ReleaseServer:
+			p.releaseServer(ctx)
+		case TakeBack:
+			r.work.Add(func(ctx context.Context) { r.takeBack(ctx, who.private, who.public) })
+		case UpdateContacts:
+			p.updateContacts()
+		case Accept:
+			p.accept()
+		case Refuse:
+			p.answer(p.refusal)
+		case Forbid:
+			p.answer(p.forbidden())
+		case ReportAuthFailure:
+			r.reportAuthentication(ctx, who.private, who.public, cx.AuthenticationFailure)
+		case Notify:
+			r.publish(p.change)
+		default:
+			p.unexpected(action, r.store.state(p.registrant))
+		}
 	}
 }
 
-// do does one action.
-func (p *procedure) do(ctx context.Context, a Action) *Refusal {
-	switch a {
-	case RequestVector:
-		return p.requestVector(ctx, nil)
-	case Resynchronise:
-		return p.resynchronise(ctx)
-	case SendChallenge:
-		return p.sendChallenge()
-	case ChallengeAgain:
-		return p.challengeAgain(ctx)
-	case ReportAuthFailure:
-		p.reportAuthFailure(ctx)
-	case Forbid:
-		return p.forbidden()
-	case AssignServer:
-		return p.assignServer(ctx)
-	case ReleaseServer:
-		p.releaseServer(ctx)
-	case UpdateContacts:
-		return p.updateContacts()
-	case Accept:
-		p.accept()
-	case TellApplicationServers: // both are observers of the change
-	case TellWatchers:
-		p.registrar.publish(p.change)
-	case ReportAuthTimeout, RecordFailure:
+// updateContacts makes the contacts what the REGISTER asks for (§5.4.1.2.2, §5.4.1.4). The registration takes its step with them, so
+// that nothing comes between.
+func (p *procedure) updateContacts() {
+	identities, private, refusal := p.profile()
+	if refusal != nil {
+		p.refusal = refusal
+		p.follow(ContactsRefused)
+
+		return
 	}
 
-	return nil
-}
-
-// updateContacts makes the contacts what the REGISTER asks for (§5.4.1.2.2, §5.4.1.4).
-func (p *procedure) updateContacts() *Refusal {
 	r, now := p.registrar, time.Now()
-
-	var (
-		identities []registration.Identity
-		private    string
-		refusal    *Refusal
-	)
-
-	if p.assigned != nil && len(p.assigned.UserData) > 0 || p.record == nil || p.registration() == nil ||
-		p.registration().ProfileMissing() {
-		if p.assigned == nil {
-			return refuse(500, "the registration ended while it was being changed")
-		}
-
-		if private, identities, refusal = r.profileOf(p.assigned); refusal != nil {
-			r.undo(p.request)
-			return refusal
-		}
-
-		if !slices.ContainsFunc(identities, func(i registration.Identity) bool { return i.Matches(p.request.public) }) {
-			r.undo(p.request)
-			return refuse(500, "the profile that the HSS sent does not have "+p.request.public)
-		}
-	}
-
 	rec := p.place(identities)
 
-	var changes []registration.ContactChange
+	var (
+		changes []registration.ContactChange
+		actions []Action
+		ok      bool
+	)
 
 	before, after, err := r.change(rec, func(old *registration.Registration) (*registration.Registration, error) {
 		next := &registration.Registration{Private: firstOf(private, p.request.private)}
@@ -302,25 +292,48 @@ func (p *procedure) updateContacts() *Refusal {
 		}
 
 		return r.without(next, now, r.policy.KeepProfile && !p.notStored), nil
+	}, func(after *registration.Registration) {
+		actions, ok = p.registrant.run.Step(ContactsUpdated)
+		rec.hold(p.registrant, after)
 	})
 
 	switch {
 	case refusal != nil:
-		return refusal
+		p.refusal = refusal
+		p.follow(ContactsRefused)
 	case err != nil:
-		r.undo(p.request)
-		return refuse(503, err.Error(), sip.NewHeader("Retry-After", "60"))
+		p.refusal = refuse(503, err.Error(), sip.NewHeader("Retry-After", "60"))
+		p.follow(ContactsRefused)
+	case !ok:
+		p.unexpected(ContactsUpdated, r.store.state(p.registrant))
+	default:
+		p.change = registration.Change{
+			Before: before, After: after, Contacts: changes, Type: registrationType(before, after), Request: p.request.message,
+		}
+		p.then = func(ctx context.Context) { p.act(ctx, actions) }
+	}
+}
+
+// profile is what the SAA says of the set, if it does or has to.
+func (p *procedure) profile() (identities []registration.Identity, private string, refusal *Refusal) {
+	g := p.registration()
+	if p.ends || g != nil && !g.ProfileMissing() && (p.assigned == nil || len(p.assigned.UserData) == 0) {
+		return nil, "", nil
 	}
 
-	p.change = registration.Change{
-		Before:   before,
-		After:    after,
-		Contacts: changes,
-		Type:     registrationType(before, after),
-		Request:  p.request.message,
+	if p.assigned == nil {
+		return nil, "", refuse(500, "the registration ended while it was being changed")
 	}
 
-	return nil
+	if private, identities, refusal = p.registrar.profileOf(p.assigned); refusal != nil {
+		return nil, "", refusal
+	}
+
+	if !slices.ContainsFunc(identities, func(i registration.Identity) bool { return i.Matches(p.request.public) }) {
+		return nil, "", refuse(500, "the profile that the HSS sent does not have "+p.request.public)
+	}
+
+	return identities, private, nil
 }
 
 // place is the record for the set: the one that serves one of its identities, or a new one.
@@ -347,6 +360,31 @@ func registrationType(before, after *registration.Registration) ifc.Registration
 	default:
 		return ifc.ReRegistration
 	}
+}
+
+// answer refuses the REGISTER.
+func (p *procedure) answer(refusal *Refusal) {
+	p.answered = true
+	p.registrar.refuse(p.tx, p.request, refusal)
+}
+
+func (p *procedure) respond(response *sip.Response) {
+	p.answered = true
+	p.registrar.respond(p.tx, response)
+}
+
+// unexpected is what no path of the machines leads to: an event without a row, an action in the wrong place.
+func (p *procedure) unexpected(what, state fmt.Stringer) {
+	p.registrar.unexpected(what, state)
+
+	if !p.answered {
+		p.answer(refuse(500, "no procedure for "+what.String()+" in "+state.String()))
+	}
+}
+
+func (r *Registrar) unexpected(what, state fmt.Stringer) {
+	r.metrics.unexpected.Inc()
+	r.log.Error("the registrar's machine has no row for what happened", "event", what, "state", state)
 }
 
 // refuse answers a REGISTER with what is wrong, and says it in the log.

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/scscf/internal/background"
 	"github.com/dialtone-ims/dialtone/scscf/internal/profile"
@@ -37,22 +38,25 @@ type Options struct {
 
 // Registrar holds the registrations of the S-CSCF.
 type Registrar struct {
-	policy       Policy
-	homeDomain   string
-	serviceRoute string
-	store        *store
-	challenges   *challenges
-	profiles     *profile.Cache
-	locks        *locks
-	work         *background.Queue
-	journal      *journal
-	hss          HomeSubscriberServer
-	schedule     *schedule.Queue
-	observers    []registration.Observer
-	log          *slog.Logger
-	metrics      metrics
-	contactIDs   atomic.Uint32
-	recordIDs    atomic.Uint64
+	machine               *fsm.Machine[State, Event, Action]
+	authenticationMachine *fsm.Machine[AuthenticationState, AuthenticationEvent, AuthenticationAction]
+
+	policy          Policy
+	homeDomain      string
+	serviceRoute    string
+	store           *store
+	authentications *authentications
+	profiles        *profile.Cache
+	locks           *locks
+	work            *background.Queue
+	journal         *journal
+	hss             HomeSubscriberServer
+	schedule        *schedule.Queue
+	observers       []registration.Observer
+	log             *slog.Logger
+	metrics         metrics
+	contactIDs      atomic.Uint32
+	recordIDs       atomic.Uint64
 }
 
 const workers = 32 // SARs of expired registrations at the same time
@@ -60,10 +64,10 @@ const workers = 32 // SARs of expired registrations at the same time
 // New is a registrar without registrations.
 func New(policy Policy, o Options) *Registrar {
 	r := &Registrar{
-		policy: policy, homeDomain: o.HomeDomain, serviceRoute: o.ServiceRoute, store: newStore(policy.MaxRegistrations),
-		challenges: newChallenges(
-			policy.MaxChallenges,
-		), profiles: profile.New(o.SharedIFC), locks: newLocks(), work: background.New(workers),
+		machine: Machine, authenticationMachine: AuthenticationMachine,
+		policy: policy, homeDomain: o.HomeDomain, serviceRoute: o.ServiceRoute,
+		store: newStore(policy.MaxRegistrations), authentications: newAuthentications(policy.MaxChallenges),
+		profiles: profile.New(o.SharedIFC), locks: newLocks(), work: background.New(workers),
 		hss: o.HSS, schedule: o.Schedule, log: o.Log,
 	}
 	r.metrics = newMetrics(o.Metrics, r)

@@ -25,7 +25,12 @@ func (r *Registrar) Restore(directory string) error {
 			r.contactIDs.Store(max(r.contactIDs.Load(), b.ID))
 		}
 
-		if _, _, err := r.store.update(rec, func(*registration.Registration) (*registration.Registration, error) { return g, nil }); err != nil {
+		if _, _, err := r.store.update(rec, func(*registration.Registration) (*registration.Registration, error) { return g, nil },
+			func(after *registration.Registration) {
+				for _, private := range after.Privates() {
+					rec.hold(&registrant{private: private, run: r.machine.Start(Registered)}, after)
+				}
+			}); err != nil {
 			return err
 		}
 

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
+
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
@@ -15,10 +17,26 @@ var ErrFull = errors.New("the S-CSCF serves as many registrations as its configu
 
 // record is the place of one implicit registration set; what stands in it is replaced as a whole.
 type record struct {
-	registrar *Registrar
-	id        uint64 // in the journal
-	current   atomic.Pointer[registration.Registration]
-	expiry    schedule.Entry // of the contact that ends first, or of the profile of an unregistered user
+	registrar   *Registrar
+	id          uint64 // in the journal
+	current     atomic.Pointer[registration.Registration]
+	registrants []*registrant  // under the store's lock: the private identities with contacts
+	expiry      schedule.Entry // of the contact that ends first, or of the profile of an unregistered user
+}
+
+// registrant is a private identity in a set: the run of its registration. One that has no contact belongs to a procedure alone.
+type registrant struct {
+	private string
+	run     fsm.Instance[State, Event, Action] // under the store's lock
+}
+
+// hold keeps a registrant with the record as long as it has contacts there. It is called with the store's lock held.
+func (r *record) hold(who *registrant, after *registration.Registration) {
+	r.registrants = slices.DeleteFunc(r.registrants, func(other *registrant) bool { return other.private == who.private })
+
+	if after != nil && len(after.Of(who.private)) > 0 {
+		r.registrants = append(r.registrants, who)
+	}
 }
 
 // store finds records by identity. All changes are made under its lock, and are short.
@@ -87,27 +105,77 @@ func (s *store) count() int {
 	return len(s.records)
 }
 
-// update replaces what stands in a record by what decide makes of it. nil is nothing: a record that is new, or that goes.
+// update replaces what stands in a record by what decide makes of it. nil is nothing: a record that is new, or that goes. then, which
+// may be nil, is called with what stands there now and lets registrants take their steps before anybody sees it.
 func (s *store) update(
 	r *record,
 	decide func(old *registration.Registration) (*registration.Registration, error),
+	then func(after *registration.Registration),
 ) (before, after *registration.Registration, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	before = r.current.Load()
 
-	after, err = decide(before)
-	if err != nil || before == after {
+	if after, err = decide(before); err != nil {
 		return before, before, err
 	}
 
-	if after == nil {
+	switch {
+	case before == after:
+	case after == nil:
 		s.drop(r)
-		return before, nil, nil
+	default:
+		if err := s.put(r, after); err != nil {
+			return before, before, err
+		}
 	}
 
-	return before, after, s.put(r, after)
+	if then != nil {
+		then(after)
+	}
+
+	return before, after, nil
+}
+
+// step moves a registrant that is in no record's change.
+func (s *store) step(who *registrant, event Event) (actions []Action, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return who.run.Step(event)
+}
+
+func (s *store) state(who *registrant) State {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+
+	return who.run.State()
+}
+
+// registrantOf is a private identity in a set, or one that has no contact there.
+func (r *Registrar) registrantOf(rec *record, private string) *registrant {
+	if rec != nil {
+		r.store.mu.RLock()
+		defer r.store.mu.RUnlock()
+
+		if who := rec.registrant(private); who != nil {
+			return who
+		}
+	}
+
+	return &registrant{private: private, run: r.machine.Start(NotRegistered)}
+}
+
+// registrant is called with the store's lock held.
+func (r *record) registrant(private string) *registrant {
+	for _, who := range r.registrants {
+		if who.private == private {
+			return who
+		}
+	}
+
+	return nil
 }
 
 // putNew makes g the state of a new record, unless its identities are served already: then those stay.

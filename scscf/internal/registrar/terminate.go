@@ -10,15 +10,20 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// terminate ends contacts of a set at the word of the network (TS 24.229 §5.4.1.5). The HSS is not asked; what has to be
-// told to it is the caller's part.
+// terminate ends contacts of a set at the word of the network (TS 24.229 §5.4.1.5): NetworkEnd or OperatorEnd. It is false when there is
+// nothing to end. The error is that of an HSS that was not told.
 func (r *Registrar) terminate(
+	ctx context.Context,
 	rec *record,
 	contacts []*registration.Binding,
+	end Event,
 	event registration.ContactEvent,
 	cause registration.Cause,
-) bool {
-	var changes []registration.ContactChange
+) (ended bool, failed error) {
+	var (
+		changes []registration.ContactChange
+		all     []taken
+	)
 
 	before, after, err := r.change(rec, func(old *registration.Registration) (*registration.Registration, error) {
 		if old == nil {
@@ -45,9 +50,9 @@ func (r *Registrar) terminate(
 		}
 
 		return &next, nil
-	})
+	}, func(after *registration.Registration) { all = r.stepEnded(rec, after, changes, end, end) })
 	if err != nil || before == nil || before == after {
-		return false
+		return false, err
 	}
 
 	for _, c := range changes {
@@ -65,14 +70,17 @@ func (r *Registrar) terminate(
 		)
 	}
 
-	r.publish(registration.Change{Before: before, After: after, Contacts: changes, Type: typeAfter(after), Cause: cause})
+	change := registration.Change{Before: before, After: after, Contacts: changes, Type: typeAfter(after), Cause: cause}
+	if len(changes) == 0 { // the set of a user who is not registered
+		r.publish(change)
+	}
 
-	return true
+	return true, r.carryOut(ctx, all, change)
 }
 
 // RegistrationTermination serves an RTR (TS 29.228 §6.1.3, TS 24.229 §5.4.1.5): the contacts of the private identities, in
 // the sets of the public identities if any are named, end. No SAR follows.
-func (r *Registrar) RegistrationTermination(_ context.Context, req *cx.RTR) (*cx.RTA, error) {
+func (r *Registrar) RegistrationTermination(ctx context.Context, req *cx.RTR) (*cx.RTA, error) {
 	privates := []string{req.UserName}
 	if req.AssociatedIdentities != nil {
 		privates = append(privates, req.AssociatedIdentities.UserNames...)
@@ -105,13 +113,13 @@ func (r *Registrar) RegistrationTermination(_ context.Context, req *cx.RTR) (*cx
 			)
 		}
 
-		if r.terminate(rec, contacts, event, registration.ByHSS) {
+		if over, _ := r.terminate(ctx, rec, contacts, NetworkEnd, event, registration.ByHSS); over { // no SAR follows
 			ended++
 		}
 	}
 
 	for _, private := range privates {
-		r.forgetChallenges(private)
+		r.withdraw(private)
 	}
 
 	r.metrics.terminations.WithLabelValues("RTR").Add(float64(ended))
@@ -159,16 +167,6 @@ func (r *Registrar) recordsOf(privates, publics []string) []*record {
 	return records
 }
 
-func (r *Registrar) forgetChallenges(private string) {
-	r.challenges.mu.Lock()
-	own := slices.Clone(r.challenges.byUser[private])
-	r.challenges.mu.Unlock()
-
-	for _, ch := range own {
-		r.settle(ch)
-	}
-}
-
 // PushProfile serves a PPR (TS 29.228 §6.2.2): the profile of the set is replaced as a whole; so is the charging information.
 // Sessions that go on keep what they began with.
 func (r *Registrar) PushProfile(_ context.Context, req *cx.PPR) (*cx.PPA, error) {
@@ -211,7 +209,7 @@ func (r *Registrar) PushProfile(_ context.Context, req *cx.PPR) (*cx.PPA, error)
 			}
 
 			return &next, nil
-		})
+		}, nil)
 		if err == nil && before != nil && after != nil {
 			r.publish(registration.Change{Before: before, After: after, Type: typeAfter(after), Cause: registration.ByProfile})
 		}
@@ -257,18 +255,12 @@ func (r *Registrar) Deregister(ctx context.Context, public string, cause registr
 		return false, nil
 	}
 
-	r.terminate(rec, g.Bindings, registration.ContactDeactivated, cause)
+	_, failed := r.terminate(ctx, rec, g.Bindings, OperatorEnd, registration.ContactDeactivated, cause)
 	r.metrics.terminations.WithLabelValues("operator").Inc()
 
-	var failed error
-
-	for _, private := range g.Privates() {
-		_, refusal := r.assign(
-			ctx,
-			&cx.SAR{UserName: private, PublicIdentities: []string{g.Primary()}, Type: cx.AdministrativeDeregistration},
-		)
-		if refusal != nil {
-			failed = refusal
+	if g.Private != "" && len(g.Of(g.Private)) == 0 { // the profile is here without a contact of its private identity
+		if err := r.takeBack(ctx, g.Private, g.Primary()); err != nil {
+			failed = err
 		}
 	}
 

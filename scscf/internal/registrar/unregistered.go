@@ -106,7 +106,7 @@ func (r *Registrar) revive(ctx context.Context, rec *record) *Refusal {
 	answer, refusal := r.assign(ctx, &cx.SAR{UserName: g.Private, PublicIdentities: []string{g.Primary()}, Type: cx.NoAssignment})
 	if refusal != nil {
 		if refusal.Status != 504 { // the HSS has spoken
-			r.terminate(rec, g.Bindings, registration.ContactDeactivated, registration.ByHSS)
+			_, _ = r.terminate(ctx, rec, g.Bindings, NetworkEnd, registration.ContactDeactivated, registration.ByHSS) // no SAR follows
 		}
 
 		return refusal
@@ -126,7 +126,7 @@ func (r *Registrar) revive(ctx context.Context, rec *record) *Refusal {
 		next.Identities, next.ChargingHandle = identities, registration.ChargingOf(answer.ChargingInformation)
 
 		return &next, nil
-	})
+	}, nil)
 	if err != nil {
 		return refuse(503, err.Error())
 	}

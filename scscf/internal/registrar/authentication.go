@@ -1,0 +1,149 @@
+package registrar
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
+	"github.com/dialtone-ims/dialtone/scscf/internal/challenge"
+	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
+)
+
+// authentication is one handset that is asked to show who it is: by one 401, or by several after each other.
+type authentication struct {
+	registrar *Registrar
+	run       fsm.Instance[AuthenticationState, AuthenticationEvent, AuthenticationAction] // under the lock of authentications
+	await     schedule.Entry                                                               // timer reg-await-auth
+
+	private, public string
+	callID          string
+	asked           *challenge.Challenge // the last one
+	offered         bool                 // security associations were, with it
+	attempt         int                  // wrong responses so far
+	resynchronised  int                  // AUTS so far
+}
+
+const perUser = 4 // challenges that are out; another one takes the place of the oldest
+
+// authentications finds those whose challenge is out. Everybody may make them come into being, so they are counted and they end.
+type authentications struct {
+	limit int
+
+	mu      sync.Mutex
+	byNonce map[string]*authentication
+	byUser  map[string][]*authentication // private identity; the oldest first
+}
+
+func newAuthentications(limit int) *authentications {
+	return &authentications{limit: limit, byNonce: map[string]*authentication{}, byUser: map[string][]*authentication{}}
+}
+
+// step is the only thing that moves an authentication. One that is not challenged any more is not found any more.
+func (s *authentications) step(a *authentication, event AuthenticationEvent) (actions []AuthenticationAction, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	actions, ok = a.run.Step(event)
+	if a.asked != nil && a.run.State() != Challenged {
+		s.drop(a)
+	}
+
+	return actions, ok
+}
+
+// displaced are those that another challenge takes the place of: of the same Call-ID, or the oldest of too many.
+func (s *authentications) displaced(private, callID string) (others []*authentication) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	own := s.byUser[private]
+
+	for _, other := range own {
+		if other.callID == callID {
+			others = append(others, other)
+		}
+	}
+
+	if len(others) == 0 && len(own) >= perUser {
+		others = append(others, own[0])
+	}
+
+	return others
+}
+
+// admit makes room for a challenge; false when there is none.
+func (s *authentications) admit(a *authentication, asked *challenge.Challenge) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if len(s.byNonce) >= s.limit {
+		return false
+	}
+
+	a.asked = asked
+	s.byNonce[asked.Nonce] = a
+	s.byUser[a.private] = append(s.byUser[a.private], a)
+
+	return true
+}
+
+// find is the authentication that a nonce is of, if it went to this user.
+func (s *authentications) find(private, nonce string) *authentication {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if a := s.byNonce[nonce]; a != nil && a.private == private {
+		return a
+	}
+
+	return nil
+}
+
+func (s *authentications) drop(a *authentication) {
+	if s.byNonce[a.asked.Nonce] != a {
+		return
+	}
+
+	delete(s.byNonce, a.asked.Nonce)
+
+	left := slices.DeleteFunc(s.byUser[a.private], func(other *authentication) bool { return other == a })
+	if len(left) == 0 {
+		delete(s.byUser, a.private)
+	} else {
+		s.byUser[a.private] = left
+	}
+}
+
+// of are those of a user.
+func (s *authentications) of(private string) []*authentication {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return slices.Clone(s.byUser[private])
+}
+
+// pending reports whether a user owes an answer.
+func (s *authentications) pending(private string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return len(s.byUser[private]) > 0
+}
+
+func (s *authentications) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return len(s.byNonce)
+}
+
+// Due is called by the schedule when reg-await-auth expires.
+func (a *authentication) Due(time.Time) { a.registrar.authenticationEnds(a, AwaitAuthExpired) }
+
+// withdraw ends the authentications of a user whose registration the HSS ends.
+func (r *Registrar) withdraw(private string) {
+	for _, a := range r.authentications.of(private) {
+		r.authenticationEnds(a, Withdrawn)
+	}
+}
