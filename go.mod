@@ -24,6 +24,7 @@ require (
 
 require (
 	github.com/cockroachdb/datadriven v1.0.3
+	github.com/go-gormigrate/gormigrate/v2 v2.1.7
 	github.com/jackc/pgx/v5 v5.10.0
 	github.com/vishvananda/netns v0.0.5
 	golang.org/x/text v0.43.0

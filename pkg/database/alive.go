@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 )
 
@@ -16,6 +17,18 @@ type Liveness struct {
 
 // TableName says what the table is for to those who look into the database.
 func (Liveness) TableName() string { return "liveness" }
+
+func (d *Database) makeLiveness(tx *gorm.DB) error {
+	if err := d.Lock(tx, oneAtATime); err != nil {
+		return err
+	}
+
+	if tx.Migrator().HasTable(&Liveness{}) {
+		return nil
+	}
+
+	return tx.Migrator().CreateTable(&Liveness{})
+}
 
 // alive is what came of the last write, so that those who ask often do not write often.
 type alive struct {

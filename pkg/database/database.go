@@ -60,7 +60,7 @@ func Open(c Config) (*Database, error) {
 	}
 
 	if err == nil {
-		err = d.Update(context.Background(), func(tx *gorm.DB) error { return errors.Join(d.Lock(tx, oneAtATime), tx.AutoMigrate(&Liveness{})) })
+		err = d.Update(context.Background(), d.makeLiveness)
 	}
 
 	if err != nil {
@@ -70,7 +70,7 @@ func Open(c Config) (*Database, error) {
 	return d, nil
 }
 
-// oneAtATime is the key of the lock under which this package makes its table.
+// oneAtATime is the key of the lock under which tables are made.
 const oneAtATime = 0x6469616c6462
 
 // Lock has a transaction wait for the others, of all processes, that hold the same key, until it ends. On a file there is only one

@@ -12,6 +12,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/dialtone-ims/dialtone/hss/internal/schema"
 	"github.com/dialtone-ims/dialtone/hss/internal/vault"
 	"github.com/dialtone-ims/dialtone/pkg/database"
 )
@@ -37,9 +38,6 @@ type Store struct {
 
 // lockWait is how long a statement waits for another process's lock: less than the S-CSCF waits for its answer.
 const lockWait = 2 * time.Second
-
-// oneAtATime is the key of PostgreSQL's lock under which tables are made.
-const oneAtATime = 0x6469616c687373
 
 // writers are the connections to PostgreSQL by which Cx and the API change something.
 const writers = 12
@@ -99,19 +97,7 @@ func lockFile(path string) (*os.File, error) {
 }
 
 func (s *Store) prepare(ctx context.Context, c Config) error {
-	models := []any{
-		&Subscription{}, &PrivateIdentity{}, &RegistrationSet{}, &Registration{}, &PublicIdentity{}, &ServiceProfile{},
-		&SharedFilterCriteria{}, &Push{}, &mark{},
-	}
-
-	err := s.db.Update(ctx, func(db *gorm.DB) error { // one HSS at a time, where several start
-		if err := s.db.Lock(db, oneAtATime); err != nil {
-			return err
-		}
-
-		return db.AutoMigrate(models...)
-	})
-	if err != nil {
+	if err := s.db.Migrate(ctx, schema.HSS); err != nil {
 		return fmt.Errorf("subscriber database: %w", err)
 	}
 

@@ -66,7 +66,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		dsn = filepath.Join(c.Data, "ledger.db")
 	}
 
-	store, err := ledger.Open(dsn, credit.Tables()...)
+	store, err := ledger.Open(dsn)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ func TestReferencePage(t *testing.T) {
 	defaults := Default()
 	page.Read(t, "ocs.md", "settings.md").Settings(&defaults)
 
-	store, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db"), credit.Tables()...)
+	store, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

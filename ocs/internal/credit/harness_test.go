@@ -38,7 +38,13 @@ type bench struct {
 func newBench(t testing.TB, change func(*Config)) *bench {
 	t.Helper()
 
-	store, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db"), Tables()...)
+	return benchOn(t, filepath.Join(t.TempDir(), "ledger.db"), change)
+}
+
+func benchOn(t testing.TB, dsn string, change func(*Config)) *bench {
+	t.Helper()
+
+	store, err := ledger.Open(dsn)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,6 +118,3 @@ func (s *Session) total() {
 		s.Uncollected = min(s.Uncollected+q.Uncollected, rating.Unpayable)
 	}
 }
-
-// Tables are what the ledger keeps for this package.
-func Tables() []any { return []any{&Session{}, &Reply{}, &CDR{}, &StoredTariff{}} }

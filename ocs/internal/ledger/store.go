@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/semaphore"
 	"gorm.io/gorm"
 
+	"github.com/dialtone-ims/dialtone/ocs/internal/schema"
 	"github.com/dialtone-ims/dialtone/pkg/database"
 )
 
@@ -32,8 +33,8 @@ const (
 	lockWait = 5 * time.Second
 )
 
-// Open opens the database, and makes it if there is none. dsn is a path, or postgres://. extra are further tables.
-func Open(dsn string, extra ...any) (*Store, error) {
+// Open opens the database, and makes it if there is none. dsn is a path, or postgres://.
+func Open(dsn string) (*Store, error) {
 	// What was answered is on the disk, also after a loss of power.
 	db, err := database.Open(database.Config{DSN: dsn, Writers: writers + 1, LockWait: lockWait, Durable: true}) // one asks whether it lives
 	if err != nil {
@@ -45,19 +46,19 @@ func Open(dsn string, extra ...any) (*Store, error) {
 		s.turn = semaphore.NewWeighted(writers)
 	}
 
-	if err := s.prepare(extra); err != nil {
+	if err := s.prepare(); err != nil {
 		return nil, errors.Join(fmt.Errorf("ledger: %w", err), s.Close())
 	}
 
 	return s, nil
 }
 
-func (s *Store) prepare(extra []any) error {
-	return s.Update(context.Background(), func(tx Tx) error { // one OCS at a time, where several start
-		if err := tx.AutoMigrate(append([]any{&Account{}, &Identity{}, &Movement{}, &Entry{}, &SpentReference{}}, extra...)...); err != nil {
-			return err
-		}
+func (s *Store) prepare() error {
+	if err := s.db.Migrate(context.Background(), schema.OCS); err != nil {
+		return err
+	}
 
+	return s.Update(context.Background(), func(tx Tx) error { // one OCS at a time, where several start
 		for kind, own := range map[string]*Account{Revenue: &s.revenue, Cash: &s.cash, Forward: &s.forward} {
 			*own = Account{Name: Network, Kind: kind, Created: time.Now().UTC()}
 			if err := tx.Where("name = ? AND kind = ?", Network, kind).FirstOrCreate(own).Error; err != nil {

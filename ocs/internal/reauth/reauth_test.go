@@ -45,7 +45,7 @@ func (a *absent) Abort(context.Context, *ro.ASR) (*ro.ASA, error) {
 func asker(t *testing.T, c Config, n Network) (*Asker, *prometheus.Registry) {
 	t.Helper()
 
-	store, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db"), credit.Tables()...)
+	store, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

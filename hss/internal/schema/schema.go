@@ -1,0 +1,134 @@
+// Package schema is how the tables of the HSS came to be what they are: steps that are never changed once a version has them. The
+// types here are those of their step, not those that the program works with.
+package schema
+
+import (
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/dialtone-ims/dialtone/pkg/database"
+)
+
+// HSS is the schema of the HSS.
+var HSS = database.Schema{Name: "hss", Migrations: []database.Migration{
+	{Name: "tables", Do: tables},
+}}
+
+// tables makes the tables, or completes those of a version that did not count its steps.
+func tables(tx *gorm.DB) error {
+	type Capabilities struct{ Mandatory, Optional, ServerNames string } // lists in JSON, as all lists are
+
+	type Charging struct {
+		PrimaryEventChargingFunction        string
+		SecondaryEventChargingFunction      string
+		PrimaryChargingCollectionFunction   string
+		SecondaryChargingCollectionFunction string
+	}
+
+	type Subscription struct {
+		ID   uint64 `gorm:"primaryKey"`
+		Name string `gorm:"uniqueIndex;not null"`
+
+		ServerName   string
+		ServerHost   string
+		PreviousHost string
+		Features     uint32
+
+		Capabilities Capabilities `gorm:"embedded;embeddedPrefix:capability_"`
+		Charging     Charging     `gorm:"embedded;embeddedPrefix:charging_"`
+	}
+
+	type PrivateIdentity struct {
+		ID             uint64 `gorm:"primaryKey"`
+		SubscriptionID uint64 `gorm:"index;not null"`
+		Identity       string `gorm:"uniqueIndex;not null"`
+		IMSI           string `gorm:"index"`
+		MSISDN         string `gorm:"index"`
+
+		Scheme    string `gorm:"not null"`
+		Algorithm string
+		Operator  string
+		AMF       string
+		RES       int
+		Keccak    int
+		SQN       uint64
+
+		SealedK, SealedOP, SealedOPc, SealedPassword []byte
+
+		VisitedNetworks string
+	}
+
+	type RegistrationSet struct {
+		ID             uint64 `gorm:"primaryKey"`
+		SubscriptionID uint64 `gorm:"uniqueIndex:set_number;not null"`
+		Number         int    `gorm:"uniqueIndex:set_number;not null"`
+		Unregistered   bool
+		LooseRoute     bool
+	}
+
+	type Registration struct {
+		PrivateID   uint64 `gorm:"primaryKey;autoIncrement:false"`
+		SetID       uint64 `gorm:"primaryKey;autoIncrement:false;index"`
+		Registered  bool
+		AuthPending bool
+		Since       time.Time
+		Restoration []byte
+	}
+
+	type PublicIdentity struct {
+		ID             uint64 `gorm:"primaryKey"`
+		SubscriptionID uint64 `gorm:"index;not null"`
+		SetID          uint64 `gorm:"index;not null"`
+		Position       int
+		Identity       string `gorm:"uniqueIndex;not null"`
+
+		Kind              string `gorm:"not null"`
+		Wildcard          bool   `gorm:"index"`
+		DisplayName       string
+		Barred            bool
+		MayRegister       bool
+		ProfileID         uint64 `gorm:"index"`
+		AliasGroup        string
+		ApplicationServer string
+	}
+
+	type ServiceProfile struct {
+		ID                     uint64 `gorm:"primaryKey"`
+		Name                   string `gorm:"uniqueIndex;not null"`
+		FilterCriteria         string
+		SharedSets             string
+		SubscribedMediaProfile *int
+		UnregisteredServices   bool
+	}
+
+	type SharedFilterCriteria struct {
+		Number               int `gorm:"primaryKey;autoIncrement:false"`
+		FilterCriteria       string
+		UnregisteredServices bool
+	}
+
+	type Push struct {
+		ID                uint64 `gorm:"primaryKey"`
+		Command           string
+		ServerHost        string
+		PrivateIdentity   string
+		OtherIdentities   string
+		PublicIdentities  string
+		Reason            uint32
+		Info              string
+		Created, Finished time.Time
+		State             string `gorm:"index"`
+		Attempts          int
+		Next              time.Time
+		Result            string
+	}
+
+	type Mark struct {
+		Name  string `gorm:"primaryKey"`
+		Value string
+	}
+
+	return tx.AutoMigrate(&Subscription{}, &PrivateIdentity{}, &RegistrationSet{}, &Registration{}, &PublicIdentity{}, &ServiceProfile{},
+		&SharedFilterCriteria{}, &Push{}, &Mark{})
+}
