@@ -23,8 +23,8 @@ import (
 var floods = []flood{
 	{name: "refused", method: "REGISTER", sent: 1, most: 1000, handler: refuse},
 	{name: "refused INVITE", method: "INVITE", sent: 1, most: 1000, handler: refuse},
-	{name: "forwarded, not answered", method: "MESSAGE", sent: 1, most: 7000, handler: relay(to("UDP", calleeAt)).request},
-	{name: "forwarded INVITE, not answered", method: "INVITE", sent: 2, most: 7000, handler: relay(to("UDP", calleeAt)).request},
+	{name: "forwarded, not answered", method: "MESSAGE", sent: 1, most: 4000, handler: relay(to("UDP", calleeAt)).request},
+	{name: "forwarded INVITE, not answered", method: "INVITE", sent: 2, most: 4000, handler: relay(to("UDP", calleeAt)).request},
 }
 
 func refuse(_ context.Context, _ *sip.Stack, tx *sip.ServerTransaction) { _ = tx.Reply(403, "") }

@@ -130,7 +130,7 @@ func TestDialogBetweenIPVersions(t *testing.T) {
 				} else if len(own) != 2 {
 					t.Errorf("%d own routes in %s", len(own), out.Method)
 				}
-				s.Forward(ctx, tx, sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}})
+				s.Forward(tx, sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}})
 			}
 			middle := start(t, proxy, func(c *sip.Config) {
 				c.Endpoints = append(c.Endpoints, sip.EndpointConfig{Name: "Gm", Address: "[::1]:0", Transports: []string{"udp", "tcp"}})

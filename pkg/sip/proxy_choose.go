@@ -1,22 +1,24 @@
 package sip
 
 // choose is the best response of RFC 3261 §16.7 6.
-func (f *forwarding) choose() *Response {
+func (c *responseContext) choose() *Response {
 	var best *Response
 
-	for _, r := range f.best {
+	for _, r := range c.best {
 		if best == nil || better(r.StatusCode, best.StatusCode) {
 			best = r
 		}
 	}
 
 	switch {
+	case best == nil && c.cancelled && c.invite: // before it was sent
+		return local(c.tx.request, 487, "cancelled")
 	case best == nil:
-		return local(f.tx.request, 480, "there was no target")
+		return local(c.tx.request, 480, "there was no target")
 	case best.StatusCode == 503: // §16.7 6, §16.9: what is below being overloaded or away does not make this proxy so
 		best.StatusCode, best.Reason = 500, Reason(500)
 	case best.StatusCode == 401 || best.StatusCode == 407: // §16.7 7
-		for _, r := range f.best {
+		for _, r := range c.best {
 			if r == best || r.StatusCode != 401 && r.StatusCode != 407 {
 				continue
 			}

@@ -112,7 +112,7 @@ func relay(plan func(*sip.Request) sip.Plan) *user {
 			if plan != nil {
 				p = plan(out)
 			}
-			s.Forward(ctx, tx, p)
+			s.Forward(tx, p)
 		},
 		ack: func(ctx context.Context, s *sip.Stack, ack *sip.Ack) {
 			out, _, refusal := s.Forwardable(ack.Request)

@@ -173,7 +173,7 @@ func (s *Stack) Send(ctx context.Context, r *Request, d Destination) (*ClientTra
 		return nil, err
 	}
 
-	tx, _, err := s.attempt(ctx, r, ways, NewBranch, nil)
+	tx, _, err := s.attempt(ctx, r, ways, NewBranch, waiter{})
 
 	return tx, err
 }
@@ -184,14 +184,14 @@ func (s *Stack) attempt(
 	r *Request,
 	ways []way,
 	branch func() string,
-	delivered func(*ClientTransaction, *Response, error),
+	user clientUser,
 ) (*ClientTransaction, []way, error) {
 	var failed error
 
 	for len(ways) > 0 {
 		sent, raw, flow, left := s.address(r, ways, branch())
 
-		tx, err := s.begin(ctx, sent, raw, flow, delivered)
+		tx, err := s.begin(ctx, sent, raw, flow, user)
 		if err == nil {
 			return tx, left, nil
 		}
@@ -225,7 +225,7 @@ func (s *Stack) Do(ctx context.Context, r *Request, d Destination) (*Response, e
 	for len(ways) > 0 {
 		var tx *ClientTransaction
 
-		if tx, ways, err = s.attempt(ctx, r, ways, NewBranch, nil); err != nil {
+		if tx, ways, err = s.attempt(ctx, r, ways, NewBranch, waiter{}); err != nil {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}

@@ -338,6 +338,7 @@ func (s *Stack) cancelled(key string, r *Request, flow Flow, reply netip.AddrPor
 }
 
 func (s *Stack) handleRequest(tx *ServerTransaction) {
+	defer tx.handled()
 	defer func() {
 		if p := recover(); p != nil {
 			s.metrics.refused.WithLabelValues("panic").Inc()
@@ -347,7 +348,6 @@ func (s *Stack) handleRequest(tx *ServerTransaction) {
 	}()
 
 	s.handler.HandleRequest(s.ctx, tx)
-	tx.abandoned()
 }
 
 func (s *Stack) handleAck(ack *Ack) {

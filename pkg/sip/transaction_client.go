@@ -34,7 +34,7 @@ type ClientTransaction struct {
 	method    string
 	host      string // sent-by of the Via
 	port      int
-	delivered func(*ClientTransaction, *Response, error) // called with the lock held, must not block; a nil response is the end
+	user      clientUser
 	responses chan *Response
 
 	mu       sync.Mutex
@@ -55,17 +55,27 @@ type ClientTransaction struct {
 	err      error
 }
 
+// clientUser takes what comes of a client transaction, in its order: responses, and then the end, a nil response. It is called with
+// the transaction's lock held and must not block.
+type clientUser interface {
+	delivered(tx *ClientTransaction, r *Response, err error)
+}
+
+// waiter is the user of a client transaction whose Responses somebody reads, and unheeded of one that nobody waits for.
+type (
+	waiter   struct{}
+	unheeded struct{}
+)
+
+func (waiter) delivered(tx *ClientTransaction, r *Response, _ error) { tx.queue(r) }
+
+func (unheeded) delivered(*ClientTransaction, *Response, error) {}
+
 const responseQueue = 64
 
-// begin sends the request, which has its Via and is raw, and starts its timers. Who reads Responses waits until it is sent; who
-// is called back does not wait for a connection, and is told when there is none.
-func (s *Stack) begin(
-	ctx context.Context,
-	r *Request,
-	raw []byte,
-	flow Flow,
-	delivered func(*ClientTransaction, *Response, error),
-) (*ClientTransaction, error) {
+// begin sends the request, which has its Via and is raw, and starts its timers. Who reads Responses waits until it is sent; another
+// user does not wait for a connection, and is told when there is none.
+func (s *Stack) begin(ctx context.Context, r *Request, raw []byte, flow Flow, user clientUser) (*ClientTransaction, error) {
 	if err := s.fits(flow, raw); err != nil {
 		return nil, err
 	}
@@ -74,12 +84,14 @@ func (s *Stack) begin(
 	branch, _ := via.Params.Get("branch")
 	tx := &ClientTransaction{
 		stack: s, key: branch + "|" + string(r.Method), flow: flow, method: string(r.Method), host: via.Host, port: via.Port,
-		request: r, delivered: delivered,
+		request: r, user: user,
 	}
 
 	s.metrics.requests.WithLabelValues("sent", flow.Endpoint.name, label.Method(tx.method)).Inc()
 
-	if delivered != nil && flow.Transport != "UDP" && flow.Endpoint.connected(flow.Remote) == nil {
+	_, waits := user.(waiter)
+
+	if !waits && flow.Transport != "UDP" && flow.Endpoint.connected(flow.Remote) == nil {
 		ctx, cancel := context.WithCancel(s.ctx)
 		tx.withdraw = cancel
 		s.transactions.addClient(tx)
@@ -91,9 +103,8 @@ func (s *Stack) begin(
 		return tx, nil
 	}
 
-	if delivered == nil {
+	if waits {
 		tx.responses = make(chan *Response, responseQueue)
-		tx.delivered = (*ClientTransaction).queue
 	}
 
 	s.transactions.addClient(tx)
@@ -235,7 +246,7 @@ func (tx *ClientTransaction) Err() error {
 }
 
 // queue is what becomes of responses when somebody reads Responses. A final one is never lost for want of a reader.
-func (tx *ClientTransaction) queue(r *Response, err error) {
+func (tx *ClientTransaction) queue(r *Response) {
 	if r == nil {
 		close(tx.responses)
 		return
@@ -315,7 +326,7 @@ func (tx *ClientTransaction) receive(r *Response) {
 	}
 
 	if pass { // under the lock, so that the end of the transaction cannot overtake it
-		tx.delivered(tx, r, nil)
+		tx.user.delivered(tx, r, nil)
 	}
 
 	if tx.state == completed && !time.Now().Before(tx.deadline) { // reliable transport: nothing to wait for
@@ -462,7 +473,7 @@ func (tx *ClientTransaction) over(err error) {
 	tx.request, tx.ack = nil, nil
 	tx.stack.transactions.removeClient(tx)
 	tx.done.set()
-	tx.delivered(tx, nil, err)
+	tx.user.delivered(tx, nil, err)
 }
 
 func (tx *ClientTransaction) terminate(err error) {
@@ -511,8 +522,7 @@ func (tx *ClientTransaction) sendCancel() {
 	cancel := newCancel(tx.request, tx.why)
 	tx.mu.Unlock()
 
-	_, err := tx.stack.begin(tx.stack.ctx, cancel, serialise(cancel), tx.flow, func(*ClientTransaction, *Response, error) {})
-	if err != nil {
+	if _, err := tx.stack.begin(tx.stack.ctx, cancel, serialise(cancel), tx.flow, unheeded{}); err != nil {
 		tx.stack.log.Warn("CANCEL could not be sent", "to", tx.flow.Remote.String(), "error", err)
 	}
 }

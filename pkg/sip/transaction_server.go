@@ -44,6 +44,8 @@ type ServerTransaction struct {
 	interval time.Duration // of timer G
 	deadline time.Time     // of timers H, I, J, L
 	asked    bool          // CANCEL came
+	hands    int           // that the request is in: its handler's, and the keeper's
+	keeper   keeper        // who works on the request when its handler has returned
 	settled  bool          // the store counts it among the settled; under the store's lock
 	why      []Header      // and with these header fields
 	merged   *merged       // nil: the request came once
@@ -53,7 +55,7 @@ type ServerTransaction struct {
 // and fresh is false.
 func (s *Stack) newServerTransaction(key string, r *Request, flow Flow, reply netip.AddrPort) (tx *ServerTransaction, fresh bool) {
 	tx = &ServerTransaction{
-		stack: s, key: key, flow: flow, reply: reply, request: r, invite: r.IsInvite(),
+		stack: s, key: key, flow: flow, reply: reply, request: r, invite: r.IsInvite(), hands: 1,
 	}
 
 	if tx.invite {
@@ -88,6 +90,9 @@ func (tx *ServerTransaction) Cancelled() <-chan struct{} { return tx.cancels.cha
 func (tx *ServerTransaction) Done() <-chan struct{} { return tx.done.channel(&tx.mu) }
 
 func (tx *ServerTransaction) name() string {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
 	if r := tx.request; r != nil {
 		return string(r.Method) + " " + r.CallID().Value()
 	}
@@ -377,13 +382,19 @@ func (tx *ServerTransaction) Withdraw(why ...Header) { tx.cancel(why...) }
 func (tx *ServerTransaction) cancel(why ...Header) {
 	tx.mu.Lock()
 
-	if tx.state == proceeding && !tx.asked {
-		tx.asked, tx.why = true, why
-		tx.cancels.set()
+	if tx.state != proceeding || tx.asked {
+		tx.mu.Unlock()
+		return
 	}
 
-	merged := tx.merged
+	tx.asked, tx.why = true, why
+	tx.cancels.set()
+	keeper, merged := tx.keeper, tx.merged
 	tx.mu.Unlock()
+
+	if keeper != nil {
+		keeper.withdrawn()
+	}
 
 	if merged != nil && merged.into != nil {
 		merged.into.cancel(why...)
@@ -398,13 +409,32 @@ func (tx *ServerTransaction) reasons() []Header {
 	return tx.why
 }
 
-// abandoned ends a transaction whose handler has returned: without a final response nobody will give one any more.
-func (tx *ServerTransaction) abandoned() {
+// keeper works on a request after its handler has returned.
+type keeper interface {
+	// withdrawn is called when a CANCEL comes before the final response. It must not block.
+	withdrawn()
+}
+
+// entrust gives the request into the hands of a keeper. A CANCEL that has come already is not told it.
+func (tx *ServerTransaction) entrust(k keeper) (cancelled bool) {
 	tx.mu.Lock()
-	open, merged := tx.state == proceeding, tx.merged
+	defer tx.mu.Unlock()
+
+	tx.keeper = k
+	tx.hands++
+
+	return tx.asked
+}
+
+// handled is called by each that had the request in hand. When the last one is done, without a final response, nobody will give one
+// any more.
+func (tx *ServerTransaction) handled() {
+	tx.mu.Lock()
+	tx.hands--
+	done, open, merged := tx.hands == 0, tx.state == proceeding, tx.merged
 	tx.mu.Unlock()
 
-	if merged != nil && merged.into != nil { // which answers it
+	if !done || merged != nil && merged.into != nil { // which answers it
 		return
 	}
 
@@ -416,5 +446,5 @@ func (tx *ServerTransaction) abandoned() {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 
-	tx.request = nil // only retransmission is left to do
+	tx.request, tx.keeper = nil, nil // only retransmission is left to do
 }

@@ -64,7 +64,7 @@ func (s *server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 		return
 	}
 
-	s.stack.Forward(ctx, tx, sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}})
+	s.stack.Forward(tx, sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}})
 }
 
 func (s *server) HandleAck(context.Context, *sip.Ack) {}

@@ -36,7 +36,7 @@ func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, o
 	candidates = i.away.last(candidates)
 	tried, began := []string{candidates[0]}, time.Now()
 	lost := false // no S-CSCF could be given the request
-	i.Stack.Forward(ctx, tx, sip.Plan{
+	i.Stack.Forward(tx, sip.Plan{
 		Groups: [][]sip.Branch{{i.toServer(out, candidates[0], orig)}},
 		OnFailure: func(b *sip.Branch, r *sip.Response) []sip.Branch {
 			if !unreachable(out, r) {

@@ -71,7 +71,7 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *sip.ServerTransact
 	case request.Method == "REGISTER":
 		i.register(ctx, tx, out)
 	case sip.Has(out, "Route"): // within a dialog, or on its way to somebody else: nothing to find out
-		i.Stack.Forward(ctx, tx, sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}})
+		i.Stack.Forward(tx, sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}})
 	case tagged(request):
 		_ = tx.Reply(481, "") // an I-CSCF does not stay in dialogs
 	default:

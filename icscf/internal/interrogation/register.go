@@ -57,7 +57,7 @@ func (i *Interrogator) register(ctx context.Context, tx *sip.ServerTransaction, 
 	}
 
 	tried, began := []string{candidates[0]}, time.Now()
-	i.Stack.Forward(ctx, tx, sip.Plan{
+	i.Stack.Forward(tx, sip.Plan{
 		Groups: [][]sip.Branch{{i.toRegistrar(out, candidates[0])}},
 		OnFailure: func(b *sip.Branch, r *sip.Response) []sip.Branch {
 			i.note(b, r, began)

@@ -40,16 +40,18 @@ func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *s
 		p.recordRoute(out, b, true)
 	}
 
-	response := p.Stack.Forward(ctx, tx, sip.Plan{
+	p.Stack.Forward(tx, sip.Plan{
 		Groups: [][]sip.Branch{{{Request: out, To: sip.Destination{Endpoint: p.Mw}}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
 			sip.RestoreRecordRoute(r, out)
 			started.saw(r)
 			p.towardsHandset(r)
 		},
+		Then: func(final *sip.Response) {
+			started.over(final)
+			p.count("originating", out, final)
+		},
 	})
-	started.over(response)
-	p.count("originating", out, response)
 }
 
 // sender is whose request it is: found by where it came from and by what it says of itself.
@@ -177,12 +179,14 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 		p.recordRoute(out, b, true)
 	}
 
-	response := p.Stack.Forward(ctx, tx, sip.Plan{
+	p.Stack.Forward(tx, sip.Plan{
 		Groups:     [][]sip.Branch{{{Request: out, To: to}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) { p.towardsHandset(r) },
+		Then: func(final *sip.Response) {
+			p.passed(k, out, final, false)
+			p.count("originating", out, final)
+		},
 	})
-	p.passed(k, out, response, false)
-	p.count("originating", out, response)
 }
 
 // towardsHandset takes out of a response what is for the trust domain. A 408 of this P-CSCF's own is the core's fault only if

@@ -49,7 +49,7 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 		return
 	}
 
-	response := p.Stack.Forward(ctx, tx, sip.Plan{
+	p.Stack.Forward(tx, sip.Plan{
 		Groups: [][]sip.Branch{{{Request: out, To: home}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
 			trust.Cross(r, trust.Core, trust.Handset)
@@ -66,8 +66,8 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 				sip.Set(r, "Reason", `SIP;cause=504;text="the I-CSCF did not answer"`)
 			}
 		},
+		Then: func(final *sip.Response) { p.count("registration", out, final) },
 	})
-	p.count("registration", out, response)
 }
 
 // registering is the contact that the handset registers, if it names one.

@@ -57,7 +57,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 		p.recordRoute(out, b, false)
 	}
 
-	response := p.Stack.Forward(ctx, tx, sip.Plan{
+	p.Stack.Forward(tx, sip.Plan{
 		Groups: [][]sip.Branch{{{Request: out, To: p.handset(b)}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
 			p.putBack(r, out, b)
@@ -80,14 +80,16 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 
 			return nil
 		},
+		Then: func(final *sip.Response) {
+			started.over(final)
+
+			if started == nil {
+				p.passed(k, out, final, true)
+			}
+
+			p.count("terminating", out, final)
+		},
 	})
-	started.over(response)
-
-	if started == nil {
-		p.passed(k, out, response, true)
-	}
-
-	p.count("terminating", out, response)
 }
 
 // putBack gives a handset's response the Record-Route that this P-CSCF sent it (§5.2.6.4.4). What the handset takes out of it

@@ -44,7 +44,6 @@ func (s *Server) serve(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 	}
 
 	j := &journey{server: s, tx: tx, out: out, served: sv, registered: sv.registered()}
-	defer func() { s.visits.forget(j.odis...) }()
 
 	groups, err := j.next(ctx, after)
 	if err != nil {
@@ -52,16 +51,12 @@ func (s *Server) serve(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 		return
 	}
 
-	response := s.Stack.Forward(ctx, tx, sip.Plan{
+	s.Stack.Forward(tx, sip.Plan{
 		Groups:     groups,
 		OnResponse: j.responds,
 		OnFailure:  func(b *sip.Branch, r *sip.Response) []sip.Branch { return j.fails(ctx, b, r) },
+		Then:       j.ends,
 	})
-	s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(out.Method)), label.Status(response.StatusCode)).Inc()
-
-	if j.begun {
-		s.settle(sv, response)
-	}
 }
 
 // next are the branches of the next step: one server, or the target.
@@ -189,6 +184,18 @@ func (j *journey) fails(ctx context.Context, b *sip.Branch, r *sip.Response) []s
 		return nil
 	default:
 		return nil
+	}
+}
+
+// ends settles what was begun, when the final response has gone upstream.
+func (j *journey) ends(final *sip.Response) {
+	s, sv := j.server, j.served
+
+	s.visits.forget(j.odis...)
+	s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(j.out.Method)), label.Status(final.StatusCode)).Inc()
+
+	if j.begun {
+		s.settle(sv, final)
 	}
 }
 

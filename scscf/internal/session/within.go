@@ -69,7 +69,7 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 		return
 	}
 
-	response := s.Stack.Forward(ctx, tx, sip.Plan{
+	s.Stack.Forward(tx, sip.Plan{
 		Groups: [][]sip.Branch{{{Request: out, To: to}}},
 		OnResponse: func(_ *sip.Branch, r *sip.Response) {
 			s.explain(out, "dialog", r)
@@ -87,13 +87,15 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 				}
 			}
 		},
-	})
-	s.outcomes.WithLabelValues("dialog", label.Method(string(out.Method)), label.Status(response.StatusCode)).Inc()
-	s.passed(within, out, response.IsSuccess())
+		Then: func(final *sip.Response) {
+			s.outcomes.WithLabelValues("dialog", label.Method(string(out.Method)), label.Status(final.StatusCode)).Inc()
+			s.passed(within, out, final.IsSuccess())
 
-	if event != nil {
-		event.End(response.StatusCode, sip.Value(response, "Reason"))
-	}
+			if event != nil {
+				event.End(final.StatusCode, sip.Value(final, "Reason"))
+			}
+		},
+	})
 }
 
 // chargeWithin charges a request within a dialog by itself, if the configuration says so: whoever sent it pays. own are this S-CSCF's
