@@ -28,6 +28,8 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	network.Apart()
+
 	for _, line := range []string{
 		"ip netns add handsets",
 		"ip link add gm type veth peer name gm netns handsets",

@@ -28,6 +28,8 @@ import (
 var binaries string
 
 func TestMain(m *testing.M) {
+	network.Apart()
+
 	if binaries = os.Getenv("DIALTONE_BINARIES"); binaries != "" {
 		os.Exit(m.Run())
 	}

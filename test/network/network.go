@@ -28,9 +28,11 @@ const Domain = "ims.mnc001.mcc001.3gppnetwork.org"
 
 var binaries string
 
-// Main builds the five binaries with the race detector and runs the tests of a package. DIALTONE_BINARIES names a folder where
-// they are built already.
+// Main runs the tests of a package apart from all others, with the five binaries built with the race detector. DIALTONE_BINARIES names
+// a folder where they are built already.
 func Main(m *testing.M) {
+	Apart()
+
 	dir, err := os.MkdirTemp("", "dialtone-core")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -336,19 +338,4 @@ func (n *Network) Balance(s Subscriber) (balance, reserved int64) {
 	n.OCS("GET", "/accounts/"+s.Name, nil, &account)
 
 	return account.Balance, account.Reserved
-}
-
-// Alone waits until no other test process has a network on the lab's addresses, and has the others wait until the file is closed.
-func Alone(t testing.TB) *os.File {
-	t.Helper()
-
-	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "dialtone-network.lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-
-	return lock
 }
