@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/test/page"
 )
 
-// The reference page names every setting and every metric, and prints the registrar's machines as they are.
+// The reference page names every setting and every metric, and prints the state machines as they are.
 func TestReferencePage(t *testing.T) {
 	reference := page.Read(t, "scscf.md")
 
@@ -17,6 +18,11 @@ func TestReferencePage(t *testing.T) {
 	reference.Settings(&defaults)
 	reference.Shows(registrar.AuthenticationMachine.String())
 	reference.Shows(registrar.Machine.String())
+
+	guide := page.Read(t, "charging.md")
+	guide.Shows(charging.Machine.String())
+	guide.Shows(charging.EventMachine.String())
+
 	reference.Metrics(start(t, nil).metrics, "dialtone_scscf_")
 }
 

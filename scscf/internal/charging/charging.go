@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
-	"github.com/dialtone-ims/dialtone/pkg/journal"
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
 )
 
 // Trigger makes charging sessions.
@@ -23,8 +23,11 @@ type Trigger struct {
 	sessions prometheus.Gauge
 	newID    func() string
 
-	uncharged prometheus.Counter
-	journal   *journal.Journal[state] // nil: nothing is kept
+	uncharged  prometheus.Counter
+	unexpected prometheus.Counter
+	journal    store // nil: nothing is kept
+
+	machine, events *fsm.Machine[State, Signal, Action]
 
 	mu   sync.Mutex
 	open map[string]*Session // by Session-Id
@@ -36,7 +39,7 @@ type Trigger struct {
 // NewTrigger charges by ocs; newID makes Diameter Session-Ids.
 func NewTrigger(c Config, ocs OCS, newID func() string, log *slog.Logger, registerer prometheus.Registerer) *Trigger {
 	t := &Trigger{
-		config: c, ocs: ocs, log: log, newID: newID, open: map[string]*Session{},
+		config: c, ocs: ocs, log: log, newID: newID, open: map[string]*Session{}, machine: Machine, events: EventMachine,
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_scscf_charging_total", Help: "Credit-control requests, by type and outcome.",
 		}, []string{"type", "outcome"}),
@@ -45,7 +48,10 @@ func NewTrigger(c Config, ocs OCS, newID func() string, log *slog.Logger, regist
 			Name: "dialtone_scscf_uncharged_seconds_total", Help: "Seconds of calls that the OCS could not be told of.",
 		}),
 	}
-	registerer.MustRegister(t.outcomes, t.sessions, t.uncharged)
+	t.unexpected = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "dialtone_scscf_charging_unexpected_events_total", Help: "Events without a row in the tables of charging; must stay 0.",
+	})
+	registerer.MustRegister(t.outcomes, t.sessions, t.uncharged, t.unexpected)
 
 	return t
 }

@@ -2,83 +2,31 @@ package charging
 
 import (
 	"context"
-	"errors"
-	"mime"
-	"net/textproto"
-	"slices"
-	"strings"
+	"sync"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
 )
 
-// How requests outside sessions are charged.
-const (
-	NoEvents  = "off"
-	Immediate = "iec" // debited before the request goes on (RFC 8506 §6.3), and refunded when it was not answered 2xx (§6.4)
-	// event charging with unit reservation of TS 32.299: reserved before, debited when it was answered 2xx, returned when not
-	Reserved = "ecur"
-)
-
-// Content is what a request carries.
-type Content struct {
-	Type string // Content-Type
-	Body []byte
-}
-
-// ChargesEvent tells whether a request outside a session is charged.
-func (t *Trigger) ChargesEvent(role ro.RoleOfNode, method string, content Content) bool {
-	return t.chargesOne(role, method, content, t.config.EventMethods)
-}
-
-// ChargesWithin tells whether a request within a dialog is charged by itself.
-func (t *Trigger) ChargesWithin(role ro.RoleOfNode, method string, content Content) bool {
-	return len(content.Body) > 0 && t.chargesOne(role, method, content, t.config.InDialog)
-}
-
-func (t *Trigger) chargesOne(role ro.RoleOfNode, method string, content Content, methods []string) bool {
-	return t.Charges(role) && t.config.Events != NoEvents && slices.Contains(methods, method) &&
-		!slices.Contains(t.config.FreeContent, content.media())
-}
-
-// media is the type of what the content is about: that within the CPIM envelope (RFC 3862) if it has one.
-func (c Content) media() string {
-	const envelope = "message/cpim"
-
-	media := mediaType(c.Type)
-	if media != envelope {
-		return media
-	}
-
-	_, inner, _ := strings.Cut(strings.ReplaceAll(string(c.Body), "\r\n", "\n"), "\n\n")
-	head, _, _ := strings.Cut(inner, "\n\n")
-
-	for line := range strings.Lines(head) {
-		if name, value, found := strings.Cut(line, ":"); found && textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name)) == "Content-Type" {
-			return mediaType(strings.TrimSpace(value))
-		}
-	}
-
-	return media
-}
-
-func mediaType(value string) string {
-	media, _, err := mime.ParseMediaType(value)
-	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
-		return ""
-	}
-
-	return media
-}
-
-// Event is a request outside a session whose outcome is charged for.
+// Event is a request that is charged by itself. Whatever happens to it is a step of EventMachine.
 type Event struct {
 	trigger *Trigger
 	id      string
 	call    Call
+
+	mu      sync.Mutex
+	machine fsm.Instance[State, Signal, Action]
 	at      server
-	free    bool // the OCS holds its session, and wants no credit control of it
+	owed    *debt
+	until   time.Time // what is owed is sent again until then
+}
+
+// debt is a request that the OCS has to take: a refund, or the report that ends a reservation.
+type debt struct {
+	refund bool
+	used   uint64
+	cause  Cause
 }
 
 // Event charges one request: with a reservation, or at once. The event that it returns is settled by End; nil: there is nothing to
@@ -88,37 +36,190 @@ func (t *Trigger) Event(ctx context.Context, call Call) (*Event, *Refused) {
 		return nil, refused
 	}
 
-	e := &Event{trigger: t, id: t.newID(), call: call}
-	one := uint64(1)
-	q := e.request(ro.Initial, 0)
-	q.MultipleServicesCreditControl[0].Requested = &ro.ServiceUnit{ServiceSpecificUnits: &one}
+	e := &Event{trigger: t, id: t.newID(), call: call, machine: t.events.Start(Idle)}
 
-	if t.config.Events == Immediate {
-		direct := ro.DirectDebiting
-		q.Type, q.RequestedAction = ro.Event, &direct
-	}
-
-	answer, refused, err := t.ask(ctx, q, server{})
-
-	switch {
-	case refused != nil:
+	if refused := e.talk(ctx, e.step(t.asked(), input{now: time.Now()})); refused != nil {
 		return nil, refused
-	case err != nil && t.config.FailureHandling != Continue:
-		e.undo(err)
-		return nil, silent(err)
-	case err != nil:
-		return nil, nil
 	}
 
-	waived, held := free(answer)
-	if waived && !held {
+	if e.settled() {
 		return nil, nil
 	}
-
-	e.at, e.free = serverOf(answer), waived
-	t.sessions.Inc()
 
 	return e, nil
+}
+
+// asked is how events are charged.
+func (t *Trigger) asked() Signal {
+	if t.config.Events == Immediate {
+		return DebitRequested
+	}
+
+	return ReserveRequested
+}
+
+// End settles an event by the final response to its request.
+func (e *Event) End(status int, reason string) {
+	signal := NotDelivered
+	if status/100 == 2 {
+		signal = Delivered
+	}
+
+	e.talk(context.Background(), e.step(signal, input{now: time.Now(), cause: Answered(status, reason)}))
+}
+
+func (e *Event) settled() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	return e.machine.State() == Idle
+}
+
+// talk does what a step wants done. refused is the OCS's no to the request.
+func (e *Event) talk(ctx context.Context, todo effects) (refused *Refused) {
+	for todo.request != nil {
+		o := outcome{kind: todo.request.Type}
+		asking, cancel := context.WithTimeout(ctx, requestTime)
+		o.answer, o.refused, o.err = e.trigger.ask(asking, todo.request, todo.at)
+
+		cancel()
+
+		if todo = e.answered(o); todo.refused != nil {
+			refused = todo.refused
+		}
+	}
+
+	return refused
+}
+
+// answered steps with what came of a request.
+func (e *Event) answered(o outcome) effects {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	t, now := e.trigger, time.Now()
+
+	if e.owed != nil {
+		if o.refused != nil && e.owed.used == 0 {
+			t.log.Warn("the OCS did not take back the charge of a message that nobody got", "session", e.id, "reason", o.refused.Reason)
+		}
+
+		return e.move(o.reported(!now.Add(settleAgain).After(e.until)), input{now: now})
+	}
+
+	in := input{now: now, cause: Internal}
+
+	if o.answer != nil {
+		e.at = serverOf(o.answer)
+	} else {
+		in.refused, _ = o.no()
+	}
+
+	return e.move(o.signal(t.config.FailureHandling == Continue), in)
+}
+
+func (e *Event) step(signal Signal, in input) effects {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	return e.move(signal, in)
+}
+
+// move takes the row of a signal and does its actions. Called with the lock held.
+func (e *Event) move(signal Signal, in input) (todo effects) {
+	t, before := e.trigger, e.machine.State()
+
+	actions, ok := e.machine.Step(signal)
+	if !ok {
+		t.unexpected.Inc()
+		t.log.Error("something happened to a charged event that cannot happen there", "session", e.id, "state", before, "event", signal)
+
+		return effects{}
+	}
+
+	for _, action := range actions {
+		e.do(action, in, &todo)
+	}
+
+	if was, is := e.open(before), e.open(e.machine.State()); is && !was {
+		t.sessions.Inc()
+	} else if was && !is {
+		t.sessions.Dec()
+	}
+
+	return todo
+}
+
+// open reports whether an event has something to settle.
+func (e *Event) open(state State) bool {
+	return state != Idle && state != PendingE && state != PendingI
+}
+
+// do is one action of a row. Called with the lock held.
+func (e *Event) do(action Action, in input, todo *effects) {
+	switch action {
+	case SendDebit:
+		todo.request = e.first(ro.Event)
+	case SendReserve:
+		todo.request = e.first(ro.Initial)
+	case RefuseService:
+		todo.refused = in.refused
+	case MakeRefund:
+		e.owe(debt{refund: true, cause: in.cause}, in.now)
+	case MakeUsed:
+		e.owe(debt{used: 1, cause: in.cause}, in.now)
+	case MakeUnused:
+		e.owe(debt{cause: in.cause}, in.now)
+	case SendOwed:
+		if e.owed != nil {
+			todo.request, todo.at = e.last(*e.owed), e.at
+		}
+	case PlanRepeat:
+		time.AfterFunc(settleAgain, func() {
+			e.talk(context.Background(), e.step(RepeatElapsed, input{now: time.Now()}))
+		})
+	case GiveUpReport:
+		e.trigger.log.Error("the report of an event is lost; the OCS returns what it reserved after its supervision time",
+			"session", e.id, "owed", e.owed)
+	default: // those of a session
+		e.trigger.log.Error("an action that a charged event does not have", "session", e.id, "action", action)
+	}
+}
+
+func (e *Event) owe(d debt, now time.Time) { e.owed, e.until = &d, now.Add(e.trigger.config.Settle) }
+
+// first is the CCR before the request goes on.
+func (e *Event) first(kind ro.RequestType) *ro.CCR {
+	q, one := e.request(kind, 0), uint64(1)
+	q.MultipleServicesCreditControl[0].Requested = &ro.ServiceUnit{ServiceSpecificUnits: &one}
+
+	if kind == ro.Event {
+		direct := ro.DirectDebiting
+		q.RequestedAction = &direct
+	}
+
+	return q
+}
+
+// last is the CCR that settles a debt.
+func (e *Event) last(d debt) *ro.CCR {
+	var q *ro.CCR
+
+	if d.refund {
+		action, one := ro.RefundAccount, uint64(1)
+		q = e.request(ro.Event, 1)
+		q.RequestedAction = &action
+		q.MultipleServicesCreditControl[0].Requested = &ro.ServiceUnit{ServiceSpecificUnits: &one}
+	} else {
+		logout := uint32(1) // DIAMETER_LOGOUT
+		q = e.request(ro.Terminate, 1)
+		q.TerminationCause = &logout
+		q.MultipleServicesCreditControl[0].Used = []ro.ServiceUnit{{ServiceSpecificUnits: &d.used}}
+	}
+
+	d.cause.tell(q)
+
+	return q
 }
 
 // request begins a CCR of the event; it has the one service.
@@ -128,74 +229,4 @@ func (e *Event) request(kind ro.RequestType, number uint32) *ro.CCR {
 	q.MultipleServicesCreditControl = []ro.MultipleServicesCreditControl{{RatingGroup: &group}}
 
 	return q
-}
-
-// undo gives back what the OCS may have reserved by a CCR whose answer did not come.
-func (e *Event) undo(err error) {
-	var result diameter.Result
-	if errors.As(err, &result) && result.Code/1000 == 3 || e.trigger.config.Events == Immediate { // nobody has worked on it; or nobody knows
-		return
-	}
-
-	e.trigger.sessions.Inc()
-	time.AfterFunc(settleAgain, func() { e.settle(0, Internal, time.Now().Add(e.trigger.config.Settle)) })
-}
-
-// End settles an event by the final response to its request.
-func (e *Event) End(status int, reason string) {
-	used := uint64(0)
-	if status/100 == 2 {
-		used = 1
-	}
-
-	if used > 0 && e.trigger.config.Events == Immediate { // it is paid already
-		e.trigger.sessions.Dec()
-		return
-	}
-
-	e.settle(used, Answered(status, reason), time.Now().Add(e.trigger.config.Settle))
-}
-
-func (e *Event) settle(used uint64, cause Cause, until time.Time) {
-	ctx, cancel := context.WithTimeout(context.Background(), reportTime)
-	defer cancel()
-
-	var q *ro.CCR
-
-	if e.trigger.config.Events == Immediate {
-		refund, one := ro.RefundAccount, uint64(1)
-		q = e.request(ro.Event, 1)
-		q.RequestedAction = &refund
-		q.MultipleServicesCreditControl[0].Requested = &ro.ServiceUnit{ServiceSpecificUnits: &one}
-	} else {
-		logout := uint32(1)
-		q = e.request(ro.Terminate, 1)
-		q.TerminationCause = &logout
-
-		if e.free {
-			used = 0
-		}
-
-		q.MultipleServicesCreditControl[0].Used = []ro.ServiceUnit{{ServiceSpecificUnits: &used}}
-	}
-
-	cause.tell(q)
-
-	switch _, refused, err := e.trigger.ask(ctx, q, e.at); {
-	case err != nil && time.Now().Add(settleAgain).Before(until):
-		time.AfterFunc(settleAgain, func() { e.settle(used, cause, until) })
-		return
-	case err != nil:
-		e.trigger.log.Error(
-			"the report of an event is lost; the OCS returns what it reserved after its supervision time",
-			"session",
-			e.id,
-			"used",
-			used,
-		)
-	case refused != nil && used == 0:
-		e.trigger.log.Warn("the OCS did not take back the charge of a message that nobody got", "session", e.id, "reason", refused.Reason)
-	}
-
-	e.trigger.sessions.Dec()
 }

@@ -2,41 +2,74 @@ package charging
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/journal"
 )
 
 const file = "charging.jsonl"
 
+// kept is a session as it outlives the process.
+type kept struct {
+	credit
+
+	State State `json:"state"`
+}
+
+// MarshalText writes a state by its name.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the name of a state.
+func (s *State) UnmarshalText(text []byte) error {
+	at := slices.Index(stateNames[:], string(text))
+	if at < 0 {
+		return fmt.Errorf("charging: no state is called %q", text)
+	}
+
+	*s = State(at)
+
+	return nil
+}
+
+// store keeps sessions over a restart; it is a *journal.Journal.
+type store interface {
+	Put(key string, k kept) error
+	Drop(key string) error
+	Close() error
+}
+
 // Restore brings back the sessions that were kept in a directory, and keeps them there from now on. They do nothing before
 // Resume.
 func (t *Trigger) Restore(directory string) error {
-	j, kept, err := journal.Open[state](directory, file, t.log)
+	j, all, err := journal.Open[kept](directory, file, t.log)
 	if err != nil {
 		return err
 	}
 
-	t.journal = j
+	t.restore(j, all)
 
-	t.kept = map[string]*Session{}
+	return nil
+}
 
-	for key, st := range kept {
-		if st.Key != key { // not written by us
-			t.log.Warn("a kept charging session has another name than its own", "session", key)
+func (t *Trigger) restore(j store, all map[string]kept) {
+	t.journal, t.kept = j, map[string]*Session{}
+
+	for key, k := range all {
+		if k.Key != key || k.State == Idle || k.State == PendingI || k.State > OwedT { // not written by us
+			t.log.Warn("a kept charging session cannot be read, and is left out", "session", key, "state", k.State)
 			continue
 		}
 
-		s := &Session{trigger: t, state: st, settling: st.Last != nil}
+		s := &Session{trigger: t, state: k.credit, machine: t.machine.Start(k.State)}
+		s.step(Restarted, input{now: time.Now()})
+
 		t.kept[key] = s
 		t.restored = append(t.restored, s)
 		t.add(s)
 	}
-
-	return nil
 }
 
 // Take hands a restored session to its call. The second call, and one for a session that is settled, finds nothing.
@@ -72,21 +105,22 @@ func (t *Trigger) Resume(ctx context.Context, ready func(context.Context)) {
 	ready(ctx)
 
 	for _, s := range restored {
-		if ctx.Err() != nil {
-			return
-		}
-
 		switch {
-		case s.settling:
-			s.settle(time.Now().Add(t.config.Settle))
-		case s.release == nil:
+		case ctx.Err() != nil:
+			return
+		case s.release == nil && !s.ended():
 			s.End(Internal)
 		default:
-			s.mu.Lock()
-			s.plan()
-			s.mu.Unlock()
+			s.talk(context.Background(), s.step(Resumed, input{now: time.Now()}))
 		}
 	}
+}
+
+func (s *Session) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.state.Last != nil
 }
 
 // Close stops all sessions as they are.
@@ -97,9 +131,7 @@ func (t *Trigger) Close() error {
 
 	for _, s := range open {
 		s.mu.Lock()
-		if s.timer != nil {
-			s.timer.Stop()
-		}
+		s.stop()
 		s.mu.Unlock()
 	}
 
@@ -108,6 +140,29 @@ func (t *Trigger) Close() error {
 	}
 
 	return t.journal.Close()
+}
+
+// keep writes the session as it is, or its end. What was refused at once was never there. Called with the session's lock held.
+func (s *Session) keep(before, after State) {
+	t := s.trigger
+
+	switch {
+	case after == PendingI || before == after && after == Idle || before == PendingI && after == Idle:
+		return
+	case after == Idle:
+		t.remove(s)
+		return
+	case before == PendingI:
+		t.add(s)
+	}
+
+	if t.journal == nil {
+		return
+	}
+
+	if err := t.journal.Put(s.state.Key, kept{credit: s.state, State: after}); err != nil {
+		t.log.Error("a charging session could not be written; it would be lost at a restart", "session", s.state.ID, "error", err)
+	}
 }
 
 func (t *Trigger) add(s *Session) {
@@ -154,68 +209,4 @@ func (t *Trigger) forget(key string) {
 	if err := t.journal.Drop(key); err != nil {
 		t.log.Error("the end of a charging session could not be written; a restart would report it again", "session", key, "error", err)
 	}
-}
-
-// keep writes the session as it is. Called with the session's lock held, before what it says happens.
-func (s *Session) keep() {
-	if s.trigger.journal == nil {
-		return
-	}
-
-	if err := s.trigger.journal.Put(s.state.Key, s.state); err != nil {
-		s.trigger.log.Error("a charging session could not be written; it would be lost at a restart", "session", s.state.ID, "error", err)
-	}
-}
-
-// Reauthorise is what a RAR asks for (RFC 8506 §5.5): the session reports and asks for credit anew.
-func (t *Trigger) Reauthorise(_ context.Context, q *ro.RAR) (*ro.RAA, error) {
-	s := t.session(q.SessionID)
-	if s == nil || s.unknown() {
-		return nil, ro.UnknownSessionID
-	}
-
-	a := &ro.RAA{}
-	a.Result = ro.LimitedSuccess
-
-	s.mu.Lock()
-	answered := !s.state.Answered.IsZero()
-	s.mu.Unlock()
-
-	if answered {
-		go s.update() // bounded by the OCS's requests in work; it waits for the one that is on its way
-	}
-
-	return a, nil
-}
-
-const aborted = "the OCS ends the session"
-
-// Abort is what an ASR asks for (RFC 6733 §8.5): the call ends.
-func (t *Trigger) Abort(_ context.Context, q *ro.ASR) (*ro.ASA, error) {
-	s := t.session(q.SessionID)
-	if s == nil || s.release == nil {
-		return nil, ro.UnknownSessionID
-	}
-
-	go s.release(aborted, Normal.Because(`SIP;cause=480;text="`+aborted+`"`))
-
-	a := &ro.ASA{}
-	a.Result = ro.Success
-
-	return a, nil
-}
-
-// unknown tells a session that the OCS itself has let go.
-func (s *Session) unknown() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	return s.state.Waived && !s.state.Begun
-}
-
-func (t *Trigger) session(id string) *Session {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-
-	return t.open[id]
 }

@@ -1,0 +1,62 @@
+package charging
+
+import (
+	"context"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+)
+
+// Reauthorise is what a RAR asks for (RFC 8506 §5.5): the session reports and asks for credit anew.
+func (t *Trigger) Reauthorise(_ context.Context, q *ro.RAR) (*ro.RAA, error) {
+	if !t.obey(q.SessionID, ReauthRequested, input{now: time.Now()}) {
+		return nil, ro.UnknownSessionID
+	}
+
+	a := &ro.RAA{}
+	a.Result = ro.LimitedSuccess
+
+	return a, nil
+}
+
+const aborted = "the OCS ends the session"
+
+// Abort is what an ASR asks for (RFC 6733 §8.5): the call ends.
+func (t *Trigger) Abort(_ context.Context, q *ro.ASR) (*ro.ASA, error) {
+	cause := Normal.Because(`SIP;cause=480;text="` + aborted + `"`)
+	if !t.obey(q.SessionID, AbortRequested, input{now: time.Now(), why: aborted, cause: cause}) {
+		return nil, ro.UnknownSessionID
+	}
+
+	a := &ro.ASA{}
+	a.Result = ro.Success
+
+	return a, nil
+}
+
+// obey hands an order to its session; false: there is none, or none that complies.
+func (t *Trigger) obey(id string, order Signal, in input) bool {
+	s := t.session(id)
+	if s == nil || order == AbortRequested && s.release == nil {
+		return false
+	}
+
+	return s.obey(order, in)
+}
+
+// obey is the step of an order. What it makes of the session follows the answer to the order, and is bounded by requestTime.
+func (s *Session) obey(order Signal, in input) bool {
+	todo := s.step(order, in)
+	if todo.request != nil || todo.release != nil {
+		go s.talk(context.Background(), todo)
+	}
+
+	return todo.comply
+}
+
+func (t *Trigger) session(id string) *Session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	return t.open[id]
+}

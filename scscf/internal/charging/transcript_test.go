@@ -1,0 +1,434 @@
+package charging
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
+	"github.com/dialtone-ims/dialtone/pkg/fsm/transcript"
+)
+
+// RFC 8506 §7: each row of the session's table in a situation, through the program.
+func TestSessionTranscripts(t *testing.T) {
+	transcript.Test(t, "testdata/session.txt", Machine,
+		func(machine *fsm.Machine[State, Signal, Action], walk func(func(*transcript.Command) string)) {
+			play(t, func(d *desk) { d.machine = machine }, walk)
+		})
+}
+
+// The same for requests that are charged by themselves.
+func TestEventTranscripts(t *testing.T) {
+	transcript.Test(t, "testdata/event.txt", EventMachine,
+		func(machine *fsm.Machine[State, Signal, Action], walk func(func(*transcript.Command) string)) {
+			play(t, func(d *desk) { d.events = machine }, walk)
+		})
+}
+
+func play(t *testing.T, set func(*desk), walk func(func(*transcript.Command) string)) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{
+			machine: Machine, events: EventMachine, replies: make(chan func(*ro.CCA) error), over: make(chan struct{}),
+			disk: &disk{kept: map[string][]byte{}}, config: Config{
+				FailureHandling: Terminate, UpdateMargin: 10 * time.Second, Resume: 30 * time.Second, Settle: 2 * time.Minute, Events: Reserved,
+			},
+		}
+		set(d)
+		d.start()
+		walk(d.command)
+		close(d.over)
+		d.trigger.Close()
+		time.Sleep(4 * requestTime) // who waits for an answer has given up
+	})
+}
+
+// desk is a trigger whose OCS says what the transcript says, and what came of it.
+type desk struct {
+	machine, events *fsm.Machine[State, Signal, Action]
+
+	config  Config
+	trigger *Trigger
+	session *Session
+	event   *Event
+	disk    *disk
+	replies chan func(*ro.CCA) error
+	over    chan struct{} // nobody answers any more
+	ids     int
+
+	mu    sync.Mutex
+	lines []string
+}
+
+func (d *desk) say(format string, values ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	d.lines = append(d.lines, fmt.Sprintf(format, values...))
+}
+
+func (d *desk) start() {
+	c := d.config
+	c.Enabled, c.ServiceContextID, c.Realm = true, ro.ServiceContextIMS, "r"
+	d.trigger = NewTrigger(c, d, func() string { d.ids++; return fmt.Sprintf("s%d", d.ids) }, slog.New(logged{d}), prometheus.NewRegistry())
+	d.trigger.machine, d.trigger.events = d.machine, d.events
+	d.trigger.restore(d.disk, d.disk.read())
+}
+
+// CreditControl notes a request and waits for the transcript's answer.
+func (d *desk) CreditControl(ctx context.Context, q *ro.CCR) (*ro.CCA, error) {
+	d.say("%s", told(q))
+
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-d.over:
+		runtime.Goexit()
+		return nil, nil
+	case reply := <-d.replies:
+		a := &ro.CCA{}
+		a.Result, a.OriginHost = ro.Success, "ocs1"
+
+		return a, reply(a)
+	}
+}
+
+func told(q *ro.CCR) string {
+	kind := map[ro.RequestType]string{ro.Initial: "CCR-I", ro.Update: "CCR-U", ro.Terminate: "CCR-T", ro.Event: "CCR-E"}[q.Type]
+	line := fmt.Sprintf("%s %s#%d", kind, q.SessionID, q.Number)
+
+	if q.RequestedAction != nil {
+		line += fmt.Sprintf(" action %d", *q.RequestedAction)
+	}
+	if q.DestinationHost != "" {
+		line += " to " + q.DestinationHost
+	}
+	for _, service := range q.MultipleServicesCreditControl {
+		if r := service.Requested; r != nil && r.ServiceSpecificUnits != nil {
+			line += fmt.Sprintf(" wants %d", *r.ServiceSpecificUnits)
+		}
+		for _, used := range service.Used {
+			if used.Time != nil {
+				line += fmt.Sprintf(" used %d s", *used.Time)
+			} else {
+				line += fmt.Sprintf(" used %d", *used.ServiceSpecificUnits)
+			}
+		}
+	}
+	if cause := q.ServiceInformation.IMS.CauseCode; cause != nil {
+		line += fmt.Sprintf(" cause %d", *cause)
+	}
+
+	return line
+}
+
+// command does one line of a transcript; what the program did, and the state after it, is the answer.
+func (d *desk) command(c *transcript.Command) string {
+	switch c.Cmd {
+	case "situation":
+		return d.state()
+	case "config":
+		d.configure(c)
+		return d.state()
+	}
+
+	d.do(c)
+	synctest.Wait()
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	lines := d.lines
+	d.lines = nil
+
+	slices.SortStableFunc(lines, func(a, b string) int { return strings.Compare(first(a), first(b)) })
+
+	return strings.Join(append(lines, d.state()), "\n")
+}
+
+// first puts the answer to an order before what follows from it, which is done beside it.
+func first(line string) string {
+	if strings.HasPrefix(line, "RAA") || strings.HasPrefix(line, "ASA") {
+		return "a"
+	}
+
+	return "b"
+}
+
+func (d *desk) configure(c *transcript.Command) {
+	for _, arg := range c.CmdArgs {
+		switch arg.Key {
+		case "handling":
+			d.config.FailureHandling = arg.Vals[0]
+		case "events":
+			d.config.Events = arg.Vals[0]
+		case "settle":
+			d.config.Settle, _ = time.ParseDuration(arg.Vals[0])
+		}
+	}
+
+	if d.session == nil {
+		d.start()
+	}
+}
+
+func (d *desk) state() string {
+	var state State
+
+	switch {
+	case d.session != nil:
+		d.session.mu.Lock()
+		defer d.session.mu.Unlock()
+		state = d.session.machine.State()
+	case d.event != nil:
+		d.event.mu.Lock()
+		defer d.event.mu.Unlock()
+		state = d.event.machine.State()
+	}
+
+	if written := d.disk.state(); d.session != nil && written != "" && written != state.String() {
+		return fmt.Sprintf("-> %s, on disk %s", state, written)
+	}
+
+	return "-> " + state.String()
+}
+
+func (d *desk) do(c *transcript.Command) {
+	switch c.Cmd {
+	case "begin":
+		d.session = &Session{
+			trigger: d.trigger, release: d.release, machine: d.machine.Start(Idle),
+			state: credit{Key: "s1", ID: d.trigger.newID(), Call: Call{Method: "INVITE"}},
+		}
+		s := d.session
+		go d.heard(func() *Refused { return s.talk(context.Background(), s.step(ServiceRequested, input{now: time.Now()})) })
+	case "event":
+		e := &Event{trigger: d.trigger, id: d.trigger.newID(), call: Call{Method: "MESSAGE"}, machine: d.events.Start(Idle)}
+		d.event = e
+		go d.heard(func() *Refused {
+			return e.talk(context.Background(), e.step(e.trigger.asked(), input{now: time.Now()}))
+		})
+	case "outcome":
+		status, _ := strconv.Atoi(c.CmdArgs[0].Key)
+		go d.event.End(status, "")
+	case "wait":
+		pause, _ := time.ParseDuration(c.CmdArgs[0].Key)
+		time.Sleep(pause)
+	case "reply":
+		select {
+		case d.replies <- reply(c):
+		default:
+			d.say("nobody waits for an answer")
+		}
+	case "answered":
+		d.session.Answered(time.Now())
+	case "end":
+		go d.session.End(Normal)
+	case "rar", "asr":
+		d.order(c.Cmd)
+	case "restart":
+		d.restart(c.HasArg("orphan"))
+	case "resume":
+		go d.trigger.Resume(context.Background(), func(context.Context) {})
+	default:
+		d.say("no such command: %s", c.Cmd)
+	}
+}
+
+func (d *desk) heard(talk func() *Refused) {
+	if refused := talk(); refused != nil {
+		d.say("refused: %d %s", refused.Status, refused.Reason)
+	} else {
+		d.say("goes on")
+	}
+}
+
+func (d *desk) release(why string, cause Cause) {
+	d.say("released: %s, cause %d %s", why, cause.Code, cause.Reason)
+}
+
+// order is what the OCS hears of a RAR or ASR. The session is asked itself: it may be settled, and unknown by its name.
+func (d *desk) order(name string) {
+	signal, in := ReauthRequested, input{now: time.Now()}
+	if name == "asr" {
+		signal, in.why = AbortRequested, aborted
+	}
+
+	result := ro.UnknownSessionID
+	if d.session.obey(signal, in) {
+		result = ro.Success
+	}
+
+	d.say("%s: %d", map[string]string{"rar": "RAA", "asr": "ASA"}[name], result.Code)
+}
+
+// restart kills the process and begins another one from what is on the disk.
+func (d *desk) restart(orphan bool) {
+	d.trigger.Close()
+	close(d.over)
+	d.over, d.replies = make(chan struct{}), make(chan func(*ro.CCA) error)
+	synctest.Wait()
+
+	d.mu.Lock()
+	d.lines = nil
+	d.mu.Unlock()
+
+	d.disk = &disk{kept: d.disk.copy()}
+	d.start()
+
+	if len(d.trigger.restored) == 0 {
+		d.say("nothing was kept")
+		return
+	}
+
+	d.session = d.trigger.restored[0]
+	if !orphan {
+		d.trigger.Take("s1", d.release)
+	}
+}
+
+// reply is what the OCS says: units, a result, a result of the service alone, or an error.
+func reply(c *transcript.Command) func(*ro.CCA) error {
+	return func(a *ro.CCA) error {
+		service := ro.MultipleServicesCreditControl{}
+
+		for _, arg := range c.CmdArgs {
+			value := ""
+			if len(arg.Vals) > 0 {
+				value = arg.Vals[0]
+			}
+			parsed, _ := strconv.ParseUint(value, 10, 32)
+			number := uint32(parsed)
+
+			switch arg.Key {
+			case "lost":
+				return errDead
+			case "undelivered":
+				return fmt.Errorf("no peer: %w", diameter.ErrUnroutable)
+			case "result":
+				a.Result = diameter.Result{Code: number}
+			case "service":
+				service.ResultCode = &number
+			case "granted":
+				service.Granted = &ro.ServiceUnit{Time: &number}
+			case "valid":
+				service.ValidityTime = &number
+			case "final":
+				service.FinalUnitIndication = &ro.FinalUnitIndication{}
+			case "handling":
+				handling := ro.FailureContinue
+				a.CreditControlFailureHandling = &handling
+			case "from":
+				a.OriginHost = value
+			}
+		}
+
+		a.MultipleServicesCreditControl = []ro.MultipleServicesCreditControl{service}
+
+		return nil
+	}
+}
+
+// disk is a store in memory.
+type disk struct {
+	mu   sync.Mutex
+	kept map[string][]byte
+	off  bool
+}
+
+func (k *disk) Put(key string, value kept) error {
+	text, err := json.Marshal(value)
+
+	k.mu.Lock()
+	defer k.mu.Unlock()
+
+	if !k.off {
+		k.kept[key] = text
+	}
+
+	return err
+}
+
+func (k *disk) Drop(key string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+
+	if !k.off {
+		delete(k.kept, key)
+	}
+
+	return nil
+}
+
+// Close is the end of the process: nothing is written any more.
+func (k *disk) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+
+	k.off = true
+
+	return nil
+}
+
+func (k *disk) read() map[string]kept {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+
+	all := map[string]kept{}
+
+	for key, text := range k.kept {
+		var value kept
+		if err := json.Unmarshal(text, &value); err == nil {
+			all[key] = value
+		}
+	}
+
+	return all
+}
+
+func (k *disk) copy() map[string][]byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+
+	return maps.Clone(k.kept)
+}
+
+// state is that of the one session, as it was written; "" if none is there.
+func (k *disk) state() string {
+	for _, value := range k.read() {
+		return value.State.String()
+	}
+
+	return ""
+}
+
+// logged notes the warnings and errors of the program.
+type logged struct{ d *desk }
+
+func (l logged) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+func (l logged) WithAttrs([]slog.Attr) slog.Handler               { return l }
+func (l logged) WithGroup(string) slog.Handler                    { return l }
+
+func (l logged) Handle(_ context.Context, r slog.Record) error {
+	noise := []string{"the OCS does not answer", "charging sessions restored", "something happened to a"}
+	if slices.ContainsFunc(noise, func(n string) bool { return strings.HasPrefix(r.Message, n) }) {
+		return nil
+	}
+
+	l.d.say("log: %s", r.Message)
+
+	return nil
+}
