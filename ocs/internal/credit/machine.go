@@ -16,16 +16,20 @@ const (
 
 func (s State) String() string { return string(s) }
 
-// Event is what happens to a charging session: a CCR of a type, or the end of its supervision.
+// Event is what happens to a charging session: a CCR of a type, what the account says of it, or the end of its supervision.
 type Event string
 
 const (
-	Initial   Event = "CCR Initial"
-	Update    Event = "CCR Update"
-	Terminate Event = "CCR Terminate"
-	OneTime   Event = "CCR Event"
-	Silence   Event = "Tcc expired"
-	ByHand    Event = "closed by hand"
+	Initial    Event = "CCR Initial"
+	Update     Event = "CCR Update"
+	Terminate  Event = "CCR Terminate"
+	OneTime    Event = "CCR Event"
+	OldNumber  Event = "CC-Request-Number goes back" // in an Update or a Terminate
+	PayerFound Event = "payer and tariff found"
+	Granted    Event = "units granted"
+	Refused    Event = "refused" // no payer, no tariff, no price, no credit
+	Silence    Event = "Tcc expired"
+	ByHand     Event = "closed by hand"
 )
 
 func (e Event) String() string { return string(e) }
@@ -39,7 +43,7 @@ type Action string
 
 const (
 	Begin         Action = "find payer and tariff"
-	CheckNumber   Action = "check the request number"
+	TakeNumber    Action = "note the request number and who sent it"
 	Debit         Action = "debit what was used, release the rest"
 	ReleaseAll    Action = "release all"
 	Reserve       Action = "reserve"
@@ -47,31 +51,36 @@ const (
 	Record        Action = "write the CDR"
 	ChargeEvent   Action = "charge the event"
 	RefuseUnknown Action = "5002"
-	RefuseBegun   Action = "5004"
+	RefuseBegun   Action = "5004: the session has begun"
+	RefuseNumber  Action = "5004: the number goes back"
 )
 
 func (a Action) String() string { return string(a) }
 
-// Machine is the credit-control server's session (RFC 8506 §7). A request that is refused leaves the state as it was. Two rows go
-// beyond the RFC: an Update without credit keeps the session open, because network functions report in a Terminate what was used
-// until they had released the call; and a Terminate that overtakes its Initial is remembered, so that the Initial reserves nothing.
+// Machine is the credit-control server's session (RFC 8506 §7). The state is written with the money: a session that is open has a
+// row, one that has ended is remembered with the answer to its Terminate. An event has a session of its own and leaves none. Two
+// things go beyond the RFC: an Update without credit keeps the session open, because network functions report in a Terminate what was
+// used until they had released the call; and a Terminate that overtakes its Initial is remembered, so that the Initial reserves
+// nothing.
 var Machine = fsm.New(
-	fsm.On("RFC 8506 §7", Idle, Initial, Open, Begin, Reserve, Supervise),
-	fsm.On("RFC 8506 §7", Idle, OneTime, Idle, ChargeEvent),
+	fsm.On("RFC 8506 §7", Idle, Initial, Idle, Begin),
+	fsm.On("RFC 8506 §7", Idle, PayerFound, Idle, Reserve),
+	fsm.On("RFC 8506 §7", Idle, Granted, Open, Supervise),
+	fsm.Ignore[Action](Idle, Refused, "the answer says why"),
+	fsm.On("RFC 8506 §6, §7", Idle, OneTime, Idle, ChargeEvent),
 	fsm.On("RFC 6733 §7.1.5", Idle, Update, Idle, RefuseUnknown),
 	fsm.On("RFC 6733 §7.1.5", Idle, Terminate, Ended, RefuseUnknown),
-	fsm.Ignore[Action](Idle, Silence, "there is nothing to release"),
-	fsm.Ignore[Action](Idle, ByHand, "there is nothing to release"),
+
 	fsm.On("RFC 6733 §7.1.5", Open, Initial, Open, RefuseBegun),
-	fsm.On("RFC 8506 §7", Open, OneTime, Open, ChargeEvent),
-	fsm.On("RFC 8506 §7", Open, Update, Open, CheckNumber, Debit, Reserve, Supervise),
-	fsm.On("RFC 8506 §7", Open, Terminate, Ended, CheckNumber, Debit, ReleaseAll, Record),
-	fsm.On("RFC 8506 §7", Open, Silence, Ended, ReleaseAll, Record),
-	fsm.On("operator", Open, ByHand, Ended, ReleaseAll, Record),
+	fsm.On("RFC 8506 §7", Open, Update, Open, TakeNumber, Debit, Reserve),
+	fsm.On("RFC 8506 §7", Open, Granted, Open, Supervise),
+	fsm.On("RFC 8506 §7", Open, Refused, Open, Supervise),
+	fsm.On("RFC 8506 §8.2", Open, OldNumber, Open, RefuseNumber),
+	fsm.On("RFC 8506 §7", Open, Terminate, Ended, TakeNumber, Debit, ReleaseAll, Record),
+	fsm.On("RFC 8506 §7", Open, Silence, Idle, ReleaseAll, Record),
+	fsm.On("operator", Open, ByHand, Idle, ReleaseAll, Record),
+
 	fsm.On("RFC 6733 §7.1.5", Ended, Initial, Ended, RefuseUnknown),
 	fsm.On("RFC 6733 §7.1.5", Ended, Update, Ended, RefuseUnknown),
 	fsm.On("RFC 6733 §7.1.5", Ended, Terminate, Ended, RefuseUnknown),
-	fsm.On("RFC 8506 §7", Ended, OneTime, Ended, ChargeEvent),
-	fsm.Ignore[Action](Ended, Silence, "all is released"),
-	fsm.Ignore[Action](Ended, ByHand, "all is released"),
 )

@@ -57,7 +57,7 @@ const (
 	notDelivered = "not delivered"
 )
 
-// record writes the CDR of a session that is settled, and closes it.
+// record writes the CDR of a session that is settled.
 func (s *Server) record(w *work) error {
 	cause := Terminated
 
@@ -72,7 +72,6 @@ func (s *Server) record(w *work) error {
 		cause = notDelivered
 	}
 
-	w.closed = cause
 	w.overrun = w.session.Uncollected // until now it could still be paid
 	r := w.session.record(w.at)
 	r.Cause, r.CauseCode = cause, nil

@@ -48,9 +48,15 @@ func (r *Reply) answer() (*Answer, error) {
 	return answer, nil
 }
 
+// keptAnswer is an answer with the state that the session was left in.
+type keptAnswer struct {
+	*Answer
+	SessionState State
+}
+
 // remember keeps an answer, in the place of one that somebody else was given.
-func remember(tx ledger.Tx, q *ro.CCR, answer *Answer) error {
-	text, err := json.Marshal(answer)
+func remember(tx ledger.Tx, q *ro.CCR, answer *Answer, state State) error {
+	text, err := json.Marshal(keptAnswer{Answer: answer, SessionState: state})
 	if err != nil {
 		return err
 	}
@@ -66,24 +72,21 @@ func remember(tx ledger.Tx, q *ro.CCR, answer *Answer) error {
 	}).Error
 }
 
-// ended tells whether a Terminate of this session was served to its network function.
+// ended reports whether a Terminate of this network function left the session ended.
 func (s *Server) ended(tx ledger.Tx, q *ro.CCR) (bool, error) {
 	var all []Reply
 
-	err := tx.Select(
-		"host",
-		"realm",
-	).Where(
-		"session = ? AND type = ?",
-		q.SessionID,
-		uint32(ro.Terminate),
-	).Limit(
-		maxTerminates,
-	).Find(
-		&all,
-	).Error
+	terminates := tx.Select("host", "realm", "answer").Where("session = ? AND type = ?", q.SessionID, uint32(ro.Terminate))
+	err := terminates.Limit(maxTerminates).Find(&all).Error
 
-	return slices.ContainsFunc(all, func(r Reply) bool { return s.owns(q, r.Host, r.Realm) }), err
+	return slices.ContainsFunc(all, func(r Reply) bool { return s.owns(q, r.Host, r.Realm) && r.ended() }), err
+}
+
+// ended is also said of what an earlier OCS kept without the state.
+func (r *Reply) ended() bool {
+	var kept struct{ SessionState State }
+
+	return json.Unmarshal([]byte(r.Answer), &kept) == nil && (kept.SessionState == Ended || kept.SessionState == "")
 }
 
 const maxTerminates = 16 // of one session that are looked at

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
 )
 
 // Server answers credit-control requests.
@@ -23,6 +24,7 @@ type Server struct {
 	log     *slog.Logger
 	metrics metrics
 	tariffs tariffs
+	machine *fsm.Machine[State, Event, Action]
 	watched time.Time // the last time that sessions could be supervised
 
 	// Shared says that other OCSs have the same ledger, so that any of them can go on with a session.
@@ -35,7 +37,7 @@ func NewServer(c Config, store *ledger.Store, log *slog.Logger, registerer prome
 		return nil, err
 	}
 
-	return &Server{config: c, store: store, log: log, metrics: newMetrics(store, registerer)}, nil
+	return &Server{config: c, store: store, log: log, metrics: newMetrics(store, registerer), machine: Machine}, nil
 }
 
 // patience is how long a request waits for its turn at the ledger: a network function that got no answer asks again.
@@ -90,7 +92,7 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 			answer.SessionFailover = &supported
 		}
 
-		return remember(tx, q, answer)
+		return remember(tx, q, answer, w.run.State())
 	})
 	if err != nil {
 		s.metrics.requests.WithLabelValues(string(eventOf(q.Type)), "5012").Inc()
@@ -102,7 +104,17 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 
 	if again {
 		s.metrics.again.Inc()
-		s.log.Info("CCR again: answered as before", "session", q.SessionID, "type", eventOf(q.Type), "number", q.Number, "from", q.OriginHost)
+		s.log.Info(
+			"CCR again: answered as before",
+			"session",
+			q.SessionID,
+			"type",
+			eventOf(q.Type),
+			"number",
+			q.Number,
+			"from",
+			q.OriginHost,
+		)
 
 		return answer, nil
 	}
@@ -118,9 +130,9 @@ type work struct {
 	q        *ro.CCR
 	now      time.Time
 	at       time.Time // when it happened, as the request says
+	run      fsm.Instance[State, Event, Action]
 	session  *Session
 	fresh    bool // the session is not in the database yet
-	closed   string
 	purse    ledger.Purse
 	revenue  *ledger.Account
 	posting  *ledger.Posting
@@ -138,6 +150,7 @@ type work struct {
 func (s *Server) serve(tx ledger.Tx, q *ro.CCR, answeredToAnother bool) (*work, error) {
 	w := &work{tx: tx, q: q, now: time.Now().UTC(), revenue: tx.Revenue(), posting: tx.Posting(q.SessionID, "")}
 	w.at = happened(q, w.now)
+	w.run = s.machine.Start(Idle)
 
 	if accepted := s.config.ServiceContexts; len(accepted) > 0 && !slices.Contains(accepted, q.ServiceContextID) {
 		w.answer = refused(ro.RatingFailed, "the service context is not served", &FailedAVP{ServiceContextID: q.ServiceContextID})
@@ -148,6 +161,8 @@ func (s *Server) serve(tx ledger.Tx, q *ro.CCR, answeredToAnother bool) (*work, 
 	if err != nil {
 		return nil, err
 	}
+
+	w.run = s.machine.Start(state)
 
 	if w.session != nil && !s.owns(q, w.session.ClientHost, w.session.ClientRealm) || w.session == nil && answeredToAnother {
 		w.stranger = true
@@ -162,7 +177,7 @@ func (s *Server) serve(tx ledger.Tx, q *ro.CCR, answeredToAnother bool) (*work, 
 		return w, nil
 	}
 
-	return w, s.run(w, state, eventOf(q.Type))
+	return w, s.run(w, s.classify(w))
 }
 
 // happened is when the network function saw what it reports (Event-Timestamp, RFC 6733 §8.21): a report may have waited long for
@@ -177,7 +192,7 @@ func happened(q *ro.CCR, now time.Time) time.Time {
 	return now
 }
 
-// state finds the session that the request is of.
+// state finds the session that the request is of, and the state that its last request left it in.
 func (s *Server) state(w *work) (State, error) {
 	if w.q.Type == ro.Event {
 		return Idle, nil
@@ -196,8 +211,6 @@ func (s *Server) state(w *work) (State, error) {
 		return Open, nil
 	case !errors.Is(err, gorm.ErrRecordNotFound):
 		return "", err
-	case w.q.Type != ro.Initial: // ended or not, it is unknown
-		return Idle, nil
 	}
 
 	over, err := s.ended(w.tx, w.q)
@@ -208,20 +221,34 @@ func (s *Server) state(w *work) (State, error) {
 	return Idle, err
 }
 
-// run does what the machine says, and writes what became of the session and of the money.
-func (s *Server) run(w *work, state State, event Event) error {
-	row, found := Machine.Step(state, event)
-	if !found {
-		return fmt.Errorf("credit: no row for %s in state %s", event, state)
+// classify says which event a request is. One that is older than what was served already would report the same use twice.
+func (s *Server) classify(w *work) Event {
+	if w.session != nil && w.q.Type != ro.Initial && w.q.Number <= w.session.Number {
+		return OldNumber
 	}
 
-	for _, action := range row.Do {
-		if refused := w.answer != nil && !w.answer.Result.Successful(); refused && (action != Supervise || w.session == nil) {
-			continue
+	return eventOf(w.q.Type)
+}
+
+// run does what the machine says, until nothing follows, and writes what became of the session and of the money.
+func (s *Server) run(w *work, event Event) error {
+	for event != "" {
+		actions, ok := w.run.Step(event)
+		if !ok {
+			return fmt.Errorf("credit: no row for %s in state %s", event, w.run.State())
 		}
 
-		if err := s.do(action, w); err != nil {
-			return err
+		event = ""
+
+		for _, action := range actions {
+			next, err := s.do(action, w)
+			if err != nil {
+				return err
+			}
+
+			if next != "" {
+				event = next
+			}
 		}
 	}
 
@@ -229,40 +256,56 @@ func (s *Server) run(w *work, state State, event Event) error {
 		w.answer = accepted()
 	}
 
-	if w.session != nil && (w.answer.Result.Successful() || !w.fresh) {
-		if err := w.keep(); err != nil {
-			return err
-		}
+	if err := w.keep(); err != nil {
+		return err
 	}
 
 	return w.posting.Write()
 }
 
-func (s *Server) do(action Action, w *work) error {
+// do does one action. The event is what it leads to, or "".
+func (s *Server) do(action Action, w *work) (Event, error) {
 	switch action {
 	case Begin:
-		return s.begin(w)
-	case CheckNumber:
-		s.checkNumber(w)
-		return nil
-	case Debit:
-		return s.debit(w)
-	case ReleaseAll:
-		return s.releaseAll(w)
+		err := s.begin(w)
+		if w.answer != nil {
+			return Refused, err
+		}
+
+		return PayerFound, err
 	case Reserve:
-		return s.reserve(w)
+		err := s.reserve(w)
+		if err == nil && w.answer.Result.Successful() {
+			return Granted, nil
+		}
+
+		return Refused, err
+	case TakeNumber:
+		w.session.Number = w.q.Number
+		w.session.ClientHost, w.session.ClientRealm = w.q.OriginHost, w.q.OriginRealm // another one may have taken it over
+
+		return "", nil
+	case Debit:
+		return "", s.debit(w)
+	case ReleaseAll:
+		return "", s.releaseAll(w)
 	case Supervise:
-		return s.supervise(w)
+		return "", s.supervise(w)
 	case Record:
-		return s.record(w)
+		return "", s.record(w)
 	case ChargeEvent:
-		return s.chargeEvent(w)
+		return "", s.chargeEvent(w)
+	case RefuseUnknown:
+		w.refuseUnknown()
+		return "", nil
 	case RefuseBegun:
 		w.answer = refused(ro.InvalidAVPValue, "the session has begun already", &FailedAVP{RequestType: &w.q.Type})
-		return nil
+		return "", nil
+	case RefuseNumber:
+		w.answer = refused(ro.InvalidAVPValue, "CC-Request-Number goes back", &FailedAVP{RequestNumber: &w.q.Number})
+		return "", nil
 	default:
-		w.refuseUnknown()
-		return nil
+		return "", fmt.Errorf("credit: no such action: %s", action)
 	}
 }
 
@@ -274,15 +317,19 @@ func (w *work) refuseUnknown() {
 	w.answer = refused(ro.UnknownSessionID, "there is no such session", nil)
 }
 
-// keep writes the session as it is now, or takes it away when it is closed.
+// keep writes the session as its state says: one that is open has a row, no other has.
 func (w *work) keep() error {
 	switch {
-	case w.closed != "":
-		return w.tx.Delete(&Session{}, "id = ?", w.session.ID).Error
-	case w.fresh:
+	case w.session == nil:
+		return nil
+	case w.run.State() == Open && w.fresh:
 		return w.tx.Create(w.session).Error
-	default:
+	case w.run.State() == Open:
 		return w.tx.Save(w.session).Error
+	case w.fresh:
+		return nil
+	default:
+		return w.tx.Delete(&Session{}, "id = ?", w.session.ID).Error
 	}
 }
 

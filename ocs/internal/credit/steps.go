@@ -45,17 +45,6 @@ func terminating(info ro.IMSInformation) bool {
 	return info.RoleOfNode != nil && *info.RoleOfNode == ro.TerminatingRole
 }
 
-// checkNumber refuses a request that is older than what was served already: it would report the same use twice.
-func (s *Server) checkNumber(w *work) {
-	if w.q.Number <= w.session.Number {
-		w.answer = refused(ro.InvalidAVPValue, "CC-Request-Number goes back", &FailedAVP{RequestNumber: &w.q.Number})
-		return
-	}
-
-	w.session.Number = w.q.Number
-	w.session.ClientHost, w.session.ClientRealm = w.q.OriginHost, w.q.OriginRealm // another one may have taken it over
-}
-
 // debit takes what is reported as used from what was reserved for it, gives the rest of that back, and then takes what was used
 // beyond it from the account (RFC 8506 §5.3). Services that the request does not name keep their quota.
 func (s *Server) debit(w *work) error {

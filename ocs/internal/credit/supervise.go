@@ -142,7 +142,9 @@ func (s *Server) close(ctx context.Context, now time.Time, event Event, why, con
 
 		w = &work{tx: tx, now: now, at: now, session: session, revenue: tx.Revenue(), posting: tx.Posting(session.ID, why)}
 
-		return s.run(w, Open, event)
+		w.run = s.machine.Start(Open)
+
+		return s.run(w, event)
 	})
 
 	return w, err
