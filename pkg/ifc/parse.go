@@ -25,16 +25,12 @@ var errDocument = errors.New("ifc: the service profile cannot be read")
 // Parse reads a document, with a namespace or without. Document types, deep nesting and sizes that no subscriber has are
 // refused, and values that the schema does not have.
 func Parse(document []byte) (*Subscription, error) {
-	if len(document) > maxDocument {
-		return nil, fmt.Errorf("%w: %d octets", errDocument, len(document))
+	decoder, err := reading(document)
+	if err != nil {
+		return nil, err
 	}
 
-	tokens := xml.NewDecoder(bytes.NewReader(document))
-	tokens.CharsetReader = charset
-
 	s := new(Subscription)
-	decoder := xml.NewTokenDecoder(&bounded{tokens: tokens})
-
 	if err := decoder.Decode(s); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDocument, err)
 	}
@@ -51,6 +47,17 @@ func Parse(document []byte) (*Subscription, error) {
 			}
 		}
 	}
+}
+
+func reading(document []byte) (*xml.Decoder, error) {
+	if len(document) > maxDocument {
+		return nil, fmt.Errorf("%w: %d octets", errDocument, len(document))
+	}
+
+	tokens := xml.NewDecoder(bytes.NewReader(document))
+	tokens.CharsetReader = charset
+
+	return xml.NewTokenDecoder(&bounded{tokens: tokens}), nil
 }
 
 func isComment(token xml.Token) bool {
@@ -127,25 +134,11 @@ func (s *Subscription) check() error {
 		}
 
 		for j := range p.InitialFilterCriteria {
-			p.InitialFilterCriteria[j].TriggerPoint.settleDNF()
+			p.InitialFilterCriteria[j].TriggerPoint.settle()
 		}
 	}
 
 	return nil
-}
-
-// settleDNF puts the condition type of the field into the schema's words.
-func (t *TriggerPoint) settleDNF() {
-	if t == nil || t.ConditionTypeDNF == nil {
-		return
-	}
-
-	if t.ConditionTypeCNF == nil {
-		cnf := 1 - *t.ConditionTypeDNF
-		t.ConditionTypeCNF = &cnf
-	}
-
-	t.ConditionTypeDNF = nil
 }
 
 // Marshal writes the document in the order of the schema (TS 29.228 annex E).

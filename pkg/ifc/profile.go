@@ -4,7 +4,6 @@ package ifc
 
 import (
 	"encoding/xml"
-	"fmt"
 	"strings"
 )
 
@@ -25,7 +24,7 @@ type ServiceProfile struct {
 
 // PublicIdentity is one public user identity.
 type PublicIdentity struct {
-	BarringIndication Bool               `xml:"BarringIndication,omitempty"` // 1: barred
+	BarringIndication Bool               `xml:"BarringIndication"` // 1: barred
 	Identity          string             `xml:"Identity"`
 	Extension         *IdentityExtension `xml:"Extension"`
 }
@@ -126,106 +125,3 @@ type CoreNetworkServicesExtension struct {
 type ProfileExtension struct {
 	SharedIFCSetIDs []int `xml:"SharedIFCSetID"`
 }
-
-// InitialFilterCriterion says which requests go to which application server, and when in the order.
-type InitialFilterCriterion struct {
-	Priority             int               `xml:"Priority"`
-	TriggerPoint         *TriggerPoint     `xml:"TriggerPoint"` // none: every request
-	ApplicationServer    ApplicationServer `xml:"ApplicationServer"`
-	ProfilePartIndicator *int              `xml:"ProfilePartIndicator"` // 0 registered, 1 unregistered; none: both
-}
-
-// ApplicationServer is where a request goes that matches.
-type ApplicationServer struct {
-	ServerName      string           `xml:"ServerName"`
-	DefaultHandling int              `xml:"DefaultHandling"` // 0 SESSION_CONTINUED, 1 SESSION_TERMINATED
-	ServiceInfo     string           `xml:"ServiceInfo,omitempty"`
-	Extension       *ServerExtension `xml:"Extension"`
-}
-
-// ServerExtension says what a third-party REGISTER carries.
-type ServerExtension struct {
-	IncludeRegisterRequest  *struct{} `xml:"IncludeRegisterRequest"`
-	IncludeRegisterResponse *struct{} `xml:"IncludeRegisterResponse"`
-}
-
-// Bool is 0 or 1, and read also as false or true.
-type Bool int
-
-// UnmarshalText reads the text of an element.
-func (b *Bool) UnmarshalText(text []byte) error {
-	switch strings.ToLower(strings.TrimSpace(string(text))) {
-	case "0", "false":
-		*b = 0
-	case "1", "true":
-		*b = 1
-	default:
-		return fmt.Errorf("%q is neither 0 nor 1", clip(string(text)))
-	}
-
-	return nil
-}
-
-// TriggerPoint is a Boolean expression over service point triggers.
-type TriggerPoint struct {
-	ConditionTypeCNF *Bool `xml:"ConditionTypeCNF"` // 1: OR inside a group, AND across; 0: AND inside, OR across
-	ConditionTypeDNF *Bool `xml:"ConditionTypeDNF"` // in no schema, and in the field all the same; Parse makes CNF of it
-	SPTs             []SPT `xml:"SPT"`
-}
-
-func (t *TriggerPoint) cnf() bool {
-	if t.ConditionTypeCNF != nil {
-		return *t.ConditionTypeCNF == 1
-	}
-
-	return t.ConditionTypeDNF == nil || *t.ConditionTypeDNF == 0
-}
-
-// SPT is one service point trigger: exactly one of its kinds is there.
-type SPT struct {
-	ConditionNegated   Bool                `xml:"ConditionNegated"`
-	Groups             []int               `xml:"Group"`
-	RequestURI         *string             `xml:"RequestURI"`
-	Method             *string             `xml:"Method"`
-	SIPHeader          *HeaderTrigger      `xml:"SIPHeader"`
-	SessionCase        *SessionCase        `xml:"SessionCase"`
-	SessionDescription *DescriptionTrigger `xml:"SessionDescription"`
-	Extension          *TriggerExtension   `xml:"Extension"`
-}
-
-// HeaderTrigger is a header that is there, with a value that matches Content if that is given.
-type HeaderTrigger struct {
-	Header  string  `xml:"Header"`
-	Content *string `xml:"Content"`
-}
-
-// DescriptionTrigger is a line of the SDP, with content that matches if that is given.
-type DescriptionTrigger struct {
-	Line    string  `xml:"Line"`
-	Content *string `xml:"Content"`
-}
-
-// TriggerExtension narrows a REGISTER trigger.
-type TriggerExtension struct {
-	RegistrationTypes []RegistrationType `xml:"RegistrationType"`
-}
-
-// SessionCase is the side that a request is on (TS 29.228 annex F).
-type SessionCase int
-
-const (
-	Originating SessionCase = iota
-	TerminatingRegistered
-	TerminatingUnregistered
-	OriginatingUnregistered
-	OriginatingCDIV
-)
-
-// RegistrationType is the kind of a REGISTER.
-type RegistrationType int
-
-const (
-	InitialRegistration RegistrationType = iota
-	ReRegistration
-	DeRegistration
-)

@@ -6,6 +6,7 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
 func TestLocationInfo(t *testing.T) {
@@ -15,11 +16,11 @@ func TestLocationInfo(t *testing.T) {
 	capabilities := &cx.Capabilities{Mandatory: []uint32{7}, Optional: []uint32{8, 9}}
 
 	unregisteredServices := func(s *situation) {
-		terminatingUnregistered := 2
-		s.api("PUT", "/service-profiles/voicemail", provisioning.ServiceProfile{FilterCriteria: []provisioning.FilterCriteria{{
-			Server: provisioning.ApplicationServer{ServerName: "sip:voicemail.as"},
-			Trigger: &provisioning.TriggerPoint{
-				Points: []provisioning.ServicePointTrigger{{Groups: []int{0}, SessionCase: &terminatingUnregistered}},
+		terminatingUnregistered := ifc.TerminatingUnregistered
+		s.api("PUT", "/service-profiles/voicemail", provisioning.ServiceProfile{FilterCriteria: []ifc.InitialFilterCriterion{{
+			ApplicationServer: ifc.ApplicationServer{ServerName: "sip:voicemail.as"},
+			TriggerPoint: &ifc.TriggerPoint{
+				SPTs: []ifc.SPT{{Groups: []int{0}, SessionCase: &terminatingUnregistered}},
 			},
 		}}}, nil)
 		s.change(func(d *provisioning.Subscriber) {

@@ -8,6 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
 // finished waits until the newest push has come to an end.
@@ -68,7 +69,7 @@ func TestPushesGoOn(t *testing.T) {
 
 func voicemail(server string) provisioning.ServiceProfile {
 	return provisioning.ServiceProfile{
-		FilterCriteria: []provisioning.FilterCriteria{{Server: provisioning.ApplicationServer{ServerName: server}}},
+		FilterCriteria: []ifc.InitialFilterCriterion{{ApplicationServer: ifc.ApplicationServer{ServerName: server}}},
 	}
 }
 

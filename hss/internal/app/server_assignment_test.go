@@ -7,6 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
 func TestServerAssignment(t *testing.T) {
@@ -501,7 +502,7 @@ func TestSharedFilterCriteria(t *testing.T) {
 	private := h.add("001010000000001", "15550001")
 	scscf := connect(t, h, "scscf")
 
-	criteria := []provisioning.FilterCriteria{{Priority: 5, Server: provisioning.ApplicationServer{ServerName: "sip:shared.as"}}}
+	criteria := []ifc.InitialFilterCriterion{{Priority: 5, ApplicationServer: ifc.ApplicationServer{ServerName: "sip:shared.as"}}}
 	h.api("PUT", "/shared-filter-criteria/17", provisioning.SharedSet{FilterCriteria: criteria}, nil)
 	h.api("PUT", "/service-profiles/default", provisioning.ServiceProfile{SharedSets: []int{17}}, nil)
 

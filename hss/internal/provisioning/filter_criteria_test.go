@@ -5,18 +5,19 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
-func number(n int) *int { return &n }
+func of[T any](v T) *T { return &v }
 
 func TestCriteriaOfXML(t *testing.T) {
 	const inner = `<Priority>1</Priority><TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF><SPT><Group>0</Group><Method>INVITE</Method>` +
 		`</SPT></TriggerPoint>` +
 		`<ApplicationServer><ServerName>sip:as</ServerName><DefaultHandling>1</DefaultHandling></ApplicationServer>`
-	want := []FilterCriteria{{
-		Priority: 1, Trigger: &TriggerPoint{CNF: 1, Points: []ServicePointTrigger{{Groups: []int{0}, Method: "INVITE"}}},
-		Server: ApplicationServer{ServerName: "sip:as", DefaultHandling: 1},
+	want := []ifc.InitialFilterCriterion{{
+		Priority: 1, TriggerPoint: &ifc.TriggerPoint{ConditionTypeCNF: of(ifc.Bool(1)), SPTs: []ifc.SPT{{Groups: []int{0}, Method: of("INVITE")}}},
+		ApplicationServer: ifc.ApplicationServer{ServerName: "sip:as", DefaultHandling: 1},
 	}}
 	bare := "<InitialFilterCriteria>" + inner + "</InitialFilterCriteria>"
 
@@ -52,8 +53,7 @@ func TestCriteriaOfXML(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ignore := cmpopts.IgnoreFields(FilterCriteria{}, "XMLName")
-			if diff := cmp.Diff(want, got, ignore); diff != "" {
+			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
 			if diff := cmp.Diff(test.shared, shared); diff != "" {
@@ -67,33 +67,33 @@ func TestCriteriaOfXML(t *testing.T) {
 }
 
 func TestBadCriteria(t *testing.T) {
-	as := ApplicationServer{ServerName: "sip:as"}
-	trigger := func(points ...ServicePointTrigger) []FilterCriteria {
-		return []FilterCriteria{{Server: as, Trigger: &TriggerPoint{Points: points}}}
+	as := ifc.ApplicationServer{ServerName: "sip:as"}
+	trigger := func(points ...ifc.SPT) []ifc.InitialFilterCriterion {
+		return []ifc.InitialFilterCriterion{{ApplicationServer: as, TriggerPoint: &ifc.TriggerPoint{SPTs: points}}}
 	}
 
 	for _, test := range []struct {
 		name     string
-		criteria []FilterCriteria
+		criteria []ifc.InitialFilterCriterion
 		want     string
 	}{
-		{"no server", []FilterCriteria{{}}, "server_name"},
-		{"no SIP server", []FilterCriteria{{Server: ApplicationServer{ServerName: "http://as"}}}, "server_name"},
-		{"default handling", []FilterCriteria{{Server: ApplicationServer{ServerName: "sip:as", DefaultHandling: 2}}}, "default_handling"},
-		{"negative priority", []FilterCriteria{{Priority: -1, Server: as}}, "priority"},
-		{"the same priority twice", []FilterCriteria{{Server: as}, {Server: as}}, "filter_criteria[1].priority"},
-		{"profile part", []FilterCriteria{{Server: as, ProfilePart: number(2)}}, "profile_part"},
+		{"no server", []ifc.InitialFilterCriterion{{}}, "server_name"},
+		{"no SIP server", []ifc.InitialFilterCriterion{{ApplicationServer: ifc.ApplicationServer{ServerName: "http://as"}}}, "server_name"},
+		{"default handling", []ifc.InitialFilterCriterion{{ApplicationServer: ifc.ApplicationServer{ServerName: "sip:as", DefaultHandling: 2}}}, "default_handling"},
+		{"negative priority", []ifc.InitialFilterCriterion{{Priority: -1, ApplicationServer: as}}, "priority"},
+		{"the same priority twice", []ifc.InitialFilterCriterion{{ApplicationServer: as}, {ApplicationServer: as}}, "filter_criteria[1].priority"},
+		{"profile part", []ifc.InitialFilterCriterion{{ApplicationServer: as, ProfilePartIndicator: of(2)}}, "profile_part"},
 		{"no service point", trigger(), "service_points"},
-		{"an empty service point", trigger(ServicePointTrigger{Groups: []int{0}}), "service_points[0]"},
-		{"two properties", trigger(ServicePointTrigger{Groups: []int{0}, Method: "INVITE", RequestURI: "sip:x"}), "not 2"},
-		{"no group", trigger(ServicePointTrigger{Method: "INVITE"}), "groups"},
-		{"session case", trigger(ServicePointTrigger{Groups: []int{0}, SessionCase: number(5)}), "session_case"},
+		{"an empty service point", trigger(ifc.SPT{Groups: []int{0}}), "service_points[0]"},
+		{"two properties", trigger(ifc.SPT{Groups: []int{0}, Method: of("INVITE"), RequestURI: of("sip:x")}), "not 2"},
+		{"no group", trigger(ifc.SPT{Method: of("INVITE")}), "groups"},
+		{"session case", trigger(ifc.SPT{Groups: []int{0}, SessionCase: of(ifc.SessionCase(5))}), "session_case"},
 		{
 			"registration type",
-			trigger(ServicePointTrigger{Groups: []int{0}, Method: "REGISTER", Extension: &TriggerExtension{[]int{3}}}),
+			trigger(ifc.SPT{Groups: []int{0}, Method: of("REGISTER"), Extension: &ifc.TriggerExtension{RegistrationTypes: []ifc.RegistrationType{3}}}),
 			"registration_types",
 		},
-		{"a bad expression", trigger(ServicePointTrigger{Groups: []int{0}, Header: &HeaderMatch{Header: "Subject", Content: "(["}}), "(["},
+		{"a bad expression", trigger(ifc.SPT{Groups: []int{0}, SIPHeader: &ifc.HeaderTrigger{Header: "Subject", Content: of("([")}}), "(["},
 	} {
 		if text, err := encodeCriteria("filter_criteria", test.criteria); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v %s, want %q", test.name, err, text, test.want)

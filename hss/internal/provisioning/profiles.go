@@ -12,17 +12,18 @@ import (
 
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
 // ServiceProfile is what public identities share: the initial filter criteria, as structures or as the XML of TS 29.228
 // annex E.
 type ServiceProfile struct {
-	Name                   string           `json:"name"`
-	FilterCriteria         []FilterCriteria `json:"filter_criteria"`
-	XML                    string           `json:"xml,omitempty"` // instead of filter_criteria
-	SharedSets             []int            `json:"shared_sets,omitempty"`
-	SubscribedMediaProfile *int             `json:"subscribed_media_profile,omitempty"`
-	UnregisteredServices   bool             `json:"unregistered_services"` // read only: a callee who is not registered is served
+	Name                   string                       `json:"name"`
+	FilterCriteria         []ifc.InitialFilterCriterion `json:"filter_criteria"`
+	XML                    string                       `json:"xml,omitempty"` // instead of filter_criteria
+	SharedSets             []int                        `json:"shared_sets,omitempty"`
+	SubscribedMediaProfile *int                         `json:"subscribed_media_profile,omitempty"`
+	UnregisteredServices   bool                         `json:"unregistered_services"` // read only: a callee who is not registered is served
 }
 
 // ProfileList is all service profiles.
@@ -37,7 +38,7 @@ func showProfile(p *subscriber.ServiceProfile) (ServiceProfile, error) {
 	}
 
 	if criteria == nil {
-		criteria = []FilterCriteria{}
+		criteria = []ifc.InitialFilterCriterion{}
 	}
 
 	return ServiceProfile{
@@ -265,9 +266,9 @@ func (a *API) deleteProfile(w http.ResponseWriter, r *http.Request) error {
 
 // SharedSet is a shared iFC set.
 type SharedSet struct {
-	Number         int              `json:"number"`
-	FilterCriteria []FilterCriteria `json:"filter_criteria"`
-	XML            string           `json:"xml,omitempty"` // instead of filter_criteria
+	Number         int                          `json:"number"`
+	FilterCriteria []ifc.InitialFilterCriterion `json:"filter_criteria"`
+	XML            string                       `json:"xml,omitempty"` // instead of filter_criteria
 }
 
 // SharedSetList is all shared iFC sets.

@@ -2,70 +2,12 @@
 package userdata
 
 import (
-	"encoding/xml"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
-)
-
-// The types of annex E's schema, as far as this HSS has the data. Elements that later releases added are nested in one
-// Extension per release.
-type imsSubscription struct {
-	XMLName   xml.Name         `xml:"IMSSubscription"`
-	PrivateID string           `xml:"PrivateID"`
-	Profiles  []serviceProfile `xml:"ServiceProfile"`
-}
-
-type serviceProfile struct {
-	PublicIdentities []publicIdentity   `xml:"PublicIdentity"`
-	Authorization    *authorization     `xml:"CoreNetworkServicesAuthorization,omitempty"`
-	FilterCriteria   []rawElement       `xml:"InitialFilterCriteria"`
-	Extension        *profileExtensions `xml:"Extension,omitempty"`
-}
-
-type authorization struct {
-	SubscribedMediaProfile int `xml:"SubscribedMediaProfileId"`
-}
-
-type profileExtensions struct {
-	SharedSets []int `xml:"SharedIFCSetID"`
-}
-
-type rawElement struct {
-	Inner string `xml:",innerxml"`
-}
-
-type publicIdentity struct {
-	Barring   int                `xml:"BarringIndication"`
-	Identity  string             `xml:"Identity"`
-	Extension identityExtension1 `xml:"Extension"`
-}
-
-type identityExtension1 struct {
-	IdentityType  int                 `xml:"IdentityType"`
-	WildcardedPSI string              `xml:"WildcardedPSI,omitempty"`
-	Extension     *identityExtension2 `xml:"Extension,omitempty"`
-}
-
-type identityExtension2 struct {
-	DisplayName string              `xml:"DisplayName,omitempty"`
-	AliasGroup  string              `xml:"AliasIdentityGroupID,omitempty"`
-	Extension   *identityExtension3 `xml:"Extension,omitempty"`
-}
-
-type identityExtension3 struct {
-	WildcardedIMPU string `xml:"WildcardedIMPU"`
-}
-
-// Values of IdentityType (annex B.2.1).
-const (
-	publicUserIdentity   = 0
-	distinctService      = 1
-	wildcardedService    = 2
-	wildcardedPublicUser = 4
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
 // Shared are the shared iFC sets by number.
@@ -76,10 +18,10 @@ type Shared map[int]*subscriber.SharedFilterCriteria
 // features: one that knows shared iFC sets gets their numbers, another one their criteria; one that knows aliases, their groups.
 func Document(private string, set *subscriber.RegistrationSet, asked string, shared Shared, features uint32) ([]byte, error) {
 	knowsShared := features&cx.FeatureSharedSets != 0
-	document := imsSubscription{PrivateID: private}
+	document := ifc.Subscription{PrivateID: private}
 
 	for _, id := range order(set) {
-		var profile serviceProfile
+		var profile ifc.ServiceProfile
 
 		for _, p := range set.Public {
 			if p.ProfileID != id {
@@ -89,21 +31,16 @@ func Document(private string, set *subscriber.RegistrationSet, asked string, sha
 			profile.PublicIdentities = append(profile.PublicIdentities, identity(p, asked, features))
 
 			if len(profile.PublicIdentities) == 1 && p.Profile != nil {
-				if err := profile.services(p.Profile, shared, knowsShared); err != nil {
+				if err := services(&profile, p.Profile, shared, knowsShared); err != nil {
 					return nil, fmt.Errorf("service profile %s: %w", p.Profile.Name, err)
 				}
 			}
 		}
 
-		document.Profiles = append(document.Profiles, profile)
+		document.ServiceProfiles = append(document.ServiceProfiles, profile)
 	}
 
-	body, err := xml.MarshalIndent(document, "", " ")
-	if err != nil {
-		return nil, fmt.Errorf("user data: %w", err)
-	}
-
-	return append([]byte(xml.Header), append(body, '\n')...), nil
+	return document.Marshal()
 }
 
 // order lists the profiles of a set. The one of the default identity comes first, so that the default is the first identity
@@ -124,15 +61,14 @@ func order(set *subscriber.RegistrationSet) []uint64 {
 	return ids
 }
 
-func identity(p *subscriber.PublicIdentity, asked string, features uint32) publicIdentity {
-	element := publicIdentity{Identity: p.Identity}
+func identity(p *subscriber.PublicIdentity, asked string, features uint32) ifc.PublicIdentity {
+	element := ifc.PublicIdentity{Identity: p.Identity, Extension: &ifc.IdentityExtension{DisplayName: p.DisplayName}}
 	if p.Barred {
-		element.Barring = 1
+		element.BarringIndication = 1
 	}
 
-	second := identityExtension2{DisplayName: p.DisplayName}
 	if features&cx.FeatureAliases != 0 {
-		second.AliasGroup = p.AliasGroup
+		element.Extension.AliasIdentityGroup = p.AliasGroup
 	}
 
 	if p.Wildcard && p.Matches(asked) {
@@ -141,125 +77,49 @@ func identity(p *subscriber.PublicIdentity, asked string, features uint32) publi
 
 	switch {
 	case p.Kind == subscriber.Service && p.Wildcard:
-		element.Extension.IdentityType = wildcardedService
-		element.Extension.WildcardedPSI = p.Identity
+		element.Extension.IdentityType, element.Extension.WildcardedPSI = ifc.WildcardedPSI, p.Identity
 	case p.Kind == subscriber.Service:
-		element.Extension.IdentityType = distinctService
+		element.Extension.IdentityType = ifc.DistinctPSI
 	case p.Wildcard:
-		element.Extension.IdentityType = wildcardedPublicUser
-		second.Extension = &identityExtension3{WildcardedIMPU: p.Identity}
+		element.Extension.IdentityType, element.Extension.WildcardedIdentity = ifc.WildcardedPublicUserIdentity, p.Identity
 	default:
-		element.Extension.IdentityType = publicUserIdentity
-	}
-
-	if second != (identityExtension2{}) {
-		element.Extension.Extension = &second
+		element.Extension.IdentityType = ifc.PublicUserIdentity
 	}
 
 	return element
 }
 
-func (s *serviceProfile) services(p *subscriber.ServiceProfile, shared Shared, knowsShared bool) error {
+func services(to *ifc.ServiceProfile, p *subscriber.ServiceProfile, shared Shared, knowsShared bool) error {
 	if p.SubscribedMediaProfile != nil {
-		s.Authorization = &authorization{*p.SubscribedMediaProfile}
+		to.CoreNetworkServices = &ifc.CoreNetworkServices{SubscribedMediaProfileID: p.SubscribedMediaProfile}
 	}
 
-	criteria, err := Criteria(p.FilterCriteria)
-	if err != nil {
+	var err error
+	if to.InitialFilterCriteria, _, err = ifc.ParseCriteria([]byte(p.FilterCriteria)); err != nil {
 		return err
 	}
 
-	if knowsShared && len(p.SharedSets) > 0 {
-		s.Extension = &profileExtensions{p.SharedSets}
+	if knowsShared {
+		if len(p.SharedSets) > 0 {
+			to.Extension = &ifc.ProfileExtension{SharedIFCSetIDs: p.SharedSets}
+		}
+
+		return nil
 	}
 
 	for _, number := range p.SharedSets {
-		if knowsShared {
-			break
-		}
-
 		set := shared[number]
 		if set == nil {
 			return fmt.Errorf("shared iFC set %d is not defined, and the S-CSCF does not know shared sets", number)
 		}
 
-		more, err := Criteria(set.FilterCriteria)
+		more, _, err := ifc.ParseCriteria([]byte(set.FilterCriteria))
 		if err != nil {
 			return fmt.Errorf("shared iFC set %d: %w", number, err)
 		}
 
-		criteria = append(criteria, more...)
-	}
-
-	for _, c := range criteria {
-		s.FilterCriteria = append(s.FilterCriteria, rawElement{c.Inner})
+		to.InitialFilterCriteria = append(to.InitialFilterCriteria, more...)
 	}
 
 	return nil
-}
-
-// Criterion is one InitialFilterCriteria element.
-type Criterion struct {
-	Inner string // its content, XML
-	Part  *int   // ProfilePartIndicator: 0 registered, 1 unregistered, nil both (annex B.2.2)
-	Cases []sessionCase
-}
-
-type sessionCase struct {
-	Case    int `xml:"SessionCase"`
-	Negated int `xml:"ConditionNegated"`
-}
-
-// Criteria splits a run of InitialFilterCriteria elements.
-func Criteria(text string) ([]Criterion, error) {
-	var document struct {
-		Criteria []struct {
-			Inner   string `xml:",innerxml"`
-			Part    *int   `xml:"ProfilePartIndicator"`
-			Trigger struct {
-				SPTs []struct {
-					Negated int  `xml:"ConditionNegated"`
-					Case    *int `xml:"SessionCase"`
-				} `xml:"SPT"`
-			} `xml:"TriggerPoint"`
-		} `xml:"InitialFilterCriteria"`
-	}
-
-	decoder := xml.NewDecoder(strings.NewReader("<criteria>" + text + "</criteria>"))
-	if err := decoder.Decode(&document); err != nil {
-		return nil, fmt.Errorf("initial filter criteria: %w", err)
-	}
-
-	criteria := make([]Criterion, len(document.Criteria))
-
-	for i, c := range document.Criteria {
-		criteria[i] = Criterion{Inner: c.Inner, Part: c.Part}
-
-		for _, spt := range c.Trigger.SPTs {
-			if spt.Case != nil {
-				criteria[i].Cases = append(criteria[i].Cases, sessionCase{*spt.Case, spt.Negated})
-			}
-		}
-	}
-
-	return criteria, nil
-}
-
-const (
-	registeredPart          = 0
-	terminatingUnregistered = 2
-)
-
-// ForUnregistered tells that some criterion can apply to a session towards a user who is not registered: it is of the part
-// for unregistered users or of the common one, and no session case in it excludes case 2 (TS 29.228 §6.1.4.1 step 3).
-func ForUnregistered(criteria []Criterion) bool {
-	return slices.ContainsFunc(criteria, func(c Criterion) bool {
-		if c.Part != nil && *c.Part == registeredPart {
-			return false
-		}
-
-		return len(c.Cases) == 0 || slices.ContainsFunc(c.Cases, func(s sessionCase) bool {
-			return (s.Case == terminatingUnregistered) != (s.Negated == 1)
-		})
-	})
 }

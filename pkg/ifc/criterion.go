@@ -1,0 +1,136 @@
+package ifc
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// InitialFilterCriterion says which requests go to which application server, and when in the order (TS 29.228 annex B.2.2). In XML
+// it is an element of the service profile, in JSON what the HSS's provisioning API takes and shows.
+type InitialFilterCriterion struct {
+	Priority             int               `xml:"Priority"             json:"priority"`               // lower ones come first
+	TriggerPoint         *TriggerPoint     `xml:"TriggerPoint"         json:"trigger,omitempty"`      // none: every request
+	ApplicationServer    ApplicationServer `xml:"ApplicationServer"    json:"application_server"`     //
+	ProfilePartIndicator *int              `xml:"ProfilePartIndicator" json:"profile_part,omitempty"` // 0 registered, 1 unregistered; none: both
+	Others               []Element         `xml:",any"                 json:"-"`
+}
+
+// ApplicationServer is where a request goes that matches.
+type ApplicationServer struct {
+	ServerName      string           `xml:"ServerName"            json:"server_name"`
+	DefaultHandling int              `xml:"DefaultHandling"       json:"default_handling"` // 0 SESSION_CONTINUED, 1 SESSION_TERMINATED
+	ServiceInfo     string           `xml:"ServiceInfo,omitempty" json:"service_info,omitempty"`
+	Extension       *ServerExtension `xml:"Extension"             json:"extension,omitempty"`
+	Others          []Element        `xml:",any"                  json:"-"`
+}
+
+// ServerExtension says what a third-party REGISTER carries.
+type ServerExtension struct {
+	IncludeRegisterRequest  *struct{} `xml:"IncludeRegisterRequest"  json:"include_register_request,omitempty"`
+	IncludeRegisterResponse *struct{} `xml:"IncludeRegisterResponse" json:"include_register_response,omitempty"`
+	Others                  []Element `xml:",any"                    json:"-"`
+}
+
+// Bool is 0 or 1, and read from XML also as false or true.
+type Bool int
+
+// UnmarshalText reads the text of an element.
+func (b *Bool) UnmarshalText(text []byte) error {
+	switch strings.ToLower(strings.TrimSpace(string(text))) {
+	case "0", "false":
+		*b = 0
+	case "1", "true":
+		*b = 1
+	default:
+		return fmt.Errorf("%q is neither 0 nor 1", clip(string(text)))
+	}
+
+	return nil
+}
+
+// UnmarshalJSON reads a number; which there are is for who checks it, and can say where it stands.
+func (b *Bool) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, (*int)(b)) }
+
+// TriggerPoint is a Boolean expression over service point triggers.
+type TriggerPoint struct {
+	ConditionTypeCNF *Bool     `xml:"ConditionTypeCNF" json:"cnf"`            // 1: OR inside a group, AND across; 0: AND inside, OR across
+	ConditionTypeDNF *Bool     `xml:"ConditionTypeDNF" json:"-"`              // in no schema, and in the field all the same: read as CNF
+	SPTs             []SPT     `xml:"SPT"              json:"service_points"` //
+	Others           []Element `xml:",any"             json:"-"`
+}
+
+func (t *TriggerPoint) cnf() bool {
+	if t.ConditionTypeCNF != nil {
+		return *t.ConditionTypeCNF == 1
+	}
+
+	return t.ConditionTypeDNF == nil || *t.ConditionTypeDNF == 0
+}
+
+// settle puts the condition type, as it was read, into the schema's words.
+func (t *TriggerPoint) settle() {
+	if t == nil {
+		return
+	}
+
+	form := Bool(0)
+	if t.cnf() {
+		form = 1
+	}
+
+	t.ConditionTypeCNF, t.ConditionTypeDNF = &form, nil
+}
+
+// SPT is one service point trigger: exactly one of its kinds is there.
+type SPT struct {
+	ConditionNegated   Bool                `xml:"ConditionNegated"   json:"negated,omitempty"`
+	Groups             []int               `xml:"Group"              json:"groups"`
+	RequestURI         *string             `xml:"RequestURI"         json:"request_uri,omitempty"`
+	Method             *string             `xml:"Method"             json:"method,omitempty"`
+	SIPHeader          *HeaderTrigger      `xml:"SIPHeader"          json:"sip_header,omitempty"`
+	SessionCase        *SessionCase        `xml:"SessionCase"        json:"session_case,omitempty"`
+	SessionDescription *DescriptionTrigger `xml:"SessionDescription" json:"session_description,omitempty"`
+	Extension          *TriggerExtension   `xml:"Extension"          json:"extension,omitempty"`
+	Others             []Element           `xml:",any"               json:"-"`
+}
+
+// HeaderTrigger is a header that is there, with a value that matches Content if that is given.
+type HeaderTrigger struct {
+	Header  string    `xml:"Header"  json:"header"`
+	Content *string   `xml:"Content" json:"content,omitempty"`
+	Others  []Element `xml:",any"    json:"-"`
+}
+
+// DescriptionTrigger is a line of the SDP, with content that matches if that is given.
+type DescriptionTrigger struct {
+	Line    string    `xml:"Line"    json:"line"`
+	Content *string   `xml:"Content" json:"content,omitempty"`
+	Others  []Element `xml:",any"    json:"-"`
+}
+
+// TriggerExtension narrows a REGISTER trigger.
+type TriggerExtension struct {
+	RegistrationTypes []RegistrationType `xml:"RegistrationType" json:"registration_types"`
+	Others            []Element          `xml:",any"             json:"-"`
+}
+
+// SessionCase is the side that a request is on (TS 29.228 annex F).
+type SessionCase int
+
+const (
+	Originating SessionCase = iota
+	TerminatingRegistered
+	TerminatingUnregistered
+	OriginatingUnregistered
+	OriginatingCDIV
+)
+
+// RegistrationType is the kind of a REGISTER.
+type RegistrationType int
+
+const (
+	InitialRegistration RegistrationType = iota
+	ReRegistration
+	DeRegistration
+)
