@@ -3,6 +3,7 @@
 package border
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -10,9 +11,8 @@ import (
 )
 
 // ErrOutside is why a request is refused. It comes as a rule from a telephone that follows its Service-Route by itself.
-var ErrOutside error = &sip.Refusal{
-	Status: 403, Text: "this is the core side: set the P-CSCF as outbound proxy", Cause: "the source is not the core (protection.core)",
-}
+var ErrOutside error = sip.Refuse(403, "this is the core side: set the P-CSCF as outbound proxy").
+	Because(errors.New("the source is not the core (protection.core)"))
 
 // Core is the prefixes of all that is believed: CSCFs, application servers, gateways, networks that are trusted. Empty: whoever
 // reaches the port.

@@ -1,10 +1,5 @@
 package sip
 
-import (
-	"cmp"
-	"fmt"
-)
-
 // newAck acknowledges a final response that is not a 2xx (§17.1.1.3): the INVITE's top Via alone, and its Route.
 func newAck(invite *Request, r *Response) *Request {
 	ack := derived(invite, "ACK")
@@ -44,13 +39,8 @@ func cancelReason(cancel *Request) (why []Header) {
 	return why
 }
 
-// reason is a Reason of a SIP status (RFC 3326 §2). Without a text it has the standard one.
-func reason(status int, text string) Header {
-	return NewHeader("Reason", fmt.Sprintf("SIP;cause=%d;text=%q", status, cmp.Or(text, Reason(status))))
-}
-
 // elsewhere is what the callees are told who did not take the call that another one took (RFC 3326 §3.1).
-func elsewhere() Header { return reason(200, "Call completed elsewhere") }
+func elsewhere() Header { return because(200, "Call completed elsewhere").Header() }
 
 func derived(invite *Request, method string) *Request {
 	r := newBareRequest(method, invite.Recipient)

@@ -12,13 +12,13 @@ const maxForwards = 70 // RFC 3261 §8.1.1.6
 // Forwardable makes the copy of a request that a proxy passes on, or the refusal of one that it may not (RFC 3261 §16.3,
 // §16.4, §16.6 3). Own URIs are taken off the top of Route and returned in their order. understood are the options of
 // Proxy-Require that the caller serves.
-func (s *Stack) Forwardable(r *Request, understood ...string) (out *Request, own []NameAddr, refusal *Response) {
+func (s *Stack) Forwardable(r *Request, understood ...string) (out *Request, own []NameAddr, refusal *Refusal) {
 	out = Copy(r)
 
 	hops := uint32(maxForwards)
 	if h := r.MaxForwards(); h != nil {
 		if h.Val() == 0 {
-			return nil, nil, NewResponse(r, 483, "")
+			return nil, nil, Refuse(483, "Max-Forwards is used up")
 		}
 
 		hops = h.Val() - 1
@@ -28,22 +28,23 @@ func (s *Stack) Forwardable(r *Request, understood ...string) (out *Request, own
 	out.ReplaceHeader(&left)
 
 	if s.looped(r) {
-		return nil, nil, NewResponse(r, 482, "")
+		return nil, nil, Refuse(482, "the request was here before, unchanged: a loop")
 	}
 
 	options := slices.DeleteFunc(Values(r, "Proxy-Require"), func(option string) bool {
 		return slices.ContainsFunc(understood, func(u string) bool { return strings.EqualFold(u, option) })
 	})
 	if len(options) > 0 {
-		refusal = NewResponse(r, 420, "")
-		Set(refusal, "Unsupported", strings.Join(options, ", "))
-
-		return nil, nil, refusal
+		return nil, nil, Refuse(420, "Proxy-Require names what is not supported here",
+			NewHeader("Unsupported", strings.Join(options, ", ")))
 	}
 
 	own, err := s.popOwnRoutes(out)
 	if err != nil {
-		return nil, nil, NewResponse(r, 400, "Bad Route")
+		refusal := Refuse(400, "Route cannot be read").Because(err)
+		refusal.Phrase = "Bad Route"
+
+		return nil, nil, refusal
 	}
 
 	return out, own, nil

@@ -121,7 +121,7 @@ func TestDialogBetweenIPVersions(t *testing.T) {
 			proxy.request = func(ctx context.Context, s *sip.Stack, tx *sip.ServerTransaction) {
 				out, own, refusal := s.Forwardable(tx.Request())
 				if refusal != nil {
-					_ = tx.Respond(refusal)
+					_ = tx.Respond(refusal.Response(tx.Request()))
 					return
 				}
 				if tx.Request().IsInvite() {

@@ -141,7 +141,7 @@ func fault(raw []byte, err error) (status int, reason string) {
 	case len(words) != 3:
 		return 400, "Malformed Request-Line"
 	case !schemeKnown(words[1]):
-		return 416, Reason(416)
+		return 416, Phrase(416)
 	default:
 		return 400, "Malformed Request-URI"
 	}

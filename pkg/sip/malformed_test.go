@@ -69,7 +69,7 @@ var torture = []struct{ section, name, answer string }{
 func answering() *user {
 	return &user{request: func(_ context.Context, s *sip.Stack, tx *sip.ServerTransaction) {
 		if _, _, refusal := s.Forwardable(tx.Request()); refusal != nil {
-			_ = tx.Respond(refusal)
+			_ = tx.Respond(refusal.Response(tx.Request()))
 			return
 		}
 		_ = tx.Reply(200, "")

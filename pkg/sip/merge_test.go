@@ -56,7 +56,7 @@ func (p *peer) branches() (all []string) {
 		if len(r.GetHeaders("Via")) != 1 {
 			p.t.Errorf("Via of somebody else in\n%s", r)
 		}
-		all = append(all, strings.TrimPrefix(branch, "z9hG4bK")+" "+sip.Reason(r.StatusCode))
+		all = append(all, strings.TrimPrefix(branch, "z9hG4bK")+" "+sip.Phrase(r.StatusCode))
 	}
 	slices.Sort(all)
 

@@ -68,7 +68,7 @@ func newBareRequest(method string, recipient Uri) *Request {
 }
 
 func newBareResponse(status int) *Response {
-	r := sip.NewResponse(status, Reason(status))
+	r := sip.NewResponse(status, Phrase(status))
 	r.SipVersion = "SIP/2.0"
 
 	return r
@@ -90,14 +90,14 @@ func NewRequest(method, uri string) (*Request, error) {
 }
 
 // NewResponse answers a request: Via, From, To, Call-ID and CSeq are taken over, To gets a tag (RFC 3261 §8.2.6), and so does
-// Record-Route for what may make a dialog (§12.1.1). Without a reason the standard one is used.
-func NewResponse(r *Request, status int, reason string) *Response {
-	if reason == "" {
-		reason = Reason(status)
+// Record-Route for what may make a dialog (§12.1.1). Without a phrase the standard one is used.
+func NewResponse(r *Request, status int, phrase string) *Response {
+	if phrase == "" {
+		phrase = Phrase(status)
 	}
 
 	response := newBareResponse(status)
-	response.Reason = reason
+	response.Reason = phrase
 
 	for _, h := range r.Headers() {
 		switch name := h.Name(); {

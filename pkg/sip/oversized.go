@@ -39,10 +39,7 @@ func unsent(r *Request, err error) *Response {
 		return local(r, 503, err.Error())
 	}
 
-	response := NewResponse(r, 513, "")
-	Set(response, "Reason", `SIP;cause=513;text="the request would be larger than the next hop takes"`)
-
-	return response
+	return Refuse(513, "the request would be larger than the next hop takes").Response(r)
 }
 
 // instead is what is sent in place of a final response that is too large.
@@ -55,7 +52,7 @@ func instead(r *Response) *Response {
 		}
 	}
 
-	Set(out, "Reason", `SIP;cause=500;text="the response would be larger than its receiver takes"`)
+	SetReasons(out, because(500, "the response would be larger than its receiver takes"))
 	out.SetBody(nil)
 
 	return out

@@ -183,7 +183,7 @@ func (c *responseContext) alarmed(r *run) {
 // rangOut is §16.8: a branch of which something was heard is cancelled, another is over.
 func (c *responseContext) rangOut(r *run) {
 	r.rangOut, r.expires = true, time.Time{}
-	r.tx.Cancel(reason(408, ""))
+	r.tx.Cancel(because(408, "").Header())
 
 	if !time.Now().Before(c.latest) {
 		c.stop = true

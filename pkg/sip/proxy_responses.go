@@ -117,7 +117,7 @@ func (c *responseContext) failed(r *run, response *Response) {
 
 	if response.StatusCode >= 600 { // §16.7 5: a 6xx ends all branches
 		c.stop = true
-		c.cancelPending(reason(response.StatusCode, ""))
+		c.cancelPending(because(response.StatusCode, "").Header())
 	}
 }
 

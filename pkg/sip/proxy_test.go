@@ -102,7 +102,7 @@ func relay(plan func(*sip.Request) sip.Plan) *user {
 		request: func(ctx context.Context, s *sip.Stack, tx *sip.ServerTransaction) {
 			out, _, refusal := s.Forwardable(tx.Request())
 			if refusal != nil {
-				_ = tx.Respond(refusal)
+				_ = tx.Respond(refusal.Response(tx.Request()))
 				return
 			}
 			if tx.Request().IsInvite() {

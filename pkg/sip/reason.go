@@ -1,27 +1,95 @@
 package sip
 
-var reasons = map[int]string{
-	100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
-	200: "OK", 202: "Accepted",
-	300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy", 380: "Alternative Service",
-	400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-	406: "Not Acceptable", 407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone", 412: "Conditional Request Failed",
-	413: "Request Entity Too Large", 414: "Request-URI Too Long", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
-	420: "Bad Extension", 421: "Extension Required", 422: "Session Interval Too Small", 423: "Interval Too Brief", 430: "Flow Failed",
-	433: "Anonymity Disallowed", 439: "First Hop Lacks Outbound Support", 440: "Max-Breadth Exceeded",
-	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
-	484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
-	489: "Bad Event", 491: "Request Pending", 493: "Undecipherable", 494: "Security Agreement Required",
-	500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out",
-	505: "Version Not Supported", 513: "Message Too Large", 580: "Precondition Failure",
-	600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
+)
+
+// Reason is one value of a Reason header field (RFC 3326 §2): why a request was sent, or a response is what it is.
+type Reason struct {
+	Protocol string // ProtocolSIP, ProtocolDiameter, or what else came
+	Cause    int    // a status, a Result-Code; 0: none is given
+	Text     string
 }
 
-// Reason is the standard phrase of a status.
-func Reason(status int) string {
-	if reason, found := reasons[status]; found {
-		return reason
+// Protocols whose causes this network gives.
+const (
+	ProtocolSIP      = "SIP"
+	ProtocolDiameter = "DIAMETER" // TS 24.229 §7.2A.18
+)
+
+// String writes the value. Its text is made one that fits a quoted string (RFC 3261 §25.1): quotes and backslashes are escaped, control
+// characters become blanks, and octets that are no UTF-8 the replacement character.
+func (r Reason) String() string {
+	b := append(make([]byte, 0, len(r.Protocol)+len(r.Text)+24), r.Protocol...)
+
+	if r.Cause != 0 {
+		b = strconv.AppendInt(append(b, ";cause="...), int64(r.Cause), 10)
 	}
 
-	return "Unknown"
+	if r.Text != "" {
+		b = grammar.AppendQuoted(append(b, ";text="...), strings.ToValidUTF8(r.Text, string(utf8.RuneError)))
+	}
+
+	return string(b)
+}
+
+// Header is a header field with this value.
+func (r Reason) Header() Header { return NewHeader("Reason", r.String()) }
+
+// ParseReason reads one value, as handsets write it: with blanks around its separators, with a text in quotes or not.
+func ParseReason(value string) (Reason, error) {
+	protocol, params, err := grammar.ParseValue(value)
+	if err != nil {
+		return Reason{}, fmt.Errorf("Reason: %w", err)
+	}
+
+	r := Reason{Protocol: protocol}
+	r.Text, _ = params.Get("text")
+
+	if cause, given := params.Get("cause"); given {
+		if r.Cause, err = strconv.Atoi(cause); err != nil {
+			return Reason{}, fmt.Errorf("Reason: cause %.20q: %w", cause, grammar.ErrSyntax)
+		}
+	}
+
+	return r, nil
+}
+
+// Is reports whether this is a cause of a protocol, whose name may be in any case.
+func (r Reason) Is(protocol string, cause int) bool {
+	return r.Cause == cause && strings.EqualFold(r.Protocol, protocol)
+}
+
+// Reasons are the values of the Reason header fields of a message, as far as they can be read.
+func Reasons(m Message) (all []Reason) {
+	for _, value := range Values(m, "Reason") {
+		if r, err := ParseReason(value); err == nil {
+			all = append(all, r)
+		}
+	}
+
+	return all
+}
+
+// SetReasons makes these the Reason of a message.
+func SetReasons(m Message, reasons ...Reason) {
+	Remove(m, "Reason")
+
+	for _, r := range reasons {
+		m.AppendHeader(r.Header())
+	}
+}
+
+// because is a Reason of a SIP status. Without a text it has the standard phrase.
+func because(status int, text string) Reason {
+	if text == "" {
+		text = Phrase(status)
+	}
+
+	return Reason{Protocol: ProtocolSIP, Cause: status, Text: text}
 }

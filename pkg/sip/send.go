@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/label"
+	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 )
 
 // Destination says where a request goes: over a known flow, to given targets in their order, or, when neither is set, to
@@ -308,13 +309,27 @@ const (
 )
 
 // local is a response that the stack makes itself in place of one that never came. The cause is for the log and for the
-// Reason header of whoever passes it on.
+// Reason header of whoever passes it on, and travels in a Warning.
 func local(r *Request, status int, cause string) *Response {
 	response := NewResponse(r, status, "")
 	response.SetSource(localSource)
-	Set(response, "Warning", `399 dialtone "`+strings.NewReplacer(`"`, "'", "\r", " ", "\n", " ").Replace(cause)+`"`)
+	Set(response, "Warning", warning+grammar.Quote(cause))
 
 	return response
+}
+
+const warning = "399 dialtone " // RFC 3261 §20.43: miscellaneous, and who says it
+
+// LocalCause is the cause that a response of the stack's own has; "" for one that came.
+func LocalCause(r *Response) string {
+	text, local := strings.CutPrefix(Value(r, "Warning"), warning)
+	if !local || !Local(r) {
+		return ""
+	}
+
+	cause, _, _ := grammar.Unquote(text)
+
+	return cause
 }
 
 // Local tells a response of the stack's own from one that came.

@@ -60,7 +60,7 @@ func (s *server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 
 	out, _, refusal := s.stack.Forwardable(r)
 	if refusal != nil {
-		_ = tx.Respond(refusal)
+		_ = tx.Respond(refusal.Response(r))
 		return
 	}
 

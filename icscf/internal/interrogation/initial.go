@@ -2,13 +2,12 @@ package interrogation
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
-	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -21,7 +20,7 @@ func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, o
 		i.refuse(tx, out.Recipient.String()[:maxIdentity], tooLong(414))
 		return
 	case err != nil:
-		i.refuse(tx, out.Recipient.String(), &Refusal{Status: 404, Reason: fmt.Sprintf(`SIP;cause=404;text=%q`, err)})
+		i.refuse(tx, out.Recipient.String(), sip.Refuse(404, err.Error()))
 		return
 	}
 
@@ -64,12 +63,11 @@ func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, o
 			}
 
 			if b == nil && lost && sip.Local(r) {
-				r.StatusCode, r.Reason = 504, sip.Reason(504)
-				sip.Set(r, "Reason", fmt.Sprintf(`SIP;cause=504;text="no S-CSCF answered: %v"`, tried))
+				sip.Refusef(504, "no S-CSCF answered: %v", tried).Replace(r)
 			}
 
 			if r.StatusCode >= 200 {
-				i.outcomes.WithLabelValues(label.Method(string(out.Method)), label.Status(r.StatusCode)).Inc()
+				i.counted("", string(out.Method), r.StatusCode)
 			}
 		},
 	})
@@ -92,11 +90,11 @@ func served(r *sip.Request, orig bool) (string, error) {
 		}
 	}
 
-	return "", fmt.Errorf("an originating request names no served user")
+	return "", errors.New("an originating request names no served user")
 }
 
 // locate asks the HSS where the user is served.
-func (i *Interrogator) locate(ctx context.Context, public string, orig bool) ([]string, *Refusal) {
+func (i *Interrogator) locate(ctx context.Context, public string, orig bool) ([]string, *sip.Refusal) {
 	q := &cx.LIR{PublicIdentity: public}
 	if orig {
 		originating := uint32(0)
@@ -105,11 +103,11 @@ func (i *Interrogator) locate(ctx context.Context, public string, orig bool) ([]
 
 	answer, err := i.HSS.LocationInfo(ctx, q)
 	if err != nil {
-		return nil, noAnswer(err)
+		return nil, unanswered(err)
 	}
 
 	if !answer.Result.Successful() {
-		return nil, location(answer.Result)
+		return nil, location.refusal(answer.Result)
 	}
 
 	if answer.ServerName != "" {
@@ -118,7 +116,7 @@ func (i *Interrogator) locate(ctx context.Context, public string, orig bool) ([]
 
 	candidates := i.Servers.Candidates(answer.Capabilities)
 	if len(candidates) == 0 {
-		return nil, refusal(600, int(answer.Result.Code), "no configured S-CSCF has the mandatory capabilities of this user")
+		return nil, incapable(answer.Result)
 	}
 
 	return candidates, nil

@@ -116,7 +116,7 @@ func TestResultOfLIA(t *testing.T) {
 				d.lia = []any{test.answer}
 				d.send("MESSAGE", alice)
 				r := d.pcscf.Response(test.status)
-				if reason := sip.Value(r, "Reason"); !strings.HasPrefix(reason, "Diameter;cause="+test.cause+";") {
+				if reason := sip.Value(r, "Reason"); !strings.HasPrefix(reason, "DIAMETER;cause="+test.cause+";") {
 					t.Errorf("Reason: %s", reason)
 				}
 				d.nobody()

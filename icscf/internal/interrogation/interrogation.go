@@ -13,7 +13,6 @@ import (
 	"github.com/dialtone-ims/dialtone/icscf/internal/selection"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
-	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -61,7 +60,7 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *sip.ServerTransact
 
 	out, own, refused := i.Stack.Forwardable(request)
 	if refused != nil {
-		_ = tx.Respond(refused)
+		i.refuse(tx, "", refused)
 		return
 	}
 
@@ -73,15 +72,11 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *sip.ServerTransact
 	case sip.Has(out, "Route"): // within a dialog, or on its way to somebody else: nothing to find out
 		i.Stack.Forward(tx, sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}})
 	case tagged(request):
-		_ = tx.Reply(481, "") // an I-CSCF does not stay in dialogs
+		i.refuse(tx, "", sip.Refuse(481, "an I-CSCF does not stay in dialogs: the request lacks their Route"))
 	default:
 		i.initial(ctx, tx, out, originating(own))
 	}
 }
-
-// early is the refusal of an I-CSCF that has just started (RFC 3261 §21.5.4). A query that gets no answer later is 480 (TS 24.229
-// §5.3.1.3).
-var early = &Refusal{Status: 503, Reason: `SIP;cause=503;text="the I-CSCF has just started, and the HSS is not connected yet"`, Again: true}
 
 // starting reports whether the HSS has not been connected yet since the start.
 func (i *Interrogator) starting() bool { return i.Reached != nil && !i.Reached() }
@@ -109,18 +104,6 @@ func originating(own []sip.NameAddr) bool {
 	}
 
 	return false
-}
-
-func (i *Interrogator) refuse(tx *sip.ServerTransaction, who string, r *Refusal) {
-	i.outcomes.WithLabelValues(label.Method(string(tx.Request().Method)), "refused").Inc()
-	i.Log.Warn("request refused", "method", string(tx.Request().Method), "user", who, "status", r.Status, "reason", r.Reason)
-
-	headers := []sip.Header{sip.NewHeader("Reason", r.Reason)}
-	if r.Again {
-		headers = append(headers, sip.NewHeader("Retry-After", "5"))
-	}
-
-	_ = tx.Reply(r.Status, "", headers...)
 }
 
 // chargeable gives a request that has none an ICID of its own (TS 24.229 §5.3.2.1).

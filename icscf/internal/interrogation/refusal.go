@@ -2,79 +2,99 @@ package interrogation
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/label"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Refusal is the SIP answer to a request that the HSS's answer ends here. Reason is a Reason header field value (RFC 3326,
-// protocol "Diameter" of TS 24.229 §7.2A.18), so that the true cause reaches whoever looks at the handset's trace.
-type Refusal struct {
-	Status int
-	Reason string
-	Again  bool // later: with Retry-After
+// refuse answers a request that goes to no S-CSCF. user is who it is about, as far as that is known.
+func (i *Interrogator) refuse(tx sip.Answering, user string, refusal *sip.Refusal) {
+	sip.Refuser{Log: i.Log, Count: i.counted}.Refuse(tx, "interrogation", refusal, "user", user)
 }
 
-func refusal(status, cause int, text string) *Refusal {
-	return &Refusal{Status: status, Reason: fmt.Sprintf(`Diameter;cause=%d;text=%q`, cause, text)}
+func (i *Interrogator) counted(_, method string, status int) {
+	i.outcomes.WithLabelValues(label.Method(method), label.Status(status)).Inc()
 }
+
+// early is the refusal of an I-CSCF that has just started (RFC 3261 §21.5.4). A query that gets no answer later is 480 (TS 24.229
+// §5.3.1.3).
+var early = sip.Refuse(503, "the I-CSCF has just started, and the HSS is not connected yet", sip.NewHeader("Retry-After", "5"))
 
 // maxIdentity is how long a name may be that the HSS is asked about, in octets.
 const maxIdentity = 1 << 10
 
-func tooLong(status int) *Refusal {
-	return &Refusal{Status: status, Reason: fmt.Sprintf(`SIP;cause=%d;text="the identity is longer than the HSS can be asked about"`, status)}
+func tooLong(status int) *sip.Refusal {
+	return sip.Refuse(status, "the identity is longer than the HSS can be asked about")
 }
 
-// noAnswer is the refusal when the query cannot be completed (TS 24.229 §5.3.1.3, §5.3.2.2).
-func noAnswer(err error) *Refusal {
+// because is a refusal whose reason is a result of Diameter (TS 24.229 §7.2A.18), so that the true cause reaches whoever looks at the
+// handset's trace.
+func because(status int, result diameter.Result, text string) *sip.Refusal {
+	return &sip.Refusal{
+		Status: status, Reasons: []sip.Reason{{Protocol: sip.ProtocolDiameter, Cause: int(result.Code), Text: text}},
+	}
+}
+
+// unanswered is the refusal when the query cannot be completed (TS 24.229 §5.3.1.3, §5.3.2.2).
+func unanswered(err error) *sip.Refusal {
 	if errors.Is(err, diameter.ErrTooLarge) {
 		return tooLong(513)
 	}
 
-	var result diameter.Result
-	if errors.As(err, &result) {
-		return refusal(480, int(result.Code), "the HSS did not answer: "+err.Error())
+	result := diameter.UnableToDeliver
+
+	var own diameter.Result
+	if errors.As(err, &own) {
+		result = own
 	}
 
-	return refusal(480, 3002, "the HSS did not answer: "+err.Error())
+	return because(480, result, "the HSS did not answer: "+err.Error())
 }
 
-// registration maps the Result of a UAA that authorises nothing (TS 24.229 §5.3.1.2, §5.3.1.3).
-func registration(result diameter.Result) *Refusal {
-	switch result {
-	case cx.ErrorUserUnknown:
-		return refusal(403, 5001, "the HSS does not know this private or public identity")
-	case cx.ErrorIdentitiesDontMatch:
-		return refusal(403, 5002, "the public identity does not belong to the private identity")
-	case cx.ErrorRoamingNotAllowed:
-		return refusal(403, 5004, "the HSS does not allow roaming in the visited network")
-	case cx.AuthorizationRejected:
-		return refusal(403, 5003, "all public identities of the set are barred, or the user may not register")
-	case cx.ErrorIdentityNotRegistered:
-		return refusal(403, 5003, "the identity to de-register is not registered")
-	}
-
-	if result.Code/1000 == 3 || result == cx.UnableToComply { // the HSS is ill; the user is not unknown
-		return refusal(480, int(result.Code), "the HSS could not answer")
-	}
-
-	return refusal(403, int(result.Code), "the HSS refused the registration")
+// query is what the results of one command of Cx mean to who sent the request, as far as they end it.
+type query struct {
+	results   map[diameter.Result]verdict
+	otherwise verdict
 }
 
-// location maps the Result of an LIA that names no S-CSCF (TS 24.229 §5.3.2.1, §5.3.2.2).
-func location(result diameter.Result) *Refusal {
-	switch result {
-	case cx.ErrorUserUnknown:
-		return refusal(404, 5001, "the HSS does not know this public identity")
-	case cx.ErrorIdentityNotRegistered:
-		return refusal(480, 5003, "the public identity is not registered and has no services for that case")
+type verdict struct {
+	status int
+	text   string
+}
+
+// authorization is the results of a UAA that authorises nothing (TS 24.229 §5.3.1.2, §5.3.1.3).
+var authorization = query{map[diameter.Result]verdict{
+	cx.ErrorUserUnknown:           {403, "the HSS does not know this private or public identity"},
+	cx.ErrorIdentitiesDontMatch:   {403, "the public identity does not belong to the private identity"},
+	cx.ErrorRoamingNotAllowed:     {403, "the HSS does not allow roaming in the visited network"},
+	cx.AuthorizationRejected:      {403, "all public identities of the set are barred, or the user may not register"},
+	cx.ErrorIdentityNotRegistered: {403, "the identity to de-register is not registered"},
+}, verdict{403, "the HSS refused the registration"}}
+
+// location is the results of an LIA that names no S-CSCF (TS 24.229 §5.3.2.1, §5.3.2.2).
+var location = query{map[diameter.Result]verdict{
+	cx.ErrorUserUnknown:           {404, "the HSS does not know this public identity"},
+	cx.ErrorIdentityNotRegistered: {480, "the public identity is not registered and has no services for that case"},
+}, verdict{404, "the HSS refused the location query"}}
+
+// refusal is what a result means. One that says that the HSS is ill is never a word about the user.
+func (q query) refusal(result diameter.Result) *sip.Refusal {
+	v, known := q.results[result]
+
+	switch {
+	case known:
+	case result.Code/1000 == 3, result == cx.UnableToComply:
+		v = verdict{480, "the HSS could not answer"}
+	default:
+		v = q.otherwise
 	}
 
-	if result.Code/1000 == 3 || result == cx.UnableToComply {
-		return refusal(480, int(result.Code), "the HSS could not answer")
-	}
+	return because(v.status, result, v.text)
+}
 
-	return refusal(404, int(result.Code), "the HSS refused the location query")
+// incapable is the refusal when no S-CSCF serves what the HSS asks for (TS 24.229 §5.3.1.3).
+func incapable(result diameter.Result) *sip.Refusal {
+	return because(600, result, "no configured S-CSCF has the mandatory capabilities of this user")
 }

@@ -2,12 +2,10 @@ package interrogation
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
-	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -15,7 +13,7 @@ import (
 func (i *Interrogator) register(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request) {
 	who, err := identities(out, i.HomeDomain)
 	if err != nil {
-		i.refuse(tx, "", &Refusal{Status: 400, Reason: fmt.Sprintf(`SIP;cause=400;text=%q`, err)})
+		i.refuse(tx, "", sip.Refuse(400, err.Error()))
 		return
 	}
 
@@ -85,13 +83,12 @@ func (i *Interrogator) register(ctx context.Context, tx *sip.ServerTransaction, 
 			i.note(b, r, began)
 
 			if sip.Local(r) || r.StatusCode/100 == 3 { // §5.3.1.3: no S-CSCF answered, or it wants another that there is not
-				r.StatusCode, r.Reason = 504, sip.Reason(504)
 				sip.Remove(r, "Contact")
-				sip.Set(r, "Reason", fmt.Sprintf(`SIP;cause=504;text="no S-CSCF answered: %v"`, tried))
+				sip.Refusef(504, "no S-CSCF answered: %v", tried).Replace(r)
 			}
 
 			if r.StatusCode >= 200 {
-				i.outcomes.WithLabelValues("REGISTER", label.Status(r.StatusCode)).Inc()
+				i.counted("", "REGISTER", r.StatusCode)
 			}
 		},
 	})
@@ -109,14 +106,14 @@ func (i *Interrogator) note(b *sip.Branch, r *sip.Response, since time.Time) {
 }
 
 // authorise asks the HSS and lists the S-CSCFs to try.
-func (i *Interrogator) authorise(ctx context.Context, q *cx.UAR) ([]string, *Refusal) {
+func (i *Interrogator) authorise(ctx context.Context, q *cx.UAR) ([]string, *sip.Refusal) {
 	answer, err := i.HSS.UserAuthorization(ctx, q)
 	if err != nil {
-		return nil, noAnswer(err)
+		return nil, unanswered(err)
 	}
 
 	if !answer.Result.Successful() {
-		return nil, registration(answer.Result)
+		return nil, authorization.refusal(answer.Result)
 	}
 
 	if answer.ServerName != "" {
@@ -125,7 +122,7 @@ func (i *Interrogator) authorise(ctx context.Context, q *cx.UAR) ([]string, *Ref
 
 	candidates := i.Servers.Candidates(answer.Capabilities)
 	if len(candidates) == 0 { // §5.3.1.3
-		return nil, refusal(600, int(answer.Result.Code), "no configured S-CSCF has the mandatory capabilities of this user")
+		return nil, incapable(answer.Result)
 	}
 
 	return candidates, nil

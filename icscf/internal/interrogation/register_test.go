@@ -135,7 +135,7 @@ func TestResultOfUAA(t *testing.T) {
 				d.uaa = []any{test.answer}
 				d.register()
 				r := d.pcscf.Response(test.status)
-				if reason := sip.Value(r, "Reason"); !strings.HasPrefix(reason, "Diameter;cause="+test.cause+";") {
+				if reason := sip.Value(r, "Reason"); !strings.HasPrefix(reason, "DIAMETER;cause="+test.cause+";") {
 					t.Errorf("Reason: %s", reason)
 				}
 				d.nobody()

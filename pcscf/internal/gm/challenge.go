@@ -2,7 +2,6 @@ package gm
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
@@ -37,8 +36,7 @@ func (p *Proxy) challenged(request *sip.Request, flow sip.Flow, r *sip.Response)
 // unchallenged makes a 500 of a 401 to which no answer could come.
 func unchallenged(r *sip.Response, why string) {
 	sip.Remove(r, "WWW-Authenticate", "Proxy-Authenticate", "Security-Server")
-	sip.Set(r, "Reason", fmt.Sprintf(`SIP;cause=500;text=%q`, why))
-	r.StatusCode, r.Reason = 500, sip.Reason(500)
+	sip.Refuse(500, why).Replace(r)
 }
 
 // takeKeys takes the keys out of every challenge of a response; those of the first that has any are given.

@@ -4,7 +4,6 @@ package gm
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -17,7 +16,6 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
-	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -127,7 +125,7 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 	}
 
 	if !fromCore && request.CSeq().SeqNo > maxCSeq {
-		p.refuse(tx, "originating", 400, "CSeq leaves no number for those who end the call")
+		p.refuse(tx, "originating", sip.Refuse(400, "CSeq leaves no number for those who end the call"))
 		return
 	}
 
@@ -138,9 +136,7 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 
 	if !fromCore {
 		if refusal := p.Security.Screen(request, tx.Flow()); refusal != nil {
-			p.count("access", request, refusal)
-			_ = tx.Respond(refusal)
-
+			p.refuse(tx, "access", refusal)
 			return
 		}
 	}
@@ -152,13 +148,13 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 
 	out, own, refusal := p.forwardable(request)
 	if refusal != nil {
-		_ = tx.Respond(refusal)
+		p.refuse(tx, direction(fromCore), refusal)
 		return
 	}
 
 	switch {
 	case fromCore && request.Method == "REGISTER":
-		p.refuse(tx, "terminating", 403, "REGISTER comes from handsets, not from the core")
+		p.refuse(tx, "terminating", sip.Refuse(403, "REGISTER comes from handsets, not from the core"))
 	case fromCore:
 		p.terminate(ctx, tx, out, own)
 	case request.Method == "REGISTER":
@@ -169,7 +165,7 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 }
 
 // forwardable is the request as it goes on: without asking for the security agreement, which ends here (RFC 3329 §2.3.1).
-func (p *Proxy) forwardable(r *sip.Request) (out *sip.Request, own []sip.NameAddr, refusal *sip.Response) {
+func (p *Proxy) forwardable(r *sip.Request) (out *sip.Request, own []sip.NameAddr, refusal *sip.Refusal) {
 	out, own, refusal = p.Stack.Forwardable(r, agreement.Option)
 	if refusal != nil {
 		return nil, nil, refusal
@@ -253,23 +249,8 @@ func (p *Proxy) through(b *binding.Binding, flow sip.Flow) bool {
 	return b.Flow.Remote.Addr() == flow.Remote.Addr() && b.Protected() == p.Security.Protected(flow)
 }
 
-func (p *Proxy) refuse(tx *sip.ServerTransaction, direction string, status int, why string, headers ...sip.Header) {
-	method := string(tx.Request().Method)
-	p.outcomes.WithLabelValues(direction, label.Method(method), label.Status(status)).Inc()
-
-	p.Log.Warn("request refused", "direction", direction, "method", method, "status", status, "reason", why,
-		"source", tx.Flow().Remote.String(), "from", sip.Value(tx.Request(), "From"))
-
-	phrase := ""
-	if status == 429 { // RFC 3892 has another use for it; what is meant here is that of HTTP
-		phrase = "Too Many Requests"
-	}
-
-	_ = tx.Reply(status, phrase, append(headers, sip.NewHeader("Reason", fmt.Sprintf(`SIP;cause=%d;text=%q`, status, why)))...)
-}
-
 func (p *Proxy) count(direction string, r *sip.Request, response *sip.Response) {
-	p.outcomes.WithLabelValues(direction, label.Method(string(r.Method)), label.Status(response.StatusCode)).Inc()
+	p.counted(direction, string(r.Method), response.StatusCode)
 }
 
 // shownToHandset leaves of a message of the core's what a handset may see (TS 24.229 §4.4, RFC 3325 §7).
@@ -296,6 +277,14 @@ func (p *Proxy) recordRoute(out *sip.Request, b *binding.Binding, towardsCore bo
 		sip.AddRecordRoute(out, core)
 		sip.AddRecordRoute(out, handset)
 	}
+}
+
+func direction(fromCore bool) string {
+	if fromCore {
+		return "terminating"
+	}
+
+	return "originating"
 }
 
 func makesDialog(r *sip.Request) bool {

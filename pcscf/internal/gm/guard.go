@@ -2,11 +2,8 @@ package gm
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
@@ -94,13 +91,13 @@ func (p *Proxy) sized(tx *sip.ServerTransaction) bool {
 	r := tx.Request()
 
 	if n := len(r.Recipient.String()); n > maxRequestURI {
-		p.refuse(tx, "protection", 414, fmt.Sprintf("the Request-URI has %d octets, more than %d", n, maxRequestURI))
+		p.refuse(tx, "protection", sip.Refusef(414, "the Request-URI has %d octets, more than %d", n, maxRequestURI))
 		return false
 	}
 
 	for _, h := range r.Headers() {
 		if n := len(h.Value()); n > maxHeaderField {
-			p.refuse(tx, "protection", 513, fmt.Sprintf("a header field, %.40s, has %d octets, more than %d", h.Name(), n, maxHeaderField))
+			p.refuse(tx, "protection", sip.Refusef(513, "a header field, %.40s, has %d octets, more than %d", h.Name(), n, maxHeaderField))
 			return false
 		}
 	}
@@ -123,24 +120,20 @@ func (p *Proxy) admitted(tx *sip.ServerTransaction) bool {
 	if p.Guard.Restricts() {
 		switch p.Guard.Refused(p.describe(tx.Flow(), r)) {
 		case protection.Forbid:
-			p.refuse(tx, "protection", 403, "the source is not in the access list")
+			p.refuse(tx, "protection", sip.Refuse(403, "the source is not in the access list"))
 			return false
 		case protection.Busy:
-			p.refuse(tx, "protection", 503, "the source sends too much", retryAfter(p.Guard.BanTime()))
+			p.refuse(tx, "protection", sip.Refuse(503, "the source sends too much", retryAfter(p.Guard.BanTime())))
 			return false
 		}
 	}
 
 	if n := len(r.Body()); p.Guard.Oversized(n) {
-		p.refuse(tx, "protection", 513, fmt.Sprintf("the body has %d octets, more than protection.max_body", n))
+		p.refuse(tx, "protection", sip.Refusef(513, "the body has %d octets, more than protection.max_body", n))
 		return false
 	}
 
 	return true
-}
-
-func retryAfter(wait time.Duration) sip.Header {
-	return sip.NewHeader("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
 }
 
 // locked refuses a user who has failed to authenticate too often from there.
@@ -151,7 +144,9 @@ func (p *Proxy) locked(tx *sip.ServerTransaction, private string) bool {
 
 	left, locked := p.Guard.Locked(tx.Flow().Remote.Addr(), private)
 	if locked {
-		p.refuse(tx, "registration", 429, "too many failed authentications: check K and OPc", retryAfter(left))
+		refusal := sip.Refuse(429, "too many failed authentications: check K and OPc", retryAfter(left))
+		refusal.Phrase = "Too Many Requests" // that of HTTP; RFC 3892 has another use for the status
+		p.refuse(tx, "registration", refusal)
 	}
 
 	return locked

@@ -21,7 +21,7 @@ func TestRecordRoutePutBack(t *testing.T) {
 		"what cannot be read":      func([]string) []string { return []string{"<sip:"} },
 	} {
 		for _, status := range []int{183, 200} {
-			t.Run(name+"/"+sip.Reason(status), func(t *testing.T) {
+			t.Run(name+"/"+sip.Phrase(status), func(t *testing.T) {
 				withDesk(t, nil, func(t *testing.T, d *desk) {
 					d.register()
 					d.toAlice("INVITE")

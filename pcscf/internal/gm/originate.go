@@ -19,7 +19,7 @@ func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *s
 
 	b, err := p.sender(tx)
 	if err != nil {
-		p.refuse(tx, "originating", 403, err.Error())
+		p.refuse(tx, "originating", refusalOf(err, false))
 		return
 	}
 
@@ -29,7 +29,7 @@ func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *s
 
 	started, err := p.begin(tx.Request(), b, false)
 	if err != nil {
-		p.refuse(tx, "originating", 403, err.Error())
+		p.refuse(tx, "originating", refusalOf(err, false))
 		return
 	}
 
@@ -72,7 +72,7 @@ func (p *Proxy) sender(tx *sip.ServerTransaction) (*binding.Binding, error) {
 func (p *Proxy) route(tx *sip.ServerTransaction, out *sip.Request, b *binding.Binding) bool {
 	given, err := sip.Routes(out)
 	if err != nil {
-		p.refuse(tx, "originating", 400, "Route cannot be read")
+		p.refuse(tx, "originating", sip.Refuse(400, "Route cannot be read"))
 		return false
 	}
 
@@ -84,7 +84,7 @@ func (p *Proxy) route(tx *sip.ServerTransaction, out *sip.Request, b *binding.Bi
 	})
 
 	if !same && p.Config.Enforce {
-		p.refuse(tx, "originating", 400, "Route is not the Service-Route of the registration")
+		p.refuse(tx, "originating", sip.Refuse(400, "Route is not the Service-Route of the registration"))
 		return false
 	}
 
@@ -148,12 +148,12 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 	}
 
 	if !found {
-		p.refuse(tx, "originating", 481, "no dialog of this handset goes through here")
+		p.refuse(tx, "originating", sip.Refuse(481, "no dialog of this handset goes through here"))
 		return
 	}
 
 	if !p.through(b, tx.Flow()) {
-		p.refuse(tx, "originating", 403, "the dialog is another handset's")
+		p.refuse(tx, "originating", sip.Refuse(403, "the dialog is another handset's"))
 		return
 	}
 
@@ -163,13 +163,13 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 
 	d, found := p.dialogOf(k, out, b)
 	if !found {
-		p.refuse(tx, "originating", 403, "the handset has no such dialog")
+		p.refuse(tx, "originating", sip.Refuse(403, "the handset has no such dialog"))
 		return
 	}
 
 	to, ok := p.follow(ctx, out, d)
 	if !ok {
-		p.refuse(tx, "originating", 400, "Route is not that of the dialog")
+		p.refuse(tx, "originating", sip.Refuse(400, "Route is not that of the dialog"))
 		return
 	}
 
@@ -197,9 +197,8 @@ func (p *Proxy) towardsHandset(r *sip.Response) {
 	switch {
 	case !sip.Local(r) || r.StatusCode != 408:
 	case sip.Silent(r):
-		r.StatusCode, r.Reason = 504, sip.Reason(504)
-		sip.Set(r, "Reason", `SIP;cause=504;text="the S-CSCF did not answer"`)
+		sip.Refuse(504, "the S-CSCF did not answer").Replace(r)
 	default:
-		sip.Set(r, "Reason", `SIP;cause=408;text="nobody answered"`)
+		sip.Refuse(408, "nobody answered").Replace(r)
 	}
 }

@@ -328,7 +328,7 @@ func TestSilentSCSCF(t *testing.T) {
 // RFC 3261 §16.8: a call that rings until timer C ends as one that nobody answered, not as a fault of the core.
 func TestRangUntilTimerC(t *testing.T) {
 	for _, provisional := range []int{100, 180} {
-		t.Run(sip.Reason(provisional), func(t *testing.T) {
+		t.Run(sip.Phrase(provisional), func(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {
 				d.register()
 				d.send("INVITE", bob)

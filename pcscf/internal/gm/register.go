@@ -20,13 +20,13 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 
 	contact, star, err := registering(out)
 	if err != nil {
-		p.refuse(tx, "registration", 400, err.Error())
+		p.refuse(tx, "registration", refusalOf(err, false))
 		return
 	}
 
 	private, credentials, err := identify(out)
 	if err != nil {
-		p.refuse(tx, "registration", 400, err.Error())
+		p.refuse(tx, "registration", refusalOf(err, false))
 		return
 	}
 
@@ -37,7 +37,7 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 	token := p.Bindings.Token(flow.Remote.Addr(), contact, private)
 
 	if !p.Bindings.Room(token) {
-		p.refuse(tx, "registration", 503, binding.ErrFull.Error()+" (max_bindings)", retryAfter(time.Minute))
+		p.refuse(tx, "registration", refusalOf(binding.ErrFull, false))
 		return
 	}
 
@@ -45,7 +45,7 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 
 	home, err := p.Home(ctx)
 	if err != nil {
-		p.refuse(tx, "registration", 504, "the I-CSCF cannot be found: "+err.Error())
+		p.refuse(tx, "registration", sip.Refuse(504, "the I-CSCF cannot be found: "+err.Error()))
 		return
 	}
 
@@ -62,8 +62,7 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 			}
 
 			if sip.Local(r) {
-				r.StatusCode, r.Reason = 504, sip.Reason(504)
-				sip.Set(r, "Reason", `SIP;cause=504;text="the I-CSCF did not answer"`)
+				sip.Refuse(504, "the I-CSCF did not answer").Replace(r)
 			}
 		},
 		Then: func(final *sip.Response) { p.count("registration", out, final) },

@@ -16,8 +16,8 @@ type Security interface {
 	// Return is the flow by which the handset is reached that sent something by this one.
 	Return(flow sip.Flow) sip.Flow
 	// Screen checks what a handset's request says of its protection before it goes on (RFC 3329 §2.3, TS 33.203 §7.2);
-	// a response is its refusal.
-	Screen(r *sip.Request, flow sip.Flow) *sip.Response
+	// nil: it goes on.
+	Screen(r *sip.Request, flow sip.Flow) *sip.Refusal
 	// Challenge prepares for the answer to a 401 and adds what the handset must know to it (TS 33.203 §7.2). An error means
 	// that the handset cannot come back.
 	Challenge(request *sip.Request, flow sip.Flow, response *sip.Response, keys agreement.Keys) error
@@ -40,7 +40,7 @@ func (Open) Offered(*sip.Request, sip.Flow) bool { return false }
 func (Open) Return(flow sip.Flow) sip.Flow { return flow }
 
 // Screen refuses nothing: a handset that offers sec-agree goes on without it when it gets no Security-Server.
-func (Open) Screen(*sip.Request, sip.Flow) *sip.Response { return nil }
+func (Open) Screen(*sip.Request, sip.Flow) *sip.Refusal { return nil }
 
 // Challenge has nothing to add.
 func (Open) Challenge(*sip.Request, sip.Flow, *sip.Response, agreement.Keys) error { return nil }

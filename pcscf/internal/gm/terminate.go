@@ -3,12 +3,10 @@ package gm
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/netip"
 	"strings"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/label"
@@ -22,13 +20,13 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 
 	switch {
 	case !found && inDialog(out):
-		p.refuse(tx, "terminating", 481, "no dialog of a handset goes through here")
+		p.refuse(tx, "terminating", sip.Refuse(481, "no dialog of a handset goes through here"))
 		return
 	case !found && !tokened(own):
-		p.refuse(tx, "terminating", 480, "the request does not say by which registration it reaches the handset")
+		p.refuse(tx, "terminating", sip.Refuse(480, "the request does not say by which registration it reaches the handset"))
 		return
 	case !found || !b.Registered && !inDialog(out):
-		p.refuse(tx, "terminating", 430, "the handset is not registered here any more") // RFC 5626 §5.3.1: its S-CSCF lets it go
+		p.refuse(tx, "terminating", sip.Refuse(430, "the handset is not registered here any more")) // RFC 5626 §5.3.1: its S-CSCF lets it go
 		return
 	}
 
@@ -36,11 +34,8 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 
 	if !inDialog(out) {
 		var err error
-		if started, err = p.begin(out, b, true); errors.Is(err, dialog.ErrTooMany) {
-			p.refuse(tx, "terminating", 486, err.Error())
-			return
-		} else if err != nil {
-			p.refuse(tx, "terminating", 400, err.Error())
+		if started, err = p.begin(out, b, true); err != nil {
+			p.refuse(tx, "terminating", refusalOf(err, true))
 			return
 		}
 	}
@@ -68,14 +63,13 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 			switch to, found := contacted(b); {
 			case !sip.Local(r):
 				if r.StatusCode == 430 { // not for a handset to say (RFC 5626 §11.5)
-					r.StatusCode, r.Reason = 480, sip.Reason(480)
+					r.StatusCode, r.Reason = 480, sip.Phrase(480)
 				}
 			case branch.To.Flow == nil || r.StatusCode != 503:
 			case found:
 				return []sip.Branch{{Request: out, To: to}}
 			case b.Flow.Transport == "TCP" && !b.Protected() && !inDialog(out): // its connection is gone, and nothing leads to it
-				r.StatusCode, r.Reason = 430, sip.Reason(430)
-				sip.Set(r, "Reason", `SIP;cause=430;text="the handset's connection is gone, and its Contact is not where it came from"`)
+				sip.Refuse(430, "the handset's connection is gone, and its Contact is not where it came from").Replace(r)
 			}
 
 			return nil

@@ -242,23 +242,12 @@ func (s *Subscriber) Takes(r *sip.Request) bool {
 	return r.Method == "NOTIFY" && r.Recipient.User == User
 }
 
-// Transaction is the part of a server transaction that is needed.
-type Transaction interface {
-	Request() *sip.Request
-	Reply(status int, reason string, headers ...sip.Header) error
-}
-
 // HandleNotify serves a NOTIFY (RFC 6665 §4.1.3).
-func (s *Subscriber) HandleNotify(tx Transaction) {
+func (s *Subscriber) HandleNotify(tx sip.Answering) {
 	r := tx.Request()
-	answer := func(status int, headers ...sip.Header) {
-		s.notifies.WithLabelValues(strconv.Itoa(status)).Inc()
-		_ = tx.Reply(status, "", headers...)
-	}
-
 	event, _, _ := strings.Cut(sip.Value(r, "Event"), ";")
 	if !strings.EqualFold(strings.TrimSpace(event), "reg") {
-		answer(489, sip.NewHeader("Allow-Events", "reg"))
+		s.refuse(tx, sip.Refuse(489, "the event is not reg", sip.NewHeader("Allow-Events", "reg")))
 		return
 	}
 
@@ -271,7 +260,7 @@ func (s *Subscriber) HandleNotify(tx Transaction) {
 	s.mu.Unlock()
 
 	if !mine {
-		answer(481)
+		s.refuse(tx, sip.Refuse(481, "no such subscription"))
 		return
 	}
 
@@ -283,15 +272,13 @@ func (s *Subscriber) HandleNotify(tx Transaction) {
 	if len(r.Body()) > 0 {
 		kind, _, _ := strings.Cut(sip.Value(r, "Content-Type"), ";")
 		if !strings.EqualFold(strings.TrimSpace(kind), contentType) {
-			answer(415, sip.NewHeader("Accept", contentType))
+			s.refuse(tx, sip.Refuse(415, "the document is no "+contentType, sip.NewHeader("Accept", contentType)))
 			return
 		}
 
 		var err error
 		if d, err = Parse(r.Body()); err != nil {
-			s.log.Warn("a NOTIFY of the reg event cannot be used", "user", sub.private, "error", err)
-			answer(400, sip.NewHeader("Warning", `399 dialtone "the document cannot be read"`))
-
+			s.refuse(tx, sip.Refuse(400, "the document cannot be read").Because(err), "user", sub.private)
 			return
 		}
 	}
@@ -306,8 +293,18 @@ func (s *Subscriber) HandleNotify(tx Transaction) {
 	s.closed(sub, sip.Value(r, "Subscription-State"))
 	s.mu.Unlock()
 
-	answer(200)
+	s.counted("", "", 200)
+	_ = tx.Respond(sip.NewResponse(r, 200, ""))
+
 	s.apply(sub.private, o)
+}
+
+func (s *Subscriber) refuse(tx sip.Answering, refusal *sip.Refusal, attributes ...any) {
+	sip.Refuser{Log: s.log, Count: s.counted}.Refuse(tx, "reg event", refusal, attributes...)
+}
+
+func (s *Subscriber) counted(_, _ string, status int) {
+	s.notifies.WithLabelValues(label.Status(status)).Inc()
 }
 
 // closed looks whether the notifier has ended the subscription, and whether another one makes sense (RFC 6665 §4.1.3). It is

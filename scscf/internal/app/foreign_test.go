@@ -167,7 +167,7 @@ func TestForeignOCS(t *testing.T) {
 		o.mu.Unlock()
 		r := first("MESSAGE", callee)
 		wantStatus(t, r, 503)
-		if reason := sip.Value(r, "Reason"); !strings.HasPrefix(reason, "Diameter;cause=300") {
+		if reason := sip.Value(r, "Reason"); !strings.HasPrefix(reason, "DIAMETER;cause=300") {
 			t.Errorf("Reason: %s", reason)
 		}
 		if got := len(o.Requests()) - n; got != 1 {

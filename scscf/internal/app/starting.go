@@ -13,6 +13,8 @@ type starting struct {
 	log     *slog.Logger
 }
 
+var errStarting = sip.Refuse(503, "the S-CSCF has just started, and the HSS is not connected yet", sip.NewHeader("Retry-After", "5"))
+
 // refuses answers an initial request for which it is too early. A REGISTER gets the registrar's own word, and what goes on within a dialog,
 // or asks for the S-CSCF itself, needs no HSS.
 func (s *starting) refuses(tx *sip.ServerTransaction) bool {
@@ -26,11 +28,7 @@ func (s *starting) refuses(tx *sip.ServerTransaction) bool {
 		return false
 	}
 
-	const reason = "the S-CSCF has just started, and the HSS is not connected yet"
-
-	s.log.Warn("request refused", "method", string(request.Method), "status", 503, "reason", reason, "to", request.Recipient.String(),
-		"call_id", sip.Value(request, "Call-ID"))
-	_ = tx.Reply(503, "", sip.NewHeader("Retry-After", "5"), sip.NewHeader("Reason", `SIP;cause=503;text="`+reason+`"`))
+	sip.Refuser{Log: s.log}.Refuse(tx, "starting", errStarting)
 
 	return true
 }

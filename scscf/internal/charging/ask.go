@@ -7,6 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/label"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 // OCS answers credit-control requests. An error means that there is no answer.
@@ -33,7 +34,7 @@ func free(a *ro.CCA) (free, held bool) {
 
 // ask sends a CCR, once more if the configuration says so, and to another OCS if the session may go there. refused is the OCS's no;
 // err is no answer, or one that says that the OCS cannot do it.
-func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA, refused *Refused, err error) {
+func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA, refused *sip.Refusal, err error) {
 	name := map[ro.RequestType]string{ro.Initial: "initial", ro.Update: "update", ro.Terminate: "terminate", ro.Event: "event"}[q.Type]
 	attempts := 1
 
@@ -72,7 +73,7 @@ func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA
 	switch {
 	case errors.Is(err, diameter.ErrTooLarge):
 		t.outcomes.WithLabelValues(name, "too large").Inc()
-		return nil, &Refused{Status: 513, Reason: `SIP;cause=513;text="the request is longer than can be charged for"`}, nil
+		return nil, sip.Refuse(513, "the request is longer than can be charged for"), nil
 	case err != nil:
 		t.outcomes.WithLabelValues(name, "no answer").Inc()
 		t.log.Error(

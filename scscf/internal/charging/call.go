@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 // Call is what the OCS is told of a session or event.
@@ -32,7 +33,7 @@ const (
 )
 
 // tooLong refuses what cannot be told to the OCS.
-func (c *Call) tooLong() *Refused {
+func (c *Call) tooLong() *sip.Refusal {
 	size := len(c.Method) + len(c.Event) + len(c.CallID) + len(c.ICID) + len(c.Private) + len(c.Called) + len(c.Requested) +
 		len(c.OriginatingIOI) + len(c.TerminatingIOI) + len(c.Access)
 	for _, text := range slices.Concat(c.Calling, c.Servers) {
@@ -41,9 +42,9 @@ func (c *Call) tooLong() *Refused {
 
 	switch {
 	case len(c.Called) > maxCalled:
-		return &Refused{Status: 414, Reason: `SIP;cause=414;text="the Request-URI is longer than can be charged for"`}
+		return sip.Refuse(414, "the Request-URI is longer than can be charged for")
 	case size > maxCall:
-		return &Refused{Status: 513, Reason: `SIP;cause=513;text="the header fields are longer than can be charged for"`}
+		return sip.Refuse(513, "the header fields are longer than can be charged for")
 	default:
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 // Event is a request that is charged by itself. Whatever happens to it is a step of EventMachine.
@@ -31,7 +32,7 @@ type debt struct {
 
 // Event charges one request: with a reservation, or at once. The event that it returns is settled by End; nil: there is nothing to
 // settle.
-func (t *Trigger) Event(ctx context.Context, call Call) (*Event, *Refused) {
+func (t *Trigger) Event(ctx context.Context, call Call) (*Event, *sip.Refusal) {
 	if refused := call.tooLong(); refused != nil {
 		return nil, refused
 	}
@@ -76,7 +77,7 @@ func (e *Event) settled() bool {
 }
 
 // talk does what a step wants done. refused is the OCS's no to the request.
-func (e *Event) talk(ctx context.Context, todo effects) (refused *Refused) {
+func (e *Event) talk(ctx context.Context, todo effects) (refused *sip.Refusal) {
 	for todo.request != nil {
 		o := outcome{kind: todo.request.Type}
 		asking, cancel := context.WithTimeout(ctx, requestTime)
@@ -101,7 +102,7 @@ func (e *Event) answered(o outcome) effects {
 
 	if e.owed != nil {
 		if o.refused != nil && e.owed.used == 0 {
-			t.log.Warn("the OCS did not take back the charge of a message that nobody got", "session", e.id, "reason", o.refused.Reason)
+			t.log.Warn("the OCS did not take back the charge of a message that nobody got", "session", e.id, "reason", o.refused)
 		}
 
 		return e.move(o.reported(!now.Add(settleAgain).After(e.until)), input{now: now})

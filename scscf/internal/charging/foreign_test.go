@@ -193,7 +193,7 @@ func TestForeignOCS(t *testing.T) {
 			answers: []func(*ro.CCA) error{grants(60), fails(diameter.ErrUnroutable), grants(60)},
 			talk:    time.Hour,
 			ends:    50 * time.Second,
-			reason:  `Diameter;cause=3002;text="the OCS does not answer"`,
+			reason:  `DIAMETER;cause=3002;text="the OCS does not answer"`,
 			lines:   "0s 1#0 INVITE, 50s 2#1 to ocs1 used 50, 50s 2#1 to ocs1 used 50, 50s 3#2 to ocs1 BYE used 0",
 		},
 		{
@@ -201,7 +201,7 @@ func TestForeignOCS(t *testing.T) {
 			answers: []func(*ro.CCA) error{grants(60), answers(3004), answers(2001)},
 			talk:    time.Hour,
 			ends:    50 * time.Second,
-			reason:  `Diameter;cause=3004;text="the OCS could not serve the request"`,
+			reason:  `DIAMETER;cause=3004;text="the OCS could not serve the request"`,
 			lines:   "0s 1#0 INVITE, 50s 2#1 to ocs1 used 50, 50s 2#1 to ocs1 used 50, 50s 3#2 to ocs1 BYE used 0",
 		},
 		{
@@ -277,13 +277,13 @@ func TestRefusals(t *testing.T) {
 		reason string
 		asked  string
 	}{
-		{name: "3004: its code is in the reason", answer: answers(3004), status: 503, reason: "Diameter;cause=3004;", asked: "0s 1#0 "},
-		{name: "5012", answer: answers(5012), status: 503, reason: "Diameter;cause=5012;", asked: "0s 1#0 , 30s 3#1  used 0"},
+		{name: "3004: its code is in the reason", answer: answers(3004), status: 503, reason: "DIAMETER;cause=3004;", asked: "0s 1#0 "},
+		{name: "5012", answer: answers(5012), status: 503, reason: "DIAMETER;cause=5012;", asked: "0s 1#0 , 30s 3#1  used 0"},
 		{
 			name:   "no OCS",
 			answer: fails(fmt.Errorf("x: %w", diameter.ErrUnroutable)),
 			status: 503,
-			reason: "Diameter;cause=3002;",
+			reason: "DIAMETER;cause=3002;",
 			asked:  "0s 1#0 ",
 		},
 		{name: "more than a CCR can be", answer: fails(diameter.ErrTooLarge), status: 513, reason: "SIP;cause=513;", asked: "0s 1#0 "},
@@ -301,7 +301,7 @@ func TestRefusals(t *testing.T) {
 				o := &script{began: time.Now(), answers: []func(*ro.CCA) error{test.answer, answers(2001)}}
 				trigger := bench(Config{FailureHandling: Terminate, Settle: time.Hour}, o)
 				_, refused := trigger.Begin(t.Context(), test.call, nil)
-				if refused == nil || refused.Status != test.status || !strings.HasPrefix(refused.Reason, test.reason) {
+				if refused == nil || refused.Status != test.status || !strings.HasPrefix(refused.Reasons[0].String(), test.reason) {
 					t.Errorf("%+v", refused)
 				}
 				time.Sleep(time.Hour)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 // Reauthorise is what a RAR asks for (RFC 8506 §5.5): the session reports and asks for credit anew.
@@ -23,7 +24,7 @@ const aborted = "the OCS ends the session"
 
 // Abort is what an ASR asks for (RFC 6733 §8.5): the call ends.
 func (t *Trigger) Abort(_ context.Context, q *ro.ASR) (*ro.ASA, error) {
-	cause := Normal.Because(`SIP;cause=480;text="` + aborted + `"`)
+	cause := Normal.Because(sip.Refuse(480, aborted).Reasons[0].String())
 	if !t.obey(q.SessionID, AbortRequested, input{now: time.Now(), why: aborted, cause: cause}) {
 		return nil, ro.UnknownSessionID
 	}

@@ -5,13 +5,15 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
 // outcome is what came of a CCR.
 type outcome struct {
 	kind    ro.RequestType
 	answer  *ro.CCA
-	refused *Refused
+	refused *sip.Refusal
 	err     error
 }
 
@@ -24,7 +26,7 @@ func (o outcome) signal(goesOn bool) Signal {
 		return Undelivered
 	case o.err != nil:
 		return Unanswered
-	case o.refused != nil && o.refused.unknown && o.kind == ro.Update && goesOn:
+	case o.refused != nil && errors.Is(o.refused, ro.UnknownSessionID) && o.kind == ro.Update && goesOn:
 		return SessionUnknown
 	case o.refused != nil:
 		return AnswerFailed
@@ -56,17 +58,15 @@ func (o outcome) reported(repeat bool) Signal {
 }
 
 // no is what the caller hears if the service is refused or ended because of the outcome, and the cause that the OCS is told.
-func (o outcome) no() (refused *Refused, cause Cause) {
+func (o outcome) no() (refused *sip.Refusal, cause Cause) {
 	switch {
 	case o.err != nil:
 		refused = silent(o.err)
-		return refused, Unspecified.Because(refused.Reason)
+		return refused, Unspecified.Because(refused.Reasons[0].String())
 	case o.refused != nil:
 		return o.refused, CreditUsedUp
 	default:
-		return &Refused{
-			Status: 402, Reason: `Diameter;cause=4012;text="the OCS grants no time"`, text: "the OCS grants no more time",
-		}, CreditUsedUp
+		return verdict.Diameter(402, ro.CreditLimitReached, "the OCS grants no time"), CreditUsedUp
 	}
 }
 

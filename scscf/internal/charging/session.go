@@ -7,6 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 // Session is one charging session (SCUR): reserved at the beginning, counted from the answer, settled at the end. Whatever
@@ -33,23 +34,23 @@ const (
 type input struct {
 	now     time.Time
 	answer  *ro.CCA
-	refused *Refused // what the caller hears if the service is refused
-	why     string   // of a release
-	cause   Cause    // of a release, or of the end
+	refused *sip.Refusal // what the caller hears if the service is refused
+	why     string       // of a release
+	cause   Cause        // of a release, or of the end
 }
 
 // effects are what a step wants done outside the session.
 type effects struct {
 	request *ro.CCR
 	at      server
-	refused *Refused
+	refused *sip.Refusal
 	release *input // why the call is released
 	comply  bool   // with an order of the OCS
 }
 
 // Begin reserves credit for a call that is about to go on. release is called when the credit is used up, or the OCS is lost or wants
 // it; it may be called again until End.
-func (t *Trigger) Begin(ctx context.Context, call Call, release func(why string, cause Cause)) (*Session, *Refused) {
+func (t *Trigger) Begin(ctx context.Context, call Call, release func(why string, cause Cause)) (*Session, *sip.Refusal) {
 	if refused := call.tooLong(); refused != nil {
 		return nil, refused
 	}
@@ -94,7 +95,7 @@ func (s *Session) End(cause Cause) {
 
 // talk does what a step wants done: it sends the request, and steps on with what came of it. refused is the OCS's no to the
 // service.
-func (s *Session) talk(ctx context.Context, todo effects) (refused *Refused) {
+func (s *Session) talk(ctx context.Context, todo effects) (refused *sip.Refusal) {
 	releases := []*input{todo.release}
 
 	for todo.request != nil {
@@ -137,7 +138,10 @@ func (s *Session) answered(o outcome) effects {
 
 	if in.answer == nil || signal == NoUnits {
 		in.refused, in.cause = o.no()
-		in.why = in.refused.text
+
+		if in.why = in.refused.Text(); signal == NoUnits {
+			in.why = "the OCS grants no more time"
+		}
 	}
 
 	if s.machine.State() == PendingI { // nobody has used anything: what may be reserved is given back

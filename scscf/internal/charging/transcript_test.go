@@ -21,6 +21,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
 	"github.com/dialtone-ims/dialtone/pkg/fsm/transcript"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 // RFC 8506 §7: each row of the session's table in a situation, through the program.
@@ -214,11 +215,13 @@ func (d *desk) do(c *transcript.Command) {
 			state: credit{Key: "s1", ID: d.trigger.newID(), Call: Call{Method: "INVITE"}},
 		}
 		s := d.session
-		go d.heard(func() *Refused { return s.talk(context.Background(), s.step(ServiceRequested, input{now: time.Now()})) })
+		go d.heard(func() *sip.Refusal {
+			return s.talk(context.Background(), s.step(ServiceRequested, input{now: time.Now()}))
+		})
 	case "event":
 		e := &Event{trigger: d.trigger, id: d.trigger.newID(), call: Call{Method: "MESSAGE"}, machine: d.events.Start(Idle)}
 		d.event = e
-		go d.heard(func() *Refused {
+		go d.heard(func() *sip.Refusal {
 			return e.talk(context.Background(), e.step(e.trigger.asked(), input{now: time.Now()}))
 		})
 	case "outcome":
@@ -248,9 +251,9 @@ func (d *desk) do(c *transcript.Command) {
 	}
 }
 
-func (d *desk) heard(talk func() *Refused) {
+func (d *desk) heard(talk func() *sip.Refusal) {
 	if refused := talk(); refused != nil {
-		d.say("refused: %d %s", refused.Status, refused.Reason)
+		d.say("refused: %d %s", refused.Status, refused.Reasons[0])
 	} else {
 		d.say("goes on")
 	}

@@ -67,24 +67,18 @@ func (s *Server) find(r *sip.Request, localTag string) *subscription {
 	return s.byDialog[dialogKey{r.CallID().Value(), localTag, remote}]
 }
 
-// Transaction is the part of a server transaction that this server needs.
-type Transaction interface {
-	Request() *sip.Request
-	Respond(*sip.Response) error
-}
-
 // HandleSubscribe serves a SUBSCRIBE (RFC 6665 §4.2.1, TS 24.229 §5.4.2.1.1).
-func (s *Server) HandleSubscribe(ctx context.Context, tx Transaction) {
+func (s *Server) HandleSubscribe(ctx context.Context, tx sip.Answering) {
 	r := tx.Request()
 
 	if accept := sip.Values(r, "Accept"); len(accept) > 0 && !accepts(accept) {
-		s.refuse(tx, 406, "the watcher does not accept "+contentType)
+		s.refuse(tx, sip.Refuse(406, "the watcher does not accept "+contentType))
 		return
 	}
 
 	expires, refusal := s.expires(r)
 	if refusal != nil {
-		s.respond(tx, refusal)
+		s.refuse(tx, refusal)
 		return
 	}
 
@@ -111,26 +105,24 @@ func accepts(values []string) bool {
 const defaultExpires = 3761 // seconds, RFC 3680 §4.3
 
 // expires is how long a subscription is wanted, within what the policy allows.
-func (s *Server) expires(r *sip.Request) (time.Duration, *sip.Response) {
+func (s *Server) expires(r *sip.Request) (time.Duration, *sip.Refusal) {
 	wanted := time.Duration(sip.Seconds(sip.Value(r, "Expires"), defaultExpires)) * time.Second
 
 	if wanted > 0 && wanted < s.policy.MinExpires {
-		response := sip.NewResponse(r, 423, "")
-		sip.Set(response, "Min-Expires", strconv.Itoa(int(s.policy.MinExpires/time.Second)))
-
-		return 0, response
+		return 0, sip.Refuse(423, "the watcher wants to subscribe for less than "+s.policy.MinExpires.String(),
+			sip.NewHeader("Min-Expires", strconv.Itoa(int(s.policy.MinExpires/time.Second))))
 	}
 
 	return min(wanted, s.policy.MaxExpires), nil
 }
 
 // refresh prolongs or ends a subscription.
-func (s *Server) refresh(tx Transaction, tag string, expires time.Duration) {
+func (s *Server) refresh(tx sip.Answering, tag string, expires time.Duration) {
 	r := tx.Request()
 
 	sub := s.find(r, tag)
 	if sub == nil {
-		s.refuse(tx, 481, "no such subscription")
+		s.refuse(tx, sip.Refuse(481, "no such subscription"))
 		return
 	}
 
@@ -146,10 +138,10 @@ func (s *Server) refresh(tx Transaction, tag string, expires time.Duration) {
 
 	switch {
 	case over:
-		s.refuse(tx, 481, "the subscription has ended")
+		s.refuse(tx, sip.Refuse(481, "the subscription has ended"))
 		return
 	case late:
-		s.refuse(tx, 500, "the SUBSCRIBE is older than the one before")
+		s.refuse(tx, sip.Refuse(500, "the SUBSCRIBE is older than the one before"))
 		return
 	}
 
@@ -177,29 +169,29 @@ func (s *Server) announce(sub *subscription, expires time.Duration) {
 }
 
 // begin makes a subscription.
-func (s *Server) begin(ctx context.Context, tx Transaction, expires time.Duration) {
+func (s *Server) begin(ctx context.Context, tx sip.Answering, expires time.Duration) {
 	r := tx.Request()
 
 	public, err := ims.CanonicalIdentity(r.Recipient.String())
 	if err != nil {
-		s.refuse(tx, 404, "the Request-URI is no public identity")
+		s.refuse(tx, sip.Refuse(404, "the Request-URI is no public identity"))
 		return
 	}
 
 	user, found, err := s.registrations.Registered(ctx, public)
 	if err != nil {
-		s.refuse(tx, 503, "the profile of "+public+" cannot be had now: "+err.Error(), sip.NewHeader("Retry-After", "5"))
+		s.refuse(tx, sip.Refuse(503, "the profile of "+public+" cannot be had now: "+err.Error(), sip.NewHeader("Retry-After", "5")))
 		return
 	}
 
 	if !found {
-		s.refuse(tx, 480, public+" is not registered here")
+		s.refuse(tx, sip.Refuse(480, public+" is not registered here"))
 		return
 	}
 
 	watcher, allowed := s.allowed(r, user)
 	if !allowed {
-		s.refuse(tx, 403, "P-Asserted-Identity names neither the user, nor the user's P-CSCF, nor an application server of the user")
+		s.refuse(tx, sip.Refuse(403, "P-Asserted-Identity names neither the user, nor the user's P-CSCF, nor an application server of the user"))
 		return
 	}
 
@@ -207,7 +199,7 @@ func (s *Server) begin(ctx context.Context, tx Transaction, expires time.Duratio
 
 	dialog, err := sip.NewDialogUAS(r, response)
 	if err != nil {
-		s.refuse(tx, 400, "the SUBSCRIBE makes no dialog: "+err.Error())
+		s.refuse(tx, sip.Refuse(400, "the SUBSCRIBE makes no dialog: "+err.Error()))
 		return
 	}
 
@@ -221,8 +213,8 @@ func (s *Server) begin(ctx context.Context, tx Transaction, expires time.Duratio
 		shown: user.Registration, full: true,
 	}
 
-	if refusal := s.add(sub, user); refusal != "" {
-		s.refuse(tx, 503, refusal)
+	if refusal := s.add(sub, user); refusal != nil {
+		s.refuse(tx, refusal)
 		return
 	}
 
@@ -231,7 +223,7 @@ func (s *Server) begin(ctx context.Context, tx Transaction, expires time.Duratio
 }
 
 // add keeps a subscription, as far as the limits allow.
-func (s *Server) add(sub *subscription, user registration.User) (refusal string) {
+func (s *Server) add(sub *subscription, user registration.User) *sip.Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
@@ -242,41 +234,34 @@ func (s *Server) add(sub *subscription, user registration.User) (refusal string)
 
 	switch {
 	case own >= s.policy.MaxPerUser:
-		return "the user has as many watchers as reg_event.max_per_user allows"
+		return sip.Refuse(503, "the user has as many watchers as reg_event.max_per_user allows")
 	case len(s.byDialog) >= s.policy.MaxSubscriptions:
-		return "there are as many subscriptions as reg_event.max_subscriptions allows"
+		return sip.Refuse(503, "there are as many subscriptions as reg_event.max_subscriptions allows")
 	}
 
 	s.byDialog[sub.key] = sub
 	s.byPublic[sub.public] = append(s.byPublic[sub.public], sub)
 
-	return ""
+	return nil
 }
 
 // accept answers 200.
-func (s *Server) accept(tx Transaction, response *sip.Response, expires time.Duration) {
+func (s *Server) accept(tx sip.Answering, response *sip.Response, expires time.Duration) {
 	sip.Set(response, "Expires", strconv.Itoa(int(expires/time.Second)))
 	sip.Set(response, "Contact", "<"+s.contact+">")
 	s.respond(tx, response)
 }
 
-func (s *Server) refuse(tx Transaction, status int, why string, headers ...sip.Header) {
-	r := tx.Request()
-	s.log.Warn("subscription to the reg event refused", "status", status, "reason", why, "watched", r.Recipient.String(),
-		"asserted", strings.Join(assertedBy(r), " "), "call_id", r.CallID().Value())
-
-	response := sip.NewResponse(r, status, "")
-	sip.Set(response, "Reason", "SIP;cause="+strconv.Itoa(status)+`;text="`+strings.NewReplacer(`"`, "'", `\`, "'").Replace(why)+`"`)
-
-	for _, h := range headers {
-		response.AppendHeader(h)
-	}
-
-	s.respond(tx, response)
+func (s *Server) refuse(tx sip.Answering, refusal *sip.Refusal) {
+	sip.Refuser{Log: s.log, Count: s.counted}.Refuse(tx, "reg event", refusal, "asserted", strings.Join(assertedBy(tx.Request()), " "))
 }
 
-func (s *Server) respond(tx Transaction, response *sip.Response) {
-	s.subscribes.WithLabelValues(label.Status(response.StatusCode)).Inc()
+func (s *Server) counted(_, _ string, status int) {
+	s.subscribes.WithLabelValues(label.Status(status)).Inc()
+}
+
+func (s *Server) respond(tx sip.Answering, response *sip.Response) {
+	s.counted("", "", response.StatusCode)
 
 	if err := tx.Respond(response); err != nil {
 		s.log.Warn("the answer to a SUBSCRIBE could not be sent", "error", err)

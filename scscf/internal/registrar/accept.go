@@ -2,11 +2,11 @@ package registrar
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
@@ -97,25 +97,16 @@ func (r *Registrar) chargingFunctions(g *registration.Registration) string {
 	return functions.String()
 }
 
-// failed writes the one line about a REGISTER that was refused, and counts it.
-func (r *Registrar) failed(message *sip.Request, req *request, refusal *Refusal) {
-	r.metrics.registers.WithLabelValues(strconv.Itoa(refusal.Status)).Inc()
-
-	attributes := []any{
-		"status",
-		refusal.Status,
-		"reason",
-		refusal.Error(),
-		"call_id",
-		message.CallID().Value(),
-		"source",
-		message.Source(),
-	}
+// refuse answers a REGISTER with what is wrong, and says it in the log. req is nil when it could not be read.
+func (r *Registrar) refuse(tx sip.Answering, req *request, refusal *sip.Refusal) {
+	var who []any
 	if req != nil {
-		attributes = append(attributes, "private", req.private, "public", req.public)
-	} else {
-		attributes = append(attributes, "to", sip.Value(message, "To"))
+		who = []any{"private", req.private, "public", req.public}
 	}
 
-	r.log.Warn("registration failed", attributes...)
+	sip.Refuser{Log: r.log, Count: r.metrics.refused}.Refuse(tx, "registration", refusal, who...)
+}
+
+func (m *metrics) refused(_, _ string, status int) {
+	m.registers.WithLabelValues(label.Status(status)).Inc()
 }

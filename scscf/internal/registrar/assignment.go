@@ -4,18 +4,20 @@ import (
 	"context"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
+	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
 // assign sends a SAR (TS 29.228 §6.1.2) and maps what is no success.
-func (r *Registrar) assign(ctx context.Context, req *cx.SAR) (*cx.SAA, *Refusal) {
+func (r *Registrar) assign(ctx context.Context, req *cx.SAR) (*cx.SAA, *sip.Refusal) {
 	answer, err := r.hss.ServerAssignment(ctx, req)
 	if err != nil {
 		return nil, unanswered("SAR", err)
 	}
 
 	if !answer.Result.Successful() {
-		return nil, result("SAR", serverAssignmentVerdicts, answer.Result, answer.ErrorMessage)
+		return nil, result("SAR", serverAssignmentResults, answer.Result, answer.ErrorMessage)
 	}
 
 	return answer, nil
@@ -81,18 +83,17 @@ func (r *Registrar) takeBack(ctx context.Context, private, public string) error 
 }
 
 // profileOf reads the profile of a SAA.
-func (r *Registrar) profileOf(answer *cx.SAA) (private string, identities []registration.Identity, refusal *Refusal) {
+func (r *Registrar) profileOf(answer *cx.SAA) (private string, identities []registration.Identity, refusal *sip.Refusal) {
 	if len(answer.UserData) == 0 {
-		return "", nil, refuse(500, "the SAA has no User-Data although the S-CSCF has no profile")
+		return "", nil, sip.Refuse(500, "the SAA has no User-Data although the S-CSCF has no profile")
 	}
 
 	private, identities, err := r.profiles.Read(answer.UserData)
 	if err != nil {
 		r.metrics.profileFailures.Inc()
 
-		text := "the service profile in User-Data cannot be used: " + err.Error()
-
-		return "", nil, &Refusal{Status: 500, Diagnosis: text, Reason: reason("DIAMETER", 5009, text), Err: err}
+		return "", nil, verdict.Diameter(500, cx.ErrorNotSupportedUserData, "the service profile in User-Data cannot be used: "+err.Error()).
+			Because(err)
 	}
 
 	return firstOf(private, answer.UserName), identities, nil

@@ -2,7 +2,6 @@ package registrar
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/challenge"
+	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
 // newAuthentication begins one for the user of a REGISTER.
@@ -37,7 +37,7 @@ func (p *procedure) authenticate(ctx context.Context, event AuthenticationEvent)
 
 	switch over := p.authentication.run.State() == AuthenticationOver; {
 	case !ok && over: // the timer, or the HSS
-		p.answer(refuse(403, "the challenge ended while it was being answered"))
+		p.answer(sip.Refuse(403, "the challenge ended while it was being answered"))
 		return
 	case !ok:
 		p.unexpected(event, p.authentication.run.State())
@@ -94,7 +94,7 @@ func (p *procedure) requestVector(ctx context.Context, randAUTS []byte) {
 		}
 
 		if !p.registrar.authentications.admit(p.authentication, asked) {
-			refusal = refuse(
+			refusal = sip.Refuse(
 				503,
 				"more handsets owe the answer to a challenge than registrar.max_challenges allows",
 				sip.NewHeader("Retry-After", "10"),
@@ -110,7 +110,7 @@ func (p *procedure) requestVector(ctx context.Context, randAUTS []byte) {
 	p.then = func(ctx context.Context) { p.authenticate(ctx, event) }
 }
 
-func (p *procedure) vector(ctx context.Context, randAUTS []byte) (*challenge.Challenge, *Refusal) {
+func (p *procedure) vector(ctx context.Context, randAUTS []byte) (*challenge.Challenge, *sip.Refusal) {
 	r := p.registrar
 	req := &cx.MAR{UserName: p.request.private, PublicIdentity: p.request.public, NumberOfAuthVectors: 1}
 	req.AuthDataItem = cx.AuthDataItem{Scheme: r.policy.Authentication.Scheme, Authorization: randAUTS}
@@ -125,15 +125,14 @@ func (p *procedure) vector(ctx context.Context, randAUTS []byte) (*challenge.Cha
 	}
 
 	if !answer.Result.Successful() {
-		return nil, result("MAR", multimediaAuthVerdicts, answer.Result, answer.ErrorMessage)
+		return nil, result("MAR", multimediaAuthResults, answer.Result, answer.ErrorMessage)
 	}
 
 	asked, err := challenge.New(answer, challenge.Terms{
 		HomeDomain: r.homeDomain, Realm: r.policy.Authentication.Realm, QoP: r.policy.Authentication.QoP,
 	})
 	if err != nil {
-		text := "the MAA cannot be used: " + err.Error()
-		return nil, &Refusal{Status: 500, Diagnosis: text, Reason: reason("DIAMETER", 5012, text), Err: err}
+		return nil, verdict.Diameter(500, cx.UnableToComply, "the MAA cannot be used: "+err.Error()).Because(err)
 	}
 
 	return asked, nil
@@ -143,7 +142,7 @@ func (p *procedure) vector(ctx context.Context, randAUTS []byte) (*challenge.Cha
 func (p *procedure) resynchronise(ctx context.Context) {
 	rand, err := p.authentication.asked.RAND()
 	if err != nil {
-		p.refusal = refuse(500, "the nonce of the challenge holds no RAND")
+		p.refusal = sip.Refuse(500, "the nonce of the challenge holds no RAND")
 		p.then = func(ctx context.Context) { p.authenticate(ctx, VectorMissing) }
 
 		return
@@ -176,13 +175,13 @@ func (p *procedure) sendChallenge() {
 }
 
 // classifyResponse says which event the answer to a challenge is (§5.4.1.2.2, §5.4.1.2.3A, §5.4.1.2.3B).
-func (p *procedure) classifyResponse() (AuthenticationEvent, *Refusal) {
+func (p *procedure) classifyResponse() (AuthenticationEvent, *sip.Refusal) {
 	a, c, policy := p.authentication, p.request.credentials, &p.registrar.policy.Authentication
 
 	if c.AUTS != "" && a.asked.AKA {
 		var err error
 		if p.auts, err = digest.ParseAUTS(c.AUTS); err != nil {
-			return 0, refuse(400, "auts cannot be read")
+			return 0, sip.Refuse(400, "auts cannot be read")
 		}
 
 		if a.resynchronised >= policy.Resynchronisations {
@@ -208,29 +207,29 @@ func (p *procedure) classifyResponse() (AuthenticationEvent, *Refusal) {
 }
 
 // forbidden is the refusal after a failed authentication, with what a lab builder should look at (§5.4.1.2.3A, §5.4.1.2.3B).
-func (p *procedure) forbidden() *Refusal {
+func (p *procedure) forbidden() *sip.Refusal {
 	c, ch := p.request.credentials, p.authentication.asked
 
 	switch {
 	case p.first == ResponseAUTSLast:
-		return refuse(403, "the SIM asked again for resynchronisation of SQN: the HSS does not step its SQN to the SIM's")
+		return sip.Refuse(403, "the SIM asked again for resynchronisation of SQN: the HSS does not step its SQN to the SIM's")
 	case p.first == ResponseEmpty && ch.AKA:
-		return refuse(403, "the SIM refused the network (MAC of AUTN is wrong): K or OPc in the HSS differs from the SIM")
+		return sip.Refuse(403, "the SIM refused the network (MAC of AUTN is wrong): K or OPc in the HSS differs from the SIM")
 	case p.first == ResponseEmpty:
-		return refuse(403, "the handset has no answer to the challenge")
+		return sip.Refuse(403, "the handset has no answer to the challenge")
 	case c.Realm != ch.Realm:
-		return refuse(403, fmt.Sprintf("the handset answered for realm %q, but was challenged for %q", c.Realm, ch.Realm))
+		return sip.Refusef(403, "the handset answered for realm %q, but was challenged for %q", c.Realm, ch.Realm)
 	case c.Algorithm != "" && !strings.EqualFold(c.Algorithm, ch.Algorithm):
-		return refuse(403, fmt.Sprintf("the handset answered with algorithm %q, but was challenged with %q", c.Algorithm, ch.Algorithm))
+		return sip.Refusef(403, "the handset answered with algorithm %q, but was challenged with %q", c.Algorithm, ch.Algorithm)
 	case !ch.Offers(c.QoP):
-		return refuse(403, fmt.Sprintf("the handset answered with qop %q, but was offered %q", c.QoP, ch.QoP))
+		return sip.Refusef(403, "the handset answered with qop %q, but was offered %q", c.QoP, ch.QoP)
 	case ch.AKA:
-		return refuse(
+		return sip.Refuse(
 			403,
 			"RES mismatch: K or OPc in the HSS differs from the SIM, or the handset computes the digest over another URI or method",
 		)
 	default:
-		return refuse(403, "the digest response is wrong: the password in the HSS differs from the handset's, or the user name does")
+		return sip.Refuse(403, "the digest response is wrong: the password in the HSS differs from the handset's, or the user name does")
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 )
 
 // errOutOfOrder is RFC 3261 §10.3 7: the REGISTER is older than what it would change.
-func outOfOrder() *Refusal {
-	return refuse(500, "the REGISTER is older than the one that made the contact: same Call-ID, CSeq not higher")
+func outOfOrder() *sip.Refusal {
+	return sip.Refuse(500, "the REGISTER is older than the one that made the contact: same Call-ID, CSeq not higher")
 }
 
 // update decides what a REGISTER does to the contacts of a set (RFC 3261 §10.3 7, RFC 5626 §6, TS 24.229 §5.4.1.2.2,
@@ -22,7 +22,7 @@ func update(
 	policy *Policy,
 	now time.Time,
 	nextID func() uint32,
-) (next []*registration.Binding, changes []registration.ContactChange, refusal *Refusal) {
+) (next []*registration.Binding, changes []registration.ContactChange, refusal *sip.Refusal) {
 	next = slices.Clone(old)
 
 	if r.star {
@@ -71,7 +71,7 @@ func update(
 			if len(next) >= policy.MaxContacts {
 				oldest := slices.IndexFunc(next, func(b *registration.Binding) bool { return b.Private == r.private })
 				if oldest < 0 || policy.AtContactLimit == "refuse" {
-					return nil, nil, refuse(403, "the user has as many contacts as registrar.max_contacts allows")
+					return nil, nil, sip.Refuse(403, "the user has as many contacts as registrar.max_contacts allows")
 				}
 
 				changes = append(changes, registration.ContactChange{Binding: next[oldest], Event: registration.ContactRejected})

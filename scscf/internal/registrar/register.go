@@ -13,14 +13,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// Transaction is the part of a server transaction that a registrar needs.
-type Transaction interface {
-	Request() *sip.Request
-	Respond(*sip.Response) error
-}
-
 // HandleRegister serves a REGISTER (TS 24.229 §5.4.1): it is classified, the machines say what is done, and it is done.
-func (r *Registrar) HandleRegister(ctx context.Context, tx Transaction) {
+func (r *Registrar) HandleRegister(ctx context.Context, tx sip.Answering) {
 	req, refusal := read(tx.Request(), &r.policy)
 	if refusal != nil {
 		r.refuse(tx, nil, refusal)
@@ -29,7 +23,7 @@ func (r *Registrar) HandleRegister(ctx context.Context, tx Transaction) {
 
 	release, err := r.locks.lock(ctx, req.private)
 	if err != nil {
-		r.refuse(tx, req, refuse(503, "the S-CSCF stops"))
+		r.refuse(tx, req, sip.Refuse(503, "the S-CSCF stops"))
 		return
 	}
 	defer release()
@@ -41,7 +35,7 @@ func (r *Registrar) HandleRegister(ctx context.Context, tx Transaction) {
 // procedure is one REGISTER in work.
 type procedure struct {
 	registrar      *Registrar
-	tx             Transaction
+	tx             sip.Answering
 	request        *request
 	record         *record // nil: the public identity is not known here
 	registrant     *registrant
@@ -54,7 +48,7 @@ type procedure struct {
 	auts  [14]byte
 
 	then      func(context.Context) // what an action leads to
-	refusal   *Refusal              // what Refuse and RefuseVector answer
+	refusal   *sip.Refusal          // what Refuse and RefuseVector answer
 	assigned  *cx.SAA
 	change    registration.Change
 	notStored bool // the HSS does not keep this S-CSCF for the unregistered user
@@ -112,7 +106,7 @@ func (p *procedure) registration() *registration.Registration {
 
 // classify says which event a REGISTER is (§5.4.1.1, §5.4.1.2). A refusal is of what the handset wants, and is told only to
 // who is known to be the handset.
-func (p *procedure) classify(now time.Time) *Refusal {
+func (p *procedure) classify(now time.Time) *sip.Refusal {
 	c, policy := p.request.credentials, &p.registrar.policy.Authentication
 
 	next, _, refusal := update(p.bindings(), p.request, &p.registrar.policy, now, func() uint32 { return 0 })
@@ -302,7 +296,7 @@ func (p *procedure) updateContacts() {
 		p.refusal = refusal
 		p.follow(ContactsRefused)
 	case err != nil:
-		p.refusal = refuse(503, err.Error(), sip.NewHeader("Retry-After", "60"))
+		p.refusal = sip.Refuse(503, err.Error(), sip.NewHeader("Retry-After", "60"))
 		p.follow(ContactsRefused)
 	case !ok:
 		p.unexpected(ContactsUpdated, r.store.state(p.registrant))
@@ -315,14 +309,14 @@ func (p *procedure) updateContacts() {
 }
 
 // profile is what the SAA says of the set, if it does or has to.
-func (p *procedure) profile() (identities []registration.Identity, private string, refusal *Refusal) {
+func (p *procedure) profile() (identities []registration.Identity, private string, refusal *sip.Refusal) {
 	g := p.registration()
 	if p.ends || g != nil && !g.ProfileMissing() && (p.assigned == nil || len(p.assigned.UserData) == 0) {
 		return nil, "", nil
 	}
 
 	if p.assigned == nil {
-		return nil, "", refuse(500, "the registration ended while it was being changed")
+		return nil, "", sip.Refuse(500, "the registration ended while it was being changed")
 	}
 
 	if private, identities, refusal = p.registrar.profileOf(p.assigned); refusal != nil {
@@ -330,7 +324,7 @@ func (p *procedure) profile() (identities []registration.Identity, private strin
 	}
 
 	if !slices.ContainsFunc(identities, func(i registration.Identity) bool { return i.Matches(p.request.public) }) {
-		return nil, "", refuse(500, "the profile that the HSS sent does not have "+p.request.public)
+		return nil, "", sip.Refuse(500, "the profile that the HSS sent does not have "+p.request.public)
 	}
 
 	return identities, private, nil
@@ -363,7 +357,7 @@ func registrationType(before, after *registration.Registration) ifc.Registration
 }
 
 // answer refuses the REGISTER.
-func (p *procedure) answer(refusal *Refusal) {
+func (p *procedure) answer(refusal *sip.Refusal) {
 	p.answered = true
 	p.registrar.refuse(p.tx, p.request, refusal)
 }
@@ -378,7 +372,7 @@ func (p *procedure) unexpected(what, state fmt.Stringer) {
 	p.registrar.unexpected(what, state)
 
 	if !p.answered {
-		p.answer(refuse(500, "no procedure for "+what.String()+" in "+state.String()))
+		p.answer(sip.Refuse(500, "no procedure for "+what.String()+" in "+state.String()))
 	}
 }
 
@@ -387,23 +381,7 @@ func (r *Registrar) unexpected(what, state fmt.Stringer) {
 	r.log.Error("the registrar's machine has no row for what happened", "event", what, "state", state)
 }
 
-// refuse answers a REGISTER with what is wrong, and says it in the log.
-func (r *Registrar) refuse(tx Transaction, req *request, refusal *Refusal) {
-	r.failed(tx.Request(), req, refusal)
-
-	response := sip.NewResponse(tx.Request(), refusal.Status, "")
-	if refusal.Reason != "" {
-		sip.Set(response, "Reason", refusal.Reason)
-	}
-
-	for _, h := range refusal.Headers {
-		response.AppendHeader(h)
-	}
-
-	r.respond(tx, response)
-}
-
-func (r *Registrar) respond(tx Transaction, response *sip.Response) {
+func (r *Registrar) respond(tx sip.Answering, response *sip.Response) {
 	if err := tx.Respond(response); err != nil {
 		r.log.Warn("the answer to a REGISTER could not be sent", "status", response.StatusCode, "error", err)
 	}

@@ -582,7 +582,7 @@ func FuzzRegister(f *testing.F) {
 
 		req, refusal := read(message, &policy)
 		if refusal != nil {
-			if refusal.Status < 400 || refusal.Status > 699 || strings.ContainsAny(refusal.Reason, "\r\n") {
+			if refusal.Status < 400 || refusal.Status > 699 || strings.ContainsAny(refusal.Reasons[0].String(), "\r\n") {
 				t.Fatalf("refusal %+v", refusal)
 			}
 			return

@@ -51,12 +51,12 @@ const (
 )
 
 // tooLarge is RFC 3261 §21.5.7.
-func tooLarge(what string, octets, most int) *Refusal {
-	return refuse(513, fmt.Sprintf("%s has %d octets, more than the %d that a registrar keeps", what, octets, most))
+func tooLarge(what string, octets, most int) *sip.Refusal {
+	return sip.Refusef(513, "%s has %d octets, more than the %d that a registrar keeps", what, octets, most)
 }
 
 // bounded refuses names that are longer than anybody's.
-func bounded(message *sip.Request) *Refusal {
+func bounded(message *sip.Request) *sip.Refusal {
 	for _, name := range []string{"To", "Call-ID"} {
 		if n := len(sip.Value(message, name)); n > maxName {
 			return tooLarge(name, n, maxName)
@@ -77,7 +77,7 @@ func bounded(message *sip.Request) *Refusal {
 
 // read takes a REGISTER apart and refuses what no registrar accepts, before anybody is asked (RFC 3261 §10.3 2, 6, 7;
 // RFC 3327 §5.3; TS 24.229 §5.4.1.2.1).
-func read(message *sip.Request, policy *Policy) (*request, *Refusal) {
+func read(message *sip.Request, policy *Policy) (*request, *sip.Refusal) {
 	if refusal := bounded(message); refusal != nil {
 		return nil, refusal
 	}
@@ -85,17 +85,17 @@ func read(message *sip.Request, policy *Policy) (*request, *Refusal) {
 	r := &request{message: message, callID: strings.Clone(message.CallID().Value()), cseq: message.CSeq().SeqNo}
 
 	if unknown := unsupported(message); len(unknown) > 0 {
-		return nil, refuse(420, "the handset requires an extension that the registrar does not have: "+strings.Join(unknown, ", "),
+		return nil, sip.Refuse(420, "the handset requires an extension that the registrar does not have: "+strings.Join(unknown, ", "),
 			sip.NewHeader("Unsupported", strings.Join(unknown, ", ")))
 	}
 
 	to, err := sip.ParseNameAddr(sip.Value(message, "To"))
 	if err != nil {
-		return nil, refuse(400, "To cannot be read")
+		return nil, sip.Refuse(400, "To cannot be read")
 	}
 
 	if r.public, err = ims.CanonicalIdentity(to.URI); err != nil {
-		return nil, refuse(400, "To names no public identity: "+to.URI)
+		return nil, sip.Refuse(400, "To names no public identity: "+to.URI)
 	}
 
 	r.public = strings.Clone(r.public)
@@ -106,14 +106,14 @@ func read(message *sip.Request, policy *Policy) (*request, *Refusal) {
 
 	for _, value := range sip.Values(message, "Path") {
 		if _, err := sip.ParseNameAddr(value); err != nil {
-			return nil, refuse(400, "Path cannot be read")
+			return nil, sip.Refuse(400, "Path cannot be read")
 		}
 
 		r.path = append(r.path, strings.Clone(value))
 	}
 
 	if len(r.path) == 0 && policy.RequirePath {
-		return nil, refuse(421, "the REGISTER has no Path: it did not come through a P-CSCF", sip.NewHeader("Require", "path"))
+		return nil, sip.Refuse(421, "the REGISTER has no Path: it did not come through a P-CSCF", sip.NewHeader("Require", "path"))
 	}
 
 	r.outbound = len(r.path) > 0 && sip.HasToken(message, "Supported", "outbound") && hasOutbound(r.path[0])
@@ -140,7 +140,7 @@ func unsupported(message *sip.Request) []string {
 }
 
 // readCredentials finds the private identity: of Authorization, or derived from the public one (§5.4.1.1).
-func (r *request) readCredentials() *Refusal {
+func (r *request) readCredentials() *sip.Refusal {
 	r.private = ims.PrivateFromPublic(r.public)
 
 	value := digest.Offered(sip.Values(r.message, "Authorization"))
@@ -150,12 +150,7 @@ func (r *request) readCredentials() *Refusal {
 
 	credentials, err := digest.ParseCredentials(value)
 	if err != nil {
-		return &Refusal{
-			Status:    400,
-			Diagnosis: "Authorization cannot be read",
-			Reason:    reason("SIP", 400, "Authorization cannot be read"),
-			Err:       err,
-		}
+		return sip.Refuse(400, "Authorization cannot be read").Because(err)
 	}
 
 	r.credentials, r.hasCredentials = credentials, true
@@ -171,10 +166,10 @@ func (r *request) readCredentials() *Refusal {
 	return nil
 }
 
-func (r *request) readContacts(policy *Policy) *Refusal {
+func (r *request) readContacts(policy *Policy) *sip.Refusal {
 	contacts, star, err := sip.Contacts(r.message)
 	if err != nil || len(contacts) > maxContactsInRequest {
-		return refuse(400, "Contact cannot be read, or names too many contacts")
+		return sip.Refuse(400, "Contact cannot be read, or names too many contacts")
 	}
 
 	expiresHeader := sip.Value(r.message, "Expires")
@@ -182,7 +177,7 @@ func (r *request) readContacts(policy *Policy) *Refusal {
 
 	if star {
 		if r.star = true; expiresHeader == "" || otherwise != 0 { // RFC 3261 §10.3 6
-			return refuse(400, "Contact: * needs Expires: 0")
+			return sip.Refuse(400, "Contact: * needs Expires: 0")
 		}
 
 		return nil
@@ -200,7 +195,7 @@ func (r *request) readContacts(policy *Policy) *Refusal {
 	return nil
 }
 
-func readContact(c sip.Contact, otherwise uint32, outbound bool, policy *Policy) (wanted, *Refusal) {
+func readContact(c sip.Contact, otherwise uint32, outbound bool, policy *Policy) (wanted, *sip.Refusal) {
 	if n := len(c.URI); n > maxName {
 		return wanted{}, tooLarge("the URI of a Contact", n, maxName)
 	}
@@ -211,7 +206,7 @@ func readContact(c sip.Contact, otherwise uint32, outbound bool, policy *Policy)
 
 	uri, err := sip.ParseURI(c.URI)
 	if err != nil || uri.Scheme != "sip" && uri.Scheme != "sips" {
-		return wanted{}, refuse(400, "a Contact is no SIP URI: "+c.URI)
+		return wanted{}, sip.Refuse(400, "a Contact is no SIP URI: "+c.URI)
 	}
 
 	w := wanted{contact: strings.Clone(c.URI), q: 1000}
@@ -224,14 +219,14 @@ func readContact(c sip.Contact, otherwise uint32, outbound bool, policy *Policy)
 	w.expires = min(time.Duration(seconds)*time.Second, policy.MaxExpires)
 
 	if w.expires > 0 && w.expires < policy.MinExpires { // RFC 3261 §10.3 7
-		return wanted{}, refuse(423, fmt.Sprintf("the handset wants to register for %s, less than %s", w.expires, policy.MinExpires),
+		return wanted{}, sip.Refuse(423, fmt.Sprintf("the handset wants to register for %s, less than %s", w.expires, policy.MinExpires),
 			sip.NewHeader("Min-Expires", strconv.Itoa(int(policy.MinExpires/time.Second))))
 	}
 
 	if value, given := c.Params.Get("q"); given {
 		q, err := strconv.ParseFloat(value, 64)
 		if err != nil || !(q >= 0 && q <= 1) {
-			return wanted{}, refuse(400, "the q of a Contact is not between 0 and 1: "+value)
+			return wanted{}, sip.Refuse(400, "the q of a Contact is not between 0 and 1: "+value)
 		}
 
 		w.q = uint16(math.Round(q * 1000))
@@ -244,7 +239,7 @@ func readContact(c sip.Contact, otherwise uint32, outbound bool, policy *Policy)
 	if value, given := c.Params.Get("reg-id"); given && outbound && w.instance != "" { // RFC 5626 §6: else it is ignored
 		id, err := strconv.ParseUint(value, 10, 31)
 		if err != nil || id == 0 {
-			return wanted{}, refuse(400, "the reg-id of a Contact is not a number from 1: "+value)
+			return wanted{}, sip.Refuse(400, "the reg-id of a Contact is not a number from 1: "+value)
 		}
 
 		w.regID = uint32(id)

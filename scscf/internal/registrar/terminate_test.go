@@ -7,6 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
@@ -172,7 +173,7 @@ func TestUnregisteredUser(t *testing.T) {
 			l.result[cx.UnregisteredUser] = result
 			_, err := l.r.FetchUnregistered(t.Context(), public1)
 
-			var refusal *Refusal
+			var refusal *sip.Refusal
 			if !errors.As(err, &refusal) || refusal.Status != status || !errors.Is(err, result) {
 				t.Errorf("%v: %v", result, err)
 			}

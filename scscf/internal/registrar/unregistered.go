@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 // FetchUnregistered gets the profile of a user who is not registered here and is called, or for whom an application server
 // calls (TS 24.229 §5.4.3.2, §5.4.3.3, TS 29.228 §6.1.2): SAR with UNREGISTERED_USER. The profile stays for the time that
 // the policy says. A user whose registration was kept over a restart gets the profile back and is registered. The error is
-// a *Refusal.
+// a *sip.Refusal.
 func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (registration.User, error) {
 	release, err := r.locks.lock(ctx, public)
 	if err != nil {
@@ -50,12 +51,12 @@ func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (regis
 
 	user, found := userOf(g, public)
 	if !found {
-		return registration.User{}, refuse(500, "the profile that the HSS sent does not have "+public)
+		return registration.User{}, sip.Refuse(500, "the profile that the HSS sent does not have "+public)
 	}
 
 	rec, g, err := r.store.putNew(r.newRecord(), g)
 	if err != nil {
-		return registration.User{}, refuse(503, err.Error())
+		return registration.User{}, sip.Refuse(503, err.Error())
 	}
 
 	r.arm(rec, g)
@@ -97,7 +98,7 @@ func (r *Registrar) Registered(ctx context.Context, public string) (registration
 
 // revive gets the profile of a registration that was kept over a restart: SAR with NO_ASSIGNMENT, which changes nothing at
 // the HSS (TS 29.228 §6.1.2). When the HSS says that the user is not this S-CSCF's any more, the registration ends.
-func (r *Registrar) revive(ctx context.Context, rec *record) *Refusal {
+func (r *Registrar) revive(ctx context.Context, rec *record) *sip.Refusal {
 	g := rec.current.Load()
 	if g == nil || !g.ProfileMissing() {
 		return nil
@@ -128,7 +129,7 @@ func (r *Registrar) revive(ctx context.Context, rec *record) *Refusal {
 		return &next, nil
 	}, nil)
 	if err != nil {
-		return refuse(503, err.Error())
+		return sip.Refuse(503, err.Error())
 	}
 
 	return nil

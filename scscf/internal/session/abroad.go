@@ -51,7 +51,7 @@ func (s *Server) outside(ctx context.Context, r *sip.Request, inside func(netip.
 	}
 
 	if slices.ContainsFunc(targets, func(t sip.Target) bool { return inside(t.Addr.Addr()) }) {
-		return sip.Destination{}, because(403, "%s is in the core", r.Recipient.Host)
+		return sip.Destination{}, sip.Refusef(403, "%s is in the core", r.Recipient.Host)
 	}
 
 	return sip.Destination{Targets: targets}, nil

@@ -30,9 +30,9 @@ type call struct {
 	dialog   *sip.ProxyDialog
 	further  []*sip.ProxyDialog // with other callees, who have answered too
 	ended    bool
-	released *refusal    // why, if it was ended from here
-	expiry   *time.Timer // of the session timer (RFC 4028), or of the longest call there may be
-	unheard  *time.Timer // until the ACK
+	released *sip.Refusal // why, if it was ended from here
+	expiry   *time.Timer  // of the session timer (RFC 4028), or of the longest call there may be
+	unheard  *time.Timer  // until the ACK
 	length   time.Duration
 	until    time.Time
 }
@@ -116,9 +116,9 @@ func (c *call) answered(r *sip.Response, at time.Time) {
 		c.dialog, c.invite = dialog, nil
 
 		if err == nil {
-			reason := sipReason(408, "answered after the call had failed")
-			if c.released != nil {
-				reason = c.released.reason
+			reason := c.released
+			if reason == nil {
+				reason = sip.Refuse(408, "answered after the call had failed")
 			}
 
 			c.server.Log.Warn("a call was answered after it had failed, and is released", "user", c.public)
@@ -238,7 +238,7 @@ func (s *Server) end(c *call, cause charging.Cause) {
 
 	if !ended {
 		for _, dialog := range further {
-			s.running.Go(func() { c.hangUp(dialog, forkReason) })
+			s.running.Go(func() { c.hangUp(dialog, errCallEnded) })
 		}
 	}
 
@@ -273,9 +273,9 @@ func (c *call) release(why string, cause charging.Cause) {
 func (c *call) releaseAs(status int, why string, cause charging.Cause) {
 	s := c.server
 
-	reason := because(status, "%s", why)
-	if cause.Reason != "" {
-		reason.reason = cause.Reason
+	reason := sip.Refuse(status, why)
+	if own, err := sip.ParseReason(cause.Reason); err == nil {
+		reason.Reasons = []sip.Reason{own}
 	}
 
 	c.mu.Lock()
@@ -298,17 +298,17 @@ func (c *call) releaseAs(status int, why string, cause charging.Cause) {
 	s.outcomes.WithLabelValues(c.side.String(), "BYE", "released").Inc()
 
 	if rings && c.tx != nil {
-		c.tx.Withdraw(sip.NewHeader("Reason", reason.reason))
+		c.tx.Withdraw(reason.Reasons[0].Header())
 	}
 
 	var group sync.WaitGroup
 
 	for _, dialog := range dialogs {
-		group.Go(func() { c.hangUp(dialog, reason.reason) })
+		group.Go(func() { c.hangUp(dialog, reason) })
 	}
 
 	if charge != nil {
-		charge.End(cause.Because(reason.reason))
+		charge.End(cause.Because(reason.Reasons[0].String()))
 	}
 
 	s.forget(c)
@@ -316,21 +316,21 @@ func (c *call) releaseAs(status int, why string, cause charging.Cause) {
 }
 
 // hangUp sends a BYE to both sides, each in the name of the other (§5.4.5.1.2).
-func (c *call) hangUp(dialog *sip.ProxyDialog, reason string) {
+func (c *call) hangUp(dialog *sip.ProxyDialog, why *sip.Refusal) {
 	ctx, cancel := context.WithTimeout(c.server.ctx, releaseTime)
 	defer cancel()
 
 	var group sync.WaitGroup
 
 	for _, to := range []sip.Side{sip.Caller, sip.Callee} {
-		group.Go(func() { c.server.bye(ctx, dialog, to, reason) })
+		group.Go(func() { c.server.bye(ctx, dialog, to, why.Reasons...) })
 	}
 
 	group.Wait()
 }
 
 // withdrawn is why the call was ended from here while it rang; nil: it was not.
-func (c *call) withdrawn() *refusal {
+func (c *call) withdrawn() *sip.Refusal {
 	if c == nil {
 		return nil
 	}
@@ -342,19 +342,19 @@ func (c *call) withdrawn() *refusal {
 		return nil
 	}
 
-	return &refusal{status: 480, reason: c.released.reason}
+	return &sip.Refusal{Status: 480, Reasons: c.released.Reasons}
 }
 
 const releaseTime = 40 * time.Second // more than the timers of a BYE
 
-func (s *Server) bye(ctx context.Context, dialog *sip.ProxyDialog, to sip.Side, reason string) {
+func (s *Server) bye(ctx context.Context, dialog *sip.ProxyDialog, to sip.Side, why ...sip.Reason) {
 	bye, err := dialog.Request(to, "BYE")
 	if err != nil {
 		s.Log.Error("BYE cannot be made", "call", dialog.CallID, "error", err)
 		return
 	}
 
-	sip.Set(bye, "Reason", reason)
+	sip.SetReasons(bye, why...)
 
 	response, err := s.Stack.Do(ctx, bye, sip.Destination{Endpoint: s.Endpoint})
 	if err != nil || !response.IsSuccess() && response.StatusCode != 481 {

@@ -6,11 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
+	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
 // TS 29.228 annex F, TS 24.229 §5.4.3.2 and §5.4.3.3: which criteria a request meets, and what the application server is told.
@@ -219,21 +220,21 @@ func TestUnserved(t *testing.T) {
 		reason string
 	}{
 		"nobody": {
-			&registrar.Refusal{Status: 403, Reason: `DIAMETER;cause=5001;text="unknown"`, Err: cx.ErrorUserUnknown},
+			verdict.Diameter(403, cx.ErrorUserUnknown, "unknown"),
 			404,
 			`DIAMETER;cause=5001;text="unknown"`,
 		},
 		"elsewhere": {
-			&registrar.Refusal{Status: 403, Reason: `DIAMETER;cause=5005;text="elsewhere"`, Err: cx.ErrorIdentityAlreadyRegistered},
+			verdict.Diameter(403, cx.ErrorIdentityAlreadyRegistered, "elsewhere"),
 			403,
 			`DIAMETER;cause=5005;text="elsewhere"`,
 		},
 		"no answer": {
-			&registrar.Refusal{Status: 504, Reason: `DIAMETER;cause=3002;text="SAR got no answer"`},
+			verdict.Diameter(504, diameter.UnableToDeliver, "SAR got no answer"),
 			504,
 			`DIAMETER;cause=3002;text="SAR got no answer"`,
 		},
-		"too many":       {&registrar.Refusal{Status: 503, Reason: `SIP;cause=503;text="full"`}, 503, `SIP;cause=503;text="full"`},
+		"too many":       {sip.Refuse(503, "full"), 503, `SIP;cause=503;text="full"`},
 		"something else": {fmt.Errorf("odd"), 480, `SIP;cause=480;text="no services for sip:dave@ims.example: odd"`},
 	}
 

@@ -12,12 +12,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pkg/border"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
-	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
+	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
@@ -98,7 +99,7 @@ func (d *desk) FlowFailed(public string, contact *registration.Binding) {
 
 func (d *desk) FetchUnregistered(_ context.Context, public string) (registration.User, error) {
 	if d.fetch == nil {
-		return registration.User{}, &registrar.Refusal{Status: 504, Diagnosis: "no HSS", Reason: `DIAMETER;cause=3002;text="no HSS"`}
+		return registration.User{}, verdict.Diameter(504, diameter.UnableToDeliver, "no HSS")
 	}
 
 	return d.fetch(public)

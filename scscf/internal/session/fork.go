@@ -33,7 +33,7 @@ func (c *call) forked(r *sip.Response) {
 			"call_id",
 			dialog.CallID,
 		)
-		time.AfterFunc(lateBye, func() { c.hangUp(dialog, forkReason) })
+		time.AfterFunc(lateBye, func() { c.hangUp(dialog, errCallEnded) })
 
 		return
 	}
@@ -42,7 +42,7 @@ func (c *call) forked(r *sip.Response) {
 	c.keep()
 }
 
-var forkReason = sipReason(480, "the call has ended")
+var errCallEnded = sip.Refuse(480, "the call has ended")
 
 // forksOf are the further dialogs of calls that a request is in.
 func forksOf(calls []*call, r *sip.Request) (forks []fork) {

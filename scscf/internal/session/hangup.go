@@ -20,9 +20,11 @@ func (s *Server) passed(within []*call, out *sip.Request, taken bool) {
 
 		s.Log.Warn("a BYE did not end its call, which is released", "user", c.public, "call_id", dialog.CallID, "taken", taken)
 		s.outcomes.WithLabelValues(c.side.String(), "BYE", "released after a BYE").Inc()
-		s.running.Go(func() { c.hangUp(dialog, sipReason(480, "the other side has hung up")) })
+		s.running.Go(func() { c.hangUp(dialog, errHungUp) })
 	}
 }
+
+var errHungUp = sip.Refuse(480, "the other side has hung up")
 
 // unsure is the dialog of a call that may go on in spite of its BYE; nil: it does not, or is released already.
 func (c *call) unsure(bye *sip.Request, taken bool) *sip.ProxyDialog {
@@ -33,7 +35,7 @@ func (c *call) unsure(bye *sip.Request, taken bool) *sip.ProxyDialog {
 		return nil
 	}
 
-	c.released = because(480, "the other side has hung up")
+	c.released = errHungUp
 
 	return c.dialog
 }

@@ -12,13 +12,13 @@ import (
 // the user's handset, or from an application server that acts for the user, registered or not (§5.7.3: "orig" in Route).
 func (s *Server) originate(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, handset bool) {
 	if strings.ContainsRune(out.Recipient.String(), '#') {
-		s.refuse(tx, "originating", because(400, "the Request-URI has a raw #, which is written as %%23 (RFC 3966 §3)"))
+		s.refuse(tx, "originating", sip.Refusef(400, "the Request-URI has a raw #, which is written as %%23 (RFC 3966 §3)"))
 		return
 	}
 
 	public, named := identity(out, "P-Served-User", "P-Asserted-Identity")
 	if !named {
-		s.refuse(tx, "originating", because(403, "the request does not say who it is from"))
+		s.refuse(tx, "originating", sip.Refuse(403, "the request does not say who it is from"))
 		return
 	}
 
@@ -37,7 +37,7 @@ func (s *Server) originate(ctx context.Context, tx *sip.ServerTransaction, out *
 		s.refuse(tx, "originating", later(public, err))
 		return
 	case !found && handset:
-		s.refuse(tx, "originating", because(403, "%s is not registered here", public))
+		s.refuse(tx, "originating", sip.Refusef(403, "%s is not registered here", public))
 		return
 	case !found:
 		if user, err = s.Registrations.FetchUnregistered(ctx, public); err != nil {
@@ -47,7 +47,7 @@ func (s *Server) originate(ctx context.Context, tx *sip.ServerTransaction, out *
 	}
 
 	if user.Public.Barred {
-		s.refuse(tx, "originating", because(403, "%s is barred", public))
+		s.refuse(tx, "originating", sip.Refusef(403, "%s is barred", public))
 		return
 	}
 

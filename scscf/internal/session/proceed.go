@@ -12,6 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
+	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
 // journey is a request on its way out: to the application servers that its user's criteria name, one after the other as they
@@ -22,13 +23,13 @@ type journey struct {
 	out    *sip.Request
 	served *served
 
-	odis       []string // of the visits to servers
-	place      int      // in the chain, of the server that has it
-	away       bool     // it is with a server, not on its way to the target
-	handling   bool     // of that server: the session goes on without it
-	brokenOut  bool     // the I-CSCF knows nobody by the number, and it left the network
-	forgoing   *refusal // why the request could not go on after a server was dead
-	begun      bool     // it was charged, if it is
+	odis       []string     // of the visits to servers
+	place      int          // in the chain, of the server that has it
+	away       bool         // it is with a server, not on its way to the target
+	handling   bool         // of that server: the session goes on without it
+	brokenOut  bool         // the I-CSCF knows nobody by the number, and it left the network
+	forgoing   *sip.Refusal // why the request could not go on after a server was dead
+	begun      bool         // it was charged, if it is
 	registered bool
 }
 
@@ -36,7 +37,7 @@ type journey struct {
 // none (TS 24.229 §5.4.3.2 2, §5.4.3.3 3).
 func (s *Server) serve(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served, after int) {
 	if after < 0 {
-		var refused *refusal
+		var refused *sip.Refusal
 		if sv.timer, refused = s.Config.Timer.ask(out); refused != nil {
 			s.refuse(tx, sv.side.String(), refused)
 			return
@@ -47,7 +48,7 @@ func (s *Server) serve(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 
 	groups, err := j.next(ctx, after)
 	if err != nil {
-		s.refuse(tx, sv.side.String(), refusalOf(err))
+		s.refuse(tx, sv.side.String(), verdict.Of(err))
 		return
 	}
 
@@ -81,7 +82,7 @@ func (j *journey) next(ctx context.Context, after int) ([][]sip.Branch, error) {
 		s.Log.Error("an application server cannot be addressed", "server", match.Server, "user", sv.public, "error", err)
 
 		if !match.Continue {
-			return nil, because(500, "application server %s cannot be addressed", match.Server)
+			return nil, sip.Refusef(500, "application server %s cannot be addressed", match.Server)
 		}
 
 		after = match.Index
@@ -101,7 +102,7 @@ func (j *journey) responds(b *sip.Branch, r *sip.Response) {
 	}
 
 	if r.StatusCode == 430 && sv.side == terminating && !j.away { // never for an endpoint (RFC 5626 §11.5)
-		s.become(j.out, sv.side.String(), r, because(480, "the P-CSCF does not reach the handset any more"))
+		s.become(j.out, sv.side.String(), r, sip.Refuse(480, "the P-CSCF does not reach the handset any more"))
 	}
 
 	if why := sv.call.withdrawn(); why != nil && !r.IsProvisional() && !r.IsSuccess() {
@@ -159,7 +160,7 @@ func (j *journey) fails(ctx context.Context, b *sip.Branch, r *sip.Response) []s
 
 		groups, err := j.next(ctx, j.place)
 		if err != nil {
-			j.forgoing = refusalOf(err)
+			j.forgoing = verdict.Of(err)
 			return nil
 		}
 
@@ -279,7 +280,7 @@ func (s *Server) begin(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 		}
 
 		if !c.charged(session) { // released before it began
-			session.End(charging.Normal.Because(c.withdrawn().reason))
+			session.End(charging.Normal.Because(c.withdrawn().Reasons[0].String()))
 			return c.withdrawn()
 		}
 	}

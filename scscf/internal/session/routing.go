@@ -2,9 +2,11 @@ package session
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
@@ -90,14 +92,9 @@ func nobody(r *sip.Response) bool {
 		return false
 	}
 
-	for _, value := range sip.Values(r, "Reason") {
-		protocol, rest, _ := strings.Cut(value, ";")
-		if strings.EqualFold(strings.TrimSpace(protocol), "Diameter") && hasParameter(rest, "cause=5001") {
-			return true
-		}
-	}
-
-	return false
+	return slices.ContainsFunc(sip.Reasons(r), func(reason sip.Reason) bool {
+		return reason.Is(sip.ProtocolDiameter, int(cx.ErrorUserUnknown.Code))
+	})
 }
 
 // breakout is the branch of a number that is nobody's here (TS 24.229 §5.4.3.2: to a BGCF, or what stands for it).

@@ -107,7 +107,7 @@ func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 
 	out, own, refusal := s.Stack.Forwardable(request)
 	if refusal != nil {
-		s.decline(tx, refusal)
+		s.refuse(tx, "none", refusal)
 		return
 	}
 
@@ -126,11 +126,8 @@ func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 
 		switch v, late := s.visits.returned(u.User); { // an AS hands the request back
 		case late:
-			s.refuse(
-				tx,
-				v.served.side.String(),
-				because(481, "the application server was taken for dead, and the request went on without it"),
-			)
+			s.refuse(tx, v.served.side.String(),
+				sip.Refuse(481, "the application server was taken for dead, and the request went on without it"))
 			return
 		case v != nil:
 			s.resume(ctx, tx, out, v)

@@ -14,7 +14,7 @@ import (
 func (s *Server) terminate(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request) {
 	public, err := ims.CanonicalIdentity(out.Recipient.String())
 	if err != nil {
-		s.refuse(tx, "terminating", because(404, "%v", err))
+		s.refuse(tx, "terminating", sip.Refusef(404, "%v", err))
 		return
 	}
 
@@ -27,7 +27,7 @@ func (s *Server) terminate(ctx context.Context, tx *sip.ServerTransaction, out *
 	}
 
 	if user.Public.Barred {
-		s.refuse(tx, "terminating", because(404, "%s is barred", public))
+		s.refuse(tx, "terminating", sip.Refusef(404, "%s is barred", public))
 		return
 	}
 

@@ -33,7 +33,7 @@ type interval struct {
 }
 
 // ask is §8.1: the interval of a request that begins or refreshes a session, and its Session-Expires as this proxy passes it on.
-func (t Timer) ask(r *sip.Request) (interval, *refusal) {
+func (t Timer) ask(r *sip.Request) (interval, *sip.Refusal) {
 	if !r.IsInvite() && r.Method != "UPDATE" {
 		return interval{}, nil
 	}
@@ -47,10 +47,8 @@ func (t Timer) ask(r *sip.Request) (interval, *refusal) {
 
 	switch {
 	case wanted > 0 && wanted < t.MinSE && i.supported:
-		too := because(422, "a session interval of %d s is less than the %d s of this network", int(wanted.Seconds()), int(t.MinSE.Seconds()))
-		too.headers = []sip.Header{sip.NewHeader("Min-SE", inSeconds(t.MinSE))}
-
-		return i, too
+		return i, sip.Refuse(422, "a session interval of "+inSeconds(wanted)+" s is less than the "+inSeconds(t.MinSE)+" s of this network",
+			sip.NewHeader("Min-SE", inSeconds(t.MinSE)))
 	case wanted > 0 && wanted < t.MinSE: // who does not know the extension cannot ask again
 		wanted = t.MinSE
 		sip.Set(r, "Min-SE", inSeconds(least))

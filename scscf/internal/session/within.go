@@ -8,17 +8,18 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
+	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
 // withinDialog is TS 24.229 §5.4.3.2 and §5.4.3.3 for requests within a dialog: they follow their Route.
 func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
 	if len(own) == 0 && !sip.Has(out, "Route") && s.Stack.Own(out.Recipient) {
-		s.refuse(tx, "dialog", because(481, "no such dialog here"))
+		s.refuse(tx, "dialog", sip.Refuse(481, "no such dialog here"))
 		return
 	}
 
 	if s.misplaced(own, out) {
-		s.refuse(tx, "dialog", because(403, "the Route is of the other side of the call than the tags"))
+		s.refuse(tx, "dialog", sip.Refuse(403, "the Route is of the other side of the call than the tags"))
 		return
 	}
 
@@ -35,7 +36,7 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 	var asked interval
 
 	if refreshes {
-		var refused *refusal
+		var refused *sip.Refusal
 		if asked, refused = s.Config.Timer.ask(out); refused != nil {
 			s.refuse(tx, "dialog", refused)
 			return
@@ -57,7 +58,7 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 
 	to, err := s.onwards(ctx, out, calls)
 	if err != nil {
-		s.refuse(tx, "dialog", refusalOf(err))
+		s.refuse(tx, "dialog", verdict.Of(err))
 		s.passed(within, out, false)
 
 		return
@@ -65,7 +66,7 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 
 	event, refused := s.chargeWithin(ctx, out, own, calls)
 	if refused != nil {
-		s.refuse(tx, "dialog", refusalOf(refused))
+		s.refuse(tx, "dialog", refused)
 		return
 	}
 
@@ -105,7 +106,7 @@ func (s *Server) chargeWithin(
 	out *sip.Request,
 	own []sip.NameAddr,
 	calls []*call,
-) (*charging.Event, *charging.Refused) {
+) (*charging.Event, *sip.Refusal) {
 	if !s.Charging.ChargesWithin(originating.role(), string(out.Method), content(out)) {
 		return nil, nil
 	}
@@ -182,12 +183,12 @@ func expires(r *sip.Request) *uint32 {
 
 // sessionless refuses what begins or changes a session in a dialog that no call is behind: one that is over, or that a SUBSCRIBE or
 // REFER made. Nobody would pay for what it sets up. within are the calls whose dialog it is in, forks the further dialogs.
-func sessionless(out *sip.Request, calls, within []*call, forks []fork) *refusal {
+func sessionless(out *sip.Request, calls, within []*call, forks []fork) *sip.Refusal {
 	switch {
 	case out.IsInvite() && len(within) == 0 && len(forks) == 0, out.Method == "UPDATE" && len(calls) == 0:
-		return because(481, "no call is behind this dialog")
+		return sip.Refuse(481, "no call is behind this dialog")
 	case out.IsInvite() && slices.ContainsFunc(within, (*call).rings): // RFC 3261 §14.1: one INVITE at a time
-		return because(491, "the call is not answered yet")
+		return sip.Refuse(491, "the call is not answered yet")
 	default:
 		return nil
 	}

@@ -1,20 +1,20 @@
 package association
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 // Screen checks a handset's request against its security agreement (RFC 3329 §2.3, TS 33.203 §7.2, TS 24.229 §5.2.2).
-func (p *Table) Screen(r *sip.Request, flow sip.Flow) *sip.Response {
+func (p *Table) Screen(r *sip.Request, flow sip.Flow) *sip.Refusal {
 	switch {
 	case p.ports.client(flow.Endpoint):
-		return p.refuse(r, flow, 403, "requests go to the P-CSCF's protected server port", nil)
+		return p.refuse(403, "requests go to the P-CSCF's protected server port", nil)
 	case p.ports.server(flow.Endpoint):
 		return p.screenProtected(r, flow)
 	case r.Method == "REGISTER":
@@ -25,7 +25,7 @@ func (p *Table) Screen(r *sip.Request, flow sip.Flow) *sip.Response {
 }
 
 // screenFirst is a REGISTER outside all associations.
-func (p *Table) screenFirst(r *sip.Request, flow sip.Flow) *sip.Response {
+func (p *Table) screenFirst(r *sip.Request, flow sip.Flow) *sip.Refusal {
 	mode := p.settings.Modes[flow.Endpoint.Name()]
 	if mode == Off {
 		return nil
@@ -33,7 +33,7 @@ func (p *Table) screenFirst(r *sip.Request, flow sip.Flow) *sip.Response {
 
 	read, err := agreement.Read(r)
 	if err != nil {
-		return p.refuse(r, flow, 400, err.Error(), nil)
+		return p.refuse(400, err.Error(), nil)
 	}
 
 	needed := mode == Required || read.Demanded
@@ -42,14 +42,14 @@ func (p *Table) screenFirst(r *sip.Request, flow sip.Flow) *sip.Response {
 	case !read.Offered() && !needed:
 		return p.answeredInClear(r, flow, mode)
 	case !read.Offered() && !read.Demanded:
-		return p.refuse(r, flow, 421, "this P-CSCF serves handsets by security associations only", p.offers())
+		return p.refuse(421, "this P-CSCF serves handsets by security associations only", p.offers())
 	case !read.Offered():
-		return p.refuse(r, flow, 494, "sec-agree is required, and Security-Client is missing", p.offers())
+		return p.refuse(494, "sec-agree is required, and Security-Client is missing", p.offers())
 	}
 
 	if _, err := agreement.Choose(p.settings.Suites, read.Client); err != nil {
 		if needed {
-			return p.refuse(r, flow, 494, err.Error(), p.offers())
+			return p.refuse(494, err.Error(), p.offers())
 		}
 
 		p.log.Warn("handset served without security associations", "source", flow.Remote.String(), "reason", err)
@@ -61,14 +61,14 @@ func (p *Table) screenFirst(r *sip.Request, flow sip.Flow) *sip.Response {
 // answeredInClear refuses the answer to a challenge for which associations were made, when it comes outside them, unless it
 // is one by AUTS (TS 24.229 §5.1.1.5.3). Where associations are required no answer in clear goes on at all: the home network
 // challenges again.
-func (p *Table) answeredInClear(r *sip.Request, flow sip.Flow, mode Mode) *sip.Response {
+func (p *Table) answeredInClear(r *sip.Request, flow sip.Flow, mode Mode) *sip.Refusal {
 	credentials, err := digest.ParseCredentials(digest.Offered(sip.Values(r, "Authorization")))
 	if err != nil || credentials.Response == "" || credentials.AUTS != "" {
 		return nil
 	}
 
 	if a := p.challengedBy(credentials.Nonce, flow); a != nil {
-		return p.refuse(r, flow, 494, "the answer to the challenge came outside the security associations", a.answer)
+		return p.refuse(494, "the answer to the challenge came outside the security associations", a.answer)
 	}
 
 	if mode == Required {
@@ -116,16 +116,16 @@ func (p *Table) Offered(r *sip.Request, flow sip.Flow) bool {
 }
 
 // screenProtected is a request to a protected server port: the kernel lets nothing come there outside an association.
-func (p *Table) screenProtected(r *sip.Request, flow sip.Flow) *sip.Response {
+func (p *Table) screenProtected(r *sip.Request, flow sip.Flow) *sip.Refusal {
 	a := p.find(flow)
 	if a == nil {
-		return p.refuse(r, flow, 403, "no security association of this handset is known here", nil)
+		return p.refuse(403, "no security association of this handset is known here", nil)
 	}
 
 	register := r.Method == "REGISTER"
 
 	if a.state == temporary && !register {
-		return p.refuse(r, flow, 403, "the registration is not complete", nil)
+		return p.refuse(403, "the registration is not complete", nil)
 	}
 
 	if register || sip.Has(r, "Security-Verify") {
@@ -133,11 +133,11 @@ func (p *Table) screenProtected(r *sip.Request, flow sip.Flow) *sip.Response {
 
 		switch {
 		case err != nil:
-			return p.refuse(r, flow, 400, err.Error(), nil)
+			return p.refuse(400, err.Error(), nil)
 		case !ims.SameSecurity(a.answer, read.Verify):
-			return p.refuse(r, flow, 494, "Security-Verify is not the Security-Server that was sent", a.answer)
+			return p.refuse(494, "Security-Verify is not the Security-Server that was sent", a.answer)
 		case register && a.state == temporary && read.Offered() && !ims.SameSecurity(a.offer, read.Client):
-			return p.refuse(r, flow, 494, "Security-Client is another than before the challenge", a.answer)
+			return p.refuse(494, "Security-Client is another than before the challenge", a.answer)
 		}
 	}
 
@@ -153,10 +153,10 @@ func (p *Table) screenProtected(r *sip.Request, flow sip.Flow) *sip.Response {
 }
 
 // screenUser keeps the association of one user from registering another.
-func (p *Table) screenUser(r *sip.Request, flow sip.Flow, a *association) *sip.Response {
+func (p *Table) screenUser(r *sip.Request, flow sip.Flow, a *association) *sip.Refusal {
 	credentials, err := digest.ParseCredentials(digest.Offered(sip.Values(r, "Authorization")))
 	if err == nil && a.private != "" && credentials.Username != "" && credentials.Username != a.private {
-		return p.refuse(r, flow, 403, "the security associations are another user's", nil)
+		return p.refuse(403, "the security associations are another user's", nil)
 	}
 
 	return nil
@@ -186,26 +186,22 @@ func (p *Table) use(a *association, flow sip.Flow, register bool) {
 
 func (p *Table) offers() []ims.SecurityMechanism { return agreement.Offers(p.settings.Suites) }
 
-func (p *Table) refuse(r *sip.Request, flow sip.Flow, status int, why string, server []ims.SecurityMechanism) *sip.Response {
-	p.outcomes.WithLabelValues(fmt.Sprint(status)).Inc()
-	p.log.Warn("handset refused", "source", flow.Remote.String(), "method", string(r.Method), "status", status, "reason", why)
+// refuse is the refusal of a handset, with the mechanisms that it may choose from (RFC 3329 §2.3.1).
+func (p *Table) refuse(status int, why string, server []ims.SecurityMechanism) *sip.Refusal {
+	p.outcomes.WithLabelValues(label.Status(status)).Inc()
 
-	response := sip.NewResponse(r, status, reasons[status])
-	sip.Set(response, "Reason", fmt.Sprintf("SIP;cause=%d;text=%q", status, why))
+	refusal := sip.Refuse(status, why)
 
 	if len(server) > 0 {
-		sip.Set(response, "Security-Server", ims.FormatSecurity(server))
+		refusal.Headers = append(refusal.Headers, sip.NewHeader("Security-Server", ims.FormatSecurity(server)))
 	}
 
 	if status == 421 {
-		sip.Set(response, "Require", agreement.Option)
+		refusal.Headers = append(refusal.Headers, sip.NewHeader("Require", agreement.Option))
 	}
 
-	return response
+	return refusal
 }
-
-// reasons are the phrases of RFC 3329 §2.5, RFC 3261 §21.4.
-var reasons = map[int]string{494: "Security Agreement Required", 421: "Extension Required"}
 
 // remaining is how long a set still lives.
 func (a *association) remaining() time.Duration { return time.Until(a.until) }

@@ -232,7 +232,7 @@ func (b *bench) challenge(flow sip.Flow, n, portClient, portServer int, headers 
 	r := b.request("REGISTER", append(headers, fmt.Sprintf("Security-Client: "+offer, 1000*n, 1000*n+1, portClient, portServer),
 		"Require: sec-agree", authorization(fmt.Sprintf(`nonce="",response=""`)))...)
 	if refusal := b.Screen(r, flow); refusal != nil {
-		b.t.Fatalf("%d %s", refusal.StatusCode, sip.Value(refusal, "Reason"))
+		b.t.Fatalf("%d %v", refusal.Status, refusal)
 	}
 
 	response := sip.NewResponse(r, 401, "")
@@ -273,18 +273,23 @@ func answer(server string, n, portClient, portServer int) []string {
 func (b *bench) screen(want int, flow sip.Flow, method string, headers ...string) *sip.Response {
 	b.t.Helper()
 
-	refusal := b.Screen(b.request(method, headers...), flow)
+	r := b.request(method, headers...)
+	refusal := b.Screen(r, flow)
 	got := 0
 
 	if refusal != nil {
-		got = refusal.StatusCode
+		got = refusal.Status
 	}
 
 	if got != want {
 		b.t.Errorf("%s over %s: %d, want %d (%v)", method, flow, got, want, refusal)
 	}
 
-	return refusal
+	if refusal == nil {
+		return nil
+	}
+
+	return refusal.Response(r)
 }
 
 // states counts the sets: temporary, established, replaced, ending, and what the kernel has.

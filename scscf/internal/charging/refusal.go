@@ -2,36 +2,25 @@ package charging
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
-// Refused is a session that may not begin, and the SIP status that says so.
-type Refused struct {
-	Status  int
-	Reason  string // of a Reason header
-	text    string // the same in words
-	unknown bool   // the OCS has no such session
-}
-
 // silent is the refusal when the OCS says nothing, or that it cannot do it: then its code is in the reason.
-func silent(err error) *Refused {
-	code, text := diameter.UnableToDeliver.Code, "the OCS does not answer"
-
+func silent(err error) *sip.Refusal {
 	var result diameter.Result
 	if errors.As(err, &result) && !errors.Is(err, diameter.ErrUnroutable) {
-		code, text = result.Code, "the OCS could not serve the request"
+		return verdict.Diameter(503, result, "the OCS could not serve the request")
 	}
 
-	return &Refused{Status: 503, Reason: fmt.Sprintf(`Diameter;cause=%d;text=%q`, code, text), text: text}
+	return verdict.Diameter(503, diameter.UnableToDeliver, "the OCS does not answer").Because(err)
 }
 
-func (r *Refused) Error() string { return r.Reason }
-
 // refusal maps what the OCS says (RFC 8506 §9) to what the caller hears (TS 32.260 §5.2.2): no money is 402.
-func refusal(result diameter.Result) *Refused {
+func refusal(result diameter.Result) *sip.Refusal {
 	status, text := 403, "the OCS refuses the service"
 
 	switch result {
@@ -47,7 +36,5 @@ func refusal(result diameter.Result) *Refused {
 		text = "the OCS has no such session any more"
 	}
 
-	return &Refused{
-		Status: status, Reason: fmt.Sprintf(`Diameter;cause=%d;text=%q`, result.Code, text), text: text, unknown: result == ro.UnknownSessionID,
-	}
+	return verdict.Diameter(status, result, text)
 }

@@ -1,0 +1,40 @@
+package gm
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
+	"github.com/dialtone-ims/dialtone/pkg/label"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// refuse answers a request that does not go on.
+func (p *Proxy) refuse(tx sip.Answering, direction string, refusal *sip.Refusal) {
+	sip.Refuser{Log: p.Log, Count: p.counted}.Refuse(tx, direction, refusal)
+}
+
+func (p *Proxy) counted(direction, method string, status int) {
+	p.outcomes.WithLabelValues(direction, label.Method(method), label.Status(status)).Inc()
+}
+
+// refusalOf is what an error means to who sent the request: without a meaning of its own, that something in it cannot be read.
+func refusalOf(err error, fromCore bool) *sip.Refusal {
+	switch {
+	case errors.Is(err, binding.ErrFull):
+		return sip.Refuse(503, err.Error()+" (max_bindings)", retryAfter(time.Minute))
+	case errors.Is(err, dialog.ErrTooMany) && fromCore:
+		return sip.Refuse(486, err.Error())
+	case errors.Is(err, dialog.ErrTooMany), errors.Is(err, binding.ErrUnknown), errors.Is(err, binding.ErrAnother),
+		errors.Is(err, binding.ErrSeveral):
+		return sip.Refuse(403, err.Error())
+	default:
+		return sip.Refuse(400, err.Error())
+	}
+}
+
+func retryAfter(wait time.Duration) sip.Header {
+	return sip.NewHeader("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+}

@@ -1,0 +1,128 @@
+package grammar
+
+import (
+	"iter"
+	"strings"
+)
+
+// List gives the elements of a comma list in their order, without those that are empty. Commas in quotes and in angle brackets separate
+// nothing. Open quotes or brackets take all the rest with them.
+func List(field string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for rest := field; rest != ""; {
+			end := separator(rest, ',')
+
+			element := trim(rest[:end])
+			if element != "" && !yield(element) {
+				return
+			}
+
+			rest = rest[min(end+1, len(rest)):]
+		}
+	}
+}
+
+// AppendList appends the elements of a comma list.
+func AppendList(all []string, field string) []string {
+	for element := range List(field) {
+		all = append(all, element)
+	}
+
+	return all
+}
+
+// Split cuts s at each separator outside quotes and angle brackets, and takes off the blanks. Empty pieces are left out.
+func Split(s string, at byte) ([]string, error) {
+	var pieces []string
+
+	for s != "" {
+		piece, rest, err := cut(s, at)
+		if err != nil {
+			return nil, err
+		}
+
+		if piece = trim(piece); piece != "" {
+			pieces = append(pieces, piece)
+		}
+
+		s = rest[min(1, len(rest)):]
+	}
+
+	return pieces, nil
+}
+
+// cut is the text before the first separator outside quotes and angle brackets, and the rest from the separator on. Neither has control
+// characters in the piece.
+func cut(s string, at byte) (piece, rest string, err error) {
+	end := separator(s, at)
+	piece, rest = s[:end], s[end:]
+
+	for i := range len(piece) {
+		if classes[piece[i]]&control != 0 {
+			return "", "", printable(piece)
+		}
+	}
+
+	if end == len(s) && open(piece) {
+		return "", "", fault("open quotes or brackets", s)
+	}
+
+	return piece, rest, nil
+}
+
+// separator is the place of the first separator outside quotes and angle brackets, or the length of s.
+func separator(s string, at byte) int {
+	first := strings.IndexByte(s, at)
+	if first < 0 {
+		return len(s)
+	}
+
+	if strings.IndexByte(s[:first], '"') < 0 && strings.IndexByte(s[:first], '<') < 0 { // nothing is open there
+		return first
+	}
+
+	quoted, bracket := false, false
+
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"' && !bracket:
+			quoted = !quoted
+		case quoted:
+		case c == '<':
+			bracket = true
+		case c == '>':
+			bracket = false
+		case c == at && !bracket:
+			return i
+		}
+	}
+
+	return len(s)
+}
+
+// open reports whether quotes or brackets of s are not closed.
+func open(s string) bool {
+	if strings.IndexByte(s, '"') < 0 && strings.IndexByte(s, '<') < 0 {
+		return false
+	}
+
+	quoted, bracket := false, false
+
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"' && !bracket:
+			quoted = !quoted
+		case quoted:
+		case c == '<':
+			bracket = true
+		case c == '>':
+			bracket = false
+		}
+	}
+
+	return quoted || bracket
+}

@@ -1,0 +1,182 @@
+package grammar
+
+import "strings"
+
+// Param is one parameter. Value is as it is written, with its quotes; Flag has no "=".
+type Param struct {
+	Name, Value string
+	Flag        bool
+}
+
+// Params are parameters in their order, and in their number.
+type Params []Param
+
+// NewParam is a parameter with this text for its value, which is put in quotes if it needs them.
+func NewParam(name, text string) Param {
+	if !isHost(text) {
+		text = Quote(text)
+	}
+
+	return Param{Name: name, Value: text}
+}
+
+// QuotedParam is a parameter with this text in quotes for its value.
+func QuotedParam(name, text string) Param { return Param{Name: name, Value: Quote(text)} }
+
+// Text is the value without quotes.
+func (p Param) Text() string {
+	if p.Value == "" || p.Value[0] != '"' {
+		return p.Value
+	}
+
+	text, _, err := Unquote(p.Value)
+	if err != nil {
+		return p.Value
+	}
+
+	return text
+}
+
+// Quoted reports whether the value stands in quotes.
+func (p Param) Quoted() bool { return p.Value != "" && p.Value[0] == '"' }
+
+// String is the parameter as it is written.
+func (p Param) String() string { return string(p.append(nil)) }
+
+func (p Param) append(b []byte) []byte {
+	b = append(b, p.Name...)
+	if p.Flag {
+		return b
+	}
+
+	return append(append(b, '='), p.Value...)
+}
+
+// ParseParams reads ";name=value;flag". Empty places, as of a stray semicolon, are passed over.
+func ParseParams(s string) (Params, error) {
+	var all Params
+
+	s = trim(s)
+	if s != "" && s[0] != ';' {
+		return nil, fault("parameter", s)
+	}
+
+	for s != "" {
+		var (
+			piece string
+			err   error
+		)
+
+		if piece, s, err = cut(s[1:], ';'); err != nil {
+			return nil, err
+		}
+
+		if piece = trim(piece); piece == "" {
+			continue
+		}
+
+		p, err := parseParam(piece)
+
+		switch {
+		case err != nil:
+			return nil, err
+		case len(all) == MaxParams:
+			return nil, fault("too many parameters", piece)
+		case all == nil:
+			all = make(Params, 0, min(1+strings.Count(s, ";"), MaxParams))
+		}
+
+		all = append(all, p)
+	}
+
+	return all, nil
+}
+
+func parseParam(piece string) (Param, error) {
+	name, value, valued := strings.Cut(piece, "=")
+	p := Param{Name: trim(name), Value: trim(value), Flag: !valued}
+
+	if p.Name == "" || strings.ContainsAny(p.Name, " \t\"<>\\,") {
+		return Param{}, fault("parameter", piece)
+	}
+
+	if p.Quoted() && quotedEnd(p.Value) != len(p.Value) {
+		return Param{}, fault("parameter", piece)
+	}
+
+	return p, nil
+}
+
+// ParseValue reads a token or a quoted string with its parameters, which is what the values of most header fields are. The value is
+// without its quotes.
+func ParseValue(s string) (value string, params Params, err error) {
+	head, rest, err := cut(s, ';')
+	if err != nil {
+		return "", nil, err
+	}
+
+	if value = trim(head); strings.HasPrefix(value, `"`) {
+		var behind string
+
+		if value, behind, err = Unquote(value); err == nil && trim(behind) != "" {
+			err = fault("value", s)
+		}
+	} else if value == "" || strings.ContainsAny(value, " \t\"<>=\\") {
+		err = fault("value", s)
+	}
+
+	if err != nil {
+		return "", nil, err
+	}
+
+	params, err = ParseParams(rest)
+
+	return value, params, err
+}
+
+// String writes the parameters, each with a semicolon before it.
+func (p Params) String() string {
+	if len(p) == 0 {
+		return ""
+	}
+
+	return string(p.append(make([]byte, 0, 32*len(p))))
+}
+
+func (p Params) append(b []byte) []byte {
+	for _, param := range p {
+		b = param.append(append(b, ';'))
+	}
+
+	return b
+}
+
+// Get is the text of a parameter, whose name may be in any case.
+func (p Params) Get(name string) (text string, found bool) {
+	for i := range p {
+		if strings.EqualFold(p[i].Name, name) {
+			return p[i].Text(), true
+		}
+	}
+
+	return "", false
+}
+
+// Set makes a parameter have this value, as it is to be written, behind the others.
+func (p *Params) Set(name, value string) {
+	p.Del(name)
+	*p = append(*p, Param{Name: name, Value: value})
+}
+
+// Del takes a parameter out.
+func (p *Params) Del(name string) {
+	kept := make(Params, 0, len(*p))
+
+	for _, param := range *p {
+		if !strings.EqualFold(param.Name, name) {
+			kept = append(kept, param)
+		}
+	}
+
+	*p = kept
+}

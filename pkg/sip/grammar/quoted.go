@@ -1,0 +1,73 @@
+package grammar
+
+import "strings"
+
+// Unquote reads the quoted string that s begins with, and gives what stands behind it. Text without escapes is a part of s.
+func Unquote(s string) (text, rest string, err error) {
+	if s == "" || s[0] != '"' {
+		return "", "", fault("no quoted string", s)
+	}
+
+	end := strings.IndexAny(s[1:], `"\`) + 1
+	if end == 0 {
+		return "", "", fault("open quotes", s)
+	}
+
+	if s[end] == '"' {
+		text, rest = s[1:end], s[end+1:]
+		return text, rest, printable(text)
+	}
+
+	var b strings.Builder
+
+	for i := 1; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			text, rest = b.String(), s[i+1:]
+			return text, rest, printable(text)
+		case c != '\\':
+			b.WriteByte(c)
+		case i+1 < len(s):
+			i++
+			b.WriteByte(s[i])
+		}
+	}
+
+	return "", "", fault("open quotes", s)
+}
+
+// Quote is text as a quoted string.
+func Quote(text string) string { return string(AppendQuoted(make([]byte, 0, len(text)+2), text)) }
+
+// AppendQuoted appends text as a quoted string. Quotes and backslashes are escaped; control characters, which a quoted string holds
+// escaped at best and which no reader expects there, become blanks. Octets beyond ASCII stay as they are.
+func AppendQuoted(b []byte, text string) []byte {
+	b = append(b, '"')
+
+	for i := range len(text) {
+		switch c := text[i]; {
+		case classes[c]&control != 0:
+			b = append(b, ' ')
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		default:
+			b = append(b, c)
+		}
+	}
+
+	return append(b, '"')
+}
+
+// quotedEnd is where the quoted string ends that s begins with, behind its quotes; 0: it does not end.
+func quotedEnd(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+
+	return 0
+}

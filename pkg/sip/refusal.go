@@ -1,0 +1,134 @@
+package sip
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// Refusal is how a request ends that is not served, or a response that is not passed on as it came: the response, with the reason why
+// (RFC 3326), and what the log says besides. It is an error, for whoever finds out is seldom the one that answers.
+type Refusal struct {
+	Status  int
+	Phrase  string   // "": the standard one
+	Reasons []Reason // what to tell whoever sees the response
+	Headers []Header // more of the response: Retry-After, Min-SE
+	Cause   error    // what is behind it, for the log alone; nil: the Reasons say all
+}
+
+// Refuse is a refusal with a status, and with a text that says why or what to do about it.
+func Refuse(status int, text string, headers ...Header) *Refusal {
+	return &Refusal{Status: status, Reasons: []Reason{because(status, text)}, Headers: headers}
+}
+
+// Refusef is a refusal without more header fields, whose text is made as by fmt.Sprintf.
+func Refusef(status int, format string, values ...any) *Refusal {
+	return Refuse(status, fmt.Sprintf(format, values...))
+}
+
+// Because gives a refusal an error for the log.
+func (r *Refusal) Because(cause error) *Refusal {
+	r.Cause = cause
+	return r
+}
+
+// Text is the first reason in words.
+func (r *Refusal) Text() string {
+	if len(r.Reasons) == 0 {
+		return Phrase(r.Status)
+	}
+
+	return r.Reasons[0].Text
+}
+
+// Error is the text, with what is behind it.
+func (r *Refusal) Error() string {
+	if r.Cause != nil {
+		return r.Text() + ": " + r.Cause.Error()
+	}
+
+	return r.Text()
+}
+
+// Unwrap is what is behind the refusal.
+func (r *Refusal) Unwrap() error { return r.Cause }
+
+// Response answers a request with the refusal.
+func (r *Refusal) Response(request *Request) *Response {
+	response := NewResponse(request, r.Status, r.Phrase)
+	r.add(response)
+
+	return response
+}
+
+// Replace makes the refusal of a response that came, or that stands for one that did not.
+func (r *Refusal) Replace(response *Response) {
+	response.StatusCode, response.Reason = r.Status, r.Phrase
+	if r.Phrase == "" {
+		response.Reason = Phrase(r.Status)
+	}
+
+	Remove(response, "Reason")
+
+	for _, h := range r.Headers {
+		Remove(response, h.Name())
+	}
+
+	r.add(response)
+}
+
+func (r *Refusal) add(response *Response) {
+	for _, reason := range r.Reasons {
+		response.AppendHeader(reason.Header())
+	}
+
+	for _, h := range r.Headers {
+		response.AppendHeader(h)
+	}
+}
+
+// Refuser answers the requests that a function refuses. Each is one response, one line of the log and one count, of the same shape in
+// all functions.
+type Refuser struct {
+	Log *slog.Logger
+	// Count counts a refusal. procedure is what the function names it: a side, a session case; method is as it came.
+	Count func(procedure, method string, status int)
+}
+
+// Answering is the part of a server transaction that a refusal needs.
+type Answering interface {
+	Request() *Request
+	Respond(*Response) error
+}
+
+// Refuse answers a request. attributes are what else the function knows of it, for the log.
+func (f Refuser) Refuse(tx Answering, procedure string, refusal *Refusal, attributes ...any) {
+	f.Note(tx.Request(), procedure, refusal, attributes...)
+
+	if err := tx.Respond(refusal.Response(tx.Request())); err != nil {
+		f.Log.Warn("a refusal could not be sent", "status", refusal.Status, "call_id", tx.Request().CallID().Value(), "error", err)
+	}
+}
+
+// Replace makes a refusal of the response to a request.
+func (f Refuser) Replace(request *Request, response *Response, procedure string, refusal *Refusal, attributes ...any) {
+	f.Note(request, procedure, refusal, attributes...)
+	refusal.Replace(response)
+}
+
+// Note logs and counts a refusal that is answered elsewhere.
+func (f Refuser) Note(request *Request, procedure string, refusal *Refusal, attributes ...any) {
+	method := string(request.Method)
+
+	if f.Count != nil {
+		f.Count(procedure, method, refusal.Status)
+	}
+
+	all := append(make([]any, 0, 20+len(attributes)), "case", procedure, "method", method, "status", refusal.Status, "reason", refusal.Text())
+	if refusal.Cause != nil {
+		all = append(all, "cause", refusal.Cause)
+	}
+
+	all = append(all, "source", request.Source(), "from", Value(request, "From"), "to", request.Recipient.String(),
+		"call_id", Value(request, "Call-ID"))
+	f.Log.Warn("request refused", append(all, attributes...)...)
+}

@@ -1,0 +1,28 @@
+// Package verdict is what errors and results of Diameter mean to who sent a request to the S-CSCF: one status and one reason for each.
+package verdict
+
+import (
+	"errors"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Of is the refusal of a request that an error ends: its own, or 480.
+func Of(err error) *sip.Refusal {
+	var own *sip.Refusal
+	if errors.As(err, &own) {
+		return own
+	}
+
+	return sip.Refuse(480, err.Error())
+}
+
+// Diameter is a refusal whose reason is a result of Diameter (TS 24.229 §7.2A.18), so that the true cause reaches whoever looks at the
+// handset's trace.
+func Diameter(status int, result diameter.Result, text string) *sip.Refusal {
+	return &sip.Refusal{
+		Status: status, Cause: result,
+		Reasons: []sip.Reason{{Protocol: sip.ProtocolDiameter, Cause: int(result.Code), Text: text}},
+	}
+}
