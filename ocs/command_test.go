@@ -372,6 +372,18 @@ func TestBulk(t *testing.T) {
 			fails: true,
 		},
 		{name: "a negative balance", input: "account,balance\nx,-1\n", want: "line 2: an account needs", fails: true},
+		{
+			name:  "half",
+			input: "account,balance\nx,1\ny,10.50\n",
+			want:  "line 3: balance 10.50: an amount is a whole number of the smallest unit: 1050 for 10.50; nothing is added",
+			fails: true,
+		},
+		{
+			name:  "half in JSON",
+			input: `{"account": "x", "balance": 10.50}`,
+			want:  "line 1: balance 10.50: an amount is a whole number of the smallest unit",
+			fails: true,
+		},
 		{name: "nobody", input: "balance\n1\n", want: "line 2: it has no account, name, imsi or user", fails: true},
 		{name: "without identities", input: `{"account": "z"}`, want: "line 1: warning: account z has no identities"},
 	} {

@@ -11,7 +11,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -174,7 +177,12 @@ func readCSV(text io.Reader, numbers []string, f func(Record) error) error {
 			}
 
 			if slices.Contains(numbers, columns[i]) {
+				if _, err := strconv.ParseFloat(cell, 64); err != nil || !json.Valid([]byte(cell)) {
+					return fmt.Errorf("line %d: %s: %q is no number", line, columns[i], cell)
+				}
+
 				record.Fields[columns[i]] = json.RawMessage(cell)
+
 				continue
 			}
 
@@ -200,18 +208,60 @@ func (r Record) Into(value any, others ...string) error {
 	}
 
 	text, err := json.Marshal(own)
-	if err != nil { // a number that is none, from CSV
+	if err != nil {
 		return fmt.Errorf("line %d: %w", r.Line, err)
 	}
 
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 
-	if err := decoder.Decode(value); err != nil {
+	err = decoder.Decode(value)
+
+	var other *json.UnmarshalTypeError
+	if errors.As(err, &other) {
+		return fmt.Errorf("line %d: %s is %s, and must be %s", r.Line, other.Field, came(other.Value), kindOf(other.Type))
+	}
+
+	if err != nil {
 		return fmt.Errorf("line %d: %w", r.Line, err)
 	}
 
 	return nil
+}
+
+// came is what encoding/json says a value was, in words; it has the value itself of a number that does not fit.
+func came(value string) string {
+	words := map[string]string{"string": "text", "number": "a number", "array": "a list", "object": "an object", "bool": "true or false"}
+	if word, found := words[value]; found {
+		return word
+	}
+
+	return strings.TrimPrefix(value, "number ")
+}
+
+// kindOf is a type in words.
+func kindOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	default:
+		return "a whole number"
+	}
+}
+
+// Open opens a file of records, or the standard input that is named "-".
+func Open(name string, input io.Reader) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(input), nil
+	}
+
+	return os.Open(name)
 }
 
 // String is a field that holds a text, or "".

@@ -3,7 +3,10 @@ package records
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,8 +53,12 @@ func TestRead(t *testing.T) {
 		"a column twice":          {"name,name\na,1\n", `line 1: it names the columns, and column 2 has no name of its own: "name"`},
 		"no number": {
 			"name,age\na,old\n",
-			"line 2: json: error calling MarshalJSON for type json.RawMessage: invalid character 'o' looking for beginning of value",
+			`line 2: age: "old" is no number`,
 		},
+		"no JSON number":           {"name,age\na,0x10\n", `line 2: age: "0x10" is no number`},
+		"no whole number":          {"name,age\na,10.50\n", "line 2: age is 10.50, and must be a whole number"},
+		"text for a number":        {"{\"age\": \"1\"}", "line 1: age is text, and must be a whole number"},
+		"a number for text":        {"{\"name\": 1}", "line 1: name is a number, and must be text"},
 		"a row too short":          {"name,age\na\n", "record on line 2: wrong number of fields"},
 		"a line that is cut off":   {"{\"name\": \"a\"}\n{\"name\":", "1: a 0; line 2: no JSON object: unexpected EOF"},
 		"an array that is cut off": {"[{\"name\": \"a\"}\n", "1: a 0; line 2: the array does not end: EOF"},
@@ -142,5 +149,29 @@ func TestRefused(t *testing.T) {
 	ill := errors.New("the database is ill")
 	if err := Refused(3, ill); !errors.Is(err, ill) || errors.As(err, &problem) && problem.Title != "taken" {
 		t.Errorf("%v: what is ours is nobody's item", err)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte("of the file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	for of, want := range map[string]string{name: "of the file", "-": "of the input"} {
+		from, err := Open(of, strings.NewReader("of the input"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(from); err != nil || string(text) != want {
+			t.Errorf("%s: %q, %v", of, text, err)
+		}
+		if err := from.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+
+	if _, err := Open(name+"x", nil); err == nil {
+		t.Error("a file that is not there was opened")
 	}
 }

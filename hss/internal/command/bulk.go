@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -35,17 +34,11 @@ var others = []string{"account", "identities", "balance", "tariff"}
 
 // addFile makes the subscribers of a file, or of the standard input for "-": some hundred in one transaction.
 func (r *remote) addFile(c *cobra.Command, name string, after int) error {
-	from := c.InOrStdin()
-
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-
-		from = file
+	from, err := records.Open(name, c.InOrStdin())
+	if err != nil {
+		return err
 	}
+	defer from.Close()
 
 	batch := records.Batch[provisioning.NewSubscriber]{
 		What: "subscribers", Notes: c.ErrOrStderr(), Passed: after,
@@ -58,7 +51,7 @@ func (r *remote) addFile(c *cobra.Command, name string, after int) error {
 
 	firstLine, count := 0, 0
 
-	err := records.Read(from, []string{"res", "keccak"}, func(record records.Record) error {
+	err = records.Read(from, []string{"res", "keccak"}, func(record records.Record) error {
 		body, err := newSubscriber(record)
 		if err != nil {
 			return err

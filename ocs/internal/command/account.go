@@ -1,6 +1,7 @@
 package command
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +53,20 @@ func (m *minor) Set(text string) error {
 	}
 
 	*m = minor(amount)
+
+	return nil
+}
+
+// UnmarshalJSON reads it from a file, where it is a number, or the text of CSV.
+func (m *minor) UnmarshalJSON(value []byte) error {
+	text := string(value)
+	if json.Unmarshal(value, &text) != nil { // a number
+		text = string(value)
+	}
+
+	if err := m.Set(text); err != nil {
+		return fmt.Errorf("balance %s: %w", text, err)
+	}
 
 	return nil
 }

@@ -3,7 +3,6 @@ package command
 import (
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,17 +22,11 @@ var others = []string{
 
 // addFile opens the accounts of a file, or of the standard input for "-": some hundred in one transaction.
 func (c *client) addFile(cmd *cobra.Command, name string, after int) error {
-	from := cmd.InOrStdin()
-
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-
-		from = file
+	from, err := records.Open(name, cmd.InOrStdin())
+	if err != nil {
+		return err
 	}
+	defer from.Close()
 
 	batch := records.Batch[api.NewAccount]{
 		What: "accounts", Notes: cmd.ErrOrStderr(), Passed: after,
@@ -42,7 +35,7 @@ func (c *client) addFile(cmd *cobra.Command, name string, after int) error {
 		},
 	}
 
-	added, err := batch.End(records.Read(from, []string{"balance"}, func(record records.Record) error {
+	added, err := batch.End(records.Read(from, nil, func(record records.Record) error {
 		account, err := newAccount(record)
 		if err != nil {
 			return err
@@ -70,7 +63,7 @@ func newAccount(record records.Record) (account api.NewAccount, err error) {
 		Account    string   `json:"account"`
 		Identities []string `json:"identities"`
 		Tariff     string   `json:"tariff"`
-		Balance    int64    `json:"balance"`
+		Balance    minor    `json:"balance"`
 	}
 
 	if identity := record.String("identities"); identity != "" { // of CSV, where it is one
@@ -82,7 +75,7 @@ func newAccount(record records.Record) (account api.NewAccount, err error) {
 		return account, err
 	}
 
-	account = api.NewAccount{Name: fields.Account, Identities: fields.Identities, Tariff: fields.Tariff, Balance: fields.Balance}
+	account = api.NewAccount{Name: fields.Account, Identities: fields.Identities, Tariff: fields.Tariff, Balance: int64(fields.Balance)}
 
 	imsi, msisdn, user := record.String("imsi"), strings.TrimPrefix(record.String("msisdn"), "+"), record.String("user")
 	for _, name := range []string{record.String("name"), imsi, user} {
