@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"reflect"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/administration"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
@@ -160,9 +159,9 @@ func (a *API) replaceSubscriber(w http.ResponseWriter, r *http.Request) error {
 // replace makes the subscription what the document says, and tells the S-CSCF: RTR for what has gone, PPR for what has
 // changed.
 func replace(tx *subscriber.Tx, s *subscriber.Subscription, document Subscriber) (Subscriber, error) {
-	before := show(s)
+	change := administration.Begin(s)
 
-	if err := endRemoved(tx, s, document); err != nil {
+	if err := administration.Withdraw(tx, s, document.sets(), document.privates()); err != nil {
 		return Subscriber{}, err
 	}
 
@@ -174,55 +173,23 @@ func replace(tx *subscriber.Tx, s *subscriber.Subscription, document Subscriber)
 		return Subscriber{}, err
 	}
 
-	after := show(s)
-	changed := func(set *subscriber.RegistrationSet) bool { return differ(before, after, set.Number) }
-
-	return after, administration.PushProfile(tx, s, changed)
+	return show(s), change.Made(tx, s)
 }
 
-// endRemoved ends what belongs to sets and private identities that the document does not have any more.
-func endRemoved(tx *subscriber.Tx, s *subscriber.Subscription, document Subscriber) error {
-	sets, privates := map[int]bool{}, map[string]bool{}
-	for _, set := range document.RegistrationSets {
-		sets[set.Number] = true
-	}
-
-	for _, p := range document.PrivateIdentities {
-		privates[p.Identity] = true
-	}
-
-	for _, set := range s.Sets {
-		if !sets[set.Number] {
-			if _, err := administration.TerminateSet(tx, s, set, cx.PermanentTermination, "the identities are withdrawn"); err != nil {
-				return err
-			}
-		}
-	}
-
-	for _, p := range s.Private {
-		if !privates[p.Identity] {
-			if _, err := administration.TerminatePrivate(tx, s, p, cx.PermanentTermination, "the private identity is withdrawn"); err != nil {
-				return err
-			}
-		}
-	}
-
-	return nil
-}
-
-// differ tells whether the S-CSCF has to learn of a change to the set: names, identities, services and charging, not keys.
-func differ(before, after Subscriber, set int) bool {
-	return !reflect.DeepEqual(before.Charging, after.Charging) || !reflect.DeepEqual(before.set(set), after.set(set))
-}
-
-func (s Subscriber) set(number int) []PublicIdentity {
+func (s Subscriber) sets() (numbers []int) {
 	for _, set := range s.RegistrationSets {
-		if set.Number == number {
-			return set.PublicIdentities
-		}
+		numbers = append(numbers, set.Number)
 	}
 
-	return nil
+	return numbers
+}
+
+func (s Subscriber) privates() (identities []string) {
+	for _, p := range s.PrivateIdentities {
+		identities = append(identities, p.Identity)
+	}
+
+	return identities
 }
 
 func (a *API) deleteSubscriber(w http.ResponseWriter, r *http.Request) error {

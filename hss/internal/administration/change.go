@@ -1,0 +1,65 @@
+package administration
+
+import (
+	"slices"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+)
+
+// Change is a change of a subscription by the operator, from before it is made: what the S-CSCF holds then.
+type Change struct {
+	charging subscriber.ChargingInformation
+	sets     map[int][]subscriber.PublicIdentity
+}
+
+// Begin notes what an S-CSCF may hold of a subscription that is about to be changed.
+func Begin(s *subscriber.Subscription) Change {
+	c := Change{charging: s.Charging, sets: map[int][]subscriber.PublicIdentity{}}
+	for _, set := range s.Sets {
+		c.sets[set.Number] = shown(set)
+	}
+
+	return c
+}
+
+// Withdraw ends what belongs to the sets and private identities that are not kept (RTR, TS 29.228 §6.1.3). They are still there.
+func Withdraw(tx *subscriber.Tx, s *subscriber.Subscription, sets []int, privates []string) error {
+	for _, set := range s.Sets {
+		if !slices.Contains(sets, set.Number) {
+			if _, err := TerminateSet(tx, s, set, cx.PermanentTermination, "the identities are withdrawn"); err != nil {
+				return err
+			}
+		}
+	}
+
+	for _, p := range s.Private {
+		if !slices.Contains(privates, p.Identity) {
+			if _, err := TerminatePrivate(tx, s, p, cx.PermanentTermination, "the private identity is withdrawn"); err != nil {
+				return err
+			}
+		}
+	}
+
+	return nil
+}
+
+// Made sends the profiles anew of which the S-CSCF has to learn (PPR, TS 29.228 §6.2.2): names, identities, services and charging have
+// changed, not keys.
+func (c Change) Made(tx *subscriber.Tx, s *subscriber.Subscription) error {
+	return PushProfile(tx, s, func(set *subscriber.RegistrationSet) bool {
+		return s.Charging != c.charging || !slices.Equal(shown(set), c.sets[set.Number])
+	})
+}
+
+// shown is what of a set an S-CSCF sees: not where it stands in the database.
+func shown(set *subscriber.RegistrationSet) []subscriber.PublicIdentity {
+	all := make([]subscriber.PublicIdentity, len(set.Public))
+
+	for i, p := range set.Public {
+		all[i] = *p
+		all[i].ID, all[i].SubscriptionID, all[i].SetID, all[i].Position, all[i].Profile = 0, 0, 0, 0, nil
+	}
+
+	return all
+}
