@@ -23,8 +23,8 @@ tools:
 	@test/install $(PACKAGES)
 
 vet:
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofmt-clean:"; echo "$$unformatted"; exit 1; }
 	go vet ./...
+	go -C test/lint vet . && go -C test/lint build -o ../../bin/lint . && bin/lint ./...
 
 unit:
 	go test -race -timeout 15m ./...

@@ -134,8 +134,8 @@ func run(t *testing.T, environment ...string) *ocs {
 	})
 
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- node.Run(ctx) }()
+	done := make(chan struct{})
+	go func() { defer close(done); _ = node.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		<-done

@@ -118,8 +118,8 @@ func TestRefusalsOfTheDecoder(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- node.Run(ctx) }()
+	done := make(chan struct{})
+	go func() { defer close(done); _ = node.Run(ctx) }()
 	defer func() { cancel(); <-done }()
 	o.await("the strange peer to be connected", func() bool { return node.Ready() == nil })
 

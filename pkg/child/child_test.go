@@ -47,8 +47,8 @@ func TestBind(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	ended := make(chan error, 1)
-	go func() { _, err := lines.ReadString('\n'); ended <- err }()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _, _ = lines.ReadString('\n') }()
 
 	select {
 	case <-ended:

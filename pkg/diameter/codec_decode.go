@@ -1,6 +1,7 @@
 package diameter
 
 import (
+	"errors"
 	"net/netip"
 	"reflect"
 	"time"
@@ -159,7 +160,7 @@ func (f *field) decode(a *diam.AVP, value reflect.Value, strict bool) error {
 
 // enclose shows the AVP at fault within the group that it is a part of (RFC 6733 §7.5).
 func (f *field) enclose(a *diam.AVP, err error) error {
-	if fault, ok := err.(*Error); ok {
+	if fault, ok := errors.AsType[*Error](err); ok {
 		fault.Message = f.attribute.name + ": " + fault.Message
 		fault.failed = []*diam.AVP{diam.NewAVP(a.Code, a.Flags, a.VendorID, &diam.GroupedAVP{AVP: fault.failed})}
 	}

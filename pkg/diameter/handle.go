@@ -19,7 +19,7 @@ func Handle[Q, A any, PQ Typed[Q], PA Typed[A]](n *Node, h func(ctx context.Cont
 	n.handlers[commandKey{command.Application.ID, command.Code}] = func(ctx context.Context, m *Message) *Message {
 		began := time.Now()
 		answer, err := serveTyped[Q, A, PQ, PA](ctx, n, m, h)
-		result := Success
+		var result Result
 
 		if err != nil {
 			refusal := ResultOf(err)

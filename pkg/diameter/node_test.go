@@ -223,7 +223,7 @@ func BenchmarkCall(b *testing.B) {
 		b.Fatal(err)
 	}
 	diameter.Handle(hss, func(_ context.Context, q *cx.LIR) (*cx.LIA, error) { return &cx.LIA{ServerName: "sip:s"}, nil })
-	go hss.Run(ctx)
+	go func() { _ = hss.Run(ctx) }()
 
 	scscf, err := diameter.New(
 		client("scscf.example", diameter.Peer{Host: "hss.example", Address: hss.Addresses()[0].String()}),
@@ -233,7 +233,7 @@ func BenchmarkCall(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	go scscf.Run(ctx)
+	go func() { _ = scscf.Run(ctx) }()
 	for scscf.Ready() != nil {
 		runtime.Gosched()
 	}

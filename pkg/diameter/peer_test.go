@@ -273,11 +273,11 @@ func TestBeforeCapabilitiesAreExchanged(t *testing.T) {
 			n, stop := net.run(t, dialling("a.example", diameter.Peer{Host: "hss.example", Address: addressA}), nil)
 			defer stop()
 
-			r, cer := acceptRaw(t, "hss.example", l)
+			r, _ := acceptRaw(t, "hss.example", l)
 			r.answerBase(r.base(280, diam.RequestFlag)) // a DWA
 			r.ended()
 
-			r, cer = acceptRaw(t, "hss.example", l)
+			r, cer := acceptRaw(t, "hss.example", l)
 			r.answer(cer, r.capabilities(0, result(5010)))
 			r.ended()
 

@@ -133,6 +133,7 @@ type ServedUser struct {
 // ServedCase is the session case of P-Served-User.
 type ServedCase int
 
+// Session cases that P-Served-User may have.
 const (
 	ServedCaseUnknown ServedCase = iota
 	ServedOriginating

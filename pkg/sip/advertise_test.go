@@ -168,8 +168,8 @@ func TestTraceOfConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- s.Run(ctx) }()
+		done := make(chan struct{})
+		go func() { defer close(done); _ = s.Run(ctx) }()
 
 		for range 2 {
 			if r, err := s.Do(t.Context(), request(t, "OPTIONS", "sip:b@"+calleeAt+";transport=tcp", nil), sip.Destination{}); err != nil ||

@@ -135,6 +135,7 @@ func Complete(r *Request, from, to, callID string, cseq uint32) (*Request, error
 // Side is one party of a dialog that goes through a proxy.
 type Side int
 
+// The two sides of a dialog.
 const (
 	Caller Side = iota
 	Callee

@@ -11,15 +11,24 @@ import (
 
 // The message model is sipgo's; functions import this package alone.
 type (
-	Request           = sip.Request
-	Response          = sip.Response
-	Message           = sip.Message
-	Header            = sip.Header
-	Uri               = sip.Uri
-	ViaHeader         = sip.ViaHeader
-	CSeqHeader        = sip.CSeqHeader
+	// Request is a SIP request.
+	Request = sip.Request
+	// Response is a SIP response.
+	Response = sip.Response
+	// Message is a request or a response.
+	Message = sip.Message
+	// Header is one header field.
+	Header = sip.Header
+	// Uri is a SIP, SIPS or tel URI.
+	Uri = sip.Uri
+	// ViaHeader is one hop of Via.
+	ViaHeader = sip.ViaHeader
+	// CSeqHeader is CSeq.
+	CSeqHeader = sip.CSeqHeader
+	// MaxForwardsHeader is Max-Forwards.
 	MaxForwardsHeader = sip.MaxForwardsHeader
-	RequestMethod     = sip.RequestMethod
+	// RequestMethod is a method by name.
+	RequestMethod = sip.RequestMethod
 )
 
 // NewHeader is a header field as text.

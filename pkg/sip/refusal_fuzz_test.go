@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -36,7 +37,7 @@ func FuzzRefusal(f *testing.F) {
 			return
 		}
 
-		why, ok := err.(*ParseError)
+		why, ok := errors.AsType[*ParseError](err)
 		if !ok || why.Reason == "" || strings.ContainsAny(why.Reason, "\r\n") {
 			t.Fatalf("refused by %v", err)
 		}

@@ -245,11 +245,9 @@ func methodOf(r *Response) string {
 	return ""
 }
 
-// complain logs what others do wrong.
-func (s *Stack) complain(flow Flow, message string, attributes ...any) {
-	s.log.Warn(
-		message,
-		append([]any{"endpoint", flow.Endpoint.name, "source", flow.Remote.String(), "transport", flow.Transport}, attributes...)...)
+// about is the log for what others do wrong over a flow.
+func (s *Stack) about(flow Flow) *slog.Logger {
+	return s.log.With("endpoint", flow.Endpoint.name, "source", flow.Remote.String(), "transport", flow.Transport)
 }
 
 // response gives a response to its client transaction. One that matches none is dropped (RFC 6026 §8.9).
@@ -286,7 +284,7 @@ func (s *Stack) request(flow Flow, r *Request) {
 		s.acknowledged(flow, r)
 	case s.transactions.working() >= s.config.Limits.MaxTransactions && !r.IsCancel():
 		s.metrics.refused.WithLabelValues("overload").Inc()
-		s.complain(flow, "SIP request refused: max_transactions is reached")
+		s.about(flow).Warn("SIP request refused: max_transactions is reached")
 
 		busy := NewResponse(r, 503, "")
 		Set(busy, "Retry-After", "5")

@@ -143,7 +143,7 @@ func (e *Endpoint) adopt(conn net.Conn, remote netip.AddrPort, accepted bool) (*
 		}
 
 		if err != nil && !errors.Is(err, io.EOF) && s.ctx.Err() == nil {
-			s.complain(c.flow, "SIP connection ended", "reason", err)
+			s.about(c.flow).Warn("SIP connection ended", "reason", err)
 		}
 	})
 

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -135,7 +136,7 @@ func TestCaptureFile(t *testing.T) {
 
 	for {
 		data, _, err := reader.ReadPacketData()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 // Protocol is what a traced message speaks.
 type Protocol string
 
+// The protocols that are traced.
 const (
 	SIP      Protocol = "SIP"
 	Diameter Protocol = "Diameter"

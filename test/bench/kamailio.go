@@ -134,7 +134,7 @@ func (b *bench) awaitKamailio(charged bool) error {
 		err = fmt.Errorf("%w\n%s said: %s", err, name, text[max(0, len(text)-1000):])
 	}
 
-	return fmt.Errorf("Kamailio is not ready: %w", err)
+	return fmt.Errorf("waiting for Kamailio: %w", err)
 }
 
 // answers says whether a SIP server is there: a request without hops left is answered 483 (RFC 3261 §16.3).

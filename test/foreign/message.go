@@ -48,7 +48,7 @@ type AVP struct {
 	Data         []byte
 }
 
-// Text, Number and Group make mandatory AVPs of the base protocol, or with vendor not 0 of a vendor.
+// Text makes a mandatory AVP of the base protocol, or with vendor not 0 of a vendor, as Number and Group do.
 func Text(code, vendor uint32, value string) AVP {
 	return AVP{Code: code, Vendor: vendor, Flags: mandatory, Data: []byte(value)}
 }

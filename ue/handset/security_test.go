@@ -2,6 +2,7 @@ package handset
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -311,7 +312,7 @@ func TestMisbehaviour(t *testing.T) {
 		p.register(600)
 		p.challenge(p.open, 6100, 6110)
 
-		if err := <-p.done; err != ErrSilent {
+		if err := <-p.done; !errors.Is(err, ErrSilent) {
 			t.Errorf("%v", err)
 		}
 	})

@@ -40,7 +40,7 @@ func CheckKeys(algorithm subscriber.Algorithm, k, variant []byte) error {
 	switch algorithm {
 	case subscriber.Milenage:
 		if len(k) != 16 || len(variant) != 16 {
-			return fmt.Errorf("Milenage has a K and an OP or OPc of 16 octets, not %d and %d", len(k), len(variant))
+			return fmt.Errorf("algorithm Milenage has a K and an OP or OPc of 16 octets, not %d and %d", len(k), len(variant))
 		}
 	case subscriber.TUAK:
 		if len(k) != 16 && len(k) != 32 || len(variant) != 32 {

@@ -41,6 +41,7 @@ const (
 // Algorithm is the algorithm set of a SIM (TS 35.206, TS 35.231).
 type Algorithm string
 
+// The algorithm sets that the HSS has.
 const (
 	Milenage Algorithm = "milenage"
 	TUAK     Algorithm = "tuak"
@@ -49,6 +50,7 @@ const (
 // OperatorForm tells which form of the operator variant was entered. The two are easily confused (open5gs#337).
 type OperatorForm string
 
+// The two forms of the operator variant.
 const (
 	EnteredOP  OperatorForm = "op"
 	EnteredOPc OperatorForm = "opc"
@@ -89,6 +91,7 @@ type PublicIdentity struct {
 // Kind tells the identities of users from those of services.
 type Kind string
 
+// The two kinds of public identities.
 const (
 	User    Kind = "user"
 	Service Kind = "service"
@@ -118,6 +121,7 @@ func wildcard(identity string) (*ere.Wildcard, error) {
 // State is the registration state of a public identity (TS 29.228 §6.1).
 type State int
 
+// The registration states of TS 29.228 §6.1.
 const (
 	NotRegistered State = iota
 	Unregistered        // an S-CSCF keeps the profile for a user who is not registered

@@ -55,8 +55,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*Store, error) {
 	}
 
 	if err := s.prepare(ctx, c); err != nil {
-		s.disconnect()
-		return nil, err
+		return nil, errors.Join(err, s.disconnect())
 	}
 
 	return s, nil

@@ -31,6 +31,7 @@ type Push struct {
 // PushCommand is the command to be sent.
 type PushCommand string
 
+// The requests that the HSS begins.
 const (
 	PPR PushCommand = "PPR"
 	RTR PushCommand = "RTR"
@@ -39,6 +40,7 @@ const (
 // PushState is how far a push is.
 type PushState string
 
+// The states of a push.
 const (
 	PushPending   PushState = "pending"
 	PushDelivered PushState = "delivered" // the S-CSCF did it

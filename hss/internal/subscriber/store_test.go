@@ -336,7 +336,7 @@ func sequenceNumbers(t *testing.T, c Config) {
 		t.Errorf("after a clean restart: %x", got)
 	}
 
-	s.disconnect() // the process dies
+	_ = s.disconnect() // the process dies
 	s = open(t, c)
 	defer s.Close()
 	after := uint64(6)
@@ -444,7 +444,7 @@ func TestAnIllDatabaseIsNotAnUnknownUser(t *testing.T) {
 		t.Errorf("without a table: %v", err)
 	}
 
-	s.disconnect()
+	_ = s.disconnect()
 	if err := s.View(t.Context(), func(*Tx) error { return nil }); err == nil {
 		t.Error("a closed database answered")
 	}

@@ -149,7 +149,7 @@ func (i Identities) Match() bool {
 	return i.Private != nil && i.Set != nil && i.Set.Registration(i.Private) != nil
 }
 
-// Private identities of the subscription other than the one given, in their order.
+// Others lists the private identities of the subscription other than the one given, in their order.
 func (s *Subscription) Others(than *PrivateIdentity) []string {
 	var others []string
 	for _, p := range s.Private {

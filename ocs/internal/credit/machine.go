@@ -19,6 +19,7 @@ func (s State) String() string { return string(s) }
 // Event is what happens to a charging session: a CCR of a type, what the account says of it, or the end of its supervision.
 type Event string
 
+// The events of a charging session.
 const (
 	Initial    Event = "CCR Initial"
 	Update     Event = "CCR Update"
@@ -41,6 +42,7 @@ func eventOf(t ro.RequestType) Event {
 // Action is one step of serving an event.
 type Action string
 
+// The actions of a charging session.
 const (
 	Begin         Action = "find payer and tariff"
 	TakeNumber    Action = "note the request number and who sent it"

@@ -23,13 +23,13 @@ const (
 func (s *Server) Run(ctx context.Context) error {
 	var both errgroup.Group
 
-	both.Go(func() error { return s.every(ctx, superviseEvery, "sessions cannot be supervised", s.watch) })
-	both.Go(func() error { return s.every(ctx, forgetEvery, "what is old cannot be forgotten", s.Forget) })
+	both.Go(func() error { return s.every(ctx, superviseEvery, s.watch) })
+	both.Go(func() error { return s.every(ctx, forgetEvery, s.Forget) })
 
 	return both.Wait()
 }
 
-func (s *Server) every(ctx context.Context, interval time.Duration, failed string, do func(context.Context, time.Time) error) error {
+func (s *Server) every(ctx context.Context, interval time.Duration, do func(context.Context, time.Time) error) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 
@@ -41,7 +41,7 @@ func (s *Server) every(ctx context.Context, interval time.Duration, failed strin
 		}
 
 		if err := do(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			s.log.Error(failed, "error", err)
+			s.log.Error("sessions cannot be supervised, or what is old forgotten", "error", err)
 		}
 	}
 }

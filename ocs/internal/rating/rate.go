@@ -40,6 +40,7 @@ type Rate struct {
 // Unit is what is counted.
 type Unit string
 
+// The units that a rate has prices for.
 const (
 	Seconds Unit = "seconds"
 	Octets  Unit = "octets"

@@ -70,7 +70,7 @@ func (k *kept) restore(stack *sip.Stack, table *binding.Table, security gm.Secur
 	}
 
 	table.KeepBy(k.store.Bindings())
-	k.log.Info("registrations of an earlier process", "taken up", restored, "of", len(k.bindings), "at", time.Now().UTC().Format(time.RFC3339))
+	k.log.Info("registrations of an earlier process", "restored", restored, "of", len(k.bindings), "at", time.Now().UTC().Format(time.RFC3339))
 	k.bindings, k.sets = nil, nil
 }
 

@@ -105,7 +105,7 @@ func (a *Access) writeKeys() (err error) {
 	a.kernel = disclosing{a.kernel, a.keyfile, a.log}
 	a.log.Warn(
 		"the keys of all security associations are written to a file: whoever has it reads what the handsets say. This is for laboratories",
-		"ipsec.wireshark_keys",
+		"wireshark_keys",
 		a.config.WiresharkKeys,
 	)
 
@@ -246,7 +246,7 @@ func (a *Access) reclaim() error {
 	}
 
 	if len(kept) > 0 || states > 0 {
-		a.log.Info("security associations of an earlier process", "sets taken up", len(kept), "states removed", states)
+		a.log.Info("security associations of an earlier process", "sets_restored", len(kept), "states_removed", states)
 	}
 
 	return nil

@@ -35,6 +35,7 @@ func experimental(code uint32) diameter.Result { return diameter.Result{Vendor: 
 // UserAuthorizationType is what a UAR asks for (TS 29.229 §6.3.24).
 type UserAuthorizationType uint32
 
+// Values of User-Authorization-Type.
 const (
 	Registration UserAuthorizationType = iota
 	DeRegistration
@@ -50,6 +51,7 @@ const EmergencyRegistration UARFlags = 1
 // ServerAssignmentType is why a SAR is sent (TS 29.229 §6.3.15).
 type ServerAssignmentType uint32
 
+// Values of Server-Assignment-Type.
 const (
 	NoAssignment ServerAssignmentType = iota
 	AssignRegistration
@@ -71,6 +73,7 @@ const (
 // UserDataAlreadyAvailable says whether the S-CSCF already holds the profile (TS 29.229 §6.3.26).
 type UserDataAlreadyAvailable uint32
 
+// Values of User-Data-Already-Available.
 const (
 	UserDataNotAvailable UserDataAlreadyAvailable = iota
 	UserDataAvailable
@@ -79,6 +82,7 @@ const (
 // ReasonCode is the code of a Deregistration-Reason (TS 29.229 §6.3.17).
 type ReasonCode uint32
 
+// Values of Reason-Code.
 const (
 	PermanentTermination ReasonCode = iota
 	NewServerAssigned

@@ -44,8 +44,14 @@ func (*ASA) Command() diameter.Command {
 	return diameter.Command{Application: &Application, Code: 274, Answer: true}
 }
 
-// Valid values, so that a request with any other is answered DIAMETER_INVALID_AVP_VALUE.
-func (t RequestType) Valid() bool        { return t >= Initial && t <= Event }
-func (a RequestedAction) Valid() bool    { return a <= PriceEnquiry }
+// Valid reports whether the specification has the value; a request with another is answered DIAMETER_INVALID_AVP_VALUE.
+func (t RequestType) Valid() bool { return t >= Initial && t <= Event }
+
+// Valid reports whether the specification has the value; a request with another is answered DIAMETER_INVALID_AVP_VALUE.
+func (a RequestedAction) Valid() bool { return a <= PriceEnquiry }
+
+// Valid reports whether the specification has the value; a request with another is answered DIAMETER_INVALID_AVP_VALUE.
 func (t SubscriptionIDType) Valid() bool { return t <= Private }
-func (t ReAuthType) Valid() bool         { return t <= AuthorizeAuthenticate }
+
+// Valid reports whether the specification has the value; a request with another is answered DIAMETER_INVALID_AVP_VALUE.
+func (t ReAuthType) Valid() bool { return t <= AuthorizeAuthenticate }

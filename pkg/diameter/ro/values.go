@@ -27,6 +27,7 @@ var (
 // RequestType is CC-Request-Type (RFC 8506 §8.3).
 type RequestType uint32
 
+// Values of CC-Request-Type.
 const (
 	Initial RequestType = iota + 1
 	Update
@@ -37,6 +38,7 @@ const (
 // RequestedAction is what an event request wants (RFC 8506 §8.41).
 type RequestedAction uint32
 
+// Values of Requested-Action.
 const (
 	DirectDebiting RequestedAction = iota
 	RefundAccount
@@ -47,6 +49,7 @@ const (
 // SubscriptionIDType is the kind of identity that pays (RFC 8506 §8.47).
 type SubscriptionIDType uint32
 
+// Values of Subscription-Id-Type.
 const (
 	E164 SubscriptionIDType = iota
 	IMSI
@@ -58,6 +61,7 @@ const (
 // ReAuthType is Re-Auth-Request-Type (RFC 6733 §8.12). Credit re-authorisation is AuthorizeOnly.
 type ReAuthType uint32
 
+// Values of Re-Auth-Request-Type.
 const (
 	AuthorizeOnly ReAuthType = iota
 	AuthorizeAuthenticate
@@ -66,6 +70,7 @@ const (
 // FinalUnitAction is what happens when the last units are used (RFC 8506 §8.35).
 type FinalUnitAction uint32
 
+// Values of Final-Unit-Action.
 const (
 	FinalTerminate FinalUnitAction = iota
 	FinalRedirect
@@ -75,6 +80,7 @@ const (
 // FailureHandling is Credit-Control-Failure-Handling (RFC 8506 §8.14).
 type FailureHandling uint32
 
+// Values of Credit-Control-Failure-Handling.
 const (
 	FailureTerminate FailureHandling = iota
 	FailureContinue
@@ -84,6 +90,7 @@ const (
 // ReportingReason says why usage is reported (TS 32.299 §7.2.175).
 type ReportingReason uint32
 
+// Values of Reporting-Reason.
 const (
 	ReasonThreshold ReportingReason = iota
 	ReasonQHT
@@ -99,6 +106,7 @@ const (
 // RoleOfNode is the side a node charges for (TS 32.299 §7.2.183).
 type RoleOfNode uint32
 
+// Values of Role-Of-Node.
 const (
 	OriginatingRole RoleOfNode = iota
 	TerminatingRole
@@ -108,6 +116,7 @@ const (
 // NodeFunctionality is the kind of node (TS 32.299 §7.2.101).
 type NodeFunctionality uint32
 
+// Values of Node-Functionality.
 const (
 	NodeSCSCF NodeFunctionality = iota
 	NodePCSCF

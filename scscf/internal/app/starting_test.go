@@ -46,7 +46,7 @@ func TestRequestsBeforeTheHSSIsConnected(t *testing.T) {
 	wantStatus(t, phone.send("OPTIONS", "sip:"+c.address.String(), "<sip:"+c.address.String()+">"), 200)
 	wantStatus(t, phone.send("BYE", "sip:"+c.address.String(), "<sip:x@y>;tag=1"), 481)
 
-	h = startHSSAt(t, address)
+	startHSSAt(t, address)
 	await(t, "the service of the user who was registered", func() bool {
 		phone.callID = sip.NewCallID()
 		return phone.send("MESSAGE", public, "<"+public+">").StatusCode == 200

@@ -2,6 +2,7 @@ package charging
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -421,10 +422,10 @@ func TestOrdersOfTheOCS(t *testing.T) {
 
 		for _, id := range []string{s.Key(), "another"} {
 			rar.SessionID, asr.SessionID = id, id
-			if _, err := trigger.Reauthorise(t.Context(), rar); err != ro.UnknownSessionID {
+			if _, err := trigger.Reauthorise(t.Context(), rar); !errors.Is(err, ro.UnknownSessionID) {
 				t.Errorf("RAR for no session: %v", err)
 			}
-			if _, err := trigger.Abort(t.Context(), asr); err != ro.UnknownSessionID {
+			if _, err := trigger.Abort(t.Context(), asr); !errors.Is(err, ro.UnknownSessionID) {
 				t.Errorf("ASR for no session: %v", err)
 			}
 		}

@@ -48,7 +48,7 @@ func (o *ocs) CreditControl(_ context.Context, q *ro.CCR) (*ro.CCA, error) {
 	o.answers = o.answers[1:]
 	switch next := next.(type) {
 	case error:
-		if result, ok := next.(diameter.Result); ok {
+		if result, ok := errors.AsType[diameter.Result](next); ok {
 			a.Result = result
 			return a, nil
 		}

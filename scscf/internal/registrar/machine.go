@@ -5,6 +5,7 @@ import "github.com/dialtone-ims/dialtone/pkg/fsm"
 // State is where one private identity stands with one implicit registration set.
 type State uint8
 
+// The states of a registration.
 const (
 	NotRegistered State = iota
 	Assigning           // it has no contact yet; a SAR is out

@@ -5,6 +5,7 @@ import "github.com/dialtone-ims/dialtone/pkg/fsm"
 // AuthenticationState is how far a handset has come in showing who it is.
 type AuthenticationState uint8
 
+// The states of a challenge.
 const (
 	Unchallenged    AuthenticationState = iota
 	VectorRequested                     // a MAR is out

@@ -223,7 +223,7 @@ func (p *procedure) act(ctx context.Context, actions []Action) {
 		case ReleaseServer:
 			p.releaseServer(ctx)
 		case TakeBack:
-			r.work.Add(func(ctx context.Context) { r.takeBack(ctx, who.private, who.public) })
+			r.work.Add(func(ctx context.Context) { _ = r.takeBack(ctx, who.private, who.public) }) // it has logged what went wrong
 		case UpdateContacts:
 			p.updateContacts()
 		case Accept:

@@ -3,6 +3,7 @@ package registrar
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -122,22 +123,28 @@ func (d *desk) do(c *transcript.Command) string {
 	return d.came()
 }
 
+// number reads what a transcript gives as a number; anything else is 0, and then the transcript comes out different.
+func number(text string) int {
+	n, _ := strconv.Atoi(text)
+	return n
+}
+
 func (d *desk) begin(c *transcript.Command) {
 	policy := DefaultPolicy()
 
 	for _, arg := range c.CmdArgs {
 		switch arg.Key {
 		case "attempts":
-			fmt.Sscan(arg.Vals[0], &policy.Authentication.Attempts)
+			policy.Authentication.Attempts = number(arg.Vals[0])
 		case "resynchronisations":
-			fmt.Sscan(arg.Vals[0], &policy.Authentication.Resynchronisations)
+			policy.Authentication.Resynchronisations = number(arg.Vals[0])
 		case "trust":
 			policy.Authentication.TrustAlways = arg.Vals
 		case "max-contacts":
 			policy.AtContactLimit = "refuse"
-			fmt.Sscan(arg.Vals[0], &policy.MaxContacts)
+			policy.MaxContacts = number(arg.Vals[0])
 		case "max-challenges":
-			fmt.Sscan(arg.Vals[0], &policy.MaxChallenges)
+			policy.MaxChallenges = number(arg.Vals[0])
 		}
 	}
 
@@ -220,7 +227,7 @@ func (d *desk) register(c *transcript.Command) {
 
 		answered, err := digest.Answer(d.challenges[call], credentials.Username, password, "REGISTER", credentials.URI, nil, 1, "c")
 		if err != nil {
-			d.l.log.Logger().Error(err.Error())
+			d.l.log.Logger().Error("the challenge cannot be answered", "error", err)
 			return
 		}
 

@@ -47,6 +47,7 @@ func (b *Binding) q() string { return strconv.FormatFloat(float64(b.Q)/1000, 'f'
 // ContactEvent is what happened to a contact, in the words of RFC 3680 §5.3.
 type ContactEvent string
 
+// The events of RFC 3680 §5.3.
 const (
 	ContactRegistered   ContactEvent = "registered"
 	ContactCreated      ContactEvent = "created" // through another identity of the set

@@ -20,6 +20,7 @@ type Change struct {
 // Cause is why a registration changed.
 type Cause uint8
 
+// The causes of a change.
 const (
 	ByHandset Cause = iota
 	ByExpiry

@@ -150,10 +150,10 @@ func (p *Table) place(a, came *association) error {
 
 		p.mu.Unlock()
 
-		switch {
-		case other == nil:
+		switch other {
+		case nil:
 			return errNoPorts
-		case other == came:
+		case came:
 			return errSameSPI
 		}
 

@@ -230,7 +230,7 @@ func (b *bench) challenge(flow sip.Flow, n, portClient, portServer int, headers 
 	b.t.Helper()
 
 	r := b.request("REGISTER", append(headers, fmt.Sprintf("Security-Client: "+offer, 1000*n, 1000*n+1, portClient, portServer),
-		"Require: sec-agree", authorization(fmt.Sprintf(`nonce="",response=""`)))...)
+		"Require: sec-agree", authorization(`nonce="",response=""`))...)
 	if refusal := b.Screen(r, flow); refusal != nil {
 		b.t.Fatalf("%d %v", refusal.Status, refusal)
 	}
