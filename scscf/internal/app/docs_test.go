@@ -7,6 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
+	"github.com/dialtone-ims/dialtone/scscf/internal/session"
 	"github.com/dialtone-ims/dialtone/test/page"
 )
 
@@ -18,6 +19,7 @@ func TestReferencePage(t *testing.T) {
 	reference.Settings(&defaults)
 	reference.Shows(registrar.AuthenticationMachine.String())
 	reference.Shows(registrar.Machine.String())
+	reference.Shows(session.LegMachine.String())
 
 	guide := page.Read(t, "charging.md")
 	guide.Shows(charging.Machine.String())

@@ -2,87 +2,104 @@ package session
 
 import (
 	"crypto/rand"
+	"fmt"
+	"log/slog"
 	"sync"
 
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// visit is a request that is away at an application server. Its original dialog identifier stands in the Route entry that the
-// server finds behind its own (TS 24.229 §5.4.3.4), so that the request is known when it comes back.
-type visit struct {
+// leg is one step of a request's way: to one application server, or on to its target. While it is at a server, its original dialog
+// identifier stands in the Route entry that the server finds behind its own (TS 24.229 §5.4.3.4), so that it is known when it comes back.
+type leg struct {
+	server *Server
 	served *served
-	at     int    // place in the chain
+
+	place  int    // of the criterion, in the chain
 	target string // Request-URI as it left
-	method string
-	back   bool // the server has handed the request back; of visits
-	given  bool // the server was taken for dead, and the request went on without it; of visits
+	odi    string // original dialog identifier; "": it is not at a server
+
+	mu      sync.Mutex // the request comes back in another transaction
+	machine fsm.Instance[LegState, LegEvent, LegAction]
 }
 
-// visits lasts no longer than the transactions of the requests that are away.
-type visits struct {
-	mu   sync.Mutex
-	open map[string]*visit
+func (s *Server) newLeg(sv *served) *leg {
+	return &leg{server: s, served: sv, machine: s.legs.Start(Evaluating)}
 }
 
-func (v *visits) leave(away *visit) (odi string) {
-	odi = "odi-" + rand.Text()
+// step is one step of the machine. Each row has one action at most; false: there is nothing to do.
+func (l *leg) step(event LegEvent) (LegAction, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	before := l.machine.State()
+	actions, ok := l.machine.Step(event)
 
-	v.open[odi] = away
-
-	return odi
-}
-
-// returned finds the visit of a request that comes back. late: it went on without the server in the meantime.
-func (v *visits) returned(odi string) (away *visit, late bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-
-	if away = v.open[odi]; away == nil {
-		return nil, false
+	switch s := l.server; {
+	case !ok:
+		s.unexpected.Inc()
+		s.Log.Error("something happened to a request that cannot happen there", "user", l.served.public, "state", before, "event", event)
+	case s.Log.Enabled(s.ctx, slog.LevelDebug):
+		s.Log.Debug("leg", "user", l.served.public, "state", before, "event", event, "next", l.machine.State(), "actions", fmt.Sprint(actions))
 	}
 
-	away.back = true
+	if len(actions) == 0 {
+		return 0, false
+	}
 
-	return away, away.given
+	return actions[0], true
 }
 
-// came tells whether the request has come back, so that the server is alive.
-func (v *visits) came(odi string) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+func (l *leg) state() LegState {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 
-	away := v.open[odi]
-
-	return away != nil && away.back
+	return l.machine.State()
 }
 
-// giveUp is the end of a visit to a server that is dead: it has not come back, and will not be let in any more.
-func (v *visits) giveUp(odi string) (dead bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-
-	away := v.open[odi]
-	if away == nil || away.back {
+// atServer reports whether the request is at an application server, not on its way to the target.
+func (l *leg) atServer() bool {
+	switch l.state() {
+	case AtServer, AtRequiredServer, AtLiveServer:
+		return true
+	default:
 		return false
 	}
-
-	away.given = true
-
-	return true
 }
 
-func (v *visits) forget(odis ...string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+// atServers are the legs of requests that are at application servers, by their original dialog identifiers. They last no longer than
+// the transactions of the requests.
+type atServers struct {
+	mu   sync.Mutex
+	legs map[string]*leg
+}
+
+func (a *atServers) add(l *leg) {
+	l.odi = "odi-" + rand.Text()
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
+
+	a.legs[l.odi] = l
+}
+
+func (a *atServers) find(odi string) *leg {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+
+	return a.legs[odi]
+}
+
+func (a *atServers) forget(odis ...string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 
 	for _, odi := range odis {
-		delete(v.open, odi)
+		delete(a.legs, odi)
 	}
 }
 
@@ -122,26 +139,50 @@ func (s *served) servedUser() string {
 	return u.String()
 }
 
-// toServer puts the application server and, behind it, this S-CSCF with the original dialog identifier on top of Route.
-func (s *Server) toServer(out *sip.Request, sv *served, match ifc.Match) (sip.Branch, string, error) {
-	server, err := sip.ParseURI(match.Server)
-	if err != nil {
-		return sip.Branch{}, "", err
+// criterion is the criterion of a user that comes next for a request, and what that means for its leg.
+func (s *Server) criterion(out *sip.Request, sv *served, after int) (match ifc.Match, server sip.Uri, event LegEvent) {
+	match, found := sv.user.Public.Profile.Chain.Next(&view{out, sv.sessionCase()}, after, sv.registered())
+
+	switch {
+	case !found && sv.side == originating:
+		return match, server, NoCriterionOriginating
+	case !found:
+		return match, server, NoCriterionTerminating
 	}
 
+	server, err := sip.ParseURI(match.Server)
+	if err != nil {
+		s.Log.Error("an application server cannot be addressed", "server", match.Server, "user", sv.public, "error", err)
+	}
+
+	switch {
+	case err != nil && match.Continue:
+		return match, server, ServerUnusable
+	case err != nil:
+		return match, server, RequiredServerUnusable
+	case match.Continue:
+		return match, server, CriterionMatched
+	default:
+		return match, server, RequiredCriterionMatched
+	}
+}
+
+// routeToServer puts the application server and, behind it, this S-CSCF with the original dialog identifier on top of Route.
+func (s *Server) routeToServer(out *sip.Request, l *leg, server sip.Uri, match ifc.Match) sip.Branch {
 	if !server.UriParams.Has("lr") {
 		server.UriParams.Add("lr", "")
 	}
 
-	r := sip.Copy(out)
-	odi := s.visits.leave(&visit{served: sv, at: match.Index, target: out.Recipient.String(), method: string(out.Method)})
+	l.place, l.target = match.Index, out.Recipient.String()
+	s.atServers.add(l)
 
-	sip.PushRoute(r, s.Endpoint.URI(odi))
+	r := sip.Copy(out)
+	sip.PushRoute(r, s.Endpoint.URI(l.odi))
 	sip.PushRoute(r, server.String())
-	sip.Set(r, "P-Served-User", sv.servedUser())
-	sv.servers = append(sv.servers, match.Server)
+	sip.Set(r, "P-Served-User", l.served.servedUser())
+	l.served.servers = append(l.served.servers, match.Server)
 
 	return sip.Branch{
-		Request: r, Timeout: s.Config.ServerTimeout, Busy: func() bool { return s.visits.came(odi) }, Label: match.Server,
-	}, odi, nil
+		Request: r, Timeout: s.Config.ServerTimeout, Busy: func() bool { return l.state() == AtLiveServer }, Label: match.Server,
+	}
 }

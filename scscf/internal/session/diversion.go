@@ -8,17 +8,24 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// resume goes on with a request that an application server hands back (TS 24.229 §5.4.3.4).
-func (s *Server) resume(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, v *visit) {
-	sv := *v.served // an AS may hand a request back more than once: a fork
+// returned goes on with a request that an application server hands back (TS 24.229 §5.4.3.4). A server may hand it back more than
+// once: a fork.
+func (s *Server) returned(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, l *leg) {
+	sv := *l.served
+
+	if action, _ := l.step(RequestReturned); action != GoOn {
+		s.refuse(tx, sv.side.String(), sip.Refuse(481, "the application server was taken for dead, and the request went on without it"))
+		return
+	}
+
 	sip.Remove(out, "P-Served-User")
 
-	if sv.side == terminating && sv.elsewhere(out.Recipient.String(), v.target) {
+	if sv.side == terminating && sv.elsewhere(out.Recipient.String(), l.target) {
 		s.divert(ctx, tx, out, &sv)
 		return
 	}
 
-	s.serve(ctx, tx, out, &sv, v.at)
+	s.serve(ctx, tx, out, &sv, l.place)
 }
 
 // elsewhere tells a new target from another way to write the served user: an alias is not a diversion.

@@ -15,22 +15,17 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
-// journey is a request on its way out: to the application servers that its user's criteria name, one after the other as they
-// hand it back or turn out to be dead, and then to its target.
-type journey struct {
+// services is a request on its way out: the services of its user are applied to it, by the application servers that the filter
+// criteria name, one after the other as they hand it back or turn out to be dead. Then it goes to its target.
+type services struct {
 	server *Server
 	tx     *sip.ServerTransaction
 	out    *sip.Request
 	served *served
 
-	odis       []string     // of the visits to servers
-	place      int          // in the chain, of the server that has it
-	away       bool         // it is with a server, not on its way to the target
-	handling   bool         // of that server: the session goes on without it
-	brokenOut  bool         // the I-CSCF knows nobody by the number, and it left the network
-	forgoing   *sip.Refusal // why the request could not go on after a server was dead
-	begun      bool         // it was charged, if it is
-	registered bool
+	leg      *leg         // the present one
+	odis     []string     // of all legs
+	forgoing *sip.Refusal // why the request could not go on after a server was dead
 }
 
 // serve sends the request to the first application server behind place after that wants it, and on to its target when there is
@@ -44,7 +39,7 @@ func (s *Server) serve(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 		}
 	}
 
-	j := &journey{server: s, tx: tx, out: out, served: sv, registered: sv.registered()}
+	j := &services{server: s, tx: tx, out: out, served: sv}
 
 	groups, err := j.next(ctx, after)
 	if err != nil {
@@ -60,48 +55,49 @@ func (s *Server) serve(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 	})
 }
 
-// next are the branches of the next step: one server, or the target.
-func (j *journey) next(ctx context.Context, after int) ([][]sip.Branch, error) {
+// next are the branches of the next leg: one server, or the target.
+func (j *services) next(ctx context.Context, after int) ([][]sip.Branch, error) {
 	s, sv := j.server, j.served
+	j.leg = s.newLeg(sv)
 
 	for {
-		match, found := sv.user.Public.Profile.Chain.Next(&view{j.out, sv.sessionCase()}, after, j.registered)
-		if !found {
-			j.away, j.begun = false, true
-			return s.targets(ctx, j.tx, j.out, sv)
-		}
+		match, server, event := s.criterion(j.out, sv, after)
 
-		branch, odi, err := s.toServer(j.out, sv, match)
-		if err == nil {
-			j.odis = append(j.odis, odi)
-			j.away, j.place, j.handling = true, match.Index, match.Continue
+		action, some := j.leg.step(event)
+
+		switch {
+		case !some, match.Server == "" && action != RouteToTarget && action != RouteToUE:
+			return nil, sip.Refuse(500, "the request cannot go on")
+		case action == RouteToServer:
+			branch := s.routeToServer(j.out, j.leg, server, match)
+			j.odis = append(j.odis, j.leg.odi)
 
 			return [][]sip.Branch{{branch}}, nil
-		}
-
-		s.Log.Error("an application server cannot be addressed", "server", match.Server, "user", sv.public, "error", err)
-
-		if !match.Continue {
+		case action == RouteToTarget:
+			return s.routeToTarget(ctx, j.tx, j.out, sv)
+		case action == RouteToUE:
+			return s.routeToUE(ctx, j.tx, j.out, sv)
+		case action == NextCriterion:
+			after = match.Index
+		default: // RefuseRequest
 			return nil, sip.Refusef(500, "application server %s cannot be addressed", match.Server)
 		}
-
-		after = match.Index
 	}
 }
 
 // responds sees each response on its way back.
-func (j *journey) responds(b *sip.Branch, r *sip.Response) {
+func (j *services) responds(b *sip.Branch, r *sip.Response) {
 	s, sv := j.server, j.served
 
 	if b != nil && sip.RestoreRecordRoute(r, b.Request) {
 		s.Log.Warn("Record-Route of a response is not what it was sent", "user", sv.public, "call_id", r.CallID().Value())
 	}
 
-	if !j.away && s.goesAbroad(j.out, sv) {
+	if !j.leg.atServer() && s.goesAbroad(j.out, sv) {
 		trust.Cross(r, trust.Foreign, trust.Core)
 	}
 
-	if r.StatusCode == 430 && sv.side == terminating && !j.away { // never for an endpoint (RFC 5626 §11.5)
+	if r.StatusCode == 430 && j.leg.state() == TowardsUE { // never for an endpoint (RFC 5626 §11.5)
 		s.become(j.out, sv.side.String(), r, sip.Refuse(480, "the P-CSCF does not reach the handset any more"))
 	}
 
@@ -136,48 +132,45 @@ func (j *journey) responds(b *sip.Branch, r *sip.Response) {
 }
 
 // fails finds another way for a branch that ended without success.
-func (j *journey) fails(ctx context.Context, b *sip.Branch, r *sip.Response) []sip.Branch {
+func (j *services) fails(ctx context.Context, b *sip.Branch, r *sip.Response) []sip.Branch {
 	s, sv := j.server, j.served
 
-	switch {
-	case j.away && j.dead(b, r):
+	event, some := j.failure(b, r)
+	if !some {
+		return nil
+	}
+
+	action, some := j.leg.step(event)
+
+	if event == ServerDead && j.leg.state() != AtLiveServer {
 		s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(j.out.Method)), "server dead").Inc()
-		s.Log.Warn(
-			"application server failed",
-			"server",
-			sv.servers[len(sv.servers)-1],
-			"status",
-			r.StatusCode,
-			"user",
-			sv.public,
-			"continues",
-			j.handling,
-		)
+		s.Log.Warn("application server failed",
+			"server", sv.servers[len(sv.servers)-1], "status", r.StatusCode, "user", sv.public, "continues", action == NextCriterion && some)
+	}
 
-		if !j.handling {
-			return nil
-		}
-
-		groups, err := j.next(ctx, j.place)
+	switch {
+	case !some:
+		return nil
+	case action == NextCriterion:
+		groups, err := j.next(ctx, j.leg.place)
 		if err != nil {
 			j.forgoing = verdict.Of(err)
 			return nil
 		}
 
 		return slices.Concat(groups...) // of several contacts all ring: the time for one after the other went to the server
-	case !j.away && sv.side == originating && !j.brokenOut && nobody(r):
+	case action == BreakOut:
 		branch, leaves := s.breakout(j.out)
 		if !leaves {
 			return nil
 		}
 
-		j.brokenOut = true
 		if sv.call != nil || recorded(j.out) {
 			sip.AddRecordRoute(branch.Request, s.recordRoute(sv, j.out))
 		}
 
 		return []sip.Branch{branch}
-	case !j.away && sv.side == terminating && r.StatusCode == 430:
+	case action == EndContact:
 		if contact := branchTo(sv.user, b.Label); contact != nil {
 			s.Registrations.FlowFailed(sv.public, contact)
 		}
@@ -188,48 +181,66 @@ func (j *journey) fails(ctx context.Context, b *sip.Branch, r *sip.Response) []s
 	}
 }
 
-// ends settles what was begun, when the final response has gone upstream.
-func (j *journey) ends(final *sip.Response) {
-	s, sv := j.server, j.served
-
-	s.visits.forget(j.odis...)
-	s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(j.out.Method)), label.Status(final.StatusCode)).Inc()
-
-	if j.begun {
-		s.settle(sv, final)
-	}
-}
-
-// dead tells an application server that default handling stands in for (TS 24.229 §5.4.3.2, §5.4.3.3): no response, 408 or 5xx,
-// without any provisional response before it, and without the request having come back with its original dialog identifier. One
-// that has said 100, or has handed the request back, is alive: its 500 or 503 is an answer, often that of the other end.
-func (j *journey) dead(b *sip.Branch, r *sip.Response) bool {
+// failure classifies the end of a branch without success; false: its answer is the answer. Default handling stands in for a server
+// that is dead (TS 24.229 §5.4.3.2, §5.4.3.3): no response, 408 or 5xx. One that has said 100 is alive: its 500 or 503 is an answer, often
+// that of the other end.
+func (j *services) failure(b *sip.Branch, r *sip.Response) (LegEvent, bool) {
 	failed := sip.Local(r) || r.StatusCode == 408 || r.StatusCode/100 == 5
 
-	return failed && !b.Provisional && j.server.visits.giveUp(j.odis[len(j.odis)-1])
-}
-
-// targets asks for credit and lists the branches that lead to the target.
-func (s *Server) targets(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served) ([][]sip.Branch, error) {
-	var groups [][]sip.Branch
-
-	var err error
-
-	if sv.side == terminating {
-		if groups, err = contacts(out, sv.user); err != nil {
-			return nil, err
-		}
-	} else {
-		s.translate(ctx, out, sv.number())
-
-		branch, err := s.towards(ctx, out)
-		if err != nil {
-			return nil, err
-		}
-
-		groups = [][]sip.Branch{{branch}}
+	switch {
+	case j.leg.atServer() && failed && b.Provisional:
+		return ServerFailed, true
+	case j.leg.atServer():
+		return ServerDead, failed
+	case j.served.side == terminating:
+		return FlowFailed, r.StatusCode == 430
+	case !nobody(r):
+		return 0, false
 	}
 
+	if _, leaves := j.server.breakout(j.out); !leaves {
+		return NoBreakout, true
+	}
+
+	return NobodyHere, true
+}
+
+// ends settles what was begun, when the final response has gone upstream.
+func (j *services) ends(final *sip.Response) {
+	s, sv := j.server, j.served
+
+	s.atServers.forget(j.odis...)
+	s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(j.out.Method)), label.Status(final.StatusCode)).Inc()
+
+	s.settle(sv, final)
+}
+
+// routeToUE asks for credit and lists the branches to the contacts of the called user.
+func (s *Server) routeToUE(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served) ([][]sip.Branch, error) {
+	groups, err := contacts(out, sv.user)
+	if err != nil {
+		return nil, err
+	}
+
+	return s.charged(ctx, tx, out, sv, groups)
+}
+
+// routeToTarget asks for credit and is the branch that leads to who is called.
+func (s *Server) routeToTarget(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served) ([][]sip.Branch, error) {
+	s.translate(ctx, out, sv.number())
+
+	branch, err := s.towards(ctx, out)
+	if err != nil {
+		return nil, err
+	}
+
+	return s.charged(ctx, tx, out, sv, [][]sip.Branch{{branch}})
+}
+
+// charged asks for credit, and puts this S-CSCF into the route of what it asked for.
+func (s *Server) charged(
+	ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served, groups [][]sip.Branch,
+) ([][]sip.Branch, error) {
 	role := sv.side.role()
 
 	switch {

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/journal"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -63,13 +64,15 @@ type Server struct {
 	Charging      *charging.Trigger
 	Log           *slog.Logger
 
-	visits   visits
-	mu       sync.Mutex
-	calls    map[string]*call
-	contacts map[uint32]map[*call]struct{} // calls by the contact of their user
-	restored []*call                       // until Resume
-	journal  *journal.Journal[keptCall]    // nil: calls end with the process
-	outcomes *prometheus.CounterVec
+	atServers  atServers
+	legs       *fsm.Machine[LegState, LegEvent, LegAction]
+	unexpected prometheus.Counter
+	mu         sync.Mutex
+	calls      map[string]*call
+	contacts   map[uint32]map[*call]struct{} // calls by the contact of their user
+	restored   []*call                       // until Resume
+	journal    *journal.Journal[keptCall]    // nil: calls end with the process
+	outcomes   *prometheus.CounterVec
 
 	ctx     context.Context // of what the S-CSCF does by itself, until Close
 	stop    context.CancelFunc
@@ -82,11 +85,14 @@ const maxCalls = 100_000 // calls alive at the same time
 func (s *Server) Register(registerer prometheus.Registerer) {
 	s.calls, s.contacts = map[string]*call{}, map[uint32]map[*call]struct{}{}
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.visits.open = map[string]*visit{}
+	s.atServers.legs, s.legs = map[string]*leg{}, LegMachine
 	s.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "dialtone_scscf_requests_total", Help: "Requests by the case they were served in, method and what came of them.",
 	}, []string{"case", "method", "outcome"})
-	registerer.MustRegister(s.outcomes, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	s.unexpected = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "dialtone_scscf_session_unexpected_events_total", Help: "Events without a row in the table of legs; must stay 0.",
+	})
+	registerer.MustRegister(s.outcomes, s.unexpected, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "dialtone_scscf_calls", Help: "Calls that this S-CSCF is in the route of, one for each side it serves.",
 	}, func() float64 {
 		s.mu.Lock()
@@ -124,13 +130,8 @@ func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 			continue
 		}
 
-		switch v, late := s.visits.returned(u.User); { // an AS hands the request back
-		case late:
-			s.refuse(tx, v.served.side.String(),
-				sip.Refuse(481, "the application server was taken for dead, and the request went on without it"))
-			return
-		case v != nil:
-			s.resume(ctx, tx, out, v)
+		if l := s.atServers.find(u.User); l != nil { // an application server hands the request back
+			s.returned(ctx, tx, out, l)
 			return
 		}
 
