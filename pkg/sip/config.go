@@ -146,4 +146,7 @@ type Options struct {
 	// Screen is asked for each message that arrives, before anything is kept of it. An error drops it; a *Refusal is
 	// also told to who sent a request.
 	Screen func(Flow, Message) error
+	// Stray is asked for each response to an INVITE that came to this stack's Via and that no transaction takes. It must not block; what
+	// it returns passes the response on. nil: they are dropped.
+	Stray func(Flow, *Response) Passer
 }

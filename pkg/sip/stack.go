@@ -40,7 +40,8 @@ type Stack struct {
 	log          *slog.Logger
 	tap          trace.Tap
 	screen       func(Flow, Message) error
-	refusals     *rate.Limiter // of screen
+	strays       func(Flow, *Response) Passer // nil: they are dropped
+	refusals     *rate.Limiter                // of screen
 	metrics      metrics
 	resolver     *Resolver
 	network      Network
@@ -64,7 +65,7 @@ func New(c Config, h Handler, o Options) (*Stack, error) {
 		return nil, err
 	}
 
-	s := &Stack{config: c, handler: h, log: o.Log, tap: o.Tap, screen: o.Screen, refusals: newRefusals()}
+	s := &Stack{config: c, handler: h, log: o.Log, tap: o.Tap, screen: o.Screen, strays: o.Stray, refusals: newRefusals()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.metrics = newMetrics(o.Metrics, s)
 
@@ -250,11 +251,11 @@ func (s *Stack) about(flow Flow) *slog.Logger {
 	return s.log.With("endpoint", flow.Endpoint.name, "source", flow.Remote.String(), "transport", flow.Transport)
 }
 
-// response gives a response to its client transaction. One that matches none is dropped (RFC 6026 §8.9).
+// response gives a response to its client transaction.
 func (s *Stack) response(flow Flow, r *Response) {
 	tx, found := s.transactions.client(clientKey(r))
 	if !found {
-		s.metrics.unexpected.WithLabelValues(flow.Endpoint.name, "response").Inc()
+		s.stray(flow, r)
 		return
 	}
 

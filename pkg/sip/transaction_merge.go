@@ -1,5 +1,62 @@
 package sip
 
+import (
+	"hash/maphash"
+	"net/netip"
+)
+
+// Repeated reports whether an INVITE outside a dialog is in work already, by another branch from the same neighbour, and has its sender
+// hear what comes for the one before it. All that decides where it goes and who has sent it must be the same.
+func (s *Stack) Repeated(tx *ServerTransaction) bool {
+	r := tx.request
+	if _, tagged := r.To().Params.Get("tag"); tagged || !tx.invite || s.looped(r) {
+		return false
+	}
+
+	key := repeatHash(r, tx.flow.Remote.Addr())
+
+	tx.mu.Lock()
+	tx.repeat = key
+	tx.mu.Unlock()
+
+	before := s.transactions.repeated(key, tx)
+	if before == nil {
+		return false
+	}
+
+	if !before.Merge(tx) {
+		s.transactions.repeats(key, tx)
+		return false
+	}
+
+	s.metrics.retransmissions.WithLabelValues("received", tx.flow.Endpoint.name).Inc()
+	s.log.Info("an INVITE has come again by another branch: who sent it was started anew", "call_id", r.CallID().Value(),
+		"source", tx.flow.Remote.String())
+
+	return true
+}
+
+func repeatHash(r *Request, neighbour netip.Addr) uint64 {
+	var h maphash.Hash
+
+	h.SetSeed(loopSeed)
+
+	write := func(s string) {
+		_, _ = h.WriteString(s) // a hash never fails
+		_ = h.WriteByte(0)
+	}
+
+	write(loopHash(r))
+	write(neighbour.String())
+
+	for _, name := range []string{"Record-Route", "Contact"} {
+		EachField(r, name, func(value string) bool { write(value); return true })
+		write("")
+	}
+
+	return max(h.Sum64(), 1)
+}
+
 // merged ties the server transactions of one request that has come more than once, with other branches: whoever stands before this
 // element has been started anew, and took a retransmission for a new request.
 type merged struct {

@@ -48,6 +48,7 @@ type ServerTransaction struct {
 	keeper   keeper        // who works on the request when its handler has returned
 	settled  bool          // the store counts it among the settled; under the store's lock
 	why      []Header      // and with these header fields
+	repeat   uint64        // of Repeated; 0: it was not asked
 	merged   *merged       // nil: the request came once
 }
 
@@ -314,6 +315,11 @@ func (tx *ServerTransaction) over() {
 	}
 
 	tx.stack.transactions.removeServer(tx)
+
+	if tx.repeat != 0 {
+		tx.stack.transactions.removeInvite(tx)
+	}
+
 	tx.done.set()
 	tx.leave()
 }

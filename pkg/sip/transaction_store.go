@@ -17,6 +17,7 @@ type store struct {
 		servers  map[string]*ServerTransaction
 		clients  map[string]*ClientTransaction
 		answered queue
+		invites  map[uint64]*ServerTransaction // by what makes a request the same, whatever its branch
 	}
 }
 
@@ -111,6 +112,45 @@ func (s *store) addServer(tx *ServerTransaction) (other *ServerTransaction, foun
 	s.count.Add(1)
 
 	return tx, false
+}
+
+// repeated gives the transaction of the same INVITE that came before; nil: it is the first, and noted.
+func (s *store) repeated(key uint64, tx *ServerTransaction) *ServerTransaction {
+	shard := &s.shards[key%shards]
+	shard.Lock()
+	defer shard.Unlock()
+
+	if before := shard.invites[key]; before != nil {
+		return before
+	}
+
+	if shard.invites == nil {
+		shard.invites = map[uint64]*ServerTransaction{}
+	}
+
+	shard.invites[key] = tx
+
+	return nil
+}
+
+// repeats notes a transaction in place of the one before.
+func (s *store) repeats(key uint64, tx *ServerTransaction) {
+	shard := &s.shards[key%shards]
+	shard.Lock()
+	defer shard.Unlock()
+
+	shard.invites[key] = tx
+}
+
+// removeInvite forgets a transaction that is over.
+func (s *store) removeInvite(tx *ServerTransaction) {
+	shard := &s.shards[tx.repeat%shards]
+	shard.Lock()
+	defer shard.Unlock()
+
+	if shard.invites[tx.repeat] == tx {
+		delete(shard.invites, tx.repeat)
+	}
 }
 
 func (s *store) addClient(tx *ClientTransaction) {

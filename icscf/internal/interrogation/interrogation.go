@@ -64,6 +64,10 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *sip.ServerTransact
 		return
 	}
 
+	if i.Stack.Repeated(tx) {
+		return
+	}
+
 	switch {
 	case request.Method == "REGISTER" && i.starting(), !sip.Has(out, "Route") && !tagged(request) && i.starting():
 		i.refuse(tx, out.Recipient.String(), early)

@@ -71,7 +71,7 @@ func withDeskBegun(t *testing.T, change, begin func(*Proxy), test func(t *testin
 			sip.EndpointConfig{Name: "Mw", Address: mwAddress, Transports: []string{"udp", "tcp"}},
 		)
 		c.Resolver.Hosts = map[string][]string{"icscf.ims.example": {"192.0.2.2"}}
-		stack, err := sip.New(c, d.proxy, sip.Options{Log: log, Network: d.network, Screen: d.proxy.Screen})
+		stack, err := sip.New(c, d.proxy, sip.Options{Log: log, Network: d.network, Screen: d.proxy.Screen, Stray: d.proxy.Stray})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -53,10 +54,12 @@ type Proxy struct {
 	Log      *slog.Logger
 
 	outcomes *prometheus.CounterVec
+	began    time.Time
 }
 
 // Register makes the metrics known.
 func (p *Proxy) Register(registerer prometheus.Registerer) {
+	p.began = time.Now()
 	p.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "dialtone_pcscf_requests_total", Help: "Requests by direction, method and what came of them.",
 	}, []string{"direction", "method", "outcome"})

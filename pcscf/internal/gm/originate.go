@@ -56,15 +56,23 @@ func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *s
 
 // sender is whose request it is: found by where it came from and by what it says of itself.
 func (p *Proxy) sender(tx *sip.ServerTransaction) (*binding.Binding, error) {
-	r, flow := tx.Request(), tx.Flow()
+	r := tx.Request()
 
+	claim := p.claim(tx.Flow(), r)
+	claim.From = r.From().Address.String()
+
+	return p.Bindings.Sender(claim)
+}
+
+// claim is what a handset's message says of its sender, but for From.
+func (p *Proxy) claim(flow sip.Flow, m sip.Message) binding.Claim {
 	claim := binding.Claim{
 		Source: p.Security.Return(flow).Remote, Stream: flow.Transport == "TCP", Protected: p.Security.Protected(flow),
-		Contact: contactOf(r), Preferred: uris(r, "P-Preferred-Identity"), From: r.From().Address.String(),
+		Contact: contactOf(m), Preferred: uris(m, "P-Preferred-Identity"),
 	}
 	claim.Alone = p.Config.ByAddress == Always || p.Config.ByAddress == Stream && (claim.Stream || claim.Protected)
 
-	return p.Bindings.Sender(claim)
+	return claim
 }
 
 // route makes Route what the Service-Route of the registration is (§5.2.6.3.3 2). A handset that says otherwise would pass

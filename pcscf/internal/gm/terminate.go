@@ -16,6 +16,10 @@ import (
 // terminate is TS 24.229 §5.2.6.4: a request from the core to a handset. The entry of Route with this P-CSCF's token, of Path
 // or Record-Route, says which.
 func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
+	if p.Stack.Repeated(tx) {
+		return
+	}
+
 	b, found := p.party(own)
 
 	switch {

@@ -122,6 +122,10 @@ func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 		return
 	}
 
+	if s.Stack.Repeated(tx) { // one call, and one charging session, whoever before it was started anew
+		return
+	}
+
 	s.tidy(out)
 
 	for _, route := range own {

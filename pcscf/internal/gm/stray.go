@@ -1,0 +1,89 @@
+package gm
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// strayTime is how long after its start a P-CSCF passes on responses to INVITEs of the process before it: as long as they may ring.
+const strayTime = 3 * time.Minute
+
+// Stray has a response go on to an INVITE that a process before this one has passed on, by its Via (RFC 3261 §16.11): else nobody could
+// take a call that rings when the P-CSCF is started anew. A handset's goes to its S-CSCF alone, and one of the core's to a handset whose
+// registration was taken up. The S-CSCF knows the transaction, and puts Record-Route right.
+func (p *Proxy) Stray(flow sip.Flow, r *sip.Response) sip.Passer {
+	if time.Since(p.began) > strayTime {
+		return nil
+	}
+
+	r.RemoveHeader("Via") // this P-CSCF's
+
+	next, err := sip.ResponseAddress(r.Via())
+	if err != nil {
+		return nil
+	}
+
+	if flow.Endpoint == p.Mw {
+		b, found := p.Bindings.At(next)
+		if !found || b.Restored.IsZero() || p.Guard != nil && !p.Guard.Core(flow.Remote.Addr()) {
+			return nil
+		}
+
+		return func(ctx context.Context) {
+			shownToHandset(r)
+			p.relayed("originating", r, p.Stack.Relay(ctx, r, *p.handset(b).Flow))
+		}
+	}
+
+	b, err := p.Bindings.Sender(p.claim(flow, r)) // its connection is a new one
+	if err != nil || b.Restored.IsZero() {
+		return nil
+	}
+
+	transport := r.Via().Transport
+
+	return func(ctx context.Context) {
+		if !p.serves(ctx, b, next.Addr()) {
+			return
+		}
+
+		trust.Cross(r, trust.Handset, trust.Core)
+
+		if identity := b.Default(); identity != "" {
+			sip.Set(r, "P-Asserted-Identity", "<"+identity+">")
+		}
+
+		back := sip.Flow{Endpoint: p.Mw, Transport: transport, Local: p.Mw.Address(), Remote: next}
+		p.relayed("terminating", r, p.Stack.Relay(ctx, r, back))
+	}
+}
+
+// serves reports whether an address is that of the S-CSCF of a registration.
+func (p *Proxy) serves(ctx context.Context, b *binding.Binding, address netip.Addr) bool {
+	if len(b.ServiceRoute) == 0 {
+		return false
+	}
+
+	u, err := sip.ParseURI(b.ServiceRoute[0])
+	if err != nil {
+		return false
+	}
+
+	targets, err := p.Stack.Resolver().Resolve(ctx, u)
+
+	return err == nil && slices.ContainsFunc(targets, func(t sip.Target) bool { return t.Addr.Addr() == address })
+}
+
+func (p *Proxy) relayed(direction string, r *sip.Response, err error) {
+	p.outcomes.WithLabelValues(direction, "INVITE", "response of before the restart").Inc()
+
+	if err != nil {
+		p.Log.Warn("a response to an INVITE of before the restart cannot be passed on", "call_id", r.CallID().Value(), "error", err)
+	}
+}

@@ -1,0 +1,86 @@
+package gm
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// A call that rings when the P-CSCF is started anew can be taken: the responses go on by their Via, to the S-CSCF of the registration and to
+// the handset whose INVITE it was, without what is not for them; nobody else's do, and not for ever.
+func TestResponseOfBeforeTheRestart(t *testing.T) {
+	const (
+		own     = "Via: SIP/2.0/UDP " + mwAddress + ";branch=z9hG4bKlost"
+		ownGm   = "Via: SIP/2.0/UDP " + gmAddress + ";branch=z9hG4bKlost"
+		scscfs  = "Via: SIP/2.0/UDP 192.0.2.3:5060;branch=z9hG4bKscscf"
+		others  = "Via: SIP/2.0/UDP 198.51.100.9:5060;branch=z9hG4bKother"
+		alices  = "Via: SIP/2.0/UDP 10.0.0.1:1;received=10.0.0.1;rport=5060;branch=z9hG4bKalice"
+		restart = true
+	)
+
+	response := func(status string, lines ...string) []string {
+		return append([]string{"SIP/2.0 " + status}, append(lines, "From: <"+bob+">;tag=b", "To: <"+alice+">;tag=a", "Call-ID: c", "CSeq: 1 INVITE",
+			"Contact: <sip:alice@"+aliceAt+">", "P-Asserted-Identity: <"+bob+">", "P-Charging-Vector: icid-value=x", "Service-Route: <sip:evil>")...)
+	}
+
+	for _, test := range []struct {
+		name     string
+		fromCore bool
+		lines    []string
+		restored bool
+		later    time.Duration
+		passes   bool
+	}{
+		{"of a handset", false, response("200 OK", ownGm, scscfs), restart, 0, true},
+		{"of a handset, provisional", false, response("180 Ringing", ownGm, scscfs), restart, 0, true},
+		{"of a handset, to somebody else", false, response("200 OK", ownGm, others), restart, 0, false},
+		{"of a handset, of a process that was not restarted", false, response("200 OK", ownGm, scscfs), false, 0, false},
+		{"of a handset, long after", false, response("200 OK", ownGm, scscfs), restart, 4 * time.Minute, false},
+		{"of a handset, that came by another", false, response("200 OK", others, scscfs), restart, 0, false},
+		{"of the core", true, response("200 OK", own, alices), restart, 0, true},
+		{"of the core, to a stranger", true, response("200 OK", own, others), restart, 0, false},
+		{"of the core, of a process that was not restarted", true, response("200 OK", own, alices), false, 0, false},
+		{"of the core, with no Via left", true, response("200 OK", own), restart, 0, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				d.register()
+				if test.restored {
+					b := *d.only()
+					b.Restored = time.Now()
+					if err := d.proxy.Bindings.Put(&b); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(test.later)
+				elsewhere := d.network.Peer(t, "198.51.100.9:5060")
+
+				to, at := d.scscf, gmAddress
+				if test.fromCore {
+					to, at = d.alice, mwAddress
+					d.scscf.Send(at, test.lines...)
+				} else {
+					d.alice.Send(at, test.lines...)
+				}
+
+				elsewhere.Silent()
+				if !test.passes {
+					d.scscf.Silent()
+					d.alice.Silent()
+					return
+				}
+
+				r := to.Response(map[bool]int{true: 180, false: 200}[strings.Contains(test.lines[0], "180")])
+				if n := len(sip.Values(r, "Via")); n != 1 {
+					t.Errorf("%d Via", n)
+				}
+				if !test.fromCore && (sip.Has(r, "Service-Route") || sip.Has(r, "P-Charging-Vector")) {
+					t.Errorf("a handset speaks for the core:\n%s", r)
+				}
+				want(t, r, "P-Asserted-Identity", "<"+map[bool]string{true: bob, false: alice}[test.fromCore]+">")
+			})
+		})
+	}
+}
