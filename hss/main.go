@@ -1,4 +1,4 @@
-// The hss command is the home subscriber server: the Cx server, the authentication centre and the subscriber store.
+// Command hss is the home subscriber server: the Cx server, the authentication centre and the subscriber store.
 package main
 
 import (

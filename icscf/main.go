@@ -1,4 +1,4 @@
-// The icscf command is the interrogating call session control function: the door of the home network.
+// Command icscf is the interrogating call session control function: the door of the home network.
 package main
 
 import (

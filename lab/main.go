@@ -1,4 +1,4 @@
-// The lab command brings the whole core up on this machine and shows it working: five processes, two handsets, a charged call.
+// Command lab brings the whole core up on this machine and shows it working: five processes, two handsets, a charged call.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// The ocs command is the online charging system: Ro, rating, the ledger.
+// Command ocs is the online charging system: Ro, rating, the ledger.
 package main
 
 import (

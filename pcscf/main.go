@@ -1,4 +1,4 @@
-// The pcscf command is the proxy call session control function: the handsets' first contact with IMS.
+// Command pcscf is the proxy call session control function: the handsets' first contact with IMS.
 package main
 
 import (

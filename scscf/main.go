@@ -1,4 +1,4 @@
-// The S-CSCF registers users and serves their sessions (TS 23.228 §4.6.3, TS 24.229 §5.4).
+// Command scscf is the S-CSCF: it registers users and serves their sessions (TS 23.228 §4.6.3, TS 24.229 §5.4).
 package main
 
 import (

@@ -1,4 +1,4 @@
-// The ue command is a simulated handset on the command line: it registers, and calls, answers or sends a message.
+// Command ue is a simulated handset on the command line: it registers, and calls, answers or sends a message.
 package main
 
 import (

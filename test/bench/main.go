@@ -1,4 +1,4 @@
-// The bench command loads the five binaries with SIPp and with simulated handsets at fixed rates and prints what that costs: CPU
+// Command bench loads the five binaries with SIPp and with simulated handsets at fixed rates and prints what that costs: CPU
 // seconds of P-, I- and S-CSCF together per 1,000 registrations and per 1,000 calls, failures and retransmissions, and live bytes per
 // registered subscriber. Then it measures this core and Kamailio in turn under the same loads. Figures of other machines, or of
 // another hour, say nothing beside these: there are none.
