@@ -1,6 +1,10 @@
 package diameter
 
-import "github.com/fiorix/go-diameter/v4/diam"
+import (
+	"github.com/fiorix/go-diameter/v4/diam"
+
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
+)
 
 // Attribute is an AVP of a dictionary, for the tests.
 type Attribute struct {
@@ -55,3 +59,31 @@ func BaseCommands() []Commander {
 
 // Unrepeat takes out an equal second identity.
 func Unrepeat(m *Message) bool { return unrepeat(m) }
+
+// The machines of a peer, for their transcripts.
+type (
+	PeerState      = peerState
+	PeerEvent      = peerEvent
+	PeerAction     = peerAction
+	WatchdogState  = watchdogState
+	WatchdogEvent  = watchdogEvent
+	WatchdogAction = watchdogAction
+)
+
+// The tables that run.
+var (
+	PeerMachine     = peerMachine
+	WatchdogMachine = watchdogMachine
+)
+
+// RunOn has a node that does not run yet step other tables.
+func (n *Node) RunOn(
+	peers *fsm.Machine[PeerState, PeerEvent, PeerAction],
+	watchdogs *fsm.Machine[WatchdogState, WatchdogEvent, WatchdogAction],
+) {
+	n.peerMachine, n.watchdogMachine = peers, watchdogs
+
+	for _, p := range n.peers {
+		p.run, p.watchdog.run = peers.Start(p.run.State()), watchdogs.Start(p.watchdog.run.State())
+	}
+}

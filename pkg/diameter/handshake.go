@@ -138,7 +138,12 @@ func (c *connection) certified(host string) bool {
 
 func (c *connection) sendCER() { c.ask(&capabilitiesRequest{c.node.capabilities(c.local.Addr())}) }
 
+// answerCER answers the CER once.
 func (c *connection) answerCER(result Result, message string) {
+	if c.cer == nil {
+		return
+	}
+
 	m, err := c.node.dictionary.Encode(
 		&capabilitiesAnswer{Result: result, capabilities: c.node.capabilities(c.local.Addr()), ErrorMessage: message},
 	)

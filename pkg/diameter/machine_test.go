@@ -7,7 +7,16 @@ import (
 
 // Every pair of state and event has a verdict: a row of the table, or a reason why it cannot matter.
 func TestPeerMachineIsComplete(t *testing.T) {
-	states := []peerState{peerClosed, peerWaitConnAck, peerWaitICEA, peerWaitConnAckElect, peerWaitReturns, peerROpen, peerIOpen, peerClosing}
+	states := []peerState{
+		peerClosed,
+		peerWaitConnAck,
+		peerWaitICEA,
+		peerWaitConnAckElect,
+		peerWaitReturns,
+		peerROpen,
+		peerIOpen,
+		peerClosing,
+	}
 	connecting := []peerState{peerWaitConnAck, peerWaitConnAckElect}
 	ignored := map[peerEvent][]peerState{
 		eventStart: {
@@ -63,6 +72,7 @@ func TestPeerMachineIsComplete(t *testing.T) {
 		eventDPA: append([]peerState{peerClosed, peerWaitICEA, peerWaitReturns, peerROpen, peerIOpen}, connecting...), // not asked for
 		eventTimeout: {
 			peerClosed,
+			peerWaitConnAck, // the attempt has a deadline of its own
 			peerROpen,
 			peerIOpen,
 		}, // nothing is waited for; the watchdog's are its own
@@ -75,7 +85,7 @@ func TestPeerMachineIsComplete(t *testing.T) {
 
 	for _, event := range events {
 		for _, state := range states {
-			_, found := peerMachine.step(state, event)
+			_, found := peerMachine.Step(state, event)
 			if passed := slices.Contains(ignored[event], state); found == passed {
 				t.Errorf("%s in %s: row %v, ignored %v", event, state, found, passed)
 			}
@@ -98,15 +108,15 @@ func TestPeerMachineKeepsItsConnections(t *testing.T) {
 		peerClosing:          {{true, false}, {false, true}},
 	}
 
-	for at, row := range peerMachine {
-		for _, before := range has[at.state] {
+	for _, row := range peerMachine.Rows() {
+		for _, before := range has[row.From] {
 			after := before
 
-			if at.state == peerClosing && (at.event == eventIDisc && !before.initiator || at.event == eventRDisc && !before.responder) {
+			if row.From == peerClosing && (row.Event == eventIDisc && !before.initiator || row.Event == eventRDisc && !before.responder) {
 				continue // cannot happen
 			}
 
-			for _, action := range row.do {
+			for _, action := range row.Do {
 				switch action {
 				case doSendCER:
 					after.initiator = true
@@ -121,23 +131,13 @@ func TestPeerMachineKeepsItsConnections(t *testing.T) {
 				}
 			}
 
-			if slices.Contains(row.do, doElect) || slices.Contains(has[row.to], after) {
+			if slices.Contains(row.Do, doElect) || slices.Contains(has[row.To], after) {
 				continue
 			}
 
-			t.Errorf("%s in %s leads to %s with %+v", at.event, at.state, row.to, after)
+			t.Errorf("%s in %s leads to %s with %+v", row.Event, row.From, row.To, after)
 		}
 	}
-}
-
-func TestTwoRowsForOneSituationPanic(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("two rows for one situation were taken")
-		}
-	}()
-
-	newMachine(onPeer(peerClosed, eventStart, peerWaitConnAck), onPeer(peerClosed, eventStart, peerClosed))
 }
 
 // The rows of RFC 3539 Appendix A, one by one.
@@ -149,91 +149,105 @@ func TestWatchdog(t *testing.T) {
 		to    watchdog
 		do    []watchdogAction
 	}{
-		{name: "INITIAL, connection up", from: watchdog{watchdogInitial, false, 0}, event: up, to: watchdog{watchdogOkay, false, 0}},
+		{name: "INITIAL, connection up", from: watching(watchdogInitial, false, 0), event: up, to: watching(watchdogOkay, false, 0)},
 		{
 			name:  "DOWN, connection up: three DWAs are wanted",
-			from:  watchdog{watchdogDown, false, 3},
+			from:  watching(watchdogDown, false, 3),
 			event: up,
-			to:    watchdog{watchdogReopen, true, 0},
+			to:    watching(watchdogReopen, true, 0),
 			do:    []watchdogAction{doSendDWR},
 		},
-		{name: "OKAY, DWA", from: watchdog{watchdogOkay, true, 0}, event: (*watchdog).answered, to: watchdog{watchdogOkay, false, 0}},
-		{name: "OKAY, other: the DWA is still out", from: watchdog{watchdogOkay, true, 0}, event: other, to: watchdog{watchdogOkay, true, 0}},
+		{name: "OKAY, DWA", from: watching(watchdogOkay, true, 0), event: (*watchdog).answered, to: watching(watchdogOkay, false, 0)},
 		{
 			name:  "SUSPECT, DWA",
-			from:  watchdog{watchdogSuspect, true, 0},
+			from:  watching(watchdogSuspect, true, 0),
 			event: (*watchdog).answered,
-			to:    watchdog{watchdogOkay, false, 0},
+			to:    watching(watchdogOkay, false, 0),
 			do:    []watchdogAction{doFailback},
 		},
 		{
 			name:  "SUSPECT, other",
-			from:  watchdog{watchdogSuspect, true, 0},
+			from:  watching(watchdogSuspect, true, 0),
 			event: other,
-			to:    watchdog{watchdogOkay, true, 0},
+			to:    watching(watchdogOkay, true, 0),
 			do:    []watchdogAction{doFailback},
 		},
-		{name: "REOPEN, first DWA", from: watchdog{watchdogReopen, true, 0}, event: (*watchdog).answered, to: watchdog{watchdogReopen, false, 1}},
+		{
+			name:  "REOPEN, first DWA",
+			from:  watching(watchdogReopen, true, 0),
+			event: (*watchdog).answered,
+			to:    watching(watchdogReopen, false, 1),
+		},
 		{
 			name:  "REOPEN, second DWA",
-			from:  watchdog{watchdogReopen, true, 1},
+			from:  watching(watchdogReopen, true, 1),
 			event: (*watchdog).answered,
-			to:    watchdog{watchdogReopen, false, 2},
+			to:    watching(watchdogReopen, false, 2),
 		},
 		{
 			name:  "REOPEN, third DWA",
-			from:  watchdog{watchdogReopen, true, 2},
+			from:  watching(watchdogReopen, true, 2),
 			event: (*watchdog).answered,
-			to:    watchdog{watchdogOkay, false, 3},
+			to:    watching(watchdogOkay, false, 3),
 			do:    []watchdogAction{doFailback},
 		},
-		{name: "REOPEN, other", from: watchdog{watchdogReopen, true, 1}, event: other, to: watchdog{watchdogReopen, true, 1}},
+		{name: "REOPEN, other", from: watching(watchdogReopen, true, 1), event: other, to: watching(watchdogReopen, true, 1)},
 		{
 			name:  "OKAY, timer, no DWR out",
-			from:  watchdog{watchdogOkay, false, 0},
+			from:  watching(watchdogOkay, false, 0),
 			event: (*watchdog).expired,
-			to:    watchdog{watchdogOkay, true, 0},
+			to:    watching(watchdogOkay, true, 0),
 			do:    []watchdogAction{doSendDWR},
 		},
 		{
 			name:  "OKAY, timer, DWR out",
-			from:  watchdog{watchdogOkay, true, 0},
+			from:  watching(watchdogOkay, true, 0),
 			event: (*watchdog).expired,
-			to:    watchdog{watchdogSuspect, true, 0},
+			to:    watching(watchdogSuspect, true, 0),
 			do:    []watchdogAction{doFailover},
 		},
 		{
 			name:  "SUSPECT, timer",
-			from:  watchdog{watchdogSuspect, true, 0},
+			from:  watching(watchdogSuspect, true, 0),
 			event: (*watchdog).expired,
-			to:    watchdog{watchdogDown, true, 0},
+			to:    watching(watchdogDown, true, 0),
 			do:    []watchdogAction{doCloseConnection},
 		},
 		{
 			name:  "REOPEN, timer, no DWR out",
-			from:  watchdog{watchdogReopen, false, 1},
+			from:  watching(watchdogReopen, false, 1),
 			event: (*watchdog).expired,
-			to:    watchdog{watchdogReopen, true, 1},
+			to:    watching(watchdogReopen, true, 1),
 			do:    []watchdogAction{doSendDWR},
 		},
 		{
 			name:  "REOPEN, timer, DWR out",
-			from:  watchdog{watchdogReopen, true, 1},
+			from:  watching(watchdogReopen, true, 1),
 			event: (*watchdog).expired,
-			to:    watchdog{watchdogReopen, true, -1},
+			to:    watching(watchdogReopen, true, -1),
 		},
 		{
 			name:  "REOPEN, timer again, DWR out",
-			from:  watchdog{watchdogReopen, true, -1},
+			from:  watching(watchdogReopen, true, -1),
 			event: (*watchdog).expired,
-			to:    watchdog{watchdogDown, true, -1},
+			to:    watching(watchdogDown, true, -1),
 			do:    []watchdogAction{doCloseConnection},
 		},
-		{name: "OKAY, connection down", from: watchdog{watchdogOkay, true, 0}, event: down, to: watchdog{watchdogDown, false, 0}},
-		{name: "SUSPECT, connection down", from: watchdog{watchdogSuspect, true, 0}, event: down, to: watchdog{watchdogDown, false, 0}},
-		{name: "REOPEN, connection down", from: watchdog{watchdogReopen, true, 1}, event: down, to: watchdog{watchdogDown, false, 1}},
-		{name: "DOWN, DWA: too late", from: watchdog{watchdogDown, false, 0}, event: (*watchdog).answered, to: watchdog{watchdogDown, false, 0}},
-		{name: "OKAY, DPR: nothing has failed", from: watchdog{watchdogOkay, true, 0}, event: leave, to: watchdog{watchdogInitial, false, 0}},
+		{name: "OKAY, connection down", from: watching(watchdogOkay, true, 0), event: down, to: watching(watchdogDown, false, 0)},
+		{name: "SUSPECT, connection down", from: watching(watchdogSuspect, true, 0), event: down, to: watching(watchdogDown, false, 0)},
+		{name: "REOPEN, connection down", from: watching(watchdogReopen, true, 1), event: down, to: watching(watchdogDown, false, 1)},
+		{
+			name:  "DOWN, DWA: too late",
+			from:  watching(watchdogDown, false, 0),
+			event: (*watchdog).answered,
+			to:    watching(watchdogDown, false, 0),
+		},
+		{
+			name:  "OKAY, DPR: nothing has failed",
+			from:  watching(watchdogOkay, true, 0),
+			event: leave,
+			to:    watching(watchdogInitial, false, 0),
+		},
 	}
 
 	for _, test := range tests {
@@ -252,3 +266,7 @@ func up(*watchdog) watchdogEvent    { return watchdogConnectionUp }
 func down(*watchdog) watchdogEvent  { return watchdogConnectionDown }
 func other(*watchdog) watchdogEvent { return watchdogOther }
 func leave(*watchdog) watchdogEvent { return watchdogLeave }
+
+func watching(state watchdogState, pending bool, numDWA int) watchdog {
+	return watchdog{run: watchdogMachine.Start(state), pending: pending, numDWA: numDWA}
+}

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
@@ -58,6 +59,9 @@ type Node struct {
 	peers map[string]*peer // by host in lower case: the configured ones, and whoever else is connected
 
 	slots *slots
+
+	peerMachine     *fsm.Machine[peerState, peerEvent, peerAction]
+	watchdogMachine *fsm.Machine[watchdogState, watchdogEvent, watchdogAction]
 }
 
 type commandKey struct{ application, code uint32 }
@@ -89,6 +93,10 @@ func New(c Config, applications []Application, o Options) (*Node, error) {
 		reached:      map[uint32]*atomic.Bool{},
 		slots:        newSlots(c.MaxConnections, len(c.Peers)),
 		began:        time.Now(),
+
+		peerMachine:     peerMachine,
+		watchdogMachine: watchdogMachine,
+
 		transactions: sync.Pool{New: func() any { return newTransaction() }},
 	}
 	n.routes.forget()
@@ -307,7 +315,8 @@ func (n *Node) all() []*peer {
 func (n *Node) expected(host string, from netip.Addr) bool {
 	p := n.lookup(host)
 
-	return p == nil || len(p.sources) == 0 || slices.ContainsFunc(p.sources, func(prefix netip.Prefix) bool { return prefix.Contains(from) })
+	return p == nil || len(p.sources) == 0 ||
+		slices.ContainsFunc(p.sources, func(prefix netip.Prefix) bool { return prefix.Contains(from) })
 }
 
 func (n *Node) configured(host string) bool {

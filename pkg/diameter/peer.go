@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
 )
 
 const (
@@ -37,7 +39,7 @@ type peer struct {
 	open atomic.Pointer[connection] // the one in I-Open or R-Open
 
 	mu          sync.Mutex
-	state       peerState
+	run         fsm.Instance[peerState, peerEvent, peerAction]
 	initiator   *connection
 	responder   *connection
 	watchdog    watchdog
@@ -45,6 +47,7 @@ type peer struct {
 	tw          time.Duration // the present interval, with its jitter
 	watchdogSet time.Time
 	closed      chan struct{} // closed in state Closed
+	called      bool          // Start has led to a call
 	unwelcome   bool          // the peer said in DPR that it does not want to be called
 	gone        bool
 
@@ -54,7 +57,9 @@ type peer struct {
 }
 
 func (n *Node) newPeer(host string, settings *Peer) *peer {
-	p := &peer{node: n, host: host, settings: settings, state: peerClosed, watchdog: newWatchdog(), closed: make(chan struct{})}
+	p := &peer{node: n, host: host, settings: settings, closed: make(chan struct{})}
+	p.run = n.peerMachine.Start(peerClosed)
+	p.watchdog.run = n.watchdogMachine.Start(watchdogInitial)
 	close(p.closed)
 
 	if settings != nil {
@@ -66,10 +71,27 @@ func (n *Node) newPeer(host string, settings *Peer) *peer {
 
 // happen runs the machine. It is false when the event means nothing in the peer's state.
 func (p *peer) happen(event peerEvent, c *connection) bool {
-	p.mu.Lock()
-	meant := p.step(event, c)
-	gone := p.gone
-	p.mu.Unlock()
+	return p.under(func() bool { return p.step(event, c) })
+}
+
+// start is Start. It is true when the node is to dial (I-Snd-Conn-Req).
+func (p *peer) start() bool {
+	return p.under(func() bool {
+		p.called = false
+		p.step(eventStart, nil)
+
+		return p.called
+	})
+}
+
+// under runs a step with the peer's lock held.
+func (p *peer) under(step func() bool) bool {
+	meant, gone := func() (bool, bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+
+		return step(), p.gone
+	}()
 
 	if gone {
 		p.node.forget(p)
@@ -127,36 +149,26 @@ func (p *peer) disconnected(c *connection) {
 
 // happenOn runs the machine for an event of one connection, if that still is one of the peer's.
 func (p *peer) happenOn(c *connection, event peerEvent) {
-	p.mu.Lock()
-	if c == p.initiator || c == p.responder {
-		p.step(event, c)
-	}
-	gone := p.gone
-	p.mu.Unlock()
-
-	if gone {
-		p.node.forget(p)
-	}
+	p.under(func() bool { return (c == p.initiator || c == p.responder) && p.step(event, c) })
 }
 
 func (p *peer) step(event peerEvent, c *connection) bool {
-	row, found := peerMachine.step(p.state, event)
+	was := p.run.State()
+
+	actions, found := p.run.Step(event)
 	if !found {
 		return false
 	}
 
-	was := p.state
-	p.state = row.to
-
-	if was == peerClosed && row.to != peerClosed {
+	if was == peerClosed && p.run.State() != peerClosed {
 		p.closed = make(chan struct{})
 	}
 
-	for _, action := range row.do {
+	for _, action := range actions {
 		p.act(action, c)
 	}
 
-	if p.state == peerClosed && was != peerClosed {
+	if p.run.State() == peerClosed && was != peerClosed {
 		close(p.closed)
 		p.gone = p.settings == nil
 
@@ -169,9 +181,31 @@ func (p *peer) step(event peerEvent, c *connection) bool {
 	return true
 }
 
-func (p *peer) act(action peerAction, c *connection) {
+// fits is false for an action on a connection that is not there: the table does not lead to it.
+func (p *peer) fits(action peerAction, c *connection) bool {
 	switch action {
-	case doConnect: // keepConnected, who said Start, dials
+	case doSendCER, doAccept, doReject, doQuestion, doSendDPA:
+		return c != nil
+	case doElect, doSendCEA, doOpenR:
+		return p.responder != nil
+	case doOpenI:
+		return p.initiator != nil
+	case doSendDPR:
+		return p.open.Load() != nil
+	default:
+		return true
+	}
+}
+
+func (p *peer) act(action peerAction, c *connection) {
+	if !p.fits(action, c) {
+		p.node.log.Error("the peer's table does not fit", "peer", p.host, "state", p.run.State(), "action", action)
+		return
+	}
+
+	switch action {
+	case doConnect:
+		p.called = true
 	case doSendCER:
 		p.initiator = c
 		c.sendCER()
@@ -246,7 +280,17 @@ func (p *peer) opened(c *connection) {
 	c.begin()
 	p.open.Store(c)
 	n.metrics.open.WithLabelValues(p.label()).Inc()
-	n.log.Info("Diameter peer connected", "peer", p.host, "remote", c.conn.RemoteAddr(), "state", p.state, "applications", c.applications)
+	n.log.Info(
+		"Diameter peer connected",
+		"peer",
+		p.host,
+		"remote",
+		c.conn.RemoteAddr(),
+		"state",
+		p.run.State(),
+		"applications",
+		c.applications,
+	)
 
 	p.timer = time.AfterFunc(time.Hour, func() { p.expired(c) })
 	p.setWatchdog()
@@ -350,7 +394,7 @@ func (p *peer) watch(event watchdogEvent, c *connection) {
 
 	trust := untrusted
 	if p.open.Load() == c {
-		switch p.watchdog.state {
+		switch p.watchdog.run.State() {
 		case watchdogOkay:
 			trust = trusted
 		case watchdogReopen:
@@ -383,14 +427,14 @@ func (p *peer) status() PeerStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	s := PeerStatus{Host: p.host, State: "closed", Machine: string(p.state), Watchdog: string(p.watchdog.state)}
+	s := PeerStatus{Host: p.host, State: "closed", Machine: p.run.State().String(), Watchdog: p.watchdog.run.State().String()}
 	if p.settings != nil {
 		s.Host, s.Realm, s.Address, s.Outbound = p.settings.Host, p.settings.Realm, p.settings.Address, p.settings.Address != ""
 	}
 
 	if c := p.open.Load(); c != nil {
 		s.State = "open"
-		if p.watchdog.state == watchdogSuspect {
+		if p.watchdog.run.State() == watchdogSuspect {
 			s.State = "suspect"
 		}
 

@@ -17,7 +17,7 @@ func (p *peer) keepConnected(ctx context.Context) error {
 	n, pause := p.node, p.node.config.ReconnectMin
 
 	for ctx.Err() == nil {
-		if p.happen(eventStart, nil) {
+		if p.start() {
 			opened, err := p.connect(ctx)
 			if ctx.Err() != nil {
 				break

@@ -1,5 +1,7 @@
 package diameter
 
+import "github.com/dialtone-ims/dialtone/pkg/fsm"
+
 // peerState is where a peer stands in RFC 6733 §5.6. I is the connection that this node opened, R the one that the peer did.
 type peerState string
 
@@ -13,6 +15,9 @@ const (
 	peerIOpen            peerState = "I-Open"
 	peerClosing          peerState = "Closing"
 )
+
+// String is the state's name in the RFC.
+func (s peerState) String() string { return string(s) }
 
 type peerEvent string
 
@@ -32,6 +37,9 @@ const (
 	eventTimeout  peerEvent = "Timeout"
 	eventStop     peerEvent = "Stop"
 )
+
+// String is the event's name in the RFC.
+func (e peerEvent) String() string { return string(e) }
 
 type peerAction string
 
@@ -53,25 +61,31 @@ const (
 	doFarewell peerAction = "Disc after what is in work"
 )
 
-type peerRow = transition[peerState, peerEvent, peerAction]
+// String is the action's name in the RFC.
+func (a peerAction) String() string { return string(a) }
 
-func onPeer(from peerState, on peerEvent, to peerState, do ...peerAction) peerRow {
-	return peerRow{from, on, to, do}
+func onPeer(from peerState, on peerEvent, to peerState, do ...peerAction) fsm.Row[peerState, peerEvent, peerAction] {
+	return fsm.On("§5.6", from, on, to, do...)
+}
+
+// beyond is a row that the RFC does not have.
+func beyond(from peerState, on peerEvent, to peerState, do ...peerAction) fsm.Row[peerState, peerEvent, peerAction] {
+	return fsm.On("beyond §5.6", from, on, to, do...)
 }
 
 // peerMachine is the table of RFC 6733 §5.6. Its rows for messages over an open connection, which neither change the state
 // nor need the peer's lock, are in connection.dispatch. The rows after each blank line in a state are not in the RFC: they
-// say what it leaves open.
-var peerMachine = newMachine(
+// say what it leaves open. In Wait-Conn-Ack there is no connection to clean up yet, and the attempt has a deadline that ends it as
+// I-Rcv-Conn-Nack.
+var peerMachine = fsm.New(
 	onPeer(peerClosed, eventStart, peerWaitConnAck, doConnect),
 	onPeer(peerClosed, eventConnCER, peerROpen, doAccept, doSendCEA, doOpenR),
 
 	onPeer(peerWaitConnAck, eventConnAck, peerWaitICEA, doSendCER),
-	onPeer(peerWaitConnAck, eventConnNack, peerClosed, doCleanup),
+	onPeer(peerWaitConnAck, eventConnNack, peerClosed),
 	onPeer(peerWaitConnAck, eventConnCER, peerWaitConnAckElect, doAccept),
-	onPeer(peerWaitConnAck, eventTimeout, peerClosed, doCleanup),
 
-	onPeer(peerWaitConnAck, eventStop, peerClosed, doCleanup),
+	beyond(peerWaitConnAck, eventStop, peerClosed),
 
 	onPeer(peerWaitICEA, eventCEA, peerIOpen, doOpenI),
 	onPeer(peerWaitICEA, eventConnCER, peerWaitReturns, doAccept, doElect),
@@ -79,7 +93,7 @@ var peerMachine = newMachine(
 	onPeer(peerWaitICEA, eventNonCEA, peerClosed, doCleanup),
 	onPeer(peerWaitICEA, eventTimeout, peerClosed, doCleanup),
 
-	onPeer(peerWaitICEA, eventStop, peerClosed, doCleanup),
+	beyond(peerWaitICEA, eventStop, peerClosed, doCleanup),
 
 	onPeer(peerWaitConnAckElect, eventConnAck, peerWaitReturns, doSendCER, doElect),
 	onPeer(peerWaitConnAckElect, eventConnNack, peerROpen, doSendCEA, doOpenR),
@@ -87,7 +101,7 @@ var peerMachine = newMachine(
 	onPeer(peerWaitConnAckElect, eventConnCER, peerWaitConnAckElect, doReject),
 	onPeer(peerWaitConnAckElect, eventTimeout, peerClosed, doCleanup),
 
-	onPeer(peerWaitConnAckElect, eventStop, peerClosed, doCleanup),
+	beyond(peerWaitConnAckElect, eventStop, peerClosed, doCleanup),
 
 	onPeer(peerWaitReturns, eventElected, peerROpen, doIDisc, doSendCEA, doOpenR),
 	onPeer(peerWaitReturns, eventIDisc, peerROpen, doIDisc, doSendCEA, doOpenR),
@@ -97,10 +111,10 @@ var peerMachine = newMachine(
 	onPeer(peerWaitReturns, eventTimeout, peerClosed, doCleanup),
 
 	// Some say ELECTION_LOST in a CEA before they disconnect.
-	onPeer(peerWaitReturns, eventNonCEA, peerROpen, doIDisc, doSendCEA, doOpenR),
-	onPeer(peerWaitReturns, eventStop, peerClosed, doCleanup),
+	beyond(peerWaitReturns, eventNonCEA, peerROpen, doIDisc, doSendCEA, doOpenR),
+	beyond(peerWaitReturns, eventStop, peerClosed, doCleanup),
 
-	onPeer(peerROpen, eventConnCER, peerROpen, doQuestion),
+	beyond(peerROpen, eventConnCER, peerROpen, doQuestion),
 	onPeer(peerROpen, eventStop, peerClosing, doSendDPR),
 	onPeer(peerROpen, eventDPR, peerClosing, doSendDPA),
 	onPeer(peerROpen, eventRDisc, peerClosed, doRDisc),
@@ -109,20 +123,20 @@ var peerMachine = newMachine(
 	// lost that one, and nothing was heard of its end; the watchdog would see it only after two or three times Tw. So the open
 	// one is asked, and the new one is rejected if it answers. A greater Origin-State-Id (§8.16) needs no question: the open
 	// connection is one to the peer's former life.
-	onPeer(peerROpen, eventReplaced, peerROpen, doRDisc, doAccept, doSendCEA, doOpenR),
+	beyond(peerROpen, eventReplaced, peerROpen, doRDisc, doAccept, doSendCEA, doOpenR),
 
-	onPeer(peerIOpen, eventConnCER, peerIOpen, doQuestion),
+	beyond(peerIOpen, eventConnCER, peerIOpen, doQuestion),
 	onPeer(peerIOpen, eventStop, peerClosing, doSendDPR),
 	onPeer(peerIOpen, eventDPR, peerClosing, doSendDPA),
 	onPeer(peerIOpen, eventIDisc, peerClosed, doIDisc),
 
-	onPeer(peerIOpen, eventReplaced, peerROpen, doIDisc, doAccept, doSendCEA, doOpenR),
+	beyond(peerIOpen, eventReplaced, peerROpen, doIDisc, doAccept, doSendCEA, doOpenR),
 
 	onPeer(peerClosing, eventDPA, peerClosed, doFarewell),
 	onPeer(peerClosing, eventTimeout, peerClosed, doCleanup),
 	onPeer(peerClosing, eventIDisc, peerClosed, doIDisc),
 	onPeer(peerClosing, eventRDisc, peerClosed, doRDisc),
 
-	onPeer(peerClosing, eventDPR, peerClosing, doSendDPA), // both take their leave at once
-	onPeer(peerClosing, eventConnCER, peerClosing, doReject),
+	beyond(peerClosing, eventDPR, peerClosing, doSendDPA), // both take their leave at once
+	beyond(peerClosing, eventConnCER, peerClosing, doReject),
 )

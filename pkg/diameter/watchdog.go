@@ -1,5 +1,7 @@
 package diameter
 
+import "github.com/dialtone-ims/dialtone/pkg/fsm"
+
 // watchdogState is how far a peer is trusted (RFC 3539 §3.4.1). It outlives connections: a peer that was lost has to earn
 // its way back.
 type watchdogState string
@@ -11,6 +13,9 @@ const (
 	watchdogReopen  watchdogState = "REOPEN"
 	watchdogDown    watchdogState = "DOWN"
 )
+
+// String is the state's name in the RFC.
+func (s watchdogState) String() string { return string(s) }
 
 type watchdogEvent string
 
@@ -26,6 +31,9 @@ const (
 	watchdogGivenUp        watchdogEvent = "Timer expires & Pending & NumDWA == -1"
 )
 
+// String is the event's name in the RFC.
+func (e watchdogEvent) String() string { return string(e) }
+
 type watchdogAction string
 
 const (
@@ -38,21 +46,22 @@ const (
 	doDisgraceDWA     watchdogAction = "NumDWA = -1"
 )
 
-type watchdogRow = transition[watchdogState, watchdogEvent, watchdogAction]
+// String is the action's name in the RFC.
+func (a watchdogAction) String() string { return string(a) }
 
-func onWatchdog(from watchdogState, on watchdogEvent, to watchdogState, do ...watchdogAction) watchdogRow {
-	return watchdogRow{from, on, to, do}
+func onWatchdog(
+	from watchdogState, on watchdogEvent, to watchdogState, do ...watchdogAction,
+) fsm.Row[watchdogState, watchdogEvent, watchdogAction] {
+	return fsm.On("RFC 3539 A", from, on, to, do...)
 }
 
 // watchdogMachine is the table of RFC 3539 Appendix A with two differences. AttemptOpen is the dialling loop's, which has
 // its own pauses. And no message is thrown away in REOPEN: a peer that was restarted knows nothing of our doubts and may
-// send requests at once.
-var watchdogMachine = newMachine(
+// send requests at once. While a peer is OKAY, what it sends besides DWAs costs no step: only the time is noted. NumDWA counts in REOPEN alone,
+// and a DWR is always out in SUSPECT.
+var watchdogMachine = fsm.New(
 	onWatchdog(watchdogOkay, watchdogDWA, watchdogOkay),
-	onWatchdog(watchdogOkay, watchdogThirdDWA, watchdogOkay),
-	onWatchdog(watchdogOkay, watchdogOther, watchdogOkay),
 	onWatchdog(watchdogSuspect, watchdogDWA, watchdogOkay, doFailback),
-	onWatchdog(watchdogSuspect, watchdogThirdDWA, watchdogOkay, doFailback),
 	onWatchdog(watchdogSuspect, watchdogOther, watchdogOkay, doFailback),
 	onWatchdog(watchdogReopen, watchdogThirdDWA, watchdogOkay, doCountDWA, doFailback),
 	onWatchdog(watchdogReopen, watchdogDWA, watchdogReopen, doCountDWA),
@@ -60,10 +69,7 @@ var watchdogMachine = newMachine(
 
 	onWatchdog(watchdogOkay, watchdogQuiet, watchdogOkay, doSendDWR),
 	onWatchdog(watchdogOkay, watchdogPending, watchdogSuspect, doFailover),
-	onWatchdog(watchdogOkay, watchdogGivenUp, watchdogSuspect, doFailover),
-	onWatchdog(watchdogSuspect, watchdogQuiet, watchdogDown, doCloseConnection),
 	onWatchdog(watchdogSuspect, watchdogPending, watchdogDown, doCloseConnection),
-	onWatchdog(watchdogSuspect, watchdogGivenUp, watchdogDown, doCloseConnection),
 	onWatchdog(watchdogReopen, watchdogQuiet, watchdogReopen, doSendDWR),
 	onWatchdog(watchdogReopen, watchdogPending, watchdogReopen, doDisgraceDWA),
 	onWatchdog(watchdogReopen, watchdogGivenUp, watchdogDown, doCloseConnection),
@@ -75,26 +81,24 @@ var watchdogMachine = newMachine(
 	onWatchdog(watchdogReopen, watchdogConnectionDown, watchdogDown),
 
 	// Who takes a proper leave has not failed, and begins anew.
-	onWatchdog(watchdogOkay, watchdogLeave, watchdogInitial),
-	onWatchdog(watchdogSuspect, watchdogLeave, watchdogInitial),
-	onWatchdog(watchdogReopen, watchdogLeave, watchdogInitial),
+	fsm.On[watchdogState, watchdogEvent, watchdogAction]("beyond RFC 3539", watchdogOkay, watchdogLeave, watchdogInitial),
+	fsm.On[watchdogState, watchdogEvent, watchdogAction]("beyond RFC 3539", watchdogSuspect, watchdogLeave, watchdogInitial),
+	fsm.On[watchdogState, watchdogEvent, watchdogAction]("beyond RFC 3539", watchdogReopen, watchdogLeave, watchdogInitial),
 )
 
 // watchdog is the machine's memory for one peer.
 type watchdog struct {
-	state   watchdogState
+	run     fsm.Instance[watchdogState, watchdogEvent, watchdogAction]
 	pending bool // a DWR is out
 	numDWA  int
 }
-
-func newWatchdog() watchdog { return watchdog{state: watchdogInitial} }
 
 // expired classifies the end of Tw.
 func (w *watchdog) expired() watchdogEvent {
 	switch {
 	case !w.pending:
 		return watchdogQuiet
-	case w.state == watchdogReopen && w.numDWA == -1:
+	case w.run.State() == watchdogReopen && w.numDWA == -1:
 		return watchdogGivenUp
 	default:
 		return watchdogPending
@@ -103,7 +107,7 @@ func (w *watchdog) expired() watchdogEvent {
 
 // answered classifies a DWA.
 func (w *watchdog) answered() watchdogEvent {
-	if w.state == watchdogReopen && w.numDWA == 2 {
+	if w.run.State() == watchdogReopen && w.numDWA == 2 {
 		return watchdogThirdDWA
 	}
 
@@ -112,12 +116,10 @@ func (w *watchdog) answered() watchdogEvent {
 
 // step changes the memory and says what remains to be done to the connection.
 func (w *watchdog) step(event watchdogEvent) []watchdogAction {
-	row, found := watchdogMachine.step(w.state, event)
+	actions, found := w.run.Step(event)
 	if !found {
 		return nil
 	}
-
-	w.state = row.to
 
 	switch event {
 	case watchdogDWA, watchdogThirdDWA, watchdogConnectionUp, watchdogConnectionDown, watchdogLeave:
@@ -126,7 +128,7 @@ func (w *watchdog) step(event watchdogEvent) []watchdogAction {
 
 	var remaining []watchdogAction
 
-	for _, action := range row.do {
+	for _, action := range actions {
 		switch action {
 		case doCountDWA:
 			w.numDWA++

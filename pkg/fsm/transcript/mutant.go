@@ -7,15 +7,15 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
 )
 
-// mutant is a machine with one row changed.
+// mutant is a machine with one row changed: or several, of which one has to be noticed.
 type mutant[S, E, A fsm.Named] struct {
-	what    string // in words
-	row     int
-	machine *fsm.Machine[S, E, A]
+	what     string // in words
+	row      int
+	machines []*fsm.Machine[S, E, A]
 }
 
-// mutants changes each row of a machine in every way that leaves a table: another next state, an action left out, another action in
-// its place, another event.
+// mutants changes each row of a machine in every way that leaves a table: every other next state, an action left out, another action in
+// its place (of all others one has to be noticed: two may come to the same), another event.
 func mutants[S, E, A fsm.Named](machine *fsm.Machine[S, E, A]) (all []mutant[S, E, A]) {
 	rows := machine.Rows()
 	states, events, actions := names(rows)
@@ -25,9 +25,9 @@ func mutants[S, E, A fsm.Named](machine *fsm.Machine[S, E, A]) (all []mutant[S, 
 			table := slices.Clone(rows)
 			table[at] = changed
 			all = append(all, mutant[S, E, A]{
-				what:    fmt.Sprintf("%s in state %s: "+format, append([]any{r.Event, r.From}, words...)...),
-				row:     at,
-				machine: fsm.New(table...),
+				what:     fmt.Sprintf("%s in state %s: "+format, append([]any{r.Event, r.From}, words...)...),
+				row:      at,
+				machines: []*fsm.Machine[S, E, A]{fsm.New(table...)},
 			})
 		}
 
@@ -44,10 +44,17 @@ func mutants[S, E, A fsm.Named](machine *fsm.Machine[S, E, A]) (all []mutant[S, 
 			changed.Do = slices.Delete(slices.Clone(r.Do), i, i+1)
 			add(changed, "without %s", action)
 
-			if other, found := after(actions, action); found {
-				changed.Do = slices.Clone(r.Do)
-				changed.Do[i] = other
-				add(changed, "%s in place of %s", other, action)
+			others := mutant[S, E, A]{what: fmt.Sprintf("%s in state %s: another action in place of %s", r.Event, r.From, action), row: at}
+
+			for _, other := range after(actions, action) {
+				table := slices.Clone(rows)
+				table[at].Do = slices.Clone(r.Do)
+				table[at].Do[i] = other
+				others.machines = append(others.machines, fsm.New(table...))
+			}
+
+			if len(others.machines) > 0 {
+				all = append(all, others)
 			}
 		}
 
@@ -66,7 +73,7 @@ func mutants[S, E, A fsm.Named](machine *fsm.Machine[S, E, A]) (all []mutant[S, 
 		} else {
 			all = append(all, mutant[S, E, A]{
 				what: fmt.Sprintf("%s in state %s: without the row", r.Event, r.From), row: at,
-				machine: fsm.New(slices.Delete(slices.Clone(rows), at, at+1)...),
+				machines: []*fsm.Machine[S, E, A]{fsm.New(slices.Delete(slices.Clone(rows), at, at+1)...)},
 			})
 		}
 	}
@@ -95,21 +102,21 @@ func once[T comparable](list []T) (each []T) {
 	return each
 }
 
-// after returns the action that follows one in the list, the first after the last.
-func after[A comparable](list []A, action A) (next A, found bool) {
-	if len(list) < 2 {
-		return next, false
-	}
+// after returns the other actions, from the one that follows in the list on.
+func after[A comparable](list []A, action A) []A {
+	at := slices.Index(list, action)
 
-	return list[(slices.Index(list, action)+1)%len(list)], true
+	return slices.Concat(list[at+1:], list[:at])
 }
 
 // notices plays the situations that walk the changed row until one comes out otherwise.
 func (p *player[S, E, A]) notices(m mutant[S, E, A], situations []situation) bool {
-	for i := range situations {
-		s := &situations[i]
-		if s.walked[m.row] && !slices.Equal(p.run(m.machine, s, s.came), s.came) {
-			return true
+	for _, machine := range m.machines {
+		for i := range situations {
+			s := &situations[i]
+			if s.walked[m.row] && !slices.Equal(p.run(machine, s, s.came), s.came) {
+				return true
+			}
 		}
 	}
 
