@@ -21,7 +21,7 @@ var EventMachine = fsm.New(
 	fsm.On[State, Signal, Action](notApplicable, PendingE, ServiceNotApplicable, Idle),
 	fsm.On(eventTable, PendingE, AnswerFailed, Idle, RefuseService),
 	fsm.On[State, Signal, Action](eventFails, PendingE, UnansweredContinue, Idle),
-	fsm.On(eventFails, PendingE, Unanswered, Idle, RefuseService),
+	fsm.On(eventFails, PendingE, Unanswered, Buffered, RefuseService, MakeRefund, PlanRepeat), // it may have been debited
 	fsm.On(eventFails, PendingE, Undelivered, Idle, RefuseService),
 
 	fsm.On[State, Signal, Action](eventTable, Debited, Delivered, Idle),
