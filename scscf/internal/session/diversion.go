@@ -10,22 +10,22 @@ import (
 
 // returned goes on with a request that an application server hands back (TS 24.229 §5.4.3.4). A server may hand it back more than
 // once: a fork.
-func (s *Server) returned(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, l *leg) {
+func (s *Server) returned(ctx context.Context, r *request, l *leg) {
 	sv := *l.served
 
 	if action, _ := l.step(RequestReturned); action != GoOn {
-		s.refuse(tx, sv.side.String(), sip.Refuse(481, "the application server was taken for dead, and the request went on without it"))
+		s.refuse(r.tx, sv.side.String(), sip.Refuse(481, "the application server was taken for dead, and the request went on without it"))
 		return
 	}
 
-	sip.Remove(out, "P-Served-User")
+	sip.Remove(r.out, "P-Served-User")
 
-	if sv.side == terminating && sv.elsewhere(out.Recipient.String(), l.target) {
-		s.divert(ctx, tx, out, &sv)
+	if sv.side == terminating && sv.elsewhere(r.requested, l.target) {
+		s.divert(ctx, r, &sv)
 		return
 	}
 
-	s.serve(ctx, tx, out, &sv, l.place)
+	s.serve(ctx, r, &sv, l.place)
 }
 
 // elsewhere tells a new target from another way to write the served user: an alias is not a diversion.
@@ -51,7 +51,7 @@ func (s *served) elsewhere(target, before string) bool {
 // divert serves the user whose calls an application server diverts as one who calls the new target (§5.4.3.3: session case
 // ORIGINATING_CDIV): the criteria for that case are asked from the beginning, and the leg is charged to the user. Max-Forwards
 // ends the circle of two who divert to each other.
-func (s *Server) divert(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served) {
-	s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(out.Method)), "diverted").Inc()
-	s.serve(ctx, tx, out, &served{side: originating, diverted: true, user: sv.user, public: sv.public, servers: sv.servers}, -1)
+func (s *Server) divert(ctx context.Context, r *request, sv *served) {
+	s.outcomes.WithLabelValues(sv.side.String(), label.Method(r.method()), "diverted").Inc()
+	s.serve(ctx, r, &served{side: originating, diverted: true, user: sv.user, public: sv.public, servers: sv.servers}, -1)
 }

@@ -18,10 +18,10 @@ import (
 // services is a request on its way out: the services of its user are applied to it, by the application servers that the filter
 // criteria name, one after the other as they hand it back or turn out to be dead. Then it goes to its target.
 type services struct {
-	server *Server
-	tx     *sip.ServerTransaction
-	out    *sip.Request
-	served *served
+	server  *Server
+	request *request
+	out     *sip.Request // as it goes on
+	served  *served
 
 	leg      *leg         // the present one
 	odis     []string     // of all legs
@@ -30,24 +30,24 @@ type services struct {
 
 // serve sends the request to the first application server behind place after that wants it, and on to its target when there is
 // none (TS 24.229 §5.4.3.2 2, §5.4.3.3 3).
-func (s *Server) serve(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served, after int) {
+func (s *Server) serve(ctx context.Context, r *request, sv *served, after int) {
 	if after < 0 {
 		var refused *sip.Refusal
-		if sv.timer, refused = s.Config.Timer.ask(out); refused != nil {
-			s.refuse(tx, sv.side.String(), refused)
+		if sv.timer, refused = s.Config.Timer.ask(r.out); refused != nil {
+			s.refuse(r.tx, sv.side.String(), refused)
 			return
 		}
 	}
 
-	j := &services{server: s, tx: tx, out: out, served: sv}
+	j := &services{server: s, request: r, out: r.out, served: sv}
 
 	groups, err := j.next(ctx, after)
 	if err != nil {
-		s.refuse(tx, sv.side.String(), verdict.Of(err))
+		s.refuse(r.tx, sv.side.String(), verdict.Of(err))
 		return
 	}
 
-	s.Stack.Forward(tx, sip.Plan{
+	s.Stack.Forward(r.tx, sip.Plan{
 		Groups:     groups,
 		OnResponse: j.responds,
 		OnFailure:  func(b *sip.Branch, r *sip.Response) []sip.Branch { return j.fails(ctx, b, r) },
@@ -74,9 +74,9 @@ func (j *services) next(ctx context.Context, after int) ([][]sip.Branch, error) 
 
 			return [][]sip.Branch{{branch}}, nil
 		case action == RouteToTarget:
-			return s.routeToTarget(ctx, j.tx, j.out, sv)
+			return s.routeToTarget(ctx, j.request, sv)
 		case action == RouteToUE:
-			return s.routeToUE(ctx, j.tx, j.out, sv)
+			return s.routeToUE(ctx, j.request, sv)
 		case action == NextCriterion:
 			after = match.Index
 		default: // RefuseRequest
@@ -182,8 +182,8 @@ func (j *services) fails(ctx context.Context, b *sip.Branch, r *sip.Response) []
 }
 
 // failure classifies the end of a branch without success; false: its answer is the answer. Default handling stands in for a server
-// that is dead (TS 24.229 §5.4.3.2, §5.4.3.3): no response, 408 or 5xx. One that has said 100 is alive: its 500 or 503 is an answer, often
-// that of the other end.
+// that is dead (TS 24.229 §5.4.3.2, §5.4.3.3): no response, 408 or 5xx. One that has said 100 is alive: its 500 or 503 is an answer,
+// often that of the other end.
 func (j *services) failure(b *sip.Branch, r *sip.Response) (LegEvent, bool) {
 	failed := sip.Local(r) || r.StatusCode == 408 || r.StatusCode/100 == 5
 
@@ -216,40 +216,38 @@ func (j *services) ends(final *sip.Response) {
 }
 
 // routeToUE asks for credit and lists the branches to the contacts of the called user.
-func (s *Server) routeToUE(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served) ([][]sip.Branch, error) {
-	groups, err := contacts(out, sv.user)
+func (s *Server) routeToUE(ctx context.Context, r *request, sv *served) ([][]sip.Branch, error) {
+	groups, err := contacts(r.out, sv.user)
 	if err != nil {
 		return nil, err
 	}
 
-	return s.charged(ctx, tx, out, sv, groups)
+	return s.charged(ctx, r, sv, groups)
 }
 
 // routeToTarget asks for credit and is the branch that leads to who is called.
-func (s *Server) routeToTarget(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served) ([][]sip.Branch, error) {
-	s.translate(ctx, out, sv.number())
+func (s *Server) routeToTarget(ctx context.Context, r *request, sv *served) ([][]sip.Branch, error) {
+	s.translate(ctx, r.out, sv.number())
 
-	branch, err := s.towards(ctx, out)
+	branch, err := s.towards(ctx, r.out)
 	if err != nil {
 		return nil, err
 	}
 
-	return s.charged(ctx, tx, out, sv, [][]sip.Branch{{branch}})
+	return s.charged(ctx, r, sv, [][]sip.Branch{{branch}})
 }
 
 // charged asks for credit, and puts this S-CSCF into the route of what it asked for.
-func (s *Server) charged(
-	ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served, groups [][]sip.Branch,
-) ([][]sip.Branch, error) {
-	role := sv.side.role()
+func (s *Server) charged(ctx context.Context, r *request, sv *served, groups [][]sip.Branch) ([][]sip.Branch, error) {
+	out, role := r.out, sv.side.role()
 
 	switch {
 	case out.IsInvite():
-		if err := s.begin(ctx, tx, out, sv); err != nil {
+		if err := s.begin(ctx, r, sv); err != nil {
 			return nil, err
 		}
 	case s.Charging.ChargesEvent(role, string(out.Method), content(out)):
-		event, refused := s.Charging.Event(ctx, s.describe(out, sv))
+		event, refused := s.Charging.Event(ctx, describe(r, sv))
 		if refused != nil {
 			return nil, refused
 		}
@@ -269,22 +267,22 @@ func (s *Server) charged(
 }
 
 // begin makes the call, and asks the OCS before it goes on (TS 32.260 §5.3.2.1).
-func (s *Server) begin(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, sv *served) error {
-	c, err := s.newCall(tx, sv)
+func (s *Server) begin(ctx context.Context, r *request, sv *served) error {
+	c, err := s.newCall(r.tx, sv)
 	if err != nil {
 		return err
 	}
 
-	c.other = otherParty(out, sv)
-	c.abroad = s.goesAbroad(out, sv)
+	c.other = otherParty(r, sv)
+	c.abroad = s.goesAbroad(r.out, sv)
 
 	if sv.handset {
-		s.bind(c, sentFrom(sv.user, tx.Request()))
+		s.bind(c, sentFrom(sv.user, r.tx.Request()))
 		s.verify(c)
 	}
 
 	if s.Charging.Charges(sv.side.role()) {
-		session, refused := s.Charging.Begin(ctx, s.describe(out, sv), c.release)
+		session, refused := s.Charging.Begin(ctx, describe(r, sv), c.release)
 		if refused != nil {
 			s.forget(c)
 			return refused
@@ -302,19 +300,12 @@ func (s *Server) begin(ctx context.Context, tx *sip.ServerTransaction, out *sip.
 }
 
 // describe is what the OCS is told.
-func (s *Server) describe(out *sip.Request, sv *served) charging.Call {
-	vector := ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector"))
+func describe(r *request, sv *served) charging.Call {
 	c := charging.Call{
-		Role: sv.side.role(), Method: string(out.Method), Event: sip.Value(out, "Event"), CallID: out.CallID().Value(), ICID: vector.ICID,
-		OriginatingIOI: vector.OriginatingIOI, TerminatingIOI: vector.TerminatingIOI,
-		Private: sv.user.Private, Called: called(out.Recipient), Requested: out.To().Address.String(),
-		Expires: expires(out), Servers: sv.servers, Access: sip.Value(out, "P-Access-Network-Info"),
-	}
-
-	for _, value := range sip.Values(out, "P-Asserted-Identity") {
-		if a, err := sip.ParseNameAddr(value); err == nil {
-			c.Calling = append(c.Calling, a.URI)
-		}
+		Role: sv.side.role(), Method: r.method(), Event: sip.Value(r.out, "Event"), CallID: r.out.CallID().Value(), ICID: r.vector.ICID,
+		OriginatingIOI: r.vector.OriginatingIOI, TerminatingIOI: r.vector.TerminatingIOI,
+		Private: sv.user.Private, Calling: r.asserted, Called: called(r.out.Recipient), Requested: r.dialled,
+		Expires: expires(r.out), Servers: sv.servers, Access: r.access,
 	}
 
 	// Who pays: by number where there is one, and by the identity that is served.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
-	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/journal"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
@@ -128,24 +127,16 @@ func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 
 	s.tidy(out)
 
-	for _, route := range own {
-		u, err := sip.ParseURI(route.URI)
-		if err != nil {
-			continue
-		}
+	r := read(tx, out)
 
-		if l := s.atServers.find(u.User); l != nil { // an application server hands the request back
-			s.returned(ctx, tx, out, l)
-			return
-		}
-
-		if handset := u.User == "orig"; handset || u.UriParams.Has("orig") {
-			s.originate(ctx, tx, out, handset)
-			return
-		}
+	switch route, l := s.routeUserOf(own); route {
+	case handedBack:
+		s.returned(ctx, r, l)
+	case ofHandset, onBehalf:
+		s.originate(ctx, r, route == ofHandset)
+	default:
+		s.terminate(ctx, r)
 	}
-
-	s.terminate(ctx, tx, out)
 }
 
 // HandleAck passes on the ACK of a 2xx.
@@ -215,22 +206,4 @@ func (s side) role() ro.RoleOfNode {
 	}
 
 	return ro.TerminatingRole
-}
-
-// identity is the first of these headers' identities that can be read, canonical.
-func identity(m sip.Message, names ...string) (string, bool) {
-	for _, name := range names {
-		for _, value := range sip.Values(m, name) {
-			a, err := sip.ParseNameAddr(value)
-			if err != nil {
-				continue
-			}
-
-			if canonical, err := ims.CanonicalIdentity(a.URI); err == nil {
-				return canonical, true
-			}
-		}
-	}
-
-	return "", false
 }

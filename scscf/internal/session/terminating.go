@@ -11,27 +11,27 @@ import (
 )
 
 // terminate is TS 24.229 §5.4.3.3: an initial request to a user that this S-CSCF serves.
-func (s *Server) terminate(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request) {
-	public, err := ims.CanonicalIdentity(out.Recipient.String())
+func (s *Server) terminate(ctx context.Context, r *request) {
+	public, err := ims.CanonicalIdentity(r.requested)
 	if err != nil {
-		s.refuse(tx, "terminating", sip.Refusef(404, "%v", err))
+		s.refuse(r.tx, "terminating", sip.Refusef(404, "%v", err))
 		return
 	}
 
 	user, found := s.Registrations.Lookup(public)
 	if !found {
 		if user, err = s.Registrations.FetchUnregistered(ctx, public); err != nil {
-			s.refuse(tx, "terminating", unserved(public, err))
+			s.refuse(r.tx, "terminating", unserved(public, err))
 			return
 		}
 	}
 
 	if user.Public.Barred {
-		s.refuse(tx, "terminating", sip.Refusef(404, "%s is barred", public))
+		s.refuse(r.tx, "terminating", sip.Refusef(404, "%s is barred", public))
 		return
 	}
 
-	s.serve(ctx, tx, out, &served{side: terminating, user: user, public: public}, -1)
+	s.serve(ctx, r, &served{side: terminating, user: user, public: public}, -1)
 }
 
 // contacts are the branches to the handsets of the called user: equal preferences ring together, higher ones first (RFC 3261

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -120,7 +121,7 @@ func (s *Server) chargeWithin(
 	}
 
 	if len(calls) == 0 && len(own) > 0 { // a subscription, say
-		payer, _ = identity(out, "P-Asserted-Identity")
+		payer = read(nil, out).caller
 		other = out.To().Address.String()
 	}
 
@@ -129,7 +130,7 @@ func (s *Server) chargeWithin(
 		return nil, nil
 	}
 
-	asked := s.describe(out, &served{side: originating, public: payer, user: user})
+	asked := describe(read(nil, out), &served{side: originating, public: payer, user: user})
 	if other != "" { // the Request-URI is the address of a handset, the user's own word
 		asked.Called, asked.Requested = other, other
 	}
@@ -153,16 +154,12 @@ func (c *call) sent(r *sip.Request) bool {
 }
 
 // otherParty is who a call is with, as it is charged: the number that was called, or who called.
-func otherParty(out *sip.Request, sv *served) string {
+func otherParty(r *request, sv *served) string {
 	if sv.side == originating {
-		return out.Recipient.String()
+		return r.out.Recipient.String()
 	}
 
-	if caller, named := identity(out, "P-Asserted-Identity"); named {
-		return caller
-	}
-
-	return out.From().Address.String()
+	return cmp.Or(r.caller, r.out.From().Address.String())
 }
 
 func content(r *sip.Request) charging.Content {

@@ -1,0 +1,98 @@
+package session
+
+import (
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// request is a request as it came, read once: the steps of originating and terminating services work on it. What they change of its
+// header fields they change here and in out.
+type request struct {
+	tx  *sip.ServerTransaction
+	out *sip.Request // as it goes on
+
+	asserted   []string           // P-Asserted-Identity: URIs
+	caller     string             // the first of them that can be read, canonical; ""
+	served     string             // the identity that P-Served-User names, canonical; ""
+	servedCase ims.ServedCase     // and the session case that it names
+	vector     ims.ChargingVector // P-Charging-Vector
+	access     string             // P-Access-Network-Info
+	dialled    string             // URI of To
+	requested  string             // Request-URI, as it came
+}
+
+// read reads a request that goes on as out.
+func read(tx *sip.ServerTransaction, out *sip.Request) *request {
+	r := &request{
+		tx: tx, out: out,
+		vector: ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector")), access: sip.Value(out, "P-Access-Network-Info"),
+		dialled: out.To().Address.String(), requested: out.Recipient.String(),
+	}
+
+	for _, value := range sip.Values(out, "P-Asserted-Identity") {
+		a, err := sip.ParseNameAddr(value)
+		if err != nil {
+			continue
+		}
+
+		r.asserted = append(r.asserted, a.URI)
+
+		if canonical, err := ims.CanonicalIdentity(a.URI); err == nil && r.caller == "" {
+			r.caller = canonical
+		}
+	}
+
+	served := sip.Value(out, "P-Served-User")
+
+	if a, err := sip.ParseNameAddr(served); err == nil {
+		r.served, _ = ims.CanonicalIdentity(a.URI)
+	}
+
+	if as, err := ims.ParseServedUser(served); err == nil {
+		r.servedCase = as.Case
+	}
+
+	return r
+}
+
+// method is that of the request.
+func (r *request) method() string { return string(r.out.Method) }
+
+// assert adds an identity to P-Asserted-Identity.
+func (r *request) assert(uri string) {
+	sip.Add(r.out, "P-Asserted-Identity", "<"+uri+">")
+	r.asserted = append(r.asserted, uri)
+}
+
+// routeUser is why a request with a Route entry of this S-CSCF came here (TS 24.229 §5.4.3.1).
+type routeUser int
+
+const (
+	toCalled   routeUser = iota // nothing says otherwise: for the user in the Request-URI
+	ofHandset                   // over the Service-Route of a registration
+	onBehalf                    // "orig" in Route: an application server acts for the user (§5.7.3)
+	handedBack                  // with an original dialog identifier, on a leg
+)
+
+// routeUserOf reads this S-CSCF's entries in the Route of a request.
+func (s *Server) routeUserOf(own []sip.NameAddr) (routeUser, *leg) {
+	for _, route := range own {
+		u, err := sip.ParseURI(route.URI)
+		if err != nil {
+			continue
+		}
+
+		if l := s.atServers.find(u.User); l != nil {
+			return handedBack, l
+		}
+
+		switch {
+		case u.User == "orig":
+			return ofHandset, nil
+		case u.UriParams.Has("orig"):
+			return onBehalf, nil
+		}
+	}
+
+	return toCalled, nil
+}
