@@ -4,38 +4,54 @@ FUNCTIONS := pcscf icscf scscf hss ocs
 BINARIES  := $(FUNCTIONS) ue lab
 PACKAGES  := tshark sip-tester postgresql freediameterd freediameter-extensions user-mode-linux kmod iproute2 tcpdump baresip-core linphone-cli
 
-export CGO_ENABLED ?= 1
+# The suites that start the functions wait more than they work. Some have them built with the race detector, the others as shipped.
+RACED := $(addprefix ./test/,core hangup)
+WHOLE := $(addprefix ./test/,interop lab compose)
 
-.PHONY: help build lab test tools vet unit esp bench compose-test fuzz clean
+# Everything is compiled in two ways: as it is shipped, and with the race detector.
+SHIPPED := CGO_ENABLED=0 go
+RACE    := CGO_ENABLED=1 go
+
+.PHONY: help build lab test tools vet race unit raced whole esp bench compose-test fuzz clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: ## build the five functions, the handset and the lab into bin/
-	CGO_ENABLED=0 go build -trimpath -o bin/ $(wildcard $(addprefix ./,$(BINARIES)))
+	$(SHIPPED) build -trimpath -o bin/ $(wildcard $(addprefix ./,$(BINARIES)))
 
 lab: build ## bring the whole core up and show a charged call (ARGS=--once ends by itself)
 	bin/lab $(ARGS)
 
-test: tools vet unit esp ## run every test, installing what they need (Debian, as root)
+test: tools vet race ## run every test, installing what they need (Debian, as root)
+	@$(MAKE) --no-print-directory -j4 --output-sync=line raced whole esp unit
 
 tools:
 	@test/install $(PACKAGES)
 
-vet:
-	go vet ./...
-	go -C test/lint vet . && go -C test/lint build -o ../../bin/lint . && bin/lint ./...
+vet: build
+	$(SHIPPED) vet -trimpath ./...
+	$(SHIPPED) -C test/lint vet . && $(SHIPPED) -C test/lint build -o ../../bin/lint . && CGO_ENABLED=0 GOFLAGS=-trimpath bin/lint ./...
 
-unit:
-	go test -race -timeout 15m ./...
+race:
+	$(RACE) build -race -o bin/race/ $(addprefix ./,$(FUNCTIONS))
 
-esp: ## the tests that need a kernel with ESP, under one that is brought along
-	test/kernel/test
+unit: ## the tests of packages
+	$(RACE) test -race -timeout 15m $$(go list ./... | grep -v -x $(foreach suite,$(RACED) $(WHOLE),-e $$(go list $(suite))))
+
+raced: race ## the tests of the functions together, built with the race detector
+	DIALTONE_BINARIES=$(CURDIR)/bin/race $(RACE) test -race -p $(words $(RACED)) -timeout 15m $(RACED)
+
+whole: build ## the functions as they are shipped: with soft phones and SIPp, in the lab, with the environment of docker-compose.yml
+	DIALTONE_BINARIES=$(CURDIR)/bin $(RACE) test -race -p $(words $(WHOLE)) -timeout 15m $(WHOLE)
+
+esp: build ## the tests that need a kernel with ESP, under one that is brought along
+	DIALTONE_BINARIES=$(CURDIR)/bin test/kernel/test
 
 bench: build ## CPU per 1,000 registrations and calls, also beside Kamailio's, live memory per subscriber, and the Go benchmarks
 	@test/install sip-tester kamailio kamailio-ims-modules kamailio-presence-modules || true
-	go run ./test/bench
-	go test -run '^$$' -bench . -benchmem ./pkg/...
+	$(SHIPPED) run -trimpath ./test/bench
+	$(SHIPPED) test -trimpath -run '^$$' -bench . -benchmem ./pkg/...
 
 compose-test: ## bring the core up in containers and make a charged call (as root it brings its own engine along)
 	test/compose/run

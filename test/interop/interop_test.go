@@ -155,7 +155,10 @@ func record(t *testing.T, path string) (stop func()) {
 		t.Fatal("tshark captures nothing on lo")
 	}
 	// tshark says so just before it does: wait until the file is there.
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+
+	for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
 		if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 			break
 		}
