@@ -46,10 +46,16 @@ func (s registration) route(r *sip.Request) {
 // Refused is a final response that the handset did not hope for.
 type Refused struct{ Response *sip.Response }
 
+// Error says what the network answered and why; what the handset says itself, because no answer came, is named as such, with the
+// Call-ID to look for in the core's logs.
 func (e *Refused) Error() string {
 	text := fmt.Sprintf("%d %s", e.Response.StatusCode, e.Response.Reason)
 	if reason := sip.Value(e.Response, "Reason"); reason != "" {
 		text += " (" + reason + ")"
+	}
+
+	if cause := sip.LocalCause(e.Response); cause != "" {
+		text += fmt.Sprintf(" (not from the network: %s; Call-ID %s)", cause, sip.Value(e.Response, "Call-ID"))
 	}
 
 	return text
