@@ -35,6 +35,7 @@ type entry struct {
 
 // handset is all that one binding has, until it ends.
 type handset struct {
+	token    string
 	dialogs  map[Key]entry
 	initials map[*Initial]time.Time // requests on their way, and until when they are believed to be
 	ended    bool                   // the registration is over: nothing is added any more
@@ -70,23 +71,24 @@ type Initial struct {
 // Begin keeps the place of the dialog that an initial request may make, if the handset may have one more. Over ends it. half is the
 // dialog's key without the tag of who has not answered yet, d what is known of the dialog already.
 func (t *Table) Begin(half Key, d Dialog, lasts time.Duration) (*Initial, error) {
-	token := half.Token
-
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
+	token := strings.Clone(half.Token)
+
 	h := t.handsets[token]
 	if h == nil {
-		h = &handset{dialogs: map[Key]entry{}, initials: map[*Initial]time.Time{}}
-		t.handsets[strings.Clone(token)] = h
+		h = &handset{token: token, dialogs: map[Key]entry{}, initials: map[*Initial]time.Time{}}
 	}
 
 	if !t.room(h, t.limit) {
 		return nil, ErrTooMany
 	}
 
+	t.handsets[token] = h
+
 	// The strings may be parts of a message, which must not be kept for them.
-	half = Key{strings.Clone(token), strings.Clone(half.CallID), strings.Clone(half.Local), strings.Clone(half.Remote)}
+	half = Key{token, strings.Clone(half.CallID), strings.Clone(half.Local), strings.Clone(half.Remote)}
 	i := &Initial{table: t, owner: h, half: half, dialog: d, over: make(chan struct{})}
 	h.initials[i] = time.Now().Add(lasts)
 
@@ -145,10 +147,18 @@ func (t *Table) forget(h *handset, k Key) {
 	}
 
 	delete(h.dialogs, k)
+	t.leave(h)
 
 	side := k.side()
 	if t.sides[side]--; t.sides[side] == 0 {
 		delete(t.sides, side)
+	}
+}
+
+// leave forgets a handset that has nothing left. It is called with the lock held.
+func (t *Table) leave(h *handset) {
+	if h.count() == 0 && t.handsets[h.token] == h {
+		delete(t.handsets, h.token)
 	}
 }
 
@@ -179,6 +189,8 @@ func (t *Table) clear(h *handset, now time.Time) {
 			delete(h.initials, i)
 		}
 	}
+
+	t.leave(h)
 }
 
 // Early keeps the dialog that a provisional response makes. One that is confirmed stays as it is.
@@ -198,6 +210,10 @@ func (i *Initial) put(k Key, d Dialog, lasts time.Duration, early *Initial) erro
 		return nil // and nobody asks for it any more
 	}
 
+	if other := i.table.handsets[h.token]; other != nil { // it had nothing left, and has begun something since
+		h, i.owner = other, other
+	}
+
 	old, known := h.dialogs[k]
 
 	switch {
@@ -211,6 +227,7 @@ func (i *Initial) put(k Key, d Dialog, lasts time.Duration, early *Initial) erro
 	}
 
 	d.Target = strings.Clone(d.Target)
+	i.table.handsets[h.token] = h
 	h.dialogs[k] = entry{d, time.Now().Add(lasts), early}
 
 	if early != nil && !known {
@@ -251,6 +268,8 @@ func (i *Initial) Over(answered bool) {
 			h.dialogs[k] = e
 		}
 	}
+
+	i.table.leave(h)
 }
 
 // Find finds a dialog.

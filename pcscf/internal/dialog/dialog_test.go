@@ -222,7 +222,10 @@ func history(t *rapid.T) {
 			}
 
 			sides := map[Key]int{}
-			for _, h := range table.handsets {
+			for of, h := range table.handsets {
+				if h.count() == 0 || h.token != of {
+					t.Fatalf("%s has nothing, and an entry", of)
+				}
 				for k := range h.dialogs {
 					sides[k.side()]++
 				}

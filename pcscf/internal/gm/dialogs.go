@@ -87,6 +87,10 @@ func (a *attempt) saw(r *sip.Response) {
 	if err != nil {
 		a.proxy.Log.Warn("a dialog cannot be kept", "user", a.binding.Private, "error", err)
 	}
+
+	if _, served := a.proxy.Bindings.ByToken(a.binding.Token); !served {
+		a.proxy.Dialogs.RemoveAll(a.binding.Token)
+	}
 }
 
 // overtaking is how long a NOTIFY waits for the 200 to its SUBSCRIBE, which is on its way: less than until it would come again (T1).
