@@ -242,6 +242,15 @@ func (e *Endpoint) connected(remote netip.AddrPort) *stream {
 	return e.connections[remote]
 }
 
+// Disconnect closes the connection with this address, if there is one. What has no answer by then goes as after any that ends.
+func (e *Endpoint) Disconnect(remote netip.AddrPort) {
+	if c := e.connected(remote); c != nil {
+		c.dismissed.Store(true)
+		e.forget(c)
+		c.conn.Close()
+	}
+}
+
 func (e *Endpoint) close() {
 	e.mu.Lock()
 	e.closed = true

@@ -2,6 +2,8 @@ package sip
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"testing"
@@ -52,6 +54,16 @@ func TestConnectionFromTheListenersPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	in.Close()
+
+	e.Disconnect(remote)
+
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || e.connected(remote) != nil {
+		t.Errorf("a connection that is ended: %v", err)
+	}
 
 	stack.RemoveEndpoint(e)
 

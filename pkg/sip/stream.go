@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,8 @@ type stream struct {
 	dialled  bool // from here: the address at its other end takes connections
 	writing  sync.Mutex
 	carried  carried
+
+	dismissed atomic.Bool // by Disconnect
 }
 
 func (s *Stack) acceptTCP(e *Endpoint) {
@@ -142,7 +145,7 @@ func (e *Endpoint) adopt(conn net.Conn, remote netip.AddrPort, accepted bool) (*
 			e.dismiss(remote.Addr())
 		}
 
-		if err != nil && !errors.Is(err, io.EOF) && s.ctx.Err() == nil {
+		if err != nil && !errors.Is(err, io.EOF) && s.ctx.Err() == nil && !c.dismissed.Load() {
 			s.about(c.flow).Warn("SIP connection ended", "reason", err)
 		}
 	})

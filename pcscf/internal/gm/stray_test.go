@@ -84,3 +84,21 @@ func TestResponseOfBeforeTheRestart(t *testing.T) {
 		})
 	}
 }
+
+// What this P-CSCF says to a handset in place of a core that is silent does not say where the core is.
+func TestSilentCoreIsNotNamed(t *testing.T) {
+	for _, method := range []string{"INVITE", "MESSAGE"} {
+		t.Run(method, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				d.register()
+				d.send(method, bob)
+				time.Sleep(40 * time.Second)
+				for _, m := range d.alice.All() {
+					if r, ok := m.(*sip.Response); ok && (sip.Has(r, "Warning") || strings.Contains(r.String(), "192.0.2.3")) {
+						t.Errorf("the handset gets\n%s", r)
+					}
+				}
+			})
+		})
+	}
+}

@@ -56,6 +56,7 @@ var Fields = []Field{
 	{"Relayed-Charge", Core, Core, "TS 24.229 §4.4, §7.2"},
 	{"Service-Interact-Info", Core, Core, "TS 24.229 §4.4, §7.2"},
 	{"Response-Source", Core, Core, "TS 24.229 §4.4, §7.2"},
+	{"Warning", Handset | Core | Foreign, Core, "RFC 3261 §20.43: its agent and its text are of hosts of the core"},
 }
 
 // Withheld are the names of the header fields that may not cross from one party to another.

@@ -59,6 +59,8 @@ func TestWithheld(t *testing.T) {
 		{"Relayed-Charge", Handset, Core, false},
 		{"Service-Interact-Info", Core, Handset, false},
 		{"Response-Source", Core, Handset, false},
+		{"Warning", Core, Handset, false},
+		{"Warning", Handset, Core, true},
 		{"Privacy", Handset, Core, true},
 		{"Reason", Handset, Core, true},
 	} {

@@ -120,6 +120,10 @@ func (p *Table) remove(a *association, why string) {
 		p.log.Error("security associations cannot be removed", "set", a.set.String(), "error", err)
 	}
 
+	// Nothing passes by a connection between these ports any more.
+	a.server.Disconnect(netip.AddrPortFrom(a.set.UE, a.set.Ports.UEClient))
+	a.client.Disconnect(netip.AddrPortFrom(a.set.UE, a.set.Ports.UEServer))
+
 	p.kernel.ReleaseSPI(a.set.SPIs.PCSCFClient)
 	p.kernel.ReleaseSPI(a.set.SPIs.PCSCFServer)
 	p.keep.Forget(a.set.ReqID)

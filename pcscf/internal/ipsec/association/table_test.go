@@ -104,10 +104,11 @@ func (k *kernel) Use(s ipsec.Set) (all [4]ipsec.Counters, err error) {
 
 type bench struct {
 	*Table
-	t      *testing.T
-	kernel *kernel
-	stack  *sip.Stack
-	kept   map[uint32]Kept
+	t       *testing.T
+	kernel  *kernel
+	stack   *sip.Stack
+	kept    map[uint32]Kept
+	network *memory.Network
 }
 
 // listen gives what is logged from now on.
@@ -144,7 +145,10 @@ func newBench(t *testing.T, mode Mode, change ...func(*Settings)) *bench {
 		)
 	}
 
-	stack, err := sip.New(sip.DefaultConfig(endpoints...), nil, sip.Options{Network: memory.New()})
+	network, c := memory.New(), sip.DefaultConfig(endpoints...)
+	c.Limits.TCPMessageTime = time.Hour
+
+	stack, err := sip.New(c, nil, sip.Options{Network: network})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +168,7 @@ func newBench(t *testing.T, mode Mode, change ...func(*Settings)) *bench {
 		f(&settings)
 	}
 
-	b := &bench{t: t, kernel: &kernel{sets: map[uint32]time.Time{}, spi: 4095, held: map[uint32]bool{}}, stack: stack, kept: map[uint32]Kept{}}
+	b := &bench{t: t, kernel: &kernel{sets: map[uint32]time.Time{}, spi: 4095, held: map[uint32]bool{}}, stack: stack, network: network, kept: map[uint32]Kept{}}
 	b.Table = New(
 		settings,
 		Options{
