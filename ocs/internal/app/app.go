@@ -85,7 +85,6 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		return nil, errors.Join(err, store.Close())
 	}
 
-	server.Shared = c.DSN != ""
 	diameter.Handle(node, server.CreditControl)
 
 	asker := reauth.New(c.ReAuth, c.Credit.Supervision, network{node}, store, env.Log, env.Metrics)

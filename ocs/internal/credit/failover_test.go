@@ -10,7 +10,7 @@ import (
 func TestSessionFailover(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		b := newBench(t, nil)
-		b.Shared = shared
+		b.shared = shared
 		b.tariff(t, perSecond())
 		b.account(t, "15550001", 1000)
 

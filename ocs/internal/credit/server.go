@@ -27,8 +27,7 @@ type Server struct {
 	machine *fsm.Machine[State, Event, Action]
 	watched time.Time // the last time that sessions could be supervised
 
-	// Shared says that other OCSs have the same ledger, so that any of them can go on with a session.
-	Shared bool
+	shared bool // other OCSs have the same ledger, so that any of them can go on with a session
 }
 
 // NewServer keeps its sessions in the ledger's store.
@@ -37,7 +36,9 @@ func NewServer(c Config, store *ledger.Store, log *slog.Logger, registerer prome
 		return nil, err
 	}
 
-	return &Server{config: c, store: store, log: log, metrics: newMetrics(store, registerer), machine: Machine}, nil
+	return &Server{
+		config: c, store: store, shared: store.Shared(), log: log, metrics: newMetrics(store, registerer), machine: Machine,
+	}, nil
 }
 
 // patience is how long a request waits for its turn at the ledger: a network function that got no answer asks again.
@@ -87,7 +88,7 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 			return nil
 		}
 
-		if s.Shared && (q.Type == ro.Initial || q.Type == ro.Update) && answer.Result.Successful() {
+		if s.shared && (q.Type == ro.Initial || q.Type == ro.Update) && answer.Result.Successful() {
 			supported := uint32(1) // FAILOVER_SUPPORTED (RFC 8506 §8.4)
 			answer.SessionFailover = &supported
 		}

@@ -73,6 +73,9 @@ func (s *Store) prepare() error {
 // Close closes the database.
 func (s *Store) Close() error { return s.db.Close() }
 
+// Shared reports whether other OCSs may have the same ledger.
+func (s *Store) Shared() bool { return s.db.Shared }
+
 // Alive tells whether the database can be read and written.
 func (s *Store) Alive(ctx context.Context) error { return s.db.Alive(ctx) }
 
