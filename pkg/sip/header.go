@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 )
 
 // compact names of RFC 3261 §7.3.3 and the extensions that have one.
@@ -45,7 +47,7 @@ func Values(m Message, name string) []string {
 		if single[name] {
 			all = append(all, h.Value())
 		} else {
-			all = appendList(all, h.Value())
+			all = grammar.AppendList(all, h.Value())
 		}
 	}
 
@@ -90,8 +92,8 @@ func Value(m Message, name string) string {
 			return h.Value()
 		}
 
-		if all := appendList(nil, h.Value()); len(all) > 0 {
-			return all[0]
+		for value := range grammar.List(h.Value()) {
+			return value
 		}
 	}
 
@@ -188,36 +190,4 @@ func Prepend(m Message, name, value string) {
 	case *Response:
 		m.PrependHeader(h)
 	}
-}
-
-// appendList takes a comma list apart, minding quotes and angle brackets.
-func appendList(all []string, list string) []string {
-	quoted, bracket, begin := false, false, 0
-
-	for i := 0; i < len(list); i++ {
-		switch c := list[i]; {
-		case c == '\\' && quoted:
-			i++
-		case c == '"' && !bracket:
-			quoted = !quoted
-		case quoted:
-		case c == '<':
-			bracket = true
-		case c == '>':
-			bracket = false
-		case c == ',' && !bracket:
-			all = appendTrimmed(all, list[begin:i])
-			begin = i + 1
-		}
-	}
-
-	return appendTrimmed(all, list[begin:])
-}
-
-func appendTrimmed(all []string, value string) []string {
-	if value = strings.TrimSpace(value); value != "" {
-		all = append(all, value)
-	}
-
-	return all
 }

@@ -227,7 +227,7 @@ func (h *Handset) accept(session registration, response *sip.Response, expires u
 
 		for _, c := range contacts {
 			if c.URI == h.contact() {
-				if seconds, given := c.Expires(); given {
+				if seconds, given := sip.Expires(c); given {
 					granted = seconds
 				} else {
 					granted = expires

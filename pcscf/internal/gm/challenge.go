@@ -8,6 +8,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 )
 
 // challenged takes CK and IK out of a 401 (§5.2.2.2) and gives them to the protection of the access. A challenge that cannot
@@ -87,49 +88,18 @@ func withoutKeys(field string) (rest string, keys agreement.Keys, err error) {
 		return "", agreement.Keys{}, err
 	}
 
-	_, list, _ := strings.Cut(strings.TrimSpace(field), " ")
+	_, list := grammar.CutScheme(field)
 
 	var kept []string
 
-	for _, parameter := range parametersOf(list) {
-		name, _, _ := strings.Cut(parameter, "=")
-
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "ck", "ik", "":
-		default:
-			kept = append(kept, parameter)
+	for p, err := range grammar.AuthParams(list) {
+		switch name := strings.ToLower(p.Name); {
+		case err != nil:
+			return "", agreement.Keys{}, err
+		case name != "ck" && name != "ik":
+			kept = append(kept, p.String())
 		}
 	}
 
-	keys = agreement.Keys{CK: challenge.CK, IK: challenge.IK}
-	rest = "Digest " + strings.Join(kept, ",")
-
-	if again, err := digest.ParseChallenge(rest); err != nil || again.CK != "" || again.IK != "" { // parameters without commas
-		challenge.CK, challenge.IK = "", ""
-		rest = challenge.String()
-	}
-
-	return rest, keys, nil
-}
-
-// parametersOf cuts a list at the commas outside quotes.
-func parametersOf(list string) []string {
-	var all []string
-
-	for start, i, quoted := 0, 0, false; i <= len(list); i++ {
-		switch {
-		case i == len(list), list[i] == ',' && !quoted:
-			if parameter := strings.TrimSpace(list[start:i]); parameter != "" {
-				all = append(all, parameter)
-			}
-
-			start = i + 1
-		case list[i] == '\\' && quoted:
-			i++
-		case list[i] == '"':
-			quoted = !quoted
-		}
-	}
-
-	return all
+	return "Digest " + strings.Join(kept, ","), agreement.Keys{CK: challenge.CK, IK: challenge.IK}, nil
 }

@@ -263,7 +263,7 @@ func expiry(r *sip.Response, contact string) uint32 {
 			continue
 		}
 
-		if seconds, given := c.Expires(); given {
+		if seconds, given := sip.Expires(c); given {
 			return seconds
 		}
 

@@ -211,7 +211,7 @@ func readContact(c sip.Contact, otherwise uint32, outbound bool, policy *Policy)
 
 	w := wanted{contact: strings.Clone(c.URI), q: 1000}
 
-	seconds, given := c.Expires()
+	seconds, given := sip.Expires(c)
 	if !given {
 		seconds = otherwise
 	}
