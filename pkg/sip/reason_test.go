@@ -49,8 +49,10 @@ func TestReasonIsEscaped(t *testing.T) {
 func reply(t *testing.T, line string, fields ...string) *sip.Response {
 	t.Helper()
 
-	m, err := sip.ParseMessage([]byte(line + "\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>;tag=2\r\n" +
-		"Call-ID: 1\r\nCSeq: 1 INVITE\r\n" + strings.Join(append(fields, "", ""), "\r\n")))
+	m, err := sip.ParseMessage(
+		[]byte(line + "\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>;tag=2\r\n" +
+			"Call-ID: 1\r\nCSeq: 1 INVITE\r\n" + strings.Join(append(fields, "", ""), "\r\n")),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,8 +62,16 @@ func reply(t *testing.T, line string, fields ...string) *sip.Response {
 
 // HANDSETS.md: blanks before the semicolons, several values, several fields, a text without quotes.
 func TestReasonIsRead(t *testing.T) {
-	r := reply(t, "SIP/2.0 480 Gone", `Reason: RELEASE_CAUSE ;cause=3 ;text="Media bearer loss"`, `Reason: SIP;text=Declined;cause=603 , Q.850 ; cause = 16`,
-		"Reason: Diameter;cause=x", "Reason: preemption;cause=1;text=\"UA Preemption\";location=LN", `Reason: SIP;text="open`, "Reason: SIP")
+	r := reply(
+		t,
+		"SIP/2.0 480 Gone",
+		`Reason: RELEASE_CAUSE ;cause=3 ;text="Media bearer loss"`,
+		`Reason: SIP;text=Declined;cause=603 , Q.850 ; cause = 16`,
+		"Reason: Diameter;cause=x",
+		"Reason: preemption;cause=1;text=\"UA Preemption\";location=LN",
+		`Reason: SIP;text="open`,
+		"Reason: SIP",
+	)
 	want := []sip.Reason{
 		{Protocol: "RELEASE_CAUSE", Cause: 3, Text: "Media bearer loss"},
 		{Protocol: "SIP", Cause: 603, Text: "Declined"},
@@ -128,8 +138,12 @@ func (tx *transaction) Respond(r *sip.Response) error {
 
 // A refusal is one response, one line of the log and one count.
 func TestRefuser(t *testing.T) {
-	m, err := sip.ParseMessage([]byte("INVITE sip:bob@x SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:alice@x>;tag=1\r\nTo: <sip:bob@x>\r\n" +
-		"Call-ID: call-1\r\nCSeq: 1 INVITE\r\n\r\n"))
+	m, err := sip.ParseMessage(
+		[]byte(
+			"INVITE sip:bob@x SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:alice@x>;tag=1\r\nTo: <sip:bob@x>\r\n" +
+				"Call-ID: call-1\r\nCSeq: 1 INVITE\r\n\r\n",
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +187,8 @@ func TestRefuser(t *testing.T) {
 	came := reply(t, "SIP/2.0 486 Busy Here", `Reason: SIP;cause=486`, "Reason: Q.850;cause=17", "Retry-After: 60")
 	refusal.Replace(came)
 
-	if came.StatusCode != 503 || len(sip.Values(came, "Reason")) != 2 || len(sip.Values(came, "Retry-After")) != 1 || sip.Value(came, "Retry-After") != "5" {
+	if came.StatusCode != 503 || len(sip.Values(came, "Reason")) != 2 || len(sip.Values(came, "Retry-After")) != 1 ||
+		sip.Value(came, "Retry-After") != "5" {
 		t.Errorf("%s", came)
 	}
 }
