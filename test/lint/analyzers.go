@@ -44,7 +44,7 @@ func analyzers() []*analysis.Analyzer {
 		ineffassign.Analyzer,
 		errorlint.NewAnalyzer(),
 		sloglint.New(&sloglint.Options{NoMixedArguments: true, StaticMessage: true, KeyNamingCase: "snake"}),
-		depguard, exported, lines, nolint, format, unused,
+		depguard, exported, lines, nolint, format, positional, unused,
 	}
 
 	for _, group := range [][]*lint.Analyzer{staticcheck.Analyzers, simple.Analyzers, stylecheck.Analyzers, quickfix.Analyzers} {

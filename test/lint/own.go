@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"go/types"
 	"os"
 	"regexp"
 	"slices"
@@ -288,4 +289,35 @@ func partial(pass *analysis.Pass) bool {
 	}
 
 	return false
+}
+
+// positional refuses struct literals of more than four fields that do not name them.
+var positional = &analysis.Analyzer{
+	Name: "positional", Doc: "a struct literal of more than four fields names them", Run: func(pass *analysis.Pass) (any, error) {
+		for _, f := range pass.Files {
+			ast.Inspect(f, func(n ast.Node) bool {
+				literal, ok := n.(*ast.CompositeLit)
+				if !ok || len(literal.Elts) <= 4 {
+					return true
+				}
+
+				if _, named := literal.Elts[0].(*ast.KeyValueExpr); named {
+					return true
+				}
+
+				t := pass.TypesInfo.TypeOf(literal)
+				if pointer, ok := t.Underlying().(*types.Pointer); ok {
+					t = pointer.Elem()
+				}
+
+				if _, ok := t.Underlying().(*types.Struct); ok {
+					pass.Reportf(literal.Pos(), "a literal of %d fields without their names", len(literal.Elts))
+				}
+
+				return true
+			})
+		}
+
+		return nil, nil
+	},
 }

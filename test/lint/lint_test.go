@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/analysistest"
+)
+
+// Each rule that is written here refuses what it is there for: in testdata/src, a package by the name of the rule.
+func TestOwn(t *testing.T) {
+	for _, a := range []*analysis.Analyzer{depguard, exported, lines, nolint, positional} {
+		t.Run(a.Name, func(t *testing.T) {
+			found := analysistest.Run(t, analysistest.TestData(), a, a.Name)
+			if len(found) != 1 || len(found[0].Diagnostics) == 0 {
+				t.Error("it finds nothing")
+			}
+		})
+	}
+}
+
+// A configuration that asks for more or less than is here is refused.
+func TestAgrees(t *testing.T) {
+	text, err := os.ReadFile("../../.golangci.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if err := agrees(text); err != nil {
+		t.Error(err)
+	}
+
+	for from, to := range map[string]string{
+		"depguard, errorlint":           "errorlint",
+		"sloglint]":                     "sloglint, gosec]",
+		"line-length: 140":              "line-length: 200",
+		"default: standard":             "default: none",
+		"static-msg: true":              "static-msg: false",
+		"presets: [std-error-handling]": "presets: [comments]",
+		"enable: [gofumpt]":             "enable: [gofmt]",
+		"tests: true":                   "tests: true\n  unknown: 1",
+	} {
+		changed := strings.Replace(string(text), from, to, 1)
+		if changed == string(text) {
+			t.Fatalf("%q is not in .golangci.yml", from)
+		}
+
+		if agrees([]byte(changed)) == nil {
+			t.Errorf("%q in place of %q is taken", to, from)
+		}
+	}
+}
