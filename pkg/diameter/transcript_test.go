@@ -92,7 +92,7 @@ func (d *desk) do(c *transcript.Command) string {
 		state := uint32(0)
 		for _, arg := range c.CmdArgs {
 			if arg.Key == "state-id" {
-				fmt.Sscan(arg.Vals[0], &state)
+				_, _ = fmt.Sscan(arg.Vals[0], &state)
 			}
 		}
 

@@ -57,7 +57,8 @@ func onWatchdog(
 
 // watchdogMachine is the table of RFC 3539 Appendix A with two differences. AttemptOpen is the dialling loop's, which has
 // its own pauses. And no message is thrown away in REOPEN: a peer that was restarted knows nothing of our doubts and may
-// send requests at once. While a peer is OKAY, what it sends besides DWAs costs no step: only the time is noted. NumDWA counts in REOPEN alone,
+// send requests at once. While a peer is OKAY, what it sends besides DWAs costs no step: only the time is noted. NumDWA counts in REOPEN
+// alone,
 // and a DWR is always out in SUSPECT.
 var watchdogMachine = fsm.New(
 	onWatchdog(watchdogOkay, watchdogDWA, watchdogOkay),

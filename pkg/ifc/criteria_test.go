@@ -80,7 +80,8 @@ func TestCriterionAsJSON(t *testing.T) {
 
 // FuzzCriterionAsJSON: what is read is written alike.
 func FuzzCriterionAsJSON(f *testing.F) {
-	f.Add(`{"priority":1,"trigger":{"cnf":1,"service_points":[{"groups":[0],"method":"INVITE"}]},"application_server":{"server_name":"sip:as","default_handling":0}}`)
+	f.Add(`{"priority":1,"trigger":{"cnf":1,"service_points":[{"groups":[0],"method":"INVITE"}]},` +
+		`"application_server":{"server_name":"sip:as","default_handling":0}}`)
 	f.Add(`{"trigger":{"service_points":[{"negated":1,"sip_header":{"header":"a","content":""},"extension":{"registration_types":[0]}}]}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		var c, again InitialFilterCriterion

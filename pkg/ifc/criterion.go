@@ -9,11 +9,12 @@ import (
 // InitialFilterCriterion says which requests go to which application server, and when in the order (TS 29.228 annex B.2.2). In XML
 // it is an element of the service profile, in JSON what the HSS's provisioning API takes and shows.
 type InitialFilterCriterion struct {
-	Priority             int               `xml:"Priority"             json:"priority"`               // lower ones come first
-	TriggerPoint         *TriggerPoint     `xml:"TriggerPoint"         json:"trigger,omitempty"`      // none: every request
-	ApplicationServer    ApplicationServer `xml:"ApplicationServer"    json:"application_server"`     //
-	ProfilePartIndicator *int              `xml:"ProfilePartIndicator" json:"profile_part,omitempty"` // 0 registered, 1 unregistered; none: both
-	Others               []Element         `xml:",any"                 json:"-"`
+	Priority          int               `xml:"Priority"             json:"priority"`           // lower ones come first
+	TriggerPoint      *TriggerPoint     `xml:"TriggerPoint"         json:"trigger,omitempty"`  // none: every request
+	ApplicationServer ApplicationServer `xml:"ApplicationServer"    json:"application_server"` //
+	// 0 registered, 1 unregistered; none: both
+	ProfilePartIndicator *int      `xml:"ProfilePartIndicator" json:"profile_part,omitempty"`
+	Others               []Element `xml:",any"                 json:"-"`
 }
 
 // ApplicationServer is where a request goes that matches.
@@ -118,6 +119,7 @@ type TriggerExtension struct {
 // SessionCase is the side that a request is on (TS 29.228 annex F).
 type SessionCase int
 
+// The session cases of TS 29.228 annex F.
 const (
 	Originating SessionCase = iota
 	TerminatingRegistered
@@ -129,6 +131,7 @@ const (
 // RegistrationType is the kind of a REGISTER.
 type RegistrationType int
 
+// The kinds of a REGISTER.
 const (
 	InitialRegistration RegistrationType = iota
 	ReRegistration

@@ -52,11 +52,11 @@ func TestThen(t *testing.T) {
 		want   []int // that come upstream
 		final  int
 	}{
-		{"2xx", "MESSAGE", []int{200}, []int{200}, 200},
-		{"a failure", "MESSAGE", []int{404}, []int{404}, 404},
-		{"2xx to an INVITE that rang, and again", "INVITE", []int{180, 200, 200}, []int{180, 200, 200}, 200},
-		{"silence", "INVITE", nil, []int{100, 408}, 408},
-		{"silence to what is no INVITE", "MESSAGE", nil, nil, 408},
+		{name: "2xx", method: "MESSAGE", answer: []int{200}, want: []int{200}, final: 200},
+		{name: "a failure", method: "MESSAGE", answer: []int{404}, want: []int{404}, final: 404},
+		{name: "2xx to an INVITE that rang, and again", method: "INVITE", answer: []int{180, 200, 200}, want: []int{180, 200, 200}, final: 200},
+		{name: "silence", method: "INVITE", want: []int{100, 408}, final: 408},
+		{name: "silence to what is no INVITE", method: "MESSAGE", final: 408},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			within(t, func(t *testing.T, n *network) {

@@ -35,6 +35,7 @@ var checks = []string{
 	"-ST1021",
 	"-ST1022",
 	"-QF1001", // De Morgan: "not (one of these)" says it better
+	"-QF1010", // takes actions of a machine, which are small numbers with names, for octets
 	"-QF1008", // an embedded field may be named where that says more
 }
 

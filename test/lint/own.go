@@ -283,7 +283,8 @@ func partial(pass *analysis.Pass) bool {
 		}
 
 		source, err := os.ReadFile(folder + e.Name())
-		if err == nil && regexp.MustCompile(`(?m)^package `+pass.Pkg.Name()+`\b`).Match(source) && !bytes.Contains(source, []byte("package "+pass.Pkg.Name()+"_test")) {
+		if err == nil && regexp.MustCompile(`(?m)^package `+pass.Pkg.Name()+`\b`).Match(source) &&
+			!bytes.Contains(source, []byte("package "+pass.Pkg.Name()+"_test")) {
 			return true
 		}
 	}

@@ -19,28 +19,34 @@ func TestWhatAChangeMeans(t *testing.T) {
 		privates []string
 		want     []string // command and first public identity
 	}{
-		{"nothing", func(*subscriber.Subscription) {}, []int{1, 2}, []string{"a@home"}, nil},
-		{"keys", func(s *subscriber.Subscription) { s.Private[0].AMF = "8001" }, []int{1, 2}, []string{"a@home"}, nil},
+		{name: "nothing", change: func(*subscriber.Subscription) {}, sets: []int{1, 2}, privates: []string{"a@home"}},
+		{name: "keys", change: func(s *subscriber.Subscription) { s.Private[0].AMF = "8001" }, sets: []int{1, 2}, privates: []string{"a@home"}},
 		{
-			"a name", func(s *subscriber.Subscription) { s.Sets[1].Public[0].DisplayName = "Alice" },
-			[]int{1, 2},
-			[]string{"a@home"},
-			[]string{"PPR sip:two@home"},
+			name: "a name", change: func(s *subscriber.Subscription) { s.Sets[1].Public[0].DisplayName = "Alice" },
+			sets:     []int{1, 2},
+			privates: []string{"a@home"},
+			want:     []string{"PPR sip:two@home"},
 		},
 		{
-			"barring", func(s *subscriber.Subscription) { s.Sets[0].Public[0].Barred = true },
-			[]int{1, 2},
-			[]string{"a@home"},
-			[]string{"PPR sip:one@home"},
+			name: "barring", change: func(s *subscriber.Subscription) { s.Sets[0].Public[0].Barred = true },
+			sets:     []int{1, 2},
+			privates: []string{"a@home"},
+			want:     []string{"PPR sip:one@home"},
 		},
 		{
-			"charging", func(s *subscriber.Subscription) { s.Charging.PrimaryEventChargingFunction = "aaa://ocs" },
-			[]int{1, 2},
-			[]string{"a@home"},
-			[]string{"PPR sip:one@home", "PPR sip:two@home"},
+			name: "charging", change: func(s *subscriber.Subscription) { s.Charging.PrimaryEventChargingFunction = "aaa://ocs" },
+			sets:     []int{1, 2},
+			privates: []string{"a@home"},
+			want:     []string{"PPR sip:one@home", "PPR sip:two@home"},
 		},
-		{"a set goes", func(s *subscriber.Subscription) { s.Sets = s.Sets[:1] }, []int{1}, []string{"a@home"}, []string{"RTR sip:two@home"}},
-		{"the private identity goes", func(*subscriber.Subscription) {}, []int{1, 2}, nil, []string{"RTR sip:one@home"}},
+		{
+			name:     "a set goes",
+			change:   func(s *subscriber.Subscription) { s.Sets = s.Sets[:1] },
+			sets:     []int{1},
+			privates: []string{"a@home"},
+			want:     []string{"RTR sip:two@home"},
+		},
+		{name: "the private identity goes", change: func(*subscriber.Subscription) {}, sets: []int{1, 2}, want: []string{"RTR sip:one@home"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			folder := t.TempDir()

@@ -16,7 +16,8 @@ func TestCriteriaOfXML(t *testing.T) {
 		`</SPT></TriggerPoint>` +
 		`<ApplicationServer><ServerName>sip:as</ServerName><DefaultHandling>1</DefaultHandling></ApplicationServer>`
 	want := []ifc.InitialFilterCriterion{{
-		Priority: 1, TriggerPoint: &ifc.TriggerPoint{ConditionTypeCNF: of(ifc.Bool(1)), SPTs: []ifc.SPT{{Groups: []int{0}, Method: of("INVITE")}}},
+		Priority:          1,
+		TriggerPoint:      &ifc.TriggerPoint{ConditionTypeCNF: of(ifc.Bool(1)), SPTs: []ifc.SPT{{Groups: []int{0}, Method: of("INVITE")}}},
 		ApplicationServer: ifc.ApplicationServer{ServerName: "sip:as", DefaultHandling: 1},
 	}}
 	bare := "<InitialFilterCriteria>" + inner + "</InitialFilterCriteria>"
@@ -79,9 +80,17 @@ func TestBadCriteria(t *testing.T) {
 	}{
 		{"no server", []ifc.InitialFilterCriterion{{}}, "server_name"},
 		{"no SIP server", []ifc.InitialFilterCriterion{{ApplicationServer: ifc.ApplicationServer{ServerName: "http://as"}}}, "server_name"},
-		{"default handling", []ifc.InitialFilterCriterion{{ApplicationServer: ifc.ApplicationServer{ServerName: "sip:as", DefaultHandling: 2}}}, "default_handling"},
+		{
+			"default handling",
+			[]ifc.InitialFilterCriterion{{ApplicationServer: ifc.ApplicationServer{ServerName: "sip:as", DefaultHandling: 2}}},
+			"default_handling",
+		},
 		{"negative priority", []ifc.InitialFilterCriterion{{Priority: -1, ApplicationServer: as}}, "priority"},
-		{"the same priority twice", []ifc.InitialFilterCriterion{{ApplicationServer: as}, {ApplicationServer: as}}, "filter_criteria[1].priority"},
+		{
+			"the same priority twice",
+			[]ifc.InitialFilterCriterion{{ApplicationServer: as}, {ApplicationServer: as}},
+			"filter_criteria[1].priority",
+		},
 		{"profile part", []ifc.InitialFilterCriterion{{ApplicationServer: as, ProfilePartIndicator: of(2)}}, "profile_part"},
 		{"no service point", trigger(), "service_points"},
 		{"an empty service point", trigger(ifc.SPT{Groups: []int{0}}), "service_points[0]"},
@@ -90,7 +99,11 @@ func TestBadCriteria(t *testing.T) {
 		{"session case", trigger(ifc.SPT{Groups: []int{0}, SessionCase: of(ifc.SessionCase(5))}), "session_case"},
 		{
 			"registration type",
-			trigger(ifc.SPT{Groups: []int{0}, Method: of("REGISTER"), Extension: &ifc.TriggerExtension{RegistrationTypes: []ifc.RegistrationType{3}}}),
+			trigger(ifc.SPT{
+				Groups:    []int{0},
+				Method:    of("REGISTER"),
+				Extension: &ifc.TriggerExtension{RegistrationTypes: []ifc.RegistrationType{3}},
+			}),
 			"registration_types",
 		},
 		{"a bad expression", trigger(ifc.SPT{Groups: []int{0}, SIPHeader: &ifc.HeaderTrigger{Header: "Subject", Content: of("([")}}), "(["},

@@ -53,7 +53,7 @@ func (d *desk) do(c *transcript.Command) string {
 		balance := int64(100)
 		for _, arg := range c.CmdArgs {
 			if arg.Key == "balance" {
-				fmt.Sscan(arg.Vals[0], &balance)
+				_, _ = fmt.Sscan(arg.Vals[0], &balance)
 			}
 		}
 
@@ -90,7 +90,15 @@ func (d *desk) do(c *transcript.Command) string {
 			return err.Error()
 		}
 	case "supervise":
-		if _, err := d.close(d.t.Context(), time.Now().UTC(), Silence, NotHeard, "id = ? AND expires < ?", d.session, time.Now().UTC()); err != nil {
+		if _, err := d.close(
+			d.t.Context(),
+			time.Now().UTC(),
+			Silence,
+			NotHeard,
+			"id = ? AND expires < ?",
+			d.session,
+			time.Now().UTC(),
+		); err != nil {
 			said = "error"
 		}
 	case "close":
@@ -115,11 +123,11 @@ func (d *desk) request(c *transcript.Command) *ro.CCR {
 	for _, arg := range c.CmdArgs[1:] {
 		switch arg.Key {
 		case "number":
-			fmt.Sscan(arg.Vals[0], &number)
+			_, _ = fmt.Sscan(arg.Vals[0], &number)
 		case "want":
-			fmt.Sscan(arg.Vals[0], &want)
+			_, _ = fmt.Sscan(arg.Vals[0], &want)
 		case "used":
-			fmt.Sscan(arg.Vals[0], &used)
+			_, _ = fmt.Sscan(arg.Vals[0], &used)
 		case "from":
 			from = arg.Vals[0]
 		case "payer":

@@ -167,7 +167,13 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 	}()
 
 	stack, err := sip.New(
-		c.bound(access.Endpoints()), proxy, sip.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: proxy.Screen, Stray: proxy.Stray},
+		c.bound(access.Endpoints()), proxy, sip.Options{
+			Log:     env.Log,
+			Metrics: env.Metrics,
+			Tap:     env.Tap,
+			Screen:  proxy.Screen,
+			Stray:   proxy.Stray,
+		},
 	)
 	if err != nil {
 		return nil, err

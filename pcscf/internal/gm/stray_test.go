@@ -8,7 +8,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// A call that rings when the P-CSCF is started anew can be taken: the responses go on by their Via, to the S-CSCF of the registration and to
+// A call that rings when the P-CSCF is started anew can be taken: the responses go on by their Via, to the S-CSCF of the registration and
+// to
 // the handset whose INVITE it was, without what is not for them; nobody else's do, and not for ever.
 func TestResponseOfBeforeTheRestart(t *testing.T) {
 	const (
@@ -21,7 +22,9 @@ func TestResponseOfBeforeTheRestart(t *testing.T) {
 	)
 
 	response := func(status string, lines ...string) []string {
-		return append([]string{"SIP/2.0 " + status}, append(lines, "From: <"+bob+">;tag=b", "To: <"+alice+">;tag=a", "Call-ID: c", "CSeq: 1 INVITE",
+		return append([]string{
+			"SIP/2.0 " + status,
+		}, append(lines, "From: <"+bob+">;tag=b", "To: <"+alice+">;tag=a", "Call-ID: c", "CSeq: 1 INVITE",
 			"Contact: <sip:alice@"+aliceAt+">", "P-Asserted-Identity: <"+bob+">", "P-Charging-Vector: icid-value=x", "Service-Route: <sip:evil>")...)
 	}
 
@@ -33,16 +36,16 @@ func TestResponseOfBeforeTheRestart(t *testing.T) {
 		later    time.Duration
 		passes   bool
 	}{
-		{"of a handset", false, response("200 OK", ownGm, scscfs), restart, 0, true},
-		{"of a handset, provisional", false, response("180 Ringing", ownGm, scscfs), restart, 0, true},
-		{"of a handset, to somebody else", false, response("200 OK", ownGm, others), restart, 0, false},
-		{"of a handset, of a process that was not restarted", false, response("200 OK", ownGm, scscfs), false, 0, false},
-		{"of a handset, long after", false, response("200 OK", ownGm, scscfs), restart, 4 * time.Minute, false},
-		{"of a handset, that came by another", false, response("200 OK", others, scscfs), restart, 0, false},
-		{"of the core", true, response("200 OK", own, alices), restart, 0, true},
-		{"of the core, to a stranger", true, response("200 OK", own, others), restart, 0, false},
-		{"of the core, of a process that was not restarted", true, response("200 OK", own, alices), false, 0, false},
-		{"of the core, with no Via left", true, response("200 OK", own), restart, 0, false},
+		{name: "of a handset", lines: response("200 OK", ownGm, scscfs), restored: restart, passes: true},
+		{name: "of a handset, provisional", lines: response("180 Ringing", ownGm, scscfs), restored: restart, passes: true},
+		{name: "of a handset, to somebody else", lines: response("200 OK", ownGm, others), restored: restart},
+		{name: "of a handset, of a process that was not restarted", lines: response("200 OK", ownGm, scscfs)},
+		{name: "of a handset, long after", lines: response("200 OK", ownGm, scscfs), restored: restart, later: 4 * time.Minute},
+		{name: "of a handset, that came by another", lines: response("200 OK", others, scscfs), restored: restart},
+		{name: "of the core", fromCore: true, lines: response("200 OK", own, alices), restored: restart, passes: true},
+		{name: "of the core, to a stranger", fromCore: true, lines: response("200 OK", own, others), restored: restart},
+		{name: "of the core, of a process that was not restarted", fromCore: true, lines: response("200 OK", own, alices)},
+		{name: "of the core, with no Via left", fromCore: true, lines: response("200 OK", own), restored: restart},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {

@@ -66,7 +66,7 @@ func (e *Event) End(status int, reason string) {
 		signal = Delivered
 	}
 
-	e.talk(context.Background(), e.step(signal, input{now: time.Now(), cause: Answered(status, reason)}))
+	_ = e.talk(context.Background(), e.step(signal, input{now: time.Now(), cause: Answered(status, reason)}))
 }
 
 func (e *Event) settled() bool {
@@ -177,7 +177,7 @@ func (e *Event) do(action Action, in input, todo *effects) {
 		}
 	case PlanRepeat:
 		time.AfterFunc(settleAgain, func() {
-			e.talk(context.Background(), e.step(RepeatElapsed, input{now: time.Now()}))
+			_ = e.talk(context.Background(), e.step(RepeatElapsed, input{now: time.Now()}))
 		})
 	case GiveUpReport:
 		e.trigger.log.Error("the report of an event is lost; the OCS returns what it reserved after its supervision time",

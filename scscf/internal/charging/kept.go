@@ -111,7 +111,7 @@ func (t *Trigger) Resume(ctx context.Context, ready func(context.Context)) {
 		case s.release == nil && !s.ended():
 			s.End(Internal)
 		default:
-			s.talk(context.Background(), s.step(Resumed, input{now: time.Now()}))
+			_ = s.talk(context.Background(), s.step(Resumed, input{now: time.Now()}))
 		}
 	}
 }

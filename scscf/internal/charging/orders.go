@@ -49,7 +49,7 @@ func (t *Trigger) obey(id string, order Signal, in input) bool {
 func (s *Session) obey(order Signal, in input) bool {
 	todo := s.step(order, in)
 	if todo.request != nil || todo.release != nil {
-		go s.talk(context.Background(), todo)
+		go func() { _ = s.talk(context.Background(), todo) }()
 	}
 
 	return todo.comply

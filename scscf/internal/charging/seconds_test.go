@@ -106,7 +106,10 @@ func TestNoSecondIsLostOrReportedTwice(t *testing.T) {
 
 // live leads a life, and returns what is wrong with its account.
 func (l life) live() (faults []string) {
-	p := &party{life: l, account: &account{fates: slices.Insert(slices.Clone(l.fates), 0, l.begin), known: map[string]bool{}, said: map[string]*said{}}}
+	p := &party{
+		life:    l,
+		account: &account{fates: slices.Insert(slices.Clone(l.fates), 0, l.begin), known: map[string]bool{}, said: map[string]*said{}},
+	}
 	p.disk = &disk{kept: map[string][]byte{}}
 	p.run()
 
@@ -154,7 +157,10 @@ func (p *party) run() {
 	number := p.account.process(1)
 	c := p.config
 	c.Enabled, c.ServiceContextID, c.Realm = true, ro.ServiceContextIMS, "r"
-	p.trigger = NewTrigger(c, process{p.account, number}, func() string { return p.account.name() }, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	p.trigger = NewTrigger(c, process{
+		p.account,
+		number,
+	}, func() string { return p.account.name() }, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	p.trigger.restore(p.disk, p.disk.read())
 }
 

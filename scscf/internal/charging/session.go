@@ -77,7 +77,7 @@ func (s *Session) Answered(at time.Time) {
 // End settles the session: the seconds that were used, rounded up, and whatever was reserved beyond them is given back. It may
 // be called more than once; the first counts. It returns when the OCS has answered, or has not.
 func (s *Session) End(cause Cause) {
-	s.talk(context.Background(), s.step(ServiceTerminated, input{now: time.Now(), cause: cause}))
+	_ = s.talk(context.Background(), s.step(ServiceTerminated, input{now: time.Now(), cause: cause}))
 
 	s.mu.Lock()
 	talking := s.talking
@@ -243,6 +243,6 @@ func (s *Session) set(signal Signal, wait time.Duration) {
 		todo := s.move(signal, input{now: time.Now(), why: "the credit is used up", cause: CreditUsedUp})
 		s.mu.Unlock()
 
-		s.talk(context.Background(), todo)
+		_ = s.talk(context.Background(), todo)
 	})
 }
