@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // ErrOutside is why a request is refused. It comes as a rule from a telephone that follows its Service-Route by itself.
@@ -31,10 +32,10 @@ func (c Core) Holds(address netip.Addr) bool {
 	return slices.ContainsFunc(c, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
-// Screen is for sip.Options: it refuses requests from elsewhere. Responses come from wherever a request went, and are believed as
+// Screen is for stack.Options: it refuses requests from elsewhere. Responses come from wherever a request went, and are believed as
 // far as the transaction that they belong to. pass, unless it is nil, tells what is served all the same.
-func (c Core) Screen(pass func(*sip.Request) bool) func(sip.Flow, sip.Message) error {
-	return func(flow sip.Flow, m sip.Message) error {
+func (c Core) Screen(pass func(*sip.Request) bool) func(stack.Flow, sip.Message) error {
+	return func(flow stack.Flow, m sip.Message) error {
 		r, isRequest := m.(*sip.Request)
 		if !isRequest || c.Believes(flow.Remote.Addr()) || pass != nil && pass(r) {
 			return nil

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 func TestScreen(t *testing.T) {
@@ -34,7 +35,7 @@ func TestScreen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := test.core.Screen(func(*sip.Request) bool { return test.pass })(sip.Flow{Remote: netip.MustParseAddrPort(test.source)}, m)
+			got := test.core.Screen(func(*sip.Request) bool { return test.pass })(stack.Flow{Remote: netip.MustParseAddrPort(test.source)}, m)
 			if !errors.Is(got, test.err) || test.err == nil && got != nil {
 				t.Errorf("got %v, want %v", got, test.err)
 			}

@@ -14,16 +14,17 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/border"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
 // nobody has nothing to handle.
 type nobody struct{ t *testing.T }
 
-func (n nobody) HandleRequest(context.Context, *sip.ServerTransaction) {
+func (n nobody) HandleRequest(context.Context, *stack.ServerTransaction) {
 	n.t.Error("a stranger is heard")
 }
-func (n nobody) HandleAck(context.Context, *sip.Ack) { n.t.Error("a stranger's ACK is heard") }
+func (n nobody) HandleAck(context.Context, *stack.Ack) { n.t.Error("a stranger's ACK is heard") }
 
 // A telephone that follows its Service-Route by itself is told what to do; a flood is not answered.
 func TestStranger(t *testing.T) {
@@ -33,8 +34,8 @@ func TestStranger(t *testing.T) {
 		network, registry := memory.New(), prometheus.NewRegistry()
 		core := border.Core{netip.MustParsePrefix("192.0.2.0/24")}
 
-		stack, err := sip.New(sip.DefaultConfig(sip.EndpointConfig{Name: "SIP", Address: scscf, Transports: []string{"udp"}}), nobody{t},
-			sip.Options{Network: network, Metrics: registry, Screen: core.Screen(nil)})
+		stack, err := stack.New(stack.DefaultConfig(stack.EndpointConfig{Name: "SIP", Address: scscf, Transports: []string{"udp"}}), nobody{t},
+			stack.Options{Network: network, Metrics: registry, Screen: core.Screen(nil)})
 		if err != nil {
 			t.Fatal(err)
 		}

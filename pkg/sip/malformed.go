@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"iter"
-	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,35 +11,19 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// malformed answers a request that cannot be read, without keeping anything of it (RFC 3261 §16.3 1, §18.3).
-func (s *Stack) malformed(flow Flow, raw []byte, err error) {
-	s.metrics.malformed.WithLabelValues(flow.Endpoint.name).Inc()
-	s.about(flow).Warn("SIP message cannot be read", "reason", err, "octets", len(raw))
-
-	var parse *ParseError
-	if !errors.As(err, &parse) {
-		return
-	}
-
-	if refusal, reply := refusalOf(raw, flow, parse); refusal != nil {
-		_ = s.transmitResponse(flow, reply, refusal)
-	}
-}
-
-// refusalOf makes the answer from what is left of a request: it takes a request line of some kind, not of an ACK, and a Via
-// to answer by. What else a response repeats of its request is repeated to the letter, as far as it is there.
-func refusalOf(raw []byte, flow Flow, why *ParseError) (*Response, netip.AddrPort) {
+// Answer makes the answer from what is left of a request: it takes a request line of some kind, not of an ACK, and a Via to answer by,
+// which whoever sends the answer may still stamp. What else a response repeats of its request is repeated to the letter, as far as it
+// is there.
+func (e *ParseError) Answer(raw []byte) (response *Response, topmostVia *ViaHeader) {
 	line, _, _ := bytes.Cut(raw, []byte("\r\n"))
 
 	words := strings.Fields(string(line))
 	if len(words) < 2 || strings.Contains(words[0], "/") || words[0] == "ACK" || !hasPrefixFold(words[len(words)-1], "SIP/") {
-		return nil, netip.AddrPort{}
+		return nil, nil
 	}
 
-	response := sip.NewResponse(why.Status, why.Reason)
+	response = sip.NewResponse(e.Status, e.Reason)
 	response.SipVersion = "SIP/2.0"
-
-	var reply netip.AddrPort
 
 	seen := map[string]bool{}
 
@@ -49,10 +32,10 @@ func refusalOf(raw []byte, flow Flow, why *ParseError) (*Response, netip.AddrPor
 		case equalFold(name, "via") && !seen["via"]:
 			via, headers := topmost(value)
 			if via == nil || !printable(value) {
-				return nil, netip.AddrPort{}
+				return nil, nil
 			}
 
-			reply, seen["via"] = stampVia(via, flow), true
+			topmostVia, seen["via"] = via, true
 
 			for _, h := range headers {
 				response.AppendHeader(h)
@@ -77,10 +60,10 @@ func refusalOf(raw []byte, flow Flow, why *ParseError) (*Response, netip.AddrPor
 	response.SetBody(nil)
 
 	if !seen["via"] {
-		return nil, netip.AddrPort{}
+		return nil, nil
 	}
 
-	return response, reply
+	return response, topmostVia
 }
 
 var sentBy = regexp.MustCompile(`^(?i)SIP\s*/\s*2\.0\s*/\s*[a-z]+\s+(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?:\s*:\s*([0-9]{1,5}))?`)

@@ -1,5 +1,5 @@
-// Package sip is the SIP of all functions, on sipgo's parser and message model: endpoints, transactions, a proxy core, and
-// the reading and writing of headers as proxies must. It knows nothing of IMS.
+// Package sip is the language of SIP, on sipgo's parser and message model: messages, header fields, URIs, dialogs, faults and refusals,
+// read and written as proxies must. It opens no socket; what does is package stack. It knows nothing of IMS.
 package sip
 
 import (
@@ -31,6 +31,13 @@ type (
 	RequestMethod = sip.RequestMethod
 )
 
+const (
+	// MagicCookie begins a branch of those that keep to RFC 3261 (§8.1.1.7).
+	MagicCookie = "z9hG4bK"
+	// MaxForwards is how far a request goes that says nothing else (§8.1.1.6).
+	MaxForwards = 70
+)
+
 // NewHeader is a header field as text.
 func NewHeader(name, value string) Header { return sip.NewHeader(name, value) }
 
@@ -48,7 +55,7 @@ func headersOf(m Message) []Header {
 
 // Copy is a request that can be changed without changing r. Bodies are shared, for nobody changes them in place.
 func Copy(r *Request) *Request {
-	out := newBareRequest(string(r.Method), *r.Recipient.Clone())
+	out := EmptyRequest(string(r.Method), *r.Recipient.Clone())
 
 	for _, h := range r.Headers() {
 		switch h := h.(type) {
@@ -69,14 +76,16 @@ func Copy(r *Request) *Request {
 	return out
 }
 
-func newBareRequest(method string, recipient Uri) *Request {
+// EmptyRequest is a request without header fields.
+func EmptyRequest(method string, recipient Uri) *Request {
 	r := sip.NewRequest(sip.RequestMethod(method), recipient)
 	r.SipVersion = "SIP/2.0"
 
 	return r
 }
 
-func newBareResponse(status int) *Response {
+// EmptyResponse is a response without header fields.
+func EmptyResponse(status int) *Response {
 	r := sip.NewResponse(status, Phrase(status))
 	r.SipVersion = "SIP/2.0"
 
@@ -90,8 +99,8 @@ func NewRequest(method, uri string) (*Request, error) {
 		return nil, err
 	}
 
-	r := newBareRequest(method, recipient)
-	forwards := MaxForwardsHeader(maxForwards)
+	r := EmptyRequest(method, recipient)
+	forwards := MaxForwardsHeader(MaxForwards)
 	r.AppendHeader(&forwards)
 	r.SetBody(nil)
 
@@ -105,7 +114,7 @@ func NewResponse(r *Request, status int, phrase string) *Response {
 		phrase = Phrase(status)
 	}
 
-	response := newBareResponse(status)
+	response := EmptyResponse(status)
 	response.Reason = phrase
 
 	for _, h := range r.Headers() {
@@ -140,7 +149,7 @@ func NewResponse(r *Request, status int, phrase string) *Response {
 }
 
 // NewBranch is a branch parameter of this network's own (RFC 3261 §8.1.1.7).
-func NewBranch() string { return magicCookie + rand.Text()[:20] }
+func NewBranch() string { return MagicCookie + rand.Text()[:20] }
 
 // NewTag is a tag parameter (§19.3).
 func NewTag() string { return rand.Text()[:16] }

@@ -85,8 +85,8 @@ func SetReasons(m Message, reasons ...Reason) {
 	}
 }
 
-// because is a Reason of a SIP status. Without a text it has the standard phrase.
-func because(status int, text string) Reason {
+// StatusReason is a Reason of a SIP status. Without a text it has the standard phrase.
+func StatusReason(status int, text string) Reason {
 	if text == "" {
 		text = Phrase(status)
 	}

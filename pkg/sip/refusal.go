@@ -17,7 +17,7 @@ type Refusal struct {
 
 // Refuse is a refusal with a status, and with a text that says why or what to do about it.
 func Refuse(status int, text string, headers ...Header) *Refusal {
-	return &Refusal{Status: status, Reasons: []Reason{because(status, text)}, Headers: headers}
+	return &Refusal{Status: status, Reasons: []Reason{StatusReason(status, text)}, Headers: headers}
 }
 
 // Refusef is a refusal without more header fields, whose text is made as by fmt.Sprintf.

@@ -82,3 +82,17 @@ func sameAddress(a, b string) bool {
 
 	return errU == nil && errV == nil && EqualURI(u, v)
 }
+
+// NextHop is the URI that a request is to be sent to: its topmost Route, else its Request-URI (RFC 3261 §8.1.2, §16.6 7).
+func NextHop(r *Request) (Uri, error) {
+	routes, err := Routes(r)
+	if err != nil {
+		return Uri{}, err
+	}
+
+	if len(routes) > 0 {
+		return ParseURI(routes[0].URI)
+	}
+
+	return r.Recipient, nil
+}

@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/network"
 )
 
 // server is an application server that hands every request back to the S-CSCF.
 type server struct {
-	stack *sip.Stack
+	stack *stack.Stack
 	stop  func()
 
 	mu   sync.Mutex
@@ -26,9 +27,9 @@ func serve(t *testing.T, address string) *server {
 	t.Helper()
 
 	s := &server{}
-	c := sip.DefaultConfig(sip.EndpointConfig{Name: "ISC", Address: address, Transports: []string{"udp", "tcp"}})
+	c := stack.DefaultConfig(stack.EndpointConfig{Name: "ISC", Address: address, Transports: []string{"udp", "tcp"}})
 
-	stack, err := sip.New(c, s, sip.Options{})
+	stack, err := stack.New(c, s, stack.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,7 @@ func serve(t *testing.T, address string) *server {
 	return s
 }
 
-func (s *server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
+func (s *server) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
 	r := tx.Request()
 
 	s.mu.Lock()
@@ -64,10 +65,10 @@ func (s *server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 		return
 	}
 
-	s.stack.Forward(tx, sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}})
+	s.stack.Forward(tx, stack.Plan{Groups: [][]stack.Branch{{{Request: out}}}})
 }
 
-func (s *server) HandleAck(context.Context, *sip.Ack) {}
+func (s *server) HandleAck(context.Context, *stack.Ack) {}
 
 func (s *server) requests() []string {
 	s.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 	"github.com/dialtone-ims/dialtone/test/network"
 	"github.com/dialtone-ims/dialtone/ue/handset"
@@ -365,12 +366,12 @@ func (a *answer) keep(c *handset.Config) {
 }
 
 // proxy is a SIP stack that nothing is asked of.
-func proxy(t *testing.T, address string) *sip.Stack {
+func proxy(t *testing.T, address string) *stack.Stack {
 	t.Helper()
 
-	c := sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: address, Transports: []string{"udp", "tcp"}})
+	c := stack.DefaultConfig(stack.EndpointConfig{Name: "Mw", Address: address, Transports: []string{"udp", "tcp"}})
 
-	stack, err := sip.New(c, deaf{}, sip.Options{})
+	stack, err := stack.New(c, deaf{}, stack.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -390,8 +391,8 @@ func proxy(t *testing.T, address string) *sip.Stack {
 
 type deaf struct{}
 
-func (deaf) HandleRequest(context.Context, *sip.ServerTransaction) {}
-func (deaf) HandleAck(context.Context, *sip.Ack)                   {}
+func (deaf) HandleRequest(context.Context, *stack.ServerTransaction) {}
+func (deaf) HandleAck(context.Context, *stack.Ack)                   {}
 
 // TestByeInTheCalleesName: another P-CSCF, which knows nothing of the call, lets a BYE of a friend of the caller's pass, who has from the
 // caller what the caller knows of the call. The S-CSCF does not take the call for hung up: the callee goes on talking, and would not be
@@ -429,7 +430,7 @@ func TestByeInTheCalleesName(t *testing.T) {
 				}
 			}
 
-			response, err := another.Do(t.Context(), bye, sip.Destination{})
+			response, err := another.Do(t.Context(), bye, stack.Destination{})
 			if err != nil || response.StatusCode != 403 || !strings.Contains(sip.Value(response, "Reason"), "other side") {
 				t.Errorf("%v %v, want 403", response, err)
 			}

@@ -9,25 +9,25 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/network"
 	"github.com/dialtone-ims/dialtone/ue/handset"
 )
 
 // hardOfHearing is a machine whose datagrams do not arrive as long as it is said so.
 type hardOfHearing struct {
-	sip.Machine
+	stack.Machine
 	atomic.Bool
 	arrived atomic.Int64 // datagrams
 }
 
-func (d *hardOfHearing) ListenPacket(ctx context.Context, address string) (sip.PacketConn, error) {
+func (d *hardOfHearing) ListenPacket(ctx context.Context, address string) (stack.PacketConn, error) {
 	c, err := d.Machine.ListenPacket(ctx, address)
 	return hardOfHearingConn{c, d}, err
 }
 
 type hardOfHearingConn struct {
-	sip.PacketConn
+	stack.PacketConn
 	machine *hardOfHearing
 }
 

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 const tag = 0xd1a1
@@ -97,7 +97,7 @@ func between(t *testing.T, suite ipsec.Suite, six bool, n int) *ends {
 func (e *ends) at(a netip.Addr, port uint16) netip.AddrPort { return netip.AddrPortFrom(a, port) }
 
 // udp opens a socket of one side.
-func (e *ends) udp(network sip.Network, address netip.AddrPort) sip.PacketConn {
+func (e *ends) udp(network stack.Network, address netip.AddrPort) stack.PacketConn {
 	e.Helper()
 
 	c, err := network.ListenPacket(e.Context(), address.String())
@@ -110,7 +110,7 @@ func (e *ends) udp(network sip.Network, address netip.AddrPort) sip.PacketConn {
 	return c
 }
 
-func (e *ends) listen(network sip.Network, address netip.AddrPort) net.Listener {
+func (e *ends) listen(network stack.Network, address netip.AddrPort) net.Listener {
 	e.Helper()
 
 	l, err := network.Listen(e.Context(), address.String(), true)
@@ -135,7 +135,7 @@ func (e *ends) listen(network sip.Network, address netip.AddrPort) net.Listener 
 }
 
 // says sends from one socket and wants it at another.
-func (e *ends) says(from, to sip.PacketConn, source, destination netip.AddrPort, text string) {
+func (e *ends) says(from, to stack.PacketConn, source, destination netip.AddrPort, text string) {
 	e.Helper()
 
 	if _, err := from.WriteToUDPAddrPort([]byte(text), destination); err != nil {
@@ -145,7 +145,7 @@ func (e *ends) says(from, to sip.PacketConn, source, destination netip.AddrPort,
 	e.hears(to, source, text)
 }
 
-func (e *ends) hears(at sip.PacketConn, source netip.AddrPort, text string) {
+func (e *ends) hears(at stack.PacketConn, source netip.AddrPort, text string) {
 	e.Helper()
 
 	_ = at.(*net.UDPConn).SetReadDeadline(time.Now().Add(5 * time.Second))
@@ -162,7 +162,7 @@ func (e *ends) hears(at sip.PacketConn, source netip.AddrPort, text string) {
 }
 
 // echo goes over a connection and back.
-func (e *ends) echo(network sip.Network, local, remote netip.AddrPort) {
+func (e *ends) echo(network stack.Network, local, remote netip.AddrPort) {
 	e.Helper()
 
 	c, err := network.Dial(e.Context(), local, remote)
@@ -199,12 +199,12 @@ func TestSuites(t *testing.T) {
 				uc, us := e.at(e.set.UE, p.UEClient), e.at(e.set.UE, p.UEServer)
 				pc, ps := e.at(e.set.PCSCF, p.PCSCFClient), e.at(e.set.PCSCF, p.PCSCFServer)
 
-				e.says(e.udp(handsets, uc), e.udp(sip.Machine{}, ps), uc, ps, "request of the handset")
-				e.says(e.udp(sip.Machine{}, pc), e.udp(handsets, us), pc, us, "answer to it")
-				e.listen(sip.Machine{}, ps)
+				e.says(e.udp(handsets, uc), e.udp(stack.Machine{}, ps), uc, ps, "request of the handset")
+				e.says(e.udp(stack.Machine{}, pc), e.udp(handsets, us), pc, us, "answer to it")
+				e.listen(stack.Machine{}, ps)
 				e.listen(handsets, us)
 				e.echo(handsets, uc, ps)
-				e.echo(sip.Machine{}, pc, us)
+				e.echo(stack.Machine{}, pc, us)
 
 				for _, k := range []*ipsec.Kernel{e.core, e.far} {
 					counters, err := k.Use(e.set)
@@ -232,8 +232,8 @@ func TestClearText(t *testing.T) {
 	e := between(t, ipsec.Suites[2], false, 100)
 	p := e.set.Ports
 	uc, ps := e.at(e.set.UE, p.UEClient), e.at(e.set.PCSCF, p.PCSCFServer)
-	server := e.udp(sip.Machine{}, ps)
-	e.listen(sip.Machine{}, ps)
+	server := e.udp(stack.Machine{}, ps)
+	e.listen(stack.Machine{}, ps)
 
 	if err := e.core.Guard(e.set.PCSCF, p.PCSCFServer, p.PCSCFClient); err != nil {
 		t.Fatal(err)
@@ -281,7 +281,7 @@ func TestClearText(t *testing.T) {
 
 	// And nothing leaves from a protected port outside.
 	pc := e.at(e.set.PCSCF, p.PCSCFClient)
-	if _, err := e.udp(sip.Machine{}, pc).WriteToUDPAddrPort([]byte("x"), other); err == nil {
+	if _, err := e.udp(stack.Machine{}, pc).WriteToUDPAddrPort([]byte("x"), other); err == nil {
 		t.Error("something left a protected port in clear")
 	}
 }
@@ -316,7 +316,7 @@ func TestReplay(t *testing.T) {
 	e := between(t, ipsec.Suites[2], false, 110)
 	p := e.set.Ports
 	uc, ps := e.at(e.set.UE, p.UEClient), e.at(e.set.PCSCF, p.PCSCFServer)
-	client, server := e.udp(handsets, uc), e.udp(sip.Machine{}, ps)
+	client, server := e.udp(handsets, uc), e.udp(stack.Machine{}, ps)
 
 	wire := packets(t)
 	e.says(client, server, uc, ps, "once")
@@ -371,7 +371,7 @@ func TestLifetime(t *testing.T) {
 
 	p := long.set.Ports
 	uc, ps := long.at(long.set.UE, p.UEClient), long.at(long.set.PCSCF, p.PCSCFServer)
-	long.says(long.udp(handsets, uc), long.udp(sip.Machine{}, ps), uc, ps, "still there")
+	long.says(long.udp(handsets, uc), long.udp(stack.Machine{}, ps), uc, ps, "still there")
 
 	// Again, now that the state is older than what is asked for.
 	if err := long.core.Prolong(without, time.Minute); err != nil {

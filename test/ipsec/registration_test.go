@@ -19,7 +19,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/aka"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/network"
 	"github.com/dialtone-ims/dialtone/ue/handset"
 )
@@ -56,7 +56,7 @@ func called(t *testing.T, n *network.Network, suite ipsec.Suite, transport strin
 	on := func(i int, s network.Subscriber) *handset.Handset {
 		return n.Registered(s, secured(t, six, func(c *handset.Config) {
 			c.Transport, c.Security.Suites = transport, []ipsec.Suite{suite}
-			c.Timers = sip.DefaultConfig().Timers
+			c.Timers = stack.DefaultConfig().Timers
 			c.Timers.T1 = c.Timers.T2 // what comes twice would be counted twice
 			configs[i] = c
 		}))
@@ -241,7 +241,7 @@ func TestReauthentication(t *testing.T) {
 	var config *handset.Config
 
 	patient := func(c *handset.Config) {
-		c.Timers, c.Security.Linger = sip.DefaultConfig().Timers, outlive
+		c.Timers, c.Security.Linger = stack.DefaultConfig().Timers, outlive
 		c.Timers.T1 = patience
 	}
 	a := n.Registered(alice, secured(t, false, func(c *handset.Config) { patient(c); config = c }))

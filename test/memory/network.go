@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"testing/synctest"
 
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 	firstPort = 40000
 )
 
-// Network is a sip.Network.
+// Network is a stack.Network.
 type Network struct {
 	mu        sync.Mutex
 	sockets   map[netip.AddrPort]*socket
@@ -70,7 +70,7 @@ func (n *Network) parse(address string) (netip.AddrPort, error) {
 }
 
 // ListenPacket opens a UDP socket.
-func (n *Network) ListenPacket(_ context.Context, address string) (sip.PacketConn, error) {
+func (n *Network) ListenPacket(_ context.Context, address string) (stack.PacketConn, error) {
 	return n.socket(address)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Call is one call of a handset, on either side.
@@ -18,8 +19,8 @@ type Call struct {
 	cseq    uint32        // of the INVITE
 	version atomic.Uint64 // of the session description
 
-	client *sip.ClientTransaction // of a call that the handset makes
-	server *sip.ServerTransaction // of one that comes, and what it is answered with
+	client *stack.ClientTransaction // of a call that the handset makes
+	server *stack.ServerTransaction // of one that comes, and what it is answered with
 
 	description []byte
 
@@ -182,7 +183,7 @@ func (c *Call) acknowledgeAgain() {
 }
 
 // invited serves an INVITE: a new call, or a re-INVITE of one.
-func (h *Handset) invited(ctx context.Context, tx *sip.ServerTransaction) {
+func (h *Handset) invited(ctx context.Context, tx *stack.ServerTransaction) {
 	r := tx.Request()
 
 	if c := h.call(r); c != nil {
@@ -228,7 +229,7 @@ func (h *Handset) invited(ctx context.Context, tx *sip.ServerTransaction) {
 }
 
 // renegotiated serves a re-INVITE, such as one that puts the handset on hold; UPDATE and PRACK have an answer only if they have an offer.
-func (c *Call) renegotiated(tx *sip.ServerTransaction) {
+func (c *Call) renegotiated(tx *stack.ServerTransaction) {
 	r := tx.Request()
 	response := sip.NewResponse(r, 200, "")
 	sip.Add(response, "Contact", c.handset.contactHeader())
@@ -277,7 +278,7 @@ func (c *Call) Answer(ctx context.Context) error {
 	c.dialog = dialog
 	c.mu.Unlock()
 
-	timers := sip.DefaultConfig().Timers
+	timers := stack.DefaultConfig().Timers
 	wait, latest := timers.T1, time.Now().Add(64*timers.T1)
 
 	for time.Now().Before(latest) {
@@ -354,7 +355,7 @@ func (c *Call) HangUp(ctx context.Context) error {
 }
 
 // hungUp is the other side's BYE.
-func (h *Handset) hungUp(tx *sip.ServerTransaction) {
+func (h *Handset) hungUp(tx *stack.ServerTransaction) {
 	c := h.call(tx.Request())
 	if c == nil {
 		_ = tx.Reply(481, "")

@@ -15,6 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/aka"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
@@ -29,7 +30,7 @@ type Config struct {
 	Transport string         // "UDP" or "TCP"
 	Expires   uint32         // seconds asked for
 	Access    string         // P-Access-Network-Info
-	Timers    sip.Timers     // zero: the specification's
+	Timers    stack.Timers   // zero: the specification's
 	SizeLimit int            // octets; a larger request goes over TCP (RFC 3261 §18.1.1); 0: none does
 	Log       *slog.Logger
 	Tap       trace.Tap
@@ -40,14 +41,14 @@ type Config struct {
 	Answer func(*sip.Response)
 	// Security, when set, protects the registration and all after it by IPsec.
 	Security *Security
-	Network  sip.Network // nil: the machine's
+	Network  stack.Network // nil: the machine's
 }
 
 // Handset is one simulated handset. Its methods may be called from any goroutine.
 type Handset struct {
 	config   Config
-	stack    *sip.Stack
-	endpoint *sip.Endpoint
+	stack    *stack.Stack
+	endpoint *stack.Endpoint
 	sim      *aka.SIM
 	log      *slog.Logger
 	private  string
@@ -97,14 +98,14 @@ func New(c Config) (*Handset, error) {
 		h.log = slog.New(slog.DiscardHandler)
 	}
 
-	settings := sip.DefaultConfig(sip.EndpointConfig{Name: "Gm", Address: c.Address.String(), Transports: []string{"udp", "tcp"}})
+	settings := stack.DefaultConfig(stack.EndpointConfig{Name: "Gm", Address: c.Address.String(), Transports: []string{"udp", "tcp"}})
 	settings.UDPSizeLimit = c.SizeLimit
 
 	if c.Timers.T1 > 0 {
 		settings.Timers = c.Timers
 	}
 
-	stack, err := sip.New(settings, h, sip.Options{Log: h.log, Tap: c.Tap, Network: c.Network})
+	stack, err := stack.New(settings, h, stack.Options{Log: h.log, Tap: c.Tap, Network: c.Network})
 	if err != nil {
 		return nil, err
 	}
@@ -157,15 +158,15 @@ func (h *Handset) Messages() <-chan Message { return h.messages }
 func (h *Handset) Notices() <-chan string { return h.notices }
 
 // towards is the P-CSCF, over the transport of the registration, and by its security associations if there are any.
-func (h *Handset) towards() sip.Destination {
+func (h *Handset) towards() stack.Destination {
 	if h.guard != nil {
 		if p := h.guard.inUse(); p != nil {
 			flow := h.guard.flow(p)
-			return sip.Destination{Flow: &flow}
+			return stack.Destination{Flow: &flow}
 		}
 	}
 
-	return sip.Destination{Endpoint: h.endpoint, Targets: []sip.Target{{Transport: h.config.Transport, Addr: h.config.Proxy}}}
+	return stack.Destination{Endpoint: h.endpoint, Targets: []stack.Target{{Transport: h.config.Transport, Addr: h.config.Proxy}}}
 }
 
 // contact is the handset's own URI.
@@ -219,7 +220,7 @@ func (h *Handset) request(method, target, from, to string) (*sip.Request, error)
 }
 
 // HandleRequest serves what comes.
-func (h *Handset) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
+func (h *Handset) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
 	r := tx.Request()
 
 	switch r.Method {
@@ -254,13 +255,13 @@ func (h *Handset) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) 
 const allowed = "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, MESSAGE, NOTIFY, OPTIONS, INFO"
 
 // HandleAck completes an answered call.
-func (h *Handset) HandleAck(_ context.Context, ack *sip.Ack) {
+func (h *Handset) HandleAck(_ context.Context, ack *stack.Ack) {
 	if c := h.call(ack.Request); c != nil {
 		c.confirm()
 	}
 }
 
-func (h *Handset) received(tx *sip.ServerTransaction) {
+func (h *Handset) received(tx *stack.ServerTransaction) {
 	r := tx.Request()
 
 	select {

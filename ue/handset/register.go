@@ -10,6 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // registration is what the network said with its 200.
@@ -54,7 +55,7 @@ func (e *Refused) Error() string {
 		text += " (" + reason + ")"
 	}
 
-	if cause := sip.LocalCause(e.Response); cause != "" {
+	if cause := stack.LocalCause(e.Response); cause != "" {
 		text += fmt.Sprintf(" (not from the network: %s; Call-ID %s)", cause, sip.Value(e.Response, "Call-ID"))
 	}
 

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/ue/handset"
 )
 
@@ -19,7 +19,7 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 	defer silent.Close()
 
-	timers := sip.DefaultConfig().Timers
+	timers := stack.DefaultConfig().Timers
 	timers.T1, timers.T2 = time.Millisecond, 4*time.Millisecond // 64*T1 is all that it waits
 
 	h, err := handset.New(handset.Config{

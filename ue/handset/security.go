@@ -12,6 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Security is what the handset has of IPsec (TS 33.203 §7).
@@ -49,7 +50,7 @@ const lifetime = 24 * time.Hour
 type guard struct {
 	Security
 	handset *Handset
-	server  *sip.Endpoint
+	server  *stack.Endpoint
 
 	// work is held while the kernel makes or removes a set: a new one may have ports of one that goes.
 	work sync.Mutex
@@ -63,7 +64,7 @@ type guard struct {
 // passage is one set of associations, or the offer of one.
 type passage struct {
 	set    ipsec.Set
-	client *sip.Endpoint
+	client *stack.Endpoint
 	offer  string // Security-Client
 	answer string // Security-Server; "" until there is one
 	proxy  netip.AddrPort
@@ -81,8 +82,8 @@ func (h *Handset) secure(s Security) error {
 	return nil
 }
 
-func (h *Handset) protected(name string, port uint16) sip.EndpointConfig {
-	return sip.EndpointConfig{
+func (h *Handset) protected(name string, port uint16) stack.EndpointConfig {
+	return stack.EndpointConfig{
 		Name:       "Gm " + name,
 		Address:    netip.AddrPortFrom(h.config.Address.Addr(), port).String(),
 		Transports: []string{"udp", "tcp"},
@@ -296,15 +297,15 @@ func (g *guard) inUse() *passage {
 }
 
 // flow is the way of the handset's requests: from its client port to the P-CSCF's server port (TS 33.203 §7.1).
-func (g *guard) flow(p *passage) sip.Flow {
-	return sip.Flow{
+func (g *guard) flow(p *passage) stack.Flow {
+	return stack.Flow{
 		Endpoint: p.client, Server: g.server, Transport: g.handset.config.Transport, Local: p.client.Address(), Remote: p.proxy, TakesTCP: true,
 	}
 }
 
 // back is the way of responses over UDP: from the client port, of the set that the request came by, to the P-CSCF's server
 // port.
-func (g *guard) back(f sip.Flow) sip.Flow {
+func (g *guard) back(f stack.Flow) stack.Flow {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 

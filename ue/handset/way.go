@@ -2,6 +2,7 @@ package handset
 
 import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // way is how the requests of one registration go: in clear, by the associations in use, or by those of the challenge that they
@@ -43,16 +44,16 @@ func (w *way) agreed() *passage {
 	return w.by
 }
 
-func (w *way) destination() sip.Destination {
+func (w *way) destination() stack.Destination {
 	if w.by == nil || w.handset.guard.Misbehave.Outside && w.by == w.offered {
-		return sip.Destination{
-			Endpoint: w.handset.endpoint, Targets: []sip.Target{{Transport: w.handset.config.Transport, Addr: w.handset.config.Proxy}},
+		return stack.Destination{
+			Endpoint: w.handset.endpoint, Targets: []stack.Target{{Transport: w.handset.config.Transport, Addr: w.handset.config.Proxy}},
 		}
 	}
 
 	flow := w.handset.guard.flow(w.by)
 
-	return sip.Destination{Flow: &flow}
+	return stack.Destination{Flow: &flow}
 }
 
 // challenged is the way of the answer. One by AUTS goes as the request did, with a new offer (TS 24.229 §5.1.1.5.3); one by

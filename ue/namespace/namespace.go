@@ -11,16 +11,16 @@ import (
 
 	"github.com/vishvananda/netns"
 
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Network opens the sockets of a SIP stack in the namespace of this name.
 type Network string
 
 // ListenPacket opens a UDP socket there.
-func (n Network) ListenPacket(ctx context.Context, address string) (c sip.PacketConn, err error) {
+func (n Network) ListenPacket(ctx context.Context, address string) (c stack.PacketConn, err error) {
 	err = n.Do(func() error {
-		c, err = sip.Machine{}.ListenPacket(ctx, address)
+		c, err = stack.Machine{}.ListenPacket(ctx, address)
 		return err
 	})
 
@@ -30,7 +30,7 @@ func (n Network) ListenPacket(ctx context.Context, address string) (c sip.Packet
 // Listen opens a TCP socket there.
 func (n Network) Listen(ctx context.Context, address string, shared bool) (l net.Listener, err error) {
 	err = n.Do(func() error {
-		l, err = sip.Machine{}.Listen(ctx, address, shared)
+		l, err = stack.Machine{}.Listen(ctx, address, shared)
 		return err
 	})
 
@@ -40,7 +40,7 @@ func (n Network) Listen(ctx context.Context, address string, shared bool) (l net
 // Dial opens a connection from there.
 func (n Network) Dial(ctx context.Context, local, remote netip.AddrPort) (c net.Conn, err error) {
 	err = n.Do(func() error {
-		c, err = sip.Machine{}.Dial(ctx, local, remote)
+		c, err = stack.Machine{}.Dial(ctx, local, remote)
 		return err
 	})
 

@@ -16,14 +16,14 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Config is everything that can be set.
 type Config struct {
 	service.Common `yaml:",inline"`
 	HomeDomain     string            `yaml:"home_domain"`
-	SIP            sip.Config        `yaml:"sip"`
+	SIP            stack.Config      `yaml:"sip"`
 	Protection     border.Config     `yaml:"protection"`
 	Diameter       diameter.Config   `yaml:"diameter"`
 	ServerTimeout  time.Duration     `yaml:"scscf_timeout"`
@@ -37,8 +37,8 @@ func Default() Config {
 	c := Config{
 		Common:     service.DefaultCommon("127.0.0.11:9090"),
 		HomeDomain: home,
-		SIP: sip.DefaultConfig(
-			sip.EndpointConfig{Name: "Mw", Address: "127.0.0.11:5060", Transports: []string{"udp", "tcp"}, Names: []string{"icscf." + home, home}},
+		SIP: stack.DefaultConfig(
+			stack.EndpointConfig{Name: "Mw", Address: "127.0.0.11:5060", Transports: []string{"udp", "tcp"}, Names: []string{"icscf." + home, home}},
 		),
 		Protection: border.Config{Core: border.Core{}},
 		Diameter:   diameter.DefaultConfig("icscf."+home, home),
@@ -68,7 +68,7 @@ func (c *Config) Validate() error {
 }
 
 type icscf struct {
-	stack *sip.Stack
+	stack *stack.Stack
 	node  *diameter.Node
 }
 
@@ -89,7 +89,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	}
 	handler.Register(env.Metrics)
 
-	stack, err := sip.New(c.SIP, handler, sip.Options{
+	stack, err := stack.New(c.SIP, handler, stack.Options{
 		Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: c.Protection.Core.Screen(nil),
 	})
 	if err != nil {

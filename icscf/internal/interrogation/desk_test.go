@@ -17,6 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
@@ -116,8 +117,8 @@ func withDesk(t *testing.T, test func(t *testing.T, d *desk)) {
 		}
 		handler.Register(prometheus.NewRegistry())
 
-		c := sip.DefaultConfig(
-			sip.EndpointConfig{
+		c := stack.DefaultConfig(
+			stack.EndpointConfig{
 				Name:       "Mw",
 				Address:    icscfAddress,
 				Transports: []string{"udp", "tcp"},
@@ -127,7 +128,7 @@ func withDesk(t *testing.T, test func(t *testing.T, d *desk)) {
 		c.Resolver.Hosts = map[string][]string{
 			"a.ims.example": {"192.0.2.31"}, "b.ims.example": {"192.0.2.32"}, "c.ims.example": {"192.0.2.33"}, "icscf.ims.example": {"192.0.2.2"},
 		}
-		stack, err := sip.New(c, handler, sip.Options{Network: network})
+		stack, err := stack.New(c, handler, stack.Options{Network: network})
 		if err != nil {
 			t.Fatal(err)
 		}

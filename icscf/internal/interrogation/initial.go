@@ -9,10 +9,11 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // initial is TS 24.229 §5.3.2: an initial request to a user of this network, or from one when an AS sends it.
-func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, orig bool) {
+func (i *Interrogator) initial(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request, orig bool) {
 	public, err := served(out, orig)
 
 	switch {
@@ -35,9 +36,9 @@ func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, o
 	candidates = i.away.last(candidates)
 	tried, began := []string{candidates[0]}, time.Now()
 	lost := false // no S-CSCF could be given the request
-	i.Stack.Forward(tx, sip.Plan{
-		Groups: [][]sip.Branch{{i.toServer(out, candidates[0], orig)}},
-		OnFailure: func(b *sip.Branch, r *sip.Response) []sip.Branch {
+	i.Stack.Forward(tx, stack.Plan{
+		Groups: [][]stack.Branch{{i.toServer(out, candidates[0], orig)}},
+		OnFailure: func(b *stack.Branch, r *sip.Response) []stack.Branch {
 			if !unreachable(out, r) {
 				return nil
 			}
@@ -49,7 +50,7 @@ func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, o
 			for _, name := range candidates {
 				if !slices.Contains(tried, name) {
 					tried = append(tried, name)
-					return []sip.Branch{i.toServer(out, name, orig)}
+					return []stack.Branch{i.toServer(out, name, orig)}
 				}
 			}
 
@@ -57,12 +58,12 @@ func (i *Interrogator) initial(ctx context.Context, tx *sip.ServerTransaction, o
 
 			return nil
 		},
-		OnResponse: func(b *sip.Branch, r *sip.Response) {
-			if b != nil && !sip.Local(r) {
+		OnResponse: func(b *stack.Branch, r *sip.Response) {
+			if b != nil && !stack.Local(r) {
 				i.note(b, r, began)
 			}
 
-			if b == nil && lost && sip.Local(r) {
+			if b == nil && lost && stack.Local(r) {
 				sip.Refusef(504, "no S-CSCF answered: %v", tried).Replace(r)
 			}
 
@@ -123,7 +124,7 @@ func (i *Interrogator) locate(ctx context.Context, public string, orig bool) ([]
 }
 
 // toServer puts the S-CSCF on top of Route; the Request-URI stays what it is (§5.3.2.1).
-func (i *Interrogator) toServer(out *sip.Request, name string, orig bool) sip.Branch {
+func (i *Interrogator) toServer(out *sip.Request, name string, orig bool) stack.Branch {
 	r := sip.Copy(out)
 
 	route := serverURI(name) + ";lr"
@@ -133,7 +134,7 @@ func (i *Interrogator) toServer(out *sip.Request, name string, orig bool) sip.Br
 
 	sip.PushRoute(r, route)
 
-	b := sip.Branch{Request: r, Label: name}
+	b := stack.Branch{Request: r, Label: name}
 	if r.IsInvite() {
 		b.Timeout = i.ServerTimeout
 	}
@@ -145,5 +146,5 @@ func (i *Interrogator) toServer(out *sip.Request, name string, orig bool) sip.Br
 // acknowledges with a 100 of its own within 200 ms (RFC 3261 §17.2.1). Silence to another request says nothing: the handset may be
 // paged, and the response is that of the other end.
 func unreachable(request *sip.Request, r *sip.Response) bool {
-	return sip.Local(r) && (r.StatusCode != 408 || request.IsInvite())
+	return stack.Local(r) && (r.StatusCode != 408 || request.IsInvite())
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // HSS answers the two queries of an I-CSCF. An error means that there is no answer.
@@ -24,7 +25,7 @@ type HSS interface {
 
 // Interrogator serves the requests of one I-CSCF.
 type Interrogator struct {
-	Stack      *sip.Stack
+	Stack      *stack.Stack
 	HSS        HSS
 	Servers    selection.Servers
 	HomeDomain string
@@ -50,7 +51,7 @@ func (i *Interrogator) Register(registerer prometheus.Registerer) {
 }
 
 // HandleRequest serves one request.
-func (i *Interrogator) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
+func (i *Interrogator) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
 	request := tx.Request()
 
 	if i.Stack.AsksItself(request) {
@@ -74,7 +75,7 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *sip.ServerTransact
 	case request.Method == "REGISTER":
 		i.register(ctx, tx, out)
 	case sip.Has(out, "Route"): // within a dialog, or on its way to somebody else: nothing to find out
-		i.Stack.Forward(tx, sip.Plan{Groups: [][]sip.Branch{{{Request: out}}}})
+		i.Stack.Forward(tx, stack.Plan{Groups: [][]stack.Branch{{{Request: out}}}})
 	case tagged(request):
 		i.refuse(tx, "", sip.Refuse(481, "an I-CSCF does not stay in dialogs: the request lacks their Route"))
 	default:
@@ -86,10 +87,10 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *sip.ServerTransact
 func (i *Interrogator) starting() bool { return i.Reached != nil && !i.Reached() }
 
 // HandleAck passes on the ACK of a 2xx that still has a Route; others have nothing to do here.
-func (i *Interrogator) HandleAck(ctx context.Context, ack *sip.Ack) {
+func (i *Interrogator) HandleAck(ctx context.Context, ack *stack.Ack) {
 	out, _, refused := i.Stack.Forwardable(ack.Request)
 	if refused == nil && sip.Has(out, "Route") {
-		_ = i.Stack.SendStateless(ctx, out, sip.Destination{})
+		_ = i.Stack.SendStateless(ctx, out, stack.Destination{})
 	}
 }
 

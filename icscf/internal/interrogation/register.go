@@ -7,10 +7,11 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // register is TS 24.229 §5.3.1.2 and, when the S-CSCF fails, §5.3.1.3.
-func (i *Interrogator) register(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request) {
+func (i *Interrogator) register(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request) {
 	who, err := identities(out, i.HomeDomain)
 	if err != nil {
 		i.refuse(tx, "", sip.Refuse(400, err.Error()))
@@ -55,9 +56,9 @@ func (i *Interrogator) register(ctx context.Context, tx *sip.ServerTransaction, 
 	}
 
 	tried, began := []string{candidates[0]}, time.Now()
-	i.Stack.Forward(tx, sip.Plan{
-		Groups: [][]sip.Branch{{i.toRegistrar(out, candidates[0])}},
-		OnFailure: func(b *sip.Branch, r *sip.Response) []sip.Branch {
+	i.Stack.Forward(tx, stack.Plan{
+		Groups: [][]stack.Branch{{i.toRegistrar(out, candidates[0])}},
+		OnFailure: func(b *stack.Branch, r *sip.Response) []stack.Branch {
 			i.note(b, r, began)
 
 			if !failed(r) || bound {
@@ -73,16 +74,16 @@ func (i *Interrogator) register(ctx context.Context, tx *sip.ServerTransaction, 
 			for _, name := range candidates {
 				if !slices.Contains(tried, name) {
 					tried = append(tried, name)
-					return []sip.Branch{i.toRegistrar(out, name)}
+					return []stack.Branch{i.toRegistrar(out, name)}
 				}
 			}
 
 			return nil
 		},
-		OnResponse: func(b *sip.Branch, r *sip.Response) {
+		OnResponse: func(b *stack.Branch, r *sip.Response) {
 			i.note(b, r, began)
 
-			if sip.Local(r) || r.StatusCode/100 == 3 { // §5.3.1.3: no S-CSCF answered, or it wants another that there is not
+			if stack.Local(r) || r.StatusCode/100 == 3 { // §5.3.1.3: no S-CSCF answered, or it wants another that there is not
 				sip.Remove(r, "Contact")
 				sip.Refusef(504, "no S-CSCF answered: %v", tried).Replace(r)
 			}
@@ -95,10 +96,10 @@ func (i *Interrogator) register(ctx context.Context, tx *sip.ServerTransaction, 
 }
 
 // note remembers what a response says of the S-CSCF that it came from, or did not come from.
-func (i *Interrogator) note(b *sip.Branch, r *sip.Response, since time.Time) {
+func (i *Interrogator) note(b *stack.Branch, r *sip.Response, since time.Time) {
 	switch {
 	case b == nil:
-	case !sip.Local(r):
+	case !stack.Local(r):
 		i.away.heard(b.Label)
 	case i.away.silent(b.Label, since):
 		i.Log.Warn("S-CSCF is passed over for a while", "scscf", b.Label, "for", i.away.lasts)
@@ -128,17 +129,17 @@ func (i *Interrogator) authorise(ctx context.Context, q *cx.UAR) ([]string, *sip
 	return candidates, nil
 }
 
-func (i *Interrogator) toRegistrar(out *sip.Request, name string) sip.Branch {
+func (i *Interrogator) toRegistrar(out *sip.Request, name string) stack.Branch {
 	r := sip.Copy(out)
 
 	if target, err := sip.ParseURI(serverURI(name)); err == nil {
 		r.Recipient = target
 	}
 
-	return sip.Branch{Request: r, Timeout: i.ServerTimeout, Label: name}
+	return stack.Branch{Request: r, Timeout: i.ServerTimeout, Label: name}
 }
 
 // failed tells an S-CSCF that another one may replace: no answer, a redirection, or 480.
 func failed(r *sip.Response) bool {
-	return sip.Local(r) || r.StatusCode/100 == 3 || r.StatusCode == 480
+	return stack.Local(r) || r.StatusCode/100 == 3 || r.StatusCode == 480
 }

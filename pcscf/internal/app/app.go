@@ -19,6 +19,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Config is everything that can be set.
@@ -27,7 +28,7 @@ type Config struct {
 	HomeDomain     string       `yaml:"home_domain"`
 	VisitedNetwork string       `yaml:"visited_network"`
 	Interrogator   string       `yaml:"icscf"`         // SIP URI of the home network's I-CSCF
-	SIP            sip.Config   `yaml:"sip"`           // the endpoint Mw is the core's side, all others are handsets'
+	SIP            stack.Config `yaml:"sip"`           // the endpoint Mw is the core's side, all others are handsets'
 	MaxBindings    int          `yaml:"max_bindings"`  // handsets at the same time
 	MaxDialogs     int          `yaml:"max_dialogs"`   // of one handset at the same time
 	RegEvent       bool         `yaml:"reg_event"`     // subscribe to the registrations of the users served
@@ -49,15 +50,15 @@ func Default() Config {
 		HomeDomain:     home,
 		VisitedNetwork: home,
 		Interrogator:   "sip:icscf." + home + ":5060",
-		SIP: sip.DefaultConfig(
-			sip.EndpointConfig{
+		SIP: stack.DefaultConfig(
+			stack.EndpointConfig{
 				Name:       "Gm",
 				Address:    "127.0.0.10:5060",
 				Transports: []string{"udp", "tcp"},
 				Names:      []string{"pcscf." + home},
-				Timers:     sip.HandsetTimers(),
+				Timers:     stack.HandsetTimers(),
 			},
-			sip.EndpointConfig{Name: mw, Address: "127.0.0.10:5070", Transports: []string{"udp", "tcp"}},
+			stack.EndpointConfig{Name: mw, Address: "127.0.0.10:5070", Transports: []string{"udp", "tcp"}},
 		),
 		MaxBindings:  100_000,
 		MaxDialogs:   1000,
@@ -84,7 +85,7 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("service_route: %q is neither enforce nor replace", c.ServiceRoute)
 	case c.ByAddress != gm.Never && c.ByAddress != gm.Stream && c.ByAddress != gm.Always:
 		return fmt.Errorf("by_address: %q is none of never, stream, always", c.ByAddress)
-	case !slices.ContainsFunc(c.SIP.Endpoints, func(e sip.EndpointConfig) bool { return e.Name == mw }) || len(c.SIP.Endpoints) < 2:
+	case !slices.ContainsFunc(c.SIP.Endpoints, func(e stack.EndpointConfig) bool { return e.Name == mw }) || len(c.SIP.Endpoints) < 2:
 		return errors.New("sip.endpoints: one must be named Mw, and another is needed for handsets")
 	}
 
@@ -97,13 +98,13 @@ func (c *Config) Validate() error {
 
 // bound is what the stack binds: the endpoints of the configuration and the protected ones. Those towards handsets have the timers
 // of TS 24.229 §7.7 unless they have their own.
-func (c *Config) bound(protected []sip.EndpointConfig) sip.Config {
+func (c *Config) bound(protected []stack.EndpointConfig) stack.Config {
 	bound := c.SIP
 	bound.Endpoints = slices.Concat(bound.Endpoints, protected)
 
 	for i, e := range bound.Endpoints {
 		if e.Name != mw {
-			bound.Endpoints[i] = sip.HandsetTimers().For(e)
+			bound.Endpoints[i] = stack.HandsetTimers().For(e)
 		}
 	}
 
@@ -111,12 +112,12 @@ func (c *Config) bound(protected []sip.EndpointConfig) sip.Config {
 }
 
 // towardsHandsets are the endpoints of the configuration that are not the core's side.
-func (c *Config) towardsHandsets() []sip.EndpointConfig {
-	return slices.DeleteFunc(slices.Clone(c.SIP.Endpoints), func(e sip.EndpointConfig) bool { return e.Name == mw })
+func (c *Config) towardsHandsets() []stack.EndpointConfig {
+	return slices.DeleteFunc(slices.Clone(c.SIP.Endpoints), func(e stack.EndpointConfig) bool { return e.Name == mw })
 }
 
 type pcscf struct {
-	stack  *sip.Stack
+	stack  *stack.Stack
 	proxy  *gm.Proxy
 	access *ipsec.Access
 	kept   *kept
@@ -166,8 +167,8 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 		}
 	}()
 
-	stack, err := sip.New(
-		c.bound(access.Endpoints()), proxy, sip.Options{
+	stack, err := stack.New(
+		c.bound(access.Endpoints()), proxy, stack.Options{
 			Log:     env.Log,
 			Metrics: env.Metrics,
 			Tap:     env.Tap,

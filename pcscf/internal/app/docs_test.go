@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/service"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/memory"
 	"github.com/dialtone-ims/dialtone/test/page"
 )
@@ -62,7 +62,7 @@ func raised(t *testing.T, metrics *prometheus.Registry) {
 		t.Fatal(err)
 	}
 
-	stack, err := sip.New(c.bound(s.Endpoints()), nil, sip.Options{Network: memory.New()})
+	stack, err := stack.New(c.bound(s.Endpoints()), nil, stack.Options{Network: memory.New()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/association"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/keeping"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // kept is what an earlier process left, and where this one leaves it.
@@ -42,7 +42,7 @@ func (k *kept) keeperOfSets() association.Keeper {
 }
 
 // restore takes up the registrations that an earlier process left, but for those whose associations are gone.
-func (k *kept) restore(stack *sip.Stack, table *binding.Table, security gm.Security) {
+func (k *kept) restore(stack *stack.Stack, table *binding.Table, security gm.Security) {
 	if k.store == nil {
 		return
 	}

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
 // TS 24.229 §7.7, table 7.7.1: towards handsets T1 is 2 s, T2 16 s and T4 17 s, so that timers B and F are 128 s; towards the core they
 // are RFC 3261's. An endpoint may have its own.
 func TestTimersTowardsHandsets(t *testing.T) {
-	own := sip.EndpointTimers{T1: time.Second, T2: 2 * time.Second, T4: 3 * time.Second}
+	own := stack.EndpointTimers{T1: time.Second, T2: 2 * time.Second, T4: 3 * time.Second}
 
 	tests := []struct {
 		endpoint string
@@ -36,10 +37,10 @@ func TestTimersTowardsHandsets(t *testing.T) {
 				c := Default()
 				c.SIP.Endpoints[0].Address = "192.0.2.1:5060"
 				c.SIP.Endpoints = append(c.SIP.Endpoints,
-					sip.EndpointConfig{Name: "second", Address: "192.0.2.2:5060", Transports: []string{"udp"}},
-					sip.EndpointConfig{Name: "own", Address: "192.0.2.3:5060", Transports: []string{"udp"}, Timers: own})
+					stack.EndpointConfig{Name: "second", Address: "192.0.2.2:5060", Transports: []string{"udp"}},
+					stack.EndpointConfig{Name: "own", Address: "192.0.2.3:5060", Transports: []string{"udp"}, Timers: own})
 
-				var protected []sip.EndpointConfig
+				var protected []stack.EndpointConfig
 				for _, e := range c.SIP.Endpoints {
 					if e.Name == "Gm" || e.Name == "own" {
 						protected = append(protected, c.IPsec.Protected(e)...)
@@ -49,14 +50,14 @@ func TestTimersTowardsHandsets(t *testing.T) {
 				network := memory.New()
 				handset := network.Peer(t, "10.0.0.1:5060")
 
-				stack, err := sip.New(c.bound(protected), nil, sip.Options{Network: network})
+				sipStack, err := stack.New(c.bound(protected), nil, stack.Options{Network: network})
 				if err != nil {
 					t.Fatal(err)
 				}
 
 				ctx, stop := context.WithCancel(t.Context())
 				done := make(chan error, 1)
-				go func() { done <- stack.Run(ctx) }()
+				go func() { done <- sipStack.Run(ctx) }()
 				defer func() {
 					stop()
 					if err := <-done; err != nil {
@@ -73,8 +74,9 @@ func TestTimersTowardsHandsets(t *testing.T) {
 				}
 
 				begin := time.Now()
-				tx, err := stack.Send(t.Context(), r, sip.Destination{
-					Endpoint: stack.Endpoint(test.endpoint), Targets: []sip.Target{{Transport: "UDP", Addr: netip.MustParseAddrPort("10.0.0.1:5060")}},
+				tx, err := sipStack.Send(t.Context(), r, stack.Destination{
+					Endpoint: sipStack.Endpoint(test.endpoint),
+					Targets:  []stack.Target{{Transport: "UDP", Addr: netip.MustParseAddrPort("10.0.0.1:5060")}},
 				})
 				if err != nil {
 					t.Fatal(err)

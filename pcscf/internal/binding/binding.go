@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // ErrFull is the answer when the table holds as many handsets as it may.
@@ -22,7 +22,7 @@ type Binding struct {
 	Token        string // names the binding in Path and Record-Route
 	Private      string
 	Contact      string // URI as registered
-	Flow         sip.Flow
+	Flow         stack.Flow
 	ToContact    bool     // requests go to the Contact and not back to where the REGISTER came from
 	Identities   []string // P-Associated-URI, the default one first
 	ServiceRoute []string

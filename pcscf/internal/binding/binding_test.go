@@ -8,11 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-func at(source string) sip.Flow {
-	return sip.Flow{Transport: "UDP", Remote: netip.MustParseAddrPort(source)}
+func at(source string) stack.Flow {
+	return stack.Flow{Transport: "UDP", Remote: netip.MustParseAddrPort(source)}
 }
 
 func registered(token, private, contact, source string) *Binding {
@@ -49,7 +49,7 @@ func TestSender(t *testing.T) {
 	ending := registered("d", "dave", "sip:d@10.0.0.3", "10.0.0.3:5060")
 	put(t, table, ending, ending.Ending("deactivated"))
 	secure := registered("s", "sybil", "sip:s@10.0.0.7:5060", "10.0.0.7:5060")
-	secure.Flow.Server = &sip.Endpoint{}
+	secure.Flow.Server = &stack.Endpoint{}
 	put(t, table, secure)
 
 	for _, test := range []struct {

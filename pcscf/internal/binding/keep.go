@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Keeper remembers registered bindings over a restart.
@@ -55,8 +55,8 @@ func (b *Binding) kept() Kept {
 
 // Restore makes the binding that was remembered. A connection that a handset opened in clear does not outlive the process,
 // and so its binding does not either.
-func (k Kept) Restore(endpoint func(name string) *sip.Endpoint) (*Binding, error) {
-	flow := sip.Flow{Endpoint: endpoint(k.Endpoint), Transport: k.Transport, Remote: k.Remote, TakesTCP: k.TakesTCP}
+func (k Kept) Restore(endpoint func(name string) *stack.Endpoint) (*Binding, error) {
+	flow := stack.Flow{Endpoint: endpoint(k.Endpoint), Transport: k.Transport, Remote: k.Remote, TakesTCP: k.TakesTCP}
 
 	if k.Server != "" {
 		flow.Server = endpoint(k.Server)

@@ -9,11 +9,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // challenged takes CK and IK out of a 401 (§5.2.2.2) and gives them to the protection of the access. A challenge that cannot
 // be read goes nowhere, for it may have keys in it.
-func (p *Proxy) challenged(request *sip.Request, flow sip.Flow, r *sip.Response) {
+func (p *Proxy) challenged(request *sip.Request, flow stack.Flow, r *sip.Response) {
 	keys, err := takeKeys(r)
 	if err != nil {
 		p.Log.Error("the core's challenge cannot be read", "source", flow.Remote.String(), "error", err)

@@ -15,6 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
@@ -45,7 +46,7 @@ func withDesk(t *testing.T, change func(*Proxy), test func(t *testing.T, d *desk
 	withDeskBegun(t, change, nil, test)
 }
 
-// withDeskBegun calls begin when the proxy has its stack and does not run yet.
+// withDeskBegun calls begin when the proxy has its sipStack and does not run yet.
 func withDeskBegun(t *testing.T, change, begin func(*Proxy), test func(t *testing.T, d *desk)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -66,16 +67,16 @@ func withDeskBegun(t *testing.T, change, begin func(*Proxy), test func(t *testin
 		}
 		d.proxy.Register(prometheus.NewRegistry())
 
-		c := sip.DefaultConfig(
-			sip.EndpointConfig{Name: "Gm", Address: gmAddress, Transports: []string{"udp", "tcp"}, Names: []string{"pcscf.ims.example"}},
-			sip.EndpointConfig{Name: "Mw", Address: mwAddress, Transports: []string{"udp", "tcp"}},
+		c := stack.DefaultConfig(
+			stack.EndpointConfig{Name: "Gm", Address: gmAddress, Transports: []string{"udp", "tcp"}, Names: []string{"pcscf.ims.example"}},
+			stack.EndpointConfig{Name: "Mw", Address: mwAddress, Transports: []string{"udp", "tcp"}},
 		)
 		c.Resolver.Hosts = map[string][]string{"icscf.ims.example": {"192.0.2.2"}}
-		stack, err := sip.New(c, d.proxy, sip.Options{Log: log, Network: d.network, Screen: d.proxy.Screen, Stray: d.proxy.Stray})
+		sipStack, err := stack.New(c, d.proxy, stack.Options{Log: log, Network: d.network, Screen: d.proxy.Screen, Stray: d.proxy.Stray})
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.proxy.Stack, d.proxy.Mw, d.proxy.Gm = stack, stack.Endpoint("Mw"), []*sip.Endpoint{stack.Endpoint("Gm")}
+		d.proxy.Stack, d.proxy.Mw, d.proxy.Gm = sipStack, sipStack.Endpoint("Mw"), []*stack.Endpoint{sipStack.Endpoint("Gm")}
 
 		if begin != nil {
 			begin(d.proxy)
@@ -86,7 +87,7 @@ func withDeskBegun(t *testing.T, change, begin func(*Proxy), test func(t *testin
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() {
-			if err := stack.Run(ctx); err != nil {
+			if err := sipStack.Run(ctx); err != nil {
 				t.Error(err)
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 const (
@@ -273,8 +274,8 @@ func (p *Proxy) passed(k dialog.Key, r *sip.Request, response *sip.Response, fro
 
 // follow puts a request of a handset's on the route of its dialog (§5.2.6.3.5): towards what the core asked to be passed by.
 // ok is false when Route says otherwise and that is not to be put right.
-func (p *Proxy) follow(ctx context.Context, out *sip.Request, d dialog.Dialog) (to sip.Destination, ok bool) {
-	to = sip.Destination{Endpoint: p.Mw}
+func (p *Proxy) follow(ctx context.Context, out *sip.Request, d dialog.Dialog) (to stack.Destination, ok bool) {
+	to = stack.Destination{Endpoint: p.Mw}
 
 	routes := make([]sip.NameAddr, 0, len(d.Routes))
 

@@ -18,6 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Config is the part of the configuration that the procedures read.
@@ -43,9 +44,9 @@ const (
 // Proxy is the P-CSCF's transaction user.
 type Proxy struct {
 	Config   Config
-	Stack    *sip.Stack
-	Gm       []*sip.Endpoint // towards handsets
-	Mw       *sip.Endpoint   // towards the core
+	Stack    *stack.Stack
+	Gm       []*stack.Endpoint // towards handsets
+	Mw       *stack.Endpoint   // towards the core
 	Bindings *binding.Table
 	Dialogs  *dialog.Table
 	Security Security
@@ -103,15 +104,15 @@ func (p *Proxy) Watch(limit int, metrics prometheus.Registerer) {
 }
 
 // Home is where requests to the home network go: to its I-CSCF.
-func (p *Proxy) Home(ctx context.Context) (sip.Destination, error) {
+func (p *Proxy) Home(ctx context.Context) (stack.Destination, error) {
 	home, err := sip.ParseURI(p.Config.Interrogator)
 	if err != nil {
-		return sip.Destination{}, err
+		return stack.Destination{}, err
 	}
 
 	targets, err := p.Stack.Resolver().Resolve(ctx, home)
 
-	return sip.Destination{Endpoint: p.Mw, Targets: targets}, err
+	return stack.Destination{Endpoint: p.Mw, Targets: targets}, err
 }
 
 // maxCSeq is the highest number that a handset may come to. Those above it, of all below 2^31 (RFC 3261 §8.1.1.5), are for the BYE
@@ -119,7 +120,7 @@ func (p *Proxy) Home(ctx context.Context) (sip.Destination, error) {
 const maxCSeq = 1<<31 - 1<<8
 
 // HandleRequest serves one request. Where it came from decides what it may do.
-func (p *Proxy) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
+func (p *Proxy) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
 	request := tx.Request()
 	fromCore := tx.Flow().Endpoint == p.Mw
 
@@ -181,7 +182,7 @@ func (p *Proxy) forwardable(r *sip.Request) (out *sip.Request, own []sip.NameAdd
 }
 
 // HandleAck passes on the ACK of a 2xx, which has no answer to refuse it by.
-func (p *Proxy) HandleAck(ctx context.Context, ack *sip.Ack) {
+func (p *Proxy) HandleAck(ctx context.Context, ack *stack.Ack) {
 	out, own, refusal := p.forwardable(ack.Request)
 	if refusal != nil {
 		return
@@ -248,7 +249,7 @@ func tokened(own []sip.NameAddr) bool {
 
 // through tells whether what came by this flow is the handset's: from its address, and through a security association if
 // it registered through one.
-func (p *Proxy) through(b *binding.Binding, flow sip.Flow) bool {
+func (p *Proxy) through(b *binding.Binding, flow stack.Flow) bool {
 	return b.Flow.Remote.Addr() == flow.Remote.Addr() && b.Protected() == p.Security.Protected(flow)
 }
 

@@ -10,12 +10,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/border"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 var errNotHeard = errors.New("the source is not heard (protection)")
 
 // Screen is asked for each message before anything is kept of it. What it lets through may still be refused, with an answer.
-func (p *Proxy) Screen(flow sip.Flow, m sip.Message) error {
+func (p *Proxy) Screen(flow stack.Flow, m sip.Message) error {
 	if p.Guard == nil {
 		return nil
 	}
@@ -37,7 +38,7 @@ func (p *Proxy) Screen(flow sip.Flow, m sip.Message) error {
 }
 
 // describe says of a message what the guard looks at, and no more than it needs.
-func (p *Proxy) describe(flow sip.Flow, m sip.Message) protection.Message {
+func (p *Proxy) describe(flow stack.Flow, m sip.Message) protection.Message {
 	described := protection.Message{Source: flow.Remote.Addr(), Forgeable: flow.Transport == "UDP" && !p.Security.Protected(flow)}
 
 	r, isRequest := m.(*sip.Request)
@@ -87,7 +88,7 @@ const (
 )
 
 // sized refuses a request with a Request-URI (RFC 3261 §21.4.15) or a header field (§21.5.7) without end.
-func (p *Proxy) sized(tx *sip.ServerTransaction) bool {
+func (p *Proxy) sized(tx *stack.ServerTransaction) bool {
 	r := tx.Request()
 
 	if n := len(r.Recipient.String()); n > maxRequestURI {
@@ -106,7 +107,7 @@ func (p *Proxy) sized(tx *sip.ServerTransaction) bool {
 }
 
 // admitted refuses a request of a handset's that the guard has let through only to be answered.
-func (p *Proxy) admitted(tx *sip.ServerTransaction) bool {
+func (p *Proxy) admitted(tx *stack.ServerTransaction) bool {
 	if !p.sized(tx) {
 		return false
 	}
@@ -137,7 +138,7 @@ func (p *Proxy) admitted(tx *sip.ServerTransaction) bool {
 }
 
 // locked refuses a user who has failed to authenticate too often from there.
-func (p *Proxy) locked(tx *sip.ServerTransaction, private string) bool {
+func (p *Proxy) locked(tx *stack.ServerTransaction, private string) bool {
 	if p.Guard == nil || emergency(tx.Request()) {
 		return false
 	}
@@ -156,7 +157,7 @@ func (p *Proxy) locked(tx *sip.ServerTransaction, private string) bool {
 // is stale, and one after AUTS are no failures.
 func (p *Proxy) authenticated(source netip.Addr, private string, given *digest.Credentials, r *sip.Response) {
 	switch {
-	case p.Guard == nil || sip.Local(r):
+	case p.Guard == nil || stack.Local(r):
 	case r.IsSuccess():
 		p.Guard.Succeeded(source, private)
 	case given == nil || given.Response == "" || given.AUTS != "":
@@ -218,7 +219,7 @@ func (p *Proxy) sayTranslated(r *sip.Request, b *binding.Binding, refreshed bool
 
 // sayUnreachable tells the operator of a NAT in the way of ESP when the challenge goes out: its answer will not come, and so no
 // registration is there of which it could be said.
-func (p *Proxy) sayUnreachable(r *sip.Request, flow sip.Flow) {
+func (p *Proxy) sayUnreachable(r *sip.Request, flow stack.Flow) {
 	contact := contactOf(r)
 
 	says, behind := translated(r, contact, flow.Remote.Addr())

@@ -15,6 +15,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 func withGate(t *testing.T, change func(*protection.Config), test func(t *testing.T, d *desk)) {
@@ -154,7 +155,7 @@ func TestForgedSource(t *testing.T) {
 // A connection cannot be forged: who sends too much by it is banned.
 func TestRateOfAConnection(t *testing.T) {
 	withGate(t, func(c *protection.Config) { c.Requests = 16 }, func(t *testing.T, d *desk) {
-		flow := sip.Flow{Endpoint: d.proxy.Gm[0], Transport: "TCP", Remote: netip.MustParseAddrPort("10.0.0.9:40000")}
+		flow := stack.Flow{Endpoint: d.proxy.Gm[0], Transport: "TCP", Remote: netip.MustParseAddrPort("10.0.0.9:40000")}
 		m, err := sip.ParseMessage([]byte(strings.Join(d.request("MESSAGE", bob), "\r\n") + "\r\n\r\n"))
 		if err != nil {
 			t.Fatal(err)
@@ -306,7 +307,7 @@ func TestBehindNAT(t *testing.T) {
 // offering is a Security that has associations for every challenge.
 type offering struct{ Open }
 
-func (offering) Challenge(_ *sip.Request, _ sip.Flow, response *sip.Response, _ agreement.Keys) error {
+func (offering) Challenge(_ *sip.Request, _ stack.Flow, response *sip.Response, _ agreement.Keys) error {
 	sip.Set(response, "Security-Server", "ipsec-3gpp;q=0.1;alg=hmac-sha-1-96;spi-c=4096;spi-s=4097;port-c=6100;port-s=6110")
 	return nil
 }

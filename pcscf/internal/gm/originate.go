@@ -8,10 +8,11 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // originate is TS 24.229 §5.2.6.3: a request from a handset.
-func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
+func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
 	if inDialog(out) {
 		p.withinDialog(ctx, tx, out, own)
 		return
@@ -40,9 +41,9 @@ func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *s
 		p.recordRoute(out, b, true)
 	}
 
-	p.Stack.Forward(tx, sip.Plan{
-		Groups: [][]sip.Branch{{{Request: out, To: sip.Destination{Endpoint: p.Mw}}}},
-		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+	p.Stack.Forward(tx, stack.Plan{
+		Groups: [][]stack.Branch{{{Request: out, To: stack.Destination{Endpoint: p.Mw}}}},
+		OnResponse: func(_ *stack.Branch, r *sip.Response) {
 			sip.RestoreRecordRoute(r, out)
 			started.saw(r)
 			p.towardsHandset(r)
@@ -55,7 +56,7 @@ func (p *Proxy) originate(ctx context.Context, tx *sip.ServerTransaction, out *s
 }
 
 // sender is whose request it is: found by where it came from and by what it says of itself.
-func (p *Proxy) sender(tx *sip.ServerTransaction) (*binding.Binding, error) {
+func (p *Proxy) sender(tx *stack.ServerTransaction) (*binding.Binding, error) {
 	r := tx.Request()
 
 	claim := p.claim(tx.Flow(), r)
@@ -65,7 +66,7 @@ func (p *Proxy) sender(tx *sip.ServerTransaction) (*binding.Binding, error) {
 }
 
 // claim is what a handset's message says of its sender, but for From.
-func (p *Proxy) claim(flow sip.Flow, m sip.Message) binding.Claim {
+func (p *Proxy) claim(flow stack.Flow, m sip.Message) binding.Claim {
 	claim := binding.Claim{
 		Source: p.Security.Return(flow).Remote, Stream: flow.Transport == "TCP", Protected: p.Security.Protected(flow),
 		Contact: contactOf(m), Preferred: uris(m, "P-Preferred-Identity"),
@@ -77,7 +78,7 @@ func (p *Proxy) claim(flow sip.Flow, m sip.Message) binding.Claim {
 
 // route makes Route what the Service-Route of the registration is (§5.2.6.3.3 2). A handset that says otherwise would pass
 // by its S-CSCF, and with it by authorisation and charging.
-func (p *Proxy) route(tx *sip.ServerTransaction, out *sip.Request, b *binding.Binding) bool {
+func (p *Proxy) route(tx *stack.ServerTransaction, out *sip.Request, b *binding.Binding) bool {
 	given, err := sip.Routes(out)
 	if err != nil {
 		p.refuse(tx, "originating", sip.Refuse(400, "Route cannot be read"))
@@ -147,7 +148,7 @@ func registeredAs(value string, b *binding.Binding) (string, bool) {
 }
 
 // withinDialog is §5.2.6.3.5 to §5.2.6.3.9: the route is that of the dialog, and the handset must be the one that is in it.
-func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
+func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
 	b, found := p.party(own)
 	if !found && out.Method == "BYE" { // its Route is of a registration that this P-CSCF has lost
 		var err error
@@ -187,9 +188,9 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out
 		p.recordRoute(out, b, true)
 	}
 
-	p.Stack.Forward(tx, sip.Plan{
-		Groups:     [][]sip.Branch{{{Request: out, To: to}}},
-		OnResponse: func(_ *sip.Branch, r *sip.Response) { p.towardsHandset(r) },
+	p.Stack.Forward(tx, stack.Plan{
+		Groups:     [][]stack.Branch{{{Request: out, To: to}}},
+		OnResponse: func(_ *stack.Branch, r *sip.Response) { p.towardsHandset(r) },
 		Then: func(final *sip.Response) {
 			p.passed(k, out, final, false)
 			p.count("originating", out, final)
@@ -203,8 +204,8 @@ func (p *Proxy) towardsHandset(r *sip.Response) {
 	shownToHandset(r)
 
 	switch {
-	case !sip.Local(r) || r.StatusCode != 408:
-	case sip.Silent(r):
+	case !stack.Local(r) || r.StatusCode != 408:
+	case stack.Silent(r):
 		sip.Refuse(504, "the S-CSCF did not answer").Replace(r)
 	default:
 		sip.Refuse(408, "nobody answered").Replace(r)

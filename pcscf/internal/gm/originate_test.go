@@ -9,6 +9,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // forged is what no handset may say (TS 24.229 §5.2.6.3, §4.4).
@@ -339,7 +340,7 @@ func TestRangUntilTimerC(t *testing.T) {
 					d.alice.Response(provisional)
 				}
 
-				time.Sleep(sip.DefaultConfig().Timers.C) // synctest's time
+				time.Sleep(stack.DefaultConfig().Timers.C) // synctest's time
 				d.scscf.Answer(d.scscf.Request("CANCEL"), 200)
 				d.scscf.Answer(invite, 487)
 				d.scscf.Request("ACK")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 func withWatch(t *testing.T, test func(t *testing.T, d *desk)) {
@@ -389,7 +390,7 @@ func TestWatchOfRestored(t *testing.T) {
 	withDeskBegun(t, nil, func(p *Proxy) {
 		if err := p.Bindings.Put(&binding.Binding{
 			Token: "TOKEN", Private: "alice@ims.example", Contact: "sip:alice@" + aliceAt, Identities: []string{alice}, Registered: true,
-			Flow: sip.Flow{Endpoint: p.Gm[0], Transport: "UDP", Remote: netip.MustParseAddrPort(aliceAt)}, Expires: time.Now().Add(time.Hour),
+			Flow: stack.Flow{Endpoint: p.Gm[0], Transport: "UDP", Remote: netip.MustParseAddrPort(aliceAt)}, Expires: time.Now().Add(time.Hour),
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -424,7 +425,7 @@ func TestSubscriptionsArePaced(t *testing.T) {
 				Contact:    "sip:x@" + source,
 				Identities: []string{fmt.Sprintf("sip:user%d@ims.example", i)},
 				Registered: true,
-				Flow:       sip.Flow{Endpoint: p.Gm[0], Transport: "UDP", Remote: netip.MustParseAddrPort(source)},
+				Flow:       stack.Flow{Endpoint: p.Gm[0], Transport: "UDP", Remote: netip.MustParseAddrPort(source)},
 				Expires:    time.Now().Add(time.Hour),
 			}); err != nil {
 				t.Fatal(err)

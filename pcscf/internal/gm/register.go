@@ -11,11 +11,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // register is TS 24.229 §5.2.2: a REGISTER goes to the home network with Path, ICID and the visited network, and what the
 // core answers for the P-CSCF alone is kept here.
-func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request) {
+func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request) {
 	flow := tx.Flow()
 
 	contact, star, err := registering(out)
@@ -49,9 +50,9 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 		return
 	}
 
-	p.Stack.Forward(tx, sip.Plan{
-		Groups: [][]sip.Branch{{{Request: out, To: home}}},
-		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+	p.Stack.Forward(tx, stack.Plan{
+		Groups: [][]stack.Branch{{{Request: out, To: home}}},
+		OnResponse: func(_ *stack.Branch, r *sip.Response) {
 			trust.Cross(r, trust.Core, trust.Handset)
 			p.authenticated(flow.Remote.Addr(), private, credentials, r)
 
@@ -61,7 +62,7 @@ func (p *Proxy) register(ctx context.Context, tx *sip.ServerTransaction, out *si
 				p.registered(tx.Request(), p.Security.Return(flow), token, private, contact, star, r)
 			}
 
-			if sip.Local(r) {
+			if stack.Local(r) {
 				sip.Refuse(504, "the I-CSCF did not answer").Replace(r)
 			}
 		},
@@ -108,7 +109,7 @@ func identify(r *sip.Request) (private string, credentials *digest.Credentials, 
 }
 
 // prepare makes of the handset's REGISTER the one that goes to the core (§5.2.2.1).
-func (p *Proxy) prepare(out *sip.Request, flow sip.Flow, token string, credentials *digest.Credentials, offered bool) {
+func (p *Proxy) prepare(out *sip.Request, flow stack.Flow, token string, credentials *digest.Credentials, offered bool) {
 	trust.Cross(out, trust.Handset, trust.Core)
 
 	sip.Remove(out, "Authorization") // of another scheme, too: what one reader ignores another might take for a word of this P-CSCF
@@ -160,7 +161,7 @@ func (p *Proxy) chargingVector() ims.ChargingVector {
 }
 
 // registered keeps what the core said with its 200 (§5.2.2.1): the routes, the identities, the time.
-func (p *Proxy) registered(request *sip.Request, flow sip.Flow, token, private, contact string, star bool, r *sip.Response) {
+func (p *Proxy) registered(request *sip.Request, flow stack.Flow, token, private, contact string, star bool, r *sip.Response) {
 	seconds := expiry(r, contact)
 
 	if star || seconds == 0 {
@@ -200,7 +201,7 @@ func (p *Proxy) registered(request *sip.Request, flow sip.Flow, token, private, 
 }
 
 // deregistered ends the binding that the handset has taken back; with a star all that it has from there.
-func (p *Proxy) deregistered(flow sip.Flow, token, private string, star bool) {
+func (p *Proxy) deregistered(flow stack.Flow, token, private string, star bool) {
 	if b, found := p.Bindings.ByToken(token); found {
 		if b.Registered {
 			p.End(b, "unregistered")

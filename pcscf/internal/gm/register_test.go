@@ -8,6 +8,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 const authorization = `Authorization: Digest username="alice@ims.example",realm="ims.example",nonce="",uri="sip:ims.example",response=""`
@@ -15,12 +16,12 @@ const authorization = `Authorization: Digest username="alice@ims.example",realm=
 // through is a Security that takes every flow for protected.
 type through struct{ Open }
 
-func (through) Protected(sip.Flow) bool { return true }
+func (through) Protected(stack.Flow) bool { return true }
 
 // offers is a Security that offers associations to all.
 type offers struct{ Open }
 
-func (offers) Offered(*sip.Request, sip.Flow) bool { return true }
+func (offers) Offered(*sip.Request, stack.Flow) bool { return true }
 
 // RFC 3261 §22.2: credentials of another scheme are no fault; the handset is challenged. What they say goes no further.
 func TestCredentialsOfAnotherScheme(t *testing.T) {

@@ -3,50 +3,51 @@ package gm
 import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Security protects the signalling of handsets on its way to the P-CSCF (TS 33.203, RFC 3329). The procedures of Gm ask it and know
 // nothing of how it is done.
 type Security interface {
 	// Protected tells whether a request came through a security association, and so what integrity-protected is.
-	Protected(flow sip.Flow) bool
+	Protected(flow stack.Flow) bool
 	// Offered tells whether security associations were offered for an unprotected REGISTER: the handset asks for some that it gets, or
 	// answers a challenge that came with them. Then integrity-protected is "no".
-	Offered(r *sip.Request, flow sip.Flow) bool
+	Offered(r *sip.Request, flow stack.Flow) bool
 	// Return is the flow by which the handset is reached that sent something by this one.
-	Return(flow sip.Flow) sip.Flow
+	Return(flow stack.Flow) stack.Flow
 	// Screen checks what a handset's request says of its protection before it goes on (RFC 3329 §2.3, TS 33.203 §7.2);
 	// nil: it goes on.
-	Screen(r *sip.Request, flow sip.Flow) *sip.Refusal
+	Screen(r *sip.Request, flow stack.Flow) *sip.Refusal
 	// Challenge prepares for the answer to a 401 and adds what the handset must know to it (TS 33.203 §7.2). An error means
 	// that the handset cannot come back.
-	Challenge(request *sip.Request, flow sip.Flow, response *sip.Response, keys agreement.Keys) error
+	Challenge(request *sip.Request, flow stack.Flow, response *sip.Response, keys agreement.Keys) error
 	// Established tells that the registration that was made by this flow stands until it expires; Ended that it does no
 	// longer.
-	Established(flow sip.Flow, seconds uint32)
-	Ended(flow sip.Flow)
+	Established(flow stack.Flow, seconds uint32)
+	Ended(flow stack.Flow)
 }
 
 // Open is an access without sec-agree: what a soft phone has, or a laboratory that wants to see everything in clear.
 type Open struct{}
 
 // Protected is never true.
-func (Open) Protected(sip.Flow) bool { return false }
+func (Open) Protected(stack.Flow) bool { return false }
 
 // Offered is never true.
-func (Open) Offered(*sip.Request, sip.Flow) bool { return false }
+func (Open) Offered(*sip.Request, stack.Flow) bool { return false }
 
 // Return is the same flow.
-func (Open) Return(flow sip.Flow) sip.Flow { return flow }
+func (Open) Return(flow stack.Flow) stack.Flow { return flow }
 
 // Screen refuses nothing: a handset that offers sec-agree goes on without it when it gets no Security-Server.
-func (Open) Screen(*sip.Request, sip.Flow) *sip.Refusal { return nil }
+func (Open) Screen(*sip.Request, stack.Flow) *sip.Refusal { return nil }
 
 // Challenge has nothing to add.
-func (Open) Challenge(*sip.Request, sip.Flow, *sip.Response, agreement.Keys) error { return nil }
+func (Open) Challenge(*sip.Request, stack.Flow, *sip.Response, agreement.Keys) error { return nil }
 
 // Established has nothing to prolong.
-func (Open) Established(sip.Flow, uint32) {}
+func (Open) Established(stack.Flow, uint32) {}
 
 // Ended has nothing to take down.
-func (Open) Ended(sip.Flow) {}
+func (Open) Ended(stack.Flow) {}

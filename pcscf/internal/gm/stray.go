@@ -9,6 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // strayTime is how long after its start a P-CSCF passes on responses to INVITEs of the process before it: as long as they may ring.
@@ -17,14 +18,14 @@ const strayTime = 3 * time.Minute
 // Stray has a response go on to an INVITE that a process before this one has passed on, by its Via (RFC 3261 §16.11): else nobody could
 // take a call that rings when the P-CSCF is started anew. A handset's goes to its S-CSCF alone, and one of the core's to a handset whose
 // registration was taken up. The S-CSCF knows the transaction, and puts Record-Route right.
-func (p *Proxy) Stray(flow sip.Flow, r *sip.Response) sip.Passer {
+func (p *Proxy) Stray(flow stack.Flow, r *sip.Response) stack.Passer {
 	if time.Since(p.began) > strayTime {
 		return nil
 	}
 
 	r.RemoveHeader("Via") // this P-CSCF's
 
-	next, err := sip.ResponseAddress(r.Via())
+	next, err := stack.ResponseAddress(r.Via())
 	if err != nil {
 		return nil
 	}
@@ -59,7 +60,7 @@ func (p *Proxy) Stray(flow sip.Flow, r *sip.Response) sip.Passer {
 			sip.Set(r, "P-Asserted-Identity", "<"+identity+">")
 		}
 
-		back := sip.Flow{Endpoint: p.Mw, Transport: transport, Local: p.Mw.Address(), Remote: next}
+		back := stack.Flow{Endpoint: p.Mw, Transport: transport, Local: p.Mw.Address(), Remote: next}
 		p.relayed("terminating", r, p.Stack.Relay(ctx, r, back))
 	}
 }
@@ -77,7 +78,7 @@ func (p *Proxy) serves(ctx context.Context, b *binding.Binding, address netip.Ad
 
 	targets, err := p.Stack.Resolver().Resolve(ctx, u)
 
-	return err == nil && slices.ContainsFunc(targets, func(t sip.Target) bool { return t.Addr.Addr() == address })
+	return err == nil && slices.ContainsFunc(targets, func(t stack.Target) bool { return t.Addr.Addr() == address })
 }
 
 func (p *Proxy) relayed(direction string, r *sip.Response, err error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
@@ -126,7 +127,7 @@ func TestOverTCP(t *testing.T) {
 			"sip:alice@host.invalid":                false,
 			"tel:+1":                                false,
 		} {
-			b := &binding.Binding{Contact: contact, Flow: sip.Flow{Transport: "TCP", Remote: netip.MustParseAddrPort("10.0.0.1:49152")}}
+			b := &binding.Binding{Contact: contact, Flow: stack.Flow{Transport: "TCP", Remote: netip.MustParseAddrPort("10.0.0.1:49152")}}
 			if to, got := contacted(b); got != want {
 				t.Errorf("%s: %v, want %v", contact, to, want)
 			}

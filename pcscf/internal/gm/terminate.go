@@ -11,11 +11,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // terminate is TS 24.229 §5.2.6.4: a request from the core to a handset. The entry of Route with this P-CSCF's token, of Path
 // or Record-Route, says which.
-func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
+func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
 	if p.Stack.Repeated(tx) {
 		return
 	}
@@ -56,22 +57,22 @@ func (p *Proxy) terminate(ctx context.Context, tx *sip.ServerTransaction, out *s
 		p.recordRoute(out, b, false)
 	}
 
-	p.Stack.Forward(tx, sip.Plan{
-		Groups: [][]sip.Branch{{{Request: out, To: p.handset(b)}}},
-		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+	p.Stack.Forward(tx, stack.Plan{
+		Groups: [][]stack.Branch{{{Request: out, To: p.handset(b)}}},
+		OnResponse: func(_ *stack.Branch, r *sip.Response) {
 			p.putBack(r, out, b)
 			started.saw(r)
 			p.towardsCore(r, b, called, vector)
 		},
-		OnFailure: func(branch *sip.Branch, r *sip.Response) []sip.Branch {
+		OnFailure: func(branch *stack.Branch, r *sip.Response) []stack.Branch {
 			switch to, found := contacted(b); {
-			case !sip.Local(r):
+			case !stack.Local(r):
 				if r.StatusCode == 430 { // not for a handset to say (RFC 5626 §11.5)
 					r.StatusCode, r.Reason = 480, sip.Phrase(480)
 				}
 			case branch.To.Flow == nil || r.StatusCode != 503:
 			case found:
-				return []sip.Branch{{Request: out, To: to}}
+				return []stack.Branch{{Request: out, To: to}}
 			case b.Flow.Transport == "TCP" && !b.Protected() && !inDialog(out): // its connection is gone, and nothing leads to it
 				sip.Refuse(430, "the handset's connection is gone, and its Contact is not where it came from").Replace(r)
 			}
@@ -115,17 +116,17 @@ func (p *Proxy) putBack(r *sip.Response, sent *sip.Request, b *binding.Binding) 
 
 // contacted is where a handset says that it takes connections, for when the one that it registered over is gone. It is at the
 // same address: what a handset says of another one is not believed.
-func contacted(b *binding.Binding) (sip.Destination, bool) {
+func contacted(b *binding.Binding) (stack.Destination, bool) {
 	if b.Flow.Transport != "TCP" || b.Protected() {
-		return sip.Destination{}, false
+		return stack.Destination{}, false
 	}
 
 	address, found := statedAt(b)
 	if !found {
-		return sip.Destination{}, false
+		return stack.Destination{}, false
 	}
 
-	return sip.Destination{Endpoint: b.Flow.Endpoint, Targets: []sip.Target{{Transport: "TCP", Addr: address}}}, true
+	return stack.Destination{Endpoint: b.Flow.Endpoint, Targets: []stack.Target{{Transport: "TCP", Addr: address}}}, true
 }
 
 // statedAt is the address and port that a handset's Contact states, when the address is that of the handset.
@@ -188,7 +189,7 @@ func (p *Proxy) towardsCore(r *sip.Response, b *binding.Binding, called string, 
 
 // handset is the way to a handset: its registration's, as its security associations are by now. What is too large for UDP tries
 // TCP first (RFC 3261 §18.1.1), in clear where no address translation is between.
-func (p *Proxy) handset(b *binding.Binding) sip.Destination {
+func (p *Proxy) handset(b *binding.Binding) stack.Destination {
 	flow := p.Security.Return(b.Flow)
 
 	if stated, found := statedAt(b); found && b.ToContact {
@@ -199,5 +200,5 @@ func (p *Proxy) handset(b *binding.Binding) sip.Destination {
 		flow.TakesTCP = true
 	}
 
-	return sip.Destination{Flow: &flow}
+	return stack.Destination{Flow: &flow}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/association"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/keyfile"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // tag is in the numbers of the sets that P-CSCFs of this suite make, so that those of others on the machine are left alone.
@@ -41,7 +41,7 @@ type Access struct {
 	keeper  association.Keeper // nil: no set outlives the process
 	log     *slog.Logger
 	modes   map[string]association.Mode
-	gm      []sip.EndpointConfig // those with associations
+	gm      []stack.EndpointConfig // those with associations
 	suites  []ipsec.Suite
 	kernel  Kernel // nil: no endpoint has associations
 	table   *association.Table
@@ -51,10 +51,10 @@ type Access struct {
 
 // Options are what access security needs besides its configuration.
 type Options struct {
-	Endpoints []sip.EndpointConfig // towards handsets
-	Kept      []association.Kept   // by an earlier process
-	Keeper    association.Keeper   // nil: nothing is kept
-	Open      Opener               // nil: the machine's kernel
+	Endpoints []stack.EndpointConfig // towards handsets
+	Kept      []association.Kept     // by an earlier process
+	Keeper    association.Keeper     // nil: nothing is kept
+	Open      Opener                 // nil: the machine's kernel
 	Log       *slog.Logger
 }
 
@@ -132,7 +132,7 @@ func (d disclosing) Install(set ipsec.Set, lifetime time.Duration) error {
 	return nil
 }
 
-func (a *Access) consider(e sip.EndpointConfig, mode association.Mode, open Opener) (association.Mode, error) {
+func (a *Access) consider(e stack.EndpointConfig, mode association.Mode, open Opener) (association.Mode, error) {
 	why := pointless(e)
 	if why == nil && a.kernel == nil {
 		why = a.open(open)
@@ -171,8 +171,8 @@ func (a *Access) open(open Opener) error {
 }
 
 // Endpoints are the protected ones, to be bound besides those of the configuration.
-func (a *Access) Endpoints() []sip.EndpointConfig {
-	var all []sip.EndpointConfig
+func (a *Access) Endpoints() []stack.EndpointConfig {
+	var all []stack.EndpointConfig
 	for _, e := range a.gm {
 		all = append(all, a.config.Protected(e)...)
 	}
@@ -183,7 +183,7 @@ func (a *Access) Endpoints() []sip.EndpointConfig {
 // Protect protects the endpoints of a stack that is not served yet, and takes up the associations that an earlier process left. The table
 // is
 // nil where there are none to be had.
-func (a *Access) Protect(stack *sip.Stack, metrics prometheus.Registerer) (*association.Table, error) {
+func (a *Access) Protect(sipStack *stack.Stack, metrics prometheus.Registerer) (*association.Table, error) {
 	if a.kernel == nil {
 		return nil, nil
 	}
@@ -191,17 +191,17 @@ func (a *Access) Protect(stack *sip.Stack, metrics prometheus.Registerer) (*asso
 	a.drops = watchDrops(ipsec.Statistics, a.log)
 	metrics.MustRegister(a.drops)
 
-	ports := &association.Ports{Clients: map[netip.Addr][]*sip.Endpoint{}, Servers: map[netip.Addr][]*sip.Endpoint{}}
+	ports := &association.Ports{Clients: map[netip.Addr][]*stack.Endpoint{}, Servers: map[netip.Addr][]*stack.Endpoint{}}
 
 	for _, e := range a.gm {
 		address := addressOf(e)
 
 		for _, port := range a.config.ClientPorts {
-			ports.Clients[address] = append(ports.Clients[address], stack.Endpoint(protectedName(e.Name, port)))
+			ports.Clients[address] = append(ports.Clients[address], sipStack.Endpoint(protectedName(e.Name, port)))
 		}
 
 		for _, port := range a.config.ServerPorts {
-			ports.Servers[address] = append(ports.Servers[address], stack.Endpoint(protectedName(e.Name, port)))
+			ports.Servers[address] = append(ports.Servers[address], sipStack.Endpoint(protectedName(e.Name, port)))
 		}
 	}
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/association"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Config is ipsec.*.
@@ -123,11 +123,11 @@ func (c *Config) mode(endpoint string) association.Mode {
 }
 
 // Protected are the endpoints between whose ports and the handsets' the associations of one Gm endpoint are.
-func (c *Config) Protected(e sip.EndpointConfig) []sip.EndpointConfig {
-	var endpoints []sip.EndpointConfig
+func (c *Config) Protected(e stack.EndpointConfig) []stack.EndpointConfig {
+	var endpoints []stack.EndpointConfig
 
 	for _, port := range slices.Concat(c.ServerPorts, c.ClientPorts) {
-		endpoints = append(endpoints, sip.EndpointConfig{
+		endpoints = append(endpoints, stack.EndpointConfig{
 			Name: protectedName(e.Name, port), Address: netip.AddrPortFrom(addressOf(e), port).String(),
 			Transports: []string{"udp", "tcp"}, Names: e.Names, Timers: e.Timers, FixedPort: true,
 		})
@@ -138,7 +138,7 @@ func (c *Config) Protected(e sip.EndpointConfig) []sip.EndpointConfig {
 
 func protectedName(endpoint string, port uint16) string { return fmt.Sprintf("%s/%d", endpoint, port) }
 
-func addressOf(e sip.EndpointConfig) netip.Addr {
+func addressOf(e stack.EndpointConfig) netip.Addr {
 	address, err := netip.ParseAddrPort(e.Address)
 	if err != nil {
 		return netip.Addr{} // a host name; bind says what is wrong with it
@@ -148,7 +148,7 @@ func addressOf(e sip.EndpointConfig) netip.Addr {
 }
 
 // pointless is why there can be no associations at an endpoint, whatever the kernel has; nil if there can be.
-func pointless(e sip.EndpointConfig) error {
+func pointless(e stack.EndpointConfig) error {
 	switch address := addressOf(e); {
 	case !address.IsValid() || address.IsUnspecified():
 		return fmt.Errorf("sip.endpoints: %s has no address of its own (%s): handsets and kernel must be told one", e.Name, e.Address)

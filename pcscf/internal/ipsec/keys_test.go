@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // willing is a kernel that installs whatever it is told.
@@ -42,7 +42,7 @@ func TestWiresharkKeys(t *testing.T) {
 		c := Default()
 		c.WiresharkKeys = path
 		s, err := New(&c, Options{
-			Endpoints: []sip.EndpointConfig{{Name: "Gm", Address: "192.0.2.1:5060"}}, Log: slog.New(slog.NewTextHandler(&log, nil)),
+			Endpoints: []stack.EndpointConfig{{Name: "Gm", Address: "192.0.2.1:5060"}}, Log: slog.New(slog.NewTextHandler(&log, nil)),
 			Open: func(wanted []ipsec.Suite) (Kernel, []ipsec.Suite, error) { return k, wanted, nil },
 		})
 

@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/association"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // What a P-CSCF that was killed leaves is what the next one finds, and the keys are not in it.
@@ -22,11 +22,11 @@ func TestOverARestart(t *testing.T) {
 		t.Fatal(bindings, sets, err)
 	}
 
-	stack, err := sip.New(sip.DefaultConfig(
-		sip.EndpointConfig{Name: "Gm", Address: "127.0.0.1:0", Transports: []string{"udp"}},
-		sip.EndpointConfig{Name: "client", Address: "127.0.0.1:0", Transports: []string{"udp"}},
-		sip.EndpointConfig{Name: "server", Address: "127.0.0.1:0", Transports: []string{"udp"}},
-	), nil, sip.Options{})
+	sipStack, err := stack.New(stack.DefaultConfig(
+		stack.EndpointConfig{Name: "Gm", Address: "127.0.0.1:0", Transports: []string{"udp"}},
+		stack.EndpointConfig{Name: "client", Address: "127.0.0.1:0", Transports: []string{"udp"}},
+		stack.EndpointConfig{Name: "server", Address: "127.0.0.1:0", Transports: []string{"udp"}},
+	), nil, stack.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,9 +36,9 @@ func TestOverARestart(t *testing.T) {
 	table.KeepBy(store.Bindings())
 
 	put := func(token, endpoint, server, transport string, expires time.Duration, registered bool) {
-		flow := sip.Flow{
-			Endpoint: stack.Endpoint(endpoint), Server: stack.Endpoint(server), Transport: transport,
-			Local: stack.Endpoint(endpoint).Address(), Remote: netip.MustParseAddrPort("192.0.2.1:5060"),
+		flow := stack.Flow{
+			Endpoint: sipStack.Endpoint(endpoint), Server: sipStack.Endpoint(server), Transport: transport,
+			Local: sipStack.Endpoint(endpoint).Address(), Remote: netip.MustParseAddrPort("192.0.2.1:5060"),
 		}
 		if err := table.Put(&binding.Binding{
 			Token:        token,
@@ -81,7 +81,7 @@ func TestOverARestart(t *testing.T) {
 	restored := map[string]*binding.Binding{}
 
 	for _, k := range bindings {
-		if b, err := k.Restore(stack.Endpoint); err == nil {
+		if b, err := k.Restore(sipStack.Endpoint); err == nil {
 			restored[b.Token] = b
 		} else if k.Token != "stream" {
 			t.Errorf("%s: %v", k.Token, err)
@@ -103,14 +103,14 @@ func TestOverARestart(t *testing.T) {
 	late := bindings[0]
 	late.Expires = time.Now()
 
-	if _, err := late.Restore(stack.Endpoint); err == nil {
+	if _, err := late.Restore(sipStack.Endpoint); err == nil {
 		t.Error("a binding that is over comes back")
 	}
 
 	moved := bindings[0]
 	moved.Endpoint = "other"
 
-	if _, err := moved.Restore(stack.Endpoint); err == nil {
+	if _, err := moved.Restore(sipStack.Endpoint); err == nil {
 		t.Error("a binding of an endpoint that is gone comes back")
 	}
 }

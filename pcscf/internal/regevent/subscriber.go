@@ -10,6 +10,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Registrations are the bindings that documents speak of.
@@ -20,9 +21,9 @@ type Registrations interface {
 	Change(old, b *binding.Binding)
 }
 
-// Sender sends requests; it is a *sip.Stack.
+// Sender sends requests; it is a *stack.Stack.
 type Sender interface {
-	Do(ctx context.Context, r *sip.Request, d sip.Destination) (*sip.Response, error)
+	Do(ctx context.Context, r *sip.Request, d stack.Destination) (*sip.Response, error)
 }
 
 // Options are what a subscriber works with.
@@ -32,8 +33,8 @@ type Options struct {
 	// Own is the host of this P-CSCF on the core's side as ip:port, which stands in Path: by it the S-CSCF knows who asks.
 	Own string
 	// Home is where a first SUBSCRIBE goes: to the home network's I-CSCF. Later ones go to the S-CSCF that answered.
-	Home     func(ctx context.Context) (sip.Destination, error)
-	Endpoint *sip.Endpoint
+	Home     func(ctx context.Context) (stack.Destination, error)
+	Endpoint *stack.Endpoint
 	// Network is P-Charging-Vector's orig-ioi.
 	Network string
 	Limit   int // subscriptions
@@ -46,8 +47,8 @@ type Subscriber struct {
 	registrations Registrations
 	sender        Sender
 	own           string
-	home          func(ctx context.Context) (sip.Destination, error)
-	endpoint      *sip.Endpoint
+	home          func(ctx context.Context) (stack.Destination, error)
+	endpoint      *stack.Endpoint
 	network       string
 	limit         int
 	log           *slog.Logger

@@ -10,6 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // User is the user part of the Contact of this P-CSCF's subscriptions.
@@ -91,7 +92,7 @@ func (s *Subscriber) subscribe(ctx context.Context, sub *subscription) {
 
 	var request *sip.Request
 
-	destination := sip.Destination{Endpoint: s.endpoint}
+	destination := stack.Destination{Endpoint: s.endpoint}
 	if sub.dialog != nil {
 		request, err = sub.dialog.NewRequest("SUBSCRIBE")
 	} else if err == nil {
@@ -197,7 +198,7 @@ func (s *Subscriber) failed(sub *subscription, response *sip.Response, err error
 
 	switch {
 	case err != nil:
-	case sip.Local(response):
+	case stack.Local(response):
 		err = fmt.Errorf("%s", sip.Value(response, "Warning"))
 	default:
 		why = label.Status(response.StatusCode)
@@ -225,7 +226,7 @@ func (s *Subscriber) failed(sub *subscription, response *sip.Response, err error
 		)
 	}
 
-	gone := sub.dialog != nil && response != nil && !sip.Local(response)
+	gone := sub.dialog != nil && response != nil && !stack.Local(response)
 	sub.dialog = nil
 
 	if gone && sub.failures == 1 { // RFC 6665 §4.1.2.2: 481 and its kin end the subscription, a new one is begun

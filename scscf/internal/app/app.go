@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/service"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/asregister"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/hss"
@@ -23,7 +23,7 @@ import (
 )
 
 type scscf struct {
-	stack     *sip.Stack
+	stack     *stack.Stack
 	node      *diameter.Node
 	registrar *registrar.Registrar
 	regEvent  *regevent.Server
@@ -51,7 +51,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	router := &router{}
 
-	stack, err := sip.New(c.SIP, router, sip.Options{
+	stack, err := stack.New(c.SIP, router, stack.Options{
 		Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: c.Protection.Core.Screen(router.abroad),
 	})
 	if err != nil {

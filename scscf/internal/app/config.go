@@ -16,6 +16,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/asregister"
 	"github.com/dialtone-ims/dialtone/scscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
@@ -30,7 +31,7 @@ type Config struct {
 	ServerName string `yaml:"server_name"`
 	// Data is the directory where registrations are kept over a restart; empty: they are not.
 	Data       string            `yaml:"data"`
-	SIP        sip.Config        `yaml:"sip"`
+	SIP        stack.Config      `yaml:"sip"`
 	Protection border.Config     `yaml:"protection"`
 	Diameter   diameter.Config   `yaml:"diameter"`
 	Registrar  registrar.Policy  `yaml:"registrar"`
@@ -51,8 +52,8 @@ func Default() Config {
 		HomeDomain: home,
 		ServerName: "sip:scscf." + home + ":5060",
 		Data:       "var/scscf",
-		SIP: sip.DefaultConfig(
-			sip.EndpointConfig{Name: "Mw", Address: "127.0.0.12:5060", Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}},
+		SIP: stack.DefaultConfig(
+			stack.EndpointConfig{Name: "Mw", Address: "127.0.0.12:5060", Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}},
 		),
 		Protection:    border.Config{Core: border.Core{}},
 		Diameter:      diameter.DefaultConfig("scscf."+home, home),
@@ -135,7 +136,7 @@ func (c *Config) sharedSets() (map[int][]ifc.InitialFilterCriterion, error) {
 const originatingUser = "orig"
 
 // serviceRoute is the URI that handsets route their requests over (RFC 3608); its user part tells originating ones.
-func serviceRoute(e *sip.Endpoint) string { return e.URI(originatingUser) }
+func serviceRoute(e *stack.Endpoint) string { return e.URI(originatingUser) }
 
 // notifier is the Contact of subscriptions to the reg event.
-func notifier(e *sip.Endpoint) string { return strings.TrimSuffix(e.URI("reg"), ";lr") }
+func notifier(e *stack.Endpoint) string { return strings.TrimSuffix(e.URI("reg"), ";lr") }

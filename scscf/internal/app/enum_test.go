@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/nameserver"
 )
 
@@ -17,17 +18,17 @@ import (
 type hop struct {
 	address string
 	asked   chan string
-	answer  func(*sip.ServerTransaction)
+	answer  func(*stack.ServerTransaction)
 }
 
-func startHop(t *testing.T, answer func(*sip.ServerTransaction)) *hop {
+func startHop(t *testing.T, answer func(*stack.ServerTransaction)) *hop {
 	t.Helper()
 
 	h := &hop{asked: make(chan string, 10), answer: answer}
-	stack, err := sip.New(
-		sip.DefaultConfig(sip.EndpointConfig{Name: "Mw", Address: "127.0.0.1:0", Transports: []string{"udp"}}),
+	stack, err := stack.New(
+		stack.DefaultConfig(stack.EndpointConfig{Name: "Mw", Address: "127.0.0.1:0", Transports: []string{"udp"}}),
 		h,
-		sip.Options{},
+		stack.Options{},
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -39,25 +40,25 @@ func startHop(t *testing.T, answer func(*sip.ServerTransaction)) *hop {
 	return h
 }
 
-func (h *hop) HandleRequest(_ context.Context, tx *sip.ServerTransaction) {
+func (h *hop) HandleRequest(_ context.Context, tx *stack.ServerTransaction) {
 	h.asked <- tx.Request().Recipient.String()
 	h.answer(tx)
 }
 
-func (*hop) HandleAck(context.Context, *sip.Ack) {}
+func (*hop) HandleAck(context.Context, *stack.Ack) {}
 
 // TS 24.229 §5.4.3.2, RFC 6116: numbers that ENUM knows, does not know, and cannot say anything of.
 func TestENUM(t *testing.T) {
 	const apex = "e164.example"
 
-	icscf := startHop(t, func(tx *sip.ServerTransaction) {
+	icscf := startHop(t, func(tx *stack.ServerTransaction) {
 		if tx.Request().Recipient.Scheme == "tel" {
 			_ = tx.Reply(404, "", sip.NewHeader("Reason", `Diameter;cause=5001;text="USER_UNKNOWN"`))
 			return
 		}
 		_ = tx.Reply(200, "")
 	})
-	gateway := startHop(t, func(tx *sip.ServerTransaction) { _ = tx.Reply(200, "") })
+	gateway := startHop(t, func(tx *stack.ServerTransaction) { _ = tx.Reply(200, "") })
 
 	name := func(digits string) string {
 		var labels []string

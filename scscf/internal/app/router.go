@@ -4,14 +4,15 @@ import (
 	"context"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/regevent"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 )
 
 // SessionHandler serves what is neither a REGISTER nor a subscription to the reg event (TS 24.229 §5.4.3).
 type SessionHandler interface {
-	HandleRequest(ctx context.Context, tx *sip.ServerTransaction)
-	HandleAck(ctx context.Context, ack *sip.Ack)
+	HandleRequest(ctx context.Context, tx *stack.ServerTransaction)
+	HandleAck(ctx context.Context, ack *stack.Ack)
 	// Abroad tells a request within a call with another network, whose party reaches this S-CSCF from there.
 	Abroad(request *sip.Request) bool
 }
@@ -25,7 +26,7 @@ type router struct {
 }
 
 // HandleRequest is called by the stack.
-func (r *router) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
+func (r *router) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
 	switch {
 	case r.starting.refuses(tx):
 	case tx.Request().Method == "REGISTER":
@@ -38,7 +39,7 @@ func (r *router) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 }
 
 // HandleAck is called by the stack.
-func (r *router) HandleAck(ctx context.Context, ack *sip.Ack) {
+func (r *router) HandleAck(ctx context.Context, ack *stack.Ack) {
 	r.sessions.HandleAck(ctx, ack)
 }
 

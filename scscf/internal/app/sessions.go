@@ -13,6 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/enum"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/hss"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
@@ -69,8 +70,8 @@ func (s *Sessions) Validate() error {
 func newSessions(
 	c *Config,
 	env *service.Env,
-	stack *sip.Stack,
-	endpoint *sip.Endpoint,
+	stack *stack.Stack,
+	endpoint *stack.Endpoint,
 	node *diameter.Node,
 	home *hss.Client,
 	users *registrar.Registrar,

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // starting is the time of an S-CSCF until the HSS can be reached. Nobody can say yet who is served here: what begins then is asked to come
@@ -17,7 +18,7 @@ var errStarting = sip.Refuse(503, "the S-CSCF has just started, and the HSS is n
 
 // refuses answers an initial request for which it is too early. A REGISTER gets the registrar's own word, and what goes on within a dialog,
 // or asks for the S-CSCF itself, needs no HSS.
-func (s *starting) refuses(tx *sip.ServerTransaction) bool {
+func (s *starting) refuses(tx *stack.ServerTransaction) bool {
 	if s.reached() {
 		return false
 	}

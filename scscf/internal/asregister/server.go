@@ -13,6 +13,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/background"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
@@ -35,15 +36,15 @@ func (p *Policy) Validate() error {
 	return nil
 }
 
-// Sender sends requests; it is a *sip.Stack.
+// Sender sends requests; it is a *stack.Stack.
 type Sender interface {
-	Do(ctx context.Context, r *sip.Request, d sip.Destination) (*sip.Response, error)
+	Do(ctx context.Context, r *sip.Request, d stack.Destination) (*sip.Response, error)
 }
 
 // Options are what a server works with.
 type Options struct {
 	Sender     Sender
-	Endpoint   *sip.Endpoint
+	Endpoint   *stack.Endpoint
 	ServerName string // SIP URI of this S-CSCF
 	HomeDomain string
 	MaxBody    int // octets; in a larger one the messages of the handset are left out; 0: 32 kB
@@ -57,7 +58,7 @@ type Options struct {
 type Server struct {
 	policy     Policy
 	sender     Sender
-	endpoint   *sip.Endpoint
+	endpoint   *stack.Endpoint
 	serverName string
 	homeDomain string
 	maxBody    int
@@ -217,7 +218,7 @@ func (s *Server) send(ctx context.Context, c registration.Change, t triggered) e
 	ctx, cancel := context.WithTimeout(ctx, s.policy.Timeout)
 	defer cancel()
 
-	response, err := s.sender.Do(ctx, request, sip.Destination{Endpoint: s.endpoint})
+	response, err := s.sender.Do(ctx, request, stack.Destination{Endpoint: s.endpoint})
 
 	switch {
 	case err != nil:
@@ -229,7 +230,7 @@ func (s *Server) send(ctx context.Context, c registration.Change, t triggered) e
 	}
 
 	outcome := "refused"
-	if sip.Local(response) {
+	if stack.Local(response) {
 		outcome = "unanswered"
 	}
 

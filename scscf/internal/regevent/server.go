@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/background"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
@@ -56,16 +57,16 @@ type Registrations interface {
 	Registered(ctx context.Context, public string) (registration.User, bool, error)
 }
 
-// Sender sends requests; it is a *sip.Stack.
+// Sender sends requests; it is a *stack.Stack.
 type Sender interface {
-	Do(ctx context.Context, r *sip.Request, d sip.Destination) (*sip.Response, error)
+	Do(ctx context.Context, r *sip.Request, d stack.Destination) (*sip.Response, error)
 }
 
 // Options are what a server works with.
 type Options struct {
 	Registrations Registrations
 	Sender        Sender
-	Endpoint      *sip.Endpoint
+	Endpoint      *stack.Endpoint
 	Contact       string // URI of this notifier
 	HomeDomain    string
 	MaxBody       int // octets of a document; a larger one goes in several NOTIFYs; 0: 32 kB
@@ -79,7 +80,7 @@ type Server struct {
 	policy        Policy
 	registrations Registrations
 	sender        Sender
-	endpoint      *sip.Endpoint
+	endpoint      *stack.Endpoint
 	contact       string
 	homeDomain    string
 	maxBody       int
@@ -200,7 +201,7 @@ func (s *Server) notify(ctx context.Context, sub *subscription) {
 			s.forget(sub) // whatever is answered
 		}
 
-		response, err := s.sender.Do(ctx, request, sip.Destination{Endpoint: s.endpoint})
+		response, err := s.sender.Do(ctx, request, stack.Destination{Endpoint: s.endpoint})
 
 		switch {
 		case err != nil:
@@ -219,7 +220,7 @@ func (s *Server) notify(ctx context.Context, sub *subscription) {
 			sub.answered(response)
 		default:
 			outcome := "refused"
-			if sip.Local(response) {
+			if stack.Local(response) {
 				outcome = "unanswered"
 			}
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
@@ -52,7 +53,7 @@ func (d *desk) Registered(_ context.Context, public string) (registration.User, 
 	return user, found && user.State == registration.Registered, nil
 }
 
-func (d *desk) Do(ctx context.Context, r *sip.Request, _ sip.Destination) (*sip.Response, error) {
+func (d *desk) Do(ctx context.Context, r *sip.Request, _ stack.Destination) (*sip.Response, error) {
 	d.mu.Lock()
 	d.sent = append(d.sent, r)
 	hold, status := d.hold, d.status

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
@@ -162,7 +163,7 @@ func (s *subscription) answered(response *sip.Response) (over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if sip.Local(response) {
+	if stack.Local(response) {
 		s.timeouts++
 		s.full = true // what it said is still to be said
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Border is what of the world is the core, and who else is trusted like it.
@@ -21,49 +22,49 @@ type Border struct {
 
 // abroad makes a request that leaves the home network ready for where its Request-URI points: without what is for the trust domain
 // alone. A name or address by which a user could reach into the core, at any of its ports, is refused.
-func (s *Server) abroad(ctx context.Context, r *sip.Request) (sip.Branch, error) {
+func (s *Server) abroad(ctx context.Context, r *sip.Request) (stack.Branch, error) {
 	inside := s.Config.Border.Core
 	if within(r.Recipient.Host, s.Config.HomeDomain) { // such as an application server's own name
 		inside = s.Config.Border.Functions
 	}
 
 	if s.trusted(r.Recipient.Host) {
-		return sip.Branch{Request: r}, nil
+		return stack.Branch{Request: r}, nil
 	}
 
 	to, err := s.outside(ctx, r, inside)
 	if err != nil {
-		return sip.Branch{}, err
+		return stack.Branch{}, err
 	}
 
 	if s.foreign(r.Recipient) {
 		trust.Cross(r, trust.Core, trust.Foreign)
 	}
 
-	return sip.Branch{Request: r, To: to}, nil
+	return stack.Branch{Request: r, To: to}, nil
 }
 
 // outside is where a Request-URI points, unless that is inside. A name that cannot be resolved is left to who sends the request.
-func (s *Server) outside(ctx context.Context, r *sip.Request, inside func(netip.Addr) bool) (sip.Destination, error) {
+func (s *Server) outside(ctx context.Context, r *sip.Request, inside func(netip.Addr) bool) (stack.Destination, error) {
 	targets, err := s.Stack.Resolver().Resolve(ctx, r.Recipient)
 	if err != nil || inside == nil {
-		return sip.Destination{}, nil
+		return stack.Destination{}, nil
 	}
 
-	if slices.ContainsFunc(targets, func(t sip.Target) bool { return inside(t.Addr.Addr()) }) {
-		return sip.Destination{}, sip.Refusef(403, "%s is in the core", r.Recipient.Host)
+	if slices.ContainsFunc(targets, func(t stack.Target) bool { return inside(t.Addr.Addr()) }) {
+		return stack.Destination{}, sip.Refusef(403, "%s is in the core", r.Recipient.Host)
 	}
 
-	return sip.Destination{Targets: targets}, nil
+	return stack.Destination{Targets: targets}, nil
 }
 
 // onwards is where a request within a dialog goes: along its Route, and at the end of that to the other party. Its address is in the
 // core only if the party itself is, as an application server that has answered.
-func (s *Server) onwards(ctx context.Context, r *sip.Request, calls []*call) (sip.Destination, error) {
+func (s *Server) onwards(ctx context.Context, r *sip.Request, calls []*call) (stack.Destination, error) {
 	crossBorder(r, calls)
 
 	if sip.Has(r, "Route") || slices.ContainsFunc(calls, func(c *call) bool { return c.leadsTo(r) }) {
-		return sip.Destination{}, nil
+		return stack.Destination{}, nil
 	}
 
 	return s.outside(ctx, r, s.Config.Border.Functions)

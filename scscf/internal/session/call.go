@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
 
@@ -19,9 +20,9 @@ type call struct {
 	entry   entries // in Record-Route
 	side    side
 	public  string
-	other   string                 // who the call is with
-	contact uint32                 // of the user that it is with; 0: not known. The server's lock guards it
-	tx      *sip.ServerTransaction // of the INVITE; nil after a restart
+	other   string                   // who the call is with
+	contact uint32                   // of the user that it is with; 0: not known. The server's lock guards it
+	tx      *stack.ServerTransaction // of the INVITE; nil after a restart
 	charge  *charging.Session
 	abroad  bool // with a party of another network, which is not trusted
 
@@ -49,7 +50,7 @@ const (
 	ackTime = 128 * time.Second
 )
 
-func (s *Server) newCall(tx *sip.ServerTransaction, sv *served) (*call, error) {
+func (s *Server) newCall(tx *stack.ServerTransaction, sv *served) (*call, error) {
 	c := &call{server: s, entry: newEntries(), side: sv.side, public: sv.public, tx: tx, invite: tx.Request()}
 
 	s.mu.Lock()
@@ -356,7 +357,7 @@ func (s *Server) bye(ctx context.Context, dialog *sip.ProxyDialog, to sip.Side, 
 
 	sip.SetReasons(bye, why...)
 
-	response, err := s.Stack.Do(ctx, bye, sip.Destination{Endpoint: s.Endpoint})
+	response, err := s.Stack.Do(ctx, bye, stack.Destination{Endpoint: s.Endpoint})
 	if err != nil || !response.IsSuccess() && response.StatusCode != 481 {
 		s.Log.Warn("BYE was not taken", "call", dialog.CallID, "response", response, "error", err)
 	}

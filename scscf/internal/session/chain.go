@@ -10,6 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
@@ -168,7 +169,7 @@ func (s *Server) criterion(out *sip.Request, sv *served, after int) (match ifc.M
 }
 
 // routeToServer puts the application server and, behind it, this S-CSCF with the original dialog identifier on top of Route.
-func (s *Server) routeToServer(out *sip.Request, l *leg, server sip.Uri, match ifc.Match) sip.Branch {
+func (s *Server) routeToServer(out *sip.Request, l *leg, server sip.Uri, match ifc.Match) stack.Branch {
 	if !server.UriParams.Has("lr") {
 		server.UriParams.Add("lr", "")
 	}
@@ -182,7 +183,7 @@ func (s *Server) routeToServer(out *sip.Request, l *leg, server sip.Uri, match i
 	sip.Set(r, "P-Served-User", l.served.servedUser())
 	l.served.servers = append(l.served.servers, match.Server)
 
-	return sip.Branch{
+	return stack.Branch{
 		Request: r, Timeout: s.Config.ServerTimeout, Busy: func() bool { return l.state() == AtLiveServer }, Label: match.Server,
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
@@ -213,8 +214,8 @@ func (d *desk) start() {
 	)
 	d.server.Register(prometheus.NewRegistry())
 
-	c := sip.DefaultConfig(
-		sip.EndpointConfig{Name: "Mw", Address: scscfAddress, Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}},
+	c := stack.DefaultConfig(
+		stack.EndpointConfig{Name: "Mw", Address: scscfAddress, Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}},
 	)
 	c.Resolver.Hosts = map[string][]string{
 		"icscf." + home: {
@@ -226,7 +227,7 @@ func (d *desk) start() {
 		c.Resolver.Servers, c.Resolver.Timeout = []string{"127.0.0.1:1"}, time.Millisecond
 	}
 
-	stack, err := sip.New(c, d.server, sip.Options{Network: d.network, Screen: d.core.Screen(d.server.Abroad)})
+	stack, err := stack.New(c, d.server, stack.Options{Network: d.network, Screen: d.core.Screen(d.server.Abroad)})
 	if err != nil {
 		d.t.Fatal(err)
 	}

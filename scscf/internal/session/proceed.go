@@ -11,6 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
@@ -47,16 +48,16 @@ func (s *Server) serve(ctx context.Context, r *request, sv *served, after int) {
 		return
 	}
 
-	s.Stack.Forward(r.tx, sip.Plan{
+	s.Stack.Forward(r.tx, stack.Plan{
 		Groups:     groups,
 		OnResponse: j.responds,
-		OnFailure:  func(b *sip.Branch, r *sip.Response) []sip.Branch { return j.fails(ctx, b, r) },
+		OnFailure:  func(b *stack.Branch, r *sip.Response) []stack.Branch { return j.fails(ctx, b, r) },
 		Then:       j.ends,
 	})
 }
 
 // next are the branches of the next leg: one server, or the target.
-func (j *services) next(ctx context.Context, after int) ([][]sip.Branch, error) {
+func (j *services) next(ctx context.Context, after int) ([][]stack.Branch, error) {
 	s, sv := j.server, j.served
 	j.leg = s.newLeg(sv)
 
@@ -72,7 +73,7 @@ func (j *services) next(ctx context.Context, after int) ([][]sip.Branch, error) 
 			branch := s.routeToServer(j.out, j.leg, server, match)
 			j.odis = append(j.odis, j.leg.odi)
 
-			return [][]sip.Branch{{branch}}, nil
+			return [][]stack.Branch{{branch}}, nil
 		case action == RouteToTarget:
 			return s.routeToTarget(ctx, j.request, sv)
 		case action == RouteToUE:
@@ -86,7 +87,7 @@ func (j *services) next(ctx context.Context, after int) ([][]sip.Branch, error) 
 }
 
 // responds sees each response on its way back.
-func (j *services) responds(b *sip.Branch, r *sip.Response) {
+func (j *services) responds(b *stack.Branch, r *sip.Response) {
 	s, sv := j.server, j.served
 
 	if b != nil && sip.RestoreRecordRoute(r, b.Request) {
@@ -132,7 +133,7 @@ func (j *services) responds(b *sip.Branch, r *sip.Response) {
 }
 
 // fails finds another way for a branch that ended without success.
-func (j *services) fails(ctx context.Context, b *sip.Branch, r *sip.Response) []sip.Branch {
+func (j *services) fails(ctx context.Context, b *stack.Branch, r *sip.Response) []stack.Branch {
 	s, sv := j.server, j.served
 
 	event, some := j.failure(b, r)
@@ -169,7 +170,7 @@ func (j *services) fails(ctx context.Context, b *sip.Branch, r *sip.Response) []
 			sip.AddRecordRoute(branch.Request, s.recordRoute(sv, j.out))
 		}
 
-		return []sip.Branch{branch}
+		return []stack.Branch{branch}
 	case action == EndContact:
 		if contact := branchTo(sv.user, b.Label); contact != nil {
 			s.Registrations.FlowFailed(sv.public, contact)
@@ -184,8 +185,8 @@ func (j *services) fails(ctx context.Context, b *sip.Branch, r *sip.Response) []
 // failure classifies the end of a branch without success; false: its answer is the answer. Default handling stands in for a server
 // that is dead (TS 24.229 §5.4.3.2, §5.4.3.3): no response, 408 or 5xx. One that has said 100 is alive: its 500 or 503 is an answer,
 // often that of the other end.
-func (j *services) failure(b *sip.Branch, r *sip.Response) (LegEvent, bool) {
-	failed := sip.Local(r) || r.StatusCode == 408 || r.StatusCode/100 == 5
+func (j *services) failure(b *stack.Branch, r *sip.Response) (LegEvent, bool) {
+	failed := stack.Local(r) || r.StatusCode == 408 || r.StatusCode/100 == 5
 
 	switch {
 	case j.leg.atServer() && failed && b.Provisional:
@@ -216,7 +217,7 @@ func (j *services) ends(final *sip.Response) {
 }
 
 // routeToUE asks for credit and lists the branches to the contacts of the called user.
-func (s *Server) routeToUE(ctx context.Context, r *request, sv *served) ([][]sip.Branch, error) {
+func (s *Server) routeToUE(ctx context.Context, r *request, sv *served) ([][]stack.Branch, error) {
 	groups, err := contacts(r.out, sv.user)
 	if err != nil {
 		return nil, err
@@ -226,7 +227,7 @@ func (s *Server) routeToUE(ctx context.Context, r *request, sv *served) ([][]sip
 }
 
 // routeToTarget asks for credit and is the branch that leads to who is called.
-func (s *Server) routeToTarget(ctx context.Context, r *request, sv *served) ([][]sip.Branch, error) {
+func (s *Server) routeToTarget(ctx context.Context, r *request, sv *served) ([][]stack.Branch, error) {
 	s.translate(ctx, r.out, sv.number())
 
 	branch, err := s.towards(ctx, r.out)
@@ -234,11 +235,11 @@ func (s *Server) routeToTarget(ctx context.Context, r *request, sv *served) ([][
 		return nil, err
 	}
 
-	return s.charged(ctx, r, sv, [][]sip.Branch{{branch}})
+	return s.charged(ctx, r, sv, [][]stack.Branch{{branch}})
 }
 
 // charged asks for credit, and puts this S-CSCF into the route of what it asked for.
-func (s *Server) charged(ctx context.Context, r *request, sv *served, groups [][]sip.Branch) ([][]sip.Branch, error) {
+func (s *Server) charged(ctx context.Context, r *request, sv *served, groups [][]stack.Branch) ([][]stack.Branch, error) {
 	out, role := r.out, sv.side.role()
 
 	switch {

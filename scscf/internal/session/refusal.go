@@ -7,6 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // unserved says why the HSS gives no services for a user (TS 24.229 §5.4.3.3). What a REGISTER is told is told here, too, but
@@ -50,7 +51,7 @@ func (s *Server) counted(side, method string, status int) {
 
 // explain gives a response that the stack made in place of one that never came its cause.
 func (s *Server) explain(request *sip.Request, side string, r *sip.Response) {
-	if sip.Local(r) && r.StatusCode >= 300 && !sip.Has(r, "Reason") {
-		s.become(request, side, r, sip.Refuse(r.StatusCode, cmp.Or(sip.LocalCause(r), "the next hop did not answer")))
+	if stack.Local(r) && r.StatusCode >= 300 && !sip.Has(r, "Reason") {
+		s.become(request, side, r, sip.Refuse(r.StatusCode, cmp.Or(stack.LocalCause(r), "the next hop did not answer")))
 	}
 }

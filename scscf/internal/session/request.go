@@ -3,12 +3,13 @@ package session
 import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // request is a request as it came, read once: the steps of originating and terminating services work on it. What they change of its
 // header fields they change here and in out.
 type request struct {
-	tx  *sip.ServerTransaction
+	tx  *stack.ServerTransaction
 	out *sip.Request // as it goes on
 
 	asserted   []string           // P-Asserted-Identity: URIs
@@ -22,7 +23,7 @@ type request struct {
 }
 
 // read reads a request that goes on as out.
-func read(tx *sip.ServerTransaction, out *sip.Request) *request {
+func read(tx *stack.ServerTransaction, out *sip.Request) *request {
 	r := &request{
 		tx: tx, out: out,
 		vector: ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector")), access: sip.Value(out, "P-Access-Network-Info"),

@@ -9,6 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 const enumTime = 3 * time.Second // for a translation; the call goes on without it
@@ -69,7 +70,7 @@ func (s *Server) retarget(out *sip.Request, uri string) {
 
 // towards is the branch of a request that leaves the originating side: users of the home network are found by the I-CSCF, others
 // by the name of their network.
-func (s *Server) towards(ctx context.Context, out *sip.Request) (sip.Branch, error) {
+func (s *Server) towards(ctx context.Context, out *sip.Request) (stack.Branch, error) {
 	r := sip.Copy(out)
 
 	if !s.ours(r.Recipient) {
@@ -78,7 +79,7 @@ func (s *Server) towards(ctx context.Context, out *sip.Request) (sip.Branch, err
 
 	sip.PushRoute(r, s.Config.Interrogator+";lr")
 
-	return sip.Branch{Request: r}, nil
+	return stack.Branch{Request: r}, nil
 }
 
 // ours tells a target of the home network: its domain, or a number.
@@ -88,7 +89,7 @@ func (s *Server) ours(u sip.Uri) bool {
 
 // nobody tells the answer of an I-CSCF whose HSS has no such user.
 func nobody(r *sip.Response) bool {
-	if sip.Local(r) || r.StatusCode != 404 && r.StatusCode != 604 {
+	if stack.Local(r) || r.StatusCode != 404 && r.StatusCode != 604 {
 		return false
 	}
 
@@ -98,23 +99,23 @@ func nobody(r *sip.Response) bool {
 }
 
 // breakout is the branch of a number that is nobody's here (TS 24.229 §5.4.3.2: to a BGCF, or what stands for it).
-func (s *Server) breakout(out *sip.Request) (sip.Branch, bool) {
+func (s *Server) breakout(out *sip.Request) (stack.Branch, bool) {
 	number, _, ok := s.Config.Numbers.dialled(out.Recipient.String(), s.Config.HomeDomain)
 	if !ok {
-		return sip.Branch{}, false
+		return stack.Branch{}, false
 	}
 
 	_, route, found := longestPrefix(s.Config.Numbers.Breakout, number)
 	if !found {
 		s.Log.Info("nobody here has the number, and sessions.numbers.breakout has no route for it", "number", number)
-		return sip.Branch{}, false
+		return stack.Branch{}, false
 	}
 
 	r := sip.Copy(out)
 
 	u, err := sip.ParseURI(route)
 	if err != nil {
-		return sip.Branch{}, false // Validate has seen it
+		return stack.Branch{}, false // Validate has seen it
 	}
 
 	if u.UriParams.Has("lr") {
@@ -125,5 +126,5 @@ func (s *Server) breakout(out *sip.Request) (sip.Branch, bool) {
 		r.Recipient = u
 	}
 
-	return sip.Branch{Request: r, Label: route}, true
+	return stack.Branch{Request: r, Label: route}, true
 }

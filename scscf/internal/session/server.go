@@ -14,6 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
 	"github.com/dialtone-ims/dialtone/pkg/journal"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
@@ -55,8 +56,8 @@ type Config struct {
 // Server serves sessions and standalone requests.
 type Server struct {
 	Config        Config
-	Stack         *sip.Stack
-	Endpoint      *sip.Endpoint
+	Stack         *stack.Stack
+	Endpoint      *stack.Endpoint
 	Registrations Registrations
 	Enum          Enum        // nil: numbers are not translated
 	Subscribers   Subscribers // nil: local numbers are what the numbering plan says
@@ -102,7 +103,7 @@ func (s *Server) Register(registerer prometheus.Registerer) {
 }
 
 // HandleRequest serves one request.
-func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
+func (s *Server) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
 	request := tx.Request()
 
 	if s.Stack.AsksItself(request) {
@@ -140,7 +141,7 @@ func (s *Server) HandleRequest(ctx context.Context, tx *sip.ServerTransaction) {
 }
 
 // HandleAck passes on the ACK of a 2xx.
-func (s *Server) HandleAck(ctx context.Context, ack *sip.Ack) {
+func (s *Server) HandleAck(ctx context.Context, ack *stack.Ack) {
 	out, own, refusal := s.Stack.Forwardable(ack.Request)
 	if refusal != nil || !sip.Has(out, "Route") && s.Stack.Own(out.Recipient) {
 		return

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
@@ -36,10 +37,10 @@ func (s *Server) terminate(ctx context.Context, r *request) {
 
 // contacts are the branches to the handsets of the called user: equal preferences ring together, higher ones first (RFC 3261
 // §16.6, TS 24.229 §5.4.3.3 8). Each goes along the Path that its registration came by.
-func contacts(out *sip.Request, user registration.User) ([][]sip.Branch, error) {
+func contacts(out *sip.Request, user registration.User) ([][]stack.Branch, error) {
 	called := out.Recipient.String()
 
-	var groups [][]sip.Branch
+	var groups [][]stack.Branch
 
 	preference := uint16(0)
 
@@ -64,7 +65,7 @@ func contacts(out *sip.Request, user registration.User) ([][]sip.Branch, error) 
 		sip.SetRoutes(r, routes)
 		sip.Set(r, "P-Called-Party-ID", "<"+called+">")
 
-		branch := sip.Branch{Request: r, Label: b.Contact}
+		branch := stack.Branch{Request: r, Label: b.Contact}
 		if superseded(b, target.Host, alive) {
 			branch.Doubtful = doubtTime
 		}

@@ -8,12 +8,13 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
 // withinDialog is TS 24.229 §5.4.3.2 and §5.4.3.3 for requests within a dialog: they follow their Route.
-func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
+func (s *Server) withinDialog(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
 	if len(own) == 0 && !sip.Has(out, "Route") && s.Stack.Own(out.Recipient) {
 		s.refuse(tx, "dialog", sip.Refuse(481, "no such dialog here"))
 		return
@@ -71,9 +72,9 @@ func (s *Server) withinDialog(ctx context.Context, tx *sip.ServerTransaction, ou
 		return
 	}
 
-	s.Stack.Forward(tx, sip.Plan{
-		Groups: [][]sip.Branch{{{Request: out, To: to}}},
-		OnResponse: func(_ *sip.Branch, r *sip.Response) {
+	s.Stack.Forward(tx, stack.Plan{
+		Groups: [][]stack.Branch{{{Request: out, To: to}}},
+		OnResponse: func(_ *stack.Branch, r *sip.Response) {
 			s.explain(out, "dialog", r)
 			crossBorder(r, calls)
 

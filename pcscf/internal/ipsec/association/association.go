@@ -7,7 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // state is where a set stands in its life (TS 33.203 §7.4).
@@ -27,7 +27,7 @@ func (s state) String() string {
 // association is one set with a handset.
 type association struct {
 	set            ipsec.Set
-	client, server *sip.Endpoint
+	client, server *stack.Endpoint
 	private        string // private identity of the user; "" when the first REGISTER did not say
 	nonce          string // of the challenge that the keys are of
 	offer          []ims.SecurityMechanism
@@ -51,8 +51,8 @@ func (a *association) answerWay() way {
 }
 
 // back is the flow by which requests and responses over UDP go to the handset (TS 33.203 §7.1).
-func (a *association) back(transport string) sip.Flow {
-	return sip.Flow{
+func (a *association) back(transport string) stack.Flow {
+	return stack.Flow{
 		Endpoint: a.client, Server: a.server, Transport: transport, Local: a.client.Address(),
 		Remote: netip.AddrPortFrom(a.set.UE, a.set.Ports.UEServer), TakesTCP: true,
 	}

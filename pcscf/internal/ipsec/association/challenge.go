@@ -10,6 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 var (
@@ -20,7 +21,7 @@ var (
 
 // Challenge makes the temporary associations of a challenge and says in Security-Server how the handset comes back
 // (TS 33.203 §7.2, SM5 and SM6). Each challenge has a set of its own, also after a resynchronisation.
-func (p *Table) Challenge(request *sip.Request, flow sip.Flow, response *sip.Response, keys agreement.Keys) error {
+func (p *Table) Challenge(request *sip.Request, flow stack.Flow, response *sip.Response, keys agreement.Keys) error {
 	if p.settings.Modes[flow.Endpoint.Name()] == Off {
 		return nil
 	}
@@ -93,7 +94,7 @@ func (p *Table) Challenge(request *sip.Request, flow sip.Flow, response *sip.Res
 }
 
 // reserve takes ports and SPIs for a set.
-func (p *Table) reserve(flow sip.Flow, choice agreement.Choice, came *association) (*association, error) {
+func (p *Table) reserve(flow stack.Flow, choice agreement.Choice, came *association) (*association, error) {
 	ue, local, m := flow.Remote.Addr(), flow.Endpoint.Address().Addr(), choice.Mechanism
 
 	spiClient, err := p.kernel.AllocateSPI(ue, local)

@@ -15,7 +15,7 @@ func TestConnectionsEndWithTheirSet(t *testing.T) {
 		b := newBench(t, Optional)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- b.stack.Run(ctx) }()
+		go func() { done <- b.sipStack.Run(ctx) }()
 		defer func() { stop(); <-done }()
 		synctest.Wait()
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Kept is what of an established set outlives the process. The keys are in the kernel alone.
@@ -85,7 +85,7 @@ func (p *Table) restore(k Kept, whole func(ipsec.Set) bool) (*association, error
 	return a, nil
 }
 
-func at(endpoints []*sip.Endpoint, port uint16) *sip.Endpoint {
+func at(endpoints []*stack.Endpoint, port uint16) *stack.Endpoint {
 	for _, e := range endpoints {
 		if e.Address().Port() == port {
 			return e

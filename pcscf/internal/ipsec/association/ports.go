@@ -5,18 +5,18 @@ import (
 	"slices"
 
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Ports are the P-CSCF's protected ports. All handsets share them; a handset has as many sets at once as there are pairs of
 // ports that keep the four ways of its sets apart (TS 33.203 §7.1).
 type Ports struct {
 	// Clients and Servers are endpoints by the local address that handsets come to.
-	Clients, Servers map[netip.Addr][]*sip.Endpoint
+	Clients, Servers map[netip.Addr][]*stack.Endpoint
 }
 
-func (p *Ports) servers() []*sip.Endpoint {
-	var all []*sip.Endpoint
+func (p *Ports) servers() []*stack.Endpoint {
+	var all []*stack.Endpoint
 	for _, endpoints := range p.Servers {
 		all = append(all, endpoints...)
 	}
@@ -24,21 +24,21 @@ func (p *Ports) servers() []*sip.Endpoint {
 	return all
 }
 
-func (p *Ports) server(e *sip.Endpoint) bool {
+func (p *Ports) server(e *stack.Endpoint) bool {
 	return slices.Contains(p.Servers[e.Address().Addr()], e)
 }
 
-func (p *Ports) client(e *sip.Endpoint) bool {
+func (p *Ports) client(e *stack.Endpoint) bool {
 	return slices.Contains(p.Clients[e.Address().Addr()], e)
 }
 
 // pair finds ports for a new set. The server port stays that of the handset's other sets where it may, and the client port
 // changes (TS 33.203 §7.1): in turn, for the handset may still have sets that are gone here. The lock of the associations is held.
-func (p *Table) pair(s ipsec.Set) (client, server *sip.Endpoint, found bool) {
+func (p *Table) pair(s ipsec.Set) (client, server *stack.Endpoint, found bool) {
 	servers := slices.Clone(p.ports.Servers[s.PCSCF])
 	others := p.byHandset[s.UE]
 
-	slices.SortStableFunc(servers, func(a, b *sip.Endpoint) int { return uses(others, b) - uses(others, a) })
+	slices.SortStableFunc(servers, func(a, b *stack.Endpoint) int { return uses(others, b) - uses(others, a) })
 
 	clients := p.ports.Clients[s.PCSCF]
 	if len(others) > 0 {
@@ -61,7 +61,7 @@ func (p *Table) pair(s ipsec.Set) (client, server *sip.Endpoint, found bool) {
 	return nil, nil, false
 }
 
-func uses(sets []*association, server *sip.Endpoint) (n int) {
+func uses(sets []*association, server *stack.Endpoint) (n int) {
 	for _, a := range sets {
 		if a.server == server {
 			n++

@@ -4,12 +4,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Established makes the set by which a registration was made the registration's: it lives as long and Grace longer, and not
 // shorter than the sets that it replaces (TS 33.203 §7.4).
-func (p *Table) Established(flow sip.Flow, seconds uint32) {
+func (p *Table) Established(flow stack.Flow, seconds uint32) {
 	p.mu.Lock()
 
 	a := p.lookup(flow)
@@ -47,7 +47,7 @@ func (p *Table) Established(flow sip.Flow, seconds uint32) {
 
 // Ended lets the sets of a registration go, after what is still to leave through them: the 200 of the de-registration and the
 // NOTIFY (TS 24.229 §5.2.5.1).
-func (p *Table) Ended(flow sip.Flow) {
+func (p *Table) Ended(flow stack.Flow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 

@@ -8,10 +8,11 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Screen checks a handset's request against its security agreement (RFC 3329 §2.3, TS 33.203 §7.2, TS 24.229 §5.2.2).
-func (p *Table) Screen(r *sip.Request, flow sip.Flow) *sip.Refusal {
+func (p *Table) Screen(r *sip.Request, flow stack.Flow) *sip.Refusal {
 	switch {
 	case p.ports.client(flow.Endpoint):
 		return p.refuse(403, "requests go to the P-CSCF's protected server port", nil)
@@ -25,7 +26,7 @@ func (p *Table) Screen(r *sip.Request, flow sip.Flow) *sip.Refusal {
 }
 
 // screenFirst is a REGISTER outside all associations.
-func (p *Table) screenFirst(r *sip.Request, flow sip.Flow) *sip.Refusal {
+func (p *Table) screenFirst(r *sip.Request, flow stack.Flow) *sip.Refusal {
 	mode := p.settings.Modes[flow.Endpoint.Name()]
 	if mode == Off {
 		return nil
@@ -61,7 +62,7 @@ func (p *Table) screenFirst(r *sip.Request, flow sip.Flow) *sip.Refusal {
 // answeredInClear refuses the answer to a challenge for which associations were made, when it comes outside them, unless it
 // is one by AUTS (TS 24.229 §5.1.1.5.3). Where associations are required no answer in clear goes on at all: the home network
 // challenges again.
-func (p *Table) answeredInClear(r *sip.Request, flow sip.Flow, mode Mode) *sip.Refusal {
+func (p *Table) answeredInClear(r *sip.Request, flow stack.Flow, mode Mode) *sip.Refusal {
 	credentials, err := digest.ParseCredentials(digest.Offered(sip.Values(r, "Authorization")))
 	if err != nil || credentials.Response == "" || credentials.AUTS != "" {
 		return nil
@@ -80,7 +81,7 @@ func (p *Table) answeredInClear(r *sip.Request, flow sip.Flow, mode Mode) *sip.R
 }
 
 // challengedBy is the set that was made for a challenge to who sends by this flow; nil: there is none.
-func (p *Table) challengedBy(nonce string, flow sip.Flow) *association {
+func (p *Table) challengedBy(nonce string, flow stack.Flow) *association {
 	if nonce == "" {
 		return nil
 	}
@@ -99,7 +100,7 @@ func (p *Table) challengedBy(nonce string, flow sip.Flow) *association {
 
 // Offered tells whether a REGISTER outside all associations is of a handset that is offered some (TS 24.229 §5.2.2.2): the S-CSCF then
 // waits for an answer that comes through them.
-func (p *Table) Offered(r *sip.Request, flow sip.Flow) bool {
+func (p *Table) Offered(r *sip.Request, flow stack.Flow) bool {
 	if p.settings.Modes[flow.Endpoint.Name()] == Off || p.ports.server(flow.Endpoint) {
 		return false
 	}
@@ -116,7 +117,7 @@ func (p *Table) Offered(r *sip.Request, flow sip.Flow) bool {
 }
 
 // screenProtected is a request to a protected server port: the kernel lets nothing come there outside an association.
-func (p *Table) screenProtected(r *sip.Request, flow sip.Flow) *sip.Refusal {
+func (p *Table) screenProtected(r *sip.Request, flow stack.Flow) *sip.Refusal {
 	a := p.find(flow)
 	if a == nil {
 		return p.refuse(403, "no security association of this handset is known here", nil)
@@ -153,7 +154,7 @@ func (p *Table) screenProtected(r *sip.Request, flow sip.Flow) *sip.Refusal {
 }
 
 // screenUser keeps the association of one user from registering another.
-func (p *Table) screenUser(r *sip.Request, flow sip.Flow, a *association) *sip.Refusal {
+func (p *Table) screenUser(r *sip.Request, flow stack.Flow, a *association) *sip.Refusal {
 	credentials, err := digest.ParseCredentials(digest.Offered(sip.Values(r, "Authorization")))
 	if err == nil && a.private != "" && credentials.Username != "" && credentials.Username != a.private {
 		return p.refuse(403, "the security associations are another user's", nil)
@@ -164,7 +165,7 @@ func (p *Table) screenUser(r *sip.Request, flow sip.Flow, a *association) *sip.R
 
 // use notes that something came through a set. With the first message besides REGISTER the sets before it end
 // (TS 33.203 §7.4).
-func (p *Table) use(a *association, flow sip.Flow, register bool) {
+func (p *Table) use(a *association, flow stack.Flow, register bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 

@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
-	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Mode says whether handsets of an access are served without security associations.
@@ -139,11 +139,11 @@ func (p *Table) Count(s state) (n int) {
 }
 
 // Protected tells whether something came through a security association of a handset's.
-func (p *Table) Protected(flow sip.Flow) bool { return p.find(flow) != nil }
+func (p *Table) Protected(flow stack.Flow) bool { return p.find(flow) != nil }
 
 // Return is the flow between the P-CSCF's client port and the handset's server port, for what came between the other two;
 // what came outside is answered the way it came. The transport stays.
-func (p *Table) Return(flow sip.Flow) sip.Flow {
+func (p *Table) Return(flow stack.Flow) stack.Flow {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
@@ -154,7 +154,7 @@ func (p *Table) Return(flow sip.Flow) sip.Flow {
 	return flow
 }
 
-func (p *Table) find(flow sip.Flow) *association {
+func (p *Table) find(flow stack.Flow) *association {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
@@ -162,7 +162,7 @@ func (p *Table) find(flow sip.Flow) *association {
 }
 
 // lookup is called with the lock held.
-func (p *Table) lookup(flow sip.Flow) *association {
+func (p *Table) lookup(flow stack.Flow) *association {
 	if flow.Endpoint == nil {
 		return nil
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
@@ -104,11 +105,11 @@ func (k *kernel) Use(s ipsec.Set) (all [4]ipsec.Counters, err error) {
 
 type bench struct {
 	*Table
-	t       *testing.T
-	kernel  *kernel
-	stack   *sip.Stack
-	kept    map[uint32]Kept
-	network *memory.Network
+	t        *testing.T
+	kernel   *kernel
+	sipStack *stack.Stack
+	kept     map[uint32]Kept
+	network  *memory.Network
 }
 
 // listen gives what is logged from now on.
@@ -136,27 +137,27 @@ func (b *bench) Forget(reqID uint32) {
 const local = "192.0.2.1"
 
 func newBench(t *testing.T, mode Mode, change ...func(*Settings)) *bench {
-	endpoints := []sip.EndpointConfig{{Name: "Gm", Address: local + ":5060", Transports: []string{"udp", "tcp"}}}
+	endpoints := []stack.EndpointConfig{{Name: "Gm", Address: local + ":5060", Transports: []string{"udp", "tcp"}}}
 	for _, e := range []string{"c:6100", "c:6101", "c:6102", "s:6110", "s:6111"} {
 		kind, port, _ := strings.Cut(e, ":")
 		endpoints = append(
 			endpoints,
-			sip.EndpointConfig{Name: kind + port, Address: local + ":" + port, Transports: []string{"udp", "tcp"}, FixedPort: true},
+			stack.EndpointConfig{Name: kind + port, Address: local + ":" + port, Transports: []string{"udp", "tcp"}, FixedPort: true},
 		)
 	}
 
-	network, c := memory.New(), sip.DefaultConfig(endpoints...)
+	network, c := memory.New(), stack.DefaultConfig(endpoints...)
 	c.Limits.TCPMessageTime = time.Hour
 
-	stack, err := sip.New(c, nil, sip.Options{Network: network})
+	sipStack, err := stack.New(c, nil, stack.Options{Network: network})
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	address := netip.MustParseAddr(local)
 	ports := &Ports{
-		Clients: map[netip.Addr][]*sip.Endpoint{address: {stack.Endpoint("c6100"), stack.Endpoint("c6101"), stack.Endpoint("c6102")}},
-		Servers: map[netip.Addr][]*sip.Endpoint{address: {stack.Endpoint("s6110"), stack.Endpoint("s6111")}},
+		Clients: map[netip.Addr][]*stack.Endpoint{address: {sipStack.Endpoint("c6100"), sipStack.Endpoint("c6101"), sipStack.Endpoint("c6102")}},
+		Servers: map[netip.Addr][]*stack.Endpoint{address: {sipStack.Endpoint("s6110"), sipStack.Endpoint("s6111")}},
 	}
 	settings := Settings{
 		Modes: map[string]Mode{
@@ -168,7 +169,10 @@ func newBench(t *testing.T, mode Mode, change ...func(*Settings)) *bench {
 		f(&settings)
 	}
 
-	b := &bench{t: t, kernel: &kernel{sets: map[uint32]time.Time{}, spi: 4095, held: map[uint32]bool{}}, stack: stack, network: network, kept: map[uint32]Kept{}}
+	b := &bench{
+		t: t, kernel: &kernel{sets: map[uint32]time.Time{}, spi: 4095, held: map[uint32]bool{}}, sipStack: sipStack, network: network,
+		kept: map[uint32]Kept{},
+	}
 	b.Table = New(
 		settings,
 		Options{
@@ -181,7 +185,7 @@ func newBench(t *testing.T, mode Mode, change ...func(*Settings)) *bench {
 			LastReqID:  1009,
 		},
 	)
-	t.Cleanup(func() { b.Close(); stack.RemoveEndpoint(stack.Endpoint("Gm")) })
+	t.Cleanup(func() { b.Close(); sipStack.RemoveEndpoint(sipStack.Endpoint("Gm")) })
 
 	return b
 }
@@ -218,19 +222,19 @@ func authorization(parameters string) string {
 	return `Authorization: Digest username="` + private + `",realm="r",uri="sip:r",` + parameters
 }
 
-func (b *bench) clear() sip.Flow {
+func (b *bench) clear() stack.Flow {
 	return b.flow("Gm", "UDP", 5060)
 }
 
-func (b *bench) flow(endpoint, transport string, port uint16) sip.Flow {
-	e := b.stack.Endpoint(endpoint)
-	return sip.Flow{Endpoint: e, Transport: transport, Local: e.Address(), Remote: netip.AddrPortFrom(ue, port)}
+func (b *bench) flow(endpoint, transport string, port uint16) stack.Flow {
+	e := b.sipStack.Endpoint(endpoint)
+	return stack.Flow{Endpoint: e, Transport: transport, Local: e.Address(), Remote: netip.AddrPortFrom(ue, port)}
 }
 
 var keys = agreement.Keys{CK: hex.EncodeToString([]byte("0123456789abcdef")), IK: hex.EncodeToString([]byte("fedcba9876543210"))}
 
 // challenge goes through SM1 to SM6 and gives the Security-Server.
-func (b *bench) challenge(flow sip.Flow, n, portClient, portServer int, headers ...string) string {
+func (b *bench) challenge(flow stack.Flow, n, portClient, portServer int, headers ...string) string {
 	b.t.Helper()
 
 	r := b.request("REGISTER", append(headers, fmt.Sprintf("Security-Client: "+offer, 1000*n, 1000*n+1, portClient, portServer),
@@ -255,7 +259,7 @@ func (b *bench) challenge(flow sip.Flow, n, portClient, portServer int, headers 
 }
 
 // protected is the way from the handset's port to the server port that Security-Server names.
-func (b *bench) protected(server string, port uint16) sip.Flow {
+func (b *bench) protected(server string, port uint16) stack.Flow {
 	_, after, _ := strings.Cut(server, "port-s=")
 	return b.flow("s"+after, "UDP", port)
 }
@@ -274,7 +278,7 @@ func answer(server string, n, portClient, portServer int) []string {
 	}
 }
 
-func (b *bench) screen(want int, flow sip.Flow, method string, headers ...string) *sip.Response {
+func (b *bench) screen(want int, flow stack.Flow, method string, headers ...string) *sip.Response {
 	b.t.Helper()
 
 	r := b.request(method, headers...)
@@ -318,7 +322,7 @@ func (b *bench) states(want ...int) {
 	}
 }
 
-func (b *bench) lifetime(flow sip.Flow) time.Duration {
+func (b *bench) lifetime(flow stack.Flow) time.Duration {
 	id := b.find(flow).set.ReqID
 
 	b.kernel.Lock()
@@ -446,7 +450,7 @@ func TestChallengedAgainInside(t *testing.T) {
 }
 
 // again is a challenge to a request that offers what is in use.
-func (b *bench) again(flow sip.Flow, server string) {
+func (b *bench) again(flow stack.Flow, server string) {
 	b.t.Helper()
 
 	r := b.request("REGISTER", answer(server, 1, 31000, 31001)...)

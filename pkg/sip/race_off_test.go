@@ -1,5 +1,0 @@
-//go:build !race
-
-package sip_test
-
-const wide = 1

@@ -1,6 +1,0 @@
-//go:build race
-
-package sip_test
-
-// wide is how much wider everything is under the race detector, whose goroutines have deeper stacks.
-const wide = 2

@@ -1,0 +1,166 @@
+package stack
+
+import (
+	"hash/maphash"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Forwardable makes the copy of a request that a proxy passes on, or the refusal of one that it may not (RFC 3261 §16.3,
+// §16.4, §16.6 3). Own URIs are taken off the top of Route and returned in their order. understood are the options of
+// Proxy-Require that the caller serves.
+func (s *Stack) Forwardable(r *sip.Request, understood ...string) (out *sip.Request, own []sip.NameAddr, refusal *sip.Refusal) {
+	out = sip.Copy(r)
+
+	hops := uint32(sip.MaxForwards)
+	if h := r.MaxForwards(); h != nil {
+		if h.Val() == 0 {
+			return nil, nil, sip.Refuse(483, "Max-Forwards is used up")
+		}
+
+		hops = h.Val() - 1
+	}
+
+	left := sip.MaxForwardsHeader(hops)
+	out.ReplaceHeader(&left)
+
+	if s.looped(r) {
+		return nil, nil, sip.Refuse(482, "the request was here before, unchanged: a loop")
+	}
+
+	options := slices.DeleteFunc(sip.Values(r, "Proxy-Require"), func(option string) bool {
+		return slices.ContainsFunc(understood, func(u string) bool { return strings.EqualFold(u, option) })
+	})
+	if len(options) > 0 {
+		return nil, nil, sip.Refuse(420, "Proxy-Require names what is not supported here",
+			sip.NewHeader("Unsupported", strings.Join(options, ", ")))
+	}
+
+	own, err := s.popOwnRoutes(out)
+	if err != nil {
+		refusal := sip.Refuse(400, "Route cannot be read").Because(err)
+		refusal.Phrase = "Bad Route"
+
+		return nil, nil, refusal
+	}
+
+	return out, own, nil
+}
+
+// popOwnRoutes is §16.4: the proxy's own URIs go from the top of Route, and a strict router before it is made good.
+func (s *Stack) popOwnRoutes(r *sip.Request) (own []sip.NameAddr, err error) {
+	routes, err := sip.Routes(r)
+	if err != nil {
+		return nil, err
+	}
+
+	if len(routes) > 0 && s.Own(r.Recipient) && r.Recipient.UriParams.Has("lr") { // it put our URI into the Request-URI
+		last := routes[len(routes)-1]
+
+		target, err := sip.ParseURI(last.URI)
+		if err != nil {
+			return nil, err
+		}
+
+		own = append(own, sip.NameAddr{URI: r.Recipient.String()})
+		r.Recipient = target
+		routes = routes[:len(routes)-1]
+		sip.SetRoutes(r, routes)
+	}
+
+	changed := false
+
+	for len(routes) > 0 {
+		top, err := sip.ParseURI(routes[0].URI)
+		if err != nil {
+			return nil, err
+		}
+
+		if !s.Own(top) {
+			break
+		}
+
+		own, routes, changed = append(own, routes[0]), routes[1:], true
+	}
+
+	if changed {
+		sip.SetRoutes(r, routes)
+	}
+
+	return own, nil
+}
+
+// looped finds a request that was here before with the same target, route and identity (RFC 5393 §4.2.1). One that was here
+// with another target or Route is a spiral, as between originating and terminating services.
+func (s *Stack) looped(r *sip.Request) bool {
+	vias := r.GetHeaders("Via")
+	if len(vias) < 2 {
+		return false
+	}
+
+	hash := ""
+
+	for _, h := range vias[1:] {
+		via, ok := h.(*sip.ViaHeader)
+		if !ok || !s.Own(sip.Uri{Host: via.Host, Port: via.Port}) {
+			continue
+		}
+
+		branch, _ := via.Params.Get("branch")
+		_, before, found := strings.Cut(branch, loopMark)
+
+		if !found {
+			continue
+		}
+
+		if hash == "" {
+			hash = loopHash(r)
+		}
+
+		if before == hash {
+			return true
+		}
+	}
+
+	return false
+}
+
+const loopMark = "-l"
+
+var loopSeed = maphash.MakeSeed()
+
+// loopHash is of what decides where a request goes, as it came here.
+func loopHash(r *sip.Request) string {
+	var h maphash.Hash
+
+	h.SetSeed(loopSeed)
+
+	write := func(s string) {
+		_, _ = h.WriteString(s) // a hash never fails
+		_ = h.WriteByte(0)
+	}
+
+	write(r.Recipient.String())
+
+	if tag, ok := r.From().Params.Get("tag"); ok {
+		write(tag)
+	}
+
+	if tag, ok := r.To().Params.Get("tag"); ok {
+		write(tag)
+	}
+
+	write(r.CallID().Value())
+	write(strconv.FormatUint(uint64(r.CSeq().SeqNo), 10) + string(r.CSeq().MethodName))
+
+	for _, route := range sip.Values(r, "Route") {
+		write(route)
+	}
+
+	return strconv.FormatUint(h.Sum64(), 36)
+}
+
+func loopBranch(hash string) string { return sip.NewBranch() + loopMark + hash }

@@ -1,0 +1,61 @@
+package stack
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// errOversized is the error of a message that is larger than max_message, or than a datagram can be.
+var errOversized = errors.New("sip: the message would be larger than its receiver takes")
+
+// maxDatagram is the most that one holds over IPv4: 65535 octets without the headers of IP and UDP.
+const maxDatagram = 65507
+
+// fits refuses to send what its receiver need not take: it may end the connection that all others use, too.
+func (s *Stack) fits(flow Flow, raw []byte) error {
+	most := s.config.Limits.MaxMessage
+	if flow.Transport == "UDP" {
+		most = min(most, maxDatagram)
+	}
+
+	if len(raw) <= most {
+		return nil
+	}
+
+	line, _, _ := bytes.Cut(raw[:min(len(raw), 80)], []byte("\r\n"))
+
+	s.metrics.refused.WithLabelValues("too large to send").Inc()
+	s.log.Warn("SIP message not sent: too large", "endpoint", flow.Endpoint.name, "to", flow.Remote.String(), "transport", flow.Transport,
+		"begins", string(line), "octets", len(raw), "limit", most)
+
+	return fmt.Errorf("%w: %d octets, more than %d", errOversized, len(raw), most)
+}
+
+// unsent is the response to a request that could not be sent. One that is too large is refused as its receiver would refuse it
+// (RFC 3261 §21.5.7): that says nothing against the receiver, and no other one would take it.
+func unsent(r *sip.Request, err error) *sip.Response {
+	if !errors.Is(err, errOversized) {
+		return local(r, 503, err.Error())
+	}
+
+	return sip.Refuse(513, "the request would be larger than the next hop takes").Response(r)
+}
+
+// instead is what is sent in place of a final response that is too large.
+func instead(r *sip.Response) *sip.Response {
+	out := sip.EmptyResponse(500)
+
+	for _, name := range []string{"Via", "From", "To", "Call-ID", "CSeq"} {
+		for _, h := range r.GetHeaders(name) {
+			out.AppendHeader(h)
+		}
+	}
+
+	sip.SetReasons(out, sip.StatusReason(500, "the response would be larger than its receiver takes"))
+	out.SetBody(nil)
+
+	return out
+}

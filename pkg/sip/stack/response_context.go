@@ -1,0 +1,234 @@
+package stack
+
+import (
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// responseContext is a request that is proxied, with its branches (RFC 3261 §16.2). It is a state machine without a goroutine of its
+// own: whoever brings it something steps it, unless somebody does already, and then leaves it in the mailbox.
+type responseContext struct {
+	stack *Stack
+	tx    *ServerTransaction
+
+	mu      sync.Mutex
+	mailbox []event
+	stepped bool // by somebody
+	settled bool // the final response has gone upstream, and further 2xx follow it at once
+
+	// What is below belongs to who steps.
+
+	plan      Plan
+	next      [][]Branch // groups left to try
+	invite    bool
+	loop      string    // RFC 5393: goes into each branch
+	breadth   int       // RFC 5393 §5: so many branches may there be at a time, here and below
+	latest    time.Time // until when an INVITE may ring
+	runs      []*run
+	waiting   []Branch        // for breadth
+	best      []*sip.Response // final responses of branches that are over
+	stop      bool            // no further branches: cancelled, a 6xx came, or it has rung too long
+	cancelled bool            // by who sent the request
+	passed    map[callee][]byte
+}
+
+// event is what comes for a request: a response or the end of a client transaction; without a transaction the alarm of a branch; and
+// without a branch the CANCEL.
+type event struct {
+	run      *run
+	tx       *ClientTransaction
+	response *sip.Response
+	err      error
+}
+
+// withdrawn is told of the CANCEL.
+func (c *responseContext) withdrawn() { c.post(event{}) }
+
+// post brings an event. It never blocks, for it is called by whoever reads the sockets, with the client transaction's lock held:
+// what needs more than a mark is stepped by a goroutine that ends with it.
+func (c *responseContext) post(e event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	switch {
+	case c.settled && (e.response == nil || !e.response.IsSuccess() || !c.invite):
+	case c.stepped:
+		c.mailbox = append(c.mailbox, e)
+	case !c.settled && e.marks():
+	default:
+		c.mailbox = append(c.mailbox, e)
+		c.stepped = true
+		c.stack.running.Go(c.run)
+	}
+}
+
+// marks does with an event what is to be done while nobody steps, if that is a mark or nothing.
+func (e event) marks() bool {
+	r := e.run
+
+	switch {
+	case r == nil:
+		return false
+	case e.response != nil && e.response.StatusCode == 100:
+		r.heard(e.tx)
+		return true
+	default: // the end of a transaction that has had its final response, or was given up
+		return e.response == nil && (r.over || e.tx != nil && e.tx != r.tx)
+	}
+}
+
+// run steps until the mailbox is empty.
+func (c *responseContext) run() {
+	for events := c.take(); events != nil; events = c.take() {
+		c.step(events)
+	}
+}
+
+// take empties the mailbox. If it is empty, nobody steps from now on.
+func (c *responseContext) take() []event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	events := c.mailbox
+	c.mailbox, c.stepped = nil, len(events) > 0
+
+	return events
+}
+
+// step does with what has come what is to be done, and begins what is left to try. What panics ends the request.
+func (c *responseContext) step(events []event) {
+	if !c.guarded(func() { c.proceed(events) }) && !c.settled {
+		c.guarded(c.abort)
+	}
+}
+
+func (c *responseContext) guarded(f func()) (sound bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.stack.metrics.refused.WithLabelValues("panic").Inc()
+			c.stack.log.Error("SIP procedure panicked", "request", c.tx.name(), "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+
+	f()
+
+	return true
+}
+
+func (c *responseContext) abort() {
+	c.plan.OnResponse = nil
+	c.cancelPending()
+	c.finish(sip.NewResponse(c.tx.request, 500, ""))
+}
+
+func (c *responseContext) proceed(events []event) {
+	for _, e := range events {
+		c.handle(e)
+	}
+
+	switch {
+	case c.settled:
+		return
+	case c.stack.ctx.Err() != nil:
+		c.finish(local(c.tx.request, 503, "the proxy stops"))
+		return
+	}
+
+	if !c.stop && len(c.waiting) > 0 {
+		c.startWaiting()
+	}
+
+	c.doubt()
+
+	for c.pending() == 0 && !c.settled {
+		switch {
+		case !c.stop && len(c.waiting) > 0:
+			c.startWaiting()
+		case !c.stop && len(c.next) > 0:
+			group := c.next[0]
+			if c.next = c.next[1:]; len(c.next) == 0 {
+				c.next = nil
+			}
+
+			c.start(group)
+			c.doubt()
+		default:
+			c.finish(c.choose())
+		}
+	}
+}
+
+func (c *responseContext) pending() (n int) {
+	for _, r := range c.runs {
+		if !r.over {
+			n++
+		}
+	}
+
+	return n
+}
+
+// cancel is the CANCEL of who sent the request (§16.10).
+func (c *responseContext) cancel() {
+	c.stop, c.cancelled = true, true
+	c.cancelPending(c.tx.reasons()...)
+}
+
+func (c *responseContext) cancelPending(why ...sip.Header) {
+	for _, r := range c.runs {
+		if !r.over && r.tx != nil {
+			r.tx.Cancel(why...)
+		}
+	}
+}
+
+// finish sends the response upstream, unless it went there already, and ends the request.
+func (c *responseContext) finish(response *sip.Response) {
+	for _, r := range c.runs {
+		r.end()
+	}
+
+	if !response.IsSuccess() {
+		if c.plan.OnResponse != nil {
+			c.plan.OnResponse(nil, response)
+		}
+
+		if response.StatusCode == 408 && !c.invite { // RFC 4320 §4.2: who sent it has given up by now, or thinks ill of this hop
+			c.tx.silence()
+		} else {
+			_ = c.tx.Respond(response)
+		}
+	}
+
+	c.mu.Lock()
+	c.settled = true
+	c.mu.Unlock()
+
+	defer c.tx.handled()
+
+	then := c.plan.Then
+	c.forget()
+
+	if then != nil {
+		then(response)
+	}
+}
+
+// forget keeps no more than further 2xx need, for the client transactions are there for some time.
+func (c *responseContext) forget() {
+	c.next, c.waiting, c.best = nil, nil, nil
+	c.plan.OnFailure, c.plan.Then = nil, nil
+
+	if c.invite {
+		return
+	}
+
+	for _, r := range c.runs {
+		r.branch = Branch{}
+	}
+
+	c.plan, c.runs = Plan{}, nil
+}

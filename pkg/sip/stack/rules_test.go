@@ -1,0 +1,698 @@
+package stack_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
+)
+
+// seen makes a plan count what OnResponse sees.
+func seen(plan func(*sip.Request) stack.Plan, responses *[]int) func(*sip.Request) stack.Plan {
+	return func(r *sip.Request) stack.Plan {
+		p := plan(r)
+		p.OnResponse = func(_ *stack.Branch, r *sip.Response) {
+			*responses = append(*responses, r.StatusCode)
+			sip.Set(r, "X-Seen", "yes")
+		}
+
+		return p
+	}
+}
+
+// TestLateSuccess is RFC 3261 §16.7 5 with RFC 6026: whoever has taken the call is told of upstream, or it rings on there
+// without anybody who could hang up.
+func TestLateSuccess(t *testing.T) {
+	t.Run("§9.1 it crosses the CANCEL", func(t *testing.T) {
+		within(t, func(t *testing.T, n *network) {
+			proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
+			caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
+
+			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1"))
+			invite := callee.request("INVITE")
+			callee.answer(proxy, invite, 180)
+			caller.response(180)
+			caller.send(proxy, caller.text("CANCEL", "sip:b@example", "1"))
+			caller.response(200)
+			callee.request("CANCEL")
+			callee.answer(proxy, invite, 200)
+
+			if r := caller.response(200); r.CSeq().MethodName != "INVITE" {
+				t.Errorf("it is of %s", r.CSeq().MethodName)
+			}
+			time.Sleep(time.Hour)
+			proxy.empty(t)
+		})
+	})
+
+	t.Run("from an attempt that was given up", func(t *testing.T) {
+		within(t, func(t *testing.T, n *network) {
+			plan := to("UDP", calleeAt, otherAt)
+			proxy := n.stack(t, proxyAt, relay(func(r *sip.Request) stack.Plan {
+				p := plan(r)
+				p.Groups[0][0].Timeout = 3 * time.Second
+				return p
+			}))
+			caller, slow, other := n.peer(t, callerAt), n.peer(t, calleeAt), n.peer(t, otherAt)
+
+			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1"))
+			invite := slow.request("INVITE")
+			caller.response(100)
+			second := other.request("INVITE")
+			other.answer(proxy, second, 180)
+			caller.response(180)
+
+			slow.drained()
+			slow.answer(proxy, invite, 200)
+			caller.response(200)
+
+			cancel := other.request("CANCEL")
+			other.answer(proxy, cancel, 200)
+			other.answer(proxy, second, 487)
+			other.request("ACK")
+			caller.nothing(time.Minute)
+			time.Sleep(time.Hour)
+			proxy.empty(t)
+		})
+	})
+
+	t.Run("after another final response", func(t *testing.T) {
+		within(t, func(t *testing.T, n *network) {
+			var responses []int
+			plan := to("UDP", calleeAt, otherAt)
+			proxy := n.stack(t, proxyAt, relay(seen(func(r *sip.Request) stack.Plan {
+				p := plan(r)
+				p.Groups[0][0].Timeout = 3 * time.Second
+				return p
+			}, &responses)))
+			caller, slow, other := n.peer(t, callerAt), n.peer(t, calleeAt), n.peer(t, otherAt)
+
+			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1"))
+			invite := slow.request("INVITE")
+			caller.response(100)
+			other.answer(proxy, other.request("INVITE"), 404)
+			caller.response(404)
+			caller.send(proxy, caller.text("ACK", "sip:b@example", "1"))
+
+			ok := slow.answer(proxy, invite, 200)
+			if r := caller.response(200); sip.Value(r, "X-Seen") != "yes" {
+				t.Errorf("the late 200 went by OnResponse:\n%s", r)
+			}
+			slow.send(proxy, ok.String()) // again
+			caller.response(200)
+
+			synctest.Wait()
+			if got := fmt.Sprint(responses); got != "[404 200]" {
+				t.Errorf("OnResponse saw %s", got)
+			}
+			time.Sleep(time.Hour)
+			proxy.empty(t)
+		})
+	})
+
+	t.Run("§13.2.2.4 from a fork below that sent another final response before", func(t *testing.T) {
+		within(t, func(t *testing.T, n *network) {
+			proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
+			caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
+
+			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1"))
+			invite := callee.request("INVITE")
+			callee.answer(proxy, invite, 486)
+			callee.request("ACK")
+			caller.response(486)
+			callee.answer(proxy, invite, 200)
+			caller.response(200)
+			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1")) // its transaction repeats what it said
+			caller.response(486)
+			caller.send(proxy, caller.text("ACK", "sip:b@example", "1"))
+			time.Sleep(time.Hour)
+			proxy.empty(t)
+		})
+	})
+
+	t.Run("§13.3.1.4 retransmissions are passed on, and not shown again", func(t *testing.T) {
+		within(t, func(t *testing.T, n *network) {
+			var responses []int
+			proxy := n.stack(t, proxyAt, relay(seen(to("UDP", calleeAt), &responses)))
+			caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
+
+			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1"))
+			ok := callee.answer(proxy, callee.request("INVITE"), 200)
+			for range 3 {
+				if r := caller.response(200); sip.Value(r, "X-Seen") != "yes" {
+					t.Errorf("it went by OnResponse:\n%s", r)
+				}
+				time.Sleep(time.Second)
+				callee.send(proxy, ok.String())
+			}
+			caller.response(200)
+
+			synctest.Wait()
+			if got := fmt.Sprint(responses); got != "[200]" {
+				t.Errorf("OnResponse saw %s", got)
+			}
+		})
+	})
+
+	t.Run("§13.2.2.4 of a second callee behind a fork", func(t *testing.T) {
+		within(t, func(t *testing.T, n *network) {
+			var responses []int
+			proxy := n.stack(t, proxyAt, relay(seen(to("UDP", calleeAt), &responses)))
+			caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
+
+			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1"))
+			invite := callee.request("INVITE")
+			tags := map[string]bool{}
+			for range 40 { // each with a tag of its own: some are believed
+				callee.answer(proxy, invite, 200)
+			}
+			for range 16 {
+				tag, _ := caller.response(200).To().Params.Get("tag")
+				tags[tag] = true
+			}
+			caller.nothing(time.Minute)
+
+			synctest.Wait()
+			if len(tags) != 16 || len(responses) != 16 {
+				t.Errorf("%d callees, OnResponse saw %d", len(tags), len(responses))
+			}
+			if got := proxy.value(t, "unexpected_total"); got != 24 {
+				t.Errorf("%v were counted as unexpected", got)
+			}
+		})
+	})
+}
+
+// TestUpstreamStatus is which response the caller gets, where it is not the callee's.
+func TestUpstreamStatus(t *testing.T) {
+	tests := []struct {
+		name, method string
+		plan         func(*sip.Request) stack.Plan
+		answer       int // of the callee; 0: it is silent
+		want         int
+		local        bool
+	}{
+		{name: "§16.7 6 a 503 from below is a 500 above", method: "MESSAGE", plan: to("UDP", calleeAt), answer: 503, want: 500},
+		{name: "§16.9 nobody takes the connection", method: "MESSAGE", plan: to("TCP", "192.0.2.77:5060"), want: 500, local: true},
+		{name: "§16.7 the others go as they are", method: "MESSAGE", plan: to("UDP", calleeAt), answer: 500, want: 500},
+		{name: "§16.8 an INVITE that nobody answers", method: "INVITE", plan: to("UDP", calleeAt), want: 408, local: true},
+	}
+
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			within(t, func(t *testing.T, n *network) {
+				var final *sip.Response
+				proxy := n.stack(t, proxyAt, relay(func(r *sip.Request) stack.Plan {
+					p := test.plan(r)
+					p.OnResponse = func(_ *stack.Branch, r *sip.Response) { final = r }
+					return p
+				}))
+				caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
+
+				caller.send(proxy, caller.text(test.method, "sip:b@example", "1"))
+				if test.answer != 0 {
+					callee.answer(proxy, callee.request(test.method), test.answer)
+				}
+				if test.want == 408 {
+					caller.response(100)
+				}
+				caller.response(test.want)
+				synctest.Wait()
+				if stack.Local(final) != test.local {
+					t.Errorf("Local is %v", stack.Local(final))
+				}
+				time.Sleep(time.Hour)
+				proxy.empty(t)
+			})
+		})
+	}
+}
+
+// RFC 4320 §4.2: a 408 to what is no INVITE stays here, whoever made it, and retransmissions get nothing either.
+func TestTimeoutOfANonInvite(t *testing.T) {
+	for _, answer := range []int{0, 408} {
+		t.Run(fmt.Sprintf("the callee says %d", answer), func(t *testing.T) {
+			within(t, func(t *testing.T, n *network) {
+				proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
+				caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
+
+				caller.send(proxy, caller.text("MESSAGE", "sip:b@example", "1"))
+				if r := callee.request("MESSAGE"); answer != 0 {
+					callee.answer(proxy, r, answer)
+				}
+				caller.nothing(33 * time.Second)
+				caller.send(proxy, caller.text("MESSAGE", "sip:b@example", "1"))
+				caller.nothing(10 * time.Second)
+				time.Sleep(time.Hour)
+				proxy.empty(t)
+			})
+		})
+	}
+}
+
+// TestOverload: at max_transactions a request is answered 503 without a trace of it being kept; CANCEL of what is there works.
+func TestOverload(t *testing.T) {
+	within(t, func(t *testing.T, n *network) {
+		s := n.stack(t, proxyAt, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) {
+			<-tx.Cancelled()
+			_ = tx.Reply(487, "")
+		}}, func(c *stack.Config) { c.Limits.MaxTransactions = 3 })
+		sender := n.peer(t, callerAt)
+
+		for i := range 3 {
+			sender.send(s, sender.text("INVITE", "sip:b@example", fmt.Sprint(i)))
+		}
+		time.Sleep(time.Second)
+		sender.drained()
+
+		for i := range 50 {
+			sender.send(s, sender.text("MESSAGE", "sip:b@example", fmt.Sprint("m", i)))
+			if r := sender.response(503); sip.Value(r, "Retry-After") == "" {
+				t.Errorf("without Retry-After:\n%s", r)
+			}
+		}
+		sender.send(s, sender.text("INVITE", "sip:b@example", "0")) // a retransmission is no new request
+		sender.response(100)
+
+		for i := range 500 { // CANCEL of nothing must not be kept
+			sender.send(s, sender.text("CANCEL", "sip:b@example", fmt.Sprint("c", i)))
+			sender.response(481)
+		}
+		if got := s.value(t, "transactions"); got != 3 {
+			t.Errorf("%v transactions are alive", got)
+		}
+
+		for range 20 { // and of one INVITE one is
+			sender.send(s, sender.text("CANCEL", "sip:b@example", "1"))
+		}
+		synctest.Wait()
+		if got := s.value(t, "transactions"); got != 4 {
+			t.Errorf("%v transactions are alive after CANCEL", got)
+		}
+
+		sender.send(s, sender.text("CANCEL", "sip:b@example", "0"))
+		sender.send(s, sender.text("CANCEL", "sip:b@example", "2"))
+		time.Sleep(time.Hour)
+		s.empty(t)
+	})
+}
+
+// TestAnsweredRequestsDoNotBlock: requests that are answered wait for retransmissions 64*T1 long; that many of them come in that
+// time is no reason to refuse more. The oldest are forgotten, the latest are still known.
+func TestAnsweredRequestsDoNotBlock(t *testing.T) {
+	within(t, func(t *testing.T, n *network) {
+		served := 0
+		s := n.stack(t, proxyAt, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) {
+			served++
+			_ = tx.Reply(200, "")
+		}}, func(c *stack.Config) { c.Limits.MaxTransactions = 128 })
+		sender := n.peer(t, callerAt)
+
+		for i := range 5000 {
+			sender.send(s, sender.text("REGISTER", "sip:example", fmt.Sprint(i)))
+			sender.response(200)
+
+			if got := s.value(t, "transactions"); got > 2*128 {
+				t.Fatalf("%v transactions are alive after %d requests", got, i+1)
+			}
+		}
+
+		sender.send(s, sender.text("REGISTER", "sip:example", "4999"))
+		sender.response(200)
+		if served != 5000 {
+			t.Errorf("%d requests were served, want 5000: the last one came twice", served)
+		}
+
+		time.Sleep(time.Hour)
+		s.empty(t)
+	})
+}
+
+// TestCancelIsBounded is RFC 3261 §9.1: what was cancelled is over within 64*T1, whatever still rings.
+func TestCancelIsBounded(t *testing.T) {
+	for _, early := range []bool{false, true} {
+		t.Run(fmt.Sprintf("CANCEL wanted before the 180: %v", early), func(t *testing.T) {
+			within(t, func(t *testing.T, n *network) {
+				caller, callee := n.stack(t, callerAt, &user{}), n.peer(t, calleeAt)
+
+				tx, err := caller.Send(t.Context(), request(t, "INVITE", "sip:b@"+calleeAt, nil), stack.Destination{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				invite := callee.request("INVITE")
+
+				begin := time.Now()
+				if early {
+					tx.Cancel()
+					callee.answer(caller, invite, 180)
+				} else {
+					callee.answer(caller, invite, 180)
+					<-tx.Responses()
+					tx.Cancel()
+				}
+
+				go func() {
+					for range 100 { // it rings on
+						time.Sleep(time.Second)
+						callee.answer(caller, invite, 180)
+					}
+				}()
+
+				<-tx.Done()
+				if d := time.Since(begin); d != 32*time.Second {
+					t.Errorf("over after %v", d)
+				}
+				if cancel := callee.request("CANCEL"); cancel.Via().String() != invite.Via().String() {
+					t.Errorf("the Via of CANCEL is %s", cancel.Via())
+				}
+				time.Sleep(time.Hour)
+				caller.empty(t)
+			})
+		})
+	}
+}
+
+// §18.1.2: a response whose topmost Via is not the one that was sent is not for us.
+func TestSentByOfResponses(t *testing.T) {
+	within(t, func(t *testing.T, n *network) {
+		caller, callee := n.stack(t, callerAt, &user{}), n.peer(t, calleeAt)
+
+		tx, err := caller.Send(t.Context(), request(t, "MESSAGE", "sip:b@"+calleeAt, nil), stack.Destination{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := callee.request("MESSAGE")
+		for _, via := range []string{"192.0.2.8:5060", "192.0.2.9:5062", "192.0.2.9", "elsewhere.example"} {
+			callee.send(caller, strings.Replace(sip.NewResponse(r, 404, "").String(), "UDP 192.0.2.9:5060", "UDP "+via, 1))
+		}
+		synctest.Wait()
+		if got := caller.value(t, "unexpected_total"); got != 4 {
+			t.Errorf("%v were counted as unexpected", got)
+		}
+		callee.answer(caller, r, 200)
+		if r := <-tx.Responses(); r.StatusCode != 200 {
+			t.Errorf("%v", r)
+		}
+	})
+}
+
+// The same request by several ways at once begins one transaction.
+func TestRequestThatComesTwiceAtOnce(t *testing.T) {
+	within(t, func(t *testing.T, n *network) {
+		var handled atomic.Int64
+		s := n.stack(t, proxyAt, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) {
+			handled.Add(1)
+			<-tx.Cancelled()
+			_ = tx.Reply(487, "")
+		}})
+		sender := n.peer(t, callerAt)
+
+		const requests, ways = 200, 8
+		for range ways {
+			c, err := n.Dial(t.Context(), netip.MustParseAddrPort("192.0.2.9:0"), s.Endpoint("Mw").Address())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			go func() {
+				for i := range requests {
+					_, _ = c.Write([]byte(sender.text("INVITE", "sip:b@example", fmt.Sprint("i", i))))
+				}
+			}()
+		}
+
+		synctest.Wait()
+		if handled.Load() != requests || s.value(t, "transactions") != requests {
+			t.Errorf("%d requests were handled in %v transactions, want %d", handled.Load(), s.value(t, "transactions"), requests)
+		}
+
+		for i := range requests {
+			sender.send(s, sender.text("CANCEL", "sip:b@example", fmt.Sprint("i", i)))
+		}
+		time.Sleep(time.Hour)
+		s.empty(t)
+	})
+}
+
+// TestLoops is RFC 5393 §4 and RFC 3261 §16.3.
+func TestLoops(t *testing.T) {
+	t.Run("RFC 5393 §4.2.1 a loop ends at its first repetition", func(t *testing.T) {
+		within(t, func(t *testing.T, n *network) {
+			passed := 0
+			one := n.stack(t, proxyAt, relay(func(r *sip.Request) stack.Plan { passed++; return to("UDP", otherAt)(r) }))
+			two := n.stack(t, otherAt, relay(to("UDP", proxyAt)))
+			caller := n.peer(t, callerAt)
+
+			caller.send(one, caller.text("INVITE", "sip:b@example", "1"))
+			caller.response(482)
+			if passed != 1 {
+				t.Errorf("the proxy passed it on %d times", passed)
+			}
+			caller.send(one, caller.text("ACK", "sip:b@example", "1"))
+			time.Sleep(time.Hour)
+			one.empty(t)
+			two.empty(t)
+		})
+	})
+
+	t.Run("RFC 5393 §4.2.1 a spiral is none: it comes back with another target", func(t *testing.T) {
+		within(t, func(t *testing.T, n *network) {
+			callee := n.peer(t, calleeAt)
+			one := n.stack(t, proxyAt, relay(func(r *sip.Request) stack.Plan {
+				if r.Recipient.User == "c" {
+					return to("UDP", calleeAt)(r)
+				}
+				return to("UDP", otherAt)(r)
+			}))
+			n.stack(t, otherAt, relay(func(r *sip.Request) stack.Plan {
+				r.Recipient.User = "c"
+				return to("UDP", proxyAt)(r)
+			}))
+			caller := n.peer(t, callerAt)
+
+			caller.send(one, caller.text("MESSAGE", "sip:b@example", "1"))
+			callee.answer(one, callee.request("MESSAGE"), 200)
+			caller.response(200)
+		})
+	})
+
+	t.Run("§16.3 3 no hops left", func(t *testing.T) {
+		within(t, func(t *testing.T, n *network) {
+			proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
+			caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
+			caller.send(proxy, strings.Replace(caller.text("MESSAGE", "sip:b@example", "1"), "Max-Forwards: 70", "Max-Forwards: 0", 1))
+			caller.response(483)
+			callee.nothing(time.Minute)
+		})
+	})
+}
+
+// TestMaxBreadth is RFC 5393 §5.3.3.
+func TestMaxBreadth(t *testing.T) {
+	fork := func(r *sip.Request) stack.Plan {
+		var group []stack.Branch
+		for i := range 3 {
+			group = append(group, to("UDP", fmt.Sprintf("192.0.2.2%d:5060", i))(sip.Copy(r)).Groups[0]...)
+		}
+		return stack.Plan{Groups: [][]stack.Branch{group}}
+	}
+
+	tests := []struct {
+		name, header string
+		rounds       [][]string // what the callees see at a time; each answers 404
+		want         int
+	}{
+		{"§5.3.3.1 without one it is 60", "", [][]string{{"20", "20", "20"}}, 404},
+		{"§5.3.3 it is shared", "Max-Breadth: 8\r\n", [][]string{{"2", "3", "3"}}, 404},
+		{"§5.3.3 fewer than branches: one after the other", "Max-Breadth: 2\r\n", [][]string{{"1", "1", ""}, {"", "", "1"}}, 404},
+		{"§5.3.3 one at a time", "Max-Breadth: 1\r\n", [][]string{{"1", "", ""}, {"", "1", ""}, {"", "", "1"}}, 404},
+		{"§5.3.3 none", "Max-Breadth: 0\r\n", nil, 440},
+	}
+
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			within(t, func(t *testing.T, n *network) {
+				proxy := n.stack(t, proxyAt, relay(fork))
+				caller := n.peer(t, callerAt)
+				var callees []*peer
+				for i := range 3 {
+					callees = append(callees, n.peer(t, fmt.Sprintf("192.0.2.2%d:5060", i)))
+				}
+
+				caller.send(proxy, caller.text("MESSAGE", "sip:b@example", "1", test.header))
+				for i, round := range test.rounds {
+					synctest.Wait()
+					var came []*sip.Request
+					var got []string
+					for _, callee := range callees {
+						breadth := ""
+						var r *sip.Request
+						if raw := callee.already(); raw != nil {
+							parsed, err := sip.ParseMessage(raw)
+							if err != nil {
+								t.Fatal(err)
+							}
+							r = parsed.(*sip.Request)
+							breadth = sip.Value(r, "Max-Breadth")
+						}
+						got, came = append(got, breadth), append(came, r)
+					}
+					if fmt.Sprint(got) != fmt.Sprint(round) {
+						t.Errorf("round %d: Max-Breadth %q, want %q", i, got, round)
+					}
+					for j, r := range came {
+						if r != nil {
+							callees[j].answer(proxy, r, 404)
+							synctest.Wait() // one answer at a time
+						}
+					}
+				}
+				caller.response(test.want)
+			})
+		})
+	}
+}
+
+// TestStreams is RFC 3261 §18.3 and §7.5: a stream has no packets, and what comes by it keeps its order.
+func TestStreams(t *testing.T) {
+	const requests = 600
+
+	for _, piece := range []int{1, 7, 100, 1000, 1 << 20} {
+		t.Run(fmt.Sprintf("in pieces of %d octets", piece), func(t *testing.T) {
+			within(t, func(t *testing.T, n *network) {
+				s := n.stack(t, proxyAt, answering())
+				sender := n.peer(t, callerAt)
+
+				count := requests
+				if piece == 1 {
+					count = 20
+				}
+				var text strings.Builder
+				for i := range count {
+					text.WriteString(
+						strings.Replace(
+							sender.text("MESSAGE", "sip:b@example", fmt.Sprint(i)),
+							"Content-Length: 0\r\n\r\n",
+							"Content-Length: 6\r\n\r\n\r\n\r\n\r\n",
+							1,
+						),
+					)
+				}
+
+				c, err := n.Dial(t.Context(), netip.MustParseAddrPort("192.0.2.9:0"), s.Endpoint("Mw").Address())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				go func() {
+					for all := []byte(text.String()); len(all) > 0; {
+						k := min(piece, len(all))
+						_, _ = c.Write(all[:k])
+						all = all[k:]
+					}
+				}()
+
+				answered := map[string]int{}
+				reader := bufio.NewReader(c)
+				for range count {
+					for {
+						line, err := reader.ReadString('\n')
+						if err != nil {
+							t.Fatal(err)
+						}
+						if id, found := strings.CutPrefix(line, "Call-ID: "); found {
+							answered[strings.TrimSpace(id)]++
+						}
+						if line == "\r\n" {
+							break
+						}
+					}
+				}
+				for i := range count {
+					if answered[fmt.Sprint(i)] != 1 {
+						t.Errorf("request %d was answered %d times", i, answered[fmt.Sprint(i)])
+					}
+				}
+				time.Sleep(5 * time.Second) // T4
+				s.empty(t)
+			})
+		})
+	}
+}
+
+// Responses of one flow reach the transaction user in the order in which they came, however many (§18.1.2, §17.1).
+func TestResponsesOfOneFlowKeepTheirOrder(t *testing.T) {
+	within(t, func(t *testing.T, n *network) {
+		proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
+		caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
+
+		caller.send(proxy, caller.text("INVITE", "sip:b@example", "1"))
+		invite := callee.request("INVITE")
+		for i := range 600 {
+			callee.answer(proxy, invite, 183, sip.NewHeader("RSeq", fmt.Sprint(i)))
+		}
+		for i := range 600 {
+			if got := sip.Value(caller.response(183), "RSeq"); got != fmt.Sprint(i) {
+				t.Fatalf("response %d came in place %d", i, i)
+			}
+		}
+	})
+}
+
+// CANCEL that comes right behind its INVITE finds it, for requests of one flow are taken in their order.
+func TestRequestsOfOneFlowKeepTheirOrder(t *testing.T) {
+	within(t, func(t *testing.T, n *network) {
+		s := n.stack(t, proxyAt, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) {
+			<-tx.Cancelled()
+			_ = tx.Reply(487, "")
+		}})
+		sender := n.peer(t, callerAt)
+
+		for i := range 600 {
+			sender.send(s, sender.text("INVITE", "sip:b@example", fmt.Sprint(i)))
+			sender.send(s, sender.text("CANCEL", "sip:b@example", fmt.Sprint(i)))
+		}
+		got := map[string]int{}
+		for _, line := range sender.drained() {
+			got[line]++
+		}
+		if len(got) != 2 || got["SIP/2.0 200 OK"] != 600 || got["SIP/2.0 487 Request Terminated"] != 600 {
+			t.Errorf("answered by %v", got)
+		}
+		time.Sleep(time.Hour)
+		s.empty(t)
+	})
+}
+
+// TestIPv6 has all of a proxy's addresses in their brackets.
+func TestIPv6(t *testing.T) {
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) {
+			within(t, func(t *testing.T, n *network) {
+				var via, route string
+				callee := n.stack(t, "[2001:db8::2]:5060", &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) {
+					via, route = tx.Request().Via().Value(), sip.Value(tx.Request(), "Record-Route")
+					_ = tx.Reply(200, "")
+				}})
+				proxy, caller := n.stack(t, "[2001:db8::1]:5060", relay(nil)), n.stack(t, "[2001:db8::9]:5060", &user{})
+
+				r := request(t, "INVITE", uri(callee.Stack, "b", transport), proxy.Stack)
+				answer, err := caller.Do(t.Context(), r, stack.Destination{})
+				if err != nil || answer.StatusCode != 200 {
+					t.Fatalf("%v %v", answer, err)
+				}
+				if !strings.HasPrefix(via, "SIP/2.0/"+strings.ToUpper(transport)+" [2001:db8::1]:5060;") || route != "<sip:[2001:db8::1]:5060;lr>" {
+					t.Errorf("the callee saw Via %q, Record-Route %q", via, route)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,39 @@
+package stack
+
+import "sync"
+
+// signal is a channel that is closed once, and made when somebody asks for it: most transactions end without anybody who waits.
+type signal struct {
+	c     chan struct{}
+	given bool
+}
+
+// channel is closed when the signal is given. mu is the lock of whoever owns the signal.
+func (s *signal) channel(mu *sync.Mutex) <-chan struct{} {
+	mu.Lock()
+	defer mu.Unlock()
+
+	if s.c == nil {
+		if s.given {
+			return closed
+		}
+
+		s.c = make(chan struct{})
+	}
+
+	return s.c
+}
+
+// set gives the signal. It is called once, with the owner's lock held.
+func (s *signal) set() {
+	if s.given = true; s.c != nil {
+		close(s.c)
+	}
+}
+
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+
+	return c
+}()

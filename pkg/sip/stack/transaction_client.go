@@ -1,0 +1,168 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/label"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+var (
+	// ErrTimeout is the end of a client transaction to which no final response came.
+	ErrTimeout = errors.New("sip: no response in time")
+	// ErrTransport is the end of one whose request could not be sent, or whose connection ended before a response (RFC 3261
+	// §17.1.4). Who sent it does as if 503 had come (§8.1.3.1, §16.9).
+	ErrTransport = errors.New("sip: transport error")
+
+	errDisconnected = fmt.Errorf("%w: the connection ended", ErrTransport)
+	errWithdrawn    = errors.New("sip: cancelled before it was sent")
+)
+
+// ClientTransaction is a request that was sent, until its answer is settled (RFC 3261 §17.1, RFC 6026).
+//
+// sipgo's own machine is not used: it waits 4 s with its lock held before it acknowledges a final response again, keeps
+// non-INVITE transactions for timer D instead of K, and blocks who reads the socket.
+type ClientTransaction struct {
+	stack     *Stack
+	key       string
+	flow      Flow
+	method    string
+	host      string // sent-by of the Via
+	port      int
+	user      clientUser
+	responses chan *sip.Response
+
+	mu       sync.Mutex
+	done     signal
+	request  *sip.Request // for retransmission, CANCEL and ACK; nil once none can come
+	ack      []byte       // of a final response other than 2xx, for when that comes again
+	state    state
+	answered bool               // a provisional response came
+	ringing  bool               // one of 101 to 199
+	cancel   bool               // CANCEL is wanted as soon as it may be sent
+	why      []sip.Header       // that CANCEL says
+	withdraw context.CancelFunc // ends the wait for a connection; nil once the request is sent
+	stream   *stream            // that the request went over
+	resent   bool               // over a second connection
+	timer    *time.Timer
+	interval time.Duration // of timers A and E; zero when nothing is sent again
+	deadline time.Time     // of timers B, D, F, K, M; zero while an INVITE rings
+	err      error
+}
+
+// clientUser takes what comes of a client transaction, in its order: responses, and then the end, a nil response. It is called with
+// the transaction's lock held and must not block.
+type clientUser interface {
+	delivered(tx *ClientTransaction, r *sip.Response, err error)
+}
+
+// waiter is the user of a client transaction whose Responses somebody reads, and unheeded of one that nobody waits for.
+type (
+	waiter   struct{}
+	unheeded struct{}
+)
+
+func (waiter) delivered(tx *ClientTransaction, r *sip.Response, _ error) { tx.queue(r) }
+
+func (unheeded) delivered(*ClientTransaction, *sip.Response, error) {}
+
+const responseQueue = 64
+
+// begin sends the request, which has its Via and is raw, and starts its timers. Who reads Responses waits until it is sent; another
+// user does not wait for a connection, and is told when there is none.
+func (s *Stack) begin(ctx context.Context, r *sip.Request, raw []byte, flow Flow, user clientUser) (*ClientTransaction, error) {
+	if err := s.fits(flow, raw); err != nil {
+		return nil, err
+	}
+
+	via := r.Via()
+	branch, _ := via.Params.Get("branch")
+	tx := &ClientTransaction{
+		stack: s, key: branch + "|" + string(r.Method), flow: flow, method: string(r.Method), host: via.Host, port: via.Port,
+		request: r, user: user,
+	}
+
+	s.metrics.requests.WithLabelValues("sent", flow.Endpoint.name, label.Method(tx.method)).Inc()
+
+	_, waits := user.(waiter)
+
+	if !waits && flow.Transport != "UDP" && flow.Endpoint.connected(flow.Remote) == nil {
+		ctx, cancel := context.WithCancel(s.ctx)
+		tx.withdraw = cancel
+		s.transactions.addClient(tx)
+		s.running.Go(func() {
+			defer cancel()
+			tx.connect(ctx, raw)
+		})
+
+		return tx, nil
+	}
+
+	if waits {
+		tx.responses = make(chan *sip.Response, responseQueue)
+	}
+
+	s.transactions.addClient(tx)
+
+	if err := tx.first(ctx, raw); err != nil {
+		s.transactions.removeClient(tx)
+		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
+	}
+
+	tx.sent()
+
+	return tx, nil
+}
+
+// Responses gives the responses in the order in which they came: provisional ones, the final one, and further 2xx to an
+// INVITE. It is closed when no more can come; Err then says why there was none.
+func (tx *ClientTransaction) Responses() <-chan *sip.Response { return tx.responses }
+
+// Done is closed when the transaction is over.
+func (tx *ClientTransaction) Done() <-chan struct{} { return tx.done.channel(&tx.mu) }
+
+// Flow is the way that the request went.
+func (tx *ClientTransaction) Flow() Flow { return tx.flow }
+
+// Err is why the transaction ended without a final response.
+func (tx *ClientTransaction) Err() error {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	return tx.err
+}
+
+// queue is what becomes of responses when somebody reads Responses. A final one is never lost for want of a reader.
+func (tx *ClientTransaction) queue(r *sip.Response) {
+	if r == nil {
+		close(tx.responses)
+		return
+	}
+
+	for {
+		select {
+		case tx.responses <- r:
+			return
+		default:
+		}
+
+		if r.IsProvisional() {
+			return
+		}
+
+		select {
+		case <-tx.responses:
+		default:
+		}
+	}
+}
+
+func (tx *ClientTransaction) String() string {
+	return tx.method + " to " + tx.flow.Remote.String() + " (" + strconv.Itoa(int(tx.state)) + ")"
+}

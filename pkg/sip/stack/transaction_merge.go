@@ -1,0 +1,145 @@
+package stack
+
+import (
+	"hash/maphash"
+	"net/netip"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+// Repeated reports whether an INVITE outside a dialog is in work already, by another branch from the same neighbour, and has its sender
+// hear what comes for the one before it. All that decides where it goes and who has sent it must be the same.
+func (s *Stack) Repeated(tx *ServerTransaction) bool {
+	r := tx.request
+	if _, tagged := r.To().Params.Get("tag"); tagged || !tx.invite || s.looped(r) {
+		return false
+	}
+
+	key := repeatHash(r, tx.flow.Remote.Addr())
+
+	tx.mu.Lock()
+	tx.repeat = key
+	tx.mu.Unlock()
+
+	before := s.transactions.repeated(key, tx)
+	if before == nil {
+		return false
+	}
+
+	if !before.Merge(tx) {
+		s.transactions.repeats(key, tx)
+		return false
+	}
+
+	s.metrics.retransmissions.WithLabelValues("received", tx.flow.Endpoint.name).Inc()
+	s.log.Info("an INVITE has come again by another branch: who sent it was started anew", "call_id", r.CallID().Value(),
+		"source", tx.flow.Remote.String())
+
+	return true
+}
+
+func repeatHash(r *sip.Request, neighbour netip.Addr) uint64 {
+	var h maphash.Hash
+
+	h.SetSeed(loopSeed)
+
+	write := func(s string) {
+		_, _ = h.WriteString(s) // a hash never fails
+		_ = h.WriteByte(0)
+	}
+
+	write(loopHash(r))
+	write(neighbour.String())
+
+	for _, name := range []string{"Record-Route", "Contact"} {
+		sip.EachField(r, name, func(value string) bool { write(value); return true })
+		write("")
+	}
+
+	return max(h.Sum64(), 1)
+}
+
+// merged ties the server transactions of one request that has come more than once, with other branches: whoever stands before this
+// element has been started anew, and took a retransmission for a new request.
+type merged struct {
+	into  *ServerTransaction   // the first, whose responses are this one's
+	later []*ServerTransaction // the others, of the first
+}
+
+// Merge has a later INVITE that is the same request (RFC 3261 §8.2.2.2: Call-ID, From tag and CSeq) answered as this one is from now on:
+// its last provisional response at once, then whatever comes. A CANCEL of the later one cancels this one. It is false when there is
+// nothing left to come, because this one has ended or has failed; the later one is then on its own.
+func (tx *ServerTransaction) Merge(later *ServerTransaction) bool {
+	tx.order.Lock() // no response goes out meanwhile
+	defer tx.order.Unlock()
+
+	tx.mu.Lock()
+	if tx == later || !tx.invite || tx.state != proceeding && tx.state != accepted {
+		tx.mu.Unlock()
+		return false
+	}
+
+	if tx.merged == nil {
+		tx.merged = &merged{}
+	}
+
+	tx.merged.later = append(tx.merged.later, later)
+	last := tx.last
+	tx.mu.Unlock()
+
+	later.mu.Lock()
+	later.merged = &merged{into: tx}
+	later.mu.Unlock()
+
+	if last != nil {
+		later.mirror(last)
+	}
+
+	return true
+}
+
+// mirror sends a response of the transaction that this one was merged into.
+func (tx *ServerTransaction) mirror(raw []byte) {
+	m, err := sip.ParseMessage(raw)
+	if err != nil {
+		return
+	}
+
+	r, ok := m.(*sip.Response)
+	if !ok || r.StatusCode == 100 {
+		return
+	}
+
+	sip.Remove(r, "Via")
+
+	vias := tx.request.GetHeaders("Via")
+	for i := len(vias) - 1; i >= 0; i-- {
+		r.PrependHeader(vias[i].(*sip.ViaHeader).Clone())
+	}
+
+	_ = tx.Respond(r)
+}
+
+// laterOnes are the transactions that were merged into this one.
+func (tx *ServerTransaction) laterOnes() []*ServerTransaction {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	if tx.merged == nil {
+		return nil
+	}
+
+	return tx.merged.later
+}
+
+// leave ends the transactions that were merged into one that is over: what has no answer by now gets none from there. It is called with
+// the lock held.
+func (tx *ServerTransaction) leave() {
+	if tx.merged == nil {
+		return
+	}
+
+	for _, later := range tx.merged.later {
+		tx.stack.running.Go(func() { _ = later.Reply(408, "") }) // which is dropped if it has one
+	}
+}
