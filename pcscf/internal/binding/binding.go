@@ -7,10 +7,12 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
@@ -22,6 +24,7 @@ type Binding struct {
 	Token        string // names the binding in Path and Record-Route
 	Private      string
 	Contact      string // URI as registered
+	Instance     string // +sip.instance and reg-id of the Contact (RFC 5626 §4.1), as InstanceOf writes them; "" when it has none
 	Flow         stack.Flow
 	ToContact    bool     // requests go to the Contact and not back to where the REGISTER came from
 	Identities   []string // P-Associated-URI, the default one first
@@ -96,18 +99,41 @@ func NewTable(limit int, ended func(*Binding)) *Table {
 	}
 }
 
-// Token is the one that this user's handset at this address has for this contact, or a new one.
-func (t *Table) Token(address netip.Addr, contact, private string) string {
+// Token is the one that this user's handset at this address has for this contact, or a new one. A handset that says which it is
+// keeps its token, and with it the dialogs that it has, when it registers from another address or with another Contact: the
+// S-CSCF, too, puts that contact in the place of the one before (RFC 5626 §6).
+func (t *Table) Token(address netip.Addr, contact, private, instance string) string {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 
+	moved := ""
+
 	for _, b := range t.byUser[private] {
-		if b.Flow.Remote.Addr() == address && b.Contact == contact {
+		switch {
+		case b.Flow.Remote.Addr() == address && b.Contact == contact:
 			return b.Token
+		case b.Registered && instance != "" && b.Instance == instance:
+			moved = b.Token
 		}
 	}
 
+	if moved != "" {
+		return moved
+	}
+
 	return rand.Text()[:16]
+}
+
+// InstanceOf is what of a Contact tells which handset it is of, and by which of its flows (RFC 5626 §4.1, §4.2), or "".
+func InstanceOf(c sip.Contact) string {
+	instance, _ := c.Params.Get("+sip.instance")
+	if instance == "" {
+		return ""
+	}
+
+	flow, _ := c.Params.Get("reg-id")
+
+	return strings.ToLower(instance) + ";" + flow
 }
 
 // Replace stores b in the place of old, unless that is not in the table any more.

@@ -184,13 +184,20 @@ func TestToken(t *testing.T) {
 	put(t, table, registered("a", "alice", "sip:c", "10.0.0.1:5060"))
 
 	address := netip.MustParseAddr("10.0.0.1")
-	if got := table.Token(address, "sip:c", "alice"); got != "a" {
+	if got := table.Token(address, "sip:c", "alice", ""); got != "a" {
 		t.Errorf("the handset's own token is %q", got)
 	}
+	moved := registered("m", "alice", "sip:m", "10.0.0.1:5070")
+	moved.Instance = "urn:m;"
+	put(t, table, moved)
+	if got := table.Token(netip.MustParseAddr("10.0.0.9"), "sip:n", "alice", "urn:m;"); got != "m" {
+		t.Errorf("the token of the handset that has moved is %q", got)
+	}
 	for _, other := range []string{
-		table.Token(address, "sip:c", "mallory"),
-		table.Token(address, "sip:d", "alice"),
-		table.Token(netip.MustParseAddr("10.0.0.2"), "sip:c", "alice"),
+		table.Token(address, "sip:c", "mallory", "urn:a;"),
+		table.Token(address, "sip:d", "alice", ""),
+		table.Token(address, "sip:d", "alice", "urn:a;2"),
+		table.Token(netip.MustParseAddr("10.0.0.2"), "sip:c", "alice", "urn:b;"),
 	} {
 		if other == "a" || len(other) != 16 {
 			t.Errorf("another gets the token %q", other)

@@ -19,6 +19,7 @@ type Kept struct {
 	Token        string         `json:"token"`
 	Private      string         `json:"private"`
 	Contact      string         `json:"contact"`
+	Instance     string         `json:"instance,omitempty"`
 	Identities   []string       `json:"identities"`
 	ServiceRoute []string       `json:"service_route"`
 	Expires      time.Time      `json:"expires"`
@@ -42,7 +43,8 @@ func (t *Table) KeepBy(k Keeper) {
 
 func (b *Binding) kept() Kept {
 	k := Kept{
-		Token: b.Token, Private: b.Private, Contact: b.Contact, Identities: b.Identities, ServiceRoute: b.ServiceRoute, Expires: b.Expires,
+		Token: b.Token, Private: b.Private, Contact: b.Contact, Instance: b.Instance, Identities: b.Identities,
+		ServiceRoute: b.ServiceRoute, Expires: b.Expires,
 		Endpoint: b.Flow.Endpoint.Name(), Transport: b.Flow.Transport, Remote: b.Flow.Remote, TakesTCP: b.Flow.TakesTCP, ToContact: b.ToContact,
 		CallID: b.CallID, CSeq: b.CSeq,
 	}
@@ -79,6 +81,7 @@ func (k Kept) Restore(endpoint func(name string) *stack.Endpoint) (*Binding, err
 		Token:        k.Token,
 		Private:      k.Private,
 		Contact:      k.Contact,
+		Instance:     k.Instance,
 		Flow:         flow,
 		ToContact:    k.ToContact,
 		Identities:   k.Identities,

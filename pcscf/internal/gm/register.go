@@ -19,7 +19,7 @@ import (
 func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request) {
 	flow := tx.Flow()
 
-	contact, star, err := registering(out)
+	contact, instance, star, err := registering(out)
 	if err != nil {
 		p.refuse(tx, "registration", refusalOf(err, false))
 		return
@@ -35,7 +35,7 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 		return
 	}
 
-	token := p.Bindings.Token(flow.Remote.Addr(), contact, private)
+	token := p.Bindings.Token(flow.Remote.Addr(), contact, private, instance)
 
 	if !p.Bindings.Room(token) {
 		p.refuse(tx, "registration", refusalOf(binding.ErrFull, false))
@@ -59,7 +59,9 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 			if r.StatusCode == 401 {
 				p.challenged(tx.Request(), flow, r)
 			} else if r.IsSuccess() {
-				p.registered(tx.Request(), p.Security.Return(flow), token, private, contact, star, r)
+				p.registered(tx.Request(), registration{
+					flow: p.Security.Return(flow), token: token, private: private, contact: contact, instance: instance, star: star,
+				}, r)
 			}
 
 			if stack.Local(r) {
@@ -70,18 +72,25 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 	})
 }
 
-// registering is the contact that the handset registers, if it names one.
-func registering(r *sip.Request) (contact string, star bool, err error) {
+// registering is the contact that the handset registers, if it names one, and which handset it says it is.
+func registering(r *sip.Request) (contact, instance string, star bool, err error) {
 	contacts, star, err := sip.Contacts(r)
 	if err != nil {
-		return "", false, err
+		return "", "", false, err
 	}
 
-	if len(contacts) > 0 {
-		contact = contacts[0].URI
+	for _, c := range contacts {
+		taken, given := sip.Expires(c)
+		if contact == "" || !given || taken > 0 { // a handset that has moved takes its old contact back in the same request
+			contact, instance = c.URI, binding.InstanceOf(c)
+		}
+
+		if !given || taken > 0 {
+			break
+		}
 	}
 
-	return contact, star, nil
+	return contact, instance, star, nil
 }
 
 // identify is who registers: the private identity of Authorization or, when the handset sends none, that which is derived from
@@ -160,18 +169,27 @@ func (p *Proxy) chargingVector() ims.ChargingVector {
 	return ims.ChargingVector{ICID: ims.NewICID(), GeneratedAt: p.Mw.Address().Addr().String(), OriginatingIOI: p.Config.VisitedNetwork}
 }
 
+// registration is what a REGISTER asks for, and from where.
+type registration struct {
+	flow                              stack.Flow // that requests to the handset go by
+	token, private, contact, instance string
+	star                              bool // Contact: *
+}
+
 // registered keeps what the core said with its 200 (§5.2.2.1): the routes, the identities, the time.
-func (p *Proxy) registered(request *sip.Request, flow stack.Flow, token, private, contact string, star bool, r *sip.Response) {
+func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Response) {
+	flow, token, private, contact := asked.flow, asked.token, asked.private, asked.contact
 	seconds := expiry(r, contact)
 
-	if star || seconds == 0 {
-		p.deregistered(flow, token, private, star)
+	if asked.star || seconds == 0 {
+		p.deregistered(asked)
 		return
 	}
 
 	b := &binding.Binding{
 		// Cloned, for a part of a message would keep all of it.
 		Token: token, Private: strings.Clone(private), Contact: strings.Clone(contact), Flow: flow, Registered: true,
+		Instance:     asked.instance,
 		Expires:      time.Now().Add(time.Duration(seconds) * time.Second),
 		Identities:   uris(r, "P-Associated-URI"),
 		ServiceRoute: uris(r, "Service-Route"),
@@ -191,6 +209,12 @@ func (p *Proxy) registered(request *sip.Request, flow stack.Flow, token, private
 	}
 
 	p.Security.Established(flow, seconds)
+
+	if refreshed && old.Flow.Remote.Addr() != flow.Remote.Addr() {
+		p.Log.Info("handset has moved", "user", private, "from", old.Flow.String(), "to", flow.String(), "dialogs", p.Dialogs.Of(token))
+		p.Security.Ended(old.Flow)
+	}
+
 	p.sayTranslated(request, b, refreshed)
 
 	if p.RegEvent != nil {
@@ -201,21 +225,21 @@ func (p *Proxy) registered(request *sip.Request, flow stack.Flow, token, private
 }
 
 // deregistered ends the binding that the handset has taken back; with a star all that it has from there.
-func (p *Proxy) deregistered(flow stack.Flow, token, private string, star bool) {
-	if b, found := p.Bindings.ByToken(token); found {
-		if b.Registered {
+func (p *Proxy) deregistered(asked registration) {
+	if b, found := p.Bindings.ByToken(asked.token); found {
+		if b.Registered && b.Contact == asked.contact { // else it has moved, and takes back where it was
 			p.End(b, "unregistered")
 		}
 	} else {
-		p.Security.Ended(flow)
+		p.Security.Ended(asked.flow)
 	}
 
-	if !star {
+	if !asked.star {
 		return
 	}
 
-	for _, b := range p.Bindings.Of(private) {
-		if b.Registered && b.Flow.Remote.Addr() == flow.Remote.Addr() {
+	for _, b := range p.Bindings.Of(asked.private) {
+		if b.Registered && b.Flow.Remote.Addr() == asked.flow.Remote.Addr() {
 			p.End(b, "unregistered")
 		}
 	}
