@@ -11,10 +11,14 @@ import (
 
 // Addresses and parameters are those of the grammar; functions need not import it for them.
 type (
+	// NameAddr is an address with its display name and header parameters.
 	NameAddr = grammar.NameAddr
-	Contact  = grammar.NameAddr // one value of Contact
-	Params   = grammar.Params
-	Param    = grammar.Param
+	// Contact is one value of Contact.
+	Contact = grammar.NameAddr
+	// Params are the parameters of a header field or URI.
+	Params = grammar.Params
+	// Param is one of them.
+	Param = grammar.Param
 )
 
 var errAddress = errors.New("sip: the address cannot be read")

@@ -80,7 +80,8 @@ func TestNameAddr(t *testing.T) {
 	}
 
 	for _, bad := range []string{
-		"", "*", "alice", "<>", "<sip:a@b", "sip:a b", "<sip:a b>", `"open <sip:a@b>`, `"x" sip:a@b`, "<sip:a@b>x", `x"y" <sip:a@b>`, "<sip:a\\@b>",
+		"", "*", "alice", "<>", "<sip:a@b", "sip:a b", "<sip:a b>", `"open <sip:a@b>`, `"x" sip:a@b`, "<sip:a@b>x", `x"y" <sip:a@b>`,
+		"<sip:a\\@b>",
 		"<sip:a@b>\r\nX: y", "\x01 <sip:a@b>",
 	} {
 		if got, err := ParseNameAddr(bad); !errors.Is(err, ErrSyntax) {
@@ -119,7 +120,10 @@ func TestAuthParams(t *testing.T) {
 // What is read is written to the letter of its values, and read again as the same.
 func FuzzGrammar(f *testing.F) {
 	for _, text := range []string{
-		`"A \"x\"" <sip:a@b;lr>;x="y;z";flag, sip:c@d;q=0.5`, ";a=b;c", "Digest a=b, c=\"d\"", "RELEASE_CAUSE ;cause=3 ;text=\"Media bearer loss\"",
+		`"A \"x\"" <sip:a@b;lr>;x="y;z";flag, sip:c@d;q=0.5`,
+		";a=b;c",
+		"Digest a=b, c=\"d\"",
+		"RELEASE_CAUSE ;cause=3 ;text=\"Media bearer loss\"",
 		`<sip:10.0.0.1:5060>;+sip.instance="<urn:gsma:imei:35000000-000000-0>";+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"`,
 		`"open`, "<open", "a\\\"b", "\x00", "ü",
 	} {
