@@ -2,6 +2,7 @@ package association
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/netip"
 	"testing"
@@ -43,7 +44,7 @@ func TestConnectionsEndWithTheirSet(t *testing.T) {
 		b.states(0, 0, 0, 0)
 		select {
 		case err := <-ended:
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				t.Error(err)
 			}
 		default:
