@@ -311,7 +311,11 @@ func TestSessionOfAHandsetThatMoves(t *testing.T) {
 	register := func(d *desk, from *memory.Peer, at string, lines ...string) {
 		d.t.Helper()
 		via := "Via: SIP/2.0/UDP " + at + ";rport;branch=" + sip.NewBranch()
-		from.Send(gmAddress, d.request("REGISTER", "sip:ims.example", append([]string{via, "To: <" + alice + ">", authorization}, lines...)...)...)
+		from.Send(gmAddress, d.request("REGISTER", "sip:ims.example", append([]string{
+			via,
+			"To: <" + alice + ">",
+			authorization,
+		}, lines...)...)...)
 	}
 	answer := func(d *desk, contacts ...string) {
 		d.t.Helper()
@@ -358,7 +362,8 @@ func TestSessionOfAHandsetThatMoves(t *testing.T) {
 				d.scscf.Response(200)
 				d.alice.Silent()
 
-				moved.Send(gmAddress, d.request("BYE", "sip:bob@198.51.100.7", append(routes, "Via: SIP/2.0/UDP "+there+";rport;branch="+sip.NewBranch(),
+				moved.Send(gmAddress, d.request("BYE", "sip:bob@198.51.100.7", append(routes, "Via: SIP/2.0/UDP "+there+";rport;branch="+
+					sip.NewBranch(),
 					"Contact: <sip:alice@"+there+">", "Call-ID: "+callID, "To: <"+bob+">;tag=b")...)...)
 				want(t, d.scscf.Request("BYE"), "Route", beyondMw)
 			})

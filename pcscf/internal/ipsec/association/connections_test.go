@@ -15,8 +15,8 @@ func TestConnectionsEndWithTheirSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Optional)
 		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- b.sipStack.Run(ctx) }()
+		done := make(chan struct{})
+		go func() { defer close(done); _ = b.sipStack.Run(ctx) }()
 		defer func() { stop(); <-done }()
 		synctest.Wait()
 
