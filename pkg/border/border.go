@@ -1,5 +1,5 @@
-// Package border is which addresses are the core's: a CSCF believes whoever speaks to it at a port of the core (TS 24.229 §4.4),
-// and so must know who that can be.
+// Package border tells the core's addresses from all others. A CSCF believes whoever speaks to it at a port of the core (TS
+// 24.229 §4.4), and so must know who that can be.
 package border
 
 import (
@@ -24,10 +24,10 @@ type Config struct {
 	Core Core `yaml:"core"`
 }
 
-// Believes tells whether a source is the core.
+// Believes reports whether a source is the core.
 func (c Core) Believes(source netip.Addr) bool { return len(c) == 0 || c.Holds(source) }
 
-// Holds tells whether an address is known to be the core's.
+// Holds reports whether an address is known to be the core's.
 func (c Core) Holds(address netip.Addr) bool {
 	return slices.ContainsFunc(c, func(p netip.Prefix) bool { return p.Contains(address) })
 }

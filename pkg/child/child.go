@@ -1,4 +1,4 @@
-// Package child has processes end with the one that started them, however that ends, where the system can do that.
+// Package child makes processes end with the one that started them, however that ends, where the system can do that.
 package child
 
 import (

@@ -40,7 +40,7 @@ type alive struct {
 // believed is how long the outcome of a write is good.
 const believed = time.Second
 
-// Alive tells whether the database can be read and written: not when its disk is full, another process holds its lock, or the
+// Alive reports whether the database can be read and written: not when its disk is full, another process holds its lock, or the
 // server is a standby.
 func (d *Database) Alive(ctx context.Context) error {
 	var one int

@@ -1,5 +1,5 @@
-// Package database opens what a function keeps in SQL: a file of SQLite, or a PostgreSQL that other processes use too. There are
-// two pools of connections, one that writes and one that reads, so that no crowd of readers keeps the writers waiting.
+// Package database opens a function's SQL store: a file of SQLite, or a PostgreSQL that other processes use too. It has two
+// pools of connections, one that writes and one that reads, so that no crowd of readers keeps the writers waiting.
 package database
 
 import (

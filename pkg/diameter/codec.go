@@ -161,7 +161,7 @@ func (d *Dictionary) fields(application uint32, t reflect.Type, index []int, int
 	return nil
 }
 
-// fits tells whether a type can hold the AVP's values.
+// fits reports whether a type can hold the AVP's values.
 func (a *attribute) fits(t reflect.Type) bool {
 	switch a.kind {
 	case datatype.UTF8StringType, datatype.OctetStringType, datatype.DiameterIdentityType, datatype.DiameterURIType:

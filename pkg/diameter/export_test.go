@@ -28,7 +28,7 @@ func (d *Dictionary) Attributes(application uint32) (attributes []Attribute) {
 	return attributes
 }
 
-// Knows tells whether the dictionary has a command.
+// Knows reports whether the dictionary has a command.
 func (d *Dictionary) Knows(application, code uint32) bool {
 	return d.commands[commandKey{application, code}]
 }

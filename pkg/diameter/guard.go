@@ -27,7 +27,7 @@ func (e *WireError) Error() string { return fmt.Sprintf("%v: %v", e.Result, e.Er
 // Unwrap gives the cause.
 func (e *WireError) Unwrap() error { return e.Err }
 
-// Request tells whether the message at fault was a request, and so wants an answer.
+// Request reports whether the message at fault was a request, and so wants an answer.
 func (e *WireError) Request() bool { return e.Header.CommandFlags&diam.RequestFlag != 0 }
 
 // Read takes one message of at most max octets from a stream, and passes over a longer one. It decodes the message itself, as

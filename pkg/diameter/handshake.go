@@ -123,7 +123,7 @@ func (c *connection) judge() *Error {
 	}
 }
 
-// certified tells whether a certificate that was asked for bears the name that its owner uses. A dialled peer's was
+// certified reports whether a certificate that was asked for bears the name that its owner uses. A dialled peer's was
 // verified by the TLS handshake.
 func (c *connection) certified(host string) bool {
 	secure, ok := c.conn.(*tls.Conn)

@@ -311,7 +311,7 @@ func (n *Node) all() []*peer {
 	return slices.Collect(maps.Values(n.peers))
 }
 
-// expected tells whether a peer of this name may connect from an address.
+// expected reports whether a peer of this name may connect from an address.
 func (n *Node) expected(host string, from netip.Addr) bool {
 	p := n.lookup(host)
 

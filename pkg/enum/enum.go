@@ -172,7 +172,7 @@ func choose(number string, records []*dns.NAPTR) (uri, next string) {
 	return "", ""
 }
 
-// isSIP tells whether a service is E2U with sip among its types (RFC 6116, RFC 3764). A subtype makes it another service.
+// isSIP reports whether a service is E2U with sip among its types (RFC 6116, RFC 3764). A subtype makes it another service.
 func isSIP(service string) bool {
 	kind, types, _ := strings.Cut(service, "+")
 

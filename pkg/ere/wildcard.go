@@ -32,7 +32,7 @@ func ParseWildcard(identity string) (*Wildcard, error) {
 	return &Wildcard{before: before, after: rest[end+1:], expression: expression}, nil
 }
 
-// Matches tells whether a canonical identity is one of those meant: the expression stands for all between what is before it and what
+// Matches reports whether a canonical identity is one of those meant: the expression stands for all between what is before it and what
 // is behind it.
 func (w *Wildcard) Matches(identity string) bool {
 	middle, found := strings.CutPrefix(identity, w.before)

@@ -56,7 +56,7 @@ func (s *Server) admit(r *http.Request) error {
 	return nil
 }
 
-// meant tells whether the Host field of a request means this server. A web page whose name was made to point here (DNS rebinding)
+// meant reports whether the Host field of a request means this server. A web page whose name was made to point here (DNS rebinding)
 // has that name in it; an address is nobody's to choose.
 func (s *Server) meant(host string) bool {
 	name := host
@@ -77,7 +77,7 @@ func (s *Server) meant(host string) bool {
 	})
 }
 
-// hasType tells whether the body is said to be of a media type.
+// hasType reports whether the body is said to be of a media type.
 func hasType(r *http.Request, kind string) bool {
 	given, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && given == kind

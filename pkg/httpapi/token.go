@@ -110,7 +110,7 @@ func TokenFor(base, file string) string {
 // Local is a client of a function of this machine, with the token of this machine.
 func Local(base string) Client { return Client{Base: base, Token: TokenFor(base, "")} }
 
-// here tells whether base is at an address of this machine.
+// here reports whether base is at an address of this machine.
 func here(base string) bool {
 	at, err := url.Parse(base)
 	if err != nil {

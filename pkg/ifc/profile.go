@@ -1,5 +1,5 @@
-// Package ifc is the service profile of TS 29.228 annex B and E, and the initial filter criteria in it (TS 23.218 §5.2,
-// TS 29.228 annex F): read once, compiled once, asked for every request. Pure functions and data.
+// Package ifc models the service profile of TS 29.228 annex B and E and the initial filter criteria in it (TS 23.218 §5.2, TS
+// 29.228 annex F). Criteria are read once, compiled once, and evaluated for every request. Pure functions and data.
 package ifc
 
 import (

@@ -209,7 +209,7 @@ func (c *compiler) description(d *DescriptionTrigger) (func(Request) bool, error
 	}, nil
 }
 
-// eachLine tells whether some line of an SDP has what is asked for (RFC 8866 §5: lines end with CRLF, or with LF as a reader
+// eachLine reports whether some line of an SDP has what is asked for (RFC 8866 §5: lines end with CRLF, or with LF as a reader
 // should allow).
 func eachLine(sdp []byte, has func(kind, rest []byte) bool) bool {
 	for len(sdp) > 0 {

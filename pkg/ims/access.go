@@ -125,7 +125,7 @@ func ParsePrivacy(fields ...string) (Privacy, error) {
 	return all, nil
 }
 
-// Has tells whether a kind of privacy is asked for. "none" asks for none, whatever stands beside it (RFC 3323 §4.2).
+// Has reports whether a kind of privacy is asked for. "none" asks for none, whatever stands beside it (RFC 3323 §4.2).
 func (p Privacy) Has(kind string) bool { return slices.Contains(p, kind) }
 
 // HidesIdentity tells that the asserted identity must not leave the trust domain (RFC 3325 §7).

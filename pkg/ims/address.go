@@ -98,7 +98,7 @@ func (a Address) String() string {
 	return b.String()
 }
 
-// LooseRoute tells whether the URI has the lr parameter, as each of a Path or Service-Route must (RFC 3261 §16.4).
+// LooseRoute reports whether the URI has the lr parameter, as each of a Path or Service-Route must (RFC 3261 §16.4).
 func (a Address) LooseRoute() bool {
 	uri, _, _ := strings.Cut(a.URI, "?")
 	_, parameters, _ := strings.Cut(uri[strings.IndexByte(uri, '@')+1:], ";")

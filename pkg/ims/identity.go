@@ -1,5 +1,5 @@
-// Package ims is what IMS adds to SIP as text: identities and header values of TS 23.003, TS 24.229 and the P-headers. It
-// reads and writes strings and knows nothing of messages.
+// Package ims reads and writes what IMS adds to SIP as text: identities and header values of TS 23.003, TS 24.229 and the
+// P-headers. It works on strings and knows nothing of messages.
 package ims
 
 import (
@@ -32,7 +32,7 @@ func CanonicalIdentity(uri string) (string, error) {
 	return string(canonical), nil
 }
 
-// SameIdentity tells whether two URIs name the same public identity. URIs that cannot be read are the same as none.
+// SameIdentity reports whether two URIs name the same public identity. URIs that cannot be read are the same as none.
 func SameIdentity(a, b string) bool {
 	first, err := CanonicalIdentity(a)
 	if err != nil {

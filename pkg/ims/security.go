@@ -208,7 +208,7 @@ func FormatSecurity(mechanisms []SecurityMechanism) string {
 	return strings.Join(texts, ", ")
 }
 
-// SameSecurity tells whether the Security-Verify of a handset repeats the Security-Server that it was sent (RFC 3329 §2.3.1):
+// SameSecurity reports whether the Security-Verify of a handset repeats the Security-Server that it was sent (RFC 3329 §2.3.1):
 // the same mechanisms with the same parameters. Spacing, case, quotes and order do not matter, nor whether a parameter with
 // its default value is written.
 func SameSecurity(sent, verify []SecurityMechanism) bool {

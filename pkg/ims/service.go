@@ -23,7 +23,7 @@ func Service(value string) (urn string, ok bool) {
 	return value, true
 }
 
-// Includes tells whether a service that a subscriber has covers another one: it is the same, or a part of it by its hierarchy of labels
+// Includes reports whether a service that a subscriber has covers another one: it is the same, or a part of it by its hierarchy of labels
 // (RFC 6050 §8.2). A subscribed one may stand without its namespace.
 func Includes(subscribed, service string) bool {
 	whole := strings.ToLower(strings.TrimSpace(subscribed))

@@ -320,7 +320,7 @@ func guards(local netip.Addr, ports []uint16) []*netlink.XfrmPolicy {
 	return all
 }
 
-// Whole tells whether all states and policies of a set are in the kernel. The keys need not be in s.
+// Whole reports whether all states and policies of a set are in the kernel. The keys need not be in s.
 func (k *Kernel) Whole(s Set) bool {
 	for _, a := range s.Associations() {
 		x, err := k.handle.XfrmStateGet(identity(a))

@@ -40,7 +40,7 @@ func ParseSuite(text string) (Suite, error) {
 	return s, nil
 }
 
-// Has tells whether the kernel takes a suite.
+// Has reports whether the kernel takes a suite.
 func (s Support) Has(suite Suite) bool {
 	why, asked := s.Suites[suite]
 

@@ -1,4 +1,5 @@
-// Package label makes labels of metrics of what comes from the wire: each has a few values, whatever a stranger invents.
+// Package label turns what comes from the wire into labels of metrics: each label has a few values, whatever a stranger
+// invents.
 package label
 
 import "strconv"

@@ -1,4 +1,4 @@
-// Package lookup asks DNS servers, and remembers what they say for as long as they say.
+// Package lookup asks DNS servers, and caches their answers for as long as they allow.
 package lookup
 
 import (

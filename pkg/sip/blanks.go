@@ -98,7 +98,7 @@ func blank(c byte) bool { return c == ' ' || c == '\t' }
 // blankish are those that tightened takes for one, the end of a line that is continued among them.
 func blankish(c byte) bool { return blank(c) || c == '\r' || c == '\n' }
 
-// loose tells whether there is anything to take out: most messages have nothing.
+// loose reports whether there is anything to take out: most messages have nothing.
 func loose(value []byte, separators string) bool {
 	value = bytes.Trim(value, " \t")
 

@@ -23,7 +23,7 @@ var single = map[string]bool{
 	"retry-after": true, "p-charging-vector": true, "p-charging-function-addresses": true,
 }
 
-// is tells whether a header field has this name, long or compact, in any case. name is in lower case.
+// is reports whether a header field has this name, long or compact, in any case. name is in lower case.
 func is(h Header, name string) bool {
 	n := h.Name()
 	if len(n) == 1 {
@@ -100,7 +100,7 @@ func Value(m Message, name string) string {
 	return ""
 }
 
-// Has tells whether a header stands in the message at all.
+// Has reports whether a header stands in the message at all.
 func Has(m Message, name string) bool {
 	name = strings.ToLower(name)
 
@@ -113,7 +113,7 @@ func Has(m Message, name string) bool {
 	return false
 }
 
-// HasToken tells whether a list header such as Supported or Require names an option, in any case.
+// HasToken reports whether a list header such as Supported or Require names an option, in any case.
 func HasToken(m Message, name, token string) bool {
 	for _, value := range Values(m, name) {
 		if strings.EqualFold(value, token) {

@@ -199,7 +199,7 @@ func fieldsOf(raw []byte) iter.Seq2[string, string] {
 	}
 }
 
-// printable tells whether a value may be repeated: nothing in it can end a line.
+// printable reports whether a value may be repeated: nothing in it can end a line.
 func printable(value string) bool {
 	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }

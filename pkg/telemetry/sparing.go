@@ -59,7 +59,7 @@ func (s *sparing) WithGroup(name string) slog.Handler {
 	return &sparing{s.Handler.WithGroup(name), s.said}
 }
 
-// pass tells whether a message may be written now, and how many like it were not since the last.
+// pass reports whether a message may be written now, and how many like it were not since the last.
 func (s *said) pass(message string, now time.Time) (omitted int, pass bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

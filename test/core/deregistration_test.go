@@ -14,7 +14,7 @@ type pcscfBinding struct {
 	Ended   string `json:"ended"`
 }
 
-// pcscfHas tells whether the P-CSCF serves a subscriber.
+// pcscfHas reports whether the P-CSCF serves a subscriber.
 func pcscfHas(n *network.Network, s network.Subscriber) bool {
 	n.Helper()
 

@@ -141,7 +141,7 @@ func (s *suite) simulated(transport, name string) phone {
 	return newSimulated(s.Network.T, h, who)
 }
 
-// connected tells whether the phone of this number has a SIP connection.
+// connected reports whether the phone of this number has a SIP connection.
 func connected(t *testing.T, number int) bool {
 	t.Helper()
 

@@ -33,7 +33,7 @@ var encodings = []encoding{
 // static payload types need no rtpmap (RFC 3551 §6).
 var static = map[string]string{"0": "PCMU/8000", "8": "PCMA/8000"}
 
-// has tells whether an encoding is one of the handset's, with its channels or without, and whether it is one to talk in.
+// has reports whether an encoding is one of the handset's, with its channels or without, and whether it is one to talk in.
 func has(rtpmap string) (known, voice bool) {
 	name := strings.TrimSuffix(strings.ToLower(rtpmap), "/1")
 

@@ -1,6 +1,6 @@
-// Package administration says what a change of the HSS's own means to the S-CSCFs: which registrations end (RTR, TS 29.228 §6.1.3)
-// and which profiles are sent anew (PPR, §6.2.2). The provisioning API and the Cx procedures both ask it; what it queues in the
-// store's transaction, package push sends.
+// Package administration decides what a change in the HSS means to the S-CSCFs: which registrations end (RTR, TS 29.228 §6.1.3)
+// and which profiles are sent anew (PPR, §6.2.2). The provisioning API and the Cx procedures both ask it. It queues in the
+// store's transaction; package push sends.
 package administration
 
 import (

@@ -102,7 +102,7 @@ func (a Attempt) authorized(user User) string {
 	}
 }
 
-// registered tells whether the last SAR that changed that, of those remembered, made it so.
+// registered reports whether the last SAR that changed that, of those remembered, made it so.
 func (a Attempt) registered() bool {
 	for _, s := range slices.Backward(a.Steps) {
 		switch s.Kind {

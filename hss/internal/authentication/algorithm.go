@@ -1,5 +1,5 @@
-// Package authentication is the authentication centre: from the secrets of a private identity to what the S-CSCF needs to
-// authenticate it (TS 33.203 §6.1).
+// Package authentication is the authentication centre: it makes authentication vectors from the secrets of a private identity
+// (TS 33.203 §6.1).
 package authentication
 
 import (

@@ -1,4 +1,4 @@
-// Package push sends what the HSS has to tell S-CSCFs: RTR (TS 29.228 §6.1.3) and PPR (§6.2.2), from the queue in the store.
+// Package push sends RTR (TS 29.228 §6.1.3) and PPR (§6.2.2) to the S-CSCFs, from the queue in the store.
 package push
 
 import (

@@ -1,5 +1,5 @@
-// Package schema is how the tables of the HSS came to be what they are: steps that are never changed once a version has them. The
-// types here are those of their step, not those that the program works with.
+// Package schema migrates the tables of the HSS in counted steps. A step is never changed once a version has it; the types here
+// are those of their step, not those that the program works with.
 package schema
 
 import (

@@ -124,7 +124,7 @@ func (s *Store) disconnect() error {
 	return err
 }
 
-// Alive tells whether the database answers, and takes what is to be kept.
+// Alive reports whether the database answers, and takes what is to be kept.
 func (s *Store) Alive(ctx context.Context) error {
 	if err := s.db.Alive(ctx); err != nil {
 		return fmt.Errorf("subscriber database: %w", err)

@@ -1,4 +1,4 @@
-// Package subscriber is what the HSS knows of its users: IMS subscriptions with their private and public identities, the
+// Package subscriber stores what the HSS knows of its users: IMS subscriptions with their private and public identities, the
 // service profiles, and where each user is registered (TS 23.228 §4.3.3, §4.3.5).
 package subscriber
 

@@ -46,7 +46,7 @@ func (a *away) silent(name string, since time.Time) bool {
 	return true
 }
 
-// has tells whether a server is taken for dead.
+// has reports whether a server is taken for dead.
 func (a *away) has(name string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

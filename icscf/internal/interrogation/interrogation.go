@@ -1,5 +1,5 @@
-// Package interrogation is what an I-CSCF does with a request (TS 24.229 §5.3): it asks the HSS which S-CSCF serves the user
-// and passes the request on to it.
+// Package interrogation handles the requests of an I-CSCF (TS 24.229 §5.3): it asks the HSS which S-CSCF serves the user and
+// passes the request on to it.
 package interrogation
 
 import (

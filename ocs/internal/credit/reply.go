@@ -91,7 +91,7 @@ func (r *Reply) ended() bool {
 
 const maxTerminates = 16 // of one session that are looked at
 
-// owns tells whether a request comes from the network function, or with credit.session_owner the realm, that something belongs to.
+// owns reports whether a request comes from the network function, or with credit.session_owner the realm, that something belongs to.
 func (s *Server) owns(q *ro.CCR, host, realm string) bool {
 	switch {
 	case host == "": // noted by an OCS that did not ask

@@ -1,6 +1,6 @@
-// Package credit is the credit-control server (RFC 8506 §7, TS 32.299 §6.3): what a CCR does to a session and to money. Each
-// request is one transaction of the ledger, its answer included, so that the same request again moves nothing, before and
-// after any crash.
+// Package credit serves credit control (RFC 8506 §7, TS 32.299 §6.3): what a CCR does to a session and to money. Each request
+// is one transaction of the ledger, its answer included, so that the same request again moves nothing, before and after any
+// crash.
 package credit
 
 import (
@@ -98,7 +98,7 @@ func (s *Session) quotaOfReport(w *wish) *Quota {
 	return quota
 }
 
-// Ending tells whether the session, or a service of it, would end with the units that it has, or has had none at its last request.
+// Ending reports whether the session, or a service of it, would end with the units that it has, or has had none at its last request.
 func (s *Session) Ending() bool {
 	return s.Exhausted || slices.ContainsFunc(s.Services, func(q *Quota) bool { return q.Final || q.Refused })
 }

@@ -80,7 +80,7 @@ func perService(q *ro.CCR) bool {
 	return q.MultipleServicesIndicator != nil && *q.MultipleServicesIndicator == supported
 }
 
-// sameService tells whether two services are one. Of those that have Service-Identifiers these are the service, also within one
+// sameService reports whether two services are one. Of those that have Service-Identifiers these are the service, also within one
 // rating group (RFC 8506 §8.16); their order says nothing.
 func sameService(group, otherGroup *uint32, identifiers, others []uint32) bool {
 	if (group == nil) != (otherGroup == nil) || group != nil && *group != *otherGroup {
@@ -131,7 +131,7 @@ func (w *wish) amount(unit rating.Unit) uint64 {
 	return 0
 }
 
-// mayHave tells whether the service may be granted this unit.
+// mayHave reports whether the service may be granted this unit.
 func (w *wish) mayHave(unit rating.Unit) bool {
 	return len(w.wanted) == 0 || slices.ContainsFunc(w.wanted, func(wanted want) bool { return wanted.unit == unit })
 }

@@ -216,7 +216,7 @@ func (tx Tx) topUp(name string, amount int64, note, reference string) error {
 	return tx.move(about, tx.cash(), p.Account, amount)
 }
 
-// spent tells whether a top-up had this reference, and it was this one.
+// spent reports whether a top-up had this reference, and it was this one.
 func (tx Tx) spent(reference string, account uint64, amount int64) (bool, error) {
 	var before []SpentReference
 

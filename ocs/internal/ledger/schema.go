@@ -1,4 +1,4 @@
-// Package ledger is the money of the OCS: accounts, and an append-only record of every movement between them. Each movement
+// Package ledger keeps the money of the OCS: accounts, and an append-only record of every movement between them. Each movement
 // takes from one account what it gives to another, so that the sum of all accounts is zero at every instant. Money is whole
 // minor units of one currency.
 package ledger

@@ -76,7 +76,7 @@ func (s *Store) Close() error { return s.db.Close() }
 // Shared reports whether other OCSs may have the same ledger.
 func (s *Store) Shared() bool { return s.db.Shared }
 
-// Alive tells whether the database can be read and written.
+// Alive reports whether the database can be read and written.
 func (s *Store) Alive(ctx context.Context) error { return s.db.Alive(ctx) }
 
 // Read is for queries. They have connections of their own: no crowd of readers keeps the writers waiting.

@@ -88,7 +88,7 @@ func (r *Rate) validate() error {
 	return nil
 }
 
-// Prices tells whether the rate has a price for this unit.
+// Prices reports whether the rate has a price for this unit.
 func (r *Rate) Prices(u Unit) bool {
 	switch u {
 	case Seconds:

@@ -1,5 +1,5 @@
-// Package reauth is what the OCS asks of network functions by itself: that they ask for credit anew (RFC 8506 §5.5), or that
-// they end a session (RFC 6733 §8.5).
+// Package reauth sends the OCS's own requests to network functions: to ask for credit anew (RFC 8506 §5.5), or to end a session
+// (RFC 6733 §8.5).
 package reauth
 
 import (

@@ -1,5 +1,5 @@
-// Package binding is what the P-CSCF remembers of the handsets it serves (TS 24.229 §5.2.2): who registered from where, and
-// the routes the core gave. It is bounded, and every entry ends with its registration.
+// Package binding holds the handsets that the P-CSCF serves (TS 24.229 §5.2.2): who registered from where, and the routes the
+// core gave. It is bounded, and every entry ends with its registration.
 package binding
 
 import (
@@ -60,7 +60,7 @@ func (b *Binding) Default() string {
 	return b.Identities[0]
 }
 
-// Protected tells whether the handset registered through security associations: nothing that comes outside them is its.
+// Protected reports whether the handset registered through security associations: nothing that comes outside them is its.
 func (b *Binding) Protected() bool { return b.Flow.Server != nil }
 
 type key struct {
@@ -290,7 +290,7 @@ func (t *Table) At(source netip.AddrPort) (*Binding, bool) {
 	return b, b != nil
 }
 
-// Room tells whether a binding with this token can be put: it is there, or the table is not full.
+// Room reports whether a binding with this token can be put: it is there, or the table is not full.
 func (t *Table) Room(token string) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

@@ -1,5 +1,5 @@
-// Package dialog is what the P-CSCF remembers of the dialogs that go through it (TS 24.229 §5.2.6.3.4, §5.2.6.4.4): whose they
-// are and by which route the core is reached in them. It is bounded for each handset, and every entry ends.
+// Package dialog holds the dialogs that go through the P-CSCF (TS 24.229 §5.2.6.3.4, §5.2.6.4.4): which handset each belongs
+// to, and the route to the core in it. It is bounded for each handset, and every entry ends.
 package dialog
 
 import (
@@ -114,7 +114,7 @@ func (t *Table) Awaited(k Key) (*Initial, bool) {
 	return nil, false
 }
 
-// Await waits until the request has its final response, or for so long at most, and tells whether that still may make a dialog: it
+// Await waits until the request has its final response, or for so long at most, and reports whether that still may make a dialog: it
 // is not there, or it was a 2xx.
 func (i *Initial) Await(ctx context.Context, atMost time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
@@ -131,7 +131,7 @@ func (i *Initial) Await(ctx context.Context, atMost time.Duration) bool {
 // Dialog is what was known of the dialog when the request came.
 func (i *Initial) Dialog() Dialog { return i.dialog }
 
-// room tells whether a handset may have one more, when that which is over is forgotten.
+// room reports whether a handset may have one more, when that which is over is forgotten.
 func (t *Table) room(h *handset, limit int) bool {
 	if h.count() >= limit {
 		t.clear(h, time.Now())
@@ -168,7 +168,7 @@ func (k Key) side() Key {
 	return k
 }
 
-// Taken tells whether any handset has this side of a dialog.
+// Taken reports whether any handset has this side of a dialog.
 func (t *Table) Taken(k Key) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package gm is what a P-CSCF does with a request (TS 24.229 §5.2): it stands between handsets, which it trusts in nothing,
-// and the core, which trusts it.
+// Package gm handles the requests of a P-CSCF (TS 24.229 §5.2). It stands between the handsets, which it trusts in nothing, and
+// the core, which trusts it.
 package gm
 
 import (
@@ -247,7 +247,7 @@ func tokened(own []sip.NameAddr) bool {
 	})
 }
 
-// through tells whether what came by this flow is the handset's: from its address, and through a security association if
+// through reports whether what came by this flow is the handset's: from its address, and through a security association if
 // it registered through one.
 func (p *Proxy) through(b *binding.Binding, flow stack.Flow) bool {
 	return b.Flow.Remote.Addr() == flow.Remote.Addr() && b.Protected() == p.Security.Protected(flow)

@@ -9,9 +9,9 @@ import (
 // Security protects the signalling of handsets on its way to the P-CSCF (TS 33.203, RFC 3329). The procedures of Gm ask it and know
 // nothing of how it is done.
 type Security interface {
-	// Protected tells whether a request came through a security association, and so what integrity-protected is.
+	// Protected reports whether a request came through a security association, and so what integrity-protected is.
 	Protected(flow stack.Flow) bool
-	// Offered tells whether security associations were offered for an unprotected REGISTER: the handset asks for some that it gets, or
+	// Offered reports whether security associations were offered for an unprotected REGISTER: the handset asks for some that it gets, or
 	// answers a challenge that came with them. Then integrity-protected is "no".
 	Offered(r *sip.Request, flow stack.Flow) bool
 	// Return is the flow by which the handset is reached that sent something by this one.

@@ -159,7 +159,7 @@ func servedAtContact(register *sip.Request, b *binding.Binding) bool {
 	return err == nil && sent.Unmap() == b.Flow.Remote.Addr() && found && stated != b.Flow.Remote
 }
 
-// hidden tells whether the sender wants its identity hidden. What cannot be read is not taken for a wish to show it.
+// hidden reports whether the sender wants its identity hidden. What cannot be read is not taken for a wish to show it.
 func hidden(m sip.Message) bool {
 	privacy, err := ims.ParsePrivacy(sip.Values(m, "Privacy")...)
 	return err != nil || privacy.HidesIdentity()

@@ -1,6 +1,6 @@
-// Package ipsec is access security between handset and P-CSCF (TS 33.203, RFC 3329), as ipsec.* configures it: whether it is to be had
-// here, the protected endpoints, and what becomes of security associations when the P-CSCF starts and stops. agreement is the header
-// fields in which the two agree, association the associations, keyfile what Wireshark reads.
+// Package ipsec runs access security between handset and P-CSCF (TS 33.203, RFC 3329) as ipsec.* configures it: the protected
+// endpoints, and what becomes of security associations when the P-CSCF starts and stops. Its parts: agreement reads and writes
+// the header fields in which the two agree, association keeps the associations, keyfile writes what Wireshark reads.
 package ipsec
 
 import (

@@ -1,4 +1,4 @@
-// Package keeping is what of the P-CSCF's state outlives its process: who is registered, and by which security associations.
+// Package keeping saves the P-CSCF's registrations and security associations across restarts.
 package keeping
 
 import (

@@ -1,5 +1,5 @@
-// Package protection is who may speak to the P-CSCF from the handsets' side, and how much: access lists, scanners, rates, bans. What it
-// remembers of sources is bounded and ends.
+// Package protection decides who may speak to the P-CSCF from the handsets' side, and how much: access lists, scanners, rates,
+// bans. What it remembers of sources is bounded and ends.
 package protection
 
 import (

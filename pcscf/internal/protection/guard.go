@@ -99,7 +99,7 @@ type Message struct {
 	Handset string
 }
 
-// Core tells whether a source may be the core, which is believed whatever it says.
+// Core reports whether a source may be the core, which is believed whatever it says.
 func (g *Guard) Core(source netip.Addr) bool {
 	if g.config.Core.Believes(source) {
 		return true
@@ -157,10 +157,10 @@ func (g *Guard) Refused(m Message) Verdict {
 	return Pass
 }
 
-// Counts tells whether there is any limit to what a source sends.
+// Counts reports whether there is any limit to what a source sends.
 func (g *Guard) Counts() bool { return g.config.Requests > 0 || g.config.RegisteredRequests > 0 }
 
-// Restricts tells whether anybody may be refused at all.
+// Restricts reports whether anybody may be refused at all.
 func (g *Guard) Restricts() bool { return g.Counts() || len(g.config.Allow)+len(g.config.Deny) > 0 }
 
 func (g *Guard) excluded(a netip.Addr) bool {
@@ -296,7 +296,7 @@ func (g *Guard) room(now time.Time) {
 	delete(g.sources, last)
 }
 
-// Locked tells whether a user at an address has failed to authenticate too often, and for how long it is not heard.
+// Locked reports whether a user at an address has failed to authenticate too often, and for how long it is not heard.
 func (g *Guard) Locked(address netip.Addr, user string) (time.Duration, bool) {
 	if g.config.Failures == 0 || contains(g.config.Exempt, address) {
 		return 0, false
@@ -385,7 +385,7 @@ func (g *Guard) Succeeded(address netip.Addr, user string) {
 	delete(g.attempts, attempt{address, user})
 }
 
-// Oversized tells whether a body is more than a handset may send.
+// Oversized reports whether a body is more than a handset may send.
 func (g *Guard) Oversized(octets int) bool {
 	if octets <= g.config.MaxBody {
 		return false

@@ -1,5 +1,5 @@
-// Package regevent is the P-CSCF as subscriber to the reg event of the users registered through it (TS 24.229 §5.2.3, RFC 3680,
-// RFC 6665): how it learns that the network has taken a registration away.
+// Package regevent subscribes the P-CSCF to the reg event of the users registered through it (TS 24.229 §5.2.3, RFC 3680, RFC
+// 6665), so that it learns when the network takes a registration away.
 package regevent
 
 import (

@@ -238,7 +238,7 @@ func (s *Subscriber) failed(sub *subscription, response *sip.Response, err error
 	s.again(sub, min(wait, longestRetry))
 }
 
-// Takes tells whether a request from the core is for this subscriber.
+// Takes reports whether a request from the core is for this subscriber.
 func (s *Subscriber) Takes(r *sip.Request) bool {
 	return r.Method == "NOTIFY" && r.Recipient.User == User
 }

@@ -41,7 +41,7 @@ func CheckFeatures(asked []SupportedFeatures, ours uint32) error {
 	return nil
 }
 
-// Has tells whether the sender says that it has a feature of list 1.
+// Has reports whether the sender says that it has a feature of list 1.
 func Has(offered []SupportedFeatures, feature uint32) bool {
 	for _, f := range offered {
 		if f.VendorID == VendorID && f.FeatureListID == featureList && f.FeatureList&feature != 0 {

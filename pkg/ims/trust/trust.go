@@ -1,5 +1,5 @@
-// Package trust says of each header field that means something between those who trust each other who may say it and who may see
-// it (TS 24.229 §4.4), and takes out of a message what may not cross from one to the other: requests, responses, ACK alike.
+// Package trust takes out of a message what may not cross the edge of the trust domain (TS 24.229 §4.4). One table says for
+// each header field who may say it and who may see it, in requests, responses and ACK alike.
 package trust
 
 import (

@@ -126,7 +126,7 @@ func (e *Endpoint) Name() string { return e.name }
 // Address is the one that others are told: the local one, or what is advertised in its place.
 func (e *Endpoint) Address() netip.AddrPort { return e.address }
 
-// Speaks tells whether the endpoint has this transport.
+// Speaks reports whether the endpoint has this transport.
 func (e *Endpoint) Speaks(transport string) bool {
 	return transport == "UDP" && e.udp != nil || transport == "TCP" && e.tcp != nil
 }
@@ -140,7 +140,7 @@ func (e *Endpoint) URI(user string) string {
 	return "sip:" + user + e.address.String() + ";lr"
 }
 
-// Own tells whether a URI names this endpoint.
+// Own reports whether a URI names this endpoint.
 func (e *Endpoint) Own(u sip.Uri) bool {
 	port := u.Port
 	if port == 0 {

@@ -36,7 +36,7 @@ func readMessage(reader *bufio.Reader, most int) ([]byte, error) {
 // maxSkipped is the longest body that a stream passes over to come to the next message.
 const maxSkipped = 4 << 20
 
-// skip passes over the body of a message that was refused as too large, and tells whether the next message begins behind it. Where
+// skip passes over the body of a message that was refused as too large, and reports whether the next message begins behind it. Where
 // the header fields do not end within the limit, or the body is larger than maxSkipped, that is not to be known.
 func skip(reader *bufio.Reader, headers []byte) (bool, error) {
 	if !bytes.HasSuffix(headers, []byte("\r\n\r\n")) {

@@ -163,7 +163,7 @@ func (r *Resolver) MarkFailed(t Target) {
 	r.failed[t] = time.Now().Add(r.avoid)
 }
 
-// Avoids tells whether a target failed lately.
+// Avoids reports whether a target failed lately.
 func (r *Resolver) Avoids(t Target) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

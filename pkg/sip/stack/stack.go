@@ -183,7 +183,7 @@ func (s *Stack) Endpoint(name string) *Endpoint {
 	return nil
 }
 
-// Own tells whether a URI names one of the endpoints.
+// Own reports whether a URI names one of the endpoints.
 func (s *Stack) Own(u sip.Uri) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -401,7 +401,7 @@ func stampVia(via *sip.ViaHeader, flow Flow) netip.AddrPort {
 	return netip.AddrPortFrom(source.Addr(), uint16(port))
 }
 
-// names tells whether a host is this address, which IPv6 has several spellings of.
+// names reports whether a host is this address, which IPv6 has several spellings of.
 func names(host string, address netip.Addr) bool {
 	host = strings.Trim(host, "[]")
 	if host == address.String() {

@@ -81,7 +81,7 @@ func (tx *ClientTransaction) receive(r *sip.Response) {
 	}
 }
 
-// passable tells whether a response that a proxy takes can go on: a Via is left of who sent the request (RFC 3261 §16.7 3).
+// passable reports whether a response that a proxy takes can go on: a Via is left of who sent the request (RFC 3261 §16.7 3).
 func passable(r *sip.Response) bool {
 	vias := 0
 

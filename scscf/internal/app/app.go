@@ -143,7 +143,7 @@ func (s *scscf) cxReady() error {
 	return nil
 }
 
-// open tells whether a peer that serves an application can be reached.
+// open reports whether a peer that serves an application can be reached.
 func (s *scscf) open(application uint32) bool {
 	return slices.ContainsFunc(s.node.Peers(), func(p diameter.PeerStatus) bool {
 		return p.State == "open" && slices.Contains(p.Applications, application)

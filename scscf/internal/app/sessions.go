@@ -127,7 +127,7 @@ func newSessions(
 // addresses are a set of them.
 type addresses map[netip.Addr]struct{}
 
-// Contains tells whether an address is in the set.
+// Contains reports whether an address is in the set.
 func (a addresses) Contains(address netip.Addr) bool {
 	_, found := a[address]
 	return found

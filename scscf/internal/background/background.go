@@ -1,4 +1,4 @@
-// Package background does what nobody waits for, such as requests that follow from a timer: in order of arrival, a bounded
+// Package background runs work that nobody waits for, such as requests that follow from a timer: in order of arrival, a bounded
 // number at the same time.
 package background
 

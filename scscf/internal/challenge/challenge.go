@@ -1,5 +1,5 @@
-// Package challenge is what the S-CSCF asks a handset in a 401 (TS 24.229 §5.4.1.2.1), and whether the answer is right: digest AKA
-// and SIP digest.
+// Package challenge makes the S-CSCF's challenges (401, TS 24.229 §5.4.1.2.1) and checks the answers: digest AKA and SIP
+// digest.
 package challenge
 
 import (

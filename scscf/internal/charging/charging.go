@@ -56,7 +56,7 @@ func NewTrigger(c Config, ocs OCS, newID func() string, log *slog.Logger, regist
 	return t
 }
 
-// Charges tells whether sessions of this side are charged.
+// Charges reports whether sessions of this side are charged.
 func (t *Trigger) Charges(role ro.RoleOfNode) bool {
 	return t.config.Enabled && (role == ro.OriginatingRole || t.config.Terminating)
 }

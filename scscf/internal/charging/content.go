@@ -24,12 +24,12 @@ type Content struct {
 	Body []byte
 }
 
-// ChargesEvent tells whether a request outside a session is charged.
+// ChargesEvent reports whether a request outside a session is charged.
 func (t *Trigger) ChargesEvent(role ro.RoleOfNode, method string, content Content) bool {
 	return t.chargesOne(role, method, content, t.config.EventMethods)
 }
 
-// ChargesWithin tells whether a request within a dialog is charged by itself.
+// ChargesWithin reports whether a request within a dialog is charged by itself.
 func (t *Trigger) ChargesWithin(role ro.RoleOfNode, method string, content Content) bool {
 	return len(content.Body) > 0 && t.chargesOne(role, method, content, t.config.InDialog)
 }

@@ -104,7 +104,7 @@ func (p *Cache) remember(whole *ifc.Subscription, skeleton []byte, criteria [][]
 	}
 }
 
-// adds tells whether a profile is its skeleton and these criteria.
+// adds reports whether a profile is its skeleton and these criteria.
 func adds(whole, skeleton *ifc.ServiceProfile, criteria []byte) bool {
 	alone, err := ifc.Parse(
 		slices.Concat([]byte("<IMSSubscription><ServiceProfile><PublicIdentity><Identity>x</Identity></PublicIdentity>"), criteria,

@@ -1,5 +1,5 @@
-// Package regevent is the S-CSCF as notifier of the reg event package (RFC 3680, RFC 6665, TS 24.229 §5.4.2.1): it takes
-// subscriptions and tells watchers what becomes of registrations.
+// Package regevent notifies watchers of registrations, as the S-CSCF does for the reg event package (RFC 3680, RFC 6665, TS
+// 24.229 §5.4.2.1).
 package regevent
 
 import (

@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// Takes tells whether a request is for this server: a SUBSCRIBE for the reg event of a user served here, or within the
+// Takes reports whether a request is for this server: a SUBSCRIBE for the reg event of a user served here, or within the
 // dialog of a subscription. What is on its way from a user to another's registration is not: it is a session matter.
 func (s *Server) Takes(r *sip.Request, originating bool) bool {
 	if r.Method != "SUBSCRIBE" || !strings.EqualFold(packageOf(r), "reg") {

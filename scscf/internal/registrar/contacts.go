@@ -115,7 +115,7 @@ func (w *wanted) binding(r *request, id uint32, registered, now time.Time) *regi
 	}
 }
 
-// ends tells whether a private identity has no contact after a REGISTER: then it is a de-registration, or a query of somebody
+// ends reports whether a private identity has no contact after a REGISTER: then it is a de-registration, or a query of somebody
 // who is not registered.
 func (r *request) ends(next []*registration.Binding) bool {
 	return !slices.ContainsFunc(next, func(b *registration.Binding) bool { return b.Private == r.private })

@@ -277,7 +277,7 @@ func (s *store) unlink(r *record, g *registration.Registration) {
 	}
 }
 
-// sharesPlaces tells whether two states are found under the same identities: every refresh of a contact is so.
+// sharesPlaces reports whether two states are found under the same identities: every refresh of a contact is so.
 func sharesPlaces(a, b *registration.Registration) bool {
 	if len(a.Identities) != len(b.Identities) || len(a.Identities) > 0 && &a.Identities[0] != &b.Identities[0] {
 		return false

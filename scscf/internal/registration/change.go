@@ -31,7 +31,7 @@ const (
 	ByFlow              // a contact's P-CSCF does not reach it any more
 )
 
-// Registered tells whether the set has contacts after the change.
+// Registered reports whether the set has contacts after the change.
 func (c *Change) Registered() bool { return c.After != nil && c.After.State == Registered }
 
 // Observer is told of every change, after the answer to the REGISTER that made it. It must not block.

@@ -127,7 +127,7 @@ func (c *call) isAbroad() bool {
 	return c.abroad
 }
 
-// leadsTo tells whether a request goes to where the party that it is for said to be.
+// leadsTo reports whether a request goes to where the party that it is for said to be.
 func (c *call) leadsTo(r *sip.Request) bool {
 	c.mu.Lock()
 	dialog := c.dialogOf(r)

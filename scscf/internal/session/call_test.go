@@ -117,7 +117,7 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-// over tells whether the OCS has heard the last of a call.
+// over reports whether the OCS has heard the last of a call.
 func (d *desk) over() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package session is what the S-CSCF does with requests that are not REGISTER (TS 24.229 §5.4.3): it serves the calling and
-// the called user by their filter criteria, charges, and finds where the request goes next.
+// Package session handles requests other than REGISTER at the S-CSCF (TS 24.229 §5.4.3): it serves the calling and the called
+// user by their filter criteria, charges, and finds where the request goes next.
 package session
 
 import (
@@ -37,7 +37,7 @@ type Enum interface {
 	Translate(ctx context.Context, number string) (uri string, err error)
 }
 
-// Subscribers tells whether somebody has a public identity, as the HSS knows it.
+// Subscribers reports whether somebody has a public identity, as the HSS knows it.
 type Subscribers interface {
 	Exists(ctx context.Context, public string) (bool, error)
 }

@@ -139,7 +139,7 @@ func (s *Server) chargeWithin(
 	return s.Charging.Event(ctx, asked)
 }
 
-// sent tells whether a request within the call comes from the user that is served here.
+// sent reports whether a request within the call comes from the user that is served here.
 func (c *call) sent(r *sip.Request) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package verdict is what errors and results of Diameter mean to who sent a request to the S-CSCF: one status and one reason for each.
+// Package verdict translates errors and Diameter results into the status and Reason that the sender of a SIP request is given.
 package verdict
 
 import (

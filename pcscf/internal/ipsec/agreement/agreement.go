@@ -29,7 +29,7 @@ type Request struct {
 	Verify   []ims.SecurityMechanism
 }
 
-// Offered tells whether the handset wants security associations.
+// Offered reports whether the handset wants security associations.
 func (r Request) Offered() bool { return len(r.Client) > 0 }
 
 // Read takes the security headers out of a request. The error says what cannot be read.

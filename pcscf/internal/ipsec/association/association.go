@@ -58,7 +58,7 @@ func (a *association) back(transport string) stack.Flow {
 	}
 }
 
-// with tells whether two sets are of the same user at the same handset.
+// with reports whether two sets are of the same user at the same handset.
 func (a *association) with(other *association) bool {
 	return a.set.UE == other.set.UE && (a.private == other.private || a.private == "" || other.private == "")
 }

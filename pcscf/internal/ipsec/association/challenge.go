@@ -187,7 +187,7 @@ func (p *Table) inTheWay(a *association, free bool) *association {
 	return oldest
 }
 
-// clash tells whether the handset receives by the same SPI in both.
+// clash reports whether the handset receives by the same SPI in both.
 func clash(a, b ipsec.SPIs) bool {
 	return a.UEClient == b.UEClient || a.UEClient == b.UEServer || a.UEServer == b.UEClient || a.UEServer == b.UEServer
 }

@@ -98,7 +98,7 @@ func (p *Table) challengedBy(nonce string, flow stack.Flow) *association {
 	return nil
 }
 
-// Offered tells whether a REGISTER outside all associations is of a handset that is offered some (TS 24.229 §5.2.2.2): the S-CSCF then
+// Offered reports whether a REGISTER outside all associations is of a handset that is offered some (TS 24.229 §5.2.2.2): the S-CSCF then
 // waits for an answer that comes through them.
 func (p *Table) Offered(r *sip.Request, flow stack.Flow) bool {
 	if p.settings.Modes[flow.Endpoint.Name()] == Off || p.ports.server(flow.Endpoint) {

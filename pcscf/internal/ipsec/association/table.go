@@ -1,5 +1,5 @@
-// Package association is access security by IPsec (TS 33.203 §7): it agrees on security associations with handsets, has the
-// kernel make them, and ends them with the registrations they belong to.
+// Package association keeps the security associations of handsets (TS 33.203 §7): it agrees on them, has the kernel make them,
+// and ends them with the registrations they belong to.
 package association
 
 import (
@@ -138,7 +138,7 @@ func (p *Table) Count(s state) (n int) {
 	return n
 }
 
-// Protected tells whether something came through a security association of a handset's.
+// Protected reports whether something came through a security association of a handset's.
 func (p *Table) Protected(flow stack.Flow) bool { return p.find(flow) != nil }
 
 // Return is the flow between the P-CSCF's client port and the handset's server port, for what came between the other two;
