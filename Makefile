@@ -37,7 +37,7 @@ race:
 	$(RACE) build -race -o bin/race/ $(addprefix ./,$(FUNCTIONS))
 
 unit: ## the tests of packages
-	nice $(RACE) test -race -timeout 15m $$(go list ./... | grep -v -x $(foreach suite,$(RACED) $(WHOLE),-e $$(go list $(suite))))
+	nice env $(RACE) test -race -timeout 15m $$(go list ./... | grep -v -x $(foreach suite,$(RACED) $(WHOLE),-e $$(go list $(suite))))
 
 raced: race ## the tests of the functions together, built with the race detector
 	DIALTONE_BINARIES=$(CURDIR)/bin/race $(RACE) test -race -p $(words $(RACED)) -timeout 15m $(RACED)
