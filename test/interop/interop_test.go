@@ -3,9 +3,11 @@
 package interop
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -125,7 +127,7 @@ func TestSIPp(t *testing.T) {
 func record(t *testing.T, path string) (stop func()) {
 	t.Helper()
 
-	command := exec.Command("tshark", "-q", "-i", "lo", "-w", path, "-f", "port 5060 or port 5070 or port 3868")
+	command := exec.Command("tshark", "-q", "-B", "32", "-i", "lo", "-w", path, "-f", "port 5060 or port 5070 or port 3868")
 	stderr, err := command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -168,8 +170,36 @@ func record(t *testing.T, path string) (stop func()) {
 	}
 
 	return func() {
+		untilNow(t, path)
 		_ = command.Process.Signal(os.Interrupt)
 		_ = command.Wait()
+	}
+}
+
+// untilNow waits until a capture has all that was sent before: tshark may be behind, and loses the rest when it is stopped.
+func untilNow(t *testing.T, path string) {
+	t.Helper()
+
+	mark := []byte("the capture has all until here")
+
+	marker, err := net.Dial("udp", "127.0.0.1:3868") // nobody is there, and what is captured has this port
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = marker.Close() }()
+
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+
+	for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
+		_, _ = marker.Write(mark) // every other one is refused, as nobody is there
+
+		if captured, err := os.ReadFile(path); err == nil && bytes.Contains(captured, mark) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the capture does not get what was sent last")
+		}
 	}
 }
 
