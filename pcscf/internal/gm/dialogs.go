@@ -160,10 +160,14 @@ func (p *Proxy) beyond(r *sip.Response, token string) []string {
 		return nil
 	}
 
-	own := slices.IndexFunc(records, func(record sip.NameAddr) bool {
-		u, err := sip.ParseURI(record.URI)
-		return err == nil && u.User == token && p.Mw.Own(u)
-	})
+	own := -1
+
+	for i, record := range records { // the last one: the first may be the callee's, and the same, when a handset calls itself
+		if u, err := sip.ParseURI(record.URI); err == nil && u.User == token && p.Mw.Own(u) {
+			own = i
+		}
+	}
+
 	if own < 0 {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package gm
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -55,6 +56,29 @@ func TestRecordRouteOfTheCaller(t *testing.T) {
 		sip.Set(response, "Contact", "<sip:bob@198.51.100.7>")
 		d.scscf.Raw(mwAddress, response.String())
 		want(t, d.alice.Response(200), "Record-Route", strings.Join(sent, ", "))
+	})
+}
+
+// A handset that calls its own number has the same entries of Record-Route on both sides, and can hang up all the same.
+func TestHandsetThatCallsItself(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.register()
+		d.send("INVITE", alice)
+		r := d.scscf.Request("INVITE")
+		core, handset := sip.Values(r, "Record-Route")[0], sip.Values(r, "Record-Route")[1]
+		d.scscf.Answer(r, 200,
+			"Record-Route: "+handset, "Record-Route: "+core, "Record-Route: <sip:term@192.0.2.4:5060;lr>",
+			"Record-Route: <sip:orig@192.0.2.3:5060;lr>", "Record-Route: "+core, "Record-Route: "+handset,
+			"To: <"+alice+">;tag=b", "Contact: <sip:alice@"+aliceAt+">",
+		)
+		records := sip.Values(d.alice.Response(200), "Record-Route")
+
+		lines := []string{"Call-ID: " + r.CallID().Value(), "To: <" + alice + ">;tag=b"}
+		for _, record := range slices.Backward(records) {
+			lines = append(lines, "Route: "+record)
+		}
+		d.send("BYE", "sip:alice@"+aliceAt, lines...)
+		want(t, d.scscf.Request("BYE"), "Route", beyondMw+", "+core+", "+handset)
 	})
 }
 
