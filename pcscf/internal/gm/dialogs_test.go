@@ -10,6 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
@@ -295,6 +296,43 @@ func TestSessionAfterARefreshFromANewPort(t *testing.T) {
 				}
 				moved.Send(gmAddress, d.request(method, "sip:bob@198.51.100.7", append(routes, via(), "Call-ID: "+callID, "To: <"+bob+">;tag=b")...)...)
 				want(t, d.scscf.Request(method), "Route", beyondMw)
+			})
+		})
+	}
+}
+
+// recorded is no protection, and remembers where it was to be taken down.
+type recorded struct {
+	Open
+	ended []string
+}
+
+func (r *recorded) Ended(flow stack.Flow) { r.ended = append(r.ended, flow.Remote.String()) }
+
+// A REGISTER that registers nothing new leaves the security associations of a handset that is registered where they are.
+func TestAssociationsOfAHandsetThatAsks(t *testing.T) {
+	for name, contact := range map[string]string{
+		"what is registered":        "Contact:",
+		"to take back another":      "Contact: <sip:alice@10.0.0.8:5060>;expires=0",
+		"to take back what is here": "Contact: <sip:alice@" + aliceAt + ">;expires=0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			security := &recorded{}
+			withDesk(t, func(p *Proxy) { p.Security = security }, func(t *testing.T, d *desk) {
+				d.register()
+				d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization, contact)
+
+				own := strings.Contains(contact, aliceAt)
+				if own {
+					d.icscf.Answer(d.icscf.Request("REGISTER"), 200)
+				} else {
+					d.icscf.Answer(d.icscf.Request("REGISTER"), 200, "Contact: <sip:alice@"+aliceAt+">;expires=600")
+				}
+				d.alice.Response(200)
+
+				if (len(security.ended) > 0) != own {
+					t.Errorf("associations are taken down at %v", security.ended)
+				}
 			})
 		})
 	}

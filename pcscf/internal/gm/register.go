@@ -230,7 +230,7 @@ func (p *Proxy) deregistered(asked registration) {
 		if b.Registered && b.Contact == asked.contact { // else it has moved, and takes back where it was
 			p.End(b, "unregistered")
 		}
-	} else {
+	} else if _, used := p.Bindings.At(asked.flow.Remote); !used { // else a query, or an old contact's end, from a handset that is registered
 		p.Security.Ended(asked.flow)
 	}
 

@@ -88,9 +88,10 @@ func update(
 }
 
 // same tells a contact that is registered already: by instance and reg-id (RFC 5626 §6) where both have them, else by URI
-// (RFC 3261 §19.1.4).
+// (RFC 3261 §19.1.4). A contact that is taken back without reg-id is always meant by its URI: a handset that has moved takes back
+// where it was, not where it is.
 func (w *wanted) same(b *registration.Binding) bool {
-	if w.instance != "" && b.Instance != "" {
+	if w.instance != "" && b.Instance != "" && (w.expires > 0 || w.regID != 0) {
 		return strings.EqualFold(w.instance, b.Instance) && w.regID == b.RegID
 	}
 

@@ -283,6 +283,20 @@ func TestSeveralContacts(t *testing.T) {
 			want:   "b",
 			events: "registered unregistered+registered",
 		},
+		{
+			name:   "and takes its old contact back in the same request",
+			steps:  []string{phone("a", "1"), phone("b", "1") + ", " + strings.TrimPrefix(phone("a", "1"), "Contact: ") + ";expires=0"},
+			status: 200,
+			want:   "b",
+			events: "registered unregistered+registered",
+		},
+		{
+			name:   "and takes its old contact back afterwards",
+			steps:  []string{phone("a", "1"), phone("b", "1"), phone("a", "1") + ";expires=0"},
+			status: 200,
+			want:   "b",
+			events: "registered unregistered+registered ",
+		},
 		{name: "another instance", steps: []string{phone("a", "1"), phone("b", "2")}, status: 200, want: "a b", events: "registered registered"},
 		{
 			name:   "RFC 5626 §6 the same instance over another flow",
