@@ -117,6 +117,46 @@ func TestMerge(t *testing.T) {
 		})
 	}
 
+	t.Run("many times: few hear of it, the oldest gets 408", func(t *testing.T) {
+		within(t, func(t *testing.T, n *network) {
+			callee, caller := n.peer(t, calleeAt), n.peer(t, callerAt)
+			proxy := n.stack(t, proxyAt, merging(t, true))
+			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1"))
+			invite := callee.request("INVITE")
+			for _, branch := range []string{"2", "3", "4", "5", "6", "7"} {
+				caller.send(proxy, strings.Replace(caller.text("INVITE", "sip:b@example", branch), "Call-ID: "+branch, "Call-ID: 1", 1))
+				synctest.Wait()
+			}
+			if got, want := caller.branches(), []string{"2 Request Timeout", "3 Request Timeout"}; !slices.Equal(got, want) {
+				t.Errorf("%q, want %q", got, want)
+			}
+			callee.answer(proxy, invite, 180)
+			if got, want := caller.branches(), []string{"1 Ringing", "4 Ringing", "5 Ringing", "6 Ringing", "7 Ringing"}; !slices.Equal(got, want) {
+				t.Errorf("%q, want %q", got, want)
+			}
+		})
+	})
+
+	t.Run("cancelled before it is merged", func(t *testing.T) {
+		within(t, func(t *testing.T, n *network) {
+			callee, caller := n.peer(t, calleeAt), n.peer(t, callerAt)
+			late := merging(t, true)
+			merge := late.request
+			late.request = func(ctx context.Context, s *stack.Stack, tx *stack.ServerTransaction) {
+				if branch, _ := tx.Request().Via().Params.Get("branch"); tx.Request().IsInvite() && strings.HasSuffix(branch, "2") {
+					<-tx.Cancelled()
+				}
+				merge(ctx, s, tx)
+			}
+			proxy := n.stack(t, proxyAt, late)
+			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1"))
+			callee.answer(proxy, callee.request("INVITE"), 180)
+			caller.send(proxy, strings.Replace(caller.text("INVITE", "sip:b@example", "2"), "Call-ID: 2", "Call-ID: 1", 1))
+			caller.send(proxy, strings.Replace(caller.text("CANCEL", "sip:b@example", "2"), "Call-ID: 2", "Call-ID: 1", 1))
+			callee.request("CANCEL")
+		})
+	})
+
 	t.Run("answered before: the answer comes again by itself", func(t *testing.T) {
 		within(t, func(t *testing.T, n *network) {
 			callee, caller := n.peer(t, calleeAt), n.peer(t, callerAt)

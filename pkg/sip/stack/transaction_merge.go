@@ -3,6 +3,7 @@ package stack
 import (
 	"hash/maphash"
 	"net/netip"
+	"slices"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
@@ -66,10 +67,30 @@ type merged struct {
 	later []*ServerTransaction // the others, of the first
 }
 
+// mostMerged bounds the transactions that hear of one INVITE: each response goes to all of them. Of more, the oldest gets 408: whoever
+// stands before this element was started anew since.
+const mostMerged = 4
+
 // Merge has a later INVITE that is the same request (RFC 3261 §8.2.2.2: Call-ID, From tag and CSeq) answered as this one is from now on:
 // its last provisional response at once, then whatever comes. A CANCEL of the later one cancels this one. It is false when there is
 // nothing left to come, because this one has ended or has failed; the later one is then on its own.
 func (tx *ServerTransaction) Merge(later *ServerTransaction) bool {
+	if !tx.merge(later) {
+		return false
+	}
+
+	later.mu.Lock()
+	asked, why := later.asked, later.why
+	later.mu.Unlock()
+
+	if asked { // its CANCEL came before it was this one's
+		tx.cancel(why...)
+	}
+
+	return true
+}
+
+func (tx *ServerTransaction) merge(later *ServerTransaction) bool {
 	tx.order.Lock() // no response goes out meanwhile
 	defer tx.order.Unlock()
 
@@ -83,9 +104,18 @@ func (tx *ServerTransaction) Merge(later *ServerTransaction) bool {
 		tx.merged = &merged{}
 	}
 
+	var oldest *ServerTransaction
+	if all := tx.merged.later; len(all) >= mostMerged {
+		oldest, tx.merged.later = all[0], slices.Clone(all[1:])
+	}
+
 	tx.merged.later = append(tx.merged.later, later)
 	last := tx.last
 	tx.mu.Unlock()
+
+	if oldest != nil {
+		_ = oldest.Reply(408, "") // which is dropped if it has its answer
+	}
 
 	later.mu.Lock()
 	later.merged = &merged{into: tx}
