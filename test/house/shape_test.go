@@ -13,11 +13,8 @@ import (
 	"testing"
 )
 
-// longest is the number of lines that a file which is no test may have.
+// longest is the number of lines that a file may have.
 const longest = 500
-
-// being lists files that are longer and about to be split. A file that has been split leaves the list.
-var being = []string{}
 
 // Every package says what it is: "Package name ...", or "Command name ..." of a program.
 func TestPackageComments(t *testing.T) {
@@ -87,24 +84,20 @@ func unspoken(folder string, sources []string) string {
 	return ""
 }
 
-// No file but a test has more than longest lines.
+// No file has more than longest lines, tests included.
 func TestFileLength(t *testing.T) {
 	for name := range files(t, "../..") {
 		if fault := overlong(name, sourceOf(t, name)); fault != "" {
 			t.Error(fault)
 		}
 	}
-
-	for _, name := range being {
-		if source := sourceOf(t, name); overlong("x/"+path.Base(name), source) == "" {
-			t.Errorf("%s is short enough now: it leaves the list", name)
-		}
-	}
 }
 
 func TestFileLengthRefuses(t *testing.T) {
-	if overlong("p/p.go", strings.Repeat("\n", longest+1)) == "" {
-		t.Error("a file of 501 lines is taken")
+	for _, name := range []string{"p/p.go", "p/p_test.go"} {
+		if overlong(name, strings.Repeat("\n", longest+1)) == "" {
+			t.Errorf("%s of 501 lines is taken", name)
+		}
 	}
 
 	if fault := overlong("p/p.go", strings.Repeat("\n", longest)); fault != "" {
@@ -113,7 +106,7 @@ func TestFileLengthRefuses(t *testing.T) {
 }
 
 func overlong(name, source string) string {
-	if n := strings.Count(source, "\n"); n > longest && !strings.HasSuffix(name, "_test.go") && !slices.Contains(being, name) {
+	if n := strings.Count(source, "\n"); n > longest {
 		return fmt.Sprintf("%s has %d lines, more than %d: one idea each", name, n, longest)
 	}
 

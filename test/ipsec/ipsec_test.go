@@ -1,7 +1,5 @@
 //go:build esp
 
-// Package ipsec tests IPsec between handset and P-CSCF (TS 33.203) on a kernel that has ESP: the five functions as they are
-// built and run, handsets in a network namespace of their own, and what passes between the two.
 package ipsec
 
 import (

@@ -3,17 +3,13 @@
 package ipsec
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -157,65 +153,6 @@ func nothingLeft(t *testing.T) {
 			}
 		}
 	}
-}
-
-// tcpdump is a capture of the link.
-type tcpdump struct {
-	*testing.T
-	command *exec.Cmd
-	file    string
-}
-
-func capture(t *testing.T) *tcpdump {
-	t.Helper()
-
-	w := &tcpdump{T: t, file: filepath.Join(t.TempDir(), "gm.pcap")}
-	w.command = exec.Command("tcpdump", "-i", "gm", "-U", "--immediate-mode", "-Z", "root", "-w", w.file)
-
-	errors, err := w.command.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	if err := w.command.Start(); err != nil {
-		t.Fatal(err)
-	}
-
-	lines := bufio.NewScanner(errors)
-	for lines.Scan() && !strings.Contains(lines.Text(), "listening") {
-	}
-
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-
-	t.Cleanup(func() { _ = w.command.Process.Kill(); _ = w.command.Wait() })
-
-	return w
-}
-
-// split gives what a handset exchanged in clear, as far as there was anything in it, and the number of ESP packets.
-func (w *tcpdump) split(handset netip.Addr) (inClear []string, inESP int) {
-	w.Helper()
-
-	// Fragments of ESP have no SPI to be seen, and are no clear text.
-	out, err := exec.Command("tcpdump", "-n", "-r", w.file, "host "+handset.String()+" and not arp and not icmp6").Output()
-	if err != nil {
-		w.Fatal(err)
-	}
-
-	empty := regexp.MustCompile(`Flags .* length 0$`)
-
-	for line := range strings.Lines(string(out)) {
-		switch line = strings.TrimSpace(line); {
-		case strings.Contains(line, "ESP(") || strings.Contains(line, "ip-proto-50") || strings.Contains(line, "frag"):
-			inESP++
-		case !empty.MatchString(line):
-			inClear = append(inClear, line)
-		}
-	}
-
-	return inClear, inESP
 }
 
 // TS 33.203 §7.4: the handset authenticates anew while it is in a call. Nothing is lost, and the old associations go. T1 is so long
@@ -428,129 +365,6 @@ func TestMisbehaviour(t *testing.T) {
 			t.Errorf("it reached the P-CSCF: %s\nbefore:\n%s", got, before)
 		}
 	})
-}
-
-// A thousand registrations and de-registrations leave nothing in the kernel, and the P-CSCF does not grow.
-func TestThousand(t *testing.T) {
-	const (
-		phones = 10
-		rounds = 100
-	)
-
-	// By the timers of TS 24.229 §7.7 a transaction of Gm is kept for 128 s.
-	n := core(t, strings.ReplaceAll(gm, "transports:", "timers: {t1: 500ms, t2: 4s, t4: 5s}, transports:"))
-
-	phone := func(rounds int) func() {
-		h := n.Handset(n.Subscribe(0, ""), secured(t, false, func(c *handset.Config) { c.Security.Linger = 10 * time.Millisecond }))
-
-		return func() {
-			for range rounds {
-				if err := errors.Join(h.Register(t.Context()), h.Deregister(t.Context())); err != nil {
-					t.Error(err)
-					return
-				}
-
-				h.Forget()
-			}
-		}
-	}
-
-	phone(1)() // what is started once runs from here on
-
-	var (
-		goroutines  = gauge(n, "go_goroutines")
-		established = gauge(n, establishedSets)
-		all         sync.WaitGroup
-	)
-
-	for range phones {
-		all.Go(phone(rounds))
-	}
-
-	all.Wait()
-	n.Await("no set to be left", func() bool { return sets(n) == "" })
-	nothingLeft(t)
-
-	if states, policies := counts(t); states != 0 || policies != 24 {
-		t.Errorf("%d states and %d policies are left, want none and the 24 guards of 12 ports", states, policies)
-	}
-
-	n.Await("all transactions to end", func() bool { return gauge(n, "dialtone_sip_transactions") == 0 })
-
-	if now := gauge(n, "go_goroutines"); now > goroutines+20 {
-		t.Errorf("%v goroutines, after %v", now, goroutines)
-	}
-
-	if got := gauge(n, establishedSets) - established; got != phones*rounds {
-		t.Errorf("%v sets were established", got)
-	}
-}
-
-// A P-CSCF that is killed with a hundred handsets registered.
-func TestRestart(t *testing.T) {
-	for _, mode := range []string{"keep", "clean"} {
-		t.Run(mode, func(t *testing.T) {
-			environment := []string{"DIALTONE_PCSCF_IPSEC_RESTART=" + mode, "DIALTONE_PCSCF_DATA=" + t.TempDir()}
-			n := core(t, environment...)
-
-			var (
-				phones []*handset.Handset
-				users  []network.Subscriber
-			)
-
-			for range 100 {
-				s := n.Subscribe(100, "")
-				users = append(users, s)
-				phones = append(phones, n.Registered(s, secured(t, false, nil)))
-			}
-
-			if states, _ := counts(t); states != 400 {
-				t.Fatalf("%d states for 100 handsets", states)
-			}
-
-			n.Kill("pcscf")
-			n.Run("pcscf", append(environment, gm, linger)...)
-
-			if mode == "clean" {
-				if states, policies := counts(t); states != 0 || policies != 24 {
-					t.Errorf("%d states and %d policies are left", states, policies)
-				}
-
-				return
-			}
-
-			if got := sets(n); got != "established 100" {
-				t.Errorf("the P-CSCF has %s", got)
-			}
-
-			for i, h := range phones {
-				to := (i + 1) % len(phones)
-
-				if response, err := h.Message(t.Context(), users[to].Tel(), strconv.Itoa(i)); err != nil || !response.IsSuccess() {
-					t.Fatalf("handset %d after the restart: %v, %v", i, response, err)
-				}
-
-				select {
-				case m := <-phones[to].Messages():
-					if string(m.Body) != strconv.Itoa(i) {
-						t.Errorf("handset %d reads %q", to, m.Body)
-					}
-				case <-time.After(5 * time.Second):
-					t.Fatalf("handset %d got nothing", to)
-				}
-			}
-
-			if err := phones[0].Register(t.Context()); err != nil {
-				t.Errorf("a refresh after the restart: %v", err)
-			}
-
-			if err := phones[1].Deregister(t.Context()); err != nil {
-				t.Errorf("a de-registration after the restart: %v", err)
-			}
-
-			n.Await("its set to go", func() bool { return sets(n) == "established 99" })
-		})
-	}
 }
 
 // A request that is too large for UDP goes over TCP between the same protected ports, also to a handset that has used UDP alone; every

@@ -1,7 +1,6 @@
 package registrar
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
-	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
@@ -255,228 +253,6 @@ func TestHSSDoesNotKeepTheServer(t *testing.T) {
 	})
 }
 
-func TestSeveralContacts(t *testing.T) {
-	phone := func(address, instance string) string {
-		return "Contact: <sip:alice@" + address + `>;+sip.instance="<urn:uuid:` + instance + `>"`
-	}
-	contacts := func(l *lab) string {
-		user, _ := l.r.Lookup(public1)
-		var all []string
-		for _, b := range user.Bindings {
-			all = append(all, strings.TrimPrefix(b.Contact, "sip:alice@"))
-		}
-		return strings.Join(all, " ")
-	}
-
-	for _, test := range []struct {
-		name   string
-		policy func(*Policy)
-		steps  []string // Contact lines
-		status int      // of the last
-		want   string
-		events string
-	}{
-		{
-			name:   "RFC 5626 §6 the same instance has moved",
-			steps:  []string{phone("a", "1"), phone("b", "1")},
-			status: 200,
-			want:   "b",
-			events: "registered unregistered+registered",
-		},
-		{
-			name:   "and takes its old contact back in the same request",
-			steps:  []string{phone("a", "1"), phone("b", "1") + ", " + strings.TrimPrefix(phone("a", "1"), "Contact: ") + ";expires=0"},
-			status: 200,
-			want:   "b",
-			events: "registered unregistered+registered",
-		},
-		{
-			name:   "and takes its old contact back afterwards",
-			steps:  []string{phone("a", "1"), phone("b", "1"), phone("a", "1") + ";expires=0"},
-			status: 200,
-			want:   "b",
-			events: "registered unregistered+registered ",
-		},
-		{name: "another instance", steps: []string{phone("a", "1"), phone("b", "2")}, status: 200, want: "a b", events: "registered registered"},
-		{
-			name:   "RFC 5626 §6 the same instance over another flow",
-			steps:  []string{phone("a", "1") + flow("1"), phone("b", "1") + flow("2")},
-			status: 200,
-			want:   "a b",
-			events: "registered registered",
-		},
-		{
-			name:   "RFC 5626 §6 a flow that nobody keeps",
-			steps:  []string{phone("a", "1") + ";reg-id=1", phone("b", "1") + ";reg-id=2"},
-			status: 200,
-			want:   "b",
-			events: "registered unregistered+registered",
-		},
-		{
-			name:   "RFC 3261 §19.1.4 equal URIs",
-			steps:  []string{"Contact: <sip:alice@a>", "Contact: <sip:alice@A;x=1>"},
-			status: 200,
-			want:   "A;x=1",
-			events: "registered unregistered+registered",
-		},
-		{
-			name:   "the oldest gives way at the limit",
-			policy: func(p *Policy) { p.MaxContacts = 2 },
-			steps:  []string{phone("a", "1"), phone("b", "2"), phone("c", "3")},
-			status: 200,
-			want:   "b c",
-			events: "registered registered rejected+registered",
-		},
-		{
-			name:   "403 at the limit",
-			policy: func(p *Policy) { p.MaxContacts, p.AtContactLimit = 1, "refuse" },
-			steps:  []string{phone("a", "1"), phone("b", "2")},
-			status: 403,
-			want:   "a",
-			events: "registered",
-		},
-		{
-			name:   "one of two leaves",
-			steps:  []string{phone("a", "1"), phone("b", "2"), phone("a", "1") + ";expires=0"},
-			status: 200,
-			want:   "b",
-			events: "registered registered unregistered",
-		},
-		{
-			name:   "what is not there leaves",
-			steps:  []string{phone("a", "1"), phone("b", "2") + ";expires=0"},
-			status: 200,
-			want:   "a",
-			events: "registered ",
-		},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			withLab(t, test.policy, func(t *testing.T, l *lab) {
-				var last *sip.Response
-				for _, step := range test.steps {
-					last = l.register(private1, public1, step)
-				}
-				l.wantStatus(last, test.status)
-				if got := contacts(l); got != test.want {
-					t.Errorf("contacts %q, want %q", got, test.want)
-				}
-				l.wantEvents(test.events)
-				if outbound := strings.Contains(test.steps[0], ";ob"); outbound != (sip.Value(last, "Require") == "outbound") {
-					t.Errorf("RFC 5626 §6: Require %q", sip.Value(last, "Require"))
-				}
-			})
-		})
-	}
-
-	t.Run("RFC 3261 §10.3 7 an older REGISTER changes nothing", func(t *testing.T) {
-		withLab(t, nil, func(t *testing.T, l *lab) {
-			l.wantStatus(l.register(private1, public1, phone("a", "1")), 200)
-			challenge := l.send(public1, first(private1), phone("b", "1"))
-			l.cseq = 0
-			l.wantStatus(l.send(public1, l.answerTo(challenge, private1, xres), phone("b", "1")), 500)
-			if got := contacts(l); got != "a" {
-				t.Errorf("contacts %q", got)
-			}
-		})
-	})
-
-	t.Run("a query lists them", func(t *testing.T) {
-		withLab(t, nil, func(t *testing.T, l *lab) {
-			l.wantStatus(l.register(private1, public1, phone("a", "1")), 200)
-			answer := l.wantStatus(l.register(private1, public1), 200)
-			if got := sip.Values(answer, "Contact"); len(got) != 1 {
-				t.Errorf("%v", got)
-			}
-			l.wantEvents("registered ")
-		})
-	})
-}
-
-// TS 23.228 §5.2.1a: two handsets of one subscription share a public identity.
-func TestTwoPrivateIdentitiesShareASet(t *testing.T) {
-	withLab(t, nil, func(t *testing.T, l *lab) {
-		const other = "tablet@ims.example"
-		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
-		l.callID = "call-2"
-		accepted := l.wantStatus(l.register(other, public1, "Contact: <sip:alice@192.0.2.2>;expires=600"), 200)
-		if got := sip.Values(accepted, "Contact"); len(got) != 2 {
-			t.Errorf("Contact: %v", got)
-		}
-		l.wantAssigned("1 1") // each private identity is registered for itself
-
-		l.wantStatus(l.register(other, public1, "Contact: *", "Expires: 0"), 200)
-		l.wantAssigned("1 1 5")
-		if user, _ := l.r.Lookup(public1); len(user.Bindings) != 1 || user.Bindings[0].Private != private1 {
-			t.Errorf("%+v", user.Bindings)
-		}
-	})
-}
-
-func TestProfiles(t *testing.T) {
-	t.Run("implicit registration set: barred identities are not told, the default is the first other", func(t *testing.T) {
-		withLab(t, nil, func(t *testing.T, l *lab) {
-			l.userData = document(
-				private1,
-				profileOfTest("", "barred "+public1, "sip:+15550001@ims.example;user=phone"),
-				profileOfTest(someCriterion, "sip:second@ims.example", "sip:chat-!.*!@ims.example"),
-			)
-			accepted := l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
-			if got := strings.Join(sip.Values(accepted, "P-Associated-URI"), " "); got != "<"+number1+"> <sip:second@ims.example>" {
-				t.Errorf("P-Associated-URI: %s", got)
-			}
-
-			for identity, want := range map[string]struct {
-				barred   bool
-				criteria int
-			}{public1: {true, 0}, number1: {false, 0}, "sip:second@ims.example": {false, 1}, "sip:chat-room7@ims.example": {false, 1}} {
-				user, found := l.r.Lookup(identity)
-				if !found || user.Public.Barred != want.barred || user.Public.Profile.Chain.Len() != want.criteria ||
-					user.Default() != number1 {
-					t.Errorf("%s: %v %+v", identity, found, user)
-				}
-			}
-			if _, found := l.r.Lookup("sip:third@ims.example"); found {
-				t.Error("somebody else was found")
-			}
-		})
-	})
-
-	t.Run("equal services are compiled once, and forgotten with the last user", func(t *testing.T) {
-		withLab(t, nil, func(t *testing.T, l *lab) {
-			for i := range 3 {
-				user := fmt.Sprintf("user%d@ims.example", i)
-				l.userData = document(user, profileOfTest(someCriterion, "sip:"+user))
-				l.wantStatus(l.register(user, "sip:"+user, "Contact: "+contact1), 200)
-			}
-			a, _ := l.r.Lookup("sip:user0@ims.example")
-			b, _ := l.r.Lookup("sip:user2@ims.example")
-			if a.Public.Profile != b.Public.Profile || l.r.profiles.Count() != 1 {
-				t.Error("the profile is not shared")
-			}
-		})
-	})
-
-	for name, data := range map[string]string{
-		"no document": "", "no XML": "<IMSSubscription", "a criterion that cannot be compiled": document(private1, profileOfTest(
-			`<InitialFilterCriteria><Priority>0</Priority><TriggerPoint><SPT><RequestURI>(</RequestURI></SPT></TriggerPoint><ApplicationServer>`+
-				`<ServerName>sip:as</ServerName></ApplicationServer></InitialFilterCriteria>`,
-			public1,
-		)),
-		"somebody else's": document("bob", profileOfTest("", "sip:bob@ims.example")),
-	} {
-		t.Run("500, and the HSS takes it back: "+name, func(t *testing.T) {
-			withLab(t, nil, func(t *testing.T, l *lab) {
-				l.userData = data
-				l.wantReason(l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 500), "profile")
-				l.wantAssigned("1 8")
-				if len(l.r.Snapshot()) != 0 {
-					t.Error("something is registered")
-				}
-			})
-		})
-	}
-}
-
 func TestHSSRefusesTheAssignment(t *testing.T) {
 	for _, test := range []struct {
 		result diameter.Result
@@ -523,42 +299,6 @@ func TestRegistrationsAreBounded(t *testing.T) {
 		}
 		l.wantAssigned("1 1 8")
 		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
-	})
-}
-
-func TestChargingFunctions(t *testing.T) {
-	withLab(t, func(p *Policy) { p.ChargingFunctions.ECF = []string{"aaa://lab"} }, func(t *testing.T, l *lab) {
-		accepted := l.register(private1, public1, "Contact: "+contact1)
-		if got := sip.Value(accepted, "P-Charging-Function-Addresses"); got != `ecf="aaa://lab"` {
-			t.Errorf("the operator's: %s", got)
-		}
-		l.charging = &cx.ChargingInformation{
-			PrimaryEventChargingFunction:      "aaa://e1",
-			SecondaryEventChargingFunction:    "aaa://e2",
-			PrimaryChargingCollectionFunction: "aaa://c1",
-		}
-		accepted = l.register(private1, public1, "Contact: "+contact1)
-		if got := sip.Value(accepted, "P-Charging-Function-Addresses"); got != `ccf="aaa://c1";ecf="aaa://e1";ecf-2="aaa://e2"` {
-			t.Errorf("the HSS's: %s", got)
-		}
-	})
-}
-
-func TestRegistrationTypes(t *testing.T) {
-	withLab(t, nil, func(t *testing.T, l *lab) {
-		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
-		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
-		l.wantStatus(l.register(private1, public1, "Contact: *", "Expires: 0"), 200)
-		var kinds []ifc.RegistrationType
-		for _, c := range l.changes {
-			kinds = append(kinds, c.Type)
-			if c.Request == nil || c.Response == nil || c.Response.StatusCode != 200 {
-				t.Error("a change without its REGISTER or 200")
-			}
-		}
-		if !slices.Equal(kinds, []ifc.RegistrationType{ifc.InitialRegistration, ifc.ReRegistration, ifc.DeRegistration}) {
-			t.Errorf("%v", kinds)
-		}
 	})
 }
 
@@ -623,41 +363,4 @@ func FuzzRegister(f *testing.F) {
 		}
 		_, _ = digest.ParseCredentials(sip.Value(message, "Authorization"))
 	})
-}
-
-// flow is what makes a contact one of RFC 5626: its reg-id, and that the handset and the first proxy have outbound.
-func flow(id string) string {
-	return ";reg-id=" + id + "\r\nSupported: outbound\r\nPath: <sip:token@192.0.2.10;lr;ob>"
-}
-
-// RFC 5626 §6: Require: outbound answers who supports it, by a first proxy that does. A reg-id without that is ignored.
-func TestOutbound(t *testing.T) {
-	instance := `;+sip.instance="<urn:uuid:1>"`
-
-	for _, test := range []struct {
-		name     string
-		headers  []string
-		outbound bool
-	}{
-		{"both have it", []string{"Supported: path, outbound", "Path: <sip:p;lr;ob>", "Contact: " + contact1 + instance + ";reg-id=1"}, true},
-		{"the handset does not say so", []string{"Path: <sip:p;lr;ob>", "Contact: " + contact1 + instance + ";reg-id=1"}, false},
-		{
-			"the first Path has no ob",
-			[]string{"Supported: outbound", "Path: <sip:p;lr>, <sip:q;lr;ob>", "Contact: " + contact1 + instance + ";reg-id=1"},
-			false,
-		},
-		{"no instance", []string{"Supported: outbound", "Path: <sip:p;lr;ob>", "Contact: " + contact1 + ";reg-id=1"}, false},
-		{"no reg-id", []string{"Supported: outbound", "Path: <sip:p;lr;ob>", "Contact: " + contact1 + instance}, false},
-		{"a bare reg-id, as a Pixel has it", []string{"Contact: " + contact1 + ";reg-id"}, false},
-		{"a reg-id that is no number, and means nothing", []string{"Contact: " + contact1 + instance + ";reg-id=x"}, false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			withLab(t, nil, func(t *testing.T, l *lab) {
-				accepted := l.wantStatus(l.register(private1, public1, test.headers...), 200)
-				if got := sip.HasToken(accepted, "Require", "outbound"); got != test.outbound {
-					t.Errorf("Require: outbound: %v, want %v\n%s", got, test.outbound, accepted)
-				}
-			})
-		})
-	}
 }
