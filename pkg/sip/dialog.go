@@ -228,50 +228,32 @@ func calleeOf(response *Response, own func(NameAddr) bool) (party, error) {
 	return callee, nil
 }
 
-// From tells which party a request within the dialog comes from.
-func (d *ProxyDialog) From(r *Request) (Side, bool) {
-	tag, _ := r.From().Params.Get("tag")
+// Sender returns whose request this is; false: it is not of this dialog, by Call-ID or by either tag.
+func (d *ProxyDialog) Sender(r *Request) (Side, bool) {
+	if r.CallID().Value() != d.CallID {
+		return 0, false
+	}
 
-	switch tag {
-	case d.parties[Caller].tag:
+	from, _ := r.From().Params.Get("tag")
+	to, _ := r.To().Params.Get("tag")
+
+	switch {
+	case from == d.parties[Caller].tag && to == d.parties[Callee].tag:
 		return Caller, true
-	case d.parties[Callee].tag:
+	case from == d.parties[Callee].tag && to == d.parties[Caller].tag:
 		return Callee, true
 	default:
 		return 0, false
 	}
 }
 
-// Has reports whether a request is one of this dialog's, from either party.
-func (d *ProxyDialog) Has(r *Request) bool {
-	from, known := d.From(r)
-	if !known || r.CallID().Value() != d.CallID {
-		return false
-	}
-
-	tag, _ := r.To().Params.Get("tag")
-
-	return tag == d.parties[from.Other()].tag
-}
-
-// Observe keeps the numbers and targets of requests that pass (RFC 3261 §12.2).
-func (d *ProxyDialog) Observe(r *Request) {
-	side, known := d.From(r)
-	if !known {
-		return
-	}
-
+// Observe keeps the number of a party's request that passes (RFC 3261 §12.2).
+func (d *ProxyDialog) Observe(from Side, r *Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
-	p := &d.parties[side]
+	p := &d.parties[from]
 	p.cseq = max(p.cseq, r.CSeq().SeqNo)
-
-	if r.IsInvite() || r.Method == "UPDATE" {
-		if target, err := contactOf(r); err == nil {
-			p.target = target
-		}
-	}
 }
 
 // Target is where a party said that it is reached.
@@ -282,27 +264,23 @@ func (d *ProxyDialog) Target(of Side) string {
 	return d.parties[of].target
 }
 
-// Answered keeps the target that the 2xx to a re-INVITE or UPDATE gives of who answers (§12.2.1.2).
-func (d *ProxyDialog) Answered(r *Request, response *Response) {
-	side, known := d.From(r)
-	if !known {
-		return
-	}
+// Answered keeps the targets that a party's re-INVITE or UPDATE and its 2xx give (§12.2.1.2, §12.2.2): a request that fails changes none.
+func (d *ProxyDialog) Answered(from Side, r *Request, response *Response) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 
-	if target, err := contactOf(response); err == nil {
-		d.mu.Lock()
-		d.parties[side.Other()].target = target
-		d.mu.Unlock()
+	for side, m := range map[Side]Message{from: r, from.Other(): response} {
+		if target, err := contactOf(m); err == nil {
+			d.parties[side].target = target
+		}
 	}
 }
 
-// Leads reports whether a request within the dialog goes where the party is that it is for, by its Request-URI and by what is left
-// of its Route. own tells the entries that have been taken off it already.
-func (d *ProxyDialog) Leads(r *Request, own func(Uri) bool) bool {
-	from, known := d.From(r)
+// Leads reports whether a party's request goes where the other party is, by its Request-URI and by what is left of its Route. own
+// reports whether an entry is of those that have been taken off it already.
+func (d *ProxyDialog) Leads(from Side, r *Request, own func(Uri) bool) bool {
 	left, err := Routes(r)
-
-	if !known || err != nil {
+	if err != nil {
 		return false
 	}
 

@@ -101,14 +101,14 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	router.registrar, router.regEvent = registrations, watchers
 	serveAdmin(env.Admin, registrations, node)
 
-	sessions, err := newSessions(c, env, stack, endpoint, node, home, registrations)
+	sessions, trigger, err := newSessions(c, env, stack, endpoint, node, home, registrations)
 	if err != nil {
 		return nil, err
 	}
 
 	s := &scscf{
 		stack: stack, node: node, registrar: registrations, regEvent: watchers, servers: servers, schedule: queue,
-		charging: sessions.Charging, sessions: sessions,
+		charging: trigger, sessions: sessions,
 	}
 	router.sessions = sessions
 	router.starting.reached, router.starting.log = func() bool { return node.Reached(cx.Application.ID) }, env.Log
@@ -126,9 +126,9 @@ func (s *scscf) Run(ctx context.Context) error {
 	group.Go(func() error { s.regEvent.Run(ctx); return nil })
 	group.Go(func() error { s.servers.Run(ctx); return nil })
 
-	group.Go(func() error { s.sessions.Resume(ctx, s.awaitOCS); return nil })
+	group.Go(func() error { s.sessions.Calls().Resume(ctx, s.awaitOCS); return nil })
 
-	return errors.Join(group.Wait(), s.sessions.Close(), s.charging.Close(), s.registrar.Close())
+	return errors.Join(group.Wait(), s.sessions.Calls().Close(), s.charging.Close(), s.registrar.Close())
 }
 
 // Ready waits for the HSS.

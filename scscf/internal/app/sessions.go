@@ -14,8 +14,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
+	"github.com/dialtone-ims/dialtone/scscf/internal/call"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/hss"
+	"github.com/dialtone-ims/dialtone/scscf/internal/numbering"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/session"
 )
@@ -24,9 +26,9 @@ import (
 type Sessions struct {
 	Interrogator string `yaml:"icscf"` // SIP URI of the I-CSCF, for requests to users of the home network
 	// Trusted are domains of other networks that are told what the trust domain says, such as P-Asserted-Identity.
-	Trusted []string        `yaml:"trusted"`
-	Numbers session.Numbers `yaml:"numbers"`
-	Timer   session.Timer   `yaml:"timer"`
+	Trusted []string       `yaml:"trusted"`
+	Numbers numbering.Plan `yaml:"numbers"`
+	Timer   call.Timer     `yaml:"timer"`
 	// ServerTimeout is for an application server's first response; 0: timers B and F of RFC 3261 (TS 24.229 §5.4.3.2).
 	ServerTimeout time.Duration   `yaml:"application_server_timeout"`
 	Charging      charging.Config `yaml:"charging"`
@@ -37,8 +39,8 @@ func defaultSessions(home string) Sessions {
 	return Sessions{
 		Interrogator: "sip:icscf." + home + ":5060",
 		Trusted:      []string{},
-		Numbers:      session.Numbers{Prefixes: map[string]string{}, Contexts: map[string]string{}, Breakout: map[string]string{}},
-		Timer:        session.Timer{SessionExpires: 30 * time.Minute, MinSE: 90 * time.Second},
+		Numbers:      numbering.Plan{Prefixes: map[string]string{}, Contexts: map[string]string{}, Breakout: map[string]string{}},
+		Timer:        call.Timer{SessionExpires: 30 * time.Minute, MinSE: 90 * time.Second},
 		Charging: charging.Config{
 			Enabled:          true,
 			Events:           charging.Reserved,
@@ -75,53 +77,62 @@ func newSessions(
 	node *diameter.Node,
 	home *hss.Client,
 	users *registrar.Registrar,
-) (*session.Server, error) {
+) (*session.Server, *charging.Trigger, error) {
 	trigger := charging.NewTrigger(c.Sessions.Charging, onlineCharging{node}, node.NewSessionID, env.Log, env.Metrics)
 	diameter.Handle(node, trigger.Reauthorise)
 	diameter.Handle(node, trigger.Abort)
 
-	functions := c.functions()
+	numbers, err := newNumbers(c, env, home)
+	if err != nil {
+		return nil, nil, err
+	}
 
-	s := &session.Server{
-		Config: session.Config{
-			HomeDomain:    c.HomeDomain,
-			Interrogator:  c.Sessions.Interrogator,
-			Numbers:       c.Sessions.Numbers,
-			Timer:         c.Sessions.Timer,
-			ServerTimeout: c.Sessions.ServerTimeout,
-			Border: session.Border{
-				Trusted:   c.Sessions.Trusted,
-				Functions: functions.Contains,
-				Core:      func(a netip.Addr) bool { return functions.Contains(a) || c.Protection.Core.Holds(a) },
-			},
+	functions := c.functions()
+	s := session.New(session.Config{
+		HomeDomain:    c.HomeDomain,
+		Interrogator:  c.Sessions.Interrogator,
+		Timer:         c.Sessions.Timer,
+		ServerTimeout: c.Sessions.ServerTimeout,
+		Border: session.Border{
+			Trusted:   c.Sessions.Trusted,
+			Functions: functions.Contains,
+			Core:      func(a netip.Addr) bool { return functions.Contains(a) || c.Protection.Core.Holds(a) },
 		},
+	}, session.Options{
 		Stack:         stack,
 		Endpoint:      endpoint,
 		Registrations: users,
-		Subscribers:   home,
+		Numbers:       numbers,
 		Charging:      trigger,
 		Log:           env.Log,
-	}
-	s.Register(env.Metrics)
-	users.Observe(s.Changed)
+		Metrics:       env.Metrics,
+	})
+	users.Observe(s.Calls().Changed)
 
-	numbers := c.Enum
-	if len(numbers.Servers) == 0 {
-		numbers.Servers = c.SIP.Resolver.Servers
+	if c.Data == "" {
+		return s, trigger, nil
 	}
 
-	switch translator, err := enum.New(numbers, env.Metrics); {
+	return s, trigger, errors.Join(trigger.Restore(c.Data), s.Calls().Restore(c.Data)) // in this order: calls take their charging sessions
+}
+
+// newNumbers makes what translates numbers.
+func newNumbers(c *Config, env *service.Env, home *hss.Client) (*numbering.Translator, error) {
+	o := numbering.Options{Plan: c.Sessions.Numbers, HomeDomain: c.HomeDomain, Subscribers: home, Log: env.Log}
+
+	dns := c.Enum
+	if len(dns.Servers) == 0 {
+		dns.Servers = c.SIP.Resolver.Servers
+	}
+
+	switch translator, err := enum.New(dns, env.Metrics); {
 	case err != nil:
 		return nil, err
 	case translator != nil:
-		s.Enum = translator
+		o.Enum = translator
 	}
 
-	if c.Data == "" {
-		return s, nil
-	}
-
-	return s, errors.Join(trigger.Restore(c.Data), s.Restore(c.Data)) // in this order: calls take their charging sessions
+	return numbering.New(o), nil
 }
 
 // addresses are a set of them.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+
+	"github.com/dialtone-ims/dialtone/scscf/internal/call"
 )
 
 // TS 24.229 §5.4.3.2, TS 32.260 §5.3.2.1: a call from its INVITE to its BYE, as the OCS hears of it.
@@ -18,7 +20,7 @@ func TestCall(t *testing.T) {
 		d.icscf.Answer(d.icscf.Request("BYE"), 200)
 		d.pcscf.Response(200)
 		d.wantAsked("1#0", "3#1 used 100s cause 0")
-		if len(d.server.calls) != 0 {
+		if d.server.calls.Len() != 0 {
 			t.Error("the call is still there")
 		}
 	})
@@ -129,18 +131,18 @@ func (d *desk) over() bool {
 func TestSessionInterval(t *testing.T) {
 	tests := []struct {
 		name    string
-		timer   Timer
+		timer   call.Timer
 		headers []string
 		status  int    // of the refusal
 		expires string // as it goes on
 		minSE   string
 		answer  string // Session-Expires of the 2xx, for a callee that says none
 	}{
-		{name: "nothing wanted", timer: Timer{MinSE: 90 * time.Second}},
-		{name: "asked for where nobody asks", timer: Timer{1800 * time.Second, 90 * time.Second}, expires: "1800"},
+		{name: "nothing wanted", timer: call.Timer{MinSE: 90 * time.Second}},
+		{name: "asked for where nobody asks", timer: call.Timer{SessionExpires: 1800 * time.Second, MinSE: 90 * time.Second}, expires: "1800"},
 		{
 			name:    "the caller refreshes when the callee cannot",
-			timer:   Timer{1800 * time.Second, 90 * time.Second},
+			timer:   call.Timer{SessionExpires: 1800 * time.Second, MinSE: 90 * time.Second},
 			headers: []string{"Supported: timer"},
 
 			expires: "1800",
@@ -149,7 +151,7 @@ func TestSessionInterval(t *testing.T) {
 		},
 		{
 			name:    "without a timer of its own the S-CSCF stands by those who asked",
-			timer:   Timer{MinSE: 90 * time.Second},
+			timer:   call.Timer{MinSE: 90 * time.Second},
 			headers: []string{"Supported: timer", "Session-Expires: 600"},
 
 			expires: "600",
@@ -158,7 +160,7 @@ func TestSessionInterval(t *testing.T) {
 		},
 		{
 			name:    "longer is shortened",
-			timer:   Timer{1800 * time.Second, 90 * time.Second},
+			timer:   call.Timer{SessionExpires: 1800 * time.Second, MinSE: 90 * time.Second},
 			headers: []string{"Supported: timer", "Session-Expires: 7200;refresher=uas"},
 
 			expires: "1800;refresher=uas",
@@ -167,16 +169,21 @@ func TestSessionInterval(t *testing.T) {
 		},
 		{
 			name:    "not below Min-SE of the request",
-			timer:   Timer{600 * time.Second, 90 * time.Second},
+			timer:   call.Timer{SessionExpires: 600 * time.Second, MinSE: 90 * time.Second},
 			headers: []string{"Session-Expires: 7200", "Min-SE: 900"},
 
 			expires: "900",
 			minSE:   "900",
 		},
-		{name: "shorter stays", timer: Timer{1800 * time.Second, 90 * time.Second}, headers: []string{"Session-Expires: 100"}, expires: "100"},
+		{
+			name:    "shorter stays",
+			timer:   call.Timer{SessionExpires: 1800 * time.Second, MinSE: 90 * time.Second},
+			headers: []string{"Session-Expires: 100"},
+			expires: "100",
+		},
 		{
 			name:    "too short: 422",
-			timer:   Timer{1800 * time.Second, 200 * time.Second},
+			timer:   call.Timer{SessionExpires: 1800 * time.Second, MinSE: 200 * time.Second},
 			headers: []string{"Supported: timer", "Session-Expires: 100"},
 			status:  422,
 
@@ -184,7 +191,7 @@ func TestSessionInterval(t *testing.T) {
 		},
 		{
 			name:    "too short, and cannot ask again: raised",
-			timer:   Timer{1800 * time.Second, 200 * time.Second},
+			timer:   call.Timer{SessionExpires: 1800 * time.Second, MinSE: 200 * time.Second},
 			headers: []string{"Session-Expires: 100"},
 
 			expires: "200",
@@ -192,7 +199,7 @@ func TestSessionInterval(t *testing.T) {
 		},
 		{
 			name:    "what cannot be read is not there",
-			timer:   Timer{MinSE: 90 * time.Second},
+			timer:   call.Timer{MinSE: 90 * time.Second},
 			headers: []string{"Session-Expires: soon"},
 			expires: "soon",
 		},

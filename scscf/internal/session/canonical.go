@@ -7,10 +7,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// tidy writes the user part of a Request-URI of the home network in the one way that it is compared in, without password and without
-// escapes that need not be (RFC 3261 §19.1.4), before criteria look at it, it is priced, or it is routed. What is another network's is
-// not touched.
-func (s *Server) tidy(out *sip.Request) {
+// canonicalise writes the user part of a Request-URI of the home network in the one way that it is compared in, without password and
+// without escapes that need not be (RFC 3261 §19.1.4), before criteria look at it, it is priced, or it is routed. What is another
+// network's is not touched.
+func (s *Server) canonicalise(out *sip.Request) {
 	u := out.Recipient
 
 	switch {
@@ -20,7 +20,7 @@ func (s *Server) tidy(out *sip.Request) {
 		return
 	}
 
-	canonical, err := ims.CanonicalIdentity("sip:" + u.User + "@" + s.Config.HomeDomain)
+	canonical, err := ims.CanonicalIdentity("sip:" + u.User + "@" + s.config.HomeDomain)
 	if err != nil {
 		return // who has to find the user says what is wrong with it
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
+	"github.com/dialtone-ims/dialtone/scscf/internal/call"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
@@ -43,9 +45,9 @@ func (l *leg) step(event LegEvent) (LegAction, bool) {
 	switch s := l.server; {
 	case !ok:
 		s.unexpected.Inc()
-		s.Log.Error("something happened to a request that cannot happen there", "user", l.served.public, "state", before, "event", event)
-	case s.Log.Enabled(s.ctx, slog.LevelDebug):
-		s.Log.Debug("leg", "user", l.served.public, "state", before, "event", event, "next", l.machine.State(), "actions", fmt.Sprint(actions))
+		s.log.Error("something happened to a request that cannot happen there", "user", l.served.public, "state", before, "event", event)
+	case s.log.Enabled(context.Background(), slog.LevelDebug):
+		s.log.Debug("leg", "user", l.served.public, "state", before, "event", event, "next", l.machine.State(), "actions", fmt.Sprint(actions))
 	}
 
 	if len(actions) == 0 {
@@ -111,9 +113,9 @@ func (s *served) sessionCase() ifc.SessionCase {
 	switch {
 	case s.diverted:
 		return ifc.OriginatingCDIV
-	case s.side == originating && registered:
+	case s.side == call.Originating && registered:
 		return ifc.Originating
-	case s.side == originating:
+	case s.side == call.Originating:
 		return ifc.OriginatingUnregistered
 	case registered:
 		return ifc.TerminatingRegistered
@@ -131,7 +133,7 @@ func (s *served) servedUser() string {
 	switch {
 	case s.diverted:
 		u.Case = ims.ServedOriginatingCDIV
-	case s.side == originating:
+	case s.side == call.Originating:
 		u.Case = ims.ServedOriginating
 	default:
 		u.Case = ims.ServedTerminating
@@ -145,7 +147,7 @@ func (s *Server) criterion(out *sip.Request, sv *served, after int) (match ifc.M
 	match, found := sv.user.Public.Profile.Chain.Next(&view{out, sv.sessionCase()}, after, sv.registered())
 
 	switch {
-	case !found && sv.side == originating:
+	case !found && sv.side == call.Originating:
 		return match, server, NoCriterionOriginating
 	case !found:
 		return match, server, NoCriterionTerminating
@@ -153,7 +155,7 @@ func (s *Server) criterion(out *sip.Request, sv *served, after int) (match ifc.M
 
 	server, err := sip.ParseURI(match.Server)
 	if err != nil {
-		s.Log.Error("an application server cannot be addressed", "server", match.Server, "user", sv.public, "error", err)
+		s.log.Error("an application server cannot be addressed", "server", match.Server, "user", sv.public, "error", err)
 	}
 
 	switch {
@@ -178,12 +180,12 @@ func (s *Server) routeToServer(out *sip.Request, l *leg, server sip.Uri, match i
 	s.atServers.add(l)
 
 	r := sip.Copy(out)
-	sip.PushRoute(r, s.Endpoint.URI(l.odi))
+	sip.PushRoute(r, s.endpoint.URI(l.odi))
 	sip.PushRoute(r, server.String())
 	sip.Set(r, "P-Served-User", l.served.servedUser())
 	l.served.servers = append(l.served.servers, match.Server)
 
 	return stack.Branch{
-		Request: r, Timeout: s.Config.ServerTimeout, Busy: func() bool { return l.state() == AtLiveServer }, Label: match.Server,
+		Request: r, Timeout: s.config.ServerTimeout, Busy: func() bool { return l.state() == AtLiveServer }, Label: match.Server,
 	}
 }

@@ -36,14 +36,14 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {
 				d.talk()
 				time.Sleep(10 * time.Second)
-				d.server.Changed(ended(&registration.Binding{ID: 8}, event))
-				d.server.Changed(ended(&registration.Binding{ID: phone}, registration.ContactRefreshed))
+				d.server.calls.Changed(ended(&registration.Binding{ID: 8}, event))
+				d.server.calls.Changed(ended(&registration.Binding{ID: phone}, registration.ContactRefreshed))
 				d.pcscf.Silent()
-				d.server.Changed(ended(&registration.Binding{ID: phone}, event))
+				d.server.calls.Changed(ended(&registration.Binding{ID: phone}, event))
 				d.released(d.pcscf, string(event))
 				d.released(d.icscf, string(event))
 				d.wantAsked("1#0", "3#1 used 10s cause 0")
-				if len(d.server.calls) != 0 || len(d.server.contacts) != 0 {
+				if d.server.calls.Len() != 0 {
 					t.Error("the call is still there")
 				}
 			})
@@ -56,7 +56,7 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 				d.phone.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:phone@192.0.2.9:5060>")
 				d.icscf.Response(200)
 				synctest.Wait()
-				d.server.Changed(ended(&registration.Binding{ID: phone}, event))
+				d.server.calls.Changed(ended(&registration.Binding{ID: phone}, event))
 				d.released(d.phone, string(event))
 				d.released(d.pcscf, string(event))
 			})
@@ -69,7 +69,7 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 			invite := d.icscf.Request("INVITE")
 			d.icscf.Answer(invite, 180, "To: <"+bob+">;tag=b")
 			d.pcscf.Response(180)
-			d.server.Changed(ended(&registration.Binding{ID: phone}, registration.ContactDeactivated))
+			d.server.calls.Changed(ended(&registration.Binding{ID: phone}, registration.ContactDeactivated))
 			cancel := d.icscf.Request("CANCEL")
 			if got := sip.Value(cancel, "Reason"); !strings.Contains(got, "deactivated") {
 				t.Errorf("CANCEL says %q", got)
@@ -90,7 +90,7 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 			invite := d.icscf.Request("INVITE")
 			d.icscf.Answer(invite, 180, "To: <"+bob+">;tag=b")
 			d.pcscf.Response(180)
-			d.server.Changed(ended(&registration.Binding{ID: phone}, registration.ContactDeactivated))
+			d.server.calls.Changed(ended(&registration.Binding{ID: phone}, registration.ContactDeactivated))
 			d.icscf.Answer(d.icscf.Request("CANCEL"), 481)
 			d.icscf.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>")
 			d.pcscf.Response(200)
@@ -128,7 +128,7 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 				synctest.Wait()
 				d.phone.Silent()
 
-				d.server.Changed(ended(&registration.Binding{ID: 9}, registration.ContactExpired)) // it is with that one
+				d.server.calls.Changed(ended(&registration.Binding{ID: 9}, registration.ContactExpired)) // it is with that one
 				d.released(d.phone, "the registration has ended")
 				d.released(d.pcscf, "the registration has ended")
 			},
@@ -142,7 +142,7 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 			d.start()
 			synctest.Wait()
 			d.pcscf.Silent()
-			d.server.Changed(ended(&registration.Binding{ID: phone}, registration.ContactExpired))
+			d.server.calls.Changed(ended(&registration.Binding{ID: phone}, registration.ContactExpired))
 			d.released(d.pcscf, "expired")
 			d.released(d.icscf, "expired")
 		})
@@ -171,7 +171,7 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 				Instance: "i",
 				Contact:  "sip:new",
 			}
-			d.server.Changed(
+			d.server.calls.Changed(
 				ended(
 					old,
 					registration.ContactUnregistered,
@@ -179,7 +179,7 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 				),
 			)
 			d.pcscf.Silent()
-			d.server.Changed(
+			d.server.calls.Changed(
 				ended(
 					fresh,
 					registration.ContactUnregistered,
@@ -193,38 +193,6 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 			d.released(d.icscf, "unregistered")
 		})
 	})
-}
-
-// The contact that a caller's INVITE came from.
-func TestSentFrom(t *testing.T) {
-	user := registration.User{Registration: &registration.Registration{Bindings: []*registration.Binding{
-		{ID: 1, Contact: "sip:a@10.0.0.1:5060", Path: []string{"<sip:one@192.0.2.1:5070;lr>"}},
-		{ID: 2, Contact: "sip:a@10.0.0.2:5060", Path: []string{"<sip:two@192.0.2.1:5070;lr>"}},
-	}}}
-	only := registration.User{Registration: &registration.Registration{Bindings: user.Bindings[:1]}}
-
-	for _, test := range []struct {
-		name, record, contact string
-		user                  registration.User
-		want                  uint32
-	}{
-		{name: "by the P-CSCF's token", record: "<sip:two@192.0.2.1:5070;lr>", contact: "<sip:a@10.0.0.1:5060>", user: user, want: 2},
-		{name: "by its Contact", record: "<sip:x@192.0.2.1:5070;lr>", contact: "<sip:a@10.0.0.2:5060>", user: user, want: 2},
-		{name: "neither", record: "<sip:x@192.0.2.1:5070;lr>", contact: "<sip:a@10.0.0.3>", user: user},
-		{name: "neither, and there is but one", record: "<sip:x@192.0.2.1:5070;lr>", contact: "<sip:a@10.0.0.3>", user: only, want: 1},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			invite, err := sip.NewRequest("INVITE", bob)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sip.Add(invite, "Record-Route", test.record)
-			sip.Add(invite, "Contact", test.contact)
-			if got := sentFrom(test.user, invite); got != test.want {
-				t.Errorf("contact %d, want %d", got, test.want)
-			}
-		})
-	}
 }
 
 // RFC 5626 §11.5: a contact whose P-CSCF says 430 is reported to the registrar, and holds nobody up; the caller never sees 430.

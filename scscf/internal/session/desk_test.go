@@ -17,7 +17,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
+	"github.com/dialtone-ims/dialtone/scscf/internal/call"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
+	"github.com/dialtone-ims/dialtone/scscf/internal/numbering"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 	"github.com/dialtone-ims/dialtone/test/memory"
@@ -30,7 +32,9 @@ const (
 
 	scscfAddress = "192.0.2.3:5060"
 	serviceRoute = "<sip:orig@" + scscfAddress + ";lr>"
-	phone        = 7 // the contact of everybody who is registered
+	phone        = 7                      // the contact of everybody who is registered
+	ackTime      = 128 * time.Second      // 64*T1 of TS 24.229 §7.7, for the ACK of an answer
+	lateBye      = 500 * time.Millisecond // until the BYE to who answers too late
 	asRoute      = "<sip:" + scscfAddress + ";lr;orig>"
 )
 
@@ -39,6 +43,7 @@ type desk struct {
 	t       *testing.T
 	network *memory.Network
 	server  *Server
+	trigger *charging.Trigger
 	stop    func()
 	log     *memory.Log
 
@@ -49,8 +54,8 @@ type desk struct {
 	core      border.Core
 	directory string // where calls are kept; "": nowhere
 	nowhere   bool   // there is no DNS
-	enum      Enum
-	numbers   Subscribers
+	plan      numbering.Plan
+	enum      numbering.Enum
 
 	mu     sync.Mutex
 	users  map[string]registration.User
@@ -63,6 +68,13 @@ type desk struct {
 	cseq   int
 	route  string // Route of the caller's requests within the last call
 }
+
+// HandleRequest and HandleAck are what the stack calls.
+func (d *desk) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
+	d.server.HandleRequest(ctx, tx)
+}
+
+func (d *desk) HandleAck(ctx context.Context, ack *stack.Ack) { d.server.HandleAck(ctx, ack) }
 
 func (d *desk) Lookup(public string) (registration.User, bool) {
 	d.mu.Lock()
@@ -203,17 +215,6 @@ func criterion(session ifc.SessionCase) ifc.InitialFilterCriterion {
 func (d *desk) start() {
 	d.t.Helper()
 
-	d.server = &Server{Config: d.config, Registrations: d, Enum: d.enum, Subscribers: d.numbers, Log: d.log.Logger()}
-	id := 0
-	d.server.Charging = charging.NewTrigger(
-		d.charge,
-		d,
-		func() string { id++; return fmt.Sprint("session;", id, time.Now().UnixNano()) },
-		d.server.Log,
-		prometheus.NewRegistry(),
-	)
-	d.server.Register(prometheus.NewRegistry())
-
 	c := stack.DefaultConfig(
 		stack.EndpointConfig{Name: "Mw", Address: scscfAddress, Transports: []string{"udp", "tcp"}, Names: []string{"scscf." + home}},
 	)
@@ -227,18 +228,31 @@ func (d *desk) start() {
 		c.Resolver.Servers, c.Resolver.Timeout = []string{"127.0.0.1:1"}, time.Millisecond
 	}
 
-	stack, err := stack.New(c, d.server, stack.Options{Network: d.network, Screen: d.core.Screen(d.server.Abroad)})
+	stack, err := stack.New(c, d, stack.Options{
+		Network: d.network, Screen: d.core.Screen(func(r *sip.Request) bool { return d.server.Abroad(r) }),
+	})
 	if err != nil {
 		d.t.Fatal(err)
 	}
 
-	d.server.Stack, d.server.Endpoint = stack, stack.Endpoint("Mw")
+	id, log := 0, d.log.Logger()
+	d.trigger = charging.NewTrigger(
+		d.charge,
+		d,
+		func() string { id++; return fmt.Sprint("session;", id, time.Now().UnixNano()) },
+		log,
+		prometheus.NewRegistry(),
+	)
+	d.server = New(d.config, Options{
+		Stack: stack, Endpoint: stack.Endpoint("Mw"), Registrations: d, Charging: d.trigger, Log: log, Metrics: prometheus.NewRegistry(),
+		Numbers: numbering.New(numbering.Options{Plan: d.plan, HomeDomain: home, Enum: d.enum, Log: log}),
+	})
 
 	if d.directory != "" {
-		if err := d.server.Charging.Restore(d.directory); err != nil {
+		if err := d.trigger.Restore(d.directory); err != nil {
 			d.t.Fatal(err)
 		}
-		if err := d.server.Restore(d.directory); err != nil {
+		if err := d.server.calls.Restore(d.directory); err != nil {
 			d.t.Fatal(err)
 		}
 	}
@@ -250,16 +264,16 @@ func (d *desk) start() {
 			d.t.Error(err)
 		}
 	})
-	running.Go(func() { d.server.Resume(ctx, func(context.Context) {}) })
+	running.Go(func() { d.server.calls.Resume(ctx, func(context.Context) {}) })
 
-	server := d.server
+	server, trigger := d.server, d.trigger
 	d.stop = func() {
 		cancel()
 		running.Wait()
-		if err := server.Close(); err != nil {
+		if err := server.calls.Close(); err != nil {
 			d.t.Error(err)
 		}
-		if err := server.Charging.Close(); err != nil {
+		if err := trigger.Close(); err != nil {
 			d.t.Error(err)
 		}
 	}
@@ -273,7 +287,7 @@ func withDesk(t *testing.T, change func(d *desk), test func(t *testing.T, d *des
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{
 			t: t, network: memory.New(), log: &memory.Log{}, users: map[string]registration.User{}, kept: map[string]bool{}, directory: directory,
-			config: Config{HomeDomain: home, Interrogator: "sip:icscf." + home + ":5060", Timer: Timer{MinSE: 90 * time.Second}},
+			config: Config{HomeDomain: home, Interrogator: "sip:icscf." + home + ":5060", Timer: call.Timer{MinSE: 90 * time.Second}},
 			charge: charging.Config{
 				Enabled: true, Events: charging.Immediate, EventMethods: []string{"MESSAGE"}, ServiceContextID: ro.ServiceContextIMS,
 				UpdateMargin: 10 * time.Second, FailureHandling: charging.Terminate, Realm: home,

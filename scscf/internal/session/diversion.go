@@ -6,6 +6,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/call"
 )
 
 // returned goes on with a request that an application server hands back (TS 24.229 §5.4.3.4). A server may hand it back more than
@@ -20,7 +21,7 @@ func (s *Server) returned(ctx context.Context, r *request, l *leg) {
 
 	sip.Remove(r.out, "P-Served-User")
 
-	if sv.side == terminating && sv.elsewhere(r.requested, l.target) {
+	if sv.side == call.Terminating && sv.elsewhere(r.requested, l.target) {
 		s.divert(ctx, r, &sv)
 		return
 	}
@@ -53,5 +54,5 @@ func (s *served) elsewhere(target, before string) bool {
 // ends the circle of two who divert to each other.
 func (s *Server) divert(ctx context.Context, r *request, sv *served) {
 	s.outcomes.WithLabelValues(sv.side.String(), label.Method(r.method()), "diverted").Inc()
-	s.serve(ctx, r, &served{side: originating, diverted: true, user: sv.user, public: sv.public, servers: sv.servers}, -1)
+	s.serve(ctx, r, &served{side: call.Originating, diverted: true, user: sv.user, public: sv.public, servers: sv.servers}, -1)
 }

@@ -283,7 +283,7 @@ func TestFurtherCalleeEndsWithTheCharging(t *testing.T) {
 				if !slices.Equal(got, test.want) {
 					t.Errorf("BYEs to\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
 				}
-				if n := len(d.server.calls); n != 0 {
+				if n := d.server.calls.Len(); n != 0 {
 					t.Errorf("%d calls are left", n)
 				}
 			})

@@ -25,7 +25,7 @@ func TestLegTranscripts(t *testing.T) {
 			withDesk(t, func(d *desk) {
 				d.directory = ""
 				d.charge.Enabled = false
-				d.config.Numbers.Breakout = map[string]string{"+49": "sip:gateway.example;lr"}
+				d.plan.Breakout = map[string]string{"+49": "sip:gateway.example;lr"}
 			}, func(_ *testing.T, d *desk) {
 				d.server.legs = machine
 				w := &way{desk: d, asked: map[*memory.Peer][]*sip.Request{}}

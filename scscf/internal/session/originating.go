@@ -7,6 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/call"
 )
 
 // originate is TS 24.229 §5.4.3.2: an initial request from a user that this S-CSCF serves. It comes over the Service-Route of
@@ -24,13 +25,13 @@ func (s *Server) originate(ctx context.Context, r *request, handset bool) {
 	}
 
 	sv := &served{
-		side:     originating,
+		side:     call.Originating,
 		public:   public,
 		handset:  handset,
 		diverted: !handset && r.servedCase == ims.ServedOriginatingCDIV,
 	}
 
-	user, found, err := s.Registrations.Registered(ctx, public)
+	user, found, err := s.registrations.Registered(ctx, public)
 
 	switch {
 	case err != nil:
@@ -40,7 +41,7 @@ func (s *Server) originate(ctx context.Context, r *request, handset bool) {
 		s.refuse(r.tx, "originating", sip.Refusef(403, "%s is not registered here", public))
 		return
 	case !found:
-		if user, err = s.Registrations.FetchUnregistered(ctx, public); err != nil {
+		if user, err = s.registrations.FetchUnregistered(ctx, public); err != nil {
 			s.refuse(r.tx, "originating", unserved(public, err))
 			return
 		}

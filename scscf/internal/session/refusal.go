@@ -34,7 +34,7 @@ func later(public string, err error) *sip.Refusal {
 }
 
 // refuser answers what is not served, in a case: a side, or "dialog".
-func (s *Server) refuser() sip.Refuser { return sip.Refuser{Log: s.Log, Count: s.counted} }
+func (s *Server) refuser() sip.Refuser { return sip.Refuser{Log: s.log, Count: s.counted} }
 
 func (s *Server) refuse(tx sip.Answering, side string, r *sip.Refusal) {
 	s.refuser().Refuse(tx, side, r)

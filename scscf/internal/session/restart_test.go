@@ -50,7 +50,7 @@ func TestCallOverARestart(t *testing.T) {
 		d.wantAsked("1#0", "3#1 used 100s cause 0")
 
 		d.crash(time.Second)
-		if len(d.server.calls) != 0 {
+		if d.server.calls.Len() != 0 {
 			t.Error("a call that has ended came back")
 		}
 	})

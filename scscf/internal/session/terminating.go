@@ -8,6 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
+	"github.com/dialtone-ims/dialtone/scscf/internal/call"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
@@ -19,9 +20,9 @@ func (s *Server) terminate(ctx context.Context, r *request) {
 		return
 	}
 
-	user, found := s.Registrations.Lookup(public)
+	user, found := s.registrations.Lookup(public)
 	if !found {
-		if user, err = s.Registrations.FetchUnregistered(ctx, public); err != nil {
+		if user, err = s.registrations.FetchUnregistered(ctx, public); err != nil {
 			s.refuse(r.tx, "terminating", unserved(public, err))
 			return
 		}
@@ -32,7 +33,7 @@ func (s *Server) terminate(ctx context.Context, r *request) {
 		return
 	}
 
-	s.serve(ctx, r, &served{side: terminating, user: user, public: public}, -1)
+	s.serve(ctx, r, &served{side: call.Terminating, user: user, public: public}, -1)
 }
 
 // contacts are the branches to the handsets of the called user: equal preferences ring together, higher ones first (RFC 3261

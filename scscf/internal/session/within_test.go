@@ -125,7 +125,7 @@ func TestReleaseByTheOCS(t *testing.T) {
 
 		q := &ro.ASR{}
 		q.SessionID = session
-		if _, err := d.server.Charging.Abort(t.Context(), q); err != nil {
+		if _, err := d.trigger.Abort(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
 		bye := d.icscf.Request("BYE")

@@ -1,4 +1,4 @@
-package session
+package call
 
 import (
 	"errors"
@@ -26,19 +26,20 @@ func (t *Timer) Validate() error {
 
 const leastMinSE = 90 * time.Second
 
-// interval is a session interval that was asked for, and whether the caller's side can keep it.
-type interval struct {
+// Interval is a session interval that was asked for, and whether the caller's side can keep it.
+type Interval struct {
 	length    time.Duration
 	supported bool
 }
 
-// ask is §8.1: the interval of a request that begins or refreshes a session, and its Session-Expires as this proxy passes it on.
-func (t Timer) ask(r *sip.Request) (interval, *sip.Refusal) {
+// Ask returns the interval of a request that begins or refreshes a session, and gives it the Session-Expires that this proxy passes on
+// (RFC 4028 §8.1). An interval that is too short is refused with 422.
+func (t Timer) Ask(r *sip.Request) (Interval, *sip.Refusal) {
 	if !r.IsInvite() && r.Method != "UPDATE" {
-		return interval{}, nil
+		return Interval{}, nil
 	}
 
-	i := interval{
+	i := Interval{
 		length:    seconds(r, "Session-Expires"),
 		supported: sip.HasToken(r, "Supported", "timer") || sip.HasToken(r, "Require", "timer"),
 	}
@@ -73,8 +74,8 @@ func (t Timer) ask(r *sip.Request) (interval, *sip.Refusal) {
 	return i, nil
 }
 
-// answer is §8.2: when the answering side knows no session timers and the calling side does, the caller refreshes.
-func (t Timer) answer(asked interval, r *sip.Response) {
+// Answer has the caller refresh when its side knows session timers and the answering side does not (RFC 4028 §8.2).
+func (t Timer) Answer(asked Interval, r *sip.Response) {
 	if !r.IsSuccess() || asked.length == 0 || !asked.supported || sip.Has(r, "Session-Expires") {
 		return
 	}

@@ -1,4 +1,4 @@
-package session
+package numbering
 
 import (
 	"context"
@@ -15,9 +15,9 @@ const (
 
 // homeLocal is the global number that a number local to the home network stands for, "" if it is none. The HSS is asked who has it, as an
 // I-CSCF asks it: first the digits as they are, then completed by the first digits of the caller's own number, as in one exchange.
-func (s *Server) homeLocal(ctx context.Context, target, own string) string {
-	digits, dialled, ok := homeDigits(target, s.Config.HomeDomain)
-	if !ok || s.Subscribers == nil {
+func (t *Translator) homeLocal(ctx context.Context, target, own string) string {
+	digits, dialled, ok := homeDigits(target, t.home)
+	if !ok || t.subscribers == nil {
 		return ""
 	}
 
@@ -35,11 +35,11 @@ func (s *Server) homeLocal(ctx context.Context, target, own string) string {
 	}
 
 	for _, candidate := range candidates {
-		exists, err := s.Subscribers.Exists(ctx, candidate)
+		exists, err := t.subscribers.Exists(ctx, candidate)
 
 		switch {
 		case err != nil:
-			s.Log.Warn("the HSS does not say whose a local number is; it goes on as it is", "dialled", target, "error", err)
+			t.log.Warn("the HSS does not say whose a local number is; it goes on as it is", "dialled", target, "error", err)
 			return ""
 		case exists && candidate == target:
 			return ""

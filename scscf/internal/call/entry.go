@@ -1,4 +1,4 @@
-package session
+package call
 
 import (
 	"crypto/rand"
@@ -30,10 +30,12 @@ func (e entries) user(side sip.Side) string { return e.token + "-" + e.marks[sid
 
 // side is whose requests have an entry with this user part in Route.
 func (e entries) side(name string) (sip.Side, bool) {
-	switch name {
-	case e.user(sip.Caller):
+	switch {
+	case e.marks == [2]string{}:
+		return 0, false
+	case name == e.user(sip.Caller):
 		return sip.Caller, true
-	case e.user(sip.Callee):
+	case name == e.user(sip.Callee):
 		return sip.Callee, true
 	default:
 		return 0, false
@@ -52,8 +54,11 @@ func tokenOf(user string) string {
 	return entryPrefix + random
 }
 
-// towardsCaller gives the caller's side its own entry in the Record-Route of a response.
-func (c *call) towardsCaller(r *sip.Response) {
+// RecordRoute is the call's entry for its INVITE: a URI.
+func (c *Call) RecordRoute() string { return c.table.endpoint.URI(c.entry.user(sip.Callee)) }
+
+// TowardsCaller gives the caller's side its own entry in the Record-Route of a response.
+func (c *Call) TowardsCaller(r *sip.Response) {
 	values := sip.Values(r, "Record-Route")
 
 	at := slices.IndexFunc(values, func(value string) bool { return strings.Contains(value, c.entry.user(sip.Callee)) })
@@ -61,61 +66,11 @@ func (c *call) towardsCaller(r *sip.Response) {
 		return
 	}
 
-	values[at] = "<" + c.server.Endpoint.URI(c.entry.user(sip.Caller)) + ">"
+	values[at] = "<" + c.table.endpoint.URI(c.entry.user(sip.Caller)) + ">"
 
 	sip.Remove(r, "Record-Route")
 
 	for _, value := range values {
 		sip.Add(r, "Record-Route", value)
 	}
-}
-
-// misplaced reports whether a request says by its tags that it is of one side of a call, and by its Route that it comes from the other:
-// a BYE of the caller's, or of a friend's, in the name of a callee who would go on talking.
-func (s *Server) misplaced(own []sip.NameAddr, r *sip.Request) bool {
-	for _, route := range own {
-		u, err := sip.ParseURI(route.URI)
-		if err != nil {
-			continue
-		}
-
-		if c := s.find(tokenOf(u.User)); c != nil && !c.admits(u.User, r) {
-			return true
-		}
-	}
-
-	return false
-}
-
-// admits reports whether a request with this entry in Route may be what it says that it is.
-func (c *call) admits(user string, r *sip.Request) bool {
-	if c.entry.marks == [2]string{} {
-		return true
-	}
-
-	side, known := c.entry.side(user)
-	from, within := c.sender(r)
-
-	return known && (!within || from == side)
-}
-
-// sender is who sent a request within the call, by its tags.
-func (c *call) sender(r *sip.Request) (sip.Side, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-
-	if dialog := c.dialogOf(r); dialog != nil && dialog.Has(r) {
-		return dialog.From(r)
-	}
-
-	if c.invite == nil || r.CallID().Value() != c.invite.CallID().Value() {
-		return 0, false
-	}
-
-	caller, _ := c.invite.From().Params.Get("tag")
-	if tag, _ := r.From().Params.Get("tag"); tag == caller {
-		return sip.Caller, true
-	}
-
-	return sip.Callee, true
 }

@@ -1,4 +1,4 @@
-package session
+package numbering
 
 import (
 	"errors"
@@ -9,8 +9,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Numbers is the numbering plan: what a dialled number means, and where those go that are nobody's here.
-type Numbers struct {
+// Plan is the operator's numbering plan: what a dialled number means (TS 24.229 §5.4.3.2), and where numbers go that nobody at home
+// has.
+type Plan struct {
 	// Prefixes are what stands for what is dialled first: "00": "+", "0": "+49". The longest counts.
 	Prefixes map[string]string `yaml:"prefixes"`
 	// Contexts are what stands before a local number of a phone-context (RFC 3966 §5.1.5), "" being that of a number without.
@@ -23,20 +24,20 @@ type Numbers struct {
 }
 
 // Validate refuses what cannot work.
-func (n *Numbers) Validate() error {
-	for from, to := range n.Prefixes {
+func (p *Plan) Validate() error {
+	for from, to := range p.Prefixes {
 		if from == "" || !isNumber(from) || !isNumber(to) || to == "" || to[0] != '+' {
 			return fmt.Errorf("sessions.numbers.prefixes: %q: %q: not what is dialled and what begins with +", from, to)
 		}
 	}
 
-	for context, to := range n.Contexts {
+	for context, to := range p.Contexts {
 		if !isNumber(to) || to == "" || to[0] != '+' {
 			return fmt.Errorf("sessions.numbers.contexts: %q: %q does not begin with +", context, to)
 		}
 	}
 
-	for prefix, route := range n.Breakout {
+	for prefix, route := range p.Breakout {
 		u, err := sip.ParseURI(route)
 		if err != nil || u.Scheme != "sip" && u.Scheme != "sips" || !isNumber(prefix) {
 			return errors.Join(fmt.Errorf("sessions.numbers.breakout: %q: %q: not a prefix and a SIP URI", prefix, route), err)
@@ -58,7 +59,7 @@ func isNumber(text string) bool {
 
 // dialled is the number that a Request-URI means, and its phone-context; ok is false if it means none: another domain's user, or
 // a name.
-func (n *Numbers) dialled(target, home string) (number, context string, ok bool) {
+func (p *Plan) dialled(target, home string) (number, context string, ok bool) {
 	scheme, rest, _ := strings.Cut(target, ":")
 	parameters := rest
 
@@ -67,15 +68,15 @@ func (n *Numbers) dialled(target, home string) (number, context string, ok bool)
 		host, after, _ := strings.Cut(address, ";")
 		name, _, _ := strings.Cut(host, ":")
 
-		if !found || !strings.EqualFold(name, home) || !n.Digits && !hasParameter(after, "user=phone") {
+		if !found || !strings.EqualFold(name, home) || !p.Digits && !hasParameter(after, "user=phone") {
 			return "", "", false
 		}
 
 		parameters = user
 	}
 
-	for p := range strings.SplitSeq(parameters, ";") {
-		if name, value, _ := strings.Cut(p, "="); strings.EqualFold(name, "phone-context") {
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		if name, value, _ := strings.Cut(parameter, "="); strings.EqualFold(name, "phone-context") {
 			context = strings.ToLower(value)
 		}
 	}
@@ -97,13 +98,13 @@ func hasParameter(parameters, wanted string) bool {
 
 // global is the number in international form (TS 24.229 §5.4.3.2: local numbers by the policy of the operator); "" if the plan
 // does not say.
-func (n *Numbers) global(number, context string) string {
+func (p *Plan) global(number, context string) string {
 	const longest = 15 // digits of E.164
 
 	if number[0] != '+' {
-		if from, to, found := longestPrefix(n.Prefixes, number); found {
+		if from, to, found := longestPrefix(p.Prefixes, number); found {
 			number = to + number[len(from):]
-		} else if to, found := n.Contexts[context]; found {
+		} else if to, found := p.Contexts[context]; found {
 			number = to + number
 		}
 	}

@@ -1,4 +1,4 @@
-package session
+package call
 
 import (
 	"context"
@@ -15,7 +15,7 @@ const file = "calls.jsonl"
 // keptCall is an answered call as it outlives the process: enough to know its BYE, to end it from here, and to go on charging.
 type keptCall struct {
 	Marks   [2]string          `json:"marks"`
-	Side    side               `json:"side"`
+	Side    Side               `json:"side"`
 	Public  string             `json:"public"`
 	Other   string             `json:"other,omitempty"`
 	Contact uint32             `json:"contact,omitempty"`
@@ -29,34 +29,31 @@ type keptCall struct {
 
 // Restore brings back the calls that were kept in a directory, and keeps them there from now on. The charging sessions must have
 // been restored before. Nothing happens to the calls before Resume.
-func (s *Server) Restore(directory string) error {
-	j, kept, err := journal.Open[keptCall](directory, file, s.Log)
+func (t *Table) Restore(directory string) error {
+	j, kept, err := journal.Open[keptCall](directory, file, t.log)
 	if err != nil {
 		return err
 	}
 
-	s.journal = j
+	t.journal = j
 
 	for token, k := range kept {
-		if len(s.calls) >= maxCalls {
+		if len(t.calls) >= maxCalls {
 			break
 		}
 
-		c := &call{
+		c := &Call{
+			Party:   Party{Side: k.Side, Public: k.Public, Other: k.Other, Abroad: k.Abroad},
+			table:   t,
 			entry:   entries{token, k.Marks},
-			server:  s,
-			side:    k.Side,
-			public:  k.Public,
-			other:   k.Other,
 			dialog:  k.Dialog,
 			further: k.Further,
-			abroad:  k.Abroad,
 			length:  k.Length,
 			until:   k.Until,
 		}
 
 		if k.Charge != "" {
-			charge, found := s.Charging.Take(k.Charge, c.release)
+			charge, found := t.charging.Take(k.Charge, c.Release)
 			if !found { // it was settled, and the process ended before the call was forgotten
 				c.drop()
 				continue
@@ -65,26 +62,26 @@ func (s *Server) Restore(directory string) error {
 			c.charge = charge
 		}
 
-		s.calls[token] = c
-		s.restored = append(s.restored, c)
-		s.bind(c, k.Contact)
+		t.calls[token] = c
+		t.restored = append(t.restored, c)
+		c.bind(k.Contact)
 	}
 
 	return nil
 }
 
 // Resume watches the restored calls again, once SIP can be spoken.
-func (s *Server) Resume(ctx context.Context, ready func(context.Context)) {
-	s.mu.Lock()
-	restored := s.restored
-	s.restored = nil
-	s.mu.Unlock()
+func (t *Table) Resume(ctx context.Context, ready func(context.Context)) {
+	t.mu.Lock()
+	restored := t.restored
+	t.restored = nil
+	t.mu.Unlock()
 
 	if len(restored) > 0 {
-		s.Log.Info("calls restored", "count", len(restored))
+		t.log.Info("calls restored", "count", len(restored))
 	}
 
-	s.Charging.Resume(ctx, ready)
+	t.charging.Resume(ctx, ready)
 
 	for _, c := range restored {
 		c.mu.Lock()
@@ -92,18 +89,18 @@ func (s *Server) Resume(ctx context.Context, ready func(context.Context)) {
 			c.expiry = time.AfterFunc(max(0, time.Until(c.until)), c.expired)
 		}
 		c.mu.Unlock()
-		s.verify(c)
+		c.verify()
 	}
 }
 
 // Close stops all calls as they are.
-func (s *Server) Close() error {
-	s.stop()
-	s.running.Wait()
+func (t *Table) Close() error {
+	t.stop()
+	t.running.Wait()
 
-	s.mu.Lock()
-	calls := slices.Collect(maps.Values(s.calls))
-	s.mu.Unlock()
+	t.mu.Lock()
+	calls := slices.Collect(maps.Values(t.calls))
+	t.mu.Unlock()
 
 	for _, c := range calls {
 		c.mu.Lock()
@@ -111,44 +108,44 @@ func (s *Server) Close() error {
 		c.mu.Unlock()
 	}
 
-	if s.journal == nil {
+	if t.journal == nil {
 		return nil
 	}
 
-	return s.journal.Close()
+	return t.journal.Close()
 }
 
 // keep writes an answered call as it is. Called with the call's lock held.
-func (c *call) keep() {
-	j := c.server.journal
+func (c *Call) keep() {
+	j := c.table.journal
 	if j == nil {
 		return
 	}
 
-	c.server.mu.Lock()
+	c.table.mu.Lock()
 	contact := c.contact
-	c.server.mu.Unlock()
+	c.table.mu.Unlock()
 
 	k := keptCall{
-		Marks: c.entry.marks, Side: c.side, Public: c.public, Other: c.other, Contact: contact, Dialog: c.dialog, Further: c.further,
-		Abroad: c.abroad, Length: c.length, Until: c.until,
+		Marks: c.entry.marks, Side: c.Side, Public: c.Public, Other: c.Other, Contact: contact, Dialog: c.dialog, Further: c.further,
+		Abroad: c.Abroad, Length: c.length, Until: c.until,
 	}
 	if c.charge != nil {
 		k.Charge = c.charge.Key()
 	}
 
 	if err := j.Put(c.entry.token, k); err != nil {
-		c.server.Log.Error("a call could not be written; it would be lost at a restart", "user", c.public, "error", err)
+		c.table.log.Error("a call could not be written; it would be lost at a restart", "user", c.Public, "error", err)
 	}
 }
 
-func (c *call) drop() {
-	j := c.server.journal
+func (c *Call) drop() {
+	j := c.table.journal
 	if j == nil {
 		return
 	}
 
 	if err := j.Drop(c.entry.token); err != nil {
-		c.server.Log.Error("the end of a call could not be written", "user", c.public, "error", err)
+		c.table.log.Error("the end of a call could not be written", "user", c.Public, "error", err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
@@ -12,7 +11,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
+	"github.com/dialtone-ims/dialtone/scscf/internal/call"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
@@ -34,50 +35,50 @@ type services struct {
 func (s *Server) serve(ctx context.Context, r *request, sv *served, after int) {
 	if after < 0 {
 		var refused *sip.Refusal
-		if sv.timer, refused = s.Config.Timer.ask(r.out); refused != nil {
+		if sv.interval, refused = s.config.Timer.Ask(r.out); refused != nil {
 			s.refuse(r.tx, sv.side.String(), refused)
 			return
 		}
 	}
 
-	j := &services{server: s, request: r, out: r.out, served: sv}
+	v := &services{server: s, request: r, out: r.out, served: sv}
 
-	groups, err := j.next(ctx, after)
+	groups, err := v.next(ctx, after)
 	if err != nil {
 		s.refuse(r.tx, sv.side.String(), verdict.Of(err))
 		return
 	}
 
-	s.Stack.Forward(r.tx, stack.Plan{
+	s.stack.Forward(r.tx, stack.Plan{
 		Groups:     groups,
-		OnResponse: j.responds,
-		OnFailure:  func(b *stack.Branch, r *sip.Response) []stack.Branch { return j.fails(ctx, b, r) },
-		Then:       j.ends,
+		OnResponse: v.responds,
+		OnFailure:  func(b *stack.Branch, r *sip.Response) []stack.Branch { return v.fails(ctx, b, r) },
+		Then:       v.ends,
 	})
 }
 
 // next are the branches of the next leg: one server, or the target.
-func (j *services) next(ctx context.Context, after int) ([][]stack.Branch, error) {
-	s, sv := j.server, j.served
-	j.leg = s.newLeg(sv)
+func (v *services) next(ctx context.Context, after int) ([][]stack.Branch, error) {
+	s, sv := v.server, v.served
+	v.leg = s.newLeg(sv)
 
 	for {
-		match, server, event := s.criterion(j.out, sv, after)
+		match, server, event := s.criterion(v.out, sv, after)
 
-		action, some := j.leg.step(event)
+		action, some := v.leg.step(event)
 
 		switch {
 		case !some, match.Server == "" && action != RouteToTarget && action != RouteToUE:
 			return nil, sip.Refuse(500, "the request cannot go on")
 		case action == RouteToServer:
-			branch := s.routeToServer(j.out, j.leg, server, match)
-			j.odis = append(j.odis, j.leg.odi)
+			branch := s.routeToServer(v.out, v.leg, server, match)
+			v.odis = append(v.odis, v.leg.odi)
 
 			return [][]stack.Branch{{branch}}, nil
 		case action == RouteToTarget:
-			return s.routeToTarget(ctx, j.request, sv)
+			return s.routeToTarget(ctx, v.request, sv)
 		case action == RouteToUE:
-			return s.routeToUE(ctx, j.request, sv)
+			return s.routeToUE(ctx, v.request, sv)
 		case action == NextCriterion:
 			after = match.Index
 		default: // RefuseRequest
@@ -87,65 +88,74 @@ func (j *services) next(ctx context.Context, after int) ([][]stack.Branch, error
 }
 
 // responds sees each response on its way back.
-func (j *services) responds(b *stack.Branch, r *sip.Response) {
-	s, sv := j.server, j.served
+func (v *services) responds(b *stack.Branch, r *sip.Response) {
+	s, sv := v.server, v.served
 
 	if b != nil && sip.RestoreRecordRoute(r, b.Request) {
-		s.Log.Warn("Record-Route of a response is not what it was sent", "user", sv.public, "call_id", r.CallID().Value())
+		s.log.Warn("Record-Route of a response is not what it was sent", "user", sv.public, "call_id", r.CallID().Value())
 	}
 
-	if !j.leg.atServer() && s.goesAbroad(j.out, sv) {
+	if !v.leg.atServer() && s.goesAbroad(v.out, sv) {
 		trust.Cross(r, trust.Foreign, trust.Core)
 	}
 
-	if r.StatusCode == 430 && j.leg.state() == TowardsUE { // never for an endpoint (RFC 5626 §11.5)
-		s.become(j.out, sv.side.String(), r, sip.Refuse(480, "the P-CSCF does not reach the handset any more"))
+	if r.StatusCode == 430 && v.leg.state() == TowardsUE { // never for an endpoint (RFC 5626 §11.5)
+		s.become(v.out, sv.side.String(), r, sip.Refuse(480, "the P-CSCF does not reach the handset any more"))
 	}
 
-	if why := sv.call.withdrawn(); why != nil && !r.IsProvisional() && !r.IsSuccess() {
-		s.become(j.out, sv.side.String(), r, why)
+	if why := sv.call.Withdrawn(); why != nil && !r.IsProvisional() && !r.IsSuccess() {
+		s.become(v.out, sv.side.String(), r, why)
 	}
 
-	if j.forgoing != nil && !r.IsProvisional() && !r.IsSuccess() {
-		s.become(j.out, sv.side.String(), r, j.forgoing)
+	if v.forgoing != nil && !r.IsProvisional() && !r.IsSuccess() {
+		s.become(v.out, sv.side.String(), r, v.forgoing)
 	}
 
-	s.explain(j.out, sv.side.String(), r)
+	s.explain(v.out, sv.side.String(), r)
 
-	if r.IsSuccess() && j.out.IsInvite() {
-		s.Config.Timer.answer(sv.timer, r)
-
-		if sv.call != nil {
-			if b != nil && sv.side == terminating && sv.call.rings() { // the first answer, which is the one that is charged
-				if contact := branchTo(sv.user, b.Label); contact != nil {
-					s.bind(sv.call, s.heir(sv.public, contact))
-				}
-			}
-
-			sv.call.answered(r, time.Now())
-			s.verify(sv.call)
-		}
+	if r.IsSuccess() && v.out.IsInvite() {
+		s.config.Timer.Answer(sv.interval, r)
 	}
 
-	if sv.call != nil {
-		sv.call.towardsCaller(r)
+	if sv.call == nil {
+		return
 	}
+
+	if r.IsSuccess() {
+		sv.call.Answered(r, sv.contactOf(b))
+	}
+
+	sv.call.TowardsCaller(r)
+}
+
+// contactOf is the contact of the called user that a branch went to; nil: it is none of the user's.
+func (sv *served) contactOf(b *stack.Branch) *registration.Binding {
+	if b == nil || sv.side != call.Terminating {
+		return nil
+	}
+
+	at := slices.IndexFunc(sv.user.Bindings, func(contact *registration.Binding) bool { return contact.Contact == b.Label })
+	if at < 0 {
+		return nil
+	}
+
+	return sv.user.Bindings[at]
 }
 
 // fails finds another way for a branch that ended without success.
-func (j *services) fails(ctx context.Context, b *stack.Branch, r *sip.Response) []stack.Branch {
-	s, sv := j.server, j.served
+func (v *services) fails(ctx context.Context, b *stack.Branch, r *sip.Response) []stack.Branch {
+	s, sv := v.server, v.served
 
-	event, some := j.failure(b, r)
+	event, some := v.failure(b, r)
 	if !some {
 		return nil
 	}
 
-	action, some := j.leg.step(event)
+	action, some := v.leg.step(event)
 
-	if event == ServerDead && j.leg.state() != AtLiveServer {
-		s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(j.out.Method)), "server dead").Inc()
-		s.Log.Warn("application server failed",
+	if event == ServerDead && v.leg.state() != AtLiveServer {
+		s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(v.out.Method)), "server dead").Inc()
+		s.log.Warn("application server failed",
 			"server", sv.servers[len(sv.servers)-1], "status", r.StatusCode, "user", sv.public, "continues", action == NextCriterion && some)
 	}
 
@@ -153,27 +163,27 @@ func (j *services) fails(ctx context.Context, b *stack.Branch, r *sip.Response) 
 	case !some:
 		return nil
 	case action == NextCriterion:
-		groups, err := j.next(ctx, j.leg.place)
+		groups, err := v.next(ctx, v.leg.place)
 		if err != nil {
-			j.forgoing = verdict.Of(err)
+			v.forgoing = verdict.Of(err)
 			return nil
 		}
 
 		return slices.Concat(groups...) // of several contacts all ring: the time for one after the other went to the server
 	case action == BreakOut:
-		branch, leaves := s.breakout(j.out)
+		branch, leaves := s.breakout(v.out)
 		if !leaves {
 			return nil
 		}
 
-		if sv.call != nil || recorded(j.out) {
-			sip.AddRecordRoute(branch.Request, s.recordRoute(sv, j.out))
+		if sv.call != nil || recorded(v.out) {
+			sip.AddRecordRoute(branch.Request, s.recordRoute(sv, v.out))
 		}
 
 		return []stack.Branch{branch}
 	case action == EndContact:
-		if contact := branchTo(sv.user, b.Label); contact != nil {
-			s.Registrations.FlowFailed(sv.public, contact)
+		if contact := sv.contactOf(b); contact != nil {
+			s.registrations.FlowFailed(sv.public, contact)
 		}
 
 		return nil
@@ -185,21 +195,21 @@ func (j *services) fails(ctx context.Context, b *stack.Branch, r *sip.Response) 
 // failure classifies the end of a branch without success; false: its answer is the answer. Default handling stands in for a server
 // that is dead (TS 24.229 §5.4.3.2, §5.4.3.3): no response, 408 or 5xx. One that has said 100 is alive: its 500 or 503 is an answer,
 // often that of the other end.
-func (j *services) failure(b *stack.Branch, r *sip.Response) (LegEvent, bool) {
+func (v *services) failure(b *stack.Branch, r *sip.Response) (LegEvent, bool) {
 	failed := stack.Local(r) || r.StatusCode == 408 || r.StatusCode/100 == 5
 
 	switch {
-	case j.leg.atServer() && failed && b.Provisional:
+	case v.leg.atServer() && failed && b.Provisional:
 		return ServerFailed, true
-	case j.leg.atServer():
+	case v.leg.atServer():
 		return ServerDead, failed
-	case j.served.side == terminating:
+	case v.served.side == call.Terminating:
 		return FlowFailed, r.StatusCode == 430
-	case !nobody(r):
+	case !userUnknown(r):
 		return 0, false
 	}
 
-	if _, leaves := j.server.breakout(j.out); !leaves {
+	if _, leaves := v.server.breakout(v.out); !leaves {
 		return NoBreakout, true
 	}
 
@@ -207,11 +217,11 @@ func (j *services) failure(b *stack.Branch, r *sip.Response) (LegEvent, bool) {
 }
 
 // ends settles what was begun, when the final response has gone upstream.
-func (j *services) ends(final *sip.Response) {
-	s, sv := j.server, j.served
+func (v *services) ends(final *sip.Response) {
+	s, sv := v.server, v.served
 
-	s.atServers.forget(j.odis...)
-	s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(j.out.Method)), label.Status(final.StatusCode)).Inc()
+	s.atServers.forget(v.odis...)
+	s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(v.out.Method)), label.Status(final.StatusCode)).Inc()
 
 	s.settle(sv, final)
 }
@@ -228,9 +238,9 @@ func (s *Server) routeToUE(ctx context.Context, r *request, sv *served) ([][]sta
 
 // routeToTarget asks for credit and is the branch that leads to who is called.
 func (s *Server) routeToTarget(ctx context.Context, r *request, sv *served) ([][]stack.Branch, error) {
-	s.translate(ctx, r.out, sv.number())
+	r.out.Recipient = s.numbers.Translate(ctx, r.out.Recipient, sv.number())
 
-	branch, err := s.towards(ctx, r.out)
+	branch, err := s.routeOnwards(ctx, r.out)
 	if err != nil {
 		return nil, err
 	}
@@ -240,15 +250,15 @@ func (s *Server) routeToTarget(ctx context.Context, r *request, sv *served) ([][
 
 // charged asks for credit, and puts this S-CSCF into the route of what it asked for.
 func (s *Server) charged(ctx context.Context, r *request, sv *served, groups [][]stack.Branch) ([][]stack.Branch, error) {
-	out, role := r.out, sv.side.role()
+	out, role := r.out, sv.side.Role()
 
 	switch {
 	case out.IsInvite():
-		if err := s.begin(ctx, r, sv); err != nil {
+		if err := s.beginCall(ctx, r, sv); err != nil {
 			return nil, err
 		}
-	case s.Charging.ChargesEvent(role, string(out.Method), content(out)):
-		event, refused := s.Charging.Event(ctx, describe(r, sv))
+	case s.charging.ChargesEvent(role, string(out.Method), content(out)):
+		event, refused := s.charging.Event(ctx, describe(r, sv))
 		if refused != nil {
 			return nil, refused
 		}
@@ -267,31 +277,29 @@ func (s *Server) charged(ctx context.Context, r *request, sv *served, groups [][
 	return groups, nil
 }
 
-// begin makes the call, and asks the OCS before it goes on (TS 32.260 §5.3.2.1).
-func (s *Server) begin(ctx context.Context, r *request, sv *served) error {
-	c, err := s.newCall(r.tx, sv)
+// beginCall adds the call of an INVITE, and asks the OCS before it goes on (TS 32.260 §5.3.2.1).
+func (s *Server) beginCall(ctx context.Context, r *request, sv *served) error {
+	c, err := s.calls.New(r.tx, call.Party{
+		Side: sv.side, Public: sv.public, Other: otherParty(r, sv), Abroad: s.goesAbroad(r.out, sv),
+	})
 	if err != nil {
 		return err
 	}
 
-	c.other = otherParty(r, sv)
-	c.abroad = s.goesAbroad(r.out, sv)
-
 	if sv.handset {
-		s.bind(c, sentFrom(sv.user, r.tx.Request()))
-		s.verify(c)
+		c.SentFrom(sv.user)
 	}
 
-	if s.Charging.Charges(sv.side.role()) {
-		session, refused := s.Charging.Begin(ctx, describe(r, sv), c.release)
+	if s.charging.Charges(sv.side.Role()) {
+		session, refused := s.charging.Begin(ctx, describe(r, sv), c.Release)
 		if refused != nil {
-			s.forget(c)
+			c.Forget()
 			return refused
 		}
 
-		if !c.charged(session) { // released before it began
-			session.End(charging.Normal.Because(c.withdrawn().Reasons[0].String()))
-			return c.withdrawn()
+		if !c.Charge(session) { // released before it began
+			session.End(charging.Normal.Because(c.Withdrawn().Reasons[0].String()))
+			return c.Withdrawn()
 		}
 	}
 
@@ -303,7 +311,7 @@ func (s *Server) begin(ctx context.Context, r *request, sv *served) error {
 // describe is what the OCS is told.
 func describe(r *request, sv *served) charging.Call {
 	c := charging.Call{
-		Role: sv.side.role(), Method: r.method(), Event: sip.Value(r.out, "Event"), CallID: r.out.CallID().Value(), ICID: r.vector.ICID,
+		Role: sv.side.Role(), Method: r.method(), Event: sip.Value(r.out, "Event"), CallID: r.out.CallID().Value(), ICID: r.vector.ICID,
 		OriginatingIOI: r.vector.OriginatingIOI, TerminatingIOI: r.vector.TerminatingIOI,
 		Private: sv.user.Private, Calling: r.asserted, Called: called(r.out.Recipient), Requested: r.dialled,
 		Expires: expires(r.out), Servers: sv.servers, Access: r.access,
@@ -345,15 +353,15 @@ func isSIP(uri string) bool { return len(uri) > 4 && uri[:4] == "sip:" }
 func (s *Server) recordRoute(sv *served, out *sip.Request) string {
 	switch {
 	case sv.call != nil:
-		return s.Endpoint.URI(sv.call.entry.user(sip.Callee))
+		return sv.call.RecordRoute()
 	case recorded(out):
-		return s.Endpoint.URI("")
+		return s.endpoint.URI("")
 	default:
 		return ""
 	}
 }
 
-// recorded tells requests other than INVITE that make dialogs.
+// recorded reports whether a request other than INVITE makes a dialog.
 func recorded(out *sip.Request) bool { return out.Method == "SUBSCRIBE" || out.Method == "REFER" }
 
 // settle ends what was begun for a call that was not answered, or for a request outside a session.
@@ -361,7 +369,7 @@ func (s *Server) settle(sv *served, r *sip.Response) {
 	reason := sip.Value(r, "Reason")
 
 	if sv.call != nil && !r.IsSuccess() {
-		s.end(sv.call, charging.Answered(r.StatusCode, reason))
+		sv.call.End(charging.Answered(r.StatusCode, reason))
 	}
 
 	if sv.event != nil {

@@ -1,0 +1,130 @@
+package call
+
+import (
+	"slices"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
+)
+
+// Passes takes the request as it goes on: its number and, if it is a BYE, the end of its call. That is here and now, whoever answers
+// it, and whoever hung up does not wait for the OCS.
+func (w *Within) Passes() {
+	for _, m := range w.calls {
+		if !m.of() {
+			continue
+		}
+
+		m.observe(w.request)
+
+		if w.request.Method == "BYE" && m.first() {
+			cause := charging.Normal.Because(sip.Value(w.request, "Reason"))
+			m.call.table.running.Go(func() { m.call.End(cause) })
+		}
+	}
+}
+
+// observe keeps the number of a request that passes.
+func (m membership) observe(r *sip.Request) {
+	c := m.call
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if m.dialog == nil || c.ended {
+		return
+	}
+
+	m.dialog.Observe(m.from, r)
+	c.keep()
+}
+
+// Answered takes a response to the request: what a 2xx changes in its dialogs (RFC 3261 §12.2.1.2), and how long it makes the session
+// last (RFC 4028 §8.2).
+func (w *Within) Answered(r *sip.Response) {
+	if !r.IsSuccess() {
+		return
+	}
+
+	for _, m := range w.calls {
+		switch refreshes := w.request.IsInvite() || w.request.Method == "UPDATE"; {
+		case refreshes && m.of():
+			m.refreshed(w.request, r)
+		case w.request.Method == "BYE" && m.dialog != nil && m.further:
+			m.furtherEnded(w.request)
+		}
+	}
+}
+
+func (m membership) refreshed(request *sip.Request, r *sip.Response) {
+	c := m.call
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if m.dialog == nil || c.ended {
+		return
+	}
+
+	m.dialog.Answered(m.from, request, r)
+
+	if !m.further {
+		c.last(seconds(r, "Session-Expires"))
+	}
+
+	c.keep()
+}
+
+// furtherEnded takes the dialog with a further callee out of the call. One that has not ended for sure ends with the call.
+func (m membership) furtherEnded(bye *sip.Request) {
+	c := m.call
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if c.ended || !m.dialog.Leads(m.from, bye, c.table.stack.Own) {
+		return
+	}
+
+	c.further = slices.DeleteFunc(c.further, func(d *sip.ProxyDialog) bool { return d == m.dialog })
+	c.keep()
+}
+
+// Passed takes what became of the request. If it is a BYE, its call is settled since it came; one that has not reached the other party,
+// or was not meant to (Max-Forwards that ends half-way, a CSeq of the past, another Request-URI), would leave that party in a call that
+// nobody pays for: it is released from here (TS 24.229 §5.4.5.1.2).
+func (w *Within) Passed(taken bool) {
+	if w.request.Method != "BYE" {
+		return
+	}
+
+	for _, m := range w.calls {
+		if !m.first() || !m.goesOn(w.request, taken) {
+			continue
+		}
+
+		c, dialog := m.call, m.dialog
+
+		c.table.log.Warn("a BYE did not end its call, which is released", "user", c.Public, "call_id", dialog.CallID, "taken", taken)
+		c.table.outcomes.WithLabelValues(c.Side.String(), "BYE", "released after a BYE").Inc()
+		c.table.running.Go(func() { c.hangUp(dialog, errHungUp) })
+	}
+}
+
+var errHungUp = sip.Refuse(480, "the other side has hung up")
+
+// goesOn reports whether a call may go on in spite of its BYE, and is not released already.
+func (m membership) goesOn(bye *sip.Request, taken bool) bool {
+	c := m.call
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if m.dialog == nil || c.released != nil || taken && m.dialog.Leads(m.from, bye, c.table.stack.Own) {
+		return false
+	}
+
+	c.released = errHungUp
+
+	return true
+}
