@@ -90,6 +90,7 @@ func (p *procedure) requestVector(ctx context.Context, randAUTS []byte) {
 	asked, refusal := p.vector(ctx, randAUTS)
 	if refusal == nil {
 		for _, other := range p.registrar.authentications.displaced(p.request.private, p.request.callID) {
+			p.registrar.log.Info("challenge not answered: the handset begins again", other.silence()...)
 			p.registrar.authenticationEnds(other, Withdrawn)
 		}
 
@@ -163,7 +164,7 @@ func (p *procedure) sendChallenge() {
 		a.attempt++
 	}
 
-	r.schedule.Set(&a.await, a, time.Now().Add(r.policy.Authentication.AwaitAuth))
+	r.schedule.Set(&a.await, a, r.authentications.challenged(a, time.Now(), r.policy.Authentication.AwaitAuth))
 	r.metrics.authentications.WithLabelValues("challenged").Inc()
 
 	message := p.request.message
@@ -252,17 +253,7 @@ func (r *Registrar) authenticationEnds(a *authentication, event AuthenticationEv
 		case RecordSilence:
 			r.metrics.authentications.WithLabelValues("unanswered").Inc()
 			r.metrics.registers.WithLabelValues("unanswered").Inc()
-			r.log.Warn(
-				"registration failed",
-				"private",
-				a.private,
-				"public",
-				a.public,
-				"call_id",
-				a.callID,
-				"reason",
-				unansweredChallenge(a.asked),
-			)
+			r.log.Warn("registration failed", a.silence()...)
 		case TimeOut:
 			r.work.Add(func(ctx context.Context) { r.authenticationTimedOut(ctx, a) })
 		default:
@@ -303,9 +294,9 @@ func (r *Registrar) authenticationTimedOut(ctx context.Context, a *authenticatio
 // unansweredChallenge says why handsets fall silent, most often.
 func unansweredChallenge(ch *challenge.Challenge) string {
 	if !ch.AKA {
-		return "the handset never answered the 401"
+		return "the handset has not answered the 401"
 	}
 
-	return "the handset never answered the 401: OP given as OPc or the reverse, wrong K, a challenge that it cannot read (try without qop), " +
-		"or IPsec that does not come up"
+	return "the handset has not answered the 401: OP given as OPc or the reverse, wrong K or AMF, a challenge that it cannot read " +
+		"(try without qop), or IPsec that does not come up"
 }

@@ -121,7 +121,7 @@ func TestAwaitAuthExpires(t *testing.T) {
 		l.wantAssigned("")
 		time.Sleep(2 * time.Second)
 		l.wantAssigned("10")
-		if !strings.Contains(l.log.String(), "the handset never answered the 401: OP given as OPc") {
+		if !strings.Contains(l.log.String(), "the handset has not answered the 401: OP given as OPc") {
 			t.Errorf("log:\n%s", l.log)
 		}
 		l.wantStatus(l.send(public1, l.answerTo(challenge, private1, xres), "Contact: "+contact1), 401) // too late
@@ -134,6 +134,47 @@ func TestAwaitAuthExpires(t *testing.T) {
 		l.wantAssigned("1")
 		if _, found := l.r.Lookup(public1); !found {
 			t.Error("the registration is gone")
+		}
+	})
+}
+
+// A handset with a wrong K says nothing. The log says so within seconds, not when reg-await-auth is over, and once.
+func TestSilenceIsLoggedAtOnce(t *testing.T) {
+	withLab(t, nil, func(t *testing.T, l *lab) {
+		const yet, again = "challenge not answered yet", "challenge not answered: the handset begins again"
+
+		wantLines := func(message string, want int) {
+			t.Helper()
+			if got := strings.Count(l.log.String(), `msg="`+message+`"`); got != want {
+				t.Fatalf("%d lines %q, want %d:\n%s", got, message, want, l.log)
+			}
+		}
+
+		l.wantStatus(l.send(public1, first(private1), "Contact: "+contact1), 401)
+		time.Sleep(9 * time.Second)
+		wantLines(yet, 0)
+		time.Sleep(2 * time.Second)
+		wantLines(yet, 1)
+
+		if text := l.log.String(); !strings.Contains(text, private1) || !strings.Contains(text, "OP given as OPc") {
+			t.Errorf("it does not say who, and why:\n%s", text)
+		}
+
+		l.wantStatus(l.send(public1, first(private1), "Contact: "+contact1), 401) // the same Call-ID
+		wantLines(again, 1)
+		time.Sleep(3 * time.Minute)
+		wantLines(yet, 2)
+		l.wantAssigned("")
+		time.Sleep(2 * time.Minute)
+		l.wantAssigned("10")
+		wantLines("registration failed", 1)
+	})
+
+	withLab(t, nil, func(t *testing.T, l *lab) { // one that answers is not spoken of
+		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
+		time.Sleep(5 * time.Minute)
+		if strings.Contains(l.log.String(), "challenge not answered") {
+			t.Errorf("log:\n%s", l.log)
 		}
 	})
 }

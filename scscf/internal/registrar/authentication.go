@@ -14,7 +14,8 @@ import (
 type authentication struct {
 	registrar *Registrar
 	run       fsm.Instance[AuthenticationState, AuthenticationEvent, AuthenticationAction] // under the lock of authentications
-	await     schedule.Entry                                                               // timer reg-await-auth
+	await     schedule.Entry                                                               // timer reg-await-auth, and patience before it
+	until     time.Time                                                                    // when reg-await-auth expires, under that lock
 
 	private, public string
 	callID          string
@@ -138,8 +139,45 @@ func (s *authentications) count() int {
 	return len(s.byNonce)
 }
 
-// Due is called by the schedule when reg-await-auth expires.
-func (a *authentication) Due(time.Time) { a.registrar.authenticationEnds(a, AwaitAuthExpired) }
+// patience is how long a handset takes to answer a challenge: a second in a cell. Behind it the log says so, long before reg-await-auth.
+const patience = 10 * time.Second
+
+// challenged notes when reg-await-auth expires, and says when the schedule has to look after the handset.
+func (s *authentications) challenged(a *authentication, now time.Time, await time.Duration) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	a.until = now.Add(await)
+
+	return now.Add(min(patience, await))
+}
+
+// expires is when reg-await-auth does; silent, that a challenge is out.
+func (s *authentications) expires(a *authentication) (at time.Time, silent bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return a.until, a.run.State() == Challenged
+}
+
+// Due is called by the schedule when patience is over, and when reg-await-auth expires.
+func (a *authentication) Due(now time.Time) {
+	at, silent := a.registrar.authentications.expires(a)
+	if !now.Before(at) {
+		a.registrar.authenticationEnds(a, AwaitAuthExpired)
+		return
+	}
+
+	if silent { // no event of the machine: nothing changes
+		a.registrar.log.Info("challenge not answered yet", a.silence()...)
+		a.registrar.schedule.Set(&a.await, a, at)
+	}
+}
+
+// silence is what the log says of a challenge that nobody has answered: whose it is, and why handsets fall silent.
+func (a *authentication) silence() []any {
+	return []any{"private", a.private, "public", a.public, "call_id", a.callID, "reason", unansweredChallenge(a.asked)}
+}
 
 // withdraw ends the authentications of a user whose registration the HSS ends.
 func (r *Registrar) withdraw(private string) {

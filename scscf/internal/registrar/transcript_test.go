@@ -319,7 +319,7 @@ func (d *desk) came() string {
 
 	log := strings.Split(d.l.log.String(), "\n")
 	for _, line := range log[d.said.log : len(log)-1] {
-		if strings.Contains(line, "never answered") || strings.Contains(line, "could not be sent") || strings.Contains(line, "no row") {
+		if strings.Contains(line, "not answered") || strings.Contains(line, "could not be sent") || strings.Contains(line, "no row") {
 			lines = append(lines, "logged: "+line[strings.Index(line, "msg="):])
 		}
 	}
