@@ -51,7 +51,7 @@ func TestAttempts(t *testing.T) {
 	tried(private, "no S-CSCF has asked", "UAR 2001x")
 
 	p.mar(private, public, scscfURI)
-	tried(private, "challenged a moment ago", "UAR 2001x, MAR 2001")
+	tried(private, "challenged 0 s ago, no answer yet", "UAR 2001x, MAR 2001")
 
 	p.uar(private, public)
 	p.sar(cx.AuthenticationFailure, private, scscfURI, public)
@@ -80,6 +80,28 @@ func TestAttempts(t *testing.T) {
 	const stranger = "999700000000001@ims.mnc070.mcc999.3gppnetwork.org"
 	p.uar(stranger, "sip:"+stranger)
 	tried(stranger, "no private identity "+stranger, "UAR 5001x")
+
+	// whoever it is, by whatever identity, in whatever form
+	for _, text := range []string{
+		"001010000000001", private, "imsi:001010000000001", public, "15550001", "+15550001", "tel:+1-555-0001", "sip:+15550001@" + home,
+		"999700000000001", stranger, "sip:" + stranger,
+	} {
+		var list provisioning.AttemptList
+		h.api("GET", "/attempts?"+url.Values{"identity": {text}}.Encode(), nil, &list)
+
+		if len(list.Attempts) != 1 || list.Others != 1 {
+			t.Errorf("of %s: %+v", text, list)
+		}
+	}
+
+	for _, text := range []string{"001010000000009", "15550009", "dora", "tel:+15550009"} {
+		var list provisioning.AttemptList
+		h.api("GET", "/attempts?"+url.Values{"identity": {text}}.Encode(), nil, &list)
+
+		if len(list.Attempts) != 0 || list.Others != 2 || list.Known != nil {
+			t.Errorf("of %s: %+v", text, list)
+		}
+	}
 }
 
 // A user with a password is told of the password, and a phone that leaves the domain out of its user name of that.

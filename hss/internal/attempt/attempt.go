@@ -47,7 +47,7 @@ type Attempt struct {
 
 const (
 	maxAttempts = 1000 // handsets; who has tried nothing for longest is forgotten
-	maxSteps    = 8    // of a handset
+	maxSteps    = 24   // of a handset: eight tries that end at the challenge, and more
 )
 
 // Log is what is remembered, by this process since its start.

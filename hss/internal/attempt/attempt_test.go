@@ -24,8 +24,14 @@ func TestSays(t *testing.T) {
 		{"nothing", nil, 0, ""},
 		{"the first UAR", []Kind{Authorization}, 0, "no S-CSCF has asked for a challenge"},
 		{"capabilities are asked for", []Kind{Authorization, Capabilities}, 0, "no S-CSCF has asked for a challenge"},
-		{"challenged", []Kind{Authorization, Challenge}, time.Second, "challenged a moment ago"},
-		{"it does not answer", []Kind{Authorization, Challenge}, time.Minute, "challenged 1m0s ago, and no answer: K or OPc"},
+		{"challenged", []Kind{Authorization, Challenge}, time.Second, "challenged 1 s ago, no answer yet"},
+		{"it does not answer", []Kind{Authorization, Challenge}, 9 * time.Second, "challenged 9 s ago, no answer yet: K or OPc"},
+		{
+			"it begins again and again, and never answers",
+			[]Kind{Registration, Authorization, Challenge, Authorization, Challenge, AuthenticationTimeout, Authorization, Challenge},
+			time.Second,
+			"challenged 1 s ago, no answer yet; 3 challenges in a row without a right answer: K or OPc",
+		},
 		{"the timer has run out", []Kind{Authorization, Challenge, AuthenticationTimeout}, 0, "never answered the challenge"},
 		{
 			"it answers wrongly",

@@ -8,10 +8,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// patience is how long a handset takes to answer a challenge: seconds in a cell, more over a satellite.
-const patience = 30 * time.Second
+// patience is how long a handset takes to answer a challenge: a second in a cell. After it the likely cause is named.
+const patience = 8 * time.Second
 
-const keys = "K or OPc here are not the SIM's (OP entered as OPc, or the reverse), or the SIM has another algorithm"
+const keys = "K or OPc here are not the SIM's (OP entered as OPc, or the reverse), or AMF or the algorithm is another than the SIM's"
 
 const password = "the password here is not the phone's, or its authentication user name is another"
 
@@ -37,7 +37,8 @@ func (u User) silent() string {
 		return "the phone has no password, or the 401 did not reach it"
 	}
 
-	return keys + "; the 401 did not reach it, or it did not like it (docs/handset.md); with IPsec: what pcscf's GET /associations says"
+	return keys + "; or with IPsec its answer does not come through ESP (pcscf get /associations); " +
+		"or the 401 did not reach it (docs/handset.md)"
 }
 
 // Says is how far a handset has come, and what is to be looked at.
@@ -63,7 +64,7 @@ func (a Attempt) Says(now time.Time, user User) string {
 	case Leaving:
 		return "it is about to leave"
 	case Challenge:
-		return challenged(now.Sub(last.Time), user)
+		return a.challenged(now.Sub(last.Time), user)
 	case Resynchronisation:
 		return "the SIM's sequence number was ahead and has been taken over; challenged anew. If that goes on, another HSS uses the SIM, too: " +
 			"give it another authentication.ind"
@@ -118,10 +119,33 @@ func (a Attempt) registered() bool {
 	return false
 }
 
-func challenged(ago time.Duration, user User) string {
-	if ago < patience {
-		return "challenged a moment ago"
+// challenged: a 401 is out, which may be one of several that led nowhere.
+func (a Attempt) challenged(ago time.Duration, user User) string {
+	text := fmt.Sprintf("challenged %d s ago, no answer yet", int(ago.Seconds()))
+
+	tries := a.inVain()
+	if tries > 1 {
+		text += fmt.Sprintf("; %d challenges in a row without a right answer", tries)
 	}
 
-	return fmt.Sprintf("challenged %v ago, and no answer: %s", ago.Round(time.Second), user.silent())
+	if ago < patience && tries == 1 {
+		return text
+	}
+
+	return text + ": " + user.silent()
+}
+
+// inVain counts the challenges since anything came of one.
+func (a Attempt) inVain() (challenges int) {
+	for _, s := range slices.Backward(a.Steps) {
+		switch s.Kind {
+		case Challenge:
+			challenges++
+		case Authorization, Capabilities, AuthenticationTimeout:
+		default:
+			return challenges
+		}
+	}
+
+	return challenges
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,20 +16,22 @@ import (
 func attempts() *cobra.Command {
 	r := new(remote)
 	c := &cobra.Command{
-		Use: "attempts [PRIVATE-IDENTITY]", Short: "list what handsets have tried of late, how far they came, and why no further",
+		Use: "attempts [IDENTITY]", Short: "list what handsets have tried of late, how far they came, and why no further",
+		Long: "List what handsets have tried of late, how far they came, and why no further: those that are no subscribers here, too.\n\n" +
+			spoken,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			private := ""
+			identity := ""
 			if len(args) > 0 {
-				private = args[0]
+				identity = args[0]
 			}
 
-			list, err := r.attempts(c, private)
+			list, err := r.attempts(c, identity)
 			if err != nil {
 				return err
 			}
 
-			return r.show(c, list, func(w io.Writer) { printAttempts(w, list) })
+			return r.show(c, list, func(w io.Writer) { printAttempts(w, identity, list) })
 		},
 	}
 	r.flags(c)
@@ -36,19 +39,19 @@ func attempts() *cobra.Command {
 	return c
 }
 
-// attempts asks for those of a private identity, or for all if it is "".
-func (r *remote) attempts(c *cobra.Command, private string) (list provisioning.AttemptList, err error) {
+// attempts asks for those of an identity, or for all if it is "".
+func (r *remote) attempts(c *cobra.Command, identity string) (list provisioning.AttemptList, err error) {
 	path := "/attempts"
-	if private != "" {
-		path += "?" + url.Values{"private_identity": {private}}.Encode()
+	if identity != "" {
+		path += "?" + url.Values{"identity": {identity}}.Encode()
 	}
 
 	return list, r.do(c, http.MethodGet, path, nil, &list)
 }
 
-func printAttempts(w io.Writer, list provisioning.AttemptList) {
+func printAttempts(w io.Writer, identity string, list provisioning.AttemptList) {
 	if len(list.Attempts) == 0 {
-		fmt.Fprintln(w, nothing(list.Since))
+		fmt.Fprintln(w, nothing(identity, list))
 		return
 	}
 
@@ -70,7 +73,24 @@ func printAttempts(w io.Writer, list provisioning.AttemptList) {
 }
 
 // nothing is said of a handset that the HSS has not been asked about.
-func nothing(since time.Time) string {
-	return fmt.Sprintf("no REGISTER has come as far as the HSS since it started (%s): docs/handset.md says what comes before",
-		since.Local().Format(time.DateTime))
+func nothing(identity string, list provisioning.AttemptList) string {
+	of, others := "", ""
+
+	switch {
+	case identity == "":
+	case len(list.Known) == 0:
+		of = " of " + identity + ", which is no subscriber here,"
+	default:
+		of = " of " + strings.Join(list.Known, " or ")
+	}
+
+	switch {
+	case list.Others == 1:
+		others = "; one other handset has tried (hss attempts)"
+	case list.Others > 1:
+		others = fmt.Sprintf("; %d other handsets have tried (hss attempts)", list.Others)
+	}
+
+	return fmt.Sprintf("no REGISTER%s has come as far as the HSS since it started (%s): docs/handset.md says what comes before%s",
+		of, list.Since.Local().Format(time.DateTime), others)
 }

@@ -19,6 +19,9 @@ func All() []*cobra.Command {
 	return []*cobra.Command{subscribers(), profiles(), attempts(), pushes(), opc(), keys(), settings()}
 }
 
+// spoken says how commands take an identity.
+const spoken = "An identity may be written in any form: IMSI, user name, MSISDN with or without +, tel: or sip: URI, or user@domain."
+
 // remote is where the HSS is that a command speaks to.
 type remote struct {
 	base, token string

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -13,11 +14,15 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
 func subscribers() *cobra.Command {
 	r := new(remote)
-	c := &cobra.Command{Use: "subscriber", Short: "add, show, list, change and delete subscribers"}
+	c := &cobra.Command{
+		Use: "subscriber", Short: "add, show, list, change and delete subscribers",
+		Long: "Add, show, list, change and delete subscribers. NAME is a subscriber's name or any identity of it.\n\n" + spoken,
+	}
 	r.flags(c)
 	c.AddCommand(addSubscriber(r), showSubscriber(r), listSubscribers(r), setSubscriber(r), deleteSubscriber(r), deregisterSubscriber(r))
 
@@ -153,7 +158,9 @@ func (r *remote) tried(c *cobra.Command, s provisioning.Subscriber) (lines strin
 			return "", err
 		}
 
-		says := nothing(list.Since)
+		list.Others = 0
+		says := nothing("", list)
+
 		for _, a := range list.Attempts {
 			says = a.Says
 		}
@@ -411,7 +418,7 @@ func changeAuthentication(s *provisioning.Subscriber, private string, a provisio
 	}
 
 	for i := range s.PrivateIdentities {
-		if p := &s.PrivateIdentities[i]; private == "" || p.Identity == private {
+		if p := &s.PrivateIdentities[i]; private == "" || p.Identity == private || p.IMSI != "" && p.IMSI == private {
 			p.Authentication = &a
 			return nil
 		}
@@ -422,23 +429,27 @@ func changeAuthentication(s *provisioning.Subscriber, private string, a provisio
 
 // eachPublic changes the identities named, or all.
 func eachPublic(s *provisioning.Subscriber, names []string, change func(*provisioning.PublicIdentity)) error {
-	left := map[string]bool{}
-	for _, name := range names {
-		left[name] = true
+	left, domain := slices.Clone(names), ""
+	if len(s.PrivateIdentities) > 0 {
+		_, domain, _ = strings.Cut(s.PrivateIdentities[0].Identity, "@")
 	}
 
 	for i := range s.RegistrationSets {
 		for j := range s.RegistrationSets[i].PublicIdentities {
 			p := &s.RegistrationSets[i].PublicIdentities[j]
-			if len(names) == 0 || left[p.Identity] {
+			is := func(name string) bool {
+				return p.Identity == name || ims.ReadWritten(name, domain).Means("", p.Identity)
+			}
+
+			if len(names) == 0 || slices.ContainsFunc(names, is) {
 				change(p)
-				delete(left, p.Identity)
+				left = slices.DeleteFunc(left, is)
 			}
 		}
 	}
 
-	for name := range left {
-		return fmt.Errorf("%s has no public identity %s", s.Name, name)
+	if len(left) > 0 {
+		return fmt.Errorf("%s has no public identity %s: hss subscriber show %s lists them", s.Name, left[0], s.Name)
 	}
 
 	return nil

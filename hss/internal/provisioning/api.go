@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
@@ -78,11 +79,11 @@ func translated(h httpapi.Handler) httpapi.Handler {
 		case err == nil || errors.As(err, &known):
 			return err
 		case errors.Is(err, subscriber.ErrNotFound):
-			return &httpapi.Error{Status: http.StatusNotFound, Title: "not found", Detail: err.Error()}
+			return &httpapi.Error{Status: http.StatusNotFound, Title: "not found", Detail: without(err, subscriber.ErrNotFound)}
 		case errors.Is(err, subscriber.ErrTaken):
 			return taken(err)
 		case errors.Is(err, subscriber.ErrInUse):
-			return &httpapi.Error{Status: http.StatusConflict, Title: "still in use", Detail: err.Error()}
+			return &httpapi.Error{Status: http.StatusConflict, Title: "it cannot be deleted", Detail: err.Error()}
 		default:
 			return err
 		}
@@ -90,7 +91,14 @@ func translated(h httpapi.Handler) httpapi.Handler {
 }
 
 func taken(err error) error {
-	return &httpapi.Error{Status: http.StatusConflict, Title: "already used by another subscriber", Detail: err.Error()}
+	return &httpapi.Error{Status: http.StatusConflict, Title: "already used by another subscriber", Detail: without(err, subscriber.ErrTaken)}
+}
+
+// without is what an error says besides what the title says already.
+func without(err, title error) string {
+	text := strings.ReplaceAll(err.Error(), ": "+title.Error(), "")
+
+	return strings.TrimPrefix(strings.TrimPrefix(text, title.Error()), "\n")
 }
 
 // change runs f as the only writer, and sees to it that what f queues is sent.

@@ -2,7 +2,9 @@ package provisioning
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
 // Attempt is what a handset has tried to register, known here or not.
@@ -29,17 +32,35 @@ type Step struct {
 // AttemptList is what has been tried since this process started, the last first.
 type AttemptList struct {
 	Since    time.Time `json:"since"`
+	Others   int       `json:"others"`               // attempts that were not asked for
+	Known    []string  `json:"subscriber,omitempty"` // private identities of the subscriber that was asked for, if there is one
 	Attempts []Attempt `json:"attempts"`
 }
 
 func (a *API) listAttempts(w http.ResponseWriter, r *http.Request) error {
-	if err := known(r, "private_identity"); err != nil {
+	if err := known(r, "private_identity", "identity"); err != nil {
 		return err
 	}
 
 	list := AttemptList{Since: a.attempts.Since(), Attempts: []Attempt{}}
+	private, text := r.URL.Query().Get("private_identity"), r.URL.Query().Get("identity")
 
-	for _, one := range a.attempts.List(r.URL.Query().Get("private_identity")) {
+	if text != "" {
+		var err error
+		if list.Known, err = a.privatesOf(r.Context(), text); err != nil {
+			return err
+		}
+	}
+
+	meant := ims.ReadWritten(text, a.domain)
+
+	for _, one := range a.attempts.List("") {
+		if private != "" && one.PrivateIdentity != private ||
+			text != "" && !slices.Contains(list.Known, one.PrivateIdentity) && !meant.Means(one.PrivateIdentity, one.PublicIdentity) {
+			list.Others++
+			continue
+		}
+
 		user, err := a.user(r.Context(), one.PrivateIdentity)
 		if err != nil {
 			return err
@@ -60,6 +81,28 @@ func (a *API) listAttempts(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	return httpapi.Write(w, http.StatusOK, list)
+}
+
+// privatesOf are the private identities of the subscriber that a text means, if there is one.
+func (a *API) privatesOf(ctx context.Context, text string) (identities []string, err error) {
+	err = a.store.View(ctx, func(tx *subscriber.Tx) error {
+		s, err := tx.Written(text, a.domain)
+		if errors.Is(err, subscriber.ErrNotFound) {
+			return nil
+		}
+
+		if err != nil {
+			return err
+		}
+
+		for _, p := range s.Private {
+			identities = append(identities, p.Identity)
+		}
+
+		return nil
+	})
+
+	return identities, err
 }
 
 // user is what the store knows of who has tried.

@@ -25,7 +25,7 @@ func (a *API) listPublic(w http.ResponseWriter, r *http.Request) error {
 	list := PublicIdentityList{PublicIdentities: []PlacedIdentity{}}
 
 	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
-		s, err := named(tx, r)
+		s, err := a.named(tx, r)
 		if err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (a *API) readPublic(w http.ResponseWriter, r *http.Request) error {
 	var shown PlacedIdentity
 
 	err = a.store.View(r.Context(), func(tx *subscriber.Tx) error {
-		s, err := named(tx, r)
+		s, err := a.named(tx, r)
 		if err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (a *API) putPublic(w http.ResponseWriter, r *http.Request) error {
 	status := http.StatusOK
 
 	err = a.change(r.Context(), func(tx *subscriber.Tx) error {
-		s, err := named(tx, r)
+		s, err := a.named(tx, r)
 		if err != nil {
 			return err
 		}
@@ -192,7 +192,7 @@ func (a *API) deletePublic(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	err = a.change(r.Context(), func(tx *subscriber.Tx) error {
-		s, err := named(tx, r)
+		s, err := a.named(tx, r)
 		if err != nil {
 			return err
 		}
@@ -245,7 +245,7 @@ func (a *API) readKeys(w http.ResponseWriter, r *http.Request) error {
 	var keys Keys
 
 	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
-		s, err := tx.Named(r.PathValue("name"))
+		s, err := a.bare(tx, r)
 		if err != nil {
 			return err
 		}
@@ -291,7 +291,7 @@ func (a *API) putKeys(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	err = a.change(r.Context(), func(tx *subscriber.Tx) error {
-		s, err := named(tx, r)
+		s, err := a.named(tx, r)
 		if err != nil {
 			return err
 		}

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/administration"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
 // SubscriberList is one page of subscribers, in the order of their names.
@@ -29,8 +31,12 @@ func (a *API) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 
 	query := r.URL.Query()
 	filter := subscriber.Filter{
-		IMSI: query.Get("imsi"), MSISDN: query.Get("msisdn"), PrivateIdentity: query.Get("private_identity"),
-		PublicIdentity: query.Get("public_identity"), After: query.Get("after"), Limit: limit + 1,
+		IMSI: query.Get("imsi"), MSISDN: strings.TrimPrefix(query.Get("msisdn"), "+"), PrivateIdentity: query.Get("private_identity"),
+		After: query.Get("after"), Limit: limit + 1,
+	}
+
+	if public := query.Get("public_identity"); public != "" {
+		filter.PublicIdentities = append(ims.ReadWritten(public, a.domain).Public, public)
 	}
 
 	list := SubscriberList{Subscribers: []Subscriber{}}
@@ -97,9 +103,14 @@ func (a *API) createSubscriber(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusCreated, made)
 }
 
-// named loads the subscriber of the path with its profiles.
-func named(tx *subscriber.Tx, r *http.Request) (*subscriber.Subscription, error) {
-	s, err := tx.Named(r.PathValue("name"))
+// bare loads the subscriber that the path names, by its name or any identity.
+func (a *API) bare(tx *subscriber.Tx, r *http.Request) (*subscriber.Subscription, error) {
+	return tx.Written(r.PathValue("name"), a.domain)
+}
+
+// named loads it with its profiles.
+func (a *API) named(tx *subscriber.Tx, r *http.Request) (*subscriber.Subscription, error) {
+	s, err := a.bare(tx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +122,7 @@ func (a *API) readSubscriber(w http.ResponseWriter, r *http.Request) error {
 	var document Subscriber
 
 	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
-		s, err := named(tx, r)
+		s, err := a.named(tx, r)
 		if err != nil {
 			return err
 		}
@@ -136,7 +147,7 @@ func (a *API) replaceSubscriber(w http.ResponseWriter, r *http.Request) error {
 	var document Subscriber
 
 	err = a.change(r.Context(), func(tx *subscriber.Tx) error {
-		s, err := named(tx, r)
+		s, err := a.named(tx, r)
 		if err != nil {
 			return err
 		}
@@ -194,7 +205,7 @@ func (s Subscriber) privates() (identities []string) {
 
 func (a *API) deleteSubscriber(w http.ResponseWriter, r *http.Request) error {
 	err := a.change(r.Context(), func(tx *subscriber.Tx) error {
-		s, err := tx.Named(r.PathValue("name"))
+		s, err := a.bare(tx, r)
 		if err != nil {
 			return err
 		}
@@ -216,7 +227,7 @@ func (a *API) readRegistration(w http.ResponseWriter, r *http.Request) error {
 	var state *RegistrationState
 
 	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
-		s, err := tx.Named(r.PathValue("name"))
+		s, err := a.bare(tx, r)
 		if err == nil {
 			state = registration(s)
 		}
@@ -252,7 +263,7 @@ func (a *API) endRegistration(w http.ResponseWriter, r *http.Request) error {
 	var told bool
 
 	err := a.change(r.Context(), func(tx *subscriber.Tx) error {
-		s, err := tx.Named(r.PathValue("name"))
+		s, err := a.bare(tx, r)
 		if err != nil {
 			return err
 		}

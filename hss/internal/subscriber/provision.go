@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
 	"modernc.org/sqlite"
+
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
 // ErrTaken means that a name or identity is already used.
@@ -28,13 +30,49 @@ func (t *Tx) Named(name string) (*Subscription, error) {
 	return t.Subscription(ids[0])
 }
 
+// Written loads a subscription by its name or by any of its identities, in whatever form people write them. A name comes before
+// an identity.
+func (t *Tx) Written(text, domain string) (*Subscription, error) {
+	s, err := t.Named(text)
+	if !errors.Is(err, ErrNotFound) {
+		return s, err
+	}
+
+	meant := ims.ReadWritten(text, domain)
+
+	for _, of := range []struct {
+		table      string
+		identities []string
+	}{{"private_identities", meant.Private}, {"public_identities", meant.Public}} {
+		for _, identity := range of.identities {
+			if id, err := t.subscriptionOf(of.table, identity); err != nil {
+				return nil, fmt.Errorf("identity %s: %w", identity, err)
+			} else if id != 0 {
+				return t.Subscription(id)
+			}
+		}
+	}
+
+	for _, filter := range []Filter{{IMSI: meant.IMSI, Limit: 2}, {MSISDN: meant.MSISDN, Limit: 2}} { // of identities that follow from neither
+		if filter.IMSI == "" && filter.MSISDN == "" {
+			continue
+		}
+
+		if found, err := t.List(filter); err != nil || len(found) == 1 {
+			return append(found, nil)[0], err
+		}
+	}
+
+	return nil, fmt.Errorf("no subscriber has the name, IMSI, MSISDN, user or identity %s: %w", text, ErrNotFound)
+}
+
 // Filter narrows a list of subscribers; empty fields do not.
 type Filter struct {
-	IMSI, MSISDN    string
-	PrivateIdentity string
-	PublicIdentity  string
-	After           string // names behind this one
-	Limit           int
+	IMSI, MSISDN     string
+	PrivateIdentity  string
+	PublicIdentities []string // any of these
+	After            string   // names behind this one
+	Limit            int
 }
 
 // List returns subscriptions in the order of their names.
@@ -47,8 +85,8 @@ func (t *Tx) List(f Filter) ([]*Subscription, error) {
 		}
 	}
 
-	if f.PublicIdentity != "" {
-		query = query.Where("id IN (SELECT subscription_id FROM public_identities WHERE identity = ?)", f.PublicIdentity)
+	if len(f.PublicIdentities) > 0 {
+		query = query.Where("id IN (SELECT subscription_id FROM public_identities WHERE identity IN ?)", f.PublicIdentities)
 	}
 
 	if f.Limit > 0 {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -16,7 +15,6 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pkg/config"
-	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
@@ -203,15 +201,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 		proxy.Watch(c.MaxBindings, env.Metrics)
 	}
 
-	httpapi.HandleGet(env.Admin, "/bindings", func() []view { return list(proxy.Bindings) })
-
-	env.Admin.Handle("GET /associations", access.ShowAssociations)
-
-	httpapi.HandleGet(env.Admin, "/bans", proxy.Guard.Bans)
-	env.Admin.Handle("DELETE /bans", func(w http.ResponseWriter, _ *http.Request) error {
-		proxy.Guard.Lift()
-		return httpapi.Write(w, http.StatusNoContent, nil)
-	})
+	serveAdmin(env.Admin, proxy, access, c.HomeDomain)
 
 	return &pcscf{stack: stack, proxy: proxy, access: access, kept: kept}, nil
 }
@@ -231,41 +221,3 @@ func (p *pcscf) Run(ctx context.Context) error {
 
 // Ready: a P-CSCF waits for nobody.
 func (p *pcscf) Ready() error { return nil }
-
-// view is a binding as the admin port shows it.
-type view struct {
-	Private      string   `json:"private_identity"`
-	Identities   []string `json:"public_identities"`
-	Contact      string   `json:"contact"`
-	Flow         string   `json:"flow"`
-	ServiceRoute []string `json:"service_route"`
-	Expires      string   `json:"expires"`
-	Ended        string   `json:"ended,omitempty"` // why the registration is no more
-}
-
-func list(t *binding.Table) []view {
-	all := []view{}
-	for _, b := range t.All() {
-		all = append(
-			all,
-			view{
-				Private:      b.Private,
-				Identities:   b.Identities,
-				Contact:      b.Contact,
-				Flow:         b.Flow.String(),
-				ServiceRoute: b.ServiceRoute,
-				Expires:      b.Expires.UTC().Format("2006-01-02T15:04:05Z"),
-				Ended:        b.Ended,
-			},
-		)
-	}
-
-	slices.SortFunc(all, func(a, b view) int {
-		if a.Private < b.Private {
-			return -1
-		}
-		return 1
-	})
-
-	return all
-}

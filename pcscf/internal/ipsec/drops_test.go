@@ -123,16 +123,18 @@ func TestDropsAreRegistered(t *testing.T) {
 // A selection that makes no sense is refused; without associations there is an empty list.
 func TestShowAssociations(t *testing.T) {
 	s := &Access{}
+	privates := func(identity string) []string { return []string{"who is " + identity} }
 
 	for query, limit := range map[string]int{
 		"": 100, "?limit=10000": 10000, "?ue=192.0.2.7&user=a@b": 100, "?limit=0": 0, "?limit=10001": 0, "?limit=all": 0, "?ue=handset": 0,
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/associations"+query, nil)
-		got, err := selected(r)
+		got, err := selected(r, privates)
 
 		var refused *httpapi.Error
 		if limit == 0 {
-			if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest || s.ShowAssociations(httptest.NewRecorder(), r) == nil {
+			if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest ||
+				s.ShowAssociations(httptest.NewRecorder(), r, privates) == nil {
 				t.Errorf("%s: %+v, %v", query, got, err)
 			}
 
@@ -143,14 +145,14 @@ func TestShowAssociations(t *testing.T) {
 			t.Errorf("%s: %+v, %v", query, got, err)
 		}
 
-		if strings.Contains(query, "user") && (got.Private != "a@b" || got.UE != netip.MustParseAddr("192.0.2.7")) {
+		if strings.Contains(query, "user") && (!slices.Equal(got.Private, []string{"who is a@b"}) || got.UE != netip.MustParseAddr("192.0.2.7")) {
 			t.Errorf("%s: %+v", query, got)
 		}
 
 		w := httptest.NewRecorder()
 
 		var answer associations
-		if err := errors.Join(s.ShowAssociations(w, r), json.Unmarshal(w.Body.Bytes(), &answer)); err != nil || answer.Sets != 0 ||
+		if err := errors.Join(s.ShowAssociations(w, r, privates), json.Unmarshal(w.Body.Bytes(), &answer)); err != nil || answer.Sets != 0 ||
 			answer.Shown == nil ||
 			answer.Drops == nil {
 			t.Errorf("%s: %s, %v", query, w.Body, err)

@@ -21,9 +21,10 @@ type associations struct {
 	Drops []drop              `json:"drops"` // what the kernel has dropped since the P-CSCF started
 }
 
-// ShowAssociations serves GET /associations?user=…&ue=…&after=…&limit=….
-func (a *Access) ShowAssociations(w http.ResponseWriter, r *http.Request) error {
-	selection, err := selected(r)
+// ShowAssociations serves GET /associations?user=…&ue=…&after=…&limit=…. A user may be named by any identity: privates are the private
+// ones that it means.
+func (a *Access) ShowAssociations(w http.ResponseWriter, r *http.Request, privates func(identity string) []string) error {
+	selection, err := selected(r, privates)
 	if err != nil {
 		return err
 	}
@@ -42,9 +43,13 @@ func (a *Access) ShowAssociations(w http.ResponseWriter, r *http.Request) error 
 	return httpapi.Write(w, http.StatusOK, answer)
 }
 
-func selected(r *http.Request) (association.Selection, error) {
+func selected(r *http.Request, privates func(identity string) []string) (association.Selection, error) {
 	query := r.URL.Query()
-	selection := association.Selection{Private: query.Get("user"), Limit: shownByDefault}
+	selection := association.Selection{Limit: shownByDefault}
+
+	if user := query.Get("user"); user != "" {
+		selection.Private = privates(user)
+	}
 
 	if text := query.Get("ue"); text != "" {
 		address, err := netip.ParseAddr(text)

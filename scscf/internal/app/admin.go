@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
@@ -96,27 +95,22 @@ func filled(texts ...string) []string {
 }
 
 // serveAdmin adds the registrations to the admin HTTP.
-func serveAdmin(server *httpapi.Server, r *registrar.Registrar, node *diameter.Node) {
+func serveAdmin(server *httpapi.Server, r *registrar.Registrar, node *diameter.Node, domain string) {
 	httpapi.HandleGet(server, "/peers", node.Peers)
 
 	server.Handle("GET /registrations", func(w http.ResponseWriter, request *http.Request) error {
 		return listRegistrations(w, request, r.Snapshot())
 	})
 	server.Handle("GET /registrations/{identity}", func(w http.ResponseWriter, request *http.Request) error {
-		public, err := identityIn(request)
+		_, g, err := named(request, r, domain)
 		if err != nil {
 			return err
-		}
-
-		g, found := r.Registration(public)
-		if !found {
-			return unknown(public)
 		}
 
 		return httpapi.Write(w, http.StatusOK, viewOf(g))
 	})
 	server.Handle("DELETE /registrations/{identity}", func(w http.ResponseWriter, request *http.Request) error {
-		public, err := identityIn(request)
+		public, _, err := named(request, r, domain)
 		if err != nil {
 			return err
 		}
@@ -186,19 +180,22 @@ func listRegistrations(w http.ResponseWriter, request *http.Request, all []*regi
 	return httpapi.Write(w, http.StatusOK, page)
 }
 
-// identityIn reads the identity of a path; the scheme sip may be left out.
-func identityIn(request *http.Request) (string, error) {
+// named finds the registration that the path names, by any identity of it and in any form.
+func named(request *http.Request, r *registrar.Registrar, domain string) (string, *registration.Registration, error) {
 	text := request.PathValue("identity")
-	if !strings.Contains(text, ":") {
-		text = "sip:" + text
+	meant := ims.ReadWritten(text, domain).Public
+
+	if len(meant) == 0 {
+		return "", nil, &httpapi.Error{Status: http.StatusBadRequest, Title: "this is no identity", Detail: text}
 	}
 
-	public, err := ims.CanonicalIdentity(text)
-	if err != nil {
-		return "", &httpapi.Error{Status: http.StatusBadRequest, Title: "this is no public identity", Detail: err.Error()}
+	for _, public := range meant {
+		if g, found := r.Registration(public); found {
+			return public, g, nil
+		}
 	}
 
-	return public, nil
+	return "", nil, unknown(text)
 }
 
 func unknown(public string) error {

@@ -71,6 +71,8 @@ func TestOperatorSeesAndEndsRegistrations(t *testing.T) {
 	}
 
 	var one registrationView
+
+	digits := strings.TrimPrefix(number, "tel:+")
 	if err := api.Do(t.Context(), "GET", "/registrations/"+number, nil, &one); err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +82,12 @@ func TestOperatorSeesAndEndsRegistrations(t *testing.T) {
 		one.Charging.ECF[0] != "aaa://ocs."+home+":3868" ||
 		one.Identities[0].Criteria == nil {
 		t.Errorf("%+v", one)
+	}
+
+	for _, text := range []string{digits, "+" + digits, public + ":5060", strings.TrimPrefix(public, "sip:")} {
+		if err := api.Do(t.Context(), "GET", "/registrations/"+text, nil, &one); err != nil || one.Default != public {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 
 	if err := api.Do(t.Context(), "DELETE", "/registrations/"+public, nil, nil); err != nil {

@@ -99,7 +99,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	registrations.Observe(watchers.Changed)
 
 	router.registrar, router.regEvent = registrations, watchers
-	serveAdmin(env.Admin, registrations, node)
+	serveAdmin(env.Admin, registrations, node, c.HomeDomain)
 
 	sessions, trigger, err := newSessions(c, env, stack, endpoint, node, home, registrations)
 	if err != nil {

@@ -47,7 +47,7 @@ type ShownCounter struct {
 // Selection says which sets are shown: those of a user and of a handset, where they are given, behind one in their order, and no more
 // than Limit.
 type Selection struct {
-	Private string
+	Private []string // any of these private identities; nil: all
 	UE      netip.Addr
 	After   Place
 	Limit   int
@@ -85,7 +85,7 @@ func (p Place) compare(q Place) int {
 func (s Shown) Place() Place { return Place{s.Private, s.UE, s.ReqID} }
 
 func (s Selection) has(a *association) bool {
-	return (s.Private == "" || s.Private == a.private) && (!s.UE.IsValid() || s.UE == a.set.UE)
+	return (s.Private == nil || slices.Contains(s.Private, a.private)) && (!s.UE.IsValid() || s.UE == a.set.UE)
 }
 
 // Show gives the sets of a selection, how many there are in it, and whether more are behind those shown.

@@ -84,8 +84,8 @@ func TestShow(t *testing.T) {
 			Selection
 			shown, total int
 		}{
-			"the user":        {Selection{Private: private, Limit: 10}, 1, 1},
-			"another user":    {Selection{Private: "someone@else", Limit: 10}, 0, 0},
+			"the user":        {Selection{Private: []string{private}, Limit: 10}, 1, 1},
+			"another user":    {Selection{Private: []string{"someone@else"}, Limit: 10}, 0, 0},
 			"the handset":     {Selection{UE: ue, Limit: 10}, 1, 1},
 			"another handset": {Selection{UE: netip.MustParseAddr("192.0.2.101"), Limit: 10}, 0, 0},
 			"none of them":    {Selection{}, 0, 1},

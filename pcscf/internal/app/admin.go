@@ -1,0 +1,90 @@
+package app
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
+)
+
+// serveAdmin adds handsets, their associations and what is shut out to the admin HTTP.
+func serveAdmin(server *httpapi.Server, proxy *gm.Proxy, access *ipsec.Access, domain string) {
+	server.Handle("GET /bindings", func(w http.ResponseWriter, r *http.Request) error {
+		for name := range r.URL.Query() {
+			if name != "identity" {
+				return &httpapi.Error{
+					Status: http.StatusBadRequest, Title: "there is no parameter " + name, Detail: "there is identity",
+				}
+			}
+		}
+
+		return httpapi.Write(w, http.StatusOK, list(proxy.Bindings.All(), r.URL.Query().Get("identity"), domain))
+	})
+
+	privates := func(identity string) []string {
+		all := append(ims.ReadWritten(identity, domain).Private, identity)
+		for _, b := range list(proxy.Bindings.All(), identity, domain) {
+			all = append(all, b.Private)
+		}
+
+		return all
+	}
+
+	server.Handle("GET /associations", func(w http.ResponseWriter, r *http.Request) error {
+		return access.ShowAssociations(w, r, privates)
+	})
+
+	httpapi.HandleGet(server, "/bans", proxy.Guard.Bans)
+	server.Handle("DELETE /bans", func(w http.ResponseWriter, _ *http.Request) error {
+		proxy.Guard.Lift()
+		return httpapi.Write(w, http.StatusNoContent, nil)
+	})
+}
+
+// view is a binding as the admin port shows it.
+type view struct {
+	Private      string   `json:"private_identity"`
+	Identities   []string `json:"public_identities"`
+	Contact      string   `json:"contact"`
+	Flow         string   `json:"flow"`
+	ServiceRoute []string `json:"service_route"`
+	Expires      string   `json:"expires"`
+	Ended        string   `json:"ended,omitempty"` // why the registration is no more
+}
+
+// list shows the bindings, or those that an identity means.
+func list(all []*binding.Binding, identity, domain string) []view {
+	shown, meant := []view{}, ims.ReadWritten(identity, domain)
+
+	for _, b := range all {
+		if identity != "" && !meant.Means(b.Private, b.Identities...) {
+			continue
+		}
+
+		shown = append(
+			shown,
+			view{
+				Private:      b.Private,
+				Identities:   b.Identities,
+				Contact:      b.Contact,
+				Flow:         b.Flow.String(),
+				ServiceRoute: b.ServiceRoute,
+				Expires:      b.Expires.UTC().Format("2006-01-02T15:04:05Z"),
+				Ended:        b.Ended,
+			},
+		)
+	}
+
+	slices.SortFunc(shown, func(a, b view) int {
+		if a.Private < b.Private {
+			return -1
+		}
+		return 1
+	})
+
+	return shown
+}
