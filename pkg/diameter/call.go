@@ -111,12 +111,9 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 			idle = reply
 			n.log.Info(
 				"Diameter peer does not serve a request; others are tried",
-				"peer",
-				c.peer.OriginHost,
-				"command",
-				n.commandName(m),
-				"result",
-				resultOf(reply).Code,
+				"peer", c.peer.OriginHost,
+				"command", n.commandName(m),
+				"result", resultOf(reply).Code,
 			)
 
 			continue
@@ -138,7 +135,8 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 			return nil, fmt.Errorf("%s: %w", c.peer.OriginHost, context.Cause(ctx))
 		}
 
-		n.log.Warn("Diameter request goes to another peer", "command", n.commandName(m), "lost", c.peer.OriginHost, "reason", err)
+		n.log.Warn("a Diameter peer does not answer a request, which goes to another",
+			"command", n.commandName(m), "peer", c.peer.OriginHost, "cause", err)
 		n.metrics.failovers.WithLabelValues("request").Inc()
 
 		if !errors.Is(err, errNotSent) {

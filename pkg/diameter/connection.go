@@ -127,7 +127,7 @@ func (c *connection) read() (*Message, error) {
 	var fault *WireError
 	if err != nil && errors.As(err, &fault) {
 		c.node.metrics.malformed.WithLabelValues(label.Result(fault.Result.Code)).Inc()
-		c.node.log.Warn("Diameter message refused", "peer", c.name(), "result", fault.Result.Code, "reason", fault.Err,
+		c.node.log.Warn("Diameter message refused", "peer", c.name(), "result", fault.Result.Code, "cause", fault.Err,
 			"command", fault.Header.CommandCode, "application", fault.Header.ApplicationID)
 	}
 
@@ -138,10 +138,8 @@ func (c *connection) read() (*Message, error) {
 			c.repeats = true
 			c.node.log.Info(
 				"Diameter peer says its identity twice in a request; taken all the same",
-				"peer",
-				c.name(),
-				"command",
-				m.Header.CommandCode,
+				"peer", c.name(),
+				"command", m.Header.CommandCode,
 			)
 		}
 	}
@@ -294,12 +292,9 @@ func (c *connection) write(m *Message, mayWait bool) error {
 	if len(raw) > c.node.config.MaxMessage { // the peer would answer 5015, and may well end the connection for all the others
 		c.node.log.Error(
 			"Diameter message not sent: longer than max_message",
-			"peer",
-			c.name(),
-			"command",
-			m.Header.CommandCode,
-			"octets",
-			len(raw),
+			"peer", c.name(),
+			"command", m.Header.CommandCode,
+			"octets", len(raw),
 		)
 		return ErrTooLarge
 	}

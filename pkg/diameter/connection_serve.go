@@ -151,14 +151,10 @@ func (c *connection) requested(m *Message) error {
 		n.count("received", m, refusal.Result)
 		n.log.Warn(
 			"Diameter request refused",
-			"peer",
-			c.name(),
-			"result",
-			refusal.Result.Code,
-			"reason",
-			refusal.Message,
-			"command",
-			m.Header.CommandCode,
+			"peer", c.name(),
+			"result", refusal.Result.Code,
+			"cause", refusal.Message,
+			"command", m.Header.CommandCode,
 		)
 
 		return c.post(n.dictionary.refuse(m, refusal, n.Identity()))

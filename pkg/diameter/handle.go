@@ -73,14 +73,10 @@ func (c *connection) handle(m *Message, h handler) (answer *Message) {
 		if p := recover(); p != nil {
 			c.node.log.Error(
 				"Diameter procedure panicked",
-				"command",
-				m.Header.CommandCode,
-				"peer",
-				c.name(),
-				"panic",
-				p,
-				"stack",
-				string(debug.Stack()),
+				"command", m.Header.CommandCode,
+				"peer", c.name(),
+				"panic", p,
+				"stack", string(debug.Stack()),
 			)
 			c.node.count("received", m, UnableToComply)
 			answer = c.node.dictionary.refuse(m, &Error{Result: UnableToComply, Message: "internal error"}, c.node.Identity())
@@ -98,8 +94,8 @@ func (n *Node) logRefusal(m *Message, refusal *Error) {
 	}
 
 	n.log.Log(context.Background(), level, "Diameter request answered with an error", "command", n.commandName(m),
-		"from", textOf(m.AVP, avp.OriginHost), "user", textOf(m.AVP, avp.UserName),
-		"result", refusal.Result.Code, "vendor", refusal.Result.Vendor, "reason", refusal.Error())
+		"peer", textOf(m.AVP, avp.OriginHost), "impi", textOf(m.AVP, avp.UserName),
+		"result", refusal.Result.Code, "vendor", refusal.Result.Vendor, "cause", refusal.Error())
 }
 
 // handlerOf finds who serves a request, or why nobody does (RFC 6733 §6.1.4, §6.1.6). What names this node is for it,

@@ -226,7 +226,7 @@ func (n *Node) accept(ctx context.Context, l net.Listener, group *errgroup.Group
 				return fmt.Errorf("diameter: %w", err)
 			}
 
-			n.log.Warn("cannot accept a Diameter connection", "error", err)
+			n.log.Warn("cannot accept a Diameter connection", "cause", err)
 
 			if !wait(ctx, time.Second) { // out of file descriptors, most likely: that passes
 				return nil
@@ -238,7 +238,7 @@ func (n *Node) accept(ctx context.Context, l net.Listener, group *errgroup.Group
 		taken := n.slots.take(conn)
 		if taken == nil {
 			n.metrics.refused.Inc()
-			n.log.Warn("Diameter connection refused: max_connections is reached, or the share of its source", "remote", conn.RemoteAddr())
+			n.log.Warn("Diameter connection refused: max_connections is reached, or the share of its source", "address", conn.RemoteAddr())
 			conn.Close()
 
 			continue
@@ -252,9 +252,9 @@ func (n *Node) accept(ctx context.Context, l net.Listener, group *errgroup.Group
 			switch {
 			case ctx.Err() != nil || errors.Is(err, errLeft): // it was said before
 			case peer == "":
-				n.log.Warn("Diameter connection refused", "remote", conn.RemoteAddr(), "reason", err)
+				n.log.Warn("Diameter connection refused", "address", conn.RemoteAddr(), "cause", err)
 			default:
-				n.log.Warn("Diameter connection ended", "peer", peer, "remote", conn.RemoteAddr(), "reason", err)
+				n.log.Warn("Diameter connection ended", "peer", peer, "address", conn.RemoteAddr(), "cause", err)
 			}
 
 			return nil

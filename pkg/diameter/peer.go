@@ -282,14 +282,10 @@ func (p *peer) opened(c *connection) {
 	n.metrics.open.WithLabelValues(p.label()).Inc()
 	n.log.Info(
 		"Diameter peer connected",
-		"peer",
-		p.host,
-		"remote",
-		c.conn.RemoteAddr(),
-		"state",
-		p.run.State(),
-		"applications",
-		c.applications,
+		"peer", p.host,
+		"address", c.conn.RemoteAddr(),
+		"state", p.run.State(),
+		"applications", c.applications,
 	)
 
 	p.timer = time.AfterFunc(time.Hour, func() { p.expired(c) })

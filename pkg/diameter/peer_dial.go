@@ -31,7 +31,7 @@ func (p *peer) keepConnected(ctx context.Context) error {
 				pause = max(n.config.ReconnectMax, declinedTime)
 			}
 
-			n.log.Warn("no connection to Diameter peer", "peer", p.host, "address", p.settings.Address, "reason", err, "again_in", pause)
+			n.log.Warn("no connection to Diameter peer", "peer", p.host, "address", p.settings.Address, "cause", err, "duration", pause)
 		} else { // the peer came to us
 			select {
 			case <-ctx.Done():

@@ -17,7 +17,7 @@ func (p *peer) ask(c *connection) {
 	p.question = time.AfterFunc(questionTime, func() { p.replace(open, c) })
 
 	if fresh {
-		p.node.log.Info("Diameter peer connects while it has a connection; that one is asked", "peer", p.host, "remote", c.conn.RemoteAddr())
+		p.node.log.Info("Diameter peer connects while it has a connection; that one is asked", "peer", p.host, "address", c.conn.RemoteAddr())
 	}
 
 	open.sendDWR()

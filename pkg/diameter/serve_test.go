@@ -385,7 +385,7 @@ func TestTapAndLog(t *testing.T) {
 		if strings.Join(seen, "\n") != strings.Join(want, "\n") {
 			t.Errorf("the tap saw\n%s\nwant\n%s", strings.Join(seen, "\n"), strings.Join(want, "\n"))
 		}
-		for _, want := range []string{"peer=hss.example", "result=3001", "reason="} {
+		for _, want := range []string{"peer=hss.example", "result=3001", "cause="} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("the log does not have %s:\n%s", want, log.String())
 			}

@@ -116,7 +116,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, err error) {
 
 	var problem *Error
 	if !errors.As(err, &problem) {
-		s.log.Error("admin request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		s.log.Error("admin request failed", "method", r.Method, "path", r.URL.Path, "cause", err)
 		problem = &Error{Status: http.StatusInternalServerError, Title: "the function could not do this", Detail: err.Error()}
 	}
 

@@ -65,7 +65,7 @@ func (l *Lines) read(log *slog.Logger, take func([]byte) error) error {
 			l.count++
 
 			if err := take(text); err != nil {
-				log.Warn("a kept line cannot be read", "file", l.path, "error", err)
+				log.Warn("a kept line cannot be read", "file", l.path, "cause", err)
 			}
 		}
 

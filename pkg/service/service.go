@@ -186,8 +186,7 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 		if admin.TokenFile, err = httpapi.MakeDefaultToken(); err != nil {
 			env.Log.Warn(
 				"the token of the admin HTTP cannot be kept: this process has one that nobody knows; set admin.token or admin.token_file",
-				"error",
-				err,
+				"cause", err,
 			)
 		}
 	}
@@ -206,7 +205,7 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 
 	recorder.Serve(env.Admin)
 	observe(env, runner, *settings)
-	env.Log.Info("starting", "version", Version(), "admin", env.Admin.Address().String(), "token_file", admin.TokenFile)
+	env.Log.Info("starting", "version", Version(), "address", env.Admin.Address().String(), "file", admin.TokenFile)
 
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
@@ -225,7 +224,7 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 	})
 
 	err = errors.Join(group.Wait(), recorder.Close())
-	env.Log.Info("stopped", "error", err)
+	env.Log.Info("stopped", "cause", err)
 
 	return err
 }

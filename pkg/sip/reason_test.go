@@ -174,7 +174,7 @@ func TestRefuser(t *testing.T) {
 	}
 	for _, part := range []string{
 		`msg="request refused"`, "case=originating", "method=INVITE", "status=503", `reason="the \"HSS\" is away"`, `cause="no connection"`,
-		"from=\"<sip:alice@x>;tag=1\"", "to=sip:bob@x", "call_id=call-1", "impi=alice@x",
+		"from=\"<sip:alice@x>;tag=1\"", "request_uri=sip:bob@x", "call_id=call-1", "impi=alice@x",
 	} {
 		if strings.Count(log.String(), part) != 1 {
 			t.Errorf("the log lacks %s:\n%s", part, log.String())

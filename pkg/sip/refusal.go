@@ -105,7 +105,7 @@ func (f Refuser) Refuse(tx Answering, procedure string, refusal *Refusal, attrib
 	f.Note(tx.Request(), procedure, refusal, attributes...)
 
 	if err := tx.Respond(refusal.Response(tx.Request())); err != nil {
-		f.Log.Warn("a refusal could not be sent", "status", refusal.Status, "call_id", tx.Request().CallID().Value(), "error", err)
+		f.Log.Warn("a refusal could not be sent", "status", refusal.Status, "call_id", tx.Request().CallID().Value(), "cause", err)
 	}
 }
 
@@ -123,12 +123,12 @@ func (f Refuser) Note(request *Request, procedure string, refusal *Refusal, attr
 		f.Count(procedure, method, refusal.Status)
 	}
 
-	all := append(make([]any, 0, 20+len(attributes)), "case", procedure, "method", method, "status", refusal.Status, "reason", refusal.Text())
+	attributes = append(append(make([]any, 0, 18+len(attributes)), "case", procedure, "method", method, "status", refusal.Status,
+		"reason", refusal.Text(), "source", request.Source(), "from", Value(request, "From"), "request_uri", request.Recipient.String(),
+		"call_id", Value(request, "Call-ID")), attributes...)
 	if refusal.Cause != nil {
-		all = append(all, "cause", refusal.Cause)
+		attributes = append(attributes, "cause", refusal.Cause)
 	}
 
-	all = append(all, "source", request.Source(), "from", Value(request, "From"), "to", request.Recipient.String(),
-		"call_id", Value(request, "Call-ID"))
-	f.Log.Warn("request refused", append(all, attributes...)...)
+	f.Log.Warn("request refused", attributes...)
 }

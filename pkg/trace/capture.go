@@ -51,7 +51,7 @@ func createCapture(path string, log *slog.Logger) (*capture, error) {
 			}
 
 			if failed != nil {
-				log.Error("the capture file ends here", "file", path, "error", failed)
+				log.Error("the capture file ends here", "file", path, "cause", failed)
 			}
 		}
 

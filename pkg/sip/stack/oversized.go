@@ -28,8 +28,9 @@ func (s *Stack) fits(flow Flow, raw []byte) error {
 	line, _, _ := bytes.Cut(raw[:min(len(raw), 80)], []byte("\r\n"))
 
 	s.metrics.refused.WithLabelValues("too large to send").Inc()
-	s.log.Warn("SIP message not sent: too large", "endpoint", flow.Endpoint.name, "to", flow.Remote.String(), "transport", flow.Transport,
-		"begins", string(line), "octets", len(raw), "limit", most)
+	s.log.Warn("SIP message not sent: too large",
+		"endpoint", flow.Endpoint.name, "destination", flow.Remote.String(), "transport", flow.Transport,
+		"start_line", string(line), "octets", len(raw), "limit", most)
 
 	return fmt.Errorf("%w: %d octets, more than %d", errOversized, len(raw), most)
 }

@@ -18,7 +18,7 @@ func newRefusals() *rate.Limiter { return rate.NewLimiter(refusalsPerSecond, ref
 // answered, without any transaction, as long as not too many are.
 func (s *Stack) turnAway(flow Flow, m sip.Message, err error) {
 	s.metrics.refused.WithLabelValues("screen").Inc()
-	s.about(flow).Warn("SIP message dropped", "reason", err)
+	s.about(flow).Warn("SIP message dropped", "cause", err)
 
 	var refusal *sip.Refusal
 

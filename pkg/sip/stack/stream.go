@@ -33,7 +33,7 @@ func (s *Stack) acceptTCP(e *Endpoint) {
 				return
 			}
 
-			s.log.Warn("cannot accept a SIP connection", "endpoint", e.name, "error", err)
+			s.log.Warn("cannot accept a SIP connection", "endpoint", e.name, "cause", err)
 
 			select { // out of file descriptors, most likely: that passes
 			case <-s.ctx.Done():
@@ -148,7 +148,7 @@ func (e *Endpoint) adopt(conn net.Conn, remote netip.AddrPort, accepted bool) (*
 		}
 
 		if err != nil && !errors.Is(err, io.EOF) && s.ctx.Err() == nil && !c.dismissed.Load() {
-			s.about(c.flow).Warn("SIP connection ended", "reason", err)
+			s.about(c.flow).Warn("SIP connection ended", "cause", err)
 		}
 	})
 

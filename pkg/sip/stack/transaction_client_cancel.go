@@ -46,6 +46,6 @@ func (tx *ClientTransaction) sendCancel() {
 	tx.mu.Unlock()
 
 	if _, err := tx.stack.begin(tx.stack.ctx, cancel, serialise(cancel), tx.flow, unheeded{}); err != nil {
-		tx.stack.log.Warn("CANCEL could not be sent", "to", tx.flow.Remote.String(), "error", err)
+		tx.stack.log.Warn("CANCEL could not be sent", "destination", tx.flow.Remote.String(), "cause", err)
 	}
 }
