@@ -18,16 +18,16 @@ func (i *Interrogator) initial(ctx context.Context, tx *stack.ServerTransaction,
 
 	switch {
 	case err != nil && !orig && len(out.Recipient.String()) > maxIdentity:
-		i.refuse(tx, out.Recipient.String()[:maxIdentity], tooLong(414))
+		i.refuse(tx, tooLong(414))
 		return
 	case err != nil:
-		i.refuse(tx, out.Recipient.String(), sip.Refuse(404, err.Error()))
+		i.refuse(tx, sip.Refuse(404, err.Error()))
 		return
 	}
 
 	candidates, refused := i.locate(ctx, public, orig)
 	if refused != nil {
-		i.refuse(tx, public, refused)
+		i.refuse(tx, refused, "impu", public)
 		return
 	}
 
@@ -45,7 +45,7 @@ func (i *Interrogator) initial(ctx context.Context, tx *stack.ServerTransaction,
 
 			i.note(b, r, began)
 
-			i.Log.Warn("S-CSCF does not answer", "scscf", b.Label, "user", public, "method", string(out.Method))
+			i.Log.Warn("S-CSCF does not answer", "scscf", b.Label, "impu", public, "method", string(out.Method))
 
 			for _, name := range candidates {
 				if !slices.Contains(tried, name) {

@@ -61,7 +61,7 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *stack.ServerTransa
 
 	out, own, refused := i.Stack.Forwardable(request)
 	if refused != nil {
-		i.refuse(tx, "", refused)
+		i.refuse(tx, refused)
 		return
 	}
 
@@ -71,13 +71,13 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *stack.ServerTransa
 
 	switch {
 	case request.Method == "REGISTER" && i.starting(), !sip.Has(out, "Route") && !tagged(request) && i.starting():
-		i.refuse(tx, out.Recipient.String(), early)
+		i.refuse(tx, early)
 	case request.Method == "REGISTER":
 		i.register(ctx, tx, out)
 	case sip.Has(out, "Route"): // within a dialog, or on its way to somebody else: nothing to find out
 		i.Stack.Forward(tx, stack.Plan{Groups: [][]stack.Branch{{{Request: out}}}})
 	case tagged(request):
-		i.refuse(tx, "", sip.Refuse(481, "an I-CSCF does not stay in dialogs: the request lacks their Route"))
+		i.refuse(tx, sip.Refuse(481, "an I-CSCF does not stay in dialogs: the request lacks their Route"))
 	default:
 		i.initial(ctx, tx, out, originating(own))
 	}

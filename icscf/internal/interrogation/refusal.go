@@ -9,9 +9,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// refuse answers a request that goes to no S-CSCF. user is who it is about, as far as that is known.
-func (i *Interrogator) refuse(tx sip.Answering, user string, refusal *sip.Refusal) {
-	sip.Refuser{Log: i.Log, Count: i.counted}.Refuse(tx, "interrogation", refusal, "user", user)
+// refuse answers a request that goes to no S-CSCF. attributes name the user it is about, as far as that is known.
+func (i *Interrogator) refuse(tx sip.Answering, refusal *sip.Refusal, attributes ...any) {
+	sip.Refuser{Log: i.Log, Count: i.counted}.Refuse(tx, "interrogation", refusal, attributes...)
 }
 
 func (i *Interrogator) counted(_, method string, status int) {

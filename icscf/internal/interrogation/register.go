@@ -14,18 +14,18 @@ import (
 func (i *Interrogator) register(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request) {
 	who, err := identities(out, i.HomeDomain)
 	if err != nil {
-		i.refuse(tx, "", sip.Refuse(400, err.Error()))
+		i.refuse(tx, sip.Refuse(400, err.Error()))
 		return
 	}
 
 	if max(len(who.public), len(who.private), len(who.visited)) > maxIdentity {
-		i.refuse(tx, who.private[:min(len(who.private), maxIdentity)], tooLong(513))
+		i.refuse(tx, tooLong(513), "impi", who.private[:min(len(who.private), maxIdentity)])
 		return
 	}
 
 	candidates, refused := i.authorise(ctx, who.query(out))
 	if refused != nil {
-		i.refuse(tx, who.private, refused)
+		i.refuse(tx, refused, "impi", who.private, "impu", who.public)
 		return
 	}
 
@@ -65,7 +65,7 @@ func (i *Interrogator) register(ctx context.Context, tx *stack.ServerTransaction
 				return nil
 			}
 
-			i.Log.Warn("S-CSCF does not serve the registration", "scscf", b.Label, "user", who.private, "status", r.StatusCode)
+			i.Log.Warn("S-CSCF does not serve the registration", "scscf", b.Label, "impi", who.private, "status", r.StatusCode)
 
 			if !widen() {
 				return nil
@@ -102,7 +102,7 @@ func (i *Interrogator) note(b *stack.Branch, r *sip.Response, since time.Time) {
 	case !stack.Local(r):
 		i.away.heard(b.Label)
 	case i.away.silent(b.Label, since):
-		i.Log.Warn("S-CSCF is passed over for a while", "scscf", b.Label, "for", i.away.lasts)
+		i.Log.Warn("S-CSCF is passed over for a while", "scscf", b.Label, "duration", i.away.lasts)
 	}
 }
 
