@@ -166,7 +166,7 @@ func TestResynchronisation(t *testing.T) {
 
 	for _, line := range []string{
 		"SQN stepped to the SIM's",
-		"from=000000000021 to=000000027100",
+		"sqn=000000000021 sqn_of_sim=000000027100",
 		"the SIM will accept the next SQN as it is",
 	} {
 		if !strings.Contains(h.log.String(), line) {

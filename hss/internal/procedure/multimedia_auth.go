@@ -165,7 +165,7 @@ func (s *Server) resynchronise(tx *subscriber.Tx, p *subscriber.PrivateIdentity,
 		return err
 	case authentication.InRange(p.SQN, sim):
 		s.metrics.resynchronisations.WithLabelValues("in range").Inc()
-		s.log.Info("AUTS received: the SIM will accept the next SQN as it is", "identity", p.Identity, "sqn", hex(p.SQN), "sqn_of_sim", hex(sim))
+		s.log.Info("AUTS received: the SIM will accept the next SQN as it is", "impi", p.Identity, "sqn", hex(p.SQN), "sqn_of_sim", hex(sim))
 
 		return nil
 	}
@@ -176,7 +176,7 @@ func (s *Server) resynchronise(tx *subscriber.Tx, p *subscriber.PrivateIdentity,
 	}
 
 	s.metrics.resynchronisations.WithLabelValues("stepped").Inc()
-	s.log.Info("AUTS received: SQN stepped to the SIM's", "identity", p.Identity, "from", hex(before), "to", hex(sim))
+	s.log.Info("AUTS received: SQN stepped to the SIM's", "impi", p.Identity, "sqn", hex(before), "sqn_of_sim", hex(sim))
 
 	return nil
 }

@@ -108,7 +108,7 @@ func (s *Sender) hand(ctx context.Context, running *sync.WaitGroup) (next time.T
 
 	if err != nil {
 		if ctx.Err() == nil {
-			s.log.Error("the queue of requests to S-CSCFs cannot be read", "error", err)
+			s.log.Error("the queue of requests to S-CSCFs cannot be read", "cause", err)
 		}
 
 		return now.Add(s.config.RetryMin)
@@ -163,7 +163,7 @@ func (s *Sender) line(ctx context.Context, pushes []*subscriber.Push) {
 	}
 
 	if err := s.store.Postpone(ctx, left, time.Now().Add(look)); err != nil { // so that they do not come again at once
-		s.log.Error("requests to S-CSCFs cannot be put off", "error", err)
+		s.log.Error("requests to S-CSCFs cannot be put off", "cause", err)
 		s.pause(ctx)
 	}
 }
@@ -233,14 +233,14 @@ func (s *Sender) send(ctx context.Context, push *subscriber.Push) bool {
 		level = slog.LevelWarn
 	}
 
-	s.log.Log(ctx, level, "request to S-CSCF", "id", push.ID, "command", string(push.Command), "scscf", push.ServerHost,
-		"identity", push.PrivateIdentity, "state", string(push.State), "attempt", push.Attempts, "result", push.Result)
+	s.log.Log(ctx, level, "request to S-CSCF", "push", push.ID, "command", string(push.Command), "scscf", push.ServerHost,
+		"impi", push.PrivateIdentity, "state", string(push.State), "attempt", push.Attempts, "result", push.Result)
 
 	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWait)
 	defer cancel()
 
 	if err := s.store.SavePush(saving, push); err != nil {
-		s.log.Error("what came of a request to an S-CSCF cannot be recorded", "error", err)
+		s.log.Error("what came of a request to an S-CSCF cannot be recorded", "cause", err)
 		s.pause(ctx)
 	}
 
