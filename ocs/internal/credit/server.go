@@ -61,7 +61,7 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 		answer = refused(no.result, no.text, no.failed)
 		answer.Type, answer.Number = q.Type, q.Number
 		s.metrics.requests.WithLabelValues(string(eventOf(q.Type)), fmt.Sprint(no.result.Code)).Inc()
-		s.log.Info("CCR refused", "type", eventOf(q.Type), "result", no.result.Code, "reason", no.text, "from", q.OriginHost)
+		s.log.Info("CCR refused", "request_type", eventOf(q.Type), "result", no.result.Code, "cause", no.text, "peer", q.OriginHost)
 
 		return answer, nil
 	}
@@ -107,14 +107,10 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 		s.metrics.again.Inc()
 		s.log.Info(
 			"CCR again: answered as before",
-			"session",
-			q.SessionID,
-			"type",
-			eventOf(q.Type),
-			"number",
-			q.Number,
-			"from",
-			q.OriginHost,
+			"session_id", q.SessionID,
+			"request_type", eventOf(q.Type),
+			"request_number", q.Number,
+			"peer", q.OriginHost,
 		)
 
 		return answer, nil
@@ -346,7 +342,7 @@ func (s *Server) report(w *work) {
 	}
 
 	if w.overrun > 0 {
-		s.log.Warn("used beyond the credit", "session", w.session.ID, "account", w.session.Account, "minor_units", w.overrun, "from", from)
+		s.log.Warn("used beyond the credit", "session_id", w.session.ID, "account", w.session.Account, "minor_units", w.overrun, "peer", from)
 	}
 
 	for _, unit := range slices.Sorted(maps.Keys(w.unpaid)) {
@@ -361,50 +357,39 @@ func (s *Server) report(w *work) {
 	case len(w.unpaid) > 0:
 		s.log.Warn(
 			"use was reported in units that the service is not charged in: nobody pays",
-			"session",
-			w.session.ID,
-			"account",
-			w.session.Account,
-			"units",
-			w.unpaid.String(),
-			"from",
-			from,
+			"session_id", w.session.ID,
+			"account", w.session.Account,
+			"units", w.unpaid.String(),
+			"peer", from,
 		)
 	case len(w.beside) > 0:
 		s.log.Info(
 			"use was also reported in units that the service is not charged in",
-			"session",
-			w.session.ID,
-			"units",
-			w.beside.String(),
-			"from",
-			from,
+			"session_id", w.session.ID,
+			"units", w.beside.String(),
+			"peer", from,
 		)
 	}
 
 	if w.late > 0 {
 		s.metrics.late.Inc()
-		s.log.Warn("use was reported of a session that there is not: nobody pays", "session", w.q.SessionID, "units", w.late, "from", from)
+		s.log.Warn("use was reported of a session that there is not: nobody pays", "session_id", w.q.SessionID, "units", w.late, "peer", from)
 	}
 
 	if w.stranger {
 		s.metrics.strangers.Inc()
-		s.log.Warn("a network function has asked for another's session", "session", w.q.SessionID, "type", eventOf(w.q.Type), "from", from)
+		s.log.Warn("a network function has asked for another's session",
+			"session_id", w.q.SessionID, "request_type", eventOf(w.q.Type), "peer", from)
 	}
 
 	if !w.answer.Result.Successful() {
 		s.log.Info(
 			"CCR refused",
-			"session",
-			w.q.SessionID,
-			"type",
-			eventOf(w.q.Type),
-			"result",
-			w.answer.Result.Code,
-			"reason",
-			w.answer.ErrorMessage,
-			"from",
-			from,
+			"session_id", w.q.SessionID,
+			"request_type", eventOf(w.q.Type),
+			"result", w.answer.Result.Code,
+			"cause", w.answer.ErrorMessage,
+			"peer", from,
 		)
 	}
 }

@@ -41,7 +41,7 @@ func (s *Server) every(ctx context.Context, interval time.Duration, do func(cont
 		}
 
 		if err := do(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			s.log.Error("sessions cannot be supervised, or what is old forgotten", "error", err)
+			s.log.Error("sessions cannot be supervised, or what is old forgotten", "cause", err)
 		}
 	}
 }
@@ -101,7 +101,7 @@ func (s *Server) closeSilent(ctx context.Context, id string, now time.Time) erro
 		return err
 	}
 
-	s.log.Warn("session closed: nothing was heard of it", "session", id, "account", w.session.Account)
+	s.log.Warn("session closed: nothing was heard of it", "session_id", id, "account", w.session.Account)
 	s.metrics.closed.Inc()
 	s.report(w)
 
@@ -120,7 +120,7 @@ func (s *Server) Close(ctx context.Context, id string) (*Session, error) {
 		return nil, gorm.ErrRecordNotFound
 	}
 
-	s.log.Warn("session closed by the operator", "session", id, "account", w.session.Account)
+	s.log.Warn("session closed by the operator", "session_id", id, "account", w.session.Account)
 	s.report(w)
 
 	return w.session, nil

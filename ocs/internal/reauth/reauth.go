@@ -198,7 +198,7 @@ func (a *Asker) conclude(
 		level = slog.LevelWarn
 	}
 
-	a.log.Log(ctx, level, "network function asked", "command", command, "session", s.ID, "account", s.Account, "client", s.ClientHost,
+	a.log.Log(ctx, level, "network function asked", "command", command, "session_id", s.ID, "account", s.Account, "peer", s.ClientHost,
 		"outcome", string(came), "result", result.Code, "detail", answer.Detail)
 
 	if came != Unknown {

@@ -33,7 +33,7 @@ func (a *Asker) changed(ctx context.Context, account string, which Which) {
 
 	ids, err := a.Sessions(ctx, account, which)
 	if err != nil {
-		a.log.Error("sessions cannot be read: nobody is asked to authorise anew", "account", account, "error", err)
+		a.log.Error("sessions cannot be read: nobody is asked to authorise anew", "account", account, "cause", err)
 		return
 	}
 
@@ -66,7 +66,7 @@ func (a *Asker) queue(j job) {
 	case a.waiting <- j:
 	default:
 		a.outcomes.WithLabelValues("RAR", "dropped").Inc()
-		a.log.Warn("too many sessions wait to be authorised anew", "session", j.session)
+		a.log.Warn("too many sessions wait to be authorised anew", "session_id", j.session)
 	}
 }
 
