@@ -3,7 +3,6 @@ package app
 import (
 	"errors"
 	"log/slog"
-	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
@@ -60,7 +59,7 @@ func (k *kept) restore(stack *stack.Stack, table *binding.Table, security gm.Sec
 		}
 
 		if err != nil {
-			k.log.Info("a registration is not taken up again", "user", left.Private, "reason", err)
+			k.log.Info("a registration is not taken up again", "impi", left.Private, "cause", err)
 			k.store.Bindings().Forget(left.Token)
 
 			continue
@@ -70,7 +69,7 @@ func (k *kept) restore(stack *stack.Stack, table *binding.Table, security gm.Sec
 	}
 
 	table.KeepBy(k.store.Bindings())
-	k.log.Info("registrations of an earlier process", "restored", restored, "of", len(k.bindings), "at", time.Now().UTC().Format(time.RFC3339))
+	k.log.Info("registrations of an earlier process", "count", restored, "kept", len(k.bindings))
 	k.bindings, k.sets = nil, nil
 }
 

@@ -86,7 +86,7 @@ func (a *attempt) saw(r *sip.Response) {
 	}
 
 	if err != nil {
-		a.proxy.Log.Warn("a dialog cannot be kept", "user", a.binding.Private, "error", err)
+		a.proxy.Log.Warn("a dialog cannot be kept", "impi", a.binding.Private, "cause", err)
 	}
 
 	if _, served := a.proxy.Bindings.ByToken(a.binding.Token); !served {
@@ -126,7 +126,7 @@ func (p *Proxy) notified(ctx context.Context, k dialog.Key, notify *sip.Request,
 	}
 
 	if err := initial.Confirm(k, d, subscribed(notify)); err != nil {
-		p.Log.Warn("a dialog cannot be kept", "call_id", k.CallID, "error", err)
+		p.Log.Warn("a dialog cannot be kept", "call_id", k.CallID, "cause", err)
 		return false
 	}
 

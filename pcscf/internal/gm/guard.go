@@ -205,13 +205,10 @@ func (p *Proxy) sayTranslated(r *sip.Request, b *binding.Binding, refreshed bool
 	p.outcomes.WithLabelValues("registration", "REGISTER", "behind NAT").Inc()
 	p.Log.Warn(
 		"the handset is behind a NAT, or states another address than it has",
-		"user",
-		b.Private,
-		"source",
-		b.Flow.Remote.String(),
-		"says",
-		says,
-		"check",
+		"impi", b.Private,
+		"source", b.Flow.Remote.String(),
+		"says", says,
+		"hint",
 		"masquerading at the packet gateway (iptables -t nat -S): the core needs a route to the handsets' addresses instead. ESP does not "+
 			"pass a NAT; without IPsec, requests to the handset reach it only while the NAT remembers it",
 	)
@@ -231,13 +228,10 @@ func (p *Proxy) sayUnreachable(r *sip.Request, flow stack.Flow) {
 
 	p.Log.Warn(
 		"the handset wants IPsec and is behind a NAT, or states another address than it has: its answer to the challenge will not come by ESP",
-		"contact",
-		contact,
-		"source",
-		flow.Remote.String(),
-		"says",
-		says,
-		"check",
+		"contact", contact,
+		"source", flow.Remote.String(),
+		"says", says,
+		"hint",
 		"masquerading between the packet gateway and the P-CSCF (iptables -t nat -S): give the core a route to the handsets' addresses instead, "+
 			"or serve such handsets without IPsec (ipsec.mode: off)",
 	)

@@ -204,14 +204,14 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 	}
 
 	if err := p.Bindings.Put(b); err != nil {
-		p.Log.Error("registration cannot be kept", "user", private, "error", err)
+		p.Log.Error("registration cannot be kept", "impi", private, "cause", err)
 		return
 	}
 
 	p.Security.Established(flow, seconds)
 
 	if refreshed && old.Flow.Remote.Addr() != flow.Remote.Addr() {
-		p.Log.Info("handset has moved", "user", private, "from", old.Flow.String(), "to", flow.String(), "dialogs", p.Dialogs.Of(token))
+		p.Log.Info("handset has moved", "impi", private, "flow_before", old.Flow.String(), "flow", flow.String(), "dialogs", p.Dialogs.Of(token))
 		p.Security.Ended(old.Flow)
 	}
 
@@ -221,7 +221,7 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 		p.RegEvent.Registered(b)
 	}
 
-	p.Log.Info("registered", "user", private, "identity", b.Default(), "contact", contact, "flow", flow.String(), "seconds", seconds)
+	p.Log.Info("registered", "impi", private, "impu", b.Default(), "contact", contact, "flow", flow.String(), "seconds", seconds)
 }
 
 // deregistered ends the binding that the handset has taken back; with a star all that it has from there.
@@ -252,7 +252,7 @@ func (p *Proxy) End(b *binding.Binding, why string) {
 		return // it is gone, or has just been refreshed
 	}
 
-	p.Log.Info("registration ended", "user", b.Private, "contact", b.Contact, "why", why)
+	p.Log.Info("registration ended", "impi", b.Private, "contact", b.Contact, "cause", why)
 	p.outcomes.WithLabelValues("registration", "REGISTER", why).Inc()
 	p.Security.Ended(b.Flow)
 	p.unwatch(b)
@@ -313,14 +313,14 @@ func uris(m sip.Message, name string) []string {
 // Expired is told of each binding whose time ran out. Its dialogs are forgotten without a word to anybody (§5.2.8.1.4).
 func (p *Proxy) Expired(b *binding.Binding) {
 	if n := p.Dialogs.RemoveAll(b.Token); n > 0 {
-		p.Log.Warn("a registration ended with dialogs", "user", b.Private, "contact", b.Contact, "dialogs", n)
+		p.Log.Warn("a registration ended with dialogs", "impi", b.Private, "contact", b.Contact, "dialogs", n)
 	}
 
 	if b.Ended != "" {
 		return
 	}
 
-	p.Log.Info("registration expired", "user", b.Private, "contact", b.Contact)
+	p.Log.Info("registration expired", "impi", b.Private, "contact", b.Contact)
 	p.outcomes.WithLabelValues("registration", "REGISTER", "expired").Inc()
 	p.Security.Ended(b.Flow)
 	p.unwatch(b)

@@ -85,6 +85,6 @@ func (p *Proxy) relayed(direction string, r *sip.Response, err error) {
 	p.outcomes.WithLabelValues(direction, "INVITE", "response of before the restart").Inc()
 
 	if err != nil {
-		p.Log.Warn("a response to an INVITE of before the restart cannot be passed on", "call_id", r.CallID().Value(), "error", err)
+		p.Log.Warn("a response to an INVITE of before the restart cannot be passed on", "call_id", r.CallID().Value(), "cause", err)
 	}
 }

@@ -103,12 +103,9 @@ func (p *Proxy) putBack(r *sip.Response, sent *sip.Request, b *binding.Binding) 
 		p.outcomes.WithLabelValues("terminating", label.Method(string(sent.Method)), "Record-Route put back").Inc()
 		p.Log.Warn(
 			"the handset changed Record-Route in its response",
-			"user",
-			b.Private,
-			"status",
-			r.StatusCode,
-			"call_id",
-			sip.Value(r, "Call-ID"),
+			"impi", b.Private,
+			"status", r.StatusCode,
+			"call_id", sip.Value(r, "Call-ID"),
 		)
 		sip.SetRecordRoute(r, sent)
 	}

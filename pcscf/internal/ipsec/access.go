@@ -105,8 +105,7 @@ func (a *Access) writeKeys() (err error) {
 	a.kernel = disclosing{a.kernel, a.keyfile, a.log}
 	a.log.Warn(
 		"the keys of all security associations are written to a file: whoever has it reads what the handsets say. This is for laboratories",
-		"wireshark_keys",
-		a.config.WiresharkKeys,
+		"file", a.config.WiresharkKeys,
 	)
 
 	return nil
@@ -126,7 +125,7 @@ func (d disclosing) Install(set ipsec.Set, lifetime time.Duration) error {
 	}
 
 	if err := d.keys.Add(set); err != nil {
-		d.log.Error("the keys of a security association are not in the file for Wireshark", "error", err)
+		d.log.Error("the keys of a security association are not in the file for Wireshark", "cause", err)
 	}
 
 	return nil
@@ -145,7 +144,7 @@ func (a *Access) consider(e stack.EndpointConfig, mode association.Mode, open Op
 	case mode == association.Required:
 		return mode, fmt.Errorf("ipsec is required at %s: %w", e.Name, why)
 	default:
-		a.log.Info("handsets are served without IPsec", "endpoint", e.Name, "reason", why)
+		a.log.Info("handsets are served without IPsec", "endpoint", e.Name, "cause", why)
 		return association.Off, nil
 	}
 }
@@ -246,7 +245,7 @@ func (a *Access) reclaim() error {
 	}
 
 	if len(kept) > 0 || states > 0 {
-		a.log.Info("security associations of an earlier process", "sets_restored", len(kept), "states_removed", states)
+		a.log.Info("security associations of an earlier process", "count", len(kept), "states_removed", states)
 	}
 
 	return nil

@@ -50,7 +50,7 @@ func watchDrops(read func() ([]ipsec.Statistic, error), log *slog.Logger) *drops
 func (d *drops) statistics() []ipsec.Statistic {
 	all, err := d.read()
 	if err != nil {
-		d.log.Warn("the kernel's counters of IPsec cannot be read", "error", err)
+		d.log.Warn("the kernel's counters of IPsec cannot be read", "cause", err)
 	}
 
 	return all
@@ -88,7 +88,7 @@ func (d *drops) Run(ctx context.Context) {
 		case now := <-ticker.C:
 			for _, m := range d.moved() {
 				if last := said[m.Counter]; m.SinceStart > last.count && now.Sub(last.at) >= sayEvery {
-					d.log.Warn("the kernel drops packets of IPsec", "counter", m.Counter, "packets", m.SinceStart-last.count, "means", m.Means)
+					d.log.Warn("the kernel drops packets of IPsec", "counter", m.Counter, "packets", m.SinceStart-last.count, "hint", m.Means)
 					said[m.Counter] = word{m.SinceStart, now}
 				}
 			}

@@ -69,7 +69,7 @@ func TestDrops(t *testing.T) {
 		says(time.Minute, 0, "drops")
 
 		k.change(func() { k.all[0].Count = 8 })
-		says(11*time.Second, 1, "packets=3 means=\"ESP came with an SPI")
+		says(11*time.Second, 1, "packets=3 hint=\"ESP came with an SPI")
 		says(time.Hour, 1, "drops packets")
 
 		if moved := d.moved(); len(moved) != 1 || moved[0].Counter != "XfrmInNoStates" || moved[0].Count != 8 || moved[0].SinceStart != 3 {

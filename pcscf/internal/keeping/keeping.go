@@ -54,7 +54,7 @@ func (s *Store) Close() error { return s.journal.Close() }
 
 func (s *Store) said(err error) {
 	if err != nil {
-		s.log.Error("the P-CSCF's state cannot be kept", "error", err)
+		s.log.Error("the P-CSCF's state cannot be kept", "cause", err)
 	}
 }
 

@@ -236,16 +236,11 @@ func (g *Guard) count(key string, limit int, m Message) Verdict {
 			s.said = now
 			g.log.Warn(
 				"a source by UDP in clear sends more than protection allows: the excess is dropped",
-				"source",
-				m.Source.String(),
-				"as",
-				key,
-				"messages",
-				limit,
-				"window",
-				g.config.Window,
-				"check",
-				"a load generator or monitor belongs into protection.exempt; the source may be forged",
+				"source", m.Source.String(),
+				"prefix", key,
+				"limit", limit,
+				"window", g.config.Window,
+				"hint", "a load generator or monitor belongs into protection.exempt; the source may be forged",
 			)
 		}
 
@@ -255,18 +250,12 @@ func (g *Guard) count(key string, limit int, m Message) Verdict {
 	s.banned, s.count = now.Add(g.config.Ban), 0
 	g.log.Warn(
 		"source banned: it sends more than protection allows",
-		"source",
-		m.Source.String(),
-		"as",
-		key,
-		"messages",
-		limit,
-		"window",
-		g.config.Window,
-		"ban",
-		g.config.Ban,
-		"check",
-		"a load generator or monitor belongs into protection.exempt",
+		"source", m.Source.String(),
+		"prefix", key,
+		"limit", limit,
+		"window", g.config.Window,
+		"ban", g.config.Ban,
+		"hint", "a load generator or monitor belongs into protection.exempt",
 	)
 
 	return Busy
@@ -363,16 +352,11 @@ func (g *Guard) Failed(address netip.Addr, user, nonce string) {
 	if f.count == g.config.Failures {
 		g.log.Warn(
 			"authentication failed too often: 429 until protection.ban is over",
-			"user",
-			user,
-			"source",
-			address.String(),
-			"failures",
-			f.count,
-			"ban",
-			g.config.Ban,
-			"check",
-			"K and OPc of the SIM against those of the HSS; was OP entered as OPc?",
+			"impi", user,
+			"source", address.String(),
+			"failures", f.count,
+			"ban", g.config.Ban,
+			"hint", "K and OPc of the SIM against those of the HSS; was OP entered as OPc?",
 		)
 	}
 }

@@ -51,12 +51,9 @@ func (s *Subscriber) apply(private string, o Outcome) {
 				next.Expires, changed = until, true
 				s.log.Info(
 					"registration shortened by the network, for the handset to authenticate again",
-					"user",
-					private,
-					"contact",
-					b.Contact,
-					"seconds",
-					*c.Expires,
+					"impi", private,
+					"contact", b.Contact,
+					"seconds", *c.Expires,
 				)
 			}
 		}

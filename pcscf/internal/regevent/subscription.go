@@ -169,7 +169,7 @@ func (s *Subscriber) accepted(sub *subscription, request *sip.Request, response 
 	if sub.dialog == nil {
 		dialog, err := sip.NewDialogUAC(request, response)
 		if err != nil {
-			s.log.Warn("the 200 to the SUBSCRIBE for the reg event makes no dialog", "user", sub.private, "error", err)
+			s.log.Warn("the 200 to the SUBSCRIBE for the reg event makes no dialog", "impi", sub.private, "cause", err)
 			s.again(sub, longestRetry)
 
 			return
@@ -217,12 +217,9 @@ func (s *Subscriber) failed(sub *subscription, response *sip.Response, err error
 	if sub.failures++; sub.failures == 1 {
 		s.log.Warn(
 			"no subscription to the reg event: a de-registration by the network will not be seen here",
-			"user",
-			sub.private,
-			"public",
-			sub.public,
-			"error",
-			err,
+			"impi", sub.private,
+			"impu", sub.public,
+			"cause", err,
 		)
 	}
 
@@ -279,7 +276,7 @@ func (s *Subscriber) HandleNotify(tx sip.Answering) {
 
 		var err error
 		if d, err = Parse(r.Body()); err != nil {
-			s.refuse(tx, sip.Refuse(400, "the document cannot be read").Because(err), "user", sub.private)
+			s.refuse(tx, sip.Refuse(400, "the document cannot be read").Because(err), "impi", sub.private)
 			return
 		}
 	}

@@ -108,7 +108,7 @@ func (p *Table) remove(a *association, why string) {
 	unanswered := a.state == temporary
 	p.mu.Unlock()
 
-	attributes := []any{"user", a.private, "ue", a.set.UE, "reason", why}
+	attributes := []any{"impi", a.private, "ue", a.set.UE, "cause", why}
 
 	if unanswered {
 		if four, err := p.kernel.Use(a.set); err == nil {
@@ -117,7 +117,7 @@ func (p *Table) remove(a *association, why string) {
 	}
 
 	if err := p.kernel.Remove(a.set); err != nil {
-		p.log.Error("security associations cannot be removed", "set", a.set.String(), "error", err)
+		p.log.Error("security associations cannot be removed", "set", a.set.String(), "cause", err)
 	}
 
 	// Nothing passes by a connection between these ports any more.

@@ -58,7 +58,7 @@ func (p *Table) Challenge(request *sip.Request, flow stack.Flow, response *sip.R
 
 	a, err := p.reserve(flow, choice, came)
 	if errors.Is(err, errSameSPI) {
-		p.log.Warn("no new security associations for a new challenge", "user", came.private, "reason", err)
+		p.log.Warn("no new security associations for a new challenge", "impi", came.private, "cause", err)
 		return nil
 	}
 
@@ -88,7 +88,7 @@ func (p *Table) Challenge(request *sip.Request, flow stack.Flow, response *sip.R
 	p.begin(a)
 	sip.Set(response, "Security-Server", ims.FormatSecurity(a.answer))
 	p.outcomes.WithLabelValues("challenged").Inc()
-	p.log.Info("security associations set up", "user", a.private, "set", a.set.String())
+	p.log.Info("security associations set up", "impi", a.private, "set", a.set.String())
 
 	return nil
 }

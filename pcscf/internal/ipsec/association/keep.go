@@ -32,7 +32,7 @@ func (p *Table) Restore(kept []Kept, whole func(ipsec.Set) bool) (restored []ips
 	for _, k := range kept {
 		a, err := p.restore(k, whole)
 		if err != nil {
-			p.log.Warn("security associations are not taken up again", "user", k.Private, "set", k.Set.String(), "reason", err)
+			p.log.Warn("security associations are not taken up again", "impi", k.Private, "set", k.Set.String(), "cause", err)
 			p.keep.Forget(k.Set.ReqID)
 
 			continue

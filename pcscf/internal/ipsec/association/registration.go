@@ -39,7 +39,7 @@ func (p *Table) Established(flow stack.Flow, seconds uint32) {
 	p.mu.Unlock()
 
 	if err := p.kernel.Prolong(a.set, life); err != nil {
-		p.log.Error("security associations cannot be prolonged", "set", a.set.String(), "error", err)
+		p.log.Error("security associations cannot be prolonged", "set", a.set.String(), "cause", err)
 	}
 
 	p.keep.Keep(kept)

@@ -53,7 +53,7 @@ func (p *Table) screenFirst(r *sip.Request, flow stack.Flow) *sip.Refusal {
 			return p.refuse(494, err.Error(), p.offers())
 		}
 
-		p.log.Warn("handset served without security associations", "source", flow.Remote.String(), "reason", err)
+		p.log.Warn("handset served without security associations", "source", flow.Remote.String(), "cause", err)
 	}
 
 	return p.answeredInClear(r, flow, mode)

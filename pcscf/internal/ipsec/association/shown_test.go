@@ -164,7 +164,7 @@ func TestSaysWhyUnanswered(t *testing.T) {
 				time.Sleep(4*time.Minute + time.Second)
 				synctest.Wait()
 
-				if got := log.String(); !strings.Contains(got, says) || !strings.Contains(got, fmt.Sprintf("user=%s", private)) {
+				if got := log.String(); !strings.Contains(got, says) || !strings.Contains(got, fmt.Sprintf("impi=%s", private)) {
 					t.Errorf("the log has\n%s", got)
 				}
 			})
