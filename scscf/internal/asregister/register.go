@@ -66,12 +66,9 @@ func (s *Server) register(c registration.Change, t triggered, now time.Time) (*s
 	if octets := size(body); octets > s.maxBody { // without it the server learns of the registration all the same
 		s.log.Warn(
 			"a third-party REGISTER goes without the messages of the handset: they are too large",
-			"server",
-			t.match.Server,
-			"public",
-			t.public,
-			"octets",
-			octets,
+			"server", t.match.Server,
+			"impu", t.public,
+			"octets", octets,
 		)
 		body = slices.DeleteFunc(body, func(p part) bool { return p.kind == messageSIP })
 	}

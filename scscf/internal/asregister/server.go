@@ -116,7 +116,7 @@ func (s *Server) Changed(c registration.Change) {
 	if request == nil {
 		var err error
 		if request, err = standIn(c, s.homeDomain); err != nil {
-			s.log.Error("a third-party REGISTER could not be made", "error", err)
+			s.log.Error("a third-party REGISTER could not be made", "cause", err)
 			return
 		}
 	}
@@ -181,28 +181,22 @@ func (s *Server) tell(ctx context.Context, c registration.Change, t triggered) {
 	if t.match.Continue || c.Type == ifc.DeRegistration {
 		s.log.Warn(
 			"an application server did not take a registration; it goes on without",
-			"server",
-			t.match.Server,
-			"public",
-			t.public,
-			"reason",
-			failure,
+			"server", t.match.Server,
+			"impu", t.public,
+			"cause", failure,
 		)
 		return
 	}
 
 	s.log.Warn(
 		"an application server did not take a registration, which its default handling ends",
-		"server",
-		t.match.Server,
-		"public",
-		t.public,
-		"reason",
-		failure,
+		"server", t.match.Server,
+		"impu", t.public,
+		"cause", failure,
 	)
 
 	if err := s.end(ctx, t.public); err != nil {
-		s.log.Warn("the end of the registration was not told to the HSS", "public", t.public, "error", err)
+		s.log.Warn("the end of the registration was not told to the HSS", "impu", t.public, "cause", err)
 	}
 }
 
@@ -242,12 +236,9 @@ func (s *Server) send(ctx context.Context, c registration.Change, t triggered) e
 
 	s.log.Info(
 		"an application server refused a third-party REGISTER",
-		"server",
-		t.match.Server,
-		"public",
-		t.public,
-		"status",
-		response.StatusCode,
+		"server", t.match.Server,
+		"impu", t.public,
+		"status", response.StatusCode,
 	)
 
 	return nil

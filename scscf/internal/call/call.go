@@ -107,7 +107,7 @@ func (c *Call) answered(r *sip.Response, at time.Time) {
 				reason = sip.Refuse(408, "answered after the call had failed")
 			}
 
-			c.table.log.Warn("a call was answered after it had failed, and is released", "user", c.Public)
+			c.table.log.Warn("a call was answered after it had failed, and is released", "impu", c.Public)
 			time.AfterFunc(lateBye, func() { c.hangUp(dialog, reason) })
 		}
 
@@ -115,7 +115,7 @@ func (c *Call) answered(r *sip.Response, at time.Time) {
 	}
 
 	if err != nil {
-		c.table.log.Warn("the call cannot be released from here if its credit ends", "user", c.Public, "error", err)
+		c.table.log.Warn("the call cannot be released from here if its credit ends", "impu", c.Public, "cause", err)
 	}
 
 	c.dialog, c.invite = dialog, nil

@@ -15,17 +15,15 @@ const maxFurther = 16
 func (c *Call) forked(r *sip.Response) {
 	dialog, err := c.dialog.Fork(r, c.records)
 	if err != nil {
-		c.table.log.Warn("a further callee cannot be released from here", "user", c.Public, "error", err)
+		c.table.log.Warn("a further callee cannot be released from here", "impu", c.Public, "cause", err)
 		return
 	}
 
 	if c.ended || len(c.further) >= maxFurther {
 		c.table.log.Warn(
 			"a further callee has answered a call that is over or has too many, and is released",
-			"user",
-			c.Public,
-			"call_id",
-			dialog.CallID,
+			"impu", c.Public,
+			"call_id", dialog.CallID,
 		)
 		time.AfterFunc(lateBye, func() { c.hangUp(dialog, errCallEnded) })
 

@@ -135,7 +135,7 @@ func (c *Call) keep() {
 	}
 
 	if err := j.Put(c.entry.token, k); err != nil {
-		c.table.log.Error("a call could not be written; it would be lost at a restart", "user", c.Public, "error", err)
+		c.table.log.Error("a call could not be written; it would be lost at a restart", "impu", c.Public, "cause", err)
 	}
 }
 
@@ -146,6 +146,6 @@ func (c *Call) drop() {
 	}
 
 	if err := j.Drop(c.entry.token); err != nil {
-		c.table.log.Error("the end of a call could not be written", "user", c.Public, "error", err)
+		c.table.log.Error("the end of a call could not be written", "impu", c.Public, "cause", err)
 	}
 }

@@ -105,7 +105,7 @@ func (w *Within) Passed(taken bool) {
 
 		c, dialog := m.call, m.dialog
 
-		c.table.log.Warn("a BYE did not end its call, which is released", "user", c.Public, "call_id", dialog.CallID, "taken", taken)
+		c.table.log.Warn("a BYE did not end its call, which is released", "impu", c.Public, "call_id", dialog.CallID, "taken", taken)
 		c.table.outcomes.WithLabelValues(c.Side.String(), "BYE", "released after a BYE").Inc()
 		c.table.running.Go(func() { c.hangUp(dialog, errHungUp) })
 	}

@@ -47,7 +47,7 @@ func (c *Call) releaseAs(status int, why string, cause charging.Cause) {
 	c.stop()
 	c.mu.Unlock()
 
-	t.log.Info("call released by the S-CSCF", "user", c.Public, "reason", why)
+	t.log.Info("call released by the S-CSCF", "impu", c.Public, "cause", why)
 	t.outcomes.WithLabelValues(c.Side.String(), "BYE", "released").Inc()
 
 	if rings && c.tx != nil {
@@ -103,7 +103,7 @@ func (c *Call) hangUp(dialog *sip.ProxyDialog, why *sip.Refusal) {
 func (t *Table) bye(ctx context.Context, dialog *sip.ProxyDialog, to sip.Side, why ...sip.Reason) {
 	bye, err := dialog.Request(to, "BYE")
 	if err != nil {
-		t.log.Error("BYE cannot be made", "call", dialog.CallID, "error", err)
+		t.log.Error("BYE cannot be made", "call_id", dialog.CallID, "cause", err)
 		return
 	}
 
@@ -111,6 +111,11 @@ func (t *Table) bye(ctx context.Context, dialog *sip.ProxyDialog, to sip.Side, w
 
 	response, err := t.stack.Do(ctx, bye, stack.Destination{Endpoint: t.endpoint})
 	if err != nil || !response.IsSuccess() && response.StatusCode != 481 {
-		t.log.Warn("BYE was not taken", "call", dialog.CallID, "response", response, "error", err)
+		status := 0
+		if response != nil {
+			status = response.StatusCode
+		}
+
+		t.log.Warn("BYE was not taken", "call_id", dialog.CallID, "status", status, "cause", err)
 	}
 }

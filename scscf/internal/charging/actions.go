@@ -65,10 +65,10 @@ func (s *Session) do(action Action, in input, todo *effects) {
 	case GiveUpReport:
 		if c.Last != nil {
 			t.log.Error("the last report of a session is lost; the OCS closes it after its supervision time",
-				"session", c.ID, "used_seconds", c.Last.Used)
+				"session_id", c.ID, "seconds", c.Last.Used)
 		}
 	default: // those of an event
-		t.log.Error("an action that a charging session does not have", "session", c.ID, "action", action)
+		t.log.Error("an action that a charging session does not have", "session_id", c.ID, "action", action)
 	}
 }
 
@@ -79,7 +79,7 @@ func (s *Session) takeQuota(in input) {
 	}
 
 	if away := s.state.Away; !away.IsZero() {
-		s.trigger.log.Info("the OCS is back; the call is charged again", "session", s.state.ID, "away", in.now.Sub(away))
+		s.trigger.log.Info("the OCS is back; the call is charged again", "session_id", s.state.ID, "duration", in.now.Sub(away))
 	}
 
 	s.state.take(in.answer, s.trigger.config.UpdateMargin, in.now)
@@ -91,7 +91,7 @@ func (s *Session) beginAnew(now time.Time) {
 
 	if lost := s.state.beginAnew(t.newID(), now); lost > 0 {
 		t.uncharged.Add(float64(lost))
-		t.log.Warn("seconds of a call stay free: the OCS had no session for them", "session", old, "seconds", lost)
+		t.log.Warn("seconds of a call stay free: the OCS had no session for them", "session_id", old, "seconds", lost)
 	}
 
 	t.rename(old, s)

@@ -53,14 +53,10 @@ func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA
 	if elsewhere {
 		t.log.Warn(
 			"the OCS of a session does not serve it; another is asked",
-			"request",
-			name,
-			"session",
-			q.SessionID,
-			"ocs",
-			q.DestinationHost,
-			"error",
-			err,
+			"request_type", name,
+			"session_id", q.SessionID,
+			"peer", q.DestinationHost,
+			"cause", err,
 		)
 		q.DestinationHost = ""
 		answer, err = t.ocs.CreditControl(ctx, q)
@@ -78,14 +74,10 @@ func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA
 		t.outcomes.WithLabelValues(name, "no answer").Inc()
 		t.log.Error(
 			"the OCS does not answer",
-			"request",
-			name,
-			"session",
-			q.SessionID,
-			"failure_handling",
-			t.config.FailureHandling,
-			"error",
-			err,
+			"request_type", name,
+			"session_id", q.SessionID,
+			"failure_handling", t.config.FailureHandling,
+			"cause", err,
 		)
 
 		return nil, nil, err

@@ -102,7 +102,7 @@ func (e *Event) answered(o outcome) effects {
 
 	if e.owed != nil {
 		if o.refused != nil && e.owed.used == 0 {
-			t.log.Warn("the OCS did not take back the charge of a message that nobody got", "session", e.id, "reason", o.refused)
+			t.log.Warn("the OCS did not take back the charge of a message that nobody got", "session_id", e.id, "cause", o.refused)
 		}
 
 		return e.move(o.reported(!now.Add(settleAgain).After(e.until)), input{now: now})
@@ -133,7 +133,7 @@ func (e *Event) move(signal Signal, in input) (todo effects) {
 	actions, ok := e.machine.Step(signal)
 	if !ok {
 		t.unexpected.Inc()
-		t.log.Error("something happened to a charged event that cannot happen there", "session", e.id, "state", before, "event", signal)
+		t.log.Error("something happened to a charged event that cannot happen there", "session_id", e.id, "state", before, "event", signal)
 
 		return effects{}
 	}
@@ -181,9 +181,9 @@ func (e *Event) do(action Action, in input, todo *effects) {
 		})
 	case GiveUpReport:
 		e.trigger.log.Error("the report of an event is lost; the OCS returns what it reserved after its supervision time",
-			"session", e.id, "owed", e.owed)
+			"session_id", e.id, "owed", e.owed)
 	default: // those of a session
-		e.trigger.log.Error("an action that a charged event does not have", "session", e.id, "action", action)
+		e.trigger.log.Error("an action that a charged event does not have", "session_id", e.id, "action", action)
 	}
 }
 

@@ -59,7 +59,7 @@ func (t *Trigger) restore(j store, all map[string]kept) {
 
 	for key, k := range all {
 		if k.Key != key || k.State == Idle || k.State == PendingI || k.State > OwedT { // not written by us
-			t.log.Warn("a kept charging session cannot be read, and is left out", "session", key, "state", k.State)
+			t.log.Warn("a kept charging session cannot be read, and is left out", "session_id", key, "state", k.State)
 			continue
 		}
 
@@ -161,7 +161,7 @@ func (s *Session) keep(before, after State) {
 	}
 
 	if err := t.journal.Put(s.state.Key, kept{credit: s.state, State: after}); err != nil {
-		t.log.Error("a charging session could not be written; it would be lost at a restart", "session", s.state.ID, "error", err)
+		t.log.Error("a charging session could not be written; it would be lost at a restart", "session_id", s.state.ID, "cause", err)
 	}
 }
 
@@ -207,6 +207,6 @@ func (t *Trigger) forget(key string) {
 	}
 
 	if err := t.journal.Drop(key); err != nil {
-		t.log.Error("the end of a charging session could not be written; a restart would report it again", "session", key, "error", err)
+		t.log.Error("the end of a charging session could not be written; a restart would report it again", "session_id", key, "cause", err)
 	}
 }

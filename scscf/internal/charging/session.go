@@ -180,7 +180,7 @@ func (s *Session) move(signal Signal, in input) (todo effects) {
 	if !ok {
 		s.trigger.unexpected.Inc()
 		s.trigger.log.Error("something happened to a charging session that cannot happen there",
-			"session", s.state.ID, "state", before, "event", signal)
+			"session_id", s.state.ID, "state", before, "event", signal)
 
 		return effects{}
 	}
@@ -215,7 +215,7 @@ func answersRequest(signal Signal) bool { return signal >= Granted && signal <= 
 // remark logs what an operator wants to know of a step.
 func (s *Session) remark(before, after State) {
 	if after != before && (after == Waived || after == WaivedService) {
-		s.trigger.log.Info("the OCS wants no credit control of a session", "session", s.state.ID)
+		s.trigger.log.Info("the OCS wants no credit control of a session", "session_id", s.state.ID)
 	}
 }
 

@@ -39,7 +39,7 @@ func (t *Translator) homeLocal(ctx context.Context, target, own string) string {
 
 		switch {
 		case err != nil:
-			t.log.Warn("the HSS does not say whose a local number is; it goes on as it is", "dialled", target, "error", err)
+			t.log.Warn("the HSS does not say whose a local number is; it goes on as it is", "number", target, "cause", err)
 			return ""
 		case exists && candidate == target:
 			return ""

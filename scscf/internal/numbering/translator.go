@@ -63,7 +63,7 @@ func (t *Translator) Translate(ctx context.Context, target sip.Uri, own string) 
 
 	switch {
 	case global == "" && ok:
-		t.log.Info("a local number that neither the numbering plan nor the HSS knows", "dialled", dialled)
+		t.log.Info("a local number that neither the numbering plan nor the HSS knows", "number", dialled)
 		return target
 	case global == "":
 		return target
@@ -82,7 +82,7 @@ func (t *Translator) Translate(ctx context.Context, target sip.Uri, own string) 
 
 	switch uri, err := t.enum.Translate(ctx, global); {
 	case err != nil:
-		t.log.Warn("ENUM does not answer; the number goes on as it is", "number", global, "error", err)
+		t.log.Warn("ENUM does not answer; the number goes on as it is", "number", global, "cause", err)
 	case uri != "":
 		return t.replaced(target, uri)
 	}
@@ -93,7 +93,7 @@ func (t *Translator) Translate(ctx context.Context, target sip.Uri, own string) 
 func (t *Translator) replaced(target sip.Uri, uri string) sip.Uri {
 	u, err := sip.ParseURI(uri)
 	if err != nil || u.Scheme != "sip" && u.Scheme != "sips" && u.Scheme != "tel" {
-		t.log.Warn("a translated number cannot be called", "number", target.String(), "uri", uri, "error", err)
+		t.log.Warn("a translated number cannot be called", "number", target.String(), "uri", uri, "cause", err)
 		return target
 	}
 

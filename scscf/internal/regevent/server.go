@@ -189,7 +189,7 @@ func (s *Server) notify(ctx context.Context, sub *subscription) {
 
 		switch {
 		case err != nil:
-			s.log.Error("a NOTIFY could not be made", "watcher", sub.watcher, "public", sub.public, "error", err)
+			s.log.Error("a NOTIFY could not be made", "watcher", sub.watcher, "impu", sub.public, "cause", err)
 			s.forget(sub)
 
 			return
@@ -211,7 +211,7 @@ func (s *Server) notify(ctx context.Context, sub *subscription) {
 				return
 			}
 
-			s.log.Warn("a NOTIFY could not be sent", "watcher", sub.watcher, "public", sub.public, "error", err)
+			s.log.Warn("a NOTIFY could not be sent", "watcher", sub.watcher, "impu", sub.public, "cause", err)
 			s.forget(sub) // its Contact or Route leads nowhere
 
 			return
@@ -225,7 +225,7 @@ func (s *Server) notify(ctx context.Context, sub *subscription) {
 			}
 
 			s.notifies.WithLabelValues(outcome).Inc()
-			s.log.Warn("a NOTIFY was not accepted", "watcher", sub.watcher, "public", sub.public, "status", response.StatusCode)
+			s.log.Warn("a NOTIFY was not accepted", "watcher", sub.watcher, "impu", sub.public, "status", response.StatusCode)
 
 			if sub.answered(response) && !last {
 				s.forget(sub)

@@ -264,6 +264,6 @@ func (s *Server) respond(tx sip.Answering, response *sip.Response) {
 	s.counted("", "", response.StatusCode)
 
 	if err := tx.Respond(response); err != nil {
-		s.log.Warn("the answer to a SUBSCRIBE could not be sent", "error", err)
+		s.log.Warn("the answer to a SUBSCRIBE could not be sent", "cause", err)
 	}
 }

@@ -68,16 +68,11 @@ func (p *procedure) accept() {
 	r.metrics.registers.WithLabelValues(outcome).Inc()
 	r.log.Info(
 		"REGISTER accepted",
-		"outcome",
-		outcome,
-		"private",
-		p.request.private,
-		"public",
-		p.request.public,
-		"contacts",
-		contacts,
-		"call_id",
-		p.request.callID,
+		"outcome", outcome,
+		"impi", p.request.private,
+		"impu", p.request.public,
+		"contacts", contacts,
+		"call_id", p.request.callID,
 	)
 	p.respond(response)
 }
@@ -99,12 +94,12 @@ func (r *Registrar) chargingFunctions(g *registration.Registration) string {
 
 // refuse answers a REGISTER with what is wrong, and says it in the log. req is nil when it could not be read.
 func (r *Registrar) refuse(tx sip.Answering, req *request, refusal *sip.Refusal) {
-	var who []any
+	var attributes []any
 	if req != nil {
-		who = []any{"private", req.private, "public", req.public}
+		attributes = []any{"impi", req.private, "impu", req.public}
 	}
 
-	sip.Refuser{Log: r.log, Count: r.metrics.refused}.Refuse(tx, "registration", refusal, who...)
+	sip.Refuser{Log: r.log, Count: r.metrics.refused}.Refuse(tx, "registration", refusal, attributes...)
 }
 
 func (m *metrics) refused(_, _ string, status int) {

@@ -58,12 +58,9 @@ func (p *procedure) releaseServer(ctx context.Context) {
 	if refusal != nil {
 		p.registrar.log.Warn(
 			"the HSS was not told of a de-registration",
-			"private",
-			p.request.private,
-			"public",
-			p.request.public,
-			"reason",
-			refusal,
+			"impi", p.request.private,
+			"impu", p.request.public,
+			"cause", refusal,
 		)
 		return
 	}
@@ -75,7 +72,7 @@ func (p *procedure) releaseServer(ctx context.Context) {
 func (r *Registrar) takeBack(ctx context.Context, private, public string) error {
 	_, refusal := r.assign(ctx, &cx.SAR{UserName: private, PublicIdentities: []string{public}, Type: cx.AdministrativeDeregistration})
 	if refusal != nil {
-		r.log.Warn("the HSS was not told that a registration is taken back", "private", private, "public", public, "reason", refusal)
+		r.log.Warn("the HSS was not told that a registration is taken back", "impi", private, "impu", public, "cause", refusal)
 		return refusal
 	}
 

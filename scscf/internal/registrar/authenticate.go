@@ -149,7 +149,7 @@ func (p *procedure) resynchronise(ctx context.Context) {
 		return
 	}
 
-	p.registrar.log.Info("AUTS received: the SIM's SQN is ahead of the HSS's, which is asked to step", "private", p.request.private)
+	p.registrar.log.Info("AUTS received: the SIM's SQN is ahead of the HSS's, which is asked to step", "impi", p.request.private)
 	p.requestVector(ctx, slices.Concat(rand[:], p.auts[:]))
 }
 
@@ -238,7 +238,7 @@ func (p *procedure) forbidden() *sip.Refusal {
 func (r *Registrar) reportAuthentication(ctx context.Context, private, public string, kind cx.ServerAssignmentType) {
 	_, refusal := r.assign(ctx, &cx.SAR{UserName: private, PublicIdentities: []string{public}, Type: kind})
 	if refusal != nil {
-		r.log.Warn("the HSS was not told of a failed authentication", "private", private, "public", public, "reason", refusal)
+		r.log.Warn("the HSS was not told of a failed authentication", "impi", private, "impu", public, "cause", refusal)
 	}
 }
 

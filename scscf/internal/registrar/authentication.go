@@ -175,8 +175,8 @@ func (a *authentication) Due(now time.Time) {
 }
 
 // silence is what the log says of a challenge that nobody has answered: whose it is, and why handsets fall silent.
-func (a *authentication) silence() []any {
-	return []any{"private", a.private, "public", a.public, "call_id", a.callID, "reason", unansweredChallenge(a.asked)}
+func (a *authentication) silence() (attributes []any) {
+	return []any{"impi", a.private, "impu", a.public, "call_id", a.callID, "cause", unansweredChallenge(a.asked)}
 }
 
 // withdraw ends the authentications of a user whose registration the HSS ends.

@@ -134,7 +134,7 @@ func (r *Registrar) lose(
 
 	for _, c := range changes {
 		r.metrics.contacts.WithLabelValues(string(event)).Inc()
-		r.log.Info("contact lost", "event", event, "private", c.Binding.Private, "public", c.Binding.Identity, "contact", c.Binding.Contact)
+		r.log.Info("contact lost", "event", event, "impi", c.Binding.Private, "impu", c.Binding.Identity, "contact", c.Binding.Contact)
 	}
 
 	if before.State == registration.Unregistered { // nobody's registration
@@ -272,7 +272,7 @@ func (r *Registrar) releaseLater(ctx context.Context, private string, before *re
 
 	switch {
 	case refusal != nil:
-		r.log.Warn("the HSS was not told of the end of a registration", "private", private, "public", public, "reason", refusal)
+		r.log.Warn("the HSS was not told of the end of a registration", "impi", private, "impu", public, "cause", refusal)
 	case answer.Result == cx.SuccessServerNameNotStored: // another S-CSCF may serve the user from now on
 		r.dropUnregistered(public)
 	}
@@ -293,6 +293,6 @@ func (r *Registrar) dropUnregistered(public string) {
 		return nil, nil
 	}, nil)
 	if err != nil {
-		r.log.Error("the profile of an unregistered user could not be dropped", "public", public, "error", err)
+		r.log.Error("the profile of an unregistered user could not be dropped", "impu", public, "cause", err)
 	}
 }

@@ -383,6 +383,6 @@ func (r *Registrar) unexpected(what, state fmt.Stringer) {
 
 func (r *Registrar) respond(tx sip.Answering, response *sip.Response) {
 	if err := tx.Respond(response); err != nil {
-		r.log.Warn("the answer to a REGISTER could not be sent", "status", response.StatusCode, "error", err)
+		r.log.Warn("the answer to a REGISTER could not be sent", "status", response.StatusCode, "cause", err)
 	}
 }

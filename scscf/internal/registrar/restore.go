@@ -98,12 +98,9 @@ func (r *Registrar) reviveAll() {
 			if refusal := r.revive(ctx, rec); refusal != nil {
 				r.log.Warn(
 					"the profile of a restored registration could not be fetched",
-					"private",
-					g.Private,
-					"public",
-					g.Primary(),
-					"reason",
-					refusal,
+					"impi", g.Private,
+					"impu", g.Primary(),
+					"cause", refusal,
 				)
 			}
 		})
@@ -128,7 +125,7 @@ func (r *Registrar) flushes(ctx context.Context) {
 func (r *Registrar) flush() {
 	if err := r.journal.flush(r.store.count, r.store.all); err != nil {
 		r.metrics.journalFailures.Inc()
-		r.log.Error("registrations could not be written; they would be lost at a restart", "error", err)
+		r.log.Error("registrations could not be written; they would be lost at a restart", "cause", err)
 	}
 }
 

@@ -59,14 +59,10 @@ func (r *Registrar) terminate(
 		r.metrics.contacts.WithLabelValues(string(event)).Inc()
 		r.log.Info(
 			"contact ended by the network",
-			"private",
-			c.Binding.Private,
-			"public",
-			c.Binding.Identity,
-			"contact",
-			c.Binding.Contact,
-			"event",
-			event,
+			"impi", c.Binding.Private,
+			"impu", c.Binding.Identity,
+			"contact", c.Binding.Contact,
+			"event", event,
 		)
 	}
 
@@ -125,14 +121,10 @@ func (r *Registrar) RegistrationTermination(ctx context.Context, req *cx.RTR) (*
 	r.metrics.terminations.WithLabelValues("RTR").Add(float64(ended))
 	r.log.Info(
 		"RTR received",
-		"private",
-		req.UserName,
-		"reason_code",
-		uint32(req.Reason.Code),
-		"reason_info",
-		req.Reason.Info,
-		"registrations_ended",
-		ended,
+		"impi", req.UserName,
+		"reason_code", uint32(req.Reason.Code),
+		"reason", req.Reason.Info,
+		"registrations", ended,
 	)
 
 	if ended == 0 && len(records) == 0 {
@@ -221,12 +213,9 @@ func (r *Registrar) PushProfile(_ context.Context, req *cx.PPR) (*cx.PPA, error)
 
 	r.log.Info(
 		"PPR received",
-		"private",
-		req.UserName,
-		"identities",
-		len(identities),
-		"charging_information",
-		req.ChargingInformation != nil,
+		"impi", req.UserName,
+		"identities", len(identities),
+		"charging_information", req.ChargingInformation != nil,
 	)
 
 	return &cx.PPA{}, nil

@@ -81,7 +81,7 @@ func (r *Registrar) Registered(ctx context.Context, public string) (registration
 		defer release()
 
 		if refusal := r.revive(ctx, kept); refusal != nil {
-			r.log.Warn("the profile of a restored registration could not be fetched", "public", public, "reason", refusal)
+			r.log.Warn("the profile of a restored registration could not be fetched", "impu", public, "cause", refusal)
 
 			if r.store.find(public) != nil { // it has not ended
 				return registration.User{}, false, refusal

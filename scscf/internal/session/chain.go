@@ -45,9 +45,9 @@ func (l *leg) step(event LegEvent) (LegAction, bool) {
 	switch s := l.server; {
 	case !ok:
 		s.unexpected.Inc()
-		s.log.Error("something happened to a request that cannot happen there", "user", l.served.public, "state", before, "event", event)
+		s.log.Error("something happened to a request that cannot happen there", "impu", l.served.public, "state", before, "event", event)
 	case s.log.Enabled(context.Background(), slog.LevelDebug):
-		s.log.Debug("leg", "user", l.served.public, "state", before, "event", event, "next", l.machine.State(), "actions", fmt.Sprint(actions))
+		s.log.Debug("leg", "impu", l.served.public, "state", before, "event", event, "next", l.machine.State(), "actions", fmt.Sprint(actions))
 	}
 
 	if len(actions) == 0 {
@@ -155,7 +155,7 @@ func (s *Server) criterion(out *sip.Request, sv *served, after int) (match ifc.M
 
 	server, err := sip.ParseURI(match.Server)
 	if err != nil {
-		s.log.Error("an application server cannot be addressed", "server", match.Server, "user", sv.public, "error", err)
+		s.log.Error("an application server cannot be addressed", "server", match.Server, "impu", sv.public, "cause", err)
 	}
 
 	switch {

@@ -142,7 +142,7 @@ func (s *Server) HandleAck(ctx context.Context, ack *stack.Ack) {
 	within := s.calls.Within(own, out)
 	if within.OfOtherParty() {
 		s.outcomes.WithLabelValues("dialog", "ACK", "of the other side").Inc()
-		s.log.Warn("ACK dropped", "reason", ofOtherParty, "source", ack.Flow.Remote.String())
+		s.log.Warn("ACK dropped", "cause", ofOtherParty, "source", ack.Flow.Remote.String())
 
 		return
 	}
@@ -150,7 +150,7 @@ func (s *Server) HandleAck(ctx context.Context, ack *stack.Ack) {
 	to, err := s.routeWithin(ctx, out, within)
 	if err != nil {
 		s.outcomes.WithLabelValues("dialog", "ACK", "into the core").Inc()
-		s.log.Warn("ACK dropped", "reason", err, "source", ack.Flow.Remote.String())
+		s.log.Warn("ACK dropped", "cause", err, "source", ack.Flow.Remote.String())
 
 		return
 	}

@@ -36,5 +36,5 @@ func (s *Server) assertService(out *sip.Request, user registration.User) {
 		return
 	}
 
-	s.log.Info("a preferred service is not asserted: it is none that the user has", "user", user.Public.URI, "preferred", preferred)
+	s.log.Info("a preferred service is not asserted: it is none that the user has", "impu", user.Public.URI, "preferred", preferred)
 }

@@ -92,7 +92,7 @@ func (v *services) responds(b *stack.Branch, r *sip.Response) {
 	s, sv := v.server, v.served
 
 	if b != nil && sip.RestoreRecordRoute(r, b.Request) {
-		s.log.Warn("Record-Route of a response is not what it was sent", "user", sv.public, "call_id", r.CallID().Value())
+		s.log.Warn("Record-Route of a response is not what it was sent", "impu", sv.public, "call_id", r.CallID().Value())
 	}
 
 	if !v.leg.atServer() && s.goesAbroad(v.out, sv) {
@@ -156,7 +156,7 @@ func (v *services) fails(ctx context.Context, b *stack.Branch, r *sip.Response) 
 	if event == ServerDead && v.leg.state() != AtLiveServer {
 		s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(v.out.Method)), "server dead").Inc()
 		s.log.Warn("application server failed",
-			"server", sv.servers[len(sv.servers)-1], "status", r.StatusCode, "user", sv.public, "continues", action == NextCriterion && some)
+			"server", sv.servers[len(sv.servers)-1], "status", r.StatusCode, "impu", sv.public, "continues", action == NextCriterion && some)
 	}
 
 	switch {
