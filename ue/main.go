@@ -4,18 +4,22 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dialtone-ims/dialtone/pkg/aka"
 	"github.com/dialtone-ims/dialtone/pkg/config"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
+	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/ue/handset"
 	"github.com/dialtone-ims/dialtone/ue/namespace"
 )
@@ -30,12 +34,18 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
 	var o options
 
-	root := &cobra.Command{Use: "ue", Short: "a simulated handset", SilenceUsage: true, SilenceErrors: true}
+	root := &cobra.Command{
+		Use: "ue", Short: "a simulated handset", SilenceUsage: true, SilenceErrors: true, Version: service.Version(),
+		Long: "A simulated handset: it registers, does what it is told, and de-registers. Ctrl-C or SIGTERM cancels a call " +
+			"that is not answered, hangs up one that is, and de-registers; a second one ends it at once.",
+	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&o.imsi, "imsi", "001010000000001", "IMSI of the SIM")
 	flags.StringVar(&o.domain, "domain", config.Home(), "home network domain")
@@ -68,7 +78,7 @@ func main() {
 		Short: "register, call, hang up",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			target, err := party(args[0])
+			target, err := party(args[0], o.domain)
 			if err != nil {
 				return err
 			}
@@ -83,12 +93,12 @@ func main() {
 
 				select {
 				case <-time.After(talk):
-					return c.HangUp(ctx)
+					return hangUp(ctx, c)
 				case <-c.Ended():
 					fmt.Println("ended by the other side", c.Why())
 					return nil
 				case <-ctx.Done():
-					return c.HangUp(context.WithoutCancel(ctx))
+					return hangUp(ctx, c)
 				}
 			})
 		},
@@ -102,9 +112,9 @@ func main() {
 			Short: "register, and de-register at Ctrl-C",
 			Args:  cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				return o.with(cmd.Context(), func(ctx context.Context, h *handset.Handset) error {
+				return o.with(cmd.Context(), func(ctx context.Context, _ *handset.Handset) error {
 					<-ctx.Done()
-					return h.Deregister(context.WithoutCancel(ctx))
+					return nil
 				})
 			},
 		},
@@ -121,7 +131,7 @@ func main() {
 			Short: "register, and send a message",
 			Args:  cobra.ExactArgs(2),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				target, err := party(args[0])
+				target, err := party(args[0], o.domain)
 				if err != nil {
 					return err
 				}
@@ -151,23 +161,39 @@ func main() {
 	}
 }
 
-func answer(ctx context.Context, h *handset.Handset) error {
-	h.Automatic(ctx, func(line string) { fmt.Println(line) })
+func hangUp(ctx context.Context, c *handset.Call) error {
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+	defer cancel()
 
-	return h.Deregister(context.WithoutCancel(ctx))
+	return c.HangUp(end)
 }
 
-// party is who is called: a number may be dialled as it is on a telephone, with its country code.
-func party(target string) (string, error) {
-	digits := strings.TrimPrefix(target, "+")
+func answer(ctx context.Context, h *handset.Handset) error {
+	h.Automatic(ctx, say)
+
+	return nil
+}
+
+func say(line string) { fmt.Println(line) }
+
+// party is who is called: a URI, a number as it is dialled on a telephone with its country code, a user, or USER@DOMAIN.
+func party(target, domain string) (string, error) {
+	digits, plus := strings.CutPrefix(target, "+")
+	number := digits != "" && strings.Trim(digits, "0123456789-.()") == ""
+
+	if strings.Contains(target, ":") {
+		return target, nil
+	}
+
+	meant := ims.ReadWritten(target, domain).Public
 
 	switch {
-	case strings.Contains(target, ":"):
-		return target, nil
-	case len(digits) < 7 || strings.Trim(digits, "0123456789") != "":
-		return "", fmt.Errorf("%q is no party: tel:+15550002, sip:USER@DOMAIN, or a number with its country code", target)
-	default:
+	case number && len(digits) >= 7: // a local one needs its context: tel:112;phone-context=DOMAIN
 		return "tel:+" + digits, nil
+	case number || plus || len(meant) == 0 || strings.ContainsAny(target, " <>"):
+		return "", fmt.Errorf("%q is no party: tel:+15550002, sip:USER@DOMAIN, a number with its country code, or a user of %s", target, domain)
+	default:
+		return meant[0], nil
 	}
 }
 
@@ -206,13 +232,25 @@ func (o options) with(ctx context.Context, do func(context.Context, *handset.Han
 
 	fmt.Println("registered as", strings.Join(h.Identities(), " "))
 
-	return do(ctx, h)
+	failed := do(ctx, h)
+
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+	defer cancel()
+
+	if err := h.Deregister(end); err != nil {
+		failed = errors.Join(failed, fmt.Errorf("not de-registered: %w", err))
+	}
+
+	return failed
 }
+
+const endTime = 5 * time.Second // for what is sent at the end: CANCEL, BYE, and the REGISTER that ends the registration
 
 func (o options) config() (handset.Config, error) {
 	c := handset.Config{
 		IMSI: o.imsi, Domain: o.domain, SQN: aka.SQN(o.sqn), Transport: strings.ToUpper(o.transport), Expires: o.expires,
 		Instance: handset.Instance(o.imsi), Access: "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
+		Say: say, CancelTime: endTime,
 	}
 
 	var err error

@@ -49,7 +49,8 @@ func (h *Handset) half() time.Duration {
 }
 
 func (c *Call) automatic(ctx context.Context, say func(string)) {
-	if err := c.Answer(ctx); err != nil {
+	err := c.Answer(ctx)
+	if err != nil && ctx.Err() == nil {
 		say("not answered: " + err.Error())
 		return
 	}
@@ -57,6 +58,14 @@ func (c *Call) automatic(ctx context.Context, say func(string)) {
 	select {
 	case <-c.Ended():
 		say("the call from " + c.Remote() + " is over")
-	case <-ctx.Done():
+	case <-ctx.Done(): // the other side would talk, and pay, on
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+		defer cancel()
+
+		if err := c.HangUp(end); err != nil {
+			say("not hung up: " + err.Error())
+		}
 	}
 }
+
+const goodbye = 5 * time.Second // for the answer to a BYE at the end

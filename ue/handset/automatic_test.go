@@ -89,11 +89,16 @@ func TestAutomatic(t *testing.T) {
 		registers()
 		synctest.Wait()
 
+		send("INVITE", "last", "<sip:alice@ims.example>", "1") // a call that is up when the handset ends is hung up
+		pcscf.Response(180)
+		send("ACK", "last", sip.Value(pcscf.Response(200), "To"), "1")
+		synctest.Wait()
 		cancel()
+		pcscf.Answer(pcscf.Request("BYE"), 200)
 		<-ended
 
 		want := []string{"call from sip:bob@ims.example", "the call from sip:bob@ims.example is over"}
-		want = append(slices.Repeat(want, 2), "message from sip:bob@ims.example: hello")
+		want = append(slices.Repeat(want, 2), "message from sip:bob@ims.example: hello", "call from sip:bob@ims.example")
 		if !slices.Equal(said, want) {
 			t.Errorf("it says\n%s", strings.Join(said, "\n"))
 		}

@@ -3,6 +3,7 @@ package handset
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -143,9 +144,16 @@ func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
 	return c, nil
 }
 
-// await is the final response.
+// await is the final response. When ctx ends first the call is cancelled; one that is answered all the same is for the caller to hang up.
 func (c *Call) await(ctx context.Context) (*sip.Response, error) {
-	done := ctx.Done()
+	var (
+		done     = ctx.Done()
+		tooLate  <-chan time.Time
+		progress atomic.Pointer[sip.Response]
+	)
+
+	patience := c.handset.waits(func() string { return c.state(progress.Load()) })
+	defer patience()
 
 	for {
 		select {
@@ -155,16 +163,46 @@ func (c *Call) await(ctx context.Context) (*sip.Response, error) {
 				return nil, errors.Join(errors.New("the call was not answered"), c.client.Err())
 			case !r.IsProvisional():
 				return r, nil
+			case r.StatusCode > 100:
+				c.handset.say(fmt.Sprintf("%d %s", r.StatusCode, r.Reason))
 			}
+
+			progress.Store(r)
 		case <-done:
 			c.client.Cancel()
+			patience()
+			c.handset.say("the call is cancelled")
 
 			done = nil
+
+			if limit := c.handset.config.CancelTime; limit > 0 {
+				timer := time.NewTimer(limit)
+				defer timer.Stop()
+
+				tooLate = timer.C
+			}
+		case <-tooLate:
+			return nil, errors.New("the call was cancelled, and the other side has not confirmed it yet")
 		}
 	}
 }
 
+// state says what a call that is not answered waits for.
+func (c *Call) state(last *sip.Response) string {
+	switch {
+	case last == nil:
+		return "no answer to the INVITE yet: is there a P-CSCF at " + c.handset.config.Proxy.String() + "?"
+	case last.StatusCode == 100:
+		return "no answer from the other side yet: still 100 Trying. If its handset is gone, the P-CSCF gives up after 128 s (docs/handset.md)"
+	default:
+		return fmt.Sprintf("not answered yet: still %d %s", last.StatusCode, last.Reason)
+	}
+}
+
+// acknowledge sends the ACK of an answered call, which is owed also when the call is to end at once (RFC 3261 §13.2.2.4).
 func (c *Call) acknowledge(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+
 	ack, err := c.dialog.NewAck(c.cseq)
 	if err != nil {
 		return err

@@ -42,6 +42,10 @@ type Config struct {
 	// Security, when set, protects the registration and all after it by IPsec.
 	Security *Security
 	Network  stack.Network // nil: the machine's
+	// Say, when set, is told what the handset waits for if an answer is long in coming, and what a call that it makes has come to.
+	Say func(string)
+	// CancelTime is how long a call that is cancelled is waited for; 0: as long as RFC 3261 §9.1 has it, 64*T1.
+	CancelTime time.Duration
 }
 
 // Handset is one simulated handset. Its methods may be called from any goroutine.
@@ -302,6 +306,8 @@ func (h *Handset) ask(ctx context.Context, method, target string, complete func(
 	session.route(r)
 	complete(r)
 	h.alter(r)
+
+	defer h.waits(func() string { return "no answer to the " + method + " yet" })()
 
 	return h.stack.Do(ctx, r, h.towards())
 }

@@ -95,7 +95,13 @@ func (h *Handset) register(ctx context.Context, expires uint32) error {
 			return err
 		}
 
+		patience := h.waits(func() string {
+			return "no answer to the REGISTER yet: is there a P-CSCF at " + h.config.Proxy.String() + "?"
+		})
 		response, err := h.stack.Do(ctx, r, way.destination())
+
+		patience()
+
 		if err != nil {
 			return err
 		}
