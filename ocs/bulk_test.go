@@ -23,12 +23,15 @@ func TestBulk(t *testing.T) {
 		fails       bool
 	}{
 		{name: "CSV", input: file, want: "3 accounts added"},
-		{name: "again", input: file, want: "line 2: already there: account 001010000000001: it exists already; nothing is added", fails: true},
+		{
+			name: "again", input: file,
+			want: "line 2: it cannot be added: account 001010000000001: it exists already; nothing is added", fails: true,
+		},
 		{name: "behind a line", input: file + ",carol,+15550004,,,,7,\n", line: []string{"--after", "4"}, want: "1 accounts added"},
 		{
 			name:  "an identity of another",
 			input: `{"account": "x", "identities": ["tel:+15550009"]}` + "\n" + `{"account": "y", "identities": ["tel:+15550001"]}`,
-			want:  "line 2: already there: identity tel:+15550001",
+			want:  "line 2: it cannot be added: identity tel:+15550001",
 			fails: true,
 		},
 		{
@@ -47,13 +50,13 @@ func TestBulk(t *testing.T) {
 		{
 			name:  "half",
 			input: "account,balance\nx,1\ny,10.50\n",
-			want:  "line 3: balance 10.50: an amount is a whole number of the smallest unit: 1050 for 10.50; nothing is added",
+			want:  `line 3: balance: "10.50" is no amount: amounts are whole numbers of the smallest unit (cents), 1050 for 10.50; nothing`,
 			fails: true,
 		},
 		{
 			name:  "half in JSON",
 			input: `{"account": "x", "balance": 10.50}`,
-			want:  "line 1: balance 10.50: an amount is a whole number of the smallest unit",
+			want:  "line 1: balance: \"10.50\" is no amount: amounts are whole numbers of the smallest unit",
 			fails: true,
 		},
 		{name: "nobody", input: "balance\n1\n", want: "line 2: it has no account, name, imsi or user", fails: true},

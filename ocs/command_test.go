@@ -96,7 +96,7 @@ func TestCommandLine(t *testing.T) {
 			[]string{"final_unit"},
 			true,
 		},
-		{"", "tariff show nothing", []string{"not found"}, true},
+		{"", "tariff show nothing", []string{"not found: /tariffs/nothing"}, true},
 		{"", "tariff versions standard", []string{"\n2 "}, false},
 		{"", "tariff list", []string{"standard  2        1", "prepaid   1        1"}, false},
 		{
@@ -109,8 +109,25 @@ func TestCommandLine(t *testing.T) {
 		{"", "account add bob --identity mailto:bob", []string{"mailto:bob"}, true},
 		{"", "account top-up alice 500 --reference v1 --note voucher", []string{"1500"}, false},
 		{"", "account top-up alice 500 --reference v1 --note voucher", []string{"1500"}, false},
-		{"", "account top-up alice 5.00", []string{"whole number"}, true},
-		{"", "account top-up carol 1", []string{"no such account"}, true},
+		{
+			"", "account top-up alice 5.00",
+			[]string{`"5.00" is no amount: amounts are whole numbers of the smallest unit (cents), 500 for 5.00`},
+			true,
+		},
+		{"", "account top-up alice 5,5", []string{"1050 for 10.50"}, true},
+		{"", "account add bob --balance 10.00", []string{"1000 for 10.00"}, true},
+		{
+			`{"rates":[{"prefix":"","price":0.01,"interval":1}]}`, "tariff set standard -",
+			[]string{"rates.price: 0.01 is not a whole number"},
+			true,
+		},
+		{"", "account top-up carol 1", []string{"unknown account: carol\n"}, true},
+		{"", "account show 15550001", []string{"alice"}, false}, // by any identity, however it is written
+		{"", "account show +1-555-0001", []string{"alice"}, false},
+		{"", "account show tel:+15550001", []string{"alice"}, false},
+		{"", "account show alice@example.org", []string{"alice"}, false},
+		{"", "account list --identity 15550001", []string{"alice"}, false},
+		{"", "account show 15550009", []string{"unknown account: 15550009\n"}, true},
 		{"", "account set alice --block --tariff night", []string{"night", "blocked"}, false},
 		{"", "account set alice --unblock --tariff=", []string{"open"}, false},
 		{"", "account list --identity tel:+15550001", []string{"alice"}, false},
@@ -130,9 +147,9 @@ func TestCommandLine(t *testing.T) {
 
 	o.send(ccr("s;1", ro.Initial, 0, seconds(60), nil))
 	for line, wants := range map[string][]string{
-		"session list --account alice": {"tel:+15550002", "standard/2", "s;1"},
-		"account show alice":           {"1440     60"},
-		"ledger show --account alice": {
+		"session list --account 15550001": {"tel:+15550002", "standard/2", "s;1"},
+		"account show alice":              {"1440     60"},
+		"ledger show --account tel:+15550001": {
 			"reserve  60      alice subscriber  alice reserved    s;1",
 			"top-up   500     network cash      alice subscriber  voucher",
 		},

@@ -9,7 +9,8 @@ func TestParty(t *testing.T) {
 	for typed, want := range map[string]string{
 		"+15550002": "tel:+15550002", "15550002": "tel:+15550002", "tel:+15550002": "tel:+15550002",
 		"sip:bob@ims.example": "sip:bob@ims.example",
-		"urn:service:sos":     "urn:service:sos", "bob": "sip:bob@ims.example", "bob@other.example": "sip:bob@other.example", "+1-555-0002": "tel:+1-555-0002",
+		"urn:service:sos":     "urn:service:sos", "bob": "sip:bob@ims.example",
+		"bob@other.example": "sip:bob@other.example", "+1-555-0002": "tel:+1-555-0002",
 		"": "", "+": "", "112": "", "+1555x002": "", "a b": "", "@": "",
 	} {
 		got, err := party(typed, "ims.example")

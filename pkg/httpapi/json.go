@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
+	"strings"
 )
 
 const maxBody = 4 << 20 // octets of a request body
@@ -51,7 +53,7 @@ func Decode[T any](r *http.Request) (T, error) {
 			return value, &Error{Status: http.StatusRequestEntityTooLarge, Title: "the body is too large", Detail: err.Error()}
 		}
 
-		return value, &Error{Status: http.StatusBadRequest, Title: "the body cannot be read", Detail: err.Error()}
+		return value, &Error{Status: http.StatusBadRequest, Title: "the body cannot be read", Detail: Unreadable(err).Error()}
 	}
 
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
@@ -59,6 +61,40 @@ func Decode[T any](r *http.Request) (T, error) {
 	}
 
 	return value, nil
+}
+
+// Unreadable says in words that a value of JSON is of another type than it has to be; other errors stay as they are.
+func Unreadable(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+
+	needed := wrong.Type.String()
+
+	switch wrong.Type.Kind() {
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		needed = "a whole number"
+	case reflect.Float32, reflect.Float64:
+		needed = "a number"
+	case reflect.String:
+		needed = "a text"
+	case reflect.Bool:
+		needed = "true or false"
+	case reflect.Slice, reflect.Array:
+		needed = "a list"
+	case reflect.Struct, reflect.Map:
+		needed = "an object"
+	default:
+	}
+
+	field := wrong.Field
+	if field == "" {
+		field = "the value"
+	}
+
+	return fmt.Errorf("%s: %s is not %s", field, strings.TrimPrefix(wrong.Value, "number "), needed)
 }
 
 // Write answers with v as JSON; a nil v has no body.

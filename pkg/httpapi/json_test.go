@@ -59,3 +59,31 @@ func FuzzDecode(f *testing.F) {
 		_, _ = Decode[map[string]int](post(body))
 	})
 }
+
+// A value of another type is named in words, not as Go names it.
+func TestUnreadable(t *testing.T) {
+	type body struct {
+		Balance int64    `json:"balance"`
+		Name    string   `json:"name"`
+		Rates   []string `json:"rates"`
+		On      bool     `json:"on"`
+	}
+
+	for text, want := range map[string]string{
+		`{"balance": 10.50}`: "balance: 10.50 is not a whole number",
+		`{"balance": "10"}`:  "balance: string is not a whole number",
+		`{"name": 5}`:        "name: number is not a text",
+		`{"rates": {}}`:      "rates: object is not a list", `{"on": "yes"}`: "on: string is not true or false",
+		`[]`: "the value: array is not an object", `{"x": 1}`: `json: unknown field "x"`,
+	} {
+		request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(text))
+		request.Header.Set("Content-Type", "application/json")
+
+		_, err := Decode[body](request)
+
+		var problem *Error
+		if !errors.As(err, &problem) || problem.Detail != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}

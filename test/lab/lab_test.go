@@ -116,7 +116,7 @@ func TestOnce(t *testing.T) {
 	}
 
 	contains(t, out.String(),
-		"pcscf  ready", "debited        0.0", "  sum ", " 0.00\n",
+		"pcscf  ready", "in cents (", "debited           ", "  sum                             0\n",
 		"The registration of alice", "REGISTER", "UAR", "MAR", "401", "REGISTER", "UAR", "SAR", "200",
 		"The call of alice to bob", "INVITE", "CCR-I", "LIR", "CCR-U", "BYE", "CCR-T", "Every step happened.")
 

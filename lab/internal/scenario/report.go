@@ -149,20 +149,20 @@ func (s *Scenario) Costs(ctx context.Context) error {
 
 	fmt.Fprintf(
 		s.Out,
-		"\nWhat the call cost alice (%d s at %s a second, %s for the connection)\n\n",
+		"\nWhat the call cost alice, in cents (%d s at %d a second, %d for the connection)\n\n",
 		r.Billed,
-		Money(pricePerSecond),
-		Money(connectionFee),
+		pricePerSecond,
+		connectionFee,
 	)
 	fmt.Fprintf(
 		s.Out,
-		"  %-10s %8s\n  %-10s %8s\n  %-10s %8s\n",
+		"  %-10s %8d\n  %-10s %8d\n  %-10s %8d\n",
 		"reserved",
-		Money(r.Reserved),
+		r.Reserved,
 		"debited",
-		Money(r.Amount),
+		r.Amount,
 		"returned",
-		Money(r.Returned),
+		r.Returned,
 	)
 
 	var book struct {
@@ -178,21 +178,21 @@ func (s *Scenario) Costs(ctx context.Context) error {
 		return err
 	}
 
-	fmt.Fprint(s.Out, "\nThe ledger\n\n")
+	fmt.Fprint(s.Out, "\nThe ledger, in cents\n\n")
 
 	for _, account := range book.Accounts {
-		fmt.Fprintf(s.Out, "  %-8s %-15s %9s\n", account.Name, account.Kind, Money(account.Balance))
+		fmt.Fprintf(s.Out, "  %-8s %-15s %9d\n", account.Name, account.Kind, account.Balance)
 	}
 
-	fmt.Fprintf(s.Out, "  %-8s %-15s %9s\n", "sum", "", Money(book.Balances))
+	fmt.Fprintf(s.Out, "  %-8s %-15s %9d\n", "sum", "", book.Balances)
 
 	switch {
 	case book.Balances != 0 || book.Entries != 0:
 		return fmt.Errorf("the ledger does not add up: %d and %d", book.Balances, book.Entries)
 	case r.Amount != connectionFee+pricePerSecond*r.Billed:
-		return fmt.Errorf("%d s were charged %s", r.Billed, Money(r.Amount))
+		return fmt.Errorf("%d s were charged %d cents", r.Billed, r.Amount)
 	case r.Reserved != r.Amount+r.Returned:
-		return fmt.Errorf("reserved %s is not debited %s and returned %s", Money(r.Reserved), Money(r.Amount), Money(r.Returned))
+		return fmt.Errorf("reserved %d is not debited %d and returned %d", r.Reserved, r.Amount, r.Returned)
 	}
 
 	return nil

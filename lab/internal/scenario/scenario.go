@@ -72,7 +72,7 @@ func (s *Scenario) Provision(ctx context.Context) error {
 			return fmt.Errorf("account %s: %w", who.name, err)
 		}
 
-		fmt.Fprintf(s.Out, "  %-6s IMSI %s  tel:+%s  prepaid account with %s\n", who.name, s.Network.IMSI(who.number), who.msisdn, Money(balance))
+		fmt.Fprintf(s.Out, "  %-6s IMSI %s  tel:+%s  prepaid account with %d cents\n", who.name, s.Network.IMSI(who.number), who.msisdn, balance)
 	}
 
 	return nil
@@ -100,16 +100,6 @@ func conflict(err error) bool {
 	var problem *httpapi.Error
 
 	return errors.As(err, &problem) && problem.Status == 409
-}
-
-// Money is an amount as people write it.
-func Money(minor int64) string {
-	sign := ""
-	if minor < 0 {
-		sign, minor = "-", -minor
-	}
-
-	return fmt.Sprintf("%s%d.%02d", sign, minor/100, minor%100)
 }
 
 func (s *Scenario) handset(who subscriber, address netip.Addr) (*handset.Handset, error) {

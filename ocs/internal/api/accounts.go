@@ -171,7 +171,11 @@ func (a API) change(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 
-	name := r.PathValue("name")
+	name, err := a.named(r)
+	if err != nil {
+		return err
+	}
+
 	if err := a.Store.Change(r.Context(), name, ledger.Change(c)); err != nil {
 		return err
 	}
@@ -184,9 +188,12 @@ func (a API) change(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a API) closeAccount(w http.ResponseWriter, r *http.Request) error {
-	name := r.PathValue("name")
+	name, err := a.named(r)
+	if err != nil {
+		return err
+	}
 
-	err := a.Store.Closed(r.Context(), name)
+	err = a.Store.Closed(r.Context(), name)
 	if errors.Is(err, ledger.ErrInUse) {
 		err = a.closeInUse(r.Context(), name)
 	}
@@ -210,17 +217,27 @@ func (a API) topUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	if err := a.Store.TopUp(r.Context(), r.PathValue("name"), t.Amount, t.Note, t.Reference); err != nil {
+	name, err := a.named(r)
+	if err != nil {
 		return err
 	}
 
-	a.Asker.ToppedUp(r.Context(), r.PathValue("name"))
+	if err := a.Store.TopUp(r.Context(), name, t.Amount, t.Note, t.Reference); err != nil {
+		return err
+	}
 
-	return a.show(w, r, r.PathValue("name"), http.StatusOK)
+	a.Asker.ToppedUp(r.Context(), name)
+
+	return a.show(w, r, name, http.StatusOK)
 }
 
 func (a API) account(w http.ResponseWriter, r *http.Request) error {
-	return a.show(w, r, r.PathValue("name"), http.StatusOK)
+	name, err := a.named(r)
+	if err != nil {
+		return err
+	}
+
+	return a.show(w, r, name, http.StatusOK)
 }
 
 func (a API) show(w http.ResponseWriter, r *http.Request, name string, status int) error {
@@ -247,12 +264,13 @@ func (a API) accounts(w http.ResponseWriter, r *http.Request) error {
 	names := []string{}
 
 	if identity := q.Get("identity"); identity != "" {
-		one := []string{identity}
-		if err := normalise(one); err != nil {
-			return err
+		meant := a.meant(identity)
+		if one := []string{identity}; normalise(one) == nil {
+			meant = append(meant, one[0])
 		}
 
-		err = a.Store.Read(r.Context()).Model(&ledger.Identity{}).Where("uri = ?", one[0]).Pluck("account", &names).Error
+		err = a.Store.Read(r.Context()).Model(&ledger.Identity{}).Where("uri IN ?", meant).Distinct().Order("account").
+			Pluck("account", &names).Error
 	} else {
 		err = a.Store.Read(r.Context()).Model(&ledger.Account{}).Where("kind = ? AND name > ?", ledger.Subscriber, p.at).
 			Order("name").Limit(p.limit+1).Pluck("name", &names).Error

@@ -23,8 +23,10 @@ import (
 
 // API serves one ledger.
 type API struct {
-	Store *ledger.Store
-	Asker Asker
+	Store  *ledger.Store
+	Asker  Asker
+	Domain string // of identities that are written without one
+
 	Close func(ctx context.Context, session string) (*credit.Session, error) // ends a session whose network function is gone
 }
 
@@ -93,7 +95,14 @@ func (a API) Serve(admin *httpapi.Server) {
 				}
 			}
 
-			return known(r.handler(w, request))
+			err := known(r.handler(w, request))
+
+			var missing *httpapi.Error
+			if errors.As(err, &missing) && missing.Status == http.StatusNotFound && missing.Detail == "" {
+				return problem(http.StatusNotFound, missing.Title, errors.New(request.URL.Path))
+			}
+
+			return err
 		})
 	}
 }
@@ -119,13 +128,18 @@ func problem(status int, title string, err error) error {
 	return e
 }
 
+// without is what an error says besides its cause, which the title has.
+func without(err, cause error) error {
+	return errors.New(strings.TrimPrefix(strings.TrimPrefix(err.Error(), cause.Error()), ": "))
+}
+
 // known turns what the ledger says of a request into the answer's status.
 func known(err error) error {
 	switch {
 	case errors.Is(err, ledger.ErrUnknown):
-		return problem(http.StatusNotFound, "unknown account", err)
+		return problem(http.StatusNotFound, "unknown account", without(err, ledger.ErrUnknown))
 	case errors.Is(err, ledger.ErrExists):
-		return problem(http.StatusConflict, "already there", err)
+		return problem(http.StatusConflict, "it cannot be added", err)
 	case errors.Is(err, ledger.ErrReference):
 		return problem(http.StatusConflict, "the reference is used", err)
 	case errors.Is(err, ledger.ErrInUse):
@@ -196,7 +210,9 @@ func (a API) sessions(w http.ResponseWriter, r *http.Request) error {
 		query = query.Where("id > ?", p.at)
 	}
 
-	if account := q.Get("account"); account != "" {
+	if account, err := a.written(r.Context(), q.Get("account")); err != nil {
+		return err
+	} else if account != "" {
 		query = query.Where("account = ?", account)
 	}
 

@@ -41,7 +41,9 @@ func (a API) ledger(w http.ResponseWriter, r *http.Request) error {
 	accounts := a.Store.Read(r.Context()).Order("id").Limit(maxRows + 1)
 	movements := a.Store.Read(r.Context()).Limit(p.limit + 1).Preload("Entries").Order("id DESC")
 
-	if name := q.Get("account"); name != "" {
+	if name, err := a.written(r.Context(), q.Get("account")); err != nil {
+		return err
+	} else if name != "" {
 		own := a.Store.Read(r.Context()).Model(&ledger.Account{}).Select("id").Where("name = ?", name)
 		accounts = accounts.Where("name IN ?", []string{name, ledger.Network})
 		movements = movements.Where(
@@ -142,8 +144,13 @@ func (a API) selectCDRs(r *http.Request) (query *gorm.DB, limit int, err error) 
 		return nil, 0, err
 	}
 
-	for _, column := range []string{"account", "session"} {
-		if value := q.Get(column); value != "" {
+	account, err := a.written(r.Context(), q.Get("account"))
+	if err != nil {
+		return nil, 0, err
+	}
+
+	for column, value := range map[string]string{"account": account, "session": q.Get("session")} {
+		if value != "" {
 			query = query.Where(column+" = ?", value)
 		}
 	}

@@ -88,7 +88,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	diameter.Handle(node, server.CreditControl)
 
 	asker := reauth.New(c.ReAuth, c.Credit.Supervision, network{node}, store, env.Log, env.Metrics)
-	api.API{Store: store, Asker: asker, Close: server.Close}.Serve(env.Admin)
+	api.API{Store: store, Asker: asker, Domain: config.Home(), Close: server.Close}.Serve(env.Admin)
 	httpapi.HandleGet(env.Admin, "/peers", node.Peers)
 
 	return &ocs{node: node, store: store, server: server, asker: asker}, nil

@@ -15,7 +15,11 @@ import (
 )
 
 func (c *client) account() *cobra.Command {
-	group := &cobra.Command{Use: "account", Short: "prepaid accounts"}
+	group := &cobra.Command{
+		Use: "account", Short: "prepaid accounts",
+		Long: "Prepaid accounts. NAME is that of an account, or an identity that pays from it, in any form: MSISDN, tel:, sip:, imsi:, " +
+			"user or user@domain.\n\n" + unit,
+	}
 	group.AddCommand(c.accountAdd(), c.accountShow(), c.accountList(), c.accountTopUp(), c.accountSet(), c.accountClose())
 
 	return group
@@ -45,16 +49,31 @@ func accountPath(name string) string { return "/accounts/" + url.PathEscape(name
 // minor is an amount of money as it is typed.
 type minor int64
 
-// Set reads it.
+// unit is what the commands say of amounts.
+const unit = "Amounts of money are whole numbers of the smallest unit of the currency (cents): 1050 is 10.50."
+
+// Set reads it. A point is refused, so that 10 and 10.00 cannot be taken for each other.
 func (m *minor) Set(text string) error {
 	amount, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return errors.New("an amount is a whole number of the smallest unit: 1050 for 10.50")
+		return fmt.Errorf("%q is no amount: amounts are whole numbers of the smallest unit (cents), %s", text, instead(text))
 	}
 
 	*m = minor(amount)
 
 	return nil
+}
+
+// instead is how an amount with a point is written, or an example.
+func instead(text string) string {
+	whole, part, found := strings.Cut(strings.Replace(text, ",", ".", 1), ".")
+	digits := strings.TrimLeft(whole+part, "0")
+
+	if found && len(part) == 2 && whole != "" && digits != "" && strings.Trim(digits, "0123456789") == "" {
+		return digits + " for " + text
+	}
+
+	return "1050 for 10.50"
 }
 
 // UnmarshalJSON reads it from a file, where it is a number, or the text of CSV.
@@ -65,7 +84,7 @@ func (m *minor) UnmarshalJSON(value []byte) error {
 	}
 
 	if err := m.Set(text); err != nil {
-		return fmt.Errorf("balance %s: %w", text, err)
+		return fmt.Errorf("balance: %w", err)
 	}
 
 	return nil
@@ -114,7 +133,7 @@ func (c *client) accountAdd() *cobra.Command {
 	)
 	add.Flags().IntVar(&after, "after", 0, "of the file, only what is behind this `line`")
 	add.Flags().StringSliceVar(&n.Identities, "identity", nil, "who pays from it: tel:+1…, sip:…, imsi:…, nai:…; may be repeated")
-	add.Flags().Var((*minor)(&n.Balance), "balance", "first money, a whole number of minor units (cents)")
+	add.Flags().Var((*minor)(&n.Balance), "balance", "first money, in cents: 1050 is 10.50")
 	add.Flags().StringVar(&n.Tariff, "tariff", "", "price list, if not the configured one")
 
 	return add
@@ -158,11 +177,11 @@ func (c *client) accountTopUp() *cobra.Command {
 
 	topUp := &cobra.Command{
 		Use:   "top-up NAME AMOUNT",
-		Short: "bring money, in minor units",
+		Short: "bring money, in cents: 1050 is 10.50",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := fmt.Sscanf(args[1]+"\n", "%d\n", &t.Amount); err != nil {
-				return fmt.Errorf("amount %q is no whole number of minor units", args[1])
+			if err := (*minor)(&t.Amount).Set(args[1]); err != nil {
+				return err
 			}
 
 			return ask(c, cmd, "POST", accountPath(args[0])+"/top-up", t, showAccount)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -70,7 +71,7 @@ func (c *client) session() *cobra.Command {
 		},
 	}
 
-	group := &cobra.Command{Use: "session", Short: "charging sessions that are open"}
+	group := &cobra.Command{Use: "session", Short: "charging sessions that are open", Long: "Charging sessions that are open.\n\n" + unit}
 	group.AddCommand(list, reauthorise, abort, c.sessionClose())
 
 	return group
@@ -172,7 +173,7 @@ func (c *client) ledger() *cobra.Command {
 		},
 	}
 
-	group := &cobra.Command{Use: "ledger", Short: "every movement of money"}
+	group := &cobra.Command{Use: "ledger", Short: "every movement of money", Long: "Every movement of money.\n\n" + unit}
 	group.AddCommand(show, audit)
 
 	return group
@@ -223,7 +224,11 @@ func (c *client) cdr() *cobra.Command {
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "list records of what was charged, the newest first",
-		Args:  cobra.NoArgs,
+		Long: "List records of what was charged, the newest first.\n\nSETUP is from the INVITE to the answer, or to the end if there was none: " +
+			"nobody pays for it.\nTALK is from the answer to the end, as the S-CSCF has reported it, in seconds that have begun: AMOUNT is " +
+			"for that.\n--format json and csv have both as times (started, answered, ended), duration_seconds for both together, and " +
+			"billed_seconds for TALK.\n\n" + unit,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			parameters := map[string]string{
 				"account": account,
@@ -256,14 +261,14 @@ func (c *client) cdr() *cobra.Command {
 	list.Flags().IntVar(&limit, "limit", 0, "at most so many (100, up to 10000)")
 	list.Flags().StringVar(&format, "format", "table", "table, json, jsonl or csv")
 
-	group := &cobra.Command{Use: "cdr", Short: "records of what was charged"}
+	group := &cobra.Command{Use: "cdr", Short: "records of what was charged", Long: "Records of what was charged.\n\n" + unit}
 	group.AddCommand(list)
 
 	return group
 }
 
 func showCDRs(w io.Writer, all []credit.CDR) {
-	row(w, "NUMBER", "KIND", "ACCOUNT", "CALLING", "CALLED", "ENDED", "DURATION", "BILLED", "AMOUNT", "CAUSE", "Q.850")
+	row(w, "NUMBER", "KIND", "ACCOUNT", "CALLING", "CALLED", "ENDED", "SETUP", "TALK", "AMOUNT", "CAUSE", "Q.850")
 
 	for _, r := range all {
 		row(
@@ -274,11 +279,34 @@ func showCDRs(w io.Writer, all []credit.CDR) {
 			r.Calling,
 			r.Called,
 			r.Ended.Format(clock),
-			fmt.Sprintf("%ds", r.Duration),
-			fmt.Sprintf("%ds", r.Billed),
+			setup(r),
+			talk(r),
 			r.Amount,
 			r.Cause,
 			r.Q850,
 		)
 	}
+}
+
+// setup is from the INVITE to the answer of a call, or to its end.
+func setup(r credit.CDR) string {
+	if !r.OfCall() {
+		return ""
+	}
+
+	until := r.Ended
+	if r.Answered != nil {
+		until = *r.Answered
+	}
+
+	return fmt.Sprintf("%ds", max(0, until.Sub(r.Started)/time.Second))
+}
+
+// talk is from the answer of a call to its end, as it was reported.
+func talk(r credit.CDR) string {
+	if !r.OfCall() {
+		return ""
+	}
+
+	return fmt.Sprintf("%ds", r.Billed)
 }

@@ -13,10 +13,11 @@ import (
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
 	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
 func (c *client) tariff() *cobra.Command {
-	group := &cobra.Command{Use: "tariff", Short: "price lists"}
+	group := &cobra.Command{Use: "tariff", Short: "price lists", Long: "Price lists.\n\n" + unit}
 	group.AddCommand(c.tariffList(), c.tariffShow(), c.tariffSet(), c.tariffVersions(), c.tariffPrice())
 
 	return group
@@ -111,7 +112,7 @@ func (c *client) tariffSet() *cobra.Command {
 
 			t := rating.Tariff{Name: args[0]}
 			if err := decoder.Decode(&t); err != nil {
-				return fmt.Errorf("%s: %w", args[1], err)
+				return fmt.Errorf("%s: %w", args[1], httpapi.Unreadable(err))
 			}
 
 			t.Name = args[0]

@@ -106,7 +106,13 @@ func (s *Session) undelivered() bool {
 	return len(s.Services) > 0 && !slices.ContainsFunc(s.Services, func(q *Quota) bool { return q.Unit != rating.Events || q.Used > 0 })
 }
 
-const missed = "missed call"
+const (
+	talked = "call"
+	missed = "missed call"
+)
+
+// OfCall reports whether the record is of a call, answered or not.
+func (r *CDR) OfCall() bool { return r.Kind == talked || r.Kind == missed }
 
 func (s *Session) record(ended time.Time) *CDR {
 	r := &CDR{
@@ -154,7 +160,7 @@ func (s *Session) kind() string {
 	for _, q := range s.Services {
 		switch {
 		case q.Unit == rating.Seconds && q.Used > 0:
-			return "call"
+			return talked
 		case q.Unit == rating.Octets:
 			kind = "data"
 		case q.Unit == rating.Events:
