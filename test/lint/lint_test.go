@@ -11,7 +11,7 @@ import (
 
 // Each rule that is written here refuses what it is there for: in testdata/src, a package by the name of the rule.
 func TestOwn(t *testing.T) {
-	for _, a := range []*analysis.Analyzer{depguard, exported, lines, nolint, positional} {
+	for _, a := range []*analysis.Analyzer{depguard, exported, lines, logkeys, nolint, positional} {
 		t.Run(a.Name, func(t *testing.T) {
 			found := analysistest.Run(t, analysistest.TestData(), a, a.Name)
 			if len(found) != 1 || len(found[0].Diagnostics) == 0 {
