@@ -30,7 +30,7 @@ var ofSAR = map[cx.ServerAssignmentType]attempt.Kind{
 	cx.AuthenticationFailure:        attempt.AuthenticationFailure, cx.AuthenticationTimeout: attempt.AuthenticationTimeout,
 }
 
-// remember writes down what a handset has tried, and how it was answered: with a result, unless there is an error.
+// remember notes what a handset has tried, and how it was answered: with a result, unless there is an error.
 func (s *Server) remember(private, public string, kind attempt.Kind, result diameter.Result, err error) {
 	if kind == "" {
 		return
@@ -45,6 +45,8 @@ func (s *Server) remember(private, public string, kind attempt.Kind, result diam
 		if step.Reason == "" {
 			step.Reason = err.Error()
 		}
+	} else { // a refusal is logged where it is answered
+		s.log.Info("registration served", "impi", private, "impu", public, "event", string(kind), "result", result.Code)
 	}
 
 	s.attempts.Add(private, public, step)

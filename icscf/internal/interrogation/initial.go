@@ -8,6 +8,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
@@ -34,6 +35,9 @@ func (i *Interrogator) initial(ctx context.Context, tx *stack.ServerTransaction,
 	i.chargeable(out)
 
 	candidates = i.away.last(candidates)
+	i.Log.Info("S-CSCF chosen for a request", "impu", public, "scscf", candidates[0], "method", label.Method(string(out.Method)),
+		"call_id", out.CallID().Value(), "icid", ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector")).ICID)
+
 	tried, began := []string{candidates[0]}, time.Now()
 	lost := false // no S-CSCF could be given the request
 	i.Stack.Forward(tx, stack.Plan{

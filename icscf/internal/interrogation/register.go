@@ -29,6 +29,9 @@ func (i *Interrogator) register(ctx context.Context, tx *stack.ServerTransaction
 		return
 	}
 
+	i.Log.Info("S-CSCF chosen for a registration", "impi", who.private, "impu", who.public, "scscf", candidates[0],
+		"call_id", out.CallID().Value())
+
 	bound := who.credentials.IntegrityProtected == "yes" // to the S-CSCF that challenged
 	asked := false
 	widen := func() bool { // the name that the HSS gave may be of one that is gone: what may serve instead?

@@ -341,6 +341,8 @@ func (s *Server) report(w *work) {
 		from = w.q.OriginHost
 	}
 
+	w.remark(s.log)
+
 	if w.overrun > 0 {
 		s.log.Warn("used beyond the credit", "session_id", w.session.ID, "account", w.session.Account, "minor_units", w.overrun, "peer", from)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
@@ -28,6 +29,7 @@ type attempt struct {
 	fromCore bool
 	routes   []string
 	target   string
+	icid     string // of P-Charging-Vector
 }
 
 // begin notes an initial request that may make a dialog; nil is one that may not. An error means that the handset has as
@@ -61,6 +63,13 @@ func (p *Proxy) begin(received *sip.Request, b *binding.Binding, fromCore bool) 
 	}
 
 	return a, nil
+}
+
+// charged notes the ICID of a request, for the log.
+func (a *attempt) charged(v ims.ChargingVector) {
+	if a != nil {
+		a.icid = v.ICID
+	}
 }
 
 // saw keeps the dialog that a response makes (§5.2.6.3.4, §5.2.6.4.4). It is called with the response as it goes upstream.
@@ -148,8 +157,15 @@ func subscribed(notify *sip.Request) time.Duration {
 
 // over is called when the final response went upstream.
 func (a *attempt) over(final *sip.Response) {
-	if a != nil {
-		a.initial.Over(final.IsSuccess())
+	if a == nil {
+		return
+	}
+
+	a.initial.Over(final.IsSuccess())
+
+	if a.request.IsInvite() && final.IsSuccess() {
+		a.proxy.Log.Info("call begun", "case", direction(a.fromCore), "impi", a.binding.Private, "impu", a.binding.Default(),
+			"call_id", final.CallID().Value(), "icid", a.icid)
 	}
 }
 
@@ -260,10 +276,11 @@ func (p *Proxy) anothers(k dialog.Key, b *binding.Binding) bool {
 }
 
 // passed keeps what a request within a dialog and its final response change in it.
-func (p *Proxy) passed(k dialog.Key, r *sip.Request, response *sip.Response, fromCore bool) {
+func (p *Proxy) passed(k dialog.Key, b *binding.Binding, r *sip.Request, response *sip.Response, fromCore bool) {
 	switch method := string(r.Method); {
 	case method == "BYE" && response.StatusCode != 401 && response.StatusCode != 407:
 		p.Dialogs.Remove(k)
+		p.Log.Info("call ended", "impi", b.Private, "impu", b.Default(), "call_id", k.CallID)
 	case response.IsSuccess() && (method == "INVITE" || method == "UPDATE" || method == "SUBSCRIBE"):
 		target := contactOf(response)
 		if fromCore {

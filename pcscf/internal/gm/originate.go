@@ -35,7 +35,9 @@ func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out 
 	}
 
 	assert(out, b)
-	sip.Set(out, "P-Charging-Vector", p.chargingVector().String())
+	vector := p.chargingVector()
+	sip.Set(out, "P-Charging-Vector", vector.String())
+	started.charged(vector)
 
 	if makesDialog(out) {
 		p.recordRoute(out, b, true)
@@ -192,7 +194,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, o
 		Groups:     [][]stack.Branch{{{Request: out, To: to}}},
 		OnResponse: func(_ *stack.Branch, r *sip.Response) { p.towardsHandset(r) },
 		Then: func(final *sip.Response) {
-			p.passed(k, out, final, false)
+			p.passed(k, b, out, final, false)
 			p.count("originating", out, final)
 		},
 	})

@@ -47,6 +47,8 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 
 	k := known(out, b, true)
 	vector := ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector"))
+	started.charged(vector)
+
 	called := sip.Value(out, "P-Called-Party-ID")
 
 	makes := p.notified(ctx, k, out, true)
@@ -83,7 +85,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 			started.over(final)
 
 			if started == nil {
-				p.passed(k, out, final, true)
+				p.passed(k, b, out, final, true)
 			}
 
 			p.count("terminating", out, final)

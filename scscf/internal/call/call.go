@@ -120,6 +120,7 @@ func (c *Call) answered(r *sip.Response, at time.Time) {
 
 	c.dialog, c.invite = dialog, nil
 
+	c.table.log.Info("call begun", "case", c.Side.String(), "impu", c.Public, "call_id", r.CallID().Value())
 	c.last(seconds(r, "Session-Expires"))
 	c.unheard = time.AfterFunc(ackTime, func() { c.releaseAs(408, "the caller has not acknowledged the answer", charging.Unspecified) })
 
@@ -167,10 +168,14 @@ func (c *Call) expired() { c.Release("nobody refreshed the session", charging.Un
 // End ends a call whose BYE came, or that was never answered, and its charging. It returns when the OCS has answered, or has not.
 func (c *Call) End(cause charging.Cause) {
 	c.mu.Lock()
-	ended, charge, further := c.ended, c.charge, slices.Clone(c.further)
+	ended, charge, further, dialog := c.ended, c.charge, slices.Clone(c.further), c.dialog
 	c.ended = true
 	c.stop()
 	c.mu.Unlock()
+
+	if !ended && dialog != nil {
+		c.table.log.Info("call ended", "case", c.Side.String(), "impu", c.Public, "call_id", dialog.CallID)
+	}
 
 	if !ended {
 		for _, dialog := range further {

@@ -142,6 +142,10 @@ func (e *Event) move(signal Signal, in input) (todo effects) {
 		e.do(action, in, &todo)
 	}
 
+	if after := e.machine.State(); before == PendingE && after == Debited || before == PendingI && after == Held {
+		t.log.Info("event charged", "session_id", e.id, "impi", e.call.Private, "call_id", e.call.CallID, "icid", e.call.ICID)
+	}
+
 	if was, is := e.open(before), e.open(e.machine.State()); is && !was {
 		t.sessions.Inc()
 	} else if was && !is {

@@ -214,8 +214,18 @@ func answersRequest(signal Signal) bool { return signal >= Granted && signal <= 
 
 // remark logs what an operator wants to know of a step.
 func (s *Session) remark(before, after State) {
+	log, call := s.trigger.log, &s.state.Call
+
+	switch {
+	case after == before:
+	case before == PendingI && after != Idle:
+		log.Info("charging session begun", "session_id", s.state.ID, "impi", call.Private, "call_id", call.CallID, "icid", call.ICID)
+	case after == Idle && before != PendingI:
+		log.Info("charging session ended", "session_id", s.state.ID, "impi", call.Private, "call_id", call.CallID, "icid", call.ICID)
+	}
+
 	if after != before && (after == Waived || after == WaivedService) {
-		s.trigger.log.Info("the OCS wants no credit control of a session", "session_id", s.state.ID)
+		log.Info("the OCS wants no credit control of a session", "session_id", s.state.ID)
 	}
 }
 

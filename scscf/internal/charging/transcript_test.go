@@ -426,7 +426,7 @@ func (l logged) WithAttrs([]slog.Attr) slog.Handler               { return l }
 func (l logged) WithGroup(string) slog.Handler                    { return l }
 
 func (l logged) Handle(_ context.Context, r slog.Record) error {
-	noise := []string{"the OCS does not answer", "charging sessions restored", "something happened to a"}
+	noise := []string{"the OCS does not answer", "charging sess", "event charged", "something happened to a"}
 	if slices.ContainsFunc(noise, func(n string) bool { return strings.HasPrefix(r.Message, n) }) {
 		return nil
 	}
