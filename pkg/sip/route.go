@@ -73,14 +73,7 @@ func sameAddress(a, b string) bool {
 	x, errX := ParseNameAddr(a)
 	y, errY := ParseNameAddr(b)
 
-	if errX != nil || errY != nil {
-		return false
-	}
-
-	u, errU := ParseURI(x.URI)
-	v, errV := ParseURI(y.URI)
-
-	return errU == nil && errV == nil && EqualURI(u, v)
+	return errX == nil && errY == nil && SameURI(x.URI, y.URI)
 }
 
 // NextHop is the URI that a request is to be sent to: its topmost Route, else its Request-URI (RFC 3261 §8.1.2, §16.6 7).

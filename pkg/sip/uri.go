@@ -38,6 +38,18 @@ func EqualURI(a, b Uri) bool {
 	return equalParams(a.UriParams, b.UriParams) && equalParams(b.UriParams, a.UriParams) && a.Headers.ToString('&') == b.Headers.ToString('&')
 }
 
+// SameURI compares two that are written as in a message. What cannot be read is the same only as what is written alike.
+func SameURI(a, b string) bool {
+	if a == b {
+		return true
+	}
+
+	u, errA := ParseURI(a)
+	v, errB := ParseURI(b)
+
+	return errA == nil && errB == nil && EqualURI(u, v)
+}
+
 // equalParams: what both have must be the same, and some may not be missing on one side.
 func equalParams(a, b sip.HeaderParams) bool {
 	for _, p := range a {

@@ -233,7 +233,7 @@ func (h *Handset) accept(session registration, response *sip.Response, expires u
 		}
 
 		for _, c := range contacts {
-			if c.URI == h.contact() {
+			if sip.SameURI(c.URI, h.contact()) {
 				if seconds, given := sip.Expires(c); given {
 					granted = seconds
 				} else {

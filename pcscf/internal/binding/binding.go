@@ -110,7 +110,7 @@ func (t *Table) Token(address netip.Addr, contact, private, instance string) str
 
 	for _, b := range t.byUser[private] {
 		switch {
-		case b.Flow.Remote.Addr() == address && b.Contact == contact:
+		case b.Flow.Remote.Addr() == address && sip.SameURI(b.Contact, contact):
 			return b.Token
 		case b.Registered && instance != "" && b.Instance == instance:
 			moved = b.Token

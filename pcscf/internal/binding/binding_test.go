@@ -187,6 +187,10 @@ func TestToken(t *testing.T) {
 	if got := table.Token(address, "sip:c", "alice", ""); got != "a" {
 		t.Errorf("the handset's own token is %q", got)
 	}
+	put(t, table, registered("w", "alice", "sip:alice@host", "10.0.0.3:5060"))
+	if got := table.Token(netip.MustParseAddr("10.0.0.3"), "sip:%61lice@HOST;x=1", "alice", ""); got != "w" {
+		t.Errorf("RFC 3261 §19.1.4: the token of an equal contact is %q", got)
+	}
 	moved := registered("m", "alice", "sip:m", "10.0.0.1:5070")
 	moved.Instance = "urn:m;"
 	put(t, table, moved)

@@ -337,16 +337,7 @@ func (p *Proxy) follow(ctx context.Context, out *sip.Request, d dialog.Dialog) (
 }
 
 func sameRoute(a, b []sip.NameAddr) bool {
-	return slices.EqualFunc(a, b, func(a, b sip.NameAddr) bool {
-		if a.URI == b.URI {
-			return true
-		}
-
-		u, errA := sip.ParseURI(a.URI)
-		v, errB := sip.ParseURI(b.URI)
-
-		return errA == nil && errB == nil && sip.EqualURI(u, v)
-	})
+	return slices.EqualFunc(a, b, func(a, b sip.NameAddr) bool { return sip.SameURI(a.URI, b.URI) })
 }
 
 func contactOf(m sip.Message) string {

@@ -87,12 +87,7 @@ func (p *Proxy) route(tx *stack.ServerTransaction, out *sip.Request, b *binding.
 		return false
 	}
 
-	same := slices.EqualFunc(given, b.ServiceRoute, func(g sip.NameAddr, route string) bool {
-		u, errGiven := sip.ParseURI(g.URI)
-		v, errKept := sip.ParseURI(route)
-
-		return errGiven == nil && errKept == nil && sip.EqualURI(u, v)
-	})
+	same := slices.EqualFunc(given, b.ServiceRoute, func(g sip.NameAddr, route string) bool { return sip.SameURI(g.URI, route) })
 
 	if !same && p.Config.Enforce {
 		p.refuse(tx, "originating", sip.Refuse(400, "Route is not the Service-Route of the registration"))

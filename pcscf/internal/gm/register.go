@@ -226,22 +226,21 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 
 // deregistered ends the binding that the handset has taken back; with a star all that it has from there.
 func (p *Proxy) deregistered(asked registration) {
-	if b, found := p.Bindings.ByToken(asked.token); found {
-		if b.Registered && b.Contact == asked.contact { // else it has moved, and takes back where it was
-			p.End(b, "unregistered")
+	b, found := p.Bindings.ByToken(asked.token)
+	if found && b.Registered && sip.SameURI(b.Contact, asked.contact) { // else it has moved, and takes back where it was
+		p.End(b, "unregistered")
+	}
+
+	if asked.star {
+		for _, b := range p.Bindings.Of(asked.private) {
+			if b.Registered && b.Flow.Remote.Addr() == asked.flow.Remote.Addr() {
+				p.End(b, "unregistered")
+			}
 		}
-	} else if _, used := p.Bindings.At(asked.flow.Remote); !used { // else a query, or an old contact's end, from a handset that is registered
+	}
+
+	if _, used := p.Bindings.At(asked.flow.Remote); !used { // else a query, or an old contact's end, from a handset that is registered
 		p.Security.Ended(asked.flow)
-	}
-
-	if !asked.star {
-		return
-	}
-
-	for _, b := range p.Bindings.Of(asked.private) {
-		if b.Registered && b.Flow.Remote.Addr() == asked.flow.Remote.Addr() {
-			p.End(b, "unregistered")
-		}
 	}
 }
 
@@ -277,14 +276,8 @@ func expiry(r *sip.Response, contact string) uint32 {
 		return 0
 	}
 
-	wanted, err := sip.ParseURI(contact)
-	if err != nil {
-		return 0
-	}
-
 	for _, c := range contacts {
-		u, err := sip.ParseURI(c.URI)
-		if err != nil || !sip.EqualURI(u, wanted) {
+		if !sip.SameURI(c.URI, contact) {
 			continue
 		}
 

@@ -16,7 +16,7 @@ func (s *Subscriber) apply(private string, o Outcome) {
 			continue
 		}
 
-		if ended := slices.IndexFunc(o.Ended, func(c Contact) bool { return same(c.URI, b.Contact) && !newer(b, c) }); ended >= 0 {
+		if ended := slices.IndexFunc(o.Ended, func(c Contact) bool { return sip.SameURI(c.URI, b.Contact) && !newer(b, c) }); ended >= 0 {
 			s.registrations.End(b, known(o.Ended[ended].Event))
 			continue
 		}
@@ -25,7 +25,7 @@ func (s *Subscriber) apply(private string, o Outcome) {
 		changed := false
 
 		for _, i := range o.Left {
-			if same(i.Contact, b.Contact) {
+			if sip.SameURI(i.Contact, b.Contact) {
 				next.Identities = slices.DeleteFunc(
 					slices.Clone(next.Identities),
 					func(identity string) bool { return ims.SameIdentity(identity, i.AOR) },
@@ -36,14 +36,14 @@ func (s *Subscriber) apply(private string, o Outcome) {
 
 		for _, i := range o.Joined {
 			has := slices.ContainsFunc(next.Identities, func(identity string) bool { return ims.SameIdentity(identity, i.AOR) })
-			if same(i.Contact, b.Contact) && !has {
+			if sip.SameURI(i.Contact, b.Contact) && !has {
 				next.Identities = append(slices.Clone(next.Identities), i.AOR)
 				changed = true
 			}
 		}
 
 		for _, c := range o.Shortened {
-			if !same(c.URI, b.Contact) || newer(b, c) {
+			if !sip.SameURI(c.URI, b.Contact) || newer(b, c) {
 				continue
 			}
 
@@ -72,17 +72,6 @@ func newer(b *binding.Binding, c Contact) bool {
 	}
 
 	return b.CallID != c.CallID || c.CSeq != 0 && c.CSeq < b.CSeq
-}
-
-func same(a, b string) bool {
-	if a == b {
-		return true
-	}
-
-	u, errA := sip.ParseURI(a)
-	v, errB := sip.ParseURI(b)
-
-	return errA == nil && errB == nil && sip.EqualURI(u, v)
 }
 
 // known keeps invented events from making new time series.

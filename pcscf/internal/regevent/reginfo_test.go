@@ -163,6 +163,10 @@ func TestApply(t *testing.T) {
 			{0, full, both[:1], "joined sip:c1 sip:a@x"},
 			{7, full, []string{"sip:a@x active sip:c2=registered"}, "joined sip:c2 sip:a@x; ended sip:c1 deactivated"},
 		}},
+		{"RFC 3261 §19.1.4 a contact that is written otherwise stays", []step{
+			{0, full, []string{"sip:a@x active sip:c@c1=registered"}, "joined sip:c@c1 sip:a@x"},
+			{1, full, []string{"sip:a@x active sip:%63@C1=refreshed"}, "joined sip:%63@C1 sip:a@x"},
+		}},
 		{"an end that nobody knew the beginning of", []step{
 			{0, full, []string{"sip:a@x terminated sip:c9=expired"}, "ended sip:c9 expired"},
 		}},

@@ -3,6 +3,8 @@ package regevent
 import (
 	"maps"
 	"slices"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 // State is what a subscriber knows of a user's registrations (RFC 3680 §6.2).
@@ -98,6 +100,10 @@ func (o *Outcome) compare(before, after map[string][]string, ended map[string]Co
 	for _, uri := range slices.Sorted(maps.Keys(known)) {
 		now := after[uri]
 
+		if len(now) == 0 && stays(uri, after) { // the same contact, written otherwise since
+			continue
+		}
+
 		if len(now) == 0 {
 			c, said := ended[uri]
 			if !said { // the document that said so was lost
@@ -121,6 +127,17 @@ func (o *Outcome) compare(before, after map[string][]string, ended map[string]Co
 			}
 		}
 	}
+}
+
+// stays reports whether a contact is registered for something by an equal URI (RFC 3261 §19.1.4).
+func stays(uri string, after map[string][]string) bool {
+	for other, identities := range after {
+		if len(identities) > 0 && sip.SameURI(other, uri) {
+			return true
+		}
+	}
+
+	return false
 }
 
 func without(identities []string, aor string) []string {

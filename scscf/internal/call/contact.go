@@ -141,7 +141,7 @@ func sameHandset(ended, begun registration.ContactChange) bool {
 }
 
 func ofOneHandset(old, fresh *registration.Binding) bool {
-	return old.Private == fresh.Private && (old.Instance != "" && old.Instance == fresh.Instance || sameURI(old.Contact, fresh.Contact))
+	return old.Private == fresh.Private && (old.Instance != "" && old.Instance == fresh.Instance || sip.SameURI(old.Contact, fresh.Contact))
 }
 
 // sentFrom is the contact of the user that an initial request came from: the one whose P-CSCF, by the URI of its Path, stands in
@@ -156,13 +156,13 @@ func sentFrom(user registration.User, invite *sip.Request) uint32 {
 		}
 
 		path, err := sip.ParseNameAddr(b.Path[0])
-		if err == nil && slices.ContainsFunc(records, func(r sip.NameAddr) bool { return sameURI(r.URI, path.URI) }) {
+		if err == nil && slices.ContainsFunc(records, func(r sip.NameAddr) bool { return sip.SameURI(r.URI, path.URI) }) {
 			return b.ID
 		}
 	}
 
 	for _, b := range user.Bindings {
-		if len(contacts) > 0 && sameURI(contacts[0].URI, b.Contact) {
+		if len(contacts) > 0 && sip.SameURI(contacts[0].URI, b.Contact) {
 			return b.ID
 		}
 	}
@@ -172,15 +172,4 @@ func sentFrom(user registration.User, invite *sip.Request) uint32 {
 	}
 
 	return 0
-}
-
-func sameURI(a, b string) bool {
-	if a == b {
-		return true
-	}
-
-	u, errA := sip.ParseURI(a)
-	v, errB := sip.ParseURI(b)
-
-	return errA == nil && errB == nil && sip.EqualURI(u, v)
 }

@@ -210,6 +210,7 @@ func TestProtectionByThePCSCF(t *testing.T) {
 	}{
 		{name: "§5.4.1.2.2 yes: no challenge", protected: "yes", contact: contact1, status: 200},
 		{name: "§5.4.1.2.2 yes, another contact: challenge", protected: "yes", contact: "<sip:alice@192.0.2.77>", status: 401},
+		{name: "RFC 3261 §19.1.4 yes, written otherwise", protected: "yes", contact: "<sip:%61lice@192.0.2.1:5060>", status: 200},
 		{name: "§5.4.1.2.1 no: challenge", protected: "no", contact: contact1, status: 401},
 		{name: "tls-yes", protected: "tls-yes", contact: contact1, status: 200},
 		{name: "ip-assoc-yes", protected: "ip-assoc-yes", contact: contact1, status: 200},

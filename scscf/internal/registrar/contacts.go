@@ -53,7 +53,7 @@ func update(
 		case w.expires == 0:
 			changes = append(changes, registration.ContactChange{Binding: next[at], Event: registration.ContactUnregistered})
 			next = slices.Delete(next, at, at+1)
-		case at >= 0 && next[at].Contact == w.contact:
+		case at >= 0 && next[at].Contact == w.contact: // to the letter, for by its letters watchers know it
 			fresh := w.binding(r, next[at].ID, next[at].Registered, now)
 			event := registration.ContactRefreshed
 
@@ -95,18 +95,7 @@ func (w *wanted) same(b *registration.Binding) bool {
 		return strings.EqualFold(w.instance, b.Instance) && w.regID == b.RegID
 	}
 
-	if w.contact == b.Contact {
-		return true
-	}
-
-	mine, err := sip.ParseURI(w.contact)
-	if err != nil {
-		return false
-	}
-
-	theirs, err := sip.ParseURI(b.Contact)
-
-	return err == nil && sip.EqualURI(mine, theirs)
+	return sip.SameURI(w.contact, b.Contact)
 }
 
 func (w *wanted) binding(r *request, id uint32, registered, now time.Time) *registration.Binding {

@@ -188,7 +188,9 @@ func (p *procedure) trusted(policy *Authentication) bool {
 	}
 
 	for _, w := range p.request.contacts {
-		known := func(b *registration.Binding) bool { return b.Private == p.request.private && b.Contact == w.contact }
+		known := func(b *registration.Binding) bool {
+			return b.Private == p.request.private && sip.SameURI(b.Contact, w.contact)
+		}
 		if !slices.ContainsFunc(p.bindings(), known) {
 			return false
 		}
