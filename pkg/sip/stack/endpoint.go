@@ -37,6 +37,7 @@ type Endpoint struct {
 	// reply, when set, chooses the flow of responses over UDP: TS 33.203 has a P-CSCF answer from its client port what
 	// came to its server port.
 	reply atomic.Pointer[func(Flow) Flow]
+	work  atomic.Pointer[func(Flow) (end func())] // of InWork
 
 	mu          sync.Mutex
 	connections map[netip.AddrPort]*stream
@@ -166,6 +167,10 @@ func (e *Endpoint) Own(u sip.Uri) bool {
 // ReplyBy makes responses over UDP to requests of this endpoint leave by the flow that choose makes of the one they came by,
 // whatever their Via says (TS 33.203 §7.1: from the client port to the server port).
 func (e *Endpoint) ReplyBy(choose func(Flow) Flow) { e.reply.Store(&choose) }
+
+// InWork has begin told of each request of this endpoint, with the flow that it came by; what begin gives is called when the request has
+// its answer and nobody works on it any more. nil is not called.
+func (e *Endpoint) InWork(begin func(Flow) (end func())) { e.work.Store(&begin) }
 
 // serve is called once for each endpoint, with the stack's lock held.
 func (s *Stack) serve(e *Endpoint) {

@@ -303,6 +303,10 @@ func (s *Stack) request(flow Flow, r *sip.Request) {
 			return
 		}
 
+		if begin := flow.Endpoint.work.Load(); begin != nil {
+			tx.end = (*begin)(flow)
+		}
+
 		before := s.precedence.ahead(r.CallID().Value())
 		s.running.Go(func() {
 			before.wait(s.ctx)

@@ -52,6 +52,7 @@ type ServerTransaction struct {
 	why      []sip.Header  // and with these header fields
 	repeat   uint64        // of Repeated; 0: it was not asked
 	merged   *merged       // nil: the request came once
+	end      func()        // of Endpoint.InWork; nil: nobody wants to know
 }
 
 // newServerTransaction begins the transaction of a request, unless it has one already: then the request is a retransmission,
@@ -452,7 +453,11 @@ func (tx *ServerTransaction) handled() {
 	}
 
 	tx.mu.Lock()
-	defer tx.mu.Unlock()
+	end := tx.end
+	tx.request, tx.keeper, tx.end = nil, nil, nil // only retransmission is left to do
+	tx.mu.Unlock()
 
-	tx.request, tx.keeper = nil, nil // only retransmission is left to do
+	if end != nil {
+		end()
+	}
 }

@@ -37,8 +37,11 @@ type association struct {
 	used     bool // something besides REGISTER came through it
 	takesTCP bool
 	removing bool      // the kernel is being told
+	inWork   int       // requests that came through it and have no answer yet
+	latest   time.Time // of one that ends: when the kernel ends it by itself
 	heard    time.Time // when the handset's last request came; zero: never
 	until    time.Time
+	why      string // and why it ends then
 	timer    *time.Timer
 }
 
@@ -137,7 +140,7 @@ func (p *Table) remove(a *association, why string) {
 
 // live sets the end of a set; the lock is held.
 func (p *Table) live(a *association, life time.Duration, why string) {
-	a.until = time.Now().Add(life)
+	a.until, a.why = time.Now().Add(life), why
 
 	if a.timer != nil {
 		a.timer.Stop()
@@ -146,6 +149,11 @@ func (p *Table) live(a *association, life time.Duration, why string) {
 	a.timer = time.AfterFunc(life, func() {
 		p.mu.Lock()
 		over := time.Until(a.until) <= 0
+
+		if over && a.awaited() {
+			p.live(a, time.Until(a.latest), why) // or until what is in work is answered
+			over = false
+		}
 		p.mu.Unlock()
 
 		if over {
@@ -160,8 +168,36 @@ func (p *Table) end(a *association, why string) {
 		return
 	}
 
-	a.state = ending
+	a.state, a.latest = ending, a.until
 	p.live(a, p.settings.Linger, why)
+}
+
+// awaited tells a set that would end before something that came through it is answered: the answer, and its repetitions, leave by no other
+// (TS 33.203 §7.4). The lock is held.
+func (a *association) awaited() bool {
+	return a.state == ending && a.inWork > 0 && time.Until(a.latest) > 0
+}
+
+// inWork notes a request that came through a set, until it is answered. One that comes when the set ends already keeps it no longer.
+func (p *Table) inWork(flow stack.Flow) (end func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	a := p.lookup(flow)
+	if a == nil || a.state == ending {
+		return nil
+	}
+
+	a.inWork++
+
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+
+		if a.inWork--; a.inWork == 0 && a.state == ending && !a.removing {
+			p.live(a, p.settings.Linger, a.why)
+		}
+	}
 }
 
 // numbers are those of the sets, each used by one at a time.

@@ -1,6 +1,7 @@
 package association
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -110,6 +111,23 @@ type bench struct {
 	sipStack *stack.Stack
 	kept     map[uint32]Kept
 	network  *memory.Network
+	handler  func(*stack.ServerTransaction) // of requests, when it runs
+}
+
+// HandleRequest is what the stack does with one.
+func (b *bench) HandleRequest(_ context.Context, tx *stack.ServerTransaction) { b.handler(tx) }
+
+// HandleAck does nothing.
+func (b *bench) HandleAck(context.Context, *stack.Ack) {}
+
+// run runs the stack until it is told to stop.
+func (b *bench) run() (stop func()) {
+	ctx, cancel := context.WithCancel(b.t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = b.sipStack.Run(ctx) }()
+	synctest.Wait()
+
+	return func() { cancel(); <-done }
 }
 
 // listen gives what is logged from now on.
@@ -149,7 +167,12 @@ func newBench(t *testing.T, mode Mode, change ...func(*Settings)) *bench {
 	network, c := memory.New(), stack.DefaultConfig(endpoints...)
 	c.Limits.TCPMessageTime = time.Hour
 
-	sipStack, err := stack.New(c, nil, stack.Options{Network: network})
+	b := &bench{
+		t: t, kernel: &kernel{sets: map[uint32]time.Time{}, spi: 4095, held: map[uint32]bool{}}, network: network,
+		kept: map[uint32]Kept{},
+	}
+
+	sipStack, err := stack.New(c, b, stack.Options{Network: network})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,10 +192,7 @@ func newBench(t *testing.T, mode Mode, change ...func(*Settings)) *bench {
 		f(&settings)
 	}
 
-	b := &bench{
-		t: t, kernel: &kernel{sets: map[uint32]time.Time{}, spi: 4095, held: map[uint32]bool{}}, sipStack: sipStack, network: network,
-		kept: map[uint32]Kept{},
-	}
+	b.sipStack = sipStack
 	b.Table = New(
 		settings,
 		Options{

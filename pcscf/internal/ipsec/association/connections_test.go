@@ -1,7 +1,6 @@
 package association
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/netip"
@@ -14,18 +13,14 @@ import (
 func TestConnectionsEndWithTheirSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Optional)
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { defer close(done); _ = b.sipStack.Run(ctx) }()
-		defer func() { stop(); <-done }()
-		synctest.Wait()
+		defer b.run()()
 
 		server := b.challenge(b.clear(), 1, 31000, 31001)
 		flow := b.protected(server, 31000)
 		b.screen(0, flow, "REGISTER", answer(server, 1, 31000, 31001)...)
 		b.Established(flow, 600)
 
-		conn, err := b.network.Dial(ctx, netip.AddrPortFrom(ue, 31000), flow.Endpoint.Address())
+		conn, err := b.network.Dial(t.Context(), netip.AddrPortFrom(ue, 31000), flow.Endpoint.Address())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -119,6 +119,7 @@ func New(s Settings, o Options) *Table {
 
 	for _, server := range p.ports.servers() {
 		server.ReplyBy(p.Return)
+		server.InWork(p.inWork)
 	}
 
 	return p
