@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +38,9 @@ type Binding struct {
 
 	CallID string // of the REGISTER that made the registration what it is, with its CSeq
 	CSeq   uint32
+	// Order is that in which the REGISTERs that made and ended it went on to the registrar: answers may overtake each other. 0: a process
+	// before this one had them.
+	Order uint64
 }
 
 // Linger is how long a binding stays when its registration was taken away: the NOTIFY that tells the handset of it comes by it,
@@ -124,16 +128,15 @@ func (t *Table) Token(address netip.Addr, contact, private, instance string) str
 	return rand.Text()[:16]
 }
 
-// InstanceOf is what of a Contact tells which handset it is of, and by which of its flows (RFC 5626 §4.1, §4.2), or "".
-func InstanceOf(c sip.Contact) string {
-	instance, _ := c.Params.Get("+sip.instance")
-	if instance == "" {
+// InstanceOf is what of a Contact tells which handset it is of, and by which of its flows where the registrar tells them apart
+// (RFC 5626 §4.1, §4.2), or "".
+func InstanceOf(c sip.Contact, outbound bool) string {
+	instance, flow, err := sip.Instance(c, outbound)
+	if err != nil || instance == "" { // with an error the registrar refuses it
 		return ""
 	}
 
-	flow, _ := c.Params.Get("reg-id")
-
-	return strings.ToLower(instance) + ";" + flow
+	return strings.ToLower(instance) + ";" + strconv.FormatUint(uint64(flow), 10)
 }
 
 // Replace stores b in the place of old, unless that is not in the table any more.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,6 +57,7 @@ type Proxy struct {
 
 	outcomes *prometheus.CounterVec
 	began    time.Time
+	order    atomic.Uint64 // of REGISTERs, as they went on
 }
 
 // Register makes the metrics known.

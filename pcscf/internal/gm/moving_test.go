@@ -158,6 +158,58 @@ func TestSessionOfAHandsetThatMoves(t *testing.T) {
 		})
 	}
 
+	for _, test := range []struct {
+		name  string
+		newer func(d *desk, moved *memory.Peer) // is answered before the refresh that was sent before it
+		want  func(b *binding.Binding) bool
+	}{
+		{"a refresh from there is answered late", func(d *desk, moved *memory.Peer) {
+			register(d, moved, there, "Contact: <sip:alice@"+there+">"+instance)
+			answer(d, "<sip:alice@"+there+">;expires=600")
+			moved.Response(200)
+		}, func(b *binding.Binding) bool { return b.Registered && b.Flow.Remote.String() == there }},
+		{"a refresh is answered after the end", func(d *desk, _ *memory.Peer) {
+			register(d, d.alice, aliceAt, "Contact: <sip:alice@"+aliceAt+">;expires=0"+instance)
+			answer(d)
+			d.alice.Response(200)
+		}, func(b *binding.Binding) bool { return !b.Registered }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				register(d, d.alice, aliceAt, "Contact: <sip:alice@"+aliceAt+">"+instance)
+				answer(d, "<sip:alice@"+aliceAt+">;expires=600")
+				d.alice.Response(200)
+
+				register(d, d.alice, aliceAt, "Contact: <sip:alice@"+aliceAt+">"+instance)
+				refresh := d.icscf.Request("REGISTER")
+				test.newer(d, d.network.Peer(t, there))
+				d.icscf.Answer(refresh, 200, "Contact: <sip:alice@"+aliceAt+">;expires=600", "P-Associated-URI: <"+alice+">")
+				d.alice.Response(200)
+
+				if b := d.only(); !test.want(b) {
+					t.Errorf("the binding is %+v", b)
+				}
+			})
+		})
+	}
+
+	t.Run("flows that the registrar does not tell apart are one handset", func(t *testing.T) { // RFC 5626 §6: this P-CSCF's Path has no ob
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			register(d, d.alice, aliceAt, "Supported: outbound", "Contact: <sip:alice@"+aliceAt+">;reg-id=1"+instance)
+			answer(d, "<sip:alice@"+aliceAt+">;expires=600")
+			d.alice.Response(200)
+			token := d.only().Token
+
+			moved := d.network.Peer(t, there)
+			register(d, moved, there, "Supported: outbound", "Contact: <sip:alice@"+there+">;reg-id=2"+instance)
+			answer(d, "<sip:alice@"+there+">;expires=600")
+			moved.Response(200)
+			if b := d.only(); b.Token != token || b.Flow.Remote.String() != there {
+				t.Errorf("the binding is %+v", b)
+			}
+		})
+	})
+
 	t.Run("another handset of the same user is another", func(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			register(d, d.alice, aliceAt, "Contact: <sip:alice@"+aliceAt+">"+instance)

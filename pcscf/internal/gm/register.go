@@ -19,7 +19,7 @@ import (
 func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request) {
 	flow := tx.Flow()
 
-	contact, instance, star, err := registering(out)
+	contact, instance, star, err := p.registering(out)
 	if err != nil {
 		p.refuse(tx, "registration", refusalOf(err, false))
 		return
@@ -50,6 +50,8 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 		return
 	}
 
+	order := p.order.Add(1)
+
 	p.Stack.Forward(tx, stack.Plan{
 		Groups: [][]stack.Branch{{{Request: out, To: home}}},
 		OnResponse: func(_ *stack.Branch, r *sip.Response) {
@@ -61,6 +63,7 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 			} else if r.IsSuccess() {
 				p.registered(tx.Request(), registration{
 					flow: p.Security.Return(flow), token: token, private: private, contact: contact, instance: instance, star: star,
+					order: order,
 				}, r)
 			}
 
@@ -73,16 +76,18 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 }
 
 // registering is the contact that the handset registers, if it names one, and which handset it says it is.
-func registering(r *sip.Request) (contact, instance string, star bool, err error) {
+func (p *Proxy) registering(r *sip.Request) (contact, instance string, star bool, err error) {
 	contacts, star, err := sip.Contacts(r)
 	if err != nil {
 		return "", "", false, err
 	}
 
+	outbound := sip.Outbound(r, p.path("")) // as the registrar will see it
+
 	for _, c := range contacts {
 		taken, given := sip.Expires(c)
 		if contact == "" || !given || taken > 0 { // a handset that has moved takes its old contact back in the same request
-			contact, instance = c.URI, binding.InstanceOf(c)
+			contact, instance = c.URI, binding.InstanceOf(c, outbound)
 		}
 
 		if !given || taken > 0 {
@@ -136,7 +141,7 @@ func (p *Proxy) prepare(out *sip.Request, flow stack.Flow, token string, credent
 		sip.Add(out, "Authorization", credentials.String())
 	}
 
-	sip.Prepend(out, "Path", "<"+p.Mw.URI(token)+">")
+	sip.Prepend(out, "Path", p.path(token))
 
 	if !sip.HasToken(out, "Require", "path") {
 		sip.Add(out, "Require", "path")
@@ -149,6 +154,9 @@ func (p *Proxy) prepare(out *sip.Request, flow stack.Flow, token string, credent
 		sip.Remove(out, "Route")
 	}
 }
+
+// path is the Path by which the registrar reaches the handset of a binding.
+func (p *Proxy) path(token string) string { return "<" + p.Mw.URI(token) + ">" }
 
 func withoutOption(m sip.Message, name, option string) {
 	values := sip.Values(m, name)
@@ -174,12 +182,19 @@ type registration struct {
 	flow                              stack.Flow // that requests to the handset go by
 	token, private, contact, instance string
 	star                              bool // Contact: *
+	order                             uint64
 }
 
 // registered keeps what the core said with its 200 (§5.2.2.1): the routes, the identities, the time.
 func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Response) {
 	flow, token, private, contact := asked.flow, asked.token, asked.private, asked.contact
 	seconds := expiry(r, contact)
+
+	old, refreshed := p.Bindings.ByToken(token)
+	if refreshed && old.Order > asked.order {
+		p.Log.Info("the answer to an older REGISTER came late and changes nothing", "impi", private, "contact", contact, "flow", flow.String())
+		return
+	}
 
 	if asked.star || seconds == 0 {
 		p.deregistered(asked)
@@ -193,12 +208,11 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 		Expires:      time.Now().Add(time.Duration(seconds) * time.Second),
 		Identities:   uris(r, "P-Associated-URI"),
 		ServiceRoute: uris(r, "Service-Route"),
-		CallID:       strings.Clone(r.CallID().Value()), CSeq: r.CSeq().SeqNo,
+		CallID:       strings.Clone(r.CallID().Value()), CSeq: r.CSeq().SeqNo, Order: asked.order,
 	}
 
 	b.ToContact = servedAtContact(request, b)
 
-	old, refreshed := p.Bindings.ByToken(token)
 	if refreshed {
 		b.Restored = old.Restored
 	}
@@ -228,13 +242,13 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 func (p *Proxy) deregistered(asked registration) {
 	b, found := p.Bindings.ByToken(asked.token)
 	if found && b.Registered && sip.SameURI(b.Contact, asked.contact) { // else it has moved, and takes back where it was
-		p.End(b, "unregistered")
+		p.unregistered(b, asked)
 	}
 
 	if asked.star {
 		for _, b := range p.Bindings.Of(asked.private) {
-			if b.Registered && b.Flow.Remote.Addr() == asked.flow.Remote.Addr() {
-				p.End(b, "unregistered")
+			if b.Registered && b.Flow.Remote.Addr() == asked.flow.Remote.Addr() && b.Order < asked.order {
+				p.unregistered(b, asked)
 			}
 		}
 	}
@@ -244,15 +258,24 @@ func (p *Proxy) deregistered(asked registration) {
 	}
 }
 
+// unregistered lets a binding go that its handset has taken back.
+func (p *Proxy) unregistered(b *binding.Binding, asked registration) {
+	ending := b.Ending("unregistered")
+	ending.Order = asked.order
+	p.end(b, ending)
+}
+
 // End lets a binding go whose registration is no more: nothing is taken from the handset, while what the core has still to say
 // reaches it.
-func (p *Proxy) End(b *binding.Binding, why string) {
-	if !p.Bindings.Replace(b, b.Ending(why)) {
+func (p *Proxy) End(b *binding.Binding, why string) { p.end(b, b.Ending(why)) }
+
+func (p *Proxy) end(b, ending *binding.Binding) {
+	if !p.Bindings.Replace(b, ending) {
 		return // it is gone, or has just been refreshed
 	}
 
-	p.Log.Info("registration ended", "impi", b.Private, "contact", b.Contact, "cause", why)
-	p.outcomes.WithLabelValues("registration", "REGISTER", why).Inc()
+	p.Log.Info("registration ended", "impi", b.Private, "contact", b.Contact, "cause", ending.Ended)
+	p.outcomes.WithLabelValues("registration", "REGISTER", ending.Ended).Inc()
 	p.Security.Ended(b.Flow)
 	p.unwatch(b)
 }

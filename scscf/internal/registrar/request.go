@@ -116,21 +116,9 @@ func read(message *sip.Request, policy *Policy) (*request, *sip.Refusal) {
 		return nil, sip.Refuse(421, "the REGISTER has no Path: it did not come through a P-CSCF", sip.NewHeader("Require", "path"))
 	}
 
-	r.outbound = len(r.path) > 0 && sip.HasToken(message, "Supported", "outbound") && hasOutbound(r.path[0])
+	r.outbound = len(r.path) > 0 && sip.Outbound(message, r.path[0])
 
 	return r, r.readContacts(policy)
-}
-
-// hasOutbound tells a Path entry of a proxy that keeps the flow of a handset (RFC 5626 §5.1).
-func hasOutbound(path string) bool {
-	a, err := sip.ParseNameAddr(path)
-	if err != nil {
-		return false
-	}
-
-	u, err := sip.ParseURI(a.URI)
-
-	return err == nil && u.UriParams.Has("ob")
 }
 
 func unsupported(message *sip.Request) []string {
@@ -232,18 +220,12 @@ func readContact(c sip.Contact, otherwise uint32, outbound bool, policy *Policy)
 		w.q = uint16(math.Round(q * 1000))
 	}
 
-	if value, given := c.Params.Get("+sip.instance"); given {
-		w.instance = strings.Clone(strings.Trim(value, "<>"))
+	instance, flow, err := sip.Instance(c, outbound)
+	if err != nil {
+		return wanted{}, sip.Refuse(400, err.Error())
 	}
 
-	if value, given := c.Params.Get("reg-id"); given && outbound && w.instance != "" { // RFC 5626 §6: else it is ignored
-		id, err := strconv.ParseUint(value, 10, 31)
-		if err != nil || id == 0 {
-			return wanted{}, sip.Refuse(400, "the reg-id of a Contact is not a number from 1: "+value)
-		}
-
-		w.regID = uint32(id)
-	}
+	w.instance, w.regID = strings.Clone(instance), flow
 
 	c.Params.Del("expires")
 	c.Params.Del("q")
