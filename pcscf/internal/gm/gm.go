@@ -268,6 +268,18 @@ func shownToHandset(m sip.Message) {
 	}
 }
 
+// shownInCancel leaves of what a CANCEL of the core's says what a handset may see: at each hop there is a CANCEL of its own.
+func shownInCancel(why []sip.Header) []sip.Header {
+	m := sip.EmptyRequest("CANCEL", sip.Uri{})
+	for _, h := range why {
+		m.AppendHeader(h)
+	}
+
+	shownToHandset(m)
+
+	return m.Headers()
+}
+
 // recordRoute puts this P-CSCF into the route of a dialog, with a URI for each of its sides, so that either side reaches it
 // where it can (RFC 5658). The one on top is that of the side the request leaves to.
 func (p *Proxy) recordRoute(out *sip.Request, b *binding.Binding, towardsCore bool) {

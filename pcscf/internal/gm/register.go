@@ -46,7 +46,7 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 
 	home, err := p.Home(ctx)
 	if err != nil {
-		p.refuse(tx, "registration", sip.Refuse(504, "the I-CSCF cannot be found: "+err.Error()))
+		p.refuse(tx, "registration", sip.Refuse(504, "the I-CSCF cannot be found").Because(err))
 		return
 	}
 

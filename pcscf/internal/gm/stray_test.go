@@ -105,3 +105,40 @@ func TestSilentCoreIsNotNamed(t *testing.T) {
 		})
 	}
 }
+
+// Nor does what the core says of itself, in a response or in a request.
+func TestCoreIsNotNamed(t *testing.T) {
+	const (
+		said  = `Reason: SIP;cause=504;text="no answer from 192.0.2.77:5060, nor from sip:scscf2.ims.example:5060"`
+		shown = `SIP;cause=504;text="no answer from a hidden address, nor from a hidden address"`
+	)
+
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization)
+		d.icscf.Answer(d.icscf.Request("REGISTER"), 504, said)
+		want(t, d.alice.Response(504), "Reason", shown)
+
+		d.register()
+		d.send("MESSAGE", bob)
+		d.scscf.Answer(d.scscf.Request("MESSAGE"), 504, said)
+		want(t, d.alice.Response(504), "Reason", shown)
+
+		d.toAlice("MESSAGE", said)
+		want(t, d.alice.Request("MESSAGE"), "Reason", shown)
+
+		branch := "Via: SIP/2.0/UDP 192.0.2.3:5060;branch=z9hG4bKcancelled"
+		d.toAlice("INVITE", branch, "Call-ID: d", "CSeq: 1 INVITE")
+		d.alice.Answer(d.alice.Request("INVITE"), 180, "To: <"+alice+">;tag=a")
+		d.scscf.Response(180)
+		d.toAlice("CANCEL", said, branch, "Call-ID: d", "CSeq: 1 CANCEL")
+		want(t, d.alice.Request("CANCEL"), "Reason", shown)
+	})
+}
+
+// An I-CSCF whose name is not known is a word for the log.
+func TestNameOfTheICSCFIsNotTold(t *testing.T) {
+	withDesk(t, func(p *Proxy) { p.Config.Interrogator = "sip:nowhere.ims.example" }, func(t *testing.T, d *desk) {
+		d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization)
+		want(t, d.alice.Response(504), "Reason", `SIP;cause=504;text="the I-CSCF cannot be found"`)
+	})
+}

@@ -81,6 +81,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 
 			return nil
 		},
+		OnCancel: shownInCancel,
 		Then: func(final *sip.Response) {
 			started.over(final)
 

@@ -57,6 +57,7 @@ var Fields = []Field{
 	{"Service-Interact-Info", Core, Core, "TS 24.229 §4.4, §7.2"},
 	{"Response-Source", Core, Core, "TS 24.229 §4.4, §7.2"},
 	{"Warning", Handset | Core | Foreign, Core, "RFC 3261 §20.43: its agent and its text are of hosts of the core"},
+	{"Reason", Handset | Core | Foreign, Handset | Core | Foreign, "RFC 3326; from the core to others without the addresses in its texts"},
 }
 
 // Withheld are the names of the header fields that may not cross from one party to another.
@@ -80,6 +81,10 @@ func Cross(m sip.Message, from, to Party) {
 
 	if from == Handset {
 		ownWord(m)
+	}
+
+	if from == Core && to != Core {
+		hideAddresses(m)
 	}
 }
 

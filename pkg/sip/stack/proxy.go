@@ -34,6 +34,8 @@ type Plan struct {
 	// Branches that it returns are tried in its place; nil makes it that branch's answer. It is not asked about a branch that
 	// rang until timer C, nor once the request is cancelled.
 	OnFailure func(b *Branch, r *sip.Response) []Branch
+	// OnCancel sees the header fields by which a CANCEL says why it goes downstream, and gives those that it shall have; nil: all.
+	OnCancel func(why []sip.Header) []sip.Header
 	// Then is called once, when the final response has gone upstream, with that response.
 	Then func(final *sip.Response)
 }

@@ -178,6 +178,10 @@ func (c *responseContext) cancel() {
 }
 
 func (c *responseContext) cancelPending(why ...sip.Header) {
+	if c.plan.OnCancel != nil && len(why) > 0 {
+		why = c.plan.OnCancel(why)
+	}
+
 	for _, r := range c.runs {
 		if !r.over && r.tx != nil {
 			r.tx.Cancel(why...)
