@@ -182,3 +182,25 @@ func sets(n *network.Network) string {
 
 	return strings.Join(all, ", ")
 }
+
+// dropped are the kernel's counters of what it dropped, for IPsec and at the sockets, on both sides.
+func dropped(t *testing.T) string {
+	t.Helper()
+
+	var all strings.Builder
+
+	for _, side := range []string{"", "ip netns exec handsets "} {
+		words := strings.Fields(side + "grep -hE [1-9][0-9]*$ /proc/net/xfrm_stat")
+		out, _ := exec.Command(words[0], words[1:]...).Output() // nothing is found where nothing was dropped
+		all.Write(out)
+
+		words = strings.Fields(side + "grep -h Udp: /proc/net/snmp")
+		if out, err := exec.Command(words[0], words[1:]...).Output(); err != nil {
+			t.Error(err)
+		} else {
+			all.Write(out)
+		}
+	}
+
+	return all.String()
+}

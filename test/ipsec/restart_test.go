@@ -22,15 +22,17 @@ func TestThousand(t *testing.T) {
 	)
 
 	// By the timers of TS 24.229 §7.7 a transaction of Gm is kept for 128 s.
-	n := core(t, strings.ReplaceAll(gm, "transports:", "timers: {t1: 500ms, t2: 4s, t4: 5s}, transports:"))
+	n := core(t, strings.ReplaceAll(gm, "transports:", "timers: {t1: 500ms, t2: 4s, t4: 5s}, transports:"),
+		"DIALTONE_ICSCF_SCSCF_TIMEOUT=32s") // there is no other S-CSCF, and the kernel below has one processor for all of it
 
 	phone := func(rounds int) func() {
-		h := n.Handset(n.Subscribe(0, ""), secured(t, false, func(c *handset.Config) { c.Security.Linger = 10 * time.Millisecond }))
+		subscriber := n.Subscribe(0, "")
+		h := n.Handset(subscriber, secured(t, false, func(c *handset.Config) { c.Security.Linger = 10 * time.Millisecond }))
 
 		return func() {
 			for range rounds {
 				if err := errors.Join(h.Register(t.Context()), h.Deregister(t.Context())); err != nil {
-					t.Error(err)
+					t.Errorf("%v\nits last lines in the logs:\n%sthe kernel dropped by then:\n%s", err, n.Lines(subscriber.IMSI), dropped(t))
 					return
 				}
 

@@ -151,6 +151,33 @@ func (n *Network) stop() {
 	}
 }
 
+// Lines are those of all logs that name somebody, the last ones of each: what happened to one of many.
+func (n *Network) Lines(name string) string {
+	n.Helper()
+
+	const most = 12
+
+	var all []string
+
+	for _, function := range functions {
+		text, err := os.ReadFile(filepath.Join(n.data, function+".log"))
+		if err != nil {
+			n.Error(err)
+		}
+
+		var lines []string
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, name) {
+				lines = append(lines, line)
+			}
+		}
+
+		all = append(all, lines[max(0, len(lines)-most):]...)
+	}
+
+	return strings.Join(all, "")
+}
+
 // Kill ends a function as a power cut does.
 func (n *Network) Kill(name string) {
 	_ = n.running[name].Process.Kill()
