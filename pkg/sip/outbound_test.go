@@ -16,15 +16,15 @@ func TestInstance(t *testing.T) {
 		flow                           uint32
 		fails                          bool
 	}{
-		{"a flow", "path, outbound", "<sip:p;lr;ob>", handset + ";reg-id=2", "urn:uuid:1", 2, false},
-		{"the handset does not support it", "path", "<sip:p;lr;ob>", handset + ";reg-id=2", "urn:uuid:1", 0, false},
-		{"the proxy does not", "outbound", "<sip:p;lr>", handset + ";reg-id=2", "urn:uuid:1", 0, false},
-		{"no Path", "outbound", "", handset + ";reg-id=2", "urn:uuid:1", 0, false},
-		{"without an instance", "outbound", "<sip:p;lr;ob>", "<sip:a@b>;reg-id=2", "", 0, false},
-		{"no reg-id", "outbound", "<sip:p;lr;ob>", handset, "urn:uuid:1", 0, false},
-		{"0", "outbound", "<sip:p;lr;ob>", handset + ";reg-id=0", "urn:uuid:1", 0, true},
-		{"no number", "outbound", "<sip:p;lr;ob>", handset + ";reg-id=x", "urn:uuid:1", 0, true},
-		{"no number, which is ignored", "", "<sip:p;lr;ob>", handset + ";reg-id=x", "urn:uuid:1", 0, false},
+		{name: "a flow", supported: "path, outbound", path: "<sip:p;lr;ob>", contact: handset + ";reg-id=2", instance: "urn:uuid:1", flow: 2},
+		{name: "the handset does not support it", supported: "path", path: "<sip:p;lr;ob>", contact: handset + ";reg-id=2", instance: "urn:uuid:1"},
+		{name: "the proxy does not", supported: "outbound", path: "<sip:p;lr>", contact: handset + ";reg-id=2", instance: "urn:uuid:1"},
+		{name: "no Path", supported: "outbound", path: "", contact: handset + ";reg-id=2", instance: "urn:uuid:1"},
+		{name: "without an instance", supported: "outbound", path: "<sip:p;lr;ob>", contact: "<sip:a@b>;reg-id=2"},
+		{name: "no reg-id", supported: "outbound", path: "<sip:p;lr;ob>", contact: handset, instance: "urn:uuid:1"},
+		{name: "0", supported: "outbound", path: "<sip:p;lr;ob>", contact: handset + ";reg-id=0", instance: "urn:uuid:1", fails: true},
+		{name: "no number", supported: "outbound", path: "<sip:p;lr;ob>", contact: handset + ";reg-id=x", instance: "urn:uuid:1", fails: true},
+		{name: "no number, which is ignored", supported: "", path: "<sip:p;lr;ob>", contact: handset + ";reg-id=x", instance: "urn:uuid:1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r, err := sip.NewRequest("REGISTER", "sip:home.example")
