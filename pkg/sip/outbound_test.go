@@ -17,7 +17,7 @@ func TestInstance(t *testing.T) {
 		fails                          bool
 	}{
 		{name: "a flow", supported: "path, outbound", path: "<sip:p;lr;ob>", contact: handset + ";reg-id=2", instance: "urn:uuid:1", flow: 2},
-		{name: "the handset does not support it", supported: "path", path: "<sip:p;lr;ob>", contact: handset + ";reg-id=2", instance: "urn:uuid:1"},
+		{name: "the handset does not", supported: "path", path: "<sip:p;lr;ob>", contact: handset + ";reg-id=2", instance: "urn:uuid:1"},
 		{name: "the proxy does not", supported: "outbound", path: "<sip:p;lr>", contact: handset + ";reg-id=2", instance: "urn:uuid:1"},
 		{name: "no Path", supported: "outbound", path: "", contact: handset + ";reg-id=2", instance: "urn:uuid:1"},
 		{name: "without an instance", supported: "outbound", path: "<sip:p;lr;ob>", contact: "<sip:a@b>;reg-id=2"},
