@@ -122,6 +122,8 @@ type RequestHeader struct {
 	OriginRealm      string `avp:"Origin-Realm,required"`
 	DestinationHost  string `avp:"Destination-Host"`
 	DestinationRealm string `avp:"Destination-Realm,required"`
+
+	Retransmitted bool // the T flag (RFC 6733 §3): the request was sent before, and may have arrived
 }
 
 // AnswerHeader is what every answer carries. The server fills Session-Id and Origin-* from the request and the node.
@@ -134,5 +136,8 @@ type AnswerHeader struct {
 }
 
 func (h *RequestHeader) requestHeader() *RequestHeader { return h }
+
+// requestHeaded is a request with a RequestHeader.
+type requestHeaded interface{ requestHeader() *RequestHeader }
 
 func (h *AnswerHeader) answerHeader() *AnswerHeader { return h }

@@ -55,7 +55,7 @@ func Call[A, Q any, PA Typed[A], PQ Typed[Q]](ctx context.Context, n *Node, q *Q
 
 // fill completes the header of a request.
 func (n *Node) fill(q any) {
-	headed, ok := q.(interface{ requestHeader() *RequestHeader })
+	headed, ok := q.(requestHeaded)
 	if !ok {
 		return
 	}

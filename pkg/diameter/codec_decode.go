@@ -21,6 +21,10 @@ func (d *Dictionary) Decode(m *Message, into Commander) error {
 		return err
 	}
 
+	if q, ok := into.(requestHeaded); ok {
+		q.requestHeader().Retransmitted = m.Header.CommandFlags&diam.RetransmittedFlag != 0
+	}
+
 	if !command.Answer {
 		if err := checkApplication(m.AVP, command.Application); err != nil {
 			return err

@@ -29,6 +29,10 @@ func (d *Dictionary) Encode(v Commander) (*Message, error) {
 		flags |= diam.RequestFlag
 	}
 
+	if q, ok := v.(requestHeaded); ok && q.requestHeader().Retransmitted {
+		flags |= diam.RetransmittedFlag
+	}
+
 	m := diam.NewMessage(command.Code, flags, command.Application.ID, 1, 1, d.parser) // the node numbers it
 	m.AVP = make([]*diam.AVP, 0, len(p.fields)+4)
 	value, room := reflect.ValueOf(v).Elem(), new(room)

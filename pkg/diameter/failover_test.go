@@ -143,6 +143,27 @@ func TestFailover(t *testing.T) {
 		})
 	})
 
+	t.Run("RFC 6733 §3 what its sender has sent before has the T flag from the start", func(t *testing.T) {
+		twoPeers(t, nil, func(t *testing.T, n *diameter.Node, a, _ *rawPeer) {
+			done := make(chan error, 1)
+			go func() {
+				q := &cx.LIR{PublicIdentity: "sip:a"}
+				q.Retransmitted = true
+				_, err := diameter.Call[cx.LIA](t.Context(), n, q)
+				done <- err
+			}()
+
+			first := a.receive(302, true)
+			if first.Header.CommandFlags&diam.RetransmittedFlag == 0 {
+				t.Errorf("flags %02x", first.Header.CommandFlags)
+			}
+			a.answerLIR(first, "sip:a")
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	})
+
 	t.Run("RFC 3539 §3.4.1 a suspect peer", func(t *testing.T) {
 		twoPeers(t, func(c *diameter.Config) { c.RequestTimeout = 10 * time.Minute }, func(t *testing.T, n *diameter.Node, a, b *rawPeer) {
 			o := call(t, n, t.Context(), "")
