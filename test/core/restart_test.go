@@ -1,7 +1,10 @@
 package core
 
 import (
+	"context"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/test/network"
 )
@@ -90,4 +93,45 @@ func TestPCSCFKilledInCalls(t *testing.T) {
 		_, err := c.Dial(t.Context(), bob.Tel())
 		return network.Status(err) == 403
 	})
+}
+
+// The S-CSCF is killed while a message is on its way for which money is reserved: it is given back when the S-CSCF is there again, not by
+// the supervision of the OCS.
+func TestSCSCFKilledInAMessage(t *testing.T) {
+	n := network.Start(t)
+	alice, bob := n.Subscribe(100, ""), n.Subscribe(0, "")
+	a, b := n.Registered(alice, nil), n.Registered(bob, nil)
+
+	where := net.UDPAddrFromAddrPort(b.Address())
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	silent, err := net.ListenUDP("udp", where) // a handset that takes what comes, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+
+	ctx, cancel := context.WithCancel(t.Context())
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		_, _ = a.Message(ctx, bob.Tel(), "hello")
+	}()
+	defer func() { cancel(); <-sent }()
+
+	if err := silent.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := silent.ReadFrom(make([]byte, 1<<16)); err != nil {
+		t.Fatal(err)
+	}
+	if balance, reserved := n.Balance(alice); reserved != 10 {
+		t.Fatalf("balance %d, reserved %d, while the message is on its way", balance, reserved)
+	}
+
+	n.Kill("scscf")
+	n.Run("scscf")
+	n.Await("the return", func() bool { balance, reserved := n.Balance(alice); return reserved == 0 && balance == 100 })
 }

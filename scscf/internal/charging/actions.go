@@ -20,6 +20,7 @@ func (s *Session) do(action Action, in input, todo *effects) {
 	case SendReport:
 		if c.Update != nil {
 			todo.request, todo.at = s.request(ro.Update, *c.Update), c.Server
+			c.Update.Sent = true
 		}
 	case CountReport:
 		c.countReport()
@@ -29,6 +30,7 @@ func (s *Session) do(action Action, in input, todo *effects) {
 	case SendLastReport:
 		if c.Last != nil {
 			todo.request, todo.at = s.request(ro.Terminate, *c.Last), c.Server
+			c.Last.Sent = true
 		}
 	case AllowRepeats:
 		s.until = in.now.Add(t.config.Settle)
@@ -109,6 +111,7 @@ func (s *Session) initial() *ro.CCR {
 func (s *Session) request(kind ro.RequestType, r report) *ro.CCR {
 	q := s.trigger.request(s.state.ID, kind, r.Number, &s.state.Call, s.state.event(kind, r), s.state.Server)
 	s.ask(q, &r.Used)
+	q.Retransmitted = r.Sent
 
 	if kind == ro.Terminate {
 		logout := uint32(1) // DIAMETER_LOGOUT

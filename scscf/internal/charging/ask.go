@@ -46,6 +46,8 @@ func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA
 		if answer, err = t.ocs.CreditControl(ctx, q); err == nil {
 			break
 		}
+
+		q.Retransmitted = q.Retransmitted || !undelivered(err)
 	}
 
 	elsewhere := at.Failover && q.DestinationHost != "" &&
@@ -58,7 +60,7 @@ func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA
 			"peer", q.DestinationHost,
 			"cause", err,
 		)
-		q.DestinationHost = ""
+		q.DestinationHost, q.Retransmitted = "", q.Retransmitted || err != nil && !undelivered(err)
 		answer, err = t.ocs.CreditControl(ctx, q)
 
 		if err == nil && answer.Result == ro.UnknownSessionID && q.Type == ro.Terminate { // it is not the one that must be told

@@ -25,21 +25,26 @@ type Trigger struct {
 
 	uncharged  prometheus.Counter
 	unexpected prometheus.Counter
-	journal    store // nil: nothing is kept
+
+	journal      store[kept] // nil: nothing is kept
+	eventJournal store[keptEvent]
 
 	machine, events *fsm.Machine[State, Signal, Action]
 
-	mu   sync.Mutex
-	open map[string]*Session // by Session-Id
+	mu         sync.Mutex
+	open       map[string]*Session // by Session-Id
+	openEvents map[string]*Event   // likewise: those that are on their way, or have something to settle
 
-	restored []*Session          // until Resume
-	kept     map[string]*Session // those of them that no call has taken, by their first Session-Id
+	restored       []*Session // until Resume
+	restoredEvents []*Event
+	kept           map[string]*Session // restored sessions that no call has taken, by their first Session-Id
 }
 
 // NewTrigger charges by ocs; newID makes Diameter Session-Ids.
 func NewTrigger(c Config, ocs OCS, newID func() string, log *slog.Logger, registerer prometheus.Registerer) *Trigger {
 	t := &Trigger{
-		config: c, ocs: ocs, log: log, newID: newID, open: map[string]*Session{}, machine: Machine, events: EventMachine,
+		config: c, ocs: ocs, log: log, newID: newID, machine: Machine, events: EventMachine,
+		open: map[string]*Session{}, openEvents: map[string]*Event{},
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_scscf_charging_total", Help: "Credit-control requests, by type and outcome.",
 		}, []string{"type", "outcome"}),

@@ -29,11 +29,13 @@ type credit struct {
 }
 
 // report is what a CCR other than the first one says. Sent twice with its number it counts once: Session-Id and
-// CC-Request-Number tell a duplicate (RFC 8506 §8.2).
+// CC-Request-Number tell a duplicate (RFC 8506 §8.2), and the T flag says
+// that it may be one (RFC 6733 §3).
 type report struct {
 	Number uint32 `json:"number"`
 	Used   uint32 `json:"used"` // seconds
 	Cause  Cause  `json:"cause,omitzero"`
+	Sent   bool   `json:"sent,omitempty"` // it may have arrived
 }
 
 // used returns the whole seconds since the last report that was taken. A clock that goes backwards does not make it negative.

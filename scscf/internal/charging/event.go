@@ -13,21 +13,28 @@ import (
 // Event is a request that is charged by itself. Whatever happens to it is a step of EventMachine.
 type Event struct {
 	trigger *Trigger
-	id      string
-	call    Call
 
 	mu      sync.Mutex
 	machine fsm.Instance[State, Signal, Action]
-	at      server
-	owed    *debt
-	until   time.Time // what is owed is sent again until then
+	state   oneEvent
+	until   time.Time   // what is owed is sent again until then
+	timer   *time.Timer // until it is sent again
+}
+
+// oneEvent is what is known of an event beside its State; both outlive the process.
+type oneEvent struct {
+	ID     string `json:"id"` // Diameter Session-Id
+	Call   Call   `json:"call"`
+	Server server `json:"server,omitzero"` // the OCS that has it
+	Owed   *debt  `json:"owed,omitempty"`
 }
 
 // debt is a request that the OCS has to take: a refund, or the report that ends a reservation.
 type debt struct {
-	refund bool
-	used   uint64
-	cause  Cause
+	Refund bool   `json:"refund,omitempty"`
+	Used   uint64 `json:"used,omitempty"`
+	Cause  Cause  `json:"cause,omitzero"`
+	Sent   bool   `json:"sent,omitempty"` // it may have arrived
 }
 
 // Event charges one request: with a reservation, or at once. The event that it returns is settled by End; nil: there is nothing to
@@ -37,7 +44,7 @@ func (t *Trigger) Event(ctx context.Context, call Call) (*Event, *sip.Refusal) {
 		return nil, refused
 	}
 
-	e := &Event{trigger: t, id: t.newID(), call: call, machine: t.events.Start(Idle)}
+	e := &Event{trigger: t, state: oneEvent{ID: t.newID(), Call: call}, machine: t.events.Start(Idle)}
 
 	if refused := e.talk(ctx, e.step(t.asked(), input{now: time.Now()})); refused != nil {
 		return nil, refused
@@ -50,7 +57,7 @@ func (t *Trigger) Event(ctx context.Context, call Call) (*Event, *sip.Refusal) {
 	return e, nil
 }
 
-// asked is how events are charged.
+// asked is the signal by which an event begins.
 func (t *Trigger) asked() Signal {
 	if t.config.Events == Immediate {
 		return DebitRequested
@@ -100,23 +107,28 @@ func (e *Event) answered(o outcome) effects {
 
 	t, now := e.trigger, time.Now()
 
-	if e.owed != nil {
-		if o.refused != nil && e.owed.used == 0 {
-			t.log.Warn("the OCS did not take back the charge of a message that nobody got", "session_id", e.id, "cause", o.refused)
+	if owed := e.state.Owed; owed != nil {
+		if o.refused != nil && owed.Used == 0 {
+			t.log.Warn("the OCS did not take back the charge of a message that nobody got", "session_id", e.state.ID, "cause", o.refused)
 		}
 
-		return e.move(o.reported(!now.Add(settleAgain).After(e.until)), input{now: now})
+		return e.move(o.reported(!now.Add(settleAgain).After(e.until) && !t.full()), input{now: now})
 	}
 
 	in := input{now: now, cause: Internal}
 
 	if o.answer != nil {
-		e.at = serverOf(o.answer)
+		e.state.Server = serverOf(o.answer)
 	} else {
 		in.refused, _ = o.no()
 	}
 
-	return e.move(o.signal(t.config.FailureHandling == Continue), in)
+	signal := o.signal(t.config.FailureHandling == Continue)
+	if signal == Unanswered && t.full() { // too many wait for the OCS already
+		signal = Undelivered
+	}
+
+	return e.move(signal, in)
 }
 
 func (e *Event) step(signal Signal, in input) effects {
@@ -126,14 +138,16 @@ func (e *Event) step(signal Signal, in input) effects {
 	return e.move(signal, in)
 }
 
-// move takes the row of a signal and does its actions. Called with the lock held.
+// move takes the row of a signal, does its actions, and writes the event before anything that it says happens. Called with the lock
+// held.
 func (e *Event) move(signal Signal, in input) (todo effects) {
 	t, before := e.trigger, e.machine.State()
 
 	actions, ok := e.machine.Step(signal)
 	if !ok {
 		t.unexpected.Inc()
-		t.log.Error("something happened to a charged event that cannot happen there", "session_id", e.id, "state", before, "event", signal)
+		t.log.Error("something happened to a charged event that cannot happen there",
+			"session_id", e.state.ID, "state", before, "event", signal)
 
 		return effects{}
 	}
@@ -142,22 +156,18 @@ func (e *Event) move(signal Signal, in input) (todo effects) {
 		e.do(action, in, &todo)
 	}
 
-	if after := e.machine.State(); before == PendingE && after == Debited || before == PendingI && after == Held {
-		t.log.Info("event charged", "session_id", e.id, "impi", e.call.Private, "call_id", e.call.CallID, "icid", e.call.ICID)
-	}
-
-	if was, is := e.open(before), e.open(e.machine.State()); is && !was {
-		t.sessions.Inc()
-	} else if was && !is {
-		t.sessions.Dec()
-	}
+	e.remark(signal)
+	e.keep(before, e.machine.State())
 
 	return todo
 }
 
-// open reports whether an event has something to settle.
-func (e *Event) open(state State) bool {
-	return state != Idle && state != PendingE && state != PendingI
+// remark logs what an operator wants to know of a step. Called with the lock held.
+func (e *Event) remark(signal Signal) {
+	if signal == Granted || signal == NoUnits {
+		call := &e.state.Call
+		e.trigger.log.Info("event charged", "session_id", e.state.ID, "impi", call.Private, "call_id", call.CallID, "icid", call.ICID)
+	}
 }
 
 // do is one action of a row. Called with the lock held.
@@ -170,28 +180,40 @@ func (e *Event) do(action Action, in input, todo *effects) {
 	case RefuseService:
 		todo.refused = in.refused
 	case MakeRefund:
-		e.owe(debt{refund: true, cause: in.cause}, in.now)
+		e.owe(debt{Refund: true, Cause: in.cause}, in.now)
 	case MakeUsed:
-		e.owe(debt{used: 1, cause: in.cause}, in.now)
+		e.owe(debt{Used: 1, Cause: in.cause}, in.now)
 	case MakeUnused:
-		e.owe(debt{cause: in.cause}, in.now)
+		e.owe(debt{Cause: in.cause}, in.now)
+	case AllowRepeats:
+		e.until = in.now.Add(e.trigger.config.Settle)
 	case SendOwed:
-		if e.owed != nil {
-			todo.request, todo.at = e.last(*e.owed), e.at
+		if e.state.Owed != nil {
+			todo.request, todo.at = e.last(*e.state.Owed), e.state.Server
+			e.state.Owed.Sent = true
 		}
 	case PlanRepeat:
-		time.AfterFunc(settleAgain, func() {
+		e.timer = time.AfterFunc(settleAgain, func() {
 			_ = e.talk(context.Background(), e.step(RepeatElapsed, input{now: time.Now()}))
 		})
 	case GiveUpReport:
 		e.trigger.log.Error("the report of an event is lost; the OCS returns what it reserved after its supervision time",
-			"session_id", e.id, "owed", e.owed)
+			"session_id", e.state.ID, "owed", e.state.Owed)
 	default: // those of a session
-		e.trigger.log.Error("an action that a charged event does not have", "session_id", e.id, "action", action)
+		e.trigger.log.Error("an action that a charged event does not have", "session_id", e.state.ID, "action", action)
 	}
 }
 
-func (e *Event) owe(d debt, now time.Time) { e.owed, e.until = &d, now.Add(e.trigger.config.Settle) }
+// stop stops the timer. Called with the lock held.
+func (e *Event) stop() {
+	if e.timer != nil {
+		e.timer.Stop()
+	}
+}
+
+func (e *Event) owe(d debt, now time.Time) {
+	e.state.Owed, e.until = &d, now.Add(e.trigger.config.Settle)
+}
 
 // first is the CCR before the request goes on.
 func (e *Event) first(kind ro.RequestType) *ro.CCR {
@@ -210,7 +232,7 @@ func (e *Event) first(kind ro.RequestType) *ro.CCR {
 func (e *Event) last(d debt) *ro.CCR {
 	var q *ro.CCR
 
-	if d.refund {
+	if d.Refund {
 		action, one := ro.RefundAccount, uint64(1)
 		q = e.request(ro.Event, 1)
 		q.RequestedAction = &action
@@ -219,10 +241,11 @@ func (e *Event) last(d debt) *ro.CCR {
 		logout := uint32(1) // DIAMETER_LOGOUT
 		q = e.request(ro.Terminate, 1)
 		q.TerminationCause = &logout
-		q.MultipleServicesCreditControl[0].Used = []ro.ServiceUnit{{ServiceSpecificUnits: &d.used}}
+		q.MultipleServicesCreditControl[0].Used = []ro.ServiceUnit{{ServiceSpecificUnits: &d.Used}}
 	}
 
-	d.cause.tell(q)
+	d.Cause.tell(q)
+	q.Retransmitted = d.Sent
 
 	return q
 }
@@ -230,7 +253,7 @@ func (e *Event) last(d debt) *ro.CCR {
 // request begins a CCR of the event; it has the one service.
 func (e *Event) request(kind ro.RequestType, number uint32) *ro.CCR {
 	group := e.trigger.config.RatingGroup
-	q := e.trigger.request(e.id, kind, number, &e.call, e.call.event(), e.at)
+	q := e.trigger.request(e.state.ID, kind, number, &e.state.Call, e.state.Call.event(), e.state.Server)
 	q.MultipleServicesCreditControl = []ro.MultipleServicesCreditControl{{RatingGroup: &group}}
 
 	return q

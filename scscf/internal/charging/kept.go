@@ -2,6 +2,7 @@ package charging
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,11 +11,22 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/journal"
 )
 
-const file = "charging.jsonl"
+// The files of sessions and of events.
+const (
+	sessionsFile = "charging.jsonl"
+	eventsFile   = "events.jsonl"
+)
 
 // kept is a session as it outlives the process.
 type kept struct {
 	credit
+
+	State State `json:"state"`
+}
+
+// keptEvent is an event as it outlives the process.
+type keptEvent struct {
+	oneEvent
 
 	State State `json:"state"`
 }
@@ -34,27 +46,33 @@ func (s *State) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// store keeps sessions over a restart; it is a *journal.Journal.
-type store interface {
-	Put(key string, k kept) error
+// store keeps sessions or events over a restart; it is a *journal.Journal.
+type store[V any] interface {
+	Put(key string, v V) error
 	Drop(key string) error
 	Close() error
 }
 
-// Restore brings back the sessions that were kept in a directory, and keeps them there from now on. They do nothing before
+// Restore brings back the sessions and events that were kept in a directory, and keeps them there from now on. They do nothing before
 // Resume.
 func (t *Trigger) Restore(directory string) error {
-	j, all, err := journal.Open[kept](directory, file, t.log)
+	sessions, allSessions, err := journal.Open[kept](directory, sessionsFile, t.log)
 	if err != nil {
 		return err
 	}
 
-	t.restore(j, all)
+	events, allEvents, err := journal.Open[keptEvent](directory, eventsFile, t.log)
+	if err != nil {
+		return errors.Join(err, sessions.Close())
+	}
+
+	t.restore(sessions, allSessions)
+	t.restoreEvents(events, allEvents)
 
 	return nil
 }
 
-func (t *Trigger) restore(j store, all map[string]kept) {
+func (t *Trigger) restore(j store[kept], all map[string]kept) {
 	t.journal, t.kept = j, map[string]*Session{}
 
 	for key, k := range all {
@@ -71,6 +89,27 @@ func (t *Trigger) restore(j store, all map[string]kept) {
 		t.add(s)
 	}
 }
+
+func (t *Trigger) restoreEvents(j store[keptEvent], all map[string]keptEvent) {
+	t.eventJournal = j
+
+	for key, k := range all {
+		if k.ID != key || !eventsState(k.State) || k.State == Buffered && k.Owed == nil { // not written by us
+			t.log.Warn("a kept charged event cannot be read, and is left out", "session_id", key, "state", k.State)
+			continue
+		}
+
+		e := &Event{trigger: t, state: k.oneEvent, machine: t.events.Start(k.State)}
+		t.addEvent(e)
+
+		if e.step(Restarted, input{now: time.Now(), cause: Internal}); !e.settled() {
+			t.restoredEvents = append(t.restoredEvents, e)
+		}
+	}
+}
+
+// eventsState reports whether an event can be kept in a state.
+func eventsState(s State) bool { return s == PendingI || s == PendingT || s >= PendingE }
 
 // Take hands a restored session to its call. The second call, and one for a session that is settled, finds nothing.
 func (t *Trigger) Take(key string, release func(why string, cause Cause)) (*Session, bool) {
@@ -89,22 +128,22 @@ func (t *Trigger) Take(key string, release func(why string, cause Cause)) (*Sess
 	return s, true
 }
 
-// Resume lets restored sessions go on, once the OCS can be reached: quotas are watched, last reports repeated. Sessions without
-// a call are over: what was set up when the process ended cannot be answered any more.
+// Resume lets restored sessions and events go on, once the OCS can be reached: quotas are watched, what is owed is sent. Sessions
+// without a call are over: what was set up when the process ended cannot be answered any more.
 func (t *Trigger) Resume(ctx context.Context, ready func(context.Context)) {
 	t.mu.Lock()
-	restored := t.restored
-	t.restored, t.kept = nil, nil
+	sessions, events := t.restored, t.restoredEvents
+	t.restored, t.restoredEvents, t.kept = nil, nil, nil
 	t.mu.Unlock()
 
-	if len(restored) == 0 {
+	if len(sessions)+len(events) == 0 {
 		return
 	}
 
-	t.log.Info("charging sessions restored", "count", len(restored))
+	t.log.Info("charging sessions restored", "count", len(sessions), "events", len(events))
 	ready(ctx)
 
-	for _, s := range restored {
+	for _, s := range sessions {
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -113,6 +152,14 @@ func (t *Trigger) Resume(ctx context.Context, ready func(context.Context)) {
 		default:
 			_ = s.talk(context.Background(), s.step(Resumed, input{now: time.Now()}))
 		}
+	}
+
+	for _, e := range events {
+		if ctx.Err() != nil {
+			return
+		}
+
+		_ = e.talk(context.Background(), e.step(Resumed, input{now: time.Now()}))
 	}
 }
 
@@ -123,23 +170,34 @@ func (s *Session) ended() bool {
 	return s.state.Last != nil
 }
 
-// Close stops all sessions as they are.
+// Close stops all sessions and events as they are.
 func (t *Trigger) Close() error {
 	t.mu.Lock()
-	open := slices.Collect(maps.Values(t.open))
+	sessions, events := slices.Collect(maps.Values(t.open)), slices.Collect(maps.Values(t.openEvents))
 	t.mu.Unlock()
 
-	for _, s := range open {
+	for _, s := range sessions {
 		s.mu.Lock()
 		s.stop()
 		s.mu.Unlock()
 	}
 
-	if t.journal == nil {
-		return nil
+	for _, e := range events {
+		e.mu.Lock()
+		e.stop()
+		e.mu.Unlock()
 	}
 
-	return t.journal.Close()
+	var err error
+	if t.journal != nil {
+		err = t.journal.Close()
+	}
+
+	if t.eventJournal != nil {
+		err = errors.Join(err, t.eventJournal.Close())
+	}
+
+	return err
 }
 
 // keep writes the session as it is, or its end. What was refused at once was never there. Called with the session's lock held.
@@ -165,6 +223,52 @@ func (s *Session) keep(before, after State) {
 	}
 }
 
+// keep writes the event as it is, or its end. Called with the event's lock held.
+func (e *Event) keep(before, after State) {
+	t := e.trigger
+
+	switch {
+	case after == Idle && before != Idle:
+		t.removeEvent(e)
+		return
+	case after == Idle:
+		return
+	case before == Idle:
+		t.addEvent(e)
+	}
+
+	if t.eventJournal == nil {
+		return
+	}
+
+	if err := t.eventJournal.Put(e.state.ID, keptEvent{oneEvent: e.state, State: after}); err != nil {
+		t.log.Error("a charged event could not be written; it would be lost at a restart", "session_id", e.state.ID, "cause", err)
+	}
+}
+
+func (t *Trigger) addEvent(e *Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	t.openEvents[e.state.ID] = e
+	t.sessions.Inc()
+}
+
+func (t *Trigger) removeEvent(e *Event) {
+	t.mu.Lock()
+	delete(t.openEvents, e.state.ID)
+	t.sessions.Dec()
+	t.mu.Unlock()
+
+	if t.eventJournal == nil {
+		return
+	}
+
+	if err := t.eventJournal.Drop(e.state.ID); err != nil {
+		t.log.Error("the end of a charged event could not be written; a restart would settle it again", "session_id", e.state.ID, "cause", err)
+	}
+}
+
 func (t *Trigger) add(s *Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -173,14 +277,14 @@ func (t *Trigger) add(s *Session) {
 	t.sessions.Inc()
 }
 
-// full tells that more sessions are open than may be waiting for the OCS.
+// full reports whether more sessions and events are open than may be waiting for the OCS.
 func (t *Trigger) full() bool {
 	const limit = 200_000
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	return len(t.open) > limit
+	return len(t.open)+len(t.openEvents) > limit
 }
 
 func (t *Trigger) rename(old string, s *Session) {

@@ -40,15 +40,15 @@ func TestNothingFindsASessionWithoutRow(t *testing.T) {
 
 	for state, can := range map[State][]Signal{
 		Idle:     {DebitRequested, ReserveRequested},
-		PendingE: outcomes,
-		PendingI: outcomes,
-		Debited:  {Delivered, NotDelivered},
-		Held:     {Delivered, NotDelivered},
-		HeldFree: {Delivered, NotDelivered},
-		PendingR: ended,
-		PendingT: ended,
-		Buffered: {RepeatElapsed},
-		PendingB: ended,
+		PendingE: append(slices.Clone(outcomes), Restarted),
+		PendingI: append(slices.Clone(outcomes), Restarted),
+		Debited:  {Delivered, NotDelivered, Restarted},
+		Held:     {Delivered, NotDelivered, Restarted},
+		HeldFree: {Delivered, NotDelivered, Restarted},
+		PendingR: append(slices.Clone(ended), Restarted),
+		PendingT: append(slices.Clone(ended), Restarted),
+		Buffered: {RepeatElapsed, Restarted, Resumed},
+		PendingB: append(slices.Clone(ended), Restarted),
 	} {
 		if gaps := EventMachine.Gaps([]State{state}, can); len(gaps) > 0 {
 			t.Errorf("an event has no row: %v", gaps)

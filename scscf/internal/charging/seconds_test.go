@@ -110,7 +110,7 @@ func (l life) live() (faults []string) {
 		life:    l,
 		account: &account{fates: slices.Insert(slices.Clone(l.fates), 0, l.begin), known: map[string]bool{}, said: map[string]*said{}},
 	}
-	p.disk = &disk{kept: map[string][]byte{}}
+	p.disk = newDisk[kept]()
 	p.run()
 
 	s, refused := p.trigger.Begin(context.Background(), Call{Method: "INVITE"}, func(_ string, cause Cause) { p.hangUp(cause) })
@@ -143,7 +143,7 @@ type party struct {
 	life
 	account *account
 	trigger *Trigger
-	disk    *disk
+	disk    *disk[kept]
 	session *Session
 	lost    float64 // seconds that no session covered, by processes before
 
@@ -206,7 +206,7 @@ func (p *party) kill() {
 	p.trigger.Close()
 	p.account.process(1)
 	p.lost += testutil.ToFloat64(p.trigger.uncharged)
-	p.disk = &disk{kept: p.disk.copy()}
+	p.disk = p.disk.copy()
 	p.run()
 
 	if len(p.trigger.restored) == 0 {

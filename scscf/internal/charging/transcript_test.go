@@ -44,7 +44,7 @@ func play(t *testing.T, set func(*desk), walk func(func(*transcript.Command) str
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{
 			machine: Machine, events: EventMachine, replies: make(chan func(*ro.CCA) error), over: make(chan struct{}),
-			disk: &disk{kept: map[string][]byte{}}, config: Config{
+			disk: newDisk[kept](), eventDisk: newDisk[keptEvent](), config: Config{
 				FailureHandling: Terminate, UpdateMargin: 10 * time.Second, Resume: 30 * time.Second, Settle: 2 * time.Minute, Events: Reserved,
 			},
 		}
@@ -61,14 +61,15 @@ func play(t *testing.T, set func(*desk), walk func(func(*transcript.Command) str
 type desk struct {
 	machine, events *fsm.Machine[State, Signal, Action]
 
-	config  Config
-	trigger *Trigger
-	session *Session
-	event   *Event
-	disk    *disk
-	replies chan func(*ro.CCA) error
-	over    chan struct{} // nobody answers any more
-	ids     int
+	config    Config
+	trigger   *Trigger
+	session   *Session
+	event     *Event
+	disk      *disk[kept]
+	eventDisk *disk[keptEvent]
+	replies   chan func(*ro.CCA) error
+	over      chan struct{} // nobody answers any more
+	ids       int
 
 	mu    sync.Mutex
 	lines []string
@@ -87,6 +88,7 @@ func (d *desk) start() {
 	d.trigger = NewTrigger(c, d, func() string { d.ids++; return fmt.Sprintf("s%d", d.ids) }, slog.New(logged{d}), prometheus.NewRegistry())
 	d.trigger.machine, d.trigger.events = d.machine, d.events
 	d.trigger.restore(d.disk, d.disk.read())
+	d.trigger.restoreEvents(d.eventDisk, d.eventDisk.read())
 }
 
 // CreditControl notes a request and waits for the transcript's answer.
@@ -110,6 +112,10 @@ func (d *desk) CreditControl(ctx context.Context, q *ro.CCR) (*ro.CCA, error) {
 func told(q *ro.CCR) string {
 	kind := map[ro.RequestType]string{ro.Initial: "CCR-I", ro.Update: "CCR-U", ro.Terminate: "CCR-T", ro.Event: "CCR-E"}[q.Type]
 	line := fmt.Sprintf("%s %s#%d", kind, q.SessionID, q.Number)
+
+	if q.Retransmitted {
+		line += " again"
+	}
 
 	if q.RequestedAction != nil {
 		line += fmt.Sprintf(" action %d", *q.RequestedAction)
@@ -189,18 +195,30 @@ func (d *desk) configure(c *transcript.Command) {
 func (d *desk) state() string {
 	var state State
 
+	written := ""
+
 	switch {
 	case d.session != nil:
 		d.session.mu.Lock()
 		defer d.session.mu.Unlock()
 		state = d.session.machine.State()
+
+		for _, k := range d.disk.read() {
+			written = k.State.String()
+		}
 	case d.event != nil:
 		d.event.mu.Lock()
 		defer d.event.mu.Unlock()
 		state = d.event.machine.State()
+
+		if k, found := d.eventDisk.read()[d.event.state.ID]; found {
+			written = k.State.String()
+		} else if state != Idle {
+			written = "nothing"
+		}
 	}
 
-	if written := d.disk.state(); d.session != nil && written != "" && written != state.String() {
+	if written != "" && written != state.String() {
 		return fmt.Sprintf("-> %s, on disk %s", state, written)
 	}
 
@@ -219,7 +237,9 @@ func (d *desk) do(c *transcript.Command) {
 			return s.talk(context.Background(), s.step(ServiceRequested, input{now: time.Now()}))
 		})
 	case "event":
-		e := &Event{trigger: d.trigger, id: d.trigger.newID(), call: Call{Method: "MESSAGE"}, machine: d.events.Start(Idle)}
+		e := &Event{
+			trigger: d.trigger, machine: d.events.Start(Idle), state: oneEvent{ID: d.trigger.newID(), Call: Call{Method: "MESSAGE"}},
+		}
 		d.event = e
 		go d.heard(func() *sip.Refusal {
 			return e.talk(context.Background(), e.step(e.trigger.asked(), input{now: time.Now()}))
@@ -289,17 +309,25 @@ func (d *desk) restart(orphan bool) {
 	d.lines = nil
 	d.mu.Unlock()
 
-	d.disk = &disk{kept: d.disk.copy()}
+	d.disk, d.eventDisk = d.disk.copy(), d.eventDisk.copy()
 	d.start()
 
-	if len(d.trigger.restored) == 0 {
+	switch {
+	case len(d.trigger.restored) > 0:
+		d.session = d.trigger.restored[0]
+		if !orphan {
+			d.trigger.Take("s1", d.release)
+		}
+	case len(d.trigger.restoredEvents) > 0:
+		d.event = d.trigger.restoredEvents[0]
+	case len(d.trigger.openEvents)+len(d.eventDisk.kept) > 0:
+		d.say("an event is left")
+	default:
 		d.say("nothing was kept")
-		return
-	}
 
-	d.session = d.trigger.restored[0]
-	if !orphan {
-		d.trigger.Take("s1", d.release)
+		if d.event != nil {
+			d.event = &Event{trigger: d.trigger, machine: d.events.Start(Idle)}
+		}
 	}
 }
 
@@ -346,13 +374,15 @@ func reply(c *transcript.Command) func(*ro.CCA) error {
 }
 
 // disk is a store in memory.
-type disk struct {
+type disk[V any] struct {
 	mu   sync.Mutex
 	kept map[string][]byte
 	off  bool
 }
 
-func (k *disk) Put(key string, value kept) error {
+func newDisk[V any]() *disk[V] { return &disk[V]{kept: map[string][]byte{}} }
+
+func (k *disk[V]) Put(key string, value V) error {
 	text, err := json.Marshal(value)
 
 	k.mu.Lock()
@@ -365,7 +395,7 @@ func (k *disk) Put(key string, value kept) error {
 	return err
 }
 
-func (k *disk) Drop(key string) error {
+func (k *disk[V]) Drop(key string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 
@@ -377,7 +407,7 @@ func (k *disk) Drop(key string) error {
 }
 
 // Close is the end of the process: nothing is written any more.
-func (k *disk) Close() error {
+func (k *disk[V]) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 
@@ -386,14 +416,14 @@ func (k *disk) Close() error {
 	return nil
 }
 
-func (k *disk) read() map[string]kept {
+func (k *disk[V]) read() map[string]V {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 
-	all := map[string]kept{}
+	all := map[string]V{}
 
 	for key, text := range k.kept {
-		var value kept
+		var value V
 		if err := json.Unmarshal(text, &value); err == nil {
 			all[key] = value
 		}
@@ -402,20 +432,12 @@ func (k *disk) read() map[string]kept {
 	return all
 }
 
-func (k *disk) copy() map[string][]byte {
+// copy is the disk as the next process finds it.
+func (k *disk[V]) copy() *disk[V] {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 
-	return maps.Clone(k.kept)
-}
-
-// state is that of the one session, as it was written; "" if none is there.
-func (k *disk) state() string {
-	for _, value := range k.read() {
-		return value.State.String()
-	}
-
-	return ""
+	return &disk[V]{kept: maps.Clone(k.kept)}
 }
 
 // logged notes the warnings and errors of the program.

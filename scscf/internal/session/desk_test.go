@@ -64,6 +64,7 @@ type desk struct {
 	away   error           // why the HSS gives no profile to registrations of before a restart
 	ocs    func(q *ro.CCR) (*ro.CCA, error)
 	asked  []string // CCRs
+	killed bool     // the process is dead: what it would ask reaches nobody
 	failed []string // contacts whose flow has failed
 	cseq   int
 	route  string // Route of the caller's requests within the last call
@@ -122,6 +123,10 @@ func (d *desk) FetchUnregistered(_ context.Context, public string) (registration
 func (d *desk) CreditControl(_ context.Context, q *ro.CCR) (*ro.CCA, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
+	if d.killed {
+		return nil, diameter.ErrTimeout
+	}
 
 	line := fmt.Sprintf("%d#%d", q.Type, q.Number)
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
 
 // crash ends the S-CSCF without a word to anybody, leaving the files as they were at this instant, and starts another one.
@@ -17,7 +18,7 @@ func (d *desk) crash(away time.Duration) {
 	synctest.Wait()
 
 	left := map[string][]byte{}
-	for _, name := range []string{"calls.jsonl", "charging.jsonl"} {
+	for _, name := range []string{"calls.jsonl", "charging.jsonl", "events.jsonl"} {
 		raw, err := os.ReadFile(filepath.Join(d.directory, name))
 		if err != nil {
 			d.t.Fatal(err)
@@ -25,7 +26,13 @@ func (d *desk) crash(away time.Duration) {
 		left[name] = raw
 	}
 
+	d.mu.Lock()
+	d.killed = true
+	d.mu.Unlock()
 	d.stop()
+	d.mu.Lock()
+	d.killed = false
+	d.mu.Unlock()
 	for name, raw := range left {
 		if err := os.WriteFile(filepath.Join(d.directory, name), raw, 0o600); err != nil {
 			d.t.Fatal(err)
@@ -121,4 +128,35 @@ func TestRingingOverARestart(t *testing.T) {
 type peer interface {
 	Request(method string) *sip.Request
 	Answer(r *sip.Request, status int, lines ...string)
+}
+
+// A message that is on its way when the process is killed: what was reserved for it is given back, once, and a debit stays. One that
+// waited for the OCS has not gone on.
+func TestMessageOverARestart(t *testing.T) {
+	for _, test := range []struct {
+		name, events string
+		within       bool
+		want         []string
+	}{
+		{name: "reserved", events: charging.Reserved, want: []string{"1#0", "3#1 used 0 cause 3"}},
+		{name: "debited", events: charging.Immediate, want: []string{"4#0"}},
+		{name: "within a call", events: charging.Reserved, within: true, want: []string{"1#0", "1#0", "3#1 used 0 cause 3"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, func(d *desk) {
+				d.charge.Events, d.charge.InDialog, d.charge.Settle = test.events, []string{"MESSAGE"}, 10*time.Minute
+			}, func(t *testing.T, d *desk) {
+				if test.within {
+					d.within(d.talk(), "MESSAGE", "Content-Type: text/plain", "\nhello!")
+				} else {
+					d.send(d.pcscf, "MESSAGE", bob, serviceRoute)
+				}
+				d.icscf.Request("MESSAGE")
+				d.crash(time.Second)
+				d.wantAsked(test.want...)
+				d.crash(time.Second)
+				d.wantAsked(test.want...)
+			})
+		})
+	}
 }
