@@ -4,6 +4,7 @@ package main
 import (
 	"github.com/dialtone-ims/dialtone/hss/internal/app"
 	"github.com/dialtone-ims/dialtone/hss/internal/command"
+	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 )
 
@@ -14,5 +15,6 @@ func main() {
 		Default:  app.Default,
 		Build:    app.Build,
 		Commands: command.All(),
+		Paths:    append(service.Gets(provisioning.Resources()...), "/diameter/peers"),
 	})
 }

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"github.com/dialtone-ims/dialtone/ocs/internal/api"
 	"github.com/dialtone-ims/dialtone/ocs/internal/app"
 	"github.com/dialtone-ims/dialtone/ocs/internal/command"
 	"github.com/dialtone-ims/dialtone/pkg/service"
@@ -14,5 +15,6 @@ func main() {
 		Default:  app.Default,
 		Build:    app.Build,
 		Commands: command.All(),
+		Paths:    append(service.Gets(api.Resources()...), "/peers"),
 	})
 }

@@ -12,5 +12,6 @@ func main() {
 		Short:   "S-CSCF: registrar, filter criteria, sessions and their charging",
 		Default: app.Default,
 		Build:   app.Build,
+		Paths:   []string{"/peers", "/registrations", "/registrations/{identity}"},
 	})
 }

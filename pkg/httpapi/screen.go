@@ -28,6 +28,11 @@ func (s *Server) screen(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	if err := s.missing(r); err != nil {
+		s.answer(w, r, err)
+		return
+	}
+
 	s.mux.ServeHTTP(w, r)
 }
 

@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -52,6 +54,7 @@ type Server struct {
 	token    string
 	log      *slog.Logger
 	mux      *http.ServeMux
+	paths    []string // that GET can ask for
 	listener net.Listener
 }
 
@@ -94,6 +97,7 @@ func (s *Server) Address() netip.AddrPort {
 
 // Handle serves a pattern of net/http, such as "GET /subscribers/{imsi}".
 func (s *Server) Handle(pattern string, h Handler) {
+	s.note(pattern)
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		if err := s.admit(r); err != nil {
 			s.answer(w, r, err)
@@ -106,7 +110,37 @@ func (s *Server) Handle(pattern string, h Handler) {
 
 // HandleOpen serves a pattern to everybody in admin.allow_from: health, readiness and metrics.
 func (s *Server) HandleOpen(pattern string, h Handler) {
+	s.note(pattern)
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, h(w, r)) })
+}
+
+// note remembers what can be asked for.
+func (s *Server) note(pattern string) {
+	if path, found := strings.CutPrefix(pattern, "GET "); found {
+		s.paths = append(s.paths, path)
+	}
+}
+
+// Paths are what a GET can ask for, as patterns of net/http.
+func (s *Server) Paths() []string { return slices.Sorted(slices.Values(s.paths)) }
+
+// missing is the answer to a GET of what there is not: it says what there is. Nil: the path is there, for this or another method.
+func (s *Server) missing(r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return nil
+	}
+
+	other := r.Clone(r.Context())
+
+	for _, other.Method = range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		if _, pattern := s.mux.Handler(other); pattern != "" {
+			return nil
+		}
+	}
+
+	return &Error{
+		Status: http.StatusNotFound, Title: "there is no " + r.URL.Path, Detail: "there are " + strings.Join(s.Paths(), ", "),
+	}
 }
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, err error) {

@@ -79,6 +79,7 @@ type Function[C any] struct {
 	Build    func(ctx context.Context, c *C, env *Env) (Runner, error)
 	Commands []*cobra.Command     // further commands, such as `hss subscriber`
 	Flags    func(*cobra.Command) // further flags, if any
+	Paths    []string             // what its admin HTTP answers to a GET, besides what all functions do
 }
 
 // Main runs the function until SIGINT or SIGTERM and ends the process.

@@ -250,7 +250,7 @@ func TestTheTokenIsMadeAtTheFirstStart(t *testing.T) {
 	if out, err := execute(t, "get", "/config"); err != nil || !strings.Contains(out, "password: (hidden)") {
 		t.Errorf("get /config: %v\n%s", err, out)
 	}
-	if _, err := execute(t, "get", "/nothing"); err == nil || !strings.Contains(err.Error(), "404") {
+	if _, err := execute(t, "get", "/nothing"); err == nil || !strings.Contains(err.Error(), "there is no /nothing: there are /config, ") {
 		t.Errorf("get /nothing: %v", err)
 	}
 

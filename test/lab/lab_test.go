@@ -116,7 +116,7 @@ func TestOnce(t *testing.T) {
 	}
 
 	contains(t, out.String(),
-		"pcscf  ready", "in cents (", "debited           ", "  sum                             0\n",
+		"pcscf  ready", "in cents (", "debited           ", "\n  sum                              0\n",
 		"The registration of alice", "REGISTER", "UAR", "MAR", "401", "REGISTER", "UAR", "SAR", "200",
 		"The call of alice to bob", "INVITE", "CCR-I", "LIR", "CCR-U", "BYE", "CCR-T", "Every step happened.")
 
@@ -358,8 +358,12 @@ func TestStays(t *testing.T) {
 		t.Errorf("to nobody: %v\n%s", err, out)
 	}
 
-	if out, err := write("alice"); err == nil || !strings.Contains(out, "tel:+15550002") || strings.Contains(out, "registered") {
-		t.Errorf("to a name: %v\n%s", err, out)
+	if out, err := write("nobody"); err == nil || !strings.Contains(out, "ue: 404 Not Found (") {
+		t.Errorf("to the name of no user: %v\n%s", err, out)
+	}
+
+	if out, err := write("112"); err == nil || !strings.Contains(out, "tel:+15550002") || strings.Contains(out, "registered") {
+		t.Errorf("to a local number: %v\n%s", err, out)
 	}
 
 	said.await(t, "alice  message from sip:+15550003@", ": how are you?\n")

@@ -23,6 +23,7 @@ type Step struct {
 	Label    string // "INVITE", "200 OK", "CCR-I"
 	Detail   string
 	CallID   string
+	Session  string // Session-Id of Diameter
 }
 
 // Nodes names addresses.
@@ -63,7 +64,7 @@ func read(m trace.Message, nodes Nodes) (Step, bool) {
 	}
 
 	if m.Protocol == trace.Diameter {
-		s.Label, s.Detail = diameterLabel(m.Data)
+		s.Label, s.Detail, s.Session = diameterLabel(m.Data)
 		return s, s.Label != ""
 	}
 
@@ -101,16 +102,16 @@ var commands = map[uint32][2]string{
 
 // diameterLabel names a message of an application; those of the connection itself are left out. What a CCR is shows in its
 // CC-Request-Type, and the outcome of an answer in its result.
-func diameterLabel(b []byte) (label, detail string) {
+func diameterLabel(b []byte) (label, detail, session string) {
 	if len(b) < 20 {
-		return "", ""
+		return "", "", ""
 	}
 
 	code := binary.BigEndian.Uint32(b[4:]) & 0xFFFFFF
 	names, known := commands[code]
 
 	if !known {
-		return "", ""
+		return "", "", ""
 	}
 
 	label = names[1]
@@ -133,6 +134,8 @@ func diameterLabel(b []byte) (label, detail string) {
 		value := rest[header:length]
 
 		switch {
+		case avp == 263 && !vendor:
+			session = string(value)
 		case avp == 416 && !vendor && len(value) == 4:
 			label += map[uint32]string{1: "-I", 2: "-U", 3: "-T", 4: "-E"}[binary.BigEndian.Uint32(value)]
 		case avp == 268 && !vendor && len(value) == 4:
@@ -148,7 +151,7 @@ func diameterLabel(b []byte) (label, detail string) {
 		rest = rest[min(len(rest), (length+3)&^3):]
 	}
 
-	return label, detail
+	return label, detail, session
 }
 
 // Print draws the steps between the columns.

@@ -65,11 +65,12 @@ func (s *Scenario) spans(steps []ladder.Step) (registration, call []ladder.Step)
 		return strings.Contains(step.Detail, "(REGISTER)") && step.To == "UE alice" || step.Label == "REGISTER" && step.From == "UE alice"
 	})
 
-	begun := false // before it, a CCR-T is one that an earlier run has left owing
+	// The call: its SIP, its charging, and the Diameter of Cx between. What else was charged then, such as bob's message, is not of it.
 	call = span(steps, func(step ladder.Step) bool {
-		begun = begun || step.CallID == s.call
-
-		return step.CallID == s.call || begun && (strings.HasPrefix(step.Label, "CCR-T") || strings.HasPrefix(step.Label, "CCA-T"))
+		return step.CallID == s.call || step.Session != "" && step.Session == s.charging
+	})
+	call = slices.DeleteFunc(slices.Clone(call), func(step ladder.Step) bool {
+		return strings.HasPrefix(step.Label, "CC") && step.Session != s.charging
 	})
 
 	return registration, call
@@ -119,6 +120,7 @@ func inOrder(what string, steps []ladder.Step, wanted ...string) error {
 }
 
 type record struct {
+	Session  string    `json:"session"`
 	Kind     string    `json:"kind"`
 	CallID   string    `json:"call_id"`
 	Account  string    `json:"account"`
@@ -146,6 +148,8 @@ func (s *Scenario) Costs(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("the record of the call: %w", err)
 	}
+
+	s.charging = r.Session
 
 	fmt.Fprintf(
 		s.Out,

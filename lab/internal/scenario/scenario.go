@@ -28,6 +28,8 @@ type Scenario struct {
 	alice *handset.Handset
 	bob   *handset.Handset
 	call  string // Call-ID of the call: the databases have those of earlier runs, too
+
+	charging string // Session-Id of the call's charging
 }
 
 const handsetPort = 5060 // unprotected
