@@ -138,11 +138,8 @@ func (n *Network) stop() {
 		if err := command.Wait(); err != nil {
 			n.Errorf("%s ended with %v", name, err)
 		}
-		text, err := os.ReadFile(filepath.Join(n.data, name+".log"))
-		if err != nil {
-			n.Error(err)
-		}
-		if strings.Contains(string(text), "DATA RACE") || strings.Contains(string(text), "panic") {
+		text := n.Log(name)
+		if strings.Contains(text, "DATA RACE") || strings.Contains(text, "panic") {
 			n.Errorf("%s: a data race or a panic", name)
 		}
 		if n.Failed() {
@@ -160,13 +157,8 @@ func (n *Network) Lines(name string) string {
 	var all []string
 
 	for _, function := range functions {
-		text, err := os.ReadFile(filepath.Join(n.data, function+".log"))
-		if err != nil {
-			n.Error(err)
-		}
-
 		var lines []string
-		for line := range strings.Lines(string(text)) {
+		for line := range strings.Lines(n.Log(function)) {
 			if strings.Contains(line, name) {
 				lines = append(lines, line)
 			}
@@ -176,6 +168,18 @@ func (n *Network) Lines(name string) string {
 	}
 
 	return strings.Join(all, "")
+}
+
+// Log is what a function has logged so far.
+func (n *Network) Log(name string) string {
+	n.Helper()
+
+	text, err := os.ReadFile(filepath.Join(n.data, name+".log"))
+	if err != nil {
+		n.Fatal(err)
+	}
+
+	return string(text)
 }
 
 // Kill ends a function as a power cut does.
