@@ -1,4 +1,4 @@
-package keeping
+package journal
 
 import (
 	"log/slog"

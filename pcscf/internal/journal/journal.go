@@ -1,5 +1,5 @@
-// Package keeping saves the P-CSCF's registrations and security associations across restarts.
-package keeping
+// Package journal saves the P-CSCF's registrations and security associations across restarts.
+package journal
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/association"
-	"github.com/dialtone-ims/dialtone/pkg/journal"
+	journals "github.com/dialtone-ims/dialtone/pkg/journal"
 )
 
 const file = "bindings.jsonl"
@@ -20,13 +20,13 @@ type entry struct {
 
 // Store writes what changes.
 type Store struct {
-	journal *journal.Journal[entry]
+	journal *journals.Journal[entry]
 	log     *slog.Logger
 }
 
 // Open gives what an earlier process left in a directory.
 func Open(directory string, log *slog.Logger) (*Store, []binding.Kept, []association.Kept, error) {
-	j, entries, err := journal.Open[entry](directory, file, log)
+	j, entries, err := journals.Open[entry](directory, file, log)
 	if err != nil {
 		return nil, nil, nil, err
 	}

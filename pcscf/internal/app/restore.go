@@ -7,13 +7,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/association"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/keeping"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/journal"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // kept is what an earlier process left, and where this one leaves it.
 type kept struct {
-	store    *keeping.Store // nil: nothing outlives the process
+	store    *journal.Store // nil: nothing outlives the process
 	bindings []binding.Kept
 	sets     []association.Kept
 	log      *slog.Logger
@@ -27,7 +27,7 @@ func openKept(directory string, log *slog.Logger) (*kept, error) {
 	}
 
 	var err error
-	k.store, k.bindings, k.sets, err = keeping.Open(directory, log)
+	k.store, k.bindings, k.sets, err = journal.Open(directory, log)
 
 	return k, err
 }
