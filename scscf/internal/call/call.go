@@ -166,7 +166,11 @@ func (c *Call) last(interval time.Duration) {
 func (c *Call) expired() { c.Release("nobody refreshed the session", charging.Unspecified) }
 
 // End ends a call whose BYE came, or that was never answered, and its charging. It returns when the OCS has answered, or has not.
-func (c *Call) End(cause charging.Cause) {
+func (c *Call) End(cause charging.Cause) { c.end(cause)() }
+
+// end has the call ended when it returns; what it gives ends the charging, and waits for the OCS. A callee that answers from now on is
+// late.
+func (c *Call) end(cause charging.Cause) (charged func()) {
 	c.mu.Lock()
 	ended, charge, further, dialog := c.ended, c.charge, slices.Clone(c.further), c.dialog
 	c.ended = true
@@ -183,11 +187,13 @@ func (c *Call) End(cause charging.Cause) {
 		}
 	}
 
-	if !ended && charge != nil {
-		charge.End(cause)
-	}
+	return func() {
+		if !ended && charge != nil {
+			charge.End(cause)
+		}
 
-	c.table.forget(c)
+		c.table.forget(c)
+	}
 }
 
 // Forget removes a call that was not charged, and has not begun.

@@ -19,7 +19,7 @@ func (w *Within) Passes() {
 
 		if w.request.Method == "BYE" && m.first() {
 			cause := charging.Normal.Because(sip.Value(w.request, "Reason"))
-			m.call.table.running.Go(func() { m.call.End(cause) })
+			m.call.table.running.Go(m.call.end(cause))
 		}
 	}
 }
