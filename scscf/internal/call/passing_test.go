@@ -39,7 +39,9 @@ func TestByeEndsTheCallAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.dialog, c.invite = dialog, nil
+		table.mu.Lock()
 		table.calls[c.entry.token] = c
+		table.mu.Unlock()
 
 		m, _ := c.membership("", request("BYE", caller, callee+";tag=b"))
 		(&Within{request: request("BYE", caller, callee+";tag=b"), calls: []membership{m}}).Passes()
