@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"slices"
 	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 )
 
 // ChargingVector is P-Charging-Vector (RFC 7315 §4.6, TS 24.229 §7.2A.5).
@@ -21,33 +23,29 @@ func NewICID() string { return rand.Text() }
 // ParseChargingVector reads the header; what it does not know it keeps. A header that cannot be read is an empty vector: one
 // without ICID.
 func ParseChargingVector(value string) ChargingVector {
-	pieces, err := split(value, ';')
-	if err != nil {
+	if len(value) > maxText {
 		return ChargingVector{}
 	}
 
-	parameters, err := parseParameters(pieces)
+	params, err := grammar.ParseParamList(value)
 	if err != nil {
 		return ChargingVector{}
 	}
 
 	var v ChargingVector
 
-	for _, p := range parameters {
+	for _, p := range params {
 		switch {
 		case strings.EqualFold(p.Name, "icid-value"):
-			v.ICID = p.Value
+			v.ICID = p.Text()
 		case strings.EqualFold(p.Name, "icid-generated-at"):
-			v.GeneratedAt = p.Value
+			v.GeneratedAt = p.Text()
 		case strings.EqualFold(p.Name, "orig-ioi"):
-			v.OriginatingIOI = p.Value
+			v.OriginatingIOI = p.Text()
 		case strings.EqualFold(p.Name, "term-ioi"):
-			v.TerminatingIOI = p.Value
+			v.TerminatingIOI = p.Text()
 		default:
-			var b strings.Builder
-
-			p.write(&b)
-			v.OtherParameters = append(v.OtherParameters, b.String())
+			v.OtherParameters = append(v.OtherParameters, p.String())
 		}
 	}
 
@@ -56,94 +54,48 @@ func ParseChargingVector(value string) ChargingVector {
 
 // String writes the header.
 func (v ChargingVector) String() string {
-	var b strings.Builder
+	all := make([]string, 0, 4+len(v.OtherParameters))
 
-	add := func(name, value string, quoted bool) {
-		if value == "" {
-			return
+	add := func(value string, param grammar.Param) {
+		if value != "" {
+			all = append(all, param.String())
 		}
-
-		if b.Len() > 0 {
-			b.WriteByte(';')
-		}
-
-		Parameter{Name: name, Value: value, Quoted: quoted}.write(&b)
 	}
 
-	add("icid-value", v.ICID, true)
-	add("icid-generated-at", v.GeneratedAt, false)
-	add("orig-ioi", v.OriginatingIOI, true)
-	add("term-ioi", v.TerminatingIOI, true)
+	add(v.ICID, grammar.QuotedParam("icid-value", v.ICID))
+	add(v.GeneratedAt, grammar.NewParam("icid-generated-at", v.GeneratedAt))
+	add(v.OriginatingIOI, grammar.QuotedParam("orig-ioi", v.OriginatingIOI))
+	add(v.TerminatingIOI, grammar.QuotedParam("term-ioi", v.TerminatingIOI))
 
-	for _, other := range v.OtherParameters {
-		if b.Len() > 0 {
-			b.WriteByte(';')
-		}
-
-		b.WriteString(other)
-	}
-
-	return b.String()
+	return strings.Join(append(all, v.OtherParameters...), ";")
 }
 
-// ChargingFunctions is P-Charging-Function-Addresses (RFC 7315 §4.5): where charging data go, the first being the primary.
+// ChargingFunctions is P-Charging-Function-Addresses (RFC 7315 §4.5): where charging data go, the first being the primary. The grammar has
+// a first and a second address of each kind; empty ones are left out.
 type ChargingFunctions struct {
-	Collection      []string // ccf: offline, Rf
-	Event           []string // ecf: online, Ro
-	OtherParameters Parameters
+	Collection []string // ccf: offline, Rf
+	Event      []string // ecf: online, Ro
 }
 
-// ParseChargingFunctions reads the header: ccf and ccf-2, and also the ccf that comes twice as in RFC 3455.
-func ParseChargingFunctions(fields ...string) (ChargingFunctions, error) {
-	var all ChargingFunctions
-
-	values, err := list(fields)
-	if err != nil {
-		return all, err
-	}
-
-	for _, value := range values {
-		pieces, err := split(value, ';')
-		if err != nil {
-			return all, err
-		}
-
-		parameters, err := parseParameters(pieces)
-		if err != nil {
-			return all, err
-		}
-
-		for _, p := range parameters {
-			switch strings.ToLower(p.Name) {
-			case "ccf", "ccf-2":
-				all.Collection = append(all.Collection, p.Value)
-			case "ecf", "ecf-2":
-				all.Event = append(all.Event, p.Value)
-			default:
-				all.OtherParameters = append(all.OtherParameters, p)
-			}
-		}
-	}
-
-	return all, nil
-}
-
-// String writes the header; "" if there is nothing to write. The grammar has a first and a second address of each kind.
+// String writes the header; "" if there is nothing to write.
 func (c ChargingFunctions) String() string {
-	var all Parameters
+	var all []string
 
 	add := func(addresses []string, names ...string) {
 		addresses = slices.DeleteFunc(slices.Clone(addresses), func(a string) bool { return a == "" })
 
-		for i, name := range names {
-			if i < len(addresses) {
-				all = append(all, Parameter{Name: name, Value: addresses[i], Quoted: strings.Contains(addresses[i], ":")})
+		for i, name := range names[:min(len(names), len(addresses))] {
+			param := grammar.NewParam(name, addresses[i])
+			if strings.Contains(addresses[i], ":") {
+				param = grammar.QuotedParam(name, addresses[i])
 			}
+
+			all = append(all, param.String())
 		}
 	}
 
 	add(c.Collection, "ccf", "ccf-2")
 	add(c.Event, "ecf", "ecf-2")
 
-	return strings.TrimPrefix(append(all, c.OtherParameters...).String(), ";")
+	return strings.Join(all, ";")
 }

@@ -25,26 +25,6 @@ func PrivateIdentity(imsi, domain string) string { return imsi + "@" + domain }
 // TemporaryPublicIdentity is the one that a handset without an ISIM registers with (TS 23.003 §13.4B).
 func TemporaryPublicIdentity(imsi, domain string) string { return "sip:" + imsi + "@" + domain }
 
-// Derived are the identities of a handset whose card has no ISIM.
-type Derived struct {
-	HomeDomain              string
-	PrivateIdentity         string
-	TemporaryPublicIdentity string
-}
-
-// Derive makes them from the IMSI (TS 23.003 §13). mncLength is 2 or 3.
-func Derive(imsi string, mncLength int) (Derived, error) {
-	domain, err := HomeDomain(imsi, mncLength)
-	if err != nil {
-		return Derived{}, err
-	}
-
-	return Derived{
-		HomeDomain: domain, PrivateIdentity: PrivateIdentity(imsi, domain),
-		TemporaryPublicIdentity: TemporaryPublicIdentity(imsi, domain),
-	}, nil
-}
-
 // PrivateFromPublic is the private identity of a REGISTER that states none (TS 24.229 §5.3.1.2): the public identity without
 // scheme, port and parameters.
 func PrivateFromPublic(public string) string {
@@ -92,13 +72,3 @@ func Number(uri string) string {
 
 // EscapeNumber is a number as it stands in a URI: # is %23 there (RFC 3966 §3).
 func EscapeNumber(number string) string { return strings.ReplaceAll(number, "#", hash) }
-
-// SIPFromTel is the sip URI that stands for a tel URI in a domain (RFC 3261 §19.1.6); "" if it is no tel URI.
-func SIPFromTel(tel, domain string) string {
-	canonical, err := CanonicalIdentity(tel)
-	if err != nil || !strings.HasPrefix(canonical, "tel:") {
-		return ""
-	}
-
-	return "sip:" + canonical[len("tel:"):] + "@" + domain + ";user=phone"
-}

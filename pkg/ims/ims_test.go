@@ -130,33 +130,21 @@ func TestSameIdentity(t *testing.T) {
 	}
 }
 
-func TestDerive(t *testing.T) {
-	got, err := Derive("001010000000001", 2)
-	want := Derived{
-		HomeDomain: "ims.mnc001.mcc001.3gppnetwork.org", PrivateIdentity: "001010000000001@ims.mnc001.mcc001.3gppnetwork.org",
-		TemporaryPublicIdentity: "sip:001010000000001@ims.mnc001.mcc001.3gppnetwork.org",
+func TestIdentitiesOfACardWithoutISIM(t *testing.T) {
+	domain, err := HomeDomain("001010000000001", 2)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err != nil || got != want {
-		t.Errorf("%+v %v", got, err)
-	}
-	if private := PrivateFromPublic(got.TemporaryPublicIdentity + ":5060;x=y"); private != want.PrivateIdentity {
-		t.Errorf("private identity %s", private)
-	}
-	if _, err := Derive("1", 2); err == nil {
-		t.Error("identities of an IMSI of one digit")
-	}
-}
 
-func TestSIPFromTel(t *testing.T) {
-	for tel, want := range map[string]string{
-		"tel:+1-555": "sip:+1555@h;user=phone",
-		"tel:911":    "sip:911@h;user=phone",
-		"sip:a@b":    "",
-		"x":          "",
-	} {
-		if got := SIPFromTel(tel, "h"); got != want {
-			t.Errorf("%s: %q", tel, got)
-		}
+	if got, want := PrivateIdentity("001010000000001", domain), "001010000000001@ims.mnc001.mcc001.3gppnetwork.org"; got != want {
+		t.Errorf("TS 23.003 13.3: %s, want %s", got, want)
+	}
+	if got, want := TemporaryPublicIdentity("001010000000001", domain), "sip:001010000000001@ims.mnc001.mcc001.3gppnetwork.org"; got != want {
+		t.Errorf("TS 23.003 13.4B: %s, want %s", got, want)
+	}
+	public := TemporaryPublicIdentity("001010000000001", domain) + ":5060;x=y"
+	if got, want := PrivateFromPublic(public), PrivateIdentity("001010000000001", domain); got != want {
+		t.Errorf("TS 24.229 5.3.1.2: %s, want %s", got, want)
 	}
 }
 

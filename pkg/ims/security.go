@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 )
 
 // IPsec3GPP is the mechanism of IMS access security (TS 33.203 annex H).
@@ -25,8 +27,8 @@ type SecurityMechanism struct {
 	PortClient          uint16 // port-c
 	PortServer          uint16 // port-s
 
-	Text       string     // as it came; String gives it back to the letter
-	Parameters Parameters // all of them, in their order; for a mechanism that is built, those besides the fields above
+	Text   string         // as it came; String gives it back to the letter
+	Params grammar.Params // all of them, in their order; for a mechanism that is built, those besides the fields above
 
 	problem error
 }
@@ -34,12 +36,12 @@ type SecurityMechanism struct {
 // NoPreference is a mechanism without q.
 const NoPreference = -1
 
-// ErrNotUsable is a mechanism from which no security association can be made.
-var ErrNotUsable = errors.New("ims: the security mechanism is not usable")
+// errNotUsable is a mechanism from which no security association can be made.
+var errNotUsable = errors.New("ims: the security mechanism is not usable")
 
 // ParseSecurity reads the values of all fields of one security header, in order, as handsets write them: parameters in any
 // order, any spacing, any case, values in quotes or not. One value that makes no sense does not spoil the others: Usable
-// tells.
+// says why.
 func ParseSecurity(fields ...string) ([]SecurityMechanism, error) {
 	values, err := list(fields)
 	if err != nil {
@@ -61,25 +63,29 @@ func ParseSecurity(fields ...string) ([]SecurityMechanism, error) {
 }
 
 func parseMechanism(text string) (SecurityMechanism, error) {
-	name, parameters, err := token(text)
-	if err != nil {
+	name, params, err := grammar.ParseValue(text)
+
+	switch {
+	case err != nil:
 		return SecurityMechanism{}, err
+	case strings.HasPrefix(text, `"`):
+		return SecurityMechanism{}, fmt.Errorf("%w: quotes in %q", grammar.ErrSyntax, clip(text))
 	}
 
 	m := SecurityMechanism{
 		Name: strings.ToLower(name), Preference: NoPreference, Protocol: "esp", Mode: "trans", EncryptionAlgorithm: "null",
-		Text: text, Parameters: parameters,
+		Text: text, Params: params,
 	}
 	seen := map[string]bool{}
 
-	for _, p := range parameters {
+	for _, p := range params {
 		key := strings.ToLower(p.Name)
 		if seen[key] {
 			m.complain("%s comes twice", key)
 		}
 
 		seen[key] = true
-		m.read(key, strings.ToLower(p.Value))
+		m.read(key, strings.ToLower(p.Text()))
 	}
 
 	return m, nil
@@ -132,29 +138,29 @@ func (m *SecurityMechanism) thousandths(q string) int {
 
 func (m *SecurityMechanism) complain(format string, arguments ...any) {
 	if m.problem == nil {
-		m.problem = fmt.Errorf("%w: "+format, append([]any{ErrNotUsable}, arguments...)...)
+		m.problem = fmt.Errorf("%w: "+format, append([]any{errNotUsable}, arguments...)...)
 	}
 }
 
 // The first SPI values are reserved (RFC 4303 §2.1).
 const firstSPI = 256
 
-// Usable tells why no pair of security associations can be made of an ipsec-3gpp mechanism, or nil (TS 33.203 §7.1, §7.2).
+// Usable is why no pair of security associations can be made of an ipsec-3gpp mechanism, or nil (TS 33.203 §7.1, §7.2).
 // Whether an algorithm is one that this side has is the caller's to say.
 func (m *SecurityMechanism) Usable() error {
 	switch {
 	case m.problem != nil:
 		return m.problem
 	case m.Name != IPsec3GPP:
-		return fmt.Errorf("%w: mechanism %q", ErrNotUsable, clip(m.Name))
+		return fmt.Errorf("%w: mechanism %q", errNotUsable, clip(m.Name))
 	case m.Protocol != "esp":
-		return fmt.Errorf("%w: prot is %q", ErrNotUsable, clip(m.Protocol))
+		return fmt.Errorf("%w: prot is %q", errNotUsable, clip(m.Protocol))
 	case m.Algorithm == "" && m.EncryptionAlgorithm != "aes-gcm": // which protects the integrity as well
-		return fmt.Errorf("%w: alg is missing", ErrNotUsable)
+		return fmt.Errorf("%w: alg is missing", errNotUsable)
 	case m.SPIClient < firstSPI || m.SPIServer < firstSPI || m.SPIClient == m.SPIServer:
-		return fmt.Errorf("%w: spi-c is %d and spi-s is %d", ErrNotUsable, m.SPIClient, m.SPIServer)
+		return fmt.Errorf("%w: spi-c is %d and spi-s is %d", errNotUsable, m.SPIClient, m.SPIServer)
 	case m.PortClient == 0 || m.PortServer == 0 || m.PortClient == m.PortServer:
-		return fmt.Errorf("%w: port-c is %d and port-s is %d", ErrNotUsable, m.PortClient, m.PortServer)
+		return fmt.Errorf("%w: port-c is %d and port-s is %d", errNotUsable, m.PortClient, m.PortServer)
 	default:
 		return nil
 	}
@@ -174,14 +180,15 @@ func (m SecurityMechanism) String() string {
 		fmt.Fprintf(&b, ";q=%s", decimal(m.Preference))
 	}
 
-	for _, p := range [...]Parameter{
-		{Name: "alg", Value: m.Algorithm},
-		{Name: "prot", Value: m.Protocol},
-		{Name: "mod", Value: m.Mode},
-		{Name: "ealg", Value: m.EncryptionAlgorithm},
+	for _, p := range [...]struct{ name, value string }{
+		{"alg", m.Algorithm},
+		{"prot", m.Protocol},
+		{"mod", m.Mode},
+		{"ealg", m.EncryptionAlgorithm},
 	} {
-		if p.Value != "" {
-			b.WriteString(Parameters{p}.String())
+		if p.value != "" {
+			b.WriteByte(';')
+			b.WriteString(grammar.NewParam(p.name, p.value).String())
 		}
 	}
 
@@ -189,7 +196,7 @@ func (m SecurityMechanism) String() string {
 		fmt.Fprintf(&b, ";spi-c=%d;spi-s=%d;port-c=%d;port-s=%d", m.SPIClient, m.SPIServer, m.PortClient, m.PortServer)
 	}
 
-	b.WriteString(m.Parameters.String())
+	b.WriteString(m.Params.String())
 
 	return b.String()
 }
@@ -219,7 +226,7 @@ func canonicalSecurity(mechanisms []SecurityMechanism) []string {
 	texts := make([]string, len(mechanisms))
 
 	for i, m := range mechanisms {
-		if m.Text == "" { // what was built has its fields outside Parameters
+		if m.Text == "" { // what was built has its fields outside Params
 			if parsed, err := parseMechanism(m.String()); err == nil {
 				m = parsed
 			}
@@ -236,8 +243,8 @@ func canonicalSecurity(mechanisms []SecurityMechanism) []string {
 func (m SecurityMechanism) canonical() string {
 	var parts []string
 
-	for _, p := range m.Parameters {
-		name, value := strings.ToLower(p.Name), strings.ToLower(p.Value)
+	for _, p := range m.Params {
+		name, value := strings.ToLower(p.Name), strings.ToLower(p.Text())
 
 		switch {
 		case name == "prot" && value == "esp", name == "mod" && value == "trans", name == "ealg" && value == "null":

@@ -102,7 +102,7 @@ func TestSecurityMechanismNotUsable(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if err := mechanisms[0].Usable(); !errors.Is(err, ErrNotUsable) {
+		if err := mechanisms[0].Usable(); !errors.Is(err, errNotUsable) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := mechanisms[1].Usable(); err != nil {

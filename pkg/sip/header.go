@@ -100,6 +100,22 @@ func Value(m Message, name string) string {
 	return ""
 }
 
+// ValueParams is the first of Values without its parameters, and these: of Event, Content-Type, Session-Expires and the like (RFC 3261
+// §7.3.1). What cannot be read is "", as what is missing.
+func ValueParams(m Message, name string) (value string, params Params) {
+	text := Value(m, name)
+	if text == "" {
+		return "", nil
+	}
+
+	value, params, err := grammar.ParseValue(text)
+	if err != nil {
+		return "", nil
+	}
+
+	return value, params
+}
+
 // Has reports whether a header stands in the message at all.
 func Has(m Message, name string) bool {
 	name = strings.ToLower(name)

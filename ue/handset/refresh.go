@@ -12,10 +12,11 @@ import (
 // refresh keeps the session alive that a 2xx has given an interval, where that says that the caller does (RFC 4028 §10): by an
 // UPDATE when half of the interval is over. A refresh that the other side does not take ends the call.
 func (c *Call) refresh(r *sip.Response) {
-	text, parameters, _ := strings.Cut(sip.Value(r, "Session-Expires"), ";")
-	seconds := sip.Seconds(strings.TrimSpace(text), 0)
+	text, params := sip.ValueParams(r, "Session-Expires")
+	refresher, _ := params.Get("refresher")
+	seconds := sip.Seconds(text, 0)
 
-	if seconds == 0 || !strings.EqualFold(strings.TrimSpace(parameters), "refresher=uac") {
+	if seconds == 0 || !strings.EqualFold(refresher, "uac") {
 		return
 	}
 

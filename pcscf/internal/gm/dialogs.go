@@ -144,15 +144,10 @@ func (p *Proxy) notified(ctx context.Context, k dialog.Key, notify *sip.Request,
 
 // subscribed is how long a subscription lasts, as a NOTIFY says (RFC 6665 §4.1.3).
 func subscribed(notify *sip.Request) time.Duration {
-	seconds := uint32(3600)
+	_, params := sip.ValueParams(notify, "Subscription-State")
+	expires, _ := params.Get("expires")
 
-	for p := range strings.SplitSeq(sip.Value(notify, "Subscription-State"), ";") {
-		if name, value, _ := strings.Cut(strings.TrimSpace(p), "="); strings.EqualFold(name, "expires") {
-			seconds = sip.Seconds(value, seconds)
-		}
-	}
-
-	return time.Duration(seconds)*time.Second + margin
+	return time.Duration(sip.Seconds(expires, 3600))*time.Second + margin
 }
 
 // over is called when the final response went upstream.
@@ -210,8 +205,8 @@ func lifetime(method string, r *sip.Response) time.Duration {
 		return time.Duration(sip.Seconds(sip.Value(r, "Expires"), 3600))*time.Second + margin
 	}
 
-	text, _, _ := strings.Cut(sip.Value(r, "Session-Expires"), ";")
-	if seconds := sip.Seconds(strings.TrimSpace(text), 0); seconds > 0 {
+	interval, _ := sip.ValueParams(r, "Session-Expires")
+	if seconds := sip.Seconds(interval, 0); seconds > 0 {
 		return time.Duration(seconds)*time.Second + margin
 	}
 

@@ -1,6 +1,10 @@
 package digest
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
+)
 
 // Algorithms of WWW-Authenticate.
 const (
@@ -34,18 +38,10 @@ func ParseChallenge(header string) (Challenge, error) {
 		return Challenge{}, err
 	}
 
-	c := Challenge{
+	return Challenge{
 		Realm: p["realm"], Nonce: p["nonce"], Opaque: p["opaque"], Domain: p["domain"], Algorithm: p["algorithm"],
-		Stale: strings.EqualFold(p["stale"], "true"), IK: p["ik"], CK: p["ck"],
-	}
-
-	for _, qop := range strings.Split(p["qop"], ",") {
-		if qop = strings.TrimSpace(qop); qop != "" {
-			c.QoP = append(c.QoP, qop)
-		}
-	}
-
-	return c, nil
+		QoP: grammar.AppendList(nil, p["qop"]), Stale: strings.EqualFold(p["stale"], "true"), IK: p["ik"], CK: p["ck"],
+	}, nil
 }
 
 // String builds the header field anew, so that nothing is left of what was taken out.

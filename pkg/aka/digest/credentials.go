@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 )
 
 // Why credentials are not good.
@@ -44,7 +46,7 @@ type Credentials struct {
 // not answered here, and is no fault: who sends it alone is challenged (RFC 3261 §22.2).
 func Offered(values []string) string {
 	for _, v := range values {
-		if scheme, _, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(v, "\t", " ")), " "); strings.EqualFold(scheme, "Digest") {
+		if scheme, _ := grammar.CutScheme(v); strings.EqualFold(scheme, "Digest") {
 			return v
 		}
 	}

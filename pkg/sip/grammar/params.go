@@ -54,22 +54,29 @@ func (p Param) append(b []byte) []byte {
 
 // ParseParams reads ";name=value;flag". Empty places, as of a stray semicolon, are passed over.
 func ParseParams(s string) (Params, error) {
+	s = trim(s)
+
+	switch {
+	case s == "":
+		return nil, nil
+	case s[0] != ';':
+		return nil, fault("parameter", s)
+	default:
+		return ParseParamList(s[1:])
+	}
+}
+
+// ParseParamList reads "name=value;flag", which is the whole of some header fields: parameters without a value before them.
+func ParseParamList(s string) (Params, error) {
 	var all Params
 
-	s = trim(s)
-	if s != "" && s[0] != ';' {
-		return nil, fault("parameter", s)
-	}
-
 	for s != "" {
-		var (
-			piece string
-			err   error
-		)
-
-		if piece, s, err = cut(s[1:], ';'); err != nil {
+		piece, rest, err := cut(s, ';')
+		if err != nil {
 			return nil, err
 		}
+
+		s = rest[min(1, len(rest)):]
 
 		if piece = trim(piece); piece == "" {
 			continue
@@ -160,12 +167,6 @@ func (p Params) Get(name string) (text string, found bool) {
 	}
 
 	return "", false
-}
-
-// Set makes a parameter have this value, as it is to be written, behind the others.
-func (p *Params) Set(name, value string) {
-	p.Del(name)
-	*p = append(*p, Param{Name: name, Value: value})
 }
 
 // Del takes a parameter out.

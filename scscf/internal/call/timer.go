@@ -3,7 +3,6 @@ package call
 import (
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -61,12 +60,8 @@ func (t Timer) Ask(r *sip.Request) (Interval, *sip.Refusal) {
 	}
 
 	if wanted != i.length {
-		_, parameters, _ := strings.Cut(sip.Value(r, "Session-Expires"), ";")
-		if parameters != "" {
-			parameters = ";" + parameters
-		}
-
-		sip.Set(r, "Session-Expires", inSeconds(wanted)+parameters)
+		_, params := sip.ValueParams(r, "Session-Expires")
+		sip.Set(r, "Session-Expires", inSeconds(wanted)+params.String())
 	}
 
 	i.length = wanted
@@ -89,9 +84,9 @@ func (t Timer) Answer(asked Interval, r *sip.Response) {
 
 // seconds is a header of delta-seconds; what cannot be read is 0.
 func seconds(m sip.Message, name string) time.Duration {
-	text, _, _ := strings.Cut(sip.Value(m, name), ";")
+	text, _ := sip.ValueParams(m, name)
 
-	return time.Duration(sip.Seconds(strings.TrimSpace(text), 0)) * time.Second
+	return time.Duration(sip.Seconds(text, 0)) * time.Second
 }
 
 func inSeconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 )
 
 // Challenge is one question. Its nonce is good for one answer.
@@ -107,11 +108,7 @@ func digestChallenge(d *cx.DigestAuthenticate, homeDomain string) (*Challenge, e
 		ch.Realm = homeDomain
 	}
 
-	for qop := range strings.SplitSeq(d.QoP, ",") {
-		if qop = strings.TrimSpace(qop); qop != "" {
-			ch.QoP = append(ch.QoP, qop)
-		}
-	}
+	ch.QoP = grammar.AppendList(nil, d.QoP)
 
 	return ch, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
@@ -54,8 +55,8 @@ func userPart(uri string) string {
 }
 
 func packageOf(r *sip.Request) string {
-	name, _, _ := strings.Cut(sip.Value(r, "Event"), ";")
-	return strings.TrimSpace(name)
+	name, _ := sip.ValueParams(r, "Event")
+	return name
 }
 
 func (s *Server) find(r *sip.Request, localTag string) *subscription {
@@ -92,8 +93,12 @@ func (s *Server) HandleSubscribe(ctx context.Context, tx sip.Answering) {
 
 func accepts(values []string) bool {
 	for _, v := range values {
-		kind, _, _ := strings.Cut(v, ";")
-		switch strings.ToLower(strings.TrimSpace(kind)) {
+		kind, _, err := grammar.ParseValue(v)
+		if err != nil {
+			continue
+		}
+
+		switch strings.ToLower(kind) {
 		case contentType, "application/*", "*/*":
 			return true
 		}

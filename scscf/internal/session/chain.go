@@ -128,7 +128,7 @@ func (s *served) registered() bool { return s.user.State == registration.Registe
 
 // servedUser is P-Served-User, by which an application server knows whom it serves and in which case (RFC 5502, RFC 8498).
 func (s *served) servedUser() string {
-	u := ims.ServedUser{Address: ims.Address{URI: s.public}, Unregistered: !s.registered()}
+	u := ims.ServedUser{NameAddr: sip.NameAddr{URI: s.public}, Unregistered: !s.registered()}
 
 	switch {
 	case s.diverted:
