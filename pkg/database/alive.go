@@ -9,25 +9,25 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// Liveness is the row that is written to learn whether anything can be.
-type Liveness struct {
+// liveness is the row that is written to learn whether anything can be.
+type liveness struct {
 	ID uint8 `gorm:"primaryKey;autoIncrement:false"`
 	At time.Time
 }
 
 // TableName says what the table is for to those who look into the database.
-func (Liveness) TableName() string { return "liveness" }
+func (liveness) TableName() string { return "liveness" }
 
 func (d *Database) makeLiveness(tx *gorm.DB) error {
 	if err := d.Lock(tx, oneAtATime); err != nil {
 		return err
 	}
 
-	if tx.Migrator().HasTable(&Liveness{}) {
+	if tx.Migrator().HasTable(&liveness{}) {
 		return nil
 	}
 
-	return tx.Migrator().CreateTable(&Liveness{})
+	return tx.Migrator().CreateTable(&liveness{})
 }
 
 // alive is what came of the last write, so that those who ask often do not write often.
@@ -59,7 +59,7 @@ func (d *Database) Alive(ctx context.Context) error {
 		return d.alive.err
 	}
 
-	row := Liveness{ID: 1, At: time.Now().UTC()}
+	row := liveness{ID: 1, At: time.Now().UTC()}
 
 	err := d.Write.WithContext(ctx).Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error
 	if err != nil {

@@ -235,7 +235,7 @@ func TestAliveNoticesAStandby(t *testing.T) {
 // Who asks often does not write often.
 func TestAliveIsBelievedForAMoment(t *testing.T) {
 	d := open(t, file(t))
-	row := func() (l Liveness) {
+	row := func() (l liveness) {
 		if err := d.Read.Take(&l).Error; err != nil {
 			t.Fatal(err)
 		}

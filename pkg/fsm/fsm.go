@@ -1,5 +1,5 @@
-// Package fsm runs state machines that are written as tables. A table can be stepped, checked for gaps and printed; what its
-// actions do is up to its user. Package transcript tests a program against its table.
+// Package fsm runs state machines that are written as tables. A table can be stepped and printed; what its actions do is up
+// to its user. Package transcript tests a program against its table, and the table for gaps.
 package fsm
 
 import (
@@ -83,21 +83,6 @@ func (m *Machine[S, E, A]) Observed(observe func(row Row[S, E, A], found bool)) 
 	}
 
 	return &Machine[S, E, A]{rows: m.rows, index: m.index, observe: both}
-}
-
-// Gaps lists the pairs of these states and events that have no row; a test wants it to be empty.
-func (m *Machine[S, E, A]) Gaps(states []S, events []E) []string {
-	var gaps []string
-
-	for _, state := range states {
-		for _, event := range events {
-			if _, found := m.Step(state, event); !found {
-				gaps = append(gaps, fmt.Sprintf("%s in state %s", event, state))
-			}
-		}
-	}
-
-	return gaps
 }
 
 // String is the table in Markdown, for the manual.

@@ -33,12 +33,6 @@ func TestStep(t *testing.T) {
 	}
 }
 
-func TestGapsNameEveryPairWithoutRow(t *testing.T) {
-	if gaps := door().Gaps([]word{"closed", "open"}, []word{"push", "pull"}); !slices.Equal(gaps, []string{"pull in state closed"}) {
-		t.Errorf("gaps: %v", gaps)
-	}
-}
-
 func TestTwoRowsForOnePairPanic(t *testing.T) {
 	defer func() {
 		if recover() == nil {

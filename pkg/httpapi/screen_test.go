@@ -186,7 +186,9 @@ func TestWhoMayUseTheAPI(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			before := done()
-			request, err := http.NewRequestWithContext(t.Context(), test.method, s.Client().Base+test.path, strings.NewReader(test.body))
+			url := "http://" + s.Address().String() + test.path
+
+			request, err := http.NewRequestWithContext(t.Context(), test.method, url, strings.NewReader(test.body))
 			if err != nil {
 				t.Fatal(err)
 			}

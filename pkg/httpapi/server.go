@@ -85,11 +85,6 @@ func (c *Config) token() (string, error) {
 	}
 }
 
-// Client speaks to this server, whatever its token.
-func (s *Server) Client() Client {
-	return Client{Base: "http://" + s.Address().String(), Token: s.token}
-}
-
 // Address is where the server listens.
 func (s *Server) Address() netip.AddrPort {
 	return s.listener.Addr().(*net.TCPAddr).AddrPort()

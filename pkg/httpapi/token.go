@@ -16,8 +16,8 @@ import (
 // commands alike.
 const TokenVariable = "DIALTONE_ADMIN_TOKEN_FILE"
 
-// DefaultTokenFile is where the functions that a user runs, and the commands of the same user, find their token.
-func DefaultTokenFile() string {
+// defaultTokenFile is where the functions that a user runs, and the commands of the same user, find their token.
+func defaultTokenFile() string {
 	if file := os.Getenv(TokenVariable); file != "" {
 		return file
 	}
@@ -32,7 +32,7 @@ func DefaultTokenFile() string {
 
 // MakeDefaultToken makes the token of this user unless there is one. The file is "" if it cannot be made.
 func MakeDefaultToken() (file string, err error) {
-	file = DefaultTokenFile()
+	file = defaultTokenFile()
 	if _, err := readToken(file); err != nil {
 		return "", err
 	}
@@ -96,7 +96,7 @@ func TokenFor(base, file string) string {
 	}
 
 	if file == "" {
-		file = DefaultTokenFile()
+		file = defaultTokenFile()
 	}
 
 	text, err := os.ReadFile(file)

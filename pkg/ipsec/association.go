@@ -35,12 +35,3 @@ func (s Set) Associations() [4]Association {
 		{From: UE, Name: "us-pc", Source: us, Destination: pc, SPI: s.SPIs.PCSCFClient},
 	}
 }
-
-// Local is the address of one end.
-func (s Set) Local(r Role) netip.Addr {
-	if r == UE {
-		return s.UE
-	}
-
-	return s.PCSCF
-}

@@ -107,7 +107,7 @@ func (k *Kernel) Install(s Set, lifetime time.Duration) (err error) {
 	return nil
 }
 
-func state(s Set, a Association, t Transforms, lifetime time.Duration) *netlink.XfrmState {
+func state(s Set, a Association, t transforms, lifetime time.Duration) *netlink.XfrmState {
 	x := &netlink.XfrmState{
 		Src: a.Source.Addr().AsSlice(), Dst: a.Destination.Addr().AsSlice(), Proto: netlink.XFRM_PROTO_ESP, Mode: netlink.XFRM_MODE_TRANSPORT,
 		Spi: int(a.SPI), Reqid: int(s.ReqID), ReplayWindow: replayWindow,

@@ -12,8 +12,8 @@ type Algorithm struct {
 	Length int // bits: of the truncated integrity value, or of the AEAD's
 }
 
-// Transforms are what protects an association: an AEAD, or integrity and encryption.
-type Transforms struct {
+// transforms are what protects an association: an AEAD, or integrity and encryption.
+type transforms struct {
 	Integrity, Encryption, AEAD *Algorithm
 }
 
@@ -23,15 +23,15 @@ type Transforms struct {
 var gcmSalt = []byte{0, 0, 0, 0}
 
 // Expand makes the keys of a suite from IK and CK (TS 33.203 annex I).
-func Expand(s Suite, ik, ck [16]byte) (Transforms, error) {
+func Expand(s Suite, ik, ck [16]byte) (transforms, error) {
 	switch s {
 	case Suite{NoIntegrity, AESGCM}:
-		return Transforms{AEAD: &Algorithm{"rfc4106(gcm(aes))", slices.Concat(ck[:], gcmSalt), 128}}, nil
+		return transforms{AEAD: &Algorithm{"rfc4106(gcm(aes))", slices.Concat(ck[:], gcmSalt), 128}}, nil
 	case Suite{AESGMAC, NoEncryption}:
-		return Transforms{AEAD: &Algorithm{"rfc4543(gcm(aes))", slices.Concat(ik[:], gcmSalt), 128}}, nil
+		return transforms{AEAD: &Algorithm{"rfc4543(gcm(aes))", slices.Concat(ik[:], gcmSalt), 128}}, nil
 	}
 
-	var t Transforms
+	var t transforms
 
 	switch s.Integrity {
 	case HMACMD5:

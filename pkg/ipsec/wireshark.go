@@ -37,7 +37,7 @@ func Wireshark(s Set) (string, error) {
 }
 
 // dissected are algorithms by Wireshark's names, each with its key.
-func dissected(t Transforms) (encryption, authentication string, known bool) {
+func dissected(t transforms) (encryption, authentication string, known bool) {
 	const quoted = `"%s","0x%x"`
 
 	if t.AEAD != nil {

@@ -17,8 +17,6 @@ type (
 	Contact = grammar.NameAddr
 	// Params are the parameters of a header field or URI.
 	Params = grammar.Params
-	// Param is one of them.
-	Param = grammar.Param
 )
 
 var errAddress = errors.New("sip: the address cannot be read")

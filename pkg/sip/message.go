@@ -27,8 +27,6 @@ type (
 	CSeqHeader = sip.CSeqHeader
 	// MaxForwardsHeader is Max-Forwards.
 	MaxForwardsHeader = sip.MaxForwardsHeader
-	// RequestMethod is a method by name.
-	RequestMethod = sip.RequestMethod
 )
 
 const (

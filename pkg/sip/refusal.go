@@ -102,7 +102,7 @@ type Answering interface {
 
 // Refuse answers a request. attributes are what else the function knows of it, for the log.
 func (f Refuser) Refuse(tx Answering, procedure string, refusal *Refusal, attributes ...any) {
-	f.Note(tx.Request(), procedure, refusal, attributes...)
+	f.note(tx.Request(), procedure, refusal, attributes...)
 
 	if err := tx.Respond(refusal.Response(tx.Request())); err != nil {
 		f.Log.Warn("a refusal could not be sent", "status", refusal.Status, "call_id", tx.Request().CallID().Value(), "cause", err)
@@ -111,12 +111,12 @@ func (f Refuser) Refuse(tx Answering, procedure string, refusal *Refusal, attrib
 
 // Replace makes a refusal of the response to a request.
 func (f Refuser) Replace(request *Request, response *Response, procedure string, refusal *Refusal, attributes ...any) {
-	f.Note(request, procedure, refusal, attributes...)
+	f.note(request, procedure, refusal, attributes...)
 	refusal.Replace(response)
 }
 
-// Note logs and counts a refusal that is answered elsewhere.
-func (f Refuser) Note(request *Request, procedure string, refusal *Refusal, attributes ...any) {
+// note logs and counts a refusal that is answered elsewhere.
+func (f Refuser) note(request *Request, procedure string, refusal *Refusal, attributes ...any) {
 	method := string(request.Method)
 
 	if f.Count != nil {

@@ -128,8 +128,8 @@ func (r *Recorder) keep(record Record) {
 	r.bytes += len(record.Data)
 }
 
-// After returns up to limit messages that came after sequence, oldest first.
-func (r *Recorder) After(sequence uint64, limit int) []Record {
+// after returns up to limit messages that came after sequence, oldest first.
+func (r *Recorder) after(sequence uint64, limit int) []Record {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
@@ -141,8 +141,8 @@ func (r *Recorder) After(sequence uint64, limit int) []Record {
 	return append([]Record(nil), kept[:min(limit, len(kept))]...)
 }
 
-// Before returns the last messages that came before sequence (0: all), up to limit, oldest first.
-func (r *Recorder) Before(sequence uint64, limit int) []Record {
+// before returns the last messages that came before sequence (0: all), up to limit, oldest first.
+func (r *Recorder) before(sequence uint64, limit int) []Record {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 

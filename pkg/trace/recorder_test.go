@@ -58,7 +58,7 @@ func TestRingIsBounded(t *testing.T) {
 				r.Tap()(message("TCP", make([]byte, test.size)))
 			}
 
-			kept := r.After(0, maxRing)
+			kept := r.after(0, maxRing)
 			if len(kept) != test.want {
 				t.Fatalf("%d messages kept, want %d", len(kept), test.want)
 			}
@@ -81,12 +81,12 @@ func TestAfter(t *testing.T) {
 	}
 
 	for after, want := range map[uint64]int{0: 5, 2: 5, 3: 5, 4: 4, 7: 1, 8: 0, 99: 0} {
-		if got := r.After(after, 100); len(got) != want {
+		if got := r.after(after, 100); len(got) != want {
 			t.Errorf("After(%d): %d messages, want %d", after, len(got), want)
 		}
 	}
 
-	if got := r.After(0, 2); len(got) != 2 || got[0].Sequence != 4 {
+	if got := r.after(0, 2); len(got) != 2 || got[0].Sequence != 4 {
 		t.Errorf("After(0, 2) = %v, want the two oldest", got)
 	}
 }
@@ -98,12 +98,12 @@ func TestBefore(t *testing.T) {
 	}
 
 	for before, want := range map[uint64]int{0: 5, 1: 0, 4: 0, 5: 1, 8: 4, 9: 5, 99: 5} {
-		if got := r.Before(before, 100); len(got) != want {
+		if got := r.before(before, 100); len(got) != want {
 			t.Errorf("Before(%d): %d messages, want %d", before, len(got), want)
 		}
 	}
 
-	if got := r.Before(7, 2); len(got) != 2 || got[0].Sequence != 5 {
+	if got := r.before(7, 2); len(got) != 2 || got[0].Sequence != 5 {
 		t.Errorf("Before(7, 2) = %v, want the two newest of them", got)
 	}
 }

@@ -53,13 +53,13 @@ func (r *Recorder) Serve(admin *httpapi.Server) {
 				return &httpapi.Error{Status: http.StatusBadRequest, Title: "after and before are not for one request"}
 			}
 
-			records := r.After(after, int(limit)+1)
+			records := r.after(after, int(limit)+1)
 			sequence := func(record Record) string { return strconv.FormatUint(record.Sequence, 10) }
 
 			return httpapi.Write(w, http.StatusOK, httpapi.Page(w, request, records, int(limit), "after", sequence))
 		}
 
-		records := r.Before(before, int(limit)+1)
+		records := r.before(before, int(limit)+1)
 		if len(records) > int(limit) {
 			records = records[1:] // the oldest is not shown
 			httpapi.Next(w, request, "before", strconv.FormatUint(records[0].Sequence, 10))
@@ -70,18 +70,18 @@ func (r *Recorder) Serve(admin *httpapi.Server) {
 
 	admin.Handle("GET /trace.pcapng", func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Content-Type", "application/x-pcapng")
-		return r.WriteCapture(w)
+		return r.writeCapture(w)
 	})
 }
 
-// WriteCapture writes what the ring holds as a pcapng file.
-func (r *Recorder) WriteCapture(w io.Writer) error {
+// writeCapture writes what the ring holds as a pcapng file.
+func (r *Recorder) writeCapture(w io.Writer) error {
 	packets, err := newPacketWriter(w)
 	if err != nil {
 		return fmt.Errorf("trace: %w", err)
 	}
 
-	for _, record := range r.After(0, maxRing) {
+	for _, record := range r.after(0, maxRing) {
 		if err := packets.write(record.Message); err != nil {
 			return fmt.Errorf("trace: %w", err)
 		}

@@ -69,7 +69,6 @@ type Handset struct {
 	calls    map[string]*Call
 	incoming chan *Call
 	messages chan Message
-	notices  chan string
 }
 
 // Message is one that came (RFC 3428).
@@ -89,7 +88,7 @@ func New(c Config) (*Handset, error) {
 	h := &Handset{
 		config: c, log: c.Log, sim: aka.NewSIM(aka.NewMilenage(c.K, c.OPc), aka.DefaultScheme()),
 		private: ims.PrivateIdentity(c.IMSI, c.Domain), instance: "<" + c.Instance + ">",
-		calls: map[string]*Call{}, incoming: make(chan *Call, 16), messages: make(chan Message, 64), notices: make(chan string, 64),
+		calls: map[string]*Call{}, incoming: make(chan *Call, 16), messages: make(chan Message, 64),
 		done: make(chan error, 1),
 	}
 	h.sim.SetSQN(c.SQN)
@@ -157,9 +156,6 @@ func (h *Handset) Incoming() <-chan *Call { return h.incoming }
 
 // Messages gives the messages that come.
 func (h *Handset) Messages() <-chan Message { return h.messages }
-
-// Notices gives the bodies of NOTIFY requests of the reg event.
-func (h *Handset) Notices() <-chan string { return h.notices }
 
 // towards is the P-CSCF, over the transport of the registration, and by its security associations if there are any.
 func (h *Handset) towards() stack.Destination {
@@ -236,10 +232,6 @@ func (h *Handset) HandleRequest(ctx context.Context, tx *stack.ServerTransaction
 		h.received(tx)
 	case "NOTIFY":
 		_ = tx.Reply(200, "")
-		select {
-		case h.notices <- string(r.Body()):
-		default: // nobody reads them
-		}
 	case "PRACK", "UPDATE", "INFO":
 		switch c := h.call(r); {
 		case c == nil:

@@ -27,7 +27,7 @@ func Begin(s *subscriber.Subscription) Change {
 func Withdraw(tx *subscriber.Tx, s *subscriber.Subscription, sets []int, privates []string) error {
 	for _, set := range s.Sets {
 		if !slices.Contains(sets, set.Number) {
-			if _, err := TerminateSet(tx, s, set, cx.PermanentTermination, "the identities are withdrawn"); err != nil {
+			if _, err := terminateSet(tx, s, set, cx.PermanentTermination, "the identities are withdrawn"); err != nil {
 				return err
 			}
 		}
@@ -35,7 +35,7 @@ func Withdraw(tx *subscriber.Tx, s *subscriber.Subscription, sets []int, private
 
 	for _, p := range s.Private {
 		if !slices.Contains(privates, p.Identity) {
-			if _, err := TerminatePrivate(tx, s, p, cx.PermanentTermination, "the private identity is withdrawn"); err != nil {
+			if _, err := terminatePrivate(tx, s, p, cx.PermanentTermination, "the private identity is withdrawn"); err != nil {
 				return err
 			}
 		}
@@ -47,7 +47,7 @@ func Withdraw(tx *subscriber.Tx, s *subscriber.Subscription, sets []int, private
 // Made sends the profiles anew of which the S-CSCF has to learn (PPR, TS 29.228 §6.2.2): names, identities, services and charging have
 // changed, not keys.
 func (c Change) Made(tx *subscriber.Tx, s *subscriber.Subscription) error {
-	return PushProfile(tx, s, func(set *subscriber.RegistrationSet) bool {
+	return pushProfile(tx, s, func(set *subscriber.RegistrationSet) bool {
 		return s.Charging != c.charging || !slices.Equal(shown(set), c.sets[set.Number])
 	})
 }

@@ -2,9 +2,9 @@ package administration
 
 import "github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 
-// PushProfile queues a PPR for each of the sets meant whose profile an S-CSCF holds (TS 29.228 §6.2.2). What the PPR
+// pushProfile queues a PPR for each of the sets meant whose profile an S-CSCF holds (TS 29.228 §6.2.2). What the PPR
 // carries is read when it is sent, so that the S-CSCF never gets an older profile after a newer one.
-func PushProfile(tx *subscriber.Tx, s *subscriber.Subscription, meant func(*subscriber.RegistrationSet) bool) error {
+func pushProfile(tx *subscriber.Tx, s *subscriber.Subscription, meant func(*subscriber.RegistrationSet) bool) error {
 	for _, set := range s.Sets {
 		private := holder(set)
 		if set.State() == subscriber.NotRegistered || len(set.Public) == 0 || private == nil || !meant(set) {

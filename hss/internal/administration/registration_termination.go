@@ -51,8 +51,8 @@ func namesOf(set *subscriber.RegistrationSet) []string {
 	return names
 }
 
-// TerminateSet is TerminateRegistration for one implicit registration set.
-func TerminateSet(
+// terminateSet is TerminateRegistration for one implicit registration set.
+func terminateSet(
 	tx *subscriber.Tx,
 	s *subscriber.Subscription,
 	set *subscriber.RegistrationSet,
@@ -95,8 +95,8 @@ func NewServerAssigned(tx *subscriber.Tx, who subscriber.Identities, host string
 	})
 }
 
-// TerminatePrivate is TerminateRegistration for one private identity; what others have registered stays.
-func TerminatePrivate(
+// terminatePrivate is TerminateRegistration for one private identity; what others have registered stays.
+func terminatePrivate(
 	tx *subscriber.Tx,
 	s *subscriber.Subscription,
 	private *subscriber.PrivateIdentity,

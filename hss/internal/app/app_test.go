@@ -35,6 +35,7 @@ func settings(t *testing.T) *Config {
 	c := Default()
 	c.Data = t.TempDir()
 	c.Admin.Address = "127.0.0.1:0"
+	c.Admin.Token = token
 	c.Diameter.Listen = []diameter.Listener{{Address: "127.0.0.1:0"}}
 	c.Diameter.AllowUnknownPeers = true
 	c.Push.RetryMin, c.Push.RetryMax, c.Push.Attempts = 20*time.Millisecond, 100*time.Millisecond, 5
@@ -42,12 +43,14 @@ func settings(t *testing.T) *Config {
 	return &c
 }
 
+const token = "of the tests"
+
 type hss struct {
 	*testing.T
 	httpapi.Client
 
 	config   *Config
-	built    *HSS
+	built    *function
 	log      *memory.Log
 	registry *prometheus.Registry
 	stop     func()
@@ -95,8 +98,8 @@ func start(t *testing.T, c *Config) *hss {
 	})
 
 	return &hss{
-		T: t, Client: admin.Client(),
-		config: c, built: runner.(*HSS), log: log, registry: env.Metrics, stop: stop,
+		T: t, Client: httpapi.Client{Base: "http://" + admin.Address().String(), Token: token},
+		config: c, built: runner.(*function), log: log, registry: env.Metrics, stop: stop,
 	}
 }
 

@@ -23,8 +23,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/service"
 )
 
-// HSS is the built function.
-type HSS struct {
+// function is the built HSS.
+type function struct {
 	Node *diameter.Node
 
 	store  *subscriber.Store
@@ -51,7 +51,7 @@ func Build(ctx context.Context, c *Config, env *service.Env) (service.Runner, er
 	return h, nil
 }
 
-func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.Store) (*HSS, error) {
+func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.Store) (*function, error) {
 	if err := firstProfile(ctx, store); err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.S
 		return nil, err
 	}
 
-	h := &HSS{Node: node, store: store, pushes: push.New(store, node, c.Push, env.Log, env.Metrics)}
+	h := &function{Node: node, store: store, pushes: push.New(store, node, c.Push, env.Log, env.Metrics)}
 	attempts := attempt.NewLog()
 	procedure.NewServer(node, store, c.policy(), h.pushes.Wake, attempts, env.Log, env.Metrics)
 	provisioning.Serve(env.Admin, store, c.Domain, attempts, h.pushes.Wake)
@@ -90,7 +90,7 @@ func firstProfile(ctx context.Context, store *subscriber.Store) error {
 }
 
 // Run serves until ctx ends and closes the store when nobody uses it any more.
-func (h *HSS) Run(ctx context.Context) error {
+func (h *function) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return h.Node.Run(ctx) })
 	group.Go(func() error { return h.pushes.Run(ctx) })
@@ -101,7 +101,7 @@ func (h *HSS) Run(ctx context.Context) error {
 const pingTime = 2 * time.Second
 
 // Ready says whether subscribers can be looked up, and registrations kept.
-func (h *HSS) Ready() error {
+func (h *function) Ready() error {
 	ctx, cancel := context.WithTimeout(context.Background(), pingTime)
 	defer cancel()
 

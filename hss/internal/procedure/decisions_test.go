@@ -9,16 +9,16 @@ import (
 )
 
 // faulty is a user with whom everything is wrong: not associated, barred, not allowed to roam or to register.
-func faulty() Identities {
+func faulty() identities {
 	private := &subscriber.PrivateIdentity{Identity: "001@home", Scheme: subscriber.AKA, VisitedNetworks: []string{"nowhere"}}
 	public := &subscriber.PublicIdentity{Identity: "sip:001@home", Kind: subscriber.User, Barred: true}
 	set := &subscriber.RegistrationSet{Number: 1, Public: []*subscriber.PublicIdentity{public}}
 	s := &subscriber.Subscription{Name: "001", Private: []*subscriber.PrivateIdentity{private}, Sets: []*subscriber.RegistrationSet{set}}
 
-	return Identities{Subscription: s, Private: private, Public: public, Set: set}
+	return identities{Subscription: s, Private: private, Public: public, Set: set}
 }
 
-func associate(who Identities) {
+func associate(who identities) {
 	who.Set.Registrations = []*subscriber.Registration{{Private: who.Private}}
 }
 
@@ -52,13 +52,13 @@ func TestStepsOfUserAuthorizationInOrder(t *testing.T) {
 
 	for _, step := range steps {
 		step.mend()
-		if _, err := UserAuthorization(mended, req); result(err) != step.want {
+		if _, err := userAuthorization(mended, req); result(err) != step.want {
 			t.Errorf("step %s: %v, want %v", step.name, err, step.want)
 		}
 	}
 
 	who.Public.MayRegister = true
-	answer, err := UserAuthorization(mended, req)
+	answer, err := userAuthorization(mended, req)
 	if err != nil || answer.Result != cx.FirstRegistration {
 		t.Errorf("step 5: %+v, %v", answer, err)
 	}
@@ -88,7 +88,7 @@ func TestStepsOfMultimediaAuthInOrder(t *testing.T) {
 
 	for _, step := range steps {
 		step.mend()
-		if _, err := MultimediaAuth(mended, req, 5); result(err) != step.want {
+		if _, err := multimediaAuth(mended, req, 5); result(err) != step.want {
 			t.Errorf("step %s: %v, want %v", step.name, err, step.want)
 		}
 		if who.Subscription.ServerName != "" || len(who.Set.Registrations) > 0 && who.Set.Registrations[0].AuthPending {
@@ -97,7 +97,7 @@ func TestStepsOfMultimediaAuthInOrder(t *testing.T) {
 	}
 
 	req.AuthDataItem.Authorization = nil
-	challenge, err := MultimediaAuth(mended, req, 5)
+	challenge, err := multimediaAuth(mended, req, 5)
 	if err != nil || challenge.Vectors != 5 || who.Subscription.ServerName != "sip:s" || !who.Set.Registrations[0].AuthPending {
 		t.Errorf("step 5: %+v, %v, %+v", challenge, err, who.Subscription)
 	}
@@ -110,7 +110,7 @@ func TestARefusedAssignmentChangesNothing(t *testing.T) {
 		who.Set.Register(who.Private)
 		who.Subscription.Assign("sip:s", "s")
 
-		_, err := ServerAssignment(
+		_, err := serverAssignment(
 			who,
 			&cx.SAR{Type: kind, UserName: "001@home", PublicIdentities: []string{"sip:001@home"}, ServerName: "sip:other"},
 			true,

@@ -2,12 +2,12 @@ package procedure
 
 import "github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 
-// Features of this HSS.
-const Features = cx.FeatureSharedSets | cx.FeatureAliases | cx.FeatureRestoration
+// features of this HSS.
+const features = cx.FeatureSharedSets | cx.FeatureAliases | cx.FeatureRestoration
 
 // common are the features of list 1 that both have, as bits.
 func common(offered []cx.SupportedFeatures) (bits uint32) {
-	for _, f := range cx.CommonFeatures(offered, Features) {
+	for _, f := range cx.CommonFeatures(offered, features) {
 		bits |= f.FeatureList
 	}
 

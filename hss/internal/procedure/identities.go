@@ -11,8 +11,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
-// Identities is what a request names.
-type Identities = subscriber.Identities
+// identities is what a request names.
+type identities = subscriber.Identities
 
 // canonical is the form in which identities are stored: a CSCF of another make may ask with a port or parameters.
 func canonical(identity string) string {

@@ -8,9 +8,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// LocationInfo decides a LIR (TS 29.228 §6.1.4): where is the S-CSCF of this identity, or which may serve it. Numbers are
+// locationInfo decides a LIR (TS 29.228 §6.1.4): where is the S-CSCF of this identity, or which may serve it. Numbers are
 // the steps of §6.1.4.1. A LIR is a query: nothing is changed.
-func LocationInfo(who Identities, req *cx.LIR) (*cx.LIA, error) {
+func locationInfo(who identities, req *cx.LIR) (*cx.LIA, error) {
 	originating := req.OriginatingRequest != nil
 
 	switch {
@@ -56,7 +56,7 @@ func unregisteredServices(p *subscriber.PublicIdentity) bool {
 }
 
 func (s *Server) locationInfo(ctx context.Context, req *cx.LIR) (*cx.LIA, error) {
-	var who Identities
+	var who identities
 
 	err := s.store.View(ctx, func(tx *subscriber.Tx) (err error) {
 		if who, err = tx.Identities("", canonical(req.PublicIdentity)); err != nil || who.Subscription == nil {
@@ -69,7 +69,7 @@ func (s *Server) locationInfo(ctx context.Context, req *cx.LIR) (*cx.LIA, error)
 		return nil, fmt.Errorf("LIR for %s: %w", req.PublicIdentity, err)
 	}
 
-	return LocationInfo(who, req)
+	return locationInfo(who, req)
 }
 
 func lia(answer cx.LIA, result cxResult) *cx.LIA {

@@ -14,32 +14,32 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Challenge is what a MAR is to be answered with.
-type Challenge struct {
+// vectorRequest is what a MAR is to be answered with.
+type vectorRequest struct {
 	Scheme        subscriber.Scheme
 	AKA           string // scheme that the S-CSCF asks for; "" leaves it to the HSS
 	Vectors       int
 	Resynchronise []byte // RAND||AUTS, or nil
 }
 
-// MultimediaAuth decides a MAR (TS 29.228 §6.3): which authentication data the S-CSCF gets. Numbers are the steps of
+// multimediaAuth decides a MAR (TS 29.228 §6.3): which authentication data the S-CSCF gets. Numbers are the steps of
 // §6.3.1. It records that authentication is pending and, unless the SIM asks to be resynchronised, that the S-CSCF is the
 // user's from now on (§8.1.1).
-func MultimediaAuth(who Identities, req *cx.MAR, maxVectors int) (Challenge, error) {
+func multimediaAuth(who identities, req *cx.MAR, maxVectors int) (vectorRequest, error) {
 	switch {
 	case req.NumberOfAuthVectors == 0:
-		return Challenge{}, invalid("SIP-Number-Auth-Items", req.NumberOfAuthVectors, &cx.FailedAVP{
+		return vectorRequest{}, invalid("SIP-Number-Auth-Items", req.NumberOfAuthVectors, &cx.FailedAVP{
 			NumberOfAuthVectors: &req.NumberOfAuthVectors,
 		})
 	case who.Private == nil: // 1
-		return Challenge{}, refused(cx.ErrorUserUnknown, "no private identity %s", req.UserName)
+		return vectorRequest{}, refused(cx.ErrorUserUnknown, "no private identity %s", req.UserName)
 	case who.Public == nil:
-		return Challenge{}, refused(cx.ErrorUserUnknown, "no public identity %s", req.PublicIdentity)
+		return vectorRequest{}, refused(cx.ErrorUserUnknown, "no public identity %s", req.PublicIdentity)
 	case !who.Match(): // 2
-		return Challenge{}, refused(cx.ErrorIdentitiesDontMatch, "%s is not of %s", req.PublicIdentity, req.UserName)
+		return vectorRequest{}, refused(cx.ErrorIdentitiesDontMatch, "%s is not of %s", req.PublicIdentity, req.UserName)
 	}
 
-	challenge := Challenge{Scheme: who.Private.Scheme, Vectors: min(int(min(req.NumberOfAuthVectors, 1<<16)), maxVectors)}
+	challenge := vectorRequest{Scheme: who.Private.Scheme, Vectors: min(int(min(req.NumberOfAuthVectors, 1<<16)), maxVectors)}
 
 	switch asked := req.AuthDataItem.Scheme; { // 3
 	case asked == cx.SchemeUnknown,
@@ -47,7 +47,8 @@ func MultimediaAuth(who Identities, req *cx.MAR, maxVectors int) (Challenge, err
 	case slices.Contains(cx.SchemesOfAKA, asked) && challenge.Scheme == subscriber.AKA:
 		challenge.AKA = asked
 	default:
-		return Challenge{}, refused(cx.ErrorAuthSchemeNotSupported, "%s authenticates by %s, not by %q", req.UserName, challenge.Scheme, asked)
+		return vectorRequest{}, refused(cx.ErrorAuthSchemeNotSupported, "%s authenticates by %s, not by %q",
+			req.UserName, challenge.Scheme, asked)
 	}
 
 	server := who.Subscription.ServerName
@@ -55,9 +56,9 @@ func MultimediaAuth(who Identities, req *cx.MAR, maxVectors int) (Challenge, err
 	if authorization := req.AuthDataItem.Authorization; authorization != nil && challenge.Scheme == subscriber.AKA { // 4
 		switch {
 		case len(authorization) != authentication.AUTSLength:
-			return Challenge{}, badAuthorization(authorization)
+			return vectorRequest{}, badAuthorization(authorization)
 		case server != req.ServerName:
-			return Challenge{}, refused(cx.UnableToComply, "resynchronisation from %s, but the S-CSCF is %q", req.ServerName, server)
+			return vectorRequest{}, refused(cx.UnableToComply, "resynchronisation from %s, but the S-CSCF is %q", req.ServerName, server)
 		}
 
 		challenge.Resynchronise = authorization
@@ -92,7 +93,7 @@ func (s *Server) multimediaAuth(ctx context.Context, req *cx.MAR) (*cx.MAA, erro
 			return err
 		}
 
-		challenge, err := MultimediaAuth(who, req, s.policy.MaxVectors)
+		challenge, err := multimediaAuth(who, req, s.policy.MaxVectors)
 		if err != nil {
 			return err
 		}
@@ -120,7 +121,7 @@ func (s *Server) multimediaAuth(ctx context.Context, req *cx.MAR) (*cx.MAA, erro
 	return answer, nil
 }
 
-func (s *Server) authenticationData(tx *subscriber.Tx, p *subscriber.PrivateIdentity, c Challenge) ([]cx.AuthDataItem, error) {
+func (s *Server) authenticationData(tx *subscriber.Tx, p *subscriber.PrivateIdentity, c vectorRequest) ([]cx.AuthDataItem, error) {
 	secrets, err := tx.Secrets(p)
 	if err != nil {
 		return nil, err

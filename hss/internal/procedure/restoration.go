@@ -9,7 +9,7 @@ import (
 
 // keepRestoration stores what an S-CSCF wants to have back if it loses a registration (TS 29.228 §6.1.2, TS 23.380 §4.2). It
 // comes with a registration, takes the place of what came before it, and goes with the registration.
-func keepRestoration(who Identities, req *cx.SAR) error {
+func keepRestoration(who identities, req *cx.SAR) error {
 	kept := req.Type == cx.AssignRegistration || req.Type == cx.ReRegistration
 	if req.RestorationInfo == nil || !kept || !cx.Has(req.SupportedFeatures, cx.FeatureRestoration) {
 		return nil
@@ -26,7 +26,7 @@ func keepRestoration(who Identities, req *cx.SAR) error {
 }
 
 // restoration is what the S-CSCF gets back, if it knows what to do with it.
-func restoration(a Assignment, req *cx.SAR) ([]cx.SCSCFRestorationInfo, error) {
+func restoration(a assignment, req *cx.SAR) ([]cx.SCSCFRestorationInfo, error) {
 	if !cx.Has(req.SupportedFeatures, cx.FeatureRestoration) {
 		return nil, nil
 	}

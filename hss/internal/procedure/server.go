@@ -43,10 +43,10 @@ func NewServer(
 ) *Server {
 	s := &Server{store: store, policy: p, wake: wake, attempts: attempts, log: log, metrics: newMetrics(registry)}
 
-	cx.Handle(n, Features, s.userAuthorization)
-	cx.Handle(n, Features, s.multimediaAuth)
-	cx.Handle(n, Features, s.serverAssignment)
-	cx.Handle(n, Features, s.locationInfo)
+	cx.Handle(n, features, s.userAuthorization)
+	cx.Handle(n, features, s.multimediaAuth)
+	cx.Handle(n, features, s.serverAssignment)
+	cx.Handle(n, features, s.locationInfo)
 
 	return s
 }

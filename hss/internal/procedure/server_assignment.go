@@ -12,8 +12,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Assignment is what a SAR is to be answered with.
-type Assignment struct {
+// assignment is what a SAR is to be answered with.
+type assignment struct {
 	Result     cxResult
 	Private    *subscriber.PrivateIdentity
 	Download   *subscriber.RegistrationSet // whose profile the S-CSCF gets, or nil
@@ -21,28 +21,28 @@ type Assignment struct {
 	Superseded string                      // Diameter identity of an S-CSCF that has to be told that it is not in charge any more
 }
 
-// ServerAssignment decides a SAR (TS 29.228 §6.1.2): the S-CSCF tells of a registration or its end, and asks for the
+// serverAssignment decides a SAR (TS 29.228 §6.1.2): the S-CSCF tells of a registration or its end, and asks for the
 // profile. Numbers are the steps of §6.1.2.1. It changes the state of the identities. keepServerName is whether the S-CSCF
 // may stay with a user who is not registered any more.
-func ServerAssignment(who Identities, req *cx.SAR, keepServerName bool) (Assignment, error) {
+func serverAssignment(who identities, req *cx.SAR, keepServerName bool) (assignment, error) {
 	if err := identified(req); err != nil {
-		return Assignment{}, err
+		return assignment{}, err
 	}
 
 	switch {
 	case req.UserName != "" && who.Private == nil: // 1
-		return Assignment{}, refused(cx.ErrorUserUnknown, "no private identity %s", req.UserName)
+		return assignment{}, refused(cx.ErrorUserUnknown, "no private identity %s", req.UserName)
 	case len(req.PublicIdentities) > 0 && who.Public == nil:
-		return Assignment{}, refused(cx.ErrorUserUnknown, "no public identity %s", req.PublicIdentities[0])
+		return assignment{}, refused(cx.ErrorUserUnknown, "no public identity %s", req.PublicIdentities[0])
 	case who.Private != nil && who.Public != nil && !who.Match(): // 2
-		return Assignment{}, refused(cx.ErrorIdentitiesDontMatch, "%s is not of %s", req.PublicIdentities[0], req.UserName)
+		return assignment{}, refused(cx.ErrorIdentitiesDontMatch, "%s is not of %s", req.PublicIdentities[0], req.UserName)
 	case len(req.PublicIdentities) > 1 && !deregisters(req.Type): // 3
-		return Assignment{}, &diameter.Error{
+		return assignment{}, &diameter.Error{
 			Result: diameter.AVPOccursTooManyTimes, Message: "several identities can only be de-registered together",
 			Failed: &cx.FailedAVP{PublicIdentity: &req.PublicIdentities[1]},
 		}
 	case who.Public != nil && who.Public.Kind == subscriber.Service && registers(req.Type): // 4
-		return Assignment{}, refused(cx.ErrorInAssignmentType, "%s is a service and cannot be registered", who.Public.Identity)
+		return assignment{}, refused(cx.ErrorInAssignmentType, "%s is a service and cannot be registered", who.Public.Identity)
 	}
 
 	switch req.Type { // 5
@@ -59,7 +59,7 @@ func ServerAssignment(who Identities, req *cx.SAR, keepServerName bool) (Assignm
 	case cx.AuthenticationFailure, cx.AuthenticationTimeout:
 		return authenticationEnded(who, req)
 	default: // AAA_USER_DATA_REQUEST, PGW_UPDATE and RESTORATION are of SWx (TS 29.273)
-		return Assignment{}, refused(cx.ErrorInAssignmentType, "Server-Assignment-Type %d is not one of Cx", req.Type)
+		return assignment{}, refused(cx.ErrorInAssignmentType, "Server-Assignment-Type %d is not one of Cx", req.Type)
 	}
 }
 
@@ -90,16 +90,16 @@ func registers(t cx.ServerAssignmentType) bool {
 }
 
 // noAssignment downloads the profile to the S-CSCF that serves the user, and to no other.
-func noAssignment(who Identities, req *cx.SAR) (Assignment, error) {
+func noAssignment(who identities, req *cx.SAR) (assignment, error) {
 	if err := assigned(who, req); err != nil {
-		return Assignment{}, err
+		return assignment{}, err
 	}
 
-	return Assignment{Result: cx.Success, Private: privateOf(who), Download: who.Set, Restored: who.Set.Registrations}, nil
+	return assignment{Result: cx.Success, Private: privateOf(who), Download: who.Set, Restored: who.Set.Registrations}, nil
 }
 
 // assigned refuses an S-CSCF that is not the user's: only a MAR changes that (§8.1, §8.1.2).
-func assigned(who Identities, req *cx.SAR) error {
+func assigned(who identities, req *cx.SAR) error {
 	if who.Subscription.ServerName != req.ServerName {
 		return refused(cx.UnableToComply, "the S-CSCF of %s is %q, not %s", who.Subscription.Name, who.Subscription.ServerName, req.ServerName)
 	}
@@ -108,7 +108,7 @@ func assigned(who Identities, req *cx.SAR) error {
 }
 
 // vacant refuses an S-CSCF while the user has another one (§8.1.2).
-func vacant(who Identities, req *cx.SAR) error {
+func vacant(who identities, req *cx.SAR) error {
 	if server := who.Subscription.ServerName; server != "" && server != req.ServerName {
 		return refused(cx.ErrorIdentityAlreadyRegistered, "%s is served by %s", who.Subscription.Name, server)
 	}
@@ -116,15 +116,15 @@ func vacant(who Identities, req *cx.SAR) error {
 	return nil
 }
 
-func register(who Identities, req *cx.SAR) (Assignment, error) {
+func register(who identities, req *cx.SAR) (assignment, error) {
 	if err := vacant(who, req); err != nil {
-		return Assignment{}, err
+		return assignment{}, err
 	}
 
 	who.Set.Register(who.Private)
 	who.Subscription.Assign(req.ServerName, req.OriginHost)
 
-	a := Assignment{Result: cx.Success, Private: who.Private, Download: who.Set, Superseded: who.Subscription.TakePrevious()}
+	a := assignment{Result: cx.Success, Private: who.Private, Download: who.Set, Superseded: who.Subscription.TakePrevious()}
 
 	for _, r := range who.Set.Registrations { // the S-CSCF knows best what it has just sent
 		if r.Private != who.Private || req.RestorationInfo == nil {
@@ -136,39 +136,39 @@ func register(who Identities, req *cx.SAR) (Assignment, error) {
 }
 
 // unregisteredUser gives the S-CSCF the profile of a user who is called or calls through an AS without being registered.
-func unregisteredUser(who Identities, req *cx.SAR) (Assignment, error) {
+func unregisteredUser(who identities, req *cx.SAR) (assignment, error) {
 	if err := vacant(who, req); err != nil {
-		return Assignment{}, err
+		return assignment{}, err
 	}
 
 	if who.Set.State() == subscriber.Registered {
 		if cx.Has(req.SupportedFeatures, cx.FeatureRestoration) { // it has lost the registration: it gets it back, not as unregistered
-			return Assignment{Result: cx.ErrorInAssignmentType, Private: privateOf(who), Download: who.Set, Restored: who.Set.Registrations}, nil
+			return assignment{Result: cx.ErrorInAssignmentType, Private: privateOf(who), Download: who.Set, Restored: who.Set.Registrations}, nil
 		}
 
-		return Assignment{}, refused(cx.ErrorInAssignmentType, "%s is registered", req.PublicIdentities[0])
+		return assignment{}, refused(cx.ErrorInAssignmentType, "%s is registered", req.PublicIdentities[0])
 	}
 
 	who.Set.Keep()
 	who.Subscription.Assign(req.ServerName, req.OriginHost)
 
-	return Assignment{Result: cx.Success, Private: privateOf(who), Download: who.Set}, nil
+	return assignment{Result: cx.Success, Private: privateOf(who), Download: who.Set}, nil
 }
 
 // deregister ends the registration of the identities named, of all of the private identity's if none is (§6.1.2.1 step 5).
 // An identity that another private identity has registered stays registered.
-func deregister(who Identities, req *cx.SAR, keep bool) (Assignment, error) {
+func deregister(who identities, req *cx.SAR, keep bool) (assignment, error) {
 	sets, err := named(who, req)
 	if err != nil {
-		return Assignment{}, err
+		return assignment{}, err
 	}
 
 	if who.Subscription.ServerName == "" && who.Subscription.State() == subscriber.NotRegistered {
-		return Assignment{Result: cx.Success, Private: privateOf(who)}, nil // as after an RTR that crossed this
+		return assignment{Result: cx.Success, Private: privateOf(who)}, nil // as after an RTR that crossed this
 	}
 
 	if err := assigned(who, req); err != nil {
-		return Assignment{}, err
+		return assignment{}, err
 	}
 
 	for _, set := range sets {
@@ -194,11 +194,11 @@ func deregister(who Identities, req *cx.SAR, keep bool) (Assignment, error) {
 		result = cx.SuccessServerNameNotStored
 	}
 
-	return Assignment{Result: result, Private: privateOf(who)}, nil
+	return assignment{Result: result, Private: privateOf(who)}, nil
 }
 
 // named are the sets of the identities in the request, or all that the private identity may use.
-func named(who Identities, req *cx.SAR) ([]*subscriber.RegistrationSet, error) {
+func named(who identities, req *cx.SAR) ([]*subscriber.RegistrationSet, error) {
 	var sets []*subscriber.RegistrationSet
 
 	if len(req.PublicIdentities) == 0 {
@@ -230,19 +230,19 @@ func named(who Identities, req *cx.SAR) ([]*subscriber.RegistrationSet, error) {
 }
 
 // authenticationEnded leaves a registration as it was; where there was none the S-CSCF is forgotten.
-func authenticationEnded(who Identities, req *cx.SAR) (Assignment, error) {
+func authenticationEnded(who identities, req *cx.SAR) (assignment, error) {
 	if err := assigned(who, req); err != nil {
-		return Assignment{}, err
+		return assignment{}, err
 	}
 
 	who.Set.Settle(who.Private)
 	who.Subscription.Release()
 
-	return Assignment{Result: cx.Success, Private: who.Private}, nil
+	return assignment{Result: cx.Success, Private: who.Private}, nil
 }
 
 // privateOf is the private identity of the request, else the first one that may use the set.
-func privateOf(who Identities) *subscriber.PrivateIdentity {
+func privateOf(who identities) *subscriber.PrivateIdentity {
 	switch {
 	case who.Private != nil:
 		return who.Private
@@ -271,7 +271,7 @@ func (s *Server) serverAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, er
 			return err
 		}
 
-		assignment, err := ServerAssignment(who, req, s.policy.StoreServerName)
+		assignment, err := serverAssignment(who, req, s.policy.StoreServerName)
 		if err != nil {
 			return err
 		}
@@ -309,7 +309,7 @@ func (s *Server) serverAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, er
 	return answer, nil
 }
 
-func (s *Server) serverAssignmentAnswer(tx *subscriber.Tx, who Identities, req *cx.SAR, a Assignment) (*cx.SAA, error) {
+func (s *Server) serverAssignmentAnswer(tx *subscriber.Tx, who identities, req *cx.SAR, a assignment) (*cx.SAA, error) {
 	answer := new(cx.SAA)
 	answer.Result = a.Result
 

@@ -8,9 +8,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// UserAuthorization decides a UAR (TS 29.228 §6.1.1): may this user register here, and at which S-CSCF. Numbers are the
+// userAuthorization decides a UAR (TS 29.228 §6.1.1): may this user register here, and at which S-CSCF. Numbers are the
 // steps of §6.1.1.1; the first that fails is the answer. A UAR is a query: nothing is changed.
-func UserAuthorization(who Identities, req *cx.UAR) (*cx.UAA, error) {
+func userAuthorization(who identities, req *cx.UAR) (*cx.UAA, error) {
 	emergency := req.Flags&cx.EmergencyRegistration != 0
 
 	switch {
@@ -68,7 +68,7 @@ func (s *Server) authorize(ctx context.Context, req *cx.UAR) (*cx.UAA, error) {
 		return nil, fmt.Errorf("UAR for %s: %w", req.UserName, err)
 	}
 
-	return UserAuthorization(who, req)
+	return userAuthorization(who, req)
 }
 
 func uaa(answer cx.UAA, result cxResult) *cx.UAA {

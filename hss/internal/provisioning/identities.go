@@ -16,13 +16,13 @@ type PlacedIdentity struct {
 	PublicIdentity
 }
 
-// PublicIdentityList is what a subscriber has.
-type PublicIdentityList struct {
+// publicIdentityList is what a subscriber has.
+type publicIdentityList struct {
 	PublicIdentities []PlacedIdentity `json:"public_identities"`
 }
 
 func (a *API) listPublic(w http.ResponseWriter, r *http.Request) error {
-	list := PublicIdentityList{PublicIdentities: []PlacedIdentity{}}
+	list := publicIdentityList{PublicIdentities: []PlacedIdentity{}}
 
 	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
 		s, err := a.named(tx, r)

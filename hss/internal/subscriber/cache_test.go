@@ -23,7 +23,7 @@ func same(t interface{ Fatalf(string, ...any) }, s *Store, id uint64, private, p
 
 	var stored *Subscription
 	err := s.View(context.Background(), func(tx *Tx) (err error) {
-		stored, err = tx.Subscription(id)
+		stored, err = tx.subscription(id)
 		return err
 	})
 	if errors.Is(err, ErrNotFound) {

@@ -112,7 +112,7 @@ func (p *PublicIdentity) Matches(identity string) bool {
 func wildcard(identity string) (*ere.Wildcard, error) {
 	w, err := ere.ParseWildcard(identity)
 	if err == nil && w == nil {
-		err = ErrBadWildcard
+		err = errBadWildcard
 	}
 
 	return w, err
@@ -185,8 +185,8 @@ func (s *RegistrationSet) Registration(p *PrivateIdentity) *Registration {
 	return nil
 }
 
-// Find returns an identity of the set, or nil; wildcards match what they stand for.
-func (s *RegistrationSet) Find(identity string) *PublicIdentity {
+// find returns an identity of the set, or nil; wildcards match what they stand for.
+func (s *RegistrationSet) find(identity string) *PublicIdentity {
 	for _, p := range s.Public {
 		if p.Identity == identity {
 			return p

@@ -27,7 +27,7 @@ func (t *Tx) Named(name string) (*Subscription, error) {
 		return nil, fmt.Errorf("subscriber %s: %w", name, ErrNotFound)
 	}
 
-	return t.Subscription(ids[0])
+	return t.subscription(ids[0])
 }
 
 // Written loads a subscription by its name or by any of its identities, in whatever form people write them. A name comes before
@@ -48,7 +48,7 @@ func (t *Tx) Written(text, domain string) (*Subscription, error) {
 			if id, err := t.subscriptionOf(of.table, identity); err != nil {
 				return nil, fmt.Errorf("identity %s: %w", identity, err)
 			} else if id != 0 {
-				return t.Subscription(id)
+				return t.subscription(id)
 			}
 		}
 	}
@@ -101,7 +101,7 @@ func (t *Tx) List(f Filter) ([]*Subscription, error) {
 	subscriptions := make([]*Subscription, 0, len(ids))
 
 	for _, id := range ids {
-		s, err := t.Subscription(id)
+		s, err := t.subscription(id)
 		if err != nil {
 			return nil, err
 		}
@@ -130,7 +130,7 @@ func (t *Tx) Count() (Counts, error) {
 }
 
 // SetSecrets seals the secrets into an identity that is then saved.
-func (t *Tx) SetSecrets(p *PrivateIdentity, secrets Secrets) { t.store.SetSecrets(p, secrets) }
+func (t *Tx) SetSecrets(p *PrivateIdentity, secrets Secrets) { t.store.setSecrets(p, secrets) }
 
 // SavePrivate writes what is provisioned of a private identity; the sequence number only if it is new.
 func (t *Tx) savePrivate(p *PrivateIdentity) error {

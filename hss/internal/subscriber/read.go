@@ -12,8 +12,8 @@ import (
 var (
 	// ErrNotFound means that there is no such thing in the database, which is well.
 	ErrNotFound = errors.New("not found")
-	// ErrBadWildcard refuses a wildcarded identity without an expression between two exclamation marks.
-	ErrBadWildcard = errors.New("a wildcarded identity has an expression between two exclamation marks")
+	// errBadWildcard refuses a wildcarded identity without an expression between two exclamation marks.
+	errBadWildcard = errors.New("a wildcarded identity has an expression between two exclamation marks")
 )
 
 // Tx is one transaction. What it reads stays as it is until it ends.
@@ -98,7 +98,7 @@ func (t *Tx) Identities(private, public string) (Identities, error) {
 	}
 
 	if publicOf != 0 {
-		if who.Subscription, err = t.Subscription(publicOf); err != nil {
+		if who.Subscription, err = t.subscription(publicOf); err != nil {
 			return who, err
 		}
 
@@ -107,7 +107,7 @@ func (t *Tx) Identities(private, public string) (Identities, error) {
 
 	if privateOf != 0 {
 		if privateOf != publicOf {
-			if who.Subscription, err = t.Subscription(privateOf); err != nil {
+			if who.Subscription, err = t.subscription(privateOf); err != nil {
 				return who, err
 			}
 		}
@@ -161,8 +161,8 @@ func (t *Tx) subscriptionOfPublic(identity string) (uint64, error) {
 	return 0, nil
 }
 
-// Subscription loads a subscription with all that belongs to it.
-func (t *Tx) Subscription(id uint64) (*Subscription, error) {
+// subscription loads a subscription with all that belongs to it.
+func (t *Tx) subscription(id uint64) (*Subscription, error) {
 	s := new(Subscription)
 
 	db := t.db
@@ -225,7 +225,7 @@ func (s *Subscription) link(public []*PublicIdentity, registrations []*Registrat
 }
 
 // Secrets opens what is sealed of a private identity.
-func (t *Tx) Secrets(p *PrivateIdentity) (Secrets, error) { return t.store.Secrets(p) }
+func (t *Tx) Secrets(p *PrivateIdentity) (Secrets, error) { return t.store.secrets(p) }
 
 // Profiles loads the service profiles of the identities of a subscription.
 func (t *Tx) Profiles(s *Subscription) error {

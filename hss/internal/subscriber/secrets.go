@@ -1,9 +1,6 @@
 package subscriber
 
 import (
-	"context"
-	"fmt"
-
 	"gorm.io/gorm"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/vault"
@@ -15,8 +12,8 @@ type Secrets struct {
 	Password   []byte
 }
 
-// Secrets opens what is sealed of a private identity.
-func (s *Store) Secrets(p *PrivateIdentity) (Secrets, error) {
+// secrets opens what is sealed of a private identity.
+func (s *Store) secrets(p *PrivateIdentity) (Secrets, error) {
 	var opened Secrets
 
 	for _, f := range fields(p, &opened) {
@@ -31,8 +28,8 @@ func (s *Store) Secrets(p *PrivateIdentity) (Secrets, error) {
 	return opened, nil
 }
 
-// SetSecrets seals the secrets into the identity, which the caller then saves.
-func (s *Store) SetSecrets(p *PrivateIdentity, secrets Secrets) {
+// setSecrets seals the secrets into the identity, which the caller then saves.
+func (s *Store) setSecrets(p *PrivateIdentity, secrets Secrets) {
 	for _, f := range fields(p, &secrets) {
 		*f.sealed = s.vault.Seal(p.Identity, f.name, *f.plain)
 	}
@@ -55,7 +52,7 @@ func fields(p *PrivateIdentity, s *Secrets) []secretField {
 
 // reseal opens everything of an identity, and seals it again if that was done with an older key.
 func (s *Store) reseal(tx *gorm.DB, p *PrivateIdentity) error {
-	secrets, err := s.Secrets(p)
+	secrets, err := s.secrets(p)
 	if err != nil {
 		return err
 	}
@@ -69,25 +66,7 @@ func (s *Store) reseal(tx *gorm.DB, p *PrivateIdentity) error {
 		return nil
 	}
 
-	s.SetSecrets(p, secrets)
+	s.setSecrets(p, secrets)
 
 	return tx.Model(p).Select("SealedK", "SealedOP", "SealedOPc", "SealedPassword").Updates(p).Error
-}
-
-// SecretsOf finds a private identity by name and opens its secrets.
-func (s *Store) SecretsOf(ctx context.Context, identity string) (*PrivateIdentity, Secrets, error) {
-	p := new(PrivateIdentity)
-
-	result := s.db.Read.WithContext(ctx).Where("identity = ?", identity).Limit(1).Find(p)
-	if result.Error != nil {
-		return nil, Secrets{}, fmt.Errorf("secrets of %s: %w", identity, result.Error)
-	}
-
-	if result.RowsAffected == 0 {
-		return nil, Secrets{}, ErrNotFound
-	}
-
-	secrets, err := s.Secrets(p)
-
-	return p, secrets, err
 }

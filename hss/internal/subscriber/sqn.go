@@ -13,11 +13,8 @@ const (
 	maxSEQ  = 1<<(48-indBits) - 1
 )
 
-// MaxSQN is the highest sequence number.
-const MaxSQN = 1<<48 - 1
-
-// ErrSQNExhausted means that the SIM has to be replaced: its sequence numbers have been used up.
-var ErrSQNExhausted = errors.New("the sequence numbers are used up")
+// errSQNExhausted means that the SIM has to be replaced: its sequence numbers have been used up.
+var errSQNExhausted = errors.New("the sequence numbers are used up")
 
 // NextSQN takes count sequence numbers for one vector each and returns them in the order of use. None was given out before
 // and none will be again, whatever happens to the process.
@@ -31,7 +28,7 @@ func (t *Tx) NextSQN(p *PrivateIdentity, count int) ([]uint64, error) {
 	case err != nil:
 		return nil, fmt.Errorf("next SQN of %s: %w", p.Identity, err)
 	case len(last) == 0:
-		return nil, fmt.Errorf("next SQN of %s: %w", p.Identity, ErrSQNExhausted)
+		return nil, fmt.Errorf("next SQN of %s: %w", p.Identity, errSQNExhausted)
 	}
 
 	numbers := make([]uint64, count)

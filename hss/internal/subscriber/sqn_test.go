@@ -67,7 +67,7 @@ func sequenceNumbers(t *testing.T, c Config) {
 		if err != nil {
 			return err
 		}
-		return errors.Join(tx.SetSQN(who.Private, MaxSQN-1<<5))
+		return errors.Join(tx.SetSQN(who.Private, uint64(maxSEQ-1)<<indBits))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func sequenceNumbers(t *testing.T, c Config) {
 		_, err := tx.NextSQN(who.Private, 1)
 		return err
 	})
-	if !errors.Is(err, ErrSQNExhausted) {
+	if !errors.Is(err, errSQNExhausted) {
 		t.Errorf("behind the last number: %v", err)
 	}
 }

@@ -77,7 +77,7 @@ func alice(s *Store) *Subscription {
 		Identity: "001@home", IMSI: "001010000000001", MSISDN: "15550001", Scheme: AKA,
 		Algorithm: Milenage, Operator: EnteredOP, AMF: "8000", VisitedNetworks: []string{"home", "*.roam"},
 	}
-	s.SetSecrets(private, Secrets{K: secretK, OP: secretOP, OPc: secretOPc, Password: secretPassword})
+	s.setSecrets(private, Secrets{K: secretK, OP: secretOP, OPc: secretOPc, Password: secretPassword})
 
 	set := &RegistrationSet{Number: 1, Registrations: []*Registration{{Private: private}}, Public: []*PublicIdentity{
 		{Identity: "sip:001@home", Kind: User, Barred: true, MayRegister: true},
@@ -152,7 +152,7 @@ func whatIsSavedIsFoundAgainAfterARestart(t *testing.T, c Config) {
 		t.Errorf("match %v, %v, barred %v", again.Match(), again.Set.State(), again.Set.Barred())
 	}
 
-	secrets, err := s.Secrets(again.Private)
+	secrets, err := s.secrets(again.Private)
 	if err != nil || !bytes.Equal(secrets.K, secretK) || !bytes.Equal(secrets.OP, secretOP) || !bytes.Equal(secrets.OPc, secretOPc) {
 		t.Errorf("%q, %v", secrets, err)
 	}

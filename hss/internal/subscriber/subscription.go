@@ -128,7 +128,7 @@ func (s *Subscription) SetNumbered(number int) *RegistrationSet {
 // Find returns the public identity and the set it is in, or nils.
 func (s *Subscription) Find(publicIdentity string) (*PublicIdentity, *RegistrationSet) {
 	for _, set := range s.Sets {
-		if p := set.Find(publicIdentity); p != nil {
+		if p := set.find(publicIdentity); p != nil {
 			return p, set
 		}
 	}

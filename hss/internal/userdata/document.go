@@ -10,13 +10,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
-// Shared are the shared iFC sets by number.
-type Shared map[int]*subscriber.SharedFilterCriteria
+// shared are the shared iFC sets by number.
+type shared map[int]*subscriber.SharedFilterCriteria
 
-// Document is the User-Data of one implicit registration set: a ServiceProfile for each profile that its identities have.
+// document is the User-Data of one implicit registration set: a ServiceProfile for each profile that its identities have.
 // asked is the identity that the S-CSCF asked about; it stands for the wildcard that it matches. What it gets depends on its
 // features: one that knows shared iFC sets gets their numbers, another one their criteria; one that knows aliases, their groups.
-func Document(private string, set *subscriber.RegistrationSet, asked string, shared Shared, features uint32) ([]byte, error) {
+func document(private string, set *subscriber.RegistrationSet, asked string, shared shared, features uint32) ([]byte, error) {
 	knowsShared := features&cx.FeatureSharedSets != 0
 	document := ifc.Subscription{PrivateID: private}
 
@@ -89,7 +89,7 @@ func identity(p *subscriber.PublicIdentity, asked string, features uint32) ifc.P
 	return element
 }
 
-func services(to *ifc.ServiceProfile, p *subscriber.ServiceProfile, shared Shared, knowsShared bool) error {
+func services(to *ifc.ServiceProfile, p *subscriber.ServiceProfile, shared shared, knowsShared bool) error {
 	if p.SubscribedMediaProfile != nil {
 		to.CoreNetworkServices = &ifc.CoreNetworkServices{SubscribedMediaProfileID: p.SubscribedMediaProfile}
 	}

@@ -44,7 +44,7 @@ func set() *subscriber.RegistrationSet {
 }
 
 func TestDocument(t *testing.T) {
-	shared := Shared{
+	shared := shared{
 		4: {
 			Number: 4,
 			FilterCriteria: `<InitialFilterCriteria><Priority>9</Priority><ApplicationServer><ServerName>sip:shared.as</ServerName>` +
@@ -59,7 +59,7 @@ func TestDocument(t *testing.T) {
 	} {
 		knows := features&cx.FeatureSharedSets != 0
 		t.Run(name, func(t *testing.T) {
-			got, err := Document("001@home", set(), "sip:desk-17@home", shared, features)
+			got, err := document("001@home", set(), "sip:desk-17@home", shared, features)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,14 +101,14 @@ func TestDocument(t *testing.T) {
 		})
 	}
 
-	if _, err := Document("001@home", set(), "", nil, 0); err == nil {
+	if _, err := document("001@home", set(), "", nil, 0); err == nil {
 		t.Error("a shared set that nobody has was left out")
 	}
 }
 
 func TestTheDefaultIdentityComesFirst(t *testing.T) {
 	services := &subscriber.ServiceProfile{ID: 1}
-	got, err := Document("001@home", &subscriber.RegistrationSet{Public: []*subscriber.PublicIdentity{
+	got, err := document("001@home", &subscriber.RegistrationSet{Public: []*subscriber.PublicIdentity{
 		{Identity: "sip:barred@home", Barred: true, ProfileID: 1, Profile: services},
 		{Identity: "sip:default@home"},
 		{Identity: "sip:third@home", ProfileID: 1, Profile: services},

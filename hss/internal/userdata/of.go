@@ -34,7 +34,7 @@ func Of(
 		private = p.Identity
 	}
 
-	return Document(private, set, asked, shared, s.Features)
+	return document(private, set, asked, shared, s.Features)
 }
 
 // ChargingInformation is absent when the S-CSCF's own configuration holds.

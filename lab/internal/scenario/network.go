@@ -148,8 +148,8 @@ func (p PLMN) Domain() string {
 	return domain
 }
 
-// Columns of the ladder, and whose addresses they are.
-var Columns = []string{"UE alice", "P-CSCF", "I-CSCF", "S-CSCF", "HSS", "OCS", "UE bob"}
+// columns of the ladder, and whose addresses they are.
+var columns = []string{"UE alice", "P-CSCF", "I-CSCF", "S-CSCF", "HSS", "OCS", "UE bob"}
 
 // nodes names the addresses of the lab.
 func (p Place) nodes() ladder.Nodes {

@@ -45,9 +45,9 @@ func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
 	}
 
 	fmt.Fprint(s.Out, "\nThe registration of alice\n\n")
-	ladder.Print(s.Out, registration, Columns)
+	ladder.Print(s.Out, registration, columns)
 	fmt.Fprint(s.Out, "\nThe call of alice to bob\n\n")
-	ladder.Print(s.Out, call, Columns)
+	ladder.Print(s.Out, call, columns)
 
 	return missing
 }
@@ -103,7 +103,7 @@ func inOrder(what string, steps []ladder.Step, wanted ...string) error {
 	at := 0
 
 	for _, step := range steps {
-		if !slices.Contains(Columns, step.From) || !slices.Contains(Columns, step.To) {
+		if !slices.Contains(columns, step.From) || !slices.Contains(columns, step.To) {
 			continue // it is not in the picture
 		}
 

@@ -41,8 +41,8 @@ type Config struct {
 
 // Owners of sessions and events.
 const (
-	OwnerHost  = "host"  // the network function that began it, by its Origin-Host
-	OwnerRealm = "realm" // all of its Origin-Realm
+	ownerHost  = "host"  // the network function that began it, by its Origin-Host
+	ownerRealm = "realm" // all of its Origin-Realm
 )
 
 // DefaultConfig is right for the lab.
@@ -51,7 +51,7 @@ func DefaultConfig() Config {
 		Quota: time.Minute, MaxQuota: time.Hour, QuotaOctets: 10 << 20, MaxQuotaOctets: 1 << 30, QuotaEvents: 1, MaxQuotaEvents: 1000,
 		QuotaMoney: 100, MaxQuotaMoney: 100_000,
 		Validity: time.Hour, Supervision: 5 * time.Minute, KeepReplies: 6 * time.Hour, FinalUnit: rating.FinalUnit{Action: rating.Terminate},
-		Tariff: "standard", Currency: 978, Digits: 2, SessionOwner: OwnerHost, Numbering: rating.Numbering{International: []string{"00"}},
+		Tariff: "standard", Currency: 978, Digits: 2, SessionOwner: ownerHost, Numbering: rating.Numbering{International: []string{"00"}},
 	}
 }
 
@@ -80,7 +80,7 @@ func (c *Config) Validate() error {
 		return errors.New("credit: keep_cdrs and keep_ledger must be a day or more, or 0")
 	case c.Overdraft < 0 || c.Overdraft > rating.MaxPrice:
 		return errors.New("credit.overdraft: must not be negative")
-	case c.SessionOwner != OwnerHost && c.SessionOwner != OwnerRealm:
+	case c.SessionOwner != ownerHost && c.SessionOwner != ownerRealm:
 		return errors.New("credit.session_owner: host or realm")
 	case c.Digits < 0 || c.Digits > 9:
 		return errors.New("credit.digits: between 0 and 9")

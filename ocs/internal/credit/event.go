@@ -67,7 +67,7 @@ func (s *Server) chargeEvent(w *work) error {
 	s.confirm(w)
 	s.tellBalance(w, tariff)
 
-	return w.tx.Create(s.eventRecord(w, tariff, price, Debited)).Error
+	return w.tx.Create(s.eventRecord(w, tariff, price, debited)).Error
 }
 
 // price is what all that the request asks for costs: one event, unless it says otherwise. Each wish has then the one unit that

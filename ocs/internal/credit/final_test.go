@@ -79,7 +79,7 @@ func TestFinalUnitsOfATariff(t *testing.T) {
 		{ccr("s", ro.Terminate, 5, service(1, -1, 5)), "[2001]", money{95, 0}},
 		{ccr("u", ro.Terminate, 1), "[2001]", money{95, 0}},
 	})
-	if r := b.cdrs(t)[0]; r.Cause != Terminated || r.Amount != 35 {
+	if r := b.cdrs(t)[0]; r.Cause != terminated || r.Amount != 35 {
 		t.Errorf("%+v", r)
 	}
 	b.audited(t)

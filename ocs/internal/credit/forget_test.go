@@ -29,7 +29,7 @@ func TestOldRecordsAreForgotten(t *testing.T) {
 		{25 * time.Hour, 0, 5},
 		{49 * time.Hour, 0, 4}, // openings of the account, its reservation, revenue and cash
 	} {
-		if err := b.Forget(t.Context(), time.Now().Add(at.after)); err != nil {
+		if err := b.forget(t.Context(), time.Now().Add(at.after)); err != nil {
 			t.Fatal(err)
 		}
 		if cdrs, movements := len(b.cdrs(t)), b.movements(t); cdrs != at.cdrs || movements != at.movements {
@@ -60,9 +60,9 @@ func TestAnswersAreForgottenInBatches(t *testing.T) {
 	b.account(t, "15550001", 1_000_000)
 	b.tariff(t, perSecond())
 
-	replies := make([]Reply, old)
+	replies := make([]reply, old)
 	for i := range replies {
-		replies[i] = Reply{
+		replies[i] = reply{
 			Session: fmt.Sprint("old;", i),
 			Type:    uint32(ro.Terminate),
 			Number:  1,
@@ -75,7 +75,7 @@ func TestAnswersAreForgottenInBatches(t *testing.T) {
 	}
 
 	forgotten := make(chan error)
-	go func() { forgotten <- b.Forget(t.Context(), time.Now()) }()
+	go func() { forgotten <- b.forget(t.Context(), time.Now()) }()
 	served := 0
 	for done := false; !done; served++ {
 		if a, err := b.CreditControl(t.Context(), ccr(fmt.Sprint("s;", served), ro.Initial, 0, service(1, 1, -1))); err != nil ||
@@ -96,7 +96,7 @@ func TestAnswersAreForgottenInBatches(t *testing.T) {
 		t.Errorf("%d requests were served while %d answers were dropped", served, old)
 	}
 	var left int64
-	if err := b.store.Read(t.Context()).Model(&Reply{}).Count(&left).Error; err != nil || left != int64(served) {
+	if err := b.store.Read(t.Context()).Model(&reply{}).Count(&left).Error; err != nil || left != int64(served) {
 		t.Errorf("%d answers left after %d requests: %v", left, served, err)
 	}
 }

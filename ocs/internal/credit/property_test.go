@@ -90,7 +90,7 @@ func TestAnyOrderOfRequests(t *testing.T) {
 			},
 			"silence": func(r *rapid.T) {
 				if rapid.IntRange(0, 5).Draw(r, "long") == 0 {
-					if err := b.Supervise(t.Context(), inAnHour(b)); err != nil {
+					if err := b.closeExpired(t.Context(), inAnHour(b)); err != nil {
 						r.Fatalf("%v", err)
 					}
 					l.account = map[string]string{}
@@ -103,7 +103,7 @@ func TestAnyOrderOfRequests(t *testing.T) {
 			},
 		})
 
-		if err := b.Supervise(t.Context(), inAnHour(b)); err != nil { // the end of all sessions
+		if err := b.closeExpired(t.Context(), inAnHour(b)); err != nil { // the end of all sessions
 			r.Fatalf("%v", err)
 		}
 		b.audited(r)

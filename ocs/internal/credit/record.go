@@ -46,11 +46,11 @@ type CDR struct {
 
 // Causes that the OCS itself finds.
 const (
-	Terminated   = "terminated"
-	NoCredit     = "credit exhausted"
-	NotHeard     = "supervision time over"
-	Debited      = "debit"
-	GivenBack    = "refund"
+	terminated   = "terminated"
+	noCredit     = "credit exhausted"
+	notHeard     = "supervision time over"
+	debited      = "debit"
+	givenBack    = "refund"
 	ClosedByHand = "closed by the operator"
 
 	notAnswered  = "not answered"
@@ -59,13 +59,13 @@ const (
 
 // record writes the CDR of a session that is settled.
 func (s *Server) record(w *work) error {
-	cause := Terminated
+	cause := terminated
 
 	switch {
 	case w.q == nil:
 		cause = w.posting.Note()
 	case w.session.Exhausted:
-		cause = NoCredit
+		cause = noCredit
 	case w.session.Charged == 0 && w.session.Used == 0 && w.session.kind() == missed:
 		cause = notAnswered
 	case w.session.undelivered():
@@ -179,7 +179,7 @@ func q850(cause string, code *int32) int {
 	const normal, unspecified, timer = 16, 31, 102
 
 	switch {
-	case cause == NotHeard:
+	case cause == notHeard:
 		return timer
 	case cause == ClosedByHand:
 		return unspecified

@@ -19,10 +19,10 @@ func TestRecords(t *testing.T) {
 	}{
 		"a call": {
 			[]*ro.CCR{ended(1, 30, nil)},
-			CDR{Kind: "call", Billed: 30, Amount: 30, Reserved: 60, Returned: 30, Cause: Terminated, Q850: 16},
+			CDR{Kind: "call", Billed: 30, Amount: 30, Reserved: 60, Returned: 30, Cause: terminated, Q850: 16},
 		},
 		"with a cause": {[]*ro.CCR{ended(1, 30, is(int32(0)))}, CDR{
-			Kind: "call", Billed: 30, Amount: 30, Reserved: 60, Returned: 30, Cause: Terminated, Q850: 16,
+			Kind: "call", Billed: 30, Amount: 30, Reserved: 60, Returned: 30, Cause: terminated, Q850: 16,
 		}},
 		"missed": {[]*ro.CCR{ended(1, 0, nil)}, CDR{Kind: "missed call", Reserved: 60, Returned: 60, Cause: "not answered", Q850: 31}},
 		"busy": {
@@ -38,13 +38,13 @@ func TestRecords(t *testing.T) {
 			CDR{Kind: "missed call", Reserved: 60, Returned: 60, Cause: "not answered", Q850: 31},
 		},
 		"the money ended": {[]*ro.CCR{ccr("s", ro.Update, 1, service(1, 60, 60)), ended(2, 40, nil)}, CDR{
-			Kind: "call", Billed: 100, Amount: 100, Reserved: 100, Cause: NoCredit, Q850: 16,
+			Kind: "call", Billed: 100, Amount: 100, Reserved: 100, Cause: noCredit, Q850: 16,
 		}},
 		"the user ended it before the money": {[]*ro.CCR{ccr("s", ro.Update, 1, service(1, 60, 60)), ended(2, 39, nil)}, CDR{
-			Kind: "call", Billed: 99, Amount: 99, Reserved: 100, Returned: 1, Cause: Terminated, Q850: 16,
+			Kind: "call", Billed: 99, Amount: 99, Reserved: 100, Returned: 1, Cause: terminated, Q850: 16,
 		}},
 		"refused before the end": {[]*ro.CCR{ccr("s", ro.Update, 1, service(1, 60, 100)), ended(2, 0, nil)}, CDR{
-			Kind: "call", Billed: 100, Amount: 100, Reserved: 60, Cause: NoCredit, Q850: 16,
+			Kind: "call", Billed: 100, Amount: 100, Reserved: 60, Cause: noCredit, Q850: 16,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

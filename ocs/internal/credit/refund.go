@@ -52,7 +52,7 @@ func (s *Server) refund(w *work, tariff *rating.Tariff) error {
 	w.answer.CostInformation = s.cost(amount)
 	s.tellBalance(w, tariff)
 
-	record := s.eventRecord(w, tariff, -amount, GivenBack)
+	record := s.eventRecord(w, tariff, -amount, givenBack)
 	record.Refunds = paid[0].Session
 
 	return w.tx.Create(record).Error
@@ -65,7 +65,7 @@ func (s *Server) paid(w *work) (paid []CDR, left int64, err error) {
 	err = w.tx.Where(
 		"account = ? AND cause <> ? AND (session = ? OR correlation = ? AND correlation <> '')",
 		w.purse.Account.Name,
-		GivenBack,
+		givenBack,
 		w.q.SessionID,
 		correlation,
 	).

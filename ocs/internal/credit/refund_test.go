@@ -111,7 +111,7 @@ func TestRefunds(t *testing.T) {
 
 // A session is its network function's: no other one reports for it, ends it, is told its answers, or is in its way.
 func TestSessionsBelongToTheirNetworkFunction(t *testing.T) {
-	for _, owner := range []string{OwnerHost, OwnerRealm} {
+	for _, owner := range []string{ownerHost, ownerRealm} {
 		t.Run(owner, func(t *testing.T) {
 			b := newBench(t, func(c *Config) { c.SessionOwner = owner })
 			b.account(t, "15550001", 1000)
@@ -124,7 +124,7 @@ func TestSessionsBelongToTheirNetworkFunction(t *testing.T) {
 				t.Helper()
 				before := b.money(t, "15550001")
 				for _, q := range []*ro.CCR{strange(ccr("s", kind, number, service(1, -1, 1))), other(ccr("s", kind, number, service(1, -1, 1)))} {
-					if owner == OwnerRealm && q.OriginRealm == "example" {
+					if owner == ownerRealm && q.OriginRealm == "example" {
 						continue
 					}
 					a, err := b.CreditControl(t.Context(), q)
@@ -153,7 +153,7 @@ func TestSessionsBelongToTheirNetworkFunction(t *testing.T) {
 			if got := b.counted(t, "dialtone_ocs_foreign_requests_total"); got < 4 || len(b.said("another's session")) != int(got) {
 				t.Errorf("%v counted, %d logged", got, len(b.said("another's session")))
 			}
-			if owner == OwnerRealm {
+			if owner == ownerRealm {
 				b.play(t, []step{
 					{own(ccr("u", ro.Initial, 0, service(1, 100, -1))), "[2001,100]", money{750, 100}},
 					{other(ccr("u", ro.Terminate, 1, service(1, -1, 50))), "[2001]", money{800, 0}},

@@ -15,9 +15,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// Reply is the answer that was given to a request, kept for the same request again (RFC 8506 §5: Session-Id, CC-Request-Type and
+// reply is the answer that was given to a request, kept for the same request again (RFC 8506 §5: Session-Id, CC-Request-Type and
 // CC-Request-Number tell a duplicate). It is written in the transaction that moves the money.
-type Reply struct {
+type reply struct {
 	Session string    `gorm:"primaryKey"`
 	Type    uint32    `gorm:"primaryKey;autoIncrement:false"`
 	Number  uint32    `gorm:"primaryKey;autoIncrement:false"`
@@ -28,8 +28,8 @@ type Reply struct {
 }
 
 // before is the answer that such a request was given before, to whom ever, or nil.
-func before(tx ledger.Tx, q *ro.CCR) (*Reply, error) {
-	r := new(Reply)
+func before(tx ledger.Tx, q *ro.CCR) (*reply, error) {
+	r := new(reply)
 
 	err := tx.Where("session = ? AND type = ? AND number = ?", q.SessionID, uint32(q.Type), q.Number).Take(r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
@@ -39,7 +39,7 @@ func before(tx ledger.Tx, q *ro.CCR) (*Reply, error) {
 	return r, err
 }
 
-func (r *Reply) answer() (*Answer, error) {
+func (r *reply) answer() (*Answer, error) {
 	answer := new(Answer)
 	if err := json.Unmarshal([]byte(r.Answer), answer); err != nil {
 		return nil, fmt.Errorf("the answer given before: %w", err)
@@ -61,7 +61,7 @@ func remember(tx ledger.Tx, q *ro.CCR, answer *Answer, state State) error {
 		return err
 	}
 
-	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&Reply{
+	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&reply{
 		Session: q.SessionID,
 		Type:    uint32(q.Type),
 		Number:  q.Number,
@@ -74,16 +74,16 @@ func remember(tx ledger.Tx, q *ro.CCR, answer *Answer, state State) error {
 
 // ended reports whether a Terminate of this network function left the session ended.
 func (s *Server) ended(tx ledger.Tx, q *ro.CCR) (bool, error) {
-	var all []Reply
+	var all []reply
 
 	terminates := tx.Select("host", "realm", "answer").Where("session = ? AND type = ?", q.SessionID, uint32(ro.Terminate))
 	err := terminates.Limit(maxTerminates).Find(&all).Error
 
-	return slices.ContainsFunc(all, func(r Reply) bool { return s.owns(q, r.Host, r.Realm) && r.ended() }), err
+	return slices.ContainsFunc(all, func(r reply) bool { return s.owns(q, r.Host, r.Realm) && r.ended() }), err
 }
 
 // ended is also said of what an earlier OCS kept without the state.
-func (r *Reply) ended() bool {
+func (r *reply) ended() bool {
 	var kept struct{ SessionState State }
 
 	return json.Unmarshal([]byte(r.Answer), &kept) == nil && (kept.SessionState == Ended || kept.SessionState == "")
@@ -96,7 +96,7 @@ func (s *Server) owns(q *ro.CCR, host, realm string) bool {
 	switch {
 	case host == "": // noted by an OCS that did not ask
 		return true
-	case s.config.SessionOwner == OwnerRealm:
+	case s.config.SessionOwner == ownerRealm:
 		return strings.EqualFold(q.OriginRealm, realm)
 	default:
 		return strings.EqualFold(q.OriginHost, host)

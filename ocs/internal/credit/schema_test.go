@@ -44,7 +44,7 @@ func TestSchema(t *testing.T) {
 			}
 			err := typed.Update(t.Context(), func(tx *gorm.DB) error {
 				return tx.AutoMigrate(&ledger.Account{}, &ledger.Identity{}, &ledger.Movement{}, &ledger.Entry{}, &ledger.SpentReference{},
-					&Session{}, &Reply{}, &CDR{}, &StoredTariff{})
+					&Session{}, &reply{}, &CDR{}, &StoredTariff{})
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -342,7 +342,7 @@ func TestOverdraft(t *testing.T) {
 		{ccr("s", ro.Terminate, 1, service(1, -1, 170)), "[2001]", money{-50, 0}},
 		{ccr("t", ro.Initial, 0, service(1, 1, -1)), "[4012]", money{-50, 0}},
 	})
-	if r := b.cdrs(t)[0]; r.Amount != 150 || r.Uncollected != 20 || r.Billed != 170 || r.Cause != NoCredit {
+	if r := b.cdrs(t)[0]; r.Amount != 150 || r.Uncollected != 20 || r.Billed != 170 || r.Cause != noCredit {
 		t.Errorf("%+v", r)
 	}
 }
@@ -399,17 +399,17 @@ func TestSupervision(t *testing.T) {
 	b.send(t, ccr("s", ro.Initial, 0, service(1, 600, -1)))
 	b.send(t, ccr("s", ro.Update, 1, service(1, 300, 500)))
 
-	if err := b.Supervise(t.Context(), time.Now().Add(b.config.Validity)); err != nil || len(b.sessions(t)) != 1 {
+	if err := b.closeExpired(t.Context(), time.Now().Add(b.config.Validity)); err != nil || len(b.sessions(t)) != 1 {
 		t.Fatalf("too early: %v, %d sessions", err, len(b.sessions(t)))
 	}
-	if err := b.Supervise(t.Context(), inAnHour(b)); err != nil || len(b.sessions(t)) != 0 {
+	if err := b.closeExpired(t.Context(), inAnHour(b)); err != nil || len(b.sessions(t)) != 0 {
 		t.Fatalf("%v, %d sessions", err, len(b.sessions(t)))
 	}
 	b.sound(t)
 	if got := b.money(t, "15550001"); got != (money{500, 0}) {
 		t.Errorf("%+v, want 500 s paid and 300 back", got)
 	}
-	if r := b.cdrs(t)[0]; r.Cause != NotHeard || r.Q850 != 102 || r.Amount != 500 || r.Returned != 400 || r.Reserved != 900 {
+	if r := b.cdrs(t)[0]; r.Cause != notHeard || r.Q850 != 102 || r.Amount != 500 || r.Returned != 400 || r.Reserved != 900 {
 		t.Errorf("%+v", r)
 	}
 
@@ -419,7 +419,7 @@ func TestSupervision(t *testing.T) {
 		{ccr("t", ro.Initial, 0, service(1, 600, -1)), `[2001,500,"final"]`, money{0, 500}},
 		{ccr("t", ro.Update, 1, service(1, 600, 500)), "[4012]", money{0, 0}},
 	})
-	if err := b.Supervise(t.Context(), time.Now().Add(b.config.Supervision+time.Second)); err != nil || len(b.sessions(t)) != 0 {
+	if err := b.closeExpired(t.Context(), time.Now().Add(b.config.Supervision+time.Second)); err != nil || len(b.sessions(t)) != 0 {
 		t.Errorf("%v, %d sessions", err, len(b.sessions(t)))
 	}
 }
@@ -451,7 +451,7 @@ func TestSessionsGetTimeAfterAnOutage(t *testing.T) {
 		t.Fatal("closed right after the outage")
 	}
 	watch(30 * time.Second)
-	if len(b.sessions(t)) != 0 || b.cdrs(t)[0].Cause != NotHeard {
+	if len(b.sessions(t)) != 0 || b.cdrs(t)[0].Cause != notHeard {
 		t.Error("a session without a word stays for ever")
 	}
 }
@@ -462,18 +462,18 @@ func TestAnswersAreForgotten(t *testing.T) {
 	b.tariff(t, perSecond())
 	b.send(t, ccr("s", ro.Initial, 0, service(1, 600, -1)))
 
-	b.forget(t, b.config.KeepReplies-time.Minute, 1)
-	b.forget(t, b.config.KeepReplies+time.Minute, 0)
+	b.kept(t, b.config.KeepReplies-time.Minute, 1)
+	b.kept(t, b.config.KeepReplies+time.Minute, 0)
 }
 
-func (b *bench) forget(t *testing.T, after time.Duration, want int64) {
+func (b *bench) kept(t *testing.T, after time.Duration, want int64) {
 	t.Helper()
 
 	var n int64
-	if err := b.Forget(t.Context(), time.Now().Add(after)); err != nil {
+	if err := b.forget(t.Context(), time.Now().Add(after)); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.store.Read(t.Context()).Model(&Reply{}).Count(&n).Error; err != nil || n != want {
+	if err := b.store.Read(t.Context()).Model(&reply{}).Count(&n).Error; err != nil || n != want {
 		t.Errorf("%d answers kept after %v (%v), want %d", n, after, err, want)
 	}
 }

@@ -24,7 +24,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var both errgroup.Group
 
 	both.Go(func() error { return s.every(ctx, superviseEvery, s.watch) })
-	both.Go(func() error { return s.every(ctx, forgetEvery, s.Forget) })
+	both.Go(func() error { return s.every(ctx, forgetEvery, s.forget) })
 
 	return both.Wait()
 }
@@ -52,12 +52,12 @@ func (s *Server) watch(ctx context.Context, now time.Time) error {
 	now = now.Round(0) // of the wall: the other clock may have stood still
 
 	if now.Sub(s.watched).Abs() > blind {
-		if err := s.Grace(ctx, now); err != nil {
+		if err := s.grace(ctx, now); err != nil {
 			return err
 		}
 	}
 
-	if err := s.Supervise(ctx, now); err != nil {
+	if err := s.closeExpired(ctx, now); err != nil {
 		return err
 	}
 
@@ -66,8 +66,8 @@ func (s *Server) watch(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// Grace gives sessions at least the supervision time from now on.
-func (s *Server) Grace(ctx context.Context, now time.Time) error {
+// grace gives sessions at least the supervision time from now on.
+func (s *Server) grace(ctx context.Context, now time.Time) error {
 	until := now.UTC().Add(s.config.Supervision)
 
 	return s.store.Update(ctx, func(tx ledger.Tx) error {
@@ -75,8 +75,8 @@ func (s *Server) Grace(ctx context.Context, now time.Time) error {
 	})
 }
 
-// Supervise closes the sessions that nothing was heard of until this time: what is reserved goes back, and the record says why.
-func (s *Server) Supervise(ctx context.Context, now time.Time) error {
+// closeExpired closes the sessions that nothing was heard of until this time: what is reserved goes back, and the record says why.
+func (s *Server) closeExpired(ctx context.Context, now time.Time) error {
 	var silent []string
 
 	now = now.UTC()
@@ -96,7 +96,7 @@ func (s *Server) Supervise(ctx context.Context, now time.Time) error {
 }
 
 func (s *Server) closeSilent(ctx context.Context, id string, now time.Time) error {
-	w, err := s.close(ctx, now, Silence, NotHeard, "id = ? AND expires < ?", id, now)
+	w, err := s.close(ctx, now, Silence, notHeard, "id = ? AND expires < ?", id, now)
 	if err != nil || w == nil { // it was heard of meanwhile
 		return err
 	}
@@ -150,11 +150,11 @@ func (s *Server) close(ctx context.Context, now time.Time, event Event, why, con
 	return w, err
 }
 
-// Forget drops what is older than it is to be kept: answers, records, and the details of the ledger.
-func (s *Server) Forget(ctx context.Context, now time.Time) error {
+// forget drops what is older than it is to be kept: answers, records, and the details of the ledger.
+func (s *Server) forget(ctx context.Context, now time.Time) error {
 	replies := func(tx ledger.Tx) *gorm.DB {
 		old := tx.Model(
-			&Reply{},
+			&reply{},
 		).Select(
 			"session, type, number",
 		).Where(
@@ -165,7 +165,7 @@ func (s *Server) Forget(ctx context.Context, now time.Time) error {
 		).Limit(
 			droppedAtOnce,
 		)
-		return tx.Where("(session, type, number) IN (?)", old).Delete(&Reply{})
+		return tx.Where("(session, type, number) IN (?)", old).Delete(&reply{})
 	}
 	if _, err := s.drop(ctx, replies); err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 
 // Each row of the session's table is walked, and a change of any row shows in what the OCS does.
 func TestSessionTranscript(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.SessionOwner = OwnerRealm })
+	b := newBench(t, func(c *Config) { c.SessionOwner = ownerRealm })
 	b.tariff(t, perSecond())
 
 	number := 15550000
@@ -94,7 +94,7 @@ func (d *desk) do(c *transcript.Command) string {
 			d.t.Context(),
 			time.Now().UTC(),
 			Silence,
-			NotHeard,
+			notHeard,
 			"id = ? AND expires < ?",
 			d.session,
 			time.Now().UTC(),

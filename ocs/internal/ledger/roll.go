@@ -8,8 +8,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// Opening is the kind of the movement that stands for all older ones of an account.
-const Opening = "opening"
+// opening is the kind of the movement that stands for all older ones of an account.
+const opening = "opening"
 
 // SpentReference is that of a top-up whose movement is rolled up: it brings nothing again all the same.
 type SpentReference struct {
@@ -47,7 +47,7 @@ func (s *Store) Roll(ctx context.Context, before time.Time) (rolled int, err err
 func (tx Tx) roll(before time.Time, limit int) (int, error) {
 	var old []Movement
 
-	err := tx.Select("id", "at", "reference").Where("at < ? AND kind <> ?", before, Opening).Order("at, id").Limit(limit).Find(&old).Error
+	err := tx.Select("id", "at", "reference").Where("at < ? AND kind <> ?", before, opening).Order("at, id").Limit(limit).Find(&old).Error
 	if err != nil || len(old) == 0 {
 		return 0, err
 	}
@@ -86,7 +86,7 @@ func (tx Tx) roll(before time.Time, limit int) (int, error) {
 	for _, account := range accounts {
 		if sum := sums[account] + earlier[account]; sum != 0 {
 			made = append(made, Movement{
-				At: old[len(old)-1].At, Kind: Opening, Note: "brought forward",
+				At: old[len(old)-1].At, Kind: opening, Note: "brought forward",
 				Entries: []Entry{{AccountID: forward, Amount: -sum}, {AccountID: account, Amount: sum}},
 			})
 		}
@@ -139,7 +139,7 @@ func (tx Tx) sums(movements []uint64) (sums map[uint64]int64, accounts []uint64,
 // openings are the movements that these accounts' histories begin with now.
 func (tx Tx) openings(accounts []uint64) (ids []uint64, err error) {
 	err = tx.Model(&Movement{}).Joins("JOIN entries ON entries.movement_id = movements.id").
-		Where("movements.kind = ? AND entries.account_id IN ?", Opening, accounts).Pluck("movements.id", &ids).Error
+		Where("movements.kind = ? AND entries.account_id IN ?", opening, accounts).Pluck("movements.id", &ids).Error
 
 	return ids, err
 }

@@ -122,7 +122,7 @@ func TestRoll(t *testing.T) {
 			}
 			openings, others := 0, 0
 			for _, m := range s.histories(t) {
-				if m.Kind == Opening {
+				if m.Kind == opening {
 					openings++
 				} else {
 					others++

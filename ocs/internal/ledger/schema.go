@@ -15,8 +15,8 @@ const (
 	Subscriber = "subscriber"      // what a subscriber can spend
 	Reserved   = "reserved"        // what is set aside for the subscriber's sessions
 	Revenue    = "revenue"         // what was earned
-	Cash       = "cash"            // where top-ups come from: as negative as all others are positive
-	Forward    = "brought forward" // the other side of openings: nothing, when all are taken together
+	cash       = "cash"            // where top-ups come from: as negative as all others are positive
+	forward    = "brought forward" // the other side of openings: nothing, when all are taken together
 )
 
 // Network is who owns the accounts that are no subscriber's.

@@ -59,7 +59,7 @@ func (s *Store) prepare() error {
 	}
 
 	return s.Update(context.Background(), func(tx Tx) error { // one OCS at a time, where several start
-		for kind, own := range map[string]*Account{Revenue: &s.revenue, Cash: &s.cash, Forward: &s.forward} {
+		for kind, own := range map[string]*Account{Revenue: &s.revenue, cash: &s.cash, forward: &s.forward} {
 			*own = Account{Name: Network, Kind: kind, Created: time.Now().UTC()}
 			if err := tx.Where("name = ? AND kind = ?", Network, kind).FirstOrCreate(own).Error; err != nil {
 				return err

@@ -85,7 +85,7 @@ func TestFind(t *testing.T) {
 	}
 
 	for _, number := range []string{"+49", "", "1"} {
-		if _, err := tariff.Find(Service{Number: number}); !errors.Is(err, ErrNoRate) {
+		if _, err := tariff.Find(Service{Number: number}); !errors.Is(err, errNoRate) {
 			t.Errorf("%q: %v, want no rate", number, err)
 		}
 	}

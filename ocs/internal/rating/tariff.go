@@ -23,8 +23,8 @@ type Service struct {
 	Terminating bool // the payer is called
 }
 
-// ErrNoRate is the error of a service that no rate is for.
-var ErrNoRate = errors.New("no rate")
+// errNoRate is the error of a service that no rate is for.
+var errNoRate = errors.New("no rate")
 
 // Limits of what can be calculated with.
 const (
@@ -86,7 +86,7 @@ func (t *Tariff) Find(s Service) (Rate, error) {
 	}
 
 	if best < 0 {
-		return Rate{}, fmt.Errorf("%w in tariff %s for %q", ErrNoRate, t.Name, s.Number)
+		return Rate{}, fmt.Errorf("%w in tariff %s for %q", errNoRate, t.Name, s.Number)
 	}
 
 	return t.Rates[best], nil

@@ -90,7 +90,8 @@ func TestTimersTowardsHandsets(t *testing.T) {
 
 				for handset.Octets(time.Until(begin.Add(test.over))) != nil {
 				}
-				<-tx.Done()
+				for range tx.Responses() { // until it is over
+				}
 				if d := time.Since(begin); d != test.over {
 					t.Errorf("given up after %v, want %v", d, test.over)
 				}

@@ -201,16 +201,6 @@ func (t *Table) expire(token string) {
 	}
 }
 
-// Remove forgets a binding.
-func (t *Table) Remove(token string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-
-	if b := t.byToken[token]; b != nil {
-		t.drop(b)
-	}
-}
-
 // drop is called with the lock held.
 func (t *Table) drop(b *Binding) {
 	t.unlink(b)

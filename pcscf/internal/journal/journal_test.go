@@ -31,7 +31,8 @@ func TestOverARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	table := binding.NewTable(10, nil)
+	ended := make(chan string, 10)
+	table := binding.NewTable(10, func(b *binding.Binding) { ended <- b.Token })
 	defer table.Close()
 	table.KeepBy(store.Bindings())
 
@@ -58,8 +59,16 @@ func TestOverARestart(t *testing.T) {
 	put("protected", "client", "server", "UDP", time.Hour, true)
 	put("stream", "Gm", "", "TCP", time.Hour, true)
 	put("pending", "Gm", "", "UDP", time.Hour, false)
-	put("gone", "Gm", "", "UDP", time.Hour, true)
-	table.Remove("gone")
+	put("gone", "Gm", "", "UDP", 0, true)
+
+	select {
+	case token := <-ended:
+		if token != "gone" {
+			t.Fatalf("%s is over", token)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("a binding whose time is over stays")
+	}
 
 	set := ipsec.Set{UE: netip.MustParseAddr("192.0.2.1"), SPIs: ipsec.SPIs{UEClient: 300}, ReqID: 7, IK: [16]byte{1}}
 	store.Sets().Keep(association.Kept{Set: set, Private: "a@b", Until: time.Now().Add(time.Hour).Round(0)})

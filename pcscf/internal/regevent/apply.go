@@ -10,13 +10,13 @@ import (
 )
 
 // apply makes the bindings of a user what a document says of them (TS 24.229 §5.2.3).
-func (s *Subscriber) apply(private string, o Outcome) {
+func (s *Subscriber) apply(private string, o outcome) {
 	for _, b := range s.registrations.Of(private) {
 		if !b.Registered {
 			continue
 		}
 
-		if ended := slices.IndexFunc(o.Ended, func(c Contact) bool { return sip.SameURI(c.URI, b.Contact) && !newer(b, c) }); ended >= 0 {
+		if ended := slices.IndexFunc(o.Ended, func(c contact) bool { return sip.SameURI(c.URI, b.Contact) && !newer(b, c) }); ended >= 0 {
 			s.registrations.End(b, known(o.Ended[ended].Event))
 			continue
 		}
@@ -66,7 +66,7 @@ func (s *Subscriber) apply(private string, o Outcome) {
 
 // newer tells a binding that was registered after what a document speaks of: the document was on its way when the handset
 // came back.
-func newer(b *binding.Binding, c Contact) bool {
+func newer(b *binding.Binding, c contact) bool {
 	if b.CallID == "" || c.CallID == "" {
 		return false
 	}

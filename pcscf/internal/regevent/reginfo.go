@@ -17,22 +17,22 @@ const (
 	maxContacts = 1000      // of one document, each in every registration that has it
 )
 
-// Document is a notification of RFC 3680 §5: the whole state of a user's registrations, or what has changed in it.
-type Document struct {
+// document is a notification of RFC 3680 §5: the whole state of a user's registrations, or what has changed in it.
+type document struct {
 	Version       uint32
 	Full          bool
-	Registrations []Registration
+	Registrations []registration
 }
 
-// Registration is that of one public identity.
-type Registration struct {
+// registration is that of one public identity.
+type registration struct {
 	AOR        string
 	Terminated bool
-	Contacts   []Contact
+	Contacts   []contact
 }
 
-// Contact is one of its contacts.
-type Contact struct {
+// contact is one of its contacts.
+type contact struct {
 	URI     string
 	Active  bool
 	Event   string
@@ -41,7 +41,7 @@ type Contact struct {
 	CSeq    uint32
 }
 
-type document struct {
+type reginfo struct {
 	XMLName       xml.Name `xml:"urn:ietf:params:xml:ns:reginfo reginfo"`
 	Version       string   `xml:"version,attr"`
 	State         string   `xml:"state,attr"`
@@ -61,65 +61,65 @@ type document struct {
 
 var errDocument = errors.New("regevent: the document cannot be used")
 
-// Parse reads a document. What it does not say in the terms of RFC 3680 is refused, for what a guess would take away is a
+// parse reads a document. What it does not say in the terms of RFC 3680 is refused, for what a guess would take away is a
 // user's service.
-func Parse(body []byte) (Document, error) {
+func parse(body []byte) (document, error) {
 	if len(body) > maxDocument {
-		return Document{}, fmt.Errorf("%w: %d octets", errDocument, len(body))
+		return document{}, fmt.Errorf("%w: %d octets", errDocument, len(body))
 	}
 
-	var read document
+	var read reginfo
 
 	decoder := xml.NewDecoder(bytes.NewReader(body))
 	if err := decoder.Decode(&read); err != nil {
-		return Document{}, fmt.Errorf("%w: %w", errDocument, err)
+		return document{}, fmt.Errorf("%w: %w", errDocument, err)
 	}
 
 	version, err := strconv.ParseUint(strings.TrimSpace(read.Version), 10, 32)
 	if err != nil {
-		return Document{}, fmt.Errorf("%w: version %q", errDocument, read.Version)
+		return document{}, fmt.Errorf("%w: version %q", errDocument, read.Version)
 	}
 
-	d := Document{Version: uint32(version)}
+	d := document{Version: uint32(version)}
 
 	switch read.State {
 	case "full":
 		d.Full = true
 	case "partial":
 	default:
-		return Document{}, fmt.Errorf("%w: state %q", errDocument, read.State)
+		return document{}, fmt.Errorf("%w: state %q", errDocument, read.State)
 	}
 
 	contacts := 0
 
 	for _, r := range read.Registrations {
-		registration := Registration{AOR: strings.TrimSpace(r.AOR)}
+		registration := registration{AOR: strings.TrimSpace(r.AOR)}
 
 		switch r.State {
 		case "active":
 		case "terminated", "init":
 			registration.Terminated = true
 		default:
-			return Document{}, fmt.Errorf("%w: registration state %q", errDocument, r.State)
+			return document{}, fmt.Errorf("%w: registration state %q", errDocument, r.State)
 		}
 
 		for _, c := range r.Contacts {
 			if contacts++; contacts > maxContacts {
-				return Document{}, fmt.Errorf("%w: more than %d contacts", errDocument, maxContacts)
+				return document{}, fmt.Errorf("%w: more than %d contacts", errDocument, maxContacts)
 			}
 
-			contact := Contact{URI: strings.TrimSpace(c.URI), Event: c.Event, CallID: c.CallID}
+			contact := contact{URI: strings.TrimSpace(c.URI), Event: c.Event, CallID: c.CallID}
 
 			switch c.State {
 			case "active":
 				contact.Active = true
 			case "terminated":
 			default:
-				return Document{}, fmt.Errorf("%w: contact state %q", errDocument, c.State)
+				return document{}, fmt.Errorf("%w: contact state %q", errDocument, c.State)
 			}
 
 			if contact.URI == "" {
-				return Document{}, fmt.Errorf("%w: a contact without URI", errDocument)
+				return document{}, fmt.Errorf("%w: a contact without URI", errDocument)
 			}
 
 			if seconds, err := strconv.ParseUint(strings.TrimSpace(c.Expires), 10, 32); err == nil {
@@ -135,7 +135,7 @@ func Parse(body []byte) (Document, error) {
 		}
 
 		if len(d.Registrations) == maxContacts {
-			return Document{}, fmt.Errorf("%w: more than %d registrations", errDocument, maxContacts)
+			return document{}, fmt.Errorf("%w: more than %d registrations", errDocument, maxContacts)
 		}
 
 		d.Registrations = append(d.Registrations, registration)

@@ -20,13 +20,13 @@ const example = `<?xml version="1.0"?>
 </reginfo>`
 
 func TestParse(t *testing.T) {
-	got, err := Parse([]byte(example))
+	got, err := parse([]byte(example))
 	if err != nil {
 		t.Fatal(err)
 	}
 	left := uint32(600)
-	want := Document{Full: true, Registrations: []Registration{
-		{AOR: "sip:joe@example.com", Contacts: []Contact{
+	want := document{Full: true, Registrations: []registration{
+		{AOR: "sip:joe@example.com", Contacts: []contact{
 			{URI: "sip:joe@pc887.example.com", Active: true, Event: "registered", Expires: &left, CallID: "c&d", CSeq: 7},
 			{URI: "sip:joe@university.edu", Event: "expired"},
 		}},
@@ -69,7 +69,7 @@ func TestParseRefuses(t *testing.T) {
 		"too many registrations":    written(0, "full", strings.Repeat(`<registration aor="sip:a@b" id="1" state="active"/>`, maxContacts+1)),
 		"more octets than it needs": written(0, "full", strings.Repeat(" ", maxDocument)),
 	} {
-		if d, err := Parse([]byte(body)); err == nil {
+		if d, err := parse([]byte(body)); err == nil {
 			t.Errorf("%s: read as %+v", name, d)
 		}
 	}
@@ -172,17 +172,17 @@ func TestApply(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var s State
+			var s state
 			for i, step := range test.steps {
 				var body strings.Builder
 				for _, e := range step.entries {
 					body.WriteString(entry(e))
 				}
-				d, err := Parse([]byte(written(step.version, step.state, body.String())))
+				d, err := parse([]byte(written(step.version, step.state, body.String())))
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got := short(s.Apply(d)); got != step.want {
+				if got := short(s.apply(d)); got != step.want {
 					t.Errorf("document %d: %q, want %q", i+1, got, step.want)
 				}
 			}
@@ -190,7 +190,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-func short(o Outcome) string {
+func short(o outcome) string {
 	var all []string
 	if o.Old {
 		all = append(all, "old")
@@ -229,13 +229,13 @@ func FuzzDocument(f *testing.F) {
 		[]byte("<"),
 	)
 	f.Fuzz(func(t *testing.T, first, second []byte) {
-		var s State
+		var s state
 		for _, body := range [][]byte{first, second} {
-			d, err := Parse(body)
+			d, err := parse(body)
 			if err != nil {
 				continue
 			}
-			o := s.Apply(d)
+			o := s.apply(d)
 			for _, active := range s.active {
 				if len(active.identities) == 0 {
 					t.Errorf("%q is kept without an identity", active.uri)
@@ -246,7 +246,7 @@ func FuzzDocument(f *testing.F) {
 					}
 				}
 			}
-			if again := s.Apply(d); !again.Old || len(again.Ended) > 0 {
+			if again := s.apply(d); !again.Old || len(again.Ended) > 0 {
 				t.Errorf("the same document again: %+v", again)
 			}
 		}

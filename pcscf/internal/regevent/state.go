@@ -7,8 +7,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// State is what a subscriber knows of a user's registrations (RFC 3680 §6.2).
-type State struct {
+// state is what a subscriber knows of a user's registrations (RFC 3680 §6.2).
+type state struct {
 	version uint32
 	begun   bool // a document of this subscription has come
 	active  []registered
@@ -20,30 +20,30 @@ type registered struct {
 	identities []string
 }
 
-// Outcome is what a document changes.
-type Outcome struct {
+// outcome is what a document changes.
+type outcome struct {
 	Old    bool // it is older than what is known: nothing changes
 	Missed bool // one before it was lost: the whole state has to be asked for
 
-	Ended     []Contact // registered for no identity any more
-	Shortened []Contact
-	Joined    []Identity
-	Left      []Identity
+	Ended     []contact // registered for no identity any more
+	Shortened []contact
+	Joined    []identity
+	Left      []identity
 }
 
-// Identity is a public identity that a contact is registered for from now on, or no longer.
-type Identity struct{ Contact, AOR string }
+// identity is a public identity that a contact is registered for from now on, or no longer.
+type identity struct{ Contact, AOR string }
 
-// Resubscribed prepares for another subscription, which counts its documents anew.
-func (s *State) Resubscribed() { s.begun = false }
+// resubscribed prepares for another subscription, which counts its documents anew.
+func (s *state) resubscribed() { s.begun = false }
 
-// Apply takes a document in. Documents count from 0; a partial one builds on the one before.
-func (s *State) Apply(d Document) Outcome {
+// apply takes a document in. Documents count from 0; a partial one builds on the one before.
+func (s *state) apply(d document) outcome {
 	if s.begun && d.Version <= s.version {
-		return Outcome{Old: true}
+		return outcome{Old: true}
 	}
 
-	o := Outcome{Missed: !d.Full && (!s.begun || d.Version != s.version+1)}
+	o := outcome{Missed: !d.Full && (!s.begun || d.Version != s.version+1)}
 	s.begun, s.version = true, d.Version
 
 	before, next := map[string][]string{}, map[string][]string{}
@@ -54,7 +54,7 @@ func (s *State) Apply(d Document) Outcome {
 		}
 	}
 
-	ended := map[string]Contact{}
+	ended := map[string]contact{}
 
 	for _, r := range d.Registrations {
 		if r.Terminated {
@@ -91,7 +91,7 @@ func (s *State) Apply(d Document) Outcome {
 }
 
 // compare finds what is another way now.
-func (o *Outcome) compare(before, after map[string][]string, ended map[string]Contact) {
+func (o *outcome) compare(before, after map[string][]string, ended map[string]contact) {
 	known := maps.Clone(after)
 	for uri := range before {
 		known[uri] = after[uri]
@@ -107,7 +107,7 @@ func (o *Outcome) compare(before, after map[string][]string, ended map[string]Co
 		if len(now) == 0 {
 			c, said := ended[uri]
 			if !said { // the document that said so was lost
-				c = Contact{URI: uri, Event: "deactivated"}
+				c = contact{URI: uri, Event: "deactivated"}
 			}
 
 			o.Ended = append(o.Ended, c)
@@ -117,13 +117,13 @@ func (o *Outcome) compare(before, after map[string][]string, ended map[string]Co
 
 		for _, aor := range now {
 			if !slices.Contains(before[uri], aor) {
-				o.Joined = append(o.Joined, Identity{uri, aor})
+				o.Joined = append(o.Joined, identity{uri, aor})
 			}
 		}
 
 		for _, aor := range before[uri] {
 			if !slices.Contains(now, aor) {
-				o.Left = append(o.Left, Identity{uri, aor})
+				o.Left = append(o.Left, identity{uri, aor})
 			}
 		}
 	}

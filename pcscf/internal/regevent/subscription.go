@@ -13,8 +13,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// User is the user part of the Contact of this P-CSCF's subscriptions.
-const User = "reg-event"
+// user is the user part of the Contact of this P-CSCF's subscriptions.
+const user = "reg-event"
 
 // subscription is one to the registrations of one user. The lock of the subscriber is held wherever it changes.
 type subscription struct {
@@ -24,7 +24,7 @@ type subscription struct {
 
 	callID, localTag, remoteTag string
 	dialog                      *sip.Dialog // nil before the 2xx
-	state                       State
+	state                       state
 	failures                    int // SUBSCRIBEs in a row that came to nothing
 	queued                      bool
 	sending                     bool // a SUBSCRIBE waits for its answer
@@ -133,7 +133,7 @@ func (s *Subscriber) first(sub *subscription) (*sip.Request, error) {
 	delete(s.byCallID, sub.callID)
 	sub.callID, sub.localTag, sub.remoteTag = sip.NewCallID(), sip.NewTag(), ""
 	s.byCallID[sub.callID] = sub
-	sub.state.Resubscribed()
+	sub.state.resubscribed()
 
 	r, err := sip.NewRequest("SUBSCRIBE", sub.public)
 	if err != nil {
@@ -148,7 +148,7 @@ func (s *Subscriber) describe(r *sip.Request, wanted time.Duration) {
 	sip.Set(r, "Event", "reg")
 	sip.Set(r, "Accept", contentType)
 	sip.Set(r, "Expires", strconv.Itoa(int(wanted/time.Second)))
-	sip.Set(r, "Contact", "<sip:"+User+"@"+s.own+">")
+	sip.Set(r, "Contact", "<sip:"+user+"@"+s.own+">")
 	sip.Set(r, "P-Asserted-Identity", "<sip:"+s.own+">")
 	sip.Set(r, "P-Charging-Vector", ims.ChargingVector{ICID: ims.NewICID(), OriginatingIOI: s.network}.String())
 }
@@ -237,14 +237,14 @@ func (s *Subscriber) failed(sub *subscription, response *sip.Response, err error
 
 // Takes reports whether a request from the core is for this subscriber.
 func (s *Subscriber) Takes(r *sip.Request) bool {
-	return r.Method == "NOTIFY" && r.Recipient.User == User
+	return r.Method == "NOTIFY" && r.Recipient.User == user
 }
 
 // HandleNotify serves a NOTIFY (RFC 6665 §4.1.3).
 func (s *Subscriber) HandleNotify(tx sip.Answering) {
 	r := tx.Request()
-	event, _, _ := strings.Cut(sip.Value(r, "Event"), ";")
-	if !strings.EqualFold(strings.TrimSpace(event), "reg") {
+
+	if event, _ := sip.ValueParams(r, "Event"); !strings.EqualFold(event, "reg") {
 		s.refuse(tx, sip.Refuse(489, "the event is not reg", sip.NewHeader("Allow-Events", "reg")))
 		return
 	}
@@ -263,19 +263,18 @@ func (s *Subscriber) HandleNotify(tx sip.Answering) {
 	}
 
 	var (
-		d Document
-		o Outcome
+		d document
+		o outcome
 	)
 
 	if len(r.Body()) > 0 {
-		kind, _, _ := strings.Cut(sip.Value(r, "Content-Type"), ";")
-		if !strings.EqualFold(strings.TrimSpace(kind), contentType) {
+		if kind, _ := sip.ValueParams(r, "Content-Type"); !strings.EqualFold(kind, contentType) {
 			s.refuse(tx, sip.Refuse(415, "the document is no "+contentType, sip.NewHeader("Accept", contentType)))
 			return
 		}
 
 		var err error
-		if d, err = Parse(r.Body()); err != nil {
+		if d, err = parse(r.Body()); err != nil {
 			s.refuse(tx, sip.Refuse(400, "the document cannot be read").Because(err), "impi", sub.private)
 			return
 		}
@@ -283,12 +282,12 @@ func (s *Subscriber) HandleNotify(tx sip.Answering) {
 
 	s.mu.Lock()
 	if len(r.Body()) > 0 {
-		if o = sub.state.Apply(d); o.Missed && !sub.leaving && !sub.over {
+		if o = sub.state.apply(d); o.Missed && !sub.leaving && !sub.over {
 			s.again(sub, 0) // RFC 3680 §6.2: a refresh brings the whole state
 		}
 	}
 
-	s.closed(sub, sip.Value(r, "Subscription-State"))
+	s.closed(sub, r)
 	s.mu.Unlock()
 
 	s.counted("", "", 200)
@@ -307,22 +306,16 @@ func (s *Subscriber) counted(_, _ string, status int) {
 
 // closed looks whether the notifier has ended the subscription, and whether another one makes sense (RFC 6665 §4.1.3). It is
 // called with the lock held.
-func (s *Subscriber) closed(sub *subscription, value string) {
-	state, parameters, _ := strings.Cut(value, ";")
-	if !strings.EqualFold(strings.TrimSpace(state), "terminated") {
+func (s *Subscriber) closed(sub *subscription, notify *sip.Request) {
+	state, params := sip.ValueParams(notify, "Subscription-State")
+	if !strings.EqualFold(state, "terminated") {
 		return
 	}
 
-	reason, retry := "", uint32(0)
-
-	for p := range strings.SplitSeq(parameters, ";") {
-		switch name, v, _ := strings.Cut(strings.TrimSpace(p), "="); strings.ToLower(name) {
-		case "reason":
-			reason = strings.ToLower(v)
-		case "retry-after":
-			retry = sip.Seconds(v, 0)
-		}
-	}
+	reason, _ := params.Get("reason")
+	reason = strings.ToLower(reason)
+	after, _ := params.Get("retry-after")
+	retry := sip.Seconds(after, 0)
 
 	sub.dialog = nil
 

@@ -190,3 +190,16 @@ func (p *player[S, E, A]) do(do func(*Command) string, command *Command) (text s
 
 	return strings.Join(lines, "\n") + "\n", false
 }
+
+// Gaps lists the pairs of these states and events that have no row. A test wants it to be empty.
+func Gaps[S, E, A fsm.Named](machine *fsm.Machine[S, E, A], states []S, events []E) (gaps []string) {
+	for _, state := range states {
+		for _, event := range events {
+			if _, found := machine.Step(state, event); !found {
+				gaps = append(gaps, fmt.Sprintf("%s in state %s", event, state))
+			}
+		}
+	}
+
+	return gaps
+}

@@ -104,3 +104,10 @@ func TestMutantsThatNobodyNotices(t *testing.T) {
 		})
 	}
 }
+
+func TestGapsNameEveryPairWithoutRow(t *testing.T) {
+	gaps := Gaps(door(), []word{"closed", "open"}, []word{"push", "kick"})
+	if !slices.Equal(gaps, []string{"kick in state closed", "kick in state open"}) {
+		t.Errorf("gaps: %v", gaps)
+	}
+}

@@ -127,8 +127,8 @@ func (e *Endpoint) Name() string { return e.name }
 // Address is the one that others are told: the local one, or what is advertised in its place.
 func (e *Endpoint) Address() netip.AddrPort { return e.address }
 
-// Speaks reports whether the endpoint has this transport.
-func (e *Endpoint) Speaks(transport string) bool {
+// speaks reports whether the endpoint has this transport.
+func (e *Endpoint) speaks(transport string) bool {
 	return transport == "UDP" && e.udp != nil || transport == "TCP" && e.tcp != nil
 }
 

@@ -120,7 +120,7 @@ func TestCancelIsBounded(t *testing.T) {
 					}
 				}()
 
-				<-tx.Done()
+				over(tx)
 				if d := time.Since(begin); d != 32*time.Second {
 					t.Errorf("over after %v", d)
 				}

@@ -99,7 +99,7 @@ func (c *responseContext) instead(r *run, err error) *sip.Response {
 		return local(c.tx.request, 487, "cancelled, and the other side did not answer")
 	case r.rangOut:
 		return local(c.tx.request, 408, r.tx.flow.Remote.String()+" rang until timer C")
-	case errors.Is(err, ErrTransport): // §16.9
+	case errors.Is(err, errTransport): // §16.9
 		return local(c.tx.request, 503, r.tx.flow.Remote.String()+": "+err.Error())
 	default:
 		return local(c.tx.request, 408, "no answer from "+r.tx.flow.Remote.String())

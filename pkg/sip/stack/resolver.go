@@ -163,8 +163,8 @@ func (r *Resolver) MarkFailed(t Target) {
 	r.failed[t] = time.Now().Add(r.avoid)
 }
 
-// Avoids reports whether a target failed lately.
-func (r *Resolver) Avoids(t Target) bool {
+// avoids reports whether a target failed lately.
+func (r *Resolver) avoids(t Target) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 

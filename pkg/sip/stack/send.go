@@ -101,7 +101,7 @@ func (s *Stack) address(r *sip.Request, ways []way, branch string) (sent *sip.Re
 	raw = serialise(sent)
 
 	if first.stream == nil || s.config.UDPSizeLimit <= 0 || len(raw) <= s.config.UDPSizeLimit ||
-		s.resolver.Avoids(Target{Transport: "TCP", Addr: first.flow.Remote}) {
+		s.resolver.avoids(Target{Transport: "TCP", Addr: first.flow.Remote}) {
 		return sent, raw, first.flow, left
 	}
 
@@ -113,7 +113,7 @@ func (s *Stack) address(r *sip.Request, ways []way, branch string) (sent *sip.Re
 
 func (s *Stack) egress(wanted *Endpoint, transport string, remote netip.AddrPort) *Endpoint {
 	if wanted != nil {
-		if wanted.Speaks(transport) {
+		if wanted.speaks(transport) {
 			return wanted
 		}
 
@@ -124,7 +124,7 @@ func (s *Stack) egress(wanted *Endpoint, transport string, remote netip.AddrPort
 	defer s.mu.RUnlock()
 
 	for _, e := range s.endpoints {
-		if e.Speaks(transport) && e.address.Addr().Is4() == remote.Addr().Is4() {
+		if e.speaks(transport) && e.address.Addr().Is4() == remote.Addr().Is4() {
 			return e
 		}
 	}
@@ -229,9 +229,9 @@ func (s *Stack) Do(ctx context.Context, r *sip.Request, d Destination) (*sip.Res
 			return answer, nil
 		case err == nil:
 			last = answer
-		case errors.Is(err, ErrTransport):
+		case errors.Is(err, errTransport):
 			last = local(r, 503, err.Error())
-		case errors.Is(err, ErrTimeout):
+		case errors.Is(err, errTimeout):
 			last = local(r, 408, "nobody answered")
 		default:
 			return nil, err
@@ -253,7 +253,7 @@ func (tx *ClientTransaction) final(ctx context.Context) (*sip.Response, error) {
 					return nil, err
 				}
 
-				return nil, ErrTimeout
+				return nil, errTimeout
 			}
 
 			if !r.IsProvisional() {

@@ -14,13 +14,13 @@ import (
 )
 
 var (
-	// ErrTimeout is the end of a client transaction to which no final response came.
-	ErrTimeout = errors.New("sip: no response in time")
-	// ErrTransport is the end of one whose request could not be sent, or whose connection ended before a response (RFC 3261
+	// errTimeout is the end of a client transaction to which no final response came.
+	errTimeout = errors.New("sip: no response in time")
+	// errTransport is the end of one whose request could not be sent, or whose connection ended before a response (RFC 3261
 	// §17.1.4). Who sent it does as if 503 had come (§8.1.3.1, §16.9).
-	ErrTransport = errors.New("sip: transport error")
+	errTransport = errors.New("sip: transport error")
 
-	errDisconnected = fmt.Errorf("%w: the connection ended", ErrTransport)
+	errDisconnected = fmt.Errorf("%w: the connection ended", errTransport)
 	errWithdrawn    = errors.New("sip: cancelled before it was sent")
 )
 
@@ -39,7 +39,6 @@ type ClientTransaction struct {
 	responses chan *sip.Response
 
 	mu       sync.Mutex
-	done     signal
 	request  *sip.Request // for retransmission, CANCEL and ACK; nil once none can come
 	ack      []byte       // of a final response other than 2xx, for when that comes again
 	state    state
@@ -112,7 +111,7 @@ func (s *Stack) begin(ctx context.Context, r *sip.Request, raw []byte, flow Flow
 
 	if err := tx.first(ctx, raw); err != nil {
 		s.transactions.removeClient(tx)
-		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
+		return nil, fmt.Errorf("%w: %w", errTransport, err)
 	}
 
 	tx.sent()
@@ -123,12 +122,6 @@ func (s *Stack) begin(ctx context.Context, r *sip.Request, raw []byte, flow Flow
 // Responses gives the responses in the order in which they came: provisional ones, the final one, and further 2xx to an
 // INVITE. It is closed when no more can come; Err then says why there was none.
 func (tx *ClientTransaction) Responses() <-chan *sip.Response { return tx.responses }
-
-// Done is closed when the transaction is over.
-func (tx *ClientTransaction) Done() <-chan struct{} { return tx.done.channel(&tx.mu) }
-
-// Flow is the way that the request went.
-func (tx *ClientTransaction) Flow() Flow { return tx.flow }
 
 // Err is why the transaction ended without a final response.
 func (tx *ClientTransaction) Err() error {

@@ -9,7 +9,7 @@ import (
 // connect sends a request that has to wait for its connection.
 func (tx *ClientTransaction) connect(ctx context.Context, raw []byte) {
 	if err := tx.first(ctx, raw); err != nil {
-		tx.terminate(fmt.Errorf("%w: %w", ErrTransport, err))
+		tx.terminate(fmt.Errorf("%w: %w", errTransport, err))
 		return
 	}
 

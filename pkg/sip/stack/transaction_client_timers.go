@@ -32,7 +32,7 @@ func (tx *ClientTransaction) fire() {
 	case !time.Now().Before(tx.deadline):
 		var err error
 		if tx.state == proceeding {
-			err = ErrTimeout // timers B and F
+			err = errTimeout // timers B and F
 		}
 
 		tx.mu.Unlock()
@@ -85,7 +85,6 @@ func (tx *ClientTransaction) over(err error) {
 
 	tx.request, tx.ack = nil, nil
 	tx.stack.transactions.removeClient(tx)
-	tx.done.set()
 	tx.user.delivered(tx, nil, err)
 }
 

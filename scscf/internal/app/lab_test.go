@@ -266,8 +266,11 @@ func startAlone(t *testing.T, h *testHSS, change func(*Config)) *core {
 	log := &memory.Log{}
 	env := &service.Env{Name: "scscf", Log: log.Logger(), Metrics: telemetry.NewRegistry()}
 
+	config, token := httpapi.DefaultConfig("127.0.0.1:0"), rand.Text()
+	config.Token = token
+
 	var err error
-	if env.Admin, err = httpapi.Listen(httpapi.DefaultConfig("127.0.0.1:0"), env.Log); err != nil {
+	if env.Admin, err = httpapi.Listen(config, env.Log); err != nil {
 		t.Fatal(err)
 	}
 
@@ -285,8 +288,9 @@ func startAlone(t *testing.T, h *testHSS, change func(*Config)) *core {
 	})
 
 	return &core{
-		hss: h, scscf: s, metrics: env.Metrics, address: s.stack.Endpoint("Mw").Address(), admin: env.Admin.Client(), log: log,
-		stop: func() { stop(); stopAdmin() },
+		hss: h, scscf: s, metrics: env.Metrics, address: s.stack.Endpoint("Mw").Address(), log: log,
+		admin: httpapi.Client{Base: "http://" + env.Admin.Address().String(), Token: token},
+		stop:  func() { stop(); stopAdmin() },
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 )
 
-// SessionHandler serves what is neither a REGISTER nor a subscription to the reg event (TS 24.229 §5.4.3).
-type SessionHandler interface {
+// sessionHandler serves what is neither a REGISTER nor a subscription to the reg event (TS 24.229 §5.4.3).
+type sessionHandler interface {
 	HandleRequest(ctx context.Context, tx *stack.ServerTransaction)
 	HandleAck(ctx context.Context, ack *stack.Ack)
 	// Abroad tells a request within a call with another network, whose party reaches this S-CSCF from there.
@@ -21,7 +21,7 @@ type SessionHandler interface {
 type router struct {
 	registrar *registrar.Registrar
 	regEvent  *regevent.Server
-	sessions  SessionHandler
+	sessions  sessionHandler
 	starting  starting
 }
 

@@ -17,8 +17,8 @@ type Cause struct {
 var (
 	Normal       = Cause{}
 	Unspecified  = Cause{Code: 1}
-	Internal     = Cause{Code: 3}
-	CreditUsedUp = Normal
+	internal     = Cause{Code: 3}
+	creditUsedUp = Normal
 )
 
 // Answered is the cause that a final response is: -1 for 200, the status itself for a failure, and its negative for another 2xx

@@ -115,7 +115,7 @@ func (e *Event) answered(o outcome) effects {
 		return e.move(o.reported(!now.Add(settleAgain).After(e.until) && !t.full()), input{now: now})
 	}
 
-	in := input{now: now, cause: Internal}
+	in := input{now: now, cause: internal}
 
 	if o.answer != nil {
 		e.state.Server = serverOf(o.answer)

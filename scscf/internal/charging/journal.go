@@ -102,7 +102,7 @@ func (t *Trigger) restoreEvents(j store[keptEvent], all map[string]keptEvent) {
 		e := &Event{trigger: t, state: k.oneEvent, machine: t.events.Start(k.State)}
 		t.addEvent(e)
 
-		if e.step(Restarted, input{now: time.Now(), cause: Internal}); !e.settled() {
+		if e.step(Restarted, input{now: time.Now(), cause: internal}); !e.settled() {
 			t.restoredEvents = append(t.restoredEvents, e)
 		}
 	}
@@ -148,7 +148,7 @@ func (t *Trigger) Resume(ctx context.Context, ready func(context.Context)) {
 		case ctx.Err() != nil:
 			return
 		case s.release == nil && !s.ended():
-			s.End(Internal)
+			s.End(internal)
 		default:
 			_ = s.talk(context.Background(), s.step(Resumed, input{now: time.Now()}))
 		}

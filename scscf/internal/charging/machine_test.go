@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
+	"github.com/dialtone-ims/dialtone/pkg/fsm/transcript"
 )
 
 // Every state has a row for whatever can happen in it: anything from outside in all of them, every outcome of a request where one
@@ -33,7 +34,7 @@ func TestNothingFindsASessionWithoutRow(t *testing.T) {
 		OwedU:         slices.Concat(outside, []Signal{Restarted, RepeatElapsed}),
 		OwedT:         slices.Concat(outside, []Signal{Restarted, RepeatElapsed}),
 	} {
-		if gaps := Machine.Gaps([]State{state}, can); len(gaps) > 0 {
+		if gaps := transcript.Gaps(Machine, []State{state}, can); len(gaps) > 0 {
 			t.Errorf("no row: %v", gaps)
 		}
 	}
@@ -50,7 +51,7 @@ func TestNothingFindsASessionWithoutRow(t *testing.T) {
 		Buffered: {RepeatElapsed, Restarted, Resumed},
 		PendingB: append(slices.Clone(ended), Restarted),
 	} {
-		if gaps := EventMachine.Gaps([]State{state}, can); len(gaps) > 0 {
+		if gaps := transcript.Gaps(EventMachine, []State{state}, can); len(gaps) > 0 {
 			t.Errorf("an event has no row: %v", gaps)
 		}
 	}

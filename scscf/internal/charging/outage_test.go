@@ -270,7 +270,7 @@ func TestCauses(t *testing.T) {
 		"-1 []":                Answered(200, ""),
 		"-202 []":              Answered(202, ""),
 		"487 [Q.850;cause=16]": Answered(487, "Q.850;cause=16"),
-		"3 [" + strings.Repeat("x", maxReason) + "]": Internal.Because(strings.Repeat("x", 10*maxReason)),
+		"3 [" + strings.Repeat("x", maxReason) + "]": internal.Because(strings.Repeat("x", 10*maxReason)),
 	} {
 		o := &record{grant: 60, known: map[string]time.Duration{}, seen: map[string]bool{}, began: time.Now()}
 		s, _ := bench(Config{FailureHandling: Terminate}, o).Begin(t.Context(), Call{}, nil)

@@ -64,9 +64,9 @@ func (o outcome) no() (refused *sip.Refusal, cause Cause) {
 		refused = silent(o.err)
 		return refused, Unspecified.Because(refused.Reasons[0].String())
 	case o.refused != nil:
-		return o.refused, CreditUsedUp
+		return o.refused, creditUsedUp
 	default:
-		return verdict.Diameter(402, ro.CreditLimitReached, "the OCS grants no time"), CreditUsedUp
+		return verdict.Diameter(402, ro.CreditLimitReached, "the OCS grants no time"), creditUsedUp
 	}
 }
 

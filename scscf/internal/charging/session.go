@@ -145,7 +145,7 @@ func (s *Session) answered(o outcome) effects {
 	}
 
 	if s.machine.State() == PendingI { // nobody has used anything: what may be reserved is given back
-		in.cause = Internal
+		in.cause = internal
 
 		if signal == Unanswered && s.trigger.full() { // too many wait for the OCS already: it closes the session by itself
 			signal = Undelivered
@@ -250,7 +250,7 @@ func (s *Session) set(signal Signal, wait time.Duration) {
 			return
 		}
 
-		todo := s.move(signal, input{now: time.Now(), why: "the credit is used up", cause: CreditUsedUp})
+		todo := s.move(signal, input{now: time.Now(), why: "the credit is used up", cause: creditUsedUp})
 		s.mu.Unlock()
 
 		_ = s.talk(context.Background(), todo)

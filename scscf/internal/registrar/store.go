@@ -12,8 +12,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
 
-// ErrFull is the error of a registration beyond the configured limit.
-var ErrFull = errors.New("the S-CSCF serves as many registrations as its configuration allows")
+// errFull is the error of a registration beyond the configured limit.
+var errFull = errors.New("the S-CSCF serves as many registrations as its configuration allows")
 
 // record is the place of one implicit registration set; what stands in it is replaced as a whole.
 type record struct {
@@ -196,7 +196,7 @@ func (s *store) putNew(r *record, g *registration.Registration) (*record, *regis
 func (s *store) put(r *record, next *registration.Registration) error {
 	before := r.current.Load()
 	if before == nil && len(s.records) >= s.limit {
-		return ErrFull
+		return errFull
 	}
 
 	s.sequence++

@@ -49,7 +49,7 @@ func TestNothingFindsALegWithoutRow(t *testing.T) {
 		BrokenOut:        {NobodyHere},
 		TowardsUE:        {FlowFailed},
 	} {
-		if gaps := LegMachine.Gaps([]LegState{state}, can); len(gaps) > 0 {
+		if gaps := transcript.Gaps(LegMachine, []LegState{state}, can); len(gaps) > 0 {
 			t.Errorf("no row: %v", gaps)
 		}
 	}

@@ -73,25 +73,25 @@ type Choice struct {
 	Mechanism ims.SecurityMechanism
 }
 
-// ErrNothingInCommon is an offer with no algorithms that this side has.
-var ErrNothingInCommon = errors.New("no security mechanism in common")
+// errNothingInCommon is an offer with no algorithms that this side has.
+var errNothingInCommon = errors.New("no security mechanism in common")
 
 // Choose finds the first of the P-CSCF's suites, in its own order, that the handset offers as well (TS 33.203 §7.2). The error
 // says what either side has.
 func Choose(own []ipsec.Suite, offer []ims.SecurityMechanism) (Choice, error) {
 	for _, suite := range own {
 		for _, m := range offer {
-			if SuiteOf(m) == suite && usable(m) == nil {
+			if suiteOf(m) == suite && usable(m) == nil {
 				return Choice{Suite: suite, Mechanism: m}, nil
 			}
 		}
 	}
 
-	return Choice{}, fmt.Errorf("%w: the handset offers %s; here is %s", ErrNothingInCommon, describe(offer), suites(own))
+	return Choice{}, fmt.Errorf("%w: the handset offers %s; here is %s", errNothingInCommon, describe(offer), suites(own))
 }
 
-// SuiteOf is the pair of algorithms of a mechanism. aes-gcm protects the integrity by itself, whatever alg says beside it.
-func SuiteOf(m ims.SecurityMechanism) ipsec.Suite {
+// suiteOf is the pair of algorithms of a mechanism. aes-gcm protects the integrity by itself, whatever alg says beside it.
+func suiteOf(m ims.SecurityMechanism) ipsec.Suite {
 	s := ipsec.Suite{Integrity: ipsec.Integrity(m.Algorithm), Encryption: ipsec.Encryption(m.EncryptionAlgorithm)}
 	if s.Encryption == ipsec.AESGCM {
 		s.Integrity = ipsec.NoIntegrity
@@ -116,7 +116,7 @@ func describe(offer []ims.SecurityMechanism) string {
 	var all []string
 
 	for _, m := range offer {
-		text := SuiteOf(m).String()
+		text := suiteOf(m).String()
 		if m.Name != ims.IPsec3GPP {
 			text = m.Name
 		} else if err := usable(m); err != nil {

@@ -79,7 +79,7 @@ func TestChoose(t *testing.T) {
 			choice, err := Choose(c.own, read.Client)
 
 			switch {
-			case c.want == "" && !errors.Is(err, ErrNothingInCommon):
+			case c.want == "" && !errors.Is(err, errNothingInCommon):
 				t.Errorf("got %v, %v", choice, err)
 			case c.want != "" && (err != nil || choice.Suite.String() != c.want):
 				t.Errorf("got %s, %v", choice.Suite, err)

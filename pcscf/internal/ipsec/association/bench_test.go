@@ -327,7 +327,7 @@ func (b *bench) states(want ...int) {
 	b.kernel.Lock()
 	defer b.kernel.Unlock()
 
-	got := []int{b.Count(temporary), b.Count(established), b.Count(replaced), b.Count(ending)}
+	got := []int{b.inState(temporary), b.inState(established), b.inState(replaced), b.inState(ending)}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		b.t.Errorf("temporary, established, replaced, ending: %v, want %v", got, want)
 	}

@@ -114,7 +114,7 @@ func New(s Settings, o Options) *Table {
 		o.Metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "dialtone_pcscf_security_association_sets", Help: "Sets of security associations, by their state.",
 			ConstLabels: prometheus.Labels{"state": state.String()},
-		}, func() float64 { return float64(p.Count(state)) }))
+		}, func() float64 { return float64(p.inState(state)) }))
 	}
 
 	for _, server := range p.ports.servers() {
@@ -125,8 +125,8 @@ func New(s Settings, o Options) *Table {
 	return p
 }
 
-// Count is how many sets are in a state.
-func (p *Table) Count(s state) (n int) {
+// inState is how many sets are in a state.
+func (p *Table) inState(s state) (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 

@@ -200,7 +200,7 @@ func TestManyReauthentications(t *testing.T) {
 					b.screen(0, flow, "INVITE")
 				}
 
-				if got := b.Count(established); got != 1 {
+				if got := b.inState(established); got != 1 {
 					t.Errorf("%d sets are established", got)
 				}
 
@@ -426,7 +426,7 @@ func TestRestore(t *testing.T) {
 		after := newBench(t, Optional)
 		restored := after.Restore([]Kept{gone, late, kept[0], moved}, func(s ipsec.Set) bool { return s != gone.Set })
 
-		if len(restored) != 1 || restored[0] != kept[0].Set || after.Count(established) != 1 {
+		if len(restored) != 1 || restored[0] != kept[0].Set || after.inState(established) != 1 {
 			t.Errorf("taken up: %v", restored)
 		}
 
@@ -436,7 +436,7 @@ func TestRestore(t *testing.T) {
 		time.Sleep(631 * time.Second)
 		synctest.Wait()
 
-		if after.Count(established) != 0 {
+		if after.inState(established) != 0 {
 			t.Error("a set that was taken up never ends")
 		}
 	})
