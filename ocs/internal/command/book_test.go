@@ -49,3 +49,16 @@ func TestMoney(t *testing.T) {
 		}
 	}
 }
+
+// The commands find an OCS that was told another admin address in the same way as the HSS's do.
+func TestAddress(t *testing.T) {
+	for set, want := range map[string]string{"": "http://127.0.0.14:9090", "192.0.2.7:9094": "http://192.0.2.7:9094"} {
+		t.Setenv("DIALTONE_OCS_ADMIN_ADDRESS", set)
+
+		for _, group := range All() {
+			if got := group.PersistentFlags().Lookup("api").DefValue; got != want {
+				t.Errorf("%s asks %s, want %s", group.Name(), got, want)
+			}
+		}
+	}
+}

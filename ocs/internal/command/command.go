@@ -22,9 +22,14 @@ func All() []*cobra.Command {
 	c.Next = &c.next
 	groups := []*cobra.Command{c.account(), c.tariff(), c.session(), c.ledger(), c.cdr()}
 
+	address := os.Getenv("DIALTONE_OCS_ADMIN_ADDRESS") // as the OCS itself reads it
+	if address == "" {
+		address = "127.0.0.14:9090"
+	}
+
 	for _, group := range groups {
 		flags := group.PersistentFlags()
-		flags.StringVar(&c.Base, "api", "http://127.0.0.14:9090", "admin address of the OCS")
+		flags.StringVar(&c.Base, "api", "http://"+address, "admin HTTP of the OCS")
 		flags.StringVar(&c.Token, "token", "", "bearer token of the admin HTTP (DIALTONE_OCS_ADMIN_TOKEN); without it that of this machine")
 		flags.BoolVar(&c.json, "json", false, "print what the API answers")
 		group.PersistentPreRun = func(*cobra.Command, []string) { c.authorise() }
