@@ -17,6 +17,18 @@ import (
 func merging(t *testing.T, want bool) *user {
 	var mu sync.Mutex
 	var first *stack.ServerTransaction
+	var kept []*stack.ServerTransaction
+
+	t.Cleanup(func() {
+		mu.Lock()
+		defer mu.Unlock()
+
+		for _, tx := range kept {
+			if tx.Request() != nil {
+				t.Error("the request of a transaction that was merged is kept")
+			}
+		}
+	})
 
 	relayed := relay(to("UDP", calleeAt))
 	forward := relayed.request
@@ -36,6 +48,10 @@ func merging(t *testing.T, want bool) *user {
 				t.Errorf("merged: %t, want %t", got, want)
 			}
 			if want {
+				mu.Lock()
+				kept = append(kept, tx)
+				mu.Unlock()
+
 				return
 			}
 		}

@@ -64,6 +64,7 @@ func repeatHash(r *sip.Request, neighbour netip.Addr) uint64 {
 // element has been started anew, and took a retransmission for a new request.
 type merged struct {
 	into  *ServerTransaction   // the first, whose responses are this one's
+	late  []byte               // 408 to this one: all that is kept of its request
 	later []*ServerTransaction // the others, of the first
 }
 
@@ -91,6 +92,8 @@ func (tx *ServerTransaction) Merge(later *ServerTransaction) bool {
 }
 
 func (tx *ServerTransaction) merge(later *ServerTransaction) bool {
+	late := serialise(sip.NewResponse(later.request, 408, ""))
+
 	tx.order.Lock() // no response goes out meanwhile
 	defer tx.order.Unlock()
 
@@ -109,17 +112,17 @@ func (tx *ServerTransaction) merge(later *ServerTransaction) bool {
 		oldest, tx.merged.later = all[0], slices.Clone(all[1:])
 	}
 
+	later.mu.Lock()
+	later.merged = &merged{into: tx, late: late}
+	later.mu.Unlock()
+
 	tx.merged.later = append(tx.merged.later, later)
 	last := tx.last
 	tx.mu.Unlock()
 
 	if oldest != nil {
-		_ = oldest.Reply(408, "") // which is dropped if it has its answer
+		oldest.giveUp()
 	}
-
-	later.mu.Lock()
-	later.merged = &merged{into: tx}
-	later.mu.Unlock()
 
 	if last != nil {
 		later.mirror(last)
@@ -130,24 +133,45 @@ func (tx *ServerTransaction) merge(later *ServerTransaction) bool {
 
 // mirror sends a response of the transaction that this one was merged into.
 func (tx *ServerTransaction) mirror(raw []byte) {
-	m, err := sip.ParseMessage(raw)
-	if err != nil {
-		return
-	}
-
-	r, ok := m.(*sip.Response)
-	if !ok || r.StatusCode == 100 {
+	r, own := readResponse(raw), readResponse(tx.tooLate())
+	if r == nil || own == nil || r.StatusCode == 100 {
 		return
 	}
 
 	sip.Remove(r, "Via")
 
-	vias := tx.request.GetHeaders("Via")
+	vias := own.GetHeaders("Via")
 	for i := len(vias) - 1; i >= 0; i-- {
 		r.PrependHeader(vias[i].(*sip.ViaHeader).Clone())
 	}
 
 	_ = tx.Respond(r)
+}
+
+func (tx *ServerTransaction) tooLate() []byte {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	return tx.merged.late
+}
+
+// giveUp answers a transaction that was merged into one from which nothing comes any more, unless it has its answer.
+func (tx *ServerTransaction) giveUp() {
+	if r := readResponse(tx.tooLate()); r != nil {
+		_ = tx.Respond(r)
+	}
+}
+
+// readResponse is nil for what is none.
+func readResponse(raw []byte) *sip.Response {
+	m, err := sip.ParseMessage(raw)
+	if err != nil {
+		return nil
+	}
+
+	r, _ := m.(*sip.Response)
+
+	return r
 }
 
 // laterOnes are the transactions that were merged into this one.
@@ -170,6 +194,6 @@ func (tx *ServerTransaction) leave() {
 	}
 
 	for _, later := range tx.merged.later {
-		tx.stack.running.Go(func() { _ = later.Reply(408, "") }) // which is dropped if it has one
+		tx.stack.running.Go(later.giveUp)
 	}
 }

@@ -443,11 +443,11 @@ func (tx *ServerTransaction) handled() {
 	done, open, merged := tx.hands == 0, tx.state == proceeding, tx.merged
 	tx.mu.Unlock()
 
-	if !done || merged != nil && merged.into != nil { // which answers it
+	if !done {
 		return
 	}
 
-	if open {
+	if open && (merged == nil || merged.into == nil) { // else that answers it
 		tx.stack.log.Error("a SIP procedure ended without a final response", "request", tx.name())
 		_ = tx.Reply(500, "")
 	}
