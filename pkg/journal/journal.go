@@ -1,6 +1,9 @@
-// Package journal keeps a small store of values over a restart: an append-only file of JSON lines, one for each change,
-// written anew when most of it is out of date. A line that was written outlives the process, killed or not; it is not
-// synced to the disk, so that a machine that loses power may lose the last ones.
+// Package journal keeps values over a restart in an append-only file of JSON lines, one for each change, which is rewritten when most of
+// it is out of date. Whatever of a function's state outlives its process, and is in no database, is in a journal: it is kept while the
+// process runs, and restored when the next one starts.
+//
+// A line survives the process as soon as it is written, even if the process is killed. It is not synced to the disk: a machine that loses
+// power may lose the last lines.
 package journal
 
 import (
@@ -11,7 +14,7 @@ import (
 	"sync"
 )
 
-// Journal is one file and the values in it by their keys. Its methods may be called from any goroutine.
+// Journal is a file of values by their keys. Its methods are safe for concurrent use.
 type Journal[V any] struct {
 	mu    sync.Mutex
 	lines *Lines
@@ -23,20 +26,21 @@ type line struct {
 	Value json.RawMessage `json:"value,omitempty"` // none: the key is gone
 }
 
-// Open reads the file of this name in a directory, as OpenLines does.
+// Open opens the file of this name in a directory, as OpenLines does, and returns the values that an earlier process kept, to be
+// restored.
 func Open[V any](directory, name string, log *slog.Logger) (*Journal[V], map[string]V, error) {
 	j := &Journal[V]{live: map[string]json.RawMessage{}}
 	values := map[string]V{}
 
 	var err error
-	if j.lines, err = OpenLines(directory, name, log, func(text []byte) error { return j.take(text, values) }); err != nil {
+	if j.lines, err = OpenLines(directory, name, log, func(text []byte) error { return j.read(text, values) }); err != nil {
 		return nil, nil, err
 	}
 
 	return j, values, nil
 }
 
-func (j *Journal[V]) take(text []byte, values map[string]V) error {
+func (j *Journal[V]) read(text []byte, values map[string]V) error {
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil {
 		return err
@@ -59,8 +63,8 @@ func (j *Journal[V]) take(text []byte, values map[string]V) error {
 	return nil
 }
 
-// Put keeps a value under its key.
-func (j *Journal[V]) Put(key string, v V) error {
+// Keep writes a value down under its key, in place of the one before.
+func (j *Journal[V]) Keep(key string, v V) error {
 	value, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
@@ -74,8 +78,8 @@ func (j *Journal[V]) Put(key string, v V) error {
 	return j.write(line{key, value})
 }
 
-// Drop forgets a key, if it is there.
-func (j *Journal[V]) Drop(key string) error {
+// Forget removes a key, if it is there.
+func (j *Journal[V]) Forget(key string) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 
@@ -112,7 +116,7 @@ func (j *Journal[V]) write(l line) error {
 	return j.lines.Append(append(text, '\n'))
 }
 
-// Close ends the use of the file.
+// Close closes the file.
 func (j *Journal[V]) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -37,12 +37,12 @@ func TestValuesOutliveTheProcess(t *testing.T) {
 	for n := range 4 {
 		all.Go(func() {
 			for i := range 50 {
-				if err := j.Put(fmt.Sprint(n, "/", i), i); err != nil {
+				if err := j.Keep(fmt.Sprint(n, "/", i), i); err != nil {
 					t.Error(err)
 				}
 
 				if i%2 == 1 {
-					if err := j.Drop(fmt.Sprint(n, "/", i)); err != nil {
+					if err := j.Forget(fmt.Sprint(n, "/", i)); err != nil {
 						t.Error(err)
 					}
 				}
@@ -55,7 +55,7 @@ func TestValuesOutliveTheProcess(t *testing.T) {
 		t.Error("two use the same file")
 	}
 
-	if err := j.Drop("never there"); err != nil {
+	if err := j.Forget("never there"); err != nil {
 		t.Error(err)
 	}
 
@@ -85,7 +85,7 @@ func TestHalfALine(t *testing.T) {
 		t.Errorf("%v, %s", values, said.String())
 	}
 
-	if err := j.Put("d", 4); err != nil {
+	if err := j.Keep("d", 4); err != nil {
 		t.Fatal(err)
 	}
 
@@ -112,7 +112,7 @@ func TestFailedWrite(t *testing.T) {
 	}
 
 	j.lines.file = full
-	if err := j.Put("a", 1); err == nil {
+	if err := j.Keep("a", 1); err == nil {
 		t.Error("it is on the disk, which is full")
 	}
 
@@ -120,7 +120,7 @@ func TestFailedWrite(t *testing.T) {
 
 	j.lines.file = good
 	for key, value := range map[string]int{"b": 2, "c": 3} {
-		if err := j.Put(key, value); err != nil {
+		if err := j.Keep(key, value); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -138,7 +138,7 @@ func TestRewritten(t *testing.T) {
 	j, _ := open(t, directory, quiet)
 
 	for i := range 3 * slack {
-		if err := j.Put(fmt.Sprint(i%10), i); err != nil {
+		if err := j.Keep(fmt.Sprint(i%10), i); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -169,7 +169,7 @@ func FuzzRead(f *testing.F) {
 		}
 
 		j, before := open(t, directory, quiet)
-		if err := j.Put("new", 1); err != nil {
+		if err := j.Keep("new", 1); err != nil {
 			t.Fatal(err)
 		}
 

@@ -16,7 +16,7 @@ import (
 // slack is how many lines out of date are always tolerated.
 const slack = 10_000
 
-// Lines is the file of a journal. It is for one goroutine at a time.
+// Lines is the file of a journal, for those who write lines of their own. It is for one goroutine at a time.
 type Lines struct {
 	path  string
 	lock  *os.File
@@ -25,9 +25,9 @@ type Lines struct {
 	torn  bool // the last write failed, and may have left part of a line
 }
 
-// OpenLines gives take every line of the file of this name in a directory, which it makes. No two processes use one file at the
-// same time. A line that take refuses, as the last one after a crash, is left out and said.
-func OpenLines(directory, name string, log *slog.Logger, take func(line []byte) error) (*Lines, error) {
+// OpenLines opens the file of this name in a directory, and makes both if they are missing. It calls restore with every line. A line that
+// restore refuses, such as one that a crash cut off, is logged and left out. It is an error if another process has the file open.
+func OpenLines(directory, name string, log *slog.Logger, restore func(line []byte) error) (*Lines, error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
@@ -49,14 +49,14 @@ func OpenLines(directory, name string, log *slog.Logger, take func(line []byte) 
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 
-	if err := l.read(log, take); err != nil {
+	if err := l.read(log, restore); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: %w", err), l.Close())
 	}
 
 	return l, nil
 }
 
-func (l *Lines) read(log *slog.Logger, take func([]byte) error) error {
+func (l *Lines) read(log *slog.Logger, restore func([]byte) error) error {
 	reader := bufio.NewReader(l.file)
 
 	for {
@@ -64,7 +64,7 @@ func (l *Lines) read(log *slog.Logger, take func([]byte) error) error {
 		if text = bytes.TrimSpace(text); len(text) > 0 {
 			l.count++
 
-			if err := take(text); err != nil {
+			if err := restore(text); err != nil {
 				log.Warn("a kept line cannot be read", "file", l.path, "cause", err)
 			}
 		}
@@ -79,7 +79,7 @@ func (l *Lines) read(log *slog.Logger, take func([]byte) error) error {
 	}
 }
 
-// Append writes lines, each with its end, in one piece.
+// Append writes complete lines in one piece.
 func (l *Lines) Append(text []byte) error {
 	l.count += bytes.Count(text, []byte("\n"))
 
@@ -95,10 +95,10 @@ func (l *Lines) Append(text []byte) error {
 	return nil
 }
 
-// Stale tells that most lines are out of date when so many are not.
+// Stale reports whether most lines are out of date, if so many are not.
 func (l *Lines) Stale(live int) bool { return l.count > 2*live+slack }
 
-// Rewrite makes a new file of the lines that fill writes, in place of the old one.
+// Rewrite replaces the file by one with the lines that fill writes.
 func (l *Lines) Rewrite(fill func(w io.Writer) error) error {
 	file, err := os.OpenFile(l.path+".new", os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
@@ -133,5 +133,5 @@ func (c *counter) Write(p []byte) (int, error) {
 	return c.Writer.Write(p)
 }
 
-// Close ends the use of the file.
+// Close closes the file.
 func (l *Lines) Close() error { return errors.Join(l.file.Close(), l.lock.Close()) }

@@ -32,7 +32,7 @@ type Config struct {
 	RegEvent       bool         `yaml:"reg_event"`     // subscribe to the registrations of the users served
 	ServiceRoute   string       `yaml:"service_route"` // enforce: another Route is refused; replace: it is put right
 	ByAddress      gm.ByAddress `yaml:"by_address"`    // never, stream or always
-	Data           string       `yaml:"data"`          // folder where registrations outlive the process; empty: they do not
+	Data           string       `yaml:"data"`          // folder of the journal; empty: registrations are not kept
 	IPsec          ipsec.Config `yaml:"ipsec"`
 
 	Protection protection.Config `yaml:"protection"`
@@ -118,7 +118,7 @@ type pcscf struct {
 	stack  *stack.Stack
 	proxy  *gm.Proxy
 	access *ipsec.Access
-	kept   *kept
+	state  *state
 }
 
 // Build makes the P-CSCF.
@@ -138,21 +138,21 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 	proxy.Bindings = binding.NewTable(c.MaxBindings, proxy.Expired)
 	proxy.Register(env.Metrics)
 
-	kept, err := openKept(c.Data, env.Log)
+	state, err := openState(c.Data, env.Log)
 	if err != nil {
 		return nil, err
 	}
 
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, kept.close())
+			err = errors.Join(err, state.close())
 		}
 	}()
 
 	access, err := ipsec.New(&c.IPsec, ipsec.Options{
 		Endpoints: c.towardsHandsets(),
-		Kept:      kept.sets,
-		Keeper:    kept.keeperOfSets(),
+		Kept:      state.sets,
+		Keeper:    state.keeper(),
 		Log:       env.Log,
 	})
 	if err != nil {
@@ -189,7 +189,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 		proxy.Security = associations
 	}
 
-	kept.restore(stack, proxy.Bindings, proxy.Security)
+	state.restore(stack, proxy.Bindings, proxy.Security)
 
 	proxy.Stack, proxy.Mw = stack, stack.Endpoint(mw)
 
@@ -203,7 +203,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 
 	serveAdmin(env.Admin, proxy, access, c.HomeDomain)
 
-	return &pcscf{stack: stack, proxy: proxy, access: access, kept: kept}, nil
+	return &pcscf{stack: stack, proxy: proxy, access: access, state: state}, nil
 }
 
 // Run serves until ctx ends.
@@ -216,7 +216,7 @@ func (p *pcscf) Run(ctx context.Context) error {
 
 	group.Go(func() error { p.access.Run(ctx); return nil })
 
-	return errors.Join(group.Wait(), p.access.Close(), p.kept.close())
+	return errors.Join(group.Wait(), p.access.Close(), p.state.close())
 }
 
 // Ready: a P-CSCF waits for nobody.

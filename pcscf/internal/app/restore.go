@@ -11,38 +11,38 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// kept is what an earlier process left, and where this one leaves it.
-type kept struct {
-	store    *journal.Store // nil: nothing outlives the process
+// state is what an earlier process kept, and the journal that this one keeps its own in.
+type state struct {
+	journal  *journal.Journal // nil: nothing is kept over a restart
 	bindings []binding.Kept
 	sets     []association.Kept
 	log      *slog.Logger
 }
 
-func openKept(directory string, log *slog.Logger) (*kept, error) {
-	k := &kept{log: log}
+func openState(directory string, log *slog.Logger) (*state, error) {
+	k := &state{log: log}
 
 	if directory == "" {
 		return k, nil
 	}
 
 	var err error
-	k.store, k.bindings, k.sets, err = journal.Open(directory, log)
+	k.journal, k.bindings, k.sets, err = journal.Open(directory, log)
 
 	return k, err
 }
 
-func (k *kept) keeperOfSets() association.Keeper {
-	if k.store == nil {
+func (k *state) keeper() association.Keeper {
+	if k.journal == nil {
 		return nil
 	}
 
-	return k.store.Sets()
+	return k.journal.Sets()
 }
 
-// restore takes up the registrations that an earlier process left, but for those whose associations are gone.
-func (k *kept) restore(stack *stack.Stack, table *binding.Table, security gm.Security) {
-	if k.store == nil {
+// restore restores the registrations that an earlier process kept, except those whose security associations are gone.
+func (k *state) restore(stack *stack.Stack, table *binding.Table, security gm.Security) {
+	if k.journal == nil {
 		return
 	}
 
@@ -59,8 +59,8 @@ func (k *kept) restore(stack *stack.Stack, table *binding.Table, security gm.Sec
 		}
 
 		if err != nil {
-			k.log.Info("a registration is not taken up again", "impi", left.Private, "cause", err)
-			k.store.Bindings().Forget(left.Token)
+			k.log.Info("a registration is not restored", "impi", left.Private, "cause", err)
+			k.journal.Bindings().Forget(left.Token)
 
 			continue
 		}
@@ -68,15 +68,15 @@ func (k *kept) restore(stack *stack.Stack, table *binding.Table, security gm.Sec
 		restored++
 	}
 
-	table.KeepBy(k.store.Bindings())
-	k.log.Info("registrations of an earlier process", "count", restored, "kept", len(k.bindings))
+	table.KeepBy(k.journal.Bindings())
+	k.log.Info("registrations restored", "count", restored, "kept", len(k.bindings))
 	k.bindings, k.sets = nil, nil
 }
 
-func (k *kept) close() error {
-	if k.store == nil {
+func (k *state) close() error {
+	if k.journal == nil {
 		return nil
 	}
 
-	return k.store.Close()
+	return k.journal.Close()
 }

@@ -85,7 +85,7 @@ type Table struct {
 	byUser     map[string][]*Binding // by private identity
 	timers     map[string]*time.Timer
 	ended      func(*Binding)
-	keeper     Keeper // nil: nothing outlives the process
+	keeper     Keeper // nil: nothing is kept over a restart
 }
 
 // NewTable holds at most limit bindings; ended is told of each that runs out.

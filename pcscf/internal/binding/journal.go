@@ -8,13 +8,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Keeper remembers registered bindings over a restart.
+// Keeper keeps registered bindings over a restart.
 type Keeper interface {
 	Keep(Kept)
 	Forget(token string)
 }
 
-// Kept is a binding as it is remembered: endpoints by their names.
+// Kept is a binding as a Keeper keeps it, with the names of endpoints.
 type Kept struct {
 	Token        string         `json:"token"`
 	Private      string         `json:"private"`
@@ -33,7 +33,7 @@ type Kept struct {
 	CSeq         uint32         `json:"cseq,omitempty"`
 }
 
-// KeepBy has what changes from now on remembered.
+// KeepBy sets the keeper of the bindings that change from now on.
 func (t *Table) KeepBy(k Keeper) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,8 +55,8 @@ func (b *Binding) kept() Kept {
 	return k
 }
 
-// Restore makes the binding that was remembered. A connection that a handset opened in clear does not outlive the process,
-// and so its binding does not either.
+// Restore returns the binding that was kept. One of a handset that had opened a connection in clear is not restored: the connection is
+// gone.
 func (k Kept) Restore(endpoint func(name string) *stack.Endpoint) (*Binding, error) {
 	flow := stack.Flow{Endpoint: endpoint(k.Endpoint), Transport: k.Transport, Remote: k.Remote, TakesTCP: k.TakesTCP}
 

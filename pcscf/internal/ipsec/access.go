@@ -38,7 +38,7 @@ type Kernel interface {
 type Access struct {
 	config  *Config
 	kept    []association.Kept
-	keeper  association.Keeper // nil: no set outlives the process
+	keeper  association.Keeper // nil: no set is kept over a restart
 	log     *slog.Logger
 	modes   map[string]association.Mode
 	gm      []stack.EndpointConfig // those with associations
@@ -245,7 +245,7 @@ func (a *Access) reclaim() error {
 	}
 
 	if len(kept) > 0 || states > 0 {
-		a.log.Info("security associations of an earlier process", "count", len(kept), "states_removed", states)
+		a.log.Info("security associations restored", "count", len(kept), "states_removed", states)
 	}
 
 	return nil

@@ -27,7 +27,7 @@ type Config struct {
 	Grace       time.Duration               `yaml:"grace"`        // how much longer than the registration associations live
 	Linger      time.Duration               `yaml:"linger"`       // how long they outlive their use
 	MaxSets     int                         `yaml:"max_sets"`     // sets at the same time
-	Restart     string                      `yaml:"restart"`      // clean: none outlives the process; keep: they are taken up again
+	Restart     string                      `yaml:"restart"`      // clean: none is kept; keep: they are restored
 	// WiresharkKeys is a file for the keys of all associations, by which Wireshark reads ESP; empty: they are written nowhere.
 	WiresharkKeys string `yaml:"wireshark_keys"`
 }

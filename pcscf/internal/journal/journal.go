@@ -1,4 +1,4 @@
-// Package journal saves the P-CSCF's registrations and security associations across restarts.
+// Package journal keeps the P-CSCF's registrations and security associations across restarts.
 package journal
 
 import (
@@ -18,14 +18,14 @@ type entry struct {
 	Set     *association.Kept `json:"set,omitempty"`
 }
 
-// Store writes what changes.
-type Store struct {
-	journal *journals.Journal[entry]
+// Journal keeps what changes.
+type Journal struct {
+	entries *journals.Journal[entry]
 	log     *slog.Logger
 }
 
-// Open gives what an earlier process left in a directory.
-func Open(directory string, log *slog.Logger) (*Store, []binding.Kept, []association.Kept, error) {
+// Open opens the journal in a directory and returns what an earlier process kept, to be restored.
+func Open(directory string, log *slog.Logger) (*Journal, []binding.Kept, []association.Kept, error) {
 	j, entries, err := journals.Open[entry](directory, file, log)
 	if err != nil {
 		return nil, nil, nil, err
@@ -46,34 +46,36 @@ func Open(directory string, log *slog.Logger) (*Store, []binding.Kept, []associa
 		}
 	}
 
-	return &Store{j, log}, bindings, sets, nil
+	return &Journal{j, log}, bindings, sets, nil
 }
 
-// Close ends the use of the directory.
-func (s *Store) Close() error { return s.journal.Close() }
+// Close closes the journal.
+func (s *Journal) Close() error { return s.entries.Close() }
 
-func (s *Store) said(err error) {
+func (s *Journal) logged(err error) {
 	if err != nil {
 		s.log.Error("the P-CSCF's state cannot be kept", "cause", err)
 	}
 }
 
-// Bindings remembers bindings.
-func (s *Store) Bindings() binding.Keeper { return bindings{s} }
+// Bindings keeps bindings.
+func (s *Journal) Bindings() binding.Keeper { return bindings{s} }
 
-type bindings struct{ *Store }
+type bindings struct{ *Journal }
 
-func (s bindings) Keep(k binding.Kept) { s.said(s.journal.Put("binding/"+k.Token, entry{Binding: &k})) }
+func (s bindings) Keep(k binding.Kept) {
+	s.logged(s.entries.Keep("binding/"+k.Token, entry{Binding: &k}))
+}
 
-func (s bindings) Forget(token string) { s.said(s.journal.Drop("binding/" + token)) }
+func (s bindings) Forget(token string) { s.logged(s.entries.Forget("binding/" + token)) }
 
-// Sets remembers security associations.
-func (s *Store) Sets() association.Keeper { return sets{s} }
+// Sets keeps security associations.
+func (s *Journal) Sets() association.Keeper { return sets{s} }
 
-type sets struct{ *Store }
+type sets struct{ *Journal }
 
-func (s sets) Keep(k association.Kept) { s.said(s.journal.Put(setKey(k.Set.ReqID), entry{Set: &k})) }
+func (s sets) Keep(k association.Kept) { s.logged(s.entries.Keep(setKey(k.Set.ReqID), entry{Set: &k})) }
 
-func (s sets) Forget(reqID uint32) { s.said(s.journal.Drop(setKey(reqID))) }
+func (s sets) Forget(reqID uint32) { s.logged(s.entries.Forget(setKey(reqID))) }
 
 func setKey(reqID uint32) string { return fmt.Sprintf("set/%d", reqID) }

@@ -53,9 +53,9 @@ func (t *Table) Restore(directory string) error {
 		}
 
 		if k.Charge != "" {
-			charge, found := t.charging.Take(k.Charge, c.Release)
+			charge, found := t.charging.Restored(k.Charge, c.Release)
 			if !found { // it was settled, and the process ended before the call was forgotten
-				c.drop()
+				c.leaveJournal()
 				continue
 			}
 
@@ -134,18 +134,18 @@ func (c *Call) keep() {
 		k.Charge = c.charge.Key()
 	}
 
-	if err := j.Put(c.entry.token, k); err != nil {
+	if err := j.Keep(c.entry.token, k); err != nil {
 		c.table.log.Error("a call could not be written; it would be lost at a restart", "impu", c.Public, "cause", err)
 	}
 }
 
-func (c *Call) drop() {
+func (c *Call) leaveJournal() {
 	j := c.table.journal
 	if j == nil {
 		return
 	}
 
-	if err := j.Drop(c.entry.token); err != nil {
+	if err := j.Forget(c.entry.token); err != nil {
 		c.table.log.Error("the end of a call could not be written", "impu", c.Public, "cause", err)
 	}
 }

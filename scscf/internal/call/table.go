@@ -106,7 +106,7 @@ func (t *Table) forget(c *Call) {
 	t.unbind(c)
 	t.mu.Unlock()
 
-	c.drop()
+	c.leaveJournal()
 }
 
 func (t *Table) find(token string) *Call {

@@ -458,7 +458,7 @@ func TestServerOverRestart(t *testing.T) {
 				if err := trigger.Restore(directory); err != nil {
 					t.Fatal(err)
 				}
-				s, found := trigger.Take(s.Key(), func(string, Cause) {})
+				s, found := trigger.Restored(s.Key(), func(string, Cause) {})
 				if !found {
 					t.Fatal("the session did not come back")
 				}

@@ -48,8 +48,8 @@ func (s *State) UnmarshalText(text []byte) error {
 
 // store keeps sessions or events over a restart; it is a *journal.Journal.
 type store[V any] interface {
-	Put(key string, v V) error
-	Drop(key string) error
+	Keep(key string, v V) error
+	Forget(key string) error
 	Close() error
 }
 
@@ -111,8 +111,8 @@ func (t *Trigger) restoreEvents(j store[keptEvent], all map[string]keptEvent) {
 // eventsState reports whether an event can be kept in a state.
 func eventsState(s State) bool { return s == PendingI || s == PendingT || s >= PendingE }
 
-// Take hands a restored session to its call. The second call, and one for a session that is settled, finds nothing.
-func (t *Trigger) Take(key string, release func(why string, cause Cause)) (*Session, bool) {
+// Restored hands a restored session to its call. The second call, and one for a session that is settled, finds nothing.
+func (t *Trigger) Restored(key string, release func(why string, cause Cause)) (*Session, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
@@ -218,7 +218,7 @@ func (s *Session) keep(before, after State) {
 		return
 	}
 
-	if err := t.journal.Put(s.state.Key, kept{credit: s.state, State: after}); err != nil {
+	if err := t.journal.Keep(s.state.Key, kept{credit: s.state, State: after}); err != nil {
 		t.log.Error("a charging session could not be written; it would be lost at a restart", "session_id", s.state.ID, "cause", err)
 	}
 }
@@ -241,7 +241,7 @@ func (e *Event) keep(before, after State) {
 		return
 	}
 
-	if err := t.eventJournal.Put(e.state.ID, keptEvent{oneEvent: e.state, State: after}); err != nil {
+	if err := t.eventJournal.Keep(e.state.ID, keptEvent{oneEvent: e.state, State: after}); err != nil {
 		t.log.Error("a charged event could not be written; it would be lost at a restart", "session_id", e.state.ID, "cause", err)
 	}
 }
@@ -264,7 +264,7 @@ func (t *Trigger) removeEvent(e *Event) {
 		return
 	}
 
-	if err := t.eventJournal.Drop(e.state.ID); err != nil {
+	if err := t.eventJournal.Forget(e.state.ID); err != nil {
 		t.log.Error("the end of a charged event could not be written; a restart would settle it again", "session_id", e.state.ID, "cause", err)
 	}
 }
@@ -310,7 +310,7 @@ func (t *Trigger) forget(key string) {
 		return
 	}
 
-	if err := t.journal.Drop(key); err != nil {
+	if err := t.journal.Forget(key); err != nil {
 		t.log.Error("the end of a charging session could not be written; a restart would report it again", "session_id", key, "cause", err)
 	}
 }

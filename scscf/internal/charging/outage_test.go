@@ -329,11 +329,11 @@ func TestRestart(t *testing.T) {
 				if err := trigger.Restore(directory); err != nil {
 					t.Fatal(err)
 				}
-				s, found := trigger.Take(s.Key(), func(string, Cause) {})
+				s, found := trigger.Restored(s.Key(), func(string, Cause) {})
 				if !found || s.state.Call.ICID != "icid" {
 					t.Fatalf("the session did not come back: %+v", s)
 				}
-				if _, twice := trigger.Take(s.Key(), func(string, Cause) {}); twice {
+				if _, twice := trigger.Restored(s.Key(), func(string, Cause) {}); twice {
 					t.Error("two calls have one session")
 				}
 				if test.killed < 0 {

@@ -222,7 +222,7 @@ func (p *party) kill() {
 	p.mu.Unlock()
 
 	if !over || !p.answered.IsZero() {
-		p.trigger.Take(p.session.Key(), func(_ string, cause Cause) { p.hangUp(cause) })
+		p.trigger.Restored(p.session.Key(), func(_ string, cause Cause) { p.hangUp(cause) })
 	}
 
 	if session := p.session; over && !p.answered.IsZero() {

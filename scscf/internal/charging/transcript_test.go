@@ -316,7 +316,7 @@ func (d *desk) restart(orphan bool) {
 	case len(d.trigger.restored) > 0:
 		d.session = d.trigger.restored[0]
 		if !orphan {
-			d.trigger.Take("s1", d.release)
+			d.trigger.Restored("s1", d.release)
 		}
 	case len(d.trigger.restoredEvents) > 0:
 		d.event = d.trigger.restoredEvents[0]
@@ -382,7 +382,7 @@ type disk[V any] struct {
 
 func newDisk[V any]() *disk[V] { return &disk[V]{kept: map[string][]byte{}} }
 
-func (k *disk[V]) Put(key string, value V) error {
+func (k *disk[V]) Keep(key string, value V) error {
 	text, err := json.Marshal(value)
 
 	k.mu.Lock()
@@ -395,7 +395,7 @@ func (k *disk[V]) Put(key string, value V) error {
 	return err
 }
 
-func (k *disk[V]) Drop(key string) error {
+func (k *disk[V]) Forget(key string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 

@@ -49,7 +49,7 @@ type keptIdentity struct {
 	Barred      bool   `json:"barred,omitempty"`
 }
 
-// openJournal reads what is kept in a directory.
+// openJournal opens the journal in a directory and returns the registrations to restore.
 func openJournal(directory string, log *slog.Logger) (*journal, map[uint64]*registration.Registration, error) {
 	j := &journal{dirty: map[*record]struct{}{}}
 	registrations := map[uint64]*registration.Registration{}
@@ -59,7 +59,7 @@ func openJournal(directory string, log *slog.Logger) (*journal, map[uint64]*regi
 		directory,
 		journalName,
 		log,
-		func(line []byte) error { return take(line, registrations) },
+		func(line []byte) error { return restoreLine(line, registrations) },
 	); err != nil {
 		return nil, nil, fmt.Errorf("registrations: %w", err)
 	}
@@ -67,7 +67,7 @@ func openJournal(directory string, log *slog.Logger) (*journal, map[uint64]*regi
 	return j, registrations, nil
 }
 
-func take(line []byte, registrations map[uint64]*registration.Registration) error {
+func restoreLine(line []byte, registrations map[uint64]*registration.Registration) error {
 	var e entry
 	if err := json.Unmarshal(line, &e); err != nil {
 		return err

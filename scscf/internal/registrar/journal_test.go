@@ -130,7 +130,7 @@ func FuzzJournal(f *testing.F) {
 
 	f.Fuzz(func(t *testing.T, line []byte) {
 		registrations := map[uint64]*registration.Registration{}
-		_ = take(line, registrations)
+		_ = restoreLine(line, registrations)
 
 		for _, g := range registrations {
 			if len(g.Identities) == 0 || len(g.Bindings) == 0 || g.State != registration.Registered || !g.ProfileMissing() {

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Kept is what of an established set outlives the process. The keys are in the kernel alone.
+// Kept is what a Keeper keeps of an established set. The keys are in the kernel alone.
 type Kept struct {
 	Set      ipsec.Set `json:"set"`
 	Private  string    `json:"private"`
@@ -27,12 +27,12 @@ func keep(a *association) Kept {
 	}
 }
 
-// Restore takes up the kept sets that the kernel still has.
+// Restore restores the kept sets that the kernel still has, and returns them.
 func (p *Table) Restore(kept []Kept, whole func(ipsec.Set) bool) (restored []ipsec.Set) {
 	for _, k := range kept {
 		a, err := p.restore(k, whole)
 		if err != nil {
-			p.log.Warn("security associations are not taken up again", "impi", k.Private, "set", k.Set.String(), "cause", err)
+			p.log.Warn("security associations are not restored", "impi", k.Private, "set", k.Set.String(), "cause", err)
 			p.keep.Forget(k.Set.ReqID)
 
 			continue

@@ -65,7 +65,7 @@ type Table struct {
 // way is one direction between protected ports, seen from here.
 type way struct{ local, remote netip.AddrPort }
 
-// Keeper remembers established associations over a restart. Forget may be told of ones that were never kept.
+// Keeper keeps established associations over a restart. Forget may be called for some that were never kept.
 type Keeper interface {
 	Keep(Kept)
 	Forget(reqID uint32)
