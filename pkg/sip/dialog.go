@@ -162,14 +162,14 @@ type party struct {
 }
 
 // WatchDialog makes the dialog of an INVITE that the proxy passed on: the request as it came, and its 2xx as it goes
-// upstream. own tells the proxy's own Record-Route entry.
+// upstream. own reports whether a Record-Route entry is the proxy's own. A callee that gives no Contact is where the request went.
 func WatchDialog(received *Request, response *Response, own func(NameAddr) bool) (*ProxyDialog, error) {
 	towardsCaller, err := RecordRoutes(received)
 	if err != nil {
 		return nil, err
 	}
 
-	callee, err := calleeOf(response, own)
+	callee, err := calleeOf(response, own, received.Recipient.String())
 	if err != nil {
 		return nil, err
 	}
@@ -191,18 +191,18 @@ func WatchDialog(received *Request, response *Response, own func(NameAddr) bool)
 
 // Fork makes the dialog of a further 2xx to the INVITE that made this one (RFC 3261 §13.2.2.4): the same caller, another callee.
 func (d *ProxyDialog) Fork(response *Response, own func(NameAddr) bool) (*ProxyDialog, error) {
-	callee, err := calleeOf(response, own)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	callee, err := calleeOf(response, own, d.parties[Callee].target)
 	if err != nil {
 		return nil, err
 	}
 
-	d.mu.Lock()
-	defer d.mu.Unlock()
-
 	return &ProxyDialog{CallID: d.CallID, parties: [2]party{d.parties[Caller], callee}}, nil
 }
 
-func calleeOf(response *Response, own func(NameAddr) bool) (party, error) {
+func calleeOf(response *Response, own func(NameAddr) bool, otherwise string) (party, error) {
 	records, err := RecordRoutes(response)
 	if err != nil {
 		return party{}, err
@@ -215,7 +215,7 @@ func calleeOf(response *Response, own func(NameAddr) bool) (party, error) {
 
 	target, err := contactOf(response)
 	if err != nil {
-		return party{}, err
+		target = otherwise
 	}
 
 	tag, _ := response.To().Params.Get("tag")
@@ -324,13 +324,17 @@ func samePlace(a, b Uri) bool {
 	return a.User == b.User && strings.EqualFold(a.Host, b.Host) && max(a.Port, 0) == max(b.Port, 0)
 }
 
-// Request makes a request towards one party, as if the other had sent it.
+// maxCSeq is the highest number that a request may have (RFC 3261 §8.1.1.5).
+const maxCSeq = 1<<31 - 1
+
+// Request makes a request towards one party, as if the other had sent it. Who has used up its numbers gets the last one again: a higher
+// one is refused by everybody (RFC 3261 §12.2.2 refuses lower ones alone).
 func (d *ProxyDialog) Request(to Side, method string) (*Request, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
 	there, here := &d.parties[to], &d.parties[to.Other()]
-	here.cseq++
+	here.cseq = min(here.cseq+1, maxCSeq)
 
 	return inDialogRequest(method, there.target, there.routes, here.address, there.address, d.CallID, here.cseq)
 }

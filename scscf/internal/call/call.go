@@ -34,6 +34,7 @@ type Call struct {
 	dialog   *sip.ProxyDialog
 	further  []*sip.ProxyDialog // with other callees, who have answered too
 	ended    bool
+	hungUp   bool         // a BYE has reached the other party, which has taken it
 	released *sip.Refusal // why, if it was ended from here
 	expiry   *time.Timer  // of the session timer (RFC 4028), or of the longest call there may be
 	unheard  *time.Timer  // until the ACK

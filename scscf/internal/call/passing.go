@@ -120,11 +120,14 @@ func (m membership) goesOn(bye *sip.Request, taken bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
-	if m.dialog == nil || c.released != nil || taken && m.dialog.Leads(m.from, bye, c.table.stack.Own) {
+	switch {
+	case m.dialog == nil || c.released != nil || c.hungUp:
 		return false
+	case taken && m.dialog.Leads(m.from, bye, c.table.stack.Own):
+		c.hungUp = true // one that comes behind it may be answered with anything
+		return false
+	default:
+		c.released = errHungUp
+		return true
 	}
-
-	c.released = errHungUp
-
-	return true
 }

@@ -57,17 +57,18 @@ type desk struct {
 	plan      numbering.Plan
 	enum      numbering.Enum
 
-	mu     sync.Mutex
-	users  map[string]registration.User
-	fetch  func(public string) (registration.User, error)
-	kept   map[string]bool // registrations of before a restart whose profile comes with Registered only
-	away   error           // why the HSS gives no profile to registrations of before a restart
-	ocs    func(q *ro.CCR) (*ro.CCA, error)
-	asked  []string // CCRs
-	killed bool     // the process is dead: what it would ask reaches nobody
-	failed []string // contacts whose flow has failed
-	cseq   int
-	route  string // Route of the caller's requests within the last call
+	mu      sync.Mutex
+	users   map[string]registration.User
+	fetch   func(public string) (registration.User, error)
+	kept    map[string]bool // registrations of before a restart whose profile comes with Registered only
+	away    error           // why the HSS gives no profile to registrations of before a restart
+	ocs     func(q *ro.CCR) (*ro.CCA, error)
+	asked   []string // CCRs
+	session string   // the Diameter Session-Id of the first
+	killed  bool     // the process is dead: what it would ask reaches nobody
+	failed  []string // contacts whose flow has failed
+	cseq    int
+	route   string // Route of the caller's requests within the last call
 }
 
 // HandleRequest and HandleAck are what the stack calls.
@@ -146,6 +147,9 @@ func (d *desk) CreditControl(_ context.Context, q *ro.CCR) (*ro.CCA, error) {
 	}
 
 	d.asked = append(d.asked, line)
+	if d.session == "" {
+		d.session = q.SessionID
+	}
 
 	if d.ocs != nil {
 		return d.ocs(q)

@@ -118,6 +118,11 @@ func (s *Server) HandleRequest(ctx context.Context, tx *stack.ServerTransaction)
 		return
 	}
 
+	if refusal := malformed(out); refusal != nil {
+		s.refuse(tx, "none", refusal)
+		return
+	}
+
 	s.canonicalise(out)
 
 	r := read(tx, out)
@@ -130,6 +135,23 @@ func (s *Server) HandleRequest(ctx context.Context, tx *stack.ServerTransaction)
 	default:
 		s.terminate(ctx, r)
 	}
+}
+
+// malformed refuses an INVITE whose dialog could not be ended from here, when its credit does.
+func malformed(out *sip.Request) *sip.Refusal {
+	if !out.IsInvite() {
+		return nil
+	}
+
+	if _, err := sip.RecordRoutes(out); err != nil {
+		return sip.Refusef(400, "Record-Route cannot be read: %v", err)
+	}
+
+	if contacts, _, err := sip.Contacts(out); err != nil || len(contacts) == 0 {
+		return sip.Refuse(400, "an INVITE without a Contact that can be read (RFC 3261 §8.1.1.8)")
+	}
+
+	return nil
 }
 
 // HandleAck passes on the ACK of a 2xx.

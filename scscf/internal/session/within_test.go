@@ -160,6 +160,7 @@ func TestNoSessionWithoutACall(t *testing.T) {
 		{method: "UPDATE", name: "in a subscription", route: free, refused: true},
 		{method: "INVITE", name: "of a call that is over", route: "<sip:call-GONE@" + scscfAddress + ";lr>", refused: true},
 		{method: "INVITE", name: "with another call's Route", call: true, refused: true},
+		{method: "UPDATE", name: "with another call's Route", call: true, refused: true},
 		{method: "INVITE", name: "without a Route of this S-CSCF's", refused: true},
 		{method: "SUBSCRIBE", name: "in a subscription", route: free},
 		{method: "NOTIFY", name: "in a subscription", route: free},
