@@ -116,8 +116,8 @@ func (s *Server) note(pattern string) {
 	}
 }
 
-// Paths are what a GET can ask for, as patterns of net/http.
-func (s *Server) Paths() []string { return slices.Sorted(slices.Values(s.paths)) }
+// known are what a GET can ask for, as patterns of net/http.
+func (s *Server) known() []string { return slices.Sorted(slices.Values(s.paths)) }
 
 // missing is the answer to a GET of what there is not: it says what there is. Nil: the path is there, for this or another method.
 func (s *Server) missing(r *http.Request) error {
@@ -134,7 +134,7 @@ func (s *Server) missing(r *http.Request) error {
 	}
 
 	return &Error{
-		Status: http.StatusNotFound, Title: "there is no " + r.URL.Path, Detail: "there are " + strings.Join(s.Paths(), ", "),
+		Status: http.StatusNotFound, Title: "there is no " + r.URL.Path, Detail: "there are " + strings.Join(s.known(), ", "),
 	}
 }
 

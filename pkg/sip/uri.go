@@ -21,8 +21,8 @@ func ParseURI(s string) (Uri, error) {
 	return u, nil
 }
 
-// EqualURI compares as RFC 3261 §19.1.4 says.
-func EqualURI(a, b Uri) bool {
+// equalURI compares as RFC 3261 §19.1.4 says.
+func equalURI(a, b Uri) bool {
 	if !strings.EqualFold(a.Scheme, b.Scheme) {
 		return false
 	}
@@ -47,7 +47,7 @@ func SameURI(a, b string) bool {
 	u, errA := ParseURI(a)
 	v, errB := ParseURI(b)
 
-	return errA == nil && errB == nil && EqualURI(u, v)
+	return errA == nil && errB == nil && equalURI(u, v)
 }
 
 // equalParams: what both have must be the same, and some may not be missing on one side.

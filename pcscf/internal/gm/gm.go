@@ -94,7 +94,7 @@ func (p *Proxy) Run(ctx context.Context) {
 // when the endpoints are known; registrations that are known already are watched.
 func (p *Proxy) Watch(limit int, metrics prometheus.Registerer) {
 	p.RegEvent = regevent.New(regevent.Options{
-		Registrations: p, Sender: p.Stack, Own: p.Mw.Address().String(), Home: p.Home, Endpoint: p.Mw, Network: p.Config.VisitedNetwork,
+		Registrations: p, Sender: p.Stack, Own: p.Mw.Address().String(), Home: p.home, Endpoint: p.Mw, Network: p.Config.VisitedNetwork,
 		Limit: limit, Log: p.Log, Metrics: metrics,
 	})
 
@@ -105,8 +105,8 @@ func (p *Proxy) Watch(limit int, metrics prometheus.Registerer) {
 	}
 }
 
-// Home is where requests to the home network go: to its I-CSCF.
-func (p *Proxy) Home(ctx context.Context) (stack.Destination, error) {
+// home is where requests to the home network go: to its I-CSCF.
+func (p *Proxy) home(ctx context.Context) (stack.Destination, error) {
 	home, err := sip.ParseURI(p.Config.Interrogator)
 	if err != nil {
 		return stack.Destination{}, err

@@ -44,7 +44,7 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 
 	p.prepare(out, flow, token, credentials, p.Security.Offered(tx.Request(), flow))
 
-	home, err := p.Home(ctx)
+	home, err := p.home(ctx)
 	if err != nil {
 		p.refuse(tx, "registration", sip.Refuse(504, "the I-CSCF cannot be found").Because(err))
 		return

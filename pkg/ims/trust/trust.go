@@ -20,8 +20,8 @@ const (
 	Foreign       // whoever is outside of it and no handset of ours
 )
 
-// Field is a row of the table. What is in no row crosses freely.
-type Field struct {
+// field is a row of the table. What is in no row crosses freely.
+type field struct {
 	Name string
 	Says Party // whose word it may be
 	Sees Party // who may get it
@@ -29,7 +29,7 @@ type Field struct {
 }
 
 // Fields are the rows. Core among those who say means that it may come from the core, whoever said it first.
-var Fields = []Field{
+var Fields = []field{
 	{"P-Asserted-Identity", Core, Handset | Core, "RFC 3325 §9.1, TS 24.229 §4.4.2; from a handset's eyes also by Privacy: id"},
 	{"P-Preferred-Identity", Handset, 0, "RFC 3325 §9.2; the P-CSCF reads it"},
 	{"P-Asserted-Service", Core, Core, "RFC 6050 §4.1, TS 24.229 §4.4.5"},

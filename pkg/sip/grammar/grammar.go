@@ -15,8 +15,8 @@ import (
 // ErrSyntax is text that is none of what it should be.
 var ErrSyntax = errors.New("the header field cannot be read")
 
-// MaxParams is the number of parameters that one value may have.
-const MaxParams = 64
+// maxParams is the number of parameters that one value may have.
+const maxParams = 64
 
 // fault is ErrSyntax with what is wrong and the text that is, which may be long.
 func fault(what, text string) error {

@@ -45,7 +45,7 @@ func TestParams(t *testing.T) {
 	}
 
 	for _, bad := range []string{
-		"a", `;a="b`, `;a="b"c`, ";=b", `;a b=c`, `;"a"=b`, ";a\x01=b", ";a=b\r\nX: y", ";a=<b", strings.Repeat(";a", MaxParams+1),
+		"a", `;a="b`, `;a="b"c`, ";=b", `;a b=c`, `;"a"=b`, ";a\x01=b", ";a=b\r\nX: y", ";a=<b", strings.Repeat(";a", maxParams+1),
 	} {
 		if got, err := ParseParams(bad); !errors.Is(err, ErrSyntax) {
 			t.Errorf("%q: %+v, %v", bad, got, err)

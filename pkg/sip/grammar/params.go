@@ -37,8 +37,8 @@ func (p Param) Text() string {
 	return text
 }
 
-// Quoted reports whether the value stands in quotes.
-func (p Param) Quoted() bool { return p.Value != "" && p.Value[0] == '"' }
+// quoted reports whether the value stands in quotes.
+func (p Param) quoted() bool { return p.Value != "" && p.Value[0] == '"' }
 
 // String is the parameter as it is written.
 func (p Param) String() string { return string(p.append(nil)) }
@@ -87,10 +87,10 @@ func ParseParamList(s string) (Params, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case len(all) == MaxParams:
+		case len(all) == maxParams:
 			return nil, fault("too many parameters", piece)
 		case all == nil:
-			all = make(Params, 0, min(1+strings.Count(s, ";"), MaxParams))
+			all = make(Params, 0, min(1+strings.Count(s, ";"), maxParams))
 		}
 
 		all = append(all, p)
@@ -107,7 +107,7 @@ func parseParam(piece string) (Param, error) {
 		return Param{}, fault("parameter", piece)
 	}
 
-	if p.Quoted() && quotedEnd(p.Value) != len(p.Value) {
+	if p.quoted() && quotedEnd(p.Value) != len(p.Value) {
 		return Param{}, fault("parameter", piece)
 	}
 

@@ -64,8 +64,8 @@ func (c *Call) Charge(session *charging.Session) bool {
 	return !c.ended
 }
 
-// Rings reports whether the call is not answered yet.
-func (c *Call) Rings() bool {
+// rings reports whether the call is not answered yet.
+func (c *Call) rings() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
@@ -77,7 +77,7 @@ func (c *Call) Rings() bool {
 //
 // by is the contact of the called user that it came from; nil: none of the served user's. The first is the one that is charged.
 func (c *Call) Answered(r *sip.Response, by *registration.Binding) {
-	if by != nil && c.Rings() {
+	if by != nil && c.rings() {
 		c.bind(c.table.heir(c.Public, by))
 	}
 

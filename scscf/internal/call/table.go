@@ -58,8 +58,8 @@ type Table struct {
 
 const maxCalls = 100_000 // calls alive at the same time
 
-// ErrTooMany is the refusal of a call when there are as many as there can be.
-var ErrTooMany = errors.New("the S-CSCF is in as many calls as it can be")
+// errTooMany is the refusal of a call when there are as many as there can be.
+var errTooMany = errors.New("the S-CSCF is in as many calls as it can be")
 
 // New returns a Table without calls.
 func New(o Options) *Table {
@@ -92,7 +92,7 @@ func (t *Table) New(tx *stack.ServerTransaction, p Party) (*Call, error) {
 	defer t.mu.Unlock()
 
 	if len(t.calls) >= maxCalls {
-		return nil, ErrTooMany
+		return nil, errTooMany
 	}
 
 	t.calls[c.entry.token] = c

@@ -115,7 +115,7 @@ func (w *Within) Refreshes() bool {
 
 // Rings reports whether the request is of a call that is not answered yet.
 func (w *Within) Rings() bool {
-	return slices.ContainsFunc(w.calls, func(m membership) bool { return m.first() && m.call.Rings() })
+	return slices.ContainsFunc(w.calls, func(m membership) bool { return m.first() && m.call.rings() })
 }
 
 // Abroad reports whether the request is of a call with another network.

@@ -10,8 +10,8 @@ import (
 // What becomes of a session when the OCS does not answer (RFC 8506 §5.7).
 const (
 	Terminate = "terminate"
-	Continue  = "continue"
-	Retry     = "retry" // once more, then terminate
+	goOn      = "continue"
+	retry     = "retry" // once more, then terminate
 )
 
 // Config says what is charged and how.
@@ -39,7 +39,7 @@ func (c *Config) Validate() error {
 	switch {
 	case !c.Enabled:
 		return nil
-	case c.FailureHandling != Terminate && c.FailureHandling != Continue && c.FailureHandling != Retry:
+	case c.FailureHandling != Terminate && c.FailureHandling != goOn && c.FailureHandling != retry:
 		return fmt.Errorf("charging.failure_handling: %q is none of terminate, continue, retry", c.FailureHandling)
 	case c.Events != NoEvents && c.Events != Immediate && c.Events != Reserved:
 		return fmt.Errorf("charging.events: %q is none of off, iec, ecur", c.Events)

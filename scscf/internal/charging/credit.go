@@ -100,9 +100,9 @@ func (c *credit) take(a *ro.CCA, margin time.Duration, now time.Time) {
 		case ro.FailureTerminate:
 			c.Handling = Terminate
 		case ro.FailureContinue:
-			c.Handling = Continue
+			c.Handling = goOn
 		case ro.FailureRetryAndTerminate:
-			c.Handling = Retry
+			c.Handling = retry
 		}
 	}
 

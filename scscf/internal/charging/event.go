@@ -123,7 +123,7 @@ func (e *Event) answered(o outcome) effects {
 		in.refused, _ = o.no()
 	}
 
-	signal := o.signal(t.config.FailureHandling == Continue)
+	signal := o.signal(t.config.FailureHandling == goOn)
 	if signal == Unanswered && t.full() { // too many wait for the OCS already
 		signal = Undelivered
 	}

@@ -157,10 +157,10 @@ func (s *Session) answered(o outcome) effects {
 
 func (s *Session) goesOn() bool {
 	if s.state.Handling != "" {
-		return s.state.Handling == Continue
+		return s.state.Handling == goOn
 	}
 
-	return s.trigger.config.FailureHandling == Continue
+	return s.trigger.config.FailureHandling == goOn
 }
 
 // step is one step of the machine.
