@@ -60,7 +60,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	queue := schedule.New()
 	endpoint := stack.Endpoint(c.SIP.Endpoints[0].Name)
-	home := &hss.Client{Node: node, ServerName: c.ServerName, SharedSets: len(shared) > 0}
+	home := hss.New(hss.Options{Node: node, ServerName: c.ServerName, SharedSets: len(shared) > 0})
 	registrations := registrar.New(c.Registrar, registrar.Options{
 		HSS:          home,
 		Schedule:     queue,

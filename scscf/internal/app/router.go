@@ -13,7 +13,7 @@ import (
 type sessionHandler interface {
 	HandleRequest(ctx context.Context, tx *stack.ServerTransaction)
 	HandleAck(ctx context.Context, ack *stack.Ack)
-	// Abroad tells a request within a call with another network, whose party reaches this S-CSCF from there.
+	// Abroad reports whether a request is within a call with another network, whose party reaches this S-CSCF from there.
 	Abroad(request *sip.Request) bool
 }
 
@@ -43,10 +43,10 @@ func (r *router) HandleAck(ctx context.Context, ack *stack.Ack) {
 	r.sessions.HandleAck(ctx, ack)
 }
 
-// abroad tells what is served though it does not come from the core.
+// abroad reports whether a request is served though it does not come from the core.
 func (r *router) abroad(request *sip.Request) bool { return r.sessions.Abroad(request) }
 
-// originating tells a request that came over the Service-Route of a handset.
+// originating reports whether a request came over the Service-Route of a handset.
 func originating(request *sip.Request) bool {
 	top, err := sip.ParseNameAddr(sip.Value(request, "Route"))
 	if err != nil {

@@ -78,7 +78,9 @@ func newSessions(
 	home *hss.Client,
 	users *registrar.Registrar,
 ) (*session.Server, *charging.Trigger, error) {
-	trigger := charging.NewTrigger(c.Sessions.Charging, onlineCharging{node}, node.NewSessionID, env.Log, env.Metrics)
+	trigger := charging.New(c.Sessions.Charging, charging.Options{
+		OCS: onlineCharging{node}, NewSessionID: node.NewSessionID, Log: env.Log, Metrics: env.Metrics,
+	})
 	diameter.Handle(node, trigger.Reauthorise)
 	diameter.Handle(node, trigger.Abort)
 

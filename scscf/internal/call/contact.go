@@ -11,8 +11,10 @@ import (
 
 // SentFrom notes the contact of the served user that the call's INVITE came from, if it can be told, and releases the call if that
 // contact has gone.
-func (c *Call) SentFrom(user registration.User) {
-	c.bind(sentFrom(user, c.tx.Request()))
+//
+// recorded and contacts are the INVITE's Record-Route and Contact.
+func (c *Call) SentFrom(user registration.User, recorded []sip.NameAddr, contacts []sip.Contact) {
+	c.bind(sentFrom(user, recorded, contacts))
 	c.verify()
 }
 
@@ -146,17 +148,14 @@ func ofOneHandset(old, fresh *registration.Binding) bool {
 
 // sentFrom is the contact of the user that an initial request came from: the one whose P-CSCF, by the URI of its Path, stands in
 // Record-Route; else the one that is its Contact; else the only one. 0: it cannot be told.
-func sentFrom(user registration.User, invite *sip.Request) uint32 {
-	records, _ := sip.RecordRoutes(invite)
-	contacts, _, _ := sip.Contacts(invite)
-
+func sentFrom(user registration.User, recorded []sip.NameAddr, contacts []sip.Contact) uint32 {
 	for _, b := range user.Bindings {
 		if len(b.Path) == 0 {
 			continue
 		}
 
 		path, err := sip.ParseNameAddr(b.Path[0])
-		if err == nil && slices.ContainsFunc(records, func(r sip.NameAddr) bool { return sip.SameURI(r.URI, path.URI) }) {
+		if err == nil && slices.ContainsFunc(recorded, func(r sip.NameAddr) bool { return sip.SameURI(r.URI, path.URI) }) {
 			return b.ID
 		}
 	}

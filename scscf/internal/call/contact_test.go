@@ -32,7 +32,9 @@ func TestSentFrom(t *testing.T) {
 			}
 			sip.Add(invite, "Record-Route", test.record)
 			sip.Add(invite, "Contact", test.contact)
-			if got := sentFrom(test.user, invite); got != test.want {
+			recorded, _ := sip.RecordRoutes(invite)
+			contacts, _, _ := sip.Contacts(invite)
+			if got := sentFrom(test.user, recorded, contacts); got != test.want {
 				t.Errorf("contact %d, want %d", got, test.want)
 			}
 		})

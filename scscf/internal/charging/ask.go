@@ -26,7 +26,7 @@ func serverOf(a *ro.CCA) server {
 	return server{a.OriginHost, a.SessionFailover != nil && *a.SessionFailover == failoverSupported}
 }
 
-// free tells that the OCS wants the service to be granted without credit control (RFC 8506 §7, §9.1): the whole session, which it
+// free reports whether the OCS wants the service to be granted without credit control (RFC 8506 §7, §9.1): the whole session, which it
 // then does not keep, or, with held, this service within a session that it does keep.
 func free(a *ro.CCA) (free, held bool) {
 	return a.Result == ro.CreditControlNotApplicable, serviceResult(a) == ro.CreditControlNotApplicable.Code

@@ -40,10 +40,18 @@ type Trigger struct {
 	kept           map[string]*Session // restored sessions that no call has taken, by their first Session-Id
 }
 
-// NewTrigger charges by ocs; newID makes Diameter Session-Ids.
-func NewTrigger(c Config, ocs OCS, newID func() string, log *slog.Logger, registerer prometheus.Registerer) *Trigger {
+// Options are what a Trigger works with.
+type Options struct {
+	OCS          OCS
+	NewSessionID func() string // of Diameter
+	Log          *slog.Logger
+	Metrics      prometheus.Registerer
+}
+
+// New returns a Trigger without sessions.
+func New(c Config, o Options) *Trigger {
 	t := &Trigger{
-		config: c, ocs: ocs, log: log, newID: newID, machine: Machine, events: EventMachine,
+		config: c, ocs: o.OCS, log: o.Log, newID: o.NewSessionID, machine: Machine, events: EventMachine,
 		open: map[string]*Session{}, openEvents: map[string]*Event{},
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_scscf_charging_total", Help: "Credit-control requests, by type and outcome.",
@@ -56,7 +64,7 @@ func NewTrigger(c Config, ocs OCS, newID func() string, log *slog.Logger, regist
 	t.unexpected = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "dialtone_scscf_charging_unexpected_events_total", Help: "Events without a row in the tables of charging; must stay 0.",
 	})
-	registerer.MustRegister(t.outcomes, t.sessions, t.uncharged, t.unexpected)
+	o.Metrics.MustRegister(t.outcomes, t.sessions, t.uncharged, t.unexpected)
 
 	return t
 }

@@ -96,13 +96,10 @@ func bench(c Config, o OCS) *Trigger {
 	number := 0
 	c.Enabled, c.ServiceContextID, c.Realm = true, ro.ServiceContextIMS, "r"
 
-	return NewTrigger(
-		c,
-		o,
-		func() string { number++; return fmt.Sprintf("s%d", number) },
-		slog.New(slog.DiscardHandler),
-		prometheus.NewRegistry(),
-	)
+	return New(c, Options{
+		OCS: o, NewSessionID: func() string { number++; return fmt.Sprintf("s%d", number) }, Log: slog.New(slog.DiscardHandler),
+		Metrics: prometheus.NewRegistry(),
+	})
 }
 
 // RFC 8506 §5.7, §8.14: what an OCS that is away costs, and that no second is charged twice.

@@ -157,10 +157,10 @@ func (p *party) run() {
 	number := p.account.process(1)
 	c := p.config
 	c.Enabled, c.ServiceContextID, c.Realm = true, ro.ServiceContextIMS, "r"
-	p.trigger = NewTrigger(c, process{
-		p.account,
-		number,
-	}, func() string { return p.account.name() }, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	p.trigger = New(c, Options{
+		OCS: process{p.account, number}, NewSessionID: p.account.name, Log: slog.New(slog.DiscardHandler),
+		Metrics: prometheus.NewRegistry(),
+	})
 	p.trigger.restore(p.disk, p.disk.read())
 }
 

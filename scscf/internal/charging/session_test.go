@@ -138,7 +138,7 @@ func TestSession(t *testing.T) {
 				if test.handling == "" {
 					test.handling = Terminate
 				}
-				trigger := NewTrigger(
+				trigger := New(
 					Config{
 						Enabled:          true,
 						ServiceContextID: ro.ServiceContextIMS,
@@ -146,10 +146,10 @@ func TestSession(t *testing.T) {
 						FailureHandling:  test.handling,
 						Realm:            "r",
 					},
-					server,
-					func() string { return "s;1" },
-					slog.New(slog.DiscardHandler),
-					prometheus.NewRegistry(),
+					Options{
+						OCS: server, NewSessionID: func() string { return "s;1" }, Log: slog.New(slog.DiscardHandler),
+						Metrics: prometheus.NewRegistry(),
+					},
 				)
 
 				began := time.Now()

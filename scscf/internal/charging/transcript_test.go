@@ -85,7 +85,10 @@ func (d *desk) say(format string, values ...any) {
 func (d *desk) start() {
 	c := d.config
 	c.Enabled, c.ServiceContextID, c.Realm = true, ro.ServiceContextIMS, "r"
-	d.trigger = NewTrigger(c, d, func() string { d.ids++; return fmt.Sprintf("s%d", d.ids) }, slog.New(logged{d}), prometheus.NewRegistry())
+	d.trigger = New(c, Options{
+		OCS: d, NewSessionID: func() string { d.ids++; return fmt.Sprintf("s%d", d.ids) }, Log: slog.New(logged{d}),
+		Metrics: prometheus.NewRegistry(),
+	})
 	d.trigger.machine, d.trigger.events = d.machine, d.events
 	d.trigger.restore(d.disk, d.disk.read())
 	d.trigger.restoreEvents(d.eventDisk, d.eventDisk.read())

@@ -11,33 +11,49 @@ import (
 
 // Client sends MAR, SAR and LIR under the S-CSCF's name.
 type Client struct {
+	node       *diameter.Node
+	serverName string
+	features   uint32
+}
+
+// Options are what a Client works with.
+type Options struct {
 	Node       *diameter.Node
 	ServerName string // SIP URI, as the HSS and the I-CSCF know this S-CSCF
-	// SharedSets announces that shared iFC sets are configured here.
-	SharedSets bool
+	SharedSets bool   // shared iFC sets are configured here, and announced (TS 29.229 §7.1.1)
+}
+
+// New returns a Client.
+func New(o Options) *Client {
+	c := &Client{node: o.Node, serverName: o.ServerName}
+	if o.SharedSets {
+		c.features = cx.FeatureSharedSets
+	}
+
+	return c
 }
 
 // MultimediaAuth sends a MAR (TS 29.228 §6.3).
 func (c *Client) MultimediaAuth(ctx context.Context, req *cx.MAR) (*cx.MAA, error) {
-	req.ServerName = c.ServerName
+	req.ServerName = c.serverName
 
-	return diameter.Call[cx.MAA](ctx, c.Node, req)
+	return diameter.Call[cx.MAA](ctx, c.node, req)
 }
 
 // ServerAssignment sends a SAR (TS 29.228 §6.1.2).
 func (c *Client) ServerAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, error) {
-	req.ServerName = c.ServerName
+	req.ServerName = c.serverName
 
-	if ours := c.features(); ours != 0 {
-		req.SupportedFeatures = []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 1, FeatureList: ours}}
+	if c.features != 0 {
+		req.SupportedFeatures = []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 1, FeatureList: c.features}}
 	}
 
-	return diameter.Call[cx.SAA](ctx, c.Node, req)
+	return diameter.Call[cx.SAA](ctx, c.node, req)
 }
 
 // Exists asks by LIR, as an I-CSCF does (TS 29.228 §6.1.4), whether somebody has a public identity.
 func (c *Client) Exists(ctx context.Context, public string) (bool, error) {
-	answer, err := diameter.Call[cx.LIA](ctx, c.Node, &cx.LIR{PublicIdentity: public})
+	answer, err := diameter.Call[cx.LIA](ctx, c.node, &cx.LIR{PublicIdentity: public})
 	if err != nil {
 		return false, err
 	}
@@ -58,17 +74,8 @@ type Registrations interface {
 	PushProfile(ctx context.Context, req *cx.PPR) (*cx.PPA, error)
 }
 
-// features of list 1 that this S-CSCF has (TS 29.229 §7.1.1).
-func (c *Client) features() uint32 {
-	if c.SharedSets {
-		return cx.FeatureSharedSets
-	}
-
-	return 0
-}
-
 // Serve answers RTR (TS 29.228 §6.1.3) and PPR (§6.2). It is called before the node runs.
 func (c *Client) Serve(r Registrations) {
-	cx.Handle(c.Node, c.features(), r.RegistrationTermination)
-	cx.Handle(c.Node, c.features(), r.PushProfile)
+	cx.Handle(c.node, c.features, r.RegistrationTermination)
+	cx.Handle(c.node, c.features, r.PushProfile)
 }

@@ -63,7 +63,7 @@ func cut(text []byte) (before, criteria, after []byte, plain bool) {
 	return text[:first], text[first : len(text)-len(rest)], rest, !bytes.Contains(rest, []byte("InitialFilterCriteria"))
 }
 
-// balanced tells a piece of XML in which every element that begins also ends, so that what follows is not within one of them.
+// balanced reports whether every element that begins in a piece of XML also ends, so that what follows is not within one of them.
 // Elements with attributes are beyond it.
 func balanced(text []byte) bool {
 	var open [][]byte

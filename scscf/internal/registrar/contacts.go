@@ -87,7 +87,7 @@ func update(
 	return next, changes, nil
 }
 
-// same tells a contact that is registered already: by instance and reg-id (RFC 5626 §6) where both have them, else by URI
+// same reports whether a contact is registered already: by instance and reg-id (RFC 5626 §6) where both have them, else by URI
 // (RFC 3261 §19.1.4). A contact that is taken back without reg-id is always meant by its URI: a handset that has moved takes back
 // where it was, not where it is.
 func (w *wanted) same(b *registration.Binding) bool {

@@ -65,7 +65,7 @@ type ContactChange struct {
 	Event   ContactEvent
 }
 
-// Ended tells the events after which the contact is gone.
+// Ended reports whether the contact is gone after the event.
 func (e ContactEvent) Ended() bool {
 	return e == ContactExpired || e == ContactDeactivated || e == ContactUnregistered || e == ContactRejected
 }

@@ -245,13 +245,10 @@ func (d *desk) start() {
 	}
 
 	id, log := 0, d.log.Logger()
-	d.trigger = charging.NewTrigger(
-		d.charge,
-		d,
-		func() string { id++; return fmt.Sprint("session;", id, time.Now().UnixNano()) },
-		log,
-		prometheus.NewRegistry(),
-	)
+	d.trigger = charging.New(d.charge, charging.Options{
+		OCS: d, NewSessionID: func() string { id++; return fmt.Sprint("session;", id, time.Now().UnixNano()) }, Log: log,
+		Metrics: prometheus.NewRegistry(),
+	})
 	d.server = New(d.config, Options{
 		Stack: stack, Endpoint: stack.Endpoint("Mw"), Registrations: d, Charging: d.trigger, Log: log, Metrics: prometheus.NewRegistry(),
 		Numbers: numbering.New(numbering.Options{Plan: d.plan, HomeDomain: home, Enum: d.enum, Log: log}),

@@ -29,7 +29,7 @@ func (s *Server) returned(ctx context.Context, r *request, l *leg) {
 	s.serve(ctx, r, &sv, l.place)
 }
 
-// elsewhere tells a new target from another way to write the served user: an alias is not a diversion.
+// elsewhere reports whether a target is a new one, and not another way to write the served user: an alias is not a diversion.
 func (s *served) elsewhere(target, before string) bool {
 	if target == before {
 		return false

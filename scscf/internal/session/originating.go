@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/call"
 )
 
-// originate is TS 24.229 §5.4.3.2: an initial request from a user that this S-CSCF serves. It comes over the Service-Route of
+// originate serves an initial request from a user of this S-CSCF (TS 24.229 §5.4.3.2). It comes over the Service-Route of
 // the user's handset, or from an application server that acts for the user, registered or not (§5.7.3: "orig" in Route).
 func (s *Server) originate(ctx context.Context, r *request, handset bool) {
 	if strings.ContainsRune(r.requested, '#') {

@@ -20,6 +20,9 @@ type request struct {
 	access     string             // P-Access-Network-Info
 	dialled    string             // URI of To
 	requested  string             // Request-URI, as it came
+	recorded   []sip.NameAddr     // Record-Route
+	contacts   []sip.Contact      // Contact
+	unreadable *sip.Refusal       // of an INVITE whose dialog could not be ended from here, when its credit does
 }
 
 // read reads a request that goes on as out.
@@ -28,6 +31,10 @@ func read(tx *stack.ServerTransaction, out *sip.Request) *request {
 		tx: tx, out: out,
 		vector: ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector")), access: sip.Value(out, "P-Access-Network-Info"),
 		dialled: out.To().Address.String(), requested: out.Recipient.String(),
+	}
+
+	if out.IsInvite() {
+		r.readDialog()
 	}
 
 	for _, value := range sip.Values(out, "P-Asserted-Identity") {
@@ -54,6 +61,19 @@ func read(tx *stack.ServerTransaction, out *sip.Request) *request {
 	}
 
 	return r
+}
+
+// readDialog reads what the dialog of an INVITE is made of.
+func (r *request) readDialog() {
+	var err error
+	if r.recorded, err = sip.RecordRoutes(r.out); err != nil {
+		r.unreadable = sip.Refusef(400, "Record-Route cannot be read: %v", err)
+		return
+	}
+
+	if r.contacts, _, err = sip.Contacts(r.out); err != nil || len(r.contacts) == 0 {
+		r.unreadable = sip.Refuse(400, "an INVITE without a Contact that can be read (RFC 3261 §8.1.1.8)")
+	}
 }
 
 // method is that of the request.

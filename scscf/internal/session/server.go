@@ -1,5 +1,10 @@
-// Package session handles requests other than REGISTER at the S-CSCF (TS 24.229 §5.4.3): it serves the calling and the called
-// user by their filter criteria, charges, and finds where the request goes next.
+// Package session serves requests other than REGISTER at the S-CSCF (TS 24.229 §5.4.3): it applies the services of the calling and the
+// called user by their filter criteria, charges, and finds where the request goes next.
+//
+// An initial request is read once (request.go), and gets its served user (originating.go, terminating.go, diversion.go). Its services
+// are the application servers of the filter criteria, leg by leg (services.go, chain.go, leg_machine.go); then it is routed to its target
+// (routing.go, abroad.go) or to the UE (terminating.go). Requests within a dialog follow their Route (within.go). What a call is, from its
+// answer to its release, is of package call; what a number means, of package numbering.
 package session
 
 import (
@@ -118,14 +123,13 @@ func (s *Server) HandleRequest(ctx context.Context, tx *stack.ServerTransaction)
 		return
 	}
 
-	if refusal := malformed(out); refusal != nil {
-		s.refuse(tx, "none", refusal)
-		return
-	}
-
 	s.canonicalise(out)
 
 	r := read(tx, out)
+	if r.unreadable != nil {
+		s.refuse(tx, "none", r.unreadable)
+		return
+	}
 
 	switch route, l := s.routeUserOf(own); route {
 	case handedBack:
@@ -135,23 +139,6 @@ func (s *Server) HandleRequest(ctx context.Context, tx *stack.ServerTransaction)
 	default:
 		s.terminate(ctx, r)
 	}
-}
-
-// malformed refuses an INVITE whose dialog could not be ended from here, when its credit does.
-func malformed(out *sip.Request) *sip.Refusal {
-	if !out.IsInvite() {
-		return nil
-	}
-
-	if _, err := sip.RecordRoutes(out); err != nil {
-		return sip.Refusef(400, "Record-Route cannot be read: %v", err)
-	}
-
-	if contacts, _, err := sip.Contacts(out); err != nil || len(contacts) == 0 {
-		return sip.Refuse(400, "an INVITE without a Contact that can be read (RFC 3261 §8.1.1.8)")
-	}
-
-	return nil
 }
 
 // HandleAck passes on the ACK of a 2xx.

@@ -287,7 +287,7 @@ func (s *Server) beginCall(ctx context.Context, r *request, sv *served) error {
 	}
 
 	if sv.handset {
-		c.SentFrom(sv.user)
+		c.SentFrom(sv.user, r.recorded, r.contacts)
 	}
 
 	if s.charging.Charges(sv.side.Role()) {

@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// terminate is TS 24.229 §5.4.3.3: an initial request to a user that this S-CSCF serves.
+// terminate serves an initial request to a user of this S-CSCF (TS 24.229 §5.4.3.3).
 func (s *Server) terminate(ctx context.Context, r *request) {
 	public, err := ims.CanonicalIdentity(r.requested)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *Server) terminate(ctx context.Context, r *request) {
 	s.serve(ctx, r, &served{side: call.Terminating, user: user, public: public}, -1)
 }
 
-// contacts are the branches to the handsets of the called user: equal preferences ring together, higher ones first (RFC 3261
+// contacts returns the branches to the handsets of the called user: equal preferences ring together, higher ones first (RFC 3261
 // §16.6, TS 24.229 §5.4.3.3 8). Each goes along the Path that its registration came by.
 func contacts(out *sip.Request, user registration.User) ([][]stack.Branch, error) {
 	called := out.Recipient.String()
@@ -89,7 +89,7 @@ func contacts(out *sip.Request, user registration.User) ([][]stack.Branch, error
 // four copies of the INVITE, and has rung.
 const doubtTime = 4 * time.Second
 
-// superseded tells a contact that is probably gone: the same user registered again from the same host, later and for longer, and
+// superseded reports whether a contact is probably gone: the same user registered again from the same host, later and for longer, and
 // neither contact has an instance by which a handset is known again (RFC 5626 §4.1). It may be a second handset behind one address, so
 // it is called too; but its silence is not waited for when the others have declined.
 func superseded(b *registration.Binding, host string, alive []*registration.Binding) bool {
