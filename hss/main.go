@@ -4,7 +4,6 @@ package main
 import (
 	"github.com/dialtone-ims/dialtone/hss/internal/app"
 	"github.com/dialtone-ims/dialtone/hss/internal/command"
-	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 )
 
@@ -14,7 +13,7 @@ func main() {
 		Short:    "home subscriber server: Cx, authentication, subscribers",
 		Default:  app.Default,
 		Build:    app.Build,
+		OpenAPI:  app.OpenAPI,
 		Commands: command.All(),
-		Paths:    append(service.Gets(provisioning.Resources()...), "/diameter/peers"),
 	})
 }

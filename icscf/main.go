@@ -12,6 +12,6 @@ func main() {
 		Short:   "interrogating CSCF: asks the HSS which S-CSCF serves a user, and passes requests on",
 		Default: app.Default,
 		Build:   app.Build,
-		Paths:   []string{"/peers"},
+		OpenAPI: app.OpenAPI,
 	})
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/trace"
+	"github.com/dialtone-ims/dialtone/test/openapi"
 	"github.com/dialtone-ims/dialtone/test/postgres"
 )
 
@@ -42,7 +43,13 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 
-	status := m.Run()
+	description, err := os.ReadFile("internal/app/openapi.json")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+
+	status := openapi.Main(m, description)
 	postgres.Stop()
 	os.RemoveAll(dir)
 	os.Exit(status)

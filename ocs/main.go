@@ -2,7 +2,6 @@
 package main
 
 import (
-	"github.com/dialtone-ims/dialtone/ocs/internal/api"
 	"github.com/dialtone-ims/dialtone/ocs/internal/app"
 	"github.com/dialtone-ims/dialtone/ocs/internal/command"
 	"github.com/dialtone-ims/dialtone/pkg/service"
@@ -14,7 +13,7 @@ func main() {
 		Short:    "online charging system: Ro, rating, a double-entry ledger",
 		Default:  app.Default,
 		Build:    app.Build,
+		OpenAPI:  app.OpenAPI,
 		Commands: command.All(),
-		Paths:    append(service.Gets(api.Resources()...), "/peers"),
 	})
 }

@@ -20,7 +20,7 @@ func function(probe func(ipsec.Options) ipsec.Support) service.Function[app.Conf
 		Short:   "proxy CSCF: the handsets' first contact with IMS",
 		Default: app.Default,
 		Build:   app.Build,
-		Paths:   []string{"/associations", "/bans", "/bindings"},
+		OpenAPI: app.OpenAPI,
 		Flags:   func(c *cobra.Command) { offerCheck(c, probe) },
 	}
 }

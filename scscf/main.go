@@ -12,6 +12,6 @@ func main() {
 		Short:   "S-CSCF: registrar, filter criteria, sessions and their charging",
 		Default: app.Default,
 		Build:   app.Build,
-		Paths:   []string{"/peers", "/registrations", "/registrations/{identity}"},
+		OpenAPI: app.OpenAPI,
 	})
 }

@@ -116,9 +116,16 @@ func Write(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// HandleGet serves what get returns as JSON, asked anew for each request.
-func HandleGet[T any](s *Server, path string, get func() T) {
-	s.Handle("GET "+path, func(w http.ResponseWriter, _ *http.Request) error {
-		return Write(w, http.StatusOK, get())
-	})
+// Get is a resource that shows what get returns as JSON, asked anew for each request.
+func Get[T any](path, summary string, get func() T) Resource {
+	return Resource{
+		Pattern: "GET " + path, Summary: summary, Answers: OK(*new(T)),
+		Handler: func(w http.ResponseWriter, _ *http.Request) error { return Write(w, http.StatusOK, get()) },
+	}
 }
+
+// OK is the answer 200 with a body of the type of v.
+func OK(v any) []Answer { return []Answer{{Status: http.StatusOK, Body: v}} }
+
+// NoContent is the answer 204.
+func NoContent() []Answer { return []Answer{{Status: http.StatusNoContent}} }

@@ -37,24 +37,28 @@ func serve(t *testing.T, change func(*Config)) (*Server, func() int) {
 	type topUp struct {
 		Amount int `json:"amount"`
 	}
-	s.Handle("POST /accounts/{name}/top-ups", func(w http.ResponseWriter, r *http.Request) error {
-		if _, err := Decode[topUp](r); err != nil {
-			return err
-		}
-		count()
-		return Write(w, http.StatusOK, nil)
-	})
-	s.Handle("GET /keys", func(w http.ResponseWriter, _ *http.Request) error {
-		count()
-		return Write(w, http.StatusOK, "K and OPc")
-	})
-	s.Handle("DELETE /keys", func(w http.ResponseWriter, _ *http.Request) error {
-		count()
-		return Write(w, http.StatusNoContent, nil)
-	})
-	s.Handle("PUT /profile", func(w http.ResponseWriter, _ *http.Request) error { count(); return Write(w, http.StatusOK, nil) })
-	s.HandleOpen("GET /healthz", func(w http.ResponseWriter, _ *http.Request) error { return Write(w, http.StatusOK, "alive") })
-
+	handlers := map[string]Handler{
+		"POST /accounts/{name}/top-ups": func(w http.ResponseWriter, r *http.Request) error {
+			if _, err := Decode[topUp](r); err != nil {
+				return err
+			}
+			count()
+			return Write(w, http.StatusOK, nil)
+		},
+		"GET /keys": func(w http.ResponseWriter, _ *http.Request) error {
+			count()
+			return Write(w, http.StatusOK, "K and OPc")
+		},
+		"DELETE /keys": func(w http.ResponseWriter, _ *http.Request) error {
+			count()
+			return Write(w, http.StatusNoContent, nil)
+		},
+		"PUT /profile": func(w http.ResponseWriter, _ *http.Request) error { count(); return Write(w, http.StatusOK, nil) },
+		"GET /healthz": func(w http.ResponseWriter, _ *http.Request) error { return Write(w, http.StatusOK, "alive") },
+	}
+	for pattern, handler := range handlers {
+		s.Handle(Resource{Pattern: pattern, Open: pattern == "GET /healthz", Handler: handler})
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()

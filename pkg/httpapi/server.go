@@ -50,12 +50,12 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 
 // Server is the admin HTTP of one function.
 type Server struct {
-	config   Config
-	token    string
-	log      *slog.Logger
-	mux      *http.ServeMux
-	paths    []string // that GET can ask for
-	listener net.Listener
+	config    Config
+	token     string
+	log       *slog.Logger
+	mux       *http.ServeMux
+	listener  net.Listener
+	resources []Resource
 }
 
 // Listen binds the address at once, so that a port in use is known before anything else starts.
@@ -90,34 +90,46 @@ func (s *Server) Address() netip.AddrPort {
 	return s.listener.Addr().(*net.TCPAddr).AddrPort()
 }
 
-// Handle serves a pattern of net/http, such as "GET /subscribers/{imsi}".
-func (s *Server) Handle(pattern string, h Handler) {
-	s.note(pattern)
-	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		if err := s.admit(r); err != nil {
+// Handle serves resources.
+func (s *Server) Handle(resources ...Resource) {
+	for _, one := range resources {
+		s.resources = append(s.resources, one)
+
+		s.mux.HandleFunc(one.Pattern, func(w http.ResponseWriter, r *http.Request) {
+			if one.Open { // and monitors may put into the query what they like
+				s.answer(w, r, one.Handler(w, r))
+				return
+			}
+
+			err := s.admit(r)
+			if err == nil {
+				err = one.Check(r)
+			}
+
+			if err == nil {
+				err = one.Handler(w, r)
+			}
+
 			s.answer(w, r, err)
-			return
-		}
-
-		s.answer(w, r, h(w, r))
-	})
-}
-
-// HandleOpen serves a pattern to everybody in admin.allow_from: health, readiness and metrics.
-func (s *Server) HandleOpen(pattern string, h Handler) {
-	s.note(pattern)
-	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, h(w, r)) })
-}
-
-// note remembers what can be asked for.
-func (s *Server) note(pattern string) {
-	if path, found := strings.CutPrefix(pattern, "GET "); found {
-		s.paths = append(s.paths, path)
+		})
 	}
 }
 
-// known are what a GET can ask for, as patterns of net/http.
-func (s *Server) known() []string { return slices.Sorted(slices.Values(s.paths)) }
+// Resources is all that the server serves.
+func (s *Server) Resources() []Resource { return slices.Clone(s.resources) }
+
+// known are what a GET can ask for.
+func (s *Server) known() (paths []string) {
+	for _, r := range s.resources {
+		if method, path := r.Path(); method == http.MethodGet {
+			paths = append(paths, path)
+		}
+	}
+
+	slices.Sort(paths)
+
+	return paths
+}
 
 // missing is the answer to a GET of what there is not: it says what there is. Nil: the path is there, for this or another method.
 func (s *Server) missing(r *http.Request) error {

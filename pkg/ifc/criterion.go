@@ -55,8 +55,10 @@ func (b *Bool) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, (*
 
 // TriggerPoint is a Boolean expression over service point triggers.
 type TriggerPoint struct {
-	ConditionTypeCNF *Bool     `xml:"ConditionTypeCNF" json:"cnf"`            // 1: OR inside a group, AND across; 0: AND inside, OR across
-	ConditionTypeDNF *Bool     `xml:"ConditionTypeDNF" json:"-"`              // in no schema, and in the field all the same: read as CNF
+	// 1: OR inside a group, AND across; 0: AND inside, OR across
+	ConditionTypeCNF *Bool `xml:"ConditionTypeCNF" json:"cnf" jsonschema:"nullable"`
+	// in no schema, and in the field all the same: read as CNF
+	ConditionTypeDNF *Bool     `xml:"ConditionTypeDNF" json:"-"`
 	SPTs             []SPT     `xml:"SPT"              json:"service_points"` //
 	Others           []Element `xml:",any"             json:"-"`
 }

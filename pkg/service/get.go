@@ -1,6 +1,7 @@
 package service
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,16 +11,21 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// common is what the admin HTTP of every function answers to a GET.
-var common = []string{"/config", "/debug/pprof/", "/debug/pprof/profile", "/healthz", "/metrics", "/readyz", "/trace", "/trace.pcapng"}
+// gets are the paths of a description in OpenAPI that have a GET.
+func gets(description []byte) (paths []string) {
+	var described struct {
+		Paths map[string]map[string]json.RawMessage `json:"paths"`
+	}
 
-// Gets are the paths of those patterns of net/http that are for GET.
-func Gets(patterns ...string) (paths []string) {
-	for _, pattern := range patterns {
-		if path, found := strings.CutPrefix(pattern, "GET "); found {
+	_ = json.Unmarshal(description, &described) // it is part of the program, and held to OpenAPI by a test
+
+	for path, methods := range described.Paths {
+		if methods["get"] != nil {
 			paths = append(paths, path)
 		}
 	}
+
+	slices.Sort(paths)
 
 	return paths
 }
@@ -32,7 +38,7 @@ func getCommand[C any, P Configuration[C]](f Function[C]) *cobra.Command {
 	c := &cobra.Command{
 		Use: "get PATH", Short: "print what the admin HTTP of the running process answers to a GET, as /metrics or /trace.pcapng",
 		Long: "Print what the admin HTTP of the running process answers to a GET. PATH is one of\n\n  " +
-			strings.Join(slices.Sorted(slices.Values(slices.Concat(common, f.Paths))), "\n  ") + "\n",
+			strings.Join(gets(f.OpenAPI), "\n  ") + "\n",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			settings := f.Default()

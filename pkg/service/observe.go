@@ -9,38 +9,83 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
-// observe puts what every function shows on its admin port.
-func observe(env *Env, runner Runner, settings any) {
-	env.Admin.HandleOpen("GET /healthz", func(w http.ResponseWriter, _ *http.Request) error {
-		return httpapi.Write(w, http.StatusOK, map[string]string{"status": "alive"})
-	})
+// Observe serves what every function shows on its admin port. The description is in OpenAPI 3.1, and of all that the function serves.
+func Observe(env *Env, recorder *trace.Recorder, runner Runner, settings any, description []byte) {
+	text := []httpapi.Answer{{Status: http.StatusOK, Type: "text/plain"}}
+	octets := []httpapi.Answer{{Status: http.StatusOK, Type: "application/octet-stream"}}
+	seconds := httpapi.Parameter{Name: "seconds", Summary: "how long to look", Number: true, Most: 59}
 
-	env.Admin.HandleOpen("GET /readyz", func(w http.ResponseWriter, _ *http.Request) error {
-		if err := runner.Ready(); err != nil {
-			return &httpapi.Error{Status: http.StatusServiceUnavailable, Title: "not ready", Detail: err.Error()}
-		}
+	env.Admin.Handle(recorder.Resources()...)
+	env.Admin.Handle(
+		httpapi.Resource{
+			Pattern: "GET /healthz", Summary: "the process lives", Open: true, Answers: httpapi.OK(Status{}),
+			Handler: func(w http.ResponseWriter, _ *http.Request) error {
+				return httpapi.Write(w, http.StatusOK, Status{Status: "alive"})
+			},
+		},
+		httpapi.Resource{
+			Pattern: "GET /readyz", Summary: "the function serves", Open: true, Answers: httpapi.OK(Status{}),
+			Refuses: []int{http.StatusServiceUnavailable},
+			Handler: func(w http.ResponseWriter, _ *http.Request) error {
+				if err := runner.Ready(); err != nil {
+					return &httpapi.Error{Status: http.StatusServiceUnavailable, Title: "not ready", Detail: err.Error()}
+				}
 
-		return httpapi.Write(w, http.StatusOK, map[string]string{"status": "ready"})
-	})
+				return httpapi.Write(w, http.StatusOK, Status{Status: "ready"})
+			},
+		},
+		httpapi.Resource{
+			Pattern: "GET /metrics", Summary: "metrics for Prometheus", Open: true, Answers: text,
+			Handler: serve(promhttp.HandlerFor(env.Metrics, promhttp.HandlerOpts{})),
+		},
+		httpapi.Resource{
+			Pattern: "GET /debug/pprof/{profile...}", Summary: "a profile of Go's runtime, or their list",
+			Query: []httpapi.Parameter{
+				seconds,
+				{Name: "debug", Summary: "1: as text", Number: true, Most: 2},
+				{Name: "gc", Summary: "1: collect garbage first", Number: true, Most: 1},
+			},
+			Answers: append(octets, httpapi.Answer{Status: http.StatusNotFound, Type: "text/plain"}),
+			Handler: serve(http.HandlerFunc(pprof.Index)),
+		},
+		httpapi.Resource{
+			Pattern: "GET /debug/pprof/profile", Summary: "a profile of the processor time",
+			Query: []httpapi.Parameter{seconds}, Answers: octets, Handler: serve(http.HandlerFunc(pprof.Profile)),
+		},
+		httpapi.Resource{
+			Pattern: "GET /config", Summary: "the settings in force, without secrets",
+			Answers: []httpapi.Answer{{Status: http.StatusOK, Type: "application/yaml"}},
+			Handler: func(w http.ResponseWriter, _ *http.Request) error {
+				var text strings.Builder
+				if err := config.Print(&text, settings); err != nil {
+					return err
+				}
 
-	metrics := promhttp.HandlerFor(env.Metrics, promhttp.HandlerOpts{})
-	env.Admin.HandleOpen("GET /metrics", serve(metrics))
-	env.Admin.Handle("GET /debug/pprof/", serve(http.HandlerFunc(pprof.Index)))
-	env.Admin.Handle("GET /debug/pprof/profile", serve(http.HandlerFunc(pprof.Profile)))
+				w.Header().Set("Content-Type", "application/yaml")
+				_, err := w.Write([]byte(redact(text.String())))
 
-	env.Admin.Handle("GET /config", func(w http.ResponseWriter, _ *http.Request) error {
-		var text strings.Builder
-		if err := config.Print(&text, settings); err != nil {
-			return err
-		}
+				return err
+			},
+		},
+		httpapi.Resource{
+			Pattern: "GET /openapi.json", Summary: "this description",
+			Answers: []httpapi.Answer{{Status: http.StatusOK, Type: "application/openapi+json"}},
+			Handler: func(w http.ResponseWriter, _ *http.Request) error {
+				w.Header().Set("Content-Type", "application/openapi+json")
+				_, err := w.Write(description)
 
-		w.Header().Set("Content-Type", "application/yaml")
-		_, err := w.Write([]byte(redact(text.String())))
+				return err
+			},
+		},
+	)
+}
 
-		return err
-	})
+// Status is the answer of GET /healthz and GET /readyz.
+type Status struct {
+	Status string `json:"status"` // alive or ready
 }
 
 func serve(h http.Handler) httpapi.Handler {

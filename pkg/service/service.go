@@ -77,9 +77,9 @@ type Function[C any] struct {
 	Long     string
 	Default  func() C
 	Build    func(ctx context.Context, c *C, env *Env) (Runner, error)
+	OpenAPI  []byte               // the description of its admin HTTP
 	Commands []*cobra.Command     // further commands, such as `hss subscriber`
 	Flags    func(*cobra.Command) // further flags, if any
-	Paths    []string             // what its admin HTTP answers to a GET, besides what all functions do
 }
 
 // Main runs the function until SIGINT or SIGTERM and ends the process.
@@ -204,8 +204,7 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 		return err
 	}
 
-	recorder.Serve(env.Admin)
-	observe(env, runner, *settings)
+	Observe(env, recorder, runner, *settings, f.OpenAPI)
 	env.Log.Info("starting", "version", Version(), "address", env.Admin.Address().String(), "file", admin.TokenFile)
 
 	if os.Getenv("GOGC") == "" {

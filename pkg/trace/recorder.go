@@ -138,7 +138,7 @@ func (r *Recorder) after(sequence uint64, limit int) []Record {
 		kept = kept[min(uint64(len(kept)), sequence-kept[0].Sequence+1):]
 	}
 
-	return append([]Record(nil), kept[:min(limit, len(kept))]...)
+	return append([]Record{}, kept[:min(limit, len(kept))]...)
 }
 
 // before returns the last messages that came before sequence (0: all), up to limit, oldest first.

@@ -4,12 +4,15 @@ package page
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pkg/config"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
 // Page is the text of one page, or of several that are read together.
@@ -90,5 +93,34 @@ func (p *Page) Shows(text string) {
 
 	if !strings.Contains(p.Text, text) {
 		p.t.Errorf("docs/%s does not show\n%s", p.name, text)
+	}
+}
+
+var named = regexp.MustCompile("`((?:GET|POST|PUT|PATCH|DELETE) /[^` ?]*)`")
+
+// common are resources of every function, which settings.md names.
+var common = []string{
+	"GET /healthz", "GET /readyz", "GET /metrics", "GET /config", "GET /openapi.json", "GET /trace", "GET /trace.pcapng",
+	"GET /debug/pprof/{profile...}", "GET /debug/pprof/profile",
+}
+
+// Resources wants what the function has besides what all have, and that no other is named.
+func (p *Page) Resources(all []httpapi.Resource) {
+	p.t.Helper()
+
+	var patterns []string
+
+	for _, r := range all {
+		patterns = append(patterns, r.Pattern)
+
+		if !slices.Contains(common, r.Pattern) {
+			p.Names("resource", r.Pattern)
+		}
+	}
+
+	for _, match := range named.FindAllStringSubmatch(p.Text, -1) {
+		if !slices.Contains(patterns, match[1]) {
+			p.t.Errorf("docs/%s names %s, which there is not", p.name, match[1])
+		}
 	}
 }

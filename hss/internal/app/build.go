@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -69,12 +68,14 @@ func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.S
 	attempts := attempt.NewLog()
 	procedure.NewServer(node, store, c.policy(), h.pushes.Wake, attempts, env.Log, env.Metrics)
 	provisioning.Serve(env.Admin, store, c.Domain, attempts, h.pushes.Wake)
-	env.Admin.Handle("GET /diameter/peers", func(w http.ResponseWriter, _ *http.Request) error {
-		return httpapi.Write(w, http.StatusOK, map[string]any{"peers": node.Peers()})
-	})
+	env.Admin.Handle(httpapi.Get("/diameter/peers", "Diameter connections", func() peers { return peers{node.Peers()} }))
 	env.Metrics.MustRegister(population{store})
 
 	return h, nil
+}
+
+type peers struct {
+	Peers []diameter.PeerStatus `json:"peers"`
 }
 
 // firstProfile makes the service profile that subscribers get unless another is named: no services.

@@ -11,11 +11,12 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 	"github.com/dialtone-ims/dialtone/pkg/aka"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/test/openapi"
 	"github.com/dialtone-ims/dialtone/test/postgres"
 )
 
 func TestMain(m *testing.M) {
-	status := m.Run()
+	status := openapi.Main(m, OpenAPI)
 	postgres.Stop()
 	os.Exit(status)
 }

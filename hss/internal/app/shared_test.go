@@ -45,7 +45,8 @@ func TestSharedFilterCriteria(t *testing.T) {
 
 	criteria := []ifc.InitialFilterCriterion{{Priority: 5, ApplicationServer: ifc.ApplicationServer{ServerName: "sip:shared.as"}}}
 	h.api("PUT", "/shared-filter-criteria/17", provisioning.SharedSet{FilterCriteria: criteria}, nil)
-	h.api("PUT", "/service-profiles/default", provisioning.ServiceProfile{SharedSets: []int{17}}, nil)
+	h.api("PUT", "/service-profiles/default",
+		provisioning.ServiceProfile{SharedSets: []int{17}, FilterCriteria: []ifc.InitialFilterCriterion{}}, nil)
 
 	q := cx.SAR{Type: cx.AssignRegistration, UserName: private, ServerName: scscfURI, PublicIdentities: []string{"sip:" + private}}
 	whole := q

@@ -3,11 +3,7 @@ package provisioning
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"net/http"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
@@ -24,48 +20,13 @@ type API struct {
 }
 
 // Serve adds the resources to the admin HTTP.
-func Serve(server *httpapi.Server, store *subscriber.Store, domain string, attempts *attempt.Log, wake func()) *API {
+func Serve(server *httpapi.Server, store *subscriber.Store, domain string, attempts *attempt.Log, wake func()) {
 	a := &API{store: store, domain: domain, attempts: attempts, wake: wake}
 
-	for pattern, h := range a.resources() {
-		server.Handle(pattern, translated(h))
+	for _, r := range a.resources() {
+		r.Handler = translated(r.Handler)
+		server.Handle(r)
 	}
-
-	return a
-}
-
-func (a *API) resources() map[string]httpapi.Handler {
-	return map[string]httpapi.Handler{
-		"GET /subscribers":                                           a.listSubscribers,
-		"POST /subscribers":                                          a.createSubscriber,
-		"POST /subscribers/bulk":                                     a.createSubscribers,
-		"GET /subscribers/{name}":                                    a.readSubscriber,
-		"PUT /subscribers/{name}":                                    a.replaceSubscriber,
-		"DELETE /subscribers/{name}":                                 a.deleteSubscriber,
-		"GET /subscribers/{name}/registration":                       a.readRegistration,
-		"DELETE /subscribers/{name}/registration":                    a.endRegistration,
-		"GET /subscribers/{name}/public-identities":                  a.listPublic,
-		"GET /subscribers/{name}/public-identities/{identity}":       a.readPublic,
-		"PUT /subscribers/{name}/public-identities/{identity}":       a.putPublic,
-		"DELETE /subscribers/{name}/public-identities/{identity}":    a.deletePublic,
-		"GET /subscribers/{name}/private-identities/{identity}/keys": a.readKeys,
-		"PUT /subscribers/{name}/private-identities/{identity}/keys": a.putKeys,
-		"GET /service-profiles":                                      a.listProfiles,
-		"GET /service-profiles/{name}":                               a.readProfile,
-		"PUT /service-profiles/{name}":                               a.putProfile,
-		"DELETE /service-profiles/{name}":                            a.deleteProfile,
-		"GET /shared-filter-criteria":                                a.listShared,
-		"GET /shared-filter-criteria/{number}":                       a.readShared,
-		"PUT /shared-filter-criteria/{number}":                       a.putShared,
-		"DELETE /shared-filter-criteria/{number}":                    a.deleteShared,
-		"GET /pushes":   a.listPushes,
-		"GET /attempts": a.listAttempts,
-	}
-}
-
-// Resources lists what the API serves.
-func Resources() []string {
-	return slices.Sorted(maps.Keys(new(API).resources()))
 }
 
 // translated is the one place where the store's errors become HTTP statuses. What is not known here is ours: 500.
@@ -108,45 +69,6 @@ func (a *API) change(ctx context.Context, f func(*subscriber.Tx) error) error {
 	}
 
 	a.wake()
-
-	return nil
-}
-
-// limitOf reads the query parameter limit.
-func limitOf(r *http.Request, usual, most int) (int, error) {
-	text := r.URL.Query().Get("limit")
-	if text == "" {
-		return usual, nil
-	}
-
-	limit, err := strconv.Atoi(text)
-	if err != nil || limit < 1 || limit > most {
-		return 0, &httpapi.Error{
-			Status: http.StatusBadRequest,
-			Title:  "the query cannot be read",
-			Detail: fmt.Sprintf("limit: %q is not 1 to %d", text, most),
-		}
-	}
-
-	return limit, nil
-}
-
-// known refuses query parameters that a resource does not have: a misspelt filter would otherwise select everything.
-func known(r *http.Request, names ...string) error {
-	for name := range r.URL.Query() {
-		found := false
-		for _, n := range names {
-			found = found || n == name
-		}
-
-		if !found {
-			return &httpapi.Error{
-				Status: http.StatusBadRequest,
-				Title:  "the query cannot be read",
-				Detail: fmt.Sprintf("there is no parameter %q; there are %v", name, names),
-			}
-		}
-	}
 
 	return nil
 }

@@ -38,12 +38,8 @@ type AttemptList struct {
 }
 
 func (a *API) listAttempts(w http.ResponseWriter, r *http.Request) error {
-	if err := known(r, "private_identity", "identity"); err != nil {
-		return err
-	}
-
 	list := AttemptList{Since: a.attempts.Since(), Attempts: []Attempt{}}
-	private, text := r.URL.Query().Get("private_identity"), r.URL.Query().Get("identity")
+	private, text := byPrivate.Of(r), byIdentity.Of(r)
 
 	if text != "" {
 		var err error

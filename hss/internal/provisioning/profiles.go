@@ -440,29 +440,9 @@ type PushList struct {
 }
 
 func (a *API) listPushes(w http.ResponseWriter, r *http.Request) error {
-	if err := known(r, "before", "limit"); err != nil {
-		return err
-	}
+	limit := int(limit.NumberOf(r))
 
-	var before uint64
-
-	if text := r.URL.Query().Get("before"); text != "" {
-		var err error
-		if before, err = strconv.ParseUint(text, 10, 63); err != nil || before == 0 {
-			return &httpapi.Error{
-				Status: http.StatusBadRequest,
-				Title:  "the query cannot be read",
-				Detail: fmt.Sprintf("before: %q is not the number of a push", text),
-			}
-		}
-	}
-
-	limit, err := limitOf(r, 100, 1000)
-	if err != nil {
-		return err
-	}
-
-	pushes, err := a.store.Pushes(r.Context(), before, limit+1)
+	pushes, err := a.store.Pushes(r.Context(), before.NumberOf(r), limit+1)
 	if err != nil {
 		return err
 	}

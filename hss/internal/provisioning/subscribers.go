@@ -20,28 +20,19 @@ type SubscriberList struct {
 }
 
 func (a *API) listSubscribers(w http.ResponseWriter, r *http.Request) error {
-	if err := known(r, "imsi", "msisdn", "private_identity", "public_identity", "after", "limit"); err != nil {
-		return err
-	}
-
-	limit, err := limitOf(r, 100, 1000)
-	if err != nil {
-		return err
-	}
-
-	query := r.URL.Query()
+	limit := int(limit.NumberOf(r))
 	filter := subscriber.Filter{
-		IMSI: query.Get("imsi"), MSISDN: strings.TrimPrefix(query.Get("msisdn"), "+"), PrivateIdentity: query.Get("private_identity"),
-		After: query.Get("after"), Limit: limit + 1,
+		IMSI: byIMSI.Of(r), MSISDN: strings.TrimPrefix(byMSISDN.Of(r), "+"), PrivateIdentity: byPrivate.Of(r),
+		After: after.Of(r), Limit: limit + 1,
 	}
 
-	if public := query.Get("public_identity"); public != "" {
+	if public := byPublic.Of(r); public != "" {
 		filter.PublicIdentities = append(ims.ReadWritten(public, a.domain).Public, public)
 	}
 
 	list := SubscriberList{Subscribers: []Subscriber{}}
 
-	err = a.store.View(r.Context(), func(tx *subscriber.Tx) error {
+	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
 		found, err := tx.List(filter)
 		if err != nil {
 			return err
@@ -248,18 +239,6 @@ var reasons = map[string]cx.ReasonCode{
 }
 
 func (a *API) endRegistration(w http.ResponseWriter, r *http.Request) error {
-	if err := known(r, "reason", "info"); err != nil {
-		return err
-	}
-
-	reason, found := reasons[r.URL.Query().Get("reason")]
-	if !found {
-		return &httpapi.Error{
-			Status: http.StatusBadRequest, Title: "the query cannot be read",
-			Detail: "reason: permanent_termination, server_change or remove_s-cscf",
-		}
-	}
-
 	var told bool
 
 	err := a.change(r.Context(), func(tx *subscriber.Tx) error {
@@ -268,7 +247,7 @@ func (a *API) endRegistration(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 
-		told, err = administration.TerminateRegistration(tx, s, reason, r.URL.Query().Get("info"))
+		told, err = administration.TerminateRegistration(tx, s, reasons[reason.Of(r)], info.Of(r))
 
 		return err
 	})

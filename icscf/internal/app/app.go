@@ -98,7 +98,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	handler.Stack = stack
 
-	httpapi.HandleGet(env.Admin, "/peers", node.Peers)
+	env.Admin.Handle(httpapi.Get("/peers", "Diameter connections", node.Peers))
 
 	return &icscf{stack: stack, node: node}, nil
 }

@@ -3,9 +3,8 @@ package app
 import (
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/dialtone-ims/dialtone/icscf/internal/interrogation"
+	"github.com/dialtone-ims/dialtone/pkg/service"
+	"github.com/dialtone-ims/dialtone/test/openapi"
 	"github.com/dialtone-ims/dialtone/test/page"
 )
 
@@ -14,9 +13,23 @@ func TestReferencePage(t *testing.T) {
 	defaults := Default()
 	page.Read(t, "icscf.md", "settings.md").Settings(&defaults)
 
-	registry := prometheus.NewRegistry()
-	(&interrogation.Interrogator{}).Register(registry)
-	page.Read(t, "icscf.md").Metrics(registry, "dialtone_icscf_")
+	env := built(t)
+	reference := page.Read(t, "icscf.md")
+	reference.Metrics(env.Metrics, "dialtone_icscf_")
+	reference.Resources(env.Admin.Resources())
+}
+
+func built(t *testing.T) *service.Env {
+	t.Helper()
+
+	c := Default()
+	c.SIP.Endpoints[0].Address = "127.0.0.1:0"
+
+	return page.Built(t, &c, Build)
+}
+
+func TestOpenAPI(t *testing.T) {
+	openapi.Hold(t, "Dialtone I-CSCF", built(t).Admin.Resources())
 }
 
 func TestDefaultsAreValid(t *testing.T) {

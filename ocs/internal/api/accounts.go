@@ -254,16 +254,11 @@ func (a API) show(w http.ResponseWriter, r *http.Request, name string, status in
 }
 
 func (a API) accounts(w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
+	var err error
 
-	p, err := paged(q)
-	if err != nil {
-		return err
-	}
+	names, limit := []string{}, rowsOf(r)
 
-	names := []string{}
-
-	if identity := q.Get("identity"); identity != "" {
+	if identity := identity.Of(r); identity != "" {
 		meant := a.meant(identity)
 		if one := []string{identity}; normalise(one) == nil {
 			meant = append(meant, one[0])
@@ -272,9 +267,9 @@ func (a API) accounts(w http.ResponseWriter, r *http.Request) error {
 		err = a.Store.Read(r.Context()).Model(&ledger.Identity{}).Where("uri IN ?", meant).Distinct().Order("account").
 			Pluck("account", &names).Error
 	} else {
-		err = a.Store.Read(r.Context()).Model(&ledger.Account{}).Where("kind = ? AND name > ?", ledger.Subscriber, p.at).
-			Order("name").Limit(p.limit+1).Pluck("name", &names).Error
-		names = httpapi.Page(w, r, names, p.limit, "after", func(name string) string { return name })
+		err = a.Store.Read(r.Context()).Model(&ledger.Account{}).Where("kind = ? AND name > ?", ledger.Subscriber, after.Of(r)).
+			Order("name").Limit(limit+1).Pluck("name", &names).Error
+		names = httpapi.Page(w, r, names, limit, "after", func(name string) string { return name })
 	}
 
 	if err != nil {

@@ -7,9 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -39,63 +36,12 @@ type Asker interface {
 	Abort(ctx context.Context, session string) (*reauth.Answer, error)
 }
 
-// Resources are all that the API answers, as patterns of net/http.
-func Resources() []string {
-	var patterns []string
-	for _, r := range (API{}).resources() {
-		patterns = append(patterns, r.pattern)
-	}
-
-	return patterns
-}
-
-type resource struct {
-	pattern    string
-	parameters []string
-	handler    httpapi.Handler
-}
-
-func (a API) resources() []resource {
-	return []resource{
-		{"GET /accounts", []string{"identity", "limit", "after"}, a.accounts},
-		{"POST /accounts", nil, a.add},
-		{"GET /accounts/{name}", nil, a.account},
-		{"PATCH /accounts/{name}", nil, a.change},
-		{"DELETE /accounts/{name}", nil, a.closeAccount},
-		{"POST /accounts/{name}/top-up", nil, a.topUp},
-		{"POST /accounts/bulk", nil, a.addAll},
-		{"GET /tariffs", nil, a.tariffs},
-		{"GET /tariffs/{name}", []string{"version"}, a.tariff},
-		{"GET /tariffs/{name}/versions", nil, a.versions},
-		{"PUT /tariffs/{name}", nil, a.setTariff},
-		{"GET /sessions", []string{"account", "limit", "after"}, a.sessions},
-		{"POST /sessions/{id}/reauth", nil, a.reauthorise},
-		{"DELETE /sessions/{id}", []string{"force"}, a.abort},
-		{"GET /cdrs", []string{"account", "session", "from", "to", "format", "limit", "before"}, a.cdrs},
-		{"GET /ledger", []string{"account", "session", "limit", "before"}, a.ledger},
-		{"GET /ledger/audit", nil, a.audit},
-	}
-}
-
 // Serve adds the API to the admin port.
 func (a API) Serve(admin *httpapi.Server) {
 	for _, r := range a.resources() {
-		admin.Handle(r.pattern, func(w http.ResponseWriter, request *http.Request) error {
-			if !isText(request.URL.Path) {
-				return problem(http.StatusBadRequest, "the address is no text", nil)
-			}
-
-			for name, values := range request.URL.Query() {
-				if slices.ContainsFunc(values, func(value string) bool { return !isText(value) }) {
-					return problem(http.StatusBadRequest, "the parameter is no text", errors.New(name))
-				}
-
-				if !slices.Contains(r.parameters, name) {
-					return problem(http.StatusBadRequest, "unknown parameter", errors.New(name))
-				}
-			}
-
-			err := known(r.handler(w, request))
+		handler := r.Handler
+		r.Handler = func(w http.ResponseWriter, request *http.Request) error {
+			err := known(handler(w, request))
 
 			var missing *httpapi.Error
 			if errors.As(err, &missing) && missing.Status == http.StatusNotFound && missing.Detail == "" {
@@ -103,7 +49,8 @@ func (a API) Serve(admin *httpapi.Server) {
 			}
 
 			return err
-		})
+		}
+		admin.Handle(r)
 	}
 }
 
@@ -155,62 +102,31 @@ func known(err error) error {
 	}
 }
 
-// page is how many rows of a list are shown, and from which on.
-type page struct {
-	limit int
-	at    string // after or before this one
-}
-
 const (
 	usualRows = 100
 	maxRows   = 10_000
 )
 
-func paged(q url.Values) (page, error) {
-	p := page{limit: usualRows, at: q.Get("after") + q.Get("before")}
+func rowsOf(r *http.Request) int { return int(limit.NumberOf(r)) }
 
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxRows {
-			return p, problem(http.StatusBadRequest, "limit is not between 1 and "+strconv.Itoa(maxRows), nil)
-		}
-
-		p.limit = n
+// older narrows a list that is shown the newest first to rows older than the one named.
+func older(r *http.Request, db *gorm.DB) *gorm.DB {
+	if id := before.NumberOf(r); id > 0 {
+		return db.Where("id < ?", id)
 	}
 
-	return p, nil
-}
-
-// before narrows a list that is shown the newest first to rows older than the one named.
-func (p page) before(db *gorm.DB) (*gorm.DB, error) {
-	if p.at == "" {
-		return db, nil
-	}
-
-	id, err := strconv.ParseUint(p.at, 10, 63)
-	if err != nil {
-		return nil, problem(http.StatusBadRequest, "before is not a number", nil)
-	}
-
-	return db.Where("id < ?", id), nil
+	return db
 }
 
 func (a API) sessions(w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
+	rows, limit := []credit.Session{}, rowsOf(r)
+	query := a.Store.Read(r.Context()).Limit(limit + 1).Order("id")
 
-	p, err := paged(q)
-	if err != nil {
-		return err
+	if id := after.Of(r); id != "" {
+		query = query.Where("id > ?", id)
 	}
 
-	rows := []credit.Session{}
-	query := a.Store.Read(r.Context()).Limit(p.limit + 1).Order("id")
-
-	if p.at != "" {
-		query = query.Where("id > ?", p.at)
-	}
-
-	if account, err := a.written(r.Context(), q.Get("account")); err != nil {
+	if account, err := a.written(r.Context(), ofAccount.Of(r)); err != nil {
 		return err
 	} else if account != "" {
 		query = query.Where("account = ?", account)
@@ -220,7 +136,7 @@ func (a API) sessions(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	rows = httpapi.Page(w, r, rows, p.limit, "after", func(s credit.Session) string { return s.ID })
+	rows = httpapi.Page(w, r, rows, limit, "after", func(s credit.Session) string { return s.ID })
 
 	return httpapi.Write(w, http.StatusOK, rows)
 }

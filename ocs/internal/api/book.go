@@ -26,22 +26,18 @@ type Ledger struct {
 
 // ledger shows accounts with their balances, and movements: of all, of one account, or of one session.
 func (a API) ledger(w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
-
-	p, err := paged(q)
-	if err != nil {
-		return err
-	}
-
+	limit := rowsOf(r)
 	answer := Ledger{Accounts: []ledger.Account{}, Movements: []ledger.Movement{}}
+
+	var err error
 	if answer.SumOfBalances, answer.SumOfEntries, err = a.Store.Sum(r.Context()); err != nil {
 		return err
 	}
 
 	accounts := a.Store.Read(r.Context()).Order("id").Limit(maxRows + 1)
-	movements := a.Store.Read(r.Context()).Limit(p.limit + 1).Preload("Entries").Order("id DESC")
+	movements := a.Store.Read(r.Context()).Limit(limit + 1).Preload("Entries").Order("id DESC")
 
-	if name, err := a.written(r.Context(), q.Get("account")); err != nil {
+	if name, err := a.written(r.Context(), ofAccount.Of(r)); err != nil {
 		return err
 	} else if name != "" {
 		own := a.Store.Read(r.Context()).Model(&ledger.Account{}).Select("id").Where("name = ?", name)
@@ -52,13 +48,11 @@ func (a API) ledger(w http.ResponseWriter, r *http.Request) error {
 		)
 	}
 
-	if session := q.Get("session"); session != "" {
+	if session := ofSession.Of(r); session != "" {
 		movements = movements.Where("session = ?", session)
 	}
 
-	if movements, err = p.before(movements); err != nil {
-		return err
-	}
+	movements = older(r, movements)
 
 	if err := errors.Join(accounts.Find(&answer.Accounts).Error, movements.Find(&answer.Movements).Error); err != nil {
 		return err
@@ -68,7 +62,7 @@ func (a API) ledger(w http.ResponseWriter, r *http.Request) error {
 		answer.Accounts = answer.Accounts[:maxRows]
 	}
 
-	answer.Movements = httpapi.Page(w, r, answer.Movements, p.limit, "before", func(m ledger.Movement) string { return number(m.ID) })
+	answer.Movements = httpapi.Page(w, r, answer.Movements, limit, "before", func(m ledger.Movement) string { return number(m.ID) })
 
 	return httpapi.Write(w, http.StatusOK, answer)
 }
@@ -86,7 +80,9 @@ func (a API) audit(w http.ResponseWriter, r *http.Request) error {
 
 // cdrs shows records, the newest first: as a JSON array, as JSON lines, or as CSV.
 func (a API) cdrs(w http.ResponseWriter, r *http.Request) error {
-	query, limit, err := a.selectCDRs(r)
+	limit := rowsOf(r)
+
+	query, err := a.selectCDRs(r)
 	if err != nil {
 		return err
 	}
@@ -98,9 +94,7 @@ func (a API) cdrs(w http.ResponseWriter, r *http.Request) error {
 
 	rows = httpapi.Page(w, r, rows, limit, "before", func(record credit.CDR) string { return number(record.ID) })
 
-	switch format := r.URL.Query().Get("format"); format {
-	case "", "json":
-		return httpapi.Write(w, http.StatusOK, rows)
+	switch format.Of(r) {
 	case "jsonl":
 		w.Header().Set("Content-Type", "application/jsonl")
 
@@ -126,45 +120,35 @@ func (a API) cdrs(w http.ResponseWriter, r *http.Request) error {
 
 		return nil // if table.Error is set, the client is gone
 	default:
-		return problem(http.StatusBadRequest, "format is none of json, jsonl, csv", nil)
+		return httpapi.Write(w, http.StatusOK, rows)
 	}
 }
 
 // selectCDRs reads one beyond limit.
-func (a API) selectCDRs(r *http.Request) (query *gorm.DB, limit int, err error) {
-	q := r.URL.Query()
+func (a API) selectCDRs(r *http.Request) (*gorm.DB, error) {
+	query := older(r, a.Store.Read(r.Context()).Limit(rowsOf(r)+1).Order("id DESC"))
 
-	p, err := paged(q)
+	account, err := a.written(r.Context(), ofAccount.Of(r))
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 
-	query, err = p.before(a.Store.Read(r.Context()).Limit(p.limit + 1).Order("id DESC"))
-	if err != nil {
-		return nil, 0, err
-	}
-
-	account, err := a.written(r.Context(), q.Get("account"))
-	if err != nil {
-		return nil, 0, err
-	}
-
-	for column, value := range map[string]string{"account": account, "session": q.Get("session")} {
+	for column, value := range map[string]string{"account": account, "session": ofSession.Of(r)} {
 		if value != "" {
 			query = query.Where(column+" = ?", value)
 		}
 	}
 
-	for name, comparison := range map[string]string{"from": "ended >= ?", "to": "ended < ?"} {
-		if text := q.Get(name); text != "" {
+	for comparison, bound := range map[string]httpapi.Parameter{"ended >= ?": from, "ended < ?": to} {
+		if text := bound.Of(r); text != "" {
 			at, err := time.Parse(time.RFC3339, text)
 			if err != nil {
-				return nil, 0, problem(http.StatusBadRequest, name+" is no time as in RFC 3339", err)
+				return nil, problem(http.StatusBadRequest, bound.Name+" is no time as in RFC 3339", err)
 			}
 
 			query = query.Where(comparison, at.UTC())
 		}
 	}
 
-	return query, p.limit, nil
+	return query, nil
 }

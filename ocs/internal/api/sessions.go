@@ -33,17 +33,13 @@ type Closed struct {
 // abort sends an ASR and shows what came of it. The session is there until its last report, but when it is closed by force:
 // nobody is asked then.
 func (a API) abort(w http.ResponseWriter, r *http.Request) error {
-	switch force := r.URL.Query().Get("force"); force {
-	case "", "false":
-	case "true":
+	if force.Of(r) == "true" {
 		s, err := a.Close(r.Context(), r.PathValue("id"))
 		if err != nil {
 			return err
 		}
 
 		return httpapi.Write(w, http.StatusOK, Closed{Session: s.ID, Account: s.Account, Charged: s.Charged, Returned: s.Returned})
-	default:
-		return problem(http.StatusBadRequest, "force is true or false", nil)
 	}
 
 	answer, err := a.Asker.Abort(r.Context(), r.PathValue("id"))

@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"net/http"
-	"strconv"
 
 	"gorm.io/gorm"
 
@@ -77,13 +76,8 @@ func (a API) tariffs(w http.ResponseWriter, r *http.Request) error {
 func (a API) tariff(w http.ResponseWriter, r *http.Request) error {
 	query := a.Store.Read(r.Context()).Where("name = ?", r.PathValue("name")).Order("version DESC")
 
-	if text := r.URL.Query().Get("version"); text != "" {
-		version, err := strconv.ParseUint(text, 10, 32)
-		if err != nil {
-			return problem(http.StatusBadRequest, "version is not a number", nil)
-		}
-
-		query = query.Where("version = ?", version)
+	if version.Of(r) != "" {
+		query = query.Where("version = ?", version.NumberOf(r))
 	}
 
 	stored := new(credit.StoredTariff)

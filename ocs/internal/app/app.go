@@ -89,7 +89,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 
 	asker := reauth.New(c.ReAuth, c.Credit.Supervision, network{node}, store, env.Log, env.Metrics)
 	api.API{Store: store, Asker: asker, Domain: config.Home(), Close: server.Close}.Serve(env.Admin)
-	httpapi.HandleGet(env.Admin, "/peers", node.Peers)
+	env.Admin.Handle(httpapi.Get("/peers", "Diameter connections", node.Peers))
 
 	return &ocs{node: node, store: store, server: server, asker: asker}, nil
 }

@@ -1,15 +1,12 @@
 package app
 
 import (
-	"log/slog"
-	"path/filepath"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/dialtone-ims/dialtone/ocs/internal/api"
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
-	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/service"
+	"github.com/dialtone-ims/dialtone/test/openapi"
 	"github.com/dialtone-ims/dialtone/test/page"
 )
 
@@ -18,20 +15,25 @@ func TestReferencePage(t *testing.T) {
 	defaults := Default()
 	page.Read(t, "ocs.md", "settings.md").Settings(&defaults)
 
-	store, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	registry := prometheus.NewRegistry()
-	if _, err := credit.NewServer(defaults.Credit, store, slog.New(slog.DiscardHandler), registry); err != nil {
-		t.Fatal(err)
-	}
-
+	env := built(t)
 	reference := page.Read(t, "ocs.md")
-	reference.Names("resource", api.Resources()...)
+	reference.Resources(env.Admin.Resources())
 	reference.Shows(credit.Machine.String())
-	reference.Metrics(registry, "dialtone_ocs_")
+	reference.Metrics(env.Metrics, "dialtone_ocs_")
+}
+
+func built(t *testing.T) *service.Env {
+	t.Helper()
+
+	c := Default()
+	c.Data, c.Diameter.Listen = t.TempDir(), []diameter.Listener{{Address: "127.0.0.1:0"}}
+
+	return page.Built(t, &c, Build)
+}
+
+// openapi.json is what is served. What the tests of the binary ask is held to it, too.
+func TestOpenAPI(t *testing.T) {
+	openapi.Hold(t, "Dialtone OCS", built(t).Admin.Resources())
 }
 
 func TestDefaultsAreValid(t *testing.T) {

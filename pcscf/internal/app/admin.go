@@ -13,18 +13,6 @@ import (
 
 // serveAdmin adds handsets, their associations and what is shut out to the admin HTTP.
 func serveAdmin(server *httpapi.Server, proxy *gm.Proxy, access *ipsec.Access, domain string) {
-	server.Handle("GET /bindings", func(w http.ResponseWriter, r *http.Request) error {
-		for name := range r.URL.Query() {
-			if name != "identity" {
-				return &httpapi.Error{
-					Status: http.StatusBadRequest, Title: "there is no parameter " + name, Detail: "there is identity",
-				}
-			}
-		}
-
-		return httpapi.Write(w, http.StatusOK, list(proxy.Bindings.All(), r.URL.Query().Get("identity"), domain))
-	})
-
 	privates := func(identity string) []string {
 		all := append(ims.ReadWritten(identity, domain).Private, identity)
 		for _, b := range list(proxy.Bindings.All(), identity, domain) {
@@ -34,16 +22,27 @@ func serveAdmin(server *httpapi.Server, proxy *gm.Proxy, access *ipsec.Access, d
 		return all
 	}
 
-	server.Handle("GET /associations", func(w http.ResponseWriter, r *http.Request) error {
-		return access.ShowAssociations(w, r, privates)
-	})
-
-	httpapi.HandleGet(server, "/bans", proxy.Guard.Bans)
-	server.Handle("DELETE /bans", func(w http.ResponseWriter, _ *http.Request) error {
-		proxy.Guard.Lift()
-		return httpapi.Write(w, http.StatusNoContent, nil)
-	})
+	server.Handle(
+		httpapi.Resource{
+			Pattern: "GET /bindings", Summary: "the handsets that are registered", Query: []httpapi.Parameter{byIdentity},
+			Answers: httpapi.OK([]view{}),
+			Handler: func(w http.ResponseWriter, r *http.Request) error {
+				return httpapi.Write(w, http.StatusOK, list(proxy.Bindings.All(), byIdentity.Of(r), domain))
+			},
+		},
+		access.Associations(privates),
+		httpapi.Get("/bans", "who is banned, and until when", proxy.Guard.Bans),
+		httpapi.Resource{
+			Pattern: "DELETE /bans", Summary: "lifts all bans", Answers: httpapi.NoContent(),
+			Handler: func(w http.ResponseWriter, _ *http.Request) error {
+				proxy.Guard.Lift()
+				return httpapi.Write(w, http.StatusNoContent, nil)
+			},
+		},
+	)
 }
+
+var byIdentity = httpapi.Text("identity", "what is meant by an IMSI, a user name, an MSISDN, tel:, sip: or user@domain")
 
 // view is a binding as the admin port shows it.
 type view struct {

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 	"net/netip"
 	"testing"
@@ -10,11 +8,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	access "github.com/dialtone-ims/dialtone/pcscf/internal/ipsec"
-	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/memory"
+	"github.com/dialtone-ims/dialtone/test/openapi"
 	"github.com/dialtone-ims/dialtone/test/page"
 )
 
@@ -23,28 +21,25 @@ func TestReferencePage(t *testing.T) {
 	c := Default()
 	page.Read(t, "pcscf.md", "settings.md").Settings(&c)
 
-	c.SIP.Endpoints[0].Address, c.SIP.Endpoints[1].Address = "127.0.0.1:0", "127.0.0.1:0"
-	env := &service.Env{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()}
-
-	var err error
-	if env.Admin, err = httpapi.Listen(httpapi.DefaultConfig("127.0.0.1:0"), env.Log); err != nil {
-		t.Fatal(err)
-	}
-
-	p, err := Build(t.Context(), &c, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-
-	if err := errors.Join(p.Run(ctx), env.Admin.Run(ctx)); err != nil { // which closes all
-		t.Error(err)
-	}
-
+	env := built(t)
 	raised(t, env.Metrics)
-	page.Read(t, "pcscf.md").Metrics(env.Metrics, "dialtone_pcscf_")
+
+	reference := page.Read(t, "pcscf.md")
+	reference.Metrics(env.Metrics, "dialtone_pcscf_")
+	reference.Resources(env.Admin.Resources())
+}
+
+func built(t *testing.T) *service.Env {
+	t.Helper()
+
+	c := Default()
+	c.SIP.Endpoints[0].Address, c.SIP.Endpoints[1].Address = "127.0.0.1:0", "127.0.0.1:0"
+
+	return page.Built(t, &c, Build)
+}
+
+func TestOpenAPI(t *testing.T) {
+	openapi.Hold(t, "Dialtone P-CSCF", built(t).Admin.Resources())
 }
 
 // raised adds what there is with IPsec only, on a kernel that has it.

@@ -129,12 +129,13 @@ func TestShowAssociations(t *testing.T) {
 		"": 100, "?limit=10000": 10000, "?ue=192.0.2.7&user=a@b": 100, "?limit=0": 0, "?limit=10001": 0, "?limit=all": 0, "?ue=handset": 0,
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/associations"+query, nil)
+		resource := s.Associations(privates)
 		got, err := selected(r, privates)
+		err = errors.Join(resource.Check(r), err)
 
 		var refused *httpapi.Error
 		if limit == 0 {
-			if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest ||
-				s.ShowAssociations(httptest.NewRecorder(), r, privates) == nil {
+			if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest {
 				t.Errorf("%s: %+v, %v", query, got, err)
 			}
 
@@ -152,7 +153,7 @@ func TestShowAssociations(t *testing.T) {
 		w := httptest.NewRecorder()
 
 		var answer associations
-		if err := errors.Join(s.ShowAssociations(w, r, privates), json.Unmarshal(w.Body.Bytes(), &answer)); err != nil || answer.Sets != 0 ||
+		if err := errors.Join(resource.Handler(w, r), json.Unmarshal(w.Body.Bytes(), &answer)); err != nil || answer.Sets != 0 ||
 			answer.Shown == nil ||
 			answer.Drops == nil {
 			t.Errorf("%s: %s, %v", query, w.Body, err)

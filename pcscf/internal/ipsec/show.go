@@ -3,7 +3,6 @@ package ipsec
 import (
 	"net/http"
 	"net/netip"
-	"strconv"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/association"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
@@ -21,9 +20,25 @@ type associations struct {
 	Drops []drop              `json:"drops"` // what the kernel has dropped since the P-CSCF started
 }
 
-// ShowAssociations serves GET /associations?user=…&ue=…&after=…&limit=…. A user may be named by any identity: privates are the private
-// ones that it means.
-func (a *Access) ShowAssociations(w http.ResponseWriter, r *http.Request, privates func(identity string) []string) error {
+var (
+	limit = httpapi.Limit(shownByDefault, shownAtMost)
+	user  = httpapi.Text("user", "those of the user that is meant by any identity")
+	ue    = httpapi.Text("ue", "those of the handset with this IP address")
+	after = httpapi.Text("after", "a place among the sets, as the link names it: those behind it")
+)
+
+// Associations is the resource that shows the security associations. A user may be named by any identity: privates are the private ones
+// that it means.
+func (a *Access) Associations(privates func(identity string) []string) httpapi.Resource {
+	return httpapi.Resource{
+		Pattern: "GET /associations", Summary: "the security associations of handsets, and what the kernel has dropped",
+		Query:   []httpapi.Parameter{user, ue, limit, after},
+		Answers: []httpapi.Answer{{Status: http.StatusOK, Body: associations{}, Lists: true}},
+		Handler: func(w http.ResponseWriter, r *http.Request) error { return a.show(w, r, privates) },
+	}
+}
+
+func (a *Access) show(w http.ResponseWriter, r *http.Request, privates func(identity string) []string) error {
 	selection, err := selected(r, privates)
 	if err != nil {
 		return err
@@ -44,14 +59,13 @@ func (a *Access) ShowAssociations(w http.ResponseWriter, r *http.Request, privat
 }
 
 func selected(r *http.Request, privates func(identity string) []string) (association.Selection, error) {
-	query := r.URL.Query()
-	selection := association.Selection{Limit: shownByDefault}
+	selection := association.Selection{Limit: int(limit.NumberOf(r))}
 
-	if user := query.Get("user"); user != "" {
-		selection.Private = privates(user)
+	if identity := user.Of(r); identity != "" {
+		selection.Private = privates(identity)
 	}
 
-	if text := query.Get("ue"); text != "" {
+	if text := ue.Of(r); text != "" {
 		address, err := netip.ParseAddr(text)
 		if err != nil {
 			return selection, &httpapi.Error{Status: http.StatusBadRequest, Title: "ue is not an IP address", Detail: err.Error()}
@@ -60,24 +74,11 @@ func selected(r *http.Request, privates func(identity string) []string) (associa
 		selection.UE = address.Unmap()
 	}
 
-	if text := query.Get("after"); text != "" {
+	if text := after.Of(r); text != "" {
 		var err error
 		if selection.After, err = association.ParsePlace(text); err != nil {
 			return selection, &httpapi.Error{Status: http.StatusBadRequest, Title: "after is no place among the sets", Detail: err.Error()}
 		}
-	}
-
-	if text := query.Get("limit"); text != "" {
-		limit, err := strconv.Atoi(text)
-		if err != nil || limit < 1 || limit > shownAtMost {
-			return selection, &httpapi.Error{
-				Status: http.StatusBadRequest,
-				Title:  "limit is not a number between 1 and " + strconv.Itoa(shownAtMost),
-				Detail: text,
-			}
-		}
-
-		selection.Limit = limit
 	}
 
 	return selection, nil

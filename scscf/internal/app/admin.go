@@ -3,7 +3,6 @@ package app
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
@@ -28,7 +27,7 @@ type identityView struct {
 	URI      string   `json:"uri"`
 	Barred   bool     `json:"barred"`
 	Wildcard bool     `json:"wildcard,omitempty"`
-	Criteria *int     `json:"filter_criteria"` // null: the profile has not come back from the HSS yet
+	Criteria *int     `json:"filter_criteria" jsonschema:"nullable"` // null: the profile has not come back from the HSS yet
 	Servers  []string `json:"application_servers,omitempty"`
 }
 
@@ -96,79 +95,80 @@ func filled(texts ...string) []string {
 
 // serveAdmin adds the registrations to the admin HTTP.
 func serveAdmin(server *httpapi.Server, r *registrar.Registrar, node *diameter.Node, domain string) {
-	httpapi.HandleGet(server, "/peers", node.Peers)
+	server.Handle(
+		httpapi.Get("/peers", "Diameter connections", node.Peers),
+		httpapi.Resource{
+			Pattern: "GET /registrations", Summary: "registrations, in the order of their first identity",
+			Query:   []httpapi.Parameter{limit, after},
+			Answers: []httpapi.Answer{{Status: http.StatusOK, Body: registrationList{}, Lists: true}},
+			Handler: func(w http.ResponseWriter, request *http.Request) error {
+				return listRegistrations(w, request, r.Snapshot())
+			},
+		},
+		httpapi.Resource{
+			Pattern: "GET /registrations/{identity}", Summary: "the registration of a public identity",
+			Answers: httpapi.OK(registrationView{}), Refuses: []int{http.StatusNotFound},
+			Handler: func(w http.ResponseWriter, request *http.Request) error {
+				_, g, err := named(request, r, domain)
+				if err != nil {
+					return err
+				}
 
-	server.Handle("GET /registrations", func(w http.ResponseWriter, request *http.Request) error {
-		return listRegistrations(w, request, r.Snapshot())
-	})
-	server.Handle("GET /registrations/{identity}", func(w http.ResponseWriter, request *http.Request) error {
-		_, g, err := named(request, r, domain)
-		if err != nil {
-			return err
-		}
-
-		return httpapi.Write(w, http.StatusOK, viewOf(g))
-	})
-	server.Handle("DELETE /registrations/{identity}", func(w http.ResponseWriter, request *http.Request) error {
-		public, _, err := named(request, r, domain)
-		if err != nil {
-			return err
-		}
-
-		found, err := r.Deregister(request.Context(), public, registration.ByOperator)
-
-		switch {
-		case !found:
-			return unknown(public)
-		case err != nil: // it is over here all the same
-			return &httpapi.Error{
-				Status: http.StatusBadGateway,
-				Title:  "the registration has ended, but the HSS was not told",
-				Detail: err.Error(),
-			}
-		}
-
-		return httpapi.Write(w, http.StatusNoContent, nil)
-	})
+				return httpapi.Write(w, http.StatusOK, viewOf(g))
+			},
+		},
+		httpapi.Resource{
+			Pattern: "DELETE /registrations/{identity}", Summary: "ends the registration of a public identity",
+			Answers: httpapi.NoContent(), Refuses: []int{http.StatusNotFound, http.StatusBadGateway},
+			Handler: func(w http.ResponseWriter, request *http.Request) error { return deregister(w, request, r, domain) },
+		},
+	)
 }
 
-const mostListed = 1000
+func deregister(w http.ResponseWriter, request *http.Request, r *registrar.Registrar, domain string) error {
+	public, _, err := named(request, r, domain)
+	if err != nil {
+		return err
+	}
+
+	found, err := r.Deregister(request.Context(), public, registration.ByOperator)
+
+	switch {
+	case !found:
+		return unknown(public)
+	case err != nil: // it is over here all the same
+		return &httpapi.Error{
+			Status: http.StatusBadGateway,
+			Title:  "the registration has ended, but the HSS was not told",
+			Detail: err.Error(),
+		}
+	}
+
+	return httpapi.Write(w, http.StatusNoContent, nil)
+}
+
+var (
+	limit = httpapi.Limit(100, 1000)
+	after = httpapi.Text("after", "a public identity: registrations behind it")
+)
+
+// registrationList is the answer of GET /registrations.
+type registrationList struct {
+	Total         int                `json:"total"`
+	Registrations []registrationView `json:"registrations"`
+}
 
 // listRegistrations lists registrations, which are in the order of their first identity: those behind ?after=, at most ?limit=.
 func listRegistrations(w http.ResponseWriter, request *http.Request, all []*registration.Registration) error {
-	query := request.URL.Query()
-	limit := 100
-
-	for name := range query {
-		if name != "limit" && name != "after" {
-			return &httpapi.Error{Status: http.StatusBadRequest, Title: "the query cannot be read", Detail: "there is no parameter " + name}
-		}
-	}
-
-	if text := query.Get("limit"); text != "" {
-		var err error
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > mostListed {
-			return &httpapi.Error{
-				Status: http.StatusBadRequest,
-				Title:  "the query cannot be read",
-				Detail: "limit is not a number from 1 to " + strconv.Itoa(mostListed),
-			}
-		}
-	}
-
-	page := struct {
-		Total         int                `json:"total"`
-		Registrations []registrationView `json:"registrations"`
-	}{Total: len(all), Registrations: []registrationView{}}
-
-	last := ""
+	page := registrationList{Total: len(all), Registrations: []registrationView{}}
+	last, most := "", int(limit.NumberOf(request))
 
 	for _, g := range all {
-		if after := query.Get("after"); after != "" && g.First() <= after {
+		if after := after.Of(request); after != "" && g.First() <= after {
 			continue
 		}
 
-		if len(page.Registrations) == limit {
+		if len(page.Registrations) == most {
 			httpapi.Next(w, request, "after", last)
 			break
 		}

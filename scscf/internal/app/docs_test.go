@@ -5,9 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 	"github.com/dialtone-ims/dialtone/scscf/internal/session"
+	"github.com/dialtone-ims/dialtone/test/openapi"
 	"github.com/dialtone-ims/dialtone/test/page"
 )
 
@@ -25,7 +27,22 @@ func TestReferencePage(t *testing.T) {
 	guide.Shows(charging.Machine.String())
 	guide.Shows(charging.EventMachine.String())
 
-	reference.Metrics(start(t, nil).metrics, "dialtone_scscf_")
+	env := built(t)
+	reference.Metrics(env.Metrics, "dialtone_scscf_")
+	reference.Resources(env.Admin.Resources())
+}
+
+func built(t *testing.T) *service.Env {
+	t.Helper()
+
+	c := Default()
+	c.SIP.Endpoints[0].Address = "127.0.0.1:0"
+
+	return page.Built(t, &c, Build)
+}
+
+func TestOpenAPI(t *testing.T) {
+	openapi.Hold(t, "Dialtone S-CSCF", built(t).Admin.Resources())
 }
 
 func TestConfigurationIsChecked(t *testing.T) {
