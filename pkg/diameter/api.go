@@ -1,4 +1,4 @@
-// Package diameter is the Diameter base protocol (RFC 6733) of all five functions: a guarded codec over go-diameter's,
+// Package diameter implements the Diameter base protocol (RFC 6733) of all five functions: a guarded codec over go-diameter's,
 // peers with their watchdogs (RFC 3539), request routing, and typed commands.
 package diameter
 
@@ -50,7 +50,7 @@ func (r Result) Error() string {
 	return fmt.Sprintf("Diameter experimental result %d of vendor %d", r.Code, r.Vendor)
 }
 
-// Successful tells the results of the 2xxx class.
+// Successful reports whether the result is of the class 2xxx.
 func (r Result) Successful() bool { return r.Code/1000 == 2 }
 
 // Error is a refusal with more to say than its Result: the AVPs at fault, a text for the peer, the cause for our log.
@@ -64,7 +64,7 @@ type Error struct {
 	failed []*diam.AVP // instead of Failed: what the codec has found
 }
 
-// Error is for the log.
+// Error implements error, for the log.
 func (e *Error) Error() string {
 	switch {
 	case e.Err != nil:
@@ -76,7 +76,7 @@ func (e *Error) Error() string {
 	}
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // ResultOf is the one place where an error becomes a result: an Error or a Result if there is one in it, else

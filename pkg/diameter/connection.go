@@ -98,8 +98,8 @@ func addressOf(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// begin is called when the connection is open.
-func (c *connection) begin() {
+// opened is called when the connection is open.
+func (c *connection) opened() {
 	_ = c.conn.SetReadDeadline(time.Time{})
 	c.begun.Store(true)
 	c.hear()

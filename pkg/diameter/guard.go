@@ -24,7 +24,7 @@ type WireError struct {
 
 func (e *WireError) Error() string { return fmt.Sprintf("%v: %v", e.Result, e.Err) }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *WireError) Unwrap() error { return e.Err }
 
 // Request reports whether the message at fault was a request, and so wants an answer.

@@ -25,7 +25,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
-// Options are what a node is given besides its configuration. All may be left out.
+// Options are the optional dependencies of a node.
 type Options struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
@@ -177,7 +177,7 @@ func (n *Node) closeListeners() {
 	}
 }
 
-// Addresses are those that the node listens on.
+// Addresses returns the addresses that the node listens on.
 func (n *Node) Addresses() []net.Addr {
 	var all []net.Addr
 	for _, l := range n.listeners {
@@ -187,7 +187,7 @@ func (n *Node) Addresses() []net.Addr {
 	return all
 }
 
-// Identity is the node's own.
+// Identity returns the node's own identity.
 func (n *Node) Identity() Identity { return Identity{n.config.OriginHost, n.config.OriginRealm} }
 
 // Run serves until ctx ends, then takes leave of each peer (DPR) and returns when all connections are closed.
@@ -324,7 +324,7 @@ func (n *Node) configured(host string) bool {
 	return p != nil && p.settings != nil
 }
 
-// PeerStatus is what the node knows of one peer.
+// PeerStatus is the status of one peer.
 type PeerStatus struct {
 	Host         string   `json:"host"`
 	Realm        string   `json:"realm"`
@@ -337,7 +337,7 @@ type PeerStatus struct {
 	Product      string   `json:"product"`
 }
 
-// Peers lists the configured peers and whoever else is connected.
+// Peers returns the status of the configured peers and of all others that are connected.
 func (n *Node) Peers() []PeerStatus {
 	all := []PeerStatus{}
 	for _, p := range n.all() {

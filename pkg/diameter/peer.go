@@ -277,7 +277,7 @@ func (p *peer) drop(slot **connection) {
 // opened puts a connection to use.
 func (p *peer) opened(c *connection) {
 	n := p.node
-	c.begin()
+	c.opened()
 	p.open.Store(c)
 	n.metrics.open.WithLabelValues(p.label()).Inc()
 	n.log.Info(

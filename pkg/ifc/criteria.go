@@ -35,7 +35,7 @@ func ParseCriteria(document []byte) (criteria []InitialFilterCriterion, shared [
 		case "InitialFilterCriteria":
 			var c InitialFilterCriterion
 			err = decoder.DecodeElement(&c, &element)
-			c.TriggerPoint.settle()
+			c.TriggerPoint.normalise()
 
 			if criteria = append(criteria, c); len(criteria) > maxCriteria {
 				return nil, nil, fmt.Errorf("%w: more than %d criteria", errDocument, maxCriteria)

@@ -71,8 +71,8 @@ func (t *TriggerPoint) cnf() bool {
 	return t.ConditionTypeDNF == nil || *t.ConditionTypeDNF == 0
 }
 
-// settle puts the condition type, as it was read, into the schema's words.
-func (t *TriggerPoint) settle() {
+// normalise puts the condition type, as it was read, into the schema's words.
+func (t *TriggerPoint) normalise() {
 	if t == nil {
 		return
 	}

@@ -134,7 +134,7 @@ func (s *Subscription) check() error {
 		}
 
 		for j := range p.InitialFilterCriteria {
-			p.InitialFilterCriteria[j].TriggerPoint.settle()
+			p.InitialFilterCriteria[j].TriggerPoint.normalise()
 		}
 	}
 

@@ -25,7 +25,7 @@ func TerminateRegistration(tx *subscriber.Tx, s *subscriber.Subscription, reason
 			set.Deregister(r.Private)
 		}
 
-		set.Drop()
+		set.MarkNotRegistered()
 	}
 
 	s.Release()
@@ -66,7 +66,7 @@ func terminateSet(
 		set.Deregister(r.Private)
 	}
 
-	set.Drop()
+	set.MarkNotRegistered()
 	s.Release()
 
 	if err := tx.SaveRegistration(s); err != nil || !located {

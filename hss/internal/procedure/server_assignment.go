@@ -149,7 +149,7 @@ func unregisteredUser(who identities, req *cx.SAR) (assignment, error) {
 		return assignment{}, refused(cx.ErrorInAssignmentType, "%s is registered", req.PublicIdentities[0])
 	}
 
-	who.Set.Keep()
+	who.Set.MarkUnregistered()
 	who.Subscription.Assign(req.ServerName, req.OriginHost)
 
 	return assignment{Result: cx.Success, Private: privateOf(who), Download: who.Set}, nil
@@ -181,9 +181,9 @@ func deregister(who identities, req *cx.SAR, keep bool) (assignment, error) {
 		switch {
 		case set.State() == subscriber.Registered:
 		case keep:
-			set.Keep()
+			set.MarkUnregistered()
 		default:
-			set.Drop()
+			set.MarkNotRegistered()
 		}
 	}
 

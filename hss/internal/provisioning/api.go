@@ -34,10 +34,10 @@ func translated(h httpapi.Handler) httpapi.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := h(w, r)
 
-		var known *httpapi.Error
+		var problem *httpapi.Error
 
 		switch {
-		case err == nil || errors.As(err, &known):
+		case err == nil || errors.As(err, &problem):
 			return err
 		case errors.Is(err, subscriber.ErrNotFound):
 			return &httpapi.Error{Status: http.StatusNotFound, Title: "not found", Detail: without(err, subscriber.ErrNotFound)}

@@ -91,7 +91,7 @@ func TestWhatIsRememberedIsWhatIsStored(t *testing.T) {
 				who.Subscription.Assign("sip:s", "s")
 			}),
 			"deregister": registration(func(who Identities) { who.Set.Deregister(who.Private); who.Subscription.Release() }),
-			"keep":       registration(func(who Identities) { who.Set.Keep() }),
+			"keep":       registration(func(who Identities) { who.Set.MarkUnregistered() }),
 			"vectors": change(func(tx *Tx, who Identities) error {
 				if err := tx.SaveRegistration(who.Subscription); err != nil {
 					return err

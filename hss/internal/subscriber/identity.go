@@ -224,7 +224,7 @@ func (s *RegistrationSet) Register(p *PrivateIdentity) {
 		r.Registered, r.Since, r.changed = true, time.Now().UTC().Truncate(time.Millisecond), true
 	}
 
-	s.keep(false)
+	s.setUnregistered(false)
 }
 
 // Restore keeps what the S-CSCF would need to serve the registration again after it has lost it.
@@ -240,13 +240,13 @@ func (s *RegistrationSet) Deregister(p *PrivateIdentity) {
 	}
 }
 
-// Keep notes that the S-CSCF holds the profile of the set although nobody is registered; Drop that it does not any more.
-func (s *RegistrationSet) Keep() { s.keep(true) }
+// MarkUnregistered notes that the S-CSCF holds the profile of the set although nobody is registered (the state Unregistered of TS 29.228).
+func (s *RegistrationSet) MarkUnregistered() { s.setUnregistered(true) }
 
-// Drop is the opposite of Keep.
-func (s *RegistrationSet) Drop() { s.keep(false) }
+// MarkNotRegistered notes that the S-CSCF does not hold it any more.
+func (s *RegistrationSet) MarkNotRegistered() { s.setUnregistered(false) }
 
-func (s *RegistrationSet) keep(unregistered bool) {
+func (s *RegistrationSet) setUnregistered(unregistered bool) {
 	if s.Unregistered != unregistered {
 		s.Unregistered, s.changed = unregistered, true
 	}

@@ -41,7 +41,7 @@ func whoIsToldOfAProfile(t *testing.T, c Config) {
 
 	user("both", telephony, func(set *RegistrationSet, p []*PrivateIdentity) { set.Register(p[0]); set.Register(p[1]) })
 	user("tablet", telephony, func(set *RegistrationSet, p []*PrivateIdentity) { set.Register(p[1]) })
-	user("kept", telephony, func(set *RegistrationSet, _ []*PrivateIdentity) { set.Keep() })
+	user("kept", telephony, func(set *RegistrationSet, _ []*PrivateIdentity) { set.MarkUnregistered() })
 	user("away", telephony, func(*RegistrationSet, []*PrivateIdentity) {})
 	user("pending", telephony, func(set *RegistrationSet, p []*PrivateIdentity) { set.Pend(p[0]) })
 	user("else", other, func(set *RegistrationSet, p []*PrivateIdentity) { set.Register(p[0]) })

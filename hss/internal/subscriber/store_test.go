@@ -397,7 +397,7 @@ func TestRegistrationState(t *testing.T) {
 	}{
 		{"new", func() {}, NotRegistered},
 		{"authentication pending is not registered", func() { set.Pend(a) }, NotRegistered},
-		{"kept for a user who is not registered", func() { set.Keep() }, Unregistered},
+		{"kept for a user who is not registered", func() { set.MarkUnregistered() }, Unregistered},
 		{"registered by one", func() { set.Register(a); s.Assign("sip:s", "s") }, Registered},
 		{"registered by both", func() { set.Register(b) }, Registered},
 		{"one left", func() { set.Deregister(a); s.Release() }, Registered},

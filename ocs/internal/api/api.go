@@ -41,7 +41,7 @@ func (a API) Serve(admin *httpapi.Server) {
 	for _, r := range a.resources() {
 		handler := r.Handler
 		r.Handler = func(w http.ResponseWriter, request *http.Request) error {
-			err := known(handler(w, request))
+			err := problemOf(handler(w, request))
 
 			var missing *httpapi.Error
 			if errors.As(err, &missing) && missing.Status == http.StatusNotFound && missing.Detail == "" {
@@ -80,8 +80,8 @@ func without(err, cause error) error {
 	return errors.New(strings.TrimPrefix(strings.TrimPrefix(err.Error(), cause.Error()), ": "))
 }
 
-// known turns what the ledger says of a request into the answer's status.
-func known(err error) error {
+// problemOf turns what the ledger says of a request into the answer's status.
+func problemOf(err error) error {
 	switch {
 	case errors.Is(err, ledger.ErrUnknown):
 		return problem(http.StatusNotFound, "unknown account", without(err, ledger.ErrUnknown))

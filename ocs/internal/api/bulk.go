@@ -35,7 +35,7 @@ func (a API) addAll(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	if refused, err := a.Store.AddAll(r.Context(), wanted); err != nil {
-		if err = known(err); refused >= 0 {
+		if err = problemOf(err); refused >= 0 {
 			err = records.Refused(refused, err)
 		}
 

@@ -20,7 +20,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/service"
 )
 
-// Config is everything that can be set.
+// Config is the whole configuration.
 type Config struct {
 	service.Common `yaml:",inline"`
 	Data           string          `yaml:"data"` // directory of the ledger
@@ -30,7 +30,7 @@ type Config struct {
 	ReAuth         reauth.Config   `yaml:"reauth"`
 }
 
-// Default is right for the lab.
+// Default returns the configuration of the lab.
 func Default() Config {
 	home := config.Home()
 	c := Config{
@@ -43,7 +43,7 @@ func Default() Config {
 	return c
 }
 
-// Validate refuses what cannot work.
+// Validate returns an error if the configuration cannot work.
 func (c *Config) Validate() error {
 	if c.Data == "" && c.DSN == "" {
 		return errors.New("data or dsn is needed")
@@ -59,7 +59,7 @@ type ocs struct {
 	asker  *reauth.Asker
 }
 
-// Build makes the OCS.
+// Build builds the OCS.
 func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, error) {
 	dsn := c.DSN
 	if dsn == "" {

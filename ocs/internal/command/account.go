@@ -92,7 +92,7 @@ func (m *minor) UnmarshalJSON(value []byte) error {
 
 func (m *minor) String() string { return strconv.FormatInt(int64(*m), 10) }
 
-// Type is for the help.
+// Type implements pflag.Value.
 func (m *minor) Type() string { return "AMOUNT" }
 
 func (c *client) accountAdd() *cobra.Command {

@@ -39,13 +39,13 @@ type Config struct {
 	Numbering       rating.Numbering `yaml:"numbering"`        // how called numbers are dialled
 }
 
-// Owners of sessions and events.
+// The owners of sessions and events.
 const (
 	ownerHost  = "host"  // the network function that began it, by its Origin-Host
 	ownerRealm = "realm" // all of its Origin-Realm
 )
 
-// DefaultConfig is right for the lab.
+// DefaultConfig returns the configuration of the lab.
 func DefaultConfig() Config {
 	return Config{
 		Quota: time.Minute, MaxQuota: time.Hour, QuotaOctets: 10 << 20, MaxQuotaOctets: 1 << 30, QuotaEvents: 1, MaxQuotaEvents: 1000,
@@ -55,7 +55,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate refuses what cannot work.
+// Validate returns an error if the configuration cannot work.
 func (c *Config) Validate() error {
 	const longest, shortest = math.MaxUint32 * time.Second, 24 * time.Hour
 

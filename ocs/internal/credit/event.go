@@ -9,7 +9,7 @@ import (
 )
 
 // chargeEvent serves a request outside any session (RFC 8506 §6): a debit at once, a refund, a look at the balance, a price.
-func (s *Server) chargeEvent(w *work) error {
+func (s *Server) chargeEvent(w *exchange) error {
 	if w.q.RequestedAction == nil {
 		example := ro.DirectDebiting
 		w.answer = refused(ro.MissingAVP, "Requested-Action", &FailedAVP{RequestedAction: &example})
@@ -70,28 +70,28 @@ func (s *Server) chargeEvent(w *work) error {
 	return w.tx.Create(s.eventRecord(w, tariff, price, debited)).Error
 }
 
-// price is what all that the request asks for costs: one event, unless it says otherwise. Each wish has then the one unit that
+// price is what all that the request asks for costs: one event, unless it says otherwise. Each mscc has then the one unit that
 // it is charged in.
-func (s *Server) price(w *work, tariff *rating.Tariff) (int64, *refusal) {
+func (s *Server) price(w *exchange, tariff *rating.Tariff) (int64, *refusal) {
 	info := information(w.q)
 	sum := int64(0)
 
-	for i := range w.wishes {
-		wish := &w.wishes[i]
+	for i := range w.msccs {
+		mscc := &w.msccs[i]
 
-		rate, unit, no := s.rate(tariff, wish.candidates(rating.Events), rating.Service{
-			Number: s.config.Numbering.Normalise(info.CalledPartyAddress), RatingGroup: wish.group, Terminating: terminating(info),
+		rate, unit, no := s.rate(tariff, mscc.candidates(rating.Events), rating.Service{
+			Number: s.config.Numbering.Normalise(info.CalledPartyAddress), RatingGroup: mscc.group, Terminating: terminating(info),
 		}, info.CalledPartyAddress)
 		if no != nil {
 			return 0, no
 		}
 
-		amount := wish.amount(unit)
+		amount := mscc.amount(unit)
 		if amount == 0 && unit != rating.Money {
 			amount, _ = s.usual(unit)
 		}
 
-		wish.wanted = []want{{unit, amount}}
+		mscc.wanted = []want{{unit, amount}}
 		sum = min(sum+min(rate.Cost(unit, amount), rating.Unpayable), rating.Unpayable)
 	}
 
@@ -131,10 +131,10 @@ func (s *Server) minorUnits(m *ro.Money) (int64, error) {
 }
 
 // confirm says what was debited for, in the form of the request (RFC 8506 §6.3).
-func (s *Server) confirm(w *work) {
-	for i := range w.wishes {
-		wish := &w.wishes[i]
-		units := s.granted(wish.wanted[0].unit, wish.wanted[0].amount)
+func (s *Server) confirm(w *exchange) {
+	for i := range w.msccs {
+		mscc := &w.msccs[i]
+		units := s.granted(mscc.wanted[0].unit, mscc.wanted[0].amount)
 
 		if len(w.q.MultipleServicesCreditControl) == 0 {
 			w.answer.GrantedServiceUnit = units
@@ -143,12 +143,12 @@ func (s *Server) confirm(w *work) {
 
 		code := ro.Success.Code
 		w.answer.MultipleServicesCreditControl = append(w.answer.MultipleServicesCreditControl, ro.MultipleServicesCreditControl{
-			Granted: units, RatingGroup: wish.group, ServiceIdentifiers: wish.identifiers, ResultCode: &code,
+			Granted: units, RatingGroup: mscc.group, ServiceIdentifiers: mscc.identifiers, ResultCode: &code,
 		})
 	}
 }
 
-func (s *Server) eventRecord(w *work, tariff *rating.Tariff, amount int64, cause string) *CDR {
+func (s *Server) eventRecord(w *exchange, tariff *rating.Tariff, amount int64, cause string) *CDR {
 	info := information(w.q)
 	r := &CDR{
 		Session:        w.q.SessionID,
@@ -175,12 +175,12 @@ func (s *Server) eventRecord(w *work, tariff *rating.Tariff, amount int64, cause
 		Correlation:    hex.EncodeToString(w.q.CorrelationID),
 	}
 
-	for i := range w.wishes {
-		if len(w.wishes[i].wanted) == 0 {
+	for i := range w.msccs {
+		if len(w.msccs[i].wanted) == 0 {
 			continue
 		}
 
-		charged := w.wishes[i].wanted[0]
+		charged := w.msccs[i].wanted[0]
 		amount := min(charged.amount, rating.MaxUnits)
 
 		switch charged.unit {

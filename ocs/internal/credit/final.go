@@ -43,7 +43,7 @@ func (s *Server) terms(t *rating.Tariff) (final *rating.FinalUnit, low int64) {
 }
 
 // tellBalance says how much is left, reservations included: what is not spent yet (TS 32.299 §7.2).
-func (s *Server) tellBalance(w *work, t *rating.Tariff) {
+func (s *Server) tellBalance(w *exchange, t *rating.Tariff) {
 	if w.purse.Account == nil || w.answer == nil {
 		return
 	}

@@ -49,7 +49,7 @@ func TestFinalUnitsOfATariff(t *testing.T) {
 		t.Errorf("the last units: %+v", a)
 	}
 
-	// RFC 8506 §5.6.2: the last report comes without a wish; the session stays, and the user can top up.
+	// RFC 8506 §5.6.2: the last report comes without Requested-Service-Unit; the session stays, and the user can top up.
 	if a := b.send(t, ccr("s", ro.Update, 2, service(1, -1, 10))); a.Result != ro.Success {
 		t.Errorf("%+v", a)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // payer finds whose money it is, and by which price list. What it cannot find is the answer.
-func (s *Server) payer(w *work) (*rating.Tariff, error) {
+func (s *Server) payer(w *exchange) (*rating.Tariff, error) {
 	uris := identities(w.q)
 	if len(uris) == 0 {
 		w.answer = refused(ro.MissingAVP, "nobody is named who pays", &FailedAVP{Subscription: &ro.SubscriptionID{}})
@@ -53,7 +53,7 @@ func (s *Server) payer(w *work) (*rating.Tariff, error) {
 }
 
 // givesBack tells a refund, which an account gets also while it is blocked.
-func (w *work) givesBack() bool {
+func (w *exchange) givesBack() bool {
 	return w.q.Type == ro.Event && w.q.RequestedAction != nil && *w.q.RequestedAction == ro.RefundAccount && w.purse.Account.Closed == nil
 }
 

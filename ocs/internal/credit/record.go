@@ -58,7 +58,7 @@ const (
 )
 
 // record writes the CDR of a session that is settled.
-func (s *Server) record(w *work) error {
+func (s *Server) record(w *exchange) error {
 	cause := terminated
 
 	switch {

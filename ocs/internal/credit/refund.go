@@ -11,7 +11,7 @@ import (
 
 // refund gives back what an event or a session has cost (RFC 8506 §6.4), to the account that has paid it, and no more than is not
 // given back yet. It is found by the Session-Id, or by the CC-Correlation-Id of the debit. Without units it is all of it.
-func (s *Server) refund(w *work, tariff *rating.Tariff) error {
+func (s *Server) refund(w *exchange, tariff *rating.Tariff) error {
 	paid, left, err := s.paid(w)
 	if err != nil {
 		return err
@@ -24,7 +24,7 @@ func (s *Server) refund(w *work, tariff *rating.Tariff) error {
 
 	amount := left
 
-	if slices.ContainsFunc(w.wishes, func(wish wish) bool { return len(wish.wanted) > 0 }) {
+	if slices.ContainsFunc(w.msccs, func(mscc mscc) bool { return len(mscc.wanted) > 0 }) {
 		then, err := s.tariffs.version(w.tx.DB, paid[0].Tariff, paid[0].TariffVersion) // as it was debited
 		if err != nil {
 			return err
@@ -59,7 +59,7 @@ func (s *Server) refund(w *work, tariff *rating.Tariff) error {
 }
 
 // paid are the records of what the request can be the refund of, and what of it is not given back yet.
-func (s *Server) paid(w *work) (paid []CDR, left int64, err error) {
+func (s *Server) paid(w *exchange) (paid []CDR, left int64, err error) {
 	correlation := hex.EncodeToString(w.q.CorrelationID)
 
 	err = w.tx.Where(
@@ -100,7 +100,7 @@ func (s *Server) paid(w *work) (paid []CDR, left int64, err error) {
 }
 
 // requested is the units of the first service that asks for some.
-func (w *work) requested() *ro.ServiceUnit {
+func (w *exchange) requested() *ro.ServiceUnit {
 	if w.q.RequestedServiceUnit != nil {
 		return w.q.RequestedServiceUnit
 	}

@@ -15,25 +15,25 @@ type refusal struct {
 
 // grant is what one service gets.
 type grant struct {
-	wish    *wish
+	mscc    *mscc
 	quota   *Quota
 	refusal *refusal
 }
 
 // quotaOf finds the quota of a service, or begins one by the price list of the session: in the unit that the rate prices, of
 // those that are asked for.
-func (s *Server) quotaOf(w *work, wish *wish) (*Quota, *refusal, error) {
-	if quota := w.session.quota(wish.group, wish.identifiers); quota != nil {
-		if !wish.mayHave(quota.Unit) {
+func (s *Server) quotaOf(w *exchange, mscc *mscc) (*Quota, *refusal, error) {
+	if quota := w.session.quota(mscc.group, mscc.identifiers); quota != nil {
+		if !mscc.mayHave(quota.Unit) {
 			return quota, &refusal{ro.RatingFailed, "the service is charged in " + string(quota.Unit), nil}, nil
 		}
 
 		return quota, nil, nil
 	}
 
-	units := wish.candidates(usualUnit(w.session.ServiceContext))
+	units := mscc.candidates(usualUnit(w.session.ServiceContext))
 	if units[0] == rating.Money { // it has a price already
-		return w.addQuota(wish, rating.Money, &rating.Rate{})
+		return w.addQuota(mscc, rating.Money, &rating.Rate{})
 	}
 
 	tariff, err := s.tariffs.version(w.tx.DB, w.session.Tariff, w.session.TariffVersion)
@@ -42,22 +42,22 @@ func (s *Server) quotaOf(w *work, wish *wish) (*Quota, *refusal, error) {
 	}
 
 	rate, unit, no := s.rate(tariff, units, rating.Service{
-		Number: s.config.Numbering.Normalise(w.session.Called), RatingGroup: wish.group, Terminating: w.session.Terminating,
+		Number: s.config.Numbering.Normalise(w.session.Called), RatingGroup: mscc.group, Terminating: w.session.Terminating,
 	}, w.session.Called)
 	if no != nil {
 		w.unrated++
 		return nil, no, nil
 	}
 
-	return w.addQuota(wish, unit, rate)
+	return w.addQuota(mscc, unit, rate)
 }
 
-func (w *work) addQuota(wish *wish, unit rating.Unit, rate *rating.Rate) (*Quota, *refusal, error) {
+func (w *exchange) addQuota(mscc *mscc, unit rating.Unit, rate *rating.Rate) (*Quota, *refusal, error) {
 	if len(w.session.Services) >= maxQuotas {
-		return nil, &refusal{ro.RatingFailed, "the session has too many services", &FailedAVP{RatingGroup: wish.group}}, nil
+		return nil, &refusal{ro.RatingFailed, "the session has too many services", &FailedAVP{RatingGroup: mscc.group}}, nil
 	}
 
-	quota := &Quota{Key: key(wish.group, wish.identifiers), RatingGroup: wish.group, Identifiers: wish.identifiers, Unit: unit, Rate: *rate}
+	quota := &Quota{Key: key(mscc.group, mscc.identifiers), RatingGroup: mscc.group, Identifiers: mscc.identifiers, Unit: unit, Rate: *rate}
 	w.session.Services = append(w.session.Services, quota)
 
 	return quota, nil, nil
@@ -95,7 +95,7 @@ func (s *Server) rate(
 
 // reserve makes the next quota of each service that asks for one: what it asks for, or the configured amount, or as much as the
 // account affords, and then it is the last (RFC 8506 §5.6).
-func (s *Server) reserve(w *work) error {
+func (s *Server) reserve(w *exchange) error {
 	tariff, err := s.tariffs.version(w.tx.DB, w.session.Tariff, w.session.TariffVersion)
 	if err != nil {
 		return err
@@ -105,9 +105,9 @@ func (s *Server) reserve(w *work) error {
 
 	var grants []grant
 
-	for i := range w.wishes {
-		if wish := &w.wishes[i]; wish.asked {
-			g, err := s.reserveOne(w, wish, final)
+	for i := range w.msccs {
+		if mscc := &w.msccs[i]; mscc.asked {
+			g, err := s.reserveOne(w, mscc, final)
 			if err != nil {
 				return err
 			}
@@ -131,30 +131,30 @@ func (s *Server) reserve(w *work) error {
 	return nil
 }
 
-func (s *Server) reserveOne(w *work, wish *wish, final *rating.FinalUnit) (grant, error) {
-	quota, no, err := s.quotaOf(w, wish)
+func (s *Server) reserveOne(w *exchange, mscc *mscc, final *rating.FinalUnit) (grant, error) {
+	quota, no, err := s.quotaOf(w, mscc)
 	if err != nil || no != nil {
-		return grant{wish: wish, quota: quota, refusal: no}, err
+		return grant{mscc: mscc, quota: quota, refusal: no}, err
 	}
 
 	if w.purse.Account.Blocked { // since the session began
-		return grant{wish, quota, &refusal{ro.EndUserServiceDenied, "the account is blocked", nil}}, nil
+		return grant{mscc, quota, &refusal{ro.EndUserServiceDenied, "the account is blocked", nil}}, nil
 	}
 
 	amount, most := s.usual(quota.Unit)
-	if wanted := wish.amount(quota.Unit); wanted > 0 {
+	if wanted := mscc.amount(quota.Unit); wanted > 0 {
 		amount = min(wanted, most)
 	}
 
 	units := quota.Rate.Affordable(quota.Unit, quota.Used, amount, max(0, w.purse.Account.Balance))
 	if units == 0 && final.Action != rating.Terminate { // at once, without units (RFC 8506 §5.6.2, §5.6.3)
 		quota.Granted, quota.Reserved, quota.Final = 0, 0, true
-		return grant{wish: wish, quota: quota}, nil
+		return grant{mscc: mscc, quota: quota}, nil
 	}
 
 	if units == 0 {
 		quota.Refused = true
-		return grant{wish, quota, &refusal{ro.CreditLimitReached, "the account has not enough credit", nil}}, nil
+		return grant{mscc, quota, &refusal{ro.CreditLimitReached, "the account has not enough credit", nil}}, nil
 	}
 
 	price := quota.Rate.Cost(quota.Unit, quota.Used+units) - quota.Rate.Cost(quota.Unit, quota.Used)
@@ -164,12 +164,12 @@ func (s *Server) reserveOne(w *work, wish *wish, final *rating.FinalUnit) (grant
 	quota.Granted, quota.Reserved, quota.Final = units, price, units < amount
 	w.session.Reservations += price
 
-	return grant{wish: wish, quota: quota}, nil
+	return grant{mscc: mscc, quota: quota}, nil
 }
 
 // markLast marks a grant as the last: after all services of the request have theirs, nothing is left for one more unit (RFC 8506
 // §5.6). Units that are charged together are not the last while some of them are left.
-func (w *work) markLast(g grant) {
+func (w *exchange) markLast(g grant) {
 	q := g.quota
 	if g.refusal == nil && q.Granted > 0 && q.Rate.Affordable(q.Unit, add(q.Used, q.Granted), 1, max(0, w.purse.Account.Balance)) == 0 {
 		q.Final = true
@@ -177,7 +177,7 @@ func (w *work) markLast(g grant) {
 }
 
 // answer tells the grants in the form of the request. When no service gets anything, the result of the command says so, too.
-func (s *Server) answer(w *work, grants []grant, final *ro.FinalUnitIndication) *Answer {
+func (s *Server) answer(w *exchange, grants []grant, final *ro.FinalUnitIndication) *Answer {
 	a := accepted()
 
 	if len(grants) > 0 && !anyGranted(grants) {
@@ -210,7 +210,7 @@ func (s *Server) answer(w *work, grants []grant, final *ro.FinalUnitIndication) 
 			break
 		}
 
-		service.RatingGroup, service.ServiceIdentifiers, service.ResultCode = g.wish.group, g.wish.identifiers, &result
+		service.RatingGroup, service.ServiceIdentifiers, service.ResultCode = g.mscc.group, g.mscc.identifiers, &result
 
 		if g.refusal == nil && !g.quota.Final {
 			s.setThreshold(&service, g.quota)

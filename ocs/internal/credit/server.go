@@ -30,7 +30,7 @@ type Server struct {
 	shared bool // other OCSs have the same ledger, so that any of them can go on with a session
 }
 
-// NewServer keeps its sessions in the ledger's store.
+// NewServer returns a server that keeps its sessions in the ledger's store.
 func NewServer(c Config, store *ledger.Store, log *slog.Logger, registerer prometheus.Registerer) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 	var (
 		began  = time.Now()
 		answer *Answer
-		w      *work
+		w      *exchange
 		again  bool
 	)
 
@@ -121,8 +121,8 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 	return answer, nil
 }
 
-// work is one request, or the end of a supervision, on its way through the machine.
-type work struct {
+// exchange is one CCR with its answer, or the end of a supervision, on its way through the machine.
+type exchange struct {
 	tx       ledger.Tx
 	q        *ro.CCR
 	now      time.Time
@@ -133,7 +133,7 @@ type work struct {
 	purse    ledger.Purse
 	revenue  *ledger.Account
 	posting  *ledger.Posting
-	wishes   []wish
+	msccs    []mscc
 	answer   *Answer // set: the request is refused, and no more is done
 	stranger bool    // it is not its session: nothing of it is kept
 	late     uint64  // reported of a session that there is not
@@ -144,8 +144,8 @@ type work struct {
 }
 
 // serve does what a request wants. A request like it may have been answered to somebody else.
-func (s *Server) serve(tx ledger.Tx, q *ro.CCR, answeredToAnother bool) (*work, error) {
-	w := &work{tx: tx, q: q, now: time.Now().UTC(), revenue: tx.Revenue(), posting: tx.Posting(q.SessionID, "")}
+func (s *Server) serve(tx ledger.Tx, q *ro.CCR, answeredToAnother bool) (*exchange, error) {
+	w := &exchange{tx: tx, q: q, now: time.Now().UTC(), revenue: tx.Revenue(), posting: tx.Posting(q.SessionID, "")}
 	w.at = happened(q, w.now)
 	w.run = s.machine.Start(Idle)
 
@@ -169,7 +169,7 @@ func (s *Server) serve(tx ledger.Tx, q *ro.CCR, answeredToAnother bool) (*work, 
 	}
 
 	var no *refusal
-	if w.wishes, no = s.wishes(q); no != nil {
+	if w.msccs, no = s.msccs(q); no != nil {
 		w.answer = refused(no.result, no.text, no.failed)
 		return w, nil
 	}
@@ -190,7 +190,7 @@ func happened(q *ro.CCR, now time.Time) time.Time {
 }
 
 // state finds the session that the request is of, and the state that its last request left it in.
-func (s *Server) state(w *work) (State, error) {
+func (s *Server) state(w *exchange) (State, error) {
 	if w.q.Type == ro.Event {
 		return Idle, nil
 	}
@@ -219,7 +219,7 @@ func (s *Server) state(w *work) (State, error) {
 }
 
 // classify says which event a request is. One that is older than what was served already would report the same use twice.
-func (s *Server) classify(w *work) Event {
+func (s *Server) classify(w *exchange) Event {
 	if w.session != nil && w.q.Type != ro.Initial && w.q.Number <= w.session.Number {
 		return OldNumber
 	}
@@ -228,7 +228,7 @@ func (s *Server) classify(w *work) Event {
 }
 
 // run does what the machine says, until nothing follows, and writes what became of the session and of the money.
-func (s *Server) run(w *work, event Event) error {
+func (s *Server) run(w *exchange, event Event) error {
 	for event != "" {
 		actions, ok := w.run.Step(event)
 		if !ok {
@@ -261,10 +261,10 @@ func (s *Server) run(w *work, event Event) error {
 }
 
 // do does one action. The event is what it leads to, or "".
-func (s *Server) do(action Action, w *work) (Event, error) {
+func (s *Server) do(action Action, w *exchange) (Event, error) {
 	switch action {
 	case Begin:
-		err := s.begin(w)
+		err := s.openSession(w)
 		if w.answer != nil {
 			return Refused, err
 		}
@@ -306,16 +306,16 @@ func (s *Server) do(action Action, w *work) (Event, error) {
 	}
 }
 
-func (w *work) refuseUnknown() {
-	for _, wish := range w.wishes {
-		w.late = add(w.late, wish.used(wish.measured()))
+func (w *exchange) refuseUnknown() {
+	for _, mscc := range w.msccs {
+		w.late = add(w.late, mscc.used(mscc.measured()))
 	}
 
 	w.answer = refused(ro.UnknownSessionID, "there is no such session", nil)
 }
 
 // keep writes the session as its state says: one that is open has a row, no other has.
-func (w *work) keep() error {
+func (w *exchange) keep() error {
 	switch {
 	case w.session == nil:
 		return nil
@@ -331,7 +331,7 @@ func (w *work) keep() error {
 }
 
 // report tells, once it has happened, what did.
-func (s *Server) report(w *work) {
+func (s *Server) report(w *exchange) {
 	w.posting.Moved(func(kind string, amount int64) { s.metrics.moved.WithLabelValues(kind).Add(float64(amount)) })
 	s.metrics.unrated.Add(float64(w.unrated))
 	s.metrics.overrun.Add(float64(w.overrun))

@@ -8,8 +8,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// begin makes the session of a CCR Initial (RFC 8506 §5.2). It is kept only if something can be granted.
-func (s *Server) begin(w *work) error {
+// openSession makes the session of a CCR Initial (RFC 8506 §5.2). It is kept only if something can be granted.
+func (s *Server) openSession(w *exchange) error {
 	tariff, err := s.payer(w)
 	if err != nil || w.answer != nil {
 		return err
@@ -47,39 +47,39 @@ func terminating(info ro.IMSInformation) bool {
 
 // debit takes what is reported as used from what was reserved for it, gives the rest of that back, and then takes what was used
 // beyond it from the account (RFC 8506 §5.3). Services that the request does not name keep their quota.
-func (s *Server) debit(w *work) error {
+func (s *Server) debit(w *exchange) error {
 	if err := w.findPurse(); err != nil {
 		return err
 	}
 
 	used := map[*Quota]uint64{} // several reports may be of one quota
 
-	for i := range w.wishes {
-		wish := &w.wishes[i]
+	for i := range w.msccs {
+		mscc := &w.msccs[i]
 
-		quota := w.session.quotaOfReport(wish)
+		quota := w.session.quotaOfReport(mscc)
 		if quota == nil {
 			var err error
-			if quota, _, err = s.quotaOf(w, wish); err != nil {
+			if quota, _, err = s.quotaOf(w, mscc); err != nil {
 				return err
 			}
 		}
 
-		w.noteUnrated(wish, quota)
+		w.noteUnrated(mscc, quota)
 
 		if quota != nil {
-			used[quota] = add(used[quota], wish.used(quota.Unit))
+			used[quota] = add(used[quota], mscc.used(quota.Unit))
 		}
 	}
 
 	for _, quota := range w.session.Services {
 		if units, reported := used[quota]; reported {
-			w.settle(quota, units)
+			w.debitQuota(quota, units)
 		}
 	}
 
-	if w.q.Type == ro.Terminate { // all reservations come back before overruns are settled
-		w.settleRest(used)
+	if w.q.Type == ro.Terminate { // all reservations come back before overruns are collected
+		w.releaseRest(used)
 	}
 
 	w.collect(s.config.Overdraft)
@@ -87,27 +87,27 @@ func (s *Server) debit(w *work) error {
 	return nil
 }
 
-// settleRest gives back what is reserved for services that the last report does not name.
-func (w *work) settleRest(but map[*Quota]uint64) {
+// releaseRest gives back what is reserved for services that the last report does not name.
+func (w *exchange) releaseRest(but map[*Quota]uint64) {
 	for _, quota := range w.session.Services {
 		if _, reported := but[quota]; !reported {
-			w.settle(quota, 0)
+			w.debitQuota(quota, 0)
 		}
 	}
 }
 
 // noteUnrated keeps account of what is reported in units that the service is not charged in. Beside those that it is charged in
 // they measure the same use; alone they are use that nobody pays.
-func (w *work) noteUnrated(wish *wish, quota *Quota) {
-	for i := range wish.reports {
+func (w *exchange) noteUnrated(mscc *mscc, quota *Quota) {
+	for i := range mscc.reports {
 		charged := false
 		if quota != nil {
-			_, charged = measure(&wish.reports[i], quota.Unit)
-			charged = charged || quota.Unit == rating.Money && wish.reports[i].Money != nil
+			_, charged = measure(&mscc.reports[i], quota.Unit)
+			charged = charged || quota.Unit == rating.Money && mscc.reports[i].Money != nil
 		}
 
 		for _, unit := range measurable {
-			amount, _ := measure(&wish.reports[i], unit)
+			amount, _ := measure(&mscc.reports[i], unit)
 			if amount == 0 || quota != nil && unit == quota.Unit {
 				continue
 			}
@@ -117,12 +117,12 @@ func (w *work) noteUnrated(wish *wish, quota *Quota) {
 
 	}
 
-	if wish.spent > 0 && (quota == nil || quota.Unit != rating.Money) {
-		w.note(rating.Money, wish.spent, false)
+	if mscc.spent > 0 && (quota == nil || quota.Unit != rating.Money) {
+		w.note(rating.Money, mscc.spent, false)
 	}
 }
 
-func (w *work) note(unit rating.Unit, amount uint64, charged bool) {
+func (w *exchange) note(unit rating.Unit, amount uint64, charged bool) {
 	if w.session.Unrated == nil {
 		w.session.Unrated = Units{}
 	}
@@ -141,12 +141,12 @@ func (w *work) note(unit rating.Unit, amount uint64, charged bool) {
 }
 
 // releaseAll gives back what is still reserved.
-func (s *Server) releaseAll(w *work) error {
+func (s *Server) releaseAll(w *exchange) error {
 	if err := w.findPurse(); err != nil {
 		return err
 	}
 
-	w.settleRest(nil)
+	w.releaseRest(nil)
 	w.collect(s.config.Overdraft)
 	w.answer = accepted()
 	w.answer.CostInformation = s.cost(w.session.Charged)
@@ -161,7 +161,7 @@ func (s *Server) releaseAll(w *work) error {
 	return nil
 }
 
-func (w *work) findPurse() (err error) {
+func (w *exchange) findPurse() (err error) {
 	if w.purse.Account == nil {
 		w.purse, err = w.tx.Purse(w.session.Account)
 	}
@@ -169,8 +169,8 @@ func (w *work) findPurse() (err error) {
 	return err
 }
 
-// settle debits the use of one service from its reservation, and gives the rest of that back.
-func (w *work) settle(quota *Quota, used uint64) {
+// debitQuota debits the use of one service from its reservation, and gives the rest of that back.
+func (w *exchange) debitQuota(quota *Quota, used uint64) {
 	if used > 0 && quota.Unit == rating.Seconds && w.session.Answered == nil {
 		answered := w.at.Add(-time.Duration(min(used, math.MaxUint32)) * time.Second)
 		if answered.Before(w.session.Started) {
@@ -202,7 +202,7 @@ func (q *Quota) due() int64 { return max(0, q.Rate.Cost(q.Unit, q.Used)-q.Charge
 // collect takes what was used beyond the reservations from the account as far as it goes, and down to the overdraft. It comes
 // after they have been given back, so that it does not matter in which order services stand in a request; and what even the
 // account does not cover is tried again with each report of the session, until it ends.
-func (w *work) collect(overdraft int64) {
+func (w *exchange) collect(overdraft int64) {
 	for _, quota := range w.session.Services {
 		due := quota.due()
 		covered := min(due, max(0, w.purse.Account.Balance+overdraft))
@@ -216,7 +216,7 @@ func (w *work) collect(overdraft int64) {
 
 // supervise restarts Tcc: longer than the quota is valid (RFC 8506 §7). A user without credit who is not cut off, but sent to
 // top up, has as long for that.
-func (s *Server) supervise(w *work) error {
+func (s *Server) supervise(w *exchange) error {
 	tariff, err := s.tariffs.version(w.tx.DB, w.session.Tariff, w.session.TariffVersion)
 	if err != nil {
 		return err

@@ -127,7 +127,7 @@ func (s *Server) Close(ctx context.Context, id string) (*Session, error) {
 }
 
 // close ends the session that the condition finds.
-func (s *Server) close(ctx context.Context, now time.Time, event Event, why, condition string, arguments ...any) (w *work, err error) {
+func (s *Server) close(ctx context.Context, now time.Time, event Event, why, condition string, arguments ...any) (w *exchange, err error) {
 	err = s.store.Update(ctx, func(tx ledger.Tx) error {
 		session := new(Session)
 
@@ -140,7 +140,7 @@ func (s *Server) close(ctx context.Context, now time.Time, event Event, why, con
 			return err
 		}
 
-		w = &work{tx: tx, now: now, at: now, session: session, revenue: tx.Revenue(), posting: tx.Posting(session.ID, why)}
+		w = &exchange{tx: tx, now: now, at: now, session: session, revenue: tx.Revenue(), posting: tx.Posting(session.ID, why)}
 
 		w.run = s.machine.Start(Open)
 

@@ -11,8 +11,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// wish is what a request says of one service: the units that it wants, and those that were used.
-type wish struct {
+// mscc is what a request says of one service, in Multiple-Services-Credit-Control or for the session as a whole: the units that it
+// wants, and those that were used.
+type mscc struct {
 	group       *uint32
 	identifiers []uint32
 	asked       bool   // for a quota, or for a debit
@@ -27,14 +28,14 @@ type want struct {
 	amount uint64
 }
 
-// wishes reads a request in both of its forms: with Multiple-Services-Credit-Control, one for each service, or with the units of
+// msccs reads a request in both of its forms: with Multiple-Services-Credit-Control, one for each service, or with the units of
 // the session as a whole (RFC 8506 §5.1.2).
-func (s *Server) wishes(q *ro.CCR) ([]wish, *refusal) {
-	var all []wish
+func (s *Server) msccs(q *ro.CCR) ([]mscc, *refusal) {
+	var all []mscc
 
 	if len(q.MultipleServicesCreditControl) == 0 {
 		asked := q.Type == ro.Event || q.RequestedServiceUnit != nil || len(q.UsedServiceUnits) > 0 || q.Type == ro.Initial && !perService(q)
-		w := wish{asked: asked, reports: q.UsedServiceUnits}
+		w := mscc{asked: asked, reports: q.UsedServiceUnits}
 
 		if no := s.want(&w, q.RequestedServiceUnit); no != nil {
 			return nil, no
@@ -45,13 +46,13 @@ func (s *Server) wishes(q *ro.CCR) ([]wish, *refusal) {
 
 	for i := range q.MultipleServicesCreditControl {
 		service := &q.MultipleServicesCreditControl[i]
-		at := slices.IndexFunc(all, func(w wish) bool {
+		at := slices.IndexFunc(all, func(w mscc) bool {
 			return sameService(w.group, service.RatingGroup, w.identifiers, service.ServiceIdentifiers)
 		})
 
 		if at < 0 {
 			at = len(all)
-			all = append(all, wish{group: service.RatingGroup, identifiers: service.ServiceIdentifiers})
+			all = append(all, mscc{group: service.RatingGroup, identifiers: service.ServiceIdentifiers})
 		}
 
 		w := &all[at]
@@ -95,7 +96,7 @@ func sameService(group, otherGroup *uint32, identifiers, others []uint32) bool {
 }
 
 // want reads a Requested-Service-Unit. What the network function has rated itself comes last: a price of ours comes before it.
-func (s *Server) want(w *wish, u *ro.ServiceUnit) *refusal {
+func (s *Server) want(w *mscc, u *ro.ServiceUnit) *refusal {
 	if u == nil {
 		return nil
 	}
@@ -121,7 +122,7 @@ func (s *Server) want(w *wish, u *ro.ServiceUnit) *refusal {
 }
 
 // amount is how many of this unit are asked for; 0 leaves it to the OCS.
-func (w *wish) amount(unit rating.Unit) uint64 {
+func (w *mscc) amount(unit rating.Unit) uint64 {
 	for _, wanted := range w.wanted {
 		if wanted.unit == unit {
 			return wanted.amount
@@ -132,12 +133,12 @@ func (w *wish) amount(unit rating.Unit) uint64 {
 }
 
 // mayHave reports whether the service may be granted this unit.
-func (w *wish) mayHave(unit rating.Unit) bool {
+func (w *mscc) mayHave(unit rating.Unit) bool {
 	return len(w.wanted) == 0 || slices.ContainsFunc(w.wanted, func(wanted want) bool { return wanted.unit == unit })
 }
 
 // countMoney brings reported amounts of money to what the ledger counts in.
-func (s *Server) countMoney(w *wish) *refusal {
+func (s *Server) countMoney(w *mscc) *refusal {
 	for i := range w.reports {
 		if w.reports[i].Money == nil {
 			continue
@@ -159,7 +160,7 @@ var measurable = []rating.Unit{rating.Seconds, rating.Octets, rating.Events}
 
 // candidates are the units that the service may be charged in, the likeliest first: those that are asked for, those that are
 // reported, or all.
-func (w *wish) candidates(usual rating.Unit) (units []rating.Unit) {
+func (w *mscc) candidates(usual rating.Unit) (units []rating.Unit) {
 	for _, wanted := range w.wanted {
 		units = append(units, wanted.unit)
 	}
@@ -182,7 +183,7 @@ func (w *wish) candidates(usual rating.Unit) (units []rating.Unit) {
 }
 
 // used is how many of this unit are reported.
-func (w *wish) used(unit rating.Unit) (sum uint64) {
+func (w *mscc) used(unit rating.Unit) (sum uint64) {
 	if unit == rating.Money {
 		return w.spent
 	}
@@ -196,7 +197,7 @@ func (w *wish) used(unit rating.Unit) (sum uint64) {
 }
 
 // measured is the unit that is reported, "" if none is.
-func (w *wish) measured() rating.Unit {
+func (w *mscc) measured() rating.Unit {
 	for _, unit := range append(slices.Clone(measurable), rating.Money) {
 		if w.used(unit) > 0 {
 			return unit

@@ -13,7 +13,7 @@ import (
 // Purse is a subscriber's money: what can be spent, and what is set aside.
 type Purse struct{ Account, Reserved *Account }
 
-// Purse finds a subscriber's accounts.
+// Purse returns a subscriber's accounts.
 func (tx Tx) Purse(name string) (Purse, error) {
 	var (
 		rows []*Account
@@ -39,7 +39,7 @@ func (tx Tx) Purse(name string) (Purse, error) {
 	return p, nil
 }
 
-// Payer finds the purse of the first of these identities that has one.
+// Payer returns the purse of the first of these identities that has one.
 func (tx Tx) Payer(uris []string) (Purse, error) {
 	var found []Identity
 	if err := tx.Where("uri IN ?", uris).Find(&found).Error; err != nil {

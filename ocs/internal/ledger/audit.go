@@ -38,7 +38,7 @@ func (s *Store) Sum(ctx context.Context) (balances, entries int64, err error) {
 	return balances, s.sum, nil
 }
 
-// Held is what all reservations are together.
+// Held returns the sum of all reservations.
 func (s *Store) Held(ctx context.Context) (sum int64, err error) {
 	err = s.Read(ctx).Raw("SELECT COALESCE(SUM(balance), 0) FROM accounts WHERE kind = ?", Reserved).Row().Scan(&sum)
 	return sum, err

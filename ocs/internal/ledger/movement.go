@@ -16,7 +16,7 @@ type Posting struct {
 	err       error
 }
 
-// Posting begins one. Each account is given by one pointer only.
+// Posting begins a posting. Each account must be given by one pointer only.
 func (tx Tx) Posting(session, note string) *Posting {
 	return &Posting{tx: tx, about: Movement{Session: session, Note: note}, before: map[*Account]int64{}}
 }

@@ -10,7 +10,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// Kinds of accounts.
+// The kinds of accounts.
 const (
 	Subscriber = "subscriber"      // what a subscriber can spend
 	Reserved   = "reserved"        // what is set aside for the subscriber's sessions

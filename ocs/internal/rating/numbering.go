@@ -14,7 +14,7 @@ type Numbering struct {
 	Trunk         string   `yaml:"trunk_prefix"`           // dialled before a national number
 }
 
-// Validate refuses what is no number.
+// Validate returns an error if a prefix is no number.
 func (n *Numbering) Validate() error {
 	for _, prefix := range append([]string{n.CountryCode, n.Trunk}, n.International...) {
 		if strings.Trim(prefix, "0123456789") != "" {

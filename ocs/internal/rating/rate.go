@@ -102,7 +102,7 @@ func (r *Rate) Prices(u Unit) bool {
 	}
 }
 
-// Cost is the price of so many units used in all: the connection fee, and what goes beyond the free seconds in whole blocks, at
+// Cost returns the price of so many units used in all: the connection fee, and what goes beyond the free seconds in whole blocks, at
 // their part of the interval's price. The whole is rounded up to a minor unit once, so that it does not depend on how the use
 // was reported. Nothing used, nothing paid: a call that was not answered is free.
 func (r *Rate) Cost(u Unit, units uint64) int64 {

@@ -1,4 +1,4 @@
-// Package rating says what a service costs. Prices are whole minor units of the currency, and every function here is pure: the
+// Package rating computes what a service costs. Prices are whole minor units of the currency, and every function here is pure: the
 // same rate and the same use always cost the same.
 package rating
 
@@ -16,7 +16,7 @@ type Tariff struct {
 	Terms
 }
 
-// Service is what is to be rated.
+// Service is a service to be rated.
 type Service struct {
 	Number      string // normalised; "" if the called party has none
 	RatingGroup *uint32
@@ -74,7 +74,7 @@ func (r *Rate) selector() string {
 	return r.Prefix + "/" + group + "/" + string(r.Direction)
 }
 
-// Find is the rate for a service: the one with the longest prefix of the number; of several, one for the service's rating group
+// Find returns the rate for a service: the one with the longest prefix of the number; of several, one for the service's rating group
 // goes before one for any, and then one for its direction.
 func (t *Tariff) Find(s Service) (Rate, error) {
 	best, points := -1, -1

@@ -24,10 +24,10 @@ type Config struct {
 	Wait     time.Duration `yaml:"wait"`     // between them
 }
 
-// DefaultConfig is right for the lab.
+// DefaultConfig returns the configuration of the lab.
 func DefaultConfig() Config { return Config{Enabled: true, Attempts: 3, Wait: 2 * time.Second} }
 
-// Validate refuses what cannot work.
+// Validate returns an error if the configuration cannot work.
 func (c *Config) Validate() error {
 	if c.Attempts < 1 || c.Attempts > 100 || c.Wait < 0 || c.Wait > time.Minute {
 		return errors.New("reauth: attempts must be 1 to 100, wait at most a minute")
@@ -36,13 +36,13 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// Network sends the requests.
+// Network sends requests to network functions.
 type Network interface {
 	ReAuth(ctx context.Context, q *ro.RAR) (*ro.RAA, error)
 	Abort(ctx context.Context, q *ro.ASR) (*ro.ASA, error)
 }
 
-// Outcome is what came of asking.
+// Outcome is the outcome of a request to a network function.
 type Outcome string
 
 const (
@@ -66,7 +66,7 @@ func outcome(result diameter.Result, err error) Outcome {
 	}
 }
 
-// Answer is what came of one request, for whoever caused it.
+// Answer is the outcome of one request, for the operator who caused it.
 type Answer struct {
 	Session string  `json:"session"`
 	Command string  `json:"command"` // RAR or ASR
@@ -75,7 +75,7 @@ type Answer struct {
 	Detail  string  `json:"detail,omitempty"`
 }
 
-// Asker asks. Ask and AskAll may be used by several goroutines.
+// Asker asks network functions. Its methods are safe for concurrent use.
 type Asker struct {
 	config      Config
 	supervision time.Duration

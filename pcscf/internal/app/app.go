@@ -20,7 +20,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Config is everything that can be set.
+// Config is the whole configuration.
 type Config struct {
 	service.Common `yaml:",inline"`
 	HomeDomain     string       `yaml:"home_domain"`
@@ -40,7 +40,7 @@ type Config struct {
 
 const mw = "Mw"
 
-// Default is right for the lab.
+// Default returns the configuration of the lab.
 func Default() Config {
 	home := config.Home()
 	c := Config{
@@ -72,7 +72,7 @@ func Default() Config {
 	return c
 }
 
-// Validate refuses what cannot work.
+// Validate returns an error if the configuration cannot work.
 func (c *Config) Validate() error {
 	switch {
 	case c.HomeDomain == "" || c.VisitedNetwork == "":
@@ -121,7 +121,7 @@ type pcscf struct {
 	state  *state
 }
 
-// Build makes the P-CSCF.
+// Build builds the P-CSCF.
 func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, err error) {
 	proxy := &gm.Proxy{
 		Config: gm.Config{

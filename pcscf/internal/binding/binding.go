@@ -17,7 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// ErrFull is the answer when the table holds as many handsets as it may.
+// ErrFull is returned when the table holds as many handsets as max_bindings allows.
 var ErrFull = errors.New("the P-CSCF serves as many handsets as its configuration allows")
 
 // Binding is one registered contact. It is never changed once it is in the table: a refresh replaces it.
@@ -88,7 +88,7 @@ type Table struct {
 	keeper     Keeper // nil: nothing is kept over a restart
 }
 
-// NewTable holds at most limit bindings; ended is told of each that runs out.
+// NewTable returns a table of at most limit bindings. It calls ended with each binding that expires.
 func NewTable(limit int, ended func(*Binding)) *Table {
 	return &Table{
 		limit:      limit,
@@ -263,7 +263,7 @@ func (t *Table) Of(private string) []*Binding {
 	return slices.Clone(t.byUser[private])
 }
 
-// ByToken finds the binding that a Path or Record-Route entry of ours names.
+// ByToken returns the binding that a Path or Record-Route entry of this P-CSCF names.
 func (t *Table) ByToken(token string) (*Binding, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -273,7 +273,7 @@ func (t *Table) ByToken(token string) (*Binding, bool) {
 	return b, found
 }
 
-// At is who registered from exactly there; of several always the same one, as long as it is there.
+// At returns the binding that was registered from exactly this address; of several always the same one, as long as it is there.
 func (t *Table) At(source netip.AddrPort) (*Binding, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -283,7 +283,7 @@ func (t *Table) At(source netip.AddrPort) (*Binding, bool) {
 	return b, b != nil
 }
 
-// Room reports whether a binding with this token can be put: it is there, or the table is not full.
+// Room reports whether Put would take a binding with this token: it is in the table, or the table is not full.
 func (t *Table) Room(token string) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -291,7 +291,7 @@ func (t *Table) Room(token string) bool {
 	return t.byToken[token] != nil || len(t.byToken) < t.limit
 }
 
-// Len is how many handsets are in the table.
+// Len returns the number of bindings in the table.
 func (t *Table) Len() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -299,7 +299,7 @@ func (t *Table) Len() int {
 	return len(t.byToken)
 }
 
-// All lists the bindings in no order.
+// All returns the bindings, in no order.
 func (t *Table) All() []*Binding {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// ErrTooMany is the answer when a handset has as many dialogs as it may.
+// ErrTooMany is returned when a handset has as many dialogs as max_dialogs allows.
 var ErrTooMany = errors.New("the handset has as many dialogs at once as max_dialogs allows")
 
 // Key names a dialog as the handset sees it. It holds whose dialog it is: nothing that another handset sends touches it.
@@ -21,7 +21,7 @@ type Key struct {
 	Remote string // tag of the other side
 }
 
-// Dialog is one that a handset has.
+// Dialog is a dialog of a handset.
 type Dialog struct {
 	Routes []string // from this P-CSCF to the core, in the order of Route
 	Target string   // URI of the other side's Contact
@@ -52,7 +52,7 @@ type Table struct {
 	sides    map[Key]int         // by the key without token: how many handsets say that this side of a dialog is theirs
 }
 
-// NewTable lets each handset have at most limit dialogs.
+// NewTable returns a table in which each handset may have at most limit dialogs.
 func NewTable(limit int) *Table {
 	return &Table{limit: limit, handsets: map[string]*handset{}, sides: map[Key]int{}}
 }
@@ -68,7 +68,7 @@ type Initial struct {
 	answered bool          // with a 2xx; not changed once over is closed
 }
 
-// Begin keeps the place of the dialog that an initial request may make, if the handset may have one more. Over ends it. half is the
+// Begin reserves the place of the dialog that an initial request may make, if the handset may have one more. Over ends it. half is the
 // dialog's key without the tag of who has not answered yet, d what is known of the dialog already.
 func (t *Table) Begin(half Key, d Dialog, lasts time.Duration) (*Initial, error) {
 	t.mu.Lock()
@@ -128,7 +128,7 @@ func (i *Initial) Await(ctx context.Context, atMost time.Duration) bool {
 	}
 }
 
-// Dialog is what was known of the dialog when the request came.
+// Dialog returns what was known of the dialog when the request came.
 func (i *Initial) Dialog() Dialog { return i.dialog }
 
 // room reports whether a handset may have one more, when that which is over is forgotten.
@@ -193,10 +193,10 @@ func (t *Table) clear(h *handset, now time.Time) {
 	t.leave(h)
 }
 
-// Early keeps the dialog that a provisional response makes. One that is confirmed stays as it is.
+// Early records the dialog that a provisional response makes. One that is confirmed stays as it is.
 func (i *Initial) Early(k Key, d Dialog, lasts time.Duration) error { return i.put(k, d, lasts, i) }
 
-// Confirm keeps the dialog that a 2xx makes, also when it comes after Over.
+// Confirm records the dialog that a 2xx makes, also when it comes after Over.
 func (i *Initial) Confirm(k Key, d Dialog, lasts time.Duration) error { return i.put(k, d, lasts, nil) }
 
 func (i *Initial) put(k Key, d Dialog, lasts time.Duration, early *Initial) error {
@@ -214,14 +214,14 @@ func (i *Initial) put(k Key, d Dialog, lasts time.Duration, early *Initial) erro
 		h, i.owner = other, other
 	}
 
-	old, known := h.dialogs[k]
+	old, found := h.dialogs[k]
 
 	switch {
-	case known && old.early == nil && early != nil:
+	case found && old.early == nil && early != nil:
 		return nil
-	case !known && !i.table.room(h, 2*i.table.limit+forks):
+	case !found && !i.table.room(h, 2*i.table.limit+forks):
 		return ErrTooMany
-	case !known: // the strings may be parts of a message, which must not be kept for them
+	case !found: // the strings may be parts of a message, which must not be kept for them
 		k = Key{strings.Clone(k.Token), strings.Clone(k.CallID), strings.Clone(k.Local), strings.Clone(k.Remote)}
 		i.table.sides[k.side()]++
 	}
@@ -230,7 +230,7 @@ func (i *Initial) put(k Key, d Dialog, lasts time.Duration, early *Initial) erro
 	i.table.handsets[h.token] = h
 	h.dialogs[k] = entry{d, time.Now().Add(lasts), early}
 
-	if early != nil && !known {
+	if early != nil && !found {
 		i.early = append(i.early, k)
 	}
 
@@ -272,7 +272,7 @@ func (i *Initial) Over(answered bool) {
 	i.table.leave(h)
 }
 
-// Find finds a dialog.
+// Find returns a dialog.
 func (t *Table) Find(k Key) (Dialog, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -349,7 +349,7 @@ func (t *Table) RemoveAll(token string) int {
 	return n
 }
 
-// Of is how many dialogs a handset has, and initial requests on their way.
+// Of returns the number of a handset's dialogs and of its initial requests that are not answered yet.
 func (t *Table) Of(token string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -361,7 +361,7 @@ func (t *Table) Of(token string) int {
 	return 0
 }
 
-// Len is how many there are of all handsets.
+// Len returns the number of dialogs, and of initial requests that are not answered yet, of all handsets.
 func (t *Table) Len() (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

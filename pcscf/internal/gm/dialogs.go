@@ -40,7 +40,7 @@ func (p *Proxy) begin(received *sip.Request, b *binding.Binding, fromCore bool) 
 	}
 
 	a := &attempt{proxy: p, binding: b, request: received, fromCore: fromCore}
-	half := known(received, b, fromCore)
+	half := dialogKey(received, b, fromCore)
 
 	if fromCore {
 		a.target = contactOf(received)
@@ -72,8 +72,8 @@ func (a *attempt) charged(v ims.ChargingVector) {
 	}
 }
 
-// saw keeps the dialog that a response makes (§5.2.6.3.4, §5.2.6.4.4). It is called with the response as it goes upstream.
-func (a *attempt) saw(r *sip.Response) {
+// record records the dialog that a response makes (§5.2.6.3.4, §5.2.6.4.4). It is called with the response as it goes upstream.
+func (a *attempt) record(r *sip.Response) {
 	if a == nil || r.StatusCode == 100 || r.StatusCode >= 300 || tagOf(r.To().Params) == "" {
 		return
 	}
@@ -95,7 +95,7 @@ func (a *attempt) saw(r *sip.Response) {
 	}
 
 	if err != nil {
-		a.proxy.Log.Warn("a dialog cannot be kept", "impi", a.binding.Private, "cause", err)
+		a.proxy.Log.Warn("a dialog cannot be recorded", "impi", a.binding.Private, "cause", err)
 	}
 
 	if _, served := a.proxy.Bindings.ByToken(a.binding.Token); !served {
@@ -135,7 +135,7 @@ func (p *Proxy) notified(ctx context.Context, k dialog.Key, notify *sip.Request,
 	}
 
 	if err := initial.Confirm(k, d, subscribed(notify)); err != nil {
-		p.Log.Warn("a dialog cannot be kept", "call_id", k.CallID, "cause", err)
+		p.Log.Warn("a dialog cannot be recorded", "call_id", k.CallID, "cause", err)
 		return false
 	}
 
@@ -150,8 +150,8 @@ func subscribed(notify *sip.Request) time.Duration {
 	return time.Duration(sip.Seconds(expires, 3600))*time.Second + margin
 }
 
-// over is called when the final response went upstream.
-func (a *attempt) over(final *sip.Response) {
+// finished is called when the final response went upstream.
+func (a *attempt) finished(final *sip.Response) {
 	if a == nil {
 		return
 	}
@@ -213,8 +213,8 @@ func lifetime(method string, r *sip.Response) time.Duration {
 	return unlimited
 }
 
-// known names the dialog of a handset that a request within it belongs to, as the handset sees it.
-func known(r *sip.Request, b *binding.Binding, fromCore bool) dialog.Key {
+// dialogKey names the dialog of a handset that a request within it belongs to, as the handset sees it.
+func dialogKey(r *sip.Request, b *binding.Binding, fromCore bool) dialog.Key {
 	k := dialog.Key{Token: b.Token, CallID: r.CallID().Value(), Local: tagOf(r.From().Params), Remote: tagOf(r.To().Params)}
 	if fromCore {
 		k.Local, k.Remote = k.Remote, k.Local
@@ -270,8 +270,8 @@ func (p *Proxy) anothers(k dialog.Key, b *binding.Binding) bool {
 	return p.Dialogs.Taken(k)
 }
 
-// passed keeps what a request within a dialog and its final response change in it.
-func (p *Proxy) passed(k dialog.Key, b *binding.Binding, r *sip.Request, response *sip.Response, fromCore bool) {
+// updateDialog makes the changes to a dialog that a request within it and its final response bring.
+func (p *Proxy) updateDialog(k dialog.Key, b *binding.Binding, r *sip.Request, response *sip.Response, fromCore bool) {
 	switch method := string(r.Method); {
 	case method == "BYE" && response.StatusCode != 401 && response.StatusCode != 407:
 		p.Dialogs.Remove(k)

@@ -60,7 +60,7 @@ type Proxy struct {
 	order    atomic.Uint64 // of REGISTERs, as they went on
 }
 
-// Register makes the metrics known.
+// Register registers the metrics.
 func (p *Proxy) Register(registerer prometheus.Registerer) {
 	p.began = time.Now()
 	p.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -73,7 +73,7 @@ func (p *Proxy) Register(registerer prometheus.Registerer) {
 	}, func() float64 { return float64(p.Dialogs.Len()) }))
 }
 
-// Run does what is not an answer to somebody, until ctx ends: it forgets dialogs and subscribes to registrations.
+// Run does the background work until ctx ends: it removes expired dialogs and subscribes to registrations.
 func (p *Proxy) Run(ctx context.Context) {
 	var running sync.WaitGroup
 
@@ -212,7 +212,7 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *stack.Ack) {
 		return
 	}
 
-	d, found := p.dialogOf(known(out, b, false), out, b)
+	d, found := p.dialogOf(dialogKey(out, b, false), out, b)
 	if !found {
 		p.outcomes.WithLabelValues("ack", "ACK", "no dialog here").Inc()
 		return

@@ -47,11 +47,11 @@ func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out 
 		Groups: [][]stack.Branch{{{Request: out, To: stack.Destination{Endpoint: p.Mw}}}},
 		OnResponse: func(_ *stack.Branch, r *sip.Response) {
 			sip.RestoreRecordRoute(r, out)
-			started.saw(r)
+			started.record(r)
 			p.towardsHandset(r)
 		},
 		Then: func(final *sip.Response) {
-			started.over(final)
+			started.finished(final)
 			p.count("originating", out, final)
 		},
 	})
@@ -163,7 +163,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, o
 		return
 	}
 
-	k := known(out, b, false)
+	k := dialogKey(out, b, false)
 
 	makes := p.notified(ctx, k, out, false)
 
@@ -189,7 +189,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, o
 		Groups:     [][]stack.Branch{{{Request: out, To: to}}},
 		OnResponse: func(_ *stack.Branch, r *sip.Response) { p.towardsHandset(r) },
 		Then: func(final *sip.Response) {
-			p.passed(k, b, out, final, false)
+			p.updateDialog(k, b, out, final, false)
 			p.count("originating", out, final)
 		},
 	})

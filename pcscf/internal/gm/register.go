@@ -265,7 +265,7 @@ func (p *Proxy) unregistered(b *binding.Binding, asked registration) {
 	p.end(b, ending)
 }
 
-// End lets a binding go whose registration is no more: nothing is taken from the handset, while what the core has still to say
+// End ends a binding whose registration has ended: nothing is taken from the handset any more, while what the core has still to say
 // reaches it.
 func (p *Proxy) End(b *binding.Binding, why string) { p.end(b, b.Ending(why)) }
 
@@ -280,7 +280,7 @@ func (p *Proxy) end(b, ending *binding.Binding) {
 	p.unwatch(b)
 }
 
-// Change puts a binding in the place of another.
+// Change replaces a binding.
 func (p *Proxy) Change(old, b *binding.Binding) { p.Bindings.Replace(old, b) }
 
 // Of lists the bindings of a private identity.
@@ -326,7 +326,7 @@ func uris(m sip.Message, name string) []string {
 	return all
 }
 
-// Expired is told of each binding whose time ran out. Its dialogs are forgotten without a word to anybody (§5.2.8.1.4).
+// Expired is called with each binding that has expired. Its dialogs are dropped without a BYE (§5.2.8.1.4).
 func (p *Proxy) Expired(b *binding.Binding) {
 	if n := p.Dialogs.RemoveAll(b.Token); n > 0 {
 		p.Log.Warn("a registration ended with dialogs", "impi", b.Private, "contact", b.Contact, "dialogs", n)

@@ -28,7 +28,7 @@ type Security interface {
 	Ended(flow stack.Flow)
 }
 
-// Open is an access without sec-agree: what a soft phone has, or a laboratory that wants to see everything in clear.
+// Open is an access without sec-agree, for soft phones and for laboratories that want to see everything in clear.
 type Open struct{}
 
 // Protected is never true.

@@ -45,7 +45,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 		}
 	}
 
-	k := known(out, b, true)
+	k := dialogKey(out, b, true)
 	vector := ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector"))
 	started.charged(vector)
 
@@ -63,7 +63,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 		Groups: [][]stack.Branch{{{Request: out, To: p.handset(b)}}},
 		OnResponse: func(_ *stack.Branch, r *sip.Response) {
 			p.putBack(r, out, b)
-			started.saw(r)
+			started.record(r)
 			p.towardsCore(r, b, called, vector)
 		},
 		OnFailure: func(branch *stack.Branch, r *sip.Response) []stack.Branch {
@@ -83,10 +83,10 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 		},
 		OnCancel: shownInCancel,
 		Then: func(final *sip.Response) {
-			started.over(final)
+			started.finished(final)
 
 			if started == nil {
-				p.passed(k, b, out, final, true)
+				p.updateDialog(k, b, out, final, true)
 			}
 
 			p.count("terminating", out, final)

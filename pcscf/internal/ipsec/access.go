@@ -24,7 +24,7 @@ const (
 	lastReqID  = firstReqID | 0xffff
 )
 
-// Kernel is what access security needs of the machine's.
+// Kernel is the part of the kernel's IPsec that access security uses.
 type Kernel interface {
 	association.Kernel
 	Whole(s ipsec.Set) bool
@@ -58,7 +58,7 @@ type Options struct {
 	Log       *slog.Logger
 }
 
-// Opener gives the kernel and those of the suites that it has; the error says what is missing.
+// Opener opens the kernel's IPsec and returns it with the suites that it supports. The error says what is missing.
 type Opener func(wanted []ipsec.Suite) (Kernel, []ipsec.Suite, error)
 
 // New finds out what can be protected here. What is required and cannot be is an error; what is optional goes without, and that is said.
@@ -258,7 +258,7 @@ func (a *Access) Run(ctx context.Context) {
 	}
 }
 
-// Close is the end: nothing stays in the kernel unless the next process is to take it up.
+// Close closes the access. Nothing stays in the kernel unless the next process is to restore it.
 func (a *Access) Close() error {
 	if a.table != nil {
 		if a.config.Restart == clean {

@@ -15,7 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Config is ipsec.*.
+// Config is the configuration ipsec.*.
 type Config struct {
 	Mode        association.Mode            `yaml:"mode"`         // required, optional, off: whether handsets are served without
 	Endpoints   map[string]association.Mode `yaml:"endpoints"`    // the mode of one endpoint, by its name
@@ -52,7 +52,7 @@ func Default() Config {
 	return c
 }
 
-// Validate refuses what cannot work. data is where registrations are kept.
+// Validate returns an error if the configuration cannot work. data is where registrations are kept.
 func (c *Config) Validate(data string) error {
 	switch {
 	case !valid(c.Mode):

@@ -96,10 +96,10 @@ func (d *drops) Run(ctx context.Context) {
 	}
 }
 
-// Describe is of prometheus.Collector.
+// Describe implements prometheus.Collector.
 func (d *drops) Describe(to chan<- *prometheus.Desc) { to <- d.desc }
 
-// Collect is of prometheus.Collector: where the kernel does not count, there is nothing.
+// Collect implements prometheus.Collector. Where the kernel does not count, there are no metrics.
 func (d *drops) Collect(to chan<- prometheus.Metric) {
 	for _, s := range d.statistics() {
 		to <- prometheus.MustNewConstMetric(d.desc, prometheus.CounterValue, float64(s.Count), s.Name)

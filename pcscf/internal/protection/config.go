@@ -39,7 +39,7 @@ func Default() Config {
 	}
 }
 
-// Validate refuses what cannot work.
+// Validate returns an error if the configuration cannot work.
 func (c *Config) Validate() error {
 	if c.Requests < 0 || c.RegisteredRequests < 0 || c.Failures < 0 {
 		return errors.New("protection: requests, registered_requests and failures must not be negative; 0 is no limit")

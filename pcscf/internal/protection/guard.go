@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Verdict is what becomes of a message.
+// Verdict is the guard's decision on a message.
 type Verdict int
 
 // The verdicts.
@@ -23,7 +23,7 @@ const (
 	Busy           // 503, and from then on Drop until the ban is over
 )
 
-// Guard counts what sources do.
+// Guard counts the messages of sources and decides which may pass.
 type Guard struct {
 	config Config
 	agents []string // in lower case
@@ -64,7 +64,7 @@ func (f *failures) until(ban time.Duration) time.Time {
 	return f.last.Add(ban)
 }
 
-// New is a guard that has seen nobody.
+// New returns a guard.
 func New(c Config, log *slog.Logger, metrics prometheus.Registerer) *Guard {
 	g := &Guard{
 		config: c, log: log, sources: map[string]*source{}, attempts: map[attempt]*failures{},
@@ -87,7 +87,7 @@ func New(c Config, log *slog.Logger, metrics prometheus.Registerer) *Guard {
 	return g
 }
 
-// Message is what the guard looks at.
+// Message is what the guard knows of a message.
 type Message struct {
 	Source    netip.Addr
 	UserAgent string
@@ -136,7 +136,7 @@ func (g *Guard) Judge(m Message) Verdict {
 	return g.count(key, limit, m)
 }
 
-// Refused is why a message that was judged already is to be refused; nothing is counted.
+// Refused returns the verdict on a message that was judged already, without counting it again.
 func (g *Guard) Refused(m Message) Verdict {
 	if g.excluded(m.Source) {
 		return Forbid
@@ -380,10 +380,10 @@ func (g *Guard) Oversized(octets int) bool {
 	return true
 }
 
-// BanTime is how long a ban lasts.
+// BanTime returns how long a ban lasts.
 func (g *Guard) BanTime() time.Duration { return g.config.Ban }
 
-// Bans are the sources that are not heard, with the time until they are again.
+// Bans returns the banned sources, with the time at which each ban ends.
 func (g *Guard) Bans() map[string]time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -405,7 +405,7 @@ func (g *Guard) Bans() map[string]time.Time {
 	return all
 }
 
-// Lift ends all bans.
+// Lift lifts all bans.
 func (g *Guard) Lift() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -414,7 +414,7 @@ func (g *Guard) Lift() {
 	clear(g.attempts)
 }
 
-// Run forgets sources that have not been heard of, until ctx ends.
+// Run removes sources that have been silent, until ctx ends.
 func (g *Guard) Run(ctx context.Context) {
 	ticker := time.NewTicker(max(g.config.Window, 10*time.Second))
 	defer ticker.Stop()

@@ -17,7 +17,7 @@ func (s *Subscriber) apply(private string, o outcome) {
 		}
 
 		if ended := slices.IndexFunc(o.Ended, func(c contact) bool { return sip.SameURI(c.URI, b.Contact) && !newer(b, c) }); ended >= 0 {
-			s.registrations.End(b, known(o.Ended[ended].Event))
+			s.registrations.End(b, endLabel(o.Ended[ended].Event))
 			continue
 		}
 
@@ -74,8 +74,8 @@ func newer(b *binding.Binding, c contact) bool {
 	return b.CallID != c.CallID || c.CSeq != 0 && c.CSeq < b.CSeq
 }
 
-// known keeps invented events from making new time series.
-func known(event string) string {
+// endLabel keeps invented events from making new time series.
+func endLabel(event string) string {
 	switch event {
 	case "unregistered", "rejected", "deactivated", "expired", "probation":
 		return event

@@ -71,7 +71,7 @@ const (
 	pace = 5 * time.Millisecond
 )
 
-// New is a subscriber without subscriptions.
+// New returns a subscriber without subscriptions.
 func New(o Options) *Subscriber {
 	s := &Subscriber{
 		registrations: o.Registrations,
@@ -102,7 +102,7 @@ func New(o Options) *Subscriber {
 	return s
 }
 
-// Len is how many subscriptions there are.
+// Len returns the number of subscriptions.
 func (s *Subscriber) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -227,10 +227,10 @@ func (s *Subscriber) employ() {
 
 	s.workers++
 	ctx := s.ctx
-	s.running.Go(func() { s.work(ctx) })
+	s.running.Go(func() { s.sendQueued(ctx) })
 }
 
-func (s *Subscriber) work(ctx context.Context) {
+func (s *Subscriber) sendQueued(ctx context.Context) {
 	for {
 		s.mu.Lock()
 		if len(s.queue) == 0 || ctx.Err() != nil {

@@ -1,4 +1,4 @@
-// Package cx is the Cx application (TS 29.228, TS 29.229): typed messages between I-CSCF or S-CSCF and HSS.
+// Package cx implements the Cx application (TS 29.228, TS 29.229): typed messages between I-CSCF or S-CSCF and HSS.
 package cx
 
 import "github.com/dialtone-ims/dialtone/pkg/diameter"

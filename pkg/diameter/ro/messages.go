@@ -1,4 +1,4 @@
-// Package ro is the Ro application (RFC 8506 over application 4, TS 32.299): typed credit-control messages.
+// Package ro implements the Ro application (RFC 8506 over application 4, TS 32.299): typed credit-control messages.
 package ro
 
 import (

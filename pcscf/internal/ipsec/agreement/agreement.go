@@ -1,4 +1,4 @@
-// Package agreement is the security mechanism agreement between handset and P-CSCF (RFC 3329, TS 33.203 §7.2, annex H), as
+// Package agreement implements the security mechanism agreement between handset and P-CSCF (RFC 3329, TS 33.203 §7.2, annex H), as
 // decisions: what a request asks for, which algorithms both sides have, whether the handset repeats what it was told.
 package agreement
 

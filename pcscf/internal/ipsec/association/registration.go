@@ -63,7 +63,7 @@ func (p *Table) Ended(flow stack.Flow) {
 	}
 }
 
-// RemoveAll takes all sets out of the kernel.
+// RemoveAll removes all sets from the kernel.
 func (p *Table) RemoveAll(why string) {
 	p.mu.Lock()
 

@@ -1,4 +1,4 @@
-// Package association keeps the security associations of handsets (TS 33.203 §7): it agrees on them, has the kernel make them,
+// Package association manages the security associations of handsets (TS 33.203 §7): it agrees on them, has the kernel make them,
 // and ends them with the registrations they belong to.
 package association
 
@@ -24,7 +24,7 @@ const (
 	Off      Mode = "off"      // never
 )
 
-// Settings are the operator's.
+// Settings are what the operator configures.
 type Settings struct {
 	Modes       map[string]Mode // by the name of the endpoint that handsets come to first
 	Suites      []ipsec.Suite   // in the order of preference
@@ -87,7 +87,7 @@ type Options struct {
 	FirstReqID, LastReqID uint32
 }
 
-// New has no associations yet.
+// New returns an empty table.
 func New(s Settings, o Options) *Table {
 	p := &Table{
 		settings:  s,

@@ -28,15 +28,15 @@ type File struct {
 // Create begins a file that nobody else may read.
 func Create(path string) (*File, error) {
 	f := &File{path: path}
-	if err := f.begin(); err != nil {
+	if err := f.openNew(); err != nil {
 		return nil, err
 	}
 
 	return f, nil
 }
 
-// begin is called with the lock held.
-func (f *File) begin() error {
+// openNew is called with the lock held.
+func (f *File) openNew() error {
 	if err := os.Rename(f.path, f.path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("keyfile: %w", err)
 	}
@@ -70,7 +70,7 @@ func (f *File) Add(s ipsec.Set) error {
 	}
 
 	if f.written >= sets {
-		if err := f.begin(); err != nil {
+		if err := f.openNew(); err != nil {
 			return err
 		}
 	}
@@ -84,7 +84,7 @@ func (f *File) Add(s ipsec.Set) error {
 	return nil
 }
 
-// Close ends the writing; the file stays.
+// Close closes the file.
 func (f *File) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
