@@ -25,7 +25,7 @@ type Config struct {
 // DefaultConfig looks nothing up.
 func DefaultConfig() Config { return Config{Timeout: time.Second} }
 
-// Validate refuses what cannot work.
+// Validate returns an error if the configuration cannot work.
 func (c *Config) Validate() error {
 	if _, ok := dns.IsDomainName(c.Apex); !ok && c.Apex != "" {
 		return fmt.Errorf("enum.apex: %q is no domain", c.Apex)

@@ -71,7 +71,7 @@ func open(namespace string) (*netlink.Handle, error) {
 	return netlink.NewHandleAt(ns, unix.NETLINK_XFRM)
 }
 
-// Close ends the use of the kernel; what was made stays.
+// Close closes the kernel's socket. Security associations stay.
 func (k *Kernel) Close() error {
 	k.handle.Close()
 	k.reading.Close()
@@ -187,7 +187,7 @@ func identity(a Association) *netlink.XfrmState {
 	}
 }
 
-// Remove takes a set out of the kernel. What is not there any more is no error.
+// Remove removes a set from the kernel. It is no error if it is not there any more.
 func (k *Kernel) Remove(s Set) error {
 	var failed error
 
@@ -261,7 +261,7 @@ func (k *Kernel) reserve(spi uint32) bool {
 	return true
 }
 
-// ReleaseSPI gives an SPI back.
+// ReleaseSPI releases an SPI.
 func (k *Kernel) ReleaseSPI(spi uint32) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

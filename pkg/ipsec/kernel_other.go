@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrUnsupported is what other systems than Linux answer.
+// ErrUnsupported is returned on systems other than Linux.
 var ErrUnsupported = errors.New("ipsec: only Linux has XFRM")
 
 // Options say where the kernel is asked, and for whom.

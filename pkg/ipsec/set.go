@@ -1,4 +1,4 @@
-// Package ipsec is the security associations between a handset and its P-CSCF (TS 33.203 §7) in the kernel: states and
+// Package ipsec manages the security associations between a handset and its P-CSCF (TS 33.203 §7) in the kernel: states and
 // policies of XFRM, the keys they are made of, their SPIs, their ports and their counters.
 package ipsec
 
@@ -30,7 +30,7 @@ const (
 	AESGCM       Encryption = "aes-gcm"
 )
 
-// Suite is what protects one set of security associations.
+// Suite is the pair of algorithms that protects one set of security associations.
 type Suite struct {
 	Integrity  Integrity
 	Encryption Encryption

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Use gives the counters of a set.
+// Use returns the counters of a set.
 func (k *Kernel) Use(s Set) (all [4]Counters, err error) {
 	for i, a := range s.Associations() {
 		if all[i], err = k.use(a); err != nil {

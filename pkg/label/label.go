@@ -4,10 +4,10 @@ package label
 
 import "strconv"
 
-// Other stands for all that is not known.
+// Other is the label of all that is not known.
 const Other = "other"
 
-// Method is that of a SIP request.
+// Method returns the label of a SIP method.
 func Method(name string) string {
 	switch name {
 	case "REGISTER",

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// AtOnce is how many records are added in one request, which is one transaction: all of them or none.
+// AtOnce is the number of records that are added in one request, which is one transaction: all of them or none.
 const AtOnce = 500
 
 // Added is the answer to such a request.
@@ -54,7 +54,7 @@ const (
 	mostNotes = 10          // warnings that are shown
 )
 
-// Put adds a record, sooner or later.
+// Put adds a record, at once or with those that follow.
 func (b *Batch[T]) Put(line int, item T) error {
 	if line <= b.Passed {
 		return nil

@@ -18,7 +18,7 @@ import (
 	"strings"
 )
 
-// Record is one of them: its fields as JSON, and the line on which it begins.
+// Record is one record: its fields as JSON, and the line on which it begins.
 type Record struct {
 	Line   int
 	Fields map[string]json.RawMessage

@@ -1,4 +1,4 @@
-// Package service is the frame of a function's process: flags, configuration, logger, metrics, trace, admin HTTP, signals.
+// Package service runs a function's process: flags, configuration, logger, metrics, trace, admin HTTP, signals.
 // What is left for a function to say is its configuration and how it is built.
 package service
 
@@ -55,7 +55,7 @@ type Configuration[C any] interface {
 	common() *Common
 }
 
-// Env is what a function is built with.
+// Env has what a function is built with.
 type Env struct {
 	Name    string
 	Log     *slog.Logger

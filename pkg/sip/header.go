@@ -187,16 +187,16 @@ func remove(m Message, exact string) {
 	}
 }
 
-// Set makes a header have this one value.
+// Set sets the one value of a header field.
 func Set(m Message, name, value string) {
 	Remove(m, name)
 	Add(m, name, value)
 }
 
-// Add puts one more value behind those that are there.
+// Add appends a value to those of a header field.
 func Add(m Message, name, value string) { m.AppendHeader(sip.NewHeader(name, value)) }
 
-// Prepend puts one more value in front of those that are there.
+// Prepend puts a value in front of those of a header field.
 func Prepend(m Message, name, value string) {
 	h := sip.NewHeader(name, value)
 

@@ -36,7 +36,7 @@ const (
 	MaxForwards = 70
 )
 
-// NewHeader is a header field as text.
+// NewHeader returns a header field with this text.
 func NewHeader(name, value string) Header { return sip.NewHeader(name, value) }
 
 // headersOf lists the header fields in their order.
@@ -51,7 +51,7 @@ func headersOf(m Message) []Header {
 	}
 }
 
-// Copy is a request that can be changed without changing r. Bodies are shared, for nobody changes them in place.
+// Copy returns a request that can be changed without changing r. Bodies are shared, for nobody changes them in place.
 func Copy(r *Request) *Request {
 	out := EmptyRequest(string(r.Method), *r.Recipient.Clone())
 
@@ -74,7 +74,7 @@ func Copy(r *Request) *Request {
 	return out
 }
 
-// EmptyRequest is a request without header fields.
+// EmptyRequest returns a request without header fields.
 func EmptyRequest(method string, recipient Uri) *Request {
 	r := sip.NewRequest(sip.RequestMethod(method), recipient)
 	r.SipVersion = "SIP/2.0"
@@ -82,7 +82,7 @@ func EmptyRequest(method string, recipient Uri) *Request {
 	return r
 }
 
-// EmptyResponse is a response without header fields.
+// EmptyResponse returns a response without header fields.
 func EmptyResponse(status int) *Response {
 	r := sip.NewResponse(status, Phrase(status))
 	r.SipVersion = "SIP/2.0"
@@ -90,7 +90,7 @@ func EmptyResponse(status int) *Response {
 	return r
 }
 
-// NewRequest is a request with nothing but its Request-URI and Max-Forwards.
+// NewRequest returns a request with nothing but its Request-URI and Max-Forwards.
 func NewRequest(method, uri string) (*Request, error) {
 	recipient, err := ParseURI(uri)
 	if err != nil {
@@ -146,13 +146,13 @@ func NewResponse(r *Request, status int, phrase string) *Response {
 	return response
 }
 
-// NewBranch is a branch parameter of this network's own (RFC 3261 §8.1.1.7).
+// NewBranch returns a branch parameter of this network's own (RFC 3261 §8.1.1.7).
 func NewBranch() string { return MagicCookie + rand.Text()[:20] }
 
-// NewTag is a tag parameter (§19.3).
+// NewTag returns a new tag (RFC 3261 §19.3).
 func NewTag() string { return rand.Text()[:16] }
 
-// NewCallID is a Call-ID (§8.1.1.4).
+// NewCallID returns a new Call-ID (RFC 3261 §8.1.1.4).
 func NewCallID() string { return rand.Text() }
 
 func equalFold(a, lower string) bool { return len(a) == len(lower) && strings.EqualFold(a, lower) }

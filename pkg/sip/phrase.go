@@ -17,7 +17,7 @@ var phrases = map[int]string{
 	600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }
 
-// Phrase is the standard Reason-Phrase of a status (RFC 3261 §7.2, §21).
+// Phrase returns the standard Reason-Phrase of a status (RFC 3261 §7.2, §21).
 func Phrase(status int) string {
 	if phrase, found := phrases[status]; found {
 		return phrase

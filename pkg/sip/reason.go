@@ -38,7 +38,7 @@ func (r Reason) String() string {
 	return string(b)
 }
 
-// Header is a header field with this value.
+// Header returns a header field with this value.
 func (r Reason) Header() Header { return NewHeader("Reason", r.String()) }
 
 // ParseReason reads one value, as handsets write it: with blanks around its separators, with a text in quotes or not.
@@ -65,7 +65,7 @@ func (r Reason) Is(protocol string, cause int) bool {
 	return r.Cause == cause && strings.EqualFold(r.Protocol, protocol)
 }
 
-// Reasons are the values of the Reason header fields of a message, as far as they can be read.
+// Reasons returns the values of the Reason header fields of a message, as far as they can be read.
 func Reasons(m Message) (all []Reason) {
 	for _, value := range Values(m, "Reason") {
 		if r, err := ParseReason(value); err == nil {
@@ -76,7 +76,7 @@ func Reasons(m Message) (all []Reason) {
 	return all
 }
 
-// SetReasons makes these the Reason of a message.
+// SetReasons sets the Reason header fields of a message.
 func SetReasons(m Message, reasons ...Reason) {
 	Remove(m, "Reason")
 
@@ -85,7 +85,7 @@ func SetReasons(m Message, reasons ...Reason) {
 	}
 }
 
-// StatusReason is a Reason of a SIP status. Without a text it has the standard phrase.
+// StatusReason returns a Reason with a SIP status. Without a text it has the standard phrase.
 func StatusReason(status int, text string) Reason {
 	if text == "" {
 		text = Phrase(status)

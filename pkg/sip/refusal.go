@@ -15,23 +15,23 @@ type Refusal struct {
 	Cause   error    // what is behind it, for the log alone; nil: the Reasons say all
 }
 
-// Refuse is a refusal with a status, and with a text that says why or what to do about it.
+// Refuse returns a refusal with a status, and a text that says why or what to do about it.
 func Refuse(status int, text string, headers ...Header) *Refusal {
 	return &Refusal{Status: status, Reasons: []Reason{StatusReason(status, text)}, Headers: headers}
 }
 
-// Refusef is a refusal without more header fields, whose text is made as by fmt.Sprintf.
+// Refusef is Refuse with a text formatted as by fmt.Sprintf, and without more header fields.
 func Refusef(status int, format string, values ...any) *Refusal {
 	return Refuse(status, fmt.Sprintf(format, values...))
 }
 
-// Because gives a refusal an error for the log.
+// Because sets the cause of a refusal, for the log, and returns the refusal.
 func (r *Refusal) Because(cause error) *Refusal {
 	r.Cause = cause
 	return r
 }
 
-// Text is the first reason in words.
+// Text returns the text of the first reason.
 func (r *Refusal) Text() string {
 	if len(r.Reasons) == 0 {
 		return Phrase(r.Status)
@@ -49,7 +49,7 @@ func (r *Refusal) Error() string {
 	return r.Text()
 }
 
-// Unwrap is what is behind the refusal.
+// Unwrap returns the cause.
 func (r *Refusal) Unwrap() error { return r.Cause }
 
 // Response answers a request with the refusal.

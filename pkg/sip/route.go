@@ -2,10 +2,10 @@ package sip
 
 import "slices"
 
-// Routes are the values of Route, each to the letter.
+// Routes returns the values of Route, each as it is written.
 func Routes(m Message) ([]NameAddr, error) { return addresses(m, "Route") }
 
-// RecordRoutes are the values of Record-Route.
+// RecordRoutes returns the values of Record-Route.
 func RecordRoutes(m Message) ([]NameAddr, error) { return addresses(m, "Record-Route") }
 
 func addresses(m Message, name string) ([]NameAddr, error) {
@@ -23,7 +23,7 @@ func addresses(m Message, name string) ([]NameAddr, error) {
 	return all, nil
 }
 
-// SetRoutes makes these the values of Route, in this order.
+// SetRoutes sets the values of Route, in this order.
 func SetRoutes(m Message, routes []NameAddr) {
 	Remove(m, "Route")
 
@@ -76,7 +76,7 @@ func sameAddress(a, b string) bool {
 	return errX == nil && errY == nil && SameURI(x.URI, y.URI)
 }
 
-// NextHop is the URI that a request is to be sent to: its topmost Route, else its Request-URI (RFC 3261 §8.1.2, §16.6 7).
+// NextHop returns the URI that a request is to be sent to: its topmost Route, else its Request-URI (RFC 3261 §8.1.2, §16.6 7).
 func NextHop(r *Request) (Uri, error) {
 	routes, err := Routes(r)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// ParseURI reads a sip, sips, tel or other URI.
+// ParseURI parses a sip, sips, tel or other URI.
 func ParseURI(s string) (Uri, error) {
 	var u Uri
 	if err := sip.ParseUri(s, &u); err != nil {

@@ -23,7 +23,7 @@ func DefaultLog() LogConfig {
 	return LogConfig{Level: slog.LevelInfo, Format: "text", PerSecond: 50}
 }
 
-// Validate refuses what does not exist.
+// Validate returns an error if the format does not exist, or the limit is negative.
 func (c *LogConfig) Validate() error {
 	if c.Format != "text" && c.Format != "json" {
 		return fmt.Errorf("log.format: %q is neither text nor json", c.Format)
@@ -36,7 +36,7 @@ func (c *LogConfig) Validate() error {
 	return nil
 }
 
-// NewLogger writes to w; every line names the function.
+// NewLogger returns a logger that writes to w. Every line names the function.
 func NewLogger(w io.Writer, function string, c LogConfig) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.Level}
 
@@ -52,7 +52,7 @@ func NewLogger(w io.Writer, function string, c LogConfig) *slog.Logger {
 	return slog.New(handler).With("function", function)
 }
 
-// NewRegistry holds the Go runtime's and the process's metrics; the function adds its own.
+// NewRegistry returns a registry with the metrics of the Go runtime and the process. The function adds its own.
 func NewRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(

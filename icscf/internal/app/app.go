@@ -19,7 +19,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Config is everything that can be set.
+// Config is the whole configuration.
 type Config struct {
 	service.Common `yaml:",inline"`
 	HomeDomain     string            `yaml:"home_domain"`
@@ -31,7 +31,7 @@ type Config struct {
 	Servers        selection.Servers `yaml:"scscfs"`
 }
 
-// Default is right for the lab.
+// Default returns the configuration of the lab.
 func Default() Config {
 	home := config.Home()
 	c := Config{
@@ -54,7 +54,7 @@ func Default() Config {
 	return c
 }
 
-// Validate refuses what cannot work.
+// Validate returns an error if the configuration cannot work.
 func (c *Config) Validate() error {
 	if c.HomeDomain == "" || c.ServerTimeout <= 0 || c.Avoid < 0 {
 		return errors.New("home_domain and scscf_timeout are needed, and scscf_avoid must not be negative")
@@ -72,7 +72,7 @@ type icscf struct {
 	node  *diameter.Node
 }
 
-// Build makes the I-CSCF.
+// Build builds the I-CSCF.
 func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, error) {
 	node, err := diameter.New(
 		c.Diameter,

@@ -41,7 +41,7 @@ type Interrogator struct {
 	away     away
 }
 
-// Register makes the metrics known. It is called before the first request.
+// Register registers the metrics. It is called before the first request.
 func (i *Interrogator) Register(registerer prometheus.Registerer) {
 	i.away.lasts = i.Avoid
 	i.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{

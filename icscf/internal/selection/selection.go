@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Server is one S-CSCF that this I-CSCF knows.
+// Server is one configured S-CSCF.
 type Server struct {
 	Name         string   `yaml:"name"`         // its SIP URI, as the HSS stores it
 	Capabilities []uint32 `yaml:"capabilities"` // numbers whose meaning the operator defines
@@ -20,7 +20,7 @@ type Server struct {
 // Servers are all S-CSCFs of the network.
 type Servers []Server
 
-// Validate refuses a list in which a server has no name or stands twice.
+// Validate returns an error if a server has no name, or appears twice.
 func (s Servers) Validate() error {
 	seen := map[string]bool{}
 

@@ -1,4 +1,4 @@
-// Package trust takes out of a message what may not cross the edge of the trust domain (TS 24.229 §4.4). One table says for
+// Package trust removes from messages what may not cross the edge of the trust domain (TS 24.229 §4.4). One table says for
 // each header field who may say it and who may see it, in requests, responses and ACK alike.
 package trust
 
@@ -60,7 +60,7 @@ var Fields = []field{
 	{"Reason", Handset | Core | Foreign, Handset | Core | Foreign, "RFC 3326; from the core to others without the addresses in its texts"},
 }
 
-// Withheld are the names of the header fields that may not cross from one party to another.
+// Withheld returns the names of the header fields that may not cross from one party to another.
 func Withheld(from, to Party) []string {
 	var names []string
 
@@ -73,7 +73,7 @@ func Withheld(from, to Party) []string {
 	return names
 }
 
-// Cross takes out of a message what may not cross from one party to another. Whoever reads a header field that goes no further
+// Cross removes from a message what may not cross from one party to another. Whoever reads a header field that goes no further
 // does so before.
 func Cross(m sip.Message, from, to Party) {
 	b := boundaries[from][to]

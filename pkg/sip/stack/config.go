@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Config is where a function speaks SIP, and its timers and limits.
+// Config has the endpoints of a SIP stack, its timers and limits.
 type Config struct {
 	Endpoints    []EndpointConfig `yaml:"endpoints"`
 	Timers       Timers           `yaml:"timers"`
@@ -83,7 +83,7 @@ type Limits struct {
 	TCPMessageTime  time.Duration `yaml:"tcp_message_time"` // for a message begun to be complete, and for the first on an accepted connection
 }
 
-// DefaultConfig has the specification's timers; endpoints are the function's own.
+// DefaultConfig returns the timers of the specification, for these endpoints.
 func DefaultConfig(endpoints ...EndpointConfig) Config {
 	return Config{
 		Endpoints: endpoints,
@@ -139,7 +139,7 @@ func (c *Config) Validate() error {
 	return err
 }
 
-// Options are what a stack is given besides its configuration. All may be left out.
+// Options are the optional dependencies of a stack.
 type Options struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer

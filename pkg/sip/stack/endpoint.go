@@ -72,7 +72,7 @@ func (f Flow) Named() *Endpoint {
 	return f.Endpoint
 }
 
-// String is for logs.
+// String returns the text for logs.
 func (f Flow) String() string {
 	return f.Transport + " " + f.Local.String() + " " + f.Remote.String()
 }
@@ -121,7 +121,7 @@ func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
 	return e, nil
 }
 
-// Name is the configured one.
+// Name returns the configured name.
 func (e *Endpoint) Name() string { return e.name }
 
 // Address is the one that others are told: the local one, or what is advertised in its place.

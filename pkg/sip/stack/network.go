@@ -30,7 +30,7 @@ type PacketConn interface {
 // Machine is the network of this machine.
 type Machine struct{}
 
-// ListenPacket is net's, with a buffer for bursts.
+// ListenPacket opens a UDP socket, with a buffer for bursts.
 func (Machine) ListenPacket(ctx context.Context, address string) (PacketConn, error) {
 	socket, err := (&net.ListenConfig{}).ListenPacket(ctx, family("udp", address), address)
 	if err != nil {
@@ -44,7 +44,7 @@ func (Machine) ListenPacket(ctx context.Context, address string) (PacketConn, er
 	return udp, nil
 }
 
-// Listen is net's.
+// Listen opens a TCP listener.
 func (Machine) Listen(ctx context.Context, address string, shared bool) (net.Listener, error) {
 	var config net.ListenConfig
 	if shared {
@@ -68,7 +68,7 @@ func family(network, address string) string {
 	}
 }
 
-// Dial is net's.
+// Dial opens a TCP connection.
 func (Machine) Dial(ctx context.Context, local, remote netip.AddrPort) (net.Conn, error) {
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(local)}
 	if local.Port() != 0 {

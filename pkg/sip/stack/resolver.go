@@ -196,7 +196,7 @@ func (r *Resolver) order(targets []Target) []Target {
 	return append(good, bad...)
 }
 
-// String is for logs.
+// String returns the text for logs.
 func (t Target) String() string {
 	return t.Transport + " " + t.Addr.Addr().String() + " port " + strconv.Itoa(int(t.Addr.Port()))
 }

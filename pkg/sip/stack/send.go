@@ -320,10 +320,10 @@ func LocalCause(r *sip.Response) string {
 	return cause
 }
 
-// Local tells a response of the stack's own from one that came.
+// Local reports whether a response is the stack's own, and not one that came.
 func Local(r *sip.Response) bool { return r.Source() == localSource || Silent(r) }
 
-// Silent tells a 408 of a proxy's own that stands for complete silence: not even a 100 has come from the next hop.
+// Silent reports whether a response is a 408 of a proxy's own that stands for complete silence: not even a 100 has come from the next hop.
 func Silent(r *sip.Response) bool { return r.Source() == silentSource }
 
 // transmitResponse sends a response outside any transaction.

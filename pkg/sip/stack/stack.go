@@ -37,7 +37,7 @@ type Ack struct {
 	Flow    Flow
 }
 
-// Stack is the SIP of one function: its endpoints, its transactions, its resolver.
+// Stack is the SIP stack of one function: its endpoints, transactions and resolver.
 type Stack struct {
 	config       Config
 	handler      Handler
@@ -169,7 +169,7 @@ func (s *Stack) RemoveEndpoint(e *Endpoint) {
 	e.close()
 }
 
-// Endpoint finds an endpoint by its name; nil if there is none.
+// Endpoint returns the endpoint of this name; nil if there is none.
 func (s *Stack) Endpoint(name string) *Endpoint {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -212,7 +212,7 @@ func (s *Stack) AsksItself(r *sip.Request) bool {
 	})
 }
 
-// Resolver is the one that requests are sent by.
+// Resolver returns the resolver that requests are sent by.
 func (s *Stack) Resolver() *Resolver { return s.resolver }
 
 // receive takes one message from an endpoint. It is called in order for each socket and connection, and does not block.

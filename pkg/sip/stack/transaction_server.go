@@ -80,11 +80,11 @@ func (s *Stack) newServerTransaction(key string, r *sip.Request, flow Flow, repl
 	return tx, true
 }
 
-// Request is the request, with received and rport in its top Via. It may be read and, by its one handler, changed; From, To,
+// Request returns the request, with received and rport in its top Via. It may be read and, by its one handler, changed; From, To,
 // Call-ID and CSeq are replaced for that, not changed in place, because responses share them.
 func (tx *ServerTransaction) Request() *sip.Request { return tx.request }
 
-// Flow is the way that the request came.
+// Flow returns the flow that the request came by.
 func (tx *ServerTransaction) Flow() Flow { return tx.flow }
 
 // Cancelled is closed when a CANCEL comes before the final response.
