@@ -120,7 +120,7 @@ func (s *Server) Resources() []Resource { return slices.Clone(s.resources) }
 
 // known are what a GET can ask for.
 func (s *Server) known() (paths []string) {
-	for _, r := range s.resources {
+	for _, r := range s.Resources() {
 		if method, path := r.Path(); method == http.MethodGet {
 			paths = append(paths, path)
 		}

@@ -21,20 +21,20 @@ func Observe(env *Env, recorder *trace.Recorder, runner Runner, settings any, de
 	env.Admin.Handle(recorder.Resources()...)
 	env.Admin.Handle(
 		httpapi.Resource{
-			Pattern: "GET /healthz", Summary: "the process lives", Open: true, Answers: httpapi.OK(Status{}),
+			Pattern: "GET /healthz", Summary: "the process lives", Open: true, Answers: httpapi.OK(status{}),
 			Handler: func(w http.ResponseWriter, _ *http.Request) error {
-				return httpapi.Write(w, http.StatusOK, Status{Status: "alive"})
+				return httpapi.Write(w, http.StatusOK, status{Status: "alive"})
 			},
 		},
 		httpapi.Resource{
-			Pattern: "GET /readyz", Summary: "the function serves", Open: true, Answers: httpapi.OK(Status{}),
+			Pattern: "GET /readyz", Summary: "the function serves", Open: true, Answers: httpapi.OK(status{}),
 			Refuses: []int{http.StatusServiceUnavailable},
 			Handler: func(w http.ResponseWriter, _ *http.Request) error {
 				if err := runner.Ready(); err != nil {
 					return &httpapi.Error{Status: http.StatusServiceUnavailable, Title: "not ready", Detail: err.Error()}
 				}
 
-				return httpapi.Write(w, http.StatusOK, Status{Status: "ready"})
+				return httpapi.Write(w, http.StatusOK, status{Status: "ready"})
 			},
 		},
 		httpapi.Resource{
@@ -83,8 +83,8 @@ func Observe(env *Env, recorder *trace.Recorder, runner Runner, settings any, de
 	)
 }
 
-// Status is the answer of GET /healthz and GET /readyz.
-type Status struct {
+// status is the answer of GET /healthz and GET /readyz.
+type status struct {
 	Status string `json:"status"` // alive or ready
 }
 

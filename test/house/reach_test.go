@@ -29,9 +29,7 @@ var lent = map[string]string{
 
 // shown are the names that no program uses, and why they stay.
 var shown = map[string]string{
-	"hss/internal/provisioning.Resources": "the page of the API is held against it",
-	"ocs/internal/api.Resources":          "the page of the API is held against it",
-	"pkg/ims/trust.Table":                 "it prints itself into the manual",
+	"pkg/ims/trust.Table": "it prints itself into the manual",
 }
 
 // ofOthers are methods that packages call by interfaces whose package the program does not name.

@@ -11,8 +11,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// API is the provisioning interface.
-type API struct {
+// api is the provisioning interface.
+type api struct {
 	store    *subscriber.Store
 	domain   string
 	attempts *attempt.Log
@@ -21,7 +21,7 @@ type API struct {
 
 // Serve adds the resources to the admin HTTP.
 func Serve(server *httpapi.Server, store *subscriber.Store, domain string, attempts *attempt.Log, wake func()) {
-	a := &API{store: store, domain: domain, attempts: attempts, wake: wake}
+	a := &api{store: store, domain: domain, attempts: attempts, wake: wake}
 
 	for _, r := range a.resources() {
 		r.Handler = translated(r.Handler)
@@ -63,7 +63,7 @@ func without(err, title error) string {
 }
 
 // change runs f as the only writer, and sees to it that what f queues is sent.
-func (a *API) change(ctx context.Context, f func(*subscriber.Tx) error) error {
+func (a *api) change(ctx context.Context, f func(*subscriber.Tx) error) error {
 	if err := a.store.Update(ctx, f); err != nil {
 		return err
 	}

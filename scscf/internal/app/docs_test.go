@@ -36,7 +36,7 @@ func built(t *testing.T) *service.Env {
 	t.Helper()
 
 	c := Default()
-	c.SIP.Endpoints[0].Address = "127.0.0.1:0"
+	c.Data, c.SIP.Endpoints[0].Address = t.TempDir(), "127.0.0.1:0"
 
 	return page.Built(t, &c, Build)
 }
