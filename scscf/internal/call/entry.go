@@ -1,8 +1,13 @@
 package call
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -19,10 +24,30 @@ type entries struct {
 	marks [2]string // by sip.Side; "" in a call of a process that did not have them
 }
 
-func newEntries() entries {
-	const bits65 = 13 // characters of rand.Text
+const bits65 = 13 // characters of rand.Text and of base32
 
+// randomEntries are those of an INVITE whose own are taken.
+func randomEntries() entries {
 	return entries{entryPrefix + rand.Text()[:bits65], [2]string{rand.Text()[:bits65], rand.Text()[:bits65]}}
+}
+
+// entriesOf are the entries of an INVITE. They are the same whenever it comes, also after a restart: whoever it goes on to finds by them
+// that it has come again (stack.Repeated), and a callee that has it already gets to the new call by the Record-Route of the old one.
+// Nobody without the secret can tell them.
+func entriesOf(secret []byte, invite *sip.Request, p Party) entries {
+	h := hmac.New(sha256.New, secret)
+
+	tag, _ := invite.From().Params.Get("tag")
+	for _, part := range []string{
+		invite.CallID().Value(), tag, strconv.FormatUint(uint64(invite.CSeq().SeqNo), 10), invite.Recipient.String(),
+		strconv.Itoa(int(p.Side)), p.Public,
+	} {
+		_, _ = io.WriteString(h, part+"\x00") // a hash never fails
+	}
+
+	text := base32.StdEncoding.EncodeToString(h.Sum(nil))
+
+	return entries{entryPrefix + text[:bits65], [2]string{text[bits65 : 2*bits65], text[2*bits65 : 3*bits65]}}
 }
 
 // user is the user part of the entry for the requests of one side.

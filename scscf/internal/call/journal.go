@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -10,7 +11,11 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-const file = "calls.jsonl"
+const (
+	file        = "calls.jsonl"
+	secretsFile = "secrets.jsonl"
+	entrySecret = "record-route" // key in secretsFile: what the entries of calls are made of
+)
 
 // keptCall is an answered call as it outlives the process: enough to know its BYE, to end it from here, and to go on charging.
 type keptCall struct {
@@ -36,6 +41,10 @@ func (t *Table) Restore(directory string) error {
 	}
 
 	t.journal = j
+
+	if err := t.restoreSecret(directory); err != nil {
+		return err
+	}
 
 	for token, k := range kept {
 		if len(t.calls) >= maxCalls {
@@ -68,6 +77,21 @@ func (t *Table) Restore(directory string) error {
 	}
 
 	return nil
+}
+
+// restoreSecret takes the secret of entries that was kept, or keeps this process's.
+func (t *Table) restoreSecret(directory string) error {
+	j, kept, err := journal.Open[string](directory, secretsFile, t.log)
+	if err != nil {
+		return err
+	}
+
+	if secret := kept[entrySecret]; secret != "" {
+		t.secret = []byte(secret)
+		return j.Close()
+	}
+
+	return errors.Join(j.Keep(entrySecret, string(t.secret)), j.Close())
 }
 
 // Resume watches the restored calls again, once SIP can be spoken.

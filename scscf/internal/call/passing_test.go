@@ -28,7 +28,7 @@ func TestByeEndsTheCallAtOnce(t *testing.T) {
 	const caller, callee = "<sip:alice@ims.example>;tag=a", "<sip:bob@ims.example>"
 
 	for range 100 {
-		c := &Call{table: table, entry: newEntries(), invite: request("INVITE", caller, callee)}
+		c := &Call{table: table, entry: randomEntries(), invite: request("INVITE", caller, callee)}
 		ok := sip.NewResponse(c.invite, 200, "")
 		ok.To().Params.Add("tag", "b")
 		sip.Add(ok, "Contact", "<sip:bob@192.0.2.2>")

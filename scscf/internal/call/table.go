@@ -6,6 +6,7 @@ package call
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"sync"
@@ -46,6 +47,7 @@ type Table struct {
 	log           *slog.Logger
 
 	mu       sync.Mutex
+	secret   []byte                        // of entries
 	calls    map[string]*Call              // by the token of their entries
 	contacts map[uint32]map[*Call]struct{} // calls by the contact of their user
 	restored []*Call                       // until Resume
@@ -66,7 +68,7 @@ func New(o Options) *Table {
 	ctx, stop := context.WithCancel(context.Background())
 	t := &Table{
 		stack: o.Stack, endpoint: o.Endpoint, registrations: o.Registrations, charging: o.Charging, outcomes: o.Outcomes, log: o.Log,
-		calls: map[string]*Call{}, contacts: map[uint32]map[*Call]struct{}{}, ctx: ctx, stop: stop,
+		secret: []byte(rand.Text()), calls: map[string]*Call{}, contacts: map[uint32]map[*Call]struct{}{}, ctx: ctx, stop: stop,
 	}
 
 	o.Metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -86,7 +88,7 @@ func (t *Table) Len() int {
 
 // New adds the call of an INVITE that is about to go on.
 func (t *Table) New(tx *stack.ServerTransaction, p Party) (*Call, error) {
-	c := &Call{table: t, Party: p, entry: newEntries(), tx: tx, invite: tx.Request()}
+	c := &Call{table: t, Party: p, entry: entriesOf(t.secret, tx.Request(), p), tx: tx, invite: tx.Request()}
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,18 +97,27 @@ func (t *Table) New(tx *stack.ServerTransaction, p Party) (*Call, error) {
 		return nil, errTooMany
 	}
 
+	if t.calls[c.entry.token] != nil {
+		c.entry = randomEntries()
+	}
+
 	t.calls[c.entry.token] = c
 
 	return c, nil
 }
 
+// forget ends a call, once.
 func (t *Table) forget(c *Call) {
+	if t.find(c.entry.token) != c {
+		return
+	}
+
+	c.leaveJournal()
+
 	t.mu.Lock()
 	delete(t.calls, c.entry.token)
 	t.unbind(c)
 	t.mu.Unlock()
-
-	c.leaveJournal()
 }
 
 func (t *Table) find(token string) *Call {

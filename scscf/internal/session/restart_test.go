@@ -160,3 +160,39 @@ func TestMessageOverARestart(t *testing.T) {
 		})
 	}
 }
+
+// An INVITE that comes again to an S-CSCF that was killed while it rang goes on with the Record-Route that it had, by which those behind
+// know it again (stack.Repeated), and the callee's requests find the new call.
+func TestInviteComesAgainAfterARestart(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		send := func(more ...string) *sip.Request {
+			d.cseq = 0
+			d.send(d.pcscf, "INVITE", bob, serviceRoute, append(more, "Record-Route: <sip:token@192.0.2.1;lr>")...)
+			return d.icscf.Request("INVITE")
+		}
+
+		first := send()
+		another := send("Contact: <sip:caller@192.0.2.8>")
+		if entry := sip.Value(first, "Record-Route"); sip.Value(another, "Record-Route") == entry {
+			t.Errorf("two calls have the entry %s", entry)
+		}
+
+		d.crash(time.Second)
+		again := send()
+		if want, got := sip.Value(first, "Record-Route"), sip.Value(again, "Record-Route"); got != want {
+			t.Errorf("Record-Route: %s\nbefore the restart %s", got, want)
+		}
+
+		ok := []string{"To: <" + bob + ">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>"}
+		d.icscf.Answer(again, 200, ok...)
+		d.route = sip.Value(d.pcscf.Response(200), "Record-Route")
+		d.within(again, "ACK")
+		d.icscf.Request("ACK")
+		d.within(again, "BYE")
+		d.icscf.Answer(d.icscf.Request("BYE"), 200)
+		d.pcscf.Response(200)
+		if n := d.server.calls.Len(); n != 0 {
+			t.Errorf("%d calls are left", n)
+		}
+	})
+}
