@@ -97,12 +97,13 @@ func ResultOf(err error) *Error {
 
 // Application is a Diameter application as this node speaks it.
 type Application struct {
-	ID         uint32
-	Vendor     uint32 // if not 0, announced in Vendor-Specific-Application-Id
-	Name       string
-	Stateless  bool     // its messages carry Auth-Session-State NO_STATE_MAINTAINED
-	Echoed     []uint32 // AVPs of the base protocol's codes that every answer repeats from its request
-	Dictionary []byte   // go-diameter's XML
+	ID          uint32
+	Vendor      uint32 // if not 0, announced in Vendor-Specific-Application-Id
+	Name        string
+	NamedByAuth bool     // its messages have Auth-Application-Id, even though it is a vendor's (TS 29.214 §5.6)
+	Stateless   bool     // its messages carry Auth-Session-State NO_STATE_MAINTAINED
+	Echoed      []uint32 // AVPs of the base protocol's codes that every answer repeats from its request
+	Dictionary  []byte   // go-diameter's XML
 }
 
 // Command says which command a typed message is.

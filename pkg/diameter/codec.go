@@ -164,7 +164,8 @@ func (d *Dictionary) fields(application uint32, t reflect.Type, index []int, int
 // fits reports whether a type can hold the AVP's values.
 func (a *attribute) fits(t reflect.Type) bool {
 	switch a.kind {
-	case datatype.UTF8StringType, datatype.OctetStringType, datatype.DiameterIdentityType, datatype.DiameterURIType:
+	case datatype.UTF8StringType, datatype.OctetStringType, datatype.DiameterIdentityType, datatype.DiameterURIType,
+		datatype.IPFilterRuleType:
 		return t.Kind() == reflect.String || t == typeOfBytes
 	case datatype.Unsigned32Type, datatype.EnumeratedType:
 		return t.Kind() == reflect.Uint32

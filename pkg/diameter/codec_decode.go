@@ -66,7 +66,7 @@ func checkApplication(avps []*diam.AVP, application *Application) error {
 		}
 	}
 
-	if !found && application.Vendor == 0 {
+	if !found && (application.Vendor == 0 || application.NamedByAuth) {
 		return &Error{
 			Result: MissingAVP, Message: "Auth-Application-Id",
 			failed: []*diam.AVP{diam.NewAVP(avp.AuthApplicationID, avp.Mbit, 0, datatype.Unsigned32(0))},
@@ -204,6 +204,8 @@ func assign(value reflect.Value, data datatype.Type) bool {
 	case datatype.DiameterIdentity:
 		setText(value, string(d))
 	case datatype.DiameterURI:
+		setText(value, string(d))
+	case datatype.IPFilterRule:
 		setText(value, string(d))
 	case datatype.Unsigned32:
 		setNumber(value, int64(d))

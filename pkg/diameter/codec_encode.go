@@ -67,7 +67,7 @@ func (p *plan) first() int {
 func identity(application *Application) (avps []*diam.AVP) {
 	switch {
 	case application.ID == 0: // the base protocol's own commands belong to the connection
-	case application.Vendor != 0:
+	case application.Vendor != 0 && !application.NamedByAuth:
 		avps = append(avps, vendorSpecificApplicationID(application))
 	default:
 		avps = append(avps, diam.NewAVP(avp.AuthApplicationID, avp.Mbit, 0, datatype.Unsigned32(application.ID)))
@@ -186,6 +186,8 @@ func (f *field) data(value reflect.Value, room *room) (datatype.Type, error) {
 		return datatype.DiameterIdentity(text(value)), nil
 	case datatype.DiameterURIType:
 		return datatype.DiameterURI(text(value)), nil
+	case datatype.IPFilterRuleType:
+		return datatype.IPFilterRule(text(value)), nil
 	case datatype.Unsigned32Type:
 		return datatype.Unsigned32(number(value)), nil
 	case datatype.Unsigned64Type:

@@ -16,6 +16,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 )
 
 // wiresharkDictionaries is where Debian's libwireshark-data has what tshark knows of Diameter.
@@ -161,10 +162,11 @@ var differences = []struct {
 	{"RFC 4005 §6.11.1: four octets without an address family", "type", 0, []uint32{8}},
 	{"TS 29.061 table 9a: four octets without an address family", "type", ro.VendorID, []uint32{4, 6, 7, 924}},
 	{"TS 29.061 tables 9a and 20.5a.1", "M bit", ro.VendorID, append([]uint32{4, 6, 7, 11, 24, 25, 26, 27, 29}, span(929, 934)...)},
-	{"TS 29.212 table 5.3.0.1, TS 29.214 table 5.3.0.1", "M bit", ro.VendorID, []uint32{1034, 1046, 1047, 1048, 531, 532}},
+	{"TS 29.212 table 5.3.0.1, TS 29.214 table 5.3.0.1", "M bit", ro.VendorID, []uint32{1034, 1046, 1047, 1048, 528, 530, 531, 532}},
 	{"TS 32.299 table 7.2.0.1", "type", ro.VendorID, []uint32{2101, 2708, 3423}},
 	{"TS 32.299 Release 11 to 15", "unknown", ro.VendorID, slices.Concat(
 		[]uint32{1300, 1315, 1316, 1317, 1318, 2322, 2323, 2701, 2702, 3926, 3927, 3928, 3929}, span(1320, 1322), span(3441, 3468))},
+	{"TS 29.214 Release 15 to 17, TS 29.212 Release 13", "unknown", rx.VendorID, append([]uint32{549, 2843}, span(565, 581)...)},
 	{"RFC 8506 §12.1: new against RFC 4006", "unknown", 0, span(653, 669)},
 }
 
@@ -189,7 +191,7 @@ func excused(a diameter.Attribute, what string) bool {
 func TestDictionariesAgreeWithWireshark(t *testing.T) {
 	known, d := wireshark(t), dictionary(t)
 
-	for _, application := range []diameter.Application{{Name: "Base"}, cx.Application, ro.Application} {
+	for _, application := range []diameter.Application{{Name: "Base"}, cx.Application, ro.Application, rx.Application} {
 		for _, a := range d.Attributes(application.ID) {
 			uses := known[wiresharkKey{a.Code, a.Vendor}]
 			some := func(what string, agrees func(wiresharkAVP) bool) {
@@ -215,6 +217,22 @@ func TestDictionariesAgreeWithWireshark(t *testing.T) {
 					return true
 				}
 			})
+		}
+	}
+}
+
+// Rx has all that TS 29.214 has, but for 506 and 508, which were taken back in Release 7, and 514, which nobody uses.
+func TestRxDictionaryIsComplete(t *testing.T) {
+	var codes []uint32
+	for _, a := range dictionary(t).Attributes(rx.Application.ID) {
+		if a.Vendor == rx.VendorID {
+			codes = append(codes, a.Code)
+		}
+	}
+
+	for _, code := range span(500, 581) {
+		if code != 506 && code != 508 && code != 514 && !slices.Contains(codes, code) {
+			t.Errorf("AVP %d is missing", code)
 		}
 	}
 }

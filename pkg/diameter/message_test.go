@@ -13,6 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 )
 
 // commands makes an empty message of each kind that there is.
@@ -26,9 +27,21 @@ var commands = []func() diameter.Commander{
 	func() diameter.Commander { return new(ro.CCR) }, func() diameter.Commander { return new(ro.CCA) },
 	func() diameter.Commander { return new(ro.RAR) }, func() diameter.Commander { return new(ro.RAA) },
 	func() diameter.Commander { return new(ro.ASR) }, func() diameter.Commander { return new(ro.ASA) },
+	func() diameter.Commander { return new(rx.AAR) }, func() diameter.Commander { return new(rx.AAA) },
+	func() diameter.Commander { return new(rx.RAR) }, func() diameter.Commander { return new(rx.RAA) },
+	func() diameter.Commander { return new(rx.STR) }, func() diameter.Commander { return new(rx.STA) },
+	func() diameter.Commander { return new(rx.ASR) }, func() diameter.Commander { return new(rx.ASA) },
 }
 
-func nameOf(c diameter.Commander) string { return reflect.TypeOf(c).Elem().Name() }
+// nameOf is the name of a message's type. Rx has some that Ro has, too.
+func nameOf(c diameter.Commander) string {
+	t := reflect.TypeOf(c).Elem()
+	if t.PkgPath() == reflect.TypeFor[rx.AAR]().PkgPath() {
+		return "Rx-" + t.Name()
+	}
+
+	return t.Name()
+}
 
 // source gives the values that a message is filled with.
 type source interface {

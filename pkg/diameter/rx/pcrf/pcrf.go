@@ -1,0 +1,231 @@
+// Package pcrf is a PCRF for labs and tests (TS 29.214 §4): it grants what it is asked for as Open5GS's does, refuses or keeps silent
+// on request, tells of bearers that are lost, and remembers what came. It has no gateway: no bearer is set up anywhere.
+package pcrf
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
+)
+
+// remembered is how many messages are remembered.
+const remembered = 1000
+
+const (
+	maxComponents    = 16 // as Open5GS has it
+	maxSubComponents = 8
+	maxDescriptions  = 15
+)
+
+// PCRF serves Rx.
+type PCRF struct {
+	node *diameter.Node
+
+	mu       sync.Mutex
+	decide   func(context.Context, *rx.AAR) error
+	sessions map[string]*rx.AAR // as the last AAR has them
+	clients  map[string]string  // who has a session, by host
+	last     string             // whoever asked last
+	events   []Event
+}
+
+// Event is a message that came, and what it was answered.
+type Event struct {
+	At      time.Time       `json:"at"`
+	Kind    string          `json:"kind"` // AAR or STR
+	Session string          `json:"session_id"`
+	Request *rx.AAR         `json:"request,omitempty"`
+	Result  diameter.Result `json:"result"`
+}
+
+// New makes a PCRF of this configuration. It serves once its node runs.
+func New(c diameter.Config, o diameter.Options) (*PCRF, error) {
+	node, err := diameter.New(c, []diameter.Application{rx.Application}, o)
+	if err != nil {
+		return nil, err
+	}
+
+	p := &PCRF{node: node, sessions: map[string]*rx.AAR{}, clients: map[string]string{}}
+	diameter.Handle(node, p.authorize)
+	diameter.Handle(node, p.terminate)
+
+	return p, nil
+}
+
+// Run serves until ctx ends.
+func (p *PCRF) Run(ctx context.Context) error { return p.node.Run(ctx) }
+
+// Decide has each AAR that is right looked at before it is granted: an error is its refusal, and what waits for the context's end keeps
+// silent. nil grants them all again.
+func (p *PCRF) Decide(decide func(context.Context, *rx.AAR) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	p.decide = decide
+}
+
+// Sessions are the open ones by their Session-Ids, as the last AAR has them.
+func (p *PCRF) Sessions() map[string]*rx.AAR {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return maps.Clone(p.sessions)
+}
+
+// Events are the last messages, in their order.
+func (p *PCRF) Events() []Event {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return slices.Clone(p.events)
+}
+
+// Forget loses a session without a word, as a PCRF does that is restarted.
+func (p *PCRF) Forget(session string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	delete(p.sessions, session)
+}
+
+func (p *PCRF) authorize(ctx context.Context, q *rx.AAR) (*rx.AAA, error) {
+	p.mu.Lock()
+	decide := p.decide
+	p.mu.Unlock()
+
+	err := check(q)
+	if err == nil && decide != nil {
+		err = decide(ctx, q)
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	result := rx.Success
+	if err != nil {
+		result = diameter.ResultOf(err).Result
+		delete(p.sessions, q.SessionID) // a change that is refused ends the session, as with Open5GS
+	} else {
+		p.sessions[q.SessionID] = q
+		p.clients[q.SessionID], p.last = q.OriginHost, q.OriginHost
+	}
+
+	p.remember(Event{At: time.Now(), Kind: "AAR", Session: q.SessionID, Request: q, Result: result})
+
+	if err != nil {
+		return nil, err
+	}
+
+	return &rx.AAA{
+		AnswerHeader: diameter.AnswerHeader{Result: result}, IPCANType: new(rx.EPS), RATType: new(rx.EUTRAN),
+		Classes: [][]byte{[]byte(q.SessionID)},
+	}, nil
+}
+
+func (p *PCRF) terminate(_ context.Context, q *rx.STR) (*rx.STA, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	result := rx.Success
+	if p.sessions[q.SessionID] == nil {
+		result = rx.UnknownSessionID
+	}
+
+	delete(p.sessions, q.SessionID)
+	delete(p.clients, q.SessionID)
+	p.remember(Event{At: time.Now(), Kind: "STR", Session: q.SessionID, Result: result})
+
+	return &rx.STA{AnswerHeader: diameter.AnswerHeader{Result: result}}, nil
+}
+
+func (p *PCRF) remember(e Event) {
+	if len(p.events) == remembered {
+		p.events = p.events[1:]
+	}
+
+	p.events = append(p.events, e)
+}
+
+// check refuses what Open5GS's PCRF refuses, and what its gateways would drop without a word.
+func check(q *rx.AAR) error {
+	if _, err := q.UE(); err != nil {
+		return &diameter.Error{Result: rx.InvalidAVPValue, Err: err}
+	}
+
+	if len(q.MediaComponents) > maxComponents {
+		return &diameter.Error{Result: rx.InvalidServiceInformation, Message: "more than sixteen components"}
+	}
+
+	for i := range q.MediaComponents {
+		if err := checkComponent(&q.MediaComponents[i]); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+func checkComponent(c *rx.MediaComponent) error {
+	if t := c.MediaType; t != nil && *t != rx.Audio && *t != rx.Video && *t != rx.Control {
+		return &diameter.Error{Result: rx.InvalidAVPValue, Message: fmt.Sprintf("Media-Type %d", *t)}
+	}
+
+	if len(c.SubComponents) > maxSubComponents {
+		return &diameter.Error{Result: rx.InvalidServiceInformation, Message: "more than eight sub-components"}
+	}
+
+	for _, s := range c.SubComponents {
+		if len(s.FlowDescriptions) > maxDescriptions {
+			return rx.FilterRestrictions
+		}
+
+		for _, description := range s.FlowDescriptions {
+			if _, err := rx.ParseFilterRule(description); err != nil {
+				return &diameter.Error{Result: rx.FilterRestrictions, Err: err}
+			}
+		}
+	}
+
+	return nil
+}
+
+// Abort ends a session from this side (ASR), and returns the result of the ASA. The session stays until the STR comes.
+func (p *PCRF) Abort(ctx context.Context, session string, cause rx.AbortCause) (diameter.Result, error) {
+	q := &rx.ASR{AbortCause: &cause}
+	p.address(&q.RequestHeader, session)
+
+	answer, err := diameter.Call[rx.ASA](ctx, p.node, q)
+	if err != nil {
+		return diameter.Result{}, err
+	}
+
+	return answer.Result, nil
+}
+
+// Tell says what has happened to a session (RAR), and returns the result of the RAA.
+func (p *PCRF) Tell(ctx context.Context, session string, action rx.SpecificAction, flows ...rx.Flows) (diameter.Result, error) {
+	q := &rx.RAR{SpecificActions: []rx.SpecificAction{action}, Flows: flows}
+	p.address(&q.RequestHeader, session)
+
+	answer, err := diameter.Call[rx.RAA](ctx, p.node, q)
+	if err != nil {
+		return diameter.Result{}, err
+	}
+
+	return answer.Result, nil
+}
+
+// address sends to the host that has the session, or that asked last, and, as Open5GS does, in this side's own realm.
+func (p *PCRF) address(h *diameter.RequestHeader, session string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	h.SessionID, h.DestinationHost = session, cmp.Or(p.clients[session], p.last)
+}
