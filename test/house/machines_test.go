@@ -15,6 +15,7 @@ import (
 // plays the situations again with every next state, action and event changed (pkg/fsm/transcript).
 var machines = map[string]string{
 	"ocs/internal/credit.Machine":                    "session.txt",
+	"pcscf/internal/bearer.Machine":                  "session.txt",
 	"pkg/diameter.peerMachine":                       "peer.txt",
 	"pkg/diameter.watchdogMachine":                   "watchdog.txt",
 	"scscf/internal/charging.EventMachine":           "event.txt",

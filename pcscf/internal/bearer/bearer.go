@@ -1,0 +1,216 @@
+package bearer
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
+	"github.com/dialtone-ims/dialtone/pkg/label"
+)
+
+// Bearers are all sessions of this P-CSCF at an authority.
+type Bearers struct {
+	authority Authority
+	log       *slog.Logger
+	machine   *fsm.Machine[State, Signal, Action]
+	journal   store // nil: nothing is kept
+	context   context.Context
+	stop      context.CancelFunc
+	work      sync.WaitGroup
+
+	requests   *prometheus.CounterVec
+	latency    *prometheus.HistogramVec
+	sessions   prometheus.Gauge
+	losses     prometheus.Counter
+	unexpected prometheus.Counter
+
+	mu     sync.Mutex
+	closed bool
+	open   map[string]*session // by key
+	ids    map[string]*session // by ID at the authority
+}
+
+// New asks an authority.
+func New(authority Authority, log *slog.Logger, registerer prometheus.Registerer) *Bearers {
+	b := &Bearers{
+		authority: authority, log: log, machine: Machine, open: map[string]*session{}, ids: map[string]*session{},
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dialtone_pcscf_bearer_requests_total", Help: "Requests for bearers, by kind (ask, change, end) and result.",
+		}, []string{"kind", "result"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "dialtone_pcscf_bearer_answer_seconds", Help: "Time from a request for bearers to its answer, by kind.",
+		}, []string{"kind"}),
+		sessions: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "dialtone_pcscf_bearer_sessions", Help: "Sessions at the PCRF or PCF, those included whose end is still owed.",
+		}),
+		losses: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "dialtone_pcscf_bearer_losses_total", Help: "Bearers of calls that the access network lost or took back.",
+		}),
+		unexpected: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "dialtone_pcscf_bearer_unexpected_events_total", Help: "Events without a row in the table of bearer sessions; must stay 0.",
+		}),
+	}
+	b.context, b.stop = context.WithCancel(context.Background())
+	registerer.MustRegister(b.requests, b.latency, b.sessions, b.losses, b.unexpected)
+
+	return b
+}
+
+// begin makes a session for a leg. It is there once it is asked for.
+func (b *Bearers) begin(leg Leg, lost func(Loss)) *session {
+	id := b.authority.NewID()
+
+	return &session{
+		bearers: b, lost: lost, machine: b.machine.Start(Idle),
+		record: record{Handle: Handle{ID: id}, Key: cmp.Or(id, rand.Text()), Leg: leg, Began: time.Now()},
+	}
+}
+
+// Go does something beside the rest. Close waits for it, and after Close nothing is begun.
+func (b *Bearers) Go(do func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	if !b.closed {
+		b.work.Go(do)
+	}
+}
+
+// outcome counts what came of a request, and says which signal it is.
+func (b *Bearers) outcome(q *Request, err error, took time.Duration) Signal {
+	kind := "ask"
+	if q.Update {
+		kind = "change"
+	}
+
+	b.latency.WithLabelValues(kind).Observe(took.Seconds())
+
+	refusal, refused := errors.AsType[*Refusal](err)
+
+	switch {
+	case err == nil:
+		b.requests.WithLabelValues(kind, "granted").Inc()
+		return Agreed
+	case !refused:
+		b.requests.WithLabelValues(kind, "no answer").Inc()
+		b.log.Error("no answer to a request for bearers", "action", kind, "session_id", q.ID, "call_id", q.Leg.Call, "ue", q.Leg.UE, "cause", err)
+
+		return Unanswered
+	}
+
+	b.requests.WithLabelValues(kind, label.Result(refusal.Code)).Inc()
+	b.log.Warn("bearers are refused", "action", kind, "session_id", q.ID, "call_id", q.Leg.Call, "ue", q.Leg.UE,
+		"result", refusal.Code, "cause", refusal.Why)
+
+	switch {
+	case refusal.Undone:
+		return Undelivered
+	case refusal.Unknown:
+		return SessionUnknown
+	default:
+		return RefusedBy
+	}
+}
+
+// ended counts what came of the end of a session. Whatever is answered, there is none any more.
+func (b *Bearers) ended(err error, took time.Duration) Signal {
+	b.latency.WithLabelValues("end").Observe(took.Seconds())
+
+	if err != nil {
+		b.requests.WithLabelValues("end", "no answer").Inc()
+		return EndUnanswered
+	}
+
+	b.requests.WithLabelValues("end", "answered").Inc()
+
+	return EndTaken
+}
+
+// Abort takes the order to end a session (ASR, or the notification of a PCF), and reports whether there is one.
+func (b *Bearers) Abort(id, why string) bool {
+	return b.order(id, Aborted, Loss{All: true, Why: why})
+}
+
+// Lose takes the news that bearers of a session are lost or released, of these components or, without any, of all; and reports whether
+// there is such a session.
+func (b *Bearers) Lose(id, why string, components []uint32) bool {
+	return b.order(id, BearerLost, Loss{Why: why, Components: components})
+}
+
+// Known reports whether there is a session of this name.
+func (b *Bearers) Known(id string) bool { return b.find(id) != nil }
+
+func (b *Bearers) find(id string) *session {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	return b.ids[id]
+}
+
+func (b *Bearers) order(id string, signal Signal, loss Loss) bool {
+	s := b.find(id)
+	if s == nil {
+		return false
+	}
+
+	b.losses.Inc()
+	b.log.Warn("bearers of a call are lost", "session_id", id, "event", signal, "cause", loss.Why)
+
+	return s.happen(signal, input{loss: loss})
+}
+
+// Status is one session for those who look.
+type Status struct {
+	Session    string    `json:"session_id"`
+	Server     string    `json:"server,omitempty"`
+	State      State     `json:"state"`
+	Call       string    `json:"call_id,omitempty"`
+	Identity   string    `json:"impu,omitempty"`
+	UE         string    `json:"ue"`
+	Access     string    `json:"access,omitempty"`
+	Began      time.Time `json:"began"`
+	Components []string  `json:"components"` // "1 AUDIO ENABLED"
+}
+
+// Sessions lists all of them, the oldest first.
+func (b *Bearers) Sessions() []Status {
+	b.mu.Lock()
+	open := slices.Collect(maps.Values(b.open))
+	b.mu.Unlock()
+
+	all := []Status{}
+	for _, s := range open {
+		all = append(all, s.status())
+	}
+
+	slices.SortFunc(all, func(x, y Status) int { return x.Began.Compare(y.Began) })
+
+	return all
+}
+
+func (s *session) status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	r := &s.record
+	status := Status{
+		Session: r.ID, Server: r.Server, State: s.machine.State(), Call: r.Leg.Call, Identity: r.Leg.Identity,
+		UE: r.Leg.UE.String(), Access: r.Access, Began: r.Began, Components: []string{},
+	}
+
+	for _, c := range s.needs {
+		status.Components = append(status.Components, strconv.Itoa(int(c.Number))+" "+string(c.Kind)+" "+string(c.Status))
+	}
+
+	return status
+}

@@ -1,0 +1,218 @@
+package overrx_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
+)
+
+// A call asks at its answer, asks again when it is held, and gives back what it had.
+func TestCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := start(t)
+		defer d.end()
+
+		leg := d.leg()
+		if err := d.need(leg, needs(t, offered, answered)); err != nil {
+			t.Fatal(err)
+		}
+
+		open := d.bearers.Sessions()
+		if len(open) != 1 || open[0].Server != "pcrf.epc" || open[0].Access != "3GPP-EPS EUTRAN" || open[0].State != bearer.Granted {
+			t.Fatalf("%+v", open)
+		}
+
+		q := d.pcrf.Sessions()[open[0].Session]
+		if q == nil || len(q.MediaComponents) != 1 || len(q.MediaComponents[0].SubComponents) != 2 {
+			t.Fatalf("%+v", q)
+		}
+
+		want := []string{"permit out 17 from 198.51.100.7 to 10.45.0.2 50000", "permit in 17 from 10.45.0.2 to 198.51.100.7 40000"}
+		if got := q.MediaComponents[0].SubComponents[0].FlowDescriptions; !slices.Equal(got, want) {
+			t.Errorf("flows %q, want %q", got, want)
+		}
+
+		if err := d.need(leg, needs(t, offered+"a=sendonly\r\n", answered+"a=recvonly\r\n")); err != nil {
+			t.Fatal(err)
+		}
+
+		q = d.pcrf.Sessions()[open[0].Session]
+		c := q.MediaComponents[0]
+		if *c.FlowStatus != rx.EnabledUplink || *c.SubComponents[1].FlowStatus != rx.Enabled || *q.RequestType != rx.Update {
+			t.Errorf("on hold: %+v", c)
+		}
+
+		leg.End()
+		leg.End()
+		synctest.Wait()
+		d.none()
+
+		if got := d.kinds(); !slices.Equal(got, []string{"AAR Diameter result 2001", "AAR Diameter result 2001", "STR Diameter result 2001"}) {
+			t.Errorf("%q", got)
+		}
+		if err := d.need(leg, needs(t, offered, answered)); !errors.Is(err, bearer.ErrOver) {
+			t.Errorf("after the end: %v", err)
+		}
+	})
+}
+
+// What the PCRF refuses is said with what to look at, and nothing is left of it.
+func TestRefusals(t *testing.T) {
+	for _, test := range []struct {
+		result diameter.Result
+		words  string
+	}{
+		{rx.IPCANSessionNotAvailable, "5065 IP-CAN_SESSION_NOT_AVAILABLE: it has no PDN connection with the address 10.45.0.2: a NAT"},
+		{rx.ServiceNotAuthorized, "5063 REQUESTED_SERVICE_NOT_AUTHORIZED: the subscriber's APN"},
+		{rx.FilterRestrictions, "5062 FILTER_RESTRICTIONS"},
+		{diameter.Result{Vendor: 10415, Code: 5004}, "5004 DIAMETER_INVALID_AVP_VALUE"},
+		{diameter.Result{Vendor: 10415, Code: 3010}, "3010 DIAMETER_UNKNOWN_PEER: it has no PDN connection"},
+		{rx.UnknownSessionID, "5002 DIAMETER_UNKNOWN_SESSION_ID"},
+		{rx.UnableToComply, "5012 DIAMETER_UNABLE_TO_COMPLY"},
+		{diameter.TooBusy, "3004 DIAMETER_TOO_BUSY"},
+	} {
+		t.Run(test.words, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := start(t)
+				defer d.end()
+
+				d.pcrf.Decide(func(context.Context, *rx.AAR) error { return test.result })
+
+				leg := d.leg()
+
+				refusal, ok := errors.AsType[*bearer.Refusal](d.need(leg, needs(t, offered, answered)))
+				if !ok || refusal.Code != test.result.Code || !strings.Contains(refusal.Why, test.words) {
+					t.Fatalf("%+v, want %s", refusal, test.words)
+				}
+
+				leg.End()
+				synctest.Wait()
+				d.none()
+
+				if kinds := d.kinds(); slices.ContainsFunc(kinds, func(k string) bool { return strings.HasPrefix(k, "STR") }) {
+					t.Errorf("an STR for a session that there never was: %q", kinds)
+				}
+			})
+		})
+	}
+}
+
+// A PCRF that is gone refuses nothing by itself: nobody has heard of the request.
+func TestNoPCRF(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := start(t)
+		d.stopPCRF()
+		time.Sleep(time.Second)
+
+		refusal, ok := errors.AsType[*bearer.Refusal](d.need(d.leg(), needs(t, offered, answered)))
+		if !ok || !refusal.Undone {
+			t.Errorf("%+v", refusal)
+		}
+
+		synctest.Wait()
+		if left := d.bearers.Sessions(); len(left) != 0 {
+			t.Errorf("%+v", left)
+		}
+		d.stop()
+	})
+}
+
+// A PCRF that says nothing may have granted: the session is ended when its time is over.
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := start(t)
+		defer d.end()
+
+		d.pcrf.Decide(func(ctx context.Context, _ *rx.AAR) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(20 * time.Second):
+				return nil // and it grants after all, when nobody listens any more
+			}
+		})
+
+		if err := d.need(d.leg(), needs(t, offered, answered)); !errors.Is(err, bearer.ErrLate) {
+			t.Errorf("%v", err)
+		}
+
+		time.Sleep(10 * time.Second)
+		if got := d.kinds(); !slices.Equal(got, []string{"STR Diameter result 5002"}) {
+			t.Errorf("%q", got)
+		}
+		if left := d.bearers.Sessions(); len(left) != 0 {
+			t.Errorf("%+v", left)
+		}
+	})
+}
+
+// A change that is refused ends the session, for the PCRF may have forgotten it and kept its bearers; the next change begins another.
+func TestRefusedChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := start(t)
+		defer d.end()
+
+		leg := d.leg()
+		if err := d.need(leg, needs(t, offered, answered)); err != nil {
+			t.Fatal(err)
+		}
+
+		first := d.bearers.Sessions()[0].Session
+
+		d.pcrf.Decide(func(context.Context, *rx.AAR) error { return rx.ServiceNotAuthorized })
+		if err := d.need(leg, needs(t, offered+"a=inactive\r\n", answered)); err == nil {
+			t.Error("granted")
+		}
+
+		d.pcrf.Decide(nil)
+		if err := d.need(leg, needs(t, offered, answered)); err != nil {
+			t.Fatal(err)
+		}
+		if open := d.bearers.Sessions(); len(open) != 1 || open[0].Session == first {
+			t.Errorf("%+v", open)
+		}
+
+		leg.End()
+		synctest.Wait()
+		d.none()
+	})
+}
+
+// A PCRF that was restarted does not know the session: another one takes its place at once.
+func TestForgottenSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := start(t)
+		defer d.end()
+
+		leg := d.leg()
+		if err := d.need(leg, needs(t, offered, answered)); err != nil {
+			t.Fatal(err)
+		}
+
+		first := d.bearers.Sessions()[0].Session
+		d.pcrf.Forget(first)
+		d.pcrf.Decide(func(_ context.Context, q *rx.AAR) error {
+			if q.SessionID == first {
+				return rx.UnknownSessionID
+			}
+
+			return nil
+		})
+
+		if err := d.need(leg, needs(t, offered+"a=inactive\r\n", answered)); err != nil {
+			t.Fatal(err)
+		}
+
+		leg.End()
+		synctest.Wait()
+		d.none()
+	})
+}

@@ -1,0 +1,133 @@
+package overrx
+
+import (
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
+)
+
+// services is AF-Application-Identifier where no ICSI says it.
+const services = "IMS Services"
+
+// request is the AAR for what a call leg needs (TS 29.214 §4.4.1, §5.6.1).
+func (c *Config) request(q *bearer.Request) *rx.AAR {
+	kind := rx.Initial
+	if q.Update {
+		kind = rx.Update
+	}
+
+	a := &rx.AAR{
+		ApplicationIdentifier: services,
+		ServiceInfoStatus:     new(rx.FinalServiceInformation), // an answer has been given
+		ChargingIdentifier:    q.Leg.ICID,
+		SpecificActions:       []rx.SpecificAction{rx.LossOfBearer, rx.ReleaseOfBearer, rx.FailedAllocation},
+		SubscriptionIDs:       subscription(q.Leg.Identity),
+		SupportedFeatures:     rx.Features(rx.FeatureRel8 | rx.FeatureRel9),
+		CalledStationID:       c.APN,
+		ServiceURN:            q.Leg.ServiceURN,
+		RequestType:           &kind,
+	}
+	a.SessionID, a.DestinationRealm, a.DestinationHost = q.ID, c.Realm, q.Server
+
+	if a.DestinationHost == "" {
+		a.DestinationHost = c.Host
+	}
+
+	if q.Leg.Service != "" {
+		a.ApplicationIdentifier = q.Leg.Service
+	}
+
+	if q.Leg.Forked {
+		a.SIPForking = new(rx.SeveralDialogues)
+	}
+
+	if ue := q.Leg.UE.Unmap(); ue.Is4() {
+		a.FramedIPAddress = rx.FramedIPv4(ue)
+	} else {
+		a.FramedIPv6Prefix = rx.FramedIPv6(ue.WithZone(""))
+	}
+
+	for i := range q.Components {
+		a.MediaComponents = append(a.MediaComponents, component(&q.Components[i]))
+	}
+
+	return a
+}
+
+// subscription is the user, for PCRFs that want to know.
+func subscription(identity string) []rx.SubscriptionID {
+	switch {
+	case identity == "":
+		return nil
+	case strings.HasPrefix(identity, "tel:+"):
+		number, _, _ := strings.Cut(identity[len("tel:+"):], ";")
+		return []rx.SubscriptionID{{Type: rx.E164, Data: number}}
+	default:
+		return []rx.SubscriptionID{{Type: rx.SIPURI, Data: identity}}
+	}
+}
+
+var kinds = map[media.Kind]rx.MediaType{
+	media.Audio: rx.Audio, media.Video: rx.Video, media.Data: rx.Data, media.Application: rx.ApplicationMedia, media.Control: rx.Control,
+	media.Text: rx.Text, media.Message: rx.Message, media.Other: rx.Other,
+}
+
+var statuses = map[media.Status]rx.FlowStatus{
+	media.EnabledUplink: rx.EnabledUplink, media.EnabledDownlink: rx.EnabledDownlink, media.Enabled: rx.Enabled,
+	media.Disabled: rx.Disabled, media.Removed: rx.Removed,
+}
+
+func component(c *media.Component) rx.MediaComponent {
+	m := rx.MediaComponent{
+		Number:         c.Number,
+		MediaType:      new(kinds[c.Kind]),
+		FlowStatus:     new(statuses[c.Status]),
+		MaxRequestedUL: c.Uplink,
+		MaxRequestedDL: c.Downlink,
+		RSBandwidth:    c.RS,
+		RRBandwidth:    c.RR,
+	}
+
+	for _, f := range c.Flows {
+		s := rx.SubComponent{
+			FlowNumber:       f.Number,
+			FlowDescriptions: []string{filter(f.Downlink, false), filter(f.Uplink, true)},
+		}
+
+		if f.RTCP {
+			s.FlowUsage = rx.RTCP
+
+			if c.Status != media.Enabled { // RTCP passes in all directions of RTP (TS 29.214 §5.3.11)
+				s.FlowStatus = new(rx.Enabled)
+			}
+		}
+
+		m.SubComponents = append(m.SubComponents, s)
+	}
+
+	for _, codec := range c.Codecs {
+		if len(codec.Lines) == 0 {
+			continue
+		}
+
+		stage := "offer"
+		if codec.Answer {
+			stage = "answer"
+		}
+
+		m.CodecData = append(m.CodecData, rx.CodecData{Uplink: codec.Uplink, Stage: stage, Lines: codec.Lines}.String())
+	}
+
+	return m
+}
+
+func filter(r media.Rule, uplink bool) string {
+	return rx.FilterRule{
+		Uplink:   uplink,
+		Protocol: r.Protocol,
+		From:     rx.FilterEnd{Address: r.From.Address, First: r.From.First, Last: r.From.Last},
+		To:       rx.FilterEnd{Address: r.To.Address, First: r.To.First, Last: r.To.Last},
+	}.String()
+}

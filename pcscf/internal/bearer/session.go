@@ -1,0 +1,313 @@
+package bearer
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
+	"github.com/dialtone-ims/dialtone/pkg/fsm"
+)
+
+const (
+	requestTime = 10 * time.Second // for a request to be answered, wherever it is sent
+	firstRepeat = 30 * time.Second // until an end that got no answer is said again, twice as long each time
+	lastRepeat  = time.Hour        // at most
+	repeats     = 24 * time.Hour   // for so long
+)
+
+// Loss is what a call leg hears when its bearers go.
+type Loss struct {
+	Late       bool     // it was never granted: the refusal came when nobody waited for it any more
+	All        bool     // the session is over; else some of its flows, or all, are without a bearer
+	Why        string   // in the words of the PCRF or PCF
+	Components []uint32 // those concerned; none: all
+}
+
+// session is one session at the authority. Whatever happens to it is a step of Machine; its requests go out one at a time.
+type session struct {
+	bearers *Bearers
+	lost    func(Loss) // nil: kept over a restart, and nobody's
+
+	mu         sync.Mutex
+	machine    fsm.Instance[State, Signal, Action]
+	record     record
+	needs      []media.Component
+	held       []media.Component // what is granted; nil: nobody can say
+	generation int               // of the needs
+	asked      int               // the generation that was asked for last
+	waiting    []waiter
+	until      time.Time // the end is repeated until then
+	pause      time.Duration
+	timer      *time.Timer
+	timers     uint64 // timers set so far: one that was replaced does nothing
+}
+
+// record is a session as it outlives the process.
+type record struct {
+	Handle
+
+	Key    string    `json:"key"` // its first ID, and what it is kept under
+	Leg    Leg       `json:"leg"`
+	Began  time.Time `json:"began"`
+	Access string    `json:"access,omitempty"`
+	State  State     `json:"state"`
+}
+
+// waiter is somebody who waits for what comes of a request.
+type waiter struct {
+	generation int
+	heard      chan error // nil: granted
+}
+
+// input is what a signal brings.
+type input struct {
+	needs []media.Component
+	grant *Grant
+	err   error
+	loss  Loss
+}
+
+// effects are what a step wants done outside the session.
+type effects struct {
+	request *Request
+	end     *Handle
+	loss    *Loss
+	comply  bool
+}
+
+// need asks for what the leg needs, and returns where the outcome will be heard.
+func (s *session) need(components []media.Component) <-chan error {
+	heard := make(chan error, 1)
+
+	s.mu.Lock()
+	todo := s.move(NeedsCame, input{needs: components})
+	s.waiting = append(s.waiting, waiter{s.generation, heard})
+
+	if state := s.machine.State(); state != Asked && state != Updating {
+		s.tell(ErrOver, s.generation)
+	}
+	s.mu.Unlock()
+
+	s.start(todo)
+
+	return heard
+}
+
+// holds reports whether these needs are granted, and no others asked for.
+func (s *session) holds(components []media.Component) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.machine.State() == Granted && reflect.DeepEqual(s.held, components)
+}
+
+// over reports whether nothing can be asked in the session any more.
+func (s *session) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return !slices.Contains([]State{Idle, Asked, Granted, Updating}, s.machine.State())
+}
+
+// happen takes a signal from outside, and reports whether an order is complied with.
+func (s *session) happen(signal Signal, in input) bool {
+	s.mu.Lock()
+	todo := s.move(signal, in)
+	s.mu.Unlock()
+
+	s.start(todo)
+
+	return todo.comply
+}
+
+// start does what a step wants done.
+func (s *session) start(todo effects) {
+	if todo.loss != nil && s.lost != nil {
+		s.bearers.Go(func() { s.lost(*todo.loss) })
+	}
+
+	if todo.request != nil || todo.end != nil {
+		s.bearers.Go(func() { s.talk(todo) })
+	}
+}
+
+// talk sends what a step wants sent, and steps on with what came of it.
+func (s *session) talk(todo effects) {
+	for todo.request != nil || todo.end != nil {
+		ctx, cancel := context.WithTimeout(s.bearers.context, requestTime)
+
+		var (
+			signal Signal
+			in     input
+			began  = time.Now()
+		)
+
+		if todo.request != nil {
+			in.grant, in.err = s.bearers.authority.Ask(ctx, todo.request)
+			signal = s.bearers.outcome(todo.request, in.err, time.Since(began))
+		} else {
+			in.err = s.bearers.authority.End(ctx, *todo.end)
+			signal = s.bearers.ended(in.err, time.Since(began))
+		}
+
+		cancel()
+
+		if s.bearers.context.Err() != nil { // the process ends; what is on the disk is right
+			s.forsake()
+			return
+		}
+
+		s.mu.Lock()
+		todo = s.move(s.refine(signal), in)
+		s.mu.Unlock()
+	}
+}
+
+// forsake tells all who wait that nothing comes any more.
+func (s *session) forsake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	s.tell(ErrOver, s.generation)
+}
+
+// refine says what a signal is where the session stands. Called with the lock held.
+func (s *session) refine(signal Signal) Signal {
+	switch state := s.machine.State(); {
+	case signal == Agreed && s.generation > s.asked && (state == Asked || state == Updating):
+		return AgreedStale
+	case signal == SessionUnknown && (state == Asked || state == ClosingNew):
+		return RefusedBy
+	case signal == EndUnanswered && !time.Now().Before(s.until):
+		return EndLapsed
+	default:
+		return signal
+	}
+}
+
+// move takes the row of a signal, does its actions, and writes the session before anything that it says happens. Called with the lock
+// held.
+func (s *session) move(signal Signal, in input) (todo effects) {
+	before := s.machine.State()
+
+	actions, ok := s.machine.Step(signal)
+	if !ok {
+		s.bearers.unexpected.Inc()
+		s.bearers.log.Error("something happened to a bearer session that cannot happen there",
+			"session_id", s.record.ID, "state", before, "event", signal)
+
+		return effects{}
+	}
+
+	after := s.machine.State()
+	if after != before {
+		s.stop()
+	}
+
+	for _, action := range actions {
+		s.do(action, in, &todo)
+	}
+
+	s.keep(before, after)
+
+	return todo
+}
+
+// do is one action of a row. Called with the lock held.
+func (s *session) do(action Action, in input, todo *effects) {
+	switch action {
+	case NoteNeeds:
+		s.needs = in.needs
+		s.generation++
+	case SendRequest:
+		todo.request = &Request{
+			Handle: s.record.Handle, Leg: s.record.Leg, Update: s.machine.State() == Updating, Components: s.needs,
+		}
+		s.asked, s.held = s.generation, nil
+	case TakeGrant:
+		if in.grant != nil {
+			s.record.Handle, s.record.Access = in.grant.Handle, in.grant.Access
+		}
+
+		if s.asked == s.generation {
+			s.held = s.needs
+		}
+	case TellOutcome:
+		generation, err := s.outcome(in.err)
+		s.tell(err, generation)
+	case TellLoss:
+		todo.loss = &in.loss
+	case SendEnd:
+		if s.until.IsZero() {
+			s.until = time.Now().Add(repeats)
+		}
+
+		todo.end = &s.record.Handle
+	case PlanRepeat:
+		s.pause = min(max(firstRepeat, 2*s.pause), lastRepeat)
+		s.set(RepeatElapsed, s.pause)
+	case Comply:
+		todo.comply = true
+	case GiveUpEnd:
+		s.bearers.log.Error("the end of a bearer session was never answered; the bearer lasts until the UE's connection ends",
+			"session_id", s.record.ID, "call_id", s.record.Leg.Call)
+	}
+}
+
+// outcome is what those hear who wait, and up to which generation of the needs: where the session goes on, of those asked for.
+func (s *session) outcome(err error) (generation int, _ error) {
+	switch state, before := s.machine.State(), s.record.State; {
+	case before == ClosingNew || before == ClosingHeld:
+		return s.generation, ErrOver
+	case err != nil:
+		return s.generation, err
+	case state == Granted || state == Updating:
+		return s.asked, nil
+	default:
+		return s.generation, ErrOver
+	}
+}
+
+// tell lets those hear who wait for a generation, and for earlier ones.
+func (s *session) tell(err error, generation int) {
+	s.waiting = slices.DeleteFunc(s.waiting, func(w waiter) bool {
+		if w.generation > generation {
+			return false
+		}
+
+		w.heard <- err
+
+		return true
+	})
+}
+
+// stop stops the timer. Called with the lock held.
+func (s *session) stop() {
+	s.timers++
+
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// set sets the timer. Called with the lock held.
+func (s *session) set(signal Signal, wait time.Duration) {
+	s.stop()
+
+	number := s.timers
+	s.timer = time.AfterFunc(wait, func() {
+		s.mu.Lock()
+		if s.timers != number {
+			s.mu.Unlock()
+			return
+		}
+
+		todo := s.move(signal, input{})
+		s.mu.Unlock()
+
+		s.start(todo)
+	})
+}
