@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pkg/config"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
@@ -36,6 +38,8 @@ type Config struct {
 	IPsec          ipsec.Config `yaml:"ipsec"`
 
 	Protection protection.Config `yaml:"protection"`
+	Bearer     Bearer            `yaml:"bearer"`
+	Diameter   diameter.Config   `yaml:"diameter"` // used if bearers are asked for
 }
 
 const mw = "Mw"
@@ -65,7 +69,10 @@ func Default() Config {
 		ByAddress:    gm.Stream,
 		IPsec:        ipsec.Default(),
 		Protection:   protection.Default(),
+		Bearer:       Bearer{Policy: bearersOff, Patience: 3 * time.Second, Media: []string{"audio", "video"}, APN: "ims"},
+		Diameter:     diameter.DefaultConfig("pcscf."+home, home),
 	}
+	c.Diameter.LocalAddress = "127.0.0.10"
 	c.SIP.Resolver.Hosts["icscf."+home] = []string{"127.0.0.11"}
 	c.SIP.Resolver.Hosts["scscf."+home] = []string{"127.0.0.12"}
 
@@ -91,7 +98,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("icscf: %w", err)
 	}
 
-	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.IPsec.Validate(c.Data), c.Protection.Validate())
+	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.IPsec.Validate(c.Data), c.Protection.Validate(),
+		c.validateBearers())
 }
 
 // bound is what the stack binds: the endpoints of the configuration and the protected ones. Those towards handsets have the timers
@@ -119,6 +127,8 @@ type pcscf struct {
 	proxy  *gm.Proxy
 	access *ipsec.Access
 	state  *state
+
+	bearers *bearers
 }
 
 // Build builds the P-CSCF.
@@ -148,6 +158,21 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 			err = errors.Join(err, state.close())
 		}
 	}()
+
+	asking, err := openBearers(c, env)
+	if err != nil {
+		return nil, err
+	}
+
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, asking.close())
+		}
+	}()
+
+	if proxy.Bearers = asking.of(c); proxy.Bearers != nil {
+		proxy.Dialogs.Ended = proxy.Bearers.Ended
+	}
 
 	access, err := ipsec.New(&c.IPsec, ipsec.Options{
 		Endpoints: c.towardsHandsets(),
@@ -203,7 +228,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 
 	serveAdmin(env.Admin, proxy, access, c.HomeDomain)
 
-	return &pcscf{stack: stack, proxy: proxy, access: access, state: state}, nil
+	return &pcscf{stack: stack, proxy: proxy, access: access, state: state, bearers: asking}, nil
 }
 
 // Run serves until ctx ends.
@@ -216,7 +241,9 @@ func (p *pcscf) Run(ctx context.Context) error {
 
 	group.Go(func() error { p.access.Run(ctx); return nil })
 
-	return errors.Join(group.Wait(), p.access.Close(), p.state.close())
+	group.Go(func() error { return p.bearers.run(ctx) })
+
+	return errors.Join(group.Wait(), p.access.Close(), p.bearers.close(), p.state.close())
 }
 
 // Ready: a P-CSCF waits for nobody.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 	access "github.com/dialtone-ims/dialtone/pcscf/internal/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 	"github.com/dialtone-ims/dialtone/pkg/service"
@@ -19,12 +20,15 @@ import (
 // The reference page, or that of the shared settings, names every setting; the former every metric.
 func TestReferencePage(t *testing.T) {
 	c := Default()
-	page.Read(t, "pcscf.md", "settings.md").Settings(&c)
+	page.Read(t, "pcscf.md", "bearers.md", "settings.md").Settings(&c)
+	page.Read(t, "bearers.md").Shows(bearer.Machine.String())
 
 	env := built(t)
 	raised(t, env.Metrics)
 
-	reference := page.Read(t, "pcscf.md")
+	bearer.New(nil, env.Log, env.Metrics)
+
+	reference := page.Read(t, "pcscf.md", "bearers.md")
 	reference.Metrics(env.Metrics, "dialtone_pcscf_")
 	reference.Resources(env.Admin.Resources())
 }

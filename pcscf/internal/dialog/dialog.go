@@ -47,6 +47,9 @@ func (h *handset) count() int { return len(h.dialogs) + len(h.initials) }
 type Table struct {
 	limit int // of one handset
 
+	// Ended, if it is set before anything begins, is told of each dialog that is forgotten. It may not ask the table anything.
+	Ended func(Key)
+
 	mu       sync.Mutex
 	handsets map[string]*handset // by token
 	sides    map[Key]int         // by the key without token: how many handsets say that this side of a dialog is theirs
@@ -152,6 +155,10 @@ func (t *Table) forget(h *handset, k Key) {
 	side := k.side()
 	if t.sides[side]--; t.sides[side] == 0 {
 		delete(t.sides, side)
+	}
+
+	if t.Ended != nil {
+		t.Ended(k)
 	}
 }
 

@@ -29,7 +29,8 @@ type attempt struct {
 	fromCore bool
 	routes   []string
 	target   string
-	icid     string // of P-Charging-Vector
+	icid     string   // of P-Charging-Vector
+	bearing  *bearing // nil: it asks for no bearers
 }
 
 // begin notes an initial request that may make a dialog; nil is one that may not. An error means that the handset has as
@@ -78,12 +79,10 @@ func (a *attempt) record(r *sip.Response) {
 		return
 	}
 
-	k := dialog.Key{Token: a.binding.Token, CallID: r.CallID().Value(), Local: tagOf(r.From().Params), Remote: tagOf(r.To().Params)}
+	k := a.key(r)
 	d := dialog.Dialog{Routes: a.routes, Target: a.target}
 
-	if a.fromCore {
-		k.Local, k.Remote = k.Remote, k.Local
-	} else {
+	if !a.fromCore {
 		d.Routes, d.Target = a.proxy.beyond(r, a.binding.Token), contactOf(r)
 	}
 
@@ -101,6 +100,16 @@ func (a *attempt) record(r *sip.Response) {
 	if _, served := a.proxy.Bindings.ByToken(a.binding.Token); !served {
 		a.proxy.Dialogs.RemoveAll(a.binding.Token)
 	}
+}
+
+// key names the dialog of a response, as the handset sees it.
+func (a *attempt) key(r *sip.Response) dialog.Key {
+	k := dialog.Key{Token: a.binding.Token, CallID: r.CallID().Value(), Local: tagOf(r.From().Params), Remote: tagOf(r.To().Params)}
+	if a.fromCore {
+		k.Local, k.Remote = k.Remote, k.Local
+	}
+
+	return k
 }
 
 // overtaking is how long a NOTIFY waits for the 200 to its SUBSCRIBE, which is on its way: less than until it would come again (T1).
@@ -157,6 +166,7 @@ func (a *attempt) finished(final *sip.Response) {
 	}
 
 	a.initial.Over(final.IsSuccess())
+	a.bearing.over(final)
 
 	if a.request.IsInvite() && final.IsSuccess() {
 		a.proxy.Log.Info("call begun", "case", direction(a.fromCore), "impi", a.binding.Private, "impu", a.binding.Default(),

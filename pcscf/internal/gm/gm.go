@@ -53,6 +53,7 @@ type Proxy struct {
 	Security Security
 	RegEvent *regevent.Subscriber // nil: the P-CSCF does not subscribe
 	Guard    *protection.Guard    // nil: all are heard
+	Bearers  *Bearers             // nil: calls ask for no bearers
 	Log      *slog.Logger
 
 	outcomes *prometheus.CounterVec
@@ -197,6 +198,7 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *stack.Ack) {
 	}
 
 	if ack.Flow.Endpoint == p.Mw {
+		p.acknowledges(ctx, dialogKey(out, b, true), out, true)
 		shownToHandset(out)
 		if p.Stack.SendStateless(ctx, out, p.handset(b)) != nil { // the connection is gone, as it was for the INVITE
 			if to, found := contacted(b); found {
@@ -224,6 +226,7 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *stack.Ack) {
 		return
 	}
 
+	p.acknowledges(ctx, dialogKey(out, b, false), out, false)
 	trust.Cross(out, trust.Handset, trust.Core)
 	_ = p.Stack.SendStateless(ctx, out, to)
 }

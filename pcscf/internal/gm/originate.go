@@ -43,11 +43,14 @@ func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out 
 		p.recordRoute(out, b, true)
 	}
 
+	started.bear(ctx, tx, out)
+
 	p.Stack.Forward(tx, stack.Plan{
 		Groups: [][]stack.Branch{{{Request: out, To: stack.Destination{Endpoint: p.Mw}}}},
 		OnResponse: func(_ *stack.Branch, r *sip.Response) {
 			sip.RestoreRecordRoute(r, out)
 			started.record(r)
+			started.ask(r)
 			p.towardsHandset(r)
 		},
 		Then: func(final *sip.Response) {
@@ -179,6 +182,8 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, o
 		return
 	}
 
+	media := p.passes(ctx, k, tx, out, false)
+
 	trust.Cross(out, trust.Handset, trust.Core)
 
 	if makes || makesDialog(out) { // RFC 6665 §4.3
@@ -187,7 +192,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, o
 
 	p.Stack.Forward(tx, stack.Plan{
 		Groups:     [][]stack.Branch{{{Request: out, To: to}}},
-		OnResponse: func(_ *stack.Branch, r *sip.Response) { p.towardsHandset(r) },
+		OnResponse: func(_ *stack.Branch, r *sip.Response) { media.answered(r); p.towardsHandset(r) },
 		Then: func(final *sip.Response) {
 			p.updateDialog(k, b, out, final, false)
 			p.count("originating", out, final)

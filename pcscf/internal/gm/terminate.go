@@ -53,17 +53,26 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 
 	makes := p.notified(ctx, k, out, true)
 
+	var media *passing
+	if started == nil {
+		media = p.passes(ctx, k, tx, out, true)
+	}
+
 	shownToHandset(out)
 
 	if makes || makesDialog(out) { // RFC 6665 §4.3
 		p.recordRoute(out, b, false)
 	}
 
+	started.bear(ctx, tx, out)
+
 	p.Stack.Forward(tx, stack.Plan{
 		Groups: [][]stack.Branch{{{Request: out, To: p.handset(b)}}},
 		OnResponse: func(_ *stack.Branch, r *sip.Response) {
 			p.putBack(r, out, b)
 			started.record(r)
+			started.ask(r)
+			media.answered(r)
 			p.towardsCore(r, b, called, vector)
 		},
 		OnFailure: func(branch *stack.Branch, r *sip.Response) []stack.Branch {

@@ -1,0 +1,167 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overrx"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/service"
+)
+
+// Bearer says what calls ask of the access network.
+type Bearer struct {
+	Policy   string        `yaml:"policy"`   // off, best-effort or required
+	Patience time.Duration `yaml:"patience"` // how long a message with an SDP answer is held for the PCRF's
+	Media    []string      `yaml:"media"`    // kinds of m-lines that bearers are asked for
+	Realm    string        `yaml:"realm"`    // the PCRF's; empty: that of its entry in diameter.peers
+	Host     string        `yaml:"host"`     // empty: whoever serves the realm
+	APN      string        `yaml:"apn"`      // Called-Station-Id; empty: not said
+}
+
+// The values of bearer.policy.
+const (
+	bearersOff        = "off"
+	bearersBestEffort = "best-effort"
+	bearersRequired   = "required"
+)
+
+// Validate refuses what cannot work.
+func (c *Config) validateBearers() error {
+	switch c.Bearer.Policy {
+	case bearersOff:
+		return nil
+	case bearersBestEffort, bearersRequired:
+	default:
+		return fmt.Errorf("bearer.policy: %q is none of off, best-effort, required", c.Bearer.Policy)
+	}
+
+	switch {
+	case c.Bearer.Patience <= 0:
+		return errors.New("bearer.patience must be positive")
+	case c.Data == "":
+		return errors.New("bearer.policy: data is needed, where it is kept which bearers have to be given back after a restart")
+	case len(c.Diameter.Peers) == 0:
+		return errors.New("bearer.policy: diameter.peers is needed, with the PCRF")
+	}
+
+	for _, kind := range c.Bearer.Media {
+		if !slices.Contains(media.Kinds, media.Kind(strings.ToUpper(kind))) {
+			return fmt.Errorf("bearer.media: %q is no kind of media", kind)
+		}
+	}
+
+	return c.Diameter.Validate()
+}
+
+func serveBearers(server *httpapi.Server, sessions func() []bearer.Status, peers func() []diameter.PeerStatus) {
+	server.Handle(
+		httpapi.Get("/bearers", "the sessions at the PCRF", sessions),
+		httpapi.Get("/peers", "Diameter connections", peers),
+	)
+}
+
+// bearers are what asks for bearers; nil: nothing does.
+type bearers struct {
+	node     *diameter.Node
+	sessions *bearer.Bearers
+}
+
+func openBearers(c *Config, env *service.Env) (*bearers, error) {
+	if c.Bearer.Policy == bearersOff {
+		serveBearers(env.Admin,
+			func() []bearer.Status { return []bearer.Status{} }, func() []diameter.PeerStatus { return []diameter.PeerStatus{} })
+		return nil, nil
+	}
+
+	node, err := diameter.New(c.Diameter, []diameter.Application{rx.Application},
+		diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
+	if err != nil {
+		return nil, err
+	}
+
+	realm := c.Bearer.Realm
+	if realm == "" {
+		realm = c.Diameter.Peers[0].Realm
+	}
+
+	pcrf := overrx.New(overrx.Config{Realm: realm, Host: c.Bearer.Host, APN: c.Bearer.APN}, node)
+	b := &bearers{node: node, sessions: bearer.New(pcrf, env.Log, env.Metrics)}
+	pcrf.Serve(b.sessions)
+
+	if err := b.sessions.Restore(c.Data); err != nil {
+		return nil, err
+	}
+
+	serveBearers(env.Admin, b.sessions.Sessions, node.Peers)
+
+	return b, nil
+}
+
+// of is how the calls of a P-CSCF ask.
+func (b *bearers) of(c *Config) *gm.Bearers {
+	if b == nil {
+		return nil
+	}
+
+	var kinds []media.Kind
+	for _, kind := range c.Bearer.Media {
+		kinds = append(kinds, media.Kind(strings.ToUpper(kind)))
+	}
+
+	return gm.NewBearers(b.sessions, c.Bearer.Policy == bearersRequired, c.Bearer.Patience, kinds)
+}
+
+// run serves until ctx ends.
+func (b *bearers) run(ctx context.Context) error {
+	if b == nil {
+		return nil
+	}
+
+	resumed := make(chan struct{})
+
+	go func() {
+		defer close(resumed)
+
+		if b.reached(ctx) {
+			b.sessions.Resume()
+		}
+	}()
+
+	err := b.node.Run(ctx)
+	<-resumed
+
+	return err
+}
+
+// reached waits until a PCRF has been connected, for half a minute at most; then the ends of old sessions are repeated like others.
+func (b *bearers) reached(ctx context.Context) bool {
+	const atMost = 30 * time.Second
+
+	for until := time.Now().Add(atMost); !b.node.Reached(rx.Application.ID) && time.Now().Before(until); {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(time.Second):
+		}
+	}
+
+	return ctx.Err() == nil
+}
+
+func (b *bearers) close() error {
+	if b == nil {
+		return nil
+	}
+
+	return b.sessions.Close()
+}

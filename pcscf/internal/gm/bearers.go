@@ -1,0 +1,235 @@
+package gm
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
+)
+
+// Bearers has calls ask for what they need of the access network (TS 24.229 §5.2.8, TS 29.213 §6.2): when an SDP answer passes, which
+// is held until the PCRF has answered. A call leg is a dialog of a handset's; it gives its bearers back when the dialog is forgotten.
+type Bearers struct {
+	sessions *bearer.Bearers
+	required bool          // a call whose bearers are refused or lost does not go on
+	patience time.Duration // how long a message is held
+	kinds    []media.Kind  // of media that bearers are asked for
+
+	mu   sync.Mutex
+	legs map[dialog.Key]*leg
+}
+
+// NewBearers asks by these sessions.
+func NewBearers(sessions *bearer.Bearers, required bool, patience time.Duration, kinds []media.Kind) *Bearers {
+	return &Bearers{sessions: sessions, required: required, patience: patience, kinds: kinds, legs: map[dialog.Key]*leg{}}
+}
+
+// leg is a dialog of a handset's that carries media.
+type leg struct {
+	proxy   *Proxy
+	key     dialog.Key
+	handset sip.Side // which one of the dialog it is
+	bearers *bearer.CallLeg
+	settled chan struct{} // closed by the ACK of its 2xx
+
+	mu       sync.Mutex
+	offer    []byte           // of a response: its answer comes in a PRACK or ACK
+	offerer  sip.Side         // whose it is
+	dialog   *sip.ProxyDialog // nil: no 2xx has come yet
+	bearing  *bearing         // of the INVITE that makes it
+	released bool
+}
+
+// Ended ends the leg of a dialog that is forgotten.
+func (b *Bearers) Ended(k dialog.Key) {
+	b.mu.Lock()
+	l := b.legs[k]
+	delete(b.legs, k)
+	b.mu.Unlock()
+
+	if l != nil {
+		l.bearers.End()
+	}
+}
+
+func (b *Bearers) find(k dialog.Key) *leg {
+	if b == nil {
+		return nil
+	}
+
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	return b.legs[k]
+}
+
+// begin is the leg of a dialog that the table has; nil: it has not.
+func (b *Bearers) begin(k dialog.Key, bearing *bearing) *leg {
+	p := bearing.attempt.proxy
+
+	if _, found := p.Dialogs.Find(k); !found {
+		return nil // there was no room for it
+	}
+
+	b.mu.Lock()
+	l := b.legs[k]
+
+	if l == nil {
+		k = dialog.Key{
+			Token: strings.Clone(k.Token), CallID: strings.Clone(k.CallID), Local: strings.Clone(k.Local), Remote: strings.Clone(k.Remote),
+		}
+		l = &leg{proxy: p, key: k, bearing: bearing, handset: bearing.handset, settled: make(chan struct{})}
+		l.bearers = b.sessions.Leg(bearing.next(l), l.lost)
+		b.legs[k] = l
+	}
+	b.mu.Unlock()
+
+	if _, found := p.Dialogs.Find(k); !found { // it has ended meanwhile
+		b.Ended(k)
+		return nil
+	}
+
+	return l
+}
+
+// need asks for what an offer and its answer need, and waits as long as the message may be held, or until its request is cancelled.
+// The refusal is the end of a call that must have its bearers.
+func (l *leg) need(ctx context.Context, cancelled <-chan struct{}, offer, answer []byte, offerer sip.Side) *sip.Refusal {
+	p := l.proxy
+
+	b, found := p.Bindings.ByToken(l.key.Token)
+	if !found {
+		return nil
+	}
+
+	components, err := media.Needs(media.Negotiation{
+		Offer: offer, Answer: answer, UEOffered: offerer == l.handset, UE: b.Flow.Remote.Addr(),
+	}, p.Bearers.kinds)
+	if err != nil {
+		p.Log.Warn("a session description says nothing of media", "call_id", l.key.CallID, "cause", err)
+		return nil
+	}
+
+	ctx, cancel := context.WithTimeout(ctx, p.Bearers.patience)
+	defer cancel()
+
+	p.Bearers.sessions.Go(func() {
+		select {
+		case <-cancelled:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+
+	switch err := l.bearers.Need(ctx, components); {
+	case err == nil, errors.Is(err, bearer.ErrOver):
+		return nil
+	case errors.Is(err, bearer.ErrLate) && errors.Is(ctx.Err(), context.Canceled):
+		return nil
+	case errors.Is(err, bearer.ErrLate):
+		p.Log.Warn("a call goes on without waiting any longer for the answer to its request for bearers", "call_id", l.key.CallID)
+		return nil
+	case !p.Bearers.required:
+		return nil
+	default:
+		return sip.Refuse(503, err.Error())
+	}
+}
+
+// lost is called when the access network has taken bearers back, or refuses them late.
+func (l *leg) lost(loss bearer.Loss) {
+	if required := l.proxy.Bearers.required; !required && (loss.Late || !loss.All) {
+		return // it may go on without
+	}
+
+	l.release(sip.Refuse(503, loss.Why))
+}
+
+// release ends the call from here (TS 24.229 §5.2.8.1.1, §5.2.8.1.2): while it rings, the callee gets a CANCEL and the caller 503;
+// afterwards each party gets a BYE in the name of the other.
+func (l *leg) release(why *sip.Refusal) {
+	p := l.proxy
+
+	l.mu.Lock()
+	d, bearing, again := l.dialog, l.bearing, l.released
+	l.released = true
+	l.mu.Unlock()
+
+	switch {
+	case again:
+		return
+	case d == nil && bearing != nil:
+		bearing.refuse(why, false)
+		return
+	case d == nil:
+		return
+	}
+
+	select { // a BYE that overtook the 2xx would leave somebody in the call
+	case <-l.settled:
+	case <-time.After(unacknowledged):
+	}
+
+	if p.Bearers.find(l.key) != l { // it was hung up meanwhile
+		return
+	}
+
+	p.Log.Warn("call released by the P-CSCF", "call_id", l.key.CallID, "cause", why.Text())
+	p.outcomes.WithLabelValues("both", "BYE", "released").Inc()
+
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
+	defer cancel()
+
+	var group sync.WaitGroup
+
+	for _, to := range []sip.Side{sip.Caller, sip.Callee} {
+		group.Go(func() { l.hangUp(ctx, d, to, why) })
+	}
+
+	p.Dialogs.Remove(l.key)
+	group.Wait()
+}
+
+const (
+	releaseTime    = 40 * time.Second // more than the timers of a BYE
+	unacknowledged = 5 * time.Second  // for the ACK of a 2xx
+)
+
+func (l *leg) hangUp(ctx context.Context, d *sip.ProxyDialog, to sip.Side, why *sip.Refusal) {
+	p := l.proxy
+
+	bye, err := d.Request(to, "BYE")
+	if err != nil {
+		p.Log.Error("BYE cannot be made", "call_id", l.key.CallID, "cause", err)
+		return
+	}
+
+	sip.SetReasons(bye, why.Reasons...)
+
+	destination := stack.Destination{Endpoint: p.Mw}
+
+	if to == l.handset {
+		b, found := p.Bindings.ByToken(l.key.Token)
+		if !found {
+			return
+		}
+
+		destination = p.handset(b)
+	}
+
+	response, err := p.Stack.Do(ctx, bye, destination)
+
+	switch {
+	case err != nil:
+		p.Log.Warn("BYE was not taken", "call_id", l.key.CallID, "cause", err)
+	case !response.IsSuccess() && response.StatusCode != 481:
+		p.Log.Warn("BYE was not taken", "call_id", l.key.CallID, "status", response.StatusCode)
+	}
+}

@@ -1,0 +1,175 @@
+package gm
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
+)
+
+// bearing is an initial INVITE whose dialogs ask for bearers.
+type bearing struct {
+	attempt *attempt
+	ctx     context.Context
+	tx      *stack.ServerTransaction
+	handset sip.Side // which one of its dialogs it is
+	offer   []byte   // nil: it has none
+	which   bearer.Leg
+
+	mu      sync.Mutex
+	legs    []*leg
+	refused *sip.Refusal // why it is withdrawn, or ended by BYE once its 2xx has gone on
+}
+
+// bear has an initial INVITE ask for bearers when it is answered. sent is the request as it goes on.
+func (a *attempt) bear(ctx context.Context, tx *stack.ServerTransaction, sent *sip.Request) {
+	if a == nil || a.proxy.Bearers == nil || !sent.IsInvite() {
+		return
+	}
+
+	told := sip.Message(sent)
+	if a.fromCore { // the handset is not told
+		told = tx.Request()
+	}
+
+	a.bearing = &bearing{attempt: a, ctx: ctx, tx: tx, handset: sip.Caller, offer: bytes.Clone(session(sent)), which: bearer.Leg{
+		UE:         a.binding.Flow.Remote.Addr(),
+		Identity:   a.binding.Default(),
+		Call:       strings.Clone(sent.CallID().Value()),
+		ICID:       strings.Clone(a.icid),
+		Service:    strings.Clone(sip.Value(told, "P-Asserted-Service")),
+		ServiceURN: serviceURN(sent),
+	}}
+
+	if a.fromCore {
+		a.bearing.handset = sip.Callee
+	}
+}
+
+// serviceURN is the service of an emergency call (TS 29.214 §5.3.23); "": it is none.
+func serviceURN(r *sip.Request) string {
+	service, found := strings.CutPrefix(strings.ToLower(r.Recipient.String()), "urn:service:")
+	if !found || service != "sos" && !strings.HasPrefix(service, "sos.") {
+		return ""
+	}
+
+	return service
+}
+
+// next is what a new leg of the INVITE says of itself: the second one knows that it is one of several (TS 29.214 §4.4.1).
+func (b *bearing) next(l *leg) bearer.Leg {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	which := b.which
+	which.Forked = len(b.legs) > 0
+	b.legs = append(b.legs, l)
+
+	return which
+}
+
+// ask holds a response until what it needs is there. It is called when the dialog that the response makes is kept.
+func (a *attempt) ask(r *sip.Response) {
+	if a == nil || a.bearing == nil {
+		return
+	}
+
+	b := a.bearing
+
+	switch refused := b.why(); {
+	case r.StatusCode >= 300 && refused != nil:
+		refused.Replace(r)
+		return
+	case r.StatusCode == 100, r.StatusCode >= 300, tagOf(r.To().Params) == "":
+		return
+	}
+
+	l := a.proxy.Bearers.begin(a.key(r), b)
+	if l == nil {
+		return
+	}
+
+	if r.IsSuccess() {
+		l.confirm(b.tx.Request(), r)
+	}
+
+	answer := session(r)
+
+	switch {
+	case answer == nil:
+	case b.offer == nil: // the answer comes in PRACK or ACK
+		l.offers(answer, sip.Callee)
+	default:
+		if refused := l.need(b.ctx, b.tx.Cancelled(), b.offer, answer, sip.Caller); refused != nil {
+			b.refuse(refused, r.IsSuccess())
+		}
+	}
+}
+
+// confirm makes the dialog of a 2xx one that can be hung up from here.
+func (l *leg) confirm(received *sip.Request, r *sip.Response) {
+	p := l.proxy
+
+	d, err := sip.WatchDialog(received, r, func(a sip.NameAddr) bool {
+		u, err := sip.ParseURI(a.URI)
+		return err == nil && u.User == l.key.Token
+	})
+	if err != nil {
+		p.Log.Warn("a call could not be released from here", "call_id", l.key.CallID, "cause", err)
+		return
+	}
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	l.dialog = d
+}
+
+func (b *bearing) why() *sip.Refusal {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	return b.refused
+}
+
+// refuse ends the INVITE; if it is answered already, once the answer has gone on.
+func (b *bearing) refuse(why *sip.Refusal, answered bool) {
+	b.mu.Lock()
+	again := b.refused != nil
+	b.refused = why
+	b.mu.Unlock()
+
+	if !again && !answered {
+		b.tx.Withdraw(why.Reasons[0].Header())
+	}
+}
+
+// over is called when the final response went upstream. The legs of other early dialogs than the one that is confirmed end.
+func (b *bearing) over(final *sip.Response) {
+	if b == nil {
+		return
+	}
+
+	bearers := b.attempt.proxy.Bearers
+
+	b.mu.Lock()
+	legs, refused := b.legs, b.refused
+	b.mu.Unlock()
+
+	for _, l := range legs {
+		l.mu.Lock()
+		confirmed := l.dialog != nil
+		l.mu.Unlock()
+
+		switch {
+		case !confirmed:
+			bearers.Ended(l.key)
+		case refused != nil && final.IsSuccess():
+			bearers.sessions.Go(func() { l.release(refused) })
+		}
+	}
+}
