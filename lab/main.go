@@ -21,6 +21,7 @@ import (
 	"github.com/dialtone-ims/dialtone/lab/internal/process"
 	"github.com/dialtone-ims/dialtone/lab/internal/scenario"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
+	"github.com/dialtone-ims/dialtone/pkg/service"
 )
 
 type options struct {
@@ -34,8 +35,10 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := service.UntilSignal(context.Background())
 	defer stop()
+
+	signal.Ignore(syscall.SIGPIPE) // the core is ended in order also when nobody reads any more, such as a tee that Ctrl-C ends, too
 
 	executable, err := os.Executable()
 	if err != nil {
@@ -51,7 +54,10 @@ func main() {
 				return inNamespaces(cmd.Context(), executable, cmd.OutOrStdout())
 			}
 
-			return run(cmd.Context(), o, cmd.OutOrStdout())
+			ctx, end := context.WithCancel(cmd.Context())
+			defer end()
+
+			return run(ctx, o, &reader{cmd.OutOrStdout(), end})
 		},
 	}
 	command.Flags().BoolVar(&o.once, "once", false, "end when all is shown, with status 0 only if every step happened")
@@ -74,6 +80,21 @@ func main() {
 		stop()
 		os.Exit(1) //nolint:gocritic // nothing is left to do
 	}
+}
+
+// reader is who reads what the lab says: when nobody does any more, it ends.
+type reader struct {
+	io.Writer
+	gone func()
+}
+
+func (r *reader) Write(text []byte) (int, error) {
+	n, err := r.Writer.Write(text)
+	if err != nil {
+		r.gone()
+	}
+
+	return n, err
 }
 
 const (
@@ -118,20 +139,27 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 
 	fmt.Fprint(out, "Starting the core\n")
 
+	asked := ctx // the signal's: what ctx ends by is that a function has
+
+	ctx, fail := context.WithCancelCause(asked)
+	defer fail(nil)
+
 	for _, f := range functions {
 		r, err := process.Start(f, o.binaries, o.data)
 		if err != nil {
-			return err
+			return o.ended(asked, out, err)
 		}
 
 		running = append(running, r)
+
+		go func() { <-r.Ended(); fail(&process.Ended{Function: r}) }()
 
 		wait, cancel := context.WithTimeout(ctx, readyTime)
 		err = r.AwaitReady(wait)
 		cancel()
 
 		if err != nil {
-			return err
+			return o.ended(asked, out, err)
 		}
 
 		fmt.Fprintf(out, "  %-6s ready  %-40s admin %s\n", f.Name, f.Listens, f.Admin)
@@ -140,7 +168,11 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 
 	if err := show(ctx, s, functions, out); err != nil {
-		return err
+		if gone := new(process.Ended); errors.As(context.Cause(ctx), &gone) {
+			err = gone // all else comes of that
+		}
+
+		return o.ended(asked, out, err)
 	}
 
 	if o.once {
@@ -150,29 +182,29 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 
 	invite(out, o)
 
-	served, stop := context.WithCancel(ctx)
-
 	var handsets sync.WaitGroup
+	defer handsets.Wait()
 
-	handsets.Go(func() { s.Answer(served) })
+	handsets.Go(func() { s.Answer(ctx) })
 
-	defer func() {
-		stop()
-		handsets.Wait()
-	}()
+	<-ctx.Done()
 
-	ended := make(chan string, len(running))
-	for _, r := range running {
-		go func() { <-r.Ended(); ended <- r.Name }()
+	return o.ended(asked, out, context.Cause(ctx))
+}
+
+// ended says how the lab ends before it has shown all, or after: it was asked to, or something has failed.
+func (o options) ended(asked context.Context, out io.Writer, failed error) error {
+	if asked.Err() == nil {
+		return failed
 	}
 
-	select {
-	case <-ctx.Done():
-		fmt.Fprint(out, "\nEnding\n")
-		return nil
-	case name := <-ended:
-		return fmt.Errorf("%s has ended; see its log below %s", name, o.data)
+	fmt.Fprint(out, "\nEnding\n")
+
+	if o.once {
+		return errors.New("ended before every step had happened")
 	}
+
+	return nil
 }
 
 func show(ctx context.Context, s *scenario.Scenario, functions []process.Function, out io.Writer) error {

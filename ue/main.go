@@ -34,8 +34,10 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := service.UntilSignal(context.Background())
 	defer stop()
+
+	signal.Ignore(syscall.SIGPIPE) // who reads no more does not end the call
 
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
@@ -43,7 +45,7 @@ func main() {
 
 	root := &cobra.Command{
 		Use: "ue", Short: "a simulated handset", SilenceUsage: true, SilenceErrors: true, Version: service.Version(),
-		Long: "A simulated handset: it registers, does what it is told, and de-registers. Ctrl-C or SIGTERM cancels a call " +
+		Long: "A simulated handset: it registers, does what it is told, and de-registers. Ctrl-C, SIGTERM or SIGHUP cancels a call " +
 			"that is not answered, hangs up one that is, and de-registers; a second one ends it at once.",
 	}
 	flags := root.PersistentFlags()

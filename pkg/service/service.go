@@ -82,9 +82,20 @@ type Function[C any] struct {
 	Flags    func(*cobra.Command) // further flags, if any
 }
 
-// Main runs the function until SIGINT or SIGTERM and ends the process.
+// UntilSignal gives a context that a signal ends by which a process is asked to end: SIGINT, SIGTERM, and SIGHUP, which comes when a
+// terminal is closed, unless it is ignored as nohup has it.
+func UntilSignal(parent context.Context) (context.Context, context.CancelFunc) {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+
+	return signal.NotifyContext(parent, signals...)
+}
+
+// Main runs the function until a signal asks it to end, and ends the process.
 func Main[C any, P Configuration[C]](f Function[C]) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := UntilSignal(context.Background())
 
 	err := Command[C, P](f).ExecuteContext(ctx)
 	stop()
@@ -200,6 +211,11 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 	defer cancel()
 
 	runner, err := f.Build(ctx, settings, env)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) { // asked to end before it had begun
+		env.Log.Info("stopped", "cause", "ended during the start")
+		return recorder.Close()
+	}
+
 	if err != nil {
 		return err
 	}

@@ -342,3 +342,22 @@ func TestTraceIsServed(t *testing.T) {
 		t.Errorf("%d packets in the capture, want the 3 of the ring", packets)
 	}
 }
+
+// Who is asked to end while it is still being built has not failed.
+func TestEndsDuringTheStart(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+
+	f := function(nil)
+	f.Build = func(ctx context.Context, _ *settings, _ *Env) (Runner, error) {
+		cancel()
+		return nil, fmt.Errorf("database: %w", ctx.Err())
+	}
+
+	command := Command[settings](f)
+	command.SetArgs(nil)
+	command.SetErr(io.Discard)
+
+	if err := command.ExecuteContext(ctx); err != nil {
+		t.Errorf("it fails: %v", err)
+	}
+}

@@ -261,6 +261,30 @@ func (s *said) follow(r io.Reader) {
 	}
 }
 
+// follow starts the lab with this data; what it says can be waited for.
+func follow(t *testing.T, data string, arguments ...string) (*exec.Cmd, *said) {
+	t.Helper()
+
+	command, _ := labIn(t, data, arguments...)
+
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	command.Stdout, command.Stderr = writer, writer
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+
+	writer.Close()
+
+	said := &said{more: make(chan struct{})}
+	go said.follow(reader)
+
+	return command, said
+}
+
 // await waits until it has said all of these, and returns everything; nothing wanted: until it ends.
 func (s *said) await(t *testing.T, wanted ...string) string {
 	t.Helper()
@@ -307,22 +331,7 @@ func shown(t *testing.T, text, title, more string) (string, error) {
 func TestStays(t *testing.T) {
 	defer network.Alone(t).Close()
 
-	command, out := lab(t)
-	reader, writer, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	command.Stdout = writer
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-
-	writer.Close()
-
-	said := &said{more: make(chan struct{})}
-	go said.follow(reader)
-
+	command, said := follow(t, t.TempDir())
 	text := said.await(t, "The core stays up", "\n  logs ")
 
 	for _, step := range []struct{ title, more, says string }{
@@ -375,7 +384,7 @@ func TestStays(t *testing.T) {
 	text = said.await(t)
 
 	if err := command.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+		t.Errorf("%v\n%s", err, text)
 	}
 
 	contains(t, text, "The core stays up. Ctrl-C ends it.", "127.0.0.10:5060, UDP and TCP", "subscriber add", "Ending")

@@ -2,6 +2,7 @@
 package process
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +70,21 @@ func Start(f Function, binaries, data string) (*Running, error) {
 	return r, nil
 }
 
+// Ended is the failure of a function that has ended by itself.
+type Ended struct{ Function *Running }
+
+// Error says how it has ended, and what its log says.
+func (e *Ended) Error() string {
+	r := e.Function
+
+	status := "exit status 0"
+	if r.err != nil {
+		status = r.err.Error()
+	}
+
+	return fmt.Sprintf("%s has ended (%s); %s", r.Name, status, r.tail())
+}
+
 // AwaitReady waits until the function says that it can serve.
 func (r *Running) AwaitReady(ctx context.Context) error {
 	ticker := time.NewTicker(50 * time.Millisecond)
@@ -79,9 +95,13 @@ func (r *Running) AwaitReady(ctx context.Context) error {
 	for {
 		select {
 		case <-r.ended:
-			return fmt.Errorf("%s ended at once; its log says:\n%s", r.Name, r.tail())
+			return &Ended{r}
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %s; its log says:\n%s", r.Name, last, r.tail())
+			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return context.Cause(ctx)
+			}
+
+			return fmt.Errorf("%s is not ready: %s; %s", r.Name, last, r.tail())
 		case <-ticker.C:
 		}
 
@@ -90,7 +110,9 @@ func (r *Running) AwaitReady(ctx context.Context) error {
 			return nil
 		}
 
-		last = said
+		if ctx.Err() == nil {
+			last = said
+		}
 	}
 }
 
@@ -111,7 +133,7 @@ func (r *Running) ready(ctx context.Context) (bool, string) {
 	return response.StatusCode == http.StatusOK, string(body)
 }
 
-// tail is the end of the log.
+// tail says what the end of the log says.
 func (r *Running) tail() string {
 	const most = 2000
 
@@ -120,14 +142,28 @@ func (r *Running) tail() string {
 		return err.Error()
 	}
 
-	return string(text[max(0, len(text)-most):])
+	if len(text) > most {
+		text = text[len(text)-most:]
+
+		if _, whole, found := bytes.Cut(text, []byte("\n")); found {
+			text = whole
+		}
+	}
+
+	return fmt.Sprintf("%s says:\n%s", r.LogFile, text)
 }
 
 // Ended is closed when the function is.
 func (r *Running) Ended() <-chan struct{} { return r.ended }
 
-// Stop asks the function to end, and makes it if it does not.
+// Stop asks the function to end, and makes it if it does not. Of one that has ended by itself Ended has told.
 func (r *Running) Stop() error {
+	select {
+	case <-r.ended:
+		return nil
+	default:
+	}
+
 	_ = r.command.Process.Signal(syscall.SIGTERM)
 
 	select {
@@ -140,9 +176,16 @@ func (r *Running) Stop() error {
 	}
 
 	var status *exec.ExitError
-	if errors.As(r.err, &status) {
-		return fmt.Errorf("%s: %w; its log says:\n%s", r.Name, r.err, r.tail())
+	if errors.As(r.err, &status) && !asAsked(status) {
+		return fmt.Errorf("%s: %w; %s", r.Name, r.err, r.tail())
 	}
 
 	return nil
+}
+
+// asAsked: the signal came before the function had begun to listen for it.
+func asAsked(status *exec.ExitError) bool {
+	wait, known := status.Sys().(syscall.WaitStatus)
+
+	return known && wait.Signaled() && wait.Signal() == syscall.SIGTERM
 }

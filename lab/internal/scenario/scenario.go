@@ -119,6 +119,7 @@ func (s *Scenario) handset(who subscriber, address netip.Addr) (*handset.Handset
 		IMSI: s.Network.IMSI(who.number), Domain: s.Network.Domain(), K: [16]byte(k), OPc: [16]byte(opc), Transport: "UDP", Expires: 3600,
 		Address: netip.AddrPortFrom(address, handsetPort), Proxy: s.Place.Gm(),
 		Instance: handset.Instance(s.Network.IMSI(who.number)), Access: "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
+		CancelTime: endTime,
 	}
 
 	if s.Place.Protected {
@@ -150,8 +151,12 @@ func (s *Scenario) Register(ctx context.Context) (err error) {
 	return nil
 }
 
-// Call has alice call bob, talk until the quota was renewed at least once, and hang up.
-func (s *Scenario) Call(ctx context.Context) error {
+// endTime is for what is sent at the end of a call: CANCEL or BYE.
+const endTime = 5 * time.Second
+
+// Call has alice call bob, talk until the quota was renewed at least once, and hang up. Whatever ends it before, no call is left that
+// alice pays for.
+func (s *Scenario) Call(ctx context.Context) (failed error) {
 	answered := make(chan error, 1)
 
 	go func() {
@@ -168,6 +173,27 @@ func (s *Scenario) Call(ctx context.Context) error {
 		return fmt.Errorf("the call: %w", err)
 	}
 
+	defer func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+		defer cancel()
+
+		select {
+		case <-call.Ended():
+			failed = errors.Join(failed, fmt.Errorf("the call was ended by the other side (%s)", call.Why()))
+			return
+		default:
+		}
+
+		if err := call.HangUp(end); err != nil {
+			fmt.Fprintln(s.Out, "  alice does not get to hang up:", err)
+			failed = errors.Join(failed, fmt.Errorf("hanging up: %w", err))
+
+			return
+		}
+
+		fmt.Fprintln(s.Out, "  alice hangs up")
+	}()
+
 	if err := <-answered; err != nil {
 		return fmt.Errorf("bob: %w", err)
 	}
@@ -176,17 +202,7 @@ func (s *Scenario) Call(ctx context.Context) error {
 
 	fmt.Fprintln(s.Out, "  answered; alice and bob talk until the quota has been renewed")
 
-	if err := s.renewed(ctx); err != nil {
-		return err
-	}
-
-	if err := call.HangUp(ctx); err != nil {
-		return fmt.Errorf("hanging up: %w", err)
-	}
-
-	fmt.Fprintln(s.Out, "  alice hangs up")
-
-	return nil
+	return s.renewed(ctx)
 }
 
 // renewed waits until the OCS has had an update of the session.
