@@ -55,7 +55,7 @@ func TestWithinADialog(t *testing.T) {
 				d.within(method, callID, append(routes, forged...)...)
 				r := d.scscf.Request(method)
 				want(t, r, "Route", beyondMw)
-				want(t, r, "P-Asserted-Identity", "")
+				want(t, r, "P-Asserted-Identity", "<"+alice+">") // who pays for what is charged by itself
 				wantNothingForged(t, r)
 				d.scscf.Answer(r, 200, "Contact: <sip:bob@198.51.100.7>", "P-Charging-Vector: icid-value=x")
 				want(t, d.alice.Response(200), "P-Charging-Vector", "")
@@ -225,6 +225,16 @@ func TestEarlyDialog(t *testing.T) {
 		if n := d.proxy.Dialogs.Len(); n != 0 {
 			t.Errorf("%d dialogs after the INVITE failed", n)
 		}
+	})
+}
+
+// The wish for privacy stands in the request that made the dialog: within it no handset is shown who the other side is.
+func TestNoIdentityIsShownWithinADialog(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.register()
+		callID, _ := d.call()
+		d.toAlice("MESSAGE", "Call-ID: "+callID, "To: <"+alice+">;tag=a", "P-Asserted-Identity: <"+bob+">")
+		want(t, d.alice.Request("MESSAGE"), "P-Asserted-Identity", "")
 	})
 }
 

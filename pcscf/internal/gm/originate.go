@@ -184,7 +184,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, o
 
 	media := p.passes(ctx, k, tx, out, false)
 
-	trust.Cross(out, trust.Handset, trust.Core)
+	assert(out, b) // who pays, where a request is charged by itself
 
 	if makes || makesDialog(out) { // RFC 6665 §4.3
 		p.recordRoute(out, b, true)

@@ -60,6 +60,10 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 
 	shownToHandset(out)
 
+	if inDialog(out) { // the wish of its initial request for privacy is not known here; who the other side is, the handset knows by then
+		sip.Remove(out, "P-Asserted-Identity")
+	}
+
 	if makes || makesDialog(out) { // RFC 6665 §4.3
 		p.recordRoute(out, b, false)
 	}

@@ -117,6 +117,8 @@ func TestWhatCrosses(t *testing.T) {
 			crossed(t, d.alice.Request("ACK"), core, handset)
 			d.toAlice("INFO", within...)
 			info := d.alice.Request("INFO")
+			want(t, info, "P-Asserted-Identity", "") // TestNoIdentityIsShownWithinADialog
+			sip.Add(info, "P-Asserted-Identity", "told")
 			crossed(t, info, core, handset)
 			d.alice.Answer(info, 488, told()...)
 			response := d.scscf.Response(488)

@@ -97,6 +97,35 @@ func (s *Server) Abroad(r *sip.Request) bool {
 	return err == nil && s.calls.Abroad(top)
 }
 
+// fromAbroad reports whether a request came from an address that is not of the core's.
+func (s *Server) fromAbroad(tx *stack.ServerTransaction) bool {
+	core := s.config.Border.Core
+	return core != nil && !core(tx.Flow().Remote.Addr())
+}
+
+// crossesBorder reports whether a request within a dialog goes next to somebody who is not trusted. An address, as those in Record-Route
+// are, is in the core if the border says so.
+func (s *Server) crossesBorder(r *sip.Request) bool {
+	next := r.Recipient
+
+	routes, err := sip.Routes(r)
+	if err != nil {
+		return true
+	}
+
+	if len(routes) > 0 {
+		if next, err = sip.ParseURI(routes[0].URI); err != nil {
+			return true
+		}
+
+		if a, err := netip.ParseAddr(strings.Trim(next.Host, "[]")); err == nil {
+			return s.config.Border.Core != nil && !s.config.Border.Core(a.Unmap()) && !s.trusted(next.Host)
+		}
+	}
+
+	return s.foreign(next)
+}
+
 // foreign reports whether a target is outside the home network and not trusted either.
 func (s *Server) foreign(u sip.Uri) bool {
 	return !inDomain(u.Host, s.config.HomeDomain) && !s.trusted(u.Host)

@@ -191,6 +191,7 @@ func TestInviteComesAgainAfterARestart(t *testing.T) {
 		d.within(again, "BYE")
 		d.icscf.Answer(d.icscf.Request("BYE"), 200)
 		d.pcscf.Response(200)
+		synctest.Wait()
 		if n := d.server.calls.Len(); n != 0 {
 			t.Errorf("%d calls are left", n)
 		}

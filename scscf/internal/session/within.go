@@ -5,6 +5,7 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
@@ -48,10 +49,14 @@ func (s *Server) withinDialog(ctx context.Context, tx *stack.ServerTransaction, 
 		return
 	}
 
-	event, refused := s.chargeWithin(ctx, out, own, within)
+	event, refused := s.chargeWithin(ctx, tx, out, own, within)
 	if refused != nil {
 		s.refuse(tx, "dialog", refused)
 		return
+	}
+
+	if s.crossesBorder(out) {
+		trust.Cross(out, trust.Core, trust.Foreign)
 	}
 
 	s.stack.Forward(tx, stack.Plan{
@@ -93,9 +98,11 @@ func unfit(out *sip.Request, within *call.Within) *sip.Refusal {
 }
 
 // chargeWithin charges a request within a dialog by itself, if the configuration says so: whoever sent it pays. In the dialog of a
-// subscription, or of a call that is over, that is who it says it is from.
+// subscription, or of a call that is over, that is who the P-CSCF asserts; when it asserts nobody, only what comes from another network
+// goes on. What comes by the Service-Route of a registration is in no dialog, whatever its tags say.
 func (s *Server) chargeWithin(
 	ctx context.Context,
+	tx *stack.ServerTransaction,
 	out *sip.Request,
 	own []sip.NameAddr,
 	within *call.Within,
@@ -104,15 +111,34 @@ func (s *Server) chargeWithin(
 		return nil, nil
 	}
 
-	r := read(nil, out)
+	if route, _ := s.routeUserOf(own); route == ofHandset && !within.OfCall() {
+		return nil, sip.Refuse(481, "the request is not on the route of a dialog")
+	}
+
+	r := read(tx, out)
 	payer, found := within.Payer()
 
 	if !found && !within.NamesCall() && len(own) > 0 {
+		if r.caller == "" && !s.fromAbroad(tx) {
+			return nil, sip.Refuse(403, "nobody is asserted who would pay for this request")
+		}
+
 		payer = call.Party{Public: r.caller, Other: r.dialled}
 	}
 
+	if payer.Public == "" {
+		return nil, nil
+	}
+
 	user, found := s.registrations.Lookup(payer.Public)
-	if payer.Public == "" || !found {
+	if !found { // perhaps it was kept over a restart, and has no profile yet
+		var err error
+		if user, found, err = s.registrations.Registered(ctx, payer.Public); err != nil {
+			return nil, later(payer.Public, err)
+		}
+	}
+
+	if !found { // another S-CSCF's user, who pays there
 		return nil, nil
 	}
 

@@ -212,3 +212,38 @@ func TestNoSessionWithoutACall(t *testing.T) {
 		})
 	})
 }
+
+// No dialog is a way to send messages for nothing: who the P-CSCF asserts pays in one that a subscription made, or that there never was.
+// By the Service-Route nothing comes that is in a dialog.
+func TestMessagesWithoutACallArePaid(t *testing.T) {
+	const subscription = "<sip:" + scscfAddress + ";lr>"
+
+	for _, test := range []struct {
+		name, route, asserted string
+		status                int
+		asked                 []string
+	}{
+		{name: "in a subscription", route: subscription, asserted: alice, status: 200, asked: []string{"4#0"}},
+		{name: "of a call that is over", route: "<sip:call-GONE@" + scscfAddress + ";lr>", asserted: alice, status: 200, asked: []string{"4#0"}},
+		{name: "of another S-CSCF's user", route: subscription, asserted: "sip:other@" + home, status: 200},
+		{name: "of nobody", route: subscription, status: 403},
+		{name: "by the Service-Route", route: serviceRoute, asserted: alice, status: 481},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, func(d *desk) { d.charge.InDialog = []string{"MESSAGE"} }, func(t *testing.T, d *desk) {
+				asserted := "P-Asserted-Identity: <" + test.asserted + ">"
+				if test.asserted == "" {
+					asserted = "P-Asserted-Identity:"
+				}
+				d.send(d.pcscf, "MESSAGE", "sip:callee@192.0.2.2:5060", test.route, "To: <"+bob+">;tag=s", "Call-ID: subscription", asserted,
+					"Content-Type: text/plain", "\nhello!")
+				if test.status == 200 {
+					d.icscf.Answer(d.icscf.Request("MESSAGE"), 200)
+				}
+				d.pcscf.Response(test.status)
+				d.icscf.Silent()
+				d.wantAsked(test.asked...)
+			})
+		})
+	}
+}
