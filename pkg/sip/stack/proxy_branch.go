@@ -125,10 +125,11 @@ func (r *run) delivered(tx *ClientTransaction, response *sip.Response, err error
 	r.context.post(event{run: r, tx: tx, response: response, err: err})
 }
 
-// heard notes that the target has the request.
+// heard notes that the target has the request. It is not asked again by another transport.
 func (r *run) heard(tx *ClientTransaction) {
 	if tx == r.tx && !r.over {
 		r.responded, r.branch.Provisional = true, true
+		r.ways = besides(r.ways, tx.flow.Remote)
 	}
 }
 

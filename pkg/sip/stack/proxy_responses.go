@@ -36,12 +36,8 @@ func (c *responseContext) handle(e event) {
 		c.provisional(r, e.response)
 	case r.rangOut: // the answer to this proxy's own CANCEL
 		c.failed(r, c.unanswered(r, nil))
-	case e.response.StatusCode == 503 && len(r.ways) > 0 && !c.stop: // RFC 3263 §4.3
-		c.stack.resolver.MarkFailed(r.target())
-		c.again(r)
 	default:
-		e.response.RemoveHeader("Via")
-		c.failed(r, e.response)
+		c.refused(r, e.response)
 	}
 }
 
@@ -62,6 +58,22 @@ func (c *responseContext) provisional(r *run, response *sip.Response) {
 	}
 
 	_ = c.tx.Respond(response)
+}
+
+// refused is a final response other than 2xx. On a 503 another server is asked, if there is one (RFC 3263 §4.3).
+func (c *responseContext) refused(r *run, response *sip.Response) {
+	if response.StatusCode == 503 {
+		c.stack.resolver.markBusy(r.tx.flow.Remote, response)
+		r.ways = besides(r.ways, r.tx.flow.Remote)
+
+		if len(r.ways) > 0 && !c.stop {
+			c.again(r)
+			return
+		}
+	}
+
+	response.RemoveHeader("Via")
+	c.failed(r, response)
 }
 
 // ended is an attempt without a final response, or one that takes too long.

@@ -44,7 +44,7 @@ type Resolver struct {
 	avoid time.Duration
 
 	mu     sync.Mutex
-	failed map[Target]time.Time
+	failed map[Target]time.Time // without a transport: by all of them
 }
 
 const maxAvoided = 10_000
@@ -152,7 +152,9 @@ func (r *Resolver) at(addresses []netip.Addr, port int, transport string) []Targ
 }
 
 // MarkFailed makes a target one of the last to be tried for some time.
-func (r *Resolver) MarkFailed(t Target) {
+func (r *Resolver) MarkFailed(t Target) { r.mark(t, r.avoid) }
+
+func (r *Resolver) mark(t Target, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
@@ -160,7 +162,20 @@ func (r *Resolver) MarkFailed(t Target) {
 		clear(r.failed)
 	}
 
-	r.failed[t] = time.Now().Add(r.avoid)
+	r.failed[t] = time.Now().Add(wait)
+}
+
+// markBusy makes a server that answers 503 one of the last to be tried, by whatever transport, for as long as it asks for: without
+// Retry-After not at all (RFC 3261 §21.5.4).
+func (r *Resolver) markBusy(server netip.AddrPort, refused *sip.Response) {
+	const longest = uint32(3600)
+
+	text, _, _ := strings.Cut(sip.Value(refused, "Retry-After"), ";")
+	text, _, _ = strings.Cut(text, "(")
+
+	if wait := min(sip.Seconds(text, 0), longest); wait > 0 {
+		r.mark(Target{Addr: server}, time.Duration(wait)*time.Second)
+	}
 }
 
 // avoids reports whether a target failed lately.
@@ -186,7 +201,7 @@ func (r *Resolver) order(targets []Target) []Target {
 	var good, bad []Target
 
 	for _, t := range targets {
-		if now.Before(r.failed[t]) {
+		if now.Before(r.failed[t]) || now.Before(r.failed[Target{Addr: t.Addr}]) {
 			bad = append(bad, t)
 		} else {
 			good = append(good, t)

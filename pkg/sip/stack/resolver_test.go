@@ -190,11 +190,11 @@ func TestFailoverOrder(t *testing.T) {
 	alive := func(name string) *stack.Stack {
 		return start(t, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) {
 			came <- name
-			status := 200
 			if name == "busy" {
-				status = 503
+				_ = tx.Reply(503, "", sip.NewHeader("Retry-After", "60"))
+				return
 			}
-			_ = tx.Reply(status, "")
+			_ = tx.Reply(200, "")
 		}})
 	}
 	port := func(s *stack.Stack) uint16 { return s.Endpoint("Mw").Address().Port() }

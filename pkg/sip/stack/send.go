@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -78,6 +79,12 @@ func (s *Stack) ways(ctx context.Context, r *sip.Request, d Destination) ([]way,
 	}
 
 	return ways, nil
+}
+
+// besides are the ways to other servers than this one. One that has answered is not asked again by another transport: it would
+// serve the request twice.
+func besides(ways []way, server netip.AddrPort) []way {
+	return slices.DeleteFunc(ways, func(w way) bool { return w.flow.Remote == server })
 }
 
 // overTCP is the flow of what is too large for a datagram.
@@ -200,9 +207,9 @@ func (s *Stack) attempt(
 	return nil, nil, failed
 }
 
-// Do sends a request and waits for its final response, trying the next flow when one fails, does not answer or says 503
-// (RFC 3263 §4.3). When nobody answers, the response is one of the stack's own, which Local tells: 408, or 503 when the
-// request could not be sent or its connection ended.
+// Do sends a request and waits for its final response, trying the next flow when one fails or does not answer, and the next
+// server when one says 503 (RFC 3263 §4.3). When nobody answers, the response is one of the stack's own, which Local tells: 408,
+// or 503 when the request could not be sent or its connection ended.
 func (s *Stack) Do(ctx context.Context, r *sip.Request, d Destination) (*sip.Response, error) {
 	ways, err := s.ways(ctx, r, d)
 	if err != nil {
@@ -228,13 +235,21 @@ func (s *Stack) Do(ctx context.Context, r *sip.Request, d Destination) (*sip.Res
 		case err == nil && answer.StatusCode != 503:
 			return answer, nil
 		case err == nil:
-			last = answer
+			s.resolver.markBusy(tx.flow.Remote, answer)
+
+			last, ways = answer, besides(ways, tx.flow.Remote)
+
+			continue
 		case errors.Is(err, errTransport):
 			last = local(r, 503, err.Error())
 		case errors.Is(err, errTimeout):
 			last = local(r, 408, "nobody answered")
 		default:
 			return nil, err
+		}
+
+		if tx.taken() {
+			ways = besides(ways, tx.flow.Remote)
 		}
 
 		s.resolver.MarkFailed(Target{Transport: tx.flow.Transport, Addr: tx.flow.Remote})

@@ -123,6 +123,14 @@ func (s *Stack) begin(ctx context.Context, r *sip.Request, raw []byte, flow Flow
 // INVITE. It is closed when no more can come; Err then says why there was none.
 func (tx *ClientTransaction) Responses() <-chan *sip.Response { return tx.responses }
 
+// taken reports whether a provisional response came.
+func (tx *ClientTransaction) taken() bool {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+
+	return tx.answered
+}
+
 // Err returns why the transaction ended without a final response.
 func (tx *ClientTransaction) Err() error {
 	tx.mu.Lock()
