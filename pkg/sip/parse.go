@@ -129,6 +129,10 @@ func strict(m Message) (status int, reason string) {
 		return 400, "Missing Call-ID"
 	case m.CSeq() == nil:
 		return 400, "Missing CSeq"
+	case !tagged(m.From().Params):
+		return 400, "Malformed From Tag"
+	case !tagged(m.To().Params):
+		return 400, "Malformed To Tag"
 	}
 
 	if branch, ok := m.Via().Params.Get("branch"); !ok || branch == "" {
@@ -170,4 +174,11 @@ func strictRequest(r *Request) (status int, reason string) {
 	}
 
 	return 0, ""
+}
+
+// tagged reports whether a tag is as it can be passed on to the letter: a token (§19.3), or near enough.
+func tagged(params sip.HeaderParams) bool {
+	tag, _ := params.Get("tag")
+
+	return !strings.ContainsAny(tag, "\" \t\\,;<>")
 }

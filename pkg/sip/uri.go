@@ -2,6 +2,8 @@ package sip
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -21,21 +23,57 @@ func ParseURI(s string) (Uri, error) {
 	return u, nil
 }
 
-// equalURI compares as RFC 3261 §19.1.4 says.
+// equalURI compares as RFC 3261 §19.1.4 says, with hosts by RFC 5954 §4.2, and tel URIs by RFC 3966 §4.
 func equalURI(a, b Uri) bool {
 	if !strings.EqualFold(a.Scheme, b.Scheme) {
 		return false
 	}
 
-	if a.Scheme != "sip" && a.Scheme != "sips" {
+	switch strings.ToLower(a.Scheme) {
+	case "tel":
+		return strings.EqualFold(separators.Replace(a.String()), separators.Replace(b.String()))
+	case "sip", "sips":
+	default:
 		return a.String() == b.String()
 	}
 
-	if unescape(a.User) != unescape(b.User) || a.Password != b.Password || !strings.EqualFold(a.Host, b.Host) || a.Port != b.Port {
+	if compared(a.User) != compared(b.User) || a.Password != b.Password || !equalHost(a.Host, b.Host) || a.Port != b.Port {
 		return false
 	}
 
-	return equalParams(a.UriParams, b.UriParams) && equalParams(b.UriParams, a.UriParams) && a.Headers.ToString('&') == b.Headers.ToString('&')
+	return equalParams(a.UriParams, b.UriParams) && equalParams(b.UriParams, a.UriParams) && equalHeaders(a.Headers, b.Headers)
+}
+
+// separators of digits are only for the eye (RFC 3966 §5.1.1).
+var separators = strings.NewReplacer("-", "", ".", "", "(", "", ")", "")
+
+// equalHost compares names without regard to case, and addresses by their value (RFC 5954 §4.2).
+func equalHost(a, b string) bool {
+	if strings.EqualFold(a, b) {
+		return true
+	}
+
+	p, errA := netip.ParseAddr(strings.Trim(a, "[]"))
+	q, errB := netip.ParseAddr(strings.Trim(b, "[]"))
+
+	return errA == nil && errB == nil && p == q
+}
+
+// equalHeaders: the header fields of a URI are never ignored; their order is nothing.
+func equalHeaders(a, b sip.HeaderParams) bool {
+	if len(a) != len(b) {
+		return false
+	}
+
+	for _, p := range a {
+		if !slices.ContainsFunc(b, func(q sip.HeaderKV) bool {
+			return strings.EqualFold(p.K, q.K) && compared(p.V) == compared(q.V)
+		}) {
+			return false
+		}
+	}
+
+	return true
 }
 
 // SameURI compares two that are written as in a message. What cannot be read is the same only as what is written alike.
@@ -59,7 +97,7 @@ func equalParams(a, b sip.HeaderParams) bool {
 			if strings.EqualFold(p.K, q.K) {
 				found = true
 
-				if !strings.EqualFold(unescape(p.V), unescape(q.V)) {
+				if !strings.EqualFold(compared(p.V), compared(q.V)) {
 					return false
 				}
 			}
@@ -76,8 +114,8 @@ func equalParams(a, b sip.HeaderParams) bool {
 	return true
 }
 
-// unescape resolves %HH (§19.1.2).
-func unescape(s string) string {
+// compared resolves %HH, except of reserved characters, which are not the same as what is written for them (§19.1.4).
+func compared(s string) string {
 	if !strings.Contains(s, "%") {
 		return s
 	}
@@ -87,7 +125,12 @@ func unescape(s string) string {
 	for i := 0; i < len(s); i++ {
 		if s[i] == '%' && i+2 < len(s) {
 			if hi, lo := unhex(s[i+1]), unhex(s[i+2]); hi >= 0 && lo >= 0 {
-				b.WriteByte(byte(hi<<4 | lo))
+				if c := byte(hi<<4 | lo); strings.IndexByte(reserved, c) < 0 {
+					b.WriteByte(c)
+				} else {
+					b.WriteString(strings.ToUpper(s[i : i+3]))
+				}
+
 				i += 2
 
 				continue
@@ -99,6 +142,8 @@ func unescape(s string) string {
 
 	return b.String()
 }
+
+const reserved = ";/?:@&=+$," // RFC 3261 §25.1
 
 func unhex(c byte) int {
 	switch {

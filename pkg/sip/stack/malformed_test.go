@@ -121,6 +121,8 @@ func TestMalformedRequests(t *testing.T) {
 		{"§8.1.1.4 no Call-ID", "Call-ID: 1\r\n", "", "400 Missing Call-ID"},
 		{"§8.1.1.3 no From", "From: <sip:a@example>;tag=1\r\n", "", "400 Missing From"},
 		{"§8.1.1.3 From that does not end", "From: <sip:a@example>;tag=1", "From: <sip:a@example;tag=1", "400 Malformed From"},
+		{"§19.3 a tag in quotes", "tag=1", `tag="q q"`, "400 Malformed From Tag"},
+		{"§19.3 a tag in quotes, of To", "To: <sip:b@example>", `To: <sip:b@example>;tag="q"`, "400 Malformed To Tag"},
 		{"§8.1.1.2 no To", "To: <sip:b@example>\r\n", "", "400 Missing To"},
 		{"§8.1.1.2 two To", "To: <sip:b@example>", "To: <sip:b@example>\r\nt: <sip:c@example>", "400 More Than One To"},
 		{"§8.1.1.6 Max-Forwards that is none", "Max-Forwards: 70", "Max-Forwards: -1", "400 Malformed Max-Forwards"},
