@@ -57,7 +57,7 @@ var Fields = []field{
 	{"Service-Interact-Info", Core, Core, "TS 24.229 §4.4, §7.2"},
 	{"Response-Source", Core, Core, "TS 24.229 §4.4, §7.2"},
 	{"Warning", Handset | Core | Foreign, Core, "RFC 3261 §20.43: its agent and its text are of hosts of the core"},
-	{"Reason", Handset | Core | Foreign, Handset | Core | Foreign, "RFC 3326; from the core to others without the addresses in its texts"},
+	{"Reason", Handset | Core | Foreign, Handset | Core | Foreign, "RFC 3326; from the core to others without its addresses"},
 }
 
 // Withheld returns the names of the header fields that may not cross from one party to another.

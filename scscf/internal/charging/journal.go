@@ -140,7 +140,7 @@ func (t *Trigger) Resume(ctx context.Context, ready func(context.Context)) {
 		return
 	}
 
-	t.log.Info("charging sessions restored", "count", len(sessions), "events", len(events))
+	t.log.Info("charging sessions restored", "count", len(sessions)+len(events))
 	ready(ctx)
 
 	for _, s := range sessions {
