@@ -235,7 +235,7 @@ func dialogKey(r *sip.Request, b *binding.Binding, fromCore bool) dialog.Key {
 
 // dialogOf finds the dialog of a handset's request. One that is not known may go on by its own Route, if that begins with the
 // S-CSCF of the registration: a BYE always, for a call can always be hung up, and others when the dialog may be one of before a
-// restart.
+// restart. Else any MESSAGE would be in one: of what does not keep a dialog going or end it only a call's passes.
 func (p *Proxy) dialogOf(k dialog.Key, out *sip.Request, b *binding.Binding) (dialog.Dialog, bool) {
 	if d, found := p.Dialogs.Find(k); found {
 		return d, true
@@ -257,8 +257,18 @@ func (p *Proxy) dialogOf(k dialog.Key, out *sip.Request, b *binding.Binding) (di
 		return dialog.Dialog{}, false
 	}
 
+	if !slices.Contains(keeping, string(out.Method)) && !strings.HasPrefix(first.User, callPrefix) {
+		return dialog.Dialog{}, false
+	}
+
 	return dialog.Dialog{Routes: texts(routes)}, true
 }
+
+// keeping are the methods that set up, keep or end what a dialog is there for.
+var keeping = []string{"BYE", "ACK", "INVITE", "UPDATE", "PRACK", "INFO", "SUBSCRIBE", "NOTIFY"}
+
+// callPrefix is how the S-CSCF's Record-Route begins in a call, and in no subscription.
+const callPrefix = "call-"
 
 // anothers tells a request in somebody else's name: this side of the dialog is another user's, or the user itself has the other one. A
 // BYE that led by such a Route back to its sender would have the S-CSCFs take the call for hung up while it goes on.

@@ -157,6 +157,42 @@ func TestWithinADialog(t *testing.T) {
 		})
 	})
 
+	// An invented dialog is a way past the S-CSCF's services and the P-CSCF of who is called.
+	t.Run("a dialog of before a restart: what keeps it, and all else by the route of a call", func(t *testing.T) {
+		const toCall = "Route: <sip:call-ABC-XYZ@192.0.2.3:5060;lr>"
+
+		for _, test := range []struct {
+			method, route string
+			passes        bool
+		}{
+			{"MESSAGE", "Route: <" + route + ">", false},
+			{"MESSAGE", "Route: <sip:192.0.2.3:5060;lr>", false},
+			{"MESSAGE", toCall, true},
+			{"OPTIONS", "Route: <sip:192.0.2.3:5060;lr>", false},
+			{"REFER", "Route: <sip:192.0.2.3:5060;lr>", false},
+			{"REFER", toCall, true},
+			{"SUBSCRIBE", "Route: <sip:192.0.2.3:5060;lr>", true},
+			{"NOTIFY", "Route: <sip:192.0.2.3:5060;lr>", true},
+			{"INVITE", toCall, true},
+		} {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				d.register()
+				b := *d.only()
+				b.Restored = time.Now()
+				if err := d.proxy.Bindings.Put(&b); err != nil {
+					t.Fatal(err)
+				}
+				d.within(test.method, "of before", "Route: <sip:"+b.Token+"@"+gmAddress+";lr>", test.route)
+				if test.passes {
+					d.scscf.Request(test.method)
+					return
+				}
+				d.alice.Response(403)
+				d.scscf.Silent()
+			})
+		}
+	})
+
 	t.Run("a dialog in which only the S-CSCF is: to it, wherever the Request-URI points", func(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			d.register()
