@@ -97,8 +97,7 @@ func main() {
 				case <-time.After(talk):
 					return hangUp(ctx, c)
 				case <-c.Ended():
-					fmt.Println("ended by the other side", c.Why())
-					return nil
+					return ended(c)
 				case <-ctx.Done():
 					return hangUp(ctx, c)
 				}
@@ -163,6 +162,19 @@ func main() {
 	}
 }
 
+var separators = strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "")
+
+// ended says who has ended a call; that the network has is a failure.
+func ended(c *handset.Call) error {
+	if c.Forced() {
+		return errors.New("ended by the network: " + c.Why())
+	}
+
+	fmt.Println(strings.TrimSpace("ended by the other side " + c.Why()))
+
+	return nil
+}
+
 func hangUp(ctx context.Context, c *handset.Call) error {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer cancel()
@@ -178,22 +190,38 @@ func answer(ctx context.Context, h *handset.Handset) error {
 
 func say(line string) { fmt.Println(line) }
 
-// party is who is called: a URI, a number as it is dialled on a telephone with its country code, a user, or USER@DOMAIN.
+// party is who is called: a URI, a number as it is dialled on a telephone, a user, or USER@DOMAIN. A number without + is local to the home
+// network, as handsets send it (TS 24.229 §5.1.2A.1.5); the separators that people write are left out (RFC 3966 §5.1.1).
 func party(target, domain string) (string, error) {
-	digits, plus := strings.CutPrefix(target, "+")
-	number := digits != "" && strings.Trim(digits, "0123456789-.()") == ""
+	target = strings.TrimSpace(target)
 
-	if strings.Contains(target, ":") {
+	scheme, rest, uri := strings.Cut(target, ":")
+	if uri && strings.EqualFold(scheme, "tel") {
+		number, parameters, more := strings.Cut(rest, ";")
+		target = "tel:" + separators.Replace(number)
+
+		if more {
+			target += ";" + parameters
+		}
+	}
+
+	if uri && !strings.ContainsAny(target, " <>") {
 		return target, nil
 	}
+
+	written := separators.Replace(target)
+	digits, plus := strings.CutPrefix(written, "+")
+	number := digits != "" && strings.Trim(digits, "0123456789") == ""
 
 	meant := ims.ReadWritten(target, domain).Public
 
 	switch {
-	case number && len(digits) >= 7: // a local one needs its context: tel:112;phone-context=DOMAIN
-		return "tel:+" + digits, nil
-	case number || plus || len(meant) == 0 || strings.ContainsAny(target, " <>"):
-		return "", fmt.Errorf("%q is no party: tel:+15550002, sip:USER@DOMAIN, a number with its country code, or a user of %s", target, domain)
+	case number && plus:
+		return "tel:" + written, nil
+	case number:
+		return "tel:" + digits + ";phone-context=" + domain, nil
+	case plus || len(meant) == 0 || strings.ContainsAny(target, " <>"):
+		return "", fmt.Errorf("%q is no party: tel:+15550002, sip:USER@DOMAIN, a number, or a user of %s", target, domain)
 	default:
 		return meant[0], nil
 	}

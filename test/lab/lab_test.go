@@ -371,8 +371,14 @@ func TestStays(t *testing.T) {
 		t.Errorf("to the name of no user: %v\n%s", err, out)
 	}
 
-	if out, err := write("112"); err == nil || !strings.Contains(out, "tel:+15550002") || strings.Contains(out, "registered") {
-		t.Errorf("to a local number: %v\n%s", err, out)
+	for _, local := range []string{"15550001", "5550001", "555 0001", "tel:+1 555 0001"} {
+		if out, err := write(local); err != nil || !strings.Contains(out, "200 OK") {
+			t.Errorf("to %s: %v\n%s", local, err, out)
+		}
+	}
+
+	if out, err := write("+1555x001"); err == nil || !strings.Contains(out, "tel:+15550002") || strings.Contains(out, "registered") {
+		t.Errorf("to no number: %v\n%s", err, out)
 	}
 
 	said.await(t, "alice  message from sip:+15550003@", ": how are you?\n")

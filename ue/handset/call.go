@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +32,7 @@ type Call struct {
 	ended     chan struct{}
 	confirmed chan struct{}
 	why       string
+	forced    bool // the network has ended it
 	over      bool
 }
 
@@ -66,6 +69,27 @@ func (c *Call) Why() string {
 	defer c.mu.Unlock()
 
 	return c.why
+}
+
+// Forced reports whether the network has ended the call, for a reason that is no party's hanging up.
+func (c *Call) Forced() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	return c.forced
+}
+
+// hangsUp reports whether a reason is that somebody hangs up: a success of SIP (RFC 3326), normal clearing of Q.850, or the user's
+// release (RELEASE_CAUSE 1, TS 24.229 §7.2A.18).
+func hangsUp(r sip.Reason) bool {
+	switch {
+	case strings.EqualFold(r.Protocol, sip.ProtocolSIP):
+		return r.Cause/100 == 2
+	case strings.EqualFold(r.Protocol, "Q.850"):
+		return r.Cause == 16
+	default:
+		return r.Is("RELEASE_CAUSE", 1)
+	}
 }
 
 func (c *Call) finish(why string) {
@@ -193,7 +217,7 @@ func (c *Call) state(last *sip.Response) string {
 	case last == nil:
 		return "no answer to the INVITE yet: is there a P-CSCF at " + c.handset.config.Proxy.String() + "?"
 	case last.StatusCode == 100:
-		return "no answer from the other side yet: still 100 Trying. If its handset is gone, the P-CSCF gives up after 128 s (docs/handset.md)"
+		return "no answer yet: the core is still working on it (100 Trying), or pages the other handset, for up to 128 s (docs/handset.md)"
 	default:
 		return fmt.Sprintf("not answered yet: still %d %s", last.StatusCode, last.Reason)
 	}
@@ -401,5 +425,10 @@ func (h *Handset) hungUp(tx *stack.ServerTransaction) {
 	}
 
 	_ = tx.Reply(200, "")
-	c.finish(sip.Value(tx.Request(), "Reason"))
+
+	c.mu.Lock()
+	c.forced = slices.ContainsFunc(sip.Reasons(tx.Request()), func(r sip.Reason) bool { return !hangsUp(r) })
+	c.mu.Unlock()
+
+	c.finish(strings.Join(sip.Values(tx.Request(), "Reason"), ", "))
 }

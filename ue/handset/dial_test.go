@@ -104,11 +104,11 @@ func TestDialSaysWhatItWaitsFor(t *testing.T) {
 		c.pcscf.Answer(invite, 100)
 		c.wantSaid()
 		time.Sleep(6 * time.Second)
-		c.wantSaid("after 5s: no answer from the other side yet: still 100 Trying")
+		c.wantSaid("after 5s: no answer yet: the core is still working on it (100 Trying)")
 		c.pcscf.Answer(invite, 180)
-		c.wantSaid("still 100 Trying", "180 Ringing")
+		c.wantSaid("100 Trying", "180 Ringing")
 		time.Sleep(5 * time.Second)
-		c.wantSaid("still 100 Trying", "180 Ringing", "after 10s: not answered yet: still 180 Ringing")
+		c.wantSaid("100 Trying", "180 Ringing", "after 10s: not answered yet: still 180 Ringing")
 		c.pcscf.Answer(invite, 486)
 		c.pcscf.Request("ACK")
 
@@ -117,7 +117,7 @@ func TestDialSaysWhatItWaitsFor(t *testing.T) {
 		}
 
 		time.Sleep(time.Hour)
-		c.wantSaid("still 100 Trying", "180 Ringing", "after 10s") // and no more
+		c.wantSaid("100 Trying", "180 Ringing", "after 10s") // and no more
 	})
 }
 
@@ -182,4 +182,50 @@ func TestDialIsCancelled(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A call that the network ends, as when credit runs out, is not one that the other side has hung up.
+func TestForced(t *testing.T) {
+	for reason, forced := range map[string]bool{
+		"":                                  false,
+		`SIP;cause=200;text="User hung up"`: false,
+		`Q.850 ;cause=16;text="Terminated"`: false,
+		`RELEASE_CAUSE;cause=1;text="User ends call"`:  false,
+		`DIAMETER;cause=3002;text="UNABLE_TO_DELIVER"`: true,
+		"SIP;cause=503":                       true,
+		"Q.850;cause=16, DIAMETER;cause=4012": true,
+		"RELEASE_CAUSE;cause=3":               true,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCaller(t)
+			defer c.Close()
+
+			invite, cancel, result := c.dial()
+			defer cancel()
+
+			c.pcscf.Answer(invite, 200, "Contact: <sip:bob@192.0.2.1>")
+			c.pcscf.Request("ACK")
+
+			d := <-result
+			if d.err != nil {
+				t.Fatal(d.err)
+			}
+
+			bye := []string{
+				"BYE sip:alice@192.0.2.101:5060 SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKbye", "Max-Forwards: 70",
+				"From: <tel:+15550002>;tag=bob", "To: " + sip.Value(invite, "From"), "Call-ID: " + d.ID(), "CSeq: 1 BYE",
+			}
+			if reason != "" {
+				bye = append(bye, "Reason: "+reason)
+			}
+
+			c.pcscf.Send("192.0.2.101:5060", bye...)
+			c.pcscf.Response(200)
+			<-d.Ended()
+
+			if d.Forced() != forced || d.Why() != reason {
+				t.Errorf("%q: forced %t, %q", reason, d.Forced(), d.Why())
+			}
+		})
+	}
 }

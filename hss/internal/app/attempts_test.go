@@ -136,6 +136,22 @@ func TestAttemptsOfASoftPhone(t *testing.T) {
 	if got := says("bob"); !strings.Contains(got, "the private identity is "+private) {
 		t.Errorf("without a domain: %s", got)
 	}
+	scscf.uar("bob@example.org", "sip:bob@example.org")
+	if got := says("bob@example.org"); !strings.Contains(got, "its domain is wrong: the private identity is "+private) {
+		t.Errorf("with a wrong domain: %s", got)
+	}
+
+	var list provisioning.AttemptList // by the user alone, those of all domains
+	h.api("GET", "/attempts?identity=bob", nil, &list)
+	if len(list.Attempts) != 3 {
+		t.Errorf("of bob: %+v", list)
+	}
+
+	h.api("GET", "/attempts?identity="+url.QueryEscape(private), nil, &list)
+	if len(list.Attempts) == 3 {
+		t.Errorf("of %s: %+v", private, list)
+	}
+
 	scscf.uar("carol", public)
 	if got := says("carol"); !strings.Contains(got, "it has not been added") {
 		t.Errorf("of nobody: %s", got)

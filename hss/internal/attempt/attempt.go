@@ -36,6 +36,7 @@ type Step struct {
 	Kind   Kind            `json:"kind"`
 	Result diameter.Result `json:"-"`
 	Reason string          `json:"reason,omitempty"` // of a refusal
+	Took   time.Duration   `json:"-"`                // until it was answered
 }
 
 // Attempt is what one handset has tried.

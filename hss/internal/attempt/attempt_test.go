@@ -77,6 +77,18 @@ func TestSays(t *testing.T) {
 		})
 	}
 
+	for _, kind := range []Kind{Authorization, Challenge} {
+		slow := Attempt{Steps: []Step{{Time: now, Kind: kind, Result: diameter.Success, Took: 7 * time.Second}}}
+		if got := slow.Says(now, User{}); !strings.Contains(got, "this HSS took 7 s for its answer") {
+			t.Errorf("of a late answer it says %q", got)
+		}
+	}
+
+	first := Attempt{Steps: []Step{{Time: now, Kind: Authorization, Result: diameter.Success}}}
+	if got := first.Says(now, User{}); !strings.Contains(got, "or this HSS's answer came too late for it") {
+		t.Errorf("of an answer that may have come too late it says %q", got)
+	}
+
 	unknown := Attempt{Steps: []Step{{Kind: Authorization, Result: cx.ErrorUserUnknown, Reason: "no private identity x"}}}
 	if got := unknown.Says(now, User{}); got != "no private identity x: it has not been added, or its card is of another network than this" {
 		t.Errorf("of a stranger it says %q", got)

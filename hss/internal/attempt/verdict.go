@@ -3,6 +3,7 @@ package attempt
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
@@ -11,12 +12,15 @@ import (
 // patience is how long a handset takes to answer a challenge: a second in a cell. After it the likely cause is named.
 const patience = 8 * time.Second
 
+// late is an answer that no CSCF has waited for: their diameter.request_timeout.
+const late = 5 * time.Second
+
 const keys = "K or OPc here are not the SIM's (OP entered as OPc, or the reverse), or AMF or the algorithm is another than the SIM's"
 
 const password = "the password here is not the phone's, or its authentication user name is another"
 
 // User is what is known of who tries: that it has a password in place of a SIM, and what its private identity would be, if that is
-// what it says but for the domain.
+// what it says but for the domain, which it does not have or has wrong.
 type User struct {
 	Password bool
 	Meant    string
@@ -50,12 +54,18 @@ func (a Attempt) Says(now time.Time, user User) string {
 	last := a.Steps[len(a.Steps)-1]
 
 	switch {
+	case last.Result == cx.ErrorUserUnknown && user.Meant != "" && strings.Contains(a.PrivateIdentity, "@"):
+		return "its domain is wrong: the private identity is " + user.Meant +
+			", which, with that domain, is the authentication user name for the phone"
 	case last.Result == cx.ErrorUserUnknown && user.Meant != "":
 		return "the private identity is " + user.Meant + ": that, with its domain, is the authentication user name for the phone"
 	case last.Result == cx.ErrorUserUnknown:
 		return last.Reason + ": it has not been added, or its card is of another network than this"
 	case !last.Result.Successful():
 		return last.Reason
+	case last.Took >= late:
+		return fmt.Sprintf("this HSS took %d s for its answer, and the CSCF has not waited that long: the HSS's own log and metrics tell, and "+
+			"its database's", int(last.Took.Seconds()))
 	}
 
 	switch last.Kind {
@@ -99,7 +109,8 @@ func (a Attempt) authorized(user User) string {
 	case a.registered():
 		return "registered; refreshed without a challenge, or about to be"
 	default:
-		return "its REGISTER has come to the I-CSCF, and no S-CSCF has asked for a challenge: is there one that the I-CSCF reaches? Its log tells"
+		return "its REGISTER has come to the I-CSCF, and no S-CSCF has asked for a challenge: the I-CSCF reaches none, or this HSS's answer " +
+			"came too late for it (the HSS was frozen, or the way to it broken). The I-CSCF's log tells"
 	}
 }
 

@@ -31,12 +31,13 @@ var ofSAR = map[cx.ServerAssignmentType]attempt.Kind{
 }
 
 // remember notes what a handset has tried, and how it was answered: with a result, unless there is an error.
-func (s *Server) remember(private, public string, kind attempt.Kind, result diameter.Result, err error) {
+func (s *Server) remember(began time.Time, private, public string, kind attempt.Kind, result diameter.Result, err error) {
 	if kind == "" {
 		return
 	}
 
-	step := attempt.Step{Time: time.Now(), Kind: kind, Result: result}
+	now := time.Now()
+	step := attempt.Step{Time: now, Kind: kind, Result: result, Took: now.Sub(began)}
 
 	if err != nil {
 		refusal := diameter.ResultOf(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
@@ -87,6 +88,7 @@ func badAuthorization(value []byte) error {
 func (s *Server) multimediaAuth(ctx context.Context, req *cx.MAR) (*cx.MAA, error) {
 	var items []cx.AuthDataItem
 
+	began := time.Now()
 	err := s.store.Update(ctx, func(tx *subscriber.Tx) error {
 		who, err := tx.Identities(req.UserName, canonical(req.PublicIdentity))
 		if err != nil {
@@ -106,7 +108,7 @@ func (s *Server) multimediaAuth(ctx context.Context, req *cx.MAR) (*cx.MAA, erro
 
 		return err
 	})
-	s.remember(req.UserName, req.PublicIdentity, ofMAR(req), cx.Success, err)
+	s.remember(began, req.UserName, req.PublicIdentity, ofMAR(req), cx.Success, err)
 
 	if err != nil {
 		return nil, fmt.Errorf("MAR for %s: %w", req.UserName, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/administration"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
@@ -265,6 +266,7 @@ func (s *Server) serverAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, er
 		public = req.PublicIdentities[0]
 	}
 
+	began := time.Now()
 	err := s.store.Update(ctx, func(tx *subscriber.Tx) error {
 		who, err := tx.Identities(req.UserName, public)
 		if err != nil {
@@ -299,11 +301,11 @@ func (s *Server) serverAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, er
 		return err
 	})
 	if err != nil {
-		s.remember(req.UserName, public, ofSAR[req.Type], cxResult{}, err)
+		s.remember(began, req.UserName, public, ofSAR[req.Type], cxResult{}, err)
 		return nil, fmt.Errorf("SAR for %s %s: %w", req.UserName, public, err)
 	}
 
-	s.remember(answer.UserName, public, ofSAR[req.Type], answer.Result, nil)
+	s.remember(began, answer.UserName, public, ofSAR[req.Type], answer.Result, nil)
 	s.wake()
 
 	return answer, nil

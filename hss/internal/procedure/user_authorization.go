@@ -3,6 +3,7 @@ package procedure
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
@@ -50,6 +51,7 @@ func userAuthorization(who identities, req *cx.UAR) (*cx.UAA, error) {
 }
 
 func (s *Server) userAuthorization(ctx context.Context, req *cx.UAR) (*cx.UAA, error) {
+	began := time.Now()
 	answer, err := s.authorize(ctx, req)
 
 	result := cx.Success
@@ -57,7 +59,7 @@ func (s *Server) userAuthorization(ctx context.Context, req *cx.UAR) (*cx.UAA, e
 		result = answer.Result
 	}
 
-	s.remember(req.UserName, req.PublicIdentity, ofUAR[req.Type], result, err)
+	s.remember(began, req.UserName, req.PublicIdentity, ofUAR[req.Type], result, err)
 
 	return answer, err
 }

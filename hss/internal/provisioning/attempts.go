@@ -52,7 +52,8 @@ func (a *api) listAttempts(w http.ResponseWriter, r *http.Request) error {
 
 	for _, one := range a.attempts.List("") {
 		if private != "" && one.PrivateIdentity != private ||
-			text != "" && !slices.Contains(list.Known, one.PrivateIdentity) && !meant.Means(one.PrivateIdentity, one.PublicIdentity) {
+			text != "" && !slices.Contains(list.Known, one.PrivateIdentity) && !meant.Means(one.PrivateIdentity, one.PublicIdentity) &&
+				!elsewhere(text, one.PrivateIdentity) {
 			list.Others++
 			continue
 		}
@@ -77,6 +78,13 @@ func (a *api) listAttempts(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	return httpapi.Write(w, http.StatusOK, list)
+}
+
+// elsewhere reports whether a user name without a domain is that of a private identity, whatever its domain: phones come with wrong ones.
+func elsewhere(user, private string) bool {
+	name, _, found := strings.Cut(private, "@")
+
+	return found && name == strings.TrimSpace(user)
 }
 
 // privatesOf are the private identities of the subscriber that a text means, if there is one.
@@ -113,11 +121,12 @@ func (a *api) user(ctx context.Context, private string) (user attempt.User, err 
 		return user, nil
 	}
 
-	if strings.Contains(private, "@") {
+	name, domain, _ := strings.Cut(private, "@")
+	if domain == a.domain {
 		return user, nil
 	}
 
-	if who, err = a.store.Identities(ctx, private+"@"+a.domain, ""); err == nil && who.Private != nil {
+	if who, err = a.store.Identities(ctx, name+"@"+a.domain, ""); err == nil && who.Private != nil {
 		user.Meant = who.Private.Identity
 	}
 
