@@ -36,7 +36,7 @@ vet: build
 race:
 	$(RACE) build -race -o bin/race/ $(addprefix ./,$(FUNCTIONS))
 
-unit: ## the tests of packages
+unit: build ## the tests of packages
 	nice env $(RACE) test -race -timeout 15m $$(go list ./... | grep -v -x $(foreach suite,$(RACED) $(WHOLE),-e $$(go list $(suite))))
 
 raced: race ## the tests of the functions together, built with the race detector
