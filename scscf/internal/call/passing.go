@@ -90,7 +90,7 @@ func (m membership) furtherEnded(bye *sip.Request) {
 	c.keep()
 }
 
-// Passed takes what became of the request. If it is a BYE, its call is settled since it came; one that has not reached the other party,
+// Passed takes what became of the request. If it is a BYE, its call has ended as it came; one that has not reached the other party,
 // or was not meant to (Max-Forwards that ends half-way, a CSeq of the past, another Request-URI), would leave that party in a call that
 // nobody pays for: it is released from here (TS 24.229 §5.4.5.1.2).
 func (w *Within) Passed(taken bool) {

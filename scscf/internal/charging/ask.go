@@ -38,7 +38,7 @@ func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA
 	name := map[ro.RequestType]string{ro.Initial: "initial", ro.Update: "update", ro.Terminate: "terminate", ro.Event: "event"}[q.Type]
 	attempts := 1
 
-	if t.config.FailureHandling == retry {
+	if t.config.FailureHandling == RetryAndTerminate {
 		attempts = 2
 	}
 

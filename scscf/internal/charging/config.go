@@ -7,26 +7,29 @@ import (
 	"time"
 )
 
-// What becomes of a session when the OCS does not answer (RFC 8506 §5.7).
+// FailureHandling is what becomes of a service when the OCS does not answer: Credit-Control-Failure-Handling (RFC 8506 §8.14).
+type FailureHandling string
+
+// The values of FailureHandling.
 const (
-	Terminate = "terminate"
-	goOn      = "continue"
-	retry     = "retry" // once more, then terminate
+	Terminate         FailureHandling = "terminate"
+	Continue          FailureHandling = "continue" // the service goes on without credit control
+	RetryAndTerminate FailureHandling = "retry"    // the CCR is sent once more
 )
 
 // Config says what is charged and how.
 type Config struct {
-	Enabled          bool          `yaml:"enabled"`
-	Terminating      bool          `yaml:"terminating"` // the called party's side, too
-	Events           string        `yaml:"events"`      // how requests outside sessions are charged: off, iec or ecur
-	EventMethods     []string      `yaml:"event_methods"`
-	InDialog         []string      `yaml:"in_dialog"`    // methods that are charged so within dialogs, too
-	FreeContent      []string      `yaml:"free_content"` // media types of messages that cost nothing
-	ServiceContextID string        `yaml:"service_context"`
-	RatingGroup      uint32        `yaml:"rating_group"`
-	RequestedTime    time.Duration `yaml:"requested_time"`   // asked for in each request; 0 leaves it to the OCS
-	UpdateMargin     time.Duration `yaml:"update_margin"`    // before the quota ends, unless the OCS gives a threshold
-	FailureHandling  string        `yaml:"failure_handling"` // terminate, continue or retry, unless the OCS says (RFC 8506 §8.14)
+	Enabled          bool            `yaml:"enabled"`
+	Terminating      bool            `yaml:"terminating"` // the called party's side, too
+	Events           string          `yaml:"events"`      // how requests outside sessions are charged: off, iec or ecur
+	EventMethods     []string        `yaml:"event_methods"`
+	InDialog         []string        `yaml:"in_dialog"`    // methods that are charged so within dialogs, too
+	FreeContent      []string        `yaml:"free_content"` // media types of messages that cost nothing
+	ServiceContextID string          `yaml:"service_context"`
+	RatingGroup      uint32          `yaml:"rating_group"`
+	RequestedTime    time.Duration   `yaml:"requested_time"`   // asked for in each request; 0 leaves it to the OCS
+	UpdateMargin     time.Duration   `yaml:"update_margin"`    // before the quota ends, unless the OCS gives a threshold
+	FailureHandling  FailureHandling `yaml:"failure_handling"` // terminate, continue or retry, unless the OCS says (RFC 8506 §8.14)
 	// how often an OCS that is away is looked for while a call goes on without it; 0: never
 	Resume time.Duration `yaml:"resume"`
 	Settle time.Duration `yaml:"settle"` // how long a last report that gets no answer is repeated
@@ -39,7 +42,7 @@ func (c *Config) Validate() error {
 	switch {
 	case !c.Enabled:
 		return nil
-	case c.FailureHandling != Terminate && c.FailureHandling != goOn && c.FailureHandling != retry:
+	case c.FailureHandling != Terminate && c.FailureHandling != Continue && c.FailureHandling != RetryAndTerminate:
 		return fmt.Errorf("charging.failure_handling: %q is none of terminate, continue, retry", c.FailureHandling)
 	case c.Events != NoEvents && c.Events != Immediate && c.Events != Reserved:
 		return fmt.Errorf("charging.events: %q is none of off, iec, ecur", c.Events)

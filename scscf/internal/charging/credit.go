@@ -9,23 +9,23 @@ import (
 
 // credit is what is known of a session beside its State; both outlive the process. Its methods decide and do nothing else.
 type credit struct {
-	Key      string        `json:"key"` // first Diameter Session-Id
-	ID       string        `json:"id"`  // Diameter Session-Id
-	Call     Call          `json:"call"`
-	Number   uint32        `json:"number"` // of the last CCR
-	Answered time.Time     `json:"answered,omitzero"`
-	Reported uint32        `json:"reported"` // seconds that the OCS has taken, or that no session of it covers
-	Quota    time.Duration `json:"quota"`    // granted, from the last report on
-	Margin   time.Duration `json:"margin"`
-	Validity time.Duration `json:"validity,omitempty"` // of the quota (RFC 8506 §8.33)
-	Final    bool          `json:"final,omitempty"`    // the OCS said that this quota is the last
-	Update   *report       `json:"update,omitempty"`   // sent, and not known to have arrived: it is sent again to the letter
-	Last     *report       `json:"last,omitempty"`     // the session is over
-	Away     time.Time     `json:"away,omitzero"`      // since when the call has gone on without the OCS
-	Handling string        `json:"handling,omitempty"` // what the OCS wants to become of the session without it
-	Exact    bool          `json:"exact,omitempty"`    // the margin is the OCS's threshold (TS 32.299 §7.1.16)
-	Granted  time.Time     `json:"granted,omitzero"`   // when the quota came, from which its validity counts
-	Server   server        `json:"server,omitzero"`    // the OCS that has the session
+	Key      string          `json:"key"` // first Diameter Session-Id
+	ID       string          `json:"id"`  // Diameter Session-Id
+	Call     Call            `json:"call"`
+	Number   uint32          `json:"number"` // of the last CCR
+	Answered time.Time       `json:"answered,omitzero"`
+	Reported uint32          `json:"reported"` // seconds that the OCS has taken, or that no session of it covers
+	Quota    time.Duration   `json:"quota"`    // granted, from the last report on
+	Margin   time.Duration   `json:"margin"`
+	Validity time.Duration   `json:"validity,omitempty"` // of the quota (RFC 8506 §8.33)
+	Final    bool            `json:"final,omitempty"`    // the OCS said that this quota is the last
+	Update   *report         `json:"update,omitempty"`   // sent, and not known to have arrived: it is sent again to the letter
+	Last     *report         `json:"last,omitempty"`     // the session is over
+	Away     time.Time       `json:"away,omitzero"`      // since when the call has gone on without the OCS
+	Handling FailureHandling `json:"handling,omitempty"` // what the OCS wants to become of the session without it
+	Exact    bool            `json:"exact,omitempty"`    // the margin is the OCS's threshold (TS 32.299 §7.1.16)
+	Granted  time.Time       `json:"granted,omitzero"`   // when the quota came, from which its validity counts
+	Server   server          `json:"server,omitzero"`    // the OCS that has the session
 }
 
 // report is what a CCR other than the first one says. Sent twice with its number it counts once: Session-Id and
@@ -100,9 +100,9 @@ func (c *credit) take(a *ro.CCA, margin time.Duration, now time.Time) {
 		case ro.FailureTerminate:
 			c.Handling = Terminate
 		case ro.FailureContinue:
-			c.Handling = goOn
+			c.Handling = Continue
 		case ro.FailureRetryAndTerminate:
-			c.Handling = retry
+			c.Handling = RetryAndTerminate
 		}
 	}
 

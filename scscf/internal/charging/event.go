@@ -123,7 +123,7 @@ func (e *Event) answered(o outcome) effects {
 		in.refused, _ = o.no()
 	}
 
-	signal := o.signal(t.config.FailureHandling == goOn)
+	signal := o.signal(t.config.FailureHandling == Continue)
 	if signal == Unanswered && t.full() { // too many wait for the OCS already
 		signal = Undelivered
 	}
@@ -156,14 +156,14 @@ func (e *Event) move(signal Signal, in input) (todo effects) {
 		e.do(action, in, &todo)
 	}
 
-	e.remark(signal)
+	e.logStep(signal)
 	e.keep(before, e.machine.State())
 
 	return todo
 }
 
-// remark logs what an operator wants to know of a step. Called with the lock held.
-func (e *Event) remark(signal Signal) {
+// logStep logs what an operator wants to know of a step. Called with the lock held.
+func (e *Event) logStep(signal Signal) {
 	if signal == Granted || signal == NoUnits {
 		call := &e.state.Call
 		e.trigger.log.Info("event charged", "session_id", e.state.ID, "impi", call.Private, "call_id", call.CallID, "icid", call.ICID)

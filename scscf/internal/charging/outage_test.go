@@ -115,7 +115,7 @@ func TestOutage(t *testing.T) {
 	}{
 		{
 			name:    "continue: away at the beginning, back within the call: a CCR Initial for the rest",
-			config:  Config{FailureHandling: goOn, Resume: 30 * time.Second},
+			config:  Config{FailureHandling: Continue, Resume: 30 * time.Second},
 			ocs:     record{away: between(0, 50*time.Second), grant: 600},
 			talk:    100 * time.Second,
 			charged: 40,
@@ -123,7 +123,7 @@ func TestOutage(t *testing.T) {
 		},
 		{
 			name:    "continue: away in the middle: the open report is said again, and what went on meanwhile is charged",
-			config:  Config{FailureHandling: goOn, Resume: 30 * time.Second},
+			config:  Config{FailureHandling: Continue, Resume: 30 * time.Second},
 			ocs:     record{away: between(50*time.Second, 100*time.Second), grant: 60},
 			talk:    130 * time.Second,
 			charged: 130,
@@ -131,19 +131,19 @@ func TestOutage(t *testing.T) {
 		},
 		{
 			name:    "continue: the OCS took the report and the answer was lost: not charged twice",
-			config:  Config{FailureHandling: goOn, Resume: 30 * time.Second},
+			config:  Config{FailureHandling: Continue, Resume: 30 * time.Second},
 			ocs:     record{mute: between(50*time.Second, 70*time.Second), grant: 60},
 			talk:    100 * time.Second,
 			charged: 100,
 			lines:   "0s s1#0, 1m0s s1#1, 1m30s s1#1, 1m40s s1#2",
 		},
 		{
-			name: "continue: back without memory: a new session for the rest", config: Config{FailureHandling: goOn, Resume: 30 * time.Second},
+			name: "continue: back without memory: a new session for the rest", config: Config{FailureHandling: Continue, Resume: 30 * time.Second},
 			ocs: record{away: between(50*time.Second, 80*time.Second), forgets: 70 * time.Second, grant: 60}, talk: 100 * time.Second, charged: 10,
 			lines: "0s s1#0, 1m0s s1#1 lost, 1m30s s1#1 unknown, 1m30s s2#0, 1m40s s2#1",
 		},
 		{
-			name: "continue without resume: free to the end", config: Config{FailureHandling: goOn},
+			name: "continue without resume: free to the end", config: Config{FailureHandling: Continue},
 			ocs: record{away: between(0, 50*time.Second), grant: 600}, talk: 100 * time.Second,
 			lines: "0s s1#0 lost, 1m40s s1#1 unknown",
 		},

@@ -58,10 +58,10 @@ func lives() *rapid.Generator[life] {
 	}
 
 	return rapid.Custom(func(t *rapid.T) life {
-		handling := rapid.SampledFrom([]string{Terminate, goOn, retry}).Draw(t, "handling")
+		handling := rapid.SampledFrom([]FailureHandling{Terminate, Continue, RetryAndTerminate}).Draw(t, "handling")
 		begin := []string{"grants"}
 
-		if handling == goOn {
+		if handling == Continue {
 			begin = append(begin, "request lost", "answer lost")
 		}
 

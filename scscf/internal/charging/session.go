@@ -157,10 +157,10 @@ func (s *Session) answered(o outcome) effects {
 
 func (s *Session) goesOn() bool {
 	if s.state.Handling != "" {
-		return s.state.Handling == goOn
+		return s.state.Handling == Continue
 	}
 
-	return s.trigger.config.FailureHandling == goOn
+	return s.trigger.config.FailureHandling == Continue
 }
 
 // step is one step of the machine.
@@ -194,7 +194,7 @@ func (s *Session) move(signal Signal, in input) (todo effects) {
 		s.do(action, in, &todo)
 	}
 
-	s.remark(before, after)
+	s.logStep(before, after)
 	s.keep(before, after)
 
 	if todo.request != nil && s.talking == nil {
@@ -212,8 +212,8 @@ func (s *Session) move(signal Signal, in input) (todo effects) {
 // answersRequest reports whether a signal is what came of a request.
 func answersRequest(signal Signal) bool { return signal >= Granted && signal <= ReportLapsed }
 
-// remark logs what an operator wants to know of a step.
-func (s *Session) remark(before, after State) {
+// logStep logs what an operator wants to know of a step.
+func (s *Session) logStep(before, after State) {
 	log, call := s.trigger.log, &s.state.Call
 
 	switch {

@@ -70,7 +70,7 @@ var errDead = errors.New("dead")
 func TestSession(t *testing.T) {
 	tests := []struct {
 		name     string
-		handling string
+		handling FailureHandling
 		answers  []any
 		talk     time.Duration // until the caller hangs up
 		refused  int
@@ -109,14 +109,14 @@ func TestSession(t *testing.T) {
 		{name: "§5.7 no answer, terminate: 503", answers: []any{errDead}, refused: 503, asked: "1#0 used -"},
 		{
 			name:     "§5.7 no answer, retry: once more",
-			handling: retry,
+			handling: RetryAndTerminate,
 			answers:  []any{errDead, uint32(600)},
 			talk:     time.Second,
 			asked:    "1#0 used -, 1#0 used -, 3#1 used 1",
 		},
 		{
 			name:     "§5.7 no answer, continue: free",
-			handling: goOn,
+			handling: Continue,
 			answers:  []any{errDead},
 			talk:     time.Hour,
 			asked:    "1#0 used -, 3#1 used 3600",

@@ -182,7 +182,7 @@ func (d *desk) configure(c *transcript.Command) {
 	for _, arg := range c.CmdArgs {
 		switch arg.Key {
 		case "handling":
-			d.config.FailureHandling = arg.Vals[0]
+			d.config.FailureHandling = FailureHandling(arg.Vals[0])
 		case "events":
 			d.config.Events = arg.Vals[0]
 		case "settle":

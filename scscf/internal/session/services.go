@@ -216,14 +216,14 @@ func (v *services) failure(b *stack.Branch, r *sip.Response) (LegEvent, bool) {
 	return NobodyHere, true
 }
 
-// ends settles what was begun, when the final response has gone upstream.
+// ends is called when the final response has gone upstream.
 func (v *services) ends(final *sip.Response) {
 	s, sv := v.server, v.served
 
 	s.atServers.forget(v.odis...)
 	s.outcomes.WithLabelValues(sv.side.String(), label.Method(string(v.out.Method)), label.Status(final.StatusCode)).Inc()
 
-	s.settle(sv, final)
+	s.endService(sv, final)
 }
 
 // routeToUE asks for credit and lists the branches to the contacts of the called user.
@@ -364,8 +364,8 @@ func (s *Server) recordRoute(sv *served, out *sip.Request) string {
 // recorded reports whether a request other than INVITE makes a dialog.
 func recorded(out *sip.Request) bool { return out.Method == "SUBSCRIBE" || out.Method == "REFER" }
 
-// settle ends what was begun for a call that was not answered, or for a request outside a session.
-func (s *Server) settle(sv *served, r *sip.Response) {
+// endService ends a call that was not answered, and the charging of a request outside a session.
+func (s *Server) endService(sv *served, r *sip.Response) {
 	reason := sip.Value(r, "Reason")
 
 	if sv.call != nil && !r.IsSuccess() {
