@@ -271,16 +271,9 @@ func shownToHandset(m sip.Message) {
 	}
 }
 
-// shownInCancel leaves of what a CANCEL of the core's says what a handset may see: at each hop there is a CANCEL of its own.
+// shownInCancel leaves of what a CANCEL of the core's says what a handset may see.
 func shownInCancel(why []sip.Header) []sip.Header {
-	m := sip.EmptyRequest("CANCEL", sip.Uri{})
-	for _, h := range why {
-		m.AppendHeader(h)
-	}
-
-	shownToHandset(m)
-
-	return m.Headers()
+	return trust.CrossCancel(why, trust.Core, trust.Handset)
 }
 
 // recordRoute puts this P-CSCF into the route of a dialog, with a URI for each of its sides, so that either side reaches it

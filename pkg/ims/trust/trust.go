@@ -88,6 +88,19 @@ func Cross(m sip.Message, from, to Party) {
 	}
 }
 
+// CrossCancel returns what of the header fields by which a CANCEL says why may cross: at each hop there is a CANCEL of its own
+// (RFC 3261 §16.10), which has nothing else of the one before.
+func CrossCancel(why []sip.Header, from, to Party) []sip.Header {
+	m := sip.EmptyRequest("CANCEL", sip.Uri{})
+	for _, h := range why {
+		m.AppendHeader(h)
+	}
+
+	Cross(m, from, to)
+
+	return m.Headers()
+}
+
 // boundary is what is withheld there, by the length of the name.
 type boundary map[int][]string
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -105,6 +106,64 @@ func TestCallAbroad(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TS 24.229 §4.4: a CANCEL tells another network why, and not where the core is; those who are trusted hear all of it.
+func TestCancelAbroad(t *testing.T) {
+	const told, shown = `SIP;cause=408;text="no answer from 192.0.2.77:5060"`, `SIP;cause=408;text="no answer from a hidden address"`
+
+	cancel := func(d *desk, invite *sip.Request, lines ...string) *sip.Request {
+		branch, _ := d.pcscf.Response(180).Via().Params.Get("branch")
+		d.pcscf.Send(scscfAddress, append([]string{
+			"CANCEL " + invite.Recipient.String() + " SIP/2.0", "Via: SIP/2.0/UDP " + d.pcscf.Address() + ";branch=" + branch,
+			fmt.Sprintf("CSeq: %d CANCEL", invite.CSeq().SeqNo), "Max-Forwards: 70", "From: <" + alice + ">;tag=a",
+			"Call-ID: " + invite.CallID().Value(), "Reason: " + told,
+		}, lines...)...)
+
+		return d.gateway.Request("CANCEL")
+	}
+	want := func(t *testing.T, cancel *sip.Request, want string) {
+		t.Helper()
+		if got := sip.Value(cancel, "Reason"); got != want {
+			t.Errorf("the other network hears %s, want %s", got, want)
+		}
+	}
+
+	for _, test := range []struct {
+		name    string
+		trusted []string
+		want    string
+	}{
+		{"another network", nil, shown},
+		{"a trusted one", []string{"elsewhere.example"}, told},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withBorder(t, func(d *desk) { d.config.Border.Trusted = test.trusted }, func(t *testing.T, d *desk) {
+				d.send(d.pcscf, "INVITE", abroad, serviceRoute)
+				invite := d.gateway.Request("INVITE")
+				d.gateway.Answer(invite, 180, "To: <"+bob+">;tag=b")
+				want(t, cancel(d, invite, "To: <"+bob+">"), test.want)
+			})
+		})
+	}
+
+	t.Run("within the call", func(t *testing.T) {
+		withBorder(t, nil, func(t *testing.T, d *desk) {
+			d.send(d.pcscf, "INVITE", abroad, serviceRoute, "Record-Route: <sip:192.0.2.1;lr>")
+			invite := d.gateway.Request("INVITE")
+			d.gateway.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <sip:carol@192.0.2.50:5060>",
+				"Record-Route: "+sip.Value(invite, "Record-Route"), "Record-Route: <sip:192.0.2.1;lr>")
+			route := sip.Value(d.pcscf.Response(200), "Record-Route")
+
+			in := []string{"To: <" + bob + ">;tag=b", "Call-ID: " + invite.CallID().Value()}
+			d.send(d.pcscf, "ACK", "sip:carol@192.0.2.50:5060", route, in...)
+			d.gateway.Request("ACK")
+			d.send(d.pcscf, "INVITE", "sip:carol@192.0.2.50:5060", route, in...)
+			again := d.gateway.Request("INVITE")
+			d.gateway.Answer(again, 180)
+			want(t, cancel(d, again, in[0]), shown)
+		})
+	})
 }
 
 func TestTrustedNetwork(t *testing.T) {

@@ -53,6 +53,7 @@ func (s *Server) serve(ctx context.Context, r *request, sv *served, after int) {
 		Groups:     groups,
 		OnResponse: v.responds,
 		OnFailure:  func(b *stack.Branch, r *sip.Response) []stack.Branch { return v.fails(ctx, b, r) },
+		OnCancel:   v.cancels,
 		Then:       v.ends,
 	})
 }
@@ -214,6 +215,15 @@ func (v *services) failure(b *stack.Branch, r *sip.Response) (LegEvent, bool) {
 	}
 
 	return NobodyHere, true
+}
+
+// cancels sees why the request is withdrawn, which goes to its target too.
+func (v *services) cancels(why []sip.Header) []sip.Header {
+	if !v.leg.atServer() && v.server.goesAbroad(v.out, v.served) {
+		return trust.CrossCancel(why, trust.Core, trust.Foreign)
+	}
+
+	return why
 }
 
 // ends is called when the final response has gone upstream.

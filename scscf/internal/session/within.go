@@ -71,6 +71,13 @@ func (s *Server) withinDialog(ctx context.Context, tx *stack.ServerTransaction, 
 
 			within.Answered(r)
 		},
+		OnCancel: func(why []sip.Header) []sip.Header {
+			if within.Abroad() {
+				return trust.CrossCancel(why, trust.Core, trust.Foreign)
+			}
+
+			return why
+		},
 		Then: func(final *sip.Response) {
 			s.outcomes.WithLabelValues("dialog", label.Method(string(out.Method)), label.Status(final.StatusCode)).Inc()
 			within.Passed(final.IsSuccess())
