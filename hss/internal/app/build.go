@@ -64,14 +64,17 @@ func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.S
 		return nil, err
 	}
 
-	h := &function{Node: node, store: store, pushes: push.New(store, node, c.Push, env.Log, env.Metrics)}
+	pushes := push.New(c.Push, push.Options{Store: store, Node: node, Log: env.Log, Metrics: env.Metrics})
 	attempts := attempt.NewLog()
-	procedure.NewServer(node, store, c.policy(), h.pushes.Wake, attempts, env.Log, env.Metrics)
-	provisioning.Serve(env.Admin, store, c.Domain, attempts, h.pushes.Wake)
+
+	procedure.New(c.policy(), procedure.Options{
+		Store: store, Wake: pushes.Wake, Attempts: attempts, Log: env.Log, Metrics: env.Metrics,
+	}).Serve(node)
+	provisioning.Serve(env.Admin, store, c.Domain, attempts, pushes.Wake)
 	env.Admin.Handle(httpapi.Get("/diameter/peers", "Diameter connections", func() peers { return peers{node.Peers()} }))
 	env.Metrics.MustRegister(population{store})
 
-	return h, nil
+	return &function{Node: node, store: store, pushes: pushes}, nil
 }
 
 type peers struct {

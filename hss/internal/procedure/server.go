@@ -31,24 +31,26 @@ type Server struct {
 	metrics  metrics
 }
 
-// NewServer serves Cx on the node, which must not run yet. wake says that an RTR has been queued.
-func NewServer(
-	n *diameter.Node,
-	store *subscriber.Store,
-	p Policy,
-	wake func(),
-	attempts *attempt.Log,
-	log *slog.Logger,
-	registry prometheus.Registerer,
-) *Server {
-	s := &Server{store: store, policy: p, wake: wake, attempts: attempts, log: log, metrics: newMetrics(registry)}
+// Options are what a Server works with.
+type Options struct {
+	Store    *subscriber.Store
+	Wake     func() // called when an RTR has been queued
+	Attempts *attempt.Log
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer
+}
 
+// New returns a Server that Serve has not given a node yet.
+func New(p Policy, o Options) *Server {
+	return &Server{store: o.Store, policy: p, wake: o.Wake, attempts: o.Attempts, log: o.Log, metrics: newMetrics(o.Metrics)}
+}
+
+// Serve answers Cx on a node, which must not run yet.
+func (s *Server) Serve(n *diameter.Node) {
 	cx.Handle(n, features, s.userAuthorization)
 	cx.Handle(n, features, s.multimediaAuth)
 	cx.Handle(n, features, s.serverAssignment)
 	cx.Handle(n, features, s.locationInfo)
-
-	return s
 }
 
 type metrics struct {

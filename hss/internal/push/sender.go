@@ -39,15 +39,23 @@ type Sender struct {
 	busy map[string]bool // hosts that have a line
 }
 
-// New makes the sender of a node. Run has it send.
-func New(store *subscriber.Store, n *diameter.Node, c Config, log *slog.Logger, registry prometheus.Registerer) *Sender {
+// Options are what a Sender works with.
+type Options struct {
+	Store   *subscriber.Store // has the queue
+	Node    *diameter.Node
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// New returns a Sender. Run has it send.
+func New(c Config, o Options) *Sender {
 	s := &Sender{
-		store: store, node: n, config: c, log: log, wake: make(chan struct{}, 1), busy: map[string]bool{},
+		store: o.Store, node: o.Node, config: c, log: o.Log, wake: make(chan struct{}, 1), busy: map[string]bool{},
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_hss_pushes_total", Help: "RTR and PPR that have ended, by what came of them.",
 		}, []string{"command", "state"}),
 	}
-	registry.MustRegister(s.results)
+	o.Metrics.MustRegister(s.results)
 
 	return s
 }
