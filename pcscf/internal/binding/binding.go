@@ -3,6 +3,7 @@
 package binding
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"net/netip"
@@ -41,6 +42,21 @@ type Binding struct {
 	// Order is that in which the REGISTERs that made and ended it went on to the registrar: answers may overtake each other. 0: a process
 	// before this one had them.
 	Order uint64
+}
+
+// Stated is the address and port that the Contact states, when the address is that of the handset.
+func (b *Binding) Stated() (netip.AddrPort, bool) {
+	u, err := sip.ParseURI(b.Contact)
+	if err != nil {
+		return netip.AddrPort{}, false
+	}
+
+	address, err := netip.ParseAddr(strings.Trim(u.Host, "[]"))
+	if err != nil || address.Unmap() != b.Flow.Remote.Addr() || u.Port < 0 || u.Port > 65535 {
+		return netip.AddrPort{}, false
+	}
+
+	return netip.AddrPortFrom(b.Flow.Remote.Addr(), cmp.Or(uint16(u.Port), 5060)), true
 }
 
 // Linger is how long a binding stays when its registration was taken away: the NOTIFY that tells the handset of it comes by it,

@@ -46,6 +46,9 @@ func TestSender(t *testing.T) {
 		of(registered("i", "ivan", "sip:i1@10.0.0.6", "10.0.0.6:5060"), "sip:ivan@x"),
 		of(registered("j", "ivan", "sip:i2@10.0.0.6", "10.0.0.6:5060"), "sip:ivan@x"),
 	)
+	elsewhere := registered("k", "kate", "sip:k@10.0.0.8", "10.0.0.8:40000")
+	elsewhere.ToContact = true
+	put(t, table, elsewhere)
 	ending := registered("d", "dave", "sip:d@10.0.0.3", "10.0.0.3:5060")
 	put(t, table, ending, ending.Ending("deactivated"))
 	secure := registered("s", "sybil", "sip:s@10.0.0.7:5060", "10.0.0.7:5060")
@@ -72,11 +75,20 @@ func TestSender(t *testing.T) {
 			claim:  Claim{Contact: "sip:b@10.0.0.2", Stream: true},
 			want:   "b",
 		},
-		{name: "by address and Contact", source: "10.0.0.2:40000", claim: Claim{Contact: "sip:b@10.0.0.2"}, want: "b"},
+		{name: "by address and Contact", source: "10.0.0.2:40000", claim: Claim{Contact: "sip:b@10.0.0.2", AnyPort: true}, want: "b"},
+		{
+			name:   "by another port's datagram, which writes the Contact of another process",
+			source: "10.0.0.2:40000",
+			claim:  Claim{Contact: "sip:b@10.0.0.2"},
+			err:    ErrUnknown,
+		},
+		{name: "by the port that it registered from", source: "10.0.0.8:40000", claim: Claim{Contact: "sip:k@10.0.0.8"}, want: "k"},
+		{name: "by the port of its Contact, where it is served", source: "10.0.0.8:5060", claim: Claim{Contact: "sip:k@10.0.0.8"}, want: "k"},
+		{name: "by neither", source: "10.0.0.8:40001", claim: Claim{Contact: "sip:k@10.0.0.8"}, err: ErrUnknown},
 		{
 			name:   "a Contact with other parameters",
 			source: "10.0.0.2:40000",
-			claim:  Claim{Contact: "sip:b@10.0.0.2:5060;transport=tcp"},
+			claim:  Claim{Contact: "sip:b@10.0.0.2:5060;transport=tcp", AnyPort: true},
 			want:   "b",
 		},
 		{name: "the only one there", source: "10.0.0.1:40000", claim: Claim{Contact: "sip:x@10.0.0.1", Alone: true}, want: "a"},

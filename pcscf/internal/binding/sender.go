@@ -23,16 +23,17 @@ type Claim struct {
 	Source    netip.AddrPort
 	Stream    bool     // by a connection: its port says less than that of a datagram, for each connection has a new one
 	Protected bool     // by a security association
+	AnyPort   bool     // by UDP in clear, too, Contact is believed from any port of the handset's address
 	Alone     bool     // the only handset at the address is believed to be the sender, whatever Contact says
 	Contact   string   // URI
 	Preferred []string // URIs of P-Preferred-Identity
 	From      string   // URI
 }
 
-// Sender finds whose request it is: of the handsets that registered from its address and port (else, as a new connection has a
-// new port, from its address with its Contact) those with its Contact, of these the one with its P-Preferred-Identity, then with
-// its From. One identity is as good as another in the same registration; of two registrations one would pay for the other, so
-// that what is not clear is an error.
+// Sender finds whose request it is: of the handsets that registered from its address and port (else, as a new connection has a new
+// port, from its address with its Contact; by UDP in clear only from the port where the handset is served) those with its Contact,
+// of these the one with its P-Preferred-Identity, then with its From. One identity is as good as another in the same registration;
+// of two registrations one would pay for the other, so that what is not clear is an error.
 func (t *Table) Sender(c Claim) (*Binding, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -54,6 +55,7 @@ func (t *Table) Sender(c Claim) (*Binding, error) {
 	contact := key{address, contactKey(c.Contact)}
 	withContact := func(b *Binding) bool { return believed(b) && contactKey(b.Contact) == contact.contact }
 	withContactHere := func(b *Binding) bool { return here(b) && withContact(b) }
+	withContactElsewhere := func(b *Binding) bool { return withContact(b) && (c.Protected || c.AnyPort || b.servedAt(c.Source)) }
 
 	switch {
 	case first(t.byKey.all(contact), withContactHere) != nil:
@@ -62,8 +64,8 @@ func (t *Table) Sender(c Claim) (*Binding, error) {
 		return t.among(t.byKey.all(contact), withContact, preferred, c.From)
 	case first(t.bySource.all(c.Source), here) != nil:
 		return t.among(t.bySource.all(c.Source), here, preferred, c.From)
-	case first(t.byKey.all(contact), believed) != nil:
-		return t.among(t.byKey.all(contact), withContact, preferred, c.From)
+	case first(t.byKey.all(contact), withContactElsewhere) != nil:
+		return t.among(t.byKey.all(contact), withContactElsewhere, preferred, c.From)
 	case c.Alone:
 		if b, one := sole(t.byHost.all(address), believed); one {
 			return b, nil
@@ -71,6 +73,12 @@ func (t *Table) Sender(c Claim) (*Binding, error) {
 	}
 
 	return nil, ErrUnknown
+}
+
+// servedAt reports whether a handset listens at an address that it did not register from.
+func (b *Binding) servedAt(source netip.AddrPort) bool {
+	stated, found := b.Stated()
+	return b.ToContact && found && stated == source
 }
 
 // among chooses by the identities. One of those meant is there at least; preferred is one of somebody's at the address, or "".

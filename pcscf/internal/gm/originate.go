@@ -76,6 +76,7 @@ func (p *Proxy) claim(flow stack.Flow, m sip.Message) binding.Claim {
 		Source: p.Security.Return(flow).Remote, Stream: flow.Transport == "TCP", Protected: p.Security.Protected(flow),
 		Contact: contactOf(m), Preferred: uris(m, "P-Preferred-Identity"),
 	}
+	claim.AnyPort = p.Config.ByAddress == Always
 	claim.Alone = p.Config.ByAddress == Always || p.Config.ByAddress == Stream && (claim.Stream || claim.Protected)
 
 	return claim

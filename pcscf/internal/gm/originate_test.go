@@ -155,10 +155,16 @@ func TestWhoMaySend(t *testing.T) {
 	}{
 		{name: "the address and port of the registration", from: aliceAt, contact: "<sip:x@10.0.0.1:5060>", known: Stream, taken: true},
 		{
-			name:    "another port, the registered Contact",
+			name:    "another port, the registered Contact: UDP in clear is not believed",
 			from:    "10.0.0.1:49152",
 			contact: "<sip:alice@" + aliceAt + ">",
 			known:   Stream,
+		},
+		{
+			name:    "but where the setting says so, another port, the registered Contact",
+			from:    "10.0.0.1:49152",
+			contact: "<sip:alice@" + aliceAt + ">",
+			known:   Always,
 			taken:   true,
 		},
 		{

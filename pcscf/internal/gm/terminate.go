@@ -1,7 +1,6 @@
 package gm
 
 import (
-	"cmp"
 	"context"
 	"net/netip"
 	"strings"
@@ -134,27 +133,12 @@ func contacted(b *binding.Binding) (stack.Destination, bool) {
 		return stack.Destination{}, false
 	}
 
-	address, found := statedAt(b)
+	address, found := b.Stated()
 	if !found {
 		return stack.Destination{}, false
 	}
 
 	return stack.Destination{Endpoint: b.Flow.Endpoint, Targets: []stack.Target{{Transport: "TCP", Addr: address}}}, true
-}
-
-// statedAt is the address and port that a handset's Contact states, when the address is that of the handset.
-func statedAt(b *binding.Binding) (netip.AddrPort, bool) {
-	u, err := sip.ParseURI(b.Contact)
-	if err != nil {
-		return netip.AddrPort{}, false
-	}
-
-	address, err := netip.ParseAddr(strings.Trim(u.Host, "[]"))
-	if err != nil || address.Unmap() != b.Flow.Remote.Addr() || u.Port < 0 || u.Port > 65535 {
-		return netip.AddrPort{}, false
-	}
-
-	return netip.AddrPortFrom(b.Flow.Remote.Addr(), cmp.Or(uint16(u.Port), 5060)), true
 }
 
 // servedAtContact tells a handset that has registered by UDP in clear from another port than that of its Contact, where it listens:
@@ -167,7 +151,7 @@ func servedAtContact(register *sip.Request, b *binding.Binding) bool {
 	}
 
 	sent, err := netip.ParseAddr(strings.Trim(via.Host, "[]"))
-	stated, found := statedAt(b)
+	stated, found := b.Stated()
 
 	return err == nil && sent.Unmap() == b.Flow.Remote.Addr() && found && stated != b.Flow.Remote
 }
@@ -205,11 +189,11 @@ func (p *Proxy) towardsCore(r *sip.Response, b *binding.Binding, called string, 
 func (p *Proxy) handset(b *binding.Binding) stack.Destination {
 	flow := p.Security.Return(b.Flow)
 
-	if stated, found := statedAt(b); found && b.ToContact {
+	if stated, found := b.Stated(); found && b.ToContact {
 		flow.Remote = stated
 	}
 
-	if stated, found := statedAt(b); found && !b.Protected() && stated == flow.Remote {
+	if stated, found := b.Stated(); found && !b.Protected() && stated == flow.Remote {
 		flow.TakesTCP = true
 	}
 
