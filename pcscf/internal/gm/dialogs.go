@@ -16,7 +16,9 @@ import (
 const (
 	early     = 15 * time.Minute // longer than an INVITE may ring
 	unlimited = 24 * time.Hour   // a session without a session timer is thought to be over then
-	margin    = time.Minute      // for what is late, of 64*T1 and a retransmission or two
+	// longestSubscription is as long as the longest registration (TS 24.229 §5.1.1.3), whatever a notifier grants.
+	longestSubscription = 600_000 * time.Second
+	margin              = time.Minute // for what is late, of 64*T1 and a retransmission or two
 )
 
 // attempt is an initial request on its way, and the dialogs that its responses make.
@@ -156,7 +158,12 @@ func subscribed(notify *sip.Request) time.Duration {
 	_, params := sip.ValueParams(notify, "Subscription-State")
 	expires, _ := params.Get("expires")
 
-	return time.Duration(sip.Seconds(expires, 3600))*time.Second + margin
+	return subscription(expires)
+}
+
+// subscription is how long the dialog of a subscription of so many seconds lasts.
+func subscription(seconds string) time.Duration {
+	return min(time.Duration(sip.Seconds(seconds, 3600))*time.Second, longestSubscription) + margin
 }
 
 // finished is called when the final response went upstream.
@@ -209,15 +216,15 @@ func texts(addresses []sip.NameAddr) []string {
 }
 
 // lifetime is how long a dialog lasts from the 2xx that made or prolonged it: until its session timer (RFC 4028 §10) or its
-// subscription is over.
+// subscription is over, and no longer than one that does not say.
 func lifetime(method string, r *sip.Response) time.Duration {
 	if method == "SUBSCRIBE" {
-		return time.Duration(sip.Seconds(sip.Value(r, "Expires"), 3600))*time.Second + margin
+		return subscription(sip.Value(r, "Expires"))
 	}
 
 	interval, _ := sip.ValueParams(r, "Session-Expires")
 	if seconds := sip.Seconds(interval, 0); seconds > 0 {
-		return time.Duration(seconds)*time.Second + margin
+		return min(time.Duration(seconds)*time.Second+margin, unlimited)
 	}
 
 	return unlimited

@@ -134,7 +134,12 @@ func TestWithinADialog(t *testing.T) {
 				d.request(
 					"BYE",
 					"sip:bob@198.51.100.7",
-					append(routes, "Via: SIP/2.0/UDP 10.0.0.66:5060;branch="+sip.NewBranch(), "Call-ID: "+callID, "To: <"+bob+">;tag=b")...)...)
+					append(
+						routes,
+						"Via: SIP/2.0/UDP 10.0.0.66:5060;branch="+sip.NewBranch(),
+						"Call-ID: "+callID,
+						"To: <"+bob+">;tag=b",
+					)...)...)
 			thief.Response(403)
 			d.scscf.Silent()
 		})
@@ -289,7 +294,12 @@ func TestDialogOfTheCallee(t *testing.T) {
 		d.send(
 			"UPDATE",
 			"sip:bob@192.0.2.99",
-			append(routes, "Call-ID: "+invite.CallID().Value(), "To: <"+bob+">;tag=b", "Via: SIP/2.0/UDP "+aliceAt+";branch="+sip.NewBranch())...)
+			append(
+				routes,
+				"Call-ID: "+invite.CallID().Value(),
+				"To: <"+bob+">;tag=b",
+				"Via: SIP/2.0/UDP "+aliceAt+";branch="+sip.NewBranch(),
+			)...)
 		update := d.scscf.Request("UPDATE")
 		want(t, update, "Route", "<sip:term@192.0.2.3:5060;lr>")
 		d.scscf.Answer(update, 200, "Contact: <sip:bob@192.0.2.99>")
@@ -329,6 +339,35 @@ func TestDialogsEnd(t *testing.T) {
 				d.scscf.Silent()
 			})
 		})
+	}
+}
+
+// What the other side says of it does not keep a dialog for good.
+func TestLongestDialog(t *testing.T) {
+	for _, test := range []struct {
+		method, line string
+		want         time.Duration
+	}{
+		{"INVITE", "Session-Expires: 1800;refresher=uas", 31 * time.Minute},
+		{"INVITE", "Session-Expires: 4294967295;refresher=uas", 24 * time.Hour},
+		{"INVITE", "Subject: none", 24 * time.Hour},
+		{"SUBSCRIBE", "Expires: 600000", 10001 * time.Minute},
+		{"SUBSCRIBE", "Expires: 4294967295", 10001 * time.Minute},
+		{"SUBSCRIBE", "Subject: none", 61 * time.Minute},
+	} {
+		request, err := sip.NewRequest(test.method, bob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sip.Complete(request, alice, bob, "call", 1); err != nil {
+			t.Fatal(err)
+		}
+		ok := sip.NewResponse(request, 200, "")
+		name, value, _ := strings.Cut(test.line, ": ")
+		sip.Set(ok, name, value)
+		if got := lifetime(test.method, ok); got != test.want {
+			t.Errorf("%s, %s: %s, want %s", test.method, test.line, got, test.want)
+		}
 	}
 }
 

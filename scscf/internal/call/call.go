@@ -148,11 +148,12 @@ func (c *Call) acknowledged() {
 	}
 }
 
-// last sets how long the session lasts if nobody refreshes it; 0: there is no session timer. Called with the lock held.
+// last sets how long the session lasts if nobody refreshes it; 0: there is no session timer. No interval makes it outlast a call that
+// has none. Called with the lock held.
 func (c *Call) last(interval time.Duration) {
 	c.length = longestCall
 	if interval > 0 {
-		c.length = interval + lateRefresh
+		c.length = min(interval+lateRefresh, longestCall)
 	}
 
 	c.until = time.Now().Add(c.length)

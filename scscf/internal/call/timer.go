@@ -69,16 +69,26 @@ func (t Timer) Ask(r *sip.Request) (Interval, *sip.Refusal) {
 	return i, nil
 }
 
-// Answer has the caller refresh when its side knows session timers and the answering side does not (RFC 4028 §8.2).
+// Answer gives a response the interval that its session has. When the caller's side knows session timers and the answering side does
+// not, the caller refreshes (RFC 4028 §8.2). An interval longer than what was asked for, which there must not be (§9), is shortened:
+// the session would outlive its parties by as much.
 func (t Timer) Answer(asked Interval, r *sip.Response) {
-	if !r.IsSuccess() || asked.length == 0 || !asked.supported || sip.Has(r, "Session-Expires") {
+	if !r.IsSuccess() || asked.length == 0 {
 		return
 	}
 
-	sip.Set(r, "Session-Expires", inSeconds(asked.length)+";refresher=uac")
+	answered := seconds(r, "Session-Expires")
 
-	if !sip.HasToken(r, "Require", "timer") {
-		sip.Add(r, "Require", "timer")
+	switch {
+	case answered > asked.length:
+		_, params := sip.ValueParams(r, "Session-Expires")
+		sip.Set(r, "Session-Expires", inSeconds(asked.length)+params.String())
+	case answered == 0 && asked.supported:
+		sip.Set(r, "Session-Expires", inSeconds(asked.length)+";refresher=uac")
+
+		if !sip.HasToken(r, "Require", "timer") {
+			sip.Add(r, "Require", "timer")
+		}
 	}
 }
 

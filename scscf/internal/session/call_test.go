@@ -119,6 +119,75 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
+// RFC 4028 §9: the interval of the answer is not higher than that of the request. A callee that says otherwise, or what cannot be read,
+// does not switch the timer off: the caller is told the interval that was asked for, and who does not refresh is released by it.
+func TestAnswerDoesNotProlongTheSession(t *testing.T) {
+	const beyond = "Session-Expires: 4294967295;refresher=uas"
+
+	for _, test := range []struct {
+		name     string
+		asked    []string // of the INVITE
+		answer   string
+		told     string        // Session-Expires of the 200 that the caller gets
+		lasts    time.Duration // from the 200, or from its refresh a minute later
+		refresh  bool
+		noTimers bool // the S-CSCF asks for nothing
+	}{
+		{
+			name: "to who knows timers", asked: []string{"Supported: timer", "Session-Expires: 600"}, answer: beyond, told: "600;refresher=uas",
+			lasts: 605 * time.Second,
+		},
+		{name: "to who does not", answer: beyond, told: "1800;refresher=uas", lasts: 1805 * time.Second},
+		{
+			name: "what cannot be read", asked: []string{"Supported: timer"}, answer: "Session-Expires: never", told: "1800;refresher=uac",
+			lasts: 1805 * time.Second,
+		},
+		{name: "of a refresh", answer: beyond, told: "1800;refresher=uas", lasts: 1805 * time.Second, refresh: true},
+		{name: "where nobody asks", answer: beyond, told: "4294967295;refresher=uas", lasts: 24 * time.Hour, noTimers: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withDesk(t, func(d *desk) {
+				d.config.Timer = call.Timer{SessionExpires: 1800 * time.Second, MinSE: 90 * time.Second}
+				if test.noTimers {
+					d.config.Timer.SessionExpires = 0
+				}
+			}, func(t *testing.T, d *desk) {
+				d.send(d.pcscf, "INVITE", bob, serviceRoute, append([]string{"Record-Route: <sip:192.0.2.1;lr>"}, test.asked...)...)
+				invite := d.icscf.Request("INVITE")
+				d.icscf.Answer(invite, 200, "To: <"+bob+">;tag=b", "Contact: <"+callee+">", test.answer)
+				ok := d.pcscf.Response(200)
+				d.route = sip.Value(ok, "Record-Route")
+				d.within(invite, "ACK")
+				d.icscf.Request("ACK")
+
+				if test.refresh {
+					time.Sleep(time.Minute)
+					d.within(invite, "UPDATE")
+					d.icscf.Answer(d.icscf.Request("UPDATE"), 200, "Contact: <"+callee+">", test.answer)
+					ok = d.pcscf.Response(200)
+				}
+
+				if got := sip.Values(ok, "Session-Expires"); len(got) != 1 || got[0] != test.told {
+					t.Errorf("the caller gets Session-Expires %q, want %q", got, test.told)
+				}
+
+				time.Sleep(test.lasts - time.Second)
+				synctest.Wait()
+				if d.over() {
+					t.Fatal("the call is over too early")
+				}
+				time.Sleep(2 * time.Second)
+				d.released(d.pcscf, "nobody refreshed the session")
+				d.released(d.icscf, "nobody refreshed the session")
+				synctest.Wait()
+				if n := d.server.calls.Len(); n != 0 || !d.over() {
+					t.Errorf("%d calls are left", n)
+				}
+			})
+		})
+	}
+}
+
 // over reports whether the OCS has heard the last of a call.
 func (d *desk) over() bool {
 	d.mu.Lock()
@@ -139,7 +208,11 @@ func TestSessionInterval(t *testing.T) {
 		answer  string // Session-Expires of the 2xx, for a callee that says none
 	}{
 		{name: "nothing wanted", timer: call.Timer{MinSE: 90 * time.Second}},
-		{name: "asked for where nobody asks", timer: call.Timer{SessionExpires: 1800 * time.Second, MinSE: 90 * time.Second}, expires: "1800"},
+		{
+			name:    "asked for where nobody asks",
+			timer:   call.Timer{SessionExpires: 1800 * time.Second, MinSE: 90 * time.Second},
+			expires: "1800",
+		},
 		{
 			name:    "the caller refreshes when the callee cannot",
 			timer:   call.Timer{SessionExpires: 1800 * time.Second, MinSE: 90 * time.Second},
@@ -223,7 +296,13 @@ func TestSessionInterval(t *testing.T) {
 				if got := sip.Value(r, "Min-SE"); got != test.minSE {
 					t.Errorf("Min-SE %q, want %q", got, test.minSE)
 				}
-				d.icscf.Answer(r, 200, "To: <"+bob+">;tag=b", "Contact: <sip:callee@192.0.2.2:5060>", "Record-Route: "+sip.Value(r, "Record-Route"))
+				d.icscf.Answer(
+					r,
+					200,
+					"To: <"+bob+">;tag=b",
+					"Contact: <sip:callee@192.0.2.2:5060>",
+					"Record-Route: "+sip.Value(r, "Record-Route"),
+				)
 				ok := d.pcscf.Response(200)
 				if got := sip.Value(ok, "Session-Expires"); got != test.answer {
 					t.Errorf("the 200 has Session-Expires %q, want %q", got, test.answer)
