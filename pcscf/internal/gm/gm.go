@@ -153,7 +153,12 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) 
 		return
 	}
 
-	out, own, refusal := p.forwardable(request)
+	passing := request
+	if !fromCore && request.Method == "BYE" {
+		passing = mended(request)
+	}
+
+	out, own, refusal := p.forwardable(passing)
 	if refusal != nil {
 		p.refuse(tx, direction(fromCore), refusal)
 		return
@@ -182,6 +187,33 @@ func (p *Proxy) forwardable(r *sip.Request) (out *sip.Request, own []sip.NameAdd
 	withoutOption(out, "Proxy-Require", agreement.Option)
 
 	return out, own, nil
+}
+
+// mended is a handset's BYE without what a proxy refuses it for: the handset is not in the call any more, whatever the answer is, and
+// would pay on. Its route is that of the dialog in any case.
+func mended(bye *sip.Request) *sip.Request {
+	out := sip.Copy(bye)
+
+	if h := out.MaxForwards(); h != nil && h.Val() == 0 && len(out.GetHeaders("Via")) == 1 {
+		hops := sip.MaxForwardsHeader(sip.MaxForwards)
+		out.ReplaceHeader(&hops)
+	}
+
+	sip.Remove(out, "Proxy-Require")
+
+	for _, text := range sip.Values(out, "Route") {
+		route, err := sip.ParseNameAddr(text)
+		if err == nil {
+			_, err = sip.ParseURI(route.URI)
+		}
+
+		if err != nil {
+			sip.Remove(out, "Route")
+			break
+		}
+	}
+
+	return out
 }
 
 // HandleAck passes on the ACK of a 2xx, which has no answer to refuse it by.

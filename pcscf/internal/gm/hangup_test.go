@@ -170,6 +170,30 @@ func TestByeWithoutADialog(t *testing.T) {
 	})
 }
 
+// A handset that has hung up is not in the call any more: what a proxy refuses other requests for does not stop its BYE.
+func TestByeThatAProxyWouldRefuse(t *testing.T) {
+	for name, line := range map[string]string{
+		"Max-Forwards is used up":   "Max-Forwards: 0",
+		"Proxy-Require":             "Proxy-Require: gibberish",
+		"Route that cannot be read": "Route: <sip:",
+	} {
+		t.Run(name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				d.register()
+				callID, routes := d.call()
+				d.within("BYE", callID, append(routes[:len(routes):len(routes)], line)...)
+				bye := d.scscf.Request("BYE")
+				want(t, bye, "Route", beyondMw)
+				if hops := bye.MaxForwards(); hops == nil || hops.Val() == 0 || sip.Has(bye, "Proxy-Require") {
+					t.Errorf("the S-CSCF would refuse\n%s", bye)
+				}
+				d.scscf.Answer(bye, 200)
+				d.alice.Response(200)
+			})
+		})
+	}
+}
+
 // A callee that sends an INVITE of its own with the Call-ID and the tags of a call does not touch the caller's dialog.
 func TestDialogOfTheCallerIsItsOwn(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {

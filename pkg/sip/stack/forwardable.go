@@ -11,14 +11,15 @@ import (
 
 // Forwardable makes the copy of a request that a proxy passes on, or the refusal of one that it may not (RFC 3261 §16.3,
 // §16.4, §16.6 3). Own URIs are taken off the top of Route and returned in their order. understood are the options of
-// Proxy-Require that the caller serves.
+// Proxy-Require that the caller serves. A refusal comes with the own URIs, too, as far as Route can be read: they say what is refused.
 func (s *Stack) Forwardable(r *sip.Request, understood ...string) (out *sip.Request, own []sip.NameAddr, refusal *sip.Refusal) {
 	out = sip.Copy(r)
+	own, err := s.popOwnRoutes(out)
 
 	hops := uint32(sip.MaxForwards)
 	if h := r.MaxForwards(); h != nil {
 		if h.Val() == 0 {
-			return nil, nil, sip.Refuse(483, "Max-Forwards is used up")
+			return nil, own, sip.Refuse(483, "Max-Forwards is used up")
 		}
 
 		hops = h.Val() - 1
@@ -28,26 +29,43 @@ func (s *Stack) Forwardable(r *sip.Request, understood ...string) (out *sip.Requ
 	out.ReplaceHeader(&left)
 
 	if s.looped(r) {
-		return nil, nil, sip.Refuse(482, "the request was here before, unchanged: a loop")
+		return nil, own, sip.Refuse(482, "the request was here before, unchanged: a loop")
 	}
 
 	options := slices.DeleteFunc(sip.Values(r, "Proxy-Require"), func(option string) bool {
 		return slices.ContainsFunc(understood, func(u string) bool { return strings.EqualFold(u, option) })
 	})
 	if len(options) > 0 {
-		return nil, nil, sip.Refuse(420, "Proxy-Require names what is not supported here",
+		return nil, own, sip.Refuse(420, "Proxy-Require names what is not supported here",
 			sip.NewHeader("Unsupported", strings.Join(options, ", ")))
 	}
 
-	own, err := s.popOwnRoutes(out)
 	if err != nil {
 		refusal := sip.Refuse(400, "Route cannot be read").Because(err)
 		refusal.Phrase = "Bad Route"
 
-		return nil, nil, refusal
+		return nil, s.readable(r), refusal
 	}
 
 	return out, own, nil
+}
+
+// readable are the own URIs at the top of a Route that cannot be read as a whole.
+func (s *Stack) readable(r *sip.Request) (own []sip.NameAddr) {
+	for _, text := range sip.Values(r, "Route") {
+		route, err := sip.ParseNameAddr(text)
+		if err != nil {
+			break
+		}
+
+		if u, err := sip.ParseURI(route.URI); err != nil || !s.Own(u) {
+			break
+		}
+
+		own = append(own, route)
+	}
+
+	return own
 }
 
 // popOwnRoutes is §16.4: the proxy's own URIs go from the top of Route, and a strict router before it is made good.

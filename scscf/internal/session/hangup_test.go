@@ -90,6 +90,45 @@ func TestByeThatDoesNotArrive(t *testing.T) {
 	}
 }
 
+// A BYE that the S-CSCF itself refuses ends the call all the same, if it comes by its sender's side.
+func TestByeThatIsRefusedHere(t *testing.T) {
+	for name, c := range map[string]struct {
+		line   string
+		status int
+	}{
+		"Max-Forwards is used up":           {"Max-Forwards: 0", 483},
+		"Proxy-Require":                     {"Proxy-Require: gibberish", 420},
+		"Route that cannot be read":         {"Route: %s, <sip:", 400},
+		"an entry of Route without meaning": {"Route: %s, <sip:" + scscfAddress + ":port;lr>", 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withDesk(t, nil, func(t *testing.T, d *desk) {
+				invite := d.talk()
+				time.Sleep(10 * time.Second)
+				d.within(invite, "BYE", strings.ReplaceAll(c.line, "%s", d.route))
+				d.pcscf.Response(c.status)
+				d.wantAsked("1#0", "3#1 used 10s cause 0")
+				d.released(d.icscf, "has hung up")
+				d.released(d.pcscf, "has hung up")
+				synctest.Wait()
+				if n := d.server.calls.Len(); n != 0 {
+					t.Errorf("%d calls are left", n)
+				}
+			})
+		})
+	}
+
+	t.Run("in the other party's name", func(t *testing.T) {
+		withDesk(t, nil, func(_ *testing.T, d *desk) {
+			d.talk()
+			d.send(d.pcscf, "BYE", callee, d.route, "Max-Forwards: 0", "From: <"+bob+">;tag=b", "To: <"+alice+">;tag=a", "Call-ID: call1")
+			d.pcscf.Response(483)
+			d.icscf.Silent()
+			d.wantAsked("1#0")
+		})
+	})
+}
+
 // A BYE ends the call whose dialog it is in, and no other that its Route names.
 func TestByeOfAnotherDialog(t *testing.T) {
 	for name, lines := range map[string][]string{

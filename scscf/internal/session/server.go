@@ -111,6 +111,8 @@ func (s *Server) HandleRequest(ctx context.Context, tx *stack.ServerTransaction)
 	out, own, refusal := s.stack.Forwardable(request)
 	if refusal != nil {
 		s.refuse(tx, "none", refusal)
+		s.hungUp(request, own)
+
 		return
 	}
 

@@ -52,6 +52,8 @@ func (s *Server) withinDialog(ctx context.Context, tx *stack.ServerTransaction, 
 	event, refused := s.chargeWithin(ctx, tx, out, own, within)
 	if refused != nil {
 		s.refuse(tx, "dialog", refused)
+		within.Passed(false)
+
 		return
 	}
 
@@ -87,6 +89,22 @@ func (s *Server) withinDialog(ctx context.Context, tx *stack.ServerTransaction, 
 			}
 		},
 	})
+}
+
+// hungUp ends the call of a BYE that this S-CSCF itself refuses, as one that is refused further on: whoever sent it is not in the call any
+// more, and does not pay for it. Both sides are released.
+func (s *Server) hungUp(request *sip.Request, own []sip.NameAddr) {
+	if request.Method != "BYE" {
+		return
+	}
+
+	within := s.calls.Within(own, request)
+	if within.OfOtherParty() {
+		return
+	}
+
+	within.Passes()
+	within.Passed(false)
 }
 
 // unfit refuses what comes by the wrong side, and what begins or changes a session in a dialog that no call is behind: one that is over,
