@@ -12,14 +12,14 @@ func (s *Session) do(action Action, in input, todo *effects) {
 
 	switch action {
 	case SendInitial:
-		todo.request = s.initial()
+		todo.request = s.initial(in.now)
 	case BeginAnew:
 		s.beginAnew(in.now)
 	case MakeReport:
 		c.makeReport(in.now)
 	case SendReport:
 		if c.Update != nil {
-			todo.request, todo.at = s.request(ro.Update, *c.Update), c.Server
+			todo.request, todo.at = s.request(ro.Update, *c.Update, in.now), c.Server
 			c.Update.Sent = true
 		}
 	case CountReport:
@@ -29,7 +29,7 @@ func (s *Session) do(action Action, in input, todo *effects) {
 		s.until = in.now.Add(t.config.Settle)
 	case SendLastReport:
 		if c.Last != nil {
-			todo.request, todo.at = s.request(ro.Terminate, *c.Last), c.Server
+			todo.request, todo.at = s.request(ro.Terminate, *c.Last, in.now), c.Server
 			c.Last.Sent = true
 		}
 	case AllowRepeats:
@@ -100,16 +100,18 @@ func (s *Session) beginAnew(now time.Time) {
 }
 
 // initial is the CCR that opens the session.
-func (s *Session) initial() *ro.CCR {
+func (s *Session) initial(now time.Time) *ro.CCR {
 	q := s.trigger.request(s.state.ID, ro.Initial, 0, &s.state.Call, s.state.Call.event(), server{})
+	q.EventTimestamp = now
 	s.ask(q, nil)
 
 	return q
 }
 
 // request is the CCR of a report.
-func (s *Session) request(kind ro.RequestType, r report) *ro.CCR {
+func (s *Session) request(kind ro.RequestType, r report, now time.Time) *ro.CCR {
 	q := s.trigger.request(s.state.ID, kind, r.Number, &s.state.Call, s.state.event(kind, r), s.state.Server)
+	q.EventTimestamp = happened(r.At, now)
 	s.ask(q, &r.Used)
 	q.Retransmitted = r.Sent
 

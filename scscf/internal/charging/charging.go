@@ -74,13 +74,23 @@ func (t *Trigger) Charges(role ro.RoleOfNode) bool {
 	return t.config.Enabled && (role == ro.OriginatingRole || t.config.Terminating)
 }
 
-// request begins a CCR that was caused by what event says; nil: by no SIP request.
+// request begins a CCR that was caused by what event says; nil: by no SIP request. Its Event-Timestamp, which is when what it
+// reports happened (RFC 6733 §8.21), is up to the caller.
 func (t *Trigger) request(id string, kind ro.RequestType, number uint32, call *Call, event *ro.EventType, at server) *ro.CCR {
 	q := &ro.CCR{
 		ServiceContextID: t.config.ServiceContextID, Type: kind, Number: number, UserName: call.Private,
-		EventTimestamp: time.Now(), Subscriptions: call.Subscriber, ServiceInformation: information(call, event),
+		Subscriptions: call.Subscriber, ServiceInformation: information(call, event),
 	}
 	q.SessionID, q.DestinationRealm, q.DestinationHost = id, t.config.Realm, cmp.Or(at.Host, t.config.Host)
 
 	return q
+}
+
+// happened returns when what a report says happened: now, if it was kept by a version that did not write it down.
+func happened(at, now time.Time) time.Time {
+	if at.IsZero() {
+		return now
+	}
+
+	return at
 }

@@ -32,10 +32,11 @@ type credit struct {
 // CC-Request-Number tell a duplicate (RFC 8506 §8.2), and the T flag says
 // that it may be one (RFC 6733 §3).
 type report struct {
-	Number uint32 `json:"number"`
-	Used   uint32 `json:"used"` // seconds
-	Cause  Cause  `json:"cause,omitzero"`
-	Sent   bool   `json:"sent,omitempty"` // it may have arrived
+	Number uint32    `json:"number"`
+	Used   uint32    `json:"used"`        // seconds
+	At     time.Time `json:"at,omitzero"` // until when they were counted
+	Cause  Cause     `json:"cause,omitzero"`
+	Sent   bool      `json:"sent,omitempty"` // it may have arrived
 }
 
 // used returns the whole seconds since the last report that was taken. A clock that goes backwards does not make it negative.
@@ -55,7 +56,7 @@ func (c *credit) used(now time.Time, round func(float64) float64) uint32 {
 // makeReport is the next CCR Update.
 func (c *credit) makeReport(now time.Time) {
 	c.Number++
-	c.Update = &report{Number: c.Number, Used: c.used(now, math.Floor)}
+	c.Update = &report{Number: c.Number, Used: c.used(now, math.Floor), At: now}
 }
 
 // countReport counts the owed update as taken.
@@ -78,7 +79,7 @@ func (c *credit) makeLastReport(now time.Time, cause Cause) {
 	}
 
 	c.Number++
-	c.Last = &report{Number: c.Number, Used: used, Cause: cause}
+	c.Last = &report{Number: c.Number, Used: used, At: now, Cause: cause}
 }
 
 // skip makes the seconds used so far free: the OCS wanted no credit control of them.

@@ -31,10 +31,11 @@ type oneEvent struct {
 
 // debt is a request that the OCS has to take: a refund, or the report that ends a reservation.
 type debt struct {
-	Refund bool   `json:"refund,omitempty"`
-	Used   uint64 `json:"used,omitempty"`
-	Cause  Cause  `json:"cause,omitzero"`
-	Sent   bool   `json:"sent,omitempty"` // it may have arrived
+	Refund bool      `json:"refund,omitempty"`
+	Used   uint64    `json:"used,omitempty"`
+	At     time.Time `json:"at,omitzero"` // since when it is owed
+	Cause  Cause     `json:"cause,omitzero"`
+	Sent   bool      `json:"sent,omitempty"` // it may have arrived
 }
 
 // Event charges one request: with a reservation, or at once. The event that it returns is settled by End; nil: there is nothing to
@@ -174,9 +175,9 @@ func (e *Event) logStep(signal Signal) {
 func (e *Event) do(action Action, in input, todo *effects) {
 	switch action {
 	case SendDebit:
-		todo.request = e.first(ro.Event)
+		todo.request = e.first(ro.Event, in.now)
 	case SendReserve:
-		todo.request = e.first(ro.Initial)
+		todo.request = e.first(ro.Initial, in.now)
 	case RefuseService:
 		todo.refused = in.refused
 	case MakeRefund:
@@ -189,7 +190,7 @@ func (e *Event) do(action Action, in input, todo *effects) {
 		e.until = in.now.Add(e.trigger.config.Settle)
 	case SendOwed:
 		if e.state.Owed != nil {
-			todo.request, todo.at = e.last(*e.state.Owed), e.state.Server
+			todo.request, todo.at = e.last(*e.state.Owed, in.now), e.state.Server
 			e.state.Owed.Sent = true
 		}
 	case PlanRepeat:
@@ -212,12 +213,14 @@ func (e *Event) stop() {
 }
 
 func (e *Event) owe(d debt, now time.Time) {
+	d.At = now
 	e.state.Owed, e.until = &d, now.Add(e.trigger.config.Settle)
 }
 
 // first is the CCR before the request goes on.
-func (e *Event) first(kind ro.RequestType) *ro.CCR {
+func (e *Event) first(kind ro.RequestType, now time.Time) *ro.CCR {
 	q, one := e.request(kind, 0), uint64(1)
+	q.EventTimestamp = now
 	q.MultipleServicesCreditControl[0].Requested = &ro.ServiceUnit{ServiceSpecificUnits: &one}
 
 	if kind == ro.Event {
@@ -229,7 +232,7 @@ func (e *Event) first(kind ro.RequestType) *ro.CCR {
 }
 
 // last is the CCR that settles a debt.
-func (e *Event) last(d debt) *ro.CCR {
+func (e *Event) last(d debt, now time.Time) *ro.CCR {
 	var q *ro.CCR
 
 	if d.Refund {
@@ -245,6 +248,7 @@ func (e *Event) last(d debt) *ro.CCR {
 	}
 
 	d.Cause.tell(q)
+	q.EventTimestamp = happened(d.At, now)
 	q.Retransmitted = d.Sent
 
 	return q

@@ -141,6 +141,9 @@ func (t *Trigger) Resume(ctx context.Context, ready func(context.Context)) {
 	}
 
 	t.log.Info("charging sessions restored", "count", len(sessions)+len(events))
+
+	began := time.Now()
+
 	ready(ctx)
 
 	for _, s := range sessions {
@@ -148,7 +151,7 @@ func (t *Trigger) Resume(ctx context.Context, ready func(context.Context)) {
 		case ctx.Err() != nil:
 			return
 		case s.release == nil && !s.ended():
-			s.End(internal)
+			s.end(began, internal) // nobody talks while the OCS is waited for
 		default:
 			_ = s.talk(context.Background(), s.step(Resumed, input{now: time.Now()}))
 		}

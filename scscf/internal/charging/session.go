@@ -76,8 +76,10 @@ func (s *Session) Answered(at time.Time) {
 
 // End settles the session: the seconds that were used, rounded up, and whatever was reserved beyond them is given back. It may
 // be called more than once; the first counts. It returns when the OCS has answered, or has not.
-func (s *Session) End(cause Cause) {
-	_ = s.talk(context.Background(), s.step(ServiceTerminated, input{now: time.Now(), cause: cause}))
+func (s *Session) End(cause Cause) { s.end(time.Now(), cause) }
+
+func (s *Session) end(at time.Time, cause Cause) {
+	_ = s.talk(context.Background(), s.step(ServiceTerminated, input{now: at, cause: cause}))
 
 	s.mu.Lock()
 	talking := s.talking
