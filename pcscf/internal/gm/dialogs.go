@@ -362,6 +362,23 @@ func sameRoute(a, b []sip.NameAddr) bool {
 	return slices.EqualFunc(a, b, func(a, b sip.NameAddr) bool { return sip.SameURI(a.URI, b.URI) })
 }
 
+const withoutContact = "the request has not exactly one SIP URI as its Contact (RFC 3261 §8.1.1.8)"
+
+// reachable reports whether a request that may make a dialog says where its sender is reached in it (RFC 3261 §8.1.1.8,
+// RFC 6665 §4.1.2.1, RFC 3515 §2.2).
+func reachable(r *sip.Request) bool { return !makesDialog(r) || oneContact(r) }
+
+func oneContact(m sip.Message) bool {
+	contacts, star, err := sip.Contacts(m)
+	if err != nil || star || len(contacts) != 1 {
+		return false
+	}
+
+	u, err := sip.ParseURI(contacts[0].URI)
+
+	return err == nil && (strings.EqualFold(u.Scheme, "sip") || strings.EqualFold(u.Scheme, "sips"))
+}
+
 func contactOf(m sip.Message) string {
 	contacts, _, err := sip.Contacts(m)
 	if err != nil || len(contacts) == 0 {

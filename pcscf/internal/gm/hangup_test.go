@@ -44,6 +44,43 @@ func TestRecordRoutePutBack(t *testing.T) {
 	}
 }
 
+// A dialog has a target at both ends (RFC 3261 §8.1.1.8): what would make one without is refused on either side, and an answer without a
+// Contact leaves the P-CSCF with that of the registration.
+func TestTargetOfADialog(t *testing.T) {
+	for _, method := range []string{"INVITE", "SUBSCRIBE", "REFER"} {
+		for name, contact := range map[string]string{
+			"none": "Contact:", "two": "Contact: <sip:a@10.0.0.1>, <sip:b@10.0.0.1>", "a number": "Contact: <tel:+15550001>", "a star": "Contact: *",
+		} {
+			t.Run(method+"/"+name, func(t *testing.T) {
+				withDesk(t, nil, func(t *testing.T, d *desk) {
+					d.register()
+					d.send(method, bob, contact)
+					d.alice.Response(400)
+					d.scscf.Silent()
+
+					d.toAlice(method, contact)
+					d.scscf.Response(400)
+					d.alice.Silent()
+				})
+			})
+		}
+	}
+
+	t.Run("a 200 without Contact", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.register()
+			d.toAlice("INVITE")
+			response := sip.NewResponse(d.alice.Request("INVITE"), 200, "")
+			sip.Remove(response, "Contact")
+			d.alice.Raw(gmAddress, response.String())
+			want(t, d.scscf.Response(200), "Contact", "<sip:alice@"+aliceAt+">")
+			if n := d.counted("terminating", "INVITE", "Contact put in"); n != 1 {
+				t.Errorf("counted %d times", n)
+			}
+		})
+	})
+}
+
 // The caller's P-CSCF believes no more of what comes from elsewhere: a 200 without Record-Route leaves the route to the S-CSCF.
 func TestRecordRouteOfTheCaller(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {

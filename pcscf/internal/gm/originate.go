@@ -24,6 +24,11 @@ func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out 
 		return
 	}
 
+	if !reachable(out) {
+		p.refuse(tx, "originating", sip.Refuse(400, withoutContact))
+		return
+	}
+
 	if !p.route(tx, out, b) {
 		return
 	}

@@ -37,6 +37,11 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 	var started *attempt
 
 	if !inDialog(out) {
+		if !reachable(out) {
+			p.refuse(tx, "terminating", sip.Refuse(400, withoutContact))
+			return
+		}
+
 		var err error
 		if started, err = p.begin(out, b, true); err != nil {
 			p.refuse(tx, "terminating", refusalOf(err, true))
@@ -73,6 +78,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 		Groups: [][]stack.Branch{{{Request: out, To: p.handset(b)}}},
 		OnResponse: func(_ *stack.Branch, r *sip.Response) {
 			p.putBack(r, out, b)
+			p.putContact(r, out, b)
 			started.record(r)
 			started.ask(r)
 			media.answered(r)
@@ -124,6 +130,18 @@ func (p *Proxy) putBack(r *sip.Response, sent *sip.Request, b *binding.Binding) 
 		)
 		sip.SetRecordRoute(r, sent)
 	}
+}
+
+// putContact gives an answer to INVITE without a Contact (RFC 3261 §13.3.1.4) that of the registration: else the session would have no
+// target, and whoever ends it for the user none for the BYE.
+func (p *Proxy) putContact(r *sip.Response, sent *sip.Request, b *binding.Binding) {
+	if !sent.IsInvite() || !r.IsSuccess() || oneContact(r) {
+		return
+	}
+
+	p.outcomes.WithLabelValues("terminating", "INVITE", "Contact put in").Inc()
+	p.Log.Warn("the handset answered without a Contact", "impi", b.Private, "status", r.StatusCode, "call_id", sip.Value(r, "Call-ID"))
+	sip.Set(r, "Contact", "<"+b.Contact+">")
 }
 
 // contacted is where a handset says that it takes connections, for when the one that it registered over is gone. It is at the

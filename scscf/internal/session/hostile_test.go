@@ -214,7 +214,8 @@ func TestMessageWhileItRings(t *testing.T) {
 // the call went.
 func TestCallThatCouldNotBeReleased(t *testing.T) {
 	for name, line := range map[string]string{
-		"no Contact": "Contact:", "no Contact that can be read": "Contact: <sip:", "no Record-Route that can be read": "Record-Route: <sip:",
+		"no Contact": "Contact:", "two": "Contact: <sip:a@192.0.2.1>, <sip:b@192.0.2.1>",
+		"no Contact that can be read": "Contact: <sip:", "no Record-Route that can be read": "Record-Route: <sip:",
 	} {
 		t.Run(name, func(t *testing.T) {
 			withDesk(t, nil, func(_ *testing.T, d *desk) {

@@ -71,8 +71,8 @@ func (r *request) readDialog() {
 		return
 	}
 
-	if r.contacts, _, err = sip.Contacts(r.out); err != nil || len(r.contacts) == 0 {
-		r.unreadable = sip.Refuse(400, "an INVITE without a Contact that can be read (RFC 3261 §8.1.1.8)")
+	if r.contacts, _, err = sip.Contacts(r.out); err != nil || len(r.contacts) != 1 {
+		r.unreadable = sip.Refuse(400, "an INVITE without one Contact that can be read (RFC 3261 §8.1.1.8)")
 	}
 }
 
