@@ -29,9 +29,13 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// Record is a Message that the ring keeps. Sequence grows by one with each message of the function.
+// Record is a Message that the ring keeps. Sequence grows by one with each message of the function; what the message is, is read when it
+// is shown.
 type Record struct {
 	Sequence uint64 `json:"sequence"`
+	Method   string `json:"method,omitempty"` // of SIP, or the command of Diameter: "INVITE", "CCR"
+	Status   int    `json:"status,omitempty"` // of a response, or the result of an answer
+	Text     string `json:"text,omitempty"`   // of SIP; Data has the octets
 	Message
 }
 

@@ -46,18 +46,26 @@ func (r *Recorder) show(w http.ResponseWriter, request *http.Request) error {
 			return &httpapi.Error{Status: http.StatusBadRequest, Title: "after and before are not for one request"}
 		}
 
-		records := r.after(after.NumberOf(request), limit+1)
+		records := described(r.after(after.NumberOf(request), limit+1))
 
 		return httpapi.Write(w, http.StatusOK, httpapi.Page(w, request, records, limit, "after", sequence))
 	}
 
-	records := r.before(before.NumberOf(request), limit+1)
+	records := described(r.before(before.NumberOf(request), limit+1))
 	if len(records) > limit {
 		records = records[1:] // the oldest is not shown
 		httpapi.Next(w, request, "before", sequence(records[0]))
 	}
 
 	return httpapi.Write(w, http.StatusOK, records)
+}
+
+func described(records []Record) []Record {
+	for i := range records {
+		records[i] = describe(records[i])
+	}
+
+	return records
 }
 
 // writeCapture writes what the ring holds as a pcapng file.
