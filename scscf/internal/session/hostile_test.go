@@ -9,6 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
+	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
 const callee = "sip:callee@192.0.2.2:5060"
@@ -242,6 +243,50 @@ func TestCallThatCouldNotBeReleased(t *testing.T) {
 				t.Errorf("the BYE goes to %s", bye.Recipient.String())
 			}
 			d.wantAsked("1#0", "3#1 used 10s cause 0")
+		})
+	})
+
+	t.Run("the callee's 200 has no Contact, and the credit ends", func(t *testing.T) {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			d.send(d.pcscf, "INVITE", bob, serviceRoute, "Record-Route: <sip:192.0.2.1;lr>")
+			invite := d.icscf.Request("INVITE")
+			d.icscf.Answer(invite, 200, "To: <"+bob+">;tag=b", "Record-Route: <sip:192.0.2.2;lr>",
+				"Record-Route: "+sip.Value(invite, "Record-Route"), "Record-Route: <sip:192.0.2.1;lr>")
+			d.route = sip.Values(d.pcscf.Response(200), "Record-Route")[1] // behind the callee's
+			d.within(invite, "ACK")
+			d.icscf.Request("ACK")
+			d.mu.Lock()
+			d.ocs = noCredit
+			d.mu.Unlock()
+			time.Sleep(595 * time.Second)
+			d.released(d.pcscf, "402")
+			d.released(d.icscf, "402")
+			synctest.Wait()
+			_, _ = d.pcscf.All(), d.icscf.All() // BYEs that came again
+			d.within(invite, "UPDATE")
+			d.pcscf.Response(481)
+			d.icscf.Silent()
+			if n := d.server.calls.Len(); n != 0 {
+				t.Errorf("%d calls are left", n)
+			}
+		})
+	})
+
+	t.Run("the served callee's 200 has no Contact", func(t *testing.T) {
+		withDesk(t, func(d *desk) { d.user(bob, registration.Registered) }, func(t *testing.T, d *desk) {
+			d.send(d.icscf, "INVITE", bob, "", "Record-Route: <sip:192.0.2.1;lr>")
+			invite := d.phone.Request("INVITE")
+			d.phone.Answer(invite, 200, "To: <"+bob+">;tag=b", "Record-Route: <sip:192.0.2.9;lr>",
+				"Record-Route: "+sip.Value(invite, "Record-Route"), "Record-Route: <sip:192.0.2.1;lr>")
+			d.icscf.Response(200)
+			synctest.Wait()
+			d.server.calls.Changed(ended(&registration.Binding{ID: phone}, registration.ContactExpired))
+			d.released(d.phone, "expired")
+			d.released(d.pcscf, "expired")
+			synctest.Wait()
+			if n := d.server.calls.Len(); n != 0 {
+				t.Errorf("%d calls are left", n)
+			}
 		})
 	})
 }
