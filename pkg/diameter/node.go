@@ -357,33 +357,43 @@ func (n *Node) Reached(application uint32) bool {
 	return reached != nil && reached.Load()
 }
 
-// Ready is an error when an application has no peer to send to, and a configured peer that might serve it is not connected.
+// Ready returns an error that names each application that has no peer to send to, while a configured peer that may serve it is not
+// connected.
 func (n *Node) Ready() error {
-	var missing []string
+	var ill []string
 
+	for _, application := range n.applications {
+		if len(n.candidates(destination{application: application.ID})) > 0 {
+			continue
+		}
+
+		if missing := n.missing(application.ID); len(missing) > 0 {
+			ill = append(ill, "no Diameter peer for "+application.Name+" is connected: "+strings.Join(missing, ", "))
+		}
+	}
+
+	if len(ill) == 0 {
+		return nil
+	}
+
+	return errors.New(strings.Join(ill, "; "))
+}
+
+// missing are the configured peers that are not connected and may serve an application.
+func (n *Node) missing(application uint32) (hosts []string) {
 	for _, p := range n.all() {
-		if p.settings == nil || p.settings.Address == "" {
+		if p.settings == nil || p.settings.Address == "" || !p.mayServe(application) {
 			continue
 		}
 
 		if c := p.open.Load(); c == nil || c.trust.Load() == untrusted {
-			missing = append(missing, p.settings.Host)
+			hosts = append(hosts, p.host)
 		}
 	}
 
-	if len(missing) == 0 {
-		return nil
-	}
+	slices.Sort(hosts)
 
-	slices.Sort(missing)
-
-	for _, application := range n.applications {
-		if len(n.candidates(destination{application: application.ID})) == 0 {
-			return fmt.Errorf("no Diameter peer for %s is connected: %s", application.Name, strings.Join(missing, ", "))
-		}
-	}
-
-	return nil
+	return hosts
 }
 
 // NewSessionID is a Session-Id of this node (RFC 6733 §8.8).

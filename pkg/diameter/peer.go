@@ -36,7 +36,8 @@ type peer struct {
 	settings *Peer // nil: it is not configured, and forgotten once it is gone
 	sources  []netip.Prefix
 
-	open atomic.Pointer[connection] // the one in I-Open or R-Open
+	open    atomic.Pointer[connection] // the one in I-Open or R-Open
+	offered atomic.Pointer[[]uint32]   // the applications of the last one; nil: there was none
 
 	mu          sync.Mutex
 	run         fsm.Instance[peerState, peerEvent, peerAction]
@@ -279,6 +280,7 @@ func (p *peer) opened(c *connection) {
 	n := p.node
 	c.opened()
 	p.open.Store(c)
+	p.offered.Store(&c.applications)
 	n.metrics.open.WithLabelValues(p.label()).Inc()
 	n.log.Info(
 		"Diameter peer connected",

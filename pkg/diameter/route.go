@@ -91,6 +91,18 @@ func (p *peer) suits(application uint32) (c *connection, fit int) {
 	}
 }
 
+// mayServe reports whether a peer serves an application: as diameter.peers says, or as the peer said last. Of one that was never
+// connected it may be.
+func (p *peer) mayServe(application uint32) bool {
+	if p.settings != nil && len(p.settings.Applications) > 0 {
+		return slices.Contains(p.settings.Applications, application)
+	}
+
+	offered := p.offered.Load()
+
+	return offered == nil || slices.Contains(*offered, application)
+}
+
 // purposes are the applications that a peer may be asked for over its connection.
 func (p *peer) purposes(c *connection) []uint32 {
 	if p.settings == nil || len(p.settings.Applications) == 0 {
