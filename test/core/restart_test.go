@@ -3,10 +3,14 @@ package core
 import (
 	"context"
 	"net"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/test/network"
+	"github.com/dialtone-ims/dialtone/ue/handset"
 )
 
 // The S-CSCF is killed in the midst of a call and started again: the BYE passes, and what was used is charged.
@@ -93,6 +97,61 @@ func TestPCSCFKilledInCalls(t *testing.T) {
 		_, err := c.Dial(t.Context(), bob.Tel())
 		return network.Status(err) == 403
 	})
+}
+
+// After a restart of the P-CSCF a dialog is no way to send messages for nothing: in one that never was none passes, and in a call that is
+// over who sends pays.
+func TestNoFreeMessagesAfterARestart(t *testing.T) {
+	data := "DIALTONE_PCSCF_DATA=" + t.TempDir()
+	n := network.Start(t, data)
+	alice, bob := n.Subscribe(1000, ""), n.Subscribe(1000, "")
+
+	var ofCall []string // route set of the callee
+	invented := false
+	a := n.Registered(alice, nil)
+	b := n.Registered(bob, func(c *handset.Config) {
+		c.Answer = func(r *sip.Response) { ofCall = sip.Values(r, "Record-Route") }
+		c.Alter = func(r *sip.Request) {
+			if r.Method != "MESSAGE" {
+				return
+			}
+			routes := ofCall
+			if invented { // past the call, by the Service-Route
+				own := slices.IndexFunc(ofCall, func(route string) bool { return strings.Contains(route, "call-") })
+				routes = append(slices.Clone(ofCall[:own]), sip.Values(r, "Route")...)
+			}
+			r.Recipient = sip.Uri{Scheme: "sip", User: "alice", Host: a.Address().Addr().String(), Port: int(a.Address().Port())}
+			sip.Set(r, "To", "<"+alice.Tel()+">;tag=invented")
+			sip.Set(r, "Route", strings.Join(routes, ", "))
+		}
+	})
+	answered := n.Answering(b)
+
+	call, err := a.Dial(t.Context(), bob.Tel())
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-answered
+	if err := call.HangUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	n.Kill("pcscf")
+	n.Run("pcscf", data)
+
+	invented = true
+	if response, err := b.Message(t.Context(), alice.Tel(), "free"); err != nil || response.StatusCode != 403 {
+		t.Errorf("a MESSAGE in an invented dialog: %v %v", response, err)
+	}
+
+	invented = false
+	if response, err := b.Message(t.Context(), alice.Tel(), "paid"); err != nil || response.StatusCode != 200 {
+		t.Fatalf("a MESSAGE in a call that is over: %v %v", response, err)
+	}
+	if m := <-a.Messages(); string(m.Body) != "paid" {
+		t.Errorf("alice got %q", m.Body)
+	}
+	n.Await("the debit", func() bool { balance, reserved := n.Balance(bob); return reserved == 0 && balance == 990 })
 }
 
 // The S-CSCF is killed while a message is on its way for which money is reserved: it is given back when the S-CSCF is there again, not by
