@@ -171,25 +171,6 @@ func (r *remote) tried(c *cobra.Command, s provisioning.Subscriber) (lines strin
 	return lines, nil
 }
 
-// where says what the state of a subscriber is, and at which S-CSCF: of one that is not registered that has an open authentication, or
-// keeps the name (TS 29.228 §6.1.2.1).
-func where(r provisioning.RegistrationState) string {
-	pending := slices.ContainsFunc(r.Sets, func(set provisioning.SetState) bool {
-		return slices.ContainsFunc(set.PrivateIdentities, func(p provisioning.PairState) bool { return p.AuthenticationPending })
-	})
-
-	switch notRegistered := r.State == subscriber.NotRegistered.String(); {
-	case r.ServerName == "":
-		return r.State
-	case notRegistered && pending:
-		return r.State + "; an authentication is open at " + r.ServerName
-	case notRegistered:
-		return r.State + "; its S-CSCF is " + r.ServerName
-	default:
-		return r.State + " at " + r.ServerName
-	}
-}
-
 func printSubscriber(w io.Writer, s provisioning.Subscriber) {
 	fmt.Fprintf(w, "subscriber %s: %s\n", s.Name, where(*s.Registration))
 
