@@ -168,8 +168,13 @@ func (p *Table) end(a *association, why string) {
 		return
 	}
 
+	kept := a.state != temporary
 	a.state, a.latest = ending, a.until
 	p.live(a, p.settings.Linger, why)
+
+	if kept { // a restart does not let it live on
+		p.keep.Keep(keep(a))
+	}
 }
 
 // awaited tells a set that would end before something that came through it is answered: the answer, and its repetitions, leave by no other

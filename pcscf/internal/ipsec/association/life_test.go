@@ -143,3 +143,20 @@ func (b *bench) apart(seed uint64, n int) {
 		b.t.Fatalf("seed %d, set %d: %d sets, %d and %d ways", seed, n, len(b.byHandset[ue]), len(b.byRequest), len(b.byReturn))
 	}
 }
+
+// A set that ends is kept as one that ends: a restart does not give that of a handset that has de-registered its old life again.
+func TestEndIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Optional)
+		server := b.challenge(b.clear(), 1, 31000, 31001)
+		flow := b.protected(server, 31000)
+		b.screen(0, flow, "REGISTER", answer(server, 1, 31000, 31001)...)
+		b.Established(flow, 3600)
+		b.Ended(b.Return(flow))
+
+		kept := b.remembered()
+		if len(kept) != 1 || time.Until(kept[0].Until) > time.Minute {
+			t.Errorf("kept: %+v", kept)
+		}
+	})
+}
