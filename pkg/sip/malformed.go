@@ -57,11 +57,12 @@ func (e *ParseError) Answer(raw []byte) (response *Response, topmostVia *ViaHead
 		}
 	}
 
-	response.SetBody(nil)
-
 	if !seen["via"] {
 		return nil, nil
 	}
+
+	(&Refusal{Reasons: []Reason{StatusReason(e.Status, e.Reason)}}).add(response)
+	response.SetBody(nil)
 
 	return response, topmostVia
 }

@@ -13,6 +13,8 @@ type Refusal struct {
 	Reasons []Reason // what to tell whoever sees the response
 	Headers []Header // more of the response: Retry-After, Min-SE
 	Cause   error    // what is behind it, for the log alone; nil: the Reasons say all
+
+	written []Header // of a standing one: its Reasons and Headers
 }
 
 // Refuse returns a refusal with a status, and a text that says why or what to do about it.
@@ -23,6 +25,14 @@ func Refuse(status int, text string, headers ...Header) *Refusal {
 // Refusef is Refuse with a text formatted as by fmt.Sprintf, and without more header fields.
 func Refusef(status int, format string, values ...any) *Refusal {
 	return Refuse(status, fmt.Sprintf(format, values...))
+}
+
+// Standing is a refusal that many requests get as it is: its header fields are written once.
+func Standing(status int, text string, headers ...Header) *Refusal {
+	r := Refuse(status, text, headers...)
+	r.written = r.fields()
+
+	return r
 }
 
 // Because sets the cause of a refusal, for the log, and returns the refusal.
@@ -77,13 +87,23 @@ func (r *Refusal) Replace(response *Response) {
 }
 
 func (r *Refusal) add(response *Response) {
-	for _, reason := range r.Reasons {
-		response.AppendHeader(reason.Header())
+	written := r.written
+	if written == nil {
+		written = r.fields()
 	}
 
-	for _, h := range r.Headers {
+	for _, h := range written {
 		response.AppendHeader(h)
 	}
+}
+
+func (r *Refusal) fields() []Header {
+	fields := make([]Header, 0, len(r.Reasons)+len(r.Headers))
+	for _, reason := range r.Reasons {
+		fields = append(fields, reason.Header())
+	}
+
+	return append(fields, r.Headers...)
 }
 
 // Refuser answers the requests that a function refuses. Each is one response, one line of the log and one count, of the same shape in

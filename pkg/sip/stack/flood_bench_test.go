@@ -103,7 +103,7 @@ func (f flood) octets(t testing.TB, requests int) float64 {
 	}
 
 	grown := used() - before
-	transactions := (&node{s, registry}).value(t, "transactions")
+	transactions := (&node{Stack: s, registry: registry}).value(t, "transactions")
 	if transactions < float64(requests) {
 		t.Fatalf("%v transactions of %d requests", transactions, requests)
 	}

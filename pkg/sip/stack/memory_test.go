@@ -25,6 +25,7 @@ func newNetwork() *network { return &network{memory.New()} }
 type node struct {
 	*stack.Stack
 	registry *prometheus.Registry
+	log      *memory.Log
 }
 
 // stack starts a stack at this address, with the timers of the specification.
@@ -36,8 +37,8 @@ func (n *network) stack(t testing.TB, address string, u *user, edits ...func(*st
 		edit(&c)
 	}
 
-	registry := prometheus.NewRegistry()
-	s, err := stack.New(c, u, stack.Options{Network: n.Network, Metrics: registry})
+	registry, log := prometheus.NewRegistry(), &memory.Log{}
+	s, err := stack.New(c, u, stack.Options{Network: n.Network, Metrics: registry, Log: log.Logger()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func (n *network) stack(t testing.TB, address string, u *user, edits ...func(*st
 		}
 	})
 
-	return &node{s, registry}
+	return &node{s, registry, log}
 }
 
 // value is that of a metric, its time series added up.

@@ -30,7 +30,7 @@ func (s *Stack) fits(flow Flow, raw []byte) error {
 	s.metrics.refused.WithLabelValues("too large to send").Inc()
 	s.log.Warn("SIP message not sent: too large",
 		"endpoint", flow.Endpoint.name, "destination", flow.Remote.String(), "transport", flow.Transport,
-		"start_line", string(line), "octets", len(raw), "limit", most)
+		"start_line", string(line), "octets", len(raw), "limit", most, "cause", errOversized)
 
 	return fmt.Errorf("%w: %d octets, more than %d", errOversized, len(raw), most)
 }
@@ -42,7 +42,7 @@ func unsent(r *sip.Request, err error) *sip.Response {
 		return local(r, 503, err.Error())
 	}
 
-	return sip.Refuse(513, "the request would be larger than the next hop takes").Response(r)
+	return tooLarge.Response(r)
 }
 
 // instead is what is sent in place of a final response that is too large.
@@ -55,7 +55,7 @@ func instead(r *sip.Response) *sip.Response {
 		}
 	}
 
-	sip.SetReasons(out, sip.StatusReason(500, "the response would be larger than its receiver takes"))
+	tooLargeOut.Replace(out)
 	out.SetBody(nil)
 
 	return out

@@ -38,7 +38,7 @@ func (c *responseContext) start(branches []Branch) {
 	}
 
 	if c.breadth == 0 && len(branches) > 0 { // RFC 5393 §5.3.3
-		c.best = append(c.best, sip.NewResponse(c.tx.request, 440, ""))
+		c.best = append(c.best, c.ownResponse(c.stack.refuser, caseBreadth, tooNarrow))
 		return
 	}
 

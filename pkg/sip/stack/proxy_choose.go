@@ -19,6 +19,9 @@ func (c *responseContext) choose() *sip.Response {
 		return local(c.tx.request, 480, "there was no target")
 	case best.StatusCode == 503: // §16.7 6, §16.9: what is below being overloaded or away does not make this proxy so
 		best.StatusCode, best.Reason = 500, sip.Phrase(500)
+		if !Local(best) && !sip.Has(best, "Reason") {
+			sip.SetReasons(best, unavailable)
+		}
 	case best.StatusCode == 401 || best.StatusCode == 407: // §16.7 7
 		for _, r := range c.best {
 			if r == best || r.StatusCode != 401 && r.StatusCode != 407 {

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -108,8 +107,7 @@ func (c *responseContext) step(events []event) {
 func (c *responseContext) guarded(f func()) (sound bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.stack.metrics.refused.WithLabelValues("panic").Inc()
-			c.stack.log.Error("SIP procedure panicked", "request", c.tx.name(), "panic", p, "stack", string(debug.Stack()))
+			c.stack.fault(c.tx.name(), p)
 		}
 	}()
 
@@ -121,7 +119,7 @@ func (c *responseContext) guarded(f func()) (sound bool) {
 func (c *responseContext) abort() {
 	c.plan.OnResponse = nil
 	c.cancelPending()
-	c.finish(sip.NewResponse(c.tx.request, 500, ""))
+	c.finish(c.ownResponse(c.stack.ofFaults(), casePanic, panicked))
 }
 
 func (c *responseContext) proceed(events []event) {
@@ -203,6 +201,7 @@ func (c *responseContext) finish(response *sip.Response) {
 		if response.StatusCode == 408 && !c.invite { // RFC 4320 §4.2: who sent it has given up by now, or thinks ill of this hop
 			c.tx.silence()
 		} else {
+			c.explain(response)
 			_ = c.tx.Respond(response)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +45,7 @@ type Stack struct {
 	screen       func(Flow, sip.Message) error
 	strays       func(Flow, *sip.Response) Passer // nil: they are dropped
 	refusals     *rate.Limiter                    // of screen
+	refuser      sip.Refuser
 	metrics      metrics
 	resolver     *Resolver
 	network      Network
@@ -80,6 +80,8 @@ func New(c Config, h Handler, o Options) (*Stack, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+
+	s.refuser = s.newRefuser(s.log)
 
 	var err error
 	if s.resolver, err = NewResolver(c.Resolver); err != nil {
@@ -288,12 +290,7 @@ func (s *Stack) request(flow Flow, r *sip.Request) {
 	case r.IsAck():
 		s.acknowledged(flow, r)
 	case s.transactions.working() >= s.config.Limits.MaxTransactions && !r.IsCancel():
-		s.metrics.refused.WithLabelValues("overload").Inc()
-		s.about(flow).Warn("SIP request refused: max_transactions is reached")
-
-		busy := sip.NewResponse(r, 503, "")
-		sip.Set(busy, "Retry-After", "5")
-		_ = s.transmitResponse(flow, reply, busy)
+		s.refuser.Refuse(unkept{s, flow, reply, r}, caseOverload, overloaded, "endpoint", flow.Endpoint.name)
 	case r.IsCancel():
 		s.cancelled(key, r, flow, reply)
 	default:
@@ -329,7 +326,7 @@ func (s *Stack) cancelled(key string, r *sip.Request, flow Flow, reply netip.Add
 	invite, found := s.transactions.server(inviteKey(r))
 	if !found {
 		s.metrics.unexpected.WithLabelValues(flow.Endpoint.name, "CANCEL").Inc()
-		_ = s.transmitResponse(flow, reply, sip.NewResponse(r, 481, ""))
+		s.refuser.Refuse(unkept{s, flow, reply, r}, caseCancel, nothingCancelled, "endpoint", flow.Endpoint.name)
 
 		return
 	}
@@ -348,9 +345,11 @@ func (s *Stack) handleRequest(tx *ServerTransaction) {
 	defer tx.handled()
 	defer func() {
 		if p := recover(); p != nil {
-			s.metrics.refused.WithLabelValues("panic").Inc()
-			s.log.Error("SIP procedure panicked", "request", tx.name(), "panic", p, "stack", string(debug.Stack()))
-			_ = tx.Reply(500, "")
+			s.fault(tx.name(), p)
+
+			if tx.open() {
+				s.ofFaults().Refuse(tx, casePanic, panicked)
+			}
 		}
 	}()
 
@@ -360,7 +359,7 @@ func (s *Stack) handleRequest(tx *ServerTransaction) {
 func (s *Stack) handleAck(ack *Ack) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.Error("SIP procedure panicked", "request", "ACK", "panic", p, "stack", string(debug.Stack()))
+			s.fault("ACK", p)
 		}
 	}()
 

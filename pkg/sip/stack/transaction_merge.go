@@ -92,7 +92,7 @@ func (tx *ServerTransaction) Merge(later *ServerTransaction) bool {
 }
 
 func (tx *ServerTransaction) merge(later *ServerTransaction) bool {
-	late := serialise(sip.NewResponse(later.request, 408, ""))
+	late := serialise(overtaken.Response(later.request))
 
 	tx.order.Lock() // no response goes out meanwhile
 	defer tx.order.Unlock()
@@ -157,8 +157,13 @@ func (tx *ServerTransaction) tooLate() []byte {
 
 // giveUp answers a transaction that was merged into one from which nothing comes any more, unless it has its answer.
 func (tx *ServerTransaction) giveUp() {
-	if r := readResponse(tx.tooLate()); r != nil {
-		_ = tx.Respond(r)
+	r := readResponse(tx.tooLate())
+	if r == nil {
+		return
+	}
+
+	if sent, _ := tx.respond(r); sent != nil {
+		tx.stack.gaveUp(tx.flow, r, caseMerged, overtaken)
 	}
 }
 

@@ -449,7 +449,7 @@ func (tx *ServerTransaction) handled() {
 
 	if open && (merged == nil || merged.into == nil) { // else that answers it
 		tx.stack.log.Error("a SIP procedure ended without a final response", "request", tx.name())
-		_ = tx.Reply(500, "")
+		tx.stack.refuser.Refuse(tx, caseUndecided, undecided)
 	}
 
 	tx.mu.Lock()
