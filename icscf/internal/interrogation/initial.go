@@ -49,7 +49,7 @@ func (i *Interrogator) initial(ctx context.Context, tx *stack.ServerTransaction,
 
 			i.note(b, r, began)
 
-			i.Log.Warn("S-CSCF does not answer", "scscf", b.Label, "impu", public, "method", string(out.Method))
+			i.Log.Warn("S-CSCF does not answer", "scscf", b.Label, "impu", public, "method", label.Method(string(out.Method)))
 
 			for _, name := range candidates {
 				if !slices.Contains(tried, name) {

@@ -15,6 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
+	"github.com/dialtone-ims/dialtone/pkg/label"
 )
 
 // Server answers credit-control requests.
@@ -60,7 +61,7 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 	if no := storable(q); no != nil { // nor can the answer be kept, which is always the same
 		answer = refused(no.result, no.text, no.failed)
 		answer.Type, answer.Number = q.Type, q.Number
-		s.metrics.requests.WithLabelValues(string(eventOf(q.Type)), fmt.Sprint(no.result.Code)).Inc()
+		s.metrics.requests.WithLabelValues(string(eventOf(q.Type)), label.Result(no.result.Code)).Inc()
 		s.log.Info("CCR refused", "request_type", eventOf(q.Type), "result", no.result.Code, "cause", no.text, "peer", q.OriginHost)
 
 		return answer, nil
@@ -100,7 +101,7 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 		return nil, fmt.Errorf("%s %s/%d: %w", eventOf(q.Type), q.SessionID, q.Number, err)
 	}
 
-	s.metrics.requests.WithLabelValues(string(eventOf(q.Type)), fmt.Sprint(answer.Result.Code)).Inc()
+	s.metrics.requests.WithLabelValues(string(eventOf(q.Type)), label.Result(answer.Result.Code)).Inc()
 	s.metrics.latency.WithLabelValues(string(eventOf(q.Type))).Observe(time.Since(began).Seconds())
 
 	if again {
