@@ -26,6 +26,7 @@ func TestSCSCFKilledInACall(t *testing.T) {
 	}
 	other := <-answered
 
+	n.AwaitKept(alice, bob)
 	n.Kill("scscf")
 	n.Run("scscf")
 	if _, reserved := n.Balance(alice); reserved == 0 {

@@ -252,6 +252,7 @@ func TestEveryWayOut(t *testing.T) {
 			}
 		}},
 		{"the S-CSCF dies, and the caller hangs up", 1000, nil, func(t *testing.T, k *talk) {
+			k.n.AwaitKept(k.a, k.b)
 			k.n.Kill("scscf")
 			k.n.Run("scscf", timer)
 			if err := k.call.HangUp(t.Context()); err != nil {

@@ -189,6 +189,17 @@ func (n *Network) Kill(name string) {
 	n.running[name] = nil
 }
 
+// AwaitKept waits until the S-CSCF has written registrations down, which it does five times a second: a kill before that loses them.
+func (n *Network) AwaitKept(all ...Subscriber) {
+	n.Helper()
+
+	n.Await("the registrations to be kept", func() bool {
+		text, err := os.ReadFile(filepath.Join(n.data, "scscf", "registrations.jsonl"))
+
+		return err == nil && !slices.ContainsFunc(all, func(s Subscriber) bool { return !strings.Contains(string(text), s.MSISDN) })
+	})
+}
+
 // Await waits for a condition.
 func (n *Network) Await(what string, condition func() bool) {
 	n.Helper()
