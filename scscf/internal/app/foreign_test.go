@@ -26,7 +26,7 @@ type foreignOCS struct {
 	stray *foreign.Peer
 
 	mu      sync.Mutex
-	results []uint32 // of the next CCAs; then 2001
+	results []uint32 // of the next CCAs, but for Terminate, which may still be on its way; then 2001
 	refuses bool     // the other node does
 }
 
@@ -83,12 +83,11 @@ func (o *foreignOCS) answer(c *foreign.Conn, q *foreign.Message) *foreign.Messag
 	o.mu.Lock()
 	defer o.mu.Unlock()
 
-	result := uint32(2001)
-	if len(o.results) > 0 {
+	kind, result := q.Number(foreign.RequestType), uint32(2001)
+	if len(o.results) > 0 && kind != uint32(ro.Terminate) {
 		result, o.results = o.results[0], o.results[1:]
 	}
 
-	kind := q.Number(foreign.RequestType)
 	answer := []foreign.AVP{
 		foreign.Number(foreign.AuthApplication, 0, ro.Application.ID), foreign.Number(foreign.RequestType, 0, kind),
 		foreign.Number(foreign.RequestNumber, 0, q.Number(foreign.RequestNumber)),
