@@ -158,11 +158,14 @@ func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
 		return nil, err
 	}
 
-	if err := c.acknowledge(ctx); err != nil {
-		return nil, err
-	}
+	err = c.acknowledge(ctx)
 
 	go c.acknowledgeAgain()
+
+	if err != nil { // the other side has answered, and is not left in the call
+		return nil, errors.Join(err, c.HangUp(context.WithoutCancel(ctx)))
+	}
+
 	go c.refresh(response)
 
 	return c, nil

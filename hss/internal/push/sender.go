@@ -18,7 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Config says how stubbornly an S-CSCF is told of changes.
+// Config has how often, and how long, an S-CSCF is told of a change.
 type Config struct {
 	Attempts int           `yaml:"attempts"` // until a request without an answer is given up
 	RetryMin time.Duration `yaml:"retry_min"`

@@ -17,7 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// Config says how stubbornly network functions are asked.
+// Config has when network functions are asked for credit anew, and how often.
 type Config struct {
 	Enabled  bool          `yaml:"enabled"`  // after top-ups and blocking; the API asks in any case
 	Attempts int           `yaml:"attempts"` // while there is no answer

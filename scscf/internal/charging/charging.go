@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,6 +31,8 @@ type Trigger struct {
 	eventJournal store[keptEvent]
 
 	machine, events *fsm.Machine[State, Signal, Action]
+
+	closed atomic.Bool
 
 	mu         sync.Mutex
 	open       map[string]*Session // by Session-Id

@@ -194,7 +194,7 @@ func (e *Event) do(action Action, in input, todo *effects) {
 			e.state.Owed.Sent = true
 		}
 	case PlanRepeat:
-		e.timer = time.AfterFunc(settleAgain, func() {
+		e.timer = e.trigger.after(settleAgain, func() {
 			_ = e.talk(context.Background(), e.step(RepeatElapsed, input{now: time.Now()}))
 		})
 	case GiveUpReport:

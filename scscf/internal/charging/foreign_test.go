@@ -2,6 +2,7 @@ package charging
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -370,6 +371,27 @@ func TestForeignEvents(t *testing.T) {
 				}
 				time.Sleep(time.Hour)
 				o.want(t, test.lines)
+			})
+		})
+	}
+}
+
+// What is on its way when the Trigger is closed plans nothing for afterwards: the journal has what is owed, for the next process.
+func TestNothingIsAskedAfterClose(t *testing.T) {
+	for _, events := range []string{Immediate, Reserved} {
+		t.Run(events, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var trigger *Trigger
+				o := &script{began: time.Now(), answers: []func(*ro.CCA) error{
+					func(*ro.CCA) error { return errors.Join(trigger.Close(), errDead) }, answers(2001),
+				}}
+				trigger = bench(Config{FailureHandling: Terminate, Events: events, EventMethods: []string{"MESSAGE"}, Settle: time.Hour}, o)
+
+				if _, refused := trigger.Event(t.Context(), Call{Method: "MESSAGE"}); refused == nil {
+					t.Error("not refused")
+				}
+				time.Sleep(time.Hour)
+				o.want(t, map[string]string{Immediate: "0s 4#0 MESSAGE", Reserved: "0s 1#0 MESSAGE"}[events])
 			})
 		})
 	}

@@ -173,8 +173,19 @@ func (s *Session) ended() bool {
 	return s.state.Last != nil
 }
 
+// after calls f when this time is over, unless the Trigger is closed by then: an answer that comes in the middle of Close plans anew.
+func (t *Trigger) after(wait time.Duration, f func()) *time.Timer {
+	return time.AfterFunc(wait, func() {
+		if !t.closed.Load() {
+			f()
+		}
+	})
+}
+
 // Close stops all sessions and events as they are.
 func (t *Trigger) Close() error {
+	t.closed.Store(true)
+
 	t.mu.Lock()
 	sessions, events := slices.Collect(maps.Values(t.open)), slices.Collect(maps.Values(t.openEvents))
 	t.mu.Unlock()

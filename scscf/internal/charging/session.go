@@ -245,7 +245,7 @@ func (s *Session) set(signal Signal, wait time.Duration) {
 	s.stop()
 
 	number := s.timers
-	s.timer = time.AfterFunc(max(0, wait), func() {
+	s.timer = s.trigger.after(max(0, wait), func() {
 		s.mu.Lock()
 		if s.timers != number {
 			s.mu.Unlock()

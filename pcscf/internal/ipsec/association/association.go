@@ -177,8 +177,8 @@ func (p *Table) end(a *association, why string) {
 	}
 }
 
-// awaited tells a set that would end before something that came through it is answered: the answer, and its repetitions, leave by no other
-// (TS 33.203 §7.4). The lock is held.
+// awaited reports whether a set would end before something that came through it is answered: the answer, and its repetitions, leave by
+// no other (TS 33.203 §7.4). The lock is held.
 func (a *association) awaited() bool {
 	return a.state == ending && a.inWork > 0 && time.Until(a.latest) > 0
 }
