@@ -79,6 +79,7 @@ func TestAnsweredRequestsDoNotBlock(t *testing.T) {
 			}
 		}
 
+		synctest.Wait() // while an answer is going out a retransmission is not answered again
 		sender.send(s, sender.text("REGISTER", "sip:example", "4999"))
 		sender.response(200)
 		if served != 5000 {
