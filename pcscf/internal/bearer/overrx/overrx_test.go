@@ -176,6 +176,8 @@ func TestRefusedChange(t *testing.T) {
 		if err := d.need(leg, needs(t, offered, answered)); err != nil {
 			t.Fatal(err)
 		}
+
+		synctest.Wait() // the STA of the first session
 		if open := d.bearers.Sessions(); len(open) != 1 || open[0].Session == first {
 			t.Errorf("%+v", open)
 		}
