@@ -75,11 +75,16 @@ func (p *Proxy) acknowledges(ctx context.Context, k dialog.Key, ack *sip.Request
 		return
 	}
 
-	l.acknowledged()
-
 	body := session(ack)
 	if offer, answers := l.takes(body, l.side(fromCore)); answers {
 		_ = l.need(ctx, nil, offer, body, l.side(fromCore).Other())
+	}
+}
+
+// acknowledged is called when the ACK of a 2xx has gone on: what is sent in the dialog from here may follow it now.
+func (p *Proxy) acknowledged(k dialog.Key) {
+	if l := p.Bearers.find(k); l != nil {
+		l.acknowledged()
 	}
 }
 

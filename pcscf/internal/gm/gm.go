@@ -230,7 +230,10 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *stack.Ack) {
 	}
 
 	if ack.Flow.Endpoint == p.Mw {
-		p.acknowledges(ctx, dialogKey(out, b, true), out, true)
+		k := dialogKey(out, b, true)
+		p.acknowledges(ctx, k, out, true)
+		defer p.acknowledged(k)
+
 		shownToHandset(out)
 		if p.Stack.SendStateless(ctx, out, p.handset(b)) != nil { // the connection is gone, as it was for the INVITE
 			if to, found := contacted(b); found {
@@ -246,7 +249,9 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *stack.Ack) {
 		return
 	}
 
-	d, found := p.dialogOf(dialogKey(out, b, false), out, b)
+	k := dialogKey(out, b, false)
+
+	d, found := p.dialogOf(k, out, b)
 	if !found {
 		p.outcomes.WithLabelValues("ack", "ACK", "no dialog here").Inc()
 		return
@@ -258,7 +263,9 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *stack.Ack) {
 		return
 	}
 
-	p.acknowledges(ctx, dialogKey(out, b, false), out, false)
+	p.acknowledges(ctx, k, out, false)
+	defer p.acknowledged(k)
+
 	trust.Cross(out, trust.Handset, trust.Core)
 	_ = p.Stack.SendStateless(ctx, out, to)
 }
