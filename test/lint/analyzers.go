@@ -45,7 +45,7 @@ func analyzers() []*analysis.Analyzer {
 		ineffassign.Analyzer,
 		errorlint.NewAnalyzer(),
 		sloglint.New(&sloglint.Options{NoMixedArguments: true, StaticMessage: true, KeyNamingCase: "snake"}),
-		depguard, exported, lines, logkeys, nolint, format, positional, unused,
+		depguard, exported, labels, lines, logkeys, nolint, format, positional, unused,
 	}
 
 	for _, group := range [][]*lint.Analyzer{staticcheck.Analyzers, simple.Analyzers, stylecheck.Analyzers, quickfix.Analyzers} {

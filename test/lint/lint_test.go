@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,7 +13,7 @@ import (
 
 // Each rule that is written here refuses what it is there for: in testdata/src, a package by the name of the rule.
 func TestOwn(t *testing.T) {
-	for _, a := range []*analysis.Analyzer{depguard, exported, lines, logkeys, nolint, positional} {
+	for _, a := range []*analysis.Analyzer{depguard, exported, labels, lines, logkeys, nolint, positional} {
 		t.Run(a.Name, func(t *testing.T) {
 			found := analysistest.Run(t, analysistest.TestData(), a, a.Name)
 			if len(found) != 1 || len(found[0].Diagnostics) == 0 {
@@ -51,4 +53,38 @@ func TestAgrees(t *testing.T) {
 			t.Errorf("%q in place of %q is taken", to, from)
 		}
 	}
+}
+
+// What is said to be bounded is there, and what other packages call to have counted.
+func TestBoundedIsThere(t *testing.T) {
+	for name := range bounded {
+		folder, rest, _ := strings.Cut(name, ".")
+		for _, word := range strings.FieldsFunc(rest, func(r rune) bool { return r == '.' || r == ' ' }) {
+			declares(t, folder, word)
+		}
+	}
+
+	for name, parameter := range sinks {
+		folder, function, _ := strings.Cut(name, ".")
+		declares(t, folder, function)
+		declares(t, folder, parameter)
+	}
+}
+
+func declares(t *testing.T, folder, word string) {
+	t.Helper()
+
+	files, _ := filepath.Glob("../../" + folder + "/*.go")
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if regexp.MustCompile(`\b` + word + `\b`).Match(text) {
+			return
+		}
+	}
+
+	t.Errorf("%s has no %s", folder, word)
 }
