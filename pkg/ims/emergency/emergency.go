@@ -1,0 +1,165 @@
+// Package emergency tells emergency calls and emergency registrations from others (TS 24.229 §5.1.6, §5.2.10, RFC 5031).
+package emergency
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+)
+
+const prefix = "urn:service:"
+
+// Service is the service of an emergency URN (RFC 5031 §3), in lower case and without "urn:service:", as in Service-URN
+// (TS 29.214 §5.3.23): "sos.fire". ok is false for any other URI.
+func Service(uri string) (service string, ok bool) {
+	if len(uri) < len(prefix) || !strings.EqualFold(uri[:len(prefix)], prefix) {
+		return "", false
+	}
+
+	service = strings.ToLower(uri[len(prefix):])
+	if service != sos && !strings.HasPrefix(service, sos+".") {
+		return "", false
+	}
+
+	for label := range strings.SplitSeq(service, ".") {
+		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return "", false
+		}
+	}
+
+	return service, true
+}
+
+// URN is the URN of a service.
+func URN(service string) string { return prefix + service }
+
+// Contact reports whether the URI of a Contact is one for emergency calls alone (TS 24.229 §5.1.6.2, §7.2A.13).
+func Contact(uri string) bool {
+	if !strings.Contains(strings.ToLower(uri), ";sos") { // of a thousand contacts none is one
+		return false
+	}
+
+	u, err := sip.ParseURI(uri)
+	if err != nil {
+		return false
+	}
+
+	for _, p := range u.UriParams {
+		if strings.EqualFold(p.K, "sos") {
+			return true
+		}
+	}
+
+	return false
+}
+
+// Registers reports whether a REGISTER is an emergency registration, or the end of one: a Contact of it is for emergency calls.
+func Registers(r *sip.Request) bool {
+	contacts, _, err := sip.Contacts(r)
+	if err != nil {
+		return false
+	}
+
+	for _, c := range contacts {
+		if Contact(c.URI) {
+			return true
+		}
+	}
+
+	return false
+}
+
+// Plan knows the emergency numbers of a network.
+type Plan struct {
+	home    string
+	numbers map[string]string
+}
+
+// NewPlan returns the numbers of a country, and more of the operator's, each with its service: "sos.police". An operator's takes the place
+// of the country's; one with no service is no emergency number.
+func NewPlan(homeDomain, mcc string, more map[string]string) (*Plan, error) {
+	p := &Plan{home: homeDomain, numbers: maps.Clone(everywhere)}
+
+	maps.Copy(p.numbers, countries[mcc])
+
+	for number, named := range more {
+		if digits, ok := dialled(number); !ok || digits != number {
+			return nil, fmt.Errorf("%q is no number that a handset dials", number)
+		}
+
+		if named == "" {
+			delete(p.numbers, number)
+			continue
+		}
+
+		service, ok := Service(prefix + named)
+		if !ok {
+			return nil, fmt.Errorf("%q of %s is no emergency service, as sos.police (RFC 5031)", named, number)
+		}
+
+		p.numbers[number] = service
+	}
+
+	return p, nil
+}
+
+// Service is the emergency service that a Request-URI means: by its URN, or by a number as it is dialled, in a tel URI or in a SIP URI of
+// the home network (TS 24.229 §5.2.10.1). A number is taken in whatever context it is local (RFC 3966 §5.1.5): better one call too
+// many than one too few. A global one, with a +, is somebody's.
+func (p *Plan) Service(uri string) (service string, ok bool) {
+	if service, ok := Service(uri); ok {
+		return service, true
+	}
+
+	number := ""
+
+	scheme, rest, _ := strings.Cut(uri, ":")
+	switch strings.ToLower(scheme) {
+	case "tel":
+		number = rest
+	case "sip", "sips":
+		u, err := sip.ParseURI(uri)
+		if err != nil || !strings.EqualFold(u.Host, p.home) {
+			return "", false
+		}
+
+		number = u.User
+	default:
+		return "", false
+	}
+
+	number, _, _ = strings.Cut(number, ";")
+
+	digits, ok := dialled(number)
+	if !ok {
+		return "", false
+	}
+
+	service, ok = p.numbers[digits]
+
+	return service, ok
+}
+
+// dialled are the digits of a local number, without what is only for the eye (RFC 3966 §5.1.1).
+func dialled(number string) (digits string, ok bool) {
+	const longest = 16
+
+	digits = separators.Replace(number)
+
+	return digits, digits != "" && len(digits) <= longest && strings.Trim(digits, "0123456789") == ""
+}
+
+var separators = strings.NewReplacer("-", "", ".", "", "(", "", ")", "")
+
+// Country is the MCC of a home network domain (TS 23.003 §13.2: "ims.mnc001.mcc262.3gppnetwork.org"); "" when it has another form.
+func Country(domain string) string {
+	for label := range strings.SplitSeq(strings.ToLower(domain), ".") {
+		if mcc, found := strings.CutPrefix(label, "mcc"); found && len(mcc) == 3 && strings.Trim(mcc, "0123456789") == "" {
+			return mcc
+		}
+	}
+
+	return ""
+}
