@@ -64,7 +64,12 @@ func next[A any](answers *[]any) (*A, error) {
 func (d *desk) UserAuthorization(_ context.Context, q *cx.UAR) (*cx.UAA, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.asked = append(d.asked, fmt.Sprintf("UAR %s %s %s %d", q.UserName, q.PublicIdentity, q.VisitedNetwork, q.Type))
+	asked := fmt.Sprintf("UAR %s %s %s %d", q.UserName, q.PublicIdentity, q.VisitedNetwork, q.Type)
+	if q.Flags&cx.EmergencyRegistration != 0 {
+		asked += " emergency"
+	}
+
+	d.asked = append(d.asked, asked)
 
 	return next[cx.UAA](&d.uaa)
 }

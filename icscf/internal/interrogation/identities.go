@@ -7,6 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -53,14 +54,20 @@ func identities(request *sip.Request, homeDomain string) (registering, error) {
 	return r, nil
 }
 
-// query makes the UAR (TS 29.228 §6.1.1).
+// query makes the UAR (TS 29.228 §6.1.1). The HSS refuses no emergency registration for barring or roaming.
 func (r registering) query(request *sip.Request) *cx.UAR {
-	return &cx.UAR{
+	q := &cx.UAR{
 		UserName:       r.private,
 		PublicIdentity: r.public,
 		VisitedNetwork: r.visited,
 		Type:           authorizationType(request),
 	}
+
+	if emergency.Registers(request) {
+		q.Flags = cx.EmergencyRegistration
+	}
+
+	return q
 }
 
 // authorizationType is DE_REGISTRATION when every contact of the REGISTER expires at once (TS 24.229 §5.3.1.2).

@@ -56,6 +56,11 @@ func TestWhatTheHSSIsAsked(t *testing.T) {
 			"UAR alice@ims.example sip:alice@ims.example a.example 0",
 		},
 		{"a token", []string{"P-Visited-Network-ID: a.example;x=1, b.example"}, "UAR alice@ims.example sip:alice@ims.example a.example 0"},
+		{
+			"TS 29.228 §6.1.1 an emergency registration",
+			[]string{"Contact: <sip:alice@10.0.0.1;sos>"},
+			"UAR alice@ims.example sip:alice@ims.example visited.example 0 emergency",
+		},
 		{"§5.3.1.2 Expires: 0", []string{"Expires: 0"}, "UAR alice@ims.example sip:alice@ims.example visited.example 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -38,6 +38,7 @@ type Config struct {
 	IPsec          ipsec.Config `yaml:"ipsec"`
 
 	Protection protection.Config `yaml:"protection"`
+	Emergency  Emergency         `yaml:"emergency"`
 	Bearer     Bearer            `yaml:"bearer"`
 	Diameter   diameter.Config   `yaml:"diameter"` // used if bearers are asked for
 }
@@ -99,7 +100,7 @@ func (c *Config) Validate() error {
 	}
 
 	return errors.Join(c.Common.Validate(), c.SIP.Validate(), c.IPsec.Validate(c.Data), c.Protection.Validate(),
-		c.validateBearers())
+		c.validateBearers(), c.validateEmergency())
 }
 
 // bound is what the stack binds: the endpoints of the configuration and the protected ones. Those towards handsets have the timers
@@ -144,6 +145,11 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 		Log:   env.Log,
 		Guard: protection.New(c.Protection, env.Log, env.Metrics),
 	}
+
+	if proxy.Emergency, err = c.emergencies(); err != nil {
+		return nil, err
+	}
+
 	proxy.Dialogs = dialog.NewTable(c.MaxDialogs)
 	proxy.Bindings = binding.NewTable(c.MaxBindings, proxy.Expired)
 	proxy.Register(env.Metrics)

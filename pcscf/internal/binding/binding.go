@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
@@ -121,7 +122,8 @@ func NewTable(limit int, ended func(*Binding)) *Table {
 
 // Token is the one that this user's handset at this address has for this contact, or a new one. A handset that says which it is
 // keeps its token, and with it the dialogs that it has, when it registers from another address or with another Contact: the
-// S-CSCF, too, puts that contact in the place of the one before (RFC 5626 §6).
+// S-CSCF, too, puts that contact in the place of the one before (RFC 5626 §6). An
+// emergency registration is beside the other one (TS 24.229 §5.1.6.2).
 func (t *Table) Token(address netip.Addr, contact, private, instance string) string {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -130,9 +132,9 @@ func (t *Table) Token(address netip.Addr, contact, private, instance string) str
 
 	for _, b := range t.byUser[private] {
 		switch {
-		case b.Flow.Remote.Addr() == address && sip.SameURI(b.Contact, contact):
+		case b.Flow.Remote.Addr() == address && emergency.SameContact(b.Contact, contact):
 			return b.Token
-		case b.Registered && instance != "" && b.Instance == instance:
+		case b.Registered && instance != "" && b.Instance == instance && emergency.Contact(b.Contact) == emergency.Contact(contact):
 			moved = b.Token
 		}
 	}

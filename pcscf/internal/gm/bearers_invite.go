@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
@@ -52,11 +53,7 @@ func (a *attempt) bear(ctx context.Context, tx *stack.ServerTransaction, sent *s
 
 // serviceURN is the service of an emergency call (TS 29.214 §5.3.23); "": it is none.
 func serviceURN(r *sip.Request) string {
-	service, found := strings.CutPrefix(strings.ToLower(r.Recipient.String()), "urn:service:")
-	if !found || service != "sos" && !strings.HasPrefix(service, "sos.") {
-		return ""
-	}
-
+	service, _ := emergency.Service(r.Recipient.String())
 	return service
 }
 

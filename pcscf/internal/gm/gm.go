@@ -17,6 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/regevent"
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
@@ -44,17 +45,18 @@ const (
 
 // Proxy is the P-CSCF's transaction user.
 type Proxy struct {
-	Config   Config
-	Stack    *stack.Stack
-	Gm       []*stack.Endpoint // towards handsets
-	Mw       *stack.Endpoint   // towards the core
-	Bindings *binding.Table
-	Dialogs  *dialog.Table
-	Security Security
-	RegEvent *regevent.Subscriber // nil: the P-CSCF does not subscribe
-	Guard    *protection.Guard    // nil: all are heard
-	Bearers  *Bearers             // nil: calls ask for no bearers
-	Log      *slog.Logger
+	Config    Config
+	Stack     *stack.Stack
+	Gm        []*stack.Endpoint // towards handsets
+	Mw        *stack.Endpoint   // towards the core
+	Bindings  *binding.Table
+	Dialogs   *dialog.Table
+	Security  Security
+	RegEvent  *regevent.Subscriber // nil: the P-CSCF does not subscribe
+	Guard     *protection.Guard    // nil: all are heard
+	Bearers   *Bearers             // nil: calls ask for no bearers
+	Emergency *emergency.Plan      // numbers of emergency calls
+	Log       *slog.Logger
 
 	outcomes *prometheus.CounterVec
 	began    time.Time
@@ -101,7 +103,7 @@ func (p *Proxy) Watch(limit int, metrics prometheus.Registerer) {
 
 	for _, b := range p.Bindings.All() {
 		if b.Registered {
-			p.RegEvent.Registered(b)
+			p.watch(b)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/border"
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
@@ -51,7 +52,7 @@ func (p *Proxy) describe(flow stack.Flow, m sip.Message) protection.Message {
 	}
 
 	if isRequest {
-		described.Emergency = emergency(r)
+		described.Emergency = p.emergency(r)
 	}
 
 	if b, found := p.Bindings.At(p.Security.Return(flow).Remote); found {
@@ -61,24 +62,15 @@ func (p *Proxy) describe(flow stack.Flow, m sip.Message) protection.Message {
 	return described
 }
 
-// emergency tells a request for an emergency service (RFC 5031), and the registration that precedes it (TS 24.229 §5.1.6.2).
-func emergency(r *sip.Request) bool {
-	if r.Method != "REGISTER" {
-		return strings.HasPrefix(strings.ToLower(r.Recipient.String()), "urn:service:sos")
+// emergency tells a request for an emergency service, and the registration that precedes it (TS 24.229 §5.1.6.2).
+func (p *Proxy) emergency(r *sip.Request) bool {
+	if r.Method == "REGISTER" {
+		return emergency.Registers(r)
 	}
 
-	contacts, _, err := sip.Contacts(r)
-	if err != nil {
-		return false
-	}
+	_, called := p.Emergency.Service(r.Recipient.String())
 
-	for _, c := range contacts {
-		if u, err := sip.ParseURI(c.URI); err == nil && u.UriParams.Has("sos") {
-			return true
-		}
-	}
-
-	return false
+	return called
 }
 
 // Bounds in octets of what a handset may send, beyond what any sends: the core passes it on with more, and keeps some of it.
@@ -139,7 +131,7 @@ func (p *Proxy) admitted(tx *stack.ServerTransaction) bool {
 
 // locked refuses a user who has failed to authenticate too often from there.
 func (p *Proxy) locked(tx *stack.ServerTransaction, private string) bool {
-	if p.Guard == nil || emergency(tx.Request()) {
+	if p.Guard == nil || p.emergency(tx.Request()) {
 		return false
 	}
 

@@ -9,6 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
@@ -231,9 +232,7 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 
 	p.sayTranslated(request, b, refreshed)
 
-	if p.RegEvent != nil {
-		p.RegEvent.Registered(b)
-	}
+	p.watch(b)
 
 	p.Log.Info("registered", "impi", private, "impu", b.Default(), "contact", contact, "flow", flow.String(), "seconds", seconds)
 }
@@ -241,7 +240,7 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 // deregistered ends the binding that the handset has taken back; with a star all that it has from there.
 func (p *Proxy) deregistered(asked registration) {
 	b, found := p.Bindings.ByToken(asked.token)
-	if found && b.Registered && sip.SameURI(b.Contact, asked.contact) { // else it has moved, and takes back where it was
+	if found && b.Registered && emergency.SameContact(b.Contact, asked.contact) { // else it has moved, and takes back where it was
 		p.unregistered(b, asked)
 	}
 
@@ -286,6 +285,13 @@ func (p *Proxy) Change(old, b *binding.Binding) { p.Bindings.Replace(old, b) }
 // Of lists the bindings of a private identity.
 func (p *Proxy) Of(private string) []*binding.Binding { return p.Bindings.Of(private) }
 
+// watch subscribes to the registrations of a user (§5.2.3), but not for an emergency registration, which the reg event does not have.
+func (p *Proxy) watch(b *binding.Binding) {
+	if p.RegEvent != nil && !emergency.Contact(b.Contact) {
+		p.RegEvent.Registered(b)
+	}
+}
+
 func (p *Proxy) unwatch(b *binding.Binding) {
 	if p.RegEvent != nil {
 		p.RegEvent.Ended(b.Private)
@@ -300,7 +306,7 @@ func expiry(r *sip.Response, contact string) uint32 {
 	}
 
 	for _, c := range contacts {
-		if !sip.SameURI(c.URI, contact) {
+		if !emergency.SameContact(c.URI, contact) {
 			continue
 		}
 

@@ -32,9 +32,6 @@ func Service(uri string) (service string, ok bool) {
 	return service, true
 }
 
-// URN is the URN of a service.
-func URN(service string) string { return prefix + service }
-
 // Contact reports whether the URI of a Contact is one for emergency calls alone (TS 24.229 §5.1.6.2, §7.2A.13).
 func Contact(uri string) bool {
 	if !strings.Contains(strings.ToLower(uri), ";sos") { // of a thousand contacts none is one
@@ -54,6 +51,10 @@ func Contact(uri string) bool {
 
 	return false
 }
+
+// SameContact reports whether two Contact URIs mean the same contact. One for emergency calls stands beside the other of the same handset
+// (TS 24.229 §5.4.8.2), although RFC 3261 §19.1.4 does not look at a parameter that only one of them has.
+func SameContact(a, b string) bool { return Contact(a) == Contact(b) && sip.SameURI(a, b) }
 
 // Registers reports whether a REGISTER is an emergency registration, or the end of one: a Contact of it is for emergency calls.
 func Registers(r *sip.Request) bool {
@@ -107,10 +108,14 @@ func NewPlan(homeDomain, mcc string, more map[string]string) (*Plan, error) {
 
 // Service is the emergency service that a Request-URI means: by its URN, or by a number as it is dialled, in a tel URI or in a SIP URI of
 // the home network (TS 24.229 §5.2.10.1). A number is taken in whatever context it is local (RFC 3966 §5.1.5): better one call too
-// many than one too few. A global one, with a +, is somebody's.
+// many than one too few. A global one, with a +, is somebody's. Without a plan only URNs are known.
 func (p *Plan) Service(uri string) (service string, ok bool) {
 	if service, ok := Service(uri); ok {
 		return service, true
+	}
+
+	if p == nil {
+		return "", false
 	}
 
 	number := ""

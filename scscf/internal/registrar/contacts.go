@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
@@ -68,8 +69,8 @@ func update(
 			next[at] = w.binding(r, nextID(), now, now)
 			changes = append(changes, registration.ContactChange{Binding: next[at], Event: registration.ContactRegistered})
 		default:
-			if len(next) >= policy.MaxContacts {
-				oldest := slices.IndexFunc(next, func(b *registration.Binding) bool { return b.Private == r.private })
+			if w.rivals(next) >= policy.MaxContacts {
+				oldest := slices.IndexFunc(next, func(b *registration.Binding) bool { return b.Private == r.private && w.rival(b) })
 				if oldest < 0 || policy.AtContactLimit == "refuse" {
 					return nil, nil, sip.Refuse(403, "the user has as many contacts as registrar.max_contacts allows")
 				}
@@ -89,13 +90,35 @@ func update(
 
 // same reports whether a contact is registered already: by instance and reg-id (RFC 5626 §6) where both have them, else by URI
 // (RFC 3261 §19.1.4). A contact that is taken back without reg-id is always meant by its URI: a handset that has moved takes back
-// where it was, not where it is.
+// where it was, not where it is. One for emergency calls is another one (TS 24.229 §5.4.8.2).
 func (w *wanted) same(b *registration.Binding) bool {
+	if !w.rival(b) {
+		return false
+	}
+
 	if w.instance != "" && b.Instance != "" && (w.expires > 0 || w.regID != 0) {
 		return strings.EqualFold(w.instance, b.Instance) && w.regID == b.RegID
 	}
 
 	return sip.SameURI(w.contact, b.Contact)
+}
+
+// rivals are the contacts among which a new one needs a place: an emergency registration takes none from the others, and finds its own
+// whatever they are (TS 24.229 §5.4.8.2).
+func (w *wanted) rivals(all []*registration.Binding) int {
+	n := 0
+
+	for _, b := range all {
+		if w.rival(b) {
+			n++
+		}
+	}
+
+	return n
+}
+
+func (w *wanted) rival(b *registration.Binding) bool {
+	return b.Emergency() == emergency.Contact(w.contact)
 }
 
 func (w *wanted) binding(r *request, id uint32, registered, now time.Time) *registration.Binding {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
@@ -189,7 +190,7 @@ func (p *procedure) trusted(policy *Authentication) bool {
 
 	for _, w := range p.request.contacts {
 		known := func(b *registration.Binding) bool {
-			return b.Private == p.request.private && sip.SameURI(b.Contact, w.contact)
+			return b.Private == p.request.private && emergency.SameContact(b.Contact, w.contact)
 		}
 		if !slices.ContainsFunc(p.bindings(), known) {
 			return false

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 )
 
 // Binding is one registered contact. It is never changed.
@@ -22,6 +24,9 @@ type Binding struct {
 	Expires    time.Time `json:"expires"`
 	Registered time.Time `json:"registered"` // first made
 }
+
+// Emergency reports whether the contact is for emergency calls alone (TS 24.229 §5.4.8): nobody else is connected to it.
+func (b *Binding) Emergency() bool { return emergency.Contact(b.Contact) }
 
 // Header is the binding as a value of Contact in a response.
 func (b *Binding) Header(now time.Time) string {

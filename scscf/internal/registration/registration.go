@@ -107,12 +107,12 @@ func (r *Registration) Find(uri string) *Identity {
 }
 
 // Contacts are the bindings that are alive at this time, the most preferred first and among equals the newest (RFC 3261
-// §16.5, TS 24.229 §5.4.3.3).
+// §16.5, TS 24.229 §5.4.3.3). Those of emergency registrations are not among them (§5.4.8).
 func (r *Registration) Contacts(now time.Time) []*Binding {
 	alive := make([]*Binding, 0, len(r.Bindings))
 
 	for _, b := range r.Bindings {
-		if b.Expires.After(now) {
+		if b.Expires.After(now) && !b.Emergency() {
 			alive = append(alive, b)
 		}
 	}
