@@ -52,6 +52,8 @@ func (w *Within) Answered(r *sip.Response) {
 			m.refreshed(w.request, r)
 		case w.request.Method == "BYE" && m.dialog != nil && m.further:
 			m.furtherEnded(w.request)
+		case w.request.Method == "BYE" && m.first():
+			m.ended(w.request)
 		}
 	}
 }
@@ -73,6 +75,18 @@ func (m membership) refreshed(request *sip.Request, r *sip.Response) {
 	}
 
 	c.keep()
+}
+
+// ended notes the BYE that was taken before its 2xx goes on: the next BYE may come right behind that.
+func (m membership) ended(bye *sip.Request) {
+	c := m.call
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if m.dialog != nil && c.released == nil && m.dialog.Leads(m.from, bye, c.table.stack.Own) {
+		c.hungUp = true
+	}
 }
 
 // furtherEnded takes the dialog with a further callee out of the call. One that has not ended for sure ends with the call.
