@@ -44,30 +44,22 @@ var labels = &analysis.Analyzer{
 	Name: "labels", Doc: "no label of a metric comes from the wire", Run: func(pass *analysis.Pass) (any, error) {
 		o := &origins{pass: pass, seen: map[types.Object]bool{}}
 
-		for _, f := range pass.Files {
-			if strings.HasSuffix(pass.Fset.File(f.FileStart).Name(), "_test.go") {
-				continue
-			}
-
-			ast.Inspect(f, func(n ast.Node) bool {
-				switch n := n.(type) {
-				case *ast.CallExpr:
-					for _, label := range labelsOf(pass.TypesInfo, n) {
-						o.check(label)
-					}
-				case *ast.CompositeLit: // prometheus.Labels{"name": value}
-					if t := named(pass.TypesInfo.TypeOf(n)); t != nil && t.String() == prometheus+".Labels" {
-						for _, e := range n.Elts {
-							if pair, ok := e.(*ast.KeyValueExpr); ok {
-								o.check(pair.Value)
-							}
+		o.each(func(n ast.Node) {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				for _, label := range labelsOf(pass.TypesInfo, n) {
+					o.check(label)
+				}
+			case *ast.CompositeLit: // prometheus.Labels{"name": value}
+				if t := named(pass.TypesInfo.TypeOf(n)); t != nil && t.String() == prometheus+".Labels" {
+					for _, e := range n.Elts {
+						if pair, ok := e.(*ast.KeyValueExpr); ok {
+							o.check(pair.Value)
 						}
 					}
 				}
-
-				return true
-			})
-		}
+			}
+		})
 
 		return nil, nil
 	},

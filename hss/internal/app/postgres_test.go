@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 	"github.com/dialtone-ims/dialtone/pkg/aka"
@@ -117,23 +116,8 @@ func TestPostgresServesCxAndTheAPITogether(t *testing.T) {
 					t.Errorf("GET %s: %v", path, err)
 				}
 			}
-			ready(t, h)
 		})
 	}
+	eventually(t, "ready beside the load", func() bool { return h.built.Ready() == nil })
 	all.Wait()
-}
-
-// ready wants an HSS to be ready, if need be when the load of the test has gone: one question has two seconds, and a loaded machine may
-// take longer. What waits for itself never is.
-func ready(t *testing.T, h *hss) {
-	t.Helper()
-
-	var err error
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end) && t.Context().Err() == nil; {
-		if err = h.built.Ready(); err == nil {
-			return
-		}
-	}
-
-	t.Error(err)
 }
