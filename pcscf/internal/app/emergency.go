@@ -20,7 +20,7 @@ func (c *Config) emergencies() (*emergency.Plan, error) {
 
 func (c *Config) validateEmergency() error {
 	if _, err := c.emergencies(); err != nil {
-		return fmt.Errorf("emergency.numbers: %w", err)
+		return fmt.Errorf("emergency.%w", err)
 	}
 
 	return nil

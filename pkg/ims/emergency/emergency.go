@@ -81,13 +81,17 @@ type Plan struct {
 // NewPlan returns the numbers of a country, and more of the operator's, each with its service: "sos.police". An operator's takes the place
 // of the country's; one with no service is no emergency number.
 func NewPlan(homeDomain, mcc string, more map[string]string) (*Plan, error) {
+	if mcc != "" && !isMCC(mcc) {
+		return nil, fmt.Errorf("country: %q is no MCC, as 262", mcc)
+	}
+
 	p := &Plan{home: homeDomain, numbers: maps.Clone(everywhere)}
 
 	maps.Copy(p.numbers, countries[mcc])
 
 	for number, named := range more {
 		if digits, ok := dialled(number); !ok || digits != number {
-			return nil, fmt.Errorf("%q is no number that a handset dials", number)
+			return nil, fmt.Errorf("numbers: %q is no number that a handset dials", number)
 		}
 
 		if named == "" {
@@ -97,7 +101,7 @@ func NewPlan(homeDomain, mcc string, more map[string]string) (*Plan, error) {
 
 		service, ok := Service(prefix + named)
 		if !ok {
-			return nil, fmt.Errorf("%q of %s is no emergency service, as sos.police (RFC 5031)", named, number)
+			return nil, fmt.Errorf("numbers: %q of %s is no emergency service, as sos.police (RFC 5031)", named, number)
 		}
 
 		p.numbers[number] = service
@@ -161,10 +165,12 @@ var separators = strings.NewReplacer("-", "", ".", "", "(", "", ")", "")
 // Country is the MCC of a home network domain (TS 23.003 §13.2: "ims.mnc001.mcc262.3gppnetwork.org"); "" when it has another form.
 func Country(domain string) string {
 	for label := range strings.SplitSeq(strings.ToLower(domain), ".") {
-		if mcc, found := strings.CutPrefix(label, "mcc"); found && len(mcc) == 3 && strings.Trim(mcc, "0123456789") == "" {
+		if mcc, found := strings.CutPrefix(label, "mcc"); found && isMCC(mcc) {
 			return mcc
 		}
 	}
 
 	return ""
 }
+
+func isMCC(text string) bool { return len(text) == 3 && strings.Trim(text, "0123456789") == "" }

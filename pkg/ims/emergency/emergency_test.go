@@ -98,6 +98,11 @@ func TestPlanRefuses(t *testing.T) {
 			t.Errorf("%q: %q was taken", number, service)
 		}
 	}
+	for _, mcc := range []string{"26", "2620", "abc", "+49"} {
+		if _, err := NewPlan(home, mcc, nil); err == nil {
+			t.Errorf("country %q was taken", mcc)
+		}
+	}
 }
 
 func TestCountry(t *testing.T) {
