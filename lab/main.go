@@ -26,6 +26,7 @@ import (
 
 type options struct {
 	once     bool
+	bearers  bool
 	ipsec    bool
 	network  scenario.PLMN
 	gm       netip.Addr
@@ -67,6 +68,7 @@ func main() {
 		false,
 		"handsets and core in network namespaces, with IPsec between them; needs root and a kernel with ESP",
 	)
+	command.Flags().BoolVar(&o.bearers, "bearers", false, "the P-CSCF asks a simulated PCRF for the bearers of calls")
 	command.Flags().Var(&o.network, "plmn", "whose network it is: that of your SIMs")
 	command.Flags().TextVar(&o.gm, "gm", netip.Addr{}, "an `address` of this machine, where real handsets find the P-CSCF")
 	command.MarkFlagsMutuallyExclusive("gm", "ipsec")
@@ -123,6 +125,15 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		defer kernel.Close()
 
 		s.Place, s.Handsets, s.Kernel = scenario.Link, handsets, kernel
+	}
+
+	if o.bearers {
+		s.Place = s.Place.Rx()
+		if s.PCRF, err = s.Place.SimulatePCRF(o.network, o.data); err != nil {
+			return err
+		}
+
+		defer func() { err = errors.Join(err, s.PCRF.Stop()) }() // after the P-CSCF, so that it hears of the last sessions' ends
 	}
 
 	functions := s.Place.Functions(o.network, o.data)
@@ -216,6 +227,10 @@ func show(ctx context.Context, s *scenario.Scenario, functions []process.Functio
 		admins = append(admins, f.Admin)
 	}
 
+	if err := s.AwaitBearers(ctx); err != nil {
+		return err
+	}
+
 	for _, step := range []struct {
 		title string
 		do    func(context.Context) error
@@ -282,7 +297,7 @@ The core stays up. Ctrl-C ends it.
   who does not register, and why %[1]s%[2]s attempts
   what was charged               %[1]s%[3]s cdr list
   logs                           %[4]s
-`,
+%[9]s`,
 		enter,
 		filepath.Join(o.binaries, "hss"),
 		filepath.Join(o.binaries, "ocs"),
@@ -291,7 +306,19 @@ The core stays up. Ctrl-C ends it.
 		filepath.Join(o.binaries, "pcscf"),
 		scenario.Keys,
 		calling(o),
+		asking(o, enter),
 	)
+}
+
+// asking is where the bearers of calls are seen.
+func asking(o options, enter string) string {
+	if !o.bearers {
+		return ""
+	}
+
+	command := enter + filepath.Join(o.binaries, "pcscf")
+
+	return fmt.Sprintf("  bearers of calls               %s get /bearers, and get /peers: docs/bearers.md\n", command)
 }
 
 // calling is how the new subscriber calls bob, where that takes no address of its own on the wire.

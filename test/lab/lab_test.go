@@ -127,6 +127,36 @@ func TestOnce(t *testing.T) {
 	gone(t)
 }
 
+// With --bearers the call of each handset asks the PCRF and gives back what it had; what an earlier run has left changes nothing.
+func TestBearers(t *testing.T) {
+	defer network.Alone(t).Close()
+
+	data := t.TempDir()
+
+	for range 5 {
+		command, out := labIn(t, data, "--once", "--bearers")
+		if err := command.Run(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+
+		contains(t, out.String(),
+			"the PCRF grants alice  permit out 17 from 127.0.0.101 to 127.0.0.100 ",
+			"the PCRF grants bob    permit out 17 from 127.0.0.100 to 127.0.0.101 ",
+			"The call of alice to bob", "PCRF", "INVITE", "AAR", "AAA", "2001", "ACK", "BYE", "STR", "STA", "2001", "Every step happened.")
+
+		log, err := os.ReadFile(filepath.Join(data, "log", "pcscf.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if strings.Contains(string(log), "bearers are refused") || strings.Contains(string(log), "no answer to a request for bearers") {
+			t.Errorf("the P-CSCF says\n%s", log)
+		}
+	}
+
+	gone(t)
+}
+
 // Starting it again on the same databases is what everybody does: each run shows its own call, and the last one is charged as the first.
 func TestAgain(t *testing.T) {
 	defer network.Alone(t).Close()

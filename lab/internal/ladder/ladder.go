@@ -26,6 +26,9 @@ type Step struct {
 	Session  string // Session-Id of Diameter
 }
 
+// PCRF is a node without a trace of its own.
+const PCRF = "PCRF"
+
 // Nodes names addresses.
 type Nodes map[netip.Addr]string
 
@@ -54,7 +57,7 @@ func Collect(ctx context.Context, admins []string, nodes Nodes) ([]Step, error) 
 
 func read(m trace.Message, nodes Nodes) (Step, bool) {
 	local, remote := nodes.name(m.Local.Addr()), nodes.name(m.Remote.Addr())
-	if !m.Sent && !strings.HasPrefix(remote, "UE") && remote != "?" { // the sender's trace has it
+	if !m.Sent && !strings.HasPrefix(remote, "UE") && remote != PCRF && remote != "?" { // the sender's trace has it
 		return Step{}, false
 	}
 
@@ -94,10 +97,17 @@ func (n Nodes) name(a netip.Addr) string {
 }
 
 var commands = map[uint32][2]string{
-	300: {
-		"UAR",
-		"UAA",
-	}, 301: {"SAR", "SAA"}, 302: {"LIR", "LIA"}, 303: {"MAR", "MAA"}, 304: {"RTR", "RTA"}, 305: {"PPR", "PPA"}, 272: {"CCR", "CCA"},
+	300: {"UAR", "UAA"},
+	301: {"SAR", "SAA"},
+	302: {"LIR", "LIA"},
+	303: {"MAR", "MAA"},
+	304: {"RTR", "RTA"},
+	305: {"PPR", "PPA"},
+	272: {"CCR", "CCA"},
+	258: {"RAR", "RAA"},
+	265: {"AAR", "AAA"},
+	274: {"ASR", "ASA"},
+	275: {"STR", "STA"},
 }
 
 // diameterLabel names a message of an application; those of the connection itself are left out. What a CCR is shows in its

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dialtone-ims/dialtone/lab/internal/ladder"
@@ -27,8 +28,9 @@ const core = "[127.0.0.10/32, 127.0.0.11/32, 127.0.0.12/32, 127.0.0.16/28]"
 // Place is where the P-CSCF and the handsets meet.
 type Place struct {
 	PCSCF, Alice, Bob netip.Addr
-	Protected         bool       // by IPsec
-	Real              netip.Addr // where handsets of flesh and blood find the P-CSCF, too, if anywhere
+	Protected         bool           // by IPsec
+	Real              netip.Addr     // where handsets of flesh and blood find the P-CSCF, too, if anywhere
+	PCRF              netip.AddrPort // that is asked for the bearers of calls, if any is
 }
 
 var (
@@ -95,7 +97,7 @@ func (p Place) Functions(network PLMN, data string) []process.Function {
 			Name:        "pcscf",
 			Admin:       adminOfPCSCF,
 			Listens:     "SIP " + p.Gm().String() + " (Gm, UDP and TCP)",
-			Environment: p.environment(network.Domain(), data),
+			Environment: append(p.environment(network.Domain(), data), p.pcrfEnvironment(network)...),
 		},
 	}
 
@@ -149,11 +151,21 @@ func (p PLMN) Domain() string {
 }
 
 // columns of the ladder, and whose addresses they are.
-var columns = []string{"UE alice", "P-CSCF", "I-CSCF", "S-CSCF", "HSS", "OCS", "UE bob"}
+func (s *Scenario) columns() []string {
+	all := []string{"UE alice", "P-CSCF", "I-CSCF", "S-CSCF", "HSS", "OCS", "UE bob"}
+	if s.PCRF != nil {
+		all = slices.Insert(all, 1, ladder.PCRF)
+	}
+
+	return all
+}
 
 // nodes names the addresses of the lab.
 func (p Place) nodes() ladder.Nodes {
 	nodes := ladder.Nodes{p.PCSCF: "P-CSCF", p.Alice: "UE alice", p.Bob: "UE bob"}
+	if p.PCRF.IsValid() {
+		nodes[p.PCRF.Addr()] = ladder.PCRF
+	}
 
 	for name, address := range map[string]string{
 		"P-CSCF": "127.0.0.10", "I-CSCF": "127.0.0.11", "S-CSCF": "127.0.0.12", "HSS": "127.0.0.13", "OCS": "127.0.0.14",

@@ -33,9 +33,11 @@ func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
 
 		registration, call = s.spans(steps)
 		missing = errors.Join(
-			inOrder("registration", registration, "REGISTER", "UAR", "UAA", "MAR", "MAA", "401", "REGISTER", "UAR", "UAA", "SAR", "SAA", "200"),
-			inOrder("call", call, "INVITE", "CCR-I", "CCA-I", "LIR", "LIA", "180", "200", "ACK", "CCR-U", "CCA-U", "BYE", "200"),
-			inOrder("call", call, "BYE", "CCR-T", "CCA-T"), // when the BYE comes, whatever becomes of it
+			inOrder("registration", registration, s.columns(),
+				"REGISTER", "UAR", "UAA", "MAR", "MAA", "401", "REGISTER", "UAR", "UAA", "SAR", "SAA", "200"),
+			inOrder("call", call, s.columns(), "INVITE", "CCR-I", "CCA-I", "LIR", "LIA", "180", "200", "ACK", "CCR-U", "CCA-U", "BYE", "200"),
+			inOrder("call", call, s.columns(), "BYE", "CCR-T", "CCA-T"), // when the BYE comes, whatever becomes of it
+			s.givenBack(call),
 		)
 
 		return missing == nil, nil
@@ -45,9 +47,9 @@ func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
 	}
 
 	fmt.Fprint(s.Out, "\nThe registration of alice\n\n")
-	ladder.Print(s.Out, registration, columns)
+	ladder.Print(s.Out, registration, s.columns())
 	fmt.Fprint(s.Out, "\nThe call of alice to bob\n\n")
-	ladder.Print(s.Out, call, columns)
+	ladder.Print(s.Out, call, s.columns())
 
 	return missing
 }
@@ -65,9 +67,11 @@ func (s *Scenario) spans(steps []ladder.Step) (registration, call []ladder.Step)
 		return strings.Contains(step.Detail, "(REGISTER)") && step.To == "UE alice" || step.Label == "REGISTER" && step.From == "UE alice"
 	})
 
-	// The call: its SIP, its charging, and the Diameter of Cx between. What else was charged then, such as bob's message, is not of it.
+	// The call: its SIP, its charging, its bearers, and the Diameter of Cx between. What else was charged then, such as bob's message, is
+	// not of it.
+	diameter := append(s.asked(), s.charging)
 	call = span(steps, func(step ladder.Step) bool {
-		return step.CallID == s.call || step.Session != "" && step.Session == s.charging
+		return step.CallID == s.call || step.Session != "" && slices.Contains(diameter, step.Session)
 	})
 	call = slices.DeleteFunc(slices.Clone(call), func(step ladder.Step) bool {
 		return strings.HasPrefix(step.Label, "CC") && step.Session != s.charging
@@ -99,7 +103,7 @@ func span(steps []ladder.Step, belongs func(ladder.Step) bool) []ladder.Step {
 }
 
 // inOrder checks that these messages are there, one behind the other.
-func inOrder(what string, steps []ladder.Step, wanted ...string) error {
+func inOrder(what string, steps []ladder.Step, columns []string, wanted ...string) error {
 	at := 0
 
 	for _, step := range steps {

@@ -24,6 +24,7 @@ type Scenario struct {
 	// Handsets is where they are, if not where the lab is, and Kernel what makes their security associations there.
 	Handsets namespace.Network
 	Kernel   handset.Kernel
+	PCRF     *Simulated // nil: nobody asks for bearers
 
 	alice *handset.Handset
 	bob   *handset.Handset
@@ -199,6 +200,10 @@ func (s *Scenario) Call(ctx context.Context) (failed error) {
 	}
 
 	s.call = call.ID()
+
+	if err := s.bearers(); err != nil {
+		return err
+	}
 
 	fmt.Fprintln(s.Out, "  answered; alice and bob talk until the quota has been renewed")
 
