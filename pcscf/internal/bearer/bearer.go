@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
 	"github.com/dialtone-ims/dialtone/pkg/label"
 )
@@ -66,13 +67,13 @@ func New(authority Authority, log *slog.Logger, registerer prometheus.Registerer
 	return b
 }
 
-// begin makes a session for a leg. It is there once it is asked for.
-func (b *Bearers) begin(leg Leg, lost func(Loss)) *session {
+// begin makes a session for a leg that had these bearers in the one before. It is there once it is asked for.
+func (b *Bearers) begin(leg *CallLeg, had []media.Component) *session {
 	id := b.authority.NewID()
 
 	return &session{
-		bearers: b, lost: lost, machine: b.machine.Start(Idle),
-		record: record{Handle: Handle{ID: id}, Key: cmp.Or(id, rand.Text()), Leg: leg, Began: time.Now()},
+		bearers: b, lost: leg.lost, anew: leg.anew, had: had, machine: b.machine.Start(Idle),
+		record: record{Handle: Handle{ID: id}, Key: cmp.Or(id, rand.Text()), Leg: leg.leg, Began: time.Now()},
 	}
 }
 

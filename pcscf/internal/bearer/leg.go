@@ -34,10 +34,11 @@ func (b *Bearers) Leg(leg Leg, lost func(Loss)) *CallLeg {
 
 // Need asks for what an SDP answer says that the leg needs, all of it, and waits until it is granted (nil) or refused (a *Refusal), or
 // no answer came. What is granted already is not asked for again; needs without flows end the session. A session that was refused or
-// lost is followed by another one.
+// lost is followed by another one. After a refused change the leg asks for what it had before, under another name, and nobody waits for
+// that.
 func (l *CallLeg) Need(ctx context.Context, components []media.Component) error {
 	for again := false; ; again = true {
-		heard, err := l.need(components)
+		s, heard, err := l.need(components)
 		if heard == nil {
 			return err
 		}
@@ -45,7 +46,7 @@ func (l *CallLeg) Need(ctx context.Context, components []media.Component) error 
 		select {
 		case err = <-heard:
 		case <-ctx.Done():
-			l.bearers.Go(func() { l.late(heard) })
+			l.bearers.Go(func() { l.late(s, heard) })
 			return ErrLate
 		}
 
@@ -56,38 +57,58 @@ func (l *CallLeg) Need(ctx context.Context, components []media.Component) error 
 	}
 }
 
-func (l *CallLeg) need(components []media.Component) (<-chan error, error) {
+func (l *CallLeg) need(components []media.Component) (*session, <-chan error, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
+	var had []media.Component
+
 	if l.current != nil && l.current.over() {
+		had = l.current.left()
 		l.current = nil
 	}
 
 	switch {
 	case l.over:
-		return nil, ErrOver
+		return nil, nil, ErrOver
 	case !media.Any(components):
 		if l.current != nil {
 			l.current.happen(LegOver, input{})
 			l.current = nil
 		}
 
-		return nil, nil
+		return nil, nil, nil
 	case l.current != nil && l.current.holds(components):
-		return nil, nil
+		return nil, nil, nil
 	case l.current == nil:
-		l.current = l.bearers.begin(l.leg, l.lost)
+		l.current = l.bearers.begin(l, had)
 	}
 
-	return l.current.need(components), nil
+	return l.current, l.current.need(components), nil
+}
+
+// anew asks for what a session had whose change was refused, unless the leg has begun another one meanwhile.
+func (l *CallLeg) anew(before *session, had []media.Component) {
+	l.mu.Lock()
+
+	if l.over || l.current != before {
+		l.mu.Unlock()
+		return
+	}
+
+	s := l.bearers.begin(l, nil)
+	l.current = s
+	heard := s.need(had)
+	l.mu.Unlock()
+
+	l.late(s, heard)
 }
 
 // late hears the outcome that nobody has waited for.
-func (l *CallLeg) late(heard <-chan error) {
+func (l *CallLeg) late(s *session, heard <-chan error) {
 	select {
 	case err := <-heard:
-		if refusal, refused := errors.AsType[*Refusal](err); refused {
+		if refusal, refused := errors.AsType[*Refusal](err); refused && !s.isFollowed() {
 			l.lost(Loss{Late: true, All: true, Why: refusal.Why})
 		}
 	case <-l.bearers.context.Done():

@@ -25,7 +25,7 @@ var Machine = fsm.New(
 
 	fsm.On(provision, Asked, Agreed, Granted, TakeGrant, TellOutcome),
 	fsm.On(modify, Asked, AgreedStale, Updating, TakeGrant, TellOutcome, SendRequest),
-	fsm.On(provision, Asked, RefusedBy, Ended, TellOutcome),
+	fsm.On(provision, Asked, RefusedBy, Ended, AskAnew, TellOutcome),
 	fsm.On(provision, Asked, Undelivered, Ended, TellOutcome),
 	fsm.On(terminate, Asked, Unanswered, Ending, TellOutcome, SendEnd),
 	fsm.On(modify, Asked, NeedsCame, Asked, NoteNeeds),
@@ -40,7 +40,7 @@ var Machine = fsm.New(
 
 	fsm.On(modify, Updating, Agreed, Granted, TakeGrant, TellOutcome),
 	fsm.On(modify, Updating, AgreedStale, Updating, TakeGrant, TellOutcome, SendRequest),
-	fsm.On(failedEnds, Updating, RefusedBy, Ending, TellOutcome, SendEnd),
+	fsm.On(failedEnds, Updating, RefusedBy, Ending, AskAnew, TellOutcome, SendEnd),
 	fsm.On(unknown, Updating, SessionUnknown, Ended, TellOutcome),
 	fsm.On(stillThere, Updating, Undelivered, Granted, TellOutcome),
 	fsm.On(stillThere, Updating, Unanswered, Granted, TellOutcome),

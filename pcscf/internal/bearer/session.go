@@ -30,12 +30,17 @@ type Loss struct {
 type session struct {
 	bearers *Bearers
 	lost    func(Loss) // nil: kept over a restart, and nobody's
+	anew    func(s *session, had []media.Component)
 
 	mu         sync.Mutex
 	machine    fsm.Instance[State, Signal, Action]
 	record     record
 	needs      []media.Component
+	sent       []media.Component // what was asked for last
 	held       []media.Component // what is granted; nil: nobody can say
+	had        []media.Component // what was granted last, in this session or the one before; nil: nothing yet
+	forgotten  bool              // the authority does not know it any more
+	followed   bool              // another session is asked for what this one had
 	generation int               // of the needs
 	asked      int               // the generation that was asked for last
 	waiting    []waiter
@@ -75,6 +80,7 @@ type effects struct {
 	request *Request
 	end     *Handle
 	loss    *Loss
+	anew    []media.Component
 	comply  bool
 }
 
@@ -112,6 +118,27 @@ func (s *session) over() bool {
 	return !slices.Contains([]State{Idle, Asked, Granted, Updating}, s.machine.State())
 }
 
+// left is what the leg had of a session that the authority does not know any more; nil: nothing, or another session has been asked for
+// it.
+func (s *session) left() []media.Component {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if s.followed || !s.forgotten {
+		return nil
+	}
+
+	return s.had
+}
+
+// isFollowed reports whether another session is asked for what this one had.
+func (s *session) isFollowed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.followed
+}
+
 // happen takes a signal from outside, and reports whether an order is complied with.
 func (s *session) happen(signal Signal, in input) bool {
 	s.mu.Lock()
@@ -129,8 +156,17 @@ func (s *session) start(todo effects) {
 		s.bearers.Go(func() { s.lost(*todo.loss) })
 	}
 
+	s.follow(todo)
+
 	if todo.request != nil || todo.end != nil {
 		s.bearers.Go(func() { s.talk(todo) })
+	}
+}
+
+// follow has the leg ask anew for what a session had whose change was refused.
+func (s *session) follow(todo effects) {
+	if todo.anew != nil && s.anew != nil {
+		s.bearers.Go(func() { s.anew(s, todo.anew) })
 	}
 }
 
@@ -161,8 +197,12 @@ func (s *session) talk(todo effects) {
 		}
 
 		s.mu.Lock()
-		todo = s.move(s.refine(signal), in)
+		signal = s.refine(signal)
+		s.forgotten = s.forgotten || signal == SessionUnknown
+		todo = s.move(signal, in)
 		s.mu.Unlock()
+
+		s.follow(todo)
 	}
 }
 
@@ -226,7 +266,7 @@ func (s *session) do(action Action, in input, todo *effects) {
 		todo.request = &Request{
 			Handle: s.record.Handle, Leg: s.record.Leg, Update: s.machine.State() == Updating, Components: s.needs,
 		}
-		s.asked, s.held = s.generation, nil
+		s.asked, s.sent, s.held = s.generation, s.needs, nil
 	case TakeGrant:
 		if in.grant != nil {
 			s.record.Handle, s.record.Access = in.grant.Handle, in.grant.Access
@@ -235,9 +275,13 @@ func (s *session) do(action Action, in input, todo *effects) {
 		if s.asked == s.generation {
 			s.held = s.needs
 		}
+
+		s.had = s.sent
 	case TellOutcome:
 		generation, err := s.outcome(in.err)
 		s.tell(err, generation)
+	case AskAnew:
+		todo.anew, s.followed = s.had, s.had != nil
 	case TellLoss:
 		todo.loss = &in.loss
 	case SendEnd:

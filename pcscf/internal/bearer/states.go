@@ -83,6 +83,7 @@ const (
 	TakeGrant                 // whose session it is, and what was said of the access
 	TellOutcome               // whoever waits for the request hears what came of it
 	TellLoss                  // the call leg hears that its bearers are lost
+	AskAnew                   // the call leg asks for what it had before, in another session
 	SendEnd                   // STR, or the deletion of the session
 	PlanRepeat                // timer until the end is said again
 	Comply                    // RAA or ASA with success; without it 5002 is answered
@@ -91,7 +92,7 @@ const (
 
 var actionNames = [...]string{
 	NoteNeeds: "NoteNeeds", SendRequest: "SendRequest", TakeGrant: "TakeGrant", TellOutcome: "TellOutcome", TellLoss: "TellLoss",
-	SendEnd: "SendEnd", PlanRepeat: "PlanRepeat", Comply: "Comply", GiveUpEnd: "GiveUpEnd",
+	AskAnew: "AskAnew", SendEnd: "SendEnd", PlanRepeat: "PlanRepeat", Comply: "Comply", GiveUpEnd: "GiveUpEnd",
 }
 
 func (a Action) String() string { return nameOf(actionNames[:], int(a)) }

@@ -28,7 +28,7 @@ func TestTranscripts(t *testing.T) {
 	transcript.Test(t, "testdata/session.txt", Machine,
 		func(machine *fsm.Machine[State, Signal, Action], walk func(func(*transcript.Command) string)) {
 			synctest.Test(t, func(t *testing.T) {
-				d := &desk{machine: machine, replies: make(chan reply), disk: &disk{kept: map[string][]byte{}}}
+				d := &desk{machine: machine, waiting: map[string]chan reply{}, disk: &disk{kept: map[string][]byte{}}}
 				d.start()
 				walk(d.command)
 				d.bearers.Close()
@@ -43,12 +43,12 @@ type desk struct {
 	bearers *Bearers
 	leg     *CallLeg
 	session *session // the last one
-	replies chan reply
 	disk    *disk
 	ids     int
 
-	mu    sync.Mutex
-	lines []string
+	mu      sync.Mutex
+	lines   []string
+	waiting map[string]chan reply // requests without an answer yet, by session
 }
 
 type reply struct {
@@ -92,8 +92,9 @@ func (d *desk) Ask(ctx context.Context, q *Request) (*Grant, error) {
 
 	select {
 	case <-ctx.Done():
+		d.done(q.ID)
 		return nil, ctx.Err()
-	case r := <-d.replies:
+	case r := <-d.await(q.ID):
 		if r.grant != nil && r.grant.ID == "" {
 			r.grant.ID = q.ID
 		}
@@ -107,10 +108,49 @@ func (d *desk) End(ctx context.Context, h Handle) error {
 
 	select {
 	case <-ctx.Done():
+		d.done(h.ID)
 		return ctx.Err()
-	case r := <-d.replies:
+	case r := <-d.await(h.ID):
 		return r.err
 	}
+}
+
+func (d *desk) await(session string) <-chan reply {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	d.waiting[session] = make(chan reply, 1)
+
+	return d.waiting[session]
+}
+
+func (d *desk) done(session string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	delete(d.waiting, session)
+}
+
+// reply answers the request on its way: that of the session which the command names, of the last one, or the only one.
+func (d *desk) reply(c *transcript.Command) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	session, r := slices.Max(append(slices.Collect(maps.Keys(d.waiting)), "")), read(c)
+	for _, arg := range c.CmdArgs {
+		if arg.Key == "to" {
+			session = arg.Vals[0]
+		}
+	}
+
+	if waiting := d.waiting[session]; waiting != nil {
+		delete(d.waiting, session)
+		waiting <- r
+
+		return
+	}
+
+	d.lines = append(d.lines, "nobody waits for an answer")
 }
 
 func to(h Handle) string {
@@ -190,11 +230,7 @@ func (d *desk) do(c *transcript.Command) {
 			d.say("need %v: %v", name, err)
 		}()
 	case "reply":
-		select {
-		case d.replies <- read(c):
-		default:
-			d.say("nobody waits for an answer")
-		}
+		d.reply(c)
 	case "over":
 		d.leg.End()
 	case "late": // the leg's word comes when the session is another one's, or gone

@@ -154,7 +154,8 @@ func TestSilence(t *testing.T) {
 	})
 }
 
-// A change that is refused ends the session, for the PCRF may have forgotten it and kept its bearers; the next change begins another.
+// A change that is refused ends the session, for the PCRF may have forgotten it and kept its bearers; what the call had is asked for anew
+// in another one.
 func TestRefusedChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t)
@@ -167,19 +168,36 @@ func TestRefusedChange(t *testing.T) {
 
 		first := d.bearers.Sessions()[0].Session
 
-		d.pcrf.Decide(func(context.Context, *rx.AAR) error { return rx.ServiceNotAuthorized })
-		if err := d.need(leg, needs(t, offered+"a=inactive\r\n", answered)); err == nil {
+		d.pcrf.Decide(func(_ context.Context, q *rx.AAR) error {
+			if len(q.MediaComponents) > 1 {
+				return rx.ServiceNotAuthorized
+			}
+
+			return nil
+		})
+
+		const video = "m=video 50002 RTP/AVP 34\r\n"
+		if err := d.need(leg, needs(t, offered+video, answered+video)); err == nil {
 			t.Error("granted")
 		}
 
-		d.pcrf.Decide(nil)
-		if err := d.need(leg, needs(t, offered, answered)); err != nil {
-			t.Fatal(err)
+		synctest.Wait() // the STA of the first session, and the AAA of the next
+		open := d.bearers.Sessions()
+		if len(open) != 1 || open[0].Session == first {
+			t.Fatalf("%+v", open)
 		}
 
-		synctest.Wait() // the STA of the first session
-		if open := d.bearers.Sessions(); len(open) != 1 || open[0].Session == first {
-			t.Errorf("%+v", open)
+		if q := d.pcrf.Sessions()[open[0].Session]; q == nil || len(q.MediaComponents) != 1 {
+			t.Errorf("%+v", q)
+		}
+
+		before := len(d.kinds())
+		if err := d.need(leg, needs(t, offered, answered)); err != nil || len(d.kinds()) != before {
+			t.Errorf("what it has is asked for again: %v, %q", err, d.kinds())
+		}
+
+		if lost := d.losses(); len(lost) != 0 {
+			t.Errorf("%+v", lost)
 		}
 
 		leg.End()
