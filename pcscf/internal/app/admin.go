@@ -7,15 +7,16 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
 // serveAdmin adds handsets, their associations and what is shut out to the admin HTTP.
-func serveAdmin(server *httpapi.Server, proxy *gm.Proxy, access *ipsec.Access, domain string) {
+func serveAdmin(server *httpapi.Server, proxy *gm.Proxy, guard *protection.Guard, access *ipsec.Access, domain string) {
 	privates := func(identity string) []string {
 		all := append(ims.ReadWritten(identity, domain).Private, identity)
-		for _, b := range list(proxy.Bindings.All(), identity, domain) {
+		for _, b := range list(proxy.Handsets(), identity, domain) {
 			all = append(all, b.Private)
 		}
 
@@ -27,15 +28,15 @@ func serveAdmin(server *httpapi.Server, proxy *gm.Proxy, access *ipsec.Access, d
 			Pattern: "GET /bindings", Summary: "the handsets that are registered", Query: []httpapi.Parameter{byIdentity},
 			Answers: httpapi.OK([]view{}),
 			Handler: func(w http.ResponseWriter, r *http.Request) error {
-				return httpapi.Write(w, http.StatusOK, list(proxy.Bindings.All(), byIdentity.Of(r), domain))
+				return httpapi.Write(w, http.StatusOK, list(proxy.Handsets(), byIdentity.Of(r), domain))
 			},
 		},
 		access.Associations(privates),
-		httpapi.Get("/bans", "who is banned, and until when", proxy.Guard.Bans),
+		httpapi.Get("/bans", "who is banned, and until when", guard.Bans),
 		httpapi.Resource{
 			Pattern: "DELETE /bans", Summary: "lifts all bans", Answers: httpapi.NoContent(),
 			Handler: func(w http.ResponseWriter, _ *http.Request) error {
-				proxy.Guard.Lift()
+				guard.Lift()
 				return httpapi.Write(w, http.StatusNoContent, nil)
 			},
 		},

@@ -10,8 +10,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
@@ -132,27 +130,19 @@ type pcscf struct {
 	bearers *bearers
 }
 
+// entry is the proxy as the stack knows it, which is there first. It is set before anything runs.
+type entry struct{ *gm.Proxy }
+
+func (e *entry) screen(flow stack.Flow, m sip.Message) error { return e.Screen(flow, m) }
+
+func (e *entry) stray(flow stack.Flow, r *sip.Response) stack.Passer { return e.Stray(flow, r) }
+
 // Build builds the P-CSCF.
 func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, err error) {
-	proxy := &gm.Proxy{
-		Config: gm.Config{
-			HomeDomain:     c.HomeDomain,
-			VisitedNetwork: c.VisitedNetwork,
-			Interrogator:   c.Interrogator,
-			Enforce:        c.ServiceRoute == "enforce",
-			ByAddress:      c.ByAddress,
-		},
-		Log:   env.Log,
-		Guard: protection.New(c.Protection, env.Log, env.Metrics),
-	}
-
-	if proxy.Emergency, err = c.emergencies(); err != nil {
+	numbers, err := c.emergencies()
+	if err != nil {
 		return nil, err
 	}
-
-	proxy.Dialogs = dialog.NewTable(c.MaxDialogs)
-	proxy.Bindings = binding.NewTable(c.MaxBindings, proxy.Expired)
-	proxy.Register(env.Metrics)
 
 	state, err := openState(c.Data, env.Log)
 	if err != nil {
@@ -176,10 +166,6 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 		}
 	}()
 
-	if proxy.Bearers = asking.of(c); proxy.Bearers != nil {
-		proxy.Dialogs.Ended = proxy.Bearers.Ended
-	}
-
 	access, err := ipsec.New(&c.IPsec, ipsec.Options{
 		Endpoints: c.towardsHandsets(),
 		Kept:      state.sets,
@@ -196,50 +182,85 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 		}
 	}()
 
-	stack, err := stack.New(
-		c.bound(access.Endpoints()), proxy, stack.Options{
-			Log:     env.Log,
-			Metrics: env.Metrics,
-			Tap:     env.Tap,
-			Screen:  proxy.Screen,
-			Stray:   proxy.Stray,
-		},
-	)
+	entry := &entry{}
+
+	stack, err := stack.New(c.bound(access.Endpoints()), entry, stack.Options{
+		Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: entry.screen, Stray: entry.stray,
+	})
 	if err != nil {
 		return nil, err
 	}
 
-	proxy.Security = gm.Open{}
-
-	associations, err := access.Protect(stack, env.Metrics)
+	security, err := protected(access, stack, env)
 	if err != nil {
 		return nil, err
 	}
 
-	if associations != nil {
-		proxy.Security = associations
-	}
+	guard := protection.New(c.Protection, protection.Options{Log: env.Log, Metrics: env.Metrics})
+	proxy := gm.New(c.procedures(), gm.Options{
+		Stack:     stack,
+		Gm:        c.endpointsOf(stack),
+		Mw:        stack.Endpoint(mw),
+		Security:  security,
+		Journal:   state.bindingKeeper(),
+		Guard:     guard,
+		Bearers:   asking.of(c),
+		Emergency: numbers,
+		Log:       env.Log,
+		Metrics:   env.Metrics,
+	})
+	entry.Proxy = proxy
 
-	state.restore(stack, proxy.Bindings, proxy.Security)
-
-	proxy.Stack, proxy.Mw = stack, stack.Endpoint(mw)
-
-	for _, e := range c.towardsHandsets() {
-		proxy.Gm = append(proxy.Gm, stack.Endpoint(e.Name))
-	}
-
-	if c.RegEvent {
-		proxy.Watch(c.MaxBindings, env.Metrics)
-	}
-
-	serveAdmin(env.Admin, proxy, access, c.HomeDomain)
+	state.restore(stack, proxy)
+	serveAdmin(env.Admin, proxy, guard, access, c.HomeDomain)
 
 	return &pcscf{stack: stack, proxy: proxy, access: access, state: state, bearers: asking}, nil
 }
 
+// procedures is the part of the configuration that the procedures of Gm read.
+func (c *Config) procedures() gm.Config {
+	g := gm.Config{
+		HomeDomain:     c.HomeDomain,
+		VisitedNetwork: c.VisitedNetwork,
+		Interrogator:   c.Interrogator,
+		Enforce:        c.ServiceRoute == "enforce",
+		ByAddress:      c.ByAddress,
+		MaxBindings:    c.MaxBindings,
+		MaxDialogs:     c.MaxDialogs,
+	}
+
+	if c.RegEvent {
+		g.Subscriptions = c.MaxBindings
+	}
+
+	return g
+}
+
+// endpointsOf are the endpoints towards handsets.
+func (c *Config) endpointsOf(s *stack.Stack) []*stack.Endpoint {
+	var all []*stack.Endpoint
+	for _, e := range c.towardsHandsets() {
+		all = append(all, s.Endpoint(e.Name))
+	}
+
+	return all
+}
+
+// protected is how the signalling of handsets is protected.
+func protected(access *ipsec.Access, s *stack.Stack, env *service.Env) (gm.Security, error) {
+	switch associations, err := access.Protect(s, env.Metrics); {
+	case err != nil:
+		return nil, err
+	case associations == nil:
+		return gm.Open{}, nil
+	default:
+		return associations, nil
+	}
+}
+
 // Run serves until ctx ends.
 func (p *pcscf) Run(ctx context.Context) error {
-	defer p.proxy.Bindings.Close()
+	defer p.proxy.Close()
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.stack.Run(ctx) })

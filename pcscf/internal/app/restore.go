@@ -1,7 +1,6 @@
 package app
 
 import (
-	"errors"
 	"log/slog"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
@@ -40,8 +39,16 @@ func (k *state) keeper() association.Keeper {
 	return k.journal.Sets()
 }
 
+func (k *state) bindingKeeper() binding.Keeper {
+	if k.journal == nil {
+		return nil
+	}
+
+	return k.journal.Bindings()
+}
+
 // restore restores the registrations that an earlier process kept, except those whose security associations are gone.
-func (k *state) restore(stack *stack.Stack, table *binding.Table, security gm.Security) {
+func (k *state) restore(stack *stack.Stack, proxy *gm.Proxy) {
 	if k.journal == nil {
 		return
 	}
@@ -50,12 +57,8 @@ func (k *state) restore(stack *stack.Stack, table *binding.Table, security gm.Se
 
 	for _, left := range k.bindings {
 		b, err := left.Restore(stack.Endpoint)
-		if err == nil && b.Protected() && !security.Protected(b.Flow) {
-			err = errors.New("its security associations are gone")
-		}
-
 		if err == nil {
-			err = table.Put(b)
+			err = proxy.Restore(b)
 		}
 
 		if err != nil {
@@ -68,7 +71,6 @@ func (k *state) restore(stack *stack.Stack, table *binding.Table, security gm.Se
 		restored++
 	}
 
-	table.KeepBy(k.journal.Bindings())
 	k.log.Info("registrations restored", "count", restored, "kept", len(k.bindings))
 	k.bindings, k.sets = nil, nil
 }

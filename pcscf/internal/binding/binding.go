@@ -105,8 +105,9 @@ type Table struct {
 	keeper     Keeper // nil: nothing is kept over a restart
 }
 
-// NewTable returns a table of at most limit bindings. It calls ended with each binding that expires.
-func NewTable(limit int, ended func(*Binding)) *Table {
+// NewTable returns a table of at most limit bindings. It calls ended, unless that is nil, with each binding that expires. The keeper
+// has the registered ones outlive the process; nil: none does.
+func NewTable(limit int, ended func(*Binding), keeper Keeper) *Table {
 	return &Table{
 		limit:      limit,
 		byToken:    map[string]*Binding{},
@@ -117,6 +118,7 @@ func NewTable(limit int, ended func(*Binding)) *Table {
 		byUser:     map[string][]*Binding{},
 		timers:     map[string]*time.Timer{},
 		ended:      ended,
+		keeper:     keeper,
 	}
 }
 
@@ -173,16 +175,19 @@ func (t *Table) Put(b *Binding) error {
 	return t.put(b)
 }
 
+// Restore stores a binding that the keeper has already.
+func (t *Table) Restore(b *Binding) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	return t.store(b)
+}
+
 // put is called with the lock held.
 func (t *Table) put(b *Binding) error {
-	if old := t.byToken[b.Token]; old != nil {
-		t.unlink(old)
-	} else if len(t.byToken) >= t.limit {
-		return ErrFull
+	if err := t.store(b); err != nil {
+		return err
 	}
-
-	t.byToken[b.Token] = b
-	t.link(b)
 
 	switch {
 	case t.keeper == nil:
@@ -191,6 +196,20 @@ func (t *Table) put(b *Binding) error {
 	default:
 		t.keeper.Forget(b.Token)
 	}
+
+	return nil
+}
+
+// store is called with the lock held.
+func (t *Table) store(b *Binding) error {
+	if old := t.byToken[b.Token]; old != nil {
+		t.unlink(old)
+	} else if len(t.byToken) >= t.limit {
+		return ErrFull
+	}
+
+	t.byToken[b.Token] = b
+	t.link(b)
 
 	if timer := t.timers[b.Token]; timer != nil {
 		timer.Reset(time.Until(b.Expires))

@@ -33,14 +33,6 @@ type Kept struct {
 	CSeq         uint32         `json:"cseq,omitempty"`
 }
 
-// KeepBy sets the keeper of the bindings that change from now on.
-func (t *Table) KeepBy(k Keeper) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-
-	t.keeper = k
-}
-
 func (b *Binding) kept() Kept {
 	k := Kept{
 		Token: b.Token, Private: b.Private, Contact: b.Contact, Instance: b.Instance, Identities: b.Identities,

@@ -45,19 +45,18 @@ func (h *handset) count() int { return len(h.dialogs) + len(h.initials) }
 
 // Table holds the dialogs of all handsets.
 type Table struct {
-	limit int // of one handset
-
-	// Ended, if it is set before anything begins, is told of each dialog that is forgotten. It may not ask the table anything.
-	Ended func(Key)
+	limit int       // of one handset
+	ended func(Key) // nil: nobody is told
 
 	mu       sync.Mutex
 	handsets map[string]*handset // by token
 	sides    map[Key]int         // by the key without token: how many handsets say that this side of a dialog is theirs
 }
 
-// NewTable returns a table in which each handset may have at most limit dialogs.
-func NewTable(limit int) *Table {
-	return &Table{limit: limit, handsets: map[string]*handset{}, sides: map[Key]int{}}
+// NewTable returns a table in which each handset may have at most limit dialogs. It calls ended, unless that is nil, with each dialog
+// that it forgets, and with its lock held: ended may not ask the table anything.
+func NewTable(limit int, ended func(Key)) *Table {
+	return &Table{limit: limit, ended: ended, handsets: map[string]*handset{}, sides: map[Key]int{}}
 }
 
 // Initial is an initial request on its way, and the dialogs that its responses make.
@@ -157,8 +156,8 @@ func (t *Table) forget(h *handset, k Key) {
 		delete(t.sides, side)
 	}
 
-	if t.Ended != nil {
-		t.Ended(k)
+	if t.ended != nil {
+		t.ended(k)
 	}
 }
 

@@ -30,7 +30,7 @@ func begun(t testing.TB, table *Table, token string) *Initial {
 
 func TestLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := NewTable(2)
+		table := NewTable(2, nil)
 		first := begun(t, table, "alice")
 		begun(t, table, "alice")
 		if _, err := table.Begin(Key{Token: "alice"}, Dialog{}, time.Minute); !errors.Is(err, ErrTooMany) {
@@ -58,7 +58,7 @@ func TestLimit(t *testing.T) {
 
 func TestLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := NewTable(10)
+		table := NewTable(10, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { table.Run(ctx) })
@@ -109,7 +109,7 @@ func TestLife(t *testing.T) {
 
 // One handset's dialog is its own, whatever another one does with the same Call-ID and tags.
 func TestDialogsOfTwoHandsets(t *testing.T) {
-	table := NewTable(10)
+	table := NewTable(10, nil)
 	a, b := begun(t, table, "alice"), begun(t, table, "bob")
 	_ = a.Confirm(key("alice", 1), Dialog{Target: "sip:x"}, time.Minute)
 	_ = b.Early(key("bob", 1), Dialog{Target: "sip:evil"}, time.Minute)
@@ -123,7 +123,7 @@ func TestDialogsOfTwoHandsets(t *testing.T) {
 // an early dialog of the same tags.
 func TestLostForks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := NewTable(10)
+		table := NewTable(10, nil)
 		i := begun(t, table, "alice")
 		for n := range 3 {
 			_ = i.Early(key("alice", n), Dialog{}, 15*time.Minute)
@@ -159,7 +159,7 @@ type timeless struct{ testing.TB }
 
 func history(t *rapid.T) {
 	tokens := []string{"alice", "bob"}
-	table := NewTable(rapid.IntRange(1, 6).Draw(t, "limit"))
+	table := NewTable(rapid.IntRange(1, 6).Draw(t, "limit"), nil)
 	token, number := rapid.SampledFrom(tokens), rapid.IntRange(0, 4)
 
 	type request struct {

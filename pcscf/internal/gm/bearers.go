@@ -47,8 +47,12 @@ type leg struct {
 	released bool
 }
 
-// Ended ends the leg of a dialog that is forgotten.
-func (b *Bearers) Ended(k dialog.Key) {
+// ended ends the leg of a dialog that is forgotten.
+func (b *Bearers) ended(k dialog.Key) {
+	if b == nil {
+		return
+	}
+
 	b.mu.Lock()
 	l := b.legs[k]
 	delete(b.legs, k)
@@ -74,7 +78,7 @@ func (b *Bearers) find(k dialog.Key) *leg {
 func (b *Bearers) begin(k dialog.Key, bearing *bearing) *leg {
 	p := bearing.attempt.proxy
 
-	if _, found := p.Dialogs.Find(k); !found {
+	if _, found := p.dialogs.Find(k); !found {
 		return nil // there was no room for it
 	}
 
@@ -91,8 +95,8 @@ func (b *Bearers) begin(k dialog.Key, bearing *bearing) *leg {
 	}
 	b.mu.Unlock()
 
-	if _, found := p.Dialogs.Find(k); !found { // it has ended meanwhile
-		b.Ended(k)
+	if _, found := p.dialogs.Find(k); !found { // it has ended meanwhile
+		b.ended(k)
 		return nil
 	}
 
@@ -104,23 +108,23 @@ func (b *Bearers) begin(k dialog.Key, bearing *bearing) *leg {
 func (l *leg) need(ctx context.Context, cancelled <-chan struct{}, offer, answer []byte, offerer sip.Side) *sip.Refusal {
 	p := l.proxy
 
-	b, found := p.Bindings.ByToken(l.key.Token)
+	b, found := p.bindings.ByToken(l.key.Token)
 	if !found {
 		return nil
 	}
 
 	components, err := media.Needs(media.Negotiation{
 		Offer: offer, Answer: answer, UEOffered: offerer == l.handset, UE: b.Flow.Remote.Addr(),
-	}, p.Bearers.kinds)
+	}, p.bearers.kinds)
 	if err != nil {
-		p.Log.Warn("a session description says nothing of media", "call_id", l.key.CallID, "cause", err)
+		p.log.Warn("a session description says nothing of media", "call_id", l.key.CallID, "cause", err)
 		return nil
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, p.Bearers.patience)
+	ctx, cancel := context.WithTimeout(ctx, p.bearers.patience)
 	defer cancel()
 
-	p.Bearers.sessions.Go(func() {
+	p.bearers.sessions.Go(func() {
 		select {
 		case <-cancelled:
 			cancel()
@@ -134,9 +138,9 @@ func (l *leg) need(ctx context.Context, cancelled <-chan struct{}, offer, answer
 	case errors.Is(err, bearer.ErrLate) && errors.Is(ctx.Err(), context.Canceled):
 		return nil
 	case errors.Is(err, bearer.ErrLate):
-		p.Log.Warn("a call goes on without waiting any longer for the answer to its request for bearers", "call_id", l.key.CallID)
+		p.log.Warn("a call goes on without waiting any longer for the answer to its request for bearers", "call_id", l.key.CallID)
 		return nil
-	case !p.Bearers.required:
+	case !p.bearers.required:
 		return nil
 	default:
 		return sip.Refuse(503, err.Error())
@@ -145,7 +149,7 @@ func (l *leg) need(ctx context.Context, cancelled <-chan struct{}, offer, answer
 
 // lost is called when the access network has taken bearers back, or refuses them late.
 func (l *leg) lost(loss bearer.Loss) {
-	if required := l.proxy.Bearers.required; !required && (loss.Late || !loss.All) {
+	if required := l.proxy.bearers.required; !required && (loss.Late || !loss.All) {
 		return // it may go on without
 	}
 
@@ -177,11 +181,11 @@ func (l *leg) release(why *sip.Refusal) {
 	case <-time.After(unacknowledged):
 	}
 
-	if p.Bearers.find(l.key) != l { // it was hung up meanwhile
+	if p.bearers.find(l.key) != l { // it was hung up meanwhile
 		return
 	}
 
-	p.Log.Warn("call released by the P-CSCF", "call_id", l.key.CallID, "cause", why.Text())
+	p.log.Warn("call released by the P-CSCF", "call_id", l.key.CallID, "cause", why.Text())
 	p.outcomes.WithLabelValues("both", "BYE", "released").Inc()
 
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
@@ -193,7 +197,7 @@ func (l *leg) release(why *sip.Refusal) {
 		group.Go(func() { l.hangUp(ctx, d, to, why) })
 	}
 
-	p.Dialogs.Remove(l.key)
+	p.dialogs.Remove(l.key)
 	group.Wait()
 }
 
@@ -207,16 +211,16 @@ func (l *leg) hangUp(ctx context.Context, d *sip.ProxyDialog, to sip.Side, why *
 
 	bye, err := d.Request(to, "BYE")
 	if err != nil {
-		p.Log.Error("BYE cannot be made", "call_id", l.key.CallID, "cause", err)
+		p.log.Error("BYE cannot be made", "call_id", l.key.CallID, "cause", err)
 		return
 	}
 
 	sip.SetReasons(bye, why.Reasons...)
 
-	destination := stack.Destination{Endpoint: p.Mw}
+	destination := stack.Destination{Endpoint: p.mw}
 
 	if to == l.handset {
-		b, found := p.Bindings.ByToken(l.key.Token)
+		b, found := p.bindings.ByToken(l.key.Token)
 		if !found {
 			return
 		}
@@ -224,12 +228,12 @@ func (l *leg) hangUp(ctx context.Context, d *sip.ProxyDialog, to sip.Side, why *
 		destination = p.handset(b)
 	}
 
-	response, err := p.Stack.Do(ctx, bye, destination)
+	response, err := p.stack.Do(ctx, bye, destination)
 
 	switch {
 	case err != nil:
-		p.Log.Warn("BYE was not taken", "call_id", l.key.CallID, "cause", err)
+		p.log.Warn("BYE was not taken", "call_id", l.key.CallID, "cause", err)
 	case !response.IsSuccess() && response.StatusCode != 481:
-		p.Log.Warn("BYE was not taken", "call_id", l.key.CallID, "status", response.StatusCode)
+		p.log.Warn("BYE was not taken", "call_id", l.key.CallID, "status", response.StatusCode)
 	}
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
@@ -122,11 +121,9 @@ func withBearers(t *testing.T, required bool, test func(t *testing.T, d *desk, a
 
 	a := &accessNetwork{}
 
-	withDesk(t, func(p *Proxy) {
+	withDesk(t, func(_ *Config, o *Options) {
 		a.sessions = bearer.New(a, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-		p.Bearers = NewBearers(a.sessions, required, 3*time.Second, []media.Kind{media.Audio, media.Video})
-		p.Dialogs = dialog.NewTable(100)
-		p.Dialogs.Ended = p.Bearers.Ended
+		o.Bearers = NewBearers(a.sessions, required, 3*time.Second, []media.Kind{media.Audio, media.Video})
 	}, func(t *testing.T, d *desk) {
 		d.register()
 		test(t, d, a)

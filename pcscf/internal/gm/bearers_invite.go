@@ -28,7 +28,7 @@ type bearing struct {
 
 // bear has an initial INVITE ask for bearers when it is answered. sent is the request as it goes on.
 func (a *attempt) bear(ctx context.Context, tx *stack.ServerTransaction, sent *sip.Request) {
-	if a == nil || a.proxy.Bearers == nil || !sent.IsInvite() {
+	if a == nil || a.proxy.bearers == nil || !sent.IsInvite() {
 		return
 	}
 
@@ -85,7 +85,7 @@ func (a *attempt) ask(r *sip.Response) {
 		return
 	}
 
-	l := a.proxy.Bearers.begin(a.key(r), b)
+	l := a.proxy.bearers.begin(a.key(r), b)
 	if l == nil {
 		return
 	}
@@ -116,7 +116,7 @@ func (l *leg) confirm(received *sip.Request, r *sip.Response) {
 		return err == nil && u.User == l.key.Token
 	})
 	if err != nil {
-		p.Log.Warn("a call could not be released from here", "call_id", l.key.CallID, "cause", err)
+		p.log.Warn("a call could not be released from here", "call_id", l.key.CallID, "cause", err)
 		return
 	}
 
@@ -151,7 +151,7 @@ func (b *bearing) over(final *sip.Response) {
 		return
 	}
 
-	bearers := b.attempt.proxy.Bearers
+	bearers := b.attempt.proxy.bearers
 
 	b.mu.Lock()
 	legs, refused := b.legs, b.refused
@@ -164,7 +164,7 @@ func (b *bearing) over(final *sip.Response) {
 
 		switch {
 		case !confirmed:
-			bearers.Ended(l.key)
+			bearers.ended(l.key)
 		case refused != nil && final.IsSuccess():
 			bearers.sessions.Go(func() { l.release(refused) })
 		}

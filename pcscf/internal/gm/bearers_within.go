@@ -26,7 +26,7 @@ type passing struct {
 // passes looks at a request within a dialog before it goes on. The answer to an offer of a response, in a PRACK, is held until what it
 // needs is there; a BYE gives the bearers back.
 func (p *Proxy) passes(ctx context.Context, k dialog.Key, tx *stack.ServerTransaction, out *sip.Request, fromCore bool) *passing {
-	l := p.Bearers.find(k)
+	l := p.bearers.find(k)
 	if l == nil {
 		return nil
 	}
@@ -35,7 +35,7 @@ func (p *Proxy) passes(ctx context.Context, k dialog.Key, tx *stack.ServerTransa
 	l.observe(w.from, w.request)
 
 	if out.Method == "BYE" {
-		p.Bearers.Ended(k)
+		p.bearers.ended(k)
 		return nil
 	}
 
@@ -70,7 +70,7 @@ func (w *passing) answered(r *sip.Response) {
 
 // acknowledges looks at the ACK of a 2xx: it has the answer where the 2xx had the offer.
 func (p *Proxy) acknowledges(ctx context.Context, k dialog.Key, ack *sip.Request, fromCore bool) {
-	l := p.Bearers.find(k)
+	l := p.bearers.find(k)
 	if l == nil {
 		return
 	}
@@ -83,7 +83,7 @@ func (p *Proxy) acknowledges(ctx context.Context, k dialog.Key, ack *sip.Request
 
 // acknowledged is called when the ACK of a 2xx has gone on: what is sent in the dialog from here may follow it now.
 func (p *Proxy) acknowledged(k dialog.Key) {
-	if l := p.Bearers.find(k); l != nil {
+	if l := p.bearers.find(k); l != nil {
 		l.acknowledged()
 	}
 }

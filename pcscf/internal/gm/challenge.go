@@ -17,14 +17,14 @@ import (
 func (p *Proxy) challenged(request *sip.Request, flow stack.Flow, r *sip.Response) {
 	keys, err := takeKeys(r)
 	if err != nil {
-		p.Log.Error("the core's challenge cannot be read", "source", flow.Remote.String(), "cause", err)
+		p.log.Error("the core's challenge cannot be read", "source", flow.Remote.String(), "cause", err)
 		unchallenged(r, "the core's challenge cannot be read")
 
 		return
 	}
 
-	if err := p.Security.Challenge(request, flow, r, keys); err != nil {
-		p.Log.Error("no security association for the handset", "source", flow.Remote.String(), "cause", err)
+	if err := p.security.Challenge(request, flow, r, keys); err != nil {
+		p.log.Error("no security association for the handset", "source", flow.Remote.String(), "cause", err)
 		unchallenged(r, "the security associations cannot be set up")
 
 		return

@@ -21,7 +21,7 @@ func TestHandsets(t *testing.T) {
 
 	for _, handset := range []string{"iphone-11", "iphone-16", "galaxy-a56", "pixel-10a", "moto-xt2417", "crosscall-z5"} {
 		t.Run(handset, func(t *testing.T) {
-			settle := func(p *Proxy) { p.Config.HomeDomain, p.Config.Interrogator = labDomain, "sip:icscf.ims.example" }
+			settle := func(c *Config, _ *Options) { c.HomeDomain, c.Interrogator = labDomain, "sip:icscf.ims.example" }
 
 			withDesk(t, settle, func(t *testing.T, d *desk) {
 				p := newPlayer(d, messages, handset)
@@ -124,7 +124,7 @@ func (p *player) invite(callID string) *sip.Request {
 		"INVITE "+b.Contact+" SIP/2.0",
 		"Via: SIP/2.0/UDP 192.0.2.3:5060;branch="+sip.NewBranch(),
 		"Max-Forwards: 66",
-		"Route: <"+p.proxy.Mw.URI(b.Token)+";lr>",
+		"Route: <"+p.proxy.mw.URI(b.Token)+";lr>",
 		"Record-Route: <sip:192.0.2.3:5060;lr>",
 		"From: <tel:+15550009>;tag=caller",
 		"To: <sip:"+p.number+"@"+labDomain+">",
@@ -189,7 +189,7 @@ func (p *player) callIn() {
 		"To: "+sip.Value(progress, "To"),
 		"Call-ID: in-1",
 		"CSeq: "+strconv.Itoa(int(invite.CSeq().SeqNo))+" ACK",
-		"Route: <"+p.proxy.Mw.URI(p.only().Token)+";lr>",
+		"Route: <"+p.proxy.mw.URI(p.only().Token)+";lr>",
 	)
 	p.request("ACK")
 

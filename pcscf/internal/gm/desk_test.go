@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/test/memory"
@@ -41,42 +40,49 @@ type desk struct {
 	cseq    int
 }
 
-func withDesk(t *testing.T, change func(*Proxy), test func(t *testing.T, d *desk)) {
+// entry is the proxy as its stack knows it, which is there first.
+type entry struct{ *Proxy }
+
+func withDesk(t *testing.T, change func(*Config, *Options), test func(t *testing.T, d *desk)) {
 	t.Helper()
 	withDeskBegun(t, change, nil, test)
 }
 
-// withDeskBegun calls begin when the proxy has its sipStack and does not run yet.
-func withDeskBegun(t *testing.T, change, begin func(*Proxy), test func(t *testing.T, d *desk)) {
+// withDeskBegun calls begin with the proxy, which does not run yet.
+func withDeskBegun(t *testing.T, change func(*Config, *Options), begin func(*Proxy), test func(t *testing.T, d *desk)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{t: t, network: memory.New(), log: &memory.Log{}}
 		log := d.log.Logger()
-		d.proxy = &Proxy{
-			Config:   Config{HomeDomain: "ims.example", VisitedNetwork: "visited.example", Interrogator: "sip:icscf.ims.example", ByAddress: Stream},
-			Security: Open{}, Log: log,
-		}
-		if change != nil {
-			change(d.proxy)
-		}
-		if d.proxy.Bindings == nil {
-			d.proxy.Bindings = binding.NewTable(100, d.proxy.Expired)
-		}
-		if d.proxy.Dialogs == nil {
-			d.proxy.Dialogs = dialog.NewTable(100)
-		}
-		d.proxy.Register(prometheus.NewRegistry())
 
 		c := stack.DefaultConfig(
 			stack.EndpointConfig{Name: "Gm", Address: gmAddress, Transports: []string{"udp", "tcp"}, Names: []string{"pcscf.ims.example"}},
 			stack.EndpointConfig{Name: "Mw", Address: mwAddress, Transports: []string{"udp", "tcp"}},
 		)
 		c.Resolver.Hosts = map[string][]string{"icscf.ims.example": {"192.0.2.2"}}
-		sipStack, err := stack.New(c, d.proxy, stack.Options{Log: log, Network: d.network, Screen: d.proxy.Screen, Stray: d.proxy.Stray})
+		entry := &entry{}
+		sipStack, err := stack.New(c, entry, stack.Options{
+			Log: log, Network: d.network,
+			Screen: func(flow stack.Flow, m sip.Message) error { return entry.Screen(flow, m) },
+			Stray:  func(flow stack.Flow, r *sip.Response) stack.Passer { return entry.Stray(flow, r) },
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.proxy.Stack, d.proxy.Mw, d.proxy.Gm = sipStack, sipStack.Endpoint("Mw"), []*stack.Endpoint{sipStack.Endpoint("Gm")}
+
+		config := Config{
+			HomeDomain: "ims.example", VisitedNetwork: "visited.example", Interrogator: "sip:icscf.ims.example", ByAddress: Stream,
+			MaxBindings: 100, MaxDialogs: 100,
+		}
+		options := Options{
+			Stack: sipStack, Gm: []*stack.Endpoint{sipStack.Endpoint("Gm")}, Mw: sipStack.Endpoint("Mw"), Security: Open{}, Log: log,
+			Metrics: prometheus.NewRegistry(),
+		}
+		if change != nil {
+			change(&config, &options)
+		}
+		d.proxy = New(config, options)
+		entry.Proxy = d.proxy
 
 		if begin != nil {
 			begin(d.proxy)
@@ -95,7 +101,7 @@ func withDeskBegun(t *testing.T, change, begin func(*Proxy), test func(t *testin
 		test(t, d)
 		cancel()
 		running.Wait()
-		d.proxy.Bindings.Close()
+		d.proxy.Close()
 	})
 }
 
@@ -179,7 +185,7 @@ func (d *desk) counted(direction, method, outcome string) int {
 
 func (d *desk) only() *binding.Binding {
 	d.t.Helper()
-	all := d.proxy.Bindings.All()
+	all := d.proxy.bindings.All()
 	if len(all) != 1 {
 		d.t.Fatalf("%d bindings, want one", len(all))
 	}

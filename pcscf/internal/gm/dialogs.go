@@ -57,12 +57,12 @@ func (p *Proxy) begin(received *sip.Request, b *binding.Binding, fromCore bool) 
 	}
 
 	var err error
-	if a.initial, err = p.Dialogs.Begin(half, dialog.Dialog{Routes: a.routes, Target: a.target}, early); err != nil {
+	if a.initial, err = p.dialogs.Begin(half, dialog.Dialog{Routes: a.routes, Target: a.target}, early); err != nil {
 		return nil, err
 	}
 
-	if _, served := p.Bindings.ByToken(b.Token); !served { // the registration has ended meanwhile, and its dialogs with it
-		p.Dialogs.RemoveAll(b.Token)
+	if _, served := p.bindings.ByToken(b.Token); !served { // the registration has ended meanwhile, and its dialogs with it
+		p.dialogs.RemoveAll(b.Token)
 	}
 
 	return a, nil
@@ -96,11 +96,11 @@ func (a *attempt) record(r *sip.Response) {
 	}
 
 	if err != nil {
-		a.proxy.Log.Warn("a dialog cannot be recorded", "impi", a.binding.Private, "cause", err)
+		a.proxy.log.Warn("a dialog cannot be recorded", "impi", a.binding.Private, "cause", err)
 	}
 
-	if _, served := a.proxy.Bindings.ByToken(a.binding.Token); !served {
-		a.proxy.Dialogs.RemoveAll(a.binding.Token)
+	if _, served := a.proxy.bindings.ByToken(a.binding.Token); !served {
+		a.proxy.dialogs.RemoveAll(a.binding.Token)
 	}
 }
 
@@ -125,12 +125,12 @@ func (p *Proxy) notified(ctx context.Context, k dialog.Key, notify *sip.Request,
 		return false
 	}
 
-	initial, awaited := p.Dialogs.Awaited(k)
+	initial, awaited := p.dialogs.Awaited(k)
 	if !awaited || !initial.Await(ctx, overtaking) {
 		return false
 	}
 
-	if _, found := p.Dialogs.Find(k); found {
+	if _, found := p.dialogs.Find(k); found {
 		return false
 	}
 
@@ -146,7 +146,7 @@ func (p *Proxy) notified(ctx context.Context, k dialog.Key, notify *sip.Request,
 	}
 
 	if err := initial.Confirm(k, d, subscribed(notify)); err != nil {
-		p.Log.Warn("a dialog cannot be recorded", "call_id", k.CallID, "cause", err)
+		p.log.Warn("a dialog cannot be recorded", "call_id", k.CallID, "cause", err)
 		return false
 	}
 
@@ -176,7 +176,7 @@ func (a *attempt) finished(final *sip.Response) {
 	a.bearing.over(final)
 
 	if a.request.IsInvite() && final.IsSuccess() {
-		a.proxy.Log.Info("call begun", "case", direction(a.fromCore), "impi", a.binding.Private, "impu", a.binding.Default(),
+		a.proxy.log.Info("call begun", "case", direction(a.fromCore), "impi", a.binding.Private, "impu", a.binding.Default(),
 			"call_id", final.CallID().Value(), "icid", a.icid)
 	}
 }
@@ -191,7 +191,7 @@ func (p *Proxy) beyond(r *sip.Response, token string) []string {
 	own := -1
 
 	for i, record := range records { // the last one: the first may be the callee's, and the same, when a handset calls itself
-		if u, err := sip.ParseURI(record.URI); err == nil && u.User == token && p.Mw.Own(u) {
+		if u, err := sip.ParseURI(record.URI); err == nil && u.User == token && p.mw.Own(u) {
 			own = i
 		}
 	}
@@ -244,7 +244,7 @@ func dialogKey(r *sip.Request, b *binding.Binding, fromCore bool) dialog.Key {
 // S-CSCF of the registration: a BYE always, for a call can always be hung up, and others when the dialog may be one of before a
 // restart. Else any MESSAGE would be in one: of what does not keep a dialog going or end it only a call's passes.
 func (p *Proxy) dialogOf(k dialog.Key, out *sip.Request, b *binding.Binding) (dialog.Dialog, bool) {
-	if d, found := p.Dialogs.Find(k); found {
+	if d, found := p.dialogs.Find(k); found {
 		return d, true
 	}
 
@@ -282,43 +282,43 @@ const callPrefix = "call-"
 func (p *Proxy) anothers(k dialog.Key, b *binding.Binding) bool {
 	other := dialog.Key{CallID: k.CallID, Local: k.Remote, Remote: k.Local}
 
-	for _, own := range p.Bindings.Of(b.Private) {
+	for _, own := range p.bindings.Of(b.Private) {
 		k.Token, other.Token = own.Token, own.Token
 
-		if _, found := p.Dialogs.Find(other); found {
+		if _, found := p.dialogs.Find(other); found {
 			return true
 		}
 
-		if _, found := p.Dialogs.Find(k); found { // by another contact of the user's
+		if _, found := p.dialogs.Find(k); found { // by another contact of the user's
 			return false
 		}
 	}
 
-	return p.Dialogs.Taken(k)
+	return p.dialogs.Taken(k)
 }
 
 // updateDialog makes the changes to a dialog that a request within it and its final response bring.
 func (p *Proxy) updateDialog(k dialog.Key, b *binding.Binding, r *sip.Request, response *sip.Response, fromCore bool) {
 	switch method := string(r.Method); {
 	case method == "BYE" && response.StatusCode != 401 && response.StatusCode != 407:
-		p.Dialogs.Remove(k)
-		p.Log.Info("call ended", "impi", b.Private, "impu", b.Default(), "call_id", k.CallID)
+		p.dialogs.Remove(k)
+		p.log.Info("call ended", "impi", b.Private, "impu", b.Default(), "call_id", k.CallID)
 	case response.IsSuccess() && (method == "INVITE" || method == "UPDATE" || method == "SUBSCRIBE"):
 		target := contactOf(response)
 		if fromCore {
 			target = contactOf(r)
 		}
 
-		p.Dialogs.Prolong(k, target, lifetime(method, response))
+		p.dialogs.Prolong(k, target, lifetime(method, response))
 	case response.IsSuccess() && method == "NOTIFY" && fromCore:
-		p.Dialogs.Prolong(k, contactOf(r), 0)
+		p.dialogs.Prolong(k, contactOf(r), 0)
 	}
 }
 
 // follow puts a request of a handset's on the route of its dialog (§5.2.6.3.5): towards what the core asked to be passed by.
 // ok is false when Route says otherwise and that is not to be put right.
 func (p *Proxy) follow(ctx context.Context, out *sip.Request, d dialog.Dialog) (to stack.Destination, ok bool) {
-	to = stack.Destination{Endpoint: p.Mw}
+	to = stack.Destination{Endpoint: p.mw}
 
 	routes := make([]sip.NameAddr, 0, len(d.Routes))
 
@@ -334,7 +334,7 @@ func (p *Proxy) follow(ctx context.Context, out *sip.Request, d dialog.Dialog) (
 	}
 
 	if !sameRoute(given, routes) {
-		if p.Config.Enforce {
+		if p.config.Enforce {
 			return to, false
 		}
 
@@ -351,7 +351,7 @@ func (p *Proxy) follow(ctx context.Context, out *sip.Request, d dialog.Dialog) (
 		return to, false
 	}
 
-	if to.Targets, err = p.Stack.Resolver().Resolve(ctx, target); err != nil {
+	if to.Targets, err = p.stack.Resolver().Resolve(ctx, target); err != nil {
 		return to, false
 	}
 

@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -104,12 +103,12 @@ func TestWithinADialog(t *testing.T) {
 		{name: "straight to the other side: put right", change: func(c string, r []string) (string, []string) { return c, r[:2] }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			withDesk(t, func(p *Proxy) { p.Config.Enforce = test.enforce }, func(t *testing.T, d *desk) {
-				registered := d.proxy.Config.Enforce
-				d.proxy.Config.Enforce = false
+			withDesk(t, func(c *Config, _ *Options) { c.Enforce = test.enforce }, func(t *testing.T, d *desk) {
+				registered := d.proxy.config.Enforce
+				d.proxy.config.Enforce = false
 				d.register()
 				callID, routes := d.call()
-				d.proxy.Config.Enforce = registered
+				d.proxy.config.Enforce = registered
 				if test.change != nil {
 					callID, routes = test.change(callID, routes)
 				}
@@ -151,8 +150,8 @@ func TestWithinADialog(t *testing.T) {
 			callID, routes := d.call()
 			b := *d.only()
 			b.Restored = time.Now()
-			d.proxy.Dialogs.RemoveAll(b.Token)
-			if err := d.proxy.Bindings.Put(&b); err != nil {
+			d.proxy.dialogs.RemoveAll(b.Token)
+			if err := d.proxy.bindings.Put(&b); err != nil {
 				t.Fatal(err)
 			}
 			d.within("INFO", callID, append(routes[:2:2], "Route: <sip:198.51.100.9;lr>")...)
@@ -184,7 +183,7 @@ func TestWithinADialog(t *testing.T) {
 				d.register()
 				b := *d.only()
 				b.Restored = time.Now()
-				if err := d.proxy.Bindings.Put(&b); err != nil {
+				if err := d.proxy.bindings.Put(&b); err != nil {
 					t.Fatal(err)
 				}
 				d.within(test.method, "of before", "Route: <sip:"+b.Token+"@"+gmAddress+";lr>", test.route)
@@ -263,7 +262,7 @@ func TestEarlyDialog(t *testing.T) {
 		d.alice.Response(486)
 		d.scscf.Request("ACK")
 		synctest.Wait()
-		if n := d.proxy.Dialogs.Len(); n != 0 {
+		if n := d.proxy.dialogs.Len(); n != 0 {
 			t.Errorf("%d dialogs after the INVITE failed", n)
 		}
 	})
@@ -309,7 +308,7 @@ func TestDialogOfTheCallee(t *testing.T) {
 		d.alice.Answer(d.alice.Request("BYE"), 200)
 		d.scscf.Response(200)
 		synctest.Wait()
-		if n := d.proxy.Dialogs.Len(); n != 0 {
+		if n := d.proxy.dialogs.Len(); n != 0 {
 			t.Errorf("%d dialogs after BYE", n)
 		}
 	})
@@ -333,7 +332,7 @@ func TestDialogsEnd(t *testing.T) {
 				d.call(test.headers...)
 				time.Sleep(test.after)
 				synctest.Wait()
-				if got := d.proxy.Dialogs.Len() == 1; got != test.there {
+				if got := d.proxy.dialogs.Len() == 1; got != test.there {
 					t.Errorf("there: %v, want %v", got, test.there)
 				}
 				d.scscf.Silent()
@@ -372,7 +371,7 @@ func TestLongestDialog(t *testing.T) {
 }
 
 func TestMaxDialogs(t *testing.T) {
-	withDesk(t, func(p *Proxy) { p.Dialogs = dialog.NewTable(2) }, func(t *testing.T, d *desk) {
+	withDesk(t, func(c *Config, _ *Options) { c.MaxDialogs = 2 }, func(t *testing.T, d *desk) {
 		d.register()
 		first, routes := d.call()
 		d.call()
@@ -413,7 +412,7 @@ func TestDialogsDoNotGrow(t *testing.T) {
 			d.scscf.Response(200)
 		}
 		synctest.Wait()
-		if n := d.proxy.Dialogs.Len(); n != 0 {
+		if n := d.proxy.dialogs.Len(); n != 0 {
 			t.Errorf("%d dialogs", n)
 		}
 	})

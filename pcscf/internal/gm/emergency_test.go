@@ -34,7 +34,7 @@ func TestEmergencyRegistration(t *testing.T) {
 		other := d.only()
 		d.registerSOS(60)
 
-		all := d.proxy.Bindings.Of("alice@ims.example")
+		all := d.proxy.bindings.Of("alice@ims.example")
 		if len(all) != 2 || all[0].Token == all[1].Token || !all[0].Registered || !all[1].Registered {
 			t.Fatalf("the handset has not both registrations: %+v", all)
 		}
@@ -42,10 +42,10 @@ func TestEmergencyRegistration(t *testing.T) {
 		d.registerSOS(0)
 		synctest.Wait()
 
-		if b, found := d.proxy.Bindings.ByToken(other.Token); !found || !b.Registered {
+		if b, found := d.proxy.bindings.ByToken(other.Token); !found || !b.Registered {
 			t.Error("the end of the emergency registration was that of the other one")
 		}
-		for _, b := range d.proxy.Bindings.Of("alice@ims.example") {
+		for _, b := range d.proxy.bindings.Of("alice@ims.example") {
 			if b.Registered && emergency.Contact(b.Contact) {
 				t.Error("the emergency registration has not ended")
 			}
@@ -72,7 +72,7 @@ func TestEmergencyNumberPassesLimits(t *testing.T) {
 	}
 
 	withGate(t, func(c *protection.Config) { c.RegisteredRequests = 1 }, func(t *testing.T, d *desk) {
-		d.proxy.Emergency = plan
+		d.proxy.emergencyPlan = plan
 		d.register()
 
 		for range 4 {

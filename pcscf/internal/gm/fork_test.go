@@ -6,14 +6,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
 // A user with two handsets, one of which is off: the request forks before it comes here, so both copies have one Call-ID and one
 // tag. However often that is, and however it ends, nothing is left of it at either.
 func TestForkToTwoHandsets(t *testing.T) {
-	withDesk(t, func(p *Proxy) { p.Dialogs = dialog.NewTable(10) }, func(t *testing.T, d *desk) {
+	withDesk(t, func(c *Config, _ *Options) { c.MaxDialogs = 10 }, func(t *testing.T, d *desk) {
 		d.register()
 		first := d.only().Token
 		second := d.network.Peer(t, "10.0.0.2:5060")
@@ -37,7 +36,7 @@ func TestForkToTwoHandsets(t *testing.T) {
 		second.Response(200)
 
 		var off string
-		for _, b := range d.proxy.Bindings.All() {
+		for _, b := range d.proxy.bindings.All() {
 			if b.Token != first {
 				off = b.Token
 			}
@@ -80,7 +79,7 @@ func TestForkToTwoHandsets(t *testing.T) {
 			d.register()
 		}
 		synctest.Wait()
-		if n := d.proxy.Dialogs.Len(); n != 0 {
+		if n := d.proxy.dialogs.Len(); n != 0 {
 			t.Errorf("%d dialogs are left", n)
 		}
 		for range 10 { // and neither has fewer places than before
@@ -119,7 +118,7 @@ func TestLostForkOfTheCaller(t *testing.T) {
 		d.alice.Response(200)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if n := d.proxy.Dialogs.Len(); n != 1 {
+		if n := d.proxy.dialogs.Len(); n != 1 {
 			t.Errorf("%d dialogs, want the one that was answered", n)
 		}
 	})

@@ -4,6 +4,7 @@ package gm
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -30,6 +31,9 @@ type Config struct {
 	Interrogator   string // SIP URI of the I-CSCF
 	Enforce        bool   // refuse a Route that is not the Service-Route, instead of putting it right
 	ByAddress      ByAddress
+	MaxBindings    int // handsets at the same time
+	MaxDialogs     int // of one handset at the same time
+	Subscriptions  int // of the P-CSCF to the registrations of users at the same time (§5.2.3); 0: it does not subscribe
 }
 
 // ByAddress says when the only handset at an address is the sender of what comes from there and gives neither the port nor the
@@ -43,81 +47,126 @@ const (
 	Always ByAddress = "always"
 )
 
-// Proxy is the P-CSCF's transaction user.
-type Proxy struct {
-	Config    Config
+// Options are what a Proxy works with.
+type Options struct {
 	Stack     *stack.Stack
 	Gm        []*stack.Endpoint // towards handsets
 	Mw        *stack.Endpoint   // towards the core
-	Bindings  *binding.Table
-	Dialogs   *dialog.Table
 	Security  Security
-	RegEvent  *regevent.Subscriber // nil: the P-CSCF does not subscribe
-	Guard     *protection.Guard    // nil: all are heard
-	Bearers   *Bearers             // nil: calls ask for no bearers
-	Emergency *emergency.Plan      // numbers of emergency calls
+	Journal   binding.Keeper    // nil: no registration is kept over a restart
+	Guard     *protection.Guard // nil: all are heard
+	Bearers   *Bearers          // nil: calls ask for no bearers
+	Emergency *emergency.Plan   // numbers of emergency calls
 	Log       *slog.Logger
+	Metrics   prometheus.Registerer
+}
+
+// Proxy is the P-CSCF's transaction user.
+type Proxy struct {
+	config        Config
+	stack         *stack.Stack
+	gm            []*stack.Endpoint
+	mw            *stack.Endpoint
+	bindings      *binding.Table
+	dialogs       *dialog.Table
+	security      Security
+	regEvent      *regevent.Subscriber // nil: the P-CSCF does not subscribe
+	guard         *protection.Guard
+	bearers       *Bearers
+	emergencyPlan *emergency.Plan
+	log           *slog.Logger
 
 	outcomes *prometheus.CounterVec
 	began    time.Time
 	order    atomic.Uint64 // of REGISTERs, as they went on
 }
 
-// Register registers the metrics.
-func (p *Proxy) Register(registerer prometheus.Registerer) {
-	p.began = time.Now()
-	p.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "dialtone_pcscf_requests_total", Help: "Requests by direction, method and what came of them.",
-	}, []string{"direction", "method", "outcome"})
-	registerer.MustRegister(p.outcomes, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+// New returns a proxy without handsets. The stack may call it as soon as it runs.
+func New(c Config, o Options) *Proxy {
+	p := &Proxy{
+		config:        c,
+		stack:         o.Stack,
+		gm:            o.Gm,
+		mw:            o.Mw,
+		dialogs:       dialog.NewTable(c.MaxDialogs, o.Bearers.ended),
+		security:      o.Security,
+		guard:         o.Guard,
+		bearers:       o.Bearers,
+		emergencyPlan: o.Emergency,
+		log:           o.Log,
+		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dialtone_pcscf_requests_total", Help: "Requests by direction, method and what came of them.",
+		}, []string{"direction", "method", "outcome"}),
+		began: time.Now(),
+	}
+	p.bindings = binding.NewTable(c.MaxBindings, p.expired, o.Journal)
+
+	o.Metrics.MustRegister(p.outcomes, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "dialtone_pcscf_bindings", Help: "Handsets registered or registering.",
-	}, func() float64 { return float64(p.Bindings.Len()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	}, func() float64 { return float64(p.bindings.Len()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "dialtone_pcscf_dialogs", Help: "Dialogs of handsets, and initial requests on their way.",
-	}, func() float64 { return float64(p.Dialogs.Len()) }))
+	}, func() float64 { return float64(p.dialogs.Len()) }))
+
+	if c.Subscriptions > 0 {
+		p.regEvent = regevent.New(regevent.Options{
+			Registrations: p, Sender: p.stack, Own: p.mw.Address().String(), Home: p.home, Endpoint: p.mw, Network: c.VisitedNetwork,
+			Limit: c.Subscriptions, Log: o.Log, Metrics: o.Metrics,
+		})
+	}
+
+	return p
 }
+
+var errUnprotected = errors.New("its security associations are gone")
+
+// Restore takes up a registration that an earlier process kept, and subscribes to it.
+func (p *Proxy) Restore(b *binding.Binding) error {
+	if b.Protected() && !p.security.Protected(b.Flow) {
+		return errUnprotected
+	}
+
+	if err := p.bindings.Restore(b); err != nil {
+		return err
+	}
+
+	p.watch(b)
+
+	return nil
+}
+
+// Handsets returns the bindings of all handsets, in no order.
+func (p *Proxy) Handsets() []*binding.Binding { return p.bindings.All() }
 
 // Run does the background work until ctx ends: it removes expired dialogs and subscribes to registrations.
 func (p *Proxy) Run(ctx context.Context) {
 	var running sync.WaitGroup
 
-	running.Go(func() { p.Dialogs.Run(ctx) })
+	running.Go(func() { p.dialogs.Run(ctx) })
 
-	if p.Guard != nil {
-		running.Go(func() { p.Guard.Run(ctx) })
+	if p.guard != nil {
+		running.Go(func() { p.guard.Run(ctx) })
 	}
 
-	if p.RegEvent != nil {
-		running.Go(func() { p.RegEvent.Run(ctx) })
+	if p.regEvent != nil {
+		running.Go(func() { p.regEvent.Run(ctx) })
 	}
 
 	running.Wait()
 }
 
-// Watch has the P-CSCF subscribe to the registrations of its users (§5.2.3), of at most limit of them. It is called before Run,
-// when the endpoints are known; registrations that are known already are watched.
-func (p *Proxy) Watch(limit int, metrics prometheus.Registerer) {
-	p.RegEvent = regevent.New(regevent.Options{
-		Registrations: p, Sender: p.Stack, Own: p.Mw.Address().String(), Home: p.home, Endpoint: p.Mw, Network: p.Config.VisitedNetwork,
-		Limit: limit, Log: p.Log, Metrics: metrics,
-	})
-
-	for _, b := range p.Bindings.All() {
-		if b.Registered {
-			p.watch(b)
-		}
-	}
-}
+// Close stops the timers of the bindings, when neither Run nor the stack runs any more.
+func (p *Proxy) Close() { p.bindings.Close() }
 
 // home is where requests to the home network go: to its I-CSCF.
 func (p *Proxy) home(ctx context.Context) (stack.Destination, error) {
-	home, err := sip.ParseURI(p.Config.Interrogator)
+	home, err := sip.ParseURI(p.config.Interrogator)
 	if err != nil {
 		return stack.Destination{}, err
 	}
 
-	targets, err := p.Stack.Resolver().Resolve(ctx, home)
+	targets, err := p.stack.Resolver().Resolve(ctx, home)
 
-	return stack.Destination{Endpoint: p.Mw, Targets: targets}, err
+	return stack.Destination{Endpoint: p.mw, Targets: targets}, err
 }
 
 // maxCSeq is the highest number that a handset may come to. Those above it, of all below 2^31 (RFC 3261 §8.1.1.5), are for the BYE
@@ -127,7 +176,7 @@ const maxCSeq = 1<<31 - 1<<8
 // HandleRequest serves one request. Where it came from decides what it may do.
 func (p *Proxy) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
 	request := tx.Request()
-	fromCore := tx.Flow().Endpoint == p.Mw
+	fromCore := tx.Flow().Endpoint == p.mw
 
 	if !fromCore && !p.admitted(tx) {
 		return
@@ -138,20 +187,20 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) 
 		return
 	}
 
-	if p.Stack.AsksItself(request) {
+	if p.stack.AsksItself(request) {
 		_ = tx.Reply(200, "")
 		return
 	}
 
 	if !fromCore {
-		if refusal := p.Security.Screen(request, tx.Flow()); refusal != nil {
+		if refusal := p.security.Screen(request, tx.Flow()); refusal != nil {
 			p.refuse(tx, "access", refusal)
 			return
 		}
 	}
 
-	if fromCore && p.RegEvent != nil && p.RegEvent.Takes(request) {
-		p.RegEvent.HandleNotify(tx)
+	if fromCore && p.regEvent != nil && p.regEvent.Takes(request) {
+		p.regEvent.HandleNotify(tx)
 		return
 	}
 
@@ -180,7 +229,7 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) 
 
 // forwardable is the request as it goes on: without asking for the security agreement, which ends here (RFC 3329 §2.3.1).
 func (p *Proxy) forwardable(r *sip.Request) (out *sip.Request, own []sip.NameAddr, refusal *sip.Refusal) {
-	out, own, refusal = p.Stack.Forwardable(r, agreement.Option)
+	out, own, refusal = p.stack.Forwardable(r, agreement.Option)
 	if refusal != nil {
 		return nil, nil, refusal
 	}
@@ -231,22 +280,22 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *stack.Ack) {
 		return
 	}
 
-	if ack.Flow.Endpoint == p.Mw {
+	if ack.Flow.Endpoint == p.mw {
 		k := dialogKey(out, b, true)
 		p.acknowledges(ctx, k, out, true)
 		defer p.acknowledged(k)
 
 		shownToHandset(out)
-		if p.Stack.SendStateless(ctx, out, p.handset(b)) != nil { // the connection is gone, as it was for the INVITE
+		if p.stack.SendStateless(ctx, out, p.handset(b)) != nil { // the connection is gone, as it was for the INVITE
 			if to, found := contacted(b); found {
-				_ = p.Stack.SendStateless(ctx, out, to)
+				_ = p.stack.SendStateless(ctx, out, to)
 			}
 		}
 
 		return
 	}
 
-	if !p.through(b, ack.Flow) || p.Security.Screen(ack.Request, ack.Flow) != nil {
+	if !p.through(b, ack.Flow) || p.security.Screen(ack.Request, ack.Flow) != nil {
 		p.outcomes.WithLabelValues("ack", "ACK", "of another handset").Inc()
 		return
 	}
@@ -269,14 +318,14 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *stack.Ack) {
 	defer p.acknowledged(k)
 
 	trust.Cross(out, trust.Handset, trust.Core)
-	_ = p.Stack.SendStateless(ctx, out, to)
+	_ = p.stack.SendStateless(ctx, out, to)
 }
 
 // party is the handset that a Route entry of this P-CSCF's names.
 func (p *Proxy) party(own []sip.NameAddr) (*binding.Binding, bool) {
 	for _, route := range own {
 		if u, err := sip.ParseURI(route.URI); err == nil && u.User != "" {
-			if b, found := p.Bindings.ByToken(u.User); found {
+			if b, found := p.bindings.ByToken(u.User); found {
 				return b, true
 			}
 		}
@@ -296,7 +345,7 @@ func tokened(own []sip.NameAddr) bool {
 // through reports whether what came by this flow is the handset's: from its address, and through a security association if
 // it registered through one.
 func (p *Proxy) through(b *binding.Binding, flow stack.Flow) bool {
-	return b.Flow.Remote.Addr() == flow.Remote.Addr() && b.Protected() == p.Security.Protected(flow)
+	return b.Flow.Remote.Addr() == flow.Remote.Addr() && b.Protected() == p.security.Protected(flow)
 }
 
 func (p *Proxy) count(direction string, r *sip.Request, response *sip.Response) {
@@ -320,7 +369,7 @@ func shownInCancel(why []sip.Header) []sip.Header {
 // recordRoute puts this P-CSCF into the route of a dialog, with a URI for each of its sides, so that either side reaches it
 // where it can (RFC 5658). The one on top is that of the side the request leaves to.
 func (p *Proxy) recordRoute(out *sip.Request, b *binding.Binding, towardsCore bool) {
-	handset, core := b.Flow.Named().URI(b.Token), p.Mw.URI(b.Token)
+	handset, core := b.Flow.Named().URI(b.Token), p.mw.URI(b.Token)
 	if b.Flow.Transport == "TCP" {
 		handset += ";transport=tcp"
 	}

@@ -18,20 +18,20 @@ var errNotHeard = errors.New("the source is not heard (protection)")
 
 // Screen is asked for each message before anything is kept of it. What it lets through may still be refused, with an answer.
 func (p *Proxy) Screen(flow stack.Flow, m sip.Message) error {
-	if p.Guard == nil {
+	if p.guard == nil {
 		return nil
 	}
 
-	if flow.Endpoint == p.Mw {
+	if flow.Endpoint == p.mw {
 		// A response is believed as far as the transaction that it belongs to.
-		if _, isRequest := m.(*sip.Request); isRequest && !p.Guard.Core(flow.Remote.Addr()) {
+		if _, isRequest := m.(*sip.Request); isRequest && !p.guard.Core(flow.Remote.Addr()) {
 			return border.ErrOutside
 		}
 
 		return nil
 	}
 
-	if p.Guard.Judge(p.describe(flow, m)) == protection.Drop {
+	if p.guard.Judge(p.describe(flow, m)) == protection.Drop {
 		return errNotHeard
 	}
 
@@ -40,14 +40,14 @@ func (p *Proxy) Screen(flow stack.Flow, m sip.Message) error {
 
 // describe says of a message what the guard looks at, and no more than it needs.
 func (p *Proxy) describe(flow stack.Flow, m sip.Message) protection.Message {
-	described := protection.Message{Source: flow.Remote.Addr(), Forgeable: flow.Transport == "UDP" && !p.Security.Protected(flow)}
+	described := protection.Message{Source: flow.Remote.Addr(), Forgeable: flow.Transport == "UDP" && !p.security.Protected(flow)}
 
 	r, isRequest := m.(*sip.Request)
 	if isRequest {
 		described.Request, described.UserAgent = true, sip.Value(r, "User-Agent")
 	}
 
-	if !p.Guard.Counts() {
+	if !p.guard.Counts() {
 		return described
 	}
 
@@ -55,7 +55,7 @@ func (p *Proxy) describe(flow stack.Flow, m sip.Message) protection.Message {
 		described.Emergency = p.emergency(r)
 	}
 
-	if b, found := p.Bindings.At(p.Security.Return(flow).Remote); found {
+	if b, found := p.bindings.At(p.security.Return(flow).Remote); found {
 		described.Handset = b.Token
 	}
 
@@ -68,7 +68,7 @@ func (p *Proxy) emergency(r *sip.Request) bool {
 		return emergency.Registers(r)
 	}
 
-	_, called := p.Emergency.Service(r.Recipient.String())
+	_, called := p.emergencyPlan.Service(r.Recipient.String())
 
 	return called
 }
@@ -104,24 +104,24 @@ func (p *Proxy) admitted(tx *stack.ServerTransaction) bool {
 		return false
 	}
 
-	if p.Guard == nil {
+	if p.guard == nil {
 		return true
 	}
 
 	r := tx.Request()
 
-	if p.Guard.Restricts() {
-		switch p.Guard.Refused(p.describe(tx.Flow(), r)) {
+	if p.guard.Restricts() {
+		switch p.guard.Refused(p.describe(tx.Flow(), r)) {
 		case protection.Forbid:
 			p.refuse(tx, "protection", sip.Refuse(403, "the source is not in the access list"))
 			return false
 		case protection.Busy:
-			p.refuse(tx, "protection", sip.Refuse(503, "the source sends too much", retryAfter(p.Guard.BanTime())))
+			p.refuse(tx, "protection", sip.Refuse(503, "the source sends too much", retryAfter(p.guard.BanTime())))
 			return false
 		}
 	}
 
-	if n := len(r.Body()); p.Guard.Oversized(n) {
+	if n := len(r.Body()); p.guard.Oversized(n) {
 		p.refuse(tx, "protection", sip.Refusef(513, "the body has %d octets, more than protection.max_body", n))
 		return false
 	}
@@ -131,11 +131,11 @@ func (p *Proxy) admitted(tx *stack.ServerTransaction) bool {
 
 // locked refuses a user who has failed to authenticate too often from there.
 func (p *Proxy) locked(tx *stack.ServerTransaction, private string) bool {
-	if p.Guard == nil || p.emergency(tx.Request()) {
+	if p.guard == nil || p.emergency(tx.Request()) {
 		return false
 	}
 
-	left, locked := p.Guard.Locked(tx.Flow().Remote.Addr(), private)
+	left, locked := p.guard.Locked(tx.Flow().Remote.Addr(), private)
 	if locked {
 		refusal := sip.Refuse(429, "too many failed authentications: check K and OPc", retryAfter(left))
 		refusal.Phrase = "Too Many Requests" // that of HTTP; RFC 3892 has another use for the status
@@ -149,24 +149,24 @@ func (p *Proxy) locked(tx *stack.ServerTransaction, private string) bool {
 // is stale, and one after AUTS are no failures.
 func (p *Proxy) authenticated(source netip.Addr, private string, given *digest.Credentials, r *sip.Response) {
 	switch {
-	case p.Guard == nil || stack.Local(r):
+	case p.guard == nil || stack.Local(r):
 	case r.IsSuccess():
-		p.Guard.Succeeded(source, private)
+		p.guard.Succeeded(source, private)
 	case given == nil || given.Response == "" || given.AUTS != "":
 	case r.StatusCode == 403:
-		p.Guard.Failed(source, private, given.Nonce)
+		p.guard.Failed(source, private, given.Nonce)
 	case r.StatusCode == 401:
 		if challenge, err := digest.ParseChallenge(sip.Value(r, "WWW-Authenticate")); err == nil && !challenge.Stale {
-			p.Guard.Failed(source, private, given.Nonce)
+			p.guard.Failed(source, private, given.Nonce)
 		}
 	}
 
-	if p.Guard == nil || r.StatusCode != 401 {
+	if p.guard == nil || r.StatusCode != 401 {
 		return
 	}
 
 	if challenge, err := digest.ParseChallenge(sip.Value(r, "WWW-Authenticate")); err == nil {
-		p.Guard.Challenged(source, private, challenge.Nonce)
+		p.guard.Challenged(source, private, challenge.Nonce)
 	}
 }
 
@@ -195,7 +195,7 @@ func (p *Proxy) sayTranslated(r *sip.Request, b *binding.Binding, refreshed bool
 	}
 
 	p.outcomes.WithLabelValues("registration", "REGISTER", "behind NAT").Inc()
-	p.Log.Warn(
+	p.log.Warn(
 		"the handset is behind a NAT, or states another address than it has",
 		"impi", b.Private,
 		"source", b.Flow.Remote.String(),
@@ -218,7 +218,7 @@ func (p *Proxy) sayUnreachable(r *sip.Request, flow stack.Flow) {
 
 	p.outcomes.WithLabelValues("registration", "REGISTER", "ESP behind NAT").Inc()
 
-	p.Log.Warn(
+	p.log.Warn(
 		"the handset wants IPsec and is behind a NAT, or states another address than it has: its answer to the challenge will not come by ESP",
 		"contact", contact,
 		"source", flow.Remote.String(),

@@ -20,12 +20,12 @@ import (
 
 func withGate(t *testing.T, change func(*protection.Config), test func(t *testing.T, d *desk)) {
 	t.Helper()
-	withDesk(t, func(p *Proxy) {
+	withDesk(t, func(_ *Config, o *Options) {
 		c := protection.Default()
 		if change != nil {
 			change(&c)
 		}
-		p.Guard = protection.New(c, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		o.Guard = protection.New(c, protection.Options{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	}, test)
 }
 
@@ -155,7 +155,7 @@ func TestForgedSource(t *testing.T) {
 // A connection cannot be forged: who sends too much by it is banned.
 func TestRateOfAConnection(t *testing.T) {
 	withGate(t, func(c *protection.Config) { c.Requests = 16 }, func(t *testing.T, d *desk) {
-		flow := stack.Flow{Endpoint: d.proxy.Gm[0], Transport: "TCP", Remote: netip.MustParseAddrPort("10.0.0.9:40000")}
+		flow := stack.Flow{Endpoint: d.proxy.gm[0], Transport: "TCP", Remote: netip.MustParseAddrPort("10.0.0.9:40000")}
 		m, err := sip.ParseMessage([]byte(strings.Join(d.request("MESSAGE", bob), "\r\n") + "\r\n\r\n"))
 		if err != nil {
 			t.Fatal(err)
@@ -166,8 +166,8 @@ func TestRateOfAConnection(t *testing.T) {
 				dropped++
 			}
 		}
-		if dropped != 3 || len(d.proxy.Guard.Bans()) != 1 { // the one before them is answered 503
-			t.Errorf("%d dropped, bans %v", dropped, d.proxy.Guard.Bans())
+		if dropped != 3 || len(d.proxy.guard.Bans()) != 1 { // the one before them is answered 503
+			t.Errorf("%d dropped, bans %v", dropped, d.proxy.guard.Bans())
 		}
 		time.Sleep(299 * second)
 		if d.proxy.Screen(flow, m) == nil {
@@ -325,7 +325,7 @@ func TestESPBehindNAT(t *testing.T) {
 		{"a private Contact, and no associations", Open{}, "192.168.1.7:5060", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			withDesk(t, func(p *Proxy) { p.Security = test.security }, func(t *testing.T, d *desk) {
+			withDesk(t, func(_ *Config, o *Options) { o.Security = test.security }, func(t *testing.T, d *desk) {
 				d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization, "Contact: <sip:alice@"+test.contact+">")
 				d.icscf.Answer(
 					d.icscf.Request("REGISTER"),

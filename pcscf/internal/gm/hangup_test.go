@@ -138,7 +138,7 @@ func TestByeWithoutADialog(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {
 				d.register()
 				callID, routes := d.call()
-				d.proxy.Dialogs.RemoveAll(d.only().Token)
+				d.proxy.dialogs.RemoveAll(d.only().Token)
 				d.within("BYE", callID, test.routes(routes)...)
 				if test.status != 0 {
 					d.alice.Response(test.status)

@@ -68,7 +68,7 @@ func TestAssociationsOfAHandsetThatAsks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			security := &recorded{}
-			withDesk(t, func(p *Proxy) { p.Security = security }, func(t *testing.T, d *desk) {
+			withDesk(t, func(_ *Config, o *Options) { o.Security = security }, func(t *testing.T, d *desk) {
 				d.register()
 				d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization, contact)
 
@@ -221,7 +221,7 @@ func TestSessionOfAHandsetThatMoves(t *testing.T) {
 			answer(d, "<sip:alice@"+aliceAt+">;expires=600", "<sip:alice@"+there+">;expires=600")
 			other.Response(200)
 
-			if all := d.proxy.Bindings.All(); len(all) != 2 {
+			if all := d.proxy.bindings.All(); len(all) != 2 {
 				t.Errorf("%d bindings", len(all))
 			}
 		})

@@ -108,7 +108,7 @@ func TestNotifyToTheHandset(t *testing.T) {
 			d.accept(r, 489)
 			d.next("SIP/2.0 489")
 			d.next("NOTIFY")
-			if n := d.proxy.Dialogs.Of(d.only().Token); n != 0 {
+			if n := d.proxy.dialogs.Of(d.only().Token); n != 0 {
 				t.Errorf("%d dialogs of a refused SUBSCRIBE", n)
 			}
 		})

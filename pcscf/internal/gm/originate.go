@@ -50,8 +50,8 @@ func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out 
 
 	started.bear(ctx, tx, out)
 
-	p.Stack.Forward(tx, stack.Plan{
-		Groups: [][]stack.Branch{{{Request: out, To: stack.Destination{Endpoint: p.Mw}}}},
+	p.stack.Forward(tx, stack.Plan{
+		Groups: [][]stack.Branch{{{Request: out, To: stack.Destination{Endpoint: p.mw}}}},
 		OnResponse: func(_ *stack.Branch, r *sip.Response) {
 			sip.RestoreRecordRoute(r, out)
 			started.record(r)
@@ -72,17 +72,17 @@ func (p *Proxy) sender(tx *stack.ServerTransaction) (*binding.Binding, error) {
 	claim := p.claim(tx.Flow(), r)
 	claim.From = r.From().Address.String()
 
-	return p.Bindings.Sender(claim)
+	return p.bindings.Sender(claim)
 }
 
 // claim is what a handset's message says of its sender, but for From.
 func (p *Proxy) claim(flow stack.Flow, m sip.Message) binding.Claim {
 	claim := binding.Claim{
-		Source: p.Security.Return(flow).Remote, Stream: flow.Transport == "TCP", Protected: p.Security.Protected(flow),
+		Source: p.security.Return(flow).Remote, Stream: flow.Transport == "TCP", Protected: p.security.Protected(flow),
 		Contact: contactOf(m), Preferred: uris(m, "P-Preferred-Identity"),
 	}
-	claim.AnyPort = p.Config.ByAddress == Always
-	claim.Alone = p.Config.ByAddress == Always || p.Config.ByAddress == Stream && (claim.Stream || claim.Protected)
+	claim.AnyPort = p.config.ByAddress == Always
+	claim.Alone = p.config.ByAddress == Always || p.config.ByAddress == Stream && (claim.Stream || claim.Protected)
 
 	return claim
 }
@@ -98,7 +98,7 @@ func (p *Proxy) route(tx *stack.ServerTransaction, out *sip.Request, b *binding.
 
 	same := slices.EqualFunc(given, b.ServiceRoute, func(g sip.NameAddr, route string) bool { return sip.SameURI(g.URI, route) })
 
-	if !same && p.Config.Enforce {
+	if !same && p.config.Enforce {
 		p.refuse(tx, "originating", sip.Refuse(400, "Route is not the Service-Route of the registration"))
 		return false
 	}
@@ -196,7 +196,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, o
 		p.recordRoute(out, b, true)
 	}
 
-	p.Stack.Forward(tx, stack.Plan{
+	p.stack.Forward(tx, stack.Plan{
 		Groups:     [][]stack.Branch{{{Request: out, To: to}}},
 		OnResponse: func(_ *stack.Branch, r *sip.Response) { media.answered(r); p.towardsHandset(r) },
 		Then: func(final *sip.Response) {

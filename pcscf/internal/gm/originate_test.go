@@ -130,7 +130,7 @@ func TestServiceRoute(t *testing.T) {
 		{"another user part, refused", true, []string{"Route: <sip:term@192.0.2.3:5060;lr>"}, 400},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			withDesk(t, func(p *Proxy) { p.Config.Enforce = test.enforce }, func(t *testing.T, d *desk) {
+			withDesk(t, func(c *Config, _ *Options) { c.Enforce = test.enforce }, func(t *testing.T, d *desk) {
 				d.register()
 				d.send("INVITE", bob, test.lines...)
 				if test.status != 0 {
@@ -177,7 +177,7 @@ func TestWhoMaySend(t *testing.T) {
 		{name: "another address, the registered Contact", from: "10.0.0.2:5060", contact: "<sip:alice@" + aliceAt + ">", known: Always},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			withDesk(t, func(p *Proxy) { p.Config.ByAddress = test.known }, func(t *testing.T, d *desk) {
+			withDesk(t, func(c *Config, _ *Options) { c.ByAddress = test.known }, func(t *testing.T, d *desk) {
 				d.register()
 				peer := d.alice
 				if test.from != aliceAt {

@@ -13,7 +13,7 @@ import (
 
 // refuse answers a request that does not go on.
 func (p *Proxy) refuse(tx sip.Answering, direction string, refusal *sip.Refusal) {
-	sip.Refuser{Log: p.Log, Count: p.counted}.Refuse(tx, direction, refusal)
+	sip.Refuser{Log: p.log, Count: p.counted}.Refuse(tx, direction, refusal)
 }
 
 func (p *Proxy) counted(direction, method string, status int) {

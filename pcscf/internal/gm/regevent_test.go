@@ -9,16 +9,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
+func watching(c *Config, _ *Options) { c.Subscriptions = 100 }
+
 func withWatch(t *testing.T, test func(t *testing.T, d *desk)) {
 	t.Helper()
-	withDeskBegun(t, nil, func(p *Proxy) { p.Watch(10, prometheus.NewRegistry()) }, test)
+	withDesk(t, watching, test)
 }
 
 // watch is the subscription of the P-CSCF, as the S-CSCF has it.
@@ -156,7 +156,7 @@ func TestRefresh(t *testing.T) {
 			time.Sleep(700 * second)
 			synctest.Wait()
 			d.scscf.Silent()
-			if n := d.proxy.RegEvent.Len(); n != 0 {
+			if n := d.proxy.regEvent.Len(); n != 0 {
 				t.Errorf("%d subscriptions", n)
 			}
 		})
@@ -193,7 +193,21 @@ func TestSubscribeFails(t *testing.T) {
 	})
 
 	t.Run("more users than it may", func(t *testing.T) {
-		withDeskBegun(t, nil, func(p *Proxy) { p.Watch(0, prometheus.NewRegistry()) }, func(t *testing.T, d *desk) {
+		change := func(c *Config, _ *Options) { c.Subscriptions = 1 }
+		begin := func(p *Proxy) {
+			if err := p.Restore(&binding.Binding{
+				Token: "TOKEN", Private: "carol@ims.example", Contact: "sip:carol@10.0.0.3", Identities: []string{"sip:carol@ims.example"},
+				Flow:       stack.Flow{Endpoint: p.gm[0], Transport: "UDP", Remote: netip.MustParseAddrPort("10.0.0.3:5060")},
+				Registered: true, Expires: time.Now().Add(time.Hour),
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		withDeskBegun(t, change, begin, func(t *testing.T, d *desk) {
+			if r := d.icscf.Request("SUBSCRIBE"); r.Recipient.String() != "sip:carol@ims.example" {
+				t.Errorf("SUBSCRIBE %s", r.Recipient.String())
+			}
 			d.register()
 			d.icscf.Silent()
 		})
@@ -219,7 +233,7 @@ func TestNotify(t *testing.T) {
 				d.send("MESSAGE", bob)
 				d.alice.Response(403)
 				time.Sleep(40 * second)
-				if n := d.proxy.Bindings.Len() + d.proxy.RegEvent.Len(); n != 0 {
+				if n := d.proxy.bindings.Len() + d.proxy.regEvent.Len(); n != 0 {
 					t.Errorf("%d bindings and subscriptions left", n)
 				}
 			})
@@ -387,14 +401,13 @@ func TestIdentitiesChange(t *testing.T) {
 
 // Registrations that outlived the process are watched as well.
 func TestWatchOfRestored(t *testing.T) {
-	withDeskBegun(t, nil, func(p *Proxy) {
-		if err := p.Bindings.Put(&binding.Binding{
+	withDeskBegun(t, watching, func(p *Proxy) {
+		if err := p.Restore(&binding.Binding{
 			Token: "TOKEN", Private: "alice@ims.example", Contact: "sip:alice@" + aliceAt, Identities: []string{alice}, Registered: true,
-			Flow: stack.Flow{Endpoint: p.Gm[0], Transport: "UDP", Remote: netip.MustParseAddrPort(aliceAt)}, Expires: time.Now().Add(time.Hour),
+			Flow: stack.Flow{Endpoint: p.gm[0], Transport: "UDP", Remote: netip.MustParseAddrPort(aliceAt)}, Expires: time.Now().Add(time.Hour),
 		}); err != nil {
 			t.Fatal(err)
 		}
-		p.Watch(10, prometheus.NewRegistry())
 	}, func(t *testing.T, d *desk) {
 		d.icscf.Request("SUBSCRIBE")
 	})
@@ -416,22 +429,21 @@ func TestOneSubscribeAtATime(t *testing.T) {
 
 // When many handsets come at once their subscriptions are spread, and none is lost.
 func TestSubscriptionsArePaced(t *testing.T) {
-	withDeskBegun(t, nil, func(p *Proxy) {
+	withDeskBegun(t, watching, func(p *Proxy) {
 		for i := range 50 {
 			source := fmt.Sprintf("10.0.1.%d:5060", i+1)
-			if err := p.Bindings.Put(&binding.Binding{
+			if err := p.Restore(&binding.Binding{
 				Token:      fmt.Sprint("TOKEN", i),
 				Private:    fmt.Sprint("user", i),
 				Contact:    "sip:x@" + source,
 				Identities: []string{fmt.Sprintf("sip:user%d@ims.example", i)},
 				Registered: true,
-				Flow:       stack.Flow{Endpoint: p.Gm[0], Transport: "UDP", Remote: netip.MustParseAddrPort(source)},
+				Flow:       stack.Flow{Endpoint: p.gm[0], Transport: "UDP", Remote: netip.MustParseAddrPort(source)},
 				Expires:    time.Now().Add(time.Hour),
 			}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		p.Watch(100, prometheus.NewRegistry())
 	}, func(t *testing.T, d *desk) {
 		begun, seen := time.Now(), map[string]bool{}
 		for len(seen) < 50 {

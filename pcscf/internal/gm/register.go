@@ -36,14 +36,14 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 		return
 	}
 
-	token := p.Bindings.Token(flow.Remote.Addr(), contact, private, instance)
+	token := p.bindings.Token(flow.Remote.Addr(), contact, private, instance)
 
-	if !p.Bindings.Room(token) {
+	if !p.bindings.Room(token) {
 		p.refuse(tx, "registration", refusalOf(binding.ErrFull, false))
 		return
 	}
 
-	p.prepare(out, flow, token, credentials, p.Security.Offered(tx.Request(), flow))
+	p.prepare(out, flow, token, credentials, p.security.Offered(tx.Request(), flow))
 
 	home, err := p.home(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 
 	order := p.order.Add(1)
 
-	p.Stack.Forward(tx, stack.Plan{
+	p.stack.Forward(tx, stack.Plan{
 		Groups: [][]stack.Branch{{{Request: out, To: home}}},
 		OnResponse: func(_ *stack.Branch, r *sip.Response) {
 			trust.Cross(r, trust.Core, trust.Handset)
@@ -63,7 +63,7 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 				p.challenged(tx.Request(), flow, r)
 			} else if r.IsSuccess() {
 				p.registered(tx.Request(), registration{
-					flow: p.Security.Return(flow), token: token, private: private, contact: contact, instance: instance, star: star,
+					flow: p.security.Return(flow), token: token, private: private, contact: contact, instance: instance, star: star,
 					order: order,
 				}, r)
 			}
@@ -131,7 +131,7 @@ func (p *Proxy) prepare(out *sip.Request, flow stack.Flow, token string, credent
 
 	if credentials != nil {
 		switch {
-		case p.Security.Protected(flow):
+		case p.security.Protected(flow):
 			credentials.IntegrityProtected = "yes"
 		case offered:
 			credentials.IntegrityProtected = "no"
@@ -148,7 +148,7 @@ func (p *Proxy) prepare(out *sip.Request, flow stack.Flow, token string, credent
 		sip.Add(out, "Require", "path")
 	}
 
-	sip.Set(out, "P-Visited-Network-ID", `"`+p.Config.VisitedNetwork+`"`)
+	sip.Set(out, "P-Visited-Network-ID", `"`+p.config.VisitedNetwork+`"`)
 	sip.Set(out, "P-Charging-Vector", p.chargingVector().String())
 
 	if sip.Has(out, "Route") { // a handset that has the Service-Route of an earlier registration
@@ -157,7 +157,7 @@ func (p *Proxy) prepare(out *sip.Request, flow stack.Flow, token string, credent
 }
 
 // path is the Path by which the registrar reaches the handset of a binding.
-func (p *Proxy) path(token string) string { return "<" + p.Mw.URI(token) + ">" }
+func (p *Proxy) path(token string) string { return "<" + p.mw.URI(token) + ">" }
 
 func withoutOption(m sip.Message, name, option string) {
 	values := sip.Values(m, name)
@@ -175,7 +175,7 @@ func withoutOption(m sip.Message, name, option string) {
 }
 
 func (p *Proxy) chargingVector() ims.ChargingVector {
-	return ims.ChargingVector{ICID: ims.NewICID(), GeneratedAt: p.Mw.Address().Addr().String(), OriginatingIOI: p.Config.VisitedNetwork}
+	return ims.ChargingVector{ICID: ims.NewICID(), GeneratedAt: p.mw.Address().Addr().String(), OriginatingIOI: p.config.VisitedNetwork}
 }
 
 // registration is what a REGISTER asks for, and from where.
@@ -191,9 +191,9 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 	flow, token, private, contact := asked.flow, asked.token, asked.private, asked.contact
 	seconds := expiry(r, contact)
 
-	old, refreshed := p.Bindings.ByToken(token)
+	old, refreshed := p.bindings.ByToken(token)
 	if refreshed && old.Order > asked.order {
-		p.Log.Info("the answer to an older REGISTER came late and changes nothing", "impi", private, "contact", contact, "flow", flow.String())
+		p.log.Info("the answer to an older REGISTER came late and changes nothing", "impi", private, "contact", contact, "flow", flow.String())
 		return
 	}
 
@@ -218,42 +218,42 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 		b.Restored = old.Restored
 	}
 
-	if err := p.Bindings.Put(b); err != nil {
-		p.Log.Error("registration cannot be kept", "impi", private, "cause", err)
+	if err := p.bindings.Put(b); err != nil {
+		p.log.Error("registration cannot be kept", "impi", private, "cause", err)
 		return
 	}
 
-	p.Security.Established(flow, seconds)
+	p.security.Established(flow, seconds)
 
 	if refreshed && old.Flow.Remote.Addr() != flow.Remote.Addr() {
-		p.Log.Info("handset has moved", "impi", private, "flow_before", old.Flow.String(), "flow", flow.String(), "dialogs", p.Dialogs.Of(token))
-		p.Security.Ended(old.Flow)
+		p.log.Info("handset has moved", "impi", private, "flow_before", old.Flow.String(), "flow", flow.String(), "dialogs", p.dialogs.Of(token))
+		p.security.Ended(old.Flow)
 	}
 
 	p.sayTranslated(request, b, refreshed)
 
 	p.watch(b)
 
-	p.Log.Info("registered", "impi", private, "impu", b.Default(), "contact", contact, "flow", flow.String(), "seconds", seconds)
+	p.log.Info("registered", "impi", private, "impu", b.Default(), "contact", contact, "flow", flow.String(), "seconds", seconds)
 }
 
 // deregistered ends the binding that the handset has taken back; with a star all that it has from there.
 func (p *Proxy) deregistered(asked registration) {
-	b, found := p.Bindings.ByToken(asked.token)
+	b, found := p.bindings.ByToken(asked.token)
 	if found && b.Registered && emergency.SameContact(b.Contact, asked.contact) { // else it has moved, and takes back where it was
 		p.unregistered(b, asked)
 	}
 
 	if asked.star {
-		for _, b := range p.Bindings.Of(asked.private) {
+		for _, b := range p.bindings.Of(asked.private) {
 			if b.Registered && b.Flow.Remote.Addr() == asked.flow.Remote.Addr() && b.Order < asked.order {
 				p.unregistered(b, asked)
 			}
 		}
 	}
 
-	if _, used := p.Bindings.At(asked.flow.Remote); !used { // else a query, or an old contact's end, from a handset that is registered
-		p.Security.Ended(asked.flow)
+	if _, used := p.bindings.At(asked.flow.Remote); !used { // else a query, or an old contact's end, from a handset that is registered
+		p.security.Ended(asked.flow)
 	}
 }
 
@@ -269,32 +269,32 @@ func (p *Proxy) unregistered(b *binding.Binding, asked registration) {
 func (p *Proxy) End(b *binding.Binding, why string) { p.end(b, b.Ending(why)) }
 
 func (p *Proxy) end(b, ending *binding.Binding) {
-	if !p.Bindings.Replace(b, ending) {
+	if !p.bindings.Replace(b, ending) {
 		return // it is gone, or has just been refreshed
 	}
 
-	p.Log.Info("registration ended", "impi", b.Private, "contact", b.Contact, "cause", ending.Ended)
+	p.log.Info("registration ended", "impi", b.Private, "contact", b.Contact, "cause", ending.Ended)
 	p.outcomes.WithLabelValues("registration", "REGISTER", ending.Ended).Inc()
-	p.Security.Ended(b.Flow)
+	p.security.Ended(b.Flow)
 	p.unwatch(b)
 }
 
 // Change replaces a binding.
-func (p *Proxy) Change(old, b *binding.Binding) { p.Bindings.Replace(old, b) }
+func (p *Proxy) Change(old, b *binding.Binding) { p.bindings.Replace(old, b) }
 
 // Of lists the bindings of a private identity.
-func (p *Proxy) Of(private string) []*binding.Binding { return p.Bindings.Of(private) }
+func (p *Proxy) Of(private string) []*binding.Binding { return p.bindings.Of(private) }
 
 // watch subscribes to the registrations of a user (§5.2.3), but not for an emergency registration, which the reg event does not have.
 func (p *Proxy) watch(b *binding.Binding) {
-	if p.RegEvent != nil && !emergency.Contact(b.Contact) {
-		p.RegEvent.Registered(b)
+	if p.regEvent != nil && !emergency.Contact(b.Contact) {
+		p.regEvent.Registered(b)
 	}
 }
 
 func (p *Proxy) unwatch(b *binding.Binding) {
-	if p.RegEvent != nil {
-		p.RegEvent.Ended(b.Private)
+	if p.regEvent != nil {
+		p.regEvent.Ended(b.Private)
 	}
 }
 
@@ -332,18 +332,18 @@ func uris(m sip.Message, name string) []string {
 	return all
 }
 
-// Expired is called with each binding that has expired. Its dialogs are dropped without a BYE (§5.2.8.1.4).
-func (p *Proxy) Expired(b *binding.Binding) {
-	if n := p.Dialogs.RemoveAll(b.Token); n > 0 {
-		p.Log.Warn("a registration ended with dialogs", "impi", b.Private, "contact", b.Contact, "dialogs", n)
+// expired is called with each binding that has expired. Its dialogs are dropped without a BYE (§5.2.8.1.4).
+func (p *Proxy) expired(b *binding.Binding) {
+	if n := p.dialogs.RemoveAll(b.Token); n > 0 {
+		p.log.Warn("a registration ended with dialogs", "impi", b.Private, "contact", b.Contact, "dialogs", n)
 	}
 
 	if b.Ended != "" {
 		return
 	}
 
-	p.Log.Info("registration expired", "impi", b.Private, "contact", b.Contact)
+	p.log.Info("registration expired", "impi", b.Private, "contact", b.Contact)
 	p.outcomes.WithLabelValues("registration", "REGISTER", "expired").Inc()
-	p.Security.Ended(b.Flow)
+	p.security.Ended(b.Flow)
 	p.unwatch(b)
 }

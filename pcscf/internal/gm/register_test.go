@@ -126,7 +126,7 @@ func TestIntegrityProtected(t *testing.T) {
 		"§5.2.2.4 in clear":                       {Open{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			withDesk(t, func(p *Proxy) { p.Security = test.security }, func(t *testing.T, d *desk) {
+			withDesk(t, func(_ *Config, o *Options) { o.Security = test.security }, func(t *testing.T, d *desk) {
 				d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization)
 				if got := sip.Value(d.icscf.Request("REGISTER"), "Authorization"); !strings.Contains(got, test.want) ||
 					test.want == "" && strings.Contains(got, "integrity-protected") {
@@ -266,7 +266,7 @@ func TestRegistered(t *testing.T) {
 			d.register()
 			time.Sleep(601 * second) // of the bubble
 			synctest.Wait()
-			if n := d.proxy.Bindings.Len(); n != 0 || d.counted("registration", "REGISTER", "expired") != 1 {
+			if n := d.proxy.bindings.Len(); n != 0 || d.counted("registration", "REGISTER", "expired") != 1 {
 				t.Errorf("%d bindings, %d expired", n, d.counted("registration", "REGISTER", "expired"))
 			}
 			d.send("MESSAGE", bob)
@@ -304,7 +304,7 @@ func TestRegistered(t *testing.T) {
 
 				time.Sleep(33 * second)
 				synctest.Wait()
-				if n := d.proxy.Bindings.Len(); n != 0 {
+				if n := d.proxy.bindings.Len(); n != 0 {
 					t.Errorf("%d bindings, %s", n, token)
 				}
 			})

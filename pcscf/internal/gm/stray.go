@@ -30,19 +30,19 @@ func (p *Proxy) Stray(flow stack.Flow, r *sip.Response) stack.Passer {
 		return nil
 	}
 
-	if flow.Endpoint == p.Mw {
-		b, found := p.Bindings.At(next)
-		if !found || b.Restored.IsZero() || p.Guard != nil && !p.Guard.Core(flow.Remote.Addr()) {
+	if flow.Endpoint == p.mw {
+		b, found := p.bindings.At(next)
+		if !found || b.Restored.IsZero() || p.guard != nil && !p.guard.Core(flow.Remote.Addr()) {
 			return nil
 		}
 
 		return func(ctx context.Context) {
 			shownToHandset(r)
-			p.relayed("originating", r, p.Stack.Relay(ctx, r, *p.handset(b).Flow))
+			p.relayed("originating", r, p.stack.Relay(ctx, r, *p.handset(b).Flow))
 		}
 	}
 
-	b, err := p.Bindings.Sender(p.claim(flow, r)) // its connection is a new one
+	b, err := p.bindings.Sender(p.claim(flow, r)) // its connection is a new one
 	if err != nil || b.Restored.IsZero() {
 		return nil
 	}
@@ -60,8 +60,8 @@ func (p *Proxy) Stray(flow stack.Flow, r *sip.Response) stack.Passer {
 			sip.Set(r, "P-Asserted-Identity", "<"+identity+">")
 		}
 
-		back := stack.Flow{Endpoint: p.Mw, Transport: transport, Local: p.Mw.Address(), Remote: next}
-		p.relayed("terminating", r, p.Stack.Relay(ctx, r, back))
+		back := stack.Flow{Endpoint: p.mw, Transport: transport, Local: p.mw.Address(), Remote: next}
+		p.relayed("terminating", r, p.stack.Relay(ctx, r, back))
 	}
 }
 
@@ -76,7 +76,7 @@ func (p *Proxy) serves(ctx context.Context, b *binding.Binding, address netip.Ad
 		return false
 	}
 
-	targets, err := p.Stack.Resolver().Resolve(ctx, u)
+	targets, err := p.stack.Resolver().Resolve(ctx, u)
 
 	return err == nil && slices.ContainsFunc(targets, func(t stack.Target) bool { return t.Addr.Addr() == address })
 }
@@ -85,6 +85,6 @@ func (p *Proxy) relayed(direction string, r *sip.Response, err error) {
 	p.outcomes.WithLabelValues(direction, "INVITE", "response of before the restart").Inc()
 
 	if err != nil {
-		p.Log.Warn("a response to an INVITE of before the restart cannot be passed on", "call_id", r.CallID().Value(), "cause", err)
+		p.log.Warn("a response to an INVITE of before the restart cannot be passed on", "call_id", r.CallID().Value(), "cause", err)
 	}
 }

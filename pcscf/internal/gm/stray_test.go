@@ -53,7 +53,7 @@ func TestResponseOfBeforeTheRestart(t *testing.T) {
 				if test.restored {
 					b := *d.only()
 					b.Restored = time.Now()
-					if err := d.proxy.Bindings.Put(&b); err != nil {
+					if err := d.proxy.bindings.Put(&b); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -137,7 +137,7 @@ func TestCoreIsNotNamed(t *testing.T) {
 
 // An I-CSCF whose name is not known is a word for the log.
 func TestNameOfTheICSCFIsNotTold(t *testing.T) {
-	withDesk(t, func(p *Proxy) { p.Config.Interrogator = "sip:nowhere.ims.example" }, func(t *testing.T, d *desk) {
+	withDesk(t, func(c *Config, _ *Options) { c.Interrogator = "sip:nowhere.ims.example" }, func(t *testing.T, d *desk) {
 		d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization)
 		want(t, d.alice.Response(504), "Reason", `SIP;cause=504;text="the I-CSCF cannot be found"`)
 	})

@@ -192,7 +192,7 @@ func TestConnectionGone(t *testing.T) {
 
 // max_bindings: who comes too late is told so before the core registers what could not be reached.
 func TestTooManyHandsets(t *testing.T) {
-	withDesk(t, func(p *Proxy) { p.Bindings = binding.NewTable(1, p.Expired) }, func(t *testing.T, d *desk) {
+	withDesk(t, func(c *Config, _ *Options) { c.MaxBindings = 1 }, func(t *testing.T, d *desk) {
 		d.register()
 		other := d.network.Peer(t, "10.0.0.2:5060")
 		other.Send(

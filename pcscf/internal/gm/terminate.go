@@ -16,7 +16,7 @@ import (
 // terminate is TS 24.229 §5.2.6.4: a request from the core to a handset. The entry of Route with this P-CSCF's token, of Path
 // or Record-Route, says which.
 func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
-	if p.Stack.Repeated(tx) {
+	if p.stack.Repeated(tx) {
 		return
 	}
 
@@ -74,7 +74,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 
 	started.bear(ctx, tx, out)
 
-	p.Stack.Forward(tx, stack.Plan{
+	p.stack.Forward(tx, stack.Plan{
 		Groups: [][]stack.Branch{{{Request: out, To: p.handset(b)}}},
 		OnResponse: func(_ *stack.Branch, r *sip.Response) {
 			p.putBack(r, out, b)
@@ -122,7 +122,7 @@ func (p *Proxy) putBack(r *sip.Response, sent *sip.Request, b *binding.Binding) 
 
 	if sip.RestoreRecordRoute(r, sent) || len(sip.Values(r, "Record-Route")) != len(sip.Values(sent, "Record-Route")) {
 		p.outcomes.WithLabelValues("terminating", label.Method(string(sent.Method)), "Record-Route put back").Inc()
-		p.Log.Warn(
+		p.log.Warn(
 			"the handset changed Record-Route in its response",
 			"impi", b.Private,
 			"status", r.StatusCode,
@@ -140,7 +140,7 @@ func (p *Proxy) putContact(r *sip.Response, sent *sip.Request, b *binding.Bindin
 	}
 
 	p.outcomes.WithLabelValues("terminating", "INVITE", "Contact put in").Inc()
-	p.Log.Warn("the handset answered without a Contact", "impi", b.Private, "status", r.StatusCode, "call_id", sip.Value(r, "Call-ID"))
+	p.log.Warn("the handset answered without a Contact", "impi", b.Private, "status", r.StatusCode, "call_id", sip.Value(r, "Call-ID"))
 	sip.Set(r, "Contact", "<"+b.Contact+">")
 }
 
@@ -205,7 +205,7 @@ func (p *Proxy) towardsCore(r *sip.Response, b *binding.Binding, called string, 
 // handset is the way to a handset: its registration's, as its security associations are by now. What is too large for UDP tries
 // TCP first (RFC 3261 §18.1.1), in clear where no address translation is between.
 func (p *Proxy) handset(b *binding.Binding) stack.Destination {
-	flow := p.Security.Return(b.Flow)
+	flow := p.security.Return(b.Flow)
 
 	if stated, found := b.Stated(); found && b.ToContact {
 		flow.Remote = stated

@@ -32,9 +32,8 @@ func TestOverARestart(t *testing.T) {
 	}
 
 	ended := make(chan string, 10)
-	table := binding.NewTable(10, func(b *binding.Binding) { ended <- b.Token })
+	table := binding.NewTable(10, func(b *binding.Binding) { ended <- b.Token }, store.Bindings())
 	defer table.Close()
-	table.KeepBy(store.Bindings())
 
 	put := func(token, endpoint, server, transport string, expires time.Duration, registered bool) {
 		flow := stack.Flow{

@@ -64,10 +64,16 @@ func (f *failures) until(ban time.Duration) time.Time {
 	return f.last.Add(ban)
 }
 
-// New returns a guard.
-func New(c Config, log *slog.Logger, metrics prometheus.Registerer) *Guard {
+// Options are what a guard works with.
+type Options struct {
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// New returns a guard that has counted nothing yet.
+func New(c Config, o Options) *Guard {
 	g := &Guard{
-		config: c, log: log, sources: map[string]*source{}, attempts: map[attempt]*failures{},
+		config: c, log: o.Log, sources: map[string]*source{}, attempts: map[attempt]*failures{},
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_pcscf_protection_total",
 			Help: "Messages of handsets not served, by reason: not_core, access_list, user_agent, rate, banned, authentication, oversized.",
@@ -78,11 +84,9 @@ func New(c Config, log *slog.Logger, metrics prometheus.Registerer) *Guard {
 		g.agents = append(g.agents, strings.ToLower(strings.TrimSpace(part)))
 	}
 
-	if metrics != nil {
-		metrics.MustRegister(g.total, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "dialtone_pcscf_bans", Help: "Sources that are not heard for some time.",
-		}, func() float64 { return float64(len(g.Bans())) }))
-	}
+	o.Metrics.MustRegister(g.total, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "dialtone_pcscf_bans", Help: "Sources that are not heard for some time.",
+	}, func() float64 { return float64(len(g.Bans())) }))
 
 	return g
 }

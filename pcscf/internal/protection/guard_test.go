@@ -33,7 +33,7 @@ func with(change func(*Config)) *Guard {
 		change(&c)
 	}
 
-	return New(c, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	return New(c, Options{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 }
 
 func TestJudgement(t *testing.T) {
@@ -311,7 +311,7 @@ func TestCountersAndLog(t *testing.T) {
 	c := Default()
 	limited(&c)
 	c.Failures, c.Deny = 2, prefixes("203.0.113.0/24")
-	g := New(c, slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry())
+	g := New(c, Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Metrics: prometheus.NewRegistry()})
 
 	for range 20 {
 		g.Judge(Message{Source: address("198.51.100.7"), Request: true})
