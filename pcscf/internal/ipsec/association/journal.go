@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Kept is what a Keeper keeps of an established set. The keys are in the kernel alone.
+// Kept is what a Keeper keeps of a set from the 200 on. The keys are in the kernel alone.
 type Kept struct {
 	Set      ipsec.Set `json:"set"`
 	Private  string    `json:"private"`
@@ -17,14 +17,30 @@ type Kept struct {
 	Answer   string    `json:"security_server"`
 	TakesTCP bool      `json:"takes_tcp,omitempty"`
 	Until    time.Time `json:"until"`
+	State    string    `json:"state,omitempty"` // none: established
 }
 
 // keep is called with the lock held.
 func keep(a *association) Kept {
 	return Kept{
 		Set: a.set, Private: a.private, Offer: ims.FormatSecurity(a.offer), Answer: ims.FormatSecurity(a.answer),
-		TakesTCP: a.takesTCP, Until: a.until,
+		TakesTCP: a.takesTCP, Until: a.until, State: a.state.String(),
 	}
+}
+
+// stateOf is the state that a set was kept in; temporary ones are not kept.
+func stateOf(k Kept) (state, error) {
+	if k.State == "" {
+		return established, nil
+	}
+
+	for s := established; s <= ending; s++ {
+		if k.State == s.String() {
+			return s, nil
+		}
+	}
+
+	return 0, fmt.Errorf("their state %q is none that is kept", k.State)
 }
 
 // Restore restores the kept sets that the kernel still has, and returns them.
@@ -71,12 +87,18 @@ func (p *Table) restore(k Kept, whole func(ipsec.Set) bool) (*association, error
 		return nil, err
 	}
 
+	was, err := stateOf(k)
+	if err != nil {
+		return nil, err
+	}
+
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
+	// Whether an established one was used is not kept: its next use ends those that it replaced, if any are left.
 	a := &association{
 		set: k.Set, client: client, server: server, private: k.Private, offer: offer, answer: answer,
-		state: established, used: true, takesTCP: k.TakesTCP,
+		state: was, takesTCP: k.TakesTCP, latest: k.Until,
 	}
 	p.reqIDs.taken[k.Set.ReqID] = struct{}{}
 	p.add(a)

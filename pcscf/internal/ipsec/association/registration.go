@@ -28,6 +28,7 @@ func (p *Table) Established(flow stack.Flow, seconds uint32) {
 			if other != a && other.state == established && other.with(a) {
 				other.state = replaced
 				life = max(life, other.remaining())
+				p.keep.Keep(keep(other))
 			}
 		}
 	} else {

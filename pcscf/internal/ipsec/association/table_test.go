@@ -441,3 +441,50 @@ func TestRestore(t *testing.T) {
 		}
 	})
 }
+
+// TS 33.203 §7.4 over a restart: the sets of an earlier registration are not taken for the registration's, and go when the newer ones
+// are used.
+func TestRestoreReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Optional)
+		first := b.challenge(b.clear(), 1, 31000, 31001)
+		old := b.protected(first, 31000)
+		b.screen(0, old, "REGISTER", answer(first, 1, 31000, 31001)...)
+		b.Established(old, 600)
+
+		second := b.challenge(old, 2, 31002, 31001, "Security-Verify: "+first)
+		fresh := b.protected(second, 31002)
+		b.screen(0, fresh, "REGISTER", answer(second, 2, 31002, 31001)...)
+		b.Established(fresh, 600)
+
+		restart := func(before *bench) *bench {
+			before.Close()
+
+			after := newBench(t, Optional)
+			after.kernel.sets, after.kernel.held, after.kept = before.kernel.sets, before.kernel.held, before.kept
+			after.Restore(before.remembered(), func(ipsec.Set) bool { return true })
+
+			return after
+		}
+
+		b = restart(b)
+		b.states(0, 1, 1, 0)
+		b.screen(0, b.protected(second, 31002), "INVITE", "Security-Verify: "+second)
+		b.states(0, 1, 0, 1)
+
+		b = restart(b)
+		b.states(0, 1, 0, 1)
+		b.screen(0, b.protected(first, 31000), "BYE") // still on its way
+		time.Sleep(33 * time.Second)
+		b.states(0, 1, 0, 0)
+	})
+}
+
+// A journal with a state that is none is not taken up as something else.
+func TestRestoreOddState(t *testing.T) {
+	for _, odd := range []string{"temporary", "old", "Established"} {
+		if was, err := stateOf(Kept{State: odd}); err == nil {
+			t.Errorf("%s is read as %s", odd, was)
+		}
+	}
+}
