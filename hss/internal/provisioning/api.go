@@ -43,6 +43,8 @@ func translated(h httpapi.Handler) httpapi.Handler {
 			return &httpapi.Error{Status: http.StatusNotFound, Title: "not found", Detail: without(err, subscriber.ErrNotFound)}
 		case errors.Is(err, subscriber.ErrTaken):
 			return taken(err)
+		case errors.Is(err, subscriber.ErrAmbiguous):
+			return &httpapi.Error{Status: http.StatusConflict, Title: "it means several subscribers", Detail: err.Error()}
 		case errors.Is(err, subscriber.ErrInUse):
 			return &httpapi.Error{Status: http.StatusConflict, Title: "it cannot be deleted", Detail: err.Error()}
 		default:

@@ -16,6 +16,9 @@ import (
 // ErrTaken means that a name or identity is already used.
 var ErrTaken = errors.New("already used")
 
+// ErrAmbiguous means that a text means several subscribers.
+var ErrAmbiguous = errors.New("name the subscriber")
+
 // Named loads a subscription by the operator's name for it.
 func (t *Tx) Named(name string) (*Subscription, error) {
 	var ids []uint64
@@ -31,7 +34,7 @@ func (t *Tx) Named(name string) (*Subscription, error) {
 }
 
 // Written loads a subscription by its name or by any of its identities, in whatever form people write them. A name comes before
-// an identity.
+// an identity; ErrAmbiguous names the subscribers if the text means identities of several.
 func (t *Tx) Written(text, domain string) (*Subscription, error) {
 	s, err := t.Named(text)
 	if !errors.Is(err, ErrNotFound) {
@@ -40,30 +43,38 @@ func (t *Tx) Written(text, domain string) (*Subscription, error) {
 
 	meant := ims.ReadWritten(text, domain)
 
-	for _, of := range []struct {
-		table      string
-		identities []string
-	}{{"private_identities", meant.Private}, {"public_identities", meant.Public}} {
-		for _, identity := range of.identities {
-			if id, err := t.subscriptionOf(of.table, identity); err != nil {
-				return nil, fmt.Errorf("identity %s: %w", identity, err)
-			} else if id != 0 {
-				return t.subscription(id)
-			}
-		}
+	var ids []uint64
+
+	err = t.db.Raw(
+		"SELECT subscription_id FROM private_identities WHERE identity IN ? OR imsi IN ? OR msisdn IN ?"+
+			" UNION SELECT subscription_id FROM public_identities WHERE identity IN ?",
+		meant.Private, given(meant.IMSI), given(meant.MSISDN), meant.Public,
+	).Scan(&ids).Error
+
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("subscriber %s: %w", text, err)
+	case len(ids) == 0:
+		return nil, fmt.Errorf("no subscriber has the name, IMSI, MSISDN, user or identity %s: %w", text, ErrNotFound)
+	case len(ids) == 1:
+		return t.subscription(ids[0])
 	}
 
-	for _, filter := range []Filter{{IMSI: meant.IMSI, Limit: 2}, {MSISDN: meant.MSISDN, Limit: 2}} { // of identities that follow from neither
-		if filter.IMSI == "" && filter.MSISDN == "" {
-			continue
-		}
-
-		if found, err := t.List(filter); err != nil || len(found) == 1 {
-			return append(found, nil)[0], err
-		}
+	var names []string
+	if err := t.db.Raw("SELECT name FROM subscriptions WHERE id IN ? ORDER BY name LIMIT 10", ids).Scan(&names).Error; err != nil {
+		return nil, fmt.Errorf("subscriber %s: %w", text, err)
 	}
 
-	return nil, fmt.Errorf("no subscriber has the name, IMSI, MSISDN, user or identity %s: %w", text, ErrNotFound)
+	return nil, fmt.Errorf("%s is an identity of %s: %w", text, strings.Join(names, " and of "), ErrAmbiguous)
+}
+
+// given is a value to look for; none if it is empty.
+func given(value string) []string {
+	if value == "" {
+		return nil
+	}
+
+	return []string{value}
 }
 
 // Filter narrows a list of subscribers; empty fields do not.

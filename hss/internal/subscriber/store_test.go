@@ -228,6 +228,40 @@ func lookups(t *testing.T, c Config) {
 	}
 }
 
+func TestWrittenNames(t *testing.T) { eachDatabase(t, writtenNames) }
+
+// A user may be called as another's number is: nobody is taken for the other one.
+func writtenNames(t *testing.T, c Config) {
+	s := opened(t, c)
+	save(t, s, alice(s)) // the user 001, tel:+15550001
+
+	bob := &PrivateIdentity{Identity: "15550001@home", IMSI: "001010000000002", MSISDN: "15550002", Scheme: SIPDigest}
+	save(t, s, &Subscription{Name: "bob", Private: []*PrivateIdentity{bob}, Sets: []*RegistrationSet{{
+		Number: 1, Registrations: []*Registration{{Private: bob}},
+		Public: []*PublicIdentity{{Identity: "sip:bob@home", Kind: User}, {Identity: "sip:15550001@home", Kind: User}},
+	}}})
+
+	for text, want := range map[string]string{
+		"bob": "bob", "001010000000002": "bob", "imsi:001010000000002": "bob", "15550002": "bob", "+15550002": "bob",
+		"sip:bob@home": "bob", "15550001@home": "bob", "001": "alice", "+1-555-0001": "alice", "tel:+15550001": "alice",
+		"15550001": "15550001 is an identity of alice and of bob: name the subscriber",
+		"dora":     "no subscriber has the name, IMSI, MSISDN, user or identity dora: not found",
+		"":         "no subscriber has the name, IMSI, MSISDN, user or identity : not found",
+	} {
+		err := s.View(t.Context(), func(tx *Tx) error {
+			found, err := tx.Written(text, "home")
+			if err == nil && found.Name != want {
+				t.Errorf("%q is %s, want %s", text, found.Name, want)
+			}
+
+			return err
+		})
+		if err != nil && err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestSecretsAreNotInTheFiles(t *testing.T) {
 	c := configuration(t)
 	s := open(t, c)

@@ -2,9 +2,14 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
@@ -14,7 +19,7 @@ func (a API) named(r *http.Request) (string, error) {
 }
 
 // written is the name of the account that a text means: one that has it as its name, or else the one that the identity pays from, however
-// it is written. Without either it is the text itself.
+// it is written. Without either it is the text itself; identities of several accounts are a conflict.
 func (a API) written(ctx context.Context, text string) (string, error) {
 	if text == "" {
 		return "", nil
@@ -34,15 +39,24 @@ func (a API) written(ctx context.Context, text string) (string, error) {
 		return "", err
 	}
 
-	for _, uri := range uris { // the likeliest first
-		for _, identity := range found {
-			if identity.URI == uri {
-				return identity.Account, nil
-			}
+	paying := map[string]struct{}{}
+	for _, identity := range found {
+		paying[identity.Account] = struct{}{}
+	}
+
+	if len(paying) == 0 {
+		return text, nil
+	}
+
+	names = slices.Sorted(maps.Keys(paying))
+	if len(names) > 1 {
+		return "", &httpapi.Error{
+			Status: http.StatusConflict, Title: "it means several accounts",
+			Detail: fmt.Sprintf("identities of %s pay from %s: name the account", text, strings.Join(names, " and from ")),
 		}
 	}
 
-	return text, nil
+	return names[0], nil
 }
 
 // meant are the identities that a text may mean, as accounts have them.
