@@ -72,6 +72,9 @@ type icscf struct {
 	node  *diameter.Node
 }
 
+// entry is the Interrogator as the stack knows it, which is there first. It is set before anything runs.
+type entry struct{ *interrogation.Interrogator }
+
 // Build builds the I-CSCF.
 func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, error) {
 	node, err := diameter.New(
@@ -83,20 +86,24 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		return nil, err
 	}
 
-	handler := &interrogation.Interrogator{
-		HSS: client{node}, Servers: c.Servers, HomeDomain: c.HomeDomain, ServerTimeout: c.ServerTimeout, Avoid: c.Avoid, Log: env.Log,
-		Reached: func() bool { return node.Reached(cx.Application.ID) },
-	}
-	handler.Register(env.Metrics)
+	entry := &entry{}
 
-	stack, err := stack.New(c.SIP, handler, stack.Options{
+	stack, err := stack.New(c.SIP, entry, stack.Options{
 		Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: c.Protection.Core.Screen(nil),
 	})
 	if err != nil {
 		return nil, err
 	}
 
-	handler.Stack = stack
+	entry.Interrogator = interrogation.New(interrogation.Config{
+		HomeDomain: c.HomeDomain, Servers: c.Servers, ServerTimeout: c.ServerTimeout, Avoid: c.Avoid,
+	}, interrogation.Options{
+		Stack:   stack,
+		HSS:     client{node},
+		Reached: func() bool { return node.Reached(cx.Application.ID) },
+		Log:     env.Log,
+		Metrics: env.Metrics,
+	})
 
 	env.Admin.Handle(httpapi.Get("/peers", "Diameter connections", node.Peers))
 

@@ -106,22 +106,14 @@ func lia(result diameter.Result, server string, c *cx.Capabilities) *cx.LIA {
 	return a
 }
 
+// entry is the I-CSCF as its stack knows it, which is there first.
+type entry struct{ *Interrogator }
+
 func withDesk(t *testing.T, test func(t *testing.T, d *desk)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		network := memory.New()
 		d := &desk{t: t, servers: map[string]*memory.Peer{}}
-		handler := &Interrogator{
-			HSS: d, HomeDomain: "ims.example", ServerTimeout: 5 * time.Second, Avoid: 30 * time.Second, Log: slog.New(slog.DiscardHandler),
-			Servers: selection.Servers{
-				{
-					Name:         serverA,
-					Capabilities: []uint32{1},
-				}, {Name: serverB, Capabilities: []uint32{1, 2}}, {Name: serverC, Capabilities: []uint32{1, 2, 3}},
-			},
-		}
-		handler.Register(prometheus.NewRegistry())
-
 		c := stack.DefaultConfig(
 			stack.EndpointConfig{
 				Name:       "Mw",
@@ -133,11 +125,20 @@ func withDesk(t *testing.T, test func(t *testing.T, d *desk)) {
 		c.Resolver.Hosts = map[string][]string{
 			"a.ims.example": {"192.0.2.31"}, "b.ims.example": {"192.0.2.32"}, "c.ims.example": {"192.0.2.33"}, "icscf.ims.example": {"192.0.2.2"},
 		}
-		stack, err := stack.New(c, handler, stack.Options{Network: network})
+		entry := &entry{}
+		stack, err := stack.New(c, entry, stack.Options{Network: network})
 		if err != nil {
 			t.Fatal(err)
 		}
-		handler.Stack, d.handler = stack, handler
+		d.handler = New(Config{
+			HomeDomain: "ims.example", ServerTimeout: 5 * time.Second, Avoid: 30 * time.Second,
+			Servers: selection.Servers{
+				{Name: serverA, Capabilities: []uint32{1}},
+				{Name: serverB, Capabilities: []uint32{1, 2}},
+				{Name: serverC, Capabilities: []uint32{1, 2, 3}},
+			},
+		}, Options{Stack: stack, HSS: d, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+		entry.Interrogator = d.handler
 
 		d.pcscf = network.Peer(t, "192.0.2.1:5070")
 		for i, name := range []string{serverA, serverB, serverC} {

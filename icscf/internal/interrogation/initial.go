@@ -35,12 +35,12 @@ func (i *Interrogator) initial(ctx context.Context, tx *stack.ServerTransaction,
 	i.chargeable(out)
 
 	candidates = i.away.last(candidates)
-	i.Log.Info("S-CSCF chosen for a request", "impu", public, "scscf", candidates[0], "method", label.Method(string(out.Method)),
+	i.log.Info("S-CSCF chosen for a request", "impu", public, "scscf", candidates[0], "method", label.Method(string(out.Method)),
 		"call_id", out.CallID().Value(), "icid", ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector")).ICID)
 
 	tried, began := []string{candidates[0]}, time.Now()
 	lost := false // no S-CSCF could be given the request
-	i.Stack.Forward(tx, stack.Plan{
+	i.stack.Forward(tx, stack.Plan{
 		Groups: [][]stack.Branch{{i.toServer(out, candidates[0], orig)}},
 		OnFailure: func(b *stack.Branch, r *sip.Response) []stack.Branch {
 			if !unreachable(out, r) {
@@ -49,7 +49,7 @@ func (i *Interrogator) initial(ctx context.Context, tx *stack.ServerTransaction,
 
 			i.note(b, r, began)
 
-			i.Log.Warn("S-CSCF does not answer", "scscf", b.Label, "impu", public, "method", label.Method(string(out.Method)))
+			i.log.Warn("S-CSCF does not answer", "scscf", b.Label, "impu", public, "method", label.Method(string(out.Method)))
 
 			for _, name := range candidates {
 				if !slices.Contains(tried, name) {
@@ -106,7 +106,7 @@ func (i *Interrogator) locate(ctx context.Context, public string, orig bool) ([]
 		q.OriginatingRequest = &originating
 	}
 
-	answer, err := i.HSS.LocationInfo(ctx, q)
+	answer, err := i.hss.LocationInfo(ctx, q)
 	if err != nil {
 		return nil, unanswered(err)
 	}
@@ -119,7 +119,7 @@ func (i *Interrogator) locate(ctx context.Context, public string, orig bool) ([]
 		return []string{answer.ServerName}, nil
 	}
 
-	candidates := i.Servers.Candidates(answer.Capabilities)
+	candidates := i.config.Servers.Candidates(answer.Capabilities)
 	if len(candidates) == 0 {
 		return nil, incapable(answer.Result)
 	}
@@ -140,7 +140,7 @@ func (i *Interrogator) toServer(out *sip.Request, name string, orig bool) stack.
 
 	b := stack.Branch{Request: r, Label: name}
 	if r.IsInvite() {
-		b.Timeout = i.ServerTimeout
+		b.Timeout = i.config.ServerTimeout
 	}
 
 	return b

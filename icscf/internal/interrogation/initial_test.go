@@ -284,7 +284,7 @@ func TestCapabilityQuery(t *testing.T) {
 func TestBeforeTheHSSIsConnected(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
 		reached := false
-		d.handler.Reached = func() bool { return reached }
+		d.handler.reached = func() bool { return reached }
 		d.uaa, d.lia = []any{uaa(cx.SubsequentRegistration, serverA, nil)}, []any{lia(cx.Success, serverA, nil)}
 
 		early := func() {

@@ -23,49 +23,67 @@ type HSS interface {
 	LocationInfo(ctx context.Context, q *cx.LIR) (*cx.LIA, error)
 }
 
-// Interrogator serves the requests of one I-CSCF.
-type Interrogator struct {
-	Stack      *stack.Stack
-	HSS        HSS
-	Servers    selection.Servers
+// Config is the part of the configuration that the procedures read.
+type Config struct {
 	HomeDomain string
+	Servers    selection.Servers
 	// ServerTimeout is how long an S-CSCF may stay silent to a REGISTER or an INVITE before another one is tried.
 	ServerTimeout time.Duration
 	// Avoid is how long an S-CSCF that was found dead is asked last.
 	Avoid time.Duration
+}
+
+// Options are what an Interrogator works with.
+type Options struct {
+	Stack *stack.Stack
+	HSS   HSS
 	// Reached reports whether the HSS has been connected since the start; nil: it has.
 	Reached func() bool
 	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// Interrogator is the I-CSCF's transaction user.
+type Interrogator struct {
+	config  Config
+	stack   *stack.Stack
+	hss     HSS
+	reached func() bool
+	log     *slog.Logger
 
 	outcomes *prometheus.CounterVec
 	away     away
 }
 
-// Register registers the metrics. It is called before the first request.
-func (i *Interrogator) Register(registerer prometheus.Registerer) {
-	i.away.lasts = i.Avoid
-	i.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "dialtone_icscf_requests_total", Help: "Requests interrogated, by method and what came of it.",
-	}, []string{"method", "outcome"})
-	registerer.MustRegister(i.outcomes)
+// New returns an I-CSCF that takes no S-CSCF for dead yet. The stack may call it as soon as it runs.
+func New(c Config, o Options) *Interrogator {
+	i := &Interrogator{
+		config: c, stack: o.Stack, hss: o.HSS, reached: o.Reached, log: o.Log, away: away{lasts: c.Avoid},
+		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dialtone_icscf_requests_total", Help: "Requests interrogated, by method and what came of it.",
+		}, []string{"method", "outcome"}),
+	}
+	o.Metrics.MustRegister(i.outcomes)
+
+	return i
 }
 
 // HandleRequest serves one request.
 func (i *Interrogator) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
 	request := tx.Request()
 
-	if i.Stack.AsksItself(request) {
+	if i.stack.AsksItself(request) {
 		_ = tx.Reply(200, "")
 		return
 	}
 
-	out, own, refused := i.Stack.Forwardable(request)
+	out, own, refused := i.stack.Forwardable(request)
 	if refused != nil {
 		i.refuse(tx, refused)
 		return
 	}
 
-	if i.Stack.Repeated(tx) {
+	if i.stack.Repeated(tx) {
 		return
 	}
 
@@ -75,7 +93,7 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *stack.ServerTransa
 	case request.Method == "REGISTER":
 		i.register(ctx, tx, out)
 	case sip.Has(out, "Route"): // within a dialog, or on its way to somebody else: nothing to find out
-		i.Stack.Forward(tx, stack.Plan{Groups: [][]stack.Branch{{{Request: out}}}})
+		i.stack.Forward(tx, stack.Plan{Groups: [][]stack.Branch{{{Request: out}}}})
 	case tagged(request):
 		i.refuse(tx, sip.Refuse(481, "an I-CSCF does not stay in dialogs: the request lacks their Route"))
 	default:
@@ -84,13 +102,13 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *stack.ServerTransa
 }
 
 // starting reports whether the HSS has not been connected yet since the start.
-func (i *Interrogator) starting() bool { return i.Reached != nil && !i.Reached() }
+func (i *Interrogator) starting() bool { return i.reached != nil && !i.reached() }
 
 // HandleAck passes on the ACK of a 2xx that still has a Route; others have nothing to do here.
 func (i *Interrogator) HandleAck(ctx context.Context, ack *stack.Ack) {
-	out, _, refused := i.Stack.Forwardable(ack.Request)
+	out, _, refused := i.stack.Forwardable(ack.Request)
 	if refused == nil && sip.Has(out, "Route") {
-		_ = i.Stack.SendStateless(ctx, out, stack.Destination{})
+		_ = i.stack.SendStateless(ctx, out, stack.Destination{})
 	}
 }
 
@@ -114,7 +132,7 @@ func originating(own []sip.NameAddr) bool {
 // chargeable gives a request that has none an ICID of its own (TS 24.229 §5.3.2.1).
 func (i *Interrogator) chargeable(r *sip.Request) {
 	if !sip.Has(r, "P-Charging-Vector") {
-		sip.Set(r, "P-Charging-Vector", ims.ChargingVector{ICID: ims.NewICID(), GeneratedAt: i.HomeDomain, OriginatingIOI: i.HomeDomain}.String())
+		sip.Set(r, "P-Charging-Vector", ims.ChargingVector{ICID: ims.NewICID(), GeneratedAt: i.config.HomeDomain, OriginatingIOI: i.config.HomeDomain}.String())
 	}
 }
 

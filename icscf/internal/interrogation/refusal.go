@@ -11,7 +11,7 @@ import (
 
 // refuse answers a request that goes to no S-CSCF. attributes name the user it is about, as far as that is known.
 func (i *Interrogator) refuse(tx sip.Answering, refusal *sip.Refusal, attributes ...any) {
-	sip.Refuser{Log: i.Log, Count: i.counted}.Refuse(tx, "interrogation", refusal, attributes...)
+	sip.Refuser{Log: i.log, Count: i.counted}.Refuse(tx, "interrogation", refusal, attributes...)
 }
 
 func (i *Interrogator) counted(_, method string, status int) {

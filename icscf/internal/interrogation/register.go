@@ -12,7 +12,7 @@ import (
 
 // register is TS 24.229 §5.3.1.2 and, when the S-CSCF fails, §5.3.1.3.
 func (i *Interrogator) register(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request) {
-	who, err := identities(out, i.HomeDomain)
+	who, err := identities(out, i.config.HomeDomain)
 	if err != nil {
 		i.refuse(tx, sip.Refuse(400, err.Error()))
 		return
@@ -29,7 +29,7 @@ func (i *Interrogator) register(ctx context.Context, tx *stack.ServerTransaction
 		return
 	}
 
-	i.Log.Info("S-CSCF chosen for a registration", "impi", who.private, "impu", who.public, "scscf", candidates[0],
+	i.log.Info("S-CSCF chosen for a registration", "impi", who.private, "impu", who.public, "scscf", candidates[0],
 		"call_id", out.CallID().Value())
 
 	bound := who.credentials.IntegrityProtected == "yes" // to the S-CSCF that challenged
@@ -59,7 +59,7 @@ func (i *Interrogator) register(ctx context.Context, tx *stack.ServerTransaction
 	}
 
 	tried, began := []string{candidates[0]}, time.Now()
-	i.Stack.Forward(tx, stack.Plan{
+	i.stack.Forward(tx, stack.Plan{
 		Groups: [][]stack.Branch{{i.toRegistrar(out, candidates[0])}},
 		OnFailure: func(b *stack.Branch, r *sip.Response) []stack.Branch {
 			i.note(b, r, began)
@@ -68,7 +68,7 @@ func (i *Interrogator) register(ctx context.Context, tx *stack.ServerTransaction
 				return nil
 			}
 
-			i.Log.Warn("S-CSCF does not serve the registration", "scscf", b.Label, "impi", who.private, "status", r.StatusCode)
+			i.log.Warn("S-CSCF does not serve the registration", "scscf", b.Label, "impi", who.private, "status", r.StatusCode)
 
 			if !widen() {
 				return nil
@@ -105,13 +105,13 @@ func (i *Interrogator) note(b *stack.Branch, r *sip.Response, since time.Time) {
 	case !stack.Local(r):
 		i.away.heard(b.Label)
 	case i.away.silent(b.Label, since):
-		i.Log.Warn("S-CSCF is passed over for a while", "scscf", b.Label, "duration", i.away.lasts)
+		i.log.Warn("S-CSCF is passed over for a while", "scscf", b.Label, "duration", i.away.lasts)
 	}
 }
 
 // authorise asks the HSS and lists the S-CSCFs to try.
 func (i *Interrogator) authorise(ctx context.Context, q *cx.UAR) ([]string, *sip.Refusal) {
-	answer, err := i.HSS.UserAuthorization(ctx, q)
+	answer, err := i.hss.UserAuthorization(ctx, q)
 	if err != nil {
 		return nil, unanswered(err)
 	}
@@ -124,7 +124,7 @@ func (i *Interrogator) authorise(ctx context.Context, q *cx.UAR) ([]string, *sip
 		return []string{answer.ServerName}, nil
 	}
 
-	candidates := i.Servers.Candidates(answer.Capabilities)
+	candidates := i.config.Servers.Candidates(answer.Capabilities)
 	if len(candidates) == 0 { // §5.3.1.3
 		return nil, incapable(answer.Result)
 	}
@@ -139,7 +139,7 @@ func (i *Interrogator) toRegistrar(out *sip.Request, name string) stack.Branch {
 		r.Recipient = target
 	}
 
-	return stack.Branch{Request: r, Timeout: i.ServerTimeout, Label: name}
+	return stack.Branch{Request: r, Timeout: i.config.ServerTimeout, Label: name}
 }
 
 // failed tells an S-CSCF that another one may replace: no answer, a redirection, or 480.
