@@ -56,7 +56,7 @@ const (
 	maxNAI        = 253 // octets (RFC 7542 §2.3)
 )
 
-func (a API) add(w http.ResponseWriter, r *http.Request) error {
+func (a *API) add(w http.ResponseWriter, r *http.Request) error {
 	n, err := httpapi.Decode[NewAccount](r)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (a API) add(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	if err := a.Store.Add(r.Context(), n.Name, n.Tariff, n.Identities, n.Balance); err != nil {
+	if err := a.store.Add(r.Context(), n.Name, n.Tariff, n.Identities, n.Balance); err != nil {
 		return err
 	}
 
@@ -153,7 +153,7 @@ func normalise(identities []string) error {
 	return nil
 }
 
-func (a API) change(w http.ResponseWriter, r *http.Request) error {
+func (a *API) change(w http.ResponseWriter, r *http.Request) error {
 	c, err := httpapi.Decode[Change](r)
 	if err != nil {
 		return err
@@ -176,24 +176,24 @@ func (a API) change(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	if err := a.Store.Change(r.Context(), name, ledger.Change(c)); err != nil {
+	if err := a.store.Change(r.Context(), name, ledger.Change(c)); err != nil {
 		return err
 	}
 
 	if c.Blocked != nil && *c.Blocked {
-		a.Asker.Blocked(r.Context(), name)
+		a.asker.Blocked(r.Context(), name)
 	}
 
 	return a.show(w, r, name, http.StatusOK)
 }
 
-func (a API) closeAccount(w http.ResponseWriter, r *http.Request) error {
+func (a *API) closeAccount(w http.ResponseWriter, r *http.Request) error {
 	name, err := a.named(r)
 	if err != nil {
 		return err
 	}
 
-	err = a.Store.Closed(r.Context(), name)
+	err = a.store.Closed(r.Context(), name)
 	if errors.Is(err, ledger.ErrInUse) {
 		err = a.closeInUse(r.Context(), name)
 	}
@@ -202,12 +202,12 @@ func (a API) closeAccount(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	a.Asker.Blocked(r.Context(), name) // sessions that have nothing reserved
+	a.asker.Blocked(r.Context(), name) // sessions that have nothing reserved
 
 	return httpapi.Write(w, http.StatusNoContent, nil)
 }
 
-func (a API) topUp(w http.ResponseWriter, r *http.Request) error {
+func (a *API) topUp(w http.ResponseWriter, r *http.Request) error {
 	t, err := httpapi.Decode[TopUp](r)
 	if err != nil {
 		return err
@@ -222,16 +222,16 @@ func (a API) topUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	if err := a.Store.TopUp(r.Context(), name, t.Amount, t.Note, t.Reference); err != nil {
+	if err := a.store.TopUp(r.Context(), name, t.Amount, t.Note, t.Reference); err != nil {
 		return err
 	}
 
-	a.Asker.ToppedUp(r.Context(), name)
+	a.asker.ToppedUp(r.Context(), name)
 
 	return a.show(w, r, name, http.StatusOK)
 }
 
-func (a API) account(w http.ResponseWriter, r *http.Request) error {
+func (a *API) account(w http.ResponseWriter, r *http.Request) error {
 	name, err := a.named(r)
 	if err != nil {
 		return err
@@ -240,7 +240,7 @@ func (a API) account(w http.ResponseWriter, r *http.Request) error {
 	return a.show(w, r, name, http.StatusOK)
 }
 
-func (a API) show(w http.ResponseWriter, r *http.Request, name string, status int) error {
+func (a *API) show(w http.ResponseWriter, r *http.Request, name string, status int) error {
 	all, err := a.load(r, []string{name})
 	if err != nil {
 		return err
@@ -253,7 +253,7 @@ func (a API) show(w http.ResponseWriter, r *http.Request, name string, status in
 	return httpapi.Write(w, status, all[0])
 }
 
-func (a API) accounts(w http.ResponseWriter, r *http.Request) error {
+func (a *API) accounts(w http.ResponseWriter, r *http.Request) error {
 	var err error
 
 	names, limit := []string{}, rowsOf(r)
@@ -264,10 +264,10 @@ func (a API) accounts(w http.ResponseWriter, r *http.Request) error {
 			meant = append(meant, one[0])
 		}
 
-		err = a.Store.Read(r.Context()).Model(&ledger.Identity{}).Where("uri IN ?", meant).Distinct().Order("account").
+		err = a.store.Read(r.Context()).Model(&ledger.Identity{}).Where("uri IN ?", meant).Distinct().Order("account").
 			Pluck("account", &names).Error
 	} else {
-		err = a.Store.Read(r.Context()).Model(&ledger.Account{}).Where("kind = ? AND name > ?", ledger.Subscriber, after.Of(r)).
+		err = a.store.Read(r.Context()).Model(&ledger.Account{}).Where("kind = ? AND name > ?", ledger.Subscriber, after.Of(r)).
 			Order("name").Limit(limit+1).Pluck("name", &names).Error
 		names = httpapi.Page(w, r, names, limit, "after", func(name string) string { return name })
 	}
@@ -285,7 +285,7 @@ func (a API) accounts(w http.ResponseWriter, r *http.Request) error {
 }
 
 // load shows these accounts, by name.
-func (a API) load(r *http.Request, names []string) ([]Account, error) {
+func (a *API) load(r *http.Request, names []string) ([]Account, error) {
 	var (
 		rows       []ledger.Account
 		identities []ledger.Identity
@@ -296,7 +296,7 @@ func (a API) load(r *http.Request, names []string) ([]Account, error) {
 	for len(names) > 0 { // databases take so many values in one query
 		some := names[:min(len(names), 500)]
 		names = names[len(some):]
-		db := a.Store.Read(r.Context())
+		db := a.store.Read(r.Context())
 
 		kinds := []string{ledger.Subscriber, ledger.Reserved}
 		if err := db.Where("name IN ? AND kind IN ?", some, kinds).Order("name, kind DESC").Find(&rows).Error; err != nil {

@@ -18,13 +18,25 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// API serves one ledger.
-type API struct {
+// Options are what the API works with.
+type Options struct {
 	Store  *ledger.Store
 	Asker  Asker
-	Domain string // of identities that are written without one
+	Close  func(ctx context.Context, session string) (*credit.Session, error) // ends a session whose network function is gone
+	Domain string                                                             // of identities that are written without one
+}
 
-	Close func(ctx context.Context, session string) (*credit.Session, error) // ends a session whose network function is gone
+// API serves one ledger.
+type API struct {
+	store  *ledger.Store
+	asker  Asker
+	close  func(ctx context.Context, session string) (*credit.Session, error)
+	domain string
+}
+
+// New returns an API.
+func New(o Options) *API {
+	return &API{store: o.Store, asker: o.Asker, close: o.Close, domain: o.Domain}
 }
 
 // Asker asks network functions to do something about their sessions.
@@ -37,7 +49,7 @@ type Asker interface {
 }
 
 // Serve adds the API to the admin port.
-func (a API) Serve(admin *httpapi.Server) {
+func (a *API) Serve(admin *httpapi.Server) {
 	for _, r := range a.resources() {
 		handler := r.Handler
 		r.Handler = func(w http.ResponseWriter, request *http.Request) error {
@@ -118,9 +130,9 @@ func older(r *http.Request, db *gorm.DB) *gorm.DB {
 	return db
 }
 
-func (a API) sessions(w http.ResponseWriter, r *http.Request) error {
+func (a *API) sessions(w http.ResponseWriter, r *http.Request) error {
 	rows, limit := []credit.Session{}, rowsOf(r)
-	query := a.Store.Read(r.Context()).Limit(limit + 1).Order("id")
+	query := a.store.Read(r.Context()).Limit(limit + 1).Order("id")
 
 	if id := after.Of(r); id != "" {
 		query = query.Where("id > ?", id)

@@ -25,26 +25,26 @@ type Ledger struct {
 }
 
 // ledger shows accounts with their balances, and movements: of all, of one account, or of one session.
-func (a API) ledger(w http.ResponseWriter, r *http.Request) error {
+func (a *API) ledger(w http.ResponseWriter, r *http.Request) error {
 	limit := rowsOf(r)
 	answer := Ledger{Accounts: []ledger.Account{}, Movements: []ledger.Movement{}}
 
 	var err error
-	if answer.SumOfBalances, answer.SumOfEntries, err = a.Store.Sum(r.Context()); err != nil {
+	if answer.SumOfBalances, answer.SumOfEntries, err = a.store.Sum(r.Context()); err != nil {
 		return err
 	}
 
-	accounts := a.Store.Read(r.Context()).Order("id").Limit(maxRows + 1)
-	movements := a.Store.Read(r.Context()).Limit(limit + 1).Preload("Entries").Order("id DESC")
+	accounts := a.store.Read(r.Context()).Order("id").Limit(maxRows + 1)
+	movements := a.store.Read(r.Context()).Limit(limit + 1).Preload("Entries").Order("id DESC")
 
 	if name, err := a.written(r.Context(), ofAccount.Of(r)); err != nil {
 		return err
 	} else if name != "" {
-		own := a.Store.Read(r.Context()).Model(&ledger.Account{}).Select("id").Where("name = ?", name)
+		own := a.store.Read(r.Context()).Model(&ledger.Account{}).Select("id").Where("name = ?", name)
 		accounts = accounts.Where("name IN ?", []string{name, ledger.Network})
 		movements = movements.Where(
 			"id IN (?)",
-			a.Store.Read(r.Context()).Model(&ledger.Entry{}).Select("movement_id").Where("account_id IN (?)", own),
+			a.store.Read(r.Context()).Model(&ledger.Entry{}).Select("movement_id").Where("account_id IN (?)", own),
 		)
 	}
 
@@ -69,8 +69,8 @@ func (a API) ledger(w http.ResponseWriter, r *http.Request) error {
 
 func number(id uint64) string { return strconv.FormatUint(id, 10) }
 
-func (a API) audit(w http.ResponseWriter, r *http.Request) error {
-	found, err := a.Store.Audit(r.Context())
+func (a *API) audit(w http.ResponseWriter, r *http.Request) error {
+	found, err := a.store.Audit(r.Context())
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (a API) audit(w http.ResponseWriter, r *http.Request) error {
 }
 
 // cdrs shows records, the newest first: as a JSON array, as JSON lines, or as CSV.
-func (a API) cdrs(w http.ResponseWriter, r *http.Request) error {
+func (a *API) cdrs(w http.ResponseWriter, r *http.Request) error {
 	limit := rowsOf(r)
 
 	query, err := a.selectCDRs(r)
@@ -125,8 +125,8 @@ func (a API) cdrs(w http.ResponseWriter, r *http.Request) error {
 }
 
 // selectCDRs reads one beyond limit.
-func (a API) selectCDRs(r *http.Request) (*gorm.DB, error) {
-	query := older(r, a.Store.Read(r.Context()).Limit(rowsOf(r)+1).Order("id DESC"))
+func (a *API) selectCDRs(r *http.Request) (*gorm.DB, error) {
+	query := older(r, a.store.Read(r.Context()).Limit(rowsOf(r)+1).Order("id DESC"))
 
 	account, err := a.written(r.Context(), ofAccount.Of(r))
 	if err != nil {

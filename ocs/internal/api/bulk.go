@@ -10,7 +10,7 @@ import (
 )
 
 // addAll opens several accounts in one transaction: all of them, or none and the first reason why.
-func (a API) addAll(w http.ResponseWriter, r *http.Request) error {
+func (a *API) addAll(w http.ResponseWriter, r *http.Request) error {
 	all, err := httpapi.Decode[[]NewAccount](r)
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func (a API) addAll(w http.ResponseWriter, r *http.Request) error {
 		wanted[i] = ledger.New{Name: n.Name, Tariff: n.Tariff, Identities: n.Identities, Amount: n.Balance}
 	}
 
-	if refused, err := a.Store.AddAll(r.Context(), wanted); err != nil {
+	if refused, err := a.store.AddAll(r.Context(), wanted); err != nil {
 		if err = problemOf(err); refused >= 0 {
 			err = records.Refused(refused, err)
 		}

@@ -14,20 +14,20 @@ import (
 )
 
 // named is the account that the path of a request names: by its name, or by an identity that pays from it.
-func (a API) named(r *http.Request) (string, error) {
+func (a *API) named(r *http.Request) (string, error) {
 	return a.written(r.Context(), r.PathValue("name"))
 }
 
 // written is the name of the account that a text means: one that has it as its name, or else the one that the identity pays from, however
 // it is written. Without either it is the text itself; identities of several accounts are a conflict.
-func (a API) written(ctx context.Context, text string) (string, error) {
+func (a *API) written(ctx context.Context, text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
 
 	var names []string
 
-	accounts := a.Store.Read(ctx).Model(&ledger.Account{}).Where("name = ? AND kind = ?", text, ledger.Subscriber).Limit(1)
+	accounts := a.store.Read(ctx).Model(&ledger.Account{}).Where("name = ? AND kind = ?", text, ledger.Subscriber).Limit(1)
 	if err := accounts.Pluck("name", &names).Error; err != nil || len(names) > 0 {
 		return text, err
 	}
@@ -35,7 +35,7 @@ func (a API) written(ctx context.Context, text string) (string, error) {
 	var found []ledger.Identity
 
 	uris := a.meant(text)
-	if err := a.Store.Read(ctx).Where("uri IN ?", uris).Find(&found).Error; err != nil {
+	if err := a.store.Read(ctx).Where("uri IN ?", uris).Find(&found).Error; err != nil {
 		return "", err
 	}
 
@@ -60,8 +60,8 @@ func (a API) written(ctx context.Context, text string) (string, error) {
 }
 
 // meant are the identities that a text may mean, as accounts have them.
-func (a API) meant(text string) (uris []string) {
-	w := ims.ReadWritten(text, a.Domain)
+func (a *API) meant(text string) (uris []string) {
+	w := ims.ReadWritten(text, a.domain)
 	if w.IMSI != "" {
 		uris = append(uris, "imsi:"+w.IMSI)
 	}

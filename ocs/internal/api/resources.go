@@ -30,7 +30,7 @@ var (
 )
 
 // resources is the API.
-func (a API) resources() []httpapi.Resource {
+func (a *API) resources() []httpapi.Resource {
 	const (
 		conflict = http.StatusConflict
 		unknown  = http.StatusNotFound

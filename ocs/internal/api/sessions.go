@@ -13,8 +13,8 @@ import (
 )
 
 // reauthorise sends a RAR and shows what came of it.
-func (a API) reauthorise(w http.ResponseWriter, r *http.Request) error {
-	answer, err := a.Asker.ReAuthorise(r.Context(), r.PathValue("id"))
+func (a *API) reauthorise(w http.ResponseWriter, r *http.Request) error {
+	answer, err := a.asker.ReAuthorise(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -32,9 +32,9 @@ type Closed struct {
 
 // abort sends an ASR and shows what came of it. The session is there until its last report, but when it is closed by force:
 // nobody is asked then.
-func (a API) abort(w http.ResponseWriter, r *http.Request) error {
+func (a *API) abort(w http.ResponseWriter, r *http.Request) error {
 	if force.Of(r) == "true" {
-		s, err := a.Close(r.Context(), r.PathValue("id"))
+		s, err := a.close(r.Context(), r.PathValue("id"))
 		if err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (a API) abort(w http.ResponseWriter, r *http.Request) error {
 		return httpapi.Write(w, http.StatusOK, Closed{Session: s.ID, Account: s.Account, Charged: s.Charged, Returned: s.Returned})
 	}
 
-	answer, err := a.Asker.Abort(r.Context(), r.PathValue("id"))
+	answer, err := a.asker.Abort(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -57,13 +57,13 @@ const (
 
 // closeInUse closes an account with sessions: it is blocked, they are aborted, and what they report is paid before the rest is
 // paid out.
-func (a API) closeInUse(ctx context.Context, name string) error {
+func (a *API) closeInUse(ctx context.Context, name string) error {
 	blocked := true
-	if err := a.Store.Change(ctx, name, ledger.Change{Blocked: &blocked}); err != nil {
+	if err := a.store.Change(ctx, name, ledger.Change{Blocked: &blocked}); err != nil {
 		return err
 	}
 
-	ids, err := a.Asker.Sessions(ctx, name, reauth.All)
+	ids, err := a.asker.Sessions(ctx, name, reauth.All)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (a API) closeInUse(ctx context.Context, name string) error {
 	defer cancel()
 
 	for _, id := range ids {
-		if _, err := a.Asker.Abort(ctx, id); err != nil && ctx.Err() != nil {
+		if _, err := a.asker.Abort(ctx, id); err != nil && ctx.Err() != nil {
 			break // one that has just ended is no trouble
 		}
 	}
@@ -81,7 +81,7 @@ func (a API) closeInUse(ctx context.Context, name string) error {
 	defer tick.Stop()
 
 	for {
-		err := a.Store.Closed(context.WithoutCancel(ctx), name)
+		err := a.store.Closed(context.WithoutCancel(ctx), name)
 		if !errors.Is(err, ledger.ErrInUse) {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 // setTariff makes a price list the next version of a tariff. It is in force for what begins from now on.
-func (a API) setTariff(w http.ResponseWriter, r *http.Request) error {
+func (a *API) setTariff(w http.ResponseWriter, r *http.Request) error {
 	t, err := httpapi.Decode[rating.Tariff](r)
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func (a API) setTariff(w http.ResponseWriter, r *http.Request) error {
 		return problem(http.StatusBadRequest, "the tariff cannot be used", errors.New("it has another name than the address"))
 	}
 
-	if err := credit.Publish(r.Context(), a.Store, &t); err != nil {
+	if err := credit.Publish(r.Context(), a.store, &t); err != nil {
 		return err
 	}
 
@@ -42,10 +42,10 @@ func (a API) setTariff(w http.ResponseWriter, r *http.Request) error {
 }
 
 // tariffs shows the versions that are in force.
-func (a API) tariffs(w http.ResponseWriter, r *http.Request) error {
+func (a *API) tariffs(w http.ResponseWriter, r *http.Request) error {
 	var rows []credit.StoredTariff
 
-	err := a.Store.Read(
+	err := a.store.Read(
 		r.Context(),
 	).Where(
 		"version = (SELECT MAX(version) FROM tariff_versions AS other WHERE other.name = tariff_versions.name)",
@@ -73,8 +73,8 @@ func (a API) tariffs(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusOK, all)
 }
 
-func (a API) tariff(w http.ResponseWriter, r *http.Request) error {
-	query := a.Store.Read(r.Context()).Where("name = ?", r.PathValue("name")).Order("version DESC")
+func (a *API) tariff(w http.ResponseWriter, r *http.Request) error {
+	query := a.store.Read(r.Context()).Where("name = ?", r.PathValue("name")).Order("version DESC")
 
 	if version.Of(r) != "" {
 		query = query.Where("version = ?", version.NumberOf(r))
@@ -94,9 +94,9 @@ func (a API) tariff(w http.ResponseWriter, r *http.Request) error {
 }
 
 // versions shows when each version came into force.
-func (a API) versions(w http.ResponseWriter, r *http.Request) error {
+func (a *API) versions(w http.ResponseWriter, r *http.Request) error {
 	rows := []credit.StoredTariff{}
-	versions := a.Store.Read(r.Context()).Select("name", "version", "created").Where("name = ?", r.PathValue("name"))
+	versions := a.store.Read(r.Context()).Select("name", "version", "created").Where("name = ?", r.PathValue("name"))
 	if err := versions.Order("version").Find(&rows).Error; err != nil {
 		return err
 	}

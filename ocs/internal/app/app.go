@@ -80,15 +80,18 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		return nil, errors.Join(err, store.Close())
 	}
 
-	server, err := credit.NewServer(c.Credit, store, env.Log, env.Metrics)
+	server, err := credit.New(c.Credit, credit.Options{Store: store, Log: env.Log, Metrics: env.Metrics})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 
 	diameter.Handle(node, server.CreditControl)
 
-	asker := reauth.New(c.ReAuth, c.Credit.Supervision, network{node}, store, env.Log, env.Metrics)
-	api.API{Store: store, Asker: asker, Domain: config.Home(), Close: server.Close}.Serve(env.Admin)
+	asker := reauth.New(c.ReAuth, reauth.Options{
+		Network: network{node}, Store: store, Supervision: c.Credit.Supervision, Log: env.Log, Metrics: env.Metrics,
+	})
+
+	api.New(api.Options{Store: store, Asker: asker, Close: server.Close, Domain: config.Home()}).Serve(env.Admin)
 	env.Admin.Handle(httpapi.Get("/peers", "Diameter connections", node.Peers))
 
 	return &ocs{node: node, store: store, server: server, asker: asker}, nil

@@ -60,7 +60,7 @@ func benchOn(t testing.TB, dsn string, change func(*Config)) *bench {
 		change(&c)
 	}
 	log, metrics := new(bytes.Buffer), prometheus.NewRegistry()
-	server, err := NewServer(c, store, slog.New(slog.NewTextHandler(log, nil)), metrics)
+	server, err := New(c, Options{Store: store, Log: slog.New(slog.NewTextHandler(log, nil)), Metrics: metrics})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,14 +31,21 @@ type Server struct {
 	shared bool // other OCSs have the same ledger, so that any of them can go on with a session
 }
 
-// NewServer returns a server that keeps its sessions in the ledger's store.
-func NewServer(c Config, store *ledger.Store, log *slog.Logger, registerer prometheus.Registerer) (*Server, error) {
+// Options are what a Server works with.
+type Options struct {
+	Store   *ledger.Store // of the sessions, too
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// New returns a server that serves the sessions in the store.
+func New(c Config, o Options) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 
 	return &Server{
-		config: c, store: store, shared: store.Shared(), log: log, metrics: newMetrics(store, registerer), machine: Machine,
+		config: c, store: o.Store, shared: o.Store.Shared(), log: o.Log, metrics: newMetrics(o.Store, o.Metrics), machine: Machine,
 	}, nil
 }
 

@@ -96,22 +96,24 @@ const (
 	inFlight   = 8
 )
 
-// New asks over the network; supervision is how long a session is kept that the network function does not know.
-func New(
-	c Config,
-	supervision time.Duration,
-	network Network,
-	store *ledger.Store,
-	log *slog.Logger,
-	registerer prometheus.Registerer,
-) *Asker {
+// Options are what an Asker works with.
+type Options struct {
+	Network     Network
+	Store       *ledger.Store
+	Supervision time.Duration // how long a session stays open that its network function does not know
+	Log         *slog.Logger
+	Metrics     prometheus.Registerer
+}
+
+// New returns an Asker that has asked nobody yet.
+func New(c Config, o Options) *Asker {
 	a := &Asker{
-		config: c, supervision: supervision, network: network, store: store, log: log, waiting: make(chan job, maxWaiting),
+		config: c, supervision: o.Supervision, network: o.Network, store: o.Store, log: o.Log, waiting: make(chan job, maxWaiting),
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_ocs_reauthorisations_total", Help: "RAR and ASR sent, by what came of them.",
 		}, []string{"command", "outcome"}),
 	}
-	registerer.MustRegister(a.outcomes)
+	o.Metrics.MustRegister(a.outcomes)
 
 	return a
 }

@@ -64,7 +64,9 @@ func asker(t *testing.T, c Config, n Network) (*Asker, *prometheus.Registry) {
 	}
 	registry := prometheus.NewRegistry()
 
-	return New(c, time.Minute, n, store, slog.New(slog.DiscardHandler), registry), registry
+	return New(c, Options{
+		Network: n, Store: store, Supervision: time.Minute, Log: slog.New(slog.DiscardHandler), Metrics: registry,
+	}), registry
 }
 
 func TestWhoIsAsked(t *testing.T) {
