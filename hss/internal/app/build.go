@@ -70,7 +70,7 @@ func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.S
 	procedure.New(c.policy(), procedure.Options{
 		Store: store, Wake: pushes.Wake, Attempts: attempts, Log: env.Log, Metrics: env.Metrics,
 	}).Serve(node)
-	provisioning.Serve(env.Admin, store, c.Domain, attempts, pushes.Wake)
+	provisioning.New(provisioning.Options{Store: store, Domain: c.Domain, Attempts: attempts, Wake: pushes.Wake}).Serve(env.Admin)
 	env.Admin.Handle(httpapi.Get("/diameter/peers", "Diameter connections", func() peers { return peers{node.Peers()} }))
 	env.Metrics.MustRegister(population{store})
 

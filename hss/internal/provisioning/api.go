@@ -11,18 +11,29 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// api is the provisioning interface.
-type api struct {
+// Options are what the API works with.
+type Options struct {
+	Store    *subscriber.Store
+	Domain   string // of identities that are written without one
+	Attempts *attempt.Log
+	Wake     func() // called when an RTR or PPR has been queued
+}
+
+// API is the provisioning interface.
+type API struct {
 	store    *subscriber.Store
 	domain   string
 	attempts *attempt.Log
-	wake     func() // tells that an RTR or PPR has been queued
+	wake     func()
+}
+
+// New returns an API.
+func New(o Options) *API {
+	return &API{store: o.Store, domain: o.Domain, attempts: o.Attempts, wake: o.Wake}
 }
 
 // Serve adds the resources to the admin HTTP.
-func Serve(server *httpapi.Server, store *subscriber.Store, domain string, attempts *attempt.Log, wake func()) {
-	a := &api{store: store, domain: domain, attempts: attempts, wake: wake}
-
+func (a *API) Serve(server *httpapi.Server) {
 	for _, r := range a.resources() {
 		r.Handler = translated(r.Handler)
 		server.Handle(r)
@@ -65,7 +76,7 @@ func without(err, title error) string {
 }
 
 // change runs f as the only writer, and sees to it that what f queues is sent.
-func (a *api) change(ctx context.Context, f func(*subscriber.Tx) error) error {
+func (a *API) change(ctx context.Context, f func(*subscriber.Tx) error) error {
 	if err := a.store.Update(ctx, f); err != nil {
 		return err
 	}

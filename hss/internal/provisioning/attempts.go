@@ -37,7 +37,7 @@ type AttemptList struct {
 	Attempts []Attempt `json:"attempts"`
 }
 
-func (a *api) listAttempts(w http.ResponseWriter, r *http.Request) error {
+func (a *API) listAttempts(w http.ResponseWriter, r *http.Request) error {
 	list := AttemptList{Since: a.attempts.Since(), Attempts: []Attempt{}}
 	private, text := byPrivate.Of(r), byIdentity.Of(r)
 
@@ -88,7 +88,7 @@ func elsewhere(user, private string) bool {
 }
 
 // privatesOf are the private identities of the subscriber that a text means, if there is one.
-func (a *api) privatesOf(ctx context.Context, text string) (identities []string, err error) {
+func (a *API) privatesOf(ctx context.Context, text string) (identities []string, err error) {
 	err = a.store.View(ctx, func(tx *subscriber.Tx) error {
 		s, err := tx.Written(text, a.domain)
 		if errors.Is(err, subscriber.ErrNotFound) {
@@ -110,7 +110,7 @@ func (a *api) privatesOf(ctx context.Context, text string) (identities []string,
 }
 
 // user is what the store knows of who has tried.
-func (a *api) user(ctx context.Context, private string) (user attempt.User, err error) {
+func (a *API) user(ctx context.Context, private string) (user attempt.User, err error) {
 	who, err := a.store.Identities(ctx, private, "")
 	if err != nil {
 		return user, err

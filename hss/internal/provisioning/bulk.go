@@ -11,7 +11,7 @@ import (
 )
 
 // createSubscribers makes several subscribers in one transaction: all of them, or none and the first reason why.
-func (a *api) createSubscribers(w http.ResponseWriter, r *http.Request) error {
+func (a *API) createSubscribers(w http.ResponseWriter, r *http.Request) error {
 	bodies, err := httpapi.Decode[[]NewSubscriber](r)
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func createAll(tx *subscriber.Tx, documents []Subscriber, save func([]*subscribe
 }
 
 // whichIsTaken writes one after another what could not be written together, in order to say which one it is; nothing stays.
-func (a *api) whichIsTaken(ctx context.Context, documents []Subscriber) error {
+func (a *API) whichIsTaken(ctx context.Context, documents []Subscriber) error {
 	at := 0
 
 	err := a.store.Update(ctx, func(tx *subscriber.Tx) error {

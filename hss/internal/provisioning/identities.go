@@ -21,7 +21,7 @@ type publicIdentityList struct {
 	PublicIdentities []PlacedIdentity `json:"public_identities"`
 }
 
-func (a *api) listPublic(w http.ResponseWriter, r *http.Request) error {
+func (a *API) listPublic(w http.ResponseWriter, r *http.Request) error {
 	list := publicIdentityList{PublicIdentities: []PlacedIdentity{}}
 
 	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
@@ -58,7 +58,7 @@ func exact(s *subscriber.Subscription, identity string) (*subscriber.PublicIdent
 	return nil, nil
 }
 
-func (a *api) readPublic(w http.ResponseWriter, r *http.Request) error {
+func (a *API) readPublic(w http.ResponseWriter, r *http.Request) error {
 	identity, err := canonical(r.PathValue("identity"))
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func (a *api) readPublic(w http.ResponseWriter, r *http.Request) error {
 }
 
 // putPublic makes or changes one public identity. Without a set number it stays where it is, or comes into the first set.
-func (a *api) putPublic(w http.ResponseWriter, r *http.Request) error {
+func (a *API) putPublic(w http.ResponseWriter, r *http.Request) error {
 	body, err := httpapi.Decode[PlacedIdentity](r)
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func place(document *Subscriber, placed PlacedIdentity) {
 	}
 }
 
-func (a *api) deletePublic(w http.ResponseWriter, r *http.Request) error {
+func (a *API) deletePublic(w http.ResponseWriter, r *http.Request) error {
 	identity, err := canonical(r.PathValue("identity"))
 	if err != nil {
 		return err
@@ -241,7 +241,7 @@ type Keys struct {
 
 // readKeys shows what is secret: both OP and OPc, and which of them was entered, because confusing them is the commonest
 // fault of a lab (open5gs#337, open5gs#1796).
-func (a *api) readKeys(w http.ResponseWriter, r *http.Request) error {
+func (a *API) readKeys(w http.ResponseWriter, r *http.Request) error {
 	var keys Keys
 
 	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
@@ -284,7 +284,7 @@ func (a *api) readKeys(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusOK, keys)
 }
 
-func (a *api) putKeys(w http.ResponseWriter, r *http.Request) error {
+func (a *API) putKeys(w http.ResponseWriter, r *http.Request) error {
 	body, err := httpapi.Decode[Authentication](r)
 	if err != nil {
 		return err

@@ -47,7 +47,7 @@ func showProfile(p *subscriber.ServiceProfile) (ServiceProfile, error) {
 	}, nil
 }
 
-func (a *api) listProfiles(w http.ResponseWriter, r *http.Request) error {
+func (a *API) listProfiles(w http.ResponseWriter, r *http.Request) error {
 	list := ProfileList{ServiceProfiles: []ServiceProfile{}}
 
 	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
@@ -77,7 +77,7 @@ func (a *api) listProfiles(w http.ResponseWriter, r *http.Request) error {
 const xmlType = "application/xml"
 
 // readProfile answers with JSON, or with the criteria's own XML if that is what the client accepts.
-func (a *api) readProfile(w http.ResponseWriter, r *http.Request) error {
+func (a *API) readProfile(w http.ResponseWriter, r *http.Request) error {
 	var p *subscriber.ServiceProfile
 
 	err := a.store.View(r.Context(), func(tx *subscriber.Tx) (err error) {
@@ -163,7 +163,7 @@ func (p *ServiceProfile) criteria() (string, error) {
 	return text, nil
 }
 
-func (a *api) putProfile(w http.ResponseWriter, r *http.Request) error {
+func (a *API) putProfile(w http.ResponseWriter, r *http.Request) error {
 	body, err := profileBody(r)
 	if err != nil {
 		return err
@@ -248,7 +248,7 @@ func saveProfile(tx *subscriber.Tx, p *subscriber.ServiceProfile) error {
 	return tx.QueueProfile(p)
 }
 
-func (a *api) deleteProfile(w http.ResponseWriter, r *http.Request) error {
+func (a *API) deleteProfile(w http.ResponseWriter, r *http.Request) error {
 	err := a.change(r.Context(), func(tx *subscriber.Tx) error {
 		p, err := tx.Profile(r.PathValue("name"))
 		if err != nil {
@@ -276,7 +276,7 @@ type SharedSetList struct {
 	SharedFilterCriteria []SharedSet `json:"shared_filter_criteria"`
 }
 
-func (a *api) listShared(w http.ResponseWriter, r *http.Request) error {
+func (a *API) listShared(w http.ResponseWriter, r *http.Request) error {
 	list, err := a.shared(r, 0)
 	if err != nil {
 		return err
@@ -286,7 +286,7 @@ func (a *api) listShared(w http.ResponseWriter, r *http.Request) error {
 }
 
 // shared lists the sets, or the one with the number.
-func (a *api) shared(r *http.Request, number int) ([]SharedSet, error) {
+func (a *API) shared(r *http.Request, number int) ([]SharedSet, error) {
 	list := []SharedSet{}
 
 	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
@@ -321,7 +321,7 @@ func sharedNumber(r *http.Request) (int, error) {
 	return number, nil
 }
 
-func (a *api) readShared(w http.ResponseWriter, r *http.Request) error {
+func (a *API) readShared(w http.ResponseWriter, r *http.Request) error {
 	number, err := sharedNumber(r)
 	if err != nil {
 		return err
@@ -339,7 +339,7 @@ func (a *api) readShared(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusOK, list[0])
 }
 
-func (a *api) putShared(w http.ResponseWriter, r *http.Request) error {
+func (a *API) putShared(w http.ResponseWriter, r *http.Request) error {
 	number, err := sharedNumber(r)
 	if err != nil {
 		return err
@@ -406,7 +406,7 @@ func sharedBody(r *http.Request) (SharedSet, error) {
 	return SharedSet{XML: text}, err
 }
 
-func (a *api) deleteShared(w http.ResponseWriter, r *http.Request) error {
+func (a *API) deleteShared(w http.ResponseWriter, r *http.Request) error {
 	number, err := sharedNumber(r)
 	if err != nil {
 		return err
@@ -439,7 +439,7 @@ type PushList struct {
 	Pushes []Push `json:"pushes"`
 }
 
-func (a *api) listPushes(w http.ResponseWriter, r *http.Request) error {
+func (a *API) listPushes(w http.ResponseWriter, r *http.Request) error {
 	limit := int(limit.NumberOf(r))
 
 	pushes, err := a.store.Pushes(r.Context(), before.NumberOf(r), limit+1)

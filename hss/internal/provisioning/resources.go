@@ -26,7 +26,7 @@ var (
 )
 
 // resources is the API.
-func (a *api) resources() []httpapi.Resource {
+func (a *API) resources() []httpapi.Resource {
 	const (
 		conflict = http.StatusConflict
 		unknown  = http.StatusNotFound

@@ -19,7 +19,7 @@ type SubscriberList struct {
 	Next        string       `json:"next,omitempty"` // value of after for the next page
 }
 
-func (a *api) listSubscribers(w http.ResponseWriter, r *http.Request) error {
+func (a *API) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 	limit := int(limit.NumberOf(r))
 	filter := subscriber.Filter{
 		IMSI: byIMSI.Of(r), MSISDN: strings.TrimPrefix(byMSISDN.Of(r), "+"), PrivateIdentity: byPrivate.Of(r),
@@ -62,7 +62,7 @@ func (a *api) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusOK, list)
 }
 
-func (a *api) createSubscriber(w http.ResponseWriter, r *http.Request) error {
+func (a *API) createSubscriber(w http.ResponseWriter, r *http.Request) error {
 	body, err := httpapi.Decode[NewSubscriber](r)
 	if err != nil {
 		return err
@@ -95,12 +95,12 @@ func (a *api) createSubscriber(w http.ResponseWriter, r *http.Request) error {
 }
 
 // bare loads the subscriber that the path names, by its name or any identity.
-func (a *api) bare(tx *subscriber.Tx, r *http.Request) (*subscriber.Subscription, error) {
+func (a *API) bare(tx *subscriber.Tx, r *http.Request) (*subscriber.Subscription, error) {
 	return tx.Written(r.PathValue("name"), a.domain)
 }
 
 // named loads it with its profiles.
-func (a *api) named(tx *subscriber.Tx, r *http.Request) (*subscriber.Subscription, error) {
+func (a *API) named(tx *subscriber.Tx, r *http.Request) (*subscriber.Subscription, error) {
 	s, err := a.bare(tx, r)
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (a *api) named(tx *subscriber.Tx, r *http.Request) (*subscriber.Subscriptio
 	return s, tx.Profiles(s)
 }
 
-func (a *api) readSubscriber(w http.ResponseWriter, r *http.Request) error {
+func (a *API) readSubscriber(w http.ResponseWriter, r *http.Request) error {
 	var document Subscriber
 
 	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
@@ -129,7 +129,7 @@ func (a *api) readSubscriber(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusOK, document)
 }
 
-func (a *api) replaceSubscriber(w http.ResponseWriter, r *http.Request) error {
+func (a *API) replaceSubscriber(w http.ResponseWriter, r *http.Request) error {
 	body, err := httpapi.Decode[Subscriber](r)
 	if err != nil {
 		return err
@@ -194,7 +194,7 @@ func (s Subscriber) privates() (identities []string) {
 	return identities
 }
 
-func (a *api) deleteSubscriber(w http.ResponseWriter, r *http.Request) error {
+func (a *API) deleteSubscriber(w http.ResponseWriter, r *http.Request) error {
 	err := a.change(r.Context(), func(tx *subscriber.Tx) error {
 		s, err := a.bare(tx, r)
 		if err != nil {
@@ -214,7 +214,7 @@ func (a *api) deleteSubscriber(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusNoContent, nil)
 }
 
-func (a *api) readRegistration(w http.ResponseWriter, r *http.Request) error {
+func (a *API) readRegistration(w http.ResponseWriter, r *http.Request) error {
 	var state *RegistrationState
 
 	err := a.store.View(r.Context(), func(tx *subscriber.Tx) error {
@@ -238,7 +238,7 @@ var reasons = map[string]cx.ReasonCode{
 	"server_change": cx.ServerChange, "remove_s-cscf": cx.RemoveSCSCF,
 }
 
-func (a *api) endRegistration(w http.ResponseWriter, r *http.Request) error {
+func (a *API) endRegistration(w http.ResponseWriter, r *http.Request) error {
 	var told bool
 
 	err := a.change(r.Context(), func(tx *subscriber.Tx) error {
