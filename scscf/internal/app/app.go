@@ -49,10 +49,10 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		return nil, err
 	}
 
-	router := &router{}
+	entry := &entry{}
 
-	stack, err := stack.New(c.SIP, router, stack.Options{
-		Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: c.Protection.Core.Screen(router.abroad),
+	stack, err := stack.New(c.SIP, entry, stack.Options{
+		Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: c.Protection.Core.Screen(entry.abroad),
 	})
 	if err != nil {
 		return nil, err
@@ -98,7 +98,6 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 	registrations.Observe(servers.Changed)
 	registrations.Observe(watchers.Changed)
 
-	router.registrar, router.regEvent = registrations, watchers
 	serveAdmin(env.Admin, registrations, node, c.HomeDomain)
 
 	sessions, trigger, err := newSessions(c, env, stack, endpoint, node, home, registrations)
@@ -110,8 +109,12 @@ func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, erro
 		stack: stack, node: node, registrar: registrations, regEvent: watchers, servers: servers, schedule: queue,
 		charging: trigger, sessions: sessions,
 	}
-	router.sessions = sessions
-	router.starting.reached, router.starting.log = func() bool { return node.Reached(cx.Application.ID) }, env.Log
+	entry.router = &router{
+		starting:  starting{reached: func() bool { return node.Reached(cx.Application.ID) }, log: env.Log},
+		registrar: registrations,
+		regEvent:  watchers,
+		sessions:  sessions,
+	}
 
 	return s, nil
 }

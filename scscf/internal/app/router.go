@@ -19,11 +19,17 @@ type sessionHandler interface {
 
 // router gives each request to whose procedure it is.
 type router struct {
+	starting  starting
 	registrar *registrar.Registrar
 	regEvent  *regevent.Server
 	sessions  sessionHandler
-	starting  starting
 }
+
+// entry is the router as the stack knows it, which is there first. It is set before anything runs.
+type entry struct{ *router }
+
+// abroad reports whether a request is served though it does not come from the core.
+func (e *entry) abroad(request *sip.Request) bool { return e.sessions.Abroad(request) }
 
 // HandleRequest is called by the stack.
 func (r *router) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
@@ -42,9 +48,6 @@ func (r *router) HandleRequest(ctx context.Context, tx *stack.ServerTransaction)
 func (r *router) HandleAck(ctx context.Context, ack *stack.Ack) {
 	r.sessions.HandleAck(ctx, ack)
 }
-
-// abroad reports whether a request is served though it does not come from the core.
-func (r *router) abroad(request *sip.Request) bool { return r.sessions.Abroad(request) }
 
 // originating reports whether a request came over the Service-Route of a handset.
 func originating(request *sip.Request) bool {
