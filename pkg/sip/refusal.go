@@ -3,6 +3,8 @@ package sip
 import (
 	"fmt"
 	"log/slog"
+
+	"github.com/dialtone-ims/dialtone/pkg/label"
 )
 
 // Refusal is how a request ends that is not served, or a response that is not passed on as it came: the response, with the reason why
@@ -110,7 +112,7 @@ func (r *Refusal) fields() []Header {
 // all functions.
 type Refuser struct {
 	Log *slog.Logger
-	// Count counts a refusal. procedure is what the function names it: a side, a session case; method is as it came.
+	// Count counts a refusal. procedure is what the function names it: a side, a session case; method is its label.
 	Count func(procedure, method string, status int)
 }
 
@@ -137,7 +139,7 @@ func (f Refuser) Replace(request *Request, response *Response, procedure string,
 
 // note logs and counts a refusal that is answered elsewhere.
 func (f Refuser) note(request *Request, procedure string, refusal *Refusal, attributes ...any) {
-	method := string(request.Method)
+	method := label.Method(string(request.Method)) // what comes from the wire has no bounds
 
 	if f.Count != nil {
 		f.Count(procedure, method, refusal.Status)

@@ -132,7 +132,8 @@ func originating(own []sip.NameAddr) bool {
 // chargeable gives a request that has none an ICID of its own (TS 24.229 §5.3.2.1).
 func (i *Interrogator) chargeable(r *sip.Request) {
 	if !sip.Has(r, "P-Charging-Vector") {
-		sip.Set(r, "P-Charging-Vector", ims.ChargingVector{ICID: ims.NewICID(), GeneratedAt: i.config.HomeDomain, OriginatingIOI: i.config.HomeDomain}.String())
+		home := i.config.HomeDomain
+		sip.Set(r, "P-Charging-Vector", ims.ChargingVector{ICID: ims.NewICID(), GeneratedAt: home, OriginatingIOI: home}.String())
 	}
 }
 

@@ -217,6 +217,7 @@ func (s *Stack) datagram(flow Flow, raw []byte) {
 // transmit sends the octets of one message from this endpoint.
 func (e *Endpoint) transmit(ctx context.Context, flow Flow, raw []byte) error {
 	if err := e.stack.fits(flow, raw); err != nil {
+		e.stack.dropped(raw, err)
 		return err
 	}
 

@@ -14,7 +14,7 @@ var errOversized = errors.New("sip: the message would be larger than its receive
 // maxDatagram is the most that one holds over IPv4: 65535 octets without the headers of IP and UDP.
 const maxDatagram = 65507
 
-// fits refuses to send what its receiver need not take: it may end the connection that all others use, too.
+// fits returns an error for a message that its receiver need not take: it may end the connection that all others use, too.
 func (s *Stack) fits(flow Flow, raw []byte) error {
 	most := s.config.Limits.MaxMessage
 	if flow.Transport == "UDP" {
@@ -25,15 +25,18 @@ func (s *Stack) fits(flow Flow, raw []byte) error {
 		return nil
 	}
 
+	return fmt.Errorf("%w: %d octets, more than %d, by %s to %s", errOversized, len(raw), most, flow.Transport, flow.Remote)
+}
+
+// dropped counts and logs a message that did not fit, and in whose place nothing is sent.
+func (s *Stack) dropped(raw []byte, err error) {
 	line, _, _ := bytes.Cut(raw[:min(len(raw), 80)], []byte("\r\n"))
 
-	s.metrics.refused.WithLabelValues("too large to send").Inc()
-	s.log.Warn("SIP message not sent: too large",
-		"endpoint", flow.Endpoint.name, "destination", flow.Remote.String(), "transport", flow.Transport,
-		"start_line", string(line), "octets", len(raw), "limit", most, "cause", errOversized)
-
-	return fmt.Errorf("%w: %d octets, more than %d", errOversized, len(raw), most)
+	s.metrics.refused.WithLabelValues(caseOversized).Inc()
+	s.log.Warn("SIP message not sent: too large", "start_line", string(line), "cause", err)
 }
+
+const oversizedSource = "oversized" // of a response in place of a request that was too large
 
 // unsent is the response to a request that could not be sent. One that is too large is refused as its receiver would refuse it
 // (RFC 3261 §21.5.7): that says nothing against the receiver, and no other one would take it.
@@ -42,11 +45,14 @@ func unsent(r *sip.Request, err error) *sip.Response {
 		return local(r, 503, err.Error())
 	}
 
-	return tooLarge.Response(r)
+	response := tooLarge.Response(r)
+	response.SetSource(oversizedSource)
+
+	return response
 }
 
-// instead is what is sent in place of a final response that is too large.
-func instead(r *sip.Response) *sip.Response {
+// instead is what is sent in place of a final response that did not fit.
+func (tx *ServerTransaction) instead(r *sip.Response, err error) *sip.Response {
 	out := sip.EmptyResponse(500)
 
 	for _, name := range []string{"Via", "From", "To", "Call-ID", "CSeq"} {
@@ -55,7 +61,8 @@ func instead(r *sip.Response) *sip.Response {
 		}
 	}
 
-	tooLargeOut.Replace(out)
+	why := *tooLargeOut
+	tx.stack.refuser.Replace(tx.request, out, caseOversized, why.Because(err))
 	out.SetBody(nil)
 
 	return out

@@ -207,6 +207,33 @@ func TestOwnRefusals(t *testing.T) {
 	})
 }
 
+// A branch whose request is too large is logged when another one answers.
+func TestOversizedBranch(t *testing.T) {
+	within(t, func(t *testing.T, n *network) {
+		caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
+		u := relay(func(r *sip.Request) stack.Plan {
+			large := sip.Copy(r)
+			sip.Set(large, "X", strings.Repeat("x", 3000))
+			p := to("UDP", calleeAt)(r)
+			p.Groups[0] = append(p.Groups[0], to("UDP", calleeAt)(large).Groups[0]...)
+
+			return p
+		})
+		s := n.stack(t, proxyAt, u, func(c *stack.Config) { c.Limits.MaxMessage = 2048 })
+		caller.send(s, caller.text("INVITE", "sip:b@example", "1"))
+		callee.answer(s, callee.request("INVITE"), 200)
+		caller.response(200)
+		synctest.Wait()
+
+		if log := s.log.String(); strings.Count(log, "not sent: too large") != 1 || strings.Contains(log, "request refused") {
+			t.Errorf("logged is\n%s", log)
+		}
+		if got := s.refusals(t); got["too large to send"] != 1 {
+			t.Errorf("counted are %v", got)
+		}
+	})
+}
+
 // refused wants that the next final response, the count and the log are those of a refusal.
 func (n *node) refused(t *testing.T, caller *peer, want ownRefusal) {
 	t.Helper()
@@ -240,6 +267,8 @@ func (n *node) refused(t *testing.T, caller *peer, want ownRefusal) {
 		if strings.Contains(log, "level=WARN") {
 			t.Errorf("logged is\n%s, though whoever uses the stack does that, or nobody", log)
 		}
+	case want.count != "" && strings.Count(log, `msg="request refused"`) != 1:
+		t.Errorf("logged is\n%s, want one refusal", log)
 	case !strings.Contains(log, "level=WARN") || !strings.Contains(log, "cause=") ||
 		!strings.Contains(log[strings.LastIndex(log, "cause="):], want.cause):
 		t.Errorf("logged is\n%s without the cause %q", log, want.cause)

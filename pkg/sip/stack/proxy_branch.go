@@ -86,6 +86,10 @@ func unresolved(err error) int {
 func (c *responseContext) send(r *run) {
 	tx, left, err := c.stack.attempt(c.stack.ctx, r.branch.Request, r.ways, func() string { return loopBranch(c.loop) }, r)
 	if err != nil {
+		if errors.Is(err, errOversized) {
+			c.oversized = err
+		}
+
 		c.failed(r, unsent(r.branch.Request, err))
 		return
 	}

@@ -18,6 +18,7 @@ const (
 	caseForward   = "forward"     // no answer came from where it went
 	casePanic     = "panic"       // counted whether there is an answer to give or not
 	caseUndecided = "undecided"   // a procedure ended without an answer
+	caseOversized = "too large to send"
 )
 
 // The refusals that are always the same.
@@ -105,6 +106,13 @@ func (c *responseContext) ownResponse(refuser sip.Refuser, reason string, refusa
 
 // explain gives a response in place of one that never came its reason, unless the transaction user has given it one.
 func (c *responseContext) explain(response *sip.Response) {
+	if response.Source() == oversizedSource && response.StatusCode == tooLarge.Status {
+		why := *tooLarge
+		c.stack.refuser.Replace(c.tx.request, response, caseOversized, why.Because(c.oversized))
+
+		return
+	}
+
 	if !Local(response) || sip.Has(response, "Reason") {
 		return
 	}
@@ -114,7 +122,7 @@ func (c *responseContext) explain(response *sip.Response) {
 		why = sip.Refuse(response.StatusCode, "")
 	}
 
-	if response.StatusCode == 487 { // as it was asked
+	if response.StatusCode == 487 { // whoever cancels is not refused: that is no line of the log, and no count
 		why.Replace(response)
 		return
 	}

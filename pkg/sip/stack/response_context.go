@@ -31,6 +31,7 @@ type responseContext struct {
 	best      []*sip.Response // final responses of branches that are over
 	stop      bool            // no further branches: cancelled, a 6xx came, or it has rung too long
 	cancelled bool            // by who sent the request
+	oversized error           // of a branch whose request did not fit
 	passed    map[callee][]byte
 }
 
@@ -191,6 +192,10 @@ func (c *responseContext) cancelPending(why ...sip.Header) {
 func (c *responseContext) finish(response *sip.Response) {
 	for _, r := range c.runs {
 		r.end()
+	}
+
+	if c.oversized != nil && response.Source() != oversizedSource { // another branch's response goes upstream
+		c.stack.dropped(serialise(c.tx.request), c.oversized)
 	}
 
 	if !response.IsSuccess() {

@@ -226,6 +226,10 @@ func (s *Stack) Do(ctx context.Context, r *sip.Request, d Destination) (*sip.Res
 				return nil, ctx.Err()
 			}
 
+			if errors.Is(err, errOversized) {
+				s.dropped(serialise(r), err)
+			}
+
 			return unsent(r, err), nil
 		}
 
@@ -345,6 +349,7 @@ func Silent(r *sip.Response) bool { return r.Source() == silentSource }
 func (s *Stack) transmitResponse(flow Flow, reply netip.AddrPort, r *sip.Response) error {
 	raw := serialise(r)
 	if err := s.fits(flow, raw); err != nil {
+		s.dropped(raw, err)
 		return err
 	}
 

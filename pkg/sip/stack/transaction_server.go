@@ -128,10 +128,11 @@ func (tx *ServerTransaction) respond(r *sip.Response) ([]byte, error) {
 
 	if err := tx.stack.fits(tx.flow, raw); err != nil {
 		if r.IsProvisional() { // the final one may be smaller
+			tx.stack.dropped(raw, err)
 			return nil, err
 		}
 
-		r = instead(r)
+		r = tx.instead(r, err)
 		if raw = serialise(r); tx.stack.fits(tx.flow, raw) != nil {
 			tx.silence() // what the request itself has fills it
 			return nil, err
