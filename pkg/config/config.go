@@ -114,7 +114,7 @@ func override(into any, prefix string, environment []string) error {
 }
 
 func set(leaf reflect.Value, value string) error {
-	if leaf.Kind() == reflect.String && !implementsText(leaf) {
+	if leaf.Kind() == reflect.String && !implementsText(leaf.Type()) {
 		leaf.SetString(value) // taken as it is: a token may look like YAML
 		return nil
 	}

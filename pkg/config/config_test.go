@@ -150,3 +150,40 @@ func FuzzDecode(f *testing.F) {
 		_ = decode([]byte(file), defaults())
 	})
 }
+
+// What Keys says of a value is what the environment may say for it.
+func TestKeysSayWhatTheEnvironmentMay(t *testing.T) {
+	want := defaults()
+	want.Wait, want.Peers = 2*time.Hour, []peer{{Host: "a:1"}, {Host: "b"}}
+	want.Inner.Address, want.Inner.Tokens = netip.MustParseAddrPort("[::1]:80"), []string{"00", "x: y", "true"}
+
+	var (
+		environment []string
+		list        []string
+	)
+
+	for _, key := range Keys(want) {
+		environment = append(environment, "X_"+variable(key.Path)+"="+key.Value)
+		list = append(list, key.Path+" ("+key.Type+") "+key.Value)
+	}
+
+	got := new(settings)
+	if err := Load("", "X_", environment, got); err != nil {
+		t.Fatal(err)
+	}
+
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
+
+	if diff := cmp.Diff([]string{
+		"log.level (string) info",
+		"name (string) default",
+		"wait (duration) 2h",
+		"peers (list of {host}) [{host: \"a:1\"}, {host: b}]",
+		"inner.address (addrport) \"[::1]:80\"",
+		"inner.tokens (list of string) [\"00\", \"x: y\", \"true\"]",
+	}, list); diff != "" {
+		t.Error(diff)
+	}
+}

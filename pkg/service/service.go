@@ -142,7 +142,7 @@ func Command[C any, P Configuration[C]](f Function[C]) *cobra.Command {
 		"ask the running process of this configuration whether it is ready and end, with status 0 if it is",
 	)
 	command.AddCommand(f.Commands...)
-	command.AddCommand(getCommand[C, P](f))
+	command.AddCommand(getCommand[C, P](f), configCommand(f))
 
 	if f.Flags != nil {
 		f.Flags(command)

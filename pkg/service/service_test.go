@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -90,6 +91,11 @@ func TestConfigurationFlags(t *testing.T) {
 
 	if _, err := execute(t, "--log-level", "loud"); err == nil {
 		t.Error("a log level that does not exist was taken")
+	}
+
+	listed, err := execute(t, "config")
+	if err != nil || !regexp.MustCompile(`(?m)^admin\.address +string +127\.0\.0\.1:0$`).MatchString(listed) {
+		t.Errorf("config: %v\n%s", err, listed)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 
 // All are the commands of the HSS besides running it.
 func All() []*cobra.Command {
-	return []*cobra.Command{subscribers(), profiles(), attempts(), pushes(), opc(), keys(), settings()}
+	return []*cobra.Command{subscribers(), profiles(), attempts(), pushes(), opc(), keys()}
 }
 
 // spoken says how commands take an identity.

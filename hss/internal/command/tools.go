@@ -15,7 +15,6 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/hss/internal/vault"
-	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
@@ -60,26 +59,6 @@ func opc() *cobra.Command {
 	_ = c.MarkFlagRequired("op")
 
 	return c
-}
-
-// settings lists what can be configured.
-func settings() *cobra.Command {
-	return &cobra.Command{
-		Use: "config", Short: "list every setting with its type and default", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			table := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-			defer table.Flush()
-
-			defaults := app.Default()
-			fmt.Fprintln(table, "SETTING\tTYPE\tDEFAULT")
-
-			for _, key := range config.Keys(&defaults) {
-				fmt.Fprintf(table, "%s\t%s\t%s\n", key.Path, key.Type, key.Value)
-			}
-
-			return nil
-		},
-	}
 }
 
 // keys are those of the vault.
