@@ -24,7 +24,7 @@ func Built[C any](t testing.TB, c *C, build func(context.Context, *C, *service.E
 		t.Fatal(err)
 	}
 
-	recorder, err := trace.NewRecorder(trace.Config{}, env.Log, prometheus.NewRegistry())
+	recorder, err := trace.NewRecorder(trace.Config{}, env.Log, env.Metrics)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,35 +9,80 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
 // Page is the text of one page, or of several that are read together.
 type Page struct {
-	t    testing.TB
-	name string
-	Text string
+	t     testing.TB
+	names []string
+	Text  string
 }
 
-// Read reads pages by their names in docs/, for a test three folders down, as those of each function's packages are.
+// docs is where the pages are, seen from a test of any package.
+func docs(t testing.TB) string {
+	t.Helper()
+
+	root := "."
+	for range 8 {
+		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+			return filepath.Join(root, "docs")
+		}
+
+		root = filepath.Join(root, "..")
+	}
+
+	t.Fatal("there is no go.mod above this test")
+
+	return ""
+}
+
+// Read reads pages by their names in docs/.
 func Read(t testing.TB, names ...string) *Page {
 	t.Helper()
 
-	var text strings.Builder
+	p := &Page{t: t, names: names}
+	texts := p.read(names...)
 
 	for _, name := range names {
-		page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		text.Write(page)
+		p.Text += texts[name]
 	}
 
-	return &Page{t, strings.Join(names, ", "), text.String()}
+	return p
+}
+
+// read reads pages by their names.
+func (p *Page) read(names ...string) map[string]string {
+	p.t.Helper()
+
+	texts := map[string]string{}
+
+	for _, name := range names {
+		text, err := os.ReadFile(filepath.Join(docs(p.t), name))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+
+		texts[name] = string(text)
+	}
+
+	return texts
+}
+
+// everyPage names all pages.
+func everyPage(t testing.TB) (names []string) {
+	t.Helper()
+
+	pages, err := filepath.Glob(filepath.Join(docs(t), "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, page := range pages {
+		names = append(names, filepath.Base(page))
+	}
+
+	return append(names, filepath.Join("..", "README.md"))
 }
 
 // Names wants that each of these stands somewhere as code.
@@ -46,44 +91,8 @@ func (p *Page) Names(what string, names ...string) {
 
 	for _, name := range names {
 		if !strings.Contains(p.Text, "`"+name+"`") {
-			p.t.Errorf("docs/%s: the %s %s is not named", p.name, what, name)
+			p.t.Errorf("docs/%s: the %s %s is not named", strings.Join(p.names, ", "), what, name)
 		}
-	}
-}
-
-// Settings wants all that a configuration has.
-func (p *Page) Settings(defaults any) {
-	p.t.Helper()
-
-	for _, key := range config.Keys(defaults) {
-		p.Names("setting", key.Path)
-	}
-}
-
-// Metrics wants all that begin with a prefix, also those that have no value yet.
-func (p *Page) Metrics(registry *prometheus.Registry, prefix string) {
-	p.t.Helper()
-
-	descriptions := make(chan *prometheus.Desc)
-	go func() {
-		registry.Describe(descriptions)
-		close(descriptions)
-	}()
-
-	found := false
-
-	for description := range descriptions {
-		_, rest, _ := strings.Cut(description.String(), `fqName: "`)
-		name, _, _ := strings.Cut(rest, `"`)
-
-		if strings.HasPrefix(name, prefix) {
-			p.Names("metric", name)
-			found = true
-		}
-	}
-
-	if !found {
-		p.t.Errorf("there is no metric %s…", prefix)
 	}
 }
 
@@ -92,7 +101,7 @@ func (p *Page) Shows(text string) {
 	p.t.Helper()
 
 	if !strings.Contains(p.Text, text) {
-		p.t.Errorf("docs/%s does not show\n%s", p.name, text)
+		p.t.Errorf("docs/%s does not show\n%s", strings.Join(p.names, ", "), text)
 	}
 }
 
@@ -120,7 +129,7 @@ func (p *Page) Resources(all []httpapi.Resource) {
 
 	for _, match := range named.FindAllStringSubmatch(p.Text, -1) {
 		if !slices.Contains(patterns, match[1]) {
-			p.t.Errorf("docs/%s names %s, which there is not", p.name, match[1])
+			p.t.Errorf("docs/%s names %s, which there is not", strings.Join(p.names, ", "), match[1])
 		}
 	}
 }

@@ -15,7 +15,7 @@ func TestReferencePage(t *testing.T) {
 	reference.Settings(&defaults)
 
 	env := page.Built(t, settings(t), Build)
-	reference.Metrics(env.Metrics, "dialtone_hss_")
+	reference.Metrics(env.Metrics, "hss")
 	reference.Resources(env.Admin.Resources())
 }
 

@@ -11,11 +11,11 @@ import (
 // The reference page, or that of the shared settings, names every setting; the former every metric.
 func TestReferencePage(t *testing.T) {
 	defaults := Default()
-	page.Read(t, "icscf.md", "settings.md").Settings(&defaults)
+	page.Read(t, "icscf.md").Settings(&defaults)
 
 	env := built(t)
 	reference := page.Read(t, "icscf.md")
-	reference.Metrics(env.Metrics, "dialtone_icscf_")
+	reference.Metrics(env.Metrics, "icscf")
 	reference.Resources(env.Admin.Resources())
 }
 

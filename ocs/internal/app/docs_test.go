@@ -13,13 +13,13 @@ import (
 // The reference page, or that of the shared settings, names every setting, resource and metric, and shows the state machine.
 func TestReferencePage(t *testing.T) {
 	defaults := Default()
-	page.Read(t, "ocs.md", "settings.md").Settings(&defaults)
+	page.Read(t, "ocs.md").Settings(&defaults)
 
 	env := built(t)
 	reference := page.Read(t, "ocs.md")
 	reference.Resources(env.Admin.Resources())
 	reference.Shows(credit.Machine.String())
-	reference.Metrics(env.Metrics, "dialtone_ocs_")
+	reference.Metrics(env.Metrics, "ocs")
 }
 
 func built(t *testing.T) *service.Env {

@@ -28,7 +28,7 @@ func TestReferencePage(t *testing.T) {
 	guide.Shows(charging.EventMachine.String())
 
 	env := built(t)
-	reference.Metrics(env.Metrics, "dialtone_scscf_")
+	reference.Metrics(env.Metrics, "scscf")
 	reference.Resources(env.Admin.Resources())
 }
 
@@ -37,6 +37,7 @@ func built(t *testing.T) *service.Env {
 
 	c := Default()
 	c.Data, c.SIP.Endpoints[0].Address = t.TempDir(), "127.0.0.1:0"
+	c.Enum.Apex = "e164.arpa" // which has a metric
 
 	return page.Built(t, &c, Build)
 }
