@@ -250,7 +250,7 @@ func show(ctx context.Context, s *scenario.Scenario, functions []process.Functio
 	return errors.Join(s.Costs(ctx), s.Ladders(ctx, admins), s.Associations(ctx))
 }
 
-// real is where a handset that is not simulated finds the P-CSCF.
+// real returns where a handset that is not simulated finds the P-CSCF.
 func real(o options) string {
 	if !o.gm.IsValid() {
 		return `another time, start with make lab ARGS="--gm ADDRESS --plmn MCC-MNC": docs/handset.md`
@@ -310,7 +310,7 @@ The core stays up. Ctrl-C ends it.
 	)
 }
 
-// asking is where the bearers of calls are seen.
+// asking returns where the bearers of calls are seen.
 func asking(o options, enter string) string {
 	if !o.bearers {
 		return ""
@@ -321,7 +321,7 @@ func asking(o options, enter string) string {
 	return fmt.Sprintf("  bearers of calls               %s get /bearers, and get /peers: docs/bearers.md\n", command)
 }
 
-// calling is how the new subscriber calls bob, where that takes no address of its own on the wire.
+// calling returns how the new subscriber calls bob, where that takes no address of its own on the wire.
 func calling(o options) string {
 	if o.ipsec {
 		return ""

@@ -190,8 +190,8 @@ func answer(ctx context.Context, h *handset.Handset) error {
 
 func say(line string) { fmt.Println(line) }
 
-// party is who is called: a URI, a number as it is dialled on a telephone, a user, or USER@DOMAIN. A number without + is local to the home
-// network, as handsets send it (TS 24.229 §5.1.2A.1.5); the separators that people write are left out (RFC 3966 §5.1.1).
+// party returns who is called: a URI, a number as it is dialled on a telephone, a user, or USER@DOMAIN. A number without + is local to the
+// home network, as handsets send it (TS 24.229 §5.1.2A.1.5); the separators that people write are left out (RFC 3966 §5.1.1).
 func party(target, domain string) (string, error) {
 	target = strings.TrimSpace(target)
 
@@ -314,7 +314,7 @@ func (o options) config() (handset.Config, error) {
 	return c, nil
 }
 
-// security is what the handset offers in Security-Client.
+// security returns what the handset offers in Security-Client.
 func (o options) security(kernel handset.Kernel) (*handset.Security, error) {
 	security := &handset.Security{Kernel: kernel, ClientPort: 31000, ServerPort: 31500, Linger: 2 * time.Second}
 

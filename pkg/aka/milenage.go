@@ -32,7 +32,7 @@ func OPc(k, op [16]byte) [16]byte {
 	return opc
 }
 
-// NewMilenage is the algorithm set of one subscriber.
+// NewMilenage returns the algorithm set of one subscriber.
 func NewMilenage(k, opc [16]byte) *Milenage {
 	return &Milenage{block: newAES(k), opc: opc}
 }
@@ -71,7 +71,7 @@ func (m *Milenage) F2345(rand [16]byte) (res []byte, ck, ik [16]byte, ak [6]byte
 	return append([]byte(nil), out2[8:]...), m.out(t, 4, 2), m.out(t, 8, 4), ak
 }
 
-// F5Star is the AK of resynchronisation.
+// F5Star returns the AK of resynchronisation.
 func (m *Milenage) F5Star(rand [16]byte) (ak [6]byte) {
 	out := m.out(m.temp(rand), 12, 8)
 	copy(ak[:], out[:6])

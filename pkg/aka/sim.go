@@ -52,7 +52,7 @@ func (s *SIM) SetSQN(sqn SQN) {
 	s.highest = sqn
 }
 
-// SQN is the highest that the SIM has accepted: SQN_MS.
+// SQN returns the highest that the SIM has accepted: SQN_MS.
 func (s *SIM) SQN() SQN {
 	s.mu.Lock()
 	defer s.mu.Unlock()

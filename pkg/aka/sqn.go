@@ -15,7 +15,7 @@ func SQNFromBytes(b [6]byte) SQN {
 	return SQN(binary.BigEndian.Uint64(whole[:]))
 }
 
-// Bytes are the 6 octets of the wire.
+// Bytes returns the 6 octets of the wire.
 func (s SQN) Bytes() (b [6]byte) {
 	var whole [8]byte
 	binary.BigEndian.PutUint64(whole[:], uint64(s)&sqnMask)

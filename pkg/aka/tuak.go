@@ -29,7 +29,7 @@ func TOPc(k []byte, top [32]byte, iterations int) [32]byte {
 	return [32]byte(reversed(out[:32]))
 }
 
-// NewTUAK is the algorithm set of one subscriber. k has 16 or 32 octets; resLength is 4, 8, 16 or 32 octets; iterations is
+// NewTUAK returns the algorithm set of one subscriber. k has 16 or 32 octets; resLength is 4, 8, 16 or 32 octets; iterations is
 // at least 1. Other values are a programmer's error and panic: who takes them from outside must have checked them.
 func NewTUAK(k []byte, topc [32]byte, resLength, iterations int) *TUAK {
 	if len(k) != 16 && len(k) != 32 || resLength != 4 && resLength != 8 && resLength != 16 && resLength != 32 || iterations < 1 {
@@ -53,7 +53,7 @@ func (t *TUAK) mac(instance byte, rand [16]byte, sqn SQN, amf [2]byte) [8]byte {
 	return [8]byte(t.macOf(8, instance, rand, sqn, amf))
 }
 
-// macOf is a MAC of 8, 16 or 32 octets. AUTN has room for 8 (TS 33.102 §6.3.2).
+// macOf returns a MAC of 8, 16 or 32 octets. AUTN has room for 8 (TS 33.102 §6.3.2).
 func (t *TUAK) macOf(length int, instance byte, rand [16]byte, sqn SQN, amf [2]byte) []byte {
 	out := tuakBlock(t.topc, instance|byte(length)|t.keyBit(), rand, amf, sqn.Bytes(), t.k, t.iterations)
 
@@ -88,7 +88,7 @@ func (t *TUAK) keys(rand [16]byte, ckLength, ikLength int) (res, ck, ik []byte, 
 	return reversed(out[:t.resLength]), reversed(out[32 : 32+ckLength]), reversed(out[64 : 64+ikLength]), [6]byte(reversed(out[96:102]))
 }
 
-// F5Star is the AK of resynchronisation.
+// F5Star returns the AK of resynchronisation.
 func (t *TUAK) F5Star(rand [16]byte) (ak [6]byte) {
 	out := tuakBlock(t.topc, 0xC0|t.keyBit(), rand, [2]byte{}, [6]byte{}, t.k, t.iterations)
 
@@ -105,7 +105,7 @@ func (t *TUAK) keyBit() byte {
 
 const shakeRate = 136 // octets that SHAKE256 gives per permutation
 
-// tuakBlock is the state of TS 35.231 §7 after its permutations. Each field goes in with its last octet first. The padding
+// tuakBlock returns the state of TS 35.231 §7 after its permutations. Each field goes in with its last octet first. The padding
 // that TS 35.231 prescribes is that of SHAKE256, so that the state after n permutations is the nth block of its output.
 func tuakBlock(topc [32]byte, instance byte, rand [16]byte, amf [2]byte, sqn [6]byte, k []byte, iterations int) [shakeRate]byte {
 	var in [96]byte

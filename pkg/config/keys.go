@@ -50,7 +50,7 @@ type part struct {
 	of   reflect.Type
 }
 
-// fields are those of a struct that a file can name, by their index.
+// fields returns those of a struct that a file can name, by their index.
 func fields(t reflect.Type) func(func(int, part) bool) {
 	return func(yield func(int, part) bool) {
 		for i := range t.NumField() {
@@ -75,7 +75,7 @@ func implementsText(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
-// text is a value in YAML, on one line and without what is empty in it.
+// text returns a value in YAML, on one line and without what is empty in it.
 func text(v reflect.Value) string {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
@@ -99,7 +99,7 @@ func text(v reflect.Value) string {
 	return strings.TrimSpace(string(written))
 }
 
-// short is a duration without the zeros at its end: 2h instead of 2h0m0s.
+// short returns a duration without the zeros at its end: 2h instead of 2h0m0s.
 func short(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -113,7 +113,7 @@ func short(d time.Duration) string {
 	return s
 }
 
-// typeName is a type as a page says it, with the fields of a list's elements: list of {host, realm, tls: {key, ca}}.
+// typeName returns a type as a page says it, with the fields of a list's elements: list of {host, realm, tls: {key, ca}}.
 func typeName(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():

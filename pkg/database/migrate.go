@@ -50,7 +50,7 @@ func (d *Database) Migrate(ctx context.Context, s Schema) error {
 	})
 }
 
-// id is what the table of migrations says of a step. The name is for those who look into it.
+// id returns what the table of migrations says of a step. The name is for those who look into it.
 func (s Schema) id(i int) string { return fmt.Sprintf("%04d %s", i+1, s.Migrations[i].Name) }
 
 // named has a step's error say which step it was.

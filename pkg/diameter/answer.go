@@ -60,7 +60,7 @@ func (d *Dictionary) refuse(request *Message, e *Error, origin Identity) *Messag
 	return answer
 }
 
-// stated are the AVPs of an Error's struct. One that the dictionary does not know is a mistake of the program, which the handler's
+// stated returns the AVPs of an Error's struct. One that the dictionary does not know is a mistake of the program, which the handler's
 // guard logs and answers DIAMETER_UNABLE_TO_COMPLY.
 func (d *Dictionary) stated(application uint32, fields any) []*diam.AVP {
 	if fields == nil {
@@ -138,7 +138,7 @@ func copyProxyInfo(answer, request *Message) {
 	}
 }
 
-// find is the first AVP of the base protocol with this code, not looking into groups.
+// find returns the first AVP of the base protocol with this code, not looking into groups.
 func find(avps []*diam.AVP, code uint32) *diam.AVP {
 	for _, a := range avps {
 		if a.Code == code && a.VendorID == 0 {
@@ -149,7 +149,7 @@ func find(avps []*diam.AVP, code uint32) *diam.AVP {
 	return nil
 }
 
-// textOf is the value of a string AVP of the base protocol, or "".
+// textOf returns the value of a string AVP of the base protocol, or "".
 func textOf(avps []*diam.AVP, code uint32) string {
 	a := find(avps, code)
 	if a == nil {

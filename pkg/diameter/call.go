@@ -205,7 +205,7 @@ func lostAttempt(c *connection, t *transaction, hopByHop uint32, err error) erro
 	return err
 }
 
-// resultOf is the result of an answer.
+// resultOf returns the result of an answer.
 func resultOf(m *Message) Result {
 	for _, a := range m.AVP {
 		if a.VendorID == 0 && (a.Code == avp.ResultCode || a.Code == avp.ExperimentalResult) {

@@ -109,7 +109,7 @@ func (n *Node) capabilities(local netip.Addr) capabilities {
 	return c
 }
 
-// common is which of the node's applications the other side has too; a relay has all of them. named are those that it says by
+// common returns which of the node's applications the other side has too; a relay has all of them. named are those that it says by
 // name.
 func (n *Node) common(c *capabilities) (both, named []uint32) {
 	theirs := slices.Concat(c.Auth, c.Acct)

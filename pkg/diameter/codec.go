@@ -53,7 +53,7 @@ var (
 
 func codeKey(code, vendor uint32) uint64 { return uint64(vendor)<<32 | uint64(code) }
 
-// message is the plan of a command.
+// message returns the plan of a command.
 func (d *Dictionary) message(application *Application, t reflect.Type) (*plan, error) {
 	if known, found := d.messages.Load(t); found {
 		return known.(*plan), nil

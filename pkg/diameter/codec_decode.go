@@ -111,7 +111,7 @@ func (p *plan) decode(avps []*diam.AVP, v reflect.Value, strict bool) error {
 	return nil
 }
 
-// example is the AVP that Failed-AVP shows for one that is missing: its header and the smallest value (RFC 6733 §7.5).
+// example returns the AVP that Failed-AVP shows for one that is missing: its header and the smallest value (RFC 6733 §7.5).
 func (f *field) example() *diam.AVP {
 	var data datatype.Type = datatype.OctetString(f.attribute.smallest())
 	if f.group != nil {

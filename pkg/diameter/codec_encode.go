@@ -54,7 +54,7 @@ func (d *Dictionary) Encode(v Commander) (*Message, error) {
 	return m, nil
 }
 
-// first is the index of the first field that stands behind the identity of the application.
+// first returns the index of the first field that stands behind the identity of the application.
 func (p *plan) first() int {
 	if p.session {
 		return 1
@@ -63,7 +63,7 @@ func (p *plan) first() int {
 	return 0
 }
 
-// identity are the AVPs that every message of an application has.
+// identity returns the AVPs that every message of an application has.
 func identity(application *Application) (avps []*diam.AVP) {
 	switch {
 	case application.ID == 0: // the base protocol's own commands belong to the connection

@@ -43,7 +43,7 @@ type Peer struct {
 	TLS          TLS      `yaml:"tls"`
 }
 
-// sources are the prefixes that the peer's own connections come from.
+// sources returns the prefixes that the peer's own connections come from.
 func (p *Peer) sources() (prefixes []netip.Prefix, err error) {
 	for _, text := range p.Sources {
 		if address, err := netip.ParseAddr(text); err == nil {

@@ -135,7 +135,7 @@ func (d *Dictionary) attribute(application uint32, name string) (*attribute, boo
 	return a, found
 }
 
-// header is how many octets the AVP has before its value.
+// header returns how many octets the AVP has before its value.
 func (a *attribute) header() int {
 	if a.flags&avp.Vbit != 0 {
 		return 12
@@ -144,7 +144,7 @@ func (a *attribute) header() int {
 	return 8
 }
 
-// smallest is the least value of the AVP, which stands in Failed-AVP for one that is missing or cut off.
+// smallest returns the least value of the AVP, which stands in Failed-AVP for one that is missing or cut off.
 func (a *attribute) smallest() []byte {
 	switch a.kind {
 	case datatype.Unsigned32Type, datatype.Integer32Type, datatype.EnumeratedType, datatype.TimeType, datatype.Float32Type:

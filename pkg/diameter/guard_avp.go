@@ -177,7 +177,7 @@ func (a *attribute) value(b []byte, strict bool) (datatype.Type, *avpFault) {
 	return value, nil
 }
 
-// repaired is an AVP of an impossible length as Failed-AVP shows it: its header, with the smallest value of its type (RFC
+// repaired returns an AVP of an impossible length as Failed-AVP shows it: its header, with the smallest value of its type (RFC
 // 6733 §7.1.5 on DIAMETER_INVALID_AVP_LENGTH), so that the answer can be read. Values that only are not right stay.
 func repaired(b []byte, raw rawAVP, attribute *attribute) []byte {
 	whole := make([]byte, raw.header)
@@ -210,7 +210,7 @@ func enclose(raw rawAVP, inner []byte) []byte {
 	return whole
 }
 
-// aligned is an AVP with its padding, which its length does not count.
+// aligned returns an AVP with its padding, which its length does not count.
 func aligned(a []byte) []byte {
 	whole := make([]byte, (len(a)+3)&^3)
 	copy(whole, a)

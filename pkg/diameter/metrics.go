@@ -107,7 +107,7 @@ func (n *Node) commandName(m *Message) string {
 	return strconv.FormatUint(uint64(m.Header.CommandCode), 10)
 }
 
-// commandLabel is the command's name, if it is one that this node knows.
+// commandLabel returns the command's name, if it is one that this node knows.
 func (n *Node) commandLabel(m *Message) string {
 	if _, err := n.dictionary.parser.FindCommand(m.Header.ApplicationID, m.Header.CommandCode); err != nil {
 		return label.Other

@@ -379,7 +379,7 @@ func (n *Node) Ready() error {
 	return errors.New(strings.Join(ill, "; "))
 }
 
-// missing are the configured peers that are not connected and may serve an application.
+// missing returns the configured peers that are not connected and may serve an application.
 func (n *Node) missing(application uint32) (hosts []string) {
 	for _, p := range n.all() {
 		if p.settings == nil || p.settings.Address == "" || !p.mayServe(application) {
@@ -396,7 +396,7 @@ func (n *Node) missing(application uint32) (hosts []string) {
 	return hosts
 }
 
-// NewSessionID is a Session-Id of this node (RFC 6733 §8.8).
+// NewSessionID returns a Session-Id of this node (RFC 6733 §8.8).
 func (n *Node) NewSessionID() string {
 	return n.config.OriginHost + ";" + strconv.FormatUint(uint64(n.stateID), 10) + ";" +
 		strconv.FormatUint(uint64(n.sessions.Add(1)), 10) + ";" + strconv.FormatUint(uint64(rand.Uint32()), 36)

@@ -313,7 +313,7 @@ func (p *peer) retire(c *connection, why watchdogEvent) {
 	p.node.metrics.open.WithLabelValues(p.label()).Dec()
 }
 
-// label is the peer's name in metrics. Who is not configured may call itself anything, so all of them share one.
+// label returns the peer's name in metrics. Who is not configured may call itself anything, so all of them share one.
 func (p *peer) label() string {
 	if p.settings == nil {
 		return "unconfigured"

@@ -16,7 +16,7 @@ const (
 	peerClosing          peerState = "Closing"
 )
 
-// String is the state's name in the RFC.
+// String returns the state's name in the RFC.
 func (s peerState) String() string { return string(s) }
 
 type peerEvent string
@@ -38,7 +38,7 @@ const (
 	eventStop     peerEvent = "Stop"
 )
 
-// String is the event's name in the RFC.
+// String returns the event's name in the RFC.
 func (e peerEvent) String() string { return string(e) }
 
 type peerAction string
@@ -61,14 +61,14 @@ const (
 	doFarewell peerAction = "Disc after what is in work"
 )
 
-// String is the action's name in the RFC.
+// String returns the action's name in the RFC.
 func (a peerAction) String() string { return string(a) }
 
 func onPeer(from peerState, on peerEvent, to peerState, do ...peerAction) fsm.Row[peerState, peerEvent, peerAction] {
 	return fsm.On("§5.6", from, on, to, do...)
 }
 
-// beyond is a row that the RFC does not have.
+// beyond returns a row that the RFC does not have.
 func beyond(from peerState, on peerEvent, to peerState, do ...peerAction) fsm.Row[peerState, peerEvent, peerAction] {
 	return fsm.On("beyond §5.6", from, on, to, do...)
 }

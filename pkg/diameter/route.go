@@ -70,7 +70,7 @@ const (
 	relayed = 1000 // it has the application only as a relay, which passes on what it may or may not know where to
 )
 
-// suits is the connection to a peer that may be asked for an application; nil: it may not.
+// suits returns the connection to a peer that may be asked for an application; nil: it may not.
 func (p *peer) suits(application uint32) (c *connection, fit int) {
 	c = p.open.Load()
 	if c == nil || c.trust.Load() == untrusted || !slices.Contains(c.applications, application) {
@@ -103,7 +103,7 @@ func (p *peer) mayServe(application uint32) bool {
 	return offered == nil || slices.Contains(*offered, application)
 }
 
-// purposes are the applications that a peer may be asked for over its connection.
+// purposes returns the applications that a peer may be asked for over its connection.
 func (p *peer) purposes(c *connection) []uint32 {
 	if p.settings == nil || len(p.settings.Applications) == 0 {
 		return c.applications
@@ -112,7 +112,7 @@ func (p *peer) purposes(c *connection) []uint32 {
 	return slices.DeleteFunc(slices.Clone(c.applications), func(id uint32) bool { return !slices.Contains(p.settings.Applications, id) })
 }
 
-// ways are the usable connections to a destination, the best first (RFC 6733 §6.1.4 to §6.1.6). A Destination-Host that is a
+// ways returns the usable connections to a destination, the best first (RFC 6733 §6.1.4 to §6.1.6). A Destination-Host that is a
 // peer bypasses realm routing; one that is not is reached through whoever serves its realm. Where no route is configured,
 // every peer of the realm serves it, and where there is none, any peer does; of these the one that suits best comes first.
 func (n *Node) ways(to destination) []*connection {

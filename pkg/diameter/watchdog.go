@@ -14,7 +14,7 @@ const (
 	watchdogDown    watchdogState = "DOWN"
 )
 
-// String is the state's name in the RFC.
+// String returns the state's name in the RFC.
 func (s watchdogState) String() string { return string(s) }
 
 type watchdogEvent string
@@ -31,7 +31,7 @@ const (
 	watchdogGivenUp        watchdogEvent = "Timer expires & Pending & NumDWA == -1"
 )
 
-// String is the event's name in the RFC.
+// String returns the event's name in the RFC.
 func (e watchdogEvent) String() string { return string(e) }
 
 type watchdogAction string
@@ -46,7 +46,7 @@ const (
 	doDisgraceDWA     watchdogAction = "NumDWA = -1"
 )
 
-// String is the action's name in the RFC.
+// String returns the action's name in the RFC.
 func (a watchdogAction) String() string { return string(a) }
 
 func onWatchdog(

@@ -127,7 +127,7 @@ func (t *Translator) translate(ctx context.Context, number string) (string, erro
 	return "", fmt.Errorf("enum: %s leads to more than %d names", number, names)
 }
 
-// domain is the name of a number: its digits from the last to the first (RFC 6116).
+// domain returns the name of a number: its digits from the last to the first (RFC 6116).
 func domain(number, apex string) (string, bool) {
 	const longest = 15 // digits of E.164
 

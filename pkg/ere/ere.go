@@ -250,7 +250,7 @@ func class(b *strings.Builder, rest string) (int, error) {
 	return 0, fmt.Errorf("%q is no class of characters", clip(rest))
 }
 
-// element is one character of a bracket expression, also as [.x.] or [=x=].
+// element returns one character of a bracket expression, also as [.x.] or [=x=].
 func element(rest string) (rune, int, error) {
 	for _, mark := range []string{".", "="} {
 		if after, found := strings.CutPrefix(rest, "["+mark); found {

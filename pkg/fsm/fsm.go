@@ -24,12 +24,12 @@ type Row[S, E, A Named] struct {
 	Why    string // set for a row that ignores the event on purpose
 }
 
-// On is a row: in state from, the event leads to state to, and the actions are done in their order.
+// On returns a row: in state from, the event leads to state to, and the actions are done in their order.
 func On[S, E, A Named](source string, from S, event E, to S, do ...A) Row[S, E, A] {
 	return Row[S, E, A]{Source: source, From: from, Event: event, To: to, Do: do}
 }
 
-// Ignore is the verdict that an event changes nothing in a state, and why.
+// Ignore returns the verdict that an event changes nothing in a state, and why.
 func Ignore[A, S, E Named](from S, event E, why string) Row[S, E, A] {
 	return Row[S, E, A]{From: from, Event: event, To: from, Why: why}
 }
@@ -46,7 +46,7 @@ type pair[S, E comparable] struct {
 	event E
 }
 
-// New is the machine of these rows. Two for one state and event are a mistake of the program: it panics.
+// New returns the machine of these rows. Two for one state and event are a mistake of the program: it panics.
 func New[S, E, A Named](rows ...Row[S, E, A]) *Machine[S, E, A] {
 	m := &Machine[S, E, A]{rows: rows, index: make(map[pair[S, E]]int, len(rows))}
 
@@ -85,7 +85,7 @@ func (m *Machine[S, E, A]) Observed(observe func(row Row[S, E, A], found bool)) 
 	return &Machine[S, E, A]{rows: m.rows, index: m.index, observe: both}
 }
 
-// String is the table in Markdown, for the manual.
+// String returns the table in Markdown, for the manual.
 func (m *Machine[S, E, A]) String() string {
 	var b strings.Builder
 

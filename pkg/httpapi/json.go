@@ -20,7 +20,7 @@ type Error struct {
 	Item   *int   `json:"item,omitempty"` // of several in one request, the one that is meant, from 0
 }
 
-// Error is the sentence a command line shows.
+// Error returns the sentence a command line shows.
 func (e *Error) Error() string {
 	if e.Detail == "" {
 		return e.Title
@@ -116,7 +116,7 @@ func Write(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// Get is a resource that shows what get returns as JSON, asked anew for each request.
+// Get returns a resource that shows what get returns as JSON, asked anew for each request.
 func Get[T any](path, summary string, get func() T) Resource {
 	return Resource{
 		Pattern: "GET " + path, Summary: summary, Answers: OK(*new(T)),
@@ -124,8 +124,8 @@ func Get[T any](path, summary string, get func() T) Resource {
 	}
 }
 
-// OK is the answer 200 with a body of the type of v.
+// OK returns the answer 200 with a body of the type of v.
 func OK(v any) []Answer { return []Answer{{Status: http.StatusOK, Body: v}} }
 
-// NoContent is the answer 204.
+// NoContent returns the answer 204.
 func NoContent() []Answer { return []Answer{{Status: http.StatusNoContent}} }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Page is what is shown of a list that is read one row beyond limit: no more than limit. If there are more, the answer says so by
+// Page returns what is shown of a list that is read one row beyond limit: no more than limit. If there are more, the answer says so by
 // Next, with the key of the last one shown.
 func Page[T any](w http.ResponseWriter, r *http.Request, rows []T, limit int, parameter string, key func(T) string) []T {
 	if len(rows) <= limit {
@@ -31,7 +31,7 @@ func Next(w http.ResponseWriter, r *http.Request, parameter, value string) {
 	w.Header().Add("Link", "<"+next.String()+`>; rel="next"`)
 }
 
-// nextOf is the path of the link that Next has made; "" if there is none.
+// nextOf returns the path of the link that Next has made; "" if there is none.
 func nextOf(h http.Header) string {
 	for _, link := range h.Values("Link") {
 		target, parameters, found := strings.Cut(strings.TrimPrefix(link, "<"), ">")
@@ -57,7 +57,7 @@ func WriteMore(w io.Writer, next string) {
 	}
 }
 
-// quoted is a word as a shell reads it.
+// quoted returns a word as a shell reads it.
 func quoted(word string) string {
 	plain := func(c rune) bool {
 		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("@:+-_./,=", c)

@@ -23,7 +23,7 @@ type Resource struct {
 	Handler Handler
 }
 
-// Path is the method of the pattern, and its path, in which names stand in braces alone.
+// Path returns the method of the pattern, and its path, in which names stand in braces alone.
 func (s *Resource) Path() (method, path string) {
 	method, path, _ = strings.Cut(s.Pattern, " ")
 	return method, strings.ReplaceAll(path, "...}", "}")
@@ -46,18 +46,18 @@ type Parameter struct {
 	Least, Most   uint64 // of a number
 }
 
-// Text is a parameter that any text can stand in.
+// Text returns a parameter that any text can stand in.
 func Text(name, summary string) Parameter { return Parameter{Name: name, Summary: summary} }
 
-// Limit is the number of rows that a list shows.
+// Limit returns the number of rows that a list shows.
 func Limit(usual, most uint64) Parameter {
 	return Parameter{Name: "limit", Summary: "how many are shown", Number: true, Usual: usual, Least: 1, Most: most}
 }
 
-// Of is the value in a request that the server has let through: of a number, as that is.
+// Of returns the value in a request that the server has let through: of a number, as that is.
 func (p Parameter) Of(r *http.Request) string { return r.URL.Query().Get(p.Name) }
 
-// NumberOf is the number in a request that the server has let through, or the usual one.
+// NumberOf returns the number in a request that the server has let through, or the usual one.
 func (p Parameter) NumberOf(r *http.Request) uint64 {
 	if n, err := strconv.ParseUint(p.Of(r), 10, 64); err == nil {
 		return n

@@ -73,7 +73,7 @@ func Listen(c Config, log *slog.Logger) (*Server, error) {
 	return &Server{config: c, token: token, log: log, mux: http.NewServeMux(), listener: listener}, nil
 }
 
-// token is what is configured, or in the file, or else one that dies with the process.
+// token returns what is configured, or in the file, or else one that dies with the process.
 func (c *Config) token() (string, error) {
 	switch {
 	case c.Token != "":
@@ -85,7 +85,7 @@ func (c *Config) token() (string, error) {
 	}
 }
 
-// Address is where the server listens.
+// Address returns where the server listens.
 func (s *Server) Address() netip.AddrPort {
 	return s.listener.Addr().(*net.TCPAddr).AddrPort()
 }
@@ -115,10 +115,10 @@ func (s *Server) Handle(resources ...Resource) {
 	}
 }
 
-// Resources is all that the server serves.
+// Resources returns all that the server serves.
 func (s *Server) Resources() []Resource { return slices.Clone(s.resources) }
 
-// known are what a GET can ask for.
+// known returns what a GET can ask for.
 func (s *Server) known() (paths []string) {
 	for _, r := range s.Resources() {
 		if method, path := r.Path(); method == http.MethodGet {
@@ -131,7 +131,7 @@ func (s *Server) known() (paths []string) {
 	return paths
 }
 
-// missing is the answer to a GET of what there is not: it says what there is. Nil: the path is there, for this or another method.
+// missing returns the answer to a GET of what there is not: it says what there is. Nil: the path is there, for this or another method.
 func (s *Server) missing(r *http.Request) error {
 	if r.Method != http.MethodGet {
 		return nil

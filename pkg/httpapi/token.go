@@ -16,7 +16,7 @@ import (
 // commands alike.
 const TokenVariable = "DIALTONE_ADMIN_TOKEN_FILE"
 
-// defaultTokenFile is where the functions that a user runs, and the commands of the same user, find their token.
+// defaultTokenFile returns where the functions that a user runs, and the commands of the same user, find their token.
 func defaultTokenFile() string {
 	if file := os.Getenv(TokenVariable); file != "" {
 		return file
@@ -88,7 +88,7 @@ func makeToken(file string) error {
 	return nil
 }
 
-// TokenFor is the token that a command of this machine sends to base: what is in file (the default one if empty). Other machines
+// TokenFor returns the token that a command of this machine sends to base: what is in file (the default one if empty). Other machines
 // are not told it.
 func TokenFor(base, file string) string {
 	if !here(base) {
@@ -107,7 +107,7 @@ func TokenFor(base, file string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// Local is a client of a function of this machine, with the token of this machine.
+// Local returns a client of a function of this machine, with the token of this machine.
 func Local(base string) Client { return Client{Base: base, Token: TokenFor(base, "")} }
 
 // here reports whether base is at an address of this machine.

@@ -222,7 +222,7 @@ func (c *Chain) Next(r Request, after int, registered bool) (Match, bool) {
 	return Match{}, false
 }
 
-// Matches are all that Next finds, one behind the other.
+// Matches returns all that Next finds, one behind the other.
 func (c *Chain) Matches(r Request, after int, registered bool) iter.Seq[Match] {
 	return func(yield func(Match) bool) {
 		for {
@@ -236,7 +236,7 @@ func (c *Chain) Matches(r Request, after int, registered bool) iter.Seq[Match] {
 	}
 }
 
-// Len is how many criteria the chain has; nil is the chain of no criteria.
+// Len returns how many criteria the chain has; nil is the chain of no criteria.
 func (c *Chain) Len() int {
 	if c == nil {
 		return 0

@@ -13,7 +13,7 @@ const (
 	maxNesting = 3  // of multiparts in multiparts
 )
 
-// SessionDescription is the SDP that a body is or has: the body itself, or the first part of type application/sdp in a multipart
+// SessionDescription returns the SDP that a body is or has: the body itself, or the first part of type application/sdp in a multipart
 // one (RFC 5621). nil is none. A body that is cut off, or has an odd Content-Type, gives what can be read of it.
 func SessionDescription(contentType string, body []byte) []byte {
 	left := maxParts

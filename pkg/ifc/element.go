@@ -65,7 +65,7 @@ func (e Element) MarshalXML(encoder *xml.Encoder, _ xml.StartElement) error {
 	return encoder.EncodeElement(content, within("", e.Name, e.Attr))
 }
 
-// within is the start of an element where a namespace is the default one. Names are written without prefixes.
+// within returns the start of an element where a namespace is the default one. Names are written without prefixes.
 func within(space string, name xml.Name, attributes []xml.Attr) xml.StartElement {
 	start := xml.StartElement{Name: xml.Name{Local: name.Local}, Attr: attributes}
 	if name.Space != space {
@@ -75,7 +75,7 @@ func within(space string, name xml.Name, attributes []xml.Attr) xml.StartElement
 	return start
 }
 
-// own are the attributes that do not declare namespaces.
+// own returns the attributes that do not declare namespaces.
 func own(all []xml.Attr) (attributes []xml.Attr) {
 	for _, a := range all {
 		if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" {

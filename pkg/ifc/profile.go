@@ -32,7 +32,7 @@ type PublicIdentity struct {
 // Barred identities may be registered, and nothing else.
 func (p PublicIdentity) Barred() bool { return p.BarringIndication == 1 }
 
-// Wildcard is the expression that a wildcarded public user or service identity is known by (TS 23.003 §13.4A, §13.5), or "".
+// Wildcard returns the expression that a wildcarded public user or service identity is known by (TS 23.003 §13.4A, §13.5), or "".
 func (p PublicIdentity) Wildcard() string {
 	if p.Extension == nil {
 		return ""

@@ -17,7 +17,7 @@ type ChargingVector struct {
 	OtherParameters []string // as they came
 }
 
-// NewICID is an IMS charging identifier (TS 32.260 §5.2.4.11).
+// NewICID returns an IMS charging identifier (TS 32.260 §5.2.4.11).
 func NewICID() string { return rand.Text() }
 
 // ParseChargingVector reads the header; what it does not know it keeps. A header that cannot be read is an empty vector: one

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// HomeDomain is the home network domain of an IMSI (TS 23.003 §13.2). mncLength is 2 or 3.
+// HomeDomain returns the home network domain of an IMSI (TS 23.003 §13.2). mncLength is 2 or 3.
 func HomeDomain(imsi string, mncLength int) (string, error) {
 	if len(imsi) < 6 || len(imsi) > 15 || strings.Trim(imsi, "0123456789") != "" || mncLength != 2 && mncLength != 3 {
 		return "", fmt.Errorf("%w: IMSI %q with an MNC of %d digits", errIdentity, clip(imsi), mncLength)
@@ -19,13 +19,13 @@ func HomeDomain(imsi string, mncLength int) (string, error) {
 	return "ims.mnc" + mnc + ".mcc" + imsi[:3] + ".3gppnetwork.org", nil
 }
 
-// PrivateIdentity is the one derived from an IMSI (TS 23.003 §13.3).
+// PrivateIdentity returns the one derived from an IMSI (TS 23.003 §13.3).
 func PrivateIdentity(imsi, domain string) string { return imsi + "@" + domain }
 
-// TemporaryPublicIdentity is the one that a handset without an ISIM registers with (TS 23.003 §13.4B).
+// TemporaryPublicIdentity returns the one that a handset without an ISIM registers with (TS 23.003 §13.4B).
 func TemporaryPublicIdentity(imsi, domain string) string { return "sip:" + imsi + "@" + domain }
 
-// PrivateFromPublic is the private identity of a REGISTER that states none (TS 24.229 §5.3.1.2): the public identity without
+// PrivateFromPublic returns the private identity of a REGISTER that states none (TS 24.229 §5.3.1.2): the public identity without
 // scheme, port and parameters.
 func PrivateFromPublic(public string) string {
 	_, rest, _ := strings.Cut(public, ":")
@@ -43,8 +43,8 @@ func PrivateFromPublic(public string) string {
 	return user + "@" + withoutPort(address)
 }
 
-// Number is the telephone number of a tel URI, or of a sip URI whose user part is one, as it is dialled: without password, escapes (%23 is
-// #) and visual separators; "" if it is neither. Whatever prices, routes or compares numbers takes them from here.
+// Number returns the telephone number of a tel URI, or of a sip URI whose user part is one, as it is dialled: without password, escapes
+// (%23 is #) and visual separators; "" if it is neither. Whatever prices, routes or compares numbers takes them from here.
 func Number(uri string) string {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(uri), ":")
 	number := rest
@@ -70,5 +70,5 @@ func Number(uri string) string {
 	return strings.ReplaceAll(string(digits), hash, "#")
 }
 
-// EscapeNumber is a number as it stands in a URI: # is %23 there (RFC 3966 §3).
+// EscapeNumber returns a number as it stands in a URI: # is %23 there (RFC 3966 §3).
 func EscapeNumber(number string) string { return strings.ReplaceAll(number, "#", hash) }

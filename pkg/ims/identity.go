@@ -10,7 +10,7 @@ import (
 
 var errIdentity = errors.New("ims: the identity cannot be read")
 
-// CanonicalIdentity is a public identity as subscriber data has it (TS 24.229 §5.4.1.2, TS 29.228 §6.1): without port,
+// CanonicalIdentity returns a public identity as subscriber data has it (TS 24.229 §5.4.1.2, TS 29.228 §6.1): without port,
 // parameters, password and visual separators, scheme and host in lower case, and without escapes that need not be. A sip URI
 // with user=phone whose user part is a global number becomes the tel URI, as TS 24.229 §5.3.2.1 wants of an I-CSCF. A local
 // number keeps the phone-context without which it means nothing (RFC 3966 §5.1.5). An identity that is canonical already

@@ -4,8 +4,8 @@ import "strings"
 
 const serviceURN = "urn:urn-7:" // RFC 6050 §8.2: the namespace of service identifiers
 
-// Service is a communication service as P-Preferred-Service and P-Asserted-Service name it (RFC 6050 §4, TS 24.229 §7.2A.8), in the one
-// way that it is compared in: "urn:urn-7:3gpp-service.ims.icsi.mmtel". ok is false for what is none.
+// Service returns a communication service as P-Preferred-Service and P-Asserted-Service name it (RFC 6050 §4, TS 24.229 §7.2A.8), in the
+// one way that it is compared in: "urn:urn-7:3gpp-service.ims.icsi.mmtel". ok is false for what is none.
 func Service(value string) (urn string, ok bool) {
 	value = strings.ToLower(strings.TrimSpace(value))
 

@@ -22,7 +22,7 @@ type Association struct {
 	SPI         uint32 // the receiver's
 }
 
-// Associations are the four of the set (TS 33.203 §7.1). By the first two go requests and, over UDP, responses; by the others
+// Associations returns the four of the set (TS 33.203 §7.1). By the first two go requests and, over UDP, responses; by the others
 // what the receivers of TCP connections answer.
 func (s Set) Associations() [4]Association {
 	uc, us := netip.AddrPortFrom(s.UE, s.Ports.UEClient), netip.AddrPortFrom(s.UE, s.Ports.UEServer)

@@ -20,7 +20,7 @@ type Statistic struct {
 // statistics is where Linux has them, those of the network namespace of the process; only with CONFIG_XFRM_STATISTICS.
 const statistics = "/proc/self/net/xfrm_stat"
 
-// Statistics are the kernel's counters; none, without an error, where the kernel does not count.
+// Statistics returns the kernel's counters; none, without an error, where the kernel does not count.
 func Statistics() ([]Statistic, error) {
 	file, err := os.Open(statistics)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -69,7 +69,7 @@ func counters(a Association, answer []byte) (Counters, error) {
 	return c, nil
 }
 
-// moment is a time in the seconds since 1970 that the kernel counts; 0 is never.
+// moment returns a time in the seconds since 1970 that the kernel counts; 0 is never.
 func moment(seconds uint64) time.Time {
 	if seconds == 0 {
 		return time.Time{}

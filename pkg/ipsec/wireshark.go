@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Wireshark is a set in lines of Wireshark's table esp_sa, one for each association, by which its ESP can be read: keys and all.
+// Wireshark returns a set in lines of Wireshark's table esp_sa, one for each association, by which its ESP can be read: keys and all.
 // There are none for aes-gmac, which Wireshark does not know.
 func Wireshark(s Set) (string, error) {
 	t, err := Expand(s.Suite, s.IK, s.CK)
@@ -72,7 +72,7 @@ func family(a netip.Addr) string {
 	return "IPv6"
 }
 
-// written is an address in full: Wireshark compares IPv6 addresses as text of all their digits.
+// written returns an address in full: Wireshark compares IPv6 addresses as text of all their digits.
 func written(a netip.Addr) string {
 	if a.Is4() {
 		return a.String()

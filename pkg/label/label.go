@@ -47,7 +47,7 @@ func Status(code int) string {
 	return Other
 }
 
-// Result is a Result-Code or Experimental-Result-Code of Diameter (RFC 6733 §7.1): all that are assigned are within the first two
+// Result returns a Result-Code or Experimental-Result-Code of Diameter (RFC 6733 §7.1): all that are assigned are within the first two
 // hundred of their class.
 func Result(code uint32) string {
 	switch class, number := code/1000, code%1000; {

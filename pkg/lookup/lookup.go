@@ -141,7 +141,7 @@ func (c *Client) exchange(ctx context.Context, q question, server string) (*dns.
 	}
 }
 
-// Only are the records of one type.
+// Only returns the records of one type.
 func Only[T dns.RR](records []dns.RR) []T {
 	var all []T
 

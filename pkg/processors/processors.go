@@ -51,7 +51,7 @@ func Govern(ctx context.Context) {
 	}
 }
 
-// used is the processor time of the process so far.
+// used returns the processor time of the process so far.
 func used() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

@@ -44,7 +44,7 @@ func Read(from io.Reader, numbers []string, f func(Record) error) error {
 	return readCSV(text, numbers, f)
 }
 
-// firstOf is the first character that is no blank, which stays.
+// firstOf returns the first character that is no blank, which stays.
 func firstOf(text *bufio.Reader) (byte, error) {
 	for n := 1; ; n++ {
 		seen, err := text.Peek(n)
@@ -84,7 +84,7 @@ func (l *lines) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// at is the line of an offset; offsets are asked for in their order.
+// at returns the line of an offset; offsets are asked for in their order.
 func (l *lines) at(offset int64) int {
 	for len(l.ends) > 0 && l.ends[0] <= offset {
 		l.ends, l.line = l.ends[1:], l.line+1
@@ -229,7 +229,7 @@ func (r Record) Into(value any, others ...string) error {
 	return nil
 }
 
-// came is what encoding/json says a value was, in words; it has the value itself of a number that does not fit.
+// came returns what encoding/json says a value was, in words; it has the value itself of a number that does not fit.
 func came(value string) string {
 	words := map[string]string{"string": "text", "number": "a number", "array": "a list", "object": "an object", "bool": "true or false"}
 	if word, found := words[value]; found {
@@ -239,7 +239,7 @@ func came(value string) string {
 	return strings.TrimPrefix(value, "number ")
 }
 
-// kindOf is a type in words.
+// kindOf returns a type in words.
 func kindOf(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
@@ -264,7 +264,7 @@ func Open(name string, input io.Reader) (io.ReadCloser, error) {
 	return os.Open(name)
 }
 
-// String is a field that holds a text, or "".
+// String returns a field that holds a text, or "".
 func (r Record) String(field string) string {
 	var text string
 	_ = json.Unmarshal(r.Fields[field], &text) // not there, or no text

@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// gets are the paths of a description in OpenAPI that have a GET.
+// gets returns the paths of a description in OpenAPI that have a GET.
 func gets(description []byte) (paths []string) {
 	var described struct {
 		Paths map[string]map[string]json.RawMessage `json:"paths"`

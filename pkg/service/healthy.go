@@ -55,7 +55,7 @@ func healthy(ctx context.Context, admin httpapi.Config) error {
 	return problem
 }
 
-// reachable is where this machine reaches an admin port: one at all addresses is asked by loopback.
+// reachable returns where this machine reaches an admin port: one at all addresses is asked by loopback.
 func reachable(listening string) (string, error) {
 	host, port, err := net.SplitHostPort(listening)
 	if err != nil {

@@ -254,7 +254,7 @@ const memory = 1 << 30
 
 var version string // set by the linker where the build does not see the repository, as in a container
 
-// Version is the module version or the commit that the binary was built from.
+// Version returns the module version or the commit that the binary was built from.
 func Version() string {
 	if version != "" {
 		return version

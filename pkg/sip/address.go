@@ -29,7 +29,7 @@ func ParseParams(s string) (Params, error) { return grammar.ParseParams(s) }
 
 const maxContacts = 32
 
-// Contacts are the values of Contact; star tells "Contact: *".
+// Contacts returns the values of Contact; star tells "Contact: *".
 func Contacts(m Message) (contacts []Contact, star bool, err error) {
 	for _, value := range Values(m, "Contact") {
 		if value == "*" {

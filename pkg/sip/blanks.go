@@ -33,7 +33,7 @@ func tidied(raw []byte) []byte {
 	return append(out, raw[copied:]...)
 }
 
-// lineEnd is where the line at this place ends, with those that continue it (§7.3.1). The header fields are known to be whole.
+// lineEnd returns where the line at this place ends, with those that continue it (§7.3.1). The header fields are known to be whole.
 func lineEnd(raw []byte, at int) int {
 	for at < len(raw) {
 		n := bytes.IndexByte(raw[at:], '\n')
@@ -49,7 +49,7 @@ func lineEnd(raw []byte, at int) int {
 	return at
 }
 
-// separatorsOf are those around which blanks may stand in a header field.
+// separatorsOf returns those around which blanks may stand in a header field.
 func separatorsOf(line []byte) (separators string, known bool) {
 	colon := 0
 	for colon < len(line) && colon < 8 && line[colon] != ':' {
@@ -95,7 +95,7 @@ const (
 
 func blank(c byte) bool { return c == ' ' || c == '\t' }
 
-// blankish are those that tightened takes for one, the end of a line that is continued among them.
+// blankish returns those that tightened takes for one, the end of a line that is continued among them.
 func blankish(c byte) bool { return blank(c) || c == '\r' || c == '\n' }
 
 // loose reports whether there is anything to take out: most messages have nothing.

@@ -22,7 +22,7 @@ type Dialog struct {
 	cseq   uint32 // of the last request this side sent
 }
 
-// NewDialogUAC is the dialog of who sent the request, from a response that makes one (§12.1.2). own is this side's Contact.
+// NewDialogUAC returns the dialog of who sent the request, from a response that makes one (§12.1.2). own is this side's Contact.
 func NewDialogUAC(request *Request, response *Response) (*Dialog, error) {
 	records, err := RecordRoutes(response)
 	if err != nil {
@@ -34,7 +34,7 @@ func NewDialogUAC(request *Request, response *Response) (*Dialog, error) {
 	return newDialog(request.CallID().Value(), request.From().Value(), response.To().Value(), response, records, request.CSeq().SeqNo)
 }
 
-// NewDialogUAS is the dialog of who answered with this response (§12.1.1).
+// NewDialogUAS returns the dialog of who answered with this response (§12.1.1).
 func NewDialogUAS(request *Request, response *Response) (*Dialog, error) {
 	records, err := RecordRoutes(request)
 	if err != nil {
@@ -141,7 +141,7 @@ const (
 	Callee
 )
 
-// Other is the party at the other end.
+// Other returns the party at the other end.
 func (s Side) Other() Side { return 1 - s }
 
 // ProxyDialog is a dialog as a proxy in its route sees it: enough to tell the parties apart and to send either of them a
@@ -256,7 +256,7 @@ func (d *ProxyDialog) Observe(from Side, r *Request) {
 	p.cseq = max(p.cseq, r.CSeq().SeqNo)
 }
 
-// Target is where a party said that it is reached.
+// Target returns where a party said that it is reached.
 func (d *ProxyDialog) Target(of Side) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

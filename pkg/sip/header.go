@@ -33,7 +33,7 @@ func is(h Header, name string) bool {
 	return equalFold(n, name)
 }
 
-// Values are all values of a header in their order, lists taken apart, whatever way its name is written.
+// Values returns all values of a header in their order, lists taken apart, whatever way its name is written.
 func Values(m Message, name string) []string {
 	name = strings.ToLower(name)
 
@@ -66,7 +66,7 @@ func EachField(m Message, name string, yield func(value string) bool) {
 	}
 }
 
-// LongName is the long form of a header's name, which may be compact.
+// LongName returns the long form of a header's name, which may be compact.
 func LongName(name string) string {
 	if len(name) == 1 {
 		for long, short := range compact {
@@ -79,7 +79,7 @@ func LongName(name string) string {
 	return name
 }
 
-// Value is the first of Values, or "".
+// Value returns the first of Values, or "".
 func Value(m Message, name string) string {
 	name = strings.ToLower(name)
 
@@ -100,7 +100,7 @@ func Value(m Message, name string) string {
 	return ""
 }
 
-// ValueParams is the first of Values without its parameters, and these: of Event, Content-Type, Session-Expires and the like (RFC 3261
+// ValueParams returns the first of Values without its parameters, and these: of Event, Content-Type, Session-Expires and the like (RFC 3261
 // §7.3.1). What cannot be read is "", as what is missing.
 func ValueParams(m Message, name string) (value string, params Params) {
 	text := Value(m, name)

@@ -23,8 +23,8 @@ func Outbound(register *Request, path string) bool {
 	return err == nil && u.UriParams.Has("ob")
 }
 
-// Instance is which handset a Contact is of (RFC 5626 §4.1; "": it does not say) and by which of its flows (§4.2). The flow counts only
-// if the REGISTER is Outbound; else reg-id is ignored (§6), and the flow is 0.
+// Instance returns which handset a Contact is of (RFC 5626 §4.1; "": it does not say) and by which of its flows (§4.2). The flow counts
+// only if the REGISTER is Outbound; else reg-id is ignored (§6), and the flow is 0.
 func Instance(c Contact, outbound bool) (instance string, flow uint32, err error) {
 	instance, _ = c.Params.Get("+sip.instance")
 	instance = strings.Trim(instance, "<>")

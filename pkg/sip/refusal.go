@@ -29,7 +29,7 @@ func Refusef(status int, format string, values ...any) *Refusal {
 	return Refuse(status, fmt.Sprintf(format, values...))
 }
 
-// Standing is a refusal that many requests get as it is: its header fields are written once.
+// Standing returns a refusal that many requests get as it is: its header fields are written once.
 func Standing(status int, text string, headers ...Header) *Refusal {
 	r := Refuse(status, text, headers...)
 	r.written = r.fields()
@@ -52,7 +52,7 @@ func (r *Refusal) Text() string {
 	return r.Reasons[0].Text
 }
 
-// Error is the text, with what is behind it.
+// Error returns the text, with what is behind it.
 func (r *Refusal) Error() string {
 	if r.Cause != nil {
 		return r.Text() + ": " + r.Cause.Error()

@@ -73,7 +73,7 @@ func NewRecorder(c Config, log *slog.Logger, metrics prometheus.Registerer) (*Re
 	return r, nil
 }
 
-// Tap is what the endpoints call, or nil when nothing is kept.
+// Tap returns what the endpoints call, or nil when nothing is kept.
 func (r *Recorder) Tap() Tap {
 	if r.limit == 0 && r.capture == nil {
 		return nil

@@ -145,7 +145,7 @@ func line(c comparison, rounds []round) string {
 		figure(ratios, ourFailures+theirFailures), span, fmt.Sprintf("%d, %d", ourFailures, theirFailures))
 }
 
-// median is the middle of some figures, or the mean of the two in the middle.
+// median returns the middle of some figures, or the mean of the two in the middle.
 func median(figures []float64) float64 {
 	sorted, n := slices.Sorted(slices.Values(figures)), len(figures)
 
@@ -192,7 +192,7 @@ func (o *options) turn(c comparison, one core) (s share, err error) {
 	return s, nil
 }
 
-// failures is how many a load saw; what it said about them is printed above the line of the comparison.
+// failures returns how many a load saw; what it said about them is printed above the line of the comparison.
 func (c core) failures(seen outcome) int {
 	if seen.remark != "" {
 		fmt.Printf("    %s: %s\n", c.name, seen.remark)

@@ -150,7 +150,7 @@ func settle() {
 	}
 }
 
-// live is the heap of the measured functions after a collection.
+// live returns the heap of the measured functions after a collection.
 func live() float64 {
 	for _, name := range measured {
 		get(name, "/debug/pprof/heap?gc=1")
@@ -168,7 +168,7 @@ func sum(name string) (n float64) {
 	return n
 }
 
-// metric is the sum of all series of a name that have these labels, such as `result="2001"`.
+// metric returns the sum of all series of a name that have these labels, such as `result="2001"`.
 func metric(function, name string, labels ...string) (sum float64) {
 	lacks := func(line string) func(string) bool {
 		return func(label string) bool { return !strings.Contains(line, label) }

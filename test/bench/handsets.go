@@ -31,7 +31,7 @@ type user struct {
 	address      netip.Addr
 }
 
-// uri is what others call the user by.
+// uri returns what others call the user by.
 func (u user) uri() string {
 	if u.number == "" {
 		return "sip:" + u.imsi + "@" + domain

@@ -167,7 +167,7 @@ func answers(address string) error {
 	return err
 }
 
-// processes are a process and its children (proc(5), children), as of one moment.
+// processes returns a process and its children (proc(5), children), as of one moment.
 func processes(command *exec.Cmd) []int {
 	all := []int{command.Process.Pid}
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", all[0]))
@@ -181,7 +181,7 @@ func processes(command *exec.Cmd) []int {
 	return all
 }
 
-// processor is the time in seconds that processes and their children have had on the processor. It is read from what the scheduler
+// processor returns the time in seconds that processes and their children have had on the processor. It is read from what the scheduler
 // counts in nanoseconds: ticks would lose much of 50 processes (proc(5), schedstat).
 func processor(commands []*exec.Cmd) (seconds float64) {
 	for _, command := range commands {

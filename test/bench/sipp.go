@@ -166,7 +166,7 @@ func (s *sipp) wait(p *process) outcome {
 	return seen
 }
 
-// counter is a figure of the last line of SIPp's statistics.
+// counter returns a figure of the last line of SIPp's statistics.
 func (p *process) counter(name string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(p.dir, "statistics.csv"))
 	if err != nil {

@@ -53,12 +53,12 @@ func Text(code, vendor uint32, value string) AVP {
 	return AVP{Code: code, Vendor: vendor, Flags: mandatory, Data: []byte(value)}
 }
 
-// Number is an Unsigned32 or Enumerated.
+// Number returns an Unsigned32 or Enumerated.
 func Number(code, vendor, value uint32) AVP {
 	return AVP{Code: code, Vendor: vendor, Flags: mandatory, Data: binary.BigEndian.AppendUint32(nil, value)}
 }
 
-// Group is a grouped AVP.
+// Group returns a grouped AVP.
 func Group(code, vendor uint32, parts ...AVP) AVP {
 	return AVP{Code: code, Vendor: vendor, Flags: mandatory, Data: appendAVPs(nil, parts)}
 }
@@ -74,7 +74,7 @@ type Message struct {
 // IsRequest tells requests from answers.
 func (m *Message) IsRequest() bool { return m.Flags&Request != 0 }
 
-// Bytes is the message as it is sent.
+// Bytes returns the message as it is sent.
 func (m *Message) Bytes() []byte {
 	b := append([]byte{1, 0, 0, 0}, binary.BigEndian.AppendUint32(nil, uint32(m.Flags)<<24|m.Command)...)
 	b = binary.BigEndian.AppendUint32(b, m.Application)
@@ -146,7 +146,7 @@ func parseAVPs(b []byte) (avps []AVP, err error) {
 	return avps, nil
 }
 
-// Find is the value of the first AVP at a path of codes; nil: there is none.
+// Find returns the value of the first AVP at a path of codes; nil: there is none.
 func (m *Message) Find(path ...uint32) []byte {
 	avps := m.AVPs
 
@@ -172,7 +172,7 @@ func (m *Message) Find(path ...uint32) []byte {
 // Text is the same as a string.
 func (m *Message) Text(path ...uint32) string { return string(m.Find(path...)) }
 
-// Number is the same as a number; 0 if there is none.
+// Number returns the same as a number; 0 if there is none.
 func (m *Message) Number(path ...uint32) uint32 {
 	if value := m.Find(path...); len(value) == 4 {
 		return binary.BigEndian.Uint32(value)
@@ -181,7 +181,7 @@ func (m *Message) Number(path ...uint32) uint32 {
 	return 0
 }
 
-// Count is how many AVPs of this code stand in the message itself.
+// Count returns how many AVPs of this code stand in the message itself.
 func (m *Message) Count(code uint32) (n int) {
 	for _, a := range m.AVPs {
 		if a.Code == code {

@@ -36,7 +36,7 @@ type Peer struct {
 	news chan struct{} // closed, and made anew, when something came
 }
 
-// Applications are the capabilities of a node with these Auth-Application-Ids.
+// Applications returns the capabilities of a node with these Auth-Application-Ids.
 func Applications(ids ...uint32) (avps []AVP) {
 	for _, id := range ids {
 		avps = append(avps, Number(AuthApplication, 0, id))
@@ -166,7 +166,7 @@ func (p *Peer) Close() {
 	}
 }
 
-// Requests are all that came and are not of the base protocol.
+// Requests returns all that came and are not of the base protocol.
 func (p *Peer) Requests() []Message {
 	p.mu.Lock()
 	defer p.mu.Unlock()

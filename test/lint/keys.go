@@ -99,7 +99,7 @@ func check(pass *analysis.Pass, key ast.Expr) {
 	}
 }
 
-// keysOfCall are the keys among the arguments of a call.
+// keysOfCall returns the keys among the arguments of a call.
 func keysOfCall(info *types.Info, call *ast.CallExpr) []ast.Expr {
 	var name *ast.Ident
 
@@ -147,7 +147,7 @@ func keysOfCall(info *types.Info, call *ast.CallExpr) []ast.Expr {
 	return everySecond(info, arguments)
 }
 
-// everySecond are the keys of a list in which each is before its value, but for a slog.Attr, which is both.
+// everySecond returns the keys of a list in which each is before its value, but for a slog.Attr, which is both.
 func everySecond(info *types.Info, list []ast.Expr) (found []ast.Expr) {
 	for i := 0; i < len(list); i++ {
 		found = append(found, list[i])
@@ -160,7 +160,7 @@ func everySecond(info *types.Info, list []ast.Expr) (found []ast.Expr) {
 	return found
 }
 
-// keysOfList are the keys of a list that is written where it is used, or appended to another.
+// keysOfList returns the keys of a list that is written where it is used, or appended to another.
 func keysOfList(e ast.Expr) []ast.Expr {
 	switch e := e.(type) {
 	case *ast.CompositeLit:

@@ -67,7 +67,7 @@ var labels = &analysis.Analyzer{
 
 const prometheus = "github.com/prometheus/client_golang/prometheus"
 
-// labelsOf are the labels among the arguments of a call.
+// labelsOf returns the labels among the arguments of a call.
 func labelsOf(info *types.Info, call *ast.CallExpr) []ast.Expr {
 	f := called(info, call)
 	if f == nil || f.Pkg() == nil {
@@ -209,7 +209,7 @@ func isEnumeration(receiver *types.Var) bool {
 	return ok && basic.Info()&types.IsInteger != 0 && (t.Obj().Pkg().Path() == "labels" || strings.HasPrefix(t.Obj().Pkg().Path(), module+"/"))
 }
 
-// named is a type that has a name, or what a pointer to such a one points at; nil of others.
+// named returns a type that has a name, or what a pointer to such a one points at; nil of others.
 func named(t types.Type) *types.Named {
 	if t == nil {
 		return nil
@@ -227,7 +227,7 @@ func named(t types.Type) *types.Named {
 	return n
 }
 
-// nameOf is the folder of what is declared in a package, and its name.
+// nameOf returns the folder of what is declared in a package, and its name.
 func nameOf(object types.Object) string {
 	return strings.TrimPrefix(object.Pkg().Path(), module+"/") + "." + object.Name()
 }
@@ -329,7 +329,7 @@ func (o *origins) isFew(v *types.Var) bool {
 	return !wild && given > 0
 }
 
-// parameter is the place of a parameter of a function; -1 if it is none.
+// parameter returns the place of a parameter of a function; -1 if it is none.
 func parameter(f *types.Func, v *types.Var) int {
 	for i := range f.Signature().Params().Len() {
 		if f.Signature().Params().At(i) == v {

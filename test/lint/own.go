@@ -20,7 +20,7 @@ import (
 	gofumpt "mvdan.cc/gofumpt/format"
 )
 
-// text is the source of a file.
+// text returns the source of a file.
 func text(pass *analysis.Pass, f *ast.File) (*token.File, []byte) {
 	file := pass.Fset.File(f.FileStart)
 	source, err := os.ReadFile(file.Name())

@@ -24,7 +24,7 @@ func (l *Log) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// String is all that has been written.
+// String returns all that has been written.
 func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -33,7 +33,7 @@ type Network struct {
 	astray    map[netip.AddrPort]bool
 }
 
-// New is a network without anybody.
+// New returns a network without anybody.
 func New() *Network {
 	return &Network{
 		sockets: map[netip.AddrPort]*socket{}, listeners: map[netip.AddrPort]*listener{}, nextPort: firstPort,
@@ -139,7 +139,7 @@ func (n *Network) lose(to netip.AddrPort) {
 	}
 }
 
-// Astray are the addresses that something was sent to although nobody is there.
+// Astray returns the addresses that something was sent to although nobody is there.
 func (n *Network) Astray() []netip.AddrPort {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -31,7 +31,7 @@ func (n *Network) Peer(t testing.TB, address string) *Peer {
 	return &Peer{t, s}
 }
 
-// Address is where the peer is.
+// Address returns where the peer is.
 func (p *Peer) Address() string { return p.socket.address.String() }
 
 // Send sends lines as one message; Content-Length is added, and so is the empty line before the body, if there is one.
@@ -55,7 +55,7 @@ func (p *Peer) Raw(to, text string) {
 	}
 }
 
-// Octets are those of the next message that comes within d; nil: none has.
+// Octets returns those of the next message that comes within d; nil: none has.
 func (p *Peer) Octets(d time.Duration) []byte {
 	select {
 	case d := <-p.socket.in: // first, for a time of 0
@@ -71,7 +71,7 @@ func (p *Peer) Octets(d time.Duration) []byte {
 	}
 }
 
-// Next is the next message that comes, within a minute of the bubble's time.
+// Next returns the next message that comes, within a minute of the bubble's time.
 func (p *Peer) Next() sip.Message {
 	p.t.Helper()
 
@@ -88,7 +88,7 @@ func (p *Peer) Next() sip.Message {
 	return m
 }
 
-// Request is the next message, which must be a request with this method.
+// Request returns the next message, which must be a request with this method.
 func (p *Peer) Request(method string) *sip.Request {
 	p.t.Helper()
 
@@ -102,7 +102,7 @@ func (p *Peer) Request(method string) *sip.Request {
 	return r
 }
 
-// Response is the next message that is not a 100, which must be a response with this status.
+// Response returns the next message that is not a 100, which must be a response with this status.
 func (p *Peer) Response(status int) *sip.Response {
 	p.t.Helper()
 
@@ -181,7 +181,7 @@ func (p *Peer) Came() <-chan sip.Message {
 	return came
 }
 
-// All are the messages that have come and that nobody took.
+// All returns the messages that have come and that nobody took.
 func (p *Peer) All() []sip.Message {
 	p.t.Helper()
 	synctest.Wait()

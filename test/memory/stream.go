@@ -111,7 +111,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	}
 }
 
-// late is the channel of a deadline, and nil without one.
+// late returns the channel of a deadline, and nil without one.
 func (c *conn) late(deadline *time.Time) (late <-chan time.Time, stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -94,7 +94,7 @@ func (s *Server) Drop(name string) {
 	s.dropped[canonical(name)] = true
 }
 
-// Asked is how often a name was asked for, by the kind of record.
+// Asked returns how often a name was asked for, by the kind of record.
 func (s *Server) Asked(name, kind string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

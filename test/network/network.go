@@ -148,7 +148,7 @@ func (n *Network) stop() {
 	}
 }
 
-// Lines are those of all logs that name somebody, the last ones of each: what happened to one of many.
+// Lines returns those of all logs that name somebody, the last ones of each: what happened to one of many.
 func (n *Network) Lines(name string) string {
 	n.Helper()
 
@@ -170,7 +170,7 @@ func (n *Network) Lines(name string) string {
 	return strings.Join(all, "")
 }
 
-// Log is what a function has logged so far.
+// Log returns what a function has logged so far.
 func (n *Network) Log(name string) string {
 	n.Helper()
 
@@ -244,7 +244,7 @@ func (n *Network) SCSCF(method, path string, in, out any) {
 	}
 }
 
-// Metrics are those of one function, as Prometheus reads them.
+// Metrics returns those of one function, as Prometheus reads them.
 func (n *Network) Metrics(name string) string {
 	n.Helper()
 
@@ -293,10 +293,10 @@ func (n *Network) Subscribe(balance int64, profile string) Subscriber {
 	return s
 }
 
-// Tel is the subscriber's number as a URI.
+// Tel returns the subscriber's number as a URI.
 func (s Subscriber) Tel() string { return "tel:+" + s.MSISDN }
 
-// Handset is the subscriber's, not yet registered. change may make it another one than the HSS thinks.
+// Handset returns the subscriber's, not yet registered. change may make it another one than the HSS thinks.
 func (n *Network) Handset(s Subscriber, change func(*handset.Config)) *handset.Handset {
 	n.Helper()
 
@@ -320,7 +320,7 @@ func (n *Network) Handset(s Subscriber, change func(*handset.Config)) *handset.H
 	return h
 }
 
-// Key is a key in hexadecimal.
+// Key returns a key in hexadecimal.
 func Key(text string) [16]byte {
 	b, err := hex.DecodeString(text)
 	if err != nil {
@@ -330,7 +330,7 @@ func Key(text string) [16]byte {
 	return [16]byte(b)
 }
 
-// Registered is a handset that has registered.
+// Registered returns a handset that has registered.
 func (n *Network) Registered(s Subscriber, change func(*handset.Config)) *handset.Handset {
 	n.Helper()
 
@@ -372,7 +372,7 @@ func (n *Network) Answering(h *handset.Handset) <-chan *handset.Call {
 	return calls
 }
 
-// Balance is what an account has, and what is reserved of it.
+// Balance returns what an account has, and what is reserved of it.
 func (n *Network) Balance(s Subscriber) (balance, reserved int64) {
 	n.Helper()
 

@@ -118,7 +118,7 @@ func newDescription(root string) (*description, error) {
 	return d, nil
 }
 
-// texts are the types that JSON has as texts of their own form.
+// texts returns the types that JSON has as texts of their own form.
 func texts(t reflect.Type) *jsonschema.Schema {
 	if t.Kind() == reflect.Struct && t.PkgPath() != "time" && t.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
 		return &jsonschema.Schema{Type: "string"}
@@ -231,7 +231,7 @@ func (d *description) responses(r httpapi.Resource) object {
 	return responses
 }
 
-// problem is the name of the answer that all resources have in common that refuse with a status.
+// problem returns the name of the answer that all resources have in common that refuse with a status.
 func (d *description) problem(status int) string {
 	name := strings.ReplaceAll(http.StatusText(status), " ", "")
 	d.problems[name] = object{

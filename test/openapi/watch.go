@@ -169,7 +169,7 @@ func (r *reader) schema(at ...string) *jsonschema.Schema {
 	return schema
 }
 
-// Faults is what was not as described.
+// Faults returns what was not as described.
 func (w *Watcher) Faults() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -24,7 +24,7 @@ const ours = "dialtone_"
 
 var metricNamed = regexp.MustCompile(ours + `([a-z0-9]+)_[a-z0-9_]*`)
 
-// metrics is what is wrong with what the pages say of metrics.
+// metrics returns what is wrong with what the pages say of metrics.
 func metrics(names []string, function string, own, shared, others map[string]string) (faults []string) {
 	if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, ours+function+"_") }) {
 		faults = append(faults, "there is no metric "+ours+function+"_…")
@@ -71,7 +71,7 @@ func contains(pages map[string]string, what string) bool {
 	return false
 }
 
-// described are the names of all metrics of a registry.
+// described returns the names of all metrics of a registry.
 func described(registry *prometheus.Registry) (names []string) {
 	descriptions := make(chan *prometheus.Desc)
 	go func() {

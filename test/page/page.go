@@ -19,7 +19,7 @@ type Page struct {
 	Text  string
 }
 
-// docs is where the pages are, seen from a test of any package.
+// docs returns where the pages are, seen from a test of any package.
 func docs(t testing.TB) string {
 	t.Helper()
 

@@ -36,7 +36,7 @@ func (p *Page) Settings(defaults any) {
 	}
 }
 
-// settings is what is wrong with the pages of a function, with the page that all share, and with what others say of its settings.
+// settings returns what is wrong with the pages of a function, with the page that all share, and with what others say of its settings.
 func settings(keys []config.Key, own, shared, others map[string]string) (faults []string) {
 	wrong := func(format string, arguments ...any) { faults = append(faults, fmt.Sprintf(format, arguments...)) }
 	mine, common := map[string]row{}, map[string]row{}

@@ -26,7 +26,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/child"
 )
 
-// Database is the DSN of an empty database. The first call starts the server; TestMain ends it with Stop.
+// Database returns the DSN of an empty database. The first call starts the server; TestMain ends it with Stop.
 func Database(t testing.TB) string {
 	t.Helper()
 
@@ -95,7 +95,7 @@ func start() (*server, error) {
 	return s, nil
 }
 
-// programs is the folder of initdb and postgres; Debian keeps them out of the way.
+// programs returns the folder of initdb and postgres; Debian keeps them out of the way.
 func programs() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
 		return filepath.Dir(path), nil

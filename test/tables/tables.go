@@ -13,7 +13,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// Describe is every table but those that a test leaves out: its columns with their types, and its indexes.
+// Describe returns every table but those that a test leaves out: its columns with their types, and its indexes.
 func Describe(t testing.TB, db *gorm.DB, except ...string) string {
 	t.Helper()
 

@@ -57,13 +57,13 @@ func (h *Handset) call(r *sip.Request) *Call {
 // ID is the Call-ID.
 func (c *Call) ID() string { return c.id }
 
-// Remote is the other party's address as the call states it.
+// Remote returns the other party's address as the call states it.
 func (c *Call) Remote() string { return c.remote }
 
 // Ended is closed when the call is over; Why then says how.
 func (c *Call) Ended() <-chan struct{} { return c.ended }
 
-// Why is the Reason of the other side's BYE, or "".
+// Why returns the Reason of the other side's BYE, or "".
 func (c *Call) Why() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -171,7 +171,8 @@ func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
 	return c, nil
 }
 
-// await is the final response. When ctx ends first the call is cancelled; one that is answered all the same is for the caller to hang up.
+// await returns the final response. When ctx ends first the call is cancelled; one that is answered all the same is for the caller to hang
+// up.
 func (c *Call) await(ctx context.Context) (*sip.Response, error) {
 	var (
 		done     = ctx.Done()

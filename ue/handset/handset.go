@@ -77,7 +77,7 @@ type Message struct {
 	Body []byte
 }
 
-// Instance is the IMEI of the simulated handset with this card, as a URN (RFC 7254): a handset that is switched on again takes its own
+// Instance returns the IMEI of the simulated handset with this card, as a URN (RFC 7254): a handset that is switched on again takes its own
 // place in the registration.
 func Instance(imsi string) string {
 	return fmt.Sprintf("urn:gsma:imei:35000000-%06s-0", imsi[max(0, len(imsi)-6):])
@@ -145,10 +145,10 @@ func (h *Handset) Close() error {
 	return h.closed
 }
 
-// Address is where the handset is.
+// Address returns where the handset is.
 func (h *Handset) Address() netip.AddrPort { return h.endpoint.Address() }
 
-// SIM is the card in it.
+// SIM returns the card in it.
 func (h *Handset) SIM() *aka.SIM { return h.sim }
 
 // Incoming gives the calls that come.
@@ -157,7 +157,7 @@ func (h *Handset) Incoming() <-chan *Call { return h.incoming }
 // Messages gives the messages that come.
 func (h *Handset) Messages() <-chan Message { return h.messages }
 
-// towards is the P-CSCF, over the transport of the registration, and by its security associations if there are any.
+// towards returns the P-CSCF, over the transport of the registration, and by its security associations if there are any.
 func (h *Handset) towards() stack.Destination {
 	if h.guard != nil {
 		if p := h.guard.inUse(); p != nil {
@@ -169,7 +169,7 @@ func (h *Handset) towards() stack.Destination {
 	return stack.Destination{Endpoint: h.endpoint, Targets: []stack.Target{{Transport: h.config.Transport, Addr: h.config.Proxy}}}
 }
 
-// contact is the handset's own URI.
+// contact returns the handset's own URI.
 func (h *Handset) contact() string {
 	address := h.endpoint.Address()
 	if h.guard != nil {

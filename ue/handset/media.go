@@ -110,7 +110,7 @@ type section struct {
 	attributes            []string // without "a="
 }
 
-// sections are the parts of a description. Streams that cannot be read are none.
+// sections returns the parts of a description. Streams that cannot be read are none.
 func sections(text []byte) (session section, media []section) {
 	current := &session
 
@@ -135,7 +135,7 @@ func sections(text []byte) (session section, media []section) {
 	return session, media
 }
 
-// direction is which way the other side wants media to go, or "".
+// direction returns which way the other side wants media to go, or "".
 func (s *section) direction() string {
 	for _, a := range s.attributes {
 		switch a {
@@ -147,7 +147,7 @@ func (s *section) direction() string {
 	return ""
 }
 
-// attribute is the value that an attribute has for a payload type: a=rtpmap:PAYLOAD VALUE.
+// attribute returns the value that an attribute has for a payload type: a=rtpmap:PAYLOAD VALUE.
 func (s *section) attribute(name, payload string) string {
 	for _, a := range s.attributes {
 		if value, found := strings.CutPrefix(a, name+":"+payload+" "); found {
@@ -211,8 +211,8 @@ func (s *section) accept(b *bytes.Buffer, direction string) bool {
 	return true
 }
 
-// describe is the handset's part of what both have to agree on: the answer to the offer in a request, or an offer if it has none. It is
-// nil when they have nothing in common.
+// describe returns the handset's part of what both have to agree on: the answer to the offer in a request, or an offer if it has none. It
+// is nil when they have nothing in common.
 func (c *Call) describe(r *sip.Request) []byte {
 	version, at := c.version.Add(1), c.handset.Address().Addr()
 

@@ -265,7 +265,7 @@ func (h *Handset) accept(session registration, response *sip.Response, expires u
 	return nil
 }
 
-// Identities are the public identities that the network says are registered, the default one first.
+// Identities returns the public identities that the network says are registered, the default one first.
 func (h *Handset) Identities() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()

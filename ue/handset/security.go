@@ -296,14 +296,14 @@ func (g *guard) inUse() *passage {
 	return g.current
 }
 
-// flow is the way of the handset's requests: from its client port to the P-CSCF's server port (TS 33.203 §7.1).
+// flow returns the way of the handset's requests: from its client port to the P-CSCF's server port (TS 33.203 §7.1).
 func (g *guard) flow(p *passage) stack.Flow {
 	return stack.Flow{
 		Endpoint: p.client, Server: g.server, Transport: g.handset.config.Transport, Local: p.client.Address(), Remote: p.proxy, TakesTCP: true,
 	}
 }
 
-// back is the way of responses over UDP: from the client port, of the set that the request came by, to the P-CSCF's server
+// back returns the way of responses over UDP: from the client port, of the set that the request came by, to the P-CSCF's server
 // port.
 func (g *guard) back(f stack.Flow) stack.Flow {
 	g.mu.Lock()

@@ -35,7 +35,7 @@ func (w *way) announce(r *sip.Request) {
 	}
 }
 
-// agreed is what Security-Verify repeats: also outside, when the handset misbehaves.
+// agreed returns what Security-Verify repeats: also outside, when the handset misbehaves.
 func (w *way) agreed() *passage {
 	if w.offered != nil && w.offered.answer != "" {
 		return w.offered
@@ -56,7 +56,7 @@ func (w *way) destination() stack.Destination {
 	return stack.Destination{Flow: &flow}
 }
 
-// challenged is the way of the answer. One by AUTS goes as the request did, with a new offer (TS 24.229 §5.1.1.5.3); one by
+// challenged returns the way of the answer. One by AUTS goes as the request did, with a new offer (TS 24.229 §5.1.1.5.3); one by
 // RES goes through the associations that the challenge has made (§5.1.1.5.1).
 func (w *way) challenged(response *sip.Response, session registration, resynchronises bool) (*way, error) {
 	g := w.handset.guard

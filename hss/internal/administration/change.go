@@ -52,7 +52,7 @@ func (c Change) Made(tx *subscriber.Tx, s *subscriber.Subscription) error {
 	})
 }
 
-// shown is what of a set an S-CSCF sees: not where it stands in the database.
+// shown returns what of a set an S-CSCF sees: not where it stands in the database.
 func shown(set *subscriber.RegistrationSet) []subscriber.PublicIdentity {
 	all := make([]subscriber.PublicIdentity, len(set.Public))
 

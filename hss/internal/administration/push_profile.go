@@ -23,7 +23,7 @@ func pushProfile(tx *subscriber.Tx, s *subscriber.Subscription, meant func(*subs
 	return nil
 }
 
-// holder is the private identity that a PPR for the set names: one that is registered, else any.
+// holder returns the private identity that a PPR for the set names: one that is registered, else any.
 func holder(set *subscriber.RegistrationSet) *subscriber.PrivateIdentity {
 	for _, r := range set.Registrations {
 		if r.Registered {

@@ -40,7 +40,7 @@ func TerminateRegistration(tx *subscriber.Tx, s *subscriber.Subscription, reason
 	})
 }
 
-// namesOf are the public identities of a set. An RTR names them although it need not (TS 29.228 §6.1.3): there are S-CSCFs that do
+// namesOf returns the public identities of a set. An RTR names them although it need not (TS 29.228 §6.1.3): there are S-CSCFs that do
 // nothing at the word of a private identity alone.
 func namesOf(set *subscriber.RegistrationSet) []string {
 	var names []string

@@ -44,7 +44,7 @@ type Authentication struct {
 
 const host = "127.0.0.13"
 
-// Default is the configuration of the lab.
+// Default returns the configuration of the lab.
 func Default() Config {
 	home := config.Home()
 	c := Config{
@@ -110,7 +110,7 @@ func (c *Config) policy() procedure.Policy {
 	return p
 }
 
-// KeyFile is where the vault's keys are.
+// KeyFile returns where the vault's keys are.
 func (c *Config) KeyFile() string {
 	if c.Database.KeyFile != "" {
 		return c.Database.KeyFile

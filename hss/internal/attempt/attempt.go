@@ -60,12 +60,12 @@ type Log struct {
 	all    map[string]*list.Element
 }
 
-// NewLog is an empty one.
+// NewLog returns an empty one.
 func NewLog() *Log {
 	return &Log{since: time.Now(), newest: list.New(), all: map[string]*list.Element{}}
 }
 
-// Since is when it began to be written.
+// Since returns when it began to be written.
 func (l *Log) Since() time.Time { return l.since }
 
 // Add writes a step of a handset.

@@ -26,7 +26,7 @@ type User struct {
 	Meant    string
 }
 
-// wrong is what a wrong answer comes from.
+// wrong returns what a wrong answer comes from.
 func (u User) wrong() string {
 	if u.Password {
 		return password
@@ -45,7 +45,7 @@ func (u User) silent() string {
 		"or the 401 did not reach it (docs/handset.md)"
 }
 
-// Says is how far a handset has come, and what is to be looked at.
+// Says returns how far a handset has come, and what is to be looked at.
 func (a Attempt) Says(now time.Time, user User) string {
 	if len(a.Steps) == 0 {
 		return ""

@@ -74,7 +74,7 @@ func InRange(ours, sim uint64) bool {
 	return next > last && next-last <= delta
 }
 
-// Digest is what the S-CSCF needs to check a password (TS 29.229 §6.3.36): H(A1) of RFC 2617 §3.2.2.2 or RFC 7616 §3.4.2.
+// Digest returns what the S-CSCF needs to check a password (TS 29.229 §6.3.36): H(A1) of RFC 2617 §3.2.2.2 or RFC 7616 §3.4.2.
 func Digest(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, realm string) (cx.AuthDataItem, error) {
 	if secrets.Password == nil {
 		return cx.AuthDataItem{}, fmt.Errorf("%s has no password", p.Identity)

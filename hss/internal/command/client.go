@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// All are the commands of the HSS besides running it.
+// All returns the commands of the HSS besides running it.
 func All() []*cobra.Command {
 	return []*cobra.Command{subscribers(), profiles(), attempts(), pushes(), opc(), keys()}
 }

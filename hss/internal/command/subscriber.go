@@ -150,7 +150,7 @@ func showSubscriber(r *remote) *cobra.Command {
 	return c
 }
 
-// tried is how far each private identity has come with registering.
+// tried returns how far each private identity has come with registering.
 func (r *remote) tried(c *cobra.Command, s provisioning.Subscriber) (lines string, err error) {
 	for _, p := range s.PrivateIdentities {
 		list, err := r.attempts(c, p.Identity)
@@ -280,7 +280,7 @@ func listSubscribers(r *remote) *cobra.Command {
 	return c
 }
 
-// pageOf is how many subscribers to ask for at once: of a limit (0: none) some have come.
+// pageOf returns how many subscribers to ask for at once: of a limit (0: none) some have come.
 func pageOf(limit, come int) int {
 	const most = 1000
 

@@ -61,7 +61,7 @@ func opc() *cobra.Command {
 	return c
 }
 
-// keys are those of the vault.
+// keys returns those of the vault.
 func keys() *cobra.Command {
 	var file string
 

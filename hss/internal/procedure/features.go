@@ -5,7 +5,7 @@ import "github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 // features of this HSS.
 const features = cx.FeatureSharedSets | cx.FeatureAliases | cx.FeatureRestoration
 
-// common are the features of list 1 that both have, as bits.
+// common returns the features of list 1 that both have, as bits.
 func common(offered []cx.SupportedFeatures) (bits uint32) {
 	for _, f := range cx.CommonFeatures(offered, features) {
 		bits |= f.FeatureList

@@ -14,7 +14,7 @@ import (
 // identities is what a request names.
 type identities = subscriber.Identities
 
-// canonical is the form in which identities are stored: a CSCF of another make may ask with a port or parameters.
+// canonical returns the form in which identities are stored: a CSCF of another make may ask with a port or parameters.
 func canonical(identity string) string {
 	if plain, err := ims.CanonicalIdentity(identity); err == nil {
 		return plain

@@ -25,7 +25,7 @@ func keepRestoration(who identities, req *cx.SAR) error {
 	return nil
 }
 
-// restoration is what the S-CSCF gets back, if it knows what to do with it.
+// restoration returns what the S-CSCF gets back, if it knows what to do with it.
 func restoration(a assignment, req *cx.SAR) ([]cx.SCSCFRestorationInfo, error) {
 	if !cx.Has(req.SupportedFeatures, cx.FeatureRestoration) {
 		return nil, nil

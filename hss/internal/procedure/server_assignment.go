@@ -198,7 +198,7 @@ func deregister(who identities, req *cx.SAR, keep bool) (assignment, error) {
 	return assignment{Result: result, Private: privateOf(who)}, nil
 }
 
-// named are the sets of the identities in the request, or all that the private identity may use.
+// named returns the sets of the identities in the request, or all that the private identity may use.
 func named(who identities, req *cx.SAR) ([]*subscriber.RegistrationSet, error) {
 	var sets []*subscriber.RegistrationSet
 
@@ -242,7 +242,7 @@ func authenticationEnded(who identities, req *cx.SAR) (assignment, error) {
 	return assignment{Result: cx.Success, Private: who.Private}, nil
 }
 
-// privateOf is the private identity of the request, else the first one that may use the set.
+// privateOf returns the private identity of the request, else the first one that may use the set.
 func privateOf(who identities) *subscriber.PrivateIdentity {
 	switch {
 	case who.Private != nil:

@@ -68,7 +68,7 @@ func taken(err error) error {
 	return &httpapi.Error{Status: http.StatusConflict, Title: "already used by another subscriber", Detail: without(err, subscriber.ErrTaken)}
 }
 
-// without is what an error says besides what the title says already.
+// without returns what an error says besides what the title says already.
 func without(err, title error) string {
 	text := strings.ReplaceAll(err.Error(), ": "+title.Error(), "")
 

@@ -87,7 +87,7 @@ func elsewhere(user, private string) bool {
 	return found && name == strings.TrimSpace(user)
 }
 
-// privatesOf are the private identities of the subscriber that a text means, if there is one.
+// privatesOf returns the private identities of the subscriber that a text means, if there is one.
 func (a *API) privatesOf(ctx context.Context, text string) (identities []string, err error) {
 	err = a.store.View(ctx, func(tx *subscriber.Tx) error {
 		s, err := tx.Written(text, a.domain)
@@ -109,7 +109,7 @@ func (a *API) privatesOf(ctx context.Context, text string) (identities []string,
 	return identities, err
 }
 
-// user is what the store knows of who has tried.
+// user returns what the store knows of who has tried.
 func (a *API) user(ctx context.Context, private string) (user attempt.User, err error) {
 	who, err := a.store.Identities(ctx, private, "")
 	if err != nil {

@@ -73,7 +73,7 @@ func (n *NewSubscriber) derive(domain string) error {
 	return nil
 }
 
-// document is the subscriber that the POST asks for.
+// document returns the subscriber that the POST asks for.
 func (n NewSubscriber) document(domain string) (Subscriber, error) {
 	explicit := len(n.PrivateIdentities) > 0 || len(n.RegistrationSets) > 0
 
@@ -108,7 +108,7 @@ func digits(field, value string, shortest, longest int) error {
 	return nil
 }
 
-// kindOf is the kind of an identity, a user's unless given.
+// kindOf returns the kind of an identity, a user's unless given.
 func kindOf(p PublicIdentity) subscriber.Kind {
 	if p.Kind == "" {
 		return subscriber.User

@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// problem is what is wrong with a field of the request.
+// problem returns what is wrong with a field of the request.
 func problem(field, format string, arguments ...any) error {
 	return &httpapi.Error{
 		Status: http.StatusUnprocessableEntity, Title: "the request cannot be carried out",

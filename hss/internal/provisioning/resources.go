@@ -25,7 +25,7 @@ var (
 	info = httpapi.Text("info", "Reason-Info of the RTR")
 )
 
-// resources is the API.
+// resources returns the API.
 func (a *API) resources() []httpapi.Resource {
 	const (
 		conflict = http.StatusConflict

@@ -174,7 +174,7 @@ func (s *RegistrationSet) State() State {
 	}
 }
 
-// Registration is the pair of the set and a private identity, or nil if it may not use the set.
+// Registration returns the pair of the set and a private identity, or nil if it may not use the set.
 func (s *RegistrationSet) Registration(p *PrivateIdentity) *Registration {
 	for _, r := range s.Registrations {
 		if r.Private == p {

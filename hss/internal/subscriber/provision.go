@@ -68,7 +68,7 @@ func (t *Tx) Written(text, domain string) (*Subscription, error) {
 	return nil, fmt.Errorf("%s is an identity of %s: %w", text, strings.Join(names, " and of "), ErrAmbiguous)
 }
 
-// given is a value to look for; none if it is empty.
+// given returns a value to look for; none if it is empty.
 func given(value string) []string {
 	if value == "" {
 		return nil
@@ -404,7 +404,7 @@ func (t *Tx) DeleteSharedSet(number int) error {
 	return nil
 }
 
-// ProfilesSharing are the service profiles that use a shared iFC set.
+// ProfilesSharing returns the service profiles that use a shared iFC set.
 func (t *Tx) ProfilesSharing(number int) ([]*ServiceProfile, error) {
 	profiles, err := t.AllProfiles()
 	if err != nil {

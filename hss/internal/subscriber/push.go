@@ -114,7 +114,7 @@ func (t *Tx) QueueProfile(p *ServiceProfile) error {
 // Shared tells that other HSSs may have the same database.
 func (s *Store) Shared() bool { return !s.file }
 
-// Due are the pushes to be sent now to others than these hosts, in their order, and the time of the next one after them (zero: none).
+// Due returns the pushes to be sent now to others than these hosts, in their order, and the time of the next one after them (zero: none).
 func (s *Store) Due(ctx context.Context, now time.Time, limit int, except []string) ([]*Push, time.Time, error) {
 	var due []*Push
 

@@ -53,7 +53,7 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 	return err
 }
 
-// Identities is a View of the identities alone.
+// Identities returns a View of the identities alone.
 func (s *Store) Identities(ctx context.Context, private, public string) (Identities, error) {
 	who, _ := s.remembered(private, public)
 	if who.Subscription != nil {

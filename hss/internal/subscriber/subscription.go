@@ -93,7 +93,7 @@ func (s *Subscription) Release() {
 	s.TakePrevious()
 }
 
-// State is the best state of its sets.
+// State returns the best state of its sets.
 func (s *Subscription) State() State {
 	best := NotRegistered
 	for _, set := range s.Sets {

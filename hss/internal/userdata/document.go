@@ -13,7 +13,7 @@ import (
 // shared are the shared iFC sets by number.
 type shared map[int]*subscriber.SharedFilterCriteria
 
-// document is the User-Data of one implicit registration set: a ServiceProfile for each profile that its identities have.
+// document returns the User-Data of one implicit registration set: a ServiceProfile for each profile that its identities have.
 // asked is the identity that the S-CSCF asked about; it stands for the wildcard that it matches. What it gets depends on its
 // features: one that knows shared iFC sets gets their numbers, another one their criteria; one that knows aliases, their groups.
 func document(private string, set *subscriber.RegistrationSet, asked string, shared shared, features uint32) ([]byte, error) {

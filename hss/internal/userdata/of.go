@@ -5,7 +5,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Of is the profile of a set as it is now.
+// Of returns the profile of a set as it is now.
 func Of(
 	tx *subscriber.Tx,
 	s *subscriber.Subscription,

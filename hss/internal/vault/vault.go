@@ -187,7 +187,7 @@ func (v *Vault) Unseal(identity, field string, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// KeyOf is the id of the key that sealed this.
+// KeyOf returns the id of the key that sealed this.
 func KeyOf(sealed []byte) uint32 {
 	if len(sealed) < header {
 		return 0
@@ -196,7 +196,7 @@ func KeyOf(sealed []byte) uint32 {
 	return binary.BigEndian.Uint32(sealed[1:])
 }
 
-// Current is the id of the key that Seal uses.
+// Current returns the id of the key that Seal uses.
 func (v *Vault) Current() uint32 { return v.current }
 
 func bound(head []byte, identity, field string) []byte {

@@ -56,7 +56,7 @@ func (a *away) has(name string) bool {
 	return s != nil && time.Now().Before(s.until)
 }
 
-// last are the same names, those that are taken for dead behind the others.
+// last returns the same names, those that are taken for dead behind the others.
 func (a *away) last(names []string) []string {
 	sorted := slices.Clone(names)
 	slices.SortStableFunc(sorted, func(x, y string) int {

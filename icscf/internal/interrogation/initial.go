@@ -78,7 +78,7 @@ func (i *Interrogator) initial(ctx context.Context, tx *stack.ServerTransaction,
 	})
 }
 
-// served is the public identity that the request is for, or with orig from.
+// served returns the public identity that the request is for, or with orig from.
 func served(r *sip.Request, orig bool) (string, error) {
 	if !orig {
 		return ims.CanonicalIdentity(r.Recipient.String())

@@ -137,7 +137,7 @@ func (i *Interrogator) chargeable(r *sip.Request) {
 	}
 }
 
-// serverURI is the SIP URI of an S-CSCF name; some HSSs leave out the scheme.
+// serverURI returns the SIP URI of an S-CSCF name; some HSSs leave out the scheme.
 func serverURI(name string) string {
 	if !strings.Contains(name, ":") {
 		name = "sip:" + name

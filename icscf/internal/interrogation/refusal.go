@@ -29,7 +29,7 @@ func tooLong(status int) *sip.Refusal {
 	return sip.Refuse(status, "the identity is longer than the HSS can be asked about")
 }
 
-// because is a refusal whose reason is a result of Diameter (TS 24.229 §7.2A.18), so that the true cause reaches whoever looks at the
+// because returns a refusal whose reason is a result of Diameter (TS 24.229 §7.2A.18), so that the true cause reaches whoever looks at the
 // handset's trace.
 func because(status int, result diameter.Result, text string) *sip.Refusal {
 	return &sip.Refusal{
@@ -37,7 +37,7 @@ func because(status int, result diameter.Result, text string) *sip.Refusal {
 	}
 }
 
-// unanswered is the refusal when the query cannot be completed (TS 24.229 §5.3.1.3, §5.3.2.2).
+// unanswered returns the refusal when the query cannot be completed (TS 24.229 §5.3.1.3, §5.3.2.2).
 func unanswered(err error) *sip.Refusal {
 	if errors.Is(err, diameter.ErrTooLarge) {
 		return tooLong(513)
@@ -79,7 +79,7 @@ var location = query{map[diameter.Result]verdict{
 	cx.ErrorIdentityNotRegistered: {480, "the public identity is not registered and has no services for that case"},
 }, verdict{404, "the HSS refused the location query"}}
 
-// refusal is what a result means. One that says that the HSS is ill is never a word about the user.
+// refusal returns what a result means. One that says that the HSS is ill is never a word about the user.
 func (q query) refusal(result diameter.Result) *sip.Refusal {
 	v, known := q.results[result]
 
@@ -94,7 +94,7 @@ func (q query) refusal(result diameter.Result) *sip.Refusal {
 	return because(v.status, result, v.text)
 }
 
-// incapable is the refusal when no S-CSCF serves what the HSS asks for (TS 24.229 §5.3.1.3).
+// incapable returns the refusal when no S-CSCF serves what the HSS asks for (TS 24.229 §5.3.1.3).
 func incapable(result diameter.Result) *sip.Refusal {
 	return because(600, result, "no configured S-CSCF has the mandatory capabilities of this user")
 }

@@ -24,7 +24,7 @@ type Link struct {
 	Core, Handsets namespace.Network
 }
 
-// Numbered is the link of this number, whether it is there or not.
+// Numbered returns the link of this number, whether it is there or not.
 func Numbered(n int) *Link {
 	return &Link{Core: namespace.Network(fmt.Sprintf("dialtone-core-%d", n)), Handsets: namespace.Network(fmt.Sprintf("dialtone-ue-%d", n))}
 }

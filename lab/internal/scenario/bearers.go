@@ -106,7 +106,7 @@ func (s *Scenario) AwaitBearers(ctx context.Context) error {
 	return nil
 }
 
-// asked are the sessions at the PCRF that the P-CSCF has asked for.
+// asked returns the sessions at the PCRF that the P-CSCF has asked for.
 func (s *Scenario) asked() (sessions []string) {
 	if s.PCRF == nil {
 		return nil
@@ -144,7 +144,7 @@ func (s *Scenario) bearers() error {
 	return nil
 }
 
-// voice are the flows of RTP that are granted to a UE.
+// voice returns the flows of RTP that are granted to a UE.
 func (s *Simulated) voice(address netip.Addr) (flows []string) {
 	for _, q := range s.server.Sessions() {
 		if ue, err := q.UE(); err != nil || ue.Addr() != address {

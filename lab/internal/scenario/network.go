@@ -48,12 +48,12 @@ var (
 	}
 )
 
-// Gm is where handsets find the P-CSCF.
+// Gm returns where handsets find the P-CSCF.
 func (p Place) Gm() netip.AddrPort { return netip.AddrPortFrom(p.PCSCF, gmPort) }
 
 const gmPort = 5060
 
-// KeysFile is where Wireshark finds the keys of the associations.
+// KeysFile returns where Wireshark finds the keys of the associations.
 func KeysFile(data string) string { return filepath.Join(data, "esp_sa") }
 
 // environment puts the P-CSCF there.
@@ -80,7 +80,7 @@ func (p Place) environment(domain, data string) []string {
 	return environment
 }
 
-// Functions are the five, in the order in which they are started: each after those that it connects to.
+// Functions returns the five, in the order in which they are started: each after those that it connects to.
 func (p Place) Functions(network PLMN, data string) []process.Function {
 	path := func(name string) string { return filepath.Join(data, name) }
 
@@ -140,7 +140,7 @@ func (p PLMN) IMSI(number int) string {
 	return fmt.Sprintf("%s%s%0*d", p.mcc, p.mnc, 15-3-len(p.mnc), number)
 }
 
-// Domain is the home network domain (TS 23.003 §13.2).
+// Domain returns the home network domain (TS 23.003 §13.2).
 func (p PLMN) Domain() string {
 	domain, err := ims.HomeDomain(p.IMSI(1), len(p.mnc))
 	if err != nil {

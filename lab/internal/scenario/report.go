@@ -54,7 +54,7 @@ func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
 	return missing
 }
 
-// spans are the steps of the registration of alice, and those of the call.
+// spans returns the steps of the registration of alice, and those of the call.
 func (s *Scenario) spans(steps []ladder.Step) (registration, call []ladder.Step) {
 	for i := range steps {
 		if s.protected(steps[i]) {

@@ -87,7 +87,7 @@ func problem(status int, title string, err error) error {
 	return e
 }
 
-// without is what an error says besides its cause, which the title has.
+// without returns what an error says besides its cause, which the title has.
 func without(err, cause error) error {
 	return errors.New(strings.TrimPrefix(strings.TrimPrefix(err.Error(), cause.Error()), ": "))
 }

@@ -29,7 +29,7 @@ var (
 	}
 )
 
-// resources is the API.
+// resources returns the API.
 func (a *API) resources() []httpapi.Resource {
 	const (
 		conflict = http.StatusConflict

@@ -64,7 +64,7 @@ func (m *minor) Set(text string) error {
 	return nil
 }
 
-// instead is how an amount with a point is written, or an example.
+// instead returns how an amount with a point is written, or an example.
 func instead(text string) string {
 	whole, part, found := strings.Cut(strings.Replace(text, ",", ".", 1), ".")
 	digits := strings.TrimLeft(whole+part, "0")

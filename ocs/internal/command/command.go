@@ -16,7 +16,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// All are the commands besides serving.
+// All returns the commands besides serving.
 func All() []*cobra.Command {
 	c := &client{}
 	c.Next = &c.next
@@ -101,7 +101,7 @@ func row(w io.Writer, cells ...any) {
 	fmt.Fprintln(w, strings.Join(texts, "\t"))
 }
 
-// query is a path with the parameters that are not empty.
+// query returns a path with the parameters that are not empty.
 func query(path string, parameters map[string]string) string {
 	values := url.Values{}
 

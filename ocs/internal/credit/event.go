@@ -70,7 +70,7 @@ func (s *Server) chargeEvent(w *exchange) error {
 	return w.tx.Create(s.eventRecord(w, tariff, price, debited)).Error
 }
 
-// price is what all that the request asks for costs: one event, unless it says otherwise. Each mscc has then the one unit that
+// price returns what all that the request asks for costs: one event, unless it says otherwise. Each mscc has then the one unit that
 // it is charged in.
 func (s *Server) price(w *exchange, tariff *rating.Tariff) (int64, *refusal) {
 	info := information(w.q)

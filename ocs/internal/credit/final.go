@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// indication is the Final-Unit-Indication that goes with the last units (RFC 8506 §5.6, §8.34).
+// indication returns the Final-Unit-Indication that goes with the last units (RFC 8506 §5.6, §8.34).
 func indication(f *rating.FinalUnit) *ro.FinalUnitIndication {
 	switch f.Action {
 	case rating.Redirect:
@@ -27,7 +27,7 @@ func indication(f *rating.FinalUnit) *ro.FinalUnitIndication {
 	}
 }
 
-// terms are those of the session's tariff, where that has none the configured ones.
+// terms returns those of the session's tariff, where that has none the configured ones.
 func (s *Server) terms(t *rating.Tariff) (final *rating.FinalUnit, low int64) {
 	final, low = &s.config.FinalUnit, s.config.LowBalance
 

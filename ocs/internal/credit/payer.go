@@ -59,7 +59,7 @@ func (w *exchange) givesBack() bool {
 
 const maxIdentities = 16 // looked at in one request
 
-// identities are those of a request as the ledger names them.
+// identities returns those of a request as the ledger names them.
 func identities(q *ro.CCR) (uris []string) {
 	for _, id := range subscriptions(q) {
 		uris = append(uris, names(id)...)
@@ -82,7 +82,7 @@ func subscriptions(q *ro.CCR) []ro.SubscriptionID {
 	return all[:min(len(all), maxIdentities)]
 }
 
-// names are the identities of accounts that one Subscription-Id may be, the likeliest first.
+// names returns the identities of accounts that one Subscription-Id may be, the likeliest first.
 func names(id ro.SubscriptionID) []string {
 	switch id.Type {
 	case ro.E164:
@@ -102,7 +102,7 @@ func names(id ro.SubscriptionID) []string {
 	}
 }
 
-// namesOfNAI are those of a network access identifier (RFC 7542): itself, the SIP URI of the same form, and the IMSI that is in the
+// namesOfNAI returns those of a network access identifier (RFC 7542): itself, the SIP URI of the same form, and the IMSI that is in the
 // NAIs of TS 23.003 (§13.3 <IMSI>@ims.…, §19.3.2 0<IMSI>@nai.epc.…).
 func namesOfNAI(nai string) []string {
 	user, realm, found := strings.Cut(nai, "@")

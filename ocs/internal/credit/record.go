@@ -85,7 +85,7 @@ func (s *Server) record(w *exchange) error {
 	return w.tx.Create(r).Error
 }
 
-// sipStatus is the final response that a Cause-Code tells, 0 if it tells none (TS 32.299 §7.2.35).
+// sipStatus returns the final response that a Cause-Code tells, 0 if it tells none (TS 32.299 §7.2.35).
 func sipStatus(code *int32) int {
 	switch {
 	case code == nil:
@@ -153,7 +153,7 @@ func (s *Session) record(ended time.Time) *CDR {
 	return r
 }
 
-// kind is what the session was about.
+// kind returns what the session was about.
 func (s *Session) kind() string {
 	kind := missed
 
@@ -173,7 +173,7 @@ func (s *Session) kind() string {
 	return kind
 }
 
-// q850 is the cause in terms of Q.850. Cause-Code is a SIP status, or not above 0 for a normal end (TS 32.299 §7.2.35); statuses
+// q850 returns the cause in terms of Q.850. Cause-Code is a SIP status, or not above 0 for a normal end (TS 32.299 §7.2.35); statuses
 // are mapped as RFC 3398 §8.2.6.1 does.
 func q850(cause string, code *int32) int {
 	const normal, unspecified, timer = 16, 31, 102
@@ -210,7 +210,7 @@ var Columns = []string{
 	"sip_status", "q850", "session", "icid", "call_id", "service_context",
 }
 
-// Row is the CDR in the order of Columns. Times are RFC 3339 in UTC.
+// Row returns the CDR in the order of Columns. Times are RFC 3339 in UTC.
 func (r *CDR) Row() []string {
 	stamp := func(t *time.Time) string {
 		if t == nil {

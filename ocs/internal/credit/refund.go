@@ -58,7 +58,7 @@ func (s *Server) refund(w *exchange, tariff *rating.Tariff) error {
 	return w.tx.Create(record).Error
 }
 
-// paid are the records of what the request can be the refund of, and what of it is not given back yet.
+// paid returns the records of what the request can be the refund of, and what of it is not given back yet.
 func (s *Server) paid(w *exchange) (paid []CDR, left int64, err error) {
 	correlation := hex.EncodeToString(w.q.CorrelationID)
 
@@ -99,7 +99,7 @@ func (s *Server) paid(w *exchange) (paid []CDR, left int64, err error) {
 	return paid, left, nil
 }
 
-// requested is the units of the first service that asks for some.
+// requested returns the units of the first service that asks for some.
 func (w *exchange) requested() *ro.ServiceUnit {
 	if w.q.RequestedServiceUnit != nil {
 		return w.q.RequestedServiceUnit

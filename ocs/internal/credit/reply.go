@@ -27,7 +27,7 @@ type reply struct {
 	At      time.Time `gorm:"index"`
 }
 
-// before is the answer that such a request was given before, to whom ever, or nil.
+// before returns the answer that such a request was given before, to whom ever, or nil.
 func before(tx ledger.Tx, q *ro.CCR) (*reply, error) {
 	r := new(reply)
 

@@ -185,7 +185,7 @@ func (s *Server) serve(tx ledger.Tx, q *ro.CCR, answeredToAnother bool) (*exchan
 	return w, s.run(w, s.classify(w))
 }
 
-// happened is when the network function saw what it reports (Event-Timestamp, RFC 6733 §8.21): a report may have waited long for
+// happened returns when the network function saw what it reports (Event-Timestamp, RFC 6733 §8.21): a report may have waited long for
 // the OCS. A clock that is ahead, or absurd, is not believed.
 func happened(q *ro.CCR, now time.Time) time.Time {
 	const longest = 7 * 24 * time.Hour

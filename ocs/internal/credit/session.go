@@ -87,7 +87,7 @@ func (s *Session) quota(group *uint32, identifiers []uint32) *Quota {
 	return nil
 }
 
-// quotaOfReport is the quota that a report counts against: that of the service, else that of the whole rating group that the
+// quotaOfReport returns the quota that a report counts against: that of the service, else that of the whole rating group that the
 // service is of (RFC 8506 §8.16).
 func (s *Session) quotaOfReport(w *mscc) *Quota {
 	quota := s.quota(w.group, w.identifiers)

@@ -196,7 +196,7 @@ func (w *exchange) debitQuota(quota *Quota, used uint64) {
 	w.session.Returned += rest
 }
 
-// due is what was used and is not paid yet.
+// due returns what was used and is not paid yet.
 func (q *Quota) due() int64 { return max(0, q.Rate.Cost(q.Unit, q.Used)-q.Charged) }
 
 // collect takes what was used beyond the reservations from the account as far as it goes, and down to the overdraft. It comes

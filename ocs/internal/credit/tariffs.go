@@ -72,7 +72,7 @@ type tariffKey struct {
 
 const maxTariffs = 64 // remembered
 
-// current is the version of a tariff that is in force; gorm.ErrRecordNotFound if there is no such tariff.
+// current returns the version of a tariff that is in force; gorm.ErrRecordNotFound if there is no such tariff.
 func (t *tariffs) current(db *gorm.DB, name string) (*rating.Tariff, error) {
 	stored := new(StoredTariff)
 	if err := db.Select("version").Where("name = ?", name).Order("version DESC").Take(stored).Error; err != nil {
@@ -82,7 +82,7 @@ func (t *tariffs) current(db *gorm.DB, name string) (*rating.Tariff, error) {
 	return t.version(db, name, stored.Version)
 }
 
-// version is one version of a tariff.
+// version returns one version of a tariff.
 func (t *tariffs) version(db *gorm.DB, name string, version uint32) (*rating.Tariff, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -111,7 +111,7 @@ func (t *tariffs) version(db *gorm.DB, name string, version uint32) (*rating.Tar
 	return tariff, nil
 }
 
-// Tariff is what is stored.
+// Tariff returns what is stored.
 func (s *StoredTariff) Tariff() (*rating.Tariff, error) {
 	t := &rating.Tariff{Name: s.Name, Version: s.Version}
 	if err := json.Unmarshal([]byte(s.Rates), &t.Rates); err != nil {

@@ -121,7 +121,7 @@ func (s *Server) want(w *mscc, u *ro.ServiceUnit) *refusal {
 	return nil
 }
 
-// amount is how many of this unit are asked for; 0 leaves it to the OCS.
+// amount returns how many of this unit are asked for; 0 leaves it to the OCS.
 func (w *mscc) amount(unit rating.Unit) uint64 {
 	for _, wanted := range w.wanted {
 		if wanted.unit == unit {
@@ -158,7 +158,7 @@ func (s *Server) countMoney(w *mscc) *refusal {
 // measurable are the units that a tariff can price.
 var measurable = []rating.Unit{rating.Seconds, rating.Octets, rating.Events}
 
-// candidates are the units that the service may be charged in, the likeliest first: those that are asked for, those that are
+// candidates returns the units that the service may be charged in, the likeliest first: those that are asked for, those that are
 // reported, or all.
 func (w *mscc) candidates(usual rating.Unit) (units []rating.Unit) {
 	for _, wanted := range w.wanted {
@@ -182,7 +182,7 @@ func (w *mscc) candidates(usual rating.Unit) (units []rating.Unit) {
 	return append([]rating.Unit{usual}, slices.DeleteFunc(slices.Clone(measurable), func(unit rating.Unit) bool { return unit == usual })...)
 }
 
-// used is how many of this unit are reported.
+// used returns how many of this unit are reported.
 func (w *mscc) used(unit rating.Unit) (sum uint64) {
 	if unit == rating.Money {
 		return w.spent
@@ -196,7 +196,7 @@ func (w *mscc) used(unit rating.Unit) (sum uint64) {
 	return sum
 }
 
-// measured is the unit that is reported, "" if none is.
+// measured returns the unit that is reported, "" if none is.
 func (w *mscc) measured() rating.Unit {
 	for _, unit := range append(slices.Clone(measurable), rating.Money) {
 		if w.used(unit) > 0 {
@@ -268,7 +268,7 @@ func key(group *uint32, identifiers []uint32) string {
 	return strings.Join(parts, ", ")
 }
 
-// usualUnit is what a service is charged in when nothing says more.
+// usualUnit returns what a service is charged in when nothing says more.
 func usualUnit(serviceContext string) rating.Unit {
 	const packetSwitched = "32251@3gpp.org" // TS 32.251
 
@@ -279,7 +279,7 @@ func usualUnit(serviceContext string) rating.Unit {
 	return rating.Seconds
 }
 
-// usual is the amount that is granted when the request leaves it to the OCS, and the most that is.
+// usual returns the amount that is granted when the request leaves it to the OCS, and the most that is.
 func (s *Server) usual(unit rating.Unit) (amount, most uint64) {
 	switch unit {
 	case rating.Seconds:

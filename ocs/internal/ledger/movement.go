@@ -21,7 +21,7 @@ func (tx Tx) Posting(session, note string) *Posting {
 	return &Posting{tx: tx, about: Movement{Session: session, Note: note}, before: map[*Account]int64{}}
 }
 
-// Note is what is noted with its movements.
+// Note returns what is noted with its movements.
 func (p *Posting) Note() string { return p.about.Note }
 
 // Move takes an amount from one account to another. Zero moves nothing and leaves no trace.
@@ -83,7 +83,7 @@ func (p *Posting) Write() error {
 	return nil
 }
 
-// move is a posting of one movement.
+// move returns a posting of one movement.
 func (tx Tx) move(about Movement, from, to *Account, amount int64) error {
 	p := tx.Posting(about.Session, about.Note)
 	p.about.Reference = about.Reference
@@ -92,13 +92,13 @@ func (tx Tx) move(about Movement, from, to *Account, amount int64) error {
 	return p.Write()
 }
 
-// Revenue is the account of what was earned. Its balance here begins at nought, whatever it is in the ledger.
+// Revenue returns the account of what was earned. Its balance here begins at nought, whatever it is in the ledger.
 func (tx Tx) Revenue() *Account {
 	own := tx.store.revenue
 	return &own
 }
 
-// cash is the account that top-ups come from.
+// cash returns the account that top-ups come from.
 func (tx Tx) cash() *Account {
 	own := tx.store.cash
 	return &own

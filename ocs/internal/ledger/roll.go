@@ -99,7 +99,7 @@ func (tx Tx) roll(before time.Time, limit int) (int, error) {
 	return len(old), tx.CreateInBatches(made, 500).Error
 }
 
-// sums are those of the entries of movements, by account; accounts is those that have any, in their order.
+// sums returns those of the entries of movements, by account; accounts is those that have any, in their order.
 func (tx Tx) sums(movements []uint64) (sums map[uint64]int64, accounts []uint64, err error) {
 	var rows []struct {
 		AccountID uint64
@@ -136,7 +136,7 @@ func (tx Tx) sums(movements []uint64) (sums map[uint64]int64, accounts []uint64,
 	return sums, accounts, err
 }
 
-// openings are the movements that these accounts' histories begin with now.
+// openings returns the movements that these accounts' histories begin with now.
 func (tx Tx) openings(accounts []uint64) (ids []uint64, err error) {
 	err = tx.Model(&Movement{}).Joins("JOIN entries ON entries.movement_id = movements.id").
 		Where("movements.kind = ? AND entries.account_id IN ?", opening, accounts).Pluck("movements.id", &ids).Error

@@ -25,7 +25,7 @@ func (n *Numbering) Validate() error {
 	return nil
 }
 
-// Normalise is the number of a tel URI, or of a sip URI whose user part is one, in international form: "+" and digits. Numbers
+// Normalise returns the number of a tel URI, or of a sip URI whose user part is one, in international form: "+" and digits. Numbers
 // that are neither international nor national (112, *100#) stay as they are. A URI without a number has "".
 func (n *Numbering) Normalise(uri string) string {
 	if !strings.Contains(uri, ":") { // some send the bare number

@@ -124,7 +124,7 @@ func (r *Rate) Cost(u Unit, units uint64) int64 {
 	}
 }
 
-// blocks is the seconds that are charged for.
+// blocks returns the seconds that are charged for.
 func (r *Rate) blocks(seconds uint64) uint64 {
 	free, initial := uint64(r.FreeSeconds), uint64(r.Initial)
 
@@ -165,7 +165,7 @@ func proportion(units uint64, price, interval int64) int64 {
 	return int64(min(cost, Unpayable))
 }
 
-// Affordable is how many more units, of at most wanted, can be used after those that have been, when this much may be spent on
+// Affordable returns how many more units, of at most wanted, can be used after those that have been, when this much may be spent on
 // them.
 func (r *Rate) Affordable(u Unit, used, wanted uint64, budget int64) uint64 {
 	if used >= MaxUnits {

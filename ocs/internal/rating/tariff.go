@@ -92,7 +92,7 @@ func (t *Tariff) Find(s Service) (Rate, error) {
 	return t.Rates[best], nil
 }
 
-// matches is how well the rate fits, -1 if it does not.
+// matches returns how well the rate fits, -1 if it does not.
 func (r *Rate) matches(s Service) int {
 	if !strings.HasPrefix(s.Number, r.Prefix) {
 		return -1

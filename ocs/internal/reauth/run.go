@@ -42,7 +42,7 @@ func (a *Asker) changed(ctx context.Context, account string, which Which) {
 	}
 }
 
-// Sessions are those that are open on an account.
+// Sessions returns those that are open on an account.
 func (a *Asker) Sessions(ctx context.Context, account string, which Which) ([]string, error) {
 	var open []*credit.Session
 	if err := a.store.Read(ctx).Where("account = ?", account).Order("id").Find(&open).Error; err != nil {

@@ -101,7 +101,7 @@ func (c *Config) Validate() error {
 		c.validateBearers(), c.validateEmergency())
 }
 
-// bound is what the stack binds: the endpoints of the configuration and the protected ones. Those towards handsets have the timers
+// bound returns what the stack binds: the endpoints of the configuration and the protected ones. Those towards handsets have the timers
 // of TS 24.229 §7.7 unless they have their own.
 func (c *Config) bound(protected []stack.EndpointConfig) stack.Config {
 	bound := c.SIP
@@ -116,7 +116,7 @@ func (c *Config) bound(protected []stack.EndpointConfig) stack.Config {
 	return bound
 }
 
-// towardsHandsets are the endpoints of the configuration that are not the core's side.
+// towardsHandsets returns the endpoints of the configuration that are not the core's side.
 func (c *Config) towardsHandsets() []stack.EndpointConfig {
 	return slices.DeleteFunc(slices.Clone(c.SIP.Endpoints), func(e stack.EndpointConfig) bool { return e.Name == mw })
 }
@@ -217,7 +217,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 	return &pcscf{stack: stack, proxy: proxy, access: access, state: state, bearers: asking}, nil
 }
 
-// procedures is the part of the configuration that the procedures of Gm read.
+// procedures returns the part of the configuration that the procedures of Gm read.
 func (c *Config) procedures() gm.Config {
 	g := gm.Config{
 		HomeDomain:     c.HomeDomain,
@@ -236,7 +236,7 @@ func (c *Config) procedures() gm.Config {
 	return g
 }
 
-// endpointsOf are the endpoints towards handsets.
+// endpointsOf returns the endpoints towards handsets.
 func (c *Config) endpointsOf(s *stack.Stack) []*stack.Endpoint {
 	var all []*stack.Endpoint
 	for _, e := range c.towardsHandsets() {
@@ -246,7 +246,7 @@ func (c *Config) endpointsOf(s *stack.Stack) []*stack.Endpoint {
 	return all
 }
 
-// protected is how the signalling of handsets is protected.
+// protected returns how the signalling of handsets is protected.
 func protected(access *ipsec.Access, s *stack.Stack, env *service.Env) (gm.Security, error) {
 	switch associations, err := access.Protect(s, env.Metrics); {
 	case err != nil:

@@ -107,7 +107,7 @@ func openBearers(c *Config, env *service.Env) (*bearers, error) {
 	return b, nil
 }
 
-// of is how the calls of a P-CSCF ask.
+// of returns how the calls of a P-CSCF ask.
 func (b *bearers) of(c *Config) *gm.Bearers {
 	if b == nil {
 		return nil

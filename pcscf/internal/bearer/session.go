@@ -118,7 +118,7 @@ func (s *session) over() bool {
 	return !slices.Contains([]State{Idle, Asked, Granted, Updating}, s.machine.State())
 }
 
-// left is what the leg had of a session that the authority does not know any more; nil: nothing, or another session has been asked for
+// left returns what the leg had of a session that the authority does not know any more; nil: nothing, or another session has been asked for
 // it.
 func (s *session) left() []media.Component {
 	s.mu.Lock()
@@ -301,7 +301,7 @@ func (s *session) do(action Action, in input, todo *effects) {
 	}
 }
 
-// outcome is what those hear who wait, and up to which generation of the needs: where the session goes on, of those asked for.
+// outcome returns what those hear who wait, and up to which generation of the needs: where the session goes on, of those asked for.
 func (s *session) outcome(err error) (generation int, _ error) {
 	switch state, before := s.machine.State(), s.record.State; {
 	case before == ClosingNew || before == ClosingHeld:

@@ -45,7 +45,7 @@ type Binding struct {
 	Order uint64
 }
 
-// Stated is the address and port that the Contact states, when the address is that of the handset.
+// Stated returns the address and port that the Contact states, when the address is that of the handset.
 func (b *Binding) Stated() (netip.AddrPort, bool) {
 	u, err := sip.ParseURI(b.Contact)
 	if err != nil {
@@ -64,7 +64,7 @@ func (b *Binding) Stated() (netip.AddrPort, bool) {
 // and may have to be repeated (64*T1).
 const Linger = 32 * time.Second
 
-// Ending is the binding as it is when its registration has ended for this reason.
+// Ending returns the binding as it is when its registration has ended for this reason.
 func (b *Binding) Ending(why string) *Binding {
 	ending := *b
 	ending.Registered, ending.Ended, ending.Expires = false, why, time.Now().Add(Linger)
@@ -72,7 +72,7 @@ func (b *Binding) Ending(why string) *Binding {
 	return &ending
 }
 
-// Default is the identity asserted for a handset that states no preference (TS 24.229 §5.2.6.3.3).
+// Default returns the identity asserted for a handset that states no preference (TS 24.229 §5.2.6.3.3).
 func (b *Binding) Default() string {
 	if len(b.Identities) == 0 {
 		return ""
@@ -122,7 +122,7 @@ func NewTable(limit int, ended func(*Binding), keeper Keeper) *Table {
 	}
 }
 
-// Token is the one that this user's handset at this address has for this contact, or a new one. A handset that says which it is
+// Token returns the one that this user's handset at this address has for this contact, or a new one. A handset that says which it is
 // keeps its token, and with it the dialogs that it has, when it registers from another address or with another Contact: the
 // S-CSCF, too, puts that contact in the place of the one before (RFC 5626 §6). An
 // emergency registration is beside the other one (TS 24.229 §5.1.6.2).
@@ -148,7 +148,7 @@ func (t *Table) Token(address netip.Addr, contact, private, instance string) str
 	return rand.Text()[:16]
 }
 
-// InstanceOf is what of a Contact tells which handset it is of, and by which of its flows where the registrar tells them apart
+// InstanceOf returns what of a Contact tells which handset it is of, and by which of its flows where the registrar tells them apart
 // (RFC 5626 §4.1, §4.2), or "".
 func InstanceOf(c sip.Contact, outbound bool) string {
 	instance, flow, err := sip.Instance(c, outbound)

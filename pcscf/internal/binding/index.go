@@ -43,7 +43,7 @@ func (i index[K]) remove(k K, b *Binding) {
 	}
 }
 
-// all are those with this key, in no order.
+// all returns those with this key, in no order.
 func (i index[K]) all(k K) iter.Seq[*Binding] {
 	return func(yield func(*Binding) bool) {
 		if b := i.first[k]; b == nil || !yield(b) {

@@ -111,7 +111,7 @@ func (t *Table) among(all iter.Seq[*Binding], meant func(*Binding) bool, preferr
 	return nil, ErrSeveral
 }
 
-// identity is a public identity as the index has it, if one of those meant has it; else "".
+// identity returns a public identity as the index has it, if one of those meant has it; else "".
 func (t *Table) identity(uri string, meant func(*Binding) bool) string {
 	canonical, err := ims.CanonicalIdentity(uri)
 	if err != nil || first(t.byIdentity.all(canonical), meant) == nil {
@@ -141,7 +141,7 @@ func first(all iter.Seq[*Binding], meant func(*Binding) bool) *Binding {
 	return nil
 }
 
-// sole is the only one, or one of the same user's: whichever it is, the same identities are asserted and the same account pays.
+// sole returns the only one, or one of the same user's: whichever it is, the same identities are asserted and the same account pays.
 func sole(all iter.Seq[*Binding], meant func(*Binding) bool) (only *Binding, one bool) {
 	for b := range all {
 		switch {
@@ -156,7 +156,7 @@ func sole(all iter.Seq[*Binding], meant func(*Binding) bool) (only *Binding, one
 	return only, only != nil
 }
 
-// contactKey is what of a Contact tells one handset from another: in a dialog a handset may give other parameters than it
+// contactKey returns what of a Contact tells one handset from another: in a dialog a handset may give other parameters than it
 // registered.
 func contactKey(uri string) string {
 	end := strings.LastIndexByte(uri, '@') + 1

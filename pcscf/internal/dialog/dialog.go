@@ -168,7 +168,7 @@ func (t *Table) leave(h *handset) {
 	}
 }
 
-// side is the key of whoever has this side of the dialog.
+// side returns the key of whoever has this side of the dialog.
 func (k Key) side() Key {
 	k.Token = ""
 	return k

@@ -74,7 +74,7 @@ func (b *Bearers) find(k dialog.Key) *leg {
 	return b.legs[k]
 }
 
-// begin is the leg of a dialog that the table has; nil: it has not.
+// begin returns the leg of a dialog that the table has; nil: it has not.
 func (b *Bearers) begin(k dialog.Key, bearing *bearing) *leg {
 	p := bearing.attempt.proxy
 

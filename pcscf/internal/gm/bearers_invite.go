@@ -51,13 +51,13 @@ func (a *attempt) bear(ctx context.Context, tx *stack.ServerTransaction, sent *s
 	}
 }
 
-// serviceURN is the service of an emergency call (TS 29.214 §5.3.23); "": it is none.
+// serviceURN returns the service of an emergency call (TS 29.214 §5.3.23); "": it is none.
 func serviceURN(r *sip.Request) string {
 	service, _ := emergency.Service(r.Recipient.String())
 	return service
 }
 
-// next is what a new leg of the INVITE says of itself: the second one knows that it is one of several (TS 29.214 §4.4.1).
+// next returns what a new leg of the INVITE says of itself: the second one knows that it is one of several (TS 29.214 §4.4.1).
 func (b *bearing) next(l *leg) bearer.Leg {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -88,7 +88,7 @@ func (p *Proxy) acknowledged(k dialog.Key) {
 	}
 }
 
-// side is who a message of the dialog is from.
+// side returns who a message of the dialog is from.
 func (l *leg) side(fromCore bool) sip.Side {
 	if fromCore {
 		return l.handset.Other()
@@ -105,7 +105,7 @@ func (l *leg) offers(offer []byte, by sip.Side) {
 	l.offer, l.offerer = bytes.Clone(offer), by
 }
 
-// takes is the offer that a description of this side's answers, and has waited for it.
+// takes returns the offer that a description of this side's answers, and has waited for it.
 func (l *leg) takes(body []byte, from sip.Side) (offer []byte, answers bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -152,7 +152,7 @@ func (l *leg) refreshed(from sip.Side, request *sip.Request, r *sip.Response) {
 
 const maxParts = 16
 
-// session is the session description in a message's body, alone or among others (RFC 5621); nil: there is none.
+// session returns the session description in a message's body, alone or among others (RFC 5621); nil: there is none.
 func session(m sip.Message) []byte {
 	body := m.Body()
 	if len(body) == 0 {

@@ -81,7 +81,7 @@ func takeKeys(r *sip.Response) (keys agreement.Keys, err error) {
 	return keys, nil
 }
 
-// withoutKeys is a challenge without ck and ik. The header is written anew, for handsets fall silent over what is left of
+// withoutKeys returns a challenge without ck and ik. The header is written anew, for handsets fall silent over what is left of
 // parameters that were cut out (open5gs#491); all other parameters stay to the letter, in their order.
 func withoutKeys(field string) (rest string, keys agreement.Keys, err error) {
 	challenge, err := digest.ParseChallenge(field) // refuses whatever two readers could read in two ways

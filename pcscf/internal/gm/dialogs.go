@@ -153,7 +153,7 @@ func (p *Proxy) notified(ctx context.Context, k dialog.Key, notify *sip.Request,
 	return true
 }
 
-// subscribed is how long a subscription lasts, as a NOTIFY says (RFC 6665 §4.1.3).
+// subscribed returns how long a subscription lasts, as a NOTIFY says (RFC 6665 §4.1.3).
 func subscribed(notify *sip.Request) time.Duration {
 	_, params := sip.ValueParams(notify, "Subscription-State")
 	expires, _ := params.Get("expires")
@@ -161,7 +161,7 @@ func subscribed(notify *sip.Request) time.Duration {
 	return subscription(expires)
 }
 
-// subscription is how long the dialog of a subscription of so many seconds lasts.
+// subscription returns how long the dialog of a subscription of so many seconds lasts.
 func subscription(seconds string) time.Duration {
 	return min(time.Duration(sip.Seconds(seconds, 3600))*time.Second, longestSubscription) + margin
 }
@@ -181,7 +181,7 @@ func (a *attempt) finished(final *sip.Response) {
 	}
 }
 
-// beyond is the part of the route set that lies between this P-CSCF and the other side.
+// beyond returns the part of the route set that lies between this P-CSCF and the other side.
 func (p *Proxy) beyond(r *sip.Response, token string) []string {
 	records, err := sip.RecordRoutes(r)
 	if err != nil {
@@ -215,7 +215,7 @@ func texts(addresses []sip.NameAddr) []string {
 	return all
 }
 
-// lifetime is how long a dialog lasts from the 2xx that made or prolonged it: until its session timer (RFC 4028 §10) or its
+// lifetime returns how long a dialog lasts from the 2xx that made or prolonged it: until its session timer (RFC 4028 §10) or its
 // subscription is over, and no longer than one that does not say.
 func lifetime(method string, r *sip.Response) time.Duration {
 	if method == "SUBSCRIBE" {
@@ -388,7 +388,7 @@ func contactOf(m sip.Message) string {
 	return contacts[0].URI
 }
 
-// tagOf is the tag among the parameters of From or To.
+// tagOf returns the tag among the parameters of From or To.
 func tagOf(parameters interface {
 	Get(name string) (string, bool)
 },

@@ -157,7 +157,7 @@ func (p *Proxy) Run(ctx context.Context) {
 // Close stops the timers of the bindings, when neither Run nor the stack runs any more.
 func (p *Proxy) Close() { p.bindings.Close() }
 
-// home is where requests to the home network go: to its I-CSCF.
+// home returns where requests to the home network go: to its I-CSCF.
 func (p *Proxy) home(ctx context.Context) (stack.Destination, error) {
 	home, err := sip.ParseURI(p.config.Interrogator)
 	if err != nil {
@@ -227,7 +227,7 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) 
 	}
 }
 
-// forwardable is the request as it goes on: without asking for the security agreement, which ends here (RFC 3329 §2.3.1).
+// forwardable returns the request as it goes on: without asking for the security agreement, which ends here (RFC 3329 §2.3.1).
 func (p *Proxy) forwardable(r *sip.Request) (out *sip.Request, own []sip.NameAddr, refusal *sip.Refusal) {
 	out, own, refusal = p.stack.Forwardable(r, agreement.Option)
 	if refusal != nil {
@@ -240,7 +240,7 @@ func (p *Proxy) forwardable(r *sip.Request) (out *sip.Request, own []sip.NameAdd
 	return out, own, nil
 }
 
-// mended is a handset's BYE without what a proxy refuses it for: the handset is not in the call any more, whatever the answer is, and
+// mended returns a handset's BYE without what a proxy refuses it for: the handset is not in the call any more, whatever the answer is, and
 // would pay on. Its route is that of the dialog in any case.
 func mended(bye *sip.Request) *sip.Request {
 	out := sip.Copy(bye)
@@ -321,7 +321,7 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *stack.Ack) {
 	_ = p.stack.SendStateless(ctx, out, to)
 }
 
-// party is the handset that a Route entry of this P-CSCF's names.
+// party returns the handset that a Route entry of this P-CSCF's names.
 func (p *Proxy) party(own []sip.NameAddr) (*binding.Binding, bool) {
 	for _, route := range own {
 		if u, err := sip.ParseURI(route.URI); err == nil && u.User != "" {

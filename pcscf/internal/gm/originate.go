@@ -75,7 +75,7 @@ func (p *Proxy) sender(tx *stack.ServerTransaction) (*binding.Binding, error) {
 	return p.bindings.Sender(claim)
 }
 
-// claim is what a handset's message says of its sender, but for From.
+// claim returns what a handset's message says of its sender, but for From.
 func (p *Proxy) claim(flow stack.Flow, m sip.Message) binding.Claim {
 	claim := binding.Claim{
 		Source: p.security.Return(flow).Remote, Stream: flow.Transport == "TCP", Protected: p.security.Protected(flow),

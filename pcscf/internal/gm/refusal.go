@@ -20,7 +20,7 @@ func (p *Proxy) counted(direction, method string, status int) {
 	p.outcomes.WithLabelValues(direction, label.Method(method), label.Status(status)).Inc()
 }
 
-// refusalOf is what an error means to who sent the request: without a meaning of its own, that something in it cannot be read.
+// refusalOf returns what an error means to who sent the request: without a meaning of its own, that something in it cannot be read.
 func refusalOf(err error, fromCore bool) *sip.Refusal {
 	switch {
 	case errors.Is(err, binding.ErrFull):

@@ -76,7 +76,7 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 	})
 }
 
-// registering is the contact that the handset registers, if it names one, and which handset it says it is.
+// registering returns the contact that the handset registers, if it names one, and which handset it says it is.
 func (p *Proxy) registering(r *sip.Request) (contact, instance string, star bool, err error) {
 	contacts, star, err := sip.Contacts(r)
 	if err != nil {
@@ -99,7 +99,7 @@ func (p *Proxy) registering(r *sip.Request) (contact, instance string, star bool
 	return contact, instance, star, nil
 }
 
-// identify is who registers: the private identity of Authorization or, when the handset sends none, that which is derived from
+// identify returns who registers: the private identity of Authorization or, when the handset sends none, that which is derived from
 // the public one (TS 24.229 §5.4.1.2.1).
 func identify(r *sip.Request) (private string, credentials *digest.Credentials, err error) {
 	if value := digest.Offered(sip.Values(r, "Authorization")); value != "" {
@@ -156,7 +156,7 @@ func (p *Proxy) prepare(out *sip.Request, flow stack.Flow, token string, credent
 	}
 }
 
-// path is the Path by which the registrar reaches the handset of a binding.
+// path returns the Path by which the registrar reaches the handset of a binding.
 func (p *Proxy) path(token string) string { return "<" + p.mw.URI(token) + ">" }
 
 func withoutOption(m sip.Message, name, option string) {
@@ -298,7 +298,7 @@ func (p *Proxy) unwatch(b *binding.Binding) {
 	}
 }
 
-// expiry is how long the 200 says that this contact is registered; 0 when it is not among those that are.
+// expiry returns how long the 200 says that this contact is registered; 0 when it is not among those that are.
 func expiry(r *sip.Response, contact string) uint32 {
 	contacts, _, err := sip.Contacts(r)
 	if err != nil {

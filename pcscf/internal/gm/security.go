@@ -37,7 +37,7 @@ func (Open) Protected(stack.Flow) bool { return false }
 // Offered is never true.
 func (Open) Offered(*sip.Request, stack.Flow) bool { return false }
 
-// Return is the same flow.
+// Return returns the same flow.
 func (Open) Return(flow stack.Flow) stack.Flow { return flow }
 
 // Screen refuses nothing: a handset that offers sec-agree goes on without it when it gets no Security-Server.

@@ -144,7 +144,7 @@ func (p *Proxy) putContact(r *sip.Response, sent *sip.Request, b *binding.Bindin
 	sip.Set(r, "Contact", "<"+b.Contact+">")
 }
 
-// contacted is where a handset says that it takes connections, for when the one that it registered over is gone. It is at the
+// contacted returns where a handset says that it takes connections, for when the one that it registered over is gone. It is at the
 // same address: what a handset says of another one is not believed.
 func contacted(b *binding.Binding) (stack.Destination, bool) {
 	if b.Flow.Transport != "TCP" || b.Protected() {
@@ -202,7 +202,7 @@ func (p *Proxy) towardsCore(r *sip.Response, b *binding.Binding, called string, 
 	}
 }
 
-// handset is the way to a handset: its registration's, as its security associations are by now. What is too large for UDP tries
+// handset returns the way to a handset: its registration's, as its security associations are by now. What is too large for UDP tries
 // TCP first (RFC 3261 §18.1.1), in clear where no address translation is between.
 func (p *Proxy) handset(b *binding.Binding) stack.Destination {
 	flow := p.security.Return(b.Flow)

@@ -169,7 +169,7 @@ func (a *Access) open(open Opener) error {
 	return nil
 }
 
-// Endpoints are the protected ones, to be bound besides those of the configuration.
+// Endpoints returns the protected ones, to be bound besides those of the configuration.
 func (a *Access) Endpoints() []stack.EndpointConfig {
 	var all []stack.EndpointConfig
 	for _, e := range a.gm {

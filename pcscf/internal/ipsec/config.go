@@ -122,7 +122,7 @@ func (c *Config) mode(endpoint string) association.Mode {
 	return c.Mode
 }
 
-// Protected are the endpoints between whose ports and the handsets' the associations of one Gm endpoint are.
+// Protected returns the endpoints between whose ports and the handsets' the associations of one Gm endpoint are.
 func (c *Config) Protected(e stack.EndpointConfig) []stack.EndpointConfig {
 	var endpoints []stack.EndpointConfig
 

@@ -56,7 +56,7 @@ func (d *drops) statistics() []ipsec.Statistic {
 	return all
 }
 
-// moved are the counters that have.
+// moved returns the counters that have.
 func (d *drops) moved() []drop {
 	all := []drop{}
 

@@ -8,7 +8,7 @@ import (
 
 var options = ipsec.Options{Role: ipsec.PCSCF, Tag: tag}
 
-// openKernel is the Opener of a running P-CSCF.
+// openKernel returns the Opener of a running P-CSCF.
 func openKernel(wanted []ipsec.Suite) (Kernel, []ipsec.Suite, error) {
 	support := ipsec.Probe(options)
 	if support.Missing != nil {

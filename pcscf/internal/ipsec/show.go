@@ -27,8 +27,8 @@ var (
 	after = httpapi.Text("after", "a place among the sets, as the link names it: those behind it")
 )
 
-// Associations is the resource that shows the security associations. A user may be named by any identity: privates are the private ones
-// that it means.
+// Associations returns the resource that shows the security associations. A user may be named by any identity: privates are the private
+// ones that it means.
 func (a *Access) Associations(privates func(identity string) []string) httpapi.Resource {
 	return httpapi.Resource{
 		Pattern: "GET /associations", Summary: "the security associations of handsets, and what the kernel has dropped",

@@ -55,7 +55,7 @@ type failures struct {
 	since time.Time // when that was
 }
 
-// until is when nothing of this matters any more.
+// until returns when nothing of this matters any more.
 func (f *failures) until(ban time.Duration) time.Time {
 	if f.since.After(f.last) {
 		return f.since.Add(ban)
@@ -192,7 +192,7 @@ func contains(prefixes []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// network is what counts as one source: an IPv4 address, or the /64 that one IPv6 host has for itself.
+// network returns what counts as one source: an IPv4 address, or the /64 that one IPv6 host has for itself.
 func network(a netip.Addr) netip.Prefix {
 	bits := a.BitLen()
 	if a.Is6() {

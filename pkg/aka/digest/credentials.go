@@ -240,7 +240,7 @@ func HA1(algorithm, username, realm, password string) (string, error) {
 // AKAAlgorithms are those of AKA.
 var AKAAlgorithms = []string{AKAv1MD5, AKAv2MD5, AKAv2SHA256}
 
-// AKAPassword is what a challenge of AKA is answered with: RES (RFC 3310 §3.3), or in version 2 PRF(RES || IK || CK) in base64
+// AKAPassword returns what a challenge of AKA is answered with: RES (RFC 3310 §3.3), or in version 2 PRF(RES || IK || CK) in base64
 // (RFC 4169 §3), where PRF is HMAC with the hash of the algorithm.
 func AKAPassword(algorithm string, res []byte, ik, ck [16]byte) ([]byte, error) {
 	var h func() hash.Hash

@@ -23,7 +23,7 @@ func ParseAKANonce(nonce string) (rand, autn [16]byte, err error) {
 	return [16]byte(b[:16]), [16]byte(b[16:32]), nil
 }
 
-// EncodeAUTS is the auts parameter (RFC 3310 §3.4).
+// EncodeAUTS returns the auts parameter (RFC 3310 §3.4).
 func EncodeAUTS(auts [14]byte) string { return base64.StdEncoding.EncodeToString(auts[:]) }
 
 // ParseAUTS reads the auts parameter.

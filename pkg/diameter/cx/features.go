@@ -52,7 +52,7 @@ func Has(offered []SupportedFeatures, feature uint32) bool {
 	return false
 }
 
-// CommonFeatures are those of the offered ones that we have, too. Whoever offers none, as Release 5 did, is told of none.
+// CommonFeatures returns those of the offered ones that we have, too. Whoever offers none, as Release 5 did, is told of none.
 func CommonFeatures(offered []SupportedFeatures, ours uint32) []SupportedFeatures {
 	if len(offered) == 0 {
 		return nil

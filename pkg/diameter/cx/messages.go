@@ -190,7 +190,7 @@ type DeregistrationReason struct {
 	Info string     `avp:"Reason-Info"`
 }
 
-// Features are those that the sender says it has.
+// Features returns those that the sender says it has.
 func (h *RequestHeader) Features() []SupportedFeatures { return h.SupportedFeatures }
 
 // Announce says which features the answer was made with.

@@ -9,7 +9,7 @@ type CodecData struct {
 	Lines  []string // of the SDP, the m-line first
 }
 
-// String is the value of the AVP.
+// String returns the value of the AVP.
 func (c CodecData) String() string {
 	direction := "downlink"
 	if c.Uplink {

@@ -21,7 +21,7 @@ type FilterEnd struct {
 	First, Last uint16 // ports; Last is 0 for one alone
 }
 
-// String is the rule as it is sent: "permit out 17 from 192.0.2.1 to 10.45.0.2 50000".
+// String returns the rule as it is sent: "permit out 17 from 192.0.2.1 to 10.45.0.2 50000".
 func (r FilterRule) String() string {
 	direction, protocol := "out", "ip"
 	if r.Uplink {
@@ -35,7 +35,7 @@ func (r FilterRule) String() string {
 	return "permit " + direction + " " + protocol + " from " + r.From.String() + " to " + r.To.String()
 }
 
-// String is the end as it stands in a rule.
+// String returns the end as it stands in a rule.
 func (e FilterEnd) String() string {
 	text := "any"
 

@@ -189,7 +189,7 @@ const (
 	featureList                   = 1
 )
 
-// Features is the AVP that says a node has these features of list 1.
+// Features returns the AVP that says a node has these features of list 1.
 func Features(bits uint32) []SupportedFeatures {
 	return []SupportedFeatures{{VendorID: VendorID, FeatureListID: featureList, FeatureList: bits}}
 }
@@ -243,6 +243,6 @@ var names = map[uint32]string{
 	5068: "TEMPORARY_NETWORK_FAILURE",
 }
 
-// Name is a result as the specifications write it, or "". Rx has no code twice, and PCRFs pack those of RFC 6733 into
+// Name returns a result as the specifications write it, or "". Rx has no code twice, and PCRFs pack those of RFC 6733 into
 // Experimental-Result too: the number alone counts.
 func Name(r diameter.Result) string { return names[r.Code] }

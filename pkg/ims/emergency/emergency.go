@@ -11,7 +11,7 @@ import (
 
 const prefix = "urn:service:"
 
-// Service is the service of an emergency URN (RFC 5031 §3), in lower case and without "urn:service:", as in Service-URN
+// Service returns the service of an emergency URN (RFC 5031 §3), in lower case and without "urn:service:", as in Service-URN
 // (TS 29.214 §5.3.23): "sos.fire". ok is false for any other URI.
 func Service(uri string) (service string, ok bool) {
 	if len(uri) < len(prefix) || !strings.EqualFold(uri[:len(prefix)], prefix) {
@@ -110,9 +110,9 @@ func NewPlan(homeDomain, mcc string, more map[string]string) (*Plan, error) {
 	return p, nil
 }
 
-// Service is the emergency service that a Request-URI means: by its URN, or by a number as it is dialled, in a tel URI or in a SIP URI of
-// the home network (TS 24.229 §5.2.10.1). A number is taken in whatever context it is local (RFC 3966 §5.1.5): better one call too
-// many than one too few. A global one, with a +, is somebody's. Without a plan only URNs are known.
+// Service returns the emergency service that a Request-URI means: by its URN, or by a number as it is dialled, in a tel URI or in a SIP URI
+// of the home network (TS 24.229 §5.2.10.1). A number is taken in whatever context it is local (RFC 3966 §5.1.5): better one call too many
+// than one too few. A global one, with a +, is somebody's. Without a plan only URNs are known.
 func (p *Plan) Service(uri string) (service string, ok bool) {
 	if service, ok := Service(uri); ok {
 		return service, true
@@ -151,7 +151,7 @@ func (p *Plan) Service(uri string) (service string, ok bool) {
 	return service, ok
 }
 
-// dialled are the digits of a local number, without what is only for the eye (RFC 3966 §5.1.1).
+// dialled returns the digits of a local number, without what is only for the eye (RFC 3966 §5.1.1).
 func dialled(number string) (digits string, ok bool) {
 	const longest = 16
 
@@ -162,7 +162,7 @@ func dialled(number string) (digits string, ok bool) {
 
 var separators = strings.NewReplacer("-", "", ".", "", "(", "", ")", "")
 
-// Country is the MCC of a home network domain (TS 23.003 §13.2: "ims.mnc001.mcc262.3gppnetwork.org"); "" when it has another form.
+// Country returns the MCC of a home network domain (TS 23.003 §13.2: "ims.mnc001.mcc262.3gppnetwork.org"); "" when it has another form.
 func Country(domain string) string {
 	for label := range strings.SplitSeq(strings.ToLower(domain), ".") {
 		if mcc, found := strings.CutPrefix(label, "mcc"); found && isMCC(mcc) {

@@ -42,7 +42,7 @@ func hideAddresses(m sip.Message) {
 	}
 }
 
-// shown is one value of Reason (RFC 3326 §2) as others may see it: addresses in its text are replaced, and other parameters that have
+// shown returns one value of Reason (RFC 3326 §2) as others may see it: addresses in its text are replaced, and other parameters that have
 // one are left out. "" is for what cannot be shown at all.
 func shown(value string) string {
 	protocol, params, err := grammar.ParseValue(value)

@@ -160,7 +160,7 @@ func providedByNetwork(value string) bool {
 	return strings.Contains(strings.ToLower(value), "network-provided")
 }
 
-// String is the party's name.
+// String returns the party's name.
 func (p Party) String() string {
 	var names []string
 

@@ -56,7 +56,7 @@ func authParam(s string) (p Param, rest string, err error) {
 	return p, rest, printable(p.Value)
 }
 
-// CutScheme is the scheme of an authentication header field, and its parameters.
+// CutScheme returns the scheme of an authentication header field, and its parameters.
 func CutScheme(field string) (scheme, params string) {
 	field = trim(field)
 

@@ -51,8 +51,8 @@ func Split(s string, at byte) ([]string, error) {
 	return pieces, nil
 }
 
-// cut is the text before the first separator outside quotes and angle brackets, and the rest from the separator on. Neither has control
-// characters in the piece.
+// cut returns the text before the first separator outside quotes and angle brackets, and the rest from the separator on. Neither has
+// control characters in the piece.
 func cut(s string, at byte) (piece, rest string, err error) {
 	end := separator(s, at)
 	piece, rest = s[:end], s[end:]
@@ -70,7 +70,7 @@ func cut(s string, at byte) (piece, rest string, err error) {
 	return piece, rest, nil
 }
 
-// separator is the place of the first separator outside quotes and angle brackets, or the length of s.
+// separator returns the place of the first separator outside quotes and angle brackets, or the length of s.
 func separator(s string, at byte) int {
 	first := strings.IndexByte(s, at)
 	if first < 0 {

@@ -11,7 +11,7 @@ type Param struct {
 // Params are parameters in their order, and in their number.
 type Params []Param
 
-// NewParam is a parameter with this text for its value, which is put in quotes if it needs them.
+// NewParam returns a parameter with this text for its value, which is put in quotes if it needs them.
 func NewParam(name, text string) Param {
 	if !isHost(text) {
 		text = Quote(text)
@@ -20,10 +20,10 @@ func NewParam(name, text string) Param {
 	return Param{Name: name, Value: text}
 }
 
-// QuotedParam is a parameter with this text in quotes for its value.
+// QuotedParam returns a parameter with this text in quotes for its value.
 func QuotedParam(name, text string) Param { return Param{Name: name, Value: Quote(text)} }
 
-// Text is the value without quotes.
+// Text returns the value without quotes.
 func (p Param) Text() string {
 	if p.Value == "" || p.Value[0] != '"' {
 		return p.Value
@@ -40,7 +40,7 @@ func (p Param) Text() string {
 // quoted reports whether the value stands in quotes.
 func (p Param) quoted() bool { return p.Value != "" && p.Value[0] == '"' }
 
-// String is the parameter as it is written.
+// String returns the parameter as it is written.
 func (p Param) String() string { return string(p.append(nil)) }
 
 func (p Param) append(b []byte) []byte {
@@ -158,7 +158,7 @@ func (p Params) append(b []byte) []byte {
 	return b
 }
 
-// Get is the text of a parameter, whose name may be in any case.
+// Get returns the text of a parameter, whose name may be in any case.
 func (p Params) Get(name string) (text string, found bool) {
 	for i := range p {
 		if strings.EqualFold(p[i].Name, name) {

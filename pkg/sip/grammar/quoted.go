@@ -58,7 +58,7 @@ func AppendQuoted(b []byte, text string) []byte {
 	return append(b, '"')
 }
 
-// quotedEnd is where the quoted string ends that s begins with, behind its quotes; 0: it does not end.
+// quotedEnd returns where the quoted string ends that s begins with, behind its quotes; 0: it does not end.
 func quotedEnd(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch s[i] {

@@ -53,7 +53,7 @@ func (c *EndpointConfig) validate() error {
 	return nil
 }
 
-// advertised is what others are told of an endpoint that is bound so.
+// advertised returns what others are told of an endpoint that is bound so.
 func (c *EndpointConfig) advertised(bound netip.AddrPort) netip.AddrPort {
 	told, err := readAdvertised(c.Advertise)
 

@@ -45,7 +45,7 @@ func cancelReason(cancel *sip.Request) (why []sip.Header) {
 	return why
 }
 
-// elsewhere is what the callees are told who did not take the call that another one took (RFC 3326 §3.1).
+// elsewhere returns what the callees are told who did not take the call that another one took (RFC 3326 §3.1).
 func elsewhere() sip.Header { return sip.StatusReason(200, "Call completed elsewhere").Header() }
 
 func derived(invite *sip.Request, method string) *sip.Request {

@@ -43,7 +43,7 @@ type EndpointTimers struct {
 	T4 time.Duration `yaml:"t4"`
 }
 
-// HandsetTimers are those between a UE and its P-CSCF (TS 24.229 §7.7, table 7.7.1).
+// HandsetTimers returns those between a UE and its P-CSCF (TS 24.229 §7.7, table 7.7.1).
 func HandsetTimers() EndpointTimers {
 	return EndpointTimers{T1: 2 * time.Second, T2: 16 * time.Second, T4: 17 * time.Second}
 }

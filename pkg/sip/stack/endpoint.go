@@ -63,7 +63,7 @@ type Flow struct {
 	tentative bool // UDP stands behind this way
 }
 
-// Named is the endpoint that the other side is told of.
+// Named returns the endpoint that the other side is told of.
 func (f Flow) Named() *Endpoint {
 	if f.Server != nil {
 		return f.Server
@@ -124,7 +124,7 @@ func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
 // Name returns the configured name.
 func (e *Endpoint) Name() string { return e.name }
 
-// Address is the one that others are told: the local one, or what is advertised in its place.
+// Address returns the one that others are told: the local one, or what is advertised in its place.
 func (e *Endpoint) Address() netip.AddrPort { return e.address }
 
 // speaks reports whether the endpoint has this transport.
@@ -132,7 +132,7 @@ func (e *Endpoint) speaks(transport string) bool {
 	return transport == "UDP" && e.udp != nil || transport == "TCP" && e.tcp != nil
 }
 
-// URI is a SIP URI of the endpoint with the loose-routing parameter, as Path, Service-Route and Record-Route have it.
+// URI returns a SIP URI of the endpoint with the loose-routing parameter, as Path, Service-Route and Record-Route have it.
 func (e *Endpoint) URI(user string) string {
 	if user != "" {
 		user += "@"

@@ -50,7 +50,7 @@ func (s *Stack) Forwardable(r *sip.Request, understood ...string) (out *sip.Requ
 	return out, own, nil
 }
 
-// readable are the own URIs at the top of a Route that cannot be read as a whole.
+// readable returns the own URIs at the top of a Route that cannot be read as a whole.
 func (s *Stack) readable(r *sip.Request) (own []sip.NameAddr) {
 	for _, text := range sip.Values(r, "Route") {
 		route, err := sip.ParseNameAddr(text)

@@ -38,7 +38,7 @@ func (s *Stack) dropped(raw []byte, err error) {
 
 const oversizedSource = "oversized" // of a response in place of a request that was too large
 
-// unsent is the response to a request that could not be sent. One that is too large is refused as its receiver would refuse it
+// unsent returns the response to a request that could not be sent. One that is too large is refused as its receiver would refuse it
 // (RFC 3261 §21.5.7): that says nothing against the receiver, and no other one would take it.
 func unsent(r *sip.Request, err error) *sip.Response {
 	if !errors.Is(err, errOversized) {
@@ -51,7 +51,7 @@ func unsent(r *sip.Request, err error) *sip.Response {
 	return response
 }
 
-// instead is what is sent in place of a final response that did not fit.
+// instead returns what is sent in place of a final response that did not fit.
 func (tx *ServerTransaction) instead(r *sip.Response, err error) *sip.Response {
 	out := sip.EmptyResponse(500)
 

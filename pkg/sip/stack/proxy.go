@@ -64,7 +64,7 @@ const (
 	maxPassed  = 16 // 2xx responses of different callees that one INVITE may have
 )
 
-// breadthOf is how many branches a request may have (RFC 5393 §5.3.3).
+// breadthOf returns how many branches a request may have (RFC 5393 §5.3.3).
 func breadthOf(r *sip.Request) int {
 	n, err := strconv.ParseUint(sip.Value(r, "Max-Breadth"), 10, 31)
 	if err != nil {

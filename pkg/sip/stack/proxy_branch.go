@@ -73,7 +73,7 @@ func (c *responseContext) startWaiting() {
 	c.start(group)
 }
 
-// unresolved is the status for a target that cannot be found: the name does not exist, or nobody can say.
+// unresolved returns the status for a target that cannot be found: the name does not exist, or nobody can say.
 func unresolved(err error) int {
 	if errors.Is(err, ErrNoTarget) {
 		return 404

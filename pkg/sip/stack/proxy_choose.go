@@ -2,7 +2,7 @@ package stack
 
 import "github.com/dialtone-ims/dialtone/pkg/sip"
 
-// choose is the best response of RFC 3261 §16.7 6.
+// choose returns the best response of RFC 3261 §16.7 6.
 func (c *responseContext) choose() *sip.Response {
 	var best *sip.Response
 

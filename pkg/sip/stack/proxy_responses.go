@@ -95,7 +95,7 @@ func (c *responseContext) ended(r *run, err error) {
 	c.failed(r, c.unanswered(r, err))
 }
 
-// unanswered is what stands for the answer that never came.
+// unanswered returns what stands for the answer that never came.
 func (c *responseContext) unanswered(r *run, err error) *sip.Response {
 	response := c.instead(r, err)
 	if response.StatusCode == 408 && !r.branch.Provisional {

@@ -96,7 +96,7 @@ func (s *Stack) fault(request string, value any) {
 	s.log.Error("SIP procedure panicked", "request", request, "panic", value, "stack", string(debug.Stack()))
 }
 
-// ownResponse is a response of the proxy's own.
+// ownResponse returns a response of the proxy's own.
 func (c *responseContext) ownResponse(refuser sip.Refuser, reason string, refusal *sip.Refusal) *sip.Response {
 	response := sip.NewResponse(c.tx.request, refusal.Status, "")
 	refuser.Replace(c.tx.request, response, reason, refusal)

@@ -34,7 +34,7 @@ type way struct {
 	stream *Endpoint // that connects to the same address; nil if there is none to try
 }
 
-// ways are those to try, in their order.
+// ways returns those to try, in their order.
 func (s *Stack) ways(ctx context.Context, r *sip.Request, d Destination) ([]way, error) {
 	if f := d.Flow; f != nil {
 		w := way{flow: *f}
@@ -81,13 +81,13 @@ func (s *Stack) ways(ctx context.Context, r *sip.Request, d Destination) ([]way,
 	return ways, nil
 }
 
-// besides are the ways to other servers than this one. One that has answered is not asked again by another transport: it would
+// besides returns the ways to other servers than this one. One that has answered is not asked again by another transport: it would
 // serve the request twice.
 func besides(ways []way, server netip.AddrPort) []way {
 	return slices.DeleteFunc(ways, func(w way) bool { return w.flow.Remote == server })
 }
 
-// overTCP is the flow of what is too large for a datagram.
+// overTCP returns the flow of what is too large for a datagram.
 func (w way) overTCP() Flow {
 	f := w.flow
 	f.Transport, f.tentative = "TCP", true
@@ -139,7 +139,7 @@ func (s *Stack) egress(wanted *Endpoint, transport string, remote netip.AddrPort
 	return nil
 }
 
-// withVia is the request as it goes by this flow: with a Via of this branch in front of the others. r is not changed, and
+// withVia returns the request as it goes by this flow: with a Via of this branch in front of the others. r is not changed, and
 // what the two share nobody changes in place.
 func withVia(r *sip.Request, flow Flow, branch string) *sip.Request {
 	via := &sip.ViaHeader{
@@ -315,7 +315,7 @@ const (
 	silentSource = "silence" // local, too
 )
 
-// local is a response that the stack makes itself in place of one that never came. The cause is for the log and for the
+// local returns a response that the stack makes itself in place of one that never came. The cause is for the log and for the
 // Reason header of whoever passes it on, and travels in a Warning.
 func local(r *sip.Request, status int, cause string) *sip.Response {
 	response := sip.NewResponse(r, status, "")
@@ -327,7 +327,7 @@ func local(r *sip.Request, status int, cause string) *sip.Response {
 
 const warning = "399 dialtone " // RFC 3261 §20.43: miscellaneous, and who says it
 
-// LocalCause is the cause that a response of the stack's own has; "" for one that came.
+// LocalCause returns the cause that a response of the stack's own has; "" for one that came.
 func LocalCause(r *sip.Response) string {
 	text, local := strings.CutPrefix(sip.Value(r, "Warning"), warning)
 	if !local || !Local(r) {

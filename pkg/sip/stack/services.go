@@ -18,7 +18,7 @@ import (
 // service is the name of SRV records, and the transport that they are of.
 type service struct{ name, transport string }
 
-// services are the targets that NAPTR and SRV records name (RFC 3263 §4.1, §4.2). Without SRV records nothing is found, and
+// services returns the targets that NAPTR and SRV records name (RFC 3263 §4.1, §4.2). Without SRV records nothing is found, and
 // the host's own addresses count.
 func (r *Resolver) services(ctx context.Context, host, transport string) (targets []Target, found bool, err error) {
 	services, err := r.pointers(ctx, host, transport)
@@ -78,7 +78,7 @@ func (r *Resolver) services(ctx context.Context, host, transport string) (target
 	}
 }
 
-// pointers are the services that NAPTR records name, of the transports that are spoken here (§4.1). They are not asked for when
+// pointers returns the services that NAPTR records name, of the transports that are spoken here (§4.1). They are not asked for when
 // the URI has its transport.
 func (r *Resolver) pointers(ctx context.Context, host, transport string) (services []service, err error) {
 	if transport != "" {
@@ -127,7 +127,7 @@ func weighted(records []*dns.SRV) []*dns.SRV {
 	return records
 }
 
-// addresses are those of a host: of IPv4, then of IPv6. Who sends takes those that one of its endpoints reaches.
+// addresses returns those of a host: of IPv4, then of IPv6. Who sends takes those that one of its endpoints reaches.
 func (r *Resolver) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addresses := r.hosts[canonical(host)]; len(addresses) > 0 {
 		return addresses, nil

@@ -252,7 +252,7 @@ func methodOf(r *sip.Response) string {
 	return ""
 }
 
-// about is the log for what others do wrong over a flow.
+// about returns the log for what others do wrong over a flow.
 func (s *Stack) about(flow Flow) *slog.Logger {
 	return s.log.With("endpoint", flow.Endpoint.name, "source", flow.Remote.String(), "transport", flow.Transport)
 }

@@ -37,7 +37,7 @@ func (s *Stack) Relay(ctx context.Context, r *sip.Response, flow Flow) error {
 	return flow.Endpoint.transmit(ctx, flow, serialise(r))
 }
 
-// ResponseAddress is where a response goes by what its topmost Via says (RFC 3261 §18.2.2).
+// ResponseAddress returns where a response goes by what its topmost Via says (RFC 3261 §18.2.2).
 func ResponseAddress(via *sip.ViaHeader) (netip.AddrPort, error) {
 	host := via.Host
 	if received, given := via.Params.Get("received"); given {

@@ -65,7 +65,7 @@ func (s *Stack) acceptTCP(e *Endpoint) {
 	}
 }
 
-// source is whom connections are counted by: an address of IPv4, or a /64 of IPv6, which one handset has to itself.
+// source returns whom connections are counted by: an address of IPv4, or a /64 of IPv6, which one handset has to itself.
 func source(a netip.Addr) netip.Prefix {
 	bits := 64
 	if a.Is4() {

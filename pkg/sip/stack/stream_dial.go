@@ -23,7 +23,7 @@ type dial struct {
 	err  error
 }
 
-// stream is the connection of a flow: the one that is open, or a new one.
+// stream returns the connection of a flow: the one that is open, or a new one.
 func (e *Endpoint) stream(ctx context.Context, flow Flow) (*stream, error) {
 	if e.tcp == nil {
 		return nil, fmt.Errorf("sip: endpoint %s has no TCP", e.name)

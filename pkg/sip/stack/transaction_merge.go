@@ -167,7 +167,7 @@ func (tx *ServerTransaction) giveUp() {
 	}
 }
 
-// readResponse is nil for what is none.
+// readResponse returns nil for what is none.
 func readResponse(raw []byte) *sip.Response {
 	m, err := sip.ParseMessage(raw)
 	if err != nil {
@@ -179,7 +179,7 @@ func readResponse(raw []byte) *sip.Response {
 	return r
 }
 
-// laterOnes are the transactions that were merged into this one.
+// laterOnes returns the transactions that were merged into this one.
 func (tx *ServerTransaction) laterOnes() []*ServerTransaction {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()

@@ -186,7 +186,7 @@ func (tx *ServerTransaction) respond(r *sip.Response) ([]byte, error) {
 	return raw, err
 }
 
-// way is how responses go. It is called with the lock held.
+// way returns how responses go. It is called with the lock held.
 func (tx *ServerTransaction) way() (Flow, netip.AddrPort) {
 	if tx.back != nil {
 		return *tx.back, tx.reply
@@ -411,7 +411,7 @@ func (tx *ServerTransaction) cancel(why ...sip.Header) {
 	}
 }
 
-// reasons are the header fields that came with the CANCEL.
+// reasons returns the header fields that came with the CANCEL.
 func (tx *ServerTransaction) reasons() []sip.Header {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()

@@ -33,7 +33,7 @@ func shardOf(key string) int { return int(maphash.String(seed, key) % shards) }
 
 func (s *store) len() int { return int(s.count.Load()) }
 
-// working is how many transactions have something left to do but absorb a retransmission.
+// working returns how many transactions have something left to do but absorb a retransmission.
 func (s *store) working() int { return int(s.count.Load() - s.settled.Load()) }
 
 // settle notes that a request other than INVITE is answered. Some limit of them are kept for their retransmissions (RFC 3261

@@ -135,8 +135,8 @@ func (c *Config) sharedSets() (map[int][]ifc.InitialFilterCriterion, error) {
 // originatingUser is the user part of the Service-Route.
 const originatingUser = "orig"
 
-// serviceRoute is the URI that handsets route their requests over (RFC 3608); its user part tells originating ones.
+// serviceRoute returns the URI that handsets route their requests over (RFC 3608); its user part tells originating ones.
 func serviceRoute(e *stack.Endpoint) string { return e.URI(originatingUser) }
 
-// notifier is the Contact of subscriptions to the reg event.
+// notifier returns the Contact of subscriptions to the reg event.
 func notifier(e *stack.Endpoint) string { return strings.TrimSuffix(e.URI("reg"), ";lr") }

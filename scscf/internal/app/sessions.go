@@ -146,7 +146,7 @@ func (a addresses) Contains(address netip.Addr) bool {
 	return found
 }
 
-// functions are the addresses of this network's own functions, as far as the configuration has them: no target of a user's.
+// functions returns the addresses of this network's own functions, as far as the configuration has them: no target of a user's.
 func (c *Config) functions() addresses {
 	all := addresses{}
 	add := func(text string) {

@@ -86,7 +86,7 @@ func size(parts []part) (octets int) {
 	return octets
 }
 
-// expires is how long the user will be registered: as long as the contact that lasts longest.
+// expires returns how long the user will be registered: as long as the contact that lasts longest.
 func expires(c registration.Change, now time.Time) int {
 	if c.Type == ifc.DeRegistration || c.After == nil {
 		return 0
@@ -100,7 +100,7 @@ func expires(c registration.Change, now time.Time) int {
 	return int(longest.Round(time.Second) / time.Second)
 }
 
-// parts are what the criterion wants in the body: its service information, and the messages that the handset exchanged.
+// parts returns what the criterion wants in the body: its service information, and the messages that the handset exchanged.
 func parts(c registration.Change, m ifc.Match) []part {
 	var all []part
 

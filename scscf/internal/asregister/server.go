@@ -82,7 +82,7 @@ const (
 	maxLine = 8 // changes of one user that wait; a later re-registration says all that an earlier one does
 )
 
-// New is a server; it works while Run does.
+// New returns a server; it works while Run does.
 func New(policy Policy, o Options) *Server {
 	s := &Server{
 		policy: policy, sender: o.Sender, endpoint: o.Endpoint, serverName: o.ServerName, homeDomain: o.HomeDomain, end: o.End,

@@ -57,7 +57,7 @@ func servers(c registration.Change, request *sip.Request, registered string) []t
 	return all
 }
 
-// inOrder are the identities that an application server may hear of, the registered one first.
+// inOrder returns the identities that an application server may hear of, the registered one first.
 func inOrder(set *registration.Registration, registered string) []*registration.Identity {
 	var all []*registration.Identity
 
@@ -113,7 +113,7 @@ func (v *view) RegistrationType() ifc.RegistrationType { return v.kind }
 // SDP is for triggers; a REGISTER has none.
 func (v *view) SDP() []byte { return nil }
 
-// standIn is a REGISTER as the handset might have sent it, for what ends without one.
+// standIn returns a REGISTER as the handset might have sent it, for what ends without one.
 func standIn(c registration.Change, homeDomain string) (*sip.Request, error) {
 	r, err := sip.NewRequest("REGISTER", "sip:"+homeDomain)
 	if err != nil {
@@ -129,7 +129,7 @@ func standIn(c registration.Change, homeDomain string) (*sip.Request, error) {
 	return r, nil
 }
 
-// identityOf is the public identity that a REGISTER or an end was for.
+// identityOf returns the public identity that a REGISTER or an end was for.
 func identityOf(c registration.Change) string {
 	for _, change := range c.Contacts {
 		return change.Binding.Identity
@@ -138,7 +138,7 @@ func identityOf(c registration.Change) string {
 	return ""
 }
 
-// boundary is one that the parts do not contain.
+// boundary returns one that the parts do not contain.
 func boundary(parts []part) string {
 	const prefix = "dialtone-"
 

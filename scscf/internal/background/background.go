@@ -19,7 +19,7 @@ type Queue struct {
 	idle    sync.WaitGroup
 }
 
-// New is a queue with at most limit workers. Jobs wait until Run.
+// New returns a queue with at most limit workers. Jobs wait until Run.
 func New(limit int) *Queue { return &Queue{limit: limit} }
 
 // Add puts a job behind the others. ctx of the job ends with Run's.
@@ -50,7 +50,7 @@ func (q *Queue) Run(ctx context.Context) {
 	q.idle.Wait()
 }
 
-// Len is how many jobs wait.
+// Len returns how many jobs wait.
 func (q *Queue) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -84,7 +84,7 @@ func (c *Call) verify() {
 	}
 }
 
-// heir is the contact that a call is with which began with this one: itself, or that which its handset has registered in its place
+// heir returns the contact that a call is with which began with this one: itself, or that which its handset has registered in its place
 // from another address while it rang.
 func (t *Table) heir(public string, b *registration.Binding) uint32 {
 	g, found := t.registrations.Registration(public)
@@ -146,7 +146,7 @@ func ofOneHandset(old, fresh *registration.Binding) bool {
 	return old.Private == fresh.Private && (old.Instance != "" && old.Instance == fresh.Instance || sip.SameURI(old.Contact, fresh.Contact))
 }
 
-// sentFrom is the contact of the user that an initial request came from: the one whose P-CSCF, by the URI of its Path, stands in
+// sentFrom returns the contact of the user that an initial request came from: the one whose P-CSCF, by the URI of its Path, stands in
 // Record-Route; else the one that is its Contact; else the only one. 0: it cannot be told.
 func sentFrom(user registration.User, recorded []sip.NameAddr, contacts []sip.Contact) uint32 {
 	for _, b := range user.Bindings {

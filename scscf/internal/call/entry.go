@@ -26,13 +26,13 @@ type entries struct {
 
 const bits65 = 13 // characters of rand.Text and of base32
 
-// randomEntries are those of an INVITE whose own are taken.
+// randomEntries returns those of an INVITE whose own are taken.
 func randomEntries() entries {
 	return entries{entryPrefix + rand.Text()[:bits65], [2]string{rand.Text()[:bits65], rand.Text()[:bits65]}}
 }
 
-// entriesOf are the entries of an INVITE. They are the same whenever it comes, also after a restart: whoever it goes on to finds by them
-// that it has come again (stack.Repeated), and a callee that has it already gets to the new call by the Record-Route of the old one.
+// entriesOf returns the entries of an INVITE. They are the same whenever it comes, also after a restart: whoever it goes on to finds by
+// them that it has come again (stack.Repeated), and a callee that has it already gets to the new call by the Record-Route of the old one.
 // Nobody without the secret can tell them.
 func entriesOf(secret []byte, invite *sip.Request, p Party) entries {
 	h := hmac.New(sha256.New, secret)
@@ -50,7 +50,7 @@ func entriesOf(secret []byte, invite *sip.Request, p Party) entries {
 	return entries{entryPrefix + text[:bits65], [2]string{text[bits65 : 2*bits65], text[2*bits65 : 3*bits65]}}
 }
 
-// user is the user part of the entry for the requests of one side.
+// user returns the user part of the entry for the requests of one side.
 func (e entries) user(side sip.Side) string { return e.token + "-" + e.marks[side] }
 
 // side is whose requests have an entry with this user part in Route.
@@ -67,7 +67,7 @@ func (e entries) side(name string) (sip.Side, bool) {
 	}
 }
 
-// tokenOf is the call's token in the user part of an entry.
+// tokenOf returns the call's token in the user part of an entry.
 func tokenOf(user string) string {
 	random, found := strings.CutPrefix(user, entryPrefix)
 	if !found {
@@ -79,7 +79,7 @@ func tokenOf(user string) string {
 	return entryPrefix + random
 }
 
-// RecordRoute is the call's entry for its INVITE: a URI.
+// RecordRoute returns the call's entry for its INVITE: a URI.
 func (c *Call) RecordRoute() string { return c.table.endpoint.URI(c.entry.user(sip.Callee)) }
 
 // TowardsCaller gives the caller's side its own entry in the Record-Route of a response.

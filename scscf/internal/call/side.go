@@ -19,7 +19,7 @@ func (s Side) String() string {
 	return "terminating"
 }
 
-// Role is the side as the OCS is told of it (Role-Of-Node, TS 32.299 §7.2.183).
+// Role returns the side as the OCS is told of it (Role-Of-Node, TS 32.299 §7.2.183).
 func (s Side) Role() ro.RoleOfNode {
 	if s == Originating {
 		return ro.OriginatingRole

@@ -78,7 +78,7 @@ func New(o Options) *Table {
 	return t
 }
 
-// Len is the number of calls.
+// Len returns the number of calls.
 func (t *Table) Len() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

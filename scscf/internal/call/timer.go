@@ -92,7 +92,7 @@ func (t Timer) Answer(asked Interval, r *sip.Response) {
 	}
 }
 
-// seconds is a header of delta-seconds; what cannot be read is 0.
+// seconds returns a header of delta-seconds; what cannot be read is 0.
 func seconds(m sip.Message, name string) time.Duration {
 	text, _ := sip.ValueParams(m, name)
 

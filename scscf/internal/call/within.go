@@ -123,7 +123,7 @@ func (w *Within) Abroad() bool {
 	return slices.ContainsFunc(w.calls, func(m membership) bool { return m.call.Abroad })
 }
 
-// Payer is who is charged for the request if it is charged by itself: the served user of a call that has sent it.
+// Payer returns who is charged for the request if it is charged by itself: the served user of a call that has sent it.
 func (w *Within) Payer() (Party, bool) {
 	for _, m := range w.calls {
 		if m.known && (m.from == sip.Caller) == (m.call.Side == Originating) {

@@ -120,7 +120,7 @@ func newNonce() string {
 	return base64.StdEncoding.EncodeToString(b[:])
 }
 
-// Header is the value of WWW-Authenticate. IK and CK are for the P-CSCF, which takes them out (TS 24.229 §5.4.1.2.1).
+// Header returns the value of WWW-Authenticate. IK and CK are for the P-CSCF, which takes them out (TS 24.229 §5.4.1.2.1).
 func (ch *Challenge) Header(stale bool) string {
 	return digest.Challenge{
 		Realm: ch.Realm, Nonce: ch.Nonce, Opaque: ch.opaque, Algorithm: ch.Algorithm, QoP: ch.QoP, Stale: stale,

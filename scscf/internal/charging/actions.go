@@ -99,7 +99,7 @@ func (s *Session) beginAnew(now time.Time) {
 	t.rename(old, s)
 }
 
-// initial is the CCR that opens the session.
+// initial returns the CCR that opens the session.
 func (s *Session) initial(now time.Time) *ro.CCR {
 	q := s.trigger.request(s.state.ID, ro.Initial, 0, &s.state.Call, s.state.Call.event(), server{})
 	q.EventTimestamp = now
@@ -108,7 +108,7 @@ func (s *Session) initial(now time.Time) *ro.CCR {
 	return q
 }
 
-// request is the CCR of a report.
+// request returns the CCR of a report.
 func (s *Session) request(kind ro.RequestType, r report, now time.Time) *ro.CCR {
 	q := s.trigger.request(s.state.ID, kind, r.Number, &s.state.Call, s.state.event(kind, r), s.state.Server)
 	q.EventTimestamp = happened(r.At, now)

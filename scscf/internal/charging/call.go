@@ -50,7 +50,7 @@ func (c *Call) tooLong() *sip.Refusal {
 	}
 }
 
-// event is the Event-Type of the request that a call or message begins with (TS 32.299 §7.2.50).
+// event returns the Event-Type of the request that a call or message begins with (TS 32.299 §7.2.50).
 func (c *Call) event() *ro.EventType {
 	return &ro.EventType{SIPMethod: c.Method, Event: c.Event, Expires: c.Expires}
 }

@@ -21,7 +21,7 @@ var (
 	creditUsedUp = Normal
 )
 
-// Answered is the cause that a final response is: -1 for 200, the status itself for a failure, and its negative for another 2xx
+// Answered returns the cause that a final response is: -1 for 200, the status itself for a failure, and its negative for another 2xx
 // and for 3xx.
 func Answered(status int, reason string) Cause {
 	code := int32(status)
@@ -36,7 +36,7 @@ func Answered(status int, reason string) Cause {
 	return Cause{Code: code, Reason: reason}
 }
 
-// Because is a cause with the Reason header field value that came with it.
+// Because returns a cause with the Reason header field value that came with it.
 func (c Cause) Because(reason string) Cause {
 	c.Reason = reason
 	return c

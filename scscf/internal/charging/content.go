@@ -39,7 +39,7 @@ func (t *Trigger) chargesOne(role ro.RoleOfNode, method string, content Content,
 		!slices.Contains(t.config.FreeContent, content.media())
 }
 
-// media is the type of what the content is about: that within the CPIM envelope (RFC 3862) if it has one.
+// media returns the type of what the content is about: that within the CPIM envelope (RFC 3862) if it has one.
 func (c Content) media() string {
 	const envelope = "message/cpim"
 

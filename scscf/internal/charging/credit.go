@@ -175,7 +175,7 @@ func (c *credit) ends(now time.Time) (signal Signal, at time.Time, never bool) {
 	return signal, at, false
 }
 
-// event is the SIP request that made a report. An update has none: it is the quota that asks for it.
+// event returns the SIP request that made a report. An update has none: it is the quota that asks for it.
 func (c *credit) event(kind ro.RequestType, r report) *ro.EventType {
 	const cancelled = 487
 

@@ -58,7 +58,7 @@ func (t *Trigger) Event(ctx context.Context, call Call) (*Event, *sip.Refusal) {
 	return e, nil
 }
 
-// asked is the signal by which an event begins.
+// asked returns the signal by which an event begins.
 func (t *Trigger) asked() Signal {
 	if t.config.Events == Immediate {
 		return DebitRequested
@@ -217,7 +217,7 @@ func (e *Event) owe(d debt, now time.Time) {
 	e.state.Owed, e.until = &d, now.Add(e.trigger.config.Settle)
 }
 
-// first is the CCR before the request goes on.
+// first returns the CCR before the request goes on.
 func (e *Event) first(kind ro.RequestType, now time.Time) *ro.CCR {
 	q, one := e.request(kind, 0), uint64(1)
 	q.EventTimestamp = now
@@ -231,7 +231,7 @@ func (e *Event) first(kind ro.RequestType, now time.Time) *ro.CCR {
 	return q
 }
 
-// last is the CCR that settles a debt.
+// last returns the CCR that settles a debt.
 func (e *Event) last(d debt, now time.Time) *ro.CCR {
 	var q *ro.CCR
 

@@ -57,7 +57,7 @@ func (o outcome) reported(repeat bool) Signal {
 	}
 }
 
-// no is what the caller hears if the service is refused or ended because of the outcome, and the cause that the OCS is told.
+// no returns what the caller hears if the service is refused or ended because of the outcome, and the cause that the OCS is told.
 func (o outcome) no() (refused *sip.Refusal, cause Cause) {
 	switch {
 	case o.err != nil:

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
-// silent is the refusal when the OCS says nothing, or that it cannot do it: then its code is in the reason.
+// silent returns the refusal when the OCS says nothing, or that it cannot do it: then its code is in the reason.
 func silent(err error) *sip.Refusal {
 	var result diameter.Result
 	if errors.As(err, &result) && !errors.Is(err, diameter.ErrUnroutable) {

@@ -13,8 +13,8 @@ const (
 	shortest      = 4               // digits that are completed; fewer are a service's, such as 112
 )
 
-// homeLocal is the global number that a number local to the home network stands for, "" if it is none. The HSS is asked who has it, as an
-// I-CSCF asks it: first the digits as they are, then completed by the first digits of the caller's own number, as in one exchange.
+// homeLocal returns the global number that a number local to the home network stands for, "" if it is none. The HSS is asked who has it, as
+// an I-CSCF asks it: first the digits as they are, then completed by the first digits of the caller's own number, as in one exchange.
 func (t *Translator) homeLocal(ctx context.Context, target, own string) string {
 	digits, dialled, ok := homeDigits(target, t.home)
 	if !ok || t.subscribers == nil {
@@ -51,8 +51,9 @@ func (t *Translator) homeLocal(ctx context.Context, target, own string) string {
 	return ""
 }
 
-// homeDigits are those of a number that is local to the home network: by its phone-context, by the domain, or because nothing else is said
-// (TS 24.229 §5.1.2A.1.5). dialled says that it can be nothing but a number; the user part of a sip URI without user=phone may be a name.
+// homeDigits returns those of a number that is local to the home network: by its phone-context, by the domain, or because nothing else is
+// said (TS 24.229 §5.1.2A.1.5). dialled says that it can be nothing but a number; the user part of a sip URI without user=phone may be a
+// name.
 func homeDigits(target, home string) (digits string, dialled, ok bool) {
 	scheme, rest, _ := strings.Cut(target, ":")
 	user, dialled := rest, strings.EqualFold(scheme, "tel")

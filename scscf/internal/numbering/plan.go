@@ -57,7 +57,7 @@ func isNumber(text string) bool {
 	return true
 }
 
-// dialled is the number that a Request-URI means, and its phone-context; ok is false if it means none: another domain's user, or
+// dialled returns the number that a Request-URI means, and its phone-context; ok is false if it means none: another domain's user, or
 // a name.
 func (p *Plan) dialled(target, home string) (number, context string, ok bool) {
 	scheme, rest, _ := strings.Cut(target, ":")
@@ -96,7 +96,7 @@ func hasParameter(parameters, wanted string) bool {
 	return false
 }
 
-// global is the number in international form (TS 24.229 §5.4.3.2: local numbers by the policy of the operator); "" if the plan
+// global returns the number in international form (TS 24.229 §5.4.3.2: local numbers by the policy of the operator); "" if the plan
 // does not say.
 func (p *Plan) global(number, context string) string {
 	const longest = 15 // digits of E.164
@@ -116,7 +116,7 @@ func (p *Plan) global(number, context string) string {
 	return number
 }
 
-// longestPrefix is the entry with the longest key that text begins with.
+// longestPrefix returns the entry with the longest key that text begins with.
 func longestPrefix(all map[string]string, text string) (key, value string, found bool) {
 	for k, v := range all {
 		if strings.HasPrefix(text, k) && (!found || len(k) > len(key)) {

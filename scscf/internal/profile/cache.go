@@ -27,7 +27,7 @@ type Cache struct {
 
 type profileHash [sha256.Size]byte
 
-// New is an empty cache. shared are the sets of shared criteria (TS 29.228 annex B.2.2).
+// New returns an empty cache. shared are the sets of shared criteria (TS 29.228 annex B.2.2).
 func New(shared map[int][]ifc.InitialFilterCriterion) *Cache {
 	return &Cache{shared: shared, byHash: map[profileHash]weak.Pointer[registration.Profile]{}}
 }
@@ -64,7 +64,7 @@ func (p *Cache) Read(userData []byte) (private string, identities []registration
 	return identitiesOf(subscription, compiled)
 }
 
-// known are the profiles in use for these criteria, or nil if one of them is not.
+// known returns the profiles in use for these criteria, or nil if one of them is not.
 func (p *Cache) known(skeleton *ifc.Subscription, criteria [][]byte) []*registration.Profile {
 	found := make([]*registration.Profile, len(criteria))
 
@@ -129,7 +129,7 @@ func (p *Cache) put(hash profileHash, profile *registration.Profile) {
 	runtime.AddCleanup(profile, p.forget, hash)
 }
 
-// identitiesOf are the public identities of a document with the profiles that serve them.
+// identitiesOf returns the public identities of a document with the profiles that serve them.
 func identitiesOf(
 	subscription *ifc.Subscription,
 	compiled []*registration.Profile,
@@ -215,7 +215,7 @@ func (p *Cache) compile(source *ifc.ServiceProfile) (*registration.Profile, erro
 	return profile, nil
 }
 
-// servers are the application servers of a profile, its shared sets included.
+// servers returns the application servers of a profile, its shared sets included.
 func (p *Cache) servers(services *ifc.ServiceProfile) []string {
 	criteria := slices.Clone(services.InitialFilterCriteria)
 
@@ -246,7 +246,7 @@ func (p *Cache) forget(hash profileHash) {
 	}
 }
 
-// Count is how many different profiles are in use.
+// Count returns how many different profiles are in use.
 func (p *Cache) Count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -49,7 +49,7 @@ type unknownParam struct {
 	Value string `xml:",chardata"`
 }
 
-// full is the whole state of a set (RFC 3680 §5.2), with the contacts that have just ended once more. g may be nil: then
+// full returns the whole state of a set (RFC 3680 §5.2), with the contacts that have just ended once more. g may be nil: then
 // before, the state until then, is shown as terminated.
 func full(g, before *registration.Registration, ended []registration.ContactChange, now time.Time) reginfo {
 	document := reginfo{State: "full"}
@@ -87,7 +87,7 @@ func full(g, before *registration.Registration, ended []registration.ContactChan
 	return document
 }
 
-// partial is what one change has changed.
+// partial returns what one change has changed.
 func partial(c registration.Change, now time.Time) reginfo {
 	document := reginfo{State: "partial"}
 

@@ -97,7 +97,7 @@ type Server struct {
 
 const notifiesAtOnce = 1000 // each may wait for a handset in idle mode
 
-// New is a server without subscriptions.
+// New returns a server without subscriptions.
 func New(policy Policy, o Options) *Server {
 	s := &Server{
 		policy: policy, registrations: o.Registrations, sender: o.Sender, endpoint: o.Endpoint, contact: o.Contact, homeDomain: o.HomeDomain,

@@ -109,7 +109,7 @@ func accepts(values []string) bool {
 
 const defaultExpires = 3761 // seconds, RFC 3680 §4.3
 
-// expires is how long a subscription is wanted, within what the policy allows.
+// expires returns how long a subscription is wanted, within what the policy allows.
 func (s *Server) expires(r *sip.Request) (time.Duration, *sip.Refusal) {
 	wanted := time.Duration(sip.Seconds(sip.Value(r, "Expires"), defaultExpires)) * time.Second
 

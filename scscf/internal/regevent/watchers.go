@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// assertedBy are the URIs of P-Asserted-Identity.
+// assertedBy returns the URIs of P-Asserted-Identity.
 func assertedBy(r *sip.Request) []string {
 	var uris []string
 

@@ -71,7 +71,7 @@ func (p *procedure) authenticate(ctx context.Context, event AuthenticationEvent)
 	}
 }
 
-// stepOf is the label of an event in the counter of authentications, or "".
+// stepOf returns the label of an event in the counter of authentications, or "".
 func stepOf(event AuthenticationEvent, a *authentication) string {
 	switch {
 	case event == ResponseWrong || event == ResponseWrongLast:
@@ -207,7 +207,7 @@ func (p *procedure) classifyResponse() (AuthenticationEvent, *sip.Refusal) {
 	return ResponseWrong, nil
 }
 
-// forbidden is the refusal after a failed authentication, with what a lab builder should look at (§5.4.1.2.3A, §5.4.1.2.3B).
+// forbidden returns the refusal after a failed authentication, with what a lab builder should look at (§5.4.1.2.3A, §5.4.1.2.3B).
 func (p *procedure) forbidden() *sip.Refusal {
 	c, ch := p.request.credentials, p.authentication.asked
 

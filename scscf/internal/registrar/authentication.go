@@ -53,7 +53,7 @@ func (s *authentications) step(a *authentication, event AuthenticationEvent) (ac
 	return actions, ok
 }
 
-// displaced are those that another challenge takes the place of: of the same Call-ID, or the oldest of too many.
+// displaced returns those that another challenge takes the place of: of the same Call-ID, or the oldest of too many.
 func (s *authentications) displaced(private, callID string) (others []*authentication) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +89,7 @@ func (s *authentications) admit(a *authentication, asked *challenge.Challenge) b
 	return true
 }
 
-// find is the authentication that a nonce is of, if it went to this user.
+// find returns the authentication that a nonce is of, if it went to this user.
 func (s *authentications) find(private, nonce string) *authentication {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +116,7 @@ func (s *authentications) drop(a *authentication) {
 	}
 }
 
-// of are those of a user.
+// of returns those of a user.
 func (s *authentications) of(private string) []*authentication {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,7 +152,7 @@ func (s *authentications) challenged(a *authentication, now time.Time, await tim
 	return now.Add(min(patience, await))
 }
 
-// expires is when reg-await-auth does; silent, that a challenge is out.
+// expires returns when reg-await-auth does; silent, that a challenge is out.
 func (s *authentications) expires(a *authentication) (at time.Time, silent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +174,7 @@ func (a *authentication) Due(now time.Time) {
 	}
 }
 
-// silence is what the log says of a challenge that nobody has answered: whose it is, and why handsets fall silent.
+// silence returns what the log says of a challenge that nobody has answered: whose it is, and why handsets fall silent.
 func (a *authentication) silence() (attributes []any) {
 	return []any{"impi", a.private, "impu", a.public, "call_id", a.callID, "cause", unansweredChallenge(a.asked)}
 }

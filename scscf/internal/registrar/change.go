@@ -218,7 +218,7 @@ func (r *Registrar) carryOut(ctx context.Context, all []taken, change registrati
 	return failed
 }
 
-// without is what becomes of a set that may have lost its last contact: nil, or kept for services of the unregistered user.
+// without returns what becomes of a set that may have lost its last contact: nil, or kept for services of the unregistered user.
 func (r *Registrar) without(g *registration.Registration, now time.Time, keep bool) *registration.Registration {
 	switch {
 	case len(g.Bindings) > 0:

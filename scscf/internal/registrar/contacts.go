@@ -103,7 +103,7 @@ func (w *wanted) same(b *registration.Binding) bool {
 	return sip.SameURI(w.contact, b.Contact)
 }
 
-// rivals are the contacts among which a new one needs a place: an emergency registration takes none from the others, and finds its own
+// rivals returns the contacts among which a new one needs a place: an emergency registration takes none from the others, and finds its own
 // whatever they are (TS 24.229 §5.4.8.2).
 func (w *wanted) rivals(all []*registration.Binding) int {
 	n := 0

@@ -186,7 +186,7 @@ func (j *journal) append() error {
 	return err
 }
 
-// keep is what is written of a registration; nothing of a user who is not registered.
+// keep returns what is written of a registration; nothing of a user who is not registered.
 func keep(g *registration.Registration) *kept {
 	if g == nil || g.State != registration.Registered {
 		return nil

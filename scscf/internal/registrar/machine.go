@@ -99,7 +99,7 @@ var Machine = fsm.New(
 
 var stateNames = [...]string{"NotRegistered", "Assigning", "Registered", "Reassigning", "Releasing"}
 
-// String is the state's name.
+// String returns the state's name.
 func (s State) String() string { return stateNames[s] }
 
 var eventNames = [...]string{
@@ -107,7 +107,7 @@ var eventNames = [...]string{
 	"Released", "AuthenticationFailed", "AuthenticationTimedOut", "ContactLost", "LastContactLost", "NetworkEnd", "OperatorEnd",
 }
 
-// String is the event's name.
+// String returns the event's name.
 func (e Event) String() string { return eventNames[e] }
 
 var actionNames = [...]string{
@@ -115,5 +115,5 @@ var actionNames = [...]string{
 	"ReportAuthFailure", "ReportAuthTimeout", "Notify",
 }
 
-// String is the action's name.
+// String returns the action's name.
 func (a Action) String() string { return actionNames[a] }

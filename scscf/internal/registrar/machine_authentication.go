@@ -65,7 +65,7 @@ var AuthenticationMachine = fsm.New(
 
 var authenticationStateNames = [...]string{"Unchallenged", "VectorRequested", "Challenged", "Over"}
 
-// String is the state's name.
+// String returns the state's name.
 func (s AuthenticationState) String() string { return authenticationStateNames[s] }
 
 var authenticationEventNames = [...]string{
@@ -73,12 +73,12 @@ var authenticationEventNames = [...]string{
 	"ResponseAUTS", "ResponseAUTSLast", "AwaitAuthExpired", "Withdrawn",
 }
 
-// String is the event's name.
+// String returns the event's name.
 func (e AuthenticationEvent) String() string { return authenticationEventNames[e] }
 
 var authenticationActionNames = [...]string{
 	"RequestVector", "Resynchronise", "SendChallenge", "StopAwaitAuth", "RefuseVector", "Succeed", "Fail", "RecordSilence", "TimeOut",
 }
 
-// String is the action's name.
+// String returns the action's name.
 func (a AuthenticationAction) String() string { return authenticationActionNames[a] }

@@ -88,7 +88,7 @@ func (p *procedure) find() {
 	}
 }
 
-// bindings are the contacts of the set as they are now.
+// bindings returns the contacts of the set as they are now.
 func (p *procedure) bindings() []*registration.Binding {
 	if g := p.registration(); g != nil {
 		return g.Bindings
@@ -311,7 +311,7 @@ func (p *procedure) updateContacts() {
 	}
 }
 
-// profile is what the SAA says of the set, if it does or has to.
+// profile returns what the SAA says of the set, if it does or has to.
 func (p *procedure) profile() (identities []registration.Identity, private string, refusal *sip.Refusal) {
 	g := p.registration()
 	if p.ends || g != nil && !g.ProfileMissing() && (p.assigned == nil || len(p.assigned.UserData) == 0) {
@@ -333,7 +333,7 @@ func (p *procedure) profile() (identities []registration.Identity, private strin
 	return identities, private, nil
 }
 
-// place is the record for the set: the one that serves one of its identities, or a new one.
+// place returns the record for the set: the one that serves one of its identities, or a new one.
 func (p *procedure) place(identities []registration.Identity) *record {
 	if p.record != nil && p.registration() != nil {
 		return p.record

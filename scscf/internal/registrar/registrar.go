@@ -61,7 +61,7 @@ type Registrar struct {
 
 const workers = 32 // SARs of expired registrations at the same time
 
-// New is a registrar without registrations.
+// New returns a registrar without registrations.
 func New(policy Policy, o Options) *Registrar {
 	r := &Registrar{
 		machine: Machine, authenticationMachine: AuthenticationMachine,

@@ -55,7 +55,7 @@ func newStore(limit int) *store {
 	return &store{limit: limit, records: map[*record]struct{}{}, byPublic: map[string]*record{}, byPrivate: map[string][]*record{}}
 }
 
-// find is the record of a canonical public identity.
+// find returns the record of a canonical public identity.
 func (s *store) find(public string) *record {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -77,7 +77,7 @@ func (s *store) locate(public string) *record {
 	return nil
 }
 
-// of are the records of a private identity.
+// of returns the records of a private identity.
 func (s *store) of(private string) []*record {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -153,7 +153,7 @@ func (s *store) state(who *registrant) State {
 	return who.run.State()
 }
 
-// registrantOf is a private identity in a set, or one that has no contact there.
+// registrantOf returns a private identity in a set, or one that has no contact there.
 func (r *Registrar) registrantOf(rec *record, private string) *registrant {
 	if rec != nil {
 		r.store.mu.RLock()

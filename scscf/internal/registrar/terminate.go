@@ -134,7 +134,7 @@ func (r *Registrar) RegistrationTermination(ctx context.Context, req *cx.RTR) (*
 	return &cx.RTA{}, nil
 }
 
-// recordsOf are the records of private identities, narrowed to those of public ones if any are named.
+// recordsOf returns the records of private identities, narrowed to those of public ones if any are named.
 func (r *Registrar) recordsOf(privates, publics []string) []*record {
 	var records []*record
 
@@ -272,7 +272,7 @@ func (r *Registrar) Snapshot() []*registration.Registration {
 	return all
 }
 
-// Registration is the registration that a public identity belongs to, also one whose profile has not come back yet after a
+// Registration returns the registration that a public identity belongs to, also one whose profile has not come back yet after a
 // restart.
 func (r *Registrar) Registration(public string) (*registration.Registration, bool) {
 	rec := r.store.find(public)

@@ -28,7 +28,7 @@ type Binding struct {
 // Emergency reports whether the contact is for emergency calls alone (TS 24.229 §5.4.8): nobody else is connected to it.
 func (b *Binding) Emergency() bool { return emergency.Contact(b.Contact) }
 
-// Header is the binding as a value of Contact in a response.
+// Header returns the binding as a value of Contact in a response.
 func (b *Binding) Header(now time.Time) string {
 	var text strings.Builder
 

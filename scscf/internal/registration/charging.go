@@ -15,7 +15,7 @@ type ChargingInfo struct {
 // ChargingHandle is one copy of charging functions for all users with the same ones; the zero handle is none.
 type ChargingHandle = unique.Handle[ChargingInfo]
 
-// Charging are the charging functions that the HSS gave; ok is false if it gave none.
+// Charging returns the charging functions that the HSS gave; ok is false if it gave none.
 func (r *Registration) Charging() (c ChargingInfo, ok bool) {
 	if r.ChargingHandle == (ChargingHandle{}) {
 		return ChargingInfo{}, false
@@ -24,7 +24,7 @@ func (r *Registration) Charging() (c ChargingInfo, ok bool) {
 	return r.ChargingHandle.Value(), true
 }
 
-// ChargingOf is the one copy of these charging functions; the zero handle if there are none.
+// ChargingOf returns the one copy of these charging functions; the zero handle if there are none.
 func ChargingOf(c *cx.ChargingInformation) ChargingHandle {
 	if c == nil {
 		return ChargingHandle{}

@@ -18,7 +18,7 @@ const (
 	Registered
 )
 
-// String is the state's name.
+// String returns the state's name.
 func (s State) String() string {
 	if s == Registered {
 		return "registered"
@@ -65,7 +65,7 @@ type User struct {
 	Public *Identity
 }
 
-// Default is the default public identity of the set: the first that is not barred (TS 24.229 §5.4.1.2.2).
+// Default returns the default public identity of the set: the first that is not barred (TS 24.229 §5.4.1.2.2).
 func (r *Registration) Default() string {
 	for i := range r.Identities {
 		if !r.Identities[i].Barred && r.Identities[i].Wildcard == nil {
@@ -76,7 +76,7 @@ func (r *Registration) Default() string {
 	return ""
 }
 
-// Associated are the URIs of P-Associated-URI: those not barred, the default one first.
+// Associated returns the URIs of P-Associated-URI: those not barred, the default one first.
 func (r *Registration) Associated() []string {
 	uris := make([]string, 0, len(r.Identities))
 
@@ -89,7 +89,7 @@ func (r *Registration) Associated() []string {
 	return uris
 }
 
-// Find is the identity of the set that a canonical URI names; nil if none does.
+// Find returns the identity of the set that a canonical URI names; nil if none does.
 func (r *Registration) Find(uri string) *Identity {
 	for i := range r.Identities {
 		if r.Identities[i].URI == uri {
@@ -106,7 +106,7 @@ func (r *Registration) Find(uri string) *Identity {
 	return nil
 }
 
-// Contacts are the bindings that are alive at this time, the most preferred first and among equals the newest (RFC 3261
+// Contacts returns the bindings that are alive at this time, the most preferred first and among equals the newest (RFC 3261
 // §16.5, TS 24.229 §5.4.3.3). Those of emergency registrations are not among them (§5.4.8).
 func (r *Registration) Contacts(now time.Time) []*Binding {
 	alive := make([]*Binding, 0, len(r.Bindings))
@@ -128,7 +128,7 @@ func (r *Registration) Contacts(now time.Time) []*Binding {
 	return alive
 }
 
-// Of are the bindings of one private identity.
+// Of returns the bindings of one private identity.
 func (r *Registration) Of(private string) []*Binding {
 	var own []*Binding
 
@@ -146,7 +146,7 @@ func (i *Identity) Matches(uri string) bool {
 	return i.URI == uri || i.Wildcard != nil && i.Wildcard.Matches(uri)
 }
 
-// Primary is an identity that stands for the set towards the HSS.
+// Primary returns an identity that stands for the set towards the HSS.
 func (r *Registration) Primary() string {
 	if all := r.Plain(); len(all) > 0 {
 		return all[0]
@@ -155,7 +155,7 @@ func (r *Registration) Primary() string {
 	return ""
 }
 
-// Plain are the identities of the set that are no wildcards.
+// Plain returns the identities of the set that are no wildcards.
 func (r *Registration) Plain() []string {
 	var all []string
 
@@ -168,7 +168,7 @@ func (r *Registration) Plain() []string {
 	return all
 }
 
-// First is the first identity, which every set has.
+// First returns the first identity, which every set has.
 func (r *Registration) First() string {
 	if len(r.Identities) == 0 {
 		return ""
@@ -182,7 +182,7 @@ func (r *Registration) ProfileMissing() bool {
 	return len(r.Identities) > 0 && r.Identities[0].Profile == nil
 }
 
-// Privates are the private identities that have a part in a registration.
+// Privates returns the private identities that have a part in a registration.
 func (r *Registration) Privates() []string {
 	all := make([]string, 0, 1)
 	if r.Private != "" {

@@ -28,7 +28,7 @@ type Queue struct {
 	entries entries
 }
 
-// New is an empty queue; nothing is due before Run.
+// New returns an empty queue; nothing is due before Run.
 func New() *Queue { return &Queue{wake: make(chan struct{}, 1)} }
 
 // Set makes an entry due at a time, instead of any time that it had.
@@ -59,7 +59,7 @@ func (q *Queue) Cancel(e *Entry) {
 	}
 }
 
-// Len is how many entries are set.
+// Len returns how many entries are set.
 func (q *Queue) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -21,7 +21,7 @@ type Border struct {
 	Functions, Core func(netip.Addr) bool
 }
 
-// routeAbroad is the branch of a request to another network, without what is for the trust domain alone. A name or address by which a
+// routeAbroad returns the branch of a request to another network, without what is for the trust domain alone. A name or address by which a
 // user could reach into the core, at any of its ports, is refused.
 func (s *Server) routeAbroad(ctx context.Context, r *sip.Request) (stack.Branch, error) {
 	inside := s.config.Border.Core
@@ -45,7 +45,7 @@ func (s *Server) routeAbroad(ctx context.Context, r *sip.Request) (stack.Branch,
 	return stack.Branch{Request: r, To: to}, nil
 }
 
-// outside is where a Request-URI points, unless that is inside. A name that cannot be resolved is left to who sends the request.
+// outside returns where a Request-URI points, unless that is inside. A name that cannot be resolved is left to who sends the request.
 func (s *Server) outside(ctx context.Context, r *sip.Request, inside func(netip.Addr) bool) (stack.Destination, error) {
 	targets, err := s.stack.Resolver().Resolve(ctx, r.Recipient)
 	if err != nil || inside == nil {
@@ -59,8 +59,8 @@ func (s *Server) outside(ctx context.Context, r *sip.Request, inside func(netip.
 	return stack.Destination{Targets: targets}, nil
 }
 
-// routeWithin is where a request within a dialog goes: along its Route, and at the end of that to the other party. Its address is in the
-// core only if the party itself is, as an application server that has answered.
+// routeWithin returns where a request within a dialog goes: along its Route, and at the end of that to the other party. Its address is in
+// the core only if the party itself is, as an application server that has answered.
 func (s *Server) routeWithin(ctx context.Context, r *sip.Request, within *call.Within) (stack.Destination, error) {
 	crossBorder(r, within)
 

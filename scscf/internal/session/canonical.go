@@ -30,7 +30,7 @@ func (s *Server) canonicalise(out *sip.Request) {
 	out.Recipient = u
 }
 
-// called is who is called as the OCS is told of it: what it prices by must not depend on the way that it is written.
+// called returns who is called as the OCS is told of it: what it prices by must not depend on the way that it is written.
 func called(u sip.Uri) string {
 	written := u.String()
 

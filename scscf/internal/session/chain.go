@@ -106,7 +106,7 @@ func (a *atServers) forget(odis ...string) {
 	}
 }
 
-// sessionCase is which of the cases of TS 29.228 annex F a request is in.
+// sessionCase returns which of the cases of TS 29.228 annex F a request is in.
 func (s *served) sessionCase() ifc.SessionCase {
 	registered := s.registered()
 
@@ -142,7 +142,7 @@ func (s *served) servedUser() string {
 	return u.String()
 }
 
-// criterion is the criterion of a user that comes next for a request, and what that means for its leg.
+// criterion returns the criterion of a user that comes next for a request, and what that means for its leg.
 func (s *Server) criterion(out *sip.Request, sv *served, after int) (match ifc.Match, server sip.Uri, event LegEvent) {
 	match, found := sv.user.Public.Profile.Chain.Next(&view{out, sv.sessionCase()}, after, sv.registered())
 

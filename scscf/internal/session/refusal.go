@@ -28,7 +28,7 @@ func unserved(public string, err error) *sip.Refusal {
 	}
 }
 
-// later is the refusal while the HSS cannot say who a registration of before a restart is for (RFC 3261 §21.5.4).
+// later returns the refusal while the HSS cannot say who a registration of before a restart is for (RFC 3261 §21.5.4).
 func later(public string, err error) *sip.Refusal {
 	return sip.Refuse(503, "the profile of "+public+" cannot be had now: "+err.Error(), sip.NewHeader("Retry-After", "5"))
 }

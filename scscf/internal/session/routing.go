@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// routeOnwards is the branch of a request that leaves the originating side: users of the home network are found by the I-CSCF, others
+// routeOnwards returns the branch of a request that leaves the originating side: users of the home network are found by the I-CSCF, others
 // by the name of their network.
 func (s *Server) routeOnwards(ctx context.Context, out *sip.Request) (stack.Branch, error) {
 	r := sip.Copy(out)
@@ -40,7 +40,7 @@ func userUnknown(r *sip.Response) bool {
 	})
 }
 
-// breakout is the branch to a number that nobody at home has.
+// breakout returns the branch to a number that nobody at home has.
 func (s *Server) breakout(out *sip.Request) (stack.Branch, bool) {
 	exit, found := s.numbers.Breakout(out.Recipient)
 	if !found {

@@ -96,7 +96,7 @@ func New(c Config, o Options) *Server {
 	return s
 }
 
-// Calls are the calls that requests have begun.
+// Calls returns the calls that requests have begun.
 func (s *Server) Calls() *call.Table { return s.calls }
 
 // HandleRequest serves one request.

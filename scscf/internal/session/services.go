@@ -58,7 +58,7 @@ func (s *Server) serve(ctx context.Context, r *request, sv *served, after int) {
 	})
 }
 
-// next are the branches of the next leg: one server, or the target.
+// next returns the branches of the next leg: one server, or the target.
 func (v *services) next(ctx context.Context, after int) ([][]stack.Branch, error) {
 	s, sv := v.server, v.served
 	v.leg = s.newLeg(sv)
@@ -129,7 +129,7 @@ func (v *services) responds(b *stack.Branch, r *sip.Response) {
 	sv.call.TowardsCaller(r)
 }
 
-// contactOf is the contact of the called user that a branch went to; nil: it is none of the user's.
+// contactOf returns the contact of the called user that a branch went to; nil: it is none of the user's.
 func (sv *served) contactOf(b *stack.Branch) *registration.Binding {
 	if b == nil || sv.side != call.Terminating {
 		return nil
@@ -318,7 +318,7 @@ func (s *Server) beginCall(ctx context.Context, r *request, sv *served) error {
 	return nil
 }
 
-// describe is what the OCS is told.
+// describe returns what the OCS is told.
 func describe(r *request, sv *served) charging.Call {
 	c := charging.Call{
 		Role: sv.side.Role(), Method: r.method(), Event: sip.Value(r.out, "Event"), CallID: r.out.CallID().Value(), ICID: r.vector.ICID,
@@ -346,7 +346,7 @@ func describe(r *request, sv *served) charging.Call {
 	return c
 }
 
-// number is the user's own, +E.164, or "".
+// number returns the user's own, +E.164, or "".
 func (sv *served) number() string {
 	for _, uri := range append([]string{sv.public}, sv.user.Associated()...) {
 		if number := ims.Number(uri); number != "" && number[0] == '+' {
@@ -359,7 +359,7 @@ func (sv *served) number() string {
 
 func isSIP(uri string) bool { return len(uri) > 4 && uri[:4] == "sip:" }
 
-// recordRoute is the entry that keeps this S-CSCF in the route of a dialog.
+// recordRoute returns the entry that keeps this S-CSCF in the route of a dialog.
 func (s *Server) recordRoute(sv *served, out *sip.Request) string {
 	switch {
 	case sv.call != nil:

@@ -175,7 +175,7 @@ func (s *Server) chargeWithin(
 	return s.charging.Event(ctx, asked)
 }
 
-// otherParty is who a call is with, as it is charged: the number that was called, or who called.
+// otherParty returns who a call is with, as it is charged: the number that was called, or who called.
 func otherParty(r *request, sv *served) string {
 	if sv.side == call.Originating {
 		return r.out.Recipient.String()
@@ -188,7 +188,7 @@ func content(r *sip.Request) charging.Content {
 	return charging.Content{Type: sip.Value(r, "Content-Type"), Body: r.Body()}
 }
 
-// expires is the Expires header field in seconds; nil: none that can be read.
+// expires returns the Expires header field in seconds; nil: none that can be read.
 func expires(r *sip.Request) *uint32 {
 	n, err := strconv.ParseUint(sip.Value(r, "Expires"), 10, 32)
 	if err != nil {

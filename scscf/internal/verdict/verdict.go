@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Of is the refusal of a request that an error ends: its own, or 480.
+// Of returns the refusal of a request that an error ends: its own, or 480.
 func Of(err error) *sip.Refusal {
 	var own *sip.Refusal
 	if errors.As(err, &own) {
@@ -18,7 +18,7 @@ func Of(err error) *sip.Refusal {
 	return sip.Refuse(480, err.Error())
 }
 
-// Diameter is a refusal whose reason is a result of Diameter (TS 24.229 §7.2A.18), so that the true cause reaches whoever looks at the
+// Diameter returns a refusal whose reason is a result of Diameter (TS 24.229 §7.2A.18), so that the true cause reaches whoever looks at the
 // handset's trace.
 func Diameter(status int, result diameter.Result, text string) *sip.Refusal {
 	return &sip.Refusal{

@@ -36,7 +36,7 @@ var (
 	amrWB = []int{132, 177, 253, 285, 317, 365, 397, 461, 477}
 )
 
-// adaptive is a packet of AMR (RFC 4867 §4.3, §4.4) in the largest mode of mode-set.
+// adaptive returns a packet of AMR (RFC 4867 §4.3, §4.4) in the largest mode of mode-set.
 func adaptive(frames []int, parameters map[string]string, packetTime time.Duration) float64 {
 	largest := 0
 
@@ -59,7 +59,7 @@ func adaptive(frames []int, parameters map[string]string, packetTime time.Durati
 	return math.Ceil((4 + count*float64(6+largest)) / 8)
 }
 
-// evs is a packet of EVS (TS 26.445 annex A) at the largest rate of br, or of br-recv, which is 128 kbit/s where neither is said. The
+// evs returns a packet of EVS (TS 26.445 annex A) at the largest rate of br, or of br-recv, which is 128 kbit/s where neither is said. The
 // header-full format has two octets more.
 func evs(parameters map[string]string, packetTime time.Duration) float64 {
 	largest := 0.0
@@ -79,7 +79,7 @@ func evs(parameters map[string]string, packetTime time.Duration) float64 {
 	return math.Ceil(largest*1000*packetTime.Seconds()/8) + 2
 }
 
-// opus is a packet of Opus (RFC 7587 §6.1) at maxaveragebitrate, or at what stereo music wants.
+// opus returns a packet of Opus (RFC 7587 §6.1) at maxaveragebitrate, or at what stereo music wants.
 func opus(parameters map[string]string, packetTime time.Duration) float64 {
 	rate := 64_000.0
 	if n, err := strconv.ParseFloat(parameters["maxaveragebitrate"], 64); err == nil && n >= 6_000 && n <= 510_000 {

@@ -92,7 +92,7 @@ func newLine(text string) line {
 	return l
 }
 
-// connection is the address of a c-line, without the TTL of a multicast one.
+// connection returns the address of a c-line, without the TTL of a multicast one.
 func connection(value string) netip.Addr {
 	words := strings.Fields(value)
 	if len(words) != 3 || words[0] != "IN" {
@@ -217,7 +217,7 @@ func (l *line) muxed() bool {
 	return found
 }
 
-// last is the end of the range that several port pairs make, RTCP included; 0 for one pair.
+// last returns the end of the range that several port pairs make, RTCP included; 0 for one pair.
 func (l *line) last() uint16 {
 	if l.ports < 2 {
 		return 0
@@ -226,7 +226,7 @@ func (l *line) last() uint16 {
 	return uint16(min(int(l.port)+2*l.ports-1, 65535))
 }
 
-// rtcp is where this end takes RTCP: the port above RTP's, or what a=rtcp says (RFC 3605).
+// rtcp returns where this end takes RTCP: the port above RTP's, or what a=rtcp says (RFC 3605).
 func (l *line) rtcp(address netip.Addr) (netip.Addr, uint16) {
 	value, _ := l.attribute("rtcp")
 	words := strings.Fields(value)
@@ -260,7 +260,7 @@ var unneeded = []string{
 // maxCodec bounds the octets of one m-line's attributes that are told.
 const maxCodec = 4096
 
-// codec is the m-line with its attributes, and the bandwidth in TIAS (TS 29.214 §5.3.7).
+// codec returns the m-line with its attributes, and the bandwidth in TIAS (TS 29.214 §5.3.7).
 func (l *line) codec() []string {
 	if len(l.text) > maxCodec {
 		return nil

@@ -7,7 +7,7 @@ const (
 	udp = 17
 )
 
-// flows are those of one m-line, own as the UE has it and far as the UE was told it (TS 29.213 §6.2). Where packets come from is an
+// flows returns those of one m-line, own as the UE has it and far as the UE was told it (TS 29.213 §6.2). Where packets come from is an
 // address, of IPv6 the /64, and no port, for nobody promises to send from where it receives; where they go is what the description
 // says.
 func (n *Negotiation) flows(own, far *line, silent bool) []Flow {

@@ -90,7 +90,7 @@ type Negotiation struct {
 // maxComponents is how many components one request has. Open5GS leaves out more.
 const maxComponents = 16
 
-// Needs is what a negotiated session needs: a component for each m-line of the offer whose kind is among kinds (none: all are). It is
+// Needs returns what a negotiated session needs: a component for each m-line of the offer whose kind is among kinds (none: all are). It is
 // always complete: what was rejected or dropped is there as Removed.
 func Needs(n Negotiation, kinds []Kind) ([]Component, error) {
 	offer, err := read(n.Offer)

@@ -29,7 +29,7 @@ type PCRF struct {
 // New asks through a node whose applications include rx.Application.
 func New(c Config, node *diameter.Node) *PCRF { return &PCRF{config: c, node: node} }
 
-// NewID is a Session-Id.
+// NewID returns a Session-Id.
 func (p *PCRF) NewID() string { return p.node.NewSessionID() }
 
 // Ask sends an AAR.
@@ -70,7 +70,7 @@ func (p *PCRF) End(ctx context.Context, h bearer.Handle) error {
 // undone tells the protocol errors: whoever says one has not worked on the request (RFC 6733 §7.1.3).
 func undone(r diameter.Result) bool { return r.Vendor == 0 && r.Code/1000 == 3 }
 
-// refusal is what a AAA says, with what to look at.
+// refusal returns what a AAA says, with what to look at.
 func (c *Config) refusal(q *bearer.Request, a *rx.AAA) *bearer.Refusal {
 	r := &bearer.Refusal{
 		Code:    a.Result.Code,

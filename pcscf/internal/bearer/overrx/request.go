@@ -11,7 +11,7 @@ import (
 // services is AF-Application-Identifier where no ICSI says it.
 const services = "IMS Services"
 
-// request is the AAR for what a call leg needs (TS 29.214 §4.4.1, §5.6.1).
+// request returns the AAR for what a call leg needs (TS 29.214 §4.4.1, §5.6.1).
 func (c *Config) request(q *bearer.Request) *rx.AAR {
 	kind := rx.Initial
 	if q.Update {
@@ -56,7 +56,7 @@ func (c *Config) request(q *bearer.Request) *rx.AAR {
 	return a
 }
 
-// subscription is the user, for PCRFs that want to know.
+// subscription returns the user, for PCRFs that want to know.
 func subscription(identity string) []rx.SubscriptionID {
 	switch {
 	case identity == "":

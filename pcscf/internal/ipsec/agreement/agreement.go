@@ -90,7 +90,7 @@ func Choose(own []ipsec.Suite, offer []ims.SecurityMechanism) (Choice, error) {
 	return Choice{}, fmt.Errorf("%w: the handset offers %s; here is %s", errNothingInCommon, describe(offer), suites(own))
 }
 
-// suiteOf is the pair of algorithms of a mechanism. aes-gcm protects the integrity by itself, whatever alg says beside it.
+// suiteOf returns the pair of algorithms of a mechanism. aes-gcm protects the integrity by itself, whatever alg says beside it.
 func suiteOf(m ims.SecurityMechanism) ipsec.Suite {
 	s := ipsec.Suite{Integrity: ipsec.Integrity(m.Algorithm), Encryption: ipsec.Encryption(m.EncryptionAlgorithm)}
 	if s.Encryption == ipsec.AESGCM {
@@ -145,7 +145,7 @@ func suites(all []ipsec.Suite) string {
 	return strings.Join(texts, ", ")
 }
 
-// Answer is the Security-Server of a set of associations: the chosen suite alone, or all of the P-CSCF's in its order with
+// Answer returns the Security-Server of a set of associations: the chosen suite alone, or all of the P-CSCF's in its order with
 // falling q, the chosen one being the first that the handset has as well (TS 33.203 §7.2, SM6).
 func Answer(set ipsec.Set, others []ipsec.Suite) []ims.SecurityMechanism {
 	list := []ipsec.Suite{set.Suite}
@@ -164,7 +164,7 @@ func Answer(set ipsec.Set, others []ipsec.Suite) []ims.SecurityMechanism {
 	return answer
 }
 
-// Offers is the Security-Server of a refusal: what this P-CSCF could do (RFC 3329 §2.3.1).
+// Offers returns the Security-Server of a refusal: what this P-CSCF could do (RFC 3329 §2.3.1).
 func Offers(own []ipsec.Suite) []ims.SecurityMechanism {
 	offers := make([]ims.SecurityMechanism, len(own))
 	for i, suite := range own {

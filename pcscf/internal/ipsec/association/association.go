@@ -53,7 +53,7 @@ func (a *association) answerWay() way {
 	return way{a.client.Address(), netip.AddrPortFrom(a.set.UE, a.set.Ports.UEServer)}
 }
 
-// back is the flow by which requests and responses over UDP go to the handset (TS 33.203 §7.1).
+// back returns the flow by which requests and responses over UDP go to the handset (TS 33.203 §7.1).
 func (a *association) back(transport string) stack.Flow {
 	return stack.Flow{
 		Endpoint: a.client, Server: a.server, Transport: transport, Local: a.client.Address(),

@@ -162,7 +162,7 @@ func (p *Table) place(a, came *association) error {
 	}
 }
 
-// inTheWay is the set that must go before a can be; the lock is held.
+// inTheWay returns the set that must go before a can be; the lock is held.
 func (p *Table) inTheWay(a *association, free bool) *association {
 	var oldest *association
 

@@ -28,7 +28,7 @@ func keep(a *association) Kept {
 	}
 }
 
-// stateOf is the state that a set was kept in; temporary ones are not kept.
+// stateOf returns the state that a set was kept in; temporary ones are not kept.
 func stateOf(k Kept) (state, error) {
 	if k.State == "" {
 		return established, nil

@@ -80,7 +80,7 @@ func (p *Table) answeredInClear(r *sip.Request, flow stack.Flow, mode Mode) *sip
 	return nil
 }
 
-// challengedBy is the set that was made for a challenge to who sends by this flow; nil: there is none.
+// challengedBy returns the set that was made for a challenge to who sends by this flow; nil: there is none.
 func (p *Table) challengedBy(nonce string, flow stack.Flow) *association {
 	if nonce == "" {
 		return nil
@@ -187,7 +187,7 @@ func (p *Table) use(a *association, flow stack.Flow, register bool) {
 
 func (p *Table) offers() []ims.SecurityMechanism { return agreement.Offers(p.settings.Suites) }
 
-// refuse is the refusal of a handset, with the mechanisms that it may choose from (RFC 3329 §2.3.1).
+// refuse returns the refusal of a handset, with the mechanisms that it may choose from (RFC 3329 §2.3.1).
 func (p *Table) refuse(status int, why string, server []ims.SecurityMechanism) *sip.Refusal {
 	p.outcomes.WithLabelValues(label.Status(status)).Inc()
 
@@ -204,5 +204,5 @@ func (p *Table) refuse(status int, why string, server []ims.SecurityMechanism) *
 	return refusal
 }
 
-// remaining is how long a set still lives.
+// remaining returns how long a set still lives.
 func (a *association) remaining() time.Duration { return time.Until(a.until) }

@@ -168,7 +168,7 @@ func unlessZero(t time.Time) *time.Time {
 	return &t
 }
 
-// says is what the counters of a set point at; nothing when all is as it should be.
+// says returns what the counters of a set point at; nothing when all is as it should be.
 func says(s state, four [4]ipsec.Counters) string {
 	var came, failed, replayed uint64
 

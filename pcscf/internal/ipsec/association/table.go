@@ -125,7 +125,7 @@ func New(s Settings, o Options) *Table {
 	return p
 }
 
-// inState is how many sets are in a state.
+// inState returns how many sets are in a state.
 func (p *Table) inState(s state) (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -142,7 +142,7 @@ func (p *Table) inState(s state) (n int) {
 // Protected reports whether something came through a security association of a handset's.
 func (p *Table) Protected(flow stack.Flow) bool { return p.find(flow) != nil }
 
-// Return is the flow between the P-CSCF's client port and the handset's server port, for what came between the other two;
+// Return returns the flow between the P-CSCF's client port and the handset's server port, for what came between the other two;
 // what came outside is answered the way it came. The transport stays.
 func (p *Table) Return(flow stack.Flow) stack.Flow {
 	p.mu.Lock()

@@ -71,7 +71,7 @@ func (p *PCRF) Decide(decide func(context.Context, *rx.AAR) error) {
 	p.decide = decide
 }
 
-// Sessions are the open ones by their Session-Ids, as the last AAR has them.
+// Sessions returns the open ones by their Session-Ids, as the last AAR has them.
 func (p *PCRF) Sessions() map[string]*rx.AAR {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,7 +79,7 @@ func (p *PCRF) Sessions() map[string]*rx.AAR {
 	return maps.Clone(p.sessions)
 }
 
-// Events are the last messages, in their order.
+// Events returns the last messages, in their order.
 func (p *PCRF) Events() []Event {
 	p.mu.Lock()
 	defer p.mu.Unlock()
