@@ -24,7 +24,10 @@ func subscribers() *cobra.Command {
 		Long: "Add, show, list, change and delete subscribers. NAME is a subscriber's name or any identity of it.\n\n" + spoken,
 	}
 	r.flags(c)
-	c.AddCommand(addSubscriber(r), showSubscriber(r), listSubscribers(r), setSubscriber(r), deleteSubscriber(r), deregisterSubscriber(r))
+	c.AddCommand(
+		addSubscriber(r), showSubscriber(r), listSubscribers(r), setSubscriber(r), deleteSubscriber(r), deregisterSubscriber(r),
+		importSIMs(r), exportSIMs(r),
+	)
 
 	return c
 }
