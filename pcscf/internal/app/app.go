@@ -68,7 +68,7 @@ func Default() Config {
 		ByAddress:    gm.Stream,
 		IPsec:        ipsec.Default(),
 		Protection:   protection.Default(),
-		Bearer:       Bearer{Policy: bearersOff, Patience: 3 * time.Second, Media: []string{"audio", "video"}, APN: "ims"},
+		Bearer:       Bearer{Policy: gm.NoBearers, Patience: 3 * time.Second, Media: []string{"audio", "video"}, APN: "ims"},
 		Diameter:     diameter.DefaultConfig("pcscf."+home, home),
 	}
 	c.Diameter.LocalAddress = "127.0.0.10"

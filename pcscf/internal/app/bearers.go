@@ -16,33 +16,51 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Bearer says what calls ask of the access network.
 type Bearer struct {
-	Policy   string        `yaml:"policy"`   // off, best-effort or required
-	Patience time.Duration `yaml:"patience"` // how long a message with an SDP answer is held for the PCRF's
-	Media    []string      `yaml:"media"`    // kinds of m-lines that bearers are asked for
-	Realm    string        `yaml:"realm"`    // the PCRF's; empty: that of its entry in diameter.peers
-	Host     string        `yaml:"host"`     // empty: whoever serves the realm
-	APN      string        `yaml:"apn"`      // Called-Station-Id; empty: not said
+	Policy    gm.BearerPolicy            `yaml:"policy"`    // off, best-effort or required
+	Endpoints map[string]gm.BearerPolicy `yaml:"endpoints"` // another policy for the handsets of one, by its name
+	Patience  time.Duration              `yaml:"patience"`  // how long a message with an SDP answer is held for the PCRF's
+	Media     []string                   `yaml:"media"`     // kinds of m-lines that bearers are asked for
+	Realm     string                     `yaml:"realm"`     // the PCRF's; empty: that of its entry in diameter.peers
+	Host      string                     `yaml:"host"`      // empty: whoever serves the realm
+	APN       string                     `yaml:"apn"`       // Called-Station-Id; empty: not said
 }
 
-// The values of bearer.policy.
-const (
-	bearersOff        = "off"
-	bearersBestEffort = "best-effort"
-	bearersRequired   = "required"
-)
+var policies = []gm.BearerPolicy{gm.NoBearers, gm.BestEffort, gm.Required}
 
-// Validate refuses what cannot work.
+// asks reports whether bearers are asked for, be it for some handsets.
+func (c *Bearer) asks() bool {
+	for _, policy := range c.Endpoints {
+		if policy != gm.NoBearers {
+			return true
+		}
+	}
+
+	return c.Policy != gm.NoBearers
+}
+
+// validateBearers refuses what cannot work.
 func (c *Config) validateBearers() error {
-	switch c.Bearer.Policy {
-	case bearersOff:
+	if !slices.Contains(policies, c.Bearer.Policy) {
+		return fmt.Errorf("bearer.policy: %q is none of %s", c.Bearer.Policy, policies)
+	}
+
+	for name, policy := range c.Bearer.Endpoints {
+		if !slices.Contains(policies, policy) {
+			return fmt.Errorf("bearer.endpoints: %s: %q is none of %s", name, policy, policies)
+		}
+
+		if !slices.ContainsFunc(c.towardsHandsets(), func(e stack.EndpointConfig) bool { return e.Name == name }) {
+			return fmt.Errorf("bearer.endpoints: %s is no endpoint towards handsets", name)
+		}
+	}
+
+	if !c.Bearer.asks() {
 		return nil
-	case bearersBestEffort, bearersRequired:
-	default:
-		return fmt.Errorf("bearer.policy: %q is none of off, best-effort, required", c.Bearer.Policy)
 	}
 
 	switch {
@@ -77,7 +95,7 @@ type bearers struct {
 }
 
 func openBearers(c *Config, env *service.Env) (*bearers, error) {
-	if c.Bearer.Policy == bearersOff {
+	if !c.Bearer.asks() {
 		serveBearers(env.Admin,
 			func() []bearer.Status { return []bearer.Status{} }, func() []diameter.PeerStatus { return []diameter.PeerStatus{} })
 		return nil, nil
@@ -118,7 +136,9 @@ func (b *bearers) of(c *Config) *gm.Bearers {
 		kinds = append(kinds, media.Kind(strings.ToUpper(kind)))
 	}
 
-	return gm.NewBearers(b.sessions, c.Bearer.Policy == bearersRequired, c.Bearer.Patience, kinds)
+	return gm.NewBearers(b.sessions, gm.BearerConfig{
+		Policy: c.Bearer.Policy, Endpoints: c.Bearer.Endpoints, Patience: c.Bearer.Patience, Kinds: kinds,
+	})
 }
 
 // run serves until ctx ends.

@@ -6,6 +6,7 @@ package bearer
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
 )
@@ -55,10 +56,11 @@ type Grant struct {
 // Refusal is a no, or the word of somebody on the way who could not pass the request on.
 type Refusal struct {
 	Code    uint32
-	Name    string // as the specification writes it; "" if it does not
-	Why     string // what it says and what the cause is likely to be, in words
-	Unknown bool   // the session that should be changed is not known
-	Undone  bool   // nobody has worked on the request
+	Name    string        // as the specification writes it; "" if it does not
+	Why     string        // what it says and what the cause is likely to be, in words
+	Unknown bool          // the session that should be changed is not known
+	Undone  bool          // nobody has worked on the request
+	Retry   time.Duration // after which it may be asked for again, as it says itself; 0: it does not
 }
 
 func (r *Refusal) Error() string { return r.Why }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
 )
@@ -17,6 +18,8 @@ type CallLeg struct {
 	mu      sync.Mutex
 	current *session
 	over    bool
+	needs   int         // how often something was needed
+	retry   *time.Timer // until that which was refused for a time is asked for again
 }
 
 var (
@@ -35,10 +38,10 @@ func (b *Bearers) Leg(leg Leg, lost func(Loss)) *CallLeg {
 // Need asks for what an SDP answer says that the leg needs, all of it, and waits until it is granted (nil) or refused (a *Refusal), or
 // no answer came. What is granted already is not asked for again; needs without flows end the session. A session that was refused or
 // lost is followed by another one. After a refused change the leg asks for what it had before, under another name, and nobody waits for
-// that.
+// that; if it needs no other bearers than it had, nothing is refused. What is refused for a time is asked for again when that is over.
 func (l *CallLeg) Need(ctx context.Context, components []media.Component) error {
 	for again := false; ; again = true {
-		s, heard, err := l.need(components)
+		s, heard, number, err := l.need(components)
 		if heard == nil {
 			return err
 		}
@@ -46,20 +49,62 @@ func (l *CallLeg) Need(ctx context.Context, components []media.Component) error 
 		select {
 		case err = <-heard:
 		case <-ctx.Done():
-			l.bearers.Go(func() { l.late(s, heard) })
+			l.bearers.Go(func() { l.late(s, heard, number, components) })
 			return ErrLate
 		}
 
 		refusal, refused := errors.AsType[*Refusal](err)
-		if !refused || !refusal.Unknown || again {
-			return err
+
+		switch {
+		case refused && refusal.Unknown && !again:
+			continue
+		case refused && s.keeps(components):
+			return nil
+		case refused:
+			l.later(refusal.Retry, number, components)
 		}
+
+		return err
 	}
 }
 
-func (l *CallLeg) need(components []media.Component) (*session, <-chan error, error) {
+const (
+	leastRetry   = time.Second
+	longestRetry = time.Hour
+)
+
+// later asks again for what was refused for a time, unless something has been needed since.
+func (l *CallLeg) later(wait time.Duration, number int, components []media.Component) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
+	if wait <= 0 || l.over || l.needs != number {
+		return
+	}
+
+	l.retry = time.AfterFunc(min(max(wait, leastRetry), longestRetry), func() {
+		l.bearers.Go(func() {
+			if l.needed() == number {
+				_ = l.Need(l.bearers.context, components) // the log has what comes of it
+			}
+		})
+	})
+}
+
+func (l *CallLeg) needed() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.needs
+}
+
+// need also says which of the leg's needs this one is.
+func (l *CallLeg) need(components []media.Component) (*session, <-chan error, int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	l.needs++
+	l.stopRetry()
 
 	var had []media.Component
 
@@ -70,21 +115,21 @@ func (l *CallLeg) need(components []media.Component) (*session, <-chan error, er
 
 	switch {
 	case l.over:
-		return nil, nil, ErrOver
+		return nil, nil, 0, ErrOver
 	case !media.Any(components):
 		if l.current != nil {
 			l.current.happen(LegOver, input{})
 			l.current = nil
 		}
 
-		return nil, nil, nil
+		return nil, nil, 0, nil
 	case l.current != nil && l.current.holds(components):
-		return nil, nil, nil
+		return nil, nil, 0, nil
 	case l.current == nil:
 		l.current = l.bearers.begin(l, had)
 	}
 
-	return l.current, l.current.need(components), nil
+	return l.current, l.current.need(components), l.needs, nil
 }
 
 // anew asks for what a session had whose change was refused, unless the leg has begun another one meanwhile.
@@ -98,17 +143,18 @@ func (l *CallLeg) anew(before *session, had []media.Component) {
 
 	s := l.bearers.begin(l, nil)
 	l.current = s
-	heard := s.need(had)
+	heard, number := s.need(had), l.needs
 	l.mu.Unlock()
 
-	l.late(s, heard)
+	l.late(s, heard, number, had)
 }
 
 // late hears the outcome that nobody has waited for.
-func (l *CallLeg) late(s *session, heard <-chan error) {
+func (l *CallLeg) late(s *session, heard <-chan error, number int, components []media.Component) {
 	select {
 	case err := <-heard:
 		if refusal, refused := errors.AsType[*Refusal](err); refused && !s.isFollowed() {
+			l.later(refusal.Retry, number, components)
 			l.lost(Loss{Late: true, All: true, Why: refusal.Why})
 		}
 	case <-l.bearers.context.Done():
@@ -121,10 +167,18 @@ func (l *CallLeg) End() {
 	defer l.mu.Unlock()
 
 	l.over = true
+	l.stopRetry()
 
 	if l.current != nil {
 		l.current.happen(LegOver, input{})
 		l.current.forsake()
 		l.current = nil
+	}
+}
+
+func (l *CallLeg) stopRetry() {
+	if l.retry != nil {
+		l.retry.Stop()
+		l.retry = nil
 	}
 }

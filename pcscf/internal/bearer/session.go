@@ -131,6 +131,14 @@ func (s *session) left() []media.Component {
 	return s.had
 }
 
+// keeps reports whether the leg has the bearers for these needs although a change was refused: those that it asks for anew.
+func (s *session) keeps(components []media.Component) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.followed && media.Covers(s.had, components)
+}
+
 // isFollowed reports whether another session is asked for what this one had.
 func (s *session) isFollowed() bool {
 	s.mu.Lock()

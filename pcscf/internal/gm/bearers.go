@@ -9,6 +9,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
@@ -17,33 +18,67 @@ import (
 // Bearers has calls ask for what they need of the access network (TS 24.229 §5.2.8, TS 29.213 §6.2): when an SDP answer passes, which
 // is held until the PCRF has answered. A call leg is a dialog of a handset's; it gives its bearers back when the dialog is forgotten.
 type Bearers struct {
+	BearerConfig
+
 	sessions *bearer.Bearers
-	required bool          // a call whose bearers are refused or lost does not go on
-	patience time.Duration // how long a message is held
-	kinds    []media.Kind  // of media that bearers are asked for
 
 	mu   sync.Mutex
 	legs map[dialog.Key]*leg
 }
 
+// BearerConfig says what bearers are asked for.
+type BearerConfig struct {
+	Policy    BearerPolicy
+	Endpoints map[string]BearerPolicy // of handsets that are registered by these, where it is another one
+	Patience  time.Duration           // how long a message is held
+	Kinds     []media.Kind            // of media that bearers are asked for
+}
+
+// BearerPolicy says what becomes of a call whose bearers are refused or lost.
+type BearerPolicy string
+
+// The values of BearerPolicy.
+const (
+	NoBearers  BearerPolicy = "off"         // none are asked for
+	BestEffort BearerPolicy = "best-effort" // it goes on
+	Required   BearerPolicy = "required"    // it does not
+)
+
 // NewBearers asks by these sessions.
-func NewBearers(sessions *bearer.Bearers, required bool, patience time.Duration, kinds []media.Kind) *Bearers {
-	return &Bearers{sessions: sessions, required: required, patience: patience, kinds: kinds, legs: map[dialog.Key]*leg{}}
+func NewBearers(sessions *bearer.Bearers, c BearerConfig) *Bearers {
+	return &Bearers{BearerConfig: c, sessions: sessions, legs: map[dialog.Key]*leg{}}
+}
+
+// policy is that of the endpoint that a handset is registered by, or of the one that its protected ports belong to.
+func (b *Bearers) policy(of *binding.Binding) BearerPolicy {
+	name := of.Flow.Endpoint.Name()
+
+	policy, found := b.Endpoints[name]
+	if at := strings.LastIndexByte(name, '/'); !found && at >= 0 {
+		policy, found = b.Endpoints[name[:at]]
+	}
+
+	if !found {
+		return b.Policy
+	}
+
+	return policy
 }
 
 // leg is a dialog of a handset's that carries media.
 type leg struct {
 	proxy   *Proxy
 	key     dialog.Key
+	bearing *bearing // of the INVITE that makes it
 	handset sip.Side // which one of the dialog it is
 	bearers *bearer.CallLeg
-	settled chan struct{} // closed by the ACK of its 2xx
 
 	mu       sync.Mutex
+	settled  chan struct{}    // closed by the ACK of its last 2xx
+	granted  bool             // it has had bearers
 	offer    []byte           // of a response: its answer comes in a PRACK or ACK
 	offerer  sip.Side         // whose it is
 	dialog   *sip.ProxyDialog // nil: no 2xx has come yet
-	bearing  *bearing         // of the INVITE that makes it
 	released bool
 }
 
@@ -115,13 +150,13 @@ func (l *leg) need(ctx context.Context, cancelled <-chan struct{}, offer, answer
 
 	components, err := media.Needs(media.Negotiation{
 		Offer: offer, Answer: answer, UEOffered: offerer == l.handset, UE: b.Flow.Remote.Addr(),
-	}, p.bearers.kinds)
+	}, p.bearers.Kinds)
 	if err != nil {
 		p.log.Warn("a session description says nothing of media", "call_id", l.key.CallID, "cause", err)
 		return nil
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, p.bearers.patience)
+	ctx, cancel := context.WithTimeout(ctx, p.bearers.Patience)
 	defer cancel()
 
 	p.bearers.sessions.Go(func() {
@@ -133,27 +168,67 @@ func (l *leg) need(ctx context.Context, cancelled <-chan struct{}, offer, answer
 	})
 
 	switch err := l.bearers.Need(ctx, components); {
-	case err == nil, errors.Is(err, bearer.ErrOver):
+	case err == nil:
+		l.mu.Lock()
+		l.granted = true
+		l.mu.Unlock()
+
+		return nil
+	case errors.Is(err, bearer.ErrOver):
 		return nil
 	case errors.Is(err, bearer.ErrLate) && errors.Is(ctx.Err(), context.Canceled):
 		return nil
 	case errors.Is(err, bearer.ErrLate):
 		p.log.Warn("a call goes on without waiting any longer for the answer to its request for bearers", "call_id", l.key.CallID)
 		return nil
-	case !p.bearers.required:
+	case !l.required():
+		return nil
+	case l.has() && !refused(err): // it has what it had, for all that is known
 		return nil
 	default:
-		return sip.Refuse(503, err.Error())
+		return whyRefused(err)
 	}
+}
+
+// refused reports whether a request was worked on, and refused.
+func refused(err error) bool {
+	refusal, refused := errors.AsType[*bearer.Refusal](err)
+	return refused && !refusal.Undone
+}
+
+// whyRefused is what a call hears that must have its bearers, with the time after which it may come again where that is known.
+func whyRefused(err error) *sip.Refusal {
+	if refusal, refused := errors.AsType[*bearer.Refusal](err); refused && refusal.Retry > 0 {
+		return sip.Refuse(503, err.Error(), retryAfter(refusal.Retry))
+	}
+
+	return sip.Refuse(503, err.Error())
+}
+
+// required reports whether the call does not go on without its bearers. An emergency call always does.
+func (l *leg) required() bool {
+	return l.bearing.policy == Required && l.bearing.which.ServiceURN == ""
+}
+
+func (l *leg) has() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.granted
 }
 
 // lost is called when the access network has taken bearers back, or refuses them late.
 func (l *leg) lost(loss bearer.Loss) {
-	if required := l.proxy.bearers.required; !required && (loss.Late || !loss.All) {
+	if !l.required() && (loss.Late || !loss.All) {
 		return // it may go on without
 	}
 
 	l.release(sip.Refuse(503, loss.Why))
+}
+
+// refuse ends a call that must have its bearers, for those that it needs from now on are refused.
+func (l *leg) refuse(why *sip.Refusal) {
+	l.proxy.bearers.sessions.Go(func() { l.release(why) })
 }
 
 // release ends the call from here (TS 24.229 §5.2.8.1.1, §5.2.8.1.2): while it rings, the callee gets a CANCEL and the caller 503;
@@ -162,22 +237,20 @@ func (l *leg) release(why *sip.Refusal) {
 	p := l.proxy
 
 	l.mu.Lock()
-	d, bearing, again := l.dialog, l.bearing, l.released
-	l.released = true
+	d, settled, again := l.dialog, l.settled, l.released
+	l.released = again || d != nil
 	l.mu.Unlock()
 
 	switch {
 	case again:
 		return
-	case d == nil && bearing != nil:
-		bearing.refuse(why, false)
-		return
 	case d == nil:
+		l.bearing.refuse(why, false)
 		return
 	}
 
 	select { // a BYE that overtook the 2xx would leave somebody in the call
-	case <-l.settled:
+	case <-settled:
 	case <-time.After(unacknowledged):
 	}
 

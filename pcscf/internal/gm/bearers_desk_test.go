@@ -119,11 +119,23 @@ func (a *accessNetwork) none(t *testing.T) {
 func withBearers(t *testing.T, required bool, test func(t *testing.T, d *desk, a *accessNetwork)) {
 	t.Helper()
 
+	c := BearerConfig{Policy: BestEffort}
+	if required {
+		c.Policy = Required
+	}
+
+	withBearersBy(t, c, test)
+}
+
+func withBearersBy(t *testing.T, c BearerConfig, test func(t *testing.T, d *desk, a *accessNetwork)) {
+	t.Helper()
+
 	a := &accessNetwork{}
+	c.Patience, c.Kinds = 3*time.Second, []media.Kind{media.Audio, media.Video}
 
 	withDesk(t, func(_ *Config, o *Options) {
 		a.sessions = bearer.New(a, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-		o.Bearers = NewBearers(a.sessions, required, 3*time.Second, []media.Kind{media.Audio, media.Video})
+		o.Bearers = NewBearers(a.sessions, c)
 	}, func(t *testing.T, d *desk) {
 		d.register()
 		test(t, d, a)

@@ -3,6 +3,7 @@ package gm
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -20,10 +21,12 @@ type bearing struct {
 	handset sip.Side // which one of its dialogs it is
 	offer   []byte   // nil: it has none
 	which   bearer.Leg
+	policy  BearerPolicy
 
-	mu      sync.Mutex
-	legs    []*leg
-	refused *sip.Refusal // why it is withdrawn, or ended by BYE once its 2xx has gone on
+	mu       sync.Mutex
+	legs     []*leg
+	refused  *sip.Refusal // why it is withdrawn, or ended by BYE once its 2xx has gone on
+	answered bool         // its 2xx has gone on
 }
 
 // bear has an initial INVITE ask for bearers when it is answered. sent is the request as it goes on.
@@ -32,19 +35,25 @@ func (a *attempt) bear(ctx context.Context, tx *stack.ServerTransaction, sent *s
 		return
 	}
 
+	policy := a.proxy.bearers.policy(a.binding)
+	if policy == NoBearers {
+		return
+	}
+
 	told := sip.Message(sent)
 	if a.fromCore { // the handset is not told
 		told = tx.Request()
 	}
 
-	a.bearing = &bearing{attempt: a, ctx: ctx, tx: tx, handset: sip.Caller, offer: bytes.Clone(session(sent)), which: bearer.Leg{
+	a.bearing = &bearing{attempt: a, ctx: ctx, tx: tx, handset: sip.Caller, offer: bytes.Clone(session(sent)), policy: policy}
+	a.bearing.which = bearer.Leg{
 		UE:         a.binding.Flow.Remote.Addr(),
 		Identity:   a.binding.Default(),
 		Call:       strings.Clone(sent.CallID().Value()),
 		ICID:       strings.Clone(a.icid),
 		Service:    strings.Clone(sip.Value(told, "P-Asserted-Service")),
 		ServiceURN: serviceURN(sent),
-	}}
+	}
 
 	if a.fromCore {
 		a.bearing.handset = sip.Callee
@@ -136,13 +145,37 @@ func (b *bearing) why() *sip.Refusal {
 // refuse ends the INVITE; if it is answered already, once the answer has gone on.
 func (b *bearing) refuse(why *sip.Refusal, answered bool) {
 	b.mu.Lock()
-	again := b.refused != nil
+	again, gone := b.refused != nil, b.answered
 	b.refused = why
 	b.mu.Unlock()
 
-	if !again && !answered {
+	switch {
+	case again:
+	case gone:
+		b.release(why)
+	case !answered:
 		b.tx.Withdraw(why.Reasons[0].Header())
 	}
+}
+
+// release ends what has come of the INVITE, whose 2xx has gone on.
+func (b *bearing) release(why *sip.Refusal) {
+	b.mu.Lock()
+	legs := slices.Clone(b.legs)
+	b.mu.Unlock()
+
+	for _, l := range legs {
+		if l.confirmed() {
+			l.refuse(why)
+		}
+	}
+}
+
+func (l *leg) confirmed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.dialog != nil
 }
 
 // over is called when the final response went upstream. The legs of other early dialogs than the one that is confirmed end.
@@ -154,19 +187,17 @@ func (b *bearing) over(final *sip.Response) {
 	bearers := b.attempt.proxy.bearers
 
 	b.mu.Lock()
-	legs, refused := b.legs, b.refused
+	legs, refused := slices.Clone(b.legs), b.refused
+	b.answered = final.IsSuccess()
 	b.mu.Unlock()
 
 	for _, l := range legs {
-		l.mu.Lock()
-		confirmed := l.dialog != nil
-		l.mu.Unlock()
-
-		switch {
-		case !confirmed:
+		if !l.confirmed() {
 			bearers.ended(l.key)
-		case refused != nil && final.IsSuccess():
-			bearers.sessions.Go(func() { l.release(refused) })
 		}
+	}
+
+	if refused != nil && final.IsSuccess() {
+		b.release(refused)
 	}
 }

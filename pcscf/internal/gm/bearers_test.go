@@ -1,7 +1,6 @@
 package gm
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -414,29 +413,5 @@ func TestBearersOfForks(t *testing.T) {
 		d.alice.Response(200)
 
 		a.want(t, "ask s1 "+needsAudio, "ask s2 forked "+strings.ReplaceAll(needsAudio, "40000", "41000"), "end s1")
-	})
-}
-
-// A refused upgrade changes nothing in the call, not even in one that must have its bearers.
-func TestRefusedUpgrade(t *testing.T) {
-	withBearers(t, true, func(t *testing.T, d *desk, a *accessNetwork) {
-		a.decide = func(q *bearer.Request) error {
-			if len(q.Components) > 1 {
-				return errors.New("no answer")
-			}
-
-			return nil
-		}
-
-		invite := d.invite(sdp, "\n"+own)
-		describe(d.scscf, invite, 200, hers, bobs(invite, "b")...)
-		routes := d.routesOf(d.alice.Response(200))
-
-		d.within("INVITE", invite.CallID().Value(), append(routes, sdp, "\n"+own+"m=video 50002 RTP/AVP 34\r\n")...)
-		again := d.scscf.Request("INVITE")
-		describe(d.scscf, again, 200, hers+"m=video 40002 RTP/AVP 34\r\n", "Contact: <sip:bob@198.51.100.7>")
-		d.alice.Response(200)
-		d.scscf.Silent()
-		d.alice.Silent()
 	})
 }

@@ -20,7 +20,9 @@ type passing struct {
 	tx      *stack.ServerTransaction
 	request *sip.Request
 	from    sip.Side
-	offer   []byte // nil: it has none
+	offer   []byte       // nil: it has none
+	refused *sip.Refusal // why the call is released when the transaction is over
+	renewed bool         // the 2xx of its INVITE has to be acknowledged
 }
 
 // passes looks at a request within a dialog before it goes on. The answer to an offer of a response, in a PRACK, is held until what it
@@ -41,7 +43,7 @@ func (p *Proxy) passes(ctx context.Context, k dialog.Key, tx *stack.ServerTransa
 
 	body := session(out)
 	if offer, answers := l.takes(body, w.from); answers {
-		_ = l.need(ctx, tx.Cancelled(), offer, body, w.from.Other())
+		w.refused = l.need(ctx, tx.Cancelled(), offer, body, w.from.Other())
 	} else {
 		w.offer = body
 	}
@@ -49,7 +51,8 @@ func (p *Proxy) passes(ctx context.Context, k dialog.Key, tx *stack.ServerTransa
 	return w
 }
 
-// answered holds a response within a dialog until what it needs is there. What is refused changes nothing in a call that goes on.
+// answered holds a response within a dialog until what it needs is there. An answer that both sides hold for given cannot be taken back:
+// where it must have its bearers and they are refused, the session is released (TS 24.229 §5.2.8.1.2) once it has gone on.
 func (w *passing) answered(r *sip.Response) {
 	if w == nil || r.StatusCode == 100 || r.StatusCode >= 300 {
 		return
@@ -57,15 +60,37 @@ func (w *passing) answered(r *sip.Response) {
 
 	if r.IsSuccess() && (w.request.IsInvite() || w.request.Method == "UPDATE") {
 		w.leg.refreshed(w.from, w.request, r)
+
+		if w.request.IsInvite() && !w.renewed {
+			w.renewed = true
+			w.leg.answered()
+		}
 	}
 
 	switch answer := session(r); {
 	case answer == nil:
 	case w.offer != nil:
-		_ = w.leg.need(w.ctx, w.tx.Cancelled(), w.offer, answer, w.from)
+		if refused := w.leg.need(w.ctx, w.tx.Cancelled(), w.offer, answer, w.from); refused != nil {
+			w.refused = refused
+		}
 	case w.request.IsInvite():
 		w.leg.offers(answer, w.from.Other())
 	}
+}
+
+// over is called when the final response went upstream.
+func (w *passing) over() {
+	if w != nil && w.refused != nil {
+		w.leg.refuse(w.refused)
+	}
+}
+
+// answered has what is sent in the dialog from here wait for another ACK.
+func (l *leg) answered() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	l.settled = make(chan struct{})
 }
 
 // acknowledges looks at the ACK of a 2xx: it has the answer where the 2xx had the offer.
@@ -77,7 +102,9 @@ func (p *Proxy) acknowledges(ctx context.Context, k dialog.Key, ack *sip.Request
 
 	body := session(ack)
 	if offer, answers := l.takes(body, l.side(fromCore)); answers {
-		_ = l.need(ctx, nil, offer, body, l.side(fromCore).Other())
+		if refused := l.need(ctx, nil, offer, body, l.side(fromCore).Other()); refused != nil {
+			l.refuse(refused) // which waits until it has gone on
+		}
 	}
 }
 

@@ -201,6 +201,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, o
 		OnResponse: func(_ *stack.Branch, r *sip.Response) { media.answered(r); p.towardsHandset(r) },
 		Then: func(final *sip.Response) {
 			p.updateDialog(k, b, out, final, false)
+			media.over()
 			p.count("originating", out, final)
 		},
 	})

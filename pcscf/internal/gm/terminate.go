@@ -107,6 +107,8 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 				p.updateDialog(k, b, out, final, true)
 			}
 
+			media.over()
+
 			p.count("terminating", out, final)
 		},
 	})

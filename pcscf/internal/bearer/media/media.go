@@ -132,6 +132,20 @@ func Any(components []Component) bool {
 	return slices.ContainsFunc(components, func(c Component) bool { return len(c.Flows) > 0 })
 }
 
+// Covers reports whether who has the bearers of some components needs no others for these: each flow is among them, and none is to be
+// wider. Which way packets may pass does not matter, for that is no bearer.
+func Covers(had, needs []Component) bool {
+	return !slices.ContainsFunc(needs, func(c Component) bool {
+		return len(c.Flows) > 0 && !slices.ContainsFunc(had, func(h Component) bool {
+			return h.Number == c.Number && h.Kind == c.Kind && !exceeds(c.Uplink, h.Uplink) && !exceeds(c.Downlink, h.Downlink) &&
+				!slices.ContainsFunc(c.Flows, func(f Flow) bool { return !slices.Contains(h.Flows, f) })
+		})
+	})
+}
+
+// exceeds compares bandwidths; what is not said is no limit.
+func exceeds(needed, had *uint32) bool { return had != nil && (needed == nil || *needed > *had) }
+
 func (n *Negotiation) component(number uint32, offered, answered *line) Component {
 	c := Component{Number: number, Kind: offered.kind(), Status: Removed}
 

@@ -122,6 +122,52 @@ func end(e End) string {
 	return text
 }
 
+// Who has some bearers needs no others for less of the same: what is held, narrower, or no more there.
+func TestCovers(t *testing.T) {
+	needs := func(own, far string) []Component {
+		t.Helper()
+
+		components, err := Needs(Negotiation{
+			Offer: whole(own, "IN IP4 10.45.0.2"), Answer: whole(far, "IN IP4 192.0.2.1"), UEOffered: true,
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		return components
+	}
+
+	const own, far = "m=audio 50000 RTP/AVP 0\nb=AS:80", "m=audio 40000 RTP/AVP 0\nb=AS:80"
+
+	const ownVideo, farVideo = "\nm=video 50002 RTP/AVP 34\nb=AS:500", "\nm=video 40002 RTP/AVP 34\nb=AS:500"
+
+	had := needs(own+ownVideo, far+farVideo)
+
+	for name, test := range map[string]struct {
+		own, far string
+		want     bool
+	}{
+		"the same":           {own + ownVideo, far + farVideo, true},
+		"on hold":            {own + "\na=sendonly" + ownVideo, far + "\na=recvonly" + farVideo, true},
+		"video is dropped":   {own + "\nm=video 0 RTP/AVP 34", far + "\nm=video 0 RTP/AVP 34", true},
+		"narrower":           {own + ownVideo, far + "\nm=video 40002 RTP/AVP 34\nb=AS:300", true},
+		"wider":              {own + ownVideo, far + "\nm=video 40002 RTP/AVP 34\nb=AS:600", false},
+		"another port":       {own + ownVideo, "m=audio 40010 RTP/AVP 0\nb=AS:80" + farVideo, false},
+		"another kind":       {own + "\nm=text 50002 RTP/AVP 98", far + "\nm=text 40002 RTP/AVP 98", false},
+		"one more":           {own + ownVideo + ownVideo, far + farVideo + farVideo, false},
+		"RTCP by one port":   {own + "\na=rtcp-mux" + ownVideo, far + "\na=rtcp-mux" + farVideo, true},
+		"RTCP by a new port": {own + ownVideo, far + "\na=rtcp:45000" + farVideo, false},
+	} {
+		if got := Covers(had, needs(test.own, test.far)); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+
+	if Covers(nil, had) || !Covers(had, nil) {
+		t.Error("nothing is covered by something, and not the other way round")
+	}
+}
+
 // Whatever two parties say, components are few, have the numbers of their lines, and rules whose ends are of one family and whose
 // ranges are in order.
 func FuzzNeeds(f *testing.F) {

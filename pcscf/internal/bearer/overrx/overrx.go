@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
@@ -77,6 +78,7 @@ func (c *Config) refusal(q *bearer.Request, a *rx.AAA) *bearer.Refusal {
 		Name:    rx.Name(a.Result),
 		Unknown: a.Result.Code == rx.UnknownSessionID.Code,
 		Undone:  undone(a.Result),
+		Retry:   time.Duration(a.RetryInterval) * time.Second,
 	}
 
 	r.Why = strings.TrimSpace(fmt.Sprintf("the PCRF answers %d %s", r.Code, r.Name))

@@ -12,6 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/rx/pcrf"
 )
 
 // A call asks at its answer, asks again when it is held, and gives back what it had.
@@ -234,5 +235,41 @@ func TestForgottenSession(t *testing.T) {
 		leg.End()
 		synctest.Wait()
 		d.none()
+	})
+}
+
+// A PCRF that refuses for a time is asked again after it (Retry-Interval, TS 29.214 §5.3.39).
+func TestRefusedForATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := start(t)
+		defer d.end()
+
+		d.pcrf.Decide(func(context.Context, *rx.AAR) error { return pcrf.Later{Wait: time.Minute} })
+
+		leg := d.leg()
+		if err := d.need(leg, needs(t, offered, answered)); err == nil {
+			t.Error("granted")
+		}
+
+		d.pcrf.Decide(nil)
+		time.Sleep(59 * time.Second)
+		if got := d.kinds(); len(got) != 1 {
+			t.Errorf("%q", got)
+		}
+
+		time.Sleep(2 * time.Second)
+		if open := d.bearers.Sessions(); len(open) != 1 || open[0].State != bearer.Granted {
+			t.Errorf("%+v", open)
+		}
+
+		leg.End()
+		synctest.Wait()
+		d.none()
+
+		if got := d.kinds(); !slices.Equal(got, []string{
+			"AAR Diameter experimental result 4261 of vendor 10415", "AAR Diameter result 2001", "STR Diameter result 2001",
+		}) {
+			t.Errorf("%q", got)
+		}
 	})
 }

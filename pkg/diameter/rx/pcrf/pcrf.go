@@ -5,6 +5,7 @@ package pcrf
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -44,6 +45,11 @@ type Event struct {
 	Request *rx.AAR         `json:"request,omitempty"`
 	Result  diameter.Result `json:"result"`
 }
+
+// Later is a refusal for a time (4261, TS 29.214 §4.4.1).
+type Later struct{ Wait time.Duration }
+
+func (l Later) Error() string { return fmt.Sprintf("not within %s", l.Wait) }
 
 // New makes a PCRF of this configuration. It serves once its node runs.
 func New(c diameter.Config, o diameter.Options) (*PCRF, error) {
@@ -109,8 +115,15 @@ func (p *PCRF) authorize(ctx context.Context, q *rx.AAR) (*rx.AAA, error) {
 	defer p.mu.Unlock()
 
 	result := rx.Success
-	if err != nil {
+	later, forATime := errors.AsType[Later](err)
+
+	if forATime {
+		result = rx.TemporarilyNotAuthorized
+	} else if err != nil {
 		result = diameter.ResultOf(err).Result
+	}
+
+	if err != nil {
 		delete(p.sessions, q.SessionID) // a change that is refused ends the session, as with Open5GS
 	} else {
 		p.sessions[q.SessionID] = q
@@ -119,7 +132,10 @@ func (p *PCRF) authorize(ctx context.Context, q *rx.AAR) (*rx.AAA, error) {
 
 	p.remember(Event{At: time.Now(), Kind: "AAR", Session: q.SessionID, Request: q, Result: result})
 
-	if err != nil {
+	switch {
+	case forATime:
+		return &rx.AAA{AnswerHeader: diameter.AnswerHeader{Result: result}, RetryInterval: uint32(later.Wait / time.Second)}, nil
+	case err != nil:
 		return nil, err
 	}
 
