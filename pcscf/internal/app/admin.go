@@ -16,7 +16,7 @@ import (
 func serveAdmin(server *httpapi.Server, proxy *gm.Proxy, guard *protection.Guard, access *ipsec.Access, domain string) {
 	privates := func(identity string) []string {
 		all := append(ims.ReadWritten(identity, domain).Private, identity)
-		for _, b := range list(proxy.Handsets(), identity, domain) {
+		for _, b := range list(proxy.Handsets(), proxy.Unreachable, identity, domain) {
 			all = append(all, b.Private)
 		}
 
@@ -28,7 +28,7 @@ func serveAdmin(server *httpapi.Server, proxy *gm.Proxy, guard *protection.Guard
 			Pattern: "GET /bindings", Summary: "the handsets that are registered", Query: []httpapi.Parameter{byIdentity},
 			Answers: httpapi.OK([]view{}),
 			Handler: func(w http.ResponseWriter, r *http.Request) error {
-				return httpapi.Write(w, http.StatusOK, list(proxy.Handsets(), byIdentity.Of(r), domain))
+				return httpapi.Write(w, http.StatusOK, list(proxy.Handsets(), proxy.Unreachable, byIdentity.Of(r), domain))
 			},
 		},
 		access.Associations(privates),
@@ -53,11 +53,12 @@ type view struct {
 	Flow         string   `json:"flow"`
 	ServiceRoute []string `json:"service_route"`
 	Expires      string   `json:"expires"`
-	Ended        string   `json:"ended,omitempty"` // why the registration is no more
+	Ended        string   `json:"ended,omitempty"`       // why the registration is no more
+	Unreachable  string   `json:"unreachable,omitempty"` // why the handset gets no calls, as the access network says
 }
 
 // list shows the bindings, or those that an identity means.
-func list(all []*binding.Binding, identity, domain string) []view {
+func list(all []*binding.Binding, unreachable func(*binding.Binding) string, identity, domain string) []view {
 	shown, meant := []view{}, ims.ReadWritten(identity, domain)
 
 	for _, b := range all {
@@ -75,6 +76,7 @@ func list(all []*binding.Binding, identity, domain string) []view {
 				ServiceRoute: b.ServiceRoute,
 				Expires:      b.Expires.UTC().Format("2006-01-02T15:04:05Z"),
 				Ended:        b.Ended,
+				Unreachable:  unreachable(b),
 			},
 		)
 	}

@@ -10,6 +10,8 @@ import (
 func TestBindingsOf(t *testing.T) {
 	const domain = "ims.example"
 
+	reachable := func(*binding.Binding) string { return "" }
+
 	all := []*binding.Binding{
 		{Private: "001010000000001@ims.example", Identities: []string{"sip:+15550001@ims.example", "tel:+15550001"}},
 		{Private: "dora@ims.example", Identities: []string{"sip:dora@ims.example"}},
@@ -21,7 +23,7 @@ func TestBindingsOf(t *testing.T) {
 		"dora": all[1].Private, "sip:dora@ims.example": all[1].Private, "nobody": "",
 	} {
 		got := ""
-		for _, v := range list(all, identity, domain) {
+		for _, v := range list(all, reachable, identity, domain) {
 			got += v.Private
 		}
 
@@ -30,7 +32,7 @@ func TestBindingsOf(t *testing.T) {
 		}
 	}
 
-	if shown := list(all, "", domain); len(shown) != 2 {
+	if shown := list(all, reachable, "", domain); len(shown) != 2 {
 		t.Errorf("without an identity: %d", len(shown))
 	}
 }

@@ -268,7 +268,7 @@ func (p *pcscf) Run(ctx context.Context) error {
 
 	group.Go(func() error { p.access.Run(ctx); return nil })
 
-	group.Go(func() error { return p.bearers.run(ctx) })
+	group.Go(func() error { return p.bearers.run(ctx, p.proxy.AskForSignalling) })
 
 	return errors.Join(group.Wait(), p.access.Close(), p.bearers.close(), p.state.close())
 }

@@ -21,13 +21,14 @@ import (
 
 // Bearer says what calls ask of the access network.
 type Bearer struct {
-	Policy    gm.BearerPolicy            `yaml:"policy"`    // off, best-effort or required
-	Endpoints map[string]gm.BearerPolicy `yaml:"endpoints"` // another policy for the handsets of one, by its name
-	Patience  time.Duration              `yaml:"patience"`  // how long a message with an SDP answer is held for the PCRF's
-	Media     []string                   `yaml:"media"`     // kinds of m-lines that bearers are asked for
-	Realm     string                     `yaml:"realm"`     // the PCRF's; empty: that of its entry in diameter.peers
-	Host      string                     `yaml:"host"`      // empty: whoever serves the realm
-	APN       string                     `yaml:"apn"`       // Called-Station-Id; empty: not said
+	Policy     gm.BearerPolicy            `yaml:"policy"`     // off, best-effort or required
+	Endpoints  map[string]gm.BearerPolicy `yaml:"endpoints"`  // another policy for the handsets of one, by its name
+	Signalling bool                       `yaml:"signalling"` // ask to be told when a handset cannot be reached any more
+	Patience   time.Duration              `yaml:"patience"`   // how long a message with an SDP answer is held for the PCRF's
+	Media      []string                   `yaml:"media"`      // kinds of m-lines that bearers are asked for
+	Realm      string                     `yaml:"realm"`      // the PCRF's; empty: that of its entry in diameter.peers
+	Host       string                     `yaml:"host"`       // empty: whoever serves the realm
+	APN        string                     `yaml:"apn"`        // Called-Station-Id; empty: not said
 }
 
 var policies = []gm.BearerPolicy{gm.NoBearers, gm.BestEffort, gm.Required}
@@ -137,12 +138,12 @@ func (b *bearers) of(c *Config) *gm.Bearers {
 	}
 
 	return gm.NewBearers(b.sessions, gm.BearerConfig{
-		Policy: c.Bearer.Policy, Endpoints: c.Bearer.Endpoints, Patience: c.Bearer.Patience, Kinds: kinds,
+		Policy: c.Bearer.Policy, Endpoints: c.Bearer.Endpoints, Patience: c.Bearer.Patience, Kinds: kinds, Signalling: c.Bearer.Signalling,
 	})
 }
 
-// run serves until ctx ends.
-func (b *bearers) run(ctx context.Context) error {
+// run serves until ctx ends. It calls reached when the PCRF can be asked.
+func (b *bearers) run(ctx context.Context, reached func()) error {
 	if b == nil {
 		return nil
 	}
@@ -154,6 +155,7 @@ func (b *bearers) run(ctx context.Context) error {
 
 		if b.reached(ctx) {
 			b.sessions.Resume()
+			reached()
 		}
 	}()
 

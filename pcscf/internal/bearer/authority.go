@@ -45,6 +45,7 @@ type Leg struct {
 	Service    string     `json:"service,omitempty"`     // ICSI
 	ServiceURN string     `json:"service_urn,omitempty"` // of an emergency call, "sos" with what follows
 	Forked     bool       `json:"forked,omitempty"`      // one of several early dialogs
+	Signalling string     `json:"signalling,omitempty"`  // the registration whose signalling it is; "": it is a call's
 }
 
 // Grant is a yes.

@@ -39,12 +39,13 @@ type Bearers struct {
 	closed bool
 	open   map[string]*session // by key
 	ids    map[string]*session // by ID at the authority
+	left   map[string]*session // of registrations' signalling, of before the restart, until they are adopted
 }
 
 // New asks an authority.
 func New(authority Authority, log *slog.Logger, registerer prometheus.Registerer) *Bearers {
 	b := &Bearers{
-		authority: authority, log: log, machine: Machine, open: map[string]*session{}, ids: map[string]*session{},
+		authority: authority, log: log, machine: Machine, open: map[string]*session{}, ids: map[string]*session{}, left: map[string]*session{},
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_pcscf_bearer_requests_total", Help: "Requests for bearers, by kind (ask, change, end) and result.",
 		}, []string{"kind", "result"}),
@@ -55,7 +56,7 @@ func New(authority Authority, log *slog.Logger, registerer prometheus.Registerer
 			Name: "dialtone_pcscf_bearer_sessions", Help: "Sessions at the PCRF or PCF, those included whose end is still owed.",
 		}),
 		losses: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "dialtone_pcscf_bearer_losses_total", Help: "Bearers of calls that the access network lost or took back.",
+			Name: "dialtone_pcscf_bearer_losses_total", Help: "Bearers that the access network lost or took back.",
 		}),
 		unexpected: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "dialtone_pcscf_bearer_unexpected_events_total", Help: "Events without a row in the table of bearer sessions; must stay 0.",
@@ -148,6 +149,22 @@ func (b *Bearers) Lose(id, why string, components []uint32) bool {
 	return b.order(id, BearerLost, Loss{Why: why, Components: components})
 }
 
+// Moved takes the news that the UE of a session is reached by another access network, and reports whether there is such a session.
+func (b *Bearers) Moved(id, access string) bool {
+	s := b.find(id)
+	if s == nil {
+		return false
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	b.log.Info("a UE is reached by another access network; GET /bearers has it", "session_id", id, "ue", s.record.Leg.UE)
+	s.record.Access = access
+
+	return true
+}
+
 // Known reports whether there is a session of this name.
 func (b *Bearers) Known(id string) bool { return b.find(id) != nil }
 
@@ -165,7 +182,7 @@ func (b *Bearers) order(id string, signal Signal, loss Loss) bool {
 	}
 
 	b.losses.Inc()
-	b.log.Warn("bearers of a call are lost", "session_id", id, "event", signal, "cause", loss.Why)
+	b.log.Warn("bearers are lost", "session_id", id, "event", signal, "cause", loss.Why)
 
 	return s.happen(signal, input{loss: loss})
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
 	"github.com/dialtone-ims/dialtone/pkg/journal"
 )
 
@@ -17,7 +18,7 @@ type store interface {
 }
 
 // Restore takes over the sessions that were kept in a directory, and keeps them there from now on. The calls that they were for are
-// not known any more: Resume ends them.
+// not known any more: Resume ends them. So it does those of signalling that nobody adopts before.
 func (b *Bearers) Restore(directory string) error {
 	j, all, err := journal.Open[record](directory, file, b.log)
 	if err != nil {
@@ -38,6 +39,15 @@ func (b *Bearers) restore(j store, all map[string]record) {
 			continue
 		}
 
+		if r.State == Granted && r.Leg.Signalling != "" {
+			all := media.Signalling()
+			s := &session{bearers: b, record: r, machine: b.machine.Start(Granted), needs: all, sent: all, held: all, had: all}
+			b.add(s)
+			b.left[r.Leg.Signalling] = s
+
+			continue
+		}
+
 		r.State = Owed
 		b.add(&session{bearers: b, record: r, machine: b.machine.Start(Owed)})
 	}
@@ -47,21 +57,35 @@ func (b *Bearers) restore(j store, all map[string]record) {
 func (b *Bearers) Resume() {
 	b.mu.Lock()
 	open := slices.Collect(maps.Values(b.open))
+	clear(b.left)
 	b.mu.Unlock()
 
 	left := 0
 
 	for _, s := range open {
-		if s.lost == nil {
+		signal, restored := s.resumed()
+		if restored {
 			left++
 
-			s.happen(RepeatElapsed, input{})
+			s.happen(signal, input{})
 		}
 	}
 
 	if left > 0 {
 		b.log.Info("bearer sessions of before the restart are ended", "count", left)
 	}
+}
+
+// resumed is what ends a session of before the restart; false: it has somebody.
+func (s *session) resumed() (Signal, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if s.machine.State() == Granted {
+		return LegOver, s.lost == nil
+	}
+
+	return RepeatElapsed, s.lost == nil
 }
 
 // Close leaves all sessions as they are.

@@ -182,3 +182,25 @@ func (l *CallLeg) stopRetry() {
 		l.retry = nil
 	}
 }
+
+// Adopt is the leg of a registration's signalling whose session outlived the process, if there is one for the same UE. It is called
+// before Resume.
+func (b *Bearers) Adopt(leg Leg, lost func(Loss)) (*CallLeg, bool) {
+	b.mu.Lock()
+	s := b.left[leg.Signalling]
+	delete(b.left, leg.Signalling)
+	b.mu.Unlock()
+
+	if s == nil || s.record.Leg.UE != leg.UE {
+		return nil, false
+	}
+
+	l := b.Leg(leg, lost)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	s.lost, s.anew, l.current = lost, l.anew, s
+
+	return l, true
+}

@@ -5,6 +5,8 @@ package dialog
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -353,6 +355,19 @@ func (t *Table) RemoveAll(token string) int {
 	delete(t.handsets, token)
 
 	return n
+}
+
+// Keys are the dialogs of a handset.
+func (t *Table) Keys(token string) []Key {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	h := t.handsets[token]
+	if h == nil {
+		return nil
+	}
+
+	return slices.Collect(maps.Keys(h.dialogs))
 }
 
 // Of returns the number of a handset's dialogs and of its initial requests that are not answered yet.

@@ -22,16 +22,19 @@ type Bearers struct {
 
 	sessions *bearer.Bearers
 
-	mu   sync.Mutex
-	legs map[dialog.Key]*leg
+	mu         sync.Mutex
+	legs       map[dialog.Key]*leg
+	bearings   map[string]map[*bearing]struct{} // INVITEs on their way, by the token of the handset
+	signalling map[string]*signalling           // by the token of the handset
 }
 
 // BearerConfig says what bearers are asked for.
 type BearerConfig struct {
-	Policy    BearerPolicy
-	Endpoints map[string]BearerPolicy // of handsets that are registered by these, where it is another one
-	Patience  time.Duration           // how long a message is held
-	Kinds     []media.Kind            // of media that bearers are asked for
+	Policy     BearerPolicy
+	Endpoints  map[string]BearerPolicy // of handsets that are registered by these, where it is another one
+	Patience   time.Duration           // how long a message is held
+	Kinds      []media.Kind            // of media that bearers are asked for
+	Signalling bool                    // it is asked to be told when a handset cannot be reached any more
 }
 
 // BearerPolicy says what becomes of a call whose bearers are refused or lost.
@@ -46,7 +49,10 @@ const (
 
 // NewBearers asks by these sessions.
 func NewBearers(sessions *bearer.Bearers, c BearerConfig) *Bearers {
-	return &Bearers{BearerConfig: c, sessions: sessions, legs: map[dialog.Key]*leg{}}
+	return &Bearers{
+		BearerConfig: c, sessions: sessions, legs: map[dialog.Key]*leg{}, bearings: map[string]map[*bearing]struct{}{},
+		signalling: map[string]*signalling{},
+	}
 }
 
 // policy is that of the endpoint that a handset is registered by, or of the one that its protected ports belong to.

@@ -83,6 +83,10 @@ func (a *accessNetwork) said() (lines []string) {
 		for _, c := range q.Components {
 			line += fmt.Sprintf(" %d %s %s", c.Number, c.Kind, c.Status)
 			for _, f := range c.Flows[:min(1, len(c.Flows))] {
+				if f.Signalling {
+					continue
+				}
+
 				line += fmt.Sprintf(" in %s:%d out %s:%d", f.Uplink.To.Address.Addr(), f.Uplink.To.First,
 					f.Downlink.To.Address.Addr(), f.Downlink.To.First)
 			}
@@ -138,6 +142,7 @@ func withBearersBy(t *testing.T, c BearerConfig, test func(t *testing.T, d *desk
 		o.Bearers = NewBearers(a.sessions, c)
 	}, func(t *testing.T, d *desk) {
 		d.register()
+		synctest.Wait()
 		test(t, d, a)
 		synctest.Wait()
 

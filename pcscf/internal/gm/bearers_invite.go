@@ -58,6 +58,34 @@ func (a *attempt) bear(ctx context.Context, tx *stack.ServerTransaction, sent *s
 	if a.fromCore {
 		a.bearing.handset = sip.Callee
 	}
+
+	a.proxy.bearers.begun(a.bearing)
+}
+
+// begun notes an INVITE on its way.
+func (b *Bearers) begun(i *bearing) {
+	token := i.attempt.binding.Token
+
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	if b.bearings[token] == nil {
+		b.bearings[token] = map[*bearing]struct{}{}
+	}
+
+	b.bearings[token][i] = struct{}{}
+}
+
+// finished forgets it.
+func (b *Bearers) finished(i *bearing) {
+	token := i.attempt.binding.Token
+
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	if delete(b.bearings[token], i); len(b.bearings[token]) == 0 {
+		delete(b.bearings, token)
+	}
 }
 
 // serviceURN returns the service of an emergency call (TS 29.214 §5.3.23); "": it is none.
@@ -185,6 +213,7 @@ func (b *bearing) over(final *sip.Response) {
 	}
 
 	bearers := b.attempt.proxy.bearers
+	bearers.finished(b)
 
 	b.mu.Lock()
 	legs, refused := slices.Clone(b.legs), b.refused

@@ -129,6 +129,7 @@ func (p *Proxy) Restore(b *binding.Binding) error {
 		return err
 	}
 
+	p.bearers.adopt(b, p.whenLost(b.Token))
 	p.watch(b)
 
 	return nil

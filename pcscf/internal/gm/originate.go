@@ -24,6 +24,8 @@ func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out 
 		return
 	}
 
+	p.heard(b)
+
 	if !reachable(out) {
 		p.refuse(tx, "originating", sip.Refuse(400, withoutContact))
 		return
@@ -171,6 +173,8 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, o
 		p.refuse(tx, "originating", sip.Refuse(403, "the dialog is another handset's"))
 		return
 	}
+
+	p.heard(b)
 
 	k := dialogKey(out, b, false)
 

@@ -233,6 +233,7 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 	p.sayTranslated(request, b, refreshed)
 
 	p.watch(b)
+	p.signal(b)
 
 	p.log.Info("registered", "impi", private, "impu", b.Default(), "contact", contact, "flow", flow.String(), "seconds", seconds)
 }
@@ -277,6 +278,7 @@ func (p *Proxy) end(b, ending *binding.Binding) {
 	p.outcomes.WithLabelValues("registration", "REGISTER", ending.Ended).Inc()
 	p.security.Ended(b.Flow)
 	p.unwatch(b)
+	p.bearers.silence(b.Token)
 }
 
 // Change replaces a binding.
@@ -342,6 +344,7 @@ func (p *Proxy) expired(b *binding.Binding) {
 		return
 	}
 
+	p.bearers.silence(b.Token)
 	p.log.Info("registration expired", "impi", b.Private, "contact", b.Contact)
 	p.outcomes.WithLabelValues("registration", "REGISTER", "expired").Inc()
 	p.security.Ended(b.Flow)

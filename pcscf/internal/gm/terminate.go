@@ -29,6 +29,9 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 	case !found && !tokened(own):
 		p.refuse(tx, "terminating", sip.Refuse(480, "the request does not say by which registration it reaches the handset"))
 		return
+	case found && !inDialog(out) && p.Unreachable(b) != "":
+		p.refuse(tx, "terminating", sip.Refuse(480, "the handset cannot be reached: the bearer of its signalling is lost"))
+		return
 	case !found || !b.Registered && !inDialog(out):
 		p.refuse(tx, "terminating", sip.Refuse(430, "the handset is not registered here any more")) // RFC 5626 §5.3.1: its S-CSCF lets it go
 		return

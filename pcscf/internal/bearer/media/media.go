@@ -53,12 +53,13 @@ type Component struct {
 	Codecs   []Codec
 }
 
-// Flow is the packets of RTP or those of RTCP, both ways.
+// Flow is the packets of RTP or those of RTCP, both ways; or, without rules, those of the signalling.
 type Flow struct {
-	Number   uint32 // 1 is RTP and what is no RTP, 2 is RTCP
-	RTCP     bool
-	Uplink   Rule
-	Downlink Rule
+	Number     uint32 // 1 is RTP and what is no RTP, 2 is RTCP; 0 is the signalling
+	RTCP       bool
+	Signalling bool
+	Uplink     Rule
+	Downlink   Rule
 }
 
 // Rule is a packet filter: a protocol (0: any), and the ends. An end without an address is any; without ports, every port.
@@ -130,6 +131,11 @@ func Needs(n Negotiation, kinds []Kind) ([]Component, error) {
 // Any reports whether a component has flows, and there is anything to ask for.
 func Any(components []Component) bool {
 	return slices.ContainsFunc(components, func(c Component) bool { return len(c.Flows) > 0 })
+}
+
+// Signalling is what a session for the signalling's own flow has (TS 29.214 §4.4.5): it names the flow, and asks for no bearer.
+func Signalling() []Component {
+	return []Component{{Kind: Control, Status: Enabled, Flows: []Flow{{Signalling: true}}}}
 }
 
 // Covers reports whether who has the bearers of some components needs no others for these: each flow is among them, and none is to be

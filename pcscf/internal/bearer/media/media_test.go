@@ -163,7 +163,7 @@ func TestCovers(t *testing.T) {
 		}
 	}
 
-	if Covers(nil, had) || !Covers(had, nil) {
+	if Covers(nil, had) || !Covers(had, nil) || !Covers(Signalling(), Signalling()) {
 		t.Error("nothing is covered by something, and not the other way round")
 	}
 }

@@ -37,6 +37,7 @@ type desk struct {
 	bearers  *bearer.Bearers
 	stop     func()
 	disk     string
+	restored func(*bearer.Bearers) // what the next P-CSCF does before it runs; may be nil
 
 	mu   sync.Mutex
 	lost []bearer.Loss
@@ -106,6 +107,10 @@ func (d *desk) startPCSCF() {
 
 	if err := d.bearers.Restore(d.disk); err != nil {
 		d.t.Fatal(err)
+	}
+
+	if d.restored != nil {
+		d.restored(d.bearers)
 	}
 
 	bearers, stopNode := d.bearers, d.run(node.Run)

@@ -152,6 +152,10 @@ func (p *PCRF) Serve(b *bearer.Bearers) {
 				known = b.Lose(q.SessionID, why, components(q.Flows)) && known
 				break
 			}
+
+			if action == rx.IPCANChange {
+				known = b.Moved(q.SessionID, access(q.IPCANType, q.RATType)) && known
+			}
 		}
 
 		if !known {

@@ -43,6 +43,11 @@ func (c *Config) request(q *bearer.Request) *rx.AAR {
 		a.SIPForking = new(rx.SeveralDialogues)
 	}
 
+	if q.Leg.Signalling != "" { // TS 29.214 §4.4.5: nothing is negotiated, and the access network is told of
+		a.ServiceInfoStatus = nil
+		a.SpecificActions = []rx.SpecificAction{rx.LossOfBearer, rx.ReleaseOfBearer, rx.IPCANChange}
+	}
+
 	if ue := q.Leg.UE.Unmap(); ue.Is4() {
 		a.FramedIPAddress = rx.FramedIPv4(ue)
 	} else {
@@ -91,6 +96,12 @@ func component(c *media.Component) rx.MediaComponent {
 	}
 
 	for _, f := range c.Flows {
+		if f.Signalling { // TS 29.214 §4.4.5: no more than that it is
+			return rx.MediaComponent{
+				Number: c.Number, MediaType: new(kinds[c.Kind]), SubComponents: []rx.SubComponent{{FlowUsage: rx.AFSignalling}},
+			}
+		}
+
 		s := rx.SubComponent{
 			FlowNumber:       f.Number,
 			FlowDescriptions: []string{filter(f.Downlink, false), filter(f.Uplink, true)},

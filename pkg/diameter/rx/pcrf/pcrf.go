@@ -238,6 +238,19 @@ func (p *PCRF) Tell(ctx context.Context, session string, action rx.SpecificActio
 	return answer.Result, nil
 }
 
+// Moved says that the UE of a session is reached by another access network (RAR), and returns the result of the RAA.
+func (p *PCRF) Moved(ctx context.Context, session string, network rx.IPCANType, radio rx.RATType) (diameter.Result, error) {
+	q := &rx.RAR{SpecificActions: []rx.SpecificAction{rx.IPCANChange}, IPCANType: &network, RATType: &radio}
+	p.address(&q.RequestHeader, session)
+
+	answer, err := diameter.Call[rx.RAA](ctx, p.node, q)
+	if err != nil {
+		return diameter.Result{}, err
+	}
+
+	return answer.Result, nil
+}
+
 // address sends to the host that has the session, or that asked last, and, as Open5GS does, in this side's own realm.
 func (p *PCRF) address(h *diameter.RequestHeader, session string) {
 	p.mu.Lock()
