@@ -26,6 +26,7 @@ import (
 
 type options struct {
 	imsi, domain, k, opc, op, address, proxy, transport string
+	nameservers                                         []string
 	sqn                                                 uint64
 	expires                                             uint32
 	namespace                                           string
@@ -56,8 +57,9 @@ func main() {
 	flags.StringVar(&o.op, "op", "", "OP instead of OPc")
 	flags.Uint64Var(&o.sqn, "sqn", 0, "highest SQN that the SIM has accepted")
 	flags.StringVar(&o.address, "address", "127.0.0.110:5060", "where the handset is")
-	flags.StringVar(&o.proxy, "pcscf", "127.0.0.10:5060", "P-CSCF")
-	flags.StringVar(&o.transport, "transport", "udp", "udp or tcp")
+	flags.StringVar(&o.proxy, "pcscf", "", "P-CSCF: an address with its port, or a name; without it "+labProxy+", or pcscf.DOMAIN with --dns")
+	flags.StringSliceVar(&o.nameservers, "dns", nil, "name server, ip:port, that the P-CSCF's name is looked up at; the system's without it")
+	flags.StringVar(&o.transport, "transport", "", "udp or tcp; without it what DNS has for the name of the P-CSCF, else udp")
 	flags.Uint32Var(&o.expires, "expires", 3600, "seconds to be registered for")
 	flags.StringVar(&o.namespace, "netns", "", "network `namespace` that the handset is in (ip netns)")
 	flags.BoolVar(
@@ -229,7 +231,7 @@ func party(target, domain string) (string, error) {
 
 // with registers a handset and has it do something.
 func (o options) with(ctx context.Context, do func(context.Context, *handset.Handset) error) error {
-	c, err := o.config()
+	c, err := o.config(ctx)
 	if err != nil {
 		return err
 	}
@@ -276,9 +278,9 @@ func (o options) with(ctx context.Context, do func(context.Context, *handset.Han
 
 const endTime = 5 * time.Second // for what is sent at the end: CANCEL, BYE, and the REGISTER that ends the registration
 
-func (o options) config() (handset.Config, error) {
+func (o options) config(ctx context.Context) (handset.Config, error) {
 	c := handset.Config{
-		IMSI: o.imsi, Domain: o.domain, SQN: aka.SQN(o.sqn), Transport: strings.ToUpper(o.transport), Expires: o.expires,
+		IMSI: o.imsi, Domain: o.domain, SQN: aka.SQN(o.sqn), Expires: o.expires,
 		Instance: handset.Instance(o.imsi), Access: "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
 		Say: say, CancelTime: endTime,
 	}
@@ -299,19 +301,14 @@ func (o options) config() (handset.Config, error) {
 		return c, err
 	}
 
-	if c.Transport != "UDP" && c.Transport != "TCP" {
-		return c, fmt.Errorf("--transport: %q is neither udp nor tcp", o.transport)
-	}
-
 	if c.Address, err = netip.ParseAddrPort(o.address); err != nil {
 		return c, fmt.Errorf("--address: %w", err)
 	}
 
-	if c.Proxy, err = netip.ParseAddrPort(o.proxy); err != nil {
-		return c, fmt.Errorf("--pcscf: %w", err)
-	}
+	target, err := o.discover(ctx, c.Address.Addr())
+	c.Proxy, c.Transport = target.Addr, target.Transport
 
-	return c, nil
+	return c, err
 }
 
 // security returns what the handset offers in Security-Client.
