@@ -2,7 +2,7 @@
 
 FUNCTIONS := pcscf icscf scscf hss ocs
 BINARIES  := $(FUNCTIONS) ue lab
-PACKAGES  := tshark sip-tester postgresql freediameterd freediameter-extensions user-mode-linux kmod iproute2 tcpdump baresip-core linphone-cli
+PACKAGES  := tshark sip-tester postgresql freediameterd freediameter-extensions user-mode-linux kmod iproute2 tcpdump baresip-core linphone-cli bind9-utils bind9-dnsutils
 
 # The suites that start the functions wait more than they work. Some have them built with the race detector, the others as shipped.
 RACED := $(addprefix ./test/,core hangup)

@@ -30,6 +30,7 @@ type options struct {
 	ipsec    bool
 	network  scenario.PLMN
 	gm       netip.Addr
+	dns      nameservers
 	binaries string
 	data     string
 	link     int // of --ipsec, when this process is the one at the core's end of it
@@ -72,10 +73,13 @@ func main() {
 	command.Flags().Var(&o.network, "plmn", "whose network it is: that of your SIMs")
 	command.Flags().TextVar(&o.gm, "gm", netip.Addr{}, "an `address` of this machine, where real handsets find the P-CSCF")
 	command.MarkFlagsMutuallyExclusive("gm", "ipsec")
+	command.Flags().Var(&o.dns, "dns", "answer for the names of the network at this `address` (port 53 unless it has one); may be repeated")
 	command.Flags().IntVar(&o.link, within, 0, "its number")
 	_ = command.Flags().MarkHidden(within)
 	command.Flags().StringVar(&o.binaries, "bin", filepath.Dir(executable), "folder of the five binaries")
 	command.Flags().StringVar(&o.data, "data", "var", "folder for databases and logs")
+
+	command.AddCommand(dnsCommand(), zoneCommand())
 
 	if err := command.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "\nlab: %v\n", err)
@@ -136,6 +140,13 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		defer func() { err = errors.Join(err, s.PCRF.Stop()) }() // after the P-CSCF, so that it hears of the last sessions' ends
 	}
 
+	named, err := serveNames(s, o.dns)
+	if err != nil {
+		return err
+	}
+
+	defer func() { err = errors.Join(err, named.stop()) }() // after the functions, which ask for names until they end
+
 	functions := s.Place.Functions(o.network, o.data)
 
 	var running []*process.Running
@@ -154,6 +165,8 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 
 	ctx, fail := context.WithCancelCause(asked)
 	defer fail(nil)
+
+	go named.tell(fail)
 
 	for _, f := range functions {
 		r, err := process.Start(f, o.binaries, o.data)
@@ -175,6 +188,8 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 
 		fmt.Fprintf(out, "  %-6s ready  %-40s admin %s\n", f.Name, f.Listens, f.Admin)
 	}
+
+	named.follow(ctx)
 
 	defer func() { err = errors.Join(err, s.Close()) }()
 
@@ -297,7 +312,7 @@ The core stays up. Ctrl-C ends it.
   who does not register, and why %[1]s%[2]s attempts
   what was charged               %[1]s%[3]s cdr list
   logs                           %[4]s
-%[9]s`,
+%[9]s%[10]s`,
 		enter,
 		filepath.Join(o.binaries, "hss"),
 		filepath.Join(o.binaries, "ocs"),
@@ -307,6 +322,7 @@ The core stays up. Ctrl-C ends it.
 		scenario.Keys,
 		calling(o),
 		asking(o, enter),
+		lookingUp(o, enter),
 	)
 }
 

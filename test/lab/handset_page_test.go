@@ -99,7 +99,7 @@ func commands(t *testing.T, page string, least int) {
 	flags := regexp.MustCompile(`--[a-z-]+`)
 	found := 0
 
-	for _, line := range regexp.MustCompile("(?:`|    )(?:bin/)?(make lab|hss|ocs|pcscf|ue) ([^`\n#]*)").FindAllStringSubmatch(page, -1) {
+	for _, line := range regexp.MustCompile("(?:`|    )(?:bin/)?(make lab|lab|hss|ocs|pcscf|ue) ([^`\n#]*)").FindAllStringSubmatch(page, -1) {
 		name, arguments := line[1], line[2]
 		if name == "make lab" {
 			name = "lab"

@@ -15,10 +15,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
+// AdminOfHSS is where the lab's HSS has its admin HTTP.
+const AdminOfHSS = "http://127.0.0.13:9090"
+
 // Addresses of the lab, the defaults of all five functions.
 const (
 	adminOfPCSCF = "http://127.0.0.10:9090"
-	adminOfHSS   = "http://127.0.0.13:9090"
 	adminOfOCS   = "http://127.0.0.14:9090"
 )
 
@@ -31,6 +33,7 @@ type Place struct {
 	Protected         bool           // by IPsec
 	Real              netip.Addr     // where handsets of flesh and blood find the P-CSCF, too, if anywhere
 	PCRF              netip.AddrPort // that is asked for the bearers of calls, if any is
+	Nameservers       []netip.AddrPort
 }
 
 var (
@@ -85,7 +88,7 @@ func (p Place) Functions(network PLMN, data string) []process.Function {
 	path := func(name string) string { return filepath.Join(data, name) }
 
 	all := []process.Function{
-		{Name: "hss", Admin: adminOfHSS, Listens: "Cx  127.0.0.13:3868", Environment: []string{"DIALTONE_HSS_DATA=" + path("hss")}},
+		{Name: "hss", Admin: AdminOfHSS, Listens: "Cx  127.0.0.13:3868", Environment: []string{"DIALTONE_HSS_DATA=" + path("hss")}},
 		{Name: "ocs", Admin: adminOfOCS, Listens: "Ro  127.0.0.14:3868", Environment: []string{
 			"DIALTONE_OCS_DATA=" + path("ocs"), "DIALTONE_OCS_CREDIT_QUOTA=4s",
 		}},
@@ -103,6 +106,7 @@ func (p Place) Functions(network PLMN, data string) []process.Function {
 
 	for i := range all {
 		all[i].Environment = append(all[i].Environment, config.HomeVariable+"="+network.Domain())
+		all[i].Environment = append(all[i].Environment, p.namesEnvironment(all[i].Name)...)
 
 		if strings.HasSuffix(all[i].Name, "cscf") {
 			all[i].Environment = append(all[i].Environment, "DIALTONE_"+strings.ToUpper(all[i].Name)+"_PROTECTION_CORE="+core)

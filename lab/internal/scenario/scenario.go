@@ -24,7 +24,9 @@ type Scenario struct {
 	// Handsets is where they are, if not where the lab is, and Kernel what makes their security associations there.
 	Handsets namespace.Network
 	Kernel   handset.Kernel
-	PCRF     *Simulated // nil: nobody asks for bearers
+	// Provisioned, when set, is told that the subscribers have been made.
+	Provisioned func(context.Context) error
+	PCRF        *Simulated // nil: nobody asks for bearers
 
 	alice *handset.Handset
 	bob   *handset.Handset
@@ -44,7 +46,7 @@ const (
 
 // Provision makes the subscribers and their accounts through the public APIs.
 func (s *Scenario) Provision(ctx context.Context) error {
-	hss, ocs := httpapi.Local(adminOfHSS), httpapi.Local(adminOfOCS)
+	hss, ocs := httpapi.Local(AdminOfHSS), httpapi.Local(adminOfOCS)
 
 	tariff := map[string]any{"name": "standard", "rates": []map[string]any{{
 		"prefix": "", "connection_fee": connectionFee, "price": pricePerSecond, "interval": 1, "increment": 1, "event_price": 10,
@@ -76,6 +78,10 @@ func (s *Scenario) Provision(ctx context.Context) error {
 		}
 
 		fmt.Fprintf(s.Out, "  %-6s IMSI %s  tel:+%s  prepaid account with %d cents\n", who.name, s.Network.IMSI(who.number), who.msisdn, balance)
+	}
+
+	if s.Provisioned != nil {
+		return s.Provisioned(ctx)
 	}
 
 	return nil

@@ -1,0 +1,99 @@
+// Package names keeps the zones of a network right: it reads the subscribers from the HSS, and has them served or written as they change.
+package names
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/lab/internal/zone"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+)
+
+// Read asks for the numbers of all subscribers.
+type Read func(context.Context) ([]zone.Number, error)
+
+// page is how many subscribers are asked for at once.
+const page = 1000
+
+// subscriber is what is read of one (hss GET /subscribers).
+type subscriber struct {
+	Sets []struct {
+		Public []public `json:"public_identities"`
+	} `json:"registration_sets"`
+}
+
+type public struct {
+	Identity string `json:"identity"`
+	Barred   bool   `json:"barred"`
+}
+
+// Subscribers reads the numbers from the admin HTTP of an HSS: those of its tel URIs, each leading to a SIP URI of the same implicit
+// registration set, which is the same user's (TS 23.228 §4.3.3.4).
+func Subscribers(hss httpapi.Client) Read {
+	return func(ctx context.Context) (numbers []zone.Number, err error) {
+		numbers = []zone.Number{} // that there are none is known
+
+		for after, more := "", true; more; more = after != "" {
+			var list struct {
+				Subscribers []subscriber `json:"subscribers"`
+				Next        string       `json:"next"`
+			}
+
+			query := url.Values{"limit": {strconv.Itoa(page)}}
+			if after != "" {
+				query.Set("after", after)
+			}
+
+			if err := hss.Do(ctx, "GET", "/subscribers?"+query.Encode(), nil, &list); err != nil {
+				return nil, err
+			}
+
+			for _, s := range list.Subscribers {
+				for _, set := range s.Sets {
+					numbers = append(numbers, ofSet(set.Public)...)
+				}
+			}
+
+			after = list.Next
+		}
+
+		return numbers, nil
+	}
+}
+
+// ofSet are the numbers of one implicit registration set. One that is barred is not told, nor one that no SIP URI is there for.
+func ofSet(set []public) (numbers []zone.Number) {
+	for _, p := range set {
+		digits, found := strings.CutPrefix(p.Identity, "tel:+")
+		if !found || p.Barred {
+			continue
+		}
+
+		if uri := sipOf(set, digits); uri != "" {
+			numbers = append(numbers, zone.Number{Digits: digits, URI: uri})
+		}
+	}
+
+	return numbers
+}
+
+// sipOf is the SIP URI for a number: the one that has it as its user, else the first one of the set.
+func sipOf(set []public, digits string) (uri string) {
+	for _, p := range set {
+		if !strings.HasPrefix(p.Identity, "sip:") || p.Barred || strings.Contains(p.Identity, "!") { // a wildcard is nobody's
+			continue
+		}
+
+		if strings.HasPrefix(p.Identity, "sip:+"+digits+"@") {
+			return p.Identity
+		}
+
+		if uri == "" {
+			uri = p.Identity
+		}
+	}
+
+	return uri
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/lab/internal/names"
+	"github.com/dialtone-ims/dialtone/lab/internal/nameserver"
+	"github.com/dialtone-ims/dialtone/lab/internal/scenario"
+	"github.com/dialtone-ims/dialtone/lab/internal/zone"
+)
+
+const (
+	dnsPort     = 53
+	refreshTime = 5 * time.Second // between two reads of the subscribers
+)
+
+// nameservers are addresses that a name server listens at.
+type nameservers []netip.AddrPort
+
+// Set reads one more: an address, with or without a port.
+func (n *nameservers) Set(text string) error {
+	at, err := netip.ParseAddrPort(text)
+	if err != nil {
+		var address netip.Addr
+		if address, err = netip.ParseAddr(strings.Trim(text, "[]")); err != nil {
+			return err
+		}
+
+		at = netip.AddrPortFrom(address, dnsPort)
+	}
+
+	if at.Addr().IsUnspecified() {
+		return errors.New("a name server says in its zones where it is: one address of this machine")
+	}
+
+	*n = append(*n, at)
+
+	return nil
+}
+
+// String is for the help.
+func (n *nameservers) String() string {
+	var all []string
+	for _, at := range *n {
+		all = append(all, at.String())
+	}
+
+	return strings.Join(all, ",")
+}
+
+// Type is for the help.
+func (n *nameservers) Type() string { return "address" }
+
+func (n *nameservers) addresses() (all []netip.Addr) {
+	for _, at := range *n {
+		all = append(all, at.Addr())
+	}
+
+	return all
+}
+
+// naming is a name server that runs, and what keeps its zones right; one without a server does nothing.
+type naming struct {
+	at       nameservers
+	follower *names.Follower
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+	ended    chan struct{} // closed when the server has
+	failed   error         // then
+}
+
+// serve starts a name server for a network.
+func serve(plan zone.Plan, at nameservers, read names.Read, refresh time.Duration, say func(string)) (*naming, error) {
+	server, err := nameserver.Listen(at)
+	if err != nil {
+		return nil, err
+	}
+
+	n := &naming{at: server.Addresses(), ended: make(chan struct{})}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	n.cancel = cancel
+
+	n.running.Go(func() {
+		n.failed = server.Run(ctx)
+		close(n.ended)
+	})
+
+	put := func(zones []*zone.Zone) error { server.Put(zones); return nil }
+	if n.follower, err = names.Follow(plan, read, refresh, put, say); err != nil {
+		return nil, errors.Join(err, n.stop())
+	}
+
+	return n, nil
+}
+
+// serveNames starts the lab's own, if it is to have one, and has its functions ask it.
+func serveNames(s *scenario.Scenario, at nameservers) (*naming, error) {
+	if len(at) == 0 {
+		return &naming{}, nil
+	}
+
+	plan := s.Place.Names(s.Network, at.addresses()...)
+
+	n, err := serve(plan, at, scenario.Numbers(), refreshTime, func(line string) { fmt.Fprintf(s.Out, "  %s\n", line) })
+	if err != nil {
+		return nil, err
+	}
+
+	s.Place.Nameservers, s.Provisioned = n.at, n.follower.Again
+
+	fmt.Fprintf(s.Out, "The name server at %s answers for %s\n", n.at.String(), strings.Join(zone.Origins(plan.Domain), " "))
+
+	return n, nil
+}
+
+// tell tells of a server that has ended by itself.
+func (n *naming) tell(fail func(error)) {
+	if n.ended == nil {
+		return
+	}
+
+	if <-n.ended; n.failed != nil {
+		fail(n.failed)
+	}
+}
+
+// follow has the zones follow the subscribers, until ctx ends.
+func (n *naming) follow(ctx context.Context) {
+	if n.follower != nil {
+		n.running.Go(func() { n.follower.Run(ctx) })
+	}
+}
+
+// stop ends the server. What follow has begun is to end by its own context before.
+func (n *naming) stop() error {
+	if n.cancel == nil {
+		return nil
+	}
+
+	n.cancel()
+	n.running.Wait()
+
+	return n.failed
+}
+
+// lookingUp is how one asks the lab for names.
+func lookingUp(o options, enter string) string {
+	if len(o.dns) == 0 {
+		return ""
+	}
+
+	at := o.dns[0]
+	port := ""
+
+	if at.Port() != dnsPort {
+		port = fmt.Sprintf(" -p %d", at.Port())
+	}
+
+	return fmt.Sprintf("  names                          %sdig @%s%s pcscf.%s NAPTR\n", enter, at.Addr(), port, o.network.Domain())
+}
