@@ -105,14 +105,15 @@ func (b *Bearers) outcome(q *Request, err error, took time.Duration) Signal {
 		return Agreed
 	case !refused:
 		b.requests.WithLabelValues(kind, "no answer").Inc()
-		b.log.Error("no answer to a request for bearers", "action", kind, "session_id", q.ID, "call_id", q.Leg.Call, "ue", q.Leg.UE, "cause", err)
+		b.log.Error("no answer to a request for bearers", "action", kind, "session_id", q.ID, "impu", q.Leg.Identity, "call_id", q.Leg.Call,
+			"icid", q.Leg.ICID, "ue", q.Leg.UE, "cause", err)
 
 		return Unanswered
 	}
 
 	b.requests.WithLabelValues(kind, label.Result(refusal.Code)).Inc()
-	b.log.Warn("bearers are refused", "action", kind, "session_id", q.ID, "call_id", q.Leg.Call, "ue", q.Leg.UE,
-		"result", refusal.Code, "cause", refusal.Why)
+	b.log.Warn("bearers are refused", "action", kind, "session_id", q.ID, "impu", q.Leg.Identity, "call_id", q.Leg.Call,
+		"icid", q.Leg.ICID, "ue", q.Leg.UE, "result", refusal.Code, "cause", refusal.Why)
 
 	switch {
 	case refusal.Undone:

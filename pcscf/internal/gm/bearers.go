@@ -264,7 +264,12 @@ func (l *leg) release(why *sip.Refusal) {
 		return
 	}
 
-	p.log.Warn("call released by the P-CSCF", "call_id", l.key.CallID, "cause", why.Text())
+	attributes := []any{"call_id", l.key.CallID, "cause", why.Text()}
+	if b, found := p.bindings.ByToken(l.key.Token); found {
+		attributes = append(attributes, "impi", b.Private, "impu", b.Default())
+	}
+
+	p.log.Warn("call released by the P-CSCF", attributes...)
 	p.outcomes.WithLabelValues("both", "BYE", "released").Inc()
 
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
