@@ -215,7 +215,7 @@ func party(target, domain string) (string, error) {
 	digits, plus := strings.CutPrefix(written, "+")
 	number := digits != "" && strings.Trim(digits, "0123456789") == ""
 
-	meant := ims.ReadWritten(target, domain).Public
+	meant := ims.ParseWritten(target, domain).Public
 
 	switch {
 	case number && plus:

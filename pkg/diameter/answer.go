@@ -11,9 +11,9 @@ import (
 // Identity is a node's name in Diameter.
 type Identity struct{ Host, Realm string }
 
-// refuse answers a request with an error (RFC 6733 §6.2, §7): E bit for protocol errors, Session-Id and Proxy-Info as they
-// came, Failed-AVP where the error names an AVP.
-func (d *Dictionary) refuse(request *Message, e *Error, origin Identity) *Message {
+// errorAnswer returns the answer to a request with an error (RFC 6733 §6.2, §7): E bit for protocol errors, Session-Id and Proxy-Info as
+// they came, Failed-AVP where the error names an AVP.
+func (d *Dictionary) errorAnswer(request *Message, e *Error, origin Identity) *Message {
 	h := request.Header
 	answer := diam.NewMessage(h.CommandCode, h.CommandFlags&diam.ProxiableFlag, h.ApplicationID, h.HopByHopID, h.EndToEndID, d.parser)
 	answer.Header.HopByHopID, answer.Header.EndToEndID = h.HopByHopID, h.EndToEndID // NewMessage takes 0 for none
@@ -90,11 +90,11 @@ func (d *Dictionary) refuseWire(w *WireError, origin Identity) *Message {
 		request.AVP = d.salvage(w.Header.ApplicationID, w.Raw[headerLength:])
 	}
 
-	if raw, err := readAVP(aligned(w.Failed)); err == nil {
+	if raw, err := parseAVP(aligned(w.Failed)); err == nil {
 		e.failed = []*diam.AVP{diam.NewAVP(raw.code, raw.flags, raw.vendor, datatype.Unknown(w.Failed[raw.header:raw.length]))}
 	}
 
-	return d.refuse(request, e, origin)
+	return d.errorAnswer(request, e, origin)
 }
 
 // salvage takes the AVPs of a message up to where they cannot be followed any more, and leaves out what is at fault within
@@ -106,7 +106,7 @@ func (d *Dictionary) salvage(application uint32, b []byte) (avps []*diam.AVP) {
 	}
 
 	for len(b) > 0 {
-		raw, err := readAVP(b)
+		raw, err := parseAVP(b)
 		if err != nil {
 			break
 		}

@@ -128,11 +128,11 @@ func (c *connection) dispatch(m *Message) error {
 		return nil
 	case capabilitiesExchange:
 		return c.post(
-			c.node.dictionary.refuse(m, &Error{Result: UnableToComply, Message: "the capabilities are exchanged already"}, c.node.Identity()),
+			c.node.dictionary.errorAnswer(m, &Error{Result: UnableToComply, Message: "the capabilities are exchanged already"}, c.node.Identity()),
 		)
 	default:
 		return c.post(
-			c.node.dictionary.refuse(m, &Error{Result: CommandUnsupported, Message: "not a command of this connection"}, c.node.Identity()),
+			c.node.dictionary.errorAnswer(m, &Error{Result: CommandUnsupported, Message: "not a command of this connection"}, c.node.Identity()),
 		)
 	}
 }
@@ -157,7 +157,7 @@ func (c *connection) requested(m *Message) error {
 			"command", m.Header.CommandCode,
 		)
 
-		return c.post(n.dictionary.refuse(m, refusal, n.Identity()))
+		return c.post(n.dictionary.errorAnswer(m, refusal, n.Identity()))
 	}
 
 	c.start(func() {
@@ -167,7 +167,8 @@ func (c *connection) requested(m *Message) error {
 		answer.Header.HopByHopID, answer.Header.EndToEndID = m.Header.HopByHopID, m.Header.EndToEndID
 
 		if err := c.send(answer); errors.Is(err, ErrTooLarge) { // another failure closes the connection, whose reader says why
-			_ = c.send(n.dictionary.refuse(m, &Error{Result: UnableToComply, Message: "the answer would be longer than max_message"}, n.Identity()))
+			tooLong := &Error{Result: UnableToComply, Message: "the answer would be longer than max_message"}
+			_ = c.send(n.dictionary.errorAnswer(m, tooLong, n.Identity()))
 		}
 	})
 

@@ -38,7 +38,7 @@ func Serialize(m *Message) ([]byte, error) { return serialize(m) }
 
 // Refuse answers a request with an error.
 func (d *Dictionary) Refuse(request *Message, e *Error, origin Identity) *Message {
-	return d.refuse(request, e, origin)
+	return d.errorAnswer(request, e, origin)
 }
 
 // RefuseWire answers a request that cannot be decoded.

@@ -35,8 +35,8 @@ type rawAVP struct {
 	next         int // where the next AVP begins
 }
 
-// readAVP takes the header of the AVP that b begins with. Its length stays within b.
-func readAVP(b []byte) (rawAVP, error) {
+// parseAVP takes the header of the AVP that b begins with. Its length stays within b.
+func parseAVP(b []byte) (rawAVP, error) {
 	if len(b) < 8 {
 		return rawAVP{header: 8, length: len(b)}, fmt.Errorf("the header of an AVP is cut off after %d octets", len(b))
 	}
@@ -66,7 +66,7 @@ func readAVP(b []byte) (rawAVP, error) {
 // count tells how many AVPs there are up to the first that is at fault.
 func count(b []byte) (n int) {
 	for len(b) > 0 {
-		a, err := readAVP(b)
+		a, err := parseAVP(b)
 		if err != nil {
 			break
 		}
@@ -89,7 +89,7 @@ func (known attributes) decode(b []byte, strict bool, depth int) ([]*diam.AVP, *
 	room, avps := make([]diam.AVP, n), make([]*diam.AVP, 0, n)
 
 	for len(b) > 0 {
-		raw, err := readAVP(b)
+		raw, err := parseAVP(b)
 		attribute := known[codeKey(raw.code, raw.vendor)]
 
 		if err != nil {

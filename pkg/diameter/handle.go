@@ -25,7 +25,7 @@ func Handle[Q, A any, PQ Typed[Q], PA Typed[A]](n *Node, h func(ctx context.Cont
 			refusal := ResultOf(err)
 			result = refusal.Result
 			n.logRefusal(m, refusal)
-			answer = n.dictionary.refuse(m, refusal, n.Identity())
+			answer = n.dictionary.errorAnswer(m, refusal, n.Identity())
 		} else {
 			result = resultOf(answer)
 			finish(answer, m)
@@ -79,7 +79,7 @@ func (c *connection) handle(m *Message, h handler) (answer *Message) {
 				"stack", string(debug.Stack()),
 			)
 			c.node.count("received", m, UnableToComply)
-			answer = c.node.dictionary.refuse(m, &Error{Result: UnableToComply, Message: "internal error"}, c.node.Identity())
+			answer = c.node.dictionary.errorAnswer(m, &Error{Result: UnableToComply, Message: "internal error"}, c.node.Identity())
 		}
 	}()
 

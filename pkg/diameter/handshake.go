@@ -86,7 +86,7 @@ func (c *connection) awaitCER() error {
 
 	var request capabilitiesRequest
 	if err := n.dictionary.Decode(m, &request); err != nil {
-		_ = c.post(n.dictionary.refuse(m, ResultOf(err), n.Identity()))
+		_ = c.post(n.dictionary.errorAnswer(m, ResultOf(err), n.Identity()))
 		return fmt.Errorf("CER: %w", err)
 	}
 

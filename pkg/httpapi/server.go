@@ -118,8 +118,8 @@ func (s *Server) Handle(resources ...Resource) {
 // Resources returns all that the server serves.
 func (s *Server) Resources() []Resource { return slices.Clone(s.resources) }
 
-// known returns what a GET can ask for.
-func (s *Server) known() (paths []string) {
+// paths returns what a GET can ask for.
+func (s *Server) paths() (paths []string) {
 	for _, r := range s.Resources() {
 		if method, path := r.Path(); method == http.MethodGet {
 			paths = append(paths, path)
@@ -146,7 +146,7 @@ func (s *Server) missing(r *http.Request) error {
 	}
 
 	return &Error{
-		Status: http.StatusNotFound, Title: "there is no " + r.URL.Path, Detail: "there are " + strings.Join(s.known(), ", "),
+		Status: http.StatusNotFound, Title: "there is no " + r.URL.Path, Detail: "there are " + strings.Join(s.paths(), ", "),
 	}
 }
 

@@ -85,13 +85,13 @@ func parseMechanism(text string) (SecurityMechanism, error) {
 		}
 
 		seen[key] = true
-		m.read(key, strings.ToLower(p.Text()))
+		m.set(key, strings.ToLower(p.Text()))
 	}
 
 	return m, nil
 }
 
-func (m *SecurityMechanism) read(name, value string) {
+func (m *SecurityMechanism) set(name, value string) {
 	switch name {
 	case "q":
 		m.Preference = m.thousandths(value)

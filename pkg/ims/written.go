@@ -10,9 +10,9 @@ type Written struct {
 	MSISDN  string   // digits, if it can be one
 }
 
-// ReadWritten reads an identity in any form: IMSI, imsi:IMSI, user name, MSISDN with or without +, tel: or sip: URI, or user@domain.
+// ParseWritten parses an identity in any form: IMSI, imsi:IMSI, user name, MSISDN with or without +, tel: or sip: URI, or user@domain.
 // What has no domain is of this one. Nothing is looked up: who asks compares each meaning with what it knows.
-func ReadWritten(text, domain string) (w Written) {
+func ParseWritten(text, domain string) (w Written) {
 	text = strings.TrimSpace(text)
 
 	scheme, rest, hasScheme := strings.Cut(text, ":")

@@ -26,7 +26,7 @@ func TestReadWritten(t *testing.T) {
 		"":                                " |  |  | ",
 		"mailto:dora":                     " |  |  | ",
 	} {
-		w := ReadWritten(text, domain)
+		w := ParseWritten(text, domain)
 
 		got := strings.Join([]string{strings.Join(w.Private, " "), strings.Join(w.Public, " "), w.IMSI, w.MSISDN}, " | ")
 		if got != want {
@@ -41,18 +41,18 @@ func TestMeans(t *testing.T) {
 	for _, text := range []string{
 		"001010000000003", private, "imsi:001010000000003", "15550003", "+15550003", "tel:+1-555-0003", "sip:+15550003@IMS.example:5060",
 	} {
-		if !ReadWritten(text, "ims.example").Means(private, public...) {
+		if !ParseWritten(text, "ims.example").Means(private, public...) {
 			t.Errorf("%s is not found", text)
 		}
 	}
 
 	for _, text := range []string{"001010000000004", "15550004", "dora", "sip:001010000000003@ims.example", ""} {
-		if ReadWritten(text, "ims.example").Means(private, public...) {
+		if ParseWritten(text, "ims.example").Means(private, public...) {
 			t.Errorf("%s is found", text)
 		}
 	}
 
-	if !ReadWritten("999700000000001", "ims.example").Means("999700000000001@another.example") {
+	if !ParseWritten("999700000000001", "ims.example").Means("999700000000001@another.example") {
 		t.Error("a stranger is not found by its IMSI")
 	}
 }
@@ -63,13 +63,13 @@ func FuzzReadWritten(f *testing.F) {
 	}
 
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, public := range ReadWritten(text, "ims.example").Public {
+		for _, public := range ParseWritten(text, "ims.example").Public {
 			if again, err := CanonicalIdentity(public); err != nil || again != public {
 				t.Errorf("%q means %q, which is %q, %v", text, public, again, err)
 			}
 		}
 
-		if w := ReadWritten(text, "ims.example"); slices.Contains(w.Private, "") && text != "" && w.IMSI != "" {
+		if w := ParseWritten(text, "ims.example"); slices.Contains(w.Private, "") && text != "" && w.IMSI != "" {
 			t.Errorf("%q is nobody", text)
 		}
 	})

@@ -78,7 +78,7 @@ func (c *Client) Ask(ctx context.Context, name string, kind uint16) ([]dns.RR, e
 	// Who asks first may go away; others may wait for the same answer.
 	flight := c.flights.DoChan(q.String(), func() (any, error) {
 		a := c.ask(context.WithoutCancel(ctx), q)
-		c.memory.keep(q, a)
+		c.memory.store(q, a)
 
 		return a, nil
 	})
@@ -100,7 +100,7 @@ func (c *Client) ask(ctx context.Context, q question) answer {
 	for _, server := range c.memory.order(c.servers) {
 		reply, err := c.exchange(ctx, q, server)
 		if err == nil {
-			return read(q, reply)
+			return parse(q, reply)
 		}
 
 		c.memory.avoid(server)

@@ -32,8 +32,8 @@ type answer struct {
 	life    time.Duration
 }
 
-// read makes an answer of a reply. It lives as long as the first of its records; that there is none, as RFC 2308 §5 says.
-func read(q question, reply *dns.Msg) answer {
+// parse makes an answer of a reply. It lives as long as the first of its records; that there is none, as RFC 2308 §5 says.
+func parse(q question, reply *dns.Msg) answer {
 	there := slices.ContainsFunc(reply.Answer, func(r dns.RR) bool { return r.Header().Rrtype == q.kind })
 
 	if !there || reply.Rcode == dns.RcodeNameError {
@@ -81,8 +81,8 @@ func (m *memory) recall(q question) (answer, bool) {
 	return a.answer, found && time.Now().Before(a.until)
 }
 
-// keep makes room by what is over, and if that is not enough by anything.
-func (m *memory) keep(q question, a answer) {
+// store stores an answer. When there is no room, what has expired goes first, then anything.
+func (m *memory) store(q question, a answer) {
 	if a.life <= 0 {
 		return
 	}

@@ -100,7 +100,7 @@ func (r *Recorder) record(m Message) {
 	r.mu.Lock()
 	r.last++
 	if r.limit > 0 {
-		r.keep(Record{Sequence: r.last, Message: m})
+		r.add(Record{Sequence: r.last, Message: m})
 	}
 
 	// Under the lock, so that the file has the order of the ring.
@@ -112,7 +112,7 @@ func (r *Recorder) record(m Message) {
 	}
 }
 
-func (r *Recorder) keep(record Record) {
+func (r *Recorder) add(record Record) {
 	for len(r.ring) > 0 && (len(r.ring)-r.start >= r.limit || r.bytes+len(record.Data) > maxRingBytes) {
 		if r.start == len(r.ring) {
 			break

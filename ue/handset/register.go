@@ -117,7 +117,7 @@ func (h *Handset) register(ctx context.Context, expires uint32) error {
 		}
 
 		if response.StatusCode != 401 {
-			h.keep(session)
+			h.setSession(session)
 			return &Refused{response}
 		}
 
@@ -216,7 +216,7 @@ func (h *Handset) answer(session *registration, response *sip.Response) (digest.
 	return digest.Answer(challenge, h.private, password, "REGISTER", domain, nil, 1, sip.NewTag())
 }
 
-func (h *Handset) keep(session registration) {
+func (h *Handset) setSession(session registration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 

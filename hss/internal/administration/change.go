@@ -13,8 +13,8 @@ type Change struct {
 	sets     map[int][]subscriber.PublicIdentity
 }
 
-// Begin notes what an S-CSCF may hold of a subscription that is about to be changed.
-func Begin(s *subscriber.Subscription) Change {
+// Before notes what an S-CSCF may hold of a subscription that is about to be changed.
+func Before(s *subscriber.Subscription) Change {
 	c := Change{charging: s.Charging, sets: map[int][]subscriber.PublicIdentity{}}
 	for _, set := range s.Sets {
 		c.sets[set.Number] = shown(set)

@@ -65,7 +65,7 @@ func TestWhatAChangeMeans(t *testing.T) {
 				if err := tx.Save(s); err != nil {
 					return err
 				}
-				change := Begin(s)
+				change := Before(s)
 				if err := Withdraw(tx, s, test.sets, test.privates); err != nil {
 					return err
 				}

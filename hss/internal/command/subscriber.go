@@ -435,7 +435,7 @@ func eachPublic(s *provisioning.Subscriber, names []string, change func(*provisi
 		for j := range s.RegistrationSets[i].PublicIdentities {
 			p := &s.RegistrationSets[i].PublicIdentities[j]
 			is := func(name string) bool {
-				return p.Identity == name || ims.ReadWritten(name, domain).Means("", p.Identity)
+				return p.Identity == name || ims.ParseWritten(name, domain).Means("", p.Identity)
 			}
 
 			if len(names) == 0 || slices.ContainsFunc(names, is) {

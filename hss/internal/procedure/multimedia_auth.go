@@ -69,9 +69,9 @@ func multimediaAuth(who identities, req *cx.MAR, maxVectors int) (vectorRequest,
 
 	if server != req.ServerName { // 5
 		who.Subscription.Reassign(req.ServerName, req.OriginHost)
-		who.Set.Pend(who.Private)
+		who.Set.AuthenticationBegun(who.Private)
 	} else if !who.Set.Registration(who.Private).Registered {
-		who.Set.Pend(who.Private)
+		who.Set.AuthenticationBegun(who.Private)
 	}
 
 	return challenge, nil

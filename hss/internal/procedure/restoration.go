@@ -7,9 +7,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// keepRestoration stores what an S-CSCF wants to have back if it loses a registration (TS 29.228 §6.1.2, TS 23.380 §4.2). It
+// storeRestoration stores what an S-CSCF wants to have back if it loses a registration (TS 29.228 §6.1.2, TS 23.380 §4.2). It
 // comes with a registration, takes the place of what came before it, and goes with the registration.
-func keepRestoration(who identities, req *cx.SAR) error {
+func storeRestoration(who identities, req *cx.SAR) error {
 	kept := req.Type == cx.AssignRegistration || req.Type == cx.ReRegistration
 	if req.RestorationInfo == nil || !kept || !cx.Has(req.SupportedFeatures, cx.FeatureRestoration) {
 		return nil

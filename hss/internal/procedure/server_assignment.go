@@ -236,7 +236,7 @@ func authenticationEnded(who identities, req *cx.SAR) (assignment, error) {
 		return assignment{}, err
 	}
 
-	who.Set.Settle(who.Private)
+	who.Set.AuthenticationOver(who.Private)
 	who.Subscription.Release()
 
 	return assignment{Result: cx.Success, Private: who.Private}, nil
@@ -282,7 +282,7 @@ func (s *Server) serverAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, er
 			who.Subscription.Announce(common(req.SupportedFeatures))
 		}
 
-		if err := keepRestoration(who, req); err != nil {
+		if err := storeRestoration(who, req); err != nil {
 			return err
 		}
 

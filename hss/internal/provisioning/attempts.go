@@ -48,7 +48,7 @@ func (a *API) listAttempts(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 
-	meant := ims.ReadWritten(text, a.domain)
+	meant := ims.ParseWritten(text, a.domain)
 
 	for _, one := range a.attempts.List("") {
 		if private != "" && one.PrivateIdentity != private ||

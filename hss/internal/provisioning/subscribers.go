@@ -27,7 +27,7 @@ func (a *API) listSubscribers(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	if public := byPublic.Of(r); public != "" {
-		filter.PublicIdentities = append(ims.ReadWritten(public, a.domain).Public, public)
+		filter.PublicIdentities = append(ims.ParseWritten(public, a.domain).Public, public)
 	}
 
 	list := SubscriberList{Subscribers: []Subscriber{}}
@@ -161,7 +161,7 @@ func (a *API) replaceSubscriber(w http.ResponseWriter, r *http.Request) error {
 // replace makes the subscription what the document says, and tells the S-CSCF: RTR for what has gone, PPR for what has
 // changed.
 func replace(tx *subscriber.Tx, s *subscriber.Subscription, document Subscriber) (Subscriber, error) {
-	change := administration.Begin(s)
+	change := administration.Before(s)
 
 	if err := administration.Withdraw(tx, s, document.sets(), document.privates()); err != nil {
 		return Subscriber{}, err

@@ -142,7 +142,7 @@ func (s *Sender) hand(ctx context.Context, running *sync.WaitGroup) (next time.T
 	}
 
 	for host, pushes := range byHost {
-		if !s.begin(host) {
+		if !s.claim(host) {
 			continue
 		}
 
@@ -194,8 +194,8 @@ func (s *Sender) busyHosts() []string {
 	return slices.Collect(maps.Keys(s.busy))
 }
 
-// begin makes a host's line, if there is none and room for one.
-func (s *Sender) begin(host string) bool {
+// claim makes a host's line, if there is none and room for one.
+func (s *Sender) claim(host string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 

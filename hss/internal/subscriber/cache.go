@@ -63,11 +63,11 @@ func (c *cache) put(s *Subscription, generation uint64) {
 	defer c.mu.Unlock()
 
 	if c.generation == generation {
-		c.keep(s.clone())
+		c.add(s.clone())
 	}
 }
 
-func (c *cache) keep(s *Subscription) {
+func (c *cache) add(s *Subscription) {
 	for id := range c.byID { // any, when it is full
 		if len(c.byID) < cacheLimit {
 			break
@@ -121,7 +121,7 @@ func (c *cache) committed(t *Tx) {
 	}
 
 	for _, s := range t.moved {
-		c.keep(s.clone())
+		c.add(s.clone())
 	}
 }
 

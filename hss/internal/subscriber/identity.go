@@ -202,15 +202,15 @@ func (s *RegistrationSet) find(identity string) *PublicIdentity {
 	return nil
 }
 
-// Pend notes that the private identity is being authenticated.
-func (s *RegistrationSet) Pend(p *PrivateIdentity) {
+// AuthenticationBegun notes that the private identity is being authenticated.
+func (s *RegistrationSet) AuthenticationBegun(p *PrivateIdentity) {
 	if r := s.Registration(p); !r.AuthPending {
 		r.AuthPending, r.changed = true, true
 	}
 }
 
-// Settle notes that the authentication has ended, either way.
-func (s *RegistrationSet) Settle(p *PrivateIdentity) {
+// AuthenticationOver notes that the authentication has ended, either way.
+func (s *RegistrationSet) AuthenticationOver(p *PrivateIdentity) {
 	if r := s.Registration(p); r.AuthPending {
 		r.AuthPending, r.changed = false, true
 	}
@@ -218,7 +218,7 @@ func (s *RegistrationSet) Settle(p *PrivateIdentity) {
 
 // Register notes that the private identity has registered the set.
 func (s *RegistrationSet) Register(p *PrivateIdentity) {
-	s.Settle(p)
+	s.AuthenticationOver(p)
 
 	if r := s.Registration(p); !r.Registered {
 		r.Registered, r.Since, r.changed = true, time.Now().UTC().Truncate(time.Millisecond), true

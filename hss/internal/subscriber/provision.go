@@ -41,7 +41,7 @@ func (t *Tx) Written(text, domain string) (*Subscription, error) {
 		return s, err
 	}
 
-	meant := ims.ReadWritten(text, domain)
+	meant := ims.ParseWritten(text, domain)
 
 	var ids []uint64
 

@@ -43,7 +43,7 @@ func whoIsToldOfAProfile(t *testing.T, c Config) {
 	user("tablet", telephony, func(set *RegistrationSet, p []*PrivateIdentity) { set.Register(p[1]) })
 	user("kept", telephony, func(set *RegistrationSet, _ []*PrivateIdentity) { set.MarkUnregistered() })
 	user("away", telephony, func(*RegistrationSet, []*PrivateIdentity) {})
-	user("pending", telephony, func(set *RegistrationSet, p []*PrivateIdentity) { set.Pend(p[0]) })
+	user("pending", telephony, func(set *RegistrationSet, p []*PrivateIdentity) { set.AuthenticationBegun(p[0]) })
 	user("else", other, func(set *RegistrationSet, p []*PrivateIdentity) { set.Register(p[0]) })
 
 	if err := s.Update(t.Context(), func(tx *Tx) error { return tx.QueueProfile(telephony) }); err != nil {

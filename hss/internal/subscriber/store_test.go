@@ -430,7 +430,7 @@ func TestRegistrationState(t *testing.T) {
 		want State
 	}{
 		{"new", func() {}, NotRegistered},
-		{"authentication pending is not registered", func() { set.Pend(a) }, NotRegistered},
+		{"authentication pending is not registered", func() { set.AuthenticationBegun(a) }, NotRegistered},
 		{"kept for a user who is not registered", func() { set.MarkUnregistered() }, Unregistered},
 		{"registered by one", func() { set.Register(a); s.Assign("sip:s", "s") }, Registered},
 		{"registered by both", func() { set.Register(b) }, Registered},
@@ -447,12 +447,12 @@ func TestRegistrationState(t *testing.T) {
 		}
 	}
 
-	set.Pend(b)
+	set.AuthenticationBegun(b)
 	s.Release()
 	if s.ServerName == "" {
 		t.Error("the S-CSCF was forgotten while an authentication is pending")
 	}
-	set.Settle(b)
+	set.AuthenticationOver(b)
 	s.Release()
 	if s.ServerName != "" {
 		t.Error("the S-CSCF was kept for nobody")

@@ -61,7 +61,7 @@ func (a *API) written(ctx context.Context, text string) (string, error) {
 
 // meant returns the identities that a text may mean, as accounts have them.
 func (a *API) meant(text string) (uris []string) {
-	w := ims.ReadWritten(text, a.domain)
+	w := ims.ParseWritten(text, a.domain)
 	if w.IMSI != "" {
 		uris = append(uris, "imsi:"+w.IMSI)
 	}

@@ -261,7 +261,7 @@ func (s *Server) run(w *exchange, event Event) error {
 		w.answer = accepted()
 	}
 
-	if err := w.keep(); err != nil {
+	if err := w.saveSession(); err != nil {
 		return err
 	}
 
@@ -322,8 +322,8 @@ func (w *exchange) refuseUnknown() {
 	w.answer = refused(ro.UnknownSessionID, "there is no such session", nil)
 }
 
-// keep writes the session as its state says: one that is open has a row, no other has.
-func (w *exchange) keep() error {
+// saveSession writes the session as its state says: one that is open has a row, no other has.
+func (w *exchange) saveSession() error {
 	switch {
 	case w.session == nil:
 		return nil
@@ -349,7 +349,7 @@ func (s *Server) report(w *exchange) {
 		from = w.q.OriginHost
 	}
 
-	w.remark(s.log)
+	w.logSession(s.log)
 
 	if w.overrun > 0 {
 		s.log.Warn("used beyond the credit", "session_id", w.session.ID, "account", w.session.Account, "minor_units", w.overrun, "peer", from)

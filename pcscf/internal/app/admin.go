@@ -15,7 +15,7 @@ import (
 // serveAdmin adds handsets, their associations and what is shut out to the admin HTTP.
 func serveAdmin(server *httpapi.Server, proxy *gm.Proxy, guard *protection.Guard, access *ipsec.Access, domain string) {
 	privates := func(identity string) []string {
-		all := append(ims.ReadWritten(identity, domain).Private, identity)
+		all := append(ims.ParseWritten(identity, domain).Private, identity)
 		for _, b := range list(proxy.Handsets(), proxy.Unreachable, identity, domain) {
 			all = append(all, b.Private)
 		}
@@ -59,7 +59,7 @@ type view struct {
 
 // list shows the bindings, or those that an identity means.
 func list(all []*binding.Binding, unreachable func(*binding.Binding) string, identity, domain string) []view {
-	shown, meant := []view{}, ims.ReadWritten(identity, domain)
+	shown, meant := []view{}, ims.ParseWritten(identity, domain)
 
 	for _, b := range all {
 		if identity != "" && !meant.Means(b.Private, b.Identities...) {

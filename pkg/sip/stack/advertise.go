@@ -39,7 +39,7 @@ func (c *EndpointConfig) validate() error {
 		return nil
 	}
 
-	told, err := readAdvertised(c.Advertise)
+	told, err := parseAdvertised(c.Advertise)
 
 	switch {
 	case err != nil:
@@ -55,7 +55,7 @@ func (c *EndpointConfig) validate() error {
 
 // advertised returns what others are told of an endpoint that is bound so.
 func (c *EndpointConfig) advertised(bound netip.AddrPort) netip.AddrPort {
-	told, err := readAdvertised(c.Advertise)
+	told, err := parseAdvertised(c.Advertise)
 
 	switch {
 	case err != nil: // validate has seen it: there is none
@@ -67,8 +67,8 @@ func (c *EndpointConfig) advertised(bound netip.AddrPort) netip.AddrPort {
 	}
 }
 
-// readAdvertised reads an IP address with or without a port.
-func readAdvertised(text string) (netip.AddrPort, error) {
+// parseAdvertised reads an IP address with or without a port.
+func parseAdvertised(text string) (netip.AddrPort, error) {
 	if ip, err := netip.ParseAddr(text); err == nil {
 		return netip.AddrPortFrom(ip.Unmap(), 0), nil
 	}

@@ -12,8 +12,8 @@ type precedence struct {
 	acks map[string]chan struct{} // by Call-ID, the latest ACK in work; closed when it is done
 }
 
-// begin is called for an ACK in the order of arrival; what it gives is called when the ACK has been passed on.
-func (p *precedence) begin(callID string) (done func()) {
+// hold is called for each ACK, in the order of arrival. What it returns is called when the ACK has been passed on.
+func (p *precedence) hold(callID string) (done func()) {
 	own := make(chan struct{})
 
 	p.mu.Lock()

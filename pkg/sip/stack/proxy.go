@@ -60,8 +60,8 @@ func (s *Stack) Forward(tx *ServerTransaction, p Plan) {
 }
 
 const (
-	maxBreadth = 60 // RFC 5393 §5.3.3.1
-	maxPassed  = 16 // 2xx responses of different callees that one INVITE may have
+	maxBreadth   = 60 // RFC 5393 §5.3.3.1
+	maxForwarded = 16 // 2xx responses of different callees that one INVITE may have
 )
 
 // breadthOf returns how many branches a request may have (RFC 5393 §5.3.3).

@@ -11,7 +11,7 @@ func (c *responseContext) handle(e event) {
 	r := e.run
 
 	switch {
-	case c.settled:
+	case c.answered:
 		if e.response != nil && e.response.IsSuccess() && c.invite {
 			c.success(e)
 		}
@@ -149,12 +149,12 @@ func (c *responseContext) success(e event) {
 	tag, _ := e.response.To().Params.Get("tag")
 	who := callee{e.tx, tag}
 
-	if raw, again := c.passed[who]; again {
+	if raw, again := c.forwarded[who]; again {
 		c.tx.again(raw)
 		return
 	}
 
-	if len(c.passed) >= maxPassed {
+	if len(c.forwarded) >= maxForwarded {
 		c.stack.metrics.unexpected.WithLabelValues(e.tx.flow.Endpoint.name, "2xx").Inc()
 		return
 	}
@@ -168,10 +168,10 @@ func (c *responseContext) success(e event) {
 	raw, _ := c.tx.respond(e.response)
 
 	if c.invite {
-		if c.passed == nil {
-			c.passed = map[callee][]byte{}
+		if c.forwarded == nil {
+			c.forwarded = map[callee][]byte{}
 		}
 
-		c.passed[who] = raw
+		c.forwarded[who] = raw
 	}
 }

@@ -13,10 +13,10 @@ type responseContext struct {
 	stack *Stack
 	tx    *ServerTransaction
 
-	mu      sync.Mutex
-	mailbox []event
-	stepped bool // by somebody
-	settled bool // the final response has gone upstream, and further 2xx follow it at once
+	mu       sync.Mutex
+	mailbox  []event
+	stepped  bool // by somebody
+	answered bool // the final response has gone upstream, and further 2xx follow it at once
 
 	// What is below belongs to who steps.
 
@@ -32,7 +32,7 @@ type responseContext struct {
 	stop      bool            // no further branches: cancelled, a 6xx came, or it has rung too long
 	cancelled bool            // by who sent the request
 	oversized error           // of a branch whose request did not fit
-	passed    map[callee][]byte
+	forwarded map[callee][]byte
 }
 
 // event is what comes for a request: a response or the end of a client transaction; without a transaction the alarm of a branch; and
@@ -54,10 +54,10 @@ func (c *responseContext) post(e event) {
 	defer c.mu.Unlock()
 
 	switch {
-	case c.settled && (e.response == nil || !e.response.IsSuccess() || !c.invite):
+	case c.answered && (e.response == nil || !e.response.IsSuccess() || !c.invite):
 	case c.stepped:
 		c.mailbox = append(c.mailbox, e)
-	case !c.settled && e.marks():
+	case !c.answered && e.marks():
 	default:
 		c.mailbox = append(c.mailbox, e)
 		c.stepped = true
@@ -100,7 +100,7 @@ func (c *responseContext) take() []event {
 
 // step does with what has come what is to be done, and begins what is left to try. What panics ends the request.
 func (c *responseContext) step(events []event) {
-	if !c.guarded(func() { c.proceed(events) }) && !c.settled {
+	if !c.guarded(func() { c.proceed(events) }) && !c.answered {
 		c.guarded(c.abort)
 	}
 }
@@ -129,7 +129,7 @@ func (c *responseContext) proceed(events []event) {
 	}
 
 	switch {
-	case c.settled:
+	case c.answered:
 		return
 	case c.stack.ctx.Err() != nil:
 		c.finish(local(c.tx.request, 503, "the proxy stops"))
@@ -142,7 +142,7 @@ func (c *responseContext) proceed(events []event) {
 
 	c.doubt()
 
-	for c.pending() == 0 && !c.settled {
+	for c.pending() == 0 && !c.answered {
 		switch {
 		case !c.stop && len(c.waiting) > 0:
 			c.startWaiting()
@@ -212,7 +212,7 @@ func (c *responseContext) finish(response *sip.Response) {
 	}
 
 	c.mu.Lock()
-	c.settled = true
+	c.answered = true
 	c.mu.Unlock()
 
 	defer c.tx.handled()

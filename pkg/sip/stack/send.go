@@ -187,7 +187,7 @@ func (s *Stack) attempt(
 	for len(ways) > 0 {
 		sent, raw, flow, left := s.address(r, ways, branch())
 
-		tx, err := s.begin(ctx, sent, raw, flow, user)
+		tx, err := s.startClient(ctx, sent, raw, flow, user)
 		if err == nil {
 			return tx, left, nil
 		}
@@ -389,7 +389,7 @@ func (s *Stack) transmitReply(flow Flow, reply netip.AddrPort, raw []byte) error
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// serialise writes a message as it goes out. Content-Length is settled here, whoever made the message and wherever it came
+// serialise writes a message as it goes out. Content-Length is set here, whoever made the message and wherever it came
 // from: over UDP it may be missing, on a stream it may not (RFC 3261 §18.3, §20.14).
 func serialise(m sip.Message) []byte {
 	if length := m.ContentLength(); length == nil || int(*length) != len(m.Body()) {

@@ -313,7 +313,7 @@ func (s *Stack) request(flow Flow, r *sip.Request) {
 }
 
 func (s *Stack) acknowledged(flow Flow, r *sip.Request) {
-	done := s.precedence.begin(r.CallID().Value())
+	done := s.precedence.hold(r.CallID().Value())
 	s.running.Go(func() {
 		defer done()
 		s.handleAck(&Ack{Request: r, Flow: flow})

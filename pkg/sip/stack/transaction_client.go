@@ -24,7 +24,7 @@ var (
 	errWithdrawn    = errors.New("sip: cancelled before it was sent")
 )
 
-// ClientTransaction is a request that was sent, until its answer is settled (RFC 3261 §17.1, RFC 6026).
+// ClientTransaction is a request that was sent, until nothing more can come of its answer (RFC 3261 §17.1, RFC 6026).
 //
 // sipgo's own machine is not used: it waits 4 s with its lock held before it acknowledges a final response again, keeps
 // non-INVITE transactions for timer D instead of K, and blocks who reads the socket.
@@ -73,9 +73,9 @@ func (unheeded) delivered(*ClientTransaction, *sip.Response, error) {}
 
 const responseQueue = 64
 
-// begin sends the request, which has its Via and is raw, and starts its timers. Who reads Responses waits until it is sent; another
+// startClient sends the request, which has its Via and is raw, and starts its timers. Who reads Responses waits until it is sent; another
 // user does not wait for a connection, and is told when there is none.
-func (s *Stack) begin(ctx context.Context, r *sip.Request, raw []byte, flow Flow, user clientUser) (*ClientTransaction, error) {
+func (s *Stack) startClient(ctx context.Context, r *sip.Request, raw []byte, flow Flow, user clientUser) (*ClientTransaction, error) {
 	if err := s.fits(flow, raw); err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (tx *ClientTransaction) sendCancel() {
 	cancel := newCancel(tx.request, tx.why)
 	tx.mu.Unlock()
 
-	if _, err := tx.stack.begin(tx.stack.ctx, cancel, serialise(cancel), tx.flow, unheeded{}); err != nil {
+	if _, err := tx.stack.startClient(tx.stack.ctx, cancel, serialise(cancel), tx.flow, unheeded{}); err != nil {
 		tx.stack.log.Warn("CANCEL could not be sent", "destination", tx.flow.Remote.String(), "cause", err)
 	}
 }

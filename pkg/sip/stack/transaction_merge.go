@@ -133,7 +133,7 @@ func (tx *ServerTransaction) merge(later *ServerTransaction) bool {
 
 // mirror sends a response of the transaction that this one was merged into.
 func (tx *ServerTransaction) mirror(raw []byte) {
-	r, own := readResponse(raw), readResponse(tx.tooLate())
+	r, own := parseResponse(raw), parseResponse(tx.tooLate())
 	if r == nil || own == nil || r.StatusCode == 100 {
 		return
 	}
@@ -157,7 +157,7 @@ func (tx *ServerTransaction) tooLate() []byte {
 
 // giveUp answers a transaction that was merged into one from which nothing comes any more, unless it has its answer.
 func (tx *ServerTransaction) giveUp() {
-	r := readResponse(tx.tooLate())
+	r := parseResponse(tx.tooLate())
 	if r == nil {
 		return
 	}
@@ -167,8 +167,8 @@ func (tx *ServerTransaction) giveUp() {
 	}
 }
 
-// readResponse returns nil for what is none.
-func readResponse(raw []byte) *sip.Response {
+// parseResponse returns nil for what is none.
+func parseResponse(raw []byte) *sip.Response {
 	m, err := sip.ParseMessage(raw)
 	if err != nil {
 		return nil

@@ -22,7 +22,7 @@ const (
 
 const tryingDelay = 200 * time.Millisecond // §17.2.1: then the stack says 100 itself
 
-// ServerTransaction is a request that came, until its answer is settled (RFC 3261 §17.2, RFC 6026).
+// ServerTransaction is a request that came, until nothing more can come of its answer (RFC 3261 §17.2, RFC 6026).
 //
 // sipgo's own machine is not used: it answers 487 to a cancelled INVITE before the proxy knows whether a 2xx has won.
 type ServerTransaction struct {
@@ -48,7 +48,7 @@ type ServerTransaction struct {
 	asked    bool          // CANCEL came
 	hands    int           // that the request is in: its handler's, and the keeper's
 	keeper   keeper        // who works on the request when its handler has returned
-	settled  bool          // the store counts it among the settled; under the store's lock
+	answered bool          // the store counts it among the answered; under the store's lock
 	why      []sip.Header  // and with these header fields
 	repeat   uint64        // of Repeated; 0: it was not asked
 	merged   *merged       // nil: the request came once
@@ -115,7 +115,7 @@ func (tx *ServerTransaction) Reply(status int, reason string, headers ...sip.Hea
 }
 
 // Respond sends a response. After a final one only further 2xx to an INVITE are sent (RFC 3261 §16.7 5): of several phones that
-// take a call each must be heard of. Anything else is dropped, because its request is settled.
+// take a call each must be heard of. Anything else is dropped, because its request has its final response.
 func (tx *ServerTransaction) Respond(r *sip.Response) error {
 	_, err := tx.respond(r)
 
@@ -165,7 +165,7 @@ func (tx *ServerTransaction) respond(r *sip.Response) ([]byte, error) {
 			tx.last = nil // whoever sends 2xx to an INVITE sends them again, not the transaction (RFC 6026 §7.1)
 		}
 
-		oldest = tx.settle(r.IsSuccess())
+		oldest = tx.complete(r.IsSuccess())
 	}
 
 	back, reply := tx.way()
@@ -220,7 +220,7 @@ func (tx *ServerTransaction) silence() {
 	tx.mu.Lock()
 	if tx.state == proceeding {
 		tx.last, tx.trying = nil, nil
-		oldest = tx.settle(false)
+		oldest = tx.complete(false)
 	}
 	tx.mu.Unlock()
 
@@ -229,9 +229,9 @@ func (tx *ServerTransaction) silence() {
 	}
 }
 
-// settle enters Accepted or Completed. It is called with the lock held. The transaction that it returns is one too many, and is
+// complete enters Accepted or Completed. It is called with the lock held. The transaction that it returns is one too many, and is
 // to be terminated when the lock is given back.
-func (tx *ServerTransaction) settle(success bool) (oldest *ServerTransaction) {
+func (tx *ServerTransaction) complete(success bool) (oldest *ServerTransaction) {
 	t, reliable, now := tx.flow.Endpoint.timers, tx.flow.Transport != "UDP", time.Now()
 
 	switch {
@@ -258,7 +258,7 @@ func (tx *ServerTransaction) settle(success bool) (oldest *ServerTransaction) {
 		return nil
 	}
 
-	return tx.stack.transactions.settle(tx, tx.stack.config.Limits.MaxTransactions)
+	return tx.stack.transactions.markAnswered(tx, tx.stack.config.Limits.MaxTransactions)
 }
 
 // arm is called with the lock held.

@@ -10,9 +10,9 @@ const shards = 64
 
 // store holds the transactions of a stack. Each ends by its own timers.
 type store struct {
-	count   atomic.Int64 // all
-	settled atomic.Int64 // of them, requests other than INVITE that are answered: only a retransmission is still to come
-	shards  [shards]struct {
+	count    atomic.Int64 // all
+	answered atomic.Int64 // of them, requests other than INVITE that are answered: only a retransmission is still to come
+	shards   [shards]struct {
 		sync.Mutex
 		servers  map[string]*ServerTransaction
 		clients  map[string]*ClientTransaction
@@ -21,10 +21,10 @@ type store struct {
 	}
 }
 
-// queue holds settled transactions, the oldest first.
+// queue holds answered transactions, the oldest first.
 type queue struct {
 	waiting []*ServerTransaction
-	settled int // of those waiting that are still in the store
+	live    int // of those waiting that are still in the store
 }
 
 var seed = maphash.MakeSeed()
@@ -34,11 +34,11 @@ func shardOf(key string) int { return int(maphash.String(seed, key) % shards) }
 func (s *store) len() int { return int(s.count.Load()) }
 
 // working returns how many transactions have something left to do but absorb a retransmission.
-func (s *store) working() int { return int(s.count.Load() - s.settled.Load()) }
+func (s *store) working() int { return int(s.count.Load() - s.answered.Load()) }
 
-// settle notes that a request other than INVITE is answered. Some limit of them are kept for their retransmissions (RFC 3261
+// markAnswered notes that a request other than INVITE is answered. Some limit of them are kept for their retransmissions (RFC 3261
 // §17.2.2 timer J). The one that it returns is one too many, the oldest of its shard, and is to be terminated.
-func (s *store) settle(tx *ServerTransaction, limit int) (oldest *ServerTransaction) {
+func (s *store) markAnswered(tx *ServerTransaction, limit int) (oldest *ServerTransaction) {
 	shard := &s.shards[shardOf(tx.key)]
 	shard.Lock()
 	defer shard.Unlock()
@@ -47,18 +47,18 @@ func (s *store) settle(tx *ServerTransaction, limit int) (oldest *ServerTransact
 		return nil
 	}
 
-	tx.settled = true
-	s.settled.Add(1)
+	tx.answered = true
+	s.answered.Add(1)
 
 	q := &shard.answered
-	q.settled++
+	q.live++
 	q.waiting = append(q.waiting, tx)
 
 	for shard.servers[q.waiting[0].key] != q.waiting[0] { // ended by its own timer; tx itself is there
 		q.pop()
 	}
 
-	if q.settled <= max(limit/shards, 1) {
+	if q.live <= max(limit/shards, 1) {
 		return nil
 	}
 
@@ -178,9 +178,9 @@ func (s *store) removeServer(tx *ServerTransaction) {
 	delete(shard.servers, tx.key)
 	s.count.Add(-1)
 
-	if tx.settled {
-		shard.answered.settled--
-		s.settled.Add(-1)
+	if tx.answered {
+		shard.answered.live--
+		s.answered.Add(-1)
 	}
 }
 

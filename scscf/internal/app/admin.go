@@ -183,7 +183,7 @@ func listRegistrations(w http.ResponseWriter, request *http.Request, all []*regi
 // named finds the registration that the path names, by any identity of it and in any form.
 func named(request *http.Request, r *registrar.Registrar, domain string) (string, *registration.Registration, error) {
 	text := request.PathValue("identity")
-	meant := ims.ReadWritten(text, domain).Public
+	meant := ims.ParseWritten(text, domain).Public
 
 	if len(meant) == 0 {
 		return "", nil, &httpapi.Error{Status: http.StatusBadRequest, Title: "this is no identity", Detail: text}

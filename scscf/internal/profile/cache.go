@@ -32,13 +32,13 @@ func New(shared map[int][]ifc.InitialFilterCriterion) *Cache {
 	return &Cache{shared: shared, byHash: map[profileHash]weak.Pointer[registration.Profile]{}}
 }
 
-// Read takes the User-Data of a SAA or PPR apart: the private identity that it names, and the identities of the set with
+// Parse takes the User-Data of a SAA or PPR apart: the private identity that it names, and the identities of the set with
 // their profiles (TS 29.228 annex B). Criteria that are in use already, to the letter, are not read again.
-func (p *Cache) Read(userData []byte) (private string, identities []registration.Identity, err error) {
+func (p *Cache) Parse(userData []byte) (private string, identities []registration.Identity, err error) {
 	if skeleton, criteria, ok := split(userData); ok {
 		subscription, err := ifc.Parse(skeleton)
 		if err == nil && len(subscription.ServiceProfiles) == len(criteria) {
-			if known := p.known(subscription, criteria); known != nil {
+			if known := p.cached(subscription, criteria); known != nil {
 				return identitiesOf(subscription, known)
 			}
 		}
@@ -64,8 +64,8 @@ func (p *Cache) Read(userData []byte) (private string, identities []registration
 	return identitiesOf(subscription, compiled)
 }
 
-// known returns the profiles in use for these criteria, or nil if one of them is not.
-func (p *Cache) known(skeleton *ifc.Subscription, criteria [][]byte) []*registration.Profile {
+// cached returns the profiles in use for these criteria, or nil if one of them is not.
+func (p *Cache) cached(skeleton *ifc.Subscription, criteria [][]byte) []*registration.Profile {
 	found := make([]*registration.Profile, len(criteria))
 
 	p.mu.Lock()
@@ -136,7 +136,7 @@ func identitiesOf(
 ) (private string, identities []registration.Identity, err error) {
 	for i := range subscription.ServiceProfiles {
 		for _, public := range subscription.ServiceProfiles[i].PublicIdentities {
-			identity, err := readIdentity(public)
+			identity, err := parseIdentity(public)
 			if err != nil {
 				return "", nil, err
 			}
@@ -149,7 +149,7 @@ func identitiesOf(
 	return strings.Clone(strings.TrimSpace(subscription.PrivateID)), identities, nil
 }
 
-func readIdentity(public ifc.PublicIdentity) (registration.Identity, error) {
+func parseIdentity(public ifc.PublicIdentity) (registration.Identity, error) {
 	uri := strings.TrimSpace(public.Identity)
 	identity := registration.Identity{Barred: public.Barred()}
 

@@ -14,7 +14,7 @@ import (
 func TestProfilesAreShared(t *testing.T) {
 	read := func(p *Cache, text string) *registration.Profile {
 		t.Helper()
-		_, identities, err := p.Read([]byte(text))
+		_, identities, err := p.Parse([]byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestSubscribedServices(t *testing.T) {
 		"<ServiceId> x.y </ServiceId></ListOfServiceIds></Extension></CoreNetworkServicesAuthorization>"
 
 	for name, want := range map[string][]string{"": nil, services: {"urn:urn-7:3gpp-service.ims.icsi.mmtel", "x.y"}} {
-		_, identities, err := New(nil).Read(
+		_, identities, err := New(nil).Parse(
 			[]byte(document("a", strings.Replace(profileOfTest(someCriterion, "sip:a@x"), "<InitialF", name+"<InitialF", 1))),
 		)
 		if err != nil || !slices.Equal(identities[0].Profile.Services, want) {
@@ -107,9 +107,9 @@ func FuzzReadProfile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, before, text string) {
 		shared := map[int][]ifc.InitialFilterCriterion{1: {}}
 		p := New(shared)
-		_, kept, _ := p.Read([]byte(before))
-		_, got, gotErr := p.Read([]byte(text))
-		_, want, wantErr := New(shared).Read([]byte(text))
+		_, kept, _ := p.Parse([]byte(before))
+		_, got, gotErr := p.Parse([]byte(text))
+		_, want, wantErr := New(shared).Parse([]byte(text))
 
 		if gotErr == nil && wantErr == nil && len(got) != len(want) || wantErr == nil && gotErr != nil {
 			t.Fatalf("%v (%v), alone %v (%v)", got, gotErr, want, wantErr)
@@ -135,7 +135,7 @@ func TestWildcardedIdentities(t *testing.T) {
 	} {
 		text := strings.Replace(profileOfTest("", "sip:room1@x"), "</Identity>", "</Identity><Extension>"+extension+"</Extension>", 1)
 
-		_, identities, err := New(nil).Read([]byte(document("a", text)))
+		_, identities, err := New(nil).Parse([]byte(document("a", text)))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

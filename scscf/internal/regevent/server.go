@@ -170,8 +170,8 @@ func (s *Server) watching(states ...*registration.Registration) []*subscription 
 // end ends a subscription with a last NOTIFY.
 func (s *Server) end(sub *subscription, reason string) {
 	sub.mu.Lock()
-	if sub.over == "" {
-		sub.over, sub.full = reason, true
+	if sub.terminated == "" {
+		sub.terminated, sub.full = reason, true
 	}
 	call := sub.call()
 	sub.mu.Unlock()

@@ -88,7 +88,7 @@ func (s *Server) HandleSubscribe(ctx context.Context, tx sip.Answering) {
 		return
 	}
 
-	s.begin(ctx, tx, expires)
+	s.subscribe(ctx, tx, expires)
 }
 
 func accepts(values []string) bool {
@@ -134,7 +134,7 @@ func (s *Server) refresh(tx sip.Answering, tag string, expires time.Duration) {
 	now := time.Now()
 
 	sub.mu.Lock()
-	late, over := r.CSeq().SeqNo <= sub.remoteCSeq, sub.over != ""
+	late, over := r.CSeq().SeqNo <= sub.remoteCSeq, sub.terminated != ""
 	if !late && !over {
 		sub.remoteCSeq, sub.expires = r.CSeq().SeqNo, now.Add(expires)
 		sub.full = true
@@ -173,8 +173,8 @@ func (s *Server) announce(sub *subscription, expires time.Duration) {
 	}
 }
 
-// begin makes a subscription.
-func (s *Server) begin(ctx context.Context, tx sip.Answering, expires time.Duration) {
+// subscribe makes a subscription.
+func (s *Server) subscribe(ctx context.Context, tx sip.Answering, expires time.Duration) {
 	r := tx.Request()
 
 	public, err := ims.CanonicalIdentity(r.Recipient.String())

@@ -30,7 +30,7 @@ type subscription struct {
 	pending    []registration.Change
 	left       []registrationElement // of a document that was too large for one NOTIFY
 	full       bool                  // the next NOTIFY has the whole state
-	over       string                // reason of Subscription-State: terminated, once it is
+	terminated string                // reason of Subscription-State: terminated, once it is
 	sending    bool
 	timeouts   int // NOTIFYs in a row that nobody answered
 }
@@ -48,7 +48,7 @@ func (s *subscription) tell(c registration.Change) (call bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if s.over != "" || s.knows(c.After) {
+	if s.terminated != "" || s.knows(c.After) {
 		return false
 	}
 
@@ -59,7 +59,7 @@ func (s *subscription) tell(c registration.Change) (call bool) {
 	s.pending = append(s.pending, c)
 
 	if c.After == nil || c.After.State != registration.Registered {
-		s.over = "noresource" // RFC 6665 §4.1.3: there is nothing left to watch
+		s.terminated = "noresource" // RFC 6665 §4.1.3: there is nothing left to watch
 	}
 
 	return s.call()
@@ -87,14 +87,14 @@ func (s *subscription) next(now time.Time) (request *sip.Request, last bool, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if len(s.pending) == 0 && len(s.left) == 0 && !s.full && s.over == "" {
+	if len(s.pending) == 0 && len(s.left) == 0 && !s.full && s.terminated == "" {
 		s.sending = false
 		return nil, false, nil
 	}
 
 	user, found := s.server.registrations.Lookup(s.public)
-	if s.over == "" && (!found || user.State != registration.Registered) { // it ended while the watcher came
-		s.over = "noresource"
+	if s.terminated == "" && (!found || user.State != registration.Registered) { // it ended while the watcher came
+		s.terminated = "noresource"
 	}
 
 	document := reginfo{State: "partial", Registrations: s.left}
@@ -111,7 +111,7 @@ func (s *subscription) next(now time.Time) (request *sip.Request, last bool, err
 	}
 
 	s.version++
-	last = s.over != "" && len(s.left) == 0 && len(s.pending) == 0
+	last = s.terminated != "" && len(s.left) == 0 && len(s.pending) == 0
 
 	if request, err = s.dialog.NewRequest("NOTIFY"); err != nil {
 		return nil, true, err
@@ -119,7 +119,7 @@ func (s *subscription) next(now time.Time) (request *sip.Request, last bool, err
 
 	state := "active;expires=" + strconv.Itoa(int(max(0, s.expires.Sub(now).Round(time.Second)/time.Second)))
 	if last {
-		state = "terminated;reason=" + s.over
+		state = "terminated;reason=" + s.terminated
 	}
 
 	sip.Set(request, "Event", s.event)

@@ -85,7 +85,7 @@ func (r *Registrar) profileOf(answer *cx.SAA) (private string, identities []regi
 		return "", nil, sip.Refuse(500, "the SAA has no User-Data although the S-CSCF has no profile")
 	}
 
-	private, identities, err := r.profiles.Read(answer.UserData)
+	private, identities, err := r.profiles.Parse(answer.UserData)
 	if err != nil {
 		r.metrics.profileFailures.Inc()
 

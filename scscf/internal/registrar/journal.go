@@ -167,7 +167,7 @@ func (j *journal) write(records map[*record]struct{}) error {
 	const piece = 64 << 10
 
 	for rec := range records {
-		j.batch = appendEntry(j.batch, rec.id, keep(rec.current.Load()))
+		j.batch = appendEntry(j.batch, rec.id, keptOf(rec.current.Load()))
 
 		if len(j.batch) > piece {
 			if err := j.append(); err != nil {
@@ -186,8 +186,8 @@ func (j *journal) append() error {
 	return err
 }
 
-// keep returns what is written of a registration; nothing of a user who is not registered.
-func keep(g *registration.Registration) *kept {
+// keptOf returns what is written of a registration; nothing of a user who is not registered.
+func keptOf(g *registration.Registration) *kept {
 	if g == nil || g.State != registration.Registered {
 		return nil
 	}
@@ -208,7 +208,7 @@ func keep(g *registration.Registration) *kept {
 func (j *journal) rewrite(records []*record) error {
 	return j.lines.Rewrite(func(w io.Writer) error {
 		for _, rec := range records {
-			k := keep(rec.current.Load())
+			k := keptOf(rec.current.Load())
 			if k == nil {
 				continue
 			}

@@ -16,7 +16,7 @@ import (
 
 // HandleRegister serves a REGISTER (TS 24.229 §5.4.1): it is classified, the machines say what is done, and it is done.
 func (r *Registrar) HandleRegister(ctx context.Context, tx sip.Answering) {
-	req, refusal := read(tx.Request(), &r.policy)
+	req, refusal := parseRegister(tx.Request(), &r.policy)
 	if refusal != nil {
 		r.refuse(tx, nil, refusal)
 		return

@@ -334,7 +334,7 @@ func FuzzRegister(f *testing.F) {
 			return
 		}
 
-		req, refusal := read(message, &policy)
+		req, refusal := parseRegister(message, &policy)
 		if refusal != nil {
 			if refusal.Status < 400 || refusal.Status > 699 || strings.ContainsAny(refusal.Reasons[0].String(), "\r\n") {
 				t.Fatalf("refusal %+v", refusal)

@@ -75,9 +75,9 @@ func bounded(message *sip.Request) *sip.Refusal {
 	return nil
 }
 
-// read takes a REGISTER apart and refuses what no registrar accepts, before anybody is asked (RFC 3261 §10.3 2, 6, 7;
+// parseRegister takes a REGISTER apart and refuses what no registrar accepts, before anybody is asked (RFC 3261 §10.3 2, 6, 7;
 // RFC 3327 §5.3; TS 24.229 §5.4.1.2.1).
-func read(message *sip.Request, policy *Policy) (*request, *sip.Refusal) {
+func parseRegister(message *sip.Request, policy *Policy) (*request, *sip.Refusal) {
 	if refusal := bounded(message); refusal != nil {
 		return nil, refusal
 	}
@@ -100,7 +100,7 @@ func read(message *sip.Request, policy *Policy) (*request, *sip.Refusal) {
 
 	r.public = strings.Clone(r.public)
 
-	if refusal := r.readCredentials(); refusal != nil {
+	if refusal := r.parseCredentials(); refusal != nil {
 		return nil, refusal
 	}
 
@@ -127,8 +127,8 @@ func unsupported(message *sip.Request) []string {
 	})
 }
 
-// readCredentials finds the private identity: of Authorization, or derived from the public one (§5.4.1.1).
-func (r *request) readCredentials() *sip.Refusal {
+// parseCredentials finds the private identity: of Authorization, or derived from the public one (§5.4.1.1).
+func (r *request) parseCredentials() *sip.Refusal {
 	r.private = ims.PrivateFromPublic(r.public)
 
 	value := digest.Offered(sip.Values(r.message, "Authorization"))
@@ -172,7 +172,7 @@ func (r *request) readContacts(policy *Policy) *sip.Refusal {
 	}
 
 	for _, c := range contacts {
-		w, refusal := readContact(c, otherwise, r.outbound, policy)
+		w, refusal := parseContact(c, otherwise, r.outbound, policy)
 		if refusal != nil {
 			return refusal
 		}
@@ -183,7 +183,7 @@ func (r *request) readContacts(policy *Policy) *sip.Refusal {
 	return nil
 }
 
-func readContact(c sip.Contact, otherwise uint32, outbound bool, policy *Policy) (wanted, *sip.Refusal) {
+func parseContact(c sip.Contact, otherwise uint32, outbound bool, policy *Policy) (wanted, *sip.Refusal) {
 	if n := len(c.URI); n > maxName {
 		return wanted{}, tooLarge("the URI of a Contact", n, maxName)
 	}

@@ -170,7 +170,7 @@ func (r *Registrar) PushProfile(_ context.Context, req *cx.PPR) (*cx.PPA, error)
 
 	if req.UserData != nil {
 		var err error
-		if _, identities, err = r.profiles.Read(req.UserData); err != nil {
+		if _, identities, err = r.profiles.Parse(req.UserData); err != nil {
 			r.metrics.profileFailures.Inc()
 			return nil, &diameter.Error{Result: cx.ErrorNotSupportedUserData, Message: err.Error(), Err: err}
 		}

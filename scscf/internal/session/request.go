@@ -25,8 +25,8 @@ type request struct {
 	unreadable *sip.Refusal       // of an INVITE whose dialog could not be ended from here, when its credit does
 }
 
-// read reads a request that goes on as out.
-func read(tx *stack.ServerTransaction, out *sip.Request) *request {
+// parse reads a request that goes on as out.
+func parse(tx *stack.ServerTransaction, out *sip.Request) *request {
 	r := &request{
 		tx: tx, out: out,
 		vector: ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector")), access: sip.Value(out, "P-Access-Network-Info"),

@@ -127,7 +127,7 @@ func (s *Server) HandleRequest(ctx context.Context, tx *stack.ServerTransaction)
 
 	s.canonicalise(out)
 
-	r := read(tx, out)
+	r := parse(tx, out)
 	if r.unreadable != nil {
 		s.refuse(tx, "none", r.unreadable)
 		return

@@ -140,7 +140,7 @@ func (s *Server) chargeWithin(
 		return nil, sip.Refuse(481, "the request is not on the route of a dialog")
 	}
 
-	r := read(tx, out)
+	r := parse(tx, out)
 	payer, found := within.Payer()
 
 	if !found && !within.NamesCall() && len(own) > 0 {

@@ -30,9 +30,9 @@ type line struct {
 
 type attribute struct{ name, value string }
 
-// read takes a description apart. Lines may stand in any order within their part, and what is not understood is passed over: only the
+// parse takes a description apart. Lines may stand in any order within their part, and what is not understood is passed over: only the
 // ends that understand it can say that it is wrong.
-func read(text []byte) (*description, error) {
+func parse(text []byte) (*description, error) {
 	var (
 		d       description
 		session line

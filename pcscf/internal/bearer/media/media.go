@@ -94,12 +94,12 @@ const maxComponents = 16
 // Needs returns what a negotiated session needs: a component for each m-line of the offer whose kind is among kinds (none: all are). It is
 // always complete: what was rejected or dropped is there as Removed.
 func Needs(n Negotiation, kinds []Kind) ([]Component, error) {
-	offer, err := read(n.Offer)
+	offer, err := parse(n.Offer)
 	if err != nil {
 		return nil, err
 	}
 
-	answer, err := read(n.Answer)
+	answer, err := parse(n.Answer)
 	if err != nil {
 		return nil, err
 	}

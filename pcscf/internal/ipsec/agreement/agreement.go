@@ -32,8 +32,8 @@ type Request struct {
 // Offered reports whether the handset wants security associations.
 func (r Request) Offered() bool { return len(r.Client) > 0 }
 
-// Read takes the security headers out of a request. The error says what cannot be read.
-func Read(r *sip.Request) (Request, error) {
+// Parse takes the security headers out of a request. The error says what cannot be read.
+func Parse(r *sip.Request) (Request, error) {
 	client, errClient := mechanisms(r, "security-client")
 	verify, errVerify := mechanisms(r, "security-verify")
 

@@ -71,7 +71,7 @@ func TestChoose(t *testing.T) {
 		"no algorithm at all": {"ipsec-3gpp;alg=null;spi-c=300;spi-s=301;port-c=1;port-s=2", ipsec.Suites, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			read, err := Read(register(t, "Security-Client: "+c.client))
+			read, err := Parse(register(t, "Security-Client: "+c.client))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func TestChoose(t *testing.T) {
 
 // RFC 3329 §2.2: the header may stand several times, and in whatever Require it is asked for.
 func TestRead(t *testing.T) {
-	read, err := Read(
+	read, err := Parse(
 		register(t, "Security-Client: ipsec-3gpp;alg=hmac-md5-96;spi-c=300;spi-s=301;port-c=1;port-s=2", "Proxy-Require: foo, Sec-Agree",
 			"security-client: tls", "Security-Verify: tls;q=0.2"),
 	)
@@ -98,15 +98,15 @@ func TestRead(t *testing.T) {
 		t.Errorf("%+v, %v", read, err)
 	}
 
-	if read, err := Read(register(t)); err != nil || read.Demanded || read.Offered() {
+	if read, err := Parse(register(t)); err != nil || read.Demanded || read.Offered() {
 		t.Errorf("%+v, %v", read, err)
 	}
 
-	if _, err := Read(register(t, "Security-Client: "+strings.Repeat("tls,", 64)+"tls")); err == nil {
+	if _, err := Parse(register(t, "Security-Client: "+strings.Repeat("tls,", 64)+"tls")); err == nil {
 		t.Error("65 alternatives are read")
 	}
 
-	if _, err := Read(register(t, `Security-Verify: "`)); err == nil {
+	if _, err := Parse(register(t, `Security-Verify: "`)); err == nil {
 		t.Error("an open quote is read")
 	}
 }
@@ -153,7 +153,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 
-		read, err := Read(register(t, "Security-Client: "+client, "Security-Verify: "+verify))
+		read, err := Parse(register(t, "Security-Client: "+client, "Security-Verify: "+verify))
 		if err != nil {
 			return
 		}

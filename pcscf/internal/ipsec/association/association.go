@@ -173,7 +173,7 @@ func (p *Table) end(a *association, why string) {
 	p.live(a, p.settings.Linger, why)
 
 	if kept { // a restart does not let it live on
-		p.keep.Keep(keep(a))
+		p.keep.Keep(keptOf(a))
 	}
 }
 

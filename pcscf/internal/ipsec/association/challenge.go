@@ -26,7 +26,7 @@ func (p *Table) Challenge(request *sip.Request, flow stack.Flow, response *sip.R
 		return nil
 	}
 
-	read, err := agreement.Read(request)
+	read, err := agreement.Parse(request)
 	if err != nil || !read.Offered() {
 		return nil // Screen has refused what had to be
 	}
@@ -85,7 +85,7 @@ func (p *Table) Challenge(request *sip.Request, flow stack.Flow, response *sip.R
 	}
 
 	a.set.IK, a.set.CK = [16]byte{}, [16]byte{} // the kernel has them
-	p.begin(a)
+	p.displace(a)
 	sip.Set(response, "Security-Server", ims.FormatSecurity(a.answer))
 	p.outcomes.WithLabelValues("challenged").Inc()
 	p.log.Info("security associations set up", "impi", a.private, "set", a.set.String())
@@ -192,8 +192,8 @@ func clash(a, b ipsec.SPIs) bool {
 	return a.UEClient == b.UEClient || a.UEClient == b.UEServer || a.UEServer == b.UEClient || a.UEServer == b.UEServer
 }
 
-// begin ends what earlier challenges of the same user left.
-func (p *Table) begin(a *association) {
+// displace ends what earlier challenges of the same user left.
+func (p *Table) displace(a *association) {
 	var stale []*association
 
 	p.mu.Lock()

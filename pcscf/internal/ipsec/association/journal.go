@@ -20,8 +20,8 @@ type Kept struct {
 	State    string    `json:"state,omitempty"` // none: established
 }
 
-// keep is called with the lock held.
-func keep(a *association) Kept {
+// keptOf is called with the lock held.
+func keptOf(a *association) Kept {
 	return Kept{
 		Set: a.set, Private: a.private, Offer: ims.FormatSecurity(a.offer), Answer: ims.FormatSecurity(a.answer),
 		TakesTCP: a.takesTCP, Until: a.until, State: a.state.String(),

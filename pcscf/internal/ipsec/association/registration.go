@@ -28,7 +28,7 @@ func (p *Table) Established(flow stack.Flow, seconds uint32) {
 			if other != a && other.state == established && other.with(a) {
 				other.state = replaced
 				life = max(life, other.remaining())
-				p.keep.Keep(keep(other))
+				p.keep.Keep(keptOf(other))
 			}
 		}
 	} else {
@@ -36,7 +36,7 @@ func (p *Table) Established(flow stack.Flow, seconds uint32) {
 	}
 
 	p.live(a, life, "the registration ended")
-	kept := keep(a)
+	kept := keptOf(a)
 	p.mu.Unlock()
 
 	if err := p.kernel.Prolong(a.set, life); err != nil {

@@ -15,7 +15,7 @@ import (
 func (p *Table) Screen(r *sip.Request, flow stack.Flow) *sip.Refusal {
 	switch {
 	case p.ports.client(flow.Endpoint):
-		return p.refuse(403, "requests go to the P-CSCF's protected server port", nil)
+		return p.refusal(403, "requests go to the P-CSCF's protected server port", nil)
 	case p.ports.server(flow.Endpoint):
 		return p.screenProtected(r, flow)
 	case r.Method == "REGISTER":
@@ -32,9 +32,9 @@ func (p *Table) screenFirst(r *sip.Request, flow stack.Flow) *sip.Refusal {
 		return nil
 	}
 
-	read, err := agreement.Read(r)
+	read, err := agreement.Parse(r)
 	if err != nil {
-		return p.refuse(400, err.Error(), nil)
+		return p.refusal(400, err.Error(), nil)
 	}
 
 	needed := mode == Required || read.Demanded
@@ -43,14 +43,14 @@ func (p *Table) screenFirst(r *sip.Request, flow stack.Flow) *sip.Refusal {
 	case !read.Offered() && !needed:
 		return p.answeredInClear(r, flow, mode)
 	case !read.Offered() && !read.Demanded:
-		return p.refuse(421, "this P-CSCF serves handsets by security associations only", p.offers())
+		return p.refusal(421, "this P-CSCF serves handsets by security associations only", p.offers())
 	case !read.Offered():
-		return p.refuse(494, "sec-agree is required, and Security-Client is missing", p.offers())
+		return p.refusal(494, "sec-agree is required, and Security-Client is missing", p.offers())
 	}
 
 	if _, err := agreement.Choose(p.settings.Suites, read.Client); err != nil {
 		if needed {
-			return p.refuse(494, err.Error(), p.offers())
+			return p.refusal(494, err.Error(), p.offers())
 		}
 
 		p.log.Warn("handset served without security associations", "source", flow.Remote.String(), "cause", err)
@@ -69,7 +69,7 @@ func (p *Table) answeredInClear(r *sip.Request, flow stack.Flow, mode Mode) *sip
 	}
 
 	if a := p.challengedBy(credentials.Nonce, flow); a != nil {
-		return p.refuse(494, "the answer to the challenge came outside the security associations", a.answer)
+		return p.refusal(494, "the answer to the challenge came outside the security associations", a.answer)
 	}
 
 	if mode == Required {
@@ -105,7 +105,7 @@ func (p *Table) Offered(r *sip.Request, flow stack.Flow) bool {
 		return false
 	}
 
-	if read, err := agreement.Read(r); err == nil && read.Offered() {
+	if read, err := agreement.Parse(r); err == nil && read.Offered() {
 		if _, err := agreement.Choose(p.settings.Suites, read.Client); err == nil {
 			return true
 		}
@@ -120,25 +120,25 @@ func (p *Table) Offered(r *sip.Request, flow stack.Flow) bool {
 func (p *Table) screenProtected(r *sip.Request, flow stack.Flow) *sip.Refusal {
 	a := p.find(flow)
 	if a == nil {
-		return p.refuse(403, "no security association of this handset is known here", nil)
+		return p.refusal(403, "no security association of this handset is known here", nil)
 	}
 
 	register := r.Method == "REGISTER"
 
 	if a.state == temporary && !register {
-		return p.refuse(403, "the registration is not complete", nil)
+		return p.refusal(403, "the registration is not complete", nil)
 	}
 
 	if register || sip.Has(r, "Security-Verify") {
-		read, err := agreement.Read(r)
+		read, err := agreement.Parse(r)
 
 		switch {
 		case err != nil:
-			return p.refuse(400, err.Error(), nil)
+			return p.refusal(400, err.Error(), nil)
 		case !ims.SameSecurity(a.answer, read.Verify):
-			return p.refuse(494, "Security-Verify is not the Security-Server that was sent", a.answer)
+			return p.refusal(494, "Security-Verify is not the Security-Server that was sent", a.answer)
 		case register && a.state == temporary && read.Offered() && !ims.SameSecurity(a.offer, read.Client):
-			return p.refuse(494, "Security-Client is another than before the challenge", a.answer)
+			return p.refusal(494, "Security-Client is another than before the challenge", a.answer)
 		}
 	}
 
@@ -157,7 +157,7 @@ func (p *Table) screenProtected(r *sip.Request, flow stack.Flow) *sip.Refusal {
 func (p *Table) screenUser(r *sip.Request, flow stack.Flow, a *association) *sip.Refusal {
 	credentials, err := digest.ParseCredentials(digest.Offered(sip.Values(r, "Authorization")))
 	if err == nil && a.private != "" && credentials.Username != "" && credentials.Username != a.private {
-		return p.refuse(403, "the security associations are another user's", nil)
+		return p.refusal(403, "the security associations are another user's", nil)
 	}
 
 	return nil
@@ -187,8 +187,8 @@ func (p *Table) use(a *association, flow stack.Flow, register bool) {
 
 func (p *Table) offers() []ims.SecurityMechanism { return agreement.Offers(p.settings.Suites) }
 
-// refuse returns the refusal of a handset, with the mechanisms that it may choose from (RFC 3329 §2.3.1).
-func (p *Table) refuse(status int, why string, server []ims.SecurityMechanism) *sip.Refusal {
+// refusal returns the refusal of a handset, with the mechanisms that it may choose from (RFC 3329 §2.3.1).
+func (p *Table) refusal(status int, why string, server []ims.SecurityMechanism) *sip.Refusal {
 	p.outcomes.WithLabelValues(label.Status(status)).Inc()
 
 	refusal := sip.Refuse(status, why)

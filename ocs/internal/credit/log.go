@@ -6,9 +6,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// remark logs that a session has begun or ended, or that an event was charged. The private identity is the User-Name of the request
+// logSession logs that a session has begun or ended, or that an event was charged. The private identity is the User-Name of the request
 // (TS 32.299 §6.4.2).
-func (w *exchange) remark(log *slog.Logger) {
+func (w *exchange) logSession(log *slog.Logger) {
 	if w.q == nil || w.session == nil || !w.answer.Result.Successful() {
 		return
 	}
