@@ -79,7 +79,7 @@ func main() {
 	command.Flags().StringVar(&o.binaries, "bin", filepath.Dir(executable), "folder of the five binaries")
 	command.Flags().StringVar(&o.data, "data", "var", "folder for databases and logs")
 
-	command.AddCommand(dnsCommand(), zoneCommand())
+	command.AddCommand(dnsCommand(), zoneCommand(), open5gsCommand())
 
 	if err := command.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "\nlab: %v\n", err)

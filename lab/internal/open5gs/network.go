@@ -1,0 +1,82 @@
+// Package open5gs says what an Open5GS beside the lab needs in its files and its database, and on its machine, so that handsets come to the
+// P-CSCF and calls to their bearers. It follows Open5GS 2.7.
+package open5gs
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Network is the lab and the packet core beside it.
+type Network struct {
+	MCC, MNC string
+	Domain   string         // home network domain
+	Realm    string         // of Open5GS's Diameter nodes; each is named by its function below it
+	PCSCF    []netip.Addr   // where handsets find it; the first one is the address of its Diameter, too
+	Pools    []netip.Prefix // addresses of the APN ims: one of IPv4, of IPv6, or both
+	PCRF     netip.Addr     // where Open5GS's is
+	HSS      netip.Addr     // the lab's, if the MME is to ask it
+	Gateway  netip.Addr     // the UPF's machine, if it is not that of the P-CSCF
+	DNS      []netip.Addr   // servers that handsets are told, if not those that Open5GS has
+	SIMs     []SIM
+}
+
+// SIM is a subscriber as the packet core's database has it. Octets are hexadecimal.
+type SIM struct {
+	IMSI, MSISDN, K, OP, OPc, AMF string
+	SQN                           uint64
+}
+
+// Validate returns an error if no handset could come by it.
+func (n *Network) Validate() error {
+	if len(n.PCSCF) == 0 {
+		return errors.New("where handsets find the P-CSCF has to be said")
+	}
+
+	if strings.Trim(n.Realm, "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" || n.Realm == "" {
+		return fmt.Errorf("%q is no realm", n.Realm)
+	}
+
+	if len(n.Pools) == 0 || len(n.Pools) > 2 || len(n.Pools) == 2 && n.Pools[0].Addr().Is4() == n.Pools[1].Addr().Is4() {
+		return errors.New("the APN ims has one pool, or one of IPv4 and one of IPv6")
+	}
+
+	for _, p := range n.Pools {
+		if p != p.Masked() || p.Bits() > p.Addr().BitLen()-2 {
+			return fmt.Errorf("%s is no pool: it has to be a network, as %s", p, p.Masked())
+		}
+
+		// A bearer of a family in which no P-CSCF is told has no IMS.
+		if !slices.ContainsFunc(n.PCSCF, func(a netip.Addr) bool { return a.Is4() == p.Addr().Is4() }) {
+			return fmt.Errorf("handsets with an address of %s need an address of the P-CSCF of the same family", p)
+		}
+
+		for _, a := range n.PCSCF {
+			if p.Contains(a) {
+				return fmt.Errorf("the P-CSCF at %s is in the handsets' pool %s", a, p)
+			}
+		}
+	}
+
+	return nil
+}
+
+// pdnType returns what Open5GS calls the families of the pools.
+func (n *Network) pdnType() int {
+	const ipv4, ipv6, both = 1, 2, 3
+
+	switch {
+	case len(n.Pools) == 2:
+		return both
+	case n.Pools[0].Addr().Is4():
+		return ipv4
+	default:
+		return ipv6
+	}
+}
+
+// local reports whether Open5GS's PCRF is on the machine of the lab, and with it the rest.
+func (n *Network) local() bool { return n.PCRF.IsLoopback() }

@@ -1,0 +1,131 @@
+package open5gs
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Section is what belongs into one place.
+type Section struct {
+	Name string
+	Why  string
+	Text string
+}
+
+// Sections returns all there is to do, in the order in which one does it.
+func (n *Network) Sections() []Section {
+	sections := []Section{
+		{"smf.yaml", "in /etc/open5gs/smf.yaml, in place of its session: ims has a pool of its own, and handsets are told the P-CSCF", n.smf()},
+		{"upf.yaml", "in /etc/open5gs/upf.yaml, in place of its session", n.upf()},
+	}
+
+	if n.local() {
+		sections = append(sections, Section{"pcf.yaml", "in /etc/open5gs/pcf.yaml: its metrics are where the lab has its HSS", pcf})
+	}
+
+	sections = append(sections, Section{
+		"pcrf.conf", "in /etc/freeDiameter/pcrf.conf, beside what is there: the PCRF takes only peers that it knows", n.pcrf(),
+	})
+
+	if n.HSS.IsValid() {
+		why := "in /etc/freeDiameter/mme.conf, in place of Realm and ConnectPeer: freeDiameter asks nobody in another realm"
+		sections = append(sections, Section{"mme.conf", why, n.mme()})
+	}
+
+	return append(
+		sections,
+		Section{"subscribers.json", "mongoimport -d open5gs -c subscribers --mode upsert --upsertFields imsi subscribers.json", n.subscribers()},
+		Section{"policy.yaml", "in pcrf.yaml, and in pcf.yaml below pcf, in place of the rules for QCI 1 and 2 in the database", n.policy()},
+		Section{"gateway.sh", "on the UPF's machine, as root: the pool's addresses are not translated, for that ends IPsec", n.gateway()},
+		Section{"lab.sh", "on the machine of the lab, as root", n.lab()},
+	)
+}
+
+func (n *Network) smf() string {
+	var b strings.Builder
+
+	b.WriteString("smf:\n  session:\n")
+	internet(&b, "")
+
+	for _, p := range n.Pools {
+		session(&b, p, "ims", "")
+	}
+
+	if len(n.DNS) > 0 {
+		b.WriteString("  dns:\n")
+		list(&b, n.DNS)
+	}
+
+	b.WriteString("  p-cscf:\n")
+	list(&b, n.PCSCF)
+
+	return b.String()
+}
+
+func (n *Network) upf() string {
+	var b strings.Builder
+
+	b.WriteString("upf:\n  session:\n")
+	internet(&b, "ogstun")
+
+	for _, p := range n.Pools {
+		session(&b, p, "ims", device)
+	}
+
+	return b.String()
+}
+
+// device is the interface of the pool, and internetPool what Open5GS has for the other APN.
+const device = "ogstun2"
+
+var internetPool = netip.MustParsePrefix("10.45.0.0/16")
+
+func internet(b *strings.Builder, device string) { session(b, internetPool, "internet", device) }
+
+func session(b *strings.Builder, pool netip.Prefix, apn, device string) {
+	fmt.Fprintf(b, "    - subnet: %s\n      gateway: %s\n      dnn: %s\n", pool, pool.Addr().Next(), apn)
+
+	if device != "" {
+		fmt.Fprintf(b, "      dev: %s\n", device)
+	}
+}
+
+func list(b *strings.Builder, addresses []netip.Addr) {
+	for _, a := range addresses {
+		fmt.Fprintf(b, "    - %s\n", a)
+	}
+}
+
+// pcf moves the PCF's metrics away from the admin HTTP of the lab's HSS, which is at the same address.
+const pcf = `pcf:
+  metrics:
+    server:
+      - address: 127.0.0.13
+        port: 9091
+`
+
+// Ports of Diameter: P-CSCF and HSS may be at one address.
+const (
+	diameterPort = 3868
+	pcscfPort    = 3871
+)
+
+// peer returns a line by which freeDiameter connects to a peer, and takes it when it comes. The lab's have no TLS.
+func peer(name string, at netip.Addr, port int) string {
+	return fmt.Sprintf("ConnectPeer = %q { ConnectTo = %q; Port = %d; No_TLS; };\n", name, at, port)
+}
+
+// pcrf returns what the PCRF's configuration lacks. Its Identity stays: freeDiameter ends if that is not the name in its certificate.
+func (n *Network) pcrf() string {
+	text := peer("pcscf."+n.Domain, n.PCSCF[0], pcscfPort)
+	if !n.local() {
+		text = fmt.Sprintf("ListenOn = %q;    # in place of that on loopback\n", n.PCRF) + text
+	}
+
+	return text
+}
+
+func (n *Network) mme() string {
+	return fmt.Sprintf("Realm = %q;\n", n.Domain) + peer("hss."+n.Domain, n.HSS, diameterPort)
+}

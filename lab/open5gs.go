@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dialtone-ims/dialtone/lab/internal/open5gs"
+	"github.com/dialtone-ims/dialtone/lab/internal/scenario"
+	"github.com/dialtone-ims/dialtone/pkg/records"
+)
+
+// open5gsCommand prints what a packet core beside the lab needs.
+func open5gsCommand() *cobra.Command {
+	var (
+		network = scenario.TestNetwork
+		pcscf   addresses
+		dns     addresses
+		pools   []string
+		pcrf    = netip.MustParseAddr("127.0.0.9")
+		hss     netip.Addr
+		gateway netip.Addr
+		realm   string
+		sims    string
+		only    string
+	)
+
+	c := &cobra.Command{
+		Use: "open5gs --gm ADDRESS", Args: cobra.NoArgs,
+		Short: "what an Open5GS beside the lab needs in its files, its database, and on its machine",
+		Long: "What an Open5GS beside the lab needs in its files, its database, and on its machine, so that handsets come to the P-CSCF, and " +
+			"calls to their bearers (docs/handset.md). Nothing is changed: it is printed.",
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			n := network.Open5GS()
+			n.PCSCF, n.DNS, n.PCRF, n.HSS, n.Gateway, n.Realm = pcscf, dns, pcrf, hss, gateway, realm
+
+			if gateway.IsValid() && !cmd.Flags().Changed("pcrf") { // which is on one machine with the PCRF
+				n.PCRF = gateway
+			}
+
+			for _, text := range pools {
+				pool, err := netip.ParsePrefix(text)
+				if err != nil {
+					return fmt.Errorf("--pool: %w", err)
+				}
+
+				n.Pools = append(n.Pools, pool)
+			}
+
+			if sims != "" {
+				if n.SIMs, err = readSIMs(sims, cmd.InOrStdin()); err != nil {
+					return err
+				}
+			}
+
+			if err := n.Validate(); err != nil {
+				return err
+			}
+
+			return printSections(cmd.OutOrStdout(), n.Sections(), only)
+		},
+	}
+	c.Flags().Var(&network, "plmn", "whose network it is: that of your SIMs")
+	c.Flags().Var(&pcscf, "gm", "where handsets find the P-CSCF; twice for IPv4 and IPv6")
+	c.Flags().StringSliceVar(&pools, "pool", []string{"10.46.0.0/16"}, "`network` of the addresses in the APN ims; twice for IPv4 and IPv6")
+	c.Flags().TextVar(&pcrf, "pcrf", pcrf, "`address` of Open5GS's PCRF, if it is not at that of the gateway")
+	c.Flags().StringVar(&realm, "realm", "localdomain", "Realm of Open5GS's Diameter nodes, if it is not the one that they come with")
+	c.Flags().TextVar(&hss, "s6a", netip.Addr{}, "`address` of the lab's machine at which the MME asks the lab's HSS, in place of Open5GS's")
+	c.Flags().TextVar(&gateway, "gateway", netip.Addr{}, "`address` of the UPF's machine, if it is not that of the lab")
+	c.Flags().Var(&dns, "dns", "name server that handsets are told; may be repeated")
+	c.Flags().StringVar(
+		&sims, "sims", "", "`file` of SIMs, as hss subscriber export has them, - for the standard input; alice's and bob's without it",
+	)
+	c.Flags().StringVar(&only, "only", "", "print this `part` alone, without its title")
+
+	return c
+}
+
+func printSections(out io.Writer, all []open5gs.Section, only string) error {
+	var names []string
+
+	for _, s := range all {
+		names = append(names, s.Name)
+
+		switch only {
+		case "":
+			fmt.Fprintf(out, "== %s: %s\n\n%s\n", s.Name, s.Why, s.Text)
+		case s.Name:
+			fmt.Fprint(out, s.Text)
+			return nil
+		}
+	}
+
+	if only != "" {
+		return fmt.Errorf("--only %s: there are %s", only, strings.Join(names, ", "))
+	}
+
+	return nil
+}
+
+// readSIMs reads SIMs, of CSV or JSON lines.
+func readSIMs(name string, stdin io.Reader) (sims []open5gs.SIM, err error) {
+	from, err := records.Open(name, stdin)
+	if err != nil {
+		return nil, err
+	}
+	defer from.Close()
+
+	err = records.Read(from, nil, func(r records.Record) error {
+		text := func(field string) (value string) {
+			_ = json.Unmarshal(r.Fields[field], &value) // what is no text is missing
+			return value
+		}
+
+		s := open5gs.SIM{
+			IMSI: text("imsi"), MSISDN: text("msisdn"), K: text("k"), OP: text("op"), OPc: text("opc"), AMF: text("amf"),
+		}
+		if s.IMSI == "" || s.K == "" || s.OP == "" && s.OPc == "" {
+			return fmt.Errorf("line %d: a SIM has imsi, k, and op or opc", r.Line)
+		}
+
+		if s.AMF == "" {
+			s.AMF = "8000"
+		}
+
+		if sqn := text("sqn"); sqn != "" {
+			if s.SQN, err = strconv.ParseUint(sqn, 16, 48); err != nil {
+				return fmt.Errorf("line %d: %q is no sequence number", r.Line, sqn)
+			}
+		}
+
+		sims = append(sims, s)
+
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+
+	return sims, nil
+}

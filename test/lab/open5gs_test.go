@@ -1,0 +1,238 @@
+package lab
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/child"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/test/network"
+)
+
+// open5gs is what the lab says that an Open5GS needs.
+func open5gs(t *testing.T, arguments ...string) string {
+	t.Helper()
+
+	out, err := exec.Command(filepath.Join(binaries, "lab"), append([]string{"open5gs"}, arguments...)...).Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	return string(out)
+}
+
+// exported are the variables of a script.
+func exported(script string) (environment []string) {
+	for _, match := range regexp.MustCompile(`(?m)^export (\w+)='(.*)'$`).FindAllStringSubmatch(script, -1) {
+		environment = append(environment, match[1]+"="+match[2])
+	}
+
+	return environment
+}
+
+// The guide for handsets has what the program says, word for word.
+func TestHandsetPageHasWhatOpen5GSNeeds(t *testing.T) {
+	page := guide(t, "handset.md")
+	_, page, _ = strings.Cut(page, "## 2. The packet core")
+	page, _, _ = strings.Cut(page, "\n## 3. ")
+
+	said := open5gs(t, "--plmn", "999-70", "--gm", "10.4.128.21")
+
+	blocks := regexp.MustCompile("(?s)```\\w*\n(.*?)```").FindAllStringSubmatch(page, -1)
+	if len(blocks) < 3 {
+		t.Errorf("the page has %d blocks", len(blocks))
+	}
+
+	for _, block := range blocks {
+		if !strings.Contains(said, "\n"+block[1]+"\n") {
+			t.Errorf("lab open5gs does not say\n%s\nbut\n%s", block[1], said)
+		}
+	}
+
+	for _, part := range regexp.MustCompile(`(?m)^== (\S+):`).FindAllStringSubmatch(said, -1) {
+		if !strings.Contains(page, "`"+part[1]+"`") {
+			t.Errorf("the page does not name the part %s", part[1])
+		}
+	}
+}
+
+// The functions take the environment that is for them.
+func TestOpen5GSEnvironment(t *testing.T) {
+	environment := exported(open5gs(t, "--gm", "192.0.2.7", "--gateway", "192.0.2.8", "--s6a", "192.0.2.7", "--only", "lab.sh"))
+	if len(environment) != 6 {
+		t.Errorf("the environment is %q", environment)
+	}
+
+	for _, name := range []string{"pcscf", "hss"} {
+		command := exec.Command(filepath.Join(binaries, name), "--check-config")
+		command.Env = append(environment, "DIALTONE_PCSCF_DATA="+t.TempDir())
+
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// SIMs go from our HSS's export to documents, which our import reads as it reads Open5GS's own.
+func TestOpen5GSSubscribers(t *testing.T) {
+	sims := "imsi,msisdn,k,op,opc,amf,sqn\n" +
+		"999700000000007,15550007,fec86ba6eb707ed08905757b1bb44b8f,,1006020f0a478bf6b699f15c062e42b3,8000,000000000040\n"
+
+	command := exec.Command(filepath.Join(binaries, "lab"), "open5gs", "--gm", "192.0.2.7", "--sims", "-", "--only", "subscribers.json")
+	command.Stdin = strings.NewReader(sims)
+
+	documents, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	command = exec.Command(filepath.Join(binaries, "hss"), "subscriber", "import", "--format", "open5gs", "--dry-run", "-")
+	command.Stdin = bytes.NewReader(documents)
+
+	if out, err := command.CombinedOutput(); err != nil || !strings.Contains(string(out), "999700000000007") ||
+		!strings.Contains(string(out), "15550007") {
+		t.Errorf("%v\n%s\nof\n%s", err, out, documents)
+	}
+}
+
+// freeDiameter, which is in every node of Open5GS, takes the lines of pcrf.conf, and comes together with the P-CSCF that has the
+// environment of lab.sh.
+func TestOpen5GSPeers(t *testing.T) {
+	defer network.Alone(t).Close()
+
+	addressed(t)
+
+	folder := t.TempDir()
+	conf := filepath.Join(folder, "pcrf.conf")
+	certificate, key := selfSigned(t, folder)
+
+	// As Open5GS's pcrf.conf comes, but for what listens elsewhere.
+	lines := fmt.Sprintf(`Identity = "pcrf.localdomain";
+Realm = "localdomain";
+ListenOn = "127.0.0.9";
+SecPort = 0;
+No_SCTP;
+TcTimer = 6;
+TLS_Cred = %q, %q;
+TLS_CA = %[1]q;
+LoadExtension = "/usr/lib/freeDiameter/dict_nasreq.fdx";
+LoadExtension = "/usr/lib/freeDiameter/dict_dcca.fdx";
+LoadExtension = "/usr/lib/freeDiameter/dict_dcca_3gpp.fdx";
+ConnectPeer = "smf.localdomain" { ConnectTo = "127.0.0.4"; No_TLS; };
+%[3]s`, certificate, key, open5gs(t, "--gm", "127.0.0.10", "--only", "pcrf.conf"))
+	if err := os.WriteFile(conf, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	pcscf := exec.Command(filepath.Join(binaries, "pcscf"))
+	pcscf.Env = append(os.Environ(), exported(open5gs(t, "--gm", "127.0.0.10", "--only", "lab.sh"))...)
+	pcscf.Env = append(pcscf.Env, "DIALTONE_PCSCF_DATA="+folder)
+
+	for _, command := range []*exec.Cmd{pcscf, exec.Command("freeDiameterd", "-c", conf)} {
+		var output bytes.Buffer
+		command.Stdout, command.Stderr = &output, &output
+
+		child.Bind(command, syscall.SIGTERM)
+
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+
+		defer func() {
+			_ = command.Process.Signal(syscall.SIGTERM)
+			_ = command.Wait() // freeDiameter fails now and then as it ends
+
+			if t.Failed() {
+				t.Log(output.String())
+			}
+		}()
+	}
+
+	eventually(t, "P-CSCF and freeDiameter to come together", func() bool {
+		var peers []struct {
+			Host  string `json:"host"`
+			State string `json:"state"`
+		}
+
+		err := httpapi.Local("http://127.0.0.10:9090").Do(t.Context(), "GET", "/peers", nil, &peers)
+
+		return err == nil && len(peers) == 1 && peers[0].State == "open" && peers[0].Host == "pcrf.localdomain"
+	})
+}
+
+// addressed has the tests' own network have an address that is not of loopback, without which freeDiameter does not start. Another network
+// has one.
+func addressed(t *testing.T) {
+	t.Helper()
+
+	if addresses, err := net.InterfaceAddrs(); err != nil || slices.ContainsFunc(addresses, func(a net.Addr) bool {
+		own, found := a.(*net.IPNet)
+		return found && !own.IP.IsLoopback() && own.IP.To4() != nil
+	}) {
+		return
+	}
+
+	for _, arguments := range []string{
+		"link add diameter0 type veth peer name diameter1", "link set diameter1 up", "link set diameter0 up",
+		"address add 192.0.2.5/24 dev diameter0",
+	} {
+		if out, err := exec.Command("ip", strings.Fields(arguments)...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v\n%s", arguments, err, out)
+		}
+	}
+
+	t.Cleanup(func() {
+		if out, err := exec.Command("ip", "link", "delete", "diameter0").CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
+}
+
+// selfSigned makes the certificate that freeDiameter wants, also where TLS is off.
+func selfSigned(t *testing.T, folder string) (certificate, key string) {
+	t.Helper()
+
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"pcrf.localdomain"}}
+
+	signed, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	secret, err := x509.MarshalECPrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	write := func(name, kind string, octets []byte) string {
+		file := filepath.Join(folder, name)
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: octets}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+
+		return file
+	}
+
+	return write("pcrf.crt", "CERTIFICATE", signed), write("pcrf.key", "EC PRIVATE KEY", secret)
+}
