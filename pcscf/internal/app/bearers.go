@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overn5"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overrx"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
@@ -28,7 +31,9 @@ type Bearer struct {
 	Media      []string                   `yaml:"media"`      // kinds of m-lines that bearers are asked for
 	Realm      string                     `yaml:"realm"`      // the PCRF's; empty: that of its entry in diameter.peers
 	Host       string                     `yaml:"host"`       // empty: whoever serves the realm
-	APN        string                     `yaml:"apn"`        // Called-Station-Id; empty: not said
+	APN        string                     `yaml:"apn"`        // Called-Station-Id, or the DNN; empty: not said
+	PCF        string                     `yaml:"pcf"`        // root of the API of a PCF, which is asked by N5; empty: a PCRF is, by Rx
+	Notify     string                     `yaml:"notify"`     // ip:port at which the PCF tells of sessions
 }
 
 var policies = []gm.BearerPolicy{gm.NoBearers, gm.BestEffort, gm.Required}
@@ -69,8 +74,6 @@ func (c *Config) validateBearers() error {
 		return errors.New("bearer.patience must be positive")
 	case c.Data == "":
 		return errors.New("bearer.policy: data is needed, where it is kept which bearers have to be given back after a restart")
-	case len(c.Diameter.Peers) == 0:
-		return errors.New("bearer.policy: diameter.peers is needed, with the PCRF")
 	}
 
 	for _, kind := range c.Bearer.Media {
@@ -79,7 +82,31 @@ func (c *Config) validateBearers() error {
 		}
 	}
 
-	return c.Diameter.Validate()
+	switch {
+	case c.Bearer.PCF != "":
+		return c.Bearer.validatePCF()
+	case len(c.Diameter.Peers) == 0:
+		return errors.New("bearer.policy: diameter.peers is needed, with the PCRF, or bearer.pcf")
+	default:
+		return c.Diameter.Validate()
+	}
+}
+
+func (c *Bearer) validatePCF() error {
+	root, err := url.Parse(c.PCF)
+	if err != nil {
+		return fmt.Errorf("bearer.pcf: %w", err)
+	}
+
+	if root.Scheme != "http" || root.Host == "" || root.RawQuery != "" {
+		return fmt.Errorf("bearer.pcf: %q is no root of an API, as http://127.0.0.13:7777; there is no TLS", c.PCF)
+	}
+
+	if at, err := netip.ParseAddrPort(c.Notify); err != nil || at.Addr().IsUnspecified() || at.Port() == 0 {
+		return fmt.Errorf("bearer.notify: %q is no address that the PCF can be told, as 10.4.128.21:7777", c.Notify)
+	}
+
+	return nil
 }
 
 func serveBearers(server *httpapi.Server, sessions func() []bearer.Status, peers func() []diameter.PeerStatus) {
@@ -91,8 +118,9 @@ func serveBearers(server *httpapi.Server, sessions func() []bearer.Status, peers
 
 // bearers are what asks for bearers; nil: nothing does.
 type bearers struct {
-	node     *diameter.Node
 	sessions *bearer.Bearers
+	serve    func(ctx context.Context) error
+	ready    func() bool // somebody can be asked
 }
 
 func openBearers(c *Config, env *service.Env) (*bearers, error) {
@@ -102,10 +130,42 @@ func openBearers(c *Config, env *service.Env) (*bearers, error) {
 		return nil, nil
 	}
 
+	var (
+		b     *bearers
+		peers = func() []diameter.PeerStatus { return []diameter.PeerStatus{} }
+		err   error
+	)
+
+	if c.Bearer.PCF != "" {
+		b = overN5(c, env)
+	} else if b, peers, err = overRx(c, env); err != nil {
+		return nil, err
+	}
+
+	if err := b.sessions.Restore(c.Data); err != nil {
+		return nil, err
+	}
+
+	serveBearers(env.Admin, b.sessions.Sessions, peers)
+
+	return b, nil
+}
+
+// overN5 asks a PCF.
+func overN5(c *Config, env *service.Env) *bearers {
+	pcf := overn5.New(overn5.Config{PCF: c.Bearer.PCF, Notify: c.Bearer.Notify, DNN: c.Bearer.APN}, overn5.Options{})
+	b := &bearers{sessions: bearer.New(pcf, env.Log, env.Metrics), ready: func() bool { return true }}
+	b.serve = func(ctx context.Context) error { return pcf.Run(ctx, b.sessions) }
+
+	return b
+}
+
+// overRx asks a PCRF.
+func overRx(c *Config, env *service.Env) (*bearers, func() []diameter.PeerStatus, error) {
 	node, err := diameter.New(c.Diameter, []diameter.Application{rx.Application},
 		diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 
 	realm := c.Bearer.Realm
@@ -114,16 +174,13 @@ func openBearers(c *Config, env *service.Env) (*bearers, error) {
 	}
 
 	pcrf := overrx.New(overrx.Config{Realm: realm, Host: c.Bearer.Host, APN: c.Bearer.APN}, node)
-	b := &bearers{node: node, sessions: bearer.New(pcrf, env.Log, env.Metrics)}
+	b := &bearers{
+		sessions: bearer.New(pcrf, env.Log, env.Metrics), serve: node.Run,
+		ready: func() bool { return node.Reached(rx.Application.ID) },
+	}
 	pcrf.Serve(b.sessions)
 
-	if err := b.sessions.Restore(c.Data); err != nil {
-		return nil, err
-	}
-
-	serveBearers(env.Admin, b.sessions.Sessions, node.Peers)
-
-	return b, nil
+	return b, node.Peers, nil
 }
 
 // of returns how the calls of a P-CSCF ask.
@@ -159,7 +216,7 @@ func (b *bearers) run(ctx context.Context, reached func()) error {
 		}
 	}()
 
-	err := b.node.Run(ctx)
+	err := b.serve(ctx)
 	<-resumed
 
 	return err
@@ -169,7 +226,7 @@ func (b *bearers) run(ctx context.Context, reached func()) error {
 func (b *bearers) reached(ctx context.Context) bool {
 	const atMost = 30 * time.Second
 
-	for until := time.Now().Add(atMost); !b.node.Reached(rx.Application.ID) && time.Now().Before(until); {
+	for until := time.Now().Add(atMost); !b.ready() && time.Now().Before(until); {
 		select {
 		case <-ctx.Done():
 			return false

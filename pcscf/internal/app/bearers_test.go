@@ -32,6 +32,11 @@ func TestBearerSettings(t *testing.T) {
 		{Bearer{Policy: gm.Required}, "", peers, "data is needed"},
 		{Bearer{Policy: gm.BestEffort}, "/data", nil, "diameter.peers is needed"},
 		{Bearer{Policy: gm.NoBearers, Endpoints: map[string]gm.BearerPolicy{"Gm": gm.Required}}, "/data", nil, "diameter.peers is needed"},
+		{Bearer{Policy: gm.Required, PCF: "http://192.0.2.20:7777", Notify: "192.0.2.10:7777"}, "/data", nil, ""},
+		{Bearer{Policy: gm.Required, PCF: "https://192.0.2.20", Notify: "192.0.2.10:7777"}, "/data", nil, "bearer.pcf: "},
+		{Bearer{Policy: gm.Required, PCF: "192.0.2.20:7777", Notify: "192.0.2.10:7777"}, "/data", nil, "bearer.pcf: "},
+		{Bearer{Policy: gm.Required, PCF: "http://192.0.2.20"}, "/data", nil, "bearer.notify: "},
+		{Bearer{Policy: gm.Required, PCF: "http://192.0.2.20", Notify: "0.0.0.0:7777"}, "/data", nil, "bearer.notify: "},
 		{Bearer{Policy: gm.Required, Media: []string{"smell"}}, "/data", peers, `bearer.media: "smell"`},
 	} {
 		c := Default()

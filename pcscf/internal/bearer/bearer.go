@@ -111,7 +111,7 @@ func (b *Bearers) outcome(q *Request, err error, took time.Duration) Signal {
 		return Unanswered
 	}
 
-	b.requests.WithLabelValues(kind, label.Result(refusal.Code)).Inc()
+	b.requests.WithLabelValues(kind, resultOf(refusal.Code)).Inc()
 	b.log.Warn("bearers are refused", "action", kind, "session_id", q.ID, "impu", q.Leg.Identity, "call_id", q.Leg.Call,
 		"icid", q.Leg.ICID, "ue", q.Leg.UE, "result", refusal.Code, "cause", refusal.Why)
 
@@ -123,6 +123,17 @@ func (b *Bearers) outcome(q *Request, err error, took time.Duration) Signal {
 	default:
 		return RefusedBy
 	}
+}
+
+// resultOf is that of a PCRF, or the status of a PCF.
+func resultOf(code uint32) string {
+	const leastOfDiameter = 1000
+
+	if code < leastOfDiameter {
+		return label.Status(int(code))
+	}
+
+	return label.Result(code)
 }
 
 // ended counts what came of the end of a session. Whatever is answered, there is none any more.

@@ -93,6 +93,7 @@ func component(c *media.Component) rx.MediaComponent {
 		MaxRequestedDL: c.Downlink,
 		RSBandwidth:    c.RS,
 		RRBandwidth:    c.RR,
+		CodecData:      c.CodecData(),
 	}
 
 	for _, f := range c.Flows {
@@ -104,7 +105,7 @@ func component(c *media.Component) rx.MediaComponent {
 
 		s := rx.SubComponent{
 			FlowNumber:       f.Number,
-			FlowDescriptions: []string{filter(f.Downlink, false), filter(f.Uplink, true)},
+			FlowDescriptions: f.Descriptions(),
 		}
 
 		if f.RTCP {
@@ -118,27 +119,5 @@ func component(c *media.Component) rx.MediaComponent {
 		m.SubComponents = append(m.SubComponents, s)
 	}
 
-	for _, codec := range c.Codecs {
-		if len(codec.Lines) == 0 {
-			continue
-		}
-
-		stage := "offer"
-		if codec.Answer {
-			stage = "answer"
-		}
-
-		m.CodecData = append(m.CodecData, rx.CodecData{Uplink: codec.Uplink, Stage: stage, Lines: codec.Lines}.String())
-	}
-
 	return m
-}
-
-func filter(r media.Rule, uplink bool) string {
-	return rx.FilterRule{
-		Uplink:   uplink,
-		Protocol: r.Protocol,
-		From:     rx.FilterEnd{Address: r.From.Address, First: r.From.First, Last: r.From.Last},
-		To:       rx.FilterEnd{Address: r.To.Address, First: r.To.First, Last: r.To.Last},
-	}.String()
 }

@@ -1,0 +1,144 @@
+package overn5
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
+	"github.com/dialtone-ims/dialtone/pkg/npcf"
+)
+
+// notifications is the path that notifications go to, followed by the name of the session.
+const notifications = "/n5/v1/sessions/"
+
+// Run takes what the PCF says of sessions until ctx ends.
+func (p *PCF) Run(ctx context.Context, b *bearer.Bearers) error {
+	listener, err := p.listen("tcp", p.config.Notify)
+	if err != nil {
+		return err
+	}
+
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+
+	server := &http.Server{
+		Handler: p.handler(b), Protocols: protocols, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: idle,
+		MaxHeaderBytes: maxBody,
+	}
+
+	stop := context.AfterFunc(ctx, func() {
+		_ = server.Close()
+		p.client.CloseIdleConnections()
+	})
+	defer stop()
+
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+
+	return nil
+}
+
+func (p *PCF) handler(b *bearer.Bearers) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+notifications+"{session}"+npcf.Terminate, func(w http.ResponseWriter, r *http.Request) {
+		var said npcf.TerminationInfo
+		if !read(w, r, &said) {
+			return
+		}
+
+		answer(w, p.terminate(b, r.PathValue("session"), &said))
+	})
+	mux.HandleFunc("POST "+notifications+"{session}"+npcf.Notify, func(w http.ResponseWriter, r *http.Request) {
+		var said npcf.EventsNotification
+		if !read(w, r, &said) {
+			return
+		}
+
+		answer(w, notified(b, r.PathValue("session"), &said))
+	})
+
+	return mux
+}
+
+// terminate ends a session that the PCF wants ended (TS 29.514 §4.2.5.3).
+func (p *PCF) terminate(b *bearer.Bearers, session string, said *npcf.TerminationInfo) (known bool) {
+	if !b.Known(session) {
+		return false
+	}
+
+	p.mu.Lock()
+	p.terminated[session] = true // before its end is sent
+	p.mu.Unlock()
+
+	if b.Abort(session, said.Cause) {
+		return true
+	}
+
+	p.ended(session)
+
+	return false
+}
+
+// notified takes the events of a session (TS 29.514 §4.2.5.2, §4.2.5.8).
+func notified(b *bearer.Bearers, session string, said *npcf.EventsNotification) (known bool) {
+	known = b.Known(session)
+
+	for _, e := range said.Events {
+		switch e.Event {
+		case npcf.FailedResourcesAllocation:
+			known = b.Lose(session, e.Event, failed(said, e.Flows)) && known
+		case npcf.AccessTypeChange:
+			known = b.Moved(session, strings.TrimSpace(said.AccessType+" "+said.RATType)) && known
+		}
+	}
+
+	return known
+}
+
+// failed are the components without resources; none: all are.
+func failed(said *npcf.EventsNotification, flows []npcf.Flows) (components []uint32) {
+	for _, report := range said.Failed {
+		if report.Status != npcf.ResourcesActive {
+			flows = append(flows, report.Flows...)
+		}
+	}
+
+	for _, f := range flows {
+		if !slices.Contains(components, f.Component) {
+			components = append(components, f.Component)
+		}
+	}
+
+	return components
+}
+
+func read(w http.ResponseWriter, r *http.Request, into any) bool {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(into); err != nil {
+		problem(w, npcf.ProblemDetails{Status: http.StatusBadRequest, Title: "the notification cannot be read", Detail: err.Error()})
+		return false
+	}
+
+	return true
+}
+
+func answer(w http.ResponseWriter, known bool) {
+	if !known {
+		problem(w, npcf.ProblemDetails{Status: http.StatusNotFound, Title: "there is no such session", Cause: npcf.ContextNotFound})
+		return
+	}
+
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func problem(w http.ResponseWriter, p npcf.ProblemDetails) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
+}

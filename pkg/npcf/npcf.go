@@ -1,0 +1,137 @@
+// Package npcf has the data of Npcf_PolicyAuthorization (TS 29.514 §5.6), the service of a PCF that N5 asks for, as far as IMS uses it.
+package npcf
+
+// Collection is the path of the application sessions below the root of the API (TS 29.514 §5.1, §5.3.1).
+const Collection = "/npcf-policyauthorization/v1/app-sessions"
+
+// MergePatch is the media type of a change (RFC 7396).
+const MergePatch = "application/merge-patch+json"
+
+// Paths below the URI of a session, or below the one that notifications go to (TS 29.514 §5.3.3.4.2, §5.5.2, §5.5.3).
+const (
+	Delete    = "/delete"
+	Terminate = "/terminate"
+	Notify    = "/notify"
+)
+
+// AppSessionContext is an application session (TS 29.514 §5.6.2.2).
+type AppSessionContext struct {
+	Request *AppSessionContextReqData `json:"ascReqData,omitempty"`
+}
+
+// AppSessionContextReqData is what a session needs (TS 29.514 §5.6.2.3), or what a change of it does (§5.6.2.5).
+type AppSessionContextReqData struct {
+	ApplicationID      string                     `json:"afAppId,omitempty"`
+	ChargingID         string                     `json:"afChargId,omitempty"`
+	DNN                string                     `json:"dnn,omitempty"`
+	EventsSubscription *EventsSubscReqData        `json:"evSubsc,omitempty"`
+	MediaComponents    map[string]*MediaComponent `json:"medComponents,omitempty"` // by their numbers
+	ServiceInfoStatus  string                     `json:"servInfStatus,omitempty"`
+	NotificationURI    string                     `json:"notifUri,omitempty"`
+	ServiceURN         string                     `json:"servUrn,omitempty"`
+	SIPForking         string                     `json:"sipForkInd,omitempty"`
+	GPSI               string                     `json:"gpsi,omitempty"`
+	SupportedFeatures  string                     `json:"suppFeat,omitempty"`
+	IPv4               string                     `json:"ueIpv4,omitempty"`
+	IPv6               string                     `json:"ueIpv6,omitempty"`
+}
+
+// Values of servInfStatus and sipForkInd (TS 29.514 §5.6.3.12, §5.6.3.13).
+const (
+	Final            = "FINAL"
+	SeveralDialogues = "SEVERAL_DIALOGUES"
+)
+
+// MediaComponent is one m-line (TS 29.514 §5.6.2.7).
+type MediaComponent struct {
+	Number        uint32                        `json:"medCompN"`
+	Type          string                        `json:"medType"`
+	Status        string                        `json:"fStatus,omitempty"`
+	Uplink        string                        `json:"marBwUl,omitempty"` // "38 Kbps"
+	Downlink      string                        `json:"marBwDl,omitempty"`
+	RS            string                        `json:"rsBw,omitempty"`
+	RR            string                        `json:"rrBw,omitempty"`
+	Codecs        []string                      `json:"codecs,omitempty"`
+	SubComponents map[string]*MediaSubComponent `json:"medSubComps,omitempty"` // by their numbers
+}
+
+// MediaSubComponent are flows that are treated alike (TS 29.514 §5.6.2.8).
+type MediaSubComponent struct {
+	Number       uint32   `json:"fNum"`
+	Descriptions []string `json:"fDescs,omitempty"`
+	Status       string   `json:"fStatus,omitempty"`
+	Usage        string   `json:"flowUsage,omitempty"`
+}
+
+// Values of flowUsage (TS 29.514 §5.6.3.14).
+const (
+	RTCP         = "RTCP"
+	AFSignalling = "AF_SIGNALLING"
+)
+
+// EventsSubscReqData are the events that the PCF is to tell (TS 29.514 §5.6.2.6).
+type EventsSubscReqData struct {
+	Events          []EventSubscription `json:"events"`
+	NotificationURI string              `json:"notifUri,omitempty"`
+}
+
+// EventSubscription is one of them (TS 29.514 §5.6.2.10).
+type EventSubscription struct {
+	Event string `json:"event"`
+}
+
+// Events (TS 29.514 §5.6.3.7).
+const (
+	AccessTypeChange          = "ACCESS_TYPE_CHANGE"
+	FailedResourcesAllocation = "FAILED_RESOURCES_ALLOCATION"
+)
+
+// ResourcesActive is mcResourcStatus of what has its resources (TS 29.514 §5.6.3.8).
+const ResourcesActive = "ACTIVE"
+
+// Causes of problems (TS 29.514 §5.7.3).
+const (
+	PDUSessionNotAvailable = "PDU_SESSION_NOT_AVAILABLE"
+	ContextNotFound        = "APPLICATION_SESSION_CONTEXT_NOT_FOUND"
+)
+
+// EventsNotification tells of events (TS 29.514 §5.6.2.12).
+type EventsNotification struct {
+	Subscription string                    `json:"evSubsUri"`
+	Events       []EventNotification       `json:"evNotifs"`
+	Failed       []ResourcesAllocationInfo `json:"failedResourcAllocReports,omitempty"`
+	AccessType   string                    `json:"accessType,omitempty"`
+	RATType      string                    `json:"ratType,omitempty"`
+}
+
+// EventNotification is one event (TS 29.514 §5.6.2.11).
+type EventNotification struct {
+	Event string  `json:"event"`
+	Flows []Flows `json:"flows,omitempty"`
+}
+
+// ResourcesAllocationInfo says which flows have resources, or have none (TS 29.514 §5.6.2.14).
+type ResourcesAllocationInfo struct {
+	Status string  `json:"mcResourcStatus"`
+	Flows  []Flows `json:"flows,omitempty"`
+}
+
+// Flows names flows of a component (TS 29.514 §5.6.2.21).
+type Flows struct {
+	Component uint32   `json:"medCompN"`
+	Numbers   []uint32 `json:"fNums,omitempty"`
+}
+
+// TerminationInfo has a session ended by the PCF (TS 29.514 §5.6.2.15).
+type TerminationInfo struct {
+	Cause    string `json:"termCause"`
+	Resource string `json:"resUri"`
+}
+
+// ProblemDetails is why a request is refused (TS 29.571 §5.2.4.1). Open5GS has no cause.
+type ProblemDetails struct {
+	Title  string `json:"title,omitempty"`
+	Status int    `json:"status,omitempty"`
+	Detail string `json:"detail,omitempty"`
+	Cause  string `json:"cause,omitempty"`
+}

@@ -1,0 +1,130 @@
+package core
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/dialtone-ims/dialtone/pkg/npcf"
+	"github.com/dialtone-ims/dialtone/test/network"
+	"github.com/dialtone-ims/dialtone/test/pcf"
+)
+
+// appSessionsOf are the sessions at the PCF that are calls', and those of the signalling of registrations, by the address of the UE.
+func appSessionsOf(server *pcf.PCF) (calls map[string]*npcf.AppSessionContextReqData, signalling map[netip.Addr]string) {
+	calls, signalling = map[string]*npcf.AppSessionContextReqData{}, map[netip.Addr]string{}
+
+	for path, q := range server.Sessions() {
+		if ue, err := netip.ParseAddr(q.IPv4); err == nil && q.MediaComponents["0"] != nil {
+			signalling[ue] = path
+		} else {
+			calls[path] = q
+		}
+	}
+
+	return calls, signalling
+}
+
+// Calls ask a PCF for their bearers (TS 29.514 §4.2), by HTTP/2 without an upgrade in both directions, and no session is left there.
+func TestBearersOverN5(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.20:7777")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	server := pcf.New(nil)
+	go server.Serve(listener)
+	defer func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+
+	n := network.Start(t,
+		"DIALTONE_PCSCF_DATA="+t.TempDir(), "DIALTONE_PCSCF_BEARER_POLICY=required", "DIALTONE_PCSCF_BEARER_SIGNALLING=true",
+		"DIALTONE_PCSCF_BEARER_PCF=http://127.0.0.20:7777", "DIALTONE_PCSCF_BEARER_NOTIFY=127.0.0.10:7777")
+	alice, bob := n.Subscribe(1000, ""), n.Subscribe(0, "")
+	a, b := n.Registered(alice, nil), n.Registered(bob, nil)
+	answered := n.Answering(b)
+
+	none := func() {
+		t.Helper()
+		n.Await("the end of all sessions", func() bool {
+			calls, _ := appSessionsOf(server)
+			return len(calls) == 0
+		})
+	}
+
+	n.Await("the sessions of the signalling", func() bool {
+		_, signalling := appSessionsOf(server)
+		return len(signalling) == 2
+	})
+
+	call, err := a.Dial(t.Context(), bob.Tel())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := <-answered
+
+	calls, signalling := appSessionsOf(server)
+	for path, q := range calls {
+		if q.MediaComponents["1"] == nil || q.MediaComponents["1"].SubComponents["1"] == nil {
+			t.Errorf("%s: %+v", path, q)
+		}
+	}
+	if len(calls) != 2 {
+		t.Errorf("%d sessions for the call", len(calls))
+	}
+
+	for path := range calls {
+		if status, err := server.Terminate(t.Context(), path); err != nil || status != http.StatusNoContent {
+			t.Errorf("terminated: %d %v", status, err)
+		}
+		break
+	}
+
+	<-call.Ended()
+	<-other.Ended()
+	if !strings.Contains(call.Why()+other.Why(), pcf.Terminated) {
+		t.Errorf("BYE says %q and %q", call.Why(), other.Why())
+	}
+	none()
+
+	server.Decide(func(bool, *npcf.AppSessionContextReqData) *pcf.Refusal {
+		return &pcf.Refusal{ProblemDetails: npcf.ProblemDetails{Status: http.StatusNotFound, Title: "Not found"}}
+	})
+
+	if call, err = a.Dial(t.Context(), bob.Tel()); err != nil {
+		t.Fatal(err)
+	}
+	other = <-answered
+
+	<-call.Ended()
+	<-other.Ended()
+	if !strings.Contains(call.Why()+other.Why(), "404 Not Found: it has no PDU session") {
+		t.Errorf("BYE says %q and %q", call.Why(), other.Why())
+	}
+	server.Decide(nil)
+	none()
+
+	at := netip.MustParseAddrPort(bob.Address).Addr()
+	if status, err := server.Terminate(t.Context(), signalling[at]); err != nil || status != http.StatusNoContent {
+		t.Errorf("terminated: %d %v", status, err)
+	}
+	if _, err := a.Dial(t.Context(), bob.Tel()); err == nil || !strings.Contains(err.Error(), "480") {
+		t.Errorf("a call to who cannot be reached: %v", err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+
+	for _, h := range []interface{ Deregister(context.Context) error }{a, b} {
+		if err := h.Deregister(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	n.Await("the end of all sessions", func() bool { return len(server.Sessions()) == 0 })
+}
