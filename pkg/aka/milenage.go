@@ -1,5 +1,5 @@
-// Package aka is the authentication and key agreement of 3G and LTE as IMS uses it (TS 33.102, TS 33.203): the algorithms,
-// the sequence numbers, the vectors of the home network and the SIM that checks them. Pure functions, no network.
+// Package aka implements 3GPP authentication and key agreement as IMS uses it (TS 33.102, TS 33.203): the algorithms, the sequence
+// numbers, the authentication vectors of the home network, and the SIM that checks them. It does no I/O.
 package aka
 
 import (
@@ -8,7 +8,7 @@ import (
 	"crypto/subtle"
 )
 
-// Algorithm is a set of the functions f1 to f5* (TS 33.102 §6.3). RES may have other lengths than 8 octets.
+// Algorithm is a set of the functions f1 to f5* (TS 33.102 §6.3). The length of RES depends on the set.
 type Algorithm interface {
 	F1(rand [16]byte, sqn SQN, amf [2]byte) (mac [8]byte)
 	F1Star(rand [16]byte, sqn SQN, amf [2]byte) (mac [8]byte)
@@ -46,7 +46,7 @@ func newAES(k [16]byte) cipher.Block {
 	return block
 }
 
-// F1 is MAC-A, which proves the network to the SIM.
+// F1 computes MAC-A, by which the network authenticates itself to the SIM.
 func (m *Milenage) F1(rand [16]byte, sqn SQN, amf [2]byte) (mac [8]byte) {
 	out := m.out1(rand, sqn, amf)
 	copy(mac[:], out[:8])
@@ -54,7 +54,7 @@ func (m *Milenage) F1(rand [16]byte, sqn SQN, amf [2]byte) (mac [8]byte) {
 	return mac
 }
 
-// F1Star is MAC-S, which proves the SIM to the network at resynchronisation.
+// F1Star computes MAC-S, by which the SIM authenticates itself to the network during resynchronisation.
 func (m *Milenage) F1Star(rand [16]byte, sqn SQN, amf [2]byte) (mac [8]byte) {
 	out := m.out1(rand, sqn, amf)
 	copy(mac[:], out[8:])
@@ -62,7 +62,7 @@ func (m *Milenage) F1Star(rand [16]byte, sqn SQN, amf [2]byte) (mac [8]byte) {
 	return mac
 }
 
-// F2345 are RES, CK, IK and AK.
+// F2345 computes RES, CK, IK and AK.
 func (m *Milenage) F2345(rand [16]byte) (res []byte, ck, ik [16]byte, ak [6]byte) {
 	t := m.temp(rand)
 	out2 := m.out(t, 0, 1)
@@ -71,7 +71,7 @@ func (m *Milenage) F2345(rand [16]byte) (res []byte, ck, ik [16]byte, ak [6]byte
 	return append([]byte(nil), out2[8:]...), m.out(t, 4, 2), m.out(t, 8, 4), ak
 }
 
-// F5Star returns the AK of resynchronisation.
+// F5Star computes the anonymity key of resynchronisation.
 func (m *Milenage) F5Star(rand [16]byte) (ak [6]byte) {
 	out := m.out(m.temp(rand), 12, 8)
 	copy(ak[:], out[:6])
@@ -109,7 +109,7 @@ func (m *Milenage) out1(rand [16]byte, sqn SQN, amf [2]byte) (out [16]byte) {
 	return out
 }
 
-// out is OUT2 to OUT5 of TEMP: a rotation to the left by octets, and the constant that is all zero but for its last octet.
+// out computes OUT2 to OUT5 from TEMP. The rotation is in octets; the constant is zero except for its last octet.
 func (m *Milenage) out(t [16]byte, rotation int, constant byte) (out [16]byte) {
 	subtle.XORBytes(t[:], t[:], m.opc[:])
 

@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// ErrMAC is what a SIM says to a challenge that its home network did not make.
+// ErrMAC is the SIM's verdict on a challenge that its home network did not make.
 var ErrMAC = errors.New("MAC is wrong: K or OPc differ between SIM and HSS")
 
-// SyncFailure is what a SIM says to a challenge whose SQN is not fresh.
+// SyncFailure is the SIM's verdict on a challenge whose SQN is not fresh.
 type SyncFailure struct {
 	AUTS [14]byte
 	SQN  SQN // the stale one
@@ -18,14 +18,14 @@ type SyncFailure struct {
 
 func (e *SyncFailure) Error() string { return fmt.Sprintf("SQN %d is not fresh", e.SQN) }
 
-// Result is what a SIM gives for a challenge that it accepts.
+// Result is the SIM's answer to a challenge that it accepts.
 type Result struct {
 	RES []byte
 	CK  [16]byte
 	IK  [16]byte
 }
 
-// SIM is the application on the card: it checks AUTN, remembers what it accepted, and answers.
+// SIM is the application on the card. It checks AUTN, remembers the sequence numbers that it accepted, and computes the answer.
 type SIM struct {
 	algorithm Algorithm
 	scheme    Scheme
@@ -35,12 +35,12 @@ type SIM struct {
 	highest  SQN
 }
 
-// NewSIM has accepted nothing yet.
+// NewSIM returns a SIM that has accepted no sequence number yet.
 func NewSIM(a Algorithm, s Scheme) *SIM {
 	return &SIM{algorithm: a, scheme: s, accepted: make([]uint64, 1<<s.INDBits)}
 }
 
-// SetSQN makes the SIM as if it had accepted this SQN, and with every IND its SEQ.
+// SetSQN sets the SIM's state as if it had accepted this SQN, and its SEQ with every IND.
 func (s *SIM) SetSQN(sqn SQN) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +52,7 @@ func (s *SIM) SetSQN(sqn SQN) {
 	s.highest = sqn
 }
 
-// SQN returns the highest that the SIM has accepted: SQN_MS.
+// SQN returns SQN_MS, the highest sequence number that the SIM has accepted.
 func (s *SIM) SQN() SQN {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,7 +60,7 @@ func (s *SIM) SQN() SQN {
 	return s.highest
 }
 
-// Authenticate is the AUTHENTICATE command (TS 31.102 §7.1.2, TS 33.102 §6.3.3): the result, ErrMAC, or a *SyncFailure.
+// Authenticate runs the AUTHENTICATE command (TS 31.102 §7.1.2, TS 33.102 §6.3.3). The error is ErrMAC or a *SyncFailure.
 func (s *SIM) Authenticate(rand, autn [16]byte) (Result, error) {
 	res, ck, ik, ak := s.algorithm.F2345(rand)
 

@@ -7,7 +7,7 @@ type SQN uint64
 
 const sqnMask = 1<<48 - 1
 
-// SQNFromBytes reads the 6 octets of the wire.
+// SQNFromBytes decodes the 6 octets of the wire.
 func SQNFromBytes(b [6]byte) SQN {
 	var whole [8]byte
 	copy(whole[2:], b[:])
@@ -24,29 +24,29 @@ func (s SQN) Bytes() (b [6]byte) {
 	return b
 }
 
-// Scheme is how sequence numbers are made and judged (TS 33.102 annex C): SQN = SEQ || IND.
+// Scheme defines how sequence numbers are generated and checked (TS 33.102 annex C). SQN is SEQ || IND.
 type Scheme struct {
 	INDBits uint   // length of IND; 5 on most USIMs
 	Delta   uint64 // how far SEQ may jump ahead (C.2.1 a); 0: any distance
 	L       uint64 // how old SEQ may be against the newest one (C.2.2); 0: any age
 }
 
-// DefaultScheme is profile 2 of TS 33.102 annex C.3.2 with IND of 5 bits, as USIMs commonly have it.
+// DefaultScheme returns profile 2 of TS 33.102 annex C.3.2 with an IND of 5 bits, which most USIMs use.
 func DefaultScheme() Scheme { return Scheme{INDBits: 5, Delta: 1 << 28} }
 
 func (s Scheme) seq(sqn SQN) uint64 { return uint64(sqn) & sqnMask >> s.INDBits }
 
 func (s Scheme) ind(sqn SQN) uint64 { return uint64(sqn) & (1<<s.INDBits - 1) }
 
-// Next follows previous: SEQ one higher, wrapping within its length, with this IND (annex C.1.2).
+// Next returns the sequence number after previous: SEQ plus one, modulo its length, with this IND (annex C.1.2).
 func (s Scheme) Next(previous SQN, ind uint64) SQN {
 	seq := (s.seq(previous) + 1) & (sqnMask >> s.INDBits)
 
 	return SQN(seq<<s.INDBits | ind&(1<<s.INDBits-1))
 }
 
-// Fresh judges a received SQN against the SEQ last accepted with each IND (annex C.2.2): newer than the one of its IND, not
-// too far ahead of the newest, not too old.
+// Fresh reports whether a received SQN is acceptable, given the SEQ last accepted with each IND (annex C.2.2): it is newer than the
+// one with its IND, not too far ahead of the newest, and not too old.
 func (s Scheme) Fresh(sqn SQN, accepted []uint64) bool {
 	seq, newest := s.seq(sqn), uint64(0)
 	for _, a := range accepted {

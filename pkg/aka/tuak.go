@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/sha3"
 )
 
-// TUAK is the algorithm set of TS 35.231, on Keccak. MAC is 64 bits; RES and the keys have the lengths chosen here.
+// TUAK is the algorithm set of TS 35.231, which is based on Keccak. MAC has 64 bits; the lengths of RES and K are configurable.
 type TUAK struct {
 	k          []byte // 16 or 32 octets
 	topc       [32]byte
@@ -30,7 +30,7 @@ func TOPc(k []byte, top [32]byte, iterations int) [32]byte {
 }
 
 // NewTUAK returns the algorithm set of one subscriber. k has 16 or 32 octets; resLength is 4, 8, 16 or 32 octets; iterations is
-// at least 1. Other values are a programmer's error and panic: who takes them from outside must have checked them.
+// at least 1. NewTUAK panics on other values: the caller must have checked them.
 func NewTUAK(k []byte, topc [32]byte, resLength, iterations int) *TUAK {
 	if len(k) != 16 && len(k) != 32 || resLength != 4 && resLength != 8 && resLength != 16 && resLength != 32 || iterations < 1 {
 		panic(fmt.Sprintf("aka: TUAK with K of %d octets, RES of %d and %d iterations", len(k), resLength, iterations))
@@ -39,12 +39,12 @@ func NewTUAK(k []byte, topc [32]byte, resLength, iterations int) *TUAK {
 	return &TUAK{k: slices.Clone(k), topc: topc, resLength: resLength, iterations: iterations}
 }
 
-// F1 is MAC-A.
+// F1 computes MAC-A.
 func (t *TUAK) F1(rand [16]byte, sqn SQN, amf [2]byte) (mac [8]byte) {
 	return t.mac(0x00, rand, sqn, amf)
 }
 
-// F1Star is MAC-S.
+// F1Star computes MAC-S.
 func (t *TUAK) F1Star(rand [16]byte, sqn SQN, amf [2]byte) (mac [8]byte) {
 	return t.mac(0x80, rand, sqn, amf)
 }
@@ -60,14 +60,14 @@ func (t *TUAK) macOf(length int, instance byte, rand [16]byte, sqn SQN, amf [2]b
 	return reversed(out[:length])
 }
 
-// F2345 are RES, CK, IK and AK.
+// F2345 computes RES, CK, IK and AK.
 func (t *TUAK) F2345(rand [16]byte) (res []byte, ck, ik [16]byte, ak [6]byte) {
 	res, longCK, longIK, ak := t.keys(rand, 16, 16)
 
 	return res, [16]byte(longCK), [16]byte(longIK), ak
 }
 
-// keys are RES, CK and IK of their lengths, and AK. A vector has keys of 16 octets (TS 33.102 §6.3.2).
+// keys computes RES, CK and IK in the given lengths, and AK. A vector has keys of 16 octets (TS 33.102 §6.3.2).
 func (t *TUAK) keys(rand [16]byte, ckLength, ikLength int) (res, ck, ik []byte, ak [6]byte) {
 	instance := byte(0x40) | t.keyBit()
 
@@ -88,7 +88,7 @@ func (t *TUAK) keys(rand [16]byte, ckLength, ikLength int) (res, ck, ik []byte, 
 	return reversed(out[:t.resLength]), reversed(out[32 : 32+ckLength]), reversed(out[64 : 64+ikLength]), [6]byte(reversed(out[96:102]))
 }
 
-// F5Star returns the AK of resynchronisation.
+// F5Star computes the anonymity key of resynchronisation.
 func (t *TUAK) F5Star(rand [16]byte) (ak [6]byte) {
 	out := tuakBlock(t.topc, 0xC0|t.keyBit(), rand, [2]byte{}, [6]byte{}, t.k, t.iterations)
 

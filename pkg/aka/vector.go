@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// ErrMACS is the error of an AUTS that this subscriber's SIM did not make: K or OPc differ.
+// ErrMACS is the error for an AUTS that this subscriber's SIM did not make: K or OPc differ.
 var ErrMACS = errors.New("MAC-S is wrong: K or OPc differ between SIM and HSS")
 
 // Vector is one quintet (TS 33.102 §6.3.2).
@@ -17,7 +17,7 @@ type Vector struct {
 	IK   [16]byte
 }
 
-// Generate makes the vector for a challenge.
+// Generate computes the authentication vector for RAND and SQN.
 func Generate(a Algorithm, rand [16]byte, sqn SQN, amf [2]byte) Vector {
 	xres, ck, ik, ak := a.F2345(rand)
 	mac := a.F1(rand, sqn, amf)
@@ -31,7 +31,7 @@ func Generate(a Algorithm, rand [16]byte, sqn SQN, amf [2]byte) Vector {
 	return v
 }
 
-// Resynchronise reads SQN_MS from the AUTS that a SIM sent for this RAND (TS 33.102 §6.3.5).
+// Resynchronise verifies the AUTS that a SIM sent for this RAND and returns its SQN_MS (TS 33.102 §6.3.5).
 func Resynchronise(a Algorithm, rand [16]byte, auts [14]byte) (SQN, error) {
 	ak := a.F5Star(rand)
 

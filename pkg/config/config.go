@@ -1,5 +1,5 @@
-// Package config reads the one YAML file of a function: defaults first, then the file, then the environment, each key
-// known and each value checked, or a refusal that shows the line.
+// Package config loads a function's configuration: the defaults, then its YAML file, then the environment. An unknown key or a value
+// that cannot be parsed is an error that shows the line.
 package config
 
 import (
@@ -15,11 +15,11 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Validator is a configuration that checks itself once it is complete.
+// Validator is a configuration that can check itself.
 type Validator interface{ Validate() error }
 
-// Load fills into, which holds the defaults, from the YAML file at path (none if empty) and from those variables of
-// environment ("NAME=value") whose names begin with prefix. An unknown key, in the file or under the prefix, is an error.
+// Load overwrites the defaults in into with the YAML file at path, unless path is empty, and with the variables of environment
+// ("NAME=value") whose names begin with prefix. An unknown key, in the file or under the prefix, is an error.
 func Load(path, prefix string, environment []string, into Validator) error {
 	if path != "" {
 		file, err := os.ReadFile(path)
@@ -60,8 +60,8 @@ func decode(file []byte, into any) error {
 	return nil
 }
 
-// locate shows where in the file an error is. The decoder knows for unknown keys and plain types; for values that parse
-// themselves, such as durations and addresses, the setting that cannot be read alone is looked for.
+// locate adds to an error the line of the file. The decoder knows it for unknown keys and plain types. For values that parse
+// themselves, such as durations and addresses, locate decodes each setting alone to find the one that fails.
 func locate(file []byte, into any, err error) error {
 	var positioned yaml.Error
 	if errors.As(err, &positioned) {
@@ -87,7 +87,7 @@ func locate(file []byte, into any, err error) error {
 	return err
 }
 
-// override sets the leaves that the environment names. A value is YAML, so that "30s", "true" and "[a, b]" all work.
+// override sets the settings that the environment names. A value is YAML, so that "30s", "true" and "[a, b]" all work.
 func override(into any, prefix string, environment []string) error {
 	leaves := map[string]Key{}
 	for _, key := range Keys(into) {
@@ -127,7 +127,7 @@ func variable(path string) string {
 	return strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
 
-// Print writes the configuration as a YAML file that Load accepts.
+// Print writes a configuration as YAML that Load accepts.
 func Print(w io.Writer, c any) error {
 	var b bytes.Buffer
 	if err := yaml.NewEncoder(&b, yaml.IndentSequence(true)).Encode(c); err != nil {

@@ -10,8 +10,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Key is one setting: the dotted path by which the file names it, its type, and the value it has now, as a file or the environment
-// would say it.
+// Key is one setting: its dotted path in the file, its type, and its current value, as a file or the environment would write it.
 type Key struct {
 	Path  string
 	Type  string

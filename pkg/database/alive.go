@@ -9,13 +9,13 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// liveness is the row that is written to learn whether anything can be.
+// liveness is the row that Alive writes.
 type liveness struct {
 	ID uint8 `gorm:"primaryKey;autoIncrement:false"`
 	At time.Time
 }
 
-// TableName says what the table is for to those who look into the database.
+// TableName implements gorm's Tabler.
 func (liveness) TableName() string { return "liveness" }
 
 func (d *Database) makeLiveness(tx *gorm.DB) error {
@@ -30,18 +30,18 @@ func (d *Database) makeLiveness(tx *gorm.DB) error {
 	return tx.Migrator().CreateTable(&liveness{})
 }
 
-// alive is what came of the last write, so that those who ask often do not write often.
+// alive caches the outcome of the last write, so that frequent calls do not write often.
 type alive struct {
 	turn chan struct{} // held by the one who writes
 	at   time.Time
 	err  error
 }
 
-// believed is how long the outcome of a write is good.
+// believed is how long the outcome of a write is cached.
 const believed = time.Second
 
-// Alive reports whether the database can be read and written: not when its disk is full, another process holds its lock, or the
-// server is a standby.
+// Alive returns an error if the database cannot be read and written: its disk is full, another process holds its lock, or the server is
+// a standby.
 func (d *Database) Alive(ctx context.Context) error {
 	var one int
 	if err := d.Read.WithContext(ctx).Raw("SELECT 1").Scan(&one).Error; err != nil {

@@ -1,5 +1,5 @@
-// Package database opens a function's SQL store: a file of SQLite, or a PostgreSQL that other processes use too. It has two
-// pools of connections, one that writes and one that reads, so that no crowd of readers keeps the writers waiting.
+// Package database opens a function's SQL database: a SQLite file, or a PostgreSQL server that other processes use too. Writers and
+// readers have separate pools of connections, so that many readers cannot block the writers.
 package database
 
 import (
@@ -19,7 +19,7 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// Config says where the database is and how it is used.
+// Config locates the database and says how it is used.
 type Config struct {
 	DSN      string        // "postgres://…", or the path of a SQLite file
 	Writers  int           // connections of PostgreSQL that write; a file has one
@@ -37,9 +37,9 @@ const (
 	readersOfFile   = 4
 )
 
-// Database is an open database. No transaction of one pool waits for a connection of the same pool: statements are prepared for
-// each connection by itself (by pgx for PostgreSQL, by statements for a file), and never by gorm, whose transactions wait for a
-// statement that another goroutine prepares, which waits for one of their connections.
+// Database is an open database. Statements are prepared for each connection, by pgx for PostgreSQL and by statements.go for a file.
+// They are never prepared by gorm: its transactions can deadlock, when one waits for a statement that another goroutine prepares, and
+// that goroutine waits for a connection of the same pool.
 type Database struct {
 	Write, Read *gorm.DB
 	Shared      bool // a server that other processes use too
@@ -47,7 +47,7 @@ type Database struct {
 	alive alive
 }
 
-// Open opens a database, and makes the file if there is none.
+// Open opens a database, and creates the file if there is none.
 func Open(c Config) (*Database, error) {
 	d := &Database{alive: alive{turn: make(chan struct{}, 1)}}
 
@@ -70,11 +70,11 @@ func Open(c Config) (*Database, error) {
 	return d, nil
 }
 
-// oneAtATime is the key of the lock under which tables are made.
+// oneAtATime is the key of the lock under which tables are created.
 const oneAtATime = 0x6469616c6462
 
-// Lock has a transaction wait for the others, of all processes, that hold the same key, until it ends. On a file there is only one
-// transaction that writes.
+// Lock makes a transaction hold a key until it ends. It waits for the transactions of all processes that hold the same key. For a file
+// it does nothing: a file has one writing transaction at a time.
 func (d *Database) Lock(tx *gorm.DB, key int64) error {
 	if !d.Shared {
 		return nil
@@ -83,7 +83,7 @@ func (d *Database) Lock(tx *gorm.DB, key int64) error {
 	return tx.Exec("SELECT pg_advisory_xact_lock(?)", key).Error
 }
 
-// IsServer tells a PostgreSQL from the path of a file.
+// IsServer reports whether a DSN names a PostgreSQL server, and not a file.
 func IsServer(dsn string) bool {
 	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
 }
@@ -128,8 +128,7 @@ func (d *Database) openFile(c Config) (err error) {
 	return limit(d.Read, readersOfFile)
 }
 
-// private makes a file, and what SQLite keeps beside it, readable by its owner only, before anything is in it: SQLite gives its log
-// the permissions of the file.
+// private creates the file with access for its owner alone. SQLite gives the files beside it the same permissions.
 func private(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err

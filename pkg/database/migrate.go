@@ -9,25 +9,25 @@ import (
 	"gorm.io/gorm"
 )
 
-// Migration is one step of a schema. Its number is its place among the others, from 1, and it is never changed once a version has
-// it: what comes later is another step. A step works on its own types, not on the program's, which go on changing.
+// Migration is one step of a schema. Its number is its position, from 1. A released step never changes: a later change is another step.
+// A step works on its own types, because those of the program change.
 type Migration struct {
 	Name string
 	Do   func(tx *gorm.DB) error
 }
 
-// Schema is the tables of one function, step by step. Functions that share a PostgreSQL have different names.
+// Schema defines the tables of one function by steps. Functions that share a PostgreSQL database have different names.
 type Schema struct {
 	Name       string // "hss"
 	Migrations []Migration
 }
 
-// ErrNewer is the error of a database that a newer version of the program has had.
+// ErrNewer is the error for a database that a newer version of the program has migrated.
 var ErrNewer = errors.New("the database is of a newer version of this program: " +
 	"start that version, or restore a copy of the database from before it")
 
-// Migrate brings a database to the newest step, all or nothing, one process at a time where several start. The first step finds
-// the tables of a program that did not count its steps, and takes them over.
+// Migrate applies all missing steps in one transaction. If several processes start, one does it while the others wait. The first step
+// takes over the tables of versions that did not count their steps.
 func (d *Database) Migrate(ctx context.Context, s Schema) error {
 	steps := make([]*gormigrate.Migration, len(s.Migrations))
 	for i, m := range s.Migrations {
@@ -50,10 +50,10 @@ func (d *Database) Migrate(ctx context.Context, s Schema) error {
 	})
 }
 
-// id returns what the table of migrations says of a step. The name is for those who look into it.
+// id returns the key of a step in the table of migrations. The name in it is for people.
 func (s Schema) id(i int) string { return fmt.Sprintf("%04d %s", i+1, s.Migrations[i].Name) }
 
-// named has a step's error say which step it was.
+// named adds the step's name to its errors.
 func named(m Migration) gormigrate.MigrateFunc {
 	return func(tx *gorm.DB) error {
 		if err := m.Do(tx); err != nil {

@@ -8,8 +8,7 @@ import (
 	"modernc.org/sqlite"
 )
 
-// remembering opens connections to a SQLite file, each of which keeps the statements that it has prepared: to parse one costs more
-// than to run it.
+// remembering opens connections to a SQLite file that cache their prepared statements: to parse a statement costs more than to run it.
 func remembering(dsn string) (driver.Connector, error) {
 	connector, err := sqlite.NewConnector(dsn)
 	if err != nil {
@@ -35,7 +34,7 @@ func (s statements) Connect(ctx context.Context) (driver.Conn, error) {
 	return &connection{whole: own, kept: map[string]statement{}}, nil
 }
 
-// whole is what the driver's connections can do.
+// whole lists the interfaces that the driver's connections implement.
 type whole interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -51,16 +50,16 @@ type statement interface {
 	driver.StmtQueryContext
 }
 
-// connection is used by one goroutine at a time, as database/sql has it.
+// connection is used by one goroutine at a time, as database/sql guarantees.
 type connection struct {
 	whole
 	kept map[string]statement // that are not in use
 }
 
-// mostKept bounds the statements of a connection: lists of changing length make many.
+// mostKept limits the cached statements of a connection: lists of varying length make many.
 const mostKept = 256
 
-// take gives a statement to one user; who has rows of it open must not share it.
+// take returns a statement for one use. A statement with open rows must not be shared.
 func (c *connection) take(ctx context.Context, query string) (statement, error) {
 	if s, ok := c.kept[query]; ok {
 		delete(c.kept, query)
@@ -80,7 +79,7 @@ func (c *connection) take(ctx context.Context, query string) (statement, error) 
 	return s, nil
 }
 
-// give takes a statement back.
+// give returns a statement to the cache.
 func (c *connection) give(query string, s statement) error {
 	var failed error
 
@@ -155,7 +154,7 @@ func (c *connection) Close() error {
 	return errors.Join(failed, c.whole.Close())
 }
 
-// columns is what the driver's rows can do.
+// columns lists the interfaces that the driver's rows implement.
 type columns interface {
 	driver.Rows
 	driver.RowsColumnTypeDatabaseTypeName

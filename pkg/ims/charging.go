@@ -20,8 +20,8 @@ type ChargingVector struct {
 // NewICID returns an IMS charging identifier (TS 32.260 §5.2.4.11).
 func NewICID() string { return rand.Text() }
 
-// ParseChargingVector reads the header; what it does not know it keeps. A header that cannot be read is an empty vector: one
-// without ICID.
+// ParseChargingVector parses the header and keeps unknown parameters. For a header that it cannot parse it returns an empty vector,
+// which has no ICID.
 func ParseChargingVector(value string) ChargingVector {
 	if len(value) > maxText {
 		return ChargingVector{}
@@ -52,7 +52,7 @@ func ParseChargingVector(value string) ChargingVector {
 	return v
 }
 
-// String writes the header.
+// String returns the header field value.
 func (v ChargingVector) String() string {
 	all := make([]string, 0, 4+len(v.OtherParameters))
 
@@ -70,14 +70,14 @@ func (v ChargingVector) String() string {
 	return strings.Join(append(all, v.OtherParameters...), ";")
 }
 
-// ChargingFunctions is P-Charging-Function-Addresses (RFC 7315 §4.5): where charging data go, the first being the primary. The grammar has
-// a first and a second address of each kind; empty ones are left out.
+// ChargingFunctions is P-Charging-Function-Addresses (RFC 7315 §4.5): a primary and a secondary address of each kind. Empty ones are
+// left out.
 type ChargingFunctions struct {
 	Collection []string // ccf: offline, Rf
 	Event      []string // ecf: online, Ro
 }
 
-// String writes the header; "" if there is nothing to write.
+// String returns the header field value, or "" if there are no addresses.
 func (c ChargingFunctions) String() string {
 	var all []string
 

@@ -19,14 +19,14 @@ func HomeDomain(imsi string, mncLength int) (string, error) {
 	return "ims.mnc" + mnc + ".mcc" + imsi[:3] + ".3gppnetwork.org", nil
 }
 
-// PrivateIdentity returns the one derived from an IMSI (TS 23.003 §13.3).
+// PrivateIdentity returns the private identity derived from an IMSI (TS 23.003 §13.3).
 func PrivateIdentity(imsi, domain string) string { return imsi + "@" + domain }
 
-// TemporaryPublicIdentity returns the one that a handset without an ISIM registers with (TS 23.003 §13.4B).
+// TemporaryPublicIdentity returns the public identity that a handset without an ISIM registers (TS 23.003 §13.4B).
 func TemporaryPublicIdentity(imsi, domain string) string { return "sip:" + imsi + "@" + domain }
 
-// PrivateFromPublic returns the private identity of a REGISTER that states none (TS 24.229 §5.3.1.2): the public identity without
-// scheme, port and parameters.
+// PrivateFromPublic returns the private identity of a REGISTER that has none (TS 24.229 §5.3.1.2): the public identity without scheme,
+// port and parameters.
 func PrivateFromPublic(public string) string {
 	_, rest, _ := strings.Cut(public, ":")
 	user, address, found := strings.Cut(rest, "@")
@@ -70,5 +70,5 @@ func Number(uri string) string {
 	return strings.ReplaceAll(string(digits), hash, "#")
 }
 
-// EscapeNumber returns a number as it stands in a URI: # is %23 there (RFC 3966 §3).
+// EscapeNumber returns a number as it is written in a URI, with %23 for # (RFC 3966 §3).
 func EscapeNumber(number string) string { return strings.ReplaceAll(number, "#", hash) }

@@ -1,5 +1,5 @@
-// Package ims reads and writes what IMS adds to SIP as text: identities and header values of TS 23.003, TS 24.229 and the
-// P-headers. It works on strings and knows nothing of messages.
+// Package ims parses and writes what IMS adds to SIP: identities (TS 23.003) and header field values (TS 24.229, RFC 7315). It works on
+// strings and knows nothing of messages.
 package ims
 
 import (
@@ -10,11 +10,10 @@ import (
 
 var errIdentity = errors.New("ims: the identity cannot be read")
 
-// CanonicalIdentity returns a public identity as subscriber data has it (TS 24.229 §5.4.1.2, TS 29.228 §6.1): without port,
-// parameters, password and visual separators, scheme and host in lower case, and without escapes that need not be. A sip URI
-// with user=phone whose user part is a global number becomes the tel URI, as TS 24.229 §5.3.2.1 wants of an I-CSCF. A local
-// number keeps the phone-context without which it means nothing (RFC 3966 §5.1.5). An identity that is canonical already
-// comes back as it is, without allocation.
+// CanonicalIdentity returns a public identity in the form of subscriber data (TS 24.229 §5.4.1.2, TS 29.228 §6.1): without port,
+// parameters, password, visual separators and needless escapes, and with scheme and host in lower case. A sip URI with user=phone and
+// a global number becomes a tel URI, as TS 24.229 §5.3.2.1 requires of an I-CSCF. A local number keeps its phone-context, without which
+// it means nothing (RFC 3966 §5.1.5). An identity that is already canonical is returned without allocation.
 func CanonicalIdentity(uri string) (string, error) {
 	uri = strings.TrimSpace(uri)
 
@@ -32,7 +31,7 @@ func CanonicalIdentity(uri string) (string, error) {
 	return string(canonical), nil
 }
 
-// SameIdentity reports whether two URIs name the same public identity. URIs that cannot be read are the same as none.
+// SameIdentity reports whether two URIs name the same public identity. It is false if either cannot be parsed.
 func SameIdentity(a, b string) bool {
 	first, err := CanonicalIdentity(a)
 	if err != nil {
@@ -126,7 +125,7 @@ func appendSIP(b []byte, rest string) ([]byte, bool) {
 	return appendHost(b, withoutPort(host))
 }
 
-// appendUser takes away escapes of characters that need none (RFC 3261 §19.1.4).
+// appendUser removes escapes of characters that need none (RFC 3261 §19.1.4).
 func appendUser(b []byte, user string) ([]byte, bool) {
 	for i := 0; i < len(user); i++ {
 		c := user[i]
@@ -185,8 +184,8 @@ func appendHost(b []byte, host string) ([]byte, bool) {
 	return b, true
 }
 
-// appendNumber takes the visual separators out of a telephone number, and escapes that need not be (RFC 3966 §3, RFC 3261 §19.1.4). The
-// # of a local number is %23 in a URI, on both ways.
+// appendNumber removes visual separators and needless escapes from a telephone number (RFC 3966 §3, RFC 3261 §19.1.4). The # of a local
+// number stays %23.
 func appendNumber(b []byte, number string) ([]byte, bool) {
 	found, global := false, false
 
@@ -227,7 +226,7 @@ func appendNumber(b []byte, number string) ([]byte, bool) {
 
 const hash = "%23"
 
-// isGlobal tells a user part that begins like a global number.
+// isGlobal reports whether a user part begins like a global number.
 func isGlobal(user string) bool {
 	return strings.HasPrefix(user, "+") || len(user) > 3 && strings.EqualFold(user[:3], "%2B")
 }
@@ -275,7 +274,7 @@ func withoutPort(host string) string {
 	return host
 }
 
-// clip keeps an error message short when its cause is not.
+// clip shortens a long text for an error message.
 func clip(s string) string {
 	const enough = 100
 

@@ -11,7 +11,7 @@ const (
 	maxValues = 100      // in the comma lists of one header
 )
 
-// list returns the values of the comma lists of one header's fields, without the empty ones.
+// list returns the values in the comma-separated lists of one header's fields, without empty ones.
 func list(fields []string) ([]string, error) {
 	var values []string
 

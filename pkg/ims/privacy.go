@@ -7,10 +7,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 )
 
-// Privacy is the Privacy header (RFC 3323 §4.2): the privacy that a user asks for.
+// Privacy is the Privacy header field (RFC 3323 §4.2): the kinds of privacy that a user asks for.
 type Privacy []string
 
-// ParsePrivacy reads the header: values between semicolons, or between commas as some write it.
+// ParsePrivacy parses the header field. Values are separated by semicolons or, as some write it, by commas.
 func ParsePrivacy(fields ...string) (Privacy, error) {
 	values, err := list(fields)
 	if err != nil {
@@ -38,9 +38,9 @@ func ParsePrivacy(fields ...string) (Privacy, error) {
 // has reports whether a kind of privacy is asked for.
 func (p Privacy) has(kind string) bool { return slices.Contains(p, kind) }
 
-// HidesIdentity reports whether the asserted identity must not leave the trust domain (RFC 3325 §7). "none" asks for no privacy, whatever
-// stands beside it (RFC 3323 §4.2).
+// HidesIdentity reports whether the asserted identity must not leave the trust domain (RFC 3325 §7). "none" asks for no privacy,
+// whatever else is listed (RFC 3323 §4.2).
 func (p Privacy) HidesIdentity() bool { return p.has("id") && !p.has("none") }
 
-// String writes the header.
+// String returns the header field value.
 func (p Privacy) String() string { return strings.Join(p, ";") }

@@ -14,7 +14,7 @@ import (
 const IPsec3GPP = "ipsec-3gpp"
 
 // SecurityMechanism is one value of Security-Client, Security-Server or Security-Verify (RFC 3329 §2.2, TS 33.203 annex H).
-// Fields that handsets leave out have what the annex says they mean: prot=esp, mod=trans, ealg=null.
+// Parameters that handsets leave out have the defaults of the annex: prot=esp, mod=trans, ealg=null.
 type SecurityMechanism struct {
 	Name                string // in lower case
 	Preference          int    // q in thousandths; NoPreference if there is none
@@ -33,15 +33,14 @@ type SecurityMechanism struct {
 	problem error
 }
 
-// NoPreference is a mechanism without q.
+// NoPreference is the Preference of a mechanism without q.
 const NoPreference = -1
 
-// errNotUsable is a mechanism from which no security association can be made.
+// errNotUsable is the error for a mechanism that allows no security associations.
 var errNotUsable = errors.New("ims: the security mechanism is not usable")
 
-// ParseSecurity reads the values of all fields of one security header, in order, as handsets write them: parameters in any
-// order, any spacing, any case, values in quotes or not. One value that makes no sense does not spoil the others: Usable
-// says why.
+// ParseSecurity parses the values of all fields of one security header, in order. Handsets write parameters in any order, with any
+// spacing, in any case, with or without quotes. A value that makes no sense does not affect the others; its Usable returns the reason.
 func ParseSecurity(fields ...string) ([]SecurityMechanism, error) {
 	values, err := list(fields)
 	if err != nil {
@@ -145,8 +144,8 @@ func (m *SecurityMechanism) complain(format string, arguments ...any) {
 // The first SPI values are reserved (RFC 4303 §2.1).
 const firstSPI = 256
 
-// Usable is why no pair of security associations can be made of an ipsec-3gpp mechanism, or nil (TS 33.203 §7.1, §7.2).
-// Whether an algorithm is one that this side has is the caller's to say.
+// Usable returns an error if no security associations can be made from an ipsec-3gpp mechanism (TS 33.203 §7.1, §7.2). Whether this
+// side supports its algorithms is for the caller to check.
 func (m *SecurityMechanism) Usable() error {
 	switch {
 	case m.problem != nil:
@@ -166,7 +165,7 @@ func (m *SecurityMechanism) Usable() error {
 	}
 }
 
-// String gives a mechanism that was read as it came, and one that was built in the order of annex H.
+// String returns a parsed mechanism as it came, and any other in the order of annex H.
 func (m SecurityMechanism) String() string {
 	if m.Text != "" {
 		return m.Text
@@ -205,7 +204,7 @@ func decimal(thousandths int) string {
 	return strconv.FormatFloat(float64(thousandths)/1000, 'f', -1, 64)
 }
 
-// FormatSecurity writes mechanisms as one header field value.
+// FormatSecurity returns mechanisms as one header field value.
 func FormatSecurity(mechanisms []SecurityMechanism) string {
 	texts := make([]string, len(mechanisms))
 	for i, m := range mechanisms {

@@ -7,18 +7,18 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 )
 
-// ServedUser is P-Served-User (RFC 5502, RFC 8498; TS 24.229 §5.4.3.2, §5.4.3.3): whom an application server serves with the
-// request, and in which role.
+// ServedUser is P-Served-User (RFC 5502, RFC 8498; TS 24.229 §5.4.3.2, §5.4.3.3): the user whom an application server serves, and the
+// session case.
 type ServedUser struct {
 	grammar.NameAddr
 	Case         ServedCase
 	Unregistered bool // regstate=unreg
 }
 
-// ServedCase is the session case of P-Served-User.
+// ServedCase is the session case in P-Served-User.
 type ServedCase int
 
-// Session cases that P-Served-User may have.
+// The session cases of P-Served-User.
 const (
 	ServedCaseUnknown ServedCase = iota
 	ServedOriginating
@@ -26,7 +26,7 @@ const (
 	ServedOriginatingCDIV // RFC 8498
 )
 
-// ParseServedUser reads the header.
+// ParseServedUser parses the header field.
 func ParseServedUser(value string) (ServedUser, error) {
 	a, err := grammar.ParseNameAddr(value)
 	if err != nil {
@@ -64,8 +64,8 @@ func ParseServedUser(value string) (ServedUser, error) {
 	return u, nil
 }
 
-// String writes the header. A case that is not known, and the registration state with it, are left out; originating after
-// call diversion has neither of the two older parameters (RFC 8498).
+// String returns the header field value. An unknown case is left out together with the registration state. Originating after call
+// diversion has neither of the two older parameters (RFC 8498).
 func (u ServedUser) String() string {
 	state := ";regstate=reg"
 	if u.Unregistered {

@@ -23,8 +23,8 @@ func Service(value string) (urn string, ok bool) {
 	return value, true
 }
 
-// Includes reports whether a service that a subscriber has covers another one: it is the same, or a part of it by its hierarchy of labels
-// (RFC 6050 §8.2). A subscribed one may stand without its namespace.
+// Includes reports whether a subscribed service covers another one: they are the same, or the other is below it in the hierarchy of
+// labels (RFC 6050 §8.2). The subscribed service may be written without its namespace.
 func Includes(subscribed, service string) bool {
 	whole := strings.ToLower(strings.TrimSpace(subscribed))
 	if !strings.HasPrefix(whole, "urn:") {

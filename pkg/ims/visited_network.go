@@ -8,7 +8,7 @@ type VisitedNetwork struct {
 	Params grammar.Params
 }
 
-// ParseVisitedNetworks reads all values of the header, in order.
+// ParseVisitedNetworks parses all values of the header, in order.
 func ParseVisitedNetworks(fields ...string) ([]VisitedNetwork, error) {
 	values, err := list(fields)
 	if err != nil {
@@ -29,5 +29,5 @@ func ParseVisitedNetworks(fields ...string) ([]VisitedNetwork, error) {
 	return all, nil
 }
 
-// String writes the value, in quotes: the grammar allows a token too, but a reader must take both.
+// String returns the value, in quotes. The grammar allows a token as well, and every reader must accept both.
 func (v VisitedNetwork) String() string { return grammar.Quote(v.ID) + v.Params.String() }

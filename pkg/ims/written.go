@@ -2,7 +2,7 @@ package ims
 
 import "strings"
 
-// Written is what an identity may mean as people write it on a command line or in a URL, the likeliest meaning first.
+// Written holds what an identity may mean that somebody wrote on a command line or in a URL, the likeliest meaning first.
 type Written struct {
 	Private []string // private identities
 	Public  []string // canonical public identities
@@ -11,7 +11,7 @@ type Written struct {
 }
 
 // ParseWritten parses an identity in any form: IMSI, imsi:IMSI, user name, MSISDN with or without +, tel: or sip: URI, or user@domain.
-// What has no domain is of this one. Nothing is looked up: who asks compares each meaning with what it knows.
+// A name without a domain belongs to the given one. Nothing is looked up: the caller compares each meaning with what it knows.
 func ParseWritten(text, domain string) (w Written) {
 	text = strings.TrimSpace(text)
 

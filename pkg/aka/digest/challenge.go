@@ -31,7 +31,7 @@ type Challenge struct {
 	IK, CK    string
 }
 
-// ParseChallenge reads a challenge.
+// ParseChallenge parses a challenge.
 func ParseChallenge(header string) (Challenge, error) {
 	p, err := parameters(header)
 	if err != nil {
@@ -44,7 +44,7 @@ func ParseChallenge(header string) (Challenge, error) {
 	}, nil
 }
 
-// String builds the header field anew, so that nothing is left of what was taken out.
+// String returns the header field. It is written anew, so that nothing is left of parameters that were removed.
 func (c Challenge) String() string {
 	var w writer
 

@@ -18,15 +18,15 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 )
 
-// Why credentials are not good.
+// Errors of credentials that do not pass.
 var (
 	ErrResponse  = errors.New("the digest response is wrong")
 	ErrMissing   = errors.New("a digest parameter is missing")
 	ErrAlgorithm = errors.New("the digest algorithm is not supported")
 )
 
-// Credentials are an Authorization or Proxy-Authorization header field. IntegrityProtected is the P-CSCF's word on how the
-// request came (TS 24.229 §7.2A.2); AUTS is base64 (RFC 3310 §3.4).
+// Credentials are an Authorization or Proxy-Authorization header field. IntegrityProtected says how the request reached the P-CSCF
+// (TS 24.229 §7.2A.2). AUTS is in base64 (RFC 3310 §3.4).
 type Credentials struct {
 	Username           string
 	Realm              string
@@ -42,8 +42,8 @@ type Credentials struct {
 	IntegrityProtected string
 }
 
-// Offered finds among the values of Authorization the first that is of the Digest scheme, or "". Another scheme, such as Bearer, is
-// not answered here, and is no fault: who sends it alone is challenged (RFC 3261 §22.2).
+// Offered returns the first value of Authorization with the Digest scheme, or "". Other schemes, such as Bearer, are ignored: a
+// request that has no other is challenged (RFC 3261 §22.2).
 func Offered(values []string) string {
 	for _, v := range values {
 		if scheme, _ := grammar.CutScheme(v); strings.EqualFold(scheme, "Digest") {
@@ -54,7 +54,7 @@ func Offered(values []string) string {
 	return ""
 }
 
-// ParseCredentials reads credentials, unknown parameters and all.
+// ParseCredentials parses credentials and ignores unknown parameters.
 func ParseCredentials(header string) (Credentials, error) {
 	p, err := parameters(header)
 	if err != nil {
@@ -68,7 +68,7 @@ func ParseCredentials(header string) (Credentials, error) {
 	}, nil
 }
 
-// String builds the header field. Nonce and response are there even when empty, as in a first REGISTER (TS 24.229 §5.1.1.2).
+// String returns the header field. It has nonce and response even when they are empty, as in a first REGISTER (TS 24.229 §5.1.1.2).
 func (c Credentials) String() string {
 	var w writer
 
@@ -88,7 +88,7 @@ func (c Credentials) String() string {
 	return w.String()
 }
 
-// Verify checks the response against the password: XRES for AKA, empty for AKA with AUTS (RFC 3310 §3.4), the clear one for
+// Verify checks the response against a password: XRES for AKA, an empty one for AKA with AUTS (RFC 3310 §3.4), the user's own for
 // plain Digest. Method and body are those of the request.
 func (c Credentials) Verify(password []byte, method string, body []byte) error {
 	h, err := c.hash()
@@ -99,7 +99,7 @@ func (c Credentials) Verify(password []byte, method string, body []byte) error {
 	return c.verify(h, c.ha1(h, password), method, body)
 }
 
-// VerifyHA1 checks the response when the home network gives H(A1) in hexadecimal instead of a password (TS 29.229 §6.3.41).
+// VerifyHA1 checks the response against H(A1) in hexadecimal, which the HSS sends instead of a password (TS 29.229 §6.3.41).
 func (c Credentials) VerifyHA1(ha1, method string, body []byte) error {
 	h, err := c.hash()
 	if err != nil {
@@ -163,7 +163,7 @@ func (c Credentials) ha1(h func() hash.Hash, password []byte) string {
 	return sum(h, []byte(c.Username), []byte(c.Realm), password)
 }
 
-// response is request-digest (RFC 2617 §3.2.2).
+// response computes request-digest (RFC 2617 §3.2.2).
 func (c Credentials) response(h func() hash.Hash, ha1, method string, body []byte) (string, error) {
 	a2 := [][]byte{[]byte(method), []byte(c.URI)}
 
@@ -180,9 +180,8 @@ func (c Credentials) response(h func() hash.Hash, ha1, method string, body []byt
 	return sum(h, []byte(ha1), []byte(c.Nonce), []byte(c.NonceCount), []byte(c.CNonce), []byte(c.QoP), []byte(sum(h, a2...))), nil
 }
 
-// Answer makes the credentials for a challenge. Of the qualities of protection offered, auth is taken before auth-int, and what
-// is neither is passed over; count
-// is how often this nonce has been used, from 1.
+// Answer computes the credentials for a challenge. It prefers auth to auth-int and ignores other qualities of protection. count is the
+// number of times that this nonce has been used, including this one.
 func Answer(
 	ch Challenge,
 	username string,
@@ -215,7 +214,7 @@ func Answer(
 	return c, nil
 }
 
-// Count is nc as a number: how often the handset says that it has used this nonce. A server that keeps it sees a replay.
+// Count returns nc, the number of requests that the handset has sent with this nonce. A server that remembers it detects replays.
 func (c Credentials) Count() (uint32, error) {
 	n, err := strconv.ParseUint(c.NonceCount, 16, 32)
 	if err != nil {
@@ -225,7 +224,7 @@ func (c Credentials) Count() (uint32, error) {
 	return uint32(n), nil
 }
 
-// HA1 is H(username:realm:password) in hexadecimal for this algorithm.
+// HA1 computes H(username:realm:password) in hexadecimal for this algorithm.
 func HA1(algorithm, username, realm, password string) (string, error) {
 	c := Credentials{Username: username, Realm: realm, Algorithm: algorithm}
 
@@ -240,7 +239,7 @@ func HA1(algorithm, username, realm, password string) (string, error) {
 // AKAAlgorithms are those of AKA.
 var AKAAlgorithms = []string{AKAv1MD5, AKAv2MD5, AKAv2SHA256}
 
-// AKAPassword returns what a challenge of AKA is answered with: RES (RFC 3310 §3.3), or in version 2 PRF(RES || IK || CK) in base64
+// AKAPassword returns the password for an AKA challenge: RES (RFC 3310 §3.3), or in version 2 PRF(RES || IK || CK) in base64
 // (RFC 4169 §3), where PRF is HMAC with the hash of the algorithm.
 func AKAPassword(algorithm string, res []byte, ik, ck [16]byte) ([]byte, error) {
 	var h func() hash.Hash

@@ -8,12 +8,12 @@ import (
 
 var errNonce = errors.New("digest: the nonce does not hold RAND and AUTN")
 
-// AKANonce is base64 of RAND and AUTN (RFC 3310 §3.2).
+// AKANonce returns RAND and AUTN in base64 (RFC 3310 §3.2).
 func AKANonce(rand, autn [16]byte) string {
 	return base64.StdEncoding.EncodeToString(append(rand[:], autn[:]...))
 }
 
-// ParseAKANonce reads RAND and AUTN; the server's own data may follow them, and padding may be missing.
+// ParseAKANonce parses RAND and AUTN. Data of the server may follow them, and padding may be missing.
 func ParseAKANonce(nonce string) (rand, autn [16]byte, err error) {
 	b, err := decodeBase64(nonce)
 	if err != nil || len(b) < 32 {
@@ -23,10 +23,10 @@ func ParseAKANonce(nonce string) (rand, autn [16]byte, err error) {
 	return [16]byte(b[:16]), [16]byte(b[16:32]), nil
 }
 
-// EncodeAUTS returns the auts parameter (RFC 3310 §3.4).
+// EncodeAUTS returns the value of the auts parameter (RFC 3310 §3.4).
 func EncodeAUTS(auts [14]byte) string { return base64.StdEncoding.EncodeToString(auts[:]) }
 
-// ParseAUTS reads the auts parameter.
+// ParseAUTS parses the auts parameter.
 func ParseAUTS(text string) (auts [14]byte, err error) {
 	b, err := decodeBase64(text)
 	if err != nil || len(b) != len(auts) {

@@ -1,4 +1,4 @@
-// Package digest is HTTP Digest as SIP and IMS use it (RFC 2617, RFC 7616, RFC 8760), with AKA (RFC 3310, RFC 4169).
+// Package digest implements HTTP Digest as SIP and IMS use it (RFC 2617, RFC 7616, RFC 8760), with AKA (RFC 3310, RFC 4169).
 package digest
 
 import (
@@ -16,9 +16,9 @@ const (
 
 var errSyntax = errors.New("digest: the header cannot be read")
 
-// parameters reads "Digest name=value, name="value"…" as handsets really write it: any case, any spacing, values with or
-// without quotes, stray commas. A name that comes twice is an error, because the two sides might choose differently, and so
-// is a control character in a value, which would be a header of its own when it is written again.
+// parameters parses "Digest name=value, name="value"…" as handsets really write it: in any case, with any spacing, with or without
+// quotes, with stray commas. A name that occurs twice is an error, because the two sides might pick different values. So is a control
+// character in a value, which could start another header field when the value is written again.
 func parameters(header string) (map[string]string, error) {
 	if len(header) > maxHeader {
 		return nil, fmt.Errorf("%w: %d octets", errSyntax, len(header))
@@ -52,7 +52,7 @@ func parameters(header string) (map[string]string, error) {
 	return found, nil
 }
 
-// writer puts a header together in the order in which it is called, leaving out what is empty.
+// writer builds a header field from parameters in the order of the calls, and leaves out empty ones.
 type writer struct{ strings.Builder }
 
 func (w *writer) separate() {
@@ -76,8 +76,7 @@ func (w *writer) alwaysQuoted(name, value string) {
 	w.WriteString(grammar.Quote(value))
 }
 
-// bare writes a value without quotes, unless it came in quotes because it needs them: what stands inside must not become
-// parameters of its own.
+// bare writes a value without quotes, unless it needs them: its content must not turn into parameters.
 func (w *writer) bare(name, value string) {
 	switch {
 	case value == "":

@@ -1,4 +1,4 @@
-// Package emergency tells emergency calls and emergency registrations from others (TS 24.229 §5.1.6, §5.2.10, RFC 5031).
+// Package emergency recognises emergency calls and emergency registrations (TS 24.229 §5.1.6, §5.2.10, RFC 5031).
 package emergency
 
 import (
@@ -32,7 +32,7 @@ func Service(uri string) (service string, ok bool) {
 	return service, true
 }
 
-// Contact reports whether the URI of a Contact is one for emergency calls alone (TS 24.229 §5.1.6.2, §7.2A.13).
+// Contact reports whether a Contact URI is for emergency calls alone (TS 24.229 §5.1.6.2, §7.2A.13).
 func Contact(uri string) bool {
 	if !strings.Contains(strings.ToLower(uri), ";sos") { // of a thousand contacts none is one
 		return false

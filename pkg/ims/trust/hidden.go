@@ -17,8 +17,8 @@ var host = regexp.MustCompile(`(?i)\bsips?:(?:[^\s"'<>,;()\[\]]*@)?(?:\[[0-9a-f:
 	`|\[[0-9a-f.]*:[0-9a-f:.]*(?:%[0-9a-z]+)?\](?::\d+)?|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?` +
 	`|\b[0-9a-z-]+(?:\.[0-9a-z-]+)+:\d+\b|\b[0-9]*[a-z][0-9a-z-]*:\d{4,5}\b|[0-9a-f]*:[0-9a-f:.]*:[0-9a-f]*`)
 
-// hideAddresses leaves no address of the core's in Reason: "no answer from 192.0.2.77:5060" helps who reads the core's log, and tells
-// everybody else where the core is. Identities of users stay.
+// hideAddresses removes addresses of the core from Reason: "no answer from 192.0.2.77:5060" helps those who read the core's log, and
+// shows everybody else where the core is. Identities of users stay.
 func hideAddresses(m sip.Message) {
 	named := false
 

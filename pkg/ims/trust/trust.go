@@ -1,5 +1,5 @@
-// Package trust removes from messages what may not cross the edge of the trust domain (TS 24.229 §4.4). One table says for
-// each header field who may say it and who may see it, in requests, responses and ACK alike.
+// Package trust removes from messages what may not cross the edge of the trust domain (TS 24.229 §4.4). One table says who may send and
+// who may see each header field, in requests, responses and ACK alike.
 package trust
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Party is a side of a boundary of trust, or several of them.
+// Party is a side of a trust boundary, or a set of sides.
 type Party uint8
 
 // The parties.
@@ -20,7 +20,7 @@ const (
 	Foreign       // whoever is outside of it and no handset of ours
 )
 
-// field is a row of the table. What is in no row crosses freely.
+// field is a row of the table. Header fields without a row cross freely.
 type field struct {
 	Name string
 	Says Party // whose word it may be
@@ -28,7 +28,7 @@ type field struct {
 	From string
 }
 
-// Fields are the rows. Core among those who say means that it may come from the core, whoever said it first.
+// Fields are the rows. Core in Says means that the field may come from the core, whoever sent it first.
 var Fields = []field{
 	{"P-Asserted-Identity", Core, Handset | Core, "RFC 3325 §9.1, TS 24.229 §4.4.2; from a handset's eyes also by Privacy: id"},
 	{"P-Preferred-Identity", Handset, 0, "RFC 3325 §9.2; the P-CSCF reads it"},
@@ -73,8 +73,7 @@ func Withheld(from, to Party) []string {
 	return names
 }
 
-// Cross removes from a message what may not cross from one party to another. Whoever reads a header field that goes no further
-// does so before.
+// Cross removes from a message what may not cross from one party to another. A caller that needs such a header field reads it before.
 func Cross(m sip.Message, from, to Party) {
 	b := boundaries[from][to]
 	sip.RemoveFunc(m, b.withholds)
@@ -88,8 +87,8 @@ func Cross(m sip.Message, from, to Party) {
 	}
 }
 
-// CrossCancel returns what of the header fields by which a CANCEL says why may cross: at each hop there is a CANCEL of its own
-// (RFC 3261 §16.10), which has nothing else of the one before.
+// CrossCancel returns those Reason header fields of a CANCEL that may cross. Each hop makes a CANCEL of its own (RFC 3261 §16.10), which
+// takes nothing else over.
 func CrossCancel(why []sip.Header, from, to Party) []sip.Header {
 	m := sip.EmptyRequest("CANCEL", sip.Uri{})
 	for _, h := range why {
@@ -101,7 +100,7 @@ func CrossCancel(why []sip.Header, from, to Party) []sip.Header {
 	return m.Headers()
 }
 
-// boundary is what is withheld there, by the length of the name.
+// boundary holds the names of header fields that are withheld, by their length.
 type boundary map[int][]string
 
 func (b boundary) withholds(name string) bool {
@@ -133,7 +132,7 @@ var boundaries = func() map[Party]map[Party]boundary {
 	return all
 }()
 
-// ownWord leaves of P-Access-Network-Info what a handset may say: not that the network provided it (RFC 7315 §4.4).
+// ownWord removes from P-Access-Network-Info what a handset may not claim: that the network provided it (RFC 7315 §4.4).
 func ownWord(m sip.Message) {
 	const name = "p-access-network-info"
 
