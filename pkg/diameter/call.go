@@ -145,7 +145,7 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 	}
 }
 
-// undone tells the results of a node that could not serve a request, or pass it on, and has changed nothing (RFC 6733 §7.1.3).
+// undone reports whether a result says that the node could not serve a request or pass it on, and has changed nothing (RFC 6733 §7.1.3).
 // Another one may do better.
 func undone(r Result) bool {
 	switch r {

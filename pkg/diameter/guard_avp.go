@@ -63,7 +63,7 @@ func parseAVP(b []byte) (rawAVP, error) {
 	}
 }
 
-// count tells how many AVPs there are up to the first that is at fault.
+// count returns the number of AVPs before the first faulty one.
 func count(b []byte) (n int) {
 	for len(b) > 0 {
 		a, err := parseAVP(b)

@@ -71,7 +71,7 @@ type Message struct {
 	AVPs                 []AVP
 }
 
-// IsRequest tells requests from answers.
+// IsRequest reports whether a message is a request.
 func (m *Message) IsRequest() bool { return m.Flags&Request != 0 }
 
 // Bytes returns the message as it is sent.

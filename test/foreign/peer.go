@@ -352,7 +352,7 @@ func (c *Conn) Ended() {
 	}
 }
 
-// Open tells that the connection has not ended.
+// Open reports whether the connection has not ended.
 func (c *Conn) Open() bool {
 	select {
 	case <-c.ended:

@@ -89,7 +89,7 @@ func (w *way) challenged(response *sip.Response, session registration, resynchro
 	return w, nil
 }
 
-// arrived tells that the registration stands, or that it was taken back.
+// arrived handles the 200 to a REGISTER: the registration stands, or has ended.
 func (w *way) arrived(expires uint32) {
 	g := w.handset.guard
 

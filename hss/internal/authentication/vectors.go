@@ -66,7 +66,7 @@ const (
 	delta   = 1 << 28 // TS 33.102 annex C.2.1: the largest step that a SIM accepts
 )
 
-// InRange tells that the number after ours would be accepted by a SIM that is at sim, so that ours need not be set back
+// InRange reports whether the number after ours would be accepted by a SIM that is at sim, so that ours need not be set back
 // (TS 33.102 §6.3.5 step 2, annex C.2).
 func InRange(ours, sim uint64) bool {
 	next, last := ours>>indBits+1, sim>>indBits

@@ -83,7 +83,7 @@ func deregisters(t cx.ServerAssignmentType) bool {
 	}, t)
 }
 
-// registers tells the types that concern a private identity's own registration.
+// registers reports whether a type concerns a private identity's own registration.
 func registers(t cx.ServerAssignmentType) bool {
 	return slices.Contains([]cx.ServerAssignmentType{
 		cx.AssignRegistration, cx.ReRegistration, cx.AuthenticationFailure, cx.AuthenticationTimeout,

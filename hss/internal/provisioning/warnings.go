@@ -27,7 +27,7 @@ func (n NewSubscriber) warnings(domain string) (all []string) {
 	return all
 }
 
-// foreign tells that no PLMN of the domain's name has this IMSI. A domain of another form says nothing.
+// foreign reports whether an IMSI belongs to no PLMN of the domain's name. It is false for a domain of another form.
 func foreign(imsi, domain string) bool {
 	if !strings.HasSuffix(domain, ".3gppnetwork.org") || !strings.HasPrefix(domain, "ims.mnc") {
 		return false

@@ -255,7 +255,7 @@ func (s *Sender) send(ctx context.Context, push *subscriber.Push) bool {
 	return true
 }
 
-// ofAnother tells that the S-CSCF may be connected to another HSS on the same database, which is given the time of all attempts.
+// ofAnother reports whether the S-CSCF may be connected to another HSS on the same database, which is given the time of all attempts.
 func (s *Sender) ofAnother(push *subscriber.Push, err error) bool {
 	return s.store.Shared() && errors.Is(err, diameter.ErrUnroutable) &&
 		time.Since(push.Created) < max(look, s.config.RetryMax)*time.Duration(s.config.Attempts)

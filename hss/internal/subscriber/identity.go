@@ -56,7 +56,7 @@ const (
 	EnteredOPc OperatorForm = "opc"
 )
 
-// MayRoam tells that the user may be served in this visited network. A list entry "*.example.org" stands for every network
+// MayRoam reports whether the user may be served in this visited network. A list entry "*.example.org" stands for every network
 // below that name.
 func (p *PrivateIdentity) MayRoam(visited string) bool {
 	return len(p.VisitedNetworks) == 0 || slices.ContainsFunc(p.VisitedNetworks, func(allowed string) bool {
@@ -97,7 +97,7 @@ const (
 	Service Kind = "service"
 )
 
-// Matches tells that a wildcarded identity stands for this one (TS 23.003 §13.5).
+// Matches reports whether a wildcarded identity stands for this one (TS 23.003 §13.5).
 func (p *PublicIdentity) Matches(identity string) bool {
 	if !p.Wildcard {
 		return p.Identity == identity

@@ -111,7 +111,7 @@ func (t *Tx) QueueProfile(p *ServiceProfile) error {
 	return nil
 }
 
-// Shared tells that other HSSs may have the same database.
+// Shared reports whether other HSSs may have the same database.
 func (s *Store) Shared() bool { return !s.file }
 
 // Due returns the pushes to be sent now to others than these hosts, in their order, and the time of the next one after them (zero: none).

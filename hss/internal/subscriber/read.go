@@ -122,7 +122,7 @@ func (t *Tx) Identities(private, public string) (Identities, error) {
 	return who, nil
 }
 
-// dirty tells that the transaction has changed something, which others must not see before it is committed.
+// dirty reports whether the transaction has changed something, which others must not see before it is committed.
 func (t *Tx) dirty() bool { return t.provisioned || len(t.moved) > 0 }
 
 func (t *Tx) subscriptionOf(table, identity string) (uint64, error) {

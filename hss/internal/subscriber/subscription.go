@@ -144,7 +144,7 @@ type Identities struct {
 	Set          *RegistrationSet // of the public identity
 }
 
-// Match tells that the private identity may use the public identity.
+// Match reports whether the private identity may use the public identity.
 func (i Identities) Match() bool {
 	return i.Private != nil && i.Set != nil && i.Set.Registration(i.Private) != nil
 }
@@ -161,7 +161,7 @@ func (s *Subscription) Others(than *PrivateIdentity) []string {
 	return others
 }
 
-// Barred tells that no session may be made with any identity of the set.
+// Barred reports whether no session may be made with any identity of the set.
 func (s *RegistrationSet) Barred() bool {
 	return !slices.ContainsFunc(s.Public, func(p *PublicIdentity) bool { return !p.Barred })
 }

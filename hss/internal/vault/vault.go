@@ -103,7 +103,7 @@ func Open(path string) (*Vault, error) {
 	return v, nil
 }
 
-// Missing tells that Open failed because there is no key file.
+// Missing reports whether Open failed because there is no key file.
 func Missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 func (v *Vault) add(line string) error {

@@ -146,7 +146,7 @@ func (i *Interrogator) toServer(out *sip.Request, name string, orig bool) stack.
 	return b
 }
 
-// unreachable tells an S-CSCF that cannot have the request: the transport says so, or it was silent to an INVITE, which each hop
+// unreachable reports whether an S-CSCF cannot have the request: the transport says so, or it was silent to an INVITE, which each hop
 // acknowledges with a 100 of its own within 200 ms (RFC 3261 §17.2.1). Silence to another request says nothing: the handset may be
 // paged, and the response is that of the other end.
 func unreachable(request *sip.Request, r *sip.Response) bool {

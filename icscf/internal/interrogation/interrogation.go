@@ -117,7 +117,7 @@ func tagged(r *sip.Request) bool {
 	return found
 }
 
-// originating tells a request that an AS or a PBX sends on behalf of a served user: the I-CSCF's URI has the "orig" parameter
+// originating reports whether an AS or a PBX sends a request on behalf of a served user: the I-CSCF's URI has the "orig" parameter
 // (TS 24.229 §5.3.2.1).
 func originating(own []sip.NameAddr) bool {
 	for _, route := range own {

@@ -142,7 +142,7 @@ func (i *Interrogator) toRegistrar(out *sip.Request, name string) stack.Branch {
 	return stack.Branch{Request: r, Timeout: i.config.ServerTimeout, Label: name}
 }
 
-// failed tells an S-CSCF that another one may replace: no answer, a redirection, or 480.
+// failed reports whether another S-CSCF may be tried: there was no answer, a redirection, or 480.
 func failed(r *sip.Response) bool {
 	return stack.Local(r) || r.StatusCode/100 == 3 || r.StatusCode == 480
 }

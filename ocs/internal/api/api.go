@@ -66,7 +66,7 @@ func (a *API) Serve(admin *httpapi.Server) {
 	}
 }
 
-// isText tells what every database can hold.
+// isText reports whether every database can hold a text.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // check refuses text that is none, or longer than anybody means.

@@ -52,7 +52,7 @@ func (s *Server) payer(w *exchange) (*rating.Tariff, error) {
 	return tariff, err
 }
 
-// givesBack tells a refund, which an account gets also while it is blocked.
+// givesBack reports whether a request is a refund, which an account gets even while it is blocked.
 func (w *exchange) givesBack() bool {
 	return w.q.Type == ro.Event && w.q.RequestedAction != nil && *w.q.RequestedAction == ro.RefundAccount && w.purse.Account.Closed == nil
 }

@@ -101,7 +101,7 @@ func sipStatus(code *int32) int {
 	}
 }
 
-// undelivered tells a session of events of which none took place.
+// undelivered reports whether a session was for events and none took place.
 func (s *Session) undelivered() bool {
 	return len(s.Services) > 0 && !slices.ContainsFunc(s.Services, func(q *Quota) bool { return q.Unit != rating.Events || q.Used > 0 })
 }

@@ -176,7 +176,7 @@ func (w *exchange) markLast(g grant) {
 	}
 }
 
-// answer tells the grants in the form of the request. When no service gets anything, the result of the command says so, too.
+// answer puts the grants into the answer, in the form of the request. If no service gets anything, the command's result says so, too.
 func (s *Server) answer(w *exchange, grants []grant, final *ro.FinalUnitIndication) *Answer {
 	a := accepted()
 

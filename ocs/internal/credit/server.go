@@ -143,8 +143,8 @@ type exchange struct {
 	posting  *ledger.Posting
 	msccs    []mscc
 	answer   *Answer // set: the request is refused, and no more is done
-	stranger bool    // it is not its session: nothing of it is kept
-	late     uint64  // reported of a session that there is not
+	stranger bool    // the session is another network function's: nothing is kept
+	late     uint64  // units reported for an unknown session
 	unpaid   Units   // reported in units that nobody pays for
 	beside   Units   // reported beside the units that are paid
 	overrun  int64   // used and not paid
@@ -338,7 +338,7 @@ func (w *exchange) saveSession() error {
 	}
 }
 
-// report tells, once it has happened, what did.
+// report logs and counts the outcome of an exchange, after its transaction.
 func (s *Server) report(w *exchange) {
 	w.posting.Moved(func(kind string, amount int64) { s.metrics.moved.WithLabelValues(kind).Add(float64(amount)) })
 	s.metrics.unrated.Add(float64(w.unrated))
@@ -383,7 +383,7 @@ func (s *Server) report(w *exchange) {
 
 	if w.late > 0 {
 		s.metrics.late.Inc()
-		s.log.Warn("use was reported of a session that there is not: nobody pays", "session_id", w.q.SessionID, "units", w.late, "peer", from)
+		s.log.Warn("units were reported for an unknown session: nobody pays", "session_id", w.q.SessionID, "units", w.late, "peer", from)
 	}
 
 	if w.stranger {

@@ -73,7 +73,7 @@ func (s *Server) msccs(q *ro.CCR) ([]mscc, *refusal) {
 	return all, nil
 }
 
-// perService tells a client that will ask for each service by itself: its CCR Initial without any asks for none yet (RFC 8506
+// perService reports whether a client asks for each service by itself: its CCR Initial without any asks for none yet (RFC 8506
 // §5.1.2, §8.40).
 func perService(q *ro.CCR) bool {
 	const supported = 1 // MULTIPLE_SERVICES_SUPPORTED

@@ -66,7 +66,7 @@ func (s *Store) AddAll(ctx context.Context, all []New) (refused int, err error) 
 	return refused, err
 }
 
-// among tells which of these names and identities there are, and whose the latter are.
+// among returns which of these names and identities exist, and to which accounts the identities belong.
 func (tx Tx) among(all []New) (names map[string]bool, uris map[string]string, err error) {
 	var (
 		wanted, wantedURIs []string

@@ -62,7 +62,7 @@ func (p *Proxy) describe(flow stack.Flow, m sip.Message) protection.Message {
 	return described
 }
 
-// emergency tells a request for an emergency service, and the registration that precedes it (TS 24.229 §5.1.6.2).
+// emergency reports whether a request is for an emergency service, or an emergency registration (TS 24.229 §5.1.6.2).
 func (p *Proxy) emergency(r *sip.Request) bool {
 	if r.Method == "REGISTER" {
 		return emergency.Registers(r)
@@ -170,7 +170,7 @@ func (p *Proxy) authenticated(source netip.Addr, private string, given *digest.C
 	}
 }
 
-// translated tells a handset behind a NAT: it says in Contact or Via that it is elsewhere than where its messages come from.
+// translated reports whether a handset is behind a NAT: its Contact or Via has another address than its messages come from.
 func translated(r *sip.Request, contact string, source netip.Addr) (says string, behind bool) {
 	if via := r.Via(); via != nil {
 		if a, err := netip.ParseAddr(strings.Trim(via.Host, "[]")); err == nil && a.Unmap() != source {
@@ -187,7 +187,7 @@ func translated(r *sip.Request, contact string, source netip.Addr) (says string,
 	return "", false
 }
 
-// sayTranslated tells the operator of a NAT, once for each registration.
+// sayTranslated warns the operator of a NAT, once for each registration.
 func (p *Proxy) sayTranslated(r *sip.Request, b *binding.Binding, refreshed bool) {
 	says, behind := translated(r, b.Contact, b.Flow.Remote.Addr())
 	if !behind || refreshed {
@@ -206,7 +206,7 @@ func (p *Proxy) sayTranslated(r *sip.Request, b *binding.Binding, refreshed bool
 	)
 }
 
-// sayUnreachable tells the operator of a NAT in the way of ESP when the challenge goes out: its answer will not come, and so no
+// sayUnreachable warns the operator of a NAT in the way of ESP when the challenge goes out: its answer will not come, and so no
 // registration is there of which it could be said.
 func (p *Proxy) sayUnreachable(r *sip.Request, flow stack.Flow) {
 	contact := contactOf(r)

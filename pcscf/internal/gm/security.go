@@ -9,7 +9,7 @@ import (
 // Security protects the signalling of handsets on its way to the P-CSCF (TS 33.203, RFC 3329). The procedures of Gm ask it and know
 // nothing of how it is done.
 type Security interface {
-	// Protected reports whether a request came through a security association, and so what integrity-protected is.
+	// Protected reports whether a request came through a security association. integrity-protected says the same to the core.
 	Protected(flow stack.Flow) bool
 	// Offered reports whether security associations were offered for an unprotected REGISTER: the handset asks for some that it gets, or
 	// answers a challenge that came with them. Then integrity-protected is "no".
@@ -22,8 +22,7 @@ type Security interface {
 	// Challenge prepares for the answer to a 401 and adds what the handset must know to it (TS 33.203 §7.2). An error means
 	// that the handset cannot come back.
 	Challenge(request *sip.Request, flow stack.Flow, response *sip.Response, keys agreement.Keys) error
-	// Established tells that the registration that was made by this flow stands until it expires; Ended that it does no
-	// longer.
+	// Established notes that the registration made by this flow lasts so many seconds; Ended notes that it has ended.
 	Established(flow stack.Flow, seconds uint32)
 	Ended(flow stack.Flow)
 }

@@ -164,7 +164,7 @@ func contacted(b *binding.Binding) (stack.Destination, bool) {
 	return stack.Destination{Endpoint: b.Flow.Endpoint, Targets: []stack.Target{{Transport: "TCP", Addr: address}}}, true
 }
 
-// servedAtContact tells a handset that has registered by UDP in clear from another port than that of its Contact, where it listens:
+// servedAtContact reports whether a handset has registered by UDP in clear from another port than that of its Contact, where it listens:
 // nothing points to an address translation, which would need the way back to the source, and it does not ask for that by rport
 // (RFC 3261 §18.2.2, RFC 3581 §4).
 func servedAtContact(register *sip.Request, b *binding.Binding) bool {

@@ -97,7 +97,7 @@ type Message struct {
 	UserAgent string
 	Request   bool
 	Emergency bool
-	// Forgeable tells a source that whoever likes can state: UDP in clear.
+	// Forgeable reports whether anybody can forge the source: it came by UDP in clear.
 	Forgeable bool
 	// Handset names the registered handset that it comes from; "" when it comes from none.
 	Handset string

@@ -64,7 +64,7 @@ func (s *Subscriber) apply(private string, o outcome) {
 	}
 }
 
-// newer tells a binding that was registered after what a document speaks of: the document was on its way when the handset
+// newer reports whether a binding was registered after the state in a document: the document was on its way when the handset
 // came back.
 func newer(b *binding.Binding, c contact) bool {
 	if b.CallID == "" || c.CallID == "" {

@@ -199,7 +199,7 @@ func (s *Stack) Own(u sip.Uri) bool {
 	return false
 }
 
-// AsksItself tells an OPTIONS that asks this function for its capabilities (RFC 3261 §11): its Request-URI is one of the endpoints and
+// AsksItself reports whether an OPTIONS asks this function for its capabilities (RFC 3261 §11): its Request-URI is one of the endpoints and
 // has no user, and no Route leads on. One with a user, be it at a name of this function, is for that user.
 func (s *Stack) AsksItself(r *sip.Request) bool {
 	if r.Method != "OPTIONS" || r.Recipient.User != "" || !s.Own(r.Recipient) {

@@ -18,16 +18,16 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// Policy is what the operator decides about third-party registration.
+// Policy is the operator's policy on third-party registration.
 type Policy struct {
 	// Timeout is how long an application server may take to answer; then its default handling applies.
 	Timeout time.Duration `yaml:"timeout"`
 }
 
-// DefaultPolicy is right for a lab.
+// DefaultPolicy returns a policy for a lab.
 func DefaultPolicy() Policy { return Policy{Timeout: 32 * time.Second} }
 
-// Validate refuses what cannot work.
+// Validate returns an error if the policy cannot work.
 func (p *Policy) Validate() error {
 	if p.Timeout < time.Second {
 		return errors.New("third_party_registration.timeout: at least 1s")
@@ -48,7 +48,7 @@ type Options struct {
 	ServerName string // SIP URI of this S-CSCF
 	HomeDomain string
 	MaxBody    int // octets; in a larger one the messages of the handset are left out; 0: 32 kB
-	// End ends a registration because an application server without which there is none has failed.
+	// End ends a registration after the failure of an application server whose default handling demands that.
 	End     func(ctx context.Context, public string) error
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
@@ -104,8 +104,7 @@ func New(policy Policy, o Options) *Server {
 // Run sends until ctx ends.
 func (s *Server) Run(ctx context.Context) { s.work.Run(ctx) }
 
-// Changed tells the application servers of a change, those of one user in the order of the changes. It is an observer of the
-// registrar.
+// Changed sends a change to the application servers. Changes of one user are sent in order. It is an observer of the registrar.
 func (s *Server) Changed(c registration.Change) {
 	if c.Cause == registration.ByProfile || len(c.Contacts) == 0 {
 		return
@@ -143,7 +142,7 @@ func (s *Server) Changed(c registration.Change) {
 	}
 }
 
-// serve works a line off.
+// serve sends the changes of one user that wait.
 func (s *Server) serve(ctx context.Context, line string) {
 	for {
 		s.mu.Lock()
@@ -171,7 +170,7 @@ func (s *Server) serve(ctx context.Context, line string) {
 	}
 }
 
-// tell sends one third-party REGISTER. When the server fails, its default handling says what becomes of the registration.
+// tell sends one third-party REGISTER. If the server fails, its default handling applies.
 func (s *Server) tell(ctx context.Context, c registration.Change, t triggered) {
 	failure := s.send(ctx, c, t)
 	if failure == nil || ctx.Err() != nil {
@@ -200,8 +199,7 @@ func (s *Server) tell(ctx context.Context, c registration.Change, t triggered) {
 	}
 }
 
-// send gives the failure that default handling is for: no answer, 408 or 5xx. Any other answer of the server is its own
-// business.
+// send returns an error if default handling applies: there was no answer, or it was 408 or 5xx. Other answers are ignored.
 func (s *Server) send(ctx context.Context, c registration.Change, t triggered) error {
 	request, err := s.register(c, t, time.Now())
 	if err != nil {

@@ -16,8 +16,8 @@ type triggered struct {
 	public string
 }
 
-// servers asks the filter criteria of each profile of a set who wants to know of a REGISTER. Each profile is asked for one
-// identity: that of the REGISTER, else the first that is not barred.
+// servers evaluates the filter criteria of each profile of a set for a REGISTER. Each profile is evaluated for one identity: that of the
+// REGISTER, else the first that is not barred.
 func servers(c registration.Change, request *sip.Request, registered string) []triggered {
 	set := c.After
 	if set == nil {
@@ -80,13 +80,13 @@ type view struct {
 	kind    ifc.RegistrationType
 }
 
-// Method is for triggers.
+// Method implements ifc.Request.
 func (v *view) Method() string { return "REGISTER" }
 
-// RequestURI is for triggers.
+// RequestURI implements ifc.Request.
 func (v *view) RequestURI() string { return v.request.Recipient.String() }
 
-// EachHeader is for triggers.
+// EachHeader implements ifc.Request.
 func (v *view) EachHeader(name string, yield func(string) bool) {
 	for _, value := range sip.Values(v.request, name) {
 		if !yield(value) {
@@ -95,7 +95,7 @@ func (v *view) EachHeader(name string, yield func(string) bool) {
 	}
 }
 
-// EachHeaderName is for triggers.
+// EachHeaderName implements ifc.Request.
 func (v *view) EachHeaderName(yield func(string) bool) {
 	for _, h := range v.request.Headers() {
 		if !yield(h.Name()) {
@@ -107,13 +107,13 @@ func (v *view) EachHeaderName(yield func(string) bool) {
 // SessionCase of a REGISTER is originating (TS 29.228 annex F).
 func (v *view) SessionCase() ifc.SessionCase { return ifc.Originating }
 
-// RegistrationType is for triggers.
+// RegistrationType implements ifc.Request.
 func (v *view) RegistrationType() ifc.RegistrationType { return v.kind }
 
-// SDP is for triggers; a REGISTER has none.
+// SDP implements ifc.Request; a REGISTER has none.
 func (v *view) SDP() []byte { return nil }
 
-// standIn returns a REGISTER as the handset might have sent it, for what ends without one.
+// standIn returns a REGISTER such as the handset might have sent, for registrations that end without one.
 func standIn(c registration.Change, homeDomain string) (*sip.Request, error) {
 	r, err := sip.NewRequest("REGISTER", "sip:"+homeDomain)
 	if err != nil {

@@ -1,5 +1,4 @@
-// Package challenge makes the S-CSCF's challenges (401, TS 24.229 §5.4.1.2.1) and checks the answers: digest AKA and SIP
-// digest.
+// Package challenge creates the S-CSCF's challenges (401, TS 24.229 §5.4.1.2.1) and verifies the answers, for Digest AKA and SIP Digest.
 package challenge
 
 import (
@@ -15,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 )
 
-// Challenge is one question. Its nonce is good for one answer.
+// Challenge is one challenge. Its nonce is good for one answer.
 type Challenge struct {
 	Nonce     string
 	Algorithm string
@@ -29,14 +28,14 @@ type Challenge struct {
 	ik, ck   []byte
 }
 
-// Terms are what the operator says of challenges.
+// Terms are the operator's settings for challenges.
 type Terms struct {
 	HomeDomain string
 	Realm      string   // of AKA; empty: the home domain
 	QoP        []string // of AKA; empty: none is offered
 }
 
-// New makes a challenge of what the HSS sent: an AKA vector, or digest data (TS 29.229 §6.3.13).
+// New makes a challenge from the AKA vector or digest data that the HSS sent (TS 29.229 §6.3.13).
 func New(a *cx.MAA, terms Terms) (*Challenge, error) {
 	if len(a.AuthDataItems) == 0 {
 		return nil, errors.New("the MAA has no SIP-Auth-Data-Item")
@@ -120,7 +119,7 @@ func newNonce() string {
 	return base64.StdEncoding.EncodeToString(b[:])
 }
 
-// Header returns the value of WWW-Authenticate. IK and CK are for the P-CSCF, which takes them out (TS 24.229 §5.4.1.2.1).
+// Header returns the value of WWW-Authenticate. It has IK and CK for the P-CSCF, which removes them (TS 24.229 §5.4.1.2.1).
 func (ch *Challenge) Header(stale bool) string {
 	return digest.Challenge{
 		Realm: ch.Realm, Nonce: ch.Nonce, Opaque: ch.opaque, Algorithm: ch.Algorithm, QoP: ch.QoP, Stale: stale,
@@ -136,7 +135,7 @@ func (ch *Challenge) Offers(qop string) bool {
 		slices.ContainsFunc(ch.QoP, func(offered string) bool { return strings.EqualFold(offered, qop) })
 }
 
-// Verify checks the answer to the challenge: the credentials of a request with this method and body.
+// Verify checks the answer to the challenge, which is in the credentials of a request with this method and body.
 func (ch *Challenge) Verify(c digest.Credentials, method string, body []byte) error {
 	if c.Realm != ch.Realm || c.Algorithm != "" && !strings.EqualFold(c.Algorithm, ch.Algorithm) || !ch.Offers(c.QoP) {
 		return errTerms
@@ -151,8 +150,8 @@ func (ch *Challenge) Verify(c digest.Credentials, method string, body []byte) er
 	return c.VerifyHA1(ch.ha1, method, body)
 }
 
-// Stale reports whether the answer would be right if the challenge had the nonce that was answered: then the handset need not ask for
-// the password again (RFC 2617 §3.2.1). In AKA every nonce is a new question.
+// Stale reports whether the answer would be right for the nonce that it names. If so, the handset need not ask for the password again
+// (RFC 2617 §3.2.1). In AKA it is always false.
 func (ch *Challenge) Stale(c digest.Credentials, method string, body []byte) bool {
 	if ch.AKA {
 		return false

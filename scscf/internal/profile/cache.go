@@ -1,4 +1,4 @@
-// Package profile reads the User-Data that the HSS sends (TS 29.228 annex B) and shares service profiles that are equal.
+// Package profile parses the User-Data that the HSS sends (TS 29.228 annex B) and lets users share equal service profiles.
 package profile
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// Cache holds one copy of each service profile for as long as somebody has it.
+// Cache holds one copy of each service profile for as long as it is used.
 type Cache struct {
 	shared map[int][]ifc.InitialFilterCriterion
 
@@ -32,8 +32,8 @@ func New(shared map[int][]ifc.InitialFilterCriterion) *Cache {
 	return &Cache{shared: shared, byHash: map[profileHash]weak.Pointer[registration.Profile]{}}
 }
 
-// Parse takes the User-Data of a SAA or PPR apart: the private identity that it names, and the identities of the set with
-// their profiles (TS 29.228 annex B). Criteria that are in use already, to the letter, are not read again.
+// Parse parses the User-Data of a SAA or PPR (TS 29.228 annex B). It returns the private identity and the public identities of the set,
+// with their profiles. Criteria whose text is in use already are not parsed again.
 func (p *Cache) Parse(userData []byte) (private string, identities []registration.Identity, err error) {
 	if skeleton, criteria, ok := split(userData); ok {
 		subscription, err := ifc.Parse(skeleton)
@@ -246,7 +246,7 @@ func (p *Cache) forget(hash profileHash) {
 	}
 }
 
-// Count returns how many different profiles are in use.
+// Count returns the number of different profiles in use.
 func (p *Cache) Count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

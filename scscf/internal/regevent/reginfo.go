@@ -201,9 +201,8 @@ func contactID(aor string, id uint32) string {
 	return "c" + strconv.FormatUint(uint64(id), 36) + "-" + registrationID(aor)[1:]
 }
 
-// portion writes as much of the document as most octets hold, in whole registrations, and gives those that are left for another,
-// partial one. Of a registration that is too large alone the unknown parameters are left out, without which the
-// document is valid, too (RFC 3680).
+// portion writes as many whole registrations as fit into most octets, and returns the rest for another, partial document. If a single
+// registration is too large, its unknown parameters are left out; the document is valid without them (RFC 3680).
 func (d reginfo) portion(version uint32, most int) (body []byte, left []registrationElement, err error) {
 	for n := len(d.Registrations); ; n-- {
 		part := d

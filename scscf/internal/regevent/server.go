@@ -20,28 +20,28 @@ import (
 
 const contentType = "application/reginfo+xml"
 
-// Policy is what the operator decides about subscriptions.
+// Policy is the operator's policy on subscriptions.
 type Policy struct {
 	MinExpires time.Duration `yaml:"min_expires"` // less is answered 423
 	MaxExpires time.Duration `yaml:"max_expires"` // more is shortened
-	// MaxSubscriptions is how many there may be; MaxPerUser how many of one implicit registration set.
+	// MaxSubscriptions limits all subscriptions, MaxPerUser those to one implicit registration set.
 	MaxSubscriptions int `yaml:"max_subscriptions"`
 	MaxPerUser       int `yaml:"max_per_user"`
-	// Partial sends in each NOTIFY after the first only what has changed; off, always the whole state.
+	// Partial sends only changes in NOTIFYs after the first. Without it each NOTIFY has the whole state.
 	Partial bool `yaml:"partial"`
 	// Trusted lists hosts, as in P-Asserted-Identity, that may watch everybody, besides the user's own P-CSCF and application
 	// servers.
 	Trusted []string `yaml:"trusted"`
 }
 
-// DefaultPolicy is right for a lab.
+// DefaultPolicy returns a policy for a lab.
 func DefaultPolicy() Policy {
 	return Policy{
 		MinExpires: time.Minute, MaxExpires: 600_000 * time.Second, MaxSubscriptions: 400_000, MaxPerUser: 32, Partial: true, Trusted: []string{},
 	}
 }
 
-// Validate refuses what cannot work.
+// Validate returns an error if the policy cannot work.
 func (p *Policy) Validate() error {
 	if p.MinExpires < 0 || p.MaxExpires < p.MinExpires || p.MaxExpires < time.Second || p.MaxSubscriptions < 1 || p.MaxPerUser < 1 {
 		return errors.New("reg_event: max_expires must be at least 1s and min_expires, max_subscriptions and max_per_user positive")
@@ -50,10 +50,10 @@ func (p *Policy) Validate() error {
 	return nil
 }
 
-// Registrations are what is watched.
+// Registrations looks up registrations.
 type Registrations interface {
 	Lookup(public string) (registration.User, bool)
-	// Registered is Lookup that may wait for a profile to come back after a restart.
+	// Registered is like Lookup, but may wait for a profile after a restart.
 	Registered(ctx context.Context, public string) (registration.User, bool, error)
 }
 
@@ -131,7 +131,7 @@ func (s *Server) count() int {
 	return len(s.byDialog)
 }
 
-// Changed tells the watchers of a registration. It is an observer of the registrar.
+// Changed notifies the watchers of a registration. It is an observer of the registrar.
 func (s *Server) Changed(c registration.Change) {
 	if len(c.Contacts) == 0 && c.Cause != registration.ByProfile {
 		return
@@ -181,8 +181,7 @@ func (s *Server) end(sub *subscription, reason string) {
 	}
 }
 
-// notify sends what is due, one NOTIFY after the other: the next leaves when the one before is answered (RFC 3680 §4.8), so
-// that versions arrive in order.
+// notify sends the NOTIFYs that are due, each after the answer to the one before (RFC 3680 §4.8), so that versions arrive in order.
 func (s *Server) notify(ctx context.Context, sub *subscription) {
 	for {
 		request, last, err := sub.next(time.Now())

@@ -13,8 +13,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// Takes reports whether a request is for this server: a SUBSCRIBE for the reg event of a user served here, or within the
-// dialog of a subscription. What is on its way from a user to another's registration is not: it is a session matter.
+// Takes reports whether a request is for this server: a SUBSCRIBE for the reg event of a user served here, or one within the dialog of a
+// subscription. A SUBSCRIBE on its way from a user to another user is routed like a call.
 func (s *Server) Takes(r *sip.Request, originating bool) bool {
 	if r.Method != "SUBSCRIBE" || !strings.EqualFold(packageOf(r), "reg") {
 		return false
@@ -109,7 +109,7 @@ func accepts(values []string) bool {
 
 const defaultExpires = 3761 // seconds, RFC 3680 §4.3
 
-// expires returns how long a subscription is wanted, within what the policy allows.
+// expires returns the duration that a SUBSCRIBE asks for, within the limits of the policy.
 func (s *Server) expires(r *sip.Request) (time.Duration, *sip.Refusal) {
 	wanted := time.Duration(sip.Seconds(sip.Value(r, "Expires"), defaultExpires)) * time.Second
 
@@ -155,7 +155,7 @@ func (s *Server) refresh(tx sip.Answering, tag string, expires time.Duration) {
 	s.announce(sub, expires)
 }
 
-// announce sets the end of a subscription and sends its state.
+// announce sets the expiry of a subscription and sends its state.
 func (s *Server) announce(sub *subscription, expires time.Duration) {
 	if expires == 0 {
 		s.end(sub, "timeout") // RFC 6665 §4.1.2.3, §4.2.1.4
@@ -227,7 +227,7 @@ func (s *Server) subscribe(ctx context.Context, tx sip.Answering, expires time.D
 	s.announce(sub, expires)
 }
 
-// add keeps a subscription, as far as the limits allow.
+// add adds a subscription, unless a limit is reached.
 func (s *Server) add(sub *subscription, user registration.User) *sip.Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()

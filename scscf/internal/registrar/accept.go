@@ -92,7 +92,7 @@ func (r *Registrar) chargingFunctions(g *registration.Registration) string {
 	return functions.String()
 }
 
-// refuse answers a REGISTER with what is wrong, and says it in the log. req is nil when it could not be read.
+// refuse answers a REGISTER with a refusal and logs it. req is nil if the REGISTER could not be parsed.
 func (r *Registrar) refuse(tx sip.Answering, req *request, refusal *sip.Refusal) {
 	var attributes []any
 	if req != nil {

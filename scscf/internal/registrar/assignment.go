@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
-// assign sends a SAR (TS 29.228 §6.1.2) and maps what is no success.
+// assign sends a SAR (TS 29.228 §6.1.2) and maps failures to refusals.
 func (r *Registrar) assign(ctx context.Context, req *cx.SAR) (*cx.SAA, *sip.Refusal) {
 	answer, err := r.hss.ServerAssignment(ctx, req)
 	if err != nil {
@@ -23,7 +23,7 @@ func (r *Registrar) assign(ctx context.Context, req *cx.SAR) (*cx.SAA, *sip.Refu
 	return answer, nil
 }
 
-// assignServer tells the HSS of the registration and gets the profile, if there is none yet (§5.4.1.2.2, TS 29.228 §6.1.2).
+// assignServer reports the registration to the HSS and fetches the profile, if there is none yet (§5.4.1.2.2, TS 29.228 §6.1.2).
 func (p *procedure) assignServer(ctx context.Context, kind cx.ServerAssignmentType) {
 	req := &cx.SAR{UserName: p.request.private, PublicIdentities: []string{p.request.public}, Type: kind}
 
@@ -45,7 +45,7 @@ func (p *procedure) assignServer(ctx context.Context, kind cx.ServerAssignmentTy
 	p.follow(Assigned)
 }
 
-// releaseServer tells the HSS that the handset is gone. When the HSS does not take it, the handset is gone all the same.
+// releaseServer reports the de-registration to the HSS. The registration ends whatever the HSS answers.
 func (p *procedure) releaseServer(ctx context.Context) {
 	req := &cx.SAR{UserName: p.request.private, PublicIdentities: []string{p.request.public}, Type: cx.UserDeregistration}
 	if p.registrar.policy.KeepProfile && p.registration() != nil {
@@ -68,7 +68,7 @@ func (p *procedure) releaseServer(ctx context.Context) {
 	p.notStored = answer.Result == cx.SuccessServerNameNotStored
 }
 
-// takeBack ends a registration at the HSS that could not be made here, or that the operator ends.
+// takeBack ends a registration at the HSS that failed here, or that the operator ends.
 func (r *Registrar) takeBack(ctx context.Context, private, public string) error {
 	_, refusal := r.assign(ctx, &cx.SAR{UserName: private, PublicIdentities: []string{public}, Type: cx.AdministrativeDeregistration})
 	if refusal != nil {
@@ -79,7 +79,7 @@ func (r *Registrar) takeBack(ctx context.Context, private, public string) error 
 	return nil
 }
 
-// profileOf reads the profile of a SAA.
+// profileOf parses the profile of a SAA.
 func (r *Registrar) profileOf(answer *cx.SAA) (private string, identities []registration.Identity, refusal *sip.Refusal) {
 	if len(answer.UserData) == 0 {
 		return "", nil, sip.Refuse(500, "the SAA has no User-Data although the S-CSCF has no profile")

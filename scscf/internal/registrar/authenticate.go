@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
-// newAuthentication begins one for the user of a REGISTER.
+// newAuthentication returns a new authentication for the user of a REGISTER.
 func (p *procedure) newAuthentication() *authentication {
 	a := &authentication{
 		registrar: p.registrar, run: p.registrar.authenticationMachine.Start(Unchallenged),
@@ -27,7 +27,7 @@ func (p *procedure) newAuthentication() *authentication {
 	return a
 }
 
-// authenticate steps the authentication and does what its row says.
+// authenticate steps the authentication and carries out the actions of its row.
 func (p *procedure) authenticate(ctx context.Context, event AuthenticationEvent) {
 	if step := stepOf(event, p.authentication); step != "" {
 		p.registrar.metrics.authentications.WithLabelValues(step).Inc()
@@ -85,7 +85,7 @@ func stepOf(event AuthenticationEvent, a *authentication) string {
 	}
 }
 
-// requestVector asks the HSS for what the handset is challenged with (TS 24.229 §5.4.1.2.1, TS 29.228 §6.3).
+// requestVector asks the HSS for an authentication vector (TS 24.229 §5.4.1.2.1, TS 29.228 §6.3).
 func (p *procedure) requestVector(ctx context.Context, randAUTS []byte) {
 	asked, refusal := p.vector(ctx, randAUTS)
 	if refusal == nil {
@@ -139,7 +139,7 @@ func (p *procedure) vector(ctx context.Context, randAUTS []byte) (*challenge.Cha
 	return asked, nil
 }
 
-// resynchronise asks for a vector that the SIM will accept (TS 33.102 §6.3.5). RAND is that of the challenge.
+// resynchronise asks the HSS for a vector that the SIM will accept (TS 33.102 §6.3.5), with the RAND of the challenge.
 func (p *procedure) resynchronise(ctx context.Context) {
 	rand, err := p.authentication.asked.RAND()
 	if err != nil {
@@ -175,7 +175,7 @@ func (p *procedure) sendChallenge() {
 	p.respond(response)
 }
 
-// classifyResponse says which event the answer to a challenge is (§5.4.1.2.2, §5.4.1.2.3A, §5.4.1.2.3B).
+// classifyResponse returns the event for the answer to a challenge (§5.4.1.2.2, §5.4.1.2.3A, §5.4.1.2.3B).
 func (p *procedure) classifyResponse() (AuthenticationEvent, *sip.Refusal) {
 	a, c, policy := p.authentication, p.request.credentials, &p.registrar.policy.Authentication
 
@@ -234,7 +234,7 @@ func (p *procedure) forbidden() *sip.Refusal {
 	}
 }
 
-// reportAuthentication tells the HSS, which forgets that this S-CSCF was to be the user's (TS 29.228 §6.1.2).
+// reportAuthentication reports a failed authentication to the HSS, which then no longer plans this S-CSCF for the user (TS 29.228 §6.1.2).
 func (r *Registrar) reportAuthentication(ctx context.Context, private, public string, kind cx.ServerAssignmentType) {
 	_, refusal := r.assign(ctx, &cx.SAR{UserName: private, PublicIdentities: []string{public}, Type: kind})
 	if refusal != nil {
@@ -242,7 +242,7 @@ func (r *Registrar) reportAuthentication(ctx context.Context, private, public st
 	}
 }
 
-// authenticationEnds ends one that is not answered (§5.4.1.2.3) or not wanted any more.
+// authenticationEnds ends an authentication that was not answered in time (§5.4.1.2.3) or is no longer wanted.
 func (r *Registrar) authenticationEnds(a *authentication, event AuthenticationEvent) {
 	actions, _ := r.authentications.step(a, event) // without a row it was answered just now
 
@@ -262,7 +262,7 @@ func (r *Registrar) authenticationEnds(a *authentication, event AuthenticationEv
 	}
 }
 
-// authenticationTimedOut lets the registration know that nobody answers any more. A registration stays as it was.
+// authenticationTimedOut reports to the registration that the handset has not answered. An existing registration stays as it was.
 func (r *Registrar) authenticationTimedOut(ctx context.Context, a *authentication) {
 	release, err := r.locks.lock(ctx, a.private)
 	if err != nil {
@@ -291,7 +291,7 @@ func (r *Registrar) authenticationTimedOut(ctx context.Context, a *authenticatio
 	}
 }
 
-// unansweredChallenge says why handsets fall silent, most often.
+// unansweredChallenge returns the likeliest reasons why a handset does not answer a challenge.
 func unansweredChallenge(ch *challenge.Challenge) string {
 	if !ch.AKA {
 		return "the handset has not answered the 401"

@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
 
-// authentication is one handset that is asked to show who it is: by one 401, or by several after each other.
+// authentication is the authentication of one handset, by one 401 or several in a row.
 type authentication struct {
 	registrar *Registrar
 	run       fsm.Instance[AuthenticationState, AuthenticationEvent, AuthenticationAction] // under the lock of authentications
@@ -25,9 +25,9 @@ type authentication struct {
 	resynchronised  int                  // AUTS so far
 }
 
-const perUser = 4 // challenges that are out; another one takes the place of the oldest
+const perUser = 4 // challenges in flight; one more replaces the oldest
 
-// authentications finds those whose challenge is out. Everybody may make them come into being, so they are counted and they end.
+// authentications holds the authentications with a challenge in flight. Anyone can cause one, so their number and life are limited.
 type authentications struct {
 	limit int
 
@@ -40,7 +40,7 @@ func newAuthentications(limit int) *authentications {
 	return &authentications{limit: limit, byNonce: map[string]*authentication{}, byUser: map[string][]*authentication{}}
 }
 
-// step is the only thing that moves an authentication. One that is not challenged any more is not found any more.
+// step is the only way to move an authentication. An authentication that is no longer Challenged is no longer found.
 func (s *authentications) step(a *authentication, event AuthenticationEvent) (actions []AuthenticationAction, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +53,7 @@ func (s *authentications) step(a *authentication, event AuthenticationEvent) (ac
 	return actions, ok
 }
 
-// displaced returns those that another challenge takes the place of: of the same Call-ID, or the oldest of too many.
+// displaced returns the authentications that another challenge replaces: those of the same Call-ID, or the oldest of too many.
 func (s *authentications) displaced(private, callID string) (others []*authentication) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +73,7 @@ func (s *authentications) displaced(private, callID string) (others []*authentic
 	return others
 }
 
-// admit makes room for a challenge; false when there is none.
+// admit records a challenge. It returns false if there is no room.
 func (s *authentications) admit(a *authentication, asked *challenge.Challenge) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +89,7 @@ func (s *authentications) admit(a *authentication, asked *challenge.Challenge) b
 	return true
 }
 
-// find returns the authentication that a nonce is of, if it went to this user.
+// find returns the authentication to which a nonce belongs, if the challenge went to this user.
 func (s *authentications) find(private, nonce string) *authentication {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +116,7 @@ func (s *authentications) drop(a *authentication) {
 	}
 }
 
-// of returns those of a user.
+// of returns the authentications of a user.
 func (s *authentications) of(private string) []*authentication {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +124,7 @@ func (s *authentications) of(private string) []*authentication {
 	return slices.Clone(s.byUser[private])
 }
 
-// pending reports whether a user owes an answer.
+// pending reports whether a user has a challenge to answer.
 func (s *authentications) pending(private string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,10 +139,11 @@ func (s *authentications) count() int {
 	return len(s.byNonce)
 }
 
-// patience is how long a handset takes to answer a challenge: a second in a cell. Behind it the log says so, long before reg-await-auth.
+// patience is how long a handset may take to answer a challenge until the log says so, long before reg-await-auth. A handset in a cell
+// takes about a second.
 const patience = 10 * time.Second
 
-// challenged notes when reg-await-auth expires, and says when the schedule has to look after the handset.
+// challenged notes when reg-await-auth expires, and returns when the schedule should call Due.
 func (s *authentications) challenged(a *authentication, now time.Time, await time.Duration) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,7 +153,7 @@ func (s *authentications) challenged(a *authentication, now time.Time, await tim
 	return now.Add(min(patience, await))
 }
 
-// expires returns when reg-await-auth does; silent, that a challenge is out.
+// expires returns when reg-await-auth expires, and whether a challenge is in flight.
 func (s *authentications) expires(a *authentication) (at time.Time, silent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,7 +161,7 @@ func (s *authentications) expires(a *authentication) (at time.Time, silent bool)
 	return a.until, a.run.State() == Challenged
 }
 
-// Due is called by the schedule when patience is over, and when reg-await-auth expires.
+// Due is called by the schedule after patience, and when reg-await-auth expires.
 func (a *authentication) Due(now time.Time) {
 	at, silent := a.registrar.authentications.expires(a)
 	if !now.Before(at) {
@@ -174,7 +175,7 @@ func (a *authentication) Due(now time.Time) {
 	}
 }
 
-// silence returns what the log says of a challenge that nobody has answered: whose it is, and why handsets fall silent.
+// silence returns the log attributes of an unanswered challenge: whose it is, and the likeliest reasons.
 func (a *authentication) silence() (attributes []any) {
 	return []any{"impi", a.private, "impu", a.public, "call_id", a.callID, "cause", unansweredChallenge(a.asked)}
 }

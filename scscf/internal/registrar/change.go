@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// Observe adds an observer; all are added before the registrar works.
+// Observe adds an observer. It must not be called once the registrar serves requests.
 func (r *Registrar) Observe(o registration.Observer) { r.observers = append(r.observers, o) }
 
 func (r *Registrar) publish(c registration.Change) {
@@ -19,8 +19,8 @@ func (r *Registrar) publish(c registration.Change) {
 	}
 }
 
-// change replaces what stands in a record by what decide makes of it; nil removes the record. Then registrants take their steps. Both
-// must be quick and do nothing else.
+// change replaces the registration of a record with the result of decide; nil removes the record. Then the registrants take their
+// steps. Both callbacks must be quick and have no other effects.
 func (r *Registrar) change(
 	rec *record,
 	decide func(old *registration.Registration) (*registration.Registration, error),
@@ -65,7 +65,7 @@ func (r *Registrar) arm(rec *record, g *registration.Registration) {
 // Due is called by the schedule when the first contact of a registration, or the profile of an unregistered user, ends.
 func (rec *record) Due(now time.Time) { rec.registrar.expire(rec, now) }
 
-// expire takes out the contacts whose time is over (TS 24.229 §5.4.1.5) and lets the HSS know who has none left.
+// expire removes expired contacts (TS 24.229 §5.4.1.5) and reports to the HSS the users who have none left.
 func (r *Registrar) expire(rec *record, now time.Time) {
 	r.lose(
 		rec,
@@ -76,9 +76,9 @@ func (r *Registrar) expire(rec *record, now time.Time) {
 	)
 }
 
-// FlowFailed ends a contact of which its P-CSCF says that it does not reach it any more, by 430 (RFC 5626 §5.3.1): it would be
-// called in vain until it expires. One that was registered again meanwhile stays. The reg event has it deactivated, by which a handset
-// that is there after all knows to register (RFC 3680 §5.1).
+// FlowFailed removes a contact that its P-CSCF can no longer reach and answers with 430 (RFC 5626 §5.3.1). A contact that was registered
+// again in the meantime stays. The reg event reports it as deactivated, so that a handset that is still there registers again
+// (RFC 3680 §5.1).
 func (r *Registrar) FlowFailed(public string, contact *registration.Binding) {
 	if rec := r.store.find(public); rec != nil {
 		r.lose(
@@ -91,7 +91,7 @@ func (r *Registrar) FlowFailed(public string, contact *registration.Binding) {
 	}
 }
 
-// lose takes out contacts that are gone without a word of the handset's or of the HSS's.
+// lose removes contacts that ended without the handset or the HSS saying so.
 func (r *Registrar) lose(
 	rec *record,
 	now time.Time,
@@ -152,8 +152,8 @@ type taken struct {
 	actions []Action
 }
 
-// stepEnded has the private identities whose contacts have ended take their step: other while they have others, else last. It is
-// called with the store's lock held.
+// stepEnded steps the private identities whose contacts have ended: with other if they have more contacts, else with last. It is called
+// with the store's lock held.
 func (r *Registrar) stepEnded(
 	rec *record,
 	after *registration.Registration,
@@ -189,8 +189,8 @@ func (r *Registrar) stepEnded(
 	return all
 }
 
-// carryOut does what the rows of a changed set's registrants say. Application servers and watchers are told once. The error is that of
-// the last SAR that failed.
+// carryOut performs the actions of the steps that the registrants of a changed set have taken. It informs application servers and
+// watchers once. The error is that of the last SAR that failed.
 func (r *Registrar) carryOut(ctx context.Context, all []taken, change registration.Change) (failed error) {
 	told := false
 
@@ -218,7 +218,7 @@ func (r *Registrar) carryOut(ctx context.Context, all []taken, change registrati
 	return failed
 }
 
-// without returns what becomes of a set that may have lost its last contact: nil, or kept for services of the unregistered user.
+// without returns a set after it may have lost its last contact: the set itself, a set for services of the unregistered user, or nil.
 func (r *Registrar) without(g *registration.Registration, now time.Time, keep bool) *registration.Registration {
 	switch {
 	case len(g.Bindings) > 0:
@@ -247,7 +247,7 @@ func typeAfter(after *registration.Registration) ifc.RegistrationType {
 	return ifc.ReRegistration
 }
 
-// releaseLater tells the HSS of the end of a registration that is over here, unless it came back in the meantime.
+// releaseLater reports to the HSS that a registration has ended here, unless the user has registered again in the meantime.
 func (r *Registrar) releaseLater(ctx context.Context, private string, before *registration.Registration) {
 	release, err := r.locks.lock(ctx, private)
 	if err != nil {
@@ -278,7 +278,7 @@ func (r *Registrar) releaseLater(ctx context.Context, private string, before *re
 	}
 }
 
-// dropUnregistered forgets the profile of a user who is not registered.
+// dropUnregistered drops the profile of an unregistered user.
 func (r *Registrar) dropUnregistered(public string) {
 	rec := r.store.find(public)
 	if rec == nil {

@@ -10,13 +10,13 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// errOutOfOrder is RFC 3261 §10.3 7: the REGISTER is older than what it would change.
+// outOfOrder is the refusal of a REGISTER that is older than the contacts it would change (RFC 3261 §10.3 step 7).
 func outOfOrder() *sip.Refusal {
 	return sip.Refuse(500, "the REGISTER is older than the one that made the contact: same Call-ID, CSeq not higher")
 }
 
-// update decides what a REGISTER does to the contacts of a set (RFC 3261 §10.3 7, RFC 5626 §6, TS 24.229 §5.4.1.2.2,
-// §5.4.1.4). Either all of it is done or, with a refusal, nothing. nextID names new contacts.
+// update computes the contacts of a set after a REGISTER (RFC 3261 §10.3 step 7, RFC 5626 §6, TS 24.229 §5.4.1.2.2, §5.4.1.4). With a
+// refusal nothing changes. nextID names new contacts.
 func update(
 	old []*registration.Binding,
 	r *request,
@@ -88,9 +88,9 @@ func update(
 	return next, changes, nil
 }
 
-// same reports whether a contact is registered already: by instance and reg-id (RFC 5626 §6) where both have them, else by URI
-// (RFC 3261 §19.1.4). A contact that is taken back without reg-id is always meant by its URI: a handset that has moved takes back
-// where it was, not where it is. One for emergency calls is another one (TS 24.229 §5.4.8.2).
+// same reports whether a wanted contact is this binding. They are compared by instance and reg-id (RFC 5626 §6) if both have them, else by
+// URI (RFC 3261 §19.1.4). A contact that is removed without reg-id is compared by URI: a handset that has moved removes its old address,
+// not its new one. A contact for emergency calls is never the same as another (TS 24.229 §5.4.8.2).
 func (w *wanted) same(b *registration.Binding) bool {
 	if !w.rival(b) {
 		return false
@@ -103,8 +103,8 @@ func (w *wanted) same(b *registration.Binding) bool {
 	return sip.SameURI(w.contact, b.Contact)
 }
 
-// rivals returns the contacts among which a new one needs a place: an emergency registration takes none from the others, and finds its own
-// whatever they are (TS 24.229 §5.4.8.2).
+// rivals counts the contacts with which a new one competes for the limit. Emergency registrations have places of their own (TS 24.229
+// §5.4.8.2).
 func (w *wanted) rivals(all []*registration.Binding) int {
 	n := 0
 
@@ -128,8 +128,8 @@ func (w *wanted) binding(r *request, id uint32, registered, now time.Time) *regi
 	}
 }
 
-// ends reports whether a private identity has no contact after a REGISTER: then it is a de-registration, or a query of somebody
-// who is not registered.
+// ends reports whether the private identity has no contact after a REGISTER, which then is a de-registration, or a query by a user who
+// is not registered.
 func (r *request) ends(next []*registration.Binding) bool {
 	return !slices.ContainsFunc(next, func(b *registration.Binding) bool { return b.Private == r.private })
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// journal keeps the registrations over a restart: a line for each that has changed, written in batches. Profiles are not in
-// it; the HSS has them. A nil journal keeps nothing.
+// journal keeps registrations across restarts. It has one line for each change, written in batches. Profiles are not in it, because the
+// HSS has them. A nil journal keeps nothing.
 type journal struct {
 	mu    sync.Mutex
 	dirty map[*record]struct{}
@@ -30,7 +30,7 @@ const (
 	flushInterval = 200 * time.Millisecond
 )
 
-// entry is one line. Without a registration, the one with this ID is gone.
+// entry is one line. Without a registration it says that the registration with this ID has ended.
 type entry struct {
 	ID           uint64 `json:"id"`
 	Registration *kept  `json:"registration,omitempty"`
@@ -120,7 +120,7 @@ func (k *kept) restore() (*registration.Registration, error) {
 	return g, nil
 }
 
-// mark has a record written at the next flush.
+// mark schedules a record for the next flush.
 func (j *journal) mark(rec *record) {
 	if j == nil {
 		return
@@ -132,8 +132,8 @@ func (j *journal) mark(rec *record) {
 	j.dirty[rec] = struct{}{}
 }
 
-// flush writes what has changed, as it is now. count is how many records there are and all lists them, for a file that is
-// written anew.
+// flush writes the current state of the marked records. count and all give the number of records and the records themselves, for
+// rewriting the file.
 func (j *journal) flush(count func() int, all func() []*record) error {
 	if j == nil {
 		return nil
@@ -186,7 +186,7 @@ func (j *journal) append() error {
 	return err
 }
 
-// keptOf returns what is written of a registration; nothing of a user who is not registered.
+// keptOf returns the part of a registration that is written, or nil for an unregistered user.
 func keptOf(g *registration.Registration) *kept {
 	if g == nil || g.State != registration.Registered {
 		return nil

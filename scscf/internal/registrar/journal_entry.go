@@ -8,8 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// appendEntry writes one line of the journal. A line is written for every REGISTER, so that it is done without reflection;
-// it is read with encoding/json, once.
+// appendEntry appends one line of the journal. It does without reflection because every REGISTER writes a line.
 func appendEntry(b []byte, id uint64, k *kept) []byte {
 	b = append(b, `{"id":`...)
 	b = strconv.AppendUint(b, id, 10)

@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// locks lets the procedures of one user run one after the other, across the Cx requests in their midst. A lock exists only
-// while somebody holds it or waits for it.
+// locks serialises the procedures of each user, including their Cx requests. A lock exists only while somebody holds it or waits for it.
 type locks struct {
 	mu   sync.Mutex
 	held map[string]*lock
@@ -19,7 +18,7 @@ type lock struct {
 
 func newLocks() *locks { return &locks{held: map[string]*lock{}} }
 
-// lock waits for the lock of a name, or for the end of ctx. release is nil when there is an error.
+// lock acquires the lock of a name, or fails when ctx ends. release is nil if there is an error.
 func (l *locks) lock(ctx context.Context, name string) (release func(), err error) {
 	l.mu.Lock()
 

@@ -2,7 +2,7 @@ package registrar
 
 import "github.com/dialtone-ims/dialtone/pkg/fsm"
 
-// State is where one private identity stands with one implicit registration set.
+// State is the state of one private identity's registration in one implicit registration set.
 type State uint8
 
 // The states of a registration.
@@ -14,14 +14,14 @@ const (
 	Releasing           // it has contacts, the last of which is to go; a SAR is out
 )
 
-// Event is what happens to a registration: what a REGISTER turns out to be, the HSS's answer, time, the network.
+// Event is an event of a registration: a classified REGISTER, an answer of the HSS, a timer, or an order of the network.
 type Event uint8
 
 const (
 	Authenticated          Event = iota // the response to the challenge is right, and contacts are left or made
 	AuthenticatedEnd                    // it is right, and no contact is left
-	Vouched                             // the P-CSCF vouches for the REGISTER: no challenge, and contacts are left or made
-	VouchedEnd                          // the P-CSCF vouches for the REGISTER, and no contact is left
+	Vouched                             // the P-CSCF has authenticated the REGISTER: no challenge; contacts are left or made
+	VouchedEnd                          // the P-CSCF has authenticated the REGISTER; no contact is left
 	Assigned                            // SAA: success
 	AssignmentRefused                   // SAA with another result, or none
 	ContactsUpdated                     // the contacts are what the REGISTER wants
@@ -53,8 +53,8 @@ const (
 	Notify                           // third-party REGISTER (§5.4.1.7), NOTIFY of the reg event (§5.4.2.1.2)
 )
 
-// Machine is the life of the registration of one private identity in one implicit registration set (TS 24.229 §5.4.1). A
-// re-registration that fails leaves the registration as it was. Contacts may go while a SAR is out.
+// Machine is the state machine of the registration of one private identity in one implicit registration set (TS 24.229 §5.4.1). A
+// failed re-registration leaves the registration as it was. Contacts may end while a SAR is in flight.
 var Machine = fsm.New(
 	fsm.On("§5.4.1.2.2", NotRegistered, Authenticated, Assigning, AssignServer),
 	fsm.On("§5.4.1.1", NotRegistered, Vouched, Assigning, AssignServer),

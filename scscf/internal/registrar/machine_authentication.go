@@ -2,10 +2,10 @@ package registrar
 
 import "github.com/dialtone-ims/dialtone/pkg/fsm"
 
-// AuthenticationState is how far a handset has come in showing who it is.
+// AuthenticationState is the state of an authentication.
 type AuthenticationState uint8
 
-// The states of a challenge.
+// The states of an authentication.
 const (
 	Unchallenged    AuthenticationState = iota
 	VectorRequested                     // a MAR is out
@@ -13,7 +13,7 @@ const (
 	AuthenticationOver
 )
 
-// AuthenticationEvent is what a REGISTER is to the authentication, the HSS's answer, or time.
+// AuthenticationEvent is an event of an authentication: a classified REGISTER, an answer of the HSS, or a timer.
 type AuthenticationEvent uint8
 
 const (
@@ -46,8 +46,8 @@ const (
 	TimeOut                                   // AuthenticationTimedOut for the registration, if no other challenge is out
 )
 
-// AuthenticationMachine is the life of one authentication (TS 24.229 §5.4.1.2): from the REGISTER that is challenged to the answer
-// that counts. A private identity may have several, of different Call-IDs.
+// AuthenticationMachine is the state machine of one authentication (TS 24.229 §5.4.1.2), from the REGISTER that is challenged to the
+// final answer. A private identity may have several at a time, with different Call-IDs.
 var AuthenticationMachine = fsm.New(
 	fsm.On("§5.4.1.2.1", Unchallenged, Unprotected, VectorRequested, RequestVector),
 	fsm.On("§5.4.1.2.1", Unchallenged, NonceUnknown, VectorRequested, RequestVector),

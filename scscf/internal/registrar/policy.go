@@ -10,17 +10,17 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Policy is what the operator decides about registrations.
+// Policy is the operator's policy on registrations.
 type Policy struct {
-	// MinExpires and MaxExpires bound what a handset asks for: less is answered 423, more is shortened. DefaultExpires is for
+	// MinExpires and MaxExpires bound the time that a handset asks for: less is answered 423, more is shortened. DefaultExpires is for
 	// a REGISTER that names no time.
 	MinExpires     time.Duration `yaml:"min_expires"`
 	MaxExpires     time.Duration `yaml:"max_expires"`
 	DefaultExpires time.Duration `yaml:"default_expires"`
-	// ExpiryGrace is how long a contact outlives its time, for the refresh that is on its way.
+	// ExpiryGrace is how long a contact stays after it has expired, for a refresh that is on its way.
 	ExpiryGrace time.Duration `yaml:"expiry_grace"`
 
-	// MaxContacts is per implicit registration set. One more takes the place of the oldest of its private identity
+	// MaxContacts is per implicit registration set. One more replaces the oldest of its private identity
 	// ("replace") or is answered 403 ("refuse").
 	MaxContacts    int    `yaml:"max_contacts"`
 	AtContactLimit string `yaml:"at_contact_limit"`
@@ -46,20 +46,20 @@ type Policy struct {
 	ChargingFunctions ChargingFunctions `yaml:"charging_functions"`
 }
 
-// Authentication is how handsets prove who they are.
+// Authentication is the operator's policy on authentication.
 type Authentication struct {
 	// Scheme is what a MAR asks for. "Unknown" lets the HSS decide; "Digest-AKAv1-MD5", "Digest-AKAv2-MD5", "Digest-AKAv2-SHA-256"
 	// and "SIP Digest" ask for one.
 	Scheme string `yaml:"scheme"`
 	// AwaitAuth is the timer reg-await-auth (TS 24.229 §7.8): how long a handset may take to answer the 401.
 	AwaitAuth time.Duration `yaml:"await_auth"`
-	// QoP is offered in AKA challenges. Empty: no qop parameter at all, which one chipset needs (open5gs#491).
+	// QoP is offered in AKA challenges. If it is empty there is no qop parameter, which one chipset needs (open5gs#491).
 	QoP []string `yaml:"qop"`
 	// Realm of AKA challenges; empty: the home domain.
 	Realm string `yaml:"realm"`
-	// Attempts is how many wrong responses are met with a new challenge before 403; 1: the first is refused.
+	// Attempts is the number of wrong responses until 403. With 1 the first is refused.
 	Attempts int `yaml:"attempts"`
-	// Resynchronisations is how many AUTS in a row are believed.
+	// Resynchronisations is the number of consecutive AUTS that are accepted.
 	Resynchronisations int `yaml:"resynchronisations"`
 	// TrustRefresh lists values of integrity-protected with which a known contact is refreshed, or de-registered, without
 	// a new challenge (TS 24.229 §5.4.1.2.2). TrustAlways lists those that need none at all, such as auth-done.
@@ -79,7 +79,7 @@ type ChargingFunctions struct {
 	CCF []string `yaml:"ccf"`
 }
 
-// DefaultPolicy is right for a lab.
+// DefaultPolicy returns a policy for a lab.
 func DefaultPolicy() Policy {
 	return Policy{
 		MinExpires: time.Minute, MaxExpires: 2 * time.Hour, DefaultExpires: time.Hour, ExpiryGrace: 5 * time.Second,
@@ -96,7 +96,7 @@ func DefaultPolicy() Policy {
 
 var protections = []string{"yes", "no", "tls-yes", "tls-pending", "tls-connected", "ip-assoc-yes", "ip-assoc-pending", "auth-done"}
 
-// Validate refuses what cannot work, naming the setting.
+// Validate returns an error that names the setting if the policy cannot work.
 func (p *Policy) Validate() error {
 	a := p.Authentication
 

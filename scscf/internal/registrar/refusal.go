@@ -10,13 +10,13 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
-// meaning is what one Cx result means to the handset.
+// meaning is the meaning of a Cx result for the handset.
 type meaning struct {
 	status    int
 	diagnosis string
 }
 
-// multimediaAuthResults are the results of a MAA that challenges nobody (TS 24.229 §5.4.1.2.1, TS 29.228 §6.3.1).
+// multimediaAuthResults are the results of a MAA without a vector (TS 24.229 §5.4.1.2.1, TS 29.228 §6.3.1).
 var multimediaAuthResults = map[diameter.Result]meaning{
 	cx.ErrorUserUnknown:            {403, "the HSS does not know this private or public identity"},
 	cx.ErrorIdentitiesDontMatch:    {403, "the public identity does not belong to the private identity in the HSS"},
@@ -35,7 +35,7 @@ var serverAssignmentResults = map[diameter.Result]meaning{
 	cx.ErrorTooMuchData:               {500, "the profile is larger than was allowed"},
 }
 
-// result maps a Cx result that is no success. One that says that the HSS is ill never becomes a word about the user.
+// result maps a Cx result other than success. A fault of the HSS never becomes a verdict on the user.
 func result(command string, results map[diameter.Result]meaning, r diameter.Result, text string) *sip.Refusal {
 	v, known := results[r]
 
@@ -56,7 +56,7 @@ func result(command string, results map[diameter.Result]meaning, r diameter.Resu
 	return verdict.Diameter(v.status, r, fmt.Sprintf("%s was answered %d: %s", command, r.Code, v.diagnosis))
 }
 
-// unanswered maps a Cx request that got no answer: 504, so that the I-CSCF or P-CSCF may tell it from a word of the HSS.
+// unanswered maps a Cx request without an answer to 504, so that the I-CSCF or P-CSCF can tell it from a verdict of the HSS.
 func unanswered(command string, err error) *sip.Refusal {
 	switch {
 	case errors.Is(err, diameter.ErrTooLarge):

@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// HandleRegister serves a REGISTER (TS 24.229 §5.4.1): it is classified, the machines say what is done, and it is done.
+// HandleRegister serves a REGISTER (TS 24.229 §5.4.1): it classifies the request, steps the machines and carries out their actions.
 func (r *Registrar) HandleRegister(ctx context.Context, tx sip.Answering) {
 	req, refusal := parseRegister(tx.Request(), &r.policy)
 	if refusal != nil {
@@ -33,7 +33,7 @@ func (r *Registrar) HandleRegister(ctx context.Context, tx sip.Answering) {
 	p.run(ctx)
 }
 
-// procedure is one REGISTER in work.
+// procedure is one REGISTER being served.
 type procedure struct {
 	registrar      *Registrar
 	tx             sip.Answering
@@ -56,7 +56,7 @@ type procedure struct {
 	answered  bool
 }
 
-// run classifies, and steps until nothing follows.
+// run classifies the REGISTER and steps until no event follows.
 func (p *procedure) run(ctx context.Context) {
 	p.find()
 
@@ -76,7 +76,7 @@ func (p *procedure) run(ctx context.Context) {
 	}
 }
 
-// find looks up what is known of the user.
+// find looks up the user's record and authentication.
 func (p *procedure) find() {
 	r := p.registrar
 	p.record = r.store.find(p.request.public)
@@ -105,8 +105,8 @@ func (p *procedure) registration() *registration.Registration {
 	return p.record.current.Load()
 }
 
-// classify says which event a REGISTER is (§5.4.1.1, §5.4.1.2). A refusal is of what the handset wants, and is told only to
-// who is known to be the handset.
+// classify sets the events for a REGISTER (§5.4.1.1, §5.4.1.2). A refusal concerns the contacts that the handset wants, and is sent only
+// to an authenticated handset.
 func (p *procedure) classify(now time.Time) *sip.Refusal {
 	c, policy := p.request.credentials, &p.registrar.policy.Authentication
 
@@ -150,7 +150,7 @@ func (p *procedure) classify(now time.Time) *sip.Refusal {
 	return nil
 }
 
-// answersOutside reports whether the REGISTER says that the handset cannot answer: then it has no security associations either.
+// answersOutside reports whether the answer is AUTS or empty: then the handset has no keys for security associations.
 func (p *procedure) answersOutside() bool {
 	c := p.request.credentials
 
@@ -200,7 +200,7 @@ func (p *procedure) trusted(policy *Authentication) bool {
 	return true
 }
 
-// register steps the registration and does what its row says.
+// register steps the registration and carries out the actions of its row.
 func (p *procedure) register(ctx context.Context) {
 	actions, ok := p.registrar.store.step(p.registrant, p.next)
 	if !ok {
@@ -211,7 +211,7 @@ func (p *procedure) register(ctx context.Context) {
 	p.act(ctx, actions)
 }
 
-// follow has an event stepped when the actions of the row are done.
+// follow sets the event to step after the actions of the current row.
 func (p *procedure) follow(event Event) { p.next, p.then = event, p.register }
 
 func (p *procedure) act(ctx context.Context, actions []Action) {
@@ -245,8 +245,8 @@ func (p *procedure) act(ctx context.Context, actions []Action) {
 	}
 }
 
-// updateContacts makes the contacts what the REGISTER asks for (§5.4.1.2.2, §5.4.1.4). The registration takes its step with them, so
-// that nothing comes between.
+// updateContacts changes the contacts as the REGISTER asks (§5.4.1.2.2, §5.4.1.4). The registration steps under the same lock, so that
+// nothing comes between.
 func (p *procedure) updateContacts() {
 	identities, private, refusal := p.profile()
 	if refusal != nil {
@@ -311,7 +311,7 @@ func (p *procedure) updateContacts() {
 	}
 }
 
-// profile returns what the SAA says of the set, if it does or has to.
+// profile returns the identities in the SAA's profile, if it has one or must have one.
 func (p *procedure) profile() (identities []registration.Identity, private string, refusal *sip.Refusal) {
 	g := p.registration()
 	if p.ends || g != nil && !g.ProfileMissing() && (p.assigned == nil || len(p.assigned.UserData) == 0) {
@@ -370,7 +370,7 @@ func (p *procedure) respond(response *sip.Response) {
 	p.registrar.respond(p.tx, response)
 }
 
-// unexpected is what no path of the machines leads to: an event without a row, an action in the wrong place.
+// unexpected logs and counts what must not happen: an event without a row, or an action out of place.
 func (p *procedure) unexpected(what, state fmt.Stringer) {
 	p.registrar.unexpected(what, state)
 

@@ -1,6 +1,5 @@
-// Package registrar is the registrar half of the S-CSCF (TS 24.229 §5.4.1): it challenges handsets, keeps who is registered
-// from where and with which service profile, and tells the HSS, the application servers and the watchers of the reg event
-// what has changed.
+// Package registrar is the registrar of the S-CSCF (TS 24.229 §5.4.1). It challenges handsets, holds their registrations, and informs
+// the HSS, the application servers and the watchers of the reg event about changes.
 package registrar
 
 import (
@@ -19,7 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
 
-// HomeSubscriberServer is the Cx client. An answer may have any result; an error means that there is no answer.
+// HomeSubscriberServer is the Cx client. An answer may have any result; an error means that there was no answer.
 type HomeSubscriberServer interface {
 	MultimediaAuth(ctx context.Context, req *cx.MAR) (*cx.MAA, error)
 	ServerAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, error)

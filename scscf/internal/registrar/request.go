@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// request is a REGISTER, read.
+// request is a parsed REGISTER.
 type request struct {
 	message        *sip.Request
 	public         string // canonical, of To
@@ -28,7 +28,7 @@ type request struct {
 	cseq           uint32
 }
 
-// wanted is one contact that a REGISTER wants to have, or to end.
+// wanted is one contact that a REGISTER adds, refreshes or removes.
 type wanted struct {
 	contact  string
 	params   string
@@ -43,19 +43,19 @@ var supported = []string{"path", "outbound"}
 
 const maxContactsInRequest = 16
 
-// Bounds in octets of what a registration keeps and repeats: in each 200, in the NOTIFYs of each of its identities, in Route.
+// Limits in octets of values that a registration stores and that are repeated in each 200, each NOTIFY and each Route.
 const (
 	maxName    = 1 << 10 // a public or private identity, the URI of a Contact, a Call-ID
 	maxContact = 4 << 10 // with its parameters
 	maxPath    = 4 << 10 // all of it
 )
 
-// tooLarge is RFC 3261 §21.5.7.
+// tooLarge is the refusal of a value that is too long (RFC 3261 §21.5.7).
 func tooLarge(what string, octets, most int) *sip.Refusal {
 	return sip.Refusef(513, "%s has %d octets, more than the %d that a registrar keeps", what, octets, most)
 }
 
-// bounded refuses names that are longer than anybody's.
+// bounded returns a refusal for names that are too long.
 func bounded(message *sip.Request) *sip.Refusal {
 	for _, name := range []string{"To", "Call-ID"} {
 		if n := len(sip.Value(message, name)); n > maxName {
@@ -75,8 +75,8 @@ func bounded(message *sip.Request) *sip.Refusal {
 	return nil
 }
 
-// parseRegister takes a REGISTER apart and refuses what no registrar accepts, before anybody is asked (RFC 3261 §10.3 2, 6, 7;
-// RFC 3327 §5.3; TS 24.229 §5.4.1.2.1).
+// parseRegister parses a REGISTER and returns a refusal for one that no registrar accepts (RFC 3261 §10.3 steps 2, 6, 7; RFC 3327 §5.3;
+// TS 24.229 §5.4.1.2.1).
 func parseRegister(message *sip.Request, policy *Policy) (*request, *sip.Refusal) {
 	if refusal := bounded(message); refusal != nil {
 		return nil, refusal
@@ -127,7 +127,7 @@ func unsupported(message *sip.Request) []string {
 	})
 }
 
-// parseCredentials finds the private identity: of Authorization, or derived from the public one (§5.4.1.1).
+// parseCredentials takes the private identity from Authorization, or derives it from the public one (§5.4.1.1).
 func (r *request) parseCredentials() *sip.Refusal {
 	r.private = ims.PrivateFromPublic(r.public)
 

@@ -7,8 +7,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// Restore brings back the registrations that were kept in a directory, and keeps them there from now on. It is called before
-// Run. Their profiles are fetched once the HSS can be reached.
+// Restore restores the registrations that an earlier process kept in a directory, and keeps registrations there from now on. It must be
+// called before Run. Run fetches the profiles once the HSS can be reached.
 func (r *Registrar) Restore(directory string) error {
 	j, registrations, err := openJournal(directory, r.log)
 	if err != nil {
@@ -44,7 +44,7 @@ func (r *Registrar) Restore(directory string) error {
 	return nil
 }
 
-// Run does what is left to be done later, until ctx ends. ready says whether the HSS can be reached.
+// Run does background work until ctx ends. ready returns an error while the HSS cannot be reached.
 func (r *Registrar) Run(ctx context.Context, ready func() error) {
 	done := make(chan struct{})
 
@@ -62,7 +62,7 @@ func (r *Registrar) Run(ctx context.Context, ready func() error) {
 	<-done
 }
 
-// awaitReady waits until the HSS can be reached, for there is work that would be lost without it.
+// awaitReady waits until the HSS can be reached: without it, pending SARs would be lost.
 func (r *Registrar) awaitReady(ctx context.Context, ready func() error) bool {
 	const interval = 100 * time.Millisecond
 
@@ -80,7 +80,7 @@ func (r *Registrar) awaitReady(ctx context.Context, ready func() error) bool {
 	return true
 }
 
-// reviveAll has the profiles of all restored registrations fetched.
+// reviveAll fetches the profiles of all restored registrations.
 func (r *Registrar) reviveAll() {
 	for _, rec := range r.store.all() {
 		g := rec.current.Load()
@@ -107,7 +107,7 @@ func (r *Registrar) reviveAll() {
 	}
 }
 
-// flushes writes the journal until ctx ends.
+// flushes flushes the journal periodically until ctx ends.
 func (r *Registrar) flushes(ctx context.Context) {
 	tick := time.NewTicker(flushInterval)
 	defer tick.Stop()
@@ -129,7 +129,7 @@ func (r *Registrar) flush() {
 	}
 }
 
-// Close writes what has changed last. Nothing may be done with the registrar any more.
+// Close flushes the journal. The registrar must not be used afterwards.
 func (r *Registrar) Close() error {
 	r.flush()
 

@@ -12,10 +12,10 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/schedule"
 )
 
-// errFull is the error of a registration beyond the configured limit.
+// errFull is the error for a registration beyond the configured limit.
 var errFull = errors.New("the S-CSCF serves as many registrations as its configuration allows")
 
-// record is the place of one implicit registration set; what stands in it is replaced as a whole.
+// record holds one implicit registration set. Its registration is replaced as a whole.
 type record struct {
 	registrar   *Registrar
 	id          uint64 // in the journal
@@ -24,13 +24,13 @@ type record struct {
 	expiry      schedule.Entry // of the contact that ends first, or of the profile of an unregistered user
 }
 
-// registrant is a private identity in a set: the run of its registration. One that has no contact belongs to a procedure alone.
+// registrant is a private identity in a set, with the state of its registration. Without contacts it belongs to one procedure alone.
 type registrant struct {
 	private string
 	run     fsm.Instance[State, Event, Action] // under the store's lock
 }
 
-// hold keeps a registrant with the record as long as it has contacts there. It is called with the store's lock held.
+// hold adds a registrant to the record, or removes it if it has no contacts there. It is called with the store's lock held.
 func (r *record) hold(who *registrant, after *registration.Registration) {
 	r.registrants = slices.DeleteFunc(r.registrants, func(other *registrant) bool { return other.private == who.private })
 
@@ -39,7 +39,7 @@ func (r *record) hold(who *registrant, after *registration.Registration) {
 	}
 }
 
-// store finds records by identity. All changes are made under its lock, and are short.
+// store indexes records by identity. All changes are made under its lock and are short.
 type store struct {
 	limit int
 
@@ -85,7 +85,7 @@ func (s *store) of(private string) []*record {
 	return slices.Clone(s.byPrivate[private])
 }
 
-// all lists every record.
+// all returns all records.
 func (s *store) all() []*record {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -105,8 +105,8 @@ func (s *store) count() int {
 	return len(s.records)
 }
 
-// update replaces what stands in a record by what decide makes of it. nil is nothing: a record that is new, or that goes. then, which
-// may be nil, is called with what stands there now and lets registrants take their steps before anybody sees it.
+// update replaces the registration of a record with the result of decide. It is nil before for a new record, and nil after to remove
+// the record. then, which may be nil, is called with the new registration, and steps registrants before anybody sees it.
 func (s *store) update(
 	r *record,
 	decide func(old *registration.Registration) (*registration.Registration, error),
@@ -138,7 +138,7 @@ func (s *store) update(
 	return before, after, nil
 }
 
-// step moves a registrant that is in no record's change.
+// step steps a registrant outside any change of its record.
 func (s *store) step(who *registrant, event Event) (actions []Action, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,7 +153,7 @@ func (s *store) state(who *registrant) State {
 	return who.run.State()
 }
 
-// registrantOf returns a private identity in a set, or one that has no contact there.
+// registrantOf returns the registrant of a private identity in a set, or a new one without contacts.
 func (r *Registrar) registrantOf(rec *record, private string) *registrant {
 	if rec != nil {
 		r.store.mu.RLock()
@@ -178,7 +178,7 @@ func (r *record) registrant(private string) *registrant {
 	return nil
 }
 
-// putNew makes g the state of a new record, unless its identities are served already: then those stay.
+// putNew makes g the registration of a new record, unless its identities are served already: then nothing changes.
 func (s *store) putNew(r *record, g *registration.Registration) (*record, *registration.Registration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,7 +192,7 @@ func (s *store) putNew(r *record, g *registration.Registration) (*record, *regis
 	return r, g, s.put(r, g)
 }
 
-// put makes next the state of a record. Identities that belonged to another set move.
+// put makes next the registration of a record. Identities that belonged to another set move.
 func (s *store) put(r *record, next *registration.Registration) error {
 	before := r.current.Load()
 	if before == nil && len(s.records) >= s.limit {
@@ -235,7 +235,7 @@ func (s *store) put(r *record, next *registration.Registration) error {
 	return nil
 }
 
-// leave takes an identity out of the set that it was in.
+// leave removes an identity from the set that it was in.
 func (s *store) leave(r *record, uri string) {
 	left := *r.current.Load()
 	left.Identities = slices.DeleteFunc(slices.Clone(left.Identities), func(i registration.Identity) bool { return i.URI == uri })
@@ -277,7 +277,7 @@ func (s *store) unlink(r *record, g *registration.Registration) {
 	}
 }
 
-// sharesPlaces reports whether two states are found under the same identities: every refresh of a contact is so.
+// sharesPlaces reports whether two registrations have the same identities, as before and after each refresh.
 func sharesPlaces(a, b *registration.Registration) bool {
 	if len(a.Identities) != len(b.Identities) || len(a.Identities) > 0 && &a.Identities[0] != &b.Identities[0] {
 		return false

@@ -10,8 +10,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// terminate ends contacts of a set at the word of the network (TS 24.229 §5.4.1.5): NetworkEnd or OperatorEnd. It is false when there is
-// nothing to end. The error is that of an HSS that was not told.
+// terminate ends contacts of a set by order of the network (TS 24.229 §5.4.1.5), with the event NetworkEnd or OperatorEnd. It returns
+// false if there is nothing to end. The error is that of a SAR.
 func (r *Registrar) terminate(
 	ctx context.Context,
 	rec *record,
@@ -159,8 +159,8 @@ func (r *Registrar) recordsOf(privates, publics []string) []*record {
 	return records
 }
 
-// PushProfile serves a PPR (TS 29.228 §6.2.2): the profile of the set is replaced as a whole; so is the charging information.
-// Sessions that go on keep what they began with.
+// PushProfile serves a PPR (TS 29.228 §6.2.2). It replaces the whole profile of the set, and the charging information. Ongoing sessions
+// keep the profile with which they began.
 func (r *Registrar) PushProfile(_ context.Context, req *cx.PPR) (*cx.PPA, error) {
 	if req.UserData == nil && req.ChargingInformation == nil {
 		return nil, &diameter.Error{Result: diameter.UnableToComply, Message: "a PPR with nothing in it"}
@@ -231,8 +231,8 @@ func plainOf(identities []registration.Identity) []string {
 	return all
 }
 
-// Deregister ends the registration of a public identity's set at the operator's word (TS 24.229 §5.4.1.5): the HSS is told
-// by SAR with ADMINISTRATIVE_DEREGISTRATION. It is false when the identity is not registered here.
+// Deregister ends the registration of a public identity's set by order of the operator (TS 24.229 §5.4.1.5), and sends the HSS a SAR
+// with ADMINISTRATIVE_DEREGISTRATION. It returns false if the identity is not registered here.
 func (r *Registrar) Deregister(ctx context.Context, public string, cause registration.Cause) (bool, error) {
 	rec := r.store.find(public)
 	if rec == nil {
@@ -256,7 +256,7 @@ func (r *Registrar) Deregister(ctx context.Context, public string, cause registr
 	return true, failed
 }
 
-// Snapshot lists all registrations as they are at this moment.
+// Snapshot returns all current registrations.
 func (r *Registrar) Snapshot() []*registration.Registration {
 	records := r.store.all()
 	all := make([]*registration.Registration, 0, len(records))
@@ -272,8 +272,8 @@ func (r *Registrar) Snapshot() []*registration.Registration {
 	return all
 }
 
-// Registration returns the registration that a public identity belongs to, also one whose profile has not come back yet after a
-// restart.
+// Registration returns the registration to which a public identity belongs, including one whose profile has not been fetched yet after
+// a restart.
 func (r *Registrar) Registration(public string) (*registration.Registration, bool) {
 	rec := r.store.find(public)
 	if rec == nil {

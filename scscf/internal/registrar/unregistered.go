@@ -9,10 +9,9 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// FetchUnregistered gets the profile of a user who is not registered here and is called, or for whom an application server
-// calls (TS 24.229 §5.4.3.2, §5.4.3.3, TS 29.228 §6.1.2): SAR with UNREGISTERED_USER. The profile stays for the time that
-// the policy says. A user whose registration was kept over a restart gets the profile back and is registered. The error is
-// a *sip.Refusal.
+// FetchUnregistered fetches the profile of a user who is called without being registered here, or for whom an application server calls
+// (TS 24.229 §5.4.3.2, §5.4.3.3, TS 29.228 §6.1.2), by a SAR with UNREGISTERED_USER. The profile is held for the time in the policy. If
+// the user's registration was kept across a restart, it gets its profile back instead. The error is a *sip.Refusal.
 func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (registration.User, error) {
 	release, err := r.locks.lock(ctx, public)
 	if err != nil {
@@ -68,8 +67,8 @@ func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (regis
 	return user, nil
 }
 
-// Registered is Lookup for who can wait: a registration that was kept over a restart gets its profile back first. The error is that of an
-// HSS that does not give it now: then nobody can say that the user is not registered.
+// Registered is like Lookup, but may block to fetch the profile of a registration that was kept across a restart. With an error, which is
+// that of the HSS, the user must not be taken for unregistered.
 func (r *Registrar) Registered(ctx context.Context, public string) (registration.User, bool, error) {
 	user, found := r.Lookup(public)
 
@@ -96,8 +95,8 @@ func (r *Registrar) Registered(ctx context.Context, public string) (registration
 	return user, found && user.State == registration.Registered, nil
 }
 
-// revive gets the profile of a registration that was kept over a restart: SAR with NO_ASSIGNMENT, which changes nothing at
-// the HSS (TS 29.228 §6.1.2). When the HSS says that the user is not this S-CSCF's any more, the registration ends.
+// revive fetches the profile of a registration that was kept across a restart, by a SAR with NO_ASSIGNMENT, which changes nothing at the
+// HSS (TS 29.228 §6.1.2). If the HSS answers that this S-CSCF no longer serves the user, the registration ends.
 func (r *Registrar) revive(ctx context.Context, rec *record) *sip.Refusal {
 	g := rec.current.Load()
 	if g == nil || !g.ProfileMissing() {

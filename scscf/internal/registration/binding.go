@@ -25,10 +25,10 @@ type Binding struct {
 	Registered time.Time `json:"registered"` // first made
 }
 
-// Emergency reports whether the contact is for emergency calls alone (TS 24.229 §5.4.8): nobody else is connected to it.
+// Emergency reports whether the contact is for emergency calls alone (TS 24.229 §5.4.8).
 func (b *Binding) Emergency() bool { return emergency.Contact(b.Contact) }
 
-// Header returns the binding as a value of Contact in a response.
+// Header returns the binding as a Contact value in a response.
 func (b *Binding) Header(now time.Time) string {
 	var text strings.Builder
 
@@ -49,7 +49,7 @@ func (b *Binding) Header(now time.Time) string {
 
 func (b *Binding) q() string { return strconv.FormatFloat(float64(b.Q)/1000, 'f', -1, 64) }
 
-// ContactEvent is what happened to a contact, in the words of RFC 3680 §5.3.
+// ContactEvent is the event of a contact (RFC 3680 §5.3).
 type ContactEvent string
 
 // The events of RFC 3680 §5.3.
@@ -64,7 +64,7 @@ const (
 	ContactRejected     ContactEvent = "rejected" // by the network, for good
 )
 
-// ContactChange is one contact and what happened to it.
+// ContactChange is one contact with its event.
 type ContactChange struct {
 	Binding *Binding
 	Event   ContactEvent

@@ -5,7 +5,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Change is what happened to one implicit registration set.
+// Change is a change of one implicit registration set.
 type Change struct {
 	Before, After *Registration // Before nil: it is new; After nil: it is gone
 	Contacts      []ContactChange
@@ -17,7 +17,7 @@ type Change struct {
 	Response *sip.Response
 }
 
-// Cause is why a registration changed.
+// Cause is the cause of a change.
 type Cause uint8
 
 // The causes of a change.
@@ -34,5 +34,5 @@ const (
 // Registered reports whether the set has contacts after the change.
 func (c *Change) Registered() bool { return c.After != nil && c.After.State == Registered }
 
-// Observer is told of every change, after the answer to the REGISTER that made it. It must not block.
+// Observer is called with every change, after the response to the REGISTER that made it. It must not block.
 type Observer func(c Change)

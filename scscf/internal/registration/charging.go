@@ -6,13 +6,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// ChargingInfo are the charging functions of a user (TS 29.229 §6.3.19), shared by all users with the same ones.
+// ChargingInfo holds the charging functions of a user (TS 29.229 §6.3.19).
 type ChargingInfo struct {
 	EventPrimary, EventSecondary           string // ecf, the OCS: Diameter URIs
 	CollectionPrimary, CollectionSecondary string // ccf
 }
 
-// ChargingHandle is one copy of charging functions for all users with the same ones; the zero handle is none.
+// ChargingHandle refers to charging functions that all users with the same ones share. The zero handle refers to none.
 type ChargingHandle = unique.Handle[ChargingInfo]
 
 // Charging returns the charging functions that the HSS gave; ok is false if it gave none.
@@ -24,7 +24,7 @@ func (r *Registration) Charging() (c ChargingInfo, ok bool) {
 	return r.ChargingHandle.Value(), true
 }
 
-// ChargingOf returns the one copy of these charging functions; the zero handle if there are none.
+// ChargingOf returns the handle of these charging functions, or the zero handle for none.
 func ChargingOf(c *cx.ChargingInformation) ChargingHandle {
 	if c == nil {
 		return ChargingHandle{}

@@ -1,5 +1,5 @@
-// Package registration is what the S-CSCF knows of a registered user: the implicit registration set with its identities, service
-// profiles and contacts, and how it changes.
+// Package registration defines what the S-CSCF knows of a registered user: the implicit registration set with its identities, service
+// profiles and contacts, and its changes.
 package registration
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
-// State is what an implicit registration set is to this S-CSCF (TS 29.228 §6.1.2).
+// State is the state of an implicit registration set at this S-CSCF (TS 29.228 §6.1.2).
 type State uint8
 
 const (
@@ -27,8 +27,7 @@ func (s State) String() string {
 	return "unregistered"
 }
 
-// Registration is one implicit registration set (TS 23.228 §5.2.1a) as it is at one moment. What Lookup gives is never
-// changed: a change makes another one.
+// Registration is one implicit registration set (TS 23.228 §5.2.1a) at one moment. It is immutable: a change makes another one.
 type Registration struct {
 	Sequence       uint64 // grows with every change of any set; tells which of two states is the later one
 	State          State
@@ -48,7 +47,7 @@ type Identity struct {
 	Profile     *Profile
 }
 
-// Profile is what all identities with the same services share: one copy for all users with equal criteria.
+// Profile is a service profile. All users with equal filter criteria share one copy.
 type Profile struct {
 	Chain        *ifc.Chain
 	Servers      []string // URIs of all application servers in the chain, each once
@@ -56,7 +55,7 @@ type Profile struct {
 	MediaProfile int      // SubscribedMediaProfileId, or NoMediaProfile
 }
 
-// NoMediaProfile says that the HSS does not limit the media.
+// NoMediaProfile is the MediaProfile of identities whose media the HSS does not limit.
 const NoMediaProfile = -1
 
 // User is one public identity together with the registration that serves it.
@@ -106,7 +105,7 @@ func (r *Registration) Find(uri string) *Identity {
 	return nil
 }
 
-// Contacts returns the bindings that are alive at this time, the most preferred first and among equals the newest (RFC 3261
+// Contacts returns the bindings that have not expired, the most preferred first and among equals the newest (RFC 3261
 // §16.5, TS 24.229 §5.4.3.3). Those of emergency registrations are not among them (§5.4.8).
 func (r *Registration) Contacts(now time.Time) []*Binding {
 	alive := make([]*Binding, 0, len(r.Bindings))
@@ -141,12 +140,12 @@ func (r *Registration) Of(private string) []*Binding {
 	return own
 }
 
-// Matches reports whether a canonical URI is this identity, or one of those that its wildcard means.
+// Matches reports whether a canonical URI is this identity, or matches its wildcard.
 func (i *Identity) Matches(uri string) bool {
 	return i.URI == uri || i.Wildcard != nil && i.Wildcard.Matches(uri)
 }
 
-// Primary returns an identity that stands for the set towards the HSS.
+// Primary returns the identity that stands for the set in requests to the HSS.
 func (r *Registration) Primary() string {
 	if all := r.Plain(); len(all) > 0 {
 		return all[0]
@@ -155,7 +154,7 @@ func (r *Registration) Primary() string {
 	return ""
 }
 
-// Plain returns the identities of the set that are no wildcards.
+// Plain returns the identities of the set that are not wildcards.
 func (r *Registration) Plain() []string {
 	var all []string
 
@@ -177,12 +176,12 @@ func (r *Registration) First() string {
 	return r.Identities[0].URI
 }
 
-// ProfileMissing reports whether it is a registration that was kept over a restart and has no profile yet.
+// ProfileMissing reports whether the registration was kept across a restart and has no profile yet.
 func (r *Registration) ProfileMissing() bool {
 	return len(r.Identities) > 0 && r.Identities[0].Profile == nil
 }
 
-// Privates returns the private identities that have a part in a registration.
+// Privates returns the private identities that share the registration.
 func (r *Registration) Privates() []string {
 	all := make([]string, 0, 1)
 	if r.Private != "" {

@@ -74,7 +74,7 @@ func (q *Queue) signal() {
 	}
 }
 
-// Run tells owners until ctx ends.
+// Run calls owners when their entries are due, until ctx ends.
 func (q *Queue) Run(ctx context.Context) {
 	const idle = time.Hour
 

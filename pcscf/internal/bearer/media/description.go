@@ -190,7 +190,7 @@ func (l *line) kind() Kind {
 	return Other
 }
 
-// rtp tells the profiles of RTP over UDP: "RTP/AVP", "UDP/TLS/RTP/SAVPF" and their like.
+// rtp reports whether a profile is one of RTP over UDP: "RTP/AVP", "UDP/TLS/RTP/SAVPF" and their like.
 func (l *line) rtp() bool {
 	return strings.HasPrefix(l.proto, "RTP/") || strings.HasPrefix(l.proto, "UDP/") && strings.Contains(l.proto, "/RTP/")
 }

@@ -68,7 +68,7 @@ func (p *PCRF) End(ctx context.Context, h bearer.Handle) error {
 	return err
 }
 
-// undone tells the protocol errors: whoever says one has not worked on the request (RFC 6733 §7.1.3).
+// undone reports whether a result is a protocol error: the node that answered it has not served the request (RFC 6733 §7.1.3).
 func undone(r diameter.Result) bool { return r.Vendor == 0 && r.Code/1000 == 3 }
 
 // refusal returns what a AAA says, with what to look at.

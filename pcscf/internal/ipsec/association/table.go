@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Mode says whether handsets of an access are served without security associations.
+// Mode determines whether handsets of an access are served without security associations.
 type Mode string
 
 // The modes.
