@@ -151,4 +151,6 @@ type Options struct {
 	// Stray is asked for each response to an INVITE that came to this stack's Via and that no transaction takes. It must not block; what
 	// it returns passes the response on. nil: they are dropped.
 	Stray func(Flow, *sip.Response) Passer
+	// Urgent is asked for a request when max_transactions are in work: one that cannot wait is served all the same. It must not block.
+	Urgent func(Flow, *sip.Request) bool
 }

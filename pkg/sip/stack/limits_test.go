@@ -253,3 +253,35 @@ func TestMaxBreadth(t *testing.T) {
 		})
 	}
 }
+
+// TestUrgentRequestsInAnOverload: what cannot wait is served beyond max_transactions, but not without end.
+func TestUrgentRequestsInAnOverload(t *testing.T) {
+	within(t, func(t *testing.T, n *network) {
+		s := n.stack(t, proxyAt, &user{
+			urgent: func(_ stack.Flow, r *sip.Request) bool { return r.Recipient.String() == "urn:service:sos" },
+			request: func(ctx context.Context, _ *stack.Stack, tx *stack.ServerTransaction) {
+				<-ctx.Done()
+				_ = tx.Reply(480, "")
+			},
+		}, func(c *stack.Config) { c.Limits.MaxTransactions = 3 })
+		sender := n.peer(t, callerAt)
+
+		for i := range 9 {
+			target := "sip:b@example"
+			if i >= 3 {
+				sender.send(s, sender.text("INVITE", target, fmt.Sprint("m", i)))
+				sender.response(503)
+				sender.send(s, sender.text("ACK", target, fmt.Sprint("m", i)))
+				target = "urn:service:sos"
+			}
+			sender.send(s, sender.text("INVITE", target, fmt.Sprint(i)))
+			time.Sleep(time.Second)
+			sender.response(100)
+		}
+		sender.send(s, sender.text("INVITE", "urn:service:sos", "9"))
+		sender.response(503)
+		if got := s.value(t, "transactions"); got != 9 {
+			t.Errorf("%v transactions are alive", got)
+		}
+	})
+}

@@ -38,7 +38,7 @@ func (n *network) stack(t testing.TB, address string, u *user, edits ...func(*st
 	}
 
 	registry, log := prometheus.NewRegistry(), &memory.Log{}
-	s, err := stack.New(c, u, stack.Options{Network: n.Network, Metrics: registry, Log: log.Logger()})
+	s, err := stack.New(c, u, stack.Options{Network: n.Network, Metrics: registry, Log: log.Logger(), Urgent: u.urgent})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 // user is the transaction user of one stack in a test.
 type user struct {
+	urgent  func(stack.Flow, *sip.Request) bool // nil: none is
 	stack   *stack.Stack
 	request func(ctx context.Context, s *stack.Stack, tx *stack.ServerTransaction)
 	ack     func(ctx context.Context, s *stack.Stack, ack *stack.Ack)

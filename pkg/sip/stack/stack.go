@@ -44,6 +44,7 @@ type Stack struct {
 	tap          trace.Tap
 	screen       func(Flow, sip.Message) error
 	strays       func(Flow, *sip.Response) Passer // nil: they are dropped
+	urgent       func(Flow, *sip.Request) bool    // nil: none is
 	refusals     *rate.Limiter                    // of screen
 	refuser      sip.Refuser
 	metrics      metrics
@@ -69,7 +70,7 @@ func New(c Config, h Handler, o Options) (*Stack, error) {
 		return nil, err
 	}
 
-	s := &Stack{config: c, handler: h, log: o.Log, tap: o.Tap, screen: o.Screen, strays: o.Stray, refusals: newRefusals()}
+	s := &Stack{config: c, handler: h, log: o.Log, tap: o.Tap, screen: o.Screen, strays: o.Stray, urgent: o.Urgent, refusals: newRefusals()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.metrics = newMetrics(o.Metrics, s)
 
@@ -289,7 +290,7 @@ func (s *Stack) request(flow Flow, r *sip.Request) {
 	switch {
 	case r.IsAck():
 		s.acknowledged(flow, r)
-	case s.transactions.working() >= s.config.Limits.MaxTransactions && !r.IsCancel():
+	case s.transactions.working() >= s.config.Limits.MaxTransactions && !r.IsCancel() && !s.takesUrgent(flow, r):
 		s.refuser.Refuse(unkept{s, flow, reply, r}, caseOverload, overloaded, "endpoint", flow.Endpoint.name)
 	case r.IsCancel():
 		s.cancelled(key, r, flow, reply)
@@ -310,6 +311,12 @@ func (s *Stack) request(flow Flow, r *sip.Request) {
 			s.handleRequest(tx)
 		})
 	}
+}
+
+// takesUrgent reports whether a request is served although max_transactions are in work: it cannot wait. They may be twice as many when
+// all that came at once goes on, and a third time as many is for those.
+func (s *Stack) takesUrgent(flow Flow, r *sip.Request) bool {
+	return s.urgent != nil && s.transactions.working() < 3*s.config.Limits.MaxTransactions && s.urgent(flow, r)
 }
 
 func (s *Stack) acknowledged(flow Flow, r *sip.Request) {
