@@ -135,3 +135,26 @@ func TestSharedFilterCriteria(t *testing.T) {
 	}
 	as.received("REGISTER")
 }
+
+// TS 24.229 §5.4.8.2: application servers hear nothing of an emergency registration; the other one behind it is the first to them.
+func TestNoThirdPartyRegistrationOfAnEmergency(t *testing.T) {
+	c := start(t, nil)
+	as, h := newHandset(t, c), newHandset(t, c)
+	server := "sip:as@" + as.address()
+	first := strings.Replace(criterion(server, "0", "", ""), "</Method></SPT>",
+		"</Method><Extension><RegistrationType>0</RegistrationType></Extension></SPT>", 1)
+	c.hss.set(func(s *testHSS) { s.userData = profile(first) })
+
+	uri, _, _ := strings.Cut(strings.Trim(h.contact(), "<"), ">")
+	wantStatus(t, h.registerFully("Contact: <"+uri+";sos>;expires=1200"), 200)
+	wantStatus(t, h.registerFully("Contact: "+h.contact()+";expires=1800"), 200)
+
+	if got := sip.Value(as.received("REGISTER"), "Expires"); got != "1800" {
+		t.Errorf("the first that the server hears of expires in %s", got)
+	}
+	select {
+	case r := <-as.inbox:
+		t.Errorf("more came:\n%s", r)
+	default:
+	}
+}

@@ -106,7 +106,8 @@ func (s *Server) Run(ctx context.Context) { s.work.Run(ctx) }
 
 // Changed sends a change to the application servers. Changes of one user are sent in order. It is an observer of the registrar.
 func (s *Server) Changed(c registration.Change) {
-	if c.Cause == registration.ByProfile || len(c.Contacts) == 0 {
+	c, seen := c.Visible()
+	if !seen || c.Cause == registration.ByProfile || len(c.Contacts) == 0 {
 		return
 	}
 

@@ -133,7 +133,8 @@ func (s *Server) count() int {
 
 // Changed notifies the watchers of a registration. It is an observer of the registrar.
 func (s *Server) Changed(c registration.Change) {
-	if len(c.Contacts) == 0 && c.Cause != registration.ByProfile {
+	c, seen := c.Visible()
+	if !seen || len(c.Contacts) == 0 && c.Cause != registration.ByProfile {
 		return
 	}
 

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -329,6 +330,37 @@ func FuzzDocument(f *testing.F) {
 		if err := xml.Unmarshal(raw, &back); err != nil || back.Version != 3 || len(back.Registrations) != 2 ||
 			len(back.Registrations[0].Contacts) != 1 {
 			t.Fatalf("%v in %s", err, raw)
+		}
+	})
+}
+
+// TS 24.229 §5.4.8: nobody is told of an emergency registration, and what else changes is told without it.
+func TestEmergencyRegistrationIsNotTold(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.watch()
+		d.wantNotified("0 full active")
+
+		normal, sos := d.current().Bindings[0], bindingOf(2, "sip:a@192.0.2.1;sos")
+		d.happen(registered(normal, sos), registration.ContactChange{Binding: sos, Event: registration.ContactRegistered})
+		d.wantNotified("0 full active")
+
+		other := bindingOf(3, "sip:b@192.0.2.2")
+		d.happen(registered(normal, sos, other), registration.ContactChange{Binding: other, Event: registration.ContactRegistered})
+		d.wantNotified("0 full active, 1 partial active")
+
+		d.watch()
+		synctest.Wait()
+		for _, r := range d.sent {
+			if strings.Contains(string(r.Body()), ";sos") {
+				t.Errorf("the emergency registration is told:\n%s", r.Body())
+			}
+		}
+
+		d.happen(registered(sos), registration.ContactChange{Binding: normal, Event: registration.ContactExpired},
+			registration.ContactChange{Binding: other, Event: registration.ContactExpired})
+		synctest.Wait()
+		if last := d.sent[len(d.sent)-1]; !strings.Contains(sip.Value(last, "Subscription-State"), "terminated") {
+			t.Errorf("what is left is told as a registration:\n%s", last)
 		}
 	})
 }

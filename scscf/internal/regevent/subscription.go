@@ -93,6 +93,8 @@ func (s *subscription) next(now time.Time) (request *sip.Request, last bool, err
 	}
 
 	user, found := s.server.registrations.Lookup(s.public)
+	user.Registration = user.Visible()
+
 	if s.terminated == "" && (!found || user.State != registration.Registered) { // it ended while the watcher came
 		s.terminated = "noresource"
 	}

@@ -1,0 +1,58 @@
+package registration
+
+import (
+	"slices"
+
+	"github.com/dialtone-ims/dialtone/pkg/ifc"
+)
+
+// Visible returns a registration as others see it, watchers and application servers: without contacts for emergency calls (TS 24.229
+// §5.4.8).
+func (r *Registration) Visible() *Registration {
+	if r == nil || !slices.ContainsFunc(r.Bindings, (*Binding).Emergency) {
+		return r
+	}
+
+	visible := *r
+	visible.Bindings = slices.DeleteFunc(slices.Clone(r.Bindings), (*Binding).Emergency)
+
+	if len(visible.Bindings) == 0 {
+		visible.State = Unregistered
+	}
+
+	return &visible
+}
+
+// Visible returns a change as others see it; false: they see none. An emergency registration that comes first is none to them, and the
+// other one behind it is the first.
+func (c *Change) Visible() (Change, bool) {
+	if !c.emergency() {
+		return *c, true
+	}
+
+	visible := *c
+	visible.Before, visible.After = c.Before.Visible(), c.After.Visible()
+	visible.Contacts = slices.DeleteFunc(slices.Clone(c.Contacts), func(change ContactChange) bool { return change.Binding.Emergency() })
+
+	was := visible.Before != nil && visible.Before.State == Registered
+
+	switch is := visible.Registered(); {
+	case !was && is:
+		visible.Type = ifc.InitialRegistration
+	case was && !is:
+		visible.Type = ifc.DeRegistration
+	}
+
+	return visible, len(visible.Contacts) > 0 || len(c.Contacts) == 0
+}
+
+// emergency reports whether any contact for emergency calls is in a change.
+func (c *Change) emergency() bool {
+	for _, r := range []*Registration{c.Before, c.After} {
+		if r != nil && slices.ContainsFunc(r.Bindings, (*Binding).Emergency) {
+			return true
+		}
+	}
+
+	return slices.ContainsFunc(c.Contacts, func(change ContactChange) bool { return change.Binding.Emergency() })
+}
