@@ -18,6 +18,7 @@ var keys = []string{
 	// SIP
 	"method", "status", "reason", "case", "from", "request_uri", "start_line", "request", "source", "destination", "transport", "endpoint",
 	"flow", "flow_before", "dialogs", "scscf", "server", "number", "uri", "preferred", "asserted", "watcher", "continues", "taken",
+	"service", "psap", "imei", "location", "access",
 	// registration and protection
 	"imsi", "ue", "set", "suite", "sqn", "sqn_of_sim", "says", "hint", "contacts", "identities", "outcome", "prefix", "sources", "failures",
 	"limit", "window", "ban", "counter", "packets", "states_removed",

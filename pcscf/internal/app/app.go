@@ -68,6 +68,7 @@ func Default() Config {
 		ByAddress:    gm.Stream,
 		IPsec:        ipsec.Default(),
 		Protection:   protection.Default(),
+		Emergency:    defaultEmergency(),
 		Bearer:       Bearer{Policy: gm.NoBearers, Patience: 3 * time.Second, Media: []string{"audio", "video"}, APN: "ims"},
 		Diameter:     diameter.DefaultConfig("pcscf."+home, home),
 	}
@@ -137,6 +138,8 @@ func (e *entry) screen(flow stack.Flow, m sip.Message) error { return e.Screen(f
 
 func (e *entry) stray(flow stack.Flow, r *sip.Response) stack.Passer { return e.Stray(flow, r) }
 
+func (e *entry) urgent(flow stack.Flow, r *sip.Request) bool { return e.Urgent(flow, r) }
+
 // Build builds the P-CSCF.
 func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, err error) {
 	numbers, err := c.emergencies()
@@ -186,6 +189,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 
 	stack, err := stack.New(c.bound(access.Endpoints()), entry, stack.Options{
 		Log: env.Log, Metrics: env.Metrics, Tap: env.Tap, Screen: entry.screen, Stray: entry.stray,
+		Urgent: entry.urgent,
 	})
 	if err != nil {
 		return nil, err
@@ -226,6 +230,7 @@ func (c *Config) procedures() gm.Config {
 		Enforce:        c.ServiceRoute == "enforce",
 		ByAddress:      c.ByAddress,
 		MaxBindings:    c.MaxBindings,
+		MaxGuests:      c.Emergency.MaxUnregistered,
 		MaxDialogs:     c.MaxDialogs,
 	}
 

@@ -20,7 +20,7 @@ import (
 // The reference page, or that of the shared settings, names every setting; the former every metric.
 func TestReferencePage(t *testing.T) {
 	c := Default()
-	page.Read(t, "pcscf.md", "bearers.md").Settings(&c)
+	page.Read(t, "pcscf.md", "bearers.md", "emergency.md").Settings(&c)
 	page.Read(t, "bearers.md").Shows(bearer.Machine.String())
 
 	env := built(t)
@@ -28,7 +28,7 @@ func TestReferencePage(t *testing.T) {
 
 	bearer.New(nil, env.Log, env.Metrics)
 
-	reference := page.Read(t, "pcscf.md", "bearers.md")
+	reference := page.Read(t, "pcscf.md", "bearers.md", "emergency.md")
 	reference.Metrics(env.Metrics, "pcscf")
 	reference.Resources(env.Admin.Resources())
 }

@@ -1,27 +1,61 @@
 package app
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
 	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Emergency says by which numbers emergency calls are known.
+// Emergency says which calls are emergency calls, and what becomes of them.
 type Emergency struct {
-	Country string            `yaml:"country"` // MCC; empty: that of home_domain
-	Numbers map[string]string `yaml:"numbers"` // more than the country's, each with its service
+	emergency.Config `yaml:",inline"`
+
+	PSAPs           map[string]string `yaml:"psaps"`            // SIP URI of the centre, by service; "sos" is for all that have none
+	Unregistered    bool              `yaml:"unregistered"`     // handsets need not be registered
+	MaxUnregistered int               `yaml:"max_unregistered"` // of those at the same time
+	Alternative     gm.Alternative    `yaml:"alternative"`      // off, emergency-registration or other-domain
 }
 
-func (c *Config) emergencies() (*emergency.Plan, error) {
-	country := cmp.Or(c.Emergency.Country, emergency.Country(c.HomeDomain))
-	return emergency.NewPlan(c.HomeDomain, country, c.Emergency.Numbers)
+func defaultEmergency() Emergency {
+	return Emergency{
+		Config: emergency.Config{Numbers: map[string]string{}}, PSAPs: map[string]string{},
+		MaxUnregistered: 100, Alternative: gm.NoAlternative,
+	}
+}
+
+// emergencies is how emergency calls are served.
+func (c *Config) emergencies() (gm.Emergency, error) {
+	numbers, err := c.Emergency.Plan(c.HomeDomain)
+
+	return gm.Emergency{
+		Numbers: numbers, PSAPs: c.Emergency.PSAPs, Unregistered: c.Emergency.Unregistered, Alternative: c.Emergency.Alternative,
+	}, err
 }
 
 func (c *Config) validateEmergency() error {
-	if _, err := c.emergencies(); err != nil {
-		return fmt.Errorf("emergency.%w", err)
+	_, err := c.emergencies()
+
+	for service, uri := range c.Emergency.PSAPs {
+		if known, ok := emergency.Service(emergency.URN(service)); !ok || known != service {
+			err = errors.Join(err, fmt.Errorf("emergency.psaps: %q is no emergency service, as sos or sos.police (RFC 5031)", service))
+		}
+
+		if u, failed := sip.ParseURI(uri); failed != nil || u.Scheme != "sip" || u.Host == "" {
+			err = errors.Join(err, fmt.Errorf("emergency.psaps: %s: %q is no SIP URI", service, uri))
+		}
 	}
 
-	return nil
+	if c.Emergency.MaxUnregistered <= 0 {
+		err = errors.Join(err, errors.New("emergency.max_unregistered must be positive"))
+	}
+
+	if !slices.Contains(gm.Alternatives, c.Emergency.Alternative) {
+		err = errors.Join(err, fmt.Errorf("emergency.alternative: %q is none of %v", c.Emergency.Alternative, gm.Alternatives))
+	}
+
+	return err
 }

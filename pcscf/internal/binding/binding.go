@@ -22,6 +22,9 @@ import (
 // ErrFull is returned when the table holds as many handsets as max_bindings allows.
 var ErrFull = errors.New("the P-CSCF serves as many handsets as its configuration allows")
 
+// ErrGuests is returned when as many unregistered handsets have emergency calls as may.
+var ErrGuests = errors.New("as many handsets that are not registered have emergency calls as emergency.max_unregistered allows")
+
 // Binding is one registered contact. It is never changed once it is in the table: a refresh replaces it.
 type Binding struct {
 	Token        string // names the binding in Path and Record-Route
@@ -35,6 +38,10 @@ type Binding struct {
 	Expires      time.Time // end of the registration, or of the wait for the answer to a challenge
 	Registered   bool      // false between the first REGISTER and its 200, and when the registration has ended
 	Ended        string    // why it ended; the binding stays for Linger, for what the core still has to say to the handset
+	Emergency    bool      // for emergency calls alone (TS 24.229 §5.2.10)
+	// Guest tells a handset that has made an emergency call without a registration, for as long as the call lasts. It is Emergency, and
+	// never Registered.
+	Guest bool
 
 	Restored time.Time // when a process before this one knew it; dialogs of before are not known then
 
@@ -91,9 +98,10 @@ type key struct {
 
 // Table holds all bindings of the P-CSCF.
 type Table struct {
-	limit int
+	limits Limits
 
 	mu         sync.RWMutex
+	guests     int
 	byToken    map[string]*Binding
 	byKey      index[key]
 	bySource   index[netip.AddrPort]
@@ -105,11 +113,17 @@ type Table struct {
 	keeper     Keeper // nil: nothing is kept over a restart
 }
 
-// NewTable returns a table of at most limit bindings. It calls ended, unless that is nil, with each binding that expires. The keeper
+// Limits are how many there may be at the same time.
+type Limits struct {
+	Bindings int // other than guests'; a tenth more is for emergency registrations
+	Guests   int
+}
+
+// NewTable returns a table within these limits. It calls ended, unless that is nil, with each binding that expires. The keeper
 // has the registered ones outlive the process; nil: none does.
-func NewTable(limit int, ended func(*Binding), keeper Keeper) *Table {
+func NewTable(limits Limits, ended func(*Binding), keeper Keeper) *Table {
 	return &Table{
-		limit:      limit,
+		limits:     limits,
 		byToken:    map[string]*Binding{},
 		byKey:      newIndex[key](),
 		bySource:   newIndex[netip.AddrPort](),
@@ -204,8 +218,8 @@ func (t *Table) put(b *Binding) error {
 func (t *Table) store(b *Binding) error {
 	if old := t.byToken[b.Token]; old != nil {
 		t.unlink(old)
-	} else if len(t.byToken) >= t.limit {
-		return ErrFull
+	} else if err := t.full(b.Emergency, b.Guest); err != nil {
+		return err
 	}
 
 	t.byToken[b.Token] = b
@@ -215,6 +229,23 @@ func (t *Table) store(b *Binding) error {
 		timer.Reset(time.Until(b.Expires))
 	} else {
 		t.timers[b.Token] = time.AfterFunc(time.Until(b.Expires), func() { t.expire(b.Token) })
+	}
+
+	return nil
+}
+
+// full returns why there is no room for another binding; nil: there is. It is called with the lock held.
+func (t *Table) full(emergency, guest bool) error {
+	limit := t.limits.Bindings
+	if emergency {
+		limit += max(limit/10, 1)
+	}
+
+	switch {
+	case guest && t.guests >= t.limits.Guests:
+		return ErrGuests
+	case !guest && len(t.byToken)-t.guests >= limit:
+		return ErrFull
 	}
 
 	return nil
@@ -268,6 +299,10 @@ func (t *Table) link(b *Binding) {
 	}
 
 	t.byUser[b.Private] = append(t.byUser[b.Private], b)
+
+	if b.Guest {
+		t.guests++
+	}
 }
 
 // unlink is called with the lock held.
@@ -282,6 +317,10 @@ func (t *Table) unlink(b *Binding) {
 		if canonical, err := ims.CanonicalIdentity(identity); err == nil {
 			t.byIdentity.remove(canonical, b)
 		}
+	}
+
+	if b.Guest {
+		t.guests--
 	}
 
 	rest := slices.DeleteFunc(t.byUser[b.Private], func(other *Binding) bool { return other == b })
@@ -321,11 +360,11 @@ func (t *Table) At(source netip.AddrPort) (*Binding, bool) {
 }
 
 // Room reports whether Put would take a binding with this token: it is in the table, or the table is not full.
-func (t *Table) Room(token string) bool {
+func (t *Table) Room(token string, emergency bool) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 
-	return t.byToken[token] != nil || len(t.byToken) < t.limit
+	return t.byToken[token] != nil || t.full(emergency, false) == nil
 }
 
 // Len returns the number of bindings in the table.

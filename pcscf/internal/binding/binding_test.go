@@ -29,7 +29,7 @@ func put(t *testing.T, table *Table, bindings ...*Binding) {
 }
 
 func TestSender(t *testing.T) {
-	table := NewTable(20, nil, nil)
+	table := NewTable(Limits{Bindings: 20}, nil, nil)
 	defer table.Close()
 
 	of := func(b *Binding, identities ...string) *Binding { b.Identities = identities; return b }
@@ -191,7 +191,7 @@ func TestSender(t *testing.T) {
 }
 
 func TestToken(t *testing.T) {
-	table := NewTable(10, nil, nil)
+	table := NewTable(Limits{Bindings: 10}, nil, nil)
 	defer table.Close()
 	put(t, table, registered("a", "alice", "sip:c", "10.0.0.1:5060"))
 
@@ -222,14 +222,14 @@ func TestToken(t *testing.T) {
 }
 
 func TestFull(t *testing.T) {
-	table := NewTable(2, nil, nil)
+	table := NewTable(Limits{Bindings: 2}, nil, nil)
 	defer table.Close()
 	put(t, table, registered("a", "alice", "sip:a", "10.0.0.1:5060"), registered("b", "bob", "sip:b", "10.0.0.2:5060"))
 
-	if err := table.Put(registered("c", "carol", "sip:c", "10.0.0.3:5060")); !errors.Is(err, ErrFull) || table.Room("c") {
+	if err := table.Put(registered("c", "carol", "sip:c", "10.0.0.3:5060")); !errors.Is(err, ErrFull) || table.Room("c", false) {
 		t.Errorf("a third: %v", err)
 	}
-	if !table.Room("a") {
+	if !table.Room("a", false) {
 		t.Error("no room for a refresh")
 	}
 	put(t, table, registered("a", "alice", "sip:a", "10.0.0.1:5061"))
@@ -240,7 +240,7 @@ func TestFull(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan string, 10)
-		table := NewTable(10, func(b *Binding) { ended <- b.Token + b.Ended }, nil)
+		table := NewTable(Limits{Bindings: 10}, func(b *Binding) { ended <- b.Token + b.Ended }, nil)
 		defer table.Close()
 
 		put(t, table, registered("a", "alice", "sip:a", "10.0.0.1:5060"), registered("b", "bob", "sip:b", "10.0.0.2:5060"))
@@ -272,7 +272,7 @@ func TestExpiry(t *testing.T) {
 
 // All handsets behind one socket, which tells them apart by Contact: the table stays fast, and leaves nothing behind.
 func TestManyBehindOneSocket(t *testing.T) {
-	table := NewTable(1000, nil, nil)
+	table := NewTable(Limits{Bindings: 1000}, nil, nil)
 	defer table.Close()
 
 	for i := range 1000 {
@@ -297,7 +297,7 @@ func TestManyBehindOneSocket(t *testing.T) {
 
 // All handsets behind one address: the table stays fast.
 func BenchmarkRefreshBehindOneAddress(b *testing.B) {
-	table := NewTable(10_000, nil, nil)
+	table := NewTable(Limits{Bindings: 10_000}, nil, nil)
 	defer table.Close()
 
 	for i := range 10_000 {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
@@ -80,6 +81,7 @@ func (k Kept) Restore(endpoint func(name string) *stack.Endpoint) (*Binding, err
 		ServiceRoute: k.ServiceRoute,
 		Expires:      k.Expires,
 		Registered:   true,
+		Emergency:    emergency.Contact(k.Contact),
 		Restored:     time.Now(),
 		CallID:       k.CallID,
 		CSeq:         k.CSeq,

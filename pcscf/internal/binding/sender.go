@@ -28,6 +28,7 @@ type Claim struct {
 	Contact   string   // URI
 	Preferred []string // URIs of P-Preferred-Identity
 	From      string   // URI
+	Emergency bool     // of two registrations of the same user the one for emergency calls is meant, else the other
 }
 
 // Sender finds whose request it is: of the handsets that registered from its address and port (else, as a new connection has a new
@@ -59,15 +60,15 @@ func (t *Table) Sender(c Claim) (*Binding, error) {
 
 	switch {
 	case first(t.byKey.all(contact), withContactHere) != nil:
-		return t.among(t.byKey.all(contact), withContactHere, preferred, c.From)
+		return t.among(t.byKey.all(contact), withContactHere, preferred, c)
 	case c.Stream && first(t.byKey.all(contact), believed) != nil:
-		return t.among(t.byKey.all(contact), withContact, preferred, c.From)
+		return t.among(t.byKey.all(contact), withContact, preferred, c)
 	case first(t.bySource.all(c.Source), here) != nil:
-		return t.among(t.bySource.all(c.Source), here, preferred, c.From)
+		return t.among(t.bySource.all(c.Source), here, preferred, c)
 	case first(t.byKey.all(contact), withContactElsewhere) != nil:
-		return t.among(t.byKey.all(contact), withContactElsewhere, preferred, c.From)
+		return t.among(t.byKey.all(contact), withContactElsewhere, preferred, c)
 	case c.Alone:
-		if b, one := sole(t.byHost.all(address), believed); one {
+		if b, one := sole(t.byHost.all(address), believed, c.Emergency); one {
 			return b, nil
 		}
 	}
@@ -82,7 +83,7 @@ func (b *Binding) servedAt(source netip.AddrPort) bool {
 }
 
 // among chooses by the identities. One of those meant is there at least; preferred is one of somebody's at the address, or "".
-func (t *Table) among(all iter.Seq[*Binding], meant func(*Binding) bool, preferred, from string) (*Binding, error) {
+func (t *Table) among(all iter.Seq[*Binding], meant func(*Binding) bool, preferred string, c Claim) (*Binding, error) {
 	if preferred != "" {
 		all = t.byIdentity.all(preferred)
 		if first(all, meant) == nil {
@@ -90,11 +91,11 @@ func (t *Table) among(all iter.Seq[*Binding], meant func(*Binding) bool, preferr
 		}
 	}
 
-	if b, one := sole(all, meant); one {
+	if b, one := sole(all, meant, c.Emergency); one {
 		return b, nil
 	}
 
-	if identity := t.identity(from, meant); identity != "" {
+	if identity := t.identity(c.From, meant); identity != "" {
 		all = func(yield func(*Binding) bool) {
 			for b := range t.byIdentity.all(identity) {
 				if (preferred == "" || b.has(preferred)) && !yield(b) {
@@ -103,7 +104,7 @@ func (t *Table) among(all iter.Seq[*Binding], meant func(*Binding) bool, preferr
 			}
 		}
 
-		if b, one := sole(all, meant); one {
+		if b, one := sole(all, meant, c.Emergency); one {
 			return b, nil
 		}
 	}
@@ -141,8 +142,9 @@ func first(all iter.Seq[*Binding], meant func(*Binding) bool) *Binding {
 	return nil
 }
 
-// sole returns the only one, or one of the same user's: whichever it is, the same identities are asserted and the same account pays.
-func sole(all iter.Seq[*Binding], meant func(*Binding) bool) (only *Binding, one bool) {
+// sole returns the only one, or one of the same user's: whichever it is, the same identities are asserted and the same account pays. The
+// registration for emergency calls (TS 24.229 §5.1.6.2) is taken before the others, or after them.
+func sole(all iter.Seq[*Binding], meant func(*Binding) bool, emergency bool) (only *Binding, one bool) {
 	for b := range all {
 		switch {
 		case !meant(b):
@@ -150,6 +152,8 @@ func sole(all iter.Seq[*Binding], meant func(*Binding) bool) (only *Binding, one
 			only = b
 		case only.Private != b.Private || only.Default() != b.Default():
 			return nil, false
+		case b.Emergency == emergency:
+			only = b
 		}
 	}
 

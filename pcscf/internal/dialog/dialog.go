@@ -27,6 +27,7 @@ type Key struct {
 type Dialog struct {
 	Routes []string // from this P-CSCF to the core, in the order of Route
 	Target string   // URI of the other side's Contact
+	Urgent bool     // of an emergency call
 }
 
 type entry struct {
@@ -53,12 +54,13 @@ type Table struct {
 	mu       sync.Mutex
 	handsets map[string]*handset // by token
 	sides    map[Key]int         // by the key without token: how many handsets say that this side of a dialog is theirs
+	urgent   urgent
 }
 
 // NewTable returns a table in which each handset may have at most limit dialogs. It calls ended, unless that is nil, with each dialog
 // that it forgets, and with its lock held: ended may not ask the table anything.
 func NewTable(limit int, ended func(Key)) *Table {
-	return &Table{limit: limit, ended: ended, handsets: map[string]*handset{}, sides: map[Key]int{}}
+	return &Table{limit: limit, ended: ended, handsets: map[string]*handset{}, sides: map[Key]int{}, urgent: urgent{}}
 }
 
 // Initial is an initial request on its way, and the dialogs that its responses make.
@@ -85,7 +87,7 @@ func (t *Table) Begin(half Key, d Dialog, lasts time.Duration) (*Initial, error)
 		h = &handset{token: token, dialogs: map[Key]entry{}, initials: map[*Initial]time.Time{}}
 	}
 
-	if !t.room(h, t.limit) {
+	if !t.room(h, t.most(d)) {
 		return nil, ErrTooMany
 	}
 
@@ -96,7 +98,24 @@ func (t *Table) Begin(half Key, d Dialog, lasts time.Duration) (*Initial, error)
 	i := &Initial{table: t, owner: h, half: half, dialog: d, over: make(chan struct{})}
 	h.initials[i] = time.Now().Add(lasts)
 
+	if d.Urgent {
+		t.urgent.add(half)
+	}
+
 	return i, nil
+}
+
+// drop forgets an initial request. It is called with the lock held.
+func (t *Table) drop(h *handset, i *Initial) {
+	if _, found := h.initials[i]; !found {
+		return
+	}
+
+	delete(h.initials, i)
+
+	if i.dialog.Urgent {
+		t.urgent.remove(i.half)
+	}
 }
 
 // Awaited finds the initial request on its way that would make this dialog.
@@ -146,12 +165,17 @@ func (t *Table) room(h *handset, limit int) bool {
 
 // forget is called with the lock held.
 func (t *Table) forget(h *handset, k Key) {
-	if _, found := h.dialogs[k]; !found {
+	e, found := h.dialogs[k]
+	if !found {
 		return
 	}
 
 	delete(h.dialogs, k)
 	t.leave(h)
+
+	if e.Urgent {
+		t.urgent.remove(k)
+	}
 
 	side := k.side()
 	if t.sides[side]--; t.sides[side] == 0 {
@@ -194,7 +218,7 @@ func (t *Table) clear(h *handset, now time.Time) {
 
 	for i, expires := range h.initials {
 		if expires.Before(now) {
-			delete(h.initials, i)
+			t.drop(h, i)
 		}
 	}
 
@@ -227,11 +251,19 @@ func (i *Initial) put(k Key, d Dialog, lasts time.Duration, early *Initial) erro
 	switch {
 	case found && old.early == nil && early != nil:
 		return nil
-	case !found && !i.table.room(h, 2*i.table.limit+forks):
+	case !found && !i.table.room(h, i.table.most(i.dialog)+i.table.limit+forks):
 		return ErrTooMany
 	case !found: // the strings may be parts of a message, which must not be kept for them
 		k = Key{strings.Clone(k.Token), strings.Clone(k.CallID), strings.Clone(k.Local), strings.Clone(k.Remote)}
 		i.table.sides[k.side()]++
+
+		if i.dialog.Urgent {
+			i.table.urgent.add(k)
+		}
+	}
+
+	if d.Urgent = i.dialog.Urgent; found {
+		d.Urgent = old.Urgent
 	}
 
 	d.Target = strings.Clone(d.Target)
@@ -255,7 +287,7 @@ func (i *Initial) Over(answered bool) {
 	defer i.table.mu.Unlock()
 
 	h := i.owner
-	delete(h.initials, i)
+	i.table.drop(h, i)
 
 	select {
 	case <-i.over:
@@ -351,7 +383,10 @@ func (t *Table) RemoveAll(token string) int {
 		t.forget(h, k)
 	}
 
-	clear(h.initials)
+	for i := range h.initials {
+		t.drop(h, i)
+	}
+
 	delete(t.handsets, token)
 
 	return n

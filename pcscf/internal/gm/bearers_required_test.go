@@ -181,6 +181,7 @@ func TestRefusedChangeWhileItRings(t *testing.T) {
 func TestEmergencyCallWithoutBearers(t *testing.T) {
 	withBearers(t, true, func(t *testing.T, d *desk, a *accessNetwork) {
 		a.decide = refusesAll
+		d.proxy.emergencies.PSAPs = map[string]string{"sos": "sip:psap@192.0.2.3"}
 
 		d.send("INVITE", "urn:service:sos.fire", sdp, "\n"+own)
 		invite := d.scscf.Request("INVITE")

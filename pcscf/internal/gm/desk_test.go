@@ -51,6 +51,14 @@ func withDesk(t *testing.T, change func(*Config, *Options), test func(t *testing
 // withDeskBegun calls begin with the proxy, which does not run yet.
 func withDeskBegun(t *testing.T, change func(*Config, *Options), begin func(*Proxy), test func(t *testing.T, d *desk)) {
 	t.Helper()
+	withDeskLimited(t, 0, change, begin, test)
+}
+
+// withDeskLimited has so many transactions in work at most; 0: as many as by default.
+func withDeskLimited(
+	t *testing.T, transactions int, change func(*Config, *Options), begin func(*Proxy), test func(t *testing.T, d *desk),
+) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{t: t, network: memory.New(), log: &memory.Log{}}
 		log := d.log.Logger()
@@ -60,11 +68,15 @@ func withDeskBegun(t *testing.T, change func(*Config, *Options), begin func(*Pro
 			stack.EndpointConfig{Name: "Mw", Address: mwAddress, Transports: []string{"udp", "tcp"}},
 		)
 		c.Resolver.Hosts = map[string][]string{"icscf.ims.example": {"192.0.2.2"}}
+		if transactions > 0 {
+			c.Limits.MaxTransactions = transactions
+		}
 		entry := &entry{}
 		sipStack, err := stack.New(c, entry, stack.Options{
 			Log: log, Network: d.network,
 			Screen: func(flow stack.Flow, m sip.Message) error { return entry.Screen(flow, m) },
 			Stray:  func(flow stack.Flow, r *sip.Response) stack.Passer { return entry.Stray(flow, r) },
+			Urgent: func(flow stack.Flow, r *sip.Request) bool { return entry.Urgent(flow, r) },
 		})
 		if err != nil {
 			t.Fatal(err)

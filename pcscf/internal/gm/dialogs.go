@@ -32,6 +32,7 @@ type attempt struct {
 	routes   []string
 	target   string
 	icid     string   // of P-Charging-Vector
+	urgent   bool     // an emergency call
 	bearing  *bearing // nil: it asks for no bearers
 }
 
@@ -42,10 +43,23 @@ func (p *Proxy) begin(received *sip.Request, b *binding.Binding, fromCore bool) 
 		return nil, nil
 	}
 
-	a := &attempt{proxy: p, binding: b, request: received, fromCore: fromCore}
-	half := dialogKey(received, b, fromCore)
+	return p.start(&attempt{proxy: p, binding: b, request: received, fromCore: fromCore})
+}
 
-	if fromCore {
+// beginUrgent notes an initial request of an emergency call, as begin does.
+func (p *Proxy) beginUrgent(received *sip.Request, b *binding.Binding) (*attempt, error) {
+	if !makesDialog(received) {
+		return nil, nil
+	}
+
+	return p.start(&attempt{proxy: p, binding: b, request: received, urgent: true})
+}
+
+func (p *Proxy) start(a *attempt) (*attempt, error) {
+	received, b := a.request, a.binding
+	half := dialogKey(received, b, a.fromCore)
+
+	if a.fromCore {
 		a.target = contactOf(received)
 
 		records, err := sip.RecordRoutes(received)
@@ -57,7 +71,7 @@ func (p *Proxy) begin(received *sip.Request, b *binding.Binding, fromCore bool) 
 	}
 
 	var err error
-	if a.initial, err = p.dialogs.Begin(half, dialog.Dialog{Routes: a.routes, Target: a.target}, early); err != nil {
+	if a.initial, err = p.dialogs.Begin(half, dialog.Dialog{Routes: a.routes, Target: a.target, Urgent: a.urgent}, early); err != nil {
 		return nil, err
 	}
 
@@ -90,7 +104,9 @@ func (a *attempt) record(r *sip.Response) {
 
 	var err error
 	if r.IsSuccess() {
-		err = a.initial.Confirm(k, d, lifetime(string(a.request.Method), r))
+		lasts := lifetime(string(a.request.Method), r)
+		err = a.initial.Confirm(k, d, lasts)
+		a.proxy.stay(k.Token, lasts)
 	} else {
 		err = a.initial.Early(k, d, early)
 	}
@@ -164,6 +180,13 @@ func subscribed(notify *sip.Request) time.Duration {
 // subscription returns how long the dialog of a subscription of so many seconds lasts.
 func subscription(seconds string) time.Duration {
 	return min(time.Duration(sip.Seconds(seconds, 3600))*time.Second, longestSubscription) + margin
+}
+
+// abandoned is called when the request does not go on.
+func (a *attempt) abandoned() {
+	if a != nil {
+		a.initial.Over(false)
+	}
 }
 
 // finished is called when the final response went upstream.
@@ -302,6 +325,7 @@ func (p *Proxy) updateDialog(k dialog.Key, b *binding.Binding, r *sip.Request, r
 	switch method := string(r.Method); {
 	case method == "BYE" && response.StatusCode != 401 && response.StatusCode != 407:
 		p.dialogs.Remove(k)
+		p.leave(k.Token)
 		p.log.Info("call ended", "impi", b.Private, "impu", b.Default(), "call_id", k.CallID)
 	case response.IsSuccess() && (method == "INVITE" || method == "UPDATE" || method == "SUBSCRIBE"):
 		target := contactOf(response)
@@ -310,6 +334,7 @@ func (p *Proxy) updateDialog(k dialog.Key, b *binding.Binding, r *sip.Request, r
 		}
 
 		p.dialogs.Prolong(k, target, lifetime(method, response))
+		p.stay(k.Token, lifetime(method, response))
 	case response.IsSuccess() && method == "NOTIFY" && fromCore:
 		p.dialogs.Prolong(k, contactOf(r), 0)
 	}

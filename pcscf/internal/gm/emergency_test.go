@@ -72,7 +72,7 @@ func TestEmergencyNumberPassesLimits(t *testing.T) {
 	}
 
 	withGate(t, func(c *protection.Config) { c.RegisteredRequests = 1 }, func(t *testing.T, d *desk) {
-		d.proxy.emergencyPlan = plan
+		d.proxy.emergencies = Emergency{Numbers: plan, PSAPs: map[string]string{"sos": "sip:psap@192.0.2.3:5060"}}
 		d.register()
 
 		for range 4 {
@@ -83,10 +83,12 @@ func TestEmergencyNumberPassesLimits(t *testing.T) {
 			t.Fatalf("%d messages passed a limit of one", len(heard))
 		}
 
-		for _, uri := range []string{"tel:110", "sip:112@ims.example;user=phone", "urn:service:sos"} {
+		for uri, urn := range map[string]string{
+			"tel:110": "urn:service:sos.police", "sip:112@ims.example;user=phone": "urn:service:sos", "urn:service:sos": "urn:service:sos",
+		} {
 			d.send("MESSAGE", uri)
-			if got := d.scscf.Request("MESSAGE").Recipient.String(); got != uri {
-				t.Errorf("%s came for %s", got, uri)
+			if got := d.scscf.Request("MESSAGE").Recipient.String(); got != urn {
+				t.Errorf("%s came for %s, which is %s", got, uri, urn)
 			}
 		}
 	})

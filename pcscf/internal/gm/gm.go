@@ -18,7 +18,6 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec/agreement"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/regevent"
-	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/ims/trust"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
@@ -32,6 +31,7 @@ type Config struct {
 	Enforce        bool   // refuse a Route that is not the Service-Route, instead of putting it right
 	ByAddress      ByAddress
 	MaxBindings    int // handsets at the same time
+	MaxGuests      int // handsets that have an emergency call without a registration, at the same time
 	MaxDialogs     int // of one handset at the same time
 	Subscriptions  int // of the P-CSCF to the registrations of users at the same time (§5.2.3); 0: it does not subscribe
 }
@@ -56,52 +56,57 @@ type Options struct {
 	Journal   binding.Keeper    // nil: no registration is kept over a restart
 	Guard     *protection.Guard // nil: all are heard
 	Bearers   *Bearers          // nil: calls ask for no bearers
-	Emergency *emergency.Plan   // numbers of emergency calls
+	Emergency Emergency
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer
 }
 
 // Proxy is the P-CSCF's transaction user.
 type Proxy struct {
-	config        Config
-	stack         *stack.Stack
-	gm            []*stack.Endpoint
-	mw            *stack.Endpoint
-	bindings      *binding.Table
-	dialogs       *dialog.Table
-	security      Security
-	regEvent      *regevent.Subscriber // nil: the P-CSCF does not subscribe
-	guard         *protection.Guard
-	bearers       *Bearers
-	emergencyPlan *emergency.Plan
-	log           *slog.Logger
+	config      Config
+	stack       *stack.Stack
+	gm          []*stack.Endpoint
+	mw          *stack.Endpoint
+	bindings    *binding.Table
+	dialogs     *dialog.Table
+	security    Security
+	regEvent    *regevent.Subscriber // nil: the P-CSCF does not subscribe
+	guard       *protection.Guard
+	bearers     *Bearers
+	emergencies Emergency
+	log         *slog.Logger
 
-	outcomes *prometheus.CounterVec
-	began    time.Time
-	order    atomic.Uint64 // of REGISTERs, as they went on
+	outcomes       *prometheus.CounterVec
+	emergencyCalls *prometheus.CounterVec
+	psaps          psaps
+	began          time.Time
+	order          atomic.Uint64 // of REGISTERs, as they went on
 }
 
 // New returns a proxy without handsets. The stack may call it as soon as it runs.
 func New(c Config, o Options) *Proxy {
 	p := &Proxy{
-		config:        c,
-		stack:         o.Stack,
-		gm:            o.Gm,
-		mw:            o.Mw,
-		dialogs:       dialog.NewTable(c.MaxDialogs, o.Bearers.ended),
-		security:      o.Security,
-		guard:         o.Guard,
-		bearers:       o.Bearers,
-		emergencyPlan: o.Emergency,
-		log:           o.Log,
+		config:      c,
+		stack:       o.Stack,
+		gm:          o.Gm,
+		mw:          o.Mw,
+		dialogs:     dialog.NewTable(c.MaxDialogs, o.Bearers.ended),
+		security:    o.Security,
+		guard:       o.Guard,
+		bearers:     o.Bearers,
+		emergencies: o.Emergency,
+		log:         o.Log,
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_pcscf_requests_total", Help: "Requests by direction, method and what came of them.",
 		}, []string{"direction", "method", "outcome"}),
+		emergencyCalls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dialtone_pcscf_emergency_calls_total", Help: "Requests for emergency services, by who sends them and what came of them.",
+		}, []string{"sender", "outcome"}),
 		began: time.Now(),
 	}
-	p.bindings = binding.NewTable(c.MaxBindings, p.expired, o.Journal)
+	p.bindings = binding.NewTable(binding.Limits{Bindings: c.MaxBindings, Guests: c.MaxGuests}, p.expired, o.Journal)
 
-	o.Metrics.MustRegister(p.outcomes, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	o.Metrics.MustRegister(p.outcomes, p.emergencyCalls, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "dialtone_pcscf_bindings", Help: "Handsets registered or registering.",
 	}, func() float64 { return float64(p.bindings.Len()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "dialtone_pcscf_dialogs", Help: "Dialogs of handsets, and initial requests on their way.",

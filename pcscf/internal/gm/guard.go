@@ -24,7 +24,7 @@ func (p *Proxy) Screen(flow stack.Flow, m sip.Message) error {
 
 	if flow.Endpoint == p.mw {
 		// A response is believed as far as the transaction that it belongs to.
-		if _, isRequest := m.(*sip.Request); isRequest && !p.guard.Core(flow.Remote.Addr()) {
+		if r, isRequest := m.(*sip.Request); isRequest && !p.fromPSAP(flow, r) && !p.guard.Core(flow.Remote.Addr()) {
 			return border.ErrOutside
 		}
 
@@ -51,9 +51,7 @@ func (p *Proxy) describe(flow stack.Flow, m sip.Message) protection.Message {
 		return described
 	}
 
-	if isRequest {
-		described.Emergency = p.emergency(r)
-	}
+	described.Emergency = isRequest && p.emergency(r) || p.ofEmergency(flow, m)
 
 	if b, found := p.bindings.At(p.security.Return(flow).Remote); found {
 		described.Handset = b.Token
@@ -68,7 +66,7 @@ func (p *Proxy) emergency(r *sip.Request) bool {
 		return emergency.Registers(r)
 	}
 
-	_, called := p.emergencyPlan.Service(r.Recipient.String())
+	_, called := p.emergencies.Numbers.Called(r.Recipient)
 
 	return called
 }

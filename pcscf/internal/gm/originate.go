@@ -3,6 +3,7 @@ package gm
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
@@ -18,6 +19,11 @@ func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out 
 		return
 	}
 
+	if service, called := p.emergencies.Numbers.Called(out.Recipient); called {
+		p.callForHelp(ctx, tx, out, service)
+		return
+	}
+
 	b, err := p.sender(tx)
 	if err != nil {
 		p.refuse(tx, "originating", refusalOf(err, false))
@@ -25,6 +31,11 @@ func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out 
 	}
 
 	p.heard(b)
+
+	if b.Emergency { // §5.2.10.3
+		p.refuse(tx, "originating", sip.Refuse(403, "an emergency registration is for emergency calls alone"))
+		return
+	}
 
 	if !reachable(out) {
 		p.refuse(tx, "originating", sip.Refuse(400, withoutContact))
@@ -39,6 +50,10 @@ func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out 
 	if err != nil {
 		p.refuse(tx, "originating", refusalOf(err, false))
 		return
+	}
+
+	if strings.EqualFold(sip.Value(out, "Priority"), psapCallback) { // not for a handset to say (RFC 7090 §4)
+		sip.Remove(out, "Priority")
 	}
 
 	assert(out, b)
@@ -66,6 +81,9 @@ func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out 
 		},
 	})
 }
+
+// psapCallback is what an emergency centre that calls back says in Priority.
+const psapCallback = "psap-callback"
 
 // sender is whose request it is: found by where it came from and by what it says of itself.
 func (p *Proxy) sender(tx *stack.ServerTransaction) (*binding.Binding, error) {

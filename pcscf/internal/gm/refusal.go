@@ -25,6 +25,8 @@ func refusalOf(err error, fromCore bool) *sip.Refusal {
 	switch {
 	case errors.Is(err, binding.ErrFull):
 		return sip.Refuse(503, err.Error()+" (max_bindings)", retryAfter(time.Minute))
+	case errors.Is(err, binding.ErrGuests):
+		return sip.Refuse(503, err.Error())
 	case errors.Is(err, dialog.ErrTooMany) && fromCore:
 		return sip.Refuse(486, err.Error())
 	case errors.Is(err, dialog.ErrTooMany), errors.Is(err, binding.ErrUnknown), errors.Is(err, binding.ErrAnother),

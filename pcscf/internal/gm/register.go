@@ -38,7 +38,7 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 
 	token := p.bindings.Token(flow.Remote.Addr(), contact, private, instance)
 
-	if !p.bindings.Room(token) {
+	if !p.bindings.Room(token, emergency.Contact(contact)) {
 		p.refuse(tx, "registration", refusalOf(binding.ErrFull, false))
 		return
 	}
@@ -206,6 +206,7 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 		// Cloned, for a part of a message would keep all of it.
 		Token: token, Private: strings.Clone(private), Contact: strings.Clone(contact), Flow: flow, Registered: true,
 		Instance:     asked.instance,
+		Emergency:    emergency.Contact(contact),
 		Expires:      time.Now().Add(time.Duration(seconds) * time.Second),
 		Identities:   uris(r, "P-Associated-URI"),
 		ServiceRoute: uris(r, "Service-Route"),

@@ -32,7 +32,7 @@ func TestOverARestart(t *testing.T) {
 	}
 
 	ended := make(chan string, 10)
-	table := binding.NewTable(10, func(b *binding.Binding) { ended <- b.Token }, store.Bindings())
+	table := binding.NewTable(binding.Limits{Bindings: 10}, func(b *binding.Binding) { ended <- b.Token }, store.Bindings())
 	defer table.Close()
 
 	put := func(token, endpoint, server, transport string, expires time.Duration, registered bool) {

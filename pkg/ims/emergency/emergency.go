@@ -2,6 +2,7 @@
 package emergency
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"strings"
@@ -72,6 +73,22 @@ func Registers(r *sip.Request) bool {
 	return false
 }
 
+// Config says by which numbers emergency calls are known.
+type Config struct {
+	Country string            `yaml:"country"` // MCC; empty: that of home_domain
+	Numbers map[string]string `yaml:"numbers"` // more than the country's, each with its service
+}
+
+// Plan returns the plan of a network of this configuration.
+func (c Config) Plan(homeDomain string) (*Plan, error) {
+	plan, err := NewPlan(homeDomain, cmp.Or(c.Country, countryOf(homeDomain)), c.Numbers)
+	if err != nil {
+		return nil, fmt.Errorf("emergency.%w", err)
+	}
+
+	return plan, nil
+}
+
 // Plan knows the emergency numbers of a network.
 type Plan struct {
 	home    string
@@ -110,10 +127,10 @@ func NewPlan(homeDomain, mcc string, more map[string]string) (*Plan, error) {
 	return p, nil
 }
 
-// Service returns the emergency service that a Request-URI means: by its URN, or by a number as it is dialled, in a tel URI or in a SIP URI
-// of the home network (TS 24.229 §5.2.10.1). A number is taken in whatever context it is local (RFC 3966 §5.1.5): better one call too many
-// than one too few. A global one, with a +, is somebody's. Without a plan only URNs are known.
-func (p *Plan) Service(uri string) (service string, ok bool) {
+// service returns the emergency service that a Request-URI means: by its URN, or by a number as it is dialled, in a tel URI or in a SIP
+// URI of the home network (TS 24.229 §5.2.10.1). A number is taken in whatever context it is local (RFC 3966 §5.1.5): better one call too
+// many than one too few. A global one, with a +, is somebody's. Without a plan only URNs are known.
+func (p *Plan) service(uri string) (service string, ok bool) {
 	if service, ok := Service(uri); ok {
 		return service, true
 	}
@@ -151,6 +168,20 @@ func (p *Plan) Service(uri string) (service string, ok bool) {
 	return service, ok
 }
 
+// Called returns the emergency service that a Request-URI means.
+func (p *Plan) Called(target sip.Uri) (service string, ok bool) {
+	const dials = "0123456789-.()"
+
+	if target.Scheme == "sip" && (target.User == "" || !strings.ContainsRune(dials, rune(target.User[0]))) { // of a thousand none is one
+		return "", false
+	}
+
+	return p.service(target.String())
+}
+
+// URN returns the Request-URI of a service.
+func URN(service string) string { return prefix + service }
+
 // dialled returns the digits of a local number, without what is only for the eye (RFC 3966 §5.1.1).
 func dialled(number string) (digits string, ok bool) {
 	const longest = 16
@@ -162,8 +193,8 @@ func dialled(number string) (digits string, ok bool) {
 
 var separators = strings.NewReplacer("-", "", ".", "", "(", "", ")", "")
 
-// Country returns the MCC of a home network domain (TS 23.003 §13.2: "ims.mnc001.mcc262.3gppnetwork.org"); "" when it has another form.
-func Country(domain string) string {
+// countryOf returns the MCC of a home network domain (TS 23.003 §13.2: "ims.mnc001.mcc262.3gppnetwork.org"); "" when it has another form.
+func countryOf(domain string) string {
 	for label := range strings.SplitSeq(strings.ToLower(domain), ".") {
 		if mcc, found := strings.CutPrefix(label, "mcc"); found && isMCC(mcc) {
 			return mcc

@@ -10,7 +10,7 @@ import (
 const home = "ims.mnc001.mcc262.3gppnetwork.org"
 
 func TestService(t *testing.T) {
-	plan, err := NewPlan(home, Country(home), map[string]string{"115": "sos.fire", "911": ""})
+	plan, err := NewPlan(home, countryOf(home), map[string]string{"115": "sos.fire", "911": ""})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,8 +49,13 @@ func TestService(t *testing.T) {
 		"http://112":                                                 "",
 		"tel:" + strings.Repeat("1", 4000):                           "",
 	} {
-		if got, ok := plan.Service(uri); got != want || ok != (want != "") {
+		if got, ok := plan.service(uri); got != want || ok != (want != "") {
 			t.Errorf("%.80s: %q, want %q", uri, got, want)
+		}
+		if u, err := sip.ParseURI(uri); err == nil {
+			if got, ok := plan.Called(u); got != want || ok != (want != "") {
+				t.Errorf("%.80s, read: %q, want %q", uri, got, want)
+			}
 		}
 	}
 }
@@ -58,7 +63,7 @@ func TestService(t *testing.T) {
 // Every number of the table is one that can be dialled, and names a service.
 func TestCountries(t *testing.T) {
 	for mcc, numbers := range countries {
-		if Country("ims.mnc001.mcc"+mcc+".3gppnetwork.org") != mcc {
+		if countryOf("ims.mnc001.mcc"+mcc+".3gppnetwork.org") != mcc {
 			t.Errorf("%s is no MCC", mcc)
 		}
 		if _, err := NewPlan(home, mcc, numbers); err != nil {
@@ -86,7 +91,7 @@ func TestCountries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, _ := plan.Service("tel:" + test.number); got != test.want {
+		if got, _ := plan.service("tel:" + test.number); got != test.want {
 			t.Errorf("%s in %q: %q, want %q", test.number, test.mcc, got, test.want)
 		}
 	}
@@ -109,7 +114,7 @@ func TestCountry(t *testing.T) {
 	for domain, want := range map[string]string{
 		home: "262", "ims.MNC070.MCC901.3gppnetwork.org": "901", "ims.example": "", "mcc26.example": "", "mccabc.example": "", "": "",
 	} {
-		if got := Country(domain); got != want {
+		if got := countryOf(domain); got != want {
 			t.Errorf("%s: %q, want %q", domain, got, want)
 		}
 	}
@@ -139,7 +144,7 @@ func FuzzService(f *testing.F) {
 	}
 
 	f.Fuzz(func(t *testing.T, uri string) {
-		if service, ok := plan.Service(uri); ok {
+		if service, ok := plan.service(uri); ok {
 			if again, ok := Service(prefix + service); !ok || again != service {
 				t.Errorf("%q gives %q, which is none", uri, service)
 			}

@@ -1,0 +1,388 @@
+package gm
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
+	"github.com/dialtone-ims/dialtone/pkg/label"
+	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
+)
+
+// Emergency says how emergency calls are served (TS 24.229 §5.2.10). The zero value refuses them all: nothing leaves the network by
+// accident.
+type Emergency struct {
+	Numbers      *emergency.Plan   // nil: URNs alone are known
+	PSAPs        map[string]string // SIP URI of the emergency centre, by service; that of "sos" is for services that have none
+	Unregistered bool              // handsets need not be registered
+	Alternative  Alternative
+}
+
+// centres returns the emergency centres for a service, the one that is meant for it first.
+func (e *Emergency) centres(service string) (all []string) {
+	for service != "" {
+		if uri := e.PSAPs[service]; uri != "" && !slices.Contains(all, uri) {
+			all = append(all, uri)
+		}
+
+		last := max(strings.LastIndexByte(service, '.'), 0)
+		service = service[:last]
+	}
+
+	return all
+}
+
+// caller is who an emergency call is from.
+type caller int
+
+const (
+	fromGuest      caller = iota
+	fromSeveral           // a registered handset, and nothing says which one
+	fromRegistered        // with its normal registration
+	fromEmergency         // with its emergency registration
+)
+
+var callers = [...]string{
+	fromGuest: "unregistered", fromSeveral: "one of several", fromRegistered: "registered", fromEmergency: "emergency registration",
+}
+
+// String returns how it is counted.
+func (c caller) String() string { return callers[c] }
+
+// ofEmergencies is the procedure of emergency calls in logs and counts.
+const ofEmergencies = "emergency"
+
+// emergencyCall is an initial request for an emergency service.
+type emergencyCall struct {
+	proxy   *Proxy
+	tx      *stack.ServerTransaction
+	out     *sip.Request // as it goes on
+	service string
+	from    caller
+	binding *binding.Binding
+}
+
+// callForHelp is TS 24.229 §5.2.10.2 to §5.2.10.4: a request for an emergency service goes from here to the emergency centre, past the
+// S-CSCF of the user, and so past all charging and whatever else of the core may be down.
+func (p *Proxy) callForHelp(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request, service string) {
+	c := &emergencyCall{proxy: p, tx: tx, out: out, service: service}
+
+	refusal := c.identify()
+	c.announce()
+
+	switch {
+	case refusal != nil:
+	case p.emergencies.Alternative.meant(c.from):
+		c.toAlternative()
+		return
+	case !reachable(out):
+		refusal = sip.Refuse(400, withoutContact)
+	default:
+		refusal = c.forward(ctx)
+	}
+
+	if refusal != nil {
+		c.refuse(refusal)
+	}
+}
+
+// announce tells the operator of the call, whatever becomes of it.
+func (c *emergencyCall) announce() {
+	r := c.tx.Request()
+
+	private, identity := "", ""
+	if c.binding != nil {
+		private, identity = c.binding.Private, c.binding.Default()
+	}
+
+	location := "none"
+	if sip.Has(r, "Geolocation") || strings.Contains(strings.Join(sip.Values(r, "Content-Type"), ""), "multipart/") ||
+		strings.Contains(sip.Value(r, "Content-Type"), "pidf+xml") {
+		location = "in the request"
+	}
+
+	c.proxy.log.Warn("emergency call", "service", c.service, "case", c.from.String(), "method", string(r.Method),
+		"impi", private, "impu", identity, "from", r.From().Address.String(),
+		"imei", handsetOf(r), "source", c.tx.Flow().Remote.String(), "location", location,
+		"access", sip.Value(r, "P-Access-Network-Info"), "call_id", r.CallID().Value())
+}
+
+// refuse answers a call that does not go on.
+func (c *emergencyCall) refuse(why *sip.Refusal) {
+	c.proxy.refuse(c.tx, ofEmergencies, why)
+	c.ended(why.Status)
+}
+
+// ended counts the call. A guest does not stay.
+func (c *emergencyCall) ended(status int) {
+	c.proxy.emergencyCalls.WithLabelValues(c.from.String(), label.Status(status)).Inc()
+
+	if c.binding != nil {
+		c.proxy.leave(c.binding.Token)
+	}
+}
+
+// forward sends the call to the emergency centre. An error of its way is followed by the centre for all services, if there is one.
+func (c *emergencyCall) forward(ctx context.Context) *sip.Refusal {
+	p, out, b := c.proxy, c.out, c.binding
+
+	centres := p.emergencies.centres(c.service)
+	if len(centres) == 0 {
+		return sip.Refusef(503, "no emergency centre for %s is configured (emergency.psaps)", c.service)
+	}
+
+	var err error
+	if out.Recipient, err = sip.ParseURI(emergency.URN(c.service)); err != nil {
+		return sip.Refuse(400, "the emergency service cannot be read").Because(err)
+	}
+
+	started, err := p.beginUrgent(c.tx.Request(), b)
+	if err != nil {
+		return refusalOf(err, false)
+	}
+
+	p.stay(b.Token, early)
+	assert(out, b)
+	assertNumber(out, b)
+
+	vector := p.chargingVector()
+	sip.Set(out, "P-Charging-Vector", vector.String())
+	started.charged(vector)
+
+	if makesDialog(out) {
+		p.recordRoute(out, b, true)
+	}
+
+	started.bear(ctx, c.tx, out)
+
+	next, left, refusal := c.towards(ctx, centres)
+	if refusal != nil {
+		started.abandoned()
+		return refusal
+	}
+
+	p.stack.Forward(c.tx, stack.Plan{
+		Groups: [][]stack.Branch{{next}},
+		OnResponse: func(_ *stack.Branch, r *sip.Response) {
+			sip.RestoreRecordRoute(r, out)
+			started.record(r)
+			started.ask(r)
+			c.towardsHandset(r)
+		},
+		OnFailure: func(_ *stack.Branch, r *sip.Response) []stack.Branch {
+			if !stack.Local(r) && r.StatusCode < 500 || r.StatusCode >= 600 || len(left) == 0 {
+				return nil
+			}
+
+			p.log.Warn("an emergency centre has failed", "service", c.service, "status", r.StatusCode, "call_id", out.CallID().Value())
+
+			if next, left, refusal = c.towards(ctx, left); refusal != nil {
+				return nil
+			}
+
+			return []stack.Branch{next}
+		},
+		Then: func(final *sip.Response) {
+			started.finished(final)
+			p.count(ofEmergencies, out, final)
+			p.log.Warn("emergency call answered", "service", c.service, "status", final.StatusCode, "call_id", out.CallID().Value(),
+				"icid", vector.ICID)
+			c.ended(final.StatusCode)
+		},
+	})
+
+	return nil
+}
+
+// towards returns the branch to the first of these centres that can be found, and those that are left.
+func (c *emergencyCall) towards(ctx context.Context, centres []string) (branch stack.Branch, left []string, refusal *sip.Refusal) {
+	p := c.proxy
+
+	for i, centre := range centres {
+		u, err := sip.ParseURI(centre)
+		if err != nil {
+			refusal = sip.Refuse(503, "the emergency centre's URI cannot be read").Because(err)
+			continue
+		}
+
+		targets, err := p.stack.Resolver().Resolve(ctx, u)
+		if err != nil || len(targets) == 0 {
+			p.log.Error("an emergency centre cannot be found", "psap", centre, "cause", err)
+			refusal = sip.Refuse(503, "the emergency centre cannot be found").Because(err)
+
+			continue
+		}
+
+		p.psaps.met(targets)
+		if !u.UriParams.Has("lr") {
+			u.UriParams.Add("lr", "")
+		}
+
+		r := sip.Copy(c.out)
+		sip.SetRoutes(r, []sip.NameAddr{{URI: u.String()}})
+		p.log.Warn("emergency call goes on", "service", c.service, "psap", centre, "call_id", r.CallID().Value())
+
+		return stack.Branch{Request: r, To: stack.Destination{Endpoint: p.mw, Targets: targets}}, centres[i+1:], nil
+	}
+
+	return stack.Branch{}, nil, refusal
+}
+
+// towardsHandset takes out of a response what is for the trust domain, and says whose fault it is that none came.
+func (c *emergencyCall) towardsHandset(r *sip.Response) {
+	shownToHandset(r)
+
+	if stack.Local(r) && r.StatusCode == 408 && stack.Silent(r) {
+		sip.Refuse(504, "the emergency centre did not answer").Replace(r)
+	}
+}
+
+// assertNumber adds the user's number to the asserted identity, when that is none: the centre calls back by it (§5.2.10.3).
+func assertNumber(out *sip.Request, b *binding.Binding) {
+	if strings.HasPrefix(sip.Value(out, "P-Asserted-Identity"), "<tel:") {
+		return
+	}
+
+	for _, identity := range b.Identities {
+		if strings.HasPrefix(identity, "tel:") {
+			sip.Add(out, "P-Asserted-Identity", "<"+identity+">")
+			return
+		}
+	}
+}
+
+// identify finds who calls: a handset by its emergency registration, by another one, or without any, where that is allowed.
+func (c *emergencyCall) identify() *sip.Refusal {
+	p := c.proxy
+	c.from = fromGuest
+
+	claim := p.claim(c.tx.Flow(), c.tx.Request())
+	claim.From, claim.Emergency = c.tx.Request().From().Address.String(), true
+
+	b, err := p.bindings.Sender(claim)
+	if errors.Is(err, binding.ErrAnother) { // it would be the wrong one's money, and here is none
+		claim.Preferred = nil
+		b, err = p.bindings.Sender(claim)
+	}
+
+	switch {
+	case err == nil:
+		p.heard(b)
+
+		if c.from, c.binding = fromRegistered, b; b.Emergency {
+			c.from = fromEmergency
+		}
+
+		return nil
+	case errors.Is(err, binding.ErrSeveral):
+		c.from = fromSeveral
+	case !p.emergencies.Unregistered:
+		return sip.Refuse(403, "this network serves emergency calls of registered handsets alone (emergency.unregistered)")
+	}
+
+	if !reachable(c.tx.Request()) {
+		return sip.Refuse(400, withoutContact)
+	}
+
+	if c.binding, err = p.welcome(c.tx); err != nil {
+		return refusalOf(err, false)
+	}
+
+	return nil
+}
+
+// welcome makes a guest of a handset that is not registered: a binding for as long as its call lasts, by which the centre's requests
+// reach it. It gives no identity, for nobody knows it (§5.2.10.2).
+func (p *Proxy) welcome(tx *stack.ServerTransaction) (*binding.Binding, error) {
+	r, flow := tx.Request(), p.security.Return(tx.Flow())
+	contact := strings.Clone(contactOf(r))
+
+	b := &binding.Binding{
+		Token: p.bindings.Token(flow.Remote.Addr(), contact, "", ""), Contact: contact, Instance: handsetOf(r), Flow: flow,
+		Emergency: true, Guest: true, Ended: "an emergency call without a registration", Expires: time.Now().Add(early + margin),
+	}
+
+	return b, p.bindings.Put(b)
+}
+
+// handsetOf returns the IMEI, or what else names the handset, of who sends: of Contact's +sip.instance (RFC 7254), or its GRUU; "".
+func handsetOf(r *sip.Request) string {
+	contacts, _, err := sip.Contacts(r)
+	if err != nil || len(contacts) == 0 {
+		return ""
+	}
+
+	if instance, _, err := sip.Instance(contacts[0], false); err == nil && instance != "" {
+		return strings.Clone(instance)
+	}
+
+	u, err := sip.ParseURI(contacts[0].URI)
+	if err != nil {
+		return ""
+	}
+
+	instance, _ := u.UriParams.Get("gr")
+
+	return strings.Clone(instance)
+}
+
+// stay has a guest's binding last as long as a dialog of it.
+func (p *Proxy) stay(token string, lasts time.Duration) {
+	until := time.Now().Add(lasts + margin)
+
+	for {
+		b, found := p.bindings.ByToken(token)
+		if !found || !b.Guest || b.Expires.After(until) {
+			return
+		}
+
+		longer := *b
+		longer.Expires = until
+
+		if p.bindings.Replace(b, &longer) {
+			return
+		}
+	}
+}
+
+// leave ends a guest's binding when no call of it is left.
+func (p *Proxy) leave(token string) {
+	b, found := p.bindings.ByToken(token)
+	if !found || !b.Guest || p.dialogs.Of(token) > 0 {
+		return
+	}
+
+	p.bindings.Replace(b, b.Ending(b.Ended))
+}
+
+// ofEmergency reports whether a message belongs to an emergency call in progress: by its Call-ID, and from where the handset is, or from
+// the centre.
+func (p *Proxy) ofEmergency(flow stack.Flow, m sip.Message) bool {
+	for _, token := range p.dialogs.Urgent(sip.Value(m, "Call-ID")) {
+		if flow.Endpoint == p.mw {
+			return true
+		}
+
+		if b, found := p.bindings.ByToken(token); found && b.Flow.Remote.Addr() == flow.Remote.Addr() {
+			return true
+		}
+	}
+
+	return false
+}
+
+// Urgent tells the requests that are served also when the P-CSCF has as many in work as it may: those for emergency services, and all in
+// an emergency call.
+func (p *Proxy) Urgent(flow stack.Flow, r *sip.Request) bool {
+	return flow.Endpoint != p.mw && p.emergency(r) || p.ofEmergency(flow, r)
+}
+
+// fromPSAP reports whether a request from outside the core is of an emergency centre, in a call that went there.
+func (p *Proxy) fromPSAP(flow stack.Flow, r *sip.Request) bool {
+	return p.psaps.known(flow.Remote.Addr()) && inDialog(r) && p.ofEmergency(flow, r)
+}
