@@ -100,7 +100,7 @@ func (c *Config) Validate() error {
 		c.Registrar.Validate(),
 		c.RegEvent.Validate(),
 		c.ThirdParty.Validate(),
-		c.Sessions.Validate(),
+		c.Sessions.Validate(c.HomeDomain),
 		c.Enum.Validate(),
 	)
 }

@@ -55,6 +55,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 		"max_contacts":                     func(c *Config) { c.Registrar.MaxContacts = 0 },
 		"min_expires":                      func(c *Config) { c.Registrar.MinExpires = 0 },
 		"at_contact_limit":                 func(c *Config) { c.Registrar.AtContactLimit = "x" },
+		"sessions.emergency.country":       func(c *Config) { c.Sessions.Emergency.Country = "49" },
 		"sessions.numbers.breakout":        func(c *Config) { c.Sessions.Numbers.Breakout = map[string]string{"": "x"} },
 		"application_server_timeout":       func(c *Config) { c.Sessions.ServerTimeout = -1 },
 		"sessions.timer":                   func(c *Config) { c.Sessions.Timer.MinSE = time.Second },

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/enum"
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
@@ -28,7 +30,9 @@ type Sessions struct {
 	// Trusted are domains of other networks that are told what the trust domain says, such as P-Asserted-Identity.
 	Trusted []string       `yaml:"trusted"`
 	Numbers numbering.Plan `yaml:"numbers"`
-	Timer   call.Timer     `yaml:"timer"`
+	// Emergency are the numbers of calls that do not leave the network from here.
+	Emergency emergency.Config `yaml:"emergency"`
+	Timer     call.Timer       `yaml:"timer"`
 	// ServerTimeout is for an application server's first response; 0: timers B and F of RFC 3261 (TS 24.229 §5.4.3.2).
 	ServerTimeout time.Duration   `yaml:"application_server_timeout"`
 	Charging      charging.Config `yaml:"charging"`
@@ -40,6 +44,7 @@ func defaultSessions(home string) Sessions {
 		Interrogator: "sip:icscf." + home + ":5060",
 		Trusted:      []string{},
 		Numbers:      numbering.Plan{Prefixes: map[string]string{}, Contexts: map[string]string{}, Breakout: map[string]string{}},
+		Emergency:    emergency.Config{Numbers: map[string]string{}},
 		Timer:        call.Timer{SessionExpires: 30 * time.Minute, MinSE: 90 * time.Second},
 		Charging: charging.Config{
 			Enabled:          true,
@@ -59,10 +64,14 @@ func defaultSessions(home string) Sessions {
 }
 
 // Validate refuses what cannot work.
-func (s *Sessions) Validate() error {
+func (s *Sessions) Validate(homeDomain string) error {
 	_, err := sip.ParseURI(s.Interrogator)
 	if s.ServerTimeout < 0 {
 		err = errors.Join(err, errors.New("sessions.application_server_timeout must not be negative"))
+	}
+
+	if _, wrong := s.Emergency.Plan(homeDomain); wrong != nil {
+		err = errors.Join(err, fmt.Errorf("sessions.%w", wrong))
 	}
 
 	return errors.Join(err, s.Numbers.Validate(), s.Timer.Validate(), s.Charging.Validate())
@@ -89,12 +98,18 @@ func newSessions(
 		return nil, nil, err
 	}
 
+	emergencies, err := c.Sessions.Emergency.Plan(c.HomeDomain)
+	if err != nil {
+		return nil, nil, err
+	}
+
 	functions := c.functions()
 	s := session.New(session.Config{
 		HomeDomain:    c.HomeDomain,
 		Interrogator:  c.Sessions.Interrogator,
 		Timer:         c.Sessions.Timer,
 		ServerTimeout: c.Sessions.ServerTimeout,
+		Emergency:     emergencies,
 		Border: session.Border{
 			Trusted:   c.Sessions.Trusted,
 			Functions: functions.Contains,

@@ -136,7 +136,7 @@ func FuzzJournal(f *testing.F) {
 			if len(g.Identities) == 0 || len(g.Bindings) == 0 || g.State != registration.Registered || !g.ProfileMissing() {
 				t.Fatalf("%+v", g)
 			}
-			_ = g.Contacts(time.Now())
+			_ = g.Contacts(time.Now(), false)
 			_ = g.Associated()
 		}
 	})

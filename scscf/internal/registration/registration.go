@@ -106,12 +106,12 @@ func (r *Registration) Find(uri string) *Identity {
 }
 
 // Contacts returns the bindings that have not expired, the most preferred first and among equals the newest (RFC 3261
-// §16.5, TS 24.229 §5.4.3.3). Those of emergency registrations are not among them (§5.4.8).
-func (r *Registration) Contacts(now time.Time) []*Binding {
+// §16.5, TS 24.229 §5.4.3.3). Those of emergency registrations are among them only for an emergency centre that calls back (§5.4.8).
+func (r *Registration) Contacts(now time.Time, callback bool) []*Binding {
 	alive := make([]*Binding, 0, len(r.Bindings))
 
 	for _, b := range r.Bindings {
-		if b.Expires.After(now) && !b.Emergency() {
+		if b.Expires.After(now) && (callback || !b.Emergency()) {
 			alive = append(alive, b)
 		}
 	}

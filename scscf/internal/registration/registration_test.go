@@ -13,7 +13,10 @@ func TestContactsAreNotForEmergencies(t *testing.T) {
 		{Contact: "sip:alice@10.0.0.2;sos", Expires: now.Add(time.Minute)},
 	}}
 
-	if alive := r.Contacts(now); len(alive) != 1 || alive[0] != r.Bindings[0] {
+	if alive := r.Contacts(now, false); len(alive) != 1 || alive[0] != r.Bindings[0] {
 		t.Errorf("%d contacts, want the one that is not for emergencies", len(alive))
+	}
+	if alive := r.Contacts(now, true); len(alive) != 2 {
+		t.Errorf("a centre that calls back reaches %d contacts, want both", len(alive))
 	}
 }

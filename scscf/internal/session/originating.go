@@ -18,6 +18,11 @@ func (s *Server) originate(ctx context.Context, r *request, handset bool) {
 		return
 	}
 
+	if refusal := s.staysHere(r.out.Recipient); refusal != nil {
+		s.refuse(r.tx, "originating", refusal)
+		return
+	}
+
 	public := cmp.Or(r.served, r.caller)
 	if public == "" {
 		s.refuse(r.tx, "originating", sip.Refuse(403, "the request does not say who it is from"))

@@ -42,6 +42,10 @@ func userUnknown(r *sip.Response) bool {
 
 // breakout returns the branch to a number that nobody at home has.
 func (s *Server) breakout(out *sip.Request) (stack.Branch, bool) {
+	if s.staysHere(out.Recipient) != nil {
+		return stack.Branch{}, false
+	}
+
 	exit, found := s.numbers.Breakout(out.Recipient)
 	if !found {
 		return stack.Branch{}, false

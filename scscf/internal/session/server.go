@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 	"github.com/dialtone-ims/dialtone/scscf/internal/call"
@@ -42,6 +43,7 @@ type Config struct {
 	Interrogator string // SIP URI of the I-CSCF, for requests to users of the home network
 	Timer        call.Timer
 	Border       Border
+	Emergency    *emergency.Plan // of calls that do not leave the network from here; nil: URNs alone
 	// ServerTimeout is how long an application server may stay silent until its default handling applies; 0: timer B or F.
 	ServerTimeout time.Duration
 }

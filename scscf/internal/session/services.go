@@ -238,7 +238,7 @@ func (v *services) ends(final *sip.Response) {
 
 // routeToUE asks for credit and lists the branches to the contacts of the called user.
 func (s *Server) routeToUE(ctx context.Context, r *request, sv *served) ([][]stack.Branch, error) {
-	groups, err := contacts(r.out, sv.user)
+	groups, err := contacts(r.out, sv.user, s.callsBack(r))
 	if err != nil {
 		return nil, err
 	}
@@ -248,6 +248,10 @@ func (s *Server) routeToUE(ctx context.Context, r *request, sv *served) ([][]sta
 
 // routeToTarget asks for credit and is the branch that leads to who is called.
 func (s *Server) routeToTarget(ctx context.Context, r *request, sv *served) ([][]stack.Branch, error) {
+	if refusal := s.staysHere(r.out.Recipient); refusal != nil {
+		return nil, refusal
+	}
+
 	r.out.Recipient = s.numbers.Translate(ctx, r.out.Recipient, sv.number())
 
 	branch, err := s.routeOnwards(ctx, r.out)

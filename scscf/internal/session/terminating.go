@@ -38,14 +38,14 @@ func (s *Server) terminate(ctx context.Context, r *request) {
 
 // contacts returns the branches to the handsets of the called user: equal preferences ring together, higher ones first (RFC 3261
 // §16.6, TS 24.229 §5.4.3.3 8). Each goes along the Path that its registration came by.
-func contacts(out *sip.Request, user registration.User) ([][]stack.Branch, error) {
+func contacts(out *sip.Request, user registration.User, callback bool) ([][]stack.Branch, error) {
 	called := out.Recipient.String()
 
 	var groups [][]stack.Branch
 
 	preference := uint16(0)
 
-	alive := user.Contacts(time.Now())
+	alive := user.Contacts(time.Now(), callback)
 
 	for _, b := range alive {
 		target, err := sip.ParseURI(b.Contact)
