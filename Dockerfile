@@ -1,4 +1,4 @@
-# One image for each function, and one for the handset: docker build --target pcscf .
+# One image for each function, one for the handset, one for the name server: docker build --target pcscf .
 # Each holds one static binary and nothing else: no shell, no libraries, no package to keep patched.
 
 ARG GO=1.26
@@ -15,7 +15,7 @@ ARG VERSION=
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath \
       -ldflags "-s -w -X github.com/dialtone-ims/dialtone/pkg/service.version=$VERSION" \
-      -o /out/ ./pcscf ./icscf ./scscf ./hss ./ocs ./ue
+      -o /out/ ./pcscf ./icscf ./scscf ./hss ./ocs ./ue ./lab
 # Folders for the images, which have no mkdir. A new volume takes over who owns the folder that it is mounted on.
 RUN mkdir -p /empty/data /empty/tmp && chmod 700 /empty/data && chmod 1777 /empty/tmp
 
@@ -81,3 +81,10 @@ FROM function AS ue
 COPY --from=build /out/ue /ue
 USER 65532:65532
 ENTRYPOINT ["/ue"]
+
+# The name server. Its health is asked where its flags are known, in docker-compose.yml.
+FROM function AS dns
+COPY --from=build /out/lab /lab
+USER 65532:65532
+EXPOSE 53/udp 53/tcp
+ENTRYPOINT ["/lab", "dns"]

@@ -43,7 +43,7 @@ func start(t *testing.T, f file) *core {
 	c.ip("-n", c.namespace, "link", "set", "lo", "up")
 
 	addresses := []string{"172.30.10.110", "172.30.10.111"} // of handsets
-	for _, name := range functions {
+	for name := range f.Services {
 		addresses = append(addresses, f.address(name))
 	}
 	for _, address := range addresses {
@@ -55,7 +55,9 @@ func start(t *testing.T, f file) *core {
 		t.Fatal(err)
 	}
 	for _, name := range order {
-		c.run(name)
+		if len(f.Services[name].Profiles) == 0 {
+			c.run(name)
+		}
 	}
 
 	return c

@@ -37,6 +37,10 @@ type service struct {
 	ReadOnly    bool     `yaml:"read_only"`
 	CapAdd      []string `yaml:"cap_add"`
 	CapDrop     []string `yaml:"cap_drop"`
+	Profiles    []string
+	Command     []string
+	Sysctls     map[string]string
+	Healthcheck struct{ Test []string }
 }
 
 var variable = regexp.MustCompile(`\$\{([A-Z_]+):-([^}]*)\}`)
