@@ -44,7 +44,7 @@ func (n *nameservers) Set(text string) error {
 	return nil
 }
 
-// String is for the help.
+// String returns them for the help.
 func (n *nameservers) String() string {
 	var all []string
 	for _, at := range *n {
@@ -54,7 +54,7 @@ func (n *nameservers) String() string {
 	return strings.Join(all, ",")
 }
 
-// Type is for the help.
+// Type names one for the help.
 func (n *nameservers) Type() string { return "address" }
 
 func (n *nameservers) addresses() (all []netip.Addr) {
@@ -150,7 +150,7 @@ func (n *naming) stop() error {
 	return n.failed
 }
 
-// lookingUp is how one asks the lab for names.
+// lookingUp returns how one asks the lab for names.
 func lookingUp(o options, enter string) string {
 	if len(o.dns) == 0 {
 		return ""

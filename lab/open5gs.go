@@ -15,7 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/records"
 )
 
-// open5gsCommand prints what a packet core beside the lab needs.
+// open5gsCommand returns the command that prints what a packet core beside the lab needs.
 func open5gsCommand() *cobra.Command {
 	var (
 		network = scenario.TestNetwork

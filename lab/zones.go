@@ -50,7 +50,7 @@ func (a *addresses) Set(text string) error {
 	return nil
 }
 
-// String is for the help.
+// String returns them for the help.
 func (a *addresses) String() string {
 	var all []string
 	for _, address := range *a {
@@ -60,7 +60,7 @@ func (a *addresses) String() string {
 	return strings.Join(all, ",")
 }
 
-// Type is for the help.
+// Type names one for the help.
 func (a *addresses) Type() string { return "address" }
 
 func (n *named) flags(c *cobra.Command) {
@@ -87,7 +87,7 @@ func (n *named) flags(c *cobra.Command) {
 	c.Flags().StringVar(&n.token, "token", "", "bearer token of it (DIALTONE_HSS_ADMIN_TOKEN); without it that of this machine")
 }
 
-// plan is the network as the flags have it.
+// plan returns the network as the flags have it.
 func (n *named) plan(server ...netip.Addr) (zone.Plan, error) {
 	network := n.network
 	if network == (scenario.PLMN{}) {
@@ -130,7 +130,7 @@ func (n *named) plan(server ...netip.Addr) (zone.Plan, error) {
 	return plan, nil
 }
 
-// of is a plan for another home network domain. One that is not a PLMN's has no names of an EPC.
+// of returns a plan for another home network domain. One that is not a PLMN's has no names of an EPC.
 func of(plan zone.Plan, home string) zone.Plan {
 	hosts := plan.Hosts
 	plan.Hosts = nil
@@ -182,7 +182,7 @@ func (n *named) read() names.Read {
 	return names.Subscribers(httpapi.Client{Base: n.api, Token: token})
 }
 
-// dnsCommand is the name server alone.
+// dnsCommand returns the command that is the name server alone.
 func dnsCommand() *cobra.Command {
 	var (
 		n       named
@@ -252,7 +252,7 @@ func answers(ctx context.Context, at netip.AddrPort, domain string) error {
 	return nil
 }
 
-// zoneCommand writes what the name server would say as files.
+// zoneCommand returns the command that writes what the name server would say as files.
 func zoneCommand() *cobra.Command {
 	var (
 		n       named
@@ -339,7 +339,7 @@ func printZones(out io.Writer, zones []*zone.Zone) error {
 	return nil
 }
 
-// sections are the lines by which BIND takes the files.
+// sections prints the lines by which BIND takes the files.
 func sections(out io.Writer, plan zone.Plan, folder string, without bool) error {
 	folder, err := filepath.Abs(folder)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/lab/internal/zone"
 )
 
-// File is where the file of a zone is, below a folder.
+// File returns where the file of a zone is, below a folder.
 func File(folder, origin string) string {
 	return filepath.Join(folder, strings.TrimSuffix(origin, ".")+".zone")
 }
@@ -63,7 +63,7 @@ func write(file string, z *zone.Zone) error {
 	return os.Rename(own.Name(), file) // whole or not at all
 }
 
-// serialOf is the serial number of a file.
+// serialOf returns the serial number of a file.
 func serialOf(text []byte) (uint32, bool) {
 	parser := dns.NewZoneParser(bytes.NewReader(text), "", "")
 

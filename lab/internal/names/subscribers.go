@@ -63,7 +63,7 @@ func Subscribers(hss httpapi.Client) Read {
 	}
 }
 
-// ofSet are the numbers of one implicit registration set. One that is barred is not told, nor one that no SIP URI is there for.
+// ofSet returns the numbers of one implicit registration set. One that is barred is not told, nor one that no SIP URI is there for.
 func ofSet(set []public) (numbers []zone.Number) {
 	for _, p := range set {
 		digits, found := strings.CutPrefix(p.Identity, "tel:+")
@@ -79,7 +79,7 @@ func ofSet(set []public) (numbers []zone.Number) {
 	return numbers
 }
 
-// sipOf is the SIP URI for a number: the one that has it as its user, else the first one of the set.
+// sipOf returns the SIP URI for a number: the one that has it as its user, else the first one of the set.
 func sipOf(set []public, digits string) (uri string) {
 	for _, p := range set {
 		if !strings.HasPrefix(p.Identity, "sip:") || p.Barred || strings.Contains(p.Identity, "!") { // a wildcard is nobody's

@@ -105,7 +105,7 @@ func look(m *dns.Msg, zones []*zone.Zone, name string, kind uint16) {
 	m.Extra = append(extra, m.Extra...)
 }
 
-// further are the records that who asks will ask for next (RFC 2782, RFC 3403 §4.2).
+// further returns the records that who asks will ask for next (RFC 2782, RFC 3403 §4.2).
 func further(zones []*zone.Zone, records []dns.RR) (extra []dns.RR) {
 	find := func(name string, kinds ...uint16) (found []dns.RR) {
 		if z := zone.Of(zones, name); z != nil {

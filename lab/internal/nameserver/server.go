@@ -80,7 +80,7 @@ func (s *Server) close() (failed error) {
 	return failed
 }
 
-// Addresses are those that it listens at.
+// Addresses returns those that it listens at.
 func (s *Server) Addresses() (all []netip.AddrPort) {
 	for _, server := range s.servers {
 		if server.Listener != nil {

@@ -12,7 +12,7 @@ import (
 
 const sipPort = 5060
 
-// Names are those of a place: the domain leads to the I-CSCF, as other networks and application servers need it, and handsets find the
+// Names returns those of a place: the domain leads to the I-CSCF, as other networks and application servers need it, and handsets find the
 // P-CSCF by its own name.
 func (p Place) Names(network PLMN, server ...netip.Addr) zone.Plan {
 	pcscf := p.PCSCF

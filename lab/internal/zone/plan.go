@@ -52,7 +52,7 @@ const NumbersOrigin = "e164.arpa."
 
 const publicTree = ".3gppnetwork.org."
 
-// Origins are the zones of a home network domain: its own, those of EPC and of public names if it is that of a PLMN (TS 23.003 §19.2,
+// Origins returns the zones of a home network domain: its own, those of EPC and of public names if it is that of a PLMN (TS 23.003 §19.2,
 // §19.4.2.1), and that of telephone numbers.
 func Origins(domain string) []string {
 	domain = dns.CanonicalName(domain)
@@ -111,7 +111,7 @@ func (p *Plan) Zones(serial uint32) ([]*Zone, error) {
 	return zones, nil
 }
 
-// sorted are the numbers in order, each once.
+// sorted returns the numbers in order, each once.
 func sorted(numbers []Number) []Number {
 	all := slices.Clone(numbers)
 	slices.SortStableFunc(all, func(a, b Number) int { return strings.Compare(a.Digits, b.Digits) })

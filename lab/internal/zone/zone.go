@@ -54,7 +54,7 @@ func (z *Zone) add(r dns.RR) {
 	}
 }
 
-// Of is the zone that a name is in; nil if it is in none.
+// Of returns the zone that a name is in; nil if it is in none.
 func Of(zones []*Zone, name string) *Zone {
 	var found *Zone
 
@@ -67,17 +67,17 @@ func Of(zones []*Zone, name string) *Zone {
 	return found
 }
 
-// Find gives the records of a name and kind, and whether there is such a name at all. The name is canonical.
+// Find returns the records of a name and kind, and whether there is such a name at all. The name is canonical.
 func (z *Zone) Find(name string, kind uint16) (records []dns.RR, exists bool) {
 	kinds, exists := z.names[name]
 
 	return kinds[kind], exists
 }
 
-// SOA is the record that says how long it counts that there is none (RFC 2308 §3).
+// SOA returns the record that says how long it counts that there is none (RFC 2308 §3).
 func (z *Zone) SOA() *dns.SOA { return z.soa }
 
-// Text is the zone as a file (RFC 1035 §5).
+// Text returns the zone as a file (RFC 1035 §5).
 func (z *Zone) Text() string {
 	var b strings.Builder
 
