@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -29,7 +30,7 @@ type options struct {
 	bearers  bool
 	ipsec    bool
 	network  scenario.PLMN
-	gm       netip.Addr
+	gm       addresses
 	dns      nameservers
 	binaries string
 	data     string
@@ -71,7 +72,7 @@ func main() {
 	)
 	command.Flags().BoolVar(&o.bearers, "bearers", false, "the P-CSCF asks a simulated PCRF for the bearers of calls")
 	command.Flags().Var(&o.network, "plmn", "whose network it is: that of your SIMs")
-	command.Flags().TextVar(&o.gm, "gm", netip.Addr{}, "an `address` of this machine, where real handsets find the P-CSCF")
+	command.Flags().Var(&o.gm, "gm", "an `address` of this machine, where real handsets find the P-CSCF; twice for IPv4 and IPv6")
 	command.MarkFlagsMutuallyExclusive("gm", "ipsec")
 	command.Flags().Var(&o.dns, "dns", "answer for the names of the network at this `address` (port 53 unless it has one); may be repeated")
 	command.Flags().IntVar(&o.link, within, 0, "its number")
@@ -111,8 +112,8 @@ const (
 func run(ctx context.Context, o options, out io.Writer) (err error) {
 	s := &scenario.Scenario{Out: out, Place: scenario.Loopback, Network: o.network}
 
-	if s.Place.Real = o.gm; o.gm.IsValid() && (o.gm.IsUnspecified() || o.gm.IsLoopback()) {
-		return fmt.Errorf("--gm %s: a handset has to reach it", o.gm)
+	if s.Place.Real = o.gm; slices.ContainsFunc(o.gm, netip.Addr.IsLoopback) {
+		return fmt.Errorf("--gm %s: a handset has to reach it", &o.gm)
 	}
 
 	if o.network != scenario.TestNetwork { // whose subscribers would be nobody's here
@@ -267,7 +268,7 @@ func show(ctx context.Context, s *scenario.Scenario, functions []process.Functio
 
 // real returns where a handset that is not simulated finds the P-CSCF.
 func real(o options) string {
-	if !o.gm.IsValid() {
+	if len(o.gm) == 0 {
 		return `another time, start with make lab ARGS="--gm ADDRESS --plmn MCC-MNC": docs/handset.md`
 	}
 
@@ -276,7 +277,12 @@ func real(o options) string {
 		how = fmt.Sprintf("without IPsec (%v)", support.Missing)
 	}
 
-	return fmt.Sprintf("P-CSCF %s, UDP and TCP, %s: docs/handset.md", netip.AddrPortFrom(o.gm, scenario.Loopback.Gm().Port()), how)
+	var at []string
+	for _, a := range o.gm {
+		at = append(at, netip.AddrPortFrom(a, scenario.Loopback.Gm().Port()).String())
+	}
+
+	return fmt.Sprintf("P-CSCF %s, UDP and TCP, %s: docs/handset.md", strings.Join(at, " and "), how)
 }
 
 func invite(out io.Writer, o options) {

@@ -42,7 +42,7 @@ func (a *addresses) Set(text string) error {
 	}
 
 	if address.IsUnspecified() {
-		return errors.New("nobody is found there")
+		return errors.New("nobody is found there: a handset has to reach it")
 	}
 
 	*a = append(*a, address)

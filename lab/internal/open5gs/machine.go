@@ -59,7 +59,11 @@ func (n *Network) lab() string {
 		n.askHSS(set)
 	}
 
-	arguments := fmt.Sprintf("--plmn %s-%s --gm %s", n.MCC, n.MNC, own)
+	arguments := fmt.Sprintf("--plmn %s-%s", n.MCC, n.MNC)
+	for _, at := range n.PCSCF {
+		arguments += " --gm " + at.String()
+	}
+
 	if slices.Contains(n.DNS, own) {
 		arguments += " --dns " + own.String()
 	}

@@ -15,8 +15,8 @@ const sipPort = 5060
 // Names returns those of a place: the domain leads to the I-CSCF, as other networks and application servers need it, and handsets find the
 // P-CSCF by its own name.
 func (p Place) Names(network PLMN, server ...netip.Addr) zone.Plan {
-	pcscf := p.PCSCF
-	if p.Real.IsValid() {
+	pcscf := []netip.Addr{p.PCSCF}
+	if len(p.Real) > 0 {
 		pcscf = p.Real
 	}
 
@@ -26,7 +26,7 @@ func (p Place) Names(network PLMN, server ...netip.Addr) zone.Plan {
 		Domain: network.Domain(), Server: server,
 		Services: []zone.Service{
 			{Name: "icscf", Addresses: at("127.0.0.11"), Port: sipPort, Apex: true},
-			{Name: "pcscf", Addresses: []netip.Addr{pcscf}, Port: gmPort},
+			{Name: "pcscf", Addresses: pcscf, Port: gmPort},
 			{Name: "scscf", Addresses: at("127.0.0.12"), Port: sipPort},
 		},
 		Hosts: []zone.Host{

@@ -31,7 +31,7 @@ const core = "[127.0.0.10/32, 127.0.0.11/32, 127.0.0.12/32, 127.0.0.16/28]"
 type Place struct {
 	PCSCF, Alice, Bob netip.Addr
 	Protected         bool           // by IPsec
-	Real              netip.Addr     // where handsets of flesh and blood find the P-CSCF, too, if anywhere
+	Real              []netip.Addr   // where handsets of flesh and blood find the P-CSCF, too, if anywhere
 	PCRF              netip.AddrPort // that is asked for the bearers of calls, if any is
 	Nameservers       []netip.AddrPort
 }
@@ -66,8 +66,8 @@ func (p Place) environment(domain, data string) []string {
 	}
 
 	gm := endpoint("Gm", p.Gm())
-	if p.Real.IsValid() {
-		gm += ", " + endpoint("Handsets", netip.AddrPortFrom(p.Real, gmPort))
+	for i, at := range p.Real {
+		gm += ", " + endpoint(fmt.Sprintf("Handsets%d", i+1), netip.AddrPortFrom(at, gmPort))
 	}
 
 	environment := []string{
