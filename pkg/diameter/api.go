@@ -102,6 +102,7 @@ type Application struct {
 	Name        string
 	NamedByAuth bool     // its messages have Auth-Application-Id, even though it is a vendor's (TS 29.214 §5.6)
 	Stateless   bool     // its messages carry Auth-Session-State NO_STATE_MAINTAINED
+	KnownPeers  bool     // only peers of the configuration may ask, and of them those that it names for the application
 	Echoed      []uint32 // AVPs of the base protocol's codes that every answer repeats from its request
 	Dictionary  []byte   // go-diameter's XML
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
 var update = flag.Bool("update", false, "write the golden messages anew")
@@ -32,7 +33,7 @@ var update = flag.Bool("update", false, "write the golden messages anew")
 func dictionary(t testing.TB) *diameter.Dictionary {
 	t.Helper()
 
-	d, err := diameter.NewDictionary(cx.Application, ro.Application, rx.Application)
+	d, err := diameter.NewDictionary(cx.Application, ro.Application, rx.Application, s6a.Application)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,6 +14,7 @@ import (
 type Config struct {
 	OriginHost        string        `yaml:"origin_host"` // this node's DiameterIdentity, a full host name
 	OriginRealm       string        `yaml:"origin_realm"`
+	Realms            []string      `yaml:"realms"` // others that requests for this node may name
 	Listen            []Listener    `yaml:"listen"`
 	Peers             []Peer        `yaml:"peers"`
 	AllowUnknownPeers bool          `yaml:"allow_unknown_peers"` // take connections from hosts that peers does not name
@@ -68,6 +70,13 @@ type Route struct {
 	Application uint32 `yaml:"application"` // 0: any
 	Peer        string `yaml:"peer"`        // its host
 	Metric      int    `yaml:"metric"`
+}
+
+// serves reports whether a Destination-Realm is this node's.
+func (c *Config) serves(realm string) bool {
+	is := func(own string) bool { return strings.EqualFold(own, realm) }
+
+	return is(c.OriginRealm) || slices.ContainsFunc(c.Realms, is)
 }
 
 // DefaultConfig has the timers of the specifications; names and addresses are left to the function.

@@ -142,7 +142,7 @@ func (c *connection) dispatch(m *Message) error {
 func (c *connection) requested(m *Message) error {
 	n := c.node
 
-	handle, refusal := n.handlerOf(m)
+	handle, refusal := n.handlerOf(m, c.owner)
 	if refusal == nil && !c.admit() {
 		refusal = &Error{Result: TooBusy, Message: "too many requests are in work"}
 	}

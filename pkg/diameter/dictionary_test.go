@@ -17,6 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
 // wiresharkDictionaries is where Debian's libwireshark-data has what tshark knows of Diameter.
@@ -191,7 +192,7 @@ func excused(a diameter.Attribute, what string) bool {
 func TestDictionariesAgreeWithWireshark(t *testing.T) {
 	known, d := wireshark(t), dictionary(t)
 
-	for _, application := range []diameter.Application{{Name: "Base"}, cx.Application, ro.Application, rx.Application} {
+	for _, application := range []diameter.Application{{Name: "Base"}, cx.Application, ro.Application, rx.Application, s6a.Application} {
 		for _, a := range d.Attributes(application.ID) {
 			uses := known[wiresharkKey{a.Code, a.Vendor}]
 			some := func(what string, agrees func(wiresharkAVP) bool) {

@@ -100,14 +100,19 @@ func (n *Node) logRefusal(m *Message, refusal *Error) {
 
 // handlerOf finds who serves a request, or why nobody does (RFC 6733 §6.1.4, §6.1.6). What names this node is for it,
 // whatever the realm.
-func (n *Node) handlerOf(m *Message) (handler, *Error) {
+func (n *Node) handlerOf(m *Message, from *peer) (handler, *Error) {
 	to := destinationOf(m)
 
 	switch {
 	case to.host != "" && !strings.EqualFold(to.host, n.config.OriginHost):
 		return nil, &Error{Result: UnableToDeliver, Message: "this node is " + n.config.OriginHost + " and relays nothing"}
-	case to.host == "" && to.realm != "" && !strings.EqualFold(to.realm, n.config.OriginRealm):
-		return nil, &Error{Result: RealmNotServed, Message: "this node serves " + n.config.OriginRealm}
+	case to.host == "" && to.realm != "" && !n.config.serves(to.realm):
+		return nil, &Error{Result: RealmNotServed, Message: "this node serves " + n.config.OriginRealm + ", not " + to.realm +
+			": diameter.realms can have it"}
+	}
+
+	if a := n.dictionary.applications[m.Header.ApplicationID]; a != nil && a.KnownPeers && (from.settings == nil || !from.mayServe(a.ID)) {
+		return nil, &Error{Result: ApplicationUnsupported, Message: a.Name + " is for the peers that diameter.peers names for it"}
 	}
 
 	h, found := n.handlers[commandKey{m.Header.ApplicationID, m.Header.CommandCode}]

@@ -14,6 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
 // commands makes an empty message of each kind that there is.
@@ -31,6 +32,13 @@ var commands = []func() diameter.Commander{
 	func() diameter.Commander { return new(rx.RAR) }, func() diameter.Commander { return new(rx.RAA) },
 	func() diameter.Commander { return new(rx.STR) }, func() diameter.Commander { return new(rx.STA) },
 	func() diameter.Commander { return new(rx.ASR) }, func() diameter.Commander { return new(rx.ASA) },
+	func() diameter.Commander { return new(s6a.AIR) }, func() diameter.Commander { return new(s6a.AIA) },
+	func() diameter.Commander { return new(s6a.ULR) }, func() diameter.Commander { return new(s6a.ULA) },
+	func() diameter.Commander { return new(s6a.PUR) }, func() diameter.Commander { return new(s6a.PUA) },
+	func() diameter.Commander { return new(s6a.NOR) }, func() diameter.Commander { return new(s6a.NOA) },
+	func() diameter.Commander { return new(s6a.CLR) }, func() diameter.Commander { return new(s6a.CLA) },
+	func() diameter.Commander { return new(s6a.IDR) }, func() diameter.Commander { return new(s6a.IDA) },
+	func() diameter.Commander { return new(s6a.RSR) }, func() diameter.Commander { return new(s6a.RSA) },
 }
 
 // nameOf is the name of a message's type. Rx has some that Ro has, too.
@@ -195,7 +203,7 @@ func hostile() map[string][]byte {
 		"a message longer than max_message":        request(16777216, avp(263, 0x40, 11, 'a', ';', '1', 0), make([]byte, 70000)),
 		"version 2":                                version,
 		"a length that is no multiple of four":     append(request(application, []byte{0}), 0, 0, 0),
-		"an application that is not served":        request(16777251),
+		"an application that is not served":        request(16777252),
 		"a command that no dictionary has":         append([]byte{1, 0, 0, 20, 0x80, 0, 9, 9, 1, 0, 0, 0}, make([]byte, 8)...),
 		"a request with the E bit":                 append([]byte{1, 0, 0, 20, 0xA0, 0, 1, 46, 1, 0, 0, 0}, make([]byte, 8)...),
 		"an AVP cut off in its header":             request(application, avp(264, 0x40, 8)[:4]),

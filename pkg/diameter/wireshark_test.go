@@ -27,6 +27,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
 const diameterPort = 3868
@@ -134,6 +135,14 @@ func dissectable(c diameter.Commander) diameter.Commander {
 		access(&m.AccessInformation)
 	case *rx.STA:
 		access(&m.AccessInformation)
+	case *s6a.AIR:
+		m.VisitedPLMN = []byte{0x00, 0xF1, 0x10}
+	case *s6a.ULR:
+		m.VisitedPLMN = []byte{0x00, 0xF1, 0x10}
+	case *s6a.ULA:
+		m.Subscription.MSISDN = s6a.TBCD("15550001")
+	case *s6a.IDR:
+		m.Subscription.MSISDN = s6a.TBCD("15550001")
 	}
 
 	return c
@@ -145,7 +154,7 @@ func TestTsharkDissectsEveryCommand(t *testing.T) {
 	d, known := dictionary(t), wireshark(t)
 	groups, unknown := map[wiresharkKey]bool{}, map[string]bool{}
 
-	for _, application := range []uint32{0, ro.Application.ID, cx.Application.ID, rx.Application.ID} {
+	for _, application := range []uint32{0, ro.Application.ID, cx.Application.ID, rx.Application.ID, s6a.Application.ID} {
 		for _, a := range d.Attributes(application) {
 			key := wiresharkKey{a.Code, a.Vendor}
 			_, dissected := known[key]
