@@ -7,23 +7,29 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Change is a change of a subscription by the operator, from before it is made: what the S-CSCF holds then.
+// Change is a change of a subscription by the operator, from before it is made: what S-CSCF and MMEs hold then.
 type Change struct {
 	charging subscriber.ChargingInformation
 	sets     map[int][]subscriber.PublicIdentity
+	sims     map[string]sim // by private identity
 }
 
-// Before notes what an S-CSCF may hold of a subscription that is about to be changed.
+// Before notes what S-CSCF and MMEs may hold of a subscription that is about to be changed.
 func Before(s *subscriber.Subscription) Change {
-	c := Change{charging: s.Charging, sets: map[int][]subscriber.PublicIdentity{}}
+	c := Change{charging: s.Charging, sets: map[int][]subscriber.PublicIdentity{}, sims: map[string]sim{}}
 	for _, set := range s.Sets {
 		c.sets[set.Number] = shown(set)
+	}
+
+	for _, p := range s.Private {
+		c.sims[p.Identity] = simOf(p)
 	}
 
 	return c
 }
 
-// Withdraw ends what belongs to the sets and private identities that are not kept (RTR, TS 29.228 §6.1.3). They are still there.
+// Withdraw ends what belongs to the sets and private identities that are not kept (RTR, TS 29.228 §6.1.3; CLR, TS 29.272 §5.2.1.2).
+// They are still there.
 func Withdraw(tx *subscriber.Tx, s *subscriber.Subscription, sets []int, privates []string) error {
 	for _, set := range s.Sets {
 		if !slices.Contains(sets, set.Number) {
@@ -38,6 +44,10 @@ func Withdraw(tx *subscriber.Tx, s *subscriber.Subscription, sets []int, private
 			if _, err := terminatePrivate(tx, s, p, cx.PermanentTermination, "the private identity is withdrawn"); err != nil {
 				return err
 			}
+
+			if err := cancelLocation(tx, s, p, p.IMSI); err != nil {
+				return err
+			}
 		}
 	}
 
@@ -45,8 +55,12 @@ func Withdraw(tx *subscriber.Tx, s *subscriber.Subscription, sets []int, private
 }
 
 // Made sends the profiles anew of which the S-CSCF has to learn (PPR, TS 29.228 §6.2.2): names, identities, services and charging have
-// changed, not keys.
+// changed, not keys. MMEs learn of theirs.
 func (c Change) Made(tx *subscriber.Tx, s *subscriber.Subscription) error {
+	if err := c.insertSubscriberData(tx, s); err != nil {
+		return err
+	}
+
 	return pushProfile(tx, s, func(set *subscriber.RegistrationSet) bool {
 		return s.Charging != c.charging || !slices.Equal(shown(set), c.sets[set.Number])
 	})

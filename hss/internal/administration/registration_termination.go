@@ -1,6 +1,7 @@
-// Package administration decides what a change in the HSS means to the S-CSCFs: which registrations end (RTR, TS 29.228 §6.1.3)
-// and which profiles are sent anew (PPR, §6.2.2). The provisioning API and the Cx procedures both ask it. It queues in the
-// store's transaction; package push sends.
+// Package administration decides what a change in the HSS means to S-CSCFs and MMEs: which registrations end (RTR, TS 29.228 §6.1.3),
+// which profiles are sent anew (PPR, §6.2.2), which locations are cancelled (CLR, TS 29.272 §5.2.1.2) and which subscription data is sent
+// anew (IDR, §5.2.2.1). The provisioning API and the procedures of Cx and S6a ask it. It queues in the store's transaction; package push
+// sends.
 package administration
 
 import (

@@ -12,12 +12,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
+	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
+	"github.com/dialtone-ims/dialtone/hss/internal/eps"
 	"github.com/dialtone-ims/dialtone/hss/internal/procedure"
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 	"github.com/dialtone-ims/dialtone/hss/internal/push"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 )
@@ -57,19 +60,21 @@ func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.S
 
 	node, err := diameter.New(
 		c.Diameter,
-		[]diameter.Application{cx.Application},
+		[]diameter.Application{cx.Application, s6a.Application},
 		diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap},
 	)
 	if err != nil {
 		return nil, err
 	}
 
-	pushes := push.New(c.Push, push.Options{Store: store, Node: node, Log: env.Log, Metrics: env.Metrics})
+	pushes := push.New(c.Push, push.Options{Store: store, Node: node, EPS: &c.S6a.EPS, Log: env.Log, Metrics: env.Metrics})
 	attempts := attempt.NewLog()
+	centre := authentication.NewCentre(env.Log, env.Metrics)
 
 	procedure.New(c.policy(), procedure.Options{
-		Store: store, Wake: pushes.Wake, Attempts: attempts, Log: env.Log, Metrics: env.Metrics,
+		Store: store, Wake: pushes.Wake, Attempts: attempts, Centre: centre, Log: env.Log,
 	}).Serve(node)
+	eps.New(c.S6a, eps.Options{Store: store, Wake: pushes.Wake, Centre: centre, Log: env.Log}).Serve(node)
 	provisioning.New(provisioning.Options{Store: store, Domain: c.Domain, Attempts: attempts, Wake: pushes.Wake}).Serve(env.Admin)
 	env.Admin.Handle(httpapi.Get("/diameter/peers", "Diameter connections", func() peers { return peers{node.Peers()} }))
 	env.Metrics.MustRegister(population{store})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/hss/internal/eps"
 	"github.com/dialtone-ims/dialtone/hss/internal/procedure"
 	"github.com/dialtone-ims/dialtone/hss/internal/push"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
@@ -27,6 +28,7 @@ type Config struct {
 	Database       Database         `yaml:"database"`
 	Diameter       diameter.Config  `yaml:"diameter"`
 	Cx             procedure.Policy `yaml:"cx"`
+	S6a            eps.Policy       `yaml:"s6a"`
 	Push           push.Config      `yaml:"push"`
 	Authentication Authentication   `yaml:"authentication"`
 }
@@ -53,6 +55,7 @@ func Default() Config {
 		Data:     "var/hss",
 		Diameter: diameter.DefaultConfig("hss."+home, home),
 		Cx:       procedure.Policy{MaxVectors: 5, AKA: cx.SchemeDigestAKAv1MD5, StoreServerName: true},
+		S6a:      eps.Policy{MaxVectors: 5, EPS: everybody()},
 		Push:     push.Config{Attempts: 10, RetryMin: time.Second, RetryMax: time.Minute, Keep: 24 * time.Hour},
 	}
 	c.Authentication.IND = 1 // an EPC's HSS beside this one commonly has 0
@@ -60,6 +63,25 @@ func Default() Config {
 	c.Diameter.Peers = []diameter.Peer{{Host: "icscf." + home, Realm: home}, {Host: "scscf." + home, Realm: home}}
 
 	return c
+}
+
+// everybody returns what an EPC is told of a SIM that nothing else is said of: the two APNs of a handset with VoLTE.
+func everybody() subscriber.EPS {
+	const mega = 1_000_000
+
+	return subscriber.EPS{
+		AMBR: subscriber.BitRates{Uplink: 1000 * mega, Downlink: 1000 * mega},
+		APNs: []subscriber.APN{
+			{
+				Name: "internet", PDNType: subscriber.IPv4v6, QCI: 9, ARP: subscriber.ARP{Priority: 8},
+				AMBR: subscriber.BitRates{Uplink: 1000 * mega, Downlink: 1000 * mega},
+			},
+			{
+				Name: "ims", PDNType: subscriber.IPv4, QCI: 5, ARP: subscriber.ARP{Priority: 1},
+				AMBR: subscriber.BitRates{Uplink: 10 * mega, Downlink: 10 * mega},
+			},
+		},
+	}
 }
 
 // Validate refuses what cannot work, naming the setting.
@@ -81,9 +103,16 @@ func (c *Config) Validate() error {
 	refuse(c.Authentication.IND > 31, "authentication.ind: %d is not 0 to 31", c.Authentication.IND)
 	refuse(c.Cx.MaxVectors < 1 || c.Cx.MaxVectors > 32, "cx.max_vectors: %d is not 1 to 32", c.Cx.MaxVectors)
 	refuse(!slices.Contains(cx.SchemesOfAKA, c.Cx.AKA), "cx.aka: %q is none of %v", c.Cx.AKA, cx.SchemesOfAKA)
+	refuse(c.S6a.MaxVectors < 1 || c.S6a.MaxVectors > 32, "s6a.max_vectors: %d is not 1 to 32", c.S6a.MaxVectors)
+	refuse(slices.ContainsFunc(c.S6a.APNs, func(a subscriber.APN) bool { return len(a.Addresses) > 0 }),
+		"s6a.apns: an address is of one SIM; it cannot be given to all")
 	refuse(c.Push.Attempts < 1, "push.attempts: %d is not at least 1", c.Push.Attempts)
 	refuse(c.Push.RetryMin <= 0 || c.Push.RetryMax < c.Push.RetryMin, "push: retry_min and retry_max must be positive and in order")
 	refuse(c.Push.Keep <= 0, "push.keep: %s is not positive", c.Push.Keep)
+
+	if err := c.S6a.EPS.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("s6a: %w", err))
+	}
 
 	return errors.Join(append(errs, c.Common.Validate(), c.Diameter.Validate())...)
 }

@@ -10,28 +10,20 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/aka"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
 // Vectors makes one AKA vector for each sequence number, numbered in the order of use (TS 29.229 §6.3.13). The scheme says by which
 // algorithm the handset is to answer; the vector is the same.
 func Vectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, scheme string, numbers []uint64) ([]cx.AuthDataItem, error) {
-	a, err := algorithm(p, secrets)
+	made, err := vectors(p, secrets, numbers, func(amf [2]byte) [2]byte { return amf })
 	if err != nil {
 		return nil, err
 	}
 
-	amf, err := AMF(p.AMF)
-	if err != nil {
-		return nil, fmt.Errorf("keys of %s: %w", p.Identity, err)
-	}
+	items := make([]cx.AuthDataItem, len(made))
 
-	items := make([]cx.AuthDataItem, len(numbers))
-
-	for i, sqn := range numbers {
-		var challenge [16]byte
-		_, _ = rand.Read(challenge[:]) // never fails (crypto/rand)
-
-		v := aka.Generate(a, challenge, aka.SQN(sqn), amf)
+	for i, v := range made {
 		number := uint32(i + 1)
 		items[i] = cx.AuthDataItem{
 			ItemNumber:         &number,
@@ -46,11 +38,63 @@ func Vectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, scheme s
 	return items, nil
 }
 
-// AUTSLength is the length of the SIP-Authorization of a resynchronisation: RAND||AUTS (TS 29.228 §6.3).
+// EUTRANVectors makes vectors for an MME of a network, each with the separation bit and a KASME of that network (TS 33.401 §6.1.2), and
+// numbered in the order of use if there are several (TS 29.272 §7.3.20).
+func EUTRANVectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, plmn [3]byte, numbers []uint64) ([]s6a.EUTRANVector, error) {
+	made, err := vectors(p, secrets, numbers, aka.Separated)
+	if err != nil {
+		return nil, err
+	}
+
+	all := make([]s6a.EUTRANVector, len(made))
+
+	for i, v := range made {
+		kasme := v.KASME(plmn)
+		all[i] = s6a.EUTRANVector{RAND: v.RAND[:], XRES: v.XRES, AUTN: v.AUTN[:], KASME: kasme[:]}
+
+		if len(made) > 1 {
+			number := uint32(i + 1)
+			all[i].ItemNumber = &number
+		}
+	}
+
+	return all, nil
+}
+
+// vectors makes one for each number. field is what becomes of the AMF that is provisioned.
+func vectors(
+	p *subscriber.PrivateIdentity,
+	secrets subscriber.Secrets,
+	numbers []uint64,
+	field func([2]byte) [2]byte,
+) ([]aka.Vector, error) {
+	a, err := algorithm(p, secrets)
+	if err != nil {
+		return nil, err
+	}
+
+	amf, err := AMF(p.AMF)
+	if err != nil {
+		return nil, fmt.Errorf("keys of %s: %w", p.Identity, err)
+	}
+
+	made := make([]aka.Vector, len(numbers))
+
+	for i, sqn := range numbers {
+		var challenge [16]byte
+		_, _ = rand.Read(challenge[:]) // never fails (crypto/rand)
+
+		made[i] = aka.Generate(a, challenge, aka.SQN(sqn), field(amf))
+	}
+
+	return made, nil
+}
+
+// AUTSLength is the length of what asks for a resynchronisation: RAND||AUTS (TS 29.228 §6.3, TS 29.272 §7.3.15).
 const AUTSLength = 16 + 14
 
-// Resynchronise reads where the SIM is from RAND||AUTS (TS 33.102 §6.3.5). aka.ErrMACS means that the SIM has other keys.
-func Resynchronise(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, authorization []byte) (uint64, error) {
+// resynchronise reads where the SIM is from RAND||AUTS (TS 33.102 §6.3.5). aka.ErrMACS means that the SIM has other keys.
+func resynchronise(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, authorization []byte) (uint64, error) {
 	a, err := algorithm(p, secrets)
 	if err != nil {
 		return 0, err
@@ -66,9 +110,9 @@ const (
 	delta   = 1 << 28 // TS 33.102 annex C.2.1: the largest step that a SIM accepts
 )
 
-// InRange reports whether the number after ours would be accepted by a SIM that is at sim, so that ours need not be set back
+// inRange reports whether the number after ours would be accepted by a SIM that is at sim, so that ours need not be set back
 // (TS 33.102 §6.3.5 step 2, annex C.2).
-func InRange(ours, sim uint64) bool {
+func inRange(ours, sim uint64) bool {
 	next, last := ours>>indBits+1, sim>>indBits
 
 	return next > last && next-last <= delta

@@ -146,12 +146,12 @@ func TestASIMAcceptsTheVectorsInOrder(t *testing.T) {
 			t.Fatalf("a stale vector: %+v, %v", stale, err)
 		}
 		authorization := append(append([]byte(nil), items[0].Authenticate[:16]...), failure.AUTS[:]...)
-		if sqn, err := Resynchronise(p, secrets, authorization); err != nil || sqn != 3<<5 {
+		if sqn, err := resynchronise(p, secrets, authorization); err != nil || sqn != 3<<5 {
 			t.Errorf("%s: the SIM is at %d, %v", p.Algorithm, sqn, err)
 		}
 
 		secrets.K = octets(t, op)
-		if _, err := Resynchronise(p, secrets, authorization); !errors.Is(err, aka.ErrMACS) {
+		if _, err := resynchronise(p, secrets, authorization); !errors.Is(err, aka.ErrMACS) {
 			t.Errorf("%s: with another K: %v", p.Algorithm, err)
 		}
 	}
@@ -169,7 +169,7 @@ func TestInRange(t *testing.T) {
 		{"we are at the edge of delta", (delta - 1) << 5, 0, true},
 		{"we are beyond delta", delta << 5, 0, false},
 	} {
-		if got := InRange(test.ours, test.sim); got != test.want {
+		if got := inRange(test.ours, test.sim); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
 		}
 	}

@@ -185,6 +185,10 @@ func printSubscriber(w io.Writer, s provisioning.Subscriber) {
 		}
 
 		fmt.Fprintln(w)
+
+		if l := p.MME; l != nil {
+			fmt.Fprintf(w, "  mme      %s\n", attached(l))
+		}
 	}
 
 	for _, set := range s.RegistrationSets {

@@ -95,7 +95,7 @@ func pushes() *cobra.Command {
 	)
 
 	c := &cobra.Command{
-		Use: "pushes", Short: "list what S-CSCFs are or were told: RTR and PPR, the newest first", Args: cobra.NoArgs,
+		Use: "pushes", Short: "list what S-CSCFs and MMEs are or were told: RTR, PPR, CLR, IDR and RSR, the newest first", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			query := url.Values{}
 			if before > 0 {
@@ -117,7 +117,7 @@ func pushes() *cobra.Command {
 				table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 				defer table.Flush()
 
-				fmt.Fprintln(table, "ID\tCOMMAND\tS-CSCF\tIDENTITY\tSTATE\tATTEMPTS\tRESULT")
+				fmt.Fprintln(table, "ID\tCOMMAND\tTO\tIDENTITY\tSTATE\tATTEMPTS\tRESULT")
 
 				for _, p := range list.Pushes {
 					fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%d\t%s\n", p.ID, p.Command, p.ServerHost, p.PrivateIdentity, p.State, p.Attempts, p.Result)

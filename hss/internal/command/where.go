@@ -1,7 +1,9 @@
 package command
 
 import (
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
@@ -24,4 +26,18 @@ func where(r provisioning.RegistrationState) string {
 	default:
 		return r.State + " at " + r.ServerName
 	}
+}
+
+// attached says where a SIM is.
+func attached(l *provisioning.Location) string {
+	text := fmt.Sprintf("%s in %s since %s", l.DiameterHost, l.PLMN, l.Since.Local().Format(time.DateTime))
+	if l.IMEI != "" {
+		text += ", IMEI " + l.IMEI
+	}
+
+	if l.Purged {
+		text += "; it has forgotten the SIM by now"
+	}
+
+	return text
 }

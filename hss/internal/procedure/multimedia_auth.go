@@ -3,14 +3,12 @@ package procedure
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
-	"github.com/dialtone-ims/dialtone/pkg/aka"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
@@ -104,7 +102,7 @@ func (s *Server) multimediaAuth(ctx context.Context, req *cx.MAR) (*cx.MAA, erro
 			return err
 		}
 
-		items, err = s.authenticationData(tx, who.Private, challenge)
+		items, err = s.authenticationData(tx, who, challenge)
 
 		return err
 	})
@@ -123,7 +121,9 @@ func (s *Server) multimediaAuth(ctx context.Context, req *cx.MAR) (*cx.MAA, erro
 	return answer, nil
 }
 
-func (s *Server) authenticationData(tx *subscriber.Tx, p *subscriber.PrivateIdentity, c vectorRequest) ([]cx.AuthDataItem, error) {
+func (s *Server) authenticationData(tx *subscriber.Tx, who identities, c vectorRequest) ([]cx.AuthDataItem, error) {
+	p := who.Private
+
 	secrets, err := tx.Secrets(p)
 	if err != nil {
 		return nil, err
@@ -134,54 +134,12 @@ func (s *Server) authenticationData(tx *subscriber.Tx, p *subscriber.PrivateIden
 		return []cx.AuthDataItem{item}, err
 	}
 
-	if c.Resynchronise != nil {
-		if err := s.resynchronise(tx, p, secrets, c.Resynchronise); err != nil {
-			return nil, err
-		}
-	}
-
-	numbers, err := tx.NextSQN(p, c.Vectors)
+	numbers, err := s.centre.Numbers(tx, who.Subscription, p, secrets, authentication.Request{
+		Use: subscriber.Cx, Vectors: c.Vectors, Resynchronise: c.Resynchronise, Wrong: cx.UnableToComply,
+	})
 	if err != nil {
 		return nil, err
 	}
 
-	items, err := authentication.Vectors(p, secrets, cmp.Or(c.AKA, s.policy.AKA), numbers)
-	s.metrics.vectors.Add(float64(len(items)))
-
-	return items, err
+	return authentication.Vectors(p, secrets, cmp.Or(c.AKA, s.policy.AKA), numbers)
 }
-
-// resynchronise sets our sequence number to the SIM's if the SIM would not accept our next one (TS 33.102 §6.3.5). AUTS is
-// verified in any case: a wrong MAC-S is how a wrong K or OPc shows first.
-func (s *Server) resynchronise(tx *subscriber.Tx, p *subscriber.PrivateIdentity, secrets subscriber.Secrets, authorization []byte) error {
-	sim, err := authentication.Resynchronise(p, secrets, authorization)
-
-	switch {
-	case errors.Is(err, aka.ErrMACS):
-		s.metrics.resynchronisations.WithLabelValues("wrong MAC-S").Inc()
-		return &diameter.Error{
-			Result:  cx.UnableToComply,
-			Message: fmt.Sprintf("AUTS of %s has a wrong MAC-S: K or OPc in the HSS differs from the SIM (entered was %s)", p.Identity, p.Operator),
-			Err:     err,
-		}
-	case err != nil:
-		return err
-	case authentication.InRange(p.SQN, sim):
-		s.metrics.resynchronisations.WithLabelValues("in range").Inc()
-		s.log.Info("AUTS received: the SIM will accept the next SQN as it is", "impi", p.Identity, "sqn", hex(p.SQN), "sqn_of_sim", hex(sim))
-
-		return nil
-	}
-
-	before := p.SQN
-	if err := tx.SetSQN(p, sim); err != nil {
-		return err
-	}
-
-	s.metrics.resynchronisations.WithLabelValues("stepped").Inc()
-	s.log.Info("AUTS received: SQN stepped to the SIM's", "impi", p.Identity, "sqn", hex(before), "sqn_of_sim", hex(sim))
-
-	return nil
-}
-
-func hex(sqn uint64) string { return fmt.Sprintf("%012x", sqn) }

@@ -3,9 +3,8 @@ package procedure
 import (
 	"log/slog"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
+	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
@@ -27,8 +26,8 @@ type Server struct {
 	policy   Policy
 	wake     func()
 	attempts *attempt.Log
+	centre   *authentication.Centre
 	log      *slog.Logger
-	metrics  metrics
 }
 
 // Options are what a Server works with.
@@ -36,13 +35,13 @@ type Options struct {
 	Store    *subscriber.Store
 	Wake     func() // called when an RTR has been queued
 	Attempts *attempt.Log
+	Centre   *authentication.Centre
 	Log      *slog.Logger
-	Metrics  prometheus.Registerer
 }
 
 // New returns a Server that Serve has not given a node yet.
 func New(p Policy, o Options) *Server {
-	return &Server{store: o.Store, policy: p, wake: o.Wake, attempts: o.Attempts, log: o.Log, metrics: newMetrics(o.Metrics)}
+	return &Server{store: o.Store, policy: p, wake: o.Wake, attempts: o.Attempts, centre: o.Centre, log: o.Log}
 }
 
 // Serve answers Cx on a node, which must not run yet.
@@ -51,23 +50,4 @@ func (s *Server) Serve(n *diameter.Node) {
 	cx.Handle(n, features, s.multimediaAuth)
 	cx.Handle(n, features, s.serverAssignment)
 	cx.Handle(n, features, s.locationInfo)
-}
-
-type metrics struct {
-	vectors            prometheus.Counter
-	resynchronisations *prometheus.CounterVec
-}
-
-func newMetrics(registry prometheus.Registerer) metrics {
-	m := metrics{
-		vectors: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "dialtone_hss_vectors_total", Help: "AKA vectors given out.",
-		}),
-		resynchronisations: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "dialtone_hss_resynchronisations_total", Help: "AUTS received, by what came of them.",
-		}, []string{"outcome"}),
-	}
-	registry.MustRegister(m.vectors, m.resynchronisations)
-
-	return m
 }

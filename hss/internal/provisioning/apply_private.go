@@ -38,7 +38,13 @@ func applyPrivate(tx *subscriber.Tx, s *subscriber.Subscription, documents []Pri
 			}
 		}
 
-		p.IMSI, p.MSISDN, p.VisitedNetworks = d.IMSI, d.MSISDN, d.VisitedNetworks
+		if d.EPS != nil {
+			if err := d.EPS.Validate(); err != nil {
+				return problem(at+".eps", "%v", err)
+			}
+		}
+
+		p.IMSI, p.MSISDN, p.VisitedNetworks, p.EPS = d.IMSI, d.MSISDN, d.VisitedNetworks, d.EPS
 
 		if d.Authentication != nil {
 			if err := authenticate(tx, p, *d.Authentication); err != nil {

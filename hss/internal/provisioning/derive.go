@@ -17,7 +17,7 @@ func (n *NewSubscriber) derive(domain string) error {
 	n.MSISDN = strings.TrimPrefix(n.MSISDN, "+")
 
 	private := PrivateIdentity{
-		IMSI: n.IMSI, MSISDN: n.MSISDN, Authentication: &n.Authentication, VisitedNetworks: n.VisitedNetworks,
+		IMSI: n.IMSI, MSISDN: n.MSISDN, Authentication: &n.Authentication, VisitedNetworks: n.VisitedNetworks, EPS: n.EPS,
 	}
 
 	var public []PublicIdentity

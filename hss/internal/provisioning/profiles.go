@@ -419,12 +419,13 @@ func (a *API) deleteShared(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusNoContent, nil)
 }
 
-// Push is what an S-CSCF is or was to be told.
+// Push is what an S-CSCF or MME is or was to be told.
 type Push struct {
 	ID               uint64                 `json:"id"`
 	Command          subscriber.PushCommand `json:"command"`
 	ServerHost       string                 `json:"diameter_host"`
 	PrivateIdentity  string                 `json:"private_identity"`
+	IMSI             string                 `json:"imsi,omitempty"` // of what an MME is told
 	PublicIdentities []string               `json:"public_identities,omitempty"`
 	State            subscriber.PushState   `json:"state"`
 	Attempts         int                    `json:"attempts"`
@@ -453,8 +454,9 @@ func (a *API) listPushes(w http.ResponseWriter, r *http.Request) error {
 
 	for _, p := range pushes {
 		shown := Push{
-			ID: p.ID, Command: p.Command, ServerHost: p.ServerHost, PrivateIdentity: p.PrivateIdentity, PublicIdentities: p.PublicIdentities,
-			State: p.State, Attempts: p.Attempts, Result: p.Result, Created: p.Created,
+			ID: p.ID, Command: p.Command, ServerHost: p.ServerHost, PrivateIdentity: p.PrivateIdentity, IMSI: p.IMSI,
+			PublicIdentities: p.PublicIdentities,
+			State:            p.State, Attempts: p.Attempts, Result: p.Result, Created: p.Created,
 		}
 		if p.State == subscriber.PushPending {
 			shown.Next = &p.Next

@@ -60,7 +60,7 @@ func (a *API) resources() []httpapi.Resource {
 			Answers: httpapi.OK(Subscriber{}), Refuses: []int{unknown, conflict, invalid}, Handler: a.replaceSubscriber,
 		},
 		{
-			Pattern: "DELETE /subscribers/{name}", Summary: "deletes a subscriber, with an RTR to its S-CSCF",
+			Pattern: "DELETE /subscribers/{name}", Summary: "deletes a subscriber, with an RTR to its S-CSCF and a CLR to its MME",
 			Answers: none, Refuses: []int{unknown}, Handler: a.deleteSubscriber,
 		},
 		{
@@ -128,7 +128,7 @@ func (a *API) resources() []httpapi.Resource {
 			Answers: none, Refuses: []int{unknown, conflict, invalid}, Handler: a.deleteShared,
 		},
 		{
-			Pattern: "GET /pushes", Summary: "RTR and PPR, the newest first", Query: []httpapi.Parameter{before, limit},
+			Pattern: "GET /pushes", Summary: "RTR, PPR, CLR, IDR and RSR, the newest first", Query: []httpapi.Parameter{before, limit},
 			Answers: []httpapi.Answer{{Status: http.StatusOK, Body: PushList{}, Lists: true}}, Handler: a.listPushes,
 		},
 		{

@@ -29,9 +29,10 @@ type NewSubscriber struct {
 	ServiceProfile string         `json:"service_profile,omitempty"` // "default" unless given
 	Authentication Authentication `json:"authentication"`
 
-	VisitedNetworks []string      `json:"visited_networks,omitempty"`
-	Capabilities    *Capabilities `json:"capabilities,omitempty"`
-	Charging        *Charging     `json:"charging,omitempty"`
+	VisitedNetworks []string        `json:"visited_networks,omitempty"`
+	EPS             *subscriber.EPS `json:"eps,omitempty"` // what an MME is told; as the settings say for all unless given
+	Capabilities    *Capabilities   `json:"capabilities,omitempty"`
+	Charging        *Charging       `json:"charging,omitempty"`
 
 	PrivateIdentities []PrivateIdentity `json:"private_identities,omitempty"` // instead of imsi, msisdn, user and authentication
 	RegistrationSets  []RegistrationSet `json:"registration_sets,omitempty"`
@@ -45,6 +46,18 @@ type PrivateIdentity struct {
 	Authentication   *Authentication `json:"authentication,omitempty"`
 	VisitedNetworks  []string        `json:"visited_networks,omitempty"`
 	RegistrationSets []int           `json:"registration_sets,omitempty"` // those it may use; all unless given
+	EPS              *subscriber.EPS `json:"eps,omitempty"`               // what an MME is told; as the settings say for all unless given
+	MME              *Location       `json:"mme,omitempty"`               // read only: where the SIM is attached
+}
+
+// Location is the MME that serves a SIM.
+type Location struct {
+	DiameterHost  string    `json:"diameter_host"`
+	DiameterRealm string    `json:"diameter_realm"`
+	PLMN          string    `json:"plmn"` // MCC-MNC
+	IMEI          string    `json:"imei,omitempty"`
+	Since         time.Time `json:"since"`            // of the last update
+	Purged        bool      `json:"purged,omitempty"` // the MME has forgotten the SIM
 }
 
 // Authentication is how a private identity proves itself. Octets are hexadecimal.
@@ -126,7 +139,7 @@ func show(s *subscriber.Subscription) Subscriber {
 	for _, p := range s.Private {
 		document.PrivateIdentities = append(document.PrivateIdentities, PrivateIdentity{
 			Identity: p.Identity, IMSI: p.IMSI, MSISDN: p.MSISDN, VisitedNetworks: p.VisitedNetworks,
-			RegistrationSets: setsOf(s, p),
+			RegistrationSets: setsOf(s, p), EPS: p.EPS, MME: location(p),
 			Authentication: &Authentication{
 				Scheme:    p.Scheme,
 				Algorithm: p.Algorithm,
@@ -159,6 +172,15 @@ func show(s *subscriber.Subscription) Subscriber {
 	}
 
 	return document
+}
+
+func location(p *subscriber.PrivateIdentity) *Location {
+	l := p.MME
+	if l.Host == "" {
+		return nil
+	}
+
+	return &Location{DiameterHost: l.Host, DiameterRealm: l.Realm, PLMN: l.PLMN, IMEI: l.IMEI, Since: l.Since, Purged: l.Purged}
 }
 
 func showPublic(p *subscriber.PublicIdentity) PublicIdentity {

@@ -205,6 +205,10 @@ func (a *API) deleteSubscriber(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 
+		if err := administration.CancelLocations(tx, s); err != nil {
+			return err
+		}
+
 		return tx.Delete(s)
 	})
 	if err != nil {

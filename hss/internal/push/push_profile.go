@@ -12,7 +12,7 @@ import (
 )
 
 // errOutdated means that there is nothing to push any more.
-var errOutdated = errors.New("the S-CSCF does not serve the user any more")
+var errOutdated = errors.New("the user is elsewhere by now")
 
 func (s *Sender) pushProfile(ctx context.Context, push *subscriber.Push) (diameter.Result, error) {
 	req := &cx.PPR{UserName: push.PrivateIdentity}

@@ -1,4 +1,5 @@
-// Package push sends RTR (TS 29.228 §6.1.3) and PPR (§6.2.2) to the S-CSCFs, from the queue in the store.
+// Package push sends RTR (TS 29.228 §6.1.3) and PPR (§6.2.2) to the S-CSCFs, CLR, IDR and RSR (TS 29.272 §5.2) to the MMEs, from the
+// queue in the store.
 package push
 
 import (
@@ -18,7 +19,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Config has how often, and how long, an S-CSCF is told of a change.
+// Config has how often, and how long, an S-CSCF or MME is told of a change.
 type Config struct {
 	Attempts int           `yaml:"attempts"` // until a request without an answer is given up
 	RetryMin time.Duration `yaml:"retry_min"`
@@ -26,11 +27,12 @@ type Config struct {
 	Keep     time.Duration `yaml:"keep"`      // how long finished requests can be looked up
 }
 
-// Sender sends requests to S-CSCFs from a queue in the store, so that neither a lost connection nor a restart loses them.
+// Sender sends requests from a queue in the store, so that neither a lost connection nor a restart loses them.
 type Sender struct {
 	store   *subscriber.Store
 	node    *diameter.Node
 	config  Config
+	eps     *subscriber.EPS
 	log     *slog.Logger
 	wake    chan struct{}
 	results *prometheus.CounterVec
@@ -43,6 +45,7 @@ type Sender struct {
 type Options struct {
 	Store   *subscriber.Store // has the queue
 	Node    *diameter.Node
+	EPS     *subscriber.EPS // of SIMs that have none of their own
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
@@ -50,9 +53,9 @@ type Options struct {
 // New returns a Sender. Run has it send.
 func New(c Config, o Options) *Sender {
 	s := &Sender{
-		store: o.Store, node: o.Node, config: c, log: o.Log, wake: make(chan struct{}, 1), busy: map[string]bool{},
+		store: o.Store, node: o.Node, config: c, eps: o.EPS, log: o.Log, wake: make(chan struct{}, 1), busy: map[string]bool{},
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "dialtone_hss_pushes_total", Help: "RTR and PPR that have ended, by what came of them.",
+			Name: "dialtone_hss_pushes_total", Help: "RTR, PPR, CLR, IDR and RSR that have ended, by what came of them.",
 		}, []string{"command", "state"}),
 	}
 	o.Metrics.MustRegister(s.results)
@@ -71,14 +74,14 @@ func (s *Sender) Wake() {
 const (
 	idle      = time.Minute // between looks at the queue when nothing wakes us
 	batch     = 256
-	lines     = 64 // S-CSCFs that are told at the same time
+	lines     = 64 // S-CSCFs and MMEs that are told at the same time
 	atATime   = 32 // requests that a line takes from the queue
 	storeWait = 5 * time.Second
 	// look is how often an HSS that is not alone looks at the queue: another one may have queued what only this one can send.
 	look = time.Second
 )
 
-// Run sends until ctx ends. Each S-CSCF has a line of its own, which gets its requests in order: one that is silent holds up nobody
+// Run sends until ctx ends. Each S-CSCF and MME has a line of its own, which gets its requests in order: one that is silent holds up nobody
 // but itself.
 func (s *Sender) Run(ctx context.Context) error {
 	var running sync.WaitGroup
@@ -116,7 +119,7 @@ func (s *Sender) hand(ctx context.Context, running *sync.WaitGroup) (next time.T
 
 	if err != nil {
 		if ctx.Err() == nil {
-			s.log.Error("the queue of requests to S-CSCFs cannot be read", "cause", err)
+			s.log.Error("the queue of requests to S-CSCFs and MMEs cannot be read", "cause", err)
 		}
 
 		return now.Add(s.config.RetryMin)
@@ -156,7 +159,7 @@ func (s *Sender) hand(ctx context.Context, running *sync.WaitGroup) (next time.T
 	return next
 }
 
-// line sends requests to one S-CSCF, one after the other.
+// line sends requests to one node, one after the other.
 func (s *Sender) line(ctx context.Context, pushes []*subscriber.Push) {
 	var left []uint64 // to another HSS
 
@@ -171,7 +174,7 @@ func (s *Sender) line(ctx context.Context, pushes []*subscriber.Push) {
 	}
 
 	if err := s.store.Postpone(ctx, left, time.Now().Add(look)); err != nil { // so that they do not come again at once
-		s.log.Error("requests to S-CSCFs cannot be put off", "cause", err)
+		s.log.Error("requests to S-CSCFs and MMEs cannot be put off", "cause", err)
 		s.pause(ctx)
 	}
 }
@@ -241,18 +244,27 @@ func (s *Sender) send(ctx context.Context, push *subscriber.Push) bool {
 		level = slog.LevelWarn
 	}
 
-	s.log.Log(ctx, level, "request to S-CSCF", "push", push.ID, "command", string(push.Command), "scscf", push.ServerHost,
+	s.log.Log(ctx, level, "request of the HSS", "push", push.ID, "command", string(push.Command), "peer", push.ServerHost,
 		"impi", push.PrivateIdentity, "state", string(push.State), "attempt", push.Attempts, "result", push.Result)
 
 	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWait)
 	defer cancel()
 
 	if err := s.store.SavePush(saving, push); err != nil {
-		s.log.Error("what came of a request to an S-CSCF cannot be recorded", "cause", err)
+		s.log.Error("what came of a request cannot be recorded", "cause", err)
 		s.pause(ctx)
 	}
 
 	return true
+}
+
+// kind returns what is told.
+func kind(push *subscriber.Push) string {
+	if push.ToMME() {
+		return "MME"
+	}
+
+	return "S-CSCF"
 }
 
 // ofAnother reports whether the S-CSCF may be connected to another HSS on the same database, which is given the time of all attempts.
@@ -262,15 +274,22 @@ func (s *Sender) ofAnother(push *subscriber.Push, err error) bool {
 }
 
 func (s *Sender) exchange(ctx context.Context, push *subscriber.Push) (diameter.Result, error) {
-	if push.Command == subscriber.RTR {
+	switch push.Command {
+	case subscriber.RTR:
 		return s.terminate(ctx, push)
+	case subscriber.CLR:
+		return s.cancelLocation(ctx, push)
+	case subscriber.IDR:
+		return s.insertSubscriberData(ctx, push)
+	case subscriber.RSR:
+		return s.reset(ctx, push)
+	default:
+		return s.pushProfile(ctx, push)
 	}
-
-	return s.pushProfile(ctx, push)
 }
 
-// conclude decides what an attempt means: an S-CSCF that does not know the user (any more) has nothing to be told, a
-// permanent failure is final, and anything else is tried again.
+// conclude decides what an attempt means: a node that does not know the user (any more) has nothing to be told, a permanent failure is
+// final, as is that of a node without the command, and anything else is tried again. USER_UNKNOWN is the same of Cx and S6a.
 func (s *Sender) conclude(push *subscriber.Push, result diameter.Result, err error, now time.Time) {
 	push.Attempts++
 	push.Finished = now
@@ -285,9 +304,9 @@ func (s *Sender) conclude(push *subscriber.Push, result diameter.Result, err err
 		push.State, push.Result = subscriber.PushDelivered, describe(result)
 		return
 	case result == cx.ErrorUserUnknown:
-		push.State, push.Result = subscriber.PushDelivered, "the S-CSCF does not know the user"
+		push.State, push.Result = subscriber.PushDelivered, "the "+kind(push)+" does not know the user"
 		return
-	case result.Code/1000 == 5:
+	case result.Code/1000 == 5, result == diameter.CommandUnsupported:
 		push.State, push.Result = subscriber.PushRefused, describe(result)
 		return
 	default:
@@ -306,7 +325,7 @@ func (s *Sender) conclude(push *subscriber.Push, result diameter.Result, err err
 func describe(r diameter.Result) string {
 	name := map[diameter.Result]string{
 		cx.Success: "DIAMETER_SUCCESS", cx.UnableToComply: "DIAMETER_UNABLE_TO_COMPLY", cx.ErrorTooMuchData: "DIAMETER_ERROR_TOO_MUCH_DATA",
-		cx.ErrorNotSupportedUserData: "DIAMETER_ERROR_NOT_SUPPORTED_USER_DATA",
+		cx.ErrorNotSupportedUserData: "DIAMETER_ERROR_NOT_SUPPORTED_USER_DATA", diameter.CommandUnsupported: "DIAMETER_COMMAND_UNSUPPORTED",
 	}[r]
 	if name == "" {
 		return r.Error()

@@ -13,7 +13,31 @@ import (
 // HSS is the schema of the HSS.
 var HSS = database.Schema{Name: "hss", Migrations: []database.Migration{
 	{Name: "tables", Do: tables},
+	{Name: "eps", Do: eps},
 }}
+
+// eps adds what an EPC is told of a SIM, and where the SIM is in it.
+func eps(tx *gorm.DB) error {
+	type PrivateIdentity struct {
+		ID  uint64 `gorm:"primaryKey"`
+		EPS string `gorm:"column:eps"`
+
+		MMEHost   string `gorm:"column:mme_host"`
+		MMERealm  string `gorm:"column:mme_realm"`
+		MMEPLMN   string `gorm:"column:mme_plmn"`
+		MMEIMEI   string `gorm:"column:mme_imei"`
+		MMESince  time.Time
+		MMEPurged bool
+	}
+
+	type Push struct {
+		ID          uint64 `gorm:"primaryKey"`
+		ServerRealm string
+		IMSI        string `gorm:"column:imsi"`
+	}
+
+	return tx.AutoMigrate(&PrivateIdentity{}, &Push{})
+}
 
 // tables makes the tables, or completes those of a version that did not count its steps.
 func tables(tx *gorm.DB) error {

@@ -99,8 +99,16 @@ func TestWhatIsRememberedIsWhatIsStored(t *testing.T) {
 				if err := tx.SaveRegistration(who.Subscription); err != nil {
 					return err
 				}
-				_, err := tx.NextSQN(who.Private, 2)
+				_, err := tx.NextSQN(who.Subscription, who.Private, Cx, 2)
 				return err
+			}),
+			"vectors for an MME": change(func(tx *Tx, who Identities) error {
+				_, err := tx.NextSQN(who.Subscription, who.Private, S6a, 2)
+				return err
+			}),
+			"attach": change(func(tx *Tx, who Identities) error {
+				who.Private.MME = Location{Host: "mme", Realm: "epc", PLMN: "001-01", Purged: !who.Private.MME.Purged}
+				return tx.SaveLocation(who.Subscription, who.Private)
 			}),
 			"resynchronise": change(func(tx *Tx, who Identities) error { return tx.SetSQN(who.Private, who.Private.SQN+640) }),
 			"provision": change(func(tx *Tx, who Identities) error {

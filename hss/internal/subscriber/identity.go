@@ -28,6 +28,9 @@ type PrivateIdentity struct {
 	SealedK, SealedOP, SealedOPc, SealedPassword []byte
 
 	VisitedNetworks []string `gorm:"serializer:json"` // where the user may roam; empty: everywhere
+
+	EPS *EPS     `gorm:"column:eps;serializer:json"` // nil: as the configuration says for all
+	MME Location `gorm:"embedded;embeddedPrefix:mme_"`
 }
 
 // Scheme is how a private identity is authenticated.

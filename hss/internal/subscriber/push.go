@@ -8,17 +8,19 @@ import (
 	"gorm.io/gorm"
 )
 
-// Push is a request from the HSS to an S-CSCF that is kept until it has been answered or given up: what the S-CSCF is to
-// know must not be lost with a connection or a process.
+// Push is a request from the HSS to an S-CSCF or MME that is kept until it has been answered or given up: what that is to know must
+// not be lost with a connection or a process.
 type Push struct {
 	ID      uint64 `gorm:"primaryKey"`
 	Command PushCommand
 
-	ServerHost        string // Diameter identity of the S-CSCF
+	ServerHost        string // Diameter identity of the S-CSCF or MME
+	ServerRealm       string // of an MME
 	PrivateIdentity   string
+	IMSI              string   // of a request to an MME
 	OtherIdentities   []string `gorm:"serializer:json"` // private identities that an RTR also ends
 	PublicIdentities  []string `gorm:"serializer:json"` // that an RTR ends, none for all; of a PPR, an identity of the set
-	Reason            uint32   // Reason-Code of an RTR
+	Reason            uint32   // Reason-Code of an RTR, Cancellation-Type of a CLR
 	Info              string   // Reason-Info of an RTR
 	Created, Finished time.Time
 
@@ -35,7 +37,13 @@ type PushCommand string
 const (
 	PPR PushCommand = "PPR"
 	RTR PushCommand = "RTR"
+	CLR PushCommand = "CLR"
+	IDR PushCommand = "IDR"
+	RSR PushCommand = "RSR"
 )
+
+// ToMME reports that an MME is to be told, not an S-CSCF.
+func (p *Push) ToMME() bool { return p.Command == CLR || p.Command == IDR || p.Command == RSR }
 
 // PushState is how far a push is.
 type PushState string
@@ -43,8 +51,8 @@ type PushState string
 // The states of a push.
 const (
 	PushPending   PushState = "pending"
-	PushDelivered PushState = "delivered" // the S-CSCF did it
-	PushRefused   PushState = "refused"   // the S-CSCF answered that it will not
+	PushDelivered PushState = "delivered" // it was done
+	PushRefused   PushState = "refused"   // the answer is that it will not be
 	PushFailed    PushState = "failed"    // no answer within the attempts
 )
 
@@ -180,4 +188,24 @@ func (s *Store) ForgetPushes(ctx context.Context, before time.Time) error {
 	return s.db.Update(ctx, func(tx *gorm.DB) error {
 		return tx.Where("state <> ? AND finished < ?", PushPending, before.UTC()).Delete(&Push{}).Error
 	})
+}
+
+// queueResets queues an RSR to each MME that holds data of a SIM: what they have told this HSS of late may be lost (TS 29.272 §5.2.4).
+func queueResets(db *gorm.DB) error {
+	var holders []Location
+
+	err := db.Model(&PrivateIdentity{}).Distinct("mme_host AS host", "mme_realm AS realm").
+		Where("mme_host <> '' AND NOT mme_purged").Scan(&holders).Error
+	if err != nil || len(holders) == 0 {
+		return err
+	}
+
+	now := time.Now().UTC()
+	pushes := make([]*Push, len(holders))
+
+	for i, mme := range holders {
+		pushes[i] = &Push{Command: RSR, ServerHost: mme.Host, ServerRealm: mme.Realm, Created: now, State: PushPending, Next: now}
+	}
+
+	return db.CreateInBatches(pushes, 200).Error
 }

@@ -7,22 +7,37 @@ import (
 )
 
 // Sequence numbers are SEQ||IND with an IND of five bits (TS 33.102 annex C.1.1.1, C.3.2). Every HSS that shares a SIM gives
-// out numbers of its own IND, so that two of them never make each other's stale.
+// out numbers of its own INDs, so that two of them never make each other's stale. SEQ is counted for all uses of a SIM together, and each
+// use has its own IND: a vector for IMS that waits while the SIM attaches is as good as before.
 const (
 	indBits = 5
 	maxSEQ  = 1<<(48-indBits) - 1
 )
 
+// Use is what a vector is for.
+type Use uint64
+
+// The uses of a SIM, by the interface that asks.
+const (
+	Cx Use = iota
+	S6a
+)
+
+// indOf returns the IND of a use. Those of one HSS are 8 apart, so that HSSs with other INDs modulo 8 share none.
+func (s *Store) indOf(use Use) uint64 { return (s.ind + 8*uint64(use)) & (1<<indBits - 1) }
+
 // errSQNExhausted means that the SIM has to be replaced: its sequence numbers have been used up.
 var errSQNExhausted = errors.New("the sequence numbers are used up")
 
 // NextSQN takes count sequence numbers for one vector each and returns them in the order of use. None was given out before
-// and none will be again, whatever happens to the process.
-func (t *Tx) NextSQN(p *PrivateIdentity, count int) ([]uint64, error) {
+// and none will be again, whatever happens to the process. The private identity is one of the subscription's.
+func (t *Tx) NextSQN(s *Subscription, p *PrivateIdentity, use Use, count int) ([]uint64, error) {
 	var last []uint64
 
+	t.moved = append(t.moved, s) // the cache has the number, too
+
 	err := t.db.Raw(`UPDATE private_identities SET sqn = (((sqn >> 5) + ?) << 5) | ? WHERE id = ? AND (sqn >> 5) + ? <= ? RETURNING sqn`,
-		count, t.store.ind, p.ID, count, uint64(maxSEQ)).Scan(&last).Error
+		count, t.store.indOf(use), p.ID, count, uint64(maxSEQ)).Scan(&last).Error
 
 	switch {
 	case err != nil:
@@ -78,6 +93,10 @@ func (s *Store) recoverSQN(ctx context.Context) error {
 
 		s.log.Info("the last run did not end cleanly: sequence numbers stepped over those that may be lost",
 			"identities", step.RowsAffected, "step", lostVectors)
+
+		if err := queueResets(db); err != nil {
+			return fmt.Errorf("subscriber database: %w", err)
+		}
 	}
 
 	if err := db.Save(&mark{Name: running, Value: "yes"}).Error; err != nil {

@@ -18,7 +18,7 @@ func next(t *testing.T, s *Store, private string, count int) []uint64 {
 		if err != nil {
 			return err
 		}
-		numbers, err = tx.NextSQN(who.Private, count)
+		numbers, err = tx.NextSQN(who.Subscription, who.Private, Cx, count)
 		return err
 	})
 	if err != nil {
@@ -77,7 +77,7 @@ func sequenceNumbers(t *testing.T, c Config) {
 	}
 	err = s.Update(t.Context(), func(tx *Tx) error {
 		who, _ := tx.Identities("001@home", "")
-		_, err := tx.NextSQN(who.Private, 1)
+		_, err := tx.NextSQN(who.Subscription, who.Private, Cx, 1)
 		return err
 	})
 	if !errors.Is(err, errSQNExhausted) {

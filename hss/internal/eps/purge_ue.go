@@ -1,0 +1,38 @@
+package eps
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+)
+
+// purgeUE answers a PUR (TS 29.272 §5.2.1.3.3): the MME has forgotten the SIM. One that the SIM has left since is told nothing more than
+// that it was heard, and what another MME has said stays.
+func (s *Server) purgeUE(ctx context.Context, req *s6a.PUR) (*s6a.PUA, error) {
+	var flags s6a.PUAFlags
+
+	err := s.store.Update(ctx, func(tx *subscriber.Tx) error {
+		subscription, p, err := tx.SIM(req.UserName)
+
+		switch {
+		case err != nil:
+			return err
+		case p == nil:
+			return unknown(req.UserName)
+		case !p.MME.At(req.OriginHost, req.OriginRealm):
+			return nil
+		}
+
+		flags |= s6a.FreezeMTMSI
+		p.MME.Purged = true
+
+		return tx.SaveLocation(subscription, p)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("PUR for %s: %w", req.UserName, err)
+	}
+
+	return &s6a.PUA{Flags: &flags}, nil
+}

@@ -1,0 +1,99 @@
+// Package eps answers the HSS's S6a requests (TS 29.272 §5): AIR, ULR, PUR and NOR. Each procedure is a file: a decision on what the
+// store knows, without I/O, and the few lines that fetch and save around it.
+package eps
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+)
+
+// Policy is what the specification leaves to the operator.
+type Policy struct {
+	MaxVectors int `yaml:"max_vectors"` // given out in one AIA, however many the MME asks for
+
+	subscriber.EPS `yaml:",inline"` // of SIMs that have none of their own
+}
+
+// Server answers the S6a commands.
+type Server struct {
+	store  *subscriber.Store
+	policy Policy
+	wake   func()
+	centre *authentication.Centre
+	log    *slog.Logger
+}
+
+// Options are what a Server works with.
+type Options struct {
+	Store  *subscriber.Store
+	Wake   func() // called when a CLR has been queued
+	Centre *authentication.Centre
+	Log    *slog.Logger
+}
+
+// New returns a Server that Serve has not given a node yet.
+func New(p Policy, o Options) *Server {
+	return &Server{store: o.Store, policy: p, wake: o.Wake, centre: o.Centre, log: o.Log}
+}
+
+// features of this HSS, of list 1 and list 2 (TS 29.272 §7.3.10): none that needs to be agreed.
+const features = 0
+
+// Serve answers S6a on a node, which must not run yet.
+func (s *Server) Serve(n *diameter.Node) {
+	cx.Handle(n, features, s.authenticationInformation)
+	cx.Handle(n, features, s.updateLocation)
+	cx.Handle(n, features, s.purgeUE)
+	cx.Handle(n, features, s.notify)
+}
+
+func refused(result diameter.Result, format string, arguments ...any) error {
+	return &diameter.Error{Result: result, Message: fmt.Sprintf(format, arguments...)}
+}
+
+func unknown(imsi string) error {
+	return refused(s6a.ErrorUserUnknown, "no private identity has the IMSI %s", imsi)
+}
+
+func noSubscription(imsi string) error {
+	return refused(s6a.ErrorUnknownEPSSubscription, "%s has no EPS subscription: no APN, or no SIM", imsi)
+}
+
+func noRoaming(imsi string, plmn s6a.PLMN) error {
+	return refused(s6a.ErrorRoamingNotAllowed, "%s may not be served in %s", imsi, plmn)
+}
+
+// visited reads where the MME is.
+func visited(octets []byte) (s6a.PLMN, error) {
+	plmn, err := s6a.ParsePLMN(octets)
+	if err != nil {
+		return plmn, &diameter.Error{
+			Result: diameter.InvalidAVPValue, Message: err.Error(), Failed: &s6a.FailedAVP{VisitedPLMN: octets}, Err: err,
+		}
+	}
+
+	return plmn, nil
+}
+
+// imeiOf returns the IMEI that an MME tells, or "".
+func imeiOf(t *s6a.Terminal) string {
+	const longest = 16 // with the software version (TS 23.003 §6.2.2)
+
+	if t == nil || len(t.IMEI)+len(t.SoftwareVersion) > longest {
+		return ""
+	}
+
+	imei := t.IMEI + t.SoftwareVersion
+	if strings.ContainsFunc(imei, func(r rune) bool { return r < '0' || r > '9' }) {
+		return ""
+	}
+
+	return imei
+}

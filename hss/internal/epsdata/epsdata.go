@@ -1,0 +1,112 @@
+// Package epsdata says what an MME is told of a SIM, and where a SIM may attach. The procedures of S6a and what the HSS sends by itself
+// both ask it.
+package epsdata
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+)
+
+// Subscription returns the EPS subscription of a SIM: its own, or that of all who have none of their own. nil: it has none.
+func Subscription(p *subscriber.PrivateIdentity, defaults *subscriber.EPS) *subscriber.EPS {
+	own := p.EPS
+	if own == nil {
+		own = defaults
+	}
+
+	if p.Scheme != subscriber.AKA || len(own.APNs) == 0 {
+		return nil
+	}
+
+	return own
+}
+
+// MayAttach reports whether a SIM may be served in a network: in its own always, elsewhere as on Cx.
+func MayAttach(p *subscriber.PrivateIdentity, plmn s6a.PLMN) bool {
+	domain := plmn.Domain()
+
+	return plmn.Home(p.IMSI) || p.MayRoam(domain) || p.MayRoam("ims."+domain) || p.MayRoam("epc."+domain)
+}
+
+// MayStay reports the same of the network that a SIM is in.
+func MayStay(p *subscriber.PrivateIdentity) bool {
+	mcc, mnc, known := strings.Cut(p.MME.PLMN, "-")
+
+	return !known || MayAttach(p, s6a.PLMN{MCC: mcc, MNC: mnc})
+}
+
+// restrictions are the bits of Access-Restriction-Data.
+var restrictions = map[subscriber.RadioAccess]s6a.AccessRestriction{
+	subscriber.WBEUTRAN: s6a.WBEUTRANNotAllowed, subscriber.NBIoT: s6a.NBIoTNotAllowed, subscriber.LTEM: s6a.LTEMNotAllowed,
+}
+
+var pdnTypes = map[subscriber.PDNType]s6a.PDNType{
+	subscriber.IPv4: s6a.IPv4, subscriber.IPv6: s6a.IPv6, subscriber.IPv4v6: s6a.IPv4v6,
+}
+
+// Of returns Subscription-Data (TS 29.272 §7.3.2): all of it, with all APNs.
+func Of(e *subscriber.EPS, msisdn string) s6a.SubscriptionData {
+	var (
+		granted, packetAndCircuit uint32
+		restricted                s6a.AccessRestriction
+	)
+
+	for _, radio := range e.NotAllowed {
+		restricted |= restrictions[radio]
+	}
+
+	data := s6a.SubscriptionData{
+		SubscriberStatus: &granted, NetworkAccessMode: &packetAndCircuit, AccessRestriction: &restricted, AMBR: ambr(e.AMBR),
+		Profile: s6a.APNProfile{Default: contextOf(e.Default())},
+	}
+
+	if number := strings.TrimPrefix(msisdn, "+"); number != "" && !strings.ContainsFunc(number, noDigit) {
+		data.MSISDN = s6a.TBCD(number)
+	}
+
+	for i, a := range e.APNs {
+		data.Profile.APNs = append(data.Profile.APNs, s6a.APNConfiguration{
+			ContextIdentifier: contextOf(i), Addresses: addresses(a.Addresses), PDNType: pdnTypes[a.PDNType], Name: a.Name,
+			QoS: s6a.QoSProfile{QCI: a.QCI, ARP: arp(a.ARP)}, AMBR: ambr(a.AMBR),
+		})
+	}
+
+	return data
+}
+
+func noDigit(r rune) bool { return r < '0' || r > '9' }
+
+// contextOf returns the Context-Identifier of an APN by where it stands: there is no 0 (TS 29.272 §7.3.27).
+func contextOf(index int) uint32 { return uint32(index + 1) }
+
+func ambr(r subscriber.BitRates) *s6a.AMBR { return &s6a.AMBR{Uplink: r.Uplink, Downlink: r.Downlink} }
+
+func arp(a subscriber.ARP) s6a.ARP {
+	var capability, vulnerability uint32 // 0 means enabled, 1 disabled, of both (TS 29.212 §5.3.46, §5.3.47)
+
+	if !a.Preempts {
+		capability = 1
+	}
+
+	if !a.Preemptible {
+		vulnerability = 1
+	}
+
+	return s6a.ARP{Priority: a.Priority, Capability: &capability, Vulnerability: &vulnerability}
+}
+
+func addresses(texts []string) []netip.Addr {
+	all := make([]netip.Addr, 0, len(texts))
+
+	for _, text := range texts {
+		if address, err := netip.ParseAddr(text); err == nil { // checked when it was stored
+			all = append(all, address)
+		}
+	}
+
+	return slices.Clip(all)
+}

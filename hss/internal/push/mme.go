@@ -1,0 +1,87 @@
+package push
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/epsdata"
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+)
+
+// to returns the header of a request to the MME of a push.
+func to(push *subscriber.Push) (h s6a.RequestHeader) {
+	h.DestinationHost, h.DestinationRealm = push.ServerHost, push.ServerRealm
+
+	return h
+}
+
+// cancelLocation sends a CLR (TS 29.272 §5.2.1.2), unless the SIM has come back to the MME since.
+func (s *Sender) cancelLocation(ctx context.Context, push *subscriber.Push) (diameter.Result, error) {
+	err := s.store.View(ctx, func(tx *subscriber.Tx) error {
+		_, p, err := tx.SIM(push.IMSI)
+		if err == nil && p != nil && p.MME.At(push.ServerHost, push.ServerRealm) && !p.MME.Since.Before(push.Created) {
+			return errOutdated
+		}
+
+		return err
+	})
+	if err != nil {
+		return diameter.Result{}, err
+	}
+
+	answer, err := diameter.Call[s6a.CLA](ctx, s.node, &s6a.CLR{
+		RequestHeader: to(push), UserName: push.IMSI, Type: s6a.CancellationType(push.Reason), Flags: s6a.OfMME,
+	})
+	if err != nil {
+		return diameter.Result{}, fmt.Errorf("CLR to %s: %w", push.ServerHost, err)
+	}
+
+	return answer.Result, nil
+}
+
+// insertSubscriberData sends an IDR (TS 29.272 §5.2.2.1) with all that the MME is told of the SIM.
+func (s *Sender) insertSubscriberData(ctx context.Context, push *subscriber.Push) (diameter.Result, error) {
+	req := &s6a.IDR{RequestHeader: to(push), UserName: push.IMSI}
+
+	err := s.store.View(ctx, func(tx *subscriber.Tx) error {
+		_, p, err := tx.SIM(push.IMSI)
+		if err != nil {
+			return err
+		}
+
+		if p == nil || !p.MME.Served() || !p.MME.At(push.ServerHost, push.ServerRealm) {
+			return errOutdated
+		}
+
+		e := epsdata.Subscription(p, s.eps)
+		if e == nil {
+			return errOutdated
+		}
+
+		req.Subscription = epsdata.Of(e, p.MSISDN)
+
+		return nil
+	})
+	if err != nil {
+		return diameter.Result{}, err
+	}
+
+	answer, err := diameter.Call[s6a.IDA](ctx, s.node, req)
+	if err != nil {
+		return diameter.Result{}, fmt.Errorf("IDR to %s: %w", push.ServerHost, err)
+	}
+
+	return answer.Result, nil
+}
+
+// reset sends an RSR (TS 29.272 §5.2.4): the MME updates the location of each SIM when it next hears of it.
+func (s *Sender) reset(ctx context.Context, push *subscriber.Push) (diameter.Result, error) {
+	answer, err := diameter.Call[s6a.RSA](ctx, s.node, &s6a.RSR{RequestHeader: to(push)})
+	if err != nil {
+		return diameter.Result{}, fmt.Errorf("RSR to %s: %w", push.ServerHost, err)
+	}
+
+	return answer.Result, nil
+}

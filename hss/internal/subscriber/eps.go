@@ -1,0 +1,207 @@
+package subscriber
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// EPS is what an EPC is told of a SIM (TS 29.272 §7.3.2). Without APNs the SIM has no EPS subscription.
+type EPS struct {
+	DefaultAPN string        `json:"default_apn,omitempty" yaml:"default_apn"` // the first of apns unless given
+	AMBR       BitRates      `json:"ambr"                  yaml:"ambr"`        // of all APNs together
+	NotAllowed []RadioAccess `json:"not_allowed,omitempty" yaml:"not_allowed"` // radio by which it may not attach
+	APNs       []APN         `json:"apns,omitempty"        yaml:"apns"`
+}
+
+// BitRates are the most that may be sent, in bit/s.
+type BitRates struct {
+	Uplink   uint32 `json:"uplink"   yaml:"uplink"`
+	Downlink uint32 `json:"downlink" yaml:"downlink"`
+}
+
+// APN is what a SIM may open a PDN connection to (TS 29.272 §7.3.35).
+type APN struct {
+	Name      string   `json:"name"                yaml:"name"`
+	PDNType   PDNType  `json:"pdn_type"            yaml:"pdn_type"`
+	QCI       uint32   `json:"qci"                 yaml:"qci"` // of the default bearer (TS 23.203 §6.1.7.2)
+	ARP       ARP      `json:"arp"                 yaml:"arp"`
+	AMBR      BitRates `json:"ambr"                yaml:"ambr"`
+	Addresses []string `json:"addresses,omitempty" yaml:"addresses"` // static, at most one of each family
+}
+
+// ARP is Allocation-Retention-Priority (TS 29.212 §5.3.32).
+type ARP struct {
+	Priority    uint32 `json:"priority"              yaml:"priority"` // 1, the highest, to 15
+	Preempts    bool   `json:"preempts,omitempty"    yaml:"preempts"` // may take the resources of others
+	Preemptible bool   `json:"preemptible,omitempty" yaml:"preemptible"`
+}
+
+// PDNType is which addresses a PDN connection has.
+type PDNType string
+
+// The PDN types of TS 29.272 §7.3.62.
+const (
+	IPv4   PDNType = "ipv4"
+	IPv6   PDNType = "ipv6"
+	IPv4v6 PDNType = "ipv4v6"
+)
+
+// RadioAccess is a radio that a SIM may be kept from (TS 29.272 §7.3.31).
+type RadioAccess string
+
+// The kinds of E-UTRAN that an MME serves.
+const (
+	WBEUTRAN RadioAccess = "wb-e-utran"
+	NBIoT    RadioAccess = "nb-iot"
+	LTEM     RadioAccess = "lte-m"
+)
+
+// maxAPNs is how many a subscription may have; some MMEs take no more than four.
+const maxAPNs = 16
+
+// Validate refuses what no MME could be told, naming the field.
+func (e *EPS) Validate() error {
+	var errs []error
+
+	refuse := func(bad bool, format string, arguments ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, arguments...))
+		}
+	}
+
+	refuse(len(e.APNs) > maxAPNs, "apns: %d are more than %d", len(e.APNs), maxAPNs)
+	refuse(len(e.APNs) > 0 && (e.AMBR.Uplink == 0 || e.AMBR.Downlink == 0), "ambr: uplink and downlink are both needed")
+	refuse(e.DefaultAPN != "" && e.indexOf(e.DefaultAPN) < 0, "default_apn: %q is none of apns", e.DefaultAPN)
+
+	for _, radio := range e.NotAllowed {
+		refuse(!slices.Contains([]RadioAccess{WBEUTRAN, NBIoT, LTEM}, radio), "not_allowed: %q is none of %s, %s and %s",
+			radio, WBEUTRAN, NBIoT, LTEM)
+	}
+
+	for i := range e.APNs {
+		refuse(e.indexOf(e.APNs[i].Name) != i, "apns: %s stands twice", e.APNs[i].Name)
+
+		if err := e.APNs[i].validate(); err != nil {
+			errs = append(errs, fmt.Errorf("apns: %q: %w", e.APNs[i].Name, err))
+		}
+	}
+
+	return errors.Join(errs...)
+}
+
+func (a *APN) validate() error {
+	switch {
+	case !networkIdentifier(a.Name):
+		return errors.New("it is no APN network identifier (TS 23.003 §9.1.1): labels of letters, digits and hyphens")
+	case a.PDNType != IPv4 && a.PDNType != IPv6 && a.PDNType != IPv4v6:
+		return fmt.Errorf("pdn_type: %q is none of %s, %s and %s", a.PDNType, IPv4, IPv6, IPv4v6)
+	case a.QCI < 1 || a.QCI > 254:
+		return fmt.Errorf("qci: %d is not 1 to 254", a.QCI)
+	case a.ARP.Priority < 1 || a.ARP.Priority > 15:
+		return fmt.Errorf("arp.priority: %d is not 1 to 15", a.ARP.Priority)
+	case a.AMBR.Uplink == 0 || a.AMBR.Downlink == 0:
+		return errors.New("ambr: uplink and downlink are both needed")
+	}
+
+	seen := map[bool]bool{}
+
+	for _, text := range a.Addresses {
+		address, err := netip.ParseAddr(text)
+
+		switch {
+		case err != nil || address.Zone() != "" || address.Is4In6():
+			return fmt.Errorf("addresses: %q is no address", text)
+		case seen[address.Is4()]:
+			return errors.New("addresses: there may be one of each family")
+		case address.Is4() && a.PDNType == IPv6, address.Is6() && a.PDNType == IPv4:
+			return fmt.Errorf("addresses: %s does not go with pdn_type %s", text, a.PDNType)
+		}
+
+		seen[address.Is4()] = true
+	}
+
+	return nil
+}
+
+// networkIdentifier follows TS 23.003 §9.1.1: a name as those of DNS, at most 62 characters long.
+func networkIdentifier(name string) bool {
+	if name == "" || len(name) > 62 {
+		return false
+	}
+
+	for label := range strings.SplitSeq(name, ".") {
+		bad := func(r rune) bool {
+			return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+		}
+
+		if label == "" || label[0] == '-' || label[len(label)-1] == '-' || strings.ContainsFunc(label, bad) {
+			return false
+		}
+	}
+
+	return true
+}
+
+// indexOf returns where an APN stands, or -1. Case means nothing in them.
+func (e *EPS) indexOf(apn string) int {
+	return slices.IndexFunc(e.APNs, func(a APN) bool { return strings.EqualFold(a.Name, apn) })
+}
+
+// Default returns the index of the default APN.
+func (e *EPS) Default() int { return max(0, e.indexOf(e.DefaultAPN)) }
+
+// Location is the MME that serves a SIM, and the mobile network that it is in (TS 29.272 §5.2.1.1).
+type Location struct {
+	Host   string // Diameter identity, or "": none has ever been
+	Realm  string
+	PLMN   string    // MCC-MNC
+	IMEI   string    // with the software version, if the MME says it
+	Since  time.Time // of its last Update-Location
+	Purged bool      // the MME has forgotten the SIM since
+}
+
+// Served reports whether the MME holds the data of the SIM.
+func (l *Location) Served() bool { return l.Host != "" && !l.Purged }
+
+// At reports whether it is this MME.
+func (l *Location) At(host, realm string) bool {
+	return strings.EqualFold(l.Host, host) && strings.EqualFold(l.Realm, realm)
+}
+
+// SIM finds the private identity with an IMSI, or nils.
+func (t *Tx) SIM(imsi string) (*Subscription, *PrivateIdentity, error) {
+	if imsi == "" {
+		return nil, nil, nil
+	}
+
+	var identities []string
+
+	err := t.db.Raw("SELECT identity FROM private_identities WHERE imsi = ? ORDER BY id LIMIT 1", imsi).Scan(&identities).Error
+	if err != nil {
+		return nil, nil, fmt.Errorf("IMSI %s: %w", imsi, err)
+	}
+
+	if len(identities) == 0 {
+		return nil, nil, nil
+	}
+
+	who, err := t.Identities(identities[0], "")
+
+	return who.Subscription, who.Private, err
+}
+
+// SaveLocation writes where a SIM is.
+func (t *Tx) SaveLocation(s *Subscription, p *PrivateIdentity) error {
+	t.moved = append(t.moved, s)
+
+	err := t.db.Model(p).Select("mme_host", "mme_realm", "mme_plmn", "mme_imei", "mme_since", "mme_purged").Updates(p).Error
+	if err != nil {
+		return fmt.Errorf("location of %s: %w", p.Identity, err)
+	}
+
+	return nil
+}
