@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/dialtone-ims/dialtone/pkg/lookup"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -37,10 +39,15 @@ type Target struct {
 	Addr      netip.AddrPort
 }
 
+// asker asks DNS; it is a *lookup.Client.
+type asker interface {
+	Ask(ctx context.Context, name string, kind uint16) ([]dns.RR, error)
+}
+
 // Resolver finds the targets of URIs (RFC 3263), and remembers which of them failed.
 type Resolver struct {
 	hosts map[string][]netip.Addr
-	dns   *lookup.Client
+	dns   asker
 	avoid time.Duration
 
 	mu     sync.Mutex

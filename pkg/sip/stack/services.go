@@ -18,6 +18,13 @@ import (
 // service is the name of SRV records, and the transport that they are of.
 type service struct{ name, transport string }
 
+// What a domain names is its owner's, and a stranger may call it: the first of its services and hosts are asked for, and no more.
+const (
+	mostServices = 8
+	mostHosts    = 16 // of all services together
+	mostTargets  = 64
+)
+
 // services returns the targets that NAPTR and SRV records name (RFC 3263 §4.1, §4.2). Without SRV records nothing is found, and
 // the host's own addresses count.
 func (r *Resolver) services(ctx context.Context, host, transport string) (targets []Target, found bool, err error) {
@@ -36,6 +43,8 @@ func (r *Resolver) services(ctx context.Context, host, transport string) (target
 
 	var failed error // that nobody can say counts once nothing else does
 
+	hosts := 0
+
 	for _, s := range services {
 		records, err := r.dns.Ask(ctx, s.name, dns.TypeSRV)
 		if err != nil {
@@ -51,6 +60,10 @@ func (r *Resolver) services(ctx context.Context, host, transport string) (target
 		for _, srv := range weighted(lookup.Only[*dns.SRV](records)) {
 			if srv.Target == "." { // RFC 2782: the service is decidedly not there
 				continue
+			}
+
+			if hosts++; hosts > mostHosts || len(targets) >= mostTargets {
+				break
 			}
 
 			addresses, err := r.addresses(ctx, srv.Target)
@@ -100,15 +113,23 @@ func (r *Resolver) pointers(ctx context.Context, host, transport string) (servic
 			continue
 		}
 
+		s := service{name: strings.ToLower(p.Replacement)}
+
 		switch strings.ToUpper(p.Service) {
 		case "SIP+D2U":
-			services = append(services, service{p.Replacement, "UDP"})
+			s.transport = "UDP"
 		case "SIP+D2T":
-			services = append(services, service{p.Replacement, "TCP"})
+			s.transport = "TCP"
+		default:
+			continue
+		}
+
+		if !slices.Contains(services, s) {
+			services = append(services, s)
 		}
 	}
 
-	return services, nil
+	return services[:min(len(services), mostServices)], nil
 }
 
 // weighted orders SRV records by priority and, within one, at random by weight (RFC 2782).
@@ -154,7 +175,7 @@ func (r *Resolver) addresses(ctx context.Context, host string) ([]netip.Addr, er
 				ip = record.AAAA
 			}
 
-			if address, ok := netip.AddrFromSlice(ip); ok {
+			if address, ok := netip.AddrFromSlice(ip); ok && len(all) < mostTargets {
 				all = append(all, address.Unmap())
 			}
 		}
