@@ -46,9 +46,20 @@ func (t *Table) Restore(directory string) error {
 		return err
 	}
 
+	t.restore(kept)
+
+	return nil
+}
+
+func (t *Table) restore(kept map[string]keptCall) {
 	for token, k := range kept {
 		if len(t.calls) >= maxCalls {
 			break
+		}
+
+		if !k.whole() { // not written by us
+			t.log.Warn("a kept call cannot be read, and is left out", "impu", k.Public)
+			continue
 		}
 
 		c := &Call{
@@ -75,8 +86,11 @@ func (t *Table) Restore(directory string) error {
 		t.restored = append(t.restored, c)
 		c.bind(k.Contact)
 	}
+}
 
-	return nil
+// whole reports whether a call can be ended as it was kept.
+func (k *keptCall) whole() bool {
+	return k.Dialog != nil && !slices.Contains(k.Further, nil) && (k.Side == Originating || k.Side == Terminating)
 }
 
 // restoreSecret takes the secret of entries that was kept, or keeps this process's.
