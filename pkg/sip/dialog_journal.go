@@ -3,6 +3,7 @@ package sip
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // keptDialog is a ProxyDialog as it outlives the process.
@@ -37,6 +38,14 @@ func (d *ProxyDialog) UnmarshalJSON(text []byte) error {
 
 	if k.CallID == "" || k.Caller.Target == "" || k.Callee.Target == "" {
 		return fmt.Errorf("%w: a kept dialog lacks Call-ID or a target", errDialog)
+	}
+
+	for _, p := range []keptParty{k.Caller, k.Callee} {
+		for _, text := range append([]string{k.CallID, p.Address, p.Tag, p.Target}, p.Routes...) {
+			if strings.ContainsAny(text, "\r\n\x00") {
+				return fmt.Errorf("%w: a kept dialog has a line break in %q", errDialog, text)
+			}
+		}
 	}
 
 	d.CallID, d.parties = k.CallID, [2]party{k.Caller.party(), k.Callee.party()}
