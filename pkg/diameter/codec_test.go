@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,10 +31,15 @@ import (
 
 var update = flag.Bool("update", false, "write the golden messages anew")
 
+// wholeDictionary is what the tests read and write by; to make it takes longer than most of them.
+var wholeDictionary = sync.OnceValues(func() (*diameter.Dictionary, error) {
+	return diameter.NewDictionary(cx.Application, ro.Application, rx.Application, s6a.Application)
+})
+
 func dictionary(t testing.TB) *diameter.Dictionary {
 	t.Helper()
 
-	d, err := diameter.NewDictionary(cx.Application, ro.Application, rx.Application, s6a.Application)
+	d, err := wholeDictionary()
 	if err != nil {
 		t.Fatal(err)
 	}

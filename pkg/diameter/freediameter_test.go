@@ -25,6 +25,8 @@ import (
 // freeDiameter, another implementation of RFC 6733, relays between an S-CSCF that dials it and an HSS that it dials, and
 // back. It is Debian's freediameterd with freediameter-extensions.
 func TestFreeDiameterRelays(t *testing.T) {
+	t.Parallel() // it waits for another program
+
 	var served atomic.Int32
 	watched := newWatched()
 	hss := startTapped(t, server("hss.example"), watched.tap, serveLIR("sip:scscf.example", &served))

@@ -19,7 +19,6 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
-	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
@@ -104,22 +103,17 @@ type rawPeer struct {
 func newRawPeer(t *testing.T, host string, conn net.Conn) *rawPeer {
 	t.Helper()
 
-	d, err := diameter.NewDictionary(cx.Application, ro.Application)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	r := &rawPeer{t: t, d: d, host: host, conn: conn, came: make(chan *diameter.Message, 1000)}
+	r := &rawPeer{t: t, d: dictionary(t), host: host, conn: conn, came: make(chan *diameter.Message, 1000)}
 	go func() {
 		defer close(r.came)
 		for {
-			m, _, err := d.Read(conn, 1<<16)
+			m, _, err := r.d.Read(conn, 1<<16)
 
 			var unknown *diameter.WireError
 			if errors.As(err, &unknown) && !unknown.Fatal { // an answer to a command that we made up: read it as another
 				binary.BigEndian.PutUint32(unknown.Raw[4:], uint32(unknown.Header.CommandFlags)<<24|302)
 				binary.BigEndian.PutUint32(unknown.Raw[8:], cx.Application.ID)
-				if m, _, err = d.Read(bytes.NewReader(unknown.Raw), 1<<16); err == nil {
+				if m, _, err = r.d.Read(bytes.NewReader(unknown.Raw), 1<<16); err == nil {
 					*m.Header = unknown.Header
 				}
 			}

@@ -151,6 +151,8 @@ func dissectable(c diameter.Commander) diameter.Commander {
 // Every command, with every field that it has, is taken apart by tshark without a complaint, into the AVPs that were
 // meant.
 func TestTsharkDissectsEveryCommand(t *testing.T) {
+	t.Parallel() // it waits for another program
+
 	d, known := dictionary(t), wireshark(t)
 	groups, unknown := map[wiresharkKey]bool{}, map[string]bool{}
 
