@@ -22,6 +22,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 	"github.com/dialtone-ims/dialtone/test/openapi"
 	"github.com/dialtone-ims/dialtone/test/postgres"
+	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
 const realm = "ims.mnc001.mcc001.3gppnetwork.org"
@@ -109,7 +110,7 @@ func run(t *testing.T, environment ...string) *ocs {
 
 	o := &ocs{
 		T:           t,
-		data:        filepath.Join(t.TempDir(), "data"),
+		data:        filepath.Join(scratch.Dir(t), "data"),
 		ro:          free(t),
 		admin:       free(t),
 		environment: environment,

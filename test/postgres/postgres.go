@@ -157,6 +157,12 @@ func (s *server) run(programs string) error {
 		"listen_addresses=",
 		"-c",
 		"max_connections=100",
+		"-c",
+		"fsync=off", // a machine that goes down takes the test along
+		"-c",
+		"synchronous_commit=off",
+		"-c",
+		"full_page_writes=off",
 	)
 	s.command.Dir, s.command.SysProcAttr = s.folder, attributes
 	child.Bind(s.command, syscall.SIGQUIT)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
 // What a change of a registered subscription means to its S-CSCF: RTR for what has gone, PPR for what it sees otherwise, nothing for
@@ -49,7 +50,7 @@ func TestWhatAChangeMeans(t *testing.T) {
 		{name: "the private identity goes", change: func(*subscriber.Subscription) {}, sets: []int{1, 2}, want: []string{"RTR sip:one@home"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			folder := t.TempDir()
+			folder := scratch.Dir(t)
 			store, err := subscriber.Open(
 				t.Context(),
 				subscriber.Config{DSN: filepath.Join(folder, "hss.db"), KeyFile: filepath.Join(folder, "keys")},

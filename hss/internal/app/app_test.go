@@ -21,6 +21,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/test/memory"
+	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
 const (
@@ -33,7 +34,7 @@ const (
 
 func settings(t *testing.T) *Config {
 	c := Default()
-	c.Data = t.TempDir()
+	c.Data = scratch.Dir(t)
 	c.Admin.Address = "127.0.0.1:0"
 	c.Admin.Token = token
 	c.Diameter.Listen = []diameter.Listener{{Address: "127.0.0.1:0"}}

@@ -11,13 +11,14 @@ import (
 
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
 var errUndo = errors.New("undo")
 
 // A body is refused with a status of the client's, or makes a subscriber that is shown as it was made and can be put again.
 func FuzzNewSubscriber(f *testing.F) {
-	folder := f.TempDir()
+	folder := scratch.Dir(f)
 	store, err := subscriber.Open(
 		f.Context(),
 		subscriber.Config{DSN: filepath.Join(folder, "hss.db"), KeyFile: filepath.Join(folder, "keys")},

@@ -10,6 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/schema"
 	"github.com/dialtone-ims/dialtone/pkg/database"
 	"github.com/dialtone-ims/dialtone/test/postgres"
+	"github.com/dialtone-ims/dialtone/test/scratch"
 	"github.com/dialtone-ims/dialtone/test/tables"
 )
 
@@ -26,7 +27,7 @@ func TestSchema(t *testing.T) {
 	}
 
 	for name, dsn := range map[string]func() string{
-		"file":   func() string { return filepath.Join(t.TempDir(), "hss.db") },
+		"file":   func() string { return filepath.Join(scratch.Dir(t), "hss.db") },
 		"server": func() string { return postgres.Database(t) },
 	} {
 		t.Run(name, func(t *testing.T) {

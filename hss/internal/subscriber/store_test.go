@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dialtone-ims/dialtone/test/postgres"
+	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
 var (
@@ -27,7 +28,7 @@ var (
 func configuration(t *testing.T) Config {
 	t.Helper()
 
-	folder := t.TempDir()
+	folder := scratch.Dir(t)
 
 	return Config{DSN: filepath.Join(folder, "hss.db"), KeyFile: filepath.Join(folder, "keys"), IND: 5}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/test/openapi"
 	"github.com/dialtone-ims/dialtone/test/page"
+	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
 // The reference page, or that of the shared settings, names every setting, resource and metric, and shows the state machine.
@@ -26,7 +27,7 @@ func built(t *testing.T) *service.Env {
 	t.Helper()
 
 	c := Default()
-	c.Data, c.Diameter.Listen = t.TempDir(), []diameter.Listener{{Address: "127.0.0.1:0"}}
+	c.Data, c.Diameter.Listen = scratch.Dir(t), []diameter.Listener{{Address: "127.0.0.1:0"}}
 
 	return page.Built(t, &c, Build)
 }

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
 // failer is what a test and a property have in common.
@@ -38,8 +41,47 @@ type bench struct {
 func newBench(t testing.TB, change func(*Config)) *bench {
 	t.Helper()
 
-	return benchOn(t, filepath.Join(t.TempDir(), "ledger.db"), change)
+	dsn := filepath.Join(scratch.Dir(t), "ledger.db")
+	if err := os.WriteFile(dsn, empty(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	return benchOn(t, dsn, change)
 }
+
+var (
+	made  sync.Mutex
+	fresh []byte
+)
+
+// empty is a ledger in which nothing has happened: its tables are made once, and copied for each test.
+func empty(t testing.TB) []byte {
+	t.Helper()
+	made.Lock()
+	defer made.Unlock()
+
+	if fresh != nil {
+		return fresh
+	}
+
+	dsn := filepath.Join(scratch.Dir(t), "ledger.db")
+
+	store, err := ledger.Open(dsn)
+	if err == nil {
+		err = store.Close()
+	}
+	if err == nil {
+		fresh, err = os.ReadFile(dsn)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return fresh
+}
+
+// wire is what messages are written and read by.
+var wire = sync.OnceValues(func() (*diameter.Dictionary, error) { return diameter.NewDictionary(ro.Application) })
 
 func benchOn(t testing.TB, dsn string, change func(*Config)) *bench {
 	t.Helper()
@@ -50,7 +92,7 @@ func benchOn(t testing.TB, dsn string, change func(*Config)) *bench {
 	}
 	t.Cleanup(func() { store.Close() })
 
-	wire, err := diameter.NewDictionary(ro.Application)
+	wire, err := wire()
 	if err != nil {
 		t.Fatal(err)
 	}

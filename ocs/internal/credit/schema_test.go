@@ -12,6 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/schema"
 	"github.com/dialtone-ims/dialtone/pkg/database"
 	"github.com/dialtone-ims/dialtone/test/postgres"
+	"github.com/dialtone-ims/dialtone/test/scratch"
 	"github.com/dialtone-ims/dialtone/test/tables"
 )
 
@@ -34,7 +35,7 @@ func TestSchema(t *testing.T) {
 	}
 
 	for name, dsn := range map[string]func() string{
-		"file":   func() string { return filepath.Join(t.TempDir(), "ledger.db") },
+		"file":   func() string { return filepath.Join(scratch.Dir(t), "ledger.db") },
 		"server": func() string { return postgres.Database(t) },
 	} {
 		t.Run(name, func(t *testing.T) {

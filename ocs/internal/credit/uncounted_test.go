@@ -14,6 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/database"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/test/postgres"
+	"github.com/dialtone-ims/dialtone/test/scratch"
 	"github.com/dialtone-ims/dialtone/test/tables"
 )
 
@@ -31,7 +32,7 @@ func TestUncountedDatabase(t *testing.T) {
 
 	for name, prepare := range map[string]func(*testing.T) string{
 		"file": func(t *testing.T) string {
-			dsn := filepath.Join(t.TempDir(), "ledger.db")
+			dsn := filepath.Join(scratch.Dir(t), "ledger.db")
 			content, err := os.ReadFile("testdata/uncounted/ledger.db")
 			if err == nil {
 				err = os.WriteFile(dsn, content, 0o600)
@@ -67,7 +68,7 @@ func TestUncountedDatabase(t *testing.T) {
 			}
 			b.audited(t)
 
-			d, fresh := opened(t, dsn), opened(t, filepath.Join(t.TempDir(), "fresh.db"))
+			d, fresh := opened(t, dsn), opened(t, filepath.Join(scratch.Dir(t), "fresh.db"))
 			defer fresh.Close()
 			if err := fresh.Migrate(t.Context(), schema.OCS); err != nil {
 				t.Fatal(err)

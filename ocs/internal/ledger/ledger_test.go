@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/dialtone-ims/dialtone/test/postgres"
+	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
 func TestMain(m *testing.M) {
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 // each runs a test on SQLite and on PostgreSQL.
 func each(t *testing.T, f func(*testing.T, *Store)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { f(t, open(t, filepath.Join(t.TempDir(), "ledger.db"))) })
+	t.Run("sqlite", func(t *testing.T) { f(t, open(t, filepath.Join(scratch.Dir(t), "ledger.db"))) })
 	t.Run("postgres", func(t *testing.T) { f(t, open(t, postgres.Database(t))) })
 }
 

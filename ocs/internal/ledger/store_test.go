@@ -8,11 +8,13 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
 // Those who write are served in the order in which they came, and who gives up is not waited for.
 func TestWritersAreServedInTheirOrder(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger.db")
+	path := filepath.Join(scratch.Dir(t), "ledger.db")
 
 	synctest.Test(t, func(t *testing.T) {
 		s, err := Open(path)

@@ -15,6 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
+	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
 // absent is a network function that answers only after it has been asked so often.
@@ -45,7 +46,7 @@ func (a *absent) Abort(context.Context, *ro.ASR) (*ro.ASA, error) {
 func asker(t *testing.T, c Config, n Network) (*Asker, *prometheus.Registry) {
 	t.Helper()
 
-	store, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db"))
+	store, err := ledger.Open(filepath.Join(scratch.Dir(t), "ledger.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
