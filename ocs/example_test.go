@@ -111,7 +111,7 @@ func TestKilledAtAnyTime(t *testing.T) {
 				case !ok:
 					answered <- fmt.Errorf("no answer to %s/%d", session, number)
 				case a.Result != ro.Success:
-					answered <- fmt.Errorf("%s/%d: %v %s", session, number, a.Result, a.ErrorMessage)
+					answered <- fmt.Errorf("%s/%d: %w %s", session, number, a.Result, a.ErrorMessage)
 				default:
 					answered <- nil
 				}

@@ -48,7 +48,7 @@ func TestTwoOCSsOnOneLedger(t *testing.T) {
 					return
 				}
 				if out = granted(first); first.Result != ro.Success && first.Result != ro.CreditLimitReached {
-					answered <- fmt.Errorf("%s/%d: %v", session, number, first.Result)
+					answered <- fmt.Errorf("%s/%d: %w", session, number, first.Result)
 				}
 			}
 		})

@@ -43,7 +43,7 @@ func analyzers() []*analysis.Analyzer {
 	all := []*analysis.Analyzer{
 		unchecked(errcheck.Analyzer),
 		ineffassign.Analyzer,
-		errorlint.NewAnalyzer(),
+		comparisons(),
 		sloglint.New(&sloglint.Options{NoMixedArguments: true, StaticMessage: true, KeyNamingCase: "snake"}),
 		depguard, exported, labels, lines, logkeys, nolint, format, positional, unused,
 	}
@@ -57,6 +57,16 @@ func analyzers() []*analysis.Analyzer {
 	}
 
 	return all
+}
+
+// comparisons is errorlint with the checks that golangci-lint has on.
+func comparisons() *analysis.Analyzer {
+	a := errorlint.NewAnalyzer()
+	if err := a.Flags.Set("errorf", "true"); err != nil {
+		panic(err) // it has no such flag any more
+	}
+
+	return a
 }
 
 // What the preset std-error-handling of golangci-lint passes over.

@@ -64,7 +64,7 @@ func (c *Client) Exists(ctx context.Context, public string) (bool, error) {
 	case result.Successful(), result == cx.ErrorIdentityNotRegistered:
 		return true, nil
 	default:
-		return false, fmt.Errorf("LIA: %v", result)
+		return false, fmt.Errorf("LIA: %w", result)
 	}
 }
 

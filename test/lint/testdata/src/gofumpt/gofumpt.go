@@ -1,0 +1,3 @@
+package gofumpt
+
+const private = 0600 // want `not as gofumpt writes it`
