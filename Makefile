@@ -24,7 +24,7 @@ lab: build ## bring the whole core up and show a charged call (ARGS=--once ends 
 	bin/lab $(ARGS)
 
 test: tools vet race ## run every test, installing what they need (Debian, as root)
-	@$(MAKE) --no-print-directory -j4 --output-sync=line raced whole esp unit
+	@test/untouched $(MAKE) --no-print-directory -j4 --output-sync=line raced whole esp unit
 
 tools:
 	@test/install $(PACKAGES)
