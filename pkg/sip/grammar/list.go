@@ -81,25 +81,9 @@ func separator(s string, at byte) int {
 		return first
 	}
 
-	quoted, bracket := false, false
+	place, _ := scan(s, int(at))
 
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"' && !bracket:
-			quoted = !quoted
-		case quoted:
-		case c == '<':
-			bracket = true
-		case c == '>':
-			bracket = false
-		case c == at && !bracket:
-			return i
-		}
-	}
-
-	return len(s)
+	return place
 }
 
 // open reports whether quotes or brackets of s are not closed.
@@ -108,6 +92,15 @@ func open(s string) bool {
 		return false
 	}
 
+	_, closed := scan(s, nothing)
+
+	return !closed
+}
+
+const nothing = -1 // is no octet
+
+// scan returns the place of the first separator outside quotes and angle brackets, or the length of s, and whether they are closed there.
+func scan(s string, at int) (place int, closed bool) {
 	quoted, bracket := false, false
 
 	for i := 0; i < len(s); i++ {
@@ -121,8 +114,10 @@ func open(s string) bool {
 			bracket = true
 		case c == '>':
 			bracket = false
+		case int(c) == at && !bracket:
+			return i, true
 		}
 	}
 
-	return quoted || bracket
+	return len(s), !quoted && !bracket
 }
