@@ -102,19 +102,8 @@ func check(pass *analysis.Pass, key ast.Expr) {
 
 // keysOfCall returns the keys among the arguments of a call.
 func keysOfCall(info *types.Info, call *ast.CallExpr) []ast.Expr {
-	var name *ast.Ident
-
-	switch f := call.Fun.(type) {
-	case *ast.Ident:
-		name = f
-	case *ast.SelectorExpr:
-		name = f.Sel
-	default:
-		return nil
-	}
-
-	f, ok := info.Uses[name].(*types.Func)
-	if !ok {
+	f := called(info, call)
+	if f == nil {
 		return nil
 	}
 

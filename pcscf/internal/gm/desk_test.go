@@ -213,3 +213,23 @@ func want(t *testing.T, m sip.Message, name, value string) {
 }
 
 const second = time.Second
+
+// carol is another user's handset, which registers; via makes the Via of its requests.
+func (d *desk) carol() (carol *memory.Peer, via func() string) {
+	const at = "10.0.0.2:5060"
+
+	carol = d.network.Peer(d.t, at)
+	via = func() string { return "Via: SIP/2.0/UDP " + at + ";branch=" + sip.NewBranch() }
+
+	carol.Send(gmAddress, d.request("REGISTER", "sip:ims.example", via(), "To: <sip:carol@ims.example>", "Contact: <sip:carol@10.0.0.2>")...)
+	d.icscf.Answer(
+		d.icscf.Request("REGISTER"),
+		200,
+		"Contact: <sip:carol@10.0.0.2>;expires=600",
+		"Service-Route: <"+route+">",
+		"P-Associated-URI: <sip:carol@ims.example>",
+	)
+	carol.Response(200)
+
+	return carol, via
+}

@@ -171,17 +171,7 @@ func TestByeWithoutADialog(t *testing.T) {
 			d.register()
 			callID, routes := d.call()
 
-			carol := d.network.Peer(t, "10.0.0.2:5060")
-			via := func() string { return "Via: SIP/2.0/UDP 10.0.0.2:5060;branch=" + sip.NewBranch() }
-			carol.Send(gmAddress, d.request("REGISTER", "sip:ims.example", via(), "To: <sip:carol@ims.example>", "Contact: <sip:carol@10.0.0.2>")...)
-			d.icscf.Answer(
-				d.icscf.Request("REGISTER"),
-				200,
-				"Contact: <sip:carol@10.0.0.2>;expires=600",
-				"Service-Route: <"+route+">",
-				"P-Associated-URI: <sip:carol@ims.example>",
-			)
-			carol.Response(200)
+			carol, via := d.carol()
 
 			carol.Send(gmAddress, d.request("BYE", "sip:carol@10.0.0.2", append(routes[2:], via(), "Call-ID: "+callID, "To: <"+bob+">;tag=b")...)...)
 			carol.Response(403)
@@ -237,17 +227,7 @@ func TestDialogOfTheCallerIsItsOwn(t *testing.T) {
 		d.register()
 		callID, routes := d.call()
 
-		carol := d.network.Peer(t, "10.0.0.2:5060")
-		via := func() string { return "Via: SIP/2.0/UDP 10.0.0.2:5060;branch=" + sip.NewBranch() }
-		carol.Send(gmAddress, d.request("REGISTER", "sip:ims.example", via(), "To: <sip:carol@ims.example>", "Contact: <sip:carol@10.0.0.2>")...)
-		d.icscf.Answer(
-			d.icscf.Request("REGISTER"),
-			200,
-			"Contact: <sip:carol@10.0.0.2>;expires=600",
-			"Service-Route: <"+route+">",
-			"P-Associated-URI: <sip:carol@ims.example>",
-		)
-		carol.Response(200)
+		carol, via := d.carol()
 
 		for _, answer := range []int{183, 200, 486} {
 			carol.Send(
