@@ -2,6 +2,7 @@ package command
 
 import (
 	"testing"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 )
@@ -23,6 +24,23 @@ func TestWhere(t *testing.T) {
 	} {
 		if got := where(r); got != want {
 			t.Errorf("it says %q, want %q", got, want)
+		}
+	}
+}
+
+func TestWhereASIMIsAttached(t *testing.T) {
+	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local)
+	at := provisioning.Location{DiameterHost: "mme.epc", PLMN: "001-01", Since: since}
+
+	purged := at
+	purged.IMEI, purged.Purged = "3569380356438042", true
+
+	for want, l := range map[string]provisioning.Location{
+		"mme.epc in 001-01 since 2026-01-02 03:04:05":                                                         at,
+		"mme.epc in 001-01 since 2026-01-02 03:04:05, IMEI 3569380356438042; it has forgotten the SIM by now": purged,
+	} {
+		if got := attached(&l); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }
