@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overn5"
@@ -82,13 +84,19 @@ func (c *Config) validateBearers() error {
 		}
 	}
 
+	if len(c.Diameter.Peers) > 0 {
+		if err := c.Diameter.Validate(); err != nil {
+			return err
+		}
+	}
+
 	switch {
 	case c.Bearer.PCF != "":
 		return c.Bearer.validatePCF()
 	case len(c.Diameter.Peers) == 0:
 		return errors.New("bearer.policy: diameter.peers is needed, with the PCRF, or bearer.pcf")
 	default:
-		return c.Diameter.Validate()
+		return nil
 	}
 }
 
@@ -136,9 +144,16 @@ func openBearers(c *Config, env *service.Env) (*bearers, error) {
 		err   error
 	)
 
-	if c.Bearer.PCF != "" {
+	switch {
+	case c.Bearer.PCF == "":
+		b, peers, err = overRx(c, env)
+	case len(c.Diameter.Peers) == 0:
 		b = overN5(c, env)
-	} else if b, peers, err = overRx(c, env); err != nil {
+	default:
+		b, peers, err = overEither(c, env)
+	}
+
+	if err != nil {
 		return nil, err
 	}
 
@@ -162,6 +177,46 @@ func overN5(c *Config, env *service.Env) *bearers {
 
 // overRx asks a PCRF.
 func overRx(c *Config, env *service.Env) (*bearers, func() []diameter.PeerStatus, error) {
+	pcrf, node, err := rxNode(c, env)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	b := &bearers{
+		sessions: bearer.New(pcrf, env.Log, env.Metrics), serve: node.Run,
+		ready: func() bool { return node.Reached(rx.Application.ID) },
+	}
+	pcrf.Serve(b.sessions)
+
+	return b, node.Peers, nil
+}
+
+// overEither asks a PCRF or a PCF.
+func overEither(c *Config, env *service.Env) (*bearers, func() []diameter.PeerStatus, error) {
+	pcrf, node, err := rxNode(c, env)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	pcf := overn5.New(overn5.Config{PCF: c.Bearer.PCF, Notify: c.Bearer.Notify, DNN: c.Bearer.APN}, overn5.Options{})
+	b := &bearers{
+		sessions: bearer.New(bearer.NewEither(pcrf, pcf), env.Log, env.Metrics),
+		ready:    func() bool { return node.Reached(rx.Application.ID) },
+	}
+	b.serve = func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return node.Run(ctx) })
+		group.Go(func() error { return pcf.Run(ctx, b.sessions) })
+
+		return group.Wait()
+	}
+	pcrf.Serve(b.sessions)
+
+	return b, node.Peers, nil
+}
+
+// rxNode is the PCRF, and the node that it is asked through.
+func rxNode(c *Config, env *service.Env) (*overrx.PCRF, *diameter.Node, error) {
 	node, err := diameter.New(c.Diameter, []diameter.Application{rx.Application},
 		diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
 	if err != nil {
@@ -173,14 +228,7 @@ func overRx(c *Config, env *service.Env) (*bearers, func() []diameter.PeerStatus
 		realm = c.Diameter.Peers[0].Realm
 	}
 
-	pcrf := overrx.New(overrx.Config{Realm: realm, Host: c.Bearer.Host, APN: c.Bearer.APN}, node)
-	b := &bearers{
-		sessions: bearer.New(pcrf, env.Log, env.Metrics), serve: node.Run,
-		ready: func() bool { return node.Reached(rx.Application.ID) },
-	}
-	pcrf.Serve(b.sessions)
-
-	return b, node.Peers, nil
+	return overrx.New(overrx.Config{Realm: realm, Host: c.Bearer.Host, APN: c.Bearer.APN}, node), node, nil
 }
 
 // of returns how the calls of a P-CSCF ask.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/test/page"
 )
 
 // What cannot work is said at the start, by the name of the setting.
@@ -49,5 +50,28 @@ func TestBearerSettings(t *testing.T) {
 		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
 			t.Errorf("%+v: %v, want %s", test.bearer, err, test.want)
 		}
+	}
+}
+
+// Whoever is asked, the P-CSCF begins, and says at /peers which Diameter nodes it has.
+func TestAuthorities(t *testing.T) {
+	peers := []diameter.Peer{{Host: "pcrf.epc", Realm: "epc", Address: "192.0.2.20:3868"}}
+
+	for _, test := range []struct {
+		pcf   string
+		peers []diameter.Peer
+	}{{"", peers}, {"http://192.0.2.20:7777", nil}, {"http://192.0.2.20:7777", peers}} {
+		c := Default()
+		c.SIP.Endpoints[0].Address, c.SIP.Endpoints[1].Address = "127.0.0.1:0", "127.0.0.1:0"
+		c.Bearer.Policy, c.Bearer.PCF, c.Data, c.Diameter.Peers = gm.Required, test.pcf, t.TempDir(), test.peers
+
+		if test.pcf != "" {
+			c.Bearer.Notify = "127.0.0.1:7777"
+		}
+
+		if err := c.Validate(); err != nil {
+			t.Errorf("%+v: %v", test, err)
+		}
+		page.Built(t, &c, Build)
 	}
 }

@@ -25,6 +25,7 @@ type Authority interface {
 type Handle struct {
 	ID      string   `json:"id"`
 	Server  string   `json:"server,omitempty"`  // who has it
+	By      string   `json:"by,omitempty"`      // which one of two has it
 	Classes [][]byte `json:"classes,omitempty"` // what it wants to be told at the end (RFC 6733 §8.20)
 }
 
@@ -43,6 +44,7 @@ type Leg struct {
 	Call       string     `json:"call,omitempty"`        // Call-ID, for those who look
 	ICID       string     `json:"icid,omitempty"`        // for the correlation of charging
 	Service    string     `json:"service,omitempty"`     // ICSI
+	Access     string     `json:"access,omitempty"`      // P-Access-Network-Info, as the UE says
 	ServiceURN string     `json:"service_urn,omitempty"` // of an emergency call, "sos" with what follows
 	Forked     bool       `json:"forked,omitempty"`      // one of several early dialogs
 	Signalling string     `json:"signalling,omitempty"`  // the registration whose signalling it is; "": it is a call's
@@ -56,12 +58,13 @@ type Grant struct {
 
 // Refusal is a no, or the word of somebody on the way who could not pass the request on.
 type Refusal struct {
-	Code    uint32
-	Name    string        // as the specification writes it; "" if it does not
-	Why     string        // what it says and what the cause is likely to be, in words
-	Unknown bool          // the session that should be changed is not known
-	Undone  bool          // nobody has worked on the request
-	Retry   time.Duration // after which it may be asked for again, as it says itself; 0: it does not
+	Code      uint32
+	Name      string        // as the specification writes it; "" if it does not
+	Why       string        // what it says and what the cause is likely to be, in words
+	Unknown   bool          // the session that should be changed is not known
+	Elsewhere bool          // the UE is not known there, and may be to somebody else
+	Undone    bool          // nobody has worked on the request
+	Retry     time.Duration // after which it may be asked for again, as it says itself; 0: it does not
 }
 
 func (r *Refusal) Error() string { return r.Why }

@@ -53,6 +53,7 @@ func (a *attempt) bear(ctx context.Context, tx *stack.ServerTransaction, sent *s
 		ICID:       strings.Clone(a.icid),
 		Service:    strings.Clone(sip.Value(told, "P-Asserted-Service")),
 		ServiceURN: serviceURN(sent),
+		Access:     strings.Clone(accessOf(a, tx.Request())),
 	}
 
 	if a.fromCore {
@@ -60,6 +61,15 @@ func (a *attempt) bear(ctx context.Context, tx *stack.ServerTransaction, sent *s
 	}
 
 	a.proxy.bearers.begun(a.bearing)
+}
+
+// accessOf is what a handset says of its access. A callee says it in its answer, which is too late to choose by.
+func accessOf(a *attempt, received *sip.Request) string {
+	if a.fromCore {
+		return ""
+	}
+
+	return sip.Value(received, "P-Access-Network-Info")
 }
 
 // begun notes an INVITE on its way.

@@ -225,6 +225,8 @@ func refusal(q *bearer.Request, answer *http.Response, body []byte) *bearer.Refu
 		Code:    uint32(answer.StatusCode),
 		Name:    problem.Cause,
 		Unknown: answer.StatusCode == http.StatusNotFound && q != nil && q.Server != "",
+
+		Elsewhere: noSession(q, answer.StatusCode, problem.Cause),
 	}
 
 	if seconds, err := strconv.ParseUint(answer.Header.Get("Retry-After"), 10, 32); err == nil {
@@ -243,12 +245,17 @@ func refusal(q *bearer.Request, answer *http.Response, body []byte) *bearer.Refu
 	return r
 }
 
+// noSession reports whether the PCF does not know the UE.
+func noSession(q *bearer.Request, status int, named string) bool {
+	return q != nil && (named == npcf.PDUSessionNotAvailable || status == http.StatusNotFound && q.Server == "")
+}
+
 // cause is why a PCF mostly gives a status, in a lab.
 func cause(q *bearer.Request, status int, named string) string {
 	switch {
 	case q == nil:
 		return ""
-	case named == npcf.PDUSessionNotAvailable, status == http.StatusNotFound && q.Server == "":
+	case noSession(q, status, named):
 		return fmt.Sprintf("it has no PDU session with the address %s: a NAT stands between the gateway and this P-CSCF, or the UE is on 4G"+
 			" and its session is at the PCRF, or the address is of another DNN; of IPv6, it wants the address that it has given itself", q.Leg.UE)
 	case status == http.StatusNotFound:

@@ -78,7 +78,9 @@ func (c *Config) refusal(q *bearer.Request, a *rx.AAA) *bearer.Refusal {
 		Name:    rx.Name(a.Result),
 		Unknown: a.Result.Code == rx.UnknownSessionID.Code,
 		Undone:  undone(a.Result),
-		Retry:   time.Duration(a.RetryInterval) * time.Second,
+
+		Elsewhere: a.Result.Code == rx.IPCANSessionNotAvailable.Code || a.Result.Code == diameter.UnknownPeer.Code,
+		Retry:     time.Duration(a.RetryInterval) * time.Second,
 	}
 
 	r.Why = strings.TrimSpace(fmt.Sprintf("the PCRF answers %d %s", r.Code, r.Name))

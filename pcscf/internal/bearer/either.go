@@ -1,0 +1,113 @@
+package bearer
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+)
+
+// Either is a PCRF for UEs on 4G and a PCF for those on 5G. Who is asked first is what the UE says of its access; if that one does not
+// know the UE, or cannot be asked, the other one is asked, once. It is an Authority.
+type Either struct {
+	pcrf, pcf Authority
+
+	mu   sync.Mutex
+	mute map[string]bool // sessions that the PCF was asked for last, and has not answered
+}
+
+// NewEither asks one of the two.
+func NewEither(pcrf, pcf Authority) *Either {
+	return &Either{pcrf: pcrf, pcf: pcf, mute: map[string]bool{}}
+}
+
+// Values of By.
+const (
+	byPCRF = "pcrf"
+	byPCF  = "pcf"
+)
+
+// NewID is a Session-Id, and as hard to guess as the name that a PCF is told.
+func (e *Either) NewID() string { return e.pcrf.NewID() + "." + e.pcf.NewID() }
+
+// Ask asks who has the session, or for a new one both in turn.
+func (e *Either) Ask(ctx context.Context, q *Request) (*Grant, error) {
+	if q.By != "" {
+		return e.ask(ctx, q, q.By)
+	}
+
+	first, second := byPCRF, byPCF
+	if onNR(q.Leg.Access) {
+		first, second = byPCF, byPCRF
+	}
+
+	grant, err := e.ask(ctx, q, first)
+
+	refusal, refused := errors.AsType[*Refusal](err)
+	if !refused || !refusal.Elsewhere && !refusal.Undone {
+		return grant, err
+	}
+
+	grant, err = e.ask(ctx, q, second)
+	if again, refused := errors.AsType[*Refusal](err); refused && (again.Elsewhere || again.Undone) {
+		both := *refusal // of the one that should know it
+		both.Why = refusal.Why + "; " + again.Why
+		both.Undone = refusal.Undone && again.Undone
+
+		return nil, &both
+	}
+
+	return grant, err
+}
+
+func (e *Either) ask(ctx context.Context, q *Request, by string) (*Grant, error) {
+	grant, err := e.of(by).Ask(ctx, q)
+	if grant != nil {
+		grant.By = by
+	}
+
+	_, refused := errors.AsType[*Refusal](err)
+
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	delete(e.mute, q.ID)
+
+	if by == byPCF && q.By == "" && err != nil && !refused {
+		e.mute[q.ID] = true
+	}
+
+	return grant, err
+}
+
+// End ends a session where it is. Of one whose creation nobody has answered the PCRF is told, which can find it by its name, unless it was
+// the PCF that did not answer.
+func (e *Either) End(ctx context.Context, h Handle) error {
+	e.mu.Lock()
+	mute := e.mute[h.ID]
+	delete(e.mute, h.ID)
+	e.mu.Unlock()
+
+	switch {
+	case h.By == "" && mute:
+		return nil
+	case h.By == "":
+		return e.pcrf.End(ctx, h)
+	default:
+		return e.of(h.By).End(ctx, h)
+	}
+}
+
+func (e *Either) of(by string) Authority {
+	if by == byPCF {
+		return e.pcf
+	}
+
+	return e.pcrf
+}
+
+// onNR reports whether P-Access-Network-Info names 5G's radio (TS 24.229 §7.2A.4.2).
+func onNR(access string) bool {
+	kind, _, _ := strings.Cut(access, ";")
+	return strings.HasPrefix(strings.ToUpper(strings.TrimSpace(kind)), "3GPP-NR")
+}
