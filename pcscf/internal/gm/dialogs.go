@@ -184,8 +184,14 @@ func subscription(seconds string) time.Duration {
 
 // abandoned is called when the request does not go on.
 func (a *attempt) abandoned() {
-	if a != nil {
-		a.initial.Over(false)
+	if a == nil {
+		return
+	}
+
+	a.initial.Over(false)
+
+	if a.bearing != nil {
+		a.proxy.bearers.finished(a.bearing)
 	}
 }
 

@@ -27,6 +27,24 @@ func withPSAPs(all map[string]string) func(*Config, *Options) {
 	return func(_ *Config, o *Options) { o.Emergency.PSAPs = all }
 }
 
+// A call that does not get out is not kept for the loss of its handset's signalling.
+func TestEmergencyCallThatIsAbandoned(t *testing.T) {
+	withCentres(t, func(_ *Config, o *Options) {
+		o.Emergency.PSAPs = map[string]string{"sos": "sip:psap.invalid"}
+		sessions := bearer.New(&accessNetwork{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		o.Bearers = NewBearers(sessions, BearerConfig{Policy: Required})
+	}, func(t *testing.T, d *centres) {
+		d.register()
+		d.send("INVITE", "urn:service:sos.fire")
+		d.alice.Response(503)
+		synctest.Wait()
+
+		if n := len(d.proxy.bearers.bearings); n != 0 {
+			t.Errorf("INVITEs of %d handsets are left", n)
+		}
+	})
+}
+
 // What is not served is refused in words, and goes nowhere: not to the S-CSCF either, which could let it out.
 func TestEmergencyCallsThatAreRefused(t *testing.T) {
 	for _, test := range []struct {
