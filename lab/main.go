@@ -194,6 +194,10 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 
 	defer func() { err = errors.Join(err, s.Close()) }()
 
+	if err := s.OpenCentre(ctx); err != nil {
+		return err
+	}
+
 	if err := show(ctx, s, functions, out); err != nil {
 		if gone := new(process.Ended); errors.As(context.Cause(ctx), &gone) {
 			err = gone // all else comes of that
@@ -254,6 +258,7 @@ func show(ctx context.Context, s *scenario.Scenario, functions []process.Functio
 		{"Provisioning two subscribers", s.Provision},
 		{"Switching two handsets on", s.Register},
 		{"Bob sends a message", s.Message},
+		{"Alice calls 112", s.Emergency},
 		{"Alice calls bob", s.Call},
 	} {
 		fmt.Fprintf(out, "\n%s\n", step.title)
@@ -314,6 +319,7 @@ The core stays up. Ctrl-C ends it.
 		`  a subscriber                   %[1]s%[2]s subscriber add --imsi %[5]s --msisdn 15550003 %[7]s
   its account                    %[1]s%[3]s account add carol --identity tel:+15550003 --balance 1000
   alice and bob answer           tel:+15550001 and tel:+15550002, calls and messages
+  the lab's emergency centre     112 and 911, urn:service:sos: docs/emergency.md
 %[8]s  what went over the wire        %[1]s%[6]s get /trace.pcapng >gm.pcapng; icscf, scscf, hss and ocs get /trace.pcapng have the rest
   who does not register, and why %[1]s%[2]s attempts
   what was charged               %[1]s%[3]s cdr list

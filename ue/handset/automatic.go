@@ -22,7 +22,7 @@ func (h *Handset) Automatic(ctx context.Context, say func(string)) {
 		select {
 		case c := <-h.Incoming():
 			say("call from " + c.Remote())
-			calls.Go(func() { c.automatic(ctx, say) })
+			calls.Go(func() { c.Take(ctx, say) })
 		case m := <-h.Messages():
 			say(fmt.Sprintf("message from %s: %s", m.From, m.Body))
 		case <-refresh.C:
@@ -48,7 +48,8 @@ func (h *Handset) half() time.Duration {
 	return max(time.Until(h.session.until)/2, time.Second)
 }
 
-func (c *Call) automatic(ctx context.Context, say func(string)) {
+// Take answers a call that came, and stays in it until the other side hangs up, or until ctx ends. say is told how it ends.
+func (c *Call) Take(ctx context.Context, say func(string)) {
 	err := c.Answer(ctx)
 	if err != nil && ctx.Err() == nil {
 		say("not answered: " + err.Error())

@@ -60,6 +60,9 @@ func (c *Call) ID() string { return c.id }
 // Remote returns the other party's address as the call states it.
 func (c *Call) Remote() string { return c.remote }
 
+// Invite returns the INVITE of a call that came.
+func (c *Call) Invite() *sip.Request { return c.server.Request() }
+
 // Ended is closed when the call is over; Why then says how.
 func (c *Call) Ended() <-chan struct{} { return c.ended }
 

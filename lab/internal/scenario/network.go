@@ -74,6 +74,7 @@ func (p Place) environment(domain, data string) []string {
 		fmt.Sprintf(`DIALTONE_PCSCF_SIP_ENDPOINTS=[%s, {name: Mw, address: "127.0.0.10:5070", transports: [udp, tcp]}]`, gm),
 		"DIALTONE_PCSCF_IPSEC_WIRESHARK_KEYS=" + KeysFile(data),
 		"DIALTONE_PCSCF_DATA=" + filepath.Join(data, "pcscf"),
+		centreEnvironment(),
 	}
 
 	if p.Protected {

@@ -28,6 +28,10 @@ type Scenario struct {
 	Provisioned func(context.Context) error
 	PCRF        *Simulated // nil: nobody asks for bearers
 
+	centre    *handset.Handset // the emergency centre
+	leave     context.CancelFunc
+	answering sync.WaitGroup // what it does until leave
+
 	alice *handset.Handset
 	bob   *handset.Handset
 	call  string // Call-ID of the call: the databases have those of earlier runs, too
@@ -280,7 +284,12 @@ func (s *Scenario) Answer(ctx context.Context) {
 func (s *Scenario) Close() error {
 	var failed error
 
-	for _, h := range []*handset.Handset{s.alice, s.bob} {
+	if s.leave != nil {
+		s.leave()
+		s.answering.Wait()
+	}
+
+	for _, h := range []*handset.Handset{s.alice, s.bob, s.centre} {
 		if h != nil {
 			failed = errors.Join(failed, h.Close())
 		}
