@@ -7,8 +7,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/label"
 )
 
-// Refusal is how a request ends that is not served, or a response that is not passed on as it came: the response, with the reason why
-// (RFC 3326), and what the log says besides. It is an error, for whoever finds out is seldom the one that answers.
+// Refusal is the end of a request that is not served, or of a response that is not passed on as it came: the response, with its reasons
+// (RFC 3326), and the cause for the log. It is an error, because the function that detects a fault seldom answers the request.
 type Refusal struct {
 	Status  int
 	Phrase  string   // "": the standard one
@@ -29,7 +29,7 @@ func Refusef(status int, format string, values ...any) *Refusal {
 	return Refuse(status, fmt.Sprintf(format, values...))
 }
 
-// Standing returns a refusal that many requests get as it is: its header fields are written once.
+// Standing returns a refusal for many requests, with its header fields already written.
 func Standing(status int, text string, headers ...Header) *Refusal {
 	r := Refuse(status, text, headers...)
 	r.written = r.fields()
@@ -72,7 +72,7 @@ func (r *Refusal) Response(request *Request) *Response {
 	return response
 }
 
-// Replace makes the refusal of a response that came, or that stands for one that did not.
+// Replace turns a response, received or local, into the refusal.
 func (r *Refusal) Replace(response *Response) {
 	response.StatusCode, response.Reason = r.Status, r.Phrase
 	if r.Phrase == "" {
@@ -108,11 +108,11 @@ func (r *Refusal) fields() []Header {
 	return append(fields, r.Headers...)
 }
 
-// Refuser answers the requests that a function refuses. Each is one response, one line of the log and one count, of the same shape in
-// all functions.
+// Refuser answers the requests that a function refuses, each with one response, one log line and one count, in the same way in all
+// functions.
 type Refuser struct {
 	Log *slog.Logger
-	// Count counts a refusal. procedure is what the function names it: a side, a session case; method is its label.
+	// Count counts a refusal. procedure is the function's name for the procedure, such as a side or a session case; method is a label.
 	Count func(procedure, method string, status int)
 }
 
@@ -122,7 +122,7 @@ type Answering interface {
 	Respond(*Response) error
 }
 
-// Refuse answers a request. attributes are what else the function knows of it, for the log.
+// Refuse answers a request with a refusal. attributes are further log attributes.
 func (f Refuser) Refuse(tx Answering, procedure string, refusal *Refusal, attributes ...any) {
 	f.note(tx.Request(), procedure, refusal, attributes...)
 
@@ -131,7 +131,7 @@ func (f Refuser) Refuse(tx Answering, procedure string, refusal *Refusal, attrib
 	}
 }
 
-// Replace makes a refusal of the response to a request.
+// Replace turns the response to a request into a refusal.
 func (f Refuser) Replace(request *Request, response *Response, procedure string, refusal *Refusal, attributes ...any) {
 	f.note(request, procedure, refusal, attributes...)
 	refusal.Replace(response)

@@ -1,5 +1,5 @@
-// Package dialog holds the dialogs that go through the P-CSCF (TS 24.229 §5.2.6.3.4, §5.2.6.4.4): which handset each belongs
-// to, and the route to the core in it. It is bounded for each handset, and every entry ends.
+// Package dialog holds the dialogs that pass through the P-CSCF (TS 24.229 §5.2.6.3.4, §5.2.6.4.4): the handset of each, and its route to
+// the core. The number of dialogs of a handset is limited, and every entry ends.
 package dialog
 
 import (
