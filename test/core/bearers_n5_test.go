@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dialtone-ims/dialtone/pkg/diameter"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/rx/pcrf"
 	"github.com/dialtone-ims/dialtone/pkg/npcf"
 	"github.com/dialtone-ims/dialtone/test/network"
 	"github.com/dialtone-ims/dialtone/test/pcf"
@@ -30,6 +33,45 @@ func appSessionsOf(server *pcf.PCF) (calls map[string]*npcf.AppSessionContextReq
 
 // Calls ask a PCF for their bearers (TS 29.514 §4.2), by HTTP/2 without an upgrade in both directions, and no session is left there.
 func TestBearersOverN5(t *testing.T) {
+	t.Run("a PCF alone", func(t *testing.T) { bearersOverN5(t) })
+
+	t.Run("after a PCRF that does not know the UE", func(t *testing.T) {
+		config := diameter.DefaultConfig("pcrf.epc", "epc")
+		config.Listen = []diameter.Listener{{Address: "127.0.0.20:3868"}}
+		config.AllowUnknownPeers = true
+
+		server, err := pcrf.New(config, diameter.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		server.Decide(func(context.Context, *rx.AAR) error { return rx.IPCANSessionNotAvailable })
+
+		ctx, stop := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- server.Run(ctx) }()
+		defer func() {
+			stop()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}()
+
+		bearersOverN5(t, `DIALTONE_PCSCF_DIAMETER_PEERS=[{host: pcrf.epc, realm: epc, address: "127.0.0.20:3868"}]`)
+
+		kinds := map[string]int{}
+		for _, e := range server.Events() {
+			kinds[e.Kind]++
+		}
+		if kinds["AAR"] == 0 || kinds["STR"] != 0 {
+			t.Errorf("the PCRF heard %v", kinds)
+		}
+	})
+}
+
+func bearersOverN5(t *testing.T, more ...string) {
+	t.Helper()
+
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.20:7777")
 	if err != nil {
 		t.Fatal(err)
@@ -43,9 +85,13 @@ func TestBearersOverN5(t *testing.T) {
 		}
 	}()
 
-	n := network.Start(t,
+	n := network.Start(t, append(more,
 		"DIALTONE_PCSCF_DATA="+t.TempDir(), "DIALTONE_PCSCF_BEARER_POLICY=required", "DIALTONE_PCSCF_BEARER_SIGNALLING=true",
-		"DIALTONE_PCSCF_BEARER_PCF=http://127.0.0.20:7777", "DIALTONE_PCSCF_BEARER_NOTIFY=127.0.0.10:7777")
+		"DIALTONE_PCSCF_BEARER_PCF=http://127.0.0.20:7777", "DIALTONE_PCSCF_BEARER_NOTIFY=127.0.0.10:7777")...)
+	n.Await("the PCRF, where there is one", func() bool {
+		return len(more) == 0 || strings.Contains(n.Metrics("pcscf"), `dialtone_diameter_peer_open{peer="pcrf.epc"} 1`)
+	})
+
 	alice, bob := n.Subscribe(1000, ""), n.Subscribe(0, "")
 	a, b := n.Registered(alice, nil), n.Registered(bob, nil)
 	answered := n.Answering(b)
