@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -111,68 +112,79 @@ func TestOpen5GSSubscribers(t *testing.T) {
 	}
 }
 
-// freeDiameter, which is in every node of Open5GS, takes the lines of pcrf.conf, and comes together with the P-CSCF that has the
-// environment of lab.sh.
+// freeDiameter, which is in every node of Open5GS, takes the lines of pcrf.conf and of mme.conf, and comes together with the P-CSCF and
+// the HSS that have the environment of lab.sh.
 func TestOpen5GSPeers(t *testing.T) {
 	defer network.Alone(t).Close()
 
 	addressed(t)
 
-	folder := t.TempDir()
-	conf := filepath.Join(folder, "pcrf.conf")
-	certificate, key := selfSigned(t, folder)
+	// What Debian's freeDiameter is told of loopback it takes for all addresses: another port for the MME, which nobody connects to.
+	for _, node := range []struct{ name, own, with, admin, peers string }{
+		{name: "pcrf", own: `Realm = "localdomain"; ListenOn = "127.0.0.9";`, with: "pcscf", admin: "http://127.0.0.10:9090", peers: "/peers"},
+		{name: "mme", own: `Port = 3870; ListenOn = "127.0.0.2";`, with: "hss", admin: "http://127.0.0.13:9090", peers: "/diameter/peers"},
+	} {
+		t.Run(node.name, func(t *testing.T) {
+			folder := t.TempDir()
+			conf := filepath.Join(folder, node.name+".conf")
+			certificate, key := selfSigned(t, folder, node.name+".localdomain")
+			part := func(name string) string {
+				return open5gs(t, "--gm", "127.0.0.10", "--s6a", "127.0.0.13", "--only", name)
+			}
 
-	// As Open5GS's pcrf.conf comes, but for what listens elsewhere.
-	lines := fmt.Sprintf(`Identity = "pcrf.localdomain";
-Realm = "localdomain";
-ListenOn = "127.0.0.9";
+			// As it comes with Open5GS, but for what listens elsewhere, and but for NoRelay: the applications are in Open5GS itself.
+			lines := fmt.Sprintf(`Identity = "%s.localdomain";
+%s
 SecPort = 0;
 No_SCTP;
 TcTimer = 6;
 TLS_Cred = %q, %q;
-TLS_CA = %[1]q;
+TLS_CA = %[3]q;
 LoadExtension = "/usr/lib/freeDiameter/dict_nasreq.fdx";
 LoadExtension = "/usr/lib/freeDiameter/dict_dcca.fdx";
 LoadExtension = "/usr/lib/freeDiameter/dict_dcca_3gpp.fdx";
-ConnectPeer = "smf.localdomain" { ConnectTo = "127.0.0.4"; No_TLS; };
-%[3]s`, certificate, key, open5gs(t, "--gm", "127.0.0.10", "--only", "pcrf.conf"))
-	if err := os.WriteFile(conf, []byte(lines), 0o600); err != nil {
+%[5]s`, node.name, node.own, certificate, key, part(node.name+".conf"))
+			if err := os.WriteFile(conf, []byte(lines), 0o600); err != nil {
+				t.Fatal(err)
+			}
+
+			function := exec.Command(filepath.Join(binaries, node.with))
+			function.Env = append(os.Environ(), exported(part("lab.sh"))...)
+			function.Env = append(function.Env, "DIALTONE_PCSCF_DATA="+folder, "DIALTONE_HSS_DATA="+folder)
+			start(t, function)
+			start(t, exec.Command("freeDiameterd", "-c", conf))
+
+			connected := regexp.MustCompile(`"host": "` + node.name + `\.localdomain"[^}]*"state": "open"`)
+
+			eventually(t, "freeDiameter and the function to come together", func() bool {
+				var peers json.RawMessage
+				err := httpapi.Local(node.admin).Do(t.Context(), "GET", node.peers, nil, &peers)
+
+				return err == nil && connected.Match(peers)
+			})
+		})
+	}
+}
+
+// start runs a command until the test ends; what it has said is shown if that fails.
+func start(t *testing.T, command *exec.Cmd) {
+	t.Helper()
+
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	child.Bind(command, syscall.SIGTERM)
+
+	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
 
-	pcscf := exec.Command(filepath.Join(binaries, "pcscf"))
-	pcscf.Env = append(os.Environ(), exported(open5gs(t, "--gm", "127.0.0.10", "--only", "lab.sh"))...)
-	pcscf.Env = append(pcscf.Env, "DIALTONE_PCSCF_DATA="+folder)
+	t.Cleanup(func() {
+		_ = command.Process.Signal(syscall.SIGTERM)
+		_ = command.Wait() // freeDiameter fails now and then as it ends
 
-	for _, command := range []*exec.Cmd{pcscf, exec.Command("freeDiameterd", "-c", conf)} {
-		var output bytes.Buffer
-		command.Stdout, command.Stderr = &output, &output
-
-		child.Bind(command, syscall.SIGTERM)
-
-		if err := command.Start(); err != nil {
-			t.Fatal(err)
+		if t.Failed() {
+			t.Log(output.String())
 		}
-
-		defer func() {
-			_ = command.Process.Signal(syscall.SIGTERM)
-			_ = command.Wait() // freeDiameter fails now and then as it ends
-
-			if t.Failed() {
-				t.Log(output.String())
-			}
-		}()
-	}
-
-	eventually(t, "P-CSCF and freeDiameter to come together", func() bool {
-		var peers []struct {
-			Host  string `json:"host"`
-			State string `json:"state"`
-		}
-
-		err := httpapi.Local("http://127.0.0.10:9090").Do(t.Context(), "GET", "/peers", nil, &peers)
-
-		return err == nil && len(peers) == 1 && peers[0].State == "open" && peers[0].Host == "pcrf.localdomain"
 	})
 }
 
@@ -205,7 +217,7 @@ func addressed(t *testing.T) {
 }
 
 // selfSigned makes the certificate that freeDiameter wants, also where TLS is off.
-func selfSigned(t *testing.T, folder string) (certificate, key string) {
+func selfSigned(t *testing.T, folder, name string) (certificate, key string) {
 	t.Helper()
 
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -213,7 +225,7 @@ func selfSigned(t *testing.T, folder string) (certificate, key string) {
 		t.Fatal(err)
 	}
 
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"pcrf.localdomain"}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{name}}
 
 	signed, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	if err != nil {
@@ -225,8 +237,8 @@ func selfSigned(t *testing.T, folder string) (certificate, key string) {
 		t.Fatal(err)
 	}
 
-	write := func(name, kind string, octets []byte) string {
-		file := filepath.Join(folder, name)
+	write := func(file, kind string, octets []byte) string {
+		file = filepath.Join(folder, file)
 		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: octets}), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -234,5 +246,5 @@ func selfSigned(t *testing.T, folder string) (certificate, key string) {
 		return file
 	}
 
-	return write("pcrf.crt", "CERTIFICATE", signed), write("pcrf.key", "EC PRIVATE KEY", secret)
+	return write("own.crt", "CERTIFICATE", signed), write("own.key", "EC PRIVATE KEY", secret)
 }
