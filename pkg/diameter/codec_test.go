@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,27 +24,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
-	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
-	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
 var update = flag.Bool("update", false, "write the golden messages anew")
-
-// wholeDictionary is what the tests read and write by; to make it takes longer than most of them.
-var wholeDictionary = sync.OnceValues(func() (*diameter.Dictionary, error) {
-	return diameter.NewDictionary(cx.Application, ro.Application, rx.Application, s6a.Application)
-})
-
-func dictionary(t testing.TB) *diameter.Dictionary {
-	t.Helper()
-
-	d, err := wholeDictionary()
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return d
-}
 
 func ptr[T any](v T) *T { return &v }
 

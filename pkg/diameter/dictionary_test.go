@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/fiorix/go-diameter/v4/diam/avp"
@@ -19,6 +20,22 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
+
+// wholeDictionary is what the tests read and write by; to make it takes longer than most of them.
+var wholeDictionary = sync.OnceValues(func() (*diameter.Dictionary, error) {
+	return diameter.NewDictionary(cx.Application, ro.Application, rx.Application, s6a.Application)
+})
+
+func dictionary(t testing.TB) *diameter.Dictionary {
+	t.Helper()
+
+	d, err := wholeDictionary()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return d
+}
 
 // wiresharkDictionaries is where Debian's libwireshark-data has what tshark knows of Diameter.
 const wiresharkDictionaries = "/usr/share/wireshark/diameter/*.xml"
