@@ -258,7 +258,6 @@ func show(ctx context.Context, s *scenario.Scenario, functions []process.Functio
 		{"Provisioning two subscribers", s.Provision},
 		{"Switching two handsets on", s.Register},
 		{"Bob sends a message", s.Message},
-		{"Alice calls 112", s.Emergency},
 		{"Alice calls bob", s.Call},
 	} {
 		fmt.Fprintf(out, "\n%s\n", step.title)
@@ -268,7 +267,13 @@ func show(ctx context.Context, s *scenario.Scenario, functions []process.Functio
 		}
 	}
 
-	return errors.Join(s.Costs(ctx), s.Ladders(ctx, admins), s.Associations(ctx))
+	if err := errors.Join(s.Costs(ctx), s.Ladders(ctx, admins), s.Associations(ctx)); err != nil {
+		return err
+	}
+
+	fmt.Fprint(out, "\nAlice calls 112\n")
+
+	return s.Emergency(ctx)
 }
 
 // real returns where a handset that is not simulated finds the P-CSCF.
