@@ -34,3 +34,13 @@ func kdf(key []byte, fc byte, parameters ...[]byte) (derived [32]byte) {
 
 	return derived
 }
+
+// Prime returns CK' and IK', the keys of EAP-AKA', which are bound to the name of an access network (TS 33.402 annex A.2, RFC 9048 §3.3).
+func (v *Vector) Prime(network string) (ck, ik [16]byte) {
+	const fc = 0x20
+
+	concealed := v.AUTN[:6] // SQN xor AK
+	keys := kdf(slices.Concat(v.CK[:], v.IK[:]), fc, []byte(network), concealed)
+
+	return [16]byte(keys[:16]), [16]byte(keys[16:])
+}

@@ -24,3 +24,21 @@ func TestKASME(t *testing.T) {
 		t.Error("another network has the same KASME")
 	}
 }
+
+// RFC 9048 appendix C, cases 1 and 2.
+func TestKeysOfEAPAKAPrime(t *testing.T) {
+	for network, want := range map[string][2]string{
+		"WLAN": {"0093962d0dd84aa5684b045c9edffa04", "ccfc230ca74fcc96c0a5d61164f5a76c"},
+		"HRPD": {"3820f0277fa5f77732b1fb1d90c1a0da", "db94a0ab557ef6c9ab48619ca05b9a9f"},
+	} {
+		v := Vector{
+			AUTN: [16]byte(octets(t, "bb52e91c747ac3ab2a5c23d15ee351d5")),
+			CK:   [16]byte(octets(t, "5349fbe098649f948f5d2e973a81c00f")), IK: [16]byte(octets(t, "9744871ad32bf9bbd1dd5ce54e3e2e5a")),
+		}
+
+		ck, ik := v.Prime(network)
+		if hex.EncodeToString(ck[:]) != want[0] || hex.EncodeToString(ik[:]) != want[1] {
+			t.Errorf("%s: CK' %x, IK' %x", network, ck, ik)
+		}
+	}
+}

@@ -19,11 +19,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 )
 
 // wholeDictionary is what the tests read and write by; to make it takes longer than most of them.
 var wholeDictionary = sync.OnceValues(func() (*diameter.Dictionary, error) {
-	return diameter.NewDictionary(cx.Application, ro.Application, rx.Application, s6a.Application)
+	return diameter.NewDictionary(cx.Application, ro.Application, rx.Application, s6a.Application, swx.Application)
 })
 
 func dictionary(t testing.TB) *diameter.Dictionary {
@@ -209,7 +210,9 @@ func excused(a diameter.Attribute, what string) bool {
 func TestDictionariesAgreeWithWireshark(t *testing.T) {
 	known, d := wireshark(t), dictionary(t)
 
-	for _, application := range []diameter.Application{{Name: "Base"}, cx.Application, ro.Application, rx.Application, s6a.Application} {
+	for _, application := range []diameter.Application{
+		{Name: "Base"}, cx.Application, ro.Application, rx.Application, s6a.Application, swx.Application,
+	} {
 		for _, a := range d.Attributes(application.ID) {
 			uses := known[wiresharkKey{a.Code, a.Vendor}]
 			some := func(what string, agrees func(wiresharkAVP) bool) {

@@ -15,6 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 )
 
 // commands makes an empty message of each kind that there is.
@@ -39,6 +40,10 @@ var commands = []func() diameter.Commander{
 	func() diameter.Commander { return new(s6a.CLR) }, func() diameter.Commander { return new(s6a.CLA) },
 	func() diameter.Commander { return new(s6a.IDR) }, func() diameter.Commander { return new(s6a.IDA) },
 	func() diameter.Commander { return new(s6a.RSR) }, func() diameter.Commander { return new(s6a.RSA) },
+	func() diameter.Commander { return new(swx.MAR) }, func() diameter.Commander { return new(swx.MAA) },
+	func() diameter.Commander { return new(swx.SAR) }, func() diameter.Commander { return new(swx.SAA) },
+	func() diameter.Commander { return new(swx.RTR) }, func() diameter.Commander { return new(swx.RTA) },
+	func() diameter.Commander { return new(swx.PPR) }, func() diameter.Commander { return new(swx.PPA) },
 }
 
 // nameOf is the name of a message's type. Rx has some that Ro has, too.

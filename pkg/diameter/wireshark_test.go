@@ -28,6 +28,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 )
 
 const diameterPort = 3868
@@ -156,7 +157,7 @@ func TestTsharkDissectsEveryCommand(t *testing.T) {
 	d, known := dictionary(t), wireshark(t)
 	groups, unknown := map[wiresharkKey]bool{}, map[string]bool{}
 
-	for _, application := range []uint32{0, ro.Application.ID, cx.Application.ID, rx.Application.ID, s6a.Application.ID} {
+	for _, application := range []uint32{0, ro.Application.ID, cx.Application.ID, rx.Application.ID, s6a.Application.ID, swx.Application.ID} {
 		for _, a := range d.Attributes(application) {
 			key := wiresharkKey{a.Code, a.Vendor}
 			_, dissected := known[key]

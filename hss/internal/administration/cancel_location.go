@@ -15,15 +15,24 @@ func Moved(tx *subscriber.Tx, p *subscriber.PrivateIdentity, before subscriber.L
 	return cancel(tx, p.Identity, p.IMSI, before, s6a.MMEUpdateProcedure)
 }
 
-// CancelLocations has the MMEs detach the SIMs of a subscription: it is withdrawn.
-func CancelLocations(tx *subscriber.Tx, s *subscriber.Subscription) error {
+// WithdrawSIMs has MMEs and AAA servers detach the SIMs of a subscription: it is withdrawn.
+func WithdrawSIMs(tx *subscriber.Tx, s *subscriber.Subscription) error {
 	for _, p := range s.Private {
-		if err := cancelLocation(tx, s, p, p.IMSI); err != nil {
+		if err := withdrawSIM(tx, s, p); err != nil {
 			return err
 		}
 	}
 
 	return nil
+}
+
+// withdrawSIM has the MME and the AAA server detach a SIM.
+func withdrawSIM(tx *subscriber.Tx, s *subscriber.Subscription, p *subscriber.PrivateIdentity) error {
+	if err := cancelLocation(tx, s, p, p.IMSI); err != nil {
+		return err
+	}
+
+	return terminateAAA(tx, s, p, p.IMSI)
 }
 
 // cancelLocation has the MME detach the SIM with an IMSI, which the identity may have had before.

@@ -45,7 +45,7 @@ func Withdraw(tx *subscriber.Tx, s *subscriber.Subscription, sets []int, private
 				return err
 			}
 
-			if err := cancelLocation(tx, s, p, p.IMSI); err != nil {
+			if err := withdrawSIM(tx, s, p); err != nil {
 				return err
 			}
 		}
@@ -58,6 +58,10 @@ func Withdraw(tx *subscriber.Tx, s *subscriber.Subscription, sets []int, private
 // changed, not keys. MMEs learn of theirs.
 func (c Change) Made(tx *subscriber.Tx, s *subscriber.Subscription) error {
 	if err := c.insertSubscriberData(tx, s); err != nil {
+		return err
+	}
+
+	if err := c.pushToAAA(tx, s); err != nil {
 		return err
 	}
 

@@ -30,7 +30,7 @@ func (c Change) insertSubscriberData(tx *subscriber.Tx, s *subscriber.Subscripti
 		var err error
 
 		switch {
-		case before.IMSI != now.IMSI, p.Scheme != subscriber.AKA, p.EPS != nil && len(p.EPS.APNs) == 0, !epsdata.MayStay(p):
+		case before.IMSI != now.IMSI, epsdata.Withdrawn(p), !epsdata.MayStay(p):
 			err = cancelLocation(tx, s, p, before.IMSI)
 		case !reflect.DeepEqual(before, now):
 			err = tx.Queue(&subscriber.Push{

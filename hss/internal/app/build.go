@@ -18,9 +18,11 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
 	"github.com/dialtone-ims/dialtone/hss/internal/push"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/hss/internal/wlan"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
 )
@@ -60,7 +62,7 @@ func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.S
 
 	node, err := diameter.New(
 		c.Diameter,
-		[]diameter.Application{cx.Application, s6a.Application},
+		[]diameter.Application{cx.Application, s6a.Application, swx.Application},
 		diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap},
 	)
 	if err != nil {
@@ -75,6 +77,7 @@ func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.S
 		Store: store, Wake: pushes.Wake, Attempts: attempts, Centre: centre, Log: env.Log,
 	}).Serve(node)
 	eps.New(c.S6a, eps.Options{Store: store, Wake: pushes.Wake, Centre: centre, Log: env.Log}).Serve(node)
+	wlan.New(c.SWx, wlan.Options{Store: store, EPS: &c.S6a.EPS, Wake: pushes.Wake, Centre: centre, Log: env.Log}).Serve(node)
 	provisioning.New(provisioning.Options{Store: store, Domain: c.Domain, Attempts: attempts, Wake: pushes.Wake}).Serve(env.Admin)
 	env.Admin.Handle(httpapi.Get("/diameter/peers", "Diameter connections", func() peers { return peers{node.Peers()} }))
 	env.Metrics.MustRegister(population{store})

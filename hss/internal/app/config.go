@@ -13,6 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/procedure"
 	"github.com/dialtone-ims/dialtone/hss/internal/push"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/hss/internal/wlan"
 	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
@@ -29,6 +30,7 @@ type Config struct {
 	Diameter       diameter.Config  `yaml:"diameter"`
 	Cx             procedure.Policy `yaml:"cx"`
 	S6a            eps.Policy       `yaml:"s6a"`
+	SWx            wlan.Policy      `yaml:"swx"`
 	Push           push.Config      `yaml:"push"`
 	Authentication Authentication   `yaml:"authentication"`
 }
@@ -56,6 +58,7 @@ func Default() Config {
 		Diameter: diameter.DefaultConfig("hss."+home, home),
 		Cx:       procedure.Policy{MaxVectors: 5, AKA: cx.SchemeDigestAKAv1MD5, StoreServerName: true},
 		S6a:      eps.Policy{MaxVectors: 5, EPS: everybody()},
+		SWx:      wlan.Policy{MaxVectors: 5},
 		Push:     push.Config{Attempts: 10, RetryMin: time.Second, RetryMax: time.Minute, Keep: 24 * time.Hour},
 	}
 	c.Authentication.IND = 1 // an EPC's HSS beside this one commonly has 0
@@ -104,6 +107,7 @@ func (c *Config) Validate() error {
 	refuse(c.Cx.MaxVectors < 1 || c.Cx.MaxVectors > 32, "cx.max_vectors: %d is not 1 to 32", c.Cx.MaxVectors)
 	refuse(!slices.Contains(cx.SchemesOfAKA, c.Cx.AKA), "cx.aka: %q is none of %v", c.Cx.AKA, cx.SchemesOfAKA)
 	refuse(c.S6a.MaxVectors < 1 || c.S6a.MaxVectors > 32, "s6a.max_vectors: %d is not 1 to 32", c.S6a.MaxVectors)
+	refuse(c.SWx.MaxVectors < 1 || c.SWx.MaxVectors > 32, "swx.max_vectors: %d is not 1 to 32", c.SWx.MaxVectors)
 	refuse(slices.ContainsFunc(c.S6a.APNs, func(a subscriber.APN) bool { return len(a.Addresses) > 0 }),
 		"s6a.apns: an address is of one SIM; it cannot be given to all")
 	refuse(c.Push.Attempts < 1, "push.attempts: %d is not at least 1", c.Push.Attempts)

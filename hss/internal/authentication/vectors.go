@@ -11,6 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/aka"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 )
 
 // Vectors makes one AKA vector for each sequence number, numbered in the order of use (TS 29.229 §6.3.13). The scheme says by which
@@ -59,6 +60,37 @@ func EUTRANVectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, pl
 	}
 
 	return all, nil
+}
+
+// EAPVectors makes vectors for EAP-AKA, or with the name of an access network those of EAP-AKA', which have the separation bit and keys of
+// that network (TS 33.402 §6.2). They are numbered in the order of use.
+func EAPVectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, network string, numbers []uint64) ([]swx.AuthDataItem, error) {
+	scheme, field := swx.SchemeEAPAKA, func(amf [2]byte) [2]byte { return amf }
+	if network != "" {
+		scheme, field = swx.SchemeEAPAKAPrime, aka.Separated
+	}
+
+	made, err := vectors(p, secrets, numbers, field)
+	if err != nil {
+		return nil, err
+	}
+
+	items := make([]swx.AuthDataItem, len(made))
+
+	for i, v := range made {
+		ck, ik := v.CK, v.IK
+		if network != "" {
+			ck, ik = v.Prime(network)
+		}
+
+		number := uint32(i + 1)
+		items[i] = swx.AuthDataItem{
+			ItemNumber: &number, Scheme: scheme, Authenticate: append(v.RAND[:], v.AUTN[:]...), Authorization: v.XRES,
+			ConfidentialityKey: ck[:], IntegrityKey: ik[:],
+		}
+	}
+
+	return items, nil
 }
 
 // vectors makes one for each number. field is what becomes of the AMF that is provisioned.

@@ -3,12 +3,14 @@
 package epsdata
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 )
 
 // Subscription returns the EPS subscription of a SIM: its own, or that of all who have none of their own. nil: it has none.
@@ -27,9 +29,18 @@ func Subscription(p *subscriber.PrivateIdentity, defaults *subscriber.EPS) *subs
 
 // MayAttach reports whether a SIM may be served in a network: in its own always, elsewhere as on Cx.
 func MayAttach(p *subscriber.PrivateIdentity, plmn s6a.PLMN) bool {
-	domain := plmn.Domain()
+	return plmn.Home(p.IMSI) || MayAttachIn(p, plmn.Domain())
+}
 
-	return plmn.Home(p.IMSI) || p.MayRoam(domain) || p.MayRoam("ims."+domain) || p.MayRoam("epc."+domain)
+// MayAttachIn reports the same of a network that is named by its domain, "mnc001.mcc001.3gppnetwork.org" (TS 29.273 §9.2.3.1.2).
+func MayAttachIn(p *subscriber.PrivateIdentity, domain string) bool {
+	var mnc, mcc string
+	if _, err := fmt.Sscanf(strings.ToLower(domain), "mnc%3s.mcc%3s.3gppnetwork.org", &mnc, &mcc); err == nil &&
+		(strings.HasPrefix(p.IMSI, mcc+mnc) || strings.HasPrefix(mnc, "0") && strings.HasPrefix(p.IMSI, mcc+mnc[1:])) {
+		return true
+	}
+
+	return p.MayRoam(domain) || p.MayRoam("ims."+domain) || p.MayRoam("epc."+domain)
 }
 
 // MayStay reports the same of the network that a SIM is in.
@@ -37,6 +48,11 @@ func MayStay(p *subscriber.PrivateIdentity) bool {
 	mcc, mnc, known := strings.Cut(p.MME.PLMN, "-")
 
 	return !known || MayAttach(p, s6a.PLMN{MCC: mcc, MNC: mnc})
+}
+
+// Withdrawn reports whether a SIM has no EPS subscription whatever the default is.
+func Withdrawn(p *subscriber.PrivateIdentity) bool {
+	return p.Scheme != subscriber.AKA || p.EPS != nil && len(p.EPS.APNs) == 0
 }
 
 // restrictions are the bits of Access-Restriction-Data.
@@ -68,14 +84,33 @@ func Of(e *subscriber.EPS, msisdn string) s6a.SubscriptionData {
 		data.MSISDN = s6a.TBCD(number)
 	}
 
+	data.Profile.APNs = apns(e)
+
+	return data
+}
+
+// OfAAA returns Non-3GPP-User-Data (TS 29.273 §8.2.3.1): what an AAA server is told of the same subscription.
+func OfAAA(e *subscriber.EPS, msisdn string) *swx.UserData {
+	allowed, enabled, first := swx.SubscriptionAllowed, swx.APNsEnabled, contextOf(e.Default())
+	data := &swx.UserData{Access: &allowed, APNAccess: &enabled, AMBR: ambr(e.AMBR), Default: &first, APNs: apns(e)}
+
+	if number := strings.TrimPrefix(msisdn, "+"); number != "" {
+		data.Subscription = []swx.SubscriptionID{{Type: swx.EndUserE164, Data: number}}
+	}
+
+	return data
+}
+
+// apns are the APN-Configurations of a subscription.
+func apns(e *subscriber.EPS) (all []s6a.APNConfiguration) {
 	for i, a := range e.APNs {
-		data.Profile.APNs = append(data.Profile.APNs, s6a.APNConfiguration{
+		all = append(all, s6a.APNConfiguration{
 			ContextIdentifier: contextOf(i), Addresses: addresses(a.Addresses), PDNType: pdnTypes[a.PDNType], Name: a.Name,
 			QoS: s6a.QoSProfile{QCI: a.QCI, ARP: arp(a.ARP)}, AMBR: ambr(a.AMBR),
 		})
 	}
 
-	return data
+	return all
 }
 
 func noDigit(r rune) bool { return r < '0' || r > '9' }

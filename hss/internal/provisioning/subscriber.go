@@ -48,6 +48,7 @@ type PrivateIdentity struct {
 	RegistrationSets []int           `json:"registration_sets,omitempty"` // those it may use; all unless given
 	EPS              *subscriber.EPS `json:"eps,omitempty"`               // what an MME is told; as the settings say for all unless given
 	MME              *Location       `json:"mme,omitempty"`               // read only: where the SIM is attached
+	AAA              *AAAServer      `json:"aaa,omitempty"`               // read only: where it is registered by an ePDG
 }
 
 // Location is the MME that serves a SIM.
@@ -58,6 +59,13 @@ type Location struct {
 	IMEI          string    `json:"imei,omitempty"`
 	Since         time.Time `json:"since"`            // of the last update
 	Purged        bool      `json:"purged,omitempty"` // the MME has forgotten the SIM
+}
+
+// AAAServer is the 3GPP AAA server at which a SIM is registered.
+type AAAServer struct {
+	DiameterHost  string    `json:"diameter_host"`
+	DiameterRealm string    `json:"diameter_realm"`
+	Since         time.Time `json:"since"`
 }
 
 // Authentication is how a private identity proves itself. Octets are hexadecimal.
@@ -139,7 +147,7 @@ func show(s *subscriber.Subscription) Subscriber {
 	for _, p := range s.Private {
 		document.PrivateIdentities = append(document.PrivateIdentities, PrivateIdentity{
 			Identity: p.Identity, IMSI: p.IMSI, MSISDN: p.MSISDN, VisitedNetworks: p.VisitedNetworks,
-			RegistrationSets: setsOf(s, p), EPS: p.EPS, MME: location(p),
+			RegistrationSets: setsOf(s, p), EPS: p.EPS, MME: location(p), AAA: aaaServer(p),
 			Authentication: &Authentication{
 				Scheme:    p.Scheme,
 				Algorithm: p.Algorithm,
@@ -181,6 +189,14 @@ func location(p *subscriber.PrivateIdentity) *Location {
 	}
 
 	return &Location{DiameterHost: l.Host, DiameterRealm: l.Realm, PLMN: l.PLMN, IMEI: l.IMEI, Since: l.Since, Purged: l.Purged}
+}
+
+func aaaServer(p *subscriber.PrivateIdentity) *AAAServer {
+	if !p.AAA.Registered {
+		return nil
+	}
+
+	return &AAAServer{DiameterHost: p.AAA.Host, DiameterRealm: p.AAA.Realm, Since: p.AAA.Since}
 }
 
 func showPublic(p *subscriber.PublicIdentity) PublicIdentity {

@@ -205,7 +205,7 @@ func (a *API) deleteSubscriber(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 
-		if err := administration.CancelLocations(tx, s); err != nil {
+		if err := administration.WithdrawSIMs(tx, s); err != nil {
 			return err
 		}
 

@@ -260,11 +260,14 @@ func (s *Sender) send(ctx context.Context, push *subscriber.Push) bool {
 
 // kind returns what is told.
 func kind(push *subscriber.Push) string {
-	if push.ToMME() {
+	switch {
+	case push.ToMME():
 		return "MME"
+	case push.Command == subscriber.SWxRTR || push.Command == subscriber.SWxPPR:
+		return "AAA server"
+	default:
+		return "S-CSCF"
 	}
-
-	return "S-CSCF"
 }
 
 // ofAnother reports whether the S-CSCF may be connected to another HSS on the same database, which is given the time of all attempts.
@@ -279,6 +282,10 @@ func (s *Sender) exchange(ctx context.Context, push *subscriber.Push) (diameter.
 		return s.terminate(ctx, push)
 	case subscriber.CLR:
 		return s.cancelLocation(ctx, push)
+	case subscriber.SWxRTR:
+		return s.terminateAtAAA(ctx, push)
+	case subscriber.SWxPPR:
+		return s.pushToAAA(ctx, push)
 	case subscriber.IDR:
 		return s.insertSubscriberData(ctx, push)
 	case subscriber.RSR:

@@ -14,7 +14,21 @@ import (
 var HSS = database.Schema{Name: "hss", Migrations: []database.Migration{
 	{Name: "tables", Do: tables},
 	{Name: "eps", Do: eps},
+	{Name: "aaa", Do: aaa},
 }}
+
+// aaa adds which AAA server a SIM has at other accesses.
+func aaa(tx *gorm.DB) error {
+	type PrivateIdentity struct {
+		ID            uint64    `gorm:"primaryKey"`
+		AAAHost       string    `gorm:"column:aaa_host"`
+		AAARealm      string    `gorm:"column:aaa_realm"`
+		AAARegistered bool      `gorm:"column:aaa_registered"`
+		AAASince      time.Time `gorm:"column:aaa_since"`
+	}
+
+	return tx.AutoMigrate(&PrivateIdentity{})
+}
 
 // eps adds what an EPC is told of a SIM, and where the SIM is in it.
 func eps(tx *gorm.DB) error {

@@ -31,6 +31,8 @@ type PrivateIdentity struct {
 
 	EPS *EPS     `gorm:"column:eps;serializer:json"` // nil: as the configuration says for all
 	MME Location `gorm:"embedded;embeddedPrefix:mme_"`
+
+	AAA AAAServer `gorm:"embedded;embeddedPrefix:aaa_"`
 }
 
 // Scheme is how a private identity is authenticated.

@@ -40,6 +40,10 @@ const (
 	CLR PushCommand = "CLR"
 	IDR PushCommand = "IDR"
 	RSR PushCommand = "RSR"
+
+	// To an AAA server.
+	SWxRTR PushCommand = "RTR (SWx)"
+	SWxPPR PushCommand = "PPR (SWx)"
 )
 
 // ToMME reports that an MME is to be told, not an S-CSCF.

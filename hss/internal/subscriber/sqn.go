@@ -21,6 +21,7 @@ type Use uint64
 const (
 	Cx Use = iota
 	S6a
+	SWx
 )
 
 // indOf returns the IND of a use. Those of one HSS are 8 apart, so that HSSs with other INDs modulo 8 share none.

@@ -1,0 +1,100 @@
+package wlan
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dialtone-ims/dialtone/hss/internal/administration"
+	"github.com/dialtone-ims/dialtone/hss/internal/epsdata"
+	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
+)
+
+// assignment is what a SAR does.
+type assignment struct {
+	registers, ends, data bool
+}
+
+// serverAssignment decides a SAR (TS 29.273 §8.1.2.2.2): by its type, and by whether the AAA server that asks is the user's.
+func serverAssignment(p *subscriber.PrivateIdentity, req *swx.SAR) (a assignment, err error) {
+	switch req.Type {
+	case cx.AssignRegistration:
+		return assignment{registers: true, data: true}, nil
+	case cx.AAAUserDataRequest:
+		if !p.AAA.Registered || !p.AAA.At(req.OriginHost, req.OriginRealm) {
+			return a, refused(swx.ErrorIdentityNotRegistered, "%s is not registered at %s", req.UserName, req.OriginHost)
+		}
+
+		return assignment{data: true}, nil
+	case cx.UserDeregistration, cx.TimeoutDeregistration, cx.AdministrativeDeregistration, cx.AuthenticationFailure,
+		cx.AuthenticationTimeout, cx.DeregistrationTooMuchData:
+		if !p.AAA.At(req.OriginHost, req.OriginRealm) {
+			if p.AAA.Host == "" {
+				return a, nil // ended already
+			}
+
+			return a, refused(swx.UnableToComply, "%s is served by %s", req.UserName, p.AAA.Host)
+		}
+
+		return assignment{ends: true}, nil
+	default:
+		return a, refused(swx.ErrorInAssignmentType, "Server-Assignment-Type %d is not served on SWx", req.Type)
+	}
+}
+
+func (s *Server) serverAssignment(ctx context.Context, req *swx.SAR) (*swx.SAA, error) {
+	var data *swx.UserData
+
+	err := s.store.Update(ctx, func(tx *subscriber.Tx) error {
+		subscription, p, err := tx.SIM(imsiOf(req.UserName))
+		if err != nil {
+			return err
+		}
+
+		if p == nil {
+			return unknown(req.UserName)
+		}
+
+		does, err := serverAssignment(p, req)
+		if err != nil {
+			return err
+		}
+
+		if does.data {
+			if err := s.mayUse(p, req.UserName, req.VisitedNetwork); err != nil {
+				return err
+			}
+
+			data = epsdata.OfAAA(epsdata.Subscription(p, s.eps), p.MSISDN)
+		}
+
+		before := p.AAA
+
+		switch {
+		case does.registers:
+			p.AAA = subscriber.AAAServer{
+				Host: req.OriginHost, Realm: req.OriginRealm, Registered: true, Since: time.Now().UTC().Truncate(time.Millisecond),
+			}
+		case does.ends:
+			p.AAA = subscriber.AAAServer{}
+		default:
+			return nil
+		}
+
+		if err := tx.SaveAAA(subscription, p); err != nil {
+			return err
+		}
+
+		return administration.AAAChanged(tx, p, before)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("SAR of SWx for %s: %w", req.UserName, err)
+	}
+
+	s.wake()
+	s.log.Info("SAR of an AAA server served", "imsi", imsiOf(req.UserName), "peer", req.OriginHost)
+
+	return &swx.SAA{UserName: req.UserName, UserData: data}, nil
+}

@@ -1,0 +1,102 @@
+package swx
+
+import (
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+)
+
+// RequestHeader is that of Cx: Supported-Features is TS 29.229's.
+type RequestHeader = cx.RequestHeader
+
+// AnswerHeader is that of Cx, too.
+type AnswerHeader = cx.AnswerHeader
+
+// MAR is Multimedia-Auth-Request, code 303 (TS 29.273 §8.2.2.1). User-Name is the IMSI in all of SWx; some AAA servers send the identity
+// of EAP.
+type MAR struct {
+	RequestHeader
+	UserName            string       `avp:"User-Name,required"`
+	RATType             *uint32      `avp:"RAT-Type"`
+	ANID                string       `avp:"ANID"`                       // name of the access network, of EAP-AKA' (TS 24.302 §8.1.1)
+	VisitedNetwork      string       `avp:"Visited-Network-Identifier"` // none: at home
+	AuthDataItem        AuthDataItem `avp:"SIP-Auth-Data-Item,required"`
+	NumberOfAuthVectors uint32       `avp:"SIP-Number-Auth-Items,required"`
+}
+
+// MAA is Multimedia-Auth-Answer.
+type MAA struct {
+	AnswerHeader
+	UserName            string         `avp:"User-Name"`
+	NumberOfAuthVectors uint32         `avp:"SIP-Number-Auth-Items"`
+	AuthDataItems       []AuthDataItem `avp:"SIP-Auth-Data-Item"`
+}
+
+// AuthDataItem is SIP-Auth-Data-Item (TS 29.273 §8.2.3.7): one vector. Authenticate = RAND||AUTN, Authorization = XRES; in a MAR that
+// resynchronises, Authorization = RAND||AUTS. Of EAP-AKA' the keys are CK' and IK'.
+type AuthDataItem struct {
+	ItemNumber         *uint32 `avp:"SIP-Item-Number"` // in the order of use
+	Scheme             string  `avp:"SIP-Authentication-Scheme"`
+	Authenticate       []byte  `avp:"SIP-Authenticate"`
+	Authorization      []byte  `avp:"SIP-Authorization"`
+	ConfidentialityKey []byte  `avp:"Confidentiality-Key"`
+	IntegrityKey       []byte  `avp:"Integrity-Key"`
+}
+
+// SAR is Server-Assignment-Request, code 301 (TS 29.273 §8.2.2.3).
+type SAR struct {
+	RequestHeader
+	UserName       string                  `avp:"User-Name,required"`
+	Type           cx.ServerAssignmentType `avp:"Server-Assignment-Type,required"`
+	VisitedNetwork string                  `avp:"Visited-Network-Identifier"`
+}
+
+// SAA is Server-Assignment-Answer.
+type SAA struct {
+	AnswerHeader
+	UserName string    `avp:"User-Name"`
+	UserData *UserData `avp:"Non-3GPP-User-Data"`
+}
+
+// RTR is Registration-Termination-Request, code 304, from the HSS to the AAA server (TS 29.273 §8.2.2.4).
+type RTR struct {
+	RequestHeader
+	UserName string                  `avp:"User-Name,required"`
+	Reason   cx.DeregistrationReason `avp:"Deregistration-Reason,required"`
+}
+
+// RTA is Registration-Termination-Answer.
+type RTA struct{ AnswerHeader }
+
+// PPR is Push-Profile-Request, code 305, from the HSS to the AAA server (TS 29.273 §8.2.2.2).
+type PPR struct {
+	RequestHeader
+	UserName string    `avp:"User-Name,required"`
+	UserData *UserData `avp:"Non-3GPP-User-Data"`
+	Flags    uint32    `avp:"PPR-Flags"` // TS 29.273 §8.2.3.17
+}
+
+// PPA is Push-Profile-Answer.
+type PPA struct{ AnswerHeader }
+
+// UserData is Non-3GPP-User-Data (TS 29.273 §8.2.3.1): what the AAA server is told of a user.
+type UserData struct {
+	Subscription []SubscriptionID       `avp:"Subscription-Id"`
+	Access       *IPAccess              `avp:"Non-3GPP-IP-Access"`
+	APNAccess    *APNAccess             `avp:"Non-3GPP-IP-Access-APN"`
+	AMBR         *s6a.AMBR              `avp:"AMBR"`
+	Default      *uint32                `avp:"Context-Identifier"` // of the APN that is used when the handset names none
+	APNs         []s6a.APNConfiguration `avp:"APN-Configuration"`
+}
+
+// SubscriptionID is Subscription-Id (RFC 8506 §8.46).
+type SubscriptionID struct {
+	Type uint32 `avp:"Subscription-Id-Type,required"`
+	Data string `avp:"Subscription-Id-Data,required"`
+}
+
+// FailedAVP is what the HSS finds fault with in an SWx request: a copy of the AVP, or an example of one that is missing (RFC 6733 §7.5).
+type FailedAVP struct {
+	NumberOfAuthVectors *uint32       `avp:"SIP-Number-Auth-Items"`
+	ANID                string        `avp:"ANID"`
+	AuthDataItem        *AuthDataItem `avp:"SIP-Auth-Data-Item"`
+}
