@@ -324,7 +324,7 @@ The core stays up. Ctrl-C ends it.
 		`  a subscriber                   %[1]s%[2]s subscriber add --imsi %[5]s --msisdn 15550003 %[7]s
   its account                    %[1]s%[3]s account add carol --identity tel:+15550003 --balance 1000
   alice and bob answer           tel:+15550001 and tel:+15550002, calls and messages
-  the lab's emergency centre     112 and 911, urn:service:sos: docs/emergency.md
+  the lab's emergency centre     112, 911, urn:service:sos, numbers that you configure: docs/emergency.md
 %[8]s  what went over the wire        %[1]s%[6]s get /trace.pcapng >gm.pcapng; icscf, scscf, hss and ocs get /trace.pcapng have the rest
   who does not register, and why %[1]s%[2]s attempts
   what was charged               %[1]s%[3]s cdr list

@@ -56,14 +56,20 @@ func importSIMs(r *remote) *cobra.Command {
 				},
 			}
 
+			leftOut := func(file string, line int, why string) {
+				fmt.Fprintf(c.ErrOrStderr(), "%s: line %d is left out: %s\n", file, line, why)
+			}
+
 			if dry {
-				batch.Add = func(all []provisioning.NewSubscriber) (added records.Added, err error) {
-					for _, s := range all {
-						fmt.Fprintln(c.OutOrStdout(), s.IMSI, s.MSISDN)
+				return simfile.Read(files, simfile.Format(format), func(s simfile.SIM) error {
+					if s.OP == "" && s.OPc == "" && op == "" {
+						return fmt.Errorf("line %d: %s has neither OP nor OPc: --op is needed", s.Line, s.IMSI)
 					}
 
-					return added, nil
-				}
+					_, err := fmt.Fprintln(c.OutOrStdout(), s.IMSI, s.MSISDN)
+
+					return err
+				}, leftOut)
 			}
 
 			added, err := batch.End(simfile.Read(files, simfile.Format(format), func(s simfile.SIM) error {
@@ -72,19 +78,12 @@ func importSIMs(r *remote) *cobra.Command {
 				}
 
 				return batch.Put(s.Line, newSIM(s, profile, visited))
-			}, func(file string, line int, why string) {
-				fmt.Fprintf(c.ErrOrStderr(), "%s: line %d is left out: %s\n", file, line, why)
-			}))
+			}, leftOut))
 			if err != nil {
 				return err
 			}
 
-			done := "added"
-			if dry {
-				done = "would be added"
-			}
-
-			return r.show(c, records.Added{Added: added}, func(w io.Writer) { fmt.Fprintf(w, "%d subscribers %s\n", added, done) })
+			return r.show(c, records.Added{Added: added}, func(w io.Writer) { fmt.Fprintf(w, "%d subscribers added\n", added) })
 		},
 	}
 
@@ -94,7 +93,7 @@ func importSIMs(r *remote) *cobra.Command {
 	f.StringVar(&profile, "profile", "", "service profile (default \"default\")")
 	f.StringSliceVar(&visited, "visited", nil, "networks where they may be served (default all)")
 	f.IntVar(&after, "after", 0, "only what is behind this `line`")
-	f.BoolVar(&dry, "dry-run", false, "print IMSI and MSISDN of each and add nothing")
+	f.BoolVar(&dry, "dry-run", false, "print IMSI and MSISDN of each SIM and add nothing; keys are checked when they are added")
 
 	return c
 }

@@ -2,8 +2,10 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 
 	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -16,9 +18,16 @@ var (
 	mw       = netip.MustParseAddrPort("127.0.0.10:5070")
 )
 
-// centreEnvironment has the P-CSCF send emergency calls there, and nowhere else.
-func centreEnvironment() string {
-	return fmt.Sprintf(`DIALTONE_PCSCF_EMERGENCY_PSAPS={"sos": "sip:psap@%s"}`, centreAt)
+// otherCentres is the setting by which somebody has emergency calls go to centres of their own.
+const otherCentres = "DIALTONE_PCSCF_EMERGENCY_PSAPS"
+
+// centreEnvironment has the P-CSCF send emergency calls to the lab's centre, unless the environment names others.
+func centreEnvironment() []string {
+	if os.Getenv(otherCentres) != "" {
+		return nil
+	}
+
+	return []string{fmt.Sprintf(`%s={"sos": "sip:psap@%s"}`, otherCentres, centreAt)}
 }
 
 // OpenCentre opens the lab's emergency centre, which answers until ctx ends. Close ends it.
@@ -29,13 +38,21 @@ func (s *Scenario) OpenCentre(ctx context.Context) (err error) {
 	}
 
 	ctx, s.leave = context.WithCancel(ctx)
+	s.taken = make(chan struct{}, 1)
 
 	s.answering.Go(func() {
 		for {
 			select {
 			case call := <-s.centre.Incoming():
 				s.tell(call.Invite())
-				s.answering.Go(func() { call.Take(ctx, func(line string) { fmt.Fprintf(s.Out, "  %-6s %s\n", "psap", line) }) })
+				s.answering.Go(func() {
+					call.Take(ctx, func(line string) { fmt.Fprintf(s.Out, "  %-6s %s\n", "psap", line) })
+
+					select {
+					case s.taken <- struct{}{}:
+					default:
+					}
+				})
 			case <-ctx.Done():
 				return
 			}
@@ -58,9 +75,22 @@ func (s *Scenario) tell(invite *sip.Request) {
 		"psap", service, from, sip.Value(invite, "P-Access-Network-Info"))
 }
 
-// Emergency has alice call 112, and hang up.
+// Emergency has alice call 112, and hang up. She does not where the call would leave the lab, and is content with 380 where that is
+// configured.
 func (s *Scenario) Emergency(ctx context.Context) error {
+	if centres := os.Getenv(otherCentres); centres != "" {
+		fmt.Fprintf(s.Out, "  she does not: %s names centres that are not the lab's\n", otherCentres)
+		return nil
+	}
+
 	call, err := s.alice.Dial(ctx, "tel:112;phone-context="+s.Network.Domain())
+
+	var refused *handset.Refused
+	if errors.As(err, &refused) && refused.Response.StatusCode == alternativeService {
+		fmt.Fprintf(s.Out, "  she is told to call otherwise: %v\n", err)
+		return nil
+	}
+
 	if err != nil {
 		return fmt.Errorf("the emergency call: %w", err)
 	}
@@ -72,5 +102,13 @@ func (s *Scenario) Emergency(ctx context.Context) error {
 		return fmt.Errorf("hanging up the emergency call: %w", err)
 	}
 
-	return nil
+	select {
+	case <-s.taken:
+		return nil
+	case <-end.Done():
+		return fmt.Errorf("the emergency centre is not told that the call is over: %w", end.Err())
+	}
 }
+
+// alternativeService is the status of a call that is to be made in another way (TS 24.229 §5.2.10).
+const alternativeService = 380

@@ -70,12 +70,11 @@ func (p Place) environment(domain, data string) []string {
 		gm += ", " + endpoint(fmt.Sprintf("Handsets%d", i+1), netip.AddrPortFrom(at, gmPort))
 	}
 
-	environment := []string{
+	environment := append(centreEnvironment(),
 		fmt.Sprintf(`DIALTONE_PCSCF_SIP_ENDPOINTS=[%s, {name: Mw, address: "127.0.0.10:5070", transports: [udp, tcp]}]`, gm),
-		"DIALTONE_PCSCF_IPSEC_WIRESHARK_KEYS=" + KeysFile(data),
-		"DIALTONE_PCSCF_DATA=" + filepath.Join(data, "pcscf"),
-		centreEnvironment(),
-	}
+		"DIALTONE_PCSCF_IPSEC_WIRESHARK_KEYS="+KeysFile(data),
+		"DIALTONE_PCSCF_DATA="+filepath.Join(data, "pcscf"),
+	)
 
 	if p.Protected {
 		environment = append(environment, "DIALTONE_PCSCF_IPSEC_MODE=required")

@@ -31,6 +31,7 @@ type Scenario struct {
 	centre    *handset.Handset // the emergency centre
 	leave     context.CancelFunc
 	answering sync.WaitGroup // what it does until leave
+	taken     chan struct{}  // it has taken a call, which is over
 
 	alice *handset.Handset
 	bob   *handset.Handset
