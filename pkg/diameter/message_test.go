@@ -46,14 +46,18 @@ var commands = []func() diameter.Commander{
 	func() diameter.Commander { return new(swx.PPR) }, func() diameter.Commander { return new(swx.PPA) },
 }
 
-// nameOf is the name of a message's type. Rx has some that Ro has, too.
+// nameOf is the name of a message's type. Rx has some that Ro has, too, and SWx some of Cx.
 func nameOf(c diameter.Commander) string {
 	t := reflect.TypeOf(c).Elem()
-	if t.PkgPath() == reflect.TypeFor[rx.AAR]().PkgPath() {
-		return "Rx-" + t.Name()
-	}
 
-	return t.Name()
+	switch t.PkgPath() {
+	case reflect.TypeFor[rx.AAR]().PkgPath():
+		return "Rx-" + t.Name()
+	case reflect.TypeFor[swx.MAR]().PkgPath():
+		return "SWx-" + t.Name()
+	default:
+		return t.Name()
+	}
 }
 
 // source gives the values that a message is filled with.

@@ -221,6 +221,7 @@ func (p *peer) act(action peerAction, c *connection) {
 			p.step(eventElected, nil)
 		}
 	case doSendCEA:
+		p.responder.opened() // before the peer, who has the CEA at once, can have sent anything
 		p.responder.answerCER(Success, "")
 	case doOpenI:
 		p.opened(p.initiator)

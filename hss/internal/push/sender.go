@@ -38,7 +38,7 @@ type Sender struct {
 	results *prometheus.CounterVec
 
 	mu   sync.Mutex
-	busy map[string]bool // hosts that have a line
+	busy map[string]string // hosts that have a line, with their realm if it is known
 }
 
 // Options are what a Sender works with.
@@ -53,7 +53,7 @@ type Options struct {
 // New returns a Sender. Run has it send.
 func New(c Config, o Options) *Sender {
 	s := &Sender{
-		store: o.Store, node: o.Node, config: c, eps: o.EPS, log: o.Log, wake: make(chan struct{}, 1), busy: map[string]bool{},
+		store: o.Store, node: o.Node, config: c, eps: o.EPS, log: o.Log, wake: make(chan struct{}, 1), busy: map[string]string{},
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_hss_pushes_total", Help: "RTR, PPR, CLR, IDR and RSR that have ended, by what came of them.",
 		}, []string{"command", "state"}),
@@ -74,7 +74,9 @@ func (s *Sender) Wake() {
 const (
 	idle      = time.Minute // between looks at the queue when nothing wakes us
 	batch     = 256
-	lines     = 64 // S-CSCFs and MMEs that are told at the same time
+	lines     = 64 // S-CSCFs, MMEs and AAA servers that are told at the same time
+	ofRealms  = 48 // of these, in the realms of MMEs and AAA servers: a request to one that is gone waits for whoever the realm leads to
+	ofRealm   = 16 // and in one realm
 	atATime   = 32 // requests that a line takes from the queue
 	storeWait = 5 * time.Second
 	// look is how often an HSS that is not alone looks at the queue: another one may have queued what only this one can send.
@@ -106,13 +108,13 @@ func (s *Sender) Run(ctx context.Context) error {
 // hand gives what is due to lines, and returns when the next is. A line that ends wakes it for what else there is.
 func (s *Sender) hand(ctx context.Context, running *sync.WaitGroup) (next time.Time) {
 	now := time.Now()
-	busy := s.busyHosts()
+	except, room := s.occupied()
 
-	if len(busy) >= lines {
+	if !room {
 		return now.Add(idle)
 	}
 
-	due, next, err := s.store.Due(ctx, now, batch, busy)
+	due, next, err := s.store.Due(ctx, now, batch, except)
 	if err == nil {
 		err = s.store.ForgetPushes(ctx, now.Add(-s.config.Keep))
 	}
@@ -145,7 +147,7 @@ func (s *Sender) hand(ctx context.Context, running *sync.WaitGroup) (next time.T
 	}
 
 	for host, pushes := range byHost {
-		if !s.claim(host) {
+		if !s.claim(host, pushes[0].ServerRealm) {
 			continue
 		}
 
@@ -190,23 +192,51 @@ func (s *Sender) pause(ctx context.Context) {
 	}
 }
 
-func (s *Sender) busyHosts() []string {
+// occupied returns who gets no line now, and whether anybody does.
+func (s *Sender) occupied() (except subscriber.Except, room bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	return slices.Collect(maps.Keys(s.busy))
+	inRealms, byRealm := s.realms()
+	except.Hosts, except.AllRealms = slices.Collect(maps.Keys(s.busy)), inRealms >= ofRealms
+
+	for realm, count := range byRealm {
+		if count >= ofRealm {
+			except.Realms = append(except.Realms, realm)
+		}
+	}
+
+	return except, len(s.busy) < lines
+}
+
+// realms counts the lines in realms; the lock is held.
+func (s *Sender) realms() (all int, byRealm map[string]int) {
+	byRealm = map[string]int{}
+
+	for _, realm := range s.busy {
+		if realm != "" {
+			byRealm[realm]++
+			all++
+		}
+	}
+
+	return all, byRealm
 }
 
 // claim makes a host's line, if there is none and room for one.
-func (s *Sender) claim(host string) bool {
+func (s *Sender) claim(host, realm string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if s.busy[host] || len(s.busy) >= lines {
+	if _, busy := s.busy[host]; busy || len(s.busy) >= lines {
 		return false
 	}
 
-	s.busy[host] = true
+	if all, byRealm := s.realms(); realm != "" && (all >= ofRealms || byRealm[realm] >= ofRealm) {
+		return false
+	}
+
+	s.busy[host] = realm
 
 	return true
 }

@@ -126,15 +126,28 @@ func (t *Tx) QueueProfile(p *ServiceProfile) error {
 // Shared reports whether other HSSs may have the same database.
 func (s *Store) Shared() bool { return !s.file }
 
-// Due returns the pushes to be sent now to others than these hosts, in their order, and the time of the next one after them (zero: none).
-func (s *Store) Due(ctx context.Context, now time.Time, limit int, except []string) ([]*Push, time.Time, error) {
+// Except is who gets no pushes now: those hosts, those in these realms, and those in any realm. Pushes to S-CSCFs have no realm.
+type Except struct {
+	Hosts, Realms []string
+	AllRealms     bool
+}
+
+// Due returns the pushes to be sent now, in their order, and the time of the next one after them (zero: none).
+func (s *Store) Due(ctx context.Context, now time.Time, limit int, except Except) ([]*Push, time.Time, error) {
 	var due []*Push
 
 	db := s.db.Read.WithContext(ctx)
 
 	query := db.Where("state = ? AND next <= ?", PushPending, now.UTC())
-	if len(except) > 0 {
-		query = query.Where("server_host NOT IN ?", except)
+	if len(except.Hosts) > 0 {
+		query = query.Where("server_host NOT IN ?", except.Hosts)
+	}
+
+	switch {
+	case except.AllRealms:
+		query = query.Where("COALESCE(server_realm, '') = ''")
+	case len(except.Realms) > 0:
+		query = query.Where("COALESCE(server_realm, '') NOT IN ?", except.Realms)
 	}
 
 	if err := query.Order("id").Limit(limit).Find(&due).Error; err != nil {

@@ -50,7 +50,7 @@ func whoIsToldOfAProfile(t *testing.T, c Config) {
 		t.Fatal(err)
 	}
 
-	due, next, err := s.Due(t.Context(), time.Now(), 100, nil)
+	due, next, err := s.Due(t.Context(), time.Now(), 100, Except{})
 	if err != nil || !next.IsZero() {
 		t.Fatalf("%v, %v", next, err)
 	}
@@ -86,7 +86,7 @@ func theQueueOfPushes(t *testing.T, c Config) {
 	}
 
 	now := time.Now().Add(time.Second)
-	due, _, err := s.Due(t.Context(), now, 2, nil)
+	due, _, err := s.Due(t.Context(), now, 2, Except{})
 	if err != nil || len(due) != 2 || due[0].PrivateIdentity != "0" {
 		t.Fatalf("%+v, %v", due, err)
 	}
@@ -99,7 +99,7 @@ func theQueueOfPushes(t *testing.T, c Config) {
 		}
 	}
 
-	left, next, err := s.Due(t.Context(), now, 100, nil)
+	left, next, err := s.Due(t.Context(), now, 100, Except{})
 	if err != nil || len(left) != 1 || left[0].PrivateIdentity != "2" || !next.Equal(due[1].Next) {
 		t.Errorf("due %+v, next %v, %v", left, next, err)
 	}
@@ -107,7 +107,7 @@ func theQueueOfPushes(t *testing.T, c Config) {
 	if err := s.Postpone(t.Context(), []uint64{due[0].ID, left[0].ID}, now.Add(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if due, _, err := s.Due(t.Context(), now.Add(90*time.Minute), 100, nil); err != nil || len(due) != 1 || due[0].PrivateIdentity != "1" {
+	if due, _, err := s.Due(t.Context(), now.Add(90*time.Minute), 100, Except{}); err != nil || len(due) != 1 || due[0].PrivateIdentity != "1" {
 		t.Errorf("after the last one is put off: %+v, %v", due, err)
 	}
 
