@@ -107,7 +107,9 @@ func theQueueOfPushes(t *testing.T, c Config) {
 	if err := s.Postpone(t.Context(), []uint64{due[0].ID, left[0].ID}, now.Add(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if due, _, err := s.Due(t.Context(), now.Add(90*time.Minute), 100, Except{}); err != nil || len(due) != 1 || due[0].PrivateIdentity != "1" {
+
+	due, _, err = s.Due(t.Context(), now.Add(90*time.Minute), 100, Except{})
+	if err != nil || len(due) != 1 || due[0].PrivateIdentity != "1" {
 		t.Errorf("after the last one is put off: %+v, %v", due, err)
 	}
 
