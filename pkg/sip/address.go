@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 )
 
-// Addresses and parameters are those of the grammar; functions need not import it for them.
+// These are the address and parameter types of package grammar, so that functions need not import it.
 type (
 	// NameAddr is an address with its display name and header parameters.
 	NameAddr = grammar.NameAddr
@@ -29,7 +29,7 @@ func ParseParams(s string) (Params, error) { return grammar.ParseParams(s) }
 
 const maxContacts = 32
 
-// Contacts returns the values of Contact; star tells "Contact: *".
+// Contacts returns the values of Contact; star reports whether it is "Contact: *".
 func Contacts(m Message) (contacts []Contact, star bool, err error) {
 	for _, value := range Values(m, "Contact") {
 		if value == "*" {
@@ -52,7 +52,8 @@ func Contacts(m Message) (contacts []Contact, star bool, err error) {
 	return contacts, star, nil
 }
 
-// Expires is for how long a contact is to be registered, if it says so: what is no number of seconds is 3600 (RFC 3261 §20.10).
+// Expires returns the expires parameter of a contact, if there is one. A value that is not a number of seconds counts as 3600 (RFC 3261
+// §20.10).
 func Expires(c Contact) (seconds uint32, given bool) {
 	value, given := c.Params.Get("expires")
 	if !given {
@@ -62,8 +63,8 @@ func Expires(c Contact) (seconds uint32, given bool) {
 	return Seconds(value, 3600), true
 }
 
-// Seconds reads a number of seconds such as Expires; what is no number, or missing, is otherwise (RFC 3261 §10.2.1.1), and
-// what is too large is the largest.
+// Seconds reads a number of seconds such as Expires. It returns otherwise for a missing or malformed number (RFC 3261 §10.2.1.1), and the
+// largest value for one that is too large.
 func Seconds(text string, otherwise uint32) uint32 {
 	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32)
 

@@ -2,9 +2,9 @@ package sip
 
 import "bytes"
 
-// tidied takes out of header fields the blanks that RFC 3261 §25.1 allows around separators (SLASH, COLON, SEMI, EQUAL, LAQUOT and the
-// like) and that sipgo's parsers of Via, From, To and CSeq take for a part of the value. The rest of the message stays as it came;
-// without such blanks it is raw itself.
+// tidied removes from header fields the blanks that RFC 3261 §25.1 allows around separators (SLASH, COLON, SEMI, EQUAL, LAQUOT and the
+// like) and that sipgo's parsers of Via, From, To and CSeq take for part of the value. The rest of the message is unchanged; without such
+// blanks the result is raw itself.
 func tidied(raw []byte) []byte {
 	var out []byte
 
@@ -33,7 +33,7 @@ func tidied(raw []byte) []byte {
 	return append(out, raw[copied:]...)
 }
 
-// lineEnd returns where the line at this place ends, with those that continue it (§7.3.1). The header fields are known to be whole.
+// lineEnd returns the end of the line at this place, continuation lines included (§7.3.1). The header fields are known to be complete.
 func lineEnd(raw []byte, at int) int {
 	for at < len(raw) {
 		n := bytes.IndexByte(raw[at:], '\n')
@@ -49,7 +49,7 @@ func lineEnd(raw []byte, at int) int {
 	return at
 }
 
-// separatorsOf returns those around which blanks may stand in a header field.
+// separatorsOf returns the separators around which blanks may stand in a header field.
 func separatorsOf(line []byte) (separators string, known bool) {
 	colon := 0
 	for colon < len(line) && colon < 8 && line[colon] != ':' {
@@ -95,10 +95,10 @@ const (
 
 func blank(c byte) bool { return c == ' ' || c == '\t' }
 
-// blankish returns those that tightened takes for one, the end of a line that is continued among them.
+// blankish reports whether tightened takes c for a blank: those of blank, and the end of a continued line.
 func blankish(c byte) bool { return blank(c) || c == '\r' || c == '\n' }
 
-// loose reports whether there is anything to take out: most messages have nothing.
+// loose reports whether there is anything to remove: most messages have nothing.
 func loose(value []byte, separators string) bool {
 	value = bytes.Trim(value, " \t")
 
@@ -124,8 +124,8 @@ func separator(c byte, separators string) bool {
 	return false
 }
 
-// tightened appends a value without the blanks around its separators, and with one where there are several. Quoted strings and what
-// stands in angle brackets are to the letter.
+// tightened appends a value without the blanks around its separators, and with runs of blanks reduced to one. Quoted strings and text in
+// angle brackets are copied as they are.
 func tightened(out, value []byte, separators string) []byte {
 	out = append(out, ' ')
 	begin := len(out)

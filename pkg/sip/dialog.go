@@ -15,14 +15,15 @@ type Dialog struct {
 	CallID string
 
 	mu     sync.Mutex
-	local  string // From of requests that this side sends, with its tag
-	remote string // To of them
+	local  string // From of the requests that this side sends, with its tag
+	remote string // their To
 	target string // remote target: where the other side is reached
 	routes []string
 	cseq   uint32 // of the last request this side sent
 }
 
-// NewDialogUAC returns the dialog of who sent the request, from a response that makes one (§12.1.2). own is this side's Contact.
+// NewDialogUAC returns the caller's dialog, from the request that it sent and a response that creates one (§12.1.2). own is this side's
+// Contact.
 func NewDialogUAC(request *Request, response *Response) (*Dialog, error) {
 	records, err := RecordRoutes(response)
 	if err != nil {
@@ -34,7 +35,7 @@ func NewDialogUAC(request *Request, response *Response) (*Dialog, error) {
 	return newDialog(request.CallID().Value(), request.From().Value(), response.To().Value(), response, records, request.CSeq().SeqNo)
 }
 
-// NewDialogUAS returns the dialog of who answered with this response (§12.1.1).
+// NewDialogUAS returns the dialog of the side that answered with this response (§12.1.1).
 func NewDialogUAS(request *Request, response *Response) (*Dialog, error) {
 	records, err := RecordRoutes(request)
 	if err != nil {
@@ -71,7 +72,7 @@ func contactOf(m Message) (string, error) {
 	return contacts[0].URI, nil
 }
 
-// NewRequest makes the next request of this side within the dialog (§12.2.1.1). An ACK has the number of the request that it
+// NewRequest returns the next request of this side within the dialog (§12.2.1.1). An ACK has the number of the request that it
 // acknowledges.
 func (d *Dialog) NewRequest(method string) (*Request, error) {
 	d.mu.Lock()
@@ -84,7 +85,7 @@ func (d *Dialog) NewRequest(method string) (*Request, error) {
 	return inDialogRequest(method, d.target, d.routes, d.local, d.remote, d.CallID, d.cseq)
 }
 
-// NewAck acknowledges the 2xx of the INVITE with this CSeq (§13.2.2.4).
+// NewAck returns the ACK of the 2xx to the INVITE with this CSeq (§13.2.2.4).
 func (d *Dialog) NewAck(cseq uint32) (*Request, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -144,8 +145,8 @@ const (
 // Other returns the party at the other end.
 func (s Side) Other() Side { return 1 - s }
 
-// ProxyDialog is a dialog as a proxy in its route sees it: enough to tell the parties apart and to send either of them a
-// request in the name of the other (TS 24.229 §5.4.5.1.2).
+// ProxyDialog is a dialog as a proxy in its route sees it: enough to tell the parties apart and to send either of them a request in the
+// name of the other (TS 24.229 §5.4.5.1.2).
 type ProxyDialog struct {
 	CallID string
 
@@ -161,8 +162,8 @@ type party struct {
 	cseq    uint32   // of the party's last request
 }
 
-// WatchDialog makes the dialog of an INVITE that the proxy passed on: the request as it came, and its 2xx as it goes
-// upstream. own reports whether a Record-Route entry is the proxy's own. A callee that gives no Contact is where the request went.
+// WatchDialog returns the dialog of an INVITE that the proxy passed on, from the request as received and its 2xx as sent upstream. own
+// reports whether a Record-Route entry is the proxy's own. A callee without a Contact is reached where the request went.
 func WatchDialog(received *Request, response *Response, own func(NameAddr) bool) (*ProxyDialog, error) {
 	towardsCaller, err := RecordRoutes(received)
 	if err != nil {
@@ -189,7 +190,7 @@ func WatchDialog(received *Request, response *Response, own func(NameAddr) bool)
 	return &ProxyDialog{CallID: received.CallID().Value(), parties: [2]party{caller, callee}}, nil
 }
 
-// Fork makes the dialog of a further 2xx to the INVITE that made this one (RFC 3261 §13.2.2.4): the same caller, another callee.
+// Fork returns the dialog of a further 2xx to the INVITE that created this one (RFC 3261 §13.2.2.4): the same caller, another callee.
 func (d *ProxyDialog) Fork(response *Response, own func(NameAddr) bool) (*ProxyDialog, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -228,7 +229,7 @@ func calleeOf(response *Response, own func(NameAddr) bool, otherwise string) (pa
 	return callee, nil
 }
 
-// Sender returns whose request this is; false: it is not of this dialog, by Call-ID or by either tag.
+// Sender returns the party that sent a request; false if the Call-ID or a tag is not of this dialog.
 func (d *ProxyDialog) Sender(r *Request) (Side, bool) {
 	if r.CallID().Value() != d.CallID {
 		return 0, false
@@ -247,7 +248,7 @@ func (d *ProxyDialog) Sender(r *Request) (Side, bool) {
 	}
 }
 
-// Observe keeps the number of a party's request that passes (RFC 3261 §12.2).
+// Observe records the CSeq number of a party's request that passes (RFC 3261 §12.2).
 func (d *ProxyDialog) Observe(from Side, r *Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -256,7 +257,7 @@ func (d *ProxyDialog) Observe(from Side, r *Request) {
 	p.cseq = max(p.cseq, r.CSeq().SeqNo)
 }
 
-// Target returns where a party said that it is reached.
+// Target returns the remote target that a party gave.
 func (d *ProxyDialog) Target(of Side) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -264,7 +265,7 @@ func (d *ProxyDialog) Target(of Side) string {
 	return d.parties[of].target
 }
 
-// Answered keeps the targets that a party's re-INVITE or UPDATE and its 2xx give (§12.2.1.2, §12.2.2): a request that fails changes none.
+// Answered records the targets given by a party's re-INVITE or UPDATE and its 2xx (§12.2.1.2, §12.2.2); a failed request changes none.
 func (d *ProxyDialog) Answered(from Side, r *Request, response *Response) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -276,8 +277,8 @@ func (d *ProxyDialog) Answered(from Side, r *Request, response *Response) {
 	}
 }
 
-// Leads reports whether a party's request goes where the other party is, by its Request-URI and by what is left of its Route. own
-// reports whether an entry is of those that have been taken off it already.
+// Leads reports whether a party's request goes to the other party, by its Request-URI and the rest of its Route. own reports whether an
+// entry is one of those already removed from it.
 func (d *ProxyDialog) Leads(from Side, r *Request, own func(Uri) bool) bool {
 	left, err := Routes(r)
 	if err != nil {
@@ -324,11 +325,11 @@ func samePlace(a, b Uri) bool {
 	return a.User == b.User && strings.EqualFold(a.Host, b.Host) && max(a.Port, 0) == max(b.Port, 0)
 }
 
-// maxCSeq is the highest number that a request may have (RFC 3261 §8.1.1.5).
+// maxCSeq is the highest CSeq number of a request (RFC 3261 §8.1.1.5).
 const maxCSeq = 1<<31 - 1
 
-// Request makes a request towards one party, as if the other had sent it. Who has used up its numbers gets the last one again: a higher
-// one is refused by everybody (RFC 3261 §12.2.2 refuses lower ones alone).
+// Request returns a request towards one party, as if the other had sent it. A party that has used up its numbers repeats the last one: a
+// higher one is refused by everybody (RFC 3261 §12.2.2 refuses lower ones alone).
 func (d *ProxyDialog) Request(to Side, method string) (*Request, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

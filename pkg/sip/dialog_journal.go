@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// keptDialog is a ProxyDialog as it outlives the process.
+// keptDialog is the form of a ProxyDialog that outlives the process.
 type keptDialog struct {
 	CallID string    `json:"call_id"`
 	Caller keptParty `json:"caller"`
@@ -21,7 +21,7 @@ type keptParty struct {
 	CSeq    uint32   `json:"cseq"`
 }
 
-// MarshalJSON writes the dialog as it is now.
+// MarshalJSON writes the current state of the dialog.
 func (d *ProxyDialog) MarshalJSON() ([]byte, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/grammar"
 )
 
-// compact names of RFC 3261 §7.3.3 and the extensions that have one.
+// compact has the compact names of RFC 3261 §7.3.3, and of the extensions that have one.
 var compact = map[string]string{
 	"call-id": "i", "contact": "m", "content-encoding": "e", "content-length": "l", "content-type": "c", "from": "f",
 	"subject": "s", "supported": "k", "to": "t", "via": "v", "event": "o", "allow-events": "u", "refer-to": "r",
@@ -16,14 +16,14 @@ var compact = map[string]string{
 	"identity": "y",
 }
 
-// single are headers whose value is not a list: a comma in them separates nothing.
+// single has the header fields whose value is not a list: a comma in them does not separate.
 var single = map[string]bool{
 	"authorization": true, "proxy-authorization": true, "www-authenticate": true, "proxy-authenticate": true, "date": true,
 	"subject": true, "user-agent": true, "server": true, "organization": true, "call-id": true, "from": true, "to": true,
 	"retry-after": true, "p-charging-vector": true, "p-charging-function-addresses": true,
 }
 
-// is reports whether a header field has this name, long or compact, in any case. name is in lower case.
+// is reports whether a header field has this name, long or compact, in any case. name must be in lower case.
 func is(h Header, name string) bool {
 	n := h.Name()
 	if len(n) == 1 {
@@ -33,7 +33,7 @@ func is(h Header, name string) bool {
 	return equalFold(n, name)
 }
 
-// Values returns all values of a header in their order, lists taken apart, whatever way its name is written.
+// Values returns all values of a header field in order, with lists split; the name in the message may be long or compact.
 func Values(m Message, name string) []string {
 	name = strings.ToLower(name)
 
@@ -54,8 +54,8 @@ func Values(m Message, name string) []string {
 	return all
 }
 
-// EachField calls yield with the whole value of each field of a header, lists as they stand, until yield is false. It does not
-// allocate when name is in lower case.
+// EachField calls yield with the whole value of each field of a header, lists unsplit, until yield returns false. It does not allocate
+// when name is in lower case.
 func EachField(m Message, name string, yield func(value string) bool) {
 	name = strings.ToLower(name)
 
@@ -66,7 +66,7 @@ func EachField(m Message, name string, yield func(value string) bool) {
 	}
 }
 
-// LongName returns the long form of a header's name, which may be compact.
+// LongName returns the long form of a header field name, which may be compact.
 func LongName(name string) string {
 	if len(name) == 1 {
 		for long, short := range compact {
@@ -100,8 +100,8 @@ func Value(m Message, name string) string {
 	return ""
 }
 
-// ValueParams returns the first of Values without its parameters, and these: of Event, Content-Type, Session-Expires and the like (RFC 3261
-// §7.3.1). What cannot be read is "", as what is missing.
+// ValueParams returns the first of Values without its parameters, and the parameters: for Event, Content-Type, Session-Expires and the
+// like (RFC 3261 §7.3.1). A value that cannot be read is "", as a missing one is.
 func ValueParams(m Message, name string) (value string, params Params) {
 	text := Value(m, name)
 	if text == "" {
@@ -116,7 +116,7 @@ func ValueParams(m Message, name string) (value string, params Params) {
 	return value, params
 }
 
-// Has reports whether a header stands in the message at all.
+// Has reports whether the message has a header field of this name.
 func Has(m Message, name string) bool {
 	name = strings.ToLower(name)
 
@@ -140,7 +140,7 @@ func HasToken(m Message, name, token string) bool {
 	return false
 }
 
-// Remove takes out every instance of the named headers, whatever way their names are written.
+// Remove removes every instance of the named header fields, whether their names are long or compact.
 func Remove(m Message, names ...string) {
 	for _, name := range names {
 		name = strings.ToLower(name)
@@ -163,7 +163,7 @@ func Remove(m Message, names ...string) {
 	}
 }
 
-// RemoveFunc takes out every header field that is unwanted by its name as it is written.
+// RemoveFunc removes every header field whose name, as written, is unwanted.
 func RemoveFunc(m Message, unwanted func(name string) bool) {
 	var found []string
 

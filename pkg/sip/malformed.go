@@ -11,9 +11,9 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// Answer makes the answer from what is left of a request: it takes a request line of some kind, not of an ACK, and a Via to answer by,
-// which whoever sends the answer may still stamp. What else a response repeats of its request is repeated to the letter, as far as it
-// is there.
+// Answer makes a response to a request that cannot be read, from what can be. It needs a request line of some kind, not that of an ACK,
+// and a Via to send the response by, which the sender may still stamp. The other header fields that a response copies from its request
+// are copied unchanged, as far as they are there.
 func (e *ParseError) Answer(raw []byte) (response *Response, topmostVia *ViaHeader) {
 	line, _, _ := bytes.Cut(raw, []byte("\r\n"))
 
@@ -69,7 +69,7 @@ func (e *ParseError) Answer(raw []byte) (response *Response, topmostVia *ViaHead
 
 var sentBy = regexp.MustCompile(`^(?i)SIP\s*/\s*2\.0\s*/\s*[a-z]+\s+(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?:\s*:\s*([0-9]{1,5}))?`)
 
-// topmost reads the Via to answer by, and gives the header fields that the answer has for it: what cannot be read is repeated.
+// topmost reads the Via that the answer goes by, and returns the Via header fields of the answer: values that cannot be read are copied.
 func topmost(value string) (*ViaHeader, []Header) {
 	headers, err := headerParsers.ParseHeader(nil, []byte("Via: "+value))
 	if err == nil && len(headers) > 0 {
@@ -93,7 +93,7 @@ func topmost(value string) (*ViaHeader, []Header) {
 	return via, []Header{NewHeader("Via", value)}
 }
 
-// fault finds for what the parser refused a message: a header field, or the first line.
+// fault returns the header field, or the first line, for which the parser refused a message.
 func fault(raw []byte, err error) (status int, reason string) {
 	if reason := misnamed(raw); reason != "" {
 		return 400, reason
@@ -131,7 +131,7 @@ func fault(raw []byte, err error) (status int, reason string) {
 	}
 }
 
-// misnamed finds a line that is no header field, because it has no colon or what stands before it is no name.
+// misnamed finds a line that is not a header field, because it has no colon or no valid name before it.
 func misnamed(raw []byte) (reason string) {
 	headers, _, _ := bytes.Cut(raw, []byte("\r\n\r\n"))
 	_, headers, _ = bytes.Cut(headers, []byte("\r\n"))
@@ -154,7 +154,7 @@ func misnamed(raw []byte) (reason string) {
 	return ""
 }
 
-// schemeKnown is false for a URI whose scheme no function knows what to do with (§16.3 2). What has no scheme is another fault.
+// schemeKnown reports false for a URI whose scheme no function can handle (§16.3 2). A URI without a scheme is another fault.
 func schemeKnown(uri string) bool {
 	scheme, _, found := strings.Cut(uri, ":")
 	if !found || !schemeForm.MatchString(scheme) {
@@ -171,7 +171,7 @@ func schemeKnown(uri string) bool {
 
 var schemeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`)
 
-// fieldsOf gives the header fields that can be told apart, unfolded, by the names that they came with.
+// fieldsOf yields the header fields that can be told apart, unfolded, with their names as received.
 func fieldsOf(raw []byte) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		headers, _, _ := bytes.Cut(raw, []byte("\r\n\r\n"))
@@ -200,7 +200,7 @@ func fieldsOf(raw []byte) iter.Seq2[string, string] {
 	}
 }
 
-// printable reports whether a value may be repeated: nothing in it can end a line.
+// printable reports whether a value may be repeated: it has nothing that ends a line.
 func printable(value string) bool {
 	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
@@ -211,7 +211,7 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// token is RFC 3261 §25.1.
+// token reports whether s is a token (RFC 3261 §25.1).
 func token(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)

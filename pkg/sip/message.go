@@ -1,5 +1,5 @@
 // Package sip is the language of SIP, on sipgo's parser and message model: messages, header fields, URIs, dialogs, faults and refusals,
-// read and written as proxies must. It opens no socket; what does is package stack. It knows nothing of IMS.
+// read and written as proxies must. It opens no socket, which is the work of package stack, and knows nothing of IMS.
 package sip
 
 import (
@@ -30,16 +30,16 @@ type (
 )
 
 const (
-	// MagicCookie begins a branch of those that keep to RFC 3261 (§8.1.1.7).
+	// MagicCookie begins the branches of elements that follow RFC 3261 (§8.1.1.7).
 	MagicCookie = "z9hG4bK"
-	// MaxForwards is how far a request goes that says nothing else (§8.1.1.6).
+	// MaxForwards is the default value of Max-Forwards (§8.1.1.6).
 	MaxForwards = 70
 )
 
 // NewHeader returns a header field with this text.
 func NewHeader(name, value string) Header { return sip.NewHeader(name, value) }
 
-// headersOf lists the header fields in their order.
+// headersOf returns the header fields in order.
 func headersOf(m Message) []Header {
 	switch m := m.(type) {
 	case *Request:
@@ -51,7 +51,7 @@ func headersOf(m Message) []Header {
 	}
 }
 
-// Copy returns a request that can be changed without changing r. Bodies are shared, for nobody changes them in place.
+// Copy returns a copy of r that can be changed without changing r. The body is shared, for nobody changes it in place.
 func Copy(r *Request) *Request {
 	out := EmptyRequest(string(r.Method), *r.Recipient.Clone())
 
@@ -90,7 +90,7 @@ func EmptyResponse(status int) *Response {
 	return r
 }
 
-// NewRequest returns a request with nothing but its Request-URI and Max-Forwards.
+// NewRequest returns a request with a Request-URI and Max-Forwards only.
 func NewRequest(method, uri string) (*Request, error) {
 	recipient, err := ParseURI(uri)
 	if err != nil {
@@ -105,8 +105,8 @@ func NewRequest(method, uri string) (*Request, error) {
 	return r, nil
 }
 
-// NewResponse answers a request: Via, From, To, Call-ID and CSeq are taken over, To gets a tag (RFC 3261 §8.2.6), and so does
-// Record-Route for what may make a dialog (§12.1.1). Without a phrase the standard one is used.
+// NewResponse returns a response to a request: Via, From, To, Call-ID and CSeq are copied and To gets a tag (RFC 3261 §8.2.6);
+// Record-Route is copied if the response may create a dialog (§12.1.1). Without a phrase the standard one is used.
 func NewResponse(r *Request, status int, phrase string) *Response {
 	if phrase == "" {
 		phrase = Phrase(status)
@@ -146,7 +146,7 @@ func NewResponse(r *Request, status int, phrase string) *Response {
 	return response
 }
 
-// NewBranch returns a branch parameter of this network's own (RFC 3261 §8.1.1.7).
+// NewBranch returns a new branch parameter (RFC 3261 §8.1.1.7).
 func NewBranch() string { return MagicCookie + rand.Text()[:20] }
 
 // NewTag returns a new tag (RFC 3261 §19.3).

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Outbound reports whether the contacts of a REGISTER are flows (RFC 5626 §6): the handset supports outbound, and the proxy whose Path this
-// is keeps its flows (§5.1). Whoever registers and whoever is passed on the way must think alike of it.
+// Outbound reports whether the contacts of a REGISTER are flows (RFC 5626 §6): the handset supports outbound, and the proxy with this
+// Path keeps its flows (§5.1). The registrar and the proxies on the way must agree on it.
 func Outbound(register *Request, path string) bool {
 	if !HasToken(register, "Supported", "outbound") {
 		return false
@@ -23,8 +23,8 @@ func Outbound(register *Request, path string) bool {
 	return err == nil && u.UriParams.Has("ob")
 }
 
-// Instance returns which handset a Contact is of (RFC 5626 §4.1; "": it does not say) and by which of its flows (§4.2). The flow counts
-// only if the REGISTER is Outbound; else reg-id is ignored (§6), and the flow is 0.
+// Instance returns the handset that a Contact belongs to (RFC 5626 §4.1; "" if it is not given) and the flow to it (§4.2). The flow
+// counts only if the REGISTER is Outbound; else reg-id is ignored (§6) and the flow is 0.
 func Instance(c Contact, outbound bool) (instance string, flow uint32, err error) {
 	instance, _ = c.Params.Get("+sip.instance")
 	instance = strings.Trim(instance, "<>")

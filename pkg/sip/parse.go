@@ -12,8 +12,8 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// headerParsers leave as text what sipgo would not write again as it came: handsets put quoted parameters into Contact, and
-// Route and Record-Route may have parameters of their own.
+// headerParsers leaves as text the header fields that sipgo would not write again as received: handsets put quoted parameters into
+// Contact, and Route and Record-Route may have parameters of their own.
 var headerParsers = func() sip.HeadersParser {
 	parsers := maps.Clone(sip.DefaultHeadersParser())
 	for _, name := range []string{"contact", "m", "refer-to", "r", "referred-by", "b", "route", "record-route"} {
@@ -41,8 +41,8 @@ type ParseError struct {
 
 func (e *ParseError) Error() string { return e.Reason }
 
-// ParseMessage reads one message and refuses what a proxy must not pass on: what another parser could read as something
-// else. Octets behind the body are dropped; a body that is shorter than Content-Length is refused (§18.3).
+// ParseMessage reads one message and refuses any that a proxy must not pass on because another parser could read it differently. Octets
+// behind the body are dropped; a body shorter than Content-Length is refused (§18.3).
 func ParseMessage(raw []byte) (Message, error) {
 	if reason := smuggled(raw); reason != "" {
 		return nil, &ParseError{Status: 400, Reason: reason}
@@ -58,7 +58,7 @@ func ParseMessage(raw []byte) (Message, error) {
 
 	if status, reason := strict(m); reason != "" {
 		if strings.HasPrefix(reason, "Missing ") {
-			reason = cmp.Or(misnamed(raw), reason) // which is why it is missing
+			reason = cmp.Or(misnamed(raw), reason) // the reason why it is missing
 		}
 
 		return nil, &ParseError{Status: status, Reason: reason}
@@ -67,7 +67,7 @@ func ParseMessage(raw []byte) (Message, error) {
 	return m, nil
 }
 
-// smuggled finds in the headers what ends a line for one parser and not for another.
+// smuggled finds text in the header fields that ends a line for one parser and not for another.
 func smuggled(raw []byte) string {
 	headers, _, complete := bytes.Cut(raw, []byte("\r\n\r\n"))
 	if !complete {
@@ -88,10 +88,10 @@ func smuggled(raw []byte) string {
 	return ""
 }
 
-// onlyOnce are the header fields that may stand once, and on which a proxy or a transport acts (§7.3.1, §20).
+// onlyOnce has the header fields that may stand once, and on which a proxy or a transport acts (§7.3.1, §20).
 var onlyOnce = map[string]bool{"from": true, "to": true, "call-id": true, "cseq": true, "max-forwards": true, "content-length": true}
 
-// strict checks what RFC 3261 §8.1.1 wants of every message, and that nothing of it stands twice.
+// strict checks the header fields that RFC 3261 §8.1.1 requires in every message, and that none of them is repeated.
 func strict(m Message) (status int, reason string) {
 	once := [...]struct {
 		name, compact, long string
@@ -176,7 +176,7 @@ func strictRequest(r *Request) (status int, reason string) {
 	return 0, ""
 }
 
-// tagged reports whether a tag is as it can be passed on to the letter: a token (§19.3), or near enough.
+// tagged reports whether a tag can be passed on unchanged: a token (§19.3), or near enough.
 func tagged(params sip.HeaderParams) bool {
 	tag, _ := params.Get("tag")
 

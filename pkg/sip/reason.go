@@ -11,19 +11,19 @@ import (
 
 // Reason is one value of a Reason header field (RFC 3326 §2): why a request was sent, or a response is what it is.
 type Reason struct {
-	Protocol string // ProtocolSIP, ProtocolDiameter, or what else came
+	Protocol string // ProtocolSIP, ProtocolDiameter, or any other received
 	Cause    int    // a status, a Result-Code; 0: none is given
 	Text     string
 }
 
-// Protocols whose causes this network gives.
+// Protocols of the causes that this network gives.
 const (
 	ProtocolSIP      = "SIP"
 	ProtocolDiameter = "DIAMETER" // TS 24.229 §7.2A.18
 )
 
-// String writes the value. Its text is made one that fits a quoted string (RFC 3261 §25.1): quotes and backslashes are escaped, control
-// characters become blanks, and octets that are no UTF-8 the replacement character.
+// String writes the value. Its text is made to fit a quoted string (RFC 3261 §25.1): quotes and backslashes are escaped, control
+// characters become blanks, and octets that are not UTF-8 become the replacement character.
 func (r Reason) String() string {
 	b := append(make([]byte, 0, len(r.Protocol)+len(r.Text)+24), r.Protocol...)
 
@@ -41,7 +41,7 @@ func (r Reason) String() string {
 // Header returns a header field with this value.
 func (r Reason) Header() Header { return NewHeader("Reason", r.String()) }
 
-// ParseReason reads one value, as handsets write it: with blanks around its separators, with a text in quotes or not.
+// ParseReason reads one value as handsets write it: with blanks around its separators, and its text in quotes or not.
 func ParseReason(value string) (Reason, error) {
 	protocol, params, err := grammar.ParseValue(value)
 	if err != nil {
@@ -60,12 +60,12 @@ func ParseReason(value string) (Reason, error) {
 	return r, nil
 }
 
-// Is reports whether this is a cause of a protocol, whose name may be in any case.
+// Is reports whether the reason is this cause of a protocol, whose name may be in any case.
 func (r Reason) Is(protocol string, cause int) bool {
 	return r.Cause == cause && strings.EqualFold(r.Protocol, protocol)
 }
 
-// Reasons returns the values of the Reason header fields of a message, as far as they can be read.
+// Reasons returns the readable values of the Reason header fields of a message.
 func Reasons(m Message) (all []Reason) {
 	for _, value := range Values(m, "Reason") {
 		if r, err := ParseReason(value); err == nil {

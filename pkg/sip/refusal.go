@@ -7,16 +7,16 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/label"
 )
 
-// Refusal is the end of a request that is not served, or of a response that is not passed on as it came: the response, with its reasons
-// (RFC 3326), and the cause for the log. It is an error, because the function that detects a fault seldom answers the request.
+// Refusal ends a request that is not served, or replaces a response that is not passed on as received: it is the response, with its
+// reasons (RFC 3326), and the cause for the log. It is an error, because the function that detects a fault seldom answers the request.
 type Refusal struct {
 	Status  int
 	Phrase  string   // "": the standard one
-	Reasons []Reason // what to tell whoever sees the response
-	Headers []Header // more of the response: Retry-After, Min-SE
-	Cause   error    // what is behind it, for the log alone; nil: the Reasons say all
+	Reasons []Reason // for whoever sees the response
+	Headers []Header // further header fields of the response: Retry-After, Min-SE
+	Cause   error    // the underlying error, for the log alone; nil: the Reasons say all
 
-	written []Header // of a standing one: its Reasons and Headers
+	written []Header // Reasons and Headers of a standing refusal
 }
 
 // Refuse returns a refusal with a status, and a text that says why or what to do about it.
@@ -24,7 +24,7 @@ func Refuse(status int, text string, headers ...Header) *Refusal {
 	return &Refusal{Status: status, Reasons: []Reason{StatusReason(status, text)}, Headers: headers}
 }
 
-// Refusef is Refuse with a text formatted as by fmt.Sprintf, and without more header fields.
+// Refusef is Refuse with a text formatted as by fmt.Sprintf, and without further header fields.
 func Refusef(status int, format string, values ...any) *Refusal {
 	return Refuse(status, fmt.Sprintf(format, values...))
 }
@@ -52,7 +52,7 @@ func (r *Refusal) Text() string {
 	return r.Reasons[0].Text
 }
 
-// Error returns the text, with what is behind it.
+// Error returns the text and the cause.
 func (r *Refusal) Error() string {
 	if r.Cause != nil {
 		return r.Text() + ": " + r.Cause.Error()

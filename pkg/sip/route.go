@@ -2,7 +2,7 @@ package sip
 
 import "slices"
 
-// Routes returns the values of Route, each as it is written.
+// Routes returns the values of Route, each as written.
 func Routes(m Message) ([]NameAddr, error) { return addresses(m, "Route") }
 
 // RecordRoutes returns the values of Record-Route.
@@ -38,9 +38,9 @@ func PushRoute(m Message, uri string) { Prepend(m, "Route", "<"+uri+">") }
 // AddRecordRoute puts a URI on top of Record-Route (RFC 3261 §16.6 4).
 func AddRecordRoute(m Message, uri string) { Prepend(m, "Record-Route", "<"+uri+">") }
 
-// RestoreRecordRoute makes sure that the Record-Route of a response that may make a dialog ends with that of the request as it was
-// sent: what hops behind this one take out or change of it would lead the requests of the dialog past those in front (TS 24.229
-// §5.2.6.4.4). It reports whether something had to be put back. URIs are compared one by one.
+// RestoreRecordRoute makes sure that the Record-Route of a response that may create a dialog ends with that of the request as sent:
+// entries that hops behind this one remove or change would lead the requests of the dialog past the hops in front (TS 24.229 §5.2.6.4.4).
+// It reports whether something had to be restored. URIs are compared one by one.
 func RestoreRecordRoute(r *Response, sent *Request) (restored bool) {
 	if r.StatusCode == 100 || r.StatusCode >= 300 {
 		return false
@@ -76,7 +76,7 @@ func sameAddress(a, b string) bool {
 	return errX == nil && errY == nil && SameURI(x.URI, y.URI)
 }
 
-// NextHop returns the URI that a request is to be sent to: its topmost Route, else its Request-URI (RFC 3261 §8.1.2, §16.6 7).
+// NextHop returns the URI that a request is sent to: its topmost Route, else its Request-URI (RFC 3261 §8.1.2, §16.6 7).
 func NextHop(r *Request) (Uri, error) {
 	routes, err := Routes(r)
 	if err != nil {

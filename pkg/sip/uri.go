@@ -23,7 +23,7 @@ func ParseURI(s string) (Uri, error) {
 	return u, nil
 }
 
-// equalURI compares as RFC 3261 §19.1.4 says, with hosts by RFC 5954 §4.2, and tel URIs by RFC 3966 §4.
+// equalURI compares URIs by RFC 3261 §19.1.4, their hosts by RFC 5954 §4.2, and tel URIs by RFC 3966 §4.
 func equalURI(a, b Uri) bool {
 	if !strings.EqualFold(a.Scheme, b.Scheme) {
 		return false
@@ -44,7 +44,7 @@ func equalURI(a, b Uri) bool {
 	return equalParams(a.UriParams, b.UriParams) && equalParams(b.UriParams, a.UriParams) && equalHeaders(a.Headers, b.Headers)
 }
 
-// separators of digits are only for the eye (RFC 3966 §5.1.1).
+// separators removes the visual separators of digits (RFC 3966 §5.1.1).
 var separators = strings.NewReplacer("-", "", ".", "", "(", "", ")", "")
 
 // equalHost compares names without regard to case, and addresses by their value (RFC 5954 §4.2).
@@ -59,7 +59,7 @@ func equalHost(a, b string) bool {
 	return errA == nil && errB == nil && p == q
 }
 
-// equalHeaders: the header fields of a URI are never ignored; their order is nothing.
+// equalHeaders compares the header fields of URIs: none is ignored, their order does not matter.
 func equalHeaders(a, b sip.HeaderParams) bool {
 	if len(a) != len(b) {
 		return false
@@ -76,7 +76,7 @@ func equalHeaders(a, b sip.HeaderParams) bool {
 	return true
 }
 
-// SameURI compares two that are written as in a message. What cannot be read is the same only as what is written alike.
+// SameURI reports whether two URIs, as written in a message, are equal. A URI that cannot be read equals only the same text.
 func SameURI(a, b string) bool {
 	if a == b {
 		return true
@@ -88,7 +88,7 @@ func SameURI(a, b string) bool {
 	return errA == nil && errB == nil && equalURI(u, v)
 }
 
-// equalParams: what both have must be the same, and some may not be missing on one side.
+// equalParams compares URI parameters: those on both sides must be equal, and some may not be missing on one side.
 func equalParams(a, b sip.HeaderParams) bool {
 	for _, p := range a {
 		found := false
@@ -114,7 +114,7 @@ func equalParams(a, b sip.HeaderParams) bool {
 	return true
 }
 
-// compared resolves %HH, except of reserved characters, which are not the same as what is written for them (§19.1.4).
+// compared resolves %HH, except for reserved characters, whose escaped form is not equal to the plain one (§19.1.4).
 func compared(s string) string {
 	if !strings.Contains(s, "%") {
 		return s

@@ -2,15 +2,14 @@ package grammar
 
 import "strings"
 
-// NameAddr is an address with what stands around it: "Display" <URI>;parameters (RFC 3261 §20.10, §25.1). URI and values are kept to the
-// letter.
+// NameAddr is an address with its surroundings: "Display" <URI>;parameters (RFC 3261 §20.10, §25.1). URI and values are kept as written.
 type NameAddr struct {
 	Display string // without quotes
 	URI     string
 	Params  Params
 }
 
-// ParseNameAddr reads one address. Without angle brackets what stands behind a semicolon is the header field's and not the URI's
+// ParseNameAddr reads one address. Without angle brackets, parameters behind a semicolon belong to the header field and not to the URI
 // (RFC 3261 §20.10).
 func ParseNameAddr(s string) (NameAddr, error) {
 	var a NameAddr
@@ -64,7 +63,7 @@ func ParseNameAddr(s string) (NameAddr, error) {
 	return a, nil
 }
 
-// uriLike reports whether s can be a URI: it has a scheme, and nothing that ends one.
+// uriLike reports whether s can be a URI: it has a scheme, and no character that ends one.
 func uriLike(s string) bool {
 	scheme := false
 

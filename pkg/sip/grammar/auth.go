@@ -6,8 +6,8 @@ import (
 )
 
 // AuthParams reads the parameters of an authentication scheme (RFC 3261 §20.44, §25.1: challenge, credentials) as handsets really write
-// them: name=value or name="value" in any spacing, with stray commas, or with none between them. It ends with the first that cannot be
-// read, and its error.
+// them: name=value or name="value" in any spacing, with stray commas, or with none between them. It stops at the first that cannot be
+// read, and yields its error.
 func AuthParams(s string) iter.Seq2[Param, error] {
 	return func(yield func(Param, error) bool) {
 		for {
@@ -56,7 +56,7 @@ func authParam(s string) (p Param, rest string, err error) {
 	return p, rest, printable(p.Value)
 }
 
-// CutScheme returns the scheme of an authentication header field, and its parameters.
+// CutScheme returns the scheme of an authentication header field and its parameters.
 func CutScheme(field string) (scheme, params string) {
 	field = trim(field)
 

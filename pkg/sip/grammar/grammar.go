@@ -1,9 +1,9 @@
 // Package grammar is the syntax that SIP header fields share (RFC 3261 §25.1): tokens, quoted strings, comma lists, parameters,
 // addresses, and the parameters of authentication. It reads and writes text and knows no header field by its name.
 //
-// It reads more than the grammar has, as far as only one reading is possible: blanks around every separator, empty elements of lists,
-// tokens with characters that a token may not have, commas that are missing between the parameters of authentication. What another
-// reader could take for something else is an error: open quotes and brackets, text behind a quoted string, control characters.
+// It accepts more than the grammar, as far as only one reading is possible: blanks around every separator, empty elements of lists,
+// tokens with characters that a token may not have, missing commas between the parameters of authentication. Text that another reader
+// could read differently is an error: open quotes and brackets, text behind a quoted string, control characters.
 package grammar
 
 import (
@@ -12,13 +12,13 @@ import (
 	"strings"
 )
 
-// ErrSyntax is text that is none of what it should be.
+// ErrSyntax is the error of text that does not follow the grammar.
 var ErrSyntax = errors.New("the header field cannot be read")
 
-// maxParams is the number of parameters that one value may have.
+// maxParams is the largest number of parameters of one value.
 const maxParams = 64
 
-// fault is ErrSyntax with what is wrong and the text that is, which may be long.
+// fault returns ErrSyntax with a description and the offending text, which may be long.
 func fault(what, text string) error {
 	const enough = 100
 
@@ -40,7 +40,7 @@ func IsToken(s string) bool {
 	return s != ""
 }
 
-// isHost reports whether s has only what a token or a host may have, an IPv6 reference among them: a value that needs no quotes.
+// isHost reports whether s has only characters of tokens and hosts, an IPv6 reference included: such a value needs no quotes.
 func isHost(s string) bool {
 	for i := range len(s) {
 		if classes[s[i]]&(tokenChar|hostChar) == 0 {
@@ -54,9 +54,9 @@ func isHost(s string) bool {
 // Classes of octets.
 const (
 	tokenChar = 1 << iota // token
-	hostChar              // of an IPv6 reference, besides those of a token
-	blankChar             // LWS, with the end of a line that is continued
-	control               // nothing of a header field, in quotes or not: HTAB is not among them
+	hostChar              // in an IPv6 reference, besides those of a token
+	blankChar             // LWS, including the end of a continued line
+	control               // never in a header field, in quotes or not; HTAB is not among them
 )
 
 var classes = func() (table [256]uint8) {
@@ -78,7 +78,7 @@ var classes = func() (table [256]uint8) {
 	return table
 }()
 
-// trim takes off the blanks at both ends.
+// trim removes the blanks at both ends.
 func trim(s string) string {
 	for s != "" && classes[s[0]]&blankChar != 0 {
 		s = s[1:]
@@ -91,7 +91,7 @@ func trim(s string) string {
 	return s
 }
 
-// printable refuses control characters, with which one header field could become two.
+// printable refuses control characters, which could turn one header field into two.
 func printable(s string) error {
 	for i := range len(s) {
 		if classes[s[i]]&control != 0 {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// List gives the elements of a comma list in their order, without those that are empty. Commas in quotes and in angle brackets separate
-// nothing. Open quotes or brackets take all the rest with them.
+// List yields the elements of a comma list in order, without empty ones. Commas in quotes and in angle brackets do not separate. Open
+// quotes or brackets extend to the end of the text.
 func List(field string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for rest := field; rest != ""; {
@@ -31,7 +31,7 @@ func AppendList(all []string, field string) []string {
 	return all
 }
 
-// Split cuts s at each separator outside quotes and angle brackets, and takes off the blanks. Empty pieces are left out.
+// Split cuts s at each separator outside quotes and angle brackets, and trims the pieces. Empty pieces are left out.
 func Split(s string, at byte) ([]string, error) {
 	var pieces []string
 
@@ -51,8 +51,8 @@ func Split(s string, at byte) ([]string, error) {
 	return pieces, nil
 }
 
-// cut returns the text before the first separator outside quotes and angle brackets, and the rest from the separator on. Neither has
-// control characters in the piece.
+// cut returns the text before the first separator outside quotes and angle brackets, and the rest from the separator on. The piece has no
+// control characters.
 func cut(s string, at byte) (piece, rest string, err error) {
 	end := separator(s, at)
 	piece, rest = s[:end], s[end:]
@@ -70,7 +70,7 @@ func cut(s string, at byte) (piece, rest string, err error) {
 	return piece, rest, nil
 }
 
-// separator returns the place of the first separator outside quotes and angle brackets, or the length of s.
+// separator returns the index of the first separator outside quotes and angle brackets, or the length of s.
 func separator(s string, at byte) int {
 	first := strings.IndexByte(s, at)
 	if first < 0 {
@@ -97,9 +97,10 @@ func open(s string) bool {
 	return !closed
 }
 
-const nothing = -1 // is no octet
+const nothing = -1 // not an octet
 
-// scan returns the place of the first separator outside quotes and angle brackets, or the length of s, and whether they are closed there.
+// scan returns the index of the first separator outside quotes and angle brackets, or the length of s; closed reports whether quotes and
+// brackets are closed there.
 func scan(s string, at int) (place int, closed bool) {
 	quoted, bracket := false, false
 

@@ -2,16 +2,16 @@ package grammar
 
 import "strings"
 
-// Param is one parameter. Value is as it is written, with its quotes; Flag has no "=".
+// Param is one parameter. Value is as written, with its quotes; Flag reports a parameter without "=".
 type Param struct {
 	Name, Value string
 	Flag        bool
 }
 
-// Params are parameters in their order, and in their number.
+// Params are parameters in the order written, repeated ones included.
 type Params []Param
 
-// NewParam returns a parameter with this text for its value, which is put in quotes if it needs them.
+// NewParam returns a parameter with this value, quoted if need be.
 func NewParam(name, text string) Param {
 	if !isHost(text) {
 		text = Quote(text)
@@ -20,7 +20,7 @@ func NewParam(name, text string) Param {
 	return Param{Name: name, Value: text}
 }
 
-// QuotedParam returns a parameter with this text in quotes for its value.
+// QuotedParam returns a parameter with this value in quotes.
 func QuotedParam(name, text string) Param { return Param{Name: name, Value: Quote(text)} }
 
 // Text returns the value without quotes.
@@ -52,7 +52,7 @@ func (p Param) append(b []byte) []byte {
 	return append(append(b, '='), p.Value...)
 }
 
-// ParseParams reads ";name=value;flag". Empty places, as of a stray semicolon, are passed over.
+// ParseParams reads ";name=value;flag". Empty parameters, as from a stray semicolon, are skipped.
 func ParseParams(s string) (Params, error) {
 	s = trim(s)
 
@@ -66,7 +66,7 @@ func ParseParams(s string) (Params, error) {
 	}
 }
 
-// ParseParamList reads "name=value;flag", which is the whole of some header fields: parameters without a value before them.
+// ParseParamList reads "name=value;flag", the form of header fields that have parameters only and no value before them.
 func ParseParamList(s string) (Params, error) {
 	var all Params
 
@@ -114,8 +114,8 @@ func parseParam(piece string) (Param, error) {
 	return p, nil
 }
 
-// ParseValue reads a token or a quoted string with its parameters, which is what the values of most header fields are. The value is
-// without its quotes.
+// ParseValue reads a token or a quoted string with its parameters, the form of most header field values. The value is returned without
+// its quotes.
 func ParseValue(s string) (value string, params Params, err error) {
 	head, rest, err := cut(s, ';')
 	if err != nil {
@@ -158,7 +158,7 @@ func (p Params) append(b []byte) []byte {
 	return b
 }
 
-// Get returns the text of a parameter, whose name may be in any case.
+// Get returns the text of a parameter; its name is compared without regard to case.
 func (p Params) Get(name string) (text string, found bool) {
 	for i := range p {
 		if strings.EqualFold(p[i].Name, name) {
@@ -169,7 +169,7 @@ func (p Params) Get(name string) (text string, found bool) {
 	return "", false
 }
 
-// Del takes a parameter out.
+// Del removes a parameter.
 func (p *Params) Del(name string) {
 	kept := make(Params, 0, len(*p))
 

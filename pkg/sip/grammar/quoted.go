@@ -2,7 +2,7 @@ package grammar
 
 import "strings"
 
-// Unquote reads the quoted string that s begins with, and gives what stands behind it. Text without escapes is a part of s.
+// Unquote reads the quoted string at the start of s and returns its text and the rest of s. Text without escapes is a substring of s.
 func Unquote(s string) (text, rest string, err error) {
 	if s == "" || s[0] != '"' {
 		return "", "", fault("no quoted string", s)
@@ -36,11 +36,11 @@ func Unquote(s string) (text, rest string, err error) {
 	return "", "", fault("open quotes", s)
 }
 
-// Quote is text as a quoted string.
+// Quote returns text as a quoted string.
 func Quote(text string) string { return string(AppendQuoted(make([]byte, 0, len(text)+2), text)) }
 
 // AppendQuoted appends text as a quoted string. Quotes and backslashes are escaped; control characters, which a quoted string holds
-// escaped at best and which no reader expects there, become blanks. Octets beyond ASCII stay as they are.
+// escaped at best and no reader expects there, become blanks. Octets beyond ASCII are unchanged.
 func AppendQuoted(b []byte, text string) []byte {
 	b = append(b, '"')
 
@@ -58,7 +58,7 @@ func AppendQuoted(b []byte, text string) []byte {
 	return append(b, '"')
 }
 
-// quotedEnd returns where the quoted string ends that s begins with, behind its quotes; 0: it does not end.
+// quotedEnd returns the index behind the quoted string at the start of s; 0 if it does not end.
 func quotedEnd(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch s[i] {
