@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// validate refuses what cannot work. An address that means all of the machine's is none that others could answer to, so that
-// Via, Record-Route, Path and Contact need another (RFC 3261 §18.1.1).
+// validate refuses settings that cannot work. An unspecified address (all of the machine's) is none that others could answer to, so Via,
+// Record-Route, Path and Contact need another (RFC 3261 §18.1.1).
 func (c *EndpointConfig) validate() error {
 	switch {
 	case c.Name == "":
@@ -53,12 +53,12 @@ func (c *EndpointConfig) validate() error {
 	return nil
 }
 
-// advertised returns what others are told of an endpoint that is bound so.
+// advertised returns the address that others are told for an endpoint bound to this one.
 func (c *EndpointConfig) advertised(bound netip.AddrPort) netip.AddrPort {
 	told, err := parseAdvertised(c.Advertise)
 
 	switch {
-	case err != nil: // validate has seen it: there is none
+	case err != nil: // not set: validate has refused any that cannot be read
 		return bound
 	case told.Port() == 0:
 		return netip.AddrPortFrom(told.Addr(), bound.Port())

@@ -6,7 +6,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// newAck acknowledges a final response that is not a 2xx (§17.1.1.3): the INVITE's top Via alone, and its Route.
+// newAck returns the ACK of a final response that is not a 2xx (§17.1.1.3): with the INVITE's top Via alone, and its Route.
 func newAck(invite *sip.Request, r *sip.Response) *sip.Request {
 	ack := derived(invite, "ACK")
 	ack.ReplaceHeader(r.To())
@@ -14,7 +14,7 @@ func newAck(invite *sip.Request, r *sip.Response) *sip.Request {
 	return ack
 }
 
-// newCancel cancels an INVITE (§9.1), and says why.
+// newCancel returns the CANCEL of an INVITE (§9.1), with the header fields that say why.
 func newCancel(invite *sip.Request, why []sip.Header) *sip.Request {
 	cancel := derived(invite, "CANCEL")
 	for _, h := range why {
@@ -24,11 +24,11 @@ func newCancel(invite *sip.Request, why []sip.Header) *sip.Request {
 	return cancel
 }
 
-// With these a CANCEL says why it was sent, and of which session (RFC 3326, RFC 4412, RFC 7989). CANCEL ends at each hop, and they go
-// into the next one's: a handset shows by them that a call was answered elsewhere, or was preempted.
+// travelling has the header fields of a CANCEL that say why it was sent, and for which session (RFC 3326, RFC 4412, RFC 7989). CANCEL
+// ends at each hop; they are copied to the next hop's: by them a handset shows that a call was answered elsewhere or preempted.
 var travelling = [...]string{"reason", "resource-priority", "session-id"}
 
-const maxTravelling = 1000 // octets, for CANCEL goes over UDP where its INVITE did
+const maxTravelling = 1000 // octets, because CANCEL goes over UDP where its INVITE did
 
 func cancelReason(cancel *sip.Request) (why []sip.Header) {
 	left := maxTravelling
@@ -45,7 +45,7 @@ func cancelReason(cancel *sip.Request) (why []sip.Header) {
 	return why
 }
 
-// elsewhere returns what the callees are told who did not take the call that another one took (RFC 3326 §3.1).
+// elsewhere returns the Reason for the callees whose call another one took (RFC 3326 §3.1).
 func elsewhere() sip.Header { return sip.StatusReason(200, "Call completed elsewhere").Header() }
 
 func derived(invite *sip.Request, method string) *sip.Request {

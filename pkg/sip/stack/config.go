@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Config has the endpoints of a SIP stack, its timers and limits.
+// Config holds the endpoints of a SIP stack, its timers and its limits.
 type Config struct {
 	Endpoints    []EndpointConfig `yaml:"endpoints"`
 	Timers       Timers           `yaml:"timers"`
@@ -23,37 +23,37 @@ type Config struct {
 	Resolver     ResolverConfig   `yaml:"resolver"`
 }
 
-// EndpointConfig is one address. Its name is what traces and metrics call it.
+// EndpointConfig is one address. Its name appears in traces and metrics.
 type EndpointConfig struct {
 	Name       string   `yaml:"name"`
 	Address    string   `yaml:"address"`    // ip:port
-	Advertise  string   `yaml:"advertise"`  // ip or ip:port that others are told in place of address
+	Advertise  string   `yaml:"advertise"`  // ip or ip:port given to others in place of address
 	Transports []string `yaml:"transports"` // udp, tcp
 	Names      []string `yaml:"names"`      // host names that mean this endpoint in Route
 
-	Timers EndpointTimers `yaml:"timers,omitempty"` // where they are not the stack's: over radio a round trip takes longer
-	// TCP connections leave from the endpoint's port, as those between TS 33.203's protected ports must
+	Timers EndpointTimers `yaml:"timers,omitempty"` // where they differ from the stack's: over radio a round trip takes longer
+	// FixedPort makes TCP connections leave from the endpoint's port, as those between TS 33.203's protected ports must.
 	FixedPort bool `yaml:"-"`
 }
 
-// EndpointTimers are those of one endpoint's transactions. What is zero is the stack's.
+// EndpointTimers are the timers of one endpoint's transactions. Zero values are taken from the stack's.
 type EndpointTimers struct {
 	T1 time.Duration `yaml:"t1"`
 	T2 time.Duration `yaml:"t2"`
 	T4 time.Duration `yaml:"t4"`
 }
 
-// HandsetTimers returns those between a UE and its P-CSCF (TS 24.229 §7.7, table 7.7.1).
+// HandsetTimers returns the timers between a UE and its P-CSCF (TS 24.229 §7.7, table 7.7.1).
 func HandsetTimers() EndpointTimers {
 	return EndpointTimers{T1: 2 * time.Second, T2: 16 * time.Second, T4: 17 * time.Second}
 }
 
-// or takes from others what is not set.
+// or returns t with its zero values taken from others.
 func (t EndpointTimers) or(others EndpointTimers) EndpointTimers {
 	return EndpointTimers{T1: cmp.Or(t.T1, others.T1), T2: cmp.Or(t.T2, others.T2), T4: cmp.Or(t.T4, others.T4)}
 }
 
-// For makes these the timers of an endpoint that has none of its own.
+// For sets these timers on an endpoint that has none of its own.
 func (t EndpointTimers) For(e EndpointConfig) EndpointConfig {
 	e.Timers = e.Timers.or(t)
 	return e
@@ -69,21 +69,21 @@ type Timers struct {
 	T2 time.Duration `yaml:"t2"` // longest wait between retransmissions
 	T4 time.Duration `yaml:"t4"` // how long a message stays in the network
 	C  time.Duration `yaml:"c"`  // an INVITE that rings longer is cancelled; each 101 to 199 starts it anew
-	// Ringing is the longest that an INVITE may last in all, however often the callee says that it still rings.
+	// Ringing is the longest total time of an INVITE, however often the callee says that it still rings.
 	Ringing time.Duration `yaml:"ringing"`
 }
 
-// Limits keep what arrives from outside from growing without end.
+// Limits bound what outsiders can make the stack keep.
 type Limits struct {
 	MaxMessage      int           `yaml:"max_message"`      // octets
 	MaxTransactions int           `yaml:"max_transactions"` // beyond it new requests are answered 503
-	TCPConnections  int           `yaml:"tcp_connections"`  // accepted, of all endpoints
+	TCPConnections  int           `yaml:"tcp_connections"`  // accepted, over all endpoints
 	TCPPerSource    int           `yaml:"tcp_per_source"`   // accepted from one address, at one endpoint
 	TCPIdle         time.Duration `yaml:"tcp_idle"`         // a connection without traffic is closed
-	TCPMessageTime  time.Duration `yaml:"tcp_message_time"` // for a message begun to be complete, and for the first on an accepted connection
+	TCPMessageTime  time.Duration `yaml:"tcp_message_time"` // until a message begun, or the first of an accepted connection, is complete
 }
 
-// DefaultConfig returns the timers of the specification, for these endpoints.
+// DefaultConfig returns these endpoints with the timers of the specification.
 func DefaultConfig(endpoints ...EndpointConfig) Config {
 	return Config{
 		Endpoints: endpoints,
@@ -103,7 +103,7 @@ func DefaultConfig(endpoints ...EndpointConfig) Config {
 	}
 }
 
-// Validate refuses what cannot work, naming the setting.
+// Validate refuses settings that cannot work, and names the setting.
 func (c *Config) Validate() error {
 	names := map[string]bool{}
 
@@ -145,12 +145,12 @@ type Options struct {
 	Metrics prometheus.Registerer
 	Tap     trace.Tap
 	Network Network // nil: the machine's
-	// Screen is asked for each message that arrives, before anything is kept of it. An error drops it; a *Refusal is
-	// also told to who sent a request.
+	// Screen is asked about each received message before anything is kept of it. A message with an error is dropped; a *Refusal is also
+	// sent to the sender of a request.
 	Screen func(Flow, sip.Message) error
-	// Stray is asked for each response to an INVITE that came to this stack's Via and that no transaction takes. It must not block; what
-	// it returns passes the response on. nil: they are dropped.
+	// Stray is asked about each response to an INVITE that has this stack's Via and that no transaction takes. It must not block; the
+	// Passer that it returns passes the response on. nil: they are dropped.
 	Stray func(Flow, *sip.Response) Passer
-	// Urgent is asked for a request when max_transactions are in work: one that cannot wait is served all the same. It must not block.
+	// Urgent is asked about a request when max_transactions are in work: one that cannot wait is served all the same. It must not block.
 	Urgent func(Flow, *sip.Request) bool
 }

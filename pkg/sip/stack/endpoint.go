@@ -21,12 +21,12 @@ const (
 	writeTime    = 5 * time.Second
 )
 
-// Endpoint is one local address, over UDP, TCP or both on the same port. What leaves from it has its address in Via.
+// Endpoint is one local address, over UDP, TCP or both on the same port. Requests that leave from it have its address in Via.
 type Endpoint struct {
 	name    string
 	stack   *Stack
-	bound   netip.AddrPort // what the sockets have
-	address netip.AddrPort // what others are told
+	bound   netip.AddrPort // the sockets' address
+	address netip.AddrPort // the address given to others
 	names   []string
 	timers  EndpointTimers
 	udp     PacketConn
@@ -34,33 +34,33 @@ type Endpoint struct {
 
 	fixedPort bool // connections leave from the endpoint's own port
 
-	// reply, when set, chooses the flow of responses over UDP: TS 33.203 has a P-CSCF answer from its client port what
-	// came to its server port.
+	// reply, when set, chooses the flow of responses over UDP: by TS 33.203 a P-CSCF answers from its client port the requests that came
+	// to its server port.
 	reply atomic.Pointer[func(Flow) Flow]
-	work  atomic.Pointer[func(Flow) (end func())] // of InWork
+	work  atomic.Pointer[func(Flow) (end func())] // set by InWork
 
 	mu          sync.Mutex
 	connections map[netip.AddrPort]*stream
 	dials       map[netip.AddrPort]*dial
-	accepted    map[netip.Prefix]int // connections, by who opened them
+	accepted    map[netip.Prefix]int // connections, by the address that opened them
 	closed      bool
 }
 
-// Flow is a way that messages come and go: a pair of addresses at an endpoint. It stays usable when a connection behind it
-// is gone; a new one is opened then, if the other side takes it.
+// Flow is a path of messages: a pair of addresses at an endpoint. It stays usable when its connection is gone: a new one is opened, if
+// the other side takes it.
 type Flow struct {
 	Endpoint  *Endpoint
 	Transport string // "UDP" or "TCP"
 	Local     netip.AddrPort
 	Remote    netip.AddrPort
 
-	// Server is the endpoint that the other side is told of, in Via and in the routes of dialogs, when it is not the one that
-	// messages leave from: between protected ports they are two (TS 33.203 §7.1).
+	// Server is the endpoint that the other side is told of, in Via and in the routes of dialogs, when messages leave from another:
+	// between protected ports they are two (TS 33.203 §7.1).
 	Server *Endpoint
 	// TakesTCP lets a request that is too large for UDP try TCP to the same address first (RFC 3261 §18.1.1).
 	TakesTCP bool
 
-	tentative bool // UDP stands behind this way
+	tentative bool // UDP is tried after this flow
 }
 
 // Named returns the endpoint that the other side is told of.
@@ -72,7 +72,7 @@ func (f Flow) Named() *Endpoint {
 	return f.Endpoint
 }
 
-// String returns the text for logs.
+// String returns the flow as text for logs.
 func (f Flow) String() string {
 	return f.Transport + " " + f.Local.String() + " " + f.Remote.String()
 }
@@ -124,7 +124,7 @@ func (s *Stack) bind(c EndpointConfig) (*Endpoint, error) {
 // Name returns the configured name.
 func (e *Endpoint) Name() string { return e.name }
 
-// Address returns the one that others are told: the local one, or what is advertised in its place.
+// Address returns the address given to others: the local one, or the one advertised in its place.
 func (e *Endpoint) Address() netip.AddrPort { return e.address }
 
 // speaks reports whether the endpoint has this transport.
@@ -132,7 +132,7 @@ func (e *Endpoint) speaks(transport string) bool {
 	return transport == "UDP" && e.udp != nil || transport == "TCP" && e.tcp != nil
 }
 
-// URI returns a SIP URI of the endpoint with the loose-routing parameter, as Path, Service-Route and Record-Route have it.
+// URI returns a SIP URI of the endpoint with the loose-routing parameter, as for Path, Service-Route and Record-Route.
 func (e *Endpoint) URI(user string) string {
 	if user != "" {
 		user += "@"
@@ -164,12 +164,12 @@ func (e *Endpoint) Own(u sip.Uri) bool {
 	return target == e.address || target == e.bound
 }
 
-// ReplyBy makes responses over UDP to requests of this endpoint leave by the flow that choose makes of the one they came by,
-// whatever their Via says (TS 33.203 §7.1: from the client port to the server port).
+// ReplyBy makes responses over UDP to requests of this endpoint leave by the flow that choose returns for the request's flow, whatever
+// their Via says (TS 33.203 §7.1: from the client port to the server port).
 func (e *Endpoint) ReplyBy(choose func(Flow) Flow) { e.reply.Store(&choose) }
 
-// InWork has begin told of each request of this endpoint, with the flow that it came by; what begin gives is called when the request has
-// its answer and nobody works on it any more. nil is not called.
+// InWork has begin called for each request of this endpoint, with the request's flow; the function that begin returns, if not nil, is
+// called when the request is answered and nobody works on it any more.
 func (e *Endpoint) InWork(begin func(Flow) (end func())) { e.work.Store(&begin) }
 
 // serve is called once for each endpoint, with the stack's lock held.
@@ -202,7 +202,7 @@ func (s *Stack) readUDP(e *Endpoint) {
 	}
 }
 
-// datagram takes what came in one, and keeps nothing of the buffer that it is in.
+// datagram handles one received datagram, and keeps nothing of its buffer.
 func (s *Stack) datagram(flow Flow, raw []byte) {
 	switch {
 	case len(bytes.Trim(raw, "\r\n\x00")) == 0: // keep-alive (RFC 5626 §4.4.2 is STUN's; handsets send CRLF all the same)
@@ -250,7 +250,8 @@ func (e *Endpoint) connected(remote netip.AddrPort) *stream {
 	return e.connections[remote]
 }
 
-// Disconnect closes the connection with this address, if there is one. What has no answer by then goes as after any that ends.
+// Disconnect closes the connection with this address, if there is one. Requests without an answer by then end as when any connection is
+// lost.
 func (e *Endpoint) Disconnect(remote netip.AddrPort) {
 	if c := e.connected(remote); c != nil {
 		c.dismissed.Store(true)

@@ -9,9 +9,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Forwardable makes the copy of a request that a proxy passes on, or the refusal of one that it may not (RFC 3261 §16.3,
-// §16.4, §16.6 3). Own URIs are taken off the top of Route and returned in their order. understood are the options of
-// Proxy-Require that the caller serves. A refusal comes with the own URIs, too, as far as Route can be read: they say what is refused.
+// Forwardable returns the copy of a request that a proxy passes on, or a refusal if it may not (RFC 3261 §16.3, §16.4, §16.6 3). Own URIs
+// are removed from the top of Route and returned in order. understood are the options of Proxy-Require that the caller serves. A refusal
+// also comes with the own URIs, as far as Route can be read: they say what is refused.
 func (s *Stack) Forwardable(r *sip.Request, understood ...string) (out *sip.Request, own []sip.NameAddr, refusal *sip.Refusal) {
 	out = sip.Copy(r)
 	own, err := s.popOwnRoutes(out)
@@ -68,14 +68,14 @@ func (s *Stack) readable(r *sip.Request) (own []sip.NameAddr) {
 	return own
 }
 
-// popOwnRoutes is §16.4: the proxy's own URIs go from the top of Route, and a strict router before it is made good.
+// popOwnRoutes does §16.4: it removes the proxy's own URIs from the top of Route, and undoes the rewriting of a strict router before it.
 func (s *Stack) popOwnRoutes(r *sip.Request) (own []sip.NameAddr, err error) {
 	routes, err := sip.Routes(r)
 	if err != nil {
 		return nil, err
 	}
 
-	if len(routes) > 0 && s.Own(r.Recipient) && r.Recipient.UriParams.Has("lr") { // it put our URI into the Request-URI
+	if len(routes) > 0 && s.Own(r.Recipient) && r.Recipient.UriParams.Has("lr") { // a strict router put our URI into the Request-URI
 		last := routes[len(routes)-1]
 
 		target, err := sip.ParseURI(last.URI)
@@ -111,8 +111,8 @@ func (s *Stack) popOwnRoutes(r *sip.Request) (own []sip.NameAddr, err error) {
 	return own, nil
 }
 
-// looped finds a request that was here before with the same target, route and identity (RFC 5393 §4.2.1). One that was here
-// with another target or Route is a spiral, as between originating and terminating services.
+// looped reports whether a request was here before with the same target, route and identity (RFC 5393 §4.2.1). One that was here with
+// another target or Route is a spiral, as between originating and terminating services.
 func (s *Stack) looped(r *sip.Request) bool {
 	vias := r.GetHeaders("Via")
 	if len(vias) < 2 {
@@ -150,7 +150,7 @@ const loopMark = "-l"
 
 var loopSeed = maphash.MakeSeed()
 
-// loopHash is of what decides where a request goes, as it came here.
+// loopHash returns a hash of everything in a received request that decides where it goes.
 func loopHash(r *sip.Request) string {
 	var h maphash.Hash
 

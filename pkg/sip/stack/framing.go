@@ -9,8 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// readMessage takes one message of at most most octets off a stream: Content-Length says where it ends (RFC 3261 §18.3). With
-// a *ParseError comes what is there of the message, for a refusal; where the next one begins cannot be known then.
+// readMessage reads one message of at most most octets from a stream: Content-Length says where it ends (RFC 3261 §18.3). With a
+// *ParseError it returns what was read of the message, for a refusal; the start of the next message is then unknown.
 func readMessage(reader *bufio.Reader, most int) ([]byte, error) {
 	raw, err := readHeaders(reader, most)
 	if err != nil {
@@ -33,11 +33,11 @@ func readMessage(reader *bufio.Reader, most int) ([]byte, error) {
 	return raw, err
 }
 
-// maxSkipped is the longest body that a stream passes over to come to the next message.
+// maxSkipped is the longest body that a stream skips to reach the next message.
 const maxSkipped = 4 << 20
 
-// skip passes over the body of a message that was refused as too large, and reports whether the next message begins behind it. Where
-// the header fields do not end within the limit, or the body is larger than maxSkipped, that is not to be known.
+// skip skips the body of a message that was refused as too large, and reports whether the next message begins behind it. It cannot know
+// that where the header fields do not end within the limit, or the body is larger than maxSkipped.
 func skip(reader *bufio.Reader, headers []byte) (bool, error) {
 	if !bytes.HasSuffix(headers, []byte("\r\n\r\n")) {
 		return false, nil
@@ -62,7 +62,7 @@ func readHeaders(reader *bufio.Reader, most int) (raw []byte, err error) {
 
 		switch {
 		case len(raw) > most:
-			return raw[:bytes.LastIndexByte(raw[:most], '\n')+1], errTooLarge // header fields that are whole
+			return raw[:bytes.LastIndexByte(raw[:most], '\n')+1], errTooLarge // the header fields that are complete
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue // a long line
 		case err != nil:
@@ -75,8 +75,8 @@ func readHeaders(reader *bufio.Reader, most int) (raw []byte, err error) {
 	}
 }
 
-// contentLength finds the Content-Length in headers that are complete; a stream has no other way to end a body. It must read
-// them as ParseMessage does, with continued lines (§7.3.1), or a body could pass for the next message.
+// contentLength returns the Content-Length of complete header fields; a stream has no other way to end a body. It must read them as
+// ParseMessage does, with continued lines (§7.3.1), or a body could pass for the next message.
 func contentLength(headers []byte) (int, error) {
 	const name, compact = "Content-Length", "l"
 
@@ -120,7 +120,7 @@ func contentLength(headers []byte) (int, error) {
 	return found, nil
 }
 
-// decimal reads digits and nothing else; a number beyond all limits is none.
+// decimal reads digits and nothing else; ok is false for a number beyond all limits.
 func decimal(text []byte) (n int, ok bool) {
 	if len(text) == 0 {
 		return 0, false

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Network is where endpoints find their sockets: the machine's, or those of another network namespace, or of a test.
+// Network opens the sockets of endpoints: in the machine's network, in another network namespace, or in a test's network.
 type Network interface {
 	// ListenPacket opens a UDP socket at ip:port.
 	ListenPacket(ctx context.Context, address string) (PacketConn, error)
@@ -54,7 +54,7 @@ func (Machine) Listen(ctx context.Context, address string, shared bool) (net.Lis
 	return config.Listen(ctx, family("tcp", address), address)
 }
 
-// family makes 0.0.0.0 all addresses of IPv4 and :: all of IPv6; to net, either means both.
+// family returns the network name that makes 0.0.0.0 mean all addresses of IPv4 and :: all of IPv6; to package net, either means both.
 func family(network, address string) string {
 	host, _, _ := net.SplitHostPort(address)
 
@@ -78,9 +78,9 @@ func (Machine) Dial(ctx context.Context, local, remote netip.AddrPort) (net.Conn
 	return dialer.DialContext(ctx, "tcp", remote.String())
 }
 
-// share lets a listener and the connections that leave from its port live side by side. Linux lets a port be bound twice
-// while one socket listens only with SO_REUSEPORT on both (socket(7)); a port that needs it not stays its listener's alone,
-// so that a second process at the same address is told.
+// share lets a listener and the connections that leave from its port exist side by side. Linux binds a port twice while one socket
+// listens only with SO_REUSEPORT on both (socket(7)); without that need a port stays its listener's alone, so that a second process at
+// the same address gets an error.
 func share(_, _ string, c syscall.RawConn) error {
 	var failed error
 	if err := c.Control(func(fd uintptr) {

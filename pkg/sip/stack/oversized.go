@@ -11,10 +11,10 @@ import (
 // errOversized is the error of a message that is larger than max_message, or than a datagram can be.
 var errOversized = errors.New("sip: the message would be larger than its receiver takes")
 
-// maxDatagram is the most that one holds over IPv4: 65535 octets without the headers of IP and UDP.
+// maxDatagram is the largest payload of a datagram over IPv4: 65535 octets without the headers of IP and UDP.
 const maxDatagram = 65507
 
-// fits returns an error for a message that its receiver need not take: it may end the connection that all others use, too.
+// fits returns an error for a message that its receiver need not take: it may close the connection that all others use, too.
 func (s *Stack) fits(flow Flow, raw []byte) error {
 	most := s.config.Limits.MaxMessage
 	if flow.Transport == "UDP" {
@@ -28,7 +28,7 @@ func (s *Stack) fits(flow Flow, raw []byte) error {
 	return fmt.Errorf("%w: %d octets, more than %d, by %s to %s", errOversized, len(raw), most, flow.Transport, flow.Remote)
 }
 
-// dropped counts and logs a message that did not fit, and in whose place nothing is sent.
+// dropped counts and logs a message that did not fit and was replaced by nothing.
 func (s *Stack) dropped(raw []byte, err error) {
 	line, _, _ := bytes.Cut(raw[:min(len(raw), 80)], []byte("\r\n"))
 
@@ -36,10 +36,10 @@ func (s *Stack) dropped(raw []byte, err error) {
 	s.log.Warn("SIP message not sent: too large", "start_line", string(line), "cause", err)
 }
 
-const oversizedSource = "oversized" // of a response in place of a request that was too large
+const oversizedSource = "oversized" // Source of a response in place of a request that was too large
 
-// unsent returns the response to a request that could not be sent. One that is too large is refused as its receiver would refuse it
-// (RFC 3261 §21.5.7): that says nothing against the receiver, and no other one would take it.
+// unsent returns the response to a request that could not be sent. One that is too large is refused as its receiver would refuse it (RFC
+// 3261 §21.5.7): the receiver is not at fault, and no other one would take it.
 func unsent(r *sip.Request, err error) *sip.Response {
 	if !errors.Is(err, errOversized) {
 		return local(r, 503, err.Error())
@@ -51,7 +51,7 @@ func unsent(r *sip.Request, err error) *sip.Response {
 	return response
 }
 
-// instead returns what is sent in place of a final response that did not fit.
+// instead returns the response sent in place of a final response that did not fit.
 func (tx *ServerTransaction) instead(r *sip.Response, err error) *sip.Response {
 	out := sip.EmptyResponse(500)
 

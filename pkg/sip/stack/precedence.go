@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// precedence holds a request until the ACK that came before it, with the same Call-ID, has been passed on: a BYE that overtakes
-// the ACK ends a call that has not begun for its callee.
+// precedence holds a request until the ACK that came before it, with the same Call-ID, has been passed on: a BYE that overtakes the ACK
+// ends a call that has not begun for its callee.
 type precedence struct {
 	mu   sync.Mutex
 	acks map[string]chan struct{} // by Call-ID, the latest ACK in work; closed when it is done
 }
 
-// hold is called for each ACK, in the order of arrival. What it returns is called when the ACK has been passed on.
+// hold is called for each ACK in the order of arrival. The function that it returns is called when the ACK has been passed on.
 func (p *precedence) hold(callID string) (done func()) {
 	own := make(chan struct{})
 
@@ -37,7 +37,7 @@ func (p *precedence) hold(callID string) (done func()) {
 	}
 }
 
-// ahead is called for another request in the order of arrival; what it gives is waited for before its procedure begins.
+// ahead is called for every other request in the order of arrival; its procedure begins once the ack returned is done.
 func (p *precedence) ahead(callID string) ack {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,7 +45,7 @@ func (p *precedence) ahead(callID string) ack {
 	return p.acks[callID]
 }
 
-// ack is one in work, or nil.
+// ack is an ACK in work, or nil.
 type ack chan struct{}
 
 func (a ack) wait(ctx context.Context) {

@@ -14,14 +14,14 @@ type run struct {
 	branch    Branch
 	tx        *ClientTransaction // of the last attempt
 	ways      []way              // left to try
-	alarm     *time.Timer        // for what is due first of what follows
-	due       time.Time          // the alarm; zero: it is not set
-	patience  time.Time          // until when the last attempt may be silent; zero: as long as its transaction lasts
+	alarm     *time.Timer        // for the earliest of the times below
+	due       time.Time          // when the alarm fires; zero: it is not set
+	patience  time.Time          // how long the last attempt may be silent; zero: as long as its transaction lasts
 	expires   time.Time          // timer C of an INVITE (§16.6 11); zero: it does not run
-	sent      time.Time          // the first attempt
-	breadth   int                // RFC 5393 §5: its share
-	responded bool               // to the last attempt
-	rings     bool               // more than 100 has come
+	sent      time.Time          // when the first attempt was
+	breadth   int                // its share of Max-Breadth (RFC 5393 §5)
+	responded bool               // a response to the last attempt has come
+	rings     bool               // a provisional response other than 100 has come
 	rangOut   bool               // timer C has fired, and CANCEL is on its way
 	over      bool
 }
@@ -66,14 +66,14 @@ func (c *responseContext) start(branches []Branch) {
 	}
 }
 
-// startWaiting sends branches for which there was no breadth before.
+// startWaiting sends branches that had to wait for breadth.
 func (c *responseContext) startWaiting() {
 	group := c.waiting
 	c.waiting = nil
 	c.start(group)
 }
 
-// unresolved returns the status for a target that cannot be found: the name does not exist, or nobody can say.
+// unresolved returns the status for a target that cannot be resolved: the name does not exist, or nobody can say.
 func unresolved(err error) int {
 	if errors.Is(err, ErrNoTarget) {
 		return 404
@@ -124,12 +124,12 @@ func (c *responseContext) again(r *run) {
 	c.send(r)
 }
 
-// delivered brings what comes for an attempt.
+// delivered passes on the response or the end of an attempt.
 func (r *run) delivered(tx *ClientTransaction, response *sip.Response, err error) {
 	r.context.post(event{run: r, tx: tx, response: response, err: err})
 }
 
-// heard notes that the target has the request. It is not asked again by another transport.
+// heard records that the target has the request, which is then not sent again over another transport.
 func (r *run) heard(tx *ClientTransaction) {
 	if tx == r.tx && !r.over {
 		r.responded, r.branch.Provisional = true, true
@@ -137,7 +137,7 @@ func (r *run) heard(tx *ClientTransaction) {
 	}
 }
 
-// ring starts timer C of a branch, or starts it anew (§16.7 2).
+// ring starts timer C of a branch, or restarts it (§16.7 2).
 func (c *responseContext) ring(r *run) {
 	if !c.invite || r.rangOut {
 		return
@@ -148,7 +148,7 @@ func (c *responseContext) ring(r *run) {
 	r.wake(r.expires)
 }
 
-// wake sets the alarm, unless it is set for sooner: it finds out by itself what has become of what it was set for.
+// wake sets the alarm, unless it is set to an earlier time: when it fires, alarmed finds out what is due.
 func (r *run) wake(at time.Time) {
 	if !r.due.IsZero() && !at.Before(r.due) {
 		return
@@ -187,7 +187,7 @@ func (c *responseContext) alarmed(r *run) {
 	}
 }
 
-// rangOut is §16.8: a branch of which something was heard is cancelled, another is over.
+// rangOut does §16.8: a branch with a provisional response is cancelled, any other is over.
 func (c *responseContext) rangOut(r *run) {
 	r.rangOut, r.expires = true, time.Time{}
 	r.tx.Cancel(sip.StatusReason(408, "").Header())
@@ -201,8 +201,8 @@ func (c *responseContext) rangOut(r *run) {
 	}
 }
 
-// doubt gives up the doubtful branches that are silent when there are no others left to wait for. Their silence is no answer beside
-// those that came.
+// doubt gives up the doubtful branches that are silent when there are no others left to wait for. Their silence does not count as an
+// answer beside those that came.
 func (c *responseContext) doubt() {
 	for _, r := range c.runs {
 		if !r.over && (r.branch.Doubtful == 0 || r.rings || r.tx == nil) {

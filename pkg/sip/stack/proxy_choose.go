@@ -17,7 +17,7 @@ func (c *responseContext) choose() *sip.Response {
 		return local(c.tx.request, 487, "cancelled")
 	case best == nil:
 		return local(c.tx.request, 480, "there was no target")
-	case best.StatusCode == 503: // §16.7 6, §16.9: what is below being overloaded or away does not make this proxy so
+	case best.StatusCode == 503: // §16.7 6, §16.9: a next hop that is overloaded or away does not make this proxy so
 		best.StatusCode, best.Reason = 500, sip.Phrase(500)
 		if !Local(best) && !sip.Has(best, "Reason") {
 			sip.SetReasons(best, unavailable)
@@ -39,7 +39,7 @@ func (c *responseContext) choose() *sip.Response {
 	return best
 }
 
-// better ranks final responses: 6xx first, then the lowest class, and within 4xx what tells the caller how to go on.
+// better ranks final responses: 6xx first, then the lowest class, and within 4xx those that tell the caller how to go on.
 func better(a, b int) bool {
 	rank := func(status int) int {
 		switch {
@@ -47,7 +47,7 @@ func better(a, b int) bool {
 			return 0
 		case status == 401 || status == 407 || status == 415 || status == 420 || status == 484:
 			return 4000
-		case status == 408 || status == 430: // say the least of their class
+		case status == 408 || status == 430: // they say the least of their class
 			return 4999
 		default:
 			return status/100*1000 + 1 + status%100

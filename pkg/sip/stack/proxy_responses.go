@@ -6,7 +6,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// handle does with one event what RFC 3261 §16.7 to §16.10 ask.
+// handle processes one event as RFC 3261 §16.7 to §16.10 require.
 func (c *responseContext) handle(e event) {
 	r := e.run
 
@@ -17,7 +17,7 @@ func (c *responseContext) handle(e event) {
 		}
 	case r == nil:
 		c.cancel()
-	case e.response != nil && e.response.IsSuccess(): // even of an attempt that was given up: who answered must be told
+	case e.response != nil && e.response.IsSuccess(): // even of an attempt that was given up: the callee that answered must hear of it
 		if e.tx != r.tx {
 			r.tx.Cancel(elsewhere())
 		}
@@ -41,7 +41,7 @@ func (c *responseContext) handle(e event) {
 	}
 }
 
-// provisional sends a provisional response upstream, but for 100 (§16.7 5).
+// provisional sends a provisional response other than 100 upstream (§16.7 5).
 func (c *responseContext) provisional(r *run, response *sip.Response) {
 	r.heard(r.tx)
 
@@ -60,7 +60,7 @@ func (c *responseContext) provisional(r *run, response *sip.Response) {
 	_ = c.tx.Respond(response)
 }
 
-// refused is a final response other than 2xx. On a 503 another server is asked, if there is one (RFC 3263 §4.3).
+// refused handles a final response other than 2xx. On a 503 another server is tried, if there is one (RFC 3263 §4.3).
 func (c *responseContext) refused(r *run, response *sip.Response) {
 	if response.StatusCode == 503 {
 		c.stack.resolver.markBusy(r.tx.flow.Remote, response)
@@ -76,12 +76,12 @@ func (c *responseContext) refused(r *run, response *sip.Response) {
 	c.failed(r, response)
 }
 
-// ended is an attempt without a final response, or one that takes too long.
+// ended handles an attempt that ended without a final response, or that takes too long.
 func (c *responseContext) ended(r *run, err error) {
 	switch {
 	case c.stack.ctx.Err() != nil: // the request ends, too
 		return
-	case errors.Is(err, errWithdrawn), r.rangOut, c.stop && r.responded: // it is not the other side's fault
+	case errors.Is(err, errWithdrawn), r.rangOut, c.stop && r.responded: // not the other side's fault
 	default:
 		c.stack.resolver.MarkFailed(r.target())
 	}
@@ -95,7 +95,7 @@ func (c *responseContext) ended(r *run, err error) {
 	c.failed(r, c.unanswered(r, err))
 }
 
-// unanswered returns what stands for the answer that never came.
+// unanswered returns the response in place of one that never came.
 func (c *responseContext) unanswered(r *run, err error) *sip.Response {
 	response := c.instead(r, err)
 	if response.StatusCode == 408 && !r.branch.Provisional {
@@ -137,14 +137,14 @@ func (c *responseContext) failed(r *run, response *sip.Response) {
 	}
 }
 
-// callee is who has answered an INVITE.
+// callee identifies a UA that has answered an INVITE.
 type callee struct {
 	tx  *ClientTransaction
 	tag string
 }
 
-// success sends a 2xx upstream, whatever went there before (RFC 3261 §16.7 5). Of an INVITE one that comes again goes the same way
-// unseen.
+// success sends a 2xx upstream, whatever went there before (RFC 3261 §16.7 5). A repeated 2xx to an INVITE is sent the same way without
+// calling OnResponse.
 func (c *responseContext) success(e event) {
 	tag, _ := e.response.To().Params.Get("tag")
 	who := callee{e.tx, tag}

@@ -9,19 +9,19 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// What the stack refuses of its own accord: the case of its log line, and the reason of its count.
+// Cases of the requests that the stack itself refuses: the case of the log line, and the reason of the count.
 const (
 	caseOverload  = "overload"    // max_transactions
-	caseCancel    = "cancel"      // of nothing
-	caseMerged    = "merged"      // an INVITE that came again, and nothing comes for it
+	caseCancel    = "cancel"      // for no transaction
+	caseMerged    = "merged"      // an INVITE that came again, to which no response comes any more
 	caseBreadth   = "max-breadth" // RFC 5393 §5
-	caseForward   = "forward"     // no answer came from where it went
+	caseForward   = "forward"     // no answer came from the next hop
 	casePanic     = "panic"       // counted whether there is an answer to give or not
 	caseUndecided = "undecided"   // a procedure ended without an answer
 	caseOversized = "too large to send"
 )
 
-// The refusals that are always the same.
+// Refusals that are always the same.
 var (
 	overloaded = sip.Standing(503, "too many requests are in work", sip.NewHeader("Retry-After", "5")).
 			Because(errors.New("max_transactions is reached"))
@@ -36,26 +36,26 @@ var (
 	tooLargeOut = sip.Standing(500, "the response would be larger than its receiver takes")
 )
 
-// forwardFailures are the reasons of a response in place of one that never came. Whom they go to may be a stranger, so that they name no
-// host; the log does.
+// forwardFailures has the reasons of responses in place of those that never came. They may go to a stranger, so they name no host; the
+// log does.
 var forwardFailures = map[int]*sip.Refusal{
 	404: sip.Standing(404, "the next hop has no address"),
 	408: sip.Standing(408, "the next hop did not answer in time"),
 	480: sip.Standing(480, "there was nowhere to send the request"),
 	487: sip.Standing(487, "the request was cancelled"),
 	503: sip.Standing(503, "the next hop cannot be reached"),
-	500: sip.Standing(500, "the next hop cannot be reached"), // 503 becomes that (RFC 3261 §16.7 6)
+	500: sip.Standing(500, "the next hop cannot be reached"), // 503 becomes 500 (RFC 3261 §16.7 6)
 }
 
-// newRefuser answers what the stack itself refuses, as the functions answer what they do.
+// newRefuser returns the refuser for requests that the stack itself refuses, in the same way as the functions do.
 func (s *Stack) newRefuser(log *slog.Logger) sip.Refuser {
 	return sip.Refuser{Log: log, Count: func(reason, _ string, _ int) { s.metrics.refused.WithLabelValues(reason).Inc() }}
 }
 
-// ofFaults answers requests whose fault is counted already.
+// ofFaults returns a refuser for requests whose fault is counted already.
 func (s *Stack) ofFaults() sip.Refuser { return sip.Refuser{Log: s.log} }
 
-// unkept is a request that gets its answer without a transaction: nothing of it is kept.
+// unkept is a request that is answered without a transaction: nothing of it is kept.
 type unkept struct {
 	stack   *Stack
 	flow    Flow
@@ -90,7 +90,7 @@ func (tx *ServerTransaction) open() bool {
 	return tx.state == proceeding
 }
 
-// fault notes what a procedure panicked with.
+// fault logs and counts the value that a procedure panicked with.
 func (s *Stack) fault(request string, value any) {
 	s.metrics.refused.WithLabelValues(casePanic).Inc()
 	s.log.Error("SIP procedure panicked", "request", request, "panic", value, "stack", string(debug.Stack()))
@@ -104,7 +104,7 @@ func (c *responseContext) ownResponse(refuser sip.Refuser, reason string, refusa
 	return response
 }
 
-// explain gives a response in place of one that never came its reason, unless the transaction user has given it one.
+// explain adds a Reason to a response in place of one that never came, unless the transaction user has given it one.
 func (c *responseContext) explain(response *sip.Response) {
 	if response.Source() == oversizedSource && response.StatusCode == tooLarge.Status {
 		why := *tooLarge
@@ -122,7 +122,7 @@ func (c *responseContext) explain(response *sip.Response) {
 		why = sip.Refuse(response.StatusCode, "")
 	}
 
-	if response.StatusCode == 487 { // whoever cancels is not refused: that is no line of the log, and no count
+	if response.StatusCode == 487 { // cancelled, not refused: no log line, and no count
 		why.Replace(response)
 		return
 	}
@@ -132,12 +132,12 @@ func (c *responseContext) explain(response *sip.Response) {
 	c.stack.refuser.Replace(c.tx.request, response, caseForward, &own)
 }
 
-// gaveUp notes a refusal of a request that is not kept any more.
+// gaveUp logs and counts a refusal of a request that is not kept any more.
 func (s *Stack) gaveUp(flow Flow, response *sip.Response, reason string, refusal *sip.Refusal) {
 	s.metrics.refused.WithLabelValues(reason).Inc()
 	s.log.Warn("request refused", "case", reason, "method", methodOf(response), "status", response.StatusCode, "reason", refusal.Text(),
 		"source", flow.Remote.String(), "call_id", sip.Value(response, "Call-ID"), "cause", refusal.Cause)
 }
 
-// unavailable is the reason of a 500 that was a 503 of the next hop, which gave none (RFC 3261 §16.7 6).
+// unavailable is the Reason of a 500 in place of the next hop's 503, which gave none (RFC 3261 §16.7 6).
 var unavailable = sip.StatusReason(500, "the next hop answered 503")

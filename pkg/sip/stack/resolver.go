@@ -17,7 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// ErrNoTarget is the error of a name that does not exist, or has no address that we can reach.
+// ErrNoTarget is the error for a name that does not exist, or has no address that we can reach.
 var ErrNoTarget = errors.New("sip: there is no such host")
 
 // ResolverConfig says where names are looked up.
@@ -51,12 +51,12 @@ type Resolver struct {
 	avoid time.Duration
 
 	mu     sync.Mutex
-	failed map[Target]time.Time // without a transport: by all of them
+	failed map[Target]time.Time // without a transport: failed over all of them
 }
 
 const maxAvoided = 10_000
 
-// NewResolver checks the configuration.
+// NewResolver returns a resolver, or an error if the configuration cannot work.
 func NewResolver(c ResolverConfig) (*Resolver, error) {
 	if c.Timeout <= 0 || c.Avoid < 0 {
 		return nil, errors.New("sip.resolver: timeout must be positive, avoid not negative")
@@ -85,7 +85,7 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 
 func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
-// Resolve lists the targets of a URI, those that failed lately last.
+// Resolve returns the targets of a URI; those that failed lately come last.
 func (r *Resolver) Resolve(ctx context.Context, u sip.Uri) ([]Target, error) {
 	if u.Scheme != "sip" && u.Scheme != "sips" {
 		return nil, fmt.Errorf("%w: %s URIs have no host", ErrNoTarget, u.Scheme)
@@ -110,7 +110,7 @@ func (r *Resolver) Resolve(ctx context.Context, u sip.Uri) ([]Target, error) {
 	return r.order(targets), nil
 }
 
-// targets is RFC 3263 §4.1 and §4.2.
+// targets does RFC 3263 §4.1 and §4.2.
 func (r *Resolver) targets(ctx context.Context, host string, port int, transport string) ([]Target, error) {
 	if transport != "" && transport != "UDP" && transport != "TCP" {
 		return nil, fmt.Errorf("%w: transport %s is not spoken here", ErrNoTarget, transport)
@@ -172,8 +172,8 @@ func (r *Resolver) mark(t Target, wait time.Duration) {
 	r.failed[t] = time.Now().Add(wait)
 }
 
-// markBusy makes a server that answers 503 one of the last to be tried, by whatever transport, for as long as it asks for: without
-// Retry-After not at all (RFC 3261 §21.5.4).
+// markBusy makes a server that answered 503 one of the last to be tried, over whatever transport, for the time of its Retry-After;
+// without one it does nothing (RFC 3261 §21.5.4).
 func (r *Resolver) markBusy(server netip.AddrPort, refused *sip.Response) {
 	const longest = uint32(3600)
 
@@ -218,7 +218,7 @@ func (r *Resolver) order(targets []Target) []Target {
 	return append(good, bad...)
 }
 
-// String returns the text for logs.
+// String returns the target as text for logs.
 func (t Target) String() string {
 	return t.Transport + " " + t.Addr.Addr().String() + " port " + strconv.Itoa(int(t.Addr.Port()))
 }

@@ -7,36 +7,36 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// responseContext is a request that is proxied, with its branches (RFC 3261 §16.2). It is a state machine without a goroutine of its
-// own: whoever brings it something steps it, unless somebody does already, and then leaves it in the mailbox.
+// responseContext is a proxied request with its branches (RFC 3261 §16.2). It is a state machine without a goroutine of its own: whoever
+// posts an event steps it, unless somebody is doing so already; then the event waits in the mailbox.
 type responseContext struct {
 	stack *Stack
 	tx    *ServerTransaction
 
 	mu       sync.Mutex
 	mailbox  []event
-	stepped  bool // by somebody
+	stepped  bool // somebody steps it
 	answered bool // the final response has gone upstream, and further 2xx follow it at once
 
-	// What is below belongs to who steps.
+	// The fields below belong to the goroutine that steps.
 
 	plan      Plan
 	next      [][]Branch // groups left to try
 	invite    bool
-	loop      string    // RFC 5393: goes into each branch
-	breadth   int       // RFC 5393 §5: so many branches may there be at a time, here and below
-	latest    time.Time // until when an INVITE may ring
+	loop      string    // RFC 5393: put into each branch
+	breadth   int       // RFC 5393 §5: the number of branches at a time, here and downstream
+	latest    time.Time // how long an INVITE may ring
 	runs      []*run
 	waiting   []Branch        // for breadth
 	best      []*sip.Response // final responses of branches that are over
 	stop      bool            // no further branches: cancelled, a 6xx came, or it has rung too long
-	cancelled bool            // by who sent the request
-	oversized error           // of a branch whose request did not fit
+	cancelled bool            // by the sender of the request
+	oversized error           // error of a branch whose request did not fit
 	forwarded map[callee][]byte
 }
 
-// event is what comes for a request: a response or the end of a client transaction; without a transaction the alarm of a branch; and
-// without a branch the CANCEL.
+// event is something that happened to a request: a response or the end of a client transaction; without a transaction, the alarm of a
+// branch; without a branch, the CANCEL.
 type event struct {
 	run      *run
 	tx       *ClientTransaction
@@ -44,11 +44,11 @@ type event struct {
 	err      error
 }
 
-// withdrawn is told of the CANCEL.
+// withdrawn posts the CANCEL.
 func (c *responseContext) withdrawn() { c.post(event{}) }
 
-// post brings an event. It never blocks, for it is called by whoever reads the sockets, with the client transaction's lock held:
-// what needs more than a mark is stepped by a goroutine that ends with it.
+// post adds an event. It never blocks, because the readers of the sockets call it with the client transaction's lock held: an event that
+// needs more than a mark is handled by a goroutine that ends when the mailbox is empty.
 func (c *responseContext) post(e event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,7 +65,7 @@ func (c *responseContext) post(e event) {
 	}
 }
 
-// marks does with an event what is to be done while nobody steps, if that is a mark or nothing.
+// marks handles an event that needs only a mark, or nothing, while nobody steps, and reports whether it was one.
 func (e event) marks() bool {
 	r := e.run
 
@@ -98,7 +98,7 @@ func (c *responseContext) take() []event {
 	return events
 }
 
-// step does with what has come what is to be done, and begins what is left to try. What panics ends the request.
+// step handles the events, and begins what is left to try. A panic ends the request.
 func (c *responseContext) step(events []event) {
 	if !c.guarded(func() { c.proceed(events) }) && !c.answered {
 		c.guarded(c.abort)
@@ -170,7 +170,7 @@ func (c *responseContext) pending() (n int) {
 	return n
 }
 
-// cancel is the CANCEL of who sent the request (§16.10).
+// cancel handles the CANCEL from upstream (§16.10).
 func (c *responseContext) cancel() {
 	c.stop, c.cancelled = true, true
 	c.cancelPending(c.tx.reasons()...)
@@ -188,7 +188,7 @@ func (c *responseContext) cancelPending(why ...sip.Header) {
 	}
 }
 
-// finish sends the response upstream, unless it went there already, and ends the request.
+// finish sends the response upstream, unless one went there already, and ends the request.
 func (c *responseContext) finish(response *sip.Response) {
 	for _, r := range c.runs {
 		r.end()
@@ -203,7 +203,7 @@ func (c *responseContext) finish(response *sip.Response) {
 			c.plan.OnResponse(nil, response)
 		}
 
-		if response.StatusCode == 408 && !c.invite { // RFC 4320 §4.2: who sent it has given up by now, or thinks ill of this hop
+		if response.StatusCode == 408 && !c.invite { // RFC 4320 §4.2: its sender has given up by now, or would blame this hop
 			c.tx.silence()
 		} else {
 			c.explain(response)
@@ -225,7 +225,7 @@ func (c *responseContext) finish(response *sip.Response) {
 	}
 }
 
-// forget keeps no more than further 2xx need, for the client transactions are there for some time.
+// forget keeps only what further 2xx need, because the client transactions stay for some time.
 func (c *responseContext) forget() {
 	c.next, c.waiting, c.best = nil, nil, nil
 	c.plan.OnFailure, c.plan.Then = nil, nil

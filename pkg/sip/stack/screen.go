@@ -8,14 +8,14 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// refusalsPerSecond bounds the answers to messages that are not let through: sources of datagrams can be forged, and an answer would go to
-// whose address it is.
+// refusalsPerSecond bounds the answers to messages that the screen refuses: the source of a datagram can be forged, and the answer would
+// go to the forged address.
 const refusalsPerSecond = 10
 
 func newRefusals() *rate.Limiter { return rate.NewLimiter(refusalsPerSecond, refusalsPerSecond) }
 
-// turnAway drops a message that the screen does not let through. When its error is a *Refusal, its sender may be told why: a request is
-// answered, without any transaction, as long as not too many are.
+// turnAway drops a message that the screen refuses. If its error is a *Refusal, a request is answered with it, without a transaction and
+// within the rate limit.
 func (s *Stack) turnAway(flow Flow, m sip.Message, err error) {
 	s.metrics.refused.WithLabelValues("screen").Inc()
 	s.about(flow).Warn("SIP message dropped", "cause", err)

@@ -17,9 +17,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Destination says where a request goes: over a known flow, to given targets in their order, or, when neither is set, to
-// where its topmost Route or its Request-URI resolves (RFC 3263). Endpoint is the one it leaves from; without it the first
-// that speaks the transport.
+// Destination says where a request goes: over a known flow, to given targets in order, or, when neither is set, to where its topmost
+// Route or its Request-URI resolves (RFC 3263). Endpoint is the one that it leaves from; if nil, the first that speaks the transport.
 type Destination struct {
 	Endpoint *Endpoint
 	Flow     *Flow
@@ -28,13 +27,13 @@ type Destination struct {
 
 var errNowhere = errors.New("sip: no endpoint reaches the target")
 
-// way is a flow to try. Where a request is too large for its datagrams, another way goes first.
+// way is a flow to try. A request that is too large for its datagrams goes over a stream first.
 type way struct {
 	flow   Flow
-	stream *Endpoint // that connects to the same address; nil if there is none to try
+	stream *Endpoint // its TCP connection to the same address; nil if there is none to try
 }
 
-// ways returns those to try, in their order.
+// ways returns the flows to try, in order.
 func (s *Stack) ways(ctx context.Context, r *sip.Request, d Destination) ([]way, error) {
 	if f := d.Flow; f != nil {
 		w := way{flow: *f}
@@ -81,13 +80,13 @@ func (s *Stack) ways(ctx context.Context, r *sip.Request, d Destination) ([]way,
 	return ways, nil
 }
 
-// besides returns the ways to other servers than this one. One that has answered is not asked again by another transport: it would
+// besides returns the ways to servers other than this one. A server that has answered is not tried again over another transport: it would
 // serve the request twice.
 func besides(ways []way, server netip.AddrPort) []way {
 	return slices.DeleteFunc(ways, func(w way) bool { return w.flow.Remote == server })
 }
 
-// overTCP returns the flow of what is too large for a datagram.
+// overTCP returns the flow for a request that is too large for a datagram.
 func (w way) overTCP() Flow {
 	f := w.flow
 	f.Transport, f.tentative = "TCP", true
@@ -99,9 +98,9 @@ func (w way) overTCP() Flow {
 	return f
 }
 
-// address makes of a request the message for the first of these ways, with a Via of its own, and gives that way and those
-// left. r stays as it is, so that every attempt begins from the same request. One that is too large for a datagram goes over
-// TCP, with UDP behind it in case the next hop takes no TCP (RFC 3261 §18.1.1). One that refused lately is not asked again.
+// address returns a request as the message for the first of these ways, with a Via of its own, together with that way's flow and the ways
+// left. r is not changed, so that every attempt begins from the same request. A request that is too large for a datagram goes over TCP,
+// with UDP after it in case the next hop takes no TCP (RFC 3261 §18.1.1). A next hop that refused TCP lately is not tried over it again.
 func (s *Stack) address(r *sip.Request, ways []way, branch string) (sent *sip.Request, raw []byte, flow Flow, left []way) {
 	first, left := ways[0], ways[1:]
 	sent = withVia(r, first.flow, branch)
@@ -139,8 +138,8 @@ func (s *Stack) egress(wanted *Endpoint, transport string, remote netip.AddrPort
 	return nil
 }
 
-// withVia returns the request as it goes by this flow: with a Via of this branch in front of the others. r is not changed, and
-// what the two share nobody changes in place.
+// withVia returns the request as sent over this flow: with a Via of this branch in front of the others. r is not changed; the header
+// fields that both share are never changed in place.
 func withVia(r *sip.Request, flow Flow, branch string) *sip.Request {
 	via := &sip.ViaHeader{
 		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: flow.Transport,
@@ -162,7 +161,7 @@ func hostOf(a netip.Addr) string {
 	return a.String()
 }
 
-// Send sends a request over the first flow that takes it. What goes out is a copy, with a Via of its own.
+// Send sends a copy of a request, with a Via of its own, over the first flow that takes it.
 func (s *Stack) Send(ctx context.Context, r *sip.Request, d Destination) (*ClientTransaction, error) {
 	ways, err := s.ways(ctx, r, d)
 	if err != nil {
@@ -174,7 +173,7 @@ func (s *Stack) Send(ctx context.Context, r *sip.Request, d Destination) (*Clien
 	return tx, err
 }
 
-// attempt begins a client transaction by the first way that takes the request, and gives the ways left to try.
+// attempt begins a client transaction over the first way that takes the request, and returns the ways left to try.
 func (s *Stack) attempt(
 	ctx context.Context,
 	r *sip.Request,
@@ -207,9 +206,9 @@ func (s *Stack) attempt(
 	return nil, nil, failed
 }
 
-// Do sends a request and waits for its final response, trying the next flow when one fails or does not answer, and the next
-// server when one says 503 (RFC 3263 §4.3). When nobody answers, the response is one of the stack's own, which Local tells: 408,
-// or 503 when the request could not be sent or its connection ended.
+// Do sends a request and waits for its final response, trying the next flow when one fails or does not answer, and the next server when
+// one answers 503 (RFC 3263 §4.3). When nobody answers, the response is the stack's own (see Local): 408, or 503 when the request could
+// not be sent or its connection ended.
 func (s *Stack) Do(ctx context.Context, r *sip.Request, d Destination) (*sip.Response, error) {
 	ways, err := s.ways(ctx, r, d)
 	if err != nil {
@@ -315,8 +314,8 @@ const (
 	silentSource = "silence" // local, too
 )
 
-// local returns a response that the stack makes itself in place of one that never came. The cause is for the log and for the
-// Reason header of whoever passes it on, and travels in a Warning.
+// local returns a response that the stack makes itself in place of one that never came. The cause is for the log and for the Reason
+// header field of whoever passes it on, and is carried in a Warning.
 func local(r *sip.Request, status int, cause string) *sip.Response {
 	response := sip.NewResponse(r, status, "")
 	response.SetSource(localSource)
@@ -327,7 +326,7 @@ func local(r *sip.Request, status int, cause string) *sip.Response {
 
 const warning = "399 dialtone " // RFC 3261 §20.43: miscellaneous, and who says it
 
-// LocalCause returns the cause that a response of the stack's own has; "" for one that came.
+// LocalCause returns the cause of a response of the stack's own; "" for one that was received.
 func LocalCause(r *sip.Response) string {
 	text, local := strings.CutPrefix(sip.Value(r, "Warning"), warning)
 	if !local || !Local(r) {
@@ -339,10 +338,10 @@ func LocalCause(r *sip.Response) string {
 	return cause
 }
 
-// Local reports whether a response is the stack's own, and not one that came.
+// Local reports whether a response is the stack's own, and was not received.
 func Local(r *sip.Response) bool { return r.Source() == localSource || Silent(r) }
 
-// Silent reports whether a response is a 408 of a proxy's own that stands for complete silence: not even a 100 has come from the next hop.
+// Silent reports whether a response is a 408 of the stack's own after complete silence: not even a 100 came from the next hop.
 func Silent(r *sip.Response) bool { return r.Source() == silentSource }
 
 // transmitResponse sends a response outside any transaction.
@@ -358,8 +357,8 @@ func (s *Stack) transmitResponse(flow Flow, reply netip.AddrPort, r *sip.Respons
 	return s.transmitReply(flow, reply, raw)
 }
 
-// transmitReply sends a response back the way its request came (RFC 3261 §18.2.2): over its connection, or by datagram to
-// the address that Via gave, or by a new connection to there in place of the one that is gone.
+// transmitReply sends a response back the way its request came (RFC 3261 §18.2.2): over its connection, or by datagram to the address of
+// its Via, or over a new connection to that address if the old one is gone.
 func (s *Stack) transmitReply(flow Flow, reply netip.AddrPort, raw []byte) error {
 	if flow.Transport == "TCP" {
 		if c := flow.Endpoint.connected(flow.Remote); c != nil {
@@ -389,8 +388,8 @@ func (s *Stack) transmitReply(flow Flow, reply netip.AddrPort, raw []byte) error
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// serialise writes a message as it goes out. Content-Length is set here, whoever made the message and wherever it came
-// from: over UDP it may be missing, on a stream it may not (RFC 3261 §18.3, §20.14).
+// serialise returns a message as it is sent. It sets Content-Length, whoever made the message: over UDP it may be missing, on a stream it
+// may not (RFC 3261 §18.3, §20.14).
 func serialise(m sip.Message) []byte {
 	if length := m.ContentLength(); length == nil || int(*length) != len(m.Body()) {
 		m.SetBody(m.Body())

@@ -15,18 +15,19 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/lookup"
 )
 
-// service is the name of SRV records, and the transport that they are of.
+// service is the name of SRV records, and their transport.
 type service struct{ name, transport string }
 
-// What a domain names is its owner's, and a stranger may call it: the first of its services and hosts are asked for, and no more.
+// The records of a domain are under its owner's control, and the domain may be one that a stranger named: only the first of its services
+// and hosts are looked up.
 const (
 	mostServices = 8
 	mostHosts    = 16 // of all services together
 	mostTargets  = 64
 )
 
-// services returns the targets that NAPTR and SRV records name (RFC 3263 §4.1, §4.2). Without SRV records nothing is found, and
-// the host's own addresses count.
+// services returns the targets that NAPTR and SRV records name (RFC 3263 §4.1, §4.2). Without SRV records found is false, and the host's
+// own addresses count.
 func (r *Resolver) services(ctx context.Context, host, transport string) (targets []Target, found bool, err error) {
 	services, err := r.pointers(ctx, host, transport)
 	if err != nil {
@@ -41,7 +42,7 @@ func (r *Resolver) services(ctx context.Context, host, transport string) (target
 		}
 	}
 
-	var failed error // that nobody can say counts once nothing else does
+	var failed error // a lookup that failed counts once nothing else does
 
 	hosts := 0
 
@@ -91,8 +92,8 @@ func (r *Resolver) services(ctx context.Context, host, transport string) (target
 	}
 }
 
-// pointers returns the services that NAPTR records name, of the transports that are spoken here (§4.1). They are not asked for when
-// the URI has its transport.
+// pointers returns the services that NAPTR records name, for the transports in use here (§4.1). They are not looked up when the URI has
+// its transport.
 func (r *Resolver) pointers(ctx context.Context, host, transport string) (services []service, err error) {
 	if transport != "" {
 		return nil, nil
@@ -148,7 +149,7 @@ func weighted(records []*dns.SRV) []*dns.SRV {
 	return records
 }
 
-// addresses returns those of a host: of IPv4, then of IPv6. Who sends takes those that one of its endpoints reaches.
+// addresses returns the addresses of a host: those of IPv4, then those of IPv6. The sender uses those that one of its endpoints reaches.
 func (r *Resolver) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addresses := r.hosts[canonical(host)]; len(addresses) > 0 {
 		return addresses, nil

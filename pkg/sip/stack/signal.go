@@ -2,13 +2,13 @@ package stack
 
 import "sync"
 
-// signal is a channel that is closed once, and made when somebody asks for it: most transactions end without anybody who waits.
+// signal is a channel that is closed once, and made when first asked for: most transactions end without anybody who waits.
 type signal struct {
 	c     chan struct{}
 	given bool
 }
 
-// channel is closed when the signal is given. mu is the lock of whoever owns the signal.
+// channel returns the channel, which is closed when the signal is set. mu is the lock of the signal's owner.
 func (s *signal) channel(mu *sync.Mutex) <-chan struct{} {
 	mu.Lock()
 	defer mu.Unlock()
@@ -24,7 +24,7 @@ func (s *signal) channel(mu *sync.Mutex) <-chan struct{} {
 	return s.c
 }
 
-// set gives the signal. It is called once, with the owner's lock held.
+// set closes the channel. It is called once, with the owner's lock held.
 func (s *signal) set() {
 	if s.given = true; s.c != nil {
 		close(s.c)

@@ -24,9 +24,9 @@ import (
 
 // Handler is the transaction user above the stack.
 type Handler interface {
-	// HandleRequest is called in a goroutine of its own for each new request but ACK and CANCEL. ctx ends with the stack.
+	// HandleRequest is called in a goroutine of its own for each new request other than ACK and CANCEL. ctx ends with the stack.
 	HandleRequest(ctx context.Context, tx *ServerTransaction)
-	// HandleAck is called for each ACK that no transaction takes: those of 2xx responses.
+	// HandleAck is called for each ACK that no transaction takes: that of a 2xx response.
 	HandleAck(ctx context.Context, ack *Ack)
 }
 
@@ -102,7 +102,7 @@ func New(c Config, h Handler, o Options) (*Stack, error) {
 	return s, nil
 }
 
-// Run serves until ctx ends, then closes the endpoints and waits for what is in work.
+// Run serves until ctx ends, then closes the endpoints and waits for the requests in work.
 func (s *Stack) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.served = true
@@ -200,8 +200,8 @@ func (s *Stack) Own(u sip.Uri) bool {
 	return false
 }
 
-// AsksItself reports whether an OPTIONS asks this function for its capabilities (RFC 3261 §11): its Request-URI is one of the endpoints and
-// has no user, and no Route leads on. One with a user, be it at a name of this function, is for that user.
+// AsksItself reports whether an OPTIONS asks this function for its capabilities (RFC 3261 §11): its Request-URI is one of the endpoints
+// and has no user, and no Route is left. One with a user, even at a name of this function, is for that user.
 func (s *Stack) AsksItself(r *sip.Request) bool {
 	if r.Method != "OPTIONS" || r.Recipient.User != "" || !s.Own(r.Recipient) {
 		return false
@@ -215,10 +215,10 @@ func (s *Stack) AsksItself(r *sip.Request) bool {
 	})
 }
 
-// Resolver returns the resolver that requests are sent by.
+// Resolver returns the resolver that requests are sent with.
 func (s *Stack) Resolver() *Resolver { return s.resolver }
 
-// receive takes one message from an endpoint. It is called in order for each socket and connection, and does not block.
+// receive handles one message from an endpoint. It is called in order for each socket and connection, and does not block.
 func (s *Stack) receive(flow Flow, raw []byte) {
 	s.trace(flow, raw, false)
 
@@ -253,12 +253,12 @@ func methodOf(r *sip.Response) string {
 	return ""
 }
 
-// about returns the log for what others do wrong over a flow.
+// about returns the log for faults of others over a flow.
 func (s *Stack) about(flow Flow) *slog.Logger {
 	return s.log.With("endpoint", flow.Endpoint.name, "source", flow.Remote.String(), "transport", flow.Transport)
 }
 
-// response gives a response to its client transaction.
+// response passes a response to its client transaction.
 func (s *Stack) response(flow Flow, r *sip.Response) {
 	tx, found := s.transactions.client(clientKey(r))
 	if !found {
@@ -269,7 +269,7 @@ func (s *Stack) response(flow Flow, r *sip.Response) {
 	tx.receive(r)
 }
 
-// request gives a request to its server transaction, or begins one (RFC 3261 §17.2.3).
+// request passes a request to its server transaction, or begins one (RFC 3261 §17.2.3).
 func (s *Stack) request(flow Flow, r *sip.Request) {
 	reply := stampVia(r.Via(), flow)
 	key := serverKey(r)
@@ -313,8 +313,8 @@ func (s *Stack) request(flow Flow, r *sip.Request) {
 	}
 }
 
-// takesUrgent reports whether a request is served although max_transactions are in work: it cannot wait. They may be twice as many when
-// all that came at once goes on, and a third time as many is for those.
+// takesUrgent reports whether a request that cannot wait is served although max_transactions are in work. There may be twice as many
+// while everything accepted at once goes on; a third time as many is for urgent requests.
 func (s *Stack) takesUrgent(flow Flow, r *sip.Request) bool {
 	return s.urgent != nil && s.transactions.working() < 3*s.config.Limits.MaxTransactions && s.urgent(flow, r)
 }
@@ -327,8 +327,8 @@ func (s *Stack) acknowledged(flow Flow, r *sip.Request) {
 	})
 }
 
-// cancelled answers a CANCEL and tells the transaction that it means (RFC 3261 §9.2, §16.10). One that means none is
-// answered without a transaction, which no limit would bound.
+// cancelled answers a CANCEL and tells the transaction that it means (RFC 3261 §9.2, §16.10). A CANCEL for no transaction is answered
+// without one, which no limit would bound.
 func (s *Stack) cancelled(key string, r *sip.Request, flow Flow, reply netip.AddrPort) {
 	invite, found := s.transactions.server(inviteKey(r))
 	if !found {
@@ -382,9 +382,9 @@ func (s *Stack) trace(flow Flow, raw []byte, sent bool) {
 	}
 }
 
-// stampVia writes where a request really came from into its topmost Via (RFC 3261 §18.2.1, RFC 3581 §4) and gives the address
-// that responses go to (§18.2.2): over UDP, or by a new connection when the request's is gone. The port that a connection came
-// from takes none, so that rport counts over UDP alone.
+// stampVia writes the true source of a request into its topmost Via (RFC 3261 §18.2.1, RFC 3581 §4) and returns the address that
+// responses go to (§18.2.2): over UDP, or over a new connection when the request's is gone. The source port of a connection takes no
+// connections, so rport counts over UDP alone.
 func stampVia(via *sip.ViaHeader, flow Flow) netip.AddrPort {
 	source := flow.Remote
 	_, rport := via.Params.Get("rport")
@@ -411,7 +411,7 @@ func stampVia(via *sip.ViaHeader, flow Flow) netip.AddrPort {
 	return netip.AddrPortFrom(source.Addr(), uint16(port))
 }
 
-// names reports whether a host is this address, which IPv6 has several spellings of.
+// names reports whether a host is this address; IPv6 addresses have several spellings.
 func names(host string, address netip.Addr) bool {
 	host = strings.Trim(host, "[]")
 	if host == address.String() {

@@ -10,11 +10,11 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Passer passes on a response that no transaction takes. It may take its time.
+// Passer passes on a response that no transaction takes. It may block.
 type Passer func(ctx context.Context)
 
-// stray is a response to the INVITE of a process before this one, perhaps. Nobody but the handler knows; without its word it is dropped
-// (RFC 6026 §8.9).
+// stray handles a response that may belong to an INVITE of a process before this one. Only the handler can know; without a Passer from it
+// the response is dropped (RFC 6026 §8.9).
 func (s *Stack) stray(flow Flow, r *sip.Response) {
 	s.metrics.unexpected.WithLabelValues(flow.Endpoint.name, "response").Inc()
 
@@ -32,12 +32,12 @@ func (s *Stack) stray(flow Flow, r *sip.Response) {
 	}
 }
 
-// Relay sends a response by this flow, outside any transaction.
+// Relay sends a response over this flow, outside any transaction.
 func (s *Stack) Relay(ctx context.Context, r *sip.Response, flow Flow) error {
 	return flow.Endpoint.transmit(ctx, flow, serialise(r))
 }
 
-// ResponseAddress returns where a response goes by what its topmost Via says (RFC 3261 §18.2.2).
+// ResponseAddress returns the address that a response goes to by its topmost Via (RFC 3261 §18.2.2).
 func ResponseAddress(via *sip.ViaHeader) (netip.AddrPort, error) {
 	host := via.Host
 	if received, given := via.Params.Get("received"); given {

@@ -18,11 +18,11 @@ type stream struct {
 	endpoint *Endpoint
 	conn     net.Conn
 	flow     Flow
-	dialled  bool // from here: the address at its other end takes connections
+	dialled  bool // opened from here: the address at its other end takes connections
 	writing  sync.Mutex
 	carried  carried
 
-	dismissed atomic.Bool // by Disconnect
+	dismissed atomic.Bool // closed by Disconnect
 }
 
 func (s *Stack) acceptTCP(e *Endpoint) {
@@ -65,7 +65,7 @@ func (s *Stack) acceptTCP(e *Endpoint) {
 	}
 }
 
-// source returns whom connections are counted by: an address of IPv4, or a /64 of IPv6, which one handset has to itself.
+// source returns the prefix that connections are counted by: an address of IPv4, or a /64 of IPv6, which one handset has to itself.
 func source(a netip.Addr) netip.Prefix {
 	bits := 64
 	if a.Is4() {
@@ -75,7 +75,7 @@ func source(a netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(a.WithZone(""), bits).Masked()
 }
 
-// admit counts a connection that a source opens, unless it has its share already: no source keeps the others out.
+// admit counts a connection that a source opens, and reports false if the source has its share already: no source keeps the others out.
 func (e *Endpoint) admit(a netip.Addr) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -155,7 +155,7 @@ func (e *Endpoint) adopt(conn net.Conn, remote netip.AddrPort, accepted bool) (*
 	return c, nil
 }
 
-// forget takes no message for this connection any more.
+// forget removes a connection, so that no more messages are sent over it.
 func (e *Endpoint) forget(c *stream) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -188,7 +188,7 @@ func (c *stream) read() error {
 	reader := bufio.NewReaderSize(c.conn, 8<<10)
 
 	idle, began := limits.TCPIdle, time.Time{}
-	if !c.dialled { // who connects has something to say; until then keep-alives do not count
+	if !c.dialled { // the side that connects has something to say; until then keep-alives do not count
 		idle, began = limits.TCPMessageTime, time.Now()
 	}
 
@@ -218,12 +218,12 @@ func (c *stream) read() error {
 			s.trace(c.flow, raw, false)
 			s.malformed(c.flow, raw, err)
 
-			if on, err := skip(reader, raw); !on { // within the time that a message has
+			if on, err := skip(reader, raw); !on { // within the time limit of a message
 				return err
 			}
 
 			idle, began = limits.TCPIdle, time.Time{}
-		case errors.As(err, &parse): // what comes next is anybody's guess
+		case errors.As(err, &parse): // where the next message begins is unknown
 			s.trace(c.flow, raw, false)
 			s.malformed(c.flow, raw, err)
 
@@ -241,13 +241,13 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// skipKeepAlive passes over the empty lines between messages and answers a ping of two with one (RFC 5626 §4.4.1). Each ping or
-// pong starts the idle time anew, unless it is that of the first message, which began when the connection did.
+// skipKeepAlive skips the empty lines between messages and answers a ping of two with one (RFC 5626 §4.4.1). Each ping or pong restarts
+// the idle time, unless the time is that of the first message, which began with the connection.
 func (c *stream) skipKeepAlive(reader *bufio.Reader, idle time.Duration, began time.Time) error {
 	lines := 0
 
 	for renew := true; ; {
-		if renew && reader.Buffered() == 0 { // else nothing is waited for
+		if renew && reader.Buffered() == 0 { // else there is nothing to wait for
 			since := began
 			if since.IsZero() {
 				since = time.Now()

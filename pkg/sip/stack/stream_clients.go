@@ -2,14 +2,14 @@ package stack
 
 import "sync"
 
-// carried are the client transactions whose requests went over a stream. They are told when it ends.
+// carried has the client transactions whose requests went over a stream. They are told when it ends.
 type carried struct {
 	mu    sync.Mutex
 	sent  map[*ClientTransaction]struct{}
 	ended bool
 }
 
-// add is false when the stream has ended already.
+// add adds a transaction; it reports false when the stream has ended already.
 func (c *carried) add(tx *ClientTransaction) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -27,7 +27,7 @@ func (c *carried) add(tx *ClientTransaction) bool {
 	return true
 }
 
-// remove is false when the transaction is not there, because it was told or is being told.
+// remove removes a transaction; it reports false when it is not there, because it was told or is being told.
 func (c *carried) remove(tx *ClientTransaction) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,7 +38,7 @@ func (c *carried) remove(tx *ClientTransaction) bool {
 	return there
 }
 
-// end tells the transactions that the stream they went by is gone (RFC 3261 §17.1.4).
+// end tells the transactions that their stream is gone (RFC 3261 §17.1.4).
 func (c *carried) end(by *stream, err error) {
 	c.mu.Lock()
 	sent := c.sent

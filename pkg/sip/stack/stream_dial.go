@@ -9,21 +9,22 @@ import (
 
 const (
 	dialTime = 5 * time.Second
-	// What is too large for UDP waits so long for a connection, and then goes over UDP all the same: a handset in idle mode takes
-	// some seconds to be paged, and one that drops what it does not expect answers never.
+	// tentativeTime is how long a request that is too large for UDP waits for a connection before it goes over UDP all the same: a
+	// handset in idle mode takes some seconds to be paged, and one that drops unexpected packets never answers.
 	tentativeTime = 3 * time.Second
-	// An INVITE that has gone over such a connection is answered within this time, if only by a 100, or goes over UDP as well.
+	// tentativeAnswer is the time within which an INVITE sent over such a connection is answered, if only by a 100; otherwise it goes
+	// over UDP as well.
 	tentativeAnswer = 8 * time.Second
 )
 
-// dial is a connection on its way to being open. All who want it wait for the same one.
+// dial is a connection being opened. Everybody who wants it waits for the same one.
 type dial struct {
 	done chan struct{} // closed when one of the others is set
 	c    *stream
 	err  error
 }
 
-// stream returns the connection of a flow: the one that is open, or a new one.
+// stream returns the connection of a flow: the open one, or a new one.
 func (e *Endpoint) stream(ctx context.Context, flow Flow) (*stream, error) {
 	if e.tcp == nil {
 		return nil, fmt.Errorf("sip: endpoint %s has no TCP", e.name)

@@ -14,20 +14,20 @@ import (
 )
 
 var (
-	// errTimeout is the end of a client transaction to which no final response came.
+	// errTimeout ends a client transaction to which no final response came.
 	errTimeout = errors.New("sip: no response in time")
-	// errTransport is the end of one whose request could not be sent, or whose connection ended before a response (RFC 3261
-	// §17.1.4). Who sent it does as if 503 had come (§8.1.3.1, §16.9).
+	// errTransport ends a client transaction whose request could not be sent, or whose connection ended before a response (RFC 3261
+	// §17.1.4). The sender treats it as a 503 (§8.1.3.1, §16.9).
 	errTransport = errors.New("sip: transport error")
 
 	errDisconnected = fmt.Errorf("%w: the connection ended", errTransport)
 	errWithdrawn    = errors.New("sip: cancelled before it was sent")
 )
 
-// ClientTransaction is a request that was sent, until nothing more can come of its answer (RFC 3261 §17.1, RFC 6026).
+// ClientTransaction is a request that was sent, until no more responses can come (RFC 3261 §17.1, RFC 6026).
 //
-// sipgo's own machine is not used: it waits 4 s with its lock held before it acknowledges a final response again, keeps
-// non-INVITE transactions for timer D instead of K, and blocks who reads the socket.
+// sipgo's own machine is not used: it waits 4 s with its lock held before it acknowledges a final response again, keeps non-INVITE
+// transactions for timer D instead of K, and blocks the reader of the socket.
 type ClientTransaction struct {
 	stack     *Stack
 	key       string
@@ -40,28 +40,28 @@ type ClientTransaction struct {
 
 	mu       sync.Mutex
 	request  *sip.Request // for retransmission, CANCEL and ACK; nil once none can come
-	ack      []byte       // of a final response other than 2xx, for when that comes again
+	ack      []byte       // of a final response other than 2xx, for its retransmissions
 	state    state
 	answered bool               // a provisional response came
-	ringing  bool               // one of 101 to 199
+	ringing  bool               // one of 101 to 199 came
 	cancel   bool               // CANCEL is wanted as soon as it may be sent
-	why      []sip.Header       // that CANCEL says
+	why      []sip.Header       // header fields of the CANCEL
 	withdraw context.CancelFunc // ends the wait for a connection; nil once the request is sent
-	stream   *stream            // that the request went over
-	resent   bool               // over a second connection
+	stream   *stream            // the stream that the request went over
+	resent   bool               // sent again over a second connection
 	timer    *time.Timer
 	interval time.Duration // of timers A and E; zero when nothing is sent again
 	deadline time.Time     // of timers B, D, F, K, M; zero while an INVITE rings
 	err      error
 }
 
-// clientUser takes what comes of a client transaction, in its order: responses, and then the end, a nil response. It is called with
-// the transaction's lock held and must not block.
+// clientUser receives the responses of a client transaction in order, and then its end, as a nil response. It is called with the
+// transaction's lock held and must not block.
 type clientUser interface {
 	delivered(tx *ClientTransaction, r *sip.Response, err error)
 }
 
-// waiter is the user of a client transaction whose Responses somebody reads, and unheeded of one that nobody waits for.
+// waiter is the user of a client transaction whose Responses somebody reads; unheeded is the user of one that nobody waits for.
 type (
 	waiter   struct{}
 	unheeded struct{}
@@ -73,8 +73,8 @@ func (unheeded) delivered(*ClientTransaction, *sip.Response, error) {}
 
 const responseQueue = 64
 
-// startClient sends the request, which has its Via and is raw, and starts its timers. Who reads Responses waits until it is sent; another
-// user does not wait for a connection, and is told when there is none.
+// startClient sends the request, which has its Via and is serialised as raw, and starts its timers. A reader of Responses waits until it
+// is sent; any other user does not wait for a connection, and is told when there is none.
 func (s *Stack) startClient(ctx context.Context, r *sip.Request, raw []byte, flow Flow, user clientUser) (*ClientTransaction, error) {
 	if err := s.fits(flow, raw); err != nil {
 		return nil, err
@@ -119,8 +119,8 @@ func (s *Stack) startClient(ctx context.Context, r *sip.Request, raw []byte, flo
 	return tx, nil
 }
 
-// Responses gives the responses in the order in which they came: provisional ones, the final one, and further 2xx to an
-// INVITE. It is closed when no more can come; Err then says why there was none.
+// Responses returns the channel of the responses in the order of arrival: provisional ones, the final one, and further 2xx to an INVITE.
+// It is closed when no more can come; if there was no final response, Err then says why.
 func (tx *ClientTransaction) Responses() <-chan *sip.Response { return tx.responses }
 
 // taken reports whether a provisional response came.
@@ -139,7 +139,7 @@ func (tx *ClientTransaction) Err() error {
 	return tx.err
 }
 
-// queue is what becomes of responses when somebody reads Responses. A final one is never lost for want of a reader.
+// queue puts a response into the channel of Responses. A final one is never lost for want of a reader.
 func (tx *ClientTransaction) queue(r *sip.Response) {
 	if r == nil {
 		close(tx.responses)

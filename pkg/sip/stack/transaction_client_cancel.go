@@ -6,9 +6,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Cancel asks the other side to end an INVITE (RFC 3261 §9.1): at once when a provisional response has come, else when it
-// comes. Its final response comes as any other. One that still waits for its connection is over at once. why are header fields
-// of the CANCEL, such as Reason (RFC 3326).
+// Cancel asks the other side to end an INVITE (RFC 3261 §9.1): at once if a provisional response has come, else when one comes. The final
+// response then comes as any other. An INVITE that still waits for its connection is over at once. why are header fields of the CANCEL,
+// such as Reason (RFC 3326).
 func (tx *ClientTransaction) Cancel(why ...sip.Header) {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
@@ -24,7 +24,7 @@ func (tx *ClientTransaction) Cancel(why ...sip.Header) {
 
 	tx.cancel, tx.why = true, why
 
-	// §9.1: what does not end within 64*T1 after CANCEL is over.
+	// §9.1: a transaction that does not end within 64*T1 after CANCEL is over.
 	tx.deadline = time.Now().Add(64 * tx.flow.Endpoint.timers.T1)
 	if tx.interval == 0 {
 		tx.arm(time.Until(tx.deadline))

@@ -7,7 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// receive takes a response. The endpoint calls it in the order of arrival.
+// receive handles a response. The endpoint calls it in the order of arrival.
 func (tx *ClientTransaction) receive(r *sip.Response) {
 	if via := r.Via(); via.Port != tx.port || !strings.EqualFold(bareHost(via.Host), bareHost(tx.host)) { // §18.1.2
 		tx.stack.metrics.unexpected.WithLabelValues(tx.flow.Endpoint.name, "sent-by").Inc()
@@ -42,7 +42,7 @@ func (tx *ClientTransaction) receive(r *sip.Response) {
 		tx.ringing = tx.ringing || r.StatusCode > 100
 
 		switch {
-		case invite && tx.cancel: // §9.1: the time that Cancel set goes on, whatever still rings
+		case invite && tx.cancel: // §9.1: the deadline that Cancel set stays, whatever still rings
 			tx.interval = 0
 			tx.arm(time.Until(tx.deadline))
 		case invite:
@@ -52,9 +52,9 @@ func (tx *ClientTransaction) receive(r *sip.Response) {
 		pass = true
 		send = tx.finish(r)
 	case tx.state == accepted && r.IsSuccess():
-		pass = true // another 2xx, or the same again: whoever sends ACK must know
+		pass = true // another 2xx, or the same again: the sender of the ACK must know
 	case tx.state == completed && invite && r.IsSuccess():
-		pass = true // another callee behind a fork: whoever sent the INVITE must know (§16.7 5)
+		pass = true // another callee behind a fork: the sender of the INVITE must know (§16.7 5)
 	case tx.state == completed && invite:
 		send = tx.ack // the ACK was lost
 		tx.stack.metrics.retransmissions.WithLabelValues("received", tx.flow.Endpoint.name).Inc()
@@ -74,14 +74,14 @@ func (tx *ClientTransaction) receive(r *sip.Response) {
 
 	switch {
 	case send == nil:
-	case tx.flow.Transport != "UDP" && tx.flow.Endpoint.connected(tx.flow.Remote) == nil: // who reads the socket cannot wait
+	case tx.flow.Transport != "UDP" && tx.flow.Endpoint.connected(tx.flow.Remote) == nil: // the reader of the socket cannot wait
 		tx.stack.running.Go(func() { _ = tx.flow.Endpoint.transmit(tx.stack.ctx, tx.flow, send) })
 	default:
 		_ = tx.flow.Endpoint.transmit(tx.stack.ctx, tx.flow, send)
 	}
 }
 
-// passable reports whether a response that a proxy takes can go on: a Via is left of who sent the request (RFC 3261 §16.7 3).
+// passable reports whether a response to a proxy can be passed on: a Via of the request's sender is left (RFC 3261 §16.7 3).
 func passable(r *sip.Response) bool {
 	vias := 0
 
@@ -96,7 +96,7 @@ func passable(r *sip.Response) bool {
 
 func bareHost(host string) string { return strings.Trim(host, "[]") }
 
-// finish enters Accepted or Completed; what it returns is the ACK to send. It is called with the lock held.
+// finish enters Accepted or Completed and returns the ACK to send. It is called with the lock held.
 func (tx *ClientTransaction) finish(r *sip.Response) (ack []byte) {
 	t, now := tx.flow.Endpoint.timers, time.Now()
 

@@ -43,7 +43,7 @@ func (tx *ClientTransaction) first(ctx context.Context, raw []byte) error {
 		switch {
 		case withdrawn:
 			return errWithdrawn
-		case !carried: // it ended since, and is no more the endpoint's
+		case !carried: // the stream has ended since, and is no longer the endpoint's
 			continue
 		}
 
@@ -52,13 +52,13 @@ func (tx *ClientTransaction) first(ctx context.Context, raw []byte) error {
 		err = c.write(raw)
 
 		switch {
-		case err == nil || !c.carried.remove(tx): // else the end of the connection tells it
+		case err == nil || !c.carried.remove(tx): // otherwise the end of the connection tells the transaction
 			return nil
 		case !again:
 			return err
 		}
 
-		e.forget(c) // one that the other side has closed meanwhile
+		e.forget(c) // the other side has closed it meanwhile
 
 		tx.mu.Lock()
 		tx.resent, tx.stream = true, nil
@@ -87,10 +87,10 @@ func (tx *ClientTransaction) sent() {
 	tx.arm(wait)
 }
 
-// disconnected is told when the connection that the request went by has ended. Nothing will come by it, unless the other
-// side is alive and rings: it may open another one for its answer (RFC 3261 §18.2.2). Else the same request goes over a new
-// connection once more: the end of the old one may have had its cause in a message of another transaction, and to who has taken
-// the request already it is a retransmission, for its branch is the same (§17.2.3).
+// disconnected handles the end of the connection that the request went over. No response will come over it, unless the other side is
+// alive and rings: it may open another connection for its answer (RFC 3261 §18.2.2). Otherwise the same request is sent once more over a
+// new connection: the old one may have ended because of a message of another transaction, and a receiver that has the request already
+// takes it for a retransmission, as its branch is the same (§17.2.3).
 func (tx *ClientTransaction) disconnected(by *stream, err error) {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()

@@ -12,7 +12,7 @@ func (tx *ClientTransaction) rest() {
 	}
 }
 
-// arm is called with the lock held.
+// arm sets the timer. It is called with the lock held.
 func (tx *ClientTransaction) arm(d time.Duration) {
 	if tx.timer == nil {
 		tx.timer = time.AfterFunc(d, tx.fire)
@@ -21,7 +21,7 @@ func (tx *ClientTransaction) arm(d time.Duration) {
 	}
 }
 
-// fire is all timers of the transaction.
+// fire handles every timer of the transaction.
 func (tx *ClientTransaction) fire() {
 	tx.mu.Lock()
 
@@ -46,7 +46,8 @@ func (tx *ClientTransaction) fire() {
 		return
 	}
 
-	// Timers A and E. An INVITE doubles without end, others up to T2, and at T2 once they are tried (§17.1.2.2).
+	// Timers A and E. The interval of an INVITE doubles without end, that of others up to T2; after a provisional response it is T2
+	// (§17.1.2.2).
 	switch tx.interval *= 2; {
 	case tx.method == "INVITE":
 	case tx.answered:
@@ -56,14 +57,14 @@ func (tx *ClientTransaction) fire() {
 	}
 
 	tx.arm(min(tx.interval, time.Until(tx.deadline)))
-	raw := serialise(tx.request) // written anew: it is larger than what it is made of, and seldom needed
+	raw := serialise(tx.request) // serialised anew: it is larger than its parts, and seldom needed
 	tx.mu.Unlock()
 
 	tx.stack.metrics.retransmissions.WithLabelValues("sent", tx.flow.Endpoint.name).Inc()
 	_ = tx.flow.Endpoint.transmit(tx.stack.ctx, tx.flow, raw)
 }
 
-// over ends the transaction. It is called with the lock held; the end is told after it.
+// over ends the transaction and tells its user. It is called with the lock held.
 func (tx *ClientTransaction) over(err error) {
 	if tx.state == terminated {
 		return

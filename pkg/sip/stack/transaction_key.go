@@ -7,8 +7,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// serverKey names the server transaction of a request (RFC 3261 §17.2.3): the branch, who sent it, and the method, where an
-// ACK belongs to its INVITE. A branch without the magic cookie is completed by what RFC 2543 went by.
+// serverKey returns the key of a request's server transaction (RFC 3261 §17.2.3): the branch, the sender, and the method, where an ACK
+// belongs to its INVITE. A branch without the magic cookie is completed by the header fields that RFC 2543 matched by.
 func serverKey(r *sip.Request) string {
 	method := string(r.Method)
 	if r.IsAck() {
@@ -18,7 +18,7 @@ func serverKey(r *sip.Request) string {
 	return requestKey(r, method)
 }
 
-// inviteKey names the INVITE transaction that a CANCEL means (§9.2).
+// inviteKey returns the key of the INVITE transaction that a CANCEL means (§9.2).
 func inviteKey(cancel *sip.Request) string { return requestKey(cancel, "INVITE") }
 
 func requestKey(r *sip.Request, method string) string {
@@ -50,7 +50,7 @@ func requestKey(r *sip.Request, method string) string {
 	return b.String()
 }
 
-// clientKey names the client transaction of a response (§17.1.3).
+// clientKey returns the key of a response's client transaction (§17.1.3).
 func clientKey(r *sip.Response) string {
 	branch, _ := r.Via().Params.Get("branch")
 

@@ -8,8 +8,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Repeated reports whether an INVITE outside a dialog is in work already, by another branch from the same neighbour, and has its sender
-// hear what comes for the one before it. All that decides where it goes and who has sent it must be the same.
+// Repeated reports whether an INVITE outside a dialog is in work already, with another branch from the same neighbour; if so, its sender
+// gets the responses to the earlier one. Everything that decides where the INVITE goes and who has sent it must be the same.
 func (s *Stack) Repeated(tx *ServerTransaction) bool {
 	r := tx.request
 	if _, tagged := r.To().Params.Get("tag"); tagged || !tx.invite || s.looped(r) {
@@ -60,21 +60,21 @@ func repeatHash(r *sip.Request, neighbour netip.Addr) uint64 {
 	return max(h.Sum64(), 1)
 }
 
-// merged ties the server transactions of one request that has come more than once, with other branches: whoever stands before this
-// element has been started anew, and took a retransmission for a new request.
+// merged ties together the server transactions of one request that came several times, with different branches: the element before this
+// one has been restarted, and took a retransmission for a new request.
 type merged struct {
-	into  *ServerTransaction   // the first, whose responses are this one's
+	into  *ServerTransaction   // the first, whose responses go to this one too
 	late  []byte               // 408 to this one: all that is kept of its request
-	later []*ServerTransaction // the others, of the first
+	later []*ServerTransaction // on the first: the others
 }
 
-// mostMerged bounds the transactions that hear of one INVITE: each response goes to all of them. Of more, the oldest gets 408: whoever
-// stands before this element was started anew since.
+// mostMerged bounds the transactions merged into one INVITE: each response goes to all of them. Beyond it the oldest gets 408: the
+// element before this one was restarted since.
 const mostMerged = 4
 
-// Merge has a later INVITE that is the same request (RFC 3261 §8.2.2.2: Call-ID, From tag and CSeq) answered as this one is from now on:
-// its last provisional response at once, then whatever comes. A CANCEL of the later one cancels this one. It is false when there is
-// nothing left to come, because this one has ended or has failed; the later one is then on its own.
+// Merge makes later, a transaction of the same INVITE (RFC 3261 §8.2.2.2: Call-ID, From tag and CSeq), be answered as this one is from
+// now on: with its last provisional response at once, then with every response to come. A CANCEL of the later one cancels this one. It
+// reports false when no responses are left to come, because this one has ended or has failed; the later one is then on its own.
 func (tx *ServerTransaction) Merge(later *ServerTransaction) bool {
 	if !tx.merge(later) {
 		return false
@@ -84,7 +84,7 @@ func (tx *ServerTransaction) Merge(later *ServerTransaction) bool {
 	asked, why := later.asked, later.why
 	later.mu.Unlock()
 
-	if asked { // its CANCEL came before it was this one's
+	if asked { // its CANCEL came before the merge
 		tx.cancel(why...)
 	}
 
@@ -155,7 +155,7 @@ func (tx *ServerTransaction) tooLate() []byte {
 	return tx.merged.late
 }
 
-// giveUp answers a transaction that was merged into one from which nothing comes any more, unless it has its answer.
+// giveUp answers a merged transaction whose first sends no more responses, unless it is answered already.
 func (tx *ServerTransaction) giveUp() {
 	r := parseResponse(tx.tooLate())
 	if r == nil {
@@ -167,7 +167,7 @@ func (tx *ServerTransaction) giveUp() {
 	}
 }
 
-// parseResponse returns nil for what is none.
+// parseResponse returns the response, or nil for anything else.
 func parseResponse(raw []byte) *sip.Response {
 	m, err := sip.ParseMessage(raw)
 	if err != nil {
@@ -179,7 +179,7 @@ func parseResponse(raw []byte) *sip.Response {
 	return r
 }
 
-// laterOnes returns the transactions that were merged into this one.
+// laterOnes returns the transactions merged into this one.
 func (tx *ServerTransaction) laterOnes() []*ServerTransaction {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
@@ -191,7 +191,7 @@ func (tx *ServerTransaction) laterOnes() []*ServerTransaction {
 	return tx.merged.later
 }
 
-// leave ends the transactions that were merged into one that is over: what has no answer by now gets none from there. It is called with
+// leave ends the transactions merged into this one, which is over: those without an answer by now get no more from it. It is called with
 // the lock held.
 func (tx *ServerTransaction) leave() {
 	if tx.merged == nil {

@@ -20,9 +20,9 @@ const (
 	terminated
 )
 
-const tryingDelay = 200 * time.Millisecond // §17.2.1: then the stack says 100 itself
+const tryingDelay = 200 * time.Millisecond // §17.2.1: then the stack sends 100 itself
 
-// ServerTransaction is a request that came, until nothing more can come of its answer (RFC 3261 §17.2, RFC 6026).
+// ServerTransaction is a request that was received, until its answer is settled for good (RFC 3261 §17.2, RFC 6026).
 //
 // sipgo's own machine is not used: it answers 487 to a cancelled INVITE before the proxy knows whether a 2xx has won.
 type ServerTransaction struct {
@@ -35,35 +35,35 @@ type ServerTransaction struct {
 
 	mu       sync.Mutex
 	done     signal
-	cancels  signal         // CANCEL came
-	back     *Flow          // that responses go by, when it is not the one that the request came by first
-	reply    netip.AddrPort // where to when there is no connection
+	cancels  signal         // closed when CANCEL comes
+	back     *Flow          // the flow of responses, if not the one that the request first came over
+	reply    netip.AddrPort // where responses go when there is no connection
 	request  *sip.Request   // until the final response
 	state    state
-	trying   *sip.Response // the stack's own 100, until anything is said
+	trying   *sip.Response // the stack's own 100, until any response is sent
 	last     []byte        // the last response, for retransmission
 	timer    *time.Timer
 	interval time.Duration // of timer G
 	deadline time.Time     // of timers H, I, J, L
 	asked    bool          // CANCEL came
-	hands    int           // that the request is in: its handler's, and the keeper's
-	keeper   keeper        // who works on the request when its handler has returned
+	hands    int           // number of holders of the request: its handler and the keeper
+	keeper   keeper        // works on the request when its handler has returned
 	answered bool          // the store counts it among the answered; under the store's lock
-	why      []sip.Header  // and with these header fields
-	repeat   uint64        // of Repeated; 0: it was not asked
+	why      []sip.Header  // header fields of the CANCEL
+	repeat   uint64        // set by Repeated; 0: it was not asked
 	merged   *merged       // nil: the request came once
-	end      func()        // of Endpoint.InWork; nil: nobody wants to know
+	end      func()        // from Endpoint.InWork; nil: nobody wants to know
 }
 
-// newServerTransaction begins the transaction of a request, unless it has one already: then the request is a retransmission,
-// and fresh is false.
+// newServerTransaction begins the transaction of a request. If there is one already, it returns that one with fresh false: the request is
+// a retransmission.
 func (s *Stack) newServerTransaction(key string, r *sip.Request, flow Flow, reply netip.AddrPort) (tx *ServerTransaction, fresh bool) {
 	tx = &ServerTransaction{
 		stack: s, key: key, flow: flow, reply: reply, request: r, invite: r.IsInvite(), hands: 1,
 	}
 
 	if tx.invite {
-		tx.trying = sip.NewResponse(r, 100, "") // here, for later its handler may be changing the request
+		tx.trying = sip.NewResponse(r, 100, "") // made here, because later its handler may be changing the request
 	}
 
 	tx.mu.Lock()
@@ -80,17 +80,17 @@ func (s *Stack) newServerTransaction(key string, r *sip.Request, flow Flow, repl
 	return tx, true
 }
 
-// Request returns the request, with received and rport in its top Via. It may be read and, by its one handler, changed; From, To,
-// Call-ID and CSeq are replaced for that, not changed in place, because responses share them.
+// Request returns the request, with received and rport in its top Via. It may be read and, by its one handler, changed; From, To, Call-ID
+// and CSeq must then be replaced, not changed in place, because responses share them.
 func (tx *ServerTransaction) Request() *sip.Request { return tx.request }
 
-// Flow returns the flow that the request came by.
+// Flow returns the flow that the request came over.
 func (tx *ServerTransaction) Flow() Flow { return tx.flow }
 
-// Cancelled is closed when a CANCEL comes before the final response.
+// Cancelled returns a channel that is closed when a CANCEL comes before the final response.
 func (tx *ServerTransaction) Cancelled() <-chan struct{} { return tx.cancels.channel(&tx.mu) }
 
-// Done is closed when the transaction is over.
+// Done returns a channel that is closed when the transaction is over.
 func (tx *ServerTransaction) Done() <-chan struct{} { return tx.done.channel(&tx.mu) }
 
 func (tx *ServerTransaction) name() string {
@@ -104,7 +104,7 @@ func (tx *ServerTransaction) name() string {
 	return tx.key
 }
 
-// Reply answers with a response made from the request; without a reason the standard one is used.
+// Reply sends a response made from the request; without a reason the standard one is used.
 func (tx *ServerTransaction) Reply(status int, reason string, headers ...sip.Header) error {
 	response := sip.NewResponse(tx.request, status, reason)
 	for _, h := range headers {
@@ -114,15 +114,15 @@ func (tx *ServerTransaction) Reply(status int, reason string, headers ...sip.Hea
 	return tx.Respond(response)
 }
 
-// Respond sends a response. After a final one only further 2xx to an INVITE are sent (RFC 3261 §16.7 5): of several phones that
-// take a call each must be heard of. Anything else is dropped, because its request has its final response.
+// Respond sends a response. After a final one only further 2xx to an INVITE are sent (RFC 3261 §16.7 5): the caller must hear of each of
+// several phones that take a call. Other responses are dropped, because the request has its final response.
 func (tx *ServerTransaction) Respond(r *sip.Response) error {
 	_, err := tx.respond(r)
 
 	return err
 }
 
-// respond gives what it sent, for whoever may have to send it again; nil if it was dropped.
+// respond sends a response and returns its octets, for whoever may have to send it again; nil if it was dropped.
 func (tx *ServerTransaction) respond(r *sip.Response) ([]byte, error) {
 	raw := serialise(r)
 
@@ -134,7 +134,7 @@ func (tx *ServerTransaction) respond(r *sip.Response) ([]byte, error) {
 
 		r = tx.instead(r, err)
 		if raw = serialise(r); tx.stack.fits(tx.flow, raw) != nil {
-			tx.silence() // what the request itself has fills it
+			tx.silence() // the request's own header fields make it too large
 			return nil, err
 		}
 	}
@@ -157,12 +157,12 @@ func (tx *ServerTransaction) respond(r *sip.Response) ([]byte, error) {
 		tx.last, tx.trying = raw, nil
 		if tx.timer != nil {
 			tx.timer.Stop()
-			tx.timer = nil // the next is far away, if the answer comes at all
+			tx.timer = nil // the next retransmission is far away, if the answer comes at all
 		}
 	default:
 		tx.trying = nil
 		if tx.last = raw; late {
-			tx.last = nil // whoever sends 2xx to an INVITE sends them again, not the transaction (RFC 6026 §7.1)
+			tx.last = nil // a 2xx to an INVITE is retransmitted by its sender, not by the transaction (RFC 6026 §7.1)
 		}
 
 		oldest = tx.complete(r.IsSuccess())
@@ -186,7 +186,7 @@ func (tx *ServerTransaction) respond(r *sip.Response) ([]byte, error) {
 	return raw, err
 }
 
-// way returns how responses go. It is called with the lock held.
+// way returns the flow and address of responses. It is called with the lock held.
 func (tx *ServerTransaction) way() (Flow, netip.AddrPort) {
 	if tx.back != nil {
 		return *tx.back, tx.reply
@@ -213,7 +213,7 @@ func (tx *ServerTransaction) again(raw []byte) {
 	}
 }
 
-// silence settles a request without a word, and absorbs its retransmissions.
+// silence ends a request without a response, and absorbs its retransmissions.
 func (tx *ServerTransaction) silence() {
 	var oldest *ServerTransaction
 
@@ -229,8 +229,8 @@ func (tx *ServerTransaction) silence() {
 	}
 }
 
-// complete enters Accepted or Completed. It is called with the lock held. The transaction that it returns is one too many, and is
-// to be terminated when the lock is given back.
+// complete enters Accepted or Completed. It is called with the lock held. If it returns a transaction, that one exceeds the limit and
+// must be terminated after the lock is released.
 func (tx *ServerTransaction) complete(success bool) (oldest *ServerTransaction) {
 	t, reliable, now := tx.flow.Endpoint.timers, tx.flow.Transport != "UDP", time.Now()
 
@@ -240,7 +240,7 @@ func (tx *ServerTransaction) complete(success bool) (oldest *ServerTransaction) 
 	case tx.invite:
 		tx.state, tx.deadline, tx.interval = completed, now.Add(64*t.T1), t.T1 // timers H and G
 	case reliable:
-		// Timer J is zero here; but who loses the connection with the answer on it sends the request again by another one, and a
+		// Timer J is zero here; but a client that loses the connection before the answer sends the request again over another one, and a
 		// MESSAGE must not be delivered, nor charged, twice.
 		tx.state, tx.deadline = completed, now.Add(t.T4)
 	default:
@@ -261,7 +261,7 @@ func (tx *ServerTransaction) complete(success bool) (oldest *ServerTransaction) 
 	return tx.stack.transactions.markAnswered(tx, tx.stack.config.Limits.MaxTransactions)
 }
 
-// arm is called with the lock held.
+// arm sets the timer. It is called with the lock held.
 func (tx *ServerTransaction) arm(d time.Duration) {
 	if tx.timer == nil {
 		tx.timer = time.AfterFunc(d, tx.fire)
@@ -270,7 +270,7 @@ func (tx *ServerTransaction) arm(d time.Duration) {
 	}
 }
 
-// fire is all timers of the transaction.
+// fire handles every timer of the transaction.
 func (tx *ServerTransaction) fire() {
 	tx.mu.Lock()
 
@@ -335,9 +335,9 @@ func (tx *ServerTransaction) terminate() {
 	tx.over()
 }
 
-// retransmitted answers a request that came again with the last response; an accepted INVITE is absorbed (RFC 6026 §7.1). One
-// that came again by another connection, because the first is gone, is answered by that one from now on. While a response is being
-// sent there is nothing to repeat, and who reads the socket does not wait.
+// retransmitted answers a repeated request with the last response; an accepted INVITE is absorbed (RFC 6026 §7.1). A request repeated
+// over another connection, because the first is gone, is answered over that one from now on. While a response is being sent there is
+// nothing to repeat, and the reader of the socket does not wait.
 func (tx *ServerTransaction) retransmitted(flow Flow, reply netip.AddrPort) {
 	idle := tx.order.TryLock()
 	if idle {
@@ -363,7 +363,7 @@ func (tx *ServerTransaction) retransmitted(flow Flow, reply netip.AddrPort) {
 	}
 }
 
-// acknowledge takes an ACK. It is false when the ACK is for a 2xx and so not the transaction's.
+// acknowledge handles an ACK. It reports false when the ACK is for a 2xx and so not the transaction's.
 func (tx *ServerTransaction) acknowledge() bool {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
@@ -385,8 +385,8 @@ func (tx *ServerTransaction) acknowledge() bool {
 	return true
 }
 
-// Withdraw ends the request as a CANCEL does, at the word of this element (TS 24.229 §5.4.5.1.1). why are header fields of the
-// CANCELs that go on, such as Reason (RFC 3326).
+// Withdraw ends the request as a CANCEL does, on this element's own initiative (TS 24.229 §5.4.5.1.1). why are header fields of the
+// CANCELs sent downstream, such as Reason (RFC 3326).
 func (tx *ServerTransaction) Withdraw(why ...sip.Header) { tx.cancel(why...) }
 
 func (tx *ServerTransaction) cancel(why ...sip.Header) {
@@ -425,7 +425,7 @@ type keeper interface {
 	withdrawn()
 }
 
-// entrust gives the request into the hands of a keeper. A CANCEL that has come already is not told it.
+// entrust hands the request to a keeper. It reports a CANCEL that has come already, which the keeper is not told of.
 func (tx *ServerTransaction) entrust(k keeper) (cancelled bool) {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
@@ -436,8 +436,7 @@ func (tx *ServerTransaction) entrust(k keeper) (cancelled bool) {
 	return tx.asked
 }
 
-// handled is called by each that had the request in hand. When the last one is done, without a final response, nobody will give one
-// any more.
+// handled is called by each holder of the request when it is done. After the last one, a request without a final response is refused.
 func (tx *ServerTransaction) handled() {
 	tx.mu.Lock()
 	tx.hands--
@@ -448,7 +447,7 @@ func (tx *ServerTransaction) handled() {
 		return
 	}
 
-	if open && (merged == nil || merged.into == nil) { // else that answers it
+	if open && (merged == nil || merged.into == nil) { // else the other transaction answers it
 		tx.stack.log.Error("a SIP procedure ended without a final response", "request", tx.name())
 		tx.stack.refuser.Refuse(tx, caseUndecided, undecided)
 	}

@@ -11,13 +11,13 @@ const shards = 64
 // store holds the transactions of a stack. Each ends by its own timers.
 type store struct {
 	count    atomic.Int64 // all
-	answered atomic.Int64 // of them, requests other than INVITE that are answered: only a retransmission is still to come
+	answered atomic.Int64 // of them, answered requests other than INVITE: only a retransmission can still come
 	shards   [shards]struct {
 		sync.Mutex
 		servers  map[string]*ServerTransaction
 		clients  map[string]*ClientTransaction
 		answered queue
-		invites  map[uint64]*ServerTransaction // by what makes a request the same, whatever its branch
+		invites  map[uint64]*ServerTransaction // by the hash of what makes a request the same, whatever its branch
 	}
 }
 
@@ -33,11 +33,11 @@ func shardOf(key string) int { return int(maphash.String(seed, key) % shards) }
 
 func (s *store) len() int { return int(s.count.Load()) }
 
-// working returns how many transactions have something left to do but absorb a retransmission.
+// working returns how many transactions have more to do than absorb retransmissions.
 func (s *store) working() int { return int(s.count.Load() - s.answered.Load()) }
 
-// markAnswered notes that a request other than INVITE is answered. Some limit of them are kept for their retransmissions (RFC 3261
-// §17.2.2 timer J). The one that it returns is one too many, the oldest of its shard, and is to be terminated.
+// markAnswered records that a request other than INVITE is answered. About limit of them are kept for their retransmissions (RFC 3261
+// §17.2.2 timer J). The transaction that it returns exceeds that: it is the oldest of its shard, and must be terminated.
 func (s *store) markAnswered(tx *ServerTransaction, limit int) (oldest *ServerTransaction) {
 	shard := &s.shards[shardOf(tx.key)]
 	shard.Lock()
@@ -93,8 +93,8 @@ func (s *store) client(key string) (*ClientTransaction, bool) {
 	return tx, found
 }
 
-// addServer adds a transaction unless there is one of its key, which it gives then. It is one step: the same request may come
-// by two sockets at once.
+// addServer adds a transaction unless there is one with its key, which it then returns. Both are one step: the same request may come over
+// two sockets at once.
 func (s *store) addServer(tx *ServerTransaction) (other *ServerTransaction, found bool) {
 	shard := &s.shards[shardOf(tx.key)]
 	shard.Lock()
@@ -114,7 +114,7 @@ func (s *store) addServer(tx *ServerTransaction) (other *ServerTransaction, foun
 	return tx, false
 }
 
-// repeated gives the transaction of the same INVITE that came before; nil: it is the first, and noted.
+// repeated returns the earlier transaction of the same INVITE; nil if this one is the first, which it then records.
 func (s *store) repeated(key uint64, tx *ServerTransaction) *ServerTransaction {
 	shard := &s.shards[key%shards]
 	shard.Lock()
@@ -133,7 +133,7 @@ func (s *store) repeated(key uint64, tx *ServerTransaction) *ServerTransaction {
 	return nil
 }
 
-// repeats notes a transaction in place of the one before.
+// repeats records a transaction in place of the one before.
 func (s *store) repeats(key uint64, tx *ServerTransaction) {
 	shard := &s.shards[key%shards]
 	shard.Lock()
@@ -142,7 +142,7 @@ func (s *store) repeats(key uint64, tx *ServerTransaction) {
 	shard.invites[key] = tx
 }
 
-// removeInvite forgets a transaction that is over.
+// removeInvite removes a transaction that is over.
 func (s *store) removeInvite(tx *ServerTransaction) {
 	shard := &s.shards[tx.repeat%shards]
 	shard.Lock()
