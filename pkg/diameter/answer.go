@@ -11,8 +11,8 @@ import (
 // Identity is a node's name in Diameter.
 type Identity struct{ Host, Realm string }
 
-// errorAnswer returns the answer to a request with an error (RFC 6733 §6.2, §7): E bit for protocol errors, Session-Id and Proxy-Info as
-// they came, Failed-AVP where the error names an AVP.
+// errorAnswer returns the answer that refuses a request (RFC 6733 §6.2, §7): with the E bit for protocol errors, Session-Id and
+// Proxy-Info as received, and Failed-AVP if the error names an AVP.
 func (d *Dictionary) errorAnswer(request *Message, e *Error, origin Identity) *Message {
 	h := request.Header
 	answer := diam.NewMessage(h.CommandCode, h.CommandFlags&diam.ProxiableFlag, h.ApplicationID, h.HopByHopID, h.EndToEndID, d.parser)
@@ -60,8 +60,8 @@ func (d *Dictionary) errorAnswer(request *Message, e *Error, origin Identity) *M
 	return answer
 }
 
-// stated returns the AVPs of an Error's struct. One that the dictionary does not know is a mistake of the program, which the handler's
-// guard logs and answers DIAMETER_UNABLE_TO_COMPLY.
+// stated returns the AVPs of an Error's struct. An AVP that the dictionary does not know is a fault of the program, which the guard
+// around the handler logs and answers with DIAMETER_UNABLE_TO_COMPLY.
 func (d *Dictionary) stated(application uint32, fields any) []*diam.AVP {
 	if fields == nil {
 		return nil
@@ -82,7 +82,7 @@ func (d *Dictionary) stated(application uint32, fields any) []*diam.AVP {
 	return avps
 }
 
-// refuseWire answers a request that could not be decoded, with what of it can be read.
+// refuseWire answers a request that could not be decoded, with those of its AVPs that can be read.
 func (d *Dictionary) refuseWire(w *WireError, origin Identity) *Message {
 	e, request := &Error{Result: w.Result, Message: w.Err.Error()}, &Message{Header: &w.Header}
 
@@ -97,8 +97,8 @@ func (d *Dictionary) refuseWire(w *WireError, origin Identity) *Message {
 	return d.errorAnswer(request, e, origin)
 }
 
-// salvage takes the AVPs of a message up to where they cannot be followed any more, and leaves out what is at fault within
-// itself: an answer that repeated it would be refused in its turn.
+// salvage returns the AVPs of a message up to the point where they cannot be followed any more, without those that are faulty in
+// themselves: an answer that repeated them would be refused in its turn.
 func (d *Dictionary) salvage(application uint32, b []byte) (avps []*diam.AVP) {
 	known, served := d.codes[application]
 	if !served {
@@ -122,7 +122,7 @@ func (d *Dictionary) salvage(application uint32, b []byte) (avps []*diam.AVP) {
 	return avps
 }
 
-// finish gives an answer what it has from its request (RFC 6733 §6.2): Proxy-Info, and the P bit as it was.
+// finish copies to an answer what its request prescribes (RFC 6733 §6.2): Proxy-Info, and the P bit.
 func finish(answer, request *Message) {
 	answer.Header.CommandFlags &^= diam.ProxiableFlag
 	answer.Header.CommandFlags |= request.Header.CommandFlags & diam.ProxiableFlag

@@ -1,5 +1,5 @@
-// Package diameter implements the Diameter base protocol (RFC 6733) of all five functions: a guarded codec over go-diameter's,
-// peers with their watchdogs (RFC 3539), request routing, and typed commands.
+// Package diameter implements the Diameter base protocol (RFC 6733) for all five functions: a guarded codec over go-diameter's, peers
+// with their watchdogs (RFC 3539), request routing, and typed commands.
 package diameter
 
 import (
@@ -12,8 +12,8 @@ import (
 // Message is one Diameter message.
 type Message = diam.Message
 
-// Result is a Result-Code when Vendor is 0, else an Experimental-Result (RFC 6733 §7.1, §7.6). It is an error, so that a
-// procedure can return it as its refusal.
+// Result is a Result-Code when Vendor is 0, else an Experimental-Result (RFC 6733 §7.1, §7.6). It is an error, so that a procedure can
+// return it as its refusal.
 type Result struct {
 	Vendor uint32
 	Code   uint32
@@ -41,7 +41,7 @@ var (
 	InvalidMessageLength   = Result{Code: 5015}
 )
 
-// Error names the result.
+// Error returns the name of the result.
 func (r Result) Error() string {
 	if r.Vendor == 0 {
 		return fmt.Sprintf("Diameter result %d", r.Code)
@@ -53,18 +53,18 @@ func (r Result) Error() string {
 // Successful reports whether the result is of the class 2xxx.
 func (r Result) Successful() bool { return r.Code/1000 == 2 }
 
-// Error is a refusal with more to say than its Result: the AVPs at fault, a text for the peer, the cause for our log.
+// Error is a refusal with more than a Result: the AVPs at fault, a text for the peer, the cause for our log.
 type Error struct {
 	Result  Result
 	Message string // Error-Message
-	Failed  any    // what stands in Failed-AVP (RFC 6733 §7.5): a pointer to a struct whose fields are AVPs, as in a command
-	Further any    // what else the answer carries, likewise
+	Failed  any    // content of Failed-AVP (RFC 6733 §7.5): a pointer to a struct whose fields are AVPs, as in a command
+	Further any    // further AVPs of the answer, in the same form
 	Err     error
 
-	failed []*diam.AVP // instead of Failed: what the codec has found
+	failed []*diam.AVP // instead of Failed: AVPs at fault that the codec found
 }
 
-// Error implements error, for the log.
+// Error returns the text for the log.
 func (e *Error) Error() string {
 	switch {
 	case e.Err != nil:
@@ -79,8 +79,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ResultOf is the one place where an error becomes a result: an Error or a Result if there is one in it, else
-// DIAMETER_UNABLE_TO_COMPLY.
+// ResultOf returns the Error of any error; it is the one place where errors become results. An error that contains neither an Error nor a
+// Result is DIAMETER_UNABLE_TO_COMPLY.
 func ResultOf(err error) *Error {
 	var detailed *Error
 	if errors.As(err, &detailed) {
@@ -102,8 +102,8 @@ type Application struct {
 	Name        string
 	NamedByAuth bool     // its messages have Auth-Application-Id, even though it is a vendor's (TS 29.214 §5.6)
 	Stateless   bool     // its messages carry Auth-Session-State NO_STATE_MAINTAINED
-	KnownPeers  bool     // only peers of the configuration may ask, and of them those that it names for the application
-	Echoed      []uint32 // AVPs of the base protocol's codes that every answer repeats from its request
+	KnownPeers  bool     // only configured peers may send requests, and of them only those configured for the application
+	Echoed      []uint32 // codes of base protocol AVPs that every answer copies from its request
 	Dictionary  []byte   // go-diameter's XML
 }
 
@@ -117,7 +117,7 @@ type Command struct {
 // Commander is a typed message.
 type Commander interface{ Command() Command }
 
-// RequestHeader is what every routed request carries. Call fills empty fields.
+// RequestHeader has the AVPs of every routed request. Call fills empty fields.
 type RequestHeader struct {
 	SessionID        string `avp:"Session-Id,required"`
 	OriginHost       string `avp:"Origin-Host,required"`
@@ -128,7 +128,7 @@ type RequestHeader struct {
 	Retransmitted bool // the T flag (RFC 6733 §3): the request was sent before, and may have arrived
 }
 
-// AnswerHeader is what every answer carries. The server fills Session-Id and Origin-* from the request and the node.
+// AnswerHeader has the AVPs of every answer. The server fills Session-Id and Origin-* from the request and the node.
 type AnswerHeader struct {
 	SessionID    string `avp:"Session-Id"`
 	Result       Result `avp:"Result-Code,required"`

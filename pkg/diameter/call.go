@@ -16,7 +16,7 @@ var (
 	// ErrTimeout is the error of a request whose answer did not come in time.
 	ErrTimeout = errors.New("the Diameter peer did not answer in time")
 
-	// ErrTooLarge is the error of a request that would be longer than max_message, which no peer need take.
+	// ErrTooLarge is the error of a request longer than max_message, which no peer need take.
 	ErrTooLarge = fmt.Errorf("the Diameter request would be longer than max_message: %w", InvalidMessageLength)
 
 	errUnreadable = errors.New("the answer cannot be read")
@@ -29,9 +29,9 @@ type Typed[T any] interface {
 	Commander
 }
 
-// Call sends a request and waits for its answer, whatever result that has. An error means that there is none: ErrUnroutable,
-// ErrTimeout, ErrTooLarge or the context's. When the peer is lost, the request goes to the next one with the T flag and the same
-// end-to-end identifier (RFC 6733 §5.5.4); when it says that it has not done anything (§7.1.3), as it is.
+// Call sends a request and waits for its answer, whatever its result. An error means that there is no answer: ErrUnroutable, ErrTimeout,
+// ErrTooLarge or the context's. When the peer is lost, the request goes to the next one with the T flag and the same end-to-end
+// identifier (RFC 6733 §5.5.4); when the peer answers that it has done nothing (§7.1.3), it goes there unchanged.
 func Call[A, Q any, PA Typed[A], PQ Typed[Q]](ctx context.Context, n *Node, q *Q) (*A, error) {
 	n.fill(q)
 
@@ -87,7 +87,7 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 		began = time.Now()
 		to    = destinationOf(m)
 		tried []*connection
-		idle  *Message // who has done nothing is heard only where nobody else answers
+		idle  *Message // an answer of a peer that has done nothing, returned only if no other peer answers
 	)
 
 	for {
@@ -128,7 +128,7 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 		case errors.Is(err, ErrTimeout):
 			n.metrics.timeouts.WithLabelValues(c.owner.label()).Inc()
 			return nil, fmt.Errorf("%s: %w", c.peer.OriginHost, err)
-		case errors.Is(err, errUnreadable): // the peer has done its part; nobody else need do it again
+		case errors.Is(err, errUnreadable): // the peer has done its part; no other one need do it again
 			n.count("sent", m, InvalidAVPValue)
 			return nil, fmt.Errorf("%s: %w", c.peer.OriginHost, err)
 		case ctx.Err() != nil:
@@ -156,8 +156,7 @@ func undone(r Result) bool {
 	}
 }
 
-// attempt sends a request over one connection and waits. When the peer falls under suspicion the wait ends if there is an
-// alternative.
+// attempt sends a request over one connection and waits. If the peer becomes suspect, the wait ends if there is an alternative.
 func (n *Node) attempt(ctx context.Context, c *connection, m *Message, t *transaction, alternative func() bool) (*Message, error) {
 	hopByHop, open := c.expect(t)
 	if !open {
@@ -193,7 +192,7 @@ func (n *Node) attempt(ctx context.Context, c *connection, m *Message, t *transa
 	}
 }
 
-// lostAttempt makes the transaction ready for the next peer: the connection that failed may have told it so already.
+// lostAttempt makes the transaction ready for the next peer: the failed connection may have reported its end to it already.
 func lostAttempt(c *connection, t *transaction, hopByHop uint32, err error) error {
 	c.forget(hopByHop)
 

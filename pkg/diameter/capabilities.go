@@ -80,7 +80,7 @@ func (*watchdogAnswer) Command() Command      { return Command{&baseProtocol, 28
 func (*disconnectRequest) Command() Command   { return Command{&baseProtocol, 282, false} }
 func (*disconnectAnswer) Command() Command    { return Command{&baseProtocol, 282, true} }
 
-// capabilities of this node over a connection with this local address.
+// capabilities returns this node's capabilities for a connection with this local address.
 func (n *Node) capabilities(local netip.Addr) capabilities {
 	c := capabilities{
 		OriginHost:    n.config.OriginHost,
@@ -109,8 +109,8 @@ func (n *Node) capabilities(local netip.Addr) capabilities {
 	return c
 }
 
-// common returns which of the node's applications the other side has too; a relay has all of them. named are those that it says by
-// name.
+// common returns the node's applications that the other side has too, which for a relay are all; named are those that the other side
+// lists itself.
 func (n *Node) common(c *capabilities) (both, named []uint32) {
 	theirs := slices.Concat(c.Auth, c.Acct)
 	for _, s := range c.Specific {

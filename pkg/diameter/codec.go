@@ -12,9 +12,9 @@ import (
 	"github.com/fiorix/go-diameter/v4/diam/datatype"
 )
 
-// Struct tags say how a field travels: `avp:"Name"` is left out when it is zero, `avp:"Name,required"` is always sent and
-// must always come. Pointers tell a zero from nothing, slices repeat the AVP, structs are grouped AVPs, embedded structs
-// are part of the message itself. `avp:",mandatory"` is a bool within a group: the M bit of the group's own header.
+// Struct tags say how a field is sent: `avp:"Name"` is left out when it is zero, `avp:"Name,required"` is always sent and must be
+// received. Pointers tell zero from absent, slices repeat the AVP, structs are grouped AVPs, embedded structs are part of the message
+// itself. `avp:",mandatory"` is a bool within a group: the M bit of the group's own header.
 
 type plan struct {
 	fields []field
@@ -22,8 +22,8 @@ type plan struct {
 
 	mandatory []int // of a group: the field that is its M bit, or nil
 
-	// of commands alone
-	identity []*diam.AVP // what every message of the application has; nobody changes them
+	// for commands only
+	identity []*diam.AVP // AVPs of every message of the application; never changed
 	session  bool        // the first field is Session-Id
 }
 
@@ -34,11 +34,11 @@ type field struct {
 	many      bool // a slice that repeats the AVP
 	pointer   bool
 	result    bool
-	limited   bool // the type knows which values there are
+	limited   bool // the type knows its valid values
 	group     *plan
 }
 
-// limited is a type that has not all values of its kind.
+// limited is a type that does not have every value of its kind.
 type limited interface{ Valid() bool }
 
 const maxFields = 64 // decode has a bit for each

@@ -11,8 +11,8 @@ import (
 	"github.com/fiorix/go-diameter/v4/diam/datatype"
 )
 
-// Decode fills a typed command from a message. In a request, a required AVP that is missing is a 5005, one too many a 5009,
-// each with Failed-AVP. AVPs that the type has no field for are passed over.
+// Decode fills a typed command from a message. In a request a missing required AVP is a 5005 and a surplus one a 5009, each with
+// Failed-AVP. AVPs without a field in the type are skipped.
 func (d *Dictionary) Decode(m *Message, into Commander) error {
 	command := into.Command()
 
@@ -34,8 +34,8 @@ func (d *Dictionary) Decode(m *Message, into Commander) error {
 	return p.decode(m.AVP, reflect.ValueOf(into).Elem(), !command.Answer)
 }
 
-// checkApplication holds a request's Auth-Application-Id against the application of its header (RFC 6733 §6.8). An application that
-// is no vendor's wants one; some network functions send it in a Vendor-Specific-Application-Id all the same.
+// checkApplication compares a request's Auth-Application-Id with the application of its header (RFC 6733 §6.8). An application without a
+// vendor requires one; some network functions nevertheless send it in a Vendor-Specific-Application-Id.
 func checkApplication(avps []*diam.AVP, application *Application) error {
 	if application.ID == 0 {
 		return nil
@@ -111,7 +111,7 @@ func (p *plan) decode(avps []*diam.AVP, v reflect.Value, strict bool) error {
 	return nil
 }
 
-// example returns the AVP that Failed-AVP shows for one that is missing: its header and the smallest value (RFC 6733 §7.5).
+// example returns the AVP that Failed-AVP shows for a missing one: its header and the smallest value (RFC 6733 §7.5).
 func (f *field) example() *diam.AVP {
 	var data datatype.Type = datatype.OctetString(f.attribute.smallest())
 	if f.group != nil {
@@ -162,7 +162,7 @@ func (f *field) decode(a *diam.AVP, value reflect.Value, strict bool) error {
 	return nil
 }
 
-// enclose shows the AVP at fault within the group that it is a part of (RFC 6733 §7.5).
+// enclose puts the AVP at fault into its group, for Failed-AVP (RFC 6733 §7.5).
 func (f *field) enclose(a *diam.AVP, err error) error {
 	if fault, ok := errors.AsType[*Error](err); ok {
 		fault.Message = f.attribute.name + ": " + fault.Message
@@ -218,7 +218,7 @@ func assign(value reflect.Value, data datatype.Type) bool {
 	case datatype.Integer64:
 		setNumber(value, int64(d))
 	case datatype.Address:
-		address, _ := netip.AddrFromSlice(d) // of another family than IP: nothing here reads it
+		address, _ := netip.AddrFromSlice(d) // an address family other than IP: nothing here reads it
 		*value.Addr().Interface().(*netip.Addr) = address
 	case datatype.Time:
 		*value.Addr().Interface().(*time.Time) = time.Time(d)

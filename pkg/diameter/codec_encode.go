@@ -11,7 +11,7 @@ import (
 	"github.com/fiorix/go-diameter/v4/diam/datatype"
 )
 
-// Encode makes the message of a typed command. Its hop-by-hop and end-to-end identifiers are left to the node.
+// Encode returns a typed command as a message. The node sets its hop-by-hop and end-to-end identifiers.
 func (d *Dictionary) Encode(v Commander) (*Message, error) {
 	command := v.Command()
 
@@ -54,7 +54,7 @@ func (d *Dictionary) Encode(v Commander) (*Message, error) {
 	return m, nil
 }
 
-// first returns the index of the first field that stands behind the identity of the application.
+// first returns the index of the first field behind the AVPs that identify the application.
 func (p *plan) first() int {
 	if p.session {
 		return 1
@@ -88,7 +88,7 @@ func vendorSpecificApplicationID(application *Application) *diam.AVP {
 	}})
 }
 
-// room is where AVPs are made, some at a time.
+// room allocates AVPs, several at a time.
 type room struct{ free []diam.AVP }
 
 func (r *room) avp(a *attribute, data datatype.Type) *diam.AVP {

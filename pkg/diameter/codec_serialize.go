@@ -11,7 +11,7 @@ import (
 
 const maxLength = 1<<24 - 1 // of a message and of an AVP (RFC 6733 §3, §4.1)
 
-// serialize gives the octets of a message. Unlike go-diameter's own, it makes no copy of each AVP for each group around it.
+// serialize returns the octets of a message. Unlike go-diameter's own, it makes no copy of each AVP for each group around it.
 func serialize(m *Message) ([]byte, error) {
 	b := make([]byte, headerLength, max(int(m.Header.MessageLength), headerLength))
 	m.Header.SerializeTo(b)
@@ -90,7 +90,7 @@ func appendAVP(b []byte, a *diam.AVP) ([]byte, error) {
 	return b, nil
 }
 
-// putLength writes the three octets of a length.
+// putLength writes a length in three octets.
 func putLength(b []byte, at, length int) {
 	b[at], b[at+1], b[at+2] = byte(length>>16), byte(length>>8), byte(length)
 }

@@ -17,11 +17,11 @@ type Config struct {
 	Realms            []string      `yaml:"realms"` // others that requests for this node may name
 	Listen            []Listener    `yaml:"listen"`
 	Peers             []Peer        `yaml:"peers"`
-	AllowUnknownPeers bool          `yaml:"allow_unknown_peers"` // take connections from hosts that peers does not name
+	AllowUnknownPeers bool          `yaml:"allow_unknown_peers"` // take connections from hosts not in peers
 	Routes            []Route       `yaml:"routes"`
 	LocalAddress      string        `yaml:"local_address"`   // IP address that connections to peers leave from; empty: the system's choice
 	Watchdog          time.Duration `yaml:"watchdog"`        // Tw of RFC 3539, at least 6 s
-	RequestTimeout    time.Duration `yaml:"request_timeout"` // how long an answer is waited for, all peers that are tried together
+	RequestTimeout    time.Duration `yaml:"request_timeout"` // how long to wait for an answer, over all peers that are tried
 	ReconnectMin      time.Duration `yaml:"reconnect_min"`   // first wait between attempts; doubles up to reconnect_max
 	ReconnectMax      time.Duration `yaml:"reconnect_max"`
 	MaxMessage        int           `yaml:"max_message"`     // octets
@@ -35,12 +35,12 @@ type Listener struct {
 	TLS     TLS    `yaml:"tls"`
 }
 
-// Peer is one node that this one knows. Without an address it is only waited for.
+// Peer is one node that this one knows. One without an address is not dialled, only accepted.
 type Peer struct {
 	Host         string   `yaml:"host"`
 	Realm        string   `yaml:"realm"`
 	Address      string   `yaml:"address"`
-	Applications []uint32 `yaml:"applications"` // what it is asked for, whatever it says of itself; empty: what it says
+	Applications []uint32 `yaml:"applications"` // applications that it is asked for, whatever it advertises; empty: those that it advertises
 	Sources      []string `yaml:"sources"`      // addresses and prefixes that it connects from; empty: any
 	TLS          TLS      `yaml:"tls"`
 }
@@ -79,7 +79,7 @@ func (c *Config) serves(realm string) bool {
 	return is(c.OriginRealm) || slices.ContainsFunc(c.Realms, is)
 }
 
-// DefaultConfig has the timers of the specifications; names and addresses are left to the function.
+// DefaultConfig returns the timers of the specifications; the function sets further names and addresses.
 func DefaultConfig(host, realm string) Config {
 	return Config{
 		OriginHost:     host,
@@ -94,7 +94,7 @@ func DefaultConfig(host, realm string) Config {
 	}
 }
 
-// Validate refuses what cannot work, naming the setting.
+// Validate refuses settings that cannot work, and names the setting.
 func (c *Config) Validate() error {
 	switch {
 	case c.OriginHost == "" || c.OriginRealm == "":

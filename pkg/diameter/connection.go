@@ -21,17 +21,17 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
-// How far the watchdog trusts a connection with requests.
+// Levels of the watchdog's trust in a connection.
 const (
 	untrusted = iota // not open, suspect or closing
 	doubted          // RFC 3539's REOPEN: for requests that have nowhere else to go
 	trusted
 )
 
-// connection is one transport connection to a peer: what is read from it, written to it, and waited for on it.
+// connection is one transport connection to a peer: its reader, its output, and the requests that wait for answers on it.
 type connection struct {
 	node      *Node
-	owner     *peer // whose it is, once CER or CEA tell
+	owner     *peer // its peer, known from CER or CEA
 	conn      net.Conn
 	reader    *bufio.Reader
 	output    output
@@ -43,9 +43,9 @@ type connection struct {
 	// Known once the capabilities are exchanged.
 	peer         capabilities
 	applications []uint32
-	named        []uint32 // those of them that it does not only have as a relay
+	named        []uint32 // those of them that it has by name, not only as a relay
 	begun        atomic.Bool
-	repeats      bool // it says its identity twice; of the reader
+	repeats      bool // it sends its identity twice; owned by the reader
 
 	cer     *Message // to be answered
 	dpr     *Message
@@ -53,15 +53,15 @@ type connection struct {
 	trust   atomic.Int32
 	lastAt  atomic.Int64 // when the last message came, as time since the node began
 
-	context context.Context // the handlers'
+	context context.Context // of the handlers
 	cancel  context.CancelFunc
-	work    sync.WaitGroup // whatever the connection started
+	work    sync.WaitGroup // every goroutine that the connection started
 
 	mu       sync.Mutex
 	pending  map[uint32]*transaction // by hop-by-hop identifier
 	hopByHop uint32
 	serving  int           // requests in work
-	idle     chan struct{} // closed when none is in work; nil: nobody asks
+	idle     chan struct{} // closed when no request is in work; nil: nobody waits for that
 	closed   bool
 	cause    error
 }
@@ -117,7 +117,7 @@ func (c *connection) name() string {
 	return c.conn.RemoteAddr().String()
 }
 
-// read takes the next message off the connection, and tells the tap and the counters of it.
+// read returns the next message of the connection, after passing it to the tap and the counters.
 func (c *connection) read() (*Message, error) {
 	m, raw, err := c.node.dictionary.Read(c.reader, c.node.config.MaxMessage)
 	if len(raw) >= headerLength {
@@ -163,7 +163,7 @@ func (c *connection) trace(raw []byte, sent bool) {
 	})
 }
 
-// start runs f beside the connection's reader. It is false when the connection is closed already.
+// start runs f beside the connection's reader. It reports false when the connection is closed already.
 func (c *connection) start(f func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,7 +177,7 @@ func (c *connection) start(f func()) bool {
 	return true
 }
 
-// blame remembers why the connection ends; the first reason counts.
+// blame records why the connection ends; the first reason counts.
 func (c *connection) blame(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -194,7 +194,7 @@ func (c *connection) reason() error {
 	return c.cause
 }
 
-// close ends the connection once; every request that waits for an answer learns of it and looks for another peer.
+// close ends the connection once; every request that waits for an answer is told, and looks for another peer.
 func (c *connection) close(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -213,7 +213,7 @@ func (c *connection) close(cause error) {
 	c.work.Go(func() { c.conn.Close() }) // TLS may take its time to say so
 }
 
-// finish closes the connection when what is written has gone out.
+// finish closes the connection when all that was written has been sent.
 func (c *connection) finish(cause error) {
 	c.blame(cause)
 
@@ -251,7 +251,7 @@ func (c *connection) farewell(cause error) {
 	})
 }
 
-// admit takes a request into work if there is room for it, dismiss lets it go.
+// admit takes a request into work and reports whether there was room for it; dismiss releases it.
 func (c *connection) admit() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -276,10 +276,10 @@ func (c *connection) dismiss() {
 	}
 }
 
-// await returns when all that the connection started has ended. The connection is closed.
+// await returns when every goroutine that the connection started has ended. The connection is closed by then.
 func (c *connection) await() { c.work.Wait() }
 
-// send writes a message from a goroutine that may wait for the socket, post from one that may not.
+// send writes a message from a goroutine that may wait for the socket; post does so from one that may not.
 func (c *connection) send(m *Message) error { return c.write(m, true) }
 func (c *connection) post(m *Message) error { return c.write(m, false) }
 
@@ -307,9 +307,9 @@ func (c *connection) write(m *Message, mayWait bool) error {
 	case err != nil:
 		c.close(err)
 		return err
-	case !idle: // another is writing, and takes this along
+	case !idle: // another goroutine is writing, and takes this along
 	case mayWait:
-		runtime.Gosched() // who is about to send, too, goes along in the same write
+		runtime.Gosched() // messages about to be sent by others go along in the same write
 		c.flush(inlineWrites)
 	default:
 		c.start(func() { c.flush(-1) })
@@ -318,10 +318,10 @@ func (c *connection) write(m *Message, mayWait bool) error {
 	return nil
 }
 
-// inlineWrites is how many times a sender writes what others added meanwhile, before it hands that on.
+// inlineWrites is how many times a sender writes what others have added meanwhile, before it hands that on.
 const inlineWrites = 4
 
-// flush writes until nothing is left, or for at most so many times.
+// flush writes until nothing is left, at most this many times; a negative number has no limit.
 func (c *connection) flush(times int) {
 	for {
 		raw, finished := c.output.take()

@@ -16,7 +16,7 @@ const (
 	disconnectPeer       = 282
 )
 
-// serve reads until the connection ends, and returns why it did. The connection is one of its peer's by now.
+// serve reads until the connection ends, and returns the reason. The connection belongs to its peer by now.
 func (c *connection) serve(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { c.owner.happen(eventStop, nil) })
 	defer stop()
@@ -84,7 +84,7 @@ func (c *connection) receive() error {
 	}
 }
 
-// exchange takes the CEA; anything else, and anything at all from a peer whose CER is not answered yet, is out of order.
+// exchange handles the CEA; any other message, and any at all from a peer whose CER is not answered yet, is out of order.
 func (c *connection) exchange(m *Message) error {
 	if !c.outbound {
 		return fmt.Errorf("command %d came before the CEA was sent", m.Header.CommandCode)
@@ -96,7 +96,7 @@ func (c *connection) exchange(m *Message) error {
 	return refusal
 }
 
-// dispatch serves what belongs to the connection itself and hands on the rest (the rows for messages of RFC 6733 §5.6).
+// dispatch serves the messages of the connection itself and hands on the rest (the rows for messages of RFC 6733 §5.6).
 func (c *connection) dispatch(m *Message) error {
 	if m.Header.CommandFlags&diam.RequestFlag == 0 {
 		base := m.Header.ApplicationID == 0
@@ -105,7 +105,7 @@ func (c *connection) dispatch(m *Message) error {
 		switch {
 		case base && m.Header.CommandCode == disconnectPeer:
 			c.owner.happenOn(c, eventDPA)
-		case base: // DWA: that it came is all that counts
+		case base: // DWA: only its arrival counts
 		case !c.ended(m.Header.HopByHopID, ending{answer: m}):
 			c.node.metrics.unexpected.Inc()
 			c.node.log.Debug("Diameter answer that nothing waits for", "peer", c.name(), "command", m.Header.CommandCode)
@@ -137,8 +137,8 @@ func (c *connection) dispatch(m *Message) error {
 	}
 }
 
-// requested gives a request to its handler, in a goroutine of its own as long as there is room: a slow procedure holds up
-// neither the watchdog nor other requests.
+// requested passes a request to its handler, in a goroutine of its own as long as there is room: a slow procedure holds up neither the
+// watchdog nor other requests.
 func (c *connection) requested(m *Message) error {
 	n := c.node
 
@@ -166,7 +166,7 @@ func (c *connection) requested(m *Message) error {
 		answer := c.handle(m, handle)
 		answer.Header.HopByHopID, answer.Header.EndToEndID = m.Header.HopByHopID, m.Header.EndToEndID
 
-		if err := c.send(answer); errors.Is(err, ErrTooLarge) { // another failure closes the connection, whose reader says why
+		if err := c.send(answer); errors.Is(err, ErrTooLarge) { // any other failure closes the connection, whose reader says why
 			tooLong := &Error{Result: UnableToComply, Message: "the answer would be longer than max_message"}
 			_ = c.send(n.dictionary.errorAnswer(m, tooLong, n.Identity()))
 		}

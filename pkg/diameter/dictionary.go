@@ -15,14 +15,14 @@ import (
 //go:embed base.xml
 var baseDictionary []byte
 
-// Dictionary knows the AVPs and commands of the base protocol and of the applications it was made with, and no others: what
-// it knows is what the node announces.
+// Dictionary knows the AVPs and commands of the base protocol and of the applications it was made with, and no others: the node
+// advertises what the dictionary knows.
 type Dictionary struct {
 	parser       *dict.Parser
 	applications map[uint32]*Application
 	attributes   map[attributeKey]*attribute
 	codes        map[uint32]attributes // by application
-	commands     map[commandKey]bool   // what is in an application's messages, the base protocol's commands in each
+	commands     map[commandKey]bool   // commands of each application's messages, those of the base protocol in each
 	messages     sync.Map              // reflect.Type of a command to *plan
 	plans        sync.Map              // application and reflect.Type of a group to *plan
 }
@@ -41,7 +41,7 @@ type attribute struct {
 	kind   datatype.TypeID
 }
 
-// NewDictionary loads the base protocol and the applications.
+// NewDictionary returns a dictionary of the base protocol and the applications.
 func NewDictionary(applications ...Application) (*Dictionary, error) {
 	parser, err := dict.NewParser()
 	if err != nil {
@@ -69,7 +69,7 @@ func NewDictionary(applications ...Application) (*Dictionary, error) {
 	return d, nil
 }
 
-// index makes the tables that messages are read with.
+// index makes the tables for reading messages.
 func (d *Dictionary) index() error {
 	apps := d.parser.Apps()
 	d.codes, d.commands = map[uint32]attributes{}, map[commandKey]bool{}
@@ -125,7 +125,7 @@ func flags(a *dict.AVP) uint8 {
 	return f
 }
 
-// attribute finds an AVP by the name it has in the application or in the base protocol.
+// attribute returns the AVP of this name in the application or in the base protocol.
 func (d *Dictionary) attribute(application uint32, name string) (*attribute, bool) {
 	a, found := d.attributes[attributeKey{application, name}]
 	if !found {
@@ -135,7 +135,7 @@ func (d *Dictionary) attribute(application uint32, name string) (*attribute, boo
 	return a, found
 }
 
-// header returns how many octets the AVP has before its value.
+// header returns the length of the AVP's header in octets.
 func (a *attribute) header() int {
 	if a.flags&avp.Vbit != 0 {
 		return 12
@@ -144,7 +144,7 @@ func (a *attribute) header() int {
 	return 8
 }
 
-// smallest returns the least value of the AVP, which stands in Failed-AVP for one that is missing or cut off.
+// smallest returns the least value of the AVP, which Failed-AVP shows for one that is missing or cut off.
 func (a *attribute) smallest() []byte {
 	switch a.kind {
 	case datatype.Unsigned32Type, datatype.Integer32Type, datatype.EnumeratedType, datatype.TimeType, datatype.Float32Type:
@@ -152,7 +152,7 @@ func (a *attribute) smallest() []byte {
 	case datatype.Unsigned64Type, datatype.Integer64Type, datatype.Float64Type:
 		return make([]byte, 8)
 	case datatype.AddressType:
-		return []byte{0, 1, 0, 0, 0, 0} // zeros alone would be of a family that there is not
+		return []byte{0, 1, 0, 0, 0, 0} // zeros alone would be of an address family that does not exist
 	default:
 		return nil
 	}

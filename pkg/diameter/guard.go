@@ -11,12 +11,12 @@ import (
 
 const headerLength = 20
 
-// WireError is a message that cannot be decoded. Result says how a request is to be answered; when Fatal, the stream cannot
-// be followed any further.
+// WireError is a message that cannot be decoded. Result is the answer to a request; when Fatal, the stream cannot be followed any
+// further.
 type WireError struct {
 	Header diam.Header
 	Result Result
-	Failed []byte // the AVP at fault as it came, header included
+	Failed []byte // the AVP at fault as received, header included
 	Raw    []byte
 	Fatal  bool
 	Err    error
@@ -27,13 +27,12 @@ func (e *WireError) Error() string { return fmt.Sprintf("%v: %v", e.Result, e.Er
 // Unwrap returns the cause.
 func (e *WireError) Unwrap() error { return e.Err }
 
-// Request reports whether the message at fault was a request, and so wants an answer.
+// Request reports whether the message at fault is a request, and so needs an answer.
 func (e *WireError) Request() bool { return e.Header.CommandFlags&diam.RequestFlag != 0 }
 
-// Read takes one message of at most max octets from a stream, and passes over a longer one. It decodes the message itself, as
-// go-diameter's decoder does
-// not bear lengths that lie, groups nested without end and values that do not fit their type, and mistakes the AVPs of one
-// vendor for those of another. The octets of the message are returned too, for the trace.
+// Read reads one message of at most max octets from a stream, and skips a longer one. It decodes the message itself, because
+// go-diameter's decoder does not withstand false lengths, endless nesting of groups and values that do not fit their type, and mistakes
+// the AVPs of one vendor for those of another. The octets of the message are returned too, for the trace.
 func (d *Dictionary) Read(r io.Reader, max int) (*Message, []byte, error) {
 	var header [headerLength]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
@@ -75,8 +74,8 @@ func (d *Dictionary) Read(r io.Reader, max int) (*Message, []byte, error) {
 	return m, raw, err
 }
 
-// skip passes over a message that is too long. Where it ends is known, so that those behind it can be read; its beginning is
-// kept, for the answer to have what identifies the request.
+// skip skips a message that is too long. Its end is known, so that the messages behind it can be read; its beginning is kept for the
+// answer, which needs what identifies the request.
 func skip(r io.Reader, fault *WireError, length int) error {
 	const beginning = 4 << 10
 
@@ -108,7 +107,7 @@ func (d *Dictionary) parse(h diam.Header, raw []byte) (*Message, error) {
 
 	request := h.CommandFlags&diam.RequestFlag != 0
 
-	if request && h.CommandFlags&diam.ErrorFlag != 0 { // the reserved bits are for the receiver to ignore (RFC 6733 §3)
+	if request && h.CommandFlags&diam.ErrorFlag != 0 { // the receiver ignores the reserved bits (RFC 6733 §3)
 		fault.Result, fault.Err = InvalidHeaderBits, fmt.Errorf("command flags %02x", h.CommandFlags)
 		return nil, fault
 	}

@@ -12,21 +12,21 @@ import (
 
 const (
 	maxNesting = 10
-	// reservedAVPFlags are what no application defines; a bit that is not known is an error (RFC 6733 §4.1).
+	// reservedAVPFlags are the bits that no application defines; an unknown bit is an error (RFC 6733 §4.1).
 	reservedAVPFlags = 0x1F
 )
 
 // attributes are the AVPs that an application knows, its own and those of the base protocol, by code and vendor.
 type attributes map[uint64]*attribute
 
-// avpFault is an AVP that cannot be taken, and how the request with it is to be answered.
+// avpFault is an AVP that cannot be decoded, and the result for the request with it.
 type avpFault struct {
 	result Result
-	avp    []byte // as Failed-AVP is to show it
+	avp    []byte // for Failed-AVP
 	err    error
 }
 
-// rawAVP is one AVP as it stands in a message.
+// rawAVP is one AVP within the octets of a message.
 type rawAVP struct {
 	code, vendor uint32
 	flags        uint8
@@ -35,7 +35,7 @@ type rawAVP struct {
 	next         int // where the next AVP begins
 }
 
-// parseAVP takes the header of the AVP that b begins with. Its length stays within b.
+// parseAVP reads the header of the AVP at the start of b. The AVP's length stays within b.
 func parseAVP(b []byte) (rawAVP, error) {
 	if len(b) < 8 {
 		return rawAVP{header: 8, length: len(b)}, fmt.Errorf("the header of an AVP is cut off after %d octets", len(b))
@@ -78,8 +78,8 @@ func count(b []byte) (n int) {
 	return n
 }
 
-// decode takes the AVPs of a message or a group (RFC 6733 §4.1). Strict refuses what a request must not have: what is
-// unknown and mandatory, and flags that nobody defined. In an answer both are passed over.
+// decode decodes the AVPs of a message or a group (RFC 6733 §4.1). If strict, it refuses what a request must not have: AVPs that are
+// unknown and mandatory, and undefined flags. In an answer both are ignored.
 func (known attributes) decode(b []byte, strict bool, depth int) ([]*diam.AVP, *avpFault) {
 	if depth > maxNesting {
 		return nil, &avpFault{result: UnableToComply, err: fmt.Errorf("AVPs nested more than %d deep", maxNesting)}
@@ -124,7 +124,7 @@ func (known attributes) decode(b []byte, strict bool, depth int) ([]*diam.AVP, *
 	return avps, nil
 }
 
-// value decodes the value of one AVP. What is unknown stays as it is.
+// value decodes the value of one AVP. An unknown AVP keeps its octets.
 func (known attributes) value(raw rawAVP, b []byte, attribute *attribute, strict bool, depth int) (datatype.Type, *avpFault) {
 	switch {
 	case attribute == nil:
@@ -151,8 +151,8 @@ func (known attributes) value(raw rawAVP, b []byte, attribute *attribute, strict
 	}
 }
 
-// value decodes a value that is no group. Text that is no UTF-8 would be refused further on, by a database say, where
-// nobody could tell the peer what was wrong.
+// value decodes a value that is not a group. It refuses text that is not UTF-8: a database, say, would refuse it later, where nobody
+// could tell the peer what was wrong.
 func (a *attribute) value(b []byte, strict bool) (datatype.Type, *avpFault) {
 	switch a.kind {
 	case datatype.UTF8StringType:
@@ -177,8 +177,8 @@ func (a *attribute) value(b []byte, strict bool) (datatype.Type, *avpFault) {
 	return value, nil
 }
 
-// repaired returns an AVP of an impossible length as Failed-AVP shows it: its header, with the smallest value of its type (RFC
-// 6733 §7.1.5 on DIAMETER_INVALID_AVP_LENGTH), so that the answer can be read. Values that only are not right stay.
+// repaired returns an AVP of an impossible length as Failed-AVP shows it: its header, with the smallest value of its type (RFC 6733
+// §7.1.5 on DIAMETER_INVALID_AVP_LENGTH), so that the answer can be read. Values that are only wrong are kept.
 func repaired(b []byte, raw rawAVP, attribute *attribute) []byte {
 	whole := make([]byte, raw.header)
 	copy(whole, b)
@@ -195,7 +195,7 @@ func repaired(b []byte, raw rawAVP, attribute *attribute) []byte {
 	return whole
 }
 
-// enclose puts the AVP at fault into the group that it came in, alone (RFC 6733 §7.5).
+// enclose puts the AVP at fault, alone, into the group that it came in (RFC 6733 §7.5).
 func enclose(raw rawAVP, inner []byte) []byte {
 	whole := binary.BigEndian.AppendUint32(nil, raw.code)
 	whole = append(whole, raw.flags, 0, 0, 0)

@@ -10,9 +10,9 @@ import (
 	"github.com/fiorix/go-diameter/v4/diam/avp"
 )
 
-// Handle serves a command. It is called before Run, once for each command. The error that h returns becomes the answer by
-// ResultOf; an answer that h leaves empty is filled with the result, the Session-Id and this node's identity. The context
-// ends with the connection that the request came over.
+// Handle makes h serve a command. It is called before Run, once for each command. An error of h becomes the answer by ResultOf; fields of
+// the answer that h leaves empty are filled with the result, the Session-Id and this node's identity. The context ends with the
+// connection that the request came over.
 func Handle[Q, A any, PQ Typed[Q], PA Typed[A]](n *Node, h func(ctx context.Context, q *Q) (*A, error)) {
 	command := PQ(nil).Command()
 
@@ -67,7 +67,7 @@ func serveTyped[Q, A any, PQ Typed[Q], PA Typed[A]](
 	return n.dictionary.Encode(PA(a))
 }
 
-// handle keeps a panic of one procedure from ending the process.
+// handle runs a handler, whose panic must not end the process.
 func (c *connection) handle(m *Message, h handler) (answer *Message) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -86,7 +86,7 @@ func (c *connection) handle(m *Message, h handler) (answer *Message) {
 	return h(c.context, m)
 }
 
-// logRefusal says at Info what the peer is told anyway, and at Error what is this node's own trouble.
+// logRefusal logs a refusal: at Info if the fault is the peer's, who is told anyway, and at Error if it is this node's own.
 func (n *Node) logRefusal(m *Message, refusal *Error) {
 	level := slog.LevelInfo
 	if refusal.Result == UnableToComply {
@@ -98,7 +98,7 @@ func (n *Node) logRefusal(m *Message, refusal *Error) {
 		"result", refusal.Result.Code, "vendor", refusal.Result.Vendor, "cause", refusal.Error())
 }
 
-// handlerOf finds who serves a request, or why nobody does (RFC 6733 §6.1.4, §6.1.6). What names this node is for it,
+// handlerOf returns the handler of a request, or why there is none (RFC 6733 §6.1.4, §6.1.6). A request that names this node is for it,
 // whatever the realm.
 func (n *Node) handlerOf(m *Message, from *peer) (handler, *Error) {
 	to := destinationOf(m)

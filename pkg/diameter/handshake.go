@@ -18,8 +18,8 @@ var errFull = errors.New("max_connections is reached")
 
 var noCommonSecurity = Result{Code: 5017} // RFC 6733 §7.1.5
 
-// serveInbound waits for the CER that says whose the connection is (RFC 6733 §5.6.1), and serves it from then on. It returns
-// whose it was, if it was anybody's, and why it ended.
+// serveInbound waits for the CER that identifies the peer (RFC 6733 §5.6.1), and serves the connection from then on. It returns the peer,
+// if there was one, and why the connection ended.
 func (n *Node) serveInbound(ctx context.Context, conn net.Conn, taken *slot) (peer string, ended error) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
@@ -67,7 +67,7 @@ func (n *Node) serveInbound(ctx context.Context, conn net.Conn, taken *slot) (pe
 	return c.peer.OriginHost, ended
 }
 
-// awaitCER reads the first message. What is no CER gets no answer but the end of the connection; what is a bad one is told so.
+// awaitCER reads the first message. A message other than CER is answered by closing the connection; a bad CER is refused.
 func (c *connection) awaitCER() error {
 	n := c.node
 	m, err := c.read()
@@ -101,7 +101,7 @@ func (c *connection) awaitCER() error {
 	return nil
 }
 
-// judge says why a peer is not wanted, whatever state it is in (RFC 6733 §5.3).
+// judge returns why a peer is not wanted, whatever state it is in (RFC 6733 §5.3); nil if it is.
 func (c *connection) judge() *Error {
 	host := c.peer.OriginHost
 
@@ -123,8 +123,8 @@ func (c *connection) judge() *Error {
 	}
 }
 
-// certified reports whether a certificate that was asked for bears the name that its owner uses. A dialled peer's was
-// verified by the TLS handshake.
+// certified reports whether a certificate that was asked for has the name that its owner uses. A dialled peer's was verified by the TLS
+// handshake.
 func (c *connection) certified(host string) bool {
 	secure, ok := c.conn.(*tls.Conn)
 	if !ok {
@@ -161,7 +161,7 @@ func (c *connection) answerCER(result Result, message string) {
 	_ = c.post(m) // a failure closes the connection
 }
 
-// readCEA takes the peer's capabilities, or says why the connection is of no use.
+// readCEA reads the peer's capabilities, or returns why the connection is of no use.
 func (c *connection) readCEA(m *Message) error {
 	if m.Header.ApplicationID != 0 || m.Header.CommandCode != capabilitiesExchange || m.Header.CommandFlags&diam.RequestFlag != 0 {
 		return fmt.Errorf("no CEA: command %d came first", m.Header.CommandCode)

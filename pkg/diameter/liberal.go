@@ -9,11 +9,11 @@ import (
 	"github.com/fiorix/go-diameter/v4/diam/datatype"
 )
 
-// identities are the AVPs that some nodes say twice in a request: Kamailio puts its own in front of those that a message has.
+// identities are the AVPs that some nodes repeat in a request: Kamailio puts its own in front of those that a message has.
 var identities = [...]uint32{avp.OriginHost, avp.OriginRealm}
 
-// unrepeat takes out of a request what says the sender's identity a second time in the same words. It breaks the grammar of the
-// command and leaves no doubt what is meant; one in other words stays, for the decoder to refuse (5009).
+// unrepeat removes from a request AVPs that repeat the sender's identity in the same words, and reports whether there were any. A
+// repetition breaks the grammar of the command but leaves no doubt; one in other words stays, for the decoder to refuse (5009).
 func unrepeat(m *Message) (repeated bool) {
 	for _, code := range identities {
 		first := slices.IndexFunc(m.AVP, func(a *diam.AVP) bool { return a.Code == code && a.VendorID == 0 })

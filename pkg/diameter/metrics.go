@@ -38,7 +38,7 @@ type observerKey struct {
 	command   commandKey
 }
 
-// maxCounted is how many combinations of command and result are counted each by itself: a peer can invent results.
+// maxCounted is the number of combinations of command and result that have counters of their own: a peer can invent results.
 const maxCounted = 1024
 
 func newMetrics(registerer prometheus.Registerer) metrics {
@@ -107,7 +107,7 @@ func (n *Node) commandName(m *Message) string {
 	return strconv.FormatUint(uint64(m.Header.CommandCode), 10)
 }
 
-// commandLabel returns the command's name, if it is one that this node knows.
+// commandLabel returns the command's name, if this node knows the command.
 func (n *Node) commandLabel(m *Message) string {
 	if _, err := n.dictionary.parser.FindCommand(m.Header.ApplicationID, m.Header.CommandCode); err != nil {
 		return label.Other

@@ -54,9 +54,9 @@ type Node struct {
 	transactions sync.Pool
 
 	mu      sync.RWMutex
-	reached map[uint32]*atomic.Bool // by application of this node's: Reached
+	reached map[uint32]*atomic.Bool // by application of this node: Reached
 
-	peers map[string]*peer // by host in lower case: the configured ones, and whoever else is connected
+	peers map[string]*peer // by host in lower case: the configured ones, and all others that are connected
 
 	slots *slots
 
@@ -68,7 +68,7 @@ type commandKey struct{ application, code uint32 }
 
 type handler func(ctx context.Context, m *Message) *Message
 
-// New binds the listeners, so that an address in use is known at once.
+// New returns a node with its listeners bound, so that an address in use is known at once.
 func New(c Config, applications []Application, o Options) (*Node, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func New(c Config, applications []Application, o Options) (*Node, error) {
 	}
 
 	for i := range c.Peers {
-		if c.Peers[i].TLS.enabled() { // files that cannot be read are known at once, though every dialling reads them anew
+		if c.Peers[i].TLS.enabled() { // unreadable files are known at once, though every dialling reads them anew
 			if _, err := c.Peers[i].TLS.load(""); err != nil {
 				return nil, fmt.Errorf("diameter: TLS of peer %s: %w", c.Peers[i].Host, err)
 			}
@@ -136,10 +136,10 @@ func New(c Config, applications []Application, o Options) (*Node, error) {
 	return n, nil
 }
 
-// dialer opens connections from this address of the machine.
+// dialer returns a dialer whose connections leave from this address of the machine.
 func dialer(local string) *net.Dialer {
 	d := &net.Dialer{Timeout: handshakeTime}
-	if address, err := netip.ParseAddr(local); err == nil { // Validate has refused what is none
+	if address, err := netip.ParseAddr(local); err == nil { // Validate has refused any other text
 		d.LocalAddr = &net.TCPAddr{IP: address.AsSlice()}
 	}
 
@@ -190,7 +190,7 @@ func (n *Node) Addresses() []net.Addr {
 // Identity returns the node's own identity.
 func (n *Node) Identity() Identity { return Identity{n.config.OriginHost, n.config.OriginRealm} }
 
-// Run serves until ctx ends, then takes leave of each peer (DPR) and returns when all connections are closed.
+// Run serves until ctx ends, then disconnects from each peer (DPR) and returns when all connections are closed.
 func (n *Node) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 
@@ -250,7 +250,7 @@ func (n *Node) accept(ctx context.Context, l net.Listener, group *errgroup.Group
 			peer, err := n.serveInbound(ctx, conn, taken)
 
 			switch {
-			case ctx.Err() != nil || errors.Is(err, errLeft): // it was said before
+			case ctx.Err() != nil || errors.Is(err, errLeft): // it was logged before
 			case peer == "":
 				n.log.Warn("Diameter connection refused", "address", conn.RemoteAddr(), "cause", err)
 			default:
@@ -262,7 +262,7 @@ func (n *Node) accept(ctx context.Context, l net.Listener, group *errgroup.Group
 	}
 }
 
-// peer finds the peer of this name, or makes it.
+// peer returns the peer of this name, and makes it if there is none.
 func (n *Node) peer(host string) *peer {
 	if p := n.lookup(host); p != nil {
 		return p
@@ -294,7 +294,7 @@ func (n *Node) lookup(host string) *peer {
 	return n.peers[strings.ToLower(host)]
 }
 
-// forget lets go of a peer that is not configured: it lasts as long as its connection (RFC 6733 §5.3).
+// forget removes a peer that is not configured: it lasts as long as its connection (RFC 6733 §5.3).
 func (n *Node) forget(p *peer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -351,13 +351,13 @@ func (n *Node) Peers() []PeerStatus {
 	return all
 }
 
-// Reached reports whether a peer that may be asked for an application has been connected since the start.
+// Reached reports whether a peer that serves an application has been connected since the start.
 func (n *Node) Reached(application uint32) bool {
 	reached := n.reached[application]
 	return reached != nil && reached.Load()
 }
 
-// Ready returns an error that names each application that has no peer to send to, while a configured peer that may serve it is not
+// Ready returns an error that names each application without a peer to send to, while a configured peer that may serve it is not
 // connected.
 func (n *Node) Ready() error {
 	var ill []string

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// maxUnwritten is how many octets wait for a peer that does not read.
+// maxUnwritten is how many octets may wait for a peer that does not read.
 const maxUnwritten = 4 << 20
 
 var errCongested = errors.New("the peer does not read what is sent to it")
@@ -19,7 +19,7 @@ type output struct {
 	closing bool
 }
 
-// add appends a message. When idle is true, the caller has to see to the writing.
+// add appends a message. If idle is true, the caller must write the output.
 func (o *output) add(raw []byte) (idle bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -42,7 +42,7 @@ func (o *output) add(raw []byte) (idle bool, err error) {
 	return idle, nil
 }
 
-// take gives what is to be written next. With nothing left, the writing ends; finished says that the output is closed, too.
+// take returns the octets to write next. When none are left, writing ends; finished reports whether the output is closed, too.
 func (o *output) take() (raw []byte, finished bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -57,7 +57,7 @@ func (o *output) take() (raw []byte, finished bool) {
 	return raw, false
 }
 
-// untake puts back what was taken and not written.
+// untake puts back octets that were taken and not written.
 func (o *output) untake(raw []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -65,9 +65,9 @@ func (o *output) untake(raw []byte) {
 	o.waiting = append(raw, o.waiting...)
 }
 
-// done gives the room of what was written back.
+// done returns the buffer of octets that were written.
 func (o *output) done(raw []byte) {
-	const keep = 64 << 10 // a burst's room is not kept
+	const keep = 64 << 10 // a burst's buffer is not kept
 
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -77,7 +77,7 @@ func (o *output) done(raw []byte) {
 	}
 }
 
-// close takes no more messages. It is true when nothing is left to be written.
+// close takes no more messages. It reports true when nothing is left to write.
 func (o *output) close() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

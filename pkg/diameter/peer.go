@@ -13,9 +13,9 @@ import (
 
 const (
 	handshakeTime = 10 * time.Second // for a transport connection, TLS, CER and CEA
-	leaveTime     = 2 * time.Second  // for DPA to come, and for what is in work to end
+	leaveTime     = 2 * time.Second  // for DPA to come, and for requests in work to end
 	jitterOfTw    = 2 * time.Second  // RFC 3539 §3.4.1
-	questionTime  = 2 * time.Second  // for the DWA of an open connection whose peer connects anew
+	questionTime  = 2 * time.Second  // for the DWA of an open connection whose peer connects again
 )
 
 var (
@@ -28,33 +28,33 @@ var (
 	errLeft     = errors.New("the peer disconnected")
 )
 
-// peer is one Diameter node that this one talks to, or may. It owns at most one connection that each side opened, of which
-// one survives, and says which connection requests may use.
+// peer is one Diameter node that this one talks to, or may. It has at most one connection opened by each side, of which one survives, and
+// says which connection requests may use.
 type peer struct {
 	node     *Node
 	host     string
-	settings *Peer // nil: it is not configured, and forgotten once it is gone
+	settings *Peer // nil: the peer is not configured, and forgotten once it is gone
 	sources  []netip.Prefix
 
-	open    atomic.Pointer[connection] // the one in I-Open or R-Open
-	offered atomic.Pointer[[]uint32]   // the applications of the last one; nil: there was none
+	open    atomic.Pointer[connection] // the connection in I-Open or R-Open
+	offered atomic.Pointer[[]uint32]   // applications of the last connection; nil: there was none
 
 	mu          sync.Mutex
 	run         fsm.Instance[peerState, peerEvent, peerAction]
 	initiator   *connection
 	responder   *connection
 	watchdog    watchdog
-	timer       *time.Timer   // Tw while open, the patience for the end in Closing
-	tw          time.Duration // the present interval, with its jitter
+	timer       *time.Timer   // Tw while open, the wait for the end in Closing
+	tw          time.Duration // the current interval, with its jitter
 	watchdogSet time.Time
 	closed      chan struct{} // closed in state Closed
 	called      bool          // Start has led to a call
 	unwelcome   bool          // the peer said in DPR that it does not want to be called
 	gone        bool
 
-	newcomer *connection // a second connection of the peer's, while the open one is asked whether it lives
-	asked    atomic.Bool // there is one
-	question *time.Timer // until when the open one may answer
+	newcomer *connection // a second connection from the peer, while the open one is tested by a DWR
+	asked    atomic.Bool // whether there is a newcomer
+	question *time.Timer // deadline of the open connection's answer
 }
 
 func (n *Node) newPeer(host string, settings *Peer) *peer {
@@ -70,12 +70,12 @@ func (n *Node) newPeer(host string, settings *Peer) *peer {
 	return p
 }
 
-// happen runs the machine. It is false when the event means nothing in the peer's state.
+// happen runs the machine. It reports false when the event means nothing in the peer's state.
 func (p *peer) happen(event peerEvent, c *connection) bool {
 	return p.under(func() bool { return p.step(event, c) })
 }
 
-// start is Start. It is true when the node is to dial (I-Snd-Conn-Req).
+// start is the event Start. It reports whether the node is to dial (I-Snd-Conn-Req).
 func (p *peer) start() bool {
 	return p.under(func() bool {
 		p.called = false
@@ -101,7 +101,8 @@ func (p *peer) under(step func() bool) bool {
 	return meant
 }
 
-// connected is R-Conn-CER: a connection of the peer's own, whose CER is sound. It is false when the peer was forgotten just now.
+// connected is the event R-Conn-CER: a connection that the peer opened, with a sound CER. It reports false when the peer was forgotten
+// just now.
 func (p *peer) connected(c *connection) bool {
 	event := eventConnCER
 
@@ -123,7 +124,7 @@ func (p *peer) connected(c *connection) bool {
 	return true
 }
 
-// capable is I-Rcv-CEA, or I-Rcv-Non-CEA when what came is not a CEA that accepts.
+// capable is the event I-Rcv-CEA, or I-Rcv-Non-CEA if the message was not a CEA that accepts.
 func (p *peer) capable(c *connection, refusal error) {
 	if refusal != nil {
 		c.blame(refusal)
@@ -133,7 +134,7 @@ func (p *peer) capable(c *connection, refusal error) {
 	}
 }
 
-// disconnected is Peer-Disc: c cannot be read any more.
+// disconnected is the event Peer-Disc: c cannot be read any more.
 func (p *peer) disconnected(c *connection) {
 	p.mu.Lock()
 	if p.newcomer == c {
@@ -148,7 +149,7 @@ func (p *peer) disconnected(c *connection) {
 	}
 }
 
-// happenOn runs the machine for an event of one connection, if that still is one of the peer's.
+// happenOn runs the machine for an event of a connection, if that still is one of the peer's.
 func (p *peer) happenOn(c *connection, event peerEvent) {
 	p.under(func() bool { return (c == p.initiator || c == p.responder) && p.step(event, c) })
 }
@@ -173,7 +174,7 @@ func (p *peer) step(event peerEvent, c *connection) bool {
 		close(p.closed)
 		p.gone = p.settings == nil
 
-		if next := p.settleQuestion(); next != nil { // the open connection ended while it was asked
+		if next := p.settleQuestion(); next != nil { // the open connection ended while it was tested
 			p.gone = false
 			p.step(eventConnCER, next)
 		}
@@ -182,7 +183,7 @@ func (p *peer) step(event peerEvent, c *connection) bool {
 	return true
 }
 
-// fits is false for an action on a connection that is not there: the table does not lead to it.
+// fits reports false for an action on a connection that does not exist: the table does not lead to it.
 func (p *peer) fits(action peerAction, c *connection) bool {
 	switch action {
 	case doSendCER, doAccept, doReject, doQuestion, doSendDPA:
@@ -302,7 +303,7 @@ func (p *peer) opened(c *connection) {
 	}
 }
 
-// retire takes the open connection out of use; what waits on it still may be answered.
+// retire takes the open connection out of use; requests that wait on it may still be answered.
 func (p *peer) retire(c *connection, why watchdogEvent) {
 	if c == nil || !p.open.CompareAndSwap(c, nil) {
 		return
@@ -314,7 +315,7 @@ func (p *peer) retire(c *connection, why watchdogEvent) {
 	p.node.metrics.open.WithLabelValues(p.label()).Dec()
 }
 
-// label returns the peer's name in metrics. Who is not configured may call itself anything, so all of them share one.
+// label returns the peer's name in metrics. A peer that is not configured may call itself anything, so all of those share one.
 func (p *peer) label() string {
 	if p.settings == nil {
 		return "unconfigured"
@@ -339,7 +340,7 @@ func (p *peer) setWatchdog() {
 	p.timer.Reset(p.tw)
 }
 
-// expired is the end of Tw, if nothing was heard meanwhile: what is heard only leaves its time, so that it costs no lock.
+// expired handles the end of Tw, if nothing was heard meanwhile: a message only records its time, so that it needs no lock.
 func (p *peer) expired(c *connection) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -360,7 +361,7 @@ func (p *peer) expired(c *connection) {
 	p.watch(p.watchdog.expired(), c)
 }
 
-// heard is told of every message that comes.
+// heard is called for every message received.
 func (p *peer) heard(c *connection, dwa bool) {
 	c.hear()
 
@@ -386,7 +387,7 @@ func (p *peer) heard(c *connection, dwa bool) {
 	}
 }
 
-// watch runs the watchdog's machine and lets requests know how far the connection is to be trusted.
+// watch runs the watchdog's machine and sets how far requests may trust the connection.
 func (p *peer) watch(event watchdogEvent, c *connection) {
 	log := p.node.log.With("peer", p.host)
 	actions := p.watchdog.step(event)
@@ -416,12 +417,12 @@ func (p *peer) watch(event watchdogEvent, c *connection) {
 		case doFailback:
 			log.Info("Diameter peer is back in service")
 		case doCloseConnection:
-			c.close(errDead) // its reader says so
+			c.close(errDead) // its reader logs that
 		}
 	}
 }
 
-// status is for the administrator.
+// status returns the peer's status for the administrator.
 func (p *peer) status() PeerStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// declinedTime is how long a peer that said so is not called.
+// declinedTime is how long a peer is not called that asked not to be.
 const declinedTime = 30 * time.Second
 
 // keepConnected dials the peer for as long as ctx lasts, with a growing pause between attempts.
@@ -27,12 +27,12 @@ func (p *peer) keepConnected(ctx context.Context) error {
 				pause = n.config.ReconnectMin
 			}
 
-			if p.declined() { // §5.4.3: such a peer should not be called again; much later is the most that it must bear
+			if p.declined() { // §5.4.3: such a peer should not be called again; it has to bear a call much later at most
 				pause = max(n.config.ReconnectMax, declinedTime)
 			}
 
 			n.log.Warn("no connection to Diameter peer", "peer", p.host, "address", p.settings.Address, "cause", err, "duration", pause)
-		} else { // the peer came to us
+		} else { // the peer connected to us
 			select {
 			case <-ctx.Done():
 			case <-p.untilClosed():
@@ -51,7 +51,7 @@ func (p *peer) keepConnected(ctx context.Context) error {
 	return nil
 }
 
-// connect dials once and serves the connection until it ends; opened says whether the capabilities exchange succeeded.
+// connect dials once and serves the connection until it ends; opened reports whether the capabilities exchange succeeded.
 func (p *peer) connect(ctx context.Context) (opened bool, err error) {
 	conn, err := p.dial(ctx)
 	if err != nil {

@@ -2,7 +2,7 @@ package diameter
 
 import "github.com/dialtone-ims/dialtone/pkg/fsm"
 
-// peerState is where a peer stands in RFC 6733 §5.6. I is the connection that this node opened, R the one that the peer did.
+// peerState is a state of a peer in RFC 6733 §5.6. I is the connection that this node opened, R the one that the peer did.
 type peerState string
 
 const (
@@ -73,10 +73,9 @@ func beyond(from peerState, on peerEvent, to peerState, do ...peerAction) fsm.Ro
 	return fsm.On("beyond §5.6", from, on, to, do...)
 }
 
-// peerMachine is the table of RFC 6733 §5.6. Its rows for messages over an open connection, which neither change the state
-// nor need the peer's lock, are in connection.dispatch. The rows after each blank line in a state are not in the RFC: they
-// say what it leaves open. In Wait-Conn-Ack there is no connection to clean up yet, and the attempt has a deadline that ends it as
-// I-Rcv-Conn-Nack.
+// peerMachine is the table of RFC 6733 §5.6. Its rows for messages over an open connection, which neither change the state nor need the
+// peer's lock, are in connection.dispatch. The rows after each blank line in a state are not in the RFC: they cover what it leaves open.
+// In Wait-Conn-Ack there is no connection to clean up yet, and the attempt has a deadline that ends it as I-Rcv-Conn-Nack.
 var peerMachine = fsm.New(
 	onPeer(peerClosed, eventStart, peerWaitConnAck, doConnect),
 	onPeer(peerClosed, eventConnCER, peerROpen, doAccept, doSendCEA, doOpenR),
@@ -110,7 +109,7 @@ var peerMachine = fsm.New(
 	onPeer(peerWaitReturns, eventConnCER, peerWaitReturns, doReject),
 	onPeer(peerWaitReturns, eventTimeout, peerClosed, doCleanup),
 
-	// Some say ELECTION_LOST in a CEA before they disconnect.
+	// Some peers send ELECTION_LOST in a CEA before they disconnect.
 	beyond(peerWaitReturns, eventNonCEA, peerROpen, doIDisc, doSendCEA, doOpenR),
 	beyond(peerWaitReturns, eventStop, peerClosed, doCleanup),
 
@@ -119,10 +118,10 @@ var peerMachine = fsm.New(
 	onPeer(peerROpen, eventDPR, peerClosing, doSendDPA),
 	onPeer(peerROpen, eventRDisc, peerClosed, doRDisc),
 
-	// The RFC rejects the new connection at once (R-Reject). But whoever connects anew while it has a connection most likely has
-	// lost that one, and nothing was heard of its end; the watchdog would see it only after two or three times Tw. So the open
-	// one is asked, and the new one is rejected if it answers. A greater Origin-State-Id (§8.16) needs no question: the open
-	// connection is one to the peer's former life.
+	// The RFC rejects the new connection at once (R-Reject). But a peer that connects again has most likely lost its first connection,
+	// without this node hearing of it; the watchdog would see that only after two or three times Tw. So the open connection is tested,
+	// and the new one rejected if the test is answered. A greater Origin-State-Id (§8.16) needs no test: the open connection is from
+	// before the peer's restart.
 	beyond(peerROpen, eventReplaced, peerROpen, doRDisc, doAccept, doSendCEA, doOpenR),
 
 	beyond(peerIOpen, eventConnCER, peerIOpen, doQuestion),
@@ -137,6 +136,6 @@ var peerMachine = fsm.New(
 	onPeer(peerClosing, eventIDisc, peerClosed, doIDisc),
 	onPeer(peerClosing, eventRDisc, peerClosed, doRDisc),
 
-	beyond(peerClosing, eventDPR, peerClosing, doSendDPA), // both take their leave at once
+	beyond(peerClosing, eventDPR, peerClosing, doSendDPA), // both leave at once
 	beyond(peerClosing, eventConnCER, peerClosing, doReject),
 )

@@ -2,11 +2,11 @@ package diameter
 
 import "time"
 
-// A peer that connects while it has a connection (RFC 6733 §5.6.4) has lost that one more often than not. The open connection is
-// asked by a DWR with a deadline of its own; meanwhile the newcomer waits for its CEA. At most one waits, the last that came. All
-// functions here are called with the peer's lock held, but for lives and replace.
+// A peer that connects while it has a connection (RFC 6733 §5.6.4) has lost that one more often than not. The open connection is tested
+// by a DWR with a deadline of its own; meanwhile the newcomer waits for its CEA. At most one waits, the last that came. All functions
+// here are called with the peer's lock held, except lives and replace.
 
-// ask lets c wait for what the open connection has to say.
+// ask makes c wait for the open connection's answer.
 func (p *peer) ask(c *connection) {
 	fresh := p.newcomer == nil
 	p.dismissNewcomer()
@@ -23,7 +23,7 @@ func (p *peer) ask(c *connection) {
 	open.sendDWR()
 }
 
-// settleQuestion ends the question and returns who waited for it.
+// settleQuestion ends the test and returns the connection that waited for it.
 func (p *peer) settleQuestion() *connection {
 	c := p.newcomer
 	p.newcomer = nil
@@ -42,7 +42,7 @@ func (p *peer) dismissNewcomer() {
 	}
 }
 
-// lives is the answer of the open connection.
+// lives handles the answer of the open connection.
 func (p *peer) lives(c *connection) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,7 +52,7 @@ func (p *peer) lives(c *connection) {
 	}
 }
 
-// replace is the end of the time in which the open connection could have answered.
+// replace handles the end of the time in which the open connection could have answered.
 func (p *peer) replace(open, c *connection) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

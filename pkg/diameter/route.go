@@ -10,7 +10,7 @@ import (
 	"github.com/fiorix/go-diameter/v4/diam/avp"
 )
 
-// destination is what a request's way depends on.
+// destination is what the route of a request depends on.
 type destination struct {
 	application uint32
 	host, realm string
@@ -20,7 +20,7 @@ func destinationOf(m *Message) destination {
 	return destination{m.Header.ApplicationID, textOf(m.AVP, avp.DestinationHost), textOf(m.AVP, avp.DestinationRealm)}
 }
 
-// routeCache remembers the candidates of each destination until a peer comes, goes, or falls into doubt.
+// routeCache remembers the candidates of each destination until a peer comes, goes, or becomes suspect.
 type routeCache struct {
 	table atomic.Pointer[routeTable]
 }
@@ -49,7 +49,7 @@ func (r *routeCache) candidates(to destination, find func(destination) []*connec
 	return found
 }
 
-// route chooses the connection for a request among those not tried yet.
+// route returns the connection for a request among those not tried yet.
 func (n *Node) route(to destination, tried []*connection) *connection {
 	for _, c := range n.candidates(to) {
 		if !slices.Contains(tried, c) {
@@ -62,15 +62,15 @@ func (n *Node) route(to destination, tried []*connection) *connection {
 
 func (n *Node) candidates(to destination) []*connection { return n.routes.candidates(to, n.ways) }
 
-// How well a peer suits an application, the best first. A peer that is there for one thing comes before one that is there for
-// several: an HSS may advertise credit control, too, by accident, and whoever has an OCS wants it asked.
+// Fitness of a peer for an application, the best first. A peer with one purpose comes before one with several: an HSS may advertise
+// credit control, too, by accident, and a network with an OCS wants that one asked.
 const (
 	meant   = 0    // diameter.peers says so
-	general = 1    // and one for each application of this node that it has by name
-	relayed = 1000 // it has the application only as a relay, which passes on what it may or may not know where to
+	general = 1    // plus one for each application of this node that it has by name
+	relayed = 1000 // it has the application only as a relay, which passes requests on and may not know where to
 )
 
-// suits returns the connection to a peer that may be asked for an application; nil: it may not.
+// suits returns the connection to a peer that may be asked for an application; nil if it may not.
 func (p *peer) suits(application uint32) (c *connection, fit int) {
 	c = p.open.Load()
 	if c == nil || c.trust.Load() == untrusted || !slices.Contains(c.applications, application) {
@@ -91,8 +91,8 @@ func (p *peer) suits(application uint32) (c *connection, fit int) {
 	}
 }
 
-// mayServe reports whether a peer serves an application: as diameter.peers says, or as the peer said last. Of one that was never
-// connected it may be.
+// mayServe reports whether a peer serves an application: as diameter.peers says, or as the peer advertised last. One that was never
+// connected may serve it.
 func (p *peer) mayServe(application uint32) bool {
 	if p.settings != nil && len(p.settings.Applications) > 0 {
 		return slices.Contains(p.settings.Applications, application)
@@ -112,9 +112,9 @@ func (p *peer) purposes(c *connection) []uint32 {
 	return slices.DeleteFunc(slices.Clone(c.applications), func(id uint32) bool { return !slices.Contains(p.settings.Applications, id) })
 }
 
-// ways returns the usable connections to a destination, the best first (RFC 6733 §6.1.4 to §6.1.6). A Destination-Host that is a
-// peer bypasses realm routing; one that is not is reached through whoever serves its realm. Where no route is configured,
-// every peer of the realm serves it, and where there is none, any peer does; of these the one that suits best comes first.
+// ways returns the usable connections to a destination, the best first (RFC 6733 §6.1.4 to §6.1.6). A Destination-Host that is a peer
+// bypasses realm routing; one that is not is reached through a peer that serves its realm. Without a configured route every peer of the
+// realm serves it, and without such a peer any peer does; of these the one that suits best comes first.
 func (n *Node) ways(to destination) []*connection {
 	type way struct {
 		*connection
@@ -132,7 +132,7 @@ func (n *Node) ways(to destination) []*connection {
 				return []*connection{c}
 			}
 
-			return nil // it is a neighbour and nobody else leads to it
+			return nil // it is a peer and no other one leads to it
 		}
 	}
 
@@ -169,7 +169,7 @@ func (n *Node) ways(to destination) []*connection {
 	slices.SortStableFunc(found, func(a, b way) int {
 		return cmp.Or(
 			cmp.Compare(a.fit, b.fit),
-			-cmp.Compare(a.trust.Load(), b.trust.Load()), // who is still being watched comes last
+			-cmp.Compare(a.trust.Load(), b.trust.Load()), // a peer that is still being watched comes last
 			cmp.Compare(a.metric, b.metric),
 			cmp.Compare(a.owner.host, b.owner.host),
 		)

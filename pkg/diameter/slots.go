@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// slots are the connections that the node has accepted. Who sent a CER that names a configured peer has a place for certain; all
-// others, and whoever has not said yet who it is, share what is left: no source has more than its share of it, and who has been
-// silent the longest makes room.
+// slots are the connections that the node has accepted. A connection whose CER names a configured peer has a reserved place; all others,
+// and those without a CER yet, share the rest: no source has more than its share, and the one that has been silent the longest makes
+// room.
 type slots struct {
 	size     int // max_connections
 	reserved int // for the configured peers
@@ -42,7 +42,7 @@ func newSlots(size, configured int) *slots {
 	return &slots{size: size, reserved: min(configured, size), share: max(1, size/4), strange: map[netip.Addr]int{}}
 }
 
-// take finds a place for a connection; nil: there is none, for this source or at all.
+// take returns a place for a connection; nil if there is none, for this source or at all.
 func (s *slots) take(conn net.Conn) *slot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *slots) take(conn net.Conn) *slot {
 	return taken
 }
 
-// name says whose the connection is; false: there is no place for one more that is not configured.
+// name records whether the connection is a configured peer's. It reports false if there is no place for one more that is not.
 func (s *slots) name(taken *slot, configured bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

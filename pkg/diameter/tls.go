@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// TLS secures a connection from its first octet (RFC 6733 §13.1). With a CA the other side must show a certificate of it.
+// TLS secures a connection from its first octet (RFC 6733 §13.1). With a CA the other side must show a certificate issued by it.
 type TLS struct {
 	Certificate string `yaml:"certificate"`
 	Key         string `yaml:"key"`

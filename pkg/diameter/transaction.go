@@ -5,15 +5,14 @@ import "time"
 // maxPending is how many requests of one connection may wait for their answers.
 const maxPending = 1 << 16
 
-// transaction is one request that waits for its answer. It is used again for other requests, and waits on one connection at
-// a time.
+// transaction is one request that waits for its answer. It is reused for other requests, and waits on one connection at a time.
 type transaction struct {
-	end   chan ending   // how the wait ended; a registered transaction has had none
-	moved chan struct{} // the peer is suspect: better ask another
+	end   chan ending   // how the wait ended; empty while the transaction is registered
+	moved chan struct{} // the peer is suspect: better try another
 	timer *time.Timer   // the request's deadline
 }
 
-// ending is an answer, one that cannot be read, or the loss of the connection.
+// ending is an answer, an answer that cannot be read, or the loss of the connection.
 type ending struct {
 	answer *Message
 	fault  *WireError
@@ -56,7 +55,7 @@ func (c *connection) expect(t *transaction) (hopByHop uint32, ok bool) {
 	return c.hopByHop, true
 }
 
-// forget makes sure that the transaction hears no more of this connection.
+// forget ensures that the transaction hears no more of this connection.
 func (c *connection) forget(hopByHop uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,7 +63,7 @@ func (c *connection) forget(hopByHop uint32) {
 	delete(c.pending, hopByHop)
 }
 
-// ended tells whoever waits for this answer. It is false when nobody does.
+// ended gives the answer to the transaction that waits for it. It reports false when none does.
 func (c *connection) ended(hopByHop uint32, how ending) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +77,7 @@ func (c *connection) ended(hopByHop uint32, how ending) bool {
 	return expected
 }
 
-// failover lets every waiting request look for another peer (RFC 3539 §3.4.1). Who finds none goes on waiting here.
+// failover lets every waiting request look for another peer (RFC 3539 §3.4.1). One that finds none goes on waiting here.
 func (c *connection) failover() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

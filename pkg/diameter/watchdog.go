@@ -2,8 +2,7 @@ package diameter
 
 import "github.com/dialtone-ims/dialtone/pkg/fsm"
 
-// watchdogState is how far a peer is trusted (RFC 3539 §3.4.1). It outlives connections: a peer that was lost has to earn
-// its way back.
+// watchdogState is how far a peer is trusted (RFC 3539 §3.4.1). It outlives connections: a peer that was lost has to earn its way back.
 type watchdogState string
 
 const (
@@ -55,11 +54,10 @@ func onWatchdog(
 	return fsm.On("RFC 3539 A", from, on, to, do...)
 }
 
-// watchdogMachine is the table of RFC 3539 Appendix A with two differences. AttemptOpen is the dialling loop's, which has
-// its own pauses. And no message is thrown away in REOPEN: a peer that was restarted knows nothing of our doubts and may
-// send requests at once. While a peer is OKAY, what it sends besides DWAs costs no step: only the time is noted. NumDWA counts in REOPEN
-// alone,
-// and a DWR is always out in SUSPECT.
+// watchdogMachine is the table of RFC 3539 Appendix A with two differences. AttemptOpen belongs to the dialling loop, which has its own
+// pauses. And no message is thrown away in REOPEN: a restarted peer knows nothing of our doubts and may send requests at once. While a
+// peer is OKAY, messages other than DWAs need no step: only their time is recorded. NumDWA counts in REOPEN alone, and a DWR is always
+// out in SUSPECT.
 var watchdogMachine = fsm.New(
 	onWatchdog(watchdogOkay, watchdogDWA, watchdogOkay),
 	onWatchdog(watchdogSuspect, watchdogDWA, watchdogOkay, doFailback),
@@ -81,7 +79,7 @@ var watchdogMachine = fsm.New(
 	onWatchdog(watchdogSuspect, watchdogConnectionDown, watchdogDown),
 	onWatchdog(watchdogReopen, watchdogConnectionDown, watchdogDown),
 
-	// Who takes a proper leave has not failed, and begins anew.
+	// A peer that leaves properly has not failed, and begins anew.
 	fsm.On[watchdogState, watchdogEvent, watchdogAction]("beyond RFC 3539", watchdogOkay, watchdogLeave, watchdogInitial),
 	fsm.On[watchdogState, watchdogEvent, watchdogAction]("beyond RFC 3539", watchdogSuspect, watchdogLeave, watchdogInitial),
 	fsm.On[watchdogState, watchdogEvent, watchdogAction]("beyond RFC 3539", watchdogReopen, watchdogLeave, watchdogInitial),
@@ -115,7 +113,7 @@ func (w *watchdog) answered() watchdogEvent {
 	return watchdogDWA
 }
 
-// step changes the memory and says what remains to be done to the connection.
+// step changes the memory and returns what remains to be done to the connection.
 func (w *watchdog) step(event watchdogEvent) []watchdogAction {
 	actions, found := w.run.Step(event)
 	if !found {

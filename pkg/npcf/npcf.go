@@ -1,4 +1,4 @@
-// Package npcf has the data of Npcf_PolicyAuthorization (TS 29.514 §5.6), the service of a PCF that N5 asks for, as far as IMS uses it.
+// Package npcf has the data of Npcf_PolicyAuthorization (TS 29.514 §5.6), the PCF's service on N5, as far as IMS uses it.
 package npcf
 
 // Collection is the path of the application sessions below the root of the API (TS 29.514 §5.1, §5.3.1).
@@ -7,7 +7,7 @@ const Collection = "/npcf-policyauthorization/v1/app-sessions"
 // MergePatch is the media type of a change (RFC 7396).
 const MergePatch = "application/merge-patch+json"
 
-// Paths below the URI of a session, or below the one that notifications go to (TS 29.514 §5.3.3.4.2, §5.5.2, §5.5.3).
+// Paths below the URI of a session, or below the one that notifications are sent to (TS 29.514 §5.3.3.4.2, §5.5.2, §5.5.3).
 const (
 	Delete    = "/delete"
 	Terminate = "/terminate"
@@ -19,7 +19,7 @@ type AppSessionContext struct {
 	Request *AppSessionContextReqData `json:"ascReqData,omitempty"`
 }
 
-// AppSessionContextReqData is what a session needs (TS 29.514 §5.6.2.3), or what a change of it does (§5.6.2.5).
+// AppSessionContextReqData is what a session needs (TS 29.514 §5.6.2.3), or what changes in it (§5.6.2.5).
 type AppSessionContextReqData struct {
 	ApplicationID      string                     `json:"afAppId,omitempty"`
 	ChargingID         string                     `json:"afChargId,omitempty"`
@@ -69,13 +69,13 @@ const (
 	AFSignalling = "AF_SIGNALLING"
 )
 
-// EventsSubscReqData are the events that the PCF is to tell (TS 29.514 §5.6.2.6).
+// EventsSubscReqData lists the events that the PCF is to report (TS 29.514 §5.6.2.6).
 type EventsSubscReqData struct {
 	Events          []EventSubscription `json:"events"`
 	NotificationURI string              `json:"notifUri,omitempty"`
 }
 
-// EventSubscription is one of them (TS 29.514 §5.6.2.10).
+// EventSubscription is the subscription to one event (TS 29.514 §5.6.2.10).
 type EventSubscription struct {
 	Event string `json:"event"`
 }
@@ -86,7 +86,7 @@ const (
 	FailedResourcesAllocation = "FAILED_RESOURCES_ALLOCATION"
 )
 
-// ResourcesActive is mcResourcStatus of what has its resources (TS 29.514 §5.6.3.8).
+// ResourcesActive is the mcResourcStatus of a component that has its resources (TS 29.514 §5.6.3.8).
 const ResourcesActive = "ACTIVE"
 
 // Causes of problems (TS 29.514 §5.7.3).
@@ -95,7 +95,7 @@ const (
 	ContextNotFound        = "APPLICATION_SESSION_CONTEXT_NOT_FOUND"
 )
 
-// EventsNotification tells of events (TS 29.514 §5.6.2.12).
+// EventsNotification reports events (TS 29.514 §5.6.2.12).
 type EventsNotification struct {
 	Subscription string                    `json:"evSubsUri"`
 	Events       []EventNotification       `json:"evNotifs"`
@@ -116,19 +116,19 @@ type ResourcesAllocationInfo struct {
 	Flows  []Flows `json:"flows,omitempty"`
 }
 
-// Flows names flows of a component (TS 29.514 §5.6.2.21).
+// Flows identifies flows of a component (TS 29.514 §5.6.2.21).
 type Flows struct {
 	Component uint32   `json:"medCompN"`
 	Numbers   []uint32 `json:"fNums,omitempty"`
 }
 
-// TerminationInfo has a session ended by the PCF (TS 29.514 §5.6.2.15).
+// TerminationInfo asks for the end of a session, from the PCF (TS 29.514 §5.6.2.15).
 type TerminationInfo struct {
 	Cause    string `json:"termCause"`
 	Resource string `json:"resUri"`
 }
 
-// ProblemDetails is why a request is refused (TS 29.571 §5.2.4.1). Open5GS has no cause.
+// ProblemDetails says why a request is refused (TS 29.571 §5.2.4.1). Open5GS sends no cause.
 type ProblemDetails struct {
 	Title  string `json:"title,omitempty"`
 	Status int    `json:"status,omitempty"`

@@ -8,20 +8,20 @@ import (
 
 // Features of feature list 1 (TS 29.229 §7.1.1).
 const (
-	FeatureSharedSets  uint32 = 1 << 0 // SiFC: the S-CSCF holds shared iFC sets itself
-	FeatureAliases     uint32 = 1 << 1 // AliasInd: identities that are aliases of each other are told
+	FeatureSharedSets  uint32 = 1 << 0 // SiFC: the S-CSCF itself holds shared iFC sets
+	FeatureAliases     uint32 = 1 << 1 // AliasInd: the answer says which identities are aliases of each other
 	FeatureRestoration uint32 = 1 << 2 // IMSRestorationInd: the HSS keeps what a restarted S-CSCF needs (TS 23.380)
 )
 
 const featureList = 1
 
-// supported is what an answer adds that refuses for want of a feature (TS 29.229 §7.2.1): all that there are.
+// supported is the part of a refusal for want of a feature that lists all features there are (TS 29.229 §7.2.1).
 type supported struct {
 	Features []SupportedFeatures `avp:"Supported-Features"`
 }
 
-// CheckFeatures refuses a request that must be served with a feature that is not among ours (TS 29.229 §6.2.2, §7.2): an
-// AVP without the M bit only informs.
+// CheckFeatures refuses a request that requires a feature that is not among ours (TS 29.229 §6.2.2, §7.2): an AVP without the M bit only
+// informs.
 func CheckFeatures(asked []SupportedFeatures, ours uint32) error {
 	for _, f := range asked {
 		missing := f.FeatureList
@@ -41,7 +41,7 @@ func CheckFeatures(asked []SupportedFeatures, ours uint32) error {
 	return nil
 }
 
-// Has reports whether the sender says that it has a feature of list 1.
+// Has reports whether the sender has a feature of list 1.
 func Has(offered []SupportedFeatures, feature uint32) bool {
 	for _, f := range offered {
 		if f.VendorID == VendorID && f.FeatureListID == featureList && f.FeatureList&feature != 0 {
@@ -52,7 +52,7 @@ func Has(offered []SupportedFeatures, feature uint32) bool {
 	return false
 }
 
-// CommonFeatures returns those of the offered ones that we have, too. Whoever offers none, as Release 5 did, is told of none.
+// CommonFeatures returns the offered features that we have too. A sender that offers none, as in Release 5, is told of none.
 func CommonFeatures(offered []SupportedFeatures, ours uint32) []SupportedFeatures {
 	if len(offered) == 0 {
 		return nil

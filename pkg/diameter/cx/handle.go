@@ -10,8 +10,8 @@ type featuring interface{ Features() []SupportedFeatures }
 
 type announcing interface{ Announce([]SupportedFeatures) }
 
-// Handle has a node serve a command with the features of list 1 that are ours. A request that has to be served with another
-// one is refused before anything else; every other one is answered with the features that both have (TS 29.229 §7.2).
+// Handle makes a node serve a command with our features of list 1. A request that requires another feature is refused before anything
+// else; every other one is answered with the features that both sides have (TS 29.229 §7.2).
 func Handle[Q, A any, PQ interface {
 	diameter.Typed[Q]
 	featuring

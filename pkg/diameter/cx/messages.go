@@ -6,15 +6,14 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 )
 
-// RequestHeader is what every Cx request carries (TS 29.229 §6.1). Node.Call fills what the caller leaves empty:
-// Session-Id, Origin-Host, Origin-Realm, Destination-Realm, Vendor-Specific-Application-Id, Auth-Session-State.
+// RequestHeader has the AVPs of every Cx request (TS 29.229 §6.1). Call fills those that the caller leaves empty: Session-Id,
+// Origin-Host, Origin-Realm, Destination-Realm, Vendor-Specific-Application-Id, Auth-Session-State.
 type RequestHeader struct {
 	diameter.RequestHeader
 	SupportedFeatures []SupportedFeatures `avp:"Supported-Features"`
 }
 
-// AnswerHeader is what every Cx answer carries. The Result is a Result-Code when its Vendor is 0 and an
-// Experimental-Result otherwise.
+// AnswerHeader has the AVPs of every Cx answer. The Result is a Result-Code when its Vendor is 0 and an Experimental-Result otherwise.
 type AnswerHeader struct {
 	diameter.AnswerHeader
 	SupportedFeatures []SupportedFeatures `avp:"Supported-Features"`
@@ -139,7 +138,7 @@ type PPR struct {
 // PPA is Push-Profile-Answer.
 type PPA struct{ AnswerHeader }
 
-// Capabilities is Server-Capabilities: what an S-CSCF must, and what it would best, be able to do.
+// Capabilities is Server-Capabilities: what an S-CSCF must be able to do, and what it should.
 type Capabilities struct {
 	Mandatory   []uint32 `avp:"Mandatory-Capability"`
 	Optional    []uint32 `avp:"Optional-Capability"`
@@ -190,10 +189,10 @@ type DeregistrationReason struct {
 	Info string     `avp:"Reason-Info"`
 }
 
-// Features returns those that the sender says it has.
+// Features returns the features that the sender has.
 func (h *RequestHeader) Features() []SupportedFeatures { return h.SupportedFeatures }
 
-// Announce says which features the answer was made with.
+// Announce sets the features that the answer was made with.
 func (h *AnswerHeader) Announce(features []SupportedFeatures) { h.SupportedFeatures = features }
 
 // SupportedFeatures is one feature list (TS 29.229 §6.3.29).
@@ -201,7 +200,7 @@ type SupportedFeatures struct {
 	VendorID      uint32 `avp:"Vendor-Id,required"`
 	FeatureListID uint32 `avp:"Feature-List-ID,required"`
 	FeatureList   uint32 `avp:"Feature-List,required"`
-	Mandatory     bool   `avp:",mandatory"` // in a request: whoever has not all of them must refuse it
+	Mandatory     bool   `avp:",mandatory"` // in a request: a receiver without all of them must refuse it
 }
 
 // SCSCFRestorationInfo is kept by the HSS for an S-CSCF that restarts (TS 29.229 §6.3.46).
@@ -231,8 +230,8 @@ type SubscriptionInfo struct {
 	Contact     []byte `avp:"Contact,required"`
 }
 
-// FailedAVP is what a node finds fault with in a Cx request: a copy of the AVP, or an example of one that is missing (RFC 6733
-// §7.5). Pointers, so that the empty value shows, too.
+// FailedAVP is the AVP at fault in a Cx request: a copy of it, or an example of a missing one (RFC 6733 §7.5). Its fields are pointers,
+// so that an empty value is sent, too.
 type FailedAVP struct {
 	UserName            *string       `avp:"User-Name"`
 	PublicIdentity      *string       `avp:"Public-Identity"`

@@ -97,7 +97,7 @@ const (
 	SchemeSIPDigest      = "SIP Digest"
 	SchemeUnknown        = "Unknown"
 
-	// Of the same form, for version 2 of AKA.
+	// Schemes of the same form for version 2 of AKA.
 	SchemeDigestAKAv2MD5    = "Digest-AKAv2-MD5"
 	SchemeDigestAKAv2SHA256 = "Digest-AKAv2-SHA-256"
 )

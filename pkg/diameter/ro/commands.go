@@ -14,8 +14,8 @@ const (
 	ccRequestType   = 416
 )
 
-// Application is Diameter credit control (RFC 8506 §1.3), on which Ro runs (TS 32.299 §6.4). Every answer says which request
-// it answers, refusals too (RFC 8506 §3.2).
+// Application is Diameter credit control (RFC 8506 §1.3), on which Ro runs (TS 32.299 §6.4). Every answer identifies its request,
+// refusals too (RFC 8506 §3.2).
 var Application = diameter.Application{
 	ID: 4, Name: "Ro", Echoed: []uint32{ccRequestType, ccRequestNumber}, Dictionary: dictionary,
 }

@@ -50,8 +50,8 @@ type CCA struct {
 	ServiceInformation            *ServiceInformation             `avp:"Service-Information"`
 }
 
-// MultipleServicesCreditControl is the quota of one rating group or service (RFC 8506 §8.16, TS 32.299 §7.1.9).
-// Result is of this service alone and stands in answers.
+// MultipleServicesCreditControl is the quota of one rating group or service (RFC 8506 §8.16, TS 32.299 §7.1.9). Result, in answers only,
+// is that of this service alone.
 type MultipleServicesCreditControl struct {
 	Granted             *ServiceUnit         `avp:"Granted-Service-Unit"`
 	Requested           *ServiceUnit         `avp:"Requested-Service-Unit"`
@@ -91,7 +91,7 @@ type ServiceUnit struct {
 	ServiceSpecificUnits *uint64          `avp:"CC-Service-Specific-Units"`
 }
 
-// Money is CC-Money (RFC 8506 §8.22), and Remaining-Balance too.
+// Money is CC-Money (RFC 8506 §8.22), and also Remaining-Balance.
 type Money struct {
 	Value    UnitValue `avp:"Unit-Value,required"`
 	Currency *uint32   `avp:"Currency-Code"` // ISO 4217 numeric
@@ -103,14 +103,14 @@ type UnitValue struct {
 	Exponent *int32 `avp:"Exponent"`
 }
 
-// CostInformation tells what a service cost or would cost (RFC 8506 §8.7).
+// CostInformation is the cost of a service, charged or estimated (RFC 8506 §8.7).
 type CostInformation struct {
 	Value    UnitValue `avp:"Unit-Value,required"`
 	Currency uint32    `avp:"Currency-Code,required"`
 	Unit     string    `avp:"Cost-Unit"`
 }
 
-// FinalUnitIndication says the granted units are the last and what to do at their end (RFC 8506 §8.34).
+// FinalUnitIndication marks the granted units as the last, and says what to do at their end (RFC 8506 §8.34).
 type FinalUnitIndication struct {
 	Action             FinalUnitAction `avp:"Final-Unit-Action,required"`
 	RestrictionFilters [][]byte        `avp:"Restriction-Filter-Rule"`
@@ -139,7 +139,7 @@ type SubscriptionIDExtension struct {
 	Private string `avp:"Subscription-Id-Private"`
 }
 
-// ID is the same as a Subscription-Id.
+// ID returns the equivalent Subscription-Id.
 func (e *SubscriptionIDExtension) ID() SubscriptionID {
 	switch {
 	case e.E164 != "":
@@ -161,7 +161,7 @@ type UserEquipmentInfo struct {
 	Value []byte `avp:"User-Equipment-Info-Value,required"`
 }
 
-// ServiceInformation holds what is particular to one service (TS 32.299 §7.2.192).
+// ServiceInformation is the information specific to one service (TS 32.299 §7.2.192).
 type ServiceInformation struct {
 	SubscriptionIDs []SubscriptionID `avp:"Subscription-Id"`
 	IMS             *IMSInformation  `avp:"IMS-Information"`
@@ -197,14 +197,14 @@ type IMSInformation struct {
 	TransitIOIs                  []string `avp:"Transit-IOI-List"`
 }
 
-// EventType is the SIP request that made the charging event (TS 32.299 §7.2.50).
+// EventType is the SIP request that caused the charging event (TS 32.299 §7.2.50).
 type EventType struct {
 	SIPMethod string  `avp:"SIP-Method"`
 	Event     string  `avp:"Event"`
 	Expires   *uint32 `avp:"Expires"` // seconds
 }
 
-// TimeStamps are those of the SIP request and its final response (TS 32.299 §7.2.213).
+// TimeStamps are the times of the SIP request and its final response (TS 32.299 §7.2.213).
 type TimeStamps struct {
 	Request          time.Time `avp:"SIP-Request-Timestamp"`
 	Response         time.Time `avp:"SIP-Response-Timestamp"`

@@ -2,8 +2,8 @@ package ro
 
 import "github.com/dialtone-ims/dialtone/pkg/diameter"
 
-// RAR is Re-Auth-Request, code 258, from the OCS to the network function (RFC 8506 §5.5): report what was used, and ask for
-// credit anew, by a CCR Update. Without Rating-Group and Service-Identifier it is for the whole session.
+// RAR is Re-Auth-Request, code 258, from the OCS to the network function (RFC 8506 §5.5): it asks for a CCR Update that reports usage and
+// requests credit again. Without Rating-Group and Service-Identifier it is for the whole session.
 type RAR struct {
 	diameter.RequestHeader
 	Type               ReAuthType `avp:"Re-Auth-Request-Type,required"`
@@ -21,8 +21,8 @@ type RAA struct {
 	UserName string `avp:"User-Name"`
 }
 
-// ASR is Abort-Session-Request, code 274, from the OCS to the network function (RFC 6733 §8.5): end the service, and report
-// what was used by a CCR Terminate.
+// ASR is Abort-Session-Request, code 274, from the OCS to the network function (RFC 6733 §8.5): it ends the service and asks for a CCR
+// Terminate that reports usage.
 type ASR struct {
 	diameter.RequestHeader
 	UserName      string `avp:"User-Name"`

@@ -2,7 +2,7 @@ package ro
 
 import "github.com/dialtone-ims/dialtone/pkg/diameter"
 
-// VendorID is 3GPP's enterprise number, that of TS 32.299's AVPs.
+// VendorID is 3GPP's enterprise number, the vendor of TS 32.299's AVPs.
 const VendorID = 10415
 
 // ServiceContextIMS is the Service-Context-Id of IMS charging (TS 32.260 §5).
@@ -11,7 +11,7 @@ const ServiceContextIMS = "32260@3gpp.org"
 // Results of RFC 8506 §9.
 var (
 	Success                    = diameter.Result{Code: 2001}
-	LimitedSuccess             = diameter.Result{Code: 2002} // of a RAA: a CCR follows (RFC 8506 §5.5)
+	LimitedSuccess             = diameter.Result{Code: 2002} // in a RAA: a CCR follows (RFC 8506 §5.5)
 	EndUserServiceDenied       = diameter.Result{Code: 4010}
 	CreditControlNotApplicable = diameter.Result{Code: 4011}
 	CreditLimitReached         = diameter.Result{Code: 4012}
@@ -67,7 +67,7 @@ const (
 	AuthorizeAuthenticate
 )
 
-// FinalUnitAction is what happens when the last units are used (RFC 8506 §8.35).
+// FinalUnitAction is the action when the last units are used (RFC 8506 §8.35).
 type FinalUnitAction uint32
 
 // Values of Final-Unit-Action.

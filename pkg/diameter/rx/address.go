@@ -8,8 +8,8 @@ import (
 // FramedIPv4 returns the value of Framed-IP-Address: four octets (RFC 7155 §4.4.10.5.1).
 func FramedIPv4(address netip.Addr) []byte { return address.AsSlice() }
 
-// FramedIPv6 returns the value of Framed-IPv6-Prefix for one address: a reserved octet, the prefix length, sixteen octets (RFC 3162 §2.3).
-// TS 29.214 §4.4.1 wants the whole address with the length 128. Shorter forms are in RFC 3162; not every PCRF takes them.
+// FramedIPv6 returns the value of Framed-IPv6-Prefix for one address: a reserved octet, the prefix length, sixteen octets (RFC 3162
+// §2.3). TS 29.214 §4.4.1 requires the whole address with the length 128. RFC 3162 also has shorter forms, which not every PCRF takes.
 func FramedIPv6(address netip.Addr) []byte { return append([]byte{0, 128}, address.AsSlice()...) }
 
 var (
@@ -17,7 +17,7 @@ var (
 	errFramedIPv6 = errors.New("a Framed-IPv6-Prefix is not as RFC 3162 has it")
 )
 
-// UE returns the address that the PCRF knows the UE by. Where both are there, IPv6 counts.
+// UE returns the address by which the PCRF knows the UE. If there are two, IPv6 counts.
 func (q *AAR) UE() (netip.Prefix, error) {
 	if b := q.FramedIPv6Prefix; len(b) > 0 {
 		if len(b) < 2 || len(b) > 18 || b[1] > 128 || int(b[1]+7)/8 > len(b)-2 {

@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// FilterRule is a Flow-Description: an IPFilterRule (RFC 6733 §4.3.1) within the limits of TS 29.214 §5.3.8, which N5 has too
-// (TS 29.514 §5.3.8). It only permits, has one port or one range at an end, and no options.
+// FilterRule is a Flow-Description: an IPFilterRule (RFC 6733 §4.3.1) within the limits of TS 29.214 §5.3.8, which N5 has too (TS 29.514
+// §5.3.8). It only permits, has one port or one range at each end, and no options.
 type FilterRule struct {
 	Uplink   bool  // direction "in": the UE sends; else "out"
 	Protocol uint8 // 0 is any, "ip"
 	From, To FilterEnd
 }
 
-// FilterEnd is where packets come from, or go to. Without an address it is any, without ports every port.
+// FilterEnd is the source or destination of packets. Without an address it is any, without ports every port.
 type FilterEnd struct {
 	Address     netip.Prefix
 	First, Last uint16 // ports; Last is 0 for one alone
 }
 
-// String returns the rule as it is sent: "permit out 17 from 192.0.2.1 to 10.45.0.2 50000".
+// String returns the rule as sent: "permit out 17 from 192.0.2.1 to 10.45.0.2 50000".
 func (r FilterRule) String() string {
 	direction, protocol := "out", "ip"
 	if r.Uplink {
@@ -58,7 +58,7 @@ func (e FilterEnd) String() string {
 	return text
 }
 
-// ParseFilterRule reads what String writes. Anything else is what a PCRF refuses with FILTER_RESTRICTIONS.
+// ParseFilterRule reads what String writes. A PCRF refuses anything else with FILTER_RESTRICTIONS.
 func ParseFilterRule(text string) (r FilterRule, err error) {
 	words := strings.Split(text, " ")
 	if len(words) < 7 || words[0] != "permit" || words[3] != "from" {

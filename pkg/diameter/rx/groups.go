@@ -32,11 +32,11 @@ type MediaComponent struct {
 	ContentVersion          *uint64        `avp:"Content-Version"`
 }
 
-// SubComponent is Media-Sub-Component (TS 29.214 §5.3.18): flows that are treated alike, those of RTP or those of RTCP. One packet
-// filter at most is for each direction.
+// SubComponent is Media-Sub-Component (TS 29.214 §5.3.18): flows that are treated alike, those of RTP or those of RTCP. It has at most
+// one packet filter for each direction.
 type SubComponent struct {
 	FlowNumber       uint32              `avp:"Flow-Number,required"`
-	FlowDescriptions []string            `avp:"Flow-Description"` // IPFilterRule (RFC 6733 §4.3.1), as FlowDescription writes it
+	FlowDescriptions []string            `avp:"Flow-Description"` // IPFilterRule (RFC 6733 §4.3.1), as FilterRule.String writes it
 	FlowStatus       *FlowStatus         `avp:"Flow-Status"`
 	FlowUsage        FlowUsage           `avp:"Flow-Usage"`
 	MaxRequestedUL   *uint32             `avp:"Max-Requested-Bandwidth-UL"`
@@ -45,7 +45,7 @@ type SubComponent struct {
 	TrafficClass     []byte              `avp:"ToS-Traffic-Class"`
 }
 
-// Flows names flows of the session (TS 29.214 §5.3.10); without numbers, all of the component.
+// Flows identifies flows of the session (TS 29.214 §5.3.10); without numbers, all of the component.
 type Flows struct {
 	Component       uint32   `avp:"Media-Component-Number,required"`
 	FlowNumbers     []uint32 `avp:"Flow-Number"`
@@ -61,13 +61,13 @@ type AcceptableService struct {
 	MaxRequestedUL  *uint32          `avp:"Max-Requested-Bandwidth-UL"`
 }
 
-// AccessNetworkChargingIdentifier is what the access network charges flows under (TS 29.214 §5.3.3).
+// AccessNetworkChargingIdentifier is the identifier under which the access network charges flows (TS 29.214 §5.3.3).
 type AccessNetworkChargingIdentifier struct {
 	Value []byte  `avp:"Access-Network-Charging-Identifier-Value,required"`
 	Flows []Flows `avp:"Flows"`
 }
 
-// SponsoredConnectivity is Sponsored-Connectivity-Data (TS 29.214 §5.3.27), without the usage that is not IMS's.
+// SponsoredConnectivity is Sponsored-Connectivity-Data (TS 29.214 §5.3.27), without its usage AVPs, which IMS does not use.
 type SponsoredConnectivity struct {
 	Sponsor  string  `avp:"Sponsor-Identity"`
 	Provider string  `avp:"Application-Service-Provider-Identity"`
@@ -81,14 +81,14 @@ type CalleeInformation struct {
 	AssertedIdentities []string `avp:"Called-Asserted-Identity"`
 }
 
-// MAInformation is of a multi-access PDU session (TS 29.214 §5.3.67).
+// MAInformation is information about a multi-access PDU session (TS 29.214 §5.3.67).
 type MAInformation struct {
 	IPCANType *IPCANType `avp:"IP-CAN-Type"`
 	RATType   *RATType   `avp:"RAT-Type"`
 	Action    uint32     `avp:"MA-Information-Action"`
 }
 
-// SubscriptionID names the user (RFC 8506 §8.46).
+// SubscriptionID identifies the user (RFC 8506 §8.46).
 type SubscriptionID struct {
 	Type SubscriptionIDType `avp:"Subscription-Id-Type,required"`
 	Data string             `avp:"Subscription-Id-Data,required"`
@@ -108,7 +108,7 @@ type UserEquipment struct {
 	Value []byte `avp:"User-Equipment-Info-Value,required"`
 }
 
-// AccessInformation is where the UE is and how it is reached, as the access network says (TS 29.214 §4.4.6.7), and why it lost its
+// AccessInformation says where the UE is and how it is reached, according to the access network (TS 29.214 §4.4.6.7), and why it lost its
 // bearers.
 type AccessInformation struct {
 	UserLocation       []byte            `avp:"3GPP-User-Location-Info"` // TS 29.061 §16.4.7.2
@@ -122,7 +122,7 @@ type AccessInformation struct {
 	TCPSourcePort      *uint32           `avp:"TCP-Source-Port"`
 	UDPSourcePort      *uint32           `avp:"UDP-Source-Port"`
 	LocalAddress       netip.Addr        `avp:"UE-Local-IP-Address"`
-	NetLocSupport      *uint32           `avp:"NetLoc-Access-Support"` // 0: it cannot say where the UE is
+	NetLocSupport      *uint32           `avp:"NetLoc-Access-Support"` // 0: the network cannot say where the UE is
 	Wireline           *WirelineLocation `avp:"Wireline-User-Location-Info"`
 }
 

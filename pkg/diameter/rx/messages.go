@@ -7,8 +7,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 )
 
-// AAR is AA-Request, code 265 (TS 29.214 §5.6.1): what a session needs, all of it in each request. A repeated Session-Id changes the
-// session. The PCRF finds the UE by its address alone (§4.4.1), so one of the two Framed-… is there.
+// AAR is AA-Request, code 265 (TS 29.214 §5.6.1): each has all that a session needs. A repeated Session-Id changes the session. The PCRF
+// finds the UE by its address alone (§4.4.1), so one of the two Framed-… is present.
 type AAR struct {
 	diameter.RequestHeader
 	IPDomainID            string                 `avp:"IP-Domain-Id"`
@@ -62,7 +62,7 @@ type AAA struct {
 	OriginStateID        uint32                            `avp:"Origin-State-Id"`
 }
 
-// RAR is Re-Auth-Request, code 258, from the PCRF (TS 29.214 §5.6.3): something that an AAR wanted to be told has happened.
+// RAR is Re-Auth-Request, code 258, from the PCRF (TS 29.214 §5.6.3): an event that an AAR subscribed to has happened.
 type RAR struct {
 	diameter.RequestHeader
 	SpecificActions     []SpecificAction                  `avp:"Specific-Action"`
@@ -96,7 +96,7 @@ type STR struct {
 	diameter.RequestHeader
 	Cause              TerminationCause     `avp:"Termination-Cause,required"`
 	RequiredAccessInfo []RequiredAccessInfo `avp:"Required-Access-Info"`
-	Classes            [][]byte             `avp:"Class"` // as the AAA had them (RFC 6733 §8.20)
+	Classes            [][]byte             `avp:"Class"` // as in the AAA (RFC 6733 §8.20)
 	OriginStateID      uint32               `avp:"Origin-State-Id"`
 }
 

@@ -2,7 +2,7 @@ package rx
 
 import "github.com/dialtone-ims/dialtone/pkg/diameter"
 
-// VendorID is 3GPP's enterprise number, that of TS 29.214's AVPs.
+// VendorID is 3GPP's enterprise number, the vendor of TS 29.214's AVPs.
 const VendorID = 10415
 
 // MediaType is what a media component carries (TS 29.214 §5.3.19).
@@ -32,7 +32,7 @@ const (
 	Removed
 )
 
-// FlowUsage is what the flows of a sub-component are for (TS 29.214 §5.3.12).
+// FlowUsage is the purpose of the flows of a sub-component (TS 29.214 §5.3.12).
 type FlowUsage uint32
 
 // Values of Flow-Usage.
@@ -51,7 +51,7 @@ const (
 	ProtocolSIP
 )
 
-// SpecificAction is an event that an AAR wants to be told, or a RAR tells (TS 29.214 §5.3.13). More come with each release.
+// SpecificAction is an event that an AAR subscribes to, or a RAR reports (TS 29.214 §5.3.13). More come with each release.
 type SpecificAction uint32
 
 // Values of Specific-Action.
@@ -115,7 +115,7 @@ const (
 	PCSCFRestoration
 )
 
-// RequiredAccessInfo is what the P-CSCF wants to know of the access (TS 29.214 §5.3.34).
+// RequiredAccessInfo is the information about the access that the P-CSCF asks for (TS 29.214 §5.3.34).
 type RequiredAccessInfo uint32
 
 // Values of Required-Access-Info.
@@ -159,7 +159,7 @@ const (
 // RATType is the radio (TS 29.212 §5.3.31).
 type RATType uint32
 
-// Values of RAT-Type that IMS meets.
+// Values of RAT-Type that occur in IMS.
 const (
 	WLAN   RATType = 0
 	UTRAN  RATType = 1000
@@ -189,7 +189,7 @@ const (
 	featureList                   = 1
 )
 
-// Features returns the AVP that says a node has these features of list 1.
+// Features returns the AVP that announces these features of list 1.
 func Features(bits uint32) []SupportedFeatures {
 	return []SupportedFeatures{{VendorID: VendorID, FeatureListID: featureList, FeatureList: bits}}
 }
@@ -243,6 +243,6 @@ var names = map[uint32]string{
 	5068: "TEMPORARY_NETWORK_FAILURE",
 }
 
-// Name returns a result as the specifications write it, or "". Rx has no code twice, and PCRFs pack those of RFC 6733 into
+// Name returns the name of a result in the specifications, or "". Rx has no code twice, and PCRFs put those of RFC 6733 into
 // Experimental-Result too: the number alone counts.
 func Name(r diameter.Result) string { return names[r.Code] }

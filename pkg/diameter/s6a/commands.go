@@ -9,7 +9,7 @@ import (
 //go:embed s6a.xml
 var dictionary []byte
 
-// Application is S6a (TS 29.272 §7.1.8). Its answers open what a SIM is protected by, so that only nodes that are known may ask.
+// Application is S6a (TS 29.272 §7.1.8). Its answers contain the keys that protect a SIM, so only known nodes may ask.
 var Application = diameter.Application{
 	ID: 16777251, Vendor: VendorID, Name: "S6a", Stateless: true, KnownPeers: true, Dictionary: dictionary,
 }

@@ -2,7 +2,7 @@ package s6a
 
 import "net/netip"
 
-// RequestedAuthentication is Requested-EUTRAN-Authentication-Info and that of UTRAN and GERAN (TS 29.272 §7.3.11, §7.3.12).
+// RequestedAuthentication is Requested-EUTRAN-Authentication-Info, and the same for UTRAN and GERAN (TS 29.272 §7.3.11, §7.3.12).
 type RequestedAuthentication struct {
 	Vectors           uint32  `avp:"Number-Of-Requested-Vectors"`
 	Immediate         *uint32 `avp:"Immediate-Response-Preferred"`
@@ -29,7 +29,8 @@ type Terminal struct {
 	SoftwareVersion string `avp:"Software-Version"`
 }
 
-// SubscriptionData is what the MME is told of a user (TS 29.272 §7.3.2). MMEs drop an answer without AMBR or APN profile.
+// SubscriptionData is the subscription data that the MME gets of a user (TS 29.272 §7.3.2). MMEs drop an answer without AMBR or APN
+// profile.
 type SubscriptionData struct {
 	SubscriberStatus  *uint32            `avp:"Subscriber-Status"` // 0: service granted
 	MSISDN            []byte             `avp:"MSISDN"`            // TBCD
@@ -68,8 +69,8 @@ type QoSProfile struct {
 	ARP ARP    `avp:"Allocation-Retention-Priority,required"`
 }
 
-// ARP is Allocation-Retention-Priority (TS 29.212 §5.3.32). Both pre-emption values are sent always: those that the specification
-// takes in their place differ from one another.
+// ARP is Allocation-Retention-Priority (TS 29.212 §5.3.32). Both pre-emption values are always sent, because the two defaults of the
+// specification differ.
 type ARP struct {
 	Priority      uint32  `avp:"Priority-Level,required"`   // 1, the highest, to 15
 	Capability    *uint32 `avp:"Pre-emption-Capability"`    // 0: may take the resources of others

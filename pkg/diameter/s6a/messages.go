@@ -9,7 +9,7 @@ type RequestHeader = cx.RequestHeader
 // AnswerHeader is that of Cx, too.
 type AnswerHeader = cx.AnswerHeader
 
-// AIR is Authentication-Information-Request, code 318 (TS 29.272 §7.2.5). User-Name is the IMSI, in digits alone, in all of S6a.
+// AIR is Authentication-Information-Request, code 318 (TS 29.272 §7.2.5). In all of S6a, User-Name is the IMSI in digits alone.
 type AIR struct {
 	RequestHeader
 	UserName    string                   `avp:"User-Name,required"`
@@ -86,13 +86,13 @@ type IDR struct {
 // IDA is Insert-Subscriber-Data-Answer (TS 29.272 §7.2.10).
 type IDA struct{ AnswerHeader }
 
-// RSR is Reset-Request, code 322, from the HSS to the MME (TS 29.272 §7.2.15): what the HSS knew of its users may be lost.
+// RSR is Reset-Request, code 322, from the HSS to the MME (TS 29.272 §7.2.15): the HSS may have lost data of its users.
 type RSR struct{ RequestHeader }
 
 // RSA is Reset-Answer (TS 29.272 §7.2.16).
 type RSA struct{ AnswerHeader }
 
-// FailedAVP is what a node finds fault with in an S6a request: a copy of the AVP, or an example of one that is missing (RFC 6733 §7.5).
+// FailedAVP is the AVP at fault in an S6a request: a copy of it, or an example of a missing one (RFC 6733 §7.5).
 type FailedAVP struct {
 	VisitedPLMN []byte                   `avp:"Visited-PLMN-Id"`
 	EUTRAN      *RequestedAuthentication `avp:"Requested-EUTRAN-Authentication-Info"`

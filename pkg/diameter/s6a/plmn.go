@@ -35,8 +35,8 @@ func ParsePLMN(octets []byte) (PLMN, error) {
 	return PLMN{MCC: string(mcc), MNC: string(mnc)}, nil
 }
 
-// Domain returns the network's in the names of TS 23.003 §13.2 and §19.2, where an MNC has three digits always: before it stands "ims.",
-// or "epc.".
+// Domain returns the network's domain as in the names of TS 23.003 §13.2 and §19.2, where an MNC always has three digits; "ims." or
+// "epc." stands before it.
 func (p PLMN) Domain() string {
 	return fmt.Sprintf("mnc%03s.mcc%s.3gppnetwork.org", p.MNC, p.MCC)
 }

@@ -2,13 +2,13 @@ package s6a
 
 import "github.com/dialtone-ims/dialtone/pkg/diameter"
 
-// VendorID is 3GPP's enterprise number, that of TS 29.272's AVPs.
+// VendorID is 3GPP's enterprise number, the vendor of TS 29.272's AVPs.
 const VendorID = 10415
 
 // RATType is the radio (TS 29.212 §5.3.31).
 type RATType uint32
 
-// Values of RAT-Type that an MME says.
+// Values of RAT-Type that an MME sends.
 const (
 	EUTRAN      RATType = 1004
 	EUTRANNBIoT RATType = 1005
@@ -34,13 +34,13 @@ const SeparationIndication ULAFlags = 1 << 0
 // PUAFlags is a bit mask (TS 29.272 §7.3.48).
 type PUAFlags uint32
 
-// FreezeMTMSI tells the MME that it was the user's, so that nobody else may have the M-TMSI for a while.
+// FreezeMTMSI says that this MME was the user's, and must not give the M-TMSI to anybody else for a while.
 const FreezeMTMSI PUAFlags = 1 << 0
 
 // CLRFlags is a bit mask (TS 29.272 §7.3.152).
 type CLRFlags uint32
 
-// OfMME says that the MME is meant, not an SGSN: S6a/S6d-Indicator.
+// OfMME says that the MME is meant, not an SGSN (S6a/S6d-Indicator).
 const OfMME CLRFlags = 1 << 0
 
 // AccessRestriction is a bit mask (TS 29.272 §7.3.31).
@@ -65,7 +65,7 @@ const (
 	InitialAttachProcedure
 )
 
-// PDNType is which addresses a PDN connection has (TS 29.272 §7.3.62).
+// PDNType is the kind of addresses that a PDN connection has (TS 29.272 §7.3.62).
 type PDNType uint32
 
 // Values of PDN-Type.
@@ -101,5 +101,5 @@ var names = map[diameter.Result]string{
 	ErrorUnknownServingNode:       "DIAMETER_ERROR_UNKNOWN_SERVING_NODE",
 }
 
-// Name returns a result as the specifications write it, or "".
+// Name returns the name of a result in the specifications, or "".
 func Name(r diameter.Result) string { return names[r] }

@@ -1,5 +1,5 @@
-// Package swx is the SWx application (TS 29.273 §8): typed messages between the 3GPP AAA server of an ePDG, or of another access that is
-// none of 3GPP's, and the HSS.
+// Package swx is the SWx application (TS 29.273 §8): typed messages between the HSS and the 3GPP AAA server of an ePDG or of another
+// non-3GPP access.
 package swx
 
 import (
@@ -11,7 +11,7 @@ import (
 //go:embed swx.xml
 var dictionary []byte
 
-// Application is SWx (TS 29.273 §8.2.1). Its answers open what a SIM is protected by, so that only nodes that are known may ask.
+// Application is SWx (TS 29.273 §8.2.1). Its answers contain the keys that protect a SIM, so only known nodes may ask.
 var Application = diameter.Application{
 	ID: 16777265, Vendor: VendorID, Name: "SWx", Stateless: true, KnownPeers: true, Dictionary: dictionary,
 }

@@ -11,13 +11,13 @@ type RequestHeader = cx.RequestHeader
 // AnswerHeader is that of Cx, too.
 type AnswerHeader = cx.AnswerHeader
 
-// MAR is Multimedia-Auth-Request, code 303 (TS 29.273 §8.2.2.1). User-Name is the IMSI in all of SWx; some AAA servers send the identity
-// of EAP.
+// MAR is Multimedia-Auth-Request, code 303 (TS 29.273 §8.2.2.1). In all of SWx, User-Name is the IMSI; some AAA servers send the EAP
+// identity.
 type MAR struct {
 	RequestHeader
 	UserName            string       `avp:"User-Name,required"`
 	RATType             *uint32      `avp:"RAT-Type"`
-	ANID                string       `avp:"ANID"`                       // name of the access network, of EAP-AKA' (TS 24.302 §8.1.1)
+	ANID                string       `avp:"ANID"`                       // name of the access network, for EAP-AKA' (TS 24.302 §8.1.1)
 	VisitedNetwork      string       `avp:"Visited-Network-Identifier"` // none: at home
 	AuthDataItem        AuthDataItem `avp:"SIP-Auth-Data-Item,required"`
 	NumberOfAuthVectors uint32       `avp:"SIP-Number-Auth-Items,required"`
@@ -32,7 +32,7 @@ type MAA struct {
 }
 
 // AuthDataItem is SIP-Auth-Data-Item (TS 29.273 §8.2.3.7): one vector. Authenticate = RAND||AUTN, Authorization = XRES; in a MAR that
-// resynchronises, Authorization = RAND||AUTS. Of EAP-AKA' the keys are CK' and IK'.
+// resynchronises, Authorization = RAND||AUTS. For EAP-AKA' the keys are CK' and IK'.
 type AuthDataItem struct {
 	ItemNumber         *uint32 `avp:"SIP-Item-Number"` // in the order of use
 	Scheme             string  `avp:"SIP-Authentication-Scheme"`
@@ -78,13 +78,13 @@ type PPR struct {
 // PPA is Push-Profile-Answer.
 type PPA struct{ AnswerHeader }
 
-// UserData is Non-3GPP-User-Data (TS 29.273 §8.2.3.1): what the AAA server is told of a user.
+// UserData is Non-3GPP-User-Data (TS 29.273 §8.2.3.1): the data that the AAA server gets of a user.
 type UserData struct {
 	Subscription []SubscriptionID       `avp:"Subscription-Id"`
 	Access       *IPAccess              `avp:"Non-3GPP-IP-Access"`
 	APNAccess    *APNAccess             `avp:"Non-3GPP-IP-Access-APN"`
 	AMBR         *s6a.AMBR              `avp:"AMBR"`
-	Default      *uint32                `avp:"Context-Identifier"` // of the APN that is used when the handset names none
+	Default      *uint32                `avp:"Context-Identifier"` // the APN that is used when the handset names none
 	APNs         []s6a.APNConfiguration `avp:"APN-Configuration"`
 }
 
@@ -94,7 +94,7 @@ type SubscriptionID struct {
 	Data string `avp:"Subscription-Id-Data,required"`
 }
 
-// FailedAVP is what the HSS finds fault with in an SWx request: a copy of the AVP, or an example of one that is missing (RFC 6733 §7.5).
+// FailedAVP is the AVP at fault in an SWx request: a copy of it, or an example of a missing one (RFC 6733 §7.5).
 type FailedAVP struct {
 	NumberOfAuthVectors *uint32       `avp:"SIP-Number-Auth-Items"`
 	ANID                string        `avp:"ANID"`

@@ -2,7 +2,7 @@ package swx
 
 import "github.com/dialtone-ims/dialtone/pkg/diameter"
 
-// VendorID is 3GPP's enterprise number, that of TS 29.273's AVPs.
+// VendorID is 3GPP's enterprise number, the vendor of TS 29.273's AVPs.
 const VendorID = 10415
 
 // Authentication schemes of TS 29.273 §8.2.3.8.
@@ -11,16 +11,16 @@ const (
 	SchemeEAPAKAPrime = "EAP-AKA'"
 )
 
-// IPAccess says whether a user may use accesses that are none of 3GPP's (TS 29.273 §8.2.3.3).
+// IPAccess says whether a user may use non-3GPP accesses (TS 29.273 §8.2.3.3).
 type IPAccess uint32
 
-// SubscriptionAllowed is the only one that is said: without a subscription there is no user data.
+// SubscriptionAllowed is the only value sent: without a subscription there is no user data.
 const SubscriptionAllowed IPAccess = 0
 
-// APNAccess says whether all APNs may be used by such an access (TS 29.273 §8.2.3.4).
+// APNAccess says whether all APNs may be used over such an access (TS 29.273 §8.2.3.4).
 type APNAccess uint32
 
-// APNsEnabled says that they may.
+// APNsEnabled allows all APNs.
 const APNsEnabled APNAccess = 0
 
 // EndUserE164 is the Subscription-Id-Type of a number (RFC 8506 §8.47).

@@ -1,5 +1,5 @@
-// Package pcrf is a PCRF for labs and tests (TS 29.214 §4): it grants what it is asked for as Open5GS's does, refuses or keeps silent
-// on request, tells of bearers that are lost, and remembers what came. It has no gateway: no bearer is set up anywhere.
+// Package pcrf is a PCRF for labs and tests (TS 29.214 §4): it grants requests as Open5GS's does, refuses or keeps silent on request,
+// reports lost bearers, and remembers what came. It has no gateway: no bearer is set up anywhere.
 package pcrf
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 )
 
-// remembered is how many messages are remembered.
+// remembered is the number of messages that a PCRF remembers.
 const remembered = 1000
 
 const (
@@ -31,13 +31,13 @@ type PCRF struct {
 
 	mu       sync.Mutex
 	decide   func(context.Context, *rx.AAR) error
-	sessions map[string]*rx.AAR // as the last AAR has them
-	clients  map[string]string  // who has a session, by host
-	last     string             // whoever asked last
+	sessions map[string]*rx.AAR // as of the last AAR
+	clients  map[string]string  // host that has a session
+	last     string             // host that sent the last request
 	events   []Event
 }
 
-// Event is a message that came, and what it was answered.
+// Event is a message that came, and its answer.
 type Event struct {
 	At      time.Time       `json:"at"`
 	Kind    string          `json:"kind"` // AAR or STR
@@ -51,7 +51,7 @@ type Later struct{ Wait time.Duration }
 
 func (l Later) Error() string { return fmt.Sprintf("not within %s", l.Wait) }
 
-// New makes a PCRF of this configuration. It serves once its node runs.
+// New returns a PCRF with this configuration. It serves once its node runs.
 func New(c diameter.Config, o diameter.Options) (*PCRF, error) {
 	node, err := diameter.New(c, []diameter.Application{rx.Application}, o)
 	if err != nil {
@@ -68,8 +68,8 @@ func New(c diameter.Config, o diameter.Options) (*PCRF, error) {
 // Run serves until ctx ends.
 func (p *PCRF) Run(ctx context.Context) error { return p.node.Run(ctx) }
 
-// Decide has each AAR that is right looked at before it is granted: an error is its refusal, and what waits for the context's end keeps
-// silent. nil grants them all again.
+// Decide sets a function that is called for each valid AAR before it is granted: its error refuses the AAR, and one that waits for the
+// end of the context keeps silent. nil grants all again.
 func (p *PCRF) Decide(decide func(context.Context, *rx.AAR) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,7 +77,7 @@ func (p *PCRF) Decide(decide func(context.Context, *rx.AAR) error) {
 	p.decide = decide
 }
 
-// Sessions returns the open ones by their Session-Ids, as the last AAR has them.
+// Sessions returns the open sessions by their Session-Ids, as of the last AAR.
 func (p *PCRF) Sessions() map[string]*rx.AAR {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,7 +85,7 @@ func (p *PCRF) Sessions() map[string]*rx.AAR {
 	return maps.Clone(p.sessions)
 }
 
-// Events returns the last messages, in their order.
+// Events returns the last messages, in order.
 func (p *PCRF) Events() []Event {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +93,7 @@ func (p *PCRF) Events() []Event {
 	return slices.Clone(p.events)
 }
 
-// Forget loses a session without a word, as a PCRF does that is restarted.
+// Forget loses a session without a word, as a restarted PCRF does.
 func (p *PCRF) Forget(session string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -124,7 +124,7 @@ func (p *PCRF) authorize(ctx context.Context, q *rx.AAR) (*rx.AAA, error) {
 	}
 
 	if err != nil {
-		delete(p.sessions, q.SessionID) // a change that is refused ends the session, as with Open5GS
+		delete(p.sessions, q.SessionID) // a refused change ends the session, as with Open5GS
 	} else {
 		p.sessions[q.SessionID] = q
 		p.clients[q.SessionID], p.last = q.OriginHost, q.OriginHost
@@ -169,7 +169,7 @@ func (p *PCRF) remember(e Event) {
 	p.events = append(p.events, e)
 }
 
-// check refuses what Open5GS's PCRF refuses, and what its gateways would drop without a word.
+// check refuses what Open5GS's PCRF refuses, and what its gateways would drop silently.
 func check(q *rx.AAR) error {
 	if _, err := q.UE(); err != nil {
 		return &diameter.Error{Result: rx.InvalidAVPValue, Err: err}
@@ -225,7 +225,7 @@ func (p *PCRF) Abort(ctx context.Context, session string, cause rx.AbortCause) (
 	return answer.Result, nil
 }
 
-// Tell says what has happened to a session (RAR), and returns the result of the RAA.
+// Tell reports an event of a session (RAR), and returns the result of the RAA.
 func (p *PCRF) Tell(ctx context.Context, session string, action rx.SpecificAction, flows ...rx.Flows) (diameter.Result, error) {
 	q := &rx.RAR{SpecificActions: []rx.SpecificAction{action}, Flows: flows}
 	p.address(&q.RequestHeader, session)
@@ -238,7 +238,7 @@ func (p *PCRF) Tell(ctx context.Context, session string, action rx.SpecificActio
 	return answer.Result, nil
 }
 
-// Moved says that the UE of a session is reached by another access network (RAR), and returns the result of the RAA.
+// Moved reports that the UE of a session is reached over another access network (RAR), and returns the result of the RAA.
 func (p *PCRF) Moved(ctx context.Context, session string, network rx.IPCANType, radio rx.RATType) (diameter.Result, error) {
 	q := &rx.RAR{SpecificActions: []rx.SpecificAction{rx.IPCANChange}, IPCANType: &network, RATType: &radio}
 	p.address(&q.RequestHeader, session)
@@ -251,7 +251,7 @@ func (p *PCRF) Moved(ctx context.Context, session string, network rx.IPCANType, 
 	return answer.Result, nil
 }
 
-// address sends to the host that has the session, or that asked last, and, as Open5GS does, in this side's own realm.
+// address sets the destination to the host that has the session, or that asked last, and, as Open5GS does, to this side's own realm.
 func (p *PCRF) address(h *diameter.RequestHeader, session string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
