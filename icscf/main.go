@@ -1,4 +1,4 @@
-// Command icscf is the interrogating call session control function: the door of the home network.
+// Command icscf is the interrogating call session control function, the entry to the home network.
 package main
 
 import (

@@ -72,7 +72,7 @@ type icscf struct {
 	node  *diameter.Node
 }
 
-// entry is the Interrogator as the stack knows it, which is there first. It is set before anything runs.
+// entry passes the stack's calls to the Interrogator, which is made after the stack. It is set before anything runs.
 type entry struct{ *interrogation.Interrogator }
 
 // Build builds the I-CSCF.
@@ -119,10 +119,10 @@ func (i *icscf) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Ready waits for the HSS.
+// Ready returns an error until the HSS is connected.
 func (i *icscf) Ready() error { return i.node.Ready() }
 
-// client is Cx as the procedures ask it.
+// client sends the Cx queries of the procedures.
 type client struct{ node *diameter.Node }
 
 func (c client) UserAuthorization(ctx context.Context, q *cx.UAR) (*cx.UAA, error) {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// away remembers which S-CSCFs could not be reached, so that not every user waits for the same one to be found dead. They come last
-// among those that may serve for as long as the memory lasts, or until one of them is heard.
+// away remembers the S-CSCFs that could not be reached, so that not every user waits for the same dead one. They come last among the
+// candidates until the memory expires or they are heard again.
 type away struct {
 	lasts time.Duration
 
@@ -17,12 +17,12 @@ type away struct {
 
 type seen struct {
 	heard time.Time // its last response
-	until time.Time // while it is taken for dead
+	until time.Time // end of the time in which it is taken for dead
 }
 
-const maxServers = 1000 // names come from the HSS; of more some are forgotten
+const maxServers = 1000 // names come from the HSS; beyond this some are forgotten
 
-// heard is a response of a server's own.
+// heard records a response of the server itself.
 func (a *away) heard(name string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -31,7 +31,8 @@ func (a *away) heard(name string) {
 	s.heard, s.until = time.Now(), time.Time{}
 }
 
-// silent is a request since which nothing came from a server. It is true if that makes it dead: it may have answered others.
+// silent records that a server has sent nothing since a request. It reports whether that makes the server dead: it may have answered
+// others.
 func (a *away) silent(name string, since time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -56,7 +57,7 @@ func (a *away) has(name string) bool {
 	return s != nil && time.Now().Before(s.until)
 }
 
-// last returns the same names, those that are taken for dead behind the others.
+// last returns the same names, with those taken for dead at the end.
 func (a *away) last(names []string) []string {
 	sorted := slices.Clone(names)
 	slices.SortStableFunc(sorted, func(x, y string) int {

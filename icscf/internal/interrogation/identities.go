@@ -11,8 +11,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// registering names the user of a REGISTER (TS 24.229 §5.3.1.2): the public identity of To, the private identity of
-// Authorization, or derived from the public one when the handset sends no Authorization.
+// registering identifies the user of a REGISTER (TS 24.229 §5.3.1.2): by the public identity in To and the private identity in
+// Authorization, which is derived from the public one when the handset sends no Authorization.
 type registering struct {
 	public, private string
 	visited         string
@@ -54,7 +54,7 @@ func identities(request *sip.Request, homeDomain string) (registering, error) {
 	return r, nil
 }
 
-// query makes the UAR (TS 29.228 §6.1.1). The HSS refuses no emergency registration for barring or roaming.
+// query returns the UAR (TS 29.228 §6.1.1). The HSS does not refuse an emergency registration for barring or roaming.
 func (r registering) query(request *sip.Request) *cx.UAR {
 	q := &cx.UAR{
 		UserName:       r.private,
@@ -70,7 +70,7 @@ func (r registering) query(request *sip.Request) *cx.UAR {
 	return q
 }
 
-// authorizationType is DE_REGISTRATION when every contact of the REGISTER expires at once (TS 24.229 §5.3.1.2).
+// authorizationType returns DE_REGISTRATION when every contact of the REGISTER expires at once (TS 24.229 §5.3.1.2).
 func authorizationType(request *sip.Request) cx.UserAuthorizationType {
 	contacts, star, err := sip.Contacts(request)
 	if err != nil {

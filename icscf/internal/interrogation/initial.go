@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// initial is TS 24.229 §5.3.2: an initial request to a user of this network, or from one when an AS sends it.
+// initial does TS 24.229 §5.3.2: an initial request to a user of this network, or from one when an AS sends it.
 func (i *Interrogator) initial(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request, orig bool) {
 	public, err := served(out, orig)
 
@@ -39,7 +39,7 @@ func (i *Interrogator) initial(ctx context.Context, tx *stack.ServerTransaction,
 		"call_id", out.CallID().Value(), "icid", ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector")).ICID)
 
 	tried, began := []string{candidates[0]}, time.Now()
-	lost := false // no S-CSCF could be given the request
+	lost := false // the request could be given to no S-CSCF
 	i.stack.Forward(tx, stack.Plan{
 		Groups: [][]stack.Branch{{i.toServer(out, candidates[0], orig)}},
 		OnFailure: func(b *stack.Branch, r *sip.Response) []stack.Branch {
@@ -78,7 +78,7 @@ func (i *Interrogator) initial(ctx context.Context, tx *stack.ServerTransaction,
 	})
 }
 
-// served returns the public identity that the request is for, or with orig from.
+// served returns the public identity that the request is for, or, with orig, from.
 func served(r *sip.Request, orig bool) (string, error) {
 	if !orig {
 		return ims.CanonicalIdentity(r.Recipient.String())
@@ -127,7 +127,7 @@ func (i *Interrogator) locate(ctx context.Context, public string, orig bool) ([]
 	return candidates, nil
 }
 
-// toServer puts the S-CSCF on top of Route; the Request-URI stays what it is (§5.3.2.1).
+// toServer puts the S-CSCF on top of Route; the Request-URI is unchanged (§5.3.2.1).
 func (i *Interrogator) toServer(out *sip.Request, name string, orig bool) stack.Branch {
 	r := sip.Copy(out)
 
@@ -146,8 +146,8 @@ func (i *Interrogator) toServer(out *sip.Request, name string, orig bool) stack.
 	return b
 }
 
-// unreachable reports whether an S-CSCF cannot have the request: the transport says so, or it was silent to an INVITE, which each hop
-// acknowledges with a 100 of its own within 200 ms (RFC 3261 §17.2.1). Silence to another request says nothing: the handset may be
+// unreachable reports whether a request does not reach an S-CSCF: the transport says so, or there was silence to an INVITE, which each
+// hop acknowledges with a 100 of its own within 200 ms (RFC 3261 §17.2.1). Silence to another request says nothing: the handset may be
 // paged, and the response is that of the other end.
 func unreachable(request *sip.Request, r *sip.Response) bool {
 	return stack.Local(r) && (r.StatusCode != 408 || request.IsInvite())

@@ -29,11 +29,11 @@ type Config struct {
 	Servers    selection.Servers
 	// ServerTimeout is how long an S-CSCF may stay silent to a REGISTER or an INVITE before another one is tried.
 	ServerTimeout time.Duration
-	// Avoid is how long an S-CSCF that was found dead is asked last.
+	// Avoid is how long an S-CSCF that was found dead is tried last.
 	Avoid time.Duration
 }
 
-// Options are what an Interrogator works with.
+// Options are the dependencies of an Interrogator.
 type Options struct {
 	Stack *stack.Stack
 	HSS   HSS
@@ -92,7 +92,7 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *stack.ServerTransa
 		i.refuse(tx, early)
 	case request.Method == "REGISTER":
 		i.register(ctx, tx, out)
-	case sip.Has(out, "Route"): // within a dialog, or on its way to somebody else: nothing to find out
+	case sip.Has(out, "Route"): // within a dialog, or on its way to somebody else: nothing to ask the HSS
 		i.stack.Forward(tx, stack.Plan{Groups: [][]stack.Branch{{{Request: out}}}})
 	case tagged(request):
 		i.refuse(tx, sip.Refuse(481, "an I-CSCF does not stay in dialogs: the request lacks their Route"))
@@ -104,7 +104,7 @@ func (i *Interrogator) HandleRequest(ctx context.Context, tx *stack.ServerTransa
 // starting reports whether the HSS has not been connected yet since the start.
 func (i *Interrogator) starting() bool { return i.reached != nil && !i.reached() }
 
-// HandleAck passes on the ACK of a 2xx that still has a Route; others have nothing to do here.
+// HandleAck passes on the ACK of a 2xx that still has a Route; others are not for the I-CSCF.
 func (i *Interrogator) HandleAck(ctx context.Context, ack *stack.Ack) {
 	out, _, refused := i.stack.Forwardable(ack.Request)
 	if refused == nil && sip.Has(out, "Route") {
@@ -129,7 +129,7 @@ func originating(own []sip.NameAddr) bool {
 	return false
 }
 
-// chargeable gives a request that has none an ICID of its own (TS 24.229 §5.3.2.1).
+// chargeable gives a request without an ICID one of its own (TS 24.229 §5.3.2.1).
 func (i *Interrogator) chargeable(r *sip.Request) {
 	if !sip.Has(r, "P-Charging-Vector") {
 		home := i.config.HomeDomain

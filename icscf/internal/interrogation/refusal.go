@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// refuse answers a request that goes to no S-CSCF. attributes name the user it is about, as far as that is known.
+// refuse answers a request that goes to no S-CSCF. attributes identify its user, as far as known.
 func (i *Interrogator) refuse(tx sip.Answering, refusal *sip.Refusal, attributes ...any) {
 	sip.Refuser{Log: i.log, Count: i.counted}.Refuse(tx, "interrogation", refusal, attributes...)
 }
@@ -18,19 +18,18 @@ func (i *Interrogator) counted(_, method string, status int) {
 	i.outcomes.WithLabelValues(label.Method(method), label.Status(status)).Inc()
 }
 
-// early is the refusal of an I-CSCF that has just started (RFC 3261 §21.5.4). A query that gets no answer later is 480 (TS 24.229
+// early refuses requests while the I-CSCF has just started (RFC 3261 §21.5.4). A query without an answer later is a 480 (TS 24.229
 // §5.3.1.3).
 var early = sip.Refuse(503, "the I-CSCF has just started, and the HSS is not connected yet", sip.NewHeader("Retry-After", "5"))
 
-// maxIdentity is how long a name may be that the HSS is asked about, in octets.
+// maxIdentity is the longest identity that the HSS is asked about, in octets.
 const maxIdentity = 1 << 10
 
 func tooLong(status int) *sip.Refusal {
 	return sip.Refuse(status, "the identity is longer than the HSS can be asked about")
 }
 
-// because returns a refusal whose reason is a result of Diameter (TS 24.229 §7.2A.18), so that the true cause reaches whoever looks at the
-// handset's trace.
+// because returns a refusal whose reason is a Diameter result (TS 24.229 §7.2A.18), so that the true cause shows in the handset's trace.
 func because(status int, result diameter.Result, text string) *sip.Refusal {
 	return &sip.Refusal{
 		Status: status, Reasons: []sip.Reason{{Protocol: sip.ProtocolDiameter, Cause: int(result.Code), Text: text}},
@@ -53,7 +52,7 @@ func unanswered(err error) *sip.Refusal {
 	return because(480, result, "the HSS did not answer: "+err.Error())
 }
 
-// query is what the results of one command of Cx mean to who sent the request, as far as they end it.
+// query maps the results of one Cx command to the refusals of the request, as far as they end it.
 type query struct {
 	results   map[diameter.Result]verdict
 	otherwise verdict
@@ -64,7 +63,7 @@ type verdict struct {
 	text   string
 }
 
-// authorization is the results of a UAA that authorises nothing (TS 24.229 §5.3.1.2, §5.3.1.3).
+// authorization has the results of a UAA that authorises nothing (TS 24.229 §5.3.1.2, §5.3.1.3).
 var authorization = query{map[diameter.Result]verdict{
 	cx.ErrorUserUnknown:           {403, "the HSS does not know this private or public identity"},
 	cx.ErrorIdentitiesDontMatch:   {403, "the public identity does not belong to the private identity"},
@@ -73,13 +72,13 @@ var authorization = query{map[diameter.Result]verdict{
 	cx.ErrorIdentityNotRegistered: {403, "the identity to de-register is not registered"},
 }, verdict{403, "the HSS refused the registration"}}
 
-// location is the results of an LIA that names no S-CSCF (TS 24.229 §5.3.2.1, §5.3.2.2).
+// location has the results of an LIA that names no S-CSCF (TS 24.229 §5.3.2.1, §5.3.2.2).
 var location = query{map[diameter.Result]verdict{
 	cx.ErrorUserUnknown:           {404, "the HSS does not know this public identity"},
 	cx.ErrorIdentityNotRegistered: {480, "the public identity is not registered and has no services for that case"},
 }, verdict{404, "the HSS refused the location query"}}
 
-// refusal returns what a result means. One that says that the HSS is ill is never a word about the user.
+// refusal returns the refusal for a result. A result that reports a fault of the HSS never says anything about the user.
 func (q query) refusal(result diameter.Result) *sip.Refusal {
 	v, known := q.results[result]
 
@@ -94,7 +93,7 @@ func (q query) refusal(result diameter.Result) *sip.Refusal {
 	return because(v.status, result, v.text)
 }
 
-// incapable returns the refusal when no S-CSCF serves what the HSS asks for (TS 24.229 §5.3.1.3).
+// incapable returns the refusal when no S-CSCF has what the HSS asks for (TS 24.229 §5.3.1.3).
 func incapable(result diameter.Result) *sip.Refusal {
 	return because(600, result, "no configured S-CSCF has the mandatory capabilities of this user")
 }

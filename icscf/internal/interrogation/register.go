@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// register is TS 24.229 §5.3.1.2 and, when the S-CSCF fails, §5.3.1.3.
+// register does TS 24.229 §5.3.1.2 and, when the S-CSCF fails, §5.3.1.3.
 func (i *Interrogator) register(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request) {
 	who, err := identities(out, i.config.HomeDomain)
 	if err != nil {
@@ -34,7 +34,7 @@ func (i *Interrogator) register(ctx context.Context, tx *stack.ServerTransaction
 
 	bound := who.credentials.IntegrityProtected == "yes" // to the S-CSCF that challenged
 	asked := false
-	widen := func() bool { // the name that the HSS gave may be of one that is gone: what may serve instead?
+	widen := func() bool { // replaces the candidates: the S-CSCF that the HSS named may be gone
 		if asked {
 			return true
 		}
@@ -54,7 +54,7 @@ func (i *Interrogator) register(ctx context.Context, tx *stack.ServerTransaction
 	if !bound {
 		first := candidates[0]
 		if candidates = i.away.last(candidates); i.away.has(candidates[0]) && (!widen() || i.away.has(candidates[0])) {
-			candidates = append([]string{first}, candidates...) // there is none that lives
+			candidates = append([]string{first}, candidates...) // none is alive
 		}
 	}
 
@@ -86,7 +86,7 @@ func (i *Interrogator) register(ctx context.Context, tx *stack.ServerTransaction
 		OnResponse: func(b *stack.Branch, r *sip.Response) {
 			i.note(b, r, began)
 
-			if stack.Local(r) || r.StatusCode/100 == 3 { // §5.3.1.3: no S-CSCF answered, or it wants another that there is not
+			if stack.Local(r) || r.StatusCode/100 == 3 { // §5.3.1.3: no S-CSCF answered, or it redirects to another, and there is none
 				sip.Remove(r, "Contact")
 				sip.Refusef(504, "no S-CSCF answered: %v", tried).Replace(r)
 			}
@@ -98,7 +98,7 @@ func (i *Interrogator) register(ctx context.Context, tx *stack.ServerTransaction
 	})
 }
 
-// note remembers what a response says of the S-CSCF that it came from, or did not come from.
+// note records what a response, or its absence, says about an S-CSCF.
 func (i *Interrogator) note(b *stack.Branch, r *sip.Response, since time.Time) {
 	switch {
 	case b == nil:
@@ -109,7 +109,7 @@ func (i *Interrogator) note(b *stack.Branch, r *sip.Response, since time.Time) {
 	}
 }
 
-// authorise asks the HSS and lists the S-CSCFs to try.
+// authorise asks the HSS and returns the S-CSCFs to try.
 func (i *Interrogator) authorise(ctx context.Context, q *cx.UAR) ([]string, *sip.Refusal) {
 	answer, err := i.hss.UserAuthorization(ctx, q)
 	if err != nil {

@@ -40,9 +40,9 @@ func (s Servers) Validate() error {
 	return nil
 }
 
-// Candidates orders the S-CSCFs that may serve a user, the best first. Those the HSS names come first in its order; then
-// each configured one that has all mandatory capabilities, those with more of the optional ones before those with fewer,
-// equals shuffled by weight. Without capabilities every configured S-CSCF may serve.
+// Candidates returns the S-CSCFs that may serve a user, the best first. Those that the HSS names come first in its order; then each
+// configured one that has all mandatory capabilities, those with more of the optional ones before those with fewer, equals shuffled by
+// weight. Without capabilities every configured S-CSCF may serve.
 func (s Servers) Candidates(wanted *cx.Capabilities) []string {
 	if wanted == nil {
 		wanted = &cx.Capabilities{}
