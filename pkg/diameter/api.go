@@ -41,7 +41,7 @@ var (
 	InvalidMessageLength   = Result{Code: 5015}
 )
 
-// Error returns the name of the result.
+// Error returns the result as text.
 func (r Result) Error() string {
 	if r.Vendor == 0 {
 		return fmt.Sprintf("Diameter result %d", r.Code)
