@@ -11,12 +11,12 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// Party is who a call is of, and whom it is with.
+// Party is the served user of a call and the other party.
 type Party struct {
 	Side   Side
 	Public string // identity of the served user
-	Other  string // the other party, as messages to it are charged
-	Abroad bool   // the other party is of another network, which is not trusted
+	Other  string // the other party, by the name under which messages to it are charged
+	Abroad bool   // the other party is in another network, which is not trusted
 }
 
 // Call is one side of a call.
@@ -25,36 +25,36 @@ type Call struct {
 
 	table   *Table
 	entry   entries                  // in Record-Route
-	contact uint32                   // of the user that it is with; 0: not known. The table's lock guards it
-	tx      *stack.ServerTransaction // of the INVITE; nil after a restart
+	contact uint32                   // of its user; 0: unknown. Guarded by the table's lock
+	tx      *stack.ServerTransaction // the INVITE's transaction; nil after a restart
 
 	mu       sync.Mutex
 	charge   *charging.Session
-	invite   *sip.Request // as it came; until the answer
+	invite   *sip.Request // as received; until the answer
 	dialog   *sip.ProxyDialog
-	further  []*sip.ProxyDialog // with other callees, who have answered too
+	further  []*sip.ProxyDialog // with other callees that answered too
 	ended    bool
-	hungUp   bool         // a BYE has reached the other party, which has taken it
-	released *sip.Refusal // why, if it was ended from here
-	expiry   *time.Timer  // of the session timer (RFC 4028), or of the longest call there may be
-	unheard  *time.Timer  // until the ACK
+	hungUp   bool         // a BYE has reached the other party, which accepted it
+	released *sip.Refusal // the reason, if it was released from here
+	expiry   *time.Timer  // fires at the end of the session timer (RFC 4028), or of the longest possible call
+	unheard  *time.Timer  // fires if no ACK comes
 	length   time.Duration
 	until    time.Time
 }
 
 const (
 	longestCall = 24 * time.Hour
-	// lateRefresh is how long after its end a session is taken for dead: the parties give it up before (RFC 4028 §10), and a
-	// refresh that comes at the last moment is on its way.
+	// lateRefresh is how long after its end a session is taken for dead: the parties give it up before (RFC 4028 §10), and a refresh at
+	// the last moment may still be on its way.
 	lateRefresh = 5 * time.Second
-	// lateBye lets a 2xx that comes for a call that has failed reach the caller before the BYE that releases it.
+	// lateBye lets a 2xx of a call that has failed reach the caller before the BYE that releases it.
 	lateBye = 500 * time.Millisecond
-	// ackTime is how long the ACK of an answer may take: as long as a handset repeats its 200 (64*T1 of TS 24.229 §7.7). A caller
-	// that has not heard of the answer by then, because its P-CSCF was restarted, will not, and does not hang up either.
+	// ackTime is how long the ACK of an answer may take: as long as a handset repeats its 200 (64*T1 of TS 24.229 §7.7). A caller that
+	// has not heard of the answer by then, because its P-CSCF was restarted, never will, and does not hang up either.
 	ackTime = 128 * time.Second
 )
 
-// Charge gives the call its charging session; false: the call is over already.
+// Charge gives the call its charging session; it reports false if the call has ended already.
 func (c *Call) Charge(session *charging.Session) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,10 +72,10 @@ func (c *Call) rings() bool {
 	return c.invite != nil
 }
 
-// Answered makes the dialog of the first 2xx and begins the count. A 2xx that comes when the call has failed, or was ended from here
-// while it rang, goes upstream all the same (RFC 3261 §16.7 step 5), but nobody pays for it: both sides get a BYE.
+// Answered makes the dialog of the first 2xx and begins the count. A 2xx for a call that has failed, or was released from here while it
+// rang, goes upstream all the same (RFC 3261 §16.7 step 5), but nobody pays for it: both sides get a BYE.
 //
-// by is the contact of the called user that it came from; nil: none of the served user's. The first is the one that is charged.
+// by is the contact of the served user that sent it; nil if none did. The first one is charged.
 func (c *Call) Answered(r *sip.Response, by *registration.Binding) {
 	if by != nil && c.rings() {
 		c.bind(c.table.heir(c.Public, by))
@@ -138,7 +138,7 @@ func (c *Call) records(record sip.NameAddr) bool {
 	return err == nil && tokenOf(u.User) == c.entry.token
 }
 
-// acknowledged takes the ACK of the answer.
+// acknowledged handles the ACK of the answer.
 func (c *Call) acknowledged() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,8 +148,8 @@ func (c *Call) acknowledged() {
 	}
 }
 
-// last sets how long the session lasts if nobody refreshes it; 0: there is no session timer. No interval makes it outlast a call that
-// has none. Called with the lock held.
+// last sets how long the session lasts if nobody refreshes it; 0: there is no session timer. No interval lets it last longer than a call
+// without one. Called with the lock held.
 func (c *Call) last(interval time.Duration) {
 	c.length = longestCall
 	if interval > 0 {
@@ -167,10 +167,10 @@ func (c *Call) last(interval time.Duration) {
 
 func (c *Call) expired() { c.Release("nobody refreshed the session", charging.Unspecified) }
 
-// End ends a call whose BYE came, or that was never answered, and its charging. It returns when the OCS has answered, or has not.
+// End ends a call after its BYE or without an answer, and ends its charging. It returns when the OCS has answered, or has failed to.
 func (c *Call) End(cause charging.Cause) { c.end(cause)() }
 
-// end has the call ended when it returns; what it gives ends the charging, and waits for the OCS. A callee that answers from now on is
+// end ends the call; the function that it returns ends the charging, and waits for the OCS. A callee that answers from now on is too
 // late.
 func (c *Call) end(cause charging.Cause) (charged func()) {
 	c.mu.Lock()
@@ -198,7 +198,7 @@ func (c *Call) end(cause charging.Cause) (charged func()) {
 	}
 }
 
-// Forget removes a call that was not charged, and has not begun.
+// Forget removes a call that was not charged and has not begun.
 func (c *Call) Forget() { c.table.forget(c) }
 
 // stop stops the call's timers. Called with the lock held.

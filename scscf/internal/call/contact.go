@@ -9,8 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// SentFrom notes the contact of the served user that the call's INVITE came from, if it can be told, and releases the call if that
-// contact has gone.
+// SentFrom records the contact of the served user that the call's INVITE came from, if it can be determined, and releases the call if
+// that contact has gone.
 //
 // recorded and contacts are the INVITE's Record-Route and Contact.
 func (c *Call) SentFrom(user registration.User, recorded []sip.NameAddr, contacts []sip.Contact) {
@@ -18,8 +18,8 @@ func (c *Call) SentFrom(user registration.User, recorded []sip.NameAddr, contact
 	c.verify()
 }
 
-// Changed takes a change of a registration: it releases the sessions of contacts that have ended, whoever ended them (TS 24.229
-// §5.4.1.4, §5.4.1.5). A handset that has registered from another address has its calls go on.
+// Changed handles a change of a registration: it releases the sessions of contacts that have ended, whoever ended them (TS 24.229
+// §5.4.1.4, §5.4.1.5). The calls of a handset that registers from another address go on.
 func (t *Table) Changed(change registration.Change) {
 	for i, ended := range change.Contacts {
 		if !ended.Event.Ended() {
@@ -45,14 +45,14 @@ func (t *Table) Changed(change registration.Change) {
 	}
 }
 
-// bind notes which contact of its user the call is with.
+// bind records the contact of the call's user.
 func (c *Call) bind(contact uint32) {
 	t := c.table
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	if contact == 0 || t.calls[c.entry.token] == nil { // it cannot be told, or the call is over
+	if contact == 0 || t.calls[c.entry.token] == nil { // the contact is unknown, or the call has ended
 		return
 	}
 
@@ -66,7 +66,7 @@ func (c *Call) bind(contact uint32) {
 	t.contacts[contact][c] = struct{}{}
 }
 
-// verify releases a call whose contact has gone before the call was bound to it.
+// verify releases a call whose contact had gone before the call was bound to it.
 func (c *Call) verify() {
 	t := c.table
 
@@ -84,8 +84,8 @@ func (c *Call) verify() {
 	}
 }
 
-// heir returns the contact that a call is with which began with this one: itself, or that which its handset has registered in its place
-// from another address while it rang.
+// heir returns the current contact of a call that began with this one: the same, or the one that its handset registered instead from
+// another address while the call rang.
 func (t *Table) heir(public string, b *registration.Binding) uint32 {
 	g, found := t.registrations.Registration(public)
 	if !found || slices.ContainsFunc(g.Bindings, func(other *registration.Binding) bool { return other.ID == b.ID }) {
@@ -101,7 +101,7 @@ func (t *Table) heir(public string, b *registration.Binding) uint32 {
 	return b.ID
 }
 
-// unbind takes the call from its contact. Called with the lock held.
+// unbind removes the call from its contact. Called with the lock held.
 func (t *Table) unbind(c *Call) {
 	delete(t.contacts[c.contact], c)
 
@@ -112,7 +112,7 @@ func (t *Table) unbind(c *Call) {
 	c.contact = 0
 }
 
-// with returns the calls with a contact.
+// with returns the calls of a contact.
 func (t *Table) with(contact uint32) []*Call {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -125,7 +125,7 @@ func (t *Table) with(contact uint32) []*Call {
 	return all
 }
 
-// moved writes a call that goes on with another contact.
+// moved writes a call that goes on with another contact to the journal.
 func (c *Call) moved() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,8 +135,8 @@ func (c *Call) moved() {
 	}
 }
 
-// sameHandset reports whether two changes are those of a handset that registers from another address: its old contact ends, and the
-// new one begins.
+// sameHandset reports whether two changes are those of a handset that registers from another address: its old contact ends, and the new
+// one begins.
 func sameHandset(ended, begun registration.ContactChange) bool {
 	return ended.Event == registration.ContactUnregistered && begun.Event == registration.ContactRegistered &&
 		ofOneHandset(ended.Binding, begun.Binding)
@@ -146,8 +146,8 @@ func ofOneHandset(old, fresh *registration.Binding) bool {
 	return old.Private == fresh.Private && (old.Instance != "" && old.Instance == fresh.Instance || sip.SameURI(old.Contact, fresh.Contact))
 }
 
-// sentFrom returns the contact of the user that an initial request came from: the one whose P-CSCF, by the URI of its Path, stands in
-// Record-Route; else the one that is its Contact; else the only one. 0: it cannot be told.
+// sentFrom returns the contact of the user that sent an initial request: the one whose P-CSCF, by the URI of its Path, stands in
+// Record-Route; else the one in Contact; else the only one. 0: it cannot be determined.
 func sentFrom(user registration.User, recorded []sip.NameAddr, contacts []sip.Contact) uint32 {
 	for _, b := range user.Bindings {
 		if len(b.Path) == 0 {

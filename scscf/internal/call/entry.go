@@ -13,12 +13,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// entryPrefix is how the user part of a call's Record-Route entries begins.
+// entryPrefix begins the user part of a call's Record-Route entries.
 const entryPrefix = "call-"
 
-// entries are the user parts of a call's two Record-Route entries. The callee's side gets one in the request, the caller's side the
-// other one in the responses (RFC 3261 §16.7 step 8). Neither side knows the other's, so that the entry in the Route of a request
-// within the call shows which side it comes from, whatever its tags say and whichever P-CSCF passed it on.
+// entries are the user parts of a call's two Record-Route entries. The callee's side gets one in the request, the caller's side the other
+// in the responses (RFC 3261 §16.7 step 8). Neither side knows the other's, so the entry in the Route of a request within the call shows
+// which side sent it, whatever its tags say and whichever P-CSCF passed it on.
 type entries struct {
 	token string
 	marks [2]string // by sip.Side; "" in a call of a process that did not have them
@@ -26,14 +26,14 @@ type entries struct {
 
 const bits65 = 13 // characters of rand.Text and of base32
 
-// randomEntries returns those of an INVITE whose own are taken.
+// randomEntries returns entries for an INVITE whose own are taken.
 func randomEntries() entries {
 	return entries{entryPrefix + rand.Text()[:bits65], [2]string{rand.Text()[:bits65], rand.Text()[:bits65]}}
 }
 
-// entriesOf returns the entries of an INVITE. They are the same whenever it comes, also after a restart: whoever it goes on to finds by
-// them that it has come again (stack.Repeated), and a callee that has it already gets to the new call by the Record-Route of the old one.
-// Nobody without the secret can tell them.
+// entriesOf returns the entries of an INVITE. They are the same whenever the INVITE comes, also after a restart: the next hop recognises
+// a repeated one by them (stack.Repeated), and a callee that has it already reaches the new call by the Record-Route of the old one.
+// Nobody without the secret can compute them.
 func entriesOf(secret []byte, invite *sip.Request, p Party) entries {
 	h := hmac.New(sha256.New, secret)
 
@@ -53,7 +53,7 @@ func entriesOf(secret []byte, invite *sip.Request, p Party) entries {
 // user returns the user part of the entry for the requests of one side.
 func (e entries) user(side sip.Side) string { return e.token + "-" + e.marks[side] }
 
-// side is whose requests have an entry with this user part in Route.
+// side returns the party whose requests have an entry with this user part in Route.
 func (e entries) side(name string) (sip.Side, bool) {
 	switch {
 	case e.marks == [2]string{}:

@@ -9,9 +9,9 @@ import (
 // maxFurther is how many callees a call may have besides the one that it is charged for.
 const maxFurther = 16
 
-// forked notes the dialog of a further 2xx (RFC 3261 §13.2.2.4). The caller keeps one callee and hangs up the others; one that it keeps
-// lasts no longer than the charging, which goes with the first. If the call is over, or has too many of them, it is released. Called
-// with the lock held.
+// forked records the dialog of a further 2xx (RFC 3261 §13.2.2.4). The caller keeps one callee and hangs up the others; a further one
+// that it keeps lasts no longer than the charging, which follows the first. If the call has ended, or has too many callees, the further
+// one is released. Called with the lock held.
 func (c *Call) forked(r *sip.Response) {
 	dialog, err := c.dialog.Fork(r, c.records)
 	if err != nil {

@@ -14,10 +14,11 @@ import (
 const (
 	file        = "calls.jsonl"
 	secretsFile = "secrets.jsonl"
-	entrySecret = "record-route" // key in secretsFile: what the entries of calls are made of
+	entrySecret = "record-route" // key in secretsFile: the secret of the calls' entries
 )
 
-// keptCall is an answered call as it outlives the process: enough to know its BYE, to end it from here, and to go on charging.
+// keptCall is the form of an answered call that outlives the process: enough to recognise its BYE, to end it from here, and to go on
+// charging.
 type keptCall struct {
 	Marks   [2]string          `json:"marks"`
 	Side    Side               `json:"side"`
@@ -32,8 +33,8 @@ type keptCall struct {
 	Until   time.Time          `json:"until"`
 }
 
-// Restore brings back the calls that were kept in a directory, and keeps them there from now on. The charging sessions must have
-// been restored before. Nothing happens to the calls before Resume.
+// Restore restores the calls kept in a directory, and keeps calls there from now on. The charging sessions must have been restored
+// before. Nothing happens to the calls before Resume.
 func (t *Table) Restore(directory string) error {
 	j, kept, err := journal.Open[keptCall](directory, file, t.log)
 	if err != nil {
@@ -88,12 +89,12 @@ func (t *Table) restore(kept map[string]keptCall) {
 	}
 }
 
-// whole reports whether a call can be ended as it was kept.
+// whole reports whether a kept call has all that is needed to end it.
 func (k *keptCall) whole() bool {
 	return k.Dialog != nil && !slices.Contains(k.Further, nil) && (k.Side == Originating || k.Side == Terminating)
 }
 
-// restoreSecret takes the secret of entries that was kept, or keeps this process's.
+// restoreSecret restores the kept secret of entries, or keeps this process's.
 func (t *Table) restoreSecret(directory string) error {
 	j, kept, err := journal.Open[string](directory, secretsFile, t.log)
 	if err != nil {
@@ -108,7 +109,7 @@ func (t *Table) restoreSecret(directory string) error {
 	return errors.Join(j.Keep(entrySecret, string(t.secret)), j.Close())
 }
 
-// Resume watches the restored calls again, once SIP can be spoken.
+// Resume watches the restored calls again, once SIP works.
 func (t *Table) Resume(ctx context.Context, ready func(context.Context)) {
 	t.mu.Lock()
 	restored := t.restored
@@ -153,7 +154,7 @@ func (t *Table) Close() error {
 	return t.journal.Close()
 }
 
-// keep writes an answered call as it is. Called with the call's lock held.
+// keep writes the state of an answered call. Called with the call's lock held.
 func (c *Call) keep() {
 	j := c.table.journal
 	if j == nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
 
-// Passes takes the request as it goes on: its number and, if it is a BYE, the end of its call. That is here and now, whoever answers
-// it, and whoever hung up does not wait for the OCS.
+// Passes handles the request as it goes on: it records its number and, for a BYE, ends the call. The call ends here and now, whatever the
+// answer, and the party that hung up does not wait for the OCS.
 func (w *Within) Passes() {
 	for _, m := range w.calls {
 		if !m.of() {
@@ -24,7 +24,7 @@ func (w *Within) Passes() {
 	}
 }
 
-// observe keeps the number of a request that passes.
+// observe records the number of a request that passes.
 func (m membership) observe(r *sip.Request) {
 	c := m.call
 
@@ -39,8 +39,8 @@ func (m membership) observe(r *sip.Request) {
 	c.keep()
 }
 
-// Answered takes a response to the request: what a 2xx changes in its dialogs (RFC 3261 §12.2.1.2), and how long it makes the session
-// last (RFC 4028 §8.2).
+// Answered handles a response to the request: a 2xx changes its dialogs (RFC 3261 §12.2.1.2), and sets how long the session lasts (RFC
+// 4028 §8.2).
 func (w *Within) Answered(r *sip.Response) {
 	if !r.IsSuccess() {
 		return
@@ -77,7 +77,7 @@ func (m membership) refreshed(request *sip.Request, r *sip.Response) {
 	c.keep()
 }
 
-// ended notes the BYE that was taken before its 2xx goes on: the next BYE may come right behind that.
+// ended records a BYE that was accepted, before its 2xx goes on: the next BYE may come right after that.
 func (m membership) ended(bye *sip.Request) {
 	c := m.call
 
@@ -89,7 +89,7 @@ func (m membership) ended(bye *sip.Request) {
 	}
 }
 
-// furtherEnded takes the dialog with a further callee out of the call. One that has not ended for sure ends with the call.
+// furtherEnded removes the dialog with a further callee from the call. One that has not ended for certain ends with the call.
 func (m membership) furtherEnded(bye *sip.Request) {
 	c := m.call
 
@@ -104,9 +104,9 @@ func (m membership) furtherEnded(bye *sip.Request) {
 	c.keep()
 }
 
-// Passed takes what became of the request. If it is a BYE, its call has ended as it came; one that has not reached the other party,
-// or was not meant to (Max-Forwards that ends half-way, a CSeq of the past, another Request-URI), would leave that party in a call that
-// nobody pays for: it is released from here (TS 24.229 §5.4.5.1.2).
+// Passed handles the outcome of the request. If it is a BYE, its call has ended already; a BYE that has not reached the other party, or
+// was not meant to (Max-Forwards too small, an old CSeq, another Request-URI), would leave that party in a call that nobody pays for: the
+// call is released from here (TS 24.229 §5.4.5.1.2).
 func (w *Within) Passed(taken bool) {
 	if w.request.Method != "BYE" {
 		return
@@ -138,7 +138,7 @@ func (m membership) goesOn(bye *sip.Request, taken bool) bool {
 	case m.dialog == nil || c.released != nil || c.hungUp:
 		return false
 	case taken && m.dialog.Leads(m.from, bye, c.table.stack.Own):
-		c.hungUp = true // one that comes behind it may be answered with anything
+		c.hungUp = true // a later one may get any answer
 		return false
 	default:
 		c.released = errHungUp

@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
 
-// Release ends the call on both sides: for want of credit, or of a party that is alive.
+// Release ends the call on both sides: because credit is used up, or a party is gone.
 func (c *Call) Release(why string, cause charging.Cause) {
 	status := 402
 	if cause == charging.Unspecified {
@@ -21,8 +21,8 @@ func (c *Call) Release(why string, cause charging.Cause) {
 	c.releaseAs(status, why, cause)
 }
 
-// releaseAs ends the call on both sides (TS 24.229 §5.4.5.1): each party gets a BYE in the name of the other or, while it rings,
-// the callee a CANCEL and the caller 480. The status is that of their Reason.
+// releaseAs ends the call on both sides (TS 24.229 §5.4.5.1): each party gets a BYE in the name of the other or, while it rings, the
+// callee a CANCEL and the caller a 480. status is that of their Reason.
 func (c *Call) releaseAs(status int, why string, cause charging.Cause) {
 	t := c.table
 
@@ -68,7 +68,7 @@ func (c *Call) releaseAs(status int, why string, cause charging.Cause) {
 	group.Wait()
 }
 
-// Withdrawn is why the call was ended from here while it rang; nil: it was not.
+// Withdrawn returns why the call was ended from here while it rang; nil: it was not.
 func (c *Call) Withdrawn() *sip.Refusal {
 	if c == nil {
 		return nil
@@ -84,7 +84,7 @@ func (c *Call) Withdrawn() *sip.Refusal {
 	return &sip.Refusal{Status: 480, Reasons: c.released.Reasons}
 }
 
-const releaseTime = 40 * time.Second // more than the timers of a BYE
+const releaseTime = 40 * time.Second // longer than the timers of a BYE
 
 // hangUp sends a BYE to both sides, each in the name of the other (§5.4.5.1.2).
 func (c *Call) hangUp(dialog *sip.ProxyDialog, why *sip.Refusal) {

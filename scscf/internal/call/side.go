@@ -2,7 +2,7 @@ package call
 
 import "github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 
-// Side is which of its users an S-CSCF serves in a request: who sends it, or who it is for.
+// Side says which user of a request an S-CSCF serves: its sender or its target.
 type Side int
 
 // The two sides.
@@ -19,7 +19,7 @@ func (s Side) String() string {
 	return "terminating"
 }
 
-// Role returns the side as the OCS is told of it (Role-Of-Node, TS 32.299 §7.2.183).
+// Role returns the side as reported to the OCS (Role-Of-Node, TS 32.299 §7.2.183).
 func (s Side) Role() ro.RoleOfNode {
 	if s == Originating {
 		return ro.OriginatingRole

@@ -1,7 +1,7 @@
-// Package call has the calls that this S-CSCF is in the route of, from the INVITE to the BYE: their dialogs, whose requests they are,
-// their charging, their session timers, and their release (TS 24.229 §5.4.5). They are kept over a restart.
+// Package call holds the calls that this S-CSCF is in the route of, from the INVITE to the BYE: their dialogs, the parties of their
+// requests, their charging, their session timers, and their release (TS 24.229 §5.4.5). They are kept over a restart.
 //
-// Where a request goes, and whether it may, is of package session.
+// Where a request goes, and whether it may, is decided by package session.
 package call
 
 import (
@@ -22,14 +22,14 @@ import (
 
 // Registrations are the registrations that calls belong to.
 type Registrations interface {
-	// Registration is the registration of an identity, also one that was kept over a restart and has no profile yet.
+	// Registration returns the registration of an identity, including one that was kept over a restart and has no profile yet.
 	Registration(public string) (*registration.Registration, bool)
 }
 
-// Options are what a Table works with.
+// Options are the dependencies of a Table.
 type Options struct {
 	Stack         *stack.Stack
-	Endpoint      *stack.Endpoint // of Record-Route
+	Endpoint      *stack.Endpoint // named in Record-Route
 	Registrations Registrations
 	Charging      *charging.Trigger
 	Outcomes      *prometheus.CounterVec // by case, method and outcome
@@ -37,7 +37,7 @@ type Options struct {
 	Metrics       prometheus.Registerer
 }
 
-// Table has all calls. Each of them ends by a BYE, by a failure of its INVITE, or by its release.
+// Table holds all calls. Each ends by a BYE, by a failure of its INVITE, or by its release.
 type Table struct {
 	stack         *stack.Stack
 	endpoint      *stack.Endpoint
@@ -53,14 +53,14 @@ type Table struct {
 	restored []*Call                       // until Resume
 	journal  *journal.Journal[keptCall]    // nil: calls end with the process
 
-	ctx     context.Context // of what the table does by itself, until Close
+	ctx     context.Context // for the table's own requests, until Close
 	stop    context.CancelFunc
 	running sync.WaitGroup
 }
 
-const maxCalls = 100_000 // calls alive at the same time
+const maxCalls = 100_000 // calls at the same time
 
-// errTooMany is the refusal of a call when there are as many as there can be.
+// errTooMany is the error for a call beyond the limit.
 var errTooMany = errors.New("the S-CSCF is in as many calls as it can be")
 
 // New returns a Table without calls.
@@ -106,7 +106,7 @@ func (t *Table) New(tx *stack.ServerTransaction, p Party) (*Call, error) {
 	return c, nil
 }
 
-// forget ends a call, once.
+// forget removes a call, once.
 func (t *Table) forget(c *Call) {
 	if t.find(c.entry.token) != c {
 		return
@@ -127,8 +127,8 @@ func (t *Table) find(token string) *Call {
 	return t.calls[token]
 }
 
-// Abroad reports whether a Route entry of this S-CSCF's is of a call with another network, whose party sends its requests here from
-// wherever it is.
+// Abroad reports whether a Route entry of this S-CSCF belongs to a call with another network, whose party sends its requests here from
+// anywhere.
 func (t *Table) Abroad(entry sip.Uri) bool {
 	c := t.find(tokenOf(entry.User))
 

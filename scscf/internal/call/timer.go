@@ -8,13 +8,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Timer is what this S-CSCF wants of session timers (RFC 4028 §8, TS 24.229 §5.4.3.2, §5.4.3.3).
+// Timer is this S-CSCF's configuration of session timers (RFC 4028 §8, TS 24.229 §5.4.3.2, §5.4.3.3).
 type Timer struct {
-	SessionExpires time.Duration `yaml:"session_expires"` // asked for where nobody asks, and the longest; 0: what the parties want
-	MinSE          time.Duration `yaml:"min_se"`          // less than this is refused with 422
+	SessionExpires time.Duration `yaml:"session_expires"` // requested if nobody requests one, and the longest; 0: as the parties want
+	MinSE          time.Duration `yaml:"min_se"`          // a shorter one is refused with 422
 }
 
-// Validate refuses what cannot work.
+// Validate refuses settings that cannot work.
 func (t *Timer) Validate() error {
 	if t.MinSE < leastMinSE || t.SessionExpires != 0 && t.SessionExpires < t.MinSE {
 		return errors.New("sessions.timer: min_se must be 90s or more (RFC 4028 §5), session_expires 0 or not below it")
@@ -25,14 +25,14 @@ func (t *Timer) Validate() error {
 
 const leastMinSE = 90 * time.Second
 
-// Interval is a session interval that was asked for, and whether the caller's side can keep it.
+// Interval is a session interval that was requested, and whether the caller's side supports session timers.
 type Interval struct {
 	length    time.Duration
 	supported bool
 }
 
-// Ask returns the interval of a request that begins or refreshes a session, and gives it the Session-Expires that this proxy passes on
-// (RFC 4028 §8.1). An interval that is too short is refused with 422.
+// Ask returns the interval of a request that begins or refreshes a session, and sets the Session-Expires that this proxy passes on (RFC
+// 4028 §8.1). An interval that is too short is refused with 422.
 func (t Timer) Ask(r *sip.Request) (Interval, *sip.Refusal) {
 	if !r.IsInvite() && r.Method != "UPDATE" {
 		return Interval{}, nil
@@ -49,7 +49,7 @@ func (t Timer) Ask(r *sip.Request) (Interval, *sip.Refusal) {
 	case wanted > 0 && wanted < t.MinSE && i.supported:
 		return i, sip.Refuse(422, "a session interval of "+inSeconds(wanted)+" s is less than the "+inSeconds(t.MinSE)+" s of this network",
 			sip.NewHeader("Min-SE", inSeconds(t.MinSE)))
-	case wanted > 0 && wanted < t.MinSE: // who does not know the extension cannot ask again
+	case wanted > 0 && wanted < t.MinSE: // a sender without the extension cannot ask again
 		wanted = t.MinSE
 		sip.Set(r, "Min-SE", inSeconds(least))
 	case wanted == 0 && t.SessionExpires > 0, t.SessionExpires > 0 && wanted > t.SessionExpires:
@@ -69,9 +69,9 @@ func (t Timer) Ask(r *sip.Request) (Interval, *sip.Refusal) {
 	return i, nil
 }
 
-// Answer gives a response the interval that its session has. When the caller's side knows session timers and the answering side does
-// not, the caller refreshes (RFC 4028 §8.2). An interval longer than what was asked for, which there must not be (§9), is shortened:
-// the session would outlive its parties by as much.
+// Answer sets the session's interval in a response. When the caller's side knows session timers and the answering side does not, the
+// caller refreshes (RFC 4028 §8.2). An interval longer than the one requested, which is not allowed (§9), is shortened: the session would
+// outlive its parties.
 func (t Timer) Answer(asked Interval, r *sip.Response) {
 	if !r.IsSuccess() || asked.length == 0 {
 		return
@@ -92,7 +92,7 @@ func (t Timer) Answer(asked Interval, r *sip.Response) {
 	}
 }
 
-// seconds returns a header of delta-seconds; what cannot be read is 0.
+// seconds returns a header field of delta-seconds; 0 if it cannot be read.
 func seconds(m sip.Message, name string) time.Duration {
 	text, _ := sip.ValueParams(m, name)
 

@@ -7,22 +7,22 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Within is a request within a dialog, read once: the calls that its Route names, which of their dialogs it is in, and whose request it
-// is. It may be in none of them: that passes, and changes nothing.
+// Within is a request within a dialog, read once: the calls that its Route names, their dialogs that it belongs to, and the party that
+// sent it. A request that belongs to none of them passes, and changes nothing.
 type Within struct {
 	request *sip.Request
 	calls   []membership
-	wrong   bool // its Route is of the other party than its tags
+	wrong   bool // its Route is that of the other party than its tags
 }
 
-// membership is what a request has to do with a call that its Route names.
+// membership is the relation of a request to a call that its Route names.
 type membership struct {
 	call    *Call
-	dialog  *sip.ProxyDialog // that it is in; nil: in none that there is
-	further bool             // that dialog is with a callee behind a fork
-	early   bool             // it is of the call, which is not answered yet, or whose dialog could not be made
-	from    sip.Side         // whose it is
-	known   bool             // from is
+	dialog  *sip.ProxyDialog // of the request; nil: in none of the call's
+	further bool             // the dialog is with a further callee behind a fork
+	early   bool             // it belongs to the call, which is not answered yet, or whose dialog could not be made
+	from    sip.Side         // the party that sent it
+	known   bool             // whether from is known
 }
 
 // Within reads a request within a dialog. own are the entries of Route that were this S-CSCF's.
@@ -44,15 +44,15 @@ func (t *Table) Within(own []sip.NameAddr, r *sip.Request) *Within {
 	return w
 }
 
-// membership reads what a request has to do with the call that an entry of its Route names; false: the entry is of the other party than
-// the tags, or nobody's.
+// membership reads the relation of a request to the call that an entry of its Route names. It reports false if the entry is that of the
+// other party than the tags, or of no party.
 func (c *Call) membership(entry string, r *sip.Request) (m membership, fits bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
 	m.call = c
 	sender, marked := c.entry.side(entry)
-	tagged := false // by its tags it is of the call
+	tagged := false // by its tags it belongs to the call
 
 	for _, dialog := range append(slices.Clip(c.further), c.dialog) {
 		if dialog == nil {
@@ -71,7 +71,7 @@ func (c *Call) membership(entry string, r *sip.Request) (m membership, fits bool
 			m.from = sip.Callee
 		}
 
-		// Of several early dialogs one may be ended by BYE; what comes of the call its INVITE will be told.
+		// One of several early dialogs may be ended by BYE; the outcome of the call comes with its INVITE.
 		tagged, m.early = true, r.Method != "BYE"
 	}
 
@@ -79,7 +79,7 @@ func (c *Call) membership(entry string, r *sip.Request) (m membership, fits bool
 	m.known = tagged || marked
 
 	switch {
-	case c.ended && !c.leaves(r): // what would begin or change its session comes too late
+	case c.ended && !c.leaves(r): // it would begin or change the session too late
 		m.dialog, m.early = nil, false
 	case !tagged && marked:
 		m.from = sender
@@ -93,8 +93,8 @@ func (c *Call) membership(entry string, r *sip.Request) (m membership, fits bool
 // leaves reports whether a request may go on in the dialog of a call that has ended.
 func (c *Call) leaves(r *sip.Request) bool { return !r.IsInvite() && r.Method != "UPDATE" }
 
-// OfOtherParty reports whether the request says by its tags that it is of one party of a call, and by its Route that it comes from the
-// other: a BYE of the caller's, or of a friend's, in the name of a callee who would go on talking.
+// OfOtherParty reports whether the request is one party's by its tags, and comes from the other by its Route: a BYE by the caller, or a
+// friend of the caller's, in the name of a callee who would go on talking.
 func (w *Within) OfOtherParty() bool { return w.wrong }
 
 // NamesCall reports whether the Route of the request names a call.
@@ -105,7 +105,7 @@ func (w *Within) OfCall() bool { return slices.ContainsFunc(w.calls, membership.
 
 func (m membership) of() bool { return m.dialog != nil || m.early }
 
-// first reports whether the request is of the dialog that the call is charged for.
+// first reports whether the request belongs to the dialog that the call is charged for.
 func (m membership) first() bool { return m.of() && !m.further }
 
 // Refreshes reports whether the request would refresh the session of a call (RFC 4028 §7.4).
@@ -113,17 +113,17 @@ func (w *Within) Refreshes() bool {
 	return (w.request.IsInvite() || w.request.Method == "UPDATE") && slices.ContainsFunc(w.calls, membership.first)
 }
 
-// Rings reports whether the request is of a call that is not answered yet.
+// Rings reports whether the request belongs to a call that is not answered yet.
 func (w *Within) Rings() bool {
 	return slices.ContainsFunc(w.calls, func(m membership) bool { return m.first() && m.call.rings() })
 }
 
-// Abroad reports whether the request is of a call with another network.
+// Abroad reports whether the request belongs to a call with another network.
 func (w *Within) Abroad() bool {
 	return slices.ContainsFunc(w.calls, func(m membership) bool { return m.call.Abroad })
 }
 
-// Payer returns who is charged for the request if it is charged by itself: the served user of a call that has sent it.
+// Payer returns who pays for the request if it is charged by itself: the served user of a call, if that user has sent it.
 func (w *Within) Payer() (Party, bool) {
 	for _, m := range w.calls {
 		if m.known && (m.from == sip.Caller) == (m.call.Side == Originating) {
@@ -134,7 +134,7 @@ func (w *Within) Payer() (Party, bool) {
 	return Party{}, false
 }
 
-// LeadsToParty reports whether the Request-URI is where the party that the request is for said to be.
+// LeadsToParty reports whether the Request-URI is the remote target of the party that the request is for.
 func (w *Within) LeadsToParty() bool {
 	return slices.ContainsFunc(w.calls, func(m membership) bool {
 		if m.dialog == nil {
@@ -147,7 +147,7 @@ func (w *Within) LeadsToParty() bool {
 	})
 }
 
-// Acknowledged takes the request, an ACK, as that of the answer of its call.
+// Acknowledged handles the request as the ACK of its call's answer.
 func (w *Within) Acknowledged() {
 	for _, m := range w.calls {
 		if m.first() {

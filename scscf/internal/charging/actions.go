@@ -6,7 +6,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// do is one action of a row. Called with the lock held.
+// do carries out one action of a row. Called with the lock held.
 func (s *Session) do(action Action, in input, todo *effects) {
 	t, c := s.trigger, &s.state
 
@@ -69,7 +69,7 @@ func (s *Session) do(action Action, in input, todo *effects) {
 			t.log.Error("the last report of a session is lost; the OCS closes it after its supervision time",
 				"session_id", c.ID, "seconds", c.Last.Used)
 		}
-	default: // those of an event
+	default: // actions of an event
 		t.log.Error("an action that a charging session does not have", "session_id", c.ID, "action", action)
 	}
 }
@@ -87,7 +87,7 @@ func (s *Session) takeQuota(in input) {
 	s.state.take(in.answer, s.trigger.config.UpdateMargin, in.now)
 }
 
-// beginAnew gives the session another Session-Id. Nobody hears of the seconds that it had no session for.
+// beginAnew gives the session another Session-Id. The seconds that no session covered are not reported.
 func (s *Session) beginAnew(now time.Time) {
 	t, old := s.trigger, s.state.ID
 
@@ -124,7 +124,7 @@ func (s *Session) request(kind ro.RequestType, r report, now time.Time) *ro.CCR 
 	return q
 }
 
-// ask puts the quota request of this service into a CCR, with what was used if that is reported.
+// ask adds the quota request of this service to a CCR, with the units used if they are reported.
 func (s *Session) ask(q *ro.CCR, used *uint32) {
 	multiple, group := uint32(1), s.trigger.config.RatingGroup
 	q.MultipleServicesIndicator = &multiple

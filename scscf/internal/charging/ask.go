@@ -15,7 +15,7 @@ type OCS interface {
 	CreditControl(ctx context.Context, q *ro.CCR) (*ro.CCA, error)
 }
 
-// server is the OCS that has a session (RFC 6733 §6.6, RFC 8506 §6.5): whose answer it was, and whether another may take over.
+// server is the OCS that has a session (RFC 6733 §6.6, RFC 8506 §6.5): the one that answered, and whether another may take over.
 type server struct {
 	Host     string `json:"host,omitempty"`
 	Failover bool   `json:"failover,omitempty"` // CC-Session-Failover
@@ -26,14 +26,14 @@ func serverOf(a *ro.CCA) server {
 	return server{a.OriginHost, a.SessionFailover != nil && *a.SessionFailover == failoverSupported}
 }
 
-// free reports whether the OCS wants the service to be granted without credit control (RFC 8506 §7, §9.1): the whole session, which it
-// then does not keep, or, with held, this service within a session that it does keep.
+// free reports whether the OCS wants the service to be granted without credit control (RFC 8506 §7, §9.1): for the whole session, which
+// it then does not keep, or, with held, for this service within a session that it does keep.
 func free(a *ro.CCA) (free, held bool) {
 	return a.Result == ro.CreditControlNotApplicable, serviceResult(a) == ro.CreditControlNotApplicable.Code
 }
 
-// ask sends a CCR, once more if the configuration says so, and to another OCS if the session may go there. refused is the OCS's no;
-// err is no answer, or one that says that the OCS cannot do it.
+// ask sends a CCR, once more if the configuration says so, and to another OCS if the session may go there. refused is the OCS's refusal;
+// err means no answer, or one that says that the OCS cannot serve the request.
 func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA, refused *sip.Refusal, err error) {
 	name := map[ro.RequestType]string{ro.Initial: "initial", ro.Update: "update", ro.Terminate: "terminate", ro.Event: "event"}[q.Type]
 	attempts := 1
@@ -63,7 +63,7 @@ func (t *Trigger) ask(ctx context.Context, q *ro.CCR, at server) (answer *ro.CCA
 		q.DestinationHost, q.Retransmitted = "", q.Retransmitted || err != nil && !undelivered(err)
 		answer, err = t.ocs.CreditControl(ctx, q)
 
-		if err == nil && answer.Result == ro.UnknownSessionID && q.Type == ro.Terminate { // it is not the one that must be told
+		if err == nil && answer.Result == ro.UnknownSessionID && q.Type == ro.Terminate { // not the OCS that must be told
 			err = answer.Result
 		}
 	}

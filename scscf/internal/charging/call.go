@@ -7,7 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Call is what the OCS is told of a session or event.
+// Call is the description of a session or event for the OCS.
 type Call struct {
 	Role           ro.RoleOfNode       `json:"role"`
 	Method         string              `json:"method"`
@@ -22,17 +22,17 @@ type Call struct {
 	Requested      string              `json:"requested"` // the number as dialled
 	OriginatingIOI string              `json:"originating_ioi,omitempty"`
 	TerminatingIOI string              `json:"terminating_ioi,omitempty"`
-	Servers        []string            `json:"servers,omitempty"` // application servers that were in the path
+	Servers        []string            `json:"servers,omitempty"` // application servers in the path
 	Access         string              `json:"access,omitempty"`  // P-Access-Network-Info
 }
 
-// Bounds of what a CCR tells, below what any Diameter node takes: nobody must be able to make one that the OCS refuses for its size.
+// Bounds of a CCR's content, below what any Diameter node takes: nobody must be able to cause one that the OCS refuses for its size.
 const (
 	maxCalled = 2 << 10
 	maxCall   = 16 << 10
 )
 
-// tooLong refuses what cannot be told to the OCS.
+// tooLong refuses a request whose description is too large for the OCS.
 func (c *Call) tooLong() *sip.Refusal {
 	size := len(c.Method) + len(c.Event) + len(c.CallID) + len(c.ICID) + len(c.Private) + len(c.Called) + len(c.Requested) +
 		len(c.OriginatingIOI) + len(c.TerminatingIOI) + len(c.Access)

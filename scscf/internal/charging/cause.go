@@ -10,10 +10,10 @@ import (
 // Cause says why a session or event is over.
 type Cause struct {
 	Code   int32  `json:"code,omitempty"`   // Cause-Code: values up to 0 are successes, from 1 on failures (TS 32.299 §7.2.35)
-	Reason string `json:"reason,omitempty"` // Reason header field value, as the BYE or the refusal had it
+	Reason string `json:"reason,omitempty"` // Reason header field value of the BYE or the refusal
 }
 
-// Causes of TS 32.299 §7.2.35. Normal is also the end that the network makes by a BYE of its own.
+// Causes of TS 32.299 §7.2.35. Normal also stands for the end that the network makes by a BYE of its own.
 var (
 	Normal       = Cause{}
 	Unspecified  = Cause{Code: 1}
@@ -21,8 +21,8 @@ var (
 	creditUsedUp = Normal
 )
 
-// Answered returns the cause that a final response is: -1 for 200, the status itself for a failure, and its negative for another 2xx
-// and for 3xx.
+// Answered returns the cause for a final response: -1 for 200, the status itself for a failure, and its negative for another 2xx and for
+// 3xx.
 func Answered(status int, reason string) Cause {
 	code := int32(status)
 
@@ -36,15 +36,15 @@ func Answered(status int, reason string) Cause {
 	return Cause{Code: code, Reason: reason}
 }
 
-// Because returns a cause with the Reason header field value that came with it.
+// Because returns the cause with the Reason header field value that came with it.
 func (c Cause) Because(reason string) Cause {
 	c.Reason = reason
 	return c
 }
 
-const maxReason = 256 // octets of a Reason header that the OCS is told
+const maxReason = 256 // octets of a Reason header field that are reported to the OCS
 
-// tell puts the cause into a request.
+// tell adds the cause to a request.
 func (c Cause) tell(q *ro.CCR) {
 	code := c.Code
 	q.ServiceInformation.IMS.CauseCode = &code

@@ -1,5 +1,5 @@
-// Package charging is the charging trigger function of the S-CSCF (TS 32.260 §5.3): it asks the OCS before a session goes
-// on, while it lasts, and tells it what was used (RFC 8506 §5, §7).
+// Package charging is the charging trigger function of the S-CSCF (TS 32.260 §5.3): it asks the OCS before a session goes on, and while
+// it lasts, and reports usage (RFC 8506 §5, §7).
 package charging
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
 )
 
-// Trigger makes charging sessions.
+// Trigger creates charging sessions.
 type Trigger struct {
 	config   Config
 	ocs      OCS
@@ -36,14 +36,14 @@ type Trigger struct {
 
 	mu         sync.Mutex
 	open       map[string]*Session // by Session-Id
-	openEvents map[string]*Event   // likewise: those that are on their way, or have something to settle
+	openEvents map[string]*Event   // by Session-Id: those that are in progress, or have something to settle
 
 	restored       []*Session // until Resume
 	restoredEvents []*Event
 	kept           map[string]*Session // restored sessions that no call has taken, by their first Session-Id
 }
 
-// Options are what a Trigger works with.
+// Options are the dependencies of a Trigger.
 type Options struct {
 	OCS          OCS
 	NewSessionID func() string // of Diameter
@@ -77,8 +77,8 @@ func (t *Trigger) Charges(role ro.RoleOfNode) bool {
 	return t.config.Enabled && (role == ro.OriginatingRole || t.config.Terminating)
 }
 
-// request begins a CCR that was caused by what event says; nil: by no SIP request. Its Event-Timestamp, which is when what it
-// reports happened (RFC 6733 §8.21), is up to the caller.
+// request returns a new CCR caused by the SIP request in event; nil: by none. The caller sets its Event-Timestamp, the time of what it
+// reports (RFC 6733 §8.21).
 func (t *Trigger) request(id string, kind ro.RequestType, number uint32, call *Call, event *ro.EventType, at server) *ro.CCR {
 	q := &ro.CCR{
 		ServiceContextID: t.config.ServiceContextID, Type: kind, Number: number, UserName: call.Private,
@@ -89,7 +89,7 @@ func (t *Trigger) request(id string, kind ro.RequestType, number uint32, call *C
 	return q
 }
 
-// happened returns when what a report says happened: now, if it was kept by a version that did not write it down.
+// happened returns the time of what a report says: now, if it was kept by a version that did not record it.
 func happened(at, now time.Time) time.Time {
 	if at.IsZero() {
 		return now

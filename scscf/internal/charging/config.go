@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// FailureHandling is what becomes of a service when the OCS does not answer: Credit-Control-Failure-Handling (RFC 8506 §8.14).
+// FailureHandling says what happens to a service when the OCS does not answer: Credit-Control-Failure-Handling (RFC 8506 §8.14).
 type FailureHandling string
 
 // The values of FailureHandling.
@@ -23,21 +23,21 @@ type Config struct {
 	Terminating      bool            `yaml:"terminating"` // the called party's side, too
 	Events           string          `yaml:"events"`      // how requests outside sessions are charged: off, iec or ecur
 	EventMethods     []string        `yaml:"event_methods"`
-	InDialog         []string        `yaml:"in_dialog"`    // methods that are charged so within dialogs, too
+	InDialog         []string        `yaml:"in_dialog"`    // methods that are charged in the same way within dialogs, too
 	FreeContent      []string        `yaml:"free_content"` // media types of messages that cost nothing
 	ServiceContextID string          `yaml:"service_context"`
 	RatingGroup      uint32          `yaml:"rating_group"`
 	RequestedTime    time.Duration   `yaml:"requested_time"`   // asked for in each request; 0 leaves it to the OCS
 	UpdateMargin     time.Duration   `yaml:"update_margin"`    // before the quota ends, unless the OCS gives a threshold
 	FailureHandling  FailureHandling `yaml:"failure_handling"` // terminate, continue or retry, unless the OCS says (RFC 8506 §8.14)
-	// how often an OCS that is away is looked for while a call goes on without it; 0: never
+	// Resume is how often an OCS that is away is tried while a call goes on without it; 0: never.
 	Resume time.Duration `yaml:"resume"`
-	Settle time.Duration `yaml:"settle"` // how long a last report that gets no answer is repeated
+	Settle time.Duration `yaml:"settle"` // how long an unanswered last report is repeated
 	Realm  string        `yaml:"realm"`  // of the OCS
-	Host   string        `yaml:"host"`   // of the OCS; empty: whoever serves the realm
+	Host   string        `yaml:"host"`   // of the OCS; empty: any that serves the realm
 }
 
-// Validate refuses what cannot work.
+// Validate refuses settings that cannot work.
 func (c *Config) Validate() error {
 	switch {
 	case !c.Enabled:
@@ -62,5 +62,5 @@ func (c *Config) Validate() error {
 // eventMethods are the requests that can be charged one by one.
 var eventMethods = []string{"MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "OPTIONS"}
 
-// inDialog are those that can be charged within a dialog.
+// inDialog are the requests that can be charged within a dialog.
 var inDialog = []string{"MESSAGE", "INFO", "NOTIFY", "REFER", "OPTIONS"}

@@ -10,15 +10,16 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// How requests outside sessions are charged.
+// Ways of charging requests outside sessions.
 const (
 	NoEvents  = "off"
-	Immediate = "iec" // debited before the request goes on (RFC 8506 §6.3), and refunded when it was not answered 2xx (§6.4)
-	// event charging with unit reservation of TS 32.299: reserved before, debited when it was answered 2xx, returned when not
+	Immediate = "iec" // debited before the request goes on (RFC 8506 §6.3), and refunded if it was not answered 2xx (§6.4)
+	// Reserved is event charging with unit reservation of TS 32.299: reserved before the request goes on, then debited if it was answered
+	// 2xx, else returned.
 	Reserved = "ecur"
 )
 
-// Content is what a request carries.
+// Content is the body of a request.
 type Content struct {
 	Type string // Content-Type
 	Body []byte
@@ -39,7 +40,7 @@ func (t *Trigger) chargesOne(role ro.RoleOfNode, method string, content Content,
 		!slices.Contains(t.config.FreeContent, content.media())
 }
 
-// media returns the type of what the content is about: that within the CPIM envelope (RFC 3862) if it has one.
+// media returns the media type of the content proper: the one within the CPIM envelope (RFC 3862) if there is one.
 func (c Content) media() string {
 	const envelope = "message/cpim"
 

@@ -7,7 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// credit is what is known of a session beside its State; both outlive the process. Its methods decide and do nothing else.
+// credit is the data of a session beside its State; both outlive the process. Its methods decide and have no other effects.
 type credit struct {
 	Key      string          `json:"key"` // first Diameter Session-Id
 	ID       string          `json:"id"`  // Diameter Session-Id
@@ -15,26 +15,25 @@ type credit struct {
 	Number   uint32          `json:"number"` // of the last CCR
 	Answered time.Time       `json:"answered,omitzero"`
 	Reported uint32          `json:"reported"` // seconds that the OCS has taken, or that no session of it covers
-	Quota    time.Duration   `json:"quota"`    // granted, from the last report on
+	Quota    time.Duration   `json:"quota"`    // granted, counted from the last report
 	Margin   time.Duration   `json:"margin"`
 	Validity time.Duration   `json:"validity,omitempty"` // of the quota (RFC 8506 §8.33)
 	Final    bool            `json:"final,omitempty"`    // the OCS said that this quota is the last
-	Update   *report         `json:"update,omitempty"`   // sent, and not known to have arrived: it is sent again to the letter
-	Last     *report         `json:"last,omitempty"`     // the session is over
+	Update   *report         `json:"update,omitempty"`   // sent, and not known to have arrived: it is sent again unchanged
+	Last     *report         `json:"last,omitempty"`     // set when the session is over
 	Away     time.Time       `json:"away,omitzero"`      // since when the call has gone on without the OCS
-	Handling FailureHandling `json:"handling,omitempty"` // what the OCS wants to become of the session without it
+	Handling FailureHandling `json:"handling,omitempty"` // the OCS's failure handling for the session
 	Exact    bool            `json:"exact,omitempty"`    // the margin is the OCS's threshold (TS 32.299 §7.1.16)
 	Granted  time.Time       `json:"granted,omitzero"`   // when the quota came, from which its validity counts
 	Server   server          `json:"server,omitzero"`    // the OCS that has the session
 }
 
-// report is what a CCR other than the first one says. Sent twice with its number it counts once: Session-Id and
-// CC-Request-Number tell a duplicate (RFC 8506 §8.2), and the T flag says
-// that it may be one (RFC 6733 §3).
+// report is the content of a CCR other than the first one. Sent twice with its number it counts once: a duplicate is recognised by
+// Session-Id and CC-Request-Number (RFC 8506 §8.2), and the T flag says that it may be one (RFC 6733 §3).
 type report struct {
 	Number uint32    `json:"number"`
 	Used   uint32    `json:"used"`        // seconds
-	At     time.Time `json:"at,omitzero"` // until when they were counted
+	At     time.Time `json:"at,omitzero"` // end of the time that they cover
 	Cause  Cause     `json:"cause,omitzero"`
 	Sent   bool      `json:"sent,omitempty"` // it may have arrived
 }
@@ -53,7 +52,7 @@ func (c *credit) used(now time.Time, round func(float64) float64) uint32 {
 	return uint32(min(total, math.MaxUint32)) - c.Reported
 }
 
-// makeReport is the next CCR Update.
+// makeReport makes the next CCR Update.
 func (c *credit) makeReport(now time.Time) {
 	c.Number++
 	c.Update = &report{Number: c.Number, Used: c.used(now, math.Floor), At: now}
@@ -67,7 +66,7 @@ func (c *credit) countReport() {
 	}
 }
 
-// makeLastReport is CCR Terminate: the seconds that neither were taken nor stand in the owed update.
+// makeLastReport makes the CCR Terminate, with the seconds that are neither taken nor in the owed update.
 func (c *credit) makeLastReport(now time.Time, cause Cause) {
 	used := c.used(now, math.Ceil)
 	if c.Update != nil {
@@ -82,10 +81,10 @@ func (c *credit) makeLastReport(now time.Time, cause Cause) {
 	c.Last = &report{Number: c.Number, Used: used, At: now, Cause: cause}
 }
 
-// skip makes the seconds used so far free: the OCS wanted no credit control of them.
+// skip makes the seconds used so far free: the OCS wanted no credit control for them.
 func (c *credit) skip(now time.Time) { c.Reported += c.used(now, math.Ceil) }
 
-// beginAnew makes the session another one for the OCS, which has none for the seconds before: those are returned.
+// beginAnew makes the session another one for the OCS. The new session does not cover the seconds before, which are returned.
 func (c *credit) beginAnew(id string, now time.Time) (lost uint32) {
 	lost = c.used(now, math.Floor)
 	c.Reported += lost
@@ -94,7 +93,7 @@ func (c *credit) beginAnew(id string, now time.Time) (lost uint32) {
 	return lost
 }
 
-// take takes the quota of an answer, and what it says of failures (RFC 8506 §8.14), which comes before the configuration.
+// take takes the quota of an answer, and its failure handling (RFC 8506 §8.14), which overrides the configuration.
 func (c *credit) take(a *ro.CCA, margin time.Duration, now time.Time) {
 	if wanted := a.CreditControlFailureHandling; wanted != nil {
 		switch *wanted {
@@ -142,11 +141,11 @@ func grantedSeconds(a *ro.CCA) (seconds uint32) {
 	return seconds
 }
 
-// leastQuota is how much of a quota is used before more is asked for, however large a threshold the OCS wants.
+// leastQuota is how much of a quota is used before more is requested, however large the OCS's threshold.
 const leastQuota = time.Second
 
-// ends returns when more units must be asked for, or when the last ones end; never is true while nothing is counted and the quota
-// stays valid.
+// ends returns when more units must be requested, or when the last ones end; never is true while nothing is counted and the quota stays
+// valid.
 func (c *credit) ends(now time.Time) (signal Signal, at time.Time, never bool) {
 	valid := c.Granted.Add(c.Validity)
 
@@ -165,17 +164,17 @@ func (c *credit) ends(now time.Time) (signal Signal, at time.Time, never bool) {
 	case c.Exact:
 		at = begun.Add(max(c.Quota-c.Margin, min(leastQuota, c.Quota)))
 	default:
-		at = at.Add(-min(c.Margin, c.Quota/2)) // a small quota is asked for again half way
+		at = at.Add(-min(c.Margin, c.Quota/2)) // a small quota is renewed half way
 	}
 
-	if c.Validity > 0 && valid.Before(at) { // of the last units, too
+	if c.Validity > 0 && valid.Before(at) { // also for the last units
 		signal, at = QuotaElapsed, valid
 	}
 
 	return signal, at, false
 }
 
-// event returns the SIP request that made a report. An update has none: it is the quota that asks for it.
+// event returns the SIP request that caused a report. An update has none: it is caused by the quota.
 func (c *credit) event(kind ro.RequestType, r report) *ro.EventType {
 	const cancelled = 487
 

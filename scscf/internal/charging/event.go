@@ -10,18 +10,18 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Event is a request that is charged by itself. Whatever happens to it is a step of EventMachine.
+// Event is a request that is charged by itself. Everything that happens to it is a step of EventMachine.
 type Event struct {
 	trigger *Trigger
 
 	mu      sync.Mutex
 	machine fsm.Instance[State, Signal, Action]
 	state   oneEvent
-	until   time.Time   // what is owed is sent again until then
-	timer   *time.Timer // until it is sent again
+	until   time.Time   // owed requests are repeated until then
+	timer   *time.Timer // fires at the next repeat
 }
 
-// oneEvent is what is known of an event beside its State; both outlive the process.
+// oneEvent is the data of an event beside its State; both outlive the process.
 type oneEvent struct {
 	ID     string `json:"id"` // Diameter Session-Id
 	Call   Call   `json:"call"`
@@ -29,7 +29,7 @@ type oneEvent struct {
 	Owed   *debt  `json:"owed,omitempty"`
 }
 
-// debt is a request that the OCS has to take: a refund, or the report that ends a reservation.
+// debt is a request that the OCS must take: a refund, or the report that ends a reservation.
 type debt struct {
 	Refund bool      `json:"refund,omitempty"`
 	Used   uint64    `json:"used,omitempty"`
@@ -58,7 +58,7 @@ func (t *Trigger) Event(ctx context.Context, call Call) (*Event, *sip.Refusal) {
 	return e, nil
 }
 
-// asked returns the signal by which an event begins.
+// asked returns the signal that begins an event.
 func (t *Trigger) asked() Signal {
 	if t.config.Events == Immediate {
 		return DebitRequested
@@ -84,7 +84,7 @@ func (e *Event) settled() bool {
 	return e.machine.State() == Idle
 }
 
-// talk does what a step wants done. refused is the OCS's no to the request.
+// talk carries out the effects of a step. refused is the OCS's refusal of the request.
 func (e *Event) talk(ctx context.Context, todo effects) (refused *sip.Refusal) {
 	for todo.request != nil {
 		o := outcome{kind: todo.request.Type}
@@ -101,7 +101,7 @@ func (e *Event) talk(ctx context.Context, todo effects) (refused *sip.Refusal) {
 	return refused
 }
 
-// answered steps with what came of a request.
+// answered steps with the outcome of a request.
 func (e *Event) answered(o outcome) effects {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -139,7 +139,7 @@ func (e *Event) step(signal Signal, in input) effects {
 	return e.move(signal, in)
 }
 
-// move takes the row of a signal, does its actions, and writes the event before anything that it says happens. Called with the lock
+// move takes the row of a signal, carries out its actions, and writes the event before any of its effects happen. Called with the lock
 // held.
 func (e *Event) move(signal Signal, in input) (todo effects) {
 	t, before := e.trigger, e.machine.State()
@@ -163,7 +163,7 @@ func (e *Event) move(signal Signal, in input) (todo effects) {
 	return todo
 }
 
-// logStep logs what an operator wants to know of a step. Called with the lock held.
+// logStep logs the steps that matter to an operator. Called with the lock held.
 func (e *Event) logStep(signal Signal) {
 	if signal == Granted || signal == NoUnits {
 		call := &e.state.Call
@@ -171,7 +171,7 @@ func (e *Event) logStep(signal Signal) {
 	}
 }
 
-// do is one action of a row. Called with the lock held.
+// do carries out one action of a row. Called with the lock held.
 func (e *Event) do(action Action, in input, todo *effects) {
 	switch action {
 	case SendDebit:
@@ -200,7 +200,7 @@ func (e *Event) do(action Action, in input, todo *effects) {
 	case GiveUpReport:
 		e.trigger.log.Error("the report of an event is lost; the OCS returns what it reserved after its supervision time",
 			"session_id", e.state.ID, "owed", e.state.Owed)
-	default: // those of a session
+	default: // actions of a session
 		e.trigger.log.Error("an action that a charged event does not have", "session_id", e.state.ID, "action", action)
 	}
 }
@@ -217,7 +217,7 @@ func (e *Event) owe(d debt, now time.Time) {
 	e.state.Owed, e.until = &d, now.Add(e.trigger.config.Settle)
 }
 
-// first returns the CCR before the request goes on.
+// first returns the CCR sent before the request goes on.
 func (e *Event) first(kind ro.RequestType, now time.Time) *ro.CCR {
 	q, one := e.request(kind, 0), uint64(1)
 	q.EventTimestamp = now
@@ -254,7 +254,7 @@ func (e *Event) last(d debt, now time.Time) *ro.CCR {
 	return q
 }
 
-// request begins a CCR of the event; it has the one service.
+// request returns a new CCR of the event, with its one service.
 func (e *Event) request(kind ro.RequestType, number uint32) *ro.CCR {
 	group := e.trigger.config.RatingGroup
 	q := e.trigger.request(e.state.ID, kind, number, &e.state.Call, e.state.Call.event(), e.state.Server)

@@ -9,9 +9,9 @@ const (
 	reserving  = "TS 32.299 §6.3" // ECUR
 )
 
-// EventMachine is the client's side of a request that is charged by itself: debited at once and refunded (IEC, RFC 8506 §7), or
-// reserved and reported (ECUR). A refund or report that gets no answer is buffered and sent again. After a restart nobody knows what became
-// of a request: a debit stays, a reservation is given back, and so is what was charged for a request that had not gone on.
+// EventMachine is the client's side of a request that is charged by itself: debited at once and refunded (IEC, RFC 8506 §7), or reserved
+// and reported (ECUR). A refund or report without an answer is buffered and sent again. After a restart the outcome of a request is
+// unknown: a debit stays, a reservation is returned, and so is the charge for a request that had not gone on.
 var EventMachine = fsm.New(
 	fsm.On(eventTable, Idle, DebitRequested, PendingE, SendDebit),
 	fsm.On(reserving, Idle, ReserveRequested, PendingI, SendReserve),
@@ -21,7 +21,7 @@ var EventMachine = fsm.New(
 	fsm.On[State, Signal, Action](notApplicable, PendingE, NotApplicable, Idle),
 	fsm.On[State, Signal, Action](notApplicable, PendingE, ServiceNotApplicable, Idle),
 	fsm.On(eventTable, PendingE, AnswerFailed, Idle, RefuseService),
-	fsm.On[State, Signal, Action](eventFails, PendingE, UnansweredContinue, Debited),          // it may have been
+	fsm.On[State, Signal, Action](eventFails, PendingE, UnansweredContinue, Debited),          // it may have been debited
 	fsm.On(eventFails, PendingE, Unanswered, Buffered, RefuseService, MakeRefund, PlanRepeat), // it may have been debited
 	fsm.On(eventFails, PendingE, Undelivered, Idle, RefuseService),
 	fsm.On(eventFails, PendingE, Restarted, Buffered, MakeRefund), // the request has not gone on

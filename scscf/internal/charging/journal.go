@@ -11,27 +11,27 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/journal"
 )
 
-// The files of sessions and of events.
+// Files of sessions and of events.
 const (
 	sessionsFile = "charging.jsonl"
 	eventsFile   = "events.jsonl"
 )
 
-// kept is a session as it outlives the process.
+// kept is the form of a session that outlives the process.
 type kept struct {
 	credit
 
 	State State `json:"state"`
 }
 
-// keptEvent is an event as it outlives the process.
+// keptEvent is the form of an event that outlives the process.
 type keptEvent struct {
 	oneEvent
 
 	State State `json:"state"`
 }
 
-// MarshalText writes a state by its name.
+// MarshalText writes the name of a state.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads the name of a state.
@@ -53,8 +53,7 @@ type store[V any] interface {
 	Close() error
 }
 
-// Restore brings back the sessions and events that were kept in a directory, and keeps them there from now on. They do nothing before
-// Resume.
+// Restore restores the sessions and events kept in a directory, and keeps them there from now on. They do nothing before Resume.
 func (t *Trigger) Restore(directory string) error {
 	sessions, allSessions, err := journal.Open[kept](directory, sessionsFile, t.log)
 	if err != nil {
@@ -111,7 +110,7 @@ func (t *Trigger) restoreEvents(j store[keptEvent], all map[string]keptEvent) {
 // eventsState reports whether an event can be kept in a state.
 func eventsState(s State) bool { return s == PendingI || s == PendingT || s >= PendingE }
 
-// Restored hands a restored session to its call. The second call, and one for a session that is settled, finds nothing.
+// Restored hands a restored session to its call. A second call for it, or one for a settled session, finds nothing.
 func (t *Trigger) Restored(key string, release func(why string, cause Cause)) (*Session, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -128,8 +127,8 @@ func (t *Trigger) Restored(key string, release func(why string, cause Cause)) (*
 	return s, true
 }
 
-// Resume lets restored sessions and events go on, once the OCS can be reached: quotas are watched, what is owed is sent. Sessions
-// without a call are over: what was set up when the process ended cannot be answered any more.
+// Resume lets restored sessions and events go on, once the OCS can be reached: quotas are watched, and owed reports sent. Sessions
+// without a call are over: calls that were being set up when the process ended cannot be answered any more.
 func (t *Trigger) Resume(ctx context.Context, ready func(context.Context)) {
 	t.mu.Lock()
 	sessions, events := t.restored, t.restoredEvents
@@ -151,7 +150,7 @@ func (t *Trigger) Resume(ctx context.Context, ready func(context.Context)) {
 		case ctx.Err() != nil:
 			return
 		case s.release == nil && !s.ended():
-			s.end(began, internal) // nobody talks while the OCS is waited for
+			s.end(began, internal) // nothing is sent while the OCS is waited for
 		default:
 			_ = s.talk(context.Background(), s.step(Resumed, input{now: time.Now()}))
 		}
@@ -173,7 +172,7 @@ func (s *Session) ended() bool {
 	return s.state.Last != nil
 }
 
-// after calls f when this time is over, unless the Trigger is closed by then: an answer that comes in the middle of Close plans anew.
+// after calls f after this time, unless the Trigger is closed by then: an answer that comes in the middle of Close plans anew.
 func (t *Trigger) after(wait time.Duration, f func()) *time.Timer {
 	return time.AfterFunc(wait, func() {
 		if !t.closed.Load() {
@@ -214,7 +213,8 @@ func (t *Trigger) Close() error {
 	return err
 }
 
-// keep writes the session as it is, or its end. What was refused at once was never there. Called with the session's lock held.
+// keep writes the state of the session, or its end. A session that was refused at once was never written. Called with the session's lock
+// held.
 func (s *Session) keep(before, after State) {
 	t := s.trigger
 
@@ -237,7 +237,7 @@ func (s *Session) keep(before, after State) {
 	}
 }
 
-// keep writes the event as it is, or its end. Called with the event's lock held.
+// keep writes the state of the event, or its end. Called with the event's lock held.
 func (e *Event) keep(before, after State) {
 	t := e.trigger
 
@@ -291,7 +291,7 @@ func (t *Trigger) add(s *Session) {
 	t.sessions.Inc()
 }
 
-// full reports whether more sessions and events are open than may be waiting for the OCS.
+// full reports whether more sessions and events are open than may wait for the OCS.
 func (t *Trigger) full() bool {
 	const limit = 200_000
 

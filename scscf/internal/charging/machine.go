@@ -17,8 +17,8 @@ const (
 	settledBefore = "it is settled"
 )
 
-// Machine is the client's side of a charging session (RFC 8506 §7). It differs from the RFC's table where a failure would lose
-// seconds: with CONTINUE the session stays, what was not answered is said again, and a last report that is not answered is owed.
+// Machine is the client's side of a charging session (RFC 8506 §7). It differs from the RFC's table where a failure would lose seconds:
+// with CONTINUE the session stays, an unanswered report is sent again, and an unanswered last report is owed.
 var Machine = fsm.New(
 	fsm.On(sessionTable, Idle, ServiceRequested, PendingI, SendInitial),
 	fsm.Ignore[Action](Idle, ServiceAnswered, settledBefore),

@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Reauthorise is what a RAR asks for (RFC 8506 §5.5): the session reports and asks for credit anew.
+// Reauthorise serves a RAR (RFC 8506 §5.5): the session reports and requests credit again.
 func (t *Trigger) Reauthorise(_ context.Context, q *ro.RAR) (*ro.RAA, error) {
 	if !t.obey(q.SessionID, ReauthRequested, input{now: time.Now()}) {
 		return nil, ro.UnknownSessionID
@@ -22,7 +22,7 @@ func (t *Trigger) Reauthorise(_ context.Context, q *ro.RAR) (*ro.RAA, error) {
 
 const aborted = "the OCS ends the session"
 
-// Abort is what an ASR asks for (RFC 6733 §8.5): the call ends.
+// Abort serves an ASR (RFC 6733 §8.5): the call ends.
 func (t *Trigger) Abort(_ context.Context, q *ro.ASR) (*ro.ASA, error) {
 	cause := Normal.Because(sip.Refuse(480, aborted).Reasons[0].String())
 	if !t.obey(q.SessionID, AbortRequested, input{now: time.Now(), why: aborted, cause: cause}) {
@@ -35,7 +35,7 @@ func (t *Trigger) Abort(_ context.Context, q *ro.ASR) (*ro.ASA, error) {
 	return a, nil
 }
 
-// obey hands an order to its session; false: there is none, or none that complies.
+// obey passes an order to its session; it reports false if there is none, or the session does not comply.
 func (t *Trigger) obey(id string, order Signal, in input) bool {
 	s := t.session(id)
 	if s == nil || order == AbortRequested && s.release == nil {
@@ -45,7 +45,7 @@ func (t *Trigger) obey(id string, order Signal, in input) bool {
 	return s.obey(order, in)
 }
 
-// obey is the step of an order. What it makes of the session follows the answer to the order, and is bounded by requestTime.
+// obey steps the session with an order. The effects follow the answer to the order, and are bounded by requestTime.
 func (s *Session) obey(order Signal, in input) bool {
 	todo := s.step(order, in)
 	if todo.request != nil || todo.release != nil {

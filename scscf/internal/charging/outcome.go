@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
-// outcome is what came of a CCR.
+// outcome is the outcome of a CCR.
 type outcome struct {
 	kind    ro.RequestType
 	answer  *ro.CCA
@@ -44,8 +44,8 @@ func (o outcome) signal(goesOn bool) Signal {
 	}
 }
 
-// reported classifies an outcome once the service has ended: all that counts is whether the OCS has taken the report. A refusal
-// has taken it, too.
+// reported classifies an outcome once the service has ended: it only matters whether the OCS has taken the report. A refusal has taken
+// it, too.
 func (o outcome) reported(repeat bool) Signal {
 	switch {
 	case o.err == nil:
@@ -57,7 +57,7 @@ func (o outcome) reported(repeat bool) Signal {
 	}
 }
 
-// no returns what the caller hears if the service is refused or ended because of the outcome, and the cause that the OCS is told.
+// no returns the caller's refusal if the service is refused or ended because of the outcome, and the cause for the OCS.
 func (o outcome) no() (refused *sip.Refusal, cause Cause) {
 	switch {
 	case o.err != nil:

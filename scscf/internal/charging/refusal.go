@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
-// silent returns the refusal when the OCS says nothing, or that it cannot do it: then its code is in the reason.
+// silent returns the refusal when the OCS does not answer, or cannot serve the request: then its result is in the reason.
 func silent(err error) *sip.Refusal {
 	var result diameter.Result
 	if errors.As(err, &result) && !errors.Is(err, diameter.ErrUnroutable) {
@@ -19,7 +19,7 @@ func silent(err error) *sip.Refusal {
 	return verdict.Diameter(503, diameter.UnableToDeliver, "the OCS does not answer").Because(err)
 }
 
-// refusal maps what the OCS says (RFC 8506 §9) to what the caller hears (TS 32.260 §5.2.2): no money is 402.
+// refusal maps a result of the OCS (RFC 8506 §9) to the caller's refusal (TS 32.260 §5.2.2): no credit is 402.
 func refusal(result diameter.Result) *sip.Refusal {
 	status, text := 403, "the OCS refuses the service"
 

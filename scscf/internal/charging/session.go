@@ -10,8 +10,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Session is one charging session (SCUR): reserved at the beginning, counted from the answer, settled at the end. Whatever
-// happens to it is a step of Machine; its requests go out one at a time, in the order of their numbers.
+// Session is one charging session (SCUR): reserved at the beginning, counted from the answer, settled at the end. Everything that happens
+// to it is a step of Machine; its requests are sent one at a time, in the order of their numbers.
 type Session struct {
 	trigger *Trigger
 	release func(why string, cause Cause) // ends the call on both sides; nil: the call has not come back after a restart
@@ -19,10 +19,10 @@ type Session struct {
 	mu      sync.Mutex
 	machine fsm.Instance[State, Signal, Action]
 	state   credit
-	until   time.Time     // a last report that gets no answer is repeated until then
-	timer   *time.Timer   // the one that counts
-	timers  uint64        // timers set so far: one that was replaced does nothing
-	talking chan struct{} // closed when no request is on its way any more; nil: none is
+	until   time.Time     // an unanswered last report is repeated until then
+	timer   *time.Timer   // the timer in force
+	timers  uint64        // timers set so far: a replaced one does nothing
+	talking chan struct{} // closed when no request is in flight any more; nil: none is
 }
 
 const (
@@ -30,26 +30,26 @@ const (
 	settleAgain = 30 * time.Second // until a last report that got no answer is sent once more
 )
 
-// input is what a signal brings.
+// input is the data of a signal.
 type input struct {
 	now     time.Time
 	answer  *ro.CCA
-	refused *sip.Refusal // what the caller hears if the service is refused
+	refused *sip.Refusal // the caller's refusal if the service is refused
 	why     string       // of a release
 	cause   Cause        // of a release, or of the end
 }
 
-// effects are what a step wants done outside the session.
+// effects are the effects of a step outside the session.
 type effects struct {
 	request *ro.CCR
 	at      server
 	refused *sip.Refusal
-	release *input // why the call is released
+	release *input // cause and text of the call's release, if any
 	comply  bool   // with an order of the OCS
 }
 
-// Begin reserves credit for a call that is about to go on. release is called when the credit is used up, or the OCS is lost or wants
-// it; it may be called again until End.
+// Begin reserves credit for a call that is about to go on. release is called when the credit is used up, the OCS is lost, or the OCS ends
+// the session; it may be called again until End.
 func (t *Trigger) Begin(ctx context.Context, call Call, release func(why string, cause Cause)) (*Session, *sip.Refusal) {
 	if refused := call.tooLong(); refused != nil {
 		return nil, refused
@@ -65,17 +65,17 @@ func (t *Trigger) Begin(ctx context.Context, call Call, release func(why string,
 	return s, nil
 }
 
-// Key names the session for as long as it lasts. It is its first Diameter Session-Id; another one follows if the OCS has
-// forgotten the session.
+// Key returns the name of the session for as long as it lasts. It is its first Diameter Session-Id; another Session-Id follows if the OCS
+// has forgotten the session.
 func (s *Session) Key() string { return s.state.Key }
 
-// Answered begins the count. A call that is already over is not begun again.
+// Answered begins the count, unless the call is already over.
 func (s *Session) Answered(at time.Time) {
 	s.step(ServiceAnswered, input{now: at})
 }
 
-// End settles the session: the seconds that were used, rounded up, and whatever was reserved beyond them is given back. It may
-// be called more than once; the first counts. It returns when the OCS has answered, or has not.
+// End settles the session: the seconds used are rounded up, and units reserved beyond them are returned. It may be called more than once;
+// the first call counts. It returns when the OCS has answered, or has failed to.
 func (s *Session) End(cause Cause) { s.end(time.Now(), cause) }
 
 func (s *Session) end(at time.Time, cause Cause) {
@@ -89,13 +89,13 @@ func (s *Session) end(at time.Time, cause Cause) {
 		return
 	}
 
-	select { // a request that was on its way: the last report follows it
+	select { // a request in flight: the last report follows it
 	case <-talking:
 	case <-time.After(3 * requestTime):
 	}
 }
 
-// talk does what a step wants done: it sends the request, and steps on with what came of it. refused is the OCS's no to the
+// talk carries out the effects of a step: it sends the request, and steps on with the outcome. refused is the OCS's refusal of the
 // service.
 func (s *Session) talk(ctx context.Context, todo effects) (refused *sip.Refusal) {
 	releases := []*input{todo.release}
@@ -124,7 +124,7 @@ func (s *Session) talk(ctx context.Context, todo effects) (refused *sip.Refusal)
 	return refused
 }
 
-// answered steps with what came of a request.
+// answered steps with the outcome of a request.
 func (s *Session) answered(o outcome) effects {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,7 +146,7 @@ func (s *Session) answered(o outcome) effects {
 		}
 	}
 
-	if s.machine.State() == PendingI { // nobody has used anything: what may be reserved is given back
+	if s.machine.State() == PendingI { // nobody has used anything: units that may be reserved are returned
 		in.cause = internal
 
 		if signal == Unanswered && s.trigger.full() { // too many wait for the OCS already: it closes the session by itself
@@ -165,7 +165,7 @@ func (s *Session) goesOn() bool {
 	return s.trigger.config.FailureHandling == Continue
 }
 
-// step is one step of the machine.
+// step takes one step of the machine.
 func (s *Session) step(signal Signal, in input) effects {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,7 +173,7 @@ func (s *Session) step(signal Signal, in input) effects {
 	return s.move(signal, in)
 }
 
-// move takes the row of a signal, does its actions, and writes the session before anything that it says happens. A timer lasts no
+// move takes the row of a signal, carries out its actions, and writes the session before any of its effects happen. A timer lasts no
 // longer than its state. Called with the lock held.
 func (s *Session) move(signal Signal, in input) (todo effects) {
 	before := s.machine.State()
@@ -211,10 +211,10 @@ func (s *Session) move(signal Signal, in input) (todo effects) {
 	return todo
 }
 
-// answersRequest reports whether a signal is what came of a request.
+// answersRequest reports whether a signal is the outcome of a request.
 func answersRequest(signal Signal) bool { return signal >= Granted && signal <= ReportLapsed }
 
-// logStep logs what an operator wants to know of a step.
+// logStep logs the steps that matter to an operator.
 func (s *Session) logStep(before, after State) {
 	log, call := s.trigger.log, &s.state.Call
 

@@ -1,6 +1,6 @@
 package charging
 
-// State is where a charging session or a charged event stands. The names are those of RFC 8506 §7, plus what this client needs: a
+// State is the state of a charging session or a charged event. The names are those of RFC 8506 §7, with some more for this client: a
 // report that the OCS has not taken is owed, and sent again, also after a restart.
 type State uint8
 
@@ -30,10 +30,10 @@ const (
 	PendingE State = iota + OwedT + 1 // CCR Event sent: debit
 	Debited                           // paid; the outcome of the request is awaited
 	Held                              // a unit is reserved; the outcome of the request is awaited
-	HeldFree                          // the same, and the OCS wants nothing for it (4011)
+	HeldFree                          // the same, and the OCS wants no charge for it (4011)
 	PendingR                          // CCR Event sent: refund
 	Buffered                          // a refund or report is owed: sent again later
-	PendingB                          // it was sent again
+	PendingB                          // it is being sent again
 )
 
 var stateNames = [...]string{
@@ -46,7 +46,7 @@ var stateNames = [...]string{
 
 func (s State) String() string { return nameOf(stateNames[:], int(s)) }
 
-// Signal is what happens to a session or event.
+// Signal is something that happens to a session or event.
 type Signal uint8
 
 // Signals: the call, the answers of the OCS, its orders, the timers, and the process.
@@ -61,11 +61,11 @@ const (
 	AnswerFailed                // the OCS refuses
 	SessionUnknown              // 5002 to an update, and the call goes on (CONTINUE)
 	UnansweredContinue          // no answer or a temporary error, and the service goes on (CONTINUE)
-	Unanswered                  // no answer or a temporary error, and it does not
-	Undelivered                 // likewise, and nobody has worked on the request (3xxx)
-	ReportTaken                 // the OCS has answered a report of what has ended
-	ReportUnanswered            // it has not, and the report may be sent again
-	ReportLapsed                // it has not, and the time for that is over
+	Unanswered                  // no answer or a temporary error, and the service ends
+	Undelivered                 // the same, and nobody has worked on the request (3xxx)
+	ReportTaken                 // the OCS has answered the report of a session or event that has ended
+	ReportUnanswered            // the OCS has not, and the report may be sent again
+	ReportLapsed                // the OCS has not, and the time for repeating is over
 	QuotaElapsed                // timer: units or their validity end, and more can be had
 	FinalQuotaElapsed           // timer: the last units end
 	ResumeElapsed               // timer: look for the OCS again
@@ -74,8 +74,8 @@ const (
 	AbortRequested              // ASR
 	Restarted                   // the session was kept over a restart
 	Resumed                     // the OCS can be reached after a restart
-	DebitRequested              // a request is charged by itself: at once
-	ReserveRequested            // or by a reservation
+	DebitRequested              // a request is charged by itself: debited at once
+	ReserveRequested            // a request is charged by itself: reserved first
 	Delivered                   // 2xx to the request that is charged as an event
 	NotDelivered                // another final response to it
 )
@@ -93,7 +93,7 @@ var signalNames = [...]string{
 
 func (s Signal) String() string { return nameOf(signalNames[:], int(s)) }
 
-// Action is one thing that is done.
+// Action is one action of a row.
 type Action uint8
 
 // Actions.
@@ -102,14 +102,14 @@ const (
 	BeginAnew                    // a new Session-Id; seconds that no session of the OCS covers are given up
 	MakeReport                   // the seconds used, as the next CCR Update reports them
 	SendReport                   // CCR Update, with its number again if it was sent before
-	CountReport                  // what it reported is told
+	CountReport                  // its seconds count as taken
 	MakeLastReport               // the seconds used, rounded up, as CCR Terminate reports them; the time for repeating it begins
 	SendLastReport               // CCR Terminate
 	AllowRepeats                 // the time for repeating the reports begins anew
 	TakeQuota                    // the units of the answer, and the OCS that gave them
 	TakeServer                   // the OCS that has the session
-	SkipSeconds                  // what was used so far is free
-	CountFromNow                 // seconds count
+	SkipSeconds                  // the seconds used so far are free
+	CountFromNow                 // seconds count from now on
 	PlanUpdate                   // timer to the end of the units, less the margin
 	PlanResume                   // timer of charging.resume
 	PlanRepeat                   // timer of 30 s
