@@ -9,17 +9,17 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Client sends MAR, SAR and LIR under the S-CSCF's name.
+// Client sends MAR, SAR and LIR in the S-CSCF's name.
 type Client struct {
 	node       *diameter.Node
 	serverName string
 	features   uint32
 }
 
-// Options are what a Client works with.
+// Options are the dependencies of a Client.
 type Options struct {
 	Node       *diameter.Node
-	ServerName string // SIP URI, as the HSS and the I-CSCF know this S-CSCF
+	ServerName string // SIP URI by which the HSS and the I-CSCF know this S-CSCF
 	SharedSets bool   // shared iFC sets are configured here, and announced (TS 29.229 §7.1.1)
 }
 
@@ -51,7 +51,7 @@ func (c *Client) ServerAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, er
 	return diameter.Call[cx.SAA](ctx, c.node, req)
 }
 
-// Exists asks by LIR, as an I-CSCF does (TS 29.228 §6.1.4), whether somebody has a public identity.
+// Exists reports whether somebody has a public identity; it asks by LIR, as an I-CSCF does (TS 29.228 §6.1.4).
 func (c *Client) Exists(ctx context.Context, public string) (bool, error) {
 	answer, err := diameter.Call[cx.LIA](ctx, c.node, &cx.LIR{PublicIdentity: public})
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *Client) Exists(ctx context.Context, public string) (bool, error) {
 	}
 }
 
-// Registrations is what the HSS can change by itself.
+// Registrations are the procedures that the HSS can begin.
 type Registrations interface {
 	RegistrationTermination(ctx context.Context, req *cx.RTR) (*cx.RTA, error)
 	PushProfile(ctx context.Context, req *cx.PPR) (*cx.PPA, error)

@@ -9,12 +9,13 @@ import (
 )
 
 const (
-	homeLocalTime = 3 * time.Second // for the HSS's word on a number; the call goes on without it
-	shortest      = 4               // digits that are completed; fewer are a service's, such as 112
+	homeLocalTime = 3 * time.Second // for the HSS's answer about a number; the call goes on without it
+	shortest      = 4               // fewest digits that are completed; a shorter number is a service, such as 112
 )
 
-// homeLocal returns the global number that a number local to the home network stands for, "" if it is none. The HSS is asked who has it, as
-// an I-CSCF asks it: first the digits as they are, then completed by the first digits of the caller's own number, as in one exchange.
+// homeLocal returns the global number for a number local to the home network; "" if it is none. The HSS is asked whether somebody has the
+// number, as an I-CSCF asks it: first the digits as they are, then completed by the first digits of the caller's own number, as within
+// one exchange.
 func (t *Translator) homeLocal(ctx context.Context, target, own string) string {
 	digits, dialled, ok := homeDigits(target, t.home)
 	if !ok || t.subscribers == nil {
@@ -51,9 +52,8 @@ func (t *Translator) homeLocal(ctx context.Context, target, own string) string {
 	return ""
 }
 
-// homeDigits returns those of a number that is local to the home network: by its phone-context, by the domain, or because nothing else is
-// said (TS 24.229 §5.1.2A.1.5). dialled says that it can be nothing but a number; the user part of a sip URI without user=phone may be a
-// name.
+// homeDigits returns the digits of a number that is local to the home network: by its phone-context, by the domain, or for want of both
+// (TS 24.229 §5.1.2A.1.5). dialled reports that it can only be a number; the user part of a sip URI without user=phone may be a name.
 func homeDigits(target, home string) (digits string, dialled, ok bool) {
 	scheme, rest, _ := strings.Cut(target, ":")
 	user, dialled := rest, strings.EqualFold(scheme, "tel")

@@ -9,21 +9,21 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Plan is the operator's numbering plan: what a dialled number means (TS 24.229 §5.4.3.2), and where numbers go that nobody at home
+// Plan is the operator's numbering plan: what a dialled number means (TS 24.229 §5.4.3.2), and the routes for numbers that nobody at home
 // has.
 type Plan struct {
-	// Prefixes are what stands for what is dialled first: "00": "+", "0": "+49". The longest counts.
+	// Prefixes maps the first digits dialled to their replacement: "00": "+", "0": "+49". The longest match counts.
 	Prefixes map[string]string `yaml:"prefixes"`
-	// Contexts are what stands before a local number of a phone-context (RFC 3966 §5.1.5), "" being that of a number without.
+	// Contexts maps the phone-context of a local number (RFC 3966 §5.1.5) to the prefix of the number; "" is for a number without one.
 	Contexts map[string]string `yaml:"contexts"`
-	// Digits makes numbers of sip URIs that do not say user=phone.
+	// Digits also takes sip URIs without user=phone for numbers.
 	Digits bool `yaml:"digits"`
-	// Breakout are SIP URIs for numbers that begin so, "" being all. With ;lr it is a BGCF or MGCF that is put into Route,
-	// without it a gateway that is called by the number.
+	// Breakout maps the first digits of numbers to SIP URIs; "" is for all. With ;lr the URI is that of a BGCF or MGCF and put into
+	// Route; without it, that of a gateway which is called by the number.
 	Breakout map[string]string `yaml:"breakout"`
 }
 
-// Validate refuses what cannot work.
+// Validate refuses settings that cannot work.
 func (p *Plan) Validate() error {
 	for from, to := range p.Prefixes {
 		if from == "" || !isNumber(from) || !isNumber(to) || to == "" || to[0] != '+' {
@@ -57,8 +57,8 @@ func isNumber(text string) bool {
 	return true
 }
 
-// dialled returns the number that a Request-URI means, and its phone-context; ok is false if it means none: another domain's user, or
-// a name.
+// dialled returns the number that a Request-URI means, and its phone-context; ok is false if it means none: another domain's user, or a
+// name.
 func (p *Plan) dialled(target, home string) (number, context string, ok bool) {
 	scheme, rest, _ := strings.Cut(target, ":")
 	parameters := rest
@@ -96,8 +96,8 @@ func hasParameter(parameters, wanted string) bool {
 	return false
 }
 
-// global returns the number in international form (TS 24.229 §5.4.3.2: local numbers by the policy of the operator); "" if the plan
-// does not say.
+// global returns the number in international form (TS 24.229 §5.4.3.2: local numbers by the policy of the operator); "" if the plan does
+// not define it.
 func (p *Plan) global(number, context string) string {
 	const longest = 15 // digits of E.164
 
@@ -116,7 +116,7 @@ func (p *Plan) global(number, context string) string {
 	return number
 }
 
-// longestPrefix returns the entry with the longest key that text begins with.
+// longestPrefix returns the entry with the longest key that is a prefix of text.
 func longestPrefix(all map[string]string, text string) (key, value string, found bool) {
 	for k, v := range all {
 		if strings.HasPrefix(text, k) && (!found || len(k) > len(key)) {

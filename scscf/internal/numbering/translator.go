@@ -1,5 +1,5 @@
-// Package numbering finds whom a dialled number means (TS 24.229 §5.4.3.2, RFC 3966): by the numbering plan of the operator, by the HSS
-// for numbers that are local to the home network, and by ENUM. It also has the routes for numbers that nobody at home has.
+// Package numbering translates dialled numbers to targets (TS 24.229 §5.4.3.2, RFC 3966): by the numbering plan of the operator, by the
+// HSS for numbers that are local to the home network, and by ENUM. It also has the routes for numbers that nobody at home has.
 package numbering
 
 import (
@@ -11,22 +11,22 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Enum translates a telephone number, +E.164, to a URI (RFC 6116); none is "".
+// Enum translates a telephone number, +E.164, to a URI (RFC 6116); "" if it has none.
 type Enum interface {
 	Translate(ctx context.Context, number string) (uri string, err error)
 }
 
-// Subscribers reports whether somebody has a public identity, as the HSS knows it.
+// Subscribers reports whether somebody has a public identity, according to the HSS.
 type Subscribers interface {
 	Exists(ctx context.Context, public string) (bool, error)
 }
 
-// Options are what a Translator works with.
+// Options are the dependencies of a Translator.
 type Options struct {
 	Plan        Plan
 	HomeDomain  string
 	Enum        Enum        // nil: numbers are not translated
-	Subscribers Subscribers // nil: local numbers are what the numbering plan says
+	Subscribers Subscribers // nil: only the numbering plan translates local numbers
 	Log         *slog.Logger
 }
 
@@ -46,8 +46,8 @@ func New(o Options) *Translator {
 
 const enumTime = 3 * time.Second // for a translation; the call goes on without it
 
-// Translate returns the target that a dialled one means: its global number, or the URI that ENUM has for that. What nobody translates
-// stays as it is. own is the number of who dials.
+// Translate returns the target that a dialled one means: its global number, or the URI that ENUM has for that. A target without a
+// translation is returned unchanged. own is the caller's number.
 func (t *Translator) Translate(ctx context.Context, target sip.Uri, own string) sip.Uri {
 	dialled := target.String()
 	number, phoneContext, ok := t.plan.dialled(dialled, t.home)
@@ -102,14 +102,14 @@ func (t *Translator) replaced(target sip.Uri, uri string) sip.Uri {
 	return u
 }
 
-// Breakout is the way out of the network for a number that nobody at home has (TS 24.229 §5.4.3.2: to a BGCF, or what stands for it).
+// Breakout is the route out of the network for a number that nobody at home has (TS 24.229 §5.4.3.2: to a BGCF, or its substitute).
 type Breakout struct {
-	Route  string // as the plan has it
+	Route  string // as in the plan
 	Target sip.Uri
 	BGCF   bool // Route goes into the Route header field; else Target is the gateway's
 }
 
-// Breakout returns the way out for a target; false: it is no number, or the plan has no route for it.
+// Breakout returns the route out of the network for a target; false if it is not a number, or the plan has no route for it.
 func (t *Translator) Breakout(target sip.Uri) (Breakout, bool) {
 	number, _, ok := t.plan.dialled(target.String(), t.home)
 	if !ok {
@@ -126,7 +126,7 @@ func (t *Translator) Breakout(target sip.Uri) (Breakout, bool) {
 
 	switch {
 	case err != nil:
-		return Breakout{}, false // Validate has seen it
+		return Breakout{}, false // Validate has refused such a plan
 	case u.UriParams.Has("lr"):
 		return Breakout{Route: route, Target: target, BGCF: true}, true
 	}

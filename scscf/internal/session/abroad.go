@@ -12,17 +12,17 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/call"
 )
 
-// Border is what of the world is the core, and who else is trusted like it.
+// Border says which hosts are in the core, and which others are trusted like it.
 type Border struct {
-	// Trusted are domains of other networks, with their subdomains, and hosts that are taken for the trust domain (TS 24.229 §4.4),
-	// wherever they are.
+	// Trusted are domains of other networks, with their subdomains, and hosts that belong to the trust domain (TS 24.229 §4.4), wherever
+	// they are.
 	Trusted []string
-	// Functions reports whether an address is one of this network's own functions, Core whether it is of those that are believed.
+	// Functions reports whether an address is one of this network's own functions, Core whether it is in the core, which is trusted.
 	Functions, Core func(netip.Addr) bool
 }
 
-// routeAbroad returns the branch of a request to another network, without what is for the trust domain alone. A name or address by which a
-// user could reach into the core, at any of its ports, is refused.
+// routeAbroad returns the branch of a request to another network, without header fields for the trust domain alone. A name or address by
+// which a user could reach into the core, at any of its ports, is refused.
 func (s *Server) routeAbroad(ctx context.Context, r *sip.Request) (stack.Branch, error) {
 	inside := s.config.Border.Core
 	if inDomain(r.Recipient.Host, s.config.HomeDomain) { // such as an application server's own name
@@ -45,7 +45,8 @@ func (s *Server) routeAbroad(ctx context.Context, r *sip.Request) (stack.Branch,
 	return stack.Branch{Request: r, To: to}, nil
 }
 
-// outside returns where a Request-URI points, unless that is inside. A name that cannot be resolved is left to who sends the request.
+// outside returns the destination of a Request-URI, unless it is inside. A name that cannot be resolved is left to the sending of the
+// request.
 func (s *Server) outside(ctx context.Context, r *sip.Request, inside func(netip.Addr) bool) (stack.Destination, error) {
 	targets, err := s.stack.Resolver().Resolve(ctx, r.Recipient)
 	if err != nil || inside == nil {
@@ -59,8 +60,8 @@ func (s *Server) outside(ctx context.Context, r *sip.Request, inside func(netip.
 	return stack.Destination{Targets: targets}, nil
 }
 
-// routeWithin returns where a request within a dialog goes: along its Route, and at the end of that to the other party. Its address is in
-// the core only if the party itself is, as an application server that has answered.
+// routeWithin returns where a request within a dialog goes: along its Route, and at the end of that to the other party. The other party's
+// address may be in the core only if the party itself is, as an application server that has answered.
 func (s *Server) routeWithin(ctx context.Context, r *sip.Request, within *call.Within) (stack.Destination, error) {
 	crossBorder(r, within)
 
@@ -71,8 +72,8 @@ func (s *Server) routeWithin(ctx context.Context, r *sip.Request, within *call.W
 	return s.outside(ctx, r, s.config.Border.Functions)
 }
 
-// crossBorder takes out of a message within a call with another network what is not for the other side of the border, whichever side
-// it comes from.
+// crossBorder removes from a message within a call with another network the header fields that are not for the other side of the border,
+// whichever side it comes from.
 func crossBorder(m sip.Message, within *call.Within) {
 	if within.Abroad() {
 		trust.Cross(m, trust.Core, trust.Foreign)
@@ -80,8 +81,8 @@ func crossBorder(m sip.Message, within *call.Within) {
 	}
 }
 
-// Abroad reports whether a request is within a call with another network: the other party sends it to this S-CSCF, which is in its
-// route, from wherever it is.
+// Abroad reports whether a request is within a call with another network: the other party sends it to this S-CSCF, which is in its route,
+// from anywhere.
 func (s *Server) Abroad(r *sip.Request) bool {
 	if _, tagged := r.To().Params.Get("tag"); !tagged {
 		return false
@@ -97,14 +98,14 @@ func (s *Server) Abroad(r *sip.Request) bool {
 	return err == nil && s.calls.Abroad(top)
 }
 
-// fromAbroad reports whether a request came from an address that is not of the core's.
+// fromAbroad reports whether a request came from an address outside the core.
 func (s *Server) fromAbroad(tx *stack.ServerTransaction) bool {
 	core := s.config.Border.Core
 	return core != nil && !core(tx.Flow().Remote.Addr())
 }
 
-// crossesBorder reports whether a request within a dialog goes next to somebody who is not trusted. An address, as those in Record-Route
-// are, is in the core if the border says so.
+// crossesBorder reports whether the next hop of a request within a dialog is not trusted. An address, as in Record-Route, is in the core
+// if the border says so.
 func (s *Server) crossesBorder(r *sip.Request) bool {
 	next := r.Recipient
 

@@ -7,9 +7,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// canonicalise writes the user part of a Request-URI of the home network in the one way that it is compared in, without password and
-// without escapes that need not be (RFC 3261 §19.1.4), before criteria look at it, it is priced, or it is routed. What is another
-// network's is not touched.
+// canonicalise writes the user part of a Request-URI of the home network in its one canonical form, without a password and without
+// needless escapes (RFC 3261 §19.1.4), before criteria look at it, it is charged, or it is routed. The Request-URI of another network is
+// not changed.
 func (s *Server) canonicalise(out *sip.Request) {
 	u := out.Recipient
 
@@ -22,7 +22,7 @@ func (s *Server) canonicalise(out *sip.Request) {
 
 	canonical, err := ims.CanonicalIdentity("sip:" + u.User + "@" + s.config.HomeDomain)
 	if err != nil {
-		return // who has to find the user says what is wrong with it
+		return // the function that looks up the user reports the fault
 	}
 
 	u.User, _, _ = strings.Cut(strings.TrimPrefix(canonical, "sip:"), "@")
@@ -30,7 +30,7 @@ func (s *Server) canonicalise(out *sip.Request) {
 	out.Recipient = u
 }
 
-// called returns who is called as the OCS is told of it: what it prices by must not depend on the way that it is written.
+// called returns the called party for the OCS: its tariff must not depend on the way the URI is written.
 func called(u sip.Uri) string {
 	written := u.String()
 

@@ -16,15 +16,15 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// leg is one step of a request's way: to one application server, or on to its target. While it is at a server, its original dialog
-// identifier stands in the Route entry that the server finds behind its own (TS 24.229 §5.4.3.4), so that it is known when it comes back.
+// leg is one step of a request's way: to one application server, or on to its target. While the request is at a server, its original
+// dialog identifier stands in the Route entry behind the server's own (TS 24.229 §5.4.3.4), so that it is recognised when it comes back.
 type leg struct {
 	server *Server
 	served *served
 
 	place  int    // of the criterion, in the chain
-	target string // Request-URI as it left
-	odi    string // original dialog identifier; "": it is not at a server
+	target string // Request-URI when it left
+	odi    string // original dialog identifier; "": the request is not at a server
 
 	mu      sync.Mutex // the request comes back in another transaction
 	machine fsm.Instance[LegState, LegEvent, LegAction]
@@ -34,7 +34,7 @@ func (s *Server) newLeg(sv *served) *leg {
 	return &leg{server: s, served: sv, machine: s.legs.Start(Evaluating)}
 }
 
-// step is one step of the machine. Each row has one action at most; false: there is nothing to do.
+// step takes one step of the machine. Each row has one action at most; false: there is nothing to do.
 func (l *leg) step(event LegEvent) (LegAction, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,8 +74,8 @@ func (l *leg) atServer() bool {
 	}
 }
 
-// atServers are the legs of requests that are at application servers, by their original dialog identifiers. They last no longer than
-// the transactions of the requests.
+// atServers are the legs of requests that are at application servers, by their original dialog identifiers. They last no longer than the
+// transactions of the requests.
 type atServers struct {
 	mu   sync.Mutex
 	legs map[string]*leg
@@ -106,7 +106,7 @@ func (a *atServers) forget(odis ...string) {
 	}
 }
 
-// sessionCase returns which of the cases of TS 29.228 annex F a request is in.
+// sessionCase returns the session case of a request (TS 29.228 annex F).
 func (s *served) sessionCase() ifc.SessionCase {
 	registered := s.registered()
 
@@ -126,7 +126,7 @@ func (s *served) sessionCase() ifc.SessionCase {
 
 func (s *served) registered() bool { return s.user.State == registration.Registered }
 
-// servedUser is P-Served-User, by which an application server knows whom it serves and in which case (RFC 5502, RFC 8498).
+// servedUser returns P-Served-User, by which an application server knows whom it serves and in which session case (RFC 5502, RFC 8498).
 func (s *served) servedUser() string {
 	u := ims.ServedUser{NameAddr: sip.NameAddr{URI: s.public}, Unregistered: !s.registered()}
 
@@ -142,7 +142,7 @@ func (s *served) servedUser() string {
 	return u.String()
 }
 
-// criterion returns the criterion of a user that comes next for a request, and what that means for its leg.
+// criterion returns the next matching criterion of a user for a request, and its event for the leg.
 func (s *Server) criterion(out *sip.Request, sv *served, after int) (match ifc.Match, server sip.Uri, event LegEvent) {
 	match, found := sv.user.Public.Profile.Chain.Next(&view{out, sv.sessionCase()}, after, sv.registered())
 
@@ -170,7 +170,7 @@ func (s *Server) criterion(out *sip.Request, sv *served, after int) (match ifc.M
 	}
 }
 
-// routeToServer puts the application server and, behind it, this S-CSCF with the original dialog identifier on top of Route.
+// routeToServer puts the application server on top of Route and, behind it, this S-CSCF with the original dialog identifier.
 func (s *Server) routeToServer(out *sip.Request, l *leg, server sip.Uri, match ifc.Match) stack.Branch {
 	if !server.UriParams.Has("lr") {
 		server.UriParams.Add("lr", "")

@@ -9,8 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/call"
 )
 
-// returned goes on with a request that an application server hands back (TS 24.229 §5.4.3.4). A server may hand it back more than
-// once: a fork.
+// returned goes on with a request that an application server hands back (TS 24.229 §5.4.3.4). A server may hand it back more than once: a
+// fork.
 func (s *Server) returned(ctx context.Context, r *request, l *leg) {
 	sv := *l.served
 
@@ -29,7 +29,7 @@ func (s *Server) returned(ctx context.Context, r *request, l *leg) {
 	s.serve(ctx, r, &sv, l.place)
 }
 
-// elsewhere reports whether a target is a new one, and not another way to write the served user: an alias is not a diversion.
+// elsewhere reports whether a target is a new one, and not another form of the served user: an alias is not a diversion.
 func (s *served) elsewhere(target, before string) bool {
 	if target == before {
 		return false
@@ -49,9 +49,9 @@ func (s *served) elsewhere(target, before string) bool {
 	return other == nil || other.Profile != s.user.Public.Profile
 }
 
-// divert serves the user whose calls an application server diverts as one who calls the new target (§5.4.3.3: session case
-// ORIGINATING_CDIV): the criteria for that case are asked from the beginning, and the leg is charged to the user. Max-Forwards
-// ends the circle of two who divert to each other.
+// divert serves the user whose call an application server diverts as the caller of the new target (§5.4.3.3: session case
+// ORIGINATING_CDIV): the criteria for that case are evaluated from the beginning, and the leg is charged to the user. Max-Forwards ends
+// the loop of two users who divert to each other.
 func (s *Server) divert(ctx context.Context, r *request, sv *served) {
 	s.outcomes.WithLabelValues(sv.side.String(), label.Method(r.method()), "diverted").Inc()
 	s.serve(ctx, r, &served{side: call.Originating, diverted: true, user: sv.user, public: sv.public, servers: sv.servers}, -1)

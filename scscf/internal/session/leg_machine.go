@@ -2,18 +2,18 @@ package session
 
 import "github.com/dialtone-ims/dialtone/pkg/fsm"
 
-// LegState is where an initial request stands on one leg of its way: at an application server, or on the way to its target.
+// LegState is the state of an initial request on one leg: at an application server, or on the way to its target.
 type LegState uint8
 
 // States of a leg.
 const (
 	Evaluating       LegState = iota // the next filter criterion is looked for
 	AtServer                         // at a server whose default handling is SESSION_CONTINUED
-	AtRequiredServer                 // at one whose default handling is SESSION_TERMINATED
-	AtLiveServer                     // that server has handed the request back: its answer is the answer
-	GivenUp                          // it was dead or cannot be addressed: the request went on without it, or ended
+	AtRequiredServer                 // at a server whose default handling is SESSION_TERMINATED
+	AtLiveServer                     // that server has handed the request back: its response is final
+	GivenUp                          // the server was dead or cannot be addressed: the request went on without it, or ended
 	TowardsTarget                    // originating: to the I-CSCF, or to another network
-	BrokenOut                        // originating: to a BGCF, or what stands for it
+	BrokenOut                        // originating: to a BGCF, or its substitute
 	TowardsUE                        // terminating: to the contacts of the user
 )
 
@@ -24,7 +24,7 @@ var legStates = [...]string{
 
 func (s LegState) String() string { return nameOf(legStates[:], int(s)) }
 
-// LegEvent is what happens to a request on a leg.
+// LegEvent is something that happens to a request on a leg.
 type LegEvent uint8
 
 // Events of a leg.
@@ -35,10 +35,10 @@ const (
 	RequiredServerUnusable                   // the same; SESSION_TERMINATED
 	NoCriterionOriginating                   // no further criterion matches
 	NoCriterionTerminating                   // likewise, for the called user
-	RequestReturned                          // it comes back with its original dialog identifier
+	RequestReturned                          // the request comes back with its original dialog identifier
 	ServerDead                               // no response, 408 or 5xx, and no provisional response before it
 	ServerFailed                             // the same after a provisional response
-	NobodyHere                               // 404 or 604 of the I-CSCF: the HSS knows nobody by this number
+	NobodyHere                               // 404 or 604 of the I-CSCF: the HSS knows no user with this number
 	NoBreakout                               // the same, and no route leads out of the network
 	FlowFailed                               // 430 of a contact's P-CSCF
 )
@@ -52,18 +52,18 @@ var legEvents = [...]string{
 
 func (e LegEvent) String() string { return nameOf(legEvents[:], int(e)) }
 
-// LegAction is one thing that is done.
+// LegAction is one action of a row.
 type LegAction uint8
 
 // Actions.
 const (
 	RouteToServer LegAction = iota // to the server, with the original dialog identifier behind it
-	NextCriterion                  // the criteria behind this one are asked; after a dead server on a leg of their own
+	NextCriterion                  // go on with the criteria behind this one; after a dead server on a leg of their own
 	RefuseRequest                  // 500
 	RouteToTarget                  // charge, and send it to the I-CSCF or another network
 	RouteToUE                      // charge, and send it to the contacts
-	GoOn                           // the criteria behind this one are asked for the request that came back
-	RefuseLate                     // 481: it went on without the server
+	GoOn                           // go on with the criteria behind this one for the returned request
+	RefuseLate                     // 481: the request went on without the server
 	BreakOut                       // to the route out of the network
 	EndContact                     // the contact's registration ends
 )
@@ -92,8 +92,8 @@ const (
 	serverAnswer = "the server is alive: its answer is the answer"
 )
 
-// LegMachine is the way of an initial request through the application servers of its user and on to its target. Each server that
-// it is sent to is a leg, and so is the rest of the way.
+// LegMachine is the way of an initial request through the application servers of its user and on to its target. Each server that it is
+// sent to is a leg, and so is the rest of the way.
 var LegMachine = fsm.New(
 	fsm.On(criteria, Evaluating, CriterionMatched, AtServer, RouteToServer),
 	fsm.On(criteria, Evaluating, RequiredCriterionMatched, AtRequiredServer, RouteToServer),

@@ -10,8 +10,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/call"
 )
 
-// originate serves an initial request from a user of this S-CSCF (TS 24.229 §5.4.3.2). It comes over the Service-Route of
-// the user's handset, or from an application server that acts for the user, registered or not (§5.7.3: "orig" in Route).
+// originate serves an initial request from a user of this S-CSCF (TS 24.229 §5.4.3.2). It comes over the Service-Route of the user's
+// handset, or from an application server that acts for the user, registered or not (§5.7.3: "orig" in Route).
 func (s *Server) originate(ctx context.Context, r *request, handset bool) {
 	if strings.ContainsRune(r.requested, '#') {
 		s.refuse(r.tx, "originating", sip.Refusef(400, "the Request-URI has a raw #, which is written as %%23 (RFC 3966 §3)"))
@@ -59,7 +59,7 @@ func (s *Server) originate(ctx context.Context, r *request, handset bool) {
 
 	sv.user = user
 
-	if !sv.diverted { // what was diverted is still from who called
+	if !sv.diverted { // a diverted call still comes from its caller
 		assertBoth(r, user.Associated(), public)
 		s.assertService(r.out, user)
 	}
@@ -67,8 +67,7 @@ func (s *Server) originate(ctx context.Context, r *request, handset bool) {
 	s.serve(ctx, r, sv, -1)
 }
 
-// assertBoth makes P-Asserted-Identity name the user by sip and by tel URI when it has both (§5.4.3.2 4): who is called may want
-// either.
+// assertBoth makes P-Asserted-Identity name the user by sip and by tel URI if it has both (§5.4.3.2 4): the called party may need either.
 func assertBoth(r *request, associated []string, public string) {
 	if len(r.asserted) != 1 {
 		return

@@ -10,8 +10,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// unserved says why the HSS gives no services for a user (TS 24.229 §5.4.3.3). What a REGISTER is told is told here, too, but
-// that nobody is there is 404.
+// unserved returns the refusal if the HSS gives no services for a user (TS 24.229 §5.4.3.3). It is that of a REGISTER, except that an
+// unknown user is 404.
 func unserved(public string, err error) *sip.Refusal {
 	var told *sip.Refusal
 
@@ -28,19 +28,19 @@ func unserved(public string, err error) *sip.Refusal {
 	}
 }
 
-// later returns the refusal while the HSS cannot say who a registration of before a restart is for (RFC 3261 §21.5.4).
+// later returns the refusal while the HSS cannot supply the profile of a registration from before a restart (RFC 3261 §21.5.4).
 func later(public string, err error) *sip.Refusal {
 	return sip.Refuse(503, "the profile of "+public+" cannot be had now: "+err.Error(), sip.NewHeader("Retry-After", "5"))
 }
 
-// refuser answers what is not served, in a case: a side, or "dialog".
+// refuser answers refused requests by their case: a side, or "dialog".
 func (s *Server) refuser() sip.Refuser { return sip.Refuser{Log: s.log, Count: s.counted} }
 
 func (s *Server) refuse(tx sip.Answering, side string, r *sip.Refusal) {
 	s.refuser().Refuse(tx, side, r)
 }
 
-// become turns a response into a refusal of this S-CSCF's own.
+// become replaces a response by a refusal of this S-CSCF's own.
 func (s *Server) become(request *sip.Request, side string, r *sip.Response, own *sip.Refusal) {
 	s.refuser().Replace(request, r, side, own)
 }
@@ -49,7 +49,7 @@ func (s *Server) counted(side, method string, status int) {
 	s.outcomes.WithLabelValues(side, label.Method(method), label.Status(status)).Inc()
 }
 
-// explain gives a response that the stack made in place of one that never came its cause.
+// explain adds the cause to a response that the stack made in place of one that never came.
 func (s *Server) explain(request *sip.Request, side string, r *sip.Response) {
 	if stack.Local(r) && r.StatusCode >= 300 && !sip.Has(r, "Reason") {
 		s.become(request, side, r, sip.Refuse(r.StatusCode, cmp.Or(stack.LocalCause(r), "the next hop did not answer")))

@@ -6,23 +6,23 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// request is a request as it came, read once: the steps of originating and terminating services work on it. What they change of its
-// header fields they change here and in out.
+// request is a request as received, read once: the steps of originating and terminating services work on it. They change a header field
+// both here and in out.
 type request struct {
 	tx  *stack.ServerTransaction
-	out *sip.Request // as it goes on
+	out *sip.Request // as it is sent on
 
 	asserted   []string           // P-Asserted-Identity: URIs
 	caller     string             // the first of them that can be read, canonical; ""
-	served     string             // the identity that P-Served-User names, canonical; ""
-	servedCase ims.ServedCase     // and the session case that it names
+	served     string             // the identity in P-Served-User, canonical; ""
+	servedCase ims.ServedCase     // the session case in P-Served-User
 	vector     ims.ChargingVector // P-Charging-Vector
 	access     string             // P-Access-Network-Info
 	dialled    string             // URI of To
-	requested  string             // Request-URI, as it came
+	requested  string             // Request-URI as received
 	recorded   []sip.NameAddr     // Record-Route
 	contacts   []sip.Contact      // Contact
-	unreadable *sip.Refusal       // of an INVITE whose dialog could not be ended from here, when its credit does
+	unreadable *sip.Refusal       // of an INVITE whose dialog could not be ended from here when its credit is used up
 }
 
 // parse reads a request that goes on as out.
@@ -63,7 +63,7 @@ func parse(tx *stack.ServerTransaction, out *sip.Request) *request {
 	return r
 }
 
-// readDialog reads what the dialog of an INVITE is made of.
+// readDialog reads the header fields that make the dialog of an INVITE.
 func (r *request) readDialog() {
 	var err error
 	if r.recorded, err = sip.RecordRoutes(r.out); err != nil {
@@ -76,7 +76,7 @@ func (r *request) readDialog() {
 	}
 }
 
-// method is that of the request.
+// method returns the method of the request.
 func (r *request) method() string { return string(r.out.Method) }
 
 // assert adds an identity to P-Asserted-Identity.
@@ -85,7 +85,7 @@ func (r *request) assert(uri string) {
 	r.asserted = append(r.asserted, uri)
 }
 
-// routeUser is why a request with a Route entry of this S-CSCF came here (TS 24.229 §5.4.3.1).
+// routeUser says why a request with a Route entry of this S-CSCF came here (TS 24.229 §5.4.3.1).
 type routeUser int
 
 const (

@@ -10,8 +10,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// routeOnwards returns the branch of a request that leaves the originating side: users of the home network are found by the I-CSCF, others
-// by the name of their network.
+// routeOnwards returns the branch of a request that leaves the originating side: users of the home network are found by the I-CSCF,
+// others by the name of their network.
 func (s *Server) routeOnwards(ctx context.Context, out *sip.Request) (stack.Branch, error) {
 	r := sip.Copy(out)
 
@@ -24,12 +24,12 @@ func (s *Server) routeOnwards(ctx context.Context, out *sip.Request) (stack.Bran
 	return stack.Branch{Request: r}, nil
 }
 
-// ours reports whether a target is of the home network: in its domain, or a number.
+// ours reports whether a target is in the home network: in its domain, or a number.
 func (s *Server) ours(u sip.Uri) bool {
 	return u.Scheme == "tel" || strings.EqualFold(u.Host, s.config.HomeDomain)
 }
 
-// userUnknown reports whether a response is of an I-CSCF whose HSS has no such user.
+// userUnknown reports whether a response is that of an I-CSCF whose HSS has no such user.
 func userUnknown(r *sip.Response) bool {
 	if stack.Local(r) || r.StatusCode != 404 && r.StatusCode != 604 {
 		return false

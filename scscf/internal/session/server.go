@@ -1,10 +1,10 @@
 // Package session serves requests other than REGISTER at the S-CSCF (TS 24.229 §5.4.3): it applies the services of the calling and the
 // called user by their filter criteria, charges, and finds where the request goes next.
 //
-// An initial request is read once (request.go), and gets its served user (originating.go, terminating.go, diversion.go). Its services
-// are the application servers of the filter criteria, leg by leg (services.go, chain.go, leg_machine.go); then it is routed to its target
-// (routing.go, abroad.go) or to the UE (terminating.go). Requests within a dialog follow their Route (within.go). What a call is, from its
-// answer to its release, is of package call; what a number means, of package numbering.
+// An initial request is read once (request.go), and gets its served user (originating.go, terminating.go, diversion.go). Its services are
+// the application servers of the filter criteria, leg by leg (services.go, chain.go, leg_machine.go); then it is routed to its target
+// (routing.go, abroad.go) or to the UE (terminating.go). Requests within a dialog follow their Route (within.go). Calls, from answer to
+// release, are in package call; numbers, in package numbering.
 package session
 
 import (
@@ -27,13 +27,13 @@ import (
 // Registrations are the users that this S-CSCF serves.
 type Registrations interface {
 	Lookup(public string) (registration.User, bool)
-	// Registered waits for the profile of a registration that was kept over a restart.
+	// Registered is like Lookup, but waits for the profile of a registration that was kept over a restart.
 	Registered(ctx context.Context, public string) (registration.User, bool, error)
-	// FetchUnregistered asks the HSS for the services of a user that is not registered (TS 24.229 §5.4.3.3).
+	// FetchUnregistered asks the HSS for the services of a user who is not registered (TS 24.229 §5.4.3.3).
 	FetchUnregistered(ctx context.Context, public string) (registration.User, error)
 	// FlowFailed reports that a contact's P-CSCF does not reach it any more (RFC 5626 §5.3.1).
 	FlowFailed(public string, contact *registration.Binding)
-	// Registration is the registration of an identity, also one that was kept over a restart and has no profile yet.
+	// Registration returns the registration of an identity, including one that was kept over a restart and has no profile yet.
 	Registration(public string) (*registration.Registration, bool)
 }
 
@@ -43,12 +43,12 @@ type Config struct {
 	Interrogator string // SIP URI of the I-CSCF, for requests to users of the home network
 	Timer        call.Timer
 	Border       Border
-	Emergency    *emergency.Plan // of calls that do not leave the network from here; nil: URNs alone
+	Emergency    *emergency.Plan // numbers of calls that do not leave the network from here; nil: URNs alone
 	// ServerTimeout is how long an application server may stay silent until its default handling applies; 0: timer B or F.
 	ServerTimeout time.Duration
 }
 
-// Options are what a Server works with.
+// Options are the dependencies of a Server.
 type Options struct {
 	Stack         *stack.Stack
 	Endpoint      *stack.Endpoint
@@ -123,7 +123,7 @@ func (s *Server) HandleRequest(ctx context.Context, tx *stack.ServerTransaction)
 		return
 	}
 
-	if s.stack.Repeated(tx) { // one call, and one charging session, whoever before it was started anew
+	if s.stack.Repeated(tx) { // one call, and one charging session, even if the element before this one was restarted
 		return
 	}
 
@@ -179,11 +179,11 @@ const ofOtherParty = "the Route is of the other side of the call than the tags"
 type served struct {
 	side     call.Side
 	handset  bool // originating, and sent by a handset of the user's
-	diverted bool // originating, because an application server has diverted what was meant for the user
+	diverted bool // originating, because an application server has diverted a request to the user
 	user     registration.User
 	public   string        // the served user's identity, canonical
-	servers  []string      // application servers that were in the path
-	interval call.Interval // of the session, as it was asked for
+	servers  []string      // application servers in the path
+	interval call.Interval // of the session, as requested
 	call     *call.Call
 	event    *charging.Event
 }

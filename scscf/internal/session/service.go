@@ -8,9 +8,9 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// assertService is what becomes of the service that a served user prefers (TS 24.229 §5.4.3.2, RFC 6050 §4): P-Preferred-Service is taken
-// out, and the first service of it that the subscription has is asserted, so that criteria can look at it. Who has no list of services in
-// the subscription may have any. What an application server has asserted stays.
+// assertService removes P-Preferred-Service and asserts its first service that the subscription has, so that criteria can look at it (TS
+// 24.229 §5.4.3.2, RFC 6050 §4). A user without a list of services in the subscription may have any. A service that an application server
+// has asserted stays.
 func (s *Server) assertService(out *sip.Request, user registration.User) {
 	preferred := sip.Values(out, "P-Preferred-Service")
 	if len(preferred) == 0 {

@@ -17,21 +17,21 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
-// services is a request on its way out: the services of its user are applied to it, by the application servers that the filter
-// criteria name, one after the other as they hand it back or turn out to be dead. Then it goes to its target.
+// services applies the services of a user to a request on its way out: it goes to the application servers of the filter criteria, one
+// after the other as they hand it back or turn out to be dead, and then to its target.
 type services struct {
 	server  *Server
 	request *request
-	out     *sip.Request // as it goes on
+	out     *sip.Request // as it is sent on
 	served  *served
 
-	leg      *leg         // the present one
+	leg      *leg         // the current one
 	odis     []string     // of all legs
 	forgoing *sip.Refusal // why the request could not go on after a server was dead
 }
 
-// serve sends the request to the first application server behind place after that wants it, and on to its target when there is
-// none (TS 24.229 §5.4.3.2 2, §5.4.3.3 3).
+// serve sends the request to the first application server after this place that wants it, or to its target when there is none (TS 24.229
+// §5.4.3.2 2, §5.4.3.3 3).
 func (s *Server) serve(ctx context.Context, r *request, sv *served, after int) {
 	if after < 0 {
 		var refused *sip.Refusal
@@ -88,7 +88,7 @@ func (v *services) next(ctx context.Context, after int) ([][]stack.Branch, error
 	}
 }
 
-// responds sees each response on its way back.
+// responds handles each response on its way back.
 func (v *services) responds(b *stack.Branch, r *sip.Response) {
 	s, sv := v.server, v.served
 
@@ -129,7 +129,7 @@ func (v *services) responds(b *stack.Branch, r *sip.Response) {
 	sv.call.TowardsCaller(r)
 }
 
-// contactOf returns the contact of the called user that a branch went to; nil: it is none of the user's.
+// contactOf returns the contact of the called user that a branch went to; nil if it is not one of the user's.
 func (sv *served) contactOf(b *stack.Branch) *registration.Binding {
 	if b == nil || sv.side != call.Terminating {
 		return nil
@@ -143,7 +143,7 @@ func (sv *served) contactOf(b *stack.Branch) *registration.Binding {
 	return sv.user.Bindings[at]
 }
 
-// fails finds another way for a branch that ended without success.
+// fails returns other branches for one that ended without success.
 func (v *services) fails(ctx context.Context, b *stack.Branch, r *sip.Response) []stack.Branch {
 	s, sv := v.server, v.served
 
@@ -170,7 +170,7 @@ func (v *services) fails(ctx context.Context, b *stack.Branch, r *sip.Response) 
 			return nil
 		}
 
-		return slices.Concat(groups...) // of several contacts all ring: the time for one after the other went to the server
+		return slices.Concat(groups...) // all contacts ring at once: the time for one after the other went to the server
 	case action == BreakOut:
 		branch, leaves := s.breakout(v.out)
 		if !leaves {
@@ -193,9 +193,9 @@ func (v *services) fails(ctx context.Context, b *stack.Branch, r *sip.Response) 
 	}
 }
 
-// failure classifies the end of a branch without success; false: its answer is the answer. Default handling stands in for a server
-// that is dead (TS 24.229 §5.4.3.2, §5.4.3.3): no response, 408 or 5xx. One that has said 100 is alive: its 500 or 503 is an answer,
-// often that of the other end.
+// failure classifies the end of a branch without success; false: its response stands. Default handling replaces a server that is dead (TS
+// 24.229 §5.4.3.2, §5.4.3.3): no response, 408 or 5xx. One that has sent 100 is alive: its 500 or 503 is an answer, often that of the
+// other end.
 func (v *services) failure(b *stack.Branch, r *sip.Response) (LegEvent, bool) {
 	failed := stack.Local(r) || r.StatusCode == 408 || r.StatusCode/100 == 5
 
@@ -217,7 +217,7 @@ func (v *services) failure(b *stack.Branch, r *sip.Response) (LegEvent, bool) {
 	return NobodyHere, true
 }
 
-// cancels sees why the request is withdrawn, which goes to its target too.
+// cancels returns the header fields that the CANCEL has downstream: to a target abroad, only those that may cross the border.
 func (v *services) cancels(why []sip.Header) []sip.Header {
 	if !v.leg.atServer() && v.server.goesAbroad(v.out, v.served) {
 		return trust.CrossCancel(why, trust.Core, trust.Foreign)
@@ -236,7 +236,7 @@ func (v *services) ends(final *sip.Response) {
 	s.endService(sv, final)
 }
 
-// routeToUE asks for credit and lists the branches to the contacts of the called user.
+// routeToUE asks for credit and returns the branches to the contacts of the called user.
 func (s *Server) routeToUE(ctx context.Context, r *request, sv *served) ([][]stack.Branch, error) {
 	groups, err := contacts(r.out, sv.user, s.callsBack(r))
 	if err != nil {
@@ -246,7 +246,7 @@ func (s *Server) routeToUE(ctx context.Context, r *request, sv *served) ([][]sta
 	return s.charged(ctx, r, sv, groups)
 }
 
-// routeToTarget asks for credit and is the branch that leads to who is called.
+// routeToTarget asks for credit and returns the branch to the called party.
 func (s *Server) routeToTarget(ctx context.Context, r *request, sv *served) ([][]stack.Branch, error) {
 	if refusal := s.staysHere(r.out.Recipient); refusal != nil {
 		return nil, refusal
@@ -262,7 +262,7 @@ func (s *Server) routeToTarget(ctx context.Context, r *request, sv *served) ([][
 	return s.charged(ctx, r, sv, [][]stack.Branch{{branch}})
 }
 
-// charged asks for credit, and puts this S-CSCF into the route of what it asked for.
+// charged asks for credit, and puts this S-CSCF into the route of a request that makes a dialog.
 func (s *Server) charged(ctx context.Context, r *request, sv *served, groups [][]stack.Branch) ([][]stack.Branch, error) {
 	out, role := r.out, sv.side.Role()
 
@@ -322,7 +322,7 @@ func (s *Server) beginCall(ctx context.Context, r *request, sv *served) error {
 	return nil
 }
 
-// describe returns what the OCS is told.
+// describe returns the description of a request for the OCS.
 func describe(r *request, sv *served) charging.Call {
 	c := charging.Call{
 		Role: sv.side.Role(), Method: r.method(), Event: sip.Value(r.out, "Event"), CallID: r.out.CallID().Value(), ICID: r.vector.ICID,
@@ -331,7 +331,7 @@ func describe(r *request, sv *served) charging.Call {
 		Expires: expires(r.out), Servers: sv.servers, Access: r.access,
 	}
 
-	// Who pays: by number where there is one, and by the identity that is served.
+	// The payer: by number if there is one, and by the served identity.
 	if number := sv.number(); number != "" {
 		c.Subscriber = append(c.Subscriber, ro.SubscriptionID{Type: ro.E164, Data: number[1:]})
 	}
@@ -350,7 +350,7 @@ func describe(r *request, sv *served) charging.Call {
 	return c
 }
 
-// number returns the user's own, +E.164, or "".
+// number returns the user's own number, +E.164, or "".
 func (sv *served) number() string {
 	for _, uri := range append([]string{sv.public}, sv.user.Associated()...) {
 		if number := ims.Number(uri); number != "" && number[0] == '+' {

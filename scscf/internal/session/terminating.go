@@ -36,8 +36,8 @@ func (s *Server) terminate(ctx context.Context, r *request) {
 	s.serve(ctx, r, &served{side: call.Terminating, user: user, public: public}, -1)
 }
 
-// contacts returns the branches to the handsets of the called user: equal preferences ring together, higher ones first (RFC 3261
-// §16.6, TS 24.229 §5.4.3.3 8). Each goes along the Path that its registration came by.
+// contacts returns the branches to the handsets of the called user: equal preferences ring together, higher ones first (RFC 3261 §16.6,
+// TS 24.229 §5.4.3.3 8). Each goes along the Path of its registration.
 func contacts(out *sip.Request, user registration.User, callback bool) ([][]stack.Branch, error) {
 	called := out.Recipient.String()
 
@@ -85,13 +85,13 @@ func contacts(out *sip.Request, user registration.User, callback bool) ([][]stac
 	return groups, nil
 }
 
-// doubtTime is how long a contact that is probably gone may hold up the answer of the others. By then a handset that is there has had
+// doubtTime is how long a contact that is probably gone may hold up the response of the others. By then a handset that is there has got
 // four copies of the INVITE, and has rung.
 const doubtTime = 4 * time.Second
 
 // superseded reports whether a contact is probably gone: the same user registered again from the same host, later and for longer, and
-// neither contact has an instance by which a handset is known again (RFC 5626 §4.1). It may be a second handset behind one address, so
-// it is called too; but its silence is not waited for when the others have declined.
+// neither contact has an instance that identifies its handset (RFC 5626 §4.1). It may be a second handset behind one address, so it is
+// called too; but its silence is not waited for when the others have declined.
 func superseded(b *registration.Binding, host string, alive []*registration.Binding) bool {
 	if b.Instance != "" {
 		return false

@@ -5,7 +5,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// view shows a request to filter criteria.
+// view presents a request to filter criteria.
 type view struct {
 	request *sip.Request
 	side    ifc.SessionCase

@@ -91,8 +91,8 @@ func (s *Server) withinDialog(ctx context.Context, tx *stack.ServerTransaction, 
 	})
 }
 
-// hungUp ends the call of a BYE that this S-CSCF itself refuses, as one that is refused further on: whoever sent it is not in the call any
-// more, and does not pay for it. Both sides are released.
+// hungUp ends the call of a BYE that this S-CSCF itself refuses, as it does for one that is refused further on: its sender has left the
+// call, and does not pay for it any more. Both sides are released.
 func (s *Server) hungUp(request *sip.Request, own []sip.NameAddr) {
 	if request.Method != "BYE" {
 		return
@@ -107,8 +107,8 @@ func (s *Server) hungUp(request *sip.Request, own []sip.NameAddr) {
 	within.Passed(false)
 }
 
-// unfit refuses what comes by the wrong side, and what begins or changes a session in a dialog that no call is behind: one that is over,
-// or that a SUBSCRIBE or REFER made. Nobody would pay for what it sets up.
+// unfit refuses a request that comes from the wrong side, and one that begins or changes a session in a dialog without a call: one that
+// is over, or that a SUBSCRIBE or REFER made. Nobody would pay for that session.
 func unfit(out *sip.Request, within *call.Within) *sip.Refusal {
 	switch begins := out.IsInvite() || out.Method == "UPDATE"; {
 	case within.OfOtherParty():
@@ -122,9 +122,9 @@ func unfit(out *sip.Request, within *call.Within) *sip.Refusal {
 	}
 }
 
-// chargeWithin charges a request within a dialog by itself, if the configuration says so: whoever sent it pays. In the dialog of a
-// subscription, or of a call that is over, that is who the P-CSCF asserts; when it asserts nobody, only what comes from another network
-// goes on. What comes by the Service-Route of a registration is in no dialog, whatever its tags say.
+// chargeWithin charges a request within a dialog by itself, if the configuration says so: its sender pays. In the dialog of a
+// subscription, or of a call that is over, the sender is the identity that the P-CSCF asserts; without one, only a request from another
+// network goes on. A request over the Service-Route of a registration is in no dialog, whatever its tags say.
 func (s *Server) chargeWithin(
 	ctx context.Context,
 	tx *stack.ServerTransaction,
@@ -156,7 +156,7 @@ func (s *Server) chargeWithin(
 	}
 
 	user, found := s.registrations.Lookup(payer.Public)
-	if !found { // perhaps it was kept over a restart, and has no profile yet
+	if !found { // it may have been kept over a restart, and have no profile yet
 		var err error
 		if user, found, err = s.registrations.Registered(ctx, payer.Public); err != nil {
 			return nil, later(payer.Public, err)
@@ -168,14 +168,14 @@ func (s *Server) chargeWithin(
 	}
 
 	asked := describe(r, &served{side: call.Originating, public: payer.Public, user: user})
-	if payer.Other != "" { // the Request-URI is the address of a handset, the user's own word
+	if payer.Other != "" { // the Request-URI is the address of a handset, which the user chose
 		asked.Called, asked.Requested = payer.Other, payer.Other
 	}
 
 	return s.charging.Event(ctx, asked)
 }
 
-// otherParty returns who a call is with, as it is charged: the number that was called, or who called.
+// otherParty returns the other party of a call for charging: the called number, or the caller.
 func otherParty(r *request, sv *served) string {
 	if sv.side == call.Originating {
 		return r.out.Recipient.String()
@@ -188,7 +188,7 @@ func content(r *sip.Request) charging.Content {
 	return charging.Content{Type: sip.Value(r, "Content-Type"), Body: r.Body()}
 }
 
-// expires returns the Expires header field in seconds; nil: none that can be read.
+// expires returns the Expires header field in seconds; nil if there is none that can be read.
 func expires(r *sip.Request) *uint32 {
 	n, err := strconv.ParseUint(sip.Value(r, "Expires"), 10, 32)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package verdict translates errors and Diameter results into the status and Reason that the sender of a SIP request is given.
+// Package verdict translates errors and Diameter results into the status and Reason of the response to a SIP request.
 package verdict
 
 import (
@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Of returns the refusal of a request that an error ends: its own, or 480.
+// Of returns the refusal of a request that an error ends: the error's own, or 480.
 func Of(err error) *sip.Refusal {
 	var own *sip.Refusal
 	if errors.As(err, &own) {
@@ -18,8 +18,7 @@ func Of(err error) *sip.Refusal {
 	return sip.Refuse(480, err.Error())
 }
 
-// Diameter returns a refusal whose reason is a result of Diameter (TS 24.229 §7.2A.18), so that the true cause reaches whoever looks at the
-// handset's trace.
+// Diameter returns a refusal whose reason is a Diameter result (TS 24.229 §7.2A.18), so that the true cause shows in the handset's trace.
 func Diameter(status int, result diameter.Result, text string) *sip.Refusal {
 	return &sip.Refusal{
 		Status: status, Cause: result,
