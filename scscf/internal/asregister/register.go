@@ -14,18 +14,18 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// copied are headers of the handset's REGISTER that the application server gets too (§5.4.1.7).
+// copied are header fields of the handset's REGISTER that the application server gets too (§5.4.1.7).
 var copied = []string{"P-Access-Network-Info", "P-Visited-Network-ID", "Cellular-Network-Info"}
 
 const messageSIP = "message/sip"
 
-// part is one body.
+// part is one body part.
 type part struct {
 	kind string
 	body []byte
 }
 
-// register makes the third-party REGISTER for one application server.
+// register returns the third-party REGISTER for one application server.
 func (s *Server) register(c registration.Change, t triggered, now time.Time) (*sip.Request, error) {
 	r, err := sip.NewRequest("REGISTER", t.match.Server)
 	if err != nil {
@@ -63,7 +63,7 @@ func (s *Server) register(c registration.Change, t triggered, now time.Time) (*s
 	sip.Set(r, "P-Charging-Vector", vector.String())
 
 	body := parts(c, t.match)
-	if octets := size(body); octets > s.maxBody { // without it the server learns of the registration all the same
+	if octets := size(body); octets > s.maxBody { // the server learns of the registration without it, too
 		s.log.Warn(
 			"a third-party REGISTER goes without the messages of the handset: they are too large",
 			"server", t.match.Server,
@@ -100,7 +100,7 @@ func expires(c registration.Change, now time.Time) int {
 	return int(longest.Round(time.Second) / time.Second)
 }
 
-// parts returns what the criterion wants in the body: its service information, and the messages that the handset exchanged.
+// parts returns the body parts that the criterion asks for: its service information, and the messages that the handset exchanged.
 func parts(c registration.Change, m ifc.Match) []part {
 	var all []part
 

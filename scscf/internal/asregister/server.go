@@ -41,7 +41,7 @@ type Sender interface {
 	Do(ctx context.Context, r *sip.Request, d stack.Destination) (*sip.Response, error)
 }
 
-// Options are what a server works with.
+// Options are the dependencies of a server.
 type Options struct {
 	Sender     Sender
 	Endpoint   *stack.Endpoint
@@ -71,7 +71,7 @@ type Server struct {
 	lines map[string][]job // by the identity of the set; the first is in work
 }
 
-// job is one change to be told.
+// job is one change to send.
 type job struct {
 	change  registration.Change
 	servers []triggered
@@ -79,7 +79,7 @@ type job struct {
 
 const (
 	atOnce  = 200
-	maxLine = 8 // changes of one user that wait; a later re-registration says all that an earlier one does
+	maxLine = 8 // changes of one user that wait; a later re-registration replaces an earlier one
 )
 
 // New returns a server; it works while Run does.

@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// triggered is an application server that has to be told, and for which identity.
+// triggered is an application server to inform, and for which identity.
 type triggered struct {
 	match  ifc.Match
 	public string
@@ -74,7 +74,7 @@ func inOrder(set *registration.Registration, registered string) []*registration.
 	return all
 }
 
-// view shows a REGISTER to filter criteria.
+// view presents a REGISTER to filter criteria.
 type view struct {
 	request *sip.Request
 	kind    ifc.RegistrationType
@@ -104,7 +104,7 @@ func (v *view) EachHeaderName(yield func(string) bool) {
 	}
 }
 
-// SessionCase of a REGISTER is originating (TS 29.228 annex F).
+// SessionCase returns ORIGINATING, the case of every REGISTER (TS 29.228 annex F).
 func (v *view) SessionCase() ifc.SessionCase { return ifc.Originating }
 
 // RegistrationType implements ifc.Request.
@@ -113,7 +113,7 @@ func (v *view) RegistrationType() ifc.RegistrationType { return v.kind }
 // SDP implements ifc.Request; a REGISTER has none.
 func (v *view) SDP() []byte { return nil }
 
-// standIn returns a REGISTER such as the handset might have sent, for registrations that end without one.
+// standIn returns a REGISTER as the handset might have sent it, for registrations that end without one.
 func standIn(c registration.Change, homeDomain string) (*sip.Request, error) {
 	r, err := sip.NewRequest("REGISTER", "sip:"+homeDomain)
 	if err != nil {
@@ -129,7 +129,7 @@ func standIn(c registration.Change, homeDomain string) (*sip.Request, error) {
 	return r, nil
 }
 
-// identityOf returns the public identity that a REGISTER or an end was for.
+// identityOf returns the public identity of a REGISTER, or of a registration's end.
 func identityOf(c registration.Change) string {
 	for _, change := range c.Contacts {
 		return change.Binding.Identity
@@ -138,7 +138,7 @@ func identityOf(c registration.Change) string {
 	return ""
 }
 
-// boundary returns one that the parts do not contain.
+// boundary returns a boundary that the parts do not contain.
 func boundary(parts []part) string {
 	const prefix = "dialtone-"
 

@@ -23,7 +23,7 @@ type Challenge struct {
 	AKA       bool
 
 	opaque   string
-	password []byte // AKA: what the handset answers with
+	password []byte // AKA: the password of the handset's answer
 	ha1      string // SIP Digest
 	ik, ck   []byte
 }
@@ -35,7 +35,7 @@ type Terms struct {
 	QoP        []string // of AKA; empty: none is offered
 }
 
-// New makes a challenge from the AKA vector or digest data that the HSS sent (TS 29.229 §6.3.13).
+// New returns a challenge from the AKA vector or digest data that the HSS sent (TS 29.229 §6.3.13).
 func New(a *cx.MAA, terms Terms) (*Challenge, error) {
 	if len(a.AuthDataItems) == 0 {
 		return nil, errors.New("the MAA has no SIP-Auth-Data-Item")
@@ -135,7 +135,7 @@ func (ch *Challenge) Offers(qop string) bool {
 		slices.ContainsFunc(ch.QoP, func(offered string) bool { return strings.EqualFold(offered, qop) })
 }
 
-// Verify checks the answer to the challenge, which is in the credentials of a request with this method and body.
+// Verify checks the answer to the challenge, given by the credentials of a request with this method and body.
 func (ch *Challenge) Verify(c digest.Credentials, method string, body []byte) error {
 	if c.Realm != ch.Realm || c.Algorithm != "" && !strings.EqualFold(c.Algorithm, ch.Algorithm) || !ch.Offers(c.QoP) {
 		return errTerms
@@ -163,7 +163,7 @@ func (ch *Challenge) Stale(c digest.Credentials, method string, body []byte) boo
 	return old.Verify(c, method, body) == nil
 }
 
-// RAND is that of an AKA challenge, for the resynchronisation of SQN (TS 33.102 §6.3.5).
+// RAND returns the RAND of an AKA challenge, for the resynchronisation of SQN (TS 33.102 §6.3.5).
 func (ch *Challenge) RAND() ([16]byte, error) {
 	rand, _, err := digest.ParseAKANonce(ch.Nonce)
 

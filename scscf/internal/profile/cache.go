@@ -85,8 +85,8 @@ func (p *Cache) cached(skeleton *ifc.Subscription, criteria [][]byte) []*registr
 	return found
 }
 
-// remember lets profiles be found by their criteria as they stood in the document, if putting the document together again gives
-// what it said as a whole.
+// remember records profiles by the text of their criteria in the document, provided that the skeleton and the criteria together give the
+// whole document.
 func (p *Cache) remember(whole *ifc.Subscription, skeleton []byte, criteria [][]byte, compiled []*registration.Profile) {
 	parts, err := ifc.Parse(skeleton)
 	if err != nil || len(parts.ServiceProfiles) != len(compiled) || len(criteria) != len(compiled) {
@@ -123,7 +123,7 @@ func adds(whole, skeleton *ifc.ServiceProfile, criteria []byte) bool {
 	return wantErr == nil && gotErr == nil && want == got
 }
 
-// put is called with the lock held.
+// put adds a profile. It is called with the lock held.
 func (p *Cache) put(hash profileHash, profile *registration.Profile) {
 	p.byHash[hash] = weak.Make(profile)
 	runtime.AddCleanup(profile, p.forget, hash)
@@ -180,7 +180,7 @@ func parseIdentity(public ifc.PublicIdentity) (registration.Identity, error) {
 	return identity, nil
 }
 
-// compile gives the profile that is there already for equal services, or makes it.
+// compile returns the existing profile for equal services, or a new one.
 func (p *Cache) compile(source *ifc.ServiceProfile) (*registration.Profile, error) {
 	hash, err := hashOf(source, nil)
 	if err != nil {
@@ -236,7 +236,7 @@ func (p *Cache) servers(services *ifc.ServiceProfile) []string {
 	return servers
 }
 
-// forget drops the place of a profile that nobody has any more, unless it was made anew.
+// forget removes the place of a profile that nobody uses any more, unless it was made anew.
 func (p *Cache) forget(hash profileHash) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -262,8 +262,8 @@ func (p *Cache) Count() int {
 	return len(different)
 }
 
-// hashOf is over the services of a profile, without the identities, which differ from user to user. criteria are those that
-// stand outside of it as text.
+// hashOf returns the hash of a profile's services, without the identities, which differ from user to user. criteria are those kept
+// outside of it as text.
 func hashOf(source *ifc.ServiceProfile, criteria []byte) (profileHash, error) {
 	services := *source
 	services.PublicIdentities = nil

@@ -2,9 +2,9 @@ package profile
 
 import "bytes"
 
-// split takes a User-Data document apart into what differs from user to user and the filter criteria of each service
-// profile, which many users share and which are most of its length. It is a short cut for documents written plainly; of any
-// other, with a comment, CDATA or a prefix somewhere, ok is false and all of it has to be read.
+// split divides a User-Data document into the part that differs from user to user and the filter criteria of each service profile, which
+// many users share and which are most of its length. It is a short cut for plainly written documents; for any other, with a comment,
+// CDATA or a prefix somewhere, ok is false and the whole document has to be parsed.
 func split(document []byte) (skeleton []byte, criteria [][]byte, ok bool) {
 	if bytes.Contains(document, []byte("<!")) {
 		return nil, nil, false
@@ -42,7 +42,7 @@ var (
 	criterionBegin, criterionEnd = []byte("<InitialFilterCriteria>"), []byte("</InitialFilterCriteria>")
 )
 
-// cut takes the criteria out of the inside of one profile; they must stand together.
+// cut removes the criteria from the text of one profile; they must stand together.
 func cut(text []byte) (before, criteria, after []byte, plain bool) {
 	first := bytes.Index(text, criterionBegin)
 	if first < 0 {
@@ -63,8 +63,8 @@ func cut(text []byte) (before, criteria, after []byte, plain bool) {
 	return text[:first], text[first : len(text)-len(rest)], rest, !bytes.Contains(rest, []byte("InitialFilterCriteria"))
 }
 
-// balanced reports whether every element that begins in a piece of XML also ends, so that what follows is not within one of them.
-// Elements with attributes are beyond it.
+// balanced reports whether every element that begins in a piece of XML also ends there, so that the text behind it is not within one of
+// them. It does not handle elements with attributes.
 func balanced(text []byte) bool {
 	var open [][]byte
 

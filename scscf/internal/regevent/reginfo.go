@@ -49,8 +49,8 @@ type unknownParam struct {
 	Value string `xml:",chardata"`
 }
 
-// full returns the whole state of a set (RFC 3680 §5.2), with the contacts that have just ended once more. g may be nil: then
-// before, the state until then, is shown as terminated.
+// full returns the whole state of a set (RFC 3680 §5.2), and once more the contacts that have just ended. If g is nil, before, the state
+// until then, is shown as terminated.
 func full(g, before *registration.Registration, ended []registration.ContactChange, now time.Time) reginfo {
 	document := reginfo{State: "full"}
 	shown := g
@@ -87,7 +87,7 @@ func full(g, before *registration.Registration, ended []registration.ContactChan
 	return document
 }
 
-// partial returns what one change has changed.
+// partial returns the document of one change.
 func partial(c registration.Change, now time.Time) reginfo {
 	document := reginfo{State: "partial"}
 
@@ -149,8 +149,8 @@ func partial(c registration.Change, now time.Time) reginfo {
 	return document
 }
 
-// contactOf writes a contact of one identity. Where the handset registered the identity itself the event is "registered";
-// where it came with the implicit registration set, "created" (TS 24.229 §5.4.2.1.2).
+// contactOf returns the element for a contact of one identity. If the handset registered the identity itself the event is "registered";
+// if it came with the implicit registration set, "created" (TS 24.229 §5.4.2.1.2).
 func contactOf(aor string, c registration.ContactChange, now time.Time) contact {
 	b, event := c.Binding, c.Event
 	if event == registration.ContactRegistered && b.Identity != aor {
@@ -188,7 +188,7 @@ func contactOf(aor string, c registration.ContactChange, now time.Time) contact 
 	return out
 }
 
-// registrationID names the registration of an identity; it is the same in every document.
+// registrationID returns the id of an identity's registration; it is the same in every document.
 func registrationID(aor string) string {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(strings.ToLower(aor))) // a hash never fails
@@ -196,7 +196,7 @@ func registrationID(aor string) string {
 	return fmt.Sprintf("r%08x", h.Sum32())
 }
 
-// contactID names a contact; it is the same in every document, and another one for each identity.
+// contactID returns the id of a contact; it is the same in every document, and a different one for each identity.
 func contactID(aor string, id uint32) string {
 	return "c" + strconv.FormatUint(uint64(id), 36) + "-" + registrationID(aor)[1:]
 }

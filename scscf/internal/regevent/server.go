@@ -62,7 +62,7 @@ type Sender interface {
 	Do(ctx context.Context, r *sip.Request, d stack.Destination) (*sip.Response, error)
 }
 
-// Options are what a server works with.
+// Options are the dependencies of a server.
 type Options struct {
 	Registrations Registrations
 	Sender        Sender

@@ -30,7 +30,7 @@ func (s *Server) Takes(r *sip.Request, originating bool) bool {
 
 	public, err := ims.CanonicalIdentity(r.Recipient.String())
 	if err != nil {
-		return true // to be refused in the right words
+		return true // it is refused in the right words
 	}
 
 	user, found := s.registrations.Lookup(public)
@@ -173,7 +173,7 @@ func (s *Server) announce(sub *subscription, expires time.Duration) {
 	}
 }
 
-// subscribe makes a subscription.
+// subscribe creates a subscription.
 func (s *Server) subscribe(ctx context.Context, tx sip.Answering, expires time.Duration) {
 	r := tx.Request()
 

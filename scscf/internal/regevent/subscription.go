@@ -18,15 +18,15 @@ type subscription struct {
 	expiry  schedule.Entry
 	dialog  *sip.Dialog
 	key     dialogKey
-	public  string // watched, canonical
-	watcher string // who it is, for the log
+	public  string // the watched identity, canonical
+	watcher string // the watcher's identity, for the log
 	event   string // Event header value, with its id if it has one
 
 	mu         sync.Mutex
 	remoteCSeq uint32
 	expires    time.Time
 	version    uint32
-	shown      *registration.Registration // what the watcher was told last
+	shown      *registration.Registration // what the watcher was last sent
 	pending    []registration.Change
 	left       []registrationElement // of a document that was too large for one NOTIFY
 	full       bool                  // the next NOTIFY has the whole state
@@ -35,15 +35,15 @@ type subscription struct {
 	timeouts   int // NOTIFYs in a row that nobody answered
 }
 
-// dialogKey finds the subscription that a SUBSCRIBE within its dialog is for.
+// dialogKey is the key of a subscription by the dialog of its SUBSCRIBEs.
 type dialogKey struct{ callID, localTag, remoteTag string }
 
 const (
-	maxPending  = 8 // changes; with more the next NOTIFY has the whole state
-	maxTimeouts = 3 // a handset in idle mode takes seconds to page: one NOTIFY that is lost ends nothing
+	maxPending  = 8 // changes; beyond that the next NOTIFY has the whole state
+	maxTimeouts = 3 // a handset in idle mode takes seconds to page: one lost NOTIFY ends nothing
 )
 
-// tell queues a change; call is whether a worker has to be called.
+// tell queues a change; call reports whether a worker has to be called.
 func (s *subscription) tell(c registration.Change) (call bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,13 +65,13 @@ func (s *subscription) tell(c registration.Change) (call bool) {
 	return s.call()
 }
 
-// knows tells a change that the watcher, who came while it was on its way here, has seen already. It is called with the lock
-// held.
+// knows reports whether the watcher has already seen a change, because it subscribed while the change was on its way here. It is called
+// with the lock held.
 func (s *subscription) knows(after *registration.Registration) bool {
 	return after != nil && s.version > 0 && s.shown != nil && after.Sequence <= s.shown.Sequence
 }
 
-// call marks the subscription as in the hands of a worker. It is called with the lock held.
+// call marks the subscription as being handled by a worker. It is called with the lock held.
 func (s *subscription) call() bool {
 	if s.sending {
 		return false
@@ -82,7 +82,7 @@ func (s *subscription) call() bool {
 	return true
 }
 
-// next makes the NOTIFY that is due, or says that there is none.
+// next returns the NOTIFY that is due, or nil if there is none.
 func (s *subscription) next(now time.Time) (request *sip.Request, last bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +134,7 @@ func (s *subscription) next(now time.Time) (request *sip.Request, last bool, err
 	return request, last, nil
 }
 
-// document chooses between the whole state and the change alone. It is called with the lock held.
+// document returns the whole state or the change alone. It is called with the lock held.
 func (s *subscription) document(current *registration.Registration, now time.Time) reginfo {
 	changes := s.pending
 
@@ -159,15 +159,14 @@ func (s *subscription) document(current *registration.Registration, now time.Tim
 	return full(current, before, happened, now)
 }
 
-// answered takes note of what became of a NOTIFY, and says whether the subscription is over because of it (RFC 6665
-// §4.2.2, RFC 5057 §5.1).
+// answered handles the outcome of a NOTIFY, and reports whether the subscription is over because of it (RFC 6665 §4.2.2, RFC 5057 §5.1).
 func (s *subscription) answered(response *sip.Response) (over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	if stack.Local(response) {
 		s.timeouts++
-		s.full = true // what it said is still to be said
+		s.full = true // its content must be sent again
 
 		return s.timeouts >= maxTimeouts
 	}
@@ -182,5 +181,5 @@ func (s *subscription) answered(response *sip.Response) (over bool) {
 	}
 }
 
-// Due is called by the schedule when the subscription has not been refreshed.
+// Due ends the subscription. It is called by the schedule when the subscription has not been refreshed.
 func (s *subscription) Due(time.Time) { s.server.end(s, "timeout") }

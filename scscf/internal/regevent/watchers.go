@@ -22,8 +22,8 @@ func assertedBy(r *sip.Request) []string {
 	return uris
 }
 
-// allowed says who a watcher is: the user, a P-CSCF that the user registered through, an application server of the user's
-// profile, or a host that the operator trusts (TS 24.229 §5.4.2.1.1). Only P-Asserted-Identity counts.
+// allowed returns who a watcher is: the user, a P-CSCF that the user registered through, an application server of the user's profile, or
+// a host that the operator trusts (TS 24.229 §5.4.2.1.1). Only P-Asserted-Identity counts.
 func (s *Server) allowed(r *sip.Request, user registration.User) (watcher string, ok bool) {
 	for _, asserted := range assertedBy(r) {
 		if canonical, err := ims.CanonicalIdentity(asserted); err == nil {
@@ -67,10 +67,10 @@ func serversOf(user registration.User) []string {
 	return user.Public.Profile.Servers
 }
 
-// host is where a URI leads.
+// host is the host that a URI leads to.
 type host struct {
 	name string
-	port int // 0: not said
+	port int // 0: not given
 }
 
 func hostOf(uri string) host {
@@ -82,7 +82,7 @@ func hostOf(uri string) host {
 	return host{strings.ToLower(u.Host), u.Port}
 }
 
-// is compares hosts; a port that is not said matches any.
+// is compares hosts; a port that is not given matches any.
 func (h host) is(uri string) bool {
 	other := hostOf(uri)
 

@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// accept answers 200 (TS 24.229 §5.4.1.2.2, §5.4.1.4).
+// accept sends a 200 (TS 24.229 §5.4.1.2.2, §5.4.1.4).
 func (p *procedure) accept() {
 	r := p.registrar
 	response := sip.NewResponse(p.tx.Request(), 200, "")
@@ -77,7 +77,7 @@ func (p *procedure) accept() {
 	p.respond(response)
 }
 
-// chargingFunctions is P-Charging-Function-Addresses (RFC 7315 §4.5, §5.5): what the HSS gave, else the operator's.
+// chargingFunctions returns P-Charging-Function-Addresses (RFC 7315 §4.5, §5.5): the functions that the HSS gave, else the operator's.
 func (r *Registrar) chargingFunctions(g *registration.Registration) string {
 	functions := ims.ChargingFunctions{Event: r.policy.ChargingFunctions.ECF, Collection: r.policy.ChargingFunctions.CCF}
 

@@ -68,7 +68,7 @@ func (p *procedure) releaseServer(ctx context.Context) {
 	p.notStored = answer.Result == cx.SuccessServerNameNotStored
 }
 
-// takeBack ends a registration at the HSS that failed here, or that the operator ends.
+// takeBack ends at the HSS a registration that failed here, or that the operator ends.
 func (r *Registrar) takeBack(ctx context.Context, private, public string) error {
 	_, refusal := r.assign(ctx, &cx.SAR{UserName: private, PublicIdentities: []string{public}, Type: cx.AdministrativeDeregistration})
 	if refusal != nil {

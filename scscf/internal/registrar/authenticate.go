@@ -20,7 +20,7 @@ func (p *procedure) newAuthentication() *authentication {
 		private: p.request.private, public: p.request.public, callID: p.request.callID, offered: unprotected(p.request),
 	}
 
-	if p.authentication != nil { // the REGISTER names the challenge of that one, which stays out until it is displaced
+	if p.authentication != nil { // the REGISTER names that one's challenge, which stays in flight until it is displaced
 		a.offered = a.offered || p.authentication.offered
 	}
 

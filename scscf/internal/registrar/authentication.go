@@ -20,7 +20,7 @@ type authentication struct {
 	private, public string
 	callID          string
 	asked           *challenge.Challenge // the last one
-	offered         bool                 // security associations were, with it
+	offered         bool                 // with the last challenge, security associations were offered
 	attempt         int                  // wrong responses so far
 	resynchronised  int                  // AUTS so far
 }
@@ -143,7 +143,7 @@ func (s *authentications) count() int {
 // takes about a second.
 const patience = 10 * time.Second
 
-// challenged notes when reg-await-auth expires, and returns when the schedule should call Due.
+// challenged records when reg-await-auth expires, and returns when the schedule should call Due.
 func (s *authentications) challenged(a *authentication, now time.Time, await time.Duration) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,7 +153,7 @@ func (s *authentications) challenged(a *authentication, now time.Time, await tim
 	return now.Add(min(patience, await))
 }
 
-// expires returns when reg-await-auth expires, and whether a challenge is in flight.
+// expires returns when reg-await-auth expires; silent reports whether a challenge is in flight.
 func (s *authentications) expires(a *authentication) (at time.Time, silent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,13 +169,13 @@ func (a *authentication) Due(now time.Time) {
 		return
 	}
 
-	if silent { // no event of the machine: nothing changes
+	if silent { // not an event of the machine: nothing changes
 		a.registrar.log.Info("challenge not answered yet", a.silence()...)
 		a.registrar.schedule.Set(&a.await, a, at)
 	}
 }
 
-// silence returns the log attributes of an unanswered challenge: whose it is, and the likeliest reasons.
+// silence returns the log attributes of an unanswered challenge: its user, and the likeliest reasons.
 func (a *authentication) silence() (attributes []any) {
 	return []any{"impi", a.private, "impu", a.public, "call_id", a.callID, "cause", unansweredChallenge(a.asked)}
 }

@@ -19,8 +19,8 @@ func (r *Registrar) publish(c registration.Change) {
 	}
 }
 
-// change replaces the registration of a record with the result of decide; nil removes the record. Then the registrants take their
-// steps. Both callbacks must be quick and have no other effects.
+// change replaces the registration of a record with the result of decide; nil removes the record. Then the registrants take their steps.
+// Both callbacks must be quick and have no other effects.
 func (r *Registrar) change(
 	rec *record,
 	decide func(old *registration.Registration) (*registration.Registration, error),
@@ -62,7 +62,8 @@ func (r *Registrar) arm(rec *record, g *registration.Registration) {
 	}
 }
 
-// Due is called by the schedule when the first contact of a registration, or the profile of an unregistered user, ends.
+// Due removes what has expired. It is called by the schedule when the first contact of a registration, or the profile of an unregistered
+// user, ends.
 func (rec *record) Due(now time.Time) { rec.registrar.expire(rec, now) }
 
 // expire removes expired contacts (TS 24.229 §5.4.1.5) and reports to the HSS the users who have none left.
@@ -137,7 +138,7 @@ func (r *Registrar) lose(
 		r.log.Info("contact lost", "event", event, "impi", c.Binding.Private, "impu", c.Binding.Identity, "contact", c.Binding.Contact)
 	}
 
-	if before.State == registration.Unregistered { // nobody's registration
+	if before.State == registration.Unregistered { // no registration of a user
 		r.work.Add(func(ctx context.Context) { r.releaseLater(ctx, before.Private, before) })
 		return
 	}
@@ -146,7 +147,7 @@ func (r *Registrar) lose(
 	_ = r.carryOut(context.Background(), taken, change) // no row of a lost contact has a SAR that is waited for
 }
 
-// taken are the steps that the registrants of a changed set have taken.
+// taken are the steps taken by the registrants of a changed set.
 type taken struct {
 	private string
 	actions []Action
@@ -172,7 +173,7 @@ func (r *Registrar) stepEnded(
 		}
 
 		who := rec.registrant(private)
-		if who == nil { // whoever has a contact is held with the record
+		if who == nil { // a private identity with a contact has a registrant in the record
 			who = &registrant{private: private, run: r.machine.Start(NotRegistered)}
 		}
 
@@ -189,8 +190,8 @@ func (r *Registrar) stepEnded(
 	return all
 }
 
-// carryOut performs the actions of the steps that the registrants of a changed set have taken. It informs application servers and
-// watchers once. The error is that of the last SAR that failed.
+// carryOut performs the actions of the steps taken by the registrants of a changed set. It informs application servers and watchers once.
+// The error is that of the last SAR that failed.
 func (r *Registrar) carryOut(ctx context.Context, all []taken, change registration.Change) (failed error) {
 	told := false
 

@@ -54,7 +54,7 @@ func update(
 		case w.expires == 0:
 			changes = append(changes, registration.ContactChange{Binding: next[at], Event: registration.ContactUnregistered})
 			next = slices.Delete(next, at, at+1)
-		case at >= 0 && next[at].Contact == w.contact: // to the letter, for by its letters watchers know it
+		case at >= 0 && next[at].Contact == w.contact: // letter by letter, because watchers know it by its text
 			fresh := w.binding(r, next[at].ID, next[at].Registered, now)
 			event := registration.ContactRefreshed
 

@@ -21,7 +21,7 @@ type journal struct {
 	mu    sync.Mutex
 	dirty map[*record]struct{}
 
-	lines *journals.Lines // of the one who flushes, as is what follows
+	lines *journals.Lines // owned, like the fields below, by the goroutine that flushes
 	batch []byte
 }
 
@@ -30,7 +30,7 @@ const (
 	flushInterval = 200 * time.Millisecond
 )
 
-// entry is one line. Without a registration it says that the registration with this ID has ended.
+// entry is one line. Without a registration it records that the registration with this ID has ended.
 type entry struct {
 	ID           uint64 `json:"id"`
 	Registration *kept  `json:"registration,omitempty"`
@@ -150,7 +150,7 @@ func (j *journal) flush(count func() int, all func() []*record) error {
 
 	if err := j.write(dirty); err != nil {
 		for rec := range dirty {
-			j.mark(rec) // and try again
+			j.mark(rec) // to try again
 		}
 
 		return err
@@ -204,7 +204,7 @@ func keptOf(g *registration.Registration) *kept {
 	return k
 }
 
-// rewrite leaves the records as they are.
+// rewrite rewrites the file with the current state of the records.
 func (j *journal) rewrite(records []*record) error {
 	return j.lines.Rewrite(func(w io.Writer) error {
 		for _, rec := range records {

@@ -11,7 +11,7 @@ const (
 	Assigning           // it has no contact yet; a SAR is out
 	Registered          // it has contacts
 	Reassigning         // it has contacts; a SAR is out
-	Releasing           // it has contacts, the last of which is to go; a SAR is out
+	Releasing           // it has contacts, the last of which is to be removed; a SAR is out
 )
 
 // Event is an event of a registration: a classified REGISTER, an answer of the HSS, a timer, or an order of the network.
@@ -19,30 +19,30 @@ type Event uint8
 
 const (
 	Authenticated          Event = iota // the response to the challenge is right, and contacts are left or made
-	AuthenticatedEnd                    // it is right, and no contact is left
+	AuthenticatedEnd                    // the response is right, and no contact is left
 	Vouched                             // the P-CSCF has authenticated the REGISTER: no challenge; contacts are left or made
 	VouchedEnd                          // the P-CSCF has authenticated the REGISTER; no contact is left
 	Assigned                            // SAA: success
 	AssignmentRefused                   // SAA with another result, or none
 	ContactsUpdated                     // the contacts are what the REGISTER wants
-	ContactsRefused                     // they cannot be: profile unusable, no room
-	Released                            // SAA to the de-registration, whatever it says, or none
-	AuthenticationFailed                // the response is wrong, or there is none in the answer
-	AuthenticationTimedOut              // the last challenge that was out has not been answered
-	ContactLost                         // it expired, or its P-CSCF does not reach it; others are left
+	ContactsRefused                     // the contacts cannot be updated: profile unusable, no room
+	Released                            // SAA to the de-registration, whatever its result, or none
+	AuthenticationFailed                // the response is wrong or missing
+	AuthenticationTimedOut              // the last challenge in flight has not been answered
+	ContactLost                         // a contact expired, or its P-CSCF does not reach it; others are left
 	LastContactLost
 	NetworkEnd  // RTR: the HSS ends the registration
 	OperatorEnd // the operator ends it, or an application server's default handling
 )
 
-// Action is one thing that is done.
+// Action is one action of a row.
 type Action uint8
 
 const (
 	AssignServer       Action = iota // SAR REGISTRATION
-	ReassignServer                   // SAR RE_REGISTRATION, as the policy says
-	ReleaseServer                    // SAR USER_DEREGISTRATION, with STORE_SERVER_NAME as the policy says
-	ReleaseServerLater               // SAR TIMEOUT_DEREGISTRATION, unless it is registered again by then
+	ReassignServer                   // SAR RE_REGISTRATION, if the policy says so
+	ReleaseServer                    // SAR USER_DEREGISTRATION, with STORE_SERVER_NAME if the policy says so
+	ReleaseServerLater               // SAR TIMEOUT_DEREGISTRATION, unless the user has registered again by then
 	TakeBack                         // SAR ADMINISTRATIVE_DEREGISTRATION
 	UpdateContacts                   // the contacts change
 	Accept                           // 200

@@ -18,20 +18,20 @@ type AuthenticationEvent uint8
 
 const (
 	Unprotected       AuthenticationEvent = iota // nothing in the REGISTER answers a challenge, and the P-CSCF does not vouch for it
-	NonceUnknown                                 // it answers a challenge that is not out: late, or replayed
-	VectorReceived                               // MAA with what a handset can be challenged with
-	VectorMissing                                // MAA without, or none; or no room for a challenge
+	NonceUnknown                                 // the REGISTER answers a challenge that is not in flight: late, or replayed
+	VectorReceived                               // MAA with data for a challenge
+	VectorMissing                                // MAA without such data, or none; or no room for a challenge
 	ResponseRight                                //
-	ResponseWrong                                // and the policy has another attempt
-	ResponseWrongLast                            // and it has none
+	ResponseWrong                                // and the policy allows another attempt
+	ResponseWrongLast                            // and the policy allows no other attempt
 	ResponseEmpty                                // the SIM refused the network (TS 33.102 §6.3.3)
 	ResponseAUTS                                 // the SIM's SQN is ahead
-	ResponseAUTSLast                             // as often as the policy believes it
+	ResponseAUTSLast                             // the same, for the last time that the policy accepts it
 	AwaitAuthExpired                             // nothing came
-	Withdrawn                                    // another challenge takes its place, or the HSS ends the registration
+	Withdrawn                                    // another challenge replaces it, or the HSS ends the registration
 )
 
-// AuthenticationAction is one thing that is done.
+// AuthenticationAction is one action of a row.
 type AuthenticationAction uint8
 
 const (

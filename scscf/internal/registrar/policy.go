@@ -12,25 +12,25 @@ import (
 
 // Policy is the operator's policy on registrations.
 type Policy struct {
-	// MinExpires and MaxExpires bound the time that a handset asks for: less is answered 423, more is shortened. DefaultExpires is for
-	// a REGISTER that names no time.
+	// MinExpires and MaxExpires bound the time that a handset requests: less is answered 423, more is shortened. DefaultExpires is for a
+	// REGISTER that gives no time.
 	MinExpires     time.Duration `yaml:"min_expires"`
 	MaxExpires     time.Duration `yaml:"max_expires"`
 	DefaultExpires time.Duration `yaml:"default_expires"`
 	// ExpiryGrace is how long a contact stays after it has expired, for a refresh that is on its way.
 	ExpiryGrace time.Duration `yaml:"expiry_grace"`
 
-	// MaxContacts is per implicit registration set. One more replaces the oldest of its private identity
-	// ("replace") or is answered 403 ("refuse").
+	// MaxContacts is per implicit registration set. One more replaces the oldest of its private identity ("replace") or is answered 403
+	// ("refuse").
 	MaxContacts    int    `yaml:"max_contacts"`
 	AtContactLimit string `yaml:"at_contact_limit"`
 
-	// MaxRegistrations is how many implicit registration sets are served at the same time; MaxChallenges how many handsets
-	// may owe the answer to a 401.
+	// MaxRegistrations is how many implicit registration sets are served at the same time, MaxChallenges how many challenges may be
+	// unanswered.
 	MaxRegistrations int `yaml:"max_registrations"`
 	MaxChallenges    int `yaml:"max_challenges"`
 
-	// RequirePath answers 421 to a REGISTER that came without Path: a handset that is not behind a P-CSCF.
+	// RequirePath answers 421 to a REGISTER without Path, from a handset that is not behind a P-CSCF.
 	RequirePath bool `yaml:"require_path"`
 
 	// AssignAtReRegistration sends a SAR RE_REGISTRATION at each re-registration (TS 29.228 §6.1.2).
@@ -48,8 +48,8 @@ type Policy struct {
 
 // Authentication is the operator's policy on authentication.
 type Authentication struct {
-	// Scheme is what a MAR asks for. "Unknown" lets the HSS decide; "Digest-AKAv1-MD5", "Digest-AKAv2-MD5", "Digest-AKAv2-SHA-256"
-	// and "SIP Digest" ask for one.
+	// Scheme is the authentication scheme that a MAR requests. "Unknown" lets the HSS decide; "Digest-AKAv1-MD5", "Digest-AKAv2-MD5",
+	// "Digest-AKAv2-SHA-256" and "SIP Digest" request one.
 	Scheme string `yaml:"scheme"`
 	// AwaitAuth is the timer reg-await-auth (TS 24.229 §7.8): how long a handset may take to answer the 401.
 	AwaitAuth time.Duration `yaml:"await_auth"`
@@ -65,15 +65,15 @@ type Authentication struct {
 	// a new challenge (TS 24.229 §5.4.1.2.2). TrustAlways lists those that need none at all, such as auth-done.
 	TrustRefresh []string `yaml:"trust_refresh"`
 	TrustAlways  []string `yaml:"trust_always"`
-	// RefuseUnprotected does not believe an answer to an AKA challenge that came outside the security associations which the P-CSCF
-	// offered: it has integrity-protected=no, or the REGISTER that was challenged had it and the answer has none that protects.
+	// RefuseUnprotected rejects an answer to an AKA challenge that came outside the security associations that the P-CSCF offered: it has
+	// integrity-protected=no, or the challenged REGISTER had it and the answer has no value that protects.
 	RefuseUnprotected bool `yaml:"refuse_unprotected"`
-	// RequireProtection believes a response to a challenge only if it came over a security association or TLS. Off, a lab
-	// without IPsec works.
+	// RequireProtection accepts a response to a challenge only if it came over a security association or TLS. Off, a lab without IPsec
+	// works.
 	RequireProtection bool `yaml:"require_protection"`
 }
 
-// ChargingFunctions are Diameter URIs: ecf the OCS, ccf the collector.
+// ChargingFunctions are Diameter URIs: ecf of the OCS, ccf of the collector.
 type ChargingFunctions struct {
 	ECF []string `yaml:"ecf"`
 	CCF []string `yaml:"ccf"`

@@ -56,7 +56,7 @@ func result(command string, results map[diameter.Result]meaning, r diameter.Resu
 	return verdict.Diameter(v.status, r, fmt.Sprintf("%s was answered %d: %s", command, r.Code, v.diagnosis))
 }
 
-// unanswered maps a Cx request without an answer to 504, so that the I-CSCF or P-CSCF can tell it from a verdict of the HSS.
+// unanswered maps a Cx request without an answer to 504, so that the I-CSCF or P-CSCF can tell it from a decision of the HSS.
 func unanswered(command string, err error) *sip.Refusal {
 	switch {
 	case errors.Is(err, diameter.ErrTooLarge):

@@ -38,18 +38,18 @@ type procedure struct {
 	registrar      *Registrar
 	tx             sip.Answering
 	request        *request
-	record         *record // nil: the public identity is not known here
+	record         *record // nil: the public identity is not registered here
 	registrant     *registrant
 	was            State           // when the REGISTER came
 	authentication *authentication // the one that the REGISTER answers, or the one that it begins
 
-	first AuthenticationEvent // what the REGISTER is to the authentication
-	next  Event               // what register steps
+	first AuthenticationEvent // the event of the authentication
+	next  Event               // the next event of the registration
 	ends  bool                // no contact is left
 	auts  [14]byte
 
-	then      func(context.Context) // what an action leads to
-	refusal   *sip.Refusal          // what Refuse and RefuseVector answer
+	then      func(context.Context) // what follows the actions
+	refusal   *sip.Refusal          // the refusal that Refuse and RefuseVector send
 	assigned  *cx.SAA
 	change    registration.Change
 	notStored bool // the HSS does not keep this S-CSCF for the unregistered user
@@ -88,7 +88,7 @@ func (p *procedure) find() {
 	}
 }
 
-// bindings returns the contacts of the set as they are now.
+// bindings returns the current contacts of the set.
 func (p *procedure) bindings() []*registration.Binding {
 	if g := p.registration(); g != nil {
 		return g.Bindings
@@ -172,8 +172,8 @@ func protected(integrity string) bool {
 		func(value string) bool { return strings.EqualFold(value, integrity) })
 }
 
-// trusted reports whether a REGISTER needs no challenge because the P-CSCF vouches for it: a refresh or end of contacts that are
-// known, or anything when the operator says so.
+// trusted reports whether a REGISTER needs no challenge because the P-CSCF vouches for it: a refresh or end of known contacts, or any
+// REGISTER if the operator says so.
 func (p *procedure) trusted(policy *Authentication) bool {
 	in := func(values []string) bool {
 		return p.request.hasCredentials &&
@@ -226,7 +226,7 @@ func (p *procedure) act(ctx context.Context, actions []Action) {
 		case ReleaseServer:
 			p.releaseServer(ctx)
 		case TakeBack:
-			r.work.Add(func(ctx context.Context) { _ = r.takeBack(ctx, who.private, who.public) }) // it has logged what went wrong
+			r.work.Add(func(ctx context.Context) { _ = r.takeBack(ctx, who.private, who.public) }) // it logs its own failures
 		case UpdateContacts:
 			p.updateContacts()
 		case Accept:
@@ -311,7 +311,7 @@ func (p *procedure) updateContacts() {
 	}
 }
 
-// profile returns the identities in the SAA's profile, if it has one or must have one.
+// profile returns the identities of the SAA's profile, if there is one or must be one.
 func (p *procedure) profile() (identities []registration.Identity, private string, refusal *sip.Refusal) {
 	g := p.registration()
 	if p.ends || g != nil && !g.ProfileMissing() && (p.assigned == nil || len(p.assigned.UserData) == 0) {
@@ -333,7 +333,7 @@ func (p *procedure) profile() (identities []registration.Identity, private strin
 	return identities, private, nil
 }
 
-// place returns the record for the set: the one that serves one of its identities, or a new one.
+// place returns the record of the set: the one that serves one of its identities, or a new one.
 func (p *procedure) place(identities []registration.Identity) *record {
 	if p.record != nil && p.registration() != nil {
 		return p.record
@@ -370,7 +370,7 @@ func (p *procedure) respond(response *sip.Response) {
 	p.registrar.respond(p.tx, response)
 }
 
-// unexpected logs and counts what must not happen: an event without a row, or an action out of place.
+// unexpected logs and counts an event without a row, or an action out of place; neither must happen.
 func (p *procedure) unexpected(what, state fmt.Stringer) {
 	p.registrar.unexpected(what, state)
 

@@ -24,7 +24,7 @@ type HomeSubscriberServer interface {
 	ServerAssignment(ctx context.Context, req *cx.SAR) (*cx.SAA, error)
 }
 
-// Options are what a registrar works with. Log, HSS and Schedule are needed.
+// Options are the dependencies of a registrar. Log, HSS and Schedule are needed.
 type Options struct {
 	HSS          HomeSubscriberServer
 	Schedule     *schedule.Queue
@@ -74,9 +74,8 @@ func New(policy Policy, o Options) *Registrar {
 	return r
 }
 
-// Lookup finds the registration that serves a canonical public identity (pkg/ims CanonicalIdentity). It neither blocks nor
-// allocates. An identity that is not registered here, and not served as an unregistered one, is not found; FetchUnregistered
-// then asks the HSS.
+// Lookup returns the registration that serves a canonical public identity (pkg/ims CanonicalIdentity). It neither blocks nor allocates.
+// An identity that is neither registered here nor served as an unregistered one is not found; FetchUnregistered then asks the HSS.
 func (r *Registrar) Lookup(public string) (registration.User, bool) {
 	record := r.store.find(public)
 	if record == nil {

@@ -22,7 +22,7 @@ type request struct {
 	hasCredentials bool
 	contacts       []wanted
 	star           bool
-	outbound       bool // RFC 5626: the handset and the first Path have it
+	outbound       bool // both the handset and the first Path support outbound (RFC 5626)
 	path           []string
 	callID         string
 	cseq           uint32
@@ -35,7 +35,7 @@ type wanted struct {
 	instance string
 	regID    uint32
 	q        uint16
-	expires  time.Duration // 0: it ends
+	expires  time.Duration // 0: it is removed
 }
 
 // supported are the option tags that Require may name.
@@ -47,7 +47,7 @@ const maxContactsInRequest = 16
 const (
 	maxName    = 1 << 10 // a public or private identity, the URI of a Contact, a Call-ID
 	maxContact = 4 << 10 // with its parameters
-	maxPath    = 4 << 10 // all of it
+	maxPath    = 4 << 10 // in all
 )
 
 // tooLarge is the refusal of a value that is too long (RFC 3261 §21.5.7).

@@ -47,7 +47,7 @@ type store struct {
 	sequence  uint64
 	records   map[*record]struct{}
 	byPublic  map[string]*record
-	byPrivate map[string][]*record // those that a private identity has contacts in, or is the one of the profile
+	byPrivate map[string][]*record // the records where a private identity has contacts, or is the one of the profile
 	wildcards []*record
 }
 
@@ -105,8 +105,8 @@ func (s *store) count() int {
 	return len(s.records)
 }
 
-// update replaces the registration of a record with the result of decide. It is nil before for a new record, and nil after to remove
-// the record. then, which may be nil, is called with the new registration, and steps registrants before anybody sees it.
+// update replaces the registration of a record with the result of decide. Its argument is nil for a new record, and its result nil to
+// remove the record. then, which may be nil, is called with the new registration, and steps registrants before anybody sees it.
 func (s *store) update(
 	r *record,
 	decide func(old *registration.Registration) (*registration.Registration, error),
@@ -167,7 +167,7 @@ func (r *Registrar) registrantOf(rec *record, private string) *registrant {
 	return &registrant{private: private, run: r.machine.Start(NotRegistered)}
 }
 
-// registrant is called with the store's lock held.
+// registrant returns the registrant of a private identity in the record. It is called with the store's lock held.
 func (r *record) registrant(private string) *registrant {
 	for _, who := range r.registrants {
 		if who.private == private {
@@ -235,7 +235,7 @@ func (s *store) put(r *record, next *registration.Registration) error {
 	return nil
 }
 
-// leave removes an identity from the set that it was in.
+// leave removes an identity from its previous set.
 func (s *store) leave(r *record, uri string) {
 	left := *r.current.Load()
 	left.Identities = slices.DeleteFunc(slices.Clone(left.Identities), func(i registration.Identity) bool { return i.URI == uri })

@@ -67,7 +67,7 @@ func (r *Registrar) terminate(
 	}
 
 	change := registration.Change{Before: before, After: after, Contacts: changes, Type: typeAfter(after), Cause: cause}
-	if len(changes) == 0 { // the set of a user who is not registered
+	if len(changes) == 0 { // the set of an unregistered user
 		r.publish(change)
 	}
 

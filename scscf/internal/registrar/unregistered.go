@@ -67,8 +67,8 @@ func (r *Registrar) FetchUnregistered(ctx context.Context, public string) (regis
 	return user, nil
 }
 
-// Registered is like Lookup, but may block to fetch the profile of a registration that was kept across a restart. With an error, which is
-// that of the HSS, the user must not be taken for unregistered.
+// Registered is like Lookup, but may block to fetch the profile of a registration that was kept across a restart. If it returns an error,
+// from the HSS, the user must not be taken for unregistered.
 func (r *Registrar) Registered(ctx context.Context, public string) (registration.User, bool, error) {
 	user, found := r.Lookup(public)
 
@@ -105,7 +105,7 @@ func (r *Registrar) revive(ctx context.Context, rec *record) *sip.Refusal {
 
 	answer, refusal := r.assign(ctx, &cx.SAR{UserName: g.Private, PublicIdentities: []string{g.Primary()}, Type: cx.NoAssignment})
 	if refusal != nil {
-		if refusal.Status != 504 { // the HSS has spoken
+		if refusal.Status != 504 { // the HSS has answered
 			_, _ = r.terminate(ctx, rec, g.Bindings, NetworkEnd, registration.ContactDeactivated, registration.ByHSS) // no SAR follows
 		}
 

@@ -10,19 +10,19 @@ import (
 
 // Binding is one registered contact. It is never changed.
 type Binding struct {
-	Contact    string    `json:"contact,omitempty"`  // URI to the letter
+	Contact    string    `json:"contact,omitempty"`  // URI as written
 	Params     string    `json:"params,omitempty"`   // parameters of the Contact header without expires and q: ";+sip.instance=…"
 	Path       []string  `json:"path,omitempty"`     // Path header values of the REGISTER, topmost first: the Route towards the handset
 	Private    string    `json:"private,omitempty"`  // private identity that registered it
-	Identity   string    `json:"identity,omitempty"` // public identity of its To
+	Identity   string    `json:"identity,omitempty"` // public identity in the REGISTER's To
 	Instance   string    `json:"instance,omitempty"` // +sip.instance, without quotes
 	CallID     string    `json:"call_id,omitempty"`  // of the REGISTER
 	CSeq       uint32    `json:"cseq,omitempty"`
 	RegID      uint32    `json:"reg_id,omitempty"` // 0: none (RFC 5626)
-	ID         uint32    `json:"id,omitempty"`     // names the contact in the reg event
+	ID         uint32    `json:"id,omitempty"`     // identifies the contact in the reg event
 	Q          uint16    `json:"q,omitempty"`      // thousandths
 	Expires    time.Time `json:"expires"`
-	Registered time.Time `json:"registered"` // first made
+	Registered time.Time `json:"registered"` // when it was first made
 }
 
 // Emergency reports whether the contact is for emergency calls alone (TS 24.229 §5.4.8).

@@ -7,9 +7,9 @@ import (
 
 // Change is a change of one implicit registration set.
 type Change struct {
-	Before, After *Registration // Before nil: it is new; After nil: it is gone
+	Before, After *Registration // Before is nil if the set is new, After if it is gone
 	Contacts      []ContactChange
-	Type          ifc.RegistrationType // what application servers are told it is
+	Type          ifc.RegistrationType // as shown to application servers
 	Cause         Cause
 
 	// Request and Response are those of the REGISTER that made the change, or nil.

@@ -1,4 +1,4 @@
-// Package registration defines what the S-CSCF knows of a registered user: the implicit registration set with its identities, service
+// Package registration defines the S-CSCF's data of a registered user: the implicit registration set with its identities, service
 // profiles and contacts, and its changes.
 package registration
 
@@ -29,7 +29,7 @@ func (s State) String() string {
 
 // Registration is one implicit registration set (TS 23.228 §5.2.1a) at one moment. It is immutable: a change makes another one.
 type Registration struct {
-	Sequence       uint64 // grows with every change of any set; tells which of two states is the later one
+	Sequence       uint64 // grows with every change of any set; shows which of two states is the later one
 	State          State
 	Private        string         // private identity that the profile was assigned for
 	Identities     []Identity     // all public identities of the set, in the order of the profile

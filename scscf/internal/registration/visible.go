@@ -6,8 +6,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
-// Visible returns a registration as others see it, watchers and application servers: without contacts for emergency calls (TS 24.229
-// §5.4.8).
+// Visible returns a registration as watchers and application servers see it: without contacts for emergency calls (TS 24.229 §5.4.8).
 func (r *Registration) Visible() *Registration {
 	if r == nil || !slices.ContainsFunc(r.Bindings, (*Binding).Emergency) {
 		return r
@@ -23,8 +22,8 @@ func (r *Registration) Visible() *Registration {
 	return &visible
 }
 
-// Visible returns a change as others see it; false: they see none. An emergency registration that comes first is none to them, and the
-// other one behind it is the first.
+// Visible returns a change as watchers and application servers see it; false: they see none. To them an emergency registration that comes
+// first is no registration, and the ordinary one after it is the first.
 func (c *Change) Visible() (Change, bool) {
 	if !c.emergency() {
 		return *c, true
@@ -46,7 +45,7 @@ func (c *Change) Visible() (Change, bool) {
 	return visible, len(visible.Contacts) > 0 || len(c.Contacts) == 0
 }
 
-// emergency reports whether any contact for emergency calls is in a change.
+// emergency reports whether a change has any contact for emergency calls.
 func (c *Change) emergency() bool {
 	for _, r := range []*Registration{c.Before, c.After} {
 		if r != nil && slices.ContainsFunc(r.Bindings, (*Binding).Emergency) {
