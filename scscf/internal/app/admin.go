@@ -19,7 +19,7 @@ type registrationView struct {
 	Default    string         `json:"default_identity"`
 	Identities []identityView `json:"identities"`
 	Contacts   []contactView  `json:"contacts"`
-	Until      *time.Time     `json:"until,omitempty"` // of the profile of an unregistered user
+	Until      *time.Time     `json:"until,omitempty"` // of an unregistered user's profile
 	Charging   *chargingView  `json:"charging,omitempty"`
 }
 
@@ -136,7 +136,7 @@ func deregister(w http.ResponseWriter, request *http.Request, r *registrar.Regis
 	switch {
 	case !found:
 		return unknown(public)
-	case err != nil: // it is over here all the same
+	case err != nil: // it has ended here all the same
 		return &httpapi.Error{
 			Status: http.StatusBadGateway,
 			Title:  "the registration has ended, but the HSS was not told",
@@ -152,13 +152,13 @@ var (
 	after = httpapi.Text("after", "a public identity: registrations behind it")
 )
 
-// registrationList is the answer of GET /registrations.
+// registrationList is the response of GET /registrations.
 type registrationList struct {
 	Total         int                `json:"total"`
 	Registrations []registrationView `json:"registrations"`
 }
 
-// listRegistrations lists registrations, which are in the order of their first identity: those behind ?after=, at most ?limit=.
+// listRegistrations lists registrations in the order of their first identity: those after ?after=, at most ?limit=.
 func listRegistrations(w http.ResponseWriter, request *http.Request, all []*registration.Registration) error {
 	page := registrationList{Total: len(all), Registrations: []registrationView{}}
 	last, most := "", int(limit.NumberOf(request))
@@ -180,7 +180,7 @@ func listRegistrations(w http.ResponseWriter, request *http.Request, all []*regi
 	return httpapi.Write(w, http.StatusOK, page)
 }
 
-// named finds the registration that the path names, by any identity of it and in any form.
+// named returns the registration that the path names, by any of its identities in any form.
 func named(request *http.Request, r *registrar.Registrar, domain string) (string, *registration.Registration, error) {
 	text := request.PathValue("identity")
 	meant := ims.ParseWritten(text, domain).Public

@@ -33,7 +33,7 @@ type scscf struct {
 	sessions  *session.Server
 }
 
-// Build makes the S-CSCF.
+// Build returns the S-CSCF.
 func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, error) {
 	shared, err := c.sharedSets()
 	if err != nil {
@@ -134,10 +134,10 @@ func (s *scscf) Run(ctx context.Context) error {
 	return errors.Join(group.Wait(), s.sessions.Calls().Close(), s.charging.Close(), s.registrar.Close())
 }
 
-// Ready waits for the HSS.
+// Ready returns an error until the HSS is connected.
 func (s *scscf) Ready() error { return s.node.Ready() }
 
-// cxReady waits for the HSS alone.
+// cxReady returns an error until the HSS, whatever the other peers, is connected.
 func (s *scscf) cxReady() error {
 	if !s.open(cx.Application.ID) {
 		return errNoHSS

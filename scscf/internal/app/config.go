@@ -1,4 +1,4 @@
-// Package app puts an S-CSCF together: its configuration, SIP, Cx, the registrar, and what tells others of registrations.
+// Package app puts an S-CSCF together: its configuration, SIP, Cx, the registrar, and the servers that report registrations to others.
 package app
 
 import (
@@ -22,14 +22,14 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 )
 
-// Config is everything that can be set.
+// Config is the whole configuration.
 type Config struct {
 	service.Common `yaml:",inline"`
 
 	HomeDomain string `yaml:"home_domain"`
 	// ServerName is the SIP URI by which the HSS and the I-CSCF know this S-CSCF.
 	ServerName string `yaml:"server_name"`
-	// Data is the directory where registrations are kept over a restart; empty: they are not.
+	// Data is the directory where registrations are kept over a restart; empty: they are not kept.
 	Data       string            `yaml:"data"`
 	SIP        stack.Config      `yaml:"sip"`
 	Protection border.Config     `yaml:"protection"`
@@ -39,12 +39,12 @@ type Config struct {
 	ThirdParty asregister.Policy `yaml:"third_party_registration"`
 	Sessions   Sessions          `yaml:"sessions"`
 	Enum       enum.Config       `yaml:"enum"`
-	// SharedIFCSets are files, each an IMSSubscription document whose criteria are one shared set, by the number that the HSS
-	// sends (TS 29.228 annex B, TS 29.229 §7.1.1).
+	// SharedIFCSets names files by the set number that the HSS sends; each is an IMSSubscription document whose criteria are one shared
+	// set (TS 29.228 annex B, TS 29.229 §7.1.1).
 	SharedIFCSets map[int]string `yaml:"shared_ifc_sets"`
 }
 
-// Default is right for the lab.
+// Default returns the configuration of the lab.
 func Default() Config {
 	home := config.Home()
 	c := Config{
@@ -75,7 +75,7 @@ func Default() Config {
 	return c
 }
 
-// Validate refuses what cannot work.
+// Validate refuses settings that cannot work.
 func (c *Config) Validate() error {
 	if c.HomeDomain == "" {
 		return errors.New("home_domain is needed")
@@ -135,7 +135,7 @@ func (c *Config) sharedSets() (map[int][]ifc.InitialFilterCriterion, error) {
 // originatingUser is the user part of the Service-Route.
 const originatingUser = "orig"
 
-// serviceRoute returns the URI that handsets route their requests over (RFC 3608); its user part tells originating ones.
+// serviceRoute returns the URI over which handsets route their requests (RFC 3608); its user part marks originating ones.
 func serviceRoute(e *stack.Endpoint) string { return e.URI(originatingUser) }
 
 // notifier returns the Contact of subscriptions to the reg event.

@@ -9,15 +9,15 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registrar"
 )
 
-// sessionHandler serves what is neither a REGISTER nor a subscription to the reg event (TS 24.229 §5.4.3).
+// sessionHandler serves requests other than REGISTER and subscriptions to the reg event (TS 24.229 §5.4.3).
 type sessionHandler interface {
 	HandleRequest(ctx context.Context, tx *stack.ServerTransaction)
 	HandleAck(ctx context.Context, ack *stack.Ack)
-	// Abroad reports whether a request is within a call with another network, whose party reaches this S-CSCF from there.
+	// Abroad reports whether a request is within a call with another network, whose party sends it here from there.
 	Abroad(request *sip.Request) bool
 }
 
-// router gives each request to whose procedure it is.
+// router passes each request to the server whose procedure it is.
 type router struct {
 	starting  starting
 	registrar *registrar.Registrar
@@ -25,13 +25,13 @@ type router struct {
 	sessions  sessionHandler
 }
 
-// entry is the router as the stack knows it, which is there first. It is set before anything runs.
+// entry passes the stack's calls to the router, which is made after the stack. It is set before anything runs.
 type entry struct{ *router }
 
-// abroad reports whether a request is served though it does not come from the core.
+// abroad reports whether a request from outside the core is served.
 func (e *entry) abroad(request *sip.Request) bool { return e.sessions.Abroad(request) }
 
-// HandleRequest is called by the stack.
+// HandleRequest serves a request from the stack.
 func (r *router) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
 	switch {
 	case r.starting.refuses(tx):
@@ -44,7 +44,7 @@ func (r *router) HandleRequest(ctx context.Context, tx *stack.ServerTransaction)
 	}
 }
 
-// HandleAck is called by the stack.
+// HandleAck serves an ACK from the stack.
 func (r *router) HandleAck(ctx context.Context, ack *stack.Ack) {
 	r.sessions.HandleAck(ctx, ack)
 }

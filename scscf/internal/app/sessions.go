@@ -27,18 +27,18 @@ import (
 // Sessions is the part of the configuration that sessions and their charging read.
 type Sessions struct {
 	Interrogator string `yaml:"icscf"` // SIP URI of the I-CSCF, for requests to users of the home network
-	// Trusted are domains of other networks that are told what the trust domain says, such as P-Asserted-Identity.
+	// Trusted are domains of other networks that get the header fields of the trust domain, such as P-Asserted-Identity.
 	Trusted []string       `yaml:"trusted"`
 	Numbers numbering.Plan `yaml:"numbers"`
 	// Emergency are the numbers of calls that do not leave the network from here.
 	Emergency emergency.Config `yaml:"emergency"`
 	Timer     call.Timer       `yaml:"timer"`
-	// ServerTimeout is for an application server's first response; 0: timers B and F of RFC 3261 (TS 24.229 §5.4.3.2).
+	// ServerTimeout is the time for an application server's first response; 0: timers B and F of RFC 3261 (TS 24.229 §5.4.3.2).
 	ServerTimeout time.Duration   `yaml:"application_server_timeout"`
 	Charging      charging.Config `yaml:"charging"`
 }
 
-// defaultSessions charges callers, and lets nobody call when the OCS is away.
+// defaultSessions charges callers, and refuses calls while the OCS is away.
 func defaultSessions(home string) Sessions {
 	return Sessions{
 		Interrogator: "sip:icscf." + home + ":5060",
@@ -63,7 +63,7 @@ func defaultSessions(home string) Sessions {
 	}
 }
 
-// Validate refuses what cannot work.
+// Validate refuses settings that cannot work.
 func (s *Sessions) Validate(homeDomain string) error {
 	_, err := sip.ParseURI(s.Interrogator)
 	if s.ServerTimeout < 0 {
@@ -77,7 +77,7 @@ func (s *Sessions) Validate(homeDomain string) error {
 	return errors.Join(err, s.Numbers.Validate(), s.Timer.Validate(), s.Charging.Validate())
 }
 
-// newSessions makes what serves requests other than REGISTER.
+// newSessions returns the server of requests other than REGISTER, and its charging trigger.
 func newSessions(
 	c *Config,
 	env *service.Env,
@@ -133,7 +133,7 @@ func newSessions(
 	return s, trigger, errors.Join(trigger.Restore(c.Data), s.Calls().Restore(c.Data)) // in this order: calls take their charging sessions
 }
 
-// newNumbers makes what translates numbers.
+// newNumbers returns the translator of numbers.
 func newNumbers(c *Config, env *service.Env, home *hss.Client) (*numbering.Translator, error) {
 	o := numbering.Options{Plan: c.Sessions.Numbers, HomeDomain: c.HomeDomain, Subscribers: home, Log: env.Log}
 
@@ -152,7 +152,7 @@ func newNumbers(c *Config, env *service.Env, home *hss.Client) (*numbering.Trans
 	return numbering.New(o), nil
 }
 
-// addresses are a set of them.
+// addresses is a set of addresses.
 type addresses map[netip.Addr]struct{}
 
 // Contains reports whether an address is in the set.
@@ -161,7 +161,7 @@ func (a addresses) Contains(address netip.Addr) bool {
 	return found
 }
 
-// functions returns the addresses of this network's own functions, as far as the configuration has them: no target of a user's.
+// functions returns the addresses of this network's own functions, as far as configured: users must not reach them.
 func (c *Config) functions() addresses {
 	all := addresses{}
 	add := func(text string) {
@@ -198,7 +198,7 @@ func (c *Config) functions() addresses {
 	return all
 }
 
-// ocsTime is how long calls of before a restart wait for the OCS. Then they go on as without one.
+// ocsTime is how long calls from before a restart wait for the OCS. Then they go on as without one.
 const ocsTime = 30 * time.Second
 
 // awaitOCS waits until the OCS can be reached.
@@ -218,7 +218,7 @@ func (s *scscf) awaitOCS(ctx context.Context) {
 	}
 }
 
-// onlineCharging is Ro as the charging trigger asks it.
+// onlineCharging sends the charging trigger's CCRs over Ro.
 type onlineCharging struct{ node *diameter.Node }
 
 func (o onlineCharging) CreditControl(ctx context.Context, q *ro.CCR) (*ro.CCA, error) {

@@ -1,5 +1,5 @@
-// Package background runs work that nobody waits for, such as requests that follow from a timer: in order of arrival, a bounded
-// number at the same time.
+// Package background runs work that nobody waits for, such as requests that follow from a timer: in order of arrival, a bounded number at
+// the same time.
 package background
 
 import (
@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Queue holds jobs until one of its workers takes them. Its length is bounded by what makes jobs: each is of something that
-// exists once, such as a registration.
+// Queue holds jobs until one of its workers takes them. Its length is bounded by what creates jobs: each is for something that exists
+// once, such as a registration.
 type Queue struct {
 	limit int
 
@@ -22,7 +22,7 @@ type Queue struct {
 // New returns a queue with at most limit workers. Jobs wait until Run.
 func New(limit int) *Queue { return &Queue{limit: limit} }
 
-// Add puts a job behind the others. ctx of the job ends with Run's.
+// Add appends a job. The context of the job ends with Run's.
 func (q *Queue) Add(job func(ctx context.Context)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -31,7 +31,7 @@ func (q *Queue) Add(job func(ctx context.Context)) {
 	q.hire()
 }
 
-// Run lets the workers work until ctx ends, and waits for those at work. What is left then is not done.
+// Run lets the workers work until ctx ends, and waits for those at work. Jobs that still wait then are not done.
 func (q *Queue) Run(ctx context.Context) {
 	q.mu.Lock()
 	q.ctx = ctx

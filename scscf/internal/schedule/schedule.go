@@ -1,5 +1,5 @@
-// Package schedule is the one owner of the timers of long-lived state: one goroutine and one heap instead of a timer for
-// each registration, subscription and challenge.
+// Package schedule owns all timers of long-lived state: it has one goroutine and one heap instead of a timer for each registration,
+// subscription and challenge.
 package schedule
 
 import (
@@ -9,11 +9,10 @@ import (
 	"time"
 )
 
-// Owner is told when its entry is due. It is called by the queue's own goroutine and must not block; it may set or cancel
-// entries.
+// Owner is called when its entry is due, by the queue's own goroutine. It must not block; it may set or cancel entries.
 type Owner interface{ Due(now time.Time) }
 
-// Entry is one timer. It is embedded in what it belongs to; the zero value is not set.
+// Entry is one timer. It is embedded in the state that it belongs to; the zero value is not set.
 type Entry struct {
 	owner Owner
 	at    int64 // Unix nanoseconds
@@ -31,7 +30,7 @@ type Queue struct {
 // New returns an empty queue; nothing is due before Run.
 func New() *Queue { return &Queue{wake: make(chan struct{}, 1)} }
 
-// Set makes an entry due at a time, instead of any time that it had.
+// Set makes an entry due at a time, replacing any earlier setting.
 func (q *Queue) Set(e *Entry, owner Owner, at time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -49,7 +48,7 @@ func (q *Queue) Set(e *Entry, owner Owner, at time.Time) {
 	}
 }
 
-// Cancel makes an entry not due any more.
+// Cancel unsets an entry.
 func (q *Queue) Cancel(e *Entry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -112,7 +111,7 @@ func (q *Queue) next() (time.Time, bool) {
 	return time.Unix(0, q.entries[0].at), true
 }
 
-// pop takes the first entry out if it is due.
+// pop removes the first entry if it is due, and returns its owner.
 func (q *Queue) pop(now time.Time) Owner {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -135,14 +134,14 @@ func (e entries) Swap(i, j int) {
 	e[i].place, e[j].place = int32(i+1), int32(j+1)
 }
 
-// Push is for container/heap.
+// Push implements heap.Interface.
 func (e *entries) Push(x any) {
 	entry := x.(*Entry)
 	*e = append(*e, entry)
 	entry.place = int32(len(*e))
 }
 
-// Pop is for container/heap.
+// Pop implements heap.Interface.
 func (e *entries) Pop() any {
 	all := *e
 	last := all[len(all)-1]
