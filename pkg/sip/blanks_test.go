@@ -10,7 +10,7 @@ import (
 const plain = "OPTIONS sip:a@example SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKx;rport\r\nMax-Forwards: 70\r\n" +
 	"From: \"A  ; b\" <sip:a@example;x=y>;tag=1\r\nTo: <sip:b@example>\r\nCall-ID: 1\r\nCSeq: 8 OPTIONS\r\nContent-Length: 0\r\n\r\n"
 
-// Blanks may stand around separators (RFC 3261 §25.1, RFC 4475 §3.1.1.1): the message is the one without them.
+// TestBlanks: blanks may stand around separators (RFC 3261 §25.1, RFC 4475 §3.1.1.1), and do not change the message.
 func TestBlanks(t *testing.T) {
 	want, err := ParseMessage([]byte(plain))
 	if err != nil {
@@ -43,7 +43,7 @@ func TestBlanks(t *testing.T) {
 			if m.String() != want.String() {
 				t.Errorf("read as\n%s\nwant\n%s", m, want)
 			}
-			if got := via(m); got != via(want) { // which its transaction goes by
+			if got := via(m); got != via(want) { // by which its transaction is found
 				t.Errorf("it comes from %s", got)
 			}
 		})
@@ -61,7 +61,7 @@ func TestBlanks(t *testing.T) {
 	})
 }
 
-// What is wrong is named for what it is (§21.4.1).
+// TestLinesThatAreNoHeaderFields: the answer names the true fault (§21.4.1).
 func TestLinesThatAreNoHeaderFields(t *testing.T) {
 	for _, test := range []struct{ name, from, to, reason string }{
 		{"a line without a colon", "Max-Forwards: 70\r\n", "Max-Forwards: 70\r\nno colon here\r\n", "Header Field Without a Colon"},
@@ -82,7 +82,7 @@ func TestLinesThatAreNoHeaderFields(t *testing.T) {
 	}
 }
 
-// Of a message that needs no tidying nothing is copied, and tidying changes neither the body nor what is in quotes.
+// FuzzTidied: a message that needs no tidying is not copied, and tidying changes neither the body nor quoted text.
 func FuzzTidied(f *testing.F) {
 	f.Add([]byte(plain))
 	f.Add([]byte(strings.Replace(plain, "SIP/2.0/UDP", "SIP / 2.0 / UDP", 1) + "  ;  body"))

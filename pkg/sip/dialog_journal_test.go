@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A dialog that was written down makes the same requests as before, with the next numbers.
+// TestKeptDialog: a dialog that was written to a journal makes the same requests as before, with the next numbers.
 func TestKeptDialog(t *testing.T) {
 	before := &ProxyDialog{CallID: "c1", parties: [2]party{
 		{
@@ -45,7 +45,8 @@ func TestKeptDialog(t *testing.T) {
 	}
 }
 
-// Whatever stands in a journal, what is read as a dialog makes requests of that dialog and nothing more, and is written as it was read.
+// FuzzKeptDialog: any journal entry that is read as a dialog makes requests of that dialog and nothing more, and is written as it was
+// read.
 func FuzzKeptDialog(f *testing.F) {
 	f.Add([]byte(`{"call_id":"c1","caller":{"address":"<sip:a@home>;tag=1","tag":"1","target":"sip:a@10.0.0.1:5060","routes":["<sip:p;lr>"],` +
 		`"cseq":7},"callee":{"address":"<sip:b@home>;tag=2","tag":"2","target":"sip:b@10.0.0.2"}}`))

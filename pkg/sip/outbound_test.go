@@ -6,7 +6,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// RFC 5626 §6: reg-id counts where the handset and the proxy before it have outbound, and nowhere else.
+// TestInstance: reg-id counts where the handset and the proxy before it support outbound, and nowhere else (RFC 5626 §6).
 func TestInstance(t *testing.T) {
 	const handset = `<sip:a@b>;+sip.instance="<urn:uuid:1>"`
 

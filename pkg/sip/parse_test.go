@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// TestHandsetContacts: what real handsets send passes to the letter.
+// TestHandsetContacts: contacts of real handsets pass unchanged.
 func TestHandsetContacts(t *testing.T) {
 	contact := `<sip:4409cbde-0000@192.168.101.2:5060>;+sip.instance="<urn:gsma:imei:86020404-365961-0>";` +
 		`+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel";+g.3gpp.nw-init-ussi;+g.3gpp.smsip;audio;video;methods="INVITE, BYE"`

@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// RFC 3326 §2, RFC 3261 §25.1: what a Reason says stands in a quoted string that every reader takes for the same.
+// TestReasonIsEscaped: the text of a Reason is a quoted string that every reader reads the same (RFC 3326 §2, RFC 3261 §25.1).
 func TestReasonIsEscaped(t *testing.T) {
 	for name, test := range map[string]struct{ text, want, read string }{
 		"plain":                        {"no answer", `SIP;cause=480;text="no answer"`, ""},
@@ -60,7 +60,7 @@ func reply(t *testing.T, line string, fields ...string) *sip.Response {
 	return m.(*sip.Response)
 }
 
-// HANDSETS.md: blanks before the semicolons, several values, several fields, a text without quotes.
+// TestReasonIsRead: HANDSETS.md has blanks before the semicolons, several values, several fields, a text without quotes.
 func TestReasonIsRead(t *testing.T) {
 	r := reply(
 		t,
@@ -123,7 +123,7 @@ func FuzzReason(f *testing.F) {
 	})
 }
 
-// transaction is one that a refusal answers.
+// transaction is a transaction that a refusal answers.
 type transaction struct {
 	request  *sip.Request
 	response *sip.Response
@@ -136,7 +136,7 @@ func (tx *transaction) Respond(r *sip.Response) error {
 	return nil
 }
 
-// A refusal is one response, one line of the log and one count.
+// TestRefuser: a refusal is one response, one log line and one count.
 func TestRefuser(t *testing.T) {
 	m, err := sip.ParseMessage(
 		[]byte(

@@ -53,7 +53,7 @@ func TestParams(t *testing.T) {
 	}
 }
 
-// RFC 3261 §25.1: a value is a token, a host or a quoted string.
+// TestNewParam: a value is a token, a host or a quoted string (RFC 3261 §25.1).
 func TestNewParam(t *testing.T) {
 	for text, want := range map[string]string{
 		"a": "n=a", "": `n=""`, "a b": `n="a b"`, "[::1]": "n=[::1]", `a"b\`: `n="a\"b\\"`, "a@b": `n="a@b"`, "a\r\nb": `n="a  b"`, "ü": `n="ü"`,
@@ -117,7 +117,7 @@ func TestAuthParams(t *testing.T) {
 	}
 }
 
-// What is read is written to the letter of its values, and read again as the same.
+// FuzzGrammar: text that is read is written with the same values, and reads the same again.
 func FuzzGrammar(f *testing.F) {
 	for _, text := range []string{
 		`"A \"x\"" <sip:a@b;lr>;x="y;z";flag, sip:c@d;q=0.5`,

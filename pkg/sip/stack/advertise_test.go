@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
-// An endpoint at all addresses of the machine must say by which one it is reached.
+// TestEndpointsAreChecked: an endpoint at all addresses of the machine must say at which one it is reached.
 func TestEndpointsAreChecked(t *testing.T) {
 	tests := []struct{ name, address, advertise, refusal string }{
 		{"one address", "192.0.2.1:5060", "", ""},
@@ -47,7 +47,7 @@ func TestEndpointsAreChecked(t *testing.T) {
 	}
 }
 
-// What is advertised stands in Via, Record-Route and Contact, and is known in Route.
+// TestAdvertisedAddress: the advertised address stands in Via, Record-Route and Contact, and is recognised in Route.
 func TestAdvertisedAddress(t *testing.T) {
 	for _, test := range []struct{ all, told string }{{"0.0.0.0:0", "127.0.0.1"}, {"[::]:0", "::1"}} {
 		for _, transport := range []string{"udp", "tcp"} {
@@ -89,7 +89,7 @@ func TestAdvertisedAddress(t *testing.T) {
 	}
 }
 
-// An endpoint that is added before the stack runs is served once, and one added after its end not at all.
+// TestEndpointsThatAreAdded: an endpoint added before the stack runs is served once, and one added after its end not at all.
 func TestEndpointsThatAreAdded(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		u := &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) { _ = tx.Reply(200, "") }}
@@ -151,7 +151,7 @@ func TestEndpointsThatAreAdded(t *testing.T) {
 	})
 }
 
-// A trace shows the port that a connection has, not the one that its endpoint listens on.
+// TestTraceOfConnections: a trace shows the port of the connection, not the one that its endpoint listens on.
 func TestTraceOfConnections(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		n.stack(t, calleeAt, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) { _ = tx.Reply(200, "") }})

@@ -9,8 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// TestSecondAttempt: whoever tries again, and however, begins from the request as it was before the first attempt: it has one
-// Via of each hop, and its answer comes back (RFC 3261 §16.6 8, §16.7 3).
+// TestSecondAttempt: every further attempt begins from the request as it was before the first: it has one Via of each hop, and its answer
+// comes back (RFC 3261 §16.6 8, §16.7 3).
 func TestSecondAttempt(t *testing.T) {
 	refuses := &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) { _ = tx.Reply(480, "") }}
 	target := func(address string) stack.Destination {

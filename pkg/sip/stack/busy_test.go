@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// TestBusyServer: a server that answers 503 is not asked again by another transport; another server is (RFC 3263 §4.3).
+// TestBusyServer: a server that answers 503 is not tried again over another transport; another server is (RFC 3263 §4.3).
 func TestBusyServer(t *testing.T) {
 	at := func(transport, address string) stack.Target {
 		return stack.Target{Transport: transport, Addr: netip.MustParseAddrPort(address)}
@@ -25,7 +25,7 @@ func TestBusyServer(t *testing.T) {
 		large   bool
 		targets []stack.Target
 		came    string
-		want    int // at a proxy; who sends the request itself has 503
+		want    int // at a proxy; the sender itself gets 503
 	}{
 		{name: "UDP behind TCP", large: true, targets: []stack.Target{at("UDP", calleeAt)}, came: "callee TCP", want: 500},
 		{
@@ -99,7 +99,7 @@ func TestBusyServer(t *testing.T) {
 	}
 }
 
-// A server that has the request, as its 100 says, does not get it by UDP when its connection ends.
+// TestConnectionThatEndsAfterTrying: a server that has the request, as its 100 says, does not get it over UDP when its connection ends.
 func TestConnectionThatEndsAfterTrying(t *testing.T) {
 	for _, proxied := range []bool{true, false} {
 		within(t, func(t *testing.T, n *network) {
@@ -134,7 +134,7 @@ func TestConnectionThatEndsAfterTrying(t *testing.T) {
 	}
 }
 
-// TestRetryAfter is RFC 3261 §21.5.4: a server is tried last, by all transports, for as long as its 503 asks for.
+// TestRetryAfter: a server is tried last, over all transports, for the Retry-After of its 503 (RFC 3261 §21.5.4).
 func TestRetryAfter(t *testing.T) {
 	for retryAfter, want := range map[string]time.Duration{
 		"": 0, "0": 0, "soon": 0, "-5": 0, "30": 30 * time.Second, "30;duration=600": 30 * time.Second, "30 (busy)": 30 * time.Second,

@@ -10,7 +10,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Reason and what belongs to it go with CANCEL from hop to hop (RFC 3326), at once or when CANCEL may be sent.
+// TestReasonTravelsWithCancel: Reason and related header fields go with CANCEL from hop to hop (RFC 3326), at once or when CANCEL may be
+// sent.
 func TestReasonTravelsWithCancel(t *testing.T) {
 	tests := []struct {
 		name, headers string
@@ -79,7 +80,8 @@ func TestReasonTravelsWithCancel(t *testing.T) {
 	}
 }
 
-// A proxy that ends branches itself says why: who did not take the call learns that another one did (RFC 3326 §3.1).
+// TestReasonOfCancelledBranches: a proxy that ends branches itself says why: the other callees learn that one took the call (RFC 3326
+// §3.1).
 func TestReasonOfCancelledBranches(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -14,12 +14,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// without is a message whose sender leaves out Content-Length, as over UDP it may.
+// without returns a message without Content-Length, as it may be over UDP.
 func without(m sip.Message) string {
 	return strings.Replace(m.String(), "Content-Length: 0\r\n", "", 1)
 }
 
-// RFC 3261 §20.14: over UDP Content-Length may be missing, on a stream it may not, whoever made the message.
+// TestContentLengthOnStreams: over UDP Content-Length may be missing, on a stream it may not, whoever made the message (RFC 3261 §20.14).
 func TestContentLengthOnStreams(t *testing.T) {
 	t.Run("responses", func(t *testing.T) {
 		within(t, func(t *testing.T, n *network) {
@@ -78,7 +78,7 @@ func TestContentLengthOnStreams(t *testing.T) {
 	})
 }
 
-// messages reads requests off a connection until it ends.
+// messages reads requests from a connection until it ends.
 func messages(c net.Conn, each func(*sip.Request)) {
 	reader, text := bufio.NewReader(c), ""
 
@@ -97,8 +97,8 @@ func messages(c net.Conn, each func(*sip.Request)) {
 	}
 }
 
-// What one message does to a connection must not end the transactions of the others: they go over a new one, with the branch that
-// they had, so that who took them already knows them (RFC 3261 §17.2.3).
+// TestOthersOfAConnectionAreTriedAgain: a message that ends its connection must not end the transactions of the others: they go over a
+// new connection with the same branch, so that a receiver recognises them (RFC 3261 §17.2.3).
 func TestOthersOfAConnectionAreTriedAgain(t *testing.T) {
 	for _, tried := range []bool{false, true} {
 		name := "before any response"
@@ -128,7 +128,7 @@ func TestOthersOfAConnectionAreTriedAgain(t *testing.T) {
 							_, _ = c.Write([]byte(sip.NewResponse(r, 100, "").String()))
 						}
 
-						if first && seen == count { // the last one is what it cannot read
+						if first && seen == count { // the last one is the one it cannot read
 							c.Close()
 						}
 					})
@@ -176,7 +176,8 @@ func TestOthersOfAConnectionAreTriedAgain(t *testing.T) {
 	}
 }
 
-// A request that comes again by another connection is answered there as it was answered before, and is not done twice.
+// TestRetransmissionByAnotherConnection: a request repeated over another connection is answered there as before, and is not handled
+// twice.
 func TestRetransmissionByAnotherConnection(t *testing.T) {
 	for _, test := range []struct {
 		name, method string
@@ -234,8 +235,9 @@ func TestRetransmissionByAnotherConnection(t *testing.T) {
 	}
 }
 
-// RFC 3261 §18.2.2: when the connection of a request is gone, its answer goes by a new one, to the address that the request came from
-// and the port of sent-by; the port that the connection had takes none, whatever rport says (RFC 3581 is of UDP).
+// TestAnswerAfterTheConnectionEnded: when the connection of a request is gone, its answer goes over a new one, to the request's source
+// address and the port of sent-by (RFC 3261 §18.2.2); the connection's own port takes no connections, whatever rport says (RFC 3581 is
+// about UDP).
 func TestAnswerAfterTheConnectionEnded(t *testing.T) {
 	for _, test := range []struct{ name, sentBy, params, listens string }{
 		{"sent-by", "192.0.2.9:5080", "", "192.0.2.9:5080"},

@@ -20,7 +20,7 @@ const (
 	callerAt = "192.0.2.9:5060"
 )
 
-// to plans one branch to these addresses, in their order.
+// to returns a plan with one branch to these addresses, in order.
 func to(transport string, addresses ...string) func(*sip.Request) stack.Plan {
 	return func(r *sip.Request) stack.Plan {
 		d := stack.Destination{}
@@ -32,7 +32,7 @@ func to(transport string, addresses ...string) func(*sip.Request) stack.Plan {
 	}
 }
 
-// script is the other side of a TCP connection.
+// script plays the other side of a TCP connection.
 func script(t *testing.T, n *network, address string, f func(net.Conn)) {
 	t.Helper()
 
@@ -53,7 +53,7 @@ func script(t *testing.T, n *network, address string, f func(net.Conn)) {
 	}()
 }
 
-// A peer that closes its connection has not taken the request: the next target is tried at once, not after 64*T1.
+// TestConnectionThatEnds: a peer that closes its connection has not taken the request: the next target is tried at once, not after 64*T1.
 func TestConnectionThatEnds(t *testing.T) {
 	closes := func(c net.Conn) {
 		_, _ = c.Read(make([]byte, 10_000))
@@ -102,7 +102,8 @@ func TestConnectionThatEnds(t *testing.T) {
 	}
 }
 
-// A callee that rings is alive, whatever became of its connection: it may open another one for its answer (§18.2.2).
+// TestConnectionThatEndsWhileItRings: a callee that rings is alive, whatever became of its connection: it may open another one for its
+// answer (§18.2.2).
 func TestConnectionThatEndsWhileItRings(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		answers := make(chan *sip.Request, 1)
@@ -161,7 +162,7 @@ func TestDoAfterAConnectionEnds(t *testing.T) {
 	})
 }
 
-// A target that takes no connection must not keep the others, nor CANCEL, from being served.
+// TestConnectionThatTakesLong: a target that takes no connection must hold up neither the others nor CANCEL.
 func TestConnectionThatTakesLong(t *testing.T) {
 	silent := netip.MustParseAddrPort(calleeAt)
 
@@ -204,7 +205,7 @@ func TestConnectionThatTakesLong(t *testing.T) {
 	})
 }
 
-// TestLargeRequests is RFC 3261 §18.1.1.
+// TestLargeRequests: RFC 3261 §18.1.1.
 func TestLargeRequests(t *testing.T) {
 	large := sip.NewHeader("X-Large", strings.Repeat("x", 1300))
 

@@ -19,7 +19,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// A flood of requests, by what becomes of them, and the memory that each of its transactions may take, with the goroutines that
+// floods are floods of requests by their outcome, with the memory that each of their transactions may take, including the goroutines that
 // live as long.
 var floods = []flood{
 	{name: "refused", method: "REGISTER", sent: 1, most: 1000, handler: refuse},
@@ -32,7 +32,7 @@ func refuse(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) { _ 
 
 type flood struct {
 	name, method string
-	sent         int // messages for each request, by which it is known to be in work
+	sent         int // messages for each request, which show that it is in work
 	most         int // octets of a transaction
 	handler      func(context.Context, *stack.Stack, *stack.ServerTransaction)
 }
@@ -59,7 +59,7 @@ func TestMemoryOfAFlood(t *testing.T) {
 	}
 }
 
-// octets is the memory of one transaction while so many requests are not over.
+// octets returns the memory of one transaction while this many requests are in work.
 func (f flood) octets(t testing.TB, requests int) float64 {
 	t.Helper()
 
@@ -117,13 +117,12 @@ func (f flood) octets(t testing.TB, requests int) float64 {
 	return grown / transactions
 }
 
-// goroutineOctets is what one that still lives counts for: its stack has 2 kB at least, and twice that once it has called anything.
-// StackInuse would not do: the runtime keeps stacks of goroutines that have ended, more of them the more ran at a time, which the load
-// of the machine decides.
+// goroutineOctets is the cost of a live goroutine: its stack has at least 2 kB, and twice that once it has called anything. StackInuse
+// would not do: the runtime keeps stacks of goroutines that have ended, and their number depends on the load of the machine.
 const goroutineOctets = 4 << 10
 
-// descriptors has the runtime make the descriptors of so many goroutines. It never gives them back, but takes them again: those of the
-// flood are there before it, however many of its goroutines run at a time.
+// descriptors makes the runtime allocate the descriptors of this many goroutines. It never frees them, but reuses them: those of the
+// flood then exist before it, however many of its goroutines run at a time.
 func descriptors(goroutines int) {
 	var running sync.WaitGroup
 
@@ -146,7 +145,7 @@ func used() float64 {
 	return float64(m.HeapAlloc)
 }
 
-// flooded is a network by which requests come as fast as they are read, and everything that is sent is lost.
+// flooded is a network over which requests come as fast as they are read, and everything sent is lost.
 type flooded struct {
 	stack.Network
 	method   string
@@ -191,7 +190,7 @@ func (f *flooded) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 }
 
 func (f *flooded) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) {
-	if !f.trying && bytes.HasPrefix(b, []byte("SIP/2.0 100 ")) { // a slow machine sends some of them, before the answer
+	if !f.trying && bytes.HasPrefix(b, []byte("SIP/2.0 100 ")) { // a slow machine sends some of them before the answer
 		return len(b), nil
 	}
 

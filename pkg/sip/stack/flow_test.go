@@ -12,8 +12,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// TS 33.203 §7.1: what comes to the protected server port is answered from the client port, to the handset's server port,
-// whatever rport or the Via say.
+// TestResponseByAnotherFlow: a request to the protected server port is answered from the client port, to the handset's server port,
+// whatever rport or the Via say (TS 33.203 §7.1).
 func TestResponseByAnotherFlow(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -77,7 +77,7 @@ type answering struct{}
 func (answering) HandleRequest(_ context.Context, tx *ServerTransaction) { _ = tx.Reply(200, "") }
 func (answering) HandleAck(context.Context, *Ack)                        {}
 
-// A flow of protected ports tells the other side the server port, and a large request may go over TCP.
+// TestFlowBetweenProtectedPorts: a flow of protected ports names the server port to the other side, and a large request may go over TCP.
 func TestFlowBetweenProtectedPorts(t *testing.T) {
 	client, server := &Endpoint{
 		address: netip.MustParseAddrPort("192.0.2.1:6100"),

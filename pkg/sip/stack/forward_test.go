@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// TestForwardHoldsNoGoroutine: requests that wait for an answer cost no goroutine, whatever has come of them so far.
+// TestForwardHoldsNoGoroutine: requests that wait for an answer cost no goroutine, whatever responses have come so far.
 func TestForwardHoldsNoGoroutine(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		callee, caller := n.peer(t, calleeAt), n.peer(t, callerAt)
@@ -38,20 +38,20 @@ func TestForwardHoldsNoGoroutine(t *testing.T) {
 
 		synctest.Wait()
 
-		// Others of the process, such as of a test before, may come and go meanwhile.
+		// Other goroutines of the process, such as those of an earlier test, may come and go meanwhile.
 		if grown := runtime.NumGoroutine() - before; grown >= requests/5 {
 			t.Errorf("%d goroutines wait for %d requests", grown, requests)
 		}
 	})
 }
 
-// TestThen: the end of a request is told once, after its final response has gone upstream, whoever made that.
+// TestThen: Then is called once, after the final response has gone upstream, whoever made that response.
 func TestThen(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		method string
 		answer []int // of the callee
-		want   []int // that come upstream
+		want   []int // that go upstream
 		final  int
 	}{
 		{name: "2xx", method: "MESSAGE", answer: []int{200}, want: []int{200}, final: 200},
@@ -105,7 +105,8 @@ func TestThen(t *testing.T) {
 	}
 }
 
-// TestCancelledBeforeItIsSent: a CANCEL that comes while the procedure still asks where to is 487, and nothing is sent (RFC 3261 §9.2).
+// TestCancelledBeforeItIsSent: a CANCEL that comes while the procedure still chooses a target is answered 487, and nothing is sent (RFC
+// 3261 §9.2).
 func TestCancelledBeforeItIsSent(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		callee, caller := n.peer(t, calleeAt), n.peer(t, callerAt)
@@ -125,7 +126,7 @@ func TestCancelledBeforeItIsSent(t *testing.T) {
 	})
 }
 
-// TestPlanPanics: what panics in a function of the plan ends its request alone, and is told.
+// TestPlanPanics: a panic in a function of the plan ends its request alone, and is logged.
 func TestPlanPanics(t *testing.T) {
 	for name, plan := range map[string]func(p *stack.Plan){
 		"OnResponse": func(p *stack.Plan) { p.OnResponse = func(*stack.Branch, *sip.Response) { panic("OnResponse") } },

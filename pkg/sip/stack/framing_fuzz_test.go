@@ -18,7 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// chopped is a connection by which octets come in pieces of these sizes, and then no more.
+// chopped is a connection that delivers octets in pieces of these sizes, and then ends.
 type chopped struct {
 	net.Conn
 	left, pieces []byte
@@ -48,14 +48,14 @@ func (c *chopped) Close() error                     { return nil }
 func (c *chopped) SetReadDeadline(time.Time) error  { return nil }
 func (c *chopped) SetWriteDeadline(time.Time) error { return nil }
 
-// nowhere is a network that nothing leaves by.
+// nowhere is a network that nothing leaves.
 type nowhere struct{ Network }
 
 func (nowhere) Dial(context.Context, netip.AddrPort, netip.AddrPort) (net.Conn, error) {
 	return nil, errors.New("nowhere")
 }
 
-// rfc4475 are the torture messages, as seeds.
+// rfc4475 returns the torture messages as seeds.
 func rfc4475(f *testing.F) (all [][]byte) {
 	files, err := filepath.Glob("../testdata/rfc4475/*.dat")
 	if err != nil || len(files) == 0 {
@@ -79,8 +79,8 @@ const smallest = "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP b;branch=z9hG4bKx\r\
 
 var tags = regexp.MustCompile(`;tag=[^;\r\n]*`) // the stack's own are random
 
-// FuzzStream: the messages of a stream are its octets in their order with nothing but empty lines between, whatever pieces
-// they come in; none is larger than the limit, and no more is read than what may follow.
+// FuzzStream: the messages of a stream are its octets in order with nothing but empty lines between, whatever pieces they come in; none
+// is larger than the limit, and no more is read than the allowance ahead.
 func FuzzStream(f *testing.F) {
 	const most, ahead = 1500, 8 << 10
 
@@ -120,7 +120,7 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
-// streamed is what a stack takes from such a connection, and what it answers.
+// streamed returns the messages that a stack takes from such a connection, and its answers.
 func streamed(t *testing.T, raw, pieces []byte, most, ahead int) (messages [][]byte, answers string) {
 	config := DefaultConfig()
 	config.Limits.MaxMessage = most
@@ -165,7 +165,7 @@ func streamed(t *testing.T, raw, pieces []byte, most, ahead int) (messages [][]b
 		position += len(m)
 
 		if length, err := contentLength(m); err == nil && bytes.HasSuffix(m, []byte("\r\n\r\n")) && length > most-len(m) && length <= maxSkipped {
-			position = min(position+length, len(raw)) // passed over
+			position = min(position+length, len(raw)) // skipped
 		}
 	}
 
@@ -181,7 +181,7 @@ func streamed(t *testing.T, raw, pieces []byte, most, ahead int) (messages [][]b
 	return messages, tags.ReplaceAllString(conn.written.String(), "")
 }
 
-// thrown is a socket that keeps what is sent by it.
+// thrown is a socket that keeps what is sent over it.
 type thrown struct {
 	PacketConn
 	sent [][]byte
@@ -196,8 +196,8 @@ func (p *thrown) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 
 func (p *thrown) Close() error { return nil }
 
-// FuzzDatagram: each datagram is a keep-alive, or refused, or a request or a response; what is answered is a response to
-// where it came from, and what is kept of it ends with the stack.
+// FuzzDatagram: each datagram is a keep-alive, or refused, or a request or a response; an answer is a response to its source, and what is
+// kept of it ends with the stack.
 func FuzzDatagram(f *testing.F) {
 	for _, raw := range rfc4475(f) {
 		f.Add(raw)

@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// RFC 3261 §18.3, §7.3.1: where a message ends on a stream.
+// TestFraming: where a message ends on a stream (RFC 3261 §18.3, §7.3.1).
 func TestFraming(t *testing.T) {
 	const most = 1500
 

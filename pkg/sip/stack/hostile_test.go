@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// TestHostileContentLength: a length that no message has ends its own connection, and nothing else.
+// TestHostileContentLength: an impossible length ends its own connection, and nothing else.
 func TestHostileContentLength(t *testing.T) {
 	s := start(t, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) { _ = tx.Reply(200, "") }})
 

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// BenchmarkInvite is a call through one proxy, as the proxy has it: INVITE, 100, 180, 200 and ACK in, the same out. The other
-// sides write and read octets, so that what is measured is the proxy's own.
+// BenchmarkInvite is a call through one proxy, as seen by the proxy: INVITE, 100, 180, 200 and ACK in, the same out. The other sides
+// write and read octets, so that only the proxy is measured.
 func BenchmarkInvite(b *testing.B) {
 	n := newNetwork()
 	proxy := n.stack(b, proxyAt, relay(nil))
@@ -44,7 +44,7 @@ func BenchmarkInvite(b *testing.B) {
 	}
 }
 
-// answerTo is what a response repeats of its request.
+// answerTo returns the header fields that a response copies from its request.
 func answerTo(request []byte) string {
 	var answer strings.Builder
 

@@ -15,7 +15,7 @@ import (
 
 func six(c *stack.Config) { c.Endpoints[0].Address = "[::1]:0" }
 
-// RFC 5118: a call over IPv6, and what its messages say of addresses.
+// TestCallOverIPv6: a call over IPv6, and the addresses in its messages (RFC 5118).
 func TestCallOverIPv6(t *testing.T) {
 	for _, transport := range []string{"udp", "tcp"} {
 		t.Run(transport, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestCallOverIPv6(t *testing.T) {
 				t.Errorf("Record-Route is %s, want %s", got, want)
 			}
 
-			for i, s := range []*stack.Stack{proxy, caller} { // §4.1: in brackets; what is received from there needs no received
+			for i, s := range []*stack.Stack{proxy, caller} { // §4.1: in brackets; a sent-by that is the source needs no received
 				via := came.GetHeaders("Via")[i].Value()
 				if !strings.Contains(via, " "+at(s)+";branch=") || strings.Contains(via, "received") {
 					t.Errorf("Via %d is %s, want %s", i, via, at(s))
@@ -68,7 +68,7 @@ func TestCallOverIPv6(t *testing.T) {
 	}
 }
 
-// RFC 3581 §4, RFC 5118 §4.5: received and rport of IPv6.
+// TestReceivedOverIPv6: received and rport of IPv6 (RFC 3581 §4, RFC 5118 §4.5).
 func TestReceivedOverIPv6(t *testing.T) {
 	s := start(t, answering(), six)
 
@@ -113,8 +113,8 @@ func TestReceivedOverIPv6(t *testing.T) {
 	}
 }
 
-// RFC 5658: a proxy between IPv6 and IPv4 is in the route twice, so that each side has an address that it reaches; a dialog goes on
-// through it from either side.
+// TestDialogBetweenIPVersions: a proxy between IPv6 and IPv4 is in the route twice, so that each side has an address that it reaches (RFC
+// 5658); a dialog goes on through it from either side.
 func TestDialogBetweenIPVersions(t *testing.T) {
 	for _, transport := range []string{"udp", "tcp"} {
 		t.Run(transport, func(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// RFC 5626 §3.5.1, §4.4.1: two empty lines are a ping and are answered by one, a pong; either keeps the connection from being
-// idle.
+// TestKeepAlive: two empty lines are a ping and are answered by one, a pong; either keeps the connection from being idle (RFC 5626
+// §3.5.1, §4.4.1).
 func TestKeepAlive(t *testing.T) {
 	const idle, interval = 2 * time.Minute, 110 * time.Second
 
@@ -79,7 +79,7 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
-// exchange has a message go over a connection, and its answer come back.
+// exchange sends a message over a connection, and waits for its answer.
 func exchange(t *testing.T, c net.Conn, n *network) {
 	t.Helper()
 
@@ -95,7 +95,8 @@ func exchange(t *testing.T, c net.Conn, n *network) {
 	}
 }
 
-// Who connects and says nothing, or nothing but pings, does not keep the connection: it has tcp_message_time for a first message.
+// TestSilentConnections: a client that connects and sends nothing, or nothing but pings, loses the connection: it has tcp_message_time
+// for a first message.
 func TestSilentConnections(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -145,7 +146,7 @@ func TestSilentConnections(t *testing.T) {
 	}
 }
 
-// One address has its share of the connections, and no more: it cannot keep the others out.
+// TestConnectionsOfOneSource: one address has its share of the connections, and no more: it cannot keep the others out.
 func TestConnectionsOfOneSource(t *testing.T) {
 	for _, test := range []struct{ name, at, one, other string }{
 		{"IPv4", proxyAt, "192.0.2.9", "192.0.2.10"},

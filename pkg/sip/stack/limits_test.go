@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// TestOverload: at max_transactions a request is answered 503 without a trace of it being kept; CANCEL of what is there works.
+// TestOverload: at max_transactions a request is answered 503 and nothing of it is kept; CANCEL of a request in work still succeeds.
 func TestOverload(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		s := n.stack(t, proxyAt, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) {
@@ -33,7 +33,7 @@ func TestOverload(t *testing.T) {
 				t.Errorf("without Retry-After:\n%s", r)
 			}
 		}
-		sender.send(s, sender.text("INVITE", "sip:b@example", "0")) // a retransmission is no new request
+		sender.send(s, sender.text("INVITE", "sip:b@example", "0")) // a retransmission is not a new request
 		sender.response(100)
 
 		for i := range 500 { // CANCEL of nothing must not be kept
@@ -44,7 +44,7 @@ func TestOverload(t *testing.T) {
 			t.Errorf("%v transactions are alive", got)
 		}
 
-		for range 20 { // and of one INVITE one is
+		for range 20 { // and for one INVITE only one is
 			sender.send(s, sender.text("CANCEL", "sip:b@example", "1"))
 		}
 		synctest.Wait()
@@ -59,8 +59,8 @@ func TestOverload(t *testing.T) {
 	})
 }
 
-// TestAnsweredRequestsDoNotBlock: requests that are answered wait for retransmissions 64*T1 long; that many of them come in that
-// time is no reason to refuse more. The oldest are forgotten, the latest are still known.
+// TestAnsweredRequestsDoNotBlock: answered requests wait 64*T1 for retransmissions; many of them in that time are no reason to refuse
+// more. The oldest are forgotten, the latest are still known.
 func TestAnsweredRequestsDoNotBlock(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		served := 0
@@ -79,7 +79,7 @@ func TestAnsweredRequestsDoNotBlock(t *testing.T) {
 			}
 		}
 
-		synctest.Wait() // while an answer is going out a retransmission is not answered again
+		synctest.Wait() // while an answer is being sent a retransmission is not answered again
 		sender.send(s, sender.text("REGISTER", "sip:example", "4999"))
 		sender.response(200)
 		if served != 5000 {
@@ -91,7 +91,7 @@ func TestAnsweredRequestsDoNotBlock(t *testing.T) {
 	})
 }
 
-// TestCancelIsBounded is RFC 3261 §9.1: what was cancelled is over within 64*T1, whatever still rings.
+// TestCancelIsBounded: a cancelled request is over within 64*T1, whatever still rings (RFC 3261 §9.1).
 func TestCancelIsBounded(t *testing.T) {
 	for _, early := range []bool{false, true} {
 		t.Run(fmt.Sprintf("CANCEL wanted before the 180: %v", early), func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestCancelIsBounded(t *testing.T) {
 	}
 }
 
-// TestLoops is RFC 5393 §4 and RFC 3261 §16.3.
+// TestLoops: RFC 5393 §4 and RFC 3261 §16.3.
 func TestLoops(t *testing.T) {
 	t.Run("RFC 5393 §4.2.1 a loop ends at its first repetition", func(t *testing.T) {
 		within(t, func(t *testing.T, n *network) {
@@ -188,7 +188,7 @@ func TestLoops(t *testing.T) {
 	})
 }
 
-// TestMaxBreadth is RFC 5393 §5.3.3.
+// TestMaxBreadth: RFC 5393 §5.3.3.
 func TestMaxBreadth(t *testing.T) {
 	fork := func(r *sip.Request) stack.Plan {
 		var group []stack.Branch
@@ -200,7 +200,7 @@ func TestMaxBreadth(t *testing.T) {
 
 	tests := []struct {
 		name, header string
-		rounds       [][]string // what the callees see at a time; each answers 404
+		rounds       [][]string // what the callees get at a time; each answers 404
 		want         int
 	}{
 		{"§5.3.3.1 without one it is 60", "", [][]string{{"20", "20", "20"}}, 404},
@@ -254,7 +254,7 @@ func TestMaxBreadth(t *testing.T) {
 	}
 }
 
-// TestUrgentRequestsInAnOverload: what cannot wait is served beyond max_transactions, but not without end.
+// TestUrgentRequestsInAnOverload: urgent requests are served beyond max_transactions, but not without a limit.
 func TestUrgentRequestsInAnOverload(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		s := n.stack(t, proxyAt, &user{

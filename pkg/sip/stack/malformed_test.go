@@ -11,17 +11,17 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// torture says for each message of RFC 4475 what a proxy answers; "" is nothing at all. 200 is the answer of whoever stands
-// behind: the message is passed on.
+// torture has a proxy's answer to each message of RFC 4475; "" is none. 200 is the answer of the callee behind it: the message is passed
+// on.
 var torture = []struct{ section, name, answer string }{
 	{"3.1.1.1", "wsinv", "200 OK"},
-	{"3.1.1.2", "intmeth", "400 NUL in the Header Fields"}, // valid, but a NUL in a quoted string ends it for many who come after
+	{"3.1.1.2", "intmeth", "400 NUL in the Header Fields"}, // valid, but a NUL in a quoted string ends it for many hops behind
 	{"3.1.1.3", "esc01", "200 OK"},
 	{"3.1.1.4", "escnull", "200 OK"},
 	{"3.1.1.5", "esc02", "200 OK"},
 	{"3.1.1.6", "lwsdisp", "200 OK"},
 	{"3.1.1.7", "longreq", "200 OK"},
-	{"3.1.1.8", "dblreq", "200 OK"}, // what stands behind the body is dropped
+	{"3.1.1.8", "dblreq", "200 OK"}, // octets behind the body are dropped
 	{"3.1.1.9", "semiuri", "200 OK"},
 	{"3.1.1.10", "transports", "200 OK"},
 	{"3.1.1.11", "mpart01", "200 OK"},
@@ -48,7 +48,7 @@ var torture = []struct{ section, name, answer string }{
 	{"3.1.2.19", "bigcode", ""}, // a response
 	{"3.2.1", "badbranch", "200 OK"},
 	{"3.3.1", "insuf", "400 Missing From"},
-	{"3.3.2", "unkscm", "200 OK"}, // it can be read; whether it leads anywhere is the function's to say
+	{"3.3.2", "unkscm", "200 OK"}, // it can be read; the function decides whether it leads anywhere
 	{"3.3.3", "novelsc", "416 Unsupported URI Scheme"},
 	{"3.3.4", "unksm2", "200 OK"}, // the scheme of To and From is not the proxy's business
 	{"3.3.5", "bext01", "420 Bad Extension"},
@@ -65,7 +65,7 @@ var torture = []struct{ section, name, answer string }{
 	{"3.4.1", "inv2543", "200 OK"},
 }
 
-// answering takes what a proxy would pass on.
+// answering returns a user that answers requests which a proxy would pass on.
 func answering() *user {
 	return &user{request: func(_ context.Context, s *stack.Stack, tx *stack.ServerTransaction) {
 		if _, _, refusal := s.Forwardable(tx.Request()); refusal != nil {
@@ -91,7 +91,7 @@ func TestRFC4475(t *testing.T) {
 
 			within(t, func(t *testing.T, n *network) {
 				s := n.stack(t, proxyAt, answering())
-				// All say where their answer is to go: to the default port, but for one.
+				// All answers go to the default port, but for one.
 				sender, elsewhere := n.peer(t, "192.0.2.9:5060"), n.peer(t, "192.0.2.9:5050")
 				sender.send(s, string(raw))
 
@@ -107,7 +107,7 @@ func TestRFC4475(t *testing.T) {
 	}
 }
 
-// TestMalformedRequests is RFC 3261 §16.3 1, §18.3 and §21.4.1: what is wrong has a name, and the answer finds its request.
+// TestMalformedRequests: the answer names the fault, and finds its request (RFC 3261 §16.3 1, §18.3, §21.4.1).
 func TestMalformedRequests(t *testing.T) {
 	tests := []struct {
 		name, old, new string
@@ -168,7 +168,7 @@ func TestMalformedRequests(t *testing.T) {
 	}
 }
 
-// RFC 4475 §3.2.1: a branch that is nothing but the magic cookie tells no transactions apart.
+// TestBranchOfTheCookieAlone: a branch of the magic cookie alone does not distinguish transactions (RFC 4475 §3.2.1).
 func TestBranchOfTheCookieAlone(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		s, sender := n.stack(t, proxyAt, answering()), n.peer(t, callerAt)

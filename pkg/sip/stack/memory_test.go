@@ -16,7 +16,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
-// network is one without sockets, for tests whose time is synctest's.
+// network is a network without sockets, for tests in synctest's time.
 type network struct{ *memory.Network }
 
 func newNetwork() *network { return &network{memory.New()} }
@@ -57,7 +57,7 @@ func (n *network) stack(t testing.TB, address string, u *user, edits ...func(*st
 	return &node{s, registry, log}
 }
 
-// value is that of a metric, its time series added up.
+// value returns the sum of a metric's time series.
 func (n *node) value(t testing.TB, name string) (sum float64) {
 	t.Helper()
 
@@ -78,7 +78,7 @@ func (n *node) value(t testing.TB, name string) (sum float64) {
 	return sum
 }
 
-// empty wants that nothing of a transaction is left.
+// empty fails the test if anything of a transaction is left.
 func (n *node) empty(t testing.TB) {
 	t.Helper()
 	synctest.Wait()
@@ -107,7 +107,7 @@ func (p *peer) send(to *node, text string) {
 
 var errNothing = errors.New("nothing came")
 
-// receive is the next message, of those that come within d.
+// receive returns the next message that comes within d.
 func (p *peer) receive(d time.Duration) (sip.Message, error) {
 	raw := p.Octets(d)
 	if raw == nil {
@@ -117,7 +117,7 @@ func (p *peer) receive(d time.Duration) (sip.Message, error) {
 	return sip.ParseMessage(raw)
 }
 
-// request is the next message, which must be one.
+// request returns the next message, which must be a request of this method.
 func (p *peer) request(method string) *sip.Request {
 	p.t.Helper()
 
@@ -130,7 +130,7 @@ func (p *peer) request(method string) *sip.Request {
 	return r
 }
 
-// response is the next message, which must be one with this status.
+// response returns the next message, which must be a response with this status.
 func (p *peer) response(status int) *sip.Response {
 	p.t.Helper()
 
@@ -143,7 +143,7 @@ func (p *peer) response(status int) *sip.Response {
 	return r
 }
 
-// nothing wants that nothing comes for some time.
+// nothing fails the test if a message comes within d.
 func (p *peer) nothing(d time.Duration) {
 	p.t.Helper()
 
@@ -152,13 +152,13 @@ func (p *peer) nothing(d time.Duration) {
 	}
 }
 
-// already is what has come and nobody took; nil: nothing has.
+// already returns a message that has come and was not taken; nil if there is none.
 func (p *peer) already() []byte {
 	synctest.Wait()
 	return p.Octets(0)
 }
 
-// drained is all that is there already.
+// drained returns all messages that are there already.
 func (p *peer) drained() (lines []string) {
 	for raw := p.already(); raw != nil; raw = p.already() {
 		line, _, _ := strings.Cut(string(raw), "\r\n")
@@ -192,7 +192,7 @@ func firstLine(m sip.Message) string {
 	}
 }
 
-// text is a request as this peer sends it.
+// text returns a request as this peer sends it.
 func (p *peer) text(method, target, branch string, more ...string) string {
 	return method + " " + target + " SIP/2.0\r\nVia: SIP/2.0/UDP " + p.address.String() + ";branch=z9hG4bK" + branch +
 		"\r\nMax-Forwards: 70\r\nFrom: <sip:a@example>;tag=1\r\nTo: <sip:b@example>\r\nCall-ID: " + branch + "\r\nCSeq: 1 " + method +

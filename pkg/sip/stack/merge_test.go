@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// merging is a proxy that has an INVITE that comes again with another branch answered as the first one.
+// merging is a proxy that answers an INVITE repeated with another branch as the first one.
 func merging(t *testing.T, want bool) *user {
 	var mu sync.Mutex
 	var first *stack.ServerTransaction
@@ -61,7 +61,7 @@ func merging(t *testing.T, want bool) *user {
 	return relayed
 }
 
-// branches are those of the responses that are there, with their status.
+// branches returns the branches of the responses that are there, with their status.
 func (p *peer) branches() (all []string) {
 	for raw := p.already(); raw != nil; raw = p.already() {
 		m, err := sip.ParseMessage(raw)
@@ -80,8 +80,8 @@ func (p *peer) branches() (all []string) {
 	return all
 }
 
-// RFC 3261 §8.2.2.2: an INVITE that comes again with another branch, because who stands before this proxy was started anew, is no second
-// call: its sender hears what comes for the first.
+// TestMerge: an INVITE repeated with another branch, because the element before this proxy was restarted, is no second call: its sender
+// gets the responses to the first (RFC 3261 §8.2.2.2).
 func TestMerge(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -119,7 +119,7 @@ func TestMerge(t *testing.T) {
 				if got, want := caller.branches(), []string{"2 Ringing"}; !slices.Equal(got, want) {
 					t.Errorf("%q, want %q", got, want)
 				}
-				caller.send(proxy, again) // and is a transaction like any
+				caller.send(proxy, again) // and is a transaction like any other
 				if got, want := caller.branches(), []string{"2 Ringing"}; !slices.Equal(got, want) {
 					t.Errorf("%q, want %q", got, want)
 				}

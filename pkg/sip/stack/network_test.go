@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// TS 33.203 §7.1: a connection that the P-CSCF opens leaves from its protected port, on which it listens as well.
+// TestConnectionFromTheListenersPort: a connection that the P-CSCF opens leaves from its protected port, on which it listens as well (TS
+// 33.203 §7.1).
 func TestConnectionFromTheListenersPort(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()

@@ -18,7 +18,7 @@ const maxMessage = 4000
 
 func small(c *stack.Config) { c.Limits.MaxMessage = maxMessage }
 
-// A message that is too large is answered 513 and passed over, for the others on its connection live on.
+// TestOversizedIsPassedOver: a message that is too large is answered 513 and skipped, and its connection goes on.
 func TestOversizedIsPassedOver(t *testing.T) {
 	s := start(t, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) { _ = tx.Reply(200, "") }}, small)
 
@@ -30,7 +30,7 @@ func TestOversizedIsPassedOver(t *testing.T) {
 
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 
-	// send writes a message, whose body has so many octets.
+	// send writes a message with a body of this many octets.
 	send := func(start, method, branch string, octets int) {
 		t.Helper()
 
@@ -78,7 +78,7 @@ func TestOversizedIsPassedOver(t *testing.T) {
 	send("OPTIONS sip:c@d SIP/2.0", "OPTIONS", "z9hG4bKlast", 0)
 	answered("z9hG4bKlast", 200)
 
-	if _, err := fmt.Fprintf(conn, "OPTIONS sip:c@d SIP/2.0\r\nContent-Length: %d\r\n\r\n", 4<<20+1); err != nil { // more than is passed over
+	if _, err := fmt.Fprintf(conn, "OPTIONS sip:c@d SIP/2.0\r\nContent-Length: %d\r\n\r\n", 4<<20+1); err != nil { // more than is skipped
 		t.Fatal(err)
 	}
 	if _, err := reader.ReadByte(); err != io.EOF {
@@ -86,7 +86,7 @@ func TestOversizedIsPassedOver(t *testing.T) {
 	}
 }
 
-// What is larger than max_message does not leave, and the connection that it would have gone by carries what it carried.
+// TestOversizedIsNotSent: a message larger than max_message is not sent, and its connection goes on.
 func TestOversizedIsNotSent(t *testing.T) {
 	large := strings.Repeat("x", maxMessage)
 
@@ -116,7 +116,7 @@ func TestOversizedIsNotSent(t *testing.T) {
 				t.Fatalf("%s came", got)
 			}
 
-			// do sends a request of so many octets, and the Via that it gets on its way.
+			// do sends a request of this many octets, and the Via that it gets on its way.
 			do := func(name, method string, via *stack.Stack, octets, status int) {
 				t.Helper()
 
@@ -156,7 +156,7 @@ func TestOversizedIsNotSent(t *testing.T) {
 	}
 }
 
-// A datagram holds less than max_message may allow.
+// TestOversizedDatagram: a datagram holds less than max_message may allow.
 func TestOversizedDatagram(t *testing.T) {
 	callee := start(t, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) { _ = tx.Reply(200, "") }},
 		func(c *stack.Config) { c.Limits.MaxMessage = 100_000 })

@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// ownRefusal is a request that the stack refuses of its own accord: what it is told, and what the count and the log are.
+// ownRefusal is a request that the stack itself refuses: the response, the count and the log.
 type ownRefusal struct {
 	name  string
 	user  *user // nil: a proxy to the callee
@@ -166,8 +166,8 @@ func ownRefusals() []ownRefusal {
 	}
 }
 
-// What the stack refuses of its own accord says why, as every refusal of a function does: in Reason (RFC 3326), in a line of the log that
-// has its cause, and in a count.
+// TestOwnRefusals: a refusal by the stack itself says why, as a function's does: in Reason (RFC 3326), in a log line with its cause, and
+// in a count.
 func TestOwnRefusals(t *testing.T) {
 	for _, test := range ownRefusals() {
 		t.Run(test.name, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestOwnRefusals(t *testing.T) {
 	})
 }
 
-// A branch whose request is too large is logged when another one answers.
+// TestOversizedBranch: a branch whose request is too large is logged when another one answers.
 func TestOversizedBranch(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		caller, callee := n.peer(t, callerAt), n.peer(t, calleeAt)
@@ -234,7 +234,7 @@ func TestOversizedBranch(t *testing.T) {
 	})
 }
 
-// refused wants that the next final response, the count and the log are those of a refusal.
+// refused fails the test unless the next final response, the count and the log are those of a refusal.
 func (n *node) refused(t *testing.T, caller *peer, want ownRefusal) {
 	t.Helper()
 
@@ -275,7 +275,7 @@ func (n *node) refused(t *testing.T, caller *peer, want ownRefusal) {
 	}
 }
 
-// refusals are the refusals that are counted, by reason.
+// refusals returns the counted refusals by reason.
 func (n *node) refusals(t *testing.T) map[string]float64 {
 	t.Helper()
 

@@ -8,8 +8,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Requests that are made here have one Via, and so have their answers: they reach the transaction, and nothing is sent again
-// (RFC 3261 §8.1.3.3, §17.1.2).
+// TestAnswersToOwnRequests: requests made here have one Via, and so have their answers: they reach the transaction, and nothing is
+// retransmitted (RFC 3261 §8.1.3.3, §17.1.2).
 func TestAnswersToOwnRequests(t *testing.T) {
 	for _, method := range []string{
 		"OPTIONS", "SUBSCRIBE", "NOTIFY", "REGISTER", "BYE", "MESSAGE", "UPDATE", "PUBLISH", "INFO", "PRACK",

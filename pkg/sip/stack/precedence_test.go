@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// TestNothingOvertakesTheACK: a callee for whom the BYE comes before the ACK has a call that ends before it begins.
+// TestNothingOvertakesTheACK: a callee that gets the BYE before the ACK has a call that ends before it begins.
 func TestNothingOvertakesTheACK(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		proxying := relay(to("UDP", calleeAt))

@@ -98,7 +98,7 @@ func request(t testing.TB, method, target string, via *stack.Stack) *sip.Request
 	return parsed
 }
 
-// relay proxies everything to where Route and Request-URI say.
+// relay returns a user that proxies every request to where its Route and Request-URI lead.
 func relay(plan func(*sip.Request) stack.Plan) *user {
 	return &user{
 		request: func(ctx context.Context, s *stack.Stack, tx *stack.ServerTransaction) {
@@ -396,13 +396,13 @@ func TestForwardLeavesNothing(t *testing.T) {
 	before := live()
 	send(2000)
 
-	// UDP from caller to proxy: its server transactions live on for 64*T1, some 1 kB each; a request that is kept has more.
+	// UDP from caller to proxy: its server transactions live on for 64*T1, some 1 kB each; a request that is kept takes more.
 	if grown := int64(live()) - int64(before); grown > 2000*4000 {
 		t.Errorf("%d octets are left of each request", grown/2000)
 	}
 }
 
-// TestFinalResponseBeforeTheEnd: over a reliable transport a transaction is over with its final response, but not before whoever waits
+// TestFinalResponseBeforeTheEnd: over a reliable transport a transaction ends with its final response, but not before the waiting caller
 // has it.
 func TestFinalResponseBeforeTheEnd(t *testing.T) {
 	callee := start(t, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) { _ = tx.Reply(200, "") }})

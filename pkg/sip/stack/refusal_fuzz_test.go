@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// FuzzRefusal: whatever comes, its refusal is one message, whose lines are the stack's own or repeated whole.
+// FuzzRefusal: the refusal of any input is one message, whose lines are the stack's own or copied whole.
 func FuzzRefusal(f *testing.F) {
 	files, err := filepath.Glob("../testdata/rfc4475/*.dat")
 	if err != nil || len(files) == 0 {

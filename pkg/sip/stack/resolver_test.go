@@ -50,7 +50,7 @@ func resolve(t *testing.T, r *stack.Resolver, uri string) (string, error) {
 	return strings.Join(all, ", "), err
 }
 
-// RFC 3263 §4.1 and §4.2, against a DNS server.
+// TestResolve: RFC 3263 §4.1 and §4.2, against a DNS server.
 func TestResolve(t *testing.T) {
 	server := nameserver.Start(t,
 		"full.example. 60 IN NAPTR 20 10 \"s\" \"SIP+D2U\" \"\" _sip._udp.full.example.",
@@ -89,7 +89,7 @@ func TestResolve(t *testing.T) {
 
 	tests := []struct {
 		name, uri, want string
-		none            bool // there is no such host; else nobody can say
+		none            bool // the host does not exist; else nobody can say
 	}{
 		{
 			name: "§4.1 NAPTR: by order, then preference, what is spoken here", uri: "sip:full.example",
@@ -138,7 +138,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// RFC 2782: within a priority, each is first as often as its weight says.
+// TestWeights: within a priority, each record is first as often as its weight says (RFC 2782).
 func TestWeights(t *testing.T) {
 	server := nameserver.Start(
 		t,
@@ -178,7 +178,7 @@ func TestWeights(t *testing.T) {
 	}
 }
 
-// RFC 3263 §4.3: the next target is tried when one fails, and the one that failed is the last one for some time.
+// TestFailoverOrder: the next target is tried when one fails, and the failed one is the last for some time (RFC 3263 §4.3).
 func TestFailoverOrder(t *testing.T) {
 	dead, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}) // takes everything, says nothing
 	if err != nil {
@@ -226,7 +226,7 @@ func TestFailoverOrder(t *testing.T) {
 	}
 }
 
-// A target that failed is avoided for a time, not for ever, and never if there is no other.
+// TestAvoidance: a target that failed is avoided for a time, not for ever, and never if there is no other.
 func TestAvoidance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := resolver(t, "192.0.2.53:53")
@@ -257,7 +257,7 @@ func TestAvoidance(t *testing.T) {
 	})
 }
 
-// A request goes to those addresses that an endpoint reaches.
+// TestFamiliesOfTargets: a request goes to the addresses that an endpoint reaches.
 func TestFamiliesOfTargets(t *testing.T) {
 	callee := start(t, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) { _ = tx.Reply(200, "") }}, six)
 	both := func(c *stack.Config) {

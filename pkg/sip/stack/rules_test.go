@@ -15,7 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// seen makes a plan count what OnResponse sees.
+// seen makes a plan record the responses that OnResponse sees.
 func seen(plan func(*sip.Request) stack.Plan, responses *[]int) func(*sip.Request) stack.Plan {
 	return func(r *sip.Request) stack.Plan {
 		p := plan(r)
@@ -28,7 +28,7 @@ func seen(plan func(*sip.Request) stack.Plan, responses *[]int) func(*sip.Reques
 	}
 }
 
-// TestLateSuccess is RFC 3261 §16.7 5 with RFC 6026: whoever has taken the call is told of upstream, or it rings on there
+// TestLateSuccess: every callee that has taken the call is reported upstream (RFC 3261 §16.7 5, RFC 6026); otherwise it rings on there
 // without anybody who could hang up.
 func TestLateSuccess(t *testing.T) {
 	t.Run("§9.1 it crosses the CANCEL", func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestLateSuccess(t *testing.T) {
 			caller.response(486)
 			callee.answer(proxy, invite, 200)
 			caller.response(200)
-			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1")) // its transaction repeats what it said
+			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1")) // its transaction repeats its last response
 			caller.response(486)
 			caller.send(proxy, caller.text("ACK", "sip:b@example", "1"))
 			time.Sleep(time.Hour)
@@ -171,7 +171,7 @@ func TestLateSuccess(t *testing.T) {
 			caller.send(proxy, caller.text("INVITE", "sip:b@example", "1"))
 			invite := callee.request("INVITE")
 			tags := map[string]bool{}
-			for range 40 { // each with a tag of its own: some are believed
+			for range 40 { // each with a tag of its own: some are accepted
 				callee.answer(proxy, invite, 200)
 			}
 			for range 16 {
@@ -191,7 +191,7 @@ func TestLateSuccess(t *testing.T) {
 	})
 }
 
-// TestUpstreamStatus is which response the caller gets, where it is not the callee's.
+// TestUpstreamStatus: the caller's response where it is not the callee's.
 func TestUpstreamStatus(t *testing.T) {
 	tests := []struct {
 		name, method string
@@ -236,7 +236,8 @@ func TestUpstreamStatus(t *testing.T) {
 	}
 }
 
-// RFC 4320 §4.2: a 408 to what is no INVITE stays here, whoever made it, and retransmissions get nothing either.
+// TestTimeoutOfANonInvite: a 408 to a request other than INVITE stays here, whoever made it, and retransmissions get nothing either (RFC
+// 4320 §4.2).
 func TestTimeoutOfANonInvite(t *testing.T) {
 	for _, answer := range []int{0, 408} {
 		t.Run(fmt.Sprintf("the callee says %d", answer), func(t *testing.T) {
@@ -258,7 +259,7 @@ func TestTimeoutOfANonInvite(t *testing.T) {
 	}
 }
 
-// §18.1.2: a response whose topmost Via is not the one that was sent is not for us.
+// TestSentByOfResponses: a response whose topmost Via is not the one that was sent is not for us (§18.1.2).
 func TestSentByOfResponses(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		caller, callee := n.stack(t, callerAt, &user{}), n.peer(t, calleeAt)
@@ -282,7 +283,7 @@ func TestSentByOfResponses(t *testing.T) {
 	})
 }
 
-// The same request by several ways at once begins one transaction.
+// TestRequestThatComesTwiceAtOnce: the same request over several flows at once begins one transaction.
 func TestRequestThatComesTwiceAtOnce(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		var handled atomic.Int64
@@ -320,7 +321,7 @@ func TestRequestThatComesTwiceAtOnce(t *testing.T) {
 	})
 }
 
-// TestStreams is RFC 3261 §18.3 and §7.5: a stream has no packets, and what comes by it keeps its order.
+// TestStreams: a stream has no packets, and its messages keep their order (RFC 3261 §18.3, §7.5).
 func TestStreams(t *testing.T) {
 	const requests = 600
 
@@ -387,7 +388,7 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// Responses of one flow reach the transaction user in the order in which they came, however many (§18.1.2, §17.1).
+// TestResponsesOfOneFlowKeepTheirOrder: the responses of one flow, however many, reach the transaction user in order (§18.1.2, §17.1).
 func TestResponsesOfOneFlowKeepTheirOrder(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		proxy := n.stack(t, proxyAt, relay(to("UDP", calleeAt)))
@@ -406,7 +407,7 @@ func TestResponsesOfOneFlowKeepTheirOrder(t *testing.T) {
 	})
 }
 
-// CANCEL that comes right behind its INVITE finds it, for requests of one flow are taken in their order.
+// TestRequestsOfOneFlowKeepTheirOrder: a CANCEL right behind its INVITE finds it, because requests of one flow are taken in order.
 func TestRequestsOfOneFlowKeepTheirOrder(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		s := n.stack(t, proxyAt, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) {
@@ -431,7 +432,7 @@ func TestRequestsOfOneFlowKeepTheirOrder(t *testing.T) {
 	})
 }
 
-// TestIPv6 has all of a proxy's addresses in their brackets.
+// TestIPv6: all of a proxy's addresses are in brackets.
 func TestIPv6(t *testing.T) {
 	for _, transport := range []string{"udp", "tcp"} {
 		t.Run(transport, func(t *testing.T) {

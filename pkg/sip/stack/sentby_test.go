@@ -7,7 +7,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// RFC 3261 §16.7 3: a response without a Via of who sent the request goes no further, and the right one still does.
+// TestResponseWithoutAnotherVia: a response without a Via of the request's sender goes no further, and the right one still does (RFC 3261
+// §16.7 3).
 func TestResponseWithoutAnotherVia(t *testing.T) {
 	for _, method := range []string{"MESSAGE", "INVITE"} {
 		t.Run(method, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// TestServerTimers is RFC 3261 §17.2: what the other side sees of its request's answers.
+// TestServerTimers: the responses that the sender of a request sees (RFC 3261 §17.2).
 func TestServerTimers(t *testing.T) {
 	type sending struct {
 		at   float64 // seconds
@@ -136,11 +136,11 @@ func TestServerTimers(t *testing.T) {
 	}
 }
 
-// The 100 of the stack is of the request as it came, whatever its handler makes of it meanwhile.
+// TestTryingWhileTheHandlerWorks: the stack's 100 answers the request as received, whatever its handler makes of it meanwhile.
 func TestTryingWhileTheHandlerWorks(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		s := n.stack(t, proxyAt, &user{request: func(_ context.Context, _ *stack.Stack, tx *stack.ServerTransaction) {
-			for i := range 1000 { // the race detector sees one that is read by the timer
+			for i := range 1000 { // the race detector sees a request that the timer reads
 				sip.Set(tx.Request(), "X-Count", fmt.Sprint(i))
 				tx.Request().RemoveHeader("Via")
 				time.Sleep(300 * time.Microsecond)

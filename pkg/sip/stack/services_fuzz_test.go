@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// alike is DNS in which every name has the records of one message.
+// alike is a DNS in which every name has the records of one message.
 type alike struct {
 	records []dns.RR
 	asked   int
@@ -32,7 +32,7 @@ func (a *alike) Ask(_ context.Context, _ string, kind uint16) (found []dns.RR, e
 	return found, nil
 }
 
-// RFC 3263 §4: whatever the servers of a domain say, which may be a stranger's, some questions are enough, and some targets.
+// FuzzServices: whatever the servers of a stranger's domain say, the number of questions and of targets is bounded (RFC 3263 §4).
 func FuzzServices(f *testing.F) {
 	for _, zone := range [][]string{
 		{
@@ -98,7 +98,7 @@ func FuzzServices(f *testing.F) {
 	})
 }
 
-// many is a domain that names more than can be asked for.
+// many is a domain that names more services than are looked up.
 func many() (zone []string) {
 	for _, c := range "abcdefghijklmnopqrstuvwxyz" {
 		host := string(c) + ".x."

@@ -15,7 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// times are the seconds since begin at which messages come within d, with what they are.
+// times returns the messages that come within d, with the seconds since begin.
 func (p *peer) times(begin time.Time, d time.Duration) (all []string) {
 	end := time.Now().Add(d)
 
@@ -46,7 +46,7 @@ func wantTimes(t *testing.T, got []string, want string) {
 	}
 }
 
-// TestClientTimers is RFC 3261 §17.1: what the other side sees of a request, and when it is over.
+// TestClientTimers: the requests that the other side sees, and when the transaction is over (RFC 3261 §17.1).
 func TestClientTimers(t *testing.T) {
 	tests := []struct {
 		name, method, transport string
@@ -175,7 +175,7 @@ func TestClientTimers(t *testing.T) {
 	}
 }
 
-// TestEndpointTimers: an endpoint may have timers of its own, for what it sends and for what it answers.
+// TestEndpointTimers: an endpoint may have timers of its own, for its requests and its answers.
 func TestEndpointTimers(t *testing.T) {
 	own := func(c *stack.Config) { c.Endpoints[0].Timers = stack.HandsetTimers() }
 
@@ -220,7 +220,7 @@ func TestEndpointTimers(t *testing.T) {
 	})
 }
 
-// TestTimerC is RFC 3261 §16.8 and the bound on ringing, as caller and callee see it.
+// TestTimerC: RFC 3261 §16.8 and the bound on ringing, as caller and callee see it.
 func TestTimerC(t *testing.T) {
 	short := func(c *stack.Config) { c.Timers.C = 10 * time.Second }
 

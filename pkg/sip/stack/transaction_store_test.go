@@ -8,7 +8,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// A request that comes by two sockets at once has one transaction: looking it up and adding it is one step.
+// TestOneTransactionOfOneRequest: a request that comes over two sockets at once has one transaction: looking it up and adding it is one
+// step.
 func TestOneTransactionOfOneRequest(t *testing.T) {
 	stack := &Stack{config: DefaultConfig()}
 

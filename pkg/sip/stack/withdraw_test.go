@@ -8,7 +8,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// A proxy that ends a request at its own word cancels what rings, and says why (TS 24.229 §5.4.5.1.1, RFC 3326).
+// TestWithdraw: a proxy that ends a request on its own initiative cancels its ringing branches, and says why (TS 24.229 §5.4.5.1.1, RFC
+// 3326).
 func TestWithdraw(t *testing.T) {
 	within(t, func(t *testing.T, n *network) {
 		callee, caller := n.peer(t, calleeAt), n.peer(t, callerAt)
