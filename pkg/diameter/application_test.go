@@ -12,8 +12,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// RFC 8506 §3.1: a CCR says in Auth-Application-Id that it is credit control. Some send it in a Vendor-Specific-Application-Id, as
-// Kamailio does, and mean the same.
+// TestAuthApplicationID: a CCR names credit control in Auth-Application-Id (RFC 8506 §3.1). Some send it in a
+// Vendor-Specific-Application-Id, as Kamailio does, and mean the same.
 func TestAuthApplicationID(t *testing.T) {
 	wire, err := diameter.NewDictionary(ro.Application)
 	if err != nil {
@@ -29,7 +29,7 @@ func TestAuthApplicationID(t *testing.T) {
 
 	for name, test := range map[string]struct {
 		avps   []*diam.AVP
-		want   diameter.Result // none: it is read
+		want   diameter.Result // none: it is accepted
 		failed uint32
 	}{
 		"credit control":                     {[]*diam.AVP{id(4)}, diameter.Result{}, 0},

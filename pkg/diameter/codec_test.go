@@ -162,7 +162,7 @@ func wire(t testing.TB, d *diameter.Dictionary, sent, got diameter.Commander) er
 	return d.Decode(back, got)
 }
 
-// drawn takes what a message is filled with from rapid.
+// drawn draws the values of a message from rapid.
 type drawn struct{ t *rapid.T }
 
 func (d drawn) present() bool { return rapid.Bool().Draw(d.t, "present") }
@@ -176,7 +176,7 @@ func (d drawn) number(bits int) uint64 {
 	return rapid.Uint64Max(1<<bits-1).Draw(d.t, "number")
 }
 
-// moment is one that RFC 6733 §4.3.1 has, from 1968 to 2104, or none.
+// moment returns a time in the range of RFC 6733 §4.3.1, from 1968 to 2104, or none.
 func (d drawn) moment() time.Time {
 	if !d.present() {
 		return time.Time{}
@@ -203,7 +203,7 @@ func TestEveryMessageSurvivesTheWire(t *testing.T) {
 	}
 }
 
-// The octets of messages as they are, AVP by AVP: code, flags, name, value.
+// TestGoldenMessages: the octets of messages, AVP by AVP: code, flags, name, value.
 func TestGoldenMessages(t *testing.T) {
 	d := dictionary(t)
 
@@ -284,7 +284,7 @@ func printable(b []byte) bool {
 	return len(b) > 0 && !bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// lacking takes an AVP out of a message; bearing adds some.
+// lacking removes an AVP from a message; bearing adds some.
 func lacking(code, vendor uint32) func(*diameter.Message) {
 	return func(m *diameter.Message) { m.DeleteAVP(code, vendor) }
 }
@@ -391,7 +391,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// An answer is taken as far as it can be: its result counts more than what is wrong with the rest.
+// TestDecodeTakesAnswersAsTheyCome: an answer is read as far as possible: its result counts more than a fault in the rest.
 func TestDecodeTakesAnswersAsTheyCome(t *testing.T) {
 	d := dictionary(t)
 
@@ -444,7 +444,7 @@ func (*mistyped) Command() diameter.Command {
 	return diameter.Command{Application: &cx.Application, Code: 300}
 }
 
-// A type that does not fit the dictionary is an error of the first message, not a panic of some later one.
+// TestTypesMustFitTheDictionary: a type that does not fit the dictionary is an error of the first message, not a panic of some later one.
 func TestTypesMustFitTheDictionary(t *testing.T) {
 	d := dictionary(t)
 

@@ -22,7 +22,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 )
 
-// wholeDictionary is what the tests read and write by; to make it takes longer than most of them.
+// wholeDictionary is the dictionary of the tests; making it takes longer than most of them.
 var wholeDictionary = sync.OnceValues(func() (*diameter.Dictionary, error) {
 	return diameter.NewDictionary(cx.Application, ro.Application, rx.Application, s6a.Application, swx.Application)
 })
@@ -38,7 +38,7 @@ func dictionary(t testing.TB) *diameter.Dictionary {
 	return d
 }
 
-// wiresharkDictionaries is where Debian's libwireshark-data has what tshark knows of Diameter.
+// wiresharkDictionaries are the files of Debian's libwireshark-data with tshark's Diameter dictionary.
 const wiresharkDictionaries = "/usr/share/wireshark/diameter/*.xml"
 
 type wiresharkAVP struct {
@@ -47,7 +47,7 @@ type wiresharkAVP struct {
 
 type wiresharkKey struct{ code, vendor uint32 }
 
-// wireshark reads all its AVPs. Some codes are used twice: it has every use.
+// wireshark reads all its AVPs. Some codes have two meanings: the result has each.
 func wireshark(t *testing.T) map[wiresharkKey][]wiresharkAVP {
 	t.Helper()
 
@@ -80,7 +80,7 @@ func wireshark(t *testing.T) map[wiresharkKey][]wiresharkAVP {
 	return known
 }
 
-// readWireshark goes through one file, which alone is no whole document: it is one that others include.
+// readWireshark reads one file, which is no whole document by itself: others include it.
 func readWireshark(t *testing.T, name string, vendors map[string]uint32, avps map[string][]wiresharkAVP) {
 	t.Helper()
 
@@ -142,7 +142,7 @@ func readWireshark(t *testing.T, name string, vendors map[string]uint32, avps ma
 	}
 }
 
-// shape is how the values of a type look on the wire.
+// shape returns the form of a type's values on the wire.
 func shape(kind string) string {
 	switch kind {
 	case "OctetString", "OctetStringOrUTF8", "UTF8String", "DiameterIdentity", "DiameterURI", "IPFilterRule", "QoSFilterRule":
@@ -158,12 +158,12 @@ func shape(kind string) string {
 	}
 }
 
-// plain takes from a name what the two dictionaries write differently.
+// plain removes from a name what the two dictionaries write differently.
 func plain(name string) string {
 	return strings.NewReplacer("-", "", " ", "").Replace(strings.TrimPrefix(strings.ToLower(name), "3gpp-"))
 }
 
-// differences are where the specification says one thing and Wireshark another, or nothing yet.
+// differences lists where the specification and Wireshark differ, or Wireshark lacks an AVP.
 var differences = []struct {
 	why    string
 	what   string // name, type, M bit, unknown
@@ -242,7 +242,7 @@ func TestDictionariesAgreeWithWireshark(t *testing.T) {
 	}
 }
 
-// Rx has all that TS 29.214 has, but for 506 and 508, which were taken back in Release 7, and 514, which nobody uses.
+// TestRxDictionaryIsComplete: Rx has all AVPs of TS 29.214, except 506 and 508, which Release 7 withdrew, and 514, which nobody uses.
 func TestRxDictionaryIsComplete(t *testing.T) {
 	var codes []uint32
 	for _, a := range dictionary(t).Attributes(rx.Application.ID) {
@@ -258,7 +258,7 @@ func TestRxDictionaryIsComplete(t *testing.T) {
 	}
 }
 
-// The whole range that TS 29.229 has is there, so that no AVP of Cx with the M bit is refused as unknown.
+// TestCxDictionaryIsComplete: the whole range of TS 29.229 is there, so that no AVP of Cx with the M bit is refused as unknown.
 func TestCxDictionaryIsComplete(t *testing.T) {
 	var codes []uint32
 	for _, a := range dictionary(t).Attributes(cx.Application.ID) {
@@ -268,7 +268,7 @@ func TestCxDictionaryIsComplete(t *testing.T) {
 	}
 
 	for _, code := range span(600, 667) {
-		if code != 627 && !slices.Contains(codes, code) { // 627 was taken back in Release 6
+		if code != 627 && !slices.Contains(codes, code) { // withdrawn in Release 6
 			t.Errorf("AVP %d is missing", code)
 		}
 	}

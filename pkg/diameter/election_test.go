@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// RFC 6733 §5.6.4.
+// TestElection: RFC 6733 §5.6.4.
 func TestElection(t *testing.T) {
 	t.Run("two nodes that dial each other keep one connection, the one that the lesser name opened", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestElection(t *testing.T) {
 				t.Errorf("CEA %d for a restarted peer", got)
 			}
 			first.ended()
-			restarted.receive(280, true) // it was lost once: the watchdog looks at it
+			restarted.receive(280, true) // it was lost once: the watchdog tests it
 			wantState(t, n, "b.example", "R-Open", "REOPEN")
 			restarted.conn.Close()
 		})

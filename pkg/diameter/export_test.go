@@ -14,7 +14,7 @@ type Attribute struct {
 	Type         string
 }
 
-// Attributes are the AVPs that an application's own dictionary has.
+// Attributes returns the AVPs of an application's own dictionary.
 func (d *Dictionary) Attributes(application uint32) (attributes []Attribute) {
 	app, err := d.parser.App(application)
 	if err != nil {
@@ -33,7 +33,7 @@ func (d *Dictionary) Knows(application, code uint32) bool {
 	return d.commands[commandKey{application, code}]
 }
 
-// Serialize is what connections write.
+// Serialize returns the octets that connections write.
 func Serialize(m *Message) ([]byte, error) { return serialize(m) }
 
 // Refuse answers a request with an error.
@@ -49,7 +49,7 @@ func (d *Dictionary) RefuseWire(w *WireError, origin Identity) *Message {
 // Header is a Diameter header.
 type Header = diam.Header
 
-// BaseCommands makes an empty message of each kind that belongs to a connection.
+// BaseCommands returns an empty message of each command of a connection itself.
 func BaseCommands() []Commander {
 	return []Commander{
 		new(capabilitiesRequest), new(capabilitiesAnswer), new(watchdogRequest), new(watchdogAnswer),
@@ -57,7 +57,7 @@ func BaseCommands() []Commander {
 	}
 }
 
-// Unrepeat takes out an equal second identity.
+// Unrepeat removes an equal second identity.
 func Unrepeat(m *Message) bool { return unrepeat(m) }
 
 // The machines of a peer, for their transcripts.
@@ -76,7 +76,7 @@ var (
 	WatchdogMachine = watchdogMachine
 )
 
-// RunOn has a node that does not run yet step other tables.
+// RunOn makes a node that does not run yet step other tables.
 func (n *Node) RunOn(
 	peers *fsm.Machine[PeerState, PeerEvent, PeerAction],
 	watchdogs *fsm.Machine[WatchdogState, WatchdogEvent, WatchdogAction],

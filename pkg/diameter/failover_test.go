@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// RFC 3539 §3.4.1 against a peer that takes everything and says nothing.
+// TestDeadPeer: a peer that takes everything and sends nothing (RFC 3539 §3.4.1).
 func TestDeadPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := newNetwork()
@@ -68,7 +68,7 @@ func TestDeadPeer(t *testing.T) {
 	})
 }
 
-// RFC 3539 §3.4.1: any message is a sign of life.
+// TestTrafficSparesTheWatchdog: any message is a sign of life (RFC 3539 §3.4.1).
 func TestTrafficSparesTheWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := newNetwork()
@@ -95,7 +95,7 @@ func TestTrafficSparesTheWatchdog(t *testing.T) {
 	})
 }
 
-// twoPeers is a node with a connection to a.example, which it prefers, and to b.example.
+// twoPeers runs a test of a node with a connection to a.example, which it prefers, and one to b.example.
 func twoPeers(t *testing.T, change func(*diameter.Config), test func(t *testing.T, n *diameter.Node, a, b *rawPeer)) {
 	synctest.Test(t, func(t *testing.T) {
 		net := newNetwork()
@@ -175,7 +175,7 @@ func TestFailover(t *testing.T) {
 			if got := <-o; got.err != nil || got.answer.ServerName != "sip:b" {
 				t.Errorf("%+v", got)
 			}
-			a.answerLIR(first, "sip:late") // nobody waits for it, and it does no harm; the peer lives, though
+			a.answerLIR(first, "sip:late") // nobody waits for it, and it does no harm; the peer is alive, though
 			wantState(t, n, "a.example", "I-Open", "OKAY")
 		})
 	})

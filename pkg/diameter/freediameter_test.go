@@ -22,8 +22,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
-// freeDiameter, another implementation of RFC 6733, relays between an S-CSCF that dials it and an HSS that it dials, and
-// back. It is Debian's freediameterd with freediameter-extensions.
+// TestFreeDiameterRelays: freeDiameter, another implementation of RFC 6733, relays between an S-CSCF that dials it and an HSS that it
+// dials, and back. It is Debian's freediameterd with freediameter-extensions.
 func TestFreeDiameterRelays(t *testing.T) {
 	t.Parallel() // it waits for another program
 

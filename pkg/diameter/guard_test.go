@@ -20,7 +20,7 @@ const maxMessage = 1 << 16
 
 var home = diameter.Identity{Host: "hss.example", Realm: "example"}
 
-// shown is what a message says of itself: result, E bit, AVPs in Failed-AVP.
+// shown returns a message in short: result, E bit, AVPs in Failed-AVP.
 func shown(t *testing.T, m *diameter.Message) string {
 	t.Helper()
 
@@ -59,7 +59,7 @@ func failed(avps []*diam.AVP) (text string) {
 	return text
 }
 
-// reread takes an answer as its receiver does, who knows the command.
+// reread reads an answer as its receiver does, who knows the command.
 func reread(t *testing.T, d *diameter.Dictionary, answer *diameter.Message) *diameter.Message {
 	t.Helper()
 
@@ -151,7 +151,7 @@ func TestHostileMessages(t *testing.T) {
 	}
 }
 
-// What a peer shows in Failed-AVP may be as wrong as it was. Its answer counts all the same.
+// TestFailedAVPNeedNotBeRight: the AVPs that a peer shows in Failed-AVP may be faulty. Its answer counts all the same.
 func TestFailedAVPNeedNotBeRight(t *testing.T) {
 	d := dictionary(t)
 
@@ -168,8 +168,8 @@ func TestFailedAVPNeedNotBeRight(t *testing.T) {
 	}
 }
 
-// An answer to what cannot be decoded says still whose answer it is (RFC 6733 §6.2), and of which request of a session
-// (RFC 8506 §3.2).
+// TestRefusalKeepsWhatTheRequestSays: the answer to a request that cannot be decoded still identifies its request (RFC 6733 §6.2), also
+// within a session (RFC 8506 §3.2).
 func TestRefusalKeepsWhatTheRequestSays(t *testing.T) {
 	d := dictionary(t)
 

@@ -14,7 +14,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// No message is longer than max_message, whichever way it goes, and one that is does no harm to the others on its connection.
+// TestLargeMessages: no message is longer than max_message, in either direction, and one that is does no harm to the others on its
+// connection.
 func TestLargeMessages(t *testing.T) {
 	large := strings.Repeat("x", 70_000)
 

@@ -12,7 +12,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 )
 
-// An equal second Origin-Host or Origin-Realm is forgiven in every request, CER too; one in other words, or of another AVP, is not.
+// TestRepeatedIdentity: an equal second Origin-Host or Origin-Realm is accepted in every request, CER too; a different one, or another
+// repeated AVP, is not.
 func TestRepeatedIdentity(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Every pair of state and event has a verdict: a row of the table, or a reason why it cannot matter.
+// TestPeerMachineIsComplete: every pair of state and event has a verdict: a row of the table, or a reason why it cannot matter.
 func TestPeerMachineIsComplete(t *testing.T) {
 	states := []peerState{
 		peerClosed,
@@ -93,7 +93,7 @@ func TestPeerMachineIsComplete(t *testing.T) {
 	}
 }
 
-// The connections that each state has are those that the rows leave there.
+// TestPeerMachineKeepsItsConnections: the connections in each state are those that the rows leave there.
 func TestPeerMachineKeepsItsConnections(t *testing.T) {
 	type slots struct{ initiator, responder bool }
 
@@ -140,7 +140,7 @@ func TestPeerMachineKeepsItsConnections(t *testing.T) {
 	}
 }
 
-// The rows of RFC 3539 Appendix A, one by one.
+// TestWatchdog: the rows of RFC 3539 Appendix A, one by one.
 func TestWatchdog(t *testing.T) {
 	tests := []struct {
 		name  string

@@ -14,8 +14,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// A request goes to peers that are meant for its application: those that diameter.peers names for it, else those that have it by
-// name, the most particular first, and to relays when there is nobody else.
+// TestPeersMeantForAnApplication: a request goes to peers meant for its application: those that diameter.peers names for it, else those
+// that have it by name, the most specialised first, and to relays when there is no other.
 func TestPeersMeantForAnApplication(t *testing.T) {
 	auth := func(ids ...uint32) []func(*diameter.Message) {
 		all := []func(*diameter.Message){without(avp.VendorSpecificApplicationID), result(2001)}
@@ -32,8 +32,8 @@ func TestPeersMeantForAnApplication(t *testing.T) {
 
 	tests := []struct {
 		name       string
-		a, b       []uint32 // what the peers say that they have
-		meantA     []uint32 // what diameter.peers says of them
+		a, b       []uint32 // applications that the peers advertise
+		meantA     []uint32 // their applications in diameter.peers
 		meantB     []uint32
 		goesTo     string
 		otherwise  string // when that one has left
@@ -139,7 +139,7 @@ func TestPeersMeantForAnApplication(t *testing.T) {
 	}
 }
 
-// Who says that it has done nothing (RFC 6733 §7.1.3) is not the last to be asked.
+// TestRequestNobodyServed: a peer that answers that it has done nothing (RFC 6733 §7.1.3) is not the last to be asked.
 func TestRequestNobodyServed(t *testing.T) {
 	for _, refused := range []uint32{3001, 3002, 3003, 3004, 3007} {
 		twoPeers(t, nil, func(t *testing.T, n *diameter.Node, a, b *rawPeer) {
@@ -174,7 +174,7 @@ func TestRequestNobodyServed(t *testing.T) {
 	}
 }
 
-// A name that comes over a connection without TLS counts for what its source may say (diameter.peers, sources).
+// TestSources: a name given over a connection without TLS counts only from its configured sources (diameter.peers, sources).
 func TestSources(t *testing.T) {
 	for name, test := range map[string]struct {
 		sources []string

@@ -22,7 +22,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
-// network is one in memory, so that time can be the test's own.
+// network is a network in memory, so that the test controls time.
 type network struct{ *memory.Network }
 
 func newNetwork() *network { return &network{memory.New()} }
@@ -130,7 +130,7 @@ func newRawPeer(t *testing.T, host string, conn net.Conn) *rawPeer {
 	return r
 }
 
-// dialRaw connects to a node and says CER.
+// dialRaw connects to a node and sends a CER.
 func (n *network) dialRaw(t *testing.T, host, address string, change ...func(*diameter.Message)) *rawPeer {
 	t.Helper()
 
@@ -286,7 +286,7 @@ func (r *rawPeer) answerLIR(request *diameter.Message, server string) {
 	r.answer(request, m)
 }
 
-// lir is a request to the node.
+// lir returns a request to the node.
 func (r *rawPeer) lir(host, realm string) *diameter.Message {
 	q := &cx.LIR{PublicIdentity: "sip:a"}
 	q.SessionID, q.OriginHost, q.OriginRealm, q.DestinationHost, q.DestinationRealm = "s;1", r.host, "example", host, realm
@@ -300,7 +300,7 @@ func (r *rawPeer) lir(host, realm string) *diameter.Message {
 	return m
 }
 
-// receive is the next message, which has to be this one.
+// receive returns the next message, which must be this one.
 func (r *rawPeer) receive(code uint32, request bool) *diameter.Message {
 	r.t.Helper()
 
@@ -356,7 +356,7 @@ func (r *rawPeer) ended() {
 	r.conn.Close()
 }
 
-// quiet is an error if anything came.
+// quiet returns an error if anything came.
 func (r *rawPeer) quiet() {
 	r.t.Helper()
 

@@ -186,7 +186,7 @@ func TestGarbageHarmsNobody(t *testing.T) {
 	}
 }
 
-// Reached is about the time since the start: a peer that was there and has gone is not one that never came.
+// TestReached: Reached covers the time since the start: a peer that was there and has gone counts.
 func TestReached(t *testing.T) {
 	hss, err := diameter.New(server("hss.example"), []diameter.Application{cx.Application}, diameter.Options{})
 	if err != nil {
@@ -249,7 +249,7 @@ func BenchmarkCall(b *testing.B) {
 	})
 }
 
-// Connections that come and go leave nothing behind.
+// TestNothingIsLeftBehind: connections that come and go leave nothing behind.
 func TestNothingIsLeftBehind(t *testing.T) {
 	before := runtime.NumGoroutine()
 

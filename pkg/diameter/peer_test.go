@@ -80,7 +80,7 @@ func call(t *testing.T, n *diameter.Node, ctx context.Context, host string) <-ch
 	return done
 }
 
-// Who may connect (RFC 6733 §5.3), and how the others are told.
+// TestCapabilitiesExchange: who may connect (RFC 6733 §5.3), and how the others are refused.
 func TestCapabilitiesExchange(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -299,7 +299,7 @@ func TestBeforeCapabilitiesAreExchanged(t *testing.T) {
 	})
 }
 
-// RFC 6733 §5.4.
+// TestDisconnect: RFC 6733 §5.4.
 func TestDisconnect(t *testing.T) {
 	t.Run("this node's end: DPR, requests in work are answered after DPA, then the connection ends", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -401,7 +401,7 @@ func TestDisconnect(t *testing.T) {
 				if got := <-call(t, n, t.Context(), ""); !errors.Is(got.err, diameter.ErrUnroutable) {
 					t.Errorf("a request after DPR: %+v", got)
 				}
-				r.answerLIR(pending, "sip:s") // what was asked before may still be answered
+				r.answerLIR(pending, "sip:s") // requests sent before may still be answered
 				if got := <-o; got.err != nil {
 					t.Error(got.err)
 				}

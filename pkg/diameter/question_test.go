@@ -8,7 +8,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 )
 
-// A peer that connects while its connection looks open (RFC 6733 §5.6.4): the old one is asked, and stays if it answers.
+// TestSecondConnection: a peer connects while its connection looks open (RFC 6733 §5.6.4): the old one is tested, and stays if it
+// answers.
 func TestSecondConnection(t *testing.T) {
 	type scene struct {
 		*testing.T

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// README.md prints the machines as they run.
+// TestReadmePrintsTheMachines: README.md prints the machines as they run.
 func TestReadmePrintsTheMachines(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {

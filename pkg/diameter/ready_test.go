@@ -9,7 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// Each application names the peers that it misses, and no others: as they are configured, or as they were when they were connected.
+// TestReadyNamesTheMissingPeers: each application names the peers that it misses, and no others: as configured, or as they were when
+// connected.
 func TestReadyNamesTheMissingPeers(t *testing.T) {
 	for name, configured := range map[string]bool{"by what they said": false, "by what is configured": true} {
 		t.Run(name, func(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// RFC 6733 §6.1.4 to §6.1.6, §2.7.
+// TestRoutes: RFC 6733 §6.1.4 to §6.1.6, §2.7.
 func TestRoutes(t *testing.T) {
 	const none = ""
 

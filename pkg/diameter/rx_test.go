@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 )
 
-// rxMessages are those of Rx among the messages.
+// rxMessages returns the messages of Rx.
 func rxMessages(answer func(diameter.Result) cx.AnswerHeader) map[string]diameter.Commander {
 	return map[string]diameter.Commander{
 		"Rx-AAR": &rx.AAR{

@@ -22,7 +22,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
-// What a request is answered when no procedure decides it (RFC 6733 §6.1, §6.2, §7.1).
+// TestRequestsThatNoProcedureSees: the answers to requests that no procedure decides (RFC 6733 §6.1, §6.2, §7.1).
 func TestRequestsThatNoProcedureSees(t *testing.T) {
 	change := func(m *diameter.Message, f func(*diameter.Message)) *diameter.Message {
 		f(m)
@@ -137,7 +137,7 @@ func TestRequestsThatNoProcedureSees(t *testing.T) {
 	})
 }
 
-// Proxy-Info and Session-Id come back (RFC 6733 §6.2); the T flag does not.
+// TestAnswerCarriesWhatTheRequestBrought: Proxy-Info and Session-Id come back (RFC 6733 §6.2); the T flag does not.
 func TestAnswerCarriesWhatTheRequestBrought(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := newNetwork()
@@ -192,7 +192,7 @@ func TestAnswerCarriesWhatTheRequestBrought(t *testing.T) {
 	})
 }
 
-// A slow procedure holds up nothing else, and too many of them are refused.
+// TestOverload: a slow procedure holds up nothing else, and too many of them are refused.
 func TestOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := newNetwork()

@@ -7,7 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// What an Error names must be in the dictionary: a program whose Failed-AVP would be left out is noticed.
+// TestErrorNamesAVPsOfTheDictionary: the AVPs of an Error must be in the dictionary: one that would be left out of Failed-AVP is noticed.
 func TestErrorNamesAVPsOfTheDictionary(t *testing.T) {
 	d, err := diameter.NewDictionary(cx.Application)
 	if err != nil {

@@ -17,7 +17,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Connections that break all the time under many calls: every call ends, with its own answer or with an error that is right.
+// TestCallsWhileConnectionsBreak: connections break all the time under many calls: every call ends, with its own answer or with a correct
+// error.
 func TestCallsWhileConnectionsBreak(t *testing.T) {
 	var served atomic.Int32
 	a, b := start(t, server("a.example"), serveLIR("sip:s", &served)), start(t, server("b.example"), serveLIR("sip:s", &served))
@@ -107,7 +108,7 @@ func TestCallsWhileConnectionsBreak(t *testing.T) {
 	stuck.Stop()
 	close(over)
 	breaker.Wait()
-	// How many find a connection is the machine's affair; that each ends in one of the two ways is ours.
+	// How many find a connection depends on the machine; that each ends in one of the two ways depends on us.
 	if answered.Load() == 0 || answered.Load()+unroutable.Load() != 16*500 {
 		t.Errorf("%d answered, %d unroutable", answered.Load(), unroutable.Load())
 	}
@@ -119,7 +120,7 @@ func TestCallsWhileConnectionsBreak(t *testing.T) {
 	}
 }
 
-// What a peer sends, before or after its CER, ends at worst its own connection.
+// FuzzConnection: octets from a peer, before or after its CER, end at worst its own connection.
 func FuzzConnection(f *testing.F) {
 	d, err := diameter.NewDictionary(cx.Application)
 	if err != nil {

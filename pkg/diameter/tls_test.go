@@ -84,7 +84,7 @@ func (a *authority) issue(
 	return certificate, key
 }
 
-// of is the configuration of who holds the certificate for a host.
+// of returns the TLS configuration of a host's certificate.
 func (a *authority) of(host string) diameter.TLS {
 	a.t.Helper()
 	a.issue(host, &x509.Certificate{DNSNames: []string{host}}, a.certificate, a.key)

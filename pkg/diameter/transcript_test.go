@@ -19,7 +19,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
-// Each row of the peer's table is walked, and a change of any row shows in what the node does.
+// TestPeerTranscript: each row of the peer's table is walked, and a change of any row shows in what the node does.
 func TestPeerTranscript(t *testing.T) {
 	transcript.Test(t, "testdata/peer.txt", peerMachine,
 		func(machine *fsm.Machine[peerState, peerEvent, peerAction], walk func(func(*transcript.Command) string)) {
@@ -27,7 +27,7 @@ func TestPeerTranscript(t *testing.T) {
 		})
 }
 
-// Each row of the watchdog's table is walked, and a change of any row shows in what the node does.
+// TestWatchdogTranscript: each row of the watchdog's table is walked, and a change of any row shows in what the node does.
 func TestWatchdogTranscript(t *testing.T) {
 	transcript.Test(t, "testdata/watchdog.txt", watchdogMachine,
 		func(machine *fsm.Machine[watchdogState, watchdogEvent, watchdogAction], walk func(func(*transcript.Command) string)) {
@@ -35,7 +35,7 @@ func TestWatchdogTranscript(t *testing.T) {
 		})
 }
 
-// desk does the commands of a transcript with one peer of a node. I are the connections that the node opened, R the peer's.
+// desk runs the commands of a transcript with one peer of a node. I are the connections that the node opened, R the peer's.
 type desk struct {
 	t       *testing.T
 	prepare func(*Node)
@@ -226,7 +226,7 @@ func named(m *Message) string {
 	return name + "A"
 }
 
-// came is what the peer was sent since the last command, and the states.
+// came returns the messages to the peer since the last command, and the states.
 func (d *desk) came() string {
 	synctest.Wait()
 	d.mu.Lock()

@@ -87,7 +87,7 @@ var (
 	newer        = regexp.MustCompile(`Unknown AVP (\d+) `) // than this tshark; TestDictionariesAgreeWithWireshark has them
 )
 
-// avpsOf are the AVPs of a message in their order, groups before what is in them, as tshark writes them: "601 VM-".
+// avpsOf returns the AVPs of a message in order, groups before their members, as tshark writes them: "601 VM-".
 func avpsOf(t *testing.T, d *diameter.Dictionary, b []byte, groups map[wiresharkKey]bool) (avps []string) {
 	t.Helper()
 
@@ -114,12 +114,12 @@ func avpsOf(t *testing.T, d *diameter.Dictionary, b []byte, groups map[wireshark
 	return avps
 }
 
-// headers fills octets with what tshark takes apart in its turn: some AVPs are header fields of SIP.
+// headers fills octets with values that tshark dissects in turn: some AVPs are header fields of SIP.
 type headers struct{ everything }
 
 func (h *headers) octets() []byte { return fmt.Appendf(nil, "<sip:user%d@example.org>", h.number(32)) }
 
-// dissectable gives values to what tshark takes apart in its turn, and is no text.
+// dissectable sets the values that tshark dissects in turn and that are not text.
 func dissectable(c diameter.Commander) diameter.Commander {
 	access := func(at *rx.AccessInformation) {
 		at.UserLocation = []byte{130, 0, 0xF1, 0x10, 0, 1, 0, 0xF1, 0x10, 0, 0, 1, 1} // TAI and ECGI
@@ -149,8 +149,7 @@ func dissectable(c diameter.Commander) diameter.Commander {
 	return c
 }
 
-// Every command, with every field that it has, is taken apart by tshark without a complaint, into the AVPs that were
-// meant.
+// TestTsharkDissectsEveryCommand: tshark dissects every command, with all its fields, without a complaint and into the AVPs intended.
 func TestTsharkDissectsEveryCommand(t *testing.T) {
 	t.Parallel() // it waits for another program
 

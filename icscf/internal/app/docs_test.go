@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/page"
 )
 
-// The reference page, or that of the shared settings, names every setting; the former every metric.
+// TestReferencePage: the reference page, or that of the shared settings, names every setting; the former names every metric.
 func TestReferencePage(t *testing.T) {
 	defaults := Default()
 	page.Read(t, "icscf.md").Settings(&defaults)

@@ -9,7 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// An S-CSCF that was found dead keeps one user waiting, not each of them, until it has had its time or is heard again.
+// TestDeadServerIsRemembered: an S-CSCF that was found dead keeps one user waiting, not each of them, until its time is over or it is
+// heard again.
 func TestDeadServerIsRemembered(t *testing.T) {
 	served := uaa(cx.SubsequentRegistration, serverA, nil)
 	others := uaa(cx.Success, "", &cx.Capabilities{ServerNames: []string{serverA, serverB}})
@@ -90,7 +91,7 @@ func TestDeadServerIsRemembered(t *testing.T) {
 	})
 }
 
-// latest is the request that was sent last, behind those of before that are repeated yet.
+// latest returns the last new request; earlier ones may still be repeated.
 func latest(t *testing.T, d *desk, server string) *sip.Request {
 	t.Helper()
 

@@ -106,7 +106,7 @@ func lia(result diameter.Result, server string, c *cx.Capabilities) *cx.LIA {
 	return a
 }
 
-// entry is the I-CSCF as its stack knows it, which is there first.
+// entry passes the stack's calls to the I-CSCF, which is made after the stack.
 type entry struct{ *Interrogator }
 
 func withDesk(t *testing.T, test func(t *testing.T, d *desk)) {
@@ -174,7 +174,7 @@ func (d *desk) send(method, uri string, lines ...string) {
 	d.pcscf.Send(icscfAddress, append(fields, lines...)...)
 }
 
-// nobody wants that no S-CSCF got anything.
+// nobody fails the test if an S-CSCF got anything.
 func (d *desk) nobody() {
 	d.t.Helper()
 	for _, s := range d.servers {

@@ -162,8 +162,8 @@ func TestServerOfAnUnregisteredUser(t *testing.T) {
 	})
 }
 
-// A request other than INVITE has timer F: the handset may have to be paged, and silence says nothing of the S-CSCF. Another one is
-// asked when the transport says that the first cannot be reached.
+// TestTimeOfAServer: a request other than INVITE has timer F: the handset may have to be paged, and silence says nothing about the
+// S-CSCF. Another one is tried when the transport says that the first cannot be reached.
 func TestTimeOfAServer(t *testing.T) {
 	for _, method := range []string{"MESSAGE", "SUBSCRIBE", "OPTIONS"} {
 		t.Run(method+" answered after 20 s", func(t *testing.T) {
@@ -263,7 +263,8 @@ func TestWhatIsNotInterrogated(t *testing.T) {
 	})
 }
 
-// RFC 3261 §11: OPTIONS to a user is for the user, also where the domain is a name of the I-CSCF; nobody is 404.
+// TestCapabilityQuery: OPTIONS to a user is for the user, also where the domain is a name of the I-CSCF (RFC 3261 §11); an unknown one is
+// 404.
 func TestCapabilityQuery(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
 		d.lia = []any{lia(cx.Success, serverA, nil), lia(cx.ErrorUserUnknown, "", nil)}
@@ -280,7 +281,7 @@ func TestCapabilityQuery(t *testing.T) {
 	})
 }
 
-// An I-CSCF that has just started asks who comes to come again, until the HSS was connected once.
+// TestBeforeTheHSSIsConnected: an I-CSCF that has just started answers 503 with Retry-After until the HSS has been connected once.
 func TestBeforeTheHSSIsConnected(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
 		reached := false
@@ -317,7 +318,7 @@ func TestBeforeTheHSSIsConnected(t *testing.T) {
 	})
 }
 
-// An HSS that names the I-CSCF itself must not make it ask for ever.
+// TestNoLoopOfCalls: an HSS that names the I-CSCF itself must not make it ask for ever.
 func TestNoLoopOfCalls(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
 		d.lia = []any{lia(cx.Success, "sip:icscf.ims.example:5060", nil)}

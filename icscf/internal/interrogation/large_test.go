@@ -8,7 +8,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 )
 
-// What the HSS could not be asked about is refused before it is asked: a UAR or LIR that is too long would end the connection of all.
+// TestIdentityWithoutEnd: an identity too long for a query is refused before the HSS is asked: such a UAR or LIR would end the connection
+// of all.
 func TestIdentityWithoutEnd(t *testing.T) {
 	long := "sip:" + strings.Repeat("a", 5000) + "@ims.example"
 

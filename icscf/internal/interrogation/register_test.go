@@ -290,7 +290,7 @@ func TestNextServer(t *testing.T) {
 	})
 }
 
-// An HSS that names the I-CSCF itself must not make it ask for ever.
+// TestNoLoop: an HSS that names the I-CSCF itself must not make it ask for ever.
 func TestNoLoop(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
 		d.uaa = []any{uaa(cx.SubsequentRegistration, "sip:icscf.ims.example:5060", nil)}

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// TS 29.229 §7.2: what is required and not there is refused with what is there; what is only announced is not.
+// TestFeatures: a required feature that is missing is refused with those that are there; one only announced is not (TS 29.229 §7.2).
 func TestFeatures(t *testing.T) {
 	const ours = cx.FeatureSharedSets | cx.FeatureRestoration
 
@@ -62,7 +62,7 @@ func TestFeatures(t *testing.T) {
 	}
 }
 
-// The M bit of Supported-Features is the sender's choice, and the only difference on the wire.
+// TestMandatoryFeaturesOnTheWire: the M bit of Supported-Features is the sender's choice, and the only difference on the wire.
 func TestMandatoryFeaturesOnTheWire(t *testing.T) {
 	d, err := diameter.NewDictionary(cx.Application)
 	if err != nil {

@@ -29,7 +29,7 @@ func ExampleCodecData() {
 	// a=rtpmap:96 AMR-WB/16000
 }
 
-// What a PCRF takes and the UPF behind it drops without a word must not be sent.
+// TestParseFilterRule: a rule that a PCRF takes and the UPF behind it drops silently must not be sent.
 func TestParseFilterRule(t *testing.T) {
 	for text, back := range map[string]string{
 		"permit out 17 from 192.0.2.1 to 10.45.0.2 50000":      "permit out 17 from 192.0.2.1 to 10.45.0.2 50000",
@@ -88,7 +88,7 @@ func FuzzParseFilterRule(f *testing.F) {
 	})
 }
 
-// The address of the UE, as PCRFs read it.
+// TestUE: the address of the UE, as PCRFs read it.
 func TestUE(t *testing.T) {
 	v4, v6 := netip.MustParseAddr("10.45.0.2"), netip.MustParseAddr("2001:db8:0:1::2")
 
@@ -117,7 +117,7 @@ func TestUE(t *testing.T) {
 	}
 }
 
-// A PCRF may pack what is of RFC 6733 into Experimental-Result.
+// TestName: a PCRF may put a result of RFC 6733 into Experimental-Result.
 func TestName(t *testing.T) {
 	for result, want := range map[diameter.Result]string{
 		rx.IPCANSessionNotAvailable: "IP-CAN_SESSION_NOT_AVAILABLE",

@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
-// TS 29.272 §7.3.9; the domain has three digits of MNC always (TS 23.003 §13.2).
+// TestPLMN: TS 29.272 §7.3.9; the domain always has three digits of MNC (TS 23.003 §13.2).
 func TestPLMN(t *testing.T) {
 	for _, test := range []struct {
 		octets             []byte
