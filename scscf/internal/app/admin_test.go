@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// The list says when there is more, and leads there.
+// TestRegistrationsGoOn: the list says when there is more, and where.
 func TestRegistrationsGoOn(t *testing.T) {
 	all := []*registration.Registration{}
 	for _, uri := range []string{"sip:a@x", "sip:b@x", "sip:c@x"} {

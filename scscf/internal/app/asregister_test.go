@@ -83,7 +83,8 @@ func TestThirdPartyRegistration(t *testing.T) {
 	}
 }
 
-// §5.4.1.7: an application server that does not answer ends the registration if its default handling says so.
+// TestDefaultHandlingOfThirdPartyRegistration: an application server that does not answer ends the registration if its default handling
+// says so (§5.4.1.7).
 func TestDefaultHandlingOfThirdPartyRegistration(t *testing.T) {
 	for handling, assignments := range map[string]string{"0": "1", "1": "1 8"} {
 		c := start(t, func(c *Config) { c.ThirdParty.Timeout = time.Second })
@@ -110,7 +111,8 @@ func TestDefaultHandlingOfThirdPartyRegistration(t *testing.T) {
 	}
 }
 
-// TS 29.228 annex B, TS 29.229 §7.1.1: criteria of a shared set come from the S-CSCF's own configuration, which it announces.
+// TestSharedFilterCriteria: criteria of a shared set come from the S-CSCF's own configuration, which it announces (TS 29.228 annex B, TS
+// 29.229 §7.1.1).
 func TestSharedFilterCriteria(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "shared.xml")
 	shared := `<IMSSubscription><PrivateID>x</PrivateID><ServiceProfile><PublicIdentity><Identity>sip:x</Identity></PublicIdentity>` +
@@ -136,7 +138,8 @@ func TestSharedFilterCriteria(t *testing.T) {
 	as.received("REGISTER")
 }
 
-// TS 24.229 §5.4.8.2: application servers hear nothing of an emergency registration; the other one behind it is the first to them.
+// TestNoThirdPartyRegistrationOfAnEmergency: application servers are not told of an emergency registration; the ordinary one after it is
+// the first to them (TS 24.229 §5.4.8.2).
 func TestNoThirdPartyRegistrationOfAnEmergency(t *testing.T) {
 	c := start(t, nil)
 	as, h := newHandset(t, c), newHandset(t, c)

@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/page"
 )
 
-// The reference page names every setting and every metric, and prints the state machines as they are.
+// TestReferencePage: the reference page names every setting and every metric, and prints the state machines as they are.
 func TestReferencePage(t *testing.T) {
 	reference := page.Read(t, "scscf.md")
 
@@ -37,7 +37,7 @@ func built(t *testing.T) *service.Env {
 
 	c := Default()
 	c.Data, c.SIP.Endpoints[0].Address = t.TempDir(), "127.0.0.1:0"
-	c.Enum.Apex = "e164.arpa" // which has a metric
+	c.Enum.Apex = "e164.arpa" // it has a metric
 
 	return page.Built(t, &c, Build)
 }

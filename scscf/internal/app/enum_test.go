@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/nameserver"
 )
 
-// hop is a next hop of the S-CSCF: it says what it was asked, and answers as it is told to.
+// hop is a next hop of the S-CSCF: it reports its requests, and answers as it is told to.
 type hop struct {
 	address string
 	asked   chan string
@@ -47,7 +47,7 @@ func (h *hop) HandleRequest(_ context.Context, tx *stack.ServerTransaction) {
 
 func (*hop) HandleAck(context.Context, *stack.Ack) {}
 
-// TS 24.229 §5.4.3.2, RFC 6116: numbers that ENUM knows, does not know, and cannot say anything of.
+// TestENUM: numbers that ENUM knows, does not know, and cannot look up (TS 24.229 §5.4.3.2, RFC 6116).
 func TestENUM(t *testing.T) {
 	const apex = "e164.example"
 
@@ -76,7 +76,7 @@ func TestENUM(t *testing.T) {
 	server.Drop(name("15550006"))
 
 	c := start(t, func(c *Config) {
-		c.Sessions.Trusted = []string{"127.0.0.1"} // all are there
+		c.Sessions.Trusted = []string{"127.0.0.1"} // all hops are there
 		c.Enum.Apex, c.Enum.Timeout = apex, 300*time.Millisecond
 		c.SIP.Resolver.Servers = []string{server.Address}
 		c.Sessions.Interrogator = "sip:" + icscf.address
@@ -88,7 +88,7 @@ func TestENUM(t *testing.T) {
 
 	tests := []struct {
 		name, number   string
-		icscf, gateway string // what they are asked for
+		icscf, gateway string // what they get
 		status         int
 		log            string
 	}{

@@ -19,18 +19,18 @@ const (
 	servicesCreditControl, grantedUnit, ccTime, specificUnits = 456, 431, 420, 417
 )
 
-// foreignOCS is an OCS of another make, and beside it a node that has every application, takes all that it gets, and answers nothing,
-// or 3007.
+// foreignOCS is an OCS of another make, and beside it a node that has every application, takes every request, and answers nothing, or
+// 3007.
 type foreignOCS struct {
 	*foreign.Peer
 	stray *foreign.Peer
 
 	mu      sync.Mutex
-	results []uint32 // of the next CCAs, but for Terminate, which may still be on its way; then 2001
-	refuses bool     // the other node does
+	results []uint32 // of the next CCAs, except for Terminate, which may still be in flight; then 2001
+	refuses bool     // the other node answers 3007
 }
 
-// startForeign brings up an S-CSCF between its HSS and the two, and an I-CSCF that answers everything with 200.
+// startForeign starts an S-CSCF between its HSS and the two, and an I-CSCF that answers everything with 200.
 func startForeign(t *testing.T) (*foreignOCS, *core, *handset) {
 	t.Helper()
 
@@ -114,7 +114,7 @@ func (o *foreignOCS) say(results ...uint32) {
 	o.results = results
 }
 
-// wantAsked wants these CCRs since the first n, and that no other node got any.
+// wantAsked fails the test unless these CCRs came after the first n, and the other node got none.
 func (o *foreignOCS) wantAsked(t *testing.T, n int, want ...string) {
 	t.Helper()
 

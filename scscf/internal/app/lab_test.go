@@ -36,7 +36,7 @@ const (
 
 var subscriberKey, subscriberOPc = [16]byte{1, 2, 3}, [16]byte{4, 5, 6}
 
-// profile is a User-Data with two identities and these criteria.
+// profile returns User-Data with two identities and these criteria.
 func profile(criteria string) string {
 	return `<?xml version="1.0"?><IMSSubscription><PrivateID>` + private + `</PrivateID><ServiceProfile>` +
 		`<PublicIdentity><Identity>` + public + `</Identity></PublicIdentity>` +
@@ -52,7 +52,7 @@ type testHSS struct {
 	sqn      aka.SQN
 	userData string
 	charging *cx.ChargingInformation
-	digest   *cx.DigestAuthenticate // instead of AKA
+	digest   *cx.DigestAuthenticate // instead of AKA data
 	refuseMA error
 	refuseSA map[cx.ServerAssignmentType]error
 	mars     []*cx.MAR
@@ -143,7 +143,7 @@ func (h *testHSS) set(change func(*testHSS)) {
 	change(h)
 }
 
-// assignments are the types of the SARs so far.
+// assignments returns the types of the SARs so far.
 func (h *testHSS) assignments() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -225,7 +225,7 @@ func run(t *testing.T, f func(context.Context) error) (stop func()) {
 	return stop
 }
 
-// start brings up a core; change alters the S-CSCF's configuration.
+// start starts a core; change alters the S-CSCF's configuration.
 func start(t *testing.T, change func(*Config)) *core {
 	t.Helper()
 
@@ -244,7 +244,7 @@ func startWith(t *testing.T, h *testHSS, change func(*Config)) *core {
 	return c
 }
 
-// startAlone does not wait for the HSS.
+// startAlone is start without waiting for the HSS.
 func startAlone(t *testing.T, h *testHSS, change func(*Config)) *core {
 	t.Helper()
 
@@ -310,7 +310,7 @@ func await(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// handset is a SIM and a UDP socket; what it sends goes to the S-CSCF as if P-CSCF and I-CSCF had passed it on.
+// handset is a SIM and a UDP socket; its requests go to the S-CSCF as if P-CSCF and I-CSCF had passed them on.
 type handset struct {
 	t      *testing.T
 	core   *core
@@ -431,12 +431,12 @@ func (h *handset) register(authorization string, headers ...string) *sip.Respons
 	return h.send("REGISTER", "sip:"+home, "<"+public+">", append(lines, headers...)...)
 }
 
-// unprotected are the credentials of a first REGISTER (TS 24.229 §5.1.1.2).
+// unprotected returns the credentials of a first REGISTER (TS 24.229 §5.1.1.2).
 func unprotected() string {
 	return digest.Credentials{Username: private, Realm: home, URI: "sip:" + home}.String()
 }
 
-// answer are the credentials that answer a challenge with the SIM.
+// answer returns the credentials that answer a challenge with the SIM.
 func (h *handset) answer(challenge *sip.Response, method string) string {
 	h.t.Helper()
 

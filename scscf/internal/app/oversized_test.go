@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// What one handset sends without end is refused, and the connection by which a P-CSCF sends what all handsets send goes on.
+// TestRegisterWithoutEnd: an oversized REGISTER of one handset is refused, and the P-CSCF's connection for all handsets goes on.
 func TestRegisterWithoutEnd(t *testing.T) {
 	c := start(t, nil)
 
@@ -74,7 +74,7 @@ func TestRegisterWithoutEnd(t *testing.T) {
 	}
 }
 
-// A Contact within its bounds makes NOTIFYs within theirs.
+// TestLargestContact: a Contact within its bounds makes NOTIFYs within theirs.
 func TestLargestContact(t *testing.T) {
 	c := start(t, nil)
 	h := newHandset(t, c)
@@ -90,7 +90,8 @@ func TestLargestContact(t *testing.T) {
 	}
 }
 
-// What is too large for the body of a third-party REGISTER is left out; the application server learns of the registration.
+// TestThirdPartyRegistrationWithoutEnd: messages too large for the body of a third-party REGISTER are left out; the application server
+// learns of the registration.
 func TestThirdPartyRegistrationWithoutEnd(t *testing.T) {
 	c := start(t, nil)
 	as, h := newHandset(t, c), newHandset(t, c)

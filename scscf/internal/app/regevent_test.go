@@ -31,7 +31,7 @@ type reginfo struct {
 	} `xml:"registration"`
 }
 
-// String is the document in short: state, then each identity with its state and its contacts' states and events.
+// String returns the document in short: state, then each identity with its state and its contacts' states and events.
 func (r reginfo) String() string {
 	lines := []string{r.State}
 
@@ -83,7 +83,7 @@ func wantDocument(t *testing.T, got reginfo, want ...string) {
 	}
 }
 
-// §5.4.2.1: the handset subscribes, is told the whole state, what changes, and the end.
+// TestHandsetWatchesItsRegistration: the handset subscribes and gets the whole state, the changes, and the end (§5.4.2.1).
 func TestHandsetWatchesItsRegistration(t *testing.T) {
 	c := start(t, nil)
 	h := newHandset(t, c)
@@ -133,7 +133,8 @@ func TestHandsetWatchesItsRegistration(t *testing.T) {
 	}
 }
 
-// TS 29.228 §6.1.3, §6.2, TS 29.229 §7.2: what has to be served with a feature that this S-CSCF does not have is not served.
+// TestUnsupportedFeatures: a request that requires a feature which this S-CSCF does not have is refused (TS 29.228 §6.1.3, §6.2, TS
+// 29.229 §7.2).
 func TestUnsupportedFeatures(t *testing.T) {
 	c := start(t, nil)
 	h := newHandset(t, c)
@@ -164,13 +165,13 @@ func TestUnsupportedFeatures(t *testing.T) {
 		t.Error("the registration ended all the same")
 	}
 
-	rtr.RequestHeader = header(false) // it only says so
+	rtr.RequestHeader = header(false) // it only informs
 	if rta, err = diameter.Call[cx.RTA](t.Context(), c.hss.node, rtr); err != nil || rta.Result != cx.Success {
 		t.Errorf("RTA: %+v %v", rta, err)
 	}
 }
 
-// §5.4.1.5: an RTR ends the registration; the watcher is told why, the HSS is not told again.
+// TestRTRDeactivates: an RTR ends the registration; the watcher is told why, the HSS is not told again (§5.4.1.5).
 func TestRTRDeactivates(t *testing.T) {
 	for reason, event := range map[cx.ReasonCode]string{
 		cx.PermanentTermination: "rejected", cx.NewServerAssigned: "deactivated", cx.ServerChange: "deactivated", cx.RemoveSCSCF: "rejected",

@@ -60,7 +60,7 @@ func TestFirstRegistration(t *testing.T) {
 	}
 }
 
-// TS 33.102 §6.3.5 over the wire: the SIM's AUTS makes the HSS step, and the next challenge is answered.
+// TestResynchronisation: over the wire, the SIM's AUTS makes the HSS step, and the next challenge is answered (TS 33.102 §6.3.5).
 func TestResynchronisation(t *testing.T) {
 	c := start(t, nil)
 	h := newHandset(t, c)
@@ -80,7 +80,7 @@ func TestResynchronisation(t *testing.T) {
 	}
 }
 
-// A dead HSS is not an unknown user: 504, with the cause, and what is registered stays.
+// TestDeadHSS: a dead HSS is not an unknown user: 504, with the cause, and existing registrations stay.
 func TestDeadHSS(t *testing.T) {
 	c := start(t, func(c *Config) { c.Diameter.RequestTimeout = time.Second })
 	h := newHandset(t, c)

@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// A registration outlives the process; its profile comes back from the HSS by NO_ASSIGNMENT.
+// TestRegistrationsSurviveARestart: a registration outlives the process; its profile comes back from the HSS by NO_ASSIGNMENT.
 func TestRegistrationsSurviveARestart(t *testing.T) {
 	h := startHSS(t)
 	directory := t.TempDir()
@@ -24,7 +24,7 @@ func TestRegistrationsSurviveARestart(t *testing.T) {
 	before, _ := c.scscf.registrar.Lookup(public)
 	c.stop()
 
-	// A crash in the midst of a line harms nothing.
+	// A crash in the middle of a line does no harm.
 	file, err := os.OpenFile(filepath.Join(directory, "registrations.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)

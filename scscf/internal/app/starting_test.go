@@ -7,8 +7,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// An S-CSCF that has restarted does not know whom it serves before the HSS is connected: a request of a handset that is registered, or of
-// anybody, is answered 503 with Retry-After, and not that the user is unknown. As soon as the HSS is there it goes on.
+// TestRequestsBeforeTheHSSIsConnected: a restarted S-CSCF does not know whom it serves before the HSS is connected: a request of any
+// handset, registered or not, is answered 503 with Retry-After, and not that the user is unknown. Requests are served as soon as the HSS
+// is there.
 func TestRequestsBeforeTheHSSIsConnected(t *testing.T) {
 	h := startHSS(t)
 	directory := t.TempDir()
@@ -24,7 +25,7 @@ func TestRequestsBeforeTheHSSIsConnected(t *testing.T) {
 	c = startAlone(t, h, keep)
 	phone.core = c
 	own := "Route: <sip:orig@" + c.address.String() + ";lr>"
-	other := "sip:bob@127.0.0.1:1" // of another network, where nobody is
+	other := "sip:bob@127.0.0.1:1" // in another network, where nobody is
 
 	for _, request := range []struct {
 		method, uri string

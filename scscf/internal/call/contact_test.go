@@ -7,7 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// The contact that a caller's INVITE came from.
+// TestSentFrom: the contact that a caller's INVITE came from.
 func TestSentFrom(t *testing.T) {
 	user := registration.User{Registration: &registration.Registration{Bindings: []*registration.Binding{
 		{ID: 1, Contact: "sip:a@10.0.0.1:5060", Path: []string{"<sip:one@192.0.2.1:5070;lr>"}},

@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Whatever stands in the file, a start does not fail, and each call that it takes up can be ended on both sides.
+// FuzzJournal: with any file a start does not fail, and each call that it restores can be ended on both sides.
 func FuzzJournal(f *testing.F) {
 	f.Add([]byte(`{"side":0,"public":"sip:a@b","contact":1,"dialog":{"call_id":"c","caller":{"target":"sip:a"},"callee":{"target":"sip:b"}}}`))
 	f.Add([]byte(`{"side":7,"dialog":null,"further":[null]}`))

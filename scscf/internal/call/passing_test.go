@@ -9,8 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// A call is over when its BYE has been read, before it goes on: a callee that answers behind it is late, and is released when the caller
-// has had time to acknowledge it, not at once by the end of the call.
+// TestByeEndsTheCallAtOnce: a call is over when its BYE has been read, before it goes on: a callee that answers after it is too late, and
+// is released when the caller has had time to acknowledge it, not at once by the end of the call.
 func TestByeEndsTheCallAtOnce(t *testing.T) {
 	table := New(Options{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	request := func(method, from, to string) *sip.Request {

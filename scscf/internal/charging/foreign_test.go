@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// script is an OCS that answers one CCR after the other as the test says, the last answer again and again.
+// script is an OCS that answers CCRs in order as the test says, repeating the last answer.
 type script struct {
 	began   time.Time
 	answers []func(*ro.CCA) error
@@ -105,7 +105,7 @@ func from(host string) func(*ro.CCA, *ro.MultipleServicesCreditControl) {
 	return func(a *ro.CCA, _ *ro.MultipleServicesCreditControl) { a.OriginHost = host }
 }
 
-// ofService is a result of the one service, in an answer that is a success.
+// ofService returns a result of the one service, in an answer that is a success.
 func ofService(code uint32) func(*ro.CCA) error {
 	return func(a *ro.CCA) error {
 		a.MultipleServicesCreditControl = []ro.MultipleServicesCreditControl{{ResultCode: &code}}
@@ -113,14 +113,14 @@ func ofService(code uint32) func(*ro.CCA) error {
 	}
 }
 
-// What an OCS may say, and what comes of it, in calls that last until the caller hangs up.
+// TestForeignOCS: possible answers of an OCS and their effects, in calls that last until the caller hangs up.
 func TestForeignOCS(t *testing.T) {
 	tests := []struct {
 		name    string
 		answers []func(*ro.CCA) error
 		rings   time.Duration
-		talk    time.Duration // from the answer on; 0: given up while it rings
-		ends    time.Duration // released by the S-CSCF, from the beginning on
+		talk    time.Duration // from the answer on; 0: cancelled while it rings
+		ends    time.Duration // released by the S-CSCF, counted from the beginning
 		reason  string        // of the BYE
 		lines   string
 	}{
@@ -268,7 +268,7 @@ func TestForeignOCS(t *testing.T) {
 	}
 }
 
-// What is refused at the beginning, and how the caller hears of it.
+// TestRefusals: refusals at the beginning, and the caller's response.
 func TestRefusals(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -312,7 +312,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Requests outside sessions, and what an OCS may say to them.
+// TestForeignEvents: requests outside sessions, and possible answers of an OCS.
 func TestForeignEvents(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -376,7 +376,8 @@ func TestForeignEvents(t *testing.T) {
 	}
 }
 
-// What is on its way when the Trigger is closed plans nothing for afterwards: the journal has what is owed, for the next process.
+// TestNothingIsAskedAfterClose: requests in flight when the Trigger is closed plan nothing afterwards: the journal has the owed reports,
+// for the next process.
 func TestNothingIsAskedAfterClose(t *testing.T) {
 	for _, events := range []string{Immediate, Reserved} {
 		t.Run(events, func(t *testing.T) {
@@ -397,7 +398,7 @@ func TestNothingIsAskedAfterClose(t *testing.T) {
 	}
 }
 
-// What a message carries decides whether it costs anything; what cannot be read does.
+// TestFreeContent: the content of a message decides whether it costs anything; unreadable content does.
 func TestFreeContent(t *testing.T) {
 	trigger := bench(
 		Config{
@@ -451,7 +452,7 @@ func FuzzContent(f *testing.F) {
 	})
 }
 
-// A restart does not make a session forget its OCS, nor that there is none to be told.
+// TestServerOverRestart: a restart does not make a session forget its OCS, nor that no OCS has it.
 func TestServerOverRestart(t *testing.T) {
 	for _, test := range []struct {
 		name   string

@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// clerk is an OCS that notes when a request came, and when what it reports happened.
+// clerk is an OCS that records when a request came, and the time of what it reports.
 type clerk struct {
 	away  func(since time.Duration) bool // takes requests, and does not answer
 	began time.Time
@@ -39,8 +39,7 @@ func (o *clerk) CreditControl(_ context.Context, q *ro.CCR) (*ro.CCA, error) {
 	return a, nil
 }
 
-// TestEventTimestamp: a request that is sent late, or again, has the time at which what it reports happened (RFC 6733 §8.21), also
-// over a restart.
+// TestEventTimestamp: a request that is sent late, or again, has the time of what it reports (RFC 6733 §8.21), also over a restart.
 func TestEventTimestamp(t *testing.T) {
 	type bed struct {
 		*testing.T

@@ -21,7 +21,7 @@ func (away) CreditControl(context.Context, *ro.CCR) (*ro.CCA, error) {
 	return nil, errors.New("the OCS is away")
 }
 
-// Whatever stands in the files, a start neither fails nor asks for what cannot be; what it takes up is settled or given up in the end.
+// FuzzJournal: with any files a start neither fails nor sends an impossible request; what it restores is settled or given up in the end.
 func FuzzJournal(f *testing.F) {
 	for _, lines := range [][2]string{
 		{`{"key":"k","id":"k","state":"Open","answered":"2026-01-01T00:00:00Z","quota":60000000000}`, `{"id":"k","state":"PendingE"}`},

@@ -8,8 +8,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/fsm/transcript"
 )
 
-// Every state has a row for whatever can happen in it: anything from outside in all of them, every outcome of a request where one
-// is on its way, the timers where they are set.
+// TestNothingFindsASessionWithoutRow: every state has a row for every signal possible in it: those from outside in all of them, every
+// outcome of a request where one is in flight, the timers where they are set.
 func TestNothingFindsASessionWithoutRow(t *testing.T) {
 	outside := []Signal{ServiceAnswered, ServiceTerminated, ReauthRequested, AbortRequested, Resumed}
 	outcomes := []Signal{Granted, NoUnits, NotApplicable, ServiceNotApplicable, AnswerFailed, UnansweredContinue, Unanswered, Undelivered}
@@ -17,7 +17,7 @@ func TestNothingFindsASessionWithoutRow(t *testing.T) {
 
 	for state, can := range map[State][]Signal{
 		Idle:          slices.Concat(outside, []Signal{ServiceRequested}),
-		PendingI:      outcomes, // nobody else knows it yet
+		PendingI:      outcomes, // nobody outside knows the session yet
 		Open:          slices.Concat(outside, []Signal{Restarted, QuotaElapsed, FinalQuotaElapsed}),
 		PendingU:      slices.Concat(outside, outcomes, []Signal{Restarted, SessionUnknown}),
 		ClosingU:      slices.Concat(outside, ended, []Signal{Restarted}),
@@ -57,8 +57,8 @@ func TestNothingFindsASessionWithoutRow(t *testing.T) {
 	}
 }
 
-// One request is on its way at a time: a row sends one only in a state that has none there, or by the outcome of the one before; and
-// it leads to a state that waits for its outcome.
+// TestOneRequestAtATime: one request is in flight at a time: a row sends one only in a state without one, or on the outcome of the one
+// before; and it leads to a state that waits for its outcome.
 func TestOneRequestAtATime(t *testing.T) {
 	for _, machine := range []*fsm.Machine[State, Signal, Action]{Machine, EventMachine} {
 		waits := func(state State) bool {

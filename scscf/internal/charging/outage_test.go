@@ -18,8 +18,8 @@ import (
 
 // record is an OCS that can be away, that forgets when told to, and that counts each report once, whatever it answers.
 type record struct {
-	away     func(since time.Duration) bool // nothing is taken
-	mute     func(since time.Duration) bool // taken, and not answered
+	away     func(since time.Duration) bool // requests are lost
+	mute     func(since time.Duration) bool // requests are taken, and not answered
 	err      error                          // instead of an answer; nil: errDead
 	forgets  time.Duration                  // all sessions, at this time
 	grant    uint32
@@ -102,7 +102,7 @@ func bench(c Config, o OCS) *Trigger {
 	})
 }
 
-// RFC 8506 §5.7, §8.14: what an OCS that is away costs, and that no second is charged twice.
+// TestOutage: the cost of an OCS that is away (RFC 8506 §5.7, §8.14); no second is charged twice.
 func TestOutage(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -223,7 +223,8 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// The OCS reserves, and its answer is lost: the call is refused, and the reservation is given back as soon as the OCS can be heard.
+// TestReservationWithoutAnswerIsGivenBack: the OCS reserves, and its answer is lost: the call is refused, and the reservation is returned
+// as soon as the OCS can be reached.
 func TestReservationWithoutAnswerIsGivenBack(t *testing.T) {
 	for name, test := range map[string]struct {
 		err  error
@@ -256,7 +257,7 @@ func TestReservationWithoutAnswerIsGivenBack(t *testing.T) {
 	}
 }
 
-// TS 32.299 §7.2.35: Cause-Code and Reason-Header of the last request.
+// TestCauses: Cause-Code and Reason-Header of the last request (TS 32.299 §7.2.35).
 func TestCauses(t *testing.T) {
 	for want, cause := range map[string]Cause{
 		"0 []":                 Normal,
@@ -278,8 +279,8 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// A restart in the midst of a call: quota supervision goes on, the last report is right, nothing is said twice under another
-// number.
+// TestRestart: a restart in the middle of a call: quota supervision goes on, the last report is correct, nothing is reported twice under
+// another number.
 func TestRestart(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -358,7 +359,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// The last report was on its way when the process was killed: it is said again with its number.
+// TestRestartWithinTheLastReport: the last report was in flight when the process was killed: it is sent again with its number.
 func TestRestartWithinTheLastReport(t *testing.T) {
 	directory := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -392,7 +393,7 @@ func TestRestartWithinTheLastReport(t *testing.T) {
 	})
 }
 
-// RFC 8506 §5.5: a RAR makes the session ask anew, an ASR (RFC 6733 §8.5) ends the call.
+// TestOrdersOfTheOCS: a RAR makes the session ask anew (RFC 8506 §5.5), an ASR (RFC 6733 §8.5) ends the call.
 func TestOrdersOfTheOCS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &record{grant: 600, known: map[string]time.Duration{}, seen: map[string]bool{}, began: time.Now()}

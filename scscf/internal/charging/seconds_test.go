@@ -22,24 +22,24 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// fate is what becomes of one request at the OCS.
+// fate is the outcome of one request at the OCS.
 type fate struct {
 	what  string
 	delay time.Duration
 	units uint32
 }
 
-// happening is something that befalls a call, after a pause.
+// happening is an event of a call, after a pause.
 type happening struct {
 	pause time.Duration
 	what  string
 }
 
-// life is a call as it is drawn.
+// life is the random course of a call.
 type life struct {
 	config     Config
 	begin      fate
-	fates      []fate // of the requests after the first; then all goes well
+	fates      []fate // of the requests after the first; then all succeed
 	happenings []happening
 }
 
@@ -84,8 +84,8 @@ func lives() *rapid.Generator[life] {
 	})
 }
 
-// Whatever the order of answers, time-outs, updates, BYE, RAR, ASR and kills of the process: each second talked is reported once, and
-// none is lost, unless the OCS had no session for it, or wanted nothing for it.
+// TestNoSecondIsLostOrReportedTwice: whatever the order of answers, time-outs, updates, BYE, RAR, ASR and kills of the process, each
+// second talked is reported once, and none is lost, unless the OCS had no session for it, or waived its charge.
 func TestNoSecondIsLostOrReportedTwice(t *testing.T) {
 	if err := flag.Set("rapid.checks", "1000"); err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func TestNoSecondIsLostOrReportedTwice(t *testing.T) {
 	})
 }
 
-// live leads a life, and returns what is wrong with its account.
+// live runs a call, and returns the faults of its account.
 func (l life) live() (faults []string) {
 	p := &party{
 		life:    l,
@@ -145,7 +145,7 @@ type party struct {
 	trigger *Trigger
 	disk    *disk[kept]
 	session *Session
-	lost    float64 // seconds that no session covered, by processes before
+	lost    float64 // seconds that no session covered, in earlier processes
 
 	mu       sync.Mutex
 	answered time.Time
@@ -233,7 +233,7 @@ func (p *party) kill() {
 	go trigger.Resume(context.Background(), func(context.Context) { time.Sleep(3 * time.Second) })
 }
 
-// faults compares the seconds talked with those that the OCS was told.
+// faults compares the seconds talked with those reported to the OCS.
 func (p *party) faults() []string {
 	a := p.account
 	a.mu.Lock()
@@ -251,7 +251,7 @@ func (p *party) faults() []string {
 
 	told := p.lost + testutil.ToFloat64(p.trigger.uncharged)
 	for _, s := range a.said {
-		if s.taken || s.session == a.last { // it was told of a session that it does not know, too
+		if s.taken || s.session == a.last { // a report for a session that the OCS does not know counts, too
 			told += float64(s.used)
 		}
 	}
@@ -272,12 +272,12 @@ func (p *party) faults() []string {
 type account struct {
 	mu       sync.Mutex
 	fates    []fate
-	number   int // of the process
+	number   int // of the current process
 	names    int
 	known    map[string]bool
 	said     map[string]*said
 	last     string // session of the last request
-	generous bool   // it granted last units, or wanted nothing: seconds may be free
+	generous bool   // it granted last units, or waived the charge: seconds may be free
 	lines    []string
 	faults   []string
 }
@@ -315,7 +315,7 @@ func (a *account) heal() {
 	a.fates = nil
 }
 
-// process is the way from one process to the account.
+// process connects one process to the account.
 type process struct {
 	*account
 	mine int
@@ -323,7 +323,7 @@ type process struct {
 
 func (p process) CreditControl(ctx context.Context, q *ro.CCR) (*ro.CCA, error) {
 	if p.process(0) != p.mine {
-		runtime.Goexit() // it was killed, and says nothing any more
+		runtime.Goexit() // it was killed, and sends nothing any more
 	}
 
 	f := p.receive(q)
@@ -351,7 +351,7 @@ func (p process) CreditControl(ctx context.Context, q *ro.CCR) (*ro.CCA, error) 
 
 func key(q *ro.CCR) string { return fmt.Sprintf("%s#%d", q.SessionID, q.Number) }
 
-// receive notes a request as it leaves.
+// receive records a request as it leaves.
 func (a *account) receive(q *ro.CCR) fate {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -382,7 +382,7 @@ func (a *account) receive(q *ro.CCR) fate {
 	return f
 }
 
-// reply is what the OCS does about a request.
+// reply returns the OCS's answer to a request.
 func (a *account) reply(q *ro.CCR, f fate) (*ro.CCA, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -434,7 +434,7 @@ func (a *account) reply(q *ro.CCR, f fate) (*ro.CCA, error) {
 	return answer, nil
 }
 
-// forget loses all sessions, and with them what they were told and had not answered.
+// forget loses all sessions, and with them the reports that were not answered.
 func (a *account) forget() {
 	clear(a.known)
 

@@ -17,10 +17,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// ocs answers from a list, and notes what it was asked.
+// ocs answers from a list, and records its requests.
 type ocs struct {
 	mu      sync.Mutex
-	answers []any // uint32: so many seconds; final: the last; diameter.Result; error
+	answers []any // uint32: seconds granted; final: the last ones; diameter.Result; error
 	asked   []string
 }
 

@@ -24,7 +24,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// RFC 8506 §7: each row of the session's table in a situation, through the program.
+// TestSessionTranscripts: each row of the session's table in a situation, through the program (RFC 8506 §7).
 func TestSessionTranscripts(t *testing.T) {
 	transcript.Test(t, "testdata/session.txt", Machine,
 		func(machine *fsm.Machine[State, Signal, Action], walk func(func(*transcript.Command) string)) {
@@ -32,7 +32,7 @@ func TestSessionTranscripts(t *testing.T) {
 		})
 }
 
-// The same for requests that are charged by themselves.
+// TestEventTranscripts is the same for requests that are charged by themselves.
 func TestEventTranscripts(t *testing.T) {
 	transcript.Test(t, "testdata/event.txt", EventMachine,
 		func(machine *fsm.Machine[State, Signal, Action], walk func(func(*transcript.Command) string)) {
@@ -53,11 +53,11 @@ func play(t *testing.T, set func(*desk), walk func(func(*transcript.Command) str
 		walk(d.command)
 		close(d.over)
 		d.trigger.Close()
-		time.Sleep(4 * requestTime) // who waits for an answer has given up
+		time.Sleep(4 * requestTime) // everybody who waits for an answer has given up
 	})
 }
 
-// desk is a trigger whose OCS says what the transcript says, and what came of it.
+// desk is a trigger with the transcript's OCS, and records what came of it.
 type desk struct {
 	machine, events *fsm.Machine[State, Signal, Action]
 
@@ -94,7 +94,7 @@ func (d *desk) start() {
 	d.trigger.restoreEvents(d.eventDisk, d.eventDisk.read())
 }
 
-// CreditControl notes a request and waits for the transcript's answer.
+// CreditControl records a request and waits for the transcript's answer.
 func (d *desk) CreditControl(ctx context.Context, q *ro.CCR) (*ro.CCA, error) {
 	d.say("%s", told(q))
 
@@ -145,7 +145,7 @@ func told(q *ro.CCR) string {
 	return line
 }
 
-// command does one line of a transcript; what the program did, and the state after it, is the answer.
+// command runs one line of a transcript; the result is what the program did, and the state after it.
 func (d *desk) command(c *transcript.Command) string {
 	switch c.Cmd {
 	case "situation":
@@ -169,7 +169,7 @@ func (d *desk) command(c *transcript.Command) string {
 	return strings.Join(append(lines, d.state()), "\n")
 }
 
-// first puts the answer to an order before what follows from it, which is done beside it.
+// first puts the answer to an order before its effects, which run beside it.
 func first(line string) string {
 	if strings.HasPrefix(line, "RAA") || strings.HasPrefix(line, "ASA") {
 		return "a"
@@ -286,7 +286,7 @@ func (d *desk) release(why string, cause Cause) {
 	d.say("released: %s, cause %d %s", why, cause.Code, cause.Reason)
 }
 
-// order is what the OCS hears of a RAR or ASR. The session is asked itself: it may be settled, and unknown by its name.
+// order sends a RAR or ASR and prints the answer. It asks the session itself, which may be settled and no longer known by its name.
 func (d *desk) order(name string) {
 	signal, in := ReauthRequested, input{now: time.Now()}
 	if name == "asr" {
@@ -301,7 +301,7 @@ func (d *desk) order(name string) {
 	d.say("%s: %d", map[string]string{"rar": "RAA", "asr": "ASA"}[name], result.Code)
 }
 
-// restart kills the process and begins another one from what is on the disk.
+// restart kills the process and begins another one from the disk.
 func (d *desk) restart(orphan bool) {
 	d.trigger.Close()
 	close(d.over)
@@ -334,7 +334,7 @@ func (d *desk) restart(orphan bool) {
 	}
 }
 
-// reply is what the OCS says: units, a result, a result of the service alone, or an error.
+// reply returns the OCS's answer: units, a result, a result of the service alone, or an error.
 func reply(c *transcript.Command) func(*ro.CCA) error {
 	return func(a *ro.CCA) error {
 		service := ro.MultipleServicesCreditControl{}
@@ -435,7 +435,7 @@ func (k *disk[V]) read() map[string]V {
 	return all
 }
 
-// copy is the disk as the next process finds it.
+// copy returns the disk as the next process finds it.
 func (k *disk[V]) copy() *disk[V] {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -443,7 +443,7 @@ func (k *disk[V]) copy() *disk[V] {
 	return &disk[V]{kept: maps.Clone(k.kept)}
 }
 
-// logged notes the warnings and errors of the program.
+// logged records the warnings and errors of the program.
 type logged struct{ d *desk }
 
 func (l logged) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }

@@ -18,7 +18,7 @@ func plan() Plan {
 	}
 }
 
-// RFC 3966 §5.1, TS 24.229 §5.4.3.2: what is dialled, and what it means.
+// TestNumbers: dialled numbers, and what they mean (RFC 3966 §5.1, TS 24.229 §5.4.3.2).
 func TestNumbers(t *testing.T) {
 	tests := []struct{ uri, number, global string }{
 		{"tel:+1-555-0002", "+15550002", "+15550002"},
@@ -61,7 +61,7 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// subscribers are the identities that the HSS knows, and what it was asked.
+// subscribers are the identities that the HSS knows, and its queries.
 type subscribers struct {
 	known []string
 	asked []string
@@ -74,7 +74,7 @@ func (s *subscribers) Exists(_ context.Context, public string) (bool, error) {
 	return slices.Contains(s.known, public), s.err
 }
 
-// Numbers that are local to the home network are what the HSS says that they are.
+// TestHomeLocalNumbers: the HSS decides about numbers that are local to the home network.
 func TestHomeLocalNumbers(t *testing.T) {
 	known := []string{"tel:+15550002", "tel:+4915550003", "sip:0042@ims.example", "sip:001010000000002@ims.example", "tel:+112345"}
 

@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// Two users with the same criteria, written the same way or not, share one profile; others do not.
+// TestProfilesAreShared: two users with the same criteria, written the same way or not, share one profile; others do not.
 func TestProfilesAreShared(t *testing.T) {
 	read := func(p *Cache, text string) *registration.Profile {
 		t.Helper()
@@ -65,7 +65,7 @@ func TestProfilesAreShared(t *testing.T) {
 	runtime.KeepAlive(held)
 }
 
-// TS 29.228 annex E: the communication services of a subscription.
+// TestSubscribedServices: the communication services of a subscription (TS 29.228 annex E).
 func TestSubscribedServices(t *testing.T) {
 	const services = "<CoreNetworkServicesAuthorization><Extension><ListOfServiceIds>" +
 		"<ServiceId>urn:urn-7:3gpp-service.ims.icsi.mmtel</ServiceId>" +
@@ -81,7 +81,7 @@ func TestSubscribedServices(t *testing.T) {
 	}
 }
 
-// However a document is written, and whatever came before it, it means what it says when it is read as a whole.
+// FuzzReadProfile: however a document is written, and whatever came before it, the result is that of parsing it as a whole.
 func FuzzReadProfile(f *testing.F) {
 	hidden := strings.Replace(profileOfTest("", "sip:a@x"), "</ServiceProfile>", "<X>"+someCriterion+"</X></ServiceProfile>", 1)
 	f.Add(document("a", hidden), document("b", profileOfTest(someCriterion, "sip:a@x")))
@@ -127,7 +127,8 @@ func FuzzReadProfile(f *testing.F) {
 	})
 }
 
-// TS 23.003 §13.5, TS 29.228 annex E: wildcarded service and user identities are known by their expressions, wherever those stand.
+// TestWildcardedIdentities: wildcarded service and user identities are recognised by their expressions, wherever those stand (TS 23.003
+// §13.5, TS 29.228 annex E).
 func TestWildcardedIdentities(t *testing.T) {
 	for name, extension := range map[string]string{
 		"service": `<IdentityType>2</IdentityType><WildcardedPSI>sip:room!.*!@x</WildcardedPSI>`,

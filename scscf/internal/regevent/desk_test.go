@@ -143,7 +143,7 @@ func withDesk(t *testing.T, change func(*Policy), test func(t *testing.T, d *des
 	})
 }
 
-// set makes the registration of alice what it is; nil: none.
+// set sets the registration of alice; nil: none.
 func (d *desk) set(g *registration.Registration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -201,7 +201,7 @@ func (d *desk) watch() *sip.Response {
 
 func to(answer *sip.Response) string { return answer.To().Value() }
 
-// notified are the NOTIFYs so far in short: version, state, Subscription-State.
+// notified returns the NOTIFYs so far in short: version, state, Subscription-State.
 func (d *desk) notified() string {
 	synctest.Wait()
 	d.mu.Lock()
@@ -230,7 +230,7 @@ func (d *desk) wantNotified(want string) {
 	}
 }
 
-// happen changes the registration and says so.
+// happen changes the registration and publishes the change.
 func (d *desk) happen(after *registration.Registration, changes ...registration.ContactChange) {
 	before := d.current()
 	d.set(after)

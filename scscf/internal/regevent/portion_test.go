@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// A document that is too large for one NOTIFY goes in several: all identities are told once, each with its contacts.
+// TestDocumentWithoutEnd: a document too large for one NOTIFY goes in several: each identity is sent once, with its contacts.
 func TestDocumentWithoutEnd(t *testing.T) {
 	large := ";x=" + strings.Repeat("'", 1000) // five times as large in XML
 

@@ -170,7 +170,7 @@ func TestLifeOfASubscription(t *testing.T) {
 	})
 }
 
-// RFC 3680 §4.8, RFC 6665 §4.2.2: NOTIFYs leave one after the other; what happens in between is told together.
+// TestNotifiesLeaveInOrder: NOTIFYs leave one after the other; changes in between go together (RFC 3680 §4.8, RFC 6665 §4.2.2).
 func TestNotifiesLeaveInOrder(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.hold = make(chan struct{})
@@ -187,7 +187,8 @@ func TestNotifiesLeaveInOrder(t *testing.T) {
 	})
 }
 
-// The 200 to a REGISTER leaves before its change is told: who subscribes in between is not told it twice.
+// TestWatcherWhoCameInBetween: the 200 to a REGISTER leaves before its change is published: a watcher who subscribes in between does not
+// get it twice.
 func TestWatcherWhoCameInBetween(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.watch()
@@ -311,7 +312,7 @@ func TestProfileChangesAreTold(t *testing.T) {
 	})
 }
 
-// Whatever a handset registered, the document is XML that says the same.
+// FuzzDocument: whatever a handset registered, the document is XML with the same content.
 func FuzzDocument(f *testing.F) {
 	f.Add("sip:a@b", `;+sip.instance="<urn:gsma:imei:1>";audio`, "call & id", uint16(500))
 	f.Add("sip:<>&\"'@[::1]", `;x="\"";y`, "\x00\x1f", uint16(1000))
@@ -334,7 +335,7 @@ func FuzzDocument(f *testing.F) {
 	})
 }
 
-// TS 24.229 §5.4.8: nobody is told of an emergency registration, and what else changes is told without it.
+// TestEmergencyRegistrationIsNotTold: watchers do not see an emergency registration, and see other changes without it (TS 24.229 §5.4.8).
 func TestEmergencyRegistrationIsNotTold(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.watch()

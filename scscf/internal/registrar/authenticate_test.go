@@ -70,7 +70,7 @@ func TestSIMRefusesTheNetwork(t *testing.T) {
 	})
 }
 
-// TS 33.102 §6.3.5: AUTS of somebody who is not registered yet leads to a fresh challenge.
+// TestResynchronisation: AUTS of a user who is not registered yet leads to a fresh challenge (TS 33.102 §6.3.5).
 func TestResynchronisation(t *testing.T) {
 	withLab(t, nil, func(t *testing.T, l *lab) {
 		challenge := l.send(public1, first(private1), "Contact: "+contact1)
@@ -138,7 +138,8 @@ func TestAwaitAuthExpires(t *testing.T) {
 	})
 }
 
-// A handset with a wrong K says nothing. The log says so within seconds, not when reg-await-auth is over, and once.
+// TestSilenceIsLoggedAtOnce: a handset with a wrong K sends nothing. The log says so once, within seconds, not when reg-await-auth is
+// over.
 func TestSilenceIsLoggedAtOnce(t *testing.T) {
 	withLab(t, nil, func(t *testing.T, l *lab) {
 		const yet, again = "challenge not answered yet", "challenge not answered: the handset begins again"
@@ -170,7 +171,7 @@ func TestSilenceIsLoggedAtOnce(t *testing.T) {
 		wantLines("registration failed", 1)
 	})
 
-	withLab(t, nil, func(t *testing.T, l *lab) { // one that answers is not spoken of
+	withLab(t, nil, func(t *testing.T, l *lab) { // one that answers is not logged
 		l.wantStatus(l.register(private1, public1, "Contact: "+contact1), 200)
 		time.Sleep(5 * time.Minute)
 		if strings.Contains(l.log.String(), "challenge not answered") {
@@ -262,7 +263,7 @@ func TestProtectionByThePCSCF(t *testing.T) {
 		})
 	})
 
-	// TS 24.229 §5.4.1.2.2: where the P-CSCF offered security associations, the right answer counts only through them.
+	// TS 24.229 §5.4.1.2.2: if the P-CSCF offered security associations, the right answer counts only over them.
 	for _, test := range []struct {
 		name          string
 		first, answer string // integrity-protected
@@ -369,7 +370,7 @@ func TestChallengeIsWhatThePolicySays(t *testing.T) {
 
 func TestChallengesAreBounded(t *testing.T) {
 	withLab(t, func(p *Policy) { p.MaxChallenges = 6 }, func(t *testing.T, l *lab) {
-		for i := range 6 { // one user cannot take them all
+		for i := range 6 { // one user cannot use up all
 			l.callID = fmt.Sprint(i)
 			l.wantStatus(l.send(public1, first(private1), "Contact: "+contact1), 401)
 		}
@@ -382,7 +383,7 @@ func TestChallengesAreBounded(t *testing.T) {
 		l.wantStatus(
 			l.send("sip:carol@ims.example", first("carol@ims.example"), "Contact: "+contact1),
 			401,
-		) // same Call-ID: instead of the other
+		) // same Call-ID: replaces the other
 
 		time.Sleep(5 * time.Minute)
 		if n := l.r.authentications.count(); n != 0 || l.r.schedule.Len() != 0 {

@@ -24,7 +24,7 @@ func TestSeveralContacts(t *testing.T) {
 		name   string
 		policy func(*Policy)
 		steps  []string // Contact lines
-		status int      // of the last
+		status int      // of the last REGISTER
 		want   string
 		events string
 	}{
@@ -173,7 +173,7 @@ func TestSeveralContacts(t *testing.T) {
 	})
 }
 
-// TS 23.228 §5.2.1a: two handsets of one subscription share a public identity.
+// TestTwoPrivateIdentitiesShareASet: two handsets of one subscription share a public identity (TS 23.228 §5.2.1a).
 func TestTwoPrivateIdentitiesShareASet(t *testing.T) {
 	withLab(t, nil, func(t *testing.T, l *lab) {
 		const other = "tablet@ims.example"
@@ -193,12 +193,13 @@ func TestTwoPrivateIdentitiesShareASet(t *testing.T) {
 	})
 }
 
-// flow is what makes a contact one of RFC 5626: its reg-id, and that the handset and the first proxy have outbound.
+// flow returns what makes a contact a flow of RFC 5626: its reg-id, and outbound support by the handset and the first proxy.
 func flow(id string) string {
 	return ";reg-id=" + id + "\r\nSupported: outbound\r\nPath: <sip:token@192.0.2.10;lr;ob>"
 }
 
-// RFC 5626 §6: Require: outbound answers who supports it, by a first proxy that does. A reg-id without that is ignored.
+// TestOutbound: a handset that supports outbound, behind a first proxy that does, gets Require: outbound (RFC 5626 §6). Otherwise a
+// reg-id is ignored.
 func TestOutbound(t *testing.T) {
 	instance := `;+sip.instance="<urn:uuid:1>"`
 

@@ -6,8 +6,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// RFC 5626 §5.3.1: a contact that its P-CSCF has lost ends, and the HSS hears of it when it was the last; one that was registered again
-// in the meantime stays, and so does that of another handset.
+// TestFlowFailed: a contact that its P-CSCF has lost ends, and the HSS is told if it was the last (RFC 5626 §5.3.1); one that was
+// registered again in the meantime stays, and so does that of another handset.
 func TestFlowFailed(t *testing.T) {
 	contacts := func(t *testing.T, l *lab) []*registration.Binding {
 		t.Helper()
@@ -31,7 +31,7 @@ func TestFlowFailed(t *testing.T) {
 		if left := contacts(t, l); len(left) != 1 || left[0] != all[0] {
 			t.Fatalf("left: %v", left)
 		}
-		l.r.FlowFailed(public1, all[1]) // said twice
+		l.r.FlowFailed(public1, all[1]) // reported twice
 		l.r.FlowFailed("sip:nobody@ims.example", all[0])
 		l.wantEvents("deactivated")
 

@@ -36,7 +36,7 @@ func keptRegistration(contact string) *registration.Registration {
 	}
 }
 
-// The file does not grow with the number of changes, and what it holds after it was written anew is what is registered.
+// TestJournalIsRewritten: the file does not grow with the number of changes, and after rewriting it holds the current registrations.
 func TestJournalIsRewritten(t *testing.T) {
 	const tolerated = 10_000 // lines out of date
 
@@ -87,7 +87,7 @@ func TestJournalIsRewritten(t *testing.T) {
 	}
 }
 
-// The quick encoder writes what encoding/json reads back.
+// FuzzEntry: encoding/json reads back what the quick encoder writes.
 func FuzzEntry(f *testing.F) {
 	f.Add(uint64(1), "sip:alice@192.0.2.1", `;+sip.instance="<urn:uuid:1>"`, "<sip:p;lr>", uint32(7), uint16(500), true)
 	f.Add(uint64(0), "\x00\xff\u2028", "", "", uint32(0), uint16(0), false)
@@ -118,7 +118,7 @@ func FuzzEntry(f *testing.F) {
 	})
 }
 
-// Whatever stands in the file, a start neither fails nor takes in what could not be served.
+// FuzzJournal: with any file a start neither fails nor restores a registration that could not be served.
 func FuzzJournal(f *testing.F) {
 	f.Add(
 		[]byte(

@@ -47,7 +47,7 @@ func profileOfTest(criteria string, identities ...string) string {
 const someCriterion = `<InitialFilterCriteria><Priority>0</Priority><ApplicationServer><ServerName>sip:as.ims.example</ServerName>` +
 	`<DefaultHandling>0</DefaultHandling></ApplicationServer></InitialFilterCriteria>`
 
-// lab is a registrar between a handset and an HSS that only a test sees.
+// lab is a registrar between a handset and an HSS that the test plays.
 type lab struct {
 	t   *testing.T
 	r   *Registrar
@@ -69,7 +69,7 @@ type lab struct {
 	callID   string
 }
 
-// newLab is to be stopped.
+// newLab returns a lab, and the function that stops it.
 func newLab(t *testing.T, policy Policy) (*lab, func()) {
 	l := &lab{
 		t: t, log: &memory.Log{}, userData: document(private1, profileOfTest(someCriterion, public1, number1)),
@@ -184,7 +184,7 @@ func (l *lab) ServerAssignment(ctx context.Context, q *cx.SAR) (*cx.SAA, error) 
 	return a, nil
 }
 
-// assigned are the types of the SARs so far.
+// assigned returns the types of the SARs so far.
 func (l *lab) assigned() string {
 	synctest.Wait()
 	l.mu.Lock()
@@ -205,7 +205,7 @@ func (l *lab) wantAssigned(want string) {
 	}
 }
 
-// events are what happened to contacts so far, one change after the other.
+// events returns the events of contacts so far, one change after the other.
 func (l *lab) events() string {
 	synctest.Wait()
 	l.mu.Lock()
@@ -302,7 +302,7 @@ func first(private string) *digest.Credentials {
 	return &digest.Credentials{Username: private, Realm: homeDomain, URI: "sip:ims.example"}
 }
 
-// answerTo makes the credentials that answer a challenge.
+// answerTo returns the credentials that answer a challenge.
 func (l *lab) answerTo(challenge *sip.Response, private string, password []byte) *digest.Credentials {
 	l.t.Helper()
 	ch, err := digest.ParseChallenge(sip.Value(challenge, "WWW-Authenticate"))

@@ -71,7 +71,7 @@ func crowd(t testing.TB) (r *Registrar, registerOne func(number int)) {
 	}
 }
 
-// A subscriber with two public identities, as handsets really write their contacts, takes little.
+// TestLiveBytesOfASubscriber: a subscriber with two public identities, and contacts as real handsets write them, takes little memory.
 func TestLiveBytesOfASubscriber(t *testing.T) {
 	const subscribers, most = 3_000, 2048
 

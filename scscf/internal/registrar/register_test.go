@@ -302,8 +302,7 @@ func TestRegistrationsAreBounded(t *testing.T) {
 	})
 }
 
-// Whatever comes, a registrar answers and keeps its word: never a panic, never two answers, and an update leaves no contact of
-// others touched.
+// FuzzRegister: for any REGISTER there is one answer and no panic, and an update leaves the contacts of others untouched.
 func FuzzRegister(f *testing.F) {
 	for _, headers := range [][]string{
 		{"Contact: " + contact1},

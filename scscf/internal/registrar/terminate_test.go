@@ -62,7 +62,7 @@ func TestRegistrationTermination(t *testing.T) {
 		if _, err := l.r.RegistrationTermination(t.Context(), rtr(cx.PermanentTermination)); err != nil {
 			t.Fatal(err)
 		}
-		l.wantStatus(l.send(public1, l.answerTo(challenge, private1, xres), "Contact: "+contact1), 401) // the challenge went with it
+		l.wantStatus(l.send(public1, l.answerTo(challenge, private1, xres), "Contact: "+contact1), 401) // the challenge ended with it
 
 		var refused *diameter.Error
 		if _, err := l.r.RegistrationTermination(t.Context(), rtr(99)); !errors.As(err, &refused) ||

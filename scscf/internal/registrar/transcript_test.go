@@ -18,7 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// Each row of the registration's table is walked, and a change of any row shows in what the registrar does.
+// TestRegistrationTranscript: each row of the registration's table is walked, and a change of any row shows in what the registrar does.
 func TestRegistrationTranscript(t *testing.T) {
 	transcript.Test(t, "testdata/registration.txt", Machine,
 		func(machine *fsm.Machine[State, Event, Action], walk func(func(*transcript.Command) string)) {
@@ -34,7 +34,8 @@ func TestRegistrationTranscript(t *testing.T) {
 		})
 }
 
-// Each row of the authentication's table is walked, and a change of any row shows in what the registrar does.
+// TestAuthenticationTranscript: each row of the authentication's table is walked, and a change of any row shows in what the registrar
+// does.
 func TestAuthenticationTranscript(t *testing.T) {
 	type row = fsm.Row[AuthenticationState, AuthenticationEvent, AuthenticationAction]
 
@@ -55,14 +56,14 @@ func TestAuthenticationTranscript(t *testing.T) {
 		})
 }
 
-// desk does the commands of a transcript with a registrar.
+// desk runs the commands of a transcript with a registrar.
 type desk struct {
 	t          *testing.T
 	prepare    func(*Registrar)
 	l          *lab
 	stop       func()
 	state      string                      // the machine's after its last step
-	challenges map[string]digest.Challenge // of each Call-ID, the last one
+	challenges map[string]digest.Challenge // the last one of each Call-ID
 	working    []*transaction
 	said       struct{ mar, sar, changes, log int }
 }
@@ -123,7 +124,7 @@ func (d *desk) do(c *transcript.Command) string {
 	return d.came()
 }
 
-// number reads what a transcript gives as a number; anything else is 0, and then the transcript comes out different.
+// number returns a number of a transcript; anything else is 0, and then the transcript comes out different.
 func number(text string) int {
 	n, _ := strconv.Atoi(text)
 	return n
@@ -159,7 +160,7 @@ var assignmentTypes = map[string]cx.ServerAssignmentType{
 	"AUTHENTICATION_FAILURE": cx.AuthenticationFailure, "AUTHENTICATION_TIMEOUT": cx.AuthenticationTimeout,
 }
 
-// hss says what the HSS does from now on: with SARs of a type, with MARs, with the profile.
+// hss sets the HSS's answers from now on: to SARs of a type, to MARs, and the profile.
 func (d *desk) hss(c *transcript.Command) string {
 	d.l.mu.Lock()
 	defer d.l.mu.Unlock()
@@ -184,7 +185,7 @@ func (d *desk) hss(c *transcript.Command) string {
 	return ""
 }
 
-// register sends a REGISTER and, unless it is held up at the HSS, takes the answer.
+// register sends a REGISTER and, unless it is held at the HSS, takes the answer.
 func (d *desk) register(c *transcript.Command) {
 	who, call, to := "alice", "1", ""
 	headers := []string{}
@@ -258,7 +259,7 @@ func (d *desk) register(c *transcript.Command) {
 	}()
 }
 
-// release has the HSS answer what it holds up.
+// release makes the HSS answer the requests that it holds.
 func (d *desk) release() {
 	d.l.mu.Lock()
 	defer d.l.mu.Unlock()
@@ -269,7 +270,7 @@ func (d *desk) release() {
 	}
 }
 
-// came is what the registrar has done since the last command, and the state.
+// came returns what the registrar has done since the last command, and the state.
 func (d *desk) came() string {
 	synctest.Wait()
 	d.l.mu.Lock()
@@ -345,7 +346,7 @@ func registeredOr(c *registration.Change) string {
 	return "the set is not registered"
 }
 
-// answer is the status of a response, with the number of its contacts or what it says is wrong.
+// answer returns the status of a response, with the number of its contacts or its reason.
 func (d *desk) answer(x *transaction) string {
 	line := fmt.Sprint(x.answer.StatusCode)
 

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TS 24.229 §5.4.8: nobody is connected to a contact for emergency calls.
+// TestContactsAreNotForEmergencies: nobody is connected to a contact for emergency calls (TS 24.229 §5.4.8).
 func TestContactsAreNotForEmergencies(t *testing.T) {
 	now := time.Now()
 	r := &Registration{Bindings: []*Binding{

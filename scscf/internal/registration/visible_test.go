@@ -6,7 +6,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
-// TS 24.229 §5.4.8: what others see of changes in which emergency registrations are.
+// TestVisibleChange: what others see of changes with emergency registrations (TS 24.229 §5.4.8).
 func TestVisibleChange(t *testing.T) {
 	normal, sos := &Binding{Contact: "sip:a@10.0.0.1"}, &Binding{Contact: "sip:a@10.0.0.1;sos"}
 	with := func(bindings ...*Binding) *Registration { return &Registration{State: Registered, Bindings: bindings} }

@@ -45,7 +45,7 @@ func wantNothingOfTheCore(t *testing.T, m sip.Message) {
 	}
 }
 
-// TS 24.229 §4.4: a call with another network, from the INVITE to the BYE of either side.
+// TestCallAbroad: a call with another network, from the INVITE to the BYE of either side (TS 24.229 §4.4).
 func TestCallAbroad(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		withBorder(t, nil, func(t *testing.T, d *desk) {
@@ -83,7 +83,7 @@ func TestCallAbroad(t *testing.T) {
 			d.gateway.Answer(info, 200)
 			d.pcscf.Response(200)
 
-			// It is not of the core, and hangs up all the same.
+			// It is outside the core, and hangs up all the same.
 			d.send(
 				d.gateway,
 				"BYE",
@@ -108,7 +108,7 @@ func TestCallAbroad(t *testing.T) {
 	}
 }
 
-// TS 24.229 §4.4: a CANCEL tells another network why, and not where the core is; those who are trusted hear all of it.
+// TestCancelAbroad: a CANCEL tells another network why, and not where the core is; trusted networks get all of it (TS 24.229 §4.4).
 func TestCancelAbroad(t *testing.T) {
 	const told, shown = `SIP;cause=408;text="no answer from 192.0.2.77:5060"`, `SIP;cause=408;text="no answer from a hidden address"`
 
@@ -176,7 +176,7 @@ func TestTrustedNetwork(t *testing.T) {
 	})
 }
 
-// Whoever does not belong to the core is not heard, whatever the request says.
+// TestStranger: a request from outside the core is refused, whatever it says.
 func TestStranger(t *testing.T) {
 	withBorder(t, nil, func(t *testing.T, d *desk) {
 		stranger := d.network.Peer(t, "198.51.100.9:5060")
@@ -197,7 +197,7 @@ func TestStranger(t *testing.T) {
 	})
 }
 
-// A Request-URI is no way to try the ports of the core.
+// TestIntoTheCore: a Request-URI gives no access to the ports of the core.
 func TestIntoTheCore(t *testing.T) {
 	for _, test := range []struct {
 		name, target string
@@ -241,7 +241,7 @@ func TestIntoTheCore(t *testing.T) {
 			d.send(d.pcscf, "ACK", "sip:x@192.0.2.1:9090", d.route, in...)
 			d.send(d.pcscf, "INFO", "sip:x@192.0.2.1:9090", d.route, in...)
 			d.pcscf.Response(403)
-			d.within(invite, "INFO") // to where the other party said that it is, though that is in the core
+			d.within(invite, "INFO") // to the other party's remote target, though that is in the core
 			d.icscf.Answer(d.icscf.Request("INFO"), 200)
 			d.pcscf.Response(200)
 			d.send(d.pcscf, "BYE", "sip:x@192.0.2.2:22", d.route, in...)

@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/call"
 )
 
-// TS 24.229 §5.4.3.2, TS 32.260 §5.3.2.1: a call from its INVITE to its BYE, as the OCS hears of it.
+// TestCall: a call from its INVITE to its BYE, as reported to the OCS (TS 24.229 §5.4.3.2, TS 32.260 §5.3.2.1).
 func TestCall(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		invite := d.talk()
@@ -26,7 +26,7 @@ func TestCall(t *testing.T) {
 	})
 }
 
-// TS 32.299 §7.2.35: the cause of a session that was not set up is its SIP status.
+// TestCauseOfAFailedCall: the cause of a session that was not set up is its SIP status (TS 32.299 §7.2.35).
 func TestCauseOfAFailedCall(t *testing.T) {
 	for status, want := range map[int]string{486: "3#1 used 0s cause 486", 603: "3#1 used 0s cause 603", 302: "3#1 used 0s cause -302"} {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
@@ -38,7 +38,7 @@ func TestCauseOfAFailedCall(t *testing.T) {
 	}
 }
 
-// RFC 4028: the session that nobody refreshes is released on both sides, and its charging ends.
+// TestUnrefreshedSessionIsReleased: a session that nobody refreshes is released on both sides, and its charging ends (RFC 4028).
 func TestUnrefreshedSessionIsReleased(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.talk("Session-Expires: 120;refresher=uas")
@@ -65,7 +65,7 @@ func TestUnrefreshedSessionIsReleased(t *testing.T) {
 	})
 }
 
-// RFC 4028 §8.2: what keeps a session alive is the 2xx of a refresh, with the interval that it says.
+// TestRefresh: the 2xx of a refresh keeps a session alive, for the interval in it (RFC 4028 §8.2).
 func TestRefresh(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -119,8 +119,9 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-// RFC 4028 §9: the interval of the answer is not higher than that of the request. A callee that says otherwise, or what cannot be read,
-// does not switch the timer off: the caller is told the interval that was asked for, and who does not refresh is released by it.
+// TestAnswerDoesNotProlongTheSession: the interval of the answer is not higher than that of the request (RFC 4028 §9). A callee's higher
+// or unreadable value does not switch the timer off: the caller gets the interval requested, and a call that is not refreshed is released
+// by it.
 func TestAnswerDoesNotProlongTheSession(t *testing.T) {
 	const beyond = "Session-Expires: 4294967295;refresher=uas"
 
@@ -128,10 +129,10 @@ func TestAnswerDoesNotProlongTheSession(t *testing.T) {
 		name     string
 		asked    []string // of the INVITE
 		answer   string
-		told     string        // Session-Expires of the 200 that the caller gets
+		told     string        // Session-Expires of the 200 to the caller
 		lasts    time.Duration // from the 200, or from its refresh a minute later
 		refresh  bool
-		noTimers bool // the S-CSCF asks for nothing
+		noTimers bool // the S-CSCF requests nothing
 	}{
 		{
 			name: "to who knows timers", asked: []string{"Supported: timer", "Session-Expires: 600"}, answer: beyond, told: "600;refresher=uas",
@@ -188,7 +189,7 @@ func TestAnswerDoesNotProlongTheSession(t *testing.T) {
 	}
 }
 
-// over reports whether the OCS has heard the last of a call.
+// over reports whether the OCS has got the last report of a call.
 func (d *desk) over() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -196,7 +197,7 @@ func (d *desk) over() bool {
 	return len(d.asked) > 0 && strings.HasPrefix(d.asked[len(d.asked)-1], "3#")
 }
 
-// RFC 4028 §8.1: what a proxy does with the interval that is asked for.
+// TestSessionInterval: what a proxy does with the interval requested (RFC 4028 §8.1).
 func TestSessionInterval(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -205,7 +206,7 @@ func TestSessionInterval(t *testing.T) {
 		status  int    // of the refusal
 		expires string // as it goes on
 		minSE   string
-		answer  string // Session-Expires of the 2xx, for a callee that says none
+		answer  string // Session-Expires of the 2xx, if the callee gives none
 	}{
 		{name: "nothing wanted", timer: call.Timer{MinSE: 90 * time.Second}},
 		{

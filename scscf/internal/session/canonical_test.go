@@ -9,7 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// RFC 3261 §19.1.4, RFC 3966: a number has one price and one way, however it is written. Criteria see it so, too.
+// TestOneNumber: a number has one price and one route, however it is written (RFC 3261 §19.1.4, RFC 3966). Criteria see it in one form,
+// too.
 func TestOneNumber(t *testing.T) {
 	for written, want := range map[string]struct{ routed, priced string }{
 		"sip:+15550001@" + home:       {"sip:+15550001@" + home, "sip:+15550001@" + home},

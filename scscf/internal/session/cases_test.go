@@ -14,7 +14,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/verdict"
 )
 
-// TS 29.228 annex F, TS 24.229 §5.4.3.2 and §5.4.3.3: which criteria a request meets, and what the application server is told.
+// TestSessionCases: the criteria that a request meets, and what the application server is told (TS 29.228 annex F, TS 24.229 §5.4.3.2 and
+// §5.4.3.3).
 func TestSessionCases(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -126,8 +127,8 @@ func TestSessionCases(t *testing.T) {
 	}
 }
 
-// TS 24.229 §5.4.3.3: what a terminating AS hands back with another Request-URI is originating after diversion: its criteria for
-// that case count, the leg is the served user's and is charged so. An alias is no diversion.
+// TestDiversion: a request that a terminating AS hands back with another Request-URI is originating after diversion (TS 24.229 §5.4.3.3):
+// the criteria for that case count, the leg is the served user's and is charged so. An alias is no diversion.
 func TestDiversion(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.user(alice, registration.Registered, criterion(ifc.TerminatingRegistered), criterion(ifc.OriginatingCDIV))
@@ -192,7 +193,7 @@ func TestAliasIsNoDiversion(t *testing.T) {
 	})
 }
 
-// Right after a restart the profile of a registration that was kept is not there yet: the request waits for it.
+// TestOriginatingRightAfterARestart: right after a restart a kept registration has no profile yet: the request waits for it.
 func TestOriginatingRightAfterARestart(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.kept[alice] = true
@@ -201,7 +202,8 @@ func TestOriginatingRightAfterARestart(t *testing.T) {
 	})
 }
 
-// A registration of before a restart whose profile cannot be had now is not "not registered": the handset comes again.
+// TestOriginatingWithoutItsProfile: a registration from before a restart whose profile cannot be fetched now is not "not registered": the
+// handset is asked to come again.
 func TestOriginatingWithoutItsProfile(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.kept[alice], d.away = true, errors.New("no connection to the HSS")
@@ -212,7 +214,7 @@ func TestOriginatingWithoutItsProfile(t *testing.T) {
 	})
 }
 
-// TS 24.229 §5.4.3.3: why the HSS gives no services is told as it is.
+// TestUnserved: the response gives the true reason why the HSS gives no services (TS 24.229 §5.4.3.3).
 func TestUnserved(t *testing.T) {
 	tests := map[string]struct {
 		err    error
@@ -254,7 +256,7 @@ func TestUnserved(t *testing.T) {
 	}
 }
 
-// TS 29.228 annex F: SDP is found where it stands, also beside a location in a multipart body.
+// TestSessionDescriptionInParts: SDP is found also in a multipart body, beside a location (TS 29.228 annex F).
 func TestSessionDescriptionInParts(t *testing.T) {
 	for media, wanted := range map[string]bool{"video": true, "audio": false} {
 		withDesk(t, nil, func(t *testing.T, d *desk) {

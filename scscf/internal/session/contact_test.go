@@ -11,12 +11,12 @@ import (
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
-// ended is what the registrar tells of a contact that has ended, and whatever followed.
+// ended returns the registrar's change for a contact that has ended, and further contact changes.
 func ended(contact *registration.Binding, event registration.ContactEvent, more ...registration.ContactChange) registration.Change {
 	return registration.Change{Contacts: append([]registration.ContactChange{{Binding: contact, Event: event}}, more...)}
 }
 
-// released wants a BYE with this in its Reason, and answers it.
+// released fails the test unless a BYE comes with this in its Reason, and answers it.
 func (d *desk) released(peer *memory.Peer, why string) {
 	d.t.Helper()
 	bye := peer.Request("BYE")
@@ -26,8 +26,8 @@ func (d *desk) released(peer *memory.Peer, why string) {
 	peer.Answer(bye, 200)
 }
 
-// TS 24.229 §5.4.1.4, §5.4.1.5: the sessions of a registration that ends are released, on both sides and at the OCS, whoever ended
-// it; those of another contact are not.
+// TestSessionsOfARegistrationThatEnds: the sessions of a registration that ends are released, on both sides and at the OCS, whoever ended
+// it; those of another contact are not (TS 24.229 §5.4.1.4, §5.4.1.5).
 func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 	for _, event := range []registration.ContactEvent{
 		registration.ContactUnregistered, registration.ContactExpired, registration.ContactDeactivated, registration.ContactRejected,
@@ -128,7 +128,7 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 				synctest.Wait()
 				d.phone.Silent()
 
-				d.server.calls.Changed(ended(&registration.Binding{ID: 9}, registration.ContactExpired)) // it is with that one
+				d.server.calls.Changed(ended(&registration.Binding{ID: 9}, registration.ContactExpired)) // the call is with that one
 				d.released(d.phone, "the registration has ended")
 				d.released(d.pcscf, "the registration has ended")
 			},
@@ -195,7 +195,8 @@ func TestSessionsOfARegistrationThatEnds(t *testing.T) {
 	})
 }
 
-// RFC 5626 §11.5: a contact whose P-CSCF says 430 is reported to the registrar, and holds nobody up; the caller never sees 430.
+// TestFlowFailed: a contact whose P-CSCF answers 430 is reported to the registrar, and holds nobody up; the caller never sees 430 (RFC
+// 5626 §11.5).
 func TestFlowFailed(t *testing.T) {
 	for name, live := range map[string]int{"and no other": 0, "and another one answers": 200, "and another one is busy": 486} {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// withServer is a desk whose alice has an application server for all that she sends with one method.
+// withServer runs a test with a desk whose alice has an application server for all her requests of one method.
 func withServer(t *testing.T, method string, timeout time.Duration, test func(t *testing.T, d *desk)) {
 	t.Helper()
 	withDesk(t, func(d *desk) {
@@ -34,7 +34,7 @@ func (d *desk) handBack(r *sip.Request) {
 	d.send(d.as, string(r.Method), r.Recipient.String(), "<"+routes[1].URI+">")
 }
 
-// TS 24.229 §5.4.3.2: default handling is for a server that does not answer, or whose first word is 408 or 5xx.
+// TestDefaultHandling: default handling is for a server that does not answer, or whose first response is 408 or 5xx (TS 24.229 §5.4.3.2).
 func TestDefaultHandling(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -80,8 +80,8 @@ func TestDefaultHandling(t *testing.T) {
 	}
 }
 
-// TS 24.229 §5.4.3.2: a server that has handed the request back is alive. What comes through it is the answer of the other end,
-// which is not called a second time past the server.
+// TestAnswerThroughAnApplicationServer: a server that has handed the request back is alive (TS 24.229 §5.4.3.2). A response through it is
+// that of the other end, which is not called a second time past the server.
 func TestAnswerThroughAnApplicationServer(t *testing.T) {
 	for _, status := range []int{408, 480, 500, 503, 580} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -105,7 +105,8 @@ func TestAnswerThroughAnApplicationServer(t *testing.T) {
 	}
 }
 
-// TS 24.229 §5.4.3.2: not knowing yet is not failure. A message has timer F at a server, as the handset behind it may be paged.
+// TestTimeOfAnApplicationServer: silence is not failure yet (TS 24.229 §5.4.3.2). A message has timer F at a server, as the handset
+// behind it may be paged.
 func TestTimeOfAnApplicationServer(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -140,7 +141,8 @@ func TestTimeOfAnApplicationServer(t *testing.T) {
 	}
 }
 
-// What a server hands back after it was taken for dead went on without it already: nobody is called twice.
+// TestLateHandBack: a request that a server hands back after it was taken for dead has gone on without it already: nobody is called
+// twice.
 func TestLateHandBack(t *testing.T) {
 	withServer(t, "INVITE", 5*time.Second, func(t *testing.T, d *desk) {
 		d.send(d.pcscf, "INVITE", bob, serviceRoute)

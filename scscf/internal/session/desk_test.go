@@ -34,7 +34,7 @@ const (
 	serviceRoute = "<sip:orig@" + scscfAddress + ";lr>"
 	phone        = 7                      // the contact of everybody who is registered
 	ackTime      = 128 * time.Second      // 64*T1 of TS 24.229 §7.7, for the ACK of an answer
-	lateBye      = 500 * time.Millisecond // until the BYE to who answers too late
+	lateBye      = 500 * time.Millisecond // until the BYE to a callee that answers too late
 	asRoute      = "<sip:" + scscfAddress + ";lr;orig>"
 )
 
@@ -60,18 +60,18 @@ type desk struct {
 	mu      sync.Mutex
 	users   map[string]registration.User
 	fetch   func(public string) (registration.User, error)
-	kept    map[string]bool // registrations of before a restart whose profile comes with Registered only
-	away    error           // why the HSS gives no profile to registrations of before a restart
+	kept    map[string]bool // registrations from before a restart whose profile comes with Registered only
+	away    error           // why the HSS gives no profile for registrations from before a restart
 	ocs     func(q *ro.CCR) (*ro.CCA, error)
 	asked   []string // CCRs
 	session string   // the Diameter Session-Id of the first
-	killed  bool     // the process is dead: what it would ask reaches nobody
+	killed  bool     // the process is dead: its requests reach nobody
 	failed  []string // contacts whose flow has failed
 	cseq    int
 	route   string // Route of the caller's requests within the last call
 }
 
-// HandleRequest and HandleAck are what the stack calls.
+// HandleRequest and HandleAck are called by the stack.
 func (d *desk) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
 	d.server.HandleRequest(ctx, tx)
 }
@@ -177,7 +177,7 @@ func (d *desk) wantAsked(want ...string) {
 	}
 }
 
-// user is somebody who is registered, with these criteria.
+// user returns a user in this state, with these criteria.
 func (d *desk) user(public string, state registration.State, criteria ...ifc.InitialFilterCriterion) registration.User {
 	d.t.Helper()
 
@@ -327,7 +327,7 @@ func withDesk(t *testing.T, change func(d *desk), test func(t *testing.T, d *des
 	})
 }
 
-// send is a request from a peer to the S-CSCF.
+// send sends a request from a peer to the S-CSCF.
 func (d *desk) send(from *memory.Peer, method, uri, route string, lines ...string) {
 	d.t.Helper()
 	d.cseq++
@@ -360,7 +360,7 @@ func (d *desk) send(from *memory.Peer, method, uri, route string, lines ...strin
 	from.Send(scscfAddress, append(head, lines...)...)
 }
 
-// talk sets a call from alice up: the INVITE to the I-CSCF, and its 200. What comes back is the INVITE as the I-CSCF had it.
+// talk sets up a call from alice: the INVITE to the I-CSCF, and its 200. It returns the INVITE as the I-CSCF got it.
 func (d *desk) talk(answer ...string) *sip.Request {
 	d.t.Helper()
 	d.send(d.pcscf, "INVITE", bob, serviceRoute, "Record-Route: <sip:192.0.2.1;lr>")

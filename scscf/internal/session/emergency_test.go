@@ -21,11 +21,12 @@ func german(t *testing.T, d *desk) {
 
 	d.config.Emergency = plan
 	d.plan.Breakout = map[string]string{"": "sip:192.0.2.50:5060"}
-	d.plan.Prefixes = map[string]string{"": "+49"} // by which a local number would be somebody's
+	d.plan.Prefixes = map[string]string{"": "+49"} // with which a local number would be somebody's
 	d.plan.Contexts = map[string]string{"": "+49"}
 }
 
-// However an emergency call comes to the S-CSCF, and whatever routes there are: it does not leave, and costs nothing.
+// TestEmergencyCallsDoNotLeave: however an emergency call comes to the S-CSCF, and whatever routes there are, it does not leave, and
+// costs nothing.
 func TestEmergencyCallsDoNotLeave(t *testing.T) {
 	for _, uri := range []string{
 		"urn:service:sos", "urn:service:sos.fire", "tel:112", "tel:110;phone-context=" + home, "sip:110@" + home + ";user=phone",
@@ -69,7 +70,8 @@ func TestEmergencyCallsDoNotLeave(t *testing.T) {
 	})
 }
 
-// RFC 7090, TS 24.229 §5.4.8: a centre that calls back reaches the handset by its emergency registration, too; nobody else does.
+// TestPSAPCallback: an emergency centre that calls back also reaches the handset's emergency registration; nobody else does (RFC 7090, TS
+// 24.229 §5.4.8).
 func TestPSAPCallback(t *testing.T) {
 	for _, test := range []struct {
 		name   string

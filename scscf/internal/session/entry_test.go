@@ -9,8 +9,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Who is in a call sends what it sends by its own side. A BYE in the other party's name would end the charging and leave that party in
-// the call: it comes by the wrong entry of Route, whichever P-CSCF lets it pass, or by one that nobody has.
+// TestRequestInTheOtherPartysName: a party of a call sends its requests from its own side. A BYE in the other party's name would end the
+// charging and leave that party in the call: it comes by the wrong entry of Route, whichever P-CSCF lets it pass, or by one that nobody
+// has.
 func TestRequestInTheOtherPartysName(t *testing.T) {
 	const (
 		callersTags = "From: <" + alice + ">;tag=a\nTo: <" + bob + ">;tag=b"
@@ -102,7 +103,8 @@ func TestRequestInTheOtherPartysName(t *testing.T) {
 	})
 }
 
-// Each side of a call has an entry of its own in Record-Route, in provisional responses as in the last one, and of each callee of a fork.
+// TestEntryOfEachSide: each side of a call has an entry of its own in Record-Route, in provisional and final responses, and for each
+// callee of a fork.
 func TestEntryOfEachSide(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.send(d.pcscf, "INVITE", bob, serviceRoute, "Record-Route: <sip:192.0.2.1;lr>")

@@ -7,7 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
 
-// TS 32.299: a message is debited before it goes on (IEC), or reserved, and debited when it was delivered (ECUR).
+// TestEvents: a message is debited before it goes on (IEC), or reserved, and debited when it was delivered (ECUR) (TS 32.299).
 func TestEvents(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -74,7 +74,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// Without credit nothing is sent, and nothing is left reserved.
+// TestEventWithoutCredit: without credit nothing is sent, and nothing is left reserved.
 func TestEventWithoutCredit(t *testing.T) {
 	for _, events := range []string{charging.Immediate, charging.Reserved} {
 		withDesk(t, func(d *desk) {

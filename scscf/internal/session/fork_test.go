@@ -11,8 +11,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// A handset that has come again from another port is one whose old contact is probably gone. That one is called too, but when the live
-// one has declined, its silence holds nobody up.
+// TestContactThatIsProbablyGone: the old contact of a handset that registered again from another port is probably gone. It is called too,
+// but when the live one has declined, its silence holds nobody up.
 func TestContactThatIsProbablyGone(t *testing.T) {
 	const before, now = "sip:phone@192.0.2.9:5060", "sip:phone@192.0.2.9:6060"
 
@@ -113,7 +113,8 @@ func TestContactThatIsProbablyGone(t *testing.T) {
 	}
 }
 
-// What answers when the call has failed is told so, and so is the caller: nobody talks without paying.
+// TestAnswerAfterTheCallHasFailed: a callee that answers when the call has failed is released, and so is the caller: nobody talks without
+// paying.
 func TestAnswerAfterTheCallHasFailed(t *testing.T) {
 	withDesk(t, func(d *desk) { d.charge.Terminating = true }, func(t *testing.T, d *desk) {
 		began := time.Now()
@@ -169,7 +170,7 @@ func TestAnswerAfterTheCallHasFailed(t *testing.T) {
 		d.phone.Answer(d.phone.Request("BYE"), 200)
 
 		passed := false
-		for { // the 486, which nobody acknowledges, comes again and again
+		for { // the 486, which nobody acknowledges, is repeated
 			m := d.pcscf.Next()
 			if r, request := m.(*sip.Request); request {
 				d.pcscf.Answer(r, 481)
@@ -184,7 +185,8 @@ func TestAnswerAfterTheCallHasFailed(t *testing.T) {
 	})
 }
 
-// A callee that has answered too, and whom the caller keeps, is in the call no longer than somebody pays for it (RFC 3261 §13.2.2.4).
+// TestFurtherCalleeEndsWithTheCharging: a further callee that the caller keeps is in the call no longer than somebody pays for it (RFC
+// 3261 §13.2.2.4).
 func TestFurtherCalleeEndsWithTheCharging(t *testing.T) {
 	const (
 		first, second = "sip:callee@192.0.2.2:5060", "sip:second@192.0.2.2:5060"
@@ -278,7 +280,7 @@ func TestFurtherCalleeEndsWithTheCharging(t *testing.T) {
 				}
 
 				slices.Sort(got)
-				got = slices.Compact(got) // some came again before they were answered
+				got = slices.Compact(got) // some were repeated before they were answered
 				slices.Sort(test.want)
 				if !slices.Equal(got, test.want) {
 					t.Errorf("BYEs to\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
@@ -291,7 +293,7 @@ func TestFurtherCalleeEndsWithTheCharging(t *testing.T) {
 	}
 }
 
-// inSecond sends a request of the caller's to the callee that has answered as the second one, with the tag c.
+// inSecond sends a request of the caller to the second callee that answered, with the tag c.
 func (d *desk) inSecond(invite *sip.Request, method string) {
 	d.t.Helper()
 	d.send(

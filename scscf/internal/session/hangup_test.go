@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// What was hung up is not charged on while the other side takes its time with the BYE, or refuses it.
+// TestHungUpIsOver: a call that was hung up is not charged on while the other side delays the BYE, or refuses it.
 func TestHungUpIsOver(t *testing.T) {
 	for name, answer := range map[string]int{"silent": 0, "401": 401, "500": 500, "481": 481} {
 		t.Run(name, func(t *testing.T) {
@@ -29,8 +29,8 @@ func TestHungUpIsOver(t *testing.T) {
 	}
 }
 
-// A BYE that ends the charging and not the call would leave the callee in one that nobody pays for: it is released from here. A BYE
-// that is as it should be is the only one.
+// TestByeThatDoesNotArrive: a BYE that ends the charging and not the call would leave the callee in one that nobody pays for: it is
+// released from here. A correct BYE is the only one.
 func TestByeThatDoesNotArrive(t *testing.T) {
 	for name, c := range map[string]struct {
 		uri    string
@@ -90,7 +90,7 @@ func TestByeThatDoesNotArrive(t *testing.T) {
 	}
 }
 
-// A BYE that the S-CSCF itself refuses ends the call all the same, if it comes by its sender's side.
+// TestByeThatIsRefusedHere: a BYE that the S-CSCF itself refuses ends the call all the same, if it comes from its sender's side.
 func TestByeThatIsRefusedHere(t *testing.T) {
 	for name, c := range map[string]struct {
 		line   string
@@ -129,7 +129,7 @@ func TestByeThatIsRefusedHere(t *testing.T) {
 	})
 }
 
-// A BYE ends the call whose dialog it is in, and no other that its Route names.
+// TestByeOfAnotherDialog: a BYE ends the call of its dialog, and no other that its Route names.
 func TestByeOfAnotherDialog(t *testing.T) {
 	for name, lines := range map[string][]string{
 		"another Call-ID":                  {"Call-ID: other"},
@@ -142,7 +142,7 @@ func TestByeOfAnotherDialog(t *testing.T) {
 			withDesk(t, nil, func(t *testing.T, d *desk) {
 				invite := d.talk()
 				head := append([]string{"To: <" + bob + ">;tag=b", "Call-ID: " + invite.CallID().Value()}, lines...)
-				if len(lines) > 0 { // those of the case come instead
+				if len(lines) > 0 { // replaced by those of the case
 					kept := lines
 					for _, line := range head[:2] {
 						field, _, _ := strings.Cut(line, ":")
@@ -166,7 +166,8 @@ func TestByeOfAnotherDialog(t *testing.T) {
 	}
 }
 
-// A callee's side that takes the S-CSCF out of Record-Route gets it back: a BYE that passed it by would leave it charging.
+// TestRecordRoutePutBack: if a callee's side removes the S-CSCF from Record-Route it is put back: a BYE that passed it by would leave it
+// charging.
 func TestRecordRoutePutBack(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.send(d.pcscf, "INVITE", bob, serviceRoute, "Record-Route: <sip:192.0.2.1;lr>")
@@ -181,7 +182,8 @@ func TestRecordRoutePutBack(t *testing.T) {
 	})
 }
 
-// A caller that never acknowledges the answer has not heard of it, as when its P-CSCF was restarted: the call is released.
+// TestUnacknowledgedAnswer: a caller that never acknowledges the answer has not heard of it, as when its P-CSCF was restarted: the call
+// is released.
 func TestUnacknowledgedAnswer(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.send(d.pcscf, "INVITE", bob, serviceRoute, "Record-Route: <sip:192.0.2.1;lr>")

@@ -14,7 +14,7 @@ import (
 
 const callee = "sip:callee@192.0.2.2:5060"
 
-// back sends a request of the callee within the call, and of its side.
+// back sends a request of the callee within the call, from its side.
 func (d *desk) back(invite *sip.Request, method string, lines ...string) {
 	d.t.Helper()
 	d.send(d.icscf, method, "sip:caller@192.0.2.1:5060", sip.Value(invite, "Record-Route")+", <sip:192.0.2.1;lr>",
@@ -29,7 +29,7 @@ func (d *desk) answered(invite *sip.Request, method string, status int, lines ..
 	d.pcscf.Response(status)
 }
 
-// slowly has the OCS take some time for reports.
+// slowly makes the OCS take some time for reports.
 func slowly(d *desk, took time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -49,8 +49,8 @@ func slowly(d *desk, took time.Duration) {
 	}
 }
 
-// What an odd or hostile peer sends within a call gets its right answer, and costs what it should: the call is charged from its answer to
-// its end, once.
+// TestOddRequestsWithinACall: an odd or hostile request within a call gets the right response, and costs what it should: the call is
+// charged from its answer to its end, once.
 func TestOddRequestsWithinACall(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -186,7 +186,7 @@ func TestOddRequestsWithinACall(t *testing.T) {
 	}
 }
 
-// abort is an ASR of the OCS for the call.
+// abort sends an ASR of the OCS for the call.
 func (d *desk) abort(t *testing.T) {
 	t.Helper()
 
@@ -197,7 +197,7 @@ func (d *desk) abort(t *testing.T) {
 	}
 }
 
-// A message while the call rings is charged, too.
+// TestMessageWhileItRings: a message while the call rings is charged, too.
 func TestMessageWhileItRings(t *testing.T) {
 	withDesk(t, func(d *desk) {
 		d.charge.Events, d.charge.InDialog = charging.Reserved, []string{"MESSAGE"}
@@ -211,8 +211,8 @@ func TestMessageWhileItRings(t *testing.T) {
 	})
 }
 
-// A call that could not be ended from here when its credit does does not begin; one whose callee does not say where it is, is ended where
-// the call went.
+// TestCallThatCouldNotBeReleased: a call that could not be ended from here when its credit is used up does not begin; one whose callee
+// gives no Contact is ended where the call went.
 func TestCallThatCouldNotBeReleased(t *testing.T) {
 	for name, line := range map[string]string{
 		"no Contact": "Contact:", "two": "Contact: <sip:a@192.0.2.1>, <sip:b@192.0.2.1>",
@@ -262,7 +262,7 @@ func TestCallThatCouldNotBeReleased(t *testing.T) {
 			d.released(d.pcscf, "402")
 			d.released(d.icscf, "402")
 			synctest.Wait()
-			_, _ = d.pcscf.All(), d.icscf.All() // BYEs that came again
+			_, _ = d.pcscf.All(), d.icscf.All() // BYEs that were repeated
 			d.within(invite, "UPDATE")
 			d.pcscf.Response(481)
 			d.icscf.Silent()

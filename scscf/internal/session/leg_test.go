@@ -18,7 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
-// TS 24.229 §5.4.3.2, §5.4.3.3: each row of the table of legs in a situation, through the program.
+// TestLegTranscripts: each row of the table of legs in a situation, through the program (TS 24.229 §5.4.3.2, §5.4.3.3).
 func TestLegTranscripts(t *testing.T) {
 	transcript.Test(t, "testdata/leg.txt", LegMachine,
 		func(machine *fsm.Machine[LegState, LegEvent, LegAction], walk func(func(*transcript.Command) string)) {
@@ -35,7 +35,7 @@ func TestLegTranscripts(t *testing.T) {
 		})
 }
 
-// Every state has a row for whatever can happen in it.
+// TestNothingFindsALegWithoutRow: every state has a row for every event possible in it.
 func TestNothingFindsALegWithoutRow(t *testing.T) {
 	for state, can := range map[LegState][]LegEvent{
 		Evaluating: {
@@ -55,7 +55,7 @@ func TestNothingFindsALegWithoutRow(t *testing.T) {
 	}
 }
 
-// way is a request on its way, as a transcript tells it.
+// way is a request on its way, as in a transcript.
 type way struct {
 	*desk
 	asked  map[*memory.Peer][]*sip.Request
@@ -67,7 +67,7 @@ func (w *way) peers() ([]string, map[string]*memory.Peer) {
 		map[string]*memory.Peer{"P-CSCF": w.pcscf, "I-CSCF": w.icscf, "AS": w.as, "UE": w.phone, "gateway": w.gateway}
 }
 
-// command does one line of a transcript. What the program did is the answer: the steps of legs, and what came to whom.
+// command runs one line of a transcript. The result is what the program did: the steps of legs, and the messages to the peers.
 func (w *way) command(c *transcript.Command) string {
 	switch c.Cmd {
 	case "situation":
@@ -92,7 +92,7 @@ func (w *way) command(c *transcript.Command) string {
 	return strings.Join(append(w.steps(), w.came()...), "\n")
 }
 
-// criteriaOf are those of a user: servers=(continued,terminated,unusable,required-unusable).
+// criteriaOf returns the criteria of a user: servers=(continued,terminated,unusable,required-unusable).
 func criteriaOf(c *transcript.Command, session ifc.SessionCase) (all []ifc.InitialFilterCriterion) {
 	for _, arg := range c.CmdArgs {
 		if arg.Key != "servers" {
@@ -157,7 +157,7 @@ func (w *way) answer(c *transcript.Command) {
 
 var legLine = regexp.MustCompile(`msg=leg .*state=(\w+) event=(\w+) next=(\w+) actions="?\[([^\]]*)\]`)
 
-// steps are those that legs have taken since the last command.
+// steps returns the steps of legs since the last command.
 func (w *way) steps() (all []string) {
 	lines := strings.Split(w.log.String(), "\n")
 
@@ -172,7 +172,7 @@ func (w *way) steps() (all []string) {
 	return all
 }
 
-// came are the messages that have come to the peers since the last command, without 100 and ACK.
+// came returns the messages to the peers since the last command, without 100 and ACK.
 func (w *way) came() (all []string) {
 	order, peers := w.peers()
 
@@ -204,7 +204,7 @@ func (w *way) came() (all []string) {
 	return all
 }
 
-// hangUp answers what is left, so that nothing waits.
+// hangUp answers the remaining requests, so that nothing waits.
 func (w *way) hangUp() {
 	order, peers := w.peers()
 	for _, name := range order {

@@ -35,7 +35,7 @@ func (b book) Translate(ctx context.Context, number string) (string, error) {
 	return "", nil
 }
 
-// TS 24.229 §5.4.3.2: where a number goes.
+// TestRoutingOfNumbers: the routes of numbers (TS 24.229 §5.4.3.2).
 func TestRoutingOfNumbers(t *testing.T) {
 	numbers := book{
 		"+15550002": bob,
@@ -50,7 +50,7 @@ func TestRoutingOfNumbers(t *testing.T) {
 		name    string
 		dialled string
 		icscf   string // Request-URI there; "": it does not come there
-		unknown bool   // the I-CSCF knows nobody
+		unknown bool   // the I-CSCF knows no such user
 		gateway string // Request-URI there
 		route   string // with this Route
 		status  int    // to the caller
@@ -121,14 +121,14 @@ func TestRoutingOfNumbers(t *testing.T) {
 				d.icscf.Silent()
 				d.gateway.Silent()
 				if test.status == 200 {
-					d.wantAsked("1#0") // once, whatever way it took
+					d.wantAsked("1#0") // once, whatever its route
 				}
 			})
 		})
 	}
 }
 
-// A 404 of the callee's own is none of the I-CSCF's, and nothing breaks out without a route.
+// TestNoBreakout: a 404 of the callee's own is not one of the I-CSCF's, and nothing breaks out without a route.
 func TestNoBreakout(t *testing.T) {
 	for name, test := range map[string]struct {
 		reason string

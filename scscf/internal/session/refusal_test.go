@@ -19,7 +19,8 @@ func noCredit(*ro.CCR) (*ro.CCA, error) {
 	return a, nil
 }
 
-// Every refusal of the S-CSCF's own says why, in a Reason header (RFC 3326) and in one line of the log with the same words.
+// TestEveryRefusalSaysWhy: every refusal of the S-CSCF's own gives its reason in a Reason header field (RFC 3326) and in one log line
+// with the same words.
 func TestEveryRefusalSaysWhy(t *testing.T) {
 	tests := []struct {
 		name       string

@@ -9,8 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// A P-CSCF that was started anew takes the handset's retransmission for a new INVITE (RFC 3261 §8.2.2.2). The caller has one call all
-// the same, and pays for one.
+// TestInviteOfARestartedPCSCF: a restarted P-CSCF takes the handset's retransmission for a new INVITE (RFC 3261 §8.2.2.2). The caller has
+// one call all the same, and pays for one.
 func TestInviteOfARestartedPCSCF(t *testing.T) {
 	const ringing, answered, declined, withAnother = "it rings", "it is answered", "it was declined", "it comes from another contact"
 
@@ -39,7 +39,7 @@ func TestInviteOfARestartedPCSCF(t *testing.T) {
 					d.pcscf.Response(180)
 				}
 
-				if moment == declined { // and is a call like any
+				if moment == declined { // and is a call like any other
 					d.wantAsked("1#0", "3#1 used 0s cause 486")
 					send()
 					d.icscf.Answer(d.icscf.Request("INVITE"), 486, ok...)
@@ -63,7 +63,7 @@ func TestInviteOfARestartedPCSCF(t *testing.T) {
 					d.icscf.Answer(invite, 200, ok...)
 				} else {
 					d.icscf.Silent()
-					d.icscf.Answer(invite, 200, ok...) // which is repeated, as nobody acknowledges it
+					d.icscf.Answer(invite, 200, ok...) // it is repeated, as nobody acknowledges it
 				}
 				first, second := d.pcscf.Response(200), d.pcscf.Response(200)
 				if branch(first) == branch(second) || sip.Value(first, "Record-Route") != sip.Value(second, "Record-Route") {

@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
 
-// crash ends the S-CSCF without a word to anybody, leaving the files as they were at this instant, and starts another one.
+// crash kills the S-CSCF, leaving the files as they were at this instant, and starts another one.
 func (d *desk) crash(away time.Duration) {
 	d.t.Helper()
 	synctest.Wait()
@@ -44,7 +44,7 @@ func (d *desk) crash(away time.Duration) {
 	synctest.Wait()
 }
 
-// A kill in the midst of a call: its BYE passes, and its CCR Terminate tells the whole of it.
+// TestCallOverARestart: a kill in the middle of a call: its BYE passes, and its CCR Terminate reports the whole call.
 func TestCallOverARestart(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		invite := d.talk()
@@ -63,7 +63,7 @@ func TestCallOverARestart(t *testing.T) {
 	})
 }
 
-// The quota ends after the restart: it is asked for again, and both sides are released when there is none.
+// TestQuotaOverARestart: the quota ends after the restart: more is requested, and both sides are released if there is none.
 func TestQuotaOverARestart(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.talk()
@@ -79,7 +79,7 @@ func TestQuotaOverARestart(t *testing.T) {
 	})
 }
 
-// RFC 4028: the session ran out while nobody was there, or runs out afterwards.
+// TestSessionTimerOverARestart: the session expired while the S-CSCF was down, or expires afterwards (RFC 4028).
 func TestSessionTimerOverARestart(t *testing.T) {
 	for name, away := range map[string]time.Duration{"out while away": 200 * time.Second, "out afterwards": 10 * time.Second} {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestSessionTimerOverARestart(t *testing.T) {
 	}
 }
 
-// A call that rang when the process was killed can never be answered: what was reserved is given back at once.
+// TestRingingOverARestart: a call that rang when the process was killed can never be answered: its reservation is returned at once.
 func TestRingingOverARestart(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.send(d.pcscf, "INVITE", bob, serviceRoute)
@@ -130,8 +130,8 @@ type peer interface {
 	Answer(r *sip.Request, status int, lines ...string)
 }
 
-// A message that is on its way when the process is killed: what was reserved for it is given back, once, and a debit stays. One that
-// waited for the OCS has not gone on.
+// TestMessageOverARestart: a message is on its way when the process is killed: its reservation is returned, once, and a debit stays. One
+// that waited for the OCS has not gone on.
 func TestMessageOverARestart(t *testing.T) {
 	for _, test := range []struct {
 		name, events string
@@ -161,8 +161,8 @@ func TestMessageOverARestart(t *testing.T) {
 	}
 }
 
-// An INVITE that comes again to an S-CSCF that was killed while it rang goes on with the Record-Route that it had, by which those behind
-// know it again (stack.Repeated), and the callee's requests find the new call.
+// TestInviteComesAgainAfterARestart: an INVITE repeated to an S-CSCF that was killed while it rang goes on with its former Record-Route,
+// by which the next hops recognise it (stack.Repeated), and the callee's requests find the new call.
 func TestInviteComesAgainAfterARestart(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		send := func(more ...string) *sip.Request {

@@ -9,7 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/registration"
 )
 
-// TS 24.229 §5.4.3.2, RFC 6050: the preferred service goes no further; what the user has is asserted, and criteria match it.
+// TestPreferredService: the preferred service goes no further; a service that the user has is asserted, and criteria match it (TS 24.229
+// §5.4.3.2, RFC 6050).
 func TestPreferredService(t *testing.T) {
 	const mmtel, chat = "urn:urn-7:3gpp-service.ims.icsi.mmtel", "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg"
 

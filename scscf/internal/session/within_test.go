@@ -10,8 +10,8 @@ import (
 	"github.com/dialtone-ims/dialtone/scscf/internal/charging"
 )
 
-// A message within a call is charged like one outside, by in_dialog, to whoever sends it and at the price of the other party; the call
-// goes on whatever becomes of it.
+// TestMessagesWithinACall: a message within a call is charged like one outside, by in_dialog, to its sender and at the price of the other
+// party; the call goes on whatever its outcome.
 func TestMessagesWithinACall(t *testing.T) {
 	const text = "Content-Type: text/plain"
 
@@ -110,7 +110,7 @@ func TestMessagesWithinACall(t *testing.T) {
 	})
 }
 
-// An ASR is no lack of credit: its BYEs say what it is.
+// TestReleaseByTheOCS: an ASR is no lack of credit: its BYEs give its own reason.
 func TestReleaseByTheOCS(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		session := ""
@@ -136,7 +136,7 @@ func TestReleaseByTheOCS(t *testing.T) {
 	})
 }
 
-// A Request-URI that the OCS could not be told ends here.
+// TestRequestURIWithoutEnd: a Request-URI too long for a CCR is refused here.
 func TestRequestURIWithoutEnd(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.send(d.pcscf, "INVITE", "sip:"+strings.Repeat("1", 5000)+"@"+home, serviceRoute)
@@ -146,8 +146,8 @@ func TestRequestURIWithoutEnd(t *testing.T) {
 	})
 }
 
-// What begins or changes a session goes on only in a dialog that a call is behind: nobody would pay for an INVITE inside a
-// subscription, or in a call that is over. All else passes.
+// TestNoSessionWithoutACall: a request that begins or changes a session goes on only in the dialog of a call: nobody would pay for an
+// INVITE inside a subscription, or in a call that is over. All other requests pass.
 func TestNoSessionWithoutACall(t *testing.T) {
 	const free = "<sip:" + scscfAddress + ";lr>" // Record-Route of a SUBSCRIBE
 
@@ -187,7 +187,7 @@ func TestNoSessionWithoutACall(t *testing.T) {
 		})
 	}
 
-	// Else the first INVITE is cancelled, and the session of the second goes on.
+	// Otherwise the first INVITE is cancelled, and the session of the second goes on.
 	t.Run("INVITE while the call rings", func(t *testing.T) {
 		withDesk(t, nil, func(t *testing.T, d *desk) {
 			d.send(d.pcscf, "INVITE", bob, serviceRoute, "Record-Route: <sip:192.0.2.1;lr>")
@@ -213,8 +213,8 @@ func TestNoSessionWithoutACall(t *testing.T) {
 	})
 }
 
-// No dialog is a way to send messages for nothing: who the P-CSCF asserts pays in one that a subscription made, or that there never was.
-// By the Service-Route nothing comes that is in a dialog.
+// TestMessagesWithoutACallArePaid: no dialog is a way to send messages for nothing: the identity that the P-CSCF asserts pays in one that
+// a subscription made, or that never was. A request over the Service-Route is in no dialog.
 func TestMessagesWithoutACallArePaid(t *testing.T) {
 	const subscription = "<sip:" + scscfAddress + ";lr>"
 
