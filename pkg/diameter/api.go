@@ -79,8 +79,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ResultOf returns the Error of any error; it is the one place where errors become results. An error that contains neither an Error nor a
-// Result is DIAMETER_UNABLE_TO_COMPLY.
+// ResultOf returns the Error or Result in an error, as an Error; without one it is DIAMETER_UNABLE_TO_COMPLY. It is the one place where
+// errors become results.
 func ResultOf(err error) *Error {
 	var detailed *Error
 	if errors.As(err, &detailed) {

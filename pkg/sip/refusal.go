@@ -139,7 +139,7 @@ func (f Refuser) Replace(request *Request, response *Response, procedure string,
 
 // note logs and counts a refusal that is answered elsewhere.
 func (f Refuser) note(request *Request, procedure string, refusal *Refusal, attributes ...any) {
-	method := label.Method(string(request.Method)) // what comes from the wire has no bounds
+	method := label.Method(string(request.Method)) // methods from the wire are without number
 
 	if f.Count != nil {
 		f.Count(procedure, method, refusal.Status)

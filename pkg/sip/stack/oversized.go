@@ -28,7 +28,7 @@ func (s *Stack) fits(flow Flow, raw []byte) error {
 	return fmt.Errorf("%w: %d octets, more than %d, by %s to %s", errOversized, len(raw), most, flow.Transport, flow.Remote)
 }
 
-// dropped counts and logs a message that did not fit and was replaced by nothing.
+// dropped counts and logs a message that did not fit, and in place of which nothing is sent.
 func (s *Stack) dropped(raw []byte, err error) {
 	line, _, _ := bytes.Cut(raw[:min(len(raw), 80)], []byte("\r\n"))
 
