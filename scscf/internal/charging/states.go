@@ -19,7 +19,7 @@ const (
 	ClosingI                   // CCR Initial for the rest of the call sent, and the call has ended
 	Waived                     // 4011: the OCS has let the session go
 	WaivedService              // 4011 for the service alone: the OCS keeps the session
-	PendingO                   // the call has ended: the owed CCR Update sent again, CCR Terminate comes behind it
+	PendingO                   // the call has ended: the owed CCR Update sent again, CCR Terminate follows it
 	PendingT                   // CCR Terminate sent
 	OwedU                      // an update and the last report are owed: sent again later
 	OwedT                      // the last report is owed: sent again later

@@ -60,8 +60,8 @@ func (s *Server) outside(ctx context.Context, r *sip.Request, inside func(netip.
 	return stack.Destination{Targets: targets}, nil
 }
 
-// routeWithin returns where a request within a dialog goes: along its Route, and at the end of that to the other party. The other party's
-// address may be in the core only if the party itself is, as an application server that has answered.
+// routeWithin returns where a request within a dialog goes: along its Route, and at the end of that to its Request-URI. That may be the
+// address of one of this network's functions only if the other party gave it, as an application server that has answered does.
 func (s *Server) routeWithin(ctx context.Context, r *sip.Request, within *call.Within) (stack.Destination, error) {
 	crossBorder(r, within)
 

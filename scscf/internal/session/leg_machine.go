@@ -10,7 +10,7 @@ const (
 	Evaluating       LegState = iota // the next filter criterion is looked for
 	AtServer                         // at a server whose default handling is SESSION_CONTINUED
 	AtRequiredServer                 // at a server whose default handling is SESSION_TERMINATED
-	AtLiveServer                     // that server has handed the request back: its response is final
+	AtLiveServer                     // that server has handed the request back: its response stands
 	GivenUp                          // the server was dead or cannot be addressed: the request went on without it, or ended
 	TowardsTarget                    // originating: to the I-CSCF, or to another network
 	BrokenOut                        // originating: to a BGCF, or its substitute
