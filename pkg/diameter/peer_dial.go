@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// declinedTime is how long a peer is not called that asked not to be.
+// declinedTime is how long a peer that asked not to be called is left alone.
 const declinedTime = 30 * time.Second
 
 // keepConnected dials the peer for as long as ctx lasts, with a growing pause between attempts.

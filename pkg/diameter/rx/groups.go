@@ -74,7 +74,7 @@ type SponsoredConnectivity struct {
 	Action   *uint32 `avp:"Sponsoring-Action"`
 }
 
-// CalleeInformation is who is called (TS 29.214 §5.3.62).
+// CalleeInformation identifies the called party (TS 29.214 §5.3.62).
 type CalleeInformation struct {
 	CalledParty        string   `avp:"Called-Party-Address"`
 	RequestedParties   []string `avp:"Requested-Party-Address"`

@@ -3,10 +3,10 @@ package s6a
 
 import "github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 
-// RequestHeader is that of Cx: Supported-Features is TS 29.229's (TS 29.272 §7.3.10).
+// RequestHeader is the same as in Cx: Supported-Features is TS 29.229's (TS 29.272 §7.3.10).
 type RequestHeader = cx.RequestHeader
 
-// AnswerHeader is that of Cx, too.
+// AnswerHeader is the same as in Cx.
 type AnswerHeader = cx.AnswerHeader
 
 // AIR is Authentication-Information-Request, code 318 (TS 29.272 §7.2.5). In all of S6a, User-Name is the IMSI in digits alone.

@@ -5,10 +5,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
-// RequestHeader is that of Cx: Supported-Features is TS 29.229's.
+// RequestHeader is the same as in Cx: Supported-Features is TS 29.229's.
 type RequestHeader = cx.RequestHeader
 
-// AnswerHeader is that of Cx, too.
+// AnswerHeader is the same as in Cx.
 type AnswerHeader = cx.AnswerHeader
 
 // MAR is Multimedia-Auth-Request, code 303 (TS 29.273 §8.2.2.1). In all of SWx, User-Name is the IMSI; some AAA servers send the EAP
