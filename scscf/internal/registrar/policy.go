@@ -25,7 +25,7 @@ type Policy struct {
 	MaxContacts    int    `yaml:"max_contacts"`
 	AtContactLimit string `yaml:"at_contact_limit"`
 
-	// MaxRegistrations is how many implicit registration sets are served at the same time, MaxChallenges how many challenges may be
+	// MaxRegistrations is how many implicit registration sets are served at the same time, MaxChallenges how many 401 may be
 	// unanswered.
 	MaxRegistrations int `yaml:"max_registrations"`
 	MaxChallenges    int `yaml:"max_challenges"`
