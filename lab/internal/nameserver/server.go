@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dialtone-ims/dialtone/lab/internal/zone"
+	"github.com/dialtone-ims/dialtone/pkg/bounded"
 )
 
 // Limits of a connection. RFC 7766 §6.2.3 leaves them to the server.
@@ -21,6 +22,12 @@ const (
 	firstTime = 2 * time.Second // for the first question
 	idleTime  = 8 * time.Second // for the next one
 	questions = 128
+)
+
+// Connections that are open at a time, and those of one source: a further one is closed at once, and who has it asks by UDP or comes again.
+const (
+	connections = 100
+	ofOneSource = 20
 )
 
 // Server is a name server at some addresses.
@@ -60,7 +67,7 @@ func (s *Server) listen(address netip.AddrPort) error {
 	s.servers = append(s.servers,
 		&dns.Server{PacketConn: socket, Handler: s, UDPSize: datagram, WriteTimeout: firstTime},
 		&dns.Server{
-			Listener: bounded(listener), Handler: s, ReadTimeout: firstTime, WriteTimeout: firstTime,
+			Listener: bounded.Listener(listener, connections, ofOneSource), Handler: s, ReadTimeout: firstTime, WriteTimeout: firstTime,
 			IdleTimeout: func() time.Duration { return idleTime }, MaxTCPQueries: questions,
 		},
 	)
