@@ -89,11 +89,8 @@ const (
 // ResourcesActive is the mcResourcStatus of a component that has its resources (TS 29.514 §5.6.3.8).
 const ResourcesActive = "ACTIVE"
 
-// Causes of problems (TS 29.514 §5.7.3).
-const (
-	PDUSessionNotAvailable = "PDU_SESSION_NOT_AVAILABLE"
-	ContextNotFound        = "APPLICATION_SESSION_CONTEXT_NOT_FOUND"
-)
+// PDUSessionNotAvailable is a cause of problems (TS 29.514 §5.7.3).
+const PDUSessionNotAvailable = "PDU_SESSION_NOT_AVAILABLE"
 
 // EventsNotification reports events (TS 29.514 §5.6.2.12).
 type EventsNotification struct {

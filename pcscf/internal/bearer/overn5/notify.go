@@ -10,11 +10,22 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
+	"github.com/dialtone-ims/dialtone/pkg/bounded"
 	"github.com/dialtone-ims/dialtone/pkg/npcf"
 )
 
 // notifications is the path that notifications go to, followed by the name of the session.
 const notifications = "/n5/v1/sessions/"
+
+// Limits of those who tell. A PCF has a connection or a few, and waits for an answer before it tells more of a session.
+const (
+	connections = 64 // in all; a further one is closed at once
+	ofOneSource = 16
+	streams     = 16 // requests at a time of a connection
+	patience    = 10 * time.Second
+	maxHeader   = 1 << 14 // octets
+	maxNotified = 1 << 16 // octets of a body
+)
 
 // Run takes what the PCF says of sessions until ctx ends.
 func (p *PCF) Run(ctx context.Context, b *bearer.Bearers) error {
@@ -28,8 +39,9 @@ func (p *PCF) Run(ctx context.Context, b *bearer.Bearers) error {
 	protocols.SetUnencryptedHTTP2(true)
 
 	server := &http.Server{
-		Handler: p.handler(b), Protocols: protocols, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: idle,
-		MaxHeaderBytes: maxBody,
+		Handler: p.handler(b), Protocols: protocols, MaxHeaderBytes: maxHeader,
+		ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: patience,
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streams, WriteByteTimeout: patience},
 	}
 
 	stop := context.AfterFunc(ctx, func() {
@@ -38,7 +50,7 @@ func (p *PCF) Run(ctx context.Context, b *bearer.Bearers) error {
 	})
 	defer stop()
 
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(bounded.Listener(listener, connections, ofOneSource)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 
@@ -64,7 +76,17 @@ func (p *PCF) handler(b *bearer.Bearers) http.Handler {
 		answer(w, notified(b, r.PathValue("session"), &said))
 	})
 
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { mux.ServeHTTP(bodiless{w}, r) })
+}
+
+// bodiless answers by the status alone, mux's own refusals too: a body would wait for room in the client's window.
+type bodiless struct{ http.ResponseWriter }
+
+func (bodiless) Write(b []byte) (int, error) { return len(b), nil }
+
+func (b bodiless) WriteHeader(status int) {
+	b.Header().Del("Content-Type")
+	b.ResponseWriter.WriteHeader(status)
 }
 
 // terminate ends a session that the PCF wants ended (TS 29.514 §4.2.5.3).
@@ -120,8 +142,8 @@ func failed(said *npcf.EventsNotification, flows []npcf.Flows) (components []uin
 }
 
 func read(w http.ResponseWriter, r *http.Request, into any) bool {
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(into); err != nil {
-		problem(w, npcf.ProblemDetails{Status: http.StatusBadRequest, Title: "the notification cannot be read", Detail: err.Error()})
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxNotified)).Decode(into); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
 		return false
 	}
 
@@ -130,15 +152,9 @@ func read(w http.ResponseWriter, r *http.Request, into any) bool {
 
 func answer(w http.ResponseWriter, known bool) {
 	if !known {
-		problem(w, npcf.ProblemDetails{Status: http.StatusNotFound, Title: "there is no such session", Cause: npcf.ContextNotFound})
+		w.WriteHeader(http.StatusNotFound)
 		return
 	}
 
 	w.WriteHeader(http.StatusNoContent)
-}
-
-func problem(w http.ResponseWriter, p npcf.ProblemDetails) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p)
 }

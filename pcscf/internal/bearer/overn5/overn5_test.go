@@ -3,6 +3,7 @@ package overn5_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -293,7 +294,7 @@ func TestSignalling(t *testing.T) {
 	})
 }
 
-// What nobody has asked for is refused: a session that there is not, and what cannot be read.
+// What nobody has asked for is refused, by the status alone: a session that there is not, and what cannot be read.
 func TestNotificationsOfNothing(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
 		if err := d.need(d.leg(call), needs(t, offered, answered)); err != nil {
@@ -314,7 +315,7 @@ func TestNotificationsOfNothing(t *testing.T) {
 			{"http://" + notify + "/n5/v1/sessions/x" + npcf.Notify, `{"evNotifs":[]}`, http.StatusNotFound},
 			{own + npcf.Terminate, `{`, http.StatusBadRequest},
 			{own + npcf.Notify, `[]`, http.StatusBadRequest},
-			{own + npcf.Notify, `{"evSubsUri":"` + strings.Repeat("x", 1<<18) + `"}`, http.StatusBadRequest},
+			{own + npcf.Notify, `{"evSubsUri":"` + strings.Repeat("x", 1<<16) + `"}`, http.StatusBadRequest},
 			{own + "/elsewhere", `{}`, http.StatusNotFound},
 			{own + npcf.Notify, `{"evNotifs":[]}`, http.StatusNoContent},
 		} {
@@ -322,10 +323,13 @@ func TestNotificationsOfNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			answer.Body.Close()
+			said, err := io.ReadAll(answer.Body)
+			if err := errors.Join(err, answer.Body.Close()); err != nil {
+				t.Fatal(err)
+			}
 
-			if answer.StatusCode != test.want {
-				t.Errorf("%.100s %.30s: %d, want %d", test.uri, test.body, answer.StatusCode, test.want)
+			if answer.StatusCode != test.want || len(said) != 0 {
+				t.Errorf("%.100s %.30s: %d %q, want %d without a body", test.uri, test.body, answer.StatusCode, said, test.want)
 			}
 		}
 
