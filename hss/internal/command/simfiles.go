@@ -72,7 +72,7 @@ func importSIMs(r *remote) *cobra.Command {
 				}, leftOut)
 			}
 
-			added, err := batch.End(simfile.Read(files, simfile.Format(format), func(s simfile.SIM) error {
+			added, err := batch.End(simfile.Read(c.Context(), files, simfile.Format(format), func(s simfile.SIM) error {
 				if s.OP == "" && s.OPc == "" {
 					s.OP = op
 				}

@@ -4,6 +4,7 @@ package simfile
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -69,8 +70,11 @@ func Open(name string, in io.Reader) (f File, err error) {
 }
 
 // Read calls sim for each SIM of the files, which are in one format ("" to find out by itself), and leftOut for each that no HSS of
-// this kind can serve. What the files of PyHSS say of one SIM comes together.
-func Read(files []File, format Format, sim func(SIM) error, leftOut func(file string, line int, why string)) error {
+// this kind can serve. What the files of PyHSS say of one SIM comes together. A database is not read
+// on when ctx ends.
+func Read(
+	ctx context.Context, files []File, format Format, sim func(SIM) error, leftOut func(file string, line int, why string),
+) error {
 	parts := pyHSS{}
 
 	for _, f := range files {
@@ -95,7 +99,7 @@ func Read(files []File, format Format, sim func(SIM) error, leftOut func(file st
 		case PyHSS:
 			err = parts.read(f)
 		case OsmoHLR:
-			err = readOsmoHLR(f, sim, note)
+			err = readOsmoHLR(ctx, f, maxRows, sim, note)
 		default:
 			err = errUnknown
 		}

@@ -2,6 +2,7 @@ package simfile
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -18,7 +20,7 @@ const (
 )
 
 // read is what the files have, a line for each SIM, with what is left out behind a "-".
-func read(format Format, texts ...string) (string, error) {
+func read(t *testing.T, format Format, texts ...string) (string, error) {
 	var (
 		files []File
 		got   []string
@@ -28,7 +30,7 @@ func read(format Format, texts ...string) (string, error) {
 		files = append(files, File{Name: fmt.Sprintf("f%d", i), text: []byte(text)})
 	}
 
-	err := Read(files, format, func(s SIM) error {
+	err := Read(t.Context(), files, format, func(s SIM) error {
 		got = append(got, strings.Join([]string{fmt.Sprint(s.Line), s.IMSI, s.MSISDN, short(s.K), short(s.OP), short(s.OPc), s.AMF, s.SQN}, " "))
 		return nil
 	}, func(file string, line int, why string) {
@@ -112,7 +114,7 @@ func TestRead(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got, err := read("", test.files...); err != nil || got != test.want {
+			if got, err := read(t, "", test.files...); err != nil || got != test.want {
 				t.Errorf("%v\n%s\nwant\n%s", err, got, test.want)
 			}
 		})
@@ -134,23 +136,34 @@ func TestRefusedFiles(t *testing.T) {
 		"f0: it is no database of osmo-hlr: file is not a database (26)": sqliteMagic + "nothing",
 		srsepc: "a,mil,001010000000001,k,c,1,2,3\n",
 	} {
-		if got, err := read("", text); err == nil || !strings.HasPrefix(err.Error(), strings.TrimSpace(want)) {
+		if got, err := read(t, "", text); err == nil || !strings.HasPrefix(err.Error(), strings.TrimSpace(want)) {
 			t.Errorf("%.60s: %v\n%s\nwant %s", text, err, got, want)
 		}
 	}
 
-	if _, err := read(Vendor, "001010000000001,"+k+"\n"); err == nil || !strings.Contains(err.Error(), "no line names the columns") {
+	if _, err := read(t, Vendor, "001010000000001,"+k+"\n"); err == nil || !strings.Contains(err.Error(), "no line names the columns") {
 		t.Errorf("CSV without names: %v", err)
 	}
 
 	good := File{text: []byte(head + "001010000000001," + k + ",\n")}
-	if err := Read([]File{good}, "", func(SIM) error { return os.ErrExist }, nil); !errors.Is(err, os.ErrExist) {
+	if err := Read(t.Context(), []File{good}, "", func(SIM) error { return os.ErrExist }, nil); !errors.Is(err, os.ErrExist) {
 		t.Errorf("what the caller says: %v", err)
 	}
 }
 
-// hlr.db as osmo-hlr's own sql/hlr.sql makes it, in the columns that are read.
-func TestOsmoHLR(t *testing.T) {
+// Tables of osmo-hlr's own sql/hlr.sql, in the columns that are read.
+const (
+	subscribers = `CREATE TABLE subscriber (id INTEGER PRIMARY KEY, imsi VARCHAR(15) UNIQUE NOT NULL, msisdn VARCHAR(15) UNIQUE);
+		INSERT INTO subscriber VALUES (1, '001010000000001', '15550001'), (2, '001010000000002', NULL), (3, '001010000000003', '15550003');`
+	authentication = `CREATE TABLE auc_3g (subscriber_id INTEGER PRIMARY KEY, algo_id_3g INTEGER NOT NULL, k VARCHAR(32) NOT NULL,
+			op VARCHAR(32), opc VARCHAR(32), sqn INTEGER NOT NULL DEFAULT 0, ind_bitlen INTEGER NOT NULL DEFAULT 5);
+		INSERT INTO auc_3g VALUES (1, 5, '` + k + `', NULL, '` + opc + `', 97, 5), (3, 6, '` + k + `', NULL, '` + opc + `', 1, 5);`
+)
+
+// database is a file of SQLite that these statements make.
+func database(t *testing.T, statements string) string {
+	t.Helper()
+
 	name := filepath.Join(t.TempDir(), "hlr.db")
 
 	db, err := sql.Open("sqlite", name)
@@ -158,11 +171,7 @@ func TestOsmoHLR(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	_, err = db.Exec(`CREATE TABLE subscriber (id INTEGER PRIMARY KEY, imsi VARCHAR(15) UNIQUE NOT NULL, msisdn VARCHAR(15) UNIQUE);
-		CREATE TABLE auc_3g (subscriber_id INTEGER PRIMARY KEY, algo_id_3g INTEGER NOT NULL, k VARCHAR(32) NOT NULL, op VARCHAR(32),
-			opc VARCHAR(32), sqn INTEGER NOT NULL DEFAULT 0, ind_bitlen INTEGER NOT NULL DEFAULT 5);
-		INSERT INTO subscriber VALUES (1, '001010000000001', '15550001'), (2, '001010000000002', NULL), (3, '001010000000003', '15550003');
-		INSERT INTO auc_3g VALUES (1, 5, '` + k + `', NULL, '` + opc + `', 97, 5), (3, 6, '` + k + `', NULL, '` + opc + `', 1, 5)`)
+	_, err = db.Exec(statements)
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -172,10 +181,76 @@ func TestOsmoHLR(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	return string(text)
+}
+
+// hlr.db is read as osmo-hlr makes it.
+func TestOsmoHLR(t *testing.T) {
 	want := "1 001010000000001 15550001 K  OPc  000000000061\n- f0:2: 001010000000002 has keys for 2G alone\n" +
 		"- f0:3: 001010000000003 has the algorithm 6, which is not Milenage"
-	if got, err := read("", string(text)); err != nil || got != want {
+	if got, err := read(t, "", database(t, subscribers+authentication)); err != nil || got != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, got, want)
+	}
+}
+
+// A database that computes what is asked for, without end if it likes, is refused before anything is read.
+func TestOsmoHLRThatComputes(t *testing.T) {
+	const endless = ` AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT `
+
+	for name, test := range map[string]struct{ statements, want string }{
+		"a view of subscribers": {
+			`CREATE VIEW subscriber (id, imsi, msisdn)` + endless + `i, '001010000000001', '1' FROM n;` + authentication,
+			"subscriber is not a table of it",
+		},
+		"a view of keys": {
+			subscribers + `CREATE VIEW auc_3g (subscriber_id, algo_id_3g, k, op, opc, sqn)` + endless + `1, 6, '', '', '', i FROM n`,
+			"auc_3g is not a table of it",
+		},
+		"a virtual table": {`CREATE VIRTUAL TABLE subscriber USING fts5(id, imsi, msisdn);` + authentication, "subscriber is not a table of it"},
+		"a generated column": {
+			subscribers + `CREATE TABLE auc_3g (subscriber_id INTEGER PRIMARY KEY, algo_id_3g, k, op, opc, sqn AS (length(zeroblob(900000000))))`,
+			"auc_3g computes its column sqn",
+		},
+		"a table alone": {subscribers, "auc_3g is not a table of it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, enough := context.WithTimeout(t.Context(), 10*time.Second) // an end, for who reads it all the same
+			defer enough()
+
+			file := File{Name: "f", text: []byte(database(t, test.statements))}
+			given := 0
+			one := func() {
+				if given++; given == 1000 {
+					enough()
+				}
+			}
+
+			err := Read(ctx, []File{file}, "", func(SIM) error { one(); return nil }, func(string, int, string) { one() })
+			if want := "f: it is no database of osmo-hlr: " + test.want; err == nil || err.Error() != want || given != 0 {
+				t.Errorf("%v after %d rows, want %s", err, given, want)
+			}
+		})
+	}
+}
+
+// A database has so many rows at most, and is not read on when the context ends.
+func TestOsmoHLRIsBounded(t *testing.T) {
+	file := File{Name: "f", text: []byte(database(t, subscribers+authentication))}
+
+	for most, fits := range map[int]bool{3: true, 2: false} {
+		given := 0
+
+		err := readOsmoHLR(t.Context(), file, most, func(SIM) error { given++; return nil }, func(int, string) { given++ })
+		if (err == nil) != fits || given != most {
+			t.Errorf("at most %d: %v after %d", most, err, given)
+		}
+	}
+
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+
+	if err := Read(ctx, []File{file}, "", func(SIM) error { return nil }, func(string, int, string) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("its context has ended: %v", err)
 	}
 }
 
@@ -199,7 +274,7 @@ func TestWrite(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		if got, err := read("", text.String()); err != nil || got != want {
+		if got, err := read(t, "", text.String()); err != nil || got != want {
 			t.Errorf("%s: %v\n%s\nwant\n%s", format, err, got, want)
 		}
 	}
@@ -226,7 +301,7 @@ func FuzzRead(f *testing.F) {
 			return // SQLite's own matter
 		}
 
-		_ = Read([]File{file}, "", func(s SIM) error {
+		_ = Read(t.Context(), []File{file}, "", func(s SIM) error {
 			if !digits(s.IMSI, 6, 15) || s.K == "" || s.Line < 1 {
 				t.Errorf("%+v", s)
 			}
