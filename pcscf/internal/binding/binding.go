@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -25,6 +26,12 @@ var ErrFull = errors.New("the P-CSCF serves as many handsets as its configuratio
 // ErrGuests is returned when as many unregistered handsets have emergency calls as may.
 var ErrGuests = errors.New("as many handsets that are not registered have emergency calls as emergency.max_unregistered allows")
 
+// ErrGuestsHere is returned when as many unregistered handsets at one address have emergency calls as may.
+var ErrGuestsHere = fmt.Errorf("%d handsets that are not registered have emergency calls from this address, as many as may at a time", GuestsHere)
+
+// GuestsHere is how many guests there may be at one IPv4 address, or in one IPv6 network of 64 bits, which is what a handset is given.
+const GuestsHere = 4
+
 // Binding is one registered contact. It is never changed once it is in the table: a refresh replaces it.
 type Binding struct {
 	Token        string // names the binding in Path and Record-Route
@@ -40,7 +47,7 @@ type Binding struct {
 	Ended        string    // why it ended; the binding stays for Linger, for what the core still has to say to the handset
 	Emergency    bool      // for emergency calls alone (TS 24.229 §5.2.10)
 	// Guest tells a handset that has made an emergency call without a registration, for as long as the call lasts. It is Emergency, and
-	// never Registered.
+	// never Registered. When its last call is over it has Ended.
 	Guest bool
 
 	Restored time.Time // when a process before this one knew it; dialogs of before are not known then
@@ -101,7 +108,7 @@ type Table struct {
 	limits Limits
 
 	mu         sync.RWMutex
-	guests     int
+	guests     map[*Binding]struct{}
 	byToken    map[string]*Binding
 	byKey      index[key]
 	bySource   index[netip.AddrPort]
@@ -124,6 +131,7 @@ type Limits struct {
 func NewTable(limits Limits, ended func(*Binding), keeper Keeper) *Table {
 	return &Table{
 		limits:     limits,
+		guests:     map[*Binding]struct{}{},
 		byToken:    map[string]*Binding{},
 		byKey:      newIndex[key](),
 		bySource:   newIndex[netip.AddrPort](),
@@ -183,10 +191,82 @@ func (t *Table) Replace(old, b *Binding) bool {
 
 // Put stores b until b.Expires, in place of the one with its token.
 func (t *Table) Put(b *Binding) error {
+	gone, err := t.putWithRoom(b)
+	if gone != nil && t.ended != nil {
+		t.ended(gone)
+	}
+
+	return err
+}
+
+// putWithRoom is Put, and returns the guest that has given way.
+func (t *Table) putWithRoom(b *Binding) (gone *Binding, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	return t.put(b)
+	if b.Guest && t.byToken[b.Token] == nil {
+		if gone, err = t.giving(b.Flow.Remote.Addr()); err != nil {
+			return nil, err
+		}
+	}
+
+	if gone != nil {
+		t.drop(gone)
+	}
+
+	return gone, t.put(b)
+}
+
+// giving returns the guest that gives way to another one at this address, nil where there is a place: one whose calls are over, for it
+// keeps nobody from calling. It is called with the lock held.
+func (t *Table) giving(address netip.Addr) (*Binding, error) {
+	var oldest, oldestHere *Binding
+
+	here := 0
+
+	for b := range t.guests {
+		neighbour := site(b.Flow.Remote.Addr()) == site(address)
+		if neighbour {
+			here++
+		}
+
+		if b.Ended == "" {
+			continue
+		}
+
+		if oldest == nil || b.Expires.Before(oldest.Expires) {
+			oldest = b
+		}
+
+		if neighbour && (oldestHere == nil || b.Expires.Before(oldestHere.Expires)) {
+			oldestHere = b
+		}
+	}
+
+	switch {
+	case here >= GuestsHere && oldestHere == nil:
+		return nil, ErrGuestsHere
+	case here >= GuestsHere:
+		return oldestHere, nil
+	case len(t.guests) >= t.limits.Guests && oldest == nil:
+		return nil, ErrGuests
+	case len(t.guests) >= t.limits.Guests:
+		return oldest, nil
+	}
+
+	return nil, nil
+}
+
+// site returns the network that is one handset's, as far as can be told.
+func site(address netip.Addr) netip.Prefix {
+	address = address.Unmap().WithZone("")
+
+	bits := address.BitLen()
+	if address.Is6() {
+		bits = 64
+	}
+
+	return netip.PrefixFrom(address, bits).Masked()
 }
 
 // Restore stores a binding that the keeper has already.
@@ -218,8 +298,8 @@ func (t *Table) put(b *Binding) error {
 func (t *Table) store(b *Binding) error {
 	if old := t.byToken[b.Token]; old != nil {
 		t.unlink(old)
-	} else if err := t.full(b.Emergency, b.Guest); err != nil {
-		return err
+	} else if !b.Guest && t.full(b.Emergency) {
+		return ErrFull
 	}
 
 	t.byToken[b.Token] = b
@@ -234,21 +314,14 @@ func (t *Table) store(b *Binding) error {
 	return nil
 }
 
-// full returns why there is no room for another binding; nil: there is. It is called with the lock held.
-func (t *Table) full(emergency, guest bool) error {
+// full reports whether there is no room for another binding that is no guest's. It is called with the lock held.
+func (t *Table) full(emergency bool) bool {
 	limit := t.limits.Bindings
 	if emergency {
 		limit += max(limit/10, 1)
 	}
 
-	switch {
-	case guest && t.guests >= t.limits.Guests:
-		return ErrGuests
-	case !guest && len(t.byToken)-t.guests >= limit:
-		return ErrFull
-	}
-
-	return nil
+	return len(t.byToken)-len(t.guests) >= limit
 }
 
 // expire drops a binding whose time is over, unless it was refreshed while the timer fired.
@@ -301,7 +374,7 @@ func (t *Table) link(b *Binding) {
 	t.byUser[b.Private] = append(t.byUser[b.Private], b)
 
 	if b.Guest {
-		t.guests++
+		t.guests[b] = struct{}{}
 	}
 }
 
@@ -319,9 +392,7 @@ func (t *Table) unlink(b *Binding) {
 		}
 	}
 
-	if b.Guest {
-		t.guests--
-	}
+	delete(t.guests, b)
 
 	rest := slices.DeleteFunc(t.byUser[b.Private], func(other *Binding) bool { return other == b })
 	if len(rest) == 0 {
@@ -364,7 +435,7 @@ func (t *Table) Room(token string, emergency bool) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 
-	return t.byToken[token] != nil || t.full(emergency, false) == nil
+	return t.byToken[token] != nil || !t.full(emergency)
 }
 
 // Len returns the number of bindings in the table.

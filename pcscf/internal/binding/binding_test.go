@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -318,4 +319,52 @@ func remove(t *Table, token string) {
 	if b := t.byToken[token]; b != nil {
 		t.drop(b)
 	}
+}
+
+// Guests with a call keep their places, at most so many at one address; of those without one the oldest gives way, of the same address
+// where that has its share.
+func TestGuestPlaces(t *testing.T) {
+	var gone []string
+	table := NewTable(Limits{Bindings: 1, Guests: 6}, func(b *Binding) { gone = append(gone, b.Token) }, nil)
+	defer table.Close()
+
+	guest := func(token, at string) *Binding {
+		return &Binding{
+			Token: token, Contact: "sip:" + token, Flow: stack.Flow{Remote: netip.MustParseAddrPort(at)}, Emergency: true, Guest: true,
+			Expires: time.Now().Add(time.Hour),
+		}
+	}
+	end := func(token string) {
+		b, _ := table.ByToken(token)
+		table.Replace(b, b.Ending("over"))
+	}
+	wantGone := func(want ...string) {
+		t.Helper()
+		if !slices.Equal(gone, want) {
+			t.Errorf("gone are %q, want %q", gone, want)
+		}
+		gone = nil
+	}
+
+	put(t, table, guest("a", "[2001:db8::1]:1"), guest("b", "[2001:db8::2]:2"), guest("c", "[2001:db8::3]:3"), guest("d", "[2001:db8::4:0:0:1]:4"))
+	if err := table.Put(guest("e", "[2001:db8::5]:5")); !errors.Is(err, ErrGuestsHere) {
+		t.Errorf("a fifth in one network of 64 bits: %v", err)
+	}
+	put(t, table, guest("a", "[2001:db8::1]:1"), guest("f", "[2001:db8:0:1::1]:1"), guest("g", "10.0.0.1:5060"))
+	if err := table.Put(guest("h", "10.0.0.2:5060")); !errors.Is(err, ErrGuests) {
+		t.Errorf("a seventh: %v", err)
+	}
+	wantGone()
+
+	end("g")
+	end("b")
+	put(t, table, guest("e", "[2001:db8::5]:5")) // in the place of its neighbour
+	wantGone("b")
+	put(t, table, guest("h", "10.0.0.2:5060"))
+	wantGone("g")
+
+	if err := table.Put(guest("i", "10.0.0.3:5060")); !errors.Is(err, ErrGuests) || table.Len() != 6 {
+		t.Errorf("a seventh: %v, with %d there", err, table.Len())
+	}
+	put(t, table, registered("z", "alice", "sip:a", "10.0.0.1:5060")) // beside them
 }

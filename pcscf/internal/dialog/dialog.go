@@ -51,6 +51,10 @@ type Table struct {
 	limit int       // of one handset
 	ended func(Key) // nil: nobody is told
 
+	// Idle, unless it is nil, is told of each handset whose last dialog is forgotten because its time is over, by its token, and without
+	// the table's lock. It is set before Run.
+	Idle func(token string)
+
 	mu       sync.Mutex
 	handsets map[string]*handset // by token
 	sides    map[Key]int         // by the key without token: how many handsets say that this side of a dialog is theirs
@@ -441,11 +445,25 @@ func (t *Table) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			t.mu.Lock()
-			for _, h := range t.handsets {
-				t.clear(h, now)
+			for _, token := range t.clearAll(now) {
+				if t.Idle != nil {
+					t.Idle(token)
+				}
 			}
-			t.mu.Unlock()
 		}
 	}
+}
+
+// clearAll forgets what is over, and returns the handsets that have nothing left.
+func (t *Table) clearAll(now time.Time) (idle []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	for token, h := range t.handsets {
+		if t.clear(h, now); h.count() == 0 {
+			idle = append(idle, token)
+		}
+	}
+
+	return idle
 }

@@ -107,6 +107,39 @@ func TestLife(t *testing.T) {
 	})
 }
 
+// Of a handset whose last dialog is forgotten, and of no other, somebody is told who may ask the table.
+func TestIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := NewTable(10, nil)
+		var idle []string
+		table.Idle = func(token string) {
+			if table.Of(token) == 0 {
+				idle = append(idle, token)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { table.Run(ctx) })
+
+		i := begun(t, table, "alice")
+		_ = i.Early(key("alice", 1), Dialog{}, time.Hour)
+		_ = i.Confirm(key("alice", 2), Dialog{}, time.Hour)
+		i.Over(true)
+		j := begun(t, table, "bob")
+		_ = j.Confirm(key("bob", 1), Dialog{}, time.Hour)
+		_ = j.Early(key("bob", 2), Dialog{}, time.Hour)
+		j.Over(true)
+		table.Remove(key("alice", 2))
+		time.Sleep(lostFork + sweep)
+		synctest.Wait()
+		if len(idle) != 1 || idle[0] != "alice" {
+			t.Errorf("idle are %q", idle)
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
 // One handset's dialog is its own, whatever another one does with the same Call-ID and tags.
 func TestDialogsOfTwoHandsets(t *testing.T) {
 	table := NewTable(10, nil)

@@ -129,7 +129,7 @@ func (c *emergencyCall) ended(status int) {
 
 // forward sends the call to the emergency centre. An error of its way is followed by the centre for all services, if there is one.
 func (c *emergencyCall) forward(ctx context.Context) *sip.Refusal {
-	p, out, b := c.proxy, c.out, c.binding
+	p, out := c.proxy, c.out
 
 	centres := p.emergencies.centres(c.service)
 	if len(centres) == 0 {
@@ -141,12 +141,12 @@ func (c *emergencyCall) forward(ctx context.Context) *sip.Refusal {
 		return sip.Refuse(400, "the emergency service cannot be read").Because(err)
 	}
 
-	started, err := p.beginUrgent(c.tx.Request(), b)
+	started, err := c.begin()
 	if err != nil {
 		return refusalOf(err, false)
 	}
 
-	p.stay(b.Token, early)
+	b := c.binding
 	assert(out, b)
 	assertNumber(out, b)
 
@@ -289,22 +289,50 @@ func (c *emergencyCall) identify() *sip.Refusal {
 		return sip.Refuse(400, withoutContact)
 	}
 
-	if c.binding, err = p.welcome(c.tx); err != nil {
-		return refusalOf(err, false)
+	if r := c.tx.Request(); makesDialog(r) && !r.IsInvite() {
+		return sip.Refusef(403, "a handset that is not registered makes emergency calls, and no %s", r.Method)
 	}
 
 	return nil
 }
 
-// welcome makes a guest of a handset that is not registered: a binding for as long as its call lasts, by which the centre's requests
-// reach it. It gives no identity, for nobody knows it (§5.2.10.2).
+// begin notes the call, and makes a guest of a handset that calls without a registration. Its other requests have an answer and no more:
+// they take no place.
+func (c *emergencyCall) begin() (started *attempt, err error) {
+	p, r := c.proxy, c.tx.Request()
+
+	switch {
+	case c.binding != nil:
+		return p.beginUrgent(r, c.binding)
+	case !r.IsInvite():
+		c.binding = &binding.Binding{Contact: contactOf(r), Flow: p.security.Return(c.tx.Flow()), Emergency: true, Guest: true}
+		return nil, nil
+	}
+
+	p.guests.Lock()
+	defer p.guests.Unlock()
+
+	if c.binding, err = p.welcome(c.tx); err != nil {
+		c.binding = nil
+		return nil, err
+	}
+
+	return p.beginUrgent(r, c.binding)
+}
+
+// welcome makes a guest of a handset that is not registered: a binding for as long as its calls last, by which the centre's requests
+// reach it. It gives no identity, for nobody knows it (§5.2.10.2). It is called with guests held.
 func (p *Proxy) welcome(tx *stack.ServerTransaction) (*binding.Binding, error) {
 	r, flow := tx.Request(), p.security.Return(tx.Flow())
 	contact := strings.Clone(contactOf(r))
 
 	b := &binding.Binding{
 		Token: p.bindings.Token(flow.Remote.Addr(), contact, "", ""), Contact: contact, Instance: handsetOf(r), Flow: flow,
-		Emergency: true, Guest: true, Ended: "an emergency call without a registration", Expires: time.Now().Add(early + margin),
+		Emergency: true, Guest: true, Expires: time.Now().Add(early + margin),
+	}
+
+	if old, found := p.bindings.ByToken(b.Token); found && old.Expires.After(b.Expires) { // it is in another call
+		b.Expires = old.Expires
 	}
 
 	return b, p.bindings.Put(b)
@@ -331,33 +359,48 @@ func handsetOf(r *sip.Request) string {
 	return strings.Clone(instance)
 }
 
-// stay has a guest's binding last as long as a dialog of it.
-func (p *Proxy) stay(token string, lasts time.Duration) {
-	until := time.Now().Add(lasts + margin)
-
-	for {
-		b, found := p.bindings.ByToken(token)
-		if !found || !b.Guest || b.Expires.After(until) {
-			return
-		}
-
-		longer := *b
-		longer.Expires = until
-
-		if p.bindings.Replace(b, &longer) {
-			return
-		}
-	}
+// isGuest reports whether a binding is a guest's, which it is for all its time.
+func (p *Proxy) isGuest(token string) bool {
+	b, found := p.bindings.ByToken(token)
+	return found && b.Guest
 }
 
-// leave ends a guest's binding when no call of it is left.
-func (p *Proxy) leave(token string) {
-	b, found := p.bindings.ByToken(token)
-	if !found || !b.Guest || p.dialogs.Of(token) > 0 {
+// stay has a guest's binding last as long as a dialog of it.
+func (p *Proxy) stay(token string, lasts time.Duration) {
+	if !p.isGuest(token) {
 		return
 	}
 
-	p.bindings.Replace(b, b.Ending(b.Ended))
+	until := time.Now().Add(lasts + margin)
+
+	p.guests.Lock()
+	defer p.guests.Unlock()
+
+	b, found := p.bindings.ByToken(token)
+	if !found || b.Ended == "" && b.Expires.After(until) || p.dialogs.Of(token) == 0 {
+		return
+	}
+
+	longer := *b
+	longer.Ended, longer.Expires = "", until
+	p.bindings.Replace(b, &longer)
+}
+
+// leave ends a guest's binding when no call of it is left, nor an early dialog that the centre may still confirm.
+func (p *Proxy) leave(token string) {
+	if !p.isGuest(token) {
+		return
+	}
+
+	p.guests.Lock()
+	defer p.guests.Unlock()
+
+	b, found := p.bindings.ByToken(token)
+	if !found || b.Ended != "" || p.dialogs.Of(token) > 0 {
+		return
+	}
+
+	p.bindings.Replace(b, b.Ending("its emergency call is over"))
 }
 
 // ofEmergency reports whether a message belongs to an emergency call in progress: by its Call-ID, and from where the handset is, or from

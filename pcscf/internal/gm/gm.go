@@ -80,6 +80,7 @@ type Proxy struct {
 	emergencyCalls *prometheus.CounterVec
 	psaps          psaps
 	began          time.Time
+	guests         sync.Mutex    // held while a guest comes or goes, so that none goes while its next call comes
 	order          atomic.Uint64 // of REGISTERs, as they went on
 }
 
@@ -105,6 +106,7 @@ func New(c Config, o Options) *Proxy {
 		began: time.Now(),
 	}
 	p.bindings = binding.NewTable(binding.Limits{Bindings: c.MaxBindings, Guests: c.MaxGuests}, p.expired, o.Journal)
+	p.dialogs.Idle = p.leave
 
 	o.Metrics.MustRegister(p.outcomes, p.emergencyCalls, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "dialtone_pcscf_bindings", Help: "Handsets registered or registering.",

@@ -25,7 +25,7 @@ func refusalOf(err error, fromCore bool) *sip.Refusal {
 	switch {
 	case errors.Is(err, binding.ErrFull):
 		return sip.Refuse(503, err.Error()+" (max_bindings)", retryAfter(time.Minute))
-	case errors.Is(err, binding.ErrGuests):
+	case errors.Is(err, binding.ErrGuests), errors.Is(err, binding.ErrGuestsHere):
 		return sip.Refuse(503, err.Error())
 	case errors.Is(err, dialog.ErrTooMany) && fromCore:
 		return sip.Refuse(486, err.Error())

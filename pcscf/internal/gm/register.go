@@ -341,7 +341,7 @@ func (p *Proxy) expired(b *binding.Binding) {
 		p.log.Warn("a registration ended with dialogs", "impi", b.Private, "contact", b.Contact, "dialogs", n)
 	}
 
-	if b.Ended != "" {
+	if b.Guest || b.Ended != "" {
 		return
 	}
 
