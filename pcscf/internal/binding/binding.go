@@ -27,10 +27,10 @@ var ErrFull = errors.New("the P-CSCF serves as many handsets as its configuratio
 var ErrGuests = errors.New("as many handsets that are not registered have emergency calls as emergency.max_unregistered allows")
 
 // ErrGuestsHere is returned when as many unregistered handsets at one address have emergency calls as may.
-var ErrGuestsHere = fmt.Errorf("%d handsets that are not registered have emergency calls from this address, as many as may at a time", GuestsHere)
+var ErrGuestsHere = fmt.Errorf("%d handsets that are not registered have emergency calls from this address, and no more may", guestsHere)
 
-// GuestsHere is how many guests there may be at one IPv4 address, or in one IPv6 network of 64 bits, which is what a handset is given.
-const GuestsHere = 4
+// guestsHere is how many guests there may be at one IPv4 address, or in one IPv6 network of 64 bits, which is what a handset is given.
+const guestsHere = 4
 
 // Binding is one registered contact. It is never changed once it is in the table: a refresh replaces it.
 type Binding struct {
@@ -244,9 +244,9 @@ func (t *Table) giving(address netip.Addr) (*Binding, error) {
 	}
 
 	switch {
-	case here >= GuestsHere && oldestHere == nil:
+	case here >= guestsHere && oldestHere == nil:
 		return nil, ErrGuestsHere
-	case here >= GuestsHere:
+	case here >= guestsHere:
 		return oldestHere, nil
 	case len(t.guests) >= t.limits.Guests && oldest == nil:
 		return nil, ErrGuests
