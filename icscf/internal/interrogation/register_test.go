@@ -2,6 +2,7 @@ package interrogation
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,10 +19,15 @@ func (d *desk) register(lines ...string) {
 	if !strings.Contains(strings.Join(lines, ""), "P-Visited-Network-ID") {
 		lines = append(lines, `P-Visited-Network-ID: "visited.example"`)
 	}
+	contact := "Contact: <sip:alice@10.0.0.1>"
+	if at := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, "Contact: ") }); at >= 0 {
+		contact, lines = lines[at], slices.Delete(slices.Clone(lines), at, at+1)
+	}
+
 	d.send(
 		"REGISTER",
 		"sip:ims.example",
-		append([]string{"To: <" + alice + ">", "Contact: <sip:alice@10.0.0.1>", "Path: <sip:t@192.0.2.1:5070;lr>"}, lines...)...)
+		append([]string{"To: <" + alice + ">", contact, "Path: <sip:t@192.0.2.1:5070;lr>"}, lines...)...)
 }
 
 func TestWhatTheHSSIsAsked(t *testing.T) {
@@ -60,6 +66,11 @@ func TestWhatTheHSSIsAsked(t *testing.T) {
 			"TS 29.228 §6.1.1 an emergency registration",
 			[]string{"Contact: <sip:alice@10.0.0.1;sos>"},
 			"UAR alice@ims.example sip:alice@ims.example visited.example 0 emergency",
+		},
+		{
+			"not one beside another contact",
+			[]string{"Contact: <sip:alice@10.0.0.1>;expires=600, <sip:alice@10.0.0.1;sos>;expires=0"},
+			"UAR alice@ims.example sip:alice@ims.example visited.example 0",
 		},
 		{"§5.3.1.2 Expires: 0", []string{"Expires: 0"}, "UAR alice@ims.example sip:alice@ims.example visited.example 1"},
 	} {

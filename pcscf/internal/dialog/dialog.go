@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -25,9 +26,10 @@ type Key struct {
 
 // Dialog is a dialog of a handset.
 type Dialog struct {
-	Routes []string // from this P-CSCF to the core, in the order of Route
-	Target string   // URI of the other side's Contact
-	Urgent bool     // of an emergency call
+	Routes []string     // from this P-CSCF to the core, in the order of Route
+	Target string       // URI of the other side's Contact
+	Urgent bool         // of an emergency call
+	Centre []netip.Addr // where an emergency call went to
 }
 
 type entry struct {

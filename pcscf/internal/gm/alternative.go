@@ -3,8 +3,6 @@ package gm
 import (
 	"encoding/xml"
 	"fmt"
-	"net/netip"
-	"sync"
 
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
@@ -84,35 +82,4 @@ type answeredBy struct {
 func (a answeredBy) Respond(r *sip.Response) error {
 	r.SetBody(a.body)
 	return a.ServerTransaction.Respond(r)
-}
-
-// psaps are the addresses of emergency centres that calls went to.
-type psaps struct {
-	mu  sync.RWMutex
-	all map[netip.Addr]struct{}
-}
-
-// maxPSAPs is more addresses than the centres of any network have.
-const maxPSAPs = 256
-
-func (s *psaps) met(targets []stack.Target) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	if s.all == nil || len(s.all) >= maxPSAPs {
-		s.all = map[netip.Addr]struct{}{}
-	}
-
-	for _, t := range targets {
-		s.all[t.Addr.Addr()] = struct{}{}
-	}
-}
-
-func (s *psaps) known(a netip.Addr) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-
-	_, found := s.all[a]
-
-	return found
 }

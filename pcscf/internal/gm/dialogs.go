@@ -2,6 +2,7 @@ package gm
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -31,9 +32,10 @@ type attempt struct {
 	fromCore bool
 	routes   []string
 	target   string
-	icid     string   // of P-Charging-Vector
-	urgent   bool     // an emergency call
-	bearing  *bearing // nil: it asks for no bearers
+	icid     string       // of P-Charging-Vector
+	urgent   bool         // an emergency call
+	centre   []netip.Addr // of the emergency centre that answers it
+	bearing  *bearing     // nil: it asks for no bearers
 }
 
 // begin notes an initial request that may make a dialog; nil is one that may not. An error means that the handset has as
@@ -89,6 +91,18 @@ func (a *attempt) charged(v ims.ChargingVector) {
 	}
 }
 
+// with notes by which branch a response comes: from which emergency centre. nil is none: the response is this P-CSCF's own.
+func (a *attempt) with(branch *stack.Branch) {
+	if a == nil || branch == nil {
+		return
+	}
+
+	a.centre = nil
+	for _, t := range branch.To.Targets {
+		a.centre = append(a.centre, t.Addr.Addr())
+	}
+}
+
 // record records the dialog that a response makes (§5.2.6.3.4, §5.2.6.4.4). It is called with the response as it goes upstream.
 func (a *attempt) record(r *sip.Response) {
 	if a == nil || r.StatusCode == 100 || r.StatusCode >= 300 || tagOf(r.To().Params) == "" {
@@ -96,7 +110,7 @@ func (a *attempt) record(r *sip.Response) {
 	}
 
 	k := a.key(r)
-	d := dialog.Dialog{Routes: a.routes, Target: a.target}
+	d := dialog.Dialog{Routes: a.routes, Target: a.target, Centre: a.centre}
 
 	if !a.fromCore {
 		d.Routes, d.Target = a.proxy.beyond(r, a.binding.Token), contactOf(r)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/label"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
@@ -168,8 +169,9 @@ func (c *emergencyCall) forward(ctx context.Context) *sip.Refusal {
 
 	p.stack.Forward(c.tx, stack.Plan{
 		Groups: [][]stack.Branch{{next}},
-		OnResponse: func(_ *stack.Branch, r *sip.Response) {
+		OnResponse: func(branch *stack.Branch, r *sip.Response) {
 			sip.RestoreRecordRoute(r, out)
+			started.with(branch)
 			started.record(r)
 			started.ask(r)
 			c.towardsHandset(r)
@@ -218,7 +220,6 @@ func (c *emergencyCall) towards(ctx context.Context, centres []string) (branch s
 			continue
 		}
 
-		p.psaps.met(targets)
 		if !u.UriParams.Has("lr") {
 			u.UriParams.Add("lr", "")
 		}
@@ -403,15 +404,34 @@ func (p *Proxy) leave(token string) {
 	p.bindings.Replace(b, b.Ending("its emergency call is over"))
 }
 
-// ofEmergency reports whether a message belongs to an emergency call in progress: by its Call-ID, and from where the handset is, or from
-// the centre.
+// ofEmergency reports whether a message belongs to an emergency call in progress: by its dialog, and from where the handset is, or from
+// the other side.
 func (p *Proxy) ofEmergency(flow stack.Flow, m sip.Message) bool {
-	for _, token := range p.dialogs.Urgent(sip.Value(m, "Call-ID")) {
-		if flow.Endpoint == p.mw {
-			return true
-		}
+	fromCore := flow.Endpoint == p.mw
 
-		if b, found := p.bindings.ByToken(token); found && b.Flow.Remote.Addr() == flow.Remote.Addr() {
+	return p.inEmergency(m, fromCore, func(b *binding.Binding, _ dialog.Dialog) bool {
+		return fromCore || b.Flow.Remote.Addr() == flow.Remote.Addr()
+	})
+}
+
+// inEmergency reports whether a message is in the dialog of an emergency call that meets a condition. Its Call-ID alone says nothing:
+// anybody who has called can give that to any request.
+func (p *Proxy) inEmergency(m sip.Message, fromCore bool, meets func(*binding.Binding, dialog.Dialog) bool) bool {
+	k := dialog.Key{CallID: sip.Value(m, "Call-ID")}
+
+	tokens := p.dialogs.Urgent(k.CallID)
+	if len(tokens) == 0 || m.From() == nil || m.To() == nil {
+		return false
+	}
+
+	k.Local, k.Remote = tagOf(m.From().Params), tagOf(m.To().Params)
+	if _, isRequest := m.(*sip.Request); isRequest == fromCore { // From is of the other side
+		k.Local, k.Remote = k.Remote, k.Local
+	}
+
+	for _, k.Token = range tokens {
+		b, known := p.bindings.ByToken(k.Token)
+		if d, found := p.dialogs.Find(k); known && found && d.Urgent && meets(b, d) {
 			return true
 		}
 	}
@@ -425,7 +445,17 @@ func (p *Proxy) Urgent(flow stack.Flow, r *sip.Request) bool {
 	return flow.Endpoint != p.mw && p.emergency(r) || p.ofEmergency(flow, r)
 }
 
-// fromPSAP reports whether a request from outside the core is of an emergency centre, in a call that went there.
+// fromPSAP reports whether a request from outside the core is of an emergency centre, in a call that went there, and for the handset that
+// made the call.
 func (p *Proxy) fromPSAP(flow stack.Flow, r *sip.Request) bool {
-	return p.psaps.known(flow.Remote.Addr()) && inDialog(r) && p.ofEmergency(flow, r)
+	return inDialog(r) && p.inEmergency(r, true, func(caller *binding.Binding, d dialog.Dialog) bool {
+		if !slices.Contains(d.Centre, flow.Remote.Addr()) {
+			return false
+		}
+
+		_, own, _ := p.stack.Forwardable(r) // if there is a refusal, it comes again when the request is served
+		b, found := p.party(own)
+
+		return found && b.Token == caller.Token
+	})
 }

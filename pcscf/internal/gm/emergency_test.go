@@ -93,3 +93,13 @@ func TestEmergencyNumberPassesLimits(t *testing.T) {
 		}
 	})
 }
+
+// A contact for emergency calls, even one that ends at once, makes no emergency registration of another one.
+func TestRegisterForEmergenciesAndElse(t *testing.T) {
+	withDesk(t, nil, func(t *testing.T, d *desk) {
+		d.send("REGISTER", "sip:ims.example", "To: <"+alice+">",
+			"Contact: <sip:alice@"+aliceAt+">;expires=600, <sip:alice@"+aliceAt+";sos>;expires=0")
+		want(t, d.alice.Response(400), "Reason", `SIP;cause=400;text="`+emergency.Mixed+`"`)
+		d.icscf.Silent()
+	})
+}

@@ -78,7 +78,6 @@ type Proxy struct {
 
 	outcomes       *prometheus.CounterVec
 	emergencyCalls *prometheus.CounterVec
-	psaps          psaps
 	began          time.Time
 	guests         sync.Mutex    // held while a guest comes or goes, so that none goes while its next call comes
 	order          atomic.Uint64 // of REGISTERs, as they went on

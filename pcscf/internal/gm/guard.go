@@ -3,6 +3,7 @@ package gm
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
@@ -66,6 +67,10 @@ func (p *Proxy) emergency(r *sip.Request) bool {
 		return emergency.Registers(r)
 	}
 
+	if inDialog(r) && !r.IsAck() { // it goes the way of its dialog
+		return false
+	}
+
 	_, called := p.emergencies.Numbers.Called(r.Recipient)
 
 	return called
@@ -127,9 +132,10 @@ func (p *Proxy) admitted(tx *stack.ServerTransaction) bool {
 	return true
 }
 
-// locked refuses a user who has failed to authenticate too often from there.
-func (p *Proxy) locked(tx *stack.ServerTransaction, private string) bool {
-	if p.guard == nil || p.emergency(tx.Request()) {
+// locked refuses a user who has failed to authenticate too often from there. An emergency registration passes, unless it answers with
+// a password, which could be guessed so.
+func (p *Proxy) locked(tx *stack.ServerTransaction, private string, given *digest.Credentials) bool {
+	if p.guard == nil || p.emergency(tx.Request()) && !byPassword(given) {
 		return false
 	}
 
@@ -141,6 +147,14 @@ func (p *Proxy) locked(tx *stack.ServerTransaction, private string) bool {
 	}
 
 	return locked
+}
+
+// byPassword reports whether credentials answer a challenge of SIP Digest. Those of a SIM name an algorithm of AKA (TS 24.229 §5.1.1.5.1),
+// by which the S-CSCF takes no answer to another challenge.
+func byPassword(given *digest.Credentials) bool {
+	return given != nil && given.Response != "" && !slices.ContainsFunc(digest.AKAAlgorithms, func(algorithm string) bool {
+		return strings.EqualFold(algorithm, given.Algorithm)
+	})
 }
 
 // authenticated counts how a REGISTER that answered a challenge ended. A repeated challenge after a right answer, as when a nonce

@@ -251,6 +251,49 @@ func TestTooManyFailures(t *testing.T) {
 	})
 }
 
+// For an emergency a user who is locked is challenged and may answer by the SIM, but guesses no passwords.
+func TestPasswordOfAnEmergencyRegistration(t *testing.T) {
+	const urgent = "Contact: <sip:alice@" + aliceAt + ";sos>"
+	answering := func(parameters string) string {
+		return `Authorization: Digest username="alice@ims.example",realm="ims.example",nonce="n",uri="sip:ims.example",response="00"` + parameters
+	}
+	ask := func(d *desk, lines ...string) {
+		d.send("REGISTER", "sip:ims.example", append(lines, "To: <"+alice+">")...)
+	}
+	fail := func(d *desk, contact string) {
+		d.t.Helper()
+		ask(d, contact, authorization)
+		d.icscf.Answer(d.icscf.Request("REGISTER"), 401, `WWW-Authenticate: Digest realm="ims.example",nonce="n",algorithm=MD5`)
+		d.alice.Response(401)
+		ask(d, contact, answering(""))
+		d.icscf.Answer(d.icscf.Request("REGISTER"), 403)
+		d.alice.Response(403)
+	}
+
+	for _, contact := range []string{urgent, "Contact: <sip:alice@" + aliceAt + ">"} {
+		withGate(t, func(c *protection.Config) { c.Failures = 5 }, func(t *testing.T, d *desk) {
+			for range 5 {
+				fail(d, contact)
+			}
+
+			for _, held := range []string{"", ",algorithm=MD5", ",algorithm=SHA-256", ",algorithm=AKA", `,auts="AAAAAAAAAAAAAAAAAAA="`} {
+				ask(d, urgent, answering(held))
+				d.alice.Response(429)
+				d.icscf.Silent()
+			}
+
+			for _, passes := range []string{authorization, answering(",algorithm=AKAv1-MD5"), answering(",algorithm=akav2-sha-256")} {
+				ask(d, urgent, passes)
+				d.icscf.Answer(d.icscf.Request("REGISTER"), 401, `WWW-Authenticate: Digest realm="ims.example",nonce="n",algorithm=MD5`)
+				d.alice.Response(401)
+			}
+
+			ask(d, urgent)
+			d.icscf.Request("REGISTER")
+		})
+	}
+}
+
 func TestOversized(t *testing.T) {
 	withGate(t, func(c *protection.Config) { c.MaxBody = 1000 }, func(t *testing.T, d *desk) {
 		d.register()

@@ -26,13 +26,18 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 		return
 	}
 
+	if emergency.Mixes(out) {
+		p.refuse(tx, "registration", sip.Refuse(400, emergency.Mixed))
+		return
+	}
+
 	private, credentials, err := identify(out)
 	if err != nil {
 		p.refuse(tx, "registration", refusalOf(err, false))
 		return
 	}
 
-	if p.locked(tx, private) {
+	if p.locked(tx, private, credentials) {
 		return
 	}
 

@@ -57,21 +57,37 @@ func Contact(uri string) bool {
 // (TS 24.229 §5.4.8.2), although RFC 3261 §19.1.4 does not look at a parameter that only one of them has.
 func SameContact(a, b string) bool { return Contact(a) == Contact(b) && sip.SameURI(a, b) }
 
-// Registers reports whether a REGISTER is an emergency registration, or the end of one: a Contact of it is for emergency calls.
+// Registers reports whether a REGISTER is an emergency registration, or the end of one: every Contact of it is for emergency calls.
 func Registers(r *sip.Request) bool {
-	contacts, _, err := sip.Contacts(r)
+	emergencies, others := contacts(r)
+	return emergencies > 0 && others == 0
+}
+
+// Mixes reports whether a REGISTER names contacts for emergency calls beside others. There is no such registration: what an emergency
+// registration is spared, as barring, would be spared the other one (TS 24.229 §5.1.6.2).
+func Mixes(r *sip.Request) bool {
+	emergencies, others := contacts(r)
+	return emergencies > 0 && others > 0
+}
+
+// contacts counts the contacts of a REGISTER; none when they cannot be read.
+func contacts(r *sip.Request) (emergencies, others int) {
+	all, _, err := sip.Contacts(r)
 	if err != nil {
-		return false
+		return 0, 0
 	}
 
-	for _, c := range contacts {
+	for _, c := range all {
 		if Contact(c.URI) {
-			return true
+			emergencies++
 		}
 	}
 
-	return false
+	return emergencies, len(all) - emergencies
 }
+
+// Mixed is why a REGISTER that mixes is refused.
+const Mixed = "the REGISTER names a contact for emergency calls beside another one: each needs a REGISTER of its own"
 
 // Config says by which numbers emergency calls are known.
 type Config struct {

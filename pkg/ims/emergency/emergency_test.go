@@ -131,6 +131,38 @@ func TestContact(t *testing.T) {
 	}
 }
 
+// A REGISTER is for an emergency when all its contacts are.
+func TestRegisters(t *testing.T) {
+	const ordinary, urgent = "<sip:a@10.0.0.1>", "<sip:a@10.0.0.1;sos>"
+
+	for _, test := range []struct {
+		contacts         string
+		registers, mixes bool
+	}{
+		{contacts: "Contact: " + ordinary},
+		{contacts: "Contact: " + urgent, registers: true},
+		{contacts: "Contact: " + urgent + ";expires=0", registers: true},
+		{contacts: "Contact: " + urgent + ", <sip:a@10.0.0.2;sos>;expires=0", registers: true},
+		{contacts: "Contact: " + ordinary + ", " + urgent + ";expires=0", mixes: true},
+		{contacts: "Contact: " + urgent + ";expires=0\r\nContact: " + ordinary, mixes: true},
+		{contacts: "Contact: " + ordinary + ";expires=0, " + urgent + ";expires=0", mixes: true},
+		{contacts: "Contact: " + ordinary + ";sos"}, // no parameter of the URI
+		{contacts: "Contact: *\r\nExpires: 0"},
+		{contacts: "Expires: 0"},
+	} {
+		m, err := sip.ParseMessage([]byte("REGISTER sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nFrom: <sip:a@x>;tag=1\r\n" +
+			"To: <sip:a@x>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n" + test.contacts + "\r\n\r\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		r := m.(*sip.Request)
+		if registers, mixes := Registers(r), Mixes(r); registers != test.registers || mixes != test.mixes {
+			t.Errorf("%s: %t, mixed %t", test.contacts, registers, mixes)
+		}
+	}
+}
+
 func FuzzService(f *testing.F) {
 	plan, err := NewPlan(home, "262", nil)
 	if err != nil {

@@ -28,6 +28,12 @@ func TestRefusedBeforeAnybodyIsAsked(t *testing.T) {
 		{"RFC 3261 §10.3 6 star without Expires", []string{"Contact: *"}, 400, ""},
 		{"RFC 3261 §10.3 6 star with an Expires", []string{"Contact: *", "Expires: 60"}, 400, ""},
 		{"RFC 3261 §10.3 6 star and a contact", []string{"Contact: *", "Contact: " + contact1, "Expires: 0"}, 400, ""},
+		{
+			"TS 24.229 §5.1.6.2 a contact for emergency calls beside another one",
+			[]string{"Contact: <sip:alice@192.0.2.1>;expires=600, <sip:alice@192.0.2.1;sos>;expires=0"},
+			400,
+			"",
+		},
 		{"a Contact that cannot be read", []string{"Contact: <sip:a"}, 400, ""},
 		{"a Contact that is no SIP URI", []string{"Contact: <mailto:a@b>"}, 400, ""},
 		{"a q that is none", []string{"Contact: " + contact1 + ";q=7"}, 400, ""},

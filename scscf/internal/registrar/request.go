@@ -10,6 +10,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -158,6 +159,10 @@ func (r *request) readContacts(policy *Policy) *sip.Refusal {
 	contacts, star, err := sip.Contacts(r.message)
 	if err != nil || len(contacts) > maxContactsInRequest {
 		return sip.Refuse(400, "Contact cannot be read, or names too many contacts")
+	}
+
+	if emergency.Mixes(r.message) {
+		return sip.Refuse(400, emergency.Mixed)
 	}
 
 	expiresHeader := sip.Value(r.message, "Expires")
