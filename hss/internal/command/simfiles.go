@@ -61,7 +61,7 @@ func importSIMs(r *remote) *cobra.Command {
 			}
 
 			if dry {
-				return simfile.Read(files, simfile.Format(format), func(s simfile.SIM) error {
+				return simfile.Read(c.Context(), files, simfile.Format(format), func(s simfile.SIM) error {
 					if s.OP == "" && s.OPc == "" && op == "" {
 						return fmt.Errorf("line %d: %s has neither OP nor OPc: --op is needed", s.Line, s.IMSI)
 					}
