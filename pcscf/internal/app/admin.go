@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
-// serveAdmin adds handsets, their associations and what is shut out to the admin HTTP.
+// serveAdmin adds handsets, their security associations and blocked sources to the admin HTTP.
 func serveAdmin(server *httpapi.Server, proxy *gm.Proxy, guard *protection.Guard, access *ipsec.Access, domain string) {
 	privates := func(identity string) []string {
 		all := append(ims.ParseWritten(identity, domain).Private, identity)
@@ -53,11 +53,11 @@ type view struct {
 	Flow         string   `json:"flow"`
 	ServiceRoute []string `json:"service_route"`
 	Expires      string   `json:"expires"`
-	Ended        string   `json:"ended,omitempty"`       // why the registration is no more
+	Ended        string   `json:"ended,omitempty"`       // why the registration ended
 	Unreachable  string   `json:"unreachable,omitempty"` // why the handset gets no calls, as the access network says
 }
 
-// list shows the bindings, or those that an identity means.
+// list returns the bindings, or those of one identity.
 func list(all []*binding.Binding, unreachable func(*binding.Binding) string, identity, domain string) []view {
 	shown, meant := []view{}, ims.ParseWritten(identity, domain)
 

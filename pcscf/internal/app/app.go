@@ -26,11 +26,11 @@ type Config struct {
 	HomeDomain     string       `yaml:"home_domain"`
 	VisitedNetwork string       `yaml:"visited_network"`
 	Interrogator   string       `yaml:"icscf"`         // SIP URI of the home network's I-CSCF
-	SIP            stack.Config `yaml:"sip"`           // the endpoint Mw is the core's side, all others are handsets'
+	SIP            stack.Config `yaml:"sip"`           // the endpoint Mw faces the core, all others face handsets
 	MaxBindings    int          `yaml:"max_bindings"`  // handsets at the same time
 	MaxDialogs     int          `yaml:"max_dialogs"`   // of one handset at the same time
 	RegEvent       bool         `yaml:"reg_event"`     // subscribe to the registrations of the users served
-	ServiceRoute   string       `yaml:"service_route"` // enforce: another Route is refused; replace: it is put right
+	ServiceRoute   string       `yaml:"service_route"` // enforce: another Route is refused; replace: it is replaced
 	ByAddress      gm.ByAddress `yaml:"by_address"`    // never, stream or always
 	Data           string       `yaml:"data"`          // folder of the journal; empty: registrations are not kept
 	IPsec          ipsec.Config `yaml:"ipsec"`
@@ -102,8 +102,8 @@ func (c *Config) Validate() error {
 		c.validateBearers(), c.validateEmergency())
 }
 
-// bound returns what the stack binds: the endpoints of the configuration and the protected ones. Those towards handsets have the timers
-// of TS 24.229 §7.7 unless they have their own.
+// bound returns the stack's endpoints: those of the configuration and the protected ones. Endpoints towards handsets have the timers of TS
+// 24.229 §7.7 unless they set their own.
 func (c *Config) bound(protected []stack.EndpointConfig) stack.Config {
 	bound := c.SIP
 	bound.Endpoints = slices.Concat(bound.Endpoints, protected)
@@ -117,7 +117,7 @@ func (c *Config) bound(protected []stack.EndpointConfig) stack.Config {
 	return bound
 }
 
-// towardsHandsets returns the endpoints of the configuration that are not the core's side.
+// towardsHandsets returns the configured endpoints that face handsets.
 func (c *Config) towardsHandsets() []stack.EndpointConfig {
 	return slices.DeleteFunc(slices.Clone(c.SIP.Endpoints), func(e stack.EndpointConfig) bool { return e.Name == mw })
 }
@@ -131,7 +131,7 @@ type pcscf struct {
 	bearers *bearers
 }
 
-// entry is the proxy as the stack knows it, which is there first. It is set before anything runs.
+// entry is the proxy as given to the stack, which is built first. The proxy is set before anything runs.
 type entry struct{ *gm.Proxy }
 
 func (e *entry) screen(flow stack.Flow, m sip.Message) error { return e.Screen(flow, m) }
@@ -278,5 +278,5 @@ func (p *pcscf) Run(ctx context.Context) error {
 	return errors.Join(group.Wait(), p.access.Close(), p.bearers.close(), p.state.close())
 }
 
-// Ready: a P-CSCF waits for nobody.
+// Ready returns nil: a P-CSCF depends on no peer.
 func (p *pcscf) Ready() error { return nil }

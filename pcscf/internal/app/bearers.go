@@ -24,23 +24,23 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Bearer says what calls ask of the access network.
+// Bearer configures what is requested of the access network for calls.
 type Bearer struct {
 	Policy     gm.BearerPolicy            `yaml:"policy"`     // off, best-effort or required
-	Endpoints  map[string]gm.BearerPolicy `yaml:"endpoints"`  // another policy for the handsets of one, by its name
-	Signalling bool                       `yaml:"signalling"` // ask to be told when a handset cannot be reached any more
-	Patience   time.Duration              `yaml:"patience"`   // how long a message with an SDP answer is held for the PCRF's
+	Endpoints  map[string]gm.BearerPolicy `yaml:"endpoints"`  // the policy for the handsets of an endpoint, by its name
+	Signalling bool                       `yaml:"signalling"` // ask to be told when a handset becomes unreachable
+	Patience   time.Duration              `yaml:"patience"`   // how long a message with an SDP answer waits for the PCRF's answer
 	Media      []string                   `yaml:"media"`      // kinds of m-lines that bearers are asked for
 	Realm      string                     `yaml:"realm"`      // the PCRF's; empty: that of its entry in diameter.peers
 	Host       string                     `yaml:"host"`       // empty: whoever serves the realm
 	APN        string                     `yaml:"apn"`        // Called-Station-Id, or the DNN; empty: not said
-	PCF        string                     `yaml:"pcf"`        // root of the API of a PCF, which is asked by N5; empty: a PCRF is, by Rx
-	Notify     string                     `yaml:"notify"`     // ip:port at which the PCF tells of sessions
+	PCF        string                     `yaml:"pcf"`        // root of the API of a PCF, asked over N5; empty: a PCRF is asked, over Rx
+	Notify     string                     `yaml:"notify"`     // ip:port where the PCF sends notifications
 }
 
 var policies = []gm.BearerPolicy{gm.NoBearers, gm.BestEffort, gm.Required}
 
-// asks reports whether bearers are asked for, be it for some handsets.
+// asks reports whether bearers are requested, for at least some handsets.
 func (c *Bearer) asks() bool {
 	for _, policy := range c.Endpoints {
 		if policy != gm.NoBearers {
@@ -51,7 +51,7 @@ func (c *Bearer) asks() bool {
 	return c.Policy != gm.NoBearers
 }
 
-// validateBearers refuses what cannot work.
+// validateBearers returns an error if the bearer settings cannot work.
 func (c *Config) validateBearers() error {
 	if !slices.Contains(policies, c.Bearer.Policy) {
 		return fmt.Errorf("bearer.policy: %q is none of %s", c.Bearer.Policy, policies)
@@ -124,7 +124,7 @@ func serveBearers(server *httpapi.Server, sessions func() []bearer.Status, peers
 	)
 }
 
-// bearers are what asks for bearers; nil: nothing does.
+// bearers requests bearers; nil: none are requested.
 type bearers struct {
 	sessions *bearer.Bearers
 	serve    func(ctx context.Context) error
@@ -215,7 +215,7 @@ func overEither(c *Config, env *service.Env) (*bearers, func() []diameter.PeerSt
 	return b, node.Peers, nil
 }
 
-// rxNode is the PCRF, and the node that it is asked through.
+// rxNode returns the PCRF and the Diameter node that reaches it.
 func rxNode(c *Config, env *service.Env) (*overrx.PCRF, *diameter.Node, error) {
 	node, err := diameter.New(c.Diameter, []diameter.Application{rx.Application},
 		diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap})
@@ -231,7 +231,7 @@ func rxNode(c *Config, env *service.Env) (*overrx.PCRF, *diameter.Node, error) {
 	return overrx.New(overrx.Config{Realm: realm, Host: c.Bearer.Host, APN: c.Bearer.APN}, node), node, nil
 }
 
-// of returns how the calls of a P-CSCF ask.
+// of returns how the P-CSCF requests bearers for calls.
 func (b *bearers) of(c *Config) *gm.Bearers {
 	if b == nil {
 		return nil
@@ -270,7 +270,8 @@ func (b *bearers) run(ctx context.Context, reached func()) error {
 	return err
 }
 
-// reached waits until a PCRF has been connected, for half a minute at most; then the ends of old sessions are repeated like others.
+// reached waits up to half a minute for a PCRF connection; after that, the ends of old sessions are repeated like any other. It returns
+// false when ctx ends.
 func (b *bearers) reached(ctx context.Context) bool {
 	const atMost = 30 * time.Second
 

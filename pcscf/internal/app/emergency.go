@@ -10,13 +10,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// Emergency says which calls are emergency calls, and what becomes of them.
+// Emergency configures which calls are emergency calls and how they are served.
 type Emergency struct {
 	emergency.Config `yaml:",inline"`
 
-	PSAPs           map[string]string `yaml:"psaps"`            // SIP URI of the centre, by service; "sos" is for all that have none
+	PSAPs           map[string]string `yaml:"psaps"`            // SIP URI of the centre, by service; "sos" serves all others
 	Unregistered    bool              `yaml:"unregistered"`     // handsets need not be registered
-	MaxUnregistered int               `yaml:"max_unregistered"` // of those at the same time
+	MaxUnregistered int               `yaml:"max_unregistered"` // unregistered handsets at the same time
 	Alternative     gm.Alternative    `yaml:"alternative"`      // off, emergency-registration or other-domain
 }
 
@@ -27,7 +27,7 @@ func defaultEmergency() Emergency {
 	}
 }
 
-// emergencies is how emergency calls are served.
+// emergencies returns how emergency calls are served.
 func (c *Config) emergencies() (gm.Emergency, error) {
 	numbers, err := c.Emergency.Plan(c.HomeDomain)
 

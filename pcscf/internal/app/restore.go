@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// state is what an earlier process kept, and the journal that this one keeps its own in.
+// state is what an earlier process saved, and the journal of this one.
 type state struct {
 	journal  *journal.Journal // nil: nothing is kept over a restart
 	bindings []binding.Kept

@@ -19,12 +19,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/label"
 )
 
-// Bearers are all sessions of this P-CSCF at an authority.
+// Bearers holds all sessions of this P-CSCF at an authority.
 type Bearers struct {
 	authority Authority
 	log       *slog.Logger
 	machine   *fsm.Machine[State, Signal, Action]
-	journal   store // nil: nothing is kept
+	journal   store // nil: nothing is saved
 	context   context.Context
 	stop      context.CancelFunc
 	work      sync.WaitGroup
@@ -39,10 +39,10 @@ type Bearers struct {
 	closed bool
 	open   map[string]*session // by key
 	ids    map[string]*session // by ID at the authority
-	left   map[string]*session // of registrations' signalling, of before the restart, until they are adopted
+	left   map[string]*session // sessions of registrations' signalling from before a restart, until adopted
 }
 
-// New asks an authority.
+// New returns the Bearers that ask this authority.
 func New(authority Authority, log *slog.Logger, registerer prometheus.Registerer) *Bearers {
 	b := &Bearers{
 		authority: authority, log: log, machine: Machine, open: map[string]*session{}, ids: map[string]*session{}, left: map[string]*session{},
@@ -68,7 +68,7 @@ func New(authority Authority, log *slog.Logger, registerer prometheus.Registerer
 	return b
 }
 
-// begin makes a session for a leg that had these bearers in the one before. It is there once it is asked for.
+// begin makes a session for a leg whose previous session had the bearers in had. The session exists once it is requested.
 func (b *Bearers) begin(leg *CallLeg, had []media.Component) *session {
 	id := b.authority.NewID()
 
@@ -78,7 +78,7 @@ func (b *Bearers) begin(leg *CallLeg, had []media.Component) *session {
 	}
 }
 
-// Go does something beside the rest. Close waits for it, and after Close nothing is begun.
+// Go runs do in a goroutine. Close waits for it; after Close none is started.
 func (b *Bearers) Go(do func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -88,7 +88,7 @@ func (b *Bearers) Go(do func()) {
 	}
 }
 
-// outcome counts what came of a request, and says which signal it is.
+// outcome counts the result of a request and returns its signal.
 func (b *Bearers) outcome(q *Request, err error, took time.Duration) Signal {
 	kind := "ask"
 	if q.Update {
@@ -125,7 +125,7 @@ func (b *Bearers) outcome(q *Request, err error, took time.Duration) Signal {
 	}
 }
 
-// resultOf is that of a PCRF, or the status of a PCF.
+// resultOf returns the label of a PCRF's result code or a PCF's status.
 func resultOf(code uint32) string {
 	const leastOfDiameter = 1000
 
@@ -136,7 +136,7 @@ func resultOf(code uint32) string {
 	return label.Result(code)
 }
 
-// ended counts what came of the end of a session. Whatever is answered, there is none any more.
+// ended counts the result of a session's end and returns its signal. Any answer means that the session is gone.
 func (b *Bearers) ended(err error, took time.Duration) Signal {
 	b.latency.WithLabelValues("end").Observe(took.Seconds())
 
@@ -150,18 +150,18 @@ func (b *Bearers) ended(err error, took time.Duration) Signal {
 	return EndTaken
 }
 
-// Abort takes the order to end a session (ASR, or the notification of a PCF), and reports whether there is one.
+// Abort handles the order to end a session (ASR, or the notification of a PCF), and reports whether the session exists.
 func (b *Bearers) Abort(id, why string) bool {
 	return b.order(id, Aborted, Loss{All: true, Why: why})
 }
 
-// Lose takes the news that bearers of a session are lost or released, of these components or, without any, of all; and reports whether
-// there is such a session.
+// Lose handles the notification that a session's bearers for these components (none: for all) are lost or released. It reports whether the
+// session exists.
 func (b *Bearers) Lose(id, why string, components []uint32) bool {
 	return b.order(id, BearerLost, Loss{Why: why, Components: components})
 }
 
-// Moved takes the news that the UE of a session is reached by another access network, and reports whether there is such a session.
+// Moved handles the notification that the UE of a session has changed its access network. It reports whether the session exists.
 func (b *Bearers) Moved(id, access string) bool {
 	s := b.find(id)
 	if s == nil {
@@ -177,7 +177,7 @@ func (b *Bearers) Moved(id, access string) bool {
 	return true
 }
 
-// Known reports whether there is a session of this name.
+// Known reports whether the session exists.
 func (b *Bearers) Known(id string) bool { return b.find(id) != nil }
 
 func (b *Bearers) find(id string) *session {
@@ -199,7 +199,7 @@ func (b *Bearers) order(id string, signal Signal, loss Loss) bool {
 	return s.happen(signal, input{loss: loss})
 }
 
-// Status is one session for those who look.
+// Status is one session as the admin HTTP lists it.
 type Status struct {
 	Session    string    `json:"session_id"`
 	Server     string    `json:"server,omitempty"`
@@ -212,7 +212,7 @@ type Status struct {
 	Components []string  `json:"components"` // "1 AUDIO ENABLED"
 }
 
-// Sessions lists all of them, the oldest first.
+// Sessions returns all sessions, the oldest first.
 func (b *Bearers) Sessions() []Status {
 	b.mu.Lock()
 	open := slices.Collect(maps.Values(b.open))

@@ -7,16 +7,16 @@ import (
 	"sync"
 )
 
-// Either is a PCRF for UEs on 4G and a PCF for those on 5G. Who is asked first is what the UE says of its access; if that one does not
-// know the UE, or cannot be asked, the other one is asked, once. It is an Authority.
+// Either is an Authority that asks a PCRF for UEs on 4G and a PCF for those on 5G. The UE's stated access decides which is asked first; if
+// that one does not know the UE, or cannot be reached, the other one is asked, once.
 type Either struct {
 	pcrf, pcf Authority
 
 	mu   sync.Mutex
-	mute map[string]bool // sessions that the PCF was asked for last, and has not answered
+	mute map[string]bool // sessions last requested of the PCF, and not answered
 }
 
-// NewEither asks one of the two.
+// NewEither returns an Authority that chooses between the two.
 func NewEither(pcrf, pcf Authority) *Either {
 	return &Either{pcrf: pcrf, pcf: pcf, mute: map[string]bool{}}
 }
@@ -27,10 +27,10 @@ const (
 	byPCF  = "pcf"
 )
 
-// NewID is a Session-Id, and as hard to guess as the name that a PCF is told.
+// NewID returns a Session-Id that is as hard to guess as the name given to a PCF.
 func (e *Either) NewID() string { return e.pcrf.NewID() + "." + e.pcf.NewID() }
 
-// Ask asks who has the session, or for a new one both in turn.
+// Ask asks the authority that has the session; for a new session, both in turn.
 func (e *Either) Ask(ctx context.Context, q *Request) (*Grant, error) {
 	if q.By != "" {
 		return e.ask(ctx, q, q.By)
@@ -50,7 +50,7 @@ func (e *Either) Ask(ctx context.Context, q *Request) (*Grant, error) {
 
 	grant, err = e.ask(ctx, q, second)
 	if again, refused := errors.AsType[*Refusal](err); refused && (again.Elsewhere || again.Undone) {
-		both := *refusal // of the one that should know it
+		both := *refusal // from the one that should know it
 		both.Why = refusal.Why + "; " + again.Why
 		both.Undone = refusal.Undone && again.Undone
 
@@ -80,8 +80,8 @@ func (e *Either) ask(ctx context.Context, q *Request, by string) (*Grant, error)
 	return grant, err
 }
 
-// End ends a session where it is. Of one whose creation nobody has answered the PCRF is told, which can find it by its name, unless it was
-// the PCF that did not answer.
+// End ends a session where it is. If its creation was never answered, the PCRF is asked, which can find it by its name, unless it was the
+// PCF that did not answer.
 func (e *Either) End(ctx context.Context, h Handle) error {
 	e.mu.Lock()
 	mute := e.mute[h.ID]
@@ -106,7 +106,7 @@ func (e *Either) of(by string) Authority {
 	return e.pcrf
 }
 
-// onNR reports whether P-Access-Network-Info names 5G's radio (TS 24.229 §7.2A.4.2).
+// onNR reports whether P-Access-Network-Info names NR (TS 24.229 §7.2A.4.2).
 func onNR(access string) bool {
 	kind, _, _ := strings.Cut(access, ";")
 	return strings.HasPrefix(strings.ToUpper(strings.TrimSpace(kind)), "3GPP-NR")

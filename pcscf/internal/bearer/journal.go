@@ -10,15 +10,15 @@ import (
 
 const file = "bearers.jsonl"
 
-// store keeps sessions over a restart; it is a *journal.Journal.
+// store saves sessions across restarts; it is a *journal.Journal.
 type store interface {
 	Keep(key string, r record) error
 	Forget(key string) error
 	Close() error
 }
 
-// Restore takes over the sessions that were kept in a directory, and keeps them there from now on. The calls that they were for are
-// not known any more: Resume ends them. So it does those of signalling that nobody adopts before.
+// Restore loads the sessions saved in a directory, and saves them there from now on. Their calls are not known any more: Resume ends them,
+// and the signalling sessions that were not adopted before.
 func (b *Bearers) Restore(directory string) error {
 	j, all, err := journal.Open[record](directory, file, b.log)
 	if err != nil {
@@ -53,7 +53,7 @@ func (b *Bearers) restore(j store, all map[string]record) {
 	}
 }
 
-// Resume ends the sessions that a restart has left, once the authority can be reached.
+// Resume ends the sessions left over from before a restart, once the authority can be reached.
 func (b *Bearers) Resume() {
 	b.mu.Lock()
 	open := slices.Collect(maps.Values(b.open))
@@ -76,7 +76,7 @@ func (b *Bearers) Resume() {
 	}
 }
 
-// resumed is what ends a session of before the restart; false: it has somebody.
+// resumed returns the signal that ends a session from before a restart; false: a leg has adopted it.
 func (s *session) resumed() (Signal, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,7 +88,7 @@ func (s *session) resumed() (Signal, bool) {
 	return RepeatElapsed, s.lost == nil
 }
 
-// Close leaves all sessions as they are.
+// Close stops, and leaves all sessions as they are.
 func (b *Bearers) Close() error {
 	b.stop()
 
@@ -112,7 +112,7 @@ func (b *Bearers) Close() error {
 	return b.journal.Close()
 }
 
-// keep writes the session as it is, or its end, before anything is sent. Called with the session's lock held.
+// keep saves the session as it is, or its end, before anything is sent. Called with the session's lock held.
 func (s *session) keep(before, after State) {
 	b := s.bearers
 	s.record.State = after
@@ -151,7 +151,7 @@ func (b *Bearers) add(s *session) {
 	}
 }
 
-// rename finds the session by the name that the authority has given it.
+// rename indexes the session by the name that the authority has given it.
 func (b *Bearers) rename(s *session) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -161,7 +161,7 @@ func (b *Bearers) rename(s *session) {
 	}
 }
 
-// remove ends a session for good.
+// remove drops a session.
 func (b *Bearers) remove(s *session) {
 	b.mu.Lock()
 	delete(b.open, s.record.Key)

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
 )
 
-// CallLeg is one call leg with the session that it has at the authority, at most one at a time.
+// CallLeg is one call leg with its session at the authority, at most one at a time.
 type CallLeg struct {
 	bearers *Bearers
 	leg     Leg
@@ -18,27 +18,27 @@ type CallLeg struct {
 	mu      sync.Mutex
 	current *session
 	over    bool
-	needs   int         // how often something was needed
-	retry   *time.Timer // until that which was refused for a time is asked for again
+	needs   int         // number of calls of Need
+	retry   *time.Timer // until a request refused for a time is repeated
 }
 
 var (
-	// ErrLate is the outcome of a request whose answer the context did not wait for. It may still be granted.
+	// ErrLate is returned when the context ends before the answer comes. The request may still be granted.
 	ErrLate = errors.New("the answer of the PCRF or PCF is not there yet")
-	// ErrOver is the outcome where the call leg has ended meanwhile, or the PCRF or PCF has ended the session.
+	// ErrOver is returned when the call leg has ended meanwhile, or the PCRF or PCF has ended the session.
 	ErrOver = errors.New("the call leg has ended, or its session at the PCRF or PCF")
 )
 
-// Leg begins a call leg. It asks for nothing before Need. lost is called when bearers are lost or refused by themselves, from another
-// goroutine.
+// Leg begins a call leg. Nothing is requested before Need. lost is called, from another goroutine, when bearers are lost, or refused after
+// nobody waited for them.
 func (b *Bearers) Leg(leg Leg, lost func(Loss)) *CallLeg {
 	return &CallLeg{bearers: b, leg: leg, lost: lost}
 }
 
-// Need asks for what an SDP answer says that the leg needs, all of it, and waits until it is granted (nil) or refused (a *Refusal), or
-// no answer came. What is granted already is not asked for again; needs without flows end the session. A session that was refused or
-// lost is followed by another one. After a refused change the leg asks for what it had before, under another name, and nobody waits for
-// that; if it needs no other bearers than it had, nothing is refused. What is refused for a time is asked for again when that is over.
+// Need requests everything that an SDP answer says the leg needs, and waits until it is granted (nil), refused (a *Refusal), or no answer
+// came. What is granted already is not requested again; needs without flows end the session. A session that was refused or lost is followed
+// by another one. After a refused change the leg requests what it had before, under another name, and nobody waits for that; if it needs no
+// other bearers than it had, the change does not count as refused. A request refused for a time is repeated when that time is over.
 func (l *CallLeg) Need(ctx context.Context, components []media.Component) error {
 	for again := false; ; again = true {
 		s, heard, number, err := l.need(components)
@@ -73,7 +73,7 @@ const (
 	longestRetry = time.Hour
 )
 
-// later asks again for what was refused for a time, unless something has been needed since.
+// later repeats a request that was refused for a time, unless Need was called since.
 func (l *CallLeg) later(wait time.Duration, number int, components []media.Component) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,7 +85,7 @@ func (l *CallLeg) later(wait time.Duration, number int, components []media.Compo
 	l.retry = time.AfterFunc(min(max(wait, leastRetry), longestRetry), func() {
 		l.bearers.Go(func() {
 			if l.needed() == number {
-				_ = l.Need(l.bearers.context, components) // the log has what comes of it
+				_ = l.Need(l.bearers.context, components) // the outcome is logged
 			}
 		})
 	})
@@ -98,7 +98,7 @@ func (l *CallLeg) needed() int {
 	return l.needs
 }
 
-// need also says which of the leg's needs this one is.
+// need also returns the number of this call of Need.
 func (l *CallLeg) need(components []media.Component) (*session, <-chan error, int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -132,7 +132,7 @@ func (l *CallLeg) need(components []media.Component) (*session, <-chan error, in
 	return l.current, l.current.need(components), l.needs, nil
 }
 
-// anew asks for what a session had whose change was refused, unless the leg has begun another one meanwhile.
+// anew requests what a session had before its change was refused, unless the leg has begun another one meanwhile.
 func (l *CallLeg) anew(before *session, had []media.Component) {
 	l.mu.Lock()
 
@@ -149,7 +149,7 @@ func (l *CallLeg) anew(before *session, had []media.Component) {
 	l.late(s, heard, number, had)
 }
 
-// late hears the outcome that nobody has waited for.
+// late handles an outcome that nobody waited for.
 func (l *CallLeg) late(s *session, heard <-chan error, number int, components []media.Component) {
 	select {
 	case err := <-heard:
@@ -161,7 +161,7 @@ func (l *CallLeg) late(s *session, heard <-chan error, number int, components []
 	}
 }
 
-// End ends the leg, and its session. It may be called more than once.
+// End ends the leg and its session. It may be called more than once.
 func (l *CallLeg) End() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -183,7 +183,7 @@ func (l *CallLeg) stopRetry() {
 	}
 }
 
-// Adopt is the leg of a registration's signalling whose session outlived the process, if there is one for the same UE. It is called
+// Adopt returns a leg for a registration's signalling whose session outlived a restart, if there is one for the same UE. It is called
 // before Resume.
 func (b *Bearers) Adopt(leg Leg, lost func(Loss)) (*CallLeg, bool) {
 	b.mu.Lock()

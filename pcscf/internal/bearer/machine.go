@@ -13,13 +13,13 @@ const (
 	onlyLast    = "the call leg is over"
 	onlyFirst   = "the first end counts"
 	isOver      = "the session is over"
-	stillThere  = "beyond TS 29.214" // nobody says what an update without an answer has done; the session is ended in the end
-	failedEnds  = "beyond TS 29.214" // some PCRFs forget a session whose change they refuse, and keep its bearers
+	stillThere  = "beyond TS 29.214" // the effect of an unanswered update is unknown; the session is ended later
+	failedEnds  = "beyond TS 29.214" // some PCRFs forget a session when they refuse its change, and keep its bearers
 	toldEarlier = "beyond TS 29.214" // a RAR may overtake the answer
 )
 
-// Machine is the life of one session at the PCRF or PCF, of which a call leg has one at a time. One request is on its way at a time;
-// every session that may be there is ended by one STR or deletion, which is repeated until it is answered.
+// Machine is the state machine of one session at the PCRF or PCF; a call leg has one at a time. One request is pending at a time; every
+// session that may exist is ended by one STR or deletion, which is repeated until it is answered.
 var Machine = fsm.New(
 	fsm.On(provision, Idle, NeedsCame, Asked, NoteNeeds, SendRequest),
 

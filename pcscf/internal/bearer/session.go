@@ -13,55 +13,55 @@ import (
 
 const (
 	requestTime = 10 * time.Second // for a request to be answered, wherever it is sent
-	firstRepeat = 30 * time.Second // until an end that got no answer is said again, twice as long each time
+	firstRepeat = 30 * time.Second // until an unanswered end is repeated; doubled each time
 	lastRepeat  = time.Hour        // at most
-	repeats     = 24 * time.Hour   // for so long
+	repeats     = 24 * time.Hour   // how long an end is repeated
 )
 
-// Loss is what a call leg hears when its bearers go.
+// Loss describes to a call leg how its bearers were lost.
 type Loss struct {
-	Late       bool     // it was never granted: the refusal came when nobody waited for it any more
-	All        bool     // the session is over; else some of its flows, or all, are without a bearer
+	Late       bool     // never granted: the refusal came when nobody waited for it any more
+	All        bool     // the session has ended; else some or all of its flows are without a bearer
 	Why        string   // in the words of the PCRF or PCF
-	Components []uint32 // those concerned; none: all
+	Components []uint32 // those affected; none: all
 }
 
-// session is one session at the authority. Whatever happens to it is a step of Machine; its requests go out one at a time.
+// session is one session at the authority. Every event is a step of Machine; requests are sent one at a time.
 type session struct {
 	bearers *Bearers
-	lost    func(Loss) // nil: kept over a restart, and nobody's
+	lost    func(Loss) // nil: restored after a restart, and not adopted
 	anew    func(s *session, had []media.Component)
 
 	mu         sync.Mutex
 	machine    fsm.Instance[State, Signal, Action]
 	record     record
 	needs      []media.Component
-	sent       []media.Component // what was asked for last
-	held       []media.Component // what is granted; nil: nobody can say
+	sent       []media.Component // what was requested last
+	held       []media.Component // what is granted; nil: not known
 	had        []media.Component // what was granted last, in this session or the one before; nil: nothing yet
 	forgotten  bool              // the authority does not know it any more
-	followed   bool              // another session is asked for what this one had
+	followed   bool              // another session requests what this one had
 	generation int               // of the needs
-	asked      int               // the generation that was asked for last
+	asked      int               // the generation that was requested last
 	waiting    []waiter
 	until      time.Time // the end is repeated until then
 	pause      time.Duration
 	timer      *time.Timer
-	timers     uint64 // timers set so far: one that was replaced does nothing
+	timers     uint64 // timers set so far: a replaced one does nothing
 }
 
-// record is a session as it outlives the process.
+// record is a session as saved in the journal.
 type record struct {
 	Handle
 
-	Key    string    `json:"key"` // its first ID, and what it is kept under
+	Key    string    `json:"key"` // its first ID, and its key in the journal
 	Leg    Leg       `json:"leg"`
 	Began  time.Time `json:"began"`
 	Access string    `json:"access,omitempty"`
 	State  State     `json:"state"`
 }
 
-// waiter is somebody who waits for what comes of a request.
+// waiter waits for the outcome of a request.
 type waiter struct {
 	generation int
 	heard      chan error // nil: granted
@@ -75,7 +75,7 @@ type input struct {
 	loss  Loss
 }
 
-// effects are what a step wants done outside the session.
+// effects is what a step does outside the session.
 type effects struct {
 	request *Request
 	end     *Handle
@@ -84,7 +84,7 @@ type effects struct {
 	comply  bool
 }
 
-// need asks for what the leg needs, and returns where the outcome will be heard.
+// need requests what the leg needs, and returns the channel of the outcome.
 func (s *session) need(components []media.Component) <-chan error {
 	heard := make(chan error, 1)
 
@@ -102,7 +102,7 @@ func (s *session) need(components []media.Component) <-chan error {
 	return heard
 }
 
-// holds reports whether these needs are granted, and no others asked for.
+// holds reports whether these needs are granted and no others requested.
 func (s *session) holds(components []media.Component) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +110,7 @@ func (s *session) holds(components []media.Component) bool {
 	return s.machine.State() == Granted && reflect.DeepEqual(s.held, components)
 }
 
-// over reports whether nothing can be asked in the session any more.
+// over reports whether nothing more can be requested in the session.
 func (s *session) over() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,8 +118,7 @@ func (s *session) over() bool {
 	return !slices.Contains([]State{Idle, Asked, Granted, Updating}, s.machine.State())
 }
 
-// left returns what the leg had of a session that the authority does not know any more; nil: nothing, or another session has been asked for
-// it.
+// left returns what the leg had in a session that the authority has forgotten; nil: nothing, or another session has been requested for it.
 func (s *session) left() []media.Component {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,7 +130,7 @@ func (s *session) left() []media.Component {
 	return s.had
 }
 
-// keeps reports whether the leg has the bearers for these needs although a change was refused: those that it asks for anew.
+// keeps reports whether the leg has bearers for these needs although a change was refused: those that it requests anew.
 func (s *session) keeps(components []media.Component) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,7 +138,7 @@ func (s *session) keeps(components []media.Component) bool {
 	return s.followed && media.Covers(s.had, components)
 }
 
-// isFollowed reports whether another session is asked for what this one had.
+// isFollowed reports whether another session requests what this one had.
 func (s *session) isFollowed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,7 +146,7 @@ func (s *session) isFollowed() bool {
 	return s.followed
 }
 
-// happen takes a signal from outside, and reports whether an order is complied with.
+// happen handles a signal from outside, and reports whether an order is complied with.
 func (s *session) happen(signal Signal, in input) bool {
 	s.mu.Lock()
 	todo := s.move(signal, in)
@@ -158,7 +157,7 @@ func (s *session) happen(signal Signal, in input) bool {
 	return todo.comply
 }
 
-// start does what a step wants done.
+// start carries out the effects of a step.
 func (s *session) start(todo effects) {
 	if todo.loss != nil && s.lost != nil {
 		s.bearers.Go(func() { s.lost(*todo.loss) })
@@ -171,14 +170,14 @@ func (s *session) start(todo effects) {
 	}
 }
 
-// follow has the leg ask anew for what a session had whose change was refused.
+// follow makes the leg request anew what a session had before its change was refused.
 func (s *session) follow(todo effects) {
 	if todo.anew != nil && s.anew != nil {
 		s.bearers.Go(func() { s.anew(s, todo.anew) })
 	}
 }
 
-// talk sends what a step wants sent, and steps on with what came of it.
+// talk sends the request of a step, and steps on with its outcome.
 func (s *session) talk(todo effects) {
 	for todo.request != nil || todo.end != nil {
 		ctx, cancel := context.WithTimeout(s.bearers.context, requestTime)
@@ -214,7 +213,7 @@ func (s *session) talk(todo effects) {
 	}
 }
 
-// forsake tells all who wait that nothing comes any more.
+// forsake ends all waits: no outcome will come.
 func (s *session) forsake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,7 +221,7 @@ func (s *session) forsake() {
 	s.tell(ErrOver, s.generation)
 }
 
-// refine says what a signal is where the session stands. Called with the lock held.
+// refine returns the precise signal in the session's current state. Called with the lock held.
 func (s *session) refine(signal Signal) Signal {
 	switch state := s.machine.State(); {
 	case signal == Agreed && s.generation > s.asked && (state == Asked || state == Updating):
@@ -236,8 +235,7 @@ func (s *session) refine(signal Signal) Signal {
 	}
 }
 
-// move takes the row of a signal, does its actions, and writes the session before anything that it says happens. Called with the lock
-// held.
+// move takes the row of a signal, does its actions, and saves the session before anything is sent or told. Called with the lock held.
 func (s *session) move(signal Signal, in input) (todo effects) {
 	before := s.machine.State()
 
@@ -309,7 +307,7 @@ func (s *session) do(action Action, in input, todo *effects) {
 	}
 }
 
-// outcome returns what those hear who wait, and up to which generation of the needs: where the session goes on, of those asked for.
+// outcome returns what waiters are told, and up to which generation of the needs: where the session continues, only those requested.
 func (s *session) outcome(err error) (generation int, _ error) {
 	switch state, before := s.machine.State(), s.record.State; {
 	case before == ClosingNew || before == ClosingHeld:
@@ -323,7 +321,7 @@ func (s *session) outcome(err error) (generation int, _ error) {
 	}
 }
 
-// tell lets those hear who wait for a generation, and for earlier ones.
+// tell gives the outcome to those who wait for a generation or an earlier one.
 func (s *session) tell(err error, generation int) {
 	s.waiting = slices.DeleteFunc(s.waiting, func(w waiter) bool {
 		if w.generation > generation {

@@ -5,20 +5,20 @@ import (
 	"slices"
 )
 
-// State is where a session at the PCRF or PCF stands.
+// State is the state of a session at the PCRF or PCF.
 type State uint8
 
 // States.
 const (
 	Idle        State = iota // not begun
 	Asked                    // the first request is on its way
-	Granted                  // the session is there
-	Updating                 // a request that changes it is on its way
-	ClosingNew               // the first request is on its way, and the call leg is over
-	ClosingHeld              // a request that changes the session is on its way, and the call leg is over
-	Ending                   // its end is on its way
-	Owed                     // nobody has heard of its end: said again later
-	Ended                    // over, or never granted
+	Granted                  // the session exists
+	Updating                 // a change is pending
+	ClosingNew               // the first request is pending, and the call leg has ended
+	ClosingHeld              // a change is pending, and the call leg has ended
+	Ending                   // its end is pending
+	Owed                     // its end got no answer: repeated later
+	Ended                    // ended, or never granted
 )
 
 var stateNames = [...]string{
@@ -28,10 +28,10 @@ var stateNames = [...]string{
 
 func (s State) String() string { return nameOf(stateNames[:], int(s)) }
 
-// MarshalText writes a state by its name.
+// MarshalText returns the name of the state.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads the name of a state.
+// UnmarshalText parses the name of a state.
 func (s *State) UnmarshalText(text []byte) error {
 	at := slices.Index(stateNames[:], string(text))
 	if at < 0 {
@@ -43,7 +43,7 @@ func (s *State) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Signal is what happens to a session.
+// Signal is an event of a session.
 type Signal uint8
 
 // Signals: the call leg, the answers, the orders of the PCRF or PCF, the timer.
@@ -51,17 +51,17 @@ const (
 	NeedsCame      Signal = iota // an SDP answer says what the leg needs
 	LegOver                      // the call leg has ended
 	Agreed                       // the request is granted
-	AgreedStale                  // it is, and the needs have changed meanwhile
+	AgreedStale                  // the request is granted, and the needs have changed meanwhile
 	RefusedBy                    // the request is refused
-	SessionUnknown               // the session that should be changed is not known any more
+	SessionUnknown               // the session to change is not known any more
 	Unanswered                   // no answer came
-	Undelivered                  // nobody has worked on the request
+	Undelivered                  // the request was not processed
 	Aborted                      // ASR, or the notification that the session is terminated
 	BearerLost                   // RAR, or the notification that bearers are lost or released
 	EndTaken                     // the end of the session is answered
-	EndUnanswered                // it is not, and may be said again
-	EndLapsed                    // it is not, and the time for that is over
-	RepeatElapsed                // timer: say the end again; after a restart, at once
+	EndUnanswered                // the end is not answered, and may be repeated
+	EndLapsed                    // the end is not answered, and the time for repeating it is over
+	RepeatElapsed                // timer: repeat the end; after a restart, at once
 )
 
 var signalNames = [...]string{
@@ -73,19 +73,19 @@ var signalNames = [...]string{
 
 func (s Signal) String() string { return nameOf(signalNames[:], int(s)) }
 
-// Action is one thing that is done.
+// Action is one action of a row.
 type Action uint8
 
 // Actions.
 const (
 	NoteNeeds   Action = iota // these are the needs from now on
-	SendRequest               // AAR, or POST or PATCH of the session, with all the needs
-	TakeGrant                 // whose session it is, and what was said of the access
-	TellOutcome               // whoever waits for the request hears what came of it
-	TellLoss                  // the call leg hears that its bearers are lost
-	AskAnew                   // the call leg asks for what it had before, in another session
+	SendRequest               // AAR, or POST or PATCH of the session, with all needs
+	TakeGrant                 // the session's authority, and the access network if stated
+	TellOutcome               // those who wait for the request get its outcome
+	TellLoss                  // the call leg is told that its bearers are lost
+	AskAnew                   // the call leg requests what it had before, in another session
 	SendEnd                   // STR, or the deletion of the session
-	PlanRepeat                // timer until the end is said again
+	PlanRepeat                // timer until the end is repeated
 	Comply                    // RAA or ASA with success; without it 5002 is answered
 	GiveUpEnd                 // nobody took the end: logged
 )

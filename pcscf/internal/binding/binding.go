@@ -1,5 +1,5 @@
-// Package binding holds the handsets that the P-CSCF serves (TS 24.229 §5.2.2): who registered from where, and the routes the
-// core gave. It is bounded, and every entry ends with its registration.
+// Package binding holds the handsets that the P-CSCF serves (TS 24.229 §5.2.2): who registered from where, and the routes given by the
+// core. It is bounded, and every entry ends with its registration.
 package binding
 
 import (
@@ -20,10 +20,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// ErrFull is returned when the table holds as many handsets as max_bindings allows.
+// ErrFull is returned when the table holds max_bindings handsets.
 var ErrFull = errors.New("the P-CSCF serves as many handsets as its configuration allows")
 
-// ErrGuests is returned when as many unregistered handsets have emergency calls as may.
+// ErrGuests is returned when the limit of unregistered handsets with emergency calls is reached.
 var ErrGuests = errors.New("as many handsets that are not registered have emergency calls as emergency.max_unregistered allows")
 
 // ErrGuestsHere is returned when as many unregistered handsets at one address have emergency calls as may.
@@ -39,27 +39,27 @@ type Binding struct {
 	Contact      string // URI as registered
 	Instance     string // +sip.instance and reg-id of the Contact (RFC 5626 §4.1), as InstanceOf writes them; "" when it has none
 	Flow         stack.Flow
-	ToContact    bool     // requests go to the Contact and not back to where the REGISTER came from
+	ToContact    bool     // requests go to the Contact, not to the source of the REGISTER
 	Identities   []string // P-Associated-URI, the default one first
 	ServiceRoute []string
 	Expires      time.Time // end of the registration, or of the wait for the answer to a challenge
 	Registered   bool      // false between the first REGISTER and its 200, and when the registration has ended
-	Ended        string    // why it ended; the binding stays for Linger, for what the core still has to say to the handset
+	Ended        string    // why it ended; the binding stays for Linger, so that last requests of the core reach the handset
 	Emergency    bool      // for emergency calls alone (TS 24.229 §5.2.10)
 	// Guest tells a handset that has made an emergency call without a registration, for as long as the call lasts. It is Emergency, and
 	// never Registered. When its last call is over it has Ended.
 	Guest bool
 
-	Restored time.Time // when a process before this one knew it; dialogs of before are not known then
+	Restored time.Time // when it was restored from an earlier process, whose dialogs are not known; zero: it was not
 
 	CallID string // of the REGISTER that made the registration what it is, with its CSeq
 	CSeq   uint32
-	// Order is that in which the REGISTERs that made and ended it went on to the registrar: answers may overtake each other. 0: a process
-	// before this one had them.
+	// Order is the order in which the REGISTERs that made and ended it were forwarded to the registrar: answers may overtake each other. 0:
+	// by an earlier process.
 	Order uint64
 }
 
-// Stated returns the address and port that the Contact states, when the address is that of the handset.
+// Stated returns the address and port in the Contact, if the address is the handset's.
 func (b *Binding) Stated() (netip.AddrPort, bool) {
 	u, err := sip.ParseURI(b.Contact)
 	if err != nil {
@@ -74,11 +74,11 @@ func (b *Binding) Stated() (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(b.Flow.Remote.Addr(), cmp.Or(uint16(u.Port), 5060)), true
 }
 
-// Linger is how long a binding stays when its registration was taken away: the NOTIFY that tells the handset of it comes by it,
-// and may have to be repeated (64*T1).
+// Linger is how long a binding stays after its registration was taken away: the NOTIFY that informs the handset uses it, and may have to be
+// repeated (64*T1).
 const Linger = 32 * time.Second
 
-// Ending returns the binding as it is when its registration has ended for this reason.
+// Ending returns the binding with its registration ended for this reason.
 func (b *Binding) Ending(why string) *Binding {
 	ending := *b
 	ending.Registered, ending.Ended, ending.Expires = false, why, time.Now().Add(Linger)
@@ -95,12 +95,12 @@ func (b *Binding) Default() string {
 	return b.Identities[0]
 }
 
-// Protected reports whether the handset registered through security associations: nothing that comes outside them is its.
+// Protected reports whether the handset registered through security associations: requests outside them are not accepted as its own.
 func (b *Binding) Protected() bool { return b.Flow.Server != nil }
 
 type key struct {
 	address netip.Addr
-	contact string // of contactKey
+	contact string // from contactKey
 }
 
 // Table holds all bindings of the P-CSCF.
@@ -117,17 +117,17 @@ type Table struct {
 	byUser     map[string][]*Binding // by private identity
 	timers     map[string]*time.Timer
 	ended      func(*Binding)
-	keeper     Keeper // nil: nothing is kept over a restart
+	keeper     Keeper // nil: nothing is saved across restarts
 }
 
-// Limits are how many there may be at the same time.
+// Limits bound the number of handsets at the same time.
 type Limits struct {
 	Bindings int // other than guests'; a tenth more is for emergency registrations
 	Guests   int
 }
 
-// NewTable returns a table within these limits. It calls ended, unless that is nil, with each binding that expires. The keeper
-// has the registered ones outlive the process; nil: none does.
+// NewTable returns a table within these limits. It calls ended, unless that is nil, with each binding that expires. keeper saves the
+// registered bindings across restarts; nil: none are saved.
 func NewTable(limits Limits, ended func(*Binding), keeper Keeper) *Table {
 	return &Table{
 		limits:     limits,
@@ -144,10 +144,9 @@ func NewTable(limits Limits, ended func(*Binding), keeper Keeper) *Table {
 	}
 }
 
-// Token returns the one that this user's handset at this address has for this contact, or a new one. A handset that says which it is
-// keeps its token, and with it the dialogs that it has, when it registers from another address or with another Contact: the
-// S-CSCF, too, puts that contact in the place of the one before (RFC 5626 §6). An
-// emergency registration is beside the other one (TS 24.229 §5.1.6.2).
+// Token returns the token of this user's handset at this address for this contact, or a new one. A handset that names its instance keeps
+// its token, and with it its dialogs, when it registers from another address or with another Contact: the S-CSCF, too, replaces the earlier
+// contact (RFC 5626 §6). An emergency registration stands beside the other one (TS 24.229 §5.1.6.2).
 func (t *Table) Token(address netip.Addr, contact, private, instance string) string {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -170,8 +169,8 @@ func (t *Table) Token(address netip.Addr, contact, private, instance string) str
 	return rand.Text()[:16]
 }
 
-// InstanceOf returns what of a Contact tells which handset it is of, and by which of its flows where the registrar tells them apart
-// (RFC 5626 §4.1, §4.2), or "".
+// InstanceOf returns the part of a Contact that identifies its handset, and its flow where the registrar distinguishes flows (RFC 5626
+// §4.1, §4.2), or "".
 func InstanceOf(c sip.Contact, outbound bool) string {
 	instance, flow, err := sip.Instance(c, outbound)
 	if err != nil || instance == "" { // with an error the registrar refuses it
@@ -181,7 +180,7 @@ func InstanceOf(c sip.Contact, outbound bool) string {
 	return strings.ToLower(instance) + ";" + strconv.FormatUint(uint64(flow), 10)
 }
 
-// Replace stores b in the place of old, unless that is not in the table any more.
+// Replace stores b in the place of old, unless old is not in the table any more.
 func (t *Table) Replace(old, b *Binding) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -189,7 +188,7 @@ func (t *Table) Replace(old, b *Binding) bool {
 	return t.byToken[old.Token] == old && t.put(b) == nil
 }
 
-// Put stores b until b.Expires, in place of the one with its token.
+// Put stores b until b.Expires, replacing the binding with its token.
 func (t *Table) Put(b *Binding) error {
 	gone, err := t.putWithRoom(b)
 	if gone != nil && t.ended != nil {
@@ -269,7 +268,7 @@ func site(address netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(address, bits).Masked()
 }
 
-// Restore stores a binding that the keeper has already.
+// Restore stores a binding that the keeper holds already.
 func (t *Table) Restore(b *Binding) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -324,7 +323,7 @@ func (t *Table) full(emergency bool) bool {
 	return len(t.byToken)-len(t.guests) >= limit
 }
 
-// expire drops a binding whose time is over, unless it was refreshed while the timer fired.
+// expire drops a binding that has expired, unless it was refreshed while the timer fired.
 func (t *Table) expire(token string) {
 	t.mu.Lock()
 
@@ -402,7 +401,7 @@ func (t *Table) unlink(b *Binding) {
 	}
 }
 
-// Of lists the bindings of a private identity.
+// Of returns the bindings of a private identity.
 func (t *Table) Of(private string) []*Binding {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -420,7 +419,7 @@ func (t *Table) ByToken(token string) (*Binding, bool) {
 	return b, found
 }
 
-// At returns the binding that was registered from exactly this address; of several always the same one, as long as it is there.
+// At returns the binding that was registered from exactly this address; of several, always the same one as long as it exists.
 func (t *Table) At(source netip.AddrPort) (*Binding, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -430,7 +429,7 @@ func (t *Table) At(source netip.AddrPort) (*Binding, bool) {
 	return b, b != nil
 }
 
-// Room reports whether Put would take a binding with this token: it is in the table, or the table is not full.
+// Room reports whether Put would take a binding with this token: the token is in the table, or the table is not full.
 func (t *Table) Room(token string, emergency bool) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

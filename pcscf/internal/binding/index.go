@@ -2,8 +2,7 @@ package binding
 
 import "iter"
 
-// index finds bindings by what one mostly has for itself, and many may share: ten thousand behind one socket must cost no
-// more than one.
+// index finds bindings by a key that is mostly unique but may be shared by many: ten thousand behind one socket must cost no more than one.
 type index[K comparable] struct {
 	first map[K]*Binding
 	more  map[K]map[*Binding]struct{}
@@ -43,7 +42,7 @@ func (i index[K]) remove(k K, b *Binding) {
 	}
 }
 
-// all returns those with this key, in no order.
+// all returns the bindings with this key, in no order.
 func (i index[K]) all(k K) iter.Seq[*Binding] {
 	return func(yield func(*Binding) bool) {
 		if b := i.first[k]; b == nil || !yield(b) {

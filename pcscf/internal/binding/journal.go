@@ -9,13 +9,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Keeper keeps registered bindings over a restart.
+// Keeper saves registered bindings across restarts.
 type Keeper interface {
 	Keep(Kept)
 	Forget(token string)
 }
 
-// Kept is a binding as a Keeper keeps it, with the names of endpoints.
+// Kept is a binding as a Keeper saves it, with endpoints by name.
 type Kept struct {
 	Token        string         `json:"token"`
 	Private      string         `json:"private"`
@@ -48,8 +48,7 @@ func (b *Binding) kept() Kept {
 	return k
 }
 
-// Restore returns the binding that was kept. One of a handset that had opened a connection in clear is not restored: the connection is
-// gone.
+// Restore returns the saved binding. That of a handset that had opened a connection in clear is not restored: the connection is gone.
 func (k Kept) Restore(endpoint func(name string) *stack.Endpoint) (*Binding, error) {
 	flow := stack.Flow{Endpoint: endpoint(k.Endpoint), Transport: k.Transport, Remote: k.Remote, TakesTCP: k.TakesTCP}
 

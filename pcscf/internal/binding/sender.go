@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
-// Why nobody is the sender of a request.
+// Reasons why no sender of a request is found.
 var (
 	ErrUnknown = errors.New("this source is not registered here, or not without its security associations")
 	ErrAnother = errors.New("P-Preferred-Identity is of another registration at this source than Contact")
@@ -18,23 +18,23 @@ var (
 	)
 )
 
-// Claim is what a request says of its sender, and what is known of it.
+// Claim is what a request states about its sender, and what is known of it.
 type Claim struct {
 	Source    netip.AddrPort
-	Stream    bool     // by a connection: its port says less than that of a datagram, for each connection has a new one
+	Stream    bool     // by a connection: its port says less than a datagram's, since each connection has a new one
 	Protected bool     // by a security association
-	AnyPort   bool     // by UDP in clear, too, Contact is believed from any port of the handset's address
-	Alone     bool     // the only handset at the address is believed to be the sender, whatever Contact says
+	AnyPort   bool     // Contact is believed from any port of the handset's address, even by UDP in clear
+	Alone     bool     // the only handset at the address is taken for the sender, whatever Contact says
 	Contact   string   // URI
 	Preferred []string // URIs of P-Preferred-Identity
 	From      string   // URI
-	Emergency bool     // of two registrations of the same user the one for emergency calls is meant, else the other
+	Emergency bool     // of two registrations of the same user, the one for emergency calls is meant; else the other
 }
 
-// Sender finds whose request it is: of the handsets that registered from its address and port (else, as a new connection has a new
-// port, from its address with its Contact; by UDP in clear only from the port where the handset is served) those with its Contact,
-// of these the one with its P-Preferred-Identity, then with its From. One identity is as good as another in the same registration;
-// of two registrations one would pay for the other, so that what is not clear is an error.
+// Sender returns the binding of a request's sender: of the handsets that registered from its address and port (else, as a new connection
+// has a new port, from its address with its Contact; by UDP in clear only from the port where the handset is served) those with its
+// Contact, of these the one with its P-Preferred-Identity, then with its From. Within one registration any identity will do; of two
+// registrations one would pay for the other, so ambiguity is an error.
 func (t *Table) Sender(c Claim) (*Binding, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -82,7 +82,7 @@ func (b *Binding) servedAt(source netip.AddrPort) bool {
 	return b.ToContact && found && stated == source
 }
 
-// among chooses by the identities. One of those meant is there at least; preferred is one of somebody's at the address, or "".
+// among chooses by the identities. At least one binding is meant; preferred is the identity of some binding at the address, or "".
 func (t *Table) among(all iter.Seq[*Binding], meant func(*Binding) bool, preferred string, c Claim) (*Binding, error) {
 	if preferred != "" {
 		all = t.byIdentity.all(preferred)
@@ -112,7 +112,7 @@ func (t *Table) among(all iter.Seq[*Binding], meant func(*Binding) bool, preferr
 	return nil, ErrSeveral
 }
 
-// identity returns a public identity as the index has it, if one of those meant has it; else "".
+// identity returns a public identity in the form of the index, if one of the bindings meant has it; else "".
 func (t *Table) identity(uri string, meant func(*Binding) bool) string {
 	canonical, err := ims.CanonicalIdentity(uri)
 	if err != nil || first(t.byIdentity.all(canonical), meant) == nil {
@@ -142,7 +142,7 @@ func first(all iter.Seq[*Binding], meant func(*Binding) bool) *Binding {
 	return nil
 }
 
-// sole returns the only one, or one of the same user's: whichever it is, the same identities are asserted and the same account pays. The
+// sole returns the only binding, or one of several of the same user: each asserts the same identities and charges the same account. The
 // registration for emergency calls (TS 24.229 §5.1.6.2) is taken before the others, or after them.
 func sole(all iter.Seq[*Binding], meant func(*Binding) bool, emergency bool) (only *Binding, one bool) {
 	for b := range all {
@@ -160,7 +160,7 @@ func sole(all iter.Seq[*Binding], meant func(*Binding) bool, emergency bool) (on
 	return only, only != nil
 }
 
-// contactKey returns what of a Contact tells one handset from another: in a dialog a handset may give other parameters than it
+// contactKey returns the part of a Contact that distinguishes handsets: within a dialog a handset may give other parameters than it
 // registered.
 func contactKey(uri string) string {
 	end := strings.LastIndexByte(uri, '@') + 1

@@ -1,5 +1,5 @@
 // Package dialog holds the dialogs that pass through the P-CSCF (TS 24.229 §5.2.6.3.4, §5.2.6.4.4): the handset of each, and its route to
-// the core. The number of dialogs of a handset is limited, and every entry ends.
+// the core. The number of a handset's dialogs is limited, and every entry expires.
 package dialog
 
 import (
@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// ErrTooMany is returned when a handset has as many dialogs as max_dialogs allows.
+// ErrTooMany is returned when the handset has max_dialogs dialogs.
 var ErrTooMany = errors.New("the handset has as many dialogs at once as max_dialogs allows")
 
-// Key names a dialog as the handset sees it. It holds whose dialog it is: nothing that another handset sends touches it.
+// Key names a dialog as the handset sees it. It includes the handset's token, so that nothing another handset sends affects the dialog.
 type Key struct {
 	Token  string // of the handset's binding
 	CallID string
@@ -35,15 +35,15 @@ type Dialog struct {
 type entry struct {
 	Dialog
 	expires time.Time
-	early   *Initial // the request whose provisional response made it; nil once it is confirmed
+	early   *Initial // the request whose provisional response made it; nil once confirmed
 }
 
-// handset is all that one binding has, until it ends.
+// handset holds the dialogs and pending requests of one binding, until it ends.
 type handset struct {
 	token    string
 	dialogs  map[Key]entry
-	initials map[*Initial]time.Time // requests on their way, and until when they are believed to be
-	ended    bool                   // the registration is over: nothing is added any more
+	initials map[*Initial]time.Time // pending requests, and when each is assumed to have ended
+	ended    bool                   // the registration has ended: nothing is added any more
 }
 
 func (h *handset) count() int { return len(h.dialogs) + len(h.initials) }
@@ -51,7 +51,7 @@ func (h *handset) count() int { return len(h.dialogs) + len(h.initials) }
 // Table holds the dialogs of all handsets.
 type Table struct {
 	limit int       // of one handset
-	ended func(Key) // nil: nobody is told
+	ended func(Key) // nil: not called
 
 	// Idle, unless it is nil, is told of each handset whose last dialog is forgotten because its time is over, by its token, and without
 	// the table's lock. It is set before Run.
@@ -59,17 +59,17 @@ type Table struct {
 
 	mu       sync.Mutex
 	handsets map[string]*handset // by token
-	sides    map[Key]int         // by the key without token: how many handsets say that this side of a dialog is theirs
+	sides    map[Key]int         // by the key without token: how many handsets claim this side of a dialog
 	urgent   urgent
 }
 
-// NewTable returns a table in which each handset may have at most limit dialogs. It calls ended, unless that is nil, with each dialog
-// that it forgets, and with its lock held: ended may not ask the table anything.
+// NewTable returns a table in which each handset may have at most limit dialogs. It calls ended, unless that is nil, with each dialog that
+// it drops. The table's lock is held then: ended must not call the table.
 func NewTable(limit int, ended func(Key)) *Table {
 	return &Table{limit: limit, ended: ended, handsets: map[string]*handset{}, sides: map[Key]int{}, urgent: urgent{}}
 }
 
-// Initial is an initial request on its way, and the dialogs that its responses make.
+// Initial is a pending initial request, and the dialogs that its responses make.
 type Initial struct {
 	table    *Table
 	owner    *handset
@@ -80,8 +80,8 @@ type Initial struct {
 	answered bool          // with a 2xx; not changed once over is closed
 }
 
-// Begin reserves the place of the dialog that an initial request may make, if the handset may have one more. Over ends it. half is the
-// dialog's key without the tag of who has not answered yet, d what is known of the dialog already.
+// Begin reserves room for the dialog that an initial request may make, if the handset may have one more. Over ends the request. half is the
+// dialog's key without the tag of the side that has not answered yet; d is what is known of the dialog already.
 func (t *Table) Begin(half Key, d Dialog, lasts time.Duration) (*Initial, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -111,7 +111,7 @@ func (t *Table) Begin(half Key, d Dialog, lasts time.Duration) (*Initial, error)
 	return i, nil
 }
 
-// drop forgets an initial request. It is called with the lock held.
+// drop drops an initial request. It is called with the lock held.
 func (t *Table) drop(h *handset, i *Initial) {
 	if _, found := h.initials[i]; !found {
 		return
@@ -124,7 +124,7 @@ func (t *Table) drop(h *handset, i *Initial) {
 	}
 }
 
-// Awaited finds the initial request on its way that would make this dialog.
+// Awaited returns the pending initial request that would make this dialog.
 func (t *Table) Awaited(k Key) (*Initial, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -143,8 +143,8 @@ func (t *Table) Awaited(k Key) (*Initial, bool) {
 	return nil, false
 }
 
-// Await waits until the request has its final response, or for so long at most, and reports whether that still may make a dialog: it
-// is not there, or it was a 2xx.
+// Await waits at most atMost for the final response, and reports whether the request may still make a dialog: there is no response yet, or
+// it was a 2xx.
 func (i *Initial) Await(ctx context.Context, atMost time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
@@ -160,7 +160,7 @@ func (i *Initial) Await(ctx context.Context, atMost time.Duration) bool {
 // Dialog returns what was known of the dialog when the request came.
 func (i *Initial) Dialog() Dialog { return i.dialog }
 
-// room reports whether a handset may have one more, when that which is over is forgotten.
+// room reports whether a handset may have one more dialog, after dropping those that have expired.
 func (t *Table) room(h *handset, limit int) bool {
 	if h.count() >= limit {
 		t.clear(h, time.Now())
@@ -193,14 +193,14 @@ func (t *Table) forget(h *handset, k Key) {
 	}
 }
 
-// leave forgets a handset that has nothing left. It is called with the lock held.
+// leave drops a handset that has nothing left. It is called with the lock held.
 func (t *Table) leave(h *handset) {
 	if h.count() == 0 && t.handsets[h.token] == h {
 		delete(t.handsets, h.token)
 	}
 }
 
-// side returns the key of whoever has this side of the dialog.
+// side returns the key of this side of the dialog, whoever has it.
 func (k Key) side() Key {
 	k.Token = ""
 	return k
@@ -214,7 +214,7 @@ func (t *Table) Taken(k Key) bool {
 	return t.sides[k.side()] > 0
 }
 
-// clear forgets what is over.
+// clear drops what has expired.
 func (t *Table) clear(h *handset, now time.Time) {
 	for k, e := range h.dialogs {
 		if e.expires.Before(now) {
@@ -231,24 +231,24 @@ func (t *Table) clear(h *handset, now time.Time) {
 	t.leave(h)
 }
 
-// Early records the dialog that a provisional response makes. One that is confirmed stays as it is.
+// Early records the dialog that a provisional response makes. A confirmed dialog stays as it is.
 func (i *Initial) Early(k Key, d Dialog, lasts time.Duration) error { return i.put(k, d, lasts, i) }
 
-// Confirm records the dialog that a 2xx makes, also when it comes after Over.
+// Confirm records the dialog that a 2xx makes, even after Over.
 func (i *Initial) Confirm(k Key, d Dialog, lasts time.Duration) error { return i.put(k, d, lasts, nil) }
 
 func (i *Initial) put(k Key, d Dialog, lasts time.Duration, early *Initial) error {
-	const forks = 16 // a request that forks makes several in the place of one: beyond the limit, but not without end
+	const forks = 16 // a request that forks makes several in place of one: beyond the limit, but bounded
 
 	i.table.mu.Lock()
 	defer i.table.mu.Unlock()
 
 	h := i.owner
 	if h.ended {
-		return nil // and nobody asks for it any more
+		return nil // and nobody looks it up any more
 	}
 
-	if other := i.table.handsets[h.token]; other != nil { // it had nothing left, and has begun something since
+	if other := i.table.handsets[h.token]; other != nil { // it was dropped with nothing left, and has begun something since
 		h, i.owner = other, other
 	}
 
@@ -283,11 +283,10 @@ func (i *Initial) put(k Key, d Dialog, lasts time.Duration, early *Initial) erro
 	return nil
 }
 
-// lostFork is how long an early dialog of a request that another callee has answered may still be confirmed (RFC 3261
-// §13.2.2.4: 64*T1).
+// lostFork is how long an early dialog may still be confirmed after another callee has answered (RFC 3261 §13.2.2.4: 64*T1).
 const lostFork = 32 * time.Second
 
-// Over ends the request. Its early dialogs end with it; if it was answered, a little later.
+// Over ends the request. Its early dialogs end with it, or shortly after if it was answered.
 func (i *Initial) Over(answered bool) {
 	i.table.mu.Lock()
 	defer i.table.mu.Unlock()
@@ -340,7 +339,7 @@ func (t *Table) entry(k Key) (e entry, found bool) {
 	return e, found
 }
 
-// Prolong makes a dialog last so long from now, if that is longer than it would, and takes a new target unless that is empty.
+// Prolong extends a dialog to last this long from now, if that is longer, and sets a new target unless that is empty.
 func (t *Table) Prolong(k Key, target string, lasts time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -361,7 +360,7 @@ func (t *Table) Prolong(k Key, target string, lasts time.Duration) {
 	t.handsets[k.Token].dialogs[k] = e
 }
 
-// Remove forgets a dialog.
+// Remove drops a dialog.
 func (t *Table) Remove(k Key) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -371,8 +370,8 @@ func (t *Table) Remove(k Key) {
 	}
 }
 
-// RemoveAll forgets the dialogs of a handset whose registration is over, without another word to anybody (TS 24.229
-// §5.2.8.1.4), and says how many they were. What its requests on their way still make is not kept.
+// RemoveAll drops the dialogs of a handset whose registration has ended, without sending anything (TS 24.229 §5.2.8.1.4), and returns their
+// number. Dialogs that its pending requests still make are not stored.
 func (t *Table) RemoveAll(token string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -398,7 +397,7 @@ func (t *Table) RemoveAll(token string) int {
 	return n
 }
 
-// Keys are the dialogs of a handset.
+// Keys returns the keys of a handset's dialogs.
 func (t *Table) Keys(token string) []Key {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -411,7 +410,7 @@ func (t *Table) Keys(token string) []Key {
 	return slices.Collect(maps.Keys(h.dialogs))
 }
 
-// Of returns the number of a handset's dialogs and of its initial requests that are not answered yet.
+// Of returns the number of a handset's dialogs and unanswered initial requests.
 func (t *Table) Of(token string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -423,7 +422,7 @@ func (t *Table) Of(token string) int {
 	return 0
 }
 
-// Len returns the number of dialogs, and of initial requests that are not answered yet, of all handsets.
+// Len returns the number of dialogs and unanswered initial requests of all handsets.
 func (t *Table) Len() (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -437,7 +436,7 @@ func (t *Table) Len() (n int) {
 
 const sweep = time.Minute
 
-// Run forgets dialogs whose time is over until ctx ends.
+// Run drops expired dialogs until ctx ends.
 func (t *Table) Run(ctx context.Context) {
 	ticker := time.NewTicker(sweep)
 	defer ticker.Stop()

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// spared is how many requests of emergency calls a handset may have beyond the limit of its dialogs.
+// spared is how many requests of emergency calls a handset may have beyond its limit of dialogs.
 const spared = 8
 
-// most returns how many dialogs a handset may have when it begins this one.
+// most returns how many dialogs a handset may have when this one begins.
 func (t *Table) most(d Dialog) int {
 	if d.Urgent {
 		return t.limit + spared
@@ -17,8 +17,7 @@ func (t *Table) most(d Dialog) int {
 	return t.limit
 }
 
-// urgent is which handsets have an emergency call, by its Call-ID and by the handset's token: how many dialogs and initial requests on
-// their way it has.
+// urgent counts the dialogs and pending initial requests of emergency calls, by Call-ID and then by the handset's token.
 type urgent map[string]map[string]int
 
 func (u urgent) add(k Key) {
@@ -41,7 +40,7 @@ func (u urgent) remove(k Key) {
 	}
 }
 
-// Urgent lists the handsets, by their tokens, that have an emergency call of this Call-ID: mostly one or none.
+// Urgent returns the tokens of the handsets with an emergency call of this Call-ID: mostly one or none.
 func (t *Table) Urgent(callID string) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

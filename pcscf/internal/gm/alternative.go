@@ -8,20 +8,20 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Alternative says whether a registered handset that calls an emergency service is told to do so in another way (TS 24.229 §5.2.10.4):
-// 380 (Alternative Service).
+// Alternative is how a registered handset that calls an emergency service is told to call in another way (TS 24.229 §5.2.10.4), by 380
+// (Alternative Service), if at all.
 type Alternative string
 
-// The values of Alternative. A call by an emergency registration, or without any, always goes to the emergency centre.
+// The values of Alternative. A call by an emergency registration, or without a registration, always goes to the emergency centre.
 const (
 	NoAlternative Alternative = "off"
-	// RegisterFirst: the handset makes an emergency registration and calls again.
+	// RegisterFirst makes the handset register for emergency and call again.
 	RegisterFirst Alternative = "emergency-registration"
-	// OtherDomain: the handset is free to call by another domain, such as the circuit-switched one.
+	// OtherDomain lets the handset call by another domain, such as the circuit-switched one.
 	OtherDomain Alternative = "other-domain"
 )
 
-// Alternatives are all of them.
+// Alternatives lists all values of Alternative.
 var Alternatives = []Alternative{NoAlternative, RegisterFirst, OtherDomain}
 
 func (a Alternative) meant(from caller) bool {
@@ -41,7 +41,7 @@ type alternativeService struct {
 
 const alternativeType = "application/3gpp-ims+xml"
 
-// body returns the body of the 380, as deployed networks write it: the type as text.
+// body returns the body of the 380 as deployed networks write it: the type as text.
 func (a Alternative) body() ([]byte, error) {
 	s := alternativeService{Version: "1"}
 	s.Service.Type, s.Service.Reason = "emergency", "emergency calls go another way here"
@@ -55,8 +55,8 @@ func (a Alternative) body() ([]byte, error) {
 	return append([]byte(xml.Header), text...), err
 }
 
-// toAlternative answers 380. Its P-Asserted-Identity is this P-CSCF as in the Path of the registration, by which the handset knows that
-// it may believe it.
+// toAlternative answers 380. Its P-Asserted-Identity is this P-CSCF as in the Path of the registration, which tells the handset that the
+// response can be trusted.
 func (c *emergencyCall) toAlternative() {
 	p := c.proxy
 

@@ -15,8 +15,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Bearers has calls ask for what they need of the access network (TS 24.229 §5.2.8, TS 29.213 §6.2): when an SDP answer passes, which
-// is held until the PCRF has answered. A call leg is a dialog of a handset's; it gives its bearers back when the dialog is forgotten.
+// Bearers requests of the access network what calls need (TS 24.229 §5.2.8, TS 29.213 §6.2) when an SDP answer passes; the answer is held
+// until the PCRF has replied. A call leg is a dialog of a handset; its bearers are released when the dialog is dropped.
 type Bearers struct {
 	BearerConfig
 
@@ -24,30 +24,30 @@ type Bearers struct {
 
 	mu         sync.Mutex
 	legs       map[dialog.Key]*leg
-	bearings   map[string]map[*bearing]struct{} // INVITEs on their way, by the token of the handset
+	bearings   map[string]map[*bearing]struct{} // pending INVITEs, by the token of the handset
 	signalling map[string]*signalling           // by the token of the handset
 }
 
-// BearerConfig says what bearers are asked for.
+// BearerConfig configures the request of bearers.
 type BearerConfig struct {
 	Policy     BearerPolicy
-	Endpoints  map[string]BearerPolicy // of handsets that are registered by these, where it is another one
+	Endpoints  map[string]BearerPolicy // the policy for handsets registered by these endpoints, if another
 	Patience   time.Duration           // how long a message is held
-	Kinds      []media.Kind            // of media that bearers are asked for
-	Signalling bool                    // it is asked to be told when a handset cannot be reached any more
+	Kinds      []media.Kind            // of media that bearers are requested for
+	Signalling bool                    // ask to be told when a handset becomes unreachable
 }
 
-// BearerPolicy says what becomes of a call whose bearers are refused or lost.
+// BearerPolicy is what happens to a call whose bearers are refused or lost.
 type BearerPolicy string
 
 // The values of BearerPolicy.
 const (
-	NoBearers  BearerPolicy = "off"         // none are asked for
-	BestEffort BearerPolicy = "best-effort" // it goes on
-	Required   BearerPolicy = "required"    // it does not
+	NoBearers  BearerPolicy = "off"         // none are requested
+	BestEffort BearerPolicy = "best-effort" // the call goes on
+	Required   BearerPolicy = "required"    // the call ends
 )
 
-// NewBearers asks by these sessions.
+// NewBearers returns Bearers that use these sessions.
 func NewBearers(sessions *bearer.Bearers, c BearerConfig) *Bearers {
 	return &Bearers{
 		BearerConfig: c, sessions: sessions, legs: map[dialog.Key]*leg{}, bearings: map[string]map[*bearing]struct{}{},
@@ -55,7 +55,7 @@ func NewBearers(sessions *bearer.Bearers, c BearerConfig) *Bearers {
 	}
 }
 
-// policy is that of the endpoint that a handset is registered by, or of the one that its protected ports belong to.
+// policy returns the policy of the endpoint that a handset is registered by, or of the one that its protected ports belong to.
 func (b *Bearers) policy(of *binding.Binding) BearerPolicy {
 	name := of.Flow.Endpoint.Name()
 
@@ -71,24 +71,24 @@ func (b *Bearers) policy(of *binding.Binding) BearerPolicy {
 	return policy
 }
 
-// leg is a dialog of a handset's that carries media.
+// leg is a dialog of a handset that carries media.
 type leg struct {
 	proxy   *Proxy
 	key     dialog.Key
 	bearing *bearing // of the INVITE that makes it
-	handset sip.Side // which one of the dialog it is
+	handset sip.Side // the handset's side of the dialog
 	bearers *bearer.CallLeg
 
 	mu       sync.Mutex
 	settled  chan struct{}    // closed by the ACK of its last 2xx
 	granted  bool             // it has had bearers
-	offer    []byte           // of a response: its answer comes in a PRACK or ACK
-	offerer  sip.Side         // whose it is
+	offer    []byte           // from a response: the answer comes in a PRACK or ACK
+	offerer  sip.Side         // who sent the offer
 	dialog   *sip.ProxyDialog // nil: no 2xx has come yet
 	released bool
 }
 
-// ended ends the leg of a dialog that is forgotten.
+// ended ends the leg of a dropped dialog.
 func (b *Bearers) ended(k dialog.Key) {
 	if b == nil {
 		return
@@ -115,7 +115,7 @@ func (b *Bearers) find(k dialog.Key) *leg {
 	return b.legs[k]
 }
 
-// begin returns the leg of a dialog that the table has; nil: it has not.
+// begin returns the leg of a dialog in the table; nil: the table does not have it.
 func (b *Bearers) begin(k dialog.Key, bearing *bearing) *leg {
 	p := bearing.attempt.proxy
 
@@ -144,8 +144,8 @@ func (b *Bearers) begin(k dialog.Key, bearing *bearing) *leg {
 	return l
 }
 
-// need asks for what an offer and its answer need, and waits as long as the message may be held, or until its request is cancelled.
-// The refusal is the end of a call that must have its bearers.
+// need requests what an offer and its answer need, and waits as long as the message may be held, or until its request is cancelled. A
+// refusal ends a call that requires its bearers.
 func (l *leg) need(ctx context.Context, cancelled <-chan struct{}, offer, answer []byte, offerer sip.Side) *sip.Refusal {
 	p := l.proxy
 
@@ -189,20 +189,20 @@ func (l *leg) need(ctx context.Context, cancelled <-chan struct{}, offer, answer
 		return nil
 	case !l.required():
 		return nil
-	case l.has() && !refused(err): // it has what it had, for all that is known
+	case l.has() && !refused(err): // it still has what it had, as far as is known
 		return nil
 	default:
 		return whyRefused(err)
 	}
 }
 
-// refused reports whether a request was worked on, and refused.
+// refused reports whether a request was processed, and refused.
 func refused(err error) bool {
 	refusal, refused := errors.AsType[*bearer.Refusal](err)
 	return refused && !refusal.Undone
 }
 
-// whyRefused is what a call hears that must have its bearers, with the time after which it may come again where that is known.
+// whyRefused returns the refusal of a call that requires its bearers, with Retry-After where that is known.
 func whyRefused(err error) *sip.Refusal {
 	if refusal, refused := errors.AsType[*bearer.Refusal](err); refused && refusal.Retry > 0 {
 		return sip.Refuse(503, err.Error(), retryAfter(refusal.Retry))
@@ -211,7 +211,7 @@ func whyRefused(err error) *sip.Refusal {
 	return sip.Refuse(503, err.Error())
 }
 
-// required reports whether the call does not go on without its bearers. An emergency call always does.
+// required reports whether the call ends without its bearers. An emergency call never does.
 func (l *leg) required() bool {
 	return l.bearing.policy == Required && l.bearing.which.ServiceURN == ""
 }
@@ -223,7 +223,7 @@ func (l *leg) has() bool {
 	return l.granted
 }
 
-// lost is called when the access network has taken bearers back, or refuses them late.
+// lost is called when the access network has released bearers, or refuses them late.
 func (l *leg) lost(loss bearer.Loss) {
 	if !l.required() && (loss.Late || !loss.All) {
 		return // it may go on without
@@ -232,12 +232,12 @@ func (l *leg) lost(loss bearer.Loss) {
 	l.release(sip.Refuse(503, loss.Why))
 }
 
-// refuse ends a call that must have its bearers, for those that it needs from now on are refused.
+// refuse ends a call that requires its bearers, because those that it needs from now on are refused.
 func (l *leg) refuse(why *sip.Refusal) {
 	l.proxy.bearers.sessions.Go(func() { l.release(why) })
 }
 
-// release ends the call from here (TS 24.229 §5.2.8.1.1, §5.2.8.1.2): while it rings, the callee gets a CANCEL and the caller 503;
+// release ends the call from here (TS 24.229 §5.2.8.1.1, §5.2.8.1.2): before the answer, the callee gets a CANCEL and the caller 503;
 // afterwards each party gets a BYE in the name of the other.
 func (l *leg) release(why *sip.Refusal) {
 	p := l.proxy

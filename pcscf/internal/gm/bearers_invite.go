@@ -13,23 +13,23 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// bearing is an initial INVITE whose dialogs ask for bearers.
+// bearing is an initial INVITE whose dialogs request bearers.
 type bearing struct {
 	attempt *attempt
 	ctx     context.Context
 	tx      *stack.ServerTransaction
-	handset sip.Side // which one of its dialogs it is
-	offer   []byte   // nil: it has none
+	handset sip.Side // the handset's side of its dialogs
+	offer   []byte   // nil: none
 	which   bearer.Leg
 	policy  BearerPolicy
 
 	mu       sync.Mutex
 	legs     []*leg
-	refused  *sip.Refusal // why it is withdrawn, or ended by BYE once its 2xx has gone on
-	answered bool         // its 2xx has gone on
+	refused  *sip.Refusal // why it is cancelled, or ended by BYE once its 2xx has been forwarded
+	answered bool         // its 2xx has been forwarded
 }
 
-// bear has an initial INVITE ask for bearers when it is answered. sent is the request as it goes on.
+// bear makes an initial INVITE request bearers when it is answered. sent is the request as forwarded.
 func (a *attempt) bear(ctx context.Context, tx *stack.ServerTransaction, sent *sip.Request) {
 	if a == nil || a.proxy.bearers == nil || !sent.IsInvite() {
 		return
@@ -63,7 +63,7 @@ func (a *attempt) bear(ctx context.Context, tx *stack.ServerTransaction, sent *s
 	a.proxy.bearers.begun(a.bearing)
 }
 
-// accessOf is what a handset says of its access. A callee says it in its answer, which is too late to choose by.
+// accessOf returns what a handset states about its access. A callee states it in its answer, which is too late to choose by.
 func accessOf(a *attempt, received *sip.Request) string {
 	if a.fromCore {
 		return ""
@@ -72,7 +72,7 @@ func accessOf(a *attempt, received *sip.Request) string {
 	return sip.Value(received, "P-Access-Network-Info")
 }
 
-// begun notes an INVITE on its way.
+// begun records a pending INVITE.
 func (b *Bearers) begun(i *bearing) {
 	token := i.attempt.binding.Token
 
@@ -86,7 +86,7 @@ func (b *Bearers) begun(i *bearing) {
 	b.bearings[token][i] = struct{}{}
 }
 
-// finished forgets it.
+// finished drops the INVITE.
 func (b *Bearers) finished(i *bearing) {
 	token := i.attempt.binding.Token
 
@@ -98,13 +98,13 @@ func (b *Bearers) finished(i *bearing) {
 	}
 }
 
-// serviceURN returns the service of an emergency call (TS 29.214 §5.3.23); "": it is none.
+// serviceURN returns the service of an emergency call (TS 29.214 §5.3.23); "" for other calls.
 func serviceURN(r *sip.Request) string {
 	service, _ := emergency.Service(r.Recipient.String())
 	return service
 }
 
-// next returns what a new leg of the INVITE says of itself: the second one knows that it is one of several (TS 29.214 §4.4.1).
+// next returns the description of a new leg of the INVITE: from the second on, it is marked as one of several (TS 29.214 §4.4.1).
 func (b *bearing) next(l *leg) bearer.Leg {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,7 +116,7 @@ func (b *bearing) next(l *leg) bearer.Leg {
 	return which
 }
 
-// ask holds a response until what it needs is there. It is called when the dialog that the response makes is kept.
+// ask holds a response until what it needs is granted. It is called once the dialog that the response makes is stored.
 func (a *attempt) ask(r *sip.Response) {
 	if a == nil || a.bearing == nil {
 		return
@@ -154,7 +154,7 @@ func (a *attempt) ask(r *sip.Response) {
 	}
 }
 
-// confirm makes the dialog of a 2xx one that can be hung up from here.
+// confirm prepares the dialog of a 2xx for being ended from here.
 func (l *leg) confirm(received *sip.Request, r *sip.Response) {
 	p := l.proxy
 
@@ -180,7 +180,7 @@ func (b *bearing) why() *sip.Refusal {
 	return b.refused
 }
 
-// refuse ends the INVITE; if it is answered already, once the answer has gone on.
+// refuse ends the INVITE; if it is answered already, once the answer has been forwarded.
 func (b *bearing) refuse(why *sip.Refusal, answered bool) {
 	b.mu.Lock()
 	again, gone := b.refused != nil, b.answered
@@ -196,7 +196,7 @@ func (b *bearing) refuse(why *sip.Refusal, answered bool) {
 	}
 }
 
-// release ends what has come of the INVITE, whose 2xx has gone on.
+// release ends the dialogs of the INVITE, whose 2xx has been forwarded.
 func (b *bearing) release(why *sip.Refusal) {
 	b.mu.Lock()
 	legs := slices.Clone(b.legs)
@@ -216,7 +216,7 @@ func (l *leg) confirmed() bool {
 	return l.dialog != nil
 }
 
-// over is called when the final response went upstream. The legs of other early dialogs than the one that is confirmed end.
+// over is called when the final response was forwarded. The legs of early dialogs other than the confirmed one end.
 func (b *bearing) over(final *sip.Response) {
 	if b == nil {
 		return

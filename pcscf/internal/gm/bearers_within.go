@@ -20,13 +20,13 @@ type passing struct {
 	tx      *stack.ServerTransaction
 	request *sip.Request
 	from    sip.Side
-	offer   []byte       // nil: it has none
-	refused *sip.Refusal // why the call is released when the transaction is over
+	offer   []byte       // nil: none
+	refused *sip.Refusal // why the call is released after the transaction
 	renewed bool         // the 2xx of its INVITE has to be acknowledged
 }
 
-// passes looks at a request within a dialog before it goes on. The answer to an offer of a response, in a PRACK, is held until what it
-// needs is there; a BYE gives the bearers back.
+// passes inspects a request within a dialog before it is forwarded. The answer to an offer of a response, in a PRACK, is held until what it
+// needs is granted; a BYE releases the bearers.
 func (p *Proxy) passes(ctx context.Context, k dialog.Key, tx *stack.ServerTransaction, out *sip.Request, fromCore bool) *passing {
 	l := p.bearers.find(k)
 	if l == nil {
@@ -51,8 +51,8 @@ func (p *Proxy) passes(ctx context.Context, k dialog.Key, tx *stack.ServerTransa
 	return w
 }
 
-// answered holds a response within a dialog until what it needs is there. An answer that both sides hold for given cannot be taken back:
-// where it must have its bearers and they are refused, the session is released (TS 24.229 §5.2.8.1.2) once it has gone on.
+// answered holds a response within a dialog until what it needs is granted. An answer that both sides already know cannot be taken back: if
+// it requires bearers and they are refused, the session is released (TS 24.229 §5.2.8.1.2) once the answer has been forwarded.
 func (w *passing) answered(r *sip.Response) {
 	if w == nil || r.StatusCode == 100 || r.StatusCode >= 300 {
 		return
@@ -78,14 +78,14 @@ func (w *passing) answered(r *sip.Response) {
 	}
 }
 
-// over is called when the final response went upstream.
+// over is called when the final response was forwarded.
 func (w *passing) over() {
 	if w != nil && w.refused != nil {
 		w.leg.refuse(w.refused)
 	}
 }
 
-// answered has what is sent in the dialog from here wait for another ACK.
+// answered makes requests sent in the dialog from here wait for another ACK.
 func (l *leg) answered() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,7 +93,7 @@ func (l *leg) answered() {
 	l.settled = make(chan struct{})
 }
 
-// acknowledges looks at the ACK of a 2xx: it has the answer where the 2xx had the offer.
+// acknowledges inspects the ACK of a 2xx: it carries the answer if the 2xx carried the offer.
 func (p *Proxy) acknowledges(ctx context.Context, k dialog.Key, ack *sip.Request, fromCore bool) {
 	l := p.bearers.find(k)
 	if l == nil {
@@ -103,19 +103,19 @@ func (p *Proxy) acknowledges(ctx context.Context, k dialog.Key, ack *sip.Request
 	body := session(ack)
 	if offer, answers := l.takes(body, l.side(fromCore)); answers {
 		if refused := l.need(ctx, nil, offer, body, l.side(fromCore).Other()); refused != nil {
-			l.refuse(refused) // which waits until it has gone on
+			l.refuse(refused) // which waits until the ACK has been forwarded
 		}
 	}
 }
 
-// acknowledged is called when the ACK of a 2xx has gone on: what is sent in the dialog from here may follow it now.
+// acknowledged is called when the ACK of a 2xx has been forwarded: requests sent in the dialog from here may follow it now.
 func (p *Proxy) acknowledged(k dialog.Key) {
 	if l := p.bearers.find(k); l != nil {
 		l.acknowledged()
 	}
 }
 
-// side returns who a message of the dialog is from.
+// side returns the sender of a message of the dialog.
 func (l *leg) side(fromCore bool) sip.Side {
 	if fromCore {
 		return l.handset.Other()
@@ -124,7 +124,7 @@ func (l *leg) side(fromCore bool) sip.Side {
 	return l.handset
 }
 
-// offers keeps the offer of a response.
+// offers stores the offer of a response.
 func (l *leg) offers(offer []byte, by sip.Side) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -132,7 +132,7 @@ func (l *leg) offers(offer []byte, by sip.Side) {
 	l.offer, l.offerer = bytes.Clone(offer), by
 }
 
-// takes returns the offer that a description of this side's answers, and has waited for it.
+// takes returns and clears the offer that this side's description answers.
 func (l *leg) takes(body []byte, from sip.Side) (offer []byte, answers bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -179,7 +179,7 @@ func (l *leg) refreshed(from sip.Side, request *sip.Request, r *sip.Response) {
 
 const maxParts = 16
 
-// session returns the session description in a message's body, alone or among others (RFC 5621); nil: there is none.
+// session returns the session description in a message's body, alone or as one of its parts (RFC 5621); nil: there is none.
 func session(m sip.Message) []byte {
 	body := m.Body()
 	if len(body) == 0 {

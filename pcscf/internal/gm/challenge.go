@@ -12,8 +12,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// challenged takes CK and IK out of a 401 (§5.2.2.2) and gives them to the protection of the access. A challenge that cannot
-// be read goes nowhere, for it may have keys in it.
+// challenged takes CK and IK out of a 401 (§5.2.2.2) and gives them to the protection of the access. A challenge that cannot be parsed is
+// not forwarded, since it may contain keys.
 func (p *Proxy) challenged(request *sip.Request, flow stack.Flow, r *sip.Response) {
 	keys, err := takeKeys(r)
 	if err != nil {
@@ -35,13 +35,13 @@ func (p *Proxy) challenged(request *sip.Request, flow stack.Flow, r *sip.Respons
 	}
 }
 
-// unchallenged makes a 500 of a 401 to which no answer could come.
+// unchallenged turns a 401 that cannot be answered into a 500.
 func unchallenged(r *sip.Response, why string) {
 	sip.Remove(r, "WWW-Authenticate", "Proxy-Authenticate", "Security-Server")
 	sip.Refuse(500, why).Replace(r)
 }
 
-// takeKeys takes the keys out of every challenge of a response; those of the first that has any are given.
+// takeKeys removes the keys from every challenge of a response and returns the first ones found.
 func takeKeys(r *sip.Response) (keys agreement.Keys, err error) {
 	var fields []string
 
@@ -81,10 +81,10 @@ func takeKeys(r *sip.Response) (keys agreement.Keys, err error) {
 	return keys, nil
 }
 
-// withoutKeys returns a challenge without ck and ik. The header is written anew, for handsets fall silent over what is left of
-// parameters that were cut out (open5gs#491); all other parameters stay to the letter, in their order.
+// withoutKeys returns a challenge without ck and ik. The header field is rewritten, since handsets do not answer one with remnants of
+// removed parameters (open5gs#491); all other parameters stay to the letter, in their order.
 func withoutKeys(field string) (rest string, keys agreement.Keys, err error) {
-	challenge, err := digest.ParseChallenge(field) // refuses whatever two readers could read in two ways
+	challenge, err := digest.ParseChallenge(field) // refuses whatever two parsers could understand differently
 	if err != nil {
 		return "", agreement.Keys{}, err
 	}

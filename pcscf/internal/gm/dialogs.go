@@ -16,19 +16,19 @@ import (
 
 const (
 	early     = 15 * time.Minute // longer than an INVITE may ring
-	unlimited = 24 * time.Hour   // a session without a session timer is thought to be over then
-	// longestSubscription is as long as the longest registration (TS 24.229 §5.1.1.3), whatever a notifier grants.
+	unlimited = 24 * time.Hour   // a session without a session timer is assumed to have ended then
+	// longestSubscription is the longest registration (TS 24.229 §5.1.1.3), whatever a notifier grants.
 	longestSubscription = 600_000 * time.Second
-	margin              = time.Minute // for what is late, of 64*T1 and a retransmission or two
+	margin              = time.Minute // for delays: 64*T1 and a retransmission or two
 )
 
-// attempt is an initial request on its way, and the dialogs that its responses make.
+// attempt is a pending initial request, and the dialogs that its responses make.
 type attempt struct {
 	proxy   *Proxy
 	binding *binding.Binding
 	request *sip.Request
 	initial *dialog.Initial
-	// fromCore tells a request to the handset; routes are then those of the request, this P-CSCF's not yet among them.
+	// fromCore is true of a request to the handset; routes are then those of the request, without this P-CSCF's.
 	fromCore bool
 	routes   []string
 	target   string
@@ -38,8 +38,8 @@ type attempt struct {
 	bearing  *bearing     // nil: it asks for no bearers
 }
 
-// begin notes an initial request that may make a dialog; nil is one that may not. An error means that the handset has as
-// many as it may. received is the request before this P-CSCF's Record-Route.
+// begin records an initial request that may make a dialog; it returns nil for other requests. An error means that the handset has reached
+// its limit. received is the request before this P-CSCF's Record-Route.
 func (p *Proxy) begin(received *sip.Request, b *binding.Binding, fromCore bool) (*attempt, error) {
 	if !makesDialog(received) {
 		return nil, nil
@@ -48,7 +48,7 @@ func (p *Proxy) begin(received *sip.Request, b *binding.Binding, fromCore bool) 
 	return p.start(&attempt{proxy: p, binding: b, request: received, fromCore: fromCore})
 }
 
-// beginUrgent notes an initial request of an emergency call, as begin does.
+// beginUrgent is begin for an initial request of an emergency call.
 func (p *Proxy) beginUrgent(received *sip.Request, b *binding.Binding) (*attempt, error) {
 	if !makesDialog(received) {
 		return nil, nil
@@ -84,7 +84,7 @@ func (p *Proxy) start(a *attempt) (*attempt, error) {
 	return a, nil
 }
 
-// charged notes the ICID of a request, for the log.
+// charged records the ICID of a request, for the log.
 func (a *attempt) charged(v ims.ChargingVector) {
 	if a != nil {
 		a.icid = v.ICID
@@ -144,12 +144,12 @@ func (a *attempt) key(r *sip.Response) dialog.Key {
 	return k
 }
 
-// overtaking is how long a NOTIFY waits for the 200 to its SUBSCRIBE, which is on its way: less than until it would come again (T1).
+// overtaking is how long a NOTIFY waits for the 200 to its SUBSCRIBE: less than the time until its retransmission (T1).
 const overtaking = 400 * time.Millisecond
 
-// notified lets the 200 to a SUBSCRIBE or REFER go before the NOTIFY that comes with it, by another transport perhaps: handsets and
-// soft phones do not know the dialog before. If the 200 keeps them waiting, the NOTIFY makes the dialog (RFC 6665 §4.1.2.4, §4.4.1),
-// and makes says so.
+// notified lets the 200 to a SUBSCRIBE or REFER pass before the NOTIFY that comes with it, perhaps by another transport: handsets and soft
+// phones do not know the dialog before. If the 200 does not come in time, the NOTIFY makes the dialog (RFC 6665 §4.1.2.4, §4.4.1), and
+// makes is true.
 func (p *Proxy) notified(ctx context.Context, k dialog.Key, notify *sip.Request, fromCore bool) (makes bool) {
 	if notify.Method != "NOTIFY" {
 		return false
@@ -183,7 +183,7 @@ func (p *Proxy) notified(ctx context.Context, k dialog.Key, notify *sip.Request,
 	return true
 }
 
-// subscribed returns how long a subscription lasts, as a NOTIFY says (RFC 6665 §4.1.3).
+// subscribed returns how long a subscription lasts, as stated by a NOTIFY (RFC 6665 §4.1.3).
 func subscribed(notify *sip.Request) time.Duration {
 	_, params := sip.ValueParams(notify, "Subscription-State")
 	expires, _ := params.Get("expires")
@@ -191,12 +191,12 @@ func subscribed(notify *sip.Request) time.Duration {
 	return subscription(expires)
 }
 
-// subscription returns how long the dialog of a subscription of so many seconds lasts.
+// subscription returns how long the dialog of a subscription of this many seconds lasts.
 func subscription(seconds string) time.Duration {
 	return min(time.Duration(sip.Seconds(seconds, 3600))*time.Second, longestSubscription) + margin
 }
 
-// abandoned is called when the request does not go on.
+// abandoned is called when the request is not forwarded.
 func (a *attempt) abandoned() {
 	if a == nil {
 		return
@@ -209,7 +209,7 @@ func (a *attempt) abandoned() {
 	}
 }
 
-// finished is called when the final response went upstream.
+// finished is called when the final response was forwarded.
 func (a *attempt) finished(final *sip.Response) {
 	if a == nil {
 		return
@@ -233,7 +233,7 @@ func (p *Proxy) beyond(r *sip.Response, token string) []string {
 
 	own := -1
 
-	for i, record := range records { // the last one: the first may be the callee's, and the same, when a handset calls itself
+	for i, record := range records { // the last one: when a handset calls itself, the first may be the callee's and equal
 		if u, err := sip.ParseURI(record.URI); err == nil && u.User == token && p.mw.Own(u) {
 			own = i
 		}
@@ -258,8 +258,8 @@ func texts(addresses []sip.NameAddr) []string {
 	return all
 }
 
-// lifetime returns how long a dialog lasts from the 2xx that made or prolonged it: until its session timer (RFC 4028 §10) or its
-// subscription is over, and no longer than one that does not say.
+// lifetime returns how long a dialog lasts from the 2xx that made or extended it: until the end of its session timer (RFC 4028 §10) or
+// subscription, and no longer than a session without a timer.
 func lifetime(method string, r *sip.Response) time.Duration {
 	if method == "SUBSCRIBE" {
 		return subscription(sip.Value(r, "Expires"))
@@ -314,14 +314,14 @@ func (p *Proxy) dialogOf(k dialog.Key, out *sip.Request, b *binding.Binding) (di
 	return dialog.Dialog{Routes: texts(routes)}, true
 }
 
-// keeping are the methods that set up, keep or end what a dialog is there for.
+// keeping lists the methods that set up, refresh or end what a dialog exists for.
 var keeping = []string{"BYE", "ACK", "INVITE", "UPDATE", "PRACK", "INFO", "SUBSCRIBE", "NOTIFY"}
 
-// callPrefix is how the S-CSCF's Record-Route begins in a call, and in no subscription.
+// callPrefix begins the S-CSCF's Record-Route in calls, and not in subscriptions.
 const callPrefix = "call-"
 
-// anothers tells a request in somebody else's name: this side of the dialog is another user's, or the user itself has the other one. A
-// BYE that led by such a Route back to its sender would have the S-CSCFs take the call for hung up while it goes on.
+// anothers reports whether a request is in somebody else's name: this side of the dialog is another user's, or the user itself has the
+// other side. A BYE whose Route led back to its sender would make the S-CSCFs take the call for ended while it goes on.
 func (p *Proxy) anothers(k dialog.Key, b *binding.Binding) bool {
 	other := dialog.Key{CallID: k.CallID, Local: k.Remote, Remote: k.Local}
 
@@ -332,7 +332,7 @@ func (p *Proxy) anothers(k dialog.Key, b *binding.Binding) bool {
 			return true
 		}
 
-		if _, found := p.dialogs.Find(k); found { // by another contact of the user's
+		if _, found := p.dialogs.Find(k); found { // by another contact of the user
 			return false
 		}
 	}
@@ -340,7 +340,7 @@ func (p *Proxy) anothers(k dialog.Key, b *binding.Binding) bool {
 	return p.dialogs.Taken(k)
 }
 
-// updateDialog makes the changes to a dialog that a request within it and its final response bring.
+// updateDialog applies the changes that a request within a dialog and its final response make to the dialog.
 func (p *Proxy) updateDialog(k dialog.Key, b *binding.Binding, r *sip.Request, response *sip.Response, fromCore bool) {
 	switch method := string(r.Method); {
 	case method == "BYE" && response.StatusCode != 401 && response.StatusCode != 407:
@@ -360,8 +360,8 @@ func (p *Proxy) updateDialog(k dialog.Key, b *binding.Binding, r *sip.Request, r
 	}
 }
 
-// follow puts a request of a handset's on the route of its dialog (§5.2.6.3.5): towards what the core asked to be passed by.
-// ok is false when Route says otherwise and that is not to be put right.
+// follow puts a handset's request on the route of its dialog (§5.2.6.3.5): through the nodes that the core put there. ok is false when
+// Route differs and is not to be replaced.
 func (p *Proxy) follow(ctx context.Context, out *sip.Request, d dialog.Dialog) (to stack.Destination, ok bool) {
 	to = stack.Destination{Endpoint: p.mw}
 
@@ -390,7 +390,7 @@ func (p *Proxy) follow(ctx context.Context, out *sip.Request, d dialog.Dialog) (
 		return to, true
 	}
 
-	// Nobody but this P-CSCF is in the route: the request goes to the other side, wherever its Request-URI points.
+	// The route has no other node than this P-CSCF: the request goes to the other side, wherever its Request-URI points.
 	target, err := sip.ParseURI(d.Target)
 	if err != nil {
 		return to, false
@@ -409,8 +409,8 @@ func sameRoute(a, b []sip.NameAddr) bool {
 
 const withoutContact = "the request has not exactly one SIP URI as its Contact (RFC 3261 §8.1.1.8)"
 
-// reachable reports whether a request that may make a dialog says where its sender is reached in it (RFC 3261 §8.1.1.8,
-// RFC 6665 §4.1.2.1, RFC 3515 §2.2).
+// reachable reports whether a request that may make a dialog states where its sender is reached in it (RFC 3261 §8.1.1.8, RFC 6665
+// §4.1.2.1, RFC 3515 §2.2).
 func reachable(r *sip.Request) bool { return !makesDialog(r) || oneContact(r) }
 
 func oneContact(m sip.Message) bool {

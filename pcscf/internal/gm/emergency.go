@@ -15,16 +15,16 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Emergency says how emergency calls are served (TS 24.229 §5.2.10). The zero value refuses them all: nothing leaves the network by
+// Emergency configures how emergency calls are served (TS 24.229 §5.2.10). The zero value refuses them all: nothing leaves the network by
 // accident.
 type Emergency struct {
-	Numbers      *emergency.Plan   // nil: URNs alone are known
-	PSAPs        map[string]string // SIP URI of the emergency centre, by service; that of "sos" is for services that have none
+	Numbers      *emergency.Plan   // nil: only URNs are known
+	PSAPs        map[string]string // SIP URI of the emergency centre, by service; "sos" serves all others
 	Unregistered bool              // handsets need not be registered
 	Alternative  Alternative
 }
 
-// centres returns the emergency centres for a service, the one that is meant for it first.
+// centres returns the emergency centres for a service, the most specific first.
 func (e *Emergency) centres(service string) (all []string) {
 	for service != "" {
 		if uri := e.PSAPs[service]; uri != "" && !slices.Contains(all, uri) {
@@ -38,12 +38,12 @@ func (e *Emergency) centres(service string) (all []string) {
 	return all
 }
 
-// caller is who an emergency call is from.
+// caller is the kind of caller of an emergency call.
 type caller int
 
 const (
 	fromGuest      caller = iota
-	fromSeveral           // a registered handset, and nothing says which one
+	fromSeveral           // one of several registered handsets; which one is not known
 	fromRegistered        // with its normal registration
 	fromEmergency         // with its emergency registration
 )
@@ -52,24 +52,24 @@ var callers = [...]string{
 	fromGuest: "unregistered", fromSeveral: "one of several", fromRegistered: "registered", fromEmergency: "emergency registration",
 }
 
-// String returns how it is counted.
+// String returns the label of the metrics.
 func (c caller) String() string { return callers[c] }
 
-// ofEmergencies is the procedure of emergency calls in logs and counts.
+// ofEmergencies names the procedure of emergency calls in logs and metrics.
 const ofEmergencies = "emergency"
 
 // emergencyCall is an initial request for an emergency service.
 type emergencyCall struct {
 	proxy   *Proxy
 	tx      *stack.ServerTransaction
-	out     *sip.Request // as it goes on
+	out     *sip.Request // as forwarded
 	service string
 	from    caller
 	binding *binding.Binding
 }
 
-// callForHelp is TS 24.229 §5.2.10.2 to §5.2.10.4: a request for an emergency service goes from here to the emergency centre, past the
-// S-CSCF of the user, and so past all charging and whatever else of the core may be down.
+// callForHelp implements TS 24.229 §5.2.10.2 to §5.2.10.4: a request for an emergency service goes from here to the emergency centre,
+// bypassing the user's S-CSCF, and so all charging and any part of the core that may be down.
 func (p *Proxy) callForHelp(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request, service string) {
 	c := &emergencyCall{proxy: p, tx: tx, out: out, service: service}
 
@@ -92,7 +92,7 @@ func (p *Proxy) callForHelp(ctx context.Context, tx *stack.ServerTransaction, ou
 	}
 }
 
-// announce tells the operator of the call, whatever becomes of it.
+// announce logs the call for the operator, whatever its outcome.
 func (c *emergencyCall) announce() {
 	r := c.tx.Request()
 
@@ -113,13 +113,13 @@ func (c *emergencyCall) announce() {
 		"access", sip.Value(r, "P-Access-Network-Info"), "call_id", r.CallID().Value())
 }
 
-// refuse answers a call that does not go on.
+// refuse answers a call that is not forwarded.
 func (c *emergencyCall) refuse(why *sip.Refusal) {
 	c.proxy.refuse(c.tx, ofEmergencies, why)
 	c.ended(why.Status)
 }
 
-// ended counts the call. A guest does not stay.
+// ended counts the call, and drops a guest.
 func (c *emergencyCall) ended(status int) {
 	c.proxy.emergencyCalls.WithLabelValues(c.from.String(), label.Status(status)).Inc()
 
@@ -128,7 +128,7 @@ func (c *emergencyCall) ended(status int) {
 	}
 }
 
-// forward sends the call to the emergency centre. An error of its way is followed by the centre for all services, if there is one.
+// forward sends the call to the emergency centre. If that cannot be reached, the centre for all services is tried, if there is one.
 func (c *emergencyCall) forward(ctx context.Context) *sip.Refusal {
 	p, out := c.proxy, c.out
 
@@ -201,7 +201,7 @@ func (c *emergencyCall) forward(ctx context.Context) *sip.Refusal {
 	return nil
 }
 
-// towards returns the branch to the first of these centres that can be found, and those that are left.
+// towards returns the branch to the first of these centres that can be resolved, and the remaining ones.
 func (c *emergencyCall) towards(ctx context.Context, centres []string) (branch stack.Branch, left []string, refusal *sip.Refusal) {
 	p := c.proxy
 
@@ -234,7 +234,7 @@ func (c *emergencyCall) towards(ctx context.Context, centres []string) (branch s
 	return stack.Branch{}, nil, refusal
 }
 
-// towardsHandset takes out of a response what is for the trust domain, and says whose fault it is that none came.
+// towardsHandset removes from a response what belongs to the trust domain, and states whose fault a missing one is.
 func (c *emergencyCall) towardsHandset(r *sip.Response) {
 	shownToHandset(r)
 
@@ -243,7 +243,7 @@ func (c *emergencyCall) towardsHandset(r *sip.Response) {
 	}
 }
 
-// assertNumber adds the user's number to the asserted identity, when that is none: the centre calls back by it (§5.2.10.3).
+// assertNumber adds the user's number to the asserted identity, if that is no number: the centre uses it to call back (§5.2.10.3).
 func assertNumber(out *sip.Request, b *binding.Binding) {
 	if strings.HasPrefix(sip.Value(out, "P-Asserted-Identity"), "<tel:") {
 		return
@@ -257,7 +257,7 @@ func assertNumber(out *sip.Request, b *binding.Binding) {
 	}
 }
 
-// identify finds who calls: a handset by its emergency registration, by another one, or without any, where that is allowed.
+// identify identifies the caller: a handset by its emergency registration, by another one, or by none, where that is allowed.
 func (c *emergencyCall) identify() *sip.Refusal {
 	p := c.proxy
 	c.from = fromGuest
@@ -266,7 +266,7 @@ func (c *emergencyCall) identify() *sip.Refusal {
 	claim.From, claim.Emergency = c.tx.Request().From().Address.String(), true
 
 	b, err := p.bindings.Sender(claim)
-	if errors.Is(err, binding.ErrAnother) { // it would be the wrong one's money, and here is none
+	if errors.Is(err, binding.ErrAnother) { // elsewhere the wrong user would pay; emergency calls are free
 		claim.Preferred = nil
 		b, err = p.bindings.Sender(claim)
 	}
@@ -339,7 +339,7 @@ func (p *Proxy) welcome(tx *stack.ServerTransaction) (*binding.Binding, error) {
 	return b, p.bindings.Put(b)
 }
 
-// handsetOf returns the IMEI, or what else names the handset, of who sends: of Contact's +sip.instance (RFC 7254), or its GRUU; "".
+// handsetOf returns the sender's IMEI, or another name of the handset: from Contact's +sip.instance (RFC 7254), or its GRUU; "".
 func handsetOf(r *sip.Request) string {
 	contacts, _, err := sip.Contacts(r)
 	if err != nil || len(contacts) == 0 {
@@ -439,8 +439,8 @@ func (p *Proxy) inEmergency(m sip.Message, fromCore bool, meets func(*binding.Bi
 	return false
 }
 
-// Urgent tells the requests that are served also when the P-CSCF has as many in work as it may: those for emergency services, and all in
-// an emergency call.
+// Urgent reports whether a request is served even when the P-CSCF is at its limit of work: requests for emergency services, and all in an
+// emergency call.
 func (p *Proxy) Urgent(flow stack.Flow, r *sip.Request) bool {
 	return flow.Endpoint != p.mw && p.emergency(r) || p.ofEmergency(flow, r)
 }

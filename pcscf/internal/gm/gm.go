@@ -1,5 +1,5 @@
-// Package gm handles the requests of a P-CSCF (TS 24.229 §5.2). It stands between the handsets, which it trusts in nothing, and
-// the core, which trusts it.
+// Package gm implements the procedures of a P-CSCF (TS 24.229 §5.2). It stands between the handsets, which it does not trust, and the core,
+// which trusts it.
 package gm
 
 import (
@@ -28,15 +28,15 @@ type Config struct {
 	HomeDomain     string
 	VisitedNetwork string
 	Interrogator   string // SIP URI of the I-CSCF
-	Enforce        bool   // refuse a Route that is not the Service-Route, instead of putting it right
+	Enforce        bool   // refuse a Route that differs from the Service-Route, instead of replacing it
 	ByAddress      ByAddress
 	MaxBindings    int // handsets at the same time
-	MaxGuests      int // handsets that have an emergency call without a registration, at the same time
+	MaxGuests      int // unregistered handsets with an emergency call, at the same time
 	MaxDialogs     int // of one handset at the same time
 	Subscriptions  int // of the P-CSCF to the registrations of users at the same time (§5.2.3); 0: it does not subscribe
 }
 
-// ByAddress says when the only handset at an address is the sender of what comes from there and gives neither the port nor the
+// ByAddress is when the only handset at an address is taken for the sender of requests from there that have neither the port nor the
 // Contact of its registration. By UDP in clear any process behind that address could call as that handset.
 type ByAddress string
 
@@ -53,9 +53,9 @@ type Options struct {
 	Gm        []*stack.Endpoint // towards handsets
 	Mw        *stack.Endpoint   // towards the core
 	Security  Security
-	Journal   binding.Keeper    // nil: no registration is kept over a restart
-	Guard     *protection.Guard // nil: all are heard
-	Bearers   *Bearers          // nil: calls ask for no bearers
+	Journal   binding.Keeper    // nil: no registration is saved across restarts
+	Guard     *protection.Guard // nil: all sources are accepted
+	Bearers   *Bearers          // nil: calls request no bearers
 	Emergency Emergency
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer
@@ -125,7 +125,7 @@ func New(c Config, o Options) *Proxy {
 
 var errUnprotected = errors.New("its security associations are gone")
 
-// Restore takes up a registration that an earlier process kept, and subscribes to it.
+// Restore restores a registration saved by an earlier process, and subscribes to it.
 func (p *Proxy) Restore(b *binding.Binding) error {
 	if b.Protected() && !p.security.Protected(b.Flow) {
 		return errUnprotected
@@ -164,7 +164,7 @@ func (p *Proxy) Run(ctx context.Context) {
 // Close stops the timers of the bindings, when neither Run nor the stack runs any more.
 func (p *Proxy) Close() { p.bindings.Close() }
 
-// home returns where requests to the home network go: to its I-CSCF.
+// home returns the destination of requests to the home network: its I-CSCF.
 func (p *Proxy) home(ctx context.Context) (stack.Destination, error) {
 	home, err := sip.ParseURI(p.config.Interrogator)
 	if err != nil {
@@ -176,11 +176,11 @@ func (p *Proxy) home(ctx context.Context) (stack.Destination, error) {
 	return stack.Destination{Endpoint: p.mw, Targets: targets}, err
 }
 
-// maxCSeq is the highest number that a handset may come to. Those above it, of all below 2^31 (RFC 3261 §8.1.1.5), are for the BYE
-// that the S-CSCF sends in its name when the credit is used up.
+// maxCSeq is the highest number that a handset may use. The remaining ones below 2^31 (RFC 3261 §8.1.1.5) are for the BYE that the S-CSCF
+// sends in its name when the credit is used up.
 const maxCSeq = 1<<31 - 1<<8
 
-// HandleRequest serves one request. Where it came from decides what it may do.
+// HandleRequest serves one request. Its source decides what it may do.
 func (p *Proxy) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
 	request := tx.Request()
 	fromCore := tx.Flow().Endpoint == p.mw
@@ -234,7 +234,7 @@ func (p *Proxy) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) 
 	}
 }
 
-// forwardable returns the request as it goes on: without asking for the security agreement, which ends here (RFC 3329 §2.3.1).
+// forwardable returns the request as forwarded: without the option tag of the security agreement, which ends here (RFC 3329 §2.3.1).
 func (p *Proxy) forwardable(r *sip.Request) (out *sip.Request, own []sip.NameAddr, refusal *sip.Refusal) {
 	out, own, refusal = p.stack.Forwardable(r, agreement.Option)
 	if refusal != nil {
@@ -247,8 +247,8 @@ func (p *Proxy) forwardable(r *sip.Request) (out *sip.Request, own []sip.NameAdd
 	return out, own, nil
 }
 
-// mended returns a handset's BYE without what a proxy refuses it for: the handset is not in the call any more, whatever the answer is, and
-// would pay on. Its route is that of the dialog in any case.
+// mended returns a handset's BYE without what a proxy would refuse: the handset has left the call whatever the answer is, and would go on
+// paying. The route is that of the dialog in any case.
 func mended(bye *sip.Request) *sip.Request {
 	out := sip.Copy(bye)
 
@@ -274,7 +274,7 @@ func mended(bye *sip.Request) *sip.Request {
 	return out
 }
 
-// HandleAck passes on the ACK of a 2xx, which has no answer to refuse it by.
+// HandleAck forwards the ACK of a 2xx, which cannot be refused.
 func (p *Proxy) HandleAck(ctx context.Context, ack *stack.Ack) {
 	out, own, refusal := p.forwardable(ack.Request)
 	if refusal != nil {
@@ -328,7 +328,7 @@ func (p *Proxy) HandleAck(ctx context.Context, ack *stack.Ack) {
 	_ = p.stack.SendStateless(ctx, out, to)
 }
 
-// party returns the handset that a Route entry of this P-CSCF's names.
+// party returns the handset named by a Route entry of this P-CSCF.
 func (p *Proxy) party(own []sip.NameAddr) (*binding.Binding, bool) {
 	for _, route := range own {
 		if u, err := sip.ParseURI(route.URI); err == nil && u.User != "" {
@@ -341,7 +341,7 @@ func (p *Proxy) party(own []sip.NameAddr) (*binding.Binding, bool) {
 	return nil, false
 }
 
-// tokened reports whether a Route entry of this P-CSCF's names a binding, which it may have lost.
+// tokened reports whether a Route entry of this P-CSCF names a binding, existing or lost.
 func tokened(own []sip.NameAddr) bool {
 	return slices.ContainsFunc(own, func(route sip.NameAddr) bool {
 		u, err := sip.ParseURI(route.URI)
@@ -349,8 +349,7 @@ func tokened(own []sip.NameAddr) bool {
 	})
 }
 
-// through reports whether what came by this flow is the handset's: from its address, and through a security association if
-// it registered through one.
+// through reports whether a flow is the handset's: from its address, and through a security association if it registered through one.
 func (p *Proxy) through(b *binding.Binding, flow stack.Flow) bool {
 	return b.Flow.Remote.Addr() == flow.Remote.Addr() && b.Protected() == p.security.Protected(flow)
 }
@@ -359,7 +358,7 @@ func (p *Proxy) count(direction string, r *sip.Request, response *sip.Response) 
 	p.counted(direction, string(r.Method), response.StatusCode)
 }
 
-// shownToHandset leaves of a message of the core's what a handset may see (TS 24.229 §4.4, RFC 3325 §7).
+// shownToHandset removes from a message of the core what a handset may not see (TS 24.229 §4.4, RFC 3325 §7).
 func shownToHandset(m sip.Message) {
 	trust.Cross(m, trust.Core, trust.Handset)
 
@@ -368,13 +367,13 @@ func shownToHandset(m sip.Message) {
 	}
 }
 
-// shownInCancel leaves of what a CANCEL of the core's says what a handset may see.
+// shownInCancel returns the header fields of the core's CANCEL that a handset may see.
 func shownInCancel(why []sip.Header) []sip.Header {
 	return trust.CrossCancel(why, trust.Core, trust.Handset)
 }
 
-// recordRoute puts this P-CSCF into the route of a dialog, with a URI for each of its sides, so that either side reaches it
-// where it can (RFC 5658). The one on top is that of the side the request leaves to.
+// recordRoute adds this P-CSCF to the route of a dialog, with a URI for each side, so that either side can reach it (RFC 5658). The topmost
+// is that of the side to which the request leaves.
 func (p *Proxy) recordRoute(out *sip.Request, b *binding.Binding, towardsCore bool) {
 	handset, core := b.Flow.Named().URI(b.Token), p.mw.URI(b.Token)
 	if b.Flow.Transport == "TCP" {

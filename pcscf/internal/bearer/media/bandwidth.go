@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// rate returns what the receiver at this line takes in bit/s, with RTP, UDP and IP: what it says itself (b=AS, b=TIAS), or what the codecs
+// rate returns the bit/s that the receiver at this line takes, including RTP, UDP and IP: as it states (b=AS, b=TIAS), or what the codecs
 // of the answer can need (TS 29.213 §6.2). from is the other end's line.
 func (l *line) rate(answered, from *line) *uint32 {
 	six := l.address.Is6() || !l.address.IsValid() && from.address.Is6()
@@ -23,7 +23,7 @@ func (l *line) rate(answered, from *line) *uint32 {
 	return answered.codecRate(six, l.packetTime())
 }
 
-// overhead returns the octets below a payload: IP and UDP, and RTP where the payload is without it.
+// overhead returns the octets of the headers below a payload: IP and UDP, and RTP where the payload excludes it.
 func overhead(six, rtp bool) float64 {
 	octets := 28.0
 	if six {
@@ -37,7 +37,8 @@ func overhead(six, rtp bool) float64 {
 	return octets
 }
 
-// packets returns how many the TIAS allows in a second (RFC 3890 §6.3); without a=maxprate those of speech, or packets of 1200 octets.
+// packets returns the packets per second that the TIAS allows (RFC 3890 §6.3); without a=maxprate, those of speech, or packets of 1200
+// octets.
 func (l *line) packets(tias float64) float64 {
 	if value, found := l.attribute("maxprate"); found {
 		if rate, err := strconv.ParseFloat(value, 64); err == nil && rate > 0 && rate <= 10_000 {
@@ -52,7 +53,7 @@ func (l *line) packets(tias float64) float64 {
 	return math.Ceil(tias / 8 / 1200)
 }
 
-// packetTime returns how long the speech in one packet is, as the receiver wants it.
+// packetTime returns the duration of the speech in one packet, as the receiver wants it.
 func (l *line) packetTime() time.Duration {
 	value, _ := l.attribute("ptime")
 
@@ -71,7 +72,7 @@ func bits(rate float64) *uint32 {
 	return new(uint32(min(math.Ceil(rate), math.MaxUint32)))
 }
 
-// codecRate returns the largest of those that the line's codecs need; nil where none is known.
+// codecRate returns the highest rate of the line's codecs; nil where none is known.
 func (l *line) codecRate(six bool, packetTime time.Duration) *uint32 {
 	if !l.rtp() {
 		return nil
@@ -100,7 +101,7 @@ func (l *line) codecRate(six bool, packetTime time.Duration) *uint32 {
 	return bits(largest)
 }
 
-// static are payload types that need no a=rtpmap (RFC 3551 §6).
+// static holds the payload types that need no a=rtpmap (RFC 3551 §6).
 var static = map[string]string{
 	"0": "PCMU", "3": "GSM", "4": "G723", "8": "PCMA", "9": "G722", "18": "G729", "31": "H261", "34": "H263",
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// audio is how many octets of payload a codec puts into a packet, at most.
+// audio holds for each codec the most octets of payload in one packet.
 var audio = map[string]func(parameters map[string]string, packetTime time.Duration) float64{
 	"AMR":     func(p map[string]string, d time.Duration) float64 { return adaptive(amr, p, d) },
 	"AMR-WB":  func(p map[string]string, d time.Duration) float64 { return adaptive(amrWB, p, d) },
@@ -30,13 +30,13 @@ func constant(rate float64) func(map[string]string, time.Duration) float64 {
 	}
 }
 
-// amr and amrWB are the bits of a speech frame in each mode (TS 26.101 table 2, TS 26.201 table 2).
+// amr and amrWB hold the bits of a speech frame in each mode (TS 26.101 table 2, TS 26.201 table 2).
 var (
 	amr   = []int{95, 103, 118, 134, 148, 159, 204, 244}
 	amrWB = []int{132, 177, 253, 285, 317, 365, 397, 461, 477}
 )
 
-// adaptive returns a packet of AMR (RFC 4867 §4.3, §4.4) in the largest mode of mode-set.
+// adaptive returns the octets of an AMR packet (RFC 4867 §4.3, §4.4) in the largest mode of mode-set.
 func adaptive(frames []int, parameters map[string]string, packetTime time.Duration) float64 {
 	largest := 0
 
@@ -59,8 +59,8 @@ func adaptive(frames []int, parameters map[string]string, packetTime time.Durati
 	return math.Ceil((4 + count*float64(6+largest)) / 8)
 }
 
-// evs returns a packet of EVS (TS 26.445 annex A) at the largest rate of br, or of br-recv, which is 128 kbit/s where neither is said. The
-// header-full format has two octets more.
+// evs returns the octets of an EVS packet (TS 26.445 annex A) at the highest rate of br, or of br-recv; 128 kbit/s where neither is given.
+// The header-full format has two octets more.
 func evs(parameters map[string]string, packetTime time.Duration) float64 {
 	largest := 0.0
 
@@ -79,7 +79,7 @@ func evs(parameters map[string]string, packetTime time.Duration) float64 {
 	return math.Ceil(largest*1000*packetTime.Seconds()/8) + 2
 }
 
-// opus returns a packet of Opus (RFC 7587 §6.1) at maxaveragebitrate, or at what stereo music wants.
+// opus returns the octets of an Opus packet (RFC 7587 §6.1) at maxaveragebitrate, or at the rate that suits stereo music.
 func opus(parameters map[string]string, packetTime time.Duration) float64 {
 	rate := 64_000.0
 	if n, err := strconv.ParseFloat(parameters["maxaveragebitrate"], 64); err == nil && n >= 6_000 && n <= 510_000 {
@@ -89,10 +89,10 @@ func opus(parameters map[string]string, packetTime time.Duration) float64 {
 	return math.Ceil(rate * packetTime.Seconds() / 8)
 }
 
-// most is what is asked for one video without a b-line: a level of a codec says what can be decoded, not what will be sent.
+// most is the highest rate requested for a video without a b-line: a codec's level states what can be decoded, not what will be sent.
 const most = 2_000_000
 
-// picture is the bit/s of a video codec in its level.
+// picture holds for each video codec the bit/s at its level.
 var picture = map[string]func(parameters map[string]string) float64{
 	"H264": h264,
 	"H265": h265,
@@ -110,7 +110,7 @@ func always(rate float64) func(map[string]string) float64 {
 	return func(map[string]string) float64 { return rate }
 }
 
-// h264 is MaxBR of the level in profile-level-id (H.264 table A-1; RFC 6184 §8.1: 1 where it is not said).
+// h264 returns MaxBR of the level in profile-level-id (H.264 table A-1; RFC 6184 §8.1: level 1 where it is not given).
 func h264(parameters map[string]string) float64 {
 	profile, err := strconv.ParseUint(parameters["profile-level-id"], 16, 24)
 	if err != nil {
@@ -135,7 +135,7 @@ func h264(parameters map[string]string) float64 {
 	}
 }
 
-// h265 is MaxBR of level-id in the main tier (H.265 table A.8; RFC 7798 §7.1: 93, level 3.1, where it is not said).
+// h265 returns MaxBR of level-id in the main tier (H.265 table A.8; RFC 7798 §7.1: 93, level 3.1, where it is not given).
 func h265(parameters map[string]string) float64 {
 	level, err := strconv.ParseUint(parameters["level-id"], 10, 8)
 

@@ -11,10 +11,10 @@ import (
 
 var errNoMedia = errors.New("the session description has no m-line")
 
-// description is what of a session description (RFC 8866) matters to the network below.
+// description is the part of a session description (RFC 8866) that matters to the access network.
 type description struct{ lines []line }
 
-// line is an m-line with what stands below it, and what it has from the session's part.
+// line is an m-line with the lines below it, and the values inherited from the session level.
 type line struct {
 	text       string // after "m="
 	media      string
@@ -30,8 +30,8 @@ type line struct {
 
 type attribute struct{ name, value string }
 
-// parse takes a description apart. Lines may stand in any order within their part, and what is not understood is passed over: only the
-// ends that understand it can say that it is wrong.
+// parse parses a description. Lines may stand in any order within their section, and what is not understood is skipped: only the ends that
+// understand it can judge it wrong.
 func parse(text []byte) (*description, error) {
 	var (
 		d       description
@@ -121,8 +121,8 @@ func (l *line) limit(value string) {
 	l.bandwidth[kind] = new(uint32(n))
 }
 
-// inherit takes from the session's part what the m-line does not say itself. The session's bandwidth is for all m-lines together:
-// only when there is one it is known whose it is.
+// inherit takes from the session level what the m-line does not set itself. The session's bandwidth covers all m-lines together: it is
+// attributed only when there is a single one.
 func (l *line) inherit(session *line, alone bool) {
 	if !l.connected {
 		l.address = session.address
@@ -176,7 +176,8 @@ func (l *line) sends() bool {
 	return name == "sendrecv" || name == "sendonly"
 }
 
-// receives is false of 0.0.0.0, too, with which hold was said before there were directions (RFC 3264 §8.4).
+// receives reports whether this end receives. 0.0.0.0 means that it does not: hold was written so before there were directions (RFC 3264
+// §8.4).
 func (l *line) receives() bool {
 	name, _ := l.direction()
 	return (name == "sendrecv" || name == "recvonly") && !l.address.IsUnspecified()
@@ -190,7 +191,7 @@ func (l *line) kind() Kind {
 	return Other
 }
 
-// rtp reports whether a profile is one of RTP over UDP: "RTP/AVP", "UDP/TLS/RTP/SAVPF" and their like.
+// rtp reports whether a profile is RTP over UDP: "RTP/AVP", "UDP/TLS/RTP/SAVPF" and the like.
 func (l *line) rtp() bool {
 	return strings.HasPrefix(l.proto, "RTP/") || strings.HasPrefix(l.proto, "UDP/") && strings.Contains(l.proto, "/RTP/")
 }
@@ -217,7 +218,7 @@ func (l *line) muxed() bool {
 	return found
 }
 
-// last returns the end of the range that several port pairs make, RTCP included; 0 for one pair.
+// last returns the last port of a range of several port pairs, RTCP included; 0 for one pair.
 func (l *line) last() uint16 {
 	if l.ports < 2 {
 		return 0
@@ -226,7 +227,7 @@ func (l *line) last() uint16 {
 	return uint16(min(int(l.port)+2*l.ports-1, 65535))
 }
 
-// rtcp returns where this end takes RTCP: the port above RTP's, or what a=rtcp says (RFC 3605).
+// rtcp returns where this end takes RTCP: the port above RTP's, or that of a=rtcp (RFC 3605).
 func (l *line) rtcp(address netip.Addr) (netip.Addr, uint16) {
 	value, _ := l.attribute("rtcp")
 	words := strings.Fields(value)
@@ -250,14 +251,14 @@ func (l *line) rtcp(address netip.Addr) (netip.Addr, uint16) {
 	return address, l.port + 1
 }
 
-// unneeded are attributes that the direction and bandwidth say already, and those that are nobody's business below: keys and
+// unneeded lists attributes that the direction and bandwidth state already, and those that do not concern the access network: keys and
 // candidates.
 var unneeded = []string{
 	"sendrecv", "sendonly", "recvonly", "inactive", "bw-info", "crypto", "key-mgmt", "fingerprint",
 	"candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options",
 }
 
-// maxCodec bounds the octets of one m-line's attributes that are told.
+// maxCodec bounds the octets of one m-line's attributes that are sent.
 const maxCodec = 4096
 
 // codec returns the m-line with its attributes, and the bandwidth in TIAS (TS 29.214 §5.3.7).

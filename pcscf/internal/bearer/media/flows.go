@@ -7,9 +7,8 @@ const (
 	udp = 17
 )
 
-// flows returns those of one m-line, own as the UE has it and far as the UE was told it (TS 29.213 §6.2). Where packets come from is an
-// address, of IPv6 the /64, and no port, for nobody promises to send from where it receives; where they go is what the description
-// says.
+// flows returns the flows of one m-line; own is the UE's line, far the one that the UE was sent (TS 29.213 §6.2). The source is an address
+// (of IPv6 the /64) without a port, since nobody promises to send from where it receives; the destination is as the description states.
 func (n *Negotiation) flows(own, far *line, silent bool) []Flow {
 	ue := own.address
 	if !ue.IsValid() || ue.IsUnspecified() {
@@ -45,7 +44,8 @@ func (n *Negotiation) flows(own, far *line, silent bool) []Flow {
 	}}
 }
 
-// rule is for packets from one end to the other. Of TCP the end that opens the connection has a port that nobody knows yet (RFC 4145).
+// rule returns the rule for packets from one end to the other. With TCP, the port of the end that opens the connection is not known yet
+// (RFC 4145).
 func (l *line) rule(to *line, from, at netip.Addr) Rule {
 	r := Rule{Protocol: l.protocol(), From: source(from), To: target(at, to.port, to.last())}
 	if r.Protocol != tcp {

@@ -1,8 +1,8 @@
-// Package media says what a session needs of the access network: a function from an offer, its answer and the UE's side of them to
-// media components and their IP flows (TS 29.213 §6.2, TS 29.214 §4.4.1, TS 29.514 §4.2.2.2). Who is asked for them, and when, is not
-// its business.
+// Package media derives what a session needs of the access network: a function from an offer, its answer and the UE's side of them to
+// media components and their IP flows (TS 29.213 §6.2, TS 29.214 §4.4.1, TS 29.514 §4.2.2.2). It does not decide whom to ask for them,
+// or when.
 //
-// Session descriptions are read here and not by a library: github.com/pion/sdp v3 refuses a whole description for an m-line of a kind
+// Session descriptions are parsed here and not by a library: github.com/pion/sdp v3 refuses a whole description for an m-line of a kind
 // that it does not know, fax among them, and for lines out of order, and a call whose description is refused would have no bearer.
 package media
 
@@ -14,7 +14,7 @@ import (
 // Kind is what a component carries: the media of its m-line in capitals, as TS 29.214 §5.3.19 and TS 29.514 §5.6.3.3 name them.
 type Kind string
 
-// Kinds that the specifications name. What else an m-line says, fax for one, is Other.
+// Kinds that the specifications name. Anything else in an m-line, such as fax, is Other.
 const (
 	Audio       Kind = "AUDIO"
 	Video       Kind = "VIDEO"
@@ -26,10 +26,10 @@ const (
 	Other       Kind = "OTHER"
 )
 
-// Kinds lists them all.
+// Kinds lists all kinds.
 var Kinds = []Kind{Audio, Video, Data, Application, Control, Text, Message, Other}
 
-// Status says which way the packets of a component may pass (TS 29.214 §5.3.11).
+// Status is the direction in which the packets of a component may pass (TS 29.214 §5.3.11).
 type Status string
 
 // Values of Status.
@@ -43,41 +43,41 @@ const (
 
 // Component is what one m-line needs.
 type Component struct {
-	Number   uint32 // ordinal of the m-line, from 1, whatever the others are
+	Number   uint32 // ordinal of the m-line, from 1, counting all m-lines
 	Kind     Kind
 	Status   Status
-	Uplink   *uint32 // bit/s, of RTP with the headers below it; nil: nothing says how much
+	Uplink   *uint32 // bit/s, of RTP including the headers below it; nil: not known
 	Downlink *uint32
-	RS, RR   *uint32 // bit/s for RTCP of senders and receivers (RFC 3556); nil: not said
+	RS, RR   *uint32 // bit/s for RTCP of senders and receivers (RFC 3556); nil: not given
 	Flows    []Flow
 	Codecs   []Codec
 }
 
-// Flow is the packets of RTP or those of RTCP, both ways; or, without rules, those of the signalling.
+// Flow is the packets of RTP or of RTCP in both directions; without rules, those of the signalling.
 type Flow struct {
-	Number     uint32 // 1 is RTP and what is no RTP, 2 is RTCP; 0 is the signalling
+	Number     uint32 // 1 is RTP, or media other than RTP; 2 is RTCP; 0 is the signalling
 	RTCP       bool
 	Signalling bool
 	Uplink     Rule
 	Downlink   Rule
 }
 
-// Rule is a packet filter: a protocol (0: any), and the ends. An end without an address is any; without ports, every port.
+// Rule is a packet filter: a protocol (0: any) and the two ends. An end without an address matches any address; without ports, every port.
 type Rule struct {
 	Protocol uint8
 	From, To End
 }
 
-// End is where packets come from, or go to.
+// End is the source or destination of packets.
 type End struct {
 	Address     netip.Prefix
-	First, Last uint16 // ports; Last is 0 for one alone
+	First, Last uint16 // ports; Last is 0 for a single port
 }
 
-// Codec is an m-line with what belongs to it, as the UE sent it or was sent it (TS 29.214 §5.3.7).
+// Codec is an m-line with its attributes, as the UE sent or received it (TS 29.214 §5.3.7).
 type Codec struct {
 	Uplink bool // the UE sent it
-	Answer bool // it is of the answer; else of the offer
+	Answer bool // it is part of the answer; else of the offer
 	Lines  []string
 }
 
@@ -85,14 +85,14 @@ type Codec struct {
 type Negotiation struct {
 	Offer, Answer []byte
 	UEOffered     bool       // the UE made the offer
-	UE            netip.Addr // where the UE is reached, should its description not say it
+	UE            netip.Addr // where the UE is reached, if its description does not say
 }
 
-// maxComponents is how many components one request has. Open5GS leaves out more.
+// maxComponents is the most components in one request. Open5GS drops any beyond it.
 const maxComponents = 16
 
-// Needs returns what a negotiated session needs: a component for each m-line of the offer whose kind is among kinds (none: all are). It is
-// always complete: what was rejected or dropped is there as Removed.
+// Needs returns what a negotiated session needs: a component for each m-line of the offer whose kind is among kinds (none: all kinds). The
+// result is always complete: what was rejected or dropped is included as Removed.
 func Needs(n Negotiation, kinds []Kind) ([]Component, error) {
 	offer, err := parse(n.Offer)
 	if err != nil {
@@ -128,18 +128,18 @@ func Needs(n Negotiation, kinds []Kind) ([]Component, error) {
 	return components, nil
 }
 
-// Any reports whether a component has flows, and there is anything to ask for.
+// Any reports whether any component has flows, so that there is something to request.
 func Any(components []Component) bool {
 	return slices.ContainsFunc(components, func(c Component) bool { return len(c.Flows) > 0 })
 }
 
-// Signalling is what a session for the signalling's own flow has (TS 29.214 §4.4.5): it names the flow, and asks for no bearer.
+// Signalling returns the component of a session for the signalling's own flow (TS 29.214 §4.4.5): it names the flow and requests no bearer.
 func Signalling() []Component {
 	return []Component{{Kind: Control, Status: Enabled, Flows: []Flow{{Signalling: true}}}}
 }
 
-// Covers reports whether who has the bearers of some components needs no others for these: each flow is among them, and none is to be
-// wider. Which way packets may pass does not matter, for that is no bearer.
+// Covers reports whether the bearers of the components had suffice for needs: each flow is among them, and none needs to be wider.
+// Directions do not matter, since they are no part of a bearer.
 func Covers(had, needs []Component) bool {
 	return !slices.ContainsFunc(needs, func(c Component) bool {
 		return len(c.Flows) > 0 && !slices.ContainsFunc(had, func(h Component) bool {
@@ -149,7 +149,7 @@ func Covers(had, needs []Component) bool {
 	})
 }
 
-// exceeds compares bandwidths; what is not said is no limit.
+// exceeds reports whether a needed bandwidth is more than had; nil is unlimited.
 func exceeds(needed, had *uint32) bool { return had != nil && (needed == nil || *needed > *had) }
 
 func (n *Negotiation) component(number uint32, offered, answered *line) Component {

@@ -2,7 +2,7 @@ package media
 
 import "github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 
-// description is a packet filter as Rx and N5 write it (TS 29.214 §5.3.8, TS 29.514 §5.6.3.2).
+// description returns the packet filter as Rx and N5 write it (TS 29.214 §5.3.8, TS 29.514 §5.6.3.2).
 func (r Rule) description(uplink bool) string {
 	return rx.FilterRule{
 		Uplink:   uplink,
@@ -12,12 +12,12 @@ func (r Rule) description(uplink bool) string {
 	}.String()
 }
 
-// Descriptions are both filters of a flow: what the UE receives, and what it sends.
+// Descriptions returns both filters of a flow: what the UE receives, and what it sends.
 func (f *Flow) Descriptions() []string {
 	return []string{f.Downlink.description(false), f.Uplink.description(true)}
 }
 
-// CodecData are the m-lines of a component as Rx and N5 write them (TS 29.214 §5.3.7, TS 29.514 §5.6.3.2).
+// CodecData returns the m-lines of a component as Rx and N5 write them (TS 29.214 §5.3.7, TS 29.514 §5.6.3.2).
 func (c *Component) CodecData() (all []string) {
 	for _, codec := range c.Codecs {
 		if len(codec.Lines) == 0 {

@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/npcf"
 )
 
-// notifications is the path that notifications go to, followed by the name of the session.
+// notifications is the path that receives notifications, followed by the name of the session.
 const notifications = "/n5/v1/sessions/"
 
 // Limits of those who tell. A PCF has a connection or a few, and waits for an answer before it tells more of a session.
@@ -89,7 +89,7 @@ func (b bodiless) WriteHeader(status int) {
 	b.ResponseWriter.WriteHeader(status)
 }
 
-// terminate ends a session that the PCF wants ended (TS 29.514 §4.2.5.3).
+// terminate ends a session at the PCF's request (TS 29.514 §4.2.5.3).
 func (p *PCF) terminate(b *bearer.Bearers, session string, said *npcf.TerminationInfo) (known bool) {
 	if !b.Known(session) {
 		return false
@@ -108,7 +108,7 @@ func (p *PCF) terminate(b *bearer.Bearers, session string, said *npcf.Terminatio
 	return false
 }
 
-// notified takes the events of a session (TS 29.514 §4.2.5.2, §4.2.5.8).
+// notified handles the events of a session (TS 29.514 §4.2.5.2, §4.2.5.8).
 func notified(b *bearer.Bearers, session string, said *npcf.EventsNotification) (known bool) {
 	known = b.Known(session)
 
@@ -124,7 +124,7 @@ func notified(b *bearer.Bearers, session string, said *npcf.EventsNotification) 
 	return known
 }
 
-// failed are the components without resources; none: all are.
+// failed returns the components without resources; none: all are without.
 func failed(said *npcf.EventsNotification, flows []npcf.Flows) (components []uint32) {
 	for _, report := range said.Failed {
 		if report.Status != npcf.ResourcesActive {

@@ -1,4 +1,4 @@
-// Package overn5 asks a PCF for bearers over N5, by Npcf_PolicyAuthorization (TS 29.514 §4.2): HTTP/2 in clear, without an upgrade, in
+// Package overn5 requests bearers of a PCF over N5, by Npcf_PolicyAuthorization (TS 29.514 §4.2): HTTP/2 in clear, without an upgrade, in
 // both directions (TS 29.500 §5.2.1).
 package overn5
 
@@ -23,14 +23,14 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/npcf"
 )
 
-// Config says which PCF is asked, and for what.
+// Config is which PCF is asked, and how.
 type Config struct {
 	PCF    string // root of its API: http://127.0.0.13:7777
-	Notify string // ip:port at which it tells of sessions
-	DNN    string // "": not said
+	Notify string // ip:port where it sends notifications
+	DNN    string // "": not sent
 }
 
-// Options are what a PCF is reached by; nil is the operating system.
+// Options are the means of reaching a PCF; nil is the operating system's.
 type Options struct {
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	Listen func(network, address string) (net.Listener, error)
@@ -43,10 +43,10 @@ type PCF struct {
 	client *http.Client
 
 	mu         sync.Mutex
-	terminated map[string]bool // sessions that the PCF has ended itself, until the word about that is sent
+	terminated map[string]bool // sessions that the PCF has ended itself, until their deletion is sent
 }
 
-// New asks the PCF of a configuration.
+// New returns the PCF of a configuration.
 func New(c Config, o Options) *PCF {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
@@ -88,14 +88,14 @@ const (
 	maxBody   = 1 << 18 // octets
 	idle      = 5 * time.Minute
 	redirects = 3
-	// aftermath is how long the end of a session waits that the PCF has ended itself: Open5GS's is still busy with it.
+	// aftermath is how long the P-CSCF waits before deleting a session that the PCF has ended itself: Open5GS is still busy with it.
 	aftermath = 2 * time.Second
 )
 
-// NewID is a name of the session's that only this side and the PCF know: notifications go by it.
+// NewID returns a name for the session that only this side and the PCF know: it authenticates notifications.
 func (p *PCF) NewID() string { return rand.Text() }
 
-// Ask creates a session, or changes it (TS 29.514 §4.2.2.2, §4.2.3.2). The PCF's name of it, a URI, is the Server of the Handle.
+// Ask creates or changes a session (TS 29.514 §4.2.2.2, §4.2.3.2). The PCF's name for it, a URI, is the Server of the Handle.
 func (p *PCF) Ask(ctx context.Context, q *bearer.Request) (*bearer.Grant, error) {
 	handle := q.Handle
 
@@ -123,8 +123,8 @@ func (p *PCF) Ask(ctx context.Context, q *bearer.Request) (*bearer.Grant, error)
 	return &bearer.Grant{Handle: handle}, nil
 }
 
-// End deletes a session (TS 29.514 §4.2.4.2). One that the PCF does not know is as gone as one that it deletes. The name of a session
-// whose creation was never answered is not known.
+// End deletes a session (TS 29.514 §4.2.4.2). A session that the PCF does not know counts as deleted. Where the creation was never
+// answered, the session's name is not known.
 func (p *PCF) End(ctx context.Context, h bearer.Handle) error {
 	if h.Server == "" {
 		return nil
@@ -146,7 +146,7 @@ func (p *PCF) End(ctx context.Context, h bearer.Handle) error {
 	return err
 }
 
-// ended takes the note that a PCF has ended a session itself.
+// ended clears and reports the mark that the PCF has ended a session itself.
 func (p *PCF) ended(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,7 +159,7 @@ func (p *PCF) ended(id string) bool {
 
 func (p *PCF) root() string { return strings.TrimSuffix(p.config.PCF, "/") }
 
-// send sends a request, without a body if that is nil, and returns the answer if it is a success, read to its end.
+// send sends a request, without a body if body is nil, and returns the answer, read to its end, if it is a success.
 func (p *PCF) send(ctx context.Context, q *bearer.Request, method, uri string, body any) (*http.Response, error) {
 	var text []byte
 
@@ -203,10 +203,10 @@ func (p *PCF) send(ctx context.Context, q *bearer.Request, method, uri string, b
 	return answer, nil
 }
 
-// unreachable is a connection that cannot be opened.
+// unreachable is the error of a connection that cannot be opened.
 type unreachable struct{ error }
 
-// unreached tells a PCF that is not there, and has not heard of the request, from one that does not answer.
+// unreached distinguishes a PCF that cannot be reached, and has not received the request, from one that does not answer.
 func unreached(err error) error {
 	if failed, ok := errors.AsType[*unreachable](err); ok {
 		return &bearer.Refusal{Code: http.StatusBadGateway, Why: "the PCF cannot be reached: " + failed.Error(), Undone: true}
@@ -215,7 +215,7 @@ func unreached(err error) error {
 	return err
 }
 
-// refusal is what a PCF says, with what to look at.
+// refusal returns the PCF's refusal, with what to check.
 func refusal(q *bearer.Request, answer *http.Response, body []byte) *bearer.Refusal {
 	var problem npcf.ProblemDetails
 
@@ -250,7 +250,7 @@ func noSession(q *bearer.Request, status int, named string) bool {
 	return q != nil && (named == npcf.PDUSessionNotAvailable || status == http.StatusNotFound && q.Server == "")
 }
 
-// cause is why a PCF mostly gives a status, in a lab.
+// cause returns the usual reason for a status, in a lab.
 func cause(q *bearer.Request, status int, named string) string {
 	switch {
 	case q == nil:
@@ -269,7 +269,7 @@ func cause(q *bearer.Request, status int, named string) string {
 	}
 }
 
-// notificationURI is where the PCF tells of a session.
+// notificationURI returns where the PCF sends the notifications of a session.
 func (p *PCF) notificationURI(id string) string {
 	u := url.URL{Scheme: "http", Host: p.config.Notify, Path: notifications + id}
 	return u.String()

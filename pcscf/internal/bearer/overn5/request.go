@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	services = "IMS Services" // afAppId where no ICSI says it
+	services = "IMS Services" // afAppId if there is no ICSI
 	features = "10"           // IMS_SBI, the fifth of TS 29.514 §5.8
 )
 
-// create is what a new session has (TS 29.514 §4.2.2.2).
+// create returns the body that creates a session (TS 29.514 §4.2.2.2).
 func (p *PCF) create(q *bearer.Request) *npcf.AppSessionContextReqData {
 	r := p.change(q)
 	r.DNN, r.NotificationURI, r.SupportedFeatures = p.config.DNN, p.notificationURI(q.ID), features
@@ -42,7 +42,8 @@ func (p *PCF) create(q *bearer.Request) *npcf.AppSessionContextReqData {
 	return r
 }
 
-// change is what a session has from now on (TS 29.514 §4.2.3.2): Open5GS takes each component for complete, and leaves what is not there.
+// change returns the body that changes a session (TS 29.514 §4.2.3.2): Open5GS takes each component as complete, and leaves those not
+// listed as they are.
 func (p *PCF) change(q *bearer.Request) *npcf.AppSessionContextReqData {
 	r := &npcf.AppSessionContextReqData{ApplicationID: services, MediaComponents: map[string]*npcf.MediaComponent{}}
 
@@ -66,7 +67,7 @@ func (p *PCF) change(q *bearer.Request) *npcf.AppSessionContextReqData {
 	return r
 }
 
-// component has the words of package media, which are those of the specification.
+// component returns a component in the words of package media, which are those of the specification.
 func component(c *media.Component) *npcf.MediaComponent {
 	m := &npcf.MediaComponent{
 		Number:   c.Number,
@@ -106,7 +107,7 @@ func component(c *media.Component) *npcf.MediaComponent {
 	return m
 }
 
-// rate is a bandwidth as Open5GS reads it; nothing is rounded away.
+// rate returns a bandwidth in a form that Open5GS reads; nothing is rounded.
 func rate(bits *uint32) string {
 	if bits == nil {
 		return ""

@@ -1,4 +1,4 @@
-// Package overrx asks a PCRF for bearers over Rx (TS 29.214 §4.4).
+// Package overrx requests bearers of a PCRF over Rx (TS 29.214 §4.4).
 package overrx
 
 import (
@@ -14,11 +14,11 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 )
 
-// Config says which PCRF is asked, and for what.
+// Config is which PCRF is asked, and how.
 type Config struct {
 	Realm string // the PCRF's
 	Host  string // "": whoever serves the realm
-	APN   string // Called-Station-Id; "": not said
+	APN   string // Called-Station-Id; "": not sent
 }
 
 // PCRF is a bearer.Authority.
@@ -27,7 +27,7 @@ type PCRF struct {
 	node   *diameter.Node
 }
 
-// New asks through a node whose applications include rx.Application.
+// New returns a PCRF reached through a node whose applications include rx.Application.
 func New(c Config, node *diameter.Node) *PCRF { return &PCRF{config: c, node: node} }
 
 // NewID returns a Session-Id.
@@ -54,8 +54,8 @@ func (p *PCRF) Ask(ctx context.Context, q *bearer.Request) (*bearer.Grant, error
 	}, nil
 }
 
-// End sends an STR. Its answer does not matter: a session that the PCRF does not know is as gone as one that it ends (RFC 6733 §8.4).
-// Who only passes requests on, and could not, is no answer.
+// End sends an STR. Any answer of the PCRF ends the session: one that it does not know is gone as well (RFC 6733 §8.4). The answer of a
+// relay that could not forward the STR does not count.
 func (p *PCRF) End(ctx context.Context, h bearer.Handle) error {
 	q := &rx.STR{Cause: rx.Logout, Classes: h.Classes}
 	q.SessionID, q.DestinationRealm, q.DestinationHost = h.ID, p.config.Realm, h.Server
@@ -68,10 +68,10 @@ func (p *PCRF) End(ctx context.Context, h bearer.Handle) error {
 	return err
 }
 
-// undone reports whether a result is a protocol error: the node that answered it has not served the request (RFC 6733 §7.1.3).
+// undone reports whether a result is a protocol error: the answering node has not processed the request (RFC 6733 §7.1.3).
 func undone(r diameter.Result) bool { return r.Vendor == 0 && r.Code/1000 == 3 }
 
-// refusal returns what a AAA says, with what to look at.
+// refusal returns the refusal in an AAA, with what to check.
 func (c *Config) refusal(q *bearer.Request, a *rx.AAA) *bearer.Refusal {
 	r := &bearer.Refusal{
 		Code:    a.Result.Code,
@@ -95,7 +95,7 @@ func (c *Config) refusal(q *bearer.Request, a *rx.AAA) *bearer.Refusal {
 	return r
 }
 
-// cause is why a PCRF mostly gives a result, in a lab.
+// cause returns the usual reason for a result, in a lab.
 func (c *Config) cause(q *bearer.Request, code uint32) string {
 	switch code {
 	case rx.IPCANSessionNotAvailable.Code, diameter.UnknownPeer.Code:
@@ -136,7 +136,7 @@ func access(network *rx.IPCANType, radio *rx.RATType) string {
 	return strings.Join(words, " ")
 }
 
-// Serve answers what the PCRF says of sessions. It is called before the node runs.
+// Serve registers the handlers of the PCRF's requests. It is called before the node runs.
 func (p *PCRF) Serve(b *bearer.Bearers) {
 	diameter.Handle(p.node, func(_ context.Context, q *rx.ASR) (*rx.ASA, error) {
 		if !b.Abort(q.SessionID, aborted(q.AbortCause)) {
@@ -168,7 +168,7 @@ func (p *PCRF) Serve(b *bearer.Bearers) {
 	})
 }
 
-// losses are the Specific-Actions after which media has no bearer.
+// losses lists the Specific-Actions that leave media without a bearer.
 var losses = map[rx.SpecificAction]string{
 	rx.LossOfBearer:     "INDICATION_OF_LOSS_OF_BEARER",
 	rx.ReleaseOfBearer:  "INDICATION_OF_RELEASE_OF_BEARER",

@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 )
 
-// services is AF-Application-Identifier where no ICSI says it.
+// services is the AF-Application-Identifier if there is no ICSI.
 const services = "IMS Services"
 
 // request returns the AAR for what a call leg needs (TS 29.214 §4.4.1, §5.6.1).
@@ -61,7 +61,7 @@ func (c *Config) request(q *bearer.Request) *rx.AAR {
 	return a
 }
 
-// subscription returns the user, for PCRFs that want to know.
+// subscription returns the user's identity, for PCRFs that want it.
 func subscription(identity string) []rx.SubscriptionID {
 	switch {
 	case identity == "":
