@@ -1,4 +1,4 @@
-// Command pcscf is the proxy call session control function: the handsets' first contact with IMS.
+// Command pcscf is the proxy call session control function, the first contact of handsets with IMS.
 package main
 
 import (

@@ -119,7 +119,7 @@ func (c *emergencyCall) refuse(why *sip.Refusal) {
 	c.ended(why.Status)
 }
 
-// ended counts the call, and drops a guest.
+// ended counts the call, and ends a guest that has no other.
 func (c *emergencyCall) ended(status int) {
 	c.proxy.emergencyCalls.WithLabelValues(c.from.String(), label.Status(status)).Inc()
 

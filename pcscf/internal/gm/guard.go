@@ -17,14 +17,14 @@ import (
 
 var errNotHeard = errors.New("the source is not heard (protection)")
 
-// Screen is asked for each message before anything is kept of it. What it lets through may still be refused, with an answer.
+// Screen decides on each message before anything of it is stored. A message that it lets through may still be refused, with an answer.
 func (p *Proxy) Screen(flow stack.Flow, m sip.Message) error {
 	if p.guard == nil {
 		return nil
 	}
 
 	if flow.Endpoint == p.mw {
-		// A response is believed as far as the transaction that it belongs to.
+		// A response is trusted only within the transaction that it belongs to.
 		if r, isRequest := m.(*sip.Request); isRequest && !p.fromPSAP(flow, r) && !p.guard.Core(flow.Remote.Addr()) {
 			return border.ErrOutside
 		}
@@ -39,7 +39,7 @@ func (p *Proxy) Screen(flow stack.Flow, m sip.Message) error {
 	return nil
 }
 
-// describe says of a message what the guard looks at, and no more than it needs.
+// describe returns what the guard needs to know of a message, and no more.
 func (p *Proxy) describe(flow stack.Flow, m sip.Message) protection.Message {
 	described := protection.Message{Source: flow.Remote.Addr(), Forgeable: flow.Transport == "UDP" && !p.security.Protected(flow)}
 
@@ -61,7 +61,7 @@ func (p *Proxy) describe(flow stack.Flow, m sip.Message) protection.Message {
 	return described
 }
 
-// emergency reports whether a request is for an emergency service, or an emergency registration (TS 24.229 §5.1.6.2).
+// emergency reports whether a request is for an emergency service, or is an emergency registration (TS 24.229 §5.1.6.2).
 func (p *Proxy) emergency(r *sip.Request) bool {
 	if r.Method == "REGISTER" {
 		return emergency.Registers(r)
@@ -76,13 +76,13 @@ func (p *Proxy) emergency(r *sip.Request) bool {
 	return called
 }
 
-// Bounds in octets of what a handset may send, beyond what any sends: the core passes it on with more, and keeps some of it.
+// Bounds in octets of what a handset may send, above what any handset sends: the core forwards it with additions, and stores some of it.
 const (
 	maxRequestURI  = 2 << 10
 	maxHeaderField = 8 << 10
 )
 
-// sized refuses a request with a Request-URI (RFC 3261 §21.4.15) or a header field (§21.5.7) without end.
+// sized refuses a request with an excessive Request-URI (RFC 3261 §21.4.15) or header field (§21.5.7).
 func (p *Proxy) sized(tx *stack.ServerTransaction) bool {
 	r := tx.Request()
 
@@ -101,7 +101,7 @@ func (p *Proxy) sized(tx *stack.ServerTransaction) bool {
 	return true
 }
 
-// admitted refuses a request of a handset's that the guard has let through only to be answered.
+// admitted refuses a handset's request that the guard has let through only to be answered.
 func (p *Proxy) admitted(tx *stack.ServerTransaction) bool {
 	if !p.sized(tx) {
 		return false
@@ -142,7 +142,7 @@ func (p *Proxy) locked(tx *stack.ServerTransaction, private string, given *diges
 	left, locked := p.guard.Locked(tx.Flow().Remote.Addr(), private)
 	if locked {
 		refusal := sip.Refuse(429, "too many failed authentications: check K and OPc", retryAfter(left))
-		refusal.Phrase = "Too Many Requests" // that of HTTP; RFC 3892 has another use for the status
+		refusal.Phrase = "Too Many Requests" // HTTP's phrase; RFC 3892 uses the status otherwise
 		p.refuse(tx, "registration", refusal)
 	}
 
@@ -182,7 +182,7 @@ func (p *Proxy) authenticated(source netip.Addr, private string, given *digest.C
 	}
 }
 
-// translated reports whether a handset is behind a NAT: its Contact or Via has another address than its messages come from.
+// translated reports whether a handset is behind a NAT: its Contact or Via has another address than the source of its messages.
 func translated(r *sip.Request, contact string, source netip.Addr) (says string, behind bool) {
 	if via := r.Via(); via != nil {
 		if a, err := netip.ParseAddr(strings.Trim(via.Host, "[]")); err == nil && a.Unmap() != source {
@@ -199,7 +199,7 @@ func translated(r *sip.Request, contact string, source netip.Addr) (says string,
 	return "", false
 }
 
-// sayTranslated warns the operator of a NAT, once for each registration.
+// sayTranslated warns the operator of a NAT, once per registration.
 func (p *Proxy) sayTranslated(r *sip.Request, b *binding.Binding, refreshed bool) {
 	says, behind := translated(r, b.Contact, b.Flow.Remote.Addr())
 	if !behind || refreshed {
@@ -218,8 +218,8 @@ func (p *Proxy) sayTranslated(r *sip.Request, b *binding.Binding, refreshed bool
 	)
 }
 
-// sayUnreachable warns the operator of a NAT in the way of ESP when the challenge goes out: its answer will not come, and so no
-// registration is there of which it could be said.
+// sayUnreachable warns the operator of a NAT that blocks ESP, when the challenge goes out: its answer will not come, so that there will be
+// no registration to warn about.
 func (p *Proxy) sayUnreachable(r *sip.Request, flow stack.Flow) {
 	contact := contactOf(r)
 

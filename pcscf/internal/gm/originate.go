@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// originate is TS 24.229 §5.2.6.3: a request from a handset.
+// originate implements TS 24.229 §5.2.6.3: a request from a handset.
 func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
 	if inDialog(out) {
 		p.withinDialog(ctx, tx, out, own)
@@ -52,7 +52,7 @@ func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out 
 		return
 	}
 
-	if strings.EqualFold(sip.Value(out, "Priority"), psapCallback) { // not for a handset to say (RFC 7090 §4)
+	if strings.EqualFold(sip.Value(out, "Priority"), psapCallback) { // a handset may not state it (RFC 7090 §4)
 		sip.Remove(out, "Priority")
 	}
 
@@ -82,10 +82,10 @@ func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out 
 	})
 }
 
-// psapCallback is what an emergency centre that calls back says in Priority.
+// psapCallback is the Priority of an emergency centre's callback.
 const psapCallback = "psap-callback"
 
-// sender is whose request it is: found by where it came from and by what it says of itself.
+// sender returns the handset that sent the request, found by its source and by what it states about its sender.
 func (p *Proxy) sender(tx *stack.ServerTransaction) (*binding.Binding, error) {
 	r := tx.Request()
 
@@ -95,7 +95,7 @@ func (p *Proxy) sender(tx *stack.ServerTransaction) (*binding.Binding, error) {
 	return p.bindings.Sender(claim)
 }
 
-// claim returns what a handset's message says of its sender, but for From.
+// claim returns what a handset's message states about its sender, except From.
 func (p *Proxy) claim(flow stack.Flow, m sip.Message) binding.Claim {
 	claim := binding.Claim{
 		Source: p.security.Return(flow).Remote, Stream: flow.Transport == "TCP", Protected: p.security.Protected(flow),
@@ -107,8 +107,8 @@ func (p *Proxy) claim(flow stack.Flow, m sip.Message) binding.Claim {
 	return claim
 }
 
-// route makes Route what the Service-Route of the registration is (§5.2.6.3.3 2). A handset that says otherwise would pass
-// by its S-CSCF, and with it by authorisation and charging.
+// route sets Route to the Service-Route of the registration (§5.2.6.3.3 2). Any other Route would bypass the S-CSCF, and with it
+// authorisation and charging.
 func (p *Proxy) route(tx *stack.ServerTransaction, out *sip.Request, b *binding.Binding) bool {
 	given, err := sip.Routes(out)
 	if err != nil {
@@ -133,8 +133,7 @@ func (p *Proxy) route(tx *stack.ServerTransaction, out *sip.Request, b *binding.
 	return true
 }
 
-// assert says to the core who the user is (§5.2.6.3.3 7): the identity that the handset prefers if it is one of the
-// registered ones, else the default one.
+// assert adds the user's identity for the core (§5.2.6.3.3 7): the one that the handset prefers, if it is registered; else the default one.
 func assert(out *sip.Request, b *binding.Binding) {
 	identity := b.Default()
 
@@ -152,7 +151,7 @@ func assert(out *sip.Request, b *binding.Binding) {
 	}
 }
 
-// registeredAs finds the registered identity that a name-addr means.
+// registeredAs returns the registered identity that a name-addr means.
 func registeredAs(value string, b *binding.Binding) (string, bool) {
 	a, err := sip.ParseNameAddr(value)
 	if err != nil {
@@ -173,10 +172,10 @@ func registeredAs(value string, b *binding.Binding) (string, bool) {
 	return "", false
 }
 
-// withinDialog is §5.2.6.3.5 to §5.2.6.3.9: the route is that of the dialog, and the handset must be the one that is in it.
+// withinDialog implements §5.2.6.3.5 to §5.2.6.3.9: the route is that of the dialog, and the sender must be the handset in it.
 func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
 	b, found := p.party(own)
-	if !found && out.Method == "BYE" { // its Route is of a registration that this P-CSCF has lost
+	if !found && out.Method == "BYE" { // its Route belongs to a registration that this P-CSCF has lost
 		var err error
 		b, err = p.sender(tx)
 		found = err == nil
@@ -212,7 +211,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, o
 
 	media := p.passes(ctx, k, tx, out, false)
 
-	assert(out, b) // who pays, where a request is charged by itself
+	assert(out, b) // who pays, if the request is charged by itself
 
 	if makes || makesDialog(out) { // RFC 6665 §4.3
 		p.recordRoute(out, b, true)
@@ -229,8 +228,8 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, o
 	})
 }
 
-// towardsHandset takes out of a response what is for the trust domain. A 408 of this P-CSCF's own is the core's fault only if
-// nothing at all came from there; after a 1xx it is the called party who did not answer.
+// towardsHandset removes from a response what belongs to the trust domain. A 408 of this P-CSCF is the core's fault only if no response
+// came from there; after a 1xx it is the called party that did not answer.
 func (p *Proxy) towardsHandset(r *sip.Response) {
 	shownToHandset(r)
 

@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// refuse answers a request that does not go on.
+// refuse answers a request that is not forwarded.
 func (p *Proxy) refuse(tx sip.Answering, direction string, refusal *sip.Refusal) {
 	sip.Refuser{Log: p.log, Count: p.counted}.Refuse(tx, direction, refusal)
 }
@@ -20,7 +20,7 @@ func (p *Proxy) counted(direction, method string, status int) {
 	p.outcomes.WithLabelValues(direction, label.Method(method), label.Status(status)).Inc()
 }
 
-// refusalOf returns what an error means to who sent the request: without a meaning of its own, that something in it cannot be read.
+// refusalOf returns the refusal that an error means to the sender of a request; by default, that something in it cannot be parsed.
 func refusalOf(err error, fromCore bool) *sip.Refusal {
 	switch {
 	case errors.Is(err, binding.ErrFull):

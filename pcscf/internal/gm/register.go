@@ -15,8 +15,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// register is TS 24.229 §5.2.2: a REGISTER goes to the home network with Path, ICID and the visited network, and what the
-// core answers for the P-CSCF alone is kept here.
+// register implements TS 24.229 §5.2.2: a REGISTER goes to the home network with Path, ICID and the visited network, and the part of the
+// answer meant for the P-CSCF is stored here.
 func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request) {
 	flow := tx.Flow()
 
@@ -81,7 +81,7 @@ func (p *Proxy) register(ctx context.Context, tx *stack.ServerTransaction, out *
 	})
 }
 
-// registering returns the contact that the handset registers, if it names one, and which handset it says it is.
+// registering returns the contact that the handset registers, if it names one, and the instance that it states.
 func (p *Proxy) registering(r *sip.Request) (contact, instance string, star bool, err error) {
 	contacts, star, err := sip.Contacts(r)
 	if err != nil {
@@ -92,7 +92,7 @@ func (p *Proxy) registering(r *sip.Request) (contact, instance string, star bool
 
 	for _, c := range contacts {
 		taken, given := sip.Expires(c)
-		if contact == "" || !given || taken > 0 { // a handset that has moved takes its old contact back in the same request
+		if contact == "" || !given || taken > 0 { // a handset that has moved removes its old contact in the same request
 			contact, instance = c.URI, binding.InstanceOf(c, outbound)
 		}
 
@@ -104,8 +104,8 @@ func (p *Proxy) registering(r *sip.Request) (contact, instance string, star bool
 	return contact, instance, star, nil
 }
 
-// identify returns who registers: the private identity of Authorization or, when the handset sends none, that which is derived from
-// the public one (TS 24.229 §5.4.1.2.1).
+// identify returns who registers: the private identity of Authorization or, if the handset sends none, the one derived from the public
+// identity (TS 24.229 §5.4.1.2.1).
 func identify(r *sip.Request) (private string, credentials *digest.Credentials, err error) {
 	if value := digest.Offered(sip.Values(r, "Authorization")); value != "" {
 		given, err := digest.ParseCredentials(value)
@@ -128,11 +128,11 @@ func identify(r *sip.Request) (private string, credentials *digest.Credentials, 
 	return private, credentials, nil
 }
 
-// prepare makes of the handset's REGISTER the one that goes to the core (§5.2.2.1).
+// prepare turns the handset's REGISTER into the one that goes to the core (§5.2.2.1).
 func (p *Proxy) prepare(out *sip.Request, flow stack.Flow, token string, credentials *digest.Credentials, offered bool) {
 	trust.Cross(out, trust.Handset, trust.Core)
 
-	sip.Remove(out, "Authorization") // of another scheme, too: what one reader ignores another might take for a word of this P-CSCF
+	sip.Remove(out, "Authorization") // of any scheme: the core might take it for this P-CSCF's
 
 	if credentials != nil {
 		switch {
@@ -140,7 +140,7 @@ func (p *Proxy) prepare(out *sip.Request, flow stack.Flow, token string, credent
 			credentials.IntegrityProtected = "yes"
 		case offered:
 			credentials.IntegrityProtected = "no"
-		default: // §5.2.2.4: no word of it where there are no associations to be had
+		default: // §5.2.2.4: absent where no associations are available
 			credentials.IntegrityProtected = ""
 		}
 
@@ -156,7 +156,7 @@ func (p *Proxy) prepare(out *sip.Request, flow stack.Flow, token string, credent
 	sip.Set(out, "P-Visited-Network-ID", `"`+p.config.VisitedNetwork+`"`)
 	sip.Set(out, "P-Charging-Vector", p.chargingVector().String())
 
-	if sip.Has(out, "Route") { // a handset that has the Service-Route of an earlier registration
+	if sip.Has(out, "Route") { // the handset used the Service-Route of an earlier registration
 		sip.Remove(out, "Route")
 	}
 }
@@ -183,7 +183,7 @@ func (p *Proxy) chargingVector() ims.ChargingVector {
 	return ims.ChargingVector{ICID: ims.NewICID(), GeneratedAt: p.mw.Address().Addr().String(), OriginatingIOI: p.config.VisitedNetwork}
 }
 
-// registration is what a REGISTER asks for, and from where.
+// registration is what a REGISTER requests, and from where.
 type registration struct {
 	flow                              stack.Flow // that requests to the handset go by
 	token, private, contact, instance string
@@ -191,7 +191,7 @@ type registration struct {
 	order                             uint64
 }
 
-// registered keeps what the core said with its 200 (§5.2.2.1): the routes, the identities, the time.
+// registered stores what the core's 200 says (§5.2.2.1): the routes, the identities, the expiry.
 func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Response) {
 	flow, token, private, contact := asked.flow, asked.token, asked.private, asked.contact
 	seconds := expiry(r, contact)
@@ -208,7 +208,7 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 	}
 
 	b := &binding.Binding{
-		// Cloned, for a part of a message would keep all of it.
+		// Cloned, since a substring of a message would keep all of it in memory.
 		Token: token, Private: strings.Clone(private), Contact: strings.Clone(contact), Flow: flow, Registered: true,
 		Instance:     asked.instance,
 		Emergency:    emergency.Contact(contact),
@@ -244,10 +244,10 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 	p.log.Info("registered", "impi", private, "impu", b.Default(), "contact", contact, "flow", flow.String(), "seconds", seconds)
 }
 
-// deregistered ends the binding that the handset has taken back; with a star all that it has from there.
+// deregistered ends the binding that the handset has removed; with a star, all of its bindings from there.
 func (p *Proxy) deregistered(asked registration) {
 	b, found := p.bindings.ByToken(asked.token)
-	if found && b.Registered && emergency.SameContact(b.Contact, asked.contact) { // else it has moved, and takes back where it was
+	if found && b.Registered && emergency.SameContact(b.Contact, asked.contact) { // else it has moved, and removes its old contact
 		p.unregistered(b, asked)
 	}
 
@@ -259,20 +259,20 @@ func (p *Proxy) deregistered(asked registration) {
 		}
 	}
 
-	if _, used := p.bindings.At(asked.flow.Remote); !used { // else a query, or an old contact's end, from a handset that is registered
+	if _, used := p.bindings.At(asked.flow.Remote); !used { // else it is a query, or the removal of an old contact, by a registered handset
 		p.security.Ended(asked.flow)
 	}
 }
 
-// unregistered lets a binding go that its handset has taken back.
+// unregistered ends a binding that its handset has removed.
 func (p *Proxy) unregistered(b *binding.Binding, asked registration) {
 	ending := b.Ending("unregistered")
 	ending.Order = asked.order
 	p.end(b, ending)
 }
 
-// End ends a binding whose registration has ended: nothing is taken from the handset any more, while what the core has still to say
-// reaches it.
+// End ends a binding whose registration has ended: requests of the handset are not accepted any more, while the core's last requests still
+// reach it.
 func (p *Proxy) End(b *binding.Binding, why string) { p.end(b, b.Ending(why)) }
 
 func (p *Proxy) end(b, ending *binding.Binding) {
@@ -293,7 +293,7 @@ func (p *Proxy) Change(old, b *binding.Binding) { p.bindings.Replace(old, b) }
 // Of lists the bindings of a private identity.
 func (p *Proxy) Of(private string) []*binding.Binding { return p.bindings.Of(private) }
 
-// watch subscribes to the registrations of a user (§5.2.3), but not for an emergency registration, which the reg event does not have.
+// watch subscribes to a user's registrations (§5.2.3), except for an emergency registration, which the reg event does not include.
 func (p *Proxy) watch(b *binding.Binding) {
 	if p.regEvent != nil && !emergency.Contact(b.Contact) {
 		p.regEvent.Registered(b)
@@ -306,7 +306,7 @@ func (p *Proxy) unwatch(b *binding.Binding) {
 	}
 }
 
-// expiry returns how long the 200 says that this contact is registered; 0 when it is not among those that are.
+// expiry returns the expiry of this contact in the 200; 0 if it is not among the registered ones.
 func expiry(r *sip.Response, contact string) uint32 {
 	contacts, _, err := sip.Contacts(r)
 	if err != nil {

@@ -11,19 +11,19 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// signalling is the session for the signalling of a registration (TS 29.214 §4.4.5), by which the access network says that the handset
+// signalling is the session for the signalling of a registration (TS 29.214 §4.4.5), by which the access network reports a handset that
 // cannot be reached any more.
 type signalling struct {
 	bearers *bearer.CallLeg
 	ue      netip.Addr
-	lost    string // why the handset cannot be reached; "": nobody has said that
+	lost    string // why the handset is unreachable; "": it is not, as far as is known
 }
 
-// signal asks to be told when the signalling of a handset that has just been heard has no bearer any more. Nobody waits for the answer,
-// and no registration depends on it; what is refused is asked for again at the next REGISTER.
+// signal requests notification when the signalling of a handset that was just heard loses its bearer. Nobody waits for the answer, and no
+// registration depends on it; a refused request is repeated at the next REGISTER.
 func (p *Proxy) signal(b *binding.Binding) {
 	if !p.bearers.follows(b) {
-		p.bearers.silence(b.Token) // it may have moved from where it is asked for
+		p.bearers.silence(b.Token) // it may have moved to an endpoint that does not request it
 		return
 	}
 
@@ -38,11 +38,11 @@ func (p *Proxy) signal(b *binding.Binding) {
 	}
 
 	p.bearers.sessions.Go(func() {
-		_ = s.Need(context.Background(), media.Signalling()) // the log has what comes of it
+		_ = s.Need(context.Background(), media.Signalling()) // the outcome is logged
 	})
 }
 
-// AskForSignalling asks for the sessions that these handsets do not have.
+// AskForSignalling requests the signalling sessions that handsets lack.
 func (p *Proxy) AskForSignalling() {
 	for _, b := range p.bindings.All() {
 		if b.Registered && p.bearers.follows(b) && p.Unreachable(b) == "" {
@@ -51,14 +51,14 @@ func (p *Proxy) AskForSignalling() {
 	}
 }
 
-// heard is called with each request of a handset: it can be reached.
+// heard is called with each request of a handset, which is reachable then.
 func (p *Proxy) heard(b *binding.Binding) {
 	if p.Unreachable(b) != "" {
 		p.signal(b)
 	}
 }
 
-// Unreachable says why a handset cannot be reached, as the access network says; "": it can, for all that is known.
+// Unreachable returns why a handset is unreachable, as stated by the access network; "": it is not, as far as is known.
 func (p *Proxy) Unreachable(b *binding.Binding) string {
 	if p.bearers == nil || !p.bearers.Signalling {
 		return ""
@@ -74,12 +74,12 @@ func (p *Proxy) Unreachable(b *binding.Binding) string {
 	return ""
 }
 
-// whenLost is what happens when the bearer of a handset's signalling is lost (TS 23.228 §5.10.3.0, TS 24.229 §5.2.8.1.2): its calls are
-// released, and until it is heard again nobody is connected to it.
+// whenLost returns what is done when the bearer of a handset's signalling is lost (TS 23.228 §5.10.3.0, TS 24.229 §5.2.8.1.2): its calls
+// are released, and until it is heard again nobody is connected to it.
 func (p *Proxy) whenLost(token string) func(bearer.Loss) {
 	return func(loss bearer.Loss) {
 		b, found := p.bindings.ByToken(token)
-		if !found || loss.Late || !p.bearers.lose(token, loss.Why) { // a session that never was says nothing
+		if !found || loss.Late || !p.bearers.lose(token, loss.Why) { // a session that was never granted says nothing
 			return
 		}
 
@@ -100,12 +100,12 @@ func (p *Proxy) whenLost(token string) func(bearer.Loss) {
 	}
 }
 
-// follows reports whether it is asked for the signalling of a handset. An emergency registration is as good as any without.
+// follows reports whether a signalling session is requested for a handset; an emergency registration is treated like any other.
 func (b *Bearers) follows(of *binding.Binding) bool {
 	return b != nil && b.Signalling && b.policy(of) != NoBearers && !emergency.Contact(of.Contact)
 }
 
-// signallingOf is the session of a handset, a new one if it has moved, and whether it is reached again.
+// signallingOf returns the session of a handset, a new one if it has moved, and whether the handset is reachable again.
 func (b *Bearers) signallingOf(of *binding.Binding, lost func(bearer.Loss)) (session *bearer.CallLeg, again bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -132,7 +132,7 @@ func signallingLeg(of *binding.Binding) bearer.Leg {
 	return bearer.Leg{UE: of.Flow.Remote.Addr(), Identity: of.Default(), Signalling: of.Token}
 }
 
-// adopt takes over the session of a handset that has been registered since before a restart.
+// adopt takes over the session of a handset that registered before a restart.
 func (b *Bearers) adopt(of *binding.Binding, lost func(bearer.Loss)) {
 	if !b.follows(of) {
 		return
@@ -148,7 +148,7 @@ func (b *Bearers) adopt(of *binding.Binding, lost func(bearer.Loss)) {
 	}
 }
 
-// lose marks a handset that cannot be reached, unless it is gone.
+// lose marks a handset as unreachable, unless it is gone.
 func (b *Bearers) lose(token, why string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -179,7 +179,7 @@ func (b *Bearers) silence(token string) {
 	}
 }
 
-// pending are the INVITEs of a handset, or to it, that are on their way.
+// pending returns the pending INVITEs from and to a handset.
 func (b *Bearers) pending(token string) (all []*bearing) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

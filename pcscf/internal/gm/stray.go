@@ -12,12 +12,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// strayTime is how long after its start a P-CSCF passes on responses to INVITEs of the process before it: as long as they may ring.
+// strayTime is how long after its start a P-CSCF forwards responses to INVITEs of an earlier process: as long as they may ring.
 const strayTime = 3 * time.Minute
 
-// Stray has a response go on to an INVITE that a process before this one has passed on, by its Via (RFC 3261 §16.11): else nobody could
-// take a call that rings when the P-CSCF is started anew. A handset's goes to its S-CSCF alone, and one of the core's to a handset whose
-// registration was taken up. The S-CSCF knows the transaction, and puts Record-Route right.
+// Stray forwards a response to an INVITE of an earlier process by its Via (RFC 3261 §16.11): otherwise nobody could answer a call that
+// rings while the P-CSCF restarts. A handset's response goes to its S-CSCF only, and one of the core to a handset whose registration was
+// restored. The S-CSCF knows the transaction, and corrects Record-Route.
 func (p *Proxy) Stray(flow stack.Flow, r *sip.Response) stack.Passer {
 	if time.Since(p.began) > strayTime {
 		return nil
@@ -42,7 +42,7 @@ func (p *Proxy) Stray(flow stack.Flow, r *sip.Response) stack.Passer {
 		}
 	}
 
-	b, err := p.bindings.Sender(p.claim(flow, r)) // its connection is a new one
+	b, err := p.bindings.Sender(p.claim(flow, r)) // its connection is new
 	if err != nil || b.Restored.IsZero() {
 		return nil
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// terminate is TS 24.229 §5.2.6.4: a request from the core to a handset. The entry of Route with this P-CSCF's token, of Path
-// or Record-Route, says which.
+// terminate implements TS 24.229 §5.2.6.4: a request from the core to a handset. The Route entry with this P-CSCF's token, from Path or
+// Record-Route, identifies the handset.
 func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out *sip.Request, own []sip.NameAddr) {
 	if p.stack.Repeated(tx) {
 		return
@@ -33,7 +33,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 		p.refuse(tx, "terminating", sip.Refuse(480, "the handset cannot be reached: the bearer of its signalling is lost"))
 		return
 	case !found || !b.Registered && !inDialog(out):
-		p.refuse(tx, "terminating", sip.Refuse(430, "the handset is not registered here any more")) // RFC 5626 §5.3.1: its S-CSCF lets it go
+		p.refuse(tx, "terminating", sip.Refuse(430, "the handset is not registered here any more")) // RFC 5626 §5.3.1: its S-CSCF drops it
 		return
 	}
 
@@ -67,7 +67,7 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 
 	shownToHandset(out)
 
-	if inDialog(out) { // the wish of its initial request for privacy is not known here; who the other side is, the handset knows by then
+	if inDialog(out) { // the privacy that the initial request wanted is not known here; the handset knows the other side by now
 		sip.Remove(out, "P-Asserted-Identity")
 	}
 
@@ -90,13 +90,13 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 		OnFailure: func(branch *stack.Branch, r *sip.Response) []stack.Branch {
 			switch to, found := contacted(b); {
 			case !stack.Local(r):
-				if r.StatusCode == 430 { // not for a handset to say (RFC 5626 §11.5)
+				if r.StatusCode == 430 { // a handset may not send it (RFC 5626 §11.5)
 					r.StatusCode, r.Reason = 480, sip.Phrase(480)
 				}
 			case branch.To.Flow == nil || r.StatusCode != 503:
 			case found:
 				return []stack.Branch{{Request: out, To: to}}
-			case b.Flow.Transport == "TCP" && !b.Protected() && !inDialog(out): // its connection is gone, and nothing leads to it
+			case b.Flow.Transport == "TCP" && !b.Protected() && !inDialog(out): // its connection is gone, and it cannot be reached
 				sip.Refuse(430, "the handset's connection is gone, and its Contact is not where it came from").Replace(r)
 			}
 
@@ -117,8 +117,8 @@ func (p *Proxy) terminate(ctx context.Context, tx *stack.ServerTransaction, out 
 	})
 }
 
-// putBack gives a handset's response the Record-Route that this P-CSCF sent it (§5.2.6.4.4). What the handset takes out of it
-// would lead the caller's BYE past the S-CSCFs, which would go on charging.
+// putBack restores the Record-Route that this P-CSCF sent in a handset's response (§5.2.6.4.4). An entry removed by the handset would make
+// the caller's BYE bypass the S-CSCFs, which would go on charging.
 func (p *Proxy) putBack(r *sip.Response, sent *sip.Request, b *binding.Binding) {
 	if r.StatusCode >= 300 || !makesDialog(sent) {
 		sip.Remove(r, "Record-Route")
@@ -137,8 +137,8 @@ func (p *Proxy) putBack(r *sip.Response, sent *sip.Request, b *binding.Binding) 
 	}
 }
 
-// putContact gives an answer to INVITE without a Contact (RFC 3261 §13.3.1.4) that of the registration: else the session would have no
-// target, and whoever ends it for the user none for the BYE.
+// putContact adds the registered Contact to an answer to INVITE without one (RFC 3261 §13.3.1.4): otherwise the session would have no
+// target, and nobody could end it for the user by a BYE.
 func (p *Proxy) putContact(r *sip.Response, sent *sip.Request, b *binding.Binding) {
 	if !sent.IsInvite() || !r.IsSuccess() || oneContact(r) {
 		return
@@ -149,8 +149,8 @@ func (p *Proxy) putContact(r *sip.Response, sent *sip.Request, b *binding.Bindin
 	sip.Set(r, "Contact", "<"+b.Contact+">")
 }
 
-// contacted returns where a handset says that it takes connections, for when the one that it registered over is gone. It is at the
-// same address: what a handset says of another one is not believed.
+// contacted returns where a handset states that it takes connections, for when the one that it registered over is gone. The address must be
+// the same: what a handset states of another address is not trusted.
 func contacted(b *binding.Binding) (stack.Destination, bool) {
 	if b.Flow.Transport != "TCP" || b.Protected() {
 		return stack.Destination{}, false
@@ -164,9 +164,9 @@ func contacted(b *binding.Binding) (stack.Destination, bool) {
 	return stack.Destination{Endpoint: b.Flow.Endpoint, Targets: []stack.Target{{Transport: "TCP", Addr: address}}}, true
 }
 
-// servedAtContact reports whether a handset has registered by UDP in clear from another port than that of its Contact, where it listens:
-// nothing points to an address translation, which would need the way back to the source, and it does not ask for that by rport
-// (RFC 3261 §18.2.2, RFC 3581 §4).
+// servedAtContact reports whether a handset registered by UDP in clear from another port than that of its Contact, where it listens:
+// nothing points to a NAT, which would need the way back to the source, and the handset does not ask for that by rport (RFC 3261 §18.2.2,
+// RFC 3581 §4).
 func servedAtContact(register *sip.Request, b *binding.Binding) bool {
 	via := register.Via()
 	if via == nil || b.Flow.Transport != "UDP" || b.Protected() || via.Params.Has("rport") {
@@ -179,13 +179,13 @@ func servedAtContact(register *sip.Request, b *binding.Binding) bool {
 	return err == nil && sent.Unmap() == b.Flow.Remote.Addr() && found && stated != b.Flow.Remote
 }
 
-// hidden reports whether the sender wants its identity hidden. What cannot be read is not taken for a wish to show it.
+// hidden reports whether the sender wants its identity hidden. A Privacy that cannot be parsed counts as that wish.
 func hidden(m sip.Message) bool {
 	privacy, err := ims.ParsePrivacy(sip.Values(m, "Privacy")...)
 	return err != nil || privacy.HidesIdentity()
 }
 
-// towardsCore makes a handset's response one that the core can trust (§5.2.6.4.4).
+// towardsCore makes a handset's response trustworthy for the core (§5.2.6.4.4).
 func (p *Proxy) towardsCore(r *sip.Response, b *binding.Binding, called string, vector ims.ChargingVector) {
 	identity := b.Default()
 
@@ -207,8 +207,8 @@ func (p *Proxy) towardsCore(r *sip.Response, b *binding.Binding, called string, 
 	}
 }
 
-// handset returns the way to a handset: its registration's, as its security associations are by now. What is too large for UDP tries
-// TCP first (RFC 3261 §18.1.1), in clear where no address translation is between.
+// handset returns the destination of a handset: its registration's, with its current security associations. A message too large for UDP
+// tries TCP first (RFC 3261 §18.1.1), in clear if there is no NAT between.
 func (p *Proxy) handset(b *binding.Binding) stack.Destination {
 	flow := p.security.Return(b.Flow)
 

@@ -17,7 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// tag is in the numbers of the sets that P-CSCFs of this suite make, so that those of others on the machine are left alone.
+// tag marks the request IDs of the sets made by P-CSCFs of this suite, so that those of others on the machine are left alone.
 const (
 	tag        = 0xd1a1
 	firstReqID = tag << 16
@@ -38,10 +38,10 @@ type Kernel interface {
 type Access struct {
 	config  *Config
 	kept    []association.Kept
-	keeper  association.Keeper // nil: no set is kept over a restart
+	keeper  association.Keeper // nil: no set is saved across restarts
 	log     *slog.Logger
 	modes   map[string]association.Mode
-	gm      []stack.EndpointConfig // those with associations
+	gm      []stack.EndpointConfig // endpoints with associations
 	suites  []ipsec.Suite
 	kernel  Kernel // nil: no endpoint has associations
 	table   *association.Table
@@ -52,16 +52,17 @@ type Access struct {
 // Options are what access security needs besides its configuration.
 type Options struct {
 	Endpoints []stack.EndpointConfig // towards handsets
-	Kept      []association.Kept     // by an earlier process
-	Keeper    association.Keeper     // nil: nothing is kept
+	Kept      []association.Kept     // saved by an earlier process
+	Keeper    association.Keeper     // nil: nothing is saved
 	Open      Opener                 // nil: the machine's kernel
 	Log       *slog.Logger
 }
 
-// Opener opens the kernel's IPsec and returns it with the suites that it supports. The error says what is missing.
+// Opener opens the kernel's IPsec and returns it with the suites that it supports. The error states what is missing.
 type Opener func(wanted []ipsec.Suite) (Kernel, []ipsec.Suite, error)
 
-// New finds out what can be protected here. What is required and cannot be is an error; what is optional goes without, and that is said.
+// New finds out what can be protected here. Missing support is an error where protection is required; where it is optional, the absence is
+// logged.
 func New(c *Config, o Options) (_ *Access, err error) {
 	a := &Access{config: c, log: o.Log, modes: map[string]association.Mode{}}
 	if c.Restart == keep {
@@ -92,7 +93,7 @@ func New(c *Config, o Options) (_ *Access, err error) {
 	return a, a.writeKeys()
 }
 
-// writeKeys has the keys of associations written to where the configuration says, if it does.
+// writeKeys makes the kernel write the keys of associations to the configured file, if there is one.
 func (a *Access) writeKeys() (err error) {
 	if a.config.WiresharkKeys == "" || a.kernel == nil {
 		return nil
@@ -111,14 +112,14 @@ func (a *Access) writeKeys() (err error) {
 	return nil
 }
 
-// disclosing is a kernel that tells Wireshark the keys of what is installed.
+// disclosing is a kernel that writes the keys of what is installed for Wireshark.
 type disclosing struct {
 	Kernel
 	keys *keyfile.File
 	log  *slog.Logger
 }
 
-// Install installs a set all the same when its keys cannot be written.
+// Install installs a set even when its keys cannot be written.
 func (d disclosing) Install(set ipsec.Set, lifetime time.Duration) error {
 	if err := d.Kernel.Install(set, lifetime); err != nil {
 		return err
@@ -169,7 +170,7 @@ func (a *Access) open(open Opener) error {
 	return nil
 }
 
-// Endpoints returns the protected ones, to be bound besides those of the configuration.
+// Endpoints returns the protected endpoints, to be bound besides the configured ones.
 func (a *Access) Endpoints() []stack.EndpointConfig {
 	var all []stack.EndpointConfig
 	for _, e := range a.gm {
@@ -179,9 +180,8 @@ func (a *Access) Endpoints() []stack.EndpointConfig {
 	return all
 }
 
-// Protect protects the endpoints of a stack that is not served yet, and takes up the associations that an earlier process left. The table
-// is
-// nil where there are none to be had.
+// Protect protects the endpoints of a stack that is not served yet, and restores the associations that an earlier process left. The table
+// is nil if no associations are available.
 func (a *Access) Protect(sipStack *stack.Stack, metrics prometheus.Registerer) (*association.Table, error) {
 	if a.kernel == nil {
 		return nil, nil
@@ -218,8 +218,8 @@ func (a *Access) Protect(sipStack *stack.Stack, metrics prometheus.Registerer) (
 
 func (a *Access) ports() []uint16 { return slices.Concat(a.config.ClientPorts, a.config.ServerPorts) }
 
-// reclaim takes up the sets that are to be kept, removes all else that an earlier process left, and guards the ports: before
-// anything is served, the kernel drops what comes to them in clear.
+// reclaim takes over the sets to be restored, removes everything else that an earlier process left, and guards the ports: before anything
+// is served, the kernel drops what comes to them in clear.
 func (a *Access) reclaim() error {
 	kept := map[uint32]bool{}
 
@@ -251,7 +251,7 @@ func (a *Access) reclaim() error {
 	return nil
 }
 
-// Run says in the log, until ctx ends, what the kernel drops.
+// Run logs, until ctx ends, what the kernel drops.
 func (a *Access) Run(ctx context.Context) {
 	if a.drops != nil {
 		a.drops.Run(ctx)

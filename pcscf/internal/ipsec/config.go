@@ -1,6 +1,6 @@
-// Package ipsec runs access security between handset and P-CSCF (TS 33.203, RFC 3329) as ipsec.* configures it: the protected
-// endpoints, and what becomes of security associations when the P-CSCF starts and stops. Its parts: agreement reads and writes
-// the header fields in which the two agree, association keeps the associations, keyfile writes what Wireshark reads.
+// Package ipsec runs access security between handset and P-CSCF (TS 33.203, RFC 3329) as ipsec.* configures it: the protected endpoints,
+// and the security associations across start and stop of the P-CSCF. Its parts: agreement parses and writes the header fields of the
+// negotiation, association manages the associations, keyfile writes keys for Wireshark.
 package ipsec
 
 import (
@@ -17,18 +17,18 @@ import (
 
 // Config is the configuration ipsec.*.
 type Config struct {
-	Mode        association.Mode            `yaml:"mode"`         // required, optional, off: whether handsets are served without
+	Mode        association.Mode            `yaml:"mode"`         // required, optional, off: serve handsets without
 	Endpoints   map[string]association.Mode `yaml:"endpoints"`    // the mode of one endpoint, by its name
 	Algorithms  []string                    `yaml:"algorithms"`   // integrity/encryption, in the order of preference
-	Announce    string                      `yaml:"announce"`     // Security-Server has the chosen algorithms, or all
+	Announce    string                      `yaml:"announce"`     // whether Security-Server has the chosen algorithms, or all
 	ClientPorts []uint16                    `yaml:"client_ports"` // protected; a handset has as many sets at once
 	ServerPorts []uint16                    `yaml:"server_ports"` // protected; handsets send here
 	AwaitAuth   time.Duration               `yaml:"await_auth"`   // timer reg-await-auth: how long the answer to a challenge may take
 	Grace       time.Duration               `yaml:"grace"`        // how much longer than the registration associations live
 	Linger      time.Duration               `yaml:"linger"`       // how long they outlive their use
 	MaxSets     int                         `yaml:"max_sets"`     // sets at the same time
-	Restart     string                      `yaml:"restart"`      // clean: none is kept; keep: they are restored
-	// WiresharkKeys is a file for the keys of all associations, by which Wireshark reads ESP; empty: they are written nowhere.
+	Restart     string                      `yaml:"restart"`      // clean: none are restored; keep: they are restored
+	// WiresharkKeys is the file for the keys of all associations, with which Wireshark decrypts ESP; empty: they are not written.
 	WiresharkKeys string `yaml:"wireshark_keys"`
 }
 
@@ -39,7 +39,7 @@ const (
 	keep   = "keep"
 )
 
-// Default makes associations with the handsets that want them, where the kernel can.
+// Default returns the configuration that makes associations with the handsets that want them, if the kernel can.
 func Default() Config {
 	c := Config{
 		Mode: association.Optional, Announce: chosen, ClientPorts: []uint16{6100, 6101, 6102, 6103}, ServerPorts: []uint16{6110, 6111},
@@ -113,7 +113,7 @@ func (c *Config) suites() ([]ipsec.Suite, error) {
 	return all, nil
 }
 
-// mode is that of one endpoint.
+// mode returns the mode of one endpoint.
 func (c *Config) mode(endpoint string) association.Mode {
 	if m, given := c.Endpoints[endpoint]; given {
 		return m
@@ -122,7 +122,7 @@ func (c *Config) mode(endpoint string) association.Mode {
 	return c.Mode
 }
 
-// Protected returns the endpoints between whose ports and the handsets' the associations of one Gm endpoint are.
+// Protected returns the protected endpoints of one Gm endpoint, to whose ports its associations lead.
 func (c *Config) Protected(e stack.EndpointConfig) []stack.EndpointConfig {
 	var endpoints []stack.EndpointConfig
 
@@ -141,13 +141,13 @@ func protectedName(endpoint string, port uint16) string { return fmt.Sprintf("%s
 func addressOf(e stack.EndpointConfig) netip.Addr {
 	address, err := netip.ParseAddrPort(e.Address)
 	if err != nil {
-		return netip.Addr{} // a host name; bind says what is wrong with it
+		return netip.Addr{} // a host name; bind reports it
 	}
 
 	return address.Addr().Unmap()
 }
 
-// pointless is why there can be no associations at an endpoint, whatever the kernel has; nil if there can be.
+// pointless returns why there can be no associations at an endpoint, whatever the kernel supports; nil if there can be.
 func pointless(e stack.EndpointConfig) error {
 	switch address := addressOf(e); {
 	case !address.IsValid() || address.IsUnspecified():

@@ -12,16 +12,16 @@ import (
 
 const (
 	lookEvery = 10 * time.Second
-	sayEvery  = 10 * time.Minute // one counter
+	sayEvery  = 10 * time.Minute // per counter
 )
 
-// drops watches what the kernel counts of packets that it dropped for IPsec's sake.
+// drops watches the kernel's counters of packets dropped because of IPsec.
 type drops struct {
 	read func() ([]ipsec.Statistic, error)
 	log  *slog.Logger
 	desc *prometheus.Desc
 
-	start map[string]uint64 // as the P-CSCF found them; not changed any more
+	start map[string]uint64 // as found at the start; not changed any more
 }
 
 // drop is a counter that has moved since the P-CSCF started.
@@ -56,7 +56,7 @@ func (d *drops) statistics() []ipsec.Statistic {
 	return all
 }
 
-// moved returns the counters that have.
+// moved returns the counters that have moved since the start.
 func (d *drops) moved() []drop {
 	all := []drop{}
 
@@ -69,7 +69,7 @@ func (d *drops) moved() []drop {
 	return all
 }
 
-// Run says in the log, until ctx ends, which counters move, and what that means.
+// Run logs, until ctx ends, which counters move, and what that means.
 func (d *drops) Run(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -99,7 +99,7 @@ func (d *drops) Run(ctx context.Context) {
 // Describe implements prometheus.Collector.
 func (d *drops) Describe(to chan<- *prometheus.Desc) { to <- d.desc }
 
-// Collect implements prometheus.Collector. Where the kernel does not count, there are no metrics.
+// Collect implements prometheus.Collector. If the kernel does not count, there are no metrics.
 func (d *drops) Collect(to chan<- prometheus.Metric) {
 	for _, s := range d.statistics() {
 		to <- prometheus.MustNewConstMetric(d.desc, prometheus.CounterValue, float64(s.Count), s.Name)

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	shownByDefault = 100 // the kernel is asked four times for each
+	shownByDefault = 100 // each takes four queries of the kernel
 	shownAtMost    = 10_000
 )
 
@@ -27,8 +27,8 @@ var (
 	after = httpapi.Text("after", "a place among the sets, as the link names it: those behind it")
 )
 
-// Associations returns the resource that shows the security associations. A user may be named by any identity: privates are the private
-// ones that it means.
+// Associations returns the resource that lists the security associations. A user may be named by any identity: privates returns its private
+// ones.
 func (a *Access) Associations(privates func(identity string) []string) httpapi.Resource {
 	return httpapi.Resource{
 		Pattern: "GET /associations", Summary: "the security associations of handsets, and what the kernel has dropped",

@@ -1,4 +1,4 @@
-// Package journal keeps the P-CSCF's registrations and security associations across restarts.
+// Package journal saves the P-CSCF's registrations and security associations across restarts.
 package journal
 
 import (
@@ -12,19 +12,19 @@ import (
 
 const file = "bindings.jsonl"
 
-// entry is one of the two.
+// entry is either a binding or a set.
 type entry struct {
 	Binding *binding.Kept     `json:"binding,omitempty"`
 	Set     *association.Kept `json:"set,omitempty"`
 }
 
-// Journal keeps what changes.
+// Journal saves bindings and sets as they change.
 type Journal struct {
 	entries *journals.Journal[entry]
 	log     *slog.Logger
 }
 
-// Open opens the journal in a directory and returns what an earlier process kept, to be restored.
+// Open opens the journal in a directory and returns what an earlier process saved, to be restored.
 func Open(directory string, log *slog.Logger) (*Journal, []binding.Kept, []association.Kept, error) {
 	j, entries, err := journals.Open[entry](directory, file, log)
 	if err != nil {
@@ -58,7 +58,7 @@ func (s *Journal) logged(err error) {
 	}
 }
 
-// Bindings keeps bindings.
+// Bindings returns the keeper of bindings.
 func (s *Journal) Bindings() binding.Keeper { return bindings{s} }
 
 type bindings struct{ *Journal }
@@ -69,7 +69,7 @@ func (s bindings) Keep(k binding.Kept) {
 
 func (s bindings) Forget(token string) { s.logged(s.entries.Forget("binding/" + token)) }
 
-// Sets keeps security associations.
+// Sets returns the keeper of security associations.
 func (s *Journal) Sets() association.Keeper { return sets{s} }
 
 type sets struct{ *Journal }

@@ -1,5 +1,5 @@
-// Package protection decides who may speak to the P-CSCF from the handsets' side, and how much: access lists, scanners, rates,
-// bans. What it remembers of sources is bounded and ends.
+// Package protection decides which sources on the handsets' side may send to the P-CSCF, and how much: access lists, scanners, rates, bans.
+// Its memory of sources is bounded, and expires.
 package protection
 
 import (
@@ -12,25 +12,25 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/border"
 )
 
-// Config is what the operator decides. Nothing but Core counts for what comes from the core's side.
+// Config is the configuration protection.*. Only Core applies to the core's side.
 type Config struct {
-	Core       border.Core    `yaml:"core"`        // sources that are the core, on its side; empty: all
+	Core       border.Core    `yaml:"core"`        // sources on the core's side that are the core; empty: all
 	Allow      []netip.Prefix `yaml:"allow"`       // sources that are served; empty: all
-	Deny       []netip.Prefix `yaml:"deny"`        // sources that are not, whatever allow says
+	Deny       []netip.Prefix `yaml:"deny"`        // sources that are not served, whatever allow says
 	Exempt     []netip.Prefix `yaml:"exempt"`      // sources that are not counted: a monitor, a load generator
-	UserAgents []string       `yaml:"user_agents"` // parts of User-Agent; who has one gets no answer
+	UserAgents []string       `yaml:"user_agents"` // parts of User-Agent; a sender with one gets no answer
 
 	Requests           int           `yaml:"requests"`            // of an address within window; 0: any number
 	RegisteredRequests int           `yaml:"registered_requests"` // of a registered handset within window; 0: any number
 	Window             time.Duration `yaml:"window"`
-	Ban                time.Duration `yaml:"ban"`      // how long a source is not heard that sent more
+	Ban                time.Duration `yaml:"ban"`      // how long a source that sent more is ignored
 	Failures           int           `yaml:"failures"` // of authentication in a row, of one user at one address; 0: any number
 	MaxBody            int           `yaml:"max_body"` // octets of the body of a request; more is answered 513
 	MaxSources         int           `yaml:"max_sources"`
 }
 
-// Default hurts neither a laboratory nor a load generator nor handsets behind one address: nothing limits how much a source
-// sends, until the operator says so.
+// Default returns a configuration that affects neither a laboratory nor a load generator nor handsets behind one address: nothing limits a
+// source until the operator sets a limit.
 func Default() Config {
 	return Config{
 		Core: border.Core{}, Allow: []netip.Prefix{}, Deny: []netip.Prefix{}, Exempt: []netip.Prefix{},

@@ -33,14 +33,14 @@ type Guard struct {
 	mu       sync.Mutex
 	sources  map[string]*source
 	attempts map[attempt]*failures
-	full     time.Time // when the log was last told that there are too many sources
+	full     time.Time // when the log last said that there are too many sources
 }
 
 type source struct {
 	count  int
 	since  time.Time // of the window
 	banned time.Time // until when
-	said   time.Time // when the log was last told that it sends too much
+	said   time.Time // when the log last said that it sends too much
 }
 
 type attempt struct {
@@ -51,11 +51,11 @@ type attempt struct {
 type failures struct {
 	count int
 	last  time.Time // failure
-	nonce string    // of the last challenge that went there
-	since time.Time // when that was
+	nonce string    // of the last challenge sent there
+	since time.Time // when it was sent
 }
 
-// until returns when nothing of this matters any more.
+// until returns when these failures expire.
 func (f *failures) until(ban time.Duration) time.Time {
 	if f.since.After(f.last) {
 		return f.since.Add(ban)
@@ -70,7 +70,7 @@ type Options struct {
 	Metrics prometheus.Registerer
 }
 
-// New returns a guard that has counted nothing yet.
+// New returns a guard without any counts.
 func New(c Config, o Options) *Guard {
 	g := &Guard{
 		config: c, log: o.Log, sources: map[string]*source{}, attempts: map[attempt]*failures{},
@@ -97,13 +97,13 @@ type Message struct {
 	UserAgent string
 	Request   bool
 	Emergency bool
-	// Forgeable reports whether anybody can forge the source: it came by UDP in clear.
+	// Forgeable is true if anybody can forge the source: the message came by UDP in clear.
 	Forgeable bool
-	// Handset names the registered handset that it comes from; "" when it comes from none.
+	// Handset names the registered handset that sent it; "": none did.
 	Handset string
 }
 
-// Core reports whether a source may be the core, which is believed whatever it says.
+// Core reports whether a source may be the core, which is trusted in everything.
 func (g *Guard) Core(source netip.Addr) bool {
 	if g.config.Core.Believes(source) {
 		return true
@@ -114,8 +114,8 @@ func (g *Guard) Core(source netip.Addr) bool {
 	return false
 }
 
-// Judge decides on one message and counts it. A registered handset has its own count, so that one that does too much does not
-// silence those behind the same address. An emergency call passes whatever was counted (but not past an access list).
+// Judge decides on one message and counts it. A registered handset has its own count, so that one that sends too much does not silence
+// others behind the same address. An emergency call passes whatever the counts (but not past an access list).
 func (g *Guard) Judge(m Message) Verdict {
 	if g.excluded(m.Source) {
 		g.total.WithLabelValues("access_list").Inc()
@@ -164,14 +164,14 @@ func (g *Guard) Refused(m Message) Verdict {
 // Counts reports whether there is any limit to what a source sends.
 func (g *Guard) Counts() bool { return g.config.Requests > 0 || g.config.RegisteredRequests > 0 }
 
-// Restricts reports whether anybody may be refused at all.
+// Restricts reports whether any source may be refused.
 func (g *Guard) Restricts() bool { return g.Counts() || len(g.config.Allow)+len(g.config.Deny) > 0 }
 
 func (g *Guard) excluded(a netip.Addr) bool {
 	return contains(g.config.Deny, a) || len(g.config.Allow) > 0 && !contains(g.config.Allow, a)
 }
 
-// counter is whose count a message goes to, and its limit; 0: to nobody's.
+// counter returns the key of the count that a message belongs to, and its limit; 0: it is not counted.
 func (g *Guard) counter(m Message) (key string, limit int) {
 	switch {
 	case !g.Counts() || m.Emergency || contains(g.config.Exempt, m.Source):
@@ -192,7 +192,7 @@ func contains(prefixes []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// network returns what counts as one source: an IPv4 address, or the /64 that one IPv6 host has for itself.
+// network returns what counts as one source: an IPv4 address, or the /64 of an IPv6 host.
 func network(a netip.Addr) netip.Prefix {
 	bits := a.BitLen()
 	if a.Is6() {
@@ -204,8 +204,8 @@ func network(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// count bans a source that sends too much. One that can be forged is only not heard until the window is over: a few packets in the
-// name of another must not silence it.
+// count bans a source that sends too much. One that can be forged is ignored only until the window ends: a few packets in another's name
+// must not silence it.
 func (g *Guard) count(key string, limit int, m Message) Verdict {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -265,8 +265,7 @@ func (g *Guard) count(key string, limit int, m Message) Verdict {
 	return Busy
 }
 
-// room forgets a source when there are as many as there may be: one that is not banned, if there is any. It is called with the
-// lock held.
+// room drops a source when the limit of sources is reached: one that is not banned, if there is any. It is called with the lock held.
 func (g *Guard) room(now time.Time) {
 	if len(g.sources) < g.config.MaxSources {
 		return
@@ -289,7 +288,7 @@ func (g *Guard) room(now time.Time) {
 	delete(g.sources, last)
 }
 
-// Locked reports whether a user at an address has failed to authenticate too often, and for how long it is not heard.
+// Locked reports whether a user at an address has failed to authenticate too often, and for how long it is ignored.
 func (g *Guard) Locked(address netip.Addr, user string) (time.Duration, bool) {
 	if g.config.Failures == 0 || contains(g.config.Exempt, address) {
 		return 0, false
@@ -314,7 +313,7 @@ func (g *Guard) Locked(address netip.Addr, user string) (time.Duration, bool) {
 	return left, true
 }
 
-// Challenged notes the challenge that goes to a user: only who has got it there can fail to answer it.
+// Challenged records the challenge sent to a user: only its recipient there can fail to answer it.
 func (g *Guard) Challenged(address netip.Addr, user, nonce string) {
 	if g.config.Failures == 0 {
 		return
@@ -340,8 +339,8 @@ func (g *Guard) Challenged(address netip.Addr, user, nonce string) {
 	f.nonce, f.since = strings.Clone(nonce), time.Now()
 }
 
-// Failed counts a wrong response to the challenge with this nonce. A response to none that went to this address says nothing of who
-// is there: it may be forged.
+// Failed counts a wrong response to the challenge with this nonce. A response to a challenge that was not sent to this address proves
+// nothing about it: it may be forged.
 func (g *Guard) Failed(address netip.Addr, user, nonce string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -373,7 +372,7 @@ func (g *Guard) Succeeded(address netip.Addr, user string) {
 	delete(g.attempts, attempt{address, user})
 }
 
-// Oversized reports whether a body is more than a handset may send.
+// Oversized reports whether a body is larger than a handset may send.
 func (g *Guard) Oversized(octets int) bool {
 	if octets <= g.config.MaxBody {
 		return false

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// apply makes the bindings of a user what a document says of them (TS 24.229 §5.2.3).
+// apply updates the bindings of a user from a document (TS 24.229 §5.2.3).
 func (s *Subscriber) apply(private string, o outcome) {
 	for _, b := range s.registrations.Of(private) {
 		if !b.Registered {
@@ -64,8 +64,8 @@ func (s *Subscriber) apply(private string, o outcome) {
 	}
 }
 
-// newer reports whether a binding was registered after the state in a document: the document was on its way when the handset
-// came back.
+// newer reports whether a binding was registered after the state in a document: the document was on its way when the handset registered
+// again.
 func newer(b *binding.Binding, c contact) bool {
 	if b.CallID == "" || c.CallID == "" {
 		return false

@@ -1,5 +1,5 @@
-// Package regevent subscribes the P-CSCF to the reg event of the users registered through it (TS 24.229 §5.2.3, RFC 3680, RFC
-// 6665), so that it learns when the network takes a registration away.
+// Package regevent subscribes the P-CSCF to the reg event of the users registered through it (TS 24.229 §5.2.3, RFC 3680, RFC 6665), so
+// that it learns when the network ends a registration.
 package regevent
 
 import (
@@ -14,24 +14,24 @@ import (
 const (
 	contentType = "application/reginfo+xml"
 	maxDocument = 256 << 10 // octets
-	maxContacts = 1000      // of one document, each in every registration that has it
+	maxContacts = 1000      // of one document, counted once per registration
 )
 
-// document is a notification of RFC 3680 §5: the whole state of a user's registrations, or what has changed in it.
+// document is a notification of RFC 3680 §5: the whole state of a user's registrations, or its changes.
 type document struct {
 	Version       uint32
 	Full          bool
 	Registrations []registration
 }
 
-// registration is that of one public identity.
+// registration is the registration of one public identity.
 type registration struct {
 	AOR        string
 	Terminated bool
 	Contacts   []contact
 }
 
-// contact is one of its contacts.
+// contact is one contact of a registration.
 type contact struct {
 	URI     string
 	Active  bool
@@ -61,8 +61,7 @@ type reginfo struct {
 
 var errDocument = errors.New("regevent: the document cannot be used")
 
-// parse reads a document. What it does not say in the terms of RFC 3680 is refused, for what a guess would take away is a
-// user's service.
+// parse parses a document. Anything outside the terms of RFC 3680 is refused, since a wrong guess could end a user's service.
 func parse(body []byte) (document, error) {
 	if len(body) > maxDocument {
 		return document{}, fmt.Errorf("%w: %d octets", errDocument, len(body))

@@ -14,7 +14,7 @@ type state struct {
 	active  []registered
 }
 
-// registered is a contact with the identities that it is registered for.
+// registered is a contact with its registered identities.
 type registered struct {
 	uri        string
 	identities []string
@@ -22,22 +22,22 @@ type registered struct {
 
 // outcome is what a document changes.
 type outcome struct {
-	Old    bool // it is older than what is known: nothing changes
-	Missed bool // one before it was lost: the whole state has to be asked for
+	Old    bool // the document is older than what is known: nothing changes
+	Missed bool // an earlier document was lost: the whole state must be requested
 
-	Ended     []contact // registered for no identity any more
+	Ended     []contact // not registered for any identity any more
 	Shortened []contact
 	Joined    []identity
 	Left      []identity
 }
 
-// identity is a public identity that a contact is registered for from now on, or no longer.
+// identity is a public identity that a contact is registered for now, or not any more.
 type identity struct{ Contact, AOR string }
 
-// resubscribed prepares for another subscription, which counts its documents anew.
+// resubscribed prepares for a new subscription, which numbers its documents from 0 again.
 func (s *state) resubscribed() { s.begun = false }
 
-// apply takes a document in. Documents count from 0; a partial one builds on the one before.
+// apply applies a document. Documents count from 0; a partial one builds on the one before.
 func (s *state) apply(d document) outcome {
 	if s.begun && d.Version <= s.version {
 		return outcome{Old: true}
@@ -90,7 +90,7 @@ func (s *state) apply(d document) outcome {
 	return o
 }
 
-// compare finds what is another way now.
+// compare finds the differences between two states.
 func (o *outcome) compare(before, after map[string][]string, ended map[string]contact) {
 	known := maps.Clone(after)
 	for uri := range before {
@@ -100,13 +100,13 @@ func (o *outcome) compare(before, after map[string][]string, ended map[string]co
 	for _, uri := range slices.Sorted(maps.Keys(known)) {
 		now := after[uri]
 
-		if len(now) == 0 && stays(uri, after) { // the same contact, written otherwise since
+		if len(now) == 0 && stays(uri, after) { // the same contact, now written differently
 			continue
 		}
 
 		if len(now) == 0 {
 			c, said := ended[uri]
-			if !said { // the document that said so was lost
+			if !said { // the document that reported it was lost
 				c = contact{URI: uri, Event: "deactivated"}
 			}
 

@@ -13,10 +13,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Registrations are the bindings that documents speak of.
+// Registrations gives access to the bindings that documents refer to.
 type Registrations interface {
 	Of(private string) []*binding.Binding
-	// End lets a binding go; Change puts another in the place of one. Neither does anything to one that was replaced meanwhile.
+	// End ends a binding; Change replaces one. Neither does anything to a binding that was replaced meanwhile.
 	End(b *binding.Binding, why string)
 	Change(old, b *binding.Binding)
 }
@@ -30,9 +30,9 @@ type Sender interface {
 type Options struct {
 	Registrations Registrations
 	Sender        Sender
-	// Own is the host of this P-CSCF on the core's side as ip:port, which stands in Path: by it the S-CSCF knows who asks.
+	// Own is the host of this P-CSCF on the core's side as ip:port, as in Path: it tells the S-CSCF who subscribes.
 	Own string
-	// Home is where a first SUBSCRIBE goes: to the home network's I-CSCF. Later ones go to the S-CSCF that answered.
+	// Home returns the destination of a first SUBSCRIBE: the home network's I-CSCF. Later ones go to the S-CSCF that answered.
 	Home     func(ctx context.Context) (stack.Destination, error)
 	Endpoint *stack.Endpoint
 	// Network is P-Charging-Vector's orig-ioi.
@@ -58,16 +58,16 @@ type Subscriber struct {
 	mu       sync.Mutex
 	byUser   map[string]*subscription
 	byCallID map[string]*subscription
-	queue    []*subscription // to send a SUBSCRIBE
+	queue    []*subscription // waiting to send a SUBSCRIBE
 	workers  int
-	slot     time.Time       // before it no further SUBSCRIBE is sent
+	slot     time.Time       // when the next SUBSCRIBE may be sent
 	ctx      context.Context // nil before Run and after it
 	running  sync.WaitGroup
 }
 
 const (
 	atOnce = 32 // SUBSCRIBEs waiting for an answer; others wait for these
-	// pace is the time between two. When all handsets come at once, as after a power cut, their registrations go first.
+	// pace is the time between two SUBSCRIBEs. When all handsets register at once, as after a power cut, their registrations go first.
 	pace = 5 * time.Millisecond
 )
 
@@ -110,7 +110,7 @@ func (s *Subscriber) Len() int {
 	return len(s.byUser)
 }
 
-// Run sends until ctx ends.
+// Run sends SUBSCRIBEs until ctx ends.
 func (s *Subscriber) Run(ctx context.Context) {
 	s.mu.Lock()
 	s.ctx = ctx
@@ -131,10 +131,10 @@ func (s *Subscriber) Run(ctx context.Context) {
 	s.running.Wait()
 }
 
-// Registered is called with each 200 to a REGISTER. The first one of a user makes the subscription (TS 24.229 §5.2.3).
+// Registered is called with each 200 to a REGISTER. A user's first one makes the subscription (TS 24.229 §5.2.3).
 func (s *Subscriber) Registered(b *binding.Binding) {
 	if b.Default() == "" {
-		return // there is nobody to ask for
+		return // there is nobody to subscribe to
 	}
 
 	s.mu.Lock()
@@ -145,7 +145,7 @@ func (s *Subscriber) Registered(b *binding.Binding) {
 			return
 		}
 
-		s.forget(sub) // the handset came back; what the S-CSCF still says of the time before is not for the new registration
+		s.forget(sub) // the handset is back; late NOTIFYs about the earlier registration must not affect the new one
 	}
 
 	if len(s.byUser) >= s.limit {
@@ -158,8 +158,8 @@ func (s *Subscriber) Registered(b *binding.Binding) {
 	s.submit(sub)
 }
 
-// Ended is called when a binding of a user has ended. With the last one the subscription is let go: the S-CSCF ends it with a
-// NOTIFY of its own, or it runs out.
+// Ended is called when a binding of a user has ended. With the last one the subscription is left to end: by a NOTIFY of the S-CSCF, or by
+// expiry.
 func (s *Subscriber) Ended(private string) {
 	for _, b := range s.registrations.Of(private) {
 		if b.Registered {
@@ -191,7 +191,7 @@ func (s *Subscriber) forget(sub *subscription) {
 	sub.over = true
 }
 
-// again has a SUBSCRIBE sent after some time. It is called with the lock held.
+// again schedules a SUBSCRIBE. It is called with the lock held.
 func (s *Subscriber) again(sub *subscription, wait time.Duration) {
 	sub.stop()
 

@@ -16,7 +16,7 @@ import (
 // user is the user part of the Contact of this P-CSCF's subscriptions.
 const user = "reg-event"
 
-// subscription is one to the registrations of one user. The lock of the subscriber is held wherever it changes.
+// subscription is the subscription to one user's registrations. The subscriber's lock is held wherever it changes.
 type subscription struct {
 	subscriber *Subscriber
 	private    string
@@ -25,10 +25,10 @@ type subscription struct {
 	callID, localTag, remoteTag string
 	dialog                      *sip.Dialog // nil before the 2xx
 	state                       state
-	failures                    int // SUBSCRIBEs in a row that came to nothing
+	failures                    int // consecutive failed SUBSCRIBEs
 	queued                      bool
 	sending                     bool // a SUBSCRIBE waits for its answer
-	more                        bool // and another is wanted when that has come
+	more                        bool // another SUBSCRIBE follows the answer
 	leaving                     bool // the user has no registration here any more
 	over                        bool
 	timer                       *time.Timer
@@ -40,7 +40,7 @@ const (
 	longestRetry = 10 * time.Minute
 )
 
-// after has something done later, instead of what was to be done. It is called, and calls, with the lock held.
+// after schedules do, in place of what was scheduled before. It is called, and calls do, with the lock held.
 func (sub *subscription) after(wait time.Duration, do func()) {
 	sub.stop()
 
@@ -67,7 +67,7 @@ func (sub *subscription) stop() {
 	}
 }
 
-// subscribe sends one SUBSCRIBE and sees to the next.
+// subscribe sends one SUBSCRIBE and schedules the next.
 func (s *Subscriber) subscribe(ctx context.Context, sub *subscription) {
 	wanted := time.Duration(0)
 
@@ -77,7 +77,7 @@ func (s *Subscriber) subscribe(ctx context.Context, sub *subscription) {
 		}
 	}
 
-	home, err := s.home(ctx) // before the lock: names are looked up
+	home, err := s.home(ctx) // before the lock: it resolves names
 
 	s.mu.Lock()
 	sub.queued = false
@@ -118,7 +118,7 @@ func (s *Subscriber) subscribe(ctx context.Context, sub *subscription) {
 	}
 }
 
-// sent sends another SUBSCRIBE if one was wanted meanwhile: there is one at a time.
+// sent sends another SUBSCRIBE if one was wanted meanwhile: only one is pending at a time.
 func (s *Subscriber) sent(sub *subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +143,7 @@ func (s *Subscriber) first(sub *subscription) (*sip.Request, error) {
 	return sip.Complete(r, "<sip:"+s.own+">;tag="+sub.localTag, "<"+sub.public+">", sub.callID, 1)
 }
 
-// describe adds what every SUBSCRIBE says (TS 24.229 §5.2.3).
+// describe adds what every SUBSCRIBE has (TS 24.229 §5.2.3).
 func (s *Subscriber) describe(r *sip.Request, wanted time.Duration) {
 	sip.Set(r, "Event", "reg")
 	sip.Set(r, "Accept", contentType)
@@ -153,7 +153,7 @@ func (s *Subscriber) describe(r *sip.Request, wanted time.Duration) {
 	sip.Set(r, "P-Charging-Vector", ims.ChargingVector{ICID: ims.NewICID(), OriginatingIOI: s.network}.String())
 }
 
-// accepted is a 2xx: the subscription is refreshed well before it ends (TS 24.229 §5.2.3).
+// accepted handles a 2xx: the subscription is refreshed well before it ends (TS 24.229 §5.2.3).
 func (s *Subscriber) accepted(sub *subscription, request *sip.Request, response *sip.Response) {
 	s.subscribes.WithLabelValues(label.Status(response.StatusCode)).Inc()
 
@@ -192,7 +192,7 @@ func (s *Subscriber) accepted(sub *subscription, request *sip.Request, response 
 	}
 }
 
-// failed is no answer, or a refusal. The registration stands all the same; only the network's taking it away stays unknown.
+// failed handles a refusal, or no answer. The registration stands; only its end by the network goes unnoticed.
 func (s *Subscriber) failed(sub *subscription, response *sip.Response, err error) {
 	why := "unanswered"
 
@@ -226,7 +226,7 @@ func (s *Subscriber) failed(sub *subscription, response *sip.Response, err error
 	gone := sub.dialog != nil && response != nil && !stack.Local(response)
 	sub.dialog = nil
 
-	if gone && sub.failures == 1 { // RFC 6665 §4.1.2.2: 481 and its kin end the subscription, a new one is begun
+	if gone && sub.failures == 1 { // RFC 6665 §4.1.2.2: 481 and the like end the subscription, and a new one begins
 		s.again(sub, 0)
 		return
 	}
@@ -304,8 +304,8 @@ func (s *Subscriber) counted(_, _ string, status int) {
 	s.notifies.WithLabelValues(label.Status(status)).Inc()
 }
 
-// closed looks whether the notifier has ended the subscription, and whether another one makes sense (RFC 6665 §4.1.3). It is
-// called with the lock held.
+// closed checks whether the notifier has ended the subscription, and whether a new one makes sense (RFC 6665 §4.1.3). It is called with the
+// lock held.
 func (s *Subscriber) closed(sub *subscription, notify *sip.Request) {
 	state, params := sip.ValueParams(notify, "Subscription-State")
 	if !strings.EqualFold(state, "terminated") {
@@ -325,7 +325,7 @@ func (s *Subscriber) closed(sub *subscription, notify *sip.Request) {
 		s.forget(sub)
 	case reason == "deactivated" || reason == "timeout":
 		s.again(sub, time.Second)
-	default: // probation, giveup, or nothing said
+	default: // probation, giveup, or no reason
 		s.again(sub, max(time.Duration(retry)*time.Second, firstRetry))
 	}
 }

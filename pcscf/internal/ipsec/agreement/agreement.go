@@ -1,5 +1,5 @@
 // Package agreement implements the security mechanism agreement between handset and P-CSCF (RFC 3329, TS 33.203 §7.2, annex H), as
-// decisions: what a request asks for, which algorithms both sides have, whether the handset repeats what it was told.
+// decisions: what a request asks for, which algorithms both sides support, whether the handset repeats what it was told.
 package agreement
 
 import (
@@ -22,9 +22,9 @@ type Keys struct{ CK, IK string }
 // maxMechanisms is how many alternatives are read; handsets send up to a dozen.
 const maxMechanisms = 64
 
-// Request is what a request says about security.
+// Request is what a request states about security.
 type Request struct {
-	Demanded bool // Require or Proxy-Require has sec-agree: without it the handset does not go on
+	Demanded bool // Require or Proxy-Require has sec-agree: the handset insists on it
 	Client   []ims.SecurityMechanism
 	Verify   []ims.SecurityMechanism
 }
@@ -32,7 +32,7 @@ type Request struct {
 // Offered reports whether the handset wants security associations.
 func (r Request) Offered() bool { return len(r.Client) > 0 }
 
-// Parse takes the security headers out of a request. The error says what cannot be read.
+// Parse parses the security header fields of a request. The error states what cannot be parsed.
 func Parse(r *sip.Request) (Request, error) {
 	client, errClient := mechanisms(r, "security-client")
 	verify, errVerify := mechanisms(r, "security-verify")
@@ -67,17 +67,17 @@ func mechanisms(r *sip.Request, name string) ([]ims.SecurityMechanism, error) {
 	return all, nil
 }
 
-// Choice is the mechanism of the handset's that is used, and the suite that it is.
+// Choice is the handset's mechanism that is used, and its suite.
 type Choice struct {
 	Suite     ipsec.Suite
 	Mechanism ims.SecurityMechanism
 }
 
-// errNothingInCommon is an offer with no algorithms that this side has.
+// errNothingInCommon is returned for an offer without an algorithm that this side supports.
 var errNothingInCommon = errors.New("no security mechanism in common")
 
-// Choose finds the first of the P-CSCF's suites, in its own order, that the handset offers as well (TS 33.203 §7.2). The error
-// says what either side has.
+// Choose returns the first of the P-CSCF's suites, in its own order, that the handset offers as well (TS 33.203 §7.2). The error lists what
+// either side supports.
 func Choose(own []ipsec.Suite, offer []ims.SecurityMechanism) (Choice, error) {
 	for _, suite := range own {
 		for _, m := range offer {
@@ -90,7 +90,7 @@ func Choose(own []ipsec.Suite, offer []ims.SecurityMechanism) (Choice, error) {
 	return Choice{}, fmt.Errorf("%w: the handset offers %s; here is %s", errNothingInCommon, describe(offer), suites(own))
 }
 
-// suiteOf returns the pair of algorithms of a mechanism. aes-gcm protects the integrity by itself, whatever alg says beside it.
+// suiteOf returns the pair of algorithms of a mechanism. aes-gcm includes integrity protection, whatever alg says.
 func suiteOf(m ims.SecurityMechanism) ipsec.Suite {
 	s := ipsec.Suite{Integrity: ipsec.Integrity(m.Algorithm), Encryption: ipsec.Encryption(m.EncryptionAlgorithm)}
 	if s.Encryption == ipsec.AESGCM {
@@ -145,8 +145,8 @@ func suites(all []ipsec.Suite) string {
 	return strings.Join(texts, ", ")
 }
 
-// Answer returns the Security-Server of a set of associations: the chosen suite alone, or all of the P-CSCF's in its order with
-// falling q, the chosen one being the first that the handset has as well (TS 33.203 §7.2, SM6).
+// Answer returns the Security-Server of a set of associations: the chosen suite alone, or all of the P-CSCF's in its order with falling q,
+// the chosen one being the first that the handset supports as well (TS 33.203 §7.2, SM6).
 func Answer(set ipsec.Set, others []ipsec.Suite) []ims.SecurityMechanism {
 	list := []ipsec.Suite{set.Suite}
 	if len(others) > 0 {
@@ -164,7 +164,7 @@ func Answer(set ipsec.Set, others []ipsec.Suite) []ims.SecurityMechanism {
 	return answer
 }
 
-// Offers returns the Security-Server of a refusal: what this P-CSCF could do (RFC 3329 §2.3.1).
+// Offers returns the Security-Server of a refusal: what this P-CSCF supports (RFC 3329 §2.3.1).
 func Offers(own []ipsec.Suite) []ims.SecurityMechanism {
 	offers := make([]ims.SecurityMechanism, len(own))
 	for i, suite := range own {

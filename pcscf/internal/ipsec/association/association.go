@@ -10,13 +10,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// state is where a set stands in its life (TS 33.203 §7.4).
+// state is the state of a set in its life (TS 33.203 §7.4).
 type state int
 
 const (
 	temporary   state = iota // made at the 401, until the 200
 	established              // the registration's
-	replaced                 // a newer set is established, and not used yet
+	replaced                 // a newer set is established, but not used yet
 	ending                   // for what is still on its way
 )
 
@@ -28,17 +28,17 @@ func (s state) String() string {
 type association struct {
 	set            ipsec.Set
 	client, server *stack.Endpoint
-	private        string // private identity of the user; "" when the first REGISTER did not say
-	nonce          string // of the challenge that the keys are of
+	private        string // private identity of the user; "" if the first REGISTER did not state it
+	nonce          string // of the challenge with these keys
 	offer          []ims.SecurityMechanism
 	answer         []ims.SecurityMechanism
 
 	state    state
 	used     bool // something besides REGISTER came through it
 	takesTCP bool
-	removing bool      // the kernel is being told
-	inWork   int       // requests that came through it and have no answer yet
-	latest   time.Time // of one that ends: when the kernel ends it by itself
+	removing bool      // the kernel is removing it
+	inWork   int       // unanswered requests that came through it
+	latest   time.Time // of an ending set: when the kernel ends it by itself
 	heard    time.Time // when the handset's last request came; zero: never
 	until    time.Time
 	why      string // and why it ends then
@@ -53,7 +53,7 @@ func (a *association) answerWay() way {
 	return way{a.client.Address(), netip.AddrPortFrom(a.set.UE, a.set.Ports.UEServer)}
 }
 
-// back returns the flow by which requests and responses over UDP go to the handset (TS 33.203 §7.1).
+// back returns the flow of requests, and of responses over UDP, to the handset (TS 33.203 §7.1).
 func (a *association) back(transport string) stack.Flow {
 	return stack.Flow{
 		Endpoint: a.client, Server: a.server, Transport: transport, Local: a.client.Address(),
@@ -61,12 +61,12 @@ func (a *association) back(transport string) stack.Flow {
 	}
 }
 
-// with reports whether two sets are of the same user at the same handset.
+// with reports whether two sets belong to the same user at the same handset.
 func (a *association) with(other *association) bool {
 	return a.set.UE == other.set.UE && (a.private == other.private || a.private == "" || other.private == "")
 }
 
-// add and drop keep the indexes; the lock is held.
+// add and drop maintain the indexes; the lock is held.
 func (p *Table) add(a *association) {
 	p.byRequest[a.request()] = a
 	p.byReturn[a.answerWay()] = a
@@ -94,8 +94,7 @@ func (p *Table) drop(a *association) {
 	}
 }
 
-// remove ends a set for good. Its ports stay taken until the kernel has let go of it, lest a new set of the same ports be
-// taken down in its place.
+// remove removes a set. Its ports stay taken until the kernel has removed it, lest a new set with the same ports be removed in its place.
 func (p *Table) remove(a *association, why string) {
 	p.mu.Lock()
 
@@ -123,7 +122,7 @@ func (p *Table) remove(a *association, why string) {
 		p.log.Error("security associations cannot be removed", "set", a.set.String(), "cause", err)
 	}
 
-	// Nothing passes by a connection between these ports any more.
+	// Nothing passes through a connection between these ports any more.
 	a.server.Disconnect(netip.AddrPortFrom(a.set.UE, a.set.Ports.UEClient))
 	a.client.Disconnect(netip.AddrPortFrom(a.set.UE, a.set.Ports.UEServer))
 
@@ -151,7 +150,7 @@ func (p *Table) live(a *association, life time.Duration, why string) {
 		over := time.Until(a.until) <= 0
 
 		if over && a.awaited() {
-			p.live(a, time.Until(a.latest), why) // or until what is in work is answered
+			p.live(a, time.Until(a.latest), why) // or until pending requests are answered
 			over = false
 		}
 		p.mu.Unlock()
@@ -172,18 +171,18 @@ func (p *Table) end(a *association, why string) {
 	a.state, a.latest = ending, a.until
 	p.live(a, p.settings.Linger, why)
 
-	if kept { // a restart does not let it live on
+	if kept { // a restart must not extend its life
 		p.keep.Keep(keptOf(a))
 	}
 }
 
-// awaited reports whether a set would end before something that came through it is answered: the answer, and its repetitions, leave by
-// no other (TS 33.203 §7.4). The lock is held.
+// awaited reports whether a set would end before a request that came through it is answered: the answer and its retransmissions can leave
+// through no other set (TS 33.203 §7.4). The lock is held.
 func (a *association) awaited() bool {
 	return a.state == ending && a.inWork > 0 && time.Until(a.latest) > 0
 }
 
-// inWork notes a request that came through a set, until it is answered. One that comes when the set ends already keeps it no longer.
+// inWork counts a request that came through a set, until it is answered. A request that comes while the set is ending does not prolong it.
 func (p *Table) inWork(flow stack.Flow) (end func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -205,7 +204,7 @@ func (p *Table) inWork(flow stack.Flow) (end func()) {
 	}
 }
 
-// numbers are those of the sets, each used by one at a time.
+// numbers allocates the request IDs of sets, each used by one set at a time.
 type numbers struct {
 	first, last, next uint32
 	taken             map[uint32]struct{}
@@ -213,7 +212,7 @@ type numbers struct {
 
 func (n *numbers) full() bool { return len(n.taken) > int(n.last-n.first) }
 
-// take must not be called when all are taken.
+// take returns a free number. It must not be called when all are taken.
 func (n *numbers) take() uint32 {
 	for {
 		number := n.next

@@ -19,8 +19,8 @@ var (
 	errSameSPI = errors.New("the handset offers the SPIs of the associations that its request came by")
 )
 
-// Challenge makes the temporary associations of a challenge and says in Security-Server how the handset comes back
-// (TS 33.203 §7.2, SM5 and SM6). Each challenge has a set of its own, also after a resynchronisation.
+// Challenge makes the temporary associations of a challenge and adds Security-Server, which tells the handset how to come back (TS 33.203
+// §7.2, SM5 and SM6). Each challenge has its own set, also after a resynchronisation.
 func (p *Table) Challenge(request *sip.Request, flow stack.Flow, response *sip.Response, keys agreement.Keys) error {
 	if p.settings.Modes[flow.Endpoint.Name()] == Off {
 		return nil
@@ -28,12 +28,12 @@ func (p *Table) Challenge(request *sip.Request, flow stack.Flow, response *sip.R
 
 	read, err := agreement.Parse(request)
 	if err != nil || !read.Offered() {
-		return nil // Screen has refused what had to be
+		return nil // Screen has refused what must be refused
 	}
 
 	came := p.find(flow)
 	if came != nil && came.state == temporary {
-		return nil // challenged again inside: Security-Client had to be the same, and its SPIs are in use for this very 401
+		return nil // challenged again inside: Security-Client must be the same, and its SPIs are in use for this 401
 	}
 
 	ik, errIK := key(keys.IK)
@@ -93,7 +93,7 @@ func (p *Table) Challenge(request *sip.Request, flow stack.Flow, response *sip.R
 	return nil
 }
 
-// reserve takes ports and SPIs for a set.
+// reserve allocates ports and SPIs for a set.
 func (p *Table) reserve(flow stack.Flow, choice agreement.Choice, came *association) (*association, error) {
 	ue, local, m := flow.Remote.Addr(), flow.Endpoint.Address().Addr(), choice.Mechanism
 
@@ -124,8 +124,8 @@ func (p *Table) reserve(flow stack.Flow, choice agreement.Choice, came *associat
 	return a, nil
 }
 
-// place finds room for a set. A handset that has left no ports for it, or that uses SPIs of its own again, has forgotten the
-// sets in the way: the oldest of them goes.
+// place finds room for a set. A handset that has no free ports left, or that reuses its own SPIs, has forgotten the sets in the way: the
+// oldest of them is removed.
 func (p *Table) place(a, came *association) error {
 	for {
 		p.mu.Lock()
@@ -162,7 +162,7 @@ func (p *Table) place(a, came *association) error {
 	}
 }
 
-// inTheWay returns the set that must go before a can be; the lock is held.
+// inTheWay returns the set to remove to make room for a; the lock is held.
 func (p *Table) inTheWay(a *association, free bool) *association {
 	var oldest *association
 
@@ -187,12 +187,12 @@ func (p *Table) inTheWay(a *association, free bool) *association {
 	return oldest
 }
 
-// clash reports whether the handset receives by the same SPI in both.
+// clash reports whether the handset receives on the same SPI in both.
 func clash(a, b ipsec.SPIs) bool {
 	return a.UEClient == b.UEClient || a.UEClient == b.UEServer || a.UEServer == b.UEClient || a.UEServer == b.UEServer
 }
 
-// displace ends what earlier challenges of the same user left.
+// displace ends what earlier challenges of the same user left behind.
 func (p *Table) displace(a *association) {
 	var stale []*association
 

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Kept is what a Keeper keeps of a set from the 200 on. The keys are in the kernel alone.
+// Kept is what a Keeper saves of a set from the 200 on. The keys exist only in the kernel.
 type Kept struct {
 	Set      ipsec.Set `json:"set"`
 	Private  string    `json:"private"`
@@ -17,7 +17,7 @@ type Kept struct {
 	Answer   string    `json:"security_server"`
 	TakesTCP bool      `json:"takes_tcp,omitempty"`
 	Until    time.Time `json:"until"`
-	State    string    `json:"state,omitempty"` // none: established
+	State    string    `json:"state,omitempty"` // empty: established
 }
 
 // keptOf is called with the lock held.
@@ -28,7 +28,7 @@ func keptOf(a *association) Kept {
 	}
 }
 
-// stateOf returns the state that a set was kept in; temporary ones are not kept.
+// stateOf returns the saved state of a set; temporary sets are not saved.
 func stateOf(k Kept) (state, error) {
 	if k.State == "" {
 		return established, nil
@@ -43,7 +43,7 @@ func stateOf(k Kept) (state, error) {
 	return 0, fmt.Errorf("their state %q is none that is kept", k.State)
 }
 
-// Restore restores the kept sets that the kernel still has, and returns them.
+// Restore restores the saved sets that the kernel still has, and returns them.
 func (p *Table) Restore(kept []Kept, whole func(ipsec.Set) bool) (restored []ipsec.Set) {
 	for _, k := range kept {
 		a, err := p.restore(k, whole)
@@ -95,7 +95,7 @@ func (p *Table) restore(k Kept, whole func(ipsec.Set) bool) (*association, error
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	// Whether an established one was used is not kept: its next use ends those that it replaced, if any are left.
+	// Whether an established set was used is not saved: its next use ends the sets that it replaced, if any are left.
 	a := &association{
 		set: k.Set, client: client, server: server, private: k.Private, offer: offer, answer: answer,
 		state: was, takesTCP: k.TakesTCP, latest: k.Until,

@@ -8,10 +8,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Ports are the P-CSCF's protected ports. All handsets share them; a handset has as many sets at once as there are pairs of
-// ports that keep the four ways of its sets apart (TS 33.203 §7.1).
+// Ports holds the P-CSCF's protected ports. All handsets share them; a handset can have as many sets at once as there are pairs of ports
+// that keep the four ways of its sets distinct (TS 33.203 §7.1).
 type Ports struct {
-	// Clients and Servers are endpoints by the local address that handsets come to.
+	// Clients and Servers are the endpoints by the local address that handsets use.
 	Clients, Servers map[netip.Addr][]*stack.Endpoint
 }
 
@@ -32,8 +32,8 @@ func (p *Ports) client(e *stack.Endpoint) bool {
 	return slices.Contains(p.Clients[e.Address().Addr()], e)
 }
 
-// pair finds ports for a new set. The server port stays that of the handset's other sets where it may, and the client port
-// changes (TS 33.203 §7.1): in turn, for the handset may still have sets that are gone here. The lock of the associations is held.
+// pair finds ports for a new set. The server port stays that of the handset's other sets if possible, and the client port changes (TS
+// 33.203 §7.1): in turn, since the handset may still have sets that are gone here. The lock of the associations is held.
 func (p *Table) pair(s ipsec.Set) (client, server *stack.Endpoint, found bool) {
 	servers := slices.Clone(p.ports.Servers[s.PCSCF])
 	others := p.byHandset[s.UE]

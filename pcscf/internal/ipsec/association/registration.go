@@ -7,7 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Established makes the set by which a registration was made the registration's: it lives as long and Grace longer, and not
+// Established makes the set by which a registration was made the registration's: it lives as long as the registration plus Grace, and not
 // shorter than the sets that it replaces (TS 33.203 §7.4).
 func (p *Table) Established(flow stack.Flow, seconds uint32) {
 	p.mu.Lock()
@@ -46,8 +46,8 @@ func (p *Table) Established(flow stack.Flow, seconds uint32) {
 	p.keep.Keep(kept)
 }
 
-// Ended lets the sets of a registration go, after what is still to leave through them: the 200 of the de-registration and the
-// NOTIFY (TS 24.229 §5.2.5.1).
+// Ended ends the sets of a registration once the last messages have left through them: the 200 of the de-registration and the NOTIFY (TS
+// 24.229 §5.2.5.1).
 func (p *Table) Ended(flow stack.Flow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

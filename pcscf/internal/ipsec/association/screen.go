@@ -25,7 +25,7 @@ func (p *Table) Screen(r *sip.Request, flow stack.Flow) *sip.Refusal {
 	}
 }
 
-// screenFirst is a REGISTER outside all associations.
+// screenFirst checks a REGISTER outside all associations.
 func (p *Table) screenFirst(r *sip.Request, flow stack.Flow) *sip.Refusal {
 	mode := p.settings.Modes[flow.Endpoint.Name()]
 	if mode == Off {
@@ -59,9 +59,8 @@ func (p *Table) screenFirst(r *sip.Request, flow stack.Flow) *sip.Refusal {
 	return p.answeredInClear(r, flow, mode)
 }
 
-// answeredInClear refuses the answer to a challenge for which associations were made, when it comes outside them, unless it
-// is one by AUTS (TS 24.229 §5.1.1.5.3). Where associations are required no answer in clear goes on at all: the home network
-// challenges again.
+// answeredInClear refuses the answer to a challenge with associations when it comes outside them, unless it has AUTS (TS 24.229
+// §5.1.1.5.3). Where associations are required, no answer in clear is forwarded: the home network challenges again.
 func (p *Table) answeredInClear(r *sip.Request, flow stack.Flow, mode Mode) *sip.Refusal {
 	credentials, err := digest.ParseCredentials(digest.Offered(sip.Values(r, "Authorization")))
 	if err != nil || credentials.Response == "" || credentials.AUTS != "" {
@@ -80,7 +79,7 @@ func (p *Table) answeredInClear(r *sip.Request, flow stack.Flow, mode Mode) *sip
 	return nil
 }
 
-// challengedBy returns the set that was made for a challenge to who sends by this flow; nil: there is none.
+// challengedBy returns the set made for a challenge to the sender of this flow; nil: there is none.
 func (p *Table) challengedBy(nonce string, flow stack.Flow) *association {
 	if nonce == "" {
 		return nil
@@ -98,8 +97,8 @@ func (p *Table) challengedBy(nonce string, flow stack.Flow) *association {
 	return nil
 }
 
-// Offered reports whether a REGISTER outside all associations is of a handset that is offered some (TS 24.229 §5.2.2.2): the S-CSCF then
-// waits for an answer that comes through them.
+// Offered reports whether a REGISTER outside all associations comes from a handset that is offered some (TS 24.229 §5.2.2.2): the S-CSCF
+// then waits for an answer that comes through them.
 func (p *Table) Offered(r *sip.Request, flow stack.Flow) bool {
 	if p.settings.Modes[flow.Endpoint.Name()] == Off || p.ports.server(flow.Endpoint) {
 		return false
@@ -116,7 +115,7 @@ func (p *Table) Offered(r *sip.Request, flow stack.Flow) bool {
 	return err == nil && p.challengedBy(credentials.Nonce, flow) != nil
 }
 
-// screenProtected is a request to a protected server port: the kernel lets nothing come there outside an association.
+// screenProtected checks a request to a protected server port: the kernel lets nothing in there outside an association.
 func (p *Table) screenProtected(r *sip.Request, flow stack.Flow) *sip.Refusal {
 	a := p.find(flow)
 	if a == nil {
@@ -153,7 +152,7 @@ func (p *Table) screenProtected(r *sip.Request, flow stack.Flow) *sip.Refusal {
 	return nil
 }
 
-// screenUser keeps the association of one user from registering another.
+// screenUser prevents the association of one user from registering another.
 func (p *Table) screenUser(r *sip.Request, flow stack.Flow, a *association) *sip.Refusal {
 	credentials, err := digest.ParseCredentials(digest.Offered(sip.Values(r, "Authorization")))
 	if err == nil && a.private != "" && credentials.Username != "" && credentials.Username != a.private {
@@ -163,8 +162,7 @@ func (p *Table) screenUser(r *sip.Request, flow stack.Flow, a *association) *sip
 	return nil
 }
 
-// use notes that something came through a set. With the first message besides REGISTER the sets before it end
-// (TS 33.203 §7.4).
+// use records that a message came through a set. With the first message other than REGISTER the sets before it end (TS 33.203 §7.4).
 func (p *Table) use(a *association, flow stack.Flow, register bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -204,5 +202,5 @@ func (p *Table) refusal(status int, why string, server []ims.SecurityMechanism) 
 	return refusal
 }
 
-// remaining returns how long a set still lives.
+// remaining returns the remaining life of a set.
 func (a *association) remaining() time.Duration { return time.Until(a.until) }

@@ -12,11 +12,11 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 )
 
-// Shown is a set as an operator sees it: without keys.
+// Shown is a set as shown to an operator: without keys.
 type Shown struct {
 	Private     string         `json:"private_identity"`
 	State       string         `json:"state"`
-	Says        string         `json:"says,omitempty"` // what the counters point at, when something is wrong
+	Says        string         `json:"says,omitempty"` // the fault that the counters point to, if any
 	UE          netip.Addr     `json:"ue"`
 	PCSCF       netip.Addr     `json:"pcscf"`
 	Integrity   string         `json:"integrity"`
@@ -25,13 +25,13 @@ type Shown struct {
 	TakesTCP    bool           `json:"takes_tcp"`
 	Expires     time.Time      `json:"expires"`
 	SecondsLeft int            `json:"seconds_left"`
-	LastRequest *time.Time     `json:"last_request,omitempty"` // of the handset by this set
+	LastRequest *time.Time     `json:"last_request,omitempty"` // of the handset, through this set
 	Four        []ShownCounter `json:"associations"`
 }
 
-// ShownCounter is one of the four associations of a set with what went through it.
+// ShownCounter is one of the four associations of a set with its counters.
 type ShownCounter struct {
-	Name        string         `json:"name"` // by the ports that it is between: uc-ps
+	Name        string         `json:"name"` // by the ports at its ends: uc-ps
 	Sender      string         `json:"sender"`
 	Source      netip.AddrPort `json:"source"`
 	Destination netip.AddrPort `json:"destination"`
@@ -41,11 +41,10 @@ type ShownCounter struct {
 	Replayed    uint32         `json:"replayed"`
 	Failed      uint32         `json:"integrity_failed"`
 	FirstUse    *time.Time     `json:"first_use,omitempty"`
-	LastUse     *time.Time     `json:"last_use,omitempty"` // Linux 6.2 and later say it
+	LastUse     *time.Time     `json:"last_use,omitempty"` // reported by Linux 6.2 and later
 }
 
-// Selection says which sets are shown: those of a user and of a handset, where they are given, behind one in their order, and no more
-// than Limit.
+// Selection selects the sets to show: those of a user or a handset, if given, after a place in their order, and at most Limit.
 type Selection struct {
 	Private []string // any of these private identities; nil: all
 	UE      netip.Addr
@@ -53,14 +52,14 @@ type Selection struct {
 	Limit   int
 }
 
-// Place is where a set stands among those shown. The zero value is in front of all.
+// Place is the position of a set among those shown. The zero value is before all.
 type Place struct {
 	Private string
 	UE      netip.Addr
 	ReqID   uint32
 }
 
-// ParsePlace reads what String has made.
+// ParsePlace parses the result of String.
 func ParsePlace(text string) (Place, error) {
 	id, rest, _ := strings.Cut(text, "/")
 	ue, private, found := strings.Cut(rest, "/")
@@ -81,14 +80,14 @@ func (p Place) compare(q Place) int {
 	return cmp.Or(cmp.Compare(p.Private, q.Private), p.UE.Compare(q.UE), cmp.Compare(p.ReqID, q.ReqID))
 }
 
-// Place of a set.
+// Place returns the position of a set.
 func (s Shown) Place() Place { return Place{s.Private, s.UE, s.ReqID} }
 
 func (s Selection) has(a *association) bool {
 	return (s.Private == nil || slices.Contains(s.Private, a.private)) && (!s.UE.IsValid() || s.UE == a.set.UE)
 }
 
-// Show gives the sets of a selection, how many there are in it, and whether more are behind those shown.
+// Show returns the sets of a selection, their total number, and whether more follow those shown.
 func (p *Table) Show(s Selection) (shown []Shown, total int, more bool) {
 	type entry struct {
 		Shown
@@ -113,7 +112,7 @@ func (p *Table) Show(s Selection) (shown []Shown, total int, more bool) {
 	more = len(all) > s.Limit
 
 	for _, e := range all[:min(len(all), s.Limit)] {
-		four, err := p.kernel.Use(e.set) // without the lock: the kernel is asked four times for each
+		four, err := p.kernel.Use(e.set) // without the lock: each takes four queries of the kernel
 		if err != nil {
 			e.Says = fmt.Sprintf("the kernel does not have it as it should: %v", err)
 		} else {
@@ -168,7 +167,7 @@ func unlessZero(t time.Time) *time.Time {
 	return &t
 }
 
-// says returns what the counters of a set point at; nothing when all is as it should be.
+// says returns the fault that the counters of a set point to; "" if there is none.
 func says(s state, four [4]ipsec.Counters) string {
 	var came, failed, replayed uint64
 

@@ -1,5 +1,5 @@
-// Package association manages the security associations of handsets (TS 33.203 §7): it agrees on them, has the kernel make them,
-// and ends them with the registrations they belong to.
+// Package association manages the security associations of handsets (TS 33.203 §7): it negotiates them, makes the kernel install them, and
+// ends them with their registrations.
 package association
 
 import (
@@ -14,19 +14,19 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Mode determines whether handsets of an access are served without security associations.
+// Mode is whether handsets of an access are served without security associations.
 type Mode string
 
 // The modes.
 const (
-	Required Mode = "required" // 421 or 494 without
-	Optional Mode = "optional" // as the handset wants it
+	Required Mode = "required" // 421 or 494 without them
+	Optional Mode = "optional" // as the handset wants
 	Off      Mode = "off"      // never
 )
 
 // Settings are what the operator configures.
 type Settings struct {
-	Modes       map[string]Mode // by the name of the endpoint that handsets come to first
+	Modes       map[string]Mode // by the name of the endpoint that handsets use first
 	Suites      []ipsec.Suite   // in the order of preference
 	AnnounceAll bool            // Security-Server has all suites, not the chosen one alone
 	AwaitAuth   time.Duration   // timer reg-await-auth: the life of temporary associations
@@ -35,7 +35,7 @@ type Settings struct {
 	MaxSets     int
 }
 
-// Kernel makes and ends security associations.
+// Kernel installs and removes security associations.
 type Kernel interface {
 	Install(s ipsec.Set, lifetime time.Duration) error
 	Prolong(s ipsec.Set, remaining time.Duration) error
@@ -45,7 +45,7 @@ type Kernel interface {
 	Use(s ipsec.Set) ([4]ipsec.Counters, error)
 }
 
-// Table holds all security associations that the P-CSCF has with handsets.
+// Table holds all security associations of the P-CSCF with handsets.
 type Table struct {
 	settings Settings
 	kernel   Kernel
@@ -65,7 +65,7 @@ type Table struct {
 // way is one direction between protected ports, seen from here.
 type way struct{ local, remote netip.AddrPort }
 
-// Keeper keeps established associations over a restart. Forget may be called for some that were never kept.
+// Keeper saves established associations across restarts. Forget may be called for associations that were never saved.
 type Keeper interface {
 	Keep(Kept)
 	Forget(reqID uint32)
@@ -80,10 +80,10 @@ func (keepsNothing) Forget(uint32) {}
 type Options struct {
 	Kernel  Kernel
 	Ports   *Ports
-	Keep    Keeper // nil: nothing is kept
+	Keep    Keeper // nil: nothing is saved
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
-	// The numbers that sets may have; more than Settings.MaxSets.
+	// FirstReqID and LastReqID bound the request IDs of sets; there are more than Settings.MaxSets.
 	FirstReqID, LastReqID uint32
 }
 
@@ -125,7 +125,7 @@ func New(s Settings, o Options) *Table {
 	return p
 }
 
-// inState returns how many sets are in a state.
+// inState returns the number of sets in a state.
 func (p *Table) inState(s state) (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -139,11 +139,11 @@ func (p *Table) inState(s state) (n int) {
 	return n
 }
 
-// Protected reports whether something came through a security association of a handset's.
+// Protected reports whether a flow is that of a handset's security association.
 func (p *Table) Protected(flow stack.Flow) bool { return p.find(flow) != nil }
 
-// Return returns the flow between the P-CSCF's client port and the handset's server port, for what came between the other two;
-// what came outside is answered the way it came. The transport stays.
+// Return returns the flow between the P-CSCF's client port and the handset's server port for a message that came between the other two; a
+// message outside associations is answered the way it came. The transport stays.
 func (p *Table) Return(flow stack.Flow) stack.Flow {
 	p.mu.Lock()
 	defer p.mu.Unlock()

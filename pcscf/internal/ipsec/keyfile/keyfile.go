@@ -1,5 +1,5 @@
-// Package keyfile writes the keys of security associations where Wireshark finds them. It is for laboratories: whoever has the
-// file reads what its handsets say.
+// Package keyfile writes the keys of security associations where Wireshark finds them. It is for laboratories: whoever has the file can
+// read the traffic of its handsets.
 package keyfile
 
 import (
@@ -12,11 +12,11 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 )
 
-// sets is how many a file has before the next is begun; Wireshark searches its table for every packet.
+// sets is the number of sets in a file before the next is begun; Wireshark searches its table for every packet.
 const sets = 10_000
 
-// File is one table esp_sa of Wireshark. The one of an earlier process, or one that is full, is kept beside it with ".1", and with
-// that the one before is gone: associations may outlive the process, and captures their associations.
+// File is one table esp_sa of Wireshark. The file of an earlier process, or a full one, is renamed with ".1", which replaces the one
+// renamed before: associations may outlive the process, and captures their associations.
 type File struct {
 	path string
 
@@ -25,7 +25,7 @@ type File struct {
 	written int
 }
 
-// Create begins a file that nobody else may read.
+// Create creates a file that nobody else may read.
 func Create(path string) (*File, error) {
 	f := &File{path: path}
 	if err := f.openNew(); err != nil {
@@ -41,7 +41,7 @@ func (f *File) openNew() error {
 		return fmt.Errorf("keyfile: %w", err)
 	}
 
-	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // not one that somebody has open, nor a link
+	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // neither a file that somebody has open, nor a link
 	if err != nil {
 		return fmt.Errorf("keyfile: %w", err)
 	}
