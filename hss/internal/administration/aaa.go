@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// AAAChanged tells the AAA server that a SIM was registered at that another one has it now (RTR, TS 29.273 §8.1.2.3).
+// AAAChanged queues an RTR to the former AAA server of a SIM that has registered at another one (TS 29.273 §8.1.2.3).
 func AAAChanged(tx *subscriber.Tx, p *subscriber.PrivateIdentity, before subscriber.AAAServer) error {
 	if !before.Registered || p.AAA.Host == "" || p.AAA.At(before.Host, before.Realm) {
 		return nil
@@ -17,7 +17,7 @@ func AAAChanged(tx *subscriber.Tx, p *subscriber.PrivateIdentity, before subscri
 	return tx.Queue(rtrToAAA(p, p.IMSI, before, cx.NewServerAssigned, "another AAA server has registered the user"))
 }
 
-// terminateAAA ends what a SIM with an IMSI, which the identity may have had before, has at an AAA server.
+// terminateAAA ends the registration at an AAA server of a SIM with this IMSI, which the identity may have had before.
 func terminateAAA(tx *subscriber.Tx, s *subscriber.Subscription, p *subscriber.PrivateIdentity, imsi string) error {
 	if !p.AAA.Registered {
 		return nil
@@ -40,7 +40,7 @@ func rtrToAAA(p *subscriber.PrivateIdentity, imsi string, at subscriber.AAAServe
 	}
 }
 
-// pushToAAA has the AAA servers learn of what has changed (PPR, TS 29.273 §8.1.2.3), or end what they may serve no more (RTR).
+// pushToAAA queues a PPR with the change to the AAA servers (TS 29.273 §8.1.2.3), or an RTR for SIMs that they may not serve any more.
 func (c Change) pushToAAA(tx *subscriber.Tx, s *subscriber.Subscription) error {
 	for _, p := range s.Private {
 		before, known := c.sims[p.Identity]

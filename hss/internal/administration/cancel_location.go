@@ -5,8 +5,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
-// Moved tells the MME that a SIM was served by that another one serves it now (CLR, TS 29.272 §5.2.1.2). One that has forgotten the
-// SIM need not know.
+// Moved queues a CLR to the former MME of a SIM that another one serves now (TS 29.272 §5.2.1.2). An MME that has purged the SIM gets none.
 func Moved(tx *subscriber.Tx, p *subscriber.PrivateIdentity, before subscriber.Location) error {
 	if !before.Served() || p.MME.At(before.Host, before.Realm) {
 		return nil
@@ -15,7 +14,7 @@ func Moved(tx *subscriber.Tx, p *subscriber.PrivateIdentity, before subscriber.L
 	return cancel(tx, p.Identity, p.IMSI, before, s6a.MMEUpdateProcedure)
 }
 
-// WithdrawSIMs has MMEs and AAA servers detach the SIMs of a subscription: it is withdrawn.
+// WithdrawSIMs makes MMEs and AAA servers detach the SIMs of a subscription that is withdrawn.
 func WithdrawSIMs(tx *subscriber.Tx, s *subscriber.Subscription) error {
 	for _, p := range s.Private {
 		if err := withdrawSIM(tx, s, p); err != nil {
@@ -26,7 +25,7 @@ func WithdrawSIMs(tx *subscriber.Tx, s *subscriber.Subscription) error {
 	return nil
 }
 
-// withdrawSIM has the MME and the AAA server detach a SIM.
+// withdrawSIM makes the MME and the AAA server detach a SIM.
 func withdrawSIM(tx *subscriber.Tx, s *subscriber.Subscription, p *subscriber.PrivateIdentity) error {
 	if err := cancelLocation(tx, s, p, p.IMSI); err != nil {
 		return err
@@ -35,7 +34,7 @@ func withdrawSIM(tx *subscriber.Tx, s *subscriber.Subscription, p *subscriber.Pr
 	return terminateAAA(tx, s, p, p.IMSI)
 }
 
-// cancelLocation has the MME detach the SIM with an IMSI, which the identity may have had before.
+// cancelLocation makes the MME detach the SIM with this IMSI, which the identity may have had before.
 func cancelLocation(tx *subscriber.Tx, s *subscriber.Subscription, p *subscriber.PrivateIdentity, imsi string) error {
 	if !p.MME.Served() {
 		return nil

@@ -7,14 +7,14 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Change is a change of a subscription by the operator, from before it is made: what S-CSCF and MMEs hold then.
+// Change is a change of a subscription by the operator, with what S-CSCF and MMEs hold before it.
 type Change struct {
 	charging subscriber.ChargingInformation
 	sets     map[int][]subscriber.PublicIdentity
 	sims     map[string]sim // by private identity
 }
 
-// Before notes what S-CSCF and MMEs may hold of a subscription that is about to be changed.
+// Before records what S-CSCF and MMEs may hold of a subscription that is about to be changed.
 func Before(s *subscriber.Subscription) Change {
 	c := Change{charging: s.Charging, sets: map[int][]subscriber.PublicIdentity{}, sims: map[string]sim{}}
 	for _, set := range s.Sets {
@@ -28,8 +28,8 @@ func Before(s *subscriber.Subscription) Change {
 	return c
 }
 
-// Withdraw ends what belongs to the sets and private identities that are not kept (RTR, TS 29.228 §6.1.3; CLR, TS 29.272 §5.2.1.2).
-// They are still there.
+// Withdraw ends the registrations and locations of the sets and private identities that are about to be deleted (RTR, TS 29.228 §6.1.3;
+// CLR, TS 29.272 §5.2.1.2). They still exist. sets and privates are those that stay.
 func Withdraw(tx *subscriber.Tx, s *subscriber.Subscription, sets []int, privates []string) error {
 	for _, set := range s.Sets {
 		if !slices.Contains(sets, set.Number) {
@@ -54,8 +54,8 @@ func Withdraw(tx *subscriber.Tx, s *subscriber.Subscription, sets []int, private
 	return nil
 }
 
-// Made sends the profiles anew of which the S-CSCF has to learn (PPR, TS 29.228 §6.2.2): names, identities, services and charging have
-// changed, not keys. MMEs learn of theirs.
+// Made queues the profiles that the S-CSCF must learn of (PPR, TS 29.228 §6.2.2), after changes of names, identities, services or charging,
+// not of keys; and the changes for MMEs.
 func (c Change) Made(tx *subscriber.Tx, s *subscriber.Subscription) error {
 	if err := c.insertSubscriberData(tx, s); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (c Change) Made(tx *subscriber.Tx, s *subscriber.Subscription) error {
 	})
 }
 
-// shown returns what of a set an S-CSCF sees: not where it stands in the database.
+// shown returns what an S-CSCF sees of a set: without its keys in the database.
 func shown(set *subscriber.RegistrationSet) []subscriber.PublicIdentity {
 	all := make([]subscriber.PublicIdentity, len(set.Public))
 

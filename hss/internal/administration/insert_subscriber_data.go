@@ -13,11 +13,11 @@ type sim struct {
 	EPS          *subscriber.EPS
 }
 
-// simOf returns what it sees of one.
+// simOf returns what an MME sees of a SIM.
 func simOf(p *subscriber.PrivateIdentity) sim { return sim{p.IMSI, p.MSISDN, p.EPS} }
 
-// insertSubscriberData has the MMEs learn of what has changed (IDR, TS 29.272 §5.2.2.1), or detach SIMs that they may serve no more
-// (CLR). What the IDR carries is read when it is sent, so that the MME never gets older data after newer.
+// insertSubscriberData queues the change for the MMEs (IDR, TS 29.272 §5.2.2.1), or makes them detach SIMs that they may not serve any more
+// (CLR). The data of the IDR is read when it is sent, so that the MME never gets older data after newer.
 func (c Change) insertSubscriberData(tx *subscriber.Tx, s *subscriber.Subscription) error {
 	for _, p := range s.Private {
 		before, known := c.sims[p.Identity]

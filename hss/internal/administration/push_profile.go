@@ -2,8 +2,8 @@ package administration
 
 import "github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 
-// pushProfile queues a PPR for each of the sets meant whose profile an S-CSCF holds (TS 29.228 §6.2.2). What the PPR
-// carries is read when it is sent, so that the S-CSCF never gets an older profile after a newer one.
+// pushProfile queues a PPR for each set meant whose profile an S-CSCF holds (TS 29.228 §6.2.2). The profile is read when the PPR is sent,
+// so that the S-CSCF never gets an older profile after a newer one.
 func pushProfile(tx *subscriber.Tx, s *subscriber.Subscription, meant func(*subscriber.RegistrationSet) bool) error {
 	for _, set := range s.Sets {
 		private := holder(set)

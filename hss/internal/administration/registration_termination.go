@@ -1,6 +1,6 @@
 // Package administration decides what a change in the HSS means to S-CSCFs and MMEs: which registrations end (RTR, TS 29.228 §6.1.3),
 // which profiles are sent anew (PPR, §6.2.2), which locations are cancelled (CLR, TS 29.272 §5.2.1.2) and which subscription data is sent
-// anew (IDR, §5.2.2.1). The provisioning API and the procedures of Cx and S6a ask it. It queues in the store's transaction; package push
+// anew (IDR, §5.2.2.1). The provisioning API and the procedures of Cx and S6a use it. It queues in the store's transaction; package push
 // sends.
 package administration
 
@@ -9,8 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// TerminateRegistration ends every registration of a subscription (TS 29.228 §6.1.3) and queues the RTR that says so to its
-// S-CSCF. It reports whether there was one to be told.
+// TerminateRegistration ends every registration of a subscription (TS 29.228 §6.1.3) and queues the RTR to its S-CSCF. It reports whether
+// there was an S-CSCF to inform.
 func TerminateRegistration(tx *subscriber.Tx, s *subscriber.Subscription, reason cx.ReasonCode, info string) (bool, error) {
 	host := s.ServerHost
 	located := s.State() != subscriber.NotRegistered && host != "" && len(s.Private) > 0
@@ -41,8 +41,8 @@ func TerminateRegistration(tx *subscriber.Tx, s *subscriber.Subscription, reason
 	})
 }
 
-// namesOf returns the public identities of a set. An RTR names them although it need not (TS 29.228 §6.1.3): there are S-CSCFs that do
-// nothing at the word of a private identity alone.
+// namesOf returns the public identities of a set. An RTR names them although it need not (TS 29.228 §6.1.3): some S-CSCFs ignore an RTR
+// with a private identity alone.
 func namesOf(set *subscriber.RegistrationSet) []string {
 	var names []string
 	for _, public := range set.Public {
@@ -80,12 +80,12 @@ func terminateSet(
 	})
 }
 
-// NewServerAssigned tells the S-CSCF that another one has replaced that its registrations have ended (TS 29.228 §8.1.1).
+// NewServerAssigned queues an RTR to the S-CSCF that another one has replaced (TS 29.228 §8.1.1).
 func NewServerAssigned(tx *subscriber.Tx, who subscriber.Identities, host string) error {
 	var publics []string
 
 	for _, set := range who.Subscription.Sets {
-		if set.State() != subscriber.NotRegistered { // it has been at the other one
+		if set.State() != subscriber.NotRegistered { // it was registered at the other one
 			publics = append(publics, namesOf(set)...)
 		}
 	}
@@ -96,7 +96,7 @@ func NewServerAssigned(tx *subscriber.Tx, who subscriber.Identities, host string
 	})
 }
 
-// terminatePrivate is TerminateRegistration for one private identity; what others have registered stays.
+// terminatePrivate is TerminateRegistration for one private identity; registrations of others stay.
 func terminatePrivate(
 	tx *subscriber.Tx,
 	s *subscriber.Subscription,

@@ -89,7 +89,7 @@ type peers struct {
 	Peers []diameter.PeerStatus `json:"peers"`
 }
 
-// firstProfile makes the service profile that subscribers get unless another is named: no services.
+// firstProfile creates the service profile that subscribers get by default: no services.
 func firstProfile(ctx context.Context, store *subscriber.Store) error {
 	return store.Update(ctx, func(tx *subscriber.Tx) error {
 		_, err := tx.Profile(provisioning.DefaultProfile)
@@ -101,7 +101,7 @@ func firstProfile(ctx context.Context, store *subscriber.Store) error {
 	})
 }
 
-// Run serves until ctx ends and closes the store when nobody uses it any more.
+// Run serves until ctx ends, and closes the store after its last use.
 func (h *function) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return h.Node.Run(ctx) })
@@ -112,7 +112,7 @@ func (h *function) Run(ctx context.Context) error {
 
 const pingTime = 2 * time.Second
 
-// Ready says whether subscribers can be looked up, and registrations kept.
+// Ready returns an error unless subscribers can be looked up and registrations stored.
 func (h *function) Ready() error {
 	ctx, cancel := context.WithTimeout(context.Background(), pingTime)
 	defer cancel()
@@ -124,7 +124,7 @@ func (h *function) Ready() error {
 	return h.Node.Ready()
 }
 
-// population shows how many the store holds, counted when asked.
+// population exports the numbers of stored subscribers, counted on each scrape.
 type population struct{ store *subscriber.Store }
 
 var (
@@ -157,7 +157,7 @@ func (p population) Collect(metrics chan<- prometheus.Metric) {
 		publicTotal:      counts.PublicIdentities,
 		registeredTotal:  counts.Registered,
 	} {
-		if err != nil { // a number that is not known is no number
+		if err != nil { // an unknown number is not exported
 			metrics <- prometheus.NewInvalidMetric(description, err)
 			continue
 		}

@@ -1,4 +1,4 @@
-// Package app puts the HSS together: its configuration, and how its parts are built from it.
+// Package app assembles the HSS: its configuration, and the construction of its parts.
 package app
 
 import (
@@ -35,15 +35,15 @@ type Config struct {
 	Authentication Authentication   `yaml:"authentication"`
 }
 
-// Database says where subscribers are kept.
+// Database configures where subscribers are stored.
 type Database struct {
 	DSN     string `yaml:"dsn"`      // postgres://…, or the path of a SQLite file; empty: hss.db in data
 	KeyFile string `yaml:"key_file"` // the keys that K, OP, OPc and passwords are sealed with; empty: hss.keys in data
 }
 
-// Authentication is about the sequence numbers of SIMs.
+// Authentication configures the sequence numbers of SIMs.
 type Authentication struct {
-	IND uint64 `yaml:"ind"` // 0 to 31, another one for each HSS that shares SIMs with this one (an EPC's, say)
+	IND uint64 `yaml:"ind"` // 0 to 31, different for each HSS that shares SIMs with this one (an EPC's, say)
 }
 
 const host = "127.0.0.13"
@@ -68,7 +68,7 @@ func Default() Config {
 	return c
 }
 
-// everybody returns what an EPC is told of a SIM that nothing else is said of: the two APNs of a handset with VoLTE.
+// everybody returns the EPS data of SIMs without their own: the two APNs of a handset with VoLTE.
 func everybody() subscriber.EPS {
 	const mega = 1_000_000
 
@@ -87,7 +87,7 @@ func everybody() subscriber.EPS {
 	}
 }
 
-// Validate refuses what cannot work, naming the setting.
+// Validate returns an error naming the setting if the configuration cannot work.
 func (c *Config) Validate() error {
 	var errs []error
 
@@ -143,7 +143,7 @@ func (c *Config) policy() procedure.Policy {
 	return p
 }
 
-// KeyFile returns where the vault's keys are.
+// KeyFile returns the path of the vault's keys.
 func (c *Config) KeyFile() string {
 	if c.Database.KeyFile != "" {
 		return c.Database.KeyFile

@@ -1,5 +1,5 @@
-// Package attempt remembers what handsets have tried of late, known here or not, and says in words how far each has come: the
-// first thing to look at when one does not register.
+// Package attempt remembers recent attempts of handsets, known here or not, to register, and states in words how far each has come: the
+// first thing to look at when a handset does not register.
 package attempt
 
 import (
@@ -11,10 +11,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 )
 
-// Kind is a command by which a CSCF asks about a registration, or what it is for.
+// Kind is a command by which a CSCF asks about a registration, or its purpose.
 type Kind string
 
-// The kinds; those of SAR are named as its Server-Assignment-Type (TS 29.229 §6.3.15).
+// The kinds; SARs are named by Server-Assignment-Type (TS 29.229 §6.3.15).
 const (
 	Authorization         Kind = "UAR"
 	Capabilities          Kind = "UAR capabilities"
@@ -30,13 +30,13 @@ const (
 	AuthenticationTimeout Kind = "SAR AUTHENTICATION_TIMEOUT"
 )
 
-// Step is one of them, and how it was answered.
+// Step is one such command, and its answer.
 type Step struct {
 	Time   time.Time       `json:"time"`
 	Kind   Kind            `json:"kind"`
 	Result diameter.Result `json:"-"`
 	Reason string          `json:"reason,omitempty"` // of a refusal
-	Took   time.Duration   `json:"-"`                // until it was answered
+	Took   time.Duration   `json:"-"`                // until the answer
 }
 
 // Attempt is what one handset has tried.
@@ -47,11 +47,11 @@ type Attempt struct {
 }
 
 const (
-	maxAttempts = 1000 // handsets; who has tried nothing for longest is forgotten
-	maxSteps    = 24   // of a handset: eight tries that end at the challenge, and more
+	maxAttempts = 1000 // handsets; the one silent for longest is dropped
+	maxSteps    = 24   // of a handset: eight attempts that end at the challenge, and more
 )
 
-// Log is what is remembered, by this process since its start.
+// Log holds the attempts that this process has seen since its start.
 type Log struct {
 	since time.Time
 
@@ -60,15 +60,15 @@ type Log struct {
 	all    map[string]*list.Element
 }
 
-// NewLog returns an empty one.
+// NewLog returns an empty log.
 func NewLog() *Log {
 	return &Log{since: time.Now(), newest: list.New(), all: map[string]*list.Element{}}
 }
 
-// Since returns when it began to be written.
+// Since returns when the log began.
 func (l *Log) Since() time.Time { return l.since }
 
-// Add writes a step of a handset.
+// Add records a step of a handset.
 func (l *Log) Add(private, public string, s Step) {
 	if private == "" {
 		return
@@ -99,7 +99,7 @@ func (l *Log) Add(private, public string, s Step) {
 	a.Steps = append(a.Steps, s)
 }
 
-// List gives those of one private identity, or all if it is "", those that were last heard of first.
+// List returns the attempts of one private identity, or all if it is "", the latest first.
 func (l *Log) List(private string) []Attempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,24 +9,24 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// patience is how long a handset takes to answer a challenge: a second in a cell. After it the likely cause is named.
+// patience is how long to wait for a handset's answer to a challenge, which takes a second in a cell. After it the likely cause is named.
 const patience = 8 * time.Second
 
-// late is an answer that no CSCF has waited for: their diameter.request_timeout.
+// late is when an answer comes after every CSCF has stopped waiting: their diameter.request_timeout.
 const late = 5 * time.Second
 
 const keys = "K or OPc here are not the SIM's (OP entered as OPc, or the reverse), or AMF or the algorithm is another than the SIM's"
 
 const password = "the password here is not the phone's, or its authentication user name is another"
 
-// User is what is known of who tries: that it has a password in place of a SIM, and what its private identity would be, if that is
-// what it says but for the domain, which it does not have or has wrong.
+// User is what is known of the user: that it has a password in place of a SIM; and its actual private identity, if the one it states has no
+// domain or a wrong one.
 type User struct {
 	Password bool
 	Meant    string
 }
 
-// wrong returns what a wrong answer comes from.
+// wrong returns the likely cause of a wrong answer.
 func (u User) wrong() string {
 	if u.Password {
 		return password
@@ -35,7 +35,7 @@ func (u User) wrong() string {
 	return keys
 }
 
-// silent is why a challenge is not answered.
+// silent returns the likely cause of an unanswered challenge.
 func (u User) silent() string {
 	if u.Password {
 		return "the phone has no password, or the 401 did not reach it"
@@ -45,7 +45,7 @@ func (u User) silent() string {
 		"or the 401 did not reach it (docs/handset.md)"
 }
 
-// Says returns how far a handset has come, and what is to be looked at.
+// Says returns how far a handset has come, and what to check.
 func (a Attempt) Says(now time.Time, user User) string {
 	if len(a.Steps) == 0 {
 		return ""
@@ -99,7 +99,8 @@ func (a Attempt) Says(now time.Time, user User) string {
 	}
 }
 
-// authorized: the I-CSCF has asked last. It asks for each REGISTER, also for the one with the answer to a challenge.
+// authorized describes an attempt whose last step is a UAR. The I-CSCF sends one for each REGISTER, including that with the answer to a
+// challenge.
 func (a Attempt) authorized(user User) string {
 	answering := len(a.Steps) > 1 && slices.Contains([]Kind{Challenge, Resynchronisation}, a.Steps[len(a.Steps)-2].Kind)
 
@@ -114,7 +115,7 @@ func (a Attempt) authorized(user User) string {
 	}
 }
 
-// registered reports whether the last SAR that changed that, of those remembered, made it so.
+// registered reports whether the last remembered SAR that changes the registration made one.
 func (a Attempt) registered() bool {
 	for _, s := range slices.Backward(a.Steps) {
 		switch s.Kind {
@@ -130,7 +131,7 @@ func (a Attempt) registered() bool {
 	return false
 }
 
-// challenged: a 401 is out, which may be one of several that led nowhere.
+// challenged describes an attempt whose last step is a challenge, perhaps one of several without success.
 func (a Attempt) challenged(ago time.Duration, user User) string {
 	text := fmt.Sprintf("challenged %d s ago, no answer yet", int(ago.Seconds()))
 
@@ -146,7 +147,7 @@ func (a Attempt) challenged(ago time.Duration, user User) string {
 	return text + ": " + user.silent()
 }
 
-// inVain counts the challenges since anything came of one.
+// inVain returns the number of challenges since one had success.
 func (a Attempt) inVain() (challenges int) {
 	for _, s := range slices.Backward(a.Steps) {
 		switch s.Kind {

@@ -11,8 +11,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/aka"
 )
 
-// TUAK leaves these to the operator (TS 35.231 §5); the values are those of the test SIMs on the market, for identities that
-// have none of their own.
+// Lengths and iterations that TUAK leaves to the operator (TS 35.231 §5), for identities without their own; the values are those of the
+// test SIMs on the market.
 const (
 	tuakRES        = 8 // octets
 	tuakIterations = 1
@@ -35,7 +35,7 @@ func DeriveOPc(algorithm subscriber.Algorithm, k, op []byte, keccak int) ([]byte
 	return opc[:], nil
 }
 
-// CheckKeys refuses keys of another length than the algorithm's. variant is OP or OPc, which are equally long.
+// CheckKeys returns an error for keys whose length is not the algorithm's. variant is OP or OPc, which are equally long.
 func CheckKeys(algorithm subscriber.Algorithm, k, variant []byte) error {
 	switch algorithm {
 	case subscriber.Milenage:
@@ -56,8 +56,8 @@ func CheckKeys(algorithm subscriber.Algorithm, k, variant []byte) error {
 // maxIterations bounds what one vector may cost.
 const maxIterations = 255
 
-// CheckLengths refuses lengths of RES and numbers of iterations that TUAK does not have (TS 35.231 §5); 0 is the usual one.
-// A vector's MAC-A and MAC-S are always 8 octets (TS 33.102 §6.3.2, §6.3.3), whatever else TUAK could give.
+// CheckLengths returns an error for lengths of RES and numbers of iterations that TUAK does not have (TS 35.231 §5); 0 is the default. A
+// vector's MAC-A and MAC-S are always 8 octets (TS 33.102 §6.3.2, §6.3.3), whatever else TUAK offers.
 func CheckLengths(res, keccak int) error {
 	switch {
 	case res != 0 && res != 4 && res != 8 && res != 16 && res != 32:
@@ -85,7 +85,7 @@ func algorithm(p *subscriber.PrivateIdentity, secrets subscriber.Secrets) (aka.A
 	return aka.NewMilenage([16]byte(secrets.K), [16]byte(secrets.OPc)), nil
 }
 
-// AMF reads the authentication management field, four hexadecimal digits.
+// AMF parses the authentication management field, four hexadecimal digits.
 func AMF(text string) ([2]byte, error) {
 	octets, err := hex.DecodeString(text)
 	if err != nil || len(octets) != 2 {

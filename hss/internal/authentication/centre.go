@@ -12,14 +12,14 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 )
 
-// Centre counts the sequence numbers of SIMs for all who ask for vectors (TS 33.102 §6.3).
+// Centre allocates the sequence numbers of SIMs for all interfaces (TS 33.102 §6.3).
 type Centre struct {
 	log                *slog.Logger
 	vectors            prometheus.Counter
 	resynchronisations *prometheus.CounterVec
 }
 
-// NewCentre registers what it counts.
+// NewCentre returns a Centre with its metrics registered.
 func NewCentre(log *slog.Logger, registry prometheus.Registerer) *Centre {
 	c := &Centre{
 		log: log,
@@ -35,16 +35,16 @@ func NewCentre(log *slog.Logger, registry prometheus.Registerer) *Centre {
 	return c
 }
 
-// Request is for what sequence numbers are taken.
+// Request is a request for sequence numbers.
 type Request struct {
 	Use           subscriber.Use
 	Vectors       int
 	Resynchronise []byte          // RAND||AUTS, or nil
-	Wrong         diameter.Result // of an AUTS that is not the SIM's
+	Wrong         diameter.Result // for an AUTS that is not the SIM's
 }
 
-// Numbers takes the sequence numbers of the vectors, after the resynchronisation if there is one. The private identity is one of the
-// subscription's.
+// Numbers allocates the sequence numbers of the vectors, after the resynchronisation if there is one. The private identity belongs to the
+// subscription.
 func (c *Centre) Numbers(
 	tx *subscriber.Tx,
 	s *subscriber.Subscription,
@@ -64,8 +64,8 @@ func (c *Centre) Numbers(
 	return numbers, err
 }
 
-// resynchronise sets our sequence number to the SIM's if the SIM would not accept our next one (TS 33.102 §6.3.5). AUTS is
-// verified in any case: a wrong MAC-S is how a wrong K or OPc shows first.
+// resynchronise sets our sequence number to the SIM's if the SIM would not accept our next one (TS 33.102 §6.3.5). AUTS is verified in any
+// case: a wrong MAC-S is the first sign of a wrong K or OPc.
 func (c *Centre) resynchronise(tx *subscriber.Tx, p *subscriber.PrivateIdentity, secrets subscriber.Secrets, r Request) error {
 	sim, err := resynchronise(p, secrets, r.Resynchronise)
 

@@ -39,7 +39,7 @@ func Vectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, scheme s
 	return items, nil
 }
 
-// EUTRANVectors makes vectors for an MME of a network, each with the separation bit and a KASME of that network (TS 33.401 §6.1.2), and
+// EUTRANVectors makes vectors for an MME of a network, each with the separation bit and a KASME of that network (TS 33.401 §6.1.2),
 // numbered in the order of use if there are several (TS 29.272 §7.3.20).
 func EUTRANVectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, plmn [3]byte, numbers []uint64) ([]s6a.EUTRANVector, error) {
 	made, err := vectors(p, secrets, numbers, aka.Separated)
@@ -62,8 +62,8 @@ func EUTRANVectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, pl
 	return all, nil
 }
 
-// EAPVectors makes vectors for EAP-AKA, or with the name of an access network those of EAP-AKA', which have the separation bit and keys of
-// that network (TS 33.402 §6.2). They are numbered in the order of use.
+// EAPVectors makes vectors for EAP-AKA or, with the name of an access network, for EAP-AKA', with the separation bit and keys of that
+// network (TS 33.402 §6.2). They are numbered in the order of use.
 func EAPVectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, network string, numbers []uint64) ([]swx.AuthDataItem, error) {
 	scheme, field := swx.SchemeEAPAKA, func(amf [2]byte) [2]byte { return amf }
 	if network != "" {
@@ -93,7 +93,7 @@ func EAPVectors(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, netwo
 	return items, nil
 }
 
-// vectors makes one for each number. field is what becomes of the AMF that is provisioned.
+// vectors makes one vector for each number. field maps the provisioned AMF to that of the vectors.
 func vectors(
 	p *subscriber.PrivateIdentity,
 	secrets subscriber.Secrets,
@@ -122,10 +122,10 @@ func vectors(
 	return made, nil
 }
 
-// AUTSLength is the length of what asks for a resynchronisation: RAND||AUTS (TS 29.228 §6.3, TS 29.272 §7.3.15).
+// AUTSLength is the length of a request to resynchronise: RAND||AUTS (TS 29.228 §6.3, TS 29.272 §7.3.15).
 const AUTSLength = 16 + 14
 
-// resynchronise reads where the SIM is from RAND||AUTS (TS 33.102 §6.3.5). aka.ErrMACS means that the SIM has other keys.
+// resynchronise returns the SIM's sequence number from RAND||AUTS (TS 33.102 §6.3.5). aka.ErrMACS means that the SIM has other keys.
 func resynchronise(p *subscriber.PrivateIdentity, secrets subscriber.Secrets, authorization []byte) (uint64, error) {
 	a, err := algorithm(p, secrets)
 	if err != nil {
@@ -142,8 +142,8 @@ const (
 	delta   = 1 << 28 // TS 33.102 annex C.2.1: the largest step that a SIM accepts
 )
 
-// inRange reports whether the number after ours would be accepted by a SIM that is at sim, so that ours need not be set back
-// (TS 33.102 §6.3.5 step 2, annex C.2).
+// inRange reports whether a SIM at sim would accept the number after ours, so that ours need not be set back (TS 33.102 §6.3.5 step 2,
+// annex C.2).
 func inRange(ours, sim uint64) bool {
 	next, last := ours>>indBits+1, sim>>indBits
 

@@ -39,7 +39,7 @@ func attempts() *cobra.Command {
 	return c
 }
 
-// attempts asks for those of an identity, or for all if it is "".
+// attempts returns the attempts of an identity, or all if it is "".
 func (r *remote) attempts(c *cobra.Command, identity string) (list provisioning.AttemptList, err error) {
 	path := "/attempts"
 	if identity != "" {
@@ -72,7 +72,7 @@ func printAttempts(w io.Writer, identity string, list provisioning.AttemptList) 
 	}
 }
 
-// nothing is said of a handset that the HSS has not been asked about.
+// nothing returns the text for a handset that the HSS was never asked about.
 func nothing(identity string, list provisioning.AttemptList) string {
 	of, others := "", ""
 

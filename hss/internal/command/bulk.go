@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/records"
 )
 
-// add makes one subscriber and shows it.
+// add creates one subscriber and shows it.
 func (r *remote) add(c *cobra.Command, body provisioning.NewSubscriber) error {
 	var made provisioning.Subscriber
 	if err := r.do(c, http.MethodPost, "/subscribers", body, &made); err != nil {
@@ -26,13 +26,13 @@ func (r *remote) add(c *cobra.Command, body provisioning.NewSubscriber) error {
 	return r.show(c, made, func(w io.Writer) { printSubscriber(w, made) })
 }
 
-// flat are the fields of authentication that stand beside the others in CSV, and may in JSON.
+// flat lists the fields of authentication that stand at the top level in CSV, and may in JSON.
 var flat = []string{"scheme", "algorithm", "k", "op", "opc", "amf", "sqn", "res", "keccak", "password"}
 
-// others are the fields that the OCS takes from the same file (ocs account add --file).
+// others lists the fields that the OCS takes from the same file (ocs account add --file).
 var others = []string{"account", "identities", "balance", "tariff"}
 
-// addFile makes the subscribers of a file, or of the standard input for "-": some hundred in one transaction.
+// addFile creates the subscribers of a file, or of the standard input for "-", some hundred per transaction.
 func (r *remote) addFile(c *cobra.Command, name string, after int) error {
 	from, err := records.Open(name, c.InOrStdin())
 	if err != nil {
@@ -93,7 +93,7 @@ func (r *remote) addFile(c *cobra.Command, name string, after int) error {
 	return r.show(c, records.Added{Added: added}, func(w io.Writer) { fmt.Fprintf(w, "%d subscribers added\n", added) })
 }
 
-// newSubscriber reads a record, with the keys below "authentication" or beside the rest.
+// newSubscriber parses a record, with the keys below "authentication" or at the top level.
 func newSubscriber(record records.Record) (body provisioning.NewSubscriber, err error) {
 	keys := map[string]json.RawMessage{}
 

@@ -1,4 +1,4 @@
-// Package command is the HSS's command line: it speaks to a running HSS through the same API as everyone else.
+// Package command is the HSS's command line: it uses the same API of a running HSS as everyone else.
 package command
 
 import (
@@ -14,22 +14,22 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// All returns the commands of the HSS besides running it.
+// All returns the commands of the HSS, except the one that runs it.
 func All() []*cobra.Command {
 	return []*cobra.Command{subscribers(), profiles(), attempts(), pushes(), opc(), keys()}
 }
 
-// spoken says how commands take an identity.
+// spoken is the help text on how commands take an identity.
 const spoken = "An identity may be written in any form: IMSI, user name, MSISDN with or without +, tel: or sip: URI, or user@domain."
 
-// remote is where the HSS is that a command speaks to.
+// remote is the HSS that a command uses.
 type remote struct {
 	base, token string
 	json        bool
-	next        string // of the list last asked for
+	next        string // page of the last list
 }
 
-// flags are taken from the same environment as the HSS's own configuration, so that both agree without further ado.
+// flags adds the flags, whose defaults come from the environment of the HSS's own configuration, so that both agree.
 func (r *remote) flags(c *cobra.Command) {
 	address := os.Getenv("DIALTONE_HSS_ADMIN_ADDRESS")
 	if address == "" {
@@ -59,7 +59,7 @@ func (r *remote) do(c *cobra.Command, method, path string, in, out any) error {
 	return httpapi.Client{Base: r.base, Token: token, Next: &r.next}.Do(c.Context(), method, path, in, out)
 }
 
-// show prints a document as JSON if that is wanted, else as text.
+// show prints a document as JSON if requested, else as text.
 func (r *remote) show(c *cobra.Command, document any, text func(w io.Writer)) error {
 	if !r.json {
 		text(c.OutOrStdout())

@@ -62,7 +62,7 @@ func listProfiles(r *remote) *cobra.Command {
 	}
 }
 
-// resource returns a profile by its name, or a shared set by its number.
+// resource returns the path of a profile by its name, or of a shared set by its number.
 func resource(name string, shared bool) (string, error) {
 	if !shared {
 		return path("service-profiles", name), nil

@@ -98,7 +98,7 @@ func importSIMs(r *remote) *cobra.Command {
 	return c
 }
 
-// newSIM is the subscriber that a SIM becomes.
+// newSIM returns the subscriber made from a SIM.
 func newSIM(s simfile.SIM, profile string, visited []string) provisioning.NewSubscriber {
 	keys := provisioning.Authentication{K: s.K, OP: s.OP, OPc: s.OPc, AMF: s.AMF, SQN: s.SQN}
 	if s.OPc != "" {

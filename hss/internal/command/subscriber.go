@@ -42,7 +42,7 @@ func path(parts ...string) string {
 	return b.String()
 }
 
-// authenticationFlags are the same for add and set.
+// authenticationFlags adds the flags common to add and set.
 func authenticationFlags(c *cobra.Command, a *provisioning.Authentication) {
 	f := c.Flags()
 	f.StringVar((*string)(&a.Scheme), "scheme", "", "aka or sip-digest (follows from --k or --password)")
@@ -287,7 +287,7 @@ func listSubscribers(r *remote) *cobra.Command {
 	return c
 }
 
-// pageOf returns how many subscribers to ask for at once: of a limit (0: none) some have come.
+// pageOf returns how many subscribers to request next: come of limit (0: no limit) have been received.
 func pageOf(limit, come int) int {
 	const most = 1000
 

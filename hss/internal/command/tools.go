@@ -18,7 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// opc computes what a SIM holds from what the operator gives.
+// opc returns the command that computes a SIM's OPc from the operator's OP.
 func opc() *cobra.Command {
 	var k, op, algorithm string
 	var keccak int
@@ -61,7 +61,7 @@ func opc() *cobra.Command {
 	return c
 }
 
-// keys returns those of the vault.
+// keys returns the command for the keys of the vault.
 func keys() *cobra.Command {
 	var file string
 

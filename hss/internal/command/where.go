@@ -9,8 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 )
 
-// where says what the state of a subscriber is, and at which S-CSCF: of one that is not registered that has an open authentication, or
-// keeps the name (TS 29.228 §6.1.2.1).
+// where returns the state of a subscriber, and its S-CSCF. One that is not registered has an S-CSCF if an authentication is pending, or the
+// name was kept (TS 29.228 §6.1.2.1).
 func where(r provisioning.RegistrationState) string {
 	pending := slices.ContainsFunc(r.Sets, func(set provisioning.SetState) bool {
 		return slices.ContainsFunc(set.PrivateIdentities, func(p provisioning.PairState) bool { return p.AuthenticationPending })
@@ -28,7 +28,7 @@ func where(r provisioning.RegistrationState) string {
 	}
 }
 
-// attached says where a SIM is.
+// attached returns where a SIM is attached.
 func attached(l *provisioning.Location) string {
 	text := fmt.Sprintf("%s in %s since %s", l.DiameterHost, l.PLMN, l.Since.Local().Format(time.DateTime))
 	if l.IMEI != "" {

@@ -12,7 +12,7 @@ import (
 )
 
 // authenticationInformation decides an AIR (TS 29.272 §5.2.3.1.3): may vectors be given to an MME in this network, how many, and after
-// which resynchronisation. Roaming is refused here and not only in the ULA, of which MMEs drop refusals (open5gs#1994).
+// which resynchronisation. Roaming is refused here and not only in the ULA, since MMEs drop refusals there (open5gs#1994).
 func authenticationInformation(
 	p *subscriber.PrivateIdentity,
 	policy *Policy,
@@ -83,7 +83,7 @@ func (s *Server) authenticationInformation(ctx context.Context, req *s6a.AIR) (*
 
 		return err
 	})
-	if err != nil { // the store may be ill; the user is not unknown then
+	if err != nil { // the store failed; the user is not unknown
 		return nil, fmt.Errorf("AIR for %s: %w", req.UserName, err)
 	}
 

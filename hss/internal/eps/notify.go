@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
-// notify answers a NOR (TS 29.272 §5.2.5.1.3). Of what it can tell the terminal is kept; the rest is for who has services that need it.
+// notify answers a NOR (TS 29.272 §5.2.5.1.3). Of its content the terminal is stored; the rest serves services that this HSS does not have.
 func (s *Server) notify(ctx context.Context, req *s6a.NOR) (*s6a.NOA, error) {
 	err := s.store.Update(ctx, func(tx *subscriber.Tx) error {
 		subscription, p, err := tx.SIM(req.UserName)

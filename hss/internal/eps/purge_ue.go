@@ -8,8 +8,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
-// purgeUE answers a PUR (TS 29.272 §5.2.1.3.3): the MME has forgotten the SIM. One that the SIM has left since is told nothing more than
-// that it was heard, and what another MME has said stays.
+// purgeUE answers a PUR (TS 29.272 §5.2.1.3.3): the MME has purged the SIM. A former MME gets a success, and the location that another MME
+// has set stays.
 func (s *Server) purgeUE(ctx context.Context, req *s6a.PUR) (*s6a.PUA, error) {
 	var flags s6a.PUAFlags
 

@@ -1,5 +1,5 @@
-// Package eps answers the HSS's S6a requests (TS 29.272 §5): AIR, ULR, PUR and NOR. Each procedure is a file: a decision on what the
-// store knows, without I/O, and the few lines that fetch and save around it.
+// Package eps answers the HSS's S6a requests (TS 29.272 §5): AIR, ULR, PUR and NOR. Each procedure is a file: a decision on what the store
+// knows, without I/O, and a few lines that load and save around it.
 package eps
 
 import (
@@ -16,9 +16,9 @@ import (
 
 // Policy is what the specification leaves to the operator.
 type Policy struct {
-	MaxVectors int `yaml:"max_vectors"` // given out in one AIA, however many the MME asks for
+	MaxVectors int `yaml:"max_vectors"` // in one AIA, however many the MME asks for
 
-	subscriber.EPS `yaml:",inline"` // of SIMs that have none of their own
+	subscriber.EPS `yaml:",inline"` // of SIMs without their own
 }
 
 // Server answers the S6a commands.
@@ -30,7 +30,7 @@ type Server struct {
 	log    *slog.Logger
 }
 
-// Options are what a Server works with.
+// Options are what a Server needs.
 type Options struct {
 	Store  *subscriber.Store
 	Wake   func() // called when a CLR has been queued
@@ -38,15 +38,15 @@ type Options struct {
 	Log    *slog.Logger
 }
 
-// New returns a Server that Serve has not given a node yet.
+// New returns a Server. Serve registers it with a node.
 func New(p Policy, o Options) *Server {
 	return &Server{store: o.Store, policy: p, wake: o.Wake, centre: o.Centre, log: o.Log}
 }
 
-// features of this HSS, of list 1 and list 2 (TS 29.272 §7.3.10): none that needs to be agreed.
+// features is list 1 and list 2 of this HSS (TS 29.272 §7.3.10): none that needs to be agreed.
 const features = 0
 
-// Serve answers S6a on a node, which must not run yet.
+// Serve registers the handlers of S6a with a node, which must not run yet.
 func (s *Server) Serve(n *diameter.Node) {
 	cx.Handle(n, features, s.authenticationInformation)
 	cx.Handle(n, features, s.updateLocation)
@@ -70,7 +70,7 @@ func noRoaming(imsi string, plmn s6a.PLMN) error {
 	return refused(s6a.ErrorRoamingNotAllowed, "%s may not be served in %s", imsi, plmn)
 }
 
-// visited reads where the MME is.
+// visited parses the network of the MME.
 func visited(octets []byte) (s6a.PLMN, error) {
 	plmn, err := s6a.ParsePLMN(octets)
 	if err != nil {
@@ -82,7 +82,7 @@ func visited(octets []byte) (s6a.PLMN, error) {
 	return plmn, nil
 }
 
-// imeiOf returns the IMEI that an MME tells, or "".
+// imeiOf returns the IMEI that an MME states, or "".
 func imeiOf(t *s6a.Terminal) string {
 	const longest = 16 // with the software version (TS 23.003 §6.2.2)
 

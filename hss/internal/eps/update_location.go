@@ -12,12 +12,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
-// radios are the RAT-Types that an MME serves (TS 29.212 §5.3.31).
+// radios maps the RAT-Types that an MME serves (TS 29.212 §5.3.31) to radios.
 var radios = map[s6a.RATType]subscriber.RadioAccess{
 	s6a.EUTRAN: subscriber.WBEUTRAN, s6a.EUTRANNBIoT: subscriber.NBIoT, s6a.LTEM: subscriber.LTEM,
 }
 
-// updateLocation decides a ULR (TS 29.272 §5.2.1.1.3): may this MME serve the SIM, and what is it told of it.
+// updateLocation decides a ULR (TS 29.272 §5.2.1.1.3): may this MME serve the SIM, and which data does it get.
 func updateLocation(p *subscriber.PrivateIdentity, policy *Policy, plmn s6a.PLMN, req *s6a.ULR) (*subscriber.EPS, error) {
 	if p == nil {
 		return nil, unknown(req.UserName)

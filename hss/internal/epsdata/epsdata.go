@@ -1,5 +1,5 @@
-// Package epsdata says what an MME is told of a SIM, and where a SIM may attach. The procedures of S6a and what the HSS sends by itself
-// both ask it.
+// Package epsdata derives the subscription data that an MME gets of a SIM, and where a SIM may attach. Both the procedures of S6a and the
+// pushes of the HSS use it.
 package epsdata
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 )
 
-// Subscription returns the EPS subscription of a SIM: its own, or that of all who have none of their own. nil: it has none.
+// Subscription returns the EPS subscription of a SIM: its own, or the default one. nil: it has none.
 func Subscription(p *subscriber.PrivateIdentity, defaults *subscriber.EPS) *subscriber.EPS {
 	own := p.EPS
 	if own == nil {
@@ -27,12 +27,12 @@ func Subscription(p *subscriber.PrivateIdentity, defaults *subscriber.EPS) *subs
 	return own
 }
 
-// MayAttach reports whether a SIM may be served in a network: in its own always, elsewhere as on Cx.
+// MayAttach reports whether a SIM may be served in a network: always in its own, elsewhere by the rules of Cx.
 func MayAttach(p *subscriber.PrivateIdentity, plmn s6a.PLMN) bool {
 	return plmn.Home(p.IMSI) || MayAttachIn(p, plmn.Domain())
 }
 
-// MayAttachIn reports the same of a network that is named by its domain, "mnc001.mcc001.3gppnetwork.org" (TS 29.273 §9.2.3.1.2).
+// MayAttachIn is MayAttach for a network named by its domain, "mnc001.mcc001.3gppnetwork.org" (TS 29.273 §9.2.3.1.2).
 func MayAttachIn(p *subscriber.PrivateIdentity, domain string) bool {
 	var mnc, mcc string
 	if _, err := fmt.Sscanf(strings.ToLower(domain), "mnc%3s.mcc%3s.3gppnetwork.org", &mnc, &mcc); err == nil &&
@@ -43,19 +43,19 @@ func MayAttachIn(p *subscriber.PrivateIdentity, domain string) bool {
 	return p.MayRoam(domain) || p.MayRoam("ims."+domain) || p.MayRoam("epc."+domain)
 }
 
-// MayStay reports the same of the network that a SIM is in.
+// MayStay is MayAttach for the network that a SIM is in.
 func MayStay(p *subscriber.PrivateIdentity) bool {
 	mcc, mnc, known := strings.Cut(p.MME.PLMN, "-")
 
 	return !known || MayAttach(p, s6a.PLMN{MCC: mcc, MNC: mnc})
 }
 
-// Withdrawn reports whether a SIM has no EPS subscription whatever the default is.
+// Withdrawn reports whether a SIM has no EPS subscription, whatever the default is.
 func Withdrawn(p *subscriber.PrivateIdentity) bool {
 	return p.Scheme != subscriber.AKA || p.EPS != nil && len(p.EPS.APNs) == 0
 }
 
-// restrictions are the bits of Access-Restriction-Data.
+// restrictions maps radios to the bits of Access-Restriction-Data.
 var restrictions = map[subscriber.RadioAccess]s6a.AccessRestriction{
 	subscriber.WBEUTRAN: s6a.WBEUTRANNotAllowed, subscriber.NBIoT: s6a.NBIoTNotAllowed, subscriber.LTEM: s6a.LTEMNotAllowed,
 }
@@ -89,7 +89,7 @@ func Of(e *subscriber.EPS, msisdn string) s6a.SubscriptionData {
 	return data
 }
 
-// OfAAA returns Non-3GPP-User-Data (TS 29.273 §8.2.3.1): what an AAA server is told of the same subscription.
+// OfAAA returns Non-3GPP-User-Data (TS 29.273 §8.2.3.1): the same subscription for an AAA server.
 func OfAAA(e *subscriber.EPS, msisdn string) *swx.UserData {
 	allowed, enabled, first := swx.SubscriptionAllowed, swx.APNsEnabled, contextOf(e.Default())
 	data := &swx.UserData{Access: &allowed, APNAccess: &enabled, AMBR: ambr(e.AMBR), Default: &first, APNs: apns(e)}
@@ -101,7 +101,7 @@ func OfAAA(e *subscriber.EPS, msisdn string) *swx.UserData {
 	return data
 }
 
-// apns are the APN-Configurations of a subscription.
+// apns returns the APN-Configurations of a subscription.
 func apns(e *subscriber.EPS) (all []s6a.APNConfiguration) {
 	for i, a := range e.APNs {
 		all = append(all, s6a.APNConfiguration{
@@ -115,7 +115,7 @@ func apns(e *subscriber.EPS) (all []s6a.APNConfiguration) {
 
 func noDigit(r rune) bool { return r < '0' || r > '9' }
 
-// contextOf returns the Context-Identifier of an APN by where it stands: there is no 0 (TS 29.272 §7.3.27).
+// contextOf returns the Context-Identifier of an APN from its index: 0 is not used (TS 29.272 §7.3.27).
 func contextOf(index int) uint32 { return uint32(index + 1) }
 
 func ambr(r subscriber.BitRates) *s6a.AMBR { return &s6a.AMBR{Uplink: r.Uplink, Downlink: r.Downlink} }

@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// ofUAR, ofMAR and ofSAR tell what a command is about.
+// ofUAR, ofMAR and ofSAR map the types of the commands to kinds.
 var ofUAR = map[cx.UserAuthorizationType]attempt.Kind{
 	cx.Registration: attempt.Authorization, cx.DeRegistration: attempt.Leaving, cx.RegistrationAndCapabilities: attempt.Capabilities,
 }
@@ -21,7 +21,7 @@ func ofMAR(req *cx.MAR) attempt.Kind {
 	return attempt.Challenge
 }
 
-// SARs for sessions are not about what a handset has tried.
+// SARs for sessions are left out: they are not attempts to register.
 var ofSAR = map[cx.ServerAssignmentType]attempt.Kind{
 	cx.AssignRegistration: attempt.Registration, cx.ReRegistration: attempt.ReRegistration,
 	cx.TimeoutDeregistration: attempt.Timeout, cx.TimeoutDeregistrationStoreServerName: attempt.Timeout,
@@ -30,7 +30,7 @@ var ofSAR = map[cx.ServerAssignmentType]attempt.Kind{
 	cx.AuthenticationFailure:        attempt.AuthenticationFailure, cx.AuthenticationTimeout: attempt.AuthenticationTimeout,
 }
 
-// remember notes what a handset has tried, and how it was answered: with a result, unless there is an error.
+// remember records the attempt of a handset and its answer: the result, unless err is not nil.
 func (s *Server) remember(began time.Time, private, public string, kind attempt.Kind, result diameter.Result, err error) {
 	if kind == "" {
 		return

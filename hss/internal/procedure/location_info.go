@@ -41,7 +41,7 @@ func locationInfo(who identities, req *cx.LIR) (*cx.LIA, error) {
 		return lia(answer, cx.Success), nil
 	case !originating && !unregisteredServices(who.Public):
 		return nil, refused(cx.ErrorIdentityNotRegistered, "%s has no service for a user who is not registered", req.PublicIdentity)
-	case who.Subscription.ServerName != "": // another identity of the subscription is there already
+	case who.Subscription.ServerName != "": // another identity of the subscription is at an S-CSCF already
 		answer.ServerName = who.Subscription.ServerName
 		return lia(answer, cx.Success), nil
 	default:
@@ -50,7 +50,7 @@ func locationInfo(who identities, req *cx.LIR) (*cx.LIA, error) {
 	}
 }
 
-// unregisteredServices also holds for a service identity, which never registers.
+// unregisteredServices reports whether an identity has services while unregistered; a service identity, which never registers, is included.
 func unregisteredServices(p *subscriber.PublicIdentity) bool {
 	return p.Kind == subscriber.Service || p.Profile != nil && p.Profile.UnregisteredServices
 }

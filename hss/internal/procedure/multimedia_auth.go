@@ -13,10 +13,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// vectorRequest is what a MAR is to be answered with.
+// vectorRequest is what the answer to a MAR needs.
 type vectorRequest struct {
 	Scheme        subscriber.Scheme
-	AKA           string // scheme that the S-CSCF asks for; "" leaves it to the HSS
+	AKA           string // scheme that the S-CSCF asks for; "": the HSS chooses
 	Vectors       int
 	Resynchronise []byte // RAND||AUTS, or nil
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// storeRestoration stores what an S-CSCF wants to have back if it loses a registration (TS 29.228 §6.1.2, TS 23.380 §4.2). It
-// comes with a registration, takes the place of what came before it, and goes with the registration.
+// storeRestoration stores what an S-CSCF needs to restore a registration that it loses (TS 29.228 §6.1.2, TS 23.380 §4.2). It comes with a
+// registration, replaces what was stored before, and is deleted with the registration.
 func storeRestoration(who identities, req *cx.SAR) error {
 	kept := req.Type == cx.AssignRegistration || req.Type == cx.ReRegistration
 	if req.RestorationInfo == nil || !kept || !cx.Has(req.SupportedFeatures, cx.FeatureRestoration) {
@@ -25,7 +25,7 @@ func storeRestoration(who identities, req *cx.SAR) error {
 	return nil
 }
 
-// restoration returns what the S-CSCF gets back, if it knows what to do with it.
+// restoration returns the stored information, if the S-CSCF supports restoration.
 func restoration(a assignment, req *cx.SAR) ([]cx.SCSCFRestorationInfo, error) {
 	if !cx.Has(req.SupportedFeatures, cx.FeatureRestoration) {
 		return nil, nil

@@ -14,10 +14,10 @@ type cxResult = diameter.Result
 
 // Policy is what the specification leaves to the operator.
 type Policy struct {
-	MaxVectors      int    `yaml:"max_vectors"`       // given out in one MAA, however many the S-CSCF asks for
+	MaxVectors      int    `yaml:"max_vectors"`       // in one MAA, however many the S-CSCF asks for
 	DigestRealm     string `yaml:"digest_realm"`      // realm of SIP Digest users; empty: the domain
-	AKA             string `yaml:"aka"`               // scheme of SIMs for S-CSCFs that leave it to the HSS
-	StoreServerName bool   `yaml:"store_server_name"` // keep the S-CSCF of a user who de-registers, if it asks for that
+	AKA             string `yaml:"aka"`               // scheme of SIMs where the S-CSCF lets the HSS choose
+	StoreServerName bool   `yaml:"store_server_name"` // keep the S-CSCF of a user who de-registers, if it asks to
 }
 
 // Server answers the Cx commands.
@@ -30,7 +30,7 @@ type Server struct {
 	log      *slog.Logger
 }
 
-// Options are what a Server works with.
+// Options are what a Server needs.
 type Options struct {
 	Store    *subscriber.Store
 	Wake     func() // called when an RTR has been queued
@@ -39,12 +39,12 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// New returns a Server that Serve has not given a node yet.
+// New returns a Server. Serve registers it with a node.
 func New(p Policy, o Options) *Server {
 	return &Server{store: o.Store, policy: p, wake: o.Wake, attempts: o.Attempts, centre: o.Centre, log: o.Log}
 }
 
-// Serve answers Cx on a node, which must not run yet.
+// Serve registers the handlers of Cx with a node, which must not run yet.
 func (s *Server) Serve(n *diameter.Node) {
 	cx.Handle(n, features, s.userAuthorization)
 	cx.Handle(n, features, s.multimediaAuth)

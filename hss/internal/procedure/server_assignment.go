@@ -13,16 +13,16 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// assignment is what a SAR is to be answered with.
+// assignment is what the answer to a SAR needs.
 type assignment struct {
 	Result     cxResult
 	Private    *subscriber.PrivateIdentity
-	Download   *subscriber.RegistrationSet // whose profile the S-CSCF gets, or nil
+	Download   *subscriber.RegistrationSet // the set whose profile the S-CSCF gets, or nil
 	Restored   []*subscriber.Registration  // whose restoration information it gets
-	Superseded string                      // Diameter identity of an S-CSCF that has to be told that it is not in charge any more
+	Superseded string                      // Diameter identity of the S-CSCF that was replaced and must be informed
 }
 
-// serverAssignment decides a SAR (TS 29.228 §6.1.2): the S-CSCF tells of a registration or its end, and asks for the
+// serverAssignment decides a SAR (TS 29.228 §6.1.2): the S-CSCF reports a registration or its end, and asks for the
 // profile. Numbers are the steps of §6.1.2.1. It changes the state of the identities. keepServerName is whether the S-CSCF
 // may stay with a user who is not registered any more.
 func serverAssignment(who identities, req *cx.SAR, keepServerName bool) (assignment, error) {
@@ -127,7 +127,7 @@ func register(who identities, req *cx.SAR) (assignment, error) {
 
 	a := assignment{Result: cx.Success, Private: who.Private, Download: who.Set, Superseded: who.Subscription.TakePrevious()}
 
-	for _, r := range who.Set.Registrations { // the S-CSCF knows best what it has just sent
+	for _, r := range who.Set.Registrations { // the S-CSCF need not get what it has just sent
 		if r.Private != who.Private || req.RestorationInfo == nil {
 			a.Restored = append(a.Restored, r)
 		}
@@ -136,14 +136,14 @@ func register(who identities, req *cx.SAR) (assignment, error) {
 	return a, nil
 }
 
-// unregisteredUser gives the S-CSCF the profile of a user who is called or calls through an AS without being registered.
+// unregisteredUser gives the S-CSCF the profile of a user who is called, or calls through an AS, without being registered.
 func unregisteredUser(who identities, req *cx.SAR) (assignment, error) {
 	if err := vacant(who, req); err != nil {
 		return assignment{}, err
 	}
 
 	if who.Set.State() == subscriber.Registered {
-		if cx.Has(req.SupportedFeatures, cx.FeatureRestoration) { // it has lost the registration: it gets it back, not as unregistered
+		if cx.Has(req.SupportedFeatures, cx.FeatureRestoration) { // it has lost the registration, which is restored, not unregistered
 			return assignment{Result: cx.ErrorInAssignmentType, Private: privateOf(who), Download: who.Set, Restored: who.Set.Registrations}, nil
 		}
 
@@ -156,8 +156,8 @@ func unregisteredUser(who identities, req *cx.SAR) (assignment, error) {
 	return assignment{Result: cx.Success, Private: privateOf(who), Download: who.Set}, nil
 }
 
-// deregister ends the registration of the identities named, of all of the private identity's if none is (§6.1.2.1 step 5).
-// An identity that another private identity has registered stays registered.
+// deregister ends the registration of the identities named; if none is named, of all of the private identity (§6.1.2.1 step 5). An identity
+// that another private identity has registered stays registered.
 func deregister(who identities, req *cx.SAR, keep bool) (assignment, error) {
 	sets, err := named(who, req)
 	if err != nil {
@@ -230,7 +230,7 @@ func named(who identities, req *cx.SAR) ([]*subscriber.RegistrationSet, error) {
 	return sets, nil
 }
 
-// authenticationEnded leaves a registration as it was; where there was none the S-CSCF is forgotten.
+// authenticationEnded leaves a registration as it was; if there was none, the S-CSCF is dropped.
 func authenticationEnded(who identities, req *cx.SAR) (assignment, error) {
 	if err := assigned(who, req); err != nil {
 		return assignment{}, err

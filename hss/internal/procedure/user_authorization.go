@@ -66,7 +66,7 @@ func (s *Server) userAuthorization(ctx context.Context, req *cx.UAR) (*cx.UAA, e
 
 func (s *Server) authorize(ctx context.Context, req *cx.UAR) (*cx.UAA, error) {
 	who, err := s.store.Identities(ctx, req.UserName, canonical(req.PublicIdentity))
-	if err != nil { // the store is ill; the user is not unknown
+	if err != nil { // the store failed; the user is not unknown
 		return nil, fmt.Errorf("UAR for %s: %w", req.UserName, err)
 	}
 

@@ -11,10 +11,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// Options are what the API works with.
+// Options are what the API needs.
 type Options struct {
 	Store    *subscriber.Store
-	Domain   string // of identities that are written without one
+	Domain   string // of identities written without one
 	Attempts *attempt.Log
 	Wake     func() // called when an RTR or PPR has been queued
 }
@@ -40,7 +40,7 @@ func (a *API) Serve(server *httpapi.Server) {
 	}
 }
 
-// translated is the one place where the store's errors become HTTP statuses. What is not known here is ours: 500.
+// translated is the one place where the store's errors become HTTP statuses. Any other error is the HSS's own: 500.
 func translated(h httpapi.Handler) httpapi.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := h(w, r)
@@ -68,14 +68,14 @@ func taken(err error) error {
 	return &httpapi.Error{Status: http.StatusConflict, Title: "already used by another subscriber", Detail: without(err, subscriber.ErrTaken)}
 }
 
-// without returns what an error says besides what the title says already.
+// without returns what an error says beyond its title.
 func without(err, title error) string {
 	text := strings.ReplaceAll(err.Error(), ": "+title.Error(), "")
 
 	return strings.TrimPrefix(strings.TrimPrefix(text, title.Error()), "\n")
 }
 
-// change runs f as the only writer, and sees to it that what f queues is sent.
+// change runs f as the only writer, and wakes the sender for what f queues.
 func (a *API) change(ctx context.Context, f func(*subscriber.Tx) error) error {
 	if err := a.store.Update(ctx, f); err != nil {
 		return err

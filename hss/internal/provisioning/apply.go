@@ -7,7 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 )
 
-// limits of one subscription: enough for a busy lab, small enough for one Diameter message.
+// Limits of one subscription: enough for a busy lab, small enough for one Diameter message.
 const (
 	maxPrivate = 16
 	maxSets    = 16
@@ -15,8 +15,7 @@ const (
 	maxText    = 255
 )
 
-// apply makes the subscription what the document says. What the document does not name is deleted; secrets it leaves out
-// are kept.
+// apply changes the subscription to what the document says. Whatever the document does not name is deleted; secrets that it omits are kept.
 func apply(tx *subscriber.Tx, s *subscriber.Subscription, d Subscriber) error {
 	switch {
 	case d.Name == "" || len(d.Name) > maxText || strings.ContainsAny(d.Name, "/?#\x00"):

@@ -9,8 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 )
 
-// authenticate sets how an identity is authenticated. Fields that are left out keep their value; the scheme and keys of
-// another scheme do not survive a change of scheme.
+// authenticate sets how an identity is authenticated. Omitted fields keep their value; the keys of another scheme are dropped.
 func authenticate(tx *subscriber.Tx, p *subscriber.PrivateIdentity, a Authentication) error {
 	scheme := a.Scheme
 	if scheme == "" {
@@ -120,7 +119,7 @@ func authenticateAKA(p *subscriber.PrivateIdentity, secrets *subscriber.Secrets,
 	return nil
 }
 
-// lengths takes what TUAK leaves to the operator.
+// lengths sets the values that TUAK leaves to the operator.
 func lengths(p *subscriber.PrivateIdentity, a Authentication) error {
 	if a.RES != 0 {
 		p.RES = a.RES
@@ -186,7 +185,7 @@ func octets(field, text string, present []byte) ([]byte, error) {
 	return b, nil
 }
 
-// withoutValue keeps secrets out of messages: hex errors quote single characters only, but their number says enough.
+// withoutValue returns an error that does not quote the secret: hex errors quote single characters only, but those reveal enough.
 func withoutValue(err error) string {
 	if errors.Is(err, hex.ErrLength) {
 		return "an odd number of digits"

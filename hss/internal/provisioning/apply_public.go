@@ -68,7 +68,7 @@ func applyPublic(
 	return p, nil
 }
 
-// canonical refuses what is no public identity (TS 23.003 §13.4) and gives it the form in which CSCFs ask for it.
+// canonical returns a public identity (TS 23.003 §13.4) in the form in which CSCFs ask for it, or an error if it is none.
 func canonical(identity string) (string, error) {
 	if len(identity) > maxText || strings.ContainsAny(identity, " \t\r\n\x00<>\"") {
 		return "", problem("identity", "%q is no sip: or tel: URI", identity)

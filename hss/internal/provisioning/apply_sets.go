@@ -68,7 +68,7 @@ func applySets(tx *subscriber.Tx, s *subscriber.Subscription, documents []Regist
 	return nil
 }
 
-// aliases refuses identities that cannot be each other's aliases: these have the same services (TS 29.228 annex B.2.1).
+// aliases returns an error for identities that cannot be each other's aliases: aliases have the same services (TS 29.228 annex B.2.1).
 func aliases(set *subscriber.RegistrationSet, at string) error {
 	profiles := map[string]uint64{}
 
@@ -87,7 +87,7 @@ func aliases(set *subscriber.RegistrationSet, at string) error {
 	return nil
 }
 
-// associate lets each private identity use its sets, keeping the state of pairs that stay.
+// associate lets each private identity use its sets, keeping the state of existing pairs.
 func associate(s *subscriber.Subscription, documents []PrivateIdentity) error {
 	for i, d := range documents {
 		for _, number := range d.RegistrationSets {

@@ -15,25 +15,25 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
-// Attempt is what a handset has tried to register, known here or not.
+// Attempt is an attempt of a handset, known here or not, to register.
 type Attempt struct {
 	PrivateIdentity string `json:"private_identity"`
 	PublicIdentity  string `json:"public_identity,omitempty"`
-	Says            string `json:"says"` // how far it has come, and what to look at
+	Says            string `json:"says"` // how far it has come, and what to check
 	Steps           []Step `json:"steps"`
 }
 
-// Step is a command of Cx about it. Results of 3GPP (Experimental-Result) have an x.
+// Step is a Cx command of an attempt. 3GPP results (Experimental-Result) are marked with an x.
 type Step struct {
 	attempt.Step
 	Result string `json:"result"`
 }
 
-// AttemptList is what has been tried since this process started, the last first.
+// AttemptList is the attempts since this process started, the latest first.
 type AttemptList struct {
 	Since    time.Time `json:"since"`
-	Others   int       `json:"others"`               // attempts that were not asked for
-	Known    []string  `json:"subscriber,omitempty"` // private identities of the subscriber that was asked for, if there is one
+	Others   int       `json:"others"`               // attempts of other identities
+	Known    []string  `json:"subscriber,omitempty"` // private identities of the subscriber asked about, if it exists
 	Attempts []Attempt `json:"attempts"`
 }
 
@@ -80,7 +80,7 @@ func (a *API) listAttempts(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusOK, list)
 }
 
-// elsewhere reports whether a user name without a domain is that of a private identity, whatever its domain: phones come with wrong ones.
+// elsewhere reports whether a user name without a domain belongs to a private identity, whatever its domain: handsets come with wrong ones.
 func elsewhere(user, private string) bool {
 	name, _, found := strings.Cut(private, "@")
 
@@ -109,7 +109,7 @@ func (a *API) privatesOf(ctx context.Context, text string) (identities []string,
 	return identities, err
 }
 
-// user returns what the store knows of who has tried.
+// user returns what the store knows of the user of an attempt.
 func (a *API) user(ctx context.Context, private string) (user attempt.User, err error) {
 	who, err := a.store.Identities(ctx, private, "")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/records"
 )
 
-// createSubscribers makes several subscribers in one transaction: all of them, or none and the first reason why.
+// createSubscribers creates several subscribers in one transaction: all of them, or none and the first error.
 func (a *API) createSubscribers(w http.ResponseWriter, r *http.Request) error {
 	bodies, err := httpapi.Decode[[]NewSubscriber](r)
 	if err != nil {
@@ -46,7 +46,7 @@ func (a *API) createSubscribers(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusCreated, answer)
 }
 
-// createAll makes the subscriptions and writes them by save.
+// createAll makes the subscriptions and writes them with save.
 func createAll(tx *subscriber.Tx, documents []Subscriber, save func([]*subscriber.Subscription) error) error {
 	made := make([]*subscriber.Subscription, len(documents))
 	for i, document := range documents {
@@ -59,7 +59,7 @@ func createAll(tx *subscriber.Tx, documents []Subscriber, save func([]*subscribe
 	return save(made)
 }
 
-// whichIsTaken writes one after another what could not be written together, in order to say which one it is; nothing stays.
+// whichIsTaken writes one by one what could not be written together, to find out which one is taken; nothing is committed.
 func (a *API) whichIsTaken(ctx context.Context, documents []Subscriber) error {
 	at := 0
 
@@ -82,5 +82,5 @@ func (a *API) whichIsTaken(ctx context.Context, documents []Subscriber) error {
 	return err
 }
 
-// errNone takes back what was written to find one that is taken, and was not any more.
+// errNone rolls back the search for the one that is taken, when none is taken any more.
 var errNone = &httpapi.Error{Status: http.StatusConflict, Title: "something of it was taken a moment ago", Detail: "try again"}

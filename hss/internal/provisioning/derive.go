@@ -10,9 +10,8 @@ import (
 // DefaultProfile is the service profile of identities for which none is named.
 const DefaultProfile = "default"
 
-// derive makes the identities of a subscriber from its IMSI and MSISDN (TS 23.003 §13.3, §13.4, §13.4B). The identity made
-// of the IMSI is only there to be registered with: it is barred for everything else. Without an MSISDN it is all there is,
-// and then usable.
+// derive makes the identities of a subscriber from its IMSI and MSISDN (TS 23.003 §13.3, §13.4, §13.4B). The identity made of the IMSI
+// serves registration only: it is barred for everything else. Without an MSISDN it is the only one, and not barred.
 func (n *NewSubscriber) derive(domain string) error {
 	n.MSISDN = strings.TrimPrefix(n.MSISDN, "+")
 
@@ -73,7 +72,7 @@ func (n *NewSubscriber) derive(domain string) error {
 	return nil
 }
 
-// document returns the subscriber that the POST asks for.
+// document returns the subscriber that the POST creates.
 func (n NewSubscriber) document(domain string) (Subscriber, error) {
 	explicit := len(n.PrivateIdentities) > 0 || len(n.RegistrationSets) > 0
 

@@ -10,7 +10,7 @@ import (
 
 const maxCriteria = 64
 
-// encodeCriteria checks the criteria and writes them as the XML that the S-CSCF gets. The S-CSCF's own evaluator judges them, too: bad
+// encodeCriteria checks the criteria and returns them as the XML that the S-CSCF gets. The S-CSCF's own evaluator checks them as well: bad
 // expressions are refused here, not found at a call.
 func encodeCriteria(field string, criteria []ifc.InitialFilterCriterion) (string, error) {
 	if len(criteria) > maxCriteria {
@@ -38,7 +38,7 @@ func encodeCriteria(field string, criteria []ifc.InitialFilterCriterion) (string
 	return string(text), err
 }
 
-// check says what is wrong with a criterion, by the names of JSON. Without "cnf" a trigger is of disjunctive form.
+// check returns the error of a criterion, by the names of JSON. Without "cnf" a trigger is in disjunctive form.
 func check(at string, c *ifc.InitialFilterCriterion) error {
 	switch server := c.ApplicationServer; {
 	case c.Priority < 0:
@@ -106,14 +106,13 @@ func unknownType(t ifc.RegistrationType) bool {
 	return t < ifc.InitialRegistration || t > ifc.DeRegistration
 }
 
-// decodeCriteria reads the criteria of the store.
+// decodeCriteria parses the stored criteria.
 func decodeCriteria(text string) ([]ifc.InitialFilterCriterion, error) {
 	criteria, _, err := ifc.ParseCriteria([]byte(text))
 	return criteria, err
 }
 
-// criteriaOf takes the criteria out of an XML document and holds them to the same rules as those given as JSON. What this HSS does not
-// know of them stays as it is.
+// criteriaOf extracts the criteria of an XML document and applies the same rules as to JSON. Elements unknown to this HSS stay as they are.
 func criteriaOf(document string) (string, []int, error) {
 	criteria, shared, err := ifc.ParseCriteria([]byte(document))
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// PlacedIdentity is a public identity with the set that it is registered with.
+// PlacedIdentity is a public identity with its registration set.
 type PlacedIdentity struct {
 	RegistrationSet int `json:"registration_set"`
 	PublicIdentity
 }
 
-// publicIdentityList is what a subscriber has.
+// publicIdentityList is the public identities of a subscriber.
 type publicIdentityList struct {
 	PublicIdentities []PlacedIdentity `json:"public_identities"`
 }
@@ -45,7 +45,7 @@ func (a *API) listPublic(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusOK, list)
 }
 
-// exact finds an identity as it is written, wildcards too.
+// exact finds an identity as written, including wildcarded ones.
 func exact(s *subscriber.Subscription, identity string) (*subscriber.PublicIdentity, *subscriber.RegistrationSet) {
 	for _, set := range s.Sets {
 		for _, p := range set.Public {
@@ -88,7 +88,7 @@ func (a *API) readPublic(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusOK, shown)
 }
 
-// putPublic makes or changes one public identity. Without a set number it stays where it is, or comes into the first set.
+// putPublic creates or changes one public identity. Without a set number it stays where it is, or joins the first set.
 func (a *API) putPublic(w http.ResponseWriter, r *http.Request) error {
 	body, err := httpapi.Decode[PlacedIdentity](r)
 	if err != nil {
@@ -173,7 +173,7 @@ func place(document *Subscriber, placed PlacedIdentity) {
 		func(s RegistrationSet) bool { return len(s.PublicIdentities) == 0 },
 	)
 
-	for i := range document.PrivateIdentities { // a new set is for those who may use every other; an emptied one is for nobody
+	for i := range document.PrivateIdentities { // a new set is for those who may use all others; an emptied one for nobody
 		p := &document.PrivateIdentities[i]
 		p.RegistrationSets = slices.DeleteFunc(p.RegistrationSets, func(number int) bool {
 			return !slices.ContainsFunc(document.RegistrationSets, func(s RegistrationSet) bool { return s.Number == number })
@@ -233,14 +233,14 @@ func (a *API) deletePublic(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusNoContent, nil)
 }
 
-// Keys are the secrets of a private identity, shown only where they are asked for by name.
+// Keys are the secrets of a private identity, shown only on explicit request.
 type Keys struct {
 	Identity string `json:"identity"`
 	Authentication
 }
 
-// readKeys shows what is secret: both OP and OPc, and which of them was entered, because confusing them is the commonest
-// fault of a lab (open5gs#337, open5gs#1796).
+// readKeys shows the secrets: both OP and OPc, and which of them was entered, because confusing them is the commonest fault of a lab
+// (open5gs#337, open5gs#1796).
 func (a *API) readKeys(w http.ResponseWriter, r *http.Request) error {
 	var keys Keys
 

@@ -16,7 +16,7 @@ func problem(field, format string, arguments ...any) error {
 	}
 }
 
-// prefixed says of which part of the request a problem is.
+// prefixed adds to a problem the part of the request that it is in.
 func prefixed(at string, err error) error {
 	var p *httpapi.Error
 	if errors.As(err, &p) {

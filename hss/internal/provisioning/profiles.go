@@ -23,7 +23,7 @@ type ServiceProfile struct {
 	XML                    string                       `json:"xml,omitempty"` // instead of filter_criteria
 	SharedSets             []int                        `json:"shared_sets,omitempty"`
 	SubscribedMediaProfile *int                         `json:"subscribed_media_profile,omitempty"`
-	UnregisteredServices   bool                         `json:"unregistered_services"` // read only: a callee who is not registered is served
+	UnregisteredServices   bool                         `json:"unregistered_services"` // read only: unregistered callees are served
 }
 
 // ProfileList is all service profiles.
@@ -76,7 +76,7 @@ func (a *API) listProfiles(w http.ResponseWriter, r *http.Request) error {
 
 const xmlType = "application/xml"
 
-// readProfile answers with JSON, or with the criteria's own XML if that is what the client accepts.
+// readProfile answers with JSON, or with the criteria's own XML if the client accepts that.
 func (a *API) readProfile(w http.ResponseWriter, r *http.Request) error {
 	var p *subscriber.ServiceProfile
 
@@ -217,7 +217,7 @@ func (a *API) putProfile(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, status, shown)
 }
 
-// saveProfile writes a profile and tells the S-CSCFs of its users.
+// saveProfile saves a profile and queues PPRs to the S-CSCFs of its users.
 func saveProfile(tx *subscriber.Tx, p *subscriber.ServiceProfile) error {
 	shared, err := tx.SharedSets(p.SharedSets)
 	if err != nil {
@@ -232,7 +232,7 @@ func saveProfile(tx *subscriber.Tx, p *subscriber.ServiceProfile) error {
 		set := shared[number]
 
 		switch {
-		case set == nil: // it could not be sent to an S-CSCF that does not know shared sets
+		case set == nil: // it could not be sent to an S-CSCF without support of shared sets
 			return problem("shared_sets", "there is no shared iFC set %d", number)
 		case slices.Contains(p.SharedSets[:i], number):
 			return problem("shared_sets", "%d stands twice", number)
@@ -419,13 +419,13 @@ func (a *API) deleteShared(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusNoContent, nil)
 }
 
-// Push is what an S-CSCF or MME is or was to be told.
+// Push is a request to an S-CSCF or MME, pending or finished.
 type Push struct {
 	ID               uint64                 `json:"id"`
 	Command          subscriber.PushCommand `json:"command"`
 	ServerHost       string                 `json:"diameter_host"`
 	PrivateIdentity  string                 `json:"private_identity"`
-	IMSI             string                 `json:"imsi,omitempty"` // of what an MME is told
+	IMSI             string                 `json:"imsi,omitempty"` // of a request to an MME
 	PublicIdentities []string               `json:"public_identities,omitempty"`
 	State            subscriber.PushState   `json:"state"`
 	Attempts         int                    `json:"attempts"`
@@ -435,7 +435,7 @@ type Push struct {
 	Finished         *time.Time             `json:"finished,omitempty"`
 }
 
-// PushList has the newest first.
+// PushList is the requests, the newest first.
 type PushList struct {
 	Pushes []Push `json:"pushes"`
 }

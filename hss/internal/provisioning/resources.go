@@ -25,7 +25,7 @@ var (
 	info = httpapi.Text("info", "Reason-Info of the RTR")
 )
 
-// resources returns the API.
+// resources returns the resources of the API.
 func (a *API) resources() []httpapi.Resource {
 	const (
 		conflict = http.StatusConflict

@@ -1,4 +1,4 @@
-// Package provisioning is the HTTP API by which subscribers and service profiles are made, read, changed and deleted.
+// Package provisioning is the HTTP API that creates, reads, changes and deletes subscribers and service profiles.
 package provisioning
 
 import (
@@ -7,8 +7,8 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 )
 
-// Subscriber is an IMS subscription as the API shows it. In a POST, imsi (or user) and authentication are enough: the
-// identities that the specification derives from them are made. A PUT gives the identities themselves.
+// Subscriber is an IMS subscription as the API shows it. In a POST, imsi (or user) and authentication are enough: the identities that the
+// specification derives from them are created. A PUT gives the identities themselves.
 type Subscriber struct {
 	Name              string             `json:"name"`
 	PrivateIdentities []PrivateIdentity  `json:"private_identities"`
@@ -38,7 +38,7 @@ type NewSubscriber struct {
 	RegistrationSets  []RegistrationSet `json:"registration_sets,omitempty"`
 }
 
-// PrivateIdentity is an IMPI. Authentication is never shown, only what kind it is; a PUT may leave it out to keep it.
+// PrivateIdentity is an IMPI. Secrets are never shown, only their kind; a PUT may omit authentication to keep it.
 type PrivateIdentity struct {
 	Identity         string          `json:"identity"`
 	IMSI             string          `json:"imsi,omitempty"`
@@ -48,7 +48,7 @@ type PrivateIdentity struct {
 	RegistrationSets []int           `json:"registration_sets,omitempty"` // those it may use; all unless given
 	EPS              *subscriber.EPS `json:"eps,omitempty"`               // what an MME is told; as the settings say for all unless given
 	MME              *Location       `json:"mme,omitempty"`               // read only: where the SIM is attached
-	AAA              *AAAServer      `json:"aaa,omitempty"`               // read only: where it is registered by an ePDG
+	AAA              *AAAServer      `json:"aaa,omitempty"`               // read only: where it is registered through an ePDG
 }
 
 // Location is the MME that serves a SIM.
@@ -102,7 +102,7 @@ type PublicIdentity struct {
 	ApplicationServer string          `json:"application_server,omitempty"`
 }
 
-// Capabilities that the S-CSCF must and should have, and S-CSCFs by name.
+// Capabilities are those that the S-CSCF must and should have, and S-CSCFs by name.
 type Capabilities struct {
 	Mandatory   []uint32 `json:"mandatory,omitempty"`
 	Optional    []uint32 `json:"optional,omitempty"`
@@ -117,7 +117,7 @@ type Charging struct {
 	SecondaryCollection string `json:"secondary_charging_collection_function,omitempty"`
 }
 
-// RegistrationState is where the subscriber is.
+// RegistrationState is the registration state of a subscriber.
 type RegistrationState struct {
 	State        string     `json:"state"`
 	ServerName   string     `json:"server_name,omitempty"`
@@ -140,7 +140,7 @@ type PairState struct {
 	Since                 *time.Time `json:"since,omitempty"`
 }
 
-// show makes the document of a subscription whose profiles are loaded.
+// show returns the document of a subscription whose profiles are loaded.
 func show(s *subscriber.Subscription) Subscriber {
 	document := Subscriber{Name: s.Name, Registration: registration(s), PrivateIdentities: []PrivateIdentity{}}
 

@@ -99,7 +99,7 @@ func (a *API) bare(tx *subscriber.Tx, r *http.Request) (*subscriber.Subscription
 	return tx.Written(r.PathValue("name"), a.domain)
 }
 
-// named loads it with its profiles.
+// named loads the same subscriber with its profiles.
 func (a *API) named(tx *subscriber.Tx, r *http.Request) (*subscriber.Subscription, error) {
 	s, err := a.bare(tx, r)
 	if err != nil {
@@ -158,8 +158,7 @@ func (a *API) replaceSubscriber(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusOK, document)
 }
 
-// replace makes the subscription what the document says, and tells the S-CSCF: RTR for what has gone, PPR for what has
-// changed.
+// replace changes the subscription to what the document says, and informs the S-CSCF: RTR for what was deleted, PPR for what was changed.
 func replace(tx *subscriber.Tx, s *subscriber.Subscription, document Subscriber) (Subscriber, error) {
 	change := administration.Before(s)
 
@@ -236,7 +235,7 @@ func (a *API) readRegistration(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusOK, state)
 }
 
-// reasons by which an operator ends a registration (TS 29.229 §6.3.17).
+// reasons are those for which an operator ends a registration (TS 29.229 §6.3.17).
 var reasons = map[string]cx.ReasonCode{
 	"": cx.PermanentTermination, "permanent_termination": cx.PermanentTermination,
 	"server_change": cx.ServerChange, "remove_s-cscf": cx.RemoveSCSCF,

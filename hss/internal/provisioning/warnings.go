@@ -7,8 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
-// warnings says what can be stored and is probably a mistake: the handset will come with other identities, or nobody will dial the
-// number.
+// warnings returns what is valid but probably a mistake: the handset will come with other identities, or nobody will dial the number.
 func (n NewSubscriber) warnings(domain string) (all []string) {
 	if n.IMSI != "" && foreign(n.IMSI, domain) {
 		all = append(
@@ -27,7 +26,7 @@ func (n NewSubscriber) warnings(domain string) (all []string) {
 	return all
 }
 
-// foreign reports whether an IMSI belongs to no PLMN of the domain's name. It is false for a domain of another form.
+// foreign reports whether an IMSI does not belong to the PLMN in the domain's name. It is false for a domain of another form.
 func foreign(imsi, domain string) bool {
 	if !strings.HasSuffix(domain, ".3gppnetwork.org") || !strings.HasPrefix(domain, "ims.mnc") {
 		return false

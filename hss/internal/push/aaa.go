@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 )
 
-// terminateAtAAA sends an RTR to an AAA server (TS 29.273 §8.1.2.3), unless the SIM has come back to it since.
+// terminateAtAAA sends an RTR to an AAA server (TS 29.273 §8.1.2.3), unless the SIM has returned to it since.
 func (s *Sender) terminateAtAAA(ctx context.Context, push *subscriber.Push) (diameter.Result, error) {
 	err := s.store.View(ctx, func(tx *subscriber.Tx) error {
 		_, p, err := tx.SIM(push.IMSI)
@@ -35,7 +35,7 @@ func (s *Sender) terminateAtAAA(ctx context.Context, push *subscriber.Push) (dia
 	return answer.Result, nil
 }
 
-// pushToAAA sends a PPR (TS 29.273 §8.1.2.3) with all that the AAA server is told of the SIM.
+// pushToAAA sends a PPR (TS 29.273 §8.1.2.3) with all data of the SIM for the AAA server.
 func (s *Sender) pushToAAA(ctx context.Context, push *subscriber.Push) (diameter.Result, error) {
 	req := &swx.PPR{RequestHeader: to(push), UserName: push.IMSI}
 

@@ -17,7 +17,7 @@ func to(push *subscriber.Push) (h s6a.RequestHeader) {
 	return h
 }
 
-// cancelLocation sends a CLR (TS 29.272 §5.2.1.2), unless the SIM has come back to the MME since.
+// cancelLocation sends a CLR (TS 29.272 §5.2.1.2), unless the SIM has returned to the MME since.
 func (s *Sender) cancelLocation(ctx context.Context, push *subscriber.Push) (diameter.Result, error) {
 	err := s.store.View(ctx, func(tx *subscriber.Tx) error {
 		_, p, err := tx.SIM(push.IMSI)
@@ -41,7 +41,7 @@ func (s *Sender) cancelLocation(ctx context.Context, push *subscriber.Push) (dia
 	return answer.Result, nil
 }
 
-// insertSubscriberData sends an IDR (TS 29.272 §5.2.2.1) with all that the MME is told of the SIM.
+// insertSubscriberData sends an IDR (TS 29.272 §5.2.2.1) with all data of the SIM for the MME.
 func (s *Sender) insertSubscriberData(ctx context.Context, push *subscriber.Push) (diameter.Result, error) {
 	req := &s6a.IDR{RequestHeader: to(push), UserName: push.IMSI}
 

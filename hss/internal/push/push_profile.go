@@ -29,7 +29,7 @@ func (s *Sender) pushProfile(ctx context.Context, push *subscriber.Push) (diamet
 		}
 
 		req.ChargingInformation = userdata.ChargingInformation(who.Subscription)
-		if features := who.Subscription.Features; features != 0 { // that the data is written with (TS 29.229 §7.2)
+		if features := who.Subscription.Features; features != 0 { // the features that the data is written for (TS 29.229 §7.2)
 			req.SupportedFeatures = []cx.SupportedFeatures{{VendorID: cx.VendorID, FeatureListID: 1, FeatureList: features}}
 		}
 

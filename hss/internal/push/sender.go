@@ -19,9 +19,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Config has how often, and how long, an S-CSCF or MME is told of a change.
+// Config sets how often, and how long, a request to an S-CSCF or MME is repeated.
 type Config struct {
-	Attempts int           `yaml:"attempts"` // until a request without an answer is given up
+	Attempts int           `yaml:"attempts"` // before an unanswered request is given up
 	RetryMin time.Duration `yaml:"retry_min"`
 	RetryMax time.Duration `yaml:"retry_max"` // the wait doubles up to this
 	Keep     time.Duration `yaml:"keep"`      // how long finished requests can be looked up
@@ -38,19 +38,19 @@ type Sender struct {
 	results *prometheus.CounterVec
 
 	mu   sync.Mutex
-	busy map[string]string // hosts that have a line, with their realm if it is known
+	busy map[string]string // hosts with a line, and their realm if known
 }
 
-// Options are what a Sender works with.
+// Options are what a Sender needs.
 type Options struct {
-	Store   *subscriber.Store // has the queue
+	Store   *subscriber.Store // holds the queue
 	Node    *diameter.Node
-	EPS     *subscriber.EPS // of SIMs that have none of their own
+	EPS     *subscriber.EPS // of SIMs without their own
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
 
-// New returns a Sender. Run has it send.
+// New returns a Sender. Run sends.
 func New(c Config, o Options) *Sender {
 	s := &Sender{
 		store: o.Store, node: o.Node, config: c, eps: o.EPS, log: o.Log, wake: make(chan struct{}, 1), busy: map[string]string{},
@@ -63,7 +63,7 @@ func New(c Config, o Options) *Sender {
 	return s
 }
 
-// Wake says that something has been queued.
+// Wake tells the sender that something has been queued.
 func (s *Sender) Wake() {
 	select {
 	case s.wake <- struct{}{}:
@@ -72,19 +72,18 @@ func (s *Sender) Wake() {
 }
 
 const (
-	idle      = time.Minute // between looks at the queue when nothing wakes us
+	idle      = time.Minute // between polls of the queue without a Wake
 	batch     = 256
-	lines     = 64 // S-CSCFs, MMEs and AAA servers that are told at the same time
-	ofRealms  = 48 // of these, in the realms of MMEs and AAA servers: a request to one that is gone waits for whoever the realm leads to
-	ofRealm   = 16 // and in one realm
+	lines     = 64 // S-CSCFs, MMEs and AAA servers served at the same time
+	ofRealms  = 48 // of these, in realms of MMEs and AAA servers: a request to a host that is gone waits for another node of its realm
+	ofRealm   = 16 // of these, in one realm
 	atATime   = 32 // requests that a line takes from the queue
 	storeWait = 5 * time.Second
-	// look is how often an HSS that is not alone looks at the queue: another one may have queued what only this one can send.
+	// look is how often the queue is polled when the HSS is not alone: another one may have queued what only this one can send.
 	look = time.Second
 )
 
-// Run sends until ctx ends. Each S-CSCF and MME has a line of its own, which gets its requests in order: one that is silent holds up nobody
-// but itself.
+// Run sends until ctx ends. Each S-CSCF and MME has its own line, which sends its requests in order: a silent one delays only itself.
 func (s *Sender) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -105,7 +104,7 @@ func (s *Sender) Run(ctx context.Context) error {
 	return nil
 }
 
-// hand gives what is due to lines, and returns when the next is. A line that ends wakes it for what else there is.
+// hand gives due requests to lines, and returns when the next is due. A line that ends wakes it for the rest.
 func (s *Sender) hand(ctx context.Context, running *sync.WaitGroup) (next time.Time) {
 	now := time.Now()
 	except, room := s.occupied()
@@ -128,7 +127,7 @@ func (s *Sender) hand(ctx context.Context, running *sync.WaitGroup) (next time.T
 	}
 
 	switch {
-	case len(due) == batch: // there may be more, for others than those who get a line now
+	case len(due) == batch: // there may be more, for hosts that get no line now
 		next = now
 	case next.IsZero():
 		next = now.Add(idle)
@@ -163,7 +162,7 @@ func (s *Sender) hand(ctx context.Context, running *sync.WaitGroup) (next time.T
 
 // line sends requests to one node, one after the other.
 func (s *Sender) line(ctx context.Context, pushes []*subscriber.Push) {
-	var left []uint64 // to another HSS
+	var left []uint64 // left to another HSS
 
 	for _, push := range pushes {
 		if !s.send(ctx, push) {
@@ -181,7 +180,7 @@ func (s *Sender) line(ctx context.Context, pushes []*subscriber.Push) {
 	}
 }
 
-// pause keeps a line busy when what it did could not be written.
+// pause delays a line whose results could not be saved.
 func (s *Sender) pause(ctx context.Context) {
 	timer := time.NewTimer(s.config.RetryMin)
 	defer timer.Stop()
@@ -223,7 +222,7 @@ func (s *Sender) realms() (all int, byRealm map[string]int) {
 	return all, byRealm
 }
 
-// claim makes a host's line, if there is none and room for one.
+// claim opens a host's line, and reports whether it did: there is none yet, and room for one.
 func (s *Sender) claim(host, realm string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,7 +247,7 @@ func (s *Sender) end(host string) {
 	delete(s.busy, host)
 }
 
-// send is false if it leaves the push to another HSS.
+// send sends a push. It returns false if it leaves the push to another HSS.
 func (s *Sender) send(ctx context.Context, push *subscriber.Push) bool {
 	if ctx.Err() != nil {
 		return true // stays pending for the next run
@@ -288,7 +287,7 @@ func (s *Sender) send(ctx context.Context, push *subscriber.Push) bool {
 	return true
 }
 
-// kind returns what is told.
+// kind returns what the push is about.
 func kind(push *subscriber.Push) string {
 	switch {
 	case push.ToMME():
@@ -300,7 +299,7 @@ func kind(push *subscriber.Push) string {
 	}
 }
 
-// ofAnother reports whether the S-CSCF may be connected to another HSS on the same database, which is given the time of all attempts.
+// ofAnother reports whether the S-CSCF may be connected to another HSS on the same database, which gets the time of all attempts.
 func (s *Sender) ofAnother(push *subscriber.Push, err error) bool {
 	return s.store.Shared() && errors.Is(err, diameter.ErrUnroutable) &&
 		time.Since(push.Created) < max(look, s.config.RetryMax)*time.Duration(s.config.Attempts)
@@ -325,8 +324,8 @@ func (s *Sender) exchange(ctx context.Context, push *subscriber.Push) (diameter.
 	}
 }
 
-// conclude decides what an attempt means: a node that does not know the user (any more) has nothing to be told, a permanent failure is
-// final, as is that of a node without the command, and anything else is tried again. USER_UNKNOWN is the same of Cx and S6a.
+// conclude records the outcome of an attempt: a node that does not know the user (any more) counts as informed, a permanent failure is
+// final, as is that of a node without the command, and anything else is repeated. USER_UNKNOWN has the same code on Cx and S6a.
 func (s *Sender) conclude(push *subscriber.Push, result diameter.Result, err error, now time.Time) {
 	push.Attempts++
 	push.Finished = now

@@ -17,7 +17,7 @@ var HSS = database.Schema{Name: "hss", Migrations: []database.Migration{
 	{Name: "aaa", Do: aaa},
 }}
 
-// aaa adds which AAA server a SIM has at other accesses.
+// aaa adds the AAA server of a SIM at other accesses.
 func aaa(tx *gorm.DB) error {
 	type PrivateIdentity struct {
 		ID            uint64    `gorm:"primaryKey"`
@@ -30,7 +30,7 @@ func aaa(tx *gorm.DB) error {
 	return tx.AutoMigrate(&PrivateIdentity{})
 }
 
-// eps adds what an EPC is told of a SIM, and where the SIM is in it.
+// eps adds the EPS subscription of a SIM, and its location.
 func eps(tx *gorm.DB) error {
 	type PrivateIdentity struct {
 		ID  uint64 `gorm:"primaryKey"`
@@ -53,7 +53,7 @@ func eps(tx *gorm.DB) error {
 	return tx.AutoMigrate(&PrivateIdentity{}, &Push{})
 }
 
-// tables makes the tables, or completes those of a version that did not count its steps.
+// tables creates the tables, or completes those of a version that did not count its steps.
 func tables(tx *gorm.DB) error {
 	type Capabilities struct{ Mandatory, Optional, ServerNames string } // lists in JSON, as all lists are
 

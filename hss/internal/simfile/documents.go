@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/records"
 )
 
-// formatOfJSON is the format that the first document looks like.
+// formatOfJSON returns the format that the first document looks like.
 func formatOfJSON(text []byte) (f Format) {
 	_ = records.Read(bytes.NewReader(text), nil, func(r records.Record) error {
 		f = formatOfDocument(r.Fields)
@@ -33,10 +33,10 @@ func formatOfDocument(fields map[string]json.RawMessage) Format {
 	}
 }
 
-// number is one as MongoDB or PyHSS writes it: 64, "64", {"$numberLong": "64"}.
+// number is a number as MongoDB or PyHSS writes it: 64, "64", {"$numberLong": "64"}.
 type number uint64
 
-// UnmarshalJSON reads any of the forms.
+// UnmarshalJSON parses any of these forms.
 func (n *number) UnmarshalJSON(text []byte) error {
 	var long struct {
 		Long string `json:"$numberLong"`
@@ -64,7 +64,7 @@ func (n *number) UnmarshalJSON(text []byte) error {
 
 func (n number) sqn() string { return fmt.Sprintf("%012x", uint64(n)) }
 
-// readOpen5GS reads the documents of its collection of subscribers.
+// readOpen5GS reads the documents of Open5GS's collection of subscribers.
 func readOpen5GS(text []byte, sim func(SIM) error) error {
 	return each(text, func(line int, subscriber struct {
 		IMSI     string   `json:"imsi"`
@@ -97,7 +97,7 @@ func readOpen5GS(text []byte, sim func(SIM) error) error {
 	})
 }
 
-// each decodes the documents of a file, with the fields that somebody reads.
+// each decodes the documents of a file, with the fields of T.
 func each[T any](text []byte, f func(line int, document T) error) error {
 	return records.Read(bytes.NewReader(text), nil, func(r records.Record) error {
 		var document T
@@ -115,11 +115,11 @@ func each[T any](text []byte, f func(line int, document T) error) error {
 	})
 }
 
-// pyHSS is what its tables say, from one file or several.
+// pyHSS is the content of PyHSS's tables, from one file or several.
 type pyHSS struct {
 	keys    []pyHSSKeys
 	numbers map[string]string // MSISDN by IMSI
-	users   map[int]string    // IMSI by the number of its keys, where those have none
+	users   map[int]string    // IMSI by the number of its keys, if those have none
 }
 
 type pyHSSKeys struct {
@@ -153,7 +153,7 @@ func (p *pyHSS) read(f File) error {
 		case row.IMSI == "":
 			return fmt.Errorf("line %d: it has neither ki nor imsi", line)
 		case row.IMSSubscriber != nil:
-			p.numbers[row.IMSI] = number // what the IMS knows comes before what the EPC knows
+			p.numbers[row.IMSI] = number // the IMS table takes precedence over the EPC's
 		default:
 			p.users[row.AuC] = row.IMSI
 
@@ -166,7 +166,7 @@ func (p *pyHSS) read(f File) error {
 	})
 }
 
-// join puts together what belongs to one SIM.
+// join joins the rows of each SIM.
 func (p *pyHSS) join(sim func(SIM) error, leftOut func(file string, line int, why string)) error {
 	for _, keys := range p.keys {
 		imsi := first(keys.IMSI, p.users[keys.AuC])

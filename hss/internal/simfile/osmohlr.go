@@ -11,10 +11,10 @@ import (
 	_ "modernc.org/sqlite" // osmo-hlr's database
 )
 
-// sqliteMagic is how a database of SQLite begins.
+// sqliteMagic is the beginning of an SQLite database.
 const sqliteMagic = "SQLite format 3\x00"
 
-// milenage is the number that osmo-hlr has for it (enum osmo_auth_algo).
+// milenage is osmo-hlr's number for it (enum osmo_auth_algo).
 const milenage = 5
 
 // maxRows is more than an HLR has subscribers.

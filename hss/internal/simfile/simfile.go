@@ -1,4 +1,4 @@
-// Package simfile reads and writes SIMs in the files of others: SIM vendors, pySim, PyHSS, Open5GS, srsRAN's EPC, osmo-hlr.
+// Package simfile reads and writes the SIM files of SIM vendors, pySim, PyHSS, Open5GS, srsRAN's EPC and osmo-hlr.
 package simfile
 
 import (
@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// SIM is what an HSS has to know of one. Keys are hexadecimal.
+// SIM is what an HSS needs to know of a SIM. Keys are hexadecimal.
 type SIM struct {
 	Line         int // on which it begins in its file; a row's number in a database
 	IMSI, MSISDN string
@@ -21,26 +21,26 @@ type SIM struct {
 	AMF, SQN     string // "" if the file has none
 }
 
-// Format is the way in which a file has its SIMs.
+// Format is the format of a file of SIMs.
 type Format string
 
 // The formats that are read.
 const (
-	Vendor  Format = "vendor"   // CSV with a line that names the columns, as from sysmocom
-	PySim   Format = "pysim"    // what pySim-prog --write-csv appends to: no names of columns
+	Vendor  Format = "vendor"   // CSV with a header line, as from sysmocom
+	PySim   Format = "pysim"    // the file of pySim-prog --write-csv: no header line
 	PyHSS   Format = "pyhss"    // answers of its API: /auc/list, /subscriber/list, /ims_subscriber/list
 	Open5GS Format = "open5gs"  // mongoexport of its collection of subscribers
 	SrsEPC  Format = "srsepc"   // user_db.csv
 	OsmoHLR Format = "osmo-hlr" // hlr.db
 )
 
-// Formats are those that are read.
+// Formats lists the formats that can be read.
 var Formats = []Format{Vendor, PySim, PyHSS, Open5GS, SrsEPC, OsmoHLR}
 
-// errUnknown means that a file is in none of the formats.
+// errUnknown is returned for a file in none of the formats.
 var errUnknown = errors.New("it is in none of the formats that are known")
 
-// File is a file with SIMs, read as a whole: such files are small beside the database that they go into.
+// File is a file of SIMs, read whole: such files are small compared with the database that they go into.
 type File struct {
 	Name string
 	text []byte
@@ -112,7 +112,7 @@ func Read(
 	return parts.join(sim, leftOut)
 }
 
-// format is the format that a file looks like; "" if it is none.
+// format returns the format that a file looks like; "" if none.
 func (f File) format() Format {
 	text := bytes.TrimLeft(bytes.TrimPrefix(f.text, []byte("\ufeff")), " \t\r\n")
 
@@ -146,14 +146,14 @@ func digits(text string, shortest, longest int) bool {
 	return len(text) >= shortest && len(text) <= longest && strings.Trim(text, "0123456789") == ""
 }
 
-// hexadecimal is a key without the blanks and the prefix that people write into it.
+// hexadecimal returns a key without blanks and prefix.
 func hexadecimal(text string) string {
 	text = strings.ToLower(strings.Join(strings.Fields(text), ""))
 
 	return strings.TrimPrefix(text, "0x")
 }
 
-// first is the first of some values that is there.
+// first returns the first value that is not empty.
 func first(values ...string) string {
 	if at := slices.IndexFunc(values, func(v string) bool { return v != "" }); at >= 0 {
 		return values[at]

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// names are the names that vendors have for the columns, in small letters.
+// names maps vendors' names of columns, in lower case, to fields.
 var names = map[string]func(*SIM) *string{
 	"imsi": func(s *SIM) *string { return &s.IMSI },
 	"ki":   func(s *SIM) *string { return &s.K }, "k": func(s *SIM) *string { return &s.K }, "key": func(s *SIM) *string { return &s.K },
@@ -19,10 +19,10 @@ var names = map[string]func(*SIM) *string{
 	"amf": func(s *SIM) *string { return &s.AMF }, "sqn": func(s *SIM) *string { return &s.SQN },
 }
 
-// separators of columns, the commonest first.
+// separators are the possible separators of columns, the commonest first.
 const separators = ",;\t"
 
-// separator is the one that a line has most of.
+// separator returns the commonest separator in a line.
 func separator(line string) rune {
 	best, most := ',', 0
 
@@ -35,7 +35,7 @@ func separator(line string) rune {
 	return best
 }
 
-// columns are the cells of a line that names them, in small letters.
+// columns returns the cells of a header line, in lower case.
 func columns(line string) []string {
 	cells := strings.Split(line, string(separator(line)))
 	for i, cell := range cells {
@@ -45,7 +45,7 @@ func columns(line string) []string {
 	return cells
 }
 
-// isHead reports whether these are names of columns: one for the IMSI and one for the key are there.
+// isHead reports whether these are a header line: with columns for the IMSI and the key.
 func isHead(cells []string) bool {
 	imsi, key := false, false
 
@@ -57,7 +57,7 @@ func isHead(cells []string) bool {
 	return imsi && key
 }
 
-// readVendor reads CSV by the names of its columns; what stands before the line with them is none of it.
+// readVendor reads CSV by the names of its columns; lines before the header line are skipped.
 func readVendor(text []byte, sim func(SIM) error) error {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	lines := bufio.NewReader(bytes.NewReader(text))
@@ -84,7 +84,7 @@ func readVendor(text []byte, sim func(SIM) error) error {
 	}
 }
 
-// rows calls row for each row behind the line passed, with its line and its cells.
+// rows calls row for each row after line passed, with its line number and its cells.
 func rows(from io.Reader, separator rune, passed int, row func(line int, cells []string) error) error {
 	r := csv.NewReader(from)
 	r.Comma, r.Comment, r.FieldsPerRecord, r.TrimLeadingSpace, r.LazyQuotes = separator, '#', -1, separator != '\t', true
@@ -117,7 +117,7 @@ func rows(from io.Reader, separator rune, passed int, row func(line int, cells [
 	}
 }
 
-// give checks a SIM that was read and hands it on.
+// give checks a SIM that was read and passes it on.
 func (s SIM) give(sim func(SIM) error) error {
 	s.K, s.OP, s.OPc, s.AMF, s.SQN = hexadecimal(s.K), hexadecimal(s.OP), hexadecimal(s.OPc), hexadecimal(s.AMF), hexadecimal(s.SQN)
 	s.MSISDN = strings.TrimPrefix(s.MSISDN, "+")

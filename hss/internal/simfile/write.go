@@ -7,10 +7,10 @@ import (
 	"strconv"
 )
 
-// CSV is the format of "hss subscriber add --file", which has what vendors have, and the SQN.
+// CSV is the format of "hss subscriber add --file": the columns of vendors, and the SQN.
 const CSV Format = "csv"
 
-// Written are the formats that are written.
+// Written lists the formats that can be written.
 var Written = []Format{CSV, SrsEPC, OsmoHLR}
 
 // Writer writes SIMs.
@@ -19,7 +19,7 @@ type Writer struct {
 	end func() error
 }
 
-// NewWriter returns a writer of one of the formats that are written.
+// NewWriter returns a writer of one of these formats.
 func NewWriter(format Format, to io.Writer) (*Writer, error) {
 	table := csv.NewWriter(to)
 	end := func() error { table.Flush(); return table.Error() }
@@ -59,17 +59,16 @@ func NewWriter(format Format, to io.Writer) (*Writer, error) {
 	}
 }
 
-// Write writes one.
+// Write writes one SIM.
 func (w *Writer) Write(s SIM) error { return w.put(s) }
 
-// End writes what is left.
+// End writes what is buffered.
 func (w *Writer) End() error { return w.end() }
 
 // indBits is the length of IND at the end of an SQN (TS 33.102 annex C.3.2).
 const indBits = 5
 
-// WithIND is the SIM with another IND in its SQN, for an HSS that serves it beside this one: the numbers that either gives out make those
-// of the other not stale.
+// WithIND returns the SIM with another IND in its SQN, for an HSS that serves it beside this one: neither's numbers make the other's stale.
 func (s SIM) WithIND(ind uint64) (SIM, error) {
 	if s.SQN == "" {
 		return s, nil

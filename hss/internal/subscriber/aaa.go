@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// AAAServer is the 3GPP AAA server that serves a SIM at an access that is none of 3GPP's (TS 29.273 §8.1.2).
+// AAAServer is the 3GPP AAA server that serves a SIM at a non-3GPP access (TS 29.273 §8.1.2).
 type AAAServer struct {
-	Host       string // Diameter identity, or "": none
+	Host       string // Diameter identity; "": none
 	Realm      string
 	Registered bool      // not only authenticating
 	Since      time.Time // of its last registration
 }
 
-// At reports whether it is this AAA server.
+// At reports whether this is the AAA server with these names.
 func (a *AAAServer) At(host, realm string) bool {
 	return strings.EqualFold(a.Host, host) && strings.EqualFold(a.Realm, realm)
 }
 
-// SaveAAA writes which AAA server a SIM has.
+// SaveAAA saves the AAA server of a SIM.
 func (t *Tx) SaveAAA(s *Subscription, p *PrivateIdentity) error {
 	t.moved = append(t.moved, s)
 

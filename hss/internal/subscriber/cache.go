@@ -9,10 +9,10 @@ type cache struct {
 	generation uint64 // changes with every commit
 	byID       map[uint64]*Subscription
 	private    map[string]uint64
-	public     map[string]uint64 // as written: what a wildcard stands for is looked up
+	public     map[string]uint64 // as written; matches of wildcards are looked up
 }
 
-// cacheLimit is how many subscriptions are kept, some 2 kB each.
+// cacheLimit is the most subscriptions in the cache, some 2 kB each.
 const cacheLimit = 20_000
 
 func newCache() *cache {
@@ -26,8 +26,8 @@ func (c *cache) clear() {
 	c.byID, c.private, c.public = map[uint64]*Subscription{}, map[string]uint64{}, map[string]uint64{}
 }
 
-// find returns a copy of the subscription that the identities belong to, if both are known and of the same one. The
-// generation is that in which a later put is still true.
+// find returns a copy of the subscription that the identities belong to, if both are in the cache and of the same subscription. A later put
+// is valid only in the returned generation.
 func (c *cache) find(private, public string) (*Subscription, uint64) {
 	if c == nil {
 		return nil, 0
@@ -53,7 +53,7 @@ func (c *cache) find(private, public string) (*Subscription, uint64) {
 	return s.clone(), c.generation
 }
 
-// put keeps a subscription that was read in a generation, unless something has been committed since.
+// put stores a subscription that was read in a generation, unless something has been committed since.
 func (c *cache) put(s *Subscription, generation uint64) {
 	if c == nil {
 		return
@@ -68,7 +68,7 @@ func (c *cache) put(s *Subscription, generation uint64) {
 }
 
 func (c *cache) add(s *Subscription) {
-	for id := range c.byID { // any, when it is full
+	for id := range c.byID { // any one, when it is full
 		if len(c.byID) < cacheLimit {
 			break
 		}
@@ -104,7 +104,7 @@ func (c *cache) forget(id uint64) {
 	}
 }
 
-// committed takes over what a transaction has changed. After provisioning everything is read anew.
+// committed applies what a transaction has changed. After provisioning, everything is read again.
 func (c *cache) committed(t *Tx) {
 	if c == nil {
 		return
@@ -125,7 +125,7 @@ func (c *cache) committed(t *Tx) {
 	}
 }
 
-// clone copies all that a procedure may change, and links the copies as the originals are.
+// clone copies all that a procedure may change, and links the copies like the originals.
 func (s *Subscription) clone() *Subscription {
 	copied := *s
 	copied.moved = false
@@ -147,7 +147,7 @@ func (s *Subscription) clone() *Subscription {
 
 		for j, p := range set.Public {
 			public := *p
-			public.Profile = nil // loaded when it is needed, as it is then
+			public.Profile = nil // loaded when needed, in its current state
 			own.Public[j] = &public
 		}
 

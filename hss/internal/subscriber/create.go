@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// createdAtOnce rows go into one statement: databases take some 30,000 values in one.
+// createdAtOnce is the number of rows in one statement: databases take some 30,000 values in one.
 const createdAtOnce = 500
 
-// Create writes new subscriptions, table by table. ErrTaken says that a name or an identity of one of them is used already, or
-// stands twice, but not which: that is for Save to say.
+// Create saves new subscriptions, table by table. ErrTaken is returned if a name or an identity of one of them is already used, or occurs
+// twice; Save tells which.
 func (t *Tx) Create(all []*Subscription) error {
 	t.provisioned = true
 
@@ -28,7 +28,7 @@ func (t *Tx) Create(all []*Subscription) error {
 	return nil
 }
 
-// newIMSIs sees to it that each IMSI is there once, which the tables do not.
+// newIMSIs returns an error unless each IMSI is unique, which the tables do not enforce.
 func (t *Tx) newIMSIs(all []*Subscription) error {
 	var imsis []string
 

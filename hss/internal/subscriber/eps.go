@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// EPS is what an EPC is told of a SIM (TS 29.272 §7.3.2). Without APNs the SIM has no EPS subscription.
+// EPS is the data of a SIM that an EPC gets (TS 29.272 §7.3.2). Without APNs the SIM has no EPS subscription.
 type EPS struct {
 	DefaultAPN string        `json:"default_apn,omitempty" yaml:"default_apn"` // the first of apns unless given
 	AMBR       BitRates      `json:"ambr"                  yaml:"ambr"`        // of all APNs together
-	NotAllowed []RadioAccess `json:"not_allowed,omitempty" yaml:"not_allowed"` // radio by which it may not attach
+	NotAllowed []RadioAccess `json:"not_allowed,omitempty" yaml:"not_allowed"` // radios that it may not use
 	APNs       []APN         `json:"apns,omitempty"        yaml:"apns"`
 }
 
-// BitRates are the most that may be sent, in bit/s.
+// BitRates are maximum rates in bit/s.
 type BitRates struct {
 	Uplink   uint32 `json:"uplink"   yaml:"uplink"`
 	Downlink uint32 `json:"downlink" yaml:"downlink"`
 }
 
-// APN is what a SIM may open a PDN connection to (TS 29.272 §7.3.35).
+// APN is an APN that a SIM may open a PDN connection to (TS 29.272 §7.3.35).
 type APN struct {
 	Name      string   `json:"name"                yaml:"name"`
 	PDNType   PDNType  `json:"pdn_type"            yaml:"pdn_type"`
@@ -36,11 +36,11 @@ type APN struct {
 // ARP is Allocation-Retention-Priority (TS 29.212 §5.3.32).
 type ARP struct {
 	Priority    uint32 `json:"priority"              yaml:"priority"` // 1, the highest, to 15
-	Preempts    bool   `json:"preempts,omitempty"    yaml:"preempts"` // may take the resources of others
+	Preempts    bool   `json:"preempts,omitempty"    yaml:"preempts"` // may take others' resources
 	Preemptible bool   `json:"preemptible,omitempty" yaml:"preemptible"`
 }
 
-// PDNType is which addresses a PDN connection has.
+// PDNType is the kind of addresses of a PDN connection.
 type PDNType string
 
 // The PDN types of TS 29.272 §7.3.62.
@@ -50,7 +50,7 @@ const (
 	IPv4v6 PDNType = "ipv4v6"
 )
 
-// RadioAccess is a radio that a SIM may be kept from (TS 29.272 §7.3.31).
+// RadioAccess is a radio that a SIM may be barred from (TS 29.272 §7.3.31).
 type RadioAccess string
 
 // The kinds of E-UTRAN that an MME serves.
@@ -60,10 +60,10 @@ const (
 	LTEM     RadioAccess = "lte-m"
 )
 
-// maxAPNs is how many a subscription may have; some MMEs take no more than four.
+// maxAPNs is the most APNs of a subscription; some MMEs take no more than four.
 const maxAPNs = 16
 
-// Validate refuses what no MME could be told, naming the field.
+// Validate returns an error naming the field if an MME could not be given the data.
 func (e *EPS) Validate() error {
 	var errs []error
 
@@ -127,7 +127,7 @@ func (a *APN) validate() error {
 	return nil
 }
 
-// networkIdentifier follows TS 23.003 §9.1.1: a name as those of DNS, at most 62 characters long.
+// networkIdentifier reports whether a name is one of TS 23.003 §9.1.1: like those of DNS, at most 62 characters long.
 func networkIdentifier(name string) bool {
 	if name == "" || len(name) > 62 {
 		return false
@@ -146,7 +146,7 @@ func networkIdentifier(name string) bool {
 	return true
 }
 
-// indexOf returns where an APN stands, or -1. Case means nothing in them.
+// indexOf returns the index of an APN, or -1. Case does not matter.
 func (e *EPS) indexOf(apn string) int {
 	return slices.IndexFunc(e.APNs, func(a APN) bool { return strings.EqualFold(a.Name, apn) })
 }
@@ -154,25 +154,25 @@ func (e *EPS) indexOf(apn string) int {
 // Default returns the index of the default APN.
 func (e *EPS) Default() int { return max(0, e.indexOf(e.DefaultAPN)) }
 
-// Location is the MME that serves a SIM, and the mobile network that it is in (TS 29.272 §5.2.1.1).
+// Location is the MME that serves a SIM, and its mobile network (TS 29.272 §5.2.1.1).
 type Location struct {
-	Host   string // Diameter identity, or "": none has ever been
+	Host   string // Diameter identity; "": never located
 	Realm  string
 	PLMN   string    // MCC-MNC
-	IMEI   string    // with the software version, if the MME says it
+	IMEI   string    // with the software version, if the MME states it
 	Since  time.Time // of its last Update-Location
-	Purged bool      // the MME has forgotten the SIM since
+	Purged bool      // the MME has purged the SIM since
 }
 
 // Served reports whether the MME holds the data of the SIM.
 func (l *Location) Served() bool { return l.Host != "" && !l.Purged }
 
-// At reports whether it is this MME.
+// At reports whether this is the MME with these names.
 func (l *Location) At(host, realm string) bool {
 	return strings.EqualFold(l.Host, host) && strings.EqualFold(l.Realm, realm)
 }
 
-// SIM finds the private identity with an IMSI, or nils.
+// SIM returns the private identity with an IMSI and its subscription, or nils.
 func (t *Tx) SIM(imsi string) (*Subscription, *PrivateIdentity, error) {
 	if imsi == "" {
 		return nil, nil, nil
@@ -194,7 +194,7 @@ func (t *Tx) SIM(imsi string) (*Subscription, *PrivateIdentity, error) {
 	return who.Subscription, who.Private, err
 }
 
-// SaveLocation writes where a SIM is.
+// SaveLocation saves where a SIM is.
 func (t *Tx) SaveLocation(s *Subscription, p *PrivateIdentity) error {
 	t.moved = append(t.moved, s)
 

@@ -20,8 +20,8 @@ type PrivateIdentity struct {
 	Algorithm Algorithm    // of an AKA identity
 	Operator  OperatorForm // which of OP and OPc was entered
 	AMF       string       // four hexadecimal digits
-	RES       int          // octets of RES that the SIM's TUAK gives; 0: the usual
-	Keccak    int          // iterations of the SIM's TUAK; 0: the usual
+	RES       int          // octets of RES of the SIM's TUAK; 0: the default
+	Keccak    int          // iterations of the SIM's TUAK; 0: the default
 	SQN       uint64       // the last one used, SEQ||IND (TS 33.102 annex C); changed only by Store.NextSQN and SetSQN
 
 	// Sealed by the vault; read with Store.Secrets.
@@ -29,7 +29,7 @@ type PrivateIdentity struct {
 
 	VisitedNetworks []string `gorm:"serializer:json"` // where the user may roam; empty: everywhere
 
-	EPS *EPS     `gorm:"column:eps;serializer:json"` // nil: as the configuration says for all
+	EPS *EPS     `gorm:"column:eps;serializer:json"` // nil: the configured default
 	MME Location `gorm:"embedded;embeddedPrefix:mme_"`
 
 	AAA AAAServer `gorm:"embedded;embeddedPrefix:aaa_"`
@@ -46,13 +46,13 @@ const (
 // Algorithm is the algorithm set of a SIM (TS 35.206, TS 35.231).
 type Algorithm string
 
-// The algorithm sets that the HSS has.
+// The algorithm sets that the HSS supports.
 const (
 	Milenage Algorithm = "milenage"
 	TUAK     Algorithm = "tuak"
 )
 
-// OperatorForm tells which form of the operator variant was entered. The two are easily confused (open5gs#337).
+// OperatorForm is the form in which the operator variant was entered. The two are easily confused (open5gs#337).
 type OperatorForm string
 
 // The two forms of the operator variant.
@@ -87,13 +87,13 @@ type PublicIdentity struct {
 	Barred            bool // no sessions; registration with it still registers its set
 	MayRegister       bool
 	ProfileID         uint64 `gorm:"index"` // 0: no services
-	AliasGroup        string // identities of a set with the same one are aliases of each other (TS 29.228 annex B.2.1); "": of none
+	AliasGroup        string // identities of a set with the same group are aliases of each other (TS 29.228 annex B.2.1); "": none
 	ApplicationServer string // of a service identity that the I-CSCF routes to directly
 
 	Profile *ServiceProfile `gorm:"-"`
 }
 
-// Kind tells the identities of users from those of services.
+// Kind distinguishes the identities of users from those of services.
 type Kind string
 
 // The two kinds of public identities.
@@ -113,7 +113,7 @@ func (p *PublicIdentity) Matches(identity string) bool {
 	return err == nil && w.Matches(identity)
 }
 
-// wildcard reads a wildcarded identity, as the S-CSCF does.
+// wildcard parses a wildcarded identity, as the S-CSCF does.
 func wildcard(identity string) (*ere.Wildcard, error) {
 	w, err := ere.ParseWildcard(identity)
 	if err == nil && w == nil {
@@ -160,14 +160,14 @@ type Registration struct {
 	Registered  bool
 	AuthPending bool // vectors were sent and no SAR has come yet (TS 29.228 §6.3)
 	Since       time.Time
-	Restoration []byte // what the S-CSCF gave us to keep for it (TS 23.380 §4.2), JSON
+	Restoration []byte // stored for the S-CSCF (TS 23.380 §4.2), JSON
 
 	Private *PrivateIdentity `gorm:"-"`
 
 	changed bool
 }
 
-// State of every identity of the set.
+// State returns the state of every identity of the set.
 func (s *RegistrationSet) State() State {
 	switch {
 	case slices.ContainsFunc(s.Registrations, func(r *Registration) bool { return r.Registered }):
@@ -179,7 +179,7 @@ func (s *RegistrationSet) State() State {
 	}
 }
 
-// Registration returns the pair of the set and a private identity, or nil if it may not use the set.
+// Registration returns the pair of the set and a private identity, or nil if that may not use the set.
 func (s *RegistrationSet) Registration(p *PrivateIdentity) *Registration {
 	for _, r := range s.Registrations {
 		if r.Private == p {
@@ -190,7 +190,7 @@ func (s *RegistrationSet) Registration(p *PrivateIdentity) *Registration {
 	return nil
 }
 
-// find returns an identity of the set, or nil; wildcards match what they stand for.
+// find returns an identity of the set, or nil; wildcarded identities match what they stand for.
 func (s *RegistrationSet) find(identity string) *PublicIdentity {
 	for _, p := range s.Public {
 		if p.Identity == identity {
@@ -207,21 +207,21 @@ func (s *RegistrationSet) find(identity string) *PublicIdentity {
 	return nil
 }
 
-// AuthenticationBegun notes that the private identity is being authenticated.
+// AuthenticationBegun records that the private identity is being authenticated.
 func (s *RegistrationSet) AuthenticationBegun(p *PrivateIdentity) {
 	if r := s.Registration(p); !r.AuthPending {
 		r.AuthPending, r.changed = true, true
 	}
 }
 
-// AuthenticationOver notes that the authentication has ended, either way.
+// AuthenticationOver records that the authentication has ended, either way.
 func (s *RegistrationSet) AuthenticationOver(p *PrivateIdentity) {
 	if r := s.Registration(p); r.AuthPending {
 		r.AuthPending, r.changed = false, true
 	}
 }
 
-// Register notes that the private identity has registered the set.
+// Register records that the private identity has registered the set.
 func (s *RegistrationSet) Register(p *PrivateIdentity) {
 	s.AuthenticationOver(p)
 
@@ -232,23 +232,24 @@ func (s *RegistrationSet) Register(p *PrivateIdentity) {
 	s.setUnregistered(false)
 }
 
-// Restore keeps what the S-CSCF would need to serve the registration again after it has lost it.
+// Restore stores what the S-CSCF would need to restore the registration after losing it.
 func (s *RegistrationSet) Restore(p *PrivateIdentity, information []byte) {
 	r := s.Registration(p)
 	r.Restoration, r.changed = information, true
 }
 
-// Deregister notes that the private identity is no longer registered with the set.
+// Deregister records that the private identity is no longer registered with the set.
 func (s *RegistrationSet) Deregister(p *PrivateIdentity) {
 	if r := s.Registration(p); r != nil && (r.Registered || r.AuthPending) {
 		r.Registered, r.AuthPending, r.Restoration, r.changed = false, false, nil, true
 	}
 }
 
-// MarkUnregistered notes that the S-CSCF holds the profile of the set although nobody is registered (the state Unregistered of TS 29.228).
+// MarkUnregistered records that the S-CSCF holds the profile of the set although nobody is registered (the state Unregistered of TS
+// 29.228).
 func (s *RegistrationSet) MarkUnregistered() { s.setUnregistered(true) }
 
-// MarkNotRegistered notes that the S-CSCF does not hold it any more.
+// MarkNotRegistered records that the S-CSCF does not hold the profile any more.
 func (s *RegistrationSet) MarkNotRegistered() { s.setUnregistered(false) }
 
 func (s *RegistrationSet) setUnregistered(unregistered bool) {
@@ -264,7 +265,7 @@ type ServiceProfile struct {
 	FilterCriteria         string // InitialFilterCriteria elements, XML
 	SharedSets             []int  `gorm:"serializer:json"` // shared iFC sets, by number
 	SubscribedMediaProfile *int   // of the core network service authorisation
-	UnregisteredServices   bool   // some criterion applies to a callee who is not registered
+	UnregisteredServices   bool   // some criterion applies to unregistered callees
 }
 
 // SharedFilterCriteria is a shared iFC set: criteria that the S-CSCF may hold itself (TS 29.228 annex B.2.2).
@@ -274,7 +275,7 @@ type SharedFilterCriteria struct {
 	UnregisteredServices bool
 }
 
-// CheckWildcard refuses a wildcarded identity whose expression cannot be used.
+// CheckWildcard returns an error for a wildcarded identity whose expression cannot be used.
 func CheckWildcard(identity string) error {
 	_, err := wildcard(identity)
 

@@ -17,7 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/database"
 )
 
-// Config says where subscribers are kept.
+// Config is where subscribers are stored.
 type Config struct {
 	DSN     string // "postgres://…", or the path of a SQLite file
 	KeyFile string // the vault's keys; made when the database is new
@@ -31,18 +31,18 @@ type Store struct {
 	ind   uint64
 	log   *slog.Logger
 	turn  chan struct{} // held by each Update that runs; SQLite has one writer
-	cache *cache        // nil where others write too
+	cache *cache        // nil if others write too
 	file  bool
-	lock  *os.File // of a file: no other HSS may have it open
+	lock  *os.File // of an SQLite file, which no other HSS may have open
 }
 
 // lockWait is how long a statement waits for another process's lock: less than the S-CSCF waits for its answer.
 const lockWait = 2 * time.Second
 
-// writers are the connections to PostgreSQL by which Cx and the API change something.
+// writers is the number of PostgreSQL connections for changes by Cx and the API.
 const writers = 12
 
-// Open opens the store, and makes it if there is none.
+// Open opens the store, and creates it if it does not exist.
 func Open(ctx context.Context, c Config, log *slog.Logger) (*Store, error) {
 	s := &Store{ind: c.IND, log: log, turn: make(chan struct{}, writers)}
 
@@ -81,7 +81,7 @@ func (s *Store) connect(dsn string) (err error) {
 	return err
 }
 
-// lockFile takes a lock that ends with the process. Two HSSs on one file would each believe what they remember.
+// lockFile takes a lock that ends with the process. Two HSSs on one file would each trust a stale cache.
 func lockFile(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *Store) prepare(ctx context.Context, c Config) error {
 	return s.recoverSQN(ctx)
 }
 
-// Close ends all use of the database and leaves the note that nothing was lost.
+// Close closes the database and marks that nothing was lost.
 func (s *Store) Close() error {
 	err := s.db.Write.Save(&mark{Name: running, Value: "no"}).Error
 
@@ -124,7 +124,7 @@ func (s *Store) disconnect() error {
 	return err
 }
 
-// Alive reports whether the database answers, and takes what is to be kept.
+// Alive returns an error unless the database answers and can be written.
 func (s *Store) Alive(ctx context.Context) error {
 	if err := s.db.Alive(ctx); err != nil {
 		return fmt.Errorf("subscriber database: %w", err)
@@ -133,7 +133,7 @@ func (s *Store) Alive(ctx context.Context) error {
 	return nil
 }
 
-// mark is a note of the store to itself.
+// mark is a note of the store to its next start.
 type mark struct {
 	Name  string `gorm:"primaryKey"`
 	Value string
@@ -141,8 +141,8 @@ type mark struct {
 
 const running = "running"
 
-// unlock opens the key file, or makes one for a database that holds no secrets yet. A wrong key file is found here, not at
-// the first registration; values sealed with an older key are sealed again.
+// unlock opens the key file, or creates one for a database without secrets. A wrong key file is found here, not at the first registration;
+// values sealed with an older key are sealed again.
 func (s *Store) unlock(ctx context.Context, keyFile string) error {
 	var identities []*PrivateIdentity
 	if err := s.db.Read.WithContext(ctx).Order("id").Find(&identities).Error; err != nil {

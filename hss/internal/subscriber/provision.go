@@ -13,10 +13,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
-// ErrTaken means that a name or identity is already used.
+// ErrTaken is returned when a name or identity is already used.
 var ErrTaken = errors.New("already used")
 
-// ErrAmbiguous means that a text means several subscribers.
+// ErrAmbiguous is returned when a text means several subscribers.
 var ErrAmbiguous = errors.New("name the subscriber")
 
 // Named loads a subscription by the operator's name for it.
@@ -33,8 +33,8 @@ func (t *Tx) Named(name string) (*Subscription, error) {
 	return t.subscription(ids[0])
 }
 
-// Written loads a subscription by its name or by any of its identities, in whatever form people write them. A name comes before
-// an identity; ErrAmbiguous names the subscribers if the text means identities of several.
+// Written loads a subscription by its name or by any of its identities, in any usual form. A name takes precedence over an identity;
+// ErrAmbiguous names the subscribers if the text means identities of several.
 func (t *Tx) Written(text, domain string) (*Subscription, error) {
 	s, err := t.Named(text)
 	if !errors.Is(err, ErrNotFound) {
@@ -68,7 +68,7 @@ func (t *Tx) Written(text, domain string) (*Subscription, error) {
 	return nil, fmt.Errorf("%s is an identity of %s: %w", text, strings.Join(names, " and of "), ErrAmbiguous)
 }
 
-// given returns a value to look for; none if it is empty.
+// given returns the value to look for; none if it is empty.
 func given(value string) []string {
 	if value == "" {
 		return nil
@@ -77,12 +77,12 @@ func given(value string) []string {
 	return []string{value}
 }
 
-// Filter narrows a list of subscribers; empty fields do not.
+// Filter selects subscribers of a list; empty fields select all.
 type Filter struct {
 	IMSI, MSISDN     string
 	PrivateIdentity  string
 	PublicIdentities []string // any of these
-	After            string   // names behind this one
+	After            string   // names after this one
 	Limit            int
 }
 
@@ -123,10 +123,10 @@ func (t *Tx) List(f Filter) ([]*Subscription, error) {
 	return subscriptions, nil
 }
 
-// Counts of what the store holds.
+// Counts is the numbers of stored rows.
 type Counts struct{ Subscriptions, PrivateIdentities, PublicIdentities, Registered int64 }
 
-// Count counts.
+// Count returns the numbers of stored rows.
 func (t *Tx) Count() (Counts, error) {
 	var c Counts
 
@@ -140,10 +140,10 @@ func (t *Tx) Count() (Counts, error) {
 	return c, err
 }
 
-// SetSecrets seals the secrets into an identity that is then saved.
+// SetSecrets seals the secrets into an identity, to be saved by the caller.
 func (t *Tx) SetSecrets(p *PrivateIdentity, secrets Secrets) { t.store.setSecrets(p, secrets) }
 
-// SavePrivate writes what is provisioned of a private identity; the sequence number only if it is new.
+// savePrivate writes the provisioned part of a private identity; the sequence number only if it is new.
 func (t *Tx) savePrivate(p *PrivateIdentity) error {
 	if p.ID == 0 {
 		return t.db.Create(p).Error
@@ -152,8 +152,8 @@ func (t *Tx) savePrivate(p *PrivateIdentity) error {
 	return t.db.Omit("SQN").Save(p).Error
 }
 
-// Save writes a subscription and all that belongs to it, and deletes what does not belong to it any more. ErrTaken names the
-// identity that another one has.
+// Save writes a subscription and all that belongs to it, and deletes what does not belong to it any more. ErrTaken names the identity that
+// another one has.
 func (t *Tx) Save(s *Subscription) error {
 	t.provisioned = true
 
@@ -172,7 +172,7 @@ func (t *Tx) Save(s *Subscription) error {
 	return nil
 }
 
-// taken looks for names and identities of the subscription that others have, and names them all.
+// taken returns an error that lists the names and identities of the subscription that others have.
 func (t *Tx) taken(s *Subscription) error {
 	var conflicts []string
 
@@ -256,7 +256,7 @@ func (t *Tx) save(s *Subscription) error {
 	return nil
 }
 
-// prune deletes the rows of a subscription that it has no more.
+// prune deletes the rows that do not belong to a subscription any more.
 func (t *Tx) prune(s *Subscription) error {
 	privates, sets, publics := []uint64{0}, []uint64{0}, []uint64{0}
 
@@ -341,7 +341,7 @@ func (t *Tx) SaveProfile(p *ServiceProfile) error {
 	return nil
 }
 
-// ErrInUse means that something still refers to what would be deleted.
+// ErrInUse is returned for a deletion of something still in use.
 var ErrInUse = errors.New("in use")
 
 // DeleteProfile removes a service profile that no identity uses.
@@ -414,7 +414,7 @@ func (t *Tx) ProfilesSharing(number int) ([]*ServiceProfile, error) {
 	return slices.DeleteFunc(profiles, func(p *ServiceProfile) bool { return !slices.Contains(p.SharedSets, number) }), nil
 }
 
-// duplicate recognises the drivers' errors of a unique index.
+// duplicate reports whether an error is a driver's violation of a unique index.
 func duplicate(err error) bool {
 	var (
 		file   *sqlite.Error

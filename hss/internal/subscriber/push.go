@@ -8,8 +8,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// Push is a request from the HSS to an S-CSCF or MME that is kept until it has been answered or given up: what that is to know must
-// not be lost with a connection or a process.
+// Push is a request from the HSS to an S-CSCF or MME, stored until it is answered or given up, so that neither a lost connection nor a
+// restart loses it.
 type Push struct {
 	ID      uint64 `gorm:"primaryKey"`
 	Command PushCommand
@@ -18,8 +18,8 @@ type Push struct {
 	ServerRealm       string // of an MME
 	PrivateIdentity   string
 	IMSI              string   // of a request to an MME
-	OtherIdentities   []string `gorm:"serializer:json"` // private identities that an RTR also ends
-	PublicIdentities  []string `gorm:"serializer:json"` // that an RTR ends, none for all; of a PPR, an identity of the set
+	OtherIdentities   []string `gorm:"serializer:json"` // further private identities of an RTR
+	PublicIdentities  []string `gorm:"serializer:json"` // ended by an RTR, none for all; for a PPR, an identity of the set
 	Reason            uint32   // Reason-Code of an RTR, Cancellation-Type of a CLR
 	Info              string   // Reason-Info of an RTR
 	Created, Finished time.Time
@@ -27,13 +27,13 @@ type Push struct {
 	State    PushState `gorm:"index"`
 	Attempts int
 	Next     time.Time // of the next attempt
-	Result   string    // what came of the last attempt
+	Result   string    // of the last attempt
 }
 
 // PushCommand is the command to be sent.
 type PushCommand string
 
-// The requests that the HSS begins.
+// The requests that the HSS sends.
 const (
 	PPR PushCommand = "PPR"
 	RTR PushCommand = "RTR"
@@ -41,26 +41,26 @@ const (
 	IDR PushCommand = "IDR"
 	RSR PushCommand = "RSR"
 
-	// To an AAA server.
+	// Requests to an AAA server.
 	SWxRTR PushCommand = "RTR (SWx)"
 	SWxPPR PushCommand = "PPR (SWx)"
 )
 
-// ToMME reports that an MME is to be told, not an S-CSCF.
+// ToMME reports whether the push goes to an MME, not to an S-CSCF.
 func (p *Push) ToMME() bool { return p.Command == CLR || p.Command == IDR || p.Command == RSR }
 
-// PushState is how far a push is.
+// PushState is the state of a push.
 type PushState string
 
 // The states of a push.
 const (
 	PushPending   PushState = "pending"
-	PushDelivered PushState = "delivered" // it was done
-	PushRefused   PushState = "refused"   // the answer is that it will not be
+	PushDelivered PushState = "delivered" // the peer has complied
+	PushRefused   PushState = "refused"   // the peer has refused
 	PushFailed    PushState = "failed"    // no answer within the attempts
 )
 
-// Queue records a push; it is sent once the transaction is complete.
+// Queue stores a push; it is sent once the transaction is committed.
 func (t *Tx) Queue(p *Push) error {
 	p.Created, p.State, p.Next = time.Now().UTC(), PushPending, time.Now().UTC()
 	if err := t.db.Create(p).Error; err != nil {
@@ -70,8 +70,8 @@ func (t *Tx) Queue(p *Push) error {
 	return nil
 }
 
-// QueueProfile queues a PPR for each registration set that uses a service profile and whose data an S-CSCF holds. It is one
-// query however many there are: nobody else can write meanwhile.
+// QueueProfile queues a PPR for each registration set that uses a service profile and whose data an S-CSCF holds, with one query however
+// many there are: nobody else can write meanwhile.
 func (t *Tx) QueueProfile(p *ServiceProfile) error {
 	var holders []struct {
 		SetID           uint64
@@ -123,16 +123,16 @@ func (t *Tx) QueueProfile(p *ServiceProfile) error {
 	return nil
 }
 
-// Shared reports whether other HSSs may have the same database.
+// Shared reports whether other HSSs may use the same database.
 func (s *Store) Shared() bool { return !s.file }
 
-// Except is who gets no pushes now: those hosts, those in these realms, and those in any realm. Pushes to S-CSCFs have no realm.
+// Except excludes pushes: to these hosts, to these realms, and to any realm. Pushes to S-CSCFs have no realm.
 type Except struct {
 	Hosts, Realms []string
 	AllRealms     bool
 }
 
-// Due returns the pushes to be sent now, in their order, and the time of the next one after them (zero: none).
+// Due returns the pushes to be sent now that are not excluded, in their order, and the time of the next one after them (zero: none).
 func (s *Store) Due(ctx context.Context, now time.Time, limit int, except Except) ([]*Push, time.Time, error) {
 	var due []*Push
 
@@ -166,7 +166,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int, except Except
 	return due, later[0].Next, nil
 }
 
-// SavePush records what came of an attempt.
+// SavePush saves the outcome of an attempt.
 func (s *Store) SavePush(ctx context.Context, p *Push) error {
 	if err := s.db.Write.WithContext(ctx).Save(p).Error; err != nil {
 		return fmt.Errorf("push %d: %w", p.ID, err)
@@ -175,7 +175,7 @@ func (s *Store) SavePush(ctx context.Context, p *Push) error {
 	return nil
 }
 
-// Postpone puts pending pushes off.
+// Postpone postpones pending pushes.
 func (s *Store) Postpone(ctx context.Context, ids []uint64, until time.Time) error {
 	err := s.db.Write.WithContext(ctx).Model(&Push{}).Where("id IN ? AND state = ?", ids, PushPending).Update("next", until.UTC()).Error
 	if err != nil {
@@ -185,7 +185,7 @@ func (s *Store) Postpone(ctx context.Context, ids []uint64, until time.Time) err
 	return nil
 }
 
-// Pushes lists the newest first: all, or those before a number that is not 0.
+// Pushes returns pushes, the newest first: all, or those before a number that is not 0.
 func (s *Store) Pushes(ctx context.Context, before uint64, limit int) ([]*Push, error) {
 	query := s.db.Read.WithContext(ctx)
 	if before > 0 {
@@ -207,7 +207,7 @@ func (s *Store) ForgetPushes(ctx context.Context, before time.Time) error {
 	})
 }
 
-// queueResets queues an RSR to each MME that holds data of a SIM: what they have told this HSS of late may be lost (TS 29.272 §5.2.4).
+// queueResets queues an RSR to each MME that holds data of a SIM: recent reports of theirs may be lost (TS 29.272 §5.2.4).
 func queueResets(db *gorm.DB) error {
 	var holders []Location
 

@@ -10,30 +10,30 @@ import (
 )
 
 var (
-	// ErrNotFound means that there is no such thing in the database, which is well.
+	// ErrNotFound is returned when the database, which works, does not have something.
 	ErrNotFound = errors.New("not found")
-	// errBadWildcard refuses a wildcarded identity without an expression between two exclamation marks.
+	// errBadWildcard is returned for a wildcarded identity without an expression between two exclamation marks.
 	errBadWildcard = errors.New("a wildcarded identity has an expression between two exclamation marks")
 )
 
-// Tx is one transaction. What it reads stays as it is until it ends.
+// Tx is one transaction. What it has read stays unchanged until it ends.
 type Tx struct {
 	store  *Store
 	db     *gorm.DB
 	update bool
 
-	moved       []*Subscription // whose registration it has saved
+	moved       []*Subscription // subscriptions whose registration it has saved
 	provisioned bool            // it has saved something else
 }
 
-// View runs f on one state of the database.
+// View runs f on one consistent state of the database.
 func (s *Store) View(ctx context.Context, f func(*Tx) error) error {
 	return s.db.Snapshot(ctx, func(db *gorm.DB) error { return f(&Tx{store: s, db: db}) })
 }
 
-// Update runs f as the only writer of what it reads. If f fails nothing has changed.
+// Update runs f as the only writer of what it reads. If f fails, nothing changes.
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
-	select { // one at a time, so that each finds in the cache what the one before it has committed
+	select { // one at a time, so that each finds in the cache what the previous one committed
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
@@ -53,7 +53,7 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 	return err
 }
 
-// Identities returns a View of the identities alone.
+// Identities is Tx.Identities in a View of its own.
 func (s *Store) Identities(ctx context.Context, private, public string) (Identities, error) {
 	who, _ := s.remembered(private, public)
 	if who.Subscription != nil {
@@ -68,7 +68,7 @@ func (s *Store) Identities(ctx context.Context, private, public string) (Identit
 	return who, err
 }
 
-// remembered finds identities in the cache; without a subscription they are not there.
+// remembered finds identities in the cache; without a subscription in the result they are not there.
 func (s *Store) remembered(private, public string) (who Identities, generation uint64) {
 	who.Subscription, generation = s.cache.find(private, public)
 	if who.Subscription != nil {
@@ -79,8 +79,8 @@ func (s *Store) remembered(private, public string) (who Identities, generation u
 	return who, generation
 }
 
-// Identities looks up what a request names; an empty name is not looked up. A name that is not in the database leaves its
-// part nil; an error means that the database could not say.
+// Identities looks up what a request names; an empty name is not looked up. A name that is not in the database leaves its part nil; an
+// error means that the database has failed.
 func (t *Tx) Identities(private, public string) (Identities, error) {
 	who, generation := t.store.remembered(private, public)
 	if who.Subscription != nil {
@@ -224,7 +224,7 @@ func (s *Subscription) link(public []*PublicIdentity, registrations []*Registrat
 	}
 }
 
-// Secrets opens what is sealed of a private identity.
+// Secrets unseals the secrets of a private identity.
 func (t *Tx) Secrets(p *PrivateIdentity) (Secrets, error) { return t.store.secrets(p) }
 
 // Profiles loads the service profiles of the identities of a subscription.
@@ -281,7 +281,7 @@ func (t *Tx) SharedSets(numbers []int) (map[int]*SharedFilterCriteria, error) {
 	return found, nil
 }
 
-// SaveRegistration writes what a Cx procedure has changed of a subscription, and nothing if it has changed nothing.
+// SaveRegistration saves what a Cx procedure has changed of a subscription, if anything.
 func (t *Tx) SaveRegistration(s *Subscription) error {
 	var err error
 

@@ -6,13 +6,13 @@ import (
 	"github.com/dialtone-ims/dialtone/hss/internal/vault"
 )
 
-// Secrets are what a private identity shares with its SIM or its user. OP is nil if OPc was entered.
+// Secrets are what a private identity shares with its SIM or user. OP is nil if OPc was entered.
 type Secrets struct {
 	K, OP, OPc []byte
 	Password   []byte
 }
 
-// secrets opens what is sealed of a private identity.
+// secrets unseals the secrets of a private identity.
 func (s *Store) secrets(p *PrivateIdentity) (Secrets, error) {
 	var opened Secrets
 
@@ -50,7 +50,7 @@ func fields(p *PrivateIdentity, s *Secrets) []secretField {
 	}
 }
 
-// reseal opens everything of an identity, and seals it again if that was done with an older key.
+// reseal unseals everything of an identity, and seals it again if that was done with an older key.
 func (s *Store) reseal(tx *gorm.DB, p *PrivateIdentity) error {
 	secrets, err := s.secrets(p)
 	if err != nil {

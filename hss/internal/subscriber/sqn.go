@@ -14,7 +14,7 @@ const (
 	maxSEQ  = 1<<(48-indBits) - 1
 )
 
-// Use is what a vector is for.
+// Use is the use of a vector.
 type Use uint64
 
 // The uses of a SIM, by the interface that asks.
@@ -27,11 +27,11 @@ const (
 // indOf returns the IND of a use. Those of one HSS are 8 apart, so that HSSs with other INDs modulo 8 share none.
 func (s *Store) indOf(use Use) uint64 { return (s.ind + 8*uint64(use)) & (1<<indBits - 1) }
 
-// errSQNExhausted means that the SIM has to be replaced: its sequence numbers have been used up.
+// errSQNExhausted is returned when the sequence numbers of a SIM are used up: it has to be replaced.
 var errSQNExhausted = errors.New("the sequence numbers are used up")
 
-// NextSQN takes count sequence numbers for one vector each and returns them in the order of use. None was given out before
-// and none will be again, whatever happens to the process. The private identity is one of the subscription's.
+// NextSQN allocates count sequence numbers, one per vector, and returns them in the order of use. None was given out before and none will
+// be again, whatever happens to the process. The private identity belongs to the subscription.
 func (t *Tx) NextSQN(s *Subscription, p *PrivateIdentity, use Use, count int) ([]uint64, error) {
 	var last []uint64
 
@@ -68,11 +68,11 @@ func (t *Tx) SetSQN(p *PrivateIdentity, sqn uint64) error {
 	return nil
 }
 
-// lostVectors is more than a SIM can have been given between two moments at which SQLite's log reaches the disk.
+// lostVectors is more vectors than a SIM can get between two syncs of SQLite's log to the disk.
 const lostVectors = 1024
 
-// recoverSQN steps over the numbers that a power failure may have taken out of the file: the last commits of a WAL with
-// synchronous=NORMAL can be lost, and a number must not be used twice.
+// recoverSQN skips the numbers that a power failure may have removed from the file: the last commits of a WAL with synchronous=NORMAL can
+// be lost, and a number must not be used twice.
 func (s *Store) recoverSQN(ctx context.Context) error {
 	if !s.file {
 		return nil // PostgreSQL loses no commit

@@ -1,11 +1,11 @@
-// Package subscriber stores what the HSS knows of its users: IMS subscriptions with their private and public identities, the
-// service profiles, and where each user is registered (TS 23.228 §4.3.3, §4.3.5).
+// Package subscriber stores the HSS's users: IMS subscriptions with their private and public identities, the service profiles, and where
+// each user is registered (TS 23.228 §4.3.3, §4.3.5).
 package subscriber
 
 import "slices"
 
-// Subscription is an IMS subscription: one or more private identities and the public identities that they share. All
-// identities of a subscription that are registered are so at one S-CSCF.
+// Subscription is an IMS subscription: one or more private identities and the public identities that they share. All registered identities
+// of a subscription are at one S-CSCF.
 type Subscription struct {
 	ID   uint64 `gorm:"primaryKey"`
 	Name string `gorm:"uniqueIndex;not null"` // the operator's name for it; the IMSI unless another is given
@@ -13,7 +13,7 @@ type Subscription struct {
 	ServerName   string // SIP URI of the S-CSCF, or "" (TS 29.228 §6.7)
 	ServerHost   string // its Diameter identity, to which RTR and PPR go
 	PreviousHost string // Diameter identity of the S-CSCF that a MAR from another one replaced, until that one's SAR
-	Features     uint32 // of Cx that the S-CSCF has, too (TS 29.229 §7.1.1)
+	Features     uint32 // Cx features that the S-CSCF supports, too (TS 29.229 §7.1.1)
 
 	Capabilities Capabilities        `gorm:"embedded;embeddedPrefix:capability_"`
 	Charging     ChargingInformation `gorm:"embedded;embeddedPrefix:charging_"`
@@ -48,8 +48,8 @@ func (s *Subscription) Assign(server, host string) {
 	s.ServerName, s.ServerHost, s.moved = server, host, true
 }
 
-// Reassign records another S-CSCF in place of the present one, which is remembered until its registration has been ended
-// (TS 29.228 §8.1.1). If both are behind one Diameter identity there is nothing to end.
+// Reassign records another S-CSCF in place of the present one, which is kept until its registration has been ended (TS 29.228 §8.1.1). If
+// both have one Diameter identity, there is nothing to end.
 func (s *Subscription) Reassign(server, host string) {
 	if s.ServerHost != "" && s.ServerHost != host && s.State() != NotRegistered {
 		s.PreviousHost, s.moved = s.ServerHost, true
@@ -58,14 +58,14 @@ func (s *Subscription) Reassign(server, host string) {
 	s.Assign(server, host)
 }
 
-// Announce records which features the S-CSCF has, which decides what a PPR carries.
+// Announce records the features of the S-CSCF, which decide what a PPR contains.
 func (s *Subscription) Announce(features uint32) {
 	if s.Features != features {
 		s.Features, s.moved = features, true
 	}
 }
 
-// TakePrevious forgets the S-CSCF that was replaced and returns its Diameter identity, or "".
+// TakePrevious clears the S-CSCF that was replaced and returns its Diameter identity, or "".
 func (s *Subscription) TakePrevious() string {
 	host := s.PreviousHost
 	if host != "" {
@@ -75,7 +75,7 @@ func (s *Subscription) TakePrevious() string {
 	return host
 }
 
-// Release forgets the S-CSCF if nothing of the subscription is there any more.
+// Release clears the S-CSCF if it serves nothing of the subscription any more.
 func (s *Subscription) Release() {
 	if s.State() != NotRegistered {
 		return
@@ -136,7 +136,7 @@ func (s *Subscription) Find(publicIdentity string) (*PublicIdentity, *Registrati
 	return nil, nil
 }
 
-// Identities is what a Cx request names, as far as it is known.
+// Identities is what a Cx request names, as far as known.
 type Identities struct {
 	Subscription *Subscription    // of the private identity if there is one, else of the public identity
 	Private      *PrivateIdentity // nil: not given or unknown

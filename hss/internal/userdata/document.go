@@ -10,12 +10,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ifc"
 )
 
-// shared are the shared iFC sets by number.
+// shared is the shared iFC sets by number.
 type shared map[int]*subscriber.SharedFilterCriteria
 
 // document returns the User-Data of one implicit registration set: a ServiceProfile for each profile that its identities have.
-// asked is the identity that the S-CSCF asked about; it stands for the wildcard that it matches. What it gets depends on its
-// features: one that knows shared iFC sets gets their numbers, another one their criteria; one that knows aliases, their groups.
+// asked is the identity that the S-CSCF asked about; it replaces the wildcard that it matches. The content depends on the S-CSCF's
+// features: with shared iFC sets it gets their numbers, without them their criteria; with aliases, their groups.
 func document(private string, set *subscriber.RegistrationSet, asked string, shared shared, features uint32) ([]byte, error) {
 	knowsShared := features&cx.FeatureSharedSets != 0
 	document := ifc.Subscription{PrivateID: private}
@@ -43,8 +43,8 @@ func document(private string, set *subscriber.RegistrationSet, asked string, sha
 	return document.Marshal()
 }
 
-// order lists the profiles of a set. The one of the default identity comes first, so that the default is the first identity
-// of the document that is not barred.
+// order returns the profiles of a set, that of the default identity first, so that the default is the first identity of the document that
+// is not barred.
 func order(set *subscriber.RegistrationSet) []uint64 {
 	var ids []uint64
 

@@ -5,7 +5,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Of returns the profile of a set as it is now.
+// Of returns the current profile of a set.
 func Of(
 	tx *subscriber.Tx,
 	s *subscriber.Subscription,
@@ -37,7 +37,7 @@ func Of(
 	return document(private, set, asked, shared, s.Features)
 }
 
-// ChargingInformation is absent when the S-CSCF's own configuration holds.
+// ChargingInformation returns nil if the S-CSCF's own configuration applies.
 func ChargingInformation(s *subscriber.Subscription) *cx.ChargingInformation {
 	if s.Charging == (subscriber.ChargingInformation{}) {
 		return nil

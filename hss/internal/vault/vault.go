@@ -1,5 +1,5 @@
-// Package vault encrypts what must not be read from the subscriber database: K, OP, OPc and passwords. The keys are in a
-// file of their own, so that a copy of the database alone reveals nothing.
+// Package vault encrypts the secrets in the subscriber database: K, OP, OPc and passwords. The keys are in a file of their own, so that a
+// copy of the database alone reveals nothing.
 package vault
 
 import (
@@ -19,7 +19,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// Vault seals with its newest key and opens with any of its keys.
+// Vault seals with its newest key and unseals with any of its keys.
 type Vault struct {
 	keys    map[uint32]cipher.AEAD
 	current uint32
@@ -29,7 +29,7 @@ const header = 1 + 4 // format, key id
 
 const format = 1
 
-// Create makes a key file that only its owner can read, with one key. It never replaces a file.
+// Create creates a key file that only its owner can read, with one key. It never replaces a file.
 func Create(path string) (*Vault, error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -71,8 +71,8 @@ func writeKey(file *os.File, id uint32) error {
 	return err
 }
 
-// Open reads a key file: one line "ID KEY" for each key, the highest id being the current one. A file that others may read
-// is refused. The error is fs.ErrNotExist if there is no file.
+// Open reads a key file: one line "ID KEY" for each key, the highest id being the current one. A file that others may read is refused. The
+// error is fs.ErrNotExist if there is no file.
 func Open(path string) (*Vault, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -139,8 +139,8 @@ func (v *Vault) add(line string) error {
 	return nil
 }
 
-// Seal encrypts a field of an identity. The identity and the field are bound to it: a sealed value copied to another row or
-// column does not open.
+// Seal encrypts a field of an identity. The result is bound to the identity and the field: copied to another row or column, it cannot be
+// unsealed.
 func (v *Vault) Seal(identity, field string, plain []byte) []byte {
 	if plain == nil {
 		return nil
@@ -187,7 +187,7 @@ func (v *Vault) Unseal(identity, field string, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// KeyOf returns the id of the key that sealed this.
+// KeyOf returns the id of the key that sealed a value.
 func KeyOf(sealed []byte) uint32 {
 	if len(sealed) < header {
 		return 0

@@ -11,7 +11,7 @@ import (
 )
 
 // multimediaAuth decides a MAR (TS 29.273 §8.1.2.1.2): how many vectors the AAA server gets, after which resynchronisation, and for which
-// access network, "" for those of EAP-AKA.
+// access network; "" for EAP-AKA.
 func multimediaAuth(policy Policy, req *swx.MAR) (r authentication.Request, network string, err error) {
 	auts := req.AuthDataItem.Authorization
 

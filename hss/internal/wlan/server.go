@@ -1,5 +1,5 @@
 // Package wlan answers the HSS's SWx requests (TS 29.273 §8.1.2): the MAR and SAR of the 3GPP AAA server of an ePDG, for VoWiFi. Each
-// procedure is a file: a decision on what the store knows, without I/O, and the few lines that fetch and save around it.
+// procedure is a file: a decision on what the store knows, without I/O, and a few lines that load and save around it.
 package wlan
 
 import (
@@ -17,7 +17,7 @@ import (
 
 // Policy is what the specification leaves to the operator.
 type Policy struct {
-	MaxVectors int `yaml:"max_vectors"` // given out in one MAA, however many the AAA server asks for
+	MaxVectors int `yaml:"max_vectors"` // in one MAA, however many the AAA server asks for
 }
 
 // Server answers the SWx commands.
@@ -30,24 +30,24 @@ type Server struct {
 	log    *slog.Logger
 }
 
-// Options are what a Server works with.
+// Options are what a Server needs.
 type Options struct {
 	Store  *subscriber.Store
-	EPS    *subscriber.EPS // of SIMs that have none of their own
+	EPS    *subscriber.EPS // of SIMs without their own
 	Wake   func()          // called when an RTR has been queued
 	Centre *authentication.Centre
 	Log    *slog.Logger
 }
 
-// New returns a Server that Serve has not given a node yet.
+// New returns a Server. Serve registers it with a node.
 func New(p Policy, o Options) *Server {
 	return &Server{store: o.Store, policy: p, eps: o.EPS, wake: o.Wake, centre: o.Centre, log: o.Log}
 }
 
-// features of this HSS (TS 29.273 §8.2.3.16): none that needs to be agreed.
+// features is that of this HSS (TS 29.273 §8.2.3.16): none that needs to be agreed.
 const features = 0
 
-// Serve answers SWx on a node, which must not run yet.
+// Serve registers the handlers of SWx with a node, which must not run yet.
 func (s *Server) Serve(n *diameter.Node) {
 	cx.Handle(n, features, s.multimediaAuth)
 	cx.Handle(n, features, s.serverAssignment)
@@ -61,8 +61,8 @@ func unknown(name string) error {
 	return refused(swx.ErrorUserUnknown, "no private identity has the IMSI of %s", name)
 }
 
-// mayUse refuses a user who is not known, has no APNs, or may not be served in a network (TS 29.273 §8.1.2.1.2, §8.1.2.2.2). In SWx a
-// visited network is named by its domain alone; without one the user is at home.
+// mayUse returns an error for a user who is unknown, has no APNs, or may not be served in a network (TS 29.273 §8.1.2.1.2, §8.1.2.2.2). SWx
+// names a visited network by its domain; without one the user is at home.
 func (s *Server) mayUse(p *subscriber.PrivateIdentity, name, visited string) error {
 	switch {
 	case p == nil:
@@ -76,8 +76,8 @@ func (s *Server) mayUse(p *subscriber.PrivateIdentity, name, visited string) err
 	}
 }
 
-// imsiOf reads a User-Name. It is the IMSI (TS 29.273 §8.1.2.1.1); the identity of EAP, whose user part begins with 0 for EAP-AKA and 6
-// for EAP-AKA' (TS 23.003 §19.3.2), means it as well.
+// imsiOf returns the IMSI in a User-Name. That is the IMSI itself (TS 29.273 §8.1.2.1.1), or the identity of EAP, whose user part begins
+// with 0 for EAP-AKA and 6 for EAP-AKA' (TS 23.003 §19.3.2).
 func imsiOf(name string) string {
 	const longest = 15
 

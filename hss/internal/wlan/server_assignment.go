@@ -12,12 +12,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 )
 
-// assignment is what a SAR does.
+// assignment is the effect of a SAR.
 type assignment struct {
 	registers, ends, data bool
 }
 
-// serverAssignment decides a SAR (TS 29.273 §8.1.2.2.2): by its type, and by whether the AAA server that asks is the user's.
+// serverAssignment decides a SAR (TS 29.273 §8.1.2.2.2) by its type, and by whether the AAA server is the user's.
 func serverAssignment(p *subscriber.PrivateIdentity, req *swx.SAR) (a assignment, err error) {
 	switch req.Type {
 	case cx.AssignRegistration:

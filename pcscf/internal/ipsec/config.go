@@ -17,7 +17,7 @@ import (
 
 // Config is the configuration ipsec.*.
 type Config struct {
-	Mode        association.Mode            `yaml:"mode"`         // required, optional, off: serve handsets without
+	Mode        association.Mode            `yaml:"mode"`         // required, optional or off: security associations
 	Endpoints   map[string]association.Mode `yaml:"endpoints"`    // the mode of one endpoint, by its name
 	Algorithms  []string                    `yaml:"algorithms"`   // integrity/encryption, in the order of preference
 	Announce    string                      `yaml:"announce"`     // whether Security-Server has the chosen algorithms, or all
