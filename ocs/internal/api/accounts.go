@@ -19,28 +19,28 @@ type NewAccount struct {
 	Balance    int64    `json:"balance"`
 }
 
-// Change is the body of PATCH /accounts/{name}: what is left out stays.
+// Change is the body of PATCH /accounts/{name}: omitted fields stay.
 type Change struct {
-	Tariff     *string   `json:"tariff,omitempty"` // "" is the configured one
+	Tariff     *string   `json:"tariff,omitempty"` // "": the configured one
 	Blocked    *bool     `json:"blocked,omitempty"`
-	Identities *[]string `json:"identities,omitempty"` // instead of those there are
+	Identities *[]string `json:"identities,omitempty"` // replaces the present ones
 }
 
-// Account is a subscriber's account as it is shown.
+// Account is an account as shown.
 type Account struct {
 	Name       string     `json:"name"`
-	Balance    int64      `json:"balance"`  // can be spent
-	Reserved   int64      `json:"reserved"` // is set aside for sessions
+	Balance    int64      `json:"balance"`  // available
+	Reserved   int64      `json:"reserved"` // held for sessions
 	Tariff     string     `json:"tariff,omitempty"`
 	Blocked    bool       `json:"blocked,omitempty"`
 	Created    time.Time  `json:"created"`
 	Closed     *time.Time `json:"closed,omitempty"`
 	Identities []string   `json:"identities"`
-	Warnings   []string   `json:"warnings,omitempty"` // what is probably a mistake, of a new one
+	Warnings   []string   `json:"warnings,omitempty"` // probable mistakes, for a new account
 }
 
-// TopUp is the body of POST /accounts/{name}/top-up. The same one again moves nothing, by its reference;
-// with that of another account or amount it is refused.
+// TopUp is the body of POST /accounts/{name}/top-up. Repeated with the same reference it moves nothing; if the account or amount differs,
+// it is refused.
 type TopUp struct {
 	Amount    int64  `json:"amount"`
 	Note      string `json:"note,omitempty"`
@@ -80,7 +80,7 @@ func (a *API) add(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusCreated, all[0])
 }
 
-// check refuses what cannot be an account, and brings its identities into their form.
+// check returns an error if the account is invalid, and normalises its identities.
 func (n NewAccount) check() error {
 	if n.Name == "" || len(n.Name) > maxName || n.Name == ledger.Network || n.Balance < 0 || n.Balance >= ledger.MaxBalance {
 		return problem(http.StatusBadRequest, "an account needs a name of its own and a balance that is not negative", nil)
@@ -89,7 +89,7 @@ func (n NewAccount) check() error {
 	return errors.Join(check("name", n.Name, maxName), check("tariff", n.Tariff, maxName), normalise(n.Identities))
 }
 
-// warnings says what can be stored and is probably a mistake.
+// warnings returns what is valid but probably a mistake.
 func (n NewAccount) warnings() (all []string) {
 	if len(n.Identities) == 0 {
 		return []string{"account " + n.Name + " has no identities: nobody pays from it"}
@@ -107,7 +107,7 @@ func (n NewAccount) warnings() (all []string) {
 	return all
 }
 
-// normalise brings identities into the form in which requests are compared with them.
+// normalise changes identities to the form that requests are compared with.
 func normalise(identities []string) error {
 	if len(identities) > maxIdentities {
 		return problem(http.StatusBadRequest, "an account has too many identities", nil)
@@ -202,7 +202,7 @@ func (a *API) closeAccount(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	a.asker.Blocked(r.Context(), name) // sessions that have nothing reserved
+	a.asker.Blocked(r.Context(), name) // sessions without a reservation
 
 	return httpapi.Write(w, http.StatusNoContent, nil)
 }
@@ -284,7 +284,7 @@ func (a *API) accounts(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusOK, all)
 }
 
-// load shows these accounts, by name.
+// load returns these accounts, by name.
 func (a *API) load(r *http.Request, names []string) ([]Account, error) {
 	var (
 		rows       []ledger.Account
@@ -293,7 +293,7 @@ func (a *API) load(r *http.Request, names []string) ([]Account, error) {
 		at         = map[string]int{}
 	)
 
-	for len(names) > 0 { // databases take so many values in one query
+	for len(names) > 0 { // databases limit the values in one query
 		some := names[:min(len(names), 500)]
 		names = names[len(some):]
 		db := a.store.Read(r.Context())

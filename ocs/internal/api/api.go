@@ -1,5 +1,5 @@
-// Package api is the HTTP API of the OCS: accounts and their money, tariffs, sessions, the ledger, the records of what was
-// charged. Amounts are minor units.
+// Package api is the HTTP API of the OCS: accounts and their money, tariffs, sessions, the ledger, the charging records. Amounts are in
+// minor units.
 package api
 
 import (
@@ -18,12 +18,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// Options are what the API works with.
+// Options are what the API needs.
 type Options struct {
 	Store  *ledger.Store
 	Asker  Asker
 	Close  func(ctx context.Context, session string) (*credit.Session, error) // ends a session whose network function is gone
-	Domain string                                                             // of identities that are written without one
+	Domain string                                                             // of identities written without one
 }
 
 // API serves one ledger.
@@ -39,7 +39,7 @@ func New(o Options) *API {
 	return &API{store: o.Store, asker: o.Asker, close: o.Close, domain: o.Domain}
 }
 
-// Asker asks network functions to do something about their sessions.
+// Asker sends requests about sessions to network functions.
 type Asker interface {
 	ToppedUp(ctx context.Context, account string)
 	Blocked(ctx context.Context, account string)
@@ -69,7 +69,7 @@ func (a *API) Serve(admin *httpapi.Server) {
 // isText reports whether every database can hold a text.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
-// check refuses text that is none, or longer than anybody means.
+// check returns an error for text that is invalid, or longer than most.
 func check(field, value string, most int) error {
 	if len(value) > most || !isText(value) {
 		return problem(http.StatusBadRequest, fmt.Sprintf("%s is no text of at most %d octets", field, most), nil)
@@ -87,12 +87,12 @@ func problem(status int, title string, err error) error {
 	return e
 }
 
-// without returns what an error says besides its cause, which the title has.
+// without returns what an error says beyond its cause, which the title states.
 func without(err, cause error) error {
 	return errors.New(strings.TrimPrefix(strings.TrimPrefix(err.Error(), cause.Error()), ": "))
 }
 
-// problemOf turns what the ledger says of a request into the answer's status.
+// problemOf turns an error of the ledger into the answer's status.
 func problemOf(err error) error {
 	switch {
 	case errors.Is(err, ledger.ErrUnknown):
@@ -121,7 +121,7 @@ const (
 
 func rowsOf(r *http.Request) int { return int(limit.NumberOf(r)) }
 
-// older narrows a list that is shown the newest first to rows older than the one named.
+// older restricts a list, shown newest first, to rows older than the one named.
 func older(r *http.Request, db *gorm.DB) *gorm.DB {
 	if id := before.NumberOf(r); id > 0 {
 		return db.Where("id < ?", id)

@@ -20,11 +20,11 @@ type Ledger struct {
 	SumOfBalances int64             `json:"sum_of_balances"` // 0
 	SumOfEntries  int64             `json:"sum_of_entries"`  // 0
 	Accounts      []ledger.Account  `json:"accounts"`
-	MoreAccounts  bool              `json:"more_accounts,omitempty"` // than are shown: GET /accounts
+	MoreAccounts  bool              `json:"more_accounts,omitempty"` // there are more accounts: GET /accounts
 	Movements     []ledger.Movement `json:"movements"`               // the newest first
 }
 
-// ledger shows accounts with their balances, and movements: of all, of one account, or of one session.
+// ledger shows accounts with their balances, and the movements of all, of one account or of one session.
 func (a *API) ledger(w http.ResponseWriter, r *http.Request) error {
 	limit := rowsOf(r)
 	answer := Ledger{Accounts: []ledger.Account{}, Movements: []ledger.Movement{}}
@@ -110,7 +110,7 @@ func (a *API) cdrs(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 
 		table := csv.NewWriter(w)
-		_ = table.Write(credit.Columns) // kept in table.Error
+		_ = table.Write(credit.Columns) // reported by table.Error
 
 		for i := range rows {
 			_ = table.Write(rows[i].Row())
@@ -124,7 +124,7 @@ func (a *API) cdrs(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// selectCDRs reads one beyond limit.
+// selectCDRs selects one more than limit.
 func (a *API) selectCDRs(r *http.Request) (*gorm.DB, error) {
 	query := older(r, a.store.Read(r.Context()).Limit(rowsOf(r)+1).Order("id DESC"))
 

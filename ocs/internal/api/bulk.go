@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/records"
 )
 
-// addAll opens several accounts in one transaction: all of them, or none and the first reason why.
+// addAll opens several accounts in one transaction: all of them, or none and the first error.
 func (a *API) addAll(w http.ResponseWriter, r *http.Request) error {
 	all, err := httpapi.Decode[[]NewAccount](r)
 	if err != nil {

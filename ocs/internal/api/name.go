@@ -13,13 +13,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
-// named returns the account that the path of a request names: by its name, or by an identity that pays from it.
+// named returns the account named in the path of a request: by its name, or by an identity that pays from it.
 func (a *API) named(r *http.Request) (string, error) {
 	return a.written(r.Context(), r.PathValue("name"))
 }
 
-// written returns the name of the account that a text means: one that has it as its name, or else the one that the identity pays from,
-// however it is written. Without either it is the text itself; identities of several accounts are a conflict.
+// written returns the name of the account that a text means: the one with that name, or else the one that the identity, in any form, pays
+// from. If there is neither, it returns the text; identities of several accounts are a conflict.
 func (a *API) written(ctx context.Context, text string) (string, error) {
 	if text == "" {
 		return "", nil

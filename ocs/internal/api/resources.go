@@ -29,7 +29,7 @@ var (
 	}
 )
 
-// resources returns the API.
+// resources returns the resources of the API.
 func (a *API) resources() []httpapi.Resource {
 	const (
 		conflict = http.StatusConflict

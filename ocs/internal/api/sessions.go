@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// reauthorise sends a RAR and shows what came of it.
+// reauthorise sends a RAR and shows the outcome.
 func (a *API) reauthorise(w http.ResponseWriter, r *http.Request) error {
 	answer, err := a.asker.ReAuthorise(r.Context(), r.PathValue("id"))
 	if err != nil {
@@ -27,11 +27,10 @@ type Closed struct {
 	Session  string `json:"session"`
 	Account  string `json:"account"`
 	Charged  int64  `json:"charged"`
-	Returned int64  `json:"returned"` // all that ever was
+	Returned int64  `json:"returned"` // all that was reserved
 }
 
-// abort sends an ASR and shows what came of it. The session is there until its last report, but when it is closed by force:
-// nobody is asked then.
+// abort sends an ASR and shows the outcome. The session stays until its last report, unless it is closed by force: then no request is sent.
 func (a *API) abort(w http.ResponseWriter, r *http.Request) error {
 	if force.Of(r) == "true" {
 		s, err := a.close(r.Context(), r.PathValue("id"))
@@ -51,12 +50,11 @@ func (a *API) abort(w http.ResponseWriter, r *http.Request) error {
 }
 
 const (
-	closing     = 5 * time.Second // that sessions of an account that is to be closed may take to end
+	closing     = 5 * time.Second // for the sessions of an account being closed to end
 	closingLook = 50 * time.Millisecond
 )
 
-// closeInUse closes an account with sessions: it is blocked, they are aborted, and what they report is paid before the rest is
-// paid out.
+// closeInUse closes an account with sessions: it is blocked, they are aborted, and what they report is charged before the rest is paid out.
 func (a *API) closeInUse(ctx context.Context, name string) error {
 	blocked := true
 	if err := a.store.Change(ctx, name, ledger.Change{Blocked: &blocked}); err != nil {
@@ -73,7 +71,7 @@ func (a *API) closeInUse(ctx context.Context, name string) error {
 
 	for _, id := range ids {
 		if _, err := a.asker.Abort(ctx, id); err != nil && ctx.Err() != nil {
-			break // one that has just ended is no trouble
+			break // the session has just ended
 		}
 	}
 

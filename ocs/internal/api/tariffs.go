@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// setTariff makes a price list the next version of a tariff. It is in force for what begins from now on.
+// setTariff makes a price list the next version of a tariff. It applies to what begins from now on.
 func (a *API) setTariff(w http.ResponseWriter, r *http.Request) error {
 	t, err := httpapi.Decode[rating.Tariff](r)
 	if err != nil {
@@ -41,7 +41,7 @@ func (a *API) setTariff(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.Write(w, http.StatusOK, t)
 }
 
-// tariffs shows the versions that are in force.
+// tariffs shows the versions in force.
 func (a *API) tariffs(w http.ResponseWriter, r *http.Request) error {
 	var rows []credit.StoredTariff
 

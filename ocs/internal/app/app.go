@@ -1,4 +1,4 @@
-// Package app puts an OCS together: its configuration, Ro, the ledger and the API.
+// Package app assembles an OCS: its configuration, Ro, the ledger and the API.
 package app
 
 import (
@@ -23,7 +23,7 @@ import (
 // Config is the whole configuration.
 type Config struct {
 	service.Common `yaml:",inline"`
-	Data           string          `yaml:"data"` // directory of the ledger
+	Data           string          `yaml:"data"` // folder of the ledger
 	DSN            string          `yaml:"dsn"`  // postgres://… instead of it
 	Diameter       diameter.Config `yaml:"diameter"`
 	Credit         credit.Config   `yaml:"credit"`
@@ -107,7 +107,7 @@ func (o *ocs) Run(ctx context.Context) error {
 	return errors.Join(group.Wait(), o.store.Close())
 }
 
-// network is Ro in the other direction.
+// network sends the OCS's own requests over Ro.
 type network struct{ node *diameter.Node }
 
 func (n network) ReAuth(ctx context.Context, q *ro.RAR) (*ro.RAA, error) {
@@ -118,9 +118,9 @@ func (n network) Abort(ctx context.Context, q *ro.ASR) (*ro.ASA, error) {
 	return diameter.Call[ro.ASA](ctx, n.node, q)
 }
 
-const readiness = 2 * time.Second // that the database may take to answer
+const readiness = 2 * time.Second // for the database to answer
 
-// Ready: an OCS waits for nobody but its database.
+// Ready returns an error unless the database answers: an OCS depends on nothing else.
 func (o *ocs) Ready() error {
 	ctx, cancel := context.WithTimeout(context.Background(), readiness)
 	defer cancel()

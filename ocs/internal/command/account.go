@@ -46,13 +46,13 @@ func showAccount(w io.Writer, a api.Account) { showAccounts(w, []api.Account{a})
 
 func accountPath(name string) string { return "/accounts/" + url.PathEscape(name) }
 
-// minor is an amount of money as it is typed.
+// minor is an amount of money as typed.
 type minor int64
 
-// unit is what the commands say of amounts.
+// unit is the help text on amounts.
 const unit = "Amounts of money are whole numbers of the smallest unit of the currency (cents): 1050 is 10.50."
 
-// Set reads it. A point is refused, so that 10 and 10.00 cannot be taken for each other.
+// Set parses an amount. A decimal point is refused, so that 10 and 10.00 cannot be confused.
 func (m *minor) Set(text string) error {
 	amount, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
@@ -64,7 +64,7 @@ func (m *minor) Set(text string) error {
 	return nil
 }
 
-// instead returns how an amount with a point is written, or an example.
+// instead returns the right form of an amount with a point, or an example.
 func instead(text string) string {
 	whole, part, found := strings.Cut(strings.Replace(text, ",", ".", 1), ".")
 	digits := strings.TrimLeft(whole+part, "0")
@@ -76,7 +76,7 @@ func instead(text string) string {
 	return "1050 for 10.50"
 }
 
-// UnmarshalJSON reads it from a file, where it is a number, or the text of CSV.
+// UnmarshalJSON reads an amount from a file: a number, or the text of CSV.
 func (m *minor) UnmarshalJSON(value []byte) error {
 	text := string(value)
 	if json.Unmarshal(value, &text) != nil { // a number

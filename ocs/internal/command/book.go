@@ -77,7 +77,7 @@ func (c *client) session() *cobra.Command {
 	return group
 }
 
-// sessionClose ends a session: its network function is asked to, or with --force nobody.
+// sessionClose returns the command that ends a session by asking its network function, or by force without asking.
 func (c *client) sessionClose() *cobra.Command {
 	var force bool
 
@@ -288,7 +288,7 @@ func showCDRs(w io.Writer, all []credit.CDR) {
 	}
 }
 
-// setup is from the INVITE to the answer of a call, or to its end.
+// setup returns the time from the INVITE to the answer of a call, or to its end.
 func setup(r credit.CDR) string {
 	if !r.OfCall() {
 		return ""
@@ -302,7 +302,7 @@ func setup(r credit.CDR) string {
 	return fmt.Sprintf("%ds", max(0, until.Sub(r.Started)/time.Second))
 }
 
-// talk is from the answer of a call to its end, as it was reported.
+// talk returns the reported time from the answer of a call to its end.
 func talk(r credit.CDR) string {
 	if !r.OfCall() {
 		return ""

@@ -13,14 +13,14 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/records"
 )
 
-// others are the fields that the HSS takes from the same file (hss subscriber add --file).
+// others lists the fields that the HSS takes from the same file (hss subscriber add --file).
 var others = []string{
 	"name", "imsi", "msisdn", "user", "display_name", "service_profile", "profile", "authentication", "scheme", "algorithm", "k", "op",
 	"opc", "amf",
 	"sqn", "res", "keccak", "password", "visited_networks", "capabilities", "charging", "private_identities", "registration_sets",
 }
 
-// addFile opens the accounts of a file, or of the standard input for "-": some hundred in one transaction.
+// addFile opens the accounts of a file, or of the standard input for "-", some hundred per transaction.
 func (c *client) addFile(cmd *cobra.Command, name string, after int) error {
 	from, err := records.Open(name, cmd.InOrStdin())
 	if err != nil {
@@ -56,8 +56,8 @@ func (c *client) addFile(cmd *cobra.Command, name string, after int) error {
 	return err
 }
 
-// newAccount reads a record. What it does not say follows from the subscriber that the HSS makes of it: the name, and the
-// identities by which it is charged.
+// newAccount parses a record. Missing fields are derived from the subscriber that the HSS makes of it: the name, and the identities by
+// which it is charged.
 func newAccount(record records.Record) (account api.NewAccount, err error) {
 	var fields struct {
 		Account    string   `json:"account"`
@@ -66,7 +66,7 @@ func newAccount(record records.Record) (account api.NewAccount, err error) {
 		Balance    minor    `json:"balance"`
 	}
 
-	if identity := record.String("identities"); identity != "" { // of CSV, where it is one
+	if identity := record.String("identities"); identity != "" { // in CSV, a single one
 		fields.Identities = []string{identity}
 		delete(record.Fields, "identities")
 	}

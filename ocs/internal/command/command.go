@@ -1,4 +1,4 @@
-// Package command is the command line of a running OCS: it talks to the OCS's API.
+// Package command is the command line of a running OCS: it uses the OCS's API.
 package command
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// All returns the commands besides serving.
+// All returns the commands, except the one that serves.
 func All() []*cobra.Command {
 	c := &client{}
 	c.Next = &c.next
@@ -41,10 +41,10 @@ func All() []*cobra.Command {
 type client struct {
 	httpapi.Client
 	json bool
-	next string // of the list last asked for
+	next string // page of the last list
 }
 
-// authorise finds the token that the command line does not name.
+// authorise finds the token if the command line does not give it.
 func (c *client) authorise() {
 	if c.Token == "" {
 		c.Token = os.Getenv("DIALTONE_OCS_ADMIN_TOKEN")
@@ -55,7 +55,7 @@ func (c *client) authorise() {
 	}
 }
 
-// ask does one request and prints the answer: as JSON, or by show.
+// ask sends one request and prints the answer: as JSON, or with show.
 func ask[T any](c *client, cmd *cobra.Command, method, path string, in any, show func(w io.Writer, answer T)) error {
 	var text json.RawMessage
 	if err := c.Do(cmd.Context(), method, path, in, &text); err != nil {
@@ -86,10 +86,10 @@ func ask[T any](c *client, cmd *cobra.Command, method, path string, in any, show
 	return table.Flush()
 }
 
-// more says behind a list that it goes on, if it does.
+// more tells after a list that there is more of it, if so.
 func (c *client) more(cmd *cobra.Command) { httpapi.WriteMore(cmd.ErrOrStderr(), c.next) }
 
-// row is one line of a table.
+// row writes one line of a table.
 func row(w io.Writer, cells ...any) {
 	texts := make([]string, len(cells))
 	for i, cell := range cells {

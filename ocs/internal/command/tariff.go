@@ -147,7 +147,7 @@ func (c *client) tariffVersions() *cobra.Command {
 	}
 }
 
-// tariffPrice rates without charging anybody.
+// tariffPrice returns the command that rates without charging anybody.
 func (c *client) tariffPrice() *cobra.Command {
 	var (
 		number                  string

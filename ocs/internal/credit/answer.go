@@ -5,13 +5,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// Answer is a CCA that can name what was wrong with the request.
+// Answer is a CCA with Failed-AVP.
 type Answer struct {
 	ro.CCA
 	Failed *FailedAVP `avp:"Failed-AVP"`
 }
 
-// FailedAVP is the AVPs that this server finds fault with: a copy, or an example of what is missing (RFC 6733 §7.5).
+// FailedAVP is the offending AVPs: copies, or examples of missing ones (RFC 6733 §7.5).
 type FailedAVP struct {
 	SessionID             string              `avp:"Session-Id"`
 	OriginHost            string              `avp:"Origin-Host"`

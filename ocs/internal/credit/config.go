@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
 )
 
-// Config says how much is granted at a time, for how long, and what happens at the end.
+// Config is how much is granted at a time, for how long, and what happens at the end.
 type Config struct {
 	Quota           time.Duration `yaml:"quota"`            // granted when the request names no amount
 	MaxQuota        time.Duration `yaml:"max_quota"`        // granted at most
@@ -21,28 +21,28 @@ type Config struct {
 	MaxQuotaMoney   uint64        `yaml:"max_quota_money"`  //
 	Threshold       time.Duration `yaml:"threshold"`        // Time-Quota-Threshold; 0 leaves it to the network function
 	Validity        time.Duration `yaml:"validity"`         // Validity-Time of a grant
-	Supervision     time.Duration `yaml:"supervision"`      // a session without a word for validity and this is closed (Tcc)
-	KeepReplies     time.Duration `yaml:"keep_replies"`     // for requests that come again
+	Supervision     time.Duration `yaml:"supervision"`      // a session silent for validity plus this is closed (Tcc)
+	KeepReplies     time.Duration `yaml:"keep_replies"`     // for repeated requests
 	ThresholdOctets uint32        `yaml:"threshold_octets"` // Volume-Quota-Threshold; 0 as above
 	KeepCDRs        time.Duration `yaml:"keep_cdrs"`        // 0: for ever
-	KeepLedger      time.Duration `yaml:"keep_ledger"`      // older movements are rolled up into one for each account; 0: for ever
-	// what the network function does when the last units are used; a tariff may say otherwise
+	KeepLedger      time.Duration `yaml:"keep_ledger"`      // older movements are rolled up, one per account; 0: for ever
+	// FinalUnit is what the network function does after the last units; a tariff may override it.
 	FinalUnit       rating.FinalUnit `yaml:"final_unit"`
-	LowBalance      int64            `yaml:"low_balance"`      // Low-Balance-Indication below this; 0: never; a tariff may say otherwise
+	LowBalance      int64            `yaml:"low_balance"`      // Low-Balance-Indication below this; 0: never; a tariff may override it
 	ShowBalance     bool             `yaml:"show_balance"`     // Remaining-Balance in answers
-	Overdraft       int64            `yaml:"overdraft"`        // minor units below zero that use beyond the grant may take an account to
-	Tariff          string           `yaml:"tariff"`           // of accounts that name none
+	Overdraft       int64            `yaml:"overdraft"`        // minor units below zero that use beyond the grant may reach
+	Tariff          string           `yaml:"tariff"`           // of accounts without one
 	Currency        uint32           `yaml:"currency"`         // ISO 4217 number
-	Digits          int32            `yaml:"digits"`           // decimals of the currency that a minor unit is
-	ServiceContexts []string         `yaml:"service_contexts"` // Service-Context-Ids that are served; empty: all
-	SessionOwner    string           `yaml:"session_owner"`    // who may go on with a session: OwnerHost or OwnerRealm
+	Digits          int32            `yaml:"digits"`           // decimals of a minor unit
+	ServiceContexts []string         `yaml:"service_contexts"` // Service-Context-Ids served; empty: all
+	SessionOwner    string           `yaml:"session_owner"`    // who may continue a session: host or realm
 	Numbering       rating.Numbering `yaml:"numbering"`        // how called numbers are dialled
 }
 
 // The owners of sessions and events.
 const (
 	ownerHost  = "host"  // the network function that began it, by its Origin-Host
-	ownerRealm = "realm" // all of its Origin-Realm
+	ownerRealm = "realm" // any of its Origin-Realm
 )
 
 // DefaultConfig returns the configuration of the lab.

@@ -12,8 +12,7 @@ const (
 	maxText      = 16 << 10
 )
 
-// storable refuses what not every database can hold, so that all refuse the same: characters that are none, NUL, and more of them
-// than anybody means.
+// storable refuses what not every database can store, so that all refuse the same: invalid characters, NUL, and excessive lengths.
 func storable(q *ro.CCR) *refusal {
 	info := information(q)
 

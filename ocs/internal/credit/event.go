@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// chargeEvent serves a request outside any session (RFC 8506 §6): a debit at once, a refund, a look at the balance, a price.
+// chargeEvent serves a request outside any session (RFC 8506 §6): a direct debit, a refund, a balance check, a price enquiry.
 func (s *Server) chargeEvent(w *exchange) error {
 	if w.q.RequestedAction == nil {
 		example := ro.DirectDebiting
@@ -70,8 +70,7 @@ func (s *Server) chargeEvent(w *exchange) error {
 	return w.tx.Create(s.eventRecord(w, tariff, price, debited)).Error
 }
 
-// price returns what all that the request asks for costs: one event, unless it says otherwise. Each mscc has then the one unit that
-// it is charged in.
+// price returns the cost of all that the request asks for: by default one event. Each mscc has then the one unit that it is charged in.
 func (s *Server) price(w *exchange, tariff *rating.Tariff) (int64, *refusal) {
 	info := information(w.q)
 	sum := int64(0)
@@ -100,7 +99,7 @@ func (s *Server) price(w *exchange, tariff *rating.Tariff) (int64, *refusal) {
 
 var errMoney = errors.New("the amount of money is no whole number of minor units of the account's currency")
 
-// minorUnits is CC-Money as the ledger counts (RFC 8506 §8.22).
+// minorUnits returns CC-Money in the unit of the ledger (RFC 8506 §8.22).
 func (s *Server) minorUnits(m *ro.Money) (int64, error) {
 	amount, exponent := m.Value.Digits, s.config.Digits
 	if m.Value.Exponent != nil {
@@ -130,7 +129,7 @@ func (s *Server) minorUnits(m *ro.Money) (int64, error) {
 	return amount, nil
 }
 
-// confirm says what was debited for, in the form of the request (RFC 8506 §6.3).
+// confirm adds the debited units to the answer, in the form of the request (RFC 8506 §6.3).
 func (s *Server) confirm(w *exchange) {
 	for i := range w.msccs {
 		mscc := &w.msccs[i]

@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// indication returns the Final-Unit-Indication that goes with the last units (RFC 8506 §5.6, §8.34).
+// indication returns the Final-Unit-Indication of the last units (RFC 8506 §5.6, §8.34).
 func indication(f *rating.FinalUnit) *ro.FinalUnitIndication {
 	switch f.Action {
 	case rating.Redirect:
@@ -27,7 +27,7 @@ func indication(f *rating.FinalUnit) *ro.FinalUnitIndication {
 	}
 }
 
-// terms returns those of the session's tariff, where that has none the configured ones.
+// terms returns the terms of the session's tariff, by default the configured ones.
 func (s *Server) terms(t *rating.Tariff) (final *rating.FinalUnit, low int64) {
 	final, low = &s.config.FinalUnit, s.config.LowBalance
 
@@ -42,7 +42,7 @@ func (s *Server) terms(t *rating.Tariff) (final *rating.FinalUnit, low int64) {
 	return final, low
 }
 
-// tellBalance says how much is left, reservations included: what is not spent yet (TS 32.299 §7.2).
+// tellBalance adds the unspent balance to the answer, reservations included (TS 32.299 §7.2).
 func (s *Server) tellBalance(w *exchange, t *rating.Tariff) {
 	if w.purse.Account == nil || w.answer == nil {
 		return
@@ -66,7 +66,7 @@ func (s *Server) tellBalance(w *exchange, t *rating.Tariff) {
 	}
 }
 
-// addressType is Redirect-Address-Type (RFC 8506 §8.38).
+// addressType returns Redirect-Address-Type (RFC 8506 §8.38).
 func addressType(address string) uint32 {
 	const ipv4, ipv6, url, sipURI = 0, 1, 2, 3
 

@@ -5,18 +5,18 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
 )
 
-// State is that of a charging session.
+// State is the state of a charging session.
 type State string
 
 const (
-	Idle  State = "Idle"  // nothing is known of it
+	Idle  State = "Idle"  // nothing is known of the session
 	Open  State = "Open"  // it has begun
-	Ended State = "Ended" // it was terminated not long ago
+	Ended State = "Ended" // it was terminated recently
 )
 
 func (s State) String() string { return string(s) }
 
-// Event is what happens to a charging session: a CCR of a type, what the account says of it, or the end of its supervision.
+// Event is an event of a charging session: a CCR of a type, a finding on the account, or the end of its supervision.
 type Event string
 
 // The events of a charging session.
@@ -59,11 +59,10 @@ const (
 
 func (a Action) String() string { return string(a) }
 
-// Machine is the credit-control server's session (RFC 8506 §7). The state is written with the money: a session that is open has a
-// row, one that has ended is remembered with the answer to its Terminate. An event has a session of its own and leaves none. Two
-// things go beyond the RFC: an Update without credit keeps the session open, because network functions report in a Terminate what was
-// used until they had released the call; and a Terminate that overtakes its Initial is remembered, so that the Initial reserves
-// nothing.
+// Machine is the credit-control server's session (RFC 8506 §7). The state is written with the money: an open session has a row, an ended
+// one is remembered with the answer to its Terminate. An event has a session of its own and leaves none. Two things go beyond the RFC: an
+// Update without credit keeps the session open, because network functions report in a Terminate what was used until they had released the
+// call; and a Terminate that overtakes its Initial is remembered, so that the Initial reserves nothing.
 var Machine = fsm.New(
 	fsm.On("RFC 8506 §7", Idle, Initial, Idle, Begin),
 	fsm.On("RFC 8506 §7", Idle, PayerFound, Idle, Reserve),

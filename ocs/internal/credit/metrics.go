@@ -27,7 +27,7 @@ func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
 
 			n, err := read(ctx)
 			if err != nil {
-				return math.NaN() // not known; never a plausible number
+				return math.NaN() // unknown; never a plausible number
 			}
 
 			return float64(n)

@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
-// payer finds whose money it is, and by which price list. What it cannot find is the answer.
+// payer finds the account that pays, and its price list. If it finds none, the answer is set.
 func (s *Server) payer(w *exchange) (*rating.Tariff, error) {
 	uris := identities(w.q)
 	if len(uris) == 0 {
@@ -57,9 +57,9 @@ func (w *exchange) givesBack() bool {
 	return w.q.Type == ro.Event && w.q.RequestedAction != nil && *w.q.RequestedAction == ro.RefundAccount && w.purse.Account.Closed == nil
 }
 
-const maxIdentities = 16 // looked at in one request
+const maxIdentities = 16 // read from one request
 
-// identities returns those of a request as the ledger names them.
+// identities returns the identities in a request, in the form of the ledger.
 func identities(q *ro.CCR) (uris []string) {
 	for _, id := range subscriptions(q) {
 		uris = append(uris, names(id)...)
@@ -68,7 +68,7 @@ func identities(q *ro.CCR) (uris []string) {
 	return uris
 }
 
-// subscriptions are Subscription-Id, Subscription-Id-Extension, and those of Service-Information.
+// subscriptions returns Subscription-Id, Subscription-Id-Extension, and those of Service-Information.
 func subscriptions(q *ro.CCR) []ro.SubscriptionID {
 	all := slices.Clone(q.Subscriptions)
 	for i := range q.SubscriptionExtensions {
@@ -82,7 +82,7 @@ func subscriptions(q *ro.CCR) []ro.SubscriptionID {
 	return all[:min(len(all), maxIdentities)]
 }
 
-// names returns the identities of accounts that one Subscription-Id may be, the likeliest first.
+// names returns the identities of accounts that a Subscription-Id may mean, the likeliest first.
 func names(id ro.SubscriptionID) []string {
 	switch id.Type {
 	case ro.E164:
@@ -102,7 +102,7 @@ func names(id ro.SubscriptionID) []string {
 	}
 }
 
-// namesOfNAI returns those of a network access identifier (RFC 7542): itself, the SIP URI of the same form, and the IMSI that is in the
+// namesOfNAI returns those that a network access identifier may mean (RFC 7542): itself, the SIP URI of the same form, and the IMSI in the
 // NAIs of TS 23.003 (§13.3 <IMSI>@ims.…, §19.3.2 0<IMSI>@nai.epc.…).
 func namesOfNAI(nai string) []string {
 	user, realm, found := strings.Cut(nai, "@")

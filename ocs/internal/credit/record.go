@@ -20,7 +20,7 @@ type CDR struct {
 	ICID           string     `                  json:"icid"`
 	CallID         string     `                  json:"call_id"`
 	Started        time.Time  `                  json:"started"`            // the CCR Initial, or Event
-	Answered       *time.Time `                  json:"answered,omitempty"` // as the reports tell
+	Answered       *time.Time `                  json:"answered,omitempty"` // as reported
 	Ended          time.Time  `gorm:"index"      json:"ended"`
 	Duration       uint64     `                  json:"duration_seconds"` // from start to end
 	Billed         uint64     `                  json:"billed_seconds"`   // used, as reported
@@ -29,22 +29,22 @@ type CDR struct {
 	Amount         int64      `                  json:"amount"` // minor units; negative: given back
 	Reserved       int64      `                  json:"reserved_in_all"`
 	Returned       int64      `                  json:"returned"`
-	Uncollected    int64      `                  json:"uncollected,omitempty"` // used beyond what could be paid
-	Unrated        string     `                  json:"unrated,omitempty"`     // reported in units that the service is not charged in
+	Uncollected    int64      `                  json:"uncollected,omitempty"` // used, but not paid
+	Unrated        string     `                  json:"unrated,omitempty"`     // reported in units without a price
 	Tariff         string     `                  json:"tariff"`
 	TariffVersion  uint32     `                  json:"tariff_version"`
 	ServiceContext string     `                  json:"service_context"`
 	ClientHost     string     `                  json:"client_host,omitempty"` // the network function
 	ClientRealm    string     `                  json:"client_realm,omitempty"`
 	Correlation    string     `                  json:"correlation,omitempty"` // CC-Correlation-Id, in hexadecimal
-	Refunds        string     `                  json:"refunds,omitempty"`     // Session-Id of what was given back
+	Refunds        string     `                  json:"refunds,omitempty"`     // Session-Id of what was refunded
 	Cause          string     `                  json:"cause"`                 // in words
 	CauseCode      *int32     `                  json:"cause_code,omitempty"`  // Cause-Code as reported (TS 32.299 §7.2.35)
-	SIPStatus      int        `                  json:"sip_status,omitempty"`  // that Cause-Code tells
+	SIPStatus      int        `                  json:"sip_status,omitempty"`  // of Cause-Code
 	Q850           int        `                  json:"q850"`
 }
 
-// Causes that the OCS itself finds.
+// Causes found by the OCS itself.
 const (
 	terminated   = "terminated"
 	noCredit     = "credit exhausted"
@@ -57,7 +57,7 @@ const (
 	notDelivered = "not delivered"
 )
 
-// record writes the CDR of a session that is settled.
+// record saves the CDR of a settled session.
 func (s *Server) record(w *exchange) error {
 	cause := terminated
 
@@ -72,7 +72,7 @@ func (s *Server) record(w *exchange) error {
 		cause = notDelivered
 	}
 
-	w.overrun = w.session.Uncollected // until now it could still be paid
+	w.overrun = w.session.Uncollected // it could still be paid until now
 	r := w.session.record(w.at)
 	r.Cause, r.CauseCode = cause, nil
 
@@ -85,7 +85,7 @@ func (s *Server) record(w *exchange) error {
 	return w.tx.Create(r).Error
 }
 
-// sipStatus returns the final response that a Cause-Code tells, 0 if it tells none (TS 32.299 §7.2.35).
+// sipStatus returns the final response in a Cause-Code, 0 if there is none (TS 32.299 §7.2.35).
 func sipStatus(code *int32) int {
 	switch {
 	case code == nil:
@@ -153,7 +153,7 @@ func (s *Session) record(ended time.Time) *CDR {
 	return r
 }
 
-// kind returns what the session was about.
+// kind returns the kind of the session's record.
 func (s *Session) kind() string {
 	kind := missed
 
@@ -173,8 +173,8 @@ func (s *Session) kind() string {
 	return kind
 }
 
-// q850 returns the cause in terms of Q.850. Cause-Code is a SIP status, or not above 0 for a normal end (TS 32.299 §7.2.35); statuses
-// are mapped as RFC 3398 §8.2.6.1 does.
+// q850 returns the cause as a Q.850 value. Cause-Code is a SIP status, or not above 0 for a normal end (TS 32.299 §7.2.35); statuses are
+// mapped by RFC 3398 §8.2.6.1.
 func q850(cause string, code *int32) int {
 	const normal, unspecified, timer = 16, 31, 102
 
@@ -202,7 +202,7 @@ var causeOfStatus = map[int32]int{
 	504: 102, 505: 127, 513: 127, 600: 17, 603: 21, 604: 1,
 }
 
-// Columns of a CDR in CSV.
+// Columns are the columns of a CDR in CSV.
 var Columns = []string{
 	"id", "kind", "account", "calling", "called", "terminating", "started", "answered", "ended", "duration_seconds", "billed_seconds",
 	"billed_octets", "billed_events", "amount", "reserved_in_all", "returned", "uncollected", "unrated", "tariff", "tariff_version",

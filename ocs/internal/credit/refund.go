@@ -9,8 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// refund gives back what an event or a session has cost (RFC 8506 §6.4), to the account that has paid it, and no more than is not
-// given back yet. It is found by the Session-Id, or by the CC-Correlation-Id of the debit. Without units it is all of it.
+// refund returns the cost of an event or a session (RFC 8506 §6.4) to the account that paid, up to what is not refunded yet. It is found by
+// the Session-Id, or by the CC-Correlation-Id of the debit. Without units the whole rest is refunded.
 func (s *Server) refund(w *exchange, tariff *rating.Tariff) error {
 	paid, left, err := s.paid(w)
 	if err != nil {
@@ -25,7 +25,7 @@ func (s *Server) refund(w *exchange, tariff *rating.Tariff) error {
 	amount := left
 
 	if slices.ContainsFunc(w.msccs, func(mscc mscc) bool { return len(mscc.wanted) > 0 }) {
-		then, err := s.tariffs.version(w.tx.DB, paid[0].Tariff, paid[0].TariffVersion) // as it was debited
+		then, err := s.tariffs.version(w.tx.DB, paid[0].Tariff, paid[0].TariffVersion) // the version of the debit
 		if err != nil {
 			return err
 		}
@@ -58,7 +58,7 @@ func (s *Server) refund(w *exchange, tariff *rating.Tariff) error {
 	return w.tx.Create(record).Error
 }
 
-// paid returns the records of what the request can be the refund of, and what of it is not given back yet.
+// paid returns the records that the request may refund, and how much of them is not refunded yet.
 func (s *Server) paid(w *exchange) (paid []CDR, left int64, err error) {
 	correlation := hex.EncodeToString(w.q.CorrelationID)
 
@@ -99,7 +99,7 @@ func (s *Server) paid(w *exchange) (paid []CDR, left int64, err error) {
 	return paid, left, nil
 }
 
-// requested returns the units of the first service that asks for some.
+// requested returns the units of the first service that requests some.
 func (w *exchange) requested() *ro.ServiceUnit {
 	if w.q.RequestedServiceUnit != nil {
 		return w.q.RequestedServiceUnit

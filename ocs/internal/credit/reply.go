@@ -15,8 +15,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// reply is the answer that was given to a request, kept for the same request again (RFC 8506 §5: Session-Id, CC-Request-Type and
-// CC-Request-Number tell a duplicate). It is written in the transaction that moves the money.
+// reply is the answer given to a request, kept for duplicates (RFC 8506 §5: Session-Id, CC-Request-Type and CC-Request-Number identify
+// them). It is written in the transaction that moves the money.
 type reply struct {
 	Session string    `gorm:"primaryKey"`
 	Type    uint32    `gorm:"primaryKey;autoIncrement:false"`
@@ -27,7 +27,7 @@ type reply struct {
 	At      time.Time `gorm:"index"`
 }
 
-// before returns the answer that such a request was given before, to whom ever, or nil.
+// before returns the answer given to the same request before, to any network function, or nil.
 func before(tx ledger.Tx, q *ro.CCR) (*reply, error) {
 	r := new(reply)
 
@@ -48,13 +48,13 @@ func (r *reply) answer() (*Answer, error) {
 	return answer, nil
 }
 
-// keptAnswer is an answer with the state that the session was left in.
+// keptAnswer is an answer with the resulting state of the session.
 type keptAnswer struct {
 	*Answer
 	SessionState State
 }
 
-// remember keeps an answer, in the place of one that somebody else was given.
+// remember saves an answer, replacing one given to somebody else.
 func remember(tx ledger.Tx, q *ro.CCR, answer *Answer, state State) error {
 	text, err := json.Marshal(keptAnswer{Answer: answer, SessionState: state})
 	if err != nil {
@@ -82,19 +82,19 @@ func (s *Server) ended(tx ledger.Tx, q *ro.CCR) (bool, error) {
 	return slices.ContainsFunc(all, func(r reply) bool { return s.owns(q, r.Host, r.Realm) && r.ended() }), err
 }
 
-// ended is also said of what an earlier OCS kept without the state.
+// ended reports whether the session was ended; an earlier OCS kept no state.
 func (r *reply) ended() bool {
 	var kept struct{ SessionState State }
 
 	return json.Unmarshal([]byte(r.Answer), &kept) == nil && (kept.SessionState == Ended || kept.SessionState == "")
 }
 
-const maxTerminates = 16 // of one session that are looked at
+const maxTerminates = 16 // of one session that are read
 
-// owns reports whether a request comes from the network function, or with credit.session_owner the realm, that something belongs to.
+// owns reports whether a request comes from the owner: the network function or, with credit.session_owner, the realm.
 func (s *Server) owns(q *ro.CCR, host, realm string) bool {
 	switch {
-	case host == "": // noted by an OCS that did not ask
+	case host == "": // saved by an OCS that did not record it
 		return true
 	case s.config.SessionOwner == ownerRealm:
 		return strings.EqualFold(q.OriginRealm, realm)

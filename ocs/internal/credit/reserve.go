@@ -6,22 +6,21 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// refusal is why one service gets nothing.
+// refusal is why one service gets no units.
 type refusal struct {
 	result diameter.Result
 	text   string
 	failed *FailedAVP
 }
 
-// grant is what one service gets.
+// grant is the units of one service.
 type grant struct {
 	mscc    *mscc
 	quota   *Quota
 	refusal *refusal
 }
 
-// quotaOf finds the quota of a service, or begins one by the price list of the session: in the unit that the rate prices, of
-// those that are asked for.
+// quotaOf finds the quota of a service, or begins one by the session's price list: in the unit that the rate prices, among those requested.
 func (s *Server) quotaOf(w *exchange, mscc *mscc) (*Quota, *refusal, error) {
 	if quota := w.session.quota(mscc.group, mscc.identifiers); quota != nil {
 		if !mscc.mayHave(quota.Unit) {
@@ -32,7 +31,7 @@ func (s *Server) quotaOf(w *exchange, mscc *mscc) (*Quota, *refusal, error) {
 	}
 
 	units := mscc.candidates(usualUnit(w.session.ServiceContext))
-	if units[0] == rating.Money { // it has a price already
+	if units[0] == rating.Money { // rated already
 		return w.addQuota(mscc, rating.Money, &rating.Rate{})
 	}
 
@@ -63,8 +62,8 @@ func (w *exchange) addQuota(mscc *mscc, unit rating.Unit, rate *rating.Rate) (*Q
 	return quota, nil, nil
 }
 
-// rate finds the price, and the first of the units that it is of. Without one there is no service: a failed rating is not free
-// (RFC 8506 §9.2).
+// rate finds the rate of a service, and the first of the units that it prices. Without a rate there is no service: a failed rating is not
+// free (RFC 8506 §9.2).
 func (s *Server) rate(
 	tariff *rating.Tariff,
 	units []rating.Unit,
@@ -93,8 +92,8 @@ func (s *Server) rate(
 	}
 }
 
-// reserve makes the next quota of each service that asks for one: what it asks for, or the configured amount, or as much as the
-// account affords, and then it is the last (RFC 8506 §5.6).
+// reserve makes the next quota of each service that requests one: what it requests, or the configured amount, or what the account affords,
+// which is then the last (RFC 8506 §5.6).
 func (s *Server) reserve(w *exchange) error {
 	tariff, err := s.tariffs.version(w.tx.DB, w.session.Tariff, w.session.TariffVersion)
 	if err != nil {
@@ -124,7 +123,7 @@ func (s *Server) reserve(w *exchange) error {
 	w.answer = s.answer(w, grants, indication(final))
 	s.tellBalance(w, tariff)
 
-	if len(grants) > 0 { // else it stays as the reports have left it
+	if len(grants) > 0 { // else it stays as after the reports
 		w.session.Exhausted = w.answer.Result == ro.CreditLimitReached
 	}
 
@@ -167,8 +166,8 @@ func (s *Server) reserveOne(w *exchange, mscc *mscc, final *rating.FinalUnit) (g
 	return grant{mscc: mscc, quota: quota}, nil
 }
 
-// markLast marks a grant as the last: after all services of the request have theirs, nothing is left for one more unit (RFC 8506
-// §5.6). Units that are charged together are not the last while some of them are left.
+// markLast marks a grant as the last: once all services of the request have theirs, not one more unit can be paid (RFC 8506 §5.6). Units
+// that are charged together are not the last while some of them are left.
 func (w *exchange) markLast(g grant) {
 	q := g.quota
 	if g.refusal == nil && q.Granted > 0 && q.Rate.Affordable(q.Unit, add(q.Used, q.Granted), 1, max(0, w.purse.Account.Balance)) == 0 {
@@ -176,7 +175,7 @@ func (w *exchange) markLast(g grant) {
 	}
 }
 
-// answer puts the grants into the answer, in the form of the request. If no service gets anything, the command's result says so, too.
+// answer adds the grants to the answer, in the form of the request. If no service gets any units, the command's result says so, too.
 func (s *Server) answer(w *exchange, grants []grant, final *ro.FinalUnitIndication) *Answer {
 	a := accepted()
 
@@ -222,8 +221,7 @@ func (s *Server) answer(w *exchange, grants []grant, final *ro.FinalUnitIndicati
 	return a
 }
 
-// setThreshold says when to ask for more, before the units end (TS 32.299 §7.2). The last units have none: nothing
-// comes after them.
+// setThreshold sets when to request more, before the units end (TS 32.299 §7.2). The last units have no threshold: nothing follows them.
 func (s *Server) setThreshold(service *ro.MultipleServicesCreditControl, q *Quota) {
 	seconds, octets := uint32(s.config.Threshold.Seconds()), s.config.ThresholdOctets
 

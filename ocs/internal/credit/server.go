@@ -26,12 +26,12 @@ type Server struct {
 	metrics metrics
 	tariffs tariffs
 	machine *fsm.Machine[State, Event, Action]
-	watched time.Time // the last time that sessions could be supervised
+	watched time.Time // when sessions could last be supervised
 
-	shared bool // other OCSs have the same ledger, so that any of them can go on with a session
+	shared bool // other OCSs use the same ledger, so that any of them can continue a session
 }
 
-// Options are what a Server works with.
+// Options are what a Server needs.
 type Options struct {
 	Store   *ledger.Store // of the sessions, too
 	Log     *slog.Logger
@@ -49,11 +49,11 @@ func New(c Config, o Options) (*Server, error) {
 	}, nil
 }
 
-// patience is how long a request waits for its turn at the ledger: a network function that got no answer asks again.
+// patience is how long a request waits for its turn at the ledger: an unanswered network function repeats it.
 const patience = 10 * time.Second
 
-// CreditControl answers one CCR. What is wrong with the request, or with the payer's credit, is an answer; an error is ours, and
-// has changed nothing.
+// CreditControl answers one CCR. A fault of the request, or of the payer's credit, is an answer; an error is the OCS's own, and has changed
+// nothing.
 func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -65,7 +65,7 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 		again  bool
 	)
 
-	if no := storable(q); no != nil { // nor can the answer be kept, which is always the same
+	if no := storable(q); no != nil { // nor can the answer be saved, which is always the same
 		answer = refused(no.result, no.text, no.failed)
 		answer.Type, answer.Number = q.Type, q.Number
 		s.metrics.requests.WithLabelValues(string(eventOf(q.Type)), label.Result(no.result.Code)).Inc()
@@ -129,12 +129,12 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 	return answer, nil
 }
 
-// exchange is one CCR with its answer, or the end of a supervision, on its way through the machine.
+// exchange is one CCR with its answer, or the end of a supervision, while the machine serves it.
 type exchange struct {
 	tx       ledger.Tx
 	q        *ro.CCR
 	now      time.Time
-	at       time.Time // when it happened, as the request says
+	at       time.Time // when it happened, as the request states
 	run      fsm.Instance[State, Event, Action]
 	session  *Session
 	fresh    bool // the session is not in the database yet
@@ -142,16 +142,16 @@ type exchange struct {
 	revenue  *ledger.Account
 	posting  *ledger.Posting
 	msccs    []mscc
-	answer   *Answer // set: the request is refused, and no more is done
-	stranger bool    // the session is another network function's: nothing is kept
+	answer   *Answer // set: the request is refused, and nothing more is done
+	stranger bool    // the session is another network function's: nothing is saved
 	late     uint64  // units reported for an unknown session
-	unpaid   Units   // reported in units that nobody pays for
-	beside   Units   // reported beside the units that are paid
+	unpaid   Units   // reported in units without a price
+	beside   Units   // reported beside the charged units
 	overrun  int64   // used and not paid
 	unrated  int     // services without a price
 }
 
-// serve does what a request wants. A request like it may have been answered to somebody else.
+// serve serves a request. The same request may have been answered to another network function.
 func (s *Server) serve(tx ledger.Tx, q *ro.CCR, answeredToAnother bool) (*exchange, error) {
 	w := &exchange{tx: tx, q: q, now: time.Now().UTC(), revenue: tx.Revenue(), posting: tx.Posting(q.SessionID, "")}
 	w.at = happened(q, w.now)
@@ -185,8 +185,8 @@ func (s *Server) serve(tx ledger.Tx, q *ro.CCR, answeredToAnother bool) (*exchan
 	return w, s.run(w, s.classify(w))
 }
 
-// happened returns when the network function saw what it reports (Event-Timestamp, RFC 6733 §8.21): a report may have waited long for
-// the OCS. A clock that is ahead, or absurd, is not believed.
+// happened returns when the network function saw what it reports (Event-Timestamp, RFC 6733 §8.21): a report may have waited long for the
+// OCS. A time in the future, or an absurd one, is not trusted.
 func happened(q *ro.CCR, now time.Time) time.Time {
 	const longest = 7 * 24 * time.Hour
 
@@ -197,7 +197,7 @@ func happened(q *ro.CCR, now time.Time) time.Time {
 	return now
 }
 
-// state finds the session that the request is of, and the state that its last request left it in.
+// state loads the session of the request, and returns the state that its last request left it in.
 func (s *Server) state(w *exchange) (State, error) {
 	if w.q.Type == ro.Event {
 		return Idle, nil
@@ -226,7 +226,7 @@ func (s *Server) state(w *exchange) (State, error) {
 	return Idle, err
 }
 
-// classify says which event a request is. One that is older than what was served already would report the same use twice.
+// classify returns the event of a request. A request older than one already served would report the same use twice.
 func (s *Server) classify(w *exchange) Event {
 	if w.session != nil && w.q.Type != ro.Initial && w.q.Number <= w.session.Number {
 		return OldNumber
@@ -235,7 +235,7 @@ func (s *Server) classify(w *exchange) Event {
 	return eventOf(w.q.Type)
 }
 
-// run does what the machine says, until nothing follows, and writes what became of the session and of the money.
+// run steps the machine until nothing follows, and saves the session and the money.
 func (s *Server) run(w *exchange, event Event) error {
 	for event != "" {
 		actions, ok := w.run.Step(event)
@@ -268,7 +268,7 @@ func (s *Server) run(w *exchange, event Event) error {
 	return w.posting.Write()
 }
 
-// do does one action. The event is what it leads to, or "".
+// do does one action. It returns the event that follows, or "".
 func (s *Server) do(action Action, w *exchange) (Event, error) {
 	switch action {
 	case Begin:
@@ -287,7 +287,7 @@ func (s *Server) do(action Action, w *exchange) (Event, error) {
 		return Refused, err
 	case TakeNumber:
 		w.session.Number = w.q.Number
-		w.session.ClientHost, w.session.ClientRealm = w.q.OriginHost, w.q.OriginRealm // another one may have taken it over
+		w.session.ClientHost, w.session.ClientRealm = w.q.OriginHost, w.q.OriginRealm // another network function may have taken over
 
 		return "", nil
 	case Debit:
@@ -322,7 +322,7 @@ func (w *exchange) refuseUnknown() {
 	w.answer = refused(ro.UnknownSessionID, "there is no such session", nil)
 }
 
-// saveSession writes the session as its state says: one that is open has a row, no other has.
+// saveSession saves the session by its state: only an open one has a row.
 func (w *exchange) saveSession() error {
 	switch {
 	case w.session == nil:

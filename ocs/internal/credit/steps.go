@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// openSession makes the session of a CCR Initial (RFC 8506 §5.2). It is kept only if something can be granted.
+// openSession makes the session of a CCR Initial (RFC 8506 §5.2). It is saved only if something can be granted.
 func (s *Server) openSession(w *exchange) error {
 	tariff, err := s.payer(w)
 	if err != nil || w.answer != nil {
@@ -45,14 +45,14 @@ func terminating(info ro.IMSInformation) bool {
 	return info.RoleOfNode != nil && *info.RoleOfNode == ro.TerminatingRole
 }
 
-// debit takes what is reported as used from what was reserved for it, gives the rest of that back, and then takes what was used
-// beyond it from the account (RFC 8506 §5.3). Services that the request does not name keep their quota.
+// debit charges reported use to its reservation, returns the rest of that, and then charges use beyond it to the account (RFC 8506 §5.3).
+// Services that the request does not name keep their quota.
 func (s *Server) debit(w *exchange) error {
 	if err := w.findPurse(); err != nil {
 		return err
 	}
 
-	used := map[*Quota]uint64{} // several reports may be of one quota
+	used := map[*Quota]uint64{} // several reports may concern one quota
 
 	for i := range w.msccs {
 		mscc := &w.msccs[i]
@@ -78,7 +78,7 @@ func (s *Server) debit(w *exchange) error {
 		}
 	}
 
-	if w.q.Type == ro.Terminate { // all reservations come back before overruns are collected
+	if w.q.Type == ro.Terminate { // all reservations are returned before overruns are collected
 		w.releaseRest(used)
 	}
 
@@ -87,7 +87,7 @@ func (s *Server) debit(w *exchange) error {
 	return nil
 }
 
-// releaseRest gives back what is reserved for services that the last report does not name.
+// releaseRest returns the reservations of services that the last report does not name.
 func (w *exchange) releaseRest(but map[*Quota]uint64) {
 	for _, quota := range w.session.Services {
 		if _, reported := but[quota]; !reported {
@@ -96,8 +96,8 @@ func (w *exchange) releaseRest(but map[*Quota]uint64) {
 	}
 }
 
-// noteUnrated keeps account of what is reported in units that the service is not charged in. Beside those that it is charged in
-// they measure the same use; alone they are use that nobody pays.
+// noteUnrated records what is reported in units that the service is not charged in. Beside the charged units they measure the same use;
+// alone they are use that nobody pays for.
 func (w *exchange) noteUnrated(mscc *mscc, quota *Quota) {
 	for i := range mscc.reports {
 		charged := false
@@ -140,7 +140,7 @@ func (w *exchange) note(unit rating.Unit, amount uint64, charged bool) {
 	}
 }
 
-// releaseAll gives back what is still reserved.
+// releaseAll returns what is still reserved.
 func (s *Server) releaseAll(w *exchange) error {
 	if err := w.findPurse(); err != nil {
 		return err
@@ -169,7 +169,7 @@ func (w *exchange) findPurse() (err error) {
 	return err
 }
 
-// debitQuota debits the use of one service from its reservation, and gives the rest of that back.
+// debitQuota debits the use of one service from its reservation, and returns the rest of that.
 func (w *exchange) debitQuota(quota *Quota, used uint64) {
 	if used > 0 && quota.Unit == rating.Seconds && w.session.Answered == nil {
 		answered := w.at.Add(-time.Duration(min(used, math.MaxUint32)) * time.Second)
@@ -196,12 +196,12 @@ func (w *exchange) debitQuota(quota *Quota, used uint64) {
 	w.session.Returned += rest
 }
 
-// due returns what was used and is not paid yet.
+// due returns the cost of the use that is not paid yet.
 func (q *Quota) due() int64 { return max(0, q.Rate.Cost(q.Unit, q.Used)-q.Charged) }
 
-// collect takes what was used beyond the reservations from the account as far as it goes, and down to the overdraft. It comes
-// after they have been given back, so that it does not matter in which order services stand in a request; and what even the
-// account does not cover is tried again with each report of the session, until it ends.
+// collect charges use beyond the reservations to the account as far as it goes, down to the overdraft. It runs after they have been
+// returned, so that the order of services in a request does not matter; what the account does not cover is tried again with each report of
+// the session, until it ends.
 func (w *exchange) collect(overdraft int64) {
 	for _, quota := range w.session.Services {
 		due := quota.due()
@@ -214,8 +214,8 @@ func (w *exchange) collect(overdraft int64) {
 	w.session.total()
 }
 
-// supervise restarts Tcc: longer than the quota is valid (RFC 8506 §7). A user without credit who is not cut off, but sent to
-// top up, has as long for that.
+// supervise restarts Tcc, which is longer than the quota is valid (RFC 8506 §7). A user without credit who is not cut off, but redirected
+// to top up, has as long for that.
 func (s *Server) supervise(w *exchange) error {
 	tariff, err := s.tariffs.version(w.tx.DB, w.session.Tariff, w.session.TariffVersion)
 	if err != nil {

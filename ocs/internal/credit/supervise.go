@@ -19,7 +19,7 @@ const (
 	blind          = 10 * superviseEvery
 )
 
-// Run closes sessions whose network function has vanished (Tcc, RFC 8506 §7), and forgets answers that nobody will ask for again.
+// Run closes sessions whose network function has vanished (Tcc, RFC 8506 §7), and drops answers that nobody will request again.
 func (s *Server) Run(ctx context.Context) error {
 	var both errgroup.Group
 
@@ -46,10 +46,10 @@ func (s *Server) every(ctx context.Context, interval time.Duration, do func(cont
 	}
 }
 
-// watch supervises sessions. After a time in which it could not, because the OCS was not there, or its database, or the whole
-// machine slept, no report could come either: sessions get their supervision time anew before any is closed.
+// watch supervises sessions. After a time in which it could not, because the OCS or its database was down, or the whole machine slept, no
+// report could come either: every session gets its supervision time anew before any is closed.
 func (s *Server) watch(ctx context.Context, now time.Time) error {
-	now = now.Round(0) // of the wall: the other clock may have stood still
+	now = now.Round(0) // wall clock: the monotonic one may have stopped
 
 	if now.Sub(s.watched).Abs() > blind {
 		if err := s.grace(ctx, now); err != nil {
@@ -75,7 +75,7 @@ func (s *Server) grace(ctx context.Context, now time.Time) error {
 	})
 }
 
-// closeExpired closes the sessions that nothing was heard of until this time: what is reserved goes back, and the record says why.
+// closeExpired closes the sessions silent until this time: their reservations are returned, and the record gives the cause.
 func (s *Server) closeExpired(ctx context.Context, now time.Time) error {
 	var silent []string
 
@@ -97,7 +97,7 @@ func (s *Server) closeExpired(ctx context.Context, now time.Time) error {
 
 func (s *Server) closeSilent(ctx context.Context, id string, now time.Time) error {
 	w, err := s.close(ctx, now, Silence, notHeard, "id = ? AND expires < ?", id, now)
-	if err != nil || w == nil { // it was heard of meanwhile
+	if err != nil || w == nil { // a request came meanwhile
 		return err
 	}
 
@@ -108,8 +108,8 @@ func (s *Server) closeSilent(ctx context.Context, id string, now time.Time) erro
 	return nil
 }
 
-// Close ends a session whose network function is gone, before its supervision does: what is reserved goes back, and what is
-// reported later finds no session. gorm.ErrRecordNotFound if there is none.
+// Close ends a session whose network function is gone, before its supervision does: the reservation is returned, and a later report finds
+// no session. It returns gorm.ErrRecordNotFound if there is no session.
 func (s *Server) Close(ctx context.Context, id string) (*Session, error) {
 	w, err := s.close(ctx, time.Now().UTC(), ByHand, ClosedByHand, "id = ?", id)
 	if err != nil {
@@ -126,7 +126,7 @@ func (s *Server) Close(ctx context.Context, id string) (*Session, error) {
 	return w.session, nil
 }
 
-// close ends the session that the condition finds.
+// close ends the session that the condition selects.
 func (s *Server) close(ctx context.Context, now time.Time, event Event, why, condition string, arguments ...any) (w *exchange, err error) {
 	err = s.store.Update(ctx, func(tx ledger.Tx) error {
 		session := new(Session)
@@ -150,7 +150,7 @@ func (s *Server) close(ctx context.Context, now time.Time, event Event, why, con
 	return w, err
 }
 
-// forget drops what is older than it is to be kept: answers, records, and the details of the ledger.
+// forget drops what has been kept long enough: answers, records, and the details of the ledger.
 func (s *Server) forget(ctx context.Context, now time.Time) error {
 	replies := func(tx ledger.Tx) *gorm.DB {
 		old := tx.Model(
@@ -199,7 +199,7 @@ func (s *Server) forget(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// drop deletes some rows in each transaction, until there are no more: those who wait for the ledger come in between.
+// drop deletes some rows per transaction until none are left, so that others get their turn at the ledger.
 func (s *Server) drop(ctx context.Context, some func(tx ledger.Tx) *gorm.DB) (dropped int64, err error) {
 	for n := int64(droppedAtOnce); n == droppedAtOnce; {
 		err := s.store.Update(ctx, func(tx ledger.Tx) error {

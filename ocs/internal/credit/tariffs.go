@@ -15,7 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
 )
 
-// StoredTariff is one version of a price list. Versions are never changed: a session keeps that it began with.
+// StoredTariff is one version of a price list. Versions are immutable: a session keeps the one that it began with.
 type StoredTariff struct {
 	Name    string    `gorm:"primaryKey"                     json:"name"`
 	Version uint32    `gorm:"primaryKey;autoIncrement:false" json:"version"`
@@ -24,10 +24,10 @@ type StoredTariff struct {
 	Created time.Time `                                      json:"created"`
 }
 
-// TableName keeps the versions apart from what an earlier OCS kept.
+// TableName returns a name that differs from the table of an earlier OCS.
 func (StoredTariff) TableName() string { return "tariff_versions" }
 
-// Publish makes the next version of a tariff, for all that begins from now on. If it is what is in force already, it stays so.
+// Publish makes the next version of a tariff, for all that begins from now on. If it equals the version in force, nothing changes.
 func Publish(ctx context.Context, store *ledger.Store, t *rating.Tariff) error {
 	rates, err := json.Marshal(t.Rates)
 	if err != nil {
@@ -59,7 +59,7 @@ func Publish(ctx context.Context, store *ledger.Store, t *rating.Tariff) error {
 	})
 }
 
-// tariffs remembers price lists that it has read: a version never changes.
+// tariffs caches price lists: a version never changes.
 type tariffs struct {
 	mu   sync.Mutex
 	read map[tariffKey]*rating.Tariff
@@ -70,7 +70,7 @@ type tariffKey struct {
 	version uint32
 }
 
-const maxTariffs = 64 // remembered
+const maxTariffs = 64 // cached
 
 // current returns the version of a tariff that is in force; gorm.ErrRecordNotFound if there is no such tariff.
 func (t *tariffs) current(db *gorm.DB, name string) (*rating.Tariff, error) {
@@ -111,7 +111,7 @@ func (t *tariffs) version(db *gorm.DB, name string, version uint32) (*rating.Tar
 	return tariff, nil
 }
 
-// Tariff returns what is stored.
+// Tariff returns the stored tariff.
 func (s *StoredTariff) Tariff() (*rating.Tariff, error) {
 	t := &rating.Tariff{Name: s.Name, Version: s.Version}
 	if err := json.Unmarshal([]byte(s.Rates), &t.Rates); err != nil {
@@ -125,5 +125,5 @@ func (s *StoredTariff) Tariff() (*rating.Tariff, error) {
 	return t, nil
 }
 
-// terms of a version that was stored before there were any are none.
+// terms returns the stored terms; an earlier OCS stored none.
 func (s *StoredTariff) terms() string { return cmp.Or(s.Terms, "{}") }

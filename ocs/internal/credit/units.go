@@ -11,25 +11,25 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// mscc is what a request says of one service, in Multiple-Services-Credit-Control or for the session as a whole: the units that it
-// wants, and those that were used.
+// mscc is the part of a request about one service, in Multiple-Services-Credit-Control or for the session as a whole: the units requested,
+// and those used.
 type mscc struct {
 	group       *uint32
 	identifiers []uint32
-	asked       bool   // for a quota, or for a debit
-	wanted      []want // what the service may be granted in, one of these; none leaves it to the OCS
+	asked       bool   // a quota or a debit is requested
+	wanted      []want // alternatives that may be granted; none: the OCS chooses
 	reports     []ro.ServiceUnit
-	spent       uint64 // minor units that are reported as used
+	spent       uint64 // minor units reported as used
 }
 
-// want is an amount that is asked for; 0 leaves it to the OCS.
+// want is a requested amount; 0: the OCS chooses.
 type want struct {
 	unit   rating.Unit
 	amount uint64
 }
 
-// msccs reads a request in both of its forms: with Multiple-Services-Credit-Control, one for each service, or with the units of
-// the session as a whole (RFC 8506 §5.1.2).
+// msccs reads a request in either of its forms: with Multiple-Services-Credit-Control, one for each service, or with the units of the
+// session as a whole (RFC 8506 §5.1.2).
 func (s *Server) msccs(q *ro.CCR) ([]mscc, *refusal) {
 	var all []mscc
 
@@ -73,16 +73,16 @@ func (s *Server) msccs(q *ro.CCR) ([]mscc, *refusal) {
 	return all, nil
 }
 
-// perService reports whether a client asks for each service by itself: its CCR Initial without any asks for none yet (RFC 8506
-// §5.1.2, §8.40).
+// perService reports whether a client requests each service separately: a CCR Initial without services requests none yet (RFC 8506 §5.1.2,
+// §8.40).
 func perService(q *ro.CCR) bool {
 	const supported = 1 // MULTIPLE_SERVICES_SUPPORTED
 
 	return q.MultipleServicesIndicator != nil && *q.MultipleServicesIndicator == supported
 }
 
-// sameService reports whether two services are one. Of those that have Service-Identifiers these are the service, also within one
-// rating group (RFC 8506 §8.16); their order says nothing.
+// sameService reports whether two services are the same. Service-Identifiers, if present, identify the service, even within one rating
+// group (RFC 8506 §8.16); their order does not matter.
 func sameService(group, otherGroup *uint32, identifiers, others []uint32) bool {
 	if (group == nil) != (otherGroup == nil) || group != nil && *group != *otherGroup {
 		return false
@@ -95,7 +95,7 @@ func sameService(group, otherGroup *uint32, identifiers, others []uint32) bool {
 	return within(identifiers, others) && within(others, identifiers)
 }
 
-// want reads a Requested-Service-Unit. What the network function has rated itself comes last: a price of ours comes before it.
+// want reads a Requested-Service-Unit. What the network function has rated itself comes last: the OCS's own price takes precedence.
 func (s *Server) want(w *mscc, u *ro.ServiceUnit) *refusal {
 	if u == nil {
 		return nil
@@ -121,7 +121,7 @@ func (s *Server) want(w *mscc, u *ro.ServiceUnit) *refusal {
 	return nil
 }
 
-// amount returns how many of this unit are asked for; 0 leaves it to the OCS.
+// amount returns how many of this unit are requested; 0: the OCS chooses.
 func (w *mscc) amount(unit rating.Unit) uint64 {
 	for _, wanted := range w.wanted {
 		if wanted.unit == unit {
@@ -137,7 +137,7 @@ func (w *mscc) mayHave(unit rating.Unit) bool {
 	return len(w.wanted) == 0 || slices.ContainsFunc(w.wanted, func(wanted want) bool { return wanted.unit == unit })
 }
 
-// countMoney brings reported amounts of money to what the ledger counts in.
+// countMoney converts reported amounts of money to the ledger's unit.
 func (s *Server) countMoney(w *mscc) *refusal {
 	for i := range w.reports {
 		if w.reports[i].Money == nil {
@@ -155,11 +155,10 @@ func (s *Server) countMoney(w *mscc) *refusal {
 	return nil
 }
 
-// measurable are the units that a tariff can price.
+// measurable lists the units that a tariff can price.
 var measurable = []rating.Unit{rating.Seconds, rating.Octets, rating.Events}
 
-// candidates returns the units that the service may be charged in, the likeliest first: those that are asked for, those that are
-// reported, or all.
+// candidates returns the units that the service may be charged in, the likeliest first: those requested, those reported, or all.
 func (w *mscc) candidates(usual rating.Unit) (units []rating.Unit) {
 	for _, wanted := range w.wanted {
 		units = append(units, wanted.unit)
@@ -196,7 +195,7 @@ func (w *mscc) used(unit rating.Unit) (sum uint64) {
 	return sum
 }
 
-// measured returns the unit that is reported, "" if none is.
+// measured returns the reported unit, "" if none is.
 func (w *mscc) measured() rating.Unit {
 	for _, unit := range append(slices.Clone(measurable), rating.Money) {
 		if w.used(unit) > 0 {
@@ -228,7 +227,7 @@ func measure(u *ro.ServiceUnit, unit rating.Unit) (amount uint64, present bool) 
 	}
 }
 
-// add does not overflow: no counter goes backwards.
+// add returns the sum without overflow: no counter goes backwards.
 func add(a, b uint64) uint64 {
 	sum, carry := bits.Add64(a, b, 0)
 	if carry != 0 {
@@ -238,7 +237,7 @@ func add(a, b uint64) uint64 {
 	return sum
 }
 
-// granted is units as they are sent.
+// granted returns units as sent.
 func (s *Server) granted(unit rating.Unit, amount uint64) *ro.ServiceUnit {
 	switch unit {
 	case rating.Money:
@@ -253,7 +252,7 @@ func (s *Server) granted(unit rating.Unit, amount uint64) *ro.ServiceUnit {
 	}
 }
 
-// key names a service for people.
+// key returns a readable name of a service.
 func key(group *uint32, identifiers []uint32) string {
 	var parts []string
 
@@ -268,7 +267,7 @@ func key(group *uint32, identifiers []uint32) string {
 	return strings.Join(parts, ", ")
 }
 
-// usualUnit returns what a service is charged in when nothing says more.
+// usualUnit returns the unit that a service is charged in by default.
 func usualUnit(serviceContext string) rating.Unit {
 	const packetSwitched = "32251@3gpp.org" // TS 32.251
 
@@ -279,7 +278,7 @@ func usualUnit(serviceContext string) rating.Unit {
 	return rating.Seconds
 }
 
-// usual returns the amount that is granted when the request leaves it to the OCS, and the most that is.
+// usual returns the amount granted by default, and the maximum.
 func (s *Server) usual(unit rating.Unit) (amount, most uint64) {
 	switch unit {
 	case rating.Seconds:

@@ -10,7 +10,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// Purse is a subscriber's money: what can be spent, and what is set aside.
+// Purse is a subscriber's money: what is available, and what is reserved.
 type Purse struct{ Account, Reserved *Account }
 
 // Purse returns a subscriber's accounts.
@@ -57,7 +57,7 @@ func (tx Tx) Payer(uris []string) (Purse, error) {
 	return Purse{}, fmt.Errorf("%w: %s", ErrUnknown, strings.Join(uris, ", "))
 }
 
-// Add makes a subscriber's account with its identities and first money.
+// Add makes a subscriber's account with its identities and initial amount.
 func (s *Store) Add(ctx context.Context, name, tariff string, identities []string, amount int64) error {
 	return s.Update(ctx, func(tx Tx) error {
 		var n int64
@@ -88,7 +88,7 @@ func (s *Store) Add(ctx context.Context, name, tariff string, identities []strin
 	})
 }
 
-// identify gives an account its identities, instead of those that it had.
+// identify replaces the identities of an account.
 func (tx Tx) identify(name string, identities []string) error {
 	if err := tx.Where("account = ?", name).Delete(&Identity{}).Error; err != nil {
 		return err
@@ -114,14 +114,14 @@ func (tx Tx) identify(name string, identities []string) error {
 	return nil
 }
 
-// Change is what can be changed of an account; nil leaves it.
+// Change is a change of an account; nil leaves a field.
 type Change struct {
 	Tariff     *string
 	Blocked    *bool
 	Identities *[]string
 }
 
-// Change changes an account. Sessions that have begun go on as they were.
+// Change changes an account. Sessions that have begun are not affected.
 func (s *Store) Change(ctx context.Context, name string, c Change) error {
 	return s.Update(ctx, func(tx Tx) error {
 		p, err := tx.Purse(name)
@@ -152,7 +152,7 @@ func (s *Store) Change(ctx context.Context, name string, c Change) error {
 	})
 }
 
-// Closed pays an account out and takes its identities away. Its history stays, and its name is not given again.
+// Closed pays an account out and removes its identities. Its history stays, and its name is not used again.
 func (s *Store) Closed(ctx context.Context, name string) error {
 	return s.Update(ctx, func(tx Tx) error {
 		p, err := tx.Purse(name)
@@ -183,8 +183,7 @@ func (s *Store) Closed(ctx context.Context, name string) error {
 	})
 }
 
-// TopUp brings money from outside. With a reference that a top-up had before, nothing is moved: it is the same one again, or
-// ErrReference.
+// TopUp adds money from outside. If a top-up had the reference before, nothing is moved: it is the same one again, or ErrReference.
 func (s *Store) TopUp(ctx context.Context, name string, amount int64, note, reference string) error {
 	return s.Update(ctx, func(tx Tx) error { return tx.topUp(name, amount, note, reference) })
 }
@@ -216,7 +215,7 @@ func (tx Tx) topUp(name string, amount int64, note, reference string) error {
 	return tx.move(about, tx.cash(), p.Account, amount)
 }
 
-// spent reports whether a top-up had this reference, and it was this one.
+// spent reports whether this same top-up was made before, by its reference.
 func (tx Tx) spent(reference string, account uint64, amount int64) (bool, error) {
 	var before []SpentReference
 

@@ -7,8 +7,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// Sum is that of all balances and that of all entries. Both are zero. Entries are never changed, so only those that are new
-// since the last time are added.
+// Sum returns the sum of all balances and that of all entries. Both are zero. Entries never change, so only new ones are added since the
+// last time.
 func (s *Store) Sum(ctx context.Context) (balances, entries int64, err error) {
 	s.auditing.Lock()
 	defer s.auditing.Unlock()
@@ -44,7 +44,7 @@ func (s *Store) Held(ctx context.Context) (sum int64, err error) {
 	return sum, err
 }
 
-// Audit is what a look at every entry found. An intact ledger has no findings.
+// Audit is the result of an audit. An intact ledger has no findings.
 type Audit struct {
 	Movements     int64    `json:"movements"`
 	Entries       int64    `json:"entries"`
@@ -53,8 +53,8 @@ type Audit struct {
 	Findings      []string `json:"findings"` // at most 100
 }
 
-// Audit looks at every entry, in one state of the ledger: whether each movement gives what it takes, and each balance is the sum
-// of its account's entries.
+// Audit checks every entry, in one state of the ledger: whether each movement gives what it takes, and each balance is the sum of its
+// account's entries.
 func (s *Store) Audit(ctx context.Context) (*Audit, error) {
 	a := &Audit{Findings: []string{}}
 

@@ -10,10 +10,10 @@ import (
 type New struct {
 	Name, Tariff string
 	Identities   []string
-	Amount       int64 // first money
+	Amount       int64 // initial
 }
 
-// AddAll makes several accounts in one transaction: all of them, or none; then it tells which one is the reason.
+// AddAll makes several accounts in one transaction: all of them, or none; refused is then the index of the cause.
 func (s *Store) AddAll(ctx context.Context, all []New) (refused int, err error) {
 	err = s.Update(ctx, func(tx Tx) error {
 		taken, uris, err := tx.among(all)
@@ -88,7 +88,7 @@ func (tx Tx) among(all []New) (names map[string]bool, uris map[string]string, er
 		names[name] = true
 	}
 
-	for len(wantedURIs) > 0 { // databases take so many values in one query
+	for len(wantedURIs) > 0 { // databases limit the values in one query
 		some := wantedURIs[:min(len(wantedURIs), 500)]
 		wantedURIs = wantedURIs[len(some):]
 

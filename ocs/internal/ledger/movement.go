@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Posting is movements that are written together. Balances of the accounts given change at once, so that the next movement can
+// Posting is a group of movements that are written together. Balances of the accounts given change at once, so that the next movement can
 // be decided on; the database's change with Write.
 type Posting struct {
 	tx        Tx
@@ -16,15 +16,15 @@ type Posting struct {
 	err       error
 }
 
-// Posting begins a posting. Each account must be given by one pointer only.
+// Posting begins a posting. Each account must always be given by the same pointer.
 func (tx Tx) Posting(session, note string) *Posting {
 	return &Posting{tx: tx, about: Movement{Session: session, Note: note}, before: map[*Account]int64{}}
 }
 
-// Note returns what is noted with its movements.
+// Note returns the note of its movements.
 func (p *Posting) Note() string { return p.about.Note }
 
-// Move takes an amount from one account to another. Zero moves nothing and leaves no trace.
+// Move moves an amount from one account to another. Zero moves nothing and leaves no trace.
 func (p *Posting) Move(kind string, from, to *Account, amount int64) {
 	switch {
 	case amount == 0:
@@ -60,7 +60,7 @@ func (p *Posting) Moved(f func(kind string, amount int64)) {
 	}
 }
 
-// Write puts the movements into the ledger and the balances beside it.
+// Write writes the movements and the resulting balances.
 func (p *Posting) Write() error {
 	if p.err != nil || len(p.movements) == 0 {
 		return p.err
@@ -92,7 +92,7 @@ func (tx Tx) move(about Movement, from, to *Account, amount int64) error {
 	return p.Write()
 }
 
-// Revenue returns the account of what was earned. Its balance here begins at nought, whatever it is in the ledger.
+// Revenue returns the account of revenue. Its balance in this value begins at zero, whatever it is in the ledger.
 func (tx Tx) Revenue() *Account {
 	own := tx.store.revenue
 	return &own

@@ -8,22 +8,22 @@ import (
 	"gorm.io/gorm"
 )
 
-// opening is the kind of the movement that stands for all older ones of an account.
+// opening is the kind of the movement that replaces all older ones of an account.
 const opening = "opening"
 
-// SpentReference is that of a top-up whose movement is rolled up: it brings nothing again all the same.
+// SpentReference is the reference of a rolled-up top-up, which still cannot be repeated.
 type SpentReference struct {
 	Reference string `gorm:"primaryKey"`
-	Account   uint64 // that was topped up; 0 where an earlier OCS has rolled it up
+	Account   uint64 // that was topped up; 0 if rolled up by an earlier OCS
 	Amount    int64
 }
 
-// atATime is how many movements are rolled up in one transaction: others want to be served meanwhile.
+// atATime is how many movements are rolled up in one transaction, so that others are served meanwhile.
 const atATime = 1000
 
-// Roll puts, for each account, one opening movement in the place of all movements before a time. Balances stay as they are, and
-// every movement still gives what it takes: the other side of an opening is the account of what was brought forward, on which
-// the openings of all accounts are zero together. It is the only thing that deletes from the ledger.
+// Roll replaces, for each account, all movements before a time with one opening movement. Balances stay as they are, and every movement
+// still gives what it takes: the other side of an opening is the account of what was brought forward, on which the openings of all accounts
+// are zero together. Nothing else deletes from the ledger.
 func (s *Store) Roll(ctx context.Context, before time.Time) (rolled int, err error) {
 	for {
 		var n int
@@ -99,7 +99,7 @@ func (tx Tx) roll(before time.Time, limit int) (int, error) {
 	return len(old), tx.CreateInBatches(made, 500).Error
 }
 
-// sums returns those of the entries of movements, by account; accounts is those that have any, in their order.
+// sums returns the sums of the entries of movements by account; accounts lists those with entries, in order.
 func (tx Tx) sums(movements []uint64) (sums map[uint64]int64, accounts []uint64, err error) {
 	var rows []struct {
 		AccountID uint64
@@ -136,7 +136,7 @@ func (tx Tx) sums(movements []uint64) (sums map[uint64]int64, accounts []uint64,
 	return sums, accounts, err
 }
 
-// openings returns the movements that these accounts' histories begin with now.
+// openings returns the movements with which these accounts' histories begin now.
 func (tx Tx) openings(accounts []uint64) (ids []uint64, err error) {
 	err = tx.Model(&Movement{}).Joins("JOIN entries ON entries.movement_id = movements.id").
 		Where("movements.kind = ? AND entries.account_id IN ?", opening, accounts).Pluck("movements.id", &ids).Error
@@ -168,7 +168,7 @@ func (tx Tx) keepReferences(old []Movement) error {
 	return tx.CreateInBatches(spent, 500).Error
 }
 
-// erase deletes movements. The seal is broken for as long as the transaction lasts, which nobody else sees.
+// erase deletes movements. The seal is broken only within the transaction, which nobody else sees.
 func (tx Tx) erase(ids []uint64) error {
 	if err := unseal(tx.DB); err != nil {
 		return err

@@ -1,6 +1,6 @@
-// Package ledger keeps the money of the OCS: accounts, and an append-only record of every movement between them. Each movement
-// takes from one account what it gives to another, so that the sum of all accounts is zero at every instant. Money is whole
-// minor units of one currency.
+// Package ledger stores the money of the OCS: accounts, and an append-only record of every movement between them. Each movement takes from
+// one account what it gives to another, so that the sum of all accounts is zero at every instant. Money is in whole minor units of one
+// currency.
 package ledger
 
 import (
@@ -13,13 +13,13 @@ import (
 // The kinds of accounts.
 const (
 	Subscriber = "subscriber"      // what a subscriber can spend
-	Reserved   = "reserved"        // what is set aside for the subscriber's sessions
+	Reserved   = "reserved"        // what is reserved for the subscriber's sessions
 	Revenue    = "revenue"         // what was earned
-	cash       = "cash"            // where top-ups come from: as negative as all others are positive
-	forward    = "brought forward" // the other side of openings: nothing, when all are taken together
+	cash       = "cash"            // the source of top-ups: as negative as all others are positive
+	forward    = "brought forward" // the other side of openings: zero in total
 )
 
-// Network is who owns the accounts that are no subscriber's.
+// Network is the owner of the accounts that are no subscriber's.
 const Network = "network"
 
 // Account is one account. Balance is the sum of its entries, kept beside them in the same transaction.
@@ -46,12 +46,12 @@ type Movement struct {
 	At        time.Time `gorm:"index"       json:"at"`
 	Kind      string    `                   json:"kind"` // top-up, reserve, debit, release, refund, pay-out, write-off, opening
 	Session   string    `gorm:"index"       json:"session,omitempty"`
-	Reference *string   `gorm:"uniqueIndex" json:"reference,omitempty"` // of a top-up: the same one again moves nothing
+	Reference *string   `gorm:"uniqueIndex" json:"reference,omitempty"` // of a top-up: repeated, it moves nothing
 	Note      string    `                   json:"note,omitempty"`
 	Entries   []Entry   `                   json:"entries"`
 }
 
-// Entry is what a movement does to one account.
+// Entry is the effect of a movement on one account.
 type Entry struct {
 	ID         uint64 `gorm:"primaryKey" json:"-"`
 	MovementID uint64 `gorm:"index"      json:"-"`
@@ -59,23 +59,23 @@ type Entry struct {
 	Amount     int64  `                  json:"amount"`
 }
 
-// MaxBalance is the most an account can hold: what fits a number of JSON to the last unit.
+// MaxBalance is the most an account can hold: what a JSON number represents exactly.
 const MaxBalance = 1 << 53
 
 var (
-	// ErrUnknown is the error of an account that does not exist.
+	// ErrUnknown is returned for an account that does not exist.
 	ErrUnknown = errors.New("there is no such account")
-	// ErrExists is the error of an account, or an identity, that is there already.
+	// ErrExists is returned for an account, or an identity, that already exists.
 	ErrExists = errors.New("it exists already")
-	// ErrInUse is the error of an account that cannot be closed while it has reservations.
+	// ErrInUse is returned for an account that cannot be closed while it has reservations.
 	ErrInUse = errors.New("money of it is reserved for sessions")
-	// ErrReference is the error of a top-up whose reference another one had.
+	// ErrReference is returned for a top-up whose reference another one had.
 	ErrReference = errors.New("a top-up of another account or amount had the reference")
-	// ErrAmount is the error of an amount that is not positive, or too large.
+	// ErrAmount is returned for an amount that is not positive, or too large.
 	ErrAmount = errors.New("the amount must be positive, and the balance stay below 2^53")
 )
 
-// seal makes the database refuse to change or delete what is written in the ledger, whoever asks it to.
+// seal makes the database refuse to change or delete what is written in the ledger, whoever asks.
 func seal(db *gorm.DB) error {
 	const refusal = "the ledger is append-only"
 

@@ -14,29 +14,29 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/database"
 )
 
-// Store keeps the ledger, and beside it whatever else must change together with it.
+// Store stores the ledger, and whatever must change together with it.
 type Store struct {
 	db            *database.Database
-	turn          *semaphore.Weighted // of those who write: first come, first served
+	turn          *semaphore.Weighted // of writers: first come, first served
 	revenue, cash Account
 	forward       Account
 
 	auditing sync.Mutex
-	audited  uint64 // the last entry that is in sum
+	audited  uint64 // the last entry included in sum
 	sum      int64
 }
 
 const (
-	// writers are the transactions that a PostgreSQL is given at a time. It does one after the other, and the next are at hand.
+	// writers is the number of concurrent transactions on PostgreSQL. It runs one after the other, and the next are ready.
 	writers = 4
 	// lockWait is how long another process may hold a file.
 	lockWait = 5 * time.Second
 )
 
-// Open opens the database, and makes it if there is none. dsn is a path, or postgres://.
+// Open opens the database, and creates it if it does not exist. dsn is a path, or postgres://.
 func Open(dsn string) (*Store, error) {
-	// What was answered is on the disk, also after a loss of power.
-	db, err := database.Open(database.Config{DSN: dsn, Writers: writers + 1, LockWait: lockWait, Durable: true}) // one asks whether it lives
+	// What was answered is on the disk, even after a loss of power.
+	db, err := database.Open(database.Config{DSN: dsn, Writers: writers + 1, LockWait: lockWait, Durable: true}) // one is for Alive
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
@@ -58,7 +58,7 @@ func (s *Store) prepare() error {
 		return err
 	}
 
-	return s.Update(context.Background(), func(tx Tx) error { // one OCS at a time, where several start
+	return s.Update(context.Background(), func(tx Tx) error { // one OCS at a time, if several start
 		for kind, own := range map[string]*Account{Revenue: &s.revenue, cash: &s.cash, forward: &s.forward} {
 			*own = Account{Name: Network, Kind: kind, Created: time.Now().UTC()}
 			if err := tx.Where("name = ? AND kind = ?", Network, kind).FirstOrCreate(own).Error; err != nil {
@@ -73,26 +73,26 @@ func (s *Store) prepare() error {
 // Close closes the database.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Shared reports whether other OCSs may have the same ledger.
+// Shared reports whether other OCSs may use the same ledger.
 func (s *Store) Shared() bool { return s.db.Shared }
 
 // Alive reports whether the database can be read and written.
 func (s *Store) Alive(ctx context.Context) error { return s.db.Alive(ctx) }
 
-// Read is for queries. They have connections of their own: no crowd of readers keeps the writers waiting.
+// Read returns a handle for queries. They have their own connections, so that readers never keep writers waiting.
 func (s *Store) Read(ctx context.Context) *gorm.DB { return s.db.Read.WithContext(ctx) }
 
-// Tx is one transaction on the ledger: all of it happens, and is on the disk, or none of it does.
+// Tx is one transaction on the ledger: all of it is on the disk, or nothing has happened.
 type Tx struct {
 	*gorm.DB
 	store *Store
 }
 
-// oneAtATime is the key of PostgreSQL's lock under which the ledger is changed.
+// oneAtATime is the key of the PostgreSQL lock held while the ledger changes.
 const oneAtATime = 0x6469616c746f6e65
 
-// Update runs f in a transaction. No other one changes anything meanwhile, in this process or another: what f has read of a
-// balance holds until it is done, and money cannot be spent twice. Who comes first is served first.
+// Update runs f in a transaction. Nothing else changes meanwhile, in this process or another: a balance read by f holds until it is done,
+// and money cannot be spent twice. Writers are served in the order in which they come.
 func (s *Store) Update(ctx context.Context, f func(tx Tx) error) error {
 	if err := s.turn.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("ledger: waiting for its turn: %w", err)

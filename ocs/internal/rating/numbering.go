@@ -7,10 +7,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
-// Numbering says how numbers are dialled where the payers are, so that all can be rated in international form.
+// Numbering is how the payers dial numbers, so that all can be rated in international form.
 type Numbering struct {
 	International []string `yaml:"international_prefixes"` // dialled before a country code
-	CountryCode   string   `yaml:"country_code"`           // of national numbers; empty leaves them as they are
+	CountryCode   string   `yaml:"country_code"`           // of national numbers; empty: they are not changed
 	Trunk         string   `yaml:"trunk_prefix"`           // dialled before a national number
 }
 
@@ -25,10 +25,10 @@ func (n *Numbering) Validate() error {
 	return nil
 }
 
-// Normalise returns the number of a tel URI, or of a sip URI whose user part is one, in international form: "+" and digits. Numbers
-// that are neither international nor national (112, *100#) stay as they are. A URI without a number has "".
+// Normalise returns the number of a tel URI, or of a sip URI whose user part is one, in international form: "+" and digits. Numbers that
+// are neither international nor national (112, *100#) stay as they are. For a URI without a number it returns "".
 func (n *Numbering) Normalise(uri string) string {
-	if !strings.Contains(uri, ":") { // some send the bare number
+	if !strings.Contains(uri, ":") { // some clients send the bare number
 		uri = "tel:" + uri
 	}
 

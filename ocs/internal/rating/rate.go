@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Direction narrows a rate to one side of a call.
+// Direction restricts a rate to one side of a call.
 type Direction string
 
 const (
@@ -14,10 +14,10 @@ const (
 	Terminating Direction = "terminating" // the payer is called
 )
 
-// Rate is the price of services whose called number begins with a prefix. It prices time if it has an interval, volume if it has
-// a volume interval, events if it has an event price; what it does not price cannot be used under it.
+// Rate is the price of services whose called number begins with a prefix. It prices time if it has an interval, volume if it has a volume
+// interval, events if it has an event price; units that it does not price cannot be used under it.
 type Rate struct {
-	// of the normalised called number, "+" included; "" matches all, also those without a number
+	// Prefix of the normalised called number, "+" included; "" matches all, also those without a number.
 	Prefix      string    `json:"prefix"`
 	RatingGroup *uint32   `json:"rating_group,omitempty"` // only for this one
 	Direction   Direction `json:"direction,omitempty"`    // only for this side
@@ -25,14 +25,14 @@ type Rate struct {
 	ConnectionFee int64 `json:"connection_fee,omitempty"` // once, with the first unit used
 
 	Price       int64 `json:"price,omitempty"`        // of an interval
-	Interval    int64 `json:"interval,omitempty"`     // seconds that the price is for
+	Interval    int64 `json:"interval,omitempty"`     // seconds that the price covers
 	Initial     int64 `json:"initial,omitempty"`      // seconds of the first block, charged as a whole; 0: as increment
 	Increment   int64 `json:"increment,omitempty"`    // seconds of each further block: 1 per second, 60 per started minute; 0: 1
 	FreeSeconds int64 `json:"free_seconds,omitempty"` // at the beginning of each call; blocks begin after them
 
 	VolumePrice     int64 `json:"volume_price,omitempty"`     // of a volume interval
-	VolumeInterval  int64 `json:"volume_interval,omitempty"`  // octets that the price is for
-	VolumeIncrement int64 `json:"volume_increment,omitempty"` // octets that are charged together; 0: 1
+	VolumeInterval  int64 `json:"volume_interval,omitempty"`  // octets that the price covers
+	VolumeIncrement int64 `json:"volume_increment,omitempty"` // octets charged together; 0: 1
 
 	EventPrice *int64 `json:"event_price,omitempty"` // of one message or other event
 }
@@ -45,7 +45,7 @@ const (
 	Seconds Unit = "seconds"
 	Octets  Unit = "octets"
 	Events  Unit = "events"
-	Money   Unit = "money" // minor units: rated by the network function already
+	Money   Unit = "money" // minor units, rated by the network function
 )
 
 func (r *Rate) validate() error {
@@ -102,9 +102,9 @@ func (r *Rate) Prices(u Unit) bool {
 	}
 }
 
-// Cost returns the price of so many units used in all: the connection fee, and what goes beyond the free seconds in whole blocks, at
-// their part of the interval's price. The whole is rounded up to a minor unit once, so that it does not depend on how the use
-// was reported. Nothing used, nothing paid: a call that was not answered is free.
+// Cost returns the price of this many units used in all: the connection fee, and what exceeds the free seconds in whole blocks, at their
+// part of the interval's price. The whole is rounded up to a minor unit once, so that it does not depend on how the use was reported. No
+// use costs nothing: an unanswered call is free.
 func (r *Rate) Cost(u Unit, units uint64) int64 {
 	if units == 0 {
 		return 0
@@ -124,7 +124,7 @@ func (r *Rate) Cost(u Unit, units uint64) int64 {
 	}
 }
 
-// blocks returns the seconds that are charged for.
+// blocks returns the charged seconds.
 func (r *Rate) blocks(seconds uint64) uint64 {
 	free, initial := uint64(r.FreeSeconds), uint64(r.Initial)
 
@@ -147,10 +147,10 @@ func whole(units uint64, increment int64) uint64 {
 	return (units + uint64(increment) - 1) / uint64(increment) * uint64(increment)
 }
 
-// Unpayable is what a cost is that is larger than all money.
+// Unpayable is a cost larger than all money.
 const Unpayable = 1 << 61
 
-// proportion is units * price / interval, rounded up.
+// proportion returns units * price / interval, rounded up.
 func proportion(units uint64, price, interval int64) int64 {
 	high, low := bits.Mul64(units, uint64(price))
 	if high >= uint64(interval) {
@@ -165,8 +165,7 @@ func proportion(units uint64, price, interval int64) int64 {
 	return int64(min(cost, Unpayable))
 }
 
-// Affordable returns how many more units, of at most wanted, can be used after those that have been, when this much may be spent on
-// them.
+// Affordable returns how many more units, of at most wanted, can be used after those already used, if this much may be spent on them.
 func (r *Rate) Affordable(u Unit, used, wanted uint64, budget int64) uint64 {
 	if used >= MaxUnits {
 		return 0

@@ -1,5 +1,5 @@
-// Package rating computes what a service costs. Prices are whole minor units of the currency, and every function here is pure: the
-// same rate and the same use always cost the same.
+// Package rating computes the cost of services. Prices are whole minor units of the currency, and every function here is pure: the same
+// rate and the same use always cost the same.
 package rating
 
 import (
@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Tariff is a price list. A new one with the same name is a new version; what has begun keeps the one that it began with.
+// Tariff is a price list. A new one with the same name is a new version; a session keeps the version that it began with.
 type Tariff struct {
 	Name    string `json:"name"`
 	Version uint32 `json:"version,omitempty"` // given by the OCS: 1, 2, …
@@ -23,17 +23,17 @@ type Service struct {
 	Terminating bool // the payer is called
 }
 
-// errNoRate is the error of a service that no rate is for.
+// errNoRate is returned for a service without a rate.
 var errNoRate = errors.New("no rate")
 
-// Limits of what can be calculated with.
+// Limits of the calculation.
 const (
 	MaxPrice = 1 << 40
 	MaxUnits = 1 << 50 // seconds, octets or events of one service
 	maxRates = 100_000
 )
 
-// Validate refuses a tariff that cannot be calculated with.
+// Validate returns an error if the tariff cannot be calculated with.
 func (t *Tariff) Validate() error {
 	if t.Name == "" || len(t.Name) > 100 {
 		return errors.New("a tariff needs a name of at most 100 octets")
@@ -74,8 +74,8 @@ func (r *Rate) selector() string {
 	return r.Prefix + "/" + group + "/" + string(r.Direction)
 }
 
-// Find returns the rate for a service: the one with the longest prefix of the number; of several, one for the service's rating group
-// goes before one for any, and then one for its direction.
+// Find returns the rate for a service: the one with the longest prefix of the number; of several, one for the service's rating group takes
+// precedence over one for any, and then one for its direction.
 func (t *Tariff) Find(s Service) (Rate, error) {
 	best, points := -1, -1
 

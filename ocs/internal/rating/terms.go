@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Terms are what goes with a price list besides prices.
+// Terms are the parts of a price list other than prices.
 type Terms struct {
 	FinalUnit  *FinalUnit `json:"final_unit,omitempty"`  // nil: the configured one
 	LowBalance *int64     `json:"low_balance,omitempty"` // minor units; nil: the configured ones
@@ -23,7 +23,7 @@ func (t *Terms) validate() error {
 	return t.FinalUnit.Validate()
 }
 
-// Actions at the end of the last units (RFC 8506 §8.35).
+// Actions after the last units (RFC 8506 §8.35).
 const (
 	Terminate = "terminate"
 	Redirect  = "redirect"
@@ -38,7 +38,7 @@ type FinalUnit struct {
 	Rules    []string `json:"filter_rules,omitempty"     yaml:"filter_rules"`     // IPFilterRules, for restrict
 }
 
-// Validate refuses what no network function can follow.
+// Validate returns an error if no network function could comply.
 func (f *FinalUnit) Validate() error {
 	filters := len(f.Filters) + len(f.Rules)
 

@@ -1,5 +1,5 @@
-// Package reauth sends the OCS's own requests to network functions: to ask for credit anew (RFC 8506 §5.5), or to end a session
-// (RFC 6733 §8.5).
+// Package reauth sends the OCS's own requests to network functions: to re-authorise a session (RFC 8506 §5.5), or to end it (RFC 6733
+// §8.5).
 package reauth
 
 import (
@@ -17,10 +17,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// Config has when network functions are asked for credit anew, and how often.
+// Config sets when network functions are asked to re-authorise, and how often.
 type Config struct {
-	Enabled  bool          `yaml:"enabled"`  // after top-ups and blocking; the API asks in any case
-	Attempts int           `yaml:"attempts"` // while there is no answer
+	Enabled  bool          `yaml:"enabled"`  // after top-ups and blocking; the API always can
+	Attempts int           `yaml:"attempts"` // until an answer
 	Wait     time.Duration `yaml:"wait"`     // between them
 }
 
@@ -47,12 +47,12 @@ type Outcome string
 
 const (
 	Asked   Outcome = "asked"   // the network function will do it
-	Unknown Outcome = "unknown" // it has no such session any more
-	Refused Outcome = "refused" // it will not, or cannot
+	Unknown Outcome = "unknown" // it does not know the session any more
+	Refused Outcome = "refused" // it refuses, or cannot
 	Silent  Outcome = "no answer"
 )
 
-// outcome reads an answer (RFC 8506 §5.5, RFC 6733 §8.3.2, §8.5.2).
+// outcome returns the outcome of an answer (RFC 8506 §5.5, RFC 6733 §8.3.2, §8.5.2).
 func outcome(result diameter.Result, err error) Outcome {
 	switch {
 	case err != nil:
@@ -75,7 +75,7 @@ type Answer struct {
 	Detail  string  `json:"detail,omitempty"`
 }
 
-// Asker asks network functions. Its methods are safe for concurrent use.
+// Asker sends the requests. Its methods are safe for concurrent use.
 type Asker struct {
 	config      Config
 	supervision time.Duration
@@ -96,16 +96,16 @@ const (
 	inFlight   = 8
 )
 
-// Options are what an Asker works with.
+// Options are what an Asker needs.
 type Options struct {
 	Network     Network
 	Store       *ledger.Store
-	Supervision time.Duration // how long a session stays open that its network function does not know
+	Supervision time.Duration // how long a session unknown to its network function stays open
 	Log         *slog.Logger
 	Metrics     prometheus.Registerer
 }
 
-// New returns an Asker that has asked nobody yet.
+// New returns an Asker. Run sends what is queued.
 func New(c Config, o Options) *Asker {
 	a := &Asker{
 		config: c, supervision: o.Supervision, network: o.Network, store: o.Store, log: o.Log, waiting: make(chan job, maxWaiting),
@@ -118,7 +118,7 @@ func New(c Config, o Options) *Asker {
 	return a
 }
 
-// ReAuthorise asks the network function of a session to report, and to ask for credit anew.
+// ReAuthorise asks the network function of a session to report, and to request credit anew.
 func (a *Asker) ReAuthorise(ctx context.Context, id string) (*Answer, error) {
 	s, err := a.session(ctx, id)
 	if err != nil {
@@ -136,8 +136,8 @@ func (a *Asker) ReAuthorise(ctx context.Context, id string) (*Answer, error) {
 	return a.conclude(ctx, s, "RAR", answer.Result, answer.ErrorMessage, err)
 }
 
-// Abort asks the network function of a session to end it. One that does not know how is asked to ask for credit anew: the OCS
-// will refuse that.
+// Abort asks the network function of a session to end it. One that does not support ASR is asked to request credit anew: the OCS will
+// refuse that.
 func (a *Asker) Abort(ctx context.Context, id string) (*Answer, error) {
 	s, err := a.session(ctx, id)
 	if err != nil {
@@ -160,7 +160,7 @@ func (a *Asker) Abort(ctx context.Context, id string) (*Answer, error) {
 	return concluded, err
 }
 
-// ErrClient is the error of a session that began before its network function was noted.
+// ErrClient is returned for a session that began before its network function was recorded.
 var ErrClient = errors.New("the network function of the session is not known")
 
 func (a *Asker) session(ctx context.Context, id string) (*credit.Session, error) {
@@ -176,8 +176,8 @@ func (a *Asker) session(ctx context.Context, id string) (*credit.Session, error)
 	return s, nil
 }
 
-// conclude notes what came of a request. Of a session that its network function does not know there may be a last report on
-// its way; if none comes within the supervision time it is closed.
+// conclude records the outcome of a request. If the network function does not know the session, a last report may be on its way; if none
+// comes within the supervision time, the session is closed.
 func (a *Asker) conclude(
 	ctx context.Context,
 	s *credit.Session,

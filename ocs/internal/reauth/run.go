@@ -10,20 +10,18 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
 )
 
-// Which sessions of an account are asked.
+// Which selects sessions of an account.
 type Which int
 
 const (
-	All   Which = iota // of an account that is blocked: none may go on
-	Final              // of an account that has got money: those that would end with the quota they have; the others ask by themselves
+	All   Which = iota // of a blocked account: none may continue
+	Final              // of a topped-up account: those that would end with their present quota; the others ask by themselves
 )
 
-// ToppedUp and Blocked are what happens to accounts; nobody waits for what comes of it.
-
-// ToppedUp lets sessions that were told that their units are the last have more.
+// ToppedUp gives more units to sessions whose present ones were the last. It does not wait for the outcome.
 func (a *Asker) ToppedUp(ctx context.Context, account string) { a.changed(ctx, account, Final) }
 
-// Blocked ends the sessions of an account: each asks for credit anew, and is refused.
+// Blocked ends the sessions of an account: each requests credit anew, and is refused. It does not wait for the outcome.
 func (a *Asker) Blocked(ctx context.Context, account string) { a.changed(ctx, account, All) }
 
 func (a *Asker) changed(ctx context.Context, account string, which Which) {
@@ -42,7 +40,7 @@ func (a *Asker) changed(ctx context.Context, account string, which Which) {
 	}
 }
 
-// Sessions returns those that are open on an account.
+// Sessions returns the open sessions of an account.
 func (a *Asker) Sessions(ctx context.Context, account string, which Which) ([]string, error) {
 	var open []*credit.Session
 	if err := a.store.Read(ctx).Where("account = ?", account).Order("id").Find(&open).Error; err != nil {
@@ -60,7 +58,7 @@ func (a *Asker) Sessions(ctx context.Context, account string, which Which) ([]st
 	return ids, nil
 }
 
-// queue never waits. What does not fit is not lost for good: the session asks for itself when its quota ends.
+// queue never waits. What does not fit is not lost for good: the session asks by itself when its quota ends.
 func (a *Asker) queue(j job) {
 	select {
 	case a.waiting <- j:
@@ -70,7 +68,7 @@ func (a *Asker) queue(j job) {
 	}
 }
 
-// Run asks until ctx ends.
+// Run sends the queued requests until ctx ends.
 func (a *Asker) Run(ctx context.Context) error {
 	var workers errgroup.Group
 
@@ -90,7 +88,7 @@ func (a *Asker) Run(ctx context.Context) error {
 	return workers.Wait()
 }
 
-// attend asks once, and again after a while where there is no answer. A session that has ended meanwhile need not be asked.
+// attend asks once, and repeats after a while if there is no answer. A session that has ended meanwhile is not asked.
 func (a *Asker) attend(ctx context.Context, j job) {
 	answer, err := a.ReAuthorise(ctx, j.session)
 	if err != nil || answer.Outcome != Silent || ctx.Err() != nil {

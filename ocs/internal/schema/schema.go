@@ -15,7 +15,7 @@ var OCS = database.Schema{Name: "ocs", Migrations: []database.Migration{
 	{Name: "tables", Do: tables},
 }}
 
-// tables makes the tables, or completes those of a version that did not count its steps.
+// tables creates the tables, or completes those of a version that did not count its steps.
 func tables(tx *gorm.DB) error {
 	if err := ledger(tx); err != nil {
 		return err
