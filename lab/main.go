@@ -1,4 +1,4 @@
-// Command lab brings the whole core up on this machine and shows it working: five processes, two handsets, a charged call.
+// Command lab starts the whole core on this machine and demonstrates it: five processes, two handsets, a charged call.
 package main
 
 import (
@@ -34,14 +34,14 @@ type options struct {
 	dns      nameservers
 	binaries string
 	data     string
-	link     int // of --ipsec, when this process is the one at the core's end of it
+	link     int // of --ipsec, if this process is at the core's end of it
 }
 
 func main() {
 	ctx, stop := service.UntilSignal(context.Background())
 	defer stop()
 
-	signal.Ignore(syscall.SIGPIPE) // the core is ended in order also when nobody reads any more, such as a tee that Ctrl-C ends, too
+	signal.Ignore(syscall.SIGPIPE) // the core is stopped in order even if the reader is gone, such as a tee that Ctrl-C ends, too
 
 	executable, err := os.Executable()
 	if err != nil {
@@ -89,7 +89,7 @@ func main() {
 	}
 }
 
-// reader is who reads what the lab says: when nobody does any more, it ends.
+// reader writes to whoever reads the lab's output: when nobody does any more, the lab ends.
 type reader struct {
 	io.Writer
 	gone func()
@@ -116,7 +116,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		return fmt.Errorf("--gm %s: a handset has to reach it", &o.gm)
 	}
 
-	if o.network != scenario.TestNetwork { // whose subscribers would be nobody's here
+	if o.network != scenario.TestNetwork { // where the subscribers would be unknown
 		o.data = filepath.Join(o.data, o.network.String())
 	}
 
@@ -138,7 +138,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 			return err
 		}
 
-		defer func() { err = errors.Join(err, s.PCRF.Stop()) }() // after the P-CSCF, so that it hears of the last sessions' ends
+		defer func() { err = errors.Join(err, s.PCRF.Stop()) }() // after the P-CSCF, to get the ends of the last sessions
 	}
 
 	named, err := serveNames(s, o.dns)
@@ -146,7 +146,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		return err
 	}
 
-	defer func() { err = errors.Join(err, named.stop()) }() // after the functions, which ask for names until they end
+	defer func() { err = errors.Join(err, named.stop()) }() // after the functions, which resolve names until they end
 
 	functions := s.Place.Functions(o.network, o.data)
 
@@ -162,7 +162,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 
 	fmt.Fprint(out, "Starting the core\n")
 
-	asked := ctx // the signal's: what ctx ends by is that a function has
+	asked := ctx // of the signal; ctx also ends with a function
 
 	ctx, fail := context.WithCancelCause(asked)
 	defer fail(nil)
@@ -200,7 +200,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 
 	if err := show(ctx, s, functions, out); err != nil {
 		if gone := new(process.Ended); errors.As(context.Cause(ctx), &gone) {
-			err = gone // all else comes of that
+			err = gone // the cause of all else
 		}
 
 		return o.ended(asked, out, err)
@@ -223,7 +223,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	return o.ended(asked, out, context.Cause(ctx))
 }
 
-// ended says how the lab ends before it has shown all, or after: it was asked to, or something has failed.
+// ended returns how the lab has ended, before it has shown all or after: by request, or by a failure.
 func (o options) ended(asked context.Context, out io.Writer, failed error) error {
 	if asked.Err() == nil {
 		return failed
@@ -343,7 +343,7 @@ The core stays up. Ctrl-C ends it.
 	)
 }
 
-// asking returns where the bearers of calls are seen.
+// asking returns how to look at the bearers of calls.
 func asking(o options, enter string) string {
 	if !o.bearers {
 		return ""
@@ -354,7 +354,7 @@ func asking(o options, enter string) string {
 	return fmt.Sprintf("  bearers of calls               %s get /bearers, and get /peers: docs/bearers.md\n", command)
 }
 
-// calling returns how the new subscriber calls bob, where that takes no address of its own on the wire.
+// calling returns how the new subscriber calls bob, where that needs no address of its own on the wire.
 func calling(o options) string {
 	if o.ipsec {
 		return ""

@@ -17,13 +17,13 @@ import (
 
 const (
 	dnsPort     = 53
-	refreshTime = 5 * time.Second // between two reads of the subscribers
+	refreshTime = 5 * time.Second // between two polls of the subscribers
 )
 
-// nameservers are addresses that a name server listens at.
+// nameservers are the addresses of a name server.
 type nameservers []netip.AddrPort
 
-// Set reads one more: an address, with or without a port.
+// Set adds an address, with or without a port.
 func (n *nameservers) Set(text string) error {
 	at, err := netip.ParseAddrPort(text)
 	if err != nil {
@@ -44,7 +44,7 @@ func (n *nameservers) Set(text string) error {
 	return nil
 }
 
-// String returns them for the help.
+// String returns the addresses for the help.
 func (n *nameservers) String() string {
 	var all []string
 	for _, at := range *n {
@@ -54,7 +54,7 @@ func (n *nameservers) String() string {
 	return strings.Join(all, ",")
 }
 
-// Type names one for the help.
+// Type returns the type for the help.
 func (n *nameservers) Type() string { return "address" }
 
 func (n *nameservers) addresses() (all []netip.Addr) {
@@ -65,14 +65,14 @@ func (n *nameservers) addresses() (all []netip.Addr) {
 	return all
 }
 
-// naming is a name server that runs, and what keeps its zones right; one without a server does nothing.
+// naming is a running name server and the follower of its zones; without a server it does nothing.
 type naming struct {
 	at       nameservers
 	follower *names.Follower
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
-	ended    chan struct{} // closed when the server has
-	failed   error         // then
+	ended    chan struct{} // closed when the server has ended
+	failed   error         // why, once ended
 }
 
 // serve starts a name server for a network.
@@ -100,7 +100,7 @@ func serve(plan zone.Plan, at nameservers, read names.Read, refresh time.Duratio
 	return n, nil
 }
 
-// serveNames starts the lab's own, if it is to have one, and has its functions ask it.
+// serveNames starts the lab's own name server, if it is to have one, and makes its functions use it.
 func serveNames(s *scenario.Scenario, at nameservers) (*naming, error) {
 	if len(at) == 0 {
 		return &naming{}, nil
@@ -120,7 +120,7 @@ func serveNames(s *scenario.Scenario, at nameservers) (*naming, error) {
 	return n, nil
 }
 
-// tell tells of a server that has ended by itself.
+// tell reports a server that has ended by itself.
 func (n *naming) tell(fail func(error)) {
 	if n.ended == nil {
 		return
@@ -131,14 +131,14 @@ func (n *naming) tell(fail func(error)) {
 	}
 }
 
-// follow has the zones follow the subscribers, until ctx ends.
+// follow makes the zones follow the subscribers until ctx ends.
 func (n *naming) follow(ctx context.Context) {
 	if n.follower != nil {
 		n.running.Go(func() { n.follower.Run(ctx) })
 	}
 }
 
-// stop ends the server. What follow has begun is to end by its own context before.
+// stop stops the server. The context of follow must end before.
 func (n *naming) stop() error {
 	if n.cancel == nil {
 		return nil
@@ -150,7 +150,7 @@ func (n *naming) stop() error {
 	return n.failed
 }
 
-// lookingUp returns how one asks the lab for names.
+// lookingUp returns how to ask the lab for names.
 func lookingUp(o options, enter string) string {
 	if len(o.dns) == 0 {
 		return ""

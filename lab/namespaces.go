@@ -17,10 +17,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 )
 
-// within tells the lab at the core's end of a link which one that is.
+// within is the flag that tells the lab at the core's end of a link which link that is.
 const within = "link"
 
-// inNamespaces runs the lab again, at the core's end of a link of its own, and takes the link away when that has ended.
+// inNamespaces runs the lab again at the core's end of a link of its own, and removes the link when that has ended.
 func inNamespaces(ctx context.Context, executable string, out io.Writer) (err error) {
 	if support := ipsec.Probe(ipsec.Options{Role: ipsec.PCSCF}); support.Missing != nil {
 		return fmt.Errorf("--ipsec cannot be shown here: %w.\nWithout it the lab runs on any kernel. "+
@@ -55,7 +55,7 @@ func inNamespaces(ctx context.Context, executable string, out io.Writer) (err er
 
 	var status *exec.ExitError
 	if err := lab.Wait(); errors.As(err, &status) {
-		return errors.New("it has not been shown") // it has said why
+		return errors.New("it has not been shown") // the reason is printed already
 	} else if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func open5gsCommand() *cobra.Command {
 			n := network.Open5GS()
 			n.PCSCF, n.DNS, n.PCRF, n.HSS, n.Gateway, n.Realm = pcscf, dns, pcrf, hss, gateway, realm
 
-			if gateway.IsValid() && !cmd.Flags().Changed("pcrf") { // which is on one machine with the PCRF
+			if gateway.IsValid() && !cmd.Flags().Changed("pcrf") { // which is on the PCRF's machine
 				n.PCRF = gateway
 			}
 
@@ -103,7 +103,7 @@ func printSections(out io.Writer, all []open5gs.Section, only string) error {
 	return nil
 }
 
-// readSIMs reads SIMs, of CSV or JSON lines.
+// readSIMs reads SIMs from CSV or JSON lines.
 func readSIMs(name string, stdin io.Reader) (sims []open5gs.SIM, err error) {
 	from, err := records.Open(name, stdin)
 	if err != nil {
@@ -113,7 +113,7 @@ func readSIMs(name string, stdin io.Reader) (sims []open5gs.SIM, err error) {
 
 	err = records.Read(from, nil, func(r records.Record) error {
 		text := func(field string) (value string) {
-			_ = json.Unmarshal(r.Fields[field], &value) // what is no text is missing
+			_ = json.Unmarshal(r.Fields[field], &value) // anything but text counts as missing
 			return value
 		}
 

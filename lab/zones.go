@@ -22,7 +22,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// named is a network whose names are told without the lab: who is where, and the HSS that knows the numbers.
+// named is a network whose names are served without the lab: its functions' addresses, and the HSS with the numbers.
 type named struct {
 	network    scenario.PLMN
 	at         map[string]*addresses // by the function; gm is the P-CSCF
@@ -31,10 +31,10 @@ type named struct {
 	refresh    time.Duration
 }
 
-// addresses of one function: of IPv4, of IPv6, or both.
+// addresses are those of one function: of IPv4, of IPv6, or both.
 type addresses []netip.Addr
 
-// Set reads one more.
+// Set adds an address.
 func (a *addresses) Set(text string) error {
 	address, err := netip.ParseAddr(strings.Trim(text, "[]"))
 	if err != nil {
@@ -50,7 +50,7 @@ func (a *addresses) Set(text string) error {
 	return nil
 }
 
-// String returns them for the help.
+// String returns the addresses for the help.
 func (a *addresses) String() string {
 	var all []string
 	for _, address := range *a {
@@ -60,7 +60,7 @@ func (a *addresses) String() string {
 	return strings.Join(all, ",")
 }
 
-// Type names one for the help.
+// Type returns the type for the help.
 func (a *addresses) Type() string { return "address" }
 
 func (n *named) flags(c *cobra.Command) {
@@ -87,7 +87,7 @@ func (n *named) flags(c *cobra.Command) {
 	c.Flags().StringVar(&n.token, "token", "", "bearer token of it (DIALTONE_HSS_ADMIN_TOKEN); without it that of this machine")
 }
 
-// plan returns the network as the flags have it.
+// plan returns the network of the flags.
 func (n *named) plan(server ...netip.Addr) (zone.Plan, error) {
 	network := n.network
 	if network == (scenario.PLMN{}) {
@@ -112,7 +112,7 @@ func (n *named) plan(server ...netip.Addr) (zone.Plan, error) {
 		}
 	}
 
-	if len(server) == 0 { // of a zone file: the server is somebody else's, and best where handsets find it
+	if len(server) == 0 { // of a zone file: the server is somebody else's, best where handsets find it
 		plan.Server = plan.Services[slices.IndexFunc(plan.Services, func(s zone.Service) bool { return s.Name == "pcscf" })].Addresses
 	}
 
@@ -152,7 +152,7 @@ func of(plan zone.Plan, home string) zone.Plan {
 	return plan
 }
 
-// whole completes a name that ends in ims, epc or pub by what follows in the domain of the network.
+// whole completes a name that ends in ims, epc or pub with the rest of the network's domain.
 func whole(name, domain string) string {
 	plmn, found := strings.CutPrefix(domain, "ims.")
 	if !found {
@@ -182,7 +182,7 @@ func (n *named) read() names.Read {
 	return names.Subscribers(httpapi.Client{Base: n.api, Token: token})
 }
 
-// dnsCommand returns the command that is the name server alone.
+// dnsCommand returns the command that runs the name server alone.
 func dnsCommand() *cobra.Command {
 	var (
 		n       named
@@ -236,7 +236,7 @@ func dnsCommand() *cobra.Command {
 	return c
 }
 
-// answers asks a running server for the domain that it is there for.
+// answers asks a running server for its domain.
 func answers(ctx context.Context, at netip.AddrPort, domain string) error {
 	client := dns.Client{Timeout: 2 * time.Second}
 
@@ -252,7 +252,7 @@ func answers(ctx context.Context, at netip.AddrPort, domain string) error {
 	return nil
 }
 
-// zoneCommand returns the command that writes what the name server would say as files.
+// zoneCommand returns the command that writes the name server's zones as files.
 func zoneCommand() *cobra.Command {
 	var (
 		n       named
@@ -311,7 +311,7 @@ func zoneCommand() *cobra.Command {
 	return c
 }
 
-// once puts the zones as they are now.
+// once puts the present zones.
 func once(ctx context.Context, plan zone.Plan, read names.Read, without bool, put func([]*zone.Zone) error) (err error) {
 	if !without {
 		if plan.Numbers, err = read(ctx); err != nil {
@@ -339,7 +339,7 @@ func printZones(out io.Writer, zones []*zone.Zone) error {
 	return nil
 }
 
-// sections prints the lines by which BIND takes the files.
+// sections prints the lines of BIND's configuration for the files.
 func sections(out io.Writer, plan zone.Plan, folder string, without bool) error {
 	folder, err := filepath.Abs(folder)
 	if err != nil {

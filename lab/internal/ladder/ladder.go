@@ -1,4 +1,4 @@
-// Package ladder joins the traces of all functions into one picture: every message once, SIP and Diameter in one order of time.
+// Package ladder merges the traces of all functions into one diagram: every message once, SIP and Diameter in order of time.
 package ladder
 
 import (
@@ -29,11 +29,11 @@ type Step struct {
 // PCRF is a node without a trace of its own.
 const PCRF = "PCRF"
 
-// Nodes names addresses.
+// Nodes maps addresses to names of nodes.
 type Nodes map[netip.Addr]string
 
-// Collect reads the traces of the functions with these admin addresses. Messages between two of them are in both traces, and
-// taken from the sender's.
+// Collect reads the traces of the functions with these admin addresses. A message between two of them is in both traces; the sender's is
+// used.
 func Collect(ctx context.Context, admins []string, nodes Nodes) ([]Step, error) {
 	var steps []Step
 
@@ -110,8 +110,8 @@ var commands = map[uint32][2]string{
 	275: {"STR", "STA"},
 }
 
-// diameterLabel names a message of an application; those of the connection itself are left out. What a CCR is shows in its
-// CC-Request-Type, and the outcome of an answer in its result.
+// diameterLabel returns the label of a message of an application; "" for those of the connection itself. A CCR is told by its
+// CC-Request-Type, an answer by its result.
 func diameterLabel(b []byte) (label, detail, session string) {
 	if len(b) < 20 {
 		return "", "", ""
@@ -206,7 +206,7 @@ func Print(w io.Writer, steps []Step, columns []string) {
 		}
 
 		label := []rune(" " + step.Label + " ")
-		if room := right - left - 3; len(label) > room { // the number alone says it, too
+		if room := right - left - 3; len(label) > room { // the number alone is enough
 			number, _, _ := strings.Cut(step.Label, " ")
 			label = []rune(" " + number + " ")
 			label = label[:min(len(label), max(0, room))]

@@ -1,5 +1,5 @@
-// Package link is a wire between two network namespaces of the lab's own: the core is at one end of it, the handsets at the
-// other. IPsec needs one, because the loopback interface passes it by.
+// Package link connects two network namespaces of the lab's own by a wire: the core at one end, the handsets at the other. IPsec needs one,
+// because it does not apply to the loopback interface.
 package link
 
 import (
@@ -19,17 +19,17 @@ import (
 // Device is the wire's name at either end.
 const Device = "gm"
 
-// Link is one wire. Its namespaces have names, as `ip netns` gives them.
+// Link is one wire. Its namespaces have names, as in `ip netns`.
 type Link struct {
 	Core, Handsets namespace.Network
 }
 
-// Numbered returns the link of this number, whether it is there or not.
+// Numbered returns the link of this number, whether it exists or not.
 func Numbered(n int) *Link {
 	return &Link{Core: namespace.Network(fmt.Sprintf("dialtone-core-%d", n)), Handsets: namespace.Network(fmt.Sprintf("dialtone-ue-%d", n))}
 }
 
-// Make makes the namespaces and the wire. It needs CAP_SYS_ADMIN and CAP_NET_ADMIN.
+// Make creates the namespaces and the wire. It needs CAP_SYS_ADMIN and CAP_NET_ADMIN.
 func (l *Link) Make(core, handsets []netip.Prefix) (err error) {
 	defer func() {
 		if err != nil {
@@ -60,7 +60,7 @@ func (l *Link) Make(core, handsets []netip.Prefix) (err error) {
 	)
 }
 
-// create makes a namespace; the thread that does goes back to where it was, or ends.
+// create creates a namespace; its thread returns to its former namespace, or ends.
 func create(name string) error {
 	runtime.LockOSThread()
 
@@ -117,7 +117,7 @@ func up(addresses []netip.Prefix) error {
 // Start starts a command at the core's end.
 func (l *Link) Start(command *exec.Cmd) error { return l.Core.Do(command.Start) }
 
-// Close takes the namespaces away, and with them the wire and every association in them.
+// Close removes the namespaces, and with them the wire and all associations.
 func (l *Link) Close() error {
 	var failed error
 

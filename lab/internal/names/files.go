@@ -13,13 +13,13 @@ import (
 	"github.com/dialtone-ims/dialtone/lab/internal/zone"
 )
 
-// File returns where the file of a zone is, below a folder.
+// File returns the path of a zone's file in a folder.
 func File(folder, origin string) string {
 	return filepath.Join(folder, strings.TrimSuffix(origin, ".")+".zone")
 }
 
-// Write writes each zone to its file. A file that has all but the serial number stays; another has a higher one than before, so that a
-// secondary server sees that it is newer.
+// Write writes each zone to its file. A file that differs in the serial number only stays; a changed one gets a higher serial number, so
+// that a secondary server sees that it is newer.
 func Write(folder string, zones []*zone.Zone) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err

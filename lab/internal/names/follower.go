@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/lab/internal/zone"
 )
 
-// Follower reads the subscribers again and again, and puts the zones anew when something has changed.
+// Follower polls the subscribers, and renews the zones when they change.
 type Follower struct {
 	plan  zone.Plan
 	read  Read
@@ -21,18 +21,18 @@ type Follower struct {
 
 	mu     sync.Mutex
 	serial uint32
-	told   string // the last failure that was said
+	told   string // the last failure reported
 }
 
-// Follow makes a follower of a network. Its zones are put at once, but for that of numbers, which waits until they have been read. What
-// the follower has to say goes line by line to say.
+// Follow returns a follower of a network. Its zones are put at once, except that of numbers, which waits until they have been read.
+// Messages go line by line to say.
 func Follow(plan zone.Plan, read Read, every time.Duration, put func([]*zone.Zone) error, say func(string)) (*Follower, error) {
 	f := &Follower{plan: plan, read: read, put: put, every: every, say: say}
 
 	return f, f.renew(nil)
 }
 
-// renew puts the zones with these numbers. Their serial number is the time, or what follows the last one (RFC 1912 §2.2, RFC 1982).
+// renew puts the zones with these numbers. Their serial number is the time, or the last one plus one (RFC 1912 §2.2, RFC 1982).
 func (f *Follower) renew(numbers []zone.Number) error {
 	f.plan.Numbers = numbers
 	f.serial = max(f.serial+1, uint32(time.Now().Unix()))
@@ -45,7 +45,7 @@ func (f *Follower) renew(numbers []zone.Number) error {
 	return f.put(zones)
 }
 
-// Again reads the subscribers now. What was there before stays as long as they cannot be read.
+// Again reads the subscribers now. The zones stay as they are while they cannot be read.
 func (f *Follower) Again(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -68,7 +68,7 @@ func (f *Follower) Again(ctx context.Context) error {
 	return nil
 }
 
-// Run reads them from time to time until ctx ends: a long list at most for a tenth of the time. A failure is said once.
+// Run polls until ctx ends; a long list takes at most a tenth of the time. A failure is reported once.
 func (f *Follower) Run(ctx context.Context) {
 	for {
 		begin := time.Now()

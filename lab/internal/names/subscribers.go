@@ -1,4 +1,5 @@
-// Package names keeps the zones of a network right: it reads the subscribers from the HSS, and has them served or written as they change.
+// Package names keeps the zones of a network up to date: it reads the subscribers from the HSS, and serves or writes the zones as they
+// change.
 package names
 
 import (
@@ -11,13 +12,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// Read asks for the numbers of all subscribers.
+// Read returns the numbers of all subscribers.
 type Read func(context.Context) ([]zone.Number, error)
 
-// page is how many subscribers are asked for at once.
+// page is how many subscribers are requested at once.
 const page = 1000
 
-// subscriber is what is read of one (hss GET /subscribers).
+// subscriber is the part of a subscriber that is read (hss GET /subscribers).
 type subscriber struct {
 	Sets []struct {
 		Public []public `json:"public_identities"`
@@ -33,7 +34,7 @@ type public struct {
 // registration set, which is the same user's (TS 23.228 §4.3.3.4).
 func Subscribers(hss httpapi.Client) Read {
 	return func(ctx context.Context) (numbers []zone.Number, err error) {
-		numbers = []zone.Number{} // that there are none is known
+		numbers = []zone.Number{} // known to be none
 
 		for after, more := "", true; more; more = after != "" {
 			var list struct {
@@ -63,7 +64,7 @@ func Subscribers(hss httpapi.Client) Read {
 	}
 }
 
-// ofSet returns the numbers of one implicit registration set. One that is barred is not told, nor one that no SIP URI is there for.
+// ofSet returns the numbers of one implicit registration set. Barred numbers, and those without a SIP URI, are left out.
 func ofSet(set []public) (numbers []zone.Number) {
 	for _, p := range set {
 		digits, found := strings.CutPrefix(p.Identity, "tel:+")
@@ -79,10 +80,10 @@ func ofSet(set []public) (numbers []zone.Number) {
 	return numbers
 }
 
-// sipOf returns the SIP URI for a number: the one that has it as its user, else the first one of the set.
+// sipOf returns the SIP URI for a number: the one with it as its user, else the first one of the set.
 func sipOf(set []public, digits string) (uri string) {
 	for _, p := range set {
-		if !strings.HasPrefix(p.Identity, "sip:") || p.Barred || strings.Contains(p.Identity, "!") { // a wildcard is nobody's
+		if !strings.HasPrefix(p.Identity, "sip:") || p.Barred || strings.Contains(p.Identity, "!") { // a wildcard is no user's
 			continue
 		}
 

@@ -8,10 +8,10 @@ import (
 	"github.com/dialtone-ims/dialtone/lab/internal/zone"
 )
 
-// datagram is how many octets a datagram may have on any path without being cut to pieces, and with that what is taken and sent by UDP.
+// datagram is how many octets a datagram may have on any path without fragmentation, and so the limit for UDP in both directions.
 const datagram = 1232
 
-// answer makes the reply to a message that asks. It says what the zones have, and refuses all else (RFC 1034 §4.3.2).
+// answer returns the reply to a query. It answers from the zones, and refuses all else (RFC 1034 §4.3.2).
 func answer(zones []*zone.Zone, q *dns.Msg) *dns.Msg {
 	m := new(dns.Msg).SetReply(q)
 	m.Compress = true
@@ -41,7 +41,7 @@ func answer(zones []*zone.Zone, q *dns.Msg) *dns.Msg {
 	return m
 }
 
-// extend answers in the version of EDNS that the question has (RFC 6891 §6.1). It reports whether the question is to be looked at.
+// extend answers in the question's version of EDNS (RFC 6891 §6.1). It reports whether the question is to be answered.
 func extend(m, q *dns.Msg) bool {
 	options := 0
 
@@ -70,7 +70,7 @@ func extend(m, q *dns.Msg) bool {
 	return false
 }
 
-// look answers from the zone that the name is in. Nothing is asked of others: who wants other names asks elsewhere.
+// look answers from the zone of the name. It does not recurse.
 func look(m *dns.Msg, zones []*zone.Zone, name string, kind uint16) {
 	z := zone.Of(zones, name)
 	if z == nil {
@@ -105,7 +105,7 @@ func look(m *dns.Msg, zones []*zone.Zone, name string, kind uint16) {
 	m.Extra = append(extra, m.Extra...)
 }
 
-// further returns the records that who asks will ask for next (RFC 2782, RFC 3403 §4.2).
+// further returns the records that the client will ask for next (RFC 2782, RFC 3403 §4.2).
 func further(zones []*zone.Zone, records []dns.RR) (extra []dns.RR) {
 	find := func(name string, kinds ...uint16) (found []dns.RR) {
 		if z := zone.Of(zones, name); z != nil {
@@ -142,7 +142,7 @@ func further(zones []*zone.Zone, records []dns.RR) (extra []dns.RR) {
 	return extra
 }
 
-// fit makes a reply short enough for a datagram. What was not asked for goes first, and that does not make it truncated (RFC 2181 §9).
+// fit shortens a reply to a datagram. Additional records are removed first, which does not make it truncated (RFC 2181 §9).
 func fit(m, q *dns.Msg) {
 	most := dns.MinMsgSize
 	if o := q.IsEdns0(); o != nil {

@@ -36,7 +36,7 @@ type Server struct {
 	servers []*dns.Server
 }
 
-// Listen opens the sockets, at each address for UDP and TCP. Questions are answered once Run runs.
+// Listen opens the sockets, at each address for UDP and TCP. Questions are answered while Run runs.
 func Listen(addresses []netip.AddrPort) (*Server, error) {
 	s := new(Server)
 	s.Put(nil)
@@ -87,7 +87,7 @@ func (s *Server) close() (failed error) {
 	return failed
 }
 
-// Addresses returns those that it listens at.
+// Addresses returns the addresses of its sockets.
 func (s *Server) Addresses() (all []netip.AddrPort) {
 	for _, server := range s.servers {
 		if server.Listener != nil {
@@ -98,7 +98,7 @@ func (s *Server) Addresses() (all []netip.AddrPort) {
 	return all
 }
 
-// Put has these zones answered for from now on, in place of those before.
+// Put replaces the zones that are served.
 func (s *Server) Put(zones []*zone.Zone) { s.zones.Store(&zones) }
 
 // Run answers until ctx ends, or a socket fails.
@@ -123,7 +123,7 @@ func (s *Server) Run(ctx context.Context) error {
 				mu.Unlock()
 			}
 
-			server.NotifyStartedFunc() // it may have failed before
+			server.NotifyStartedFunc() // it may have failed already
 			stop()
 		})
 
@@ -131,7 +131,7 @@ func (s *Server) Run(ctx context.Context) error {
 			<-ctx.Done()
 			<-started // before, there is nothing to shut down
 
-			_ = server.Shutdown() // that it has failed by itself has been said
+			_ = server.Shutdown() // a failure of its own is reported already
 		})
 	}
 
@@ -148,5 +148,5 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 		fit(m, q)
 	}
 
-	_ = w.WriteMsg(m) // who asked is gone, or will ask again
+	_ = w.WriteMsg(m) // the client is gone, or will ask again
 }

@@ -35,7 +35,7 @@ func (n *Network) gateway() string {
 	return b.String()
 }
 
-// lab returns how the lab is started: its P-CSCF asks the PCRF for the bearers of calls, and takes the connection that the PCRF makes.
+// lab returns how to start the lab: its P-CSCF asks the PCRF for the bearers of calls, and accepts the connection from the PCRF.
 func (n *Network) lab() string {
 	var b strings.Builder
 
@@ -73,7 +73,7 @@ func (n *Network) lab() string {
 	return b.String()
 }
 
-// askHSS has the lab's HSS know the MME, and listen where it asks.
+// askHSS makes the lab's HSS accept the MME, and listen at the address that it uses.
 func (n *Network) askHSS(set func(name, value string)) {
 	own := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.13"), diameterPort) // for the CSCFs of the lab
 

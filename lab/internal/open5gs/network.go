@@ -1,5 +1,5 @@
-// Package open5gs says what an Open5GS beside the lab needs in its files and its database, and on its machine, so that handsets come to the
-// P-CSCF and calls to their bearers. It follows Open5GS 2.7.
+// Package open5gs prints what an Open5GS beside the lab needs in its files and its database, and on its machine, so that handsets reach the
+// P-CSCF and calls get their bearers. It follows Open5GS 2.7.
 package open5gs
 
 import (
@@ -15,22 +15,22 @@ type Network struct {
 	MCC, MNC string
 	Domain   string         // home network domain
 	Realm    string         // of Open5GS's Diameter nodes; each is named by its function below it
-	PCSCF    []netip.Addr   // where handsets find it; the first one is the address of its Diameter, too
+	PCSCF    []netip.Addr   // where handsets find it; the first is its Diameter address, too
 	Pools    []netip.Prefix // addresses of the APN ims: one of IPv4, of IPv6, or both
-	PCRF     netip.Addr     // where Open5GS's is
+	PCRF     netip.Addr     // Open5GS's
 	HSS      netip.Addr     // the lab's, if the MME is to ask it
 	Gateway  netip.Addr     // the UPF's machine, if it is not that of the P-CSCF
-	DNS      []netip.Addr   // servers that handsets are told, if not those that Open5GS has
+	DNS      []netip.Addr   // servers for handsets, if not Open5GS's defaults
 	SIMs     []SIM
 }
 
-// SIM is a subscriber as the packet core's database has it. Octets are hexadecimal.
+// SIM is a subscriber in the packet core's database. Octets are hexadecimal.
 type SIM struct {
 	IMSI, MSISDN, K, OP, OPc, AMF string
 	SQN                           uint64
 }
 
-// Validate returns an error if no handset could come by it.
+// Validate returns an error if no handset could use the network.
 func (n *Network) Validate() error {
 	if len(n.PCSCF) == 0 {
 		return errors.New("where handsets find the P-CSCF has to be said")
@@ -49,7 +49,7 @@ func (n *Network) Validate() error {
 			return fmt.Errorf("%s is no pool: it has to be a network, as %s", p, p.Masked())
 		}
 
-		// A bearer of a family in which no P-CSCF is told has no IMS.
+		// A bearer of a family without a P-CSCF address has no IMS.
 		if !slices.ContainsFunc(n.PCSCF, func(a netip.Addr) bool { return a.Is4() == p.Addr().Is4() }) {
 			return fmt.Errorf("handsets with an address of %s need an address of the P-CSCF of the same family", p)
 		}
@@ -64,7 +64,7 @@ func (n *Network) Validate() error {
 	return nil
 }
 
-// pdnType returns what Open5GS calls the families of the pools.
+// pdnType returns Open5GS's number for the families of the pools.
 func (n *Network) pdnType() int {
 	const ipv4, ipv6, both = 1, 2, 3
 
@@ -78,5 +78,5 @@ func (n *Network) pdnType() int {
 	}
 }
 
-// local reports whether Open5GS's PCRF is on the machine of the lab, and with it the rest.
+// local reports whether Open5GS's PCRF, and with it the rest, is on the lab's machine.
 func (n *Network) local() bool { return n.PCRF.IsLoopback() }

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Section is what belongs into one place.
+// Section is text for one place.
 type Section struct {
 	Name string
 	Why  string
 	Text string
 }
 
-// Sections returns all there is to do, in the order in which one does it.
+// Sections returns all that is to be done, in order.
 func (n *Network) Sections() []Section {
 	sections := []Section{
 		{"smf.yaml", "in /etc/open5gs/smf.yaml, in place of its session: ims has a pool of its own, and handsets are told the P-CSCF", n.smf()},
@@ -76,7 +76,7 @@ func (n *Network) upf() string {
 	return b.String()
 }
 
-// device is the interface of the pool, and internetPool what Open5GS has for the other APN.
+// device is the interface of the pool, and internetPool Open5GS's pool for the other APN.
 const device = "ogstun2"
 
 var internetPool = netip.MustParsePrefix("10.45.0.0/16")
@@ -97,7 +97,7 @@ func list(b *strings.Builder, addresses []netip.Addr) {
 	}
 }
 
-// pcf moves the PCF's metrics away from the admin HTTP of the lab's HSS, which is at the same address.
+// pcf moves the PCF's metrics away from the admin HTTP of the lab's HSS, which has the same address.
 const pcf = `pcf:
   metrics:
     server:
@@ -111,12 +111,12 @@ const (
 	pcscfPort    = 3871
 )
 
-// peer returns a line by which freeDiameter connects to a peer, and takes it when it comes. The lab's have no TLS.
+// peer returns a line that makes freeDiameter connect to a peer, and accept it. The lab's peers have no TLS.
 func peer(name string, at netip.Addr, port int) string {
 	return fmt.Sprintf("ConnectPeer = %q { ConnectTo = %q; Port = %d; No_TLS; };\n", name, at, port)
 }
 
-// pcrf returns what the PCRF's configuration lacks. Its Identity stays: freeDiameter ends if that is not the name in its certificate.
+// pcrf returns what the PCRF's configuration lacks. Its Identity stays: freeDiameter exits if it is not the name in its certificate.
 func (n *Network) pcrf() string {
 	text := peer("pcscf."+n.Domain, n.PCSCF[0], pcscfPort)
 	if !n.local() {

@@ -96,8 +96,8 @@ type document struct {
 	Version       int      `json:"__v"`
 }
 
-// slices returns the APNs of a subscriber. That for ims is the one of Open5GS's guide for VoLTE: QCI 5 with ARP 1, by which the PCRF takes
-// the signalling, and rules for QCI 1 and 2 without flows, by which it takes a call.
+// slices returns the APNs of a subscriber. That for ims is the one of Open5GS's guide for VoLTE: QCI 5 with ARP 1, by which the PCRF
+// recognises the signalling, and rules for QCI 1 and 2 without flows, by which it recognises a call.
 func (n *Network) slices() []slice {
 	const signalling, voice, video, rest = 5, 1, 2, 9
 
@@ -117,9 +117,9 @@ func (n *Network) slices() []slice {
 	}}}
 }
 
-// subscribers returns the documents of the database's collection, one a line.
+// subscribers returns the documents of the database's collection, one per line.
 func (n *Network) subscribers() string {
-	const noHandoverElsewhere, tauTimer = 32, 12 // as Open5GS's own tool has them
+	const noHandoverElsewhere, tauTimer = 32, 12 // the values of Open5GS's own tool
 
 	var b strings.Builder
 

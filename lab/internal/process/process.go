@@ -1,4 +1,4 @@
-// Package process runs the five functions as child processes: each with a log of its own, all ended together.
+// Package process runs the five functions as child processes, each with its own log, and stops them together.
 package process
 
 import (
@@ -17,12 +17,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/child"
 )
 
-// Function is one of them.
+// Function is one of the five.
 type Function struct {
 	Name        string
 	Admin       string   // base of its admin HTTP
 	Listens     string   // for people
-	Environment []string // over its defaults
+	Environment []string // overrides of its defaults
 }
 
 // Running is a function that was started.
@@ -34,7 +34,7 @@ type Running struct {
 	err     error
 }
 
-// Start starts the binary of a function in a folder of binaries; it writes its log below data.
+// Start starts the binary of a function from the folder binaries; its log is written in data.
 func Start(f Function, binaries, data string) (*Running, error) {
 	if err := os.MkdirAll(filepath.Join(data, "log"), 0o755); err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func Start(f Function, binaries, data string) (*Running, error) {
 	r.command = exec.Command(filepath.Join(binaries, f.Name))
 	r.command.Stdout, r.command.Stderr = log, log
 	r.command.Env = append(os.Environ(), f.Environment...)
-	r.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the lab, which ends them in order
+	r.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches the lab alone, which stops them in order
 	child.Bind(r.command, syscall.SIGTERM)
 
 	if err := r.command.Start(); err != nil {
@@ -70,10 +70,10 @@ func Start(f Function, binaries, data string) (*Running, error) {
 	return r, nil
 }
 
-// Ended is the failure of a function that has ended by itself.
+// Ended is the error of a function that has ended by itself.
 type Ended struct{ Function *Running }
 
-// Error says how it has ended, and what its log says.
+// Error returns how it has ended, with the end of its log.
 func (e *Ended) Error() string {
 	r := e.Function
 
@@ -85,7 +85,7 @@ func (e *Ended) Error() string {
 	return fmt.Sprintf("%s has ended (%s); %s", r.Name, status, r.tail())
 }
 
-// AwaitReady waits until the function says that it can serve.
+// AwaitReady waits until the function is ready.
 func (r *Running) AwaitReady(ctx context.Context) error {
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
@@ -133,7 +133,7 @@ func (r *Running) ready(ctx context.Context) (bool, string) {
 	return response.StatusCode == http.StatusOK, string(body)
 }
 
-// tail says what the end of the log says.
+// tail returns the end of the log.
 func (r *Running) tail() string {
 	const most = 2000
 
@@ -153,10 +153,10 @@ func (r *Running) tail() string {
 	return fmt.Sprintf("%s says:\n%s", r.LogFile, text)
 }
 
-// Ended is closed when the function is.
+// Ended returns a channel that is closed when the function has ended.
 func (r *Running) Ended() <-chan struct{} { return r.ended }
 
-// Stop asks the function to end, and makes it if it does not. Of one that has ended by itself Ended has told.
+// Stop asks the function to end, and kills it if it does not. For one that has ended by itself, Ended has reported that.
 func (r *Running) Stop() error {
 	select {
 	case <-r.ended:
@@ -183,7 +183,7 @@ func (r *Running) Stop() error {
 	return nil
 }
 
-// asAsked: the signal came before the function had begun to listen for it.
+// asAsked reports whether the function was ended by the signal, which came before it handled signals.
 func asAsked(status *exec.ExitError) bool {
 	wait, known := status.Sys().(syscall.WaitStatus)
 

@@ -19,7 +19,7 @@ type association struct {
 	Octets      uint64         `json:"octets"`
 }
 
-// Associations prints what the kernel has of each handset, and checks that messages went through it in both directions.
+// Associations prints the kernel's counters for each handset, and checks that messages went through in both directions.
 func (s *Scenario) Associations(ctx context.Context) error {
 	if !s.Place.Protected {
 		return nil

@@ -21,16 +21,16 @@ import (
 // addressOfPCRF is where the simulated PCRF listens for Rx.
 var addressOfPCRF = netip.MustParseAddrPort("127.0.0.15:3868")
 
-// Rx is the place with a PCRF that the P-CSCF asks for the bearers of calls.
+// Rx returns the place with a PCRF that the P-CSCF asks for the bearers of calls.
 func (p Place) Rx() Place {
 	p.PCRF = addressOfPCRF
 	return p
 }
 
-// realm is that of the EPC (TS 23.003 §19.2), as Open5GS's labs have it; the IMS has another one.
+// realm returns the realm of the EPC (TS 23.003 §19.2), as in Open5GS's labs; the IMS has another one.
 func (p PLMN) realm() string { return "epc." + strings.TrimPrefix(p.Domain(), "ims.") }
 
-// pcrfEnvironment points the P-CSCF at the PCRF.
+// pcrfEnvironment returns the environment that points the P-CSCF to the PCRF.
 func (p Place) pcrfEnvironment(network PLMN) []string {
 	if !p.PCRF.IsValid() {
 		return nil
@@ -52,7 +52,7 @@ type Simulated struct {
 	ended  chan error
 }
 
-// SimulatePCRF starts the PCRF of a place, with its log below data.
+// SimulatePCRF starts the PCRF of a place, with its log in data.
 func (p Place) SimulatePCRF(network PLMN, data string) (*Simulated, error) {
 	if err := os.MkdirAll(filepath.Join(data, "log"), 0o755); err != nil {
 		return nil, err
@@ -82,13 +82,13 @@ func (p Place) SimulatePCRF(network PLMN, data string) (*Simulated, error) {
 	return s, nil
 }
 
-// Stop ends it.
+// Stop stops the PCRF.
 func (s *Simulated) Stop() error {
 	s.stop()
 	return errors.Join(<-s.ended, s.log.Close())
 }
 
-// AwaitBearers waits until the P-CSCF is connected to the PCRF: a call that must have its bearers would end before.
+// AwaitBearers waits until the P-CSCF is connected to the PCRF: a call that requires its bearers would fail before.
 func (s *Scenario) AwaitBearers(ctx context.Context) error {
 	if s.PCRF == nil {
 		return nil
@@ -106,7 +106,7 @@ func (s *Scenario) AwaitBearers(ctx context.Context) error {
 	return nil
 }
 
-// asked returns the sessions at the PCRF that the P-CSCF has asked for.
+// asked returns the sessions at the PCRF that the P-CSCF has requested.
 func (s *Scenario) asked() (sessions []string) {
 	if s.PCRF == nil {
 		return nil
@@ -121,7 +121,7 @@ func (s *Scenario) asked() (sessions []string) {
 	return sessions
 }
 
-// bearers prints what is granted while the call lasts, and checks that both handsets have their own.
+// bearers prints what is granted during the call, and checks that each handset has its own.
 func (s *Scenario) bearers() error {
 	if s.PCRF == nil {
 		return nil
@@ -144,7 +144,7 @@ func (s *Scenario) bearers() error {
 	return nil
 }
 
-// voice returns the flows of RTP that are granted to a UE.
+// voice returns the RTP flows granted to a UE.
 func (s *Simulated) voice(address netip.Addr) (flows []string) {
 	for _, q := range s.server.Sessions() {
 		if ue, err := q.UE(); err != nil || ue.Addr() != address {
@@ -161,7 +161,7 @@ func (s *Simulated) voice(address netip.Addr) (flows []string) {
 	return flows
 }
 
-// givenBack checks that each handset had a session for the call, and that all are ended.
+// givenBack checks that each handset had a session for the call, and that all have ended.
 func (s *Scenario) givenBack(call []ladder.Step) error {
 	if s.PCRF == nil {
 		return nil

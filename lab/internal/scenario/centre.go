@@ -12,16 +12,17 @@ import (
 	"github.com/dialtone-ims/dialtone/ue/handset"
 )
 
-// The emergency centre of the lab, and where the P-CSCF is to it.
+// Addresses of the lab's emergency centre, and of the P-CSCF towards it.
 var (
 	centreAt = netip.MustParseAddrPort("127.0.0.16:5060")
 	mw       = netip.MustParseAddrPort("127.0.0.10:5070")
 )
 
-// otherCentres is the setting by which somebody has emergency calls go to centres of their own.
+// otherCentres is the setting that sends emergency calls to centres other than the lab's.
 const otherCentres = "DIALTONE_PCSCF_EMERGENCY_PSAPS"
 
-// centreEnvironment has the P-CSCF send emergency calls to the lab's centre, unless the environment names others.
+// centreEnvironment returns the environment that makes the P-CSCF send emergency calls to the lab's centre, unless the environment names
+// others.
 func centreEnvironment() []string {
 	if os.Getenv(otherCentres) != "" {
 		return nil
@@ -62,7 +63,7 @@ func (s *Scenario) OpenCentre(ctx context.Context) (err error) {
 	return nil
 }
 
-// tell says what call the centre answers.
+// tell reports the call that the centre answers.
 func (s *Scenario) tell(invite *sip.Request) {
 	service, _ := emergency.Service(invite.Recipient.String())
 	from := sip.Value(invite, "P-Asserted-Identity")
@@ -75,8 +76,7 @@ func (s *Scenario) tell(invite *sip.Request) {
 		"psap", service, from, sip.Value(invite, "P-Access-Network-Info"))
 }
 
-// Emergency has alice call 112, and hang up. She does not where the call would leave the lab, and is content with 380 where that is
-// configured.
+// Emergency makes alice call 112, and hang up. It does not if the call would leave the lab, and accepts 380 where that is configured.
 func (s *Scenario) Emergency(ctx context.Context) error {
 	if centres := os.Getenv(otherCentres); centres != "" {
 		fmt.Fprintf(s.Out, "  she does not: %s names centres that are not the lab's\n", otherCentres)

@@ -12,7 +12,7 @@ import (
 
 const sipPort = 5060
 
-// Names returns those of a place: the domain leads to the I-CSCF, as other networks and application servers need it, and handsets find the
+// Names returns the names of a place: the domain leads to the I-CSCF, for other networks and application servers, and handsets find the
 // P-CSCF by its own name.
 func (p Place) Names(network PLMN, server ...netip.Addr) zone.Plan {
 	pcscf := []netip.Addr{p.PCSCF}
@@ -43,8 +43,8 @@ func (p Place) Names(network PLMN, server ...netip.Addr) zone.Plan {
 	return plan
 }
 
-// namesEnvironment has a function ask the name server. P-CSCF and I-CSCF know no address without it; the S-CSCF keeps those by which it
-// tells the core from targets of users, and finds numbers by ENUM.
+// namesEnvironment returns the environment that makes a function use the name server. P-CSCF and I-CSCF know no address without it; the
+// S-CSCF keeps those by which it distinguishes the core from users' targets, and resolves numbers by ENUM.
 func (p Place) namesEnvironment(function string) []string {
 	if len(p.Nameservers) == 0 || !strings.HasSuffix(function, "cscf") {
 		return nil
@@ -65,5 +65,5 @@ func (p Place) namesEnvironment(function string) []string {
 	return append(environment, prefix+"_SIP_RESOLVER_HOSTS={}")
 }
 
-// Numbers reads those of the lab's subscribers.
+// Numbers returns the reader of the numbers of the lab's subscribers.
 func Numbers() names.Read { return names.Subscribers(httpapi.Local(AdminOfHSS)) }

@@ -1,4 +1,4 @@
-// Package scenario is what the lab shows: the network it starts, the subscribers it makes, the call they have.
+// Package scenario is the lab's demonstration: the network that it starts, its subscribers, and their call.
 package scenario
 
 import (
@@ -24,15 +24,15 @@ const (
 	adminOfOCS   = "http://127.0.0.14:9090"
 )
 
-// core are the CSCFs, and addresses for application servers.
+// core lists the CSCFs, and addresses for application servers.
 const core = "[127.0.0.10/32, 127.0.0.11/32, 127.0.0.12/32, 127.0.0.16/28]"
 
 // Place is where the P-CSCF and the handsets meet.
 type Place struct {
 	PCSCF, Alice, Bob netip.Addr
 	Protected         bool           // by IPsec
-	Real              []netip.Addr   // where handsets of flesh and blood find the P-CSCF, too, if anywhere
-	PCRF              netip.AddrPort // that is asked for the bearers of calls, if any is
+	Real              []netip.Addr   // where real handsets find the P-CSCF, too, if anywhere
+	PCRF              netip.AddrPort // asked for the bearers of calls, if any
 	Nameservers       []netip.AddrPort
 }
 
@@ -43,7 +43,7 @@ var (
 		Alice: netip.MustParseAddr("127.0.0.100"),
 		Bob:   netip.MustParseAddr("127.0.0.101"),
 	}
-	// Link is the one with it: addresses that are nobody's (RFC 5737).
+	// Link is the place with IPsec: with documentation addresses (RFC 5737).
 	Link = Place{
 		PCSCF: netip.MustParseAddr(
 			"198.51.100.1",
@@ -56,10 +56,10 @@ func (p Place) Gm() netip.AddrPort { return netip.AddrPortFrom(p.PCSCF, gmPort) 
 
 const gmPort = 5060
 
-// KeysFile returns where Wireshark finds the keys of the associations.
+// KeysFile returns the file with the keys of the associations for Wireshark.
 func KeysFile(data string) string { return filepath.Join(data, "esp_sa") }
 
-// environment puts the P-CSCF there.
+// environment returns the environment of the P-CSCF at the place.
 func (p Place) environment(domain, data string) []string {
 	endpoint := func(name string, at netip.AddrPort) string {
 		return fmt.Sprintf("{name: %s, address: %q, transports: [udp, tcp], names: [pcscf.%s]}", name, at, domain)
@@ -83,7 +83,7 @@ func (p Place) environment(domain, data string) []string {
 	return environment
 }
 
-// Functions returns the five, in the order in which they are started: each after those that it connects to.
+// Functions returns the five functions in the order of their start: each after those that it connects to.
 func (p Place) Functions(network PLMN, data string) []process.Function {
 	path := func(name string) string { return filepath.Join(data, name) }
 
@@ -116,13 +116,13 @@ func (p Place) Functions(network PLMN, data string) []process.Function {
 	return all
 }
 
-// PLMN is the network that the SIMs are of: MCC and MNC.
+// PLMN is the network of the SIMs: MCC and MNC.
 type PLMN struct{ mcc, mnc string }
 
-// TestNetwork is the PLMN for tests, in which most handsets do VoLTE without being told.
+// TestNetwork is the PLMN for tests, in which most handsets do VoLTE by default.
 var TestNetwork = PLMN{"001", "01"}
 
-// Set reads 001-01 or 310-260.
+// Set parses 001-01 or 310-260.
 func (p *PLMN) Set(text string) error {
 	mcc, mnc, _ := strings.Cut(text, "-")
 	if len(mcc) != 3 || len(mnc) != 2 && len(mnc) != 3 || strings.Trim(mcc+mnc, "0123456789") != "" {
@@ -136,10 +136,10 @@ func (p *PLMN) Set(text string) error {
 
 func (p *PLMN) String() string { return p.mcc + "-" + p.mnc }
 
-// Type is for the help.
+// Type returns the type for the help.
 func (p *PLMN) Type() string { return "MCC-MNC" }
 
-// IMSI is that of the SIM with this number.
+// IMSI returns the IMSI of the SIM with this number.
 func (p PLMN) IMSI(number int) string {
 	return fmt.Sprintf("%s%s%0*d", p.mcc, p.mnc, 15-3-len(p.mnc), number)
 }
@@ -148,13 +148,13 @@ func (p PLMN) IMSI(number int) string {
 func (p PLMN) Domain() string {
 	domain, err := ims.HomeDomain(p.IMSI(1), len(p.mnc))
 	if err != nil {
-		panic(err) // Set has seen to it
+		panic(err) // Set has checked it
 	}
 
 	return domain
 }
 
-// columns of the ladder, and whose addresses they are.
+// columns returns the columns of the ladder.
 func (s *Scenario) columns() []string {
 	all := []string{"UE alice", "P-CSCF", "I-CSCF", "S-CSCF", "HSS", "OCS", "UE bob"}
 	if s.PCRF != nil {
@@ -164,7 +164,7 @@ func (s *Scenario) columns() []string {
 	return all
 }
 
-// nodes names the addresses of the lab.
+// nodes returns the names of the lab's addresses.
 func (p Place) nodes() ladder.Nodes {
 	nodes := ladder.Nodes{p.PCSCF: "P-CSCF", p.Alice: "UE alice", p.Bob: "UE bob"}
 	if p.PCRF.IsValid() {
@@ -205,5 +205,5 @@ var (
 	}
 )
 
-// Keys are those of the SIM in the lab's examples.
+// Keys are the flags with the keys of the SIM in the lab's examples.
 const Keys = "--k fec86ba6eb707ed08905757b1bb44b8f --opc 1006020f0a478bf6b699f15c062e42b3"

@@ -2,7 +2,7 @@ package scenario
 
 import "github.com/dialtone-ims/dialtone/lab/internal/open5gs"
 
-// Open5GS returns the network as a packet core beside it has to know it, with the SIMs of the lab's own subscribers.
+// Open5GS returns the network for a packet core beside it, with the SIMs of the lab's own subscribers.
 func (p PLMN) Open5GS() open5gs.Network {
 	n := open5gs.Network{MCC: p.mcc, MNC: p.mnc, Domain: p.Domain()}
 

@@ -12,10 +12,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-const traceTime = 10 * time.Second // that a step may take into the trace
+const traceTime = 10 * time.Second // for a step to appear in the trace
 
-// Ladders prints what went over the wire for the registration of alice and for the call, and checks that every step is there. The
-// record of a call is written before its last answer is sent, so the steps may still be on their way.
+// Ladders prints the messages of alice's registration and of the call, and checks that every step is there. The record of a call is written
+// before its last answer is sent, so that the last steps may still be missing.
 func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
 	var (
 		registration, call []ladder.Step
@@ -36,7 +36,7 @@ func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
 			inOrder("registration", registration, s.columns(),
 				"REGISTER", "UAR", "UAA", "MAR", "MAA", "401", "REGISTER", "UAR", "UAA", "SAR", "SAA", "200"),
 			inOrder("call", call, s.columns(), "INVITE", "CCR-I", "CCA-I", "LIR", "LIA", "180", "200", "ACK", "CCR-U", "CCA-U", "BYE", "200"),
-			inOrder("call", call, s.columns(), "BYE", "CCR-T", "CCA-T"), // when the BYE comes, whatever becomes of it
+			inOrder("call", call, s.columns(), "BYE", "CCR-T", "CCA-T"), // when the BYE comes, whatever its outcome
 			s.givenBack(call),
 		)
 
@@ -54,7 +54,7 @@ func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
 	return missing
 }
 
-// spans returns the steps of the registration of alice, and those of the call.
+// spans returns the steps of alice's registration, and those of the call.
 func (s *Scenario) spans(steps []ladder.Step) (registration, call []ladder.Step) {
 	for i := range steps {
 		if s.protected(steps[i]) {
@@ -67,8 +67,8 @@ func (s *Scenario) spans(steps []ladder.Step) (registration, call []ladder.Step)
 		return strings.Contains(step.Detail, "(REGISTER)") && step.To == "UE alice" || step.Label == "REGISTER" && step.From == "UE alice"
 	})
 
-	// The call: its SIP, its charging, its bearers, and the Diameter of Cx between. What else was charged then, such as bob's message, is
-	// not of it.
+	// The call: its SIP, its charging, its bearers, and the Diameter of Cx between. Other charging in that time, such as that of bob's
+	// message, is left out.
 	diameter := append(s.asked(), s.charging)
 	call = span(steps, func(step ladder.Step) bool {
 		return step.CallID == s.call || step.Session != "" && slices.Contains(diameter, step.Session)
@@ -80,12 +80,12 @@ func (s *Scenario) spans(steps []ladder.Step) (registration, call []ladder.Step)
 	return registration, call
 }
 
-// protected messages are between ports that associations are for: anything on Gm but the first REGISTER and its 401.
+// protected reports whether a message belongs into an association: anything on Gm except the first REGISTER and its 401.
 func (s *Scenario) protected(step ladder.Step) bool {
 	return s.Place.Protected && (strings.HasPrefix(step.From, "UE") || strings.HasPrefix(step.To, "UE")) && step.Remote.Port() != handsetPort
 }
 
-// span is everything from the first to the last step that belongs.
+// span returns everything from the first to the last step that belongs.
 func span(steps []ladder.Step, belongs func(ladder.Step) bool) []ladder.Step {
 	first := slices.IndexFunc(steps, belongs)
 	if first < 0 {
@@ -102,13 +102,13 @@ func span(steps []ladder.Step, belongs func(ladder.Step) bool) []ladder.Step {
 	return steps[first : last+1]
 }
 
-// inOrder checks that these messages are there, one behind the other.
+// inOrder checks that these messages occur in this order.
 func inOrder(what string, steps []ladder.Step, columns []string, wanted ...string) error {
 	at := 0
 
 	for _, step := range steps {
 		if !slices.Contains(columns, step.From) || !slices.Contains(columns, step.To) {
-			continue // it is not in the picture
+			continue // it is not in the diagram
 		}
 
 		if at < len(wanted) && strings.HasPrefix(step.Label, wanted[at]) {

@@ -21,35 +21,35 @@ type Scenario struct {
 	Out     io.Writer
 	Place   Place
 	Network PLMN
-	// Handsets is where they are, if not where the lab is, and Kernel what makes their security associations there.
+	// Handsets is the network of the handsets, if not the lab's; Kernel makes their security associations there.
 	Handsets namespace.Network
 	Kernel   handset.Kernel
-	// Provisioned, when set, is told that the subscribers have been made.
+	// Provisioned, when set, is called once the subscribers have been made.
 	Provisioned func(context.Context) error
-	PCRF        *Simulated // nil: nobody asks for bearers
+	PCRF        *Simulated // nil: no bearers are requested
 
 	centre    *handset.Handset // the emergency centre
 	leave     context.CancelFunc
-	answering sync.WaitGroup // what it does until leave
-	taken     chan struct{}  // it has taken a call, which is over
+	answering sync.WaitGroup // its calls, until leave
+	taken     chan struct{}  // receives when a call that it took is over
 
 	alice *handset.Handset
 	bob   *handset.Handset
-	call  string // Call-ID of the call: the databases have those of earlier runs, too
+	call  string // Call-ID of the call: the databases hold earlier ones, too
 
 	charging string // Session-Id of the call's charging
 }
 
 const handsetPort = 5060 // unprotected
 
-// Prices of the lab, in cents: one a second, and five for the connection; a message is ten.
+// Prices of the lab in cents: one a second, and five for the connection; a message is ten.
 const (
 	pricePerSecond = 1
 	connectionFee  = 5
 	firstMoney     = 1000
 )
 
-// Provision makes the subscribers and their accounts through the public APIs.
+// Provision creates the subscribers and their accounts through the public APIs.
 func (s *Scenario) Provision(ctx context.Context) error {
 	hss, ocs := httpapi.Local(AdminOfHSS), httpapi.Local(adminOfOCS)
 
@@ -92,7 +92,7 @@ func (s *Scenario) Provision(ctx context.Context) error {
 	return nil
 }
 
-// enough sees to it that an account that earlier runs have used has money for this one.
+// enough tops up an account that earlier runs have used, so that it suffices for this one.
 func enough(ctx context.Context, account string) (int64, error) {
 	ocs, path := httpapi.Local(adminOfOCS), "/accounts/"+account
 
@@ -109,7 +109,7 @@ func enough(ctx context.Context, account string) (int64, error) {
 	return now.Balance, err
 }
 
-// conflict: the subscriber is there from an earlier run.
+// conflict reports whether the subscriber exists from an earlier run.
 func conflict(err error) bool {
 	var problem *httpapi.Error
 
@@ -163,11 +163,11 @@ func (s *Scenario) Register(ctx context.Context) (err error) {
 	return nil
 }
 
-// endTime is for what is sent at the end of a call: CANCEL or BYE.
+// endTime is the time for the requests that end a call: CANCEL or BYE.
 const endTime = 5 * time.Second
 
-// Call has alice call bob, talk until the quota was renewed at least once, and hang up. Whatever ends it before, no call is left that
-// alice pays for.
+// Call makes alice call bob, talk until the quota was renewed at least once, and hang up. Whatever goes wrong, no call that alice pays for
+// is left.
 func (s *Scenario) Call(ctx context.Context) (failed error) {
 	answered := make(chan error, 1)
 
@@ -221,7 +221,7 @@ func (s *Scenario) Call(ctx context.Context) (failed error) {
 	return s.renewed(ctx)
 }
 
-// renewed waits until the OCS has had an update of the session.
+// renewed waits until the OCS has received an update of the session.
 func (s *Scenario) renewed(ctx context.Context) error {
 	ocs := httpapi.Local(adminOfOCS)
 
@@ -248,7 +248,7 @@ func (s *Scenario) renewed(ctx context.Context) error {
 	}
 }
 
-// Message has bob send alice a message.
+// Message makes bob send alice a message.
 func (s *Scenario) Message(ctx context.Context) error {
 	response, err := s.bob.Message(ctx, "tel:+"+alice.msisdn, "hello from the lab")
 	if err != nil {
@@ -268,7 +268,7 @@ func (s *Scenario) Message(ctx context.Context) error {
 	}
 }
 
-// Answer has the handsets answer whoever calls or writes, until ctx ends.
+// Answer makes the handsets answer all calls and messages until ctx ends.
 func (s *Scenario) Answer(ctx context.Context) {
 	var both sync.WaitGroup
 

@@ -1,4 +1,4 @@
-// Package zone says which names a network has (TS 23.003 §13, RFC 3263, RFC 6116): of who is where it makes the records, and asks nobody.
+// Package zone makes the DNS records of a network (TS 23.003 §13, RFC 3263, RFC 6116) from its plan, without asking anybody.
 package zone
 
 import (
@@ -11,16 +11,16 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Plan is a network: who is where.
+// Plan is a network: its functions and their addresses.
 type Plan struct {
 	Domain   string       // home network domain (TS 23.003 §13.2)
 	Server   []netip.Addr // the name server
 	Services []Service
 	Hosts    []Host
-	Numbers  []Number // nil: nobody knows them, and there is no zone for them
+	Numbers  []Number // nil: not known, and no zone for them
 }
 
-// Service is a SIP server that is found by NAPTR and SRV records (RFC 3263 §4).
+// Service is a SIP server found by NAPTR and SRV records (RFC 3263 §4).
 type Service struct {
 	Name      string // below the home network domain
 	Addresses []netip.Addr
@@ -30,17 +30,17 @@ type Service struct {
 
 // Host is a name with its addresses.
 type Host struct {
-	Name      string // whole
+	Name      string // in full
 	Addresses []netip.Addr
 }
 
-// Number is a telephone number and whose it is (RFC 6116).
+// Number is a telephone number and its URI (RFC 6116).
 type Number struct {
 	Digits string // of E.164, without +
 	URI    string
 }
 
-// Lives of records, in seconds. Subscribers come and go, and who was told that there is none asks again soon.
+// TTLs of records, in seconds. Subscribers come and go, and a negative answer is asked again soon.
 const (
 	hostLife   = 300
 	numberLife = 60
@@ -141,7 +141,7 @@ func (z *Zone) service(s Service) {
 	}
 }
 
-// number adds the ENUM record of a number (RFC 6116 §3.4, RFC 3764). What does not fit into one is left out.
+// number adds the ENUM record of a number (RFC 6116 §3.4, RFC 3764). A number that does not fit into one is left out.
 func (z *Zone) number(n Number) {
 	const longest, most = 15, 255 // digits of E.164; octets of a character-string (RFC 1035 §3.3)
 

@@ -7,13 +7,13 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Zone is the records below one name. It does not change any more once it is served.
+// Zone is the records below one name. It is immutable once it is served.
 type Zone struct {
 	Origin string
 
 	soa   *dns.SOA
-	order []string                       // the names that have records, as they came
-	names map[string]map[uint16][]dns.RR // by kind; without records for the names in between (RFC 4592 §2.2.2)
+	order []string                       // the names with records, in the order of add
+	names map[string]map[uint16][]dns.RR // by kind; empty for the names in between (RFC 4592 §2.2.2)
 }
 
 func newZone(origin string, serial uint32) *Zone {
@@ -28,7 +28,7 @@ func newZone(origin string, serial uint32) *Zone {
 	return z
 }
 
-// add takes a record in, once.
+// add adds a record, unless it is there already.
 func (z *Zone) add(r dns.RR) {
 	name, kind := r.Header().Name, r.Header().Rrtype
 
@@ -43,7 +43,7 @@ func (z *Zone) add(r dns.RR) {
 
 	z.names[name][kind] = append(z.names[name][kind], r)
 
-	for above := name; above != z.Origin; { // a name with something below it is there, without records
+	for above := name; above != z.Origin; { // a name with something below it exists, without records
 		_, above, _ = strings.Cut(above, ".")
 
 		if _, there := z.names[above]; there {
@@ -54,7 +54,7 @@ func (z *Zone) add(r dns.RR) {
 	}
 }
 
-// Of returns the zone that a name is in; nil if it is in none.
+// Of returns the zone of a name; nil if there is none.
 func Of(zones []*Zone, name string) *Zone {
 	var found *Zone
 
@@ -67,14 +67,14 @@ func Of(zones []*Zone, name string) *Zone {
 	return found
 }
 
-// Find returns the records of a name and kind, and whether there is such a name at all. The name is canonical.
+// Find returns the records of a name and kind, and whether the name exists at all. The name is canonical.
 func (z *Zone) Find(name string, kind uint16) (records []dns.RR, exists bool) {
 	kinds, exists := z.names[name]
 
 	return kinds[kind], exists
 }
 
-// SOA returns the record that says how long it counts that there is none (RFC 2308 §3).
+// SOA returns the record that says how long a negative answer is valid (RFC 2308 §3).
 func (z *Zone) SOA() *dns.SOA { return z.soa }
 
 // Text returns the zone as a file (RFC 1035 §5).
