@@ -12,11 +12,11 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// labProxy is where the lab has the P-CSCF.
+// labProxy is the address of the lab's P-CSCF.
 const labProxy = "127.0.0.10:5060"
 
-// discover finds the P-CSCF (TS 24.229 §9.2.1): at its address, or by its name, in DNS as RFC 3263 §4 has it. A handset that knows its home
-// network domain alone knows its name. What it finds is of the same family as the handset's own address.
+// discover finds the P-CSCF (TS 24.229 §9.2.1): at its address, or by its name in DNS (RFC 3263 §4). A handset with only its home network
+// domain derives the name. The result is of the same family as the handset's own address.
 func (o options) discover(ctx context.Context, own netip.Addr) (stack.Target, error) {
 	transport := strings.ToUpper(o.transport)
 	if transport != "" && transport != "UDP" && transport != "TCP" {
@@ -32,7 +32,7 @@ func (o options) discover(ctx context.Context, own netip.Addr) (stack.Target, er
 		return stack.Target{Transport: cmp.Or(transport, "UDP"), Addr: at}, nil
 	}
 
-	if o.namespace != "" { // whose DNS is not this one's
+	if o.namespace != "" { // whose DNS is another
 		return stack.Target{}, errors.New("--pcscf: with --netns it has to be an address")
 	}
 

@@ -38,7 +38,7 @@ func main() {
 	ctx, stop := service.UntilSignal(context.Background())
 	defer stop()
 
-	signal.Ignore(syscall.SIGPIPE) // who reads no more does not end the call
+	signal.Ignore(syscall.SIGPIPE) // a closed output does not end the call
 
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
@@ -166,7 +166,7 @@ func main() {
 
 var separators = strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "")
 
-// ended says who has ended a call; that the network has is a failure.
+// ended prints that the other side has ended a call, or returns an error if the network has.
 func ended(c *handset.Call) error {
 	if c.Forced() {
 		return errors.New("ended by the network: " + c.Why())
@@ -192,8 +192,8 @@ func answer(ctx context.Context, h *handset.Handset) error {
 
 func say(line string) { fmt.Println(line) }
 
-// party returns who is called: a URI, a number as it is dialled on a telephone, a user, or USER@DOMAIN. A number without + is local to the
-// home network, as handsets send it (TS 24.229 §5.1.2A.1.5); the separators that people write are left out (RFC 3966 §5.1.1).
+// party returns the called URI: of a URI, a number as dialled on a telephone, a user, or USER@DOMAIN. A number without + is local to the
+// home network, as handsets send it (TS 24.229 §5.1.2A.1.5); visual separators are left out (RFC 3966 §5.1.1).
 func party(target, domain string) (string, error) {
 	target = strings.TrimSpace(target)
 
@@ -229,7 +229,7 @@ func party(target, domain string) (string, error) {
 	}
 }
 
-// with registers a handset and has it do something.
+// with registers a handset and runs do.
 func (o options) with(ctx context.Context, do func(context.Context, *handset.Handset) error) error {
 	c, err := o.config(ctx)
 	if err != nil {
@@ -276,7 +276,7 @@ func (o options) with(ctx context.Context, do func(context.Context, *handset.Han
 	return failed
 }
 
-const endTime = 5 * time.Second // for what is sent at the end: CANCEL, BYE, and the REGISTER that ends the registration
+const endTime = 5 * time.Second // for the requests at the end: CANCEL, BYE, and the de-REGISTER
 
 func (o options) config(ctx context.Context) (handset.Config, error) {
 	c := handset.Config{

@@ -9,7 +9,7 @@ import (
 
 const again = 30 * time.Second // after a refresh that failed
 
-// Automatic has the handset answer every call, until the other side hangs up, and stay registered, until ctx ends. say is told of
+// Automatic makes the handset answer every call until the other side hangs up, and stay registered, until ctx ends. say is called with
 // calls and messages.
 func (h *Handset) Automatic(ctx context.Context, say func(string)) {
 	var calls sync.WaitGroup
@@ -40,7 +40,7 @@ func (h *Handset) Automatic(ctx context.Context, say func(string)) {
 	}
 }
 
-// half of what is left of the registration: then it is refreshed (TS 24.229 §5.1.1.4.1 for less than 1200 s).
+// half returns half of the remaining registration, when it is refreshed (TS 24.229 §5.1.1.4.1 for less than 1200 s).
 func (h *Handset) half() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -48,7 +48,7 @@ func (h *Handset) half() time.Duration {
 	return max(time.Until(h.session.until)/2, time.Second)
 }
 
-// Take answers a call that came, and stays in it until the other side hangs up, or until ctx ends. say is told how it ends.
+// Take answers an incoming call, and stays in it until the other side hangs up, or ctx ends. say is called with how it ends.
 func (c *Call) Take(ctx context.Context, say func(string)) {
 	err := c.Answer(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -59,7 +59,7 @@ func (c *Call) Take(ctx context.Context, say func(string)) {
 	select {
 	case <-c.Ended():
 		say("the call from " + c.Remote() + " is over")
-	case <-ctx.Done(): // the other side would talk, and pay, on
+	case <-ctx.Done(): // else the other side would go on, and pay
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 		defer cancel()
 

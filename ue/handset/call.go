@@ -23,7 +23,7 @@ type Call struct {
 	version atomic.Uint64 // of the session description
 
 	client *stack.ClientTransaction // of a call that the handset makes
-	server *stack.ServerTransaction // of one that comes, and what it is answered with
+	server *stack.ServerTransaction // of an incoming call
 
 	description []byte
 
@@ -54,16 +54,16 @@ func (h *Handset) call(r *sip.Request) *Call {
 	return h.calls[r.CallID().Value()]
 }
 
-// ID is the Call-ID.
+// ID returns the Call-ID.
 func (c *Call) ID() string { return c.id }
 
 // Remote returns the other party's address as the call states it.
 func (c *Call) Remote() string { return c.remote }
 
-// Invite returns the INVITE of a call that came.
+// Invite returns the INVITE of an incoming call.
 func (c *Call) Invite() *sip.Request { return c.server.Request() }
 
-// Ended is closed when the call is over; Why then says how.
+// Ended returns a channel that is closed when the call is over; Why then returns the reason.
 func (c *Call) Ended() <-chan struct{} { return c.ended }
 
 // Why returns the Reason of the other side's BYE, or "".
@@ -74,7 +74,7 @@ func (c *Call) Why() string {
 	return c.why
 }
 
-// Forced reports whether the network has ended the call, for a reason that is no party's hanging up.
+// Forced reports whether the network has ended the call for a reason other than a party's hanging up.
 func (c *Call) Forced() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,7 +82,7 @@ func (c *Call) Forced() bool {
 	return c.forced
 }
 
-// hangsUp reports whether a reason is that somebody hangs up: a success of SIP (RFC 3326), normal clearing of Q.850, or the user's
+// hangsUp reports whether a reason means that somebody hangs up: a success of SIP (RFC 3326), normal clearing of Q.850, or the user's
 // release (RELEASE_CAUSE 1, TS 24.229 §7.2A.18).
 func hangsUp(r sip.Reason) bool {
 	switch {
@@ -116,7 +116,7 @@ func (c *Call) finish(why string) {
 	close(c.ended)
 }
 
-// Dial calls a party and waits until it answers. A refusal is a *Refused; when ctx ends first the call is cancelled.
+// Dial calls a party and waits until it answers. A refusal is a *Refused; if ctx ends first, the call is cancelled.
 func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
 	session, registered := h.registered()
 	if !registered {
@@ -165,7 +165,7 @@ func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
 
 	go c.acknowledgeAgain()
 
-	if err != nil { // the other side has answered, and is not left in the call
+	if err != nil { // the other side has answered, and must not stay in the call
 		return nil, errors.Join(err, c.HangUp(context.WithoutCancel(ctx)))
 	}
 
@@ -174,8 +174,7 @@ func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
 	return c, nil
 }
 
-// await returns the final response. When ctx ends first the call is cancelled; one that is answered all the same is for the caller to hang
-// up.
+// await returns the final response. If ctx ends first, the call is cancelled; if it is answered all the same, the caller must hang up.
 func (c *Call) await(ctx context.Context) (*sip.Response, error) {
 	var (
 		done     = ctx.Done()
@@ -218,7 +217,7 @@ func (c *Call) await(ctx context.Context) (*sip.Response, error) {
 	}
 }
 
-// state says what a call that is not answered waits for.
+// state returns what an unanswered call waits for.
 func (c *Call) state(last *sip.Response) string {
 	switch {
 	case last == nil:
@@ -230,7 +229,7 @@ func (c *Call) state(last *sip.Response) string {
 	}
 }
 
-// acknowledge sends the ACK of an answered call, which is owed also when the call is to end at once (RFC 3261 §13.2.2.4).
+// acknowledge sends the ACK of an answered call, which is due even if the call is to end at once (RFC 3261 §13.2.2.4).
 func (c *Call) acknowledge(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 
@@ -242,7 +241,7 @@ func (c *Call) acknowledge(ctx context.Context) error {
 	return c.handset.stack.SendStateless(ctx, ack, c.handset.towards())
 }
 
-// acknowledgeAgain answers 2xx responses that come again (RFC 3261 §13.2.2.4), for as long as the transaction lasts.
+// acknowledgeAgain answers retransmissions of the 2xx (RFC 3261 §13.2.2.4) while the transaction lasts.
 func (c *Call) acknowledgeAgain() {
 	for r := range c.client.Responses() {
 		if r.IsSuccess() {
@@ -325,7 +324,7 @@ func (c *Call) renegotiated(tx *stack.ServerTransaction) {
 	_ = tx.Respond(response)
 }
 
-// Answer takes a call that came: 200, and again until the ACK is there. Without one the call is hung up (RFC 3261 §13.3.1.4).
+// Answer answers an incoming call by 200, repeated until the ACK comes. Without an ACK the call is hung up (RFC 3261 §13.3.1.4).
 func (c *Call) Answer(ctx context.Context) error {
 	r := c.server.Request()
 	response := sip.NewResponse(r, 200, "")
@@ -375,7 +374,7 @@ func (c *Call) Answer(ctx context.Context) error {
 	return errors.Join(errors.New("the ACK did not come"), c.HangUp(ctx))
 }
 
-// Reject refuses a call that came.
+// Reject refuses an incoming call.
 func (c *Call) Reject(status int) error {
 	err := c.server.Reply(status, "")
 	c.finish("rejected")
@@ -423,7 +422,7 @@ func (c *Call) HangUp(ctx context.Context) error {
 	return nil
 }
 
-// hungUp is the other side's BYE.
+// hungUp serves the other side's BYE.
 func (h *Handset) hungUp(tx *stack.ServerTransaction) {
 	c := h.call(tx.Request())
 	if c == nil {

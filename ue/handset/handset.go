@@ -1,5 +1,5 @@
-// Package handset is a simulated VoLTE handset: a SIM, a SIP stack of its own address, registration by AKA, calls and messages
-// (TS 24.229 §5.1). The lab, the tests and the load generator are built on it.
+// Package handset is a simulated VoLTE handset: a SIM, a SIP stack with its own address, registration by AKA, calls and messages (TS 24.229
+// §5.1). The lab, the tests and the load generator use it.
 package handset
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
-// Config is who the handset is and where it stands.
+// Config is the identity and location of the handset.
 type Config struct {
 	IMSI      string
 	Domain    string // home network domain
@@ -28,23 +28,23 @@ type Config struct {
 	Address   netip.AddrPort
 	Proxy     netip.AddrPort // P-CSCF
 	Transport string         // "UDP" or "TCP"
-	Expires   uint32         // seconds asked for
+	Expires   uint32         // requested, in seconds
 	Access    string         // P-Access-Network-Info
 	Timers    stack.Timers   // zero: the specification's
 	SizeLimit int            // octets; a larger request goes over TCP (RFC 3261 §18.1.1); 0: none does
 	Log       *slog.Logger
 	Tap       trace.Tap
-	Instance  string // URN that stays with the handset (RFC 5626 §4.1), as Instance makes one; "": a new one each time
+	Instance  string // permanent URN of the handset (RFC 5626 §4.1), as Instance returns; "": a new one each time
 	// Alter changes each request outside a dialog before it leaves: for handsets that misbehave on purpose.
 	Alter func(*sip.Request)
-	// Answer changes the 200 by which it takes a call: likewise.
+	// Answer likewise changes the 200 to a call.
 	Answer func(*sip.Response)
-	// Security, when set, protects the registration and all after it by IPsec.
+	// Security, when set, protects the registration and everything after it by IPsec.
 	Security *Security
 	Network  stack.Network // nil: the machine's
-	// Say, when set, is told what the handset waits for if an answer is long in coming, and what a call that it makes has come to.
+	// Say, when set, is called with what the handset waits for if an answer takes long, and with the progress of its calls.
 	Say func(string)
-	// CancelTime is how long a call that is cancelled is waited for; 0: as long as RFC 3261 §9.1 has it, 64*T1.
+	// CancelTime is how long to wait for a cancelled call; 0: 64*T1, as in RFC 3261 §9.1.
 	CancelTime time.Duration
 }
 
@@ -58,7 +58,7 @@ type Handset struct {
 	private  string
 	instance string
 	cancel   context.CancelFunc
-	gone     <-chan struct{} // closed when the handset is
+	gone     <-chan struct{} // closed by Close
 	done     chan error
 	closing  sync.Once
 	closed   error
@@ -71,19 +71,19 @@ type Handset struct {
 	messages chan Message
 }
 
-// Message is one that came (RFC 3428).
+// Message is a received message (RFC 3428).
 type Message struct {
 	From string
 	Body []byte
 }
 
-// Instance returns the IMEI of the simulated handset with this card, as a URN (RFC 7254): a handset that is switched on again takes its own
-// place in the registration.
+// Instance returns the IMEI of the simulated handset with this card, as a URN (RFC 7254): a handset that is switched on again replaces its
+// own registration.
 func Instance(imsi string) string {
 	return fmt.Sprintf("urn:gsma:imei:35000000-%06s-0", imsi[max(0, len(imsi)-6):])
 }
 
-// New binds the handset's address and begins to serve it; Close ends that.
+// New binds the handset's address and begins to serve it until Close.
 func New(c Config) (*Handset, error) {
 	h := &Handset{
 		config: c, log: c.Log, sim: aka.NewSIM(aka.NewMilenage(c.K, c.OPc), aka.DefaultScheme()),
@@ -130,7 +130,7 @@ func New(c Config) (*Handset, error) {
 	return h, nil
 }
 
-// Close ends the handset at once, as a battery does.
+// Close ends the handset at once, like an empty battery.
 func (h *Handset) Close() error {
 	h.closing.Do(func() {
 		h.cancel()
@@ -145,19 +145,19 @@ func (h *Handset) Close() error {
 	return h.closed
 }
 
-// Address returns where the handset is.
+// Address returns the handset's address.
 func (h *Handset) Address() netip.AddrPort { return h.endpoint.Address() }
 
-// SIM returns the card in it.
+// SIM returns the handset's card.
 func (h *Handset) SIM() *aka.SIM { return h.sim }
 
-// Incoming gives the calls that come.
+// Incoming returns the channel of incoming calls.
 func (h *Handset) Incoming() <-chan *Call { return h.incoming }
 
-// Messages gives the messages that come.
+// Messages returns the channel of received messages.
 func (h *Handset) Messages() <-chan Message { return h.messages }
 
-// towards returns the P-CSCF, over the transport of the registration, and by its security associations if there are any.
+// towards returns the P-CSCF, over the transport of the registration, and through its security associations if there are any.
 func (h *Handset) towards() stack.Destination {
 	if h.guard != nil {
 		if p := h.guard.inUse(); p != nil {
@@ -219,7 +219,7 @@ func (h *Handset) request(method, target, from, to string) (*sip.Request, error)
 	return r, nil
 }
 
-// HandleRequest serves what comes.
+// HandleRequest serves a request.
 func (h *Handset) HandleRequest(ctx context.Context, tx *stack.ServerTransaction) {
 	r := tx.Request()
 
@@ -283,7 +283,7 @@ func (h *Handset) Capabilities(ctx context.Context, target string) (*sip.Respons
 	return h.ask(ctx, "OPTIONS", target, func(r *sip.Request) { sip.Add(r, "Accept", "application/sdp") })
 }
 
-// ask sends a request outside a dialog, which complete has the last hand on.
+// ask sends a request outside a dialog, after complete has changed it.
 func (h *Handset) ask(ctx context.Context, method, target string, complete func(*sip.Request)) (*sip.Response, error) {
 	session, registered := h.registered()
 	if !registered {

@@ -10,14 +10,14 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// encoding is one that the handset has, as an rtpmap names it, and the payload type that the handset's own offers give it.
+// encoding is an encoding that the handset supports, as an rtpmap names it, with its payload type in the handset's own offers.
 type encoding struct {
 	name    string // "AMR-WB/16000"
 	payload int
 	format  string // fmtp, or ""
 }
 
-// encodings are those of VoLTE handsets (TS 26.114 §5.2.1), and those that every soft phone has, the most wanted one first.
+// encodings are those of VoLTE handsets (TS 26.114 §5.2.1), and those of every soft phone, the most preferred first.
 var encodings = []encoding{
 	{"EVS/16000", 106, "br=5.9-24.4;bw=nb-swb"},
 	{"AMR-WB/16000", 104, "mode-change-capability=2"},
@@ -30,10 +30,10 @@ var encodings = []encoding{
 	{"telephone-event/8000", 100, "0-15"},
 }
 
-// static payload types need no rtpmap (RFC 3551 §6).
+// static holds payload types that need no rtpmap (RFC 3551 §6).
 var static = map[string]string{"0": "PCMU/8000", "8": "PCMA/8000"}
 
-// has reports whether an encoding is one of the handset's, with its channels or without, and whether it is one to talk in.
+// has reports whether the handset supports an encoding, given with its channels or without, and whether it carries speech.
 func has(rtpmap string) (known, voice bool) {
 	name := strings.TrimSuffix(strings.ToLower(rtpmap), "/1")
 
@@ -48,7 +48,7 @@ func has(rtpmap string) (known, voice bool) {
 
 const audioPort = 49152 // where media would go: the handset has none
 
-// head is what a description begins with; version counts its changes (RFC 3264 §8).
+// head writes the beginning of a description; version counts its changes (RFC 3264 §8).
 func head(b *bytes.Buffer, at netip.Addr, version uint64) {
 	family := "IP4"
 	if at.Is6() {
@@ -58,7 +58,7 @@ func head(b *bytes.Buffer, at netip.Addr, version uint64) {
 	fmt.Fprintf(b, "v=0\r\no=- 1 %d IN %s %s\r\ns=-\r\nc=IN %[2]s %[3]s\r\nt=0 0\r\n", version, family, at)
 }
 
-// offer has every encoding of the handset (RFC 3264 §5).
+// offer returns an offer of every encoding of the handset (RFC 3264 §5).
 func offer(at netip.Addr, version uint64) []byte {
 	var b, attributes bytes.Buffer
 	head(&b, at, version)
@@ -80,8 +80,8 @@ func offer(at netip.Addr, version uint64) []byte {
 	return b.Bytes()
 }
 
-// answer takes of an offer what the handset has, as it was offered: the first audio stream, its encodings in their order, with their
-// payload types and parameters (RFC 3264 §6). ok is false if there is nothing to talk in.
+// answer returns the answer to an offer: the first audio stream, with the encodings that the handset supports, in the offered order with
+// the offered payload types and parameters (RFC 3264 §6). ok is false if there is nothing to talk in.
 func answer(offered []byte, at netip.Addr, version uint64) (text []byte, ok bool) {
 	session, media := sections(offered)
 
@@ -103,14 +103,14 @@ func answer(offered []byte, at netip.Addr, version uint64) (text []byte, ok bool
 	return b.Bytes(), ok
 }
 
-// section is a description's session part, or one of its streams.
+// section is the session part of a description, or one of its streams.
 type section struct {
 	kind, port, transport string
 	payloads              []string // at least one
 	attributes            []string // without "a="
 }
 
-// sections returns the parts of a description. Streams that cannot be read are none.
+// sections returns the parts of a description. Streams that cannot be parsed are left out.
 func sections(text []byte) (session section, media []section) {
 	current := &session
 
@@ -135,7 +135,7 @@ func sections(text []byte) (session section, media []section) {
 	return session, media
 }
 
-// direction returns which way the other side wants media to go, or "".
+// direction returns the direction that the other side wants for media, or "".
 func (s *section) direction() string {
 	for _, a := range s.attributes {
 		switch a {
@@ -147,7 +147,7 @@ func (s *section) direction() string {
 	return ""
 }
 
-// attribute returns the value that an attribute has for a payload type: a=rtpmap:PAYLOAD VALUE.
+// attribute returns the value of an attribute for a payload type: a=rtpmap:PAYLOAD VALUE.
 func (s *section) attribute(name, payload string) string {
 	for _, a := range s.attributes {
 		if value, found := strings.CutPrefix(a, name+":"+payload+" "); found {
@@ -158,10 +158,10 @@ func (s *section) attribute(name, payload string) string {
 	return ""
 }
 
-// answered directions (RFC 3264 §6.1).
+// answered maps offered directions to answered ones (RFC 3264 §6.1).
 var answered = map[string]string{"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 
-// accept writes the answer to a stream, if it is one that the handset can have.
+// accept writes the answer to a stream, if the handset can accept it.
 func (s *section) accept(b *bytes.Buffer, direction string) bool {
 	if s.kind != "audio" || s.port == "0" || s.transport != "RTP/AVP" && s.transport != "RTP/AVPF" {
 		return false
@@ -211,8 +211,8 @@ func (s *section) accept(b *bytes.Buffer, direction string) bool {
 	return true
 }
 
-// describe returns the handset's part of what both have to agree on: the answer to the offer in a request, or an offer if it has none. It
-// is nil when they have nothing in common.
+// describe returns the handset's session description: the answer to the offer in a request, or an offer if it has none. It is nil if they
+// have nothing in common.
 func (c *Call) describe(r *sip.Request) []byte {
 	version, at := c.version.Add(1), c.handset.Address().Addr()
 

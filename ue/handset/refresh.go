@@ -9,8 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// refresh keeps the session alive that a 2xx has given an interval, where that says that the caller does (RFC 4028 §10): by an
-// UPDATE when half of the interval is over. A refresh that the other side does not take ends the call.
+// refresh refreshes the session by an UPDATE at half of the interval in a 2xx, if that makes the caller the refresher (RFC 4028 §10). A
+// failed refresh ends the call.
 func (c *Call) refresh(r *sip.Response) {
 	text, params := sip.ValueParams(r, "Session-Expires")
 	refresher, _ := params.Get("refresher")

@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// registration is what the network said with its 200.
+// registration is what the network's 200 says.
 type registration struct {
 	callID       string
 	tag          string
@@ -35,7 +35,7 @@ func (s registration) identity() string {
 	return s.identities[0]
 }
 
-// route is what every request outside a dialog carries (TS 24.229 §5.1.2A.1).
+// route adds what every request outside a dialog has (TS 24.229 §5.1.2A.1).
 func (s registration) route(r *sip.Request) {
 	for i := len(s.serviceRoute) - 1; i >= 0; i-- {
 		sip.Prepend(r, "Route", s.serviceRoute[i])
@@ -44,10 +44,10 @@ func (s registration) route(r *sip.Request) {
 	sip.Add(r, "P-Preferred-Identity", "<"+s.identity()+">")
 }
 
-// Refused is a final response that the handset did not hope for.
+// Refused is an unsuccessful final response.
 type Refused struct{ Response *sip.Response }
 
-// Error says what the network answered and why; what the handset says itself, because no answer came, is named as such, with the
+// Error returns what the network answered and why. A response of the handset's own, because no answer came, is marked as such, with the
 // Call-ID to look for in the core's logs.
 func (e *Refused) Error() string {
 	text := fmt.Sprintf("%d %s", e.Response.StatusCode, e.Response.Reason)
@@ -62,13 +62,13 @@ func (e *Refused) Error() string {
 	return text
 }
 
-const maxChallenges = 4 // one, one more after AUTS, and some patience
+const maxChallenges = 4 // one, one more after AUTS, and a reserve
 
 // Register registers the handset, or refreshes its registration (TS 24.229 §5.1.1.2, §5.1.1.4). Challenges are answered by the
 // SIM: with RES, with AUTS when the SQN is stale, and not at all when the network is not its own.
 func (h *Handset) Register(ctx context.Context) error { return h.register(ctx, h.config.Expires) }
 
-// Deregister takes the registration back (§5.1.1.6).
+// Deregister removes the registration (§5.1.1.6).
 func (h *Handset) Deregister(ctx context.Context) error { return h.register(ctx, 0) }
 
 func (h *Handset) register(ctx context.Context, expires uint32) error {
@@ -150,7 +150,7 @@ func (h *Handset) registerRequest(session *registration, credentials digest.Cred
 
 	switch {
 	case credentials.Nonce != "":
-	case session.challenge.Nonce != "" && session.password != nil: // the last challenge still holds: TS 24.229 §5.1.1.4.1
+	case session.challenge.Nonce != "" && session.password != nil: // the last challenge is still valid: TS 24.229 §5.1.1.4.1
 		session.count++
 
 		credentials, err = digest.Answer(session.challenge, h.private, session.password, "REGISTER", domain, nil, session.count, sip.NewTag())
@@ -176,7 +176,7 @@ func (h *Handset) registerRequest(session *registration, credentials digest.Cred
 	return r, nil
 }
 
-// answer has the SIM answer a challenge (TS 33.203 §6.1, RFC 3310 §3).
+// answer makes the SIM answer a challenge (TS 33.203 §6.1, RFC 3310 §3).
 func (h *Handset) answer(session *registration, response *sip.Response) (digest.Credentials, error) {
 	challenge, err := digest.ParseChallenge(sip.Value(response, "WWW-Authenticate"))
 	if err != nil {
@@ -265,7 +265,7 @@ func (h *Handset) accept(session registration, response *sip.Response, expires u
 	return nil
 }
 
-// Identities returns the public identities that the network says are registered, the default one first.
+// Identities returns the registered public identities as the network states them, the default one first.
 func (h *Handset) Identities() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -302,7 +302,7 @@ func (h *Handset) SubscribeReg(ctx context.Context) error {
 	return nil
 }
 
-// Forget makes the handset one that was just switched on: its next REGISTER is an initial one.
+// Forget resets the handset as if just switched on: its next REGISTER is an initial one.
 func (h *Handset) Forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -15,17 +15,17 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// Security is what the handset has of IPsec (TS 33.203 §7).
+// Security is the handset's IPsec configuration (TS 33.203 §7).
 type Security struct {
 	Kernel     Kernel
 	Suites     []ipsec.Suite // offered, in this order
-	ClientPort uint16        // protected; each further set has the next one
-	ServerPort uint16        // protected; stays
+	ClientPort uint16        // protected; each further set uses the next one
+	ServerPort uint16        // protected; does not change
 	Linger     time.Duration // how long a set outlives its use
 	Misbehave  Misbehaviour
 }
 
-// Kernel makes and ends security associations.
+// Kernel installs and removes security associations.
 type Kernel interface {
 	Install(s ipsec.Set, lifetime time.Duration) error
 	Remove(s ipsec.Set) error
@@ -40,10 +40,10 @@ type Misbehaviour struct {
 	Silent  bool                // sets the associations up and never answers
 }
 
-// ErrSilent is the end of a registration that the handset gave up on purpose.
+// ErrSilent is returned for a registration that the handset gave up on purpose.
 var ErrSilent = errors.New("the handset keeps silent")
 
-// lifetime of the handset's associations; the P-CSCF's end earlier.
+// lifetime is that of the handset's associations; the P-CSCF's end earlier.
 const lifetime = 24 * time.Hour
 
 // guard is the handset's side of its security associations.
@@ -52,7 +52,7 @@ type guard struct {
 	handset *Handset
 	server  *stack.Endpoint
 
-	// work is held while the kernel makes or removes a set: a new one may have ports of one that goes.
+	// work is held while the kernel makes or removes a set: a new one may share ports with one being removed.
 	work sync.Mutex
 
 	mu      sync.Mutex
@@ -91,7 +91,7 @@ func (h *Handset) protected(name string, port uint16) stack.EndpointConfig {
 	}
 }
 
-// propose takes SPIs and a client port for a new set and says so in Security-Client.
+// propose allocates SPIs and a client port for a new set, for Security-Client.
 func (g *guard) propose() (*passage, error) {
 	ue, pcscf := g.handset.config.Address.Addr(), g.handset.config.Proxy.Addr()
 
@@ -156,8 +156,8 @@ func (g *guard) bind(p *passage) error {
 	return err
 }
 
-// agree makes the associations that a 401 asks for: the first mechanism of Security-Server that was offered, by falling q
-// (RFC 3329 §2.3.1, TS 33.203 §7.2).
+// agree makes the associations that a 401 requests: the first mechanism of Security-Server that was offered, by falling q (RFC 3329 §2.3.1,
+// TS 33.203 §7.2).
 func (g *guard) agree(p *passage, response *sip.Response, ck, ik [16]byte) error {
 	p.answer = strings.Join(sip.Values(response, "Security-Server"), ", ")
 	if p.answer == "" {
@@ -194,7 +194,7 @@ func (g *guard) agree(p *passage, response *sip.Response, ck, ik [16]byte) error
 	return fmt.Errorf("Security-Server has nothing that was offered: %s", p.answer)
 }
 
-// makeRoom takes down sets whose ports the P-CSCF uses again: for it they are gone.
+// makeRoom removes sets whose ports the P-CSCF reuses: it has dropped them.
 func (g *guard) makeRoom(p *passage) {
 	var old []*passage
 
@@ -215,11 +215,11 @@ func (g *guard) makeRoom(p *passage) {
 	g.mu.Unlock()
 
 	for _, other := range old {
-		_ = g.release(other) // what is left is in the way of the new set, which then says so
+		_ = g.release(other) // a set left over would make the new one fail, with an error
 	}
 }
 
-// establish makes a set the one in use; the one before lives a little longer.
+// establish makes a set the current one; the one before lives a little longer.
 func (g *guard) establish(p *passage) {
 	g.mu.Lock()
 	old := g.current
@@ -231,7 +231,7 @@ func (g *guard) establish(p *passage) {
 	}
 }
 
-// end takes a set down after what is still on its way.
+// end removes a set once pending messages have passed.
 func (g *guard) end(p *passage) {
 	g.mu.Lock()
 	if g.current == p {
@@ -272,7 +272,7 @@ func (g *guard) release(p *passage) (failed error) {
 	return failed
 }
 
-// close leaves nothing in the kernel.
+// close removes all sets from the kernel.
 func (g *guard) close() (failed error) {
 	g.work.Lock()
 	defer g.work.Unlock()
@@ -296,15 +296,14 @@ func (g *guard) inUse() *passage {
 	return g.current
 }
 
-// flow returns the way of the handset's requests: from its client port to the P-CSCF's server port (TS 33.203 §7.1).
+// flow returns the flow of the handset's requests: from its client port to the P-CSCF's server port (TS 33.203 §7.1).
 func (g *guard) flow(p *passage) stack.Flow {
 	return stack.Flow{
 		Endpoint: p.client, Server: g.server, Transport: g.handset.config.Transport, Local: p.client.Address(), Remote: p.proxy, TakesTCP: true,
 	}
 }
 
-// back returns the way of responses over UDP: from the client port, of the set that the request came by, to the P-CSCF's server
-// port.
+// back returns the flow of responses over UDP: from the client port of the set that the request came through, to the P-CSCF's server port.
 func (g *guard) back(f stack.Flow) stack.Flow {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -319,8 +318,7 @@ func (g *guard) back(f stack.Flow) stack.Flow {
 	return f
 }
 
-// announce writes the security headers of a request (TS 24.229 §5.1.1.2.2, §5.1.2A.1): what is offered, if anything is, and
-// what was agreed.
+// announce writes the security header fields of a request (TS 24.229 §5.1.1.2.2, §5.1.2A.1): the offer, if any, and what was agreed.
 func (g *guard) announce(r *sip.Request, offered, agreed *passage) {
 	sip.Add(r, "Require", "sec-agree")
 	sip.Add(r, "Proxy-Require", "sec-agree")

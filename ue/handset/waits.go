@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-const firstWord = 5 * time.Second // of waiting; each further one comes after twice the time
+const firstWord = 5 * time.Second // of waiting; each further report comes after twice the time
 
 func (h *Handset) say(text string) {
 	if h.config.Say != nil {
@@ -14,7 +14,7 @@ func (h *Handset) say(text string) {
 	}
 }
 
-// waits says what the handset waits for, after a while and then ever more rarely, until done is called.
+// waits reports what the handset waits for, after a while and then ever more rarely, until done is called.
 func (h *Handset) waits(what func() string) (done func()) {
 	if h.config.Say == nil {
 		return func() {}

@@ -5,13 +5,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// way is how the requests of one registration go: in clear, by the associations in use, or by those of the challenge that they
-// answer. Without IPsec it is always the first.
+// way is how the requests of one registration are sent: in clear, through the current associations, or through those of the challenge being
+// answered. Without IPsec it is always the first.
 type way struct {
 	handset *Handset
 	offered *passage // for the next challenge, or the answered one
 	by      *passage // nil: in clear
-	done    bool     // offered has become the set in use
+	done    bool     // offered has become the current set
 }
 
 func (h *Handset) way() (*way, error) {
@@ -35,7 +35,7 @@ func (w *way) announce(r *sip.Request) {
 	}
 }
 
-// agreed returns what Security-Verify repeats: also outside, when the handset misbehaves.
+// agreed returns what Security-Verify repeats, even outside the associations if the handset misbehaves.
 func (w *way) agreed() *passage {
 	if w.offered != nil && w.offered.answer != "" {
 		return w.offered
@@ -56,8 +56,8 @@ func (w *way) destination() stack.Destination {
 	return stack.Destination{Flow: &flow}
 }
 
-// challenged returns the way of the answer. One by AUTS goes as the request did, with a new offer (TS 24.229 §5.1.1.5.3); one by
-// RES goes through the associations that the challenge has made (§5.1.1.5.1).
+// challenged returns the way of the answer. An answer with AUTS goes as the request did, with a new offer (TS 24.229 §5.1.1.5.3); one with
+// RES goes through the associations of the challenge (§5.1.1.5.1).
 func (w *way) challenged(response *sip.Response, session registration, resynchronises bool) (*way, error) {
 	g := w.handset.guard
 	if g == nil {
@@ -73,7 +73,7 @@ func (w *way) challenged(response *sip.Response, session registration, resynchro
 	}
 
 	if w.by != nil && !sip.Has(response, "Security-Server") {
-		return w, nil // the associations in use stay
+		return w, nil // the current associations stay
 	}
 
 	if err := g.agree(w.offered, response, session.ck, session.ik); err != nil {
@@ -105,7 +105,7 @@ func (w *way) arrived(expires uint32) {
 	}
 }
 
-// leave gives an offer back that came to nothing.
+// leave withdraws an offer that was not used.
 func (w *way) leave() {
 	if w.offered != nil && !w.done {
 		w.handset.guard.drop(w.offered)

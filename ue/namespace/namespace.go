@@ -1,5 +1,5 @@
-// Package namespace gives a handset a network of its own on this machine: a network namespace, as `ip netns` makes it
-// (network_namespaces(7)). Without one IPsec has no way to see its packets, because the loopback interface passes it by.
+// Package namespace gives a handset its own network on this machine: a network namespace, as `ip netns` makes it (network_namespaces(7)).
+// IPsec needs one, because it does not apply to the loopback interface.
 package namespace
 
 import (
