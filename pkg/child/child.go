@@ -1,4 +1,4 @@
-// Package child makes processes end with the one that started them, however that ends, where the system can do that.
+// Package child makes processes end with the one that started them, however that ends, if the system can do that.
 package child
 
 import (
@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// Bind has a command sent a signal when this process is no more. It is called before the command is started.
+// Bind makes the system send a command a signal when this process ends. It is called before the command is started.
 func Bind(command *exec.Cmd, signal syscall.Signal) {
 	if command.SysProcAttr == nil {
 		command.SysProcAttr = &syscall.SysProcAttr{}

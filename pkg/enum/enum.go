@@ -1,4 +1,4 @@
-// Package enum finds by a telephone number, in DNS, the SIP URI of who has it (RFC 6116, RFC 3764).
+// Package enum resolves telephone numbers to SIP URIs in DNS (RFC 6116, RFC 3764).
 package enum
 
 import (
@@ -15,14 +15,14 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/lookup"
 )
 
-// Config says where numbers are looked up.
+// Config is where numbers are looked up.
 type Config struct {
-	Apex    string        `yaml:"apex"`    // the domain that numbers are names of; empty: none is looked up
+	Apex    string        `yaml:"apex"`    // the domain below which numbers are names; empty: none is looked up
 	Servers []string      `yaml:"servers"` // DNS servers as ip:port; without any, those of the system
-	Timeout time.Duration `yaml:"timeout"` // for one question
+	Timeout time.Duration `yaml:"timeout"` // per question
 }
 
-// DefaultConfig looks nothing up.
+// DefaultConfig returns a configuration that looks nothing up.
 func DefaultConfig() Config { return Config{Timeout: time.Second} }
 
 // Validate returns an error if the configuration cannot work.
@@ -47,14 +47,14 @@ type asker interface {
 	Ask(ctx context.Context, name string, kind uint16) ([]dns.RR, error)
 }
 
-// Translator makes SIP URIs of numbers.
+// Translator translates numbers to SIP URIs.
 type Translator struct {
 	apex     string
 	dns      asker
 	outcomes *prometheus.CounterVec
 }
 
-// New makes a translator. Without an apex there is none.
+// New returns a translator; nil without an apex.
 func New(c Config, registerer prometheus.Registerer) (*Translator, error) {
 	if c.Apex == "" {
 		return nil, nil
@@ -80,7 +80,7 @@ func newTranslator(apex string, client asker, registerer prometheus.Registerer) 
 	return t
 }
 
-// Translate gives the URI for a number, "+" and its digits; "" if ENUM has none. An error means that nobody can say.
+// Translate returns the URI for a number, "+" and its digits; "" if ENUM has none. An error means that DNS gave no answer.
 func (t *Translator) Translate(ctx context.Context, number string) (uri string, err error) {
 	uri, err = t.translate(ctx, number)
 
@@ -146,8 +146,8 @@ func domain(number, apex string) (string, bool) {
 	return b.String() + dns.Fqdn(apex), true
 }
 
-// choose takes the first record, by order and then by preference, that leads to a SIP URI, or to another name (RFC 6116).
-// Records that are of other services, or that cannot be used, count as absent.
+// choose returns the first record, by order and then by preference, that leads to a SIP URI, or to another name (RFC 6116). Records of
+// other services, or unusable ones, count as absent.
 func choose(number string, records []*dns.NAPTR) (uri, next string) {
 	slices.SortStableFunc(records, func(a, b *dns.NAPTR) int {
 		if a.Order != b.Order {

@@ -21,8 +21,8 @@ const (
 	special    = `.[]()*+?{}|^$` // in a POSIX extended regular expression
 )
 
-// substitute applies a substitution expression (RFC 3402 §3.2): a delimiter, a POSIX extended regular expression, the delimiter,
-// what takes its place with \1 to \9 for its groups, the delimiter, and "i" if case does not matter.
+// substitute applies a substitution expression (RFC 3402 §3.2): a delimiter, a POSIX extended regular expression, the delimiter, the
+// replacement with \1 to \9 for the groups, the delimiter, and "i" if case does not matter.
 func substitute(expression, text string) (string, error) {
 	pattern, replacement, flags, err := split(expression)
 	if err != nil {
@@ -42,12 +42,12 @@ func substitute(expression, text string) (string, error) {
 		return "", err
 	}
 
-	compiled.Longest() // as POSIX has it
+	compiled.Longest() // as in POSIX
 
 	return replace(compiled, replacement, text)
 }
 
-// split takes an expression apart. A delimiter with a back-slash before it is itself.
+// split splits an expression. A delimiter after a back-slash is literal.
 func split(expression string) (pattern, replacement, flags string, err error) {
 	if expression == "" {
 		return "", "", "", errForm
@@ -91,7 +91,7 @@ func split(expression string) (pattern, replacement, flags string, err error) {
 	return parts[0].String(), parts[1].String(), parts[2].String(), nil
 }
 
-// replace gives the replacement with the groups filled in.
+// replace returns the replacement with the groups filled in.
 func replace(pattern *regexp.Regexp, replacement, text string) (string, error) {
 	groups := pattern.FindStringSubmatch(text)
 	if groups == nil {
@@ -134,8 +134,8 @@ func replace(pattern *regexp.Regexp, replacement, text string) (string, error) {
 	return b.String(), nil
 }
 
-// unescape makes the octets of a character-string of what the DNS library shows of it: \DDD is an octet, and a back-slash
-// before another character that character (RFC 1035 §5.1).
+// unescape returns the octets of a character-string in the DNS library's form: \DDD is an octet, and a back-slash before another character
+// is that character (RFC 1035 §5.1).
 func unescape(shown string) string {
 	if !strings.Contains(shown, `\`) {
 		return shown

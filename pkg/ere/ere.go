@@ -12,7 +12,7 @@ import (
 
 const (
 	maxExpression = 4096 // octets
-	maxProgram    = 2000 // instructions that an expression may become
+	maxProgram    = 2000 // instructions of a compiled expression
 )
 
 // Compile compiles a POSIX extended regular expression (TS 29.228 annex F; IEEE 1003.1 chapter 9). It runs on Go's engine,
@@ -41,7 +41,7 @@ func Compile(expression string) (*regexp.Regexp, error) {
 	}
 
 	parsed, err := syntax.Parse(translated, flags)
-	if reason := (*syntax.Error)(nil); errors.As(err, &reason) { // its own text repeats the expression in full
+	if reason := (*syntax.Error)(nil); errors.As(err, &reason) { // the error's own text repeats the expression in full
 		return nil, fmt.Errorf("expression %q: %s %q", clip(expression), reason.Code, clip(reason.Expr))
 	} else if err != nil {
 		return nil, fmt.Errorf("expression %q: %w", clip(expression), err)
@@ -51,10 +51,10 @@ func Compile(expression string) (*regexp.Regexp, error) {
 		return nil, fmt.Errorf("expression %q is too large", clip(expression))
 	}
 
-	return regexp.Compile(parsed.String()) // which knows no flags but its own
+	return regexp.Compile(parsed.String()) // which knows only the flags in it
 }
 
-// size is about how many instructions an expression becomes.
+// size returns roughly how many instructions an expression becomes.
 func size(e *syntax.Regexp) int {
 	total := 1 + len(e.Rune)/16
 
@@ -148,7 +148,7 @@ func escape(b *strings.Builder, rest string) (int, error) {
 	return 2, nil
 }
 
-// brace writes an interval, or the brace that begins none.
+// brace writes an interval, or a literal brace that begins none.
 func brace(b *strings.Builder, rest string) int {
 	end := strings.IndexByte(rest, '}')
 	if end < 0 {

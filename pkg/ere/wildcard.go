@@ -13,7 +13,7 @@ type Wildcard struct {
 	expression    *regexp.Regexp
 }
 
-// ParseWildcard reads one; an identity without two exclamation marks is none, and nil.
+// ParseWildcard parses a wildcarded identity; for one without two exclamation marks it returns nil.
 func ParseWildcard(identity string) (*Wildcard, error) {
 	before, rest, _ := strings.Cut(identity, "!")
 	end := strings.LastIndexByte(rest, '!')
@@ -32,8 +32,7 @@ func ParseWildcard(identity string) (*Wildcard, error) {
 	return &Wildcard{before: before, after: rest[end+1:], expression: expression}, nil
 }
 
-// Matches reports whether a canonical identity is one of those meant: the expression stands for all between what is before it and what
-// is behind it.
+// Matches reports whether a canonical identity matches: the expression stands for all between the text before and the text after it.
 func (w *Wildcard) Matches(identity string) bool {
 	middle, found := strings.CutPrefix(identity, w.before)
 	if !found {

@@ -1,5 +1,5 @@
-// Package fsm runs state machines that are written as tables. A table can be stepped and printed; what its actions do is up
-// to its user. Package transcript tests a program against its table, and the table for gaps.
+// Package fsm runs state machines written as tables. A table can be stepped and printed; its user implements the actions.
+// Package transcript tests a program against its table, and the table for gaps.
 package fsm
 
 import (
@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// Named is what states, events and actions are: small values with a name.
+// Named is the type of states, events and actions: small values with a name.
 type Named interface {
 	comparable
 	fmt.Stringer
 }
 
-// Row says what an event does to a state, and where that is written.
+// Row is the effect of an event in a state, and its source.
 type Row[S, E, A Named] struct {
 	Source string // clause of the specification
 	From   S
@@ -29,12 +29,12 @@ func On[S, E, A Named](source string, from S, event E, to S, do ...A) Row[S, E, 
 	return Row[S, E, A]{Source: source, From: from, Event: event, To: to, Do: do}
 }
 
-// Ignore returns the verdict that an event changes nothing in a state, and why.
+// Ignore returns a row in which an event changes nothing in a state, and why.
 func Ignore[A, S, E Named](from S, event E, why string) Row[S, E, A] {
 	return Row[S, E, A]{From: from, Event: event, To: from, Why: why}
 }
 
-// Machine is a table of rows. It has no state of its own: that is an Instance's.
+// Machine is a table of rows. It has no state of its own: an Instance has.
 type Machine[S, E, A Named] struct {
 	rows    []Row[S, E, A]
 	index   map[pair[S, E]]int
@@ -46,7 +46,7 @@ type pair[S, E comparable] struct {
 	event E
 }
 
-// New returns the machine of these rows. Two for one state and event are a mistake of the program: it panics.
+// New returns the machine of these rows. Two rows for one state and event are a programming error: it panics.
 func New[S, E, A Named](rows ...Row[S, E, A]) *Machine[S, E, A] {
 	m := &Machine[S, E, A]{rows: rows, index: make(map[pair[S, E]]int, len(rows))}
 
@@ -62,7 +62,7 @@ func New[S, E, A Named](rows ...Row[S, E, A]) *Machine[S, E, A] {
 	return m
 }
 
-// Step finds the row for an event in a state. ok is false when there is none: nothing may be done then.
+// Step returns the row for an event in a state. ok is false if there is none: then nothing may be done.
 func (m *Machine[S, E, A]) Step(state S, event E) (row Row[S, E, A], ok bool) {
 	i, ok := m.index[pair[S, E]{state, event}]
 	if !ok {
@@ -75,7 +75,7 @@ func (m *Machine[S, E, A]) Step(state S, event E) (row Row[S, E, A], ok bool) {
 // Rows returns the rows in the order in which they were written.
 func (m *Machine[S, E, A]) Rows() []Row[S, E, A] { return slices.Clone(m.rows) }
 
-// Observed returns the same table, whose instances report each step also to observe: the row, and whether there was one. Tests use it.
+// Observed returns the same table, whose instances also report each step to observe: the row, and whether there was one. Tests use it.
 func (m *Machine[S, E, A]) Observed(observe func(row Row[S, E, A], found bool)) *Machine[S, E, A] {
 	both := observe
 	if before := m.observe; before != nil {

@@ -6,7 +6,7 @@ type Instance[S, E, A Named] struct {
 	state   S
 }
 
-// Start begins a run in a state: the first one of the machine, or the one that was kept over a restart.
+// Start begins a run in a state: the first one of the machine, or one restored after a restart.
 func (m *Machine[S, E, A]) Start(state S) Instance[S, E, A] {
 	return Instance[S, E, A]{machine: m, state: state}
 }
@@ -14,8 +14,8 @@ func (m *Machine[S, E, A]) Start(state S) Instance[S, E, A] {
 // State returns the state that the last step led to.
 func (i *Instance[S, E, A]) State() S { return i.state }
 
-// Step moves to the next state of the row for this event, and returns the actions to be done in their order. ok is false when there
-// is no row: the state stays, and nothing may be done.
+// Step moves to the next state of the row for this event, and returns the actions in order. ok is false if there is no row: the state
+// stays, and nothing may be done.
 func (i *Instance[S, E, A]) Step(event E) (actions []A, ok bool) {
 	row, ok := i.machine.Step(i.state, event)
 	if i.machine.observe != nil {

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Client talks to the admin HTTP of a running function.
+// Client uses the admin HTTP of a running function.
 type Client struct {
 	Base  string // "http://127.0.0.13:9090"
 	Token string
-	Next  *string // if not nil, each answer sets it: the path of what a list has not shown, or ""
+	Next  *string // if not nil, each answer sets it: the path of the list's next page, or ""
 }
 
 const maxAnswer = 64 << 20 // octets
@@ -47,7 +47,7 @@ func (c Client) Do(ctx context.Context, method, path string, in, out any) error 
 	return nil
 }
 
-// Copy asks for a document and writes it as it comes.
+// Copy requests a document and writes it as it comes.
 func (c Client) Copy(ctx context.Context, path string, to io.Writer) error {
 	response, err := c.send(ctx, http.MethodGet, path, nil)
 	if err != nil {
@@ -62,7 +62,7 @@ func (c Client) Copy(ctx context.Context, path string, to io.Writer) error {
 	return nil
 }
 
-// send makes a request. The body of the answer is the caller's to close; an answer that refuses is an *Error.
+// send sends a request. The caller closes the body of the answer; an answer with an error status is an *Error.
 func (c Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body io.Reader
 
@@ -105,7 +105,7 @@ func (c Client) send(ctx context.Context, method, path string, in any) (*http.Re
 	problem := &Error{Status: response.StatusCode, Title: response.Status}
 
 	if answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<16)); err == nil {
-		_ = json.Unmarshal(answer, problem) // without a problem document the status says it all
+		_ = json.Unmarshal(answer, problem) // without a problem document the status is enough
 	}
 
 	return nil, problem

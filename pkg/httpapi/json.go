@@ -12,15 +12,15 @@ import (
 
 const maxBody = 4 << 20 // octets of a request body
 
-// Error is what the client did wrong, answered as application/problem+json (RFC 9457).
+// Error is a client error, answered as application/problem+json (RFC 9457).
 type Error struct {
 	Status int    `json:"status"`
 	Title  string `json:"title"`
 	Detail string `json:"detail,omitempty"`
-	Item   *int   `json:"item,omitempty"` // of several in one request, the one that is meant, from 0
+	Item   *int   `json:"item,omitempty"` // which of several in one request, from 0
 }
 
-// Error returns the sentence a command line shows.
+// Error returns the sentence that a command line shows.
 func (e *Error) Error() string {
 	if e.Detail == "" {
 		return e.Title
@@ -36,7 +36,7 @@ func (e *Error) write(w http.ResponseWriter) {
 	_, _ = w.Write(append(body, '\n')) // the client is gone if this fails
 }
 
-// Decode reads one JSON value; another Content-Type, unknown fields and anything behind it are refused.
+// Decode decodes one JSON value; another Content-Type, unknown fields and trailing data are refused.
 func Decode[T any](r *http.Request) (T, error) {
 	var value T
 
@@ -63,7 +63,7 @@ func Decode[T any](r *http.Request) (T, error) {
 	return value, nil
 }
 
-// Unreadable says in words that a value of JSON is of another type than it has to be; other errors stay as they are.
+// Unreadable rewords the error of a JSON value of the wrong type; other errors stay as they are.
 func Unreadable(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if !errors.As(err, &wrong) {
@@ -97,7 +97,7 @@ func Unreadable(err error) error {
 	return fmt.Errorf("%s: %s is not %s", field, strings.TrimPrefix(wrong.Value, "number "), needed)
 }
 
-// Write answers with v as JSON; a nil v has no body.
+// Write answers with v as JSON; for a nil v without a body.
 func Write(w http.ResponseWriter, status int, v any) error {
 	if v == nil {
 		w.WriteHeader(status)
@@ -116,7 +116,7 @@ func Write(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// Get returns a resource that shows what get returns as JSON, asked anew for each request.
+// Get returns a resource that shows the result of get as JSON; get is called for each request.
 func Get[T any](path, summary string, get func() T) Resource {
 	return Resource{
 		Pattern: "GET " + path, Summary: summary, Answers: OK(*new(T)),

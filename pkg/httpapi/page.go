@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Page returns what is shown of a list that is read one row beyond limit: no more than limit. If there are more, the answer says so by
-// Next, with the key of the last one shown.
+// Page returns the rows to show of a list that was read one row beyond limit: at most limit. If there are more, it calls Next with the key
+// of the last one shown.
 func Page[T any](w http.ResponseWriter, r *http.Request, rows []T, limit int, parameter string, key func(T) string) []T {
 	if len(rows) <= limit {
 		return rows
@@ -21,8 +21,8 @@ func Page[T any](w http.ResponseWriter, r *http.Request, rows []T, limit int, pa
 	return rows
 }
 
-// Next says that a list goes on, by a link with the relation next (RFC 8288 §3.3): the same request, with a parameter for what is
-// behind the part shown. It goes in front of the answer.
+// Next links to the next page of a list by the relation next (RFC 8288 §3.3): the same request, with a parameter for the position. It is
+// called before the answer is written.
 func Next(w http.ResponseWriter, r *http.Request, parameter, value string) {
 	query := r.URL.Query()
 	query.Set(parameter, value)
@@ -31,7 +31,7 @@ func Next(w http.ResponseWriter, r *http.Request, parameter, value string) {
 	w.Header().Add("Link", "<"+next.String()+`>; rel="next"`)
 }
 
-// nextOf returns the path of the link that Next has made; "" if there is none.
+// nextOf returns the path of the link set by Next; "" if there is none.
 func nextOf(h http.Header) string {
 	for _, link := range h.Values("Link") {
 		target, parameters, found := strings.Cut(strings.TrimPrefix(link, "<"), ">")
@@ -43,7 +43,7 @@ func nextOf(h http.Header) string {
 	return ""
 }
 
-// WriteMore says on a command line that a list goes on, if it does, and with which flag: those are named as the parameters are.
+// WriteMore tells on a command line that a list has more, if it does, and the flag for it: flags are named like the parameters.
 func WriteMore(w io.Writer, next string) {
 	at, err := url.Parse(next)
 	if err != nil {
@@ -57,7 +57,7 @@ func WriteMore(w io.Writer, next string) {
 	}
 }
 
-// quoted returns a word as a shell reads it.
+// quoted returns a word quoted for a shell.
 func quoted(word string) string {
 	plain := func(c rune) bool {
 		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("@:+-_./,=", c)

@@ -9,55 +9,55 @@ import (
 	"unicode/utf8"
 )
 
-// Resource is a method of a path with all that a client must know of it. The description at /openapi.json is made of resources, and
-// the server holds requests to them: a query parameter that there is not, or a value that it cannot have, is refused before Handler.
+// Resource is a method of a path with all that a client must know of it. The description at /openapi.json is made of resources, and the
+// server checks requests against them: an unknown query parameter, or an invalid value, is refused before Handler.
 type Resource struct {
 	Pattern string      // of net/http, with its method: "GET /subscribers/{name}"
-	Summary string      // what it does, in a line
-	Query   []Parameter // all that there are
+	Summary string      // one line
+	Query   []Parameter // all of them
 	Body    any         // of the type that Handler decodes; nil: no body
 	XML     bool        // the body may be application/xml, too
-	Answers []Answer    // when all went well
-	Refuses []int       // statuses of problems besides those that the server itself answers with
-	Open    bool        // answers everybody in admin.allow_from, without the token: health, readiness and metrics
+	Answers []Answer    // of success
+	Refuses []int       // statuses of problems, besides the server's own
+	Open    bool        // without the token, for all of admin.allow_from: health, readiness and metrics
 	Handler Handler
 }
 
-// Path returns the method of the pattern, and its path, in which names stand in braces alone.
+// Path returns the method of the pattern, and its path, in which braces hold only names.
 func (s *Resource) Path() (method, path string) {
 	method, path, _ = strings.Cut(s.Pattern, " ")
 	return method, strings.ReplaceAll(path, "...}", "}")
 }
 
-// Answer is what a resource answers with.
+// Answer is a successful answer of a resource.
 type Answer struct {
 	Status int
 	Body   any    // of the type that is written; nil: no JSON
 	Type   string // media type of a body that is not JSON
-	Lists  bool   // has a link to what is not shown, if there is more
+	Lists  bool   // has a link to the next page, if there is one
 }
 
-// Parameter is a parameter of a query: a text, or a number, or one of a few values.
+// Parameter is a parameter of a query: a text, a number, or one of several values.
 type Parameter struct {
 	Name, Summary string
-	Values        []string // those that it can have; none: any
+	Values        []string // valid values; none: any
 	Number        bool
-	Usual         uint64 // of a number: if it is not given; 0: none
+	Usual         uint64 // default of a number; 0: none
 	Least, Most   uint64 // of a number
 }
 
-// Text returns a parameter that any text can stand in.
+// Text returns a parameter that can be any text.
 func Text(name, summary string) Parameter { return Parameter{Name: name, Summary: summary} }
 
-// Limit returns the number of rows that a list shows.
+// Limit returns the parameter for the number of rows of a list.
 func Limit(usual, most uint64) Parameter {
 	return Parameter{Name: "limit", Summary: "how many are shown", Number: true, Usual: usual, Least: 1, Most: most}
 }
 
-// Of returns the value in a request that the server has let through: of a number, as that is.
+// Of returns the text of the parameter in a request that the server has checked.
 func (p Parameter) Of(r *http.Request) string { return r.URL.Query().Get(p.Name) }
 
-// NumberOf returns the number in a request that the server has let through, or the usual one.
+// NumberOf returns the number in a request that the server has checked, or the default.
 func (p Parameter) NumberOf(r *http.Request) uint64 {
 	if n, err := strconv.ParseUint(p.Of(r), 10, 64); err == nil {
 		return n
@@ -84,7 +84,7 @@ func (p Parameter) check(value string) error {
 	return nil
 }
 
-// Check refuses a query that the resource does not have: a misspelt filter would otherwise select everything.
+// Check returns an error for a query that the resource does not have: a misspelt filter would otherwise select everything.
 func (s *Resource) Check(r *http.Request) error {
 	if !isText(r.URL.Path) {
 		return unreadable("the path is no text")
@@ -123,7 +123,7 @@ func (s *Resource) parameters() string {
 	return "only " + strings.Join(names, ", ")
 }
 
-// isText reports whether a database can hold it.
+// isText reports whether every database can store a text.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 func unreadable(format string, arguments ...any) error {

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// screen answers only the sources that the configuration names.
+// screen answers only the configured sources.
 func (s *Server) screen(w http.ResponseWriter, r *http.Request) {
 	source, err := netip.ParseAddrPort(r.RemoteAddr)
 	allowed := err == nil && slices.ContainsFunc(s.config.AllowFrom, func(p netip.Prefix) bool {
@@ -36,8 +36,8 @@ func (s *Server) screen(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// admit lets those in who may do more than ask whether the function lives: who names it rightly, has its token, and sends what no
-// web page can make a browser send without asking.
+// admit returns nil for requests that may do more than check health: they name the server correctly, have its token, and are none that a
+// web page can make a browser send unasked.
 func (s *Server) admit(r *http.Request) error {
 	if !s.meant(r.Host) {
 		return &Error{
@@ -61,8 +61,8 @@ func (s *Server) admit(r *http.Request) error {
 	return nil
 }
 
-// meant reports whether the Host field of a request means this server. A web page whose name was made to point here (DNS rebinding)
-// has that name in it; an address is nobody's to choose.
+// meant reports whether the Host field of a request means this server. With DNS rebinding, a web page whose name was made to point here has
+// that name in it; an address cannot be forged so.
 func (s *Server) meant(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -74,15 +74,15 @@ func (s *Server) meant(host string) bool {
 		return true
 	}
 
-	own, _, _ := net.SplitHostPort(s.config.Address) // Listen has taken it
-	machine, _ := os.Hostname()                      // none if the system does not say
+	own, _, _ := net.SplitHostPort(s.config.Address) // Listen has accepted it
+	machine, _ := os.Hostname()                      // "" if the system does not say
 
 	return name != "" && slices.ContainsFunc(append([]string{own, machine}, s.config.Names...), func(known string) bool {
 		return strings.EqualFold(name, known)
 	})
 }
 
-// hasType reports whether the body is said to be of a media type.
+// hasType reports whether the body's stated media type is kind.
 func hasType(r *http.Request, kind string) bool {
 	given, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && given == kind

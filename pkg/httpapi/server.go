@@ -1,5 +1,5 @@
-// Package httpapi is the admin HTTP of every function: one server, one way to read a request and to answer it, and the
-// client that the command lines use against it.
+// Package httpapi is the admin HTTP of every function: one server, one way to read requests and to answer them, and the client of the
+// command lines.
 package httpapi
 
 import (
@@ -16,16 +16,16 @@ import (
 	"time"
 )
 
-// Config says where the admin HTTP answers and to whom.
+// Config is where the admin HTTP answers, and to whom.
 type Config struct {
 	Address   string         `yaml:"address"`    // host:port; port 0 takes a free one
 	AllowFrom []netip.Prefix `yaml:"allow_from"` // sources that are answered; others get 403
-	Names     []string       `yaml:"names"`      // host names in URLs that mean it, besides addresses and the machine's own name
+	Names     []string       `yaml:"names"`      // its host names in URLs, besides addresses and the machine's own name
 	Token     string         `yaml:"token"`      // needed as "Authorization: Bearer TOKEN" for all but health, readiness and metrics
-	TokenFile string         `yaml:"token_file"` // where the token is if none is set; made at the first start
+	TokenFile string         `yaml:"token_file"` // file of the token if none is set; made at the first start
 }
 
-// DefaultConfig answers loopback and private addresses.
+// DefaultConfig returns a configuration that answers loopback and private addresses.
 func DefaultConfig(address string) Config {
 	var allow []netip.Prefix
 	for _, prefix := range []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"} {
@@ -35,7 +35,7 @@ func DefaultConfig(address string) Config {
 	return Config{Address: address, AllowFrom: allow}
 }
 
-// Validate refuses an address that cannot be listened on.
+// Validate returns an error for an address that cannot be listened on.
 func (c *Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.Address); err != nil {
 		return fmt.Errorf("admin.address: %w", err)
@@ -44,8 +44,7 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// Handler answers one request, or returns what is wrong with it: an *Error for the client's part, any other error for
-// ours (500, logged).
+// Handler answers one request, or returns its error: an *Error for the client's fault, any other error for the server's (500, logged).
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
 // Server is the admin HTTP of one function.
@@ -73,7 +72,7 @@ func Listen(c Config, log *slog.Logger) (*Server, error) {
 	return &Server{config: c, token: token, log: log, mux: http.NewServeMux(), listener: listener}, nil
 }
 
-// token returns what is configured, or in the file, or else one that dies with the process.
+// token returns the configured token, or the one in the file, or else a new one that dies with the process.
 func (c *Config) token() (string, error) {
 	switch {
 	case c.Token != "":
@@ -96,7 +95,7 @@ func (s *Server) Handle(resources ...Resource) {
 		s.resources = append(s.resources, one)
 
 		s.mux.HandleFunc(one.Pattern, func(w http.ResponseWriter, r *http.Request) {
-			if one.Open { // and monitors may put into the query what they like
+			if one.Open { // monitors may send any query
 				s.answer(w, r, one.Handler(w, r))
 				return
 			}
@@ -115,10 +114,10 @@ func (s *Server) Handle(resources ...Resource) {
 	}
 }
 
-// Resources returns all that the server serves.
+// Resources returns all resources of the server.
 func (s *Server) Resources() []Resource { return slices.Clone(s.resources) }
 
-// paths returns what a GET can ask for.
+// paths returns the paths with a GET.
 func (s *Server) paths() (paths []string) {
 	for _, r := range s.Resources() {
 		if method, path := r.Path(); method == http.MethodGet {
@@ -131,7 +130,7 @@ func (s *Server) paths() (paths []string) {
 	return paths
 }
 
-// missing returns the answer to a GET of what there is not: it says what there is. Nil: the path is there, for this or another method.
+// missing returns the answer to a GET of an unknown path, which lists the known ones; nil if the path exists, for this or another method.
 func (s *Server) missing(r *http.Request) error {
 	if r.Method != http.MethodGet {
 		return nil
@@ -189,7 +188,7 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 
 	err := server.Serve(s.listener)
-	if stop() { // Serve failed by itself
+	if stop() { // Serve has failed
 		return fmt.Errorf("admin: %w", err)
 	}
 

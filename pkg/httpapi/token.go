@@ -12,11 +12,10 @@ import (
 	"strings"
 )
 
-// TokenVariable is the environment variable that says where the token of this machine's functions is, to all of them and to their
-// commands alike.
+// TokenVariable is the environment variable with the path of this machine's token, for all functions and their commands.
 const TokenVariable = "DIALTONE_ADMIN_TOKEN_FILE"
 
-// defaultTokenFile returns where the functions that a user runs, and the commands of the same user, find their token.
+// defaultTokenFile returns the token file of a user's functions and commands.
 func defaultTokenFile() string {
 	if file := os.Getenv(TokenVariable); file != "" {
 		return file
@@ -30,7 +29,7 @@ func defaultTokenFile() string {
 	return filepath.Join(folder, "dialtone", "admin.token")
 }
 
-// MakeDefaultToken makes the token of this user unless there is one. The file is "" if it cannot be made.
+// MakeDefaultToken creates this user's token unless it exists. The file is "" if it cannot be created.
 func MakeDefaultToken() (file string, err error) {
 	file = defaultTokenFile()
 	if _, err := readToken(file); err != nil {
@@ -40,8 +39,8 @@ func MakeDefaultToken() (file string, err error) {
 	return file, nil
 }
 
-// readToken reads a token from its file, and makes one that only the owner can read if there is none. Several functions may do so at
-// the same time: all get the same.
+// readToken reads a token from its file, or creates the file, readable by its owner only. Several functions may do so at the same time: all
+// get the same token.
 func readToken(file string) (string, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
@@ -81,15 +80,15 @@ func makeToken(file string) error {
 		return err
 	}
 
-	if err := os.Link(own.Name(), file); err != nil && !errors.Is(err, os.ErrExist) { // there at once as a whole, or another's
+	if err := os.Link(own.Name(), file); err != nil && !errors.Is(err, os.ErrExist) { // complete at once, or another's
 		return err
 	}
 
 	return nil
 }
 
-// TokenFor returns the token that a command of this machine sends to base: what is in file (the default one if empty). Other machines
-// are not told it.
+// TokenFor returns the token that a command sends to base: that in file (the default one if empty) for a base on this machine, "" for other
+// machines.
 func TokenFor(base, file string) string {
 	if !here(base) {
 		return ""
@@ -100,17 +99,17 @@ func TokenFor(base, file string) string {
 	}
 
 	text, err := os.ReadFile(file)
-	if err != nil { // 401 will say what is needed
+	if err != nil { // 401 will tell what is needed
 		return ""
 	}
 
 	return strings.TrimSpace(string(text))
 }
 
-// Local returns a client of a function of this machine, with the token of this machine.
+// Local returns a client of a function on this machine, with this machine's token.
 func Local(base string) Client { return Client{Base: base, Token: TokenFor(base, "")} }
 
-// here reports whether base is at an address of this machine.
+// here reports whether base is on this machine.
 func here(base string) bool {
 	at, err := url.Parse(base)
 	if err != nil {

@@ -12,24 +12,24 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ere"
 )
 
-// Request is what triggers look at.
+// Request is what triggers are evaluated on.
 type Request interface {
 	Method() string
 	RequestURI() string
-	// EachHeader calls yield with the value of every field of a header, each as a whole, whatever way its name is written,
-	// until yield is false.
+	// EachHeader calls yield with the value of every field of a header, each as a whole, whatever form its name has, until yield returns
+	// false.
 	EachHeader(name string, yield func(value string) bool)
 	// EachHeaderName calls yield with the long name of every header field, for triggers whose name is an expression.
 	EachHeaderName(yield func(name string) bool)
 	SessionCase() SessionCase
 	RegistrationType() RegistrationType
-	// SDP is the session description, or nil.
+	// SDP returns the session description, or nil.
 	SDP() []byte
 }
 
 // Match is an application server that a request goes to.
 type Match struct {
-	Index           int // place in the chain; the next one is looked for behind it
+	Index           int // position in the chain, after which the search goes on
 	Priority        int
 	Server          string // SIP URI
 	Continue        bool   // DefaultHandling SESSION_CONTINUED
@@ -38,8 +38,7 @@ type Match struct {
 	IncludeResponse bool
 }
 
-// Chain is the criteria of one service profile, compiled, in the order of their priorities. It is never changed, and may be
-// asked by many at once.
+// Chain is the compiled criteria of one service profile, in order of priority. It is immutable, and safe for concurrent use.
 type Chain struct{ criteria []criterion }
 
 type criterion struct {
@@ -57,7 +56,7 @@ const (
 	bothParts        = -1
 )
 
-// Compile makes the chain of a profile. shared are the sets of the S-CSCF that the profile refers to (TS 29.228 §6.6).
+// Compile compiles the chain of a profile. shared holds the S-CSCF's sets that the profile refers to (TS 29.228 §6.6).
 func Compile(p ServiceProfile, shared map[int][]InitialFilterCriterion) (*Chain, error) {
 	criteria := slices.Clone(p.InitialFilterCriteria)
 
@@ -162,8 +161,7 @@ func (c *compiler) criterion(source InitialFilterCriterion) (criterion, error) {
 	return compiled, nil
 }
 
-// groups puts each trigger into all the groups that it names. One that names none, which the schema does not have, is in
-// group 0.
+// groups adds each trigger to all the groups that it names. One that names none, which the schema does not allow, is in group 0.
 func (c *compiler) groups(spts []SPT) ([][]trigger, error) {
 	if len(spts) > maxTriggers {
 		return nil, fmt.Errorf("more than %d triggers", maxTriggers)
@@ -204,8 +202,8 @@ func (c *compiler) groups(spts []SPT) ([][]trigger, error) {
 	return groups, nil
 }
 
-// Next finds the first criterion behind place after (-1: from the beginning) that a request matches. Registered tells which
-// part of the profile applies. It does not allocate.
+// Next returns the first criterion after position after (-1: from the beginning) that a request matches. registered selects the part of the
+// profile that applies. It does not allocate.
 func (c *Chain) Next(r Request, after int, registered bool) (Match, bool) {
 	for i := max(after, -1) + 1; i < c.Len(); i++ {
 		criterion := &c.criteria[i]
@@ -222,7 +220,7 @@ func (c *Chain) Next(r Request, after int, registered bool) (Match, bool) {
 	return Match{}, false
 }
 
-// Matches returns all that Next finds, one behind the other.
+// Matches returns all results of Next in order.
 func (c *Chain) Matches(r Request, after int, registered bool) iter.Seq[Match] {
 	return func(yield func(Match) bool) {
 		for {
@@ -236,7 +234,7 @@ func (c *Chain) Matches(r Request, after int, registered bool) iter.Seq[Match] {
 	}
 }
 
-// Len returns how many criteria the chain has; nil is the chain of no criteria.
+// Len returns the number of criteria in the chain; a nil chain has none.
 func (c *Chain) Len() int {
 	if c == nil {
 		return 0
@@ -259,7 +257,7 @@ func (c *criterion) matches(r Request) bool {
 	return c.cnf && len(c.groups) > 0
 }
 
-// holds: CNF wants one trigger of the group, DNF all.
+// holds reports whether a group holds: in CNF if one trigger holds, in DNF if all do.
 func (c *criterion) holds(group []trigger, r Request) bool {
 	for _, t := range group {
 		if (t.holds(r) != t.negated) == c.cnf {

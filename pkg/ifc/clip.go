@@ -1,6 +1,6 @@
 package ifc
 
-// clip keeps what others sent short in an error.
+// clip shortens received text for an error.
 func clip(s string) string {
 	const enough = 100
 

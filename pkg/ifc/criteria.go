@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// ParseCriteria reads the initial filter criteria of a document, and the shared iFC sets that it refers to: of an IMSSubscription, a
-// ServiceProfile, or of criteria alone, one after another.
+// ParseCriteria parses the initial filter criteria of a document, and the shared iFC sets that it refers to. The document is an
+// IMSSubscription, a ServiceProfile, or criteria alone, one after another.
 func ParseCriteria(document []byte) (criteria []InitialFilterCriterion, shared []int, err error) {
 	decoder, err := reading(document)
 	if err != nil {
@@ -73,8 +73,8 @@ func MarshalCriteria(criteria []InitialFilterCriterion) ([]byte, error) {
 	return text, nil
 }
 
-// ForUnregistered reports whether some criterion can apply to a session towards a user who is not registered: it is of the part for
-// unregistered users or of both, and no session case in it excludes case 2 (TS 29.228 §6.1.4.1 step 3).
+// ForUnregistered reports whether some criterion can apply to a session towards an unregistered user: it is of the part for unregistered
+// users or of both, and no session case in it excludes case 2 (TS 29.228 §6.1.4.1 step 3).
 func ForUnregistered(criteria []InitialFilterCriterion) bool {
 	const registeredPart = 0
 

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// InitialFilterCriterion says which requests go to which application server, and when in the order (TS 29.228 annex B.2.2). In XML
-// it is an element of the service profile, in JSON what the HSS's provisioning API takes and shows.
+// InitialFilterCriterion selects the requests that go to an application server, and its place in the order (TS 29.228 annex B.2.2). In XML
+// it is an element of the service profile, in JSON part of the HSS's provisioning API.
 type InitialFilterCriterion struct {
 	Priority          int               `xml:"Priority"             json:"priority"`           // lower ones come first
 	TriggerPoint      *TriggerPoint     `xml:"TriggerPoint"         json:"trigger,omitempty"`  // none: every request
 	ApplicationServer ApplicationServer `xml:"ApplicationServer"    json:"application_server"` //
-	// 0 registered, 1 unregistered; none: both
+	// ProfilePartIndicator is 0 for registered, 1 for unregistered; none: both.
 	ProfilePartIndicator *int      `xml:"ProfilePartIndicator" json:"profile_part,omitempty"`
 	Others               []Element `xml:",any"                 json:"-"`
 }
 
-// ApplicationServer is where a request goes that matches.
+// ApplicationServer is where a matching request goes.
 type ApplicationServer struct {
 	ServerName      string           `xml:"ServerName"            json:"server_name"`
 	DefaultHandling int              `xml:"DefaultHandling"       json:"default_handling"` // 0 SESSION_CONTINUED, 1 SESSION_TERMINATED
@@ -26,17 +26,17 @@ type ApplicationServer struct {
 	Others          []Element        `xml:",any"                  json:"-"`
 }
 
-// ServerExtension says what a third-party REGISTER carries.
+// ServerExtension sets the content of a third-party REGISTER.
 type ServerExtension struct {
 	IncludeRegisterRequest  *struct{} `xml:"IncludeRegisterRequest"  json:"include_register_request,omitempty"`
 	IncludeRegisterResponse *struct{} `xml:"IncludeRegisterResponse" json:"include_register_response,omitempty"`
 	Others                  []Element `xml:",any"                    json:"-"`
 }
 
-// Bool is 0 or 1, and read from XML also as false or true.
+// Bool is 0 or 1, in XML also false or true.
 type Bool int
 
-// UnmarshalText reads the text of an element.
+// UnmarshalText parses the text of an element.
 func (b *Bool) UnmarshalText(text []byte) error {
 	switch strings.ToLower(strings.TrimSpace(string(text))) {
 	case "0", "false":
@@ -50,14 +50,14 @@ func (b *Bool) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads a number; which there are is for who checks it, and can say where it stands.
+// UnmarshalJSON parses any number; validation, which can name the place, checks its value.
 func (b *Bool) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, (*int)(b)) }
 
 // TriggerPoint is a Boolean expression over service point triggers.
 type TriggerPoint struct {
-	// 1: OR inside a group, AND across; 0: AND inside, OR across
+	// ConditionTypeCNF 1: OR inside a group, AND across; 0: AND inside, OR across.
 	ConditionTypeCNF *Bool `xml:"ConditionTypeCNF" json:"cnf" jsonschema:"nullable"`
-	// in no schema, and in the field all the same: read as CNF
+	// ConditionTypeDNF is in no schema, but occurs in the field: read as CNF.
 	ConditionTypeDNF *Bool     `xml:"ConditionTypeDNF" json:"-"`
 	SPTs             []SPT     `xml:"SPT"              json:"service_points"` //
 	Others           []Element `xml:",any"             json:"-"`
@@ -71,7 +71,7 @@ func (t *TriggerPoint) cnf() bool {
 	return t.ConditionTypeDNF == nil || *t.ConditionTypeDNF == 0
 }
 
-// normalise puts the condition type, as it was read, into the schema's words.
+// normalise converts the condition type to the schema's form.
 func (t *TriggerPoint) normalise() {
 	if t == nil {
 		return
@@ -85,7 +85,7 @@ func (t *TriggerPoint) normalise() {
 	t.ConditionTypeCNF, t.ConditionTypeDNF = &form, nil
 }
 
-// SPT is one service point trigger: exactly one of its kinds is there.
+// SPT is one service point trigger: exactly one of its kinds is set.
 type SPT struct {
 	ConditionNegated   Bool                `xml:"ConditionNegated"   json:"negated,omitempty"`
 	Groups             []int               `xml:"Group"              json:"groups"`
@@ -98,21 +98,21 @@ type SPT struct {
 	Others             []Element           `xml:",any"               json:"-"`
 }
 
-// HeaderTrigger is a header that is there, with a value that matches Content if that is given.
+// HeaderTrigger matches a header, with a value that matches Content if that is given.
 type HeaderTrigger struct {
 	Header  string    `xml:"Header"  json:"header"`
 	Content *string   `xml:"Content" json:"content,omitempty"`
 	Others  []Element `xml:",any"    json:"-"`
 }
 
-// DescriptionTrigger is a line of the SDP, with content that matches if that is given.
+// DescriptionTrigger matches a line of the SDP, with content that matches if that is given.
 type DescriptionTrigger struct {
 	Line    string    `xml:"Line"    json:"line"`
 	Content *string   `xml:"Content" json:"content,omitempty"`
 	Others  []Element `xml:",any"    json:"-"`
 }
 
-// TriggerExtension narrows a REGISTER trigger.
+// TriggerExtension restricts a REGISTER trigger.
 type TriggerExtension struct {
 	RegistrationTypes []RegistrationType `xml:"RegistrationType" json:"registration_types"`
 	Others            []Element          `xml:",any"             json:"-"`

@@ -13,8 +13,8 @@ const (
 	maxNesting = 3  // of multiparts in multiparts
 )
 
-// SessionDescription returns the SDP that a body is or has: the body itself, or the first part of type application/sdp in a multipart
-// one (RFC 5621). nil is none. A body that is cut off, or has an odd Content-Type, gives what can be read of it.
+// SessionDescription returns the SDP of a body: the body itself, or the first part of type application/sdp in a multipart one (RFC 5621);
+// nil if there is none. Of a truncated body, or one with an odd Content-Type, it returns what can be read.
 func SessionDescription(contentType string, body []byte) []byte {
 	left := maxParts
 	return description(contentType, body, maxNesting, &left)
@@ -23,7 +23,7 @@ func SessionDescription(contentType string, body []byte) []byte {
 func description(contentType string, body []byte, depth int, left *int) []byte {
 	kind, parameters, err := mime.ParseMediaType(contentType)
 	if err != nil {
-		name, _, _ := strings.Cut(contentType, ";") // parameters nobody needs
+		name, _, _ := strings.Cut(contentType, ";") // without parameters
 		kind = strings.ToLower(strings.TrimSpace(name))
 	}
 
@@ -42,7 +42,7 @@ func description(contentType string, body []byte, depth int, left *int) []byte {
 			return nil
 		}
 
-		content, _ := io.ReadAll(part) // what there is of it, if the end is missing
+		content, _ := io.ReadAll(part) // as much as there is, if truncated
 
 		if sdp := description(part.Header.Get("Content-Type"), content, depth-1, left); sdp != nil {
 			return sdp

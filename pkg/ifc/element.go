@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// Element is an element that this package does not know: of a later release, or of somebody's own (the schema of TS 29.228 annex E
-// ends each type with ##other). It is kept as it is, whatever its prefixes were.
+// Element is an element unknown to this package: of a later release, or proprietary (the schema of TS 29.228 annex E ends each type with
+// ##other). It is preserved, whatever its prefixes were.
 type Element struct {
 	Name    xml.Name
 	Attr    []xml.Attr
-	Content string // XML, with no prefix that is not declared in it
+	Content string // XML in which all prefixes are declared
 }
 
-// UnmarshalXML reads an element with all that is in it. Comments are left out.
+// UnmarshalXML reads an element with all its content. Comments are left out.
 func (e *Element) UnmarshalXML(decoder *xml.Decoder, start xml.StartElement) error {
 	var content strings.Builder
 
@@ -56,7 +56,7 @@ func (e *Element) UnmarshalXML(decoder *xml.Decoder, start xml.StartElement) err
 	}
 }
 
-// MarshalXML writes the element; no namespace is in force around it.
+// MarshalXML writes the element in a place without a default namespace.
 func (e Element) MarshalXML(encoder *xml.Encoder, _ xml.StartElement) error {
 	content := struct {
 		Text string `xml:",innerxml"`
@@ -65,7 +65,7 @@ func (e Element) MarshalXML(encoder *xml.Encoder, _ xml.StartElement) error {
 	return encoder.EncodeElement(content, within("", e.Name, e.Attr))
 }
 
-// within returns the start of an element where a namespace is the default one. Names are written without prefixes.
+// within returns the start of an element inside a default namespace. Names are written without prefixes.
 func within(space string, name xml.Name, attributes []xml.Attr) xml.StartElement {
 	start := xml.StartElement{Name: xml.Name{Local: name.Local}, Attr: attributes}
 	if name.Space != space {

@@ -22,8 +22,8 @@ const (
 
 var errDocument = errors.New("ifc: the service profile cannot be read")
 
-// Parse reads a document, with a namespace or without. Document types, deep nesting and sizes that no subscriber has are
-// refused, and values that the schema does not have.
+// Parse parses a document, with a namespace or without. Document types, deep nesting, sizes that no subscriber has, and values outside the
+// schema are refused.
 func Parse(document []byte) (*Subscription, error) {
 	decoder, err := reading(document)
 	if err != nil {
@@ -35,7 +35,7 @@ func Parse(document []byte) (*Subscription, error) {
 		return nil, fmt.Errorf("%w: %w", errDocument, err)
 	}
 
-	for { // nothing but white space may follow
+	for { // only white space may follow
 		switch token, err := decoder.Token(); {
 		case errors.Is(err, io.EOF):
 			return s, s.check()
@@ -69,7 +69,7 @@ func isComment(token xml.Token) bool {
 	}
 }
 
-// charset reads the encodings besides UTF-8 that documents in the field say they have.
+// charset decodes the encodings other than UTF-8 that documents in the field declare.
 func charset(label string, input io.Reader) (io.Reader, error) {
 	switch strings.ToLower(label) {
 	case "us-ascii", "ascii":
@@ -83,13 +83,13 @@ func charset(label string, input io.Reader) (io.Reader, error) {
 	}
 }
 
-// bounded passes the tokens of a document on, as long as they stay within bounds.
+// bounded passes on the tokens of a document while they stay within bounds.
 type bounded struct {
 	tokens *xml.Decoder
 	depth  int
 }
 
-// Token implements xml.TokenReader. Namespaces and the matching of tags are left to the decoder that asks.
+// Token implements xml.TokenReader. Namespaces and the matching of tags are left to the calling decoder.
 func (b *bounded) Token() (xml.Token, error) {
 	token, err := b.tokens.RawToken()
 	if err != nil {

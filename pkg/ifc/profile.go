@@ -1,5 +1,5 @@
 // Package ifc models the service profile of TS 29.228 annex B and E and the initial filter criteria in it (TS 23.218 §5.2, TS
-// 29.228 annex F). Criteria are read once, compiled once, and evaluated for every request. Pure functions and data.
+// 29.228 annex F). Criteria are parsed once, compiled once, and evaluated for every request. Pure functions and data.
 package ifc
 
 import (
@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Subscription is the IMSSubscription document that travels in User-Data.
+// Subscription is the IMSSubscription document in User-Data.
 type Subscription struct {
 	XMLName         xml.Name         `xml:"IMSSubscription"`
 	PrivateID       string           `xml:"PrivateID"`
 	ServiceProfiles []ServiceProfile `xml:"ServiceProfile"`
 }
 
-// ServiceProfile is what some public identities of the subscription are served by.
+// ServiceProfile is the services of some public identities of the subscription.
 type ServiceProfile struct {
 	PublicIdentities      []PublicIdentity         `xml:"PublicIdentity"`
 	CoreNetworkServices   *CoreNetworkServices     `xml:"CoreNetworkServicesAuthorization"`
@@ -29,10 +29,10 @@ type PublicIdentity struct {
 	Extension         *IdentityExtension `xml:"Extension"`
 }
 
-// Barred identities may be registered, and nothing else.
+// Barred reports whether an identity may be registered, but used for nothing else.
 func (p PublicIdentity) Barred() bool { return p.BarringIndication == 1 }
 
-// Wildcard returns the expression that a wildcarded public user or service identity is known by (TS 23.003 §13.4A, §13.5), or "".
+// Wildcard returns the expression of a wildcarded public user or service identity (TS 23.003 §13.4A, §13.5), or "".
 func (p PublicIdentity) Wildcard() string {
 	if p.Extension == nil {
 		return ""
@@ -45,8 +45,7 @@ func (p PublicIdentity) Wildcard() string {
 	return strings.TrimSpace(p.Extension.WildcardedPSI)
 }
 
-// IdentityExtension tells kinds of identities apart. Annex E nests one Extension in the other, one for each time that the
-// schema grew.
+// IdentityExtension distinguishes kinds of identities. Annex E nests one Extension in the other, one for each extension of the schema.
 type IdentityExtension struct {
 	IdentityType         int    `xml:"IdentityType"`
 	WildcardedPSI        string `xml:"WildcardedPSI,omitempty"`
@@ -57,7 +56,7 @@ type IdentityExtension struct {
 	MaxRegistrations     *int   `xml:"Extension>Extension>Extension>Extension>MaxNumOfAllowedSimultRegistrations,omitempty"`
 }
 
-// MarshalXML writes no Extension that would hold nothing, as the tags alone would.
+// MarshalXML omits an Extension that would be empty.
 func (e IdentityExtension) MarshalXML(encoder *xml.Encoder, start xml.StartElement) error {
 	type fifth struct {
 		MaxRegistrations *int `xml:"MaxNumOfAllowedSimultRegistrations"`
@@ -121,7 +120,7 @@ type CoreNetworkServicesExtension struct {
 	ServiceIDs []string `xml:"ListOfServiceIds>ServiceId"`
 }
 
-// ProfileExtension refers to sets of criteria that the S-CSCF has itself.
+// ProfileExtension refers to sets of criteria in the S-CSCF itself.
 type ProfileExtension struct {
 	SharedIFCSetIDs []int `xml:"SharedIFCSetID"`
 }

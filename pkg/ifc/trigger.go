@@ -16,7 +16,7 @@ type trigger struct {
 	holds   func(Request) bool
 }
 
-// compileTrigger compiles the one kind that an SPT is of (TS 29.228 annex B.2.3, annex F).
+// compileTrigger compiles the one kind of an SPT (TS 29.228 annex B.2.3, annex F).
 func (c *compiler) compileTrigger(spt SPT) (trigger, error) {
 	t := trigger{negated: spt.ConditionNegated == 1}
 
@@ -64,7 +64,7 @@ func (c *compiler) requestURI(text string) (func(Request) bool, error) {
 	return func(r Request) bool { return expression.MatchString(r.RequestURI()) }, nil
 }
 
-// method: a registration type narrows REGISTER only (TS 29.228 annex B.2.3).
+// method compiles a method trigger; a registration type restricts REGISTER only (TS 29.228 annex B.2.3).
 func method(name string, extension *TriggerExtension) (func(Request) bool, error) {
 	if name == "" {
 		return nil, errors.New("an empty Method")
@@ -93,8 +93,8 @@ func sessionCase(wanted SessionCase) (func(Request) bool, error) {
 	return func(r Request) bool { return r.SessionCase() == wanted }, nil
 }
 
-// header: the name may itself be an expression (TS 29.228 annex F), though it nearly always is a plain name. Names have no
-// case. The trigger holds if one field of that name has a value that matches; without Content, if there is one at all. So the
+// header compiles a header trigger. The name may itself be an expression (TS 29.228 annex F), though it nearly always is a plain name; case
+// does not matter. The trigger holds if one field of that name has a matching value; without Content, if there is any such field. So the
 // negated trigger holds for a request without the header.
 func (c *compiler) header(h *HeaderTrigger) (func(Request) bool, error) {
 	name := strings.TrimSpace(h.Header)
@@ -129,8 +129,8 @@ func (c *compiler) header(h *HeaderTrigger) (func(Request) bool, error) {
 	}, nil
 }
 
-// headerScan is what a trigger knows while it goes through headers. It is kept for the next one, because functions that are
-// handed to an interface would else be allocated each time.
+// headerScan is the state of a trigger while it scans headers. It is reused, because functions passed to an interface would otherwise be
+// allocated each time.
 type headerScan struct {
 	request        Request
 	names, content *regexp.Regexp
@@ -177,7 +177,7 @@ func (s *headerScan) text(value string) bool {
 	return !s.found
 }
 
-// description: Line is an expression over the type of an SDP line, Content one over what stands behind its "=".
+// description compiles an SDP trigger: Line is an expression for the type of an SDP line, Content one for the text after its "=".
 func (c *compiler) description(d *DescriptionTrigger) (func(Request) bool, error) {
 	line := strings.TrimSuffix(strings.TrimSpace(d.Line), "=")
 	if line == "" {
@@ -209,8 +209,7 @@ func (c *compiler) description(d *DescriptionTrigger) (func(Request) bool, error
 	}, nil
 }
 
-// eachLine reports whether some line of an SDP has what is asked for (RFC 8866 §5: lines end with CRLF, or with LF as a reader
-// should allow).
+// eachLine reports whether has is true for some line of an SDP (RFC 8866 §5: lines end with CRLF, or with LF as a parser should allow).
 func eachLine(sdp []byte, has func(kind, rest []byte) bool) bool {
 	for len(sdp) > 0 {
 		line := sdp

@@ -16,10 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options say where the kernel is asked, and for whom.
+// Options select the kernel's network namespace, and the program's own sets.
 type Options struct {
 	Role Role
-	// Tag is in the upper 16 bits of the ReqID of each set: those sets are this program's, all others are left alone.
+	// Tag is the upper 16 bits of the ReqID of this program's sets; all other sets are left alone.
 	Tag       uint16
 	Namespace string // a named network namespace; "": the process's own
 }
@@ -28,7 +28,7 @@ type Options struct {
 type Kernel struct {
 	options Options
 	handle  *netlink.Handle
-	reading *nl.SocketHandle // for what the library does not read
+	reading *nl.SocketHandle // for attributes that the library does not read
 
 	mu   sync.Mutex
 	spis map[uint32]struct{} // reserved here
@@ -36,12 +36,12 @@ type Kernel struct {
 
 const (
 	setPriority   = 100
-	guardPriority = 0x0d1a1000 // high is late; the number says whose policy it is
+	guardPriority = 0x0d1a1000 // high means late; the number identifies our policies
 	replayWindow  = 32         // packets, the least of RFC 4303 §3.4.3
 	firstSPI      = 256        // RFC 4303 §2.1
 )
 
-// Open asks for the kernel's XFRM. The error says what is missing.
+// Open opens the kernel's XFRM. The error states what is missing.
 func Open(o Options) (*Kernel, error) {
 	handle, err := open(o.Namespace)
 	if err != nil {
@@ -79,7 +79,7 @@ func (k *Kernel) Close() error {
 	return nil
 }
 
-// Install makes the states and policies of a set, all or none. The kernel ends the states by itself when their lifetime is over.
+// Install installs the states and policies of a set, all or none. The kernel removes the states by itself after their lifetime.
 func (k *Kernel) Install(s Set, lifetime time.Duration) (err error) {
 	transforms, err := Expand(s.Suite, s.IK, s.CK)
 	if err != nil {
@@ -92,7 +92,7 @@ func (k *Kernel) Install(s Set, lifetime time.Duration) (err error) {
 		}
 	}()
 
-	for _, a := range s.Associations() { // before the policies: one that has no state drops what it selects
+	for _, a := range s.Associations() { // before the policies: a policy without a state drops what it selects
 		if err := k.handle.XfrmStateAdd(state(s, a, transforms, lifetime)); err != nil {
 			return fmt.Errorf("ipsec: association %s, SPI %#x: %w", a.Name, a.SPI, err)
 		}
@@ -111,7 +111,7 @@ func state(s Set, a Association, t transforms, lifetime time.Duration) *netlink.
 	x := &netlink.XfrmState{
 		Src: a.Source.Addr().AsSlice(), Dst: a.Destination.Addr().AsSlice(), Proto: netlink.XFRM_PROTO_ESP, Mode: netlink.XFRM_MODE_TRANSPORT,
 		Spi: int(a.SPI), Reqid: int(s.ReqID), ReplayWindow: replayWindow,
-		Limits: limits(lifetime), Selector: selector(a), // with ports: nobody sends from another port inside ESP
+		Limits: limits(lifetime), Selector: selector(a), // with ports: packets from another port inside ESP are refused
 	}
 
 	if t.AEAD != nil {
@@ -129,7 +129,8 @@ func limits(lifetime time.Duration) netlink.XfrmStateLimits {
 	return netlink.XfrmStateLimits{TimeHard: uint64((lifetime + time.Second - 1) / time.Second)}
 }
 
-// selector has no protocol: the kernel compares the ports of whatever has ports, so that one policy is enough for UDP and TCP.
+// selector returns a selector without a protocol: the kernel compares the ports of any protocol with ports, so that one policy is enough
+// for UDP and TCP.
 func selector(a Association) *netlink.XfrmPolicy {
 	return &netlink.XfrmPolicy{
 		Src: host(a.Source.Addr()), Dst: host(a.Destination.Addr()), SrcPort: int(a.Source.Port()), DstPort: int(a.Destination.Port()),
@@ -157,7 +158,7 @@ func (k *Kernel) policy(s Set, a Association) *netlink.XfrmPolicy {
 	return p
 }
 
-// Prolong has a set live for this time from now. The keys need not be in s.
+// Prolong makes a set live for this time from now. The keys need not be in s.
 func (k *Kernel) Prolong(s Set, remaining time.Duration) error {
 	for _, a := range s.Associations() {
 		x, err := k.handle.XfrmStateGet(identity(a))
@@ -165,7 +166,7 @@ func (k *Kernel) Prolong(s Set, remaining time.Duration) error {
 			return fmt.Errorf("ipsec: association %s, SPI %#x: %w", a.Name, a.SPI, err)
 		}
 
-		// The kernel counts from the birth of the state, which an update does not change.
+		// The kernel counts from the creation of the state, which an update does not change.
 		age := time.Since(time.Unix(int64(x.Statistics.AddTime), 0))
 		x.Limits, x.Replay = limits(remaining+max(0, age)), nil
 
@@ -187,7 +188,7 @@ func identity(a Association) *netlink.XfrmState {
 	}
 }
 
-// Remove removes a set from the kernel. It is no error if it is not there any more.
+// Remove removes a set from the kernel. A missing set is no error.
 func (k *Kernel) Remove(s Set) error {
 	var failed error
 
@@ -214,8 +215,7 @@ func unlessGone(err error) error {
 	return err
 }
 
-// AllocateSPI takes an SPI for what comes from one address to another: one that no association to that address has, here or
-// in the kernel.
+// AllocateSPI allocates an SPI for packets from one address to another: one that no association to that address has, here or in the kernel.
 func (k *Kernel) AllocateSPI(from, to netip.Addr) (uint32, error) {
 	const tries = 100
 
@@ -269,7 +269,7 @@ func (k *Kernel) ReleaseSPI(spi uint32) {
 	delete(k.spis, spi)
 }
 
-// Guard drops what comes to these ports, or leaves from them, outside all associations: a policy for each, behind those of
+// Guard makes the kernel drop what comes to these ports, or leaves from them, outside all associations: a policy for each, after those of
 // all sets.
 func (k *Kernel) Guard(local netip.Addr, ports ...uint16) error {
 	for _, p := range guards(local, ports) {
@@ -281,7 +281,7 @@ func (k *Kernel) Guard(local netip.Addr, ports ...uint16) error {
 	return nil
 }
 
-// Unguard takes the policies of Guard away.
+// Unguard removes the policies of Guard.
 func (k *Kernel) Unguard(local netip.Addr, ports ...uint16) error {
 	var failed error
 	for _, p := range guards(local, ports) {
@@ -338,8 +338,8 @@ func (k *Kernel) Whole(s Set) bool {
 	return true
 }
 
-// Reclaim removes what this program has at a local address besides the sets that keep names by their ReqIDs, guards among
-// it, and gives the number of states. What is not this program's stays.
+// Reclaim removes this program's sets and guards at a local address, except the sets whose ReqIDs keep selects, and returns the number of
+// states removed. What is not this program's stays.
 func (k *Kernel) Reclaim(local netip.Addr, keep func(reqID uint32) bool) (states int, err error) {
 	policies, err := k.handle.XfrmPolicyList(netlink.FAMILY_ALL)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 // ErrUnsupported is returned on systems other than Linux.
 var ErrUnsupported = errors.New("ipsec: only Linux has XFRM")
 
-// Options say where the kernel is asked, and for whom.
+// Options select the kernel's network namespace, and the program's own sets.
 type Options struct {
 	Role      Role
 	Tag       uint16
@@ -24,10 +24,10 @@ type Kernel struct{}
 // Open always fails.
 func Open(Options) (*Kernel, error) { return nil, ErrUnsupported }
 
-// Probe always says so.
+// Probe always returns ErrUnsupported as missing.
 func Probe(Options) Support { return Support{Missing: ErrUnsupported} }
 
-// Install and all others are here for the compiler: nobody has a Kernel.
+// Install and the other methods exist for the compiler only: there is no Kernel.
 func (*Kernel) Install(Set, time.Duration) error                   { return ErrUnsupported }
 func (*Kernel) Prolong(Set, time.Duration) error                   { return ErrUnsupported }
 func (*Kernel) Remove(Set) error                                   { return ErrUnsupported }

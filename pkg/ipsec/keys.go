@@ -12,17 +12,17 @@ type Algorithm struct {
 	Length int // bits: of the truncated integrity value, or of the AEAD's
 }
 
-// transforms are what protects an association: an AEAD, or integrity and encryption.
+// transforms protect an association: an AEAD, or integrity and encryption.
 type transforms struct {
 	Integrity, Encryption, AEAD *Algorithm
 }
 
-// gcmSalt is the salt of AES-GCM and AES-GMAC (RFC 4106 §8.1, RFC 4543 §3.3). IMS AKA yields CK and IK of 128 bits and nothing
-// for a salt; it is zero here, on both ends of this suite. TS 33.203 annex I says for HMAC and the CBC ciphers how keys are
-// made; what other products put here has not been seen.
+// gcmSalt is the salt of AES-GCM and AES-GMAC (RFC 4106 §8.1, RFC 4543 §3.3). IMS AKA yields CK and IK of 128 bits and no salt; it is zero
+// here, on both ends of this suite. TS 33.203 annex I defines the keys of HMAC and the CBC ciphers only; other products' choice is not
+// known.
 var gcmSalt = []byte{0, 0, 0, 0}
 
-// Expand makes the keys of a suite from IK and CK (TS 33.203 annex I).
+// Expand derives the keys of a suite from IK and CK (TS 33.203 annex I).
 func Expand(s Suite, ik, ck [16]byte) (transforms, error) {
 	switch s {
 	case Suite{NoIntegrity, AESGCM}:

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Probe finds out what a kernel has, by making an association of each suite between two addresses that nobody has (RFC 5737) and
-// taking it away again.
+// Probe finds out what a kernel supports, by installing an association of each suite between two documentation addresses (RFC 5737) and
+// removing it again.
 func Probe(o Options) Support {
 	k, err := Open(o)
 	if err != nil {
@@ -75,7 +75,7 @@ func (k *Kernel) try(suite Suite) error {
 	return k.handle.XfrmStateDel(identity(a))
 }
 
-// missing says in words why no association can be made, if that is what the error is; else it is nil.
+// missing returns in words why no association can be installed, if that is what the error means; else nil.
 func missing(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):

@@ -36,13 +36,13 @@ type Suite struct {
 	Encryption Encryption
 }
 
-// String is for logs and configuration: "hmac-sha-1-96/aes-cbc".
+// String returns the form of logs and configuration: "hmac-sha-1-96/aes-cbc".
 func (s Suite) String() string { return string(s.Integrity) + "/" + string(s.Encryption) }
 
 // Ports are the protected ports of both sides (TS 33.203 §7.1): port_uc, port_us, port_pc, port_ps.
 type Ports struct{ UEClient, UEServer, PCSCFClient, PCSCFServer uint16 }
 
-// SPIs name the four associations, each chosen by the side that receives by it: spi_uc, spi_us, spi_pc, spi_ps.
+// SPIs identify the four associations, each chosen by its receiver: spi_uc, spi_us, spi_pc, spi_ps.
 type SPIs struct{ UEClient, UEServer, PCSCFClient, PCSCFServer uint32 }
 
 // Set is the two pairs of security associations of one registration (TS 33.203 §7.1), and their policies.
@@ -51,11 +51,11 @@ type Set struct {
 	Ports     Ports
 	SPIs      SPIs
 	Suite     Suite
-	IK, CK    [16]byte `json:"-"` // not known of a set that was found in the kernel
+	IK, CK    [16]byte `json:"-"` // unknown for a set found in the kernel
 	ReqID     uint32   // binds states and policies of the set to each other; unique on this machine
 }
 
-// String says everything but the keys.
+// String returns everything except the keys.
 func (s Set) String() string {
 	return fmt.Sprintf("UE %s uc=%d/%#x us=%d/%#x, P-CSCF %s pc=%d/%#x ps=%d/%#x, %s", s.UE, s.Ports.UEClient, s.SPIs.UEClient,
 		s.Ports.UEServer, s.SPIs.UEServer, s.PCSCF, s.Ports.PCSCFClient, s.SPIs.PCSCFClient, s.Ports.PCSCFServer, s.SPIs.PCSCFServer, s.Suite)

@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// Statistic is one of the counters that the kernel keeps of what it dropped for IPsec's sake, in a network namespace as a whole.
+// Statistic is one of the kernel's counters of packets dropped because of IPsec, of a whole network namespace.
 type Statistic struct {
 	Name  string // the kernel's own, such as XfrmInNoStates
 	Count uint64
 }
 
-// statistics is where Linux has them, those of the network namespace of the process; only with CONFIG_XFRM_STATISTICS.
+// statistics is Linux's file of the counters of the process's network namespace; only with CONFIG_XFRM_STATISTICS.
 const statistics = "/proc/self/net/xfrm_stat"
 
-// Statistics returns the kernel's counters; none, without an error, where the kernel does not count.
+// Statistics returns the kernel's counters; none, without an error, if the kernel does not count.
 func Statistics() ([]Statistic, error) {
 	file, err := os.Open(statistics)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -47,7 +47,7 @@ func readStatistics(r io.Reader) ([]Statistic, error) {
 	for lines.Scan() {
 		words := strings.Fields(lines.Text())
 		if len(words) != 2 {
-			continue // a later kernel may have more to say
+			continue // a later kernel may have other lines
 		}
 
 		count, err := strconv.ParseUint(words[1], 10, 64)
@@ -61,7 +61,7 @@ func readStatistics(r io.Reader) ([]Statistic, error) {
 	return all, lines.Err()
 }
 
-// Meaning says what it points at in a laboratory when this counter moves.
+// Meaning returns what it indicates in a laboratory when this counter moves.
 func (s Statistic) Meaning() string {
 	if text, known := meanings[s.Name]; known {
 		return text
@@ -74,7 +74,7 @@ func (s Statistic) Meaning() string {
 	return "the kernel dropped a packet that came (Documentation/networking/xfrm_proc.rst of Linux names the cause)"
 }
 
-// meanings are in the words of who builds a laboratory. For what the kernel does see its net/xfrm.
+// meanings are written for those who build a laboratory. For what the kernel does see its net/xfrm.
 var meanings = map[string]string{
 	"XfrmInNoStates": "ESP came with an SPI that is not known here: the handset uses associations that have ended or that a restart " +
 		"removed, took other SPIs than Security-Server gave, or is another P-CSCF's. It registers again when its own " +

@@ -8,13 +8,13 @@ import (
 	"text/tabwriter"
 )
 
-// Support is what a kernel has of what security associations need.
+// Support is what a kernel supports of security associations.
 type Support struct {
 	Missing error           // why there can be none at all; nil when there can be
 	Suites  map[Suite]error // why the kernel does not take a suite; nil when it does
 }
 
-// Suites are all that can be agreed on, the ones to prefer first: with encryption before without, the newer before the older.
+// Suites lists all that can be agreed on, the preferred ones first: with encryption before without, the newer before the older.
 var Suites = []Suite{
 	{NoIntegrity, AESGCM},
 	{HMACSHA256, AESCBC},
@@ -28,7 +28,7 @@ var Suites = []Suite{
 	{HMACMD5, NoEncryption},
 }
 
-// ParseSuite reads "hmac-sha-1-96/aes-cbc", as String writes it.
+// ParseSuite parses "hmac-sha-1-96/aes-cbc", as String returns it.
 func ParseSuite(text string) (Suite, error) {
 	integrity, encryption, found := strings.Cut(strings.ToLower(strings.TrimSpace(text)), "/")
 	s := Suite{Integrity(integrity), Encryption(encryption)}
@@ -40,7 +40,7 @@ func ParseSuite(text string) (Suite, error) {
 	return s, nil
 }
 
-// Has reports whether the kernel takes a suite.
+// Has reports whether the kernel supports a suite.
 func (s Support) Has(suite Suite) bool {
 	why, asked := s.Suites[suite]
 

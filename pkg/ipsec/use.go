@@ -2,12 +2,12 @@ package ipsec
 
 import "time"
 
-// Counters are what went through one association.
+// Counters are those of one association.
 type Counters struct {
 	Association
 	Packets, Octets uint64
-	Replayed        uint32    // packets dropped because they had come already
-	Failed          uint32    // packets dropped because their integrity was wrong
+	Replayed        uint32    // packets dropped as already received
+	Failed          uint32    // packets dropped for wrong integrity
 	FirstUse        time.Time // zero: never
-	LastUse         time.Time // zero: never, or the kernel does not say (Linux before 6.2)
+	LastUse         time.Time // zero: never, or not reported (Linux before 6.2)
 }

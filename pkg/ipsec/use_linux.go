@@ -22,7 +22,7 @@ func (k *Kernel) Use(s Set) (all [4]Counters, err error) {
 	return all, nil
 }
 
-// use asks by itself, for the library that is used everywhere else does not read when a state was used last.
+// use queries the kernel directly, since the library used everywhere else does not read when a state was last used.
 func (k *Kernel) use(a Association) (Counters, error) {
 	id := &nl.XfrmUsersaId{Family: uint16(nl.GetIPFamily(a.Destination.Addr().AsSlice())), Proto: unix.IPPROTO_ESP, Spi: nl.Swap32(a.SPI)}
 	id.Daddr.FromIP(a.Destination.Addr().AsSlice())
@@ -43,7 +43,7 @@ func (k *Kernel) use(a Association) (Counters, error) {
 	return counters(a, answers[0])
 }
 
-// counters reads the kernel's description of a state (struct xfrm_usersa_info of linux/xfrm.h, and attributes).
+// counters parses the kernel's description of a state (struct xfrm_usersa_info of linux/xfrm.h, and attributes).
 func counters(a Association, answer []byte) (Counters, error) {
 	if len(answer) < nl.SizeofXfrmUsersaInfo {
 		return Counters{}, fmt.Errorf("the kernel's answer has %d octets", len(answer))
@@ -69,7 +69,7 @@ func counters(a Association, answer []byte) (Counters, error) {
 	return c, nil
 }
 
-// moment returns a time in the seconds since 1970 that the kernel counts; 0 is never.
+// moment returns the time of the kernel's seconds since 1970; 0 is never.
 func moment(seconds uint64) time.Time {
 	if seconds == 0 {
 		return time.Time{}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Wireshark returns a set in lines of Wireshark's table esp_sa, one for each association, by which its ESP can be read: keys and all.
-// There are none for aes-gmac, which Wireshark does not know.
+// Wireshark returns a set as lines of Wireshark's table esp_sa, one for each association, keys included, so that its ESP can be decrypted.
+// There are none for aes-gmac, which Wireshark does not support.
 func Wireshark(s Set) (string, error) {
 	t, err := Expand(s.Suite, s.IK, s.CK)
 	if err != nil {
@@ -36,7 +36,7 @@ func Wireshark(s Set) (string, error) {
 	return lines.String(), nil
 }
 
-// dissected are algorithms by Wireshark's names, each with its key.
+// dissected returns the algorithms by Wireshark's names, each with its key.
 func dissected(t transforms) (encryption, authentication string, known bool) {
 	const quoted = `"%s","0x%x"`
 

@@ -1,5 +1,5 @@
-// Package journal keeps values over a restart in an append-only file of JSON lines, one for each change, which is rewritten when most of
-// it is out of date. Whatever of a function's state outlives its process, and is in no database, is in a journal: it is kept while the
+// Package journal saves values across restarts in an append-only file of JSON lines, one for each change, which is rewritten when most of
+// it is out of date. A function's state that outlives its process, and is in no database, is in a journal: it is kept while the
 // process runs, and restored when the next one starts.
 //
 // A line survives the process as soon as it is written, even if the process is killed. It is not synced to the disk: a machine that loses
@@ -14,7 +14,7 @@ import (
 	"sync"
 )
 
-// Journal is a file of values by their keys. Its methods are safe for concurrent use.
+// Journal is a file of values by key. Its methods are safe for concurrent use.
 type Journal[V any] struct {
 	mu    sync.Mutex
 	lines *Lines
@@ -23,11 +23,10 @@ type Journal[V any] struct {
 
 type line struct {
 	Key   string          `json:"key"`
-	Value json.RawMessage `json:"value,omitempty"` // none: the key is gone
+	Value json.RawMessage `json:"value,omitempty"` // none: the key is removed
 }
 
-// Open opens the file of this name in a directory, as OpenLines does, and returns the values that an earlier process kept, to be
-// restored.
+// Open opens the file of this name in a directory, like OpenLines, and returns the values saved by an earlier process, to be restored.
 func Open[V any](directory, name string, log *slog.Logger) (*Journal[V], map[string]V, error) {
 	j := &Journal[V]{live: map[string]json.RawMessage{}}
 	values := map[string]V{}
@@ -63,7 +62,7 @@ func (j *Journal[V]) read(text []byte, values map[string]V) error {
 	return nil
 }
 
-// Keep writes a value down under its key, in place of the one before.
+// Keep saves a value under its key, replacing the one before.
 func (j *Journal[V]) Keep(key string, v V) error {
 	value, err := json.Marshal(v)
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// slack is how many lines out of date are always tolerated.
+// slack is how many outdated lines are always tolerated.
 const slack = 10_000
 
-// Lines is the file of a journal, for those who write lines of their own. It is for one goroutine at a time.
+// Lines is the file of a journal, for users with lines of their own. It is for one goroutine at a time.
 type Lines struct {
 	path  string
 	lock  *os.File
@@ -25,8 +25,9 @@ type Lines struct {
 	torn  bool // the last write failed, and may have left part of a line
 }
 
-// OpenLines opens the file of this name in a directory, and makes both if they are missing. It calls restore with every line. A line that
-// restore refuses, such as one that a crash cut off, is logged and left out. It is an error if another process has the file open.
+// OpenLines opens the file of this name in a directory, and creates both if they are missing. It calls restore with every line. A line for
+// which restore returns an error, such as one truncated by a crash, is logged and left out. It is an error if another process has the file
+// open.
 func OpenLines(directory, name string, log *slog.Logger, restore func(line []byte) error) (*Lines, error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
@@ -71,7 +72,7 @@ func (l *Lines) read(log *slog.Logger, restore func([]byte) error) error {
 
 		switch {
 		case errors.Is(err, io.EOF):
-			_, err := l.file.WriteString("\n") // behind a line that was cut off
+			_, err := l.file.WriteString("\n") // after a truncated line
 			return err
 		case err != nil:
 			return err
@@ -79,7 +80,7 @@ func (l *Lines) read(log *slog.Logger, restore func([]byte) error) error {
 	}
 }
 
-// Append writes complete lines in one piece.
+// Append writes complete lines in one write.
 func (l *Lines) Append(text []byte) error {
 	l.count += bytes.Count(text, []byte("\n"))
 
@@ -95,10 +96,10 @@ func (l *Lines) Append(text []byte) error {
 	return nil
 }
 
-// Stale reports whether most lines are out of date, if so many are not.
+// Stale reports whether most lines are outdated, if live of them are not.
 func (l *Lines) Stale(live int) bool { return l.count > 2*live+slack }
 
-// Rewrite replaces the file by one with the lines that fill writes.
+// Rewrite replaces the file with the lines that fill writes.
 func (l *Lines) Rewrite(fill func(w io.Writer) error) error {
 	file, err := os.OpenFile(l.path+".new", os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {

@@ -1,10 +1,9 @@
-// Package label turns what comes from the wire into labels of metrics: each label has a few values, whatever a stranger
-// invents.
+// Package label maps what comes from the wire to labels of metrics with few values, whatever a stranger invents.
 package label
 
 import "strconv"
 
-// Other is the label of all that is not known.
+// Other is the label of everything unknown.
 const Other = "other"
 
 // Method returns the label of a SIP method.
@@ -30,7 +29,7 @@ func Method(name string) string {
 	}
 }
 
-// Status is that of a SIP response; one that is not registered counts as its class (RFC 3261 §8.1.3.2).
+// Status returns the label of a SIP status; one that is not registered counts as its class (RFC 3261 §8.1.3.2).
 func Status(code int) string {
 	switch code {
 	case 100, 180, 181, 182, 183, 199, 200, 202, 204, 300, 301, 302, 305, 380,
@@ -47,8 +46,8 @@ func Status(code int) string {
 	return Other
 }
 
-// Result returns a Result-Code or Experimental-Result-Code of Diameter (RFC 6733 §7.1): all that are assigned are within the first two
-// hundred of their class.
+// Result returns the label of a Result-Code or Experimental-Result-Code of Diameter (RFC 6733 §7.1): all assigned ones are within the first
+// two hundred of their class.
 func Result(code uint32) string {
 	switch class, number := code/1000, code%1000; {
 	case class < 1 || class > 5:
@@ -60,7 +59,7 @@ func Result(code uint32) string {
 	}
 }
 
-// Vendor is that of an Experimental-Result: none, or 3GPP.
+// Vendor returns the label of the vendor of an Experimental-Result: none, or 3GPP.
 func Vendor(id uint32) string {
 	const threeGPP = 10415
 

@@ -1,4 +1,4 @@
-// Package lookup asks DNS servers, and caches their answers for as long as they allow.
+// Package lookup queries DNS servers, and caches their answers for as long as they allow.
 package lookup
 
 import (
@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// ErrNone is the error of a name that does not exist, or has no records of the kind asked for.
+// ErrNone is returned for a name that does not exist, or has no records of the requested kind.
 var ErrNone = errors.New("DNS has no such records")
 
-// exchanger puts one question to one server.
+// exchanger sends one question to one server.
 type exchanger interface {
 	ExchangeContext(ctx context.Context, question *dns.Msg, server string) (*dns.Msg, time.Duration, error)
 }
 
-// Client asks servers in their order. Equal questions at the same time are one.
+// Client asks servers in order. Equal questions at the same time are sent once.
 type Client struct {
 	servers []string
 	timeout time.Duration
@@ -31,11 +31,10 @@ type Client struct {
 	memory  memory
 }
 
-// octets that a datagram may have on any path without being cut to pieces
+// datagram is how many octets a datagram may have on any path without fragmentation.
 const datagram = 1232
 
-// New makes a client of servers, each ip:port; without any it asks those of the system. The timeout is for one question to
-// one server.
+// New returns a client of servers, each ip:port; without any, of the system's. The timeout is for one question to one server.
 func New(servers []string, timeout time.Duration) (*Client, error) {
 	for _, server := range servers {
 		if _, _, err := net.SplitHostPort(server); err != nil {
@@ -58,8 +57,8 @@ func New(servers []string, timeout time.Duration) (*Client, error) {
 	}, nil
 }
 
-// Ask gives the records of this name and kind, and the aliases that lead to them. None is ErrNone; any other error means that
-// nobody can say.
+// Ask returns the records of this name and kind, and the aliases that lead to them. ErrNone means that there are none; any other error,
+// that no server gave an answer.
 func (c *Client) Ask(ctx context.Context, name string, kind uint16) ([]dns.RR, error) {
 	q := question{strings.ToLower(dns.Fqdn(name)), kind}
 
@@ -75,7 +74,7 @@ func (c *Client) Ask(ctx context.Context, name string, kind uint16) ([]dns.RR, e
 		return nil, fmt.Errorf("%w: %s: no DNS server is configured", ErrNone, name)
 	}
 
-	// Who asks first may go away; others may wait for the same answer.
+	// The first caller may go away while others wait for the same answer.
 	flight := c.flights.DoChan(q.String(), func() (any, error) {
 		a := c.ask(context.WithoutCancel(ctx), q)
 		c.memory.store(q, a)
@@ -93,7 +92,7 @@ func (c *Client) Ask(ctx context.Context, name string, kind uint16) ([]dns.RR, e
 	}
 }
 
-// ask puts a question to the servers in turn, those that did not answer lately last.
+// ask sends a question to the servers in turn, those that were recently silent last.
 func (c *Client) ask(ctx context.Context, q question) answer {
 	var failed error
 
@@ -110,7 +109,7 @@ func (c *Client) ask(ctx context.Context, q question) answer {
 	return answer{err: fmt.Errorf("DNS for %s: %w", q, failed), life: failureLife}
 }
 
-// exchange gets a reply that answers the question, over TCP if it has no room in a datagram (RFC 7766 §5).
+// exchange returns a reply to the question, over TCP if it does not fit in a datagram (RFC 7766 §5).
 func (c *Client) exchange(ctx context.Context, q question, server string) (*dns.Msg, error) {
 	m := new(dns.Msg)
 	m.SetQuestion(q.name, q.kind)
@@ -121,7 +120,7 @@ func (c *Client) exchange(ctx context.Context, q question, server string) (*dns.
 		reply, _, err = c.tcp.ExchangeContext(ctx, m, server)
 	}
 
-	if err == nil && reply.Rcode == dns.RcodeFormatError && reply.IsEdns0() == nil { // RFC 6891 §7: one that does not know EDNS
+	if err == nil && reply.Rcode == dns.RcodeFormatError && reply.IsEdns0() == nil { // RFC 6891 §7: a server without EDNS
 		m.Extra = nil
 		if reply, _, err = c.udp.ExchangeContext(ctx, m, server); err == nil && reply.Truncated {
 			reply, _, err = c.tcp.ExchangeContext(ctx, m, server)

@@ -12,10 +12,10 @@ import (
 const (
 	capacity     = 10_000
 	longestLife  = time.Hour
-	negativeLife = 30 * time.Second // of "there is none", if the zone does not say
-	longestNone  = 5 * time.Minute  // whatever the zone says
-	failureLife  = 5 * time.Second  // RFC 2308 §7: at most five minutes; short, so that who comes back is found
-	avoidance    = 30 * time.Second // of a server that does not answer
+	negativeLife = 30 * time.Second // of a negative answer, if the zone does not say
+	longestNone  = 5 * time.Minute  // of a negative answer, whatever the zone says
+	failureLife  = 5 * time.Second  // RFC 2308 §7: at most five minutes; short, so that a server that recovers is found
+	avoidance    = 30 * time.Second // of a silent server
 )
 
 type question struct {
@@ -23,7 +23,7 @@ type question struct {
 	kind uint16
 }
 
-// String is for logs, and names a question among others.
+// String returns the form of logs, which is also the question's key.
 func (q question) String() string { return q.name + " " + dns.TypeToString[q.kind] }
 
 type answer struct {
@@ -32,7 +32,7 @@ type answer struct {
 	life    time.Duration
 }
 
-// parse makes an answer of a reply. It lives as long as the first of its records; that there is none, as RFC 2308 §5 says.
+// parse returns the answer in a reply. It lives as long as the shortest-lived of its records; a negative one as in RFC 2308 §5.
 func parse(q question, reply *dns.Msg) answer {
 	there := slices.ContainsFunc(reply.Answer, func(r dns.RR) bool { return r.Header().Rrtype == q.kind })
 
@@ -56,11 +56,11 @@ func parse(q question, reply *dns.Msg) answer {
 
 func seconds(n uint32) time.Duration { return time.Duration(n) * time.Second }
 
-// memory is what was answered, and who did not answer.
+// memory holds the answers, and the servers that did not answer.
 type memory struct {
 	mu      sync.Mutex
 	answers map[question]remembered
-	silent  map[string]time.Time // servers, until when they are asked last
+	silent  map[string]time.Time // servers, and until when they are asked last
 }
 
 type remembered struct {
@@ -81,7 +81,7 @@ func (m *memory) recall(q question) (answer, bool) {
 	return a.answer, found && time.Now().Before(a.until)
 }
 
-// store stores an answer. When there is no room, what has expired goes first, then anything.
+// store stores an answer. If there is no room, expired answers are dropped first, then any.
 func (m *memory) store(q question, a answer) {
 	if a.life <= 0 {
 		return
@@ -100,7 +100,7 @@ func (m *memory) store(q question, a answer) {
 		}
 
 		for other := range m.answers {
-			if len(m.answers) <= capacity*9/10 { // some at once, so that not each one that comes looks for room
+			if len(m.answers) <= capacity*9/10 { // several at once, so that not every store has to make room
 				break
 			}
 
@@ -115,10 +115,10 @@ func (m *memory) avoid(server string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 
-	m.silent[server] = time.Now().Add(avoidance) // as many as are configured
+	m.silent[server] = time.Now().Add(avoidance) // at most as many as are configured
 }
 
-// order puts the servers that answer first.
+// order returns the servers, silent ones last.
 func (m *memory) order(servers []string) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

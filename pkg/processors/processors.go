@@ -1,8 +1,8 @@
-// Package processors gives the Go scheduler as many processors as the load asks for.
+// Package processors gives the Go scheduler as many processors as the load needs.
 //
 // A function that answers a few hundred messages a second is idle nearly all of the time, and a scheduler with a processor to spare
-// wakes a thread on it for each message, only to find that there was nothing left to do. That costs more than the message. With one
-// processor nothing is woken, and so one it is until one is not enough.
+// wakes a thread on it for each message, only to find that there is nothing left to do. That costs more than the message. With one
+// processor nothing is woken, so there is one until one is not enough.
 package processors
 
 import (
@@ -15,12 +15,12 @@ import (
 
 const (
 	interval = 250 * time.Millisecond
-	busy     = 0.6 // of the processors in use: more are needed
-	patience = 8   // intervals in which half of them would have done, before half of them are given up
+	busy     = 0.6 // share of the processors in use above which more are needed
+	patience = 8   // intervals in which half would have been enough, before the number is halved
 )
 
-// Govern sets GOMAXPROCS by what the process uses, between 1 and what it found, until ctx ends. If the environment has GOMAXPROCS,
-// that stands.
+// Govern sets GOMAXPROCS from the load of the process, between 1 and its initial value, until ctx ends. GOMAXPROCS in the environment takes
+// precedence.
 func Govern(ctx context.Context) {
 	if os.Getenv("GOMAXPROCS") != "" {
 		return
@@ -63,10 +63,10 @@ func used() time.Duration {
 
 type governor struct {
 	limit, processors int
-	calm              int // intervals in a row
+	calm              int // consecutive intervals
 }
 
-// next says how many processors fit a load, in processor seconds per second.
+// next returns the number of processors for a load in processor seconds per second.
 func (g *governor) next(load float64) int {
 	half := (g.processors + 1) / 2
 

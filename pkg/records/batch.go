@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// AtOnce is the number of records that are added in one request, which is one transaction: all of them or none.
+// AtOnce is the number of records added in one request, which is one transaction: all of them or none.
 const AtOnce = 500
 
 // Added is the answer to such a request.
@@ -18,13 +18,13 @@ type Added struct {
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
-// Warning is about an item of a request that was added all the same.
+// Warning concerns an item of a request that was added all the same.
 type Warning struct {
 	Item    int    `json:"item"` // from 0
 	Warning string `json:"warning"`
 }
 
-// Refused says which item of a request is the reason why none was added.
+// Refused adds to an error the item of a request because of which none was added.
 func Refused(item int, err error) error {
 	var problem *httpapi.Error
 	if !errors.As(err, &problem) {
@@ -39,12 +39,12 @@ type Batch[T any] struct {
 	Add    func(all []T) (Added, error)
 	What   string    // "subscribers"
 	Notes  io.Writer // where progress and warnings go
-	Passed int       // lines that are left out, because an earlier run has added them
+	Passed int       // lines left out, because an earlier run has added them
 
 	items    []T
 	lines    []int
 	done     int
-	last     int // line of the last record that was added
+	last     int // line of the last record added
 	warnings int
 	said     time.Time
 }
@@ -54,7 +54,7 @@ const (
 	mostNotes = 10          // warnings that are shown
 )
 
-// Put adds a record, at once or with those that follow.
+// Put adds a record, at once or with later ones.
 func (b *Batch[T]) Put(line int, item T) error {
 	if line <= b.Passed {
 		return nil
@@ -68,7 +68,7 @@ func (b *Batch[T]) Put(line int, item T) error {
 	return b.flush()
 }
 
-// End adds what is left, or says how far err let it come. It tells how many were added.
+// End adds the rest, or reports how far it came before err. It returns how many were added.
 func (b *Batch[T]) End(err error) (int, error) {
 	if err == nil {
 		err = b.flush()

@@ -1,5 +1,5 @@
-// Package records reads what is to be provisioned, one record after another, from a file as people have it: a JSON object, a JSON
-// array, JSON lines, or CSV whose first line names the columns.
+// Package records reads records to be provisioned, one after another, from a file in any usual form: a JSON object, a JSON array, JSON
+// lines, or CSV with a header line.
 package records
 
 import (
@@ -24,7 +24,7 @@ type Record struct {
 	Fields map[string]json.RawMessage
 }
 
-// Read calls f for each record in turn, until it fails. numbers names the columns of CSV that hold numbers.
+// Read calls f for each record in order, until it fails. numbers lists the CSV columns that hold numbers.
 func Read(from io.Reader, numbers []string, f func(Record) error) error {
 	text := bufio.NewReaderSize(from, 64<<10)
 
@@ -44,7 +44,7 @@ func Read(from io.Reader, numbers []string, f func(Record) error) error {
 	return readCSV(text, numbers, f)
 }
 
-// firstOf returns the first character that is no blank, which stays.
+// firstOf returns the first character that is no blank, without consuming it.
 func firstOf(text *bufio.Reader) (byte, error) {
 	for n := 1; ; n++ {
 		seen, err := text.Peek(n)
@@ -58,12 +58,12 @@ func firstOf(text *bufio.Reader) (byte, error) {
 	}
 }
 
-// lines counts the lines of what passes, so that an offset can be told as a line.
+// lines counts the lines that pass, to convert offsets to lines.
 type lines struct {
 	from   io.Reader
 	passed int64   // octets
-	ends   []int64 // offsets of the ends of lines that have not been asked for
-	line   int     // of the first of them
+	ends   []int64 // offsets of line ends not yet looked up
+	line   int     // number of the first of them
 }
 
 func (l *lines) Read(p []byte) (int, error) {
@@ -84,7 +84,7 @@ func (l *lines) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// at returns the line of an offset; offsets are asked for in their order.
+// at returns the line of an offset; offsets must be ascending.
 func (l *lines) at(offset int64) int {
 	for len(l.ends) > 0 && l.ends[0] <= offset {
 		l.ends, l.line = l.ends[1:], l.line+1
@@ -165,7 +165,7 @@ func readCSV(text io.Reader, numbers []string, f func(Record) error) error {
 		}
 
 		if err != nil {
-			return err // which says the line
+			return err // which names the line
 		}
 
 		line, _ := rows.FieldPos(0)
@@ -200,7 +200,7 @@ func readCSV(text io.Reader, numbers []string, f func(Record) error) error {
 	}
 }
 
-// Into decodes the fields of a record, without those that are for somebody else. A field that nobody knows is an error.
+// Into decodes the fields of a record, except those of others. An unknown field is an error.
 func (r Record) Into(value any, others ...string) error {
 	own := maps.Clone(r.Fields)
 	for _, other := range others {
@@ -229,7 +229,7 @@ func (r Record) Into(value any, others ...string) error {
 	return nil
 }
 
-// came returns what encoding/json says a value was, in words; it has the value itself of a number that does not fit.
+// came returns in words the kind of value that encoding/json found; for a number out of range that includes the value.
 func came(value string) string {
 	words := map[string]string{"string": "text", "number": "a number", "array": "a list", "object": "an object", "bool": "true or false"}
 	if word, found := words[value]; found {
@@ -255,7 +255,7 @@ func kindOf(t reflect.Type) string {
 	}
 }
 
-// Open opens a file of records, or the standard input that is named "-".
+// Open opens a file of records, or the standard input, named "-".
 func Open(name string, input io.Reader) (io.ReadCloser, error) {
 	if name == "-" {
 		return io.NopCloser(input), nil
@@ -264,7 +264,7 @@ func Open(name string, input io.Reader) (io.ReadCloser, error) {
 	return os.Open(name)
 }
 
-// String returns a field that holds a text, or "".
+// String returns a text field, or "".
 func (r Record) String(field string) string {
 	var text string
 	_ = json.Unmarshal(r.Fields[field], &text) // not there, or no text

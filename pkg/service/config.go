@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/config"
 )
 
-// configCommand lists what can be configured.
+// configCommand returns the command that lists the settings.
 func configCommand[C any](f Function[C]) *cobra.Command {
 	return &cobra.Command{
 		Use: "config", Short: "list every setting with its type and default", Args: cobra.NoArgs,

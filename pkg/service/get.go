@@ -11,13 +11,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// gets returns the paths of a description in OpenAPI that have a GET.
+// gets returns the paths of an OpenAPI description with a GET.
 func gets(description []byte) (paths []string) {
 	var described struct {
 		Paths map[string]map[string]json.RawMessage `json:"paths"`
 	}
 
-	_ = json.Unmarshal(description, &described) // it is part of the program, and held to OpenAPI by a test
+	_ = json.Unmarshal(description, &described) // it is part of the program, and a test checks it
 
 	for path, methods := range described.Paths {
 		if methods["get"] != nil {
@@ -30,8 +30,8 @@ func gets(description []byte) (paths []string) {
 	return paths
 }
 
-// getCommand asks the process that runs with this configuration for what its admin HTTP shows: a client where there is no other, as in a
-// container, and one that knows the token.
+// getCommand returns the command that reads the admin HTTP of the process with this configuration: a client where there is no other, as in
+// a container, and one that knows the token.
 func getCommand[C any, P Configuration[C]](f Function[C]) *cobra.Command {
 	var file string
 

@@ -14,11 +14,11 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// askedFor is how long the process with this configuration has to say that it is ready.
+// askedFor is the timeout of the readiness check.
 const askedFor = 2 * time.Second
 
-// healthy asks the process that runs with this configuration whether it is ready: the health check of a container that has nothing
-// but the function in it, and so no other client.
+// healthy asks the process with this configuration whether it is ready: the health check of a container with nothing but the function in
+// it, and so no other client.
 func healthy(ctx context.Context, admin httpapi.Config) error {
 	address, err := reachable(admin.Address)
 	if err != nil {
@@ -33,7 +33,7 @@ func healthy(ctx context.Context, admin httpapi.Config) error {
 		return fmt.Errorf("admin.address: %w", err)
 	}
 
-	// Never by way of a proxy, which engines put into the environment of their containers: the question is about this machine.
+	// Never through a proxy, which engines put into the environment of their containers: the question is about this machine.
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 	response, err := client.Do(request)
@@ -49,13 +49,13 @@ func healthy(ctx context.Context, admin httpapi.Config) error {
 	problem := &httpapi.Error{Title: response.Status}
 
 	if answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<16)); err == nil {
-		_ = json.Unmarshal(answer, problem) // without a problem document the status says it all
+		_ = json.Unmarshal(answer, problem) // without a problem document the status is enough
 	}
 
 	return problem
 }
 
-// reachable returns where this machine reaches an admin port: one at all addresses is asked by loopback.
+// reachable returns the address by which this machine reaches an admin port: loopback for one at all addresses.
 func reachable(listening string) (string, error) {
 	host, port, err := net.SplitHostPort(listening)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
-// Observe serves what every function shows on its admin port. The description is in OpenAPI 3.1, and of all that the function serves.
+// Observe serves what every function has on its admin port. description, in OpenAPI 3.1, describes all that the function serves.
 func Observe(env *Env, recorder *trace.Recorder, runner Runner, settings any, description []byte) {
 	text := []httpapi.Answer{{Status: http.StatusOK, Type: "text/plain"}}
 	octets := []httpapi.Answer{{Status: http.StatusOK, Type: "application/octet-stream"}}
@@ -95,7 +95,7 @@ func serve(h http.Handler) httpapi.Handler {
 	}
 }
 
-// redact hides what must not leave the process: tokens, passwords, and data source names that may hold one.
+// redact hides what must not leave the process: tokens, passwords, and data source names that may contain one.
 func redact(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {

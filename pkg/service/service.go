@@ -1,5 +1,5 @@
 // Package service runs a function's process: flags, configuration, logger, metrics, trace, admin HTTP, signals.
-// What is left for a function to say is its configuration and how it is built.
+// A function adds its configuration and how it is built.
 package service
 
 import (
@@ -25,14 +25,14 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
-// Common is the part of the configuration that all functions share; it is embedded with `yaml:",inline"`.
+// Common is the part of the configuration common to all functions; it is embedded with `yaml:",inline"`.
 type Common struct {
 	Admin httpapi.Config      `yaml:"admin"`
 	Log   telemetry.LogConfig `yaml:"log"`
 	Trace trace.Config        `yaml:"trace"`
 }
 
-// DefaultCommon is right for the lab: text logs, the last 10,000 messages kept.
+// DefaultCommon returns the defaults of the lab: text logs, the last 10,000 messages kept.
 func DefaultCommon(adminAddress string) Common {
 	return Common{
 		Admin: httpapi.DefaultConfig(adminAddress),
@@ -55,16 +55,16 @@ type Configuration[C any] interface {
 	common() *Common
 }
 
-// Env has what a function is built with.
+// Env is what a function is built with.
 type Env struct {
 	Name    string
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
-	Tap     trace.Tap // nil when tracing is off
+	Tap     trace.Tap // nil if tracing is off
 	Admin   *httpapi.Server
 }
 
-// Runner is a built function. Run returns once ctx has ended and all is closed; Ready says what it still waits for.
+// Runner is a built function. Run returns once ctx has ended and all is closed; Ready returns what it still waits for.
 type Runner interface {
 	Run(ctx context.Context) error
 	Ready() error
@@ -82,8 +82,8 @@ type Function[C any] struct {
 	Flags    func(*cobra.Command) // further flags, if any
 }
 
-// UntilSignal gives a context that a signal ends by which a process is asked to end: SIGINT, SIGTERM, and SIGHUP, which comes when a
-// terminal is closed, unless it is ignored as nohup has it.
+// UntilSignal returns a context that ends with a signal that asks a process to end: SIGINT, SIGTERM, and SIGHUP, which comes when a
+// terminal is closed, unless it is ignored, as under nohup.
 func UntilSignal(parent context.Context) (context.Context, context.CancelFunc) {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -114,7 +114,7 @@ type flags struct {
 	healthy     bool
 }
 
-// Command is the function's command line.
+// Command returns the function's command line.
 func Command[C any, P Configuration[C]](f Function[C]) *cobra.Command {
 	var given flags
 
@@ -178,7 +178,7 @@ func run[C any, P Configuration[C]](ctx context.Context, f Function[C], given fl
 	return f.serve(ctx, &settings, common, logs)
 }
 
-// load reads the configuration that a process of the function has with this file and this environment.
+// load reads the configuration of a process of the function from this file and the environment.
 func load[C any, P Configuration[C]](f Function[C], file string, into *C) error {
 	return config.Load(file, "DIALTONE_"+strings.ToUpper(f.Name)+"_", os.Environ(), P(into))
 }
@@ -211,7 +211,7 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 	defer cancel()
 
 	runner, err := f.Build(ctx, settings, env)
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) { // asked to end before it had begun
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) { // asked to end before it began
 		env.Log.Info("stopped", "cause", "ended during the start")
 		return recorder.Close()
 	}
@@ -235,7 +235,7 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 	group.Go(func() error { processors.Govern(ctx); return nil })
 	group.Go(func() error { return env.Admin.Run(ctx) })
 	group.Go(func() error {
-		defer cancel() // a function that ends takes its admin port along
+		defer cancel() // the admin port ends with the function
 		return runner.Run(ctx)
 	})
 
@@ -245,14 +245,14 @@ func (f Function[C]) serve(ctx context.Context, settings *C, common *Common, log
 	return err
 }
 
-// collectAt is how much of what lives is thrown away before the garbage is collected, in percent: messages make much garbage, and
-// little of it lives. GOGC and GOMEMLIMIT have the last word.
+// collectAt is the garbage, in percent of what lives, at which it is collected: messages make much garbage, and little of it lives. GOGC
+// and GOMEMLIMIT take precedence.
 const collectAt = 400
 
-// memory is from where on garbage is collected sooner, in octets: a flood must not take a laptop's memory four times over.
+// memory is the size in octets from which garbage is collected sooner: a flood must not take a laptop's memory four times over.
 const memory = 1 << 30
 
-var version string // set by the linker where the build does not see the repository, as in a container
+var version string // set by the linker if the build does not see the repository, as in a container
 
 // Version returns the module version or the commit that the binary was built from.
 func Version() string {

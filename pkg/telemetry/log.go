@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// LogConfig says how much is logged and in which form.
+// LogConfig is how much is logged, and in which form.
 type LogConfig struct {
 	Level  slog.Level `yaml:"level"`  // debug, info, warn, error
 	Format string     `yaml:"format"` // text or json
@@ -18,7 +18,7 @@ type LogConfig struct {
 	PerSecond int `yaml:"per_second"` // lines with the same message; more are counted in the next one; 0: no limit
 }
 
-// DefaultLog is right for a lab: no load, whatever it does wrong, drowns what else there is to read.
+// DefaultLog returns the configuration of the lab: no load, whatever it does wrong, drowns the rest of the log.
 func DefaultLog() LogConfig {
 	return LogConfig{Level: slog.LevelInfo, Format: "text", PerSecond: 50}
 }

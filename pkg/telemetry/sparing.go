@@ -9,14 +9,14 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// sparing passes on at most so many lines a second that say the same, whatever their attributes: what others do wrong is not
-// written as often as they do it. The next line that passes tells how many did not. Debug lines all pass.
+// sparing passes on a limited number of lines a second with the same message, whatever their attributes, so that others' faults do not
+// flood the log. The next line that passes tells how many did not. Debug lines all pass.
 type sparing struct {
 	slog.Handler
 	said *said
 }
 
-// said is what has been written of late.
+// said is what was recently written.
 type said struct {
 	perSecond int
 	mu        sync.Mutex
@@ -28,7 +28,7 @@ type quota struct {
 	omitted int
 }
 
-// maxMessages bounds the messages that are told apart; they are constants of the program, but for a library's.
+// maxMessages bounds the messages that are distinguished; they are constants of the program, except for a library's.
 const maxMessages = 1000
 
 func newSparing(handler slog.Handler, perSecond int) *sparing {
@@ -59,7 +59,7 @@ func (s *sparing) WithGroup(name string) slog.Handler {
 	return &sparing{s.Handler.WithGroup(name), s.said}
 }
 
-// pass reports whether a message may be written now, and how many like it were not since the last.
+// pass reports whether a message may be written now, and how many like it were omitted since the last.
 func (s *said) pass(message string, now time.Time) (omitted int, pass bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,7 +18,7 @@ const (
 	maxFlows     = 65536     // TCP directions whose sequence numbers are remembered
 )
 
-// capture writes messages as IP packets, so that Wireshark reads them as if taken from the wire in clear.
+// capture writes messages as IP packets, so that Wireshark reads them as if captured in clear.
 type capture struct {
 	queue chan Message
 	done  chan error
@@ -43,7 +43,7 @@ func createCapture(path string, log *slog.Logger) (*capture, error) {
 
 		for m := range c.queue {
 			if failed != nil {
-				continue // the disk is full or gone: said once, then drained
+				continue // the disk is full or gone: reported once, then drained
 			}
 
 			if failed = packets.write(m); failed == nil && len(c.queue) == 0 {
@@ -69,7 +69,7 @@ func createCapture(path string, log *slog.Logger) (*capture, error) {
 	return c, nil
 }
 
-// offer is false when the disk is too slow.
+// offer queues a message. It returns false if the disk is too slow.
 func (c *capture) offer(m Message) bool {
 	select {
 	case c.queue <- m:
@@ -134,7 +134,7 @@ func (p *packetWriter) write(m Message) error {
 	return nil
 }
 
-// segment numbers the octets of each direction, so that a reader can put the stream together.
+// segment numbers the octets of each direction, so that a reader can reassemble the stream.
 func (p *packetWriter) segment(way direction, length uint32) *layers.TCP {
 	if len(p.sequence) >= maxFlows {
 		clear(p.sequence)

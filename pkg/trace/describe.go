@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// describe says of a record what it is: the method of SIP or the command of Diameter, of a response or an answer its status, and of
-// SIP its text.
+// describe returns a record with its description: the method of SIP or the command of Diameter, the status of a response or an answer, and
+// the text of SIP.
 func describe(r Record) Record {
 	if r.Protocol == Diameter {
 		r.Method, r.Status = diameter(r.Data)
@@ -24,7 +24,7 @@ func describe(r Record) Record {
 	return r
 }
 
-// sip reads the start line (RFC 3261 §7.1, §7.2), and of a response the method in CSeq.
+// sip parses the start line (RFC 3261 §7.1, §7.2), and the method in CSeq of a response.
 func sip(message []byte) (method string, status int) {
 	start, rest, _ := bytes.Cut(message, []byte("\r\n"))
 	first, more, _ := bytes.Cut(start, []byte(" "))
@@ -52,13 +52,13 @@ func sip(message []byte) (method string, status int) {
 	return method, status
 }
 
-// commands are the names of RFC 6733 §3.1, RFC 8506 §3, TS 29.229 §6.1 and TS 29.214 §5.6, without the last letter.
+// commands maps codes to the names of RFC 6733 §3.1, RFC 8506 §3, TS 29.229 §6.1 and TS 29.214 §5.6, without the last letter.
 var commands = map[uint32]string{
 	257: "CE", 258: "RA", 265: "AA", 272: "CC", 274: "AS", 275: "ST", 280: "DW", 282: "DP",
 	300: "UA", 301: "SA", 302: "LI", 303: "MA", 304: "RT", 305: "PP",
 }
 
-// diameter reads the header (RFC 6733 §3), and of an answer its Result-Code or the one in Experimental-Result.
+// diameter parses the header (RFC 6733 §3), and the Result-Code of an answer or the one in Experimental-Result.
 func diameter(message []byte) (command string, result int) {
 	const header = 20
 	if len(message) < header {
@@ -79,7 +79,7 @@ func diameter(message []byte) (command string, result int) {
 	return name + "A", resultIn(message[header:])
 }
 
-// resultIn reads AVPs (RFC 6733 §4.1): Result-Code, or Experimental-Result-Code in Experimental-Result, which is a group.
+// resultIn returns the result in AVPs (RFC 6733 §4.1): Result-Code, or Experimental-Result-Code in Experimental-Result, which is a group.
 func resultIn(avps []byte) int {
 	const resultCode, experimental, experimentalCode = 268, 297, 298
 

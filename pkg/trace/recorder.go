@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Config says how much of the traffic is kept. With a ring of 0 and no file there is no trace and no cost.
+// Config is how much of the traffic is kept. With a ring of 0 and no file there is no trace and no cost.
 type Config struct {
 	Ring int    `yaml:"ring"` // messages kept in memory and served at /trace
 	File string `yaml:"file"` // pcapng file, begun anew at each start; opens in Wireshark
@@ -20,7 +20,7 @@ const (
 	maxRingBytes = 64 << 20 // of message data; older messages go first
 )
 
-// Validate refuses a ring that no machine wants to hold.
+// Validate returns an error for a ring larger than any machine should hold.
 func (c *Config) Validate() error {
 	if c.Ring < 0 || c.Ring > maxRing {
 		return fmt.Errorf("trace.ring: %d is not between 0 and %d", c.Ring, maxRing)
@@ -29,8 +29,7 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// Record is a Message that the ring keeps. Sequence grows by one with each message of the function; what the message is, is read when it
-// is shown.
+// Record is a Message in the ring. Sequence grows by one with each message of the function; the description is made when it is shown.
 type Record struct {
 	Sequence uint64 `json:"sequence"`
 	Method   string `json:"method,omitempty"` // of SIP, or the command of Diameter: "INVITE", "CCR"
@@ -73,7 +72,7 @@ func NewRecorder(c Config, log *slog.Logger, metrics prometheus.Registerer) (*Re
 	return r, nil
 }
 
-// Tap returns what the endpoints call, or nil when nothing is kept.
+// Tap returns the function that endpoints call, or nil if nothing is kept.
 func (r *Recorder) Tap() Tap {
 	if r.limit == 0 && r.capture == nil {
 		return nil

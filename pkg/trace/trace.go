@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Protocol is what a traced message speaks.
+// Protocol is the protocol of a traced message.
 type Protocol string
 
 // The protocols that are traced.
@@ -28,5 +28,5 @@ type Message struct {
 	Data      []byte // valid only during the call of the Tap
 }
 
-// Tap is told of every message. It must not block and must not keep Data. A nil Tap means tracing is off.
+// Tap is called with every message. It must not block and must not keep Data. A nil Tap means that tracing is off.
 type Tap func(Message)

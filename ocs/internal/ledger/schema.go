@@ -34,7 +34,7 @@ type Account struct {
 	Closed  *time.Time `                                json:"closed,omitempty"`
 }
 
-// Identity is a way to name who pays: "tel:+15551234", "sip:…", "imsi:…".
+// Identity is a name of the account that pays: "tel:+15551234", "sip:…", "imsi:…".
 type Identity struct {
 	URI     string `gorm:"primaryKey"`
 	Account string `gorm:"index"` // name

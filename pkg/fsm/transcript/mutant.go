@@ -7,15 +7,15 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
 )
 
-// mutant is a machine with one row changed: or several, of which one has to be noticed.
+// mutant is a machine with one row changed, or several such machines of which one has to be noticed.
 type mutant[S, E, A fsm.Named] struct {
 	what     string // in words
 	row      int
 	machines []*fsm.Machine[S, E, A]
 }
 
-// mutants changes each row of a machine in every way that leaves a table: every other next state, an action left out, another action in
-// its place (of all others one has to be noticed: two may come to the same), another event.
+// mutants returns each row of a machine changed in every way that leaves a table: every other next state, an action left out, another
+// action in its place (of all others one has to be noticed: two may be equivalent), another event.
 func mutants[S, E, A fsm.Named](machine *fsm.Machine[S, E, A]) (all []mutant[S, E, A]) {
 	rows := machine.Rows()
 	states, events, actions := names(rows)
@@ -81,7 +81,7 @@ func mutants[S, E, A fsm.Named](machine *fsm.Machine[S, E, A]) (all []mutant[S, 
 	return all
 }
 
-// names lists the states, events and actions of a table, each once.
+// names returns the states, events and actions of a table, each once.
 func names[S, E, A fsm.Named](rows []fsm.Row[S, E, A]) (states []S, events []E, actions []A) {
 	for _, r := range rows {
 		states = append(states, r.From, r.To)
@@ -102,14 +102,14 @@ func once[T comparable](list []T) (each []T) {
 	return each
 }
 
-// after returns the other actions, from the one that follows in the list on.
+// after returns the other actions, starting with the next one in the list.
 func after[A comparable](list []A, action A) []A {
 	at := slices.Index(list, action)
 
 	return slices.Concat(list[at+1:], list[:at])
 }
 
-// notices plays the situations that walk the changed row until one comes out otherwise.
+// notices plays the situations that walk the changed row, and reports whether one has another outcome.
 func (p *player[S, E, A]) notices(m mutant[S, E, A], situations []situation) bool {
 	for _, machine := range m.machines {
 		for i := range situations {

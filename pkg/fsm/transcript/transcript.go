@@ -1,8 +1,8 @@
-// Package transcript tests a program against its state machine. A file holds situations as text: what happens, what the program
-// does about it, and the state after it. Test plays them with the program's true table, wants every row walked, and plays them
+// Package transcript tests a program against its state machine. A file holds situations as text: the events, the program's
+// actions, and the state after them. Test plays them with the program's own table, requires every row to be walked, and plays them
 // again with every row changed: a change that no situation shows is a fault.
 //
-// A file is one of github.com/cockroachdb/datadriven; go test -rewrite writes what came into it. The directive "situation" begins
+// A file has the format of github.com/cockroachdb/datadriven; go test -rewrite writes the results into it. The directive "situation" begins
 // a situation and names it; those after it are the program's.
 package transcript
 
@@ -18,9 +18,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
 )
 
-// Play runs the program on a machine for one situation. It calls walk once, with a function that does one command and returns
-// what the program did and the state after it. A program with timers runs in a synctest bubble that play begins. A changed
-// machine makes the program do wrong things: play reports them as text and does not fail the test for them.
+// Play runs the program on a machine for one situation. It calls walk once, with a function that does one command and returns the program's
+// actions and the state after them. A program with timers runs in a synctest bubble that play begins. A changed machine makes the program
+// do wrong things: play reports them as text and does not fail the test for them.
 type Play[S, E, A fsm.Named] func(machine *fsm.Machine[S, E, A], walk func(do func(*Command) string))
 
 // Command is one directive of a file, with its arguments and its input.
@@ -81,7 +81,7 @@ type row[S, E comparable] struct {
 	event E
 }
 
-// situation is a part of a file: what happens in it, what came of each command, and which rows were walked.
+// situation is a part of a file: its commands, their results, and the rows walked.
 type situation struct {
 	commands []*Command
 	came     []string
@@ -135,7 +135,7 @@ type player[S, E, A fsm.Named] struct {
 	gaps   []string
 }
 
-// run plays a situation and returns what came of each command. With want it stops at the first that came out otherwise.
+// run plays a situation and returns the result of each command. With want it stops at the first that differs.
 func (p *player[S, E, A]) run(machine *fsm.Machine[S, E, A], s *situation, want []string) (came []string) {
 	observed := machine.Observed(func(r fsm.Row[S, E, A], found bool) {
 		p.mu.Lock()
@@ -191,7 +191,7 @@ func (p *player[S, E, A]) do(do func(*Command) string, command *Command) (text s
 	return strings.Join(lines, "\n") + "\n", false
 }
 
-// Gaps lists the pairs of these states and events that have no row. A test wants it to be empty.
+// Gaps returns the pairs of these states and events without a row. A test expects none.
 func Gaps[S, E, A fsm.Named](machine *fsm.Machine[S, E, A], states []S, events []E) (gaps []string) {
 	for _, state := range states {
 		for _, event := range events {
