@@ -68,7 +68,7 @@ func TestCheckIPsec(t *testing.T) {
 	}
 }
 
-// Without the flag the command is the P-CSCF, as it was.
+// Without the flag the command is the P-CSCF as before.
 func TestOtherFlagsStay(t *testing.T) {
 	command := service.Command(function(func(ipsec.Options) ipsec.Support {
 		t.Error("probed without being asked")

@@ -6,7 +6,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 )
 
-// GET /bindings?identity= finds a handset by whatever identity, in whatever form.
+// GET /bindings?identity= finds a handset by any identity, in any form.
 func TestBindingsOf(t *testing.T) {
 	const domain = "ims.example"
 

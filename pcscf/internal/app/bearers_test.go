@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/page"
 )
 
-// What cannot work is said at the start, by the name of the setting.
+// Settings that cannot work are refused at the start, by name.
 func TestBearerSettings(t *testing.T) {
 	peers := []diameter.Peer{{Host: "pcrf.epc", Realm: "epc", Address: "192.0.2.20:3868"}}
 
@@ -53,7 +53,7 @@ func TestBearerSettings(t *testing.T) {
 	}
 }
 
-// Whoever is asked, the P-CSCF begins, and says at /peers which Diameter nodes it has.
+// Whichever authority is configured, the P-CSCF starts, and shows its Diameter peers at /peers.
 func TestAuthorities(t *testing.T) {
 	peers := []diameter.Peer{{Host: "pcrf.epc", Realm: "epc", Address: "192.0.2.20:3868"}}
 

@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/page"
 )
 
-// The page on IPsec has the suites in their order, with the transforms that the kernel is asked for, and names nothing that is not there.
+// The page on IPsec lists the suites in order, with their kernel transforms, and names nothing that does not exist.
 func TestIPsecPage(t *testing.T) {
 	page := page.Read(t, "ipsec.md").Text
 

@@ -46,7 +46,7 @@ func TestOpenAPI(t *testing.T) {
 	openapi.Hold(t, "Dialtone P-CSCF", built(t).Admin.Resources())
 }
 
-// raised adds what there is with IPsec only, on a kernel that has it.
+// raised adds the metrics that exist with IPsec only, on a kernel that supports it.
 func raised(t *testing.T, metrics *prometheus.Registry) {
 	t.Helper()
 
@@ -75,7 +75,7 @@ func raised(t *testing.T, metrics *prometheus.Registry) {
 	}
 }
 
-// willing is a kernel that has nothing and refuses nothing.
+// willing is a kernel that is empty and refuses nothing.
 type willing struct{ access.Kernel }
 
 func (willing) Reclaim(netip.Addr, func(uint32) bool) (int, error) { return 0, nil }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// side is a PCRF or a PCF that notes what comes, and says what a test wants.
+// side is a PCRF or a PCF that records requests, and answers as a test wants.
 type side struct {
 	name  string
 	err   error
@@ -30,7 +30,7 @@ func (s *side) End(context.Context, Handle) error {
 	return nil
 }
 
-// A UE is asked for where it is by its own word, then at the other one, once; and a session is changed and ended where it is.
+// A UE is looked for where it says that it is, then at the other authority, once; a session is changed and ended where it is.
 func TestEither(t *testing.T) {
 	const (
 		onLTE = "3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=1"
@@ -46,7 +46,7 @@ func TestEither(t *testing.T) {
 	for name, test := range map[string]struct {
 		access    string
 		pcrf, pcf error
-		heard     []string // and what is heard when it ends
+		heard     []string // and what its end reports
 		why       string
 		undone    bool
 	}{

@@ -28,7 +28,7 @@ func (n *nobody) End(_ context.Context, h Handle) error {
 	return nil
 }
 
-// Whatever stands in the file, a start does not fail, and what it takes up is ended at the PCRF.
+// Whatever the file contains, a start does not fail, and restored sessions are ended at the PCRF.
 func FuzzJournal(f *testing.F) {
 	f.Add([]byte(`{"id":"s1","server":"pcrf","classes":["AQ=="],"key":"k","leg":{},"began":"2026-01-01T00:00:00Z","state":"Granted"}`))
 	f.Add([]byte(`{"key":"k","state":"Owed"}`))

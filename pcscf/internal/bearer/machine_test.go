@@ -8,8 +8,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/fsm/transcript"
 )
 
-// Every state has a row for whatever can happen in it: anything from outside in all of them, every outcome where a request is on its
-// way, the timer where it is set.
+// Every state has a row for every possible event: anything from outside in all states, every outcome while a request is pending, the timer
+// where it is set.
 func TestNothingFindsASessionWithoutRow(t *testing.T) {
 	outside := []Signal{NeedsCame, LegOver, Aborted, BearerLost}
 	outcomes := []Signal{Agreed, RefusedBy, Unanswered, Undelivered}

@@ -23,7 +23,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/fsm/transcript"
 )
 
-// TS 29.214 §4.4: each row of the session's table in a situation, through the program.
+// TS 29.214 §4.4: situations that walk each row of the session's table, through the program.
 func TestTranscripts(t *testing.T) {
 	transcript.Test(t, "testdata/session.txt", Machine,
 		func(machine *fsm.Machine[State, Signal, Action], walk func(func(*transcript.Command) string)) {
@@ -37,7 +37,7 @@ func TestTranscripts(t *testing.T) {
 		})
 }
 
-// desk is a P-CSCF whose PCRF says what the transcript says, and what came of it.
+// desk is a P-CSCF whose PCRF answers as the transcript says, and its effects.
 type desk struct {
 	machine *fsm.Machine[State, Signal, Action]
 	bearers *Bearers
@@ -48,7 +48,7 @@ type desk struct {
 
 	mu      sync.Mutex
 	lines   []string
-	waiting map[string]chan reply // requests without an answer yet, by session
+	waiting map[string]chan reply // unanswered requests, by session
 }
 
 type reply struct {
@@ -131,7 +131,7 @@ func (d *desk) done(session string) {
 	delete(d.waiting, session)
 }
 
-// reply answers the request on its way: that of the session which the command names, of the last one, or the only one.
+// reply answers the pending request: that of the session named in the command, of the last one, or the only one.
 func (d *desk) reply(c *transcript.Command) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -161,7 +161,7 @@ func to(h Handle) string {
 	return " to " + h.Server
 }
 
-// command does one line of a transcript; what the program did, and the state after it, is the answer.
+// command does one line of a transcript, and returns the program's actions and the state after it.
 func (d *desk) command(c *transcript.Command) string {
 	if c.Cmd != "situation" {
 		d.do(c)
@@ -259,7 +259,7 @@ func (d *desk) do(c *transcript.Command) {
 	}
 }
 
-// happen is an order of the PCRF. The session is asked itself: it may be over, and unknown by its name.
+// happen is an order of the PCRF. The session is called directly: it may be over, and unknown by its name.
 func (d *desk) happen(signal Signal, loss Loss) bool {
 	return d.session.happen(signal, input{loss: loss})
 }
@@ -272,7 +272,7 @@ func result(complied bool) string {
 	return "5002"
 }
 
-// restart kills the process and begins another one from what is on the disk.
+// restart kills the process and starts another one from what is on the disk.
 func (d *desk) restart() {
 	d.bearers.Close()
 	synctest.Wait()
@@ -290,7 +290,7 @@ func (d *desk) restart() {
 	}
 }
 
-// read is what the PCRF says: a grant, a refusal, or nothing.
+// read parses an answer of the PCRF: a grant, a refusal, or nothing.
 func read(c *transcript.Command) (r reply) {
 	r.grant = &Grant{Handle: Handle{Server: "pcrf1"}}
 
@@ -379,7 +379,7 @@ func (k *disk) copy() map[string][]byte {
 	return maps.Clone(k.kept)
 }
 
-// logged notes the errors of the program that nobody else would hear of.
+// logged records the program's errors that are only logged.
 type logged struct{ d *desk }
 
 func (l logged) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }

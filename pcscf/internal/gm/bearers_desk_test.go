@@ -20,7 +20,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
-// accessNetwork is an access network that does what a test says.
+// accessNetwork is an access network that a test controls.
 type accessNetwork struct {
 	sessions *bearer.Bearers
 	decide   func(q *bearer.Request) error // nil grants at once
@@ -64,7 +64,7 @@ func (a *accessNetwork) End(_ context.Context, h bearer.Handle) error {
 	return nil
 }
 
-// said is what was asked for and ended, in words: "ask s1 1 AUDIO ENABLED in 192.0.2.7:40000 out 10.0.0.1:50000".
+// said returns the requests and ends in words: "ask s1 1 AUDIO ENABLED in 192.0.2.7:40000 out 10.0.0.1:50000".
 func (a *accessNetwork) said() (lines []string) {
 	synctest.Wait()
 
@@ -110,7 +110,7 @@ func (a *accessNetwork) want(t *testing.T, want ...string) {
 	}
 }
 
-// none wants that nothing is left there.
+// none expects that nothing is left there.
 func (a *accessNetwork) none(t *testing.T) {
 	t.Helper()
 	synctest.Wait()
@@ -176,7 +176,7 @@ func describe(p *memory.Peer, r *sip.Request, status int, body string, lines ...
 	p.Raw(fmt.Sprintf("%s:%d", via.Host, via.Port), response.String())
 }
 
-// bobs are the header fields of bob's responses, in his dialog with this tag.
+// bobs returns the header fields of bob's responses, in his dialog with this tag.
 func bobs(invite *sip.Request, tag string) []string {
 	return []string{
 		"Record-Route: <sip:term@192.0.2.4:5060;lr>, <sip:orig@192.0.2.3:5060;lr>, " + strings.Join(sip.Values(invite, "Record-Route"), ", "),
@@ -187,14 +187,14 @@ func bobs(invite *sip.Request, tag string) []string {
 // inviteVia is the Via of an INVITE that is cancelled.
 const inviteVia = "Via: SIP/2.0/UDP " + aliceAt + ";rport;branch=z9hG4bKinvite"
 
-// cancel takes an INVITE back.
+// cancel sends a CANCEL for an INVITE.
 func (d *desk) cancel(invite *sip.Request) {
 	d.t.Helper()
 	d.send("CANCEL", bob, "Call-ID: "+invite.CallID().Value(), "CSeq: "+strconv.Itoa(int(invite.CSeq().SeqNo))+" CANCEL", inviteVia)
 	d.scscf.Answer(d.scscf.Request("CANCEL"), 200)
 }
 
-// invite is alice's call to bob on its way.
+// invite sends alice's call to bob.
 func (d *desk) invite(lines ...string) *sip.Request {
 	d.t.Helper()
 	d.send("INVITE", bob, lines...)
@@ -202,7 +202,7 @@ func (d *desk) invite(lines ...string) *sip.Request {
 	return d.scscf.Request("INVITE")
 }
 
-// routesOf are the Route lines of a dialog, from a response to alice.
+// routesOf returns the Route lines of a dialog, from a response to alice.
 func (d *desk) routesOf(response *sip.Response) (routes []string) {
 	d.t.Helper()
 

@@ -13,7 +13,7 @@ const saysRefusal = `SIP;cause=503;text="the PCRF answers 5065"`
 
 func refusesAll(*bearer.Request) error { return refusal }
 
-// An offer of the callee's is answered by the caller: what the answer needs is refused as late as that (TS 24.229 §5.2.8.1).
+// The callee's offer is answered by the caller: the needs of the answer are refused only then (TS 24.229 §5.2.8.1).
 func TestBearersRequiredByALateOffer(t *testing.T) {
 	t.Run("answered in the ACK", func(t *testing.T) {
 		withBearers(t, true, func(t *testing.T, d *desk, a *accessNetwork) {
@@ -70,9 +70,9 @@ const (
 	hersVideo = "m=video 40002 RTP/AVP 34\r\n"
 )
 
-// What an answer has changed cannot be taken back: a call that must have its bearers, and has them not for what it has become, is released
-// (TS 24.229 §5.2.8.1.2), after the answer has gone on and is acknowledged. One that needs no others than it had goes on, and so does one
-// of which nobody knows.
+// A change made by an answer cannot be taken back: a call that requires bearers, and lacks them after the change, is released (TS 24.229
+// §5.2.8.1.2) once the answer has been forwarded and acknowledged. A call that needs no others than it had goes on, and so does one without
+// an answer of the PCRF.
 func TestRefusedChange(t *testing.T) {
 	video := func(why error) func(*bearer.Request) error {
 		return func(q *bearer.Request) error {
@@ -230,7 +230,7 @@ func TestBearerPolicyOfAnEndpoint(t *testing.T) {
 	}
 }
 
-// A PCRF that refuses for a time says for how long: the caller hears it, and a call that goes on asks again then.
+// A PCRF that refuses for a time states how long: the caller is told, and a call that goes on repeats the request then.
 func TestBearersRefusedForATime(t *testing.T) {
 	later := &bearer.Refusal{Code: 4261, Why: "the PCRF answers 4261", Retry: 30 * time.Second}
 

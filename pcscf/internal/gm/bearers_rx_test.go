@@ -22,7 +22,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
-// node is one of the two Diameter nodes, each of which listens, and the P-CSCF calls.
+// node returns one of the two Diameter nodes; each listens, and the P-CSCF connects.
 func node(host, address string, peers ...diameter.Peer) diameter.Config {
 	c := diameter.DefaultConfig(host, "epc")
 	c.Listen = []diameter.Listener{{Address: address}}
@@ -31,7 +31,7 @@ func node(host, address string, peers ...diameter.Peer) diameter.Config {
 	return c
 }
 
-// withPCRF has calls that must have their bearers ask a PCRF over Rx.
+// withPCRF makes calls that require their bearers ask a PCRF over Rx.
 func withPCRF(t *testing.T, test func(t *testing.T, d *desk, server *pcrf.PCRF)) {
 	t.Helper()
 
@@ -103,7 +103,7 @@ func withPCRF(t *testing.T, test func(t *testing.T, d *desk, server *pcrf.PCRF))
 	})
 }
 
-// refusing refuses requests for so many components with a result, each time.
+// refusing refuses every request for this many components with a result.
 func refusing(components int, result diameter.Result) func(context.Context, *rx.AAR) error {
 	return func(_ context.Context, q *rx.AAR) error {
 		if len(q.MediaComponents) >= components {
@@ -114,7 +114,7 @@ func refusing(components int, result diameter.Result) func(context.Context, *rx.
 	}
 }
 
-// hungUp wants a BYE at both sides that says why.
+// hungUp expects a BYE at both sides with this reason.
 func (d *desk) hungUp(why string) {
 	d.t.Helper()
 
@@ -127,8 +127,8 @@ func (d *desk) hungUp(why string) {
 	}
 }
 
-// A PCRF refuses what a call needs at a late offer, and what it has become: the call is released with the PCRF's word, and nothing is left
-// open there (TS 24.229 §5.2.8.1.2, TS 29.214 §4.4.2).
+// A PCRF refuses the needs of a late offer, or of a change: the call is released with the PCRF's reason, and nothing is left open there (TS
+// 24.229 §5.2.8.1.2, TS 29.214 §4.4.2).
 func TestRequiredOverRx(t *testing.T) {
 	t.Run("late offer", func(t *testing.T) {
 		withPCRF(t, func(_ *testing.T, d *desk, server *pcrf.PCRF) {

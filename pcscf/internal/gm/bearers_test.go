@@ -12,7 +12,7 @@ import (
 
 var refusal = &bearer.Refusal{Code: 5065, Why: "the PCRF answers 5065"}
 
-// The first SDP answer waits until its bearers are there; the same one again asks for nothing, hold does, and BYE gives all back.
+// The first SDP answer waits until its bearers are granted; the same one again requests nothing, hold does, and BYE releases all.
 func TestBearersOfACaller(t *testing.T) {
 	withBearers(t, false, func(t *testing.T, d *desk, a *accessNetwork) {
 		a.decide = func(*bearer.Request) error { time.Sleep(time.Second); return nil }
@@ -104,7 +104,7 @@ func TestBearersOfABodyOfParts(t *testing.T) {
 	})
 }
 
-// A PCRF that takes its time holds nobody up for longer than the patience.
+// A slow PCRF delays nobody for longer than the patience.
 func TestBearersWithoutPatience(t *testing.T) {
 	withBearers(t, true, func(t *testing.T, d *desk, a *accessNetwork) {
 		a.decide = func(*bearer.Request) error { time.Sleep(5 * time.Second); return nil }
@@ -125,7 +125,7 @@ func TestBearersWithoutPatience(t *testing.T) {
 	})
 }
 
-// What is refused is only said in the log where calls may go on without.
+// A refusal is only logged if calls may go on without bearers.
 func TestBearersRefused(t *testing.T) {
 	withBearers(t, false, func(t *testing.T, d *desk, a *accessNetwork) {
 		a.decide = func(*bearer.Request) error { return refusal }
@@ -176,7 +176,7 @@ func TestBearersRequired(t *testing.T) {
 	})
 }
 
-// byes wants a BYE at both sides, and answers them.
+// byes expects a BYE at both sides, and answers them.
 func (d *desk) byes(reason string) {
 	d.t.Helper()
 
@@ -206,7 +206,7 @@ func TestBearersRequiredByAnAnsweredCall(t *testing.T) {
 	})
 }
 
-// answered is alice's call to bob, answered, with its bearers.
+// answered makes alice's call to bob, with its bearers.
 func (d *desk) answered() {
 	d.t.Helper()
 
@@ -216,7 +216,7 @@ func (d *desk) answered() {
 	synctest.Wait()
 }
 
-// The access network takes the bearers of a call back: the call is released from here (TS 24.229 §5.2.8.1.2).
+// The access network releases the bearers of a call: the call is released from here (TS 24.229 §5.2.8.1.2).
 func TestBearersAborted(t *testing.T) {
 	t.Run("in mid-call", func(t *testing.T) {
 		withBearers(t, false, func(t *testing.T, d *desk, a *accessNetwork) {
@@ -298,7 +298,7 @@ func TestBearersAborted(t *testing.T) {
 	})
 }
 
-// Bearers that are lost end a call that must have them, and no other.
+// Lost bearers end a call that requires them, and no other.
 func TestBearersLost(t *testing.T) {
 	for _, required := range []bool{true, false} {
 		withBearers(t, required, func(t *testing.T, d *desk, a *accessNetwork) {
@@ -315,7 +315,7 @@ func TestBearersLost(t *testing.T) {
 	}
 }
 
-// Whatever ends a call, or the registration that it is by, gives its bearers back.
+// Whatever ends a call, or its registration, releases its bearers.
 func TestBearersAreGivenBack(t *testing.T) {
 	early := func(d *desk) *sip.Request {
 		invite := d.invite(inviteVia, sdp, "\n"+own)
@@ -399,7 +399,7 @@ func TestCancelledWhileHeld(t *testing.T) {
 	})
 }
 
-// An INVITE that forks has a session for each early dialog; those that are not answered give theirs back at once.
+// An INVITE that forks has a session for each early dialog; those that are not answered are released at once.
 func TestBearersOfForks(t *testing.T) {
 	withBearers(t, false, func(t *testing.T, d *desk, a *accessNetwork) {
 		invite := d.invite(sdp, "\n"+own)

@@ -14,8 +14,8 @@ import (
 
 const labDomain = "ims.mnc001.mcc001.3gppnetwork.org"
 
-// TestHandsets plays what handsets send, as they shape it, through a P-CSCF: a registration, the reg event, a call each way, a
-// call given up, one declined, a short message, the end. Whatever is not the P-CSCF's to change arrives as it was sent.
+// TestHandsets plays messages of real handsets, as they shape them, through a P-CSCF: a registration, the reg event, a call each way, a
+// call given up, one declined, a short message, the end. Whatever the P-CSCF need not change arrives as it was sent.
 func TestHandsets(t *testing.T) {
 	messages := corpus.Load(t)
 
@@ -39,7 +39,7 @@ func TestHandsets(t *testing.T) {
 
 const callee = "Contact: <sip:6d1e0a52@10.45.0.9:5090>"
 
-// routed answers as the S-CSCF passes a callee's response on: it is in the route, behind the P-CSCF.
+// routed answers as the S-CSCF forwards a callee's response: with itself in the route, behind the P-CSCF.
 func (p *player) routed(r *sip.Request, status int, lines ...string) {
 	p.t.Helper()
 
@@ -86,7 +86,7 @@ func (p *player) callOut() {
 	p.routes = nil
 }
 
-// cancelled gives a call up as the bearer is lost: the CANCEL has a Reason, and with some handsets a body.
+// cancelled gives a call up as on loss of the bearer: the CANCEL has a Reason, and with some handsets a body.
 func (p *player) cancelled() {
 	p.t.Helper()
 
@@ -114,7 +114,7 @@ func (p *player) cancelled() {
 	p.scscf.Silent()
 }
 
-// invite rings the handset, by the Path of its registration.
+// invite calls the handset, by the Path of its registration.
 func (p *player) invite(callID string) *sip.Request {
 	p.t.Helper()
 	p.cseq++
@@ -206,7 +206,7 @@ func (p *player) callIn() {
 	p.response(200)
 }
 
-// shown wants that a response arrives with the handset's own words and body, and that nothing of its own network goes along.
+// shown expects that a response arrives with the handset's own text and body, and without anything of its own network.
 func (p *player) shown(sent corpus.Message, arrived *sip.Response) {
 	p.t.Helper()
 

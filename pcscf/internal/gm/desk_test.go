@@ -28,7 +28,7 @@ const (
 	route     = "sip:orig@192.0.2.3:5060;lr" // the Service-Route that the S-CSCF gives
 )
 
-// desk is a P-CSCF between a handset and a core that a test plays.
+// desk is a P-CSCF between a handset and a core, both played by a test.
 type desk struct {
 	t       *testing.T
 	network *memory.Network
@@ -40,7 +40,7 @@ type desk struct {
 	cseq    int
 }
 
-// entry is the proxy as its stack knows it, which is there first.
+// entry is the proxy as given to its stack, which is built first.
 type entry struct{ *Proxy }
 
 func withDesk(t *testing.T, change func(*Config, *Options), test func(t *testing.T, d *desk)) {
@@ -48,13 +48,13 @@ func withDesk(t *testing.T, change func(*Config, *Options), test func(t *testing
 	withDeskBegun(t, change, nil, test)
 }
 
-// withDeskBegun calls begin with the proxy, which does not run yet.
+// withDeskBegun calls begin with the proxy before it runs.
 func withDeskBegun(t *testing.T, change func(*Config, *Options), begin func(*Proxy), test func(t *testing.T, d *desk)) {
 	t.Helper()
 	withDeskLimited(t, 0, change, begin, test)
 }
 
-// withDeskLimited has so many transactions in work at most; 0: as many as by default.
+// withDeskLimited allows this many transactions at a time; 0: the default.
 func withDeskLimited(
 	t *testing.T, transactions int, change func(*Config, *Options), begin func(*Proxy), test func(t *testing.T, d *desk),
 ) {
@@ -117,8 +117,8 @@ func withDeskLimited(
 	})
 }
 
-// request is one of a handset's; lines replace header fields of the same name, and add what is new. A line that is only a
-// name with a colon takes the field out.
+// request returns a request of a handset; lines replace header fields of the same name, and add new ones. A line with only a name and a
+// colon removes the field.
 func (d *desk) request(method, uri string, lines ...string) []string {
 	d.cseq++
 	at := aliceAt
@@ -158,7 +158,7 @@ func (d *desk) request(method, uri string, lines ...string) []string {
 	return fields
 }
 
-// replaced tells the fields that stand once in a message.
+// replaced reports whether a field occurs only once in a message.
 func replaced(name string) bool {
 	switch strings.ToLower(name) {
 	case "via", "max-forwards", "from", "to", "call-id", "cseq", "contact":
@@ -173,7 +173,7 @@ func (d *desk) send(method, uri string, lines ...string) {
 	d.alice.Send(gmAddress, d.request(method, uri, lines...)...)
 }
 
-// register registers alice with her identities, and gives the REGISTER as the I-CSCF saw it.
+// register registers alice with her identities, and returns the REGISTER as the I-CSCF got it.
 func (d *desk) register() *sip.Request {
 	d.t.Helper()
 	d.send(
@@ -190,7 +190,7 @@ func (d *desk) register() *sip.Request {
 	return r
 }
 
-// counted is the counter of requests with these labels.
+// counted returns the counter of requests with these labels.
 func (d *desk) counted(direction, method, outcome string) int {
 	return int(testutil.ToFloat64(d.proxy.outcomes.WithLabelValues(direction, method, outcome)))
 }
@@ -214,7 +214,7 @@ func want(t *testing.T, m sip.Message, name, value string) {
 
 const second = time.Second
 
-// carol is another user's handset, which registers; via makes the Via of its requests.
+// carol registers another user's handset; via returns the Via of its requests.
 func (d *desk) carol() (carol *memory.Peer, via func() string) {
 	const at = "10.0.0.2:5060"
 

@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// call is a session of alice's to bob, answered. The routes are what she would send by.
+// call sets up a session of alice's to bob. routes are those that she would use.
 func (d *desk) call(headers ...string) (callID string, routes []string) {
 	d.t.Helper()
 	d.send("INVITE", bob)
@@ -37,7 +37,7 @@ func (d *desk) call(headers ...string) (callID string, routes []string) {
 	return r.CallID().Value(), routes
 }
 
-// within is a request of alice's in that call.
+// within sends a request of alice's in that call.
 func (d *desk) within(method, callID string, lines ...string) {
 	d.t.Helper()
 	d.send(method, "sip:bob@198.51.100.7", append([]string{"Call-ID: " + callID, "To: <" + bob + ">;tag=b"}, lines...)...)
@@ -268,7 +268,7 @@ func TestEarlyDialog(t *testing.T) {
 	})
 }
 
-// The wish for privacy stands in the request that made the dialog: within it no handset is shown who the other side is.
+// Privacy is stated in the request that made the dialog: within it, no handset is shown who the other side is.
 func TestNoIdentityIsShownWithinADialog(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.register()
@@ -341,7 +341,7 @@ func TestDialogsEnd(t *testing.T) {
 	}
 }
 
-// What the other side says of it does not keep a dialog for good.
+// No statement of the other side keeps a dialog for good.
 func TestLongestDialog(t *testing.T) {
 	for _, test := range []struct {
 		method, line string

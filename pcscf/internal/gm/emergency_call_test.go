@@ -54,7 +54,7 @@ func withCentresLimited(t *testing.T, transactions int, change func(*Config, *Op
 
 func unregistered(_ *Config, o *Options) { o.Emergency.Unregistered = true }
 
-// emergencies is the counter of emergency calls.
+// emergencies returns the counter of emergency calls.
 func (d *desk) emergencies(from caller, outcome string) int {
 	return int(testutil.ToFloat64(d.proxy.emergencyCalls.WithLabelValues(from.String(), outcome)))
 }
@@ -63,8 +63,8 @@ func (d *desk) emergencies(from caller, outcome string) int {
 const pidf = "\n--x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n" +
 	"--x\r\nContent-Type: application/pidf+xml\r\nContent-ID: <loc>\r\n\r\n<presence/>\r\n--x--\r\n"
 
-// TS 24.229 §5.2.10.2 to §5.2.10.4: whoever calls, and however the service is written, the call goes to the centre for it, and to nobody
-// else of the core. What says where the handset is goes with it.
+// TS 24.229 §5.2.10.2 to §5.2.10.4: whoever calls, and however the service is written, the call goes to the centre for it, and to no other
+// part of the core. The handset's location goes with it.
 func TestEmergencyCall(t *testing.T) {
 	registered := func(d *desk) { d.register() }
 	forEmergencies := func(d *desk) { d.registerSOS(600) }
@@ -172,7 +172,7 @@ func TestEmergencyCall(t *testing.T) {
 	}
 }
 
-// talk has the centre answer a call, and the handset acknowledge it.
+// talk makes the centre answer a call, and the handset acknowledge it.
 func (d *centres) talk(at *memory.Peer, r *sip.Request) (answer *sip.Response, ended func(*memory.Peer, *sip.Response)) {
 	d.t.Helper()
 	at.Answer(r, 200, "To: "+sip.Value(r, "To")+";tag=p", "Contact: <sip:desk7@"+at.Address()+">")
@@ -193,7 +193,7 @@ func (d *centres) talk(at *memory.Peer, r *sip.Request) (answer *sip.Response, e
 	}
 }
 
-// inCall is a request of the handset's in the dialog of an answer.
+// inCall sends a request of the handset in the dialog of an answer.
 func (d *centres) inCall(method string, answer *sip.Response, lines ...string) {
 	d.t.Helper()
 	d.send(method, contactOf(answer), append(append([]string{
@@ -201,7 +201,7 @@ func (d *centres) inCall(method string, answer *sip.Response, lines ...string) {
 	}, d.routesOf(answer)...), lines...)...)
 }
 
-// ofCentre is a request of the centre's in the dialog of an INVITE.
+// ofCentre sends a request of the centre in the dialog of an INVITE.
 func (d *centres) ofCentre(at *memory.Peer, method string, invite *sip.Request) {
 	d.t.Helper()
 	lines := []string{
@@ -214,7 +214,7 @@ func (d *centres) ofCentre(at *memory.Peer, method string, invite *sip.Request) 
 	at.Send(mwAddress, d.request(method, contactOf(invite), lines...)...)
 }
 
-// hold puts the call on hold, and tells the centre where the handset is by now.
+// hold puts the call on hold, and tells the centre the handset's present location.
 func (d *centres) hold(at *memory.Peer, answer *sip.Response) {
 	d.t.Helper()
 	for _, method := range []string{"INVITE", "UPDATE"} {

@@ -19,15 +19,15 @@ import (
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
-// anonymously are the lines of a handset without a registration.
+// anonymously is the header lines of a handset without a registration.
 var anonymously = []string{"From: <" + anonymous + ">;tag=a", "Contact: <sip:x@" + aliceAt + `>;+sip.instance="<` + imei + `>"`}
 
-// withPSAPs has these centres and no others.
+// withPSAPs sets these centres and no others.
 func withPSAPs(all map[string]string) func(*Config, *Options) {
 	return func(_ *Config, o *Options) { o.Emergency.PSAPs = all }
 }
 
-// A call that does not get out is not kept for the loss of its handset's signalling.
+// A call that is abandoned is not kept for the loss of its handset's signalling.
 func TestEmergencyCallThatIsAbandoned(t *testing.T) {
 	withCentres(t, func(_ *Config, o *Options) {
 		o.Emergency.PSAPs = map[string]string{"sos": "sip:psap.invalid"}
@@ -45,7 +45,7 @@ func TestEmergencyCallThatIsAbandoned(t *testing.T) {
 	})
 }
 
-// What is not served is refused in words, and goes nowhere: not to the S-CSCF either, which could let it out.
+// Calls that are not served are refused in words, and go nowhere: not to the S-CSCF either, which could forward them.
 func TestEmergencyCallsThatAreRefused(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -173,7 +173,7 @@ func TestEmergencyCallCancelled(t *testing.T) {
 // linger is a little longer than a guest whose call is over is remembered.
 func linger() time.Duration { return 33 * second }
 
-// goneAfter wants that nothing is left of a guest and its call some time later.
+// goneAfter expects that nothing is left of a guest and its call some time later.
 func (d *centres) goneAfter(wait time.Duration) {
 	d.t.Helper()
 	time.Sleep(wait) // synctest's time
@@ -184,7 +184,7 @@ func (d *centres) goneAfter(wait time.Duration) {
 	}
 }
 
-// A handset that is not registered is known as long as its call lasts, and for nothing else; so many at once, beside the others.
+// An unregistered handset is known as long as its call lasts, and for nothing else; a limited number at once, beside the others.
 func TestGuests(t *testing.T) {
 	call := func(d *centres, from string) (*memory.Peer, *sip.Request) {
 		d.t.Helper()
@@ -350,7 +350,7 @@ func TestEmergencyCallsInAFlood(t *testing.T) {
 	})
 }
 
-// An emergency centre is no part of the core: outside of protection.core it is heard in the calls that went to it, and nowhere else.
+// An emergency centre is not part of the core: outside of protection.core it is served in the calls that went to it, and nowhere else.
 func TestCentreOutsideTheCore(t *testing.T) {
 	guarded := func(_ *Config, o *Options) {
 		c := protection.Default()
@@ -376,7 +376,7 @@ func TestCentreOutsideTheCore(t *testing.T) {
 	})
 }
 
-// A centre that fails is followed by the one for all services; where there is none the handset is told whose fault it is.
+// A centre that fails is followed by the one for all services; without one, the handset is told whose fault it is.
 func TestCentreThatFails(t *testing.T) {
 	withCentres(t, nil, func(t *testing.T, d *centres) {
 		d.register()
@@ -403,7 +403,7 @@ func TestCentreThatFails(t *testing.T) {
 	})
 }
 
-// An emergency call says at the PCRF what it is, and goes on whatever that says (TS 29.214 §4.4.1).
+// An emergency call is marked as such at the PCRF, and goes on whatever the answer (TS 29.214 §4.4.1).
 func TestBearersOfAnEmergencyCall(t *testing.T) {
 	a := &accessNetwork{decide: func(*bearer.Request) error {
 		return &bearer.Refusal{Code: uint32(rx.IPCANSessionNotAvailable.Code), Why: "no such session"}

@@ -53,7 +53,7 @@ func TestEmergencyRegistration(t *testing.T) {
 	})
 }
 
-// TS 24.229 §5.2.3: the reg event does not tell of an emergency registration.
+// TS 24.229 §5.2.3: the reg event does not include an emergency registration.
 func TestEmergencyRegistrationIsNotWatched(t *testing.T) {
 	withWatch(t, func(_ *testing.T, d *desk) {
 		d.registerSOS(60)

@@ -10,9 +10,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// FuzzHandset: whatever a registered handset sends, nothing of it that the core trusts is the handset's own, and it goes
-// nowhere but to the I-CSCF and to the S-CSCF of the registration (TS 24.229 §5.2.6.3). TOKEN stands for the handset's token;
-// there is a dialog with Call-ID call-2, the handset's tag a and the other's tag b.
+// FuzzHandset: whatever a registered handset sends, nothing in it that the core trusts is the handset's own, and it goes nowhere but to the
+// I-CSCF and to the S-CSCF of the registration (TS 24.229 §5.2.6.3). TOKEN stands for the handset's token; there is a dialog with Call-ID
+// call-2, the handset's tag a and the other's tag b.
 func FuzzHandset(f *testing.F) {
 	head := func(method, uri, callID, to string, lines ...string) []byte {
 		return []byte(strings.Join(append([]string{

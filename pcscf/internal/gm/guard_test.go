@@ -55,7 +55,7 @@ func TestAccessList(t *testing.T) {
 	})
 }
 
-// What comes by the core's side is believed; a handset that gets there must not be.
+// Messages from the core's side are trusted; a handset that gets there must not be.
 func TestWhoIsTheCore(t *testing.T) {
 	core := func(c *protection.Config) { c.Core = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} }
 
@@ -70,7 +70,7 @@ func TestWhoIsTheCore(t *testing.T) {
 	})
 }
 
-// In clear over UDP, what is too much is not heard; whoever's address it states is served again when the window is over.
+// In clear over UDP, excess messages are ignored; the stated address is served again after the window.
 func TestForgedSource(t *testing.T) {
 	limit := func(c *protection.Config) { c.Requests, c.RegisteredRequests = 16, 40 }
 
@@ -152,7 +152,7 @@ func TestForgedSource(t *testing.T) {
 	})
 }
 
-// A connection cannot be forged: who sends too much by it is banned.
+// A connection cannot be forged: a source that sends too much through it is banned.
 func TestRateOfAConnection(t *testing.T) {
 	withGate(t, func(c *protection.Config) { c.Requests = 16 }, func(t *testing.T, d *desk) {
 		flow := stack.Flow{Endpoint: d.proxy.gm[0], Transport: "TCP", Remote: netip.MustParseAddrPort("10.0.0.9:40000")}
@@ -347,7 +347,7 @@ func TestBehindNAT(t *testing.T) {
 	}
 }
 
-// offering is a Security that has associations for every challenge.
+// offering is a Security that offers associations for every challenge.
 type offering struct{ Open }
 
 func (offering) Challenge(_ *sip.Request, _ stack.Flow, response *sip.Response, _ agreement.Keys) error {
@@ -355,7 +355,7 @@ func (offering) Challenge(_ *sip.Request, _ stack.Flow, response *sip.Response, 
 	return nil
 }
 
-// ESP does not pass a NAT (Kamailio_IMS_Config#5): it is said with the challenge, for nothing will come after it.
+// ESP does not pass a NAT (Kamailio_IMS_Config#5): the warning comes with the challenge, since nothing follows it.
 func TestESPBehindNAT(t *testing.T) {
 	for _, test := range []struct {
 		name     string

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// §5.2.6.4.4: whatever a callee makes of Record-Route, the caller's side gets what this P-CSCF sent, so that BYE goes by the S-CSCFs.
+// §5.2.6.4.4: whatever a callee does to Record-Route, the caller's side gets what this P-CSCF sent, so that BYE passes the S-CSCFs.
 func TestRecordRoutePutBack(t *testing.T) {
 	for name, change := range map[string]func([]string) []string{
 		"as it was sent":           func(all []string) []string { return all },
@@ -81,7 +81,7 @@ func TestTargetOfADialog(t *testing.T) {
 	})
 }
 
-// The caller's P-CSCF believes no more of what comes from elsewhere: a 200 without Record-Route leaves the route to the S-CSCF.
+// The caller's P-CSCF does not trust other networks more: a 200 without Record-Route leaves the route to the S-CSCF.
 func TestRecordRouteOfTheCaller(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.register()
@@ -119,7 +119,7 @@ func TestHandsetThatCallsItself(t *testing.T) {
 	})
 }
 
-// A call can always be hung up: a BYE goes on also when this P-CSCF knows nothing of its dialog, and only by the S-CSCF.
+// A call can always be hung up: a BYE is forwarded even if this P-CSCF does not know its dialog, and only to the S-CSCF.
 func TestByeWithoutADialog(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -197,7 +197,7 @@ func TestByeWithoutADialog(t *testing.T) {
 	})
 }
 
-// A handset that has hung up is not in the call any more: what a proxy refuses other requests for does not stop its BYE.
+// A handset that has hung up has left the call: reasons to refuse other requests do not stop its BYE.
 func TestByeThatAProxyWouldRefuse(t *testing.T) {
 	for name, line := range map[string]string{
 		"Max-Forwards is used up":   "Max-Forwards: 0",
@@ -253,7 +253,7 @@ func TestDialogOfTheCallerIsItsOwn(t *testing.T) {
 	})
 }
 
-// The S-CSCF's BYE in a handset's name needs a number behind the handset's last (RFC 3261 §8.1.1.5, §12.2.1.1): none leaves it without.
+// The S-CSCF's BYE in a handset's name needs a higher number than the handset's last (RFC 3261 §8.1.1.5, §12.2.1.1): one is always left.
 func TestLastCSeq(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.register()

@@ -125,7 +125,7 @@ func TestLargeRequestsToHandsets(t *testing.T) {
 	})
 }
 
-// takes has the handset take connections; it answers what comes by them, or says nothing.
+// takes makes the handset accept connections; it answers their requests, or is silent.
 func takes(answers bool) func(t *testing.T, d *desk, took chan<- *sip.Request) {
 	return func(t *testing.T, d *desk, took chan<- *sip.Request) {
 		l, err := d.network.Listen(t.Context(), aliceAt, false)

@@ -50,7 +50,7 @@ func TestSessionAfterARefreshFromANewPort(t *testing.T) {
 	}
 }
 
-// recorded is no protection, and remembers where it was to be taken down.
+// recorded protects nothing, and records where protection was to be removed.
 type recorded struct {
 	Open
 	ended []string
@@ -58,7 +58,7 @@ type recorded struct {
 
 func (r *recorded) Ended(flow stack.Flow) { r.ended = append(r.ended, flow.Remote.String()) }
 
-// A REGISTER that registers nothing new leaves the security associations of a handset that is registered where they are.
+// A REGISTER that registers nothing new does not affect the security associations of a registered handset.
 func TestAssociationsOfAHandsetThatAsks(t *testing.T) {
 	for name, contact := range map[string]string{
 		"what is registered":        "Contact:",

@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// subscribed is alice's SUBSCRIBE as the S-CSCF has it, and the NOTIFY of a notifier with this tag.
+// subscribe returns alice's SUBSCRIBE as the S-CSCF got it, and the NOTIFY of a notifier with a tag.
 func (d *desk) subscribe(method string) (r *sip.Request, notify func(tag string, lines ...string)) {
 	d.t.Helper()
 	d.send(method, bob, "Event: presence")
@@ -38,7 +38,7 @@ func (d *desk) accept(r *sip.Request, status int) {
 	d.scscf.Answer(r, status, lines...)
 }
 
-// next wants what comes to alice next to begin so.
+// next expects that the next message to alice begins so.
 func (d *desk) next(first string) sip.Message {
 	d.t.Helper()
 	m := d.alice.Next()

@@ -17,7 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
-// player is one handset of the corpus at a desk. What it sends over UDP leaves from its peer, the rest by one connection.
+// player is one handset of the corpus at a desk. Its UDP messages leave from its peer, the rest through one connection.
 type player struct {
 	*desk
 	t        *testing.T
@@ -55,7 +55,7 @@ func newPlayer(d *desk, all []corpus.Message, handset string) *player {
 	return p
 }
 
-// read takes messages off the connection until it ends.
+// read reads messages from the connection until it ends.
 func (p *player) read() {
 	reader := bufio.NewReader(p.conn)
 
@@ -84,7 +84,7 @@ func (p *player) read() {
 	}
 }
 
-// next is the next message but for 100 that reaches the handset.
+// next returns the next message, other than 100, that reaches the handset.
 func (p *player) next() sip.Message {
 	p.t.Helper()
 
@@ -140,8 +140,7 @@ func (p *player) request(method string) *sip.Request {
 	return r
 }
 
-// send sends a request of the corpus. Within a dialog its Route is the one that the handset has learned, in the handset's own
-// way of writing it.
+// send sends a request of the corpus. Within a dialog its Route is the one that the handset has learned, in the handset's own spelling.
 func (p *player) send(name string) corpus.Message {
 	p.t.Helper()
 
@@ -198,8 +197,7 @@ func (p *player) answer(r *sip.Request, name string) corpus.Message {
 	return m
 }
 
-// rewritten puts values in the place of a header field's, on one line or on several as they stand there. A field that does not
-// stand there is not added.
+// rewritten replaces the values of a header field, on one line or on several as they are there. A missing field is not added.
 func rewritten(raw, name string, values []string) string {
 	head, body, _ := strings.Cut(raw, "\r\n\r\n")
 
@@ -232,7 +230,7 @@ func rewritten(raw, name string, values []string) string {
 	return strings.Join(lines, "\r\n") + "\r\n\r\n" + body
 }
 
-// changed are the header fields that a P-CSCF may take out, put in or change.
+// changed lists the header fields that a P-CSCF may remove, add or change.
 var changed = []string{
 	"Via", "Max-Forwards", "Route", "Record-Route", "Path", "Require", "Proxy-Require", "Security-Client", "Security-Verify",
 	"Max-Breadth",
@@ -244,7 +242,7 @@ var changed = []string{
 	"Content-Length",
 }
 
-// same wants that what arrived is what was sent, in its order and to the octet, but for what is a P-CSCF's to change.
+// same expects that what arrived is what was sent, in its order and to the octet, except what a P-CSCF may change.
 func (p *player) same(sent corpus.Message, arrived sip.Message) {
 	p.t.Helper()
 
@@ -310,13 +308,13 @@ func (p *player) registration() {
 	p.scscf.Response(200)
 }
 
-// asserted wants that the P-CSCF says to the core who this is.
+// asserted expects that the P-CSCF asserts the identity to the core.
 func (p *player) asserted(r *sip.Request) {
 	p.t.Helper()
 	want(p.t, r, "P-Asserted-Identity", "<sip:"+p.number+"@"+labDomain+">")
 }
 
-// toHandset sends a request of the core's within the dialog that one of the handset's began.
+// toHandset sends a request of the core within the dialog that one of the handset's requests began.
 func (p *player) toHandset(began *sip.Request, method, uri string, lines ...string) {
 	p.t.Helper()
 	p.cseq++
@@ -332,7 +330,7 @@ func (p *player) toHandset(began *sip.Request, method, uri string, lines ...stri
 	p.scscf.Send(mwAddress, append(head, lines...)...)
 }
 
-// learn keeps the route set that a response gives the caller (RFC 3261 §12.1.2).
+// learn stores the route set that a response gives the caller (RFC 3261 §12.1.2).
 func (p *player) learn(r *sip.Response) {
 	p.routes = slices.Clone(sip.Values(r, "Record-Route"))
 	slices.Reverse(p.routes)

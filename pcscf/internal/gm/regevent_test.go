@@ -71,7 +71,7 @@ func (w *watch) notify(status int, state, body string, lines ...string) {
 	synctest.Wait()
 }
 
-// reginfo is a document about alice's one contact.
+// reginfo returns a document about alice's one contact.
 func reginfo(version int, state, event string) string {
 	contact, registration := "active", "active"
 	if event != "registered" && event != "shortened" && event != "refreshed" {
@@ -413,7 +413,7 @@ func TestWatchOfRestored(t *testing.T) {
 	})
 }
 
-// While a SUBSCRIBE waits for its answer no other is sent; what asked for it is done after.
+// While a SUBSCRIBE waits for its answer no other is sent; the reason for another is dealt with afterwards.
 func TestOneSubscribeAtATime(t *testing.T) {
 	withWatch(t, func(t *testing.T, d *desk) {
 		d.register()

@@ -13,7 +13,7 @@ import (
 
 const authorization = `Authorization: Digest username="alice@ims.example",realm="ims.example",nonce="",uri="sip:ims.example",response=""`
 
-// through is a Security that takes every flow for protected.
+// through is a Security that treats every flow as protected.
 type through struct{ Open }
 
 func (through) Protected(stack.Flow) bool { return true }
@@ -23,7 +23,7 @@ type offers struct{ Open }
 
 func (offers) Offered(*sip.Request, stack.Flow) bool { return true }
 
-// RFC 3261 §22.2: credentials of another scheme are no fault; the handset is challenged. What they say goes no further.
+// RFC 3261 §22.2: credentials of another scheme are no fault; the handset is challenged. They are not forwarded.
 func TestCredentialsOfAnotherScheme(t *testing.T) {
 	for _, test := range []struct {
 		name  string

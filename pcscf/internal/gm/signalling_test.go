@@ -51,7 +51,7 @@ func TestSignallingOfARegistration(t *testing.T) {
 	}
 }
 
-// Whatever the access network says, the handset is registered; what is refused is asked for again when it registers again.
+// Whatever the access network answers, the handset is registered; a refused request is repeated when it registers again.
 func TestSignallingRefused(t *testing.T) {
 	withBearersBy(t, BearerConfig{Policy: Required, Signalling: true}, func(t *testing.T, d *desk, a *accessNetwork) {
 		a.sessions.Abort("s1", "BEARER_RELEASED")
@@ -75,7 +75,7 @@ func TestSignallingRefused(t *testing.T) {
 	})
 }
 
-// An emergency registration asks for nothing, and neither do handsets of an endpoint without bearers.
+// An emergency registration requests nothing, and neither do handsets of an endpoint without bearers.
 func TestNoSignallingOfOthers(t *testing.T) {
 	withSignalling(t, func(t *testing.T, d *desk, a *accessNetwork) {
 		d.registerSOS(60)
@@ -103,7 +103,7 @@ func TestSignallingMoves(t *testing.T) {
 
 const saysLost = `SIP;cause=503;text="the bearer of the handset's signalling is lost: INDICATION_OF_LOSS_OF_BEARER"`
 
-// The bearer of a handset's signalling is lost: its calls are released from here (TS 24.229 §5.2.8.1.2), those on their way, too.
+// The bearer of a handset's signalling is lost: its calls are released from here (TS 24.229 §5.2.8.1.2), including pending ones.
 func TestSignallingLost(t *testing.T) {
 	lose := func(d *desk, a *accessNetwork) {
 		d.t.Helper()

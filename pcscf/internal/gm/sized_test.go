@@ -7,7 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// What a handset sends without end goes no further.
+// Excessive fields of a handset are not forwarded.
 func TestFieldsWithoutEnd(t *testing.T) {
 	large := strings.Repeat("x", 55_000)
 

@@ -8,9 +8,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// A call that rings when the P-CSCF is started anew can be taken: the responses go on by their Via, to the S-CSCF of the registration and
-// to
-// the handset whose INVITE it was, without what is not for them; nobody else's do, and not for ever.
+// A call that rings while the P-CSCF restarts can be answered: the responses go by their Via, to the S-CSCF of the registration and to the
+// calling handset, without what is not meant for it; those of nobody else do, and not for ever.
 func TestResponseOfBeforeTheRestart(t *testing.T) {
 	const (
 		own     = "Via: SIP/2.0/UDP " + mwAddress + ";branch=z9hG4bKlost"
@@ -88,7 +87,7 @@ func TestResponseOfBeforeTheRestart(t *testing.T) {
 	}
 }
 
-// What this P-CSCF says to a handset in place of a core that is silent does not say where the core is.
+// An answer to a handset in place of a silent core does not reveal the core's address.
 func TestSilentCoreIsNotNamed(t *testing.T) {
 	for _, method := range []string{"INVITE", "MESSAGE"} {
 		t.Run(method, func(t *testing.T) {
@@ -106,7 +105,7 @@ func TestSilentCoreIsNotNamed(t *testing.T) {
 	}
 }
 
-// Nor does what the core says of itself, in a response or in a request.
+// Nor do the core's own statements in a response or in a request.
 func TestCoreIsNotNamed(t *testing.T) {
 	const (
 		said  = `Reason: SIP;cause=504;text="no answer from 192.0.2.77:5060, nor from sip:scscf2.ims.example:5060"`
@@ -135,7 +134,7 @@ func TestCoreIsNotNamed(t *testing.T) {
 	})
 }
 
-// An I-CSCF whose name is not known is a word for the log.
+// The name of an I-CSCF that cannot be resolved appears in the log only.
 func TestNameOfTheICSCFIsNotTold(t *testing.T) {
 	withDesk(t, func(c *Config, _ *Options) { c.Interrogator = "sip:nowhere.ims.example" }, func(t *testing.T, d *desk) {
 		d.send("REGISTER", "sip:ims.example", "To: <"+alice+">", authorization)

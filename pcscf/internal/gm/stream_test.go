@@ -42,7 +42,7 @@ func (p *phone) send(lines ...string) {
 	}
 }
 
-// next is the start line of the next message without a body.
+// next returns the start line of the next message without a body.
 func (p *phone) next() (head string) {
 	p.t.Helper()
 	for {
@@ -57,7 +57,7 @@ func (p *phone) next() (head string) {
 	}
 }
 
-// request is the next message, which must be a request with this method.
+// request returns the next message, which must be a request with this method.
 func (p *phone) request(method string) *sip.Request {
 	p.t.Helper()
 	head := p.next()
@@ -135,8 +135,8 @@ func TestOverTCP(t *testing.T) {
 	})
 }
 
-// TestConnectionGone: what goes to the Contact when the handset's connection is gone is the request as it came, with one Via of
-// this P-CSCF's, and its answer finds the way back (RFC 3261 §16.6 8, §16.7 3).
+// TestConnectionGone: if the handset's connection is gone, its Contact gets the request as it came, with one Via of this P-CSCF, and the
+// answer finds the way back (RFC 3261 §16.6 8, §16.7 3).
 func TestConnectionGone(t *testing.T) {
 	for name, end := range map[string]func(*phone){
 		"FIN": func(p *phone) { p.conn.Close(); synctest.Wait() },
@@ -190,7 +190,7 @@ func TestConnectionGone(t *testing.T) {
 	}
 }
 
-// max_bindings: who comes too late is told so before the core registers what could not be reached.
+// max_bindings: a handset beyond the limit is refused before the core registers it, since it could not be reached.
 func TestTooManyHandsets(t *testing.T) {
 	withDesk(t, func(c *Config, _ *Options) { c.MaxBindings = 1 }, func(t *testing.T, d *desk) {
 		d.register()

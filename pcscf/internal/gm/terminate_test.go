@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// toAlice is a request of the S-CSCF's to the handset, over Path.
+// toAlice sends a request of the S-CSCF to the handset, over Path.
 func (d *desk) toAlice(method string, lines ...string) {
 	d.t.Helper()
 	path := "Route: <sip:" + d.only().Token + "@" + mwAddress + ";lr>"
@@ -148,7 +148,7 @@ func TestNobodyThere(t *testing.T) {
 	})
 }
 
-// §5.2.6.4: a handset that does not answer ends in a 408 of the P-CSCF's, which says so.
+// §5.2.6.4: a silent handset results in a 408 of the P-CSCF, which says so.
 func TestSilentHandset(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.register()
@@ -161,7 +161,7 @@ func TestSilentHandset(t *testing.T) {
 	})
 }
 
-// open5gs#486 and handsets behind TCP: after a refresh from a new port what the core sends goes to the new one.
+// open5gs#486 and handsets behind TCP: after a refresh from a new port, the core's requests go to the new one.
 func TestTerminatingAfterARefreshFromANewPort(t *testing.T) {
 	withDesk(t, nil, func(t *testing.T, d *desk) {
 		d.register()
@@ -194,7 +194,7 @@ func TestTerminatingAfterARefreshFromANewPort(t *testing.T) {
 	})
 }
 
-// RFC 3261 §18.2.2, RFC 3581: where a handset in clear over UDP is reached that sends from another port than it listens at.
+// RFC 3261 §18.2.2, RFC 3581: where a handset is reached that sends in clear over UDP from another port than it listens at.
 func TestSourceOrContact(t *testing.T) {
 	const source, listens = "10.0.0.7:40000", "10.0.0.7:5060"
 

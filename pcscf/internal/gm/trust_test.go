@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
-// told are all header fields of the table, each with a value that is recognised on the other side.
+// told returns all header fields of the table, each with a value that is recognised on the other side.
 func told() (lines []string) {
 	for _, f := range trust.Fields {
 		value := "<sip:told@ims.example>"
@@ -29,7 +29,7 @@ func told() (lines []string) {
 	return append(lines, "P-Access-Network-Info: 3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=claimed;network-provided")
 }
 
-// crossed wants of a message that came from one side to the other that it has what may cross, and nothing else.
+// crossed expects that a message from one side to the other has what may cross, and nothing else.
 func crossed(t *testing.T, m sip.Message, from, to trust.Party) {
 	t.Helper()
 

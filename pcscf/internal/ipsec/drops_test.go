@@ -22,7 +22,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 )
 
-// counting is a kernel that a test moves.
+// counting is a kernel whose counters a test moves.
 type counting struct {
 	sync.Mutex
 	all []ipsec.Statistic
@@ -43,7 +43,8 @@ func (k *counting) read() ([]ipsec.Statistic, error) {
 	return slices.Clone(k.all), k.ill
 }
 
-// What the kernel drops is said once, in words, and again when it goes on; what was there before the P-CSCF is not its matter.
+// Packets dropped by the kernel are reported once, in words, and again when it goes on; drops before the start of the P-CSCF are not
+// reported.
 func TestDrops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := &counting{all: []ipsec.Statistic{{Name: "XfrmInNoStates", Count: 5}, {Name: "XfrmInPolBlock"}}}

@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// willing is a kernel that installs whatever it is told.
+// willing is a kernel that installs everything.
 type willing struct {
 	Kernel
 	failing error
@@ -27,7 +27,7 @@ func (willing) Guard(netip.Addr, ...uint16) error                  { return nil 
 func (willing) Unguard(netip.Addr, ...uint16) error                { return nil }
 func (willing) Close() error                                       { return nil }
 
-// Keys are written where the configuration says, only there, only of what the kernel has, and that is said in the log.
+// Keys are written only where the configuration says, only of sets in the kernel, and the log says so.
 func TestWiresharkKeys(t *testing.T) {
 	set := ipsec.Set{
 		UE: netip.MustParseAddr(

@@ -18,7 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
-// Whatever stands in the file, a start does not fail, and takes up nothing that could not be reached or has ended.
+// Whatever the file contains, a start does not fail, and restores nothing that could not be reached or has ended.
 func FuzzOpen(f *testing.F) {
 	until := time.Now().Add(time.Hour).Format(time.RFC3339)
 

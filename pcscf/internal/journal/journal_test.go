@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// What a P-CSCF that was killed leaves is what the next one finds, and the keys are not in it.
+// A restarted P-CSCF finds what the killed one saved, without keys.
 func TestOverARestart(t *testing.T) {
 	directory, log := t.TempDir(), slog.New(slog.DiscardHandler)
 

@@ -186,7 +186,7 @@ func TestRate(t *testing.T) {
 	})
 }
 
-// kept is what a guard remembers.
+// kept returns the numbers of sources and attempts that a guard remembers.
 func (g *Guard) kept() (sources, attempts int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -225,7 +225,7 @@ func TestSourcesAreBounded(t *testing.T) {
 	})
 }
 
-// fail is a challenge with its wrong answer.
+// fail sends a challenge and a wrong answer.
 func fail(g *Guard, from netip.Addr, user string) {
 	g.Challenged(from, user, "nonce")
 	g.Failed(from, user, "nonce")

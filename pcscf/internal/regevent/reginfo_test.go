@@ -75,7 +75,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// entry is a registration with contacts in short: "sip:a@b active sip:c1=registered,sip:c2=deactivated".
+// entry returns a registration from a short form: "sip:a@b active sip:c1=registered,sip:c2=deactivated".
 func entry(text string) string {
 	fields := strings.Fields(text)
 	b := fmt.Sprintf(`<registration aor="%s" id="x" state="%s">`, fields[0], fields[1])
@@ -214,7 +214,7 @@ func short(o outcome) string {
 	return strings.Join(all, "; ")
 }
 
-// Whatever comes is read in bounds, and two documents of the same state are the same state.
+// Any document is read within bounds, and two documents of the same state give the same state.
 func FuzzDocument(f *testing.F) {
 	f.Add([]byte(example), []byte(written(1, "partial", entry("sip:joe@example.com terminated sip:joe@pc887.example.com=rejected"))))
 	f.Add(

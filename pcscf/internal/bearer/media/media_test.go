@@ -9,7 +9,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// What sessions need, written out: the offer and the answer stand in the input, each without what is the same in all.
+// The needs of sessions, in text: the input holds the offer and the answer, each without their common lines.
 func TestNeeds(t *testing.T) {
 	situations := 0
 
@@ -61,7 +61,7 @@ func TestNeeds(t *testing.T) {
 	}
 }
 
-// whole is a description, with CRLF, and with the lines that all have in front, unless it begins with its own.
+// whole returns a description with CRLF, and with the common lines in front, unless it begins with its own.
 func whole(text, connection string) []byte {
 	if !strings.HasPrefix(text, "v=") {
 		text = "v=0\no=- 1 1 " + connection + "\ns=-\nc=" + connection + "\nt=0 0\n" + text
@@ -122,7 +122,7 @@ func end(e End) string {
 	return text
 }
 
-// Who has some bearers needs no others for less of the same: what is held, narrower, or no more there.
+// Bearers cover needs for less of the same: equal, narrower, or dropped.
 func TestCovers(t *testing.T) {
 	needs := func(own, far string) []Component {
 		t.Helper()
@@ -168,8 +168,8 @@ func TestCovers(t *testing.T) {
 	}
 }
 
-// Whatever two parties say, components are few, have the numbers of their lines, and rules whose ends are of one family and whose
-// ranges are in order.
+// Whatever two parties send, components are few and have the numbers of their lines; the ends of a rule are of one family, and its ranges
+// are in order.
 func FuzzNeeds(f *testing.F) {
 	f.Add("m=audio 4 RTP/AVP 0\r\n", "m=audio 5/2 RTP/AVP 0\r\na=rtcp:6 IN IP6 ::1\r\n", true)
 	f.Add("c=IN IP4 0.0.0.0\nm=video 65535 RTP/AVP 96\na=rtpmap:96 H264/90000\na=fmtp:96 profile-level-id=42e01f\n",

@@ -161,7 +161,7 @@ func (d *desk) need(leg *bearer.CallLeg, components []media.Component) error {
 	return leg.Need(ctx, components)
 }
 
-// only is the path of the one session at the PCF.
+// only returns the path of the one session at the PCF.
 func (d *desk) only() string {
 	d.t.Helper()
 
@@ -176,7 +176,7 @@ func (d *desk) only() string {
 	return ""
 }
 
-// said wants these requests at the PCF, and nothing left open at either side.
+// said expects these requests at the PCF, and nothing left open on either side.
 func (d *desk) said(want ...string) {
 	d.t.Helper()
 	synctest.Wait()

@@ -22,8 +22,8 @@ import (
 	"github.com/dialtone-ims/dialtone/test/pcf"
 )
 
-// Beside a PCRF that does not know the UE, the PCF is asked: over both, a call creates its session there, changes it there, and hears there
-// of its end.
+// A PCF is asked when the PCRF does not know the UE: a call creates and changes its session there, over the wire, and gets its end from
+// there.
 func TestEitherOverTheWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{t: t, network: memory.New()}

@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 )
 
-// Whatever is said of sessions that there are not, it is refused.
+// Any notification about an unknown session is refused.
 func FuzzNotification(f *testing.F) {
 	f.Add("x/terminate", `{"termCause":"PDU_SESSION_TERMINATION","resUri":"http://pcf/x"}`)
 	f.Add("x/notify", `{"evSubsUri":"u","evNotifs":[{"event":"FAILED_RESOURCES_ALLOCATION","flows":[{"medCompN":1}]}]}`)

@@ -18,7 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/pcf"
 )
 
-// A call creates a session, changes it, and deletes it; each request has all that the call needs.
+// A call creates a session, changes it, and deletes it; each request has everything that the call needs.
 func TestCall(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
 		leg := d.leg(call)
@@ -67,7 +67,7 @@ func TestCall(t *testing.T) {
 	})
 }
 
-// A UE of IPv6 is found by the address that it has, not by its prefix.
+// A UE of IPv6 is identified by its address, not by its prefix.
 func TestIPv6(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
 		which := call
@@ -86,7 +86,8 @@ func TestIPv6(t *testing.T) {
 	})
 }
 
-// What the PCF refuses is said with what to look at, with a cause as specified and without one as Open5GS does; and nothing is left of it.
+// A refusal of the PCF is reported with what to check, with a cause as specified and without one as Open5GS does; and nothing is left of
+// it.
 func TestRefusals(t *testing.T) {
 	for _, test := range []struct {
 		problem npcf.ProblemDetails
@@ -127,7 +128,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Retry-After is as good as Retry-Interval of Rx.
+// Retry-After works like Retry-Interval of Rx.
 func TestRefusedForATime(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
 		d.pcf.Decide(func(bool, *npcf.AppSessionContextReqData) *pcf.Refusal {
@@ -146,7 +147,7 @@ func TestRefusedForATime(t *testing.T) {
 	})
 }
 
-// A change of a session that the PCF does not know is followed by another session; one that it refuses, by one for what there was.
+// A change of a session unknown to the PCF is followed by another session; a refused change, by one for what there was.
 func TestChangeThatIsRefused(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
 		leg := d.leg(call)
@@ -183,7 +184,7 @@ func TestChangeThatIsRefused(t *testing.T) {
 	})
 }
 
-// A PCF that is not there refuses nothing by itself; one that was there when the call began hears of its end when it is back.
+// An unreachable PCF refuses nothing; one that was there when the call began is told of its end when it is back.
 func TestNoPCF(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
 		leg := d.leg(call)
@@ -213,7 +214,7 @@ func TestNoPCF(t *testing.T) {
 	})
 }
 
-// The PCF ends a session: the leg hears of it, and the PCF hears of the end when it is not busy with it any more (TS 29.514 §4.2.5.3).
+// The PCF ends a session: the leg is told, and the session is deleted once the PCF is not busy with it any more (TS 29.514 §4.2.5.3).
 func TestTerminated(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
 		if err := d.need(d.leg(call), needs(t, offered, answered)); err != nil {
@@ -235,7 +236,7 @@ func TestTerminated(t *testing.T) {
 	})
 }
 
-// A session of signalling has the PCF tell of loss and of another access; it outlives a restart with its registration.
+// A session of signalling makes the PCF report loss and a change of access; it outlives a restart with its registration.
 func TestSignalling(t *testing.T) {
 	which := bearer.Leg{UE: call.UE, Identity: "sip:user@ims", Signalling: "token"}
 

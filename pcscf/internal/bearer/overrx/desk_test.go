@@ -62,7 +62,7 @@ func (d *desk) options() diameter.Options {
 	}
 }
 
-// config is one of two nodes that each call the other, as Open5GS's PCRF does, in realms of their own.
+// config returns the configuration of one of two nodes that connect to each other, as Open5GS's PCRF does, in realms of their own.
 func config(host, realm, address, other, otherRealm, otherAddress string) diameter.Config {
 	c := diameter.DefaultConfig(host, realm)
 	c.Listen = []diameter.Listener{{Address: address}}
@@ -178,7 +178,7 @@ func (d *desk) need(leg *bearer.CallLeg, components []media.Component) error {
 	return leg.Need(ctx, components)
 }
 
-// kinds are the messages that the PCRF has seen, with what it answered.
+// kinds returns the messages that the PCRF has seen, with its answers.
 func (d *desk) kinds() (kinds []string) {
 	for _, e := range d.pcrf.Events() {
 		kinds = append(kinds, e.Kind+" "+e.Result.Error())

@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 )
 
-// The PCRF ends the session: the leg hears of it, and the PCRF hears ASA and STR (TS 29.214 §4.4.6.1).
+// The PCRF ends the session: the leg is told, and the PCRF gets ASA and STR (TS 29.214 §4.4.6.1).
 func TestAbort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t)
@@ -40,7 +40,7 @@ func TestAbort(t *testing.T) {
 	})
 }
 
-// The PCRF tells of bearers that are lost, and of what is no loss.
+// The PCRF reports lost bearers, and events that are no loss.
 func TestLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t)
@@ -79,7 +79,7 @@ func TestLoss(t *testing.T) {
 	})
 }
 
-// Whatever the session was doing when the P-CSCF was killed, none is left at the PCRF once it is back.
+// Whatever a session was doing when the P-CSCF was killed, it is ended at the PCRF after the restart.
 func TestRestart(t *testing.T) {
 	for name, before := range map[string]func(d *desk, leg *bearer.CallLeg){
 		"in mid-call": func(d *desk, leg *bearer.CallLeg) { _ = d.need(leg, needs(d.t, offered, answered)) },
@@ -131,7 +131,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// A PCRF that is away when a call ends hears of it when it is back.
+// A PCRF that is away when a call ends is told of the end when it is back.
 func TestEndIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t)

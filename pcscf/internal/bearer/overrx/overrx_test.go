@@ -15,7 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx/pcrf"
 )
 
-// A call asks at its answer, asks again when it is held, and gives back what it had.
+// A call requests bearers at its answer, again when it is held, and releases them.
 func TestCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t)
@@ -65,7 +65,7 @@ func TestCall(t *testing.T) {
 	})
 }
 
-// What the PCRF refuses is said with what to look at, and nothing is left of it.
+// A refusal of the PCRF is reported with what to check, and nothing is left of it.
 func TestRefusals(t *testing.T) {
 	for _, test := range []struct {
 		result diameter.Result
@@ -106,7 +106,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A PCRF that is gone refuses nothing by itself: nobody has heard of the request.
+// An unreachable PCRF refuses nothing: it has not received the request.
 func TestNoPCRF(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t)
@@ -126,7 +126,7 @@ func TestNoPCRF(t *testing.T) {
 	})
 }
 
-// A PCRF that says nothing may have granted: the session is ended when its time is over.
+// A silent PCRF may have granted: the session is ended after the time-out.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t)
@@ -137,7 +137,7 @@ func TestSilence(t *testing.T) {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-time.After(20 * time.Second):
-				return nil // and it grants after all, when nobody listens any more
+				return nil // and it grants after all, when nobody waits any more
 			}
 		})
 
@@ -155,8 +155,8 @@ func TestSilence(t *testing.T) {
 	})
 }
 
-// A change that is refused ends the session, for the PCRF may have forgotten it and kept its bearers; what the call had is asked for anew
-// in another one.
+// A refused change ends the session, since the PCRF may have forgotten it and kept its bearers; what the call had is requested anew in
+// another session.
 func TestRefusedChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t)
@@ -207,7 +207,7 @@ func TestRefusedChange(t *testing.T) {
 	})
 }
 
-// A PCRF that was restarted does not know the session: another one takes its place at once.
+// A PCRF that was restarted does not know the session: another one replaces it at once.
 func TestForgottenSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t)
@@ -238,7 +238,7 @@ func TestForgottenSession(t *testing.T) {
 	})
 }
 
-// A PCRF that refuses for a time is asked again after it (Retry-Interval, TS 29.214 §5.3.39).
+// A request that the PCRF refuses for a time is repeated after it (Retry-Interval, TS 29.214 §5.3.39).
 func TestRefusedForATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t)

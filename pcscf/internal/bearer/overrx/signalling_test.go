@@ -21,8 +21,8 @@ func (d *desk) lose(l bearer.Loss) {
 	d.lost = append(d.lost, l)
 }
 
-// The session for the signalling of a registration names the flow and no bearer (TS 29.214 §4.4.5). The PCRF tells by it of the loss, and
-// of another access network.
+// The session for the signalling of a registration names the flow and no bearer (TS 29.214 §4.4.5). With it the PCRF reports the loss, and
+// a change of access network.
 func TestSignalling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t)
@@ -78,7 +78,7 @@ func TestSignalling(t *testing.T) {
 	})
 }
 
-// A session of signalling outlives the P-CSCF with its registration, and ends where that is not there any more.
+// A session of signalling outlives the P-CSCF with its registration, and ends if that does not exist any more.
 func TestSignallingOverARestart(t *testing.T) {
 	for name, test := range map[string]struct {
 		now  *bearer.Leg

@@ -25,7 +25,7 @@ func register(t testing.TB, headers ...string) *sip.Request {
 	return r
 }
 
-// What handsets send, as public trackers have it, and what comes of it with all suites in the order of preference.
+// Offers of handsets, from public trackers, and the choice among all suites in order of preference.
 func TestChoose(t *testing.T) {
 	const (
 		samsung = `ipsec-3gpp;prot=esp;mod=trans;spi-c=74618;spi-s=74619;port-c=8001;port-s=8000;alg=hmac-md5-96;ealg=des-ede3-cbc, ` +
@@ -88,7 +88,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// RFC 3329 §2.2: the header may stand several times, and in whatever Require it is asked for.
+// RFC 3329 §2.2: the header field may occur several times, and sec-agree in either Require.
 func TestRead(t *testing.T) {
 	read, err := Parse(
 		register(t, "Security-Client: ipsec-3gpp;alg=hmac-md5-96;spi-c=300;spi-s=301;port-c=1;port-s=2", "Proxy-Require: foo, Sec-Agree",
@@ -111,7 +111,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// Security-Server is what Security-Verify is to be, and is read again as what it was.
+// Security-Server is what Security-Verify must repeat, and parses to what was written.
 func TestAnswer(t *testing.T) {
 	set := ipsec.Set{
 		PCSCF: netip.MustParseAddr("192.0.2.1"), Ports: ipsec.Ports{PCSCFClient: 6100, PCSCFServer: 6101},

@@ -9,8 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
-// TS 33.203 §7.4: a set does not go before what came through it has its answer, and time for that to be repeated. The NOTIFY that says
-// that the registration is over may overtake the 200 of the de-registration by any time.
+// TS 33.203 §7.4: a set stays until the requests that came through it are answered, and the answers can be retransmitted. The NOTIFY that
+// ends the registration may overtake the 200 of the de-registration by any time.
 func TestAnswerThroughAnEndingSet(t *testing.T) {
 	for _, test := range []struct {
 		name   string

@@ -114,7 +114,7 @@ type bench struct {
 	handler  func(*stack.ServerTransaction) // of requests, when it runs
 }
 
-// HandleRequest is what the stack does with one.
+// HandleRequest passes a request to the handler.
 func (b *bench) HandleRequest(_ context.Context, tx *stack.ServerTransaction) { b.handler(tx) }
 
 // HandleAck does nothing.
@@ -130,7 +130,7 @@ func (b *bench) run() (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// listen gives what is logged from now on.
+// listen returns what is logged from now on.
 func (b *bench) listen() *memory.Log {
 	l := &memory.Log{}
 	b.log = l.Logger()
@@ -217,7 +217,7 @@ const (
 
 var ue = netip.MustParseAddr("192.0.2.100")
 
-// request is one of the handset's; authorization holds its parameters besides username.
+// request returns a request of the handset; authorization holds its parameters besides username.
 func (b *bench) request(method string, headers ...string) *sip.Request {
 	b.t.Helper()
 
@@ -253,7 +253,7 @@ func (b *bench) flow(endpoint, transport string, port uint16) stack.Flow {
 
 var keys = agreement.Keys{CK: hex.EncodeToString([]byte("0123456789abcdef")), IK: hex.EncodeToString([]byte("fedcba9876543210"))}
 
-// challenge goes through SM1 to SM6 and gives the Security-Server.
+// challenge goes through SM1 to SM6 and returns the Security-Server.
 func (b *bench) challenge(flow stack.Flow, n, portClient, portServer int, headers ...string) string {
 	b.t.Helper()
 
@@ -278,7 +278,7 @@ func (b *bench) challenge(flow stack.Flow, n, portClient, portServer int, header
 	return server
 }
 
-// protected is the way from the handset's port to the server port that Security-Server names.
+// protected returns the flow from the handset's port to the server port named in Security-Server.
 func (b *bench) protected(server string, port uint16) stack.Flow {
 	_, after, _ := strings.Cut(server, "port-s=")
 	return b.flow("s"+after, "UDP", port)
@@ -320,7 +320,7 @@ func (b *bench) screen(want int, flow stack.Flow, method string, headers ...stri
 	return refusal.Response(r)
 }
 
-// states counts the sets: temporary, established, replaced, ending, and what the kernel has.
+// states expects these numbers of sets: temporary, established, replaced, ending, and in the kernel.
 func (b *bench) states(want ...int) {
 	b.t.Helper()
 	synctest.Wait()
@@ -351,7 +351,7 @@ func (b *bench) lifetime(flow stack.Flow) time.Duration {
 	return time.Until(b.kernel.sets[id])
 }
 
-// remembered is what a restart would find.
+// remembered returns what a restart would find.
 func (b *bench) remembered() []Kept {
 	b.kernel.Lock()
 	defer b.kernel.Unlock()

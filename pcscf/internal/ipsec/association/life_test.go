@@ -38,8 +38,8 @@ func TestMonthOfRefreshes(t *testing.T) {
 	})
 }
 
-// Whatever a handset does, and in whatever order: what comes by one pair of its ports goes back by the other pair of the same set,
-// port-c and port-s are never mixed up, and no way leads to two sets (Kamailio_IMS_Config#3, kamailio#4436).
+// Whatever a handset does, in whatever order: a message through one pair of its ports is answered through the other pair of the same set,
+// port-c and port-s are never confused, and no way leads to two sets (Kamailio_IMS_Config#3, kamailio#4436).
 func TestWaysAreKeptApart(t *testing.T) {
 	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestWaysAreKeptApart(t *testing.T) {
 	}
 }
 
-// apart checks that all sets have ways of their own, both of them found, and SPIs of their own.
+// apart checks that all sets have their own ways, both found, and their own SPIs.
 func (b *bench) apart(seed uint64, n int) {
 	b.t.Helper()
 	b.mu.Lock()
@@ -144,7 +144,7 @@ func (b *bench) apart(seed uint64, n int) {
 	}
 }
 
-// A set that ends is kept as one that ends: a restart does not give that of a handset that has de-registered its old life again.
+// An ending set is saved as such: a restart does not restore the full life of the set of a handset that has de-registered.
 func TestEndIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Optional)

@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
 )
 
-// What the operator sees of a set: all but the keys, and in words what its counters point at.
+// The operator sees everything of a set except the keys, and in words what its counters point to.
 func TestShow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Optional)
@@ -101,7 +101,7 @@ func TestShow(t *testing.T) {
 	})
 }
 
-// Sets are shown part by part, each behind the last of the one before, also when that one is gone by then.
+// Sets are shown page by page, each after the last of the one before, even if that one is gone by then.
 func TestShowGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Optional)
@@ -148,7 +148,7 @@ func TestShowGoesOn(t *testing.T) {
 	})
 }
 
-// Why a challenge was not answered is in the log when its set goes: a handset that is silent is not one with other keys.
+// The reason for an unanswered challenge is logged when its set is removed: a silent handset is not one with other keys.
 func TestSaysWhyUnanswered(t *testing.T) {
 	for says, used := range map[string]ipsec.Counters{
 		"nothing has come from the handset by ESP": {},

@@ -78,7 +78,7 @@ func TestSilentAfterChallenge(t *testing.T) {
 	})
 }
 
-// Each challenge has a set of its own: also the one after a resynchronisation (open5gs#486).
+// Each challenge has its own set, including the one after a resynchronisation (open5gs#486).
 func TestSetPerChallenge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Optional)
@@ -176,8 +176,7 @@ func TestReauthentication(t *testing.T) {
 	})
 }
 
-// The port pool does not run dry however often a handset authenticates anew (open5gs#486, open5gs#408), nor when it
-// uses the same ports again.
+// The ports suffice however often a handset re-authenticates (open5gs#486, open5gs#408), even if it uses the same ports again.
 func TestManyReauthentications(t *testing.T) {
 	for name, next := range map[string]func(n int) int{
 		"new client ports": func(n int) int { return 31000 + 2*n }, "the same client port": func(int) int { return 31000 },
@@ -259,7 +258,7 @@ func TestDeregistration(t *testing.T) {
 	})
 }
 
-// RFC 3329 §2.3: what is refused, and that nothing comes of it.
+// RFC 3329 §2.3: requests that are refused, without effect.
 func TestRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Optional)
@@ -358,7 +357,7 @@ func TestOff(t *testing.T) {
 	})
 }
 
-// What cannot be set up leaves nothing, and the handset is told.
+// A failed setup leaves nothing, and the handset is told.
 func TestFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Optional, func(s *Settings) { s.MaxSets = 1 })
@@ -389,7 +388,7 @@ func TestFailures(t *testing.T) {
 	})
 }
 
-// A handset whose battery died and that uses the SPIs it had: the old set goes, or the kernel would not take the new one.
+// A handset restarts after a power loss with the same SPIs: the old set is removed, or the kernel would not accept the new one.
 func TestSameSPIsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Optional)
@@ -402,7 +401,7 @@ func TestSameSPIsAgain(t *testing.T) {
 	})
 }
 
-// A restart that keeps: established sets that the kernel still has are taken up, others are not.
+// A restart that keeps: established sets that the kernel still has are restored, others are not.
 func TestRestore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Optional)
@@ -442,8 +441,8 @@ func TestRestore(t *testing.T) {
 	})
 }
 
-// TS 33.203 §7.4 over a restart: the sets of an earlier registration are not taken for the registration's, and go when the newer ones
-// are used.
+// TS 33.203 §7.4 across a restart: the sets of an earlier registration are not taken for the current one's, and end when the newer ones are
+// used.
 func TestRestoreReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Optional)
@@ -480,7 +479,7 @@ func TestRestoreReplaced(t *testing.T) {
 	})
 }
 
-// A journal with a state that is none is not taken up as something else.
+// A journal entry with an unknown state is not restored as another one.
 func TestRestoreOddState(t *testing.T) {
 	for _, odd := range []string{"temporary", "old", "Established"} {
 		if was, err := stateOf(Kept{State: odd}); err == nil {

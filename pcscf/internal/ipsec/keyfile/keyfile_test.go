@@ -34,7 +34,7 @@ func lines(t *testing.T, path string) int {
 	return strings.Count(string(text), "\n")
 }
 
-// The file is nobody else's, an earlier one is kept beside it, and neither grows without end.
+// The file is readable by its owner only, an earlier one is kept beside it, and neither grows without bound.
 func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "esp_sa")
 	if err := os.WriteFile(path, []byte("an earlier one\n"), 0o644); err != nil {
@@ -91,7 +91,7 @@ func TestCreateFails(t *testing.T) {
 	}
 }
 
-// What cannot be protected has no keys either.
+// A suite that cannot be used has no keys either.
 func TestAddRefuses(t *testing.T) {
 	f, err := Create(filepath.Join(t.TempDir(), "esp_sa"))
 	if err != nil {
