@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// The command line is tested as it is typed, against an HSS in a process of its own.
+// The command line is tested as typed, against an HSS in a process of its own.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"hss": main})
 }
@@ -43,7 +43,7 @@ func TestCommandLine(t *testing.T) {
 	})
 }
 
-// free is an address that nobody listens on now.
+// free returns an address that nobody listens on.
 func free() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

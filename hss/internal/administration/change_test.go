@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
-// What a change of a registered subscription means to its S-CSCF: RTR for what has gone, PPR for what it sees otherwise, nothing for
+// The effect of a change of a registered subscription on its S-CSCF: RTR for what was deleted, PPR for what it sees changed, nothing for
 // what it does not see.
 func TestWhatAChangeMeans(t *testing.T) {
 	for _, test := range []struct {
@@ -96,7 +96,7 @@ func TestWhatAChangeMeans(t *testing.T) {
 	}
 }
 
-// registered is a subscription of one private identity and two sets, both registered.
+// registered returns a subscription of one private identity and two sets, both registered.
 func registered() *subscriber.Subscription {
 	private := &subscriber.PrivateIdentity{Identity: "a@home", Scheme: subscriber.AKA}
 	s := &subscriber.Subscription{Name: "a", Private: []*subscriber.PrivateIdentity{private}}

@@ -19,7 +19,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 )
 
-// aaa is the 3GPP AAA server of an ePDG as the HSS sees it.
+// aaa is the 3GPP AAA server of an ePDG, as connected to the HSS.
 type aaa struct {
 	*testing.T
 	*diameter.Node
@@ -28,7 +28,7 @@ type aaa struct {
 	ppr chan *swx.PPR
 }
 
-// withAAA is the configuration of an HSS that the AAA servers of an ePDG ask, too.
+// withAAA returns the configuration of an HSS that also serves the AAA servers of an ePDG.
 func withAAA(t *testing.T) *Config {
 	c := withMMEs(t)
 	c.Diameter.Peers = append(c.Diameter.Peers, diameter.Peer{Host: "aaa." + epc, Realm: epc}, diameter.Peer{Host: "aaa2." + epc, Realm: epc})
@@ -119,8 +119,8 @@ func soon[T any](t *testing.T, from chan T) (got T) {
 	return got
 }
 
-// TestVoWiFi: the subscriber that the simplest command makes is authenticated by EAP-AKA and EAP-AKA', registered, and de-registered at an
-// AAA server (TS 29.273 §8.1.2).
+// TestVoWiFi: the subscriber of the simplest command is authenticated by EAP-AKA and EAP-AKA', registered, and de-registered at an AAA
+// server (TS 29.273 §8.1.2).
 func TestVoWiFi(t *testing.T) {
 	h := start(t, withAAA(t))
 	h.add(attached, "15550001")
@@ -179,7 +179,7 @@ func TestVoWiFi(t *testing.T) {
 	want(t, "user data afterwards", a.sar(attached, cx.AAAUserDataRequest).Result, swx.ErrorIdentityNotRegistered)
 }
 
-// TestSWxResults: each refusal of TS 29.273 §8.1.2.1.2 and §8.1.2.2.2, in the order in which they are looked for.
+// TestSWxResults: each refusal of TS 29.273 §8.1.2.1.2 and §8.1.2.2.2, in the order of the checks.
 func TestSWxResults(t *testing.T) {
 	h := start(t, withAAA(t))
 	h.add(attached, "15550001", func(s *provisioning.NewSubscriber) { s.VisitedNetworks = []string{"mnc002.mcc002.3gppnetwork.org"} })
@@ -246,7 +246,7 @@ func TestSWxResults(t *testing.T) {
 	want(t, "where it may not roam", s.Result, swx.ErrorRoamingNotAllowed)
 }
 
-// TestResynchronisationByWiFi: a SIM that was used with another HSS asks for it, and takes the next vector.
+// TestResynchronisationByWiFi: a SIM that was used with another HSS resynchronises, and accepts the next vector.
 func TestResynchronisationByWiFi(t *testing.T) {
 	h := start(t, withAAA(t))
 	h.add(attached, "15550001")
@@ -276,7 +276,8 @@ func TestResynchronisationByWiFi(t *testing.T) {
 	}
 }
 
-// TestAAAServersAreTold: one that another has taken a user from, and one whose user is changed or withdrawn (TS 29.273 §8.1.2.3).
+// TestAAAServersAreTold: an AAA server is informed when another one has taken over its user, or when the user is changed or withdrawn (TS
+// 29.273 §8.1.2.3).
 func TestAAAServersAreTold(t *testing.T) {
 	h := start(t, withAAA(t))
 	h.add(attached, "15550001")
@@ -307,8 +308,8 @@ func TestAAAServersAreTold(t *testing.T) {
 	}
 }
 
-// TestThreeUsesAtOnce: MME, S-CSCF and AAA server fetch vectors of one SIM at the same time: no number is given twice, and the SIM takes
-// those of each in their order.
+// TestThreeUsesAtOnce: MME, S-CSCF and AAA server fetch vectors of one SIM at the same time: no number is given out twice, and the SIM
+// accepts those of each in their order.
 func TestThreeUsesAtOnce(t *testing.T) {
 	const rounds = 100
 

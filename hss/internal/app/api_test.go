@@ -13,12 +13,12 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// times and host names of the run are not part of what is compared.
+// moments matches the times of a run, which are not compared.
 var moments = regexp.MustCompile(`"\d{4}-\d\d-\d\dT[^"]*"`)
 
 const sim = `"authentication": {"k": "465b5ce8b199b49faa5f0a2ee238a6bc", "opc": "cd63cb71954a9f4e48a5994e37a02baf"}`
 
-// TestAPI is the provisioning API as text: each request, its status and its answer stand in testdata/api.golden.
+// TestAPI is the provisioning API as text: each request, its status and its answer are in testdata/api.golden.
 func TestAPI(t *testing.T) {
 	h := start(t, settings(t))
 	at := "/subscribers/001010000000001"
@@ -156,7 +156,7 @@ func TestAPI(t *testing.T) {
 	}
 }
 
-// Secrets are in no answer but the one to the request for keys, and in no log line.
+// Secrets are in no answer except that to the request for keys, and in no log line.
 func TestSecretsStayInside(t *testing.T) {
 	h := start(t, settings(t))
 	private := h.add("001010000000001", "15550001")

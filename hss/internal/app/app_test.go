@@ -104,7 +104,7 @@ func start(t *testing.T, c *Config) *hss {
 	}
 }
 
-// raw makes a request as it is, with the token.
+// raw sends a request as it is, with the token.
 func (h *hss) raw(method, path, contentType, body string) (*http.Response, string) {
 	h.Helper()
 
@@ -127,7 +127,7 @@ func (h *hss) raw(method, path, contentType, body string) (*http.Response, strin
 	return response, string(answer)
 }
 
-// api makes a request that must succeed.
+// api sends a request that must succeed.
 func (h *hss) api(method, path string, in, out any) {
 	h.Helper()
 
@@ -136,7 +136,7 @@ func (h *hss) api(method, path string, in, out any) {
 	}
 }
 
-// add makes a subscriber with a SIM and returns its private identity.
+// add creates a subscriber with a SIM and returns its private identity.
 func (h *hss) add(imsi, msisdn string, change ...func(*provisioning.NewSubscriber)) string {
 	h.Helper()
 
@@ -150,7 +150,7 @@ func (h *hss) add(imsi, msisdn string, change ...func(*provisioning.NewSubscribe
 	return imsi + "@" + home
 }
 
-// peer is a CSCF as the HSS sees it.
+// peer is a CSCF, as connected to the HSS.
 type peer struct {
 	*testing.T
 	*diameter.Node
@@ -163,14 +163,14 @@ type peer struct {
 	stop     func()
 }
 
-// connect makes a CSCF that is connected to the HSS.
+// connect returns a CSCF connected to the HSS.
 func connect(t *testing.T, h *hss, name string) *peer {
 	t.Helper()
 
 	c := diameter.DefaultConfig(name+"."+home, home)
 	c.Peers = []diameter.Peer{{Host: h.config.Diameter.OriginHost, Realm: home, Address: h.built.Node.Addresses()[0].String()}}
 	c.ReconnectMin, c.ReconnectMax = 10*time.Millisecond, 10*time.Millisecond
-	c.RequestTimeout = time.Minute // so that a slow machine is no failure; what hangs is one
+	c.RequestTimeout = time.Minute // so that a slow machine does not fail, but a hanging one does
 
 	node, err := diameter.New(c, []diameter.Application{cx.Application}, diameter.Options{Metrics: prometheus.NewRegistry()})
 	if err != nil {
@@ -232,7 +232,7 @@ func (p *peer) next() error {
 	return result
 }
 
-// pushed waits until the S-CSCF has been told this often.
+// pushed waits until the S-CSCF has received this many pushes.
 func (p *peer) pushed(count int) {
 	p.Helper()
 
@@ -245,7 +245,7 @@ func (p *peer) pushed(count int) {
 	}
 }
 
-// eventually waits for what other goroutines bring about.
+// eventually waits for a result of other goroutines.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 
@@ -336,7 +336,7 @@ func card(t *testing.T) *aka.SIM {
 	return aka.NewSIM(aka.NewMilenage([16]byte(octets(t, k)), [16]byte(octets(t, opc))), aka.DefaultScheme())
 }
 
-// accept lets the SIM check the first vector of an answer.
+// accept makes the SIM check the first vector of an answer.
 func accept(t *testing.T, sim *aka.SIM, a *cx.MAA) {
 	t.Helper()
 

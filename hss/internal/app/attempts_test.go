@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// What a handset has tried can be read, step by step and in words.
+// The attempts of a handset can be read, step by step and in words.
 func TestAttempts(t *testing.T) {
 	h := start(t, settings(t))
 	private := h.add("001010000000001", "15550001")
@@ -81,7 +81,7 @@ func TestAttempts(t *testing.T) {
 	p.uar(stranger, "sip:"+stranger)
 	tried(stranger, "no private identity "+stranger, "UAR 5001x")
 
-	// whoever it is, by whatever identity, in whatever form
+	// By any identity, in any form.
 	for _, text := range []string{
 		"001010000000001", private, "imsi:001010000000001", public, "15550001", "+15550001", "tel:+1-555-0001", "sip:+15550001@" + home,
 		"999700000000001", stranger, "sip:" + stranger,
@@ -104,7 +104,7 @@ func TestAttempts(t *testing.T) {
 	}
 }
 
-// A user with a password is told of the password, and a phone that leaves the domain out of its user name of that.
+// The advice to a user with a password is about the password, and to a phone that omits the domain in its user name about that.
 func TestAttemptsOfASoftPhone(t *testing.T) {
 	h := start(t, settings(t))
 	h.api(

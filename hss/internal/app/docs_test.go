@@ -19,7 +19,7 @@ func TestReferencePage(t *testing.T) {
 	reference.Resources(env.Admin.Resources())
 }
 
-// openapi.json is what is served. What the tests of this package ask is held to it, too (TestMain).
+// openapi.json describes what is served. The requests of this package's tests are checked against it, too (TestMain).
 func TestOpenAPI(t *testing.T) {
 	openapi.Hold(t, "Dialtone HSS", page.Built(t, settings(t), Build).Admin.Resources())
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// Answers as who sent a wrong request reads them.
+// Answers as parsed by the sender of a wrong request.
 type (
 	failedMAA struct {
 		cx.MAA
@@ -25,7 +25,7 @@ type (
 	}
 )
 
-// RFC 6733 §7.5: an answer shows which AVP is at fault, an example of it if it is missing, and within its group if it is in one.
+// RFC 6733 §7.5: an answer has the offending AVP, an example if it is missing, and its group if it is in one.
 func TestFailedAVP(t *testing.T) {
 	h := start(t, settings(t))
 	private := h.add("001010000000001", "15550001")

@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// database opens the HSS's database behind its back.
+// database opens the HSS's database, unknown to the HSS.
 func (h *hss) database() *sql.Conn {
 	h.Helper()
 
@@ -67,7 +67,7 @@ func TestAnIllStoreIsNotAnUnknownUser(t *testing.T) {
 	}
 }
 
-// An HSS that can keep nothing is not ready: who balances load sends the requests to another.
+// An HSS that cannot store anything is not ready: a load balancer sends requests to another one.
 func TestNotReadyWhileNothingCanBeWritten(t *testing.T) {
 	h := start(t, settings(t))
 	database := h.database()

@@ -12,7 +12,7 @@ import (
 
 const attached = "001010000000001"
 
-// located is what the API says of where the SIM is.
+// located returns the SIM's location from the API.
 func (h *hss) located(imsi string) provisioning.Location {
 	h.Helper()
 
@@ -26,7 +26,7 @@ func (h *hss) located(imsi string) provisioning.Location {
 	return *s.PrivateIdentities[0].MME
 }
 
-// put changes the subscriber by the API, as the command line does.
+// put changes the subscriber through the API, as the command line does.
 func (h *hss) put(imsi string, change func(*provisioning.PrivateIdentity)) {
 	h.Helper()
 
@@ -36,7 +36,7 @@ func (h *hss) put(imsi string, change func(*provisioning.PrivateIdentity)) {
 	h.api("PUT", "/subscribers/"+s.Name, s, nil)
 }
 
-// queued lists the pushes, oldest first.
+// queued returns the pushes, oldest first.
 func (h *hss) queued() []provisioning.Push {
 	h.Helper()
 
@@ -47,8 +47,8 @@ func (h *hss) queued() []provisioning.Push {
 	return list.Pushes
 }
 
-// TestAnotherMME: the MME that the SIM has left is told (TS 29.272 §5.2.1.1.3), unless it has forgotten the SIM or is the same, and what
-// it says afterwards changes nothing.
+// TestAnotherMME: the MME that the SIM has left is informed (TS 29.272 §5.2.1.1.3), unless it has purged the SIM or is the same, and its
+// later reports change nothing.
 func TestAnotherMME(t *testing.T) {
 	h := start(t, withMMEs(t))
 	h.add(attached, "15550001")
@@ -82,7 +82,7 @@ func TestAnotherMME(t *testing.T) {
 	want(t, "requests that the HSS has made", len(h.queued()), 1)
 }
 
-// TestBackBeforeItWasTold: a SIM that comes back to its old MME while that could not be told is not detached there by the old news.
+// TestBackBeforeItWasTold: a SIM that returns to its old MME before that was informed is not detached there by the outdated CLR.
 func TestBackBeforeItWasTold(t *testing.T) {
 	c := withMMEs(t)
 	c.Push.Attempts = 1000
@@ -112,7 +112,7 @@ func TestBackBeforeItWasTold(t *testing.T) {
 	want(t, "where it is", h.located(attached).DiameterHost, "mme."+epc)
 }
 
-// TestWhatAChangeMeansToAnMME: it gets the data anew, or detaches the SIM, or need not know.
+// TestWhatAChangeMeansToAnMME: it gets the new data, or detaches the SIM, or is not concerned.
 func TestWhatAChangeMeansToAnMME(t *testing.T) {
 	h := start(t, withMMEs(t))
 	m := connectMME(t, h, "mme")
@@ -198,7 +198,7 @@ func TestWhatAChangeMeansToAnMME(t *testing.T) {
 	want(t, "APNs in the second IDR", len(data[1].Profile.APNs), 2)
 }
 
-// TestNoMoreAbroad: a SIM that may not stay where it is is detached.
+// TestNoMoreAbroad: a SIM is detached from a network where it may not stay.
 func TestNoMoreAbroad(t *testing.T) {
 	h := start(t, withMMEs(t))
 	h.add(attached, "15550001")
@@ -213,7 +213,7 @@ func TestNoMoreAbroad(t *testing.T) {
 	want(t, "CLR", m.clr[0].Type, s6a.SubscriptionWithdrawal)
 }
 
-// TestAnswersOfMMEs: what an MME says to a request, and what becomes of it.
+// TestAnswersOfMMEs: the answers of an MME to a request, and the resulting states.
 func TestAnswersOfMMEs(t *testing.T) {
 	h := start(t, withMMEs(t))
 	h.add(attached, "15550001")
@@ -248,8 +248,8 @@ func TestAnswersOfMMEs(t *testing.T) {
 	}
 }
 
-// TestResetAfterAnUncleanStop: an HSS whose last run did not end cleanly may have lost what MMEs told it, and says so to those that it
-// remembers (TS 29.272 §5.2.4); one that ended cleanly has nothing to say.
+// TestResetAfterAnUncleanStop: an HSS that was not stopped cleanly may have lost reports of MMEs, and sends an RSR to those that it knows
+// (TS 29.272 §5.2.4); one stopped cleanly sends none.
 func TestResetAfterAnUncleanStop(t *testing.T) {
 	c := withMMEs(t)
 	c.Push.Attempts = 1000 // until the MME has connected

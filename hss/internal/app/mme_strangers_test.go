@@ -8,8 +8,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
-// TestVectorsForMMEsOfTheConfiguration: S6a is for peers of diameter.peers, also where others may connect, and of them for those that it
-// names for S6a where it names applications.
+// TestVectorsForMMEsOfTheConfiguration: S6a is for peers of diameter.peers, even where others may connect; if these name applications, for
+// those that name S6a.
 func TestVectorsForMMEsOfTheConfiguration(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -37,8 +37,8 @@ func TestVectorsForMMEsOfTheConfiguration(t *testing.T) {
 	}
 }
 
-// TestRealmOfTheEPC: an MME knows its own realm only until the HSS has told another (open5gs#2878). diameter.realms has those that are
-// served besides the HSS's own.
+// TestRealmOfTheEPC: an MME knows only its own realm until the HSS has sent another (open5gs#2878). diameter.realms lists those served
+// besides the HSS's own.
 func TestRealmOfTheEPC(t *testing.T) {
 	for name, test := range map[string]struct {
 		realms []string

@@ -20,7 +20,7 @@ const epc = "epc.mnc001.mcc001.3gppnetwork.org"
 // ofHome is Visited-PLMN-Id of 001-01.
 var ofHome = []byte{0x00, 0xF1, 0x10}
 
-// withMMEs is the configuration of an HSS that an EPC asks, too.
+// withMMEs returns the configuration of an HSS that also serves an EPC.
 func withMMEs(t *testing.T) *Config {
 	c := settings(t)
 	c.Diameter.Realms = []string{epc}
@@ -29,7 +29,7 @@ func withMMEs(t *testing.T) *Config {
 	return c
 }
 
-// mme is an MME as the HSS sees it.
+// mme is an MME, as connected to the HSS.
 type mme struct {
 	*testing.T
 	*diameter.Node
@@ -43,7 +43,7 @@ type mme struct {
 	stop     func()
 }
 
-// connectMME makes an MME that is connected to the HSS.
+// connectMME returns an MME connected to the HSS.
 func connectMME(t *testing.T, h *hss, name string) *mme {
 	t.Helper()
 
@@ -111,7 +111,7 @@ func (m *mme) takes(keep func()) error {
 	return result
 }
 
-// told waits until the MME has been told this often.
+// told waits until the MME has received this many requests.
 func (m *mme) told(count int) {
 	m.Helper()
 
@@ -180,12 +180,12 @@ func (m *mme) attach(imsi string) {
 	}
 }
 
-// challenge lets the SIM check a vector of an answer, as a handset does in EPS: with the separation bit.
+// challenge makes the SIM check a vector of an answer, as a handset does in EPS: with the separation bit.
 func challenge(sim *aka.SIM, v s6a.EUTRANVector) (aka.Result, error) {
 	return sim.Authenticate([16]byte(v.RAND), [16]byte(v.AUTN))
 }
 
-// TestOneSIM: the subscriber that the simplest command makes attaches and registers.
+// TestOneSIM: the subscriber of the simplest command attaches and registers.
 func TestOneSIM(t *testing.T) {
 	h := start(t, withMMEs(t))
 	const imsi = "001010000000001"
@@ -240,7 +240,7 @@ func TestOneSIM(t *testing.T) {
 	}
 }
 
-// TestSeveralVectors: they are numbered in their order, bounded, and each is fresh behind the one before it (TS 29.272 §5.2.3.1.3).
+// TestSeveralVectors: several vectors are numbered in order, bounded, and each is fresh after the one before it (TS 29.272 §5.2.3.1.3).
 func TestSeveralVectors(t *testing.T) {
 	h := start(t, withMMEs(t))
 	h.add("001010000000001", "15550001")
@@ -261,8 +261,8 @@ func TestSeveralVectors(t *testing.T) {
 	}
 }
 
-// TestAttachAndRegisterAtOnce: MME and S-CSCF fetch vectors of one SIM at the same time, and each hands its own to the SIM in their
-// order. SEQ is counted once for both, and each has an IND: none is given twice, and the SIM never asks for resynchronisation.
+// TestAttachAndRegisterAtOnce: MME and S-CSCF fetch vectors of one SIM at the same time, and each passes its own to the SIM in order. SEQ
+// is counted once for both, and each has an IND: none is given out twice, and the SIM never asks for resynchronisation.
 func TestAttachAndRegisterAtOnce(t *testing.T) {
 	const rounds = 200
 

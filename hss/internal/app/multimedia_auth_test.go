@@ -246,7 +246,7 @@ func TestAnotherSCSCFTakesOver(t *testing.T) {
 	}
 }
 
-// Two S-CSCF names behind one Diameter identity: there is nobody else to be told (TS 29.228 §8.1.1).
+// Two S-CSCF names behind one Diameter identity: there is nobody else to inform (TS 29.228 §8.1.1).
 func TestTheSameNodeTakesOverFromItself(t *testing.T) {
 	h := start(t, settings(t))
 	private := h.add("001010000000001", "15550001")

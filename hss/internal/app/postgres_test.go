@@ -21,8 +21,8 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// Two HSSs share PostgreSQL and the key file: what is provisioned or registered at one is so at the other, and no sequence
-// number is given out twice (TS 33.102 annex C).
+// Two HSSs share PostgreSQL and the key file: what is provisioned or registered at one is valid at the other, and no sequence number is
+// given out twice (TS 33.102 annex C).
 func TestTwoHSSsOnPostgres(t *testing.T) {
 	dsn, keys := postgres.Database(t), filepath.Join(t.TempDir(), "hss.keys")
 	on := func() *Config {
@@ -80,8 +80,8 @@ func TestTwoHSSsOnPostgres(t *testing.T) {
 	want(t, "deleted at one", second.uar(private, public).Result, cx.ErrorUserUnknown)
 }
 
-// Readers of the API have connections of their own and wait for no statement that Cx prepares, and the reverse: right after the
-// start, when nothing has been prepared yet, many MARs and many queries of the API are all answered.
+// Readers of the API have connections of their own and never wait for a statement that Cx prepares, nor the reverse: right after the start,
+// when nothing has been prepared yet, many MARs and many queries of the API are all answered.
 func TestPostgresServesCxAndTheAPITogether(t *testing.T) {
 	const users, queries = 48, 16
 

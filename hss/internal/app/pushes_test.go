@@ -25,7 +25,7 @@ func (h *hss) finished() provisioning.Push {
 	return list.Pushes[0]
 }
 
-// The list says when there is more, and leads there (RFC 8288 §3.3).
+// A list with more items says so, and links to them (RFC 8288 §3.3).
 func TestPushesGoOn(t *testing.T) {
 	h := start(t, settings(t))
 
@@ -237,7 +237,7 @@ func TestWithdrawnIdentities(t *testing.T) {
 	}
 }
 
-// What an S-CSCF has to know is not lost with the connection, nor with the HSS.
+// A push to an S-CSCF is lost neither with the connection nor with the HSS.
 func TestPushesOutliveConnectionsAndProcesses(t *testing.T) {
 	c := settings(t)
 	c.Push.Attempts = 1000

@@ -27,8 +27,8 @@ func restorationOf(private, contact string) *cx.SCSCFRestorationInfo {
 	}
 }
 
-// TS 29.228 §6.1.2, TS 23.380 §4.2: what an S-CSCF gives the HSS to keep comes back when the S-CSCF has lost the registration,
-// and is gone with the registration.
+// TS 29.228 §6.1.2, TS 23.380 §4.2: the restoration information stored by an S-CSCF is returned when it has lost the registration, and is
+// deleted with the registration.
 func TestRestorationInformation(t *testing.T) {
 	c := settings(t)
 	h := start(t, c)

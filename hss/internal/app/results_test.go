@@ -12,9 +12,9 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// resultsOf are the results that each command can have: those of TS 29.228 §6.1.1.1, §6.1.2.1, §6.1.3, §6.1.4.1, §6.2.2.1 and
-// §6.3.1, with DIAMETER_ERROR_FEATURE_UNSUPPORTED of TS 29.229 §6.2.2 for every one, and what RFC 6733 §7.1.5 has for
-// requests that cannot be read. RTR and PPR are answered by the S-CSCF: what stands here is what the HSS must cope with.
+// resultsOf lists the results that each command can have: those of TS 29.228 §6.1.1.1, §6.1.2.1, §6.1.3, §6.1.4.1, §6.2.2.1 and §6.3.1,
+// with DIAMETER_ERROR_FEATURE_UNSUPPORTED of TS 29.229 §6.2.2 for every one, and those of RFC 6733 §7.1.5 for requests that cannot be
+// parsed. RTR and PPR are answered by the S-CSCF: their results are those that the HSS must cope with.
 var resultsOf = map[string][]diameter.Result{
 	"UAR": {
 		cx.Success,
@@ -116,7 +116,7 @@ func lir(change func(*situation, *cx.LIR)) func(*situation) diameter.Result {
 	}
 }
 
-// ill is a store that cannot answer: it is no fault of the user's.
+// ill breaks the store: that is no fault of the user's.
 func ill(s *situation) {
 	s.Helper()
 	database := s.database()
@@ -206,8 +206,7 @@ func resultRows() []resultRow {
 	}
 }
 
-// TestEachCommandGivesEachResult is complete: what resultsOf says a command can give is given here, over the wire, and nothing
-// that it does not say.
+// TestEachCommandGivesEachResult is complete: each result in resultsOf is produced here, over the wire, and no other.
 func TestEachCommandGivesEachResult(t *testing.T) {
 	given := map[string][]diameter.Result{}
 	next := situations(t)
@@ -259,7 +258,7 @@ func TestEachCommandGivesEachResult(t *testing.T) {
 	}
 }
 
-// answeredPushes has an S-CSCF give each result of RTR or PPR.
+// answeredPushes makes an S-CSCF give each result of RTR or PPR.
 func answeredPushes(t *testing.T, command subscriber.PushCommand) {
 	h := start(t, settings(t))
 	private := h.add("001010000000001", "15550001")
@@ -294,8 +293,8 @@ func answeredPushes(t *testing.T, command subscriber.PushCommand) {
 	}
 }
 
-// TS 29.229 §7.2: what the sender insists on and is not there is refused, with what is there; what it only announces is not,
-// and a refusal changes nothing.
+// TS 29.229 §7.2: a feature that the sender requires and the HSS lacks is refused, with the supported ones; a feature that it only
+// announces is not, and a refusal changes nothing.
 func TestRequiredFeatures(t *testing.T) {
 	s := situations(t)(t)
 	offered := func(bits uint32, mandatory bool) []cx.SupportedFeatures {

@@ -15,8 +15,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
-// s6aResults are the results that each command of S6a can have: those of TS 29.272 §5.2.1.1.3, §5.2.1.3.3, §5.2.3.1.3 and §5.2.5.1.3,
-// with ROAMING_NOT_ALLOWED for AIR (docs/divergences.md), and what any command can have.
+// s6aResults lists the results that each command of S6a can have: those of TS 29.272 §5.2.1.1.3, §5.2.1.3.3, §5.2.3.1.3 and §5.2.5.1.3,
+// with ROAMING_NOT_ALLOWED for AIR (docs/divergences.md), and those of any command.
 var s6aResults = map[string][]diameter.Result{
 	"AIR": {
 		s6a.Success, s6a.ErrorUserUnknown, s6a.ErrorUnknownEPSSubscription, s6a.ErrorRoamingNotAllowed, s6a.AuthenticationDataUnavailable,
@@ -44,14 +44,14 @@ func (s *subscribed) visits(networks ...string) {
 	s.change(func(d *provisioning.Subscriber) { d.PrivateIdentities[0].VisitedNetworks = networks })
 }
 
-// elsewhere is a SIM that may not roam to a2.
+// elsewhere makes the SIM one that may not roam to a2.
 func elsewhere(s *subscribed) { s.visits("elsewhere") }
 
 func illStore(s *subscribed) { ill(s.situation) }
 
 func there(s *subscribed) { s.mme.attach(s.name) }
 
-// s6aRow is one situation, and what it is answered.
+// s6aRow is one situation, and its result.
 type s6aRow struct {
 	name, command string
 	want          diameter.Result
@@ -147,7 +147,7 @@ func s6aRows() []s6aRow {
 	}
 }
 
-// TestEachS6aCommandGivesEachResult is complete: what s6aResults says a command can give is given here, over the wire.
+// TestEachS6aCommandGivesEachResult is complete: each result in s6aResults is produced here, over the wire.
 func TestEachS6aCommandGivesEachResult(t *testing.T) {
 	next, m := situationsOf(t)
 	given := map[string][]diameter.Result{}
@@ -177,8 +177,8 @@ func TestEachS6aCommandGivesEachResult(t *testing.T) {
 	}
 }
 
-// TestResynchronisationFromAnMME: the SIM was elsewhere, says so by AUTS, and takes the vector that comes with the answer. An AUTS that
-// comes again sets nothing back (TS 33.102 §6.3.5).
+// TestResynchronisationFromAnMME: the SIM was used elsewhere, sends AUTS, and accepts the vector in the answer. A repeated AUTS sets
+// nothing back (TS 33.102 §6.3.5).
 func TestResynchronisationFromAnMME(t *testing.T) {
 	h := start(t, withMMEs(t))
 	const imsi = "001010000000001"

@@ -18,7 +18,7 @@ const (
 	userName, publicIdentity, serverName, assignmentType, dataAvailable = 1, 601, 602, 614, 624
 )
 
-// assign has an S-CSCF of another make register a user.
+// assign makes a foreign S-CSCF register a user.
 func assign(c *foreign.Conn, private string) *foreign.Message {
 	const v = cx.VendorID
 
@@ -47,7 +47,7 @@ func assign(c *foreign.Conn, private string) *foreign.Message {
 	)
 }
 
-// TestSilentServer: RTRs and PPRs of one S-CSCF wait in its own line. One that takes them and says nothing holds up nobody else.
+// TestSilentServer: RTRs and PPRs of one S-CSCF wait in its own line. An S-CSCF that receives them and is silent delays nobody else.
 func TestSilentServer(t *testing.T) {
 	const users = 40
 

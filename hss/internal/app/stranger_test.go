@@ -9,8 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/test/foreign"
 )
 
-// TestStrangerWithTheNameOfAPeer: whoever says that it is the S-CSCF, from an address that the S-CSCF does not have, gets no vectors,
-// and does not keep the S-CSCF out.
+// TestStrangerWithTheNameOfAPeer: a node with the S-CSCF's name, but from another address, gets no vectors, and does not lock the S-CSCF
+// out.
 func TestStrangerWithTheNameOfAPeer(t *testing.T) {
 	c := settings(t)
 	c.Diameter.AllowUnknownPeers = false
@@ -39,8 +39,8 @@ func TestStrangerWithTheNameOfAPeer(t *testing.T) {
 	}
 }
 
-// TestPeerConnectsAnew: an S-CSCF whose machine went away without a word is served again within seconds, not when the watchdog has
-// found its old connection dead (RFC 6733 §5.6.4).
+// TestPeerConnectsAnew: an S-CSCF whose machine disappeared silently is served again within seconds, not only when the watchdog has found
+// its old connection dead (RFC 6733 §5.6.4).
 func TestPeerConnectsAnew(t *testing.T) {
 	h := start(t, settings(t))
 	private := h.add("001010000000001", "15550001")
@@ -72,7 +72,7 @@ func TestPeerConnectsAnew(t *testing.T) {
 	}
 }
 
-// TestSilentSockets: one address that takes all the connections that there are, and says nothing, keeps no configured peer out.
+// TestSilentSockets: one address that opens all possible connections, and is silent, locks no configured peer out.
 func TestSilentSockets(t *testing.T) {
 	c := settings(t)
 	c.Diameter.MaxConnections = 8

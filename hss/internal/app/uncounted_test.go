@@ -15,8 +15,8 @@ import (
 	"github.com/dialtone-ims/dialtone/test/tables"
 )
 
-// A database of an HSS that did not count the steps of its schema is taken over as it is: subscribers, keys, services, and who is
-// registered. One that a newer HSS has had is refused.
+// A database of an HSS that did not count the steps of its schema is migrated as it is: subscribers, keys, services, and registrations. One
+// that a newer HSS has used is refused.
 func TestUncountedDatabase(t *testing.T) {
 	for name, prepare := range map[string]func(*testing.T, *Config){
 		"file": func(t *testing.T, c *Config) {

@@ -95,7 +95,7 @@ func TestSays(t *testing.T) {
 	}
 }
 
-// What comes from outside does not make it grow, whoever claims to be whom.
+// Requests from outside do not make the log grow, whatever identity they claim.
 func TestBounded(t *testing.T) {
 	l := NewLog()
 	l.Add("", "sip:nobody", Step{Kind: Authorization})

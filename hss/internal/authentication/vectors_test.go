@@ -57,8 +57,8 @@ func TestDeriveOPc(t *testing.T) {
 	}
 }
 
-// The published sets of TS 35.233 have RES of 4, 8, 16 and 32 octets and one or two iterations: an identity that is
-// provisioned so gives them. MAC-A and MAC-S of 16 and 32 octets fit no vector; pkg/aka has them.
+// The published sets of TS 35.233 have RES of 4, 8, 16 and 32 octets and one or two iterations: an identity provisioned with these gives
+// them. MAC-A and MAC-S of 16 and 32 octets fit no vector; pkg/aka supports them.
 func TestPublishedTUAKSets(t *testing.T) {
 	file, err := os.Open("../../../pkg/aka/testdata/tuak.csv")
 	if err != nil {

@@ -54,7 +54,7 @@ func TestSubscriptionData(t *testing.T) {
 	}
 }
 
-// Where a SIM may attach: at home always (TS 23.003 §2.2), elsewhere where its list says so by any name of the network.
+// Where a SIM may attach: always at home (TS 23.003 §2.2), elsewhere if its list has any name of the network.
 func TestWhereASIMMayAttach(t *testing.T) {
 	abroad := s6a.PLMN{MCC: "901", MNC: "70"}
 

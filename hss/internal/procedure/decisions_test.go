@@ -8,7 +8,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// faulty is a user with whom everything is wrong: not associated, barred, not allowed to roam or to register.
+// faulty returns a user with whom everything is wrong: not associated, barred, not allowed to roam or to register.
 func faulty() identities {
 	private := &subscriber.PrivateIdentity{Identity: "001@home", Scheme: subscriber.AKA, VisitedNetworks: []string{"nowhere"}}
 	public := &subscriber.PublicIdentity{Identity: "sip:001@home", Kind: subscriber.User, Barred: true}
@@ -30,7 +30,7 @@ func result(err error) diameter.Result {
 	return diameter.ResultOf(err).Result
 }
 
-// The first step that fails is the answer, whatever else is wrong: each row mends what the row before was refused for.
+// The first step that fails is the answer, whatever else is wrong: each row repairs the fault of the row before.
 func TestStepsOfUserAuthorizationInOrder(t *testing.T) {
 	who := faulty()
 	mended := who

@@ -11,8 +11,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 )
 
-// TS 29.228 §6.1.2: an S-CSCF gets back to the octet what it gave, whatever that is; and of what stands in the database what can be read
-// can be sent.
+// TS 29.228 §6.1.2: an S-CSCF gets back to the octet what it stored, whatever that is; and whatever can be read from the database can be
+// sent.
 func FuzzRestoration(f *testing.F) {
 	f.Add("a@home", []byte("<sip:p;lr>"), []byte("sip:\xff@x"), []byte("c\x00"), uint32(1), int64(1_800_000_000), true, []byte(`{}`))
 	f.Add("", []byte{}, []byte(nil), []byte("\u2028"), uint32(0), int64(0), false, []byte(`{"Info":[{"Path":"","Subscription":{}}]}`))
@@ -66,7 +66,7 @@ func FuzzRestoration(f *testing.F) {
 	})
 }
 
-// sent is a request as the other side reads it; nil: it cannot be sent, or be read.
+// sent returns a request as the other side parses it; nil: it cannot be sent, or be parsed.
 func sent(t *testing.T, d *diameter.Dictionary, q *cx.SAR) *cx.SAR {
 	t.Helper()
 

@@ -123,7 +123,7 @@ func TestBadCriteria(t *testing.T) {
 	}
 }
 
-// What is accepted can be shown again, and what is shown is accepted again.
+// Accepted criteria can be shown, and shown criteria are accepted.
 func FuzzCriteriaOf(f *testing.F) {
 	f.Add(
 		"<ServiceProfile><InitialFilterCriteria><Priority>1</Priority><ApplicationServer><ServerName>sip:as</ServerName></ApplicationServer>" +

@@ -16,7 +16,7 @@ import (
 
 var errUndo = errors.New("undo")
 
-// A body is refused with a status of the client's, or makes a subscriber that is shown as it was made and can be put again.
+// A body is refused with a client error, or creates a subscriber that is shown as it was made and can be put again.
 func FuzzNewSubscriber(f *testing.F) {
 	folder := scratch.Dir(f)
 	store, err := subscriber.Open(

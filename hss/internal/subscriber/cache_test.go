@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// same compares what is remembered with what is in the database.
+// same compares the cache with the database.
 func same(t interface{ Fatalf(string, ...any) }, s *Store, id uint64, private, public string) {
 	remembered, _ := s.remembered(private, public)
 	if remembered.Subscription == nil {
@@ -37,7 +37,7 @@ func same(t interface{ Fatalf(string, ...any) }, s *Store, id uint64, private, p
 	}
 }
 
-// Whatever is done in whatever order, what is remembered is what is stored.
+// Whatever is done in whatever order, the cache equals the database.
 func TestWhatIsRememberedIsWhatIsStored(t *testing.T) {
 	s := opened(t, configuration(t))
 	errUndo := errors.New("undo")
@@ -161,7 +161,7 @@ func TestReadersAndWritersTogether(t *testing.T) {
 	same(t, s, 1, "001@home", "sip:001@home")
 }
 
-// A reader that was overtaken by a commit must not put back what it read before.
+// A reader overtaken by a commit must not put its outdated result into the cache.
 func TestAnOvertakenReaderRemembersNothing(t *testing.T) {
 	c := newCache()
 	before := &Subscription{ID: 1, ServerName: "sip:before", Private: []*PrivateIdentity{{Identity: "a"}}}

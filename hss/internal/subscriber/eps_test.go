@@ -56,7 +56,7 @@ func TestEPSThatNoMMECouldBeTold(t *testing.T) {
 	}
 }
 
-// What is stored of a SIM comes back as it was, and what is not said stays unsaid.
+// The EPS data of a SIM is returned as stored, and unset fields stay unset.
 func TestEPSIsKept(t *testing.T) { eachDatabase(t, epsIsKept) }
 
 func epsIsKept(t *testing.T, c Config) {

@@ -7,7 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/tables"
 )
 
-// The steps of the schema lead to the tables that the program works with: who changes a type adds a step.
+// The steps of the schema lead to the tables of the program: a change of a type needs a step.
 func TestSchema(t *testing.T) {
 	tables.Stepped(t, schema.HSS,
 		&Subscription{}, &PrivateIdentity{}, &RegistrationSet{}, &Registration{}, &PublicIdentity{},

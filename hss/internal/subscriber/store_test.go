@@ -231,7 +231,7 @@ func lookups(t *testing.T, c Config) {
 
 func TestWrittenNames(t *testing.T) { eachDatabase(t, writtenNames) }
 
-// A user may be called as another's number is: nobody is taken for the other one.
+// A user's name may equal another one's number: neither is taken for the other.
 func writtenNames(t *testing.T, c Config) {
 	s := opened(t, c)
 	save(t, s, alice(s)) // the user 001, tel:+15550001
