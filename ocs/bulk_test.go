@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Accounts from the file that the HSS takes, too: some hundred in a transaction, or the line on which it stopped.
+// Accounts from the file that the HSS takes, too: some hundred per transaction, or the line of the first error.
 func TestBulk(t *testing.T) {
 	o := run(t)
 

@@ -194,7 +194,7 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-// Every list that is not shown whole says so, and how to go on: the API by a link (RFC 8288 §3.3), the command behind the table.
+// Every incomplete list says so, and how to go on: the API by a link (RFC 8288 §3.3), the command after the table.
 func TestListsGoOn(t *testing.T) {
 	o := run(t)
 	o.provision(1000, perSecond)
@@ -245,7 +245,7 @@ func TestListsGoOn(t *testing.T) {
 	}
 }
 
-// goOn reads lists one by one until they say no more that there is more; nothing is shown twice, and nothing is left out.
+// goOn reads lists page by page to their end; nothing is shown twice, and nothing is left out.
 func (o *ocs) goOn(lists map[string]string, sessions ...string) {
 	o.Helper()
 
@@ -357,7 +357,7 @@ func TestAPIRefuses(t *testing.T) {
 	}
 }
 
-// TestGuideTariffs: the examples of the charging guide are what ocs tariff set takes, as they stand there.
+// TestGuideTariffs: ocs tariff set accepts the examples of the charging guide as they are there.
 func TestGuideTariffs(t *testing.T) {
 	o := run(t)
 
@@ -379,7 +379,7 @@ func TestGuideTariffs(t *testing.T) {
 	}
 }
 
-// TestSessionClose: a session whose network function is gone is ended by hand, and its reservation comes back.
+// TestSessionClose: a session whose network function is gone is closed by hand, and its reservation is returned.
 func TestSessionClose(t *testing.T) {
 	o := run(t)
 	o.provision(1000, perSecond)
@@ -413,7 +413,7 @@ func TestSessionClose(t *testing.T) {
 	}
 }
 
-// TestUnknownPeers: only network functions that are configured charge.
+// TestUnknownPeers: only configured network functions may charge.
 func TestUnknownPeers(t *testing.T) {
 	o := run(t)
 

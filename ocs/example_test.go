@@ -14,9 +14,9 @@ import (
 	"github.com/dialtone-ims/dialtone/test/postgres"
 )
 
-// TestWorkedExample: granted 600 s, updated at 500 s used with 300 s more, released at 700 s in total: debited exactly 700 s, and
-// whatever was reserved beyond them returned; once as it is, once with every CCR sent twice, once with the OCS killed between any
-// two of them, and every CCR sent again then.
+// TestWorkedExample: granted 600 s, updated at 500 s used with 300 s more, released at 700 s in total: debited exactly 700 s, and the rest
+// of the reservation returned; once as it is, once with every CCR sent twice, once with the OCS killed between any two of them, and every
+// CCR sent again then.
 func TestWorkedExample(t *testing.T) {
 	for name, between := range map[string]func(*ocs, *ro.CCR){
 		"once":            func(*ocs, *ro.CCR) {},
@@ -84,8 +84,8 @@ func (o *ocs) again(q *ro.CCR) {
 	}
 }
 
-// TestKilledAtAnyTime: many calls at once, and the OCS killed again and again while their requests are on the way. Each request
-// is repeated until it is answered, and all is paid once.
+// TestKilledAtAnyTime: many calls at once, and the OCS killed again and again while their requests are pending. Each request is repeated
+// until it is answered, and everything is paid once.
 func TestKilledAtAnyTime(t *testing.T) {
 	const calls, updates, kills = 12, 6, 6
 
@@ -167,7 +167,7 @@ func TestThreeDollars(t *testing.T) {
 	}
 }
 
-// TestVanishedNetworkFunction: nothing is heard of a session any more; what it has reserved comes back, also after a crash.
+// TestVanishedNetworkFunction: the reservation of a session that has become silent is returned, also after a crash.
 func TestVanishedNetworkFunction(t *testing.T) {
 	o := run(t, "DIALTONE_OCS_CREDIT_VALIDITY=1s", "DIALTONE_OCS_CREDIT_SUPERVISION=1s")
 	o.provision(1000, perSecond)

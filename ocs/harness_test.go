@@ -75,7 +75,7 @@ type ocs struct {
 	answer diameter.Result // to the next RAR and ASR; LimitedSuccess and Success if there is none
 }
 
-// obliging is a network function that does what it is told.
+// obliging makes the network function comply with every request.
 func (o *ocs) obliging(otherwise diameter.Result) diameter.Result {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -153,7 +153,7 @@ func run(t *testing.T, environment ...string) *ocs {
 	return o
 }
 
-// tap keeps the last CCA, without what differs by right: hop-by-hop and end-to-end identifiers.
+// tap keeps the last CCA, without the identifiers that must differ: hop-by-hop and end-to-end.
 func (o *ocs) tap(m trace.Message) {
 	const creditControl = 272
 
@@ -244,7 +244,7 @@ var perSecond = map[string]any{"prefix": "", "price": 1, "interval": 1, "increme
 
 type state struct{ Balance, Reserved int64 }
 
-// account is what alice has; the ledger is audited on the way.
+// account returns alice's account; the ledger is audited, too.
 func (o *ocs) account() (s state) {
 	o.Helper()
 	o.do("GET", "/accounts/alice", nil, &s)
@@ -286,7 +286,7 @@ func ccr(session string, kind ro.RequestType, number uint32, want, used *uint32)
 	return q
 }
 
-// try sends a request until it is answered: as a network function does that has lost its OCS for a moment.
+// try sends a request until it is answered, like a network function that has lost its OCS for a moment.
 func (o *ocs) try(q *ro.CCR) (answer *credit.Answer, ok bool) {
 	return answer, wait(func() bool {
 		var err error

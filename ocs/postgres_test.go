@@ -83,8 +83,8 @@ func TestTwoOCSsOnOneLedger(t *testing.T) {
 	}
 }
 
-// TestKilledOnPostgres is TestKilledAtAnyTime's other database: a call whose OCS dies between any two requests, and a session
-// that nobody ends.
+// TestKilledOnPostgres is TestKilledAtAnyTime on the other database: a call whose OCS dies between any two requests, and a session that
+// nobody ends.
 func TestKilledOnPostgres(t *testing.T) {
 	o := run(t, "DIALTONE_OCS_DSN="+postgres.Database(t), "DIALTONE_OCS_CREDIT_VALIDITY=1s", "DIALTONE_OCS_CREDIT_SUPERVISION=1s")
 	o.provision(1000, perSecond)
@@ -94,8 +94,8 @@ func TestKilledOnPostgres(t *testing.T) {
 	o.await("the reservation to come back", func() bool { return o.account() == state{1000, 0} })
 }
 
-// TestPostgresUnderAPITraffic: many CCRs are in flight while the API is read and written, from the first request on, when no
-// statement is known to the database yet. Every CCR is served.
+// TestPostgresUnderAPITraffic: many CCRs are pending while the API is read and written, from the first request on, when the database has no
+// prepared statement yet. Every CCR is served.
 func TestPostgresUnderAPITraffic(t *testing.T) {
 	const inFlight, rounds = 48, 3
 

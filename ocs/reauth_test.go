@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// asked waits for what the OCS asks of the network function.
+// asked waits for a request of the OCS to the network function.
 func asked[T any](o *ocs, from chan *T) *T {
 	o.Helper()
 
@@ -62,7 +62,7 @@ func TestCreditReauthorisation(t *testing.T) {
 		t.Errorf("%+v, want 40 of 1100 used and 600 reserved", got)
 	}
 
-	// It asks by itself now; nobody has to be told of more money.
+	// It asks by itself now; more money needs no RAR.
 	o.do("POST", "/accounts/alice/top-up", map[string]any{"amount": 1}, nil)
 
 	// A blocked account: the session is asked to report, and gets nothing more.
@@ -79,7 +79,7 @@ func TestCreditReauthorisation(t *testing.T) {
 		t.Errorf("%+v, want 105 used", got)
 	}
 
-	// No session, nobody to be asked.
+	// Without a session nothing is sent.
 	o.do("PATCH", "/accounts/alice", map[string]any{"blocked": false}, nil)
 	o.do("PATCH", "/accounts/alice", map[string]any{"blocked": true}, nil)
 	o.do("PATCH", "/accounts/alice", map[string]any{"blocked": false}, nil)
@@ -90,7 +90,7 @@ func TestCreditReauthorisation(t *testing.T) {
 	}
 }
 
-// TestAnswersToRAR: what the operator learns, and what becomes of the session.
+// TestAnswersToRAR: what the operator learns, and the fate of the session.
 func TestAnswersToRAR(t *testing.T) {
 	o := run(t, "DIALTONE_OCS_CREDIT_SUPERVISION=30s", "DIALTONE_OCS_REAUTH_WAIT=10ms")
 	o.provision(1000, perSecond)
@@ -154,8 +154,8 @@ func TestAnswersToRAR(t *testing.T) {
 	}
 }
 
-// TestClosingEndsSessions: an account is closed under a call. The network function is told to end it, its last report is paid,
-// and the rest is paid out.
+// TestClosingEndsSessions: an account is closed during a call. The network function is asked to end it, its last report is charged, and the
+// rest is paid out.
 func TestClosingEndsSessions(t *testing.T) {
 	o := run(t)
 	o.provision(1000, perSecond)
@@ -184,8 +184,8 @@ func TestClosingEndsSessions(t *testing.T) {
 	}
 }
 
-// TestClosingWithoutAnAnswer: a network function that does not end the session keeps the account from being closed, not from
-// being blocked, and the operator is told.
+// TestClosingWithoutAnAnswer: a network function that does not end the session prevents the closing of the account, but not its blocking,
+// and the operator is told.
 func TestClosingWithoutAnAnswer(t *testing.T) {
 	o := run(t)
 	o.provision(1000, perSecond)

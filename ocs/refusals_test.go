@@ -20,7 +20,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/postgres"
 )
 
-// Requests that are not as RFC 8506 §3.1 wants them.
+// Requests that violate RFC 8506 §3.1.
 type (
 	withoutContext struct {
 		diameter.RequestHeader
@@ -67,7 +67,7 @@ func (*withoutNumber) Command() diameter.Command  { return (*ro.CCR)(nil).Comman
 func (*withoutType) Command() diameter.Command    { return (*ro.CCR)(nil).Command() }
 func (*longType) Command() diameter.Command       { return (*ro.CCR)(nil).Command() }
 
-// misshapen is Ro as a network function has it that is at fault.
+// misshapen returns Ro as a faulty network function implements it.
 func misshapen() diameter.Application {
 	own := ro.Application
 	own.Dictionary = bytes.Replace(own.Dictionary, []byte("</application>"), []byte(`
@@ -79,7 +79,7 @@ func misshapen() diameter.Application {
 	return own
 }
 
-// topLevel are the AVPs of a message by code.
+// topLevel returns the AVPs of a message by code.
 func topLevel(message []byte) map[uint32][]byte {
 	found := map[uint32][]byte{}
 	for b := message[20:]; len(b) >= 8; {
@@ -91,8 +91,8 @@ func topLevel(message []byte) map[uint32][]byte {
 	return found
 }
 
-// TestRefusalsOfTheDecoder: RFC 8506 §3.2 wants to be told which request an answer is of, in refusals of what could not be read,
-// too, as far as that could be read.
+// TestRefusalsOfTheDecoder: RFC 8506 §3.2 requires an answer to identify its request, even when refusing a request that could not be
+// parsed, as far as it could be.
 func TestRefusalsOfTheDecoder(t *testing.T) {
 	o := run(t, "DIALTONE_OCS_DIAMETER_ALLOW_UNKNOWN_PEERS=true")
 	o.provision(1000, perSecond)
@@ -260,7 +260,7 @@ func sender[Q any, PQ diameter.Typed[Q]](ctx context.Context, n *diameter.Node, 
 	}
 }
 
-// TestDataThatCannotBeKept: what PostgreSQL cannot hold is refused in the same way on both stores, and named.
+// TestDataThatCannotBeKept: data that PostgreSQL cannot store is refused in the same way on both stores, and named.
 func TestDataThatCannotBeKept(t *testing.T) {
 	random := func(n int) string { // nothing can compress it
 		text := make([]byte, n)

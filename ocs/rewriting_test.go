@@ -6,9 +6,9 @@ import (
 	"net"
 )
 
-// rewriting dials a connection on which AVP codes 60415 and 60416 become those of CC-Request-Number and CC-Request-Type, so
-// that a node can send what its dictionary would not let it. In messages of the session "x;none" Auth-Application-Id becomes an AVP
-// that nobody knows, in those of "x;other" it names another application.
+// rewriting dials a connection on which AVP codes 60415 and 60416 become those of CC-Request-Number and CC-Request-Type, so that a node can
+// send what its dictionary would not let it. In messages of the session "x;none" Auth-Application-Id becomes an unknown AVP, in those of
+// "x;other" it names another application.
 func rewriting(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// capture writes all that went over Ro, each message in a TCP connection of its own.
+// capture writes all messages of Ro, each in a TCP connection of its own.
 func (o *ocs) capture() string {
 	o.Helper()
 
@@ -78,7 +78,7 @@ func tshark(t *testing.T, arguments ...string) string {
 
 var complaint = regexp.MustCompile(`(?i)malformed|expert info|unknown avp|unreassembled`)
 
-// TestRoBeforeWireshark has another dissector read what the OCS says of quotas, their ends and the balance.
+// TestRoBeforeWireshark makes another dissector read the OCS's quotas, their ends and the balance.
 func TestRoBeforeWireshark(t *testing.T) {
 	o := run(
 		t,

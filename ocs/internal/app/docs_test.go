@@ -32,7 +32,7 @@ func built(t *testing.T) *service.Env {
 	return page.Built(t, &c, Build)
 }
 
-// openapi.json is what is served. What the tests of the binary ask is held to it, too.
+// openapi.json describes what is served. The requests of the binary's tests are checked against it, too.
 func TestOpenAPI(t *testing.T) {
 	openapi.Hold(t, "Dialtone OCS", built(t).Admin.Resources())
 }

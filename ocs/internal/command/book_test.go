@@ -10,7 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
 )
 
-// An operator sees how long a call rang and how long it was talked, apart; only calls have either.
+// An operator sees ringing time and talking time of a call separately; only calls have either.
 func TestCDRsSayWhatIsPaidFor(t *testing.T) {
 	began := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	answered := began.Add(12 * time.Second)
@@ -37,7 +37,7 @@ func TestCDRsSayWhatIsPaidFor(t *testing.T) {
 	}
 }
 
-// One way of writing money: a point is refused, with what to write instead.
+// Money has one form: a decimal point is refused, with the right form.
 func TestMoney(t *testing.T) {
 	for text, want := range map[string]string{
 		"1050": "", "0": "", "-5": "", "10.50": "1050 for 10.50", "10,50": "1050 for 10,50", "0.05": "5 for 0.05", "1.5": "1050 for 10.50",
@@ -50,7 +50,7 @@ func TestMoney(t *testing.T) {
 	}
 }
 
-// The commands find an OCS that was told another admin address in the same way as the HSS's do.
+// The commands find an OCS with another admin address in the same way as the HSS's do.
 func TestAddress(t *testing.T) {
 	for set, want := range map[string]string{"": "http://127.0.0.14:9090", "192.0.2.7:9094": "http://192.0.2.7:9094"} {
 		t.Setenv("DIALTONE_OCS_ADMIN_ADDRESS", set)

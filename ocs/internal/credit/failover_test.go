@@ -6,7 +6,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// CC-Session-Failover (RFC 8506 §8.4): a session may go on at another OCS where there can be one with the same ledger, and only there.
+// CC-Session-Failover (RFC 8506 §8.4): a session may continue at another OCS only if there can be one with the same ledger.
 func TestSessionFailover(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		b := newBench(t, nil)

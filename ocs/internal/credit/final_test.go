@@ -21,7 +21,7 @@ func (b *bench) terms(t *testing.T, name string, terms rating.Terms) {
 	}
 }
 
-// What a tariff says of the last units goes before what is configured, in the version that the session began with.
+// A tariff's terms for the last units override the configured ones, in the version that the session began with.
 func TestFinalUnitsOfATariff(t *testing.T) {
 	b := newBench(t, nil)
 	b.terms(t, "standard", rating.Terms{FinalUnit: &rating.FinalUnit{Action: rating.Redirect, Redirect: "http://top-up.example.org"}})
@@ -100,7 +100,7 @@ func TestFinalUnitOfATariffIsChecked(t *testing.T) {
 	}
 }
 
-// TS 32.299 §7.2: Low-Balance-Indication, by what is not spent yet, not by what is reserved.
+// TS 32.299 §7.2: Low-Balance-Indication depends on what is unspent, not on what is reserved.
 func TestLowBalance(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.LowBalance, c.ShowBalance = 200, true })
 	b.account(t, "15550001", 500)
@@ -137,8 +137,8 @@ func TestLowBalance(t *testing.T) {
 	}
 }
 
-// RFC 8506 §8.33: when the quota is not valid any more it is reported, whatever is left of it; that comes back, and a new one
-// is valid as long again. Who does not report is closed after Tcc (TestSupervision).
+// RFC 8506 §8.33: when its validity ends, the quota is reported, whatever is left of it; the rest is returned, and the new one is valid as
+// long again. A client that does not report is closed after Tcc (TestSupervision).
 func TestValidityExpires(t *testing.T) {
 	b := newBench(t, nil)
 	b.account(t, "15550001", 1000)

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// What has ended is forgotten at its age; what is open, and what accounts have, is not.
+// What has ended is dropped at its age; what is open, and the accounts' balances, are not.
 func TestOldRecordsAreForgotten(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.KeepCDRs, c.KeepLedger = 24*time.Hour, 48*time.Hour })
 	b.account(t, "15550001", 1000)
@@ -52,7 +52,7 @@ func TestOldRecordsAreForgotten(t *testing.T) {
 	}
 }
 
-// Answers by the million are dropped some at a time: requests are served in between.
+// Millions of answers are dropped in batches: requests are served in between.
 func TestAnswersAreForgottenInBatches(t *testing.T) {
 	const old = 20 * droppedAtOnce
 

@@ -109,7 +109,7 @@ func (b *bench) units(t *testing.T, cell string) *ro.ServiceUnit {
 	)
 }
 
-// outcome is what stands in the column "granted".
+// outcome returns the text of the column "granted".
 func outcome(a *Answer) string {
 	text := ""
 

@@ -22,14 +22,14 @@ import (
 	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
-// failer is what a test and a property have in common.
+// failer is the common part of a test and a property.
 type failer interface {
 	Helper()
 	Fatalf(string, ...any)
 	Errorf(string, ...any)
 }
 
-// bench is a server over a ledger of its own.
+// bench is a server with a ledger of its own.
 type bench struct {
 	*Server
 	store   *ledger.Store
@@ -54,7 +54,7 @@ var (
 	fresh []byte
 )
 
-// empty is a ledger in which nothing has happened: its tables are made once, and copied for each test.
+// empty returns an empty ledger: its tables are made once, and copied for each test.
 func empty(t testing.TB) []byte {
 	t.Helper()
 	made.Lock()
@@ -80,7 +80,7 @@ func empty(t testing.TB) []byte {
 	return fresh
 }
 
-// wire is what messages are written and read by.
+// wire returns the dictionary of the messages.
 var wire = sync.OnceValues(func() (*diameter.Dictionary, error) { return diameter.NewDictionary(ro.Application) })
 
 func benchOn(t testing.TB, dsn string, change func(*Config)) *bench {
@@ -110,7 +110,7 @@ func benchOn(t testing.TB, dsn string, change func(*Config)) *bench {
 	return &bench{Server: server, store: store, wire: wire, log: log, metrics: metrics}
 }
 
-// said are the levels of the log lines with this text.
+// said returns the levels of the log lines with this text.
 func (b *bench) said(text string) (levels []string) {
 	for line := range strings.Lines(b.log.String()) {
 		if strings.Contains(line, text) {
@@ -123,7 +123,7 @@ func (b *bench) said(text string) (levels []string) {
 	return levels
 }
 
-// counted is the sum of a metric over its labels.
+// counted returns the sum of a metric over its labels.
 func (b *bench) counted(t failer, name string) (sum float64) {
 	t.Helper()
 
@@ -212,7 +212,7 @@ func (b *bench) movements(t failer) (n int64) {
 	return n
 }
 
-// audited is sound, and every balance is that of its entries.
+// audited checks that the ledger is sound, and every balance is the sum of its entries.
 func (b *bench) audited(t failer) {
 	t.Helper()
 
@@ -223,7 +223,7 @@ func (b *bench) audited(t failer) {
 	b.sound(t)
 }
 
-// sound: the sums are zero, nobody owes, and what is reserved is what the sessions say.
+// sound checks that the sums are zero, nobody is in debt, and the reservations are those of the sessions.
 func (b *bench) sound(t failer) {
 	t.Helper()
 
@@ -276,7 +276,7 @@ func (b *bench) cdrs(t failer) (all []CDR) {
 	return all
 }
 
-// money is what the account has and what is reserved of it.
+// money is the balance of the account and the amount reserved of it.
 type money struct{ Balance, Reserved int64 }
 
 func (b *bench) money(t failer, name string) (m money) {
@@ -298,7 +298,7 @@ func is[T any](n T) *T { return &n }
 
 func perSecond() rating.Rate { return rating.Rate{Price: 1, Interval: 1, EventPrice: is(int64(10))} }
 
-// ccr is a request of alice (15550001) to 15550002.
+// ccr returns a request of alice (15550001) to 15550002.
 func ccr(session string, kind ro.RequestType, number uint32, services ...ro.MultipleServicesCreditControl) *ro.CCR {
 	q := &ro.CCR{
 		ServiceContextID: ro.ServiceContextIMS, Type: kind, Number: number,
@@ -314,7 +314,7 @@ func ccr(session string, kind ro.RequestType, number uint32, services ...ro.Mult
 	return q
 }
 
-// service is one Multiple-Services-Credit-Control; negative is none.
+// service returns one Multiple-Services-Credit-Control; negative means absent.
 func service(group uint32, wanted, used int64) ro.MultipleServicesCreditControl {
 	m := ro.MultipleServicesCreditControl{RatingGroup: &group}
 	if wanted >= 0 {
@@ -330,7 +330,7 @@ func service(group uint32, wanted, used int64) ro.MultipleServicesCreditControl 
 	return m
 }
 
-// told is an answer in brief: results, and what is granted.
+// told returns an answer in brief: results, and what is granted.
 func told(a *Answer) string {
 	var parts []any
 	parts = append(parts, a.Result.Code)

@@ -27,7 +27,7 @@ type life struct {
 	answers map[*ro.CCR]string
 }
 
-// fewChecks are enough, unless more are asked for: each is on disk, step by step.
+// fewChecks reduces the checks, unless more are requested: each is on disk, step by step.
 func fewChecks(t *testing.T) {
 	t.Helper()
 
@@ -179,7 +179,7 @@ func (l *life) report(r *rapid.T, kind ro.RequestType, wanted, used int64) {
 	}
 }
 
-// Calls that begin at the same time get no more than there is.
+// Concurrent calls get no more than there is.
 func TestConcurrentCallsOnOneAccount(t *testing.T) {
 	b := newBench(t, nil)
 	b.account(t, "15550001", 100)
@@ -219,7 +219,7 @@ func euro(n int64) *ro.ServiceUnit {
 	return &ro.ServiceUnit{Money: &ro.Money{Value: ro.UnitValue{Digits: n, Exponent: is(int32(0))}, Currency: is(uint32(978))}}
 }
 
-// FuzzCreditControl: whatever stands in a request, the ledger adds up, and the same request again is answered the same.
+// FuzzCreditControl: whatever a request contains, the ledger adds up, and the same request again gets the same answer.
 func FuzzCreditControl(f *testing.F) {
 	b := newBench(f, nil)
 	b.account(f, "15550001", 1_000_000)

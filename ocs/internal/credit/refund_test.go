@@ -8,13 +8,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// from is a request of another network function.
+// from returns the request as that of another network function.
 func from(q *ro.CCR, host, realm string) *ro.CCR {
 	q.OriginHost, q.OriginRealm = host, realm
 	return q
 }
 
-// RFC 8506 §6.4: what was debited can be given back, once, to whom it was taken from, by who has taken it.
+// RFC 8506 §6.4: a debit can be refunded once, to the account debited, by the network function that debited it.
 func TestRefunds(t *testing.T) {
 	action := func(session string, number uint32, action ro.RequestedAction, n uint64) *ro.CCR {
 		q := from(ccr(session, ro.Event, number), "a.example", "example")
@@ -109,7 +109,7 @@ func TestRefunds(t *testing.T) {
 	})
 }
 
-// A session is its network function's: no other one reports for it, ends it, is told its answers, or is in its way.
+// A session belongs to its network function: no other one reports for it, ends it, gets its answers, or obstructs it.
 func TestSessionsBelongToTheirNetworkFunction(t *testing.T) {
 	for _, owner := range []string{ownerHost, ownerRealm} {
 		t.Run(owner, func(t *testing.T) {

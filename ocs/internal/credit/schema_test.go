@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// The steps of the schema lead to the tables that the program works with: who changes a type adds a step.
+// The steps of the schema lead to the tables of the program: a change of a type needs a step.
 func TestSchema(t *testing.T) {
 	tables.Stepped(t, schema.OCS,
 		&ledger.Account{}, &ledger.Identity{}, &ledger.Movement{}, &ledger.Entry{}, &ledger.SpentReference{},

@@ -12,13 +12,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// identified is a service of a rating group that has Service-Identifiers.
+// identified returns a service of a rating group with Service-Identifiers.
 func identified(m ro.MultipleServicesCreditControl, identifiers ...uint32) ro.MultipleServicesCreditControl {
 	m.ServiceIdentifiers = identifiers
 	return m
 }
 
-// RFC 8506 §8.16: the Service-Identifiers are the service, also within one rating group; a rating group without any is all of it.
+// RFC 8506 §8.16: the Service-Identifiers identify the service, even within one rating group; without any, it is the whole rating group.
 func TestServicesOfOneRatingGroup(t *testing.T) {
 	for name, steps := range map[string][]step{
 		"two services of one group are two": {
@@ -58,7 +58,7 @@ func TestServicesOfOneRatingGroup(t *testing.T) {
 	}
 }
 
-// RFC 8506 §5.1.2: a client that asks for each service by itself opens its session without any, and nothing is reserved.
+// RFC 8506 §5.1.2: a client that requests each service separately opens its session without any, and nothing is reserved.
 func TestInitialWithoutServices(t *testing.T) {
 	open := func(indicator *uint32) *ro.CCR {
 		q := ccr("s", ro.Initial, 0)
@@ -95,7 +95,7 @@ func TestInitialWithoutServices(t *testing.T) {
 	}
 }
 
-// Overruns are settled after all reservations of the session have been given back, whatever the order of services.
+// Overruns are settled after all reservations of the session have been returned, whatever the order of services.
 func TestOverrunsWhateverTheOrder(t *testing.T) {
 	one, two := service(1, -1, 80), service(2, -1, 10)
 
@@ -126,7 +126,7 @@ func TestOverrunsWhateverTheOrder(t *testing.T) {
 	}
 }
 
-// TestMoneyWhateverTheOrder is the same for any use of any services: a session costs what was used, as far as there is money for it.
+// TestMoneyWhateverTheOrder generalises this to any use of any services: a session costs what was used, as far as there is money for it.
 func TestMoneyWhateverTheOrder(t *testing.T) {
 	fewChecks(t)
 	rapid.Check(t, func(r *rapid.T) {
@@ -189,7 +189,7 @@ func indices(n int) (all []int) {
 	return all
 }
 
-// The unit is that which the rate prices, where the request leaves it open.
+// If the request leaves the unit open, it is the one that the rate prices.
 func TestUnitThatTheRatePrices(t *testing.T) {
 	asks := func(units ...ro.ServiceUnit) ro.MultipleServicesCreditControl {
 		m := ro.MultipleServicesCreditControl{RatingGroup: is(uint32(1)), Requested: &ro.ServiceUnit{}}
@@ -282,7 +282,7 @@ func TestUnitThatTheRatePrices(t *testing.T) {
 	})
 }
 
-// Use that is reported in another unit than the quota's is written down, counted, and logged.
+// Use reported in another unit than the quota's is recorded, counted, and logged.
 func TestUseInAnotherUnit(t *testing.T) {
 	reports := func(units ...ro.ServiceUnit) *ro.CCR {
 		return ccr("s", ro.Terminate, 1, ro.MultipleServicesCreditControl{RatingGroup: is(uint32(1)), Used: units})
@@ -340,7 +340,7 @@ func TestUseInAnotherUnit(t *testing.T) {
 	}
 }
 
-// A grant down to exactly nothing is the last (RFC 8506 §5.6), but for units that cost no more.
+// A grant that leaves exactly nothing is the last (RFC 8506 §5.6), except for units that cost no more.
 func TestGrantDownToNothing(t *testing.T) {
 	minute := rating.Rate{Price: 60, Interval: 60, Increment: 60}
 
@@ -373,7 +373,7 @@ func TestGrantDownToNothing(t *testing.T) {
 	}
 }
 
-// A session of which one service got nothing is one of those that are asked to ask anew after a top-up.
+// A session in which one service got nothing is re-authorised after a top-up.
 func TestEndingWhereOneServiceIsRefused(t *testing.T) {
 	b := newBench(t, nil)
 	b.account(t, "15550001", 130)
@@ -397,7 +397,7 @@ func TestEndingWhereOneServiceIsRefused(t *testing.T) {
 	}
 }
 
-// Times in CDRs are those at which things happened, not those at which a report came.
+// Times in CDRs are those of the events, not of the reports.
 func TestEventTimestamp(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
 	at := func(q *ro.CCR, ago time.Duration) *ro.CCR {

@@ -9,7 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-// step is a request, what is answered, and what alice has then.
+// step is a request, its answer, and alice's money after it.
 type step struct {
 	q    *ro.CCR
 	want string // as told
@@ -309,7 +309,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A session keeps the price list that it began with, also for services that join later; the next one has the new.
+// A session keeps the price list that it began with, even for services that join later; the next one has the new list.
 func TestTariffChangesWhileACallLasts(t *testing.T) {
 	b := newBench(t, nil)
 	b.account(t, "15550001", 1000)
@@ -391,7 +391,7 @@ func TestFinalUnitAction(t *testing.T) {
 	}
 }
 
-// RFC 8506 §7, Tcc: a session that nothing is heard of is closed, and gives back what it has reserved.
+// RFC 8506 §7, Tcc: a silent session is closed, and its reservation is returned.
 func TestSupervision(t *testing.T) {
 	b := newBench(t, nil)
 	b.account(t, "15550001", 1000)
@@ -424,7 +424,7 @@ func TestSupervision(t *testing.T) {
 	}
 }
 
-// After a time in which the OCS was away no session is closed before its network function has had the supervision time to report.
+// After an outage of the OCS no session is closed before its network function has had the supervision time to report.
 func TestSessionsGetTimeAfterAnOutage(t *testing.T) {
 	b := newBench(t, nil)
 	b.account(t, "15550001", 1000)

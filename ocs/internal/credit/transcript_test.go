@@ -15,7 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/fsm/transcript"
 )
 
-// Each row of the session's table is walked, and a change of any row shows in what the OCS does.
+// Each row of the session's table is walked, and a change of any row changes what the OCS does.
 func TestSessionTranscript(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.SessionOwner = ownerRealm })
 	b.tariff(t, perSecond())
@@ -154,7 +154,7 @@ func (d *desk) request(c *transcript.Command) *ro.CCR {
 
 func (d *desk) mine() (all []Session) { return of[Session](d) }
 
-// of are the rows of the account.
+// of returns the rows of the account.
 func of[T any](d *desk) (all []T) {
 	if err := d.store.Read(d.t.Context()).Where("account = ?", d.account).Find(&all).Error; err != nil {
 		d.t.Fatal(err)
@@ -163,7 +163,7 @@ func of[T any](d *desk) (all []T) {
 	return all
 }
 
-// came is what the ledger says of the account and the session, and the state.
+// came returns the ledger's view of the account and the session, and the state.
 func (d *desk) came() string {
 	var m money
 

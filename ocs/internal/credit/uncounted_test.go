@@ -18,8 +18,8 @@ import (
 	"github.com/dialtone-ims/dialtone/test/tables"
 )
 
-// A ledger of an OCS that did not count the steps of its schema is taken over to the cent: balances, the call that is open, and the
-// answers that were given. One that a newer OCS has had is refused.
+// A ledger of an OCS that did not count the steps of its schema is migrated to the cent: balances, the open call, and the answers given.
+// One that a newer OCS has used is refused.
 func TestUncountedDatabase(t *testing.T) {
 	opened := func(t *testing.T, dsn string) *database.Database {
 		d, err := database.Open(database.Config{DSN: dsn, Writers: 2})
@@ -90,7 +90,7 @@ func TestUncountedDatabase(t *testing.T) {
 	}
 }
 
-// Several OCSs start at once on a PostgreSQL of before: one of them takes it over, all of them serve.
+// Several OCSs start at once on an older PostgreSQL database: one of them migrates it, all of them serve.
 func TestOCSsStartAtOnce(t *testing.T) {
 	dsn := postgres.Database(t)
 	tables.Fill(t, dsn, "testdata/uncounted/ledger.sql")

@@ -35,7 +35,7 @@ func balances(t failer, s *Store) string {
 	return strings.Join(text, ", ")
 }
 
-// last is the number of the last movement.
+// last returns the number of the last movement.
 func (s *Store) last(t failer) (id uint64) {
 	t.Helper()
 
@@ -46,7 +46,7 @@ func (s *Store) last(t failer) (id uint64) {
 	return id
 }
 
-// at dates what was written last, one movement after the other, as if each were of another day; the rest is of the last one.
+// at dates the last movements, one after the other, as if each were of another day; the rest get the last date.
 func (s *Store) at(t failer, from uint64, dates ...time.Time) {
 	t.Helper()
 
@@ -176,7 +176,7 @@ func TestRoll(t *testing.T) {
 	})
 }
 
-// Whatever was moved when, and however it is cut: balances stay, and every account is still the sum of its entries.
+// Whatever was moved when, and wherever the ledger is rolled up: balances stay, and every account is still the sum of its entries.
 func TestRollingChangesNothing(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		if err := s.Add(t.Context(), "alice", "", nil, 100_000); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
-// Those who write are served in the order in which they came, and who gives up is not waited for.
+// Writers are served in order of arrival, and one that gives up is not waited for.
 func TestWritersAreServedInTheirOrder(t *testing.T) {
 	path := filepath.Join(scratch.Dir(t), "ledger.db")
 

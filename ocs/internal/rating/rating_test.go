@@ -169,7 +169,7 @@ func TestCostNeverFalls(t *testing.T) {
 	})
 }
 
-// However the use of a call is cut into reports, the differences add up to the price of the whole.
+// However the use of a call is split into reports, the differences add up to the price of the whole.
 func TestReportsDoNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r, u := rate(t), unit.Draw(t, "unit")
@@ -185,7 +185,7 @@ func TestReportsDoNotMatter(t *testing.T) {
 	})
 }
 
-// The price is the exact one, less than one minor unit above it, never below.
+// The price is the exact one rounded up by less than one minor unit.
 func TestNoCentIsLost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r, n := rate(t), rapid.Uint64Range(1, 1<<40).Draw(t, "seconds")

@@ -18,7 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/scratch"
 )
 
-// absent is a network function that answers only after it has been asked so often.
+// absent is a network function that answers only after this many requests.
 type absent struct {
 	asked chan int
 	times int
