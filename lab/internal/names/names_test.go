@@ -67,7 +67,7 @@ func TestSubscribers(t *testing.T) {
 	}
 }
 
-// hss is one whose subscribers change, and that fails.
+// hss is an HSS whose subscribers change, and that can fail.
 type hss struct {
 	mu      sync.Mutex
 	numbers []zone.Number
@@ -108,7 +108,7 @@ func (h *hss) times() int {
 	return h.asked
 }
 
-// Zones are put anew when the subscribers have changed, with a higher serial number, and stay as long as the HSS does not answer.
+// Zones are renewed when the subscribers have changed, with a higher serial number, and stay while the HSS does not answer.
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var (
@@ -184,7 +184,7 @@ func TestFollow(t *testing.T) {
 			t.Errorf("it says\n%s", text)
 		}
 
-		// A list that takes long is not read all the time.
+		// A list that takes long to read is not read all the time.
 		from.mu.Lock()
 		from.takes = 10 * time.Second
 		from.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 
 const domain = "ims.mnc001.mcc001.3gppnetwork.org."
 
-// network is a small one, in which pcscf has both families, and many has a great many addresses.
+// network returns a small one, in which pcscf has both families, and many has very many addresses.
 func network(t testing.TB) []*zone.Zone {
 	t.Helper()
 
@@ -49,7 +49,7 @@ func network(t testing.TB) []*zone.Zone {
 	return zones
 }
 
-// What is asked, and what is said: the result, AA, and the kinds of records in the three sections. A dot stands for the domain.
+// Questions and answers: the result, AA, and the kinds of records in the three sections. A dot stands for the domain.
 func TestAnswer(t *testing.T) {
 	zones := network(t)
 
@@ -144,7 +144,7 @@ func kinds(records []dns.RR) string {
 	return strings.Join(all, " ")
 }
 
-// A datagram is no longer than who asks takes, and than any path takes; the reply without EDNS is no longer than 512 octets.
+// A datagram is no longer than the client accepts, and than any path carries; a reply without EDNS is no longer than 512 octets.
 func TestFit(t *testing.T) {
 	zones := network(t)
 
@@ -178,7 +178,7 @@ func TestFit(t *testing.T) {
 	}
 }
 
-// What was not asked for is left out before the reply counts as truncated.
+// Additional records are removed before the reply counts as truncated.
 func TestFitLeavesOutFirst(t *testing.T) {
 	var many []netip.Addr
 	for i := range 40 {
@@ -200,7 +200,7 @@ func TestFitLeavesOutFirst(t *testing.T) {
 	}
 }
 
-// Any octets: no panic, and a reply that fits and reads.
+// Any octets: no panic, and a reply that fits and can be parsed.
 func FuzzAnswer(f *testing.F) {
 	zones := network(f)
 

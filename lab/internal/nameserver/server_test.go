@@ -41,7 +41,7 @@ func start(t *testing.T) []netip.AddrPort {
 	return s.Addresses()
 }
 
-// Over UDP and TCP, of both families; what does not fit into a datagram comes over TCP.
+// Over UDP and TCP, of both families; a reply too large for a datagram comes over TCP.
 func TestServer(t *testing.T) {
 	for _, address := range start(t) {
 		for _, transport := range []string{"udp", "tcp"} {
@@ -108,7 +108,7 @@ func portOf(address netip.AddrPort) string {
 	return port
 }
 
-// One source has so many connections, which are answered; a further one is not.
+// A source may have a limited number of connections, which are answered; a further one is not.
 func TestConnectionsAreBounded(t *testing.T) {
 	address := start(t)[0]
 
@@ -154,7 +154,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-// A connection that says nothing ends.
+// A silent connection is closed.
 func TestSilentConnection(t *testing.T) {
 	c, err := net.Dial("tcp", start(t)[0].String())
 	if err != nil {
@@ -185,7 +185,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &network) && network.Timeout()
 }
 
-// An address that is taken is said, and nothing stays open.
+// An address in use is reported, and nothing stays open.
 func TestListenRefused(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -38,7 +38,7 @@ func section(t *testing.T, n *Network, name string) string {
 	return ""
 }
 
-// kinds are networks of each kind.
+// kinds returns networks of each kind.
 func kinds() map[string]*Network {
 	dual, six, remote, s6a := network(), network(), network(), network()
 
@@ -52,7 +52,7 @@ func kinds() map[string]*Network {
 	return map[string]*Network{"IPv4": network(), "both": dual, "IPv6": six, "on another machine": remote, "with the lab's HSS": s6a}
 }
 
-// What is a YAML file reads as one, a document of the database as JSON, and a script as one of the shell.
+// YAML sections parse as YAML, database documents as JSON, and scripts as shell.
 func TestSectionsRead(t *testing.T) {
 	for name, n := range kinds() {
 		if err := n.Validate(); err != nil {
@@ -84,7 +84,7 @@ func TestSectionsRead(t *testing.T) {
 	}
 }
 
-// Handsets are told the P-CSCF in smf.yaml, and SMF and UPF have the same pools.
+// smf.yaml gives handsets the P-CSCF, and SMF and UPF have the same pools.
 func TestSMF(t *testing.T) {
 	type function struct {
 		Session []struct{ Subnet, Gateway, DNN, Dev string }
@@ -125,7 +125,7 @@ func TestSMF(t *testing.T) {
 	}
 }
 
-// The database has each SIM with its keys, and an APN by which the PCRF grants what the P-CSCF asks for: QCI 5 with ARP 1 for the
+// The database has each SIM with its keys, and an APN by which the PCRF grants what the P-CSCF requests: QCI 5 with ARP 1 for the
 // signalling, rules for QCI 1 and 2. The policy without the database has the same.
 func TestSubscribers(t *testing.T) {
 	n := network()
@@ -195,7 +195,7 @@ func TestSubscribers(t *testing.T) {
 // index returns the QCI of an APN or a rule.
 func index(of any) float64 { return of.(map[string]any)["qos"].(map[string]any)["index"].(float64) }
 
-// plain takes away what JSON and YAML read differently.
+// plain removes what JSON and YAML parse differently.
 func plain(t *testing.T, value any) (read any) {
 	t.Helper()
 

@@ -7,7 +7,7 @@ import (
 	"github.com/dialtone-ims/dialtone/lab/internal/ladder"
 )
 
-// The ladder of the call has its own charging alone: the answer to the charge of bob's message may come within it.
+// The ladder of the call has only its own charging: the answer to the charge of bob's message may fall within it.
 func TestTheCallHasItsOwnCharging(t *testing.T) {
 	step := func(label, call, session string) ladder.Step {
 		return ladder.Step{Label: label, CallID: call, Session: session}

@@ -20,7 +20,7 @@ func addresses(texts ...string) (all []netip.Addr) {
 	return all
 }
 
-// plan is a network with everything in it.
+// plan returns a network with everything in it.
 func plan() *Plan {
 	return &Plan{
 		Domain: "ims.mnc070.mcc999.3gppnetwork.org",
@@ -58,7 +58,7 @@ func zones(t *testing.T, p *Plan) []*Zone {
 	return all
 }
 
-// What the zones of a network have, as files.
+// The zones of a network, as files.
 func TestZones(t *testing.T) {
 	var text strings.Builder
 	for _, z := range zones(t, plan()) {
@@ -114,7 +114,7 @@ func TestPlanRefused(t *testing.T) {
 	}
 }
 
-// A name between two others is there, without records (RFC 4592 §2.2.2); one that nothing is below is not.
+// A name between two others exists, without records (RFC 4592 §2.2.2); one with nothing below it does not.
 func TestFind(t *testing.T) {
 	all := zones(t, plan())
 
@@ -147,7 +147,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Nobody is told that there is no number as long as nobody knows.
+// No negative answer is given for a number while the numbers are not known.
 func TestNumbersUnknown(t *testing.T) {
 	p := plan()
 	p.Numbers = nil
@@ -163,7 +163,7 @@ func TestNumbersUnknown(t *testing.T) {
 	}
 }
 
-// BIND takes the files, and complains of nothing.
+// BIND loads the files without complaint.
 func TestFilesLoadInBIND(t *testing.T) {
 	for _, p := range []*Plan{plan(), {Domain: "ims.example.org", Server: addresses("192.0.2.1"), Numbers: []Number{}}} {
 		for _, z := range zones(t, p) {
