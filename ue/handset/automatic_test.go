@@ -15,7 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ue/handset"
 )
 
-// A handset that answers by itself takes one call after another, whose ends it tells, and messages, and stays registered.
+// An automatic handset takes one call after another, reports their ends, and messages, and stays registered.
 func TestAutomatic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const at, core = "192.0.2.101:5060", "192.0.2.1:5060"

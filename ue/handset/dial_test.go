@@ -14,7 +14,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ue/handset"
 )
 
-// caller is a registered handset of which the test is the P-CSCF.
+// caller is a registered handset; the test plays its P-CSCF.
 type caller struct {
 	*handset.Handset
 	t     *testing.T
@@ -61,7 +61,7 @@ type dialled struct {
 	err error
 }
 
-// dial begins a call and gives its INVITE.
+// dial begins a call and returns its INVITE.
 func (c *caller) dial() (invite *sip.Request, cancel func(), result <-chan dialled) {
 	ctx, cancel := context.WithCancel(c.t.Context())
 	ended := make(chan dialled, 1)
@@ -92,7 +92,7 @@ func (c *caller) wantSaid(wanted ...string) {
 	}
 }
 
-// Whoever waits for an answer is told for what, and what comes.
+// A caller who waits for an answer is told for what, and what comes.
 func TestDialSaysWhatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCaller(t)
@@ -121,7 +121,7 @@ func TestDialSaysWhatItWaitsFor(t *testing.T) {
 	})
 }
 
-// RFC 3261 §9.1: a caller that ends takes its INVITE back, and waits for the end, but not for ever.
+// RFC 3261 §9.1: a caller that ends cancels its INVITE, and waits for the end, but not for ever.
 func TestDialIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCaller(t)
@@ -184,7 +184,7 @@ func TestDialIsCancelled(t *testing.T) {
 	})
 }
 
-// A call that the network ends, as when credit runs out, is not one that the other side has hung up.
+// A call ended by the network, as when credit runs out, was not hung up by the other side.
 func TestForced(t *testing.T) {
 	for reason, forced := range map[string]bool{
 		"":                                  false,

@@ -8,7 +8,7 @@ import (
 
 var here = netip.MustParseAddr("192.0.2.1")
 
-// media is a description without its first five lines.
+// media returns a description without its first five lines.
 func media(text []byte) string {
 	_, after, _ := strings.Cut(strings.ReplaceAll(string(text), "\r\n", "\n"), "t=0 0\n")
 
@@ -19,7 +19,7 @@ func described(lines ...string) []byte {
 	return []byte("v=0\r\no=x 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n" + strings.Join(lines, "\r\n") + "\r\n")
 }
 
-// RFC 3264 §6: what is answered to what clients offer.
+// RFC 3264 §6: the answers to clients' offers.
 func TestAnswer(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -104,7 +104,7 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// The handset takes its own offer whole, and says when a description is another one than before (RFC 3264 §8).
+// The handset accepts its own offer whole, and marks a changed description (RFC 3264 §8).
 func TestOffer(t *testing.T) {
 	for _, at := range []netip.Addr{here, netip.MustParseAddr("2001:db8::1")} {
 		mine := offer(at, 1)
@@ -127,7 +127,7 @@ func TestOffer(t *testing.T) {
 	}
 }
 
-// Whatever is offered: an answer has a line for each stream, and of its own nothing but what was offered.
+// Whatever is offered: an answer has a line for each stream, and only encodings that were offered.
 func FuzzAnswer(f *testing.F) {
 	f.Add(described("m=audio 4000 RTP/AVP 96 0", "a=rtpmap:96 opus/48000/2", "m=video 0 RTP/AVP 97"))
 	f.Add([]byte("m=audio 1 RTP/AVP\nm=\na=rtpmap: \na=fmtp:0\n\r\nm=audio 1 RTP/AVPF 0 8 0"))

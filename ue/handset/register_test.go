@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ue/handset"
 )
 
-// Whoever reads 408 looks for it in the logs of the core, where it is not when the core has heard or said nothing.
+// A 408 of the handset's own says so: it is not in the logs of a core that has received or answered nothing.
 func TestNobodyAnswers(t *testing.T) {
 	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

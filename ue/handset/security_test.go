@@ -80,7 +80,7 @@ var (
 	suite          = ipsec.Suite{Integrity: ipsec.HMACSHA1, Encryption: ipsec.AESCBC}
 )
 
-// proxy is a P-CSCF that the test plays: its open port, and its protected ones.
+// proxy is a P-CSCF played by the test: its open port, and its protected ones.
 type proxy struct {
 	t                     *testing.T
 	open, client, server  *memory.Peer
@@ -126,7 +126,7 @@ func (p *proxy) register(expires uint32) {
 	go func() { p.done <- p.handset.register(p.t.Context(), expires) }()
 }
 
-// challenge answers a REGISTER with 401 and Security-Server, and gives the keys that it carries.
+// challenge answers a REGISTER with 401 and Security-Server, and returns the keys in it.
 func (p *proxy) challenge(by *memory.Peer, pc, ps int) aka.Vector {
 	p.t.Helper()
 	r := by.Request("REGISTER")
@@ -253,7 +253,7 @@ func TestSecuredRegistration(t *testing.T) {
 	})
 }
 
-// A P-CSCF that has forgotten the handset's sets has their ports for the next one, which takes their place.
+// A P-CSCF that has dropped the handset's sets reuses their ports for the next set, which replaces them.
 func TestPortsUsedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProxy(t, Misbehaviour{})
@@ -337,7 +337,7 @@ func TestMisbehaviour(t *testing.T) {
 	})
 }
 
-// A P-CSCF without sec-agree: the handset says why it does not go on.
+// A P-CSCF without sec-agree: the handset states why it gives up.
 func TestNoSecurityServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProxy(t, Misbehaviour{})
