@@ -18,7 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
-// nobody has nothing to handle.
+// nobody handles nothing.
 type nobody struct{ t *testing.T }
 
 func (n nobody) HandleRequest(context.Context, *stack.ServerTransaction) {

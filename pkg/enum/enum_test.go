@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/test/nameserver"
 )
 
-// zone is one number's records.
+// zone returns the records of one number.
 func zone(number, apex string, records ...string) (lines []string) {
 	name, ok := domain(number, apex)
 	if !ok {

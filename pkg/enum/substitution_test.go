@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// RFC 3402 §3.2, RFC 6116: what a substitution expression makes of a number.
+// RFC 3402 §3.2, RFC 6116: the results of substitution expressions for a number.
 func TestSubstitute(t *testing.T) {
 	const number = "+441632960083"
 
@@ -59,7 +59,7 @@ func TestUnescape(t *testing.T) {
 	}
 }
 
-// FuzzSubstitute: whatever a zone has, what comes of it is printable, short, and the same the next time.
+// FuzzSubstitute: whatever a zone has, the result is printable, short, and the same the next time.
 func FuzzSubstitute(f *testing.F) {
 	for _, seed := range []string{`!^\+44(.*)$!sip:\1@example.com!`, `/^.*$/sip:a@b/i`, `!(a*)*!\1\2!`, `|a\|b|\\|`, `!\\013!\010!`} {
 		f.Add(seed, "+441632960083")

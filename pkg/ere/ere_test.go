@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// IEEE 1003.1 chapter 9, and what this package makes of the cases that it leaves undefined.
+// IEEE 1003.1 chapter 9, and this package's choices in the cases that it leaves undefined.
 func TestERE(t *testing.T) {
 	tests := []struct {
 		clause, expression string
@@ -94,7 +94,7 @@ func TestERERefuses(t *testing.T) {
 	}
 }
 
-// FuzzERE: whatever compiles answers for any text, and ordinary characters match themselves.
+// FuzzERE: whatever compiles matches any text without failing, and ordinary characters match themselves.
 func FuzzERE(f *testing.F) {
 	f.Add(`[[:alpha:]\]a-]{2,3}(x|y)*\.$`, "abc")
 	f.Add(`^a{,3}[[.-.][=a=]]`, "-")

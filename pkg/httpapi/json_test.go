@@ -60,7 +60,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// A value of another type is named in words, not as Go names it.
+// A value of the wrong type is described in words, not in terms of Go.
 func TestUnreadable(t *testing.T) {
 	type body struct {
 		Balance int64    `json:"balance"`

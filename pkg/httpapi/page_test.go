@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// A list is read to its end by the links that its parts have (RFC 8288 §3.3), and the last part has none.
+// A list is read to its end by the links of its pages (RFC 8288 §3.3), and the last page has none.
 func TestPage(t *testing.T) {
 	all := []string{"a", "b b", "c&d", "e;f", "g"}
 

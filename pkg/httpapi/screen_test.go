@@ -76,7 +76,7 @@ func serve(t *testing.T, change func(*Config)) (*Server, func() int) {
 	}
 }
 
-// What a web page, or a name that was made to point here, can have a browser send changes nothing and reads nothing.
+// Requests that a web page, or a name made to point here, can make a browser send change nothing and read nothing.
 func TestWhoMayUseTheAPI(t *testing.T) {
 	s, done := serve(t, func(c *Config) { c.Names = []string{"hss.lab.example"} })
 	token := "Bearer " + s.token
@@ -258,7 +258,7 @@ func TestOneTokenIsMade(t *testing.T) {
 	}
 }
 
-// The token of this machine is for this machine.
+// The token of this machine is sent to this machine only.
 func TestTheTokenStaysHere(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "admin.token")
 	if err := os.WriteFile(file, []byte("secret\n"), 0o600); err != nil {

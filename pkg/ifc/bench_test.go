@@ -13,7 +13,7 @@ func BenchmarkNoMatch(b *testing.B) {
 	}
 }
 
-// BenchmarkProfile asks a chain such as an operator has: MMTel by header, SMS by method, presence, a bridge by SDP.
+// BenchmarkProfile evaluates a typical chain of an operator: MMTel by header, SMS by method, presence, a bridge by SDP.
 func BenchmarkProfile(b *testing.B) {
 	s, err := Parse([]byte(complete))
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// foreign are elements that this package does not know, with and without prefixes, one in another.
+// foreign holds elements unknown to this package, with and without prefixes, nested.
 const foreign = `<v:Own xmlns:v="urn:x" v:a="1" b="2">kept <i xmlns="">as<j/></i> &amp; where <v:k/> it is</v:Own><New>1</New>`
 
-// What others have added is kept through reading and writing, in every part of a criterion.
+// Foreign elements are preserved through reading and writing, in every part of a criterion.
 func TestForeignElementsAreKept(t *testing.T) {
 	const want = `<Own xmlns="urn:x" xmlns:_="urn:x" _:a="1" b="2">kept <i xmlns="">as<j></j></i> &amp; where <k></k> it is</Own>`
 
@@ -46,7 +46,7 @@ func TestForeignElementsAreKept(t *testing.T) {
 	}
 }
 
-// The same criterion as XML and as JSON, to and fro.
+// The same criterion as XML and as JSON, in both directions.
 func TestCriterionAsJSON(t *testing.T) {
 	text, err := os.ReadFile("testdata/criterion.json")
 	if err != nil {
@@ -78,7 +78,7 @@ func TestCriterionAsJSON(t *testing.T) {
 	}
 }
 
-// FuzzCriterionAsJSON: what is read is written alike.
+// FuzzCriterionAsJSON: a criterion that was read is written alike.
 func FuzzCriterionAsJSON(f *testing.F) {
 	f.Add(`{"priority":1,"trigger":{"cnf":1,"service_points":[{"groups":[0],"method":"INVITE"}]},` +
 		`"application_server":{"server_name":"sip:as","default_handling":0}}`)
@@ -104,7 +104,7 @@ func FuzzCriterionAsJSON(f *testing.F) {
 	})
 }
 
-// FuzzCriteria: criteria alone, as the HSS keeps them, are written as they were read.
+// FuzzCriteria: criteria alone, as the HSS stores them, are written as they were read.
 func FuzzCriteria(f *testing.F) {
 	f.Add("<InitialFilterCriteria>" + foreign + "<Priority>3</Priority></InitialFilterCriteria><InitialFilterCriteria/>")
 	f.Add("<InitialFilterCriteria>")

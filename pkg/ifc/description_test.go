@@ -12,7 +12,7 @@ func multi(parts ...string) string {
 	return "--b1\r\n" + strings.Join(parts, "\r\n--b1\r\n") + "\r\n--b1--\r\n"
 }
 
-// RFC 5621: SDP in bodies of several parts, as handsets send it beside a location or an ISUP message.
+// RFC 5621: SDP in multipart bodies, as handsets send it beside a location or an ISUP message.
 func TestSessionDescription(t *testing.T) {
 	part := "Content-Type: application/sdp\r\n\r\n" + sdp
 	other := "Content-Type: application/pidf+xml\r\nContent-ID: <a@b>\r\n\r\n<presence/>"
@@ -51,7 +51,7 @@ func TestSessionDescription(t *testing.T) {
 
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			// What stands before the next boundary is not the part's: the end of a line may belong to it.
+			// The end of the last line may belong to the boundary.
 			got := bytes.TrimRight(SessionDescription(test.contentType, []byte(test.body)), "\r\n")
 			if want := strings.TrimRight(test.want, "\r\n"); string(got) != want {
 				t.Errorf("got %q, want %q", got, want)

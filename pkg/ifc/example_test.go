@@ -17,7 +17,7 @@ func (request) SDP() []byte                            { return nil }
 func (request) EachHeader(string, func(string) bool)   {}
 func (request) EachHeaderName(func(string) bool)       {}
 
-// The filter criteria of a service profile say which application servers a request goes to (TS 29.228 annex B).
+// The filter criteria of a service profile select the application servers of a request (TS 29.228 annex B).
 func Example() {
 	subscription, err := ifc.Parse([]byte(`<IMSSubscription><PrivateID>alice@example.org</PrivateID><ServiceProfile>
   <PublicIdentity><Identity>sip:alice@example.org</Identity></PublicIdentity>

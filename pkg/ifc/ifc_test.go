@@ -77,7 +77,7 @@ func matches(c *Chain, r Request) bool {
 	return found
 }
 
-// kinds are every kind of trigger, once so that it holds for the request of invite, and once so that it does not.
+// kinds holds every kind of trigger, once such that it holds for the request of invite, and once such that it does not.
 var kinds = map[string]struct{ holds, fails string }{
 	"Method":     {"<Method>INVITE</Method>", "<Method>MESSAGE</Method>"},
 	"RequestURI": {"<RequestURI>^tel:[+]1</RequestURI>", "<RequestURI>^sip:</RequestURI>"},
@@ -326,7 +326,7 @@ func TestNormalForms(t *testing.T) {
 	}
 }
 
-// TestAbsentHeader: negated and without Content, a header trigger is the absence of the header (TS 29.228 annex B.2.3).
+// TestAbsentHeader: a negated header trigger without Content means the absence of the header (TS 29.228 annex B.2.3).
 func TestAbsentHeader(t *testing.T) {
 	c := one(
 		t,
@@ -422,7 +422,7 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParse: what is read can be written and read again, and what compiles can be asked.
+// FuzzParse: a parsed document can be written and parsed again, and a compiled one evaluated.
 func FuzzParse(f *testing.F) {
 	f.Add(
 		`<IMSSubscription><ServiceProfile><PublicIdentity><Identity>sip:a@b</Identity></PublicIdentity><InitialFilterCriteria><TriggerPoint>` +

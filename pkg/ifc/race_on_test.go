@@ -2,5 +2,5 @@
 
 package ifc
 
-// lostToRace is how much a run may allocate under the race detector, which lets pools lose what they hold at random.
+// lostToRace is how much a run may allocate under the race detector, which makes pools drop items at random.
 const lostToRace = 8

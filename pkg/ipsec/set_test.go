@@ -53,7 +53,7 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-// TS 33.203 §7.1: which ports each of the four is between, and whose SPI it has.
+// TS 33.203 §7.1: the ports of each of the four associations, and the owner of its SPI.
 func TestAssociations(t *testing.T) {
 	s := Set{
 		UE: netip.MustParseAddr("192.0.2.100"), PCSCF: netip.MustParseAddr("192.0.2.1"),
@@ -92,7 +92,7 @@ func TestStringHasNoKeys(t *testing.T) {
 	}
 }
 
-// What a kernel lacks is said in a table.
+// What a kernel lacks is shown in a table.
 func TestPrint(t *testing.T) {
 	var b strings.Builder
 

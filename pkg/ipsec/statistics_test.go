@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What a 6.1 kernel has in /proc/net/xfrm_stat.
+// The /proc/net/xfrm_stat of a 6.1 kernel.
 const sample = `XfrmInError             	0
 XfrmInNoStates          	3
 XfrmInStateProtoError   	18446744073709551615
@@ -30,7 +30,7 @@ func TestReadStatistics(t *testing.T) {
 	}
 }
 
-// Each counter has a meaning of its own; one that is not known is said to be so.
+// Each counter has its own meaning; an unknown one is marked as such.
 func TestMeaning(t *testing.T) {
 	said := map[string]string{}
 
@@ -54,7 +54,7 @@ func TestMeaning(t *testing.T) {
 	}
 }
 
-// What is read is the kernel's; another namespace's or version's harms nothing.
+// The file is the kernel's; that of another version or namespace does no harm.
 func FuzzStatistics(f *testing.F) {
 	f.Add(sample)
 	f.Fuzz(func(_ *testing.T, text string) {

@@ -8,7 +8,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 )
 
-// The counters are read of what the kernel says of a state, with the last use where it says that (Linux 6.2).
+// The counters are parsed from the kernel's description of a state, with the last use where it is reported (Linux 6.2).
 func TestCounters(t *testing.T) {
 	info := nl.XfrmUsersaInfo{}
 	info.Curlft.Packets, info.Curlft.Bytes, info.Curlft.UseTime = 7, 4200, 1_700_000_000

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The lines of Wireshark's table esp_sa: one for each association, by the names that its dissector has. That it reads a
-// capture with them is shown in test/ipsec.
+// The lines of Wireshark's table esp_sa: one for each association, by the names of its dissector. test/ipsec shows that it decrypts a
+// capture with them.
 func TestWireshark(t *testing.T) {
 	const i, c = "494b494b494b494b494b494b494b494b", "434b434b434b434b434b434b434b434b"
 

@@ -69,7 +69,7 @@ func TestValuesOutliveTheProcess(t *testing.T) {
 	}
 }
 
-// A process that is killed while it writes leaves half a line; what comes behind it counts.
+// A process that is killed while it writes leaves half a line; later lines count.
 func TestHalfALine(t *testing.T) {
 	directory := t.TempDir()
 	text := "{\"key\":\"a\",\"value\":1}\n{\"key\":\"b\",\"value\":\"no number\"}\n{\"key\":\"c\",\"val"
@@ -96,7 +96,7 @@ func TestHalfALine(t *testing.T) {
 	}
 }
 
-// A disk that is full for a while costs what could not be written, and nothing that is written afterwards.
+// A disk that is full for a while loses what could not be written, and nothing written afterwards.
 func TestFailedWrite(t *testing.T) {
 	directory := t.TempDir()
 	j, _ := open(t, directory, quiet)

@@ -91,7 +91,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// A server that does not answer is asked last for some time, so that not each question waits for it.
+// A silent server is asked last for some time, so that not every question waits for it.
 func TestServersInTurn(t *testing.T) {
 	first, second := nameserver.Start(
 		t,
@@ -115,7 +115,7 @@ func TestServersInTurn(t *testing.T) {
 	}
 }
 
-// RFC 6891 §7: a server that does not know EDNS.
+// old is a server without EDNS (RFC 6891 §7).
 type old struct{ asked int }
 
 func (o *old) ExchangeContext(_ context.Context, q *dns.Msg, _ string) (*dns.Msg, time.Duration, error) {
@@ -150,7 +150,7 @@ func TestServerWithoutEDNS(t *testing.T) {
 	}
 }
 
-// scripted replies what it is told to, and counts.
+// scripted gives the replies that it is told to, and counts.
 type scripted struct {
 	reply func(*dns.Msg) error
 	wait  time.Duration
@@ -171,7 +171,7 @@ func (s *scripted) ExchangeContext(_ context.Context, q *dns.Msg, _ string) (*dn
 	return m, 0, err
 }
 
-// What is remembered, and how long.
+// What is cached, and for how long.
 func TestLifetimes(t *testing.T) {
 	soa := "example. 300 IN SOA ns.example. admin.example. 1 2 3 4 "
 
@@ -243,7 +243,7 @@ func TestLifetimes(t *testing.T) {
 	}
 }
 
-// Equal questions at the same time are one, and who gives up leaves the others waiting.
+// Equal questions at the same time are sent once, and a caller that gives up does not affect the others.
 func TestQuestionsAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &scripted{
@@ -277,7 +277,7 @@ func TestQuestionsAtTheSameTime(t *testing.T) {
 	})
 }
 
-// Names that others choose do not make the memory grow without end.
+// Names chosen by others do not make the cache grow without bound.
 func TestMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &scripted{reply: func(m *dns.Msg) error { m.Rcode = dns.RcodeNameError; return nil }}

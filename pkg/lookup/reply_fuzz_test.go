@@ -18,7 +18,7 @@ func (r replies) ExchangeContext(context.Context, *dns.Msg, string) (*dns.Msg, t
 	return m, 0, m.Unpack(r.raw)
 }
 
-// Whatever a server says, there are records of the kind asked for, or an error that says why not; and what is kept is kept for a while.
+// Whatever a server replies, the result is records of the requested kind, or an error with the reason; and it is cached for a while.
 func FuzzReply(f *testing.F) {
 	ask := new(dns.Msg)
 	ask.SetQuestion("x.", dns.TypeA)

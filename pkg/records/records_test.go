@@ -13,7 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
-// read is each record as "line: name age", and the error.
+// read returns each record as "line: name age", and the error.
 func read(text string) string {
 	var all []string
 

@@ -85,7 +85,7 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-// A process that takes the connection and then says nothing is not healthy, and the check does not hang.
+// A process that accepts the connection and then is silent is not healthy, and the check does not hang.
 func TestHealthyHasADeadline(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

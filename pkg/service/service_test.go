@@ -231,7 +231,7 @@ func TestAdminToken(t *testing.T) {
 	}
 }
 
-// Nobody has to know of the token: the first function makes it, the next ones find it, and `get` sends it.
+// Nobody needs to know the token: the first function makes it, the next ones find it, and `get` sends it.
 func TestTheTokenIsMadeAtTheFirstStart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "home", "admin.token")
 	t.Setenv(httpapi.TokenVariable, file)
@@ -266,7 +266,7 @@ func TestTheTokenIsMadeAtTheFirstStart(t *testing.T) {
 	}
 }
 
-// Where no file can be made the function serves all the same, and nobody has its token.
+// A function that cannot make the file serves all the same, and nobody has its token.
 func TestWithoutAPlaceForTheToken(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -349,7 +349,7 @@ func TestTraceIsServed(t *testing.T) {
 	}
 }
 
-// Who is asked to end while it is still being built has not failed.
+// A function that is asked to end while it is being built has not failed.
 func TestEndsDuringTheStart(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 

@@ -11,7 +11,7 @@ func answer(code byte, avps ...byte) []byte {
 	return append([]byte{1, 0, 0, byte(20 + len(avps)), 0, 0, 1, code, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 1}, avps...)
 }
 
-// Whoever asks for the trace reads what each message is, and has its octets.
+// The trace describes each message, and has its octets.
 func TestDescribed(t *testing.T) {
 	request := answer(16)
 	request[4] = 0x80

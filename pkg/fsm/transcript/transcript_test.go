@@ -22,7 +22,7 @@ func door() *fsm.Machine[word, word, word] {
 	)
 }
 
-// program does what the actions say, and says so.
+// program does and reports the actions.
 func program(machine *fsm.Machine[word, word, word], walk func(func(*Command) string)) {
 	run := machine.Start("closed")
 
@@ -42,7 +42,7 @@ func program(machine *fsm.Machine[word, word, word], walk func(func(*Command) st
 
 func TestDoor(t *testing.T) { Test(t, "testdata/door.txt", door(), program) }
 
-// A program that does not do what its table says is found out: for each such program, the changes that its transcripts do not show.
+// A program that does not follow its table is detected: for each such program, the changes that its transcripts do not show.
 func TestMutantsThatNobodyNotices(t *testing.T) {
 	for name, idle := range map[string]struct {
 		program Play[word, word, word]
