@@ -89,7 +89,7 @@ func (s *session) need(components []media.Component) <-chan error {
 	heard := make(chan error, 1)
 
 	s.mu.Lock()
-	todo := s.move(NeedsCame, input{needs: components})
+	due := s.move(NeedsCame, input{needs: components})
 	s.waiting = append(s.waiting, waiter{s.generation, heard})
 
 	if state := s.machine.State(); state != Asked && state != Updating {
@@ -97,7 +97,7 @@ func (s *session) need(components []media.Component) <-chan error {
 	}
 	s.mu.Unlock()
 
-	s.start(todo)
+	s.start(due)
 
 	return heard
 }
@@ -149,37 +149,37 @@ func (s *session) isFollowed() bool {
 // happen handles a signal from outside, and reports whether an order is complied with.
 func (s *session) happen(signal Signal, in input) bool {
 	s.mu.Lock()
-	todo := s.move(signal, in)
+	due := s.move(signal, in)
 	s.mu.Unlock()
 
-	s.start(todo)
+	s.start(due)
 
-	return todo.comply
+	return due.comply
 }
 
 // start carries out the effects of a step.
-func (s *session) start(todo effects) {
-	if todo.loss != nil && s.lost != nil {
-		s.bearers.Go(func() { s.lost(*todo.loss) })
+func (s *session) start(due effects) {
+	if due.loss != nil && s.lost != nil {
+		s.bearers.Go(func() { s.lost(*due.loss) })
 	}
 
-	s.follow(todo)
+	s.follow(due)
 
-	if todo.request != nil || todo.end != nil {
-		s.bearers.Go(func() { s.talk(todo) })
+	if due.request != nil || due.end != nil {
+		s.bearers.Go(func() { s.talk(due) })
 	}
 }
 
 // follow makes the leg request anew what a session had before its change was refused.
-func (s *session) follow(todo effects) {
-	if todo.anew != nil && s.anew != nil {
-		s.bearers.Go(func() { s.anew(s, todo.anew) })
+func (s *session) follow(due effects) {
+	if due.anew != nil && s.anew != nil {
+		s.bearers.Go(func() { s.anew(s, due.anew) })
 	}
 }
 
 // talk sends the request of a step, and steps on with its outcome.
-func (s *session) talk(todo effects) {
-	for todo.request != nil || todo.end != nil {
+func (s *session) talk(due effects) {
+	for due.request != nil || due.end != nil {
 		ctx, cancel := context.WithTimeout(s.bearers.context, requestTime)
 
 		var (
@@ -188,11 +188,11 @@ func (s *session) talk(todo effects) {
 			began  = time.Now()
 		)
 
-		if todo.request != nil {
-			in.grant, in.err = s.bearers.authority.Ask(ctx, todo.request)
-			signal = s.bearers.outcome(todo.request, in.err, time.Since(began))
+		if due.request != nil {
+			in.grant, in.err = s.bearers.authority.Ask(ctx, due.request)
+			signal = s.bearers.outcome(due.request, in.err, time.Since(began))
 		} else {
-			in.err = s.bearers.authority.End(ctx, *todo.end)
+			in.err = s.bearers.authority.End(ctx, *due.end)
 			signal = s.bearers.ended(in.err, time.Since(began))
 		}
 
@@ -206,10 +206,10 @@ func (s *session) talk(todo effects) {
 		s.mu.Lock()
 		signal = s.refine(signal)
 		s.forgotten = s.forgotten || signal == SessionUnknown
-		todo = s.move(signal, in)
+		due = s.move(signal, in)
 		s.mu.Unlock()
 
-		s.follow(todo)
+		s.follow(due)
 	}
 }
 
@@ -236,7 +236,7 @@ func (s *session) refine(signal Signal) Signal {
 }
 
 // move takes the row of a signal, does its actions, and saves the session before anything is sent or told. Called with the lock held.
-func (s *session) move(signal Signal, in input) (todo effects) {
+func (s *session) move(signal Signal, in input) (due effects) {
 	before := s.machine.State()
 
 	actions, ok := s.machine.Step(signal)
@@ -254,22 +254,22 @@ func (s *session) move(signal Signal, in input) (todo effects) {
 	}
 
 	for _, action := range actions {
-		s.do(action, in, &todo)
+		s.do(action, in, &due)
 	}
 
 	s.keep(before, after)
 
-	return todo
+	return due
 }
 
 // do is one action of a row. Called with the lock held.
-func (s *session) do(action Action, in input, todo *effects) {
+func (s *session) do(action Action, in input, due *effects) {
 	switch action {
 	case NoteNeeds:
 		s.needs = in.needs
 		s.generation++
 	case SendRequest:
-		todo.request = &Request{
+		due.request = &Request{
 			Handle: s.record.Handle, Leg: s.record.Leg, Update: s.machine.State() == Updating, Components: s.needs,
 		}
 		s.asked, s.sent, s.held = s.generation, s.needs, nil
@@ -287,20 +287,20 @@ func (s *session) do(action Action, in input, todo *effects) {
 		generation, err := s.outcome(in.err)
 		s.tell(err, generation)
 	case AskAnew:
-		todo.anew, s.followed = s.had, s.had != nil
+		due.anew, s.followed = s.had, s.had != nil
 	case TellLoss:
-		todo.loss = &in.loss
+		due.loss = &in.loss
 	case SendEnd:
 		if s.until.IsZero() {
 			s.until = time.Now().Add(repeats)
 		}
 
-		todo.end = &s.record.Handle
+		due.end = &s.record.Handle
 	case PlanRepeat:
 		s.pause = min(max(firstRepeat, 2*s.pause), lastRepeat)
 		s.set(RepeatElapsed, s.pause)
 	case Comply:
-		todo.comply = true
+		due.comply = true
 	case GiveUpEnd:
 		s.bearers.log.Error("the end of a bearer session was never answered; the bearer lasts until the UE's connection ends",
 			"session_id", s.record.ID, "call_id", s.record.Leg.Call)
@@ -355,9 +355,9 @@ func (s *session) set(signal Signal, wait time.Duration) {
 			return
 		}
 
-		todo := s.move(signal, input{})
+		due := s.move(signal, input{})
 		s.mu.Unlock()
 
-		s.start(todo)
+		s.start(due)
 	})
 }

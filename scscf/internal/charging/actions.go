@@ -7,19 +7,19 @@ import (
 )
 
 // do carries out one action of a row. Called with the lock held.
-func (s *Session) do(action Action, in input, todo *effects) {
+func (s *Session) do(action Action, in input, due *effects) {
 	t, c := s.trigger, &s.state
 
 	switch action {
 	case SendInitial:
-		todo.request = s.initial(in.now)
+		due.request = s.initial(in.now)
 	case BeginAnew:
 		s.beginAnew(in.now)
 	case MakeReport:
 		c.makeReport(in.now)
 	case SendReport:
 		if c.Update != nil {
-			todo.request, todo.at = s.request(ro.Update, *c.Update, in.now), c.Server
+			due.request, due.at = s.request(ro.Update, *c.Update, in.now), c.Server
 			c.Update.Sent = true
 		}
 	case CountReport:
@@ -29,7 +29,7 @@ func (s *Session) do(action Action, in input, todo *effects) {
 		s.until = in.now.Add(t.config.Settle)
 	case SendLastReport:
 		if c.Last != nil {
-			todo.request, todo.at = s.request(ro.Terminate, *c.Last, in.now), c.Server
+			due.request, due.at = s.request(ro.Terminate, *c.Last, in.now), c.Server
 			c.Last.Sent = true
 		}
 	case AllowRepeats:
@@ -59,11 +59,11 @@ func (s *Session) do(action Action, in input, todo *effects) {
 	case PlanRepeat:
 		s.set(RepeatElapsed, settleAgain)
 	case RefuseService:
-		todo.refused = in.refused
+		due.refused = in.refused
 	case ReleaseService:
-		todo.release = &in
+		due.release = &in
 	case Comply:
-		todo.comply = true
+		due.comply = true
 	case GiveUpReport:
 		if c.Last != nil {
 			t.log.Error("the last report of a session is lost; the OCS closes it after its supervision time",

@@ -85,16 +85,16 @@ func (e *Event) settled() bool {
 }
 
 // talk carries out the effects of a step. refused is the OCS's refusal of the request.
-func (e *Event) talk(ctx context.Context, todo effects) (refused *sip.Refusal) {
-	for todo.request != nil {
-		o := outcome{kind: todo.request.Type}
+func (e *Event) talk(ctx context.Context, due effects) (refused *sip.Refusal) {
+	for due.request != nil {
+		o := outcome{kind: due.request.Type}
 		asking, cancel := context.WithTimeout(ctx, requestTime)
-		o.answer, o.refused, o.err = e.trigger.ask(asking, todo.request, todo.at)
+		o.answer, o.refused, o.err = e.trigger.ask(asking, due.request, due.at)
 
 		cancel()
 
-		if todo = e.answered(o); todo.refused != nil {
-			refused = todo.refused
+		if due = e.answered(o); due.refused != nil {
+			refused = due.refused
 		}
 	}
 
@@ -141,7 +141,7 @@ func (e *Event) step(signal Signal, in input) effects {
 
 // move takes the row of a signal, carries out its actions, and writes the event before any of its effects happen. Called with the lock
 // held.
-func (e *Event) move(signal Signal, in input) (todo effects) {
+func (e *Event) move(signal Signal, in input) (due effects) {
 	t, before := e.trigger, e.machine.State()
 
 	actions, ok := e.machine.Step(signal)
@@ -154,13 +154,13 @@ func (e *Event) move(signal Signal, in input) (todo effects) {
 	}
 
 	for _, action := range actions {
-		e.do(action, in, &todo)
+		e.do(action, in, &due)
 	}
 
 	e.logStep(signal)
 	e.keep(before, e.machine.State())
 
-	return todo
+	return due
 }
 
 // logStep logs the steps that matter to an operator. Called with the lock held.
@@ -172,14 +172,14 @@ func (e *Event) logStep(signal Signal) {
 }
 
 // do carries out one action of a row. Called with the lock held.
-func (e *Event) do(action Action, in input, todo *effects) {
+func (e *Event) do(action Action, in input, due *effects) {
 	switch action {
 	case SendDebit:
-		todo.request = e.first(ro.Event, in.now)
+		due.request = e.first(ro.Event, in.now)
 	case SendReserve:
-		todo.request = e.first(ro.Initial, in.now)
+		due.request = e.first(ro.Initial, in.now)
 	case RefuseService:
-		todo.refused = in.refused
+		due.refused = in.refused
 	case MakeRefund:
 		e.owe(debt{Refund: true, Cause: in.cause}, in.now)
 	case MakeUsed:
@@ -190,7 +190,7 @@ func (e *Event) do(action Action, in input, todo *effects) {
 		e.until = in.now.Add(e.trigger.config.Settle)
 	case SendOwed:
 		if e.state.Owed != nil {
-			todo.request, todo.at = e.last(*e.state.Owed, in.now), e.state.Server
+			due.request, due.at = e.last(*e.state.Owed, in.now), e.state.Server
 			e.state.Owed.Sent = true
 		}
 	case PlanRepeat:

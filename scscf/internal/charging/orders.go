@@ -47,12 +47,12 @@ func (t *Trigger) obey(id string, order Signal, in input) bool {
 
 // obey steps the session with an order. The effects follow the answer to the order, and are bounded by requestTime.
 func (s *Session) obey(order Signal, in input) bool {
-	todo := s.step(order, in)
-	if todo.request != nil || todo.release != nil {
-		go func() { _ = s.talk(context.Background(), todo) }()
+	due := s.step(order, in)
+	if due.request != nil || due.release != nil {
+		go func() { _ = s.talk(context.Background(), due) }()
 	}
 
-	return todo.comply
+	return due.comply
 }
 
 func (t *Trigger) session(id string) *Session {

@@ -97,21 +97,21 @@ func (s *Session) end(at time.Time, cause Cause) {
 
 // talk carries out the effects of a step: it sends the request, and steps on with the outcome. refused is the OCS's refusal of the
 // service.
-func (s *Session) talk(ctx context.Context, todo effects) (refused *sip.Refusal) {
-	releases := []*input{todo.release}
+func (s *Session) talk(ctx context.Context, due effects) (refused *sip.Refusal) {
+	releases := []*input{due.release}
 
-	for todo.request != nil {
-		o := outcome{kind: todo.request.Type}
+	for due.request != nil {
+		o := outcome{kind: due.request.Type}
 		asking, cancel := context.WithTimeout(ctx, requestTime)
-		o.answer, o.refused, o.err = s.trigger.ask(asking, todo.request, todo.at)
+		o.answer, o.refused, o.err = s.trigger.ask(asking, due.request, due.at)
 
 		cancel()
 
-		todo = s.answered(o)
-		releases = append(releases, todo.release)
+		due = s.answered(o)
+		releases = append(releases, due.release)
 
-		if todo.refused != nil {
-			refused = todo.refused
+		if due.refused != nil {
+			refused = due.refused
 		}
 	}
 
@@ -175,7 +175,7 @@ func (s *Session) step(signal Signal, in input) effects {
 
 // move takes the row of a signal, carries out its actions, and writes the session before any of its effects happen. A timer lasts no
 // longer than its state. Called with the lock held.
-func (s *Session) move(signal Signal, in input) (todo effects) {
+func (s *Session) move(signal Signal, in input) (due effects) {
 	before := s.machine.State()
 
 	actions, ok := s.machine.Step(signal)
@@ -193,22 +193,22 @@ func (s *Session) move(signal Signal, in input) (todo effects) {
 	}
 
 	for _, action := range actions {
-		s.do(action, in, &todo)
+		s.do(action, in, &due)
 	}
 
 	s.logStep(before, after)
 	s.keep(before, after)
 
-	if todo.request != nil && s.talking == nil {
+	if due.request != nil && s.talking == nil {
 		s.talking = make(chan struct{})
 	}
 
-	if answersRequest(signal) && todo.request == nil && s.talking != nil {
+	if answersRequest(signal) && due.request == nil && s.talking != nil {
 		close(s.talking)
 		s.talking = nil
 	}
 
-	return todo
+	return due
 }
 
 // answersRequest reports whether a signal is the outcome of a request.
@@ -252,9 +252,9 @@ func (s *Session) set(signal Signal, wait time.Duration) {
 			return
 		}
 
-		todo := s.move(signal, input{now: time.Now(), why: "the credit is used up", cause: creditUsedUp})
+		due := s.move(signal, input{now: time.Now(), why: "the credit is used up", cause: creditUsedUp})
 		s.mu.Unlock()
 
-		_ = s.talk(context.Background(), todo)
+		_ = s.talk(context.Background(), due)
 	})
 }
