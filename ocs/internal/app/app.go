@@ -61,12 +61,17 @@ type ocs struct {
 
 // Build builds the OCS.
 func Build(_ context.Context, c *Config, env *service.Env) (service.Runner, error) {
+	return BuildWith(c, env, ledger.Options{})
+}
+
+// BuildWith builds an OCS that lives by another clock, or whose ledger need not outlast a loss of power.
+func BuildWith(c *Config, env *service.Env, o ledger.Options) (service.Runner, error) {
 	dsn := c.DSN
 	if dsn == "" {
 		dsn = filepath.Join(c.Data, "ledger.db")
 	}
 
-	store, err := ledger.Open(dsn)
+	store, err := ledger.OpenWith(dsn, o)
 	if err != nil {
 		return nil, err
 	}

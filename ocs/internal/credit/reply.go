@@ -68,7 +68,7 @@ func remember(tx ledger.Tx, q *ro.CCR, answer *Answer, state State) error {
 		Host:    q.OriginHost,
 		Realm:   q.OriginRealm,
 		Answer:  string(text),
-		At:      time.Now().UTC(),
+		At:      tx.Now(),
 	}).Error
 }
 

@@ -153,7 +153,7 @@ type exchange struct {
 
 // serve serves a request. The same request may have been answered to another network function.
 func (s *Server) serve(tx ledger.Tx, q *ro.CCR, answeredToAnother bool) (*exchange, error) {
-	w := &exchange{tx: tx, q: q, now: time.Now().UTC(), revenue: tx.Revenue(), posting: tx.Posting(q.SessionID, "")}
+	w := &exchange{tx: tx, q: q, now: tx.Now(), revenue: tx.Revenue(), posting: tx.Posting(q.SessionID, "")}
 	w.at = happened(q, w.now)
 	w.run = s.machine.Start(Idle)
 

@@ -3,9 +3,9 @@ package credit
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"gorm.io/gorm"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
@@ -21,29 +21,21 @@ const (
 
 // Run closes sessions whose network function has vanished (Tcc, RFC 8506 §7), and drops answers that nobody will request again.
 func (s *Server) Run(ctx context.Context) error {
-	var both errgroup.Group
+	var both sync.WaitGroup
 
-	both.Go(func() error { return s.every(ctx, superviseEvery, s.watch) })
-	both.Go(func() error { return s.every(ctx, forgetEvery, s.forget) })
+	both.Go(func() { s.every(ctx, superviseEvery, s.watch) })
+	both.Go(func() { s.every(ctx, forgetEvery, s.forget) })
+	both.Wait()
 
-	return both.Wait()
+	return nil
 }
 
-func (s *Server) every(ctx context.Context, interval time.Duration, do func(context.Context, time.Time) error) error {
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-
-		if err := do(ctx, time.Now()); err != nil && ctx.Err() == nil {
+func (s *Server) every(ctx context.Context, interval time.Duration, do func(context.Context, time.Time) error) {
+	s.store.Clock().Every(ctx, interval, func(now time.Time) {
+		if err := do(ctx, now); err != nil && ctx.Err() == nil {
 			s.log.Error("sessions cannot be supervised, or what is old forgotten", "cause", err)
 		}
-	}
+	})
 }
 
 // watch supervises sessions. After a time in which it could not, because the OCS or its database was down, or the whole machine slept, no
@@ -111,7 +103,7 @@ func (s *Server) closeSilent(ctx context.Context, id string, now time.Time) erro
 // Close ends a session whose network function is gone, before its supervision does: the reservation is returned, and a later report finds
 // no session. It returns gorm.ErrRecordNotFound if there is no session.
 func (s *Server) Close(ctx context.Context, id string) (*Session, error) {
-	w, err := s.close(ctx, time.Now().UTC(), ByHand, ClosedByHand, "id = ?", id)
+	w, err := s.close(ctx, s.store.Now(), ByHand, ClosedByHand, "id = ?", id)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func Publish(ctx context.Context, store *ledger.Store, t *rating.Tariff) error {
 		t.Version = stored.Version + 1
 
 		return tx.Create(
-			&StoredTariff{Name: t.Name, Version: t.Version, Rates: string(rates), Terms: string(terms), Created: time.Now().UTC()},
+			&StoredTariff{Name: t.Name, Version: t.Version, Rates: string(rates), Terms: string(terms), Created: tx.Now()},
 		).Error
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"gorm.io/gorm"
 )
@@ -69,7 +68,7 @@ func (s *Store) Add(ctx context.Context, name, tariff string, identities []strin
 			return fmt.Errorf("account %s: %w", name, ErrExists)
 		}
 
-		now := time.Now().UTC()
+		now := s.Now()
 		if err := tx.Create([]*Account{
 			{Name: name, Kind: Subscriber, Tariff: tariff, Created: now}, {Name: name, Kind: Reserved, Created: now},
 		}).Error; err != nil {
@@ -179,7 +178,7 @@ func (s *Store) Closed(ctx context.Context, name string) error {
 			return err
 		}
 
-		return tx.Model(&Account{}).Where("name = ?", name).Updates(map[string]any{"closed": time.Now().UTC(), "blocked": true}).Error
+		return tx.Model(&Account{}).Where("name = ?", name).Updates(map[string]any{"closed": s.Now(), "blocked": true}).Error
 	})
 }
 

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // New is an account to be made.
@@ -24,7 +23,7 @@ func (s *Store) AddAll(ctx context.Context, all []New) (refused int, err error) 
 		var (
 			accounts   []*Account
 			identities []*Identity
-			now        = time.Now().UTC()
+			now        = s.Now()
 		)
 
 		for i, n := range all {

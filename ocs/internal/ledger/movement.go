@@ -1,9 +1,6 @@
 package ledger
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 // Posting is a group of movements that are written together. Balances of the accounts given change at once, so that the next movement can
 // be decided on; the database's change with Write.
@@ -35,7 +32,7 @@ func (p *Posting) Move(kind string, from, to *Account, amount int64) {
 	}
 
 	p.movements = append(p.movements, Movement{
-		At: time.Now().UTC(), Kind: kind, Session: p.about.Session, Note: p.about.Note, Reference: p.about.Reference,
+		At: p.tx.Now(), Kind: kind, Session: p.about.Session, Note: p.about.Note, Reference: p.about.Reference,
 		Entries: []Entry{{AccountID: from.ID, Amount: -amount}, {AccountID: to.ID, Amount: amount}},
 	})
 

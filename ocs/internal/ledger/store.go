@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sync/semaphore"
 	"gorm.io/gorm"
 
+	"github.com/dialtone-ims/dialtone/ocs/internal/clock"
 	"github.com/dialtone-ims/dialtone/ocs/internal/schema"
 	"github.com/dialtone-ims/dialtone/pkg/database"
 )
@@ -17,6 +19,7 @@ import (
 // Store stores the ledger, and whatever must change together with it.
 type Store struct {
 	db            *database.Database
+	clock         clock.Clock
 	turn          *semaphore.Weighted // of writers: first come, first served
 	revenue, cash Account
 	forward       Account
@@ -33,15 +36,26 @@ const (
 	lockWait = 5 * time.Second
 )
 
+// Options are what a Store may be opened with.
+type Options struct {
+	Clock clock.Clock // default: the machine's
+	// Volatile is a ledger that lasts as long as the machine's power, and is faster for it: what was answered is in the file, also after the
+	// process was killed, but may not be on the disk yet.
+	Volatile bool
+}
+
 // Open opens the database, and creates it if it does not exist. dsn is a path, or postgres://.
-func Open(dsn string) (*Store, error) {
+func Open(dsn string) (*Store, error) { return OpenWith(dsn, Options{}) }
+
+// OpenWith opens the database with options.
+func OpenWith(dsn string, o Options) (*Store, error) {
 	// What was answered is on the disk, even after a loss of power.
-	db, err := database.Open(database.Config{DSN: dsn, Writers: writers + 1, LockWait: lockWait, Durable: true}) // one is for Alive
+	db, err := database.Open(database.Config{DSN: dsn, Writers: writers + 1, LockWait: lockWait, Durable: !o.Volatile}) // one is for Alive
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
 
-	s := &Store{db: db, turn: semaphore.NewWeighted(1)}
+	s := &Store{db: db, clock: cmp.Or[clock.Clock](o.Clock, clock.System{}), turn: semaphore.NewWeighted(1)}
 	if db.Shared {
 		s.turn = semaphore.NewWeighted(writers)
 	}
@@ -60,7 +74,7 @@ func (s *Store) prepare() error {
 
 	return s.Update(context.Background(), func(tx Tx) error { // one OCS at a time, if several start
 		for kind, own := range map[string]*Account{Revenue: &s.revenue, cash: &s.cash, forward: &s.forward} {
-			*own = Account{Name: Network, Kind: kind, Created: time.Now().UTC()}
+			*own = Account{Name: Network, Kind: kind, Created: s.Now()}
 			if err := tx.Where("name = ? AND kind = ?", Network, kind).FirstOrCreate(own).Error; err != nil {
 				return err
 			}
@@ -69,6 +83,12 @@ func (s *Store) prepare() error {
 		return seal(tx.DB)
 	})
 }
+
+// Clock returns the clock that the ledger is kept by.
+func (s *Store) Clock() clock.Clock { return s.clock }
+
+// Now returns the time, in UTC.
+func (s *Store) Now() time.Time { return s.clock.Now().UTC() }
 
 // Close closes the database.
 func (s *Store) Close() error { return s.db.Close() }
@@ -87,6 +107,9 @@ type Tx struct {
 	*gorm.DB
 	store *Store
 }
+
+// Now returns the time by the ledger's clock, in UTC.
+func (tx Tx) Now() time.Time { return tx.store.Now() }
 
 // oneAtATime is the key of the PostgreSQL lock held while the ledger changes.
 const oneAtATime = 0x6469616c746f6e65

@@ -207,7 +207,7 @@ func (a *Asker) conclude(
 		return answer, nil
 	}
 
-	until := time.Now().UTC().Add(a.supervision)
+	until := a.store.Now().Add(a.supervision)
 
 	err := a.store.Update(ctx, func(tx ledger.Tx) error {
 		return tx.Model(&credit.Session{}).Where("id = ? AND expires > ?", s.ID, until).Update("expires", until).Error

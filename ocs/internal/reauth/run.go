@@ -3,7 +3,6 @@ package reauth
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -99,12 +98,7 @@ func (a *Asker) attend(ctx context.Context, j job) {
 		return
 	}
 
-	timer := time.NewTimer(a.config.Wait)
-	defer timer.Stop()
-
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
+	if a.store.Clock().Wait(ctx, a.config.Wait) == nil {
 		a.queue(j)
 	}
 }
