@@ -10,14 +10,13 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
-	"github.com/dialtone-ims/dialtone/pkg/diameter/rx/pcrf"
 	"github.com/dialtone-ims/dialtone/pkg/npcf"
+	"github.com/dialtone-ims/dialtone/pkg/policy"
 	"github.com/dialtone-ims/dialtone/test/network"
-	"github.com/dialtone-ims/dialtone/test/pcf"
 )
 
 // appSessionsOf are the sessions at the PCF that are calls', and those of the signalling of registrations, by the address of the UE.
-func appSessionsOf(server *pcf.PCF) (calls map[string]*npcf.AppSessionContextReqData, signalling map[netip.Addr]string) {
+func appSessionsOf(server *policy.PCF) (calls map[string]*npcf.AppSessionContextReqData, signalling map[netip.Addr]string) {
 	calls, signalling = map[string]*npcf.AppSessionContextReqData{}, map[netip.Addr]string{}
 
 	for path, q := range server.Sessions() {
@@ -40,7 +39,7 @@ func TestBearersOverN5(t *testing.T) {
 		config.Listen = []diameter.Listener{{Address: "127.0.0.20:3868"}}
 		config.AllowUnknownPeers = true
 
-		server, err := pcrf.New(config, diameter.Options{})
+		server, err := policy.NewPCRF(config, diameter.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +76,7 @@ func bearersOverN5(t *testing.T, more ...string) {
 		t.Fatal(err)
 	}
 
-	server := pcf.New(nil)
+	server := policy.NewPCF(nil)
 	go server.Serve(listener)
 	defer func() {
 		if err := server.Close(); err != nil {
@@ -134,13 +133,13 @@ func bearersOverN5(t *testing.T, more ...string) {
 
 	<-call.Ended()
 	<-other.Ended()
-	if !strings.Contains(call.Why()+other.Why(), pcf.Terminated) {
+	if !strings.Contains(call.Why()+other.Why(), policy.Terminated) {
 		t.Errorf("BYE says %q and %q", call.Why(), other.Why())
 	}
 	none()
 
-	server.Decide(func(bool, *npcf.AppSessionContextReqData) *pcf.Refusal {
-		return &pcf.Refusal{ProblemDetails: npcf.ProblemDetails{Status: http.StatusNotFound, Title: "Not found"}}
+	server.Decide(func(bool, *npcf.AppSessionContextReqData) *policy.Refusal {
+		return &policy.Refusal{ProblemDetails: npcf.ProblemDetails{Status: http.StatusNotFound, Title: "Not found"}}
 	})
 
 	if call, err = a.Dial(t.Context(), bob.Tel()); err != nil {

@@ -9,13 +9,13 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
-	"github.com/dialtone-ims/dialtone/pkg/diameter/rx/pcrf"
+	"github.com/dialtone-ims/dialtone/pkg/policy"
 	"github.com/dialtone-ims/dialtone/test/network"
 	"github.com/dialtone-ims/dialtone/ue/handset"
 )
 
 // sessionsOf are the sessions at the PCRF that are calls', and those of the signalling of registrations, by the address of the UE.
-func sessionsOf(server *pcrf.PCRF) (calls map[string]*rx.AAR, signalling map[netip.Addr]string) {
+func sessionsOf(server *policy.PCRF) (calls map[string]*rx.AAR, signalling map[netip.Addr]string) {
 	calls, signalling = map[string]*rx.AAR{}, map[netip.Addr]string{}
 
 	for id, q := range server.Sessions() {
@@ -36,7 +36,7 @@ func TestBearersOverRx(t *testing.T) {
 	config.Listen = []diameter.Listener{{Address: "127.0.0.20:3868"}}
 	config.AllowUnknownPeers = true
 
-	server, err := pcrf.New(config, diameter.Options{})
+	server, err := policy.NewPCRF(config, diameter.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ var lent = map[string]string{
 	"pkg/ere":            "others may import it: a library of regular expressions",
 	"pkg/ifc":            "others may import it: a library of filter criteria",
 	"pkg/fsm/transcript": "tests stand on it",
+	"pkg/policy":         "tests stand on it as well as the lab",
 	"ue/handset":         "the suites of test/ are its users as well as ue and lab",
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/dialtone-ims/dialtone/lab/internal/ladder"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
-	"github.com/dialtone-ims/dialtone/pkg/diameter/rx/pcrf"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/policy"
 )
 
 // addressOfPCRF is where the simulated PCRF listens for Rx.
@@ -46,7 +46,7 @@ func (p Place) pcrfEnvironment(network PLMN) []string {
 
 // Simulated is a PCRF in the lab's own process.
 type Simulated struct {
-	server *pcrf.PCRF
+	server *policy.PCRF
 	log    *os.File
 	stop   context.CancelFunc
 	ended  chan error
@@ -69,7 +69,7 @@ func (p Place) SimulatePCRF(network PLMN, data string) (*Simulated, error) {
 	c.Listen = []diameter.Listener{{Address: p.PCRF.String()}}
 	c.AllowUnknownPeers = true
 
-	server, err := pcrf.New(c, diameter.Options{Log: slog.New(slog.NewJSONHandler(log, nil))})
+	server, err := policy.NewPCRF(c, diameter.Options{Log: slog.New(slog.NewJSONHandler(log, nil))})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the simulated PCRF: %w", err), log.Close())
 	}

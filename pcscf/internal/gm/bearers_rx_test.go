@@ -18,7 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overrx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
-	"github.com/dialtone-ims/dialtone/pkg/diameter/rx/pcrf"
+	"github.com/dialtone-ims/dialtone/pkg/policy"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
@@ -32,11 +32,11 @@ func node(host, address string, peers ...diameter.Peer) diameter.Config {
 }
 
 // withPCRF makes calls that require their bearers ask a PCRF over Rx.
-func withPCRF(t *testing.T, test func(t *testing.T, d *desk, server *pcrf.PCRF)) {
+func withPCRF(t *testing.T, test func(t *testing.T, d *desk, server *policy.PCRF)) {
 	t.Helper()
 
 	var (
-		server   *pcrf.PCRF
+		server   *policy.PCRF
 		sessions *bearer.Bearers
 		stop     func()
 	)
@@ -53,7 +53,7 @@ func withPCRF(t *testing.T, test func(t *testing.T, d *desk, server *pcrf.PCRF))
 		}
 
 		var err error
-		if server, err = pcrf.New(node("pcrf.epc", "192.0.2.20:3868"), options); err != nil {
+		if server, err = policy.NewPCRF(node("pcrf.epc", "192.0.2.20:3868"), options); err != nil {
 			t.Fatal(err)
 		}
 
@@ -131,7 +131,7 @@ func (d *desk) hungUp(why string) {
 // 24.229 §5.2.8.1.2, TS 29.214 §4.4.2).
 func TestRequiredOverRx(t *testing.T) {
 	t.Run("late offer", func(t *testing.T) {
-		withPCRF(t, func(_ *testing.T, d *desk, server *pcrf.PCRF) {
+		withPCRF(t, func(_ *testing.T, d *desk, server *policy.PCRF) {
 			server.Decide(refusing(1, rx.IPCANSessionNotAvailable))
 
 			invite := d.invite()
@@ -144,7 +144,7 @@ func TestRequiredOverRx(t *testing.T) {
 	})
 
 	t.Run("video is added", func(t *testing.T) {
-		withPCRF(t, func(t *testing.T, d *desk, server *pcrf.PCRF) {
+		withPCRF(t, func(t *testing.T, d *desk, server *policy.PCRF) {
 			server.Decide(refusing(2, rx.ServiceNotAuthorized))
 
 			invite := d.invite(sdp, "\n"+own)
@@ -165,8 +165,8 @@ func TestRequiredOverRx(t *testing.T) {
 	})
 
 	t.Run("for a time", func(t *testing.T) {
-		withPCRF(t, func(t *testing.T, d *desk, server *pcrf.PCRF) {
-			server.Decide(func(context.Context, *rx.AAR) error { return pcrf.Later{Wait: time.Minute} })
+		withPCRF(t, func(t *testing.T, d *desk, server *policy.PCRF) {
+			server.Decide(func(context.Context, *rx.AAR) error { return policy.Later{Wait: time.Minute} })
 
 			invite := d.invite(sdp, "\n"+own)
 			describe(d.scscf, invite, 183, hers, bobs(invite, "b")...)

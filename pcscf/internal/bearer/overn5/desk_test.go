@@ -17,8 +17,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overn5"
+	"github.com/dialtone-ims/dialtone/pkg/policy"
 	"github.com/dialtone-ims/dialtone/test/memory"
-	"github.com/dialtone-ims/dialtone/test/pcf"
 )
 
 const (
@@ -34,7 +34,7 @@ const (
 type desk struct {
 	t       *testing.T
 	network *memory.Network
-	pcf     *pcf.PCF
+	pcf     *policy.PCF
 	bearers *bearer.Bearers
 	stop    func()
 	served  sync.WaitGroup
@@ -48,7 +48,7 @@ func withDesk(t *testing.T, test func(t *testing.T, d *desk)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{t: t, network: memory.New(), disk: t.TempDir()}
-		d.pcf = pcf.New(d.dial("192.0.2.20:0"))
+		d.pcf = policy.NewPCF(d.dial("192.0.2.20:0"))
 		d.serve()
 		d.start(nil)
 		test(t, d)

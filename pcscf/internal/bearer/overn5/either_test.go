@@ -17,9 +17,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overrx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
-	"github.com/dialtone-ims/dialtone/pkg/diameter/rx/pcrf"
+	"github.com/dialtone-ims/dialtone/pkg/policy"
 	"github.com/dialtone-ims/dialtone/test/memory"
-	"github.com/dialtone-ims/dialtone/test/pcf"
 )
 
 // A PCF is asked when the PCRF does not know the UE: a call creates and changes its session there, over the wire, and gets its end from
@@ -27,7 +26,7 @@ import (
 func TestEitherOverTheWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{t: t, network: memory.New()}
-		d.pcf = pcf.New(d.dial("192.0.2.20:0"))
+		d.pcf = policy.NewPCF(d.dial("192.0.2.20:0"))
 		d.serve()
 
 		options := diameter.Options{
@@ -44,7 +43,7 @@ func TestEitherOverTheWire(t *testing.T) {
 			return c
 		}
 
-		server, err := pcrf.New(config("pcrf.epc", "192.0.2.21:3868"), options)
+		server, err := policy.NewPCRF(config("pcrf.epc", "192.0.2.21:3868"), options)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
 	"github.com/dialtone-ims/dialtone/pkg/npcf"
-	"github.com/dialtone-ims/dialtone/test/pcf"
+	"github.com/dialtone-ims/dialtone/pkg/policy"
 )
 
 // A call creates a session, changes it, and deletes it; each request has everything that the call needs.
@@ -105,8 +105,8 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(test.words[0], func(t *testing.T) {
 			withDesk(t, func(t *testing.T, d *desk) {
-				d.pcf.Decide(func(bool, *npcf.AppSessionContextReqData) *pcf.Refusal {
-					return &pcf.Refusal{ProblemDetails: test.problem}
+				d.pcf.Decide(func(bool, *npcf.AppSessionContextReqData) *policy.Refusal {
+					return &policy.Refusal{ProblemDetails: test.problem}
 				})
 
 				leg := d.leg(call)
@@ -131,8 +131,8 @@ func TestRefusals(t *testing.T) {
 // Retry-After works like Retry-Interval of Rx.
 func TestRefusedForATime(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {
-		d.pcf.Decide(func(bool, *npcf.AppSessionContextReqData) *pcf.Refusal {
-			return &pcf.Refusal{ProblemDetails: npcf.ProblemDetails{Status: 503}, RetryAfter: 60}
+		d.pcf.Decide(func(bool, *npcf.AppSessionContextReqData) *policy.Refusal {
+			return &policy.Refusal{ProblemDetails: npcf.ProblemDetails{Status: 503}, RetryAfter: 60}
 		})
 
 		leg := d.leg(call)
@@ -160,9 +160,9 @@ func TestChangeThatIsRefused(t *testing.T) {
 			t.Error(err)
 		}
 
-		d.pcf.Decide(func(patch bool, _ *npcf.AppSessionContextReqData) *pcf.Refusal {
+		d.pcf.Decide(func(patch bool, _ *npcf.AppSessionContextReqData) *policy.Refusal {
 			if patch {
-				return &pcf.Refusal{ProblemDetails: npcf.ProblemDetails{Status: 403}}
+				return &policy.Refusal{ProblemDetails: npcf.ProblemDetails{Status: 403}}
 			}
 
 			return nil
@@ -203,7 +203,7 @@ func TestNoPCF(t *testing.T) {
 		time.Sleep(time.Minute)
 
 		before := d.pcf
-		d.pcf = pcf.New(d.dial("192.0.2.20:0"))
+		d.pcf = policy.NewPCF(d.dial("192.0.2.20:0"))
 		d.serve()
 		time.Sleep(5 * time.Minute)
 		d.said("DELETE 404")
@@ -224,7 +224,7 @@ func TestTerminated(t *testing.T) {
 		if status, err := d.pcf.Terminate(t.Context(), d.only()); err != nil || status != http.StatusNoContent {
 			t.Errorf("%d %v", status, err)
 		}
-		if lost := d.losses(); len(lost) != 1 || !lost[0].All || lost[0].Why != pcf.Terminated {
+		if lost := d.losses(); len(lost) != 1 || !lost[0].All || lost[0].Why != policy.Terminated {
 			t.Errorf("%+v", lost)
 		}
 		if got := d.pcf.Events(); len(got) != 1 {

@@ -18,7 +18,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overrx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
-	"github.com/dialtone-ims/dialtone/pkg/diameter/rx/pcrf"
+	"github.com/dialtone-ims/dialtone/pkg/policy"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
@@ -32,7 +32,7 @@ const (
 type desk struct {
 	t        *testing.T
 	network  *memory.Network
-	pcrf     *pcrf.PCRF
+	pcrf     *policy.PCRF
 	stopPCRF func()
 	bearers  *bearer.Bearers
 	stop     func()
@@ -86,7 +86,7 @@ func (d *desk) run(run func(context.Context) error) (stop func()) {
 }
 
 func (d *desk) startPCRF() {
-	server, err := pcrf.New(config("pcrf.epc", "epc", pcrfAddress, "pcscf.ims", "ims", pcscfAddress), d.options())
+	server, err := policy.NewPCRF(config("pcrf.epc", "epc", pcrfAddress, "pcscf.ims", "ims", pcscfAddress), d.options())
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
-	"github.com/dialtone-ims/dialtone/pkg/diameter/rx/pcrf"
+	"github.com/dialtone-ims/dialtone/pkg/policy"
 )
 
 // A call requests bearers at its answer, again when it is held, and releases them.
@@ -244,7 +244,7 @@ func TestRefusedForATime(t *testing.T) {
 		d := start(t)
 		defer d.end()
 
-		d.pcrf.Decide(func(context.Context, *rx.AAR) error { return pcrf.Later{Wait: time.Minute} })
+		d.pcrf.Decide(func(context.Context, *rx.AAR) error { return policy.Later{Wait: time.Minute} })
 
 		leg := d.leg()
 		if err := d.need(leg, needs(t, offered, answered)); err == nil {

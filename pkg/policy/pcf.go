@@ -1,6 +1,4 @@
-// Package pcf is a PCF for tests (TS 29.514 §4.2): it grants what it is asked for as Open5GS's does, refuses on request, tells of sessions,
-// and remembers what came. It has no gateway: no bearer is set up anywhere.
-package pcf
+package policy
 
 import (
 	"bytes"
@@ -42,8 +40,8 @@ type Refusal struct {
 	RetryAfter int // seconds
 }
 
-// New makes a PCF that tells of sessions by this dialer; nil is the operating system's.
-func New(dial func(ctx context.Context, network, address string) (net.Conn, error)) *PCF {
+// NewPCF makes a PCF that tells of sessions by this dialer; nil is the operating system's.
+func NewPCF(dial func(ctx context.Context, network, address string) (net.Conn, error)) *PCF {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 
@@ -251,7 +249,7 @@ func (p *PCF) asked(r *http.Request, kind string) (*npcf.AppSessionContextReqDat
 	}
 
 	for key, c := range body.Request.MediaComponents {
-		if err := check(key, c); err != nil {
+		if err := checkMedia(key, c); err != nil {
 			return nil, bad(err.Error())
 		}
 	}
@@ -288,7 +286,7 @@ func checkNew(q *npcf.AppSessionContextReqData) *Refusal {
 	return nil
 }
 
-func check(key string, c *npcf.MediaComponent) error {
+func checkMedia(key string, c *npcf.MediaComponent) error {
 	if c == nil || key != strconv.Itoa(int(c.Number)) {
 		return fmt.Errorf("component %s has another number", key)
 	}

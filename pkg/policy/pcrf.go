@@ -1,6 +1,6 @@
-// Package pcrf is a PCRF for labs and tests (TS 29.214 §4): it grants requests as Open5GS's does, refuses or keeps silent on request,
-// reports lost bearers, and remembers what came. It has no gateway: no bearer is set up anywhere.
-package pcrf
+// Package policy is a simulated PCRF (TS 29.214 §4) and PCF (TS 29.514 §4.2) for labs and tests: they grant requests as Open5GS's do,
+// refuse or keep silent on request, report lost bearers, and remember what came. They have no gateway: no bearer is set up anywhere.
+package policy
 
 import (
 	"cmp"
@@ -51,8 +51,8 @@ type Later struct{ Wait time.Duration }
 
 func (l Later) Error() string { return fmt.Sprintf("not within %s", l.Wait) }
 
-// New returns a PCRF with this configuration. It serves once its node runs.
-func New(c diameter.Config, o diameter.Options) (*PCRF, error) {
+// NewPCRF returns a PCRF with this configuration. It serves once its node runs.
+func NewPCRF(c diameter.Config, o diameter.Options) (*PCRF, error) {
 	node, err := diameter.New(c, []diameter.Application{rx.Application}, o)
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (p *PCRF) authorize(ctx context.Context, q *rx.AAR) (*rx.AAA, error) {
 	decide := p.decide
 	p.mu.Unlock()
 
-	err := check(q)
+	err := checkAAR(q)
 	if err == nil && decide != nil {
 		err = decide(ctx, q)
 	}
@@ -169,8 +169,8 @@ func (p *PCRF) remember(e Event) {
 	p.events = append(p.events, e)
 }
 
-// check refuses what Open5GS's PCRF refuses, and what its gateways would drop silently.
-func check(q *rx.AAR) error {
+// checkAAR refuses what Open5GS's PCRF refuses, and what its gateways would drop silently.
+func checkAAR(q *rx.AAR) error {
 	if _, err := q.UE(); err != nil {
 		return &diameter.Error{Result: rx.InvalidAVPValue, Err: err}
 	}
