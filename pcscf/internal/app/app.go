@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dialtone-ims/dialtone/pcscf/internal/alert"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/ipsec"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/protection"
@@ -127,6 +128,7 @@ type pcscf struct {
 	proxy  *gm.Proxy
 	access *ipsec.Access
 	state  *state
+	alerts *alert.Alerts
 
 	bearers *bearers
 }
@@ -142,7 +144,7 @@ func (e *entry) urgent(flow stack.Flow, r *sip.Request) bool { return e.Urgent(f
 
 // Build builds the P-CSCF.
 func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, err error) {
-	numbers, err := c.emergencies()
+	emergencies, err := c.emergencies()
 	if err != nil {
 		return nil, err
 	}
@@ -200,6 +202,8 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 		return nil, err
 	}
 
+	emergencies.Alerts = c.alerts(stack, env)
+
 	guard := protection.New(c.Protection, protection.Options{Log: env.Log, Metrics: env.Metrics})
 	proxy := gm.New(c.procedures(), gm.Options{
 		Stack:     stack,
@@ -209,7 +213,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 		Journal:   state.bindingKeeper(),
 		Guard:     guard,
 		Bearers:   asking.of(c),
-		Emergency: numbers,
+		Emergency: emergencies,
 		Log:       env.Log,
 		Metrics:   env.Metrics,
 	})
@@ -218,7 +222,7 @@ func Build(_ context.Context, c *Config, env *service.Env) (_ service.Runner, er
 	state.restore(stack, proxy)
 	serveAdmin(env.Admin, proxy, guard, access, c.HomeDomain)
 
-	return &pcscf{stack: stack, proxy: proxy, access: access, state: state, bearers: asking}, nil
+	return &pcscf{stack: stack, proxy: proxy, access: access, state: state, alerts: emergencies.Alerts, bearers: asking}, nil
 }
 
 // procedures returns the part of the configuration that the procedures of Gm read.
@@ -272,6 +276,8 @@ func (p *pcscf) Run(ctx context.Context) error {
 	group.Go(func() error { p.proxy.Run(ctx); return nil })
 
 	group.Go(func() error { p.access.Run(ctx); return nil })
+
+	group.Go(func() error { p.alerts.Run(ctx); return nil })
 
 	group.Go(func() error { return p.bearers.run(ctx, p.proxy.AskForSignalling) })
 

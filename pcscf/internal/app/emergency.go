@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/dialtone-ims/dialtone/pcscf/internal/alert"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
 	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
+	"github.com/dialtone-ims/dialtone/pkg/service"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
+	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
 
 // Emergency configures which calls are emergency calls and how they are served.
@@ -18,6 +21,7 @@ type Emergency struct {
 	Unregistered    bool              `yaml:"unregistered"`     // handsets need not be registered
 	MaxUnregistered int               `yaml:"max_unregistered"` // unregistered handsets at the same time
 	Alternative     gm.Alternative    `yaml:"alternative"`      // off, emergency-registration or other-domain
+	Alert           alert.Config      `yaml:"alert"`            // who is told when a call begins
 }
 
 func defaultEmergency() Emergency {
@@ -36,8 +40,17 @@ func (c *Config) emergencies() (gm.Emergency, error) {
 	}, err
 }
 
+// alerts returns who is told of emergency calls.
+func (c *Config) alerts(s *stack.Stack, env *service.Env) *alert.Alerts {
+	return alert.New(c.Emergency.Alert, alert.Options{
+		Messages: alert.Messages{Stack: s, Endpoint: s.Endpoint(mw), HomeDomain: c.HomeDomain, Interrogator: c.Interrogator},
+		Log:      env.Log, Metrics: env.Metrics,
+	})
+}
+
 func (c *Config) validateEmergency() error {
 	_, err := c.emergencies()
+	err = errors.Join(err, c.Emergency.Alert.Validate())
 
 	for service, uri := range c.Emergency.PSAPs {
 		if known, ok := emergency.Service(emergency.URN(service)); !ok || known != service {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/pcscf/internal/alert"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/binding"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/dialog"
 	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
@@ -22,6 +23,7 @@ type Emergency struct {
 	PSAPs        map[string]string // SIP URI of the emergency centre, by service; "sos" serves all others
 	Unregistered bool              // handsets need not be registered
 	Alternative  Alternative
+	Alerts       *alert.Alerts // nil: nobody is told of calls
 }
 
 // centres returns the emergency centres for a service, the most specific first.
@@ -74,7 +76,7 @@ func (p *Proxy) callForHelp(ctx context.Context, tx *stack.ServerTransaction, ou
 	c := &emergencyCall{proxy: p, tx: tx, out: out, service: service}
 
 	refusal := c.identify()
-	c.announce()
+	c.announce(refusal)
 
 	switch {
 	case refusal != nil:
@@ -92,8 +94,8 @@ func (p *Proxy) callForHelp(ctx context.Context, tx *stack.ServerTransaction, ou
 	}
 }
 
-// announce logs the call for the operator, whatever its outcome.
-func (c *emergencyCall) announce() {
+// announce tells the operator of the call, whatever its outcome, in the log and by alerts.
+func (c *emergencyCall) announce(refusal *sip.Refusal) {
 	r := c.tx.Request()
 
 	private, identity := "", ""
@@ -111,6 +113,21 @@ func (c *emergencyCall) announce() {
 		"impi", private, "impu", identity, "from", r.From().Address.String(),
 		"imei", handsetOf(r), "source", c.tx.Flow().Remote.String(), "location", location,
 		"access", sip.Value(r, "P-Access-Network-Info"), "call_id", r.CallID().Value())
+
+	if !r.IsInvite() {
+		return
+	}
+
+	call := alert.Call{
+		Time: time.Now(), Service: c.service, Caller: c.from.String(), Private: private, Public: identity, Handset: handsetOf(r),
+		Source: c.tx.Flow().Remote.String(), Location: location, Access: strings.Clone(sip.Value(r, "P-Access-Network-Info")),
+		CallID: strings.Clone(r.CallID().Value()),
+	}
+	if refusal != nil {
+		call.Refused = refusal.Text()
+	}
+
+	c.proxy.emergencies.Alerts.Tell(call)
 }
 
 // refuse answers a call that is not forwarded.
