@@ -15,6 +15,9 @@ import (
 // labProxy is the address of the lab's P-CSCF.
 const labProxy = "127.0.0.10:5060"
 
+// dnsPort is the port of a name server that is given without one, as the lab's is (RFC 1035 §4.2).
+const dnsPort = 53
+
 // discover finds the P-CSCF (TS 24.229 §9.2.1): at its address, or by its name in DNS (RFC 3263 §4). A handset with only its home network
 // domain derives the name. The result is of the same family as the handset's own address.
 func (o options) discover(ctx context.Context, own netip.Addr) (stack.Target, error) {
@@ -47,7 +50,14 @@ func (o options) discover(ctx context.Context, own netip.Addr) (stack.Target, er
 	}
 
 	c := stack.DefaultResolverConfig()
-	c.Servers = o.nameservers
+
+	for _, server := range o.nameservers {
+		if address, err := netip.ParseAddr(strings.Trim(server, "[]")); err == nil {
+			server = netip.AddrPortFrom(address, dnsPort).String()
+		}
+
+		c.Servers = append(c.Servers, server)
+	}
 
 	resolver, err := stack.NewResolver(c)
 	if err != nil {

@@ -59,6 +59,16 @@ func TestDiscover(t *testing.T) {
 		})
 	}
 
+	// A name server without a port is at 53, where nobody answers here.
+	for given, asked := range map[string]string{
+		"127.0.0.99": "127.0.0.99:53", "::1": "[::1]:53", "[::1]": "[::1]:53", "127.0.0.99:5399": "127.0.0.99:5399",
+	} {
+		o := options{domain: "ims.example", nameservers: []string{given}}
+		if _, err := o.discover(t.Context(), netip.MustParseAddr("127.0.0.1")); err == nil || !strings.Contains(err.Error(), asked) {
+			t.Errorf("--dns %s: %v", given, err)
+		}
+	}
+
 	o := options{domain: "ims.example", nameservers: []string{server.Address}, namespace: "elsewhere"}
 	if _, err := o.discover(t.Context(), netip.MustParseAddr("127.0.0.1")); err == nil || !strings.Contains(err.Error(), "--netns") {
 		t.Errorf("from another network: %v", err)

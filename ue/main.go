@@ -3,10 +3,8 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/dialtone-ims/dialtone/pkg/aka"
 	"github.com/dialtone-ims/dialtone/pkg/config"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 	"github.com/dialtone-ims/dialtone/pkg/ipsec"
@@ -26,6 +23,8 @@ import (
 
 type options struct {
 	imsi, domain, k, opc, op, address, proxy, transport string
+	imei                                                string
+	emergency, unregistered                             bool
 	nameservers                                         []string
 	sqn                                                 uint64
 	expires                                             uint32
@@ -58,9 +57,13 @@ func main() {
 	flags.Uint64Var(&o.sqn, "sqn", 0, "highest SQN that the SIM has accepted")
 	flags.StringVar(&o.address, "address", "127.0.0.110:5060", "where the handset is")
 	flags.StringVar(&o.proxy, "pcscf", "", "P-CSCF: an address with its port, or a name; without it "+labProxy+", or pcscf.DOMAIN with --dns")
-	flags.StringSliceVar(&o.nameservers, "dns", nil, "name server, ip:port, that the P-CSCF's name is looked up at; the system's without it")
+	flags.StringSliceVar(
+		&o.nameservers, "dns", nil, "name server (port 53 unless it has one) that the P-CSCF's name is looked up at; the system's without it",
+	)
 	flags.StringVar(&o.transport, "transport", "", "udp or tcp; without it what DNS has for the name of the P-CSCF, else udp")
 	flags.Uint32Var(&o.expires, "expires", 3600, "seconds to be registered for")
+	flags.BoolVar(&o.emergency, "emergency", false, "register for emergency calls alone (sos), beside any other registration")
+	flags.StringVar(&o.imei, "imei", "", "IMEI of the handset, 15 digits; without it one that is derived from the IMSI")
 	flags.StringVar(&o.namespace, "netns", "", "network `namespace` that the handset is in (ip netns)")
 	flags.BoolVar(
 		&o.ipsec,
@@ -80,7 +83,9 @@ func main() {
 	call := &cobra.Command{
 		Use:   "call URI|NUMBER",
 		Short: "register, call, hang up",
-		Args:  cobra.ExactArgs(1),
+		Long: "Register, call, hang up. Emergency calls (112, 911, urn:service:sos.police) are made with the normal registration, with one\n" +
+			"for emergency calls (--emergency), or without any (--unregistered), as by a handset without a SIM: docs/emergency.md.",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, err := party(args[0], o.domain)
 			if err != nil {
@@ -90,7 +95,7 @@ func main() {
 			return o.with(cmd.Context(), func(ctx context.Context, h *handset.Handset) error {
 				c, err := h.Dial(ctx, target)
 				if err != nil {
-					return err
+					return alternative(err)
 				}
 
 				fmt.Println("answered")
@@ -107,6 +112,7 @@ func main() {
 		},
 	}
 	call.Flags().DurationVar(&talk, "talk", 5*time.Second, "how long to talk")
+	call.Flags().BoolVar(&o.unregistered, "unregistered", false, "call without a registration and without a SIM, known by the IMEI alone")
 
 	root.AddCommand(
 		call,
@@ -175,6 +181,23 @@ func ended(c *handset.Call) error {
 	fmt.Println(strings.TrimSpace("ended by the other side " + c.Why()))
 
 	return nil
+}
+
+// alternative adds to a refusal by 380 what the network wants instead.
+func alternative(err error) error {
+	refused, is := errors.AsType[*handset.Refused](err)
+	if !is {
+		return err
+	}
+
+	switch a, told := refused.Alternative(); {
+	case !told:
+		return err
+	case a.Action == handset.RegisterForEmergency:
+		return fmt.Errorf("%w: the network wants an emergency registration first: call again with --emergency", err)
+	default:
+		return fmt.Errorf("%w: the network wants this call by another domain, such as the circuit-switched one", err)
+	}
 }
 
 func hangUp(ctx context.Context, c *handset.Call) error {
@@ -258,8 +281,17 @@ func (o options) with(ctx context.Context, do func(context.Context, *handset.Han
 	}
 	defer h.Close()
 
+	if o.unregistered {
+		fmt.Println("not registered, and known by", c.Instance)
+		return do(ctx, h)
+	}
+
 	if err := h.Register(ctx); err != nil {
 		return fmt.Errorf("not registered: %w", err)
+	}
+
+	if o.emergency {
+		fmt.Print("for emergency calls ")
 	}
 
 	fmt.Println("registered as", strings.Join(h.Identities(), " "))
@@ -277,76 +309,3 @@ func (o options) with(ctx context.Context, do func(context.Context, *handset.Han
 }
 
 const endTime = 5 * time.Second // for the requests at the end: CANCEL, BYE, and the de-REGISTER
-
-func (o options) config(ctx context.Context) (handset.Config, error) {
-	c := handset.Config{
-		IMSI: o.imsi, Domain: o.domain, SQN: aka.SQN(o.sqn), Expires: o.expires,
-		Instance: handset.Instance(o.imsi), Access: "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
-		Say: say, CancelTime: endTime,
-	}
-
-	var err error
-	if c.K, err = key("k", o.k); err != nil {
-		return c, err
-	}
-
-	if o.op != "" {
-		op, err := key("op", o.op)
-		if err != nil {
-			return c, err
-		}
-
-		c.OPc = aka.OPc(c.K, op)
-	} else if c.OPc, err = key("opc", o.opc); err != nil {
-		return c, err
-	}
-
-	if c.Address, err = netip.ParseAddrPort(o.address); err != nil {
-		return c, fmt.Errorf("--address: %w", err)
-	}
-
-	target, err := o.discover(ctx, c.Address.Addr())
-	c.Proxy, c.Transport = target.Addr, target.Transport
-
-	return c, err
-}
-
-// security returns what the handset offers in Security-Client.
-func (o options) security(kernel handset.Kernel) (*handset.Security, error) {
-	security := &handset.Security{Kernel: kernel, ClientPort: 31000, ServerPort: 31500, Linger: 2 * time.Second}
-
-	for _, text := range o.algorithms {
-		suite, err := ipsec.ParseSuite(text)
-		if err != nil {
-			return nil, fmt.Errorf("--algorithms: %w", err)
-		}
-
-		security.Suites = append(security.Suites, suite)
-	}
-
-	if o.algorithms != nil {
-		return security, nil
-	}
-
-	support := ipsec.Probe(ipsec.Options{Role: ipsec.UE, Namespace: o.namespace})
-	if support.Missing != nil {
-		return nil, fmt.Errorf("--ipsec: %w", support.Missing)
-	}
-
-	for _, suite := range ipsec.Suites {
-		if support.Has(suite) {
-			security.Suites = append(security.Suites, suite)
-		}
-	}
-
-	return security, nil
-}
-
-func key(name, text string) ([16]byte, error) {
-	b, err := hex.DecodeString(text)
-	if err != nil || len(b) != 16 {
-		return [16]byte{}, fmt.Errorf("--%s: 32 hexadecimal digits are needed", name)
-	}
-
-	return [16]byte(b), nil
-}

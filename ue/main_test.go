@@ -28,3 +28,30 @@ func TestParty(t *testing.T) {
 		}
 	}
 }
+
+// A handset without a registration has no card, and nothing that takes one.
+func TestUnregistered(t *testing.T) {
+	for _, o := range []options{{unregistered: true, emergency: true}, {unregistered: true, ipsec: true}, {}} {
+		o.address = "127.0.0.110:5060"
+		if _, err := o.config(t.Context()); err == nil {
+			t.Errorf("%+v is taken", o)
+		}
+	}
+
+	o := options{unregistered: true, imei: "350000000000011", imsi: "001010000000003", address: "127.0.0.110:5060"}
+	if c, err := o.config(t.Context()); err != nil || c.IMSI != "" || !c.Unregistered || c.Instance != "urn:gsma:imei:35000000-000001-0" {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// RFC 7254 §4: an IMEI as a URN.
+func TestInstance(t *testing.T) {
+	for imei, want := range map[string]string{
+		"350000000000011": "urn:gsma:imei:35000000-000001-0", "490154203237518": "urn:gsma:imei:49015420-323751-0",
+		"": "", "35000000000001": "", "3500000000000112": "", "35000000000001x": "",
+	} {
+		if got, err := instance(imei); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", imei, got, err)
+		}
+	}
+}

@@ -63,6 +63,9 @@ func (c *Call) Remote() string { return c.remote }
 // Invite returns the INVITE of an incoming call.
 func (c *Call) Invite() *sip.Request { return c.server.Request() }
 
+// Confirmed returns a channel that is closed when the ACK of an incoming call has come.
+func (c *Call) Confirmed() <-chan struct{} { return c.confirmed }
+
 // Ended returns a channel that is closed when the call is over; Why then returns the reason.
 func (c *Call) Ended() <-chan struct{} { return c.ended }
 
@@ -118,12 +121,12 @@ func (c *Call) finish(why string) {
 
 // Dial calls a party and waits until it answers. A refusal is a *Refused; if ctx ends first, the call is cancelled.
 func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
-	session, registered := h.registered()
-	if !registered {
-		return nil, errNotRegistered
+	session, identity, err := h.caller()
+	if err != nil {
+		return nil, err
 	}
 
-	r, err := h.request("INVITE", target, session.identity(), target)
+	r, err := h.request("INVITE", target, identity, target)
 	if err != nil {
 		return nil, err
 	}

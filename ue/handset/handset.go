@@ -35,6 +35,10 @@ type Config struct {
 	Log       *slog.Logger
 	Tap       trace.Tap
 	Instance  string // permanent URN of the handset (RFC 5626 §4.1), as Instance returns; "": a new one each time
+	// Emergency makes its registration one for emergency calls (TS 24.229 §5.1.6.2).
+	Emergency bool
+	// Unregistered makes it call without a registration, as a handset without a SIM calls for help (TS 24.229 §5.1.6.8.2).
+	Unregistered bool
 	// Alter changes each request outside a dialog before it leaves: for handsets that misbehave on purpose.
 	Alter func(*sip.Request)
 	// Answer likewise changes the 200 to a call.
@@ -176,9 +180,17 @@ func (h *Handset) contact() string {
 		address = h.guard.server.Address()
 	}
 
-	uri := "sip:" + h.config.IMSI + "@" + address.String()
+	uri := "sip:" + address.String()
+	if h.config.IMSI != "" {
+		uri = "sip:" + h.config.IMSI + "@" + address.String()
+	}
+
 	if h.config.Transport == "TCP" {
 		uri += ";transport=tcp"
+	}
+
+	if h.config.Emergency {
+		uri += ";sos" // TS 24.229 §7.2A.13
 	}
 
 	return uri
@@ -309,4 +321,21 @@ func (h *Handset) registered() (registration, bool) {
 	defer h.mu.Unlock()
 
 	return h.session, time.Now().Before(h.session.until)
+}
+
+// Anonymous is the sender of a call without a registration (TS 24.229 §5.1.6.8.2).
+const Anonymous = "sip:anonymous@anonymous.invalid"
+
+// caller returns the registration that a call is made with, and the identity in its From.
+func (h *Handset) caller() (session registration, identity string, err error) {
+	if h.config.Unregistered {
+		return registration{}, Anonymous, nil
+	}
+
+	session, registered := h.registered()
+	if !registered {
+		return session, "", errNotRegistered
+	}
+
+	return session, session.identity(), nil
 }

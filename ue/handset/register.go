@@ -9,6 +9,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/aka"
 	"github.com/dialtone-ims/dialtone/pkg/aka/digest"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
@@ -35,8 +36,12 @@ func (s registration) identity() string {
 	return s.identities[0]
 }
 
-// route adds what every request outside a dialog has (TS 24.229 §5.1.2A.1).
+// route adds what every request outside a dialog has (TS 24.229 §5.1.2A.1). Without a registration there is nothing to add.
 func (s registration) route(r *sip.Request) {
+	if len(s.identities) == 0 {
+		return
+	}
+
 	for i := len(s.serviceRoute) - 1; i >= 0; i-- {
 		sip.Prepend(r, "Route", s.serviceRoute[i])
 	}
@@ -233,7 +238,7 @@ func (h *Handset) accept(session registration, response *sip.Response, expires u
 		}
 
 		for _, c := range contacts {
-			if sip.SameURI(c.URI, h.contact()) {
+			if emergency.SameContact(c.URI, h.contact()) {
 				if seconds, given := sip.Expires(c); given {
 					granted = seconds
 				} else {
