@@ -27,6 +27,15 @@ func TestBulk(t *testing.T) {
 			name: "again", input: file,
 			want: "line 2: it cannot be added: account 001010000000001: it exists already; nothing is added", fails: true,
 		},
+		{
+			name:  "those of SIMs, as hss subscriber import --dry-run prints them",
+			input: "imsi,msisdn\n001010000000005,15550005\n001010000000006,\n",
+			line:  []string{"--balance", "70", "--tariff", "standard"}, want: "2 accounts added",
+		},
+		{
+			name: "of a file, with an identity", input: file, line: []string{"--identity", "tel:+15550001"},
+			want: "or --file without --identity", fails: true,
+		},
 		{name: "behind a line", input: file + ",carol,+15550004,,,,7,\n", line: []string{"--after", "4"}, want: "1 accounts added"},
 		{
 			name:  "an identity of another",
@@ -79,6 +88,8 @@ func TestBulk(t *testing.T) {
 		"001010000000001": {1000, "standard", []string{"tel:+15550001"}},
 		"bob":             {500, "", []string{"sip:bob@" + realm}},
 		"001010000000003": {0, "", []string{"imsi:001010000000003", "sip:001010000000003@" + realm}},
+		"001010000000005": {70, "standard", []string{"tel:+15550005"}},
+		"001010000000006": {70, "standard", []string{"imsi:001010000000006", "sip:001010000000006@" + realm}},
 		"carol":           {7, "", []string{"sip:carol@" + realm, "tel:+15550004"}},
 	} {
 		var got account

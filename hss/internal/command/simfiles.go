@@ -61,12 +61,14 @@ func importSIMs(r *remote) *cobra.Command {
 			}
 
 			if dry {
+				fmt.Fprintln(c.OutOrStdout(), "imsi,msisdn")
+
 				return simfile.Read(c.Context(), files, simfile.Format(format), func(s simfile.SIM) error {
 					if s.OP == "" && s.OPc == "" && op == "" {
 						return fmt.Errorf("line %d: %s has neither OP nor OPc: --op is needed", s.Line, s.IMSI)
 					}
 
-					_, err := fmt.Fprintln(c.OutOrStdout(), s.IMSI, s.MSISDN)
+					_, err := fmt.Fprintf(c.OutOrStdout(), "%s,%s\n", s.IMSI, s.MSISDN)
 
 					return err
 				}, leftOut)
@@ -83,7 +85,14 @@ func importSIMs(r *remote) *cobra.Command {
 				return err
 			}
 
-			return r.show(c, records.Added{Added: added}, func(w io.Writer) { fmt.Fprintf(w, "%d subscribers added\n", added) })
+			return r.show(c, records.Added{Added: added}, func(w io.Writer) {
+				fmt.Fprintf(w, "%d subscribers added\n", added)
+
+				if added > 0 { // where calls are charged, they get 402 until then
+					fmt.Fprintf(c.ErrOrStderr(), "they have no accounts: hss subscriber import --dry-run %s | ocs account add --file - --balance 1000\n",
+						strings.Join(names, " "))
+				}
+			})
 		},
 	}
 
@@ -93,7 +102,7 @@ func importSIMs(r *remote) *cobra.Command {
 	f.StringVar(&profile, "profile", "", "service profile (default \"default\")")
 	f.StringSliceVar(&visited, "visited", nil, "networks where they may be served (default all)")
 	f.IntVar(&after, "after", 0, "only what is behind this `line`")
-	f.BoolVar(&dry, "dry-run", false, "print IMSI and MSISDN of each SIM and add nothing; keys are checked when they are added")
+	f.BoolVar(&dry, "dry-run", false, "print IMSI and MSISDN of each SIM as CSV, and add nothing; keys are checked when they are added")
 
 	return c
 }

@@ -108,10 +108,10 @@ func (c *client) accountAdd() *cobra.Command {
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case file != "" && len(args) == 0:
-				return c.addFile(cmd, file, after)
+			case file != "" && len(args) == 0 && len(n.Identities) == 0:
+				return c.addFile(cmd, file, after, n)
 			case file != "" || len(args) == 0:
-				return errors.New("give the NAME of an account, or --file")
+				return errors.New("give the NAME of an account, or --file without --identity")
 			}
 
 			n.Name = args[0]
@@ -133,8 +133,8 @@ func (c *client) accountAdd() *cobra.Command {
 	)
 	add.Flags().IntVar(&after, "after", 0, "of the file, only what is behind this `line`")
 	add.Flags().StringSliceVar(&n.Identities, "identity", nil, "who pays from it: tel:+1…, sip:…, imsi:…, nai:…; may be repeated")
-	add.Flags().Var((*minor)(&n.Balance), "balance", "first money, in cents: 1050 is 10.50")
-	add.Flags().StringVar(&n.Tariff, "tariff", "", "price list, if not the configured one")
+	add.Flags().Var((*minor)(&n.Balance), "balance", "first money, in cents: 1050 is 10.50; of a file, for those without")
+	add.Flags().StringVar(&n.Tariff, "tariff", "", "price list, if not the configured one; of a file, for those without")
 
 	return add
 }

@@ -20,8 +20,9 @@ var others = []string{
 	"sqn", "res", "keccak", "password", "visited_networks", "capabilities", "charging", "private_identities", "registration_sets",
 }
 
-// addFile opens the accounts of a file, or of the standard input for "-", some hundred per transaction.
-func (c *client) addFile(cmd *cobra.Command, name string, after int) error {
+// addFile opens the accounts of a file, or of the standard input for "-", some hundred per transaction. Records without a balance or a
+// tariff get those of fallback.
+func (c *client) addFile(cmd *cobra.Command, name string, after int, fallback api.NewAccount) error {
 	from, err := records.Open(name, cmd.InOrStdin())
 	if err != nil {
 		return err
@@ -36,7 +37,7 @@ func (c *client) addFile(cmd *cobra.Command, name string, after int) error {
 	}
 
 	added, err := batch.End(records.Read(from, nil, func(record records.Record) error {
-		account, err := newAccount(record)
+		account, err := newAccount(record, fallback)
 		if err != nil {
 			return err
 		}
@@ -58,13 +59,13 @@ func (c *client) addFile(cmd *cobra.Command, name string, after int) error {
 
 // newAccount parses a record. Missing fields are derived from the subscriber that the HSS makes of it: the name, and the identities by
 // which it is charged.
-func newAccount(record records.Record) (account api.NewAccount, err error) {
-	var fields struct {
+func newAccount(record records.Record, fallback api.NewAccount) (account api.NewAccount, err error) {
+	fields := struct {
 		Account    string   `json:"account"`
 		Identities []string `json:"identities"`
 		Tariff     string   `json:"tariff"`
 		Balance    minor    `json:"balance"`
-	}
+	}{Tariff: fallback.Tariff, Balance: minor(fallback.Balance)}
 
 	if identity := record.String("identities"); identity != "" { // in CSV, a single one
 		fields.Identities = []string{identity}
