@@ -80,7 +80,7 @@ func main() {
 	command.Flags().StringVar(&o.binaries, "bin", filepath.Dir(executable), "folder of the five binaries")
 	command.Flags().StringVar(&o.data, "data", "var", "folder for databases and logs")
 
-	command.AddCommand(dnsCommand(), zoneCommand(), open5gsCommand())
+	command.AddCommand(dnsCommand(), zoneCommand(), open5gsCommand(), environmentCommand(), centreCommand())
 
 	if err := command.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "\nlab: %v\n", err)
@@ -190,8 +190,6 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		fmt.Fprintf(out, "  %-6s ready  %-40s admin %s\n", f.Name, f.Listens, f.Admin)
 	}
 
-	named.follow(ctx)
-
 	defer func() { err = errors.Join(err, s.Close()) }()
 
 	if err := s.OpenCentre(ctx); err != nil {
@@ -212,6 +210,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 
 	invite(out, o)
+	named.follow(ctx) // only now, so that what it says stands between no other lines
 
 	var handsets sync.WaitGroup
 	defer handsets.Wait()
@@ -273,7 +272,7 @@ func show(ctx context.Context, s *scenario.Scenario, functions []process.Functio
 
 	fmt.Fprint(out, "\nAlice calls 112\n")
 
-	return s.Emergency(ctx)
+	return s.Emergency(ctx, admins)
 }
 
 // real returns where a handset that is not simulated finds the P-CSCF.

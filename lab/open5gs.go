@@ -23,8 +23,9 @@ func open5gsCommand() *cobra.Command {
 		dns     addresses
 		pools   []string
 		pcrf    = netip.MustParseAddr("127.0.0.9")
+		pcf     = netip.MustParseAddr("127.0.0.13")
 		hss     netip.Addr
-		gateway netip.Addr
+		gateway addresses
 		realm   string
 		sims    string
 		only    string
@@ -37,10 +38,12 @@ func open5gsCommand() *cobra.Command {
 			"calls to their bearers (docs/handset.md). Nothing is changed: it is printed.",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			n := network.Open5GS()
-			n.PCSCF, n.DNS, n.PCRF, n.HSS, n.Gateway, n.Realm = pcscf, dns, pcrf, hss, gateway, realm
+			n.PCSCF, n.DNS, n.PCRF, n.PCF, n.HSS, n.Gateway, n.Realm = pcscf, dns, pcrf, pcf, hss, gateway, realm
 
-			if gateway.IsValid() && !cmd.Flags().Changed("pcrf") { // which is on the PCRF's machine
-				n.PCRF = gateway
+			for flag, at := range map[string]*netip.Addr{"pcrf": &n.PCRF, "pcf": &n.PCF} {
+				if len(gateway) > 0 && !cmd.Flags().Changed(flag) { // which is on the same machine
+					*at = gateway[0]
+				}
 			}
 
 			for _, text := range pools {
@@ -62,6 +65,11 @@ func open5gsCommand() *cobra.Command {
 				return err
 			}
 
+			if count, first := n.Strangers(); count > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %d of %d SIMs are not of the network %s, such as %s: --plmn\n",
+					count, len(n.SIMs), &network, first)
+			}
+
 			return printSections(cmd.OutOrStdout(), n.Sections(), only)
 		},
 	}
@@ -69,9 +77,10 @@ func open5gsCommand() *cobra.Command {
 	c.Flags().Var(&pcscf, "gm", "where handsets find the P-CSCF; twice for IPv4 and IPv6")
 	c.Flags().StringSliceVar(&pools, "pool", []string{"10.46.0.0/16"}, "`network` of the addresses in the APN ims; twice for IPv4 and IPv6")
 	c.Flags().TextVar(&pcrf, "pcrf", pcrf, "`address` of Open5GS's PCRF, if it is not at that of the gateway")
+	c.Flags().TextVar(&pcf, "pcf", pcf, "`address` of Open5GS's PCF, if it is not at that of the gateway")
 	c.Flags().StringVar(&realm, "realm", "localdomain", "Realm of Open5GS's Diameter nodes, if it is not the one that they come with")
 	c.Flags().TextVar(&hss, "s6a", netip.Addr{}, "`address` of the lab's machine at which the MME asks the lab's HSS, in place of Open5GS's")
-	c.Flags().TextVar(&gateway, "gateway", netip.Addr{}, "`address` of the UPF's machine, if it is not that of the lab")
+	c.Flags().Var(&gateway, "gateway", "`address` of the machine of Open5GS, if it is not that of the lab; twice for IPv4 and IPv6")
 	c.Flags().Var(&dns, "dns", "name server that handsets are told; may be repeated")
 	c.Flags().StringVar(
 		&sims, "sims", "", "`file` of SIMs, as hss subscriber export has them, - for the standard input; alice's and bob's without it",

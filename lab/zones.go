@@ -280,7 +280,8 @@ func zoneCommand() *cobra.Command {
 			}
 
 			if !follow {
-				if err := once(cmd.Context(), plan, n.read(), without, put); err != nil || folder == "" {
+				warn := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "warning:", line) }
+				if err := once(cmd.Context(), plan, n.read(), without, put, warn); err != nil || folder == "" {
 					return err
 				}
 
@@ -312,10 +313,16 @@ func zoneCommand() *cobra.Command {
 }
 
 // once puts the present zones.
-func once(ctx context.Context, plan zone.Plan, read names.Read, without bool, put func([]*zone.Zone) error) (err error) {
+func once(
+	ctx context.Context, plan zone.Plan, read names.Read, without bool, put func([]*zone.Zone) error, warn func(string),
+) (err error) {
 	if !without {
 		if plan.Numbers, err = read(ctx); err != nil {
 			return fmt.Errorf("the subscribers cannot be read: %w; --without-numbers leaves them out", err)
+		}
+
+		if warning := names.Strangers(plan.Numbers, plan.Domain); warning != "" {
+			warn(warning)
 		}
 	}
 

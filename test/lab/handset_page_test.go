@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -147,16 +148,31 @@ func commands(t *testing.T, page string, least int) {
 func links(t *testing.T, page string) {
 	t.Helper()
 
-	for _, link := range regexp.MustCompile(`\]\(([a-z]+\.md)(?:#([a-z-]+))?\)`).FindAllStringSubmatch(page, -1) {
-		linked, err := os.ReadFile("../../docs/" + link[1])
-		if err != nil {
-			t.Error(err)
-			continue
+	for _, link := range regexp.MustCompile(`\]\(([a-z0-9]+\.md)?(?:#([a-z0-9-]+))?\)`).FindAllStringSubmatch(page, -1) {
+		linked := page
+
+		if link[1] != "" {
+			raw, err := os.ReadFile("../../docs/" + link[1])
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+
+			linked = string(raw)
 		}
 
-		title := strings.ReplaceAll(link[2], "-", " ")
-		if !strings.Contains(strings.ToLower(string(linked)), "\n## "+title) && title != "" {
+		if link[2] != "" && !slices.Contains(anchors(linked), link[2]) {
 			t.Errorf("%s has no section %s", link[1], link[2])
 		}
 	}
+}
+
+// anchors are the names by which links lead to the sections of a page.
+func anchors(page string) (names []string) {
+	for _, title := range regexp.MustCompile(`(?m)^##+ (.*)$`).FindAllStringSubmatch(page, -1) {
+		name := strings.ReplaceAll(strings.ToLower(title[1]), " ", "-")
+		names = append(names, regexp.MustCompile(`[^a-z0-9-]`).ReplaceAllString(name, ""))
+	}
+
+	return names
 }

@@ -119,7 +119,9 @@ func TestOnce(t *testing.T) {
 		"pcscf  ready", "in cents (", "debited           ", "\n  sum                              0\n",
 		"The registration of alice", "REGISTER", "UAR", "MAR", "401", "REGISTER", "UAR", "SAR", "200",
 		"The call of alice to bob", "INVITE", "CCR-I", "LIR", "CCR-U", "BYE", "CCR-T", "Alice calls 112",
-		"answers an emergency call (sos) from <sip:+15550001@", "and no real one", "Every step happened.")
+		"answers an emergency call (sos) from <sip:+15550001@", "and no real one",
+		"The emergency call of alice: past the rest of the core", "PSAP", "INVITE", "urn:service:sos", "200", "ACK", "BYE", "200",
+		"Every step happened.")
 
 	if strings.Contains(out.String(), "ESP") {
 		t.Error("there is talk of ESP")

@@ -49,22 +49,9 @@ func exported(script string) (environment []string) {
 
 // The guide for handsets has what the program says, word for word.
 func TestHandsetPageHasWhatOpen5GSNeeds(t *testing.T) {
-	page := guide(t, "handset.md")
-	_, page, _ = strings.Cut(page, "## 2. The packet core")
-	page, _, _ = strings.Cut(page, "\n## 3. ")
-
 	said := open5gs(t, "--plmn", "999-70", "--gm", "10.4.128.21")
-
-	blocks := regexp.MustCompile("(?s)```\\w*\n(.*?)```").FindAllStringSubmatch(page, -1)
-	if len(blocks) < 3 {
-		t.Errorf("the page has %d blocks", len(blocks))
-	}
-
-	for _, block := range blocks {
-		if !strings.Contains(said, "\n"+block[1]+"\n") {
-			t.Errorf("lab open5gs does not say\n%s\nbut\n%s", block[1], said)
-		}
-	}
+	page := part(t, "handset.md", "2. The packet core")
+	blocks(t, page, said, 3)
 
 	for _, part := range regexp.MustCompile(`(?m)^== (\S+):`).FindAllStringSubmatch(said, -1) {
 		if !strings.Contains(page, "`"+part[1]+"`") {
@@ -73,10 +60,57 @@ func TestHandsetPageHasWhatOpen5GSNeeds(t *testing.T) {
 	}
 }
 
+// So has the page of bearers, for an Open5GS on a machine of its own.
+func TestBearersPageHasWhatOpen5GSNeeds(t *testing.T) {
+	page := guide(t, "bearers.md")
+	commands(t, page, 2)
+	links(t, page)
+
+	said := open5gs(t, "--plmn", "999-70", "--gm", "10.4.128.21", "--gateway", "10.4.128.5")
+	section := part(t, "bearers.md", "With Open5GS")
+	blocks(t, section, said, 3)
+
+	for _, name := range []string{"pcrf.conf", "pcf.yaml", "subscribers.json", "policy.yaml", "lab.sh"} {
+		if !strings.Contains(section, "`"+name+"`") || !strings.Contains(said, "\n== "+name+":") {
+			t.Errorf("the page, or lab open5gs, has no %s", name)
+		}
+	}
+}
+
+// part is a section of a page.
+func part(t *testing.T, name, title string) string {
+	t.Helper()
+
+	_, page, found := strings.Cut(guide(t, name), "\n## "+title+"\n")
+	if !found {
+		t.Fatalf("%s has no section %s", name, title)
+	}
+
+	page, _, _ = strings.Cut(page, "\n## ")
+
+	return page
+}
+
+// blocks wants at least so many blocks of text in a page, and the program to say each.
+func blocks(t *testing.T, page, said string, least int) {
+	t.Helper()
+
+	all := regexp.MustCompile("(?s)```\\w*\n(.*?)```").FindAllStringSubmatch(page, -1)
+	if len(all) < least {
+		t.Errorf("the page has %d blocks", len(all))
+	}
+
+	for _, block := range all {
+		if !strings.Contains(said, "\n"+block[1]) {
+			t.Errorf("lab open5gs does not say\n%s\nbut\n%s", block[1], said)
+		}
+	}
+}
+
 // The functions take the environment that is for them.
 func TestOpen5GSEnvironment(t *testing.T) {
 	environment := exported(open5gs(t, "--gm", "192.0.2.7", "--gateway", "192.0.2.8", "--s6a", "192.0.2.7", "--only", "lab.sh"))
-	if len(environment) != 6 {
+	if len(environment) != 8 {
 		t.Errorf("the environment is %q", environment)
 	}
 
@@ -128,7 +162,7 @@ func TestOpen5GSPeers(t *testing.T) {
 			folder := t.TempDir()
 			conf := filepath.Join(folder, node.name+".conf")
 			certificate, key := selfSigned(t, folder, node.name+".localdomain")
-			part := func(name string) string {
+			only := func(name string) string {
 				return open5gs(t, "--gm", "127.0.0.10", "--s6a", "127.0.0.13", "--only", name)
 			}
 
@@ -143,13 +177,13 @@ TLS_CA = %[3]q;
 LoadExtension = "/usr/lib/freeDiameter/dict_nasreq.fdx";
 LoadExtension = "/usr/lib/freeDiameter/dict_dcca.fdx";
 LoadExtension = "/usr/lib/freeDiameter/dict_dcca_3gpp.fdx";
-%[5]s`, node.name, node.own, certificate, key, part(node.name+".conf"))
+%[5]s`, node.name, node.own, certificate, key, only(node.name+".conf"))
 			if err := os.WriteFile(conf, []byte(lines), 0o600); err != nil {
 				t.Fatal(err)
 			}
 
 			function := exec.Command(filepath.Join(binaries, node.with))
-			function.Env = append(os.Environ(), exported(part("lab.sh"))...)
+			function.Env = append(os.Environ(), exported(only("lab.sh"))...)
 			function.Env = append(function.Env, "DIALTONE_PCSCF_DATA="+folder, "DIALTONE_HSS_DATA="+folder)
 			start(t, function)
 			start(t, exec.Command("freeDiameterd", "-c", conf))

@@ -26,8 +26,21 @@ type Step struct {
 	Session  string // Session-Id of Diameter
 }
 
-// PCRF is a node without a trace of its own.
-const PCRF = "PCRF"
+// Nodes without a trace of their own.
+const (
+	PCRF = "PCRF"
+	PSAP = "PSAP"
+)
+
+// traced reports whether a node has a trace of its own.
+func traced(node string) bool {
+	switch node {
+	case "P-CSCF", "I-CSCF", "S-CSCF", "HSS", "OCS":
+		return true
+	default:
+		return false
+	}
+}
 
 // Nodes maps addresses to names of nodes.
 type Nodes map[netip.Addr]string
@@ -57,7 +70,7 @@ func Collect(ctx context.Context, admins []string, nodes Nodes) ([]Step, error) 
 
 func read(m trace.Message, nodes Nodes) (Step, bool) {
 	local, remote := nodes.name(m.Local.Addr()), nodes.name(m.Remote.Addr())
-	if !m.Sent && !strings.HasPrefix(remote, "UE") && remote != PCRF && remote != "?" { // the sender's trace has it
+	if !m.Sent && traced(remote) { // the sender's trace has it
 		return Step{}, false
 	}
 

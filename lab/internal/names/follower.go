@@ -65,6 +65,10 @@ func (f *Follower) Again(ctx context.Context) error {
 
 	f.say(fmt.Sprintf("names: %d numbers, serial %d", len(numbers), f.serial))
 
+	if warning := Strangers(numbers, f.plan.Domain); warning != "" {
+		f.say("names: " + warning)
+	}
+
 	return nil
 }
 

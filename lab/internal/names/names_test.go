@@ -67,6 +67,28 @@ func TestSubscribers(t *testing.T) {
 	}
 }
 
+// The subscribers of another network's HSS are noticed.
+func TestStrangers(t *testing.T) {
+	number := func(domain string) zone.Number {
+		return zone.Number{Digits: "15550001", URI: "sip:+15550001@" + domain}
+	}
+
+	for name, test := range map[string]struct {
+		numbers []zone.Number
+		warns   bool
+	}{
+		"none":         {nil, false},
+		"its own":      {[]zone.Number{number(plan.Domain)}, false},
+		"some others":  {[]zone.Number{number("ims.example"), number(strings.ToUpper(plan.Domain))}, false},
+		"others alone": {[]zone.Number{number("ims.mnc070.mcc999.3gppnetwork.org")}, true},
+	} {
+		got := Strangers(test.numbers, plan.Domain)
+		if (got != "") != test.warns || test.warns && !strings.Contains(got, "mnc070") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 // hss is an HSS whose subscribers change, and that can fail.
 type hss struct {
 	mu      sync.Mutex

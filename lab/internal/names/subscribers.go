@@ -4,6 +4,7 @@ package names
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -97,4 +98,19 @@ func sipOf(set []public, digits string) (uri string) {
 	}
 
 	return uri
+}
+
+// Strangers returns a warning if none of the numbers is of a home network domain: the HSS is another network's. Otherwise "".
+func Strangers(numbers []zone.Number, domain string) string {
+	for _, n := range numbers {
+		if _, host, _ := strings.Cut(n.URI, "@"); strings.EqualFold(host, domain) {
+			return ""
+		}
+	}
+
+	if len(numbers) == 0 {
+		return ""
+	}
+
+	return fmt.Sprintf("no subscriber of the HSS is of %s, but for example %s: is --plmn right?", domain, numbers[0].URI)
 }

@@ -35,13 +35,13 @@ func (n *Network) gateway() string {
 	return b.String()
 }
 
-// lab returns how to start the lab: its P-CSCF asks the PCRF for the bearers of calls, and accepts the connection from the PCRF.
+// lab returns how to start the lab: its P-CSCF asks PCRF and PCF for the bearers of calls, and accepts the connections of both.
 func (n *Network) lab() string {
 	var b strings.Builder
 
 	for _, p := range n.Pools {
-		if n.Gateway.IsValid() && n.Gateway.Is4() == p.Addr().Is4() {
-			fmt.Fprintf(&b, "ip route add %s via %s\n", p, n.Gateway)
+		if gateway := n.gatewayOf(p); gateway.IsValid() {
+			fmt.Fprintf(&b, "ip route add %s via %s\n", p, gateway)
 		}
 	}
 
@@ -54,6 +54,8 @@ func (n *Network) lab() string {
 
 	pcrf := netip.AddrPortFrom(n.PCRF, diameterPort)
 	set("PCSCF_DIAMETER_PEERS", fmt.Sprintf("[{host: pcrf.%s, realm: %[1]s, address: %q}]", n.Realm, pcrf))
+	set("PCSCF_BEARER_PCF", "http://"+netip.AddrPortFrom(n.PCF, sbiPort).String())
+	set("PCSCF_BEARER_NOTIFY", netip.AddrPortFrom(own, sbiPort).String())
 
 	if n.HSS.IsValid() {
 		n.askHSS(set)
@@ -85,9 +87,25 @@ func (n *Network) askHSS(set func(name, value string)) {
 	set("HSS_DIAMETER_LISTEN", "["+listen+"]")
 
 	var peers []string
-	for _, host := range []string{"icscf." + n.Domain, "scscf." + n.Domain, "mme." + n.Realm} {
+	for _, host := range []string{"icscf." + n.Domain, "scscf." + n.Domain} {
 		peers = append(peers, fmt.Sprintf("{host: %s, realm: %s}", host, n.Domain))
 	}
 
+	peers = append(peers, fmt.Sprintf("{host: mme.%s, realm: %s, sources: [%s]}", n.Realm, n.Domain, strings.Join(n.sources(), ", ")))
+
 	set("HSS_DIAMETER_PEERS", "["+strings.Join(peers, ", ")+"]")
+}
+
+// sources returns where the MME connects from. Whoever takes its name gets vectors of all SIMs, so that the HSS does not believe it
+// elsewhere. An MME on the lab's machine has the address of the HSS, or one of loopback.
+func (n *Network) sources() (all []string) {
+	for _, a := range n.Gateway {
+		all = append(all, fmt.Sprintf("%q", a))
+	}
+
+	if n.local() {
+		return []string{fmt.Sprintf("%q", n.HSS), `"127.0.0.0/8"`}
+	}
+
+	return all
 }

@@ -18,8 +18,9 @@ type Network struct {
 	PCSCF    []netip.Addr   // where handsets find it; the first is its Diameter address, too
 	Pools    []netip.Prefix // addresses of the APN ims: one of IPv4, of IPv6, or both
 	PCRF     netip.Addr     // Open5GS's
+	PCF      netip.Addr     // Open5GS's
 	HSS      netip.Addr     // the lab's, if the MME is to ask it
-	Gateway  netip.Addr     // the UPF's machine, if it is not that of the P-CSCF
+	Gateway  []netip.Addr   // the UPF's machine, if it is not that of the P-CSCF
 	DNS      []netip.Addr   // servers for handsets, if not Open5GS's defaults
 	SIMs     []SIM
 }
@@ -54,6 +55,10 @@ func (n *Network) Validate() error {
 			return fmt.Errorf("handsets with an address of %s need an address of the P-CSCF of the same family", p)
 		}
 
+		if len(n.Gateway) > 0 && n.gatewayOf(p) == (netip.Addr{}) {
+			return fmt.Errorf("the way to %s needs an address of the gateway of the same family", p)
+		}
+
 		for _, a := range n.PCSCF {
 			if p.Contains(a) {
 				return fmt.Errorf("the P-CSCF at %s is in the handsets' pool %s", a, p)
@@ -78,5 +83,31 @@ func (n *Network) pdnType() int {
 	}
 }
 
-// local reports whether Open5GS's PCRF, and with it the rest, is on the lab's machine.
-func (n *Network) local() bool { return n.PCRF.IsLoopback() }
+// gatewayOf returns the gateway's address by which a pool is reached: of the same family.
+func (n *Network) gatewayOf(pool netip.Prefix) netip.Addr {
+	for _, a := range n.Gateway {
+		if a.Is4() == pool.Addr().Is4() {
+			return a
+		}
+	}
+
+	return netip.Addr{}
+}
+
+// local reports whether Open5GS is on the lab's machine.
+func (n *Network) local() bool { return len(n.Gateway) == 0 }
+
+// Strangers returns how many of the SIMs are not of the network, and the first of them.
+func (n *Network) Strangers() (count int, first string) {
+	for _, s := range n.SIMs {
+		if strings.HasPrefix(s.IMSI, n.MCC+n.MNC) {
+			continue
+		}
+
+		if count++; count == 1 {
+			first = s.IMSI
+		}
+	}
+
+	return count, first
+}

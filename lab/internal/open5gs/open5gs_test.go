@@ -17,6 +17,7 @@ func network() *Network {
 		PCSCF: []netip.Addr{netip.MustParseAddr("10.4.128.21")},
 		Pools: []netip.Prefix{netip.MustParsePrefix("10.46.0.0/16")},
 		PCRF:  netip.MustParseAddr("127.0.0.9"),
+		PCF:   netip.MustParseAddr("127.0.0.13"),
 		SIMs: []SIM{
 			{IMSI: "999700000000001", MSISDN: "15550001", K: "00", OPc: "01", AMF: "8000", SQN: 0x1fffffffffe0},
 			{IMSI: "999700000000002", K: "02", OP: "03", AMF: "8000"},
@@ -41,11 +42,12 @@ func section(t *testing.T, n *Network, name string) string {
 // kinds returns networks of each kind.
 func kinds() map[string]*Network {
 	dual, six, remote, s6a := network(), network(), network(), network()
+	at := netip.MustParseAddr
 
 	dual.PCSCF = append(dual.PCSCF, netip.MustParseAddr("2001:db8::21"))
 	dual.Pools = append(dual.Pools, netip.MustParsePrefix("2001:db8:babe::/48"))
 	six.PCSCF, six.Pools = dual.PCSCF[1:], dual.Pools[1:]
-	remote.PCRF, remote.Gateway = netip.MustParseAddr("10.4.128.5"), netip.MustParseAddr("10.4.128.5")
+	remote.PCRF, remote.PCF, remote.Gateway = at("10.4.128.5"), at("10.4.128.5"), []netip.Addr{at("10.4.128.5")}
 	remote.DNS = []netip.Addr{netip.MustParseAddr("10.4.128.21"), netip.MustParseAddr("10.4.128.22")}
 	s6a.HSS = netip.MustParseAddr("10.4.128.21")
 
@@ -215,14 +217,18 @@ func TestValidateRefuses(t *testing.T) {
 	address, prefix := netip.MustParseAddr, netip.MustParsePrefix
 
 	for name, spoil := range map[string]func(*Network){
-		"no P-CSCF":               func(n *Network) { n.PCSCF = nil },
-		"no realm":                func(n *Network) { n.Realm = "" },
-		"a realm that is none":    func(n *Network) { n.Realm = `a"b` },
-		"no pool":                 func(n *Network) { n.Pools = nil },
-		"two pools of a family":   func(n *Network) { n.Pools = []netip.Prefix{prefix("10.46.0.0/16"), prefix("10.47.0.0/16")} },
-		"an address as a pool":    func(n *Network) { n.Pools = []netip.Prefix{prefix("10.46.0.1/16")} },
-		"a pool for nobody":       func(n *Network) { n.Pools = []netip.Prefix{prefix("10.46.0.0/31")} },
-		"a P-CSCF in the pool":    func(n *Network) { n.PCSCF = []netip.Addr{address("10.46.0.7")} },
+		"no P-CSCF":             func(n *Network) { n.PCSCF = nil },
+		"no realm":              func(n *Network) { n.Realm = "" },
+		"a realm that is none":  func(n *Network) { n.Realm = `a"b` },
+		"no pool":               func(n *Network) { n.Pools = nil },
+		"two pools of a family": func(n *Network) { n.Pools = []netip.Prefix{prefix("10.46.0.0/16"), prefix("10.47.0.0/16")} },
+		"an address as a pool":  func(n *Network) { n.Pools = []netip.Prefix{prefix("10.46.0.1/16")} },
+		"a pool for nobody":     func(n *Network) { n.Pools = []netip.Prefix{prefix("10.46.0.0/31")} },
+		"a P-CSCF in the pool":  func(n *Network) { n.PCSCF = []netip.Addr{address("10.46.0.7")} },
+		"a pool without a way to it": func(n *Network) {
+			n.PCSCF, n.Gateway = append(n.PCSCF, address("2001:db8::21")), []netip.Addr{address("10.4.128.5")}
+			n.Pools = append(n.Pools, prefix("2001:db8:babe::/48"))
+		},
 		"a P-CSCF of IPv4, alone": func(n *Network) { n.Pools = []netip.Prefix{prefix("2001:db8:babe::/48")} },
 	} {
 		n := network()

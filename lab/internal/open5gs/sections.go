@@ -20,8 +20,8 @@ func (n *Network) Sections() []Section {
 		{"upf.yaml", "in /etc/open5gs/upf.yaml, in place of its session", n.upf()},
 	}
 
-	if n.local() {
-		sections = append(sections, Section{"pcf.yaml", "in /etc/open5gs/pcf.yaml: its metrics are where the lab has its HSS", pcf})
+	if why, text := n.pcf(); text != "" {
+		sections = append(sections, Section{"pcf.yaml", "in /etc/open5gs/pcf.yaml: " + why, text})
 	}
 
 	sections = append(sections, Section{
@@ -97,18 +97,37 @@ func list(b *strings.Builder, addresses []netip.Addr) {
 	}
 }
 
-// pcf moves the PCF's metrics away from the admin HTTP of the lab's HSS, which has the same address.
-const pcf = `pcf:
-  metrics:
-    server:
-      - address: 127.0.0.13
-        port: 9091
-`
+// pcf returns what the PCF's configuration lacks, and why: an address that the P-CSCF reaches, and another port for its metrics if they are
+// where the lab has the admin HTTP of its HSS.
+func (n *Network) pcf() (why, text string) {
+	var reasons []string
 
-// Ports of Diameter: P-CSCF and HSS may be at one address.
+	if !n.PCF.IsLoopback() {
+		reasons = append(reasons, "the P-CSCF asks it at this address, in place of that on loopback")
+		text += server("sbi", n.PCF, sbiPort)
+	}
+
+	if n.local() {
+		reasons = append(reasons, "its metrics are where the lab has its HSS")
+		text += server("metrics", netip.MustParseAddr("127.0.0.13"), 9091)
+	}
+
+	if text != "" {
+		text = "pcf:\n" + text
+	}
+
+	return strings.Join(reasons, "; "), text
+}
+
+func server(part string, at netip.Addr, port int) string {
+	return fmt.Sprintf("  %s:\n    server:\n      - address: %s\n        port: %d\n", part, at, port)
+}
+
+// Ports of Diameter, where P-CSCF and HSS may be at one address, and of the service-based interfaces.
 const (
 	diameterPort = 3868
 	pcscfPort    = 3871
+	sbiPort      = 7777
 )
 
 // peer returns a line that makes freeDiameter connect to a peer, and accept it. The lab's peers have no TLS.
@@ -119,7 +138,7 @@ func peer(name string, at netip.Addr, port int) string {
 // pcrf returns what the PCRF's configuration lacks. Its Identity stays: freeDiameter exits if it is not the name in its certificate.
 func (n *Network) pcrf() string {
 	text := peer("pcscf."+n.Domain, n.PCSCF[0], pcscfPort)
-	if !n.local() {
+	if !n.PCRF.IsLoopback() {
 		text = fmt.Sprintf("ListenOn = %q;    # in place of that on loopback\n", n.PCRF) + text
 	}
 

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 
+	"github.com/dialtone-ims/dialtone/lab/internal/ladder"
 	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/ue/handset"
@@ -39,7 +41,7 @@ func (s *Scenario) OpenCentre(ctx context.Context) (err error) {
 	}
 
 	ctx, s.leave = context.WithCancel(ctx)
-	s.taken = make(chan struct{}, 1)
+	s.confirmed, s.taken = make(chan struct{}, 1), make(chan struct{}, 1)
 
 	s.answering.Go(func() {
 		for {
@@ -47,12 +49,16 @@ func (s *Scenario) OpenCentre(ctx context.Context) (err error) {
 			case call := <-s.centre.Incoming():
 				s.tell(call.Invite())
 				s.answering.Go(func() {
+					select {
+					case <-call.Confirmed():
+						signal(s.confirmed)
+					case <-ctx.Done():
+					}
+				})
+				s.answering.Go(func() {
 					call.Take(ctx, func(line string) { fmt.Fprintf(s.Out, "  %-6s %s\n", "psap", line) })
 
-					select {
-					case s.taken <- struct{}{}:
-					default:
-					}
+					signal(s.taken)
 				})
 			case <-ctx.Done():
 				return
@@ -61,6 +67,14 @@ func (s *Scenario) OpenCentre(ctx context.Context) (err error) {
 	})
 
 	return nil
+}
+
+// signal tells whoever waits, and nobody else.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // tell reports the call that the centre answers.
@@ -76,12 +90,15 @@ func (s *Scenario) tell(invite *sip.Request) {
 		"psap", service, from, sip.Value(invite, "P-Access-Network-Info"))
 }
 
-// Emergency makes alice call 112, and hang up. It does not if the call would leave the lab, and accepts 380 where that is configured.
-func (s *Scenario) Emergency(ctx context.Context) error {
+// Emergency makes alice call 112, and hang up, and prints the messages of the call. It does not if the call would leave the lab, and
+// accepts 380 where that is configured.
+func (s *Scenario) Emergency(ctx context.Context, admins []string) error {
 	if centres := os.Getenv(otherCentres); centres != "" {
 		fmt.Fprintf(s.Out, "  she does not: %s names centres that are not the lab's\n", otherCentres)
 		return nil
 	}
+
+	before := s.asked()
 
 	call, err := s.alice.Dial(ctx, "tel:112;phone-context="+s.Network.Domain())
 
@@ -98,16 +115,67 @@ func (s *Scenario) Emergency(ctx context.Context) error {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer cancel()
 
+	select { // whatever comes of it, she hangs up
+	case <-s.confirmed:
+	case <-end.Done():
+	}
+
 	if err := call.HangUp(end); err != nil {
 		return fmt.Errorf("hanging up the emergency call: %w", err)
 	}
 
 	select {
 	case <-s.taken:
-		return nil
+		return s.emergencyLadder(ctx, admins, call.ID(), len(before))
 	case <-end.Done():
 		return fmt.Errorf("the emergency centre is not told that the call is over: %w", end.Err())
 	}
+}
+
+// emergencyLadder prints the messages of an emergency call, and checks that every step is there. before is the number of sessions at the
+// PCRF that were requested before it.
+func (s *Scenario) emergencyLadder(ctx context.Context, admins []string, call string, before int) error {
+	columns := []string{"UE alice", "P-CSCF", ladder.PSAP}
+	wanted := [][]string{{"INVITE", "INVITE", "180", "200", "200", "ACK", "ACK", "BYE", "BYE", "200", "200"}}
+
+	if s.PCRF != nil {
+		columns = slices.Insert(columns, 1, ladder.PCRF)
+		wanted = append(wanted, []string{"INVITE", "AAR", "AAA", "BYE", "STR", "STA"})
+	}
+
+	wait, cancel := context.WithTimeout(ctx, traceTime)
+	defer cancel()
+
+	var (
+		steps   []ladder.Step
+		missing error
+	)
+
+	err := await(wait, func() (bool, error) {
+		all, err := ladder.Collect(wait, admins, s.Place.nodes())
+		if err != nil {
+			return false, err
+		}
+
+		bearers := s.asked()[before:]
+		steps = slices.DeleteFunc(all, func(step ladder.Step) bool { return step.CallID != call && !slices.Contains(bearers, step.Session) })
+		s.mark(steps)
+
+		missing = nil
+		for _, order := range wanted {
+			missing = errors.Join(missing, inOrder("emergency call", steps, columns, order...))
+		}
+
+		return missing == nil, nil
+	})
+	if missing == nil && err != nil {
+		return err
+	}
+
+	fmt.Fprint(s.Out, "\nThe emergency call of alice: past the rest of the core\n\n")
+	ladder.Print(s.Out, steps, columns)
+
+	return missing
 }
 
 // alternativeService is the status of a call that is to be made in another way (TS 24.229 §5.2.10).

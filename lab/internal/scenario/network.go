@@ -116,6 +116,15 @@ func (p Place) Functions(network PLMN, data string) []process.Function {
 	return all
 }
 
+// Variables returns the environment that the functions have at a place, all in one.
+func (p Place) Variables(network PLMN, data string) (all []string) {
+	for _, f := range p.Functions(network, data) {
+		all = append(all, f.Environment...)
+	}
+
+	return all
+}
+
 // PLMN is the network of the SIMs: MCC and MNC.
 type PLMN struct{ mcc, mnc string }
 
@@ -166,7 +175,7 @@ func (s *Scenario) columns() []string {
 
 // nodes returns the names of the lab's addresses.
 func (p Place) nodes() ladder.Nodes {
-	nodes := ladder.Nodes{p.PCSCF: "P-CSCF", p.Alice: "UE alice", p.Bob: "UE bob"}
+	nodes := ladder.Nodes{p.PCSCF: "P-CSCF", p.Alice: "UE alice", p.Bob: "UE bob", centreAt.Addr(): ladder.PSAP}
 	if p.PCRF.IsValid() {
 		nodes[p.PCRF.Addr()] = ladder.PCRF
 	}

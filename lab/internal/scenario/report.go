@@ -57,28 +57,42 @@ func (s *Scenario) Ladders(ctx context.Context, admins []string) error {
 
 // spans returns the steps of alice's registration, and those of the call.
 func (s *Scenario) spans(steps []ladder.Step) (registration, call []ladder.Step) {
-	for i := range steps {
-		if s.protected(steps[i]) {
-			steps[i].Detail = strings.TrimSpace(steps[i].Detail + "  ESP")
-		}
-	}
+	s.mark(steps)
 
-	// The registration of alice: her REGISTER, and the Diameter between its first and its last message.
+	// The registration of alice: her REGISTER, and the Diameter between its first and its last message. The P-CSCF's subscription to
+	// the reg event, which may begin before that last message, is left out, with the LIR that it causes.
 	registration = span(steps, func(step ladder.Step) bool {
-		return strings.Contains(step.Detail, "(REGISTER)") && step.To == "UE alice" || step.Label == "REGISTER" && step.From == "UE alice"
+		return ofRegister(step) && (step.To == "UE alice" || step.From == "UE alice")
+	})
+	registration = slices.DeleteFunc(slices.Clone(registration), func(step ladder.Step) bool {
+		return step.CallID != "" && !ofRegister(step) || strings.HasPrefix(step.Label, "LI")
 	})
 
-	// The call: its SIP, its charging, its bearers, and the Diameter of Cx between. Other charging in that time, such as that of bob's
-	// message, is left out.
+	// The call: its SIP, its charging, its bearers, and the Diameter of Cx between. What else happens in that time, such as the charging
+	// of bob's message, is left out.
 	diameter := append(s.asked(), s.charging)
 	call = span(steps, func(step ladder.Step) bool {
 		return step.CallID == s.call || step.Session != "" && slices.Contains(diameter, step.Session)
 	})
 	call = slices.DeleteFunc(slices.Clone(call), func(step ladder.Step) bool {
-		return strings.HasPrefix(step.Label, "CC") && step.Session != s.charging
+		return step.CallID != "" && step.CallID != s.call || strings.HasPrefix(step.Label, "CC") && step.Session != s.charging
 	})
 
 	return registration, call
+}
+
+// ofRegister reports whether a message is a REGISTER or a response to one.
+func ofRegister(step ladder.Step) bool {
+	return step.Label == "REGISTER" || strings.Contains(step.Detail, "(REGISTER)")
+}
+
+// mark adds to messages that they go through ESP.
+func (s *Scenario) mark(steps []ladder.Step) {
+	for i := range steps {
+		if s.protected(steps[i]) {
+			steps[i].Detail = strings.TrimSpace(steps[i].Detail + "  ESP")
+		}
+	}
 }
 
 // protected reports whether a message belongs into an association: anything on Gm except the first REGISTER and its 401.

@@ -31,6 +31,7 @@ type Scenario struct {
 	centre    *handset.Handset // the emergency centre
 	leave     context.CancelFunc
 	answering sync.WaitGroup // its calls, until leave
+	confirmed chan struct{}  // receives when a call that it took has its ACK
 	taken     chan struct{}  // receives when a call that it took is over
 
 	alice *handset.Handset
