@@ -1,8 +1,13 @@
 // Package npcf has the data of Npcf_PolicyAuthorization (TS 29.514 §5.6), the PCF's service on N5, as far as IMS uses it.
 package npcf
 
-// Collection is the path of the application sessions below the root of the API (TS 29.514 §5.1, §5.3.1).
-const Collection = "/npcf-policyauthorization/v1/app-sessions"
+import "github.com/dialtone-ims/dialtone/pkg/sbi"
+
+// Service is the service, Collection the path of the application sessions below the root of the API (TS 29.514 §5.1, §5.3.1).
+const (
+	Service    = "npcf-policyauthorization"
+	Collection = "/" + Service + "/v1/app-sessions"
+)
 
 // MergePatch is the media type of a change (RFC 7396).
 const MergePatch = "application/merge-patch+json"
@@ -17,6 +22,7 @@ const (
 // AppSessionContext is an application session (TS 29.514 §5.6.2.2).
 type AppSessionContext struct {
 	Request *AppSessionContextReqData `json:"ascReqData,omitempty"`
+	Events  *EventsNotification       `json:"evsNotif,omitempty"` // in an answer: what is known at once
 }
 
 // AppSessionContextReqData is what a session needs (TS 29.514 §5.6.2.3), or what changes in it (§5.6.2.5).
@@ -71,9 +77,16 @@ const (
 
 // EventsSubscReqData lists the events that the PCF is to report (TS 29.514 §5.6.2.6).
 type EventsSubscReqData struct {
-	Events          []EventSubscription `json:"events"`
-	NotificationURI string              `json:"notifUri,omitempty"`
+	Events             []EventSubscription `json:"events"`
+	NotificationURI    string              `json:"notifUri,omitempty"`
+	RequiredAccessInfo []string            `json:"reqAnis,omitempty"`
 }
+
+// Values of reqAnis (TS 29.514 §5.6.3.21).
+const (
+	AccessUserLocation = "USER_LOCATION"
+	AccessUETimeZone   = "UE_TIME_ZONE"
+)
 
 // EventSubscription is the subscription to one event (TS 29.514 §5.6.2.10).
 type EventSubscription struct {
@@ -83,6 +96,7 @@ type EventSubscription struct {
 // Events (TS 29.514 §5.6.3.7).
 const (
 	AccessTypeChange          = "ACCESS_TYPE_CHANGE"
+	AccessInformationReport   = "ANI_REPORT"
 	FailedResourcesAllocation = "FAILED_RESOURCES_ALLOCATION"
 )
 
@@ -99,6 +113,9 @@ type EventsNotification struct {
 	Failed       []ResourcesAllocationInfo `json:"failedResourcAllocReports,omitempty"`
 	AccessType   string                    `json:"accessType,omitempty"`
 	RATType      string                    `json:"ratType,omitempty"`
+	Location     *UserLocation             `json:"ueLoc,omitempty"`
+	TimeZone     string                    `json:"ueTimeZone,omitempty"`
+	NoLocation   string                    `json:"noNetLocSupp,omitempty"` // why there is none: "ANR_NOT_SUPPORTED"
 }
 
 // EventNotification is one event (TS 29.514 §5.6.2.11).
@@ -125,10 +142,5 @@ type TerminationInfo struct {
 	Resource string `json:"resUri"`
 }
 
-// ProblemDetails says why a request is refused (TS 29.571 §5.2.4.1). Open5GS sends no cause.
-type ProblemDetails struct {
-	Title  string `json:"title,omitempty"`
-	Status int    `json:"status,omitempty"`
-	Detail string `json:"detail,omitempty"`
-	Cause  string `json:"cause,omitempty"`
-}
+// ProblemDetails says why a request is refused (TS 29.514 §5.7).
+type ProblemDetails = sbi.ProblemDetails

@@ -227,20 +227,16 @@ func (p *PCRF) Abort(ctx context.Context, session string, cause rx.AbortCause) (
 
 // Tell reports an event of a session (RAR), and returns the result of the RAA.
 func (p *PCRF) Tell(ctx context.Context, session string, action rx.SpecificAction, flows ...rx.Flows) (diameter.Result, error) {
-	q := &rx.RAR{SpecificActions: []rx.SpecificAction{action}, Flows: flows}
-	p.address(&q.RequestHeader, session)
-
-	answer, err := diameter.Call[rx.RAA](ctx, p.node, q)
-	if err != nil {
-		return diameter.Result{}, err
-	}
-
-	return answer.Result, nil
+	return p.Notify(ctx, session, &rx.RAR{SpecificActions: []rx.SpecificAction{action}, Flows: flows})
 }
 
 // Moved reports that the UE of a session is reached over another access network (RAR), and returns the result of the RAA.
 func (p *PCRF) Moved(ctx context.Context, session string, network rx.IPCANType, radio rx.RATType) (diameter.Result, error) {
-	q := &rx.RAR{SpecificActions: []rx.SpecificAction{rx.IPCANChange}, IPCANType: &network, RATType: &radio}
+	return p.Notify(ctx, session, &rx.RAR{SpecificActions: []rx.SpecificAction{rx.IPCANChange}, IPCANType: &network, RATType: &radio})
+}
+
+// Notify sends a RAR about a session, and returns the result of the RAA.
+func (p *PCRF) Notify(ctx context.Context, session string, q *rx.RAR) (diameter.Result, error) {
 	p.address(&q.RequestHeader, session)
 
 	answer, err := diameter.Call[rx.RAA](ctx, p.node, q)

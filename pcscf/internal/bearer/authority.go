@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
+	"github.com/dialtone-ims/dialtone/pkg/ims/access"
 )
 
 // Authority grants bearers: a PCRF over Rx, or a PCF over N5. Its methods may be called from any goroutine.
@@ -52,7 +53,8 @@ type Leg struct {
 // Grant is a granted request.
 type Grant struct {
 	Handle
-	Access string // the UE's access network, if stated: "3GPP-EPS EUTRAN"
+	Access string      // the UE's access network, if stated: "3GPP-EPS EUTRAN"
+	Place  access.Info // where the UE is, if stated
 }
 
 // Refusal is a refused request, or the answer of a node on the way that could not forward it.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -40,12 +41,14 @@ type Bearers struct {
 	open   map[string]*session // by key
 	ids    map[string]*session // by ID at the authority
 	left   map[string]*session // sessions of registrations' signalling from before a restart, until adopted
+	places map[netip.Addr]place
 }
 
 // New returns the Bearers that ask this authority.
 func New(authority Authority, log *slog.Logger, registerer prometheus.Registerer) *Bearers {
 	b := &Bearers{
 		authority: authority, log: log, machine: Machine, open: map[string]*session{}, ids: map[string]*session{}, left: map[string]*session{},
+		places: map[netip.Addr]place{},
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dialtone_pcscf_bearer_requests_total", Help: "Requests for bearers, by kind (ask, change, end) and result.",
 		}, []string{"kind", "result"}),
@@ -208,6 +211,7 @@ type Status struct {
 	Identity   string    `json:"impu,omitempty"`
 	UE         string    `json:"ue"`
 	Access     string    `json:"access,omitempty"`
+	Place      string    `json:"place,omitempty"` // of its UE, as P-Access-Network-Info
 	Began      time.Time `json:"began"`
 	Components []string  `json:"components"` // "1 AUDIO ENABLED"
 }
@@ -234,6 +238,8 @@ func (s *session) status() Status {
 
 	r := &s.record
 	status := Status{
+		Place: s.bearers.Place(r.Leg.UE).String(),
+
 		Session: r.ID, Server: r.Server, State: s.machine.State(), Call: r.Leg.Call, Identity: r.Leg.Identity,
 		UE: r.Leg.UE.String(), Access: r.Access, Began: r.Began, Components: []string{},
 	}

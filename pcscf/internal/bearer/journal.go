@@ -166,6 +166,7 @@ func (b *Bearers) remove(s *session) {
 	b.mu.Lock()
 	delete(b.open, s.record.Key)
 	delete(b.ids, s.record.ID)
+	b.unplace(s)
 	b.sessions.Dec()
 	b.mu.Unlock()
 

@@ -276,6 +276,10 @@ func (s *session) do(action Action, in input, due *effects) {
 	case TakeGrant:
 		if in.grant != nil {
 			s.record.Handle, s.record.Access = in.grant.Handle, in.grant.Access
+
+			if in.grant.Place.Class != "" {
+				s.bearers.locate(s, in.grant.Place)
+			}
 		}
 
 		if s.asked == s.generation {

@@ -35,6 +35,7 @@ type BearerConfig struct {
 	Patience   time.Duration           // how long a message is held
 	Kinds      []media.Kind            // of media that bearers are requested for
 	Signalling bool                    // ask to be told when a handset becomes unreachable
+	Location   bool                    // tell the core where handsets are, as the access network says
 }
 
 // BearerPolicy is what happens to a call whose bearers are refused or lost.

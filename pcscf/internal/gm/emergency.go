@@ -166,6 +166,7 @@ func (c *emergencyCall) forward(ctx context.Context) *sip.Refusal {
 
 	b := c.binding
 	assert(out, b)
+	p.bearers.provide(out, b)
 	assertNumber(out, b)
 
 	vector := p.chargingVector()

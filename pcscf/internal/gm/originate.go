@@ -57,6 +57,7 @@ func (p *Proxy) originate(ctx context.Context, tx *stack.ServerTransaction, out 
 	}
 
 	assert(out, b)
+	p.bearers.provide(out, b)
 	vector := p.chargingVector()
 	sip.Set(out, "P-Charging-Vector", vector.String())
 	started.charged(vector)
@@ -212,6 +213,7 @@ func (p *Proxy) withinDialog(ctx context.Context, tx *stack.ServerTransaction, o
 	media := p.passes(ctx, k, tx, out, false)
 
 	assert(out, b) // who pays, if the request is charged by itself
+	p.bearers.provide(out, b)
 
 	if makes || makesDialog(out) { // RFC 6665 §4.3
 		p.recordRoute(out, b, true)

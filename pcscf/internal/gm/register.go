@@ -132,6 +132,10 @@ func identify(r *sip.Request) (private string, credentials *digest.Credentials, 
 func (p *Proxy) prepare(out *sip.Request, flow stack.Flow, token string, credentials *digest.Credentials, offered bool) {
 	trust.Cross(out, trust.Handset, trust.Core)
 
+	if b, found := p.bindings.ByToken(token); found && b.Registered && b.Flow.Remote.Addr() == flow.Remote.Addr() {
+		p.bearers.provide(out, b)
+	}
+
 	sip.Remove(out, "Authorization") // of any scheme: the core might take it for this P-CSCF's
 
 	if credentials != nil {
@@ -198,7 +202,15 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 
 	old, refreshed := p.bindings.ByToken(token)
 	if refreshed && old.Order > asked.order {
-		p.log.Info("the answer to an older REGISTER came late and changes nothing", "impi", private, "contact", contact, "flow", flow.String())
+		p.log.Info(
+			"the answer to an older REGISTER came late and changes nothing",
+			"impi",
+			private,
+			"contact",
+			contact,
+			"flow",
+			flow.String(),
+		)
 		return
 	}
 
@@ -232,7 +244,17 @@ func (p *Proxy) registered(request *sip.Request, asked registration, r *sip.Resp
 	p.security.Established(flow, seconds)
 
 	if refreshed && old.Flow.Remote.Addr() != flow.Remote.Addr() {
-		p.log.Info("handset has moved", "impi", private, "flow_before", old.Flow.String(), "flow", flow.String(), "dialogs", p.dialogs.Of(token))
+		p.log.Info(
+			"handset has moved",
+			"impi",
+			private,
+			"flow_before",
+			old.Flow.String(),
+			"flow",
+			flow.String(),
+			"dialogs",
+			p.dialogs.Of(token),
+		)
 		p.security.Ended(old.Flow)
 	}
 

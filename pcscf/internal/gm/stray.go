@@ -60,6 +60,8 @@ func (p *Proxy) Stray(flow stack.Flow, r *sip.Response) stack.Passer {
 			sip.Set(r, "P-Asserted-Identity", "<"+identity+">")
 		}
 
+		p.bearers.provide(r, b)
+
 		back := stack.Flow{Endpoint: p.mw, Transport: transport, Local: p.mw.Address(), Remote: next}
 		p.relayed("terminating", r, p.stack.Relay(ctx, r, back))
 	}

@@ -202,6 +202,8 @@ func (p *Proxy) towardsCore(r *sip.Response, b *binding.Binding, called string, 
 		sip.Set(r, "P-Asserted-Identity", "<"+identity+">")
 	}
 
+	p.bearers.provide(r, b)
+
 	if vector.ICID != "" {
 		sip.Set(r, "P-Charging-Vector", vector.String())
 	}

@@ -163,6 +163,7 @@ type RATType uint32
 const (
 	WLAN   RATType = 0
 	UTRAN  RATType = 1000
+	GERAN  RATType = 1001
 	EUTRAN RATType = 1004
 	NR     RATType = 1006
 )

@@ -36,6 +36,7 @@ type desk struct {
 	stopPCRF func()
 	bearers  *bearer.Bearers
 	stop     func()
+	location bool // ask where the UE is
 	disk     string
 	restored func(*bearer.Bearers) // what the next P-CSCF does before it runs; may be nil
 
@@ -101,7 +102,7 @@ func (d *desk) startPCSCF() {
 		d.t.Fatal(err)
 	}
 
-	authority := overrx.New(overrx.Config{Realm: "epc", APN: "ims"}, node)
+	authority := overrx.New(overrx.Config{Realm: "epc", APN: "ims", Location: d.location}, node)
 	d.bearers = bearer.New(authority, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	authority.Serve(d.bearers)
 

@@ -19,6 +19,8 @@ type Config struct {
 	Realm string // the PCRF's
 	Host  string // "": whoever serves the realm
 	APN   string // Called-Station-Id; "": not sent
+
+	Location bool // ask where the UE is
 }
 
 // PCRF is a bearer.Authority.
@@ -41,7 +43,11 @@ func (p *PCRF) Ask(ctx context.Context, q *bearer.Request) (*bearer.Grant, error
 	case errors.Is(err, diameter.ErrUnroutable):
 		return nil, &bearer.Refusal{Code: diameter.UnableToDeliver.Code, Why: "no PCRF is connected", Undone: true}
 	case errors.Is(err, diameter.ErrTooLarge):
-		return nil, &bearer.Refusal{Code: diameter.InvalidMessageLength.Code, Why: "the request would be longer than max_message", Undone: true}
+		return nil, &bearer.Refusal{
+			Code:   diameter.InvalidMessageLength.Code,
+			Why:    "the request would be longer than max_message",
+			Undone: true,
+		}
 	case err != nil:
 		return nil, err
 	case !answer.Result.Successful():
@@ -50,7 +56,7 @@ func (p *PCRF) Ask(ctx context.Context, q *bearer.Request) (*bearer.Grant, error
 
 	return &bearer.Grant{
 		Handle: bearer.Handle{ID: q.ID, Server: answer.OriginHost, Classes: answer.Classes},
-		Access: access(answer.IPCANType, answer.RATType),
+		Access: accessOf(answer.IPCANType, answer.RATType),
 	}, nil
 }
 
@@ -99,8 +105,11 @@ func (c *Config) refusal(q *bearer.Request, a *rx.AAA) *bearer.Refusal {
 func (c *Config) cause(q *bearer.Request, code uint32) string {
 	switch code {
 	case rx.IPCANSessionNotAvailable.Code, diameter.UnknownPeer.Code:
-		return fmt.Sprintf("it has no PDN connection with the address %s: a NAT stands between the gateway and this P-CSCF, or the UE is on 5G"+
-			" and its session is at the PCF, or the address is of another APN", q.Leg.UE)
+		return fmt.Sprintf(
+			"it has no PDN connection with the address %s: a NAT stands between the gateway and this P-CSCF, or the UE is on 5G"+
+				" and its session is at the PCF, or the address is of another APN",
+			q.Leg.UE,
+		)
 	case rx.ServiceNotAuthorized.Code:
 		return "the subscriber's APN for IMS has no PCC rule for this media (QCI 1 for audio, QCI 2 for video), or the rule of the" +
 			" signalling is missing"
@@ -122,7 +131,7 @@ var (
 	radios   = map[rx.RATType]string{rx.EUTRAN: "EUTRAN", rx.WLAN: "WLAN", rx.UTRAN: "UTRAN", rx.NR: "NR"}
 )
 
-func access(network *rx.IPCANType, radio *rx.RATType) string {
+func accessOf(network *rx.IPCANType, radio *rx.RATType) string {
 	var words []string
 
 	if network != nil && networks[*network] != "" {
@@ -155,8 +164,11 @@ func (p *PCRF) Serve(b *bearer.Bearers) {
 				break
 			}
 
-			if action == rx.IPCANChange {
-				known = b.Moved(q.SessionID, access(q.IPCANType, q.RATType)) && known
+			switch action {
+			case rx.IPCANChange:
+				known = b.Moved(q.SessionID, accessOf(q.IPCANType, q.RATType)) && located(b, q) && known
+			case rx.AccessNetworkInfoReport:
+				known = located(b, q) && known
 			}
 		}
 
@@ -166,6 +178,17 @@ func (p *PCRF) Serve(b *bearer.Bearers) {
 
 		return &rx.RAA{AnswerHeader: diameter.AnswerHeader{Result: rx.Success}}, nil
 	})
+}
+
+// located passes on what a RAR says of the UE's place. That of another access network than the one that it tells is an old one.
+func located(b *bearer.Bearers, q *rx.RAR) (known bool) {
+	at, err := q.Where()
+
+	if class := rx.AccessClass(q.IPCANType, q.RATType); class != "" && class != at.Class {
+		at.Class, at.CGI, at.SAI, at.Cell = class, "", "", ""
+	}
+
+	return b.Located(q.SessionID, at, err)
 }
 
 // losses lists the Specific-Actions that leave media without a bearer.

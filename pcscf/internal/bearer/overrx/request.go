@@ -43,9 +43,18 @@ func (c *Config) request(q *bearer.Request) *rx.AAR {
 		a.SIPForking = new(rx.SeveralDialogues)
 	}
 
+	if c.Location { // TS 29.214 §4.4.6.7
+		a.RequiredAccessInfo = []rx.RequiredAccessInfo{rx.UserLocation, rx.TimeZone}
+		a.SupportedFeatures = rx.Features(rx.FeatureRel8 | rx.FeatureRel9 | rx.FeatureNetworkLocation)
+	}
+
 	if q.Leg.Signalling != "" { // TS 29.214 §4.4.5: nothing is negotiated, and the access network is told of
 		a.ServiceInfoStatus = nil
 		a.SpecificActions = []rx.SpecificAction{rx.LossOfBearer, rx.ReleaseOfBearer, rx.IPCANChange}
+	}
+
+	if c.Location {
+		a.SpecificActions = append(a.SpecificActions, rx.AccessNetworkInfoReport)
 	}
 
 	if ue := q.Leg.UE.Unmap(); ue.Is4() {
