@@ -273,7 +273,7 @@ func checkNew(q *npcf.AppSessionContextReqData) *Refusal {
 	switch {
 	case q.SupportedFeatures == "":
 		return bad("No suppFeat")
-	case !strings.HasPrefix(q.NotificationURI, "http://"):
+	case !strings.HasPrefix(q.NotificationURI, "http://") && !strings.HasPrefix(q.NotificationURI, "https://"):
 		return bad("No notifUri")
 	case (q.IPv4 == "") == (q.IPv6 == ""):
 		return bad("one of ueIpv4 and ueIpv6")

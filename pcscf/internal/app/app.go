@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -70,7 +69,7 @@ func Default() Config {
 		IPsec:        ipsec.Default(),
 		Protection:   protection.Default(),
 		Emergency:    defaultEmergency(),
-		Bearer:       Bearer{Policy: gm.NoBearers, Patience: 3 * time.Second, Media: []string{"audio", "video"}, APN: "ims"},
+		Bearer:       defaultBearer(),
 		Diameter:     diameter.DefaultConfig("pcscf."+home, home),
 	}
 	c.Diameter.LocalAddress = "127.0.0.10"

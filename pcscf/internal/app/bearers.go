@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +12,6 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
-	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overn5"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overrx"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/gm"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
@@ -34,8 +31,17 @@ type Bearer struct {
 	Realm      string                     `yaml:"realm"`      // the PCRF's; empty: that of its entry in diameter.peers
 	Host       string                     `yaml:"host"`       // empty: whoever serves the realm
 	APN        string                     `yaml:"apn"`        // Called-Station-Id, or the DNN; empty: not said
-	PCF        string                     `yaml:"pcf"`        // root of the API of a PCF, asked over N5; empty: a PCRF is asked, over Rx
+	PCF        string                     `yaml:"pcf"`        // root of the API of a PCF, asked over N5
 	Notify     string                     `yaml:"notify"`     // ip:port where the PCF sends notifications
+	Location   bool                       `yaml:"location"`   // ask where handsets are, and tell the core
+	Choice     bearer.Choice              `yaml:"choice"`     // between a PCRF and a PCF, if there are both
+	SBI        SBI                        `yaml:"sbi"`        // how a PCF is found and reached
+}
+
+func defaultBearer() Bearer {
+	return Bearer{
+		Policy: gm.NoBearers, Patience: 3 * time.Second, Media: []string{"audio", "video"}, APN: "ims", Choice: bearer.ByAccess,
+	}
 }
 
 var policies = []gm.BearerPolicy{gm.NoBearers, gm.BestEffort, gm.Required}
@@ -72,6 +78,8 @@ func (c *Config) validateBearers() error {
 	}
 
 	switch {
+	case !slices.Contains(bearer.Choices, c.Bearer.Choice):
+		return fmt.Errorf("bearer.choice: %q is none of %s", c.Bearer.Choice, bearer.Choices)
 	case c.Bearer.Patience <= 0:
 		return errors.New("bearer.patience must be positive")
 	case c.Data == "":
@@ -91,30 +99,13 @@ func (c *Config) validateBearers() error {
 	}
 
 	switch {
-	case c.Bearer.PCF != "":
-		return c.Bearer.validatePCF()
+	case c.Bearer.overN5():
+		return c.Bearer.validateN5()
 	case len(c.Diameter.Peers) == 0:
 		return errors.New("bearer.policy: diameter.peers is needed, with the PCRF, or bearer.pcf")
 	default:
 		return nil
 	}
-}
-
-func (c *Bearer) validatePCF() error {
-	root, err := url.Parse(c.PCF)
-	if err != nil {
-		return fmt.Errorf("bearer.pcf: %w", err)
-	}
-
-	if root.Scheme != "http" || root.Host == "" || root.RawQuery != "" {
-		return fmt.Errorf("bearer.pcf: %q is no root of an API, as http://127.0.0.13:7777; there is no TLS", c.PCF)
-	}
-
-	if at, err := netip.ParseAddrPort(c.Notify); err != nil || at.Addr().IsUnspecified() || at.Port() == 0 {
-		return fmt.Errorf("bearer.notify: %q is no address that the PCF can be told, as 10.4.128.21:7777", c.Notify)
-	}
-
-	return nil
 }
 
 func serveBearers(server *httpapi.Server, sessions func() []bearer.Status, peers func() []diameter.PeerStatus) {
@@ -145,10 +136,10 @@ func openBearers(c *Config, env *service.Env) (*bearers, error) {
 	)
 
 	switch {
-	case c.Bearer.PCF == "":
+	case !c.Bearer.overN5():
 		b, peers, err = overRx(c, env)
 	case len(c.Diameter.Peers) == 0:
-		b = overN5(c, env)
+		b, err = overN5(c, env)
 	default:
 		b, peers, err = overEither(c, env)
 	}
@@ -167,12 +158,16 @@ func openBearers(c *Config, env *service.Env) (*bearers, error) {
 }
 
 // overN5 asks a PCF.
-func overN5(c *Config, env *service.Env) *bearers {
-	pcf := overn5.New(overn5.Config{PCF: c.Bearer.PCF, Notify: c.Bearer.Notify, DNN: c.Bearer.APN}, overn5.Options{})
+func overN5(c *Config, env *service.Env) (*bearers, error) {
+	pcf, err := c.Bearer.pcf()
+	if err != nil {
+		return nil, err
+	}
+
 	b := &bearers{sessions: bearer.New(pcf, env.Log, env.Metrics), ready: func() bool { return true }}
 	b.serve = func(ctx context.Context) error { return pcf.Run(ctx, b.sessions) }
 
-	return b
+	return b, nil
 }
 
 // overRx asks a PCRF.
@@ -198,9 +193,13 @@ func overEither(c *Config, env *service.Env) (*bearers, func() []diameter.PeerSt
 		return nil, nil, err
 	}
 
-	pcf := overn5.New(overn5.Config{PCF: c.Bearer.PCF, Notify: c.Bearer.Notify, DNN: c.Bearer.APN}, overn5.Options{})
+	pcf, err := c.Bearer.pcf()
+	if err != nil {
+		return nil, nil, err
+	}
+
 	b := &bearers{
-		sessions: bearer.New(bearer.NewEither(pcrf, pcf), env.Log, env.Metrics),
+		sessions: bearer.New(bearer.NewEither(pcrf, pcf, c.Bearer.Choice), env.Log, env.Metrics),
 		ready:    func() bool { return node.Reached(rx.Application.ID) },
 	}
 	b.serve = func(ctx context.Context) error {
@@ -228,7 +227,7 @@ func rxNode(c *Config, env *service.Env) (*overrx.PCRF, *diameter.Node, error) {
 		realm = c.Diameter.Peers[0].Realm
 	}
 
-	return overrx.New(overrx.Config{Realm: realm, Host: c.Bearer.Host, APN: c.Bearer.APN}, node), node, nil
+	return overrx.New(overrx.Config{Realm: realm, Host: c.Bearer.Host, APN: c.Bearer.APN, Location: c.Bearer.Location}, node), node, nil
 }
 
 // of returns how the P-CSCF requests bearers for calls.
@@ -244,6 +243,7 @@ func (b *bearers) of(c *Config) *gm.Bearers {
 
 	return gm.NewBearers(b.sessions, gm.BearerConfig{
 		Policy: c.Bearer.Policy, Endpoints: c.Bearer.Endpoints, Patience: c.Bearer.Patience, Kinds: kinds, Signalling: c.Bearer.Signalling,
+		Location: c.Bearer.Location,
 	})
 }
 

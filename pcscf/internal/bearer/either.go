@@ -3,22 +3,46 @@ package bearer
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"sync"
 )
 
-// Either is an Authority that asks a PCRF for UEs on 4G and a PCF for those on 5G. The UE's stated access decides which is asked first; if
-// that one does not know the UE, or cannot be reached, the other one is asked, once.
+// Either is an Authority that asks a PCRF for UEs on 4G and a PCF for those on 5G. A Choice decides which is asked first; if that one does
+// not know the UE, or cannot be reached, the other one is asked, once.
 type Either struct {
-	pcrf, pcf Authority
+	pcrf   Authority
+	pcf    PCF
+	choice Choice
 
 	mu   sync.Mutex
 	mute map[string]bool // sessions last requested of the PCF, and not answered
 }
 
+// PCF is an Authority that may know from a BSF whether a PCF has the session of a UE.
+type PCF interface {
+	Authority
+	// Has returns an error if that is not known.
+	Has(ctx context.Context, ue netip.Addr) (bool, error)
+}
+
+// Choice is how it is decided whether a UE is on 4G or on 5G.
+type Choice string
+
+// The values of Choice.
+const (
+	ByAccess  Choice = "access" // by P-Access-Network-Info, as the UE states it; the PCRF first if it states nothing
+	ByBSF     Choice = "bsf"    // by whether the BSF has a binding; by P-Access-Network-Info if the BSF does not say
+	PCRFFirst Choice = "pcrf"
+	PCFFirst  Choice = "pcf"
+)
+
+// Choices are the values of Choice.
+var Choices = []Choice{ByAccess, ByBSF, PCRFFirst, PCFFirst}
+
 // NewEither returns an Authority that chooses between the two.
-func NewEither(pcrf, pcf Authority) *Either {
-	return &Either{pcrf: pcrf, pcf: pcf, mute: map[string]bool{}}
+func NewEither(pcrf Authority, pcf PCF, choice Choice) *Either {
+	return &Either{pcrf: pcrf, pcf: pcf, choice: choice, mute: map[string]bool{}}
 }
 
 // Values of By.
@@ -37,7 +61,7 @@ func (e *Either) Ask(ctx context.Context, q *Request) (*Grant, error) {
 	}
 
 	first, second := byPCRF, byPCF
-	if onNR(q.Leg.Access) {
+	if e.pcfFirst(ctx, &q.Leg) {
 		first, second = byPCF, byPCRF
 	}
 
@@ -58,6 +82,21 @@ func (e *Either) Ask(ctx context.Context, q *Request) (*Grant, error) {
 	}
 
 	return grant, err
+}
+
+func (e *Either) pcfFirst(ctx context.Context, leg *Leg) bool {
+	switch e.choice {
+	case PCRFFirst:
+		return false
+	case PCFFirst:
+		return true
+	case ByBSF:
+		if has, err := e.pcf.Has(ctx, leg.UE); err == nil {
+			return has
+		}
+	}
+
+	return onNR(leg.Access)
 }
 
 func (e *Either) ask(ctx context.Context, q *Request, by string) (*Grant, error) {
@@ -106,8 +145,14 @@ func (e *Either) of(by string) Authority {
 	return e.pcrf
 }
 
-// onNR reports whether P-Access-Network-Info names NR (TS 24.229 §7.2A.4.2).
+// onNR reports whether P-Access-Network-Info names NR (TS 24.229 §7.2A.4.2). A UE that has several accesses states several.
 func onNR(access string) bool {
-	kind, _, _ := strings.Cut(access, ";")
-	return strings.HasPrefix(strings.ToUpper(strings.TrimSpace(kind)), "3GPP-NR")
+	for _, one := range strings.Split(access, ",") {
+		kind, _, _ := strings.Cut(one, ";")
+		if strings.HasPrefix(strings.ToUpper(strings.TrimSpace(kind)), "3GPP-NR") {
+			return true
+		}
+	}
+
+	return false
 }

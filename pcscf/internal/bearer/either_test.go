@@ -1,8 +1,10 @@
 package bearer
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"testing"
 )
@@ -12,6 +14,16 @@ type side struct {
 	name  string
 	err   error
 	heard *[]string
+	has   *bool // what the BSF says; nil: nothing
+}
+
+func (s *side) Has(context.Context, netip.Addr) (bool, error) {
+	*s.heard = append(*s.heard, "bsf")
+	if s.has == nil {
+		return false, errors.New("no BSF")
+	}
+
+	return *s.has, nil
 }
 
 func (s *side) NewID() string { return s.name }
@@ -45,17 +57,38 @@ func TestEither(t *testing.T) {
 
 	for name, test := range map[string]struct {
 		access    string
+		choice    Choice
+		has       *bool
 		pcrf, pcf error
 		heard     []string // and what its end reports
 		why       string
 		undone    bool
 	}{
-		"4G":                            {access: onLTE, heard: []string{"ask pcrf", "ask pcrf", "end pcrf"}},
-		"5G":                            {access: on5G, heard: []string{"ask pcf", "ask pcf", "end pcf"}},
-		"nobody says":                   {heard: []string{"ask pcrf", "ask pcrf", "end pcrf"}},
-		"5G, and nobody says":           {pcrf: unknown, heard: []string{"ask pcrf", "ask pcf", "ask pcf", "end pcf"}},
-		"4G, and it says 5G":            {access: on5G, pcf: absent, heard: []string{"ask pcf", "ask pcrf", "ask pcrf", "end pcrf"}},
-		"the PCF is away":               {access: on5G, pcf: away, heard: []string{"ask pcf", "ask pcrf", "ask pcrf", "end pcrf"}},
+		"4G":                  {access: onLTE, heard: []string{"ask pcrf", "ask pcrf", "end pcrf"}},
+		"5G":                  {access: on5G, heard: []string{"ask pcf", "ask pcf", "end pcf"}},
+		"nobody says":         {heard: []string{"ask pcrf", "ask pcrf", "end pcrf"}},
+		"5G, and nobody says": {pcrf: unknown, heard: []string{"ask pcrf", "ask pcf", "ask pcf", "end pcf"}},
+		"4G, and it says 5G":  {access: on5G, pcf: absent, heard: []string{"ask pcf", "ask pcrf", "ask pcrf", "end pcrf"}},
+		"the PCF is away":     {access: on5G, pcf: away, heard: []string{"ask pcf", "ask pcrf", "ask pcrf", "end pcrf"}},
+		"fixed to 4G":         {access: on5G, choice: PCRFFirst, heard: []string{"ask pcrf", "ask pcrf", "end pcrf"}},
+		"fixed to 4G, on 5G": {
+			access: on5G, choice: PCRFFirst, pcrf: unknown, heard: []string{"ask pcrf", "ask pcf", "ask pcf", "end pcf"},
+		},
+		"fixed to 5G": {access: onLTE, choice: PCFFirst, heard: []string{"ask pcf", "ask pcf", "end pcf"}},
+		"fixed to 5G, on 4G": {
+			access: onLTE, choice: PCFFirst, pcf: absent, heard: []string{"ask pcf", "ask pcrf", "ask pcrf", "end pcrf"},
+		},
+		"the BSF has it":     {access: onLTE, choice: ByBSF, has: new(true), heard: []string{"bsf", "ask pcf", "ask pcf", "end pcf"}},
+		"the BSF has it not": {access: on5G, choice: ByBSF, has: new(false), heard: []string{"bsf", "ask pcrf", "ask pcrf", "end pcrf"}},
+		"the BSF has it not, nor the PCRF": {
+			choice: ByBSF, has: new(false), pcrf: unknown, pcf: absent, heard: []string{"bsf", "ask pcrf", "ask pcf"}, why: "5065; 404",
+		},
+		"the BSF has it, and the PCF not": {
+			choice: ByBSF, has: new(true), pcf: absent, heard: []string{"bsf", "ask pcf", "ask pcrf", "ask pcrf", "end pcrf"},
+		},
+		"the BSF is away, 5G":           {access: on5G, choice: ByBSF, heard: []string{"bsf", "ask pcf", "ask pcf", "end pcf"}},
+		"the BSF is away, 4G":           {access: onLTE, choice: ByBSF, heard: []string{"bsf", "ask pcrf", "ask pcrf", "end pcrf"}},
+		"WLAN, and NR":                  {access: "IEEE-802.11;i-wlan-node-id=1, 3GPP-NR-TDD", heard: []string{"ask pcf", "ask pcf", "end pcf"}},
 		"known to none":                 {pcrf: unknown, pcf: absent, heard: []string{"ask pcrf", "ask pcf"}, why: "5065; 404"},
 		"unknown here, and away there":  {pcrf: unknown, pcf: away, heard: []string{"ask pcrf", "ask pcf"}, why: "5065; no PCF"},
 		"both are away":                 {pcrf: away, pcf: away, heard: []string{"ask pcrf", "ask pcf"}, why: "no PCF; no PCF", undone: true},
@@ -68,7 +101,7 @@ func TestEither(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var heard []string
 
-			e := NewEither(&side{"pcrf", test.pcrf, &heard}, &side{"pcf", test.pcf, &heard})
+			e := NewEither(&side{"pcrf", test.pcrf, &heard, nil}, &side{"pcf", test.pcf, &heard, test.has}, cmp.Or(test.choice, ByAccess))
 
 			q := &Request{Handle: Handle{ID: e.NewID()}, Leg: Leg{Access: test.access}}
 			grant, err := e.Ask(t.Context(), q)
@@ -94,7 +127,7 @@ func TestEither(t *testing.T) {
 		})
 	}
 
-	if id := NewEither(&side{name: "a;1;2;x"}, &side{name: "TOKEN"}).NewID(); id != "a;1;2;x.TOKEN" {
+	if id := NewEither(&side{name: "a;1;2;x"}, &side{name: "TOKEN"}, ByAccess).NewID(); id != "a;1;2;x.TOKEN" {
 		t.Error(id)
 	}
 }

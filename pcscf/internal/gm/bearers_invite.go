@@ -63,7 +63,7 @@ func (a *attempt) bear(ctx context.Context, tx *stack.ServerTransaction, sent *s
 	a.proxy.bearers.begun(a.bearing)
 }
 
-// accessOf returns what a handset states about its access. A callee states it in its answer, which is too late to choose by.
+// accessOf returns what a caller states about its access. A callee states it in its answer.
 func accessOf(a *attempt, received *sip.Request) string {
 	if a.fromCore {
 		return ""
@@ -132,6 +132,10 @@ func (a *attempt) ask(r *sip.Response) {
 		return
 	}
 
+	if a.fromCore {
+		b.heard(r)
+	}
+
 	l := a.proxy.bearers.begin(a.key(r), b)
 	if l == nil {
 		return
@@ -152,6 +156,14 @@ func (a *attempt) ask(r *sip.Response) {
 			b.refuse(refused, r.IsSuccess())
 		}
 	}
+}
+
+// heard notes what a callee states about its access.
+func (b *bearing) heard(r *sip.Response) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	b.which.Access = strings.Clone(sip.Value(r, "P-Access-Network-Info"))
 }
 
 // confirm prepares the dialog of a 2xx for being ended from here.

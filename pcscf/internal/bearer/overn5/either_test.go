@@ -60,7 +60,7 @@ func TestEitherOverTheWire(t *testing.T) {
 		byN5 := overn5.New(overn5.Config{PCF: "http://" + pcfAddress, Notify: notify}, overn5.Options{
 			Dial: d.dial("192.0.2.10:0"), Listen: options.Listen,
 		})
-		d.bearers = bearer.New(bearer.NewEither(byRx, byN5), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		d.bearers = bearer.New(bearer.NewEither(byRx, byN5, bearer.ByAccess), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		byRx.Serve(d.bearers)
 
 		ctx, cancel := context.WithCancel(context.Background())

@@ -36,21 +36,30 @@ func (p *PCF) Run(ctx context.Context, b *bearer.Bearers) error {
 
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 
 	server := &http.Server{
-		Handler: p.handler(b), Protocols: protocols, MaxHeaderBytes: maxHeader,
+		Handler: p.handler(b), Protocols: protocols, MaxHeaderBytes: maxHeader, TLSConfig: p.config.NotifyTLS,
 		ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: patience,
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streams, WriteByteTimeout: patience},
 	}
 
 	stop := context.AfterFunc(ctx, func() {
 		_ = server.Close()
-		p.client.CloseIdleConnections()
+		p.client.Close()
 	})
 	defer stop()
 
-	if err := server.Serve(bounded.Listener(listener, connections, ofOneSource)); !errors.Is(err, http.ErrServerClosed) {
+	listener = bounded.Listener(listener, connections, ofOneSource)
+
+	if p.config.NotifyTLS == nil {
+		err = server.Serve(listener)
+	} else {
+		err = server.ServeTLS(listener, "", "")
+	}
+
+	if !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 
@@ -108,7 +117,7 @@ func (p *PCF) terminate(b *bearer.Bearers, session string, said *npcf.Terminatio
 	return false
 }
 
-// notified handles the events of a session (TS 29.514 §4.2.5.2, §4.2.5.8).
+// notified handles the events of a session (TS 29.514 §4.2.5.2, §4.2.5.8, §4.2.5.10).
 func notified(b *bearer.Bearers, session string, said *npcf.EventsNotification) (known bool) {
 	known = b.Known(session)
 
@@ -117,11 +126,18 @@ func notified(b *bearer.Bearers, session string, said *npcf.EventsNotification) 
 		case npcf.FailedResourcesAllocation:
 			known = b.Lose(session, e.Event, failed(said, e.Flows)) && known
 		case npcf.AccessTypeChange:
-			known = b.Moved(session, strings.TrimSpace(said.AccessType+" "+said.RATType)) && known
+			known = b.Moved(session, strings.TrimSpace(said.AccessType+" "+said.RATType)) && located(b, session, said) && known
+		case npcf.AccessInformationReport:
+			known = located(b, session, said) && known
 		}
 	}
 
 	return known
+}
+
+func located(b *bearer.Bearers, session string, said *npcf.EventsNotification) (known bool) {
+	at, err := where(said)
+	return b.Located(session, at, err)
 }
 
 // failed returns the components without resources; none: all are without.

@@ -1,34 +1,49 @@
-// Package overn5 requests bearers of a PCF over N5, by Npcf_PolicyAuthorization (TS 29.514 §4.2): HTTP/2 in clear, without an upgrade, in
-// both directions (TS 29.500 §5.2.1).
+// Package overn5 requests bearers of a PCF over N5, by Npcf_PolicyAuthorization (TS 29.514 §4.2): HTTP/2 in both directions, in clear
+// without an upgrade or with TLS (TS 29.500 §5.2.1). The PCF is configured, or found by a BSF, an NRF or an SCP.
 package overn5
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overn5/bsf"
+	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overn5/nrf"
+	"github.com/dialtone-ims/dialtone/pkg/ims/access"
 	"github.com/dialtone-ims/dialtone/pkg/npcf"
+	"github.com/dialtone-ims/dialtone/pkg/sbi"
 )
 
-// Config is which PCF is asked, and how.
+// Config is which PCF is asked, and how. Roots are those of APIs: http://127.0.0.13:7777.
 type Config struct {
-	PCF    string // root of its API: http://127.0.0.13:7777
-	Notify string // ip:port where it sends notifications
-	DNN    string // "": not sent
+	PCF string // root; "": it is found by one of the following
+	BSF string // root; Discovered: it is found as well; "": no BSF is asked
+	NRF string // root; "": there is none
+	SCP string // root of the one that takes all requests; "": they go directly
+
+	Tokens     bool   // requests need access tokens of the NRF
+	NFInstance string // this network function's identity in requests for tokens
+
+	TLS        *tls.Config // of requests; nil: as the system has it
+	Notify     string      // ip:port where notifications come
+	NotifyName string      // what the PCF is told in place of the address
+	NotifyTLS  *tls.Config // nil: notifications come in clear
+
+	DNN      string // "": not sent
+	Location bool   // ask where the UE is
 }
+
+// Discovered is the BSF that the NRF or the SCP finds.
+const Discovered = "discover"
 
 // Options are the means of reaching a PCF; nil is the operating system's.
 type Options struct {
@@ -40,57 +55,45 @@ type Options struct {
 type PCF struct {
 	config Config
 	listen func(network, address string) (net.Listener, error)
-	client *http.Client
+	client *sbi.Client
+	nrf    *nrf.NRF // nil: there is none
+	bsf    *bsf.BSF // nil: none is asked
 
 	mu         sync.Mutex
 	terminated map[string]bool // sessions that the PCF has ended itself, until their deletion is sent
 }
 
+// service is what is asked of a PCF.
+var service = sbi.Service{Of: sbi.PCF, Name: npcf.Service}
+
 // New returns the PCF of a configuration.
 func New(c Config, o Options) *PCF {
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-
 	if o.Listen == nil {
 		o.Listen = net.Listen
 	}
 
-	if o.Dial == nil {
-		o.Dial = new(net.Dialer).DialContext
-	}
-
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := o.Dial(ctx, network, address)
-		if err != nil {
-			return nil, &unreachable{err}
-		}
-
-		return conn, nil
-	}
-	transport := &http.Transport{Protocols: protocols, DialContext: dial, IdleConnTimeout: idle, MaxResponseHeaderBytes: maxBody}
-
-	return &PCF{
+	p := &PCF{
 		config: c, listen: o.Listen, terminated: map[string]bool{},
-		client: &http.Client{
-			Transport: transport,
-			CheckRedirect: func(r *http.Request, via []*http.Request) error {
-				if r.Response.StatusCode == http.StatusSeeOther || len(via) > redirects {
-					return http.ErrUseLastResponse
-				}
-
-				return nil
-			},
-		},
+		client: sbi.New(sbi.Options{Dial: o.Dial, TLS: c.TLS, SCP: c.SCP}),
 	}
+
+	if c.NRF != "" {
+		p.nrf = nrf.New(p.client, c.NRF, c.NFInstance)
+	}
+
+	if c.Tokens {
+		p.client = p.client.With(p.nrf)
+	}
+
+	if c.BSF != "" {
+		p.bsf = bsf.New(p.client, p.bsfRoot, c.DNN)
+	}
+
+	return p
 }
 
-const (
-	maxBody   = 1 << 18 // octets
-	idle      = 5 * time.Minute
-	redirects = 3
-	// aftermath is how long the P-CSCF waits before deleting a session that the PCF has ended itself: Open5GS is still busy with it.
-	aftermath = 2 * time.Second
-)
+// aftermath is how long the P-CSCF waits before deleting a session that the PCF has ended itself: Open5GS is still busy with it.
+const aftermath = 2 * time.Second
 
 // NewID returns a name for the session that only this side and the PCF know: it authenticates notifications.
 func (p *PCF) NewID() string { return rand.Text() }
@@ -108,19 +111,39 @@ func (p *PCF) Ask(ctx context.Context, q *bearer.Request) (*bearer.Grant, error)
 		return &bearer.Grant{Handle: handle}, nil
 	}
 
-	answer, err := p.send(ctx, q, http.MethodPost, p.root()+npcf.Collection, npcf.AppSessionContext{Request: p.create(q)})
+	answer, err := p.open(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 
-	location, err := answer.Location()
-	if err != nil {
+	if handle.Server, err = answer.Location(); err != nil {
 		return nil, fmt.Errorf("the PCF does not say where the session is: %w", err)
 	}
 
-	handle.Server = location.String()
+	return &bearer.Grant{Handle: handle, Place: told(answer.Body)}, nil
+}
 
-	return &bearer.Grant{Handle: handle}, nil
+// told returns where the UE is, if the answer to the creation of its session says so (TS 29.514 §4.2.2.2).
+func told(body []byte) access.Info {
+	var said npcf.AppSessionContext
+	if json.Unmarshal(body, &said) != nil || said.Events == nil {
+		return access.Info{} // the session is there, whatever the body says
+	}
+
+	at, _ := where(said.Events) // so it counts as not said
+
+	return at
+}
+
+// where returns what a notification says of the UE's place. That of another access network than the one that it tells is an old one.
+func where(said *npcf.EventsNotification) (access.Info, error) {
+	at, err := said.Where()
+
+	if class := said.Class(); class != "" && class != at.Class {
+		at.Class, at.CGI, at.SAI, at.Cell = class, "", "", ""
+	}
+
+	return at, err
 }
 
 // End deletes a session (TS 29.514 §4.2.4.2). A session that the PCF does not know counts as deleted. Where the creation was never
@@ -139,11 +162,17 @@ func (p *PCF) End(ctx context.Context, h bearer.Handle) error {
 	}
 
 	_, err := p.send(ctx, nil, http.MethodPost, h.Server+npcf.Delete, nil)
-	if refusal, refused := errors.AsType[*bearer.Refusal](err); refused && !refusal.Undone && refusal.Code < http.StatusInternalServerError {
+	if refusal, refused := errors.AsType[*bearer.Refusal](err); refused && gone(refusal) {
 		return nil
 	}
 
 	return err
+}
+
+// gone reports whether a refused deletion means that there is no such session: a refusal of who asks says nothing of it.
+func gone(r *bearer.Refusal) bool {
+	return !r.Undone && r.Code < http.StatusInternalServerError &&
+		r.Code != http.StatusUnauthorized && r.Code != http.StatusForbidden && r.Code != http.StatusTooManyRequests
 }
 
 // ended clears and reports the mark that the PCF has ended a session itself.
@@ -157,92 +186,57 @@ func (p *PCF) ended(id string) bool {
 	return ended
 }
 
-func (p *PCF) root() string { return strings.TrimSuffix(p.config.PCF, "/") }
+// send sends a request about a session, without a body if body is nil, and returns the answer if it is a success.
+func (p *PCF) send(ctx context.Context, q *bearer.Request, method, uri string, body any) (*sbi.Answer, error) {
+	root, path := sbi.Split(uri, service)
+	return p.request(ctx, q, method, root, path, body)
+}
 
-// send sends a request, without a body if body is nil, and returns the answer, read to its end, if it is a success.
-func (p *PCF) send(ctx context.Context, q *bearer.Request, method, uri string, body any) (*http.Response, error) {
-	var text []byte
+func (p *PCF) request(ctx context.Context, q *bearer.Request, method, root, path string, body any) (*sbi.Answer, error) {
+	r := &sbi.Request{Service: service, Method: method, Root: root, Path: path}
 
 	if body != nil {
 		var err error
-		if text, err = json.Marshal(body); err != nil {
+		if r.Body, err = json.Marshal(body); err != nil {
 			return nil, err
 		}
 	}
 
-	r, err := http.NewRequestWithContext(ctx, method, uri, bytes.NewReader(text))
-	if err != nil {
-		return nil, err
-	}
-
-	r.Header.Set("Accept", "application/json, application/problem+json")
-
 	switch {
 	case body == nil:
 	case method == http.MethodPatch:
-		r.Header.Set("Content-Type", npcf.MergePatch)
+		r.ContentType = npcf.MergePatch
 	default:
-		r.Header.Set("Content-Type", "application/json")
+		r.ContentType = "application/json"
 	}
 
-	answer, err := p.client.Do(r)
-	if err != nil {
-		return nil, unreached(err)
-	}
-	defer answer.Body.Close()
+	answer, err := p.client.Do(ctx, r)
 
-	said, err := io.ReadAll(io.LimitReader(answer.Body, maxBody))
-	if err != nil {
+	switch unreachable, ok := errors.AsType[*sbi.Unreachable](err); {
+	case ok: // the PCF does not have the request
+		return nil, &bearer.Refusal{Code: http.StatusBadGateway, Why: unreachable.Error(), Undone: true}
+	case err != nil:
 		return nil, err
-	}
-
-	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return nil, refusal(q, answer, said)
+	case !answer.Successful():
+		return nil, refusal(q, answer)
 	}
 
 	return answer, nil
 }
 
-// unreachable is the error of a connection that cannot be opened.
-type unreachable struct{ error }
-
-// unreached distinguishes a PCF that cannot be reached, and has not received the request, from one that does not answer.
-func unreached(err error) error {
-	if failed, ok := errors.AsType[*unreachable](err); ok {
-		return &bearer.Refusal{Code: http.StatusBadGateway, Why: "the PCF cannot be reached: " + failed.Error(), Undone: true}
-	}
-
-	return err
-}
-
 // refusal returns the PCF's refusal, with what to check.
-func refusal(q *bearer.Request, answer *http.Response, body []byte) *bearer.Refusal {
-	var problem npcf.ProblemDetails
+func refusal(q *bearer.Request, answer *sbi.Answer) *bearer.Refusal {
+	named := answer.Problem().Cause
 
-	_ = json.Unmarshal(body, &problem) // a status by itself will do
+	return &bearer.Refusal{
+		Code:    uint32(answer.Status),
+		Name:    named,
+		Why:     answer.Words(cause(q, answer.Status, named)),
+		Unknown: answer.Status == http.StatusNotFound && q != nil && q.Server != "",
+		Retry:   answer.Retry(),
 
-	r := &bearer.Refusal{
-		Code:    uint32(answer.StatusCode),
-		Name:    problem.Cause,
-		Unknown: answer.StatusCode == http.StatusNotFound && q != nil && q.Server != "",
-
-		Elsewhere: noSession(q, answer.StatusCode, problem.Cause),
+		Elsewhere: noSession(q, answer.Status, named),
 	}
-
-	if seconds, err := strconv.ParseUint(answer.Header.Get("Retry-After"), 10, 32); err == nil {
-		r.Retry = time.Duration(seconds) * time.Second
-	}
-
-	r.Why = strings.TrimSpace(fmt.Sprintf("the PCF answers %d %s", r.Code, cmp.Or(problem.Cause, http.StatusText(answer.StatusCode))))
-	if why := cause(q, answer.StatusCode, problem.Cause); why != "" {
-		r.Why += ": " + why
-	}
-
-	if said := strings.TrimSpace(problem.Title + " " + problem.Detail); said != "" {
-		r.Why += fmt.Sprintf(" (%q)", said)
-	}
-
-	return r
 }
 
 // noSession reports whether the PCF does not know the UE.
@@ -256,10 +250,15 @@ func cause(q *bearer.Request, status int, named string) string {
 	case q == nil:
 		return ""
 	case noSession(q, status, named):
-		return fmt.Sprintf("it has no PDU session with the address %s: a NAT stands between the gateway and this P-CSCF, or the UE is on 4G"+
-			" and its session is at the PCRF, or the address is of another DNN; of IPv6, it wants the address that it has given itself", q.Leg.UE)
+		return fmt.Sprintf(
+			"it has no PDU session with the address %s: a NAT stands between the gateway and this P-CSCF, or the UE is on 4G"+
+				" and its session is at the PCRF, or the address is of another DNN; of IPv6, it wants the address that it has given itself",
+			q.Leg.UE,
+		)
 	case status == http.StatusNotFound:
 		return "it does not know the session"
+	case status == http.StatusUnauthorized:
+		return "it does not take the access token (bearer.sbi.oauth2)"
 	case status == http.StatusForbidden:
 		return "the subscriber's DNN for IMS has no PCC rule for this media (5QI 1 for audio, 5QI 2 for video), or not 5QI 5 for the signalling"
 	case status == http.StatusBadRequest:
@@ -272,5 +271,14 @@ func cause(q *bearer.Request, status int, named string) string {
 // notificationURI returns where the PCF sends the notifications of a session.
 func (p *PCF) notificationURI(id string) string {
 	u := url.URL{Scheme: "http", Host: p.config.Notify, Path: notifications + id}
+
+	if p.config.NotifyTLS != nil {
+		u.Scheme = "https"
+	}
+
+	if _, port, err := net.SplitHostPort(p.config.Notify); err == nil && p.config.NotifyName != "" {
+		u.Host = net.JoinHostPort(p.config.NotifyName, port)
+	}
+
 	return u.String()
 }

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	services = "IMS Services" // afAppId if there is no ICSI
-	features = "10"           // IMS_SBI, the fifth of TS 29.514 §5.8
+	services  = "IMS Services" // afAppId if there is no ICSI
+	features  = "10"           // IMS_SBI, the fifth of TS 29.514 §5.8
+	withPlace = "30"           // and NetLoc, the sixth
 )
 
 // create returns the body that creates a session (TS 29.514 §4.2.2.2).
@@ -26,7 +27,16 @@ func (p *PCF) create(q *bearer.Request) *npcf.AppSessionContextReqData {
 		events = append(events, npcf.EventSubscription{Event: npcf.AccessTypeChange})
 	}
 
+	if p.config.Location {
+		events = append(events, npcf.EventSubscription{Event: npcf.AccessInformationReport})
+		r.SupportedFeatures = withPlace
+	}
+
 	r.EventsSubscription = &npcf.EventsSubscReqData{Events: events, NotificationURI: p.notificationURI(q.ID) + npcf.Notify}
+
+	if p.config.Location { // TS 29.514 §4.2.2.10
+		r.EventsSubscription.RequiredAccessInfo = []string{npcf.AccessUserLocation, npcf.AccessUETimeZone}
+	}
 
 	if number, found := strings.CutPrefix(q.Leg.Identity, "tel:+"); found {
 		number, _, _ = strings.Cut(number, ";")
