@@ -115,9 +115,19 @@ func serveNames(s *scenario.Scenario, at nameservers) (*naming, error) {
 
 	s.Place.Nameservers, s.Provisioned = n.at, n.follower.Again
 
-	fmt.Fprintf(s.Out, "The name server at %s answers for %s\n", n.at.String(), strings.Join(zone.Origins(plan.Domain), " "))
+	fmt.Fprintf(s.Out, "The name server at %s answers for %s\n", n.at.String(), zones(plan))
 
 	return n, nil
+}
+
+// zones lists the zones of a network for people.
+func zones(plan zone.Plan) string {
+	var all []string
+	for _, origin := range zone.Origins(plan.Domain) {
+		all = append(all, strings.TrimSuffix(origin, "."))
+	}
+
+	return strings.Join(all, ", ")
 }
 
 // tell reports a server that has ended by itself.

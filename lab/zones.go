@@ -215,7 +215,7 @@ func dnsCommand() *cobra.Command {
 				return err
 			}
 
-			say(fmt.Sprintf("answering at %s for %s", server.at.String(), strings.Join(zone.Origins(plan.Domain), " ")))
+			say(fmt.Sprintf("answering at %s for %s", server.at.String(), zones(plan)))
 
 			ctx, end := context.WithCancelCause(cmd.Context())
 			defer end(nil)

@@ -77,6 +77,25 @@ func TestBearersPageHasWhatOpen5GSNeeds(t *testing.T) {
 	}
 }
 
+// The HSS takes the configurations that its page shows.
+func TestHSSPageHasConfigurations(t *testing.T) {
+	all := regexp.MustCompile("(?s)```yaml\n(# hss\\.yaml\n.*?)```").FindAllStringSubmatch(guide(t, "hss.md"), -1)
+	if len(all) != 2 { // for an MME, and for an AAA server
+		t.Errorf("the page has %d", len(all))
+	}
+
+	for _, shown := range all {
+		file := filepath.Join(t.TempDir(), "hss.yaml")
+		if err := os.WriteFile(file, []byte(shown[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+
+		if out, err := exec.Command(filepath.Join(binaries, "hss"), "--config", file, "--check-config").CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s\nto\n%s", err, out, shown[1])
+		}
+	}
+}
+
 // part is a section of a page.
 func part(t *testing.T, name, title string) string {
 	t.Helper()
