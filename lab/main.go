@@ -204,6 +204,8 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		return o.ended(asked, out, err)
 	}
 
+	named.report(out)
+
 	if o.once {
 		fmt.Fprint(out, "\nEvery step happened.\n")
 		return nil

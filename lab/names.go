@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 	"sync"
@@ -68,6 +69,7 @@ func (n *nameservers) addresses() (all []netip.Addr) {
 // naming is a running name server and the follower of its zones; without a server it does nothing.
 type naming struct {
 	at       nameservers
+	server   *nameserver.Server
 	follower *names.Follower
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
@@ -82,7 +84,7 @@ func serve(plan zone.Plan, at nameservers, read names.Read, refresh time.Duratio
 		return nil, err
 	}
 
-	n := &naming{at: server.Addresses(), ended: make(chan struct{})}
+	n := &naming{at: server.Addresses(), server: server, ended: make(chan struct{})}
 
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
@@ -145,6 +147,19 @@ func (n *naming) tell(fail func(error)) {
 func (n *naming) follow(ctx context.Context) {
 	if n.follower != nil {
 		n.running.Go(func() { n.follower.Run(ctx) })
+	}
+}
+
+// report prints what was looked up so far.
+func (n *naming) report(out io.Writer) {
+	if n.server == nil {
+		return
+	}
+
+	fmt.Fprint(out, "\nWhat was looked up, and found\n\n")
+
+	for _, l := range n.server.Lookups() {
+		fmt.Fprintf(out, "  %-6s %-62s %s\n", l.Type, l.Name, l.Answer)
 	}
 }
 

@@ -31,7 +31,7 @@ func TestAllInOneLadder(t *testing.T) {
 			"The registration of alice", "REGISTER", "200", "The call of alice to bob",
 			"sip:+15550002@", // found by ENUM
 			"AAR", "AAA", "ACK", "STR", "STA", "Alice calls 112", "The emergency call of alice", "AAR", "AAA", "BYE", "STR", "STA",
-			"Every step happened.")
+			"What was looked up, and found", "NAPTR  2.0.0.0.5.5.5.1.e164.arpa ", " sip:+15550002@", "Every step happened.")
 
 		registration := steps(t, text, "The registration of alice")
 		if run == 0 {

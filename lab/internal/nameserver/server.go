@@ -34,6 +34,7 @@ const (
 type Server struct {
 	zones   atomic.Pointer[[]*zone.Zone]
 	servers []*dns.Server
+	lookups lookups
 }
 
 // Listen opens the sockets, at each address for UDP and TCP. Questions are answered while Run runs.
@@ -143,6 +144,7 @@ func (s *Server) Run(ctx context.Context) error {
 // ServeDNS answers one message.
 func (s *Server) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	m := answer(*s.zones.Load(), q)
+	s.lookups.note(q, m)
 
 	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
 		fit(m, q)
