@@ -24,6 +24,7 @@ func open5gsCommand() *cobra.Command {
 		pools   []string
 		pcrf    = netip.MustParseAddr("127.0.0.9")
 		pcf     = netip.MustParseAddr("127.0.0.13")
+		nrf     netip.Addr
 		hss     netip.Addr
 		gateway addresses
 		realm   string
@@ -38,7 +39,7 @@ func open5gsCommand() *cobra.Command {
 			"calls to their bearers (docs/handset.md). Nothing is changed: it is printed.",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			n := network.Open5GS()
-			n.PCSCF, n.DNS, n.PCRF, n.PCF, n.HSS, n.Gateway, n.Realm = pcscf, dns, pcrf, pcf, hss, gateway, realm
+			n.PCSCF, n.DNS, n.PCRF, n.PCF, n.NRF, n.HSS, n.Gateway, n.Realm = pcscf, dns, pcrf, pcf, nrf, hss, gateway, realm
 
 			for flag, at := range map[string]*netip.Addr{"pcrf": &n.PCRF, "pcf": &n.PCF} {
 				if len(gateway) > 0 && !cmd.Flags().Changed(flag) { // which is on the same machine
@@ -78,6 +79,7 @@ func open5gsCommand() *cobra.Command {
 	c.Flags().StringSliceVar(&pools, "pool", []string{"10.46.0.0/16"}, "`network` of the addresses in the APN ims; twice for IPv4 and IPv6")
 	c.Flags().TextVar(&pcrf, "pcrf", pcrf, "`address` of Open5GS's PCRF, if it is not at that of the gateway")
 	c.Flags().TextVar(&pcf, "pcf", pcf, "`address` of Open5GS's PCF, if it is not at that of the gateway")
+	c.Flags().TextVar(&nrf, "nrf", nrf, "`address` of Open5GS's NRF, if the P-CSCF is to find the PCF by it, as where there are several")
 	c.Flags().StringVar(&realm, "realm", "localdomain", "Realm of Open5GS's Diameter nodes, if it is not the one that they come with")
 	c.Flags().TextVar(&hss, "s6a", netip.Addr{}, "`address` of the lab's machine at which the MME asks the lab's HSS, in place of Open5GS's")
 	c.Flags().Var(&gateway, "gateway", "`address` of the machine of Open5GS, if it is not that of the lab; twice for IPv4 and IPv6")

@@ -128,17 +128,19 @@ func blocks(t *testing.T, page, said string, least int) {
 
 // The functions take the environment that is for them.
 func TestOpen5GSEnvironment(t *testing.T) {
-	environment := exported(open5gs(t, "--gm", "192.0.2.7", "--gateway", "192.0.2.8", "--s6a", "192.0.2.7", "--only", "lab.sh"))
-	if len(environment) != 8 {
-		t.Errorf("the environment is %q", environment)
-	}
+	for _, more := range []string{"--pcf=192.0.2.8", "--nrf=192.0.2.8"} {
+		environment := exported(open5gs(t, "--gm", "192.0.2.7", "--gateway", "192.0.2.8", "--s6a", "192.0.2.7", "--only", "lab.sh", more))
+		if len(environment) != 8 {
+			t.Errorf("the environment is %q", environment)
+		}
 
-	for _, name := range []string{"pcscf", "hss"} {
-		command := exec.Command(filepath.Join(binaries, name), "--check-config")
-		command.Env = append(environment, "DIALTONE_PCSCF_DATA="+t.TempDir())
+		for _, name := range []string{"pcscf", "hss"} {
+			command := exec.Command(filepath.Join(binaries, name), "--check-config")
+			command.Env = append(environment, "DIALTONE_PCSCF_DATA="+t.TempDir())
 
-		if out, err := command.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", name, err, out)
+			if out, err := command.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", name, err, out)
+			}
 		}
 	}
 }

@@ -54,7 +54,13 @@ func (n *Network) lab() string {
 
 	pcrf := netip.AddrPortFrom(n.PCRF, diameterPort)
 	set("PCSCF_DIAMETER_PEERS", fmt.Sprintf("[{host: pcrf.%s, realm: %[1]s, address: %q}]", n.Realm, pcrf))
-	set("PCSCF_BEARER_PCF", "http://"+netip.AddrPortFrom(n.PCF, sbiPort).String())
+
+	if n.NRF.IsValid() {
+		set("PCSCF_BEARER_SBI_NRF", "http://"+netip.AddrPortFrom(n.NRF, sbiPort).String())
+	} else {
+		set("PCSCF_BEARER_PCF", "http://"+netip.AddrPortFrom(n.PCF, sbiPort).String())
+	}
+
 	set("PCSCF_BEARER_NOTIFY", netip.AddrPortFrom(own, sbiPort).String())
 
 	if n.HSS.IsValid() {

@@ -19,6 +19,7 @@ type Network struct {
 	Pools    []netip.Prefix // addresses of the APN ims: one of IPv4, of IPv6, or both
 	PCRF     netip.Addr     // Open5GS's
 	PCF      netip.Addr     // Open5GS's
+	NRF      netip.Addr     // Open5GS's, if the P-CSCF is to find PCFs by it
 	HSS      netip.Addr     // the lab's, if the MME is to ask it
 	Gateway  []netip.Addr   // the UPF's machine, if it is not that of the P-CSCF
 	DNS      []netip.Addr   // servers for handsets, if not Open5GS's defaults

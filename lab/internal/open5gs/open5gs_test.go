@@ -49,7 +49,7 @@ func kinds() map[string]*Network {
 	six.PCSCF, six.Pools = dual.PCSCF[1:], dual.Pools[1:]
 	remote.PCRF, remote.PCF, remote.Gateway = at("10.4.128.5"), at("10.4.128.5"), []netip.Addr{at("10.4.128.5")}
 	remote.DNS = []netip.Addr{netip.MustParseAddr("10.4.128.21"), netip.MustParseAddr("10.4.128.22")}
-	s6a.HSS = netip.MustParseAddr("10.4.128.21")
+	s6a.HSS, s6a.NRF = at("10.4.128.21"), at("10.4.128.21")
 
 	return map[string]*Network{"IPv4": network(), "both": dual, "IPv6": six, "on another machine": remote, "with the lab's HSS": s6a}
 }

@@ -2,6 +2,7 @@ package open5gs
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -38,6 +39,11 @@ func TestWays(t *testing.T) {
 			},
 			pcf: []string{"  sbi:\n    server:\n      - address: 10.4.128.6\n        port: 7777\n"}, not: []string{"metrics"},
 		},
+		"PCFs that the NRF knows": {
+			change: func(n *Network) { n.NRF = at("10.4.128.21") },
+			lab:    []string{"PCSCF_BEARER_SBI_NRF='http://10.4.128.21:7777'", "PCSCF_BEARER_NOTIFY="}, lacks: []string{"BEARER_PCF"},
+			pcf: []string{"metrics"},
+		},
 		"the PCF at an address of the same machine": {
 			change: func(n *Network) { n.PCF, n.HSS = at("10.4.128.21"), at("10.4.128.21") },
 			lab: []string{
@@ -58,6 +64,10 @@ func TestWays(t *testing.T) {
 					t.Errorf("%s: %s has no %s:\n%s", name, part, text, got)
 				}
 			}
+		}
+
+		if wants := n.NRF.IsValid(); wants != slices.ContainsFunc(n.Sections(), func(s Section) bool { return s.Name == "nrf.yaml" }) {
+			t.Errorf("%s: it has nrf.yaml, or has none", name)
 		}
 
 		for part, spare := range map[string][]string{"lab.sh": test.lacks, "pcf.yaml": test.not} {

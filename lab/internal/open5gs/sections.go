@@ -24,6 +24,13 @@ func (n *Network) Sections() []Section {
 		sections = append(sections, Section{"pcf.yaml", "in /etc/open5gs/pcf.yaml: " + why, text})
 	}
 
+	if n.NRF.IsValid() && !n.NRF.IsLoopback() {
+		sections = append(sections, Section{
+			"nrf.yaml", "in /etc/open5gs/nrf.yaml, in place of its sbi.server: the P-CSCF finds PCFs there, and the rest where it was",
+			"nrf:\n" + server("sbi", nrfOnLoopback, sbiPort) + listener(n.NRF, sbiPort),
+		})
+	}
+
 	sections = append(sections, Section{
 		"pcrf.conf", "in /etc/freeDiameter/pcrf.conf, beside what is there: the PCRF takes only peers that it knows", n.pcrf(),
 	})
@@ -119,8 +126,15 @@ func (n *Network) pcf() (why, text string) {
 	return strings.Join(reasons, "; "), text
 }
 
+// nrfOnLoopback is where Open5GS's nodes look for the NRF.
+var nrfOnLoopback = netip.MustParseAddr("127.0.0.10")
+
 func server(part string, at netip.Addr, port int) string {
-	return fmt.Sprintf("  %s:\n    server:\n      - address: %s\n        port: %d\n", part, at, port)
+	return fmt.Sprintf("  %s:\n    server:\n", part) + listener(at, port)
+}
+
+func listener(at netip.Addr, port int) string {
+	return fmt.Sprintf("      - address: %s\n        port: %d\n", at, port)
 }
 
 // Ports of Diameter, where P-CSCF and HSS may be at one address, and of the service-based interfaces.
