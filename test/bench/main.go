@@ -1,7 +1,7 @@
 // Command bench loads the five binaries with SIPp and with simulated handsets at fixed rates and prints what that costs: CPU
 // seconds of P-, I- and S-CSCF together per 1,000 registrations and per 1,000 calls, failures and retransmissions, and live bytes per
-// registered subscriber. Then it measures this core and Kamailio in turn under the same loads. Figures of other machines, or of
-// another hour, say nothing beside these: there are none.
+// registered subscriber. It loads OCSs alone over Ro, on both databases. Then it measures this core and Kamailio in turn under the same
+// loads. Figures of other machines, or of another hour, say nothing beside these: there are none.
 package main
 
 import (
@@ -20,6 +20,7 @@ func main() {
 	flag.StringVar(&o.binaries, "bin", "bin", "`folder` of the five binaries")
 	flag.IntVar(&o.subscribers, "subscribers", 4000, "`handsets` of each kind of load")
 	flag.IntVar(&o.seconds, "seconds", 8, "`length` of each load")
+	flag.IntVar(&o.flood, "flood", 3000, "`CCRs` per second of length that an OCS gets as fast as it answers")
 	flag.IntVar(&o.rounds, "rounds", 5, "how `often` this core and Kamailio are measured in turn")
 	flag.StringVar(&o.profiles, "profiles", "", "`folder` for CPU profiles of P-, I- and S-CSCF under each load")
 	only := flag.String("only", "", "`expression` of the names of the loads to measure, such as 'SIPp.*calls'")
@@ -40,6 +41,7 @@ type options struct {
 	binaries, profiles   string
 	subscribers, seconds int
 	rounds               int // of the comparison
+	flood                int // CCRs
 	only                 *regexp.Regexp
 }
 
@@ -48,7 +50,7 @@ func (o *options) prepare(only string) (err error) {
 		return err
 	}
 
-	if min(o.subscribers/2, o.seconds, o.rounds) < 1 {
+	if min(o.subscribers/2, o.seconds, o.rounds, o.flood) < 1 {
 		return errors.New("no figure without two subscribers, a second and a round")
 	}
 
@@ -95,6 +97,10 @@ func (o *options) run() error {
 		if err != nil {
 			return err
 		}
+	}
+
+	if err := o.charges(); err != nil {
+		return err
 	}
 
 	return o.compare()

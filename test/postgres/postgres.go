@@ -1,4 +1,4 @@
-// Package postgres starts PostgreSQL for tests: one server for each test process, in a folder of its own, as an unprivileged
+// Package postgres starts PostgreSQL for tests and benchmarks: one server for each process, in a folder of its own, as an unprivileged
 // user, on a socket that nobody else sees.
 package postgres
 
@@ -30,17 +30,45 @@ import (
 func Database(t testing.TB) string {
 	t.Helper()
 
-	server, err := start()
+	dsn, err := Start(careless...)
 	if err != nil {
 		t.Fatalf("PostgreSQL for the test (apt-get install postgresql): %v", err)
 	}
 
-	name := "test_" + strings.ToLower(rand.Text())
-	if err := server.execute(t.Context(), "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
+	return dsn
+}
+
+// careless are the settings of tests: a machine that goes down takes the test along.
+var careless = []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off"}
+
+// Start returns the DSN of an empty database. The first call starts the server, with these settings of its; Stop ends it.
+func Start(settings ...string) (dsn string, err error) {
+	server, err := start(settings)
+	if err != nil {
+		return "", err
 	}
 
-	return server.dsn(name)
+	name := "test_" + strings.ToLower(rand.Text())
+	if err := server.execute(context.Background(), "CREATE DATABASE "+name); err != nil {
+		return "", err
+	}
+
+	return server.dsn(name), nil
+}
+
+// Size returns how many octets a database has on the disk, 0 if it does not answer.
+func Size(dsn string) (octets float64) {
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		return 0
+	}
+	defer db.Close()
+
+	if db.QueryRow("SELECT pg_database_size(current_database())").Scan(&octets) != nil {
+		return 0
+	}
+
+	return octets
 }
 
 // Stop ends the server, if there is one, and removes its folder.
@@ -67,7 +95,7 @@ type server struct {
 
 const patience = 60 * time.Second // for a server on a busy machine
 
-func start() (*server, error) {
+func start(settings []string) (*server, error) {
 	running.Lock()
 	defer running.Unlock()
 
@@ -86,7 +114,7 @@ func start() (*server, error) {
 	}
 
 	s := &server{folder: folder, ended: make(chan struct{})}
-	if err := s.run(programs); err != nil {
+	if err := s.run(programs, settings); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
 
@@ -109,7 +137,7 @@ func programs() (string, error) {
 	return filepath.Dir(slices.Max(found)), nil
 }
 
-func (s *server) run(programs string) error {
+func (s *server) run(programs string, settings []string) error {
 	attributes := &syscall.SysProcAttr{}
 
 	if os.Geteuid() == 0 { // which PostgreSQL refuses to run as
@@ -157,13 +185,11 @@ func (s *server) run(programs string) error {
 		"listen_addresses=",
 		"-c",
 		"max_connections=100",
-		"-c",
-		"fsync=off", // a machine that goes down takes the test along
-		"-c",
-		"synchronous_commit=off",
-		"-c",
-		"full_page_writes=off",
 	)
+	for _, setting := range settings {
+		s.command.Args = append(s.command.Args, "-c", setting)
+	}
+
 	s.command.Dir, s.command.SysProcAttr = s.folder, attributes
 	child.Bind(s.command, syscall.SIGQUIT)
 
