@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/driver/postgres"
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
@@ -29,6 +30,8 @@ type Config struct {
 	Durable bool
 	// ForeignKeys of a file are enforced.
 	ForeignKeys bool
+	// Cache is how many octets of a file the writer keeps in memory; 0: SQLite's 2 MB.
+	Cache int
 }
 
 // Readers are the connections that read.
@@ -44,7 +47,8 @@ type Database struct {
 	Write, Read *gorm.DB
 	Shared      bool // a server that other processes use too
 
-	alive alive
+	alive  alive
+	writer *statements // of a file
 }
 
 // Open opens a database, and creates the file if there is none.
@@ -113,7 +117,7 @@ func (d *Database) openFile(c Config) (err error) {
 		return err
 	}
 
-	if d.Write, err = c.file("immediate"); err != nil {
+	if d.Write, d.writer, err = c.file("immediate", c.Cache); err != nil {
 		return err
 	}
 
@@ -121,7 +125,7 @@ func (d *Database) openFile(c Config) (err error) {
 		return err
 	}
 
-	if d.Read, err = c.file("deferred", "query_only(1)"); err != nil {
+	if d.Read, _, err = c.file("deferred", 0, "query_only(1)"); err != nil {
 		return err
 	}
 
@@ -152,7 +156,7 @@ func private(path string) error {
 	return nil
 }
 
-func (c Config) file(lock string, pragmas ...string) (*gorm.DB, error) {
+func (c Config) file(lock string, cache int, pragmas ...string) (*gorm.DB, *statements, error) {
 	synchronous := "NORMAL"
 	if c.Durable {
 		synchronous = "FULL"
@@ -162,6 +166,10 @@ func (c Config) file(lock string, pragmas ...string) (*gorm.DB, error) {
 		pragmas = append(pragmas, "foreign_keys(1)")
 	}
 
+	if cache > 0 {
+		pragmas = append(pragmas, fmt.Sprintf("cache_size(-%d)", cache>>10))
+	}
+
 	// Times are text, all in UTC, so that they can be compared.
 	query := url.Values{"_txlock": {lock}, "_time_format": {"sqlite"}, "_pragma": append([]string{
 		fmt.Sprintf("busy_timeout(%d)", c.LockWait.Milliseconds()), "journal_mode(WAL)", "synchronous(" + synchronous + ")",
@@ -169,17 +177,17 @@ func (c Config) file(lock string, pragmas ...string) (*gorm.DB, error) {
 
 	connector, err := remembering("file:" + c.DSN + "?" + query.Encode())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 
 	pool := sql.OpenDB(connector)
 
 	db, err := gorm.Open(sqlite.Dialector{Conn: pool}, settings())
 	if err != nil {
-		return nil, errors.Join(err, pool.Close())
+		return nil, nil, errors.Join(err, pool.Close())
 	}
 
-	return db, nil
+	return db, connector, nil
 }
 
 func limit(db *gorm.DB, connections int) error {
@@ -211,9 +219,29 @@ func (d *Database) Close() error {
 	return failed
 }
 
+// Version is a state of a file as the writer sees it: it differs when another process has written, or the writer's connection is a new one.
+type Version struct{ connection, data int64 }
+
+// Version returns the version that a transaction of the writer began with. What this process writes does not change it.
+func (d *Database) Version(tx *gorm.DB) (v Version, err error) {
+	v.connection = d.writer.opened.Load()
+	err = tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context, "PRAGMA data_version").Scan(&v.data)
+
+	return v, err
+}
+
 // Update runs f in a transaction of the pool that writes.
 func (d *Database) Update(ctx context.Context, f func(tx *gorm.DB) error) error {
 	return d.Write.WithContext(ctx).Transaction(f)
+}
+
+// Collided reports whether a server ended a transaction because it and another one waited for each other, so that it can be tried again.
+func Collided(err error) bool {
+	const deadlock, serialization = "40P01", "40001"
+
+	var failure *pgconn.PgError
+
+	return errors.As(err, &failure) && (failure.Code == deadlock || failure.Code == serialization)
 }
 
 // Snapshot runs f on one state of the database.

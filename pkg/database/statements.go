@@ -4,23 +4,28 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"sync/atomic"
 
 	"modernc.org/sqlite"
 )
 
 // remembering opens connections to a SQLite file that cache their prepared statements: to parse a statement costs more than to run it.
-func remembering(dsn string) (driver.Connector, error) {
+func remembering(dsn string) (*statements, error) {
 	connector, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, err
 	}
 
-	return statements{connector}, nil
+	return &statements{Connector: connector}, nil
 }
 
-type statements struct{ driver.Connector }
+type statements struct {
+	driver.Connector
+	opened atomic.Int64 // connections so far
+}
 
-func (s statements) Connect(ctx context.Context) (driver.Conn, error) {
+// Connect implements driver.Connector.
+func (s *statements) Connect(ctx context.Context) (driver.Conn, error) {
 	c, err := s.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -30,6 +35,8 @@ func (s statements) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("the driver of SQLite has changed its connections"), c.Close())
 	}
+
+	s.opened.Add(1)
 
 	return &connection{whole: own, kept: map[string]statement{}}, nil
 }
