@@ -66,7 +66,8 @@ func (o *options) chargeOn(store string) error {
 	}
 
 	for _, rate := range []int{1000, 2000, 5000} {
-		if err := c.line(fmt.Sprintf("CCRs at %d/s", rate), func(one *charger) (charged, error) { return one.pace(rate, o.seconds) }); err != nil {
+		pace := func(one *charger) (charged, error) { return one.pace(rate, o.seconds) }
+		if err := c.line(fmt.Sprintf("CCRs at %d/s", rate), pace); err != nil {
 			return err
 		}
 	}

@@ -29,23 +29,27 @@ func (a *API) ledger(w http.ResponseWriter, r *http.Request) error {
 	limit := rowsOf(r)
 	answer := Ledger{Accounts: []ledger.Account{}, Movements: []ledger.Movement{}}
 
-	var err error
-	if answer.SumOfBalances, answer.SumOfEntries, err = a.store.Sum(r.Context()); err != nil {
+	sums, err := a.store.Sums(r.Context())
+	if err != nil {
 		return err
 	}
 
+	answer.SumOfBalances, answer.SumOfEntries = sums.Balances, sums.Entries
+
 	accounts := a.store.Read(r.Context()).Order("id").Limit(maxRows + 1)
-	movements := a.store.Read(r.Context()).Limit(limit + 1).Preload("Entries").Order("id DESC")
+	movements := a.store.Read(r.Context()).Limit(limit + 1).Order("id DESC")
 
 	if name, err := a.written(r.Context(), ofAccount.Of(r)); err != nil {
 		return err
 	} else if name != "" {
 		own := a.store.Read(r.Context()).Model(&ledger.Account{}).Select("id").Where("name = ?", name)
 		accounts = accounts.Where("name IN ?", []string{name, ledger.Network})
-		movements = movements.Where(
-			"id IN (?)",
-			a.store.Read(r.Context()).Model(&ledger.Entry{}).Select("movement_id").Where("account_id IN (?)", own),
-		)
+
+		if name == ledger.Network {
+			movements = movements.Where("from_account IN (?) OR to_account IN (?)", own, own)
+		} else {
+			movements = movements.Where("owner = (?)", own.Where("kind = ?", ledger.Subscriber))
+		}
 	}
 
 	if session := ofSession.Of(r); session != "" {

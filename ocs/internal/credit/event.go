@@ -67,7 +67,9 @@ func (s *Server) chargeEvent(w *exchange) error {
 	s.confirm(w)
 	s.tellBalance(w, tariff)
 
-	return w.tx.Create(s.eventRecord(w, tariff, price, debited)).Error
+	w.save(s.eventRecord(w, tariff, price, debited))
+
+	return nil
 }
 
 // price returns the cost of all that the request asks for: by default one event. Each mscc has then the one unit that it is charged in.

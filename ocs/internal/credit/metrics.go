@@ -14,6 +14,7 @@ type metrics struct {
 	requests, moved, forgotten, unratedUnits         *prometheus.CounterVec
 	latency                                          *prometheus.HistogramVec
 	closed, again, unrated, overrun, late, strangers prometheus.Counter
+	transactions                                     prometheus.Counter
 }
 
 func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
@@ -21,11 +22,13 @@ func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "dialtone_ocs_" + name, Help: help})
 	}
 	gauge := func(name, help string, read func(ctx context.Context) (int64, error)) prometheus.Collector {
+		figure := ledger.NewFigure(read)
+
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "dialtone_ocs_" + name, Help: help}, func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 			defer cancel()
 
-			n, err := read(ctx)
+			n, err := figure.Value(ctx)
 			if err != nil {
 				return math.NaN() // unknown; never a plausible number
 			}
@@ -54,12 +57,13 @@ func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
 			Name: "dialtone_ocs_request_seconds", Help: "Time to decide a request and have it on disk, by type.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"type"}),
-		closed:    counter("sessions_supervised_total", "Sessions closed because nothing was heard."),
-		again:     counter("repeated_requests_total", "Requests that came again and moved no money."),
-		unrated:   counter("rating_failures_total", "Services that have no price."),
-		overrun:   counter("overrun_minor_units_total", "Used beyond what could be paid."),
-		strangers: counter("foreign_requests_total", "Requests for sessions of other network functions."),
-		late:      counter("late_reports_total", "Reports of use that no session was there for."),
+		closed:       counter("sessions_supervised_total", "Sessions closed because nothing was heard."),
+		again:        counter("repeated_requests_total", "Requests that came again and moved no money."),
+		unrated:      counter("rating_failures_total", "Services that have no price."),
+		overrun:      counter("overrun_minor_units_total", "Used beyond what could be paid."),
+		transactions: counter("transactions_total", "Transactions that requests were served in, many in each if many come."),
+		strangers:    counter("foreign_requests_total", "Requests for sessions of other network functions."),
+		late:         counter("late_reports_total", "Reports of use that no session was there for."),
 	}
 
 	registerer.MustRegister(
@@ -74,9 +78,10 @@ func newMetrics(store *ledger.Store, registerer prometheus.Registerer) metrics {
 		m.overrun,
 		m.late,
 		m.strangers,
+		m.transactions,
 		gauge("ledger_imbalance", "Sum of all balances and of all entries; anything but 0 is a fault.", func(ctx context.Context) (int64, error) {
-			balances, entries, err := store.Sum(ctx)
-			return max(balances, -balances) + max(entries, -entries), err
+			sums, err := store.Sums(ctx)
+			return max(sums.Balances, -sums.Balances) + max(sums.Entries, -sums.Entries), err
 		}),
 		gauge("sessions", "Charging sessions open.", func(ctx context.Context) (n int64, err error) {
 			err = store.Read(ctx).Model(&Session{}).Count(&n).Error

@@ -41,7 +41,7 @@ func (s *Server) payer(w *exchange) (*rating.Tariff, error) {
 		name = s.config.Tariff
 	}
 
-	tariff, err := s.tariffs.current(w.tx.DB, name)
+	tariff, err := ledger.Memo(w.tx, "tariff "+name, func() (*rating.Tariff, error) { return s.tariffs.current(w.tx.DB, name) })
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		w.unrated++
 		w.answer = refused(ro.RatingFailed, "there is no tariff "+name, nil)

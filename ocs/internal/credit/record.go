@@ -82,7 +82,9 @@ func (s *Server) record(w *exchange) error {
 
 	r.Q850, r.SIPStatus = q850(cause, r.CauseCode), sipStatus(r.CauseCode)
 
-	return w.tx.Create(r).Error
+	w.save(r)
+
+	return nil
 }
 
 // sipStatus returns the final response in a Cause-Code, 0 if there is none (TS 32.299 §7.2.35).

@@ -55,12 +55,18 @@ func (s *Server) refund(w *exchange, tariff *rating.Tariff) error {
 	record := s.eventRecord(w, tariff, -amount, givenBack)
 	record.Refunds = paid[0].Session
 
-	return w.tx.Create(record).Error
+	w.save(record)
+
+	return nil
 }
 
 // paid returns the records that the request may refund, and how much of them is not refunded yet.
 func (s *Server) paid(w *exchange) (paid []CDR, left int64, err error) {
 	correlation := hex.EncodeToString(w.q.CorrelationID)
+
+	if err := w.batch.write(); err != nil { // it may refund what a request of this transaction has debited
+		return nil, 0, err
+	}
 
 	err = w.tx.Where(
 		"account = ? AND cause <> ? AND (session = ? OR correlation = ? AND correlation <> '')",

@@ -2,41 +2,50 @@ package credit
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
-
-	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
 // reply is the answer given to a request, kept for duplicates (RFC 8506 §5: Session-Id, CC-Request-Type and CC-Request-Number identify
 // them). It is written in the transaction that moves the money.
 type reply struct {
-	Session string    `gorm:"primaryKey"`
-	Type    uint32    `gorm:"primaryKey;autoIncrement:false"`
-	Number  uint32    `gorm:"primaryKey;autoIncrement:false"`
+	ID      uint64    `gorm:"primaryKey"` // in the order in which they were given
+	Session string    `gorm:"uniqueIndex:answer_request"`
+	Type    uint32    `gorm:"uniqueIndex:answer_request"`
+	Number  uint32    `gorm:"uniqueIndex:answer_request"`
 	Host    string    // of the network function that was answered; "" of an earlier OCS
 	Realm   string    //
 	Answer  string    // JSON
-	At      time.Time `gorm:"index"`
+	At      time.Time //
 }
 
-// before returns the answer given to the same request before, to any network function, or nil.
-func before(tx ledger.Tx, q *ro.CCR) (*reply, error) {
-	r := new(reply)
+// TableName returns a name that differs from the table of an earlier OCS.
+func (reply) TableName() string { return "answers" }
 
-	err := tx.Where("session = ? AND type = ? AND number = ?", q.SessionID, uint32(q.Type), q.Number).Take(r).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, nil
+// before returns the answer given to the same request before, to any network function, or nil.
+func (b *batch) before(q *ro.CCR) (*reply, error) {
+	key := answerKey{q.SessionID, uint32(q.Type), q.Number}
+	if r := b.given[key]; r != nil {
+		return r, nil
 	}
 
-	return r, err
+	if q.Type != ro.Event {
+		k, err := b.of(q.SessionID)
+		if err != nil || int64(q.Number) > k.answered {
+			return nil, err
+		}
+	}
+
+	found, err := b.written.answers.Find(b.tx.DB, "WHERE session = ? AND type = ? AND number = ?", key.session, key.kind, key.number)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+
+	return found[0], nil
 }
 
 func (r *reply) answer() (*Answer, error) {
@@ -55,31 +64,52 @@ type keptAnswer struct {
 }
 
 // remember saves an answer, replacing one given to somebody else.
-func remember(tx ledger.Tx, q *ro.CCR, answer *Answer, state State) error {
+func (b *batch) remember(q *ro.CCR, answer *Answer, state State, replaces bool) error {
 	text, err := json.Marshal(keptAnswer{Answer: answer, SessionState: state})
 	if err != nil {
 		return err
 	}
 
-	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&reply{
+	key := answerKey{q.SessionID, uint32(q.Type), q.Number}
+	if replaces {
+		b.answers = slices.DeleteFunc(b.answers, func(r *reply) bool { return r == b.given[key] })
+		b.instead = append(b.instead, key)
+	}
+
+	r := &reply{
 		Session: q.SessionID,
 		Type:    uint32(q.Type),
 		Number:  q.Number,
 		Host:    q.OriginHost,
 		Realm:   q.OriginRealm,
 		Answer:  string(text),
-		At:      tx.Now(),
-	}).Error
+		At:      b.tx.Now(),
+	}
+	b.answers, b.given[key] = append(b.answers, r), r
+
+	if k := b.sessions[q.SessionID]; k != nil {
+		k.answered = max(k.answered, int64(q.Number))
+	}
+
+	return nil
 }
 
 // ended reports whether a Terminate of this network function left the session ended.
-func (s *Server) ended(tx ledger.Tx, q *ro.CCR) (bool, error) {
-	var all []reply
+func (s *Server) ended(w *exchange) (bool, error) {
+	if w.known.answered < 0 {
+		return false, nil
+	}
 
-	terminates := tx.Select("host", "realm", "answer").Where("session = ? AND type = ?", q.SessionID, uint32(ro.Terminate))
-	err := terminates.Limit(maxTerminates).Find(&all).Error
+	terminate := uint32(ro.Terminate)
 
-	return slices.ContainsFunc(all, func(r reply) bool { return s.owns(q, r.Host, r.Realm) && r.ended() }), err
+	all, err := w.batch.written.answers.Find(w.tx.DB, "WHERE session = ? AND type = ? LIMIT ?", w.q.SessionID, terminate, maxTerminates)
+	for _, given := range w.batch.given {
+		if given.Session == w.q.SessionID && given.Type == uint32(ro.Terminate) {
+			all = append(all, given)
+		}
+	}
+
+	return slices.ContainsFunc(all, func(r *reply) bool { return s.owns(w.q, r.Host, r.Realm) && r.ended() }), err
 }
 
 // ended reports whether the session was ended; an earlier OCS kept no state.

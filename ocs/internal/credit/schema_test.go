@@ -19,6 +19,6 @@ func TestMain(m *testing.M) {
 // The steps of the schema lead to the tables of the program: a change of a type needs a step.
 func TestSchema(t *testing.T) {
 	tables.Stepped(t, schema.OCS,
-		&ledger.Account{}, &ledger.Identity{}, &ledger.Movement{}, &ledger.Entry{}, &ledger.SpentReference{},
+		&ledger.Account{}, &ledger.Identity{}, &ledger.Movement{}, &ledger.SpentReference{},
 		&Session{}, &reply{}, &CDR{}, &StoredTariff{})
 }

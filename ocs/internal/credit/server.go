@@ -2,20 +2,17 @@ package credit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"gorm.io/gorm"
-
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
 	"github.com/dialtone-ims/dialtone/pkg/label"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Server answers credit-control requests.
@@ -26,6 +23,8 @@ type Server struct {
 	metrics metrics
 	tariffs tariffs
 	machine *fsm.Machine[State, Event, Action]
+	written *written
+	queue   queue
 	watched time.Time // when sessions could last be supervised
 
 	shared bool // other OCSs use the same ledger, so that any of them can continue a session
@@ -44,8 +43,14 @@ func New(c Config, o Options) (*Server, error) {
 		return nil, err
 	}
 
+	written, err := newWritten(o.Store.Database())
+	if err != nil {
+		return nil, err
+	}
+
 	return &Server{
 		config: c, store: o.Store, shared: o.Store.Shared(), log: o.Log, metrics: newMetrics(o.Store, o.Metrics), machine: Machine,
+		written: written,
 	}, nil
 }
 
@@ -55,18 +60,13 @@ const patience = 10 * time.Second
 // CreditControl answers one CCR. A fault of the request, or of the payer's credit, is an answer; an error is the OCS's own, and has changed
 // nothing.
 func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	began := time.Now()
+
+	ctx, cancel := context.WithDeadline(ctx, began.Add(patience))
 	defer cancel()
 
-	var (
-		began  = time.Now()
-		answer *Answer
-		w      *exchange
-		again  bool
-	)
-
 	if no := storable(q); no != nil { // nor can the answer be saved, which is always the same
-		answer = refused(no.result, no.text, no.failed)
+		answer := refused(no.result, no.text, no.failed)
 		answer.Type, answer.Number = q.Type, q.Number
 		s.metrics.requests.WithLabelValues(string(eventOf(q.Type)), label.Result(no.result.Code)).Inc()
 		s.log.Info("CCR refused", "request_type", eventOf(q.Type), "result", no.result.Code, "cause", no.text, "peer", q.OriginHost)
@@ -74,44 +74,18 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 		return answer, nil
 	}
 
-	err := s.store.Update(ctx, func(tx ledger.Tx) error {
-		reply, err := before(tx, q)
-		if err != nil {
-			return err
-		}
+	one := &request{q: q, deadline: began.Add(patience), done: make(chan struct{})}
 
-		if again = reply != nil && s.owns(q, reply.Host, reply.Realm); again {
-			answer, err = reply.answer()
-			return err
-		}
-
-		if w, err = s.serve(tx, q, reply != nil); err != nil {
-			return err
-		}
-
-		answer = w.answer
-		answer.Type, answer.Number = q.Type, q.Number
-
-		if w.stranger {
-			return nil
-		}
-
-		if s.shared && (q.Type == ro.Initial || q.Type == ro.Update) && answer.Result.Successful() {
-			supported := uint32(1) // FAILOVER_SUPPORTED (RFC 8506 §8.4)
-			answer.SessionFailover = &supported
-		}
-
-		return remember(tx, q, answer, w.run.State())
-	})
-	if err != nil {
+	if err := s.wait(ctx, one); err != nil {
 		s.metrics.requests.WithLabelValues(string(eventOf(q.Type)), "5012").Inc()
 		return nil, fmt.Errorf("%s %s/%d: %w", eventOf(q.Type), q.SessionID, q.Number, err)
 	}
 
+	answer := one.answer
 	s.metrics.requests.WithLabelValues(string(eventOf(q.Type)), label.Result(answer.Result.Code)).Inc()
 	s.metrics.latency.WithLabelValues(string(eventOf(q.Type))).Observe(time.Since(began).Seconds())
 
-	if again {
+	if one.again {
 		s.metrics.again.Inc()
 		s.log.Info(
 			"CCR again: answered as before",
@@ -124,14 +98,16 @@ func (s *Server) CreditControl(ctx context.Context, q *ro.CCR) (*Answer, error) 
 		return answer, nil
 	}
 
-	s.report(w)
+	s.report(one.w)
 
 	return answer, nil
 }
 
 // exchange is one CCR with its answer, or the end of a supervision, while the machine serves it.
 type exchange struct {
-	tx       ledger.Tx
+	tx       ledger.Tx // for queries: write shows them what the requests before have changed
+	batch    *batch
+	known    *known // of its session; nil: of none
 	q        *ro.CCR
 	now      time.Time
 	at       time.Time // when it happened, as the request states
@@ -152,8 +128,9 @@ type exchange struct {
 }
 
 // serve serves a request. The same request may have been answered to another network function.
-func (s *Server) serve(tx ledger.Tx, q *ro.CCR, answeredToAnother bool) (*exchange, error) {
-	w := &exchange{tx: tx, q: q, now: tx.Now(), revenue: tx.Revenue(), posting: tx.Posting(q.SessionID, "")}
+func (s *Server) serve(b *batch, q *ro.CCR, answeredToAnother bool) (*exchange, error) {
+	tx := b.tx
+	w := &exchange{tx: tx, batch: b, q: q, now: tx.Now(), revenue: tx.Revenue(), posting: tx.Posting(q.SessionID, "")}
 	w.at = happened(q, w.now)
 	w.run = s.machine.Start(Idle)
 
@@ -197,28 +174,27 @@ func happened(q *ro.CCR, now time.Time) time.Time {
 	return now
 }
 
-// state loads the session of the request, and returns the state that its last request left it in.
+// state finds the session of the request, and returns the state that its last request left it in.
 func (s *Server) state(w *exchange) (State, error) {
 	if w.q.Type == ro.Event {
 		return Idle, nil
 	}
 
-	session := new(Session)
-	err := w.tx.Where("id = ?", w.q.SessionID).Take(session).Error
-
-	switch {
-	case err == nil:
-		w.session = session
-		if w.at.Before(session.Started) {
-			w.at = session.Started
-		}
-
-		return Open, nil
-	case !errors.Is(err, gorm.ErrRecordNotFound):
+	var err error
+	if w.known, err = w.batch.of(w.q.SessionID); err != nil {
 		return "", err
 	}
 
-	over, err := s.ended(w.tx, w.q)
+	if w.known.session != nil {
+		w.session = w.known.session
+		if w.at.Before(w.session.Started) {
+			w.at = w.session.Started
+		}
+
+		return Open, nil
+	}
+
+	over, err := s.ended(w)
 	if over {
 		return Ended, err
 	}
@@ -261,9 +237,7 @@ func (s *Server) run(w *exchange, event Event) error {
 		w.answer = accepted()
 	}
 
-	if err := w.saveSession(); err != nil {
-		return err
-	}
+	w.saveSession()
 
 	return w.posting.Write()
 }
@@ -323,18 +297,13 @@ func (w *exchange) refuseUnknown() {
 }
 
 // saveSession saves the session by its state: only an open one has a row.
-func (w *exchange) saveSession() error {
+func (w *exchange) saveSession() {
 	switch {
 	case w.session == nil:
-		return nil
-	case w.run.State() == Open && w.fresh:
-		return w.tx.Create(w.session).Error
 	case w.run.State() == Open:
-		return w.tx.Save(w.session).Error
-	case w.fresh:
-		return nil
-	default:
-		return w.tx.Delete(&Session{}, "id = ?", w.session.ID).Error
+		w.batch.change(w.known, w.session)
+	case !w.fresh:
+		w.batch.change(w.known, nil)
 	}
 }
 

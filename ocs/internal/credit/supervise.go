@@ -2,7 +2,6 @@ package credit
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -88,7 +87,7 @@ func (s *Server) closeExpired(ctx context.Context, now time.Time) error {
 }
 
 func (s *Server) closeSilent(ctx context.Context, id string, now time.Time) error {
-	w, err := s.close(ctx, now, Silence, notHeard, "id = ? AND expires < ?", id, now)
+	w, err := s.close(ctx, now, id, Silence, notHeard, func(session *Session) bool { return session.Expires.Before(now) })
 	if err != nil || w == nil { // a request came meanwhile
 		return err
 	}
@@ -103,7 +102,7 @@ func (s *Server) closeSilent(ctx context.Context, id string, now time.Time) erro
 // Close ends a session whose network function is gone, before its supervision does: the reservation is returned, and a later report finds
 // no session. It returns gorm.ErrRecordNotFound if there is no session.
 func (s *Server) Close(ctx context.Context, id string) (*Session, error) {
-	w, err := s.close(ctx, s.store.Now(), ByHand, ClosedByHand, "id = ?", id)
+	w, err := s.close(ctx, s.store.Now(), id, ByHand, ClosedByHand, func(*Session) bool { return true })
 	if err != nil {
 		return nil, err
 	}
@@ -118,25 +117,37 @@ func (s *Server) Close(ctx context.Context, id string) (*Session, error) {
 	return w.session, nil
 }
 
-// close ends the session that the condition selects.
-func (s *Server) close(ctx context.Context, now time.Time, event Event, why, condition string, arguments ...any) (w *exchange, err error) {
-	err = s.store.Update(ctx, func(tx ledger.Tx) error {
-		session := new(Session)
-
-		err := tx.Where(condition, arguments...).Take(session).Error
-		if errors.Is(err, gorm.ErrRecordNotFound) {
-			return nil
-		}
-
+// close ends a session if it is still so; if not, or if there is none, it returns nil.
+func (s *Server) close(
+	ctx context.Context,
+	now time.Time,
+	id string,
+	event Event,
+	why string,
+	still func(session *Session) bool,
+) (w *exchange, err error) {
+	err = s.store.Group(ctx, []string{id}, func(tx ledger.Tx) error {
+		b, err := s.newBatch(tx)
 		if err != nil {
 			return err
 		}
 
-		w = &exchange{tx: tx, now: now, at: now, session: session, revenue: tx.Revenue(), posting: tx.Posting(session.ID, why)}
+		k, err := b.of(id)
+		if err != nil || k.session == nil || !still(k.session) {
+			return err
+		}
+
+		w = &exchange{
+			tx: tx, batch: b, known: k, now: now, at: now, session: k.session, revenue: tx.Revenue(), posting: tx.Posting(id, why),
+		}
 
 		w.run = s.machine.Start(Open)
 
-		return s.run(w, event)
+		if err := s.run(w, event); err != nil {
+			return err
+		}
+
+		return b.close()
 	})
 
 	return w, err
@@ -144,22 +155,11 @@ func (s *Server) close(ctx context.Context, now time.Time, event Event, why, con
 
 // forget drops what has been kept long enough: answers, records, and the details of the ledger.
 func (s *Server) forget(ctx context.Context, now time.Time) error {
-	replies := func(tx ledger.Tx) *gorm.DB {
-		old := tx.Model(
-			&reply{},
-		).Select(
-			"session, type, number",
-		).Where(
-			"at < ?",
-			now.UTC().Add(-s.config.KeepReplies),
-		).Order(
-			"at",
-		).Limit(
-			droppedAtOnce,
-		)
-		return tx.Where("(session, type, number) IN (?)", old).Delete(&reply{})
+	answers := func(tx ledger.Tx) *gorm.DB {
+		oldest := tx.Model(&reply{}).Select("id").Order("id").Limit(droppedAtOnce)
+		return tx.Where("id IN (?) AND at < ?", oldest, now.UTC().Add(-s.config.KeepReplies)).Delete(&reply{})
 	}
-	if _, err := s.drop(ctx, replies); err != nil {
+	if _, err := s.drop(ctx, answers); err != nil {
 		return err
 	}
 
@@ -194,7 +194,7 @@ func (s *Server) forget(ctx context.Context, now time.Time) error {
 // drop deletes some rows per transaction until none are left, so that others get their turn at the ledger.
 func (s *Server) drop(ctx context.Context, some func(tx ledger.Tx) *gorm.DB) (dropped int64, err error) {
 	for n := int64(droppedAtOnce); n == droppedAtOnce; {
-		err := s.store.Update(ctx, func(tx ledger.Tx) error {
+		err := s.store.Tidy(ctx, func(tx ledger.Tx) error {
 			deleted := some(tx)
 			n = deleted.RowsAffected
 

@@ -90,15 +90,8 @@ func (d *desk) do(c *transcript.Command) string {
 			return err.Error()
 		}
 	case "supervise":
-		if _, err := d.close(
-			d.t.Context(),
-			time.Now().UTC(),
-			Silence,
-			notHeard,
-			"id = ? AND expires < ?",
-			d.session,
-			time.Now().UTC(),
-		); err != nil {
+		silent := func(session *Session) bool { return session.Expires.Before(time.Now()) }
+		if _, err := d.close(d.t.Context(), time.Now().UTC(), d.session, Silence, notHeard, silent); err != nil {
 			said = "error"
 		}
 	case "close":

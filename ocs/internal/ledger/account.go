@@ -12,26 +12,18 @@ import (
 // Purse is a subscriber's money: what is available, and what is reserved.
 type Purse struct{ Account, Reserved *Account }
 
-// Purse returns a subscriber's accounts.
+// Purse returns a subscriber's accounts. In a group it is the same each time, with all that was moved so far.
 func (tx Tx) Purse(name string) (Purse, error) {
-	var (
-		rows []*Account
-		p    Purse
-	)
-
-	if err := tx.Where("name = ? AND kind IN ?", name, []string{Subscriber, Reserved}).Find(&rows).Error; err != nil {
-		return p, err
+	if !tx.about.gathers {
+		clear(tx.about.purses)
 	}
 
-	for _, row := range rows {
-		if row.Kind == Subscriber {
-			p.Account = row
-		} else {
-			p.Reserved = row
-		}
+	if err := tx.fetch([]string{name}); err != nil {
+		return Purse{}, err
 	}
 
-	if p.Account == nil || p.Reserved == nil {
+	p, found := tx.about.purses[name]
+	if !found {
 		return p, fmt.Errorf("%w: %s", ErrUnknown, name)
 	}
 
@@ -40,16 +32,13 @@ func (tx Tx) Purse(name string) (Purse, error) {
 
 // Payer returns the purse of the first of these identities that has one.
 func (tx Tx) Payer(uris []string) (Purse, error) {
-	var found []Identity
-	if err := tx.Where("uri IN ?", uris).Find(&found).Error; err != nil {
+	if err := tx.identified(uris); err != nil {
 		return Purse{}, err
 	}
 
 	for _, uri := range uris {
-		for _, identity := range found {
-			if identity.URI == uri {
-				return tx.Purse(identity.Account)
-			}
+		if name, found := tx.about.payers[uri]; found {
+			return tx.Purse(name)
 		}
 	}
 
@@ -58,7 +47,7 @@ func (tx Tx) Payer(uris []string) (Purse, error) {
 
 // Add makes a subscriber's account with its identities and initial amount.
 func (s *Store) Add(ctx context.Context, name, tariff string, identities []string, amount int64) error {
-	return s.Update(ctx, func(tx Tx) error {
+	return s.change(ctx, name, func(tx Tx) error {
 		var n int64
 		if err := tx.Model(&Account{}).Where("name = ?", name).Count(&n).Error; err != nil {
 			return err
@@ -184,7 +173,7 @@ func (s *Store) Closed(ctx context.Context, name string) error {
 
 // TopUp adds money from outside. If a top-up had the reference before, nothing is moved: it is the same one again, or ErrReference.
 func (s *Store) TopUp(ctx context.Context, name string, amount int64, note, reference string) error {
-	return s.Update(ctx, func(tx Tx) error { return tx.topUp(name, amount, note, reference) })
+	return s.change(ctx, name, func(tx Tx) error { return tx.topUp(name, amount, note, reference) })
 }
 
 func (tx Tx) topUp(name string, amount int64, note, reference string) error {
@@ -223,10 +212,7 @@ func (tx Tx) spent(reference string, account uint64, amount int64) (bool, error)
 	}
 
 	if len(before) == 0 {
-		err := tx.Model(&Movement{}).Select("movements.reference, entries.account_id AS account, entries.amount").
-			Joins(
-				"JOIN entries ON entries.movement_id = movements.id AND entries.amount > 0",
-			).Where("movements.reference = ?", reference).Scan(&before).Error
+		err := tx.Model(&Movement{}).Select("reference, to_account AS account, amount").Where("reference = ?", reference).Scan(&before).Error
 		if err != nil || len(before) == 0 {
 			return false, err
 		}

@@ -14,7 +14,7 @@ type New struct {
 
 // AddAll makes several accounts in one transaction: all of them, or none; refused is then the index of the cause.
 func (s *Store) AddAll(ctx context.Context, all []New) (refused int, err error) {
-	err = s.Update(ctx, func(tx Tx) error {
+	err = s.Tidy(ctx, func(tx Tx) error { // what is known of others stays right
 		taken, uris, err := tx.among(all)
 		if err != nil {
 			return err
@@ -52,7 +52,7 @@ func (s *Store) AddAll(ctx context.Context, all []New) (refused int, err error) 
 
 			accounts = append(
 				accounts,
-				&Account{Name: n.Name, Kind: Subscriber, Tariff: n.Tariff, Created: now},
+				&Account{Name: n.Name, Kind: Subscriber, Tariff: n.Tariff, Created: now, Balance: n.Amount},
 				&Account{Name: n.Name, Kind: Reserved, Created: now},
 			)
 		}
@@ -67,11 +67,7 @@ func (s *Store) AddAll(ctx context.Context, all []New) (refused int, err error) 
 
 // among returns which of these names and identities exist, and to which accounts the identities belong.
 func (tx Tx) among(all []New) (names map[string]bool, uris map[string]string, err error) {
-	var (
-		wanted, wantedURIs []string
-		found              []string
-		owned              []Identity
-	)
+	var wanted, wantedURIs []string
 
 	for _, n := range all {
 		wanted, wantedURIs = append(wanted, n.Name), append(wantedURIs, n.Identities...)
@@ -79,49 +75,53 @@ func (tx Tx) among(all []New) (names map[string]bool, uris map[string]string, er
 
 	names, uris = map[string]bool{}, map[string]string{}
 
-	if err := tx.Model(&Account{}).Where("name IN ?", wanted).Pluck("name", &found).Error; err != nil {
+	accounts, err := tx.store.accounts.FindIn(tx.DB, "name", wanted, "")
+	if err != nil {
 		return nil, nil, err
 	}
 
-	for _, name := range found {
-		names[name] = true
+	for _, account := range accounts {
+		names[account.Name] = true
 	}
 
-	for len(wantedURIs) > 0 { // databases limit the values in one query
-		some := wantedURIs[:min(len(wantedURIs), 500)]
-		wantedURIs = wantedURIs[len(some):]
+	identities, err := tx.store.identities.FindIn(tx.DB, "uri", wantedURIs, "")
 
-		if err := tx.Where("uri IN ?", some).Find(&owned).Error; err != nil {
-			return nil, nil, err
-		}
-
-		for _, identity := range owned {
-			uris[identity.URI] = identity.Account
-		}
-
-		owned = nil
+	for _, identity := range identities {
+		uris[identity.URI] = identity.Account
 	}
 
-	return names, uris, nil
+	return names, uris, err
 }
 
+// addAll writes accounts, with the movements that their first money came by.
 func (tx Tx) addAll(all []New, accounts []*Account, identities []*Identity) error {
-	const atOnce = 500 // rows
-
-	if err := tx.CreateInBatches(accounts, atOnce).Error; err != nil {
+	if err := tx.store.accounts.Insert(tx.DB, accounts); err != nil {
 		return err
 	}
 
-	if len(identities) > 0 {
-		if err := tx.CreateInBatches(identities, atOnce).Error; err != nil {
-			return err
+	if err := tx.store.identities.Insert(tx.DB, identities); err != nil {
+		return err
+	}
+
+	names := make([]string, len(all))
+	for i, n := range all {
+		names[i] = n.Name
+	}
+
+	if err := tx.fetch(names); err != nil {
+		return err
+	}
+
+	cash := tx.store.cash.ID
+
+	for _, n := range all {
+		if id := tx.about.purses[n.Name].Account.ID; n.Amount > 0 {
+			tx.about.movements = append(tx.about.movements, &Movement{
+				At: accounts[0].Created, Kind: "top-up", Note: "first money", Owner: id, FromAccount: cash, ToAccount: id, Amount: n.Amount,
+			})
+			tx.about.changes[cash] -= n.Amount
 		}
 	}
 
-	cash, posting := tx.cash(), tx.Posting("", "first money")
-	for i, n := range all {
-		posting.Move("top-up", cash, accounts[2*i], n.Amount)
-	}
-
-	return posting.Write()
+	return tx.write()
 }

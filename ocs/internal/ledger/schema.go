@@ -32,6 +32,8 @@ type Account struct {
 	Blocked bool       `                                json:"blocked,omitempty"`
 	Created time.Time  `                                json:"created"`
 	Closed  *time.Time `                                json:"closed,omitempty"`
+
+	owner uint64 // the subscriber's account that this is, or that it holds the reservations of
 }
 
 // Identity is a name of the account that pays: "tel:+15551234", "sip:…", "imsi:…".
@@ -40,23 +42,33 @@ type Identity struct {
 	Account string `gorm:"index"` // name
 }
 
-// Movement is one step of money, for a reason.
+// Movement is one step of money, for a reason: an amount that one account gives to another.
 type Movement struct {
-	ID        uint64    `gorm:"primaryKey"  json:"id"`
-	At        time.Time `gorm:"index"       json:"at"`
-	Kind      string    `                   json:"kind"` // top-up, reserve, debit, release, refund, pay-out, write-off, opening
-	Session   string    `gorm:"index"       json:"session,omitempty"`
-	Reference *string   `gorm:"uniqueIndex" json:"reference,omitempty"` // of a top-up: repeated, it moves nothing
-	Note      string    `                   json:"note,omitempty"`
-	Entries   []Entry   `                   json:"entries"`
+	ID        uint64    `gorm:"primaryKey"                                                 json:"id"`
+	At        time.Time `                                                                  json:"at"`
+	Kind      string    `                                                                  json:"kind"` // top-up, reserve, debit, …
+	Session   string    `gorm:"index"                                                      json:"session,omitempty"`
+	Reference *string   `gorm:"uniqueIndex:movement_reference,where:reference IS NOT NULL" json:"reference,omitempty"` // of a top-up
+	Note      string    `                                                                  json:"note,omitempty"`
+	// Owner finds the history of an account: the subscriber's that it concerns, or whose reservations; else the one of an opening.
+	Owner       uint64 `gorm:"index;index:movement_opening,where:kind = 'opening'" json:"-"`
+	FromAccount uint64 `                                                           json:"-"`
+	ToAccount   uint64 `                                                           json:"-"`
+	Amount      int64  `                                                           json:"-"`
+
+	Entries []Entry `gorm:"-" json:"entries"` // the same, by account
+}
+
+// AfterFind writes the entries.
+func (m *Movement) AfterFind(*gorm.DB) error {
+	m.Entries = []Entry{{m.FromAccount, -m.Amount}, {m.ToAccount, m.Amount}}
+	return nil
 }
 
 // Entry is the effect of a movement on one account.
 type Entry struct {
-	ID         uint64 `gorm:"primaryKey" json:"-"`
-	MovementID uint64 `gorm:"index"      json:"-"`
-	AccountID  uint64 `gorm:"index"      json:"account"`
-	Amount     int64  `                  json:"amount"`
+	AccountID uint64 `json:"account"`
+	Amount    int64  `json:"amount"`
 }
 
 // MaxBalance is the most an account can hold: what a JSON number represents exactly.
@@ -82,20 +94,14 @@ func seal(db *gorm.DB) error {
 	var statements []string
 
 	if db.Dialector.Name() == "sqlite" {
-		for _, table := range []string{"movements", "entries"} {
-			for _, change := range []string{"update", "delete"} {
-				statements = append(statements, "CREATE TRIGGER IF NOT EXISTS no_"+change+"_of_"+table+" BEFORE "+change+" ON "+table+
-					" BEGIN SELECT RAISE(ABORT, '"+refusal+"'); END")
-			}
+		for _, change := range []string{"update", "delete"} {
+			statements = append(statements, "CREATE TRIGGER IF NOT EXISTS no_"+change+"_of_movements BEFORE "+change+
+				" ON movements BEGIN SELECT RAISE(ABORT, '"+refusal+"'); END")
 		}
 	} else {
 		statements = append(statements, `CREATE OR REPLACE FUNCTION ledger_is_final() RETURNS trigger LANGUAGE plpgsql AS
-			$$ BEGIN RAISE EXCEPTION '`+refusal+`'; END $$`)
-
-		for _, table := range []string{"movements", "entries"} {
-			statements = append(statements, "CREATE OR REPLACE TRIGGER final_"+table+" BEFORE UPDATE OR DELETE ON "+table+
-				" FOR EACH ROW EXECUTE FUNCTION ledger_is_final()")
-		}
+			$$ BEGIN RAISE EXCEPTION '`+refusal+`'; END $$`,
+			"CREATE OR REPLACE TRIGGER final_movements BEFORE UPDATE OR DELETE ON movements FOR EACH ROW EXECUTE FUNCTION ledger_is_final()")
 	}
 
 	for _, statement := range statements {

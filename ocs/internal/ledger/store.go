@@ -24,9 +24,19 @@ type Store struct {
 	revenue, cash Account
 	forward       Account
 
+	accounts   *database.Table[Account]
+	identities *database.Table[Identity]
+	movements  *database.Table[Movement]
+
+	kept *knowledge // of a file, what is known between two transactions; whoever has the turn has it
+
+	sums     *Figure[Sums]
 	auditing sync.Mutex
-	audited  uint64 // the last entry included in sum
+	audited  uint64 // the last movement included in sum
 	sum      int64
+
+	rolling sync.Mutex
+	rolled  uint64 // the last movement that Roll need not look at again
 }
 
 const (
@@ -34,6 +44,8 @@ const (
 	writers = 4
 	// lockWait is how long another process may hold a file.
 	lockWait = 5 * time.Second
+	// cache is how many octets of a file its writer keeps.
+	cache = 32 << 20
 )
 
 // Options are what a Store may be opened with.
@@ -50,7 +62,9 @@ func Open(dsn string) (*Store, error) { return OpenWith(dsn, Options{}) }
 // OpenWith opens the database with options.
 func OpenWith(dsn string, o Options) (*Store, error) {
 	// What was answered is on the disk, even after a loss of power.
-	db, err := database.Open(database.Config{DSN: dsn, Writers: writers + 1, LockWait: lockWait, Durable: !o.Volatile}) // one is for Alive
+	db, err := database.Open(database.Config{
+		DSN: dsn, Writers: writers + 1, LockWait: lockWait, Durable: !o.Volatile, Cache: cache, // one writer is for Alive
+	})
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
@@ -68,7 +82,25 @@ func OpenWith(dsn string, o Options) (*Store, error) {
 }
 
 func (s *Store) prepare() error {
-	if err := s.db.Migrate(context.Background(), schema.OCS); err != nil {
+	err := s.db.Migrate(context.Background(), schema.OCS)
+	if err != nil {
+		return err
+	}
+
+	s.sums = NewFigure(func(ctx context.Context) (sums Sums, err error) {
+		sums.Balances, sums.Entries, err = s.Sum(ctx)
+		return sums, err
+	})
+
+	if s.accounts, err = database.NewTable[Account](s.db); err != nil {
+		return err
+	}
+
+	if s.identities, err = database.NewTable[Identity](s.db); err != nil {
+		return err
+	}
+
+	if s.movements, err = database.NewTable[Movement](s.db); err != nil {
 		return err
 	}
 
@@ -102,31 +134,59 @@ func (s *Store) Alive(ctx context.Context) error { return s.db.Alive(ctx) }
 // Read returns a handle for queries. They have their own connections, so that readers never keep writers waiting.
 func (s *Store) Read(ctx context.Context) *gorm.DB { return s.db.Read.WithContext(ctx) }
 
+// Database returns the database, for tables that change with the ledger.
+func (s *Store) Database() *database.Database { return s.db }
+
 // Tx is one transaction on the ledger: all of it is on the disk, or nothing has happened.
 type Tx struct {
 	*gorm.DB
 	store *Store
+	about *knowledge
 }
 
 // Now returns the time by the ledger's clock, in UTC.
 func (tx Tx) Now() time.Time { return tx.store.Now() }
 
-// oneAtATime is the key of the PostgreSQL lock held while the ledger changes.
+// oneAtATime is the key of the PostgreSQL lock held while the ledger changes: by one transaction that may change anything, or by those that
+// serve requests and lock what they change.
 const oneAtATime = 0x6469616c746f6e65
 
 // Update runs f in a transaction. Nothing else changes meanwhile, in this process or another: a balance read by f holds until it is done,
 // and money cannot be spent twice. Writers are served in the order in which they come.
 func (s *Store) Update(ctx context.Context, f func(tx Tx) error) error {
+	return s.update(ctx, func() { s.kept = nil }, f)
+}
+
+// Tidy is an Update that removes what no request looks for, so that what is known of the rest stays right.
+func (s *Store) Tidy(ctx context.Context, f func(tx Tx) error) error {
+	return s.update(ctx, func() {}, f)
+}
+
+// change is an Update of one account, and of nothing else that is known.
+func (s *Store) change(ctx context.Context, name string, f func(tx Tx) error) error {
+	return s.update(ctx, func() {
+		if s.kept != nil {
+			delete(s.kept.purses, name)
+		}
+	}, f)
+}
+
+// update runs f in a transaction. Forget drops what is not right any more of what is known of a file.
+func (s *Store) update(ctx context.Context, forget func(), f func(tx Tx) error) error {
 	if err := s.turn.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("ledger: waiting for its turn: %w", err)
 	}
 	defer s.turn.Release(1)
+
+	if !s.db.Shared {
+		forget()
+	}
 
 	return s.db.Update(ctx, func(db *gorm.DB) error {
 		if err := s.db.Lock(db, oneAtATime); err != nil {
 			return err
 		}
 
-		return f(Tx{db, s})
+		return f(Tx{db, s, newKnowledge()})
 	})
 }

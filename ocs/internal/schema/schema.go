@@ -13,6 +13,8 @@ import (
 // OCS is the schema of the OCS.
 var OCS = database.Schema{Name: "ocs", Migrations: []database.Migration{
 	{Name: "tables", Do: tables},
+	{Name: "a movement is one row", Do: folded},
+	{Name: "answers in their order", Do: answers},
 }}
 
 // tables creates the tables, or completes those of a version that did not count its steps.
