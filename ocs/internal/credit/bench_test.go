@@ -24,3 +24,36 @@ func BenchmarkCall(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkBatch is 32 calls at once: three transactions serve their requests, 32 in each.
+func BenchmarkBatch(b *testing.B) {
+	const calls, accounts = 32, 1000
+
+	s := newBench(b, nil)
+	for i := range accounts {
+		s.account(b, fmt.Sprint(15550000+i), 1<<40)
+	}
+	s.tariff(b, perSecond())
+
+	for i := 0; b.Loop(); i++ {
+		for number, q := range []*ro.CCR{
+			ccr("", ro.Initial, 0, service(1, 60, -1)), ccr("", ro.Update, 1, service(1, 60, 50)), ccr("", ro.Terminate, 2, service(1, -1, 30)),
+		} {
+			var all []*ro.CCR
+			for call := range calls {
+				one := *q
+				one.SessionID = fmt.Sprint("scscf.ims.mnc001.mcc001.3gppnetwork.org;", i, ";", call)
+				one.Subscriptions = []ro.SubscriptionID{{Type: ro.E164, Data: fmt.Sprint(15550000 + (i*calls+call)*7919%accounts)}}
+				all = append(all, &one)
+			}
+			batch := asked(all...)
+			s.serveAll(batch)
+			for _, one := range batch {
+				if one.err != nil || one.answer.Result != ro.Success {
+					b.Fatal(number, one.answer, one.err)
+				}
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*calls*3), "µs/CCR")
+}
