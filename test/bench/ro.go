@@ -385,5 +385,5 @@ func (c *charger) result(length time.Duration) charged {
 		return c.took[min(len(c.took)-1, int(math.Ceil(part*float64(len(c.took)))))]
 	}
 
-	return charged{len(c.took), c.failed, c.remark, length, of(0.5), of(0.99)}
+	return charged{answered: len(c.took), failed: c.failed, remark: c.remark, length: length, half: of(0.5), slow: of(0.99)}
 }
