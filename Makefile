@@ -12,7 +12,7 @@ WHOLE := $(addprefix ./test/,interop lab compose)
 SHIPPED := CGO_ENABLED=0 go
 RACE    := CGO_ENABLED=1 go
 
-.PHONY: help build lab test tools vet race unit raced whole esp bench compose-test fuzz clean
+.PHONY: help build lab test tools vet race unit raced whole esp experiments bench compose-test fuzz clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -47,6 +47,9 @@ whole: build ## the functions as they are shipped: with soft phones and SIPp, in
 
 esp: build ## the tests that need a kernel with ESP, under one that is brought along
 	DIALTONE_BINARIES=$(CURDIR)/bin test/kernel/test
+
+experiments: build ## run the experiments of docs/experiments, with plots and a report of each in var/experiments (ARGS=--short takes seconds)
+	@set -e; for file in docs/experiments/*.yaml; do echo "$$file"; bin/ocs experiment run $$file $(ARGS); done
 
 bench: build ## CPU per 1,000 registrations and calls, also beside Kamailio's, live memory per subscriber, and the Go benchmarks
 	@test/install sip-tester kamailio kamailio-ims-modules kamailio-presence-modules || true

@@ -35,7 +35,7 @@ func All() []*cobra.Command {
 		group.PersistentPreRun = func(*cobra.Command, []string) { c.authorise() }
 	}
 
-	return groups
+	return append(groups, experiment())
 }
 
 type client struct {
