@@ -71,7 +71,7 @@ func BuildWith(c *Config, env *service.Env, o ledger.Options) (service.Runner, e
 		dsn = filepath.Join(c.Data, "ledger.db")
 	}
 
-	store, err := ledger.OpenWith(dsn, o)
+	store, err := ledger.Open(dsn, o)
 	if err != nil {
 		return nil, err
 	}

@@ -56,11 +56,13 @@ type Options struct {
 	Volatile bool
 }
 
-// Open opens the database, and creates it if it does not exist. dsn is a path, or postgres://.
-func Open(dsn string) (*Store, error) { return OpenWith(dsn, Options{}) }
+// Open opens the database, and creates it if it does not exist. dsn is a path, or postgres://. There may be one set of options.
+func Open(dsn string, options ...Options) (*Store, error) {
+	var o Options
+	if len(options) > 0 {
+		o = options[0]
+	}
 
-// OpenWith opens the database with options.
-func OpenWith(dsn string, o Options) (*Store, error) {
 	// What was answered is on the disk, even after a loss of power.
 	db, err := database.Open(database.Config{
 		DSN: dsn, Writers: writers + 1, LockWait: lockWait, Durable: !o.Volatile, Cache: cache, // one writer is for Alive
