@@ -9,7 +9,10 @@ import (
 )
 
 // Identity is a node's name in Diameter.
-type Identity struct{ Host, Realm string }
+type Identity struct {
+	Host  string `yaml:"host"`
+	Realm string `yaml:"realm"`
+}
 
 // errorAnswer returns the answer that refuses a request (RFC 6733 §6.2, §7): with the E bit for protocol errors, Session-Id and
 // Proxy-Info as received, and Failed-AVP if the error names an AVP.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fiorix/go-diameter/v4/diam"
 	"github.com/fiorix/go-diameter/v4/diam/avp"
+	"github.com/fiorix/go-diameter/v4/diam/datatype"
 )
 
 var (
@@ -104,6 +105,8 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 		}
 
 		tried = append(tried, c)
+		n.sign(m, c.self())
+
 		reply, err := n.attempt(ctx, c, m, t, func() bool { return n.route(to, tried) != nil })
 
 		switch {
@@ -141,6 +144,23 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 
 		if !errors.Is(err, errNotSent) {
 			m.Header.CommandFlags |= diam.RetransmittedFlag
+		}
+	}
+}
+
+// sign makes a request come from the node by the name that it has towards a peer.
+func (n *Node) sign(m *Message, self Identity) {
+	if !n.severalNames {
+		return
+	}
+
+	for _, a := range m.AVP {
+		switch {
+		case a.VendorID != 0:
+		case a.Code == avp.OriginHost:
+			a.Data = datatype.DiameterIdentity(self.Host)
+		case a.Code == avp.OriginRealm:
+			a.Data = datatype.DiameterIdentity(self.Realm)
 		}
 	}
 }

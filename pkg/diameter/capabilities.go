@@ -80,11 +80,11 @@ func (*watchdogAnswer) Command() Command      { return Command{&baseProtocol, 28
 func (*disconnectRequest) Command() Command   { return Command{&baseProtocol, 282, false} }
 func (*disconnectAnswer) Command() Command    { return Command{&baseProtocol, 282, true} }
 
-// capabilities returns this node's capabilities for a connection with this local address.
-func (n *Node) capabilities(local netip.Addr) capabilities {
+// capabilities returns this node's capabilities for a connection with this local address, under one of its names.
+func (n *Node) capabilities(local netip.Addr, self Identity) capabilities {
 	c := capabilities{
-		OriginHost:    n.config.OriginHost,
-		OriginRealm:   n.config.OriginRealm,
+		OriginHost:    self.Host,
+		OriginRealm:   self.Realm,
 		ProductName:   "Dialtone",
 		OriginStateID: n.stateID,
 		Inband:        []uint32{noInbandSecurity},

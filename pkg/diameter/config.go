@@ -43,6 +43,7 @@ type Peer struct {
 	Applications []uint32 `yaml:"applications"` // applications that it is asked for, whatever it advertises; empty: those that it advertises
 	Sources      []string `yaml:"sources"`      // addresses and prefixes that it connects from; empty: any
 	TLS          TLS      `yaml:"tls"`
+	As           Identity `yaml:"as"` // what this node is called towards the peer; empty: origin_host and origin_realm
 }
 
 // sources returns the prefixes that the peer's own connections come from.
@@ -76,7 +77,16 @@ type Route struct {
 func (c *Config) serves(realm string) bool {
 	is := func(own string) bool { return strings.EqualFold(own, realm) }
 
-	return is(c.OriginRealm) || slices.ContainsFunc(c.Realms, is)
+	return is(c.OriginRealm) || slices.ContainsFunc(c.Realms, is) || slices.ContainsFunc(c.Peers, func(p Peer) bool {
+		return p.As.Realm != "" && is(p.As.Realm)
+	})
+}
+
+// named reports whether a Destination-Host is this node's, by any of its names.
+func (c *Config) named(host string) bool {
+	return strings.EqualFold(c.OriginHost, host) || slices.ContainsFunc(c.Peers, func(p Peer) bool {
+		return p.As.Host != "" && strings.EqualFold(p.As.Host, host)
+	})
 }
 
 // DefaultConfig returns the timers of the specifications; the function sets further names and addresses.
@@ -139,6 +149,8 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("diameter.peers: %s stands twice", p.Host)
 		case strings.EqualFold(p.Host, c.OriginHost):
 			return fmt.Errorf("diameter.peers: %s is this node itself", p.Host)
+		case (p.As.Host == "") != (p.As.Realm == ""):
+			return fmt.Errorf("diameter.peers: %s: as: host and realm are both needed", p.Host)
 		}
 
 		known[strings.ToLower(p.Host)] = true

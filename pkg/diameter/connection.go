@@ -109,6 +109,20 @@ func (c *connection) hear() { c.lastAt.Store(int64(time.Since(c.node.began))) }
 
 func (c *connection) heardAt() time.Time { return c.node.began.Add(time.Duration(c.lastAt.Load())) }
 
+// self returns what this node is called towards the peer.
+func (c *connection) self() Identity {
+	p := c.owner
+	if p == nil { // until the CER has been judged
+		p = c.node.lookup(c.peer.OriginHost)
+	}
+
+	if p != nil && p.settings != nil && p.settings.As.Host != "" {
+		return p.settings.As
+	}
+
+	return c.node.Identity()
+}
+
 func (c *connection) name() string {
 	if c.peer.OriginHost != "" {
 		return c.peer.OriginHost

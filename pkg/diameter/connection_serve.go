@@ -71,7 +71,7 @@ func (c *connection) receive() error {
 		default:
 			if !fault.Request() {
 				c.ended(fault.Header.HopByHopID, ending{fault: fault})
-			} else if err := c.post(c.node.dictionary.refuseWire(fault, c.node.Identity())); err != nil {
+			} else if err := c.post(c.node.dictionary.refuseWire(fault, c.self())); err != nil {
 				return err
 			}
 
@@ -128,11 +128,11 @@ func (c *connection) dispatch(m *Message) error {
 		return nil
 	case capabilitiesExchange:
 		return c.post(
-			c.node.dictionary.errorAnswer(m, &Error{Result: UnableToComply, Message: "the capabilities are exchanged already"}, c.node.Identity()),
+			c.node.dictionary.errorAnswer(m, &Error{Result: UnableToComply, Message: "the capabilities are exchanged already"}, c.self()),
 		)
 	default:
 		return c.post(
-			c.node.dictionary.errorAnswer(m, &Error{Result: CommandUnsupported, Message: "not a command of this connection"}, c.node.Identity()),
+			c.node.dictionary.errorAnswer(m, &Error{Result: CommandUnsupported, Message: "not a command of this connection"}, c.self()),
 		)
 	}
 }
@@ -157,7 +157,7 @@ func (c *connection) requested(m *Message) error {
 			"command", m.Header.CommandCode,
 		)
 
-		return c.post(n.dictionary.errorAnswer(m, refusal, n.Identity()))
+		return c.post(n.dictionary.errorAnswer(m, refusal, c.self()))
 	}
 
 	c.start(func() {
@@ -168,7 +168,7 @@ func (c *connection) requested(m *Message) error {
 
 		if err := c.send(answer); errors.Is(err, ErrTooLarge) { // any other failure closes the connection, whose reader says why
 			tooLong := &Error{Result: UnableToComply, Message: "the answer would be longer than max_message"}
-			_ = c.send(n.dictionary.errorAnswer(m, tooLong, n.Identity()))
+			_ = c.send(n.dictionary.errorAnswer(m, tooLong, c.self()))
 		}
 	})
 
@@ -213,24 +213,24 @@ func (c *connection) reply(request *Message, v Commander) error {
 }
 
 func (c *connection) sendDWR() {
-	n := c.node
-	c.ask(&watchdogRequest{OriginHost: n.config.OriginHost, OriginRealm: n.config.OriginRealm, OriginStateID: n.stateID})
+	self := c.self()
+	c.ask(&watchdogRequest{OriginHost: self.Host, OriginRealm: self.Realm, OriginStateID: c.node.stateID})
 }
 
 func (c *connection) sendDWA(request *Message) error {
-	n := c.node
+	self := c.self()
 	return c.reply(
 		request,
-		&watchdogAnswer{Result: Success, OriginHost: n.config.OriginHost, OriginRealm: n.config.OriginRealm, OriginStateID: n.stateID},
+		&watchdogAnswer{Result: Success, OriginHost: self.Host, OriginRealm: self.Realm, OriginStateID: c.node.stateID},
 	)
 }
 
 func (c *connection) sendDPR(cause disconnectCause) {
-	n := c.node
-	c.ask(&disconnectRequest{OriginHost: n.config.OriginHost, OriginRealm: n.config.OriginRealm, Cause: cause})
+	self := c.self()
+	c.ask(&disconnectRequest{OriginHost: self.Host, OriginRealm: self.Realm, Cause: cause})
 }
 
 func (c *connection) sendDPA() {
-	n := c.node
-	_ = c.reply(c.dpr, &disconnectAnswer{Result: Success, OriginHost: n.config.OriginHost, OriginRealm: n.config.OriginRealm})
+	self := c.self()
+	_ = c.reply(c.dpr, &disconnectAnswer{Result: Success, OriginHost: self.Host, OriginRealm: self.Realm})
 }

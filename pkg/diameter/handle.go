@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/fiorix/go-diameter/v4/diam/avp"
@@ -16,16 +15,16 @@ import (
 func Handle[Q, A any, PQ Typed[Q], PA Typed[A]](n *Node, h func(ctx context.Context, q *Q) (*A, error)) {
 	command := PQ(nil).Command()
 
-	n.handlers[commandKey{command.Application.ID, command.Code}] = func(ctx context.Context, m *Message) *Message {
+	n.handlers[commandKey{command.Application.ID, command.Code}] = func(ctx context.Context, m *Message, self Identity) *Message {
 		began := time.Now()
-		answer, err := serveTyped[Q, A, PQ, PA](ctx, n, m, h)
+		answer, err := serveTyped[Q, A, PQ, PA](ctx, n, m, self, h)
 		var result Result
 
 		if err != nil {
 			refusal := ResultOf(err)
 			result = refusal.Result
 			n.logRefusal(m, refusal)
-			answer = n.dictionary.errorAnswer(m, refusal, n.Identity())
+			answer = n.dictionary.errorAnswer(m, refusal, self)
 		} else {
 			result = resultOf(answer)
 			finish(answer, m)
@@ -42,6 +41,7 @@ func serveTyped[Q, A any, PQ Typed[Q], PA Typed[A]](
 	ctx context.Context,
 	n *Node,
 	m *Message,
+	self Identity,
 	h func(context.Context, *Q) (*A, error),
 ) (*Message, error) {
 	q := new(Q)
@@ -57,7 +57,7 @@ func serveTyped[Q, A any, PQ Typed[Q], PA Typed[A]](
 	if headed, ok := any(a).(interface{ answerHeader() *AnswerHeader }); ok {
 		header := headed.answerHeader()
 		header.SessionID = textOf(m.AVP, avp.SessionID)
-		header.OriginHost, header.OriginRealm = n.config.OriginHost, n.config.OriginRealm
+		header.OriginHost, header.OriginRealm = self.Host, self.Realm
 
 		if header.Result == (Result{}) {
 			header.Result = Success
@@ -79,11 +79,11 @@ func (c *connection) handle(m *Message, h handler) (answer *Message) {
 				"stack", string(debug.Stack()),
 			)
 			c.node.count("received", m, UnableToComply)
-			answer = c.node.dictionary.errorAnswer(m, &Error{Result: UnableToComply, Message: "internal error"}, c.node.Identity())
+			answer = c.node.dictionary.errorAnswer(m, &Error{Result: UnableToComply, Message: "internal error"}, c.self())
 		}
 	}()
 
-	return h(c.context, m)
+	return h(c.context, m, c.self())
 }
 
 // logRefusal logs a refusal: at Info if the fault is the peer's, who is told anyway, and at Error if it is this node's own.
@@ -104,7 +104,7 @@ func (n *Node) handlerOf(m *Message, from *peer) (handler, *Error) {
 	to := destinationOf(m)
 
 	switch {
-	case to.host != "" && !strings.EqualFold(to.host, n.config.OriginHost):
+	case to.host != "" && !n.config.named(to.host):
 		return nil, &Error{Result: UnableToDeliver, Message: "this node is " + n.config.OriginHost + " and relays nothing"}
 	case to.host == "" && to.realm != "" && !n.config.serves(to.realm):
 		return nil, &Error{Result: RealmNotServed, Message: "this node serves " + n.config.OriginRealm + ", not " + to.realm +

@@ -74,7 +74,7 @@ func (c *connection) awaitCER() error {
 
 	var fault *WireError
 	if errors.As(err, &fault) && fault.Request() {
-		_ = c.post(n.dictionary.refuseWire(fault, n.Identity()))
+		_ = c.post(n.dictionary.refuseWire(fault, c.self()))
 	}
 
 	switch {
@@ -86,7 +86,7 @@ func (c *connection) awaitCER() error {
 
 	var request capabilitiesRequest
 	if err := n.dictionary.Decode(m, &request); err != nil {
-		_ = c.post(n.dictionary.errorAnswer(m, ResultOf(err), n.Identity()))
+		_ = c.post(n.dictionary.errorAnswer(m, ResultOf(err), c.self()))
 		return fmt.Errorf("CER: %w", err)
 	}
 
@@ -106,7 +106,7 @@ func (c *connection) judge() *Error {
 	host := c.peer.OriginHost
 
 	switch {
-	case host == "" || strings.EqualFold(host, c.node.config.OriginHost):
+	case host == "" || c.node.config.named(host):
 		return &Error{Result: UnknownPeer, Message: "that is this node's own name, or none"}
 	case !c.node.config.AllowUnknownPeers && !c.node.configured(host):
 		return &Error{Result: UnknownPeer, Message: host + " is not a peer of this node"}
@@ -136,7 +136,9 @@ func (c *connection) certified(host string) bool {
 	return len(certificates) == 0 || certificates[0].VerifyHostname(host) == nil
 }
 
-func (c *connection) sendCER() { c.ask(&capabilitiesRequest{c.node.capabilities(c.local.Addr())}) }
+func (c *connection) sendCER() {
+	c.ask(&capabilitiesRequest{c.node.capabilities(c.local.Addr(), c.self())})
+}
 
 // answerCER answers the CER once.
 func (c *connection) answerCER(result Result, message string) {
@@ -145,7 +147,7 @@ func (c *connection) answerCER(result Result, message string) {
 	}
 
 	m, err := c.node.dictionary.Encode(
-		&capabilitiesAnswer{Result: result, capabilities: c.node.capabilities(c.local.Addr()), ErrorMessage: message},
+		&capabilitiesAnswer{Result: result, capabilities: c.node.capabilities(c.local.Addr(), c.self()), ErrorMessage: message},
 	)
 	if err != nil {
 		c.close(err)

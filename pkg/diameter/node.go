@@ -46,6 +46,7 @@ type Node struct {
 	stateID      uint32
 	listeners    []net.Listener
 	handlers     map[commandKey]handler // fixed before Run
+	severalNames bool                   // some peers know the node by another name
 	endToEnd     atomic.Uint32
 	sessions     atomic.Uint32
 
@@ -66,7 +67,7 @@ type Node struct {
 
 type commandKey struct{ application, code uint32 }
 
-type handler func(ctx context.Context, m *Message) *Message
+type handler func(ctx context.Context, m *Message, self Identity) *Message
 
 // New returns a node with its listeners bound, so that an address in use is known at once.
 func New(c Config, applications []Application, o Options) (*Node, error) {
@@ -112,6 +113,7 @@ func New(c Config, applications []Application, o Options) (*Node, error) {
 			}
 		}
 
+		n.severalNames = n.severalNames || c.Peers[i].As.Host != ""
 		key := strings.ToLower(c.Peers[i].Host)
 		n.peers[key] = n.newPeer(key, &n.config.Peers[i])
 	}

@@ -218,7 +218,7 @@ func (p *peer) act(action peerAction, c *connection) {
 	case doQuestion:
 		p.ask(c)
 	case doElect: // §5.6.4: the responder connection stays where the local identity is the greater, octet by octet
-		if p.node.config.OriginHost > p.responder.peer.OriginHost {
+		if p.responder.self().Host > p.responder.peer.OriginHost {
 			p.step(eventElected, nil)
 		}
 	case doSendCEA:
