@@ -181,7 +181,7 @@ func TestKeysSayWhatTheEnvironmentMay(t *testing.T) {
 		"name (string) default",
 		"wait (duration) 2h",
 		"peers (list of {host}) [{host: \"a:1\"}, {host: b}]",
-		"inner.address (addrport) \"[::1]:80\"",
+		"inner.address (string) \"[::1]:80\"",
 		"inner.tokens (list of string) [\"00\", \"x: y\", \"true\"]",
 	}, list); diff != "" {
 		t.Error(diff)

@@ -134,6 +134,18 @@ func typeName(t reflect.Type) string {
 
 		return "{" + strings.Join(parts, ", ") + "}"
 	default:
-		return strings.ToLower(t.Name())
+		return plainName(t)
+	}
+}
+
+// plainName returns what a file writes for a type that is neither a list nor a group, whatever the program calls it.
+func plainName(t reflect.Type) string {
+	switch kind := t.Kind(); {
+	case implementsText(t):
+		return "string"
+	case kind >= reflect.Int && kind <= reflect.Float64:
+		return "number"
+	default:
+		return kind.String()
 	}
 }
