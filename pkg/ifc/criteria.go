@@ -11,7 +11,7 @@ import (
 // ParseCriteria parses the initial filter criteria of a document, and the shared iFC sets that it refers to. The document is an
 // IMSSubscription, a ServiceProfile, or criteria alone, one after another.
 func ParseCriteria(document []byte) (criteria []InitialFilterCriterion, shared []int, err error) {
-	decoder, err := reading(document)
+	decoder, err := NewDecoder(document)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -25,7 +25,7 @@ var errDocument = errors.New("ifc: the service profile cannot be read")
 // Parse parses a document, with a namespace or without. Document types, deep nesting, sizes that no subscriber has, and values outside the
 // schema are refused.
 func Parse(document []byte) (*Subscription, error) {
-	decoder, err := reading(document)
+	decoder, err := NewDecoder(document)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,8 @@ func Parse(document []byte) (*Subscription, error) {
 	}
 }
 
-func reading(document []byte) (*xml.Decoder, error) {
+// NewDecoder returns a decoder of a document within bounds: document types, deep nesting and sizes that no subscriber has are refused.
+func NewDecoder(document []byte) (*xml.Decoder, error) {
 	if len(document) > maxDocument {
 		return nil, fmt.Errorf("%w: %d octets", errDocument, len(document))
 	}
