@@ -19,12 +19,13 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/sh"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 )
 
 // wholeDictionary is the dictionary of the tests; making it takes longer than most of them.
 var wholeDictionary = sync.OnceValues(func() (*diameter.Dictionary, error) {
-	return diameter.NewDictionary(cx.Application, ro.Application, rx.Application, s6a.Application, swx.Application)
+	return diameter.NewDictionary(cx.Application, ro.Application, rx.Application, s6a.Application, sh.Application, swx.Application)
 })
 
 func dictionary(t testing.TB) *diameter.Dictionary {
@@ -170,7 +171,7 @@ var differences = []struct {
 	vendor uint32
 	codes  []uint32
 }{
-	{"named as Wireshark's filters have it", "name", cx.VendorID, []uint32{606, 634, 2031, 2603, 2604, 2605, 3416, 1301, 1303}},
+	{"named as Wireshark's filters have it", "name", cx.VendorID, []uint32{606, 634, 702, 2031, 2603, 2604, 2605, 3416, 1301, 1303}},
 	{
 		"TS 29.229 table 6.3.1: what came after Release 5 must not have the M bit",
 		"M bit",
@@ -186,6 +187,13 @@ var differences = []struct {
 	{"TS 32.299 Release 11 to 15", "unknown", ro.VendorID, slices.Concat(
 		[]uint32{1300, 1315, 1316, 1317, 1318, 2322, 2323, 2701, 2702, 3926, 3927, 3928, 3929}, span(1320, 1322), span(3441, 3468))},
 	{"TS 29.214 Release 15 to 17, TS 29.212 Release 13", "unknown", rx.VendorID, append([]uint32{549, 2843}, span(565, 581)...)},
+	{
+		"TS 29.329 table 6.3.1: what came after Release 5 must not have the M bit",
+		"M bit",
+		sh.VendorID,
+		append([]uint32{708, 709, 710}, span(713, 719)...),
+	},
+	{"TS 29.329 Release 12", "unknown", sh.VendorID, span(720, 722)},
 	{"RFC 8506 §12.1: new against RFC 4006", "unknown", 0, span(653, 669)},
 }
 
@@ -211,7 +219,7 @@ func TestDictionariesAgreeWithWireshark(t *testing.T) {
 	known, d := wireshark(t), dictionary(t)
 
 	for _, application := range []diameter.Application{
-		{Name: "Base"}, cx.Application, ro.Application, rx.Application, s6a.Application, swx.Application,
+		{Name: "Base"}, cx.Application, ro.Application, rx.Application, s6a.Application, sh.Application, swx.Application,
 	} {
 		for _, a := range d.Attributes(application.ID) {
 			uses := known[wiresharkKey{a.Code, a.Vendor}]

@@ -15,6 +15,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/sh"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 )
 
@@ -39,20 +40,27 @@ var commands = []func() diameter.Commander{
 	func() diameter.Commander { return new(s6a.NOR) }, func() diameter.Commander { return new(s6a.NOA) },
 	func() diameter.Commander { return new(s6a.CLR) }, func() diameter.Commander { return new(s6a.CLA) },
 	func() diameter.Commander { return new(s6a.IDR) }, func() diameter.Commander { return new(s6a.IDA) },
+	func() diameter.Commander { return new(s6a.DSR) }, func() diameter.Commander { return new(s6a.DSA) },
 	func() diameter.Commander { return new(s6a.RSR) }, func() diameter.Commander { return new(s6a.RSA) },
 	func() diameter.Commander { return new(swx.MAR) }, func() diameter.Commander { return new(swx.MAA) },
 	func() diameter.Commander { return new(swx.SAR) }, func() diameter.Commander { return new(swx.SAA) },
 	func() diameter.Commander { return new(swx.RTR) }, func() diameter.Commander { return new(swx.RTA) },
+	func() diameter.Commander { return new(sh.UDR) }, func() diameter.Commander { return new(sh.UDA) },
+	func() diameter.Commander { return new(sh.PUR) }, func() diameter.Commander { return new(sh.PUA) },
+	func() diameter.Commander { return new(sh.SNR) }, func() diameter.Commander { return new(sh.SNA) },
+	func() diameter.Commander { return new(sh.PNR) }, func() diameter.Commander { return new(sh.PNA) },
 	func() diameter.Commander { return new(swx.PPR) }, func() diameter.Commander { return new(swx.PPA) },
 }
 
-// nameOf is the name of a message's type. Rx has some that Ro has, too, and SWx some of Cx.
+// nameOf is the name of a message's type. Rx has some that Ro has, too, SWx some of Cx, and Sh some of Cx and S6a.
 func nameOf(c diameter.Commander) string {
 	t := reflect.TypeOf(c).Elem()
 
 	switch t.PkgPath() {
 	case reflect.TypeFor[rx.AAR]().PkgPath():
 		return "Rx-" + t.Name()
+	case reflect.TypeFor[sh.UDR]().PkgPath():
+		return "Sh-" + t.Name()
 	case reflect.TypeFor[swx.MAR]().PkgPath():
 		return "SWx-" + t.Name()
 	default:

@@ -28,6 +28,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/sh"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 )
 
@@ -136,6 +137,14 @@ func dissectable(c diameter.Commander) diameter.Commander {
 		access(&m.AccessInformation)
 	case *rx.STA:
 		access(&m.AccessInformation)
+	case *sh.UDR:
+		m.User.MSISDN = s6a.TBCD("15550001")
+	case *sh.PUR:
+		m.User.MSISDN = s6a.TBCD("15550001")
+	case *sh.SNR:
+		m.User.MSISDN = s6a.TBCD("15550001")
+	case *sh.PNR:
+		m.User.MSISDN = s6a.TBCD("15550001")
 	case *s6a.AIR:
 		m.VisitedPLMN = []byte{0x00, 0xF1, 0x10}
 	case *s6a.ULR:
@@ -156,7 +165,9 @@ func TestTsharkDissectsEveryCommand(t *testing.T) {
 	d, known := dictionary(t), wireshark(t)
 	groups, unknown := map[wiresharkKey]bool{}, map[string]bool{}
 
-	for _, application := range []uint32{0, ro.Application.ID, cx.Application.ID, rx.Application.ID, s6a.Application.ID, swx.Application.ID} {
+	for _, application := range []uint32{
+		0, ro.Application.ID, cx.Application.ID, rx.Application.ID, s6a.Application.ID, sh.Application.ID, swx.Application.ID,
+	} {
 		for _, a := range d.Attributes(application) {
 			key := wiresharkKey{a.Code, a.Vendor}
 			_, dissected := known[key]

@@ -15,6 +15,7 @@ const AtOnce = 500
 // Added is the answer to such a request.
 type Added struct {
 	Added    int       `json:"added"`
+	Skipped  int       `json:"skipped,omitempty"` // those that were there already, if they were to be passed over
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
@@ -44,6 +45,7 @@ type Batch[T any] struct {
 	items    []T
 	lines    []int
 	done     int
+	skipped  int
 	last     int // line of the last record added
 	warnings int
 	said     time.Time
@@ -68,6 +70,9 @@ func (b *Batch[T]) Put(line int, item T) error {
 	return b.flush()
 }
 
+// Skipped returns how many were there already.
+func (b *Batch[T]) Skipped() int { return b.skipped }
+
 // End adds the rest, or reports how far it came before err. It returns how many were added.
 func (b *Batch[T]) End(err error) (int, error) {
 	if err == nil {
@@ -78,7 +83,7 @@ func (b *Batch[T]) End(err error) (int, error) {
 		fmt.Fprintf(b.Notes, "%d more warnings\n", b.warnings-mostNotes)
 	}
 
-	if err != nil && b.done > 0 {
+	if err != nil && b.last > 0 {
 		err = fmt.Errorf("%w; %d %s up to line %d are added, and none behind it: go on with --after %d", err, b.done, b.What, b.last, b.last)
 	} else if err != nil {
 		err = fmt.Errorf("%w; nothing is added", err)
@@ -109,7 +114,7 @@ func (b *Batch[T]) flush() error {
 		}
 	}
 
-	b.done, b.last = b.done+len(b.items), b.lines[len(b.lines)-1]
+	b.done, b.skipped, b.last = b.done+len(b.items)-added.Skipped, b.skipped+added.Skipped, b.lines[len(b.lines)-1]
 	b.items, b.lines = b.items[:0], b.lines[:0]
 
 	if time.Since(b.said) >= often {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,8 +25,9 @@ type aaa struct {
 	*testing.T
 	*diameter.Node
 
-	rtr chan *swx.RTR
-	ppr chan *swx.PPR
+	rtr  chan *swx.RTR
+	ppr  chan *swx.PPR
+	stop func()
 }
 
 // withAAA returns the configuration of an HSS that also serves the AAA servers of an ePDG.
@@ -57,7 +59,8 @@ func connectAAA(t *testing.T, h *hss, name string) *aaa {
 
 	var running sync.WaitGroup
 	running.Go(func() { _ = node.Run(ctx) })
-	t.Cleanup(func() { cancel(); running.Wait() })
+	a.stop = sync.OnceFunc(func() { cancel(); running.Wait() })
+	t.Cleanup(a.stop)
 
 	eventually(t, name+" is connected", func() bool {
 		if node.Ready() != nil {
@@ -235,8 +238,9 @@ func TestSWxResults(t *testing.T) {
 		"nobody":                  {"001010000000009", cx.AssignRegistration, swx.ErrorUserUnknown},
 		"no APN":                  {"001010000000003", cx.AssignRegistration, swx.ErrorUserNoNon3GPPSubscription},
 		"data before it is there": {attached, cx.AAAUserDataRequest, swx.ErrorIdentityNotRegistered},
-		"a type of Cx":            {attached, cx.UnregisteredUser, swx.ErrorInAssignmentType},
-		"a type that is not here": {attached, cx.PGWUpdate, swx.ErrorInAssignmentType},
+		"a type of Cx":            {attached, cx.UnregisteredUser, swx.UnableToComply},
+		"a gateway before that":   {attached, cx.PGWUpdate, swx.ErrorIdentityNotRegistered},
+		"a restoration of nobody": {"001010000000009", cx.Restoration, swx.ErrorUserUnknown},
 	} {
 		s := a.sar(test.user, test.why)
 		want(t, name+" ("+s.ErrorMessage+")", s.Result, test.want)
@@ -308,51 +312,83 @@ func TestAAAServersAreTold(t *testing.T) {
 	}
 }
 
-// TestThreeUsesAtOnce: MME, S-CSCF and AAA server fetch vectors of one SIM at the same time: no number is given out twice, and the SIM
-// accepts those of each in their order.
+// TestThreeUsesAtOnce: 1,000 AIRs, 1,000 MARs and 1,000 MARs of SWx of one SIM, of which ten of each are on their way at a time. No number
+// is given out twice, each has the IND of its use, and the SIM accepts them in the order of each use: it never asks for a resynchronisation
+// (TS 33.102 annex C.1.1.1).
 func TestThreeUsesAtOnce(t *testing.T) {
-	const rounds = 100
+	const rounds, atOnce = 100, 10
 
 	h := start(t, withAAA(t))
 	private := h.add(attached, "15550001")
 	m, scscf, a, sim := connectMME(t, h, "mme"), connect(t, h, "scscf"), connectAAA(t, h, "aaa"), card(t)
+	algorithm := aka.NewMilenage([16]byte(octets(t, k)), [16]byte(octets(t, opc)))
+
+	type vector struct{ random, autn [16]byte }
 
 	var (
 		all  sync.WaitGroup
 		mu   sync.Mutex
-		seen = map[[16]byte]bool{} // AUTN
+		seen = map[uint64]bool{} // SQN
 	)
 
-	use := func(who string, random, autn []byte) {
-		mu.Lock()
-		defer mu.Unlock()
+	sqn := func(v vector) uint64 {
+		_, _, _, ak := algorithm.F2345(v.random)
 
-		if _, err := sim.Authenticate([16]byte(random), [16]byte(autn)); err != nil {
-			t.Errorf("the SIM refuses a vector of the %s: %v", who, err)
+		var shown [6]byte
+		for i := range shown {
+			shown[i] = v.autn[i] ^ ak[i]
 		}
 
-		seen[[16]byte(autn)] = true
+		return uint64(aka.SQNFromBytes(shown))
 	}
 
-	all.Go(func() {
-		for range rounds {
-			v := m.air(attached).Authentication.EUTRAN[0]
-			use("MME", v.RAND, v.AUTN)
-		}
+	// uses makes a node fetch vectors and pass them to the SIM in their order.
+	uses := func(who string, ind uint64, fetch func() vector) {
+		all.Go(func() {
+			for range rounds {
+				var (
+					several sync.WaitGroup
+					vectors [atOnce]vector
+				)
+
+				for i := range vectors {
+					several.Go(func() { vectors[i] = fetch() })
+				}
+
+				several.Wait()
+				slices.SortFunc(vectors[:], func(a, b vector) int { return cmp.Compare(sqn(a), sqn(b)) })
+
+				mu.Lock()
+				for _, v := range vectors {
+					number := sqn(v)
+					if seen[number] || number&31 != ind {
+						t.Errorf("the %s has number %012x, with IND %d; given out before: %v", who, number, number&31, seen[number])
+					}
+
+					seen[number] = true
+
+					if _, err := sim.Authenticate(v.random, v.autn); err != nil {
+						t.Errorf("the SIM refuses a vector of the %s: %v", who, err)
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+
+	uses("MME", 9, func() vector {
+		v := m.air(attached).Authentication.EUTRAN[0]
+		return vector{[16]byte(v.RAND), [16]byte(v.AUTN)}
 	})
-	all.Go(func() {
-		for range rounds {
-			v := scscf.mar(private, "sip:"+private, scscfURI).AuthDataItems[0]
-			use("S-CSCF", v.Authenticate[:16], v.Authenticate[16:])
-		}
+	uses("S-CSCF", 1, func() vector {
+		v := scscf.mar(private, "sip:"+private, scscfURI).AuthDataItems[0]
+		return vector{[16]byte(v.Authenticate), [16]byte(v.Authenticate[16:])}
 	})
-	all.Go(func() {
-		for range rounds {
-			v := a.mar(attached, swx.SchemeEAPAKAPrime).AuthDataItems[0]
-			use("AAA server", v.Authenticate[:16], v.Authenticate[16:])
-		}
+	uses("AAA server", 17, func() vector {
+		v := a.mar(attached, swx.SchemeEAPAKAPrime).AuthDataItems[0]
+		return vector{[16]byte(v.Authenticate), [16]byte(v.Authenticate[16:])}
 	})
 	all.Wait()
 
-	want(t, "different vectors", len(seen), 3*rounds)
+	want(t, "different numbers", len(seen), 3*rounds*atOnce)
 }

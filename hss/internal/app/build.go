@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dialtone-ims/dialtone/hss/internal/appserver"
 	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
 	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
 	"github.com/dialtone-ims/dialtone/hss/internal/eps"
@@ -22,6 +23,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/sh"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/service"
@@ -62,7 +64,7 @@ func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.S
 
 	node, err := diameter.New(
 		c.Diameter,
-		[]diameter.Application{cx.Application, s6a.Application, swx.Application},
+		[]diameter.Application{cx.Application, s6a.Application, swx.Application, sh.Application},
 		diameter.Options{Log: env.Log, Metrics: env.Metrics, Tap: env.Tap},
 	)
 	if err != nil {
@@ -70,14 +72,27 @@ func build(ctx context.Context, c *Config, env *service.Env, store *subscriber.S
 	}
 
 	pushes := push.New(c.Push, push.Options{Store: store, Node: node, EPS: &c.S6a.EPS, Log: env.Log, Metrics: env.Metrics})
+	store.OnQueued(pushes.Wake)
+
 	attempts := attempt.NewLog()
 	centre := authentication.NewCentre(env.Log, env.Metrics)
 
 	procedure.New(c.policy(), procedure.Options{
 		Store: store, Wake: pushes.Wake, Attempts: attempts, Centre: centre, Log: env.Log,
 	}).Serve(node)
-	eps.New(c.S6a, eps.Options{Store: store, Wake: pushes.Wake, Centre: centre, Log: env.Log}).Serve(node)
-	wlan.New(c.SWx, wlan.Options{Store: store, EPS: &c.S6a.EPS, Wake: pushes.Wake, Centre: centre, Log: env.Log}).Serve(node)
+	eps.New(c.S6a, eps.Options{
+		Store: store, Wake: pushes.Wake, Centre: centre, Log: env.Log, Attempts: attempts, Domain: c.Domain,
+	}).Serve(node)
+	wlan.New(c.SWx, wlan.Options{
+		Store: store, EPS: &c.S6a.EPS, Wake: pushes.Wake, Centre: centre, Log: env.Log, Attempts: attempts, Domain: c.Domain,
+	}).Serve(node)
+
+	servers := appserver.New(c.Sh, appserver.Options{Store: store, Log: env.Log})
+	if err := servers.Forget(ctx); err != nil {
+		return nil, err
+	}
+
+	servers.Serve(node)
 	provisioning.New(provisioning.Options{Store: store, Domain: c.Domain, Attempts: attempts, Wake: pushes.Wake}).Serve(env.Admin)
 	env.Admin.Handle(httpapi.Get("/diameter/peers", "Diameter connections", func() peers { return peers{node.Peers()} }))
 	env.Metrics.MustRegister(population{store})
@@ -131,11 +146,15 @@ var (
 	subscribersTotal = prometheus.NewDesc("dialtone_hss_subscribers", "IMS subscriptions in the database.", nil, nil)
 	privateTotal     = prometheus.NewDesc("dialtone_hss_private_identities", "Private identities in the database.", nil, nil)
 	publicTotal      = prometheus.NewDesc("dialtone_hss_public_identities", "Public identities in the database.", nil, nil)
+	watchesTotal     = prometheus.NewDesc("dialtone_hss_notification_subscriptions", "Subscriptions of application servers.", nil, nil)
+	repositoryTotal  = prometheus.NewDesc("dialtone_hss_repository_data", "Services with data of public identities.", nil, nil)
 	registeredTotal  = prometheus.NewDesc("dialtone_hss_registered", "Private identities that are registered.", nil, nil)
 )
 
 func (population) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{subscribersTotal, privateTotal, publicTotal, registeredTotal} {
+	for _, d := range []*prometheus.Desc{
+		subscribersTotal, privateTotal, publicTotal, registeredTotal, watchesTotal, repositoryTotal,
+	} {
 		descriptions <- d
 	}
 }
@@ -156,6 +175,8 @@ func (p population) Collect(metrics chan<- prometheus.Metric) {
 		privateTotal:     counts.PrivateIdentities,
 		publicTotal:      counts.PublicIdentities,
 		registeredTotal:  counts.Registered,
+		watchesTotal:     counts.Watches,
+		repositoryTotal:  counts.Repository,
 	} {
 		if err != nil { // an unknown number is not exported
 			metrics <- prometheus.NewInvalidMetric(description, err)

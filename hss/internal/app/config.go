@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dialtone-ims/dialtone/hss/internal/appserver"
 	"github.com/dialtone-ims/dialtone/hss/internal/eps"
 	"github.com/dialtone-ims/dialtone/hss/internal/procedure"
 	"github.com/dialtone-ims/dialtone/hss/internal/push"
@@ -31,6 +32,7 @@ type Config struct {
 	Cx             procedure.Policy `yaml:"cx"`
 	S6a            eps.Policy       `yaml:"s6a"`
 	SWx            wlan.Policy      `yaml:"swx"`
+	Sh             appserver.Policy `yaml:"sh"`
 	Push           push.Config      `yaml:"push"`
 	Authentication Authentication   `yaml:"authentication"`
 }
@@ -59,6 +61,7 @@ func Default() Config {
 		Cx:       procedure.Policy{MaxVectors: 5, AKA: cx.SchemeDigestAKAv1MD5, StoreServerName: true},
 		S6a:      eps.Policy{MaxVectors: 5, EPS: everybody()},
 		SWx:      wlan.Policy{MaxVectors: 5},
+		Sh:       appserver.Policy{MaxData: 32 << 10, MaxServices: 32, MaxSubscriptions: 100_000, Longest: 30 * 24 * time.Hour},
 		Push:     push.Config{Attempts: 10, RetryMin: time.Second, RetryMax: time.Minute, Keep: 24 * time.Hour},
 	}
 	c.Authentication.IND = 1 // an EPC's HSS beside this one commonly has 0
@@ -118,7 +121,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("s6a: %w", err))
 	}
 
-	return errors.Join(append(errs, c.Common.Validate(), c.Diameter.Validate())...)
+	return errors.Join(append(errs, c.Common.Validate(), c.Diameter.Validate(), c.Sh.Validate())...)
 }
 
 func (c *Config) store() subscriber.Config {

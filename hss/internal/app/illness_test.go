@@ -15,7 +15,7 @@ import (
 func (h *hss) database() *sql.Conn {
 	h.Helper()
 
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(h.config.Data, "hss.db"))
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(h.config.Data, "hss.db")+"?_pragma=busy_timeout(10000)") // the HSS writes, too
 	if err != nil {
 		h.Fatal(err)
 	}

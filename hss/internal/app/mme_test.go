@@ -37,6 +37,7 @@ type mme struct {
 	mu       sync.Mutex
 	clr      []*s6a.CLR
 	idr      []*s6a.IDR
+	dsr      []*s6a.DSR
 	rsr      []*s6a.RSR
 	answers  []diameter.Result // to the next requests; Success when there is none
 	received chan struct{}
@@ -47,8 +48,21 @@ type mme struct {
 func connectMME(t *testing.T, h *hss, name string) *mme {
 	t.Helper()
 
+	m := newMME(t, h, name, diameter.Identity{Host: h.config.Diameter.OriginHost, Realm: home})
+	diameter.Handle(m.Node, func(_ context.Context, q *s6a.DSR) (*s6a.DSA, error) {
+		return new(s6a.DSA), m.takes(func() { m.dsr = append(m.dsr, q) })
+	})
+	m.run(h)
+
+	return m
+}
+
+// newMME returns an MME, not running yet, that knows the HSS by a name. It has the commands that Open5GS's has, and RSR.
+func newMME(t *testing.T, h *hss, name string, of diameter.Identity) *mme {
+	t.Helper()
+
 	c := diameter.DefaultConfig(name+"."+epc, epc)
-	c.Peers = []diameter.Peer{{Host: h.config.Diameter.OriginHost, Realm: home, Address: h.built.Node.Addresses()[0].String()}}
+	c.Peers = []diameter.Peer{{Host: of.Host, Realm: of.Realm, Address: h.built.Node.Addresses()[0].String()}}
 	c.ReconnectMin, c.ReconnectMax = 10*time.Millisecond, 10*time.Millisecond
 	c.RequestTimeout = time.Minute
 
@@ -68,26 +82,31 @@ func connectMME(t *testing.T, h *hss, name string) *mme {
 		return new(s6a.RSA), m.takes(func() { m.rsr = append(m.rsr, q) })
 	})
 
+	return m
+}
+
+// run connects the MME to the HSS until the test ends.
+func (m *mme) run(h *hss) {
+	m.Helper()
+
 	ctx, cancel := context.WithCancel(context.Background())
 
 	var running sync.WaitGroup
-	running.Go(func() { _ = node.Run(ctx) })
+	running.Go(func() { _ = m.Node.Run(ctx) })
 	m.stop = sync.OnceFunc(func() { cancel(); running.Wait() })
-	t.Cleanup(m.stop)
+	m.Cleanup(m.stop)
 
-	eventually(t, name+" is connected", func() bool {
-		if node.Ready() != nil {
+	eventually(m.T, m.Identity().Host+" is connected", func() bool {
+		if m.Ready() != nil {
 			return false
 		}
 		for _, other := range h.built.Node.Peers() {
-			if other.Host == name+"."+epc && other.State == "open" {
+			if other.Host == m.Identity().Host && other.State == "open" {
 				return true
 			}
 		}
 		return false
 	})
-
-	return m
 }
 
 func (m *mme) takes(keep func()) error {
@@ -121,7 +140,7 @@ func (m *mme) told(count int) {
 		case <-time.After(30 * time.Second):
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			m.Fatalf("the MME was not told: %d CLR, %d IDR, %d RSR", len(m.clr), len(m.idr), len(m.rsr))
+			m.Fatalf("the MME was not told: %d CLR, %d IDR, %d DSR, %d RSR", len(m.clr), len(m.idr), len(m.dsr), len(m.rsr))
 		}
 	}
 }

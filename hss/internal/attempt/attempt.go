@@ -1,17 +1,18 @@
-// Package attempt remembers recent attempts of handsets, known here or not, to register, and states in words how far each has come: the
-// first thing to look at when a handset does not register.
+// Package attempt remembers recent attempts of handsets, known here or not, to register and to attach, and states in words how far each
+// has come: the first thing to look at when a handset does not register.
 package attempt
 
 import (
 	"container/list"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 )
 
-// Kind is a command by which a CSCF asks about a registration, or its purpose.
+// Kind is a command by which a CSCF, an MME or an AAA server asks about a handset, or its purpose.
 type Kind string
 
 // The kinds; SARs are named by Server-Assignment-Type (TS 29.229 §6.3.15).
@@ -28,7 +29,48 @@ const (
 	Administrative        Kind = "SAR ADMINISTRATIVE_DEREGISTRATION"
 	AuthenticationFailure Kind = "SAR AUTHENTICATION_FAILURE"
 	AuthenticationTimeout Kind = "SAR AUTHENTICATION_TIMEOUT"
+
+	// What an MME asks (TS 29.272).
+	MMEChallenge         Kind = "AIR"
+	MMEResynchronisation Kind = "AIR with AUTS"
+	LocationUpdate       Kind = "ULR"
+	Purge                Kind = "PUR"
+
+	// What an AAA server asks (TS 29.273); its SARs are named as those of Cx.
+	AAAChallenge         Kind = "MAR" + ofAAA
+	AAAResynchronisation Kind = "MAR with AUTS" + ofAAA
+	AAARegistration           = Registration + ofAAA
+	AAADeregistration         = Deregistration + ofAAA
+	AAATimeout                = Timeout + ofAAA
+	AAAAdministrative         = Administrative + ofAAA
+	AAAFailure                = AuthenticationFailure + ofAAA
+	AAAAuthTimeout            = AuthenticationTimeout + ofAAA
+	AAARestoration       Kind = "SAR RESTORATION" + ofAAA
+	AAAGateway           Kind = "SAR PGW_UPDATE" + ofAAA
 )
+
+const ofAAA = " (SWx)"
+
+// way is a network that a handset uses.
+type way int
+
+const (
+	ims way = iota
+	lte
+	wifi
+)
+
+// way returns the network in which a step is one.
+func (k Kind) way() way {
+	switch {
+	case k == MMEChallenge, k == MMEResynchronisation, k == LocationUpdate, k == Purge:
+		return lte
+	case strings.HasSuffix(string(k), ofAAA):
+		return wifi
+	default:
+		return ims
+	}
+}
 
 // Step is one such command, and its answer.
 type Step struct {
@@ -48,7 +90,7 @@ type Attempt struct {
 
 const (
 	maxAttempts = 1000 // handsets; the one silent for longest is dropped
-	maxSteps    = 24   // of a handset: eight attempts that end at the challenge, and more
+	maxSteps    = 24   // of a handset in each network: eight attempts that end at the challenge, and more
 )
 
 // Log holds the attempts that this process has seen since its start.
@@ -67,6 +109,23 @@ func NewLog() *Log {
 
 // Since returns when the log began.
 func (l *Log) Since() time.Time { return l.since }
+
+// Record records a step of a handset that began at a time, and its answer: the result, unless err is not nil.
+func (l *Log) Record(began time.Time, private, public string, kind Kind, result diameter.Result, err error) {
+	now := time.Now()
+	step := Step{Time: now, Kind: kind, Result: result, Took: now.Sub(began)}
+
+	if err != nil {
+		refusal := diameter.ResultOf(err)
+		step.Result, step.Reason = refusal.Result, refusal.Message
+
+		if step.Reason == "" {
+			step.Reason = err.Error()
+		}
+	}
+
+	l.Add(private, public, step)
+}
 
 // Add records a step of a handset.
 func (l *Log) Add(private, public string, s Step) {
@@ -90,13 +149,35 @@ func (l *Log) Add(private, public string, s Step) {
 	l.newest.MoveToFront(element)
 
 	a := element.Value.(*Attempt)
-	a.PublicIdentity = public
-
-	if len(a.Steps) == maxSteps {
-		a.Steps = slices.Delete(a.Steps, 0, 1)
+	if public != "" {
+		a.PublicIdentity = public
 	}
 
+	a.makeRoom(s.Kind.way())
+
 	a.Steps = append(a.Steps, s)
+}
+
+// makeRoom forgets the first step in a network if there are enough, so that a handset that tries one again and again hides nothing of
+// another.
+func (a *Attempt) makeRoom(in way) {
+	count, first := 0, -1
+
+	for i, s := range a.Steps {
+		if s.Kind.way() != in {
+			continue
+		}
+
+		if first < 0 {
+			first = i
+		}
+
+		count++
+	}
+
+	if count == maxSteps {
+		a.Steps = slices.Delete(a.Steps, first, first+1)
+	}
 }
 
 // List returns the attempts of one private identity, or all if it is "", the latest first.

@@ -45,12 +45,24 @@ func (u User) silent() string {
 		"or the 401 did not reach it (docs/handset.md)"
 }
 
-// Says returns how far a handset has come, and what to check.
+// Says returns how far a handset has come, and what to check, in each network that it has tried.
 func (a Attempt) Says(now time.Time, user User) string {
-	if len(a.Steps) == 0 {
-		return ""
+	var parts []string
+
+	for in, name := range [...]string{ims: "", lte: "LTE: ", wifi: "Wi-Fi: "} {
+		there := a
+		there.Steps = slices.DeleteFunc(slices.Clone(a.Steps), func(s Step) bool { return s.Kind.way() != way(in) })
+
+		if len(there.Steps) > 0 {
+			parts = append(parts, name+there.saysOfOne(now, user))
+		}
 	}
 
+	return strings.Join(parts, "; ")
+}
+
+// saysOfOne is Says of an attempt in one network.
+func (a Attempt) saysOfOne(now time.Time, user User) string {
 	last := a.Steps[len(a.Steps)-1]
 
 	switch {
@@ -64,8 +76,12 @@ func (a Attempt) Says(now time.Time, user User) string {
 	case !last.Result.Successful():
 		return last.Reason
 	case last.Took >= late:
-		return fmt.Sprintf("this HSS took %d s for its answer, and the CSCF has not waited that long: the HSS's own log and metrics tell, and "+
-			"its database's", int(last.Took.Seconds()))
+		return fmt.Sprintf("this HSS took %d s for its answer, and the node that asked has not waited that long: the HSS's own log and metrics "+
+			"tell, and its database's", int(last.Took.Seconds()))
+	}
+
+	if last.Kind.way() != ims {
+		return a.attached(now.Sub(last.Time), user)
 	}
 
 	switch last.Kind {
@@ -76,8 +92,7 @@ func (a Attempt) Says(now time.Time, user User) string {
 	case Challenge:
 		return a.challenged(now.Sub(last.Time), user)
 	case Resynchronisation:
-		return "the SIM's sequence number was ahead and has been taken over; challenged anew. If that goes on, another HSS uses the SIM, too: " +
-			"give it another authentication.ind"
+		return resynchronised
 	case Registration, ReRegistration:
 		return "registered"
 	case Timeout:
@@ -98,6 +113,41 @@ func (a Attempt) Says(now time.Time, user User) string {
 		return ""
 	}
 }
+
+// attached describes an attempt by LTE or Wi-Fi whose last step was successful.
+func (a Attempt) attached(ago time.Duration, user User) string {
+	switch a.Steps[len(a.Steps)-1].Kind {
+	case MMEChallenge, AAAChallenge:
+		return a.challenged(ago, user)
+	case MMEResynchronisation, AAAResynchronisation:
+		return resynchronised
+	case LocationUpdate:
+		return "attached"
+	case Purge:
+		return "its MME has forgotten it: it was switched off, or away for long"
+	case AAARegistration, AAARestoration, AAAGateway:
+		return "registered by its AAA server"
+	case AAAFailure:
+		return "its answer to the challenge was wrong, or the SIM refused the network: " + keys
+	case AAAAuthTimeout:
+		return "it never answered the challenge: " + noMore
+	case AAADeregistration:
+		return "it has left"
+	case AAATimeout:
+		return "its AAA server has had no sign of it in time"
+	case AAAAdministrative:
+		return "its AAA server has ended the registration"
+	default:
+		return ""
+	}
+}
+
+// resynchronised is said after a resynchronisation.
+const resynchronised = "the SIM's sequence number was ahead and has been taken over; challenged anew. If that goes on, another HSS " +
+	"uses the SIM, too: give it another authentication.ind"
+
+// noMore is the likely cause of a challenge by LTE or Wi-Fi that nothing follows.
+const noMore = keys + "; or the MME, or the AAA server, has refused it for a reason of its own, which its log tells"
 
 // authorized describes an attempt whose last step is a UAR. The I-CSCF sends one for each REGISTER, including that with the answer to a
 // challenge.
@@ -144,6 +194,10 @@ func (a Attempt) challenged(ago time.Duration, user User) string {
 		return text
 	}
 
+	if a.Steps[len(a.Steps)-1].Kind.way() != ims {
+		return text + ": " + noMore
+	}
+
 	return text + ": " + user.silent()
 }
 
@@ -151,7 +205,7 @@ func (a Attempt) challenged(ago time.Duration, user User) string {
 func (a Attempt) inVain() (challenges int) {
 	for _, s := range slices.Backward(a.Steps) {
 		switch s.Kind {
-		case Challenge:
+		case Challenge, MMEChallenge, AAAChallenge:
 			challenges++
 		case Authorization, Capabilities, AuthenticationTimeout:
 		default:

@@ -91,6 +91,6 @@ func nothing(identity string, list provisioning.AttemptList) string {
 		others = fmt.Sprintf("; %d other handsets have tried (hss attempts)", list.Others)
 	}
 
-	return fmt.Sprintf("no REGISTER%s has come as far as the HSS since it started (%s): docs/handset.md says what comes before%s",
+	return fmt.Sprintf("no REGISTER or attach%s has come as far as the HSS since it started (%s): docs/handset.md says what comes before%s",
 		of, list.Since.Local().Format(time.DateTime), others)
 }

@@ -33,7 +33,7 @@ var flat = []string{"scheme", "algorithm", "k", "op", "opc", "amf", "sqn", "res"
 var others = []string{"account", "identities", "balance", "tariff"}
 
 // addFile creates the subscribers of a file, or of the standard input for "-", some hundred per transaction.
-func (r *remote) addFile(c *cobra.Command, name string, after int) error {
+func (r *remote) addFile(c *cobra.Command, name string, after int, pass bool) error {
 	from, err := records.Open(name, c.InOrStdin())
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (r *remote) addFile(c *cobra.Command, name string, after int) error {
 	batch := records.Batch[provisioning.NewSubscriber]{
 		What: "subscribers", Notes: c.ErrOrStderr(), Passed: after,
 		Add: func(all []provisioning.NewSubscriber) (added records.Added, err error) {
-			return added, r.do(c, http.MethodPost, "/subscribers/bulk", all, &added)
+			return added, r.do(c, http.MethodPost, bulk(pass), all, &added)
 		},
 	}
 
@@ -57,7 +57,7 @@ func (r *remote) addFile(c *cobra.Command, name string, after int) error {
 			return err
 		}
 
-		if count++; count == 1 && after == 0 {
+		if count++; count == 1 && after == 0 && !pass {
 			first, firstLine = &body, record.Line
 			return nil
 		}
@@ -90,7 +90,34 @@ func (r *remote) addFile(c *cobra.Command, name string, after int) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 
-	return r.show(c, records.Added{Added: added}, func(w io.Writer) { fmt.Fprintf(w, "%d subscribers added\n", added) })
+	return r.showAdded(c, records.Added{Added: added, Skipped: batch.Skipped()})
+}
+
+// bulk returns the path to add several subscribers, with or without those that are there already.
+func bulk(pass bool) string {
+	if pass {
+		return "/subscribers/bulk?existing=skip"
+	}
+
+	return "/subscribers/bulk"
+}
+
+// skipFlag adds the flag for subscribers that are there already.
+func skipFlag(c *cobra.Command, pass *bool) {
+	c.Flags().BoolVar(pass, "skip-existing", false, "pass over a SIM or user that is there already, and leave it as it is")
+}
+
+// showAdded prints how many were added.
+func (r *remote) showAdded(c *cobra.Command, added records.Added) error {
+	return r.show(c, added, func(w io.Writer) {
+		fmt.Fprintf(w, "%d subscribers added", added.Added)
+
+		if added.Skipped > 0 {
+			fmt.Fprintf(w, ", %d were there already", added.Skipped)
+		}
+
+		fmt.Fprintln(w)
+	})
 }
 
 // newSubscriber parses a record, with the keys below "authentication" or at the top level.

@@ -2,7 +2,6 @@ package command
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,7 +20,7 @@ func importSIMs(r *remote) *cobra.Command {
 		format, op, profile string
 		visited             []string
 		after               int
-		dry                 bool
+		dry, pass           bool
 	)
 
 	c := &cobra.Command{
@@ -52,7 +51,7 @@ func importSIMs(r *remote) *cobra.Command {
 			batch := records.Batch[provisioning.NewSubscriber]{
 				What: "subscribers", Notes: c.ErrOrStderr(), Passed: after,
 				Add: func(all []provisioning.NewSubscriber) (added records.Added, err error) {
-					return added, r.do(c, http.MethodPost, "/subscribers/bulk", all, &added)
+					return added, r.do(c, http.MethodPost, bulk(pass), all, &added)
 				},
 			}
 
@@ -85,14 +84,15 @@ func importSIMs(r *remote) *cobra.Command {
 				return err
 			}
 
-			return r.show(c, records.Added{Added: added}, func(w io.Writer) {
-				fmt.Fprintf(w, "%d subscribers added\n", added)
+			if err := r.showAdded(c, records.Added{Added: added, Skipped: batch.Skipped()}); err != nil || r.json || added == 0 {
+				return err
+			}
 
-				if added > 0 { // where calls are charged, they get 402 until then
-					fmt.Fprintf(c.ErrOrStderr(), "they have no accounts: hss subscriber import --dry-run %s | ocs account add --file - --balance 1000\n",
-						strings.Join(names, " "))
-				}
-			})
+			// Where calls are charged, they get 402 until then.
+			_, err = fmt.Fprintf(c.ErrOrStderr(),
+				"they have no accounts: hss subscriber import --dry-run %s | ocs account add --file - --balance 1000\n", strings.Join(names, " "))
+
+			return err
 		},
 	}
 
@@ -102,6 +102,7 @@ func importSIMs(r *remote) *cobra.Command {
 	f.StringVar(&profile, "profile", "", "service profile (default \"default\")")
 	f.StringSliceVar(&visited, "visited", nil, "networks where they may be served (default all)")
 	f.IntVar(&after, "after", 0, "only what is behind this `line`")
+	skipFlag(c, &pass)
 	f.BoolVar(&dry, "dry-run", false, "print IMSI and MSISDN of each SIM as CSV, and add nothing; keys are checked when they are added")
 
 	return c

@@ -7,12 +7,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/provisioning"
-	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
@@ -65,6 +63,8 @@ func addSubscriber(r *remote) *cobra.Command {
 		file string
 
 		after int
+		pass  bool
+		eps   epsFlags
 	)
 
 	c := &cobra.Command{
@@ -76,8 +76,14 @@ func addSubscriber(r *remote) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if file != "" {
-				return r.addFile(c, file, after)
+				return r.addFile(c, file, after, pass)
 			}
+
+			if err := eps.read(c); err != nil {
+				return err
+			}
+
+			body.EPS = eps.own
 
 			return r.add(c, body)
 		},
@@ -93,6 +99,8 @@ func addSubscriber(r *remote) *cobra.Command {
 	f.StringSliceVar(&body.VisitedNetworks, "visited", nil, "networks where it may be served (default all)")
 	f.StringVar(&file, "file", "", "one or many: JSON, an array, JSON lines, or CSV; - for the standard input")
 	f.IntVar(&after, "after", 0, "of the file, only what is behind this `line`")
+	skipFlag(c, &pass)
+	f.StringVar(&eps.file, "eps", "", "what an MME is told of the SIM, as JSON: default APN, rates, APNs; - for the standard input")
 	authenticationFlags(c, &body.Authentication)
 	c.MarkFlagsMutuallyExclusive("imsi", "user", "file")
 	c.MarkFlagsOneRequired("imsi", "user", "file")
@@ -174,70 +182,6 @@ func (r *remote) tried(c *cobra.Command, s provisioning.Subscriber) (lines strin
 	return lines, nil
 }
 
-func printSubscriber(w io.Writer, s provisioning.Subscriber) {
-	fmt.Fprintf(w, "subscriber %s: %s\n", s.Name, where(*s.Registration))
-
-	for _, p := range s.PrivateIdentities {
-		fmt.Fprintf(w, "  private  %s  %s %s", p.Identity, p.Authentication.Scheme, p.Authentication.Algorithm)
-
-		if p.Authentication.Entered != "" {
-			fmt.Fprintf(w, ", %s was entered", strings.Replace(strings.ToUpper(string(p.Authentication.Entered)), "OPC", "OPc", 1))
-		}
-
-		fmt.Fprintln(w)
-
-		if l := p.MME; l != nil {
-			fmt.Fprintf(w, "  mme      %s\n", attached(l))
-		}
-	}
-
-	for _, set := range s.RegistrationSets {
-		for _, p := range set.PublicIdentities {
-			fmt.Fprintf(w, "  public   %s", p.Identity)
-
-			for _, note := range publicNotes(set.Number, p) {
-				fmt.Fprintf(w, "  %s", note)
-			}
-
-			fmt.Fprintln(w)
-		}
-	}
-}
-
-func publicNotes(set int, p provisioning.PublicIdentity) []string {
-	notes := []string{fmt.Sprintf("set %d", set)}
-	if p.ServiceProfile != "" {
-		notes = append(notes, "profile "+p.ServiceProfile)
-	}
-
-	if p.Kind == subscriber.Service {
-		notes = append(notes, "service")
-	}
-
-	if p.DisplayName != "" {
-		notes = append(notes, fmt.Sprintf("%q", p.DisplayName))
-	}
-
-	if p.Barred {
-		notes = append(notes, "barred for calls")
-	}
-
-	return notes
-}
-
-func printKeys(w io.Writer, k provisioning.Keys) {
-	fmt.Fprintf(w, "  keys of %s\n", k.Identity)
-
-	for _, line := range [][2]string{{"K", k.K}, {"OP", k.OP}, {"OPc", k.OPc}, {"AMF", k.AMF}, {"SQN", k.SQN}, {"password", k.Password}} {
-		switch {
-		case line[1] != "":
-			fmt.Fprintf(w, "    %-9s%s\n", line[0], line[1])
-		case line[0] == "OP" && k.OPc != "":
-			fmt.Fprintf(w, "    %-9snot known: OPc was entered\n", line[0])
-		}
-	}
-}
-
 func listSubscribers(r *remote) *cobra.Command {
 	var (
 		imsi, msisdn, identity, after string
@@ -298,34 +242,6 @@ func pageOf(limit, come int) int {
 	return min(limit-come, most)
 }
 
-func printList(w io.Writer, all []provisioning.Subscriber) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	defer table.Flush()
-
-	fmt.Fprintln(table, "NAME\tIMSI\tMSISDN\tSTATE\tS-CSCF")
-
-	for _, s := range all {
-		imsi, msisdn := "-", "-"
-
-		for _, p := range s.PrivateIdentities {
-			if p.IMSI != "" {
-				imsi = p.IMSI
-			}
-
-			if p.MSISDN != "" {
-				msisdn = p.MSISDN
-			}
-		}
-
-		server := s.Registration.ServerName
-		if server == "" {
-			server = "-"
-		}
-
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Name, imsi, msisdn, s.Registration.State, server)
-	}
-}
-
 func setSubscriber(r *remote) *cobra.Command {
 	var (
 		a                      provisioning.Authentication
@@ -333,13 +249,15 @@ func setSubscriber(r *remote) *cobra.Command {
 		displayName            string
 		identities, bar, unbar []string
 		visited                []string
+		eps                    epsFlags
 	)
 
 	c := &cobra.Command{
 		Use: "set NAME", Short: "change a subscriber; its S-CSCF is told of what it has to know", Args: cobra.ExactArgs(1),
 		Example: "  hss subscriber set 001010000000001 --opc cd63cb71954a9f4e48a5994e37a02baf\n" +
 			"  hss subscriber set 001010000000001 --profile voicemail --identity tel:+15550001\n" +
-			"  hss subscriber set 001010000000001 --bar tel:+15550001",
+			"  hss subscriber set 001010000000001 --bar tel:+15550001\n" +
+			"  hss subscriber set 001010000000001 --eps eps.json",
 		RunE: func(c *cobra.Command, args []string) error {
 			var s provisioning.Subscriber
 			if err := r.do(c, http.MethodGet, path("subscribers", args[0]), nil, &s); err != nil {
@@ -354,6 +272,10 @@ func setSubscriber(r *remote) *cobra.Command {
 			}
 
 			if err := changeAuthentication(&s, private, a); err != nil {
+				return err
+			}
+
+			if err := eps.change(c, &s, private); err != nil {
 				return err
 			}
 
@@ -397,7 +319,8 @@ func setSubscriber(r *remote) *cobra.Command {
 
 	f := c.Flags()
 	authenticationFlags(c, &a)
-	f.StringVar(&private, "private-identity", "", "whose keys are changed, if there are several")
+	eps.add(c)
+	f.StringVar(&private, "private-identity", "", "whose keys or eps are changed, if there are several")
 	f.StringSliceVar(&identities, "identity", nil, "public identities that --profile and --display-name are for (default all)")
 	f.StringVar(&profile, "profile", "", "service profile")
 	f.StringVar(&displayName, "display-name", "", "what a called party sees")
@@ -414,18 +337,27 @@ func changeAuthentication(s *provisioning.Subscriber, private string, a provisio
 		return nil
 	}
 
+	p, err := privateOf(s, private)
+	if err == nil {
+		p.Authentication = &a
+	}
+
+	return err
+}
+
+// privateOf returns the private identity meant, which need not be named if it is the only one.
+func privateOf(s *provisioning.Subscriber, private string) (*provisioning.PrivateIdentity, error) {
 	if private == "" && len(s.PrivateIdentities) != 1 {
-		return fmt.Errorf("%s has %d private identities: say which with --private-identity", s.Name, len(s.PrivateIdentities))
+		return nil, fmt.Errorf("%s has %d private identities: say which with --private-identity", s.Name, len(s.PrivateIdentities))
 	}
 
 	for i := range s.PrivateIdentities {
 		if p := &s.PrivateIdentities[i]; private == "" || p.Identity == private || p.IMSI != "" && p.IMSI == private {
-			p.Authentication = &a
-			return nil
+			return p, nil
 		}
 	}
 
-	return fmt.Errorf("%s has no private identity %s", s.Name, private)
+	return nil, fmt.Errorf("%s has no private identity %s", s.Name, private)
 }
 
 // eachPublic changes the identities named, or all.

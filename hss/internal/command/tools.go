@@ -95,7 +95,8 @@ func pushes() *cobra.Command {
 	)
 
 	c := &cobra.Command{
-		Use: "pushes", Short: "list what S-CSCFs and MMEs are or were told: RTR, PPR, CLR, IDR and RSR, the newest first", Args: cobra.NoArgs,
+		Use: "pushes", Short: "list what other nodes are or were told: RTR, PPR, CLR, IDR, DSR, RSR and PNR, the newest first",
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			query := url.Values{}
 			if before > 0 {

@@ -3,7 +3,9 @@ package eps
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
 	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
 	"github.com/dialtone-ims/dialtone/hss/internal/epsdata"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
@@ -51,41 +53,54 @@ func authenticationInformation(
 }
 
 func (s *Server) authenticationInformation(ctx context.Context, req *s6a.AIR) (*s6a.AIA, error) {
+	var (
+		vectors []s6a.EUTRANVector
+		sim     *subscriber.PrivateIdentity
+		began   = time.Now()
+	)
+
 	plmn, err := visited(req.VisitedPLMN)
-	if err != nil {
-		return nil, fmt.Errorf("AIR for %s: %w", req.UserName, err)
+	if err == nil {
+		err = s.store.Update(ctx, func(tx *subscriber.Tx) error {
+			subscription, p, err := tx.SIM(req.UserName)
+			if sim = p; err != nil {
+				return err
+			}
+
+			asked, err := authenticationInformation(p, &s.policy, plmn, req)
+			if err != nil {
+				return err
+			}
+
+			secrets, err := tx.Secrets(p)
+			if err != nil {
+				return err
+			}
+
+			numbers, err := s.centre.Numbers(tx, subscription, p, secrets, asked)
+			if err != nil {
+				return err
+			}
+
+			vectors, err = authentication.EUTRANVectors(p, secrets, [3]byte(req.VisitedPLMN), numbers)
+
+			return err
+		})
 	}
 
-	var vectors []s6a.EUTRANVector
+	s.remember(began, sim, req.UserName, kindOf(req), err)
 
-	err = s.store.Update(ctx, func(tx *subscriber.Tx) error {
-		subscription, p, err := tx.SIM(req.UserName)
-		if err != nil {
-			return err
-		}
-
-		asked, err := authenticationInformation(p, &s.policy, plmn, req)
-		if err != nil {
-			return err
-		}
-
-		secrets, err := tx.Secrets(p)
-		if err != nil {
-			return err
-		}
-
-		numbers, err := s.centre.Numbers(tx, subscription, p, secrets, asked)
-		if err != nil {
-			return err
-		}
-
-		vectors, err = authentication.EUTRANVectors(p, secrets, [3]byte(req.VisitedPLMN), numbers)
-
-		return err
-	})
 	if err != nil { // the store failed; the user is not unknown
 		return nil, fmt.Errorf("AIR for %s: %w", req.UserName, err)
 	}
 
 	return &s6a.AIA{Authentication: &s6a.Authentication{EUTRAN: vectors}}, nil
+}
+
+func kindOf(req *s6a.AIR) attempt.Kind {
+	if req.EUTRAN != nil && req.EUTRAN.Resynchronisation != nil {
+		return attempt.MMEResynchronisation
+	}
+
+	return attempt.MMEChallenge
 }

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
+	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
 	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
 // Policy is what the specification leaves to the operator.
@@ -28,6 +31,9 @@ type Server struct {
 	wake   func()
 	centre *authentication.Centre
 	log    *slog.Logger
+
+	attempts *attempt.Log
+	domain   string
 }
 
 // Options are what a Server needs.
@@ -36,15 +42,20 @@ type Options struct {
 	Wake   func() // called when a CLR has been queued
 	Centre *authentication.Centre
 	Log    *slog.Logger
+
+	Attempts *attempt.Log
+	Domain   string // of the private identities of SIMs that are not known
 }
 
 // New returns a Server. Serve registers it with a node.
 func New(p Policy, o Options) *Server {
-	return &Server{store: o.Store, policy: p, wake: o.Wake, centre: o.Centre, log: o.Log}
+	return &Server{
+		store: o.Store, policy: p, wake: o.Wake, centre: o.Centre, log: o.Log, attempts: o.Attempts, domain: o.Domain,
+	}
 }
 
-// features is list 1 and list 2 of this HSS (TS 29.272 §7.3.10): none that needs to be agreed.
-const features = 0
+// features is list 1 of this HSS (TS 29.272 §7.3.10).
+const features = s6a.FeatureRegionalSubscription
 
 // Serve registers the handlers of S6a with a node, which must not run yet.
 func (s *Server) Serve(n *diameter.Node) {
@@ -68,6 +79,16 @@ func noSubscription(imsi string) error {
 
 func noRoaming(imsi string, plmn s6a.PLMN) error {
 	return refused(s6a.ErrorRoamingNotAllowed, "%s may not be served in %s", imsi, plmn)
+}
+
+// remember records what a SIM has tried by an MME. p is the SIM's identity, or nil if it is not known.
+func (s *Server) remember(began time.Time, p *subscriber.PrivateIdentity, imsi string, kind attempt.Kind, err error) {
+	private := ims.PrivateIdentity(imsi, s.domain)
+	if p != nil {
+		private = p.Identity
+	}
+
+	s.attempts.Record(began, private, "", kind, s6a.Success, err)
 }
 
 // visited parses the network of the MME.

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/administration"
+	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
 	"github.com/dialtone-ims/dialtone/hss/internal/epsdata"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
+	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/s6a"
 )
 
@@ -41,37 +43,47 @@ func updateLocation(p *subscriber.PrivateIdentity, policy *Policy, plmn s6a.PLMN
 }
 
 func (s *Server) updateLocation(ctx context.Context, req *s6a.ULR) (*s6a.ULA, error) {
+	var (
+		data  s6a.SubscriptionData
+		sim   *subscriber.PrivateIdentity
+		began = time.Now()
+	)
+
 	plmn, err := visited(req.VisitedPLMN)
-	if err != nil {
-		return nil, fmt.Errorf("ULR for %s: %w", req.UserName, err)
+	if err == nil {
+		err = s.store.Update(ctx, func(tx *subscriber.Tx) error {
+			subscription, p, err := tx.SIM(req.UserName)
+			if sim = p; err != nil {
+				return err
+			}
+
+			e, err := updateLocation(p, &s.policy, plmn, req)
+			if err != nil {
+				return err
+			}
+
+			before := p.MME
+			p.MME = subscriber.Location{
+				Host: req.OriginHost, Realm: req.OriginRealm, PLMN: plmn.String(), IMEI: imeiOf(req.Terminal),
+				Since: time.Now().UTC().Truncate(time.Microsecond),
+			}
+
+			if cx.Has(req.SupportedFeatures, features) {
+				p.MME.Features = features
+			}
+
+			data = epsdata.Of(e, p)
+
+			if err := tx.SaveLocation(subscription, p); err != nil {
+				return err
+			}
+
+			return administration.Moved(tx, p, before)
+		})
 	}
 
-	var data s6a.SubscriptionData
+	s.remember(began, sim, req.UserName, attempt.LocationUpdate, err)
 
-	err = s.store.Update(ctx, func(tx *subscriber.Tx) error {
-		subscription, p, err := tx.SIM(req.UserName)
-		if err != nil {
-			return err
-		}
-
-		e, err := updateLocation(p, &s.policy, plmn, req)
-		if err != nil {
-			return err
-		}
-
-		before := p.MME
-		p.MME = subscriber.Location{
-			Host: req.OriginHost, Realm: req.OriginRealm, PLMN: plmn.String(), IMEI: imeiOf(req.Terminal),
-			Since: time.Now().UTC().Truncate(time.Microsecond),
-		}
-		data = epsdata.Of(e, p.MSISDN)
-
-		if err := tx.SaveLocation(subscription, p); err != nil {
-			return err
-		}
-
-		return administration.Moved(tx, p, before)
-	})
 	if err != nil {
 		return nil, fmt.Errorf("ULR for %s: %w", req.UserName, err)
 	}

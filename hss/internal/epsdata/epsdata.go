@@ -3,6 +3,7 @@
 package epsdata
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -64,8 +65,8 @@ var pdnTypes = map[subscriber.PDNType]s6a.PDNType{
 	subscriber.IPv4: s6a.IPv4, subscriber.IPv6: s6a.IPv6, subscriber.IPv4v6: s6a.IPv4v6,
 }
 
-// Of returns Subscription-Data (TS 29.272 §7.3.2): all of it, with all APNs.
-func Of(e *subscriber.EPS, msisdn string) s6a.SubscriptionData {
+// Of returns Subscription-Data (TS 29.272 §7.3.2) of a SIM for the MME that serves it: all of it, with all APNs.
+func Of(e *subscriber.EPS, p *subscriber.PrivateIdentity) s6a.SubscriptionData {
 	var (
 		granted, packetAndCircuit uint32
 		restricted                s6a.AccessRestriction
@@ -77,37 +78,52 @@ func Of(e *subscriber.EPS, msisdn string) s6a.SubscriptionData {
 
 	data := s6a.SubscriptionData{
 		SubscriberStatus: &granted, NetworkAccessMode: &packetAndCircuit, AccessRestriction: &restricted, AMBR: ambr(e.AMBR),
-		Profile: s6a.APNProfile{Default: contextOf(e.Default())},
+		Profile: s6a.APNProfile{Default: e.ContextOf(e.Default())},
 	}
 
-	if number := strings.TrimPrefix(msisdn, "+"); number != "" && !strings.ContainsFunc(number, noDigit) {
+	switch {
+	case len(e.Zones) == 0:
+	case p.MME.Features&s6a.FeatureRegionalSubscription == 0: // it must not serve the SIM anywhere (TS 29.272 §5.2.1.1.3)
+		data.RoamingRestricted = new(uint32)
+	default:
+		data.Zones = zones(e.Zones)
+	}
+
+	if number := strings.TrimPrefix(p.MSISDN, "+"); number != "" && !strings.ContainsFunc(number, noDigit) {
 		data.MSISDN = s6a.TBCD(number)
 	}
 
-	data.Profile.APNs = apns(e)
+	data.Profile.APNs = apns(e, p)
 
 	return data
 }
 
 // OfAAA returns Non-3GPP-User-Data (TS 29.273 §8.2.3.1): the same subscription for an AAA server.
-func OfAAA(e *subscriber.EPS, msisdn string) *swx.UserData {
-	allowed, enabled, first := swx.SubscriptionAllowed, swx.APNsEnabled, contextOf(e.Default())
-	data := &swx.UserData{Access: &allowed, APNAccess: &enabled, AMBR: ambr(e.AMBR), Default: &first, APNs: apns(e)}
+func OfAAA(e *subscriber.EPS, p *subscriber.PrivateIdentity) *swx.UserData {
+	allowed, enabled, first := swx.SubscriptionAllowed, swx.APNsEnabled, e.ContextOf(e.Default())
+	data := &swx.UserData{Access: &allowed, APNAccess: &enabled, AMBR: ambr(e.AMBR), Default: &first, APNs: apns(e, p)}
 
-	if number := strings.TrimPrefix(msisdn, "+"); number != "" {
+	if number := strings.TrimPrefix(p.MSISDN, "+"); number != "" {
 		data.Subscription = []swx.SubscriptionID{{Type: swx.EndUserE164, Data: number}}
 	}
 
 	return data
 }
 
-// apns returns the APN-Configurations of a subscription.
-func apns(e *subscriber.EPS) (all []s6a.APNConfiguration) {
+// apns returns the APN-Configurations of a subscription, with the PDN gateways in use.
+func apns(e *subscriber.EPS, p *subscriber.PrivateIdentity) (all []s6a.APNConfiguration) {
 	for i, a := range e.APNs {
-		all = append(all, s6a.APNConfiguration{
-			ContextIdentifier: contextOf(i), Addresses: addresses(a.Addresses), PDNType: pdnTypes[a.PDNType], Name: a.Name,
+		configuration := s6a.APNConfiguration{
+			ContextIdentifier: e.ContextOf(i), Addresses: addresses(a.Addresses), PDNType: pdnTypes[a.PDNType], Name: a.Name,
 			QoS: s6a.QoSProfile{QCI: a.QCI, ARP: arp(a.ARP)}, AMBR: ambr(a.AMBR),
-		})
+		}
+
+		if gateway := p.Gateway(a.Name); gateway != nil {
+			dynamic := s6a.DynamicAllocation
+			configuration.PGW, configuration.Allocation, configuration.VisitedNetwork = agent(gateway), &dynamic, gateway.Network
+		}
+
+		all = append(all, configuration)
 	}
 
 	return all
@@ -115,8 +131,16 @@ func apns(e *subscriber.EPS) (all []s6a.APNConfiguration) {
 
 func noDigit(r rune) bool { return r < '0' || r > '9' }
 
-// contextOf returns the Context-Identifier of an APN from its index: 0 is not used (TS 29.272 §7.3.27).
-func contextOf(index int) uint32 { return uint32(index + 1) }
+// zones returns zone codes, which were checked when they were stored, as octets (TS 29.272 §7.3.46).
+func zones(texts []string) (all [][]byte) {
+	for _, text := range texts {
+		if octets, err := hex.DecodeString(text); err == nil {
+			all = append(all, octets)
+		}
+	}
+
+	return all
+}
 
 func ambr(r subscriber.BitRates) *s6a.AMBR { return &s6a.AMBR{Uplink: r.Uplink, Downlink: r.Downlink} }
 

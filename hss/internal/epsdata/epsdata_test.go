@@ -43,12 +43,12 @@ func TestSubscriptionData(t *testing.T) {
 	}
 
 	same := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
-	if diff := cmp.Diff(want, Of(e, "+15550001"), same, cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, Of(e, &subscriber.PrivateIdentity{MSISDN: "+15550001"}), same, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}
 
 	for _, none := range []string{"", "+", "alice"} {
-		if data := Of(e, none); data.MSISDN != nil {
+		if data := Of(e, &subscriber.PrivateIdentity{MSISDN: none}); data.MSISDN != nil {
 			t.Errorf("MSISDN %q is %x", none, data.MSISDN)
 		}
 	}

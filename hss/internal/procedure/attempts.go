@@ -36,19 +36,9 @@ func (s *Server) remember(began time.Time, private, public string, kind attempt.
 		return
 	}
 
-	now := time.Now()
-	step := attempt.Step{Time: now, Kind: kind, Result: result, Took: now.Sub(began)}
+	s.attempts.Record(began, private, public, kind, result, err)
 
-	if err != nil {
-		refusal := diameter.ResultOf(err)
-		step.Result, step.Reason = refusal.Result, refusal.Message
-
-		if step.Reason == "" {
-			step.Reason = err.Error()
-		}
-	} else { // a refusal is logged where it is answered
+	if err == nil { // a refusal is logged where it is answered
 		s.log.Info("registration served", "impi", private, "impu", public, "event", string(kind), "result", result.Code)
 	}
-
-	s.attempts.Add(private, public, step)
 }

@@ -42,6 +42,8 @@ func applyPrivate(tx *subscriber.Tx, s *subscriber.Subscription, documents []Pri
 			if err := d.EPS.Validate(); err != nil {
 				return problem(at+".eps", "%v", err)
 			}
+
+			d.EPS.Number(p.EPS)
 		}
 
 		p.IMSI, p.MSISDN, p.VisitedNetworks, p.EPS = d.IMSI, d.MSISDN, d.VisitedNetworks, d.EPS

@@ -10,7 +10,14 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/records"
 )
 
-// createSubscribers creates several subscribers in one transaction: all of them, or none and the first error.
+// numbered is a subscriber of a request, and its place there.
+type numbered struct {
+	item int
+	Subscriber
+}
+
+// createSubscribers creates several subscribers in one transaction: all of them, or none and the first error. On request, those that are
+// there already are passed over.
 func (a *API) createSubscribers(w http.ResponseWriter, r *http.Request) error {
 	bodies, err := httpapi.Decode[[]NewSubscriber](r)
 	if err != nil {
@@ -21,11 +28,12 @@ func (a *API) createSubscribers(w http.ResponseWriter, r *http.Request) error {
 		return problem("items", "there must be 1 to %d, not %d", records.AtOnce, len(bodies))
 	}
 
-	answer := records.Added{Added: len(bodies)}
-	documents := make([]Subscriber, len(bodies))
+	answer := records.Added{}
+	documents := make([]numbered, len(bodies))
 
 	for i := range bodies {
-		if documents[i], err = bodies[i].document(a.domain); err != nil {
+		documents[i].item = i
+		if documents[i].Subscriber, err = bodies[i].document(a.domain); err != nil {
 			return records.Refused(i, err)
 		}
 
@@ -34,7 +42,15 @@ func (a *API) createSubscribers(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 
-	err = a.change(r.Context(), func(tx *subscriber.Tx) error { return createAll(tx, documents, tx.Create) })
+	err = a.change(r.Context(), func(tx *subscriber.Tx) (err error) {
+		if existing.Of(r) == skip {
+			if documents, err = missing(tx, documents); err != nil {
+				return err
+			}
+		}
+
+		return createAll(tx, documents, tx.Create)
+	})
 	if errors.Is(err, subscriber.ErrTaken) {
 		err = a.whichIsTaken(r.Context(), documents)
 	}
@@ -43,16 +59,57 @@ func (a *API) createSubscribers(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
+	answer.Added, answer.Skipped = len(documents), len(bodies)-len(documents)
+
 	return httpapi.Write(w, http.StatusCreated, answer)
 }
 
+// missing returns the subscribers of which no private identity and no IMSI is there yet, nor in a subscriber before it.
+func missing(tx *subscriber.Tx, documents []numbered) (left []numbered, err error) {
+	var names []string
+
+	for _, d := range documents {
+		for _, p := range d.PrivateIdentities {
+			names = append(names, p.Identity, p.IMSI)
+		}
+	}
+
+	there, err := tx.Known(names)
+	if err != nil {
+		return nil, err
+	}
+
+	for _, d := range documents {
+		known := false
+
+		for _, p := range d.PrivateIdentities {
+			known = known || there[p.Identity] || there[p.IMSI]
+		}
+
+		if known {
+			continue
+		}
+
+		left = append(left, d)
+
+		for _, p := range d.PrivateIdentities {
+			there[p.Identity] = true
+			if p.IMSI != "" {
+				there[p.IMSI] = true
+			}
+		}
+	}
+
+	return left, nil
+}
+
 // createAll makes the subscriptions and writes them with save.
-func createAll(tx *subscriber.Tx, documents []Subscriber, save func([]*subscriber.Subscription) error) error {
+func createAll(tx *subscriber.Tx, documents []numbered, save func([]*subscriber.Subscription) error) error {
 	made := make([]*subscriber.Subscription, len(documents))
 	for i, document := range documents {
 		made[i] = new(subscriber.Subscription)
-		if err := apply(tx, made[i], document); err != nil {
-			return records.Refused(i, err)
+		if err := apply(tx, made[i], document.Subscriber); err != nil {
+			return records.Refused(document.item, err)
 		}
 	}
 
@@ -60,13 +117,13 @@ func createAll(tx *subscriber.Tx, documents []Subscriber, save func([]*subscribe
 }
 
 // whichIsTaken writes one by one what could not be written together, to find out which one is taken; nothing is committed.
-func (a *API) whichIsTaken(ctx context.Context, documents []Subscriber) error {
+func (a *API) whichIsTaken(ctx context.Context, documents []numbered) error {
 	at := 0
 
 	err := a.store.Update(ctx, func(tx *subscriber.Tx) error {
 		return createAll(tx, documents, func(all []*subscriber.Subscription) error {
 			for i, s := range all {
-				at = i
+				at = documents[i].item
 				if err := tx.Save(s); err != nil {
 					return err
 				}

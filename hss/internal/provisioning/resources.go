@@ -23,7 +23,15 @@ var (
 		Values: []string{"permanent_termination", "server_change", "remove_s-cscf"},
 	}
 	info = httpapi.Text("info", "Reason-Info of the RTR")
+
+	existing = httpapi.Parameter{
+		Name: "existing", Summary: "what becomes of a subscriber whose private identity or IMSI is there already; refuse if not given",
+		Values: []string{"refuse", skip},
+	}
 )
+
+// skip is the value of existing that passes over subscribers.
+const skip = "skip"
 
 // resources returns the resources of the API.
 func (a *API) resources() []httpapi.Resource {
@@ -49,6 +57,7 @@ func (a *API) resources() []httpapi.Resource {
 		},
 		{
 			Pattern: "POST /subscribers/bulk", Summary: "adds up to 500 subscribers, all or none", Body: []NewSubscriber{},
+			Query:   []httpapi.Parameter{existing},
 			Answers: made(records.Added{}), Refuses: []int{conflict, invalid}, Handler: a.createSubscribers,
 		},
 		{
@@ -128,7 +137,7 @@ func (a *API) resources() []httpapi.Resource {
 			Answers: none, Refuses: []int{unknown, conflict, invalid}, Handler: a.deleteShared,
 		},
 		{
-			Pattern: "GET /pushes", Summary: "RTR, PPR, CLR, IDR and RSR, the newest first", Query: []httpapi.Parameter{before, limit},
+			Pattern: "GET /pushes", Summary: "RTR, PPR, CLR, IDR, DSR, RSR and PNR, the newest first", Query: []httpapi.Parameter{before, limit},
 			Answers: []httpapi.Answer{{Status: http.StatusOK, Body: PushList{}, Lists: true}}, Handler: a.listPushes,
 		},
 		{

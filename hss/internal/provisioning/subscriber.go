@@ -49,6 +49,8 @@ type PrivateIdentity struct {
 	EPS              *subscriber.EPS `json:"eps,omitempty"`               // what an MME is told; as the settings say for all unless given
 	MME              *Location       `json:"mme,omitempty"`               // read only: where the SIM is attached
 	AAA              *AAAServer      `json:"aaa,omitempty"`               // read only: where it is registered through an ePDG
+
+	Gateways []subscriber.PGW `json:"gateways,omitempty"` // read only: the PDN gateways of APNs, as MME and AAA server have reported them
 }
 
 // Location is the MME that serves a SIM.
@@ -147,7 +149,7 @@ func show(s *subscriber.Subscription) Subscriber {
 	for _, p := range s.Private {
 		document.PrivateIdentities = append(document.PrivateIdentities, PrivateIdentity{
 			Identity: p.Identity, IMSI: p.IMSI, MSISDN: p.MSISDN, VisitedNetworks: p.VisitedNetworks,
-			RegistrationSets: setsOf(s, p), EPS: p.EPS, MME: location(p), AAA: aaaServer(p),
+			RegistrationSets: setsOf(s, p), EPS: p.EPS, MME: location(p), AAA: aaaServer(p), Gateways: p.PGWs,
 			Authentication: &Authentication{
 				Scheme:    p.Scheme,
 				Algorithm: p.Algorithm,

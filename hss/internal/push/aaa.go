@@ -35,9 +35,17 @@ func (s *Sender) terminateAtAAA(ctx context.Context, push *subscriber.Push) (dia
 	return answer.Result, nil
 }
 
-// pushToAAA sends a PPR (TS 29.273 §8.1.2.3) with all data of the SIM for the AAA server.
+// pushToAAA sends a PPR (TS 29.273 §8.1.2.3) with all data of the SIM for the AAA server; or the one that says that the HSS may have lost
+// what was reported (§8.1.2.4.1).
 func (s *Sender) pushToAAA(ctx context.Context, push *subscriber.Push) (diameter.Result, error) {
 	req := &swx.PPR{RequestHeader: to(push), UserName: push.IMSI}
+
+	if push.IMSI == swx.EveryUser {
+		req.Flags = swx.PPRFlags(push.Reason)
+		req.SupportedFeatures = []cx.SupportedFeatures{{VendorID: swx.VendorID, FeatureListID: 1, FeatureList: swx.FeatureRestoration}}
+
+		return s.sendPPR(ctx, push, req)
+	}
 
 	err := s.store.View(ctx, func(tx *subscriber.Tx) error {
 		_, p, err := tx.SIM(push.IMSI)
@@ -54,7 +62,7 @@ func (s *Sender) pushToAAA(ctx context.Context, push *subscriber.Push) (diameter
 			return errOutdated
 		}
 
-		req.UserData = epsdata.OfAAA(e, p.MSISDN)
+		req.UserData = epsdata.OfAAA(e, p)
 
 		return nil
 	})
@@ -62,6 +70,10 @@ func (s *Sender) pushToAAA(ctx context.Context, push *subscriber.Push) (diameter
 		return diameter.Result{}, err
 	}
 
+	return s.sendPPR(ctx, push, req)
+}
+
+func (s *Sender) sendPPR(ctx context.Context, push *subscriber.Push, req *swx.PPR) (diameter.Result, error) {
 	answer, err := diameter.Call[swx.PPA](ctx, s.node, req)
 	if err != nil {
 		return diameter.Result{}, fmt.Errorf("PPR to %s: %w", push.ServerHost, err)

@@ -1,5 +1,5 @@
-// Package push sends RTR (TS 29.228 §6.1.3) and PPR (§6.2.2) to the S-CSCFs, CLR, IDR and RSR (TS 29.272 §5.2) to the MMEs, from the
-// queue in the store.
+// Package push sends RTR (TS 29.228 §6.1.3) and PPR (§6.2.2) to the S-CSCFs, CLR, IDR, DSR and RSR (TS 29.272 §5.2) to the MMEs, from
+// the queue in the store; and PNR (TS 29.328 §6.1.4) to application servers.
 package push
 
 import (
@@ -55,7 +55,7 @@ func New(c Config, o Options) *Sender {
 	s := &Sender{
 		store: o.Store, node: o.Node, config: c, eps: o.EPS, log: o.Log, wake: make(chan struct{}, 1), busy: map[string]string{},
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "dialtone_hss_pushes_total", Help: "RTR, PPR, CLR, IDR and RSR that have ended, by what came of them.",
+			Name: "dialtone_hss_pushes_total", Help: "RTR, PPR, CLR, IDR, DSR, RSR and PNR that have ended, by what came of them.",
 		}, []string{"command", "state"}),
 	}
 	o.Metrics.MustRegister(s.results)
@@ -115,7 +115,7 @@ func (s *Sender) hand(ctx context.Context, running *sync.WaitGroup) (next time.T
 
 	due, next, err := s.store.Due(ctx, now, batch, except)
 	if err == nil {
-		err = s.store.ForgetPushes(ctx, now.Add(-s.config.Keep))
+		err = errors.Join(s.store.ForgetPushes(ctx, now.Add(-s.config.Keep)), s.store.ForgetWatches(ctx, now))
 	}
 
 	if err != nil {
@@ -294,6 +294,8 @@ func kind(push *subscriber.Push) string {
 		return "MME"
 	case push.Command == subscriber.SWxRTR || push.Command == subscriber.SWxPPR:
 		return "AAA server"
+	case push.Command == subscriber.PNR:
+		return "application server"
 	default:
 		return "S-CSCF"
 	}
@@ -317,6 +319,10 @@ func (s *Sender) exchange(ctx context.Context, push *subscriber.Push) (diameter.
 		return s.pushToAAA(ctx, push)
 	case subscriber.IDR:
 		return s.insertSubscriberData(ctx, push)
+	case subscriber.DSR:
+		return s.deleteSubscriberData(ctx, push)
+	case subscriber.PNR:
+		return s.pushNotification(ctx, push)
 	case subscriber.RSR:
 		return s.reset(ctx, push)
 	default:
@@ -325,13 +331,13 @@ func (s *Sender) exchange(ctx context.Context, push *subscriber.Push) (diameter.
 }
 
 // conclude records the outcome of an attempt: a node that does not know the user (any more) counts as informed, a permanent failure is
-// final, as is that of a node without the command, and anything else is repeated. USER_UNKNOWN has the same code on Cx and S6a.
+// final, as is that of a node without the command, and anything else is repeated. USER_UNKNOWN has the same code on Cx, S6a, SWx and Sh.
 func (s *Sender) conclude(push *subscriber.Push, result diameter.Result, err error, now time.Time) {
 	push.Attempts++
 	push.Finished = now
 
 	switch {
-	case errors.Is(err, errOutdated):
+	case errors.Is(err, errOutdated), errors.Is(err, errNothingNew):
 		push.State, push.Result = subscriber.PushDelivered, err.Error()
 		return
 	case err != nil:

@@ -15,7 +15,71 @@ var HSS = database.Schema{Name: "hss", Migrations: []database.Migration{
 	{Name: "tables", Do: tables},
 	{Name: "eps", Do: eps},
 	{Name: "aaa", Do: aaa},
+	{Name: "gateways", Do: gateways},
+	{Name: "application servers", Do: applicationServers},
 }}
+
+// applicationServers adds what application servers keep here and want to be told of.
+func applicationServers(tx *gorm.DB) error {
+	type Watch struct {
+		ID             uint64 `gorm:"primaryKey"`
+		SubscriptionID uint64 `gorm:"index;not null"`
+
+		Host            string `gorm:"uniqueIndex:watch;not null"`
+		Realm           string `gorm:"uniqueIndex:watch;not null"`
+		Identity        string `gorm:"uniqueIndex:watch;not null"`
+		MSISDN          string `gorm:"uniqueIndex:watch;column:msisdn;not null"`
+		PrivateIdentity string `gorm:"uniqueIndex:watch;not null"`
+		Reference       uint32 `gorm:"uniqueIndex:watch;not null"`
+		Service         string `gorm:"uniqueIndex:watch;not null"`
+		Server          string `gorm:"uniqueIndex:watch;not null"`
+		IdentitySet     uint32 `gorm:"uniqueIndex:watch;not null"`
+
+		Owner   string
+		OneTime bool
+		Expires time.Time
+		Seen    string
+	}
+
+	type Push struct {
+		ID       uint64 `gorm:"primaryKey"`
+		Watch    uint64
+		MSISDN   string `gorm:"column:msisdn"`
+		Document []byte
+	}
+
+	return tx.AutoMigrate(&repositoryData{}, &Watch{}, &Push{})
+}
+
+// repositoryData is a table whose name has no plural.
+type repositoryData struct {
+	ID             uint64 `gorm:"primaryKey"`
+	SubscriptionID uint64 `gorm:"index;not null"`
+	Owner          string `gorm:"uniqueIndex:repository;not null"`
+	Service        string `gorm:"uniqueIndex:repository;not null"`
+	Sequence       int
+	Data           []byte
+}
+
+// TableName returns the table's name.
+func (repositoryData) TableName() string { return "repository_data" }
+
+// gateways adds the PDN gateways of a SIM, the features of the nodes that serve it, and the APNs that a DSR withdraws.
+func gateways(tx *gorm.DB) error {
+	type PrivateIdentity struct {
+		ID          uint64 `gorm:"primaryKey"`
+		PGWs        string `gorm:"column:pgws"`
+		MMEFeatures uint32 `gorm:"column:mme_features"`
+		AAAFeatures uint32 `gorm:"column:aaa_features"`
+	}
+
+	type Push struct {
+		ID       uint64 `gorm:"primaryKey"`
+		Contexts string
+	}
+
+	return tx.AutoMigrate(&PrivateIdentity{}, &Push{})
+}
 
 // aaa adds the AAA server of a SIM at other accesses.
 func aaa(tx *gorm.DB) error {

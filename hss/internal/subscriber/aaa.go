@@ -12,6 +12,7 @@ type AAAServer struct {
 	Realm      string
 	Registered bool      // not only authenticating
 	Since      time.Time // of its last registration
+	Features   uint32    // of list 1 that both sides have (TS 29.273 §8.2.3.16)
 }
 
 // At reports whether this is the AAA server with these names.
@@ -23,7 +24,8 @@ func (a *AAAServer) At(host, realm string) bool {
 func (t *Tx) SaveAAA(s *Subscription, p *PrivateIdentity) error {
 	t.moved = append(t.moved, s)
 
-	if err := t.db.Model(p).Select("aaa_host", "aaa_realm", "aaa_registered", "aaa_since").Updates(p).Error; err != nil {
+	err := t.db.Model(p).Select("aaa_host", "aaa_realm", "aaa_registered", "aaa_since", "aaa_features", "pgws").Updates(p).Error
+	if err != nil {
 		return fmt.Errorf("AAA server of %s: %w", p.Identity, err)
 	}
 

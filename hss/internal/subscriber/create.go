@@ -28,6 +28,28 @@ func (t *Tx) Create(all []*Subscription) error {
 	return nil
 }
 
+// Known returns those of the names that are a private identity or an IMSI. There may be some 1,000 names.
+func (t *Tx) Known(names []string) (map[string]bool, error) {
+	var found []struct{ Identity, IMSI string }
+
+	err := t.db.Model(&PrivateIdentity{}).Select("identity", "imsi").
+		Where("identity IN ?", names).Or("imsi IN ? AND imsi <> ''", names).Scan(&found).Error
+	if err != nil {
+		return nil, fmt.Errorf("private identities: %w", err)
+	}
+
+	known := map[string]bool{}
+
+	for _, f := range found {
+		known[f.Identity] = true
+		if f.IMSI != "" {
+			known[f.IMSI] = true
+		}
+	}
+
+	return known, nil
+}
+
 // newIMSIs returns an error unless each IMSI is unique, which the tables do not enforce.
 func (t *Tx) newIMSIs(all []*Subscription) error {
 	var imsis []string

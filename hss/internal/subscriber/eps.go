@@ -1,6 +1,7 @@
 package subscriber
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -14,6 +15,7 @@ type EPS struct {
 	DefaultAPN string        `json:"default_apn,omitempty" yaml:"default_apn"` // the first of apns unless given
 	AMBR       BitRates      `json:"ambr"                  yaml:"ambr"`        // of all APNs together
 	NotAllowed []RadioAccess `json:"not_allowed,omitempty" yaml:"not_allowed"` // radios that it may not use
+	Zones      []string      `json:"zones,omitempty"       yaml:"-"`           // where it may be (TS 23.003 §4.4), hexadecimal; none: anywhere
 	APNs       []APN         `json:"apns,omitempty"        yaml:"apns"`
 }
 
@@ -31,6 +33,9 @@ type APN struct {
 	ARP       ARP      `json:"arp"                 yaml:"arp"`
 	AMBR      BitRates `json:"ambr"                yaml:"ambr"`
 	Addresses []string `json:"addresses,omitempty" yaml:"addresses"` // static, at most one of each family
+
+	// Context is the Context-Identifier by which an MME knows the APN; 0: by its place. Number sets it.
+	Context uint32 `json:"context_identifier,omitempty" yaml:"-"`
 }
 
 // ARP is Allocation-Retention-Priority (TS 29.212 §5.3.32).
@@ -63,6 +68,11 @@ const (
 // maxAPNs is the most APNs of a subscription; some MMEs take no more than four.
 const maxAPNs = 16
 
+const (
+	maxZones   = 10 // TS 29.002 §17.7.1
+	maxContext = 50 // TS 29.272 §7.3.27
+)
+
 // Validate returns an error naming the field if an MME could not be given the data.
 func (e *EPS) Validate() error {
 	var errs []error
@@ -82,7 +92,21 @@ func (e *EPS) Validate() error {
 			radio, WBEUTRAN, NBIoT, LTEM)
 	}
 
+	refuse(len(e.Zones) > maxZones, "zones: %d are more than %d", len(e.Zones), maxZones)
+
+	for _, zone := range e.Zones {
+		octets, err := hex.DecodeString(zone)
+		refuse(err != nil || len(octets) != 2, "zones: %q is not four hexadecimal digits", zone)
+	}
+
+	contexts := map[uint32]bool{}
+
 	for i := range e.APNs {
+		context := e.APNs[i].Context
+		refuse(context > maxContext, "apns: %q: context_identifier: %d is not 1 to %d", e.APNs[i].Name, context, maxContext)
+		refuse(context != 0 && contexts[context], "apns: %q: context_identifier: %d stands twice", e.APNs[i].Name, context)
+		contexts[context] = true
+
 		refuse(e.indexOf(e.APNs[i].Name) != i, "apns: %s stands twice", e.APNs[i].Name)
 
 		if err := e.APNs[i].validate(); err != nil {
@@ -151,6 +175,45 @@ func (e *EPS) indexOf(apn string) int {
 	return slices.IndexFunc(e.APNs, func(a APN) bool { return strings.EqualFold(a.Name, apn) })
 }
 
+// ContextOf returns the Context-Identifier of the APN at an index, which is never 0 (TS 29.272 §7.3.27).
+func (e *EPS) ContextOf(index int) uint32 {
+	if context := e.APNs[index].Context; context != 0 {
+		return context
+	}
+
+	return uint32(index + 1)
+}
+
+// Number gives the APNs that have no Context-Identifier one: that which an APN of this name had before, or else one that is free, so that
+// an MME that knows some of them is not misled.
+func (e *EPS) Number(before *EPS) {
+	taken := map[uint32]bool{}
+	for i := range e.APNs {
+		taken[e.APNs[i].Context] = true
+	}
+
+	if before != nil {
+		for i := range before.APNs {
+			context, at := before.ContextOf(i), e.indexOf(before.APNs[i].Name)
+			if at >= 0 && e.APNs[at].Context == 0 && !taken[context] {
+				e.APNs[at].Context, taken[context] = context, true
+			}
+		}
+	}
+
+	next := uint32(1)
+
+	for i := range e.APNs {
+		for e.APNs[i].Context == 0 {
+			if !taken[next] {
+				e.APNs[i].Context, taken[next] = next, true
+			}
+
+			next++
+		}
+	}
+}
+
 // Default returns the index of the default APN.
 func (e *EPS) Default() int { return max(0, e.indexOf(e.DefaultAPN)) }
 
@@ -162,6 +225,34 @@ type Location struct {
 	IMEI   string    // with the software version, if the MME states it
 	Since  time.Time // of its last Update-Location
 	Purged bool      // the MME has purged the SIM since
+
+	Features uint32 // of list 1 that both sides have (TS 29.272 §7.3.10)
+}
+
+// PGW is the PDN gateway of an APN in use (TS 29.272 §7.3.45), as the node that serves the SIM has reported it.
+type PGW struct {
+	APN       string   `json:"apn"`
+	Host      string   `json:"host,omitempty"`
+	Realm     string   `json:"realm,omitempty"`
+	Addresses []string `json:"addresses,omitempty"`
+	Network   string   `json:"network,omitempty"` // where it is, if not at home
+}
+
+// Gateway returns the gateway of an APN, or nil.
+func (p *PrivateIdentity) Gateway(apn string) *PGW {
+	for i := range p.PGWs {
+		if strings.EqualFold(p.PGWs[i].APN, apn) {
+			return &p.PGWs[i]
+		}
+	}
+
+	return nil
+}
+
+// SetGateway records the gateway of an APN.
+func (p *PrivateIdentity) SetGateway(g PGW) {
+	all := slices.DeleteFunc(slices.Clone(p.PGWs), func(other PGW) bool { return strings.EqualFold(other.APN, g.APN) })
+	p.PGWs = append(all, g)
 }
 
 // Served reports whether the MME holds the data of the SIM.
@@ -198,7 +289,8 @@ func (t *Tx) SIM(imsi string) (*Subscription, *PrivateIdentity, error) {
 func (t *Tx) SaveLocation(s *Subscription, p *PrivateIdentity) error {
 	t.moved = append(t.moved, s)
 
-	err := t.db.Model(p).Select("mme_host", "mme_realm", "mme_plmn", "mme_imei", "mme_since", "mme_purged").Updates(p).Error
+	err := t.db.Model(p).
+		Select("mme_host", "mme_realm", "mme_plmn", "mme_imei", "mme_since", "mme_purged", "mme_features", "pgws").Updates(p).Error
 	if err != nil {
 		return fmt.Errorf("location of %s: %w", p.Identity, err)
 	}

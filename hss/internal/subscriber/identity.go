@@ -32,7 +32,8 @@ type PrivateIdentity struct {
 	EPS *EPS     `gorm:"column:eps;serializer:json"` // nil: the configured default
 	MME Location `gorm:"embedded;embeddedPrefix:mme_"`
 
-	AAA AAAServer `gorm:"embedded;embeddedPrefix:aaa_"`
+	AAA  AAAServer `gorm:"embedded;embeddedPrefix:aaa_"`
+	PGWs []PGW     `gorm:"column:pgws;serializer:json"` // of APNs in use
 }
 
 // Scheme is how a private identity is authenticated.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,6 +35,9 @@ type Store struct {
 	cache *cache        // nil if others write too
 	file  bool
 	lock  *os.File // of an SQLite file, which no other HSS may have open
+
+	watched atomic.Bool // an application server may watch somebody
+	wake    func()      // called when something has been queued
 }
 
 // lockWait is how long a statement waits for another process's lock: less than the S-CSCF waits for its answer.
@@ -44,7 +48,7 @@ const writers = 12
 
 // Open opens the store, and creates it if it does not exist.
 func Open(ctx context.Context, c Config, log *slog.Logger) (*Store, error) {
-	s := &Store{ind: c.IND, log: log, turn: make(chan struct{}, writers)}
+	s := &Store{ind: c.IND, log: log, turn: make(chan struct{}, writers), wake: func() {}}
 
 	if err := s.connect(c.DSN); err != nil {
 		if s.lock != nil {
@@ -104,8 +108,15 @@ func (s *Store) prepare(ctx context.Context, c Config) error {
 		return err
 	}
 
+	if err := s.findWatches(ctx); err != nil {
+		return err
+	}
+
 	return s.recoverSQN(ctx)
 }
+
+// OnQueued makes the store call wake when a transaction has queued a push. It is set before the store serves.
+func (s *Store) OnQueued(wake func()) { s.wake = wake }
 
 // Close closes the database and marks that nothing was lost.
 func (s *Store) Close() error {

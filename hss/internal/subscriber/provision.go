@@ -124,7 +124,7 @@ func (t *Tx) List(f Filter) ([]*Subscription, error) {
 }
 
 // Counts is the numbers of stored rows.
-type Counts struct{ Subscriptions, PrivateIdentities, PublicIdentities, Registered int64 }
+type Counts struct{ Subscriptions, PrivateIdentities, PublicIdentities, Registered, Watches, Repository int64 }
 
 // Count returns the numbers of stored rows.
 func (t *Tx) Count() (Counts, error) {
@@ -135,6 +135,8 @@ func (t *Tx) Count() (Counts, error) {
 		t.db.Model(&PrivateIdentity{}).Count(&c.PrivateIdentities).Error,
 		t.db.Model(&PublicIdentity{}).Count(&c.PublicIdentities).Error,
 		t.db.Model(&Registration{}).Where("registered = ?", true).Distinct("private_id").Count(&c.Registered).Error,
+		t.db.Model(&Watch{}).Count(&c.Watches).Error,
+		t.db.Model(&RepositoryData{}).Count(&c.Repository).Error,
 	)
 
 	return c, err
@@ -169,7 +171,9 @@ func (t *Tx) Save(s *Subscription) error {
 		return fmt.Errorf("subscriber %s: %w", s.Name, err)
 	}
 
-	return nil
+	t.touched = append(t.touched, touch{subscriptions: []uint64{s.ID}, references: byProvisioning})
+
+	return errors.Join(t.pruneRepository(s), t.endWatches(s))
 }
 
 // taken returns an error that lists the names and identities of the subscription that others have.
@@ -299,7 +303,8 @@ func (t *Tx) Delete(s *Subscription) error {
 	t.provisioned = true
 
 	empty := &Subscription{ID: s.ID, Name: s.Name}
-	if err := errors.Join(t.prune(empty), t.db.Delete(empty).Error); err != nil {
+
+	if err := errors.Join(t.endWatches(empty), t.pruneRepository(empty), t.prune(empty), t.db.Delete(empty).Error); err != nil {
 		return fmt.Errorf("subscriber %s: %w", s.Name, err)
 	}
 
@@ -337,6 +342,8 @@ func (t *Tx) SaveProfile(p *ServiceProfile) error {
 	if err := t.db.Save(p).Error; err != nil {
 		return fmt.Errorf("service profile %s: %w", p.Name, err)
 	}
+
+	t.touched = append(t.touched, touch{profiles: []uint64{p.ID}, references: byProfile})
 
 	return nil
 }
@@ -376,6 +383,19 @@ func (t *Tx) AllSharedSets() ([]*SharedFilterCriteria, error) {
 func (t *Tx) SaveSharedSet(set *SharedFilterCriteria) error {
 	if err := t.db.Save(set).Error; err != nil {
 		return fmt.Errorf("shared iFC set %d: %w", set.Number, err)
+	}
+
+	if !t.store.mayBeWatched() {
+		return nil
+	}
+
+	profiles, err := t.ProfilesSharing(set.Number)
+	if err != nil {
+		return err
+	}
+
+	for _, p := range profiles {
+		t.touched = append(t.touched, touch{profiles: []uint64{p.ID}, references: byProfile})
 	}
 
 	return nil

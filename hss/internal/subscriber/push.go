@@ -15,13 +15,17 @@ type Push struct {
 	Command PushCommand
 
 	ServerHost        string // Diameter identity of the S-CSCF or MME
-	ServerRealm       string // of an MME
+	ServerRealm       string // of an MME, AAA server or application server
 	PrivateIdentity   string
 	IMSI              string   // of a request to an MME
 	OtherIdentities   []string `gorm:"serializer:json"` // further private identities of an RTR
 	PublicIdentities  []string `gorm:"serializer:json"` // ended by an RTR, none for all; for a PPR, an identity of the set
-	Reason            uint32   // Reason-Code of an RTR, Cancellation-Type of a CLR
+	Reason            uint32   // Reason-Code of an RTR, Cancellation-Type of a CLR, DSR-Flags, PPR-Flags
+	Contexts          []uint32 `gorm:"serializer:json"` // Context-Identifiers of a DSR
 	Info              string   // Reason-Info of an RTR
+	Watch             uint64   // of a PNR about data that is read when it is sent
+	MSISDN            string   `gorm:"column:msisdn"` // of a PNR, in place of a public identity
+	Document          []byte   // User-Data of a PNR about data that there is no more
 	Created, Finished time.Time
 
 	State    PushState `gorm:"index"`
@@ -39,7 +43,10 @@ const (
 	RTR PushCommand = "RTR"
 	CLR PushCommand = "CLR"
 	IDR PushCommand = "IDR"
+	DSR PushCommand = "DSR"
 	RSR PushCommand = "RSR"
+
+	PNR PushCommand = "PNR" // to an application server
 
 	// Requests to an AAA server.
 	SWxRTR PushCommand = "RTR (SWx)"
@@ -47,7 +54,9 @@ const (
 )
 
 // ToMME reports whether the push goes to an MME, not to an S-CSCF.
-func (p *Push) ToMME() bool { return p.Command == CLR || p.Command == IDR || p.Command == RSR }
+func (p *Push) ToMME() bool {
+	return p.Command == CLR || p.Command == IDR || p.Command == DSR || p.Command == RSR
+}
 
 // PushState is the state of a push.
 type PushState string
@@ -62,6 +71,8 @@ const (
 
 // Queue stores a push; it is sent once the transaction is committed.
 func (t *Tx) Queue(p *Push) error {
+	t.queued = true
+
 	p.Created, p.State, p.Next = time.Now().UTC(), PushPending, time.Now().UTC()
 	if err := t.db.Create(p).Error; err != nil {
 		return fmt.Errorf("queue %s for %s: %w", p.Command, p.PrivateIdentity, err)
@@ -207,21 +218,47 @@ func (s *Store) ForgetPushes(ctx context.Context, before time.Time) error {
 	})
 }
 
-// queueResets queues an RSR to each MME that holds data of a SIM: recent reports of theirs may be lost (TS 29.272 §5.2.4).
+// everyUser is the User-Name of a PPR to an AAA server about all users (TS 29.273 §8.1.2.4.1.1).
+const everyUser = "*"
+
+// resetIndication is the bit of PPR-Flags for that, and restoration the feature of AAA servers that know it (TS 29.273 §8.2.3.16,
+// §8.2.3.17).
+const resetIndication, restoration = 1 << 0, 1 << 0
+
+// queueResets queues an RSR to each MME that holds data of a SIM, and a PPR to each AAA server that can restore what it has reported:
+// recent reports of theirs may be lost (TS 29.272 §5.2.4, TS 29.273 §8.1.2.4.1).
 func queueResets(db *gorm.DB) error {
 	var holders []Location
 
 	err := db.Model(&PrivateIdentity{}).Distinct("mme_host AS host", "mme_realm AS realm").
 		Where("mme_host <> '' AND NOT mme_purged").Scan(&holders).Error
-	if err != nil || len(holders) == 0 {
+	if err != nil {
+		return err
+	}
+
+	var servers []AAAServer
+
+	err = db.Model(&PrivateIdentity{}).Distinct("aaa_host AS host", "aaa_realm AS realm").
+		Where("aaa_registered AND (aaa_features & ?) <> 0", restoration).Scan(&servers).Error
+	if err != nil || len(holders)+len(servers) == 0 {
 		return err
 	}
 
 	now := time.Now().UTC()
-	pushes := make([]*Push, len(holders))
 
-	for i, mme := range holders {
-		pushes[i] = &Push{Command: RSR, ServerHost: mme.Host, ServerRealm: mme.Realm, Created: now, State: PushPending, Next: now}
+	var pushes []*Push
+
+	for _, mme := range holders {
+		pushes = append(pushes, &Push{
+			Command: RSR, ServerHost: mme.Host, ServerRealm: mme.Realm, Created: now, State: PushPending, Next: now,
+		})
+	}
+
+	for _, aaa := range servers {
+		pushes = append(pushes, &Push{
+			Command: SWxPPR, ServerHost: aaa.Host, ServerRealm: aaa.Realm, IMSI: everyUser, Reason: resetIndication,
+			Created: now, State: PushPending, Next: now,
+		})
 	}
 
 	return db.CreateInBatches(pushes, 200).Error

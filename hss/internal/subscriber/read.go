@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -24,6 +25,8 @@ type Tx struct {
 
 	moved       []*Subscription // subscriptions whose registration it has saved
 	provisioned bool            // it has saved something else
+	touched     []touch         // what application servers may have to be told of
+	queued      bool            // it has queued a push
 }
 
 // View runs f on one consistent state of the database.
@@ -44,10 +47,19 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 
 	err := s.db.Update(ctx, func(db *gorm.DB) error {
 		t.db = db
-		return f(t)
+
+		if err := f(t); err != nil {
+			return err
+		}
+
+		return t.queueNotifications()
 	})
 	if err == nil {
 		s.cache.committed(t)
+
+		if t.queued {
+			s.wake()
+		}
 	}
 
 	return err
@@ -224,6 +236,25 @@ func (s *Subscription) link(public []*PublicIdentity, registrations []*Registrat
 	}
 }
 
+// ByMSISDN returns the subscription of a SIM with an MSISDN, digits alone, and the SIM's private identity; or nils.
+func (t *Tx) ByMSISDN(msisdn string) (*Subscription, *PrivateIdentity, error) {
+	var identities []string
+
+	err := t.db.Raw("SELECT identity FROM private_identities WHERE msisdn IN ? ORDER BY id LIMIT 1", []string{msisdn, "+" + msisdn}).
+		Scan(&identities).Error
+	if err != nil {
+		return nil, nil, fmt.Errorf("MSISDN %s: %w", msisdn, err)
+	}
+
+	if len(identities) == 0 {
+		return nil, nil, nil
+	}
+
+	who, err := t.Identities(identities[0], "")
+
+	return who.Subscription, who.Private, err
+}
+
 // Secrets unseals the secrets of a private identity.
 func (t *Tx) Secrets(p *PrivateIdentity) (Secrets, error) { return t.store.secrets(p) }
 
@@ -281,11 +312,26 @@ func (t *Tx) SharedSets(numbers []int) (map[int]*SharedFilterCriteria, error) {
 	return found, nil
 }
 
+// registrationChanged reports whether there is anything to save.
+func (s *Subscription) registrationChanged() bool {
+	changed := s.moved
+
+	for _, set := range s.Sets {
+		changed = changed || set.changed || slices.ContainsFunc(set.Registrations, func(r *Registration) bool { return r.changed })
+	}
+
+	return changed
+}
+
 // SaveRegistration saves what a Cx procedure has changed of a subscription, if anything.
 func (t *Tx) SaveRegistration(s *Subscription) error {
 	var err error
 
 	t.moved = append(t.moved, s)
+
+	if s.registrationChanged() {
+		t.touched = append(t.touched, touch{subscriptions: []uint64{s.ID}, references: byRegistration})
+	}
 
 	if s.moved {
 		err = t.db.Model(s).Select("ServerName", "ServerHost", "PreviousHost", "Features").Updates(s).Error

@@ -11,5 +11,5 @@ import (
 func TestSchema(t *testing.T) {
 	tables.Stepped(t, schema.HSS,
 		&Subscription{}, &PrivateIdentity{}, &RegistrationSet{}, &Registration{}, &PublicIdentity{},
-		&ServiceProfile{}, &SharedFilterCriteria{}, &Push{}, &mark{})
+		&ServiceProfile{}, &SharedFilterCriteria{}, &Push{}, &mark{}, &RepositoryData{}, &Watch{})
 }

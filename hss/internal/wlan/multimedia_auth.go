@@ -3,7 +3,9 @@ package wlan
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
 	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
@@ -45,11 +47,15 @@ func multimediaAuth(policy Policy, req *swx.MAR) (r authentication.Request, netw
 }
 
 func (s *Server) multimediaAuth(ctx context.Context, req *swx.MAR) (*swx.MAA, error) {
-	var items []swx.AuthDataItem
+	var (
+		items []swx.AuthDataItem
+		sim   *subscriber.PrivateIdentity
+		began = time.Now()
+	)
 
 	err := s.store.Update(ctx, func(tx *subscriber.Tx) error {
 		subscription, p, err := tx.SIM(imsiOf(req.UserName))
-		if err != nil {
+		if sim = p; err != nil {
 			return err
 		}
 
@@ -76,6 +82,13 @@ func (s *Server) multimediaAuth(ctx context.Context, req *swx.MAR) (*swx.MAA, er
 
 		return err
 	})
+	kind := attempt.AAAChallenge
+	if req.AuthDataItem.Authorization != nil {
+		kind = attempt.AAAResynchronisation
+	}
+
+	s.remember(began, sim, req.UserName, kind, err)
+
 	if err != nil {
 		return nil, fmt.Errorf("MAR of SWx for %s: %w", req.UserName, err)
 	}

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
+	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
 	"github.com/dialtone-ims/dialtone/hss/internal/authentication"
 	"github.com/dialtone-ims/dialtone/hss/internal/epsdata"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/swx"
+	"github.com/dialtone-ims/dialtone/pkg/ims"
 )
 
 // Policy is what the specification leaves to the operator.
@@ -28,6 +31,9 @@ type Server struct {
 	wake   func()
 	centre *authentication.Centre
 	log    *slog.Logger
+
+	attempts *attempt.Log
+	domain   string
 }
 
 // Options are what a Server needs.
@@ -37,15 +43,20 @@ type Options struct {
 	Wake   func()          // called when an RTR has been queued
 	Centre *authentication.Centre
 	Log    *slog.Logger
+
+	Attempts *attempt.Log
+	Domain   string // of the private identities of SIMs that are not known
 }
 
 // New returns a Server. Serve registers it with a node.
 func New(p Policy, o Options) *Server {
-	return &Server{store: o.Store, policy: p, eps: o.EPS, wake: o.Wake, centre: o.Centre, log: o.Log}
+	return &Server{
+		store: o.Store, policy: p, eps: o.EPS, wake: o.Wake, centre: o.Centre, log: o.Log, attempts: o.Attempts, domain: o.Domain,
+	}
 }
 
-// features is that of this HSS (TS 29.273 §8.2.3.16): none that needs to be agreed.
-const features = 0
+// features is list 1 of this HSS (TS 29.273 §8.2.3.16).
+const features = swx.FeatureRestoration
 
 // Serve registers the handlers of SWx with a node, which must not run yet.
 func (s *Server) Serve(n *diameter.Node) {
@@ -74,6 +85,20 @@ func (s *Server) mayUse(p *subscriber.PrivateIdentity, name, visited string) err
 	default:
 		return nil
 	}
+}
+
+// remember records what a SIM has tried by an AAA server. p is the SIM's identity, or nil if it is not known.
+func (s *Server) remember(began time.Time, p *subscriber.PrivateIdentity, name string, kind attempt.Kind, err error) {
+	if kind == "" {
+		return
+	}
+
+	private := ims.PrivateIdentity(imsiOf(name), s.domain)
+	if p != nil {
+		private = p.Identity
+	}
+
+	s.attempts.Record(began, private, "", kind, swx.Success, err)
 }
 
 // imsiOf returns the IMSI in a User-Name. That is the IMSI itself (TS 29.273 §8.1.2.1.1), or the identity of EAP, whose user part begins

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/administration"
+	"github.com/dialtone-ims/dialtone/hss/internal/attempt"
 	"github.com/dialtone-ims/dialtone/hss/internal/epsdata"
 	"github.com/dialtone-ims/dialtone/hss/internal/subscriber"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/cx"
@@ -14,7 +15,7 @@ import (
 
 // assignment is the effect of a SAR.
 type assignment struct {
-	registers, ends, data bool
+	registers, ends, data, gateway, restores bool
 }
 
 // serverAssignment decides a SAR (TS 29.273 §8.1.2.2.2) by its type, and by whether the AAA server is the user's.
@@ -22,12 +23,14 @@ func serverAssignment(p *subscriber.PrivateIdentity, req *swx.SAR) (a assignment
 	switch req.Type {
 	case cx.AssignRegistration:
 		return assignment{registers: true, data: true}, nil
-	case cx.AAAUserDataRequest:
+	case cx.AAAUserDataRequest, cx.PGWUpdate:
 		if !p.AAA.Registered || !p.AAA.At(req.OriginHost, req.OriginRealm) {
 			return a, refused(swx.ErrorIdentityNotRegistered, "%s is not registered at %s", req.UserName, req.OriginHost)
 		}
 
-		return assignment{data: true}, nil
+		return assignment{data: req.Type == cx.AAAUserDataRequest, gateway: req.Type == cx.PGWUpdate}, nil
+	case cx.Restoration: // §8.1.2.4.2.2
+		return assignment{registers: true, restores: true}, nil
 	case cx.UserDeregistration, cx.TimeoutDeregistration, cx.AdministrativeDeregistration, cx.AuthenticationFailure,
 		cx.AuthenticationTimeout, cx.DeregistrationTooMuchData:
 		if !p.AAA.At(req.OriginHost, req.OriginRealm) {
@@ -40,16 +43,28 @@ func serverAssignment(p *subscriber.PrivateIdentity, req *swx.SAR) (a assignment
 
 		return assignment{ends: true}, nil
 	default:
-		return a, refused(swx.ErrorInAssignmentType, "Server-Assignment-Type %d is not served on SWx", req.Type)
+		return a, refused(swx.UnableToComply, "Server-Assignment-Type %d is not served on SWx", req.Type)
 	}
 }
 
+// kinds maps the types of SARs by which a handset's way shows to kinds of attempts.
+var kinds = map[cx.ServerAssignmentType]attempt.Kind{
+	cx.AssignRegistration: attempt.AAARegistration, cx.UserDeregistration: attempt.AAADeregistration,
+	cx.TimeoutDeregistration: attempt.AAATimeout, cx.AdministrativeDeregistration: attempt.AAAAdministrative,
+	cx.AuthenticationFailure: attempt.AAAFailure, cx.AuthenticationTimeout: attempt.AAAAuthTimeout,
+	cx.Restoration: attempt.AAARestoration, cx.PGWUpdate: attempt.AAAGateway,
+}
+
 func (s *Server) serverAssignment(ctx context.Context, req *swx.SAR) (*swx.SAA, error) {
-	var data *swx.UserData
+	var (
+		data  *swx.UserData
+		sim   *subscriber.PrivateIdentity
+		began = time.Now()
+	)
 
 	err := s.store.Update(ctx, func(tx *subscriber.Tx) error {
 		subscription, p, err := tx.SIM(imsiOf(req.UserName))
-		if err != nil {
+		if sim = p; err != nil {
 			return err
 		}
 
@@ -67,7 +82,7 @@ func (s *Server) serverAssignment(ctx context.Context, req *swx.SAR) (*swx.SAA, 
 				return err
 			}
 
-			data = epsdata.OfAAA(epsdata.Subscription(p, s.eps), p.MSISDN)
+			data = epsdata.OfAAA(epsdata.Subscription(p, s.eps), p)
 		}
 
 		before := p.AAA
@@ -77,8 +92,20 @@ func (s *Server) serverAssignment(ctx context.Context, req *swx.SAR) (*swx.SAA, 
 			p.AAA = subscriber.AAAServer{
 				Host: req.OriginHost, Realm: req.OriginRealm, Registered: true, Since: time.Now().UTC().Truncate(time.Millisecond),
 			}
-		case does.ends:
+
+			if cx.Has(req.SupportedFeatures, features) {
+				p.AAA.Features = features
+			}
+
+			if does.restores {
+				s.restore(p, req)
+			}
+		case does.ends: // the gateways stay known (§8.1.2.2.2.2)
 			p.AAA = subscriber.AAAServer{}
+		case does.gateway:
+			if err := s.gateway(p, req); err != nil {
+				return err
+			}
 		default:
 			return nil
 		}
@@ -89,6 +116,8 @@ func (s *Server) serverAssignment(ctx context.Context, req *swx.SAR) (*swx.SAA, 
 
 		return administration.AAAChanged(tx, p, before)
 	})
+	s.remember(began, sim, req.UserName, kinds[req.Type], err)
+
 	if err != nil {
 		return nil, fmt.Errorf("SAR of SWx for %s: %w", req.UserName, err)
 	}

@@ -19,6 +19,7 @@ const (
 	cancelLocation            = 317
 	authenticationInformation = 318
 	insertSubscriberData      = 319
+	deleteSubscriberData      = 320
 	purgeUE                   = 321
 	reset                     = 322
 	notify                    = 323
@@ -51,6 +52,12 @@ func (*IDR) Command() diameter.Command { return command(insertSubscriberData, fa
 
 // Command is the IDA, code 319 (TS 29.272 §7.2.10).
 func (*IDA) Command() diameter.Command { return command(insertSubscriberData, true) }
+
+// Command is the DSR, code 320 (TS 29.272 §7.2.11).
+func (*DSR) Command() diameter.Command { return command(deleteSubscriberData, false) }
+
+// Command is the DSA, code 320 (TS 29.272 §7.2.12).
+func (*DSA) Command() diameter.Command { return command(deleteSubscriberData, true) }
 
 // Command is the PUR, code 321 (TS 29.272 §7.2.13).
 func (*PUR) Command() diameter.Command { return command(purgeUE, false) }

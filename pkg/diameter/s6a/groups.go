@@ -37,6 +37,8 @@ type SubscriptionData struct {
 	NetworkAccessMode *uint32            `avp:"Network-Access-Mode"`
 	AccessRestriction *AccessRestriction `avp:"Access-Restriction-Data"`
 	AMBR              *AMBR              `avp:"AMBR"`
+	Zones             [][]byte           `avp:"Regional-Subscription-Zone-Code"`               // only for an MME with that feature
+	RoamingRestricted *uint32            `avp:"Roaming-Restricted-Due-To-Unsupported-Feature"` // 0: for one without it
 	Profile           APNProfile         `avp:"APN-Configuration-Profile,required"`
 }
 
@@ -61,6 +63,21 @@ type APNConfiguration struct {
 	Name              string       `avp:"Service-Selection,required"` // APN network identifier
 	QoS               QoSProfile   `avp:"EPS-Subscribed-QoS-Profile,required"`
 	AMBR              *AMBR        `avp:"AMBR"`
+	PGW               *PGW         `avp:"MIP6-Agent-Info"`            // that is in use, or nil
+	Allocation        *uint32      `avp:"PDN-GW-Allocation-Type"`     // of PGW; 1: dynamic
+	VisitedNetwork    string       `avp:"Visited-Network-Identifier"` // of PGW
+}
+
+// PGW is MIP6-Agent-Info (TS 29.272 §7.3.45, RFC 5447 §4.2.1): the PDN gateway of a connection, by address or by name.
+type PGW struct {
+	Addresses []netip.Addr `avp:"MIP-Home-Agent-Address"`
+	Host      *PGWHost     `avp:"MIP-Home-Agent-Host"`
+}
+
+// PGWHost is MIP-Home-Agent-Host (TS 29.272 §7.3.42, RFC 4004 §7.11).
+type PGWHost struct {
+	Realm string `avp:"Destination-Realm,required"`
+	Host  string `avp:"Destination-Host,required"`
 }
 
 // QoSProfile is EPS-Subscribed-QoS-Profile (TS 29.272 §7.3.37).

@@ -58,7 +58,13 @@ type NOR struct {
 	RequestHeader
 	UserName string    `avp:"User-Name,required"`
 	Terminal *Terminal `avp:"Terminal-Information"`
-	Flags    uint32    `avp:"NOR-Flags"`
+	Flags    NORFlags  `avp:"NOR-Flags"`
+
+	// The PDN gateway of an APN.
+	APN            string  `avp:"Service-Selection"`
+	Context        *uint32 `avp:"Context-Identifier"`
+	PGW            *PGW    `avp:"MIP6-Agent-Info"`
+	VisitedNetwork string  `avp:"Visited-Network-Identifier"` // of the gateway
 }
 
 // NOA is Notify-Answer (TS 29.272 §7.2.18).
@@ -86,6 +92,18 @@ type IDR struct {
 // IDA is Insert-Subscriber-Data-Answer (TS 29.272 §7.2.10).
 type IDA struct{ AnswerHeader }
 
+// DSR is Delete-Subscriber-Data-Request, code 320, from the HSS to the MME (TS 29.272 §7.2.11): what the flags name is withdrawn, which an
+// IDR cannot express.
+type DSR struct {
+	RequestHeader
+	UserName string   `avp:"User-Name,required"`
+	Flags    DSRFlags `avp:"DSR-Flags,required"`
+	Contexts []uint32 `avp:"Context-Identifier"` // of the APNs withdrawn
+}
+
+// DSA is Delete-Subscriber-Data-Answer (TS 29.272 §7.2.12).
+type DSA struct{ AnswerHeader }
+
 // RSR is Reset-Request, code 322, from the HSS to the MME (TS 29.272 §7.2.15): the HSS may have lost data of its users.
 type RSR struct{ RequestHeader }
 
@@ -96,4 +114,5 @@ type RSA struct{ AnswerHeader }
 type FailedAVP struct {
 	VisitedPLMN []byte                   `avp:"Visited-PLMN-Id"`
 	EUTRAN      *RequestedAuthentication `avp:"Requested-EUTRAN-Authentication-Info"`
+	PGW         *PGW                     `avp:"MIP6-Agent-Info"`
 }

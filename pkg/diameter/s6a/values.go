@@ -37,6 +37,28 @@ type PUAFlags uint32
 // FreezeMTMSI says that this MME was the user's, and must not give the M-TMSI to anybody else for a while.
 const FreezeMTMSI PUAFlags = 1 << 0
 
+// NORFlags is a bit mask (TS 29.272 §7.3.49).
+type NORFlags uint32
+
+// ForgetPGWs says that no PDN gateway of the user is in use any more.
+const ForgetPGWs NORFlags = 1 << 2
+
+// DSRFlags is a bit mask (TS 29.272 §7.3.25).
+type DSRFlags uint32
+
+// Bits of DSR-Flags. Withdrawal of the whole APN profile is for SGSNs alone: an MME always has the default APN.
+const (
+	ZonesWithdrawn              DSRFlags = 1 << 0
+	PDNContextsWithdrawn        DSRFlags = 1 << 3
+	RoamingRestrictionWithdrawn DSRFlags = 1 << 7
+)
+
+// FeatureRegionalSubscription is the bit of feature list 1 of an MME that serves users in some zones only (RegSub, TS 29.272 §7.3.10).
+const FeatureRegionalSubscription uint32 = 1 << 9
+
+// DynamicAllocation is the PDN-GW-Allocation-Type of a gateway that the network has chosen (TS 29.272 §7.3.44).
+const DynamicAllocation uint32 = 1
+
 // CLRFlags is a bit mask (TS 29.272 §7.3.152).
 type CLRFlags uint32
 

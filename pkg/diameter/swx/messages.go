@@ -48,6 +48,22 @@ type SAR struct {
 	UserName       string                  `avp:"User-Name,required"`
 	Type           cx.ServerAssignmentType `avp:"Server-Assignment-Type,required"`
 	VisitedNetwork string                  `avp:"Visited-Network-Identifier"`
+
+	// Of PGW_UPDATE: the PDN gateway of an APN.
+	APN       string   `avp:"Service-Selection"`
+	Context   *uint32  `avp:"Context-Identifier"`
+	PGW       *s6a.PGW `avp:"MIP6-Agent-Info"`
+	Emergency uint32   `avp:"Emergency-Services"` // TS 29.273 §8.2.3.25
+
+	ActiveAPNs []ActiveAPN `avp:"Active-APN"` // of RESTORATION
+}
+
+// ActiveAPN is Active-APN (TS 29.272 §7.3.127): an APN in use, with its PDN gateway.
+type ActiveAPN struct {
+	Context        uint32   `avp:"Context-Identifier,required"`
+	APN            string   `avp:"Service-Selection"`
+	PGW            *s6a.PGW `avp:"MIP6-Agent-Info"`
+	VisitedNetwork string   `avp:"Visited-Network-Identifier"`
 }
 
 // SAA is Server-Assignment-Answer.
@@ -67,12 +83,12 @@ type RTR struct {
 // RTA is Registration-Termination-Answer.
 type RTA struct{ AnswerHeader }
 
-// PPR is Push-Profile-Request, code 305, from the HSS to the AAA server (TS 29.273 §8.2.2.2).
+// PPR is Push-Profile-Request, code 305, from the HSS to the AAA server (TS 29.273 §8.2.2.2). With ResetIndication, User-Name is EveryUser.
 type PPR struct {
 	RequestHeader
 	UserName string    `avp:"User-Name,required"`
 	UserData *UserData `avp:"Non-3GPP-User-Data"`
-	Flags    uint32    `avp:"PPR-Flags"` // TS 29.273 §8.2.3.17
+	Flags    PPRFlags  `avp:"PPR-Flags"`
 }
 
 // PPA is Push-Profile-Answer.
@@ -98,5 +114,6 @@ type SubscriptionID struct {
 type FailedAVP struct {
 	NumberOfAuthVectors *uint32       `avp:"SIP-Number-Auth-Items"`
 	ANID                string        `avp:"ANID"`
+	PGW                 *s6a.PGW      `avp:"MIP6-Agent-Info"`
 	AuthDataItem        *AuthDataItem `avp:"SIP-Auth-Data-Item"`
 }
