@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 	"github.com/dialtone-ims/dialtone/pkg/npcf"
@@ -20,14 +19,11 @@ import (
 
 // PCF serves N5 by HTTP/2 in clear, and nothing else.
 type PCF struct {
+	book[*npcf.AppSessionContextReqData]
+
 	client *http.Client
 	server *http.Server
-
-	mu       sync.Mutex
-	decide   func(patch bool, q *npcf.AppSessionContextReqData) *Refusal
-	sessions map[string]*npcf.AppSessionContextReqData // by their paths
-	last     int
-	events   []string
+	decide func(patch bool, q *npcf.AppSessionContextReqData) *Refusal
 }
 
 // Terminated is why sessions are ended.
@@ -46,26 +42,48 @@ func NewPCF(dial func(ctx context.Context, network, address string) (net.Conn, e
 	protocols.SetUnencryptedHTTP2(true)
 
 	p := &PCF{
-		client:   &http.Client{Transport: &http.Transport{Protocols: protocols, DialContext: dial}},
-		sessions: map[string]*npcf.AppSessionContextReqData{},
+		book:   book[*npcf.AppSessionContextReqData]{sessions: map[string]*npcf.AppSessionContextReqData{}},
+		client: &http.Client{Transport: &http.Transport{Protocols: protocols, DialContext: dial}},
 	}
-
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+npcf.Collection, p.create)
-	mux.HandleFunc("PATCH "+npcf.Collection+"/{id}", p.change)
-	mux.HandleFunc("POST "+npcf.Collection+"/{id}"+npcf.Delete, p.remove)
-	p.server = &http.Server{Handler: mux, Protocols: protocols}
+	p.serve()
 
 	return p
 }
 
-// Serve serves until Close.
-func (p *PCF) Serve(l net.Listener) { _ = p.server.Serve(l) }
+// serve makes the server.
+func (p *PCF) serve() {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
 
-// Close ends it. The sessions stay.
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+npcf.Collection, p.handle("POST", p.create))
+	mux.HandleFunc("PATCH "+npcf.Collection+"/{id}", p.handle("PATCH", p.change))
+	mux.HandleFunc("POST "+npcf.Collection+"/{id}"+npcf.Delete, p.handle("DELETE", p.remove))
+	p.server = &http.Server{Handler: mux, Protocols: protocols}
+}
+
+// Serve serves until Close.
+func (p *PCF) Serve(l net.Listener) { _ = p.current().Serve(l) }
+
+func (p *PCF) current() *http.Server {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return p.server
+}
+
+// Close ends the service. Serve may be called again: then the PCF has the sessions that it had.
 func (p *PCF) Close() error {
 	p.client.CloseIdleConnections()
-	return p.server.Close()
+
+	err := p.current().Close()
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	p.serve()
+
+	return err
 }
 
 // Decide has each request that is right looked at before it is granted. nil grants them all again.
@@ -74,30 +92,6 @@ func (p *PCF) Decide(decide func(patch bool, q *npcf.AppSessionContextReqData) *
 	defer p.mu.Unlock()
 
 	p.decide = decide
-}
-
-// Sessions are the open ones by their paths.
-func (p *PCF) Sessions() map[string]*npcf.AppSessionContextReqData {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-
-	return maps.Clone(p.sessions)
-}
-
-// Events are the requests that came, and what they were answered: "POST 201".
-func (p *PCF) Events() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-
-	return slices.Clone(p.events)
-}
-
-// Forget loses a session without a word.
-func (p *PCF) Forget(path string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-
-	delete(p.sessions, path)
 }
 
 // Terminate ends a session as Open5GS's PCF does: it has forgotten it when it says so. It returns the status of the answer.
@@ -138,96 +132,143 @@ func (p *PCF) tell(ctx context.Context, q *npcf.AppSessionContextReqData, below 
 
 	r.Header.Set("Content-Type", "application/json")
 
-	answer, err := p.client.Do(r)
+	response, err := p.client.Do(r)
 	if err != nil {
 		return 0, err
 	}
 
-	return answer.StatusCode, answer.Body.Close()
+	return response.StatusCode, response.Body.Close()
 }
 
-func (p *PCF) create(w http.ResponseWriter, r *http.Request) {
+// handle serves the requests of a kind. What is lost is not answered.
+func (p *PCF) handle(kind string, carryOut func(r *http.Request) answer) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !p.arrives(r.Context(), kind) {
+			panic(http.ErrAbortHandler)
+		}
+
+		a := carryOut(r)
+
+		p.mu.Lock()
+		p.remember(kind, a.session, uint32(a.status))
+		p.mu.Unlock()
+
+		if !p.settles(r.Context(), kind) {
+			panic(http.ErrAbortHandler)
+		}
+
+		a.send(w)
+	}
+}
+
+// answer is what a request is answered.
+type answer struct {
+	status   int
+	session  string // path
+	location string // of a session that was made
+	refusal  *Refusal
+	body     *npcf.AppSessionContext
+}
+
+func refused(r *Refusal, session string) answer {
+	return answer{status: r.Status, session: session, refusal: r}
+}
+
+func (a *answer) send(w http.ResponseWriter) {
+	var body any = a.body
+
+	switch {
+	case a.refusal != nil:
+		body = a.refusal.ProblemDetails
+		w.Header().Set("Content-Type", "application/problem+json")
+
+		if a.refusal.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(a.refusal.RetryAfter))
+		}
+	case a.body == nil:
+		w.WriteHeader(a.status)
+		return
+	default:
+		w.Header().Set("Content-Type", "application/json")
+	}
+
+	if a.location != "" {
+		w.Header().Set("Location", a.location)
+	}
+
+	w.WriteHeader(a.status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func (p *PCF) create(r *http.Request) answer {
 	q, refusal := p.asked(r, "application/json")
 	if refusal == nil {
 		refusal = checkNew(q)
 	}
 
-	p.mu.Lock()
-	defer p.mu.Unlock()
-
 	if refusal != nil {
-		p.refuse(w, r, refusal)
-		return
+		return refused(refusal, "")
 	}
 
-	p.last++
-	path := npcf.Collection + "/" + strconv.Itoa(p.last)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	path := p.free()
 	p.sessions[path] = q
-	w.Header().Set("Location", "http://"+r.Host+path)
-	p.grant(w, r, http.StatusCreated, q)
+
+	return answer{
+		status: http.StatusCreated, session: path, location: "http://" + r.Host + path, body: &npcf.AppSessionContext{Request: q},
+	}
 }
 
-func (p *PCF) change(w http.ResponseWriter, r *http.Request) {
+// free returns the path of a new session: the first that no session has, since Open5GS's PCF uses names again, too.
+func (p *PCF) free() string {
+	for i := 1; ; i++ {
+		if path := npcf.Collection + "/" + strconv.Itoa(i); p.sessions[path] == nil {
+			return path
+		}
+	}
+}
+
+var unknown = &Refusal{ProblemDetails: npcf.ProblemDetails{Status: http.StatusNotFound, Title: "Not found"}}
+
+func (p *PCF) change(r *http.Request) answer {
 	q, refusal := p.asked(r, npcf.MergePatch)
+	path := r.URL.Path
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	old := p.sessions[r.URL.Path]
+	old := p.sessions[path]
 
 	switch {
 	case old == nil:
-		p.refuse(w, r, &Refusal{ProblemDetails: npcf.ProblemDetails{Status: http.StatusNotFound, Title: "Not found"}})
-		return
+		return refused(unknown, path)
 	case refusal != nil:
-		p.refuse(w, r, refusal)
-		return
+		return refused(refusal, path)
 	}
 
 	now := *old
 	now.MediaComponents = maps.Clone(old.MediaComponents)
 	maps.Copy(now.MediaComponents, q.MediaComponents)
-	p.sessions[r.URL.Path] = &now
-	p.grant(w, r, http.StatusOK, q)
+	p.sessions[path] = &now
+
+	return answer{status: http.StatusOK, session: path, body: &npcf.AppSessionContext{Request: q}}
 }
 
-func (p *PCF) remove(w http.ResponseWriter, r *http.Request) {
+func (p *PCF) remove(r *http.Request) answer {
+	path := strings.TrimSuffix(r.URL.Path, npcf.Delete)
+
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	path := strings.TrimSuffix(r.URL.Path, npcf.Delete)
 	if p.sessions[path] == nil {
-		p.refuse(w, r, &Refusal{ProblemDetails: npcf.ProblemDetails{Status: http.StatusNotFound, Title: "Not found"}})
-		return
+		return refused(unknown, path)
 	}
 
 	delete(p.sessions, path)
-	p.events = append(p.events, "DELETE 204")
-	w.WriteHeader(http.StatusNoContent)
-}
 
-func (p *PCF) grant(w http.ResponseWriter, r *http.Request, status int, q *npcf.AppSessionContextReqData) {
-	p.events = append(p.events, r.Method+" "+strconv.Itoa(status))
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(npcf.AppSessionContext{Request: q})
-}
-
-func (p *PCF) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal) {
-	method := r.Method
-	if strings.HasSuffix(r.URL.Path, npcf.Delete) {
-		method = "DELETE"
-	}
-
-	p.events = append(p.events, method+" "+strconv.Itoa(refusal.Status))
-	w.Header().Set("Content-Type", "application/problem+json")
-
-	if refusal.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(refusal.RetryAfter))
-	}
-
-	w.WriteHeader(refusal.Status)
-	_ = json.NewEncoder(w).Encode(refusal.ProblemDetails)
+	return answer{status: http.StatusNoContent, session: path}
 }
 
 // asked reads a request, and refuses what Open5GS's PCF refuses, and what its gateways would drop without a word.

@@ -1,5 +1,3 @@
-// Package policy is a simulated PCRF (TS 29.214 §4) and PCF (TS 29.514 §4.2) for labs and tests: they grant requests as Open5GS's do,
-// refuse or keep silent on request, report lost bearers, and remember what came. They have no gateway: no bearer is set up anywhere.
 package policy
 
 import (
@@ -7,17 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 )
-
-// remembered is the number of messages that a PCRF remembers.
-const remembered = 1000
 
 const (
 	maxComponents    = 16 // as Open5GS has it
@@ -27,23 +19,15 @@ const (
 
 // PCRF serves Rx.
 type PCRF struct {
-	node *diameter.Node
+	book[*rx.AAR]
 
-	mu       sync.Mutex
-	decide   func(context.Context, *rx.AAR) error
-	sessions map[string]*rx.AAR // as of the last AAR
-	clients  map[string]string  // host that has a session
-	last     string             // host that sent the last request
-	events   []Event
-}
-
-// Event is a message that came, and its answer.
-type Event struct {
-	At      time.Time       `json:"at"`
-	Kind    string          `json:"kind"` // AAR or STR
-	Session string          `json:"session_id"`
-	Request *rx.AAR         `json:"request,omitempty"`
-	Result  diameter.Result `json:"result"`
+	config  diameter.Config
+	options diameter.Options
+	node    *diameter.Node
+	ran     bool // the node has
+	decide  func(context.Context, *rx.AAR) error
+	clients map[string]string // host that has a session
+	last    string            // host that sent the last request
 }
 
 // Later is a refusal for a time (4261, TS 29.214 §4.4.1).
@@ -53,20 +37,51 @@ func (l Later) Error() string { return fmt.Sprintf("not within %s", l.Wait) }
 
 // NewPCRF returns a PCRF with this configuration. It serves once its node runs.
 func NewPCRF(c diameter.Config, o diameter.Options) (*PCRF, error) {
-	node, err := diameter.New(c, []diameter.Application{rx.Application}, o)
+	p := &PCRF{book: book[*rx.AAR]{sessions: map[string]*rx.AAR{}}, config: c, options: o, clients: map[string]string{}}
+
+	return p, p.open()
+}
+
+// open makes the node.
+func (p *PCRF) open() error {
+	node, err := diameter.New(p.config, []diameter.Application{rx.Application}, p.options)
 	if err != nil {
-		return nil, err
+		return err
 	}
 
-	p := &PCRF{node: node, sessions: map[string]*rx.AAR{}, clients: map[string]string{}}
 	diameter.Handle(node, p.authorize)
 	diameter.Handle(node, p.terminate)
 
-	return p, nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	p.node = node
+
+	return nil
 }
 
-// Run serves until ctx ends.
-func (p *PCRF) Run(ctx context.Context) error { return p.node.Run(ctx) }
+// Run serves until ctx ends. It may be called again: then the PCRF has the sessions that it had.
+func (p *PCRF) Run(ctx context.Context) error {
+	p.mu.Lock()
+	again := p.ran
+	p.ran = true
+	p.mu.Unlock()
+
+	if again {
+		if err := p.open(); err != nil {
+			return err
+		}
+	}
+
+	return p.current().Run(ctx)
+}
+
+func (p *PCRF) current() *diameter.Node {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return p.node
+}
 
 // Decide sets a function that is called for each valid AAR before it is granted: its error refuses the AAR, and one that waits for the
 // end of the context keeps silent. nil grants all again.
@@ -77,31 +92,11 @@ func (p *PCRF) Decide(decide func(context.Context, *rx.AAR) error) {
 	p.decide = decide
 }
 
-// Sessions returns the open sessions by their Session-Ids, as of the last AAR.
-func (p *PCRF) Sessions() map[string]*rx.AAR {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-
-	return maps.Clone(p.sessions)
-}
-
-// Events returns the last messages, in order.
-func (p *PCRF) Events() []Event {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-
-	return slices.Clone(p.events)
-}
-
-// Forget loses a session without a word, as a restarted PCRF does.
-func (p *PCRF) Forget(session string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-
-	delete(p.sessions, session)
-}
-
 func (p *PCRF) authorize(ctx context.Context, q *rx.AAR) (*rx.AAA, error) {
+	if !p.arrives(ctx, "AAR") {
+		return nil, ctx.Err()
+	}
+
 	p.mu.Lock()
 	decide := p.decide
 	p.mu.Unlock()
@@ -111,32 +106,42 @@ func (p *PCRF) authorize(ctx context.Context, q *rx.AAR) (*rx.AAA, error) {
 		err = decide(ctx, q)
 	}
 
+	answer, err := p.authorized(q, err)
+	if !p.settles(ctx, "AAR") {
+		return nil, ctx.Err()
+	}
+
+	return answer, err
+}
+
+// authorized carries out an AAR; refused is why it is refused.
+func (p *PCRF) authorized(q *rx.AAR, refused error) (*rx.AAA, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
 	result := rx.Success
-	later, forATime := errors.AsType[Later](err)
+	later, forATime := errors.AsType[Later](refused)
 
 	if forATime {
 		result = rx.TemporarilyNotAuthorized
-	} else if err != nil {
-		result = diameter.ResultOf(err).Result
+	} else if refused != nil {
+		result = diameter.ResultOf(refused).Result
 	}
 
-	if err != nil {
+	if refused != nil {
 		delete(p.sessions, q.SessionID) // a refused change ends the session, as with Open5GS
 	} else {
 		p.sessions[q.SessionID] = q
 		p.clients[q.SessionID], p.last = q.OriginHost, q.OriginHost
 	}
 
-	p.remember(Event{At: time.Now(), Kind: "AAR", Session: q.SessionID, Request: q, Result: result})
+	p.remember("AAR", q.SessionID, result.Code)
 
 	switch {
 	case forATime:
 		return &rx.AAA{AnswerHeader: diameter.AnswerHeader{Result: result}, RetryInterval: uint32(later.Wait / time.Second)}, nil
-	case err != nil:
-		return nil, err
+	case refused != nil:
+		return nil, refused
 	}
 
 	return &rx.AAA{
@@ -145,28 +150,33 @@ func (p *PCRF) authorize(ctx context.Context, q *rx.AAR) (*rx.AAA, error) {
 	}, nil
 }
 
-func (p *PCRF) terminate(_ context.Context, q *rx.STR) (*rx.STA, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-
-	result := rx.Success
-	if p.sessions[q.SessionID] == nil {
-		result = rx.UnknownSessionID
+func (p *PCRF) terminate(ctx context.Context, q *rx.STR) (*rx.STA, error) {
+	if !p.arrives(ctx, "STR") {
+		return nil, ctx.Err()
 	}
 
-	delete(p.sessions, q.SessionID)
-	delete(p.clients, q.SessionID)
-	p.remember(Event{At: time.Now(), Kind: "STR", Session: q.SessionID, Result: result})
+	result := p.terminated(q.SessionID)
+	if !p.settles(ctx, "STR") {
+		return nil, ctx.Err()
+	}
 
 	return &rx.STA{AnswerHeader: diameter.AnswerHeader{Result: result}}, nil
 }
 
-func (p *PCRF) remember(e Event) {
-	if len(p.events) == remembered {
-		p.events = p.events[1:]
+func (p *PCRF) terminated(session string) diameter.Result {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	result := rx.Success
+	if p.sessions[session] == nil {
+		result = rx.UnknownSessionID
 	}
 
-	p.events = append(p.events, e)
+	delete(p.sessions, session)
+	delete(p.clients, session)
+	p.remember("STR", session, result.Code)
+
+	return result
 }
 
 // checkAAR refuses what Open5GS's PCRF refuses, and what its gateways would drop silently.
@@ -217,7 +227,7 @@ func (p *PCRF) Abort(ctx context.Context, session string, cause rx.AbortCause) (
 	q := &rx.ASR{AbortCause: &cause}
 	p.address(&q.RequestHeader, session)
 
-	answer, err := diameter.Call[rx.ASA](ctx, p.node, q)
+	answer, err := diameter.Call[rx.ASA](ctx, p.current(), q)
 	if err != nil {
 		return diameter.Result{}, err
 	}
@@ -239,7 +249,7 @@ func (p *PCRF) Moved(ctx context.Context, session string, network rx.IPCANType, 
 func (p *PCRF) Notify(ctx context.Context, session string, q *rx.RAR) (diameter.Result, error) {
 	p.address(&q.RequestHeader, session)
 
-	answer, err := diameter.Call[rx.RAA](ctx, p.node, q)
+	answer, err := diameter.Call[rx.RAA](ctx, p.current(), q)
 	if err != nil {
 		return diameter.Result{}, err
 	}

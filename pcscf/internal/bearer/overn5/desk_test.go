@@ -176,12 +176,21 @@ func (d *desk) only() string {
 	return ""
 }
 
+// heard returns the requests that a PCF has had, with its answers.
+func heard(p *policy.PCF) (kinds []string) {
+	for _, e := range p.Events() {
+		kinds = append(kinds, e.String())
+	}
+
+	return kinds
+}
+
 // said expects these requests at the PCF, and nothing left open on either side.
 func (d *desk) said(want ...string) {
 	d.t.Helper()
 	synctest.Wait()
 
-	if got := d.pcf.Events(); !slices.Equal(got, want) {
+	if got := heard(d.pcf); !slices.Equal(got, want) {
 		d.t.Errorf("the PCF heard %q, want %q", got, want)
 	}
 	if left := d.pcf.Sessions(); len(left) != 0 {

@@ -208,7 +208,7 @@ func TestNoPCF(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		d.said("DELETE 404")
 
-		if got := before.Events(); !slices.Equal(got, []string{"POST 201"}) {
+		if got := heard(before); !slices.Equal(got, []string{"POST 201"}) {
 			t.Errorf("%q", got)
 		}
 	})
@@ -227,7 +227,7 @@ func TestTerminated(t *testing.T) {
 		if lost := d.losses(); len(lost) != 1 || !lost[0].All || lost[0].Why != policy.Terminated {
 			t.Errorf("%+v", lost)
 		}
-		if got := d.pcf.Events(); len(got) != 1 {
+		if got := heard(d.pcf); len(got) != 1 {
 			t.Errorf("it is spoken to while it is busy: %q", got)
 		}
 

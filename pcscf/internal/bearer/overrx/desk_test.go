@@ -182,7 +182,7 @@ func (d *desk) need(leg *bearer.CallLeg, components []media.Component) error {
 // kinds returns the messages that the PCRF has seen, with its answers.
 func (d *desk) kinds() (kinds []string) {
 	for _, e := range d.pcrf.Events() {
-		kinds = append(kinds, e.Kind+" "+e.Result.Error())
+		kinds = append(kinds, e.String())
 	}
 
 	return kinds

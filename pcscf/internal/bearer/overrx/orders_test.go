@@ -151,7 +151,7 @@ func TestEndIsRepeated(t *testing.T) {
 
 		d.none()
 
-		if got := d.kinds(); !slices.Equal(got, []string{"STR Diameter result 5002"}) {
+		if got := d.kinds(); !slices.Equal(got, []string{"STR 5002"}) {
 			t.Errorf("%q", got)
 		}
 	})

@@ -84,12 +84,12 @@ func TestSignallingOverARestart(t *testing.T) {
 		now  *bearer.Leg
 		want []string
 	}{
-		"registered still": {&signalling, []string{"AAR Diameter result 2001"}},
+		"registered still": {&signalling, []string{"AAR 2001"}},
 		"at another address": {
 			&bearer.Leg{UE: netip.MustParseAddr("10.45.0.3"), Signalling: "token"},
-			[]string{"AAR Diameter result 2001", "STR Diameter result 2001"},
+			[]string{"AAR 2001", "STR 2001"},
 		},
-		"gone": {nil, []string{"AAR Diameter result 2001", "STR Diameter result 2001"}},
+		"gone": {nil, []string{"AAR 2001", "STR 2001"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
