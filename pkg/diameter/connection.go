@@ -173,7 +173,7 @@ func (c *connection) trace(raw []byte, sent bool) {
 
 	c.node.tap(trace.Message{
 		Time: time.Now(), Interface: name, Protocol: trace.Diameter, Sent: sent, Transport: c.transport,
-		Local: c.local, Remote: c.remote, Data: raw,
+		Local: c.local, Remote: c.remote, Data: raw, Describe: c.node.describe,
 	})
 }
 

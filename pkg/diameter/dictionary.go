@@ -39,6 +39,7 @@ type attribute struct {
 	vendor uint32
 	flags  uint8
 	kind   datatype.TypeID
+	values map[uint32]string // names, of an enumeration
 }
 
 // NewDictionary returns a dictionary of the base protocol and the applications.
@@ -79,7 +80,7 @@ func (d *Dictionary) index() error {
 		d.codes[app.ID] = own
 
 		for _, a := range app.AVP {
-			known := &attribute{name: a.Name, code: a.Code, vendor: a.VendorID, flags: flags(a), kind: a.Data.Type}
+			known := &attribute{name: a.Name, code: a.Code, vendor: a.VendorID, flags: flags(a), kind: a.Data.Type, values: values(a)}
 
 			if _, twice := own[codeKey(a.Code, a.VendorID)]; twice {
 				return fmt.Errorf("diameter: dictionary of %s: AVP %d of vendor %d stands twice", app.Name, a.Code, a.VendorID)
@@ -109,6 +110,19 @@ func (d *Dictionary) index() error {
 	}
 
 	return nil
+}
+
+func values(a *dict.AVP) map[uint32]string {
+	if len(a.Data.Enum) == 0 {
+		return nil
+	}
+
+	names := map[uint32]string{}
+	for _, value := range a.Data.Enum {
+		names[uint32(value.Code)] = value.Name
+	}
+
+	return names
 }
 
 func flags(a *dict.AVP) uint8 {

@@ -87,3 +87,6 @@ func (n *Node) RunOn(
 		p.run, p.watchdog.run = peers.Start(p.run.State()), watchdogs.Start(p.watchdog.run.State())
 	}
 }
+
+// Text returns the AVPs of a message by their names.
+func (d *Dictionary) Text(message []byte) string { return d.text(message) }

@@ -41,6 +41,7 @@ type Node struct {
 	dictionary   *Dictionary
 	log          *slog.Logger
 	tap          trace.Tap
+	describe     func(message []byte) string // for the trace
 	dial         func(ctx context.Context, network, address string) (net.Conn, error)
 	metrics      metrics
 	stateID      uint32
@@ -86,6 +87,7 @@ func New(c Config, applications []Application, o Options) (*Node, error) {
 		dictionary:   dictionary,
 		log:          o.Log,
 		tap:          o.Tap,
+		describe:     dictionary.text,
 		dial:         o.Dial,
 		metrics:      newMetrics(o.Metrics),
 		stateID:      uint32(time.Now().Unix()),

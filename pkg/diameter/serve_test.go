@@ -360,6 +360,9 @@ func TestTapAndLog(t *testing.T) {
 			Tap: func(m trace.Message) {
 				mu.Lock()
 				defer mu.Unlock()
+				if text := m.Describe(m.Data); !strings.Contains(text, "Origin-Host: ") {
+					t.Errorf("the trace describes a message as %q", text)
+				}
 				seen = append(
 					seen,
 					fmt.Sprintf("%s %s %v %v %d", m.Interface, m.Transport, m.Remote, m.Sent, binary.BigEndian.Uint32(m.Data[4:])&0xFFFFFF),

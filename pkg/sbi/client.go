@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
 const (
@@ -25,6 +27,7 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: the operating system's
 	TLS  *tls.Config                                                          // for https; nil: the system's authorities count
 	SCP  string                                                               // root; "": network functions are reached directly
+	Tap  trace.Tap
 }
 
 // Client sends requests to network functions.
@@ -59,10 +62,10 @@ func New(o Options) *Client {
 	return &Client{
 		scp: strings.TrimSuffix(o.SCP, "/"),
 		http: &http.Client{
-			Transport: &http.Transport{
+			Transport: o.Tap.Client(&http.Transport{
 				Protocols: protocols, DialContext: dialer.clear, DialTLSContext: dialer.secure,
 				IdleConnTimeout: idle, MaxResponseHeaderBytes: maxHeader,
-			},
+			}, referenceOf),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}

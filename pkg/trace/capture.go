@@ -90,6 +90,7 @@ type packetWriter struct {
 	buffer   *bufio.Writer
 	file     *pcapgo.NgWriter
 	sequence map[direction]uint32
+	begun    map[connection]bool // of HTTP
 }
 
 func newPacketWriter(w io.Writer) (*packetWriter, error) {
@@ -100,7 +101,7 @@ func newPacketWriter(w io.Writer) (*packetWriter, error) {
 		return nil, err
 	}
 
-	return &packetWriter{buffer: buffer, file: file, sequence: map[direction]uint32{}}, nil
+	return &packetWriter{buffer: buffer, file: file, sequence: map[direction]uint32{}, begun: map[connection]bool{}}, nil
 }
 
 func (p *packetWriter) flush() error {
@@ -122,7 +123,32 @@ func (p *packetWriter) write(m Message) error {
 		return p.packet(m, way, layers.IPProtocolUDP, udp, m.Data)
 	}
 
-	for data := m.Data; len(data) > 0; {
+	data := m.Data
+
+	if m.Protocol == HTTP {
+		var begin []byte
+		if begin, data = p.frames(m, way); begin != nil {
+			if err := p.stream(m, clientOf(m, way), begin); err != nil {
+				return err
+			}
+		}
+	}
+
+	return p.stream(m, way, data)
+}
+
+// clientOf returns the direction of requests.
+func clientOf(m Message, way direction) direction {
+	if method, _ := start(m.Data); method == "" {
+		return direction{way.to, way.from}
+	}
+
+	return way
+}
+
+// stream writes octets as segments of TCP.
+func (p *packetWriter) stream(m Message, way direction, data []byte) error {
+	for len(data) > 0 {
 		segment := data[:min(len(data), maxSegment)]
 		data = data[len(segment):]
 

@@ -7,21 +7,41 @@ import (
 	"unicode/utf8"
 )
 
-// describe returns a record with its description: the method of SIP or the command of Diameter, the status of a response or an answer, and
-// the text of SIP.
+// describe returns a record with its description: the method of SIP or HTTP or the command of Diameter, the status of a response or an
+// answer, and the text of the message, or of the AVPs of Diameter.
 func describe(r Record) Record {
-	if r.Protocol == Diameter {
+	switch r.Protocol {
+	case Diameter:
 		r.Method, r.Status = diameter(r.Data)
-		return r
+	case HTTP:
+		r.Method, r.Status = start(r.Data)
+	default:
+		r.Method, r.Status = sip(r.Data)
 	}
 
-	r.Method, r.Status = sip(r.Data)
-
-	if utf8.Valid(r.Data) {
+	switch {
+	case r.Describe != nil:
+		r.Text = r.Describe(r.Data)
+	case r.Protocol != Diameter && utf8.Valid(r.Data):
 		r.Text = string(r.Data)
 	}
 
 	return r
+}
+
+// start parses the start line of HTTP: the method of a request, or the status of an answer.
+func start(message []byte) (method string, status int) {
+	line, _, _ := bytes.Cut(message, []byte("\r\n"))
+	first, more, _ := bytes.Cut(line, []byte(" "))
+
+	if !bytes.HasPrefix(first, []byte("HTTP/")) {
+		return string(first), 0
+	}
+
+	code, _, _ := bytes.Cut(more, []byte(" "))
+	status, _ = strconv.Atoi(string(code))
+
+	return "", status
 }
 
 // sip parses the start line (RFC 3261 §7.1, §7.2), and the method in CSeq of a response.

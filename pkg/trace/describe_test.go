@@ -71,7 +71,7 @@ func FuzzDescribe(f *testing.F) {
 	f.Add(answer(16, 0, 0, 1, 12, 0x40, 0, 0, 12, 0, 0, 0x07, 0xD1))
 
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, protocol := range []Protocol{SIP, Diameter} {
+		for _, protocol := range []Protocol{SIP, Diameter, HTTP} {
 			if got := describe(Record{Message: Message{Protocol: protocol, Data: data}}); len(got.Method) > len(data)+8 {
 				t.Errorf("%q: a method of %d octets", data, len(got.Method))
 			}

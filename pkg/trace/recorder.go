@@ -32,9 +32,9 @@ func (c *Config) Validate() error {
 // Record is a Message in the ring. Sequence grows by one with each message of the function; the description is made when it is shown.
 type Record struct {
 	Sequence uint64 `json:"sequence"`
-	Method   string `json:"method,omitempty"` // of SIP, or the command of Diameter: "INVITE", "CCR"
+	Method   string `json:"method,omitempty"` // of SIP or a request of HTTP, or the command of Diameter: "INVITE", "POST", "CCR"
 	Status   int    `json:"status,omitempty"` // of a response, or the result of an answer
-	Text     string `json:"text,omitempty"`   // of SIP; Data has the octets
+	Text     string `json:"text,omitempty"`   // of the message, or of the AVPs of Diameter; Data has the octets
 	Message
 }
 

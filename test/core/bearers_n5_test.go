@@ -10,8 +10,10 @@ import (
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
+	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 	"github.com/dialtone-ims/dialtone/pkg/npcf"
 	"github.com/dialtone-ims/dialtone/pkg/policy"
+	"github.com/dialtone-ims/dialtone/pkg/trace"
 	"github.com/dialtone-ims/dialtone/test/network"
 )
 
@@ -138,6 +140,8 @@ func bearersOverN5(t *testing.T, more ...string) {
 	}
 	none()
 
+	traced(t, n, "POST /npcf-policyauthorization/v1/app-sessions HTTP/2\r\n", `"ascReqData":{`, "HTTP/2 201 Created\r\n",
+		"/terminate HTTP/2\r\n", "HTTP/2 204 No Content\r\n", "/delete HTTP/2\r\n")
 	server.Decide(func(bool, *npcf.AppSessionContextReqData) *policy.Refusal {
 		return &policy.Refusal{ProblemDetails: npcf.ProblemDetails{Status: http.StatusNotFound, Title: "Not found"}}
 	})
@@ -172,4 +176,35 @@ func bearersOverN5(t *testing.T, more ...string) {
 		}
 	}
 	n.Await("the end of all sessions", func() bool { return len(server.Sessions()) == 0 })
+}
+
+// traced wants the messages of N5 in the P-CSCF's trace, these among them and in this order.
+func traced(t *testing.T, n *network.Network, wanted ...string) {
+	t.Helper()
+
+	n.Await("the messages of N5 in the trace", func() bool {
+		var records []trace.Record
+		if err := httpapi.Local("http://127.0.0.10:9090").Do(t.Context(), "GET", "/trace?limit=10000", nil, &records); err != nil {
+			t.Fatal(err)
+		}
+
+		var text strings.Builder
+		for _, r := range records {
+			if r.Protocol == trace.HTTP && r.Interface == "N5" && r.Exchange != 0 {
+				text.WriteString(r.Text)
+			}
+		}
+
+		rest := text.String()
+		for _, want := range wanted {
+			_, after, found := strings.Cut(rest, want)
+			if !found {
+				return false
+			}
+
+			rest = after
+		}
+
+		return true
+	})
 }

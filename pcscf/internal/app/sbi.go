@@ -11,6 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overn5"
 	"github.com/dialtone-ims/dialtone/pkg/sbi"
+	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
 // SBI configures the P-CSCF as a network function of a 5G core.
@@ -89,7 +90,7 @@ func (s *SBI) secured() (requests, notifications *tls.Config, err error) {
 }
 
 // pcf returns the PCF that is asked.
-func (c *Bearer) pcf() (*overn5.PCF, error) {
+func (c *Bearer) pcf(tap trace.Tap) (*overn5.PCF, error) {
 	requests, notifications, err := c.SBI.secured()
 	if err != nil {
 		return nil, err
@@ -108,5 +109,5 @@ func (c *Bearer) pcf() (*overn5.PCF, error) {
 		NotifyTLS:  notifications,
 		DNN:        c.APN,
 		Location:   c.Location,
-	}, overn5.Options{}), nil
+	}, overn5.Options{Tap: tap}), nil
 }

@@ -1,6 +1,7 @@
 package overn5_test
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/media"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overn5"
 	"github.com/dialtone-ims/dialtone/pkg/policy"
+	"github.com/dialtone-ims/dialtone/pkg/trace"
 	"github.com/dialtone-ims/dialtone/test/memory"
 )
 
@@ -40,8 +42,9 @@ type desk struct {
 	served  sync.WaitGroup
 	disk    string
 
-	mu   sync.Mutex
-	lost []bearer.Loss
+	mu     sync.Mutex
+	lost   []bearer.Loss
+	traced []trace.Message
 }
 
 func withDesk(t *testing.T, test func(t *testing.T, d *desk)) {
@@ -87,6 +90,7 @@ func (d *desk) start(restored func()) {
 		Listen: func(_, address string) (net.Listener, error) {
 			return d.network.Listen(context.Background(), address, false)
 		},
+		Tap: d.tap,
 	})
 	d.bearers = bearer.New(authority, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 
@@ -115,6 +119,15 @@ func (d *desk) start(restored func()) {
 
 	synctest.Wait()
 	d.bearers.Resume()
+}
+
+func (d *desk) tap(m trace.Message) {
+	m.Data = bytes.Clone(m.Data)
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	d.traced = append(d.traced, m)
 }
 
 var call = bearer.Leg{

@@ -40,7 +40,7 @@ func (p *PCF) Run(ctx context.Context, b *bearer.Bearers) error {
 	protocols.SetUnencryptedHTTP2(true)
 
 	server := &http.Server{
-		Handler: p.handler(b), Protocols: protocols, MaxHeaderBytes: maxHeader, TLSConfig: p.config.NotifyTLS,
+		Handler: p.tap.Server(p.handler(b), "N5"), Protocols: protocols, MaxHeaderBytes: maxHeader, TLSConfig: p.config.NotifyTLS,
 		ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: patience,
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streams, WriteByteTimeout: patience},
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/ims/access"
 	"github.com/dialtone-ims/dialtone/pkg/npcf"
 	"github.com/dialtone-ims/dialtone/pkg/sbi"
+	"github.com/dialtone-ims/dialtone/pkg/trace"
 )
 
 // Config is which PCF is asked, and how. Roots are those of APIs: http://127.0.0.13:7777.
@@ -49,12 +50,14 @@ const Discovered = "discover"
 type Options struct {
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	Listen func(network, address string) (net.Listener, error)
+	Tap    trace.Tap
 }
 
 // PCF is a bearer.Authority.
 type PCF struct {
 	config Config
 	listen func(network, address string) (net.Listener, error)
+	tap    trace.Tap
 	client *sbi.Client
 	nrf    *nrf.NRF // nil: there is none
 	bsf    *bsf.BSF // nil: none is asked
@@ -73,8 +76,8 @@ func New(c Config, o Options) *PCF {
 	}
 
 	p := &PCF{
-		config: c, listen: o.Listen, terminated: map[string]bool{},
-		client: sbi.New(sbi.Options{Dial: o.Dial, TLS: c.TLS, SCP: c.SCP}),
+		config: c, listen: o.Listen, tap: o.Tap, terminated: map[string]bool{},
+		client: sbi.New(sbi.Options{Dial: o.Dial, TLS: c.TLS, SCP: c.SCP, Tap: o.Tap}),
 	}
 
 	if c.NRF != "" {

@@ -3,6 +3,7 @@ package overn5_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
@@ -336,6 +337,42 @@ func TestNotificationsOfNothing(t *testing.T) {
 
 		if lost := d.losses(); len(lost) != 0 {
 			t.Errorf("%+v", lost)
+		}
+	})
+}
+
+// What goes over N5 is traced, requests and notifications with their answers.
+func TestTraced(t *testing.T) {
+	withDesk(t, func(t *testing.T, d *desk) {
+		leg := d.leg(call)
+		if err := d.need(leg, needs(t, offered, answered)); err != nil {
+			t.Fatal(err)
+		}
+		if status, err := d.pcf.Notify(t.Context(), d.only(), npcf.EventsNotification{}); err != nil || status != http.StatusNoContent {
+			t.Errorf("%d %v", status, err)
+		}
+		leg.End()
+		synctest.Wait()
+
+		d.mu.Lock()
+		defer d.mu.Unlock()
+
+		var got []string
+		for _, m := range d.traced {
+			start, _, _ := strings.Cut(string(m.Data), "\r\n")
+			if at := strings.Index(start, "sessions/"); at >= 0 && strings.Contains(start, "/n5/") {
+				start = "POST NAME/notify HTTP/2"
+			}
+			got = append(got, fmt.Sprintf("%t %v %s", m.Sent, m.Remote.Addr(), start))
+		}
+
+		want := []string{
+			"true 192.0.2.20 POST /npcf-policyauthorization/v1/app-sessions HTTP/2", "false 192.0.2.20 HTTP/2 201 Created",
+			"false 192.0.2.20 POST NAME/notify HTTP/2", "true 192.0.2.20 HTTP/2 204 No Content",
+			"true 192.0.2.20 POST /npcf-policyauthorization/v1/app-sessions/1/delete HTTP/2", "false 192.0.2.20 HTTP/2 204 No Content",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("the trace has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	})
 }
