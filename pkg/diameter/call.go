@@ -14,6 +14,8 @@ import (
 var (
 	// ErrUnroutable is the error of a request for which no peer is up.
 	ErrUnroutable = fmt.Errorf("no Diameter peer is up for this request: %w", UnableToDeliver)
+	// ErrLost is the error of a request whose peer was lost before it answered, and for which no other one is up: it may have been served.
+	ErrLost = fmt.Errorf("the Diameter peer was lost before it answered: %w", ErrUnroutable)
 	// ErrTimeout is the error of a request whose answer did not come in time.
 	ErrTimeout = errors.New("the Diameter peer did not answer in time")
 
@@ -30,8 +32,8 @@ type Typed[T any] interface {
 	Commander
 }
 
-// Call sends a request and waits for its answer, whatever its result. An error means that there is no answer: ErrUnroutable, ErrTimeout,
-// ErrTooLarge or the context's. When the peer is lost, the request goes to the next one with the T flag and the same end-to-end
+// Call sends a request and waits for its answer, whatever its result. An error means that there is no answer: ErrUnroutable, ErrLost,
+// ErrTimeout, ErrTooLarge or the context's. When the peer is lost, the request goes to the next one with the T flag and the same end-to-end
 // identifier (RFC 6733 §5.5.4); when the peer answers that it has done nothing (§7.1.3), it goes there unchanged.
 func Call[A, Q any, PA Typed[A], PQ Typed[Q]](ctx context.Context, n *Node, q *Q) (*A, error) {
 	n.fill(q)
@@ -89,6 +91,7 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 		to    = destinationOf(m)
 		tried []*connection
 		idle  *Message // an answer of a peer that has done nothing, returned only if no other peer answers
+		lost  bool     // a peer had it, and may have served it
 	)
 
 	for {
@@ -100,6 +103,10 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 			}
 
 			n.count("sent", m, UnableToDeliver)
+
+			if lost {
+				return nil, ErrLost
+			}
 
 			return nil, ErrUnroutable
 		}
@@ -143,6 +150,7 @@ func (n *Node) exchange(ctx context.Context, m *Message) (*Message, error) {
 		n.metrics.failovers.WithLabelValues("request").Inc()
 
 		if !errors.Is(err, errNotSent) {
+			lost = true
 			m.Header.CommandFlags |= diam.RetransmittedFlag
 		}
 	}

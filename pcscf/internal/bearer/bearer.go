@@ -155,13 +155,18 @@ func (b *Bearers) ended(err error, took time.Duration) Signal {
 
 // Abort handles the order to end a session (ASR, or the notification of a PCF), and reports whether the session exists.
 func (b *Bearers) Abort(id, why string) bool {
-	return b.order(id, Aborted, Loss{All: true, Why: why})
+	return b.AbortBusy(id, why, 0)
+}
+
+// AbortBusy is Abort of an authority that is busy with the session for a while: its end is not sent before.
+func (b *Bearers) AbortBusy(id, why string, busy time.Duration) bool {
+	return b.order(id, Aborted, input{loss: Loss{All: true, Why: why}, busy: busy})
 }
 
 // Lose handles the notification that a session's bearers for these components (none: for all) are lost or released. It reports whether the
 // session exists.
 func (b *Bearers) Lose(id, why string, components []uint32) bool {
-	return b.order(id, BearerLost, Loss{Why: why, Components: components})
+	return b.order(id, BearerLost, input{loss: Loss{Why: why, Components: components}})
 }
 
 // Moved handles the notification that the UE of a session has changed its access network. It reports whether the session exists.
@@ -190,16 +195,16 @@ func (b *Bearers) find(id string) *session {
 	return b.ids[id]
 }
 
-func (b *Bearers) order(id string, signal Signal, loss Loss) bool {
+func (b *Bearers) order(id string, signal Signal, in input) bool {
 	s := b.find(id)
 	if s == nil {
 		return false
 	}
 
 	b.losses.Inc()
-	b.log.Warn("bearers are lost", "session_id", id, "event", signal, "cause", loss.Why)
+	b.log.Warn("bearers are lost", "session_id", id, "event", signal, "cause", in.loss.Why)
 
-	return s.happen(signal, input{loss: loss})
+	return s.happen(signal, in)
 }
 
 // Status is one session as the admin HTTP lists it.

@@ -44,6 +44,7 @@ type session struct {
 	generation int               // of the needs
 	asked      int               // the generation that was requested last
 	waiting    []waiter
+	busy       time.Time // the end is not sent before
 	until      time.Time // the end is repeated until then
 	pause      time.Duration
 	timer      *time.Timer
@@ -73,6 +74,7 @@ type input struct {
 	grant *Grant
 	err   error
 	loss  Loss
+	busy  time.Duration // how long the authority is busy with the session
 }
 
 // effects is what a step does outside the session.
@@ -192,6 +194,7 @@ func (s *session) talk(due effects) {
 			in.grant, in.err = s.bearers.authority.Ask(ctx, due.request)
 			signal = s.bearers.outcome(due.request, in.err, time.Since(began))
 		} else {
+			s.rest(ctx)
 			in.err = s.bearers.authority.End(ctx, *due.end)
 			signal = s.bearers.ended(in.err, time.Since(began))
 		}
@@ -210,6 +213,22 @@ func (s *session) talk(due effects) {
 		s.mu.Unlock()
 
 		s.follow(due)
+	}
+}
+
+// rest waits while the authority is busy with the session.
+func (s *session) rest(ctx context.Context) {
+	s.mu.Lock()
+	wait := time.Until(s.busy)
+	s.mu.Unlock()
+
+	if wait <= 0 {
+		return
+	}
+
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
 	}
 }
 
@@ -246,6 +265,10 @@ func (s *session) move(signal Signal, in input) (due effects) {
 			"session_id", s.record.ID, "state", before, "event", signal)
 
 		return effects{}
+	}
+
+	if in.busy > 0 {
+		s.busy = time.Now().Add(in.busy)
 	}
 
 	after := s.machine.State()

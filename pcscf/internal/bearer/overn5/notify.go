@@ -74,7 +74,7 @@ func (p *PCF) handler(b *bearer.Bearers) http.Handler {
 			return
 		}
 
-		answer(w, p.terminate(b, r.PathValue("session"), &said))
+		answer(w, b.AbortBusy(r.PathValue("session"), said.Cause, aftermath)) // TS 29.514 §4.2.5.3
 	})
 	mux.HandleFunc("POST "+notifications+"{session}"+npcf.Notify, func(w http.ResponseWriter, r *http.Request) {
 		var said npcf.EventsNotification
@@ -96,25 +96,6 @@ func (bodiless) Write(b []byte) (int, error) { return len(b), nil }
 func (b bodiless) WriteHeader(status int) {
 	b.Header().Del("Content-Type")
 	b.ResponseWriter.WriteHeader(status)
-}
-
-// terminate ends a session at the PCF's request (TS 29.514 §4.2.5.3).
-func (p *PCF) terminate(b *bearer.Bearers, session string, said *npcf.TerminationInfo) (known bool) {
-	if !b.Known(session) {
-		return false
-	}
-
-	p.mu.Lock()
-	p.terminated[session] = true // before its end is sent
-	p.mu.Unlock()
-
-	if b.Abort(session, said.Cause) {
-		return true
-	}
-
-	p.ended(session)
-
-	return false
 }
 
 // notified handles the events of a session (TS 29.514 §4.2.5.2, §4.2.5.8, §4.2.5.10).

@@ -62,8 +62,8 @@ type PCF struct {
 	nrf    *nrf.NRF // nil: there is none
 	bsf    *bsf.BSF // nil: none is asked
 
-	mu         sync.Mutex
-	terminated map[string]bool // sessions that the PCF has ended itself, until their deletion is sent
+	mu     sync.Mutex
+	owners map[string]string // sessions by the PCF's names for them
 }
 
 // service is what is asked of a PCF.
@@ -76,7 +76,7 @@ func New(c Config, o Options) *PCF {
 	}
 
 	p := &PCF{
-		config: c, listen: o.Listen, tap: o.Tap, terminated: map[string]bool{},
+		config: c, listen: o.Listen, tap: o.Tap, owners: map[string]string{},
 		client: sbi.New(sbi.Options{Dial: o.Dial, TLS: c.TLS, SCP: c.SCP, Tap: o.Tap}),
 	}
 
@@ -106,7 +106,15 @@ func (p *PCF) Ask(ctx context.Context, q *bearer.Request) (*bearer.Grant, error)
 	handle := q.Handle
 
 	if handle.Server != "" {
+		if !p.owns(handle) {
+			return nil, &bearer.Refusal{Code: http.StatusNotFound, Why: "the PCF has given the session's name to another one", Unknown: true}
+		}
+
 		_, err := p.send(ctx, q, http.MethodPatch, handle.Server, npcf.AppSessionContext{Request: p.change(q)})
+		if refusal, refused := errors.AsType[*bearer.Refusal](err); refused && refusal.Unknown {
+			p.disown(handle)
+		}
+
 		if err != nil {
 			return nil, err
 		}
@@ -122,6 +130,8 @@ func (p *PCF) Ask(ctx context.Context, q *bearer.Request) (*bearer.Grant, error)
 	if handle.Server, err = answer.Location(); err != nil {
 		return nil, fmt.Errorf("the PCF does not say where the session is: %w", err)
 	}
+
+	p.own(handle)
 
 	return &bearer.Grant{Handle: handle, Place: told(answer.Body)}, nil
 }
@@ -152,21 +162,17 @@ func where(said *npcf.EventsNotification) (access.Info, error) {
 // End deletes a session (TS 29.514 §4.2.4.2). A session that the PCF does not know counts as deleted. Where the creation was never
 // answered, the session's name is not known.
 func (p *PCF) End(ctx context.Context, h bearer.Handle) error {
-	if h.Server == "" {
+	if h.Server == "" || !p.owns(h) {
 		return nil
-	}
-
-	if p.ended(h.ID) {
-		select {
-		case <-time.After(aftermath):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
 	}
 
 	_, err := p.send(ctx, nil, http.MethodPost, h.Server+npcf.Delete, nil)
 	if refusal, refused := errors.AsType[*bearer.Refusal](err); refused && gone(refusal) {
-		return nil
+		err = nil
+	}
+
+	if err == nil {
+		p.disown(h)
 	}
 
 	return err
@@ -178,15 +184,32 @@ func gone(r *bearer.Refusal) bool {
 		r.Code != http.StatusUnauthorized && r.Code != http.StatusForbidden && r.Code != http.StatusTooManyRequests
 }
 
-// ended clears and reports the mark that the PCF has ended a session itself.
-func (p *PCF) ended(id string) bool {
+// own notes that the PCF has given a session its name. Another one that had it is gone: the PCF was started anew, and uses names again.
+func (p *PCF) own(h bearer.Handle) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	ended := p.terminated[id]
-	delete(p.terminated, id)
+	p.owners[h.Server] = h.ID
+}
 
-	return ended
+// owns reports whether the PCF's name for a session is not another one's by now.
+func (p *PCF) owns(h bearer.Handle) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	owner, found := p.owners[h.Server]
+
+	return !found || owner == h.ID
+}
+
+// disown notes that a session is gone.
+func (p *PCF) disown(h bearer.Handle) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	if p.owners[h.Server] == h.ID {
+		delete(p.owners, h.Server)
+	}
 }
 
 // send sends a request about a session, without a body if body is nil, and returns the answer if it is a success.

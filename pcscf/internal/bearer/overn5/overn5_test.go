@@ -341,6 +341,44 @@ func TestNotificationsOfNothing(t *testing.T) {
 	})
 }
 
+// A PCF that was started anew uses the names of its sessions again: the call that had one before neither changes nor deletes what is
+// another's now.
+func TestNameUsedAgain(t *testing.T) {
+	for name, changes := range map[string]bool{"at its end": false, "at a change": true} {
+		t.Run(name, func(t *testing.T) {
+			withDesk(t, func(t *testing.T, d *desk) {
+				before, after := d.leg(call), d.leg(call)
+				if err := d.need(before, needs(t, offered, answered)); err != nil {
+					t.Fatal(err)
+				}
+
+				path := d.only()
+				d.pcf.Clear()
+				if err := d.need(after, needs(t, offered, answered)); err != nil || d.only() != path {
+					t.Fatal(err)
+				}
+
+				want := []string{"POST 201", "POST 201"}
+				if changes {
+					if err := d.need(before, needs(t, offered+"a=inactive\r\n", answered)); err != nil {
+						t.Error(err)
+					}
+					want = append(want, "POST 201", "DELETE 204")
+				}
+
+				before.End()
+				synctest.Wait()
+				if c := d.pcf.Sessions()[d.only()].MediaComponents["1"]; d.only() != path || c.Status != "ENABLED" {
+					t.Errorf("the other call's session: %+v", c)
+				}
+
+				after.End()
+				d.said(append(want, "DELETE 204")...)
+			})
+		})
+	}
+}
+
 // What goes over N5 is traced, requests and notifications with their answers.
 func TestTraced(t *testing.T) {
 	withDesk(t, func(t *testing.T, d *desk) {

@@ -40,6 +40,8 @@ func (p *PCRF) Ask(ctx context.Context, q *bearer.Request) (*bearer.Grant, error
 	answer, err := diameter.Call[rx.AAA](ctx, p.node, p.config.request(q))
 
 	switch {
+	case errors.Is(err, diameter.ErrLost): // it may have been granted
+		return nil, err
 	case errors.Is(err, diameter.ErrUnroutable):
 		return nil, &bearer.Refusal{Code: diameter.UnableToDeliver.Code, Why: "no PCRF is connected", Undone: true}
 	case errors.Is(err, diameter.ErrTooLarge):
