@@ -26,6 +26,9 @@ type Call struct {
 	server *stack.ServerTransaction // of an incoming call
 
 	description []byte
+	tag         string // this side's, of an incoming call
+
+	preconditions preconditions
 
 	mu        sync.Mutex
 	dialog    *sip.Dialog
@@ -37,7 +40,9 @@ type Call struct {
 }
 
 func (h *Handset) newCall(id, remote string) *Call {
-	c := &Call{handset: h, id: id, remote: remote, ended: make(chan struct{}), confirmed: make(chan struct{})}
+	c := &Call{
+		handset: h, id: id, remote: remote, ended: make(chan struct{}), confirmed: make(chan struct{}), preconditions: newPreconditions(),
+	}
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -133,14 +138,15 @@ func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
 
 	session.route(r)
 	sip.Add(r, "Allow", allowed)
-	sip.Add(r, "Supported", "timer")
+	sip.Add(r, "Supported", h.supported())
 	sip.Add(r, "Accept-Contact", `*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"`)
 
 	c := h.newCall(r.CallID().Value(), target)
 	c.cseq = r.CSeq().SeqNo
+	c.preconditions.insists = h.config.Reserve != nil
 
 	sip.Add(r, "Content-Type", "application/sdp")
-	r.SetBody(offer(h.Address().Addr(), c.version.Add(1)))
+	r.SetBody(c.preconditions.qos(offer(h.Address().Addr(), c.version.Add(1))))
 	h.alter(r)
 
 	if c.client, err = h.stack.Send(ctx, r, h.towards()); err != nil {
@@ -148,7 +154,7 @@ func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
 		return nil, err
 	}
 
-	response, err := c.await(ctx)
+	response, err := c.await(ctx, r)
 
 	switch {
 	case err != nil:
@@ -159,7 +165,7 @@ func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
 		return nil, &Refused{response}
 	}
 
-	if c.dialog, err = sip.NewDialogUAC(r, response); err != nil {
+	if err := c.confirmedBy(r, response); err != nil {
 		c.finish("")
 		return nil, err
 	}
@@ -178,15 +184,19 @@ func (h *Handset) Dial(ctx context.Context, target string) (*Call, error) {
 }
 
 // await returns the final response. If ctx ends first, the call is cancelled; if it is answered all the same, the caller must hang up.
-func (c *Call) await(ctx context.Context) (*sip.Response, error) {
+func (c *Call) await(ctx context.Context, invite *sip.Request) (*sip.Response, error) {
 	var (
-		done     = ctx.Done()
-		tooLate  <-chan time.Time
-		progress atomic.Pointer[sip.Response]
+		done    = ctx.Done()
+		tooLate <-chan time.Time
+		last    atomic.Pointer[sip.Response]
 	)
 
-	patience := c.handset.waits(func() string { return c.state(progress.Load()) })
+	patience := c.handset.waits(func() string { return c.state(last.Load()) })
 	defer patience()
+
+	early, over := context.WithCancel(ctx)
+	defer c.preconditions.work.Wait()
+	defer over() // before the wait
 
 	for {
 		select {
@@ -198,9 +208,10 @@ func (c *Call) await(ctx context.Context) (*sip.Response, error) {
 				return r, nil
 			case r.StatusCode > 100:
 				c.handset.say(fmt.Sprintf("%d %s", r.StatusCode, r.Reason))
+				c.progress(early, invite, r)
 			}
 
-			progress.Store(r)
+			last.Store(r)
 		case <-done:
 			c.client.Cancel()
 			patience()
@@ -269,6 +280,7 @@ func (h *Handset) invited(ctx context.Context, tx *stack.ServerTransaction) {
 
 	c := h.newCall(r.CallID().Value(), r.From().Address.String())
 	c.server = tx
+	c.preconditions.insists = h.takesPart(r)
 
 	if c.description = c.describe(r); c.description == nil {
 		_ = tx.Reply(488, "")
@@ -277,7 +289,13 @@ func (h *Handset) invited(ctx context.Context, tx *stack.ServerTransaction) {
 		return
 	}
 
-	_ = tx.Reply(180, "", sip.NewHeader("Contact", h.contactHeader()))
+	if c.preconditions.insists && !c.prepare(ctx) {
+		return
+	}
+
+	ringing := c.response(180)
+	sip.Add(ringing, "Contact", h.contactHeader())
+	_ = tx.Respond(ringing)
 
 	select {
 	case h.incoming <- c:
@@ -302,6 +320,14 @@ func (h *Handset) invited(ctx context.Context, tx *stack.ServerTransaction) {
 // renegotiated serves a re-INVITE, such as one that puts the handset on hold; UPDATE and PRACK have an answer only if they have an offer.
 func (c *Call) renegotiated(tx *stack.ServerTransaction) {
 	r := tx.Request()
+
+	if r.Method == "PRACK" && !c.preconditions.pracked(r) {
+		_ = tx.Reply(481, "")
+		return
+	}
+
+	c.preconditions.observe(r)
+
 	response := sip.NewResponse(r, 200, "")
 	sip.Add(response, "Contact", c.handset.contactHeader())
 
@@ -313,7 +339,7 @@ func (c *Call) renegotiated(tx *stack.ServerTransaction) {
 		}
 
 		sip.Add(response, "Content-Type", "application/sdp")
-		response.SetBody(description)
+		response.SetBody(c.preconditions.qos(description))
 	}
 
 	c.mu.Lock()
@@ -325,20 +351,30 @@ func (c *Call) renegotiated(tx *stack.ServerTransaction) {
 	}
 
 	_ = tx.Respond(response)
+
+	c.preconditions.meet()
 }
 
 // Answer answers an incoming call by 200, repeated until the ACK comes. Without an ACK the call is hung up (RFC 3261 §13.3.1.4).
 func (c *Call) Answer(ctx context.Context) error {
-	r := c.server.Request()
-	response := sip.NewResponse(r, 200, "")
+	response := c.response(200)
 	sip.Add(response, "Contact", c.handset.contactHeader())
 	sip.Add(response, "Allow", allowed)
-	sip.Add(response, "Content-Type", "application/sdp")
-	response.SetBody(c.description)
 
-	dialog, err := sip.NewDialogUAS(r, response)
-	if err != nil {
-		return err
+	if c.description != nil {
+		sip.Add(response, "Content-Type", "application/sdp")
+		response.SetBody(c.description)
+	}
+
+	c.mu.Lock()
+	dialog := c.dialog
+	c.mu.Unlock()
+
+	if dialog == nil {
+		var err error
+		if dialog, err = sip.NewDialogUAS(c.server.Request(), response); err != nil {
+			return err
+		}
 	}
 
 	if alter := c.handset.config.Answer; alter != nil {

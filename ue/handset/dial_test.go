@@ -27,12 +27,20 @@ type caller struct {
 func newCaller(t *testing.T) *caller {
 	t.Helper()
 
+	return newInsisting(t, nil)
+}
+
+// newInsisting returns a handset that gets its bearers so; nil: it does not insist on them.
+func newInsisting(t *testing.T, reserve func(context.Context) error) *caller {
+	t.Helper()
+
 	network := memory.New()
 	c := &caller{t: t, pcscf: network.Peer(t, "192.0.2.1:5060")}
 
 	var err error
 	if c.Handset, err = handset.New(handset.Config{
 		IMSI: "001010000000001", Domain: "ims.example", Transport: "UDP", Expires: 3600, Network: network, CancelTime: 5 * time.Second,
+		Reserve: reserve,
 		Address: netip.MustParseAddrPort("192.0.2.101:5060"), Proxy: netip.MustParseAddrPort("192.0.2.1:5060"),
 		Say: func(text string) {
 			c.mu.Lock()

@@ -48,6 +48,8 @@ type Config struct {
 	Network  stack.Network // nil: the machine's
 	// Say, when set, is called with what the handset waits for if an answer takes long, and with the progress of its calls.
 	Say func(string)
+	// Reserve, when set, makes calls insist on a dedicated bearer (RFC 3312): it returns when the handset has it, or cannot get it.
+	Reserve func(context.Context) error
 	// CancelTime is how long to wait for a cancelled call; 0: 64*T1, as in RFC 3261 §9.1.
 	CancelTime time.Duration
 }
