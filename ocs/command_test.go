@@ -118,7 +118,7 @@ func TestCommandLine(t *testing.T) {
 		{"", "account add bob --balance 10.00", []string{"1000 for 10.00"}, true},
 		{
 			`{"rates":[{"prefix":"","price":0.01,"interval":1}]}`, "tariff set standard -",
-			[]string{"rates.price: 0.01 is not a whole number"},
+			[]string{"0.01 is no whole number"},
 			true,
 		},
 		{"", "account top-up carol 1", []string{"unknown account: carol\n"}, true},

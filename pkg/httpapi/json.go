@@ -53,7 +53,7 @@ func Decode[T any](r *http.Request) (T, error) {
 			return value, &Error{Status: http.StatusRequestEntityTooLarge, Title: "the body is too large", Detail: err.Error()}
 		}
 
-		return value, &Error{Status: http.StatusBadRequest, Title: "the body cannot be read", Detail: Unreadable(err).Error()}
+		return value, &Error{Status: http.StatusBadRequest, Title: "the body cannot be read", Detail: reworded(err).Error()}
 	}
 
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
@@ -63,8 +63,8 @@ func Decode[T any](r *http.Request) (T, error) {
 	return value, nil
 }
 
-// Unreadable rewords the error of a JSON value of the wrong type; other errors stay as they are.
-func Unreadable(err error) error {
+// reworded rewords the error of a JSON value of the wrong type; other errors stay as they are.
+func reworded(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if !errors.As(err, &wrong) {
 		return err

@@ -118,10 +118,14 @@ func newDescription(root string) (*description, error) {
 	return d, nil
 }
 
-// texts returns the types that JSON has as texts of their own form.
+// texts returns the types that JSON has as texts, or as decimals, of their own form.
 func texts(t reflect.Type) *jsonschema.Schema {
 	if t.Kind() == reflect.Struct && t.PkgPath() != "time" && t.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
 		return &jsonschema.Schema{Type: "string"}
+	}
+
+	if t.Kind() == reflect.Int64 && t.PkgPath() != "time" && t.Implements(reflect.TypeFor[json.Marshaler]()) { // a decimal
+		return &jsonschema.Schema{Type: "number"}
 	}
 
 	return nil

@@ -20,7 +20,7 @@ import (
 func All() []*cobra.Command {
 	c := &client{}
 	c.Next = &c.next
-	groups := []*cobra.Command{c.account(), c.tariff(), c.session(), c.ledger(), c.cdr()}
+	groups := []*cobra.Command{c.account(), c.tariff(), c.plan(), c.rate(), c.session(), c.ledger(), c.cdr()}
 
 	address := os.Getenv("DIALTONE_OCS_ADMIN_ADDRESS") // as the OCS itself reads it
 	if address == "" {

@@ -1,19 +1,18 @@
 package command
 
 import (
-	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/credit"
 	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
-	"github.com/dialtone-ims/dialtone/pkg/httpapi"
 )
 
 func (c *client) tariff() *cobra.Command {
@@ -100,21 +99,19 @@ func (c *client) tariffShow() *cobra.Command {
 
 func (c *client) tariffSet() *cobra.Command {
 	return &cobra.Command{
-		Use: "set NAME FILE", Short: "make a price list what a JSON file (- is standard input) says; running calls keep their price",
+		Use: "set NAME FILE", Short: "make a price plan what a YAML or JSON file (- is standard input) says; running calls keep their price",
 		Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := read(cmd, args[1])
 			if err != nil {
 				return err
 			}
 
-			decoder := json.NewDecoder(bytes.NewReader(text))
-			decoder.DisallowUnknownFields()
-
-			t := rating.Tariff{Name: args[0]}
-			if err := decoder.Decode(&t); err != nil {
-				return fmt.Errorf("%s: %w", args[1], httpapi.Unreadable(err))
+			plan, err := rating.Read(text)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[1], err)
 			}
 
+			t := plan.Tariff
 			t.Name = args[0]
 
 			return ask(c, cmd, "PUT", tariffPath(args[0]), t, showTariff)
@@ -158,7 +155,7 @@ func (c *client) tariffPrice() *cobra.Command {
 
 	price := &cobra.Command{
 		Use:   "price NAME",
-		Short: "what a call, data or messages would cost",
+		Short: "what a call, data or messages would cost now; rate explain says why",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return ask(c, cmd, "GET", tariffPath(args[0]), nil, func(w io.Writer, t rating.Tariff) {
@@ -167,22 +164,32 @@ func (c *client) tariffPrice() *cobra.Command {
 					service.RatingGroup = &group
 				}
 
-				rate, err := t.Find(service)
+				plan, err := rating.Compile(&t)
 				if err != nil {
 					row(w, err)
 					return
 				}
 
+				now := time.Now()
+
 				for _, use := range []struct {
 					unit  rating.Unit
 					units uint64
 				}{{rating.Seconds, seconds}, {rating.Octets, octets}, {rating.Events, events}} {
-					switch {
-					case use.units == 0:
-					case !rate.Prices(use.unit):
+					if use.units == 0 {
+						continue
+					}
+
+					meter := plan.Meter(service, use.unit)
+
+					switch _, err := meter.Rate(now); {
+					case errors.Is(err, rating.ErrNoRate):
+						row(w, err)
+						return
+					case err != nil:
 						row(w, use.units, use.unit, "no price")
 					default:
-						row(w, use.units, use.unit, rate.Cost(use.unit, use.units))
+						row(w, use.units, use.unit, meter.Cost(meter.Add(nil, now, use.units)))
 					}
 				}
 			})

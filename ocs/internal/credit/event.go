@@ -3,6 +3,7 @@ package credit
 import (
 	"encoding/hex"
 	"errors"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
@@ -26,7 +27,7 @@ func (s *Server) chargeEvent(w *exchange) error {
 		return s.refund(w, tariff)
 	}
 
-	price, no := s.price(w, tariff)
+	price, no := s.price(w, tariff, w.at)
 	if no != nil {
 		if no.result == ro.RatingFailed {
 			w.unrated++
@@ -73,27 +74,28 @@ func (s *Server) chargeEvent(w *exchange) error {
 }
 
 // price returns the cost of all that the request asks for: by default one event. Each mscc has then the one unit that it is charged in.
-func (s *Server) price(w *exchange, tariff *rating.Tariff) (int64, *refusal) {
+func (s *Server) price(w *exchange, tariff *rating.Plan, at time.Time) (int64, *refusal) {
 	info := information(w.q)
 	sum := int64(0)
 
 	for i := range w.msccs {
 		mscc := &w.msccs[i]
 
-		rate, unit, no := s.rate(tariff, mscc.candidates(rating.Events), rating.Service{
-			Number: s.config.Numbering.Normalise(info.CalledPartyAddress), RatingGroup: mscc.group, Terminating: terminating(info),
-		}, info.CalledPartyAddress)
+		meter, no := s.meter(tariff, mscc.candidates(rating.Events), s.service(w.q, mscc), at, info.CalledPartyAddress)
 		if no != nil {
 			return 0, no
 		}
 
+		unit := meter.Unit()
+
 		amount := mscc.amount(unit)
 		if amount == 0 && unit != rating.Money {
-			amount, _ = s.usual(unit)
+			amount, _ = s.usual(unit, meter.Terms(at))
 		}
 
 		mscc.wanted = []want{{unit, amount}}
-		sum = min(sum+min(rate.Cost(unit, amount), rating.Unpayable), rating.Unpayable)
+		mscc.charge = charge(meter, meter.Add(nil, at, amount))
+		sum = min(sum+min(mscc.charge.Total, rating.Unpayable), rating.Unpayable)
 	}
 
 	return sum, nil
@@ -149,7 +151,7 @@ func (s *Server) confirm(w *exchange) {
 	}
 }
 
-func (s *Server) eventRecord(w *exchange, tariff *rating.Tariff, amount int64, cause string) *CDR {
+func (s *Server) eventRecord(w *exchange, tariff *rating.Plan, amount int64, cause string) *CDR {
 	info := information(w.q)
 	r := &CDR{
 		Session:        w.q.SessionID,
@@ -181,6 +183,7 @@ func (s *Server) eventRecord(w *exchange, tariff *rating.Tariff, amount int64, c
 			continue
 		}
 
+		r.Charges = append(r.Charges, w.msccs[i].charge)
 		charged := w.msccs[i].wanted[0]
 		amount := min(charged.amount, rating.MaxUnits)
 

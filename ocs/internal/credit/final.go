@@ -28,7 +28,7 @@ func indication(f *rating.FinalUnit) *ro.FinalUnitIndication {
 }
 
 // terms returns the terms of the session's tariff, by default the configured ones.
-func (s *Server) terms(t *rating.Tariff) (final *rating.FinalUnit, low int64) {
+func (s *Server) terms(t *rating.Plan) (final *rating.FinalUnit, low int64) {
 	final, low = &s.config.FinalUnit, s.config.LowBalance
 
 	if t.FinalUnit != nil {
@@ -43,7 +43,7 @@ func (s *Server) terms(t *rating.Tariff) (final *rating.FinalUnit, low int64) {
 }
 
 // tellBalance adds the unspent balance to the answer, reservations included (TS 32.299 §7.2).
-func (s *Server) tellBalance(w *exchange, t *rating.Tariff) {
+func (s *Server) tellBalance(w *exchange, t *rating.Plan) {
 	if w.purse.Account == nil || w.answer == nil {
 		return
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
-func (b *bench) terms(t *testing.T, name string, terms rating.Terms) {
+func (b *bench) terms(t *testing.T, name string, tariff rating.Tariff) {
 	t.Helper()
 
-	tariff := rating.Tariff{Name: name, Rates: []rating.Rate{perSecond()}, Terms: terms}
+	tariff.Name, tariff.Rates = name, []rating.Rate{perSecond()}
 	if err := tariff.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -24,14 +24,14 @@ func (b *bench) terms(t *testing.T, name string, terms rating.Terms) {
 // A tariff's terms for the last units override the configured ones, in the version that the session began with.
 func TestFinalUnitsOfATariff(t *testing.T) {
 	b := newBench(t, nil)
-	b.terms(t, "standard", rating.Terms{FinalUnit: &rating.FinalUnit{Action: rating.Redirect, Redirect: "http://top-up.example.org"}})
+	b.terms(t, "standard", rating.Tariff{FinalUnit: &rating.FinalUnit{Action: rating.Redirect, Redirect: "http://top-up.example.org"}})
 	b.account(t, "15550001", 30)
 
 	b.play(t, []step{{ccr("s", ro.Initial, 0, service(1, 20, -1)), "[2001,20]", money{10, 20}}})
 	b.terms(
 		t,
 		"standard",
-		rating.Terms{
+		rating.Tariff{
 			FinalUnit: &rating.FinalUnit{
 				Action:  rating.Restrict,
 				Filters: []string{"walled-garden"},
@@ -86,16 +86,16 @@ func TestFinalUnitsOfATariff(t *testing.T) {
 }
 
 func TestFinalUnitOfATariffIsChecked(t *testing.T) {
-	for _, terms := range []rating.Terms{
+	for _, tariff := range []rating.Tariff{
 		{FinalUnit: &rating.FinalUnit{}},
 		{FinalUnit: &rating.FinalUnit{Action: rating.Redirect}},
 		{FinalUnit: &rating.FinalUnit{Action: rating.Restrict}},
 		{FinalUnit: &rating.FinalUnit{Action: rating.Terminate, Filters: []string{"x"}}},
 		{LowBalance: is(int64(-1))},
 	} {
-		tariff := rating.Tariff{Name: "t", Rates: []rating.Rate{perSecond()}, Terms: terms}
+		tariff.Name, tariff.Rates = "t", []rating.Rate{perSecond()}
 		if tariff.Validate() == nil {
-			t.Errorf("%+v is accepted", terms)
+			t.Errorf("%+v is accepted", tariff)
 		}
 	}
 }
@@ -127,11 +127,11 @@ func TestLowBalance(t *testing.T) {
 		}
 	}
 
-	b.terms(t, "standard", rating.Terms{LowBalance: is(int64(0))})
+	b.terms(t, "standard", rating.Tariff{LowBalance: is(int64(0))})
 	if a := b.send(t, ccr("t", ro.Initial, 0, service(1, 10, -1))); a.LowBalanceIndication != nil {
 		t.Error("the tariff wants none")
 	}
-	b.terms(t, "standard", rating.Terms{LowBalance: is(int64(50))})
+	b.terms(t, "standard", rating.Tariff{LowBalance: is(int64(50))})
 	if a := b.send(t, ccr("u", ro.Initial, 0, service(1, 10, -1))); a.LowBalanceIndication == nil || *a.LowBalanceIndication != 0 {
 		t.Error("the tariff wants it below 50")
 	}

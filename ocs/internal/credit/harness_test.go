@@ -296,6 +296,18 @@ func (b *bench) money(t failer, name string) (m money) {
 
 func is[T any](n T) *T { return &n }
 
+// cost returns what so many units cost under one rate.
+func cost(r rating.Rate, unit rating.Unit, units uint64) int64 {
+	plan, err := rating.Compile(&rating.Tariff{Rates: []rating.Rate{r}})
+	if err != nil {
+		panic(err)
+	}
+
+	meter := plan.Meter(rating.Service{}, unit)
+
+	return meter.Cost(meter.Add(nil, time.Time{}, units))
+}
+
 func perSecond() rating.Rate { return rating.Rate{Price: 1, Interval: 1, EventPrice: is(int64(10))} }
 
 // ccr returns a request of alice (15550001) to 15550002.

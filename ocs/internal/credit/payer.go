@@ -2,6 +2,7 @@ package credit
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // payer finds the account that pays, and its price list. If it finds none, the answer is set.
-func (s *Server) payer(w *exchange) (*rating.Tariff, error) {
+func (s *Server) payer(w *exchange) (*rating.Plan, error) {
 	uris := identities(w.q)
 	if len(uris) == 0 {
 		w.answer = refused(ro.MissingAVP, "nobody is named who pays", &FailedAVP{Subscription: &ro.SubscriptionID{}})
@@ -41,10 +42,17 @@ func (s *Server) payer(w *exchange) (*rating.Tariff, error) {
 		name = s.config.Tariff
 	}
 
-	tariff, err := ledger.Memo(w.tx, "tariff "+name, func() (*rating.Tariff, error) { return s.tariffs.current(w.tx.DB, name) })
+	tariff, err := ledger.Memo(w.tx, "tariff "+name, func() (*rating.Plan, error) { return s.tariffs.current(w.tx.DB, name) })
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		w.unrated++
 		w.answer = refused(ro.RatingFailed, "there is no tariff "+name, nil)
+
+		return nil, nil
+	}
+
+	if err == nil && tariff.Currency != 0 && tariff.Currency != s.config.Currency {
+		w.unrated++
+		w.answer = refused(ro.RatingFailed, fmt.Sprintf("tariff %s is in currency %d", name, tariff.Currency), nil)
 
 		return nil, nil
 	}

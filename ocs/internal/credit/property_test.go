@@ -114,7 +114,7 @@ func TestAnyOrderOfRequests(t *testing.T) {
 				continue
 			}
 			paid += record.Amount
-			if want := rate.Cost(rating.Seconds, record.Billed); record.Amount+record.Uncollected != want ||
+			if want := cost(rate, rating.Seconds, record.Billed); record.Amount+record.Uncollected != want ||
 				record.Billed != l.used[record.Session] {
 				r.Fatalf(
 					"%d s reported, %d billed: %d paid and %d not, want %d together",
@@ -124,6 +124,9 @@ func TestAnyOrderOfRequests(t *testing.T) {
 					record.Uncollected,
 					want,
 				)
+			}
+			if again, priced := record.Rerated(b.standard(r)); !priced || again != record.Amount+record.Uncollected {
+				r.Fatalf("rated again from its CDR it costs %d, not %d", again, record.Amount+record.Uncollected)
 			}
 			delete(l.number, record.Session)
 		}

@@ -42,6 +42,8 @@ type CDR struct {
 	CauseCode      *int32     `                  json:"cause_code,omitempty"`  // Cause-Code as reported (TS 32.299 §7.2.35)
 	SIPStatus      int        `                  json:"sip_status,omitempty"`  // of Cause-Code
 	Q850           int        `                  json:"q850"`
+	// Charges are what each service cost, line by line.
+	Charges []Charge `gorm:"serializer:json" json:"charges,omitempty"`
 }
 
 // Causes found by the OCS itself.
@@ -141,6 +143,7 @@ func (s *Session) record(ended time.Time) *CDR {
 		ServiceContext: s.ServiceContext,
 		ClientHost:     s.ClientHost,
 		ClientRealm:    s.ClientRealm,
+		Charges:        s.charges(),
 	}
 
 	for _, q := range s.Services {

@@ -1,6 +1,7 @@
 package credit
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
@@ -70,7 +71,7 @@ func TestRecords(t *testing.T) {
 			got := CDR{
 				Kind: r.Kind, Billed: r.Billed, Amount: r.Amount, Reserved: r.Reserved, Returned: r.Returned, Cause: r.Cause, Q850: r.Q850,
 			}
-			if got != test.want {
+			if !reflect.DeepEqual(got, test.want) {
 				t.Errorf("%+v, want %+v", got, test.want)
 			}
 			if row := r.Row(); len(row) != len(Columns) || row[13] != "0" && Columns[13] != "amount" {

@@ -11,7 +11,7 @@ import (
 
 // refund returns the cost of an event or a session (RFC 8506 §6.4) to the account that paid, up to what is not refunded yet. It is found by
 // the Session-Id, or by the CC-Correlation-Id of the debit. Without units the whole rest is refunded.
-func (s *Server) refund(w *exchange, tariff *rating.Tariff) error {
+func (s *Server) refund(w *exchange, tariff *rating.Plan) error {
 	paid, left, err := s.paid(w)
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func (s *Server) refund(w *exchange, tariff *rating.Tariff) error {
 		}
 
 		var no *refusal
-		if amount, no = s.price(w, then); no != nil {
+		if amount, no = s.price(w, then, paid[0].Started); no != nil {
 			w.answer = refused(no.result, no.text, no.failed)
 			return nil
 		}

@@ -1,6 +1,9 @@
 package credit
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
@@ -32,86 +35,73 @@ func (s *Server) quotaOf(w *exchange, mscc *mscc) (*Quota, *refusal, error) {
 
 	units := mscc.candidates(usualUnit(w.session.ServiceContext))
 	if units[0] == rating.Money { // rated already
-		return w.addQuota(mscc, rating.Money, &rating.Rate{})
+		return w.addQuota(mscc, w.plan.Meter(rating.Service{}, rating.Money))
 	}
 
-	tariff, err := s.tariffs.version(w.tx.DB, w.session.Tariff, w.session.TariffVersion)
-	if err != nil {
-		return nil, nil, err
-	}
-
-	rate, unit, no := s.rate(tariff, units, rating.Service{
-		Number: s.config.Numbering.Normalise(w.session.Called), RatingGroup: mscc.group, Terminating: w.session.Terminating,
-	}, w.session.Called)
+	meter, no := s.meter(w.plan, units, s.serviceOf(w, mscc), w.at, w.session.Called)
 	if no != nil {
 		w.unrated++
 		return nil, no, nil
 	}
 
-	return w.addQuota(mscc, unit, rate)
+	return w.addQuota(mscc, meter)
 }
 
-func (w *exchange) addQuota(mscc *mscc, unit rating.Unit, rate *rating.Rate) (*Quota, *refusal, error) {
+func (w *exchange) addQuota(mscc *mscc, meter *rating.Meter) (*Quota, *refusal, error) {
 	if len(w.session.Services) >= maxQuotas {
 		return nil, &refusal{ro.RatingFailed, "the session has too many services", &FailedAVP{RatingGroup: mscc.group}}, nil
 	}
 
-	quota := &Quota{Key: key(mscc.group, mscc.identifiers), RatingGroup: mscc.group, Identifiers: mscc.identifiers, Unit: unit, Rate: *rate}
+	quota := &Quota{
+		Key: key(mscc.group, mscc.identifiers), RatingGroup: mscc.group, Identifiers: mscc.identifiers,
+		Unit: meter.Unit(), Service: meter.Service(), meter: meter,
+	}
 	w.session.Services = append(w.session.Services, quota)
 
 	return quota, nil, nil
 }
 
-// rate finds the rate of a service, and the first of the units that it prices. Without a rate there is no service: a failed rating is not
-// free (RFC 8506 §9.2).
-func (s *Server) rate(
-	tariff *rating.Tariff,
-	units []rating.Unit,
-	service rating.Service,
-	called string,
-) (*rating.Rate, rating.Unit, *refusal) {
-	rate, err := tariff.Find(service)
-
-	for _, unit := range units {
-		if unit == rating.Money { // rated by the network function
-			return &rating.Rate{}, unit, nil
-		}
-
-		if err == nil && rate.Prices(unit) {
-			return &rate, unit, nil
-		}
-	}
-
-	if err != nil {
-		return nil, "", &refusal{ro.RatingFailed, err.Error(), &FailedAVP{CalledPartyAddress: called}}
-	}
-
-	return nil, "", &refusal{
-		ro.RatingFailed, "tariff " + tariff.Name + " has no price for " + string(units[0]) + " to " + service.Number,
-		&FailedAVP{RequestedServiceUnit: s.granted(units[0], 0)},
-	}
-}
-
 // reserve makes the next quota of each service that requests one: what it requests, or the configured amount, or what the account affords,
 // which is then the last (RFC 8506 §5.6).
 func (s *Server) reserve(w *exchange) error {
-	tariff, err := s.tariffs.version(w.tx.DB, w.session.Tariff, w.session.TariffVersion)
-	if err != nil {
+	if err := s.meters(w); err != nil {
 		return err
 	}
 
-	final, _ := s.terms(tariff)
+	final, _ := s.terms(w.plan)
 
-	var grants []grant
+	var (
+		grants []grant
+		wishes []*wish
+	)
 
 	for i := range w.msccs {
-		if mscc := &w.msccs[i]; mscc.asked {
-			g, err := s.reserveOne(w, mscc, final)
-			if err != nil {
-				return err
-			}
+		mscc := &w.msccs[i]
+		if !mscc.asked {
+			continue
+		}
 
-			grants = append(grants, g)
+		quota, no, err := s.quotaOf(w, mscc)
+		if err != nil {
+			return err
+		}
+
+		if no == nil && w.purse.Account.Blocked { // since the session began
+			no = &refusal{ro.EndUserServiceDenied, "the account is blocked", nil}
+		}
+
+		if no == nil {
+			wishes = append(wishes, s.wish(w, mscc, quota))
+		}
+
+		grants = append(grants, grant{mscc: mscc, quota: quota, refusal: no})
+	}
+
+	w.grant(wishes)
+
+	for i := range grants {
+		if g := &grants[i]; g.refusal == nil {
+			g.refusal = g.quota.without(final)
 		}
 	}
 
@@ -121,7 +111,8 @@ func (s *Server) reserve(w *exchange) error {
 
 	w.session.total()
 	w.answer = s.answer(w, grants, indication(final))
-	s.tellBalance(w, tariff)
+	s.tellBalance(w, w.plan)
+	w.tellFailure()
 
 	if len(grants) > 0 { // else it stays as after the reports
 		w.session.Exhausted = w.answer.Result == ro.CreditLimitReached
@@ -130,47 +121,43 @@ func (s *Server) reserve(w *exchange) error {
 	return nil
 }
 
-func (s *Server) reserveOne(w *exchange, mscc *mscc, final *rating.FinalUnit) (grant, error) {
-	quota, no, err := s.quotaOf(w, mscc)
-	if err != nil || no != nil {
-		return grant{mscc: mscc, quota: quota, refusal: no}, err
+// tellFailure says what the network function does if the OCS does not answer, if the plan has a word on it (RFC 8506 §8.14).
+func (w *exchange) tellFailure() {
+	t := w.plan.Quota
+	if t == nil || !w.answer.Result.Successful() {
+		return
 	}
 
-	if w.purse.Account.Blocked { // since the session began
-		return grant{mscc, quota, &refusal{ro.EndUserServiceDenied, "the account is blocked", nil}}, nil
+	if handling, stated := map[string]ro.FailureHandling{
+		"terminate": ro.FailureTerminate, "continue": ro.FailureContinue, "retry": ro.FailureRetryAndTerminate,
+	}[t.Failure]; stated {
+		w.answer.CreditControlFailureHandling = &handling
 	}
+}
 
-	amount, most := s.usual(quota.Unit)
-	if wanted := mscc.amount(quota.Unit); wanted > 0 {
-		amount = min(wanted, most)
+// without marks a service that got no units: it is refused, or redirected or restricted at once (RFC 8506 §5.6.2, §5.6.3).
+func (q *Quota) without(final *rating.FinalUnit) *refusal {
+	switch {
+	case q.Granted > 0:
+		return nil
+	case final.Action != rating.Terminate:
+		q.Final = true
+		return nil
+	default:
+		q.Refused = true
+		return &refusal{ro.CreditLimitReached, "the account has not enough credit", nil}
 	}
-
-	units := quota.Rate.Affordable(quota.Unit, quota.Used, amount, max(0, w.purse.Account.Balance))
-	if units == 0 && final.Action != rating.Terminate { // at once, without units (RFC 8506 §5.6.2, §5.6.3)
-		quota.Granted, quota.Reserved, quota.Final = 0, 0, true
-		return grant{mscc: mscc, quota: quota}, nil
-	}
-
-	if units == 0 {
-		quota.Refused = true
-		return grant{mscc, quota, &refusal{ro.CreditLimitReached, "the account has not enough credit", nil}}, nil
-	}
-
-	price := quota.Rate.Cost(quota.Unit, quota.Used+units) - quota.Rate.Cost(quota.Unit, quota.Used)
-
-	w.posting.Move("reserve", w.purse.Account, w.purse.Reserved, price)
-
-	quota.Granted, quota.Reserved, quota.Final = units, price, units < amount
-	w.session.Reservations += price
-
-	return grant{mscc: mscc, quota: quota}, nil
 }
 
 // markLast marks a grant as the last: once all services of the request have theirs, not one more unit can be paid (RFC 8506 §5.6). Units
 // that are charged together are not the last while some of them are left.
 func (w *exchange) markLast(g grant) {
 	q := g.quota
-	if g.refusal == nil && q.Granted > 0 && q.Rate.Affordable(q.Unit, add(q.Used, q.Granted), 1, max(0, w.purse.Account.Balance)) == 0 {
+	if g.refusal != nil || q.Granted == 0 {
+		return
+	}
+
+	if q.meter.Affordable(q.meter.Add(slices.Clone(q.Parts), q.Since, q.Granted), q.after(), 1, max(0, w.purse.Account.Balance)) == 0 {
 		q.Final = true
 	}
 }
@@ -184,8 +171,6 @@ func (s *Server) answer(w *exchange, grants []grant, final *ro.FinalUnitIndicati
 		a = refused(no.result, no.text, no.failed)
 	}
 
-	validity := uint32(s.config.Validity.Seconds())
-
 	for _, g := range grants {
 		var service ro.MultipleServicesCreditControl
 
@@ -193,10 +178,15 @@ func (s *Server) answer(w *exchange, grants []grant, final *ro.FinalUnitIndicati
 		if g.refusal != nil {
 			result = g.refusal.result.Code
 		} else {
+			validity := s.validity(g.quota)
 			service.ValidityTime = &validity
 
 			if g.quota.Granted > 0 {
 				service.Granted = s.granted(g.quota.Unit, g.quota.Granted)
+
+				if g.quota.Change != nil { // the price changes within the units (RFC 8506 §5.2, §8.20)
+					service.Granted.TariffTimeChange = *g.quota.Change
+				}
 			}
 
 			if g.quota.Final {
@@ -211,7 +201,7 @@ func (s *Server) answer(w *exchange, grants []grant, final *ro.FinalUnitIndicati
 
 		service.RatingGroup, service.ServiceIdentifiers, service.ResultCode = g.mscc.group, g.mscc.identifiers, &result
 
-		if g.refusal == nil && !g.quota.Final {
+		if g.refusal == nil {
 			s.setThreshold(&service, g.quota)
 		}
 
@@ -221,11 +211,24 @@ func (s *Server) answer(w *exchange, grants []grant, final *ro.FinalUnitIndicati
 	return a
 }
 
-// setThreshold sets when to request more, before the units end (TS 32.299 §7.2). The last units have no threshold: nothing follows them.
+// validity returns the Validity-Time of units, in seconds.
+func (s *Server) validity(q *Quota) uint32 {
+	return cmp.Or(q.meter.Terms(q.Since).Validity, uint32(s.config.Validity.Seconds()))
+}
+
+// setThreshold sets when to request more, before the units end, and when units that are not used are to be given back (TS 32.299 §7.2). The
+// last units have no threshold: nothing follows them.
 func (s *Server) setThreshold(service *ro.MultipleServicesCreditControl, q *Quota) {
-	seconds, octets := uint32(s.config.Threshold.Seconds()), s.config.ThresholdOctets
+	t := q.meter.Terms(q.Since)
+	seconds := cmp.Or(t.Threshold, uint32(s.config.Threshold.Seconds()))
+	octets := cmp.Or(t.ThresholdOctets, s.config.ThresholdOctets)
+
+	if t.Holding > 0 && q.Granted > 0 {
+		service.QuotaHoldingTime = &t.Holding
+	}
 
 	switch {
+	case q.Final:
 	case q.Unit == rating.Seconds && seconds > 0 && uint64(seconds) < q.Granted:
 		service.TimeQuotaThreshold = &seconds
 	case q.Unit == rating.Octets && octets > 0 && uint64(octets) < q.Granted:

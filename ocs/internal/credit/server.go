@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/ledger"
+	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 	"github.com/dialtone-ims/dialtone/pkg/fsm"
 	"github.com/dialtone-ims/dialtone/pkg/label"
@@ -118,13 +119,14 @@ type exchange struct {
 	revenue  *ledger.Account
 	posting  *ledger.Posting
 	msccs    []mscc
-	answer   *Answer // set: the request is refused, and nothing more is done
-	stranger bool    // the session is another network function's: nothing is saved
-	late     uint64  // units reported for an unknown session
-	unpaid   Units   // reported in units without a price
-	beside   Units   // reported beside the charged units
-	overrun  int64   // used and not paid
-	unrated  int     // services without a price
+	plan     *rating.Plan // of the session
+	answer   *Answer      // set: the request is refused, and nothing more is done
+	stranger bool         // the session is another network function's: nothing is saved
+	late     uint64       // units reported for an unknown session
+	unpaid   Units        // reported in units without a price
+	beside   Units        // reported beside the charged units
+	overrun  int64        // used and not paid
+	unrated  int          // services without a price
 }
 
 // serve serves a request. The same request may have been answered to another network function.

@@ -63,14 +63,21 @@ type Quota struct {
 	RatingGroup *uint32     `json:"rating_group,omitempty"`
 	Identifiers []uint32    `json:"service_identifiers,omitempty"`
 	Unit        rating.Unit `json:"unit"`
-	Rate        rating.Rate `json:"rate"`
 	Used        uint64      `json:"used"`
-	Granted     uint64      `json:"granted"` // and not reported yet
-	Final       bool        `json:"final,omitempty"`
-	Refused     bool        `json:"refused,omitempty"` // there was no credit at the last request
-	Charged     int64       `json:"charged"`
-	Reserved    int64       `json:"reserved"`
-	Uncollected int64       `json:"uncollected,omitempty"`
+
+	Service rating.Service `json:"service"`          // what is known of it, as it was at its first request
+	Parts   []rating.Part  `json:"parts,omitempty"`  // what was used, and when: its price depends on this alone
+	Since   time.Time      `json:"since"`            // when the present units were granted
+	Change  *time.Time     `json:"change,omitempty"` // Tariff-Time-Change that was sent with them
+
+	Granted     uint64 `json:"granted"` // and not reported yet
+	Final       bool   `json:"final,omitempty"`
+	Refused     bool   `json:"refused,omitempty"` // there was no credit at the last request
+	Charged     int64  `json:"charged"`
+	Reserved    int64  `json:"reserved"`
+	Uncollected int64  `json:"uncollected,omitempty"`
+
+	meter *rating.Meter // while a request is served
 }
 
 // maxQuotas is the most quotas of one session.

@@ -52,7 +52,11 @@ func (s *Server) debit(w *exchange) error {
 		return err
 	}
 
-	used := map[*Quota]uint64{} // several reports may concern one quota
+	if err := s.meters(w); err != nil {
+		return err
+	}
+
+	used := map[*Quota]use{} // several reports may concern one quota
 
 	for i := range w.msccs {
 		mscc := &w.msccs[i]
@@ -68,7 +72,7 @@ func (s *Server) debit(w *exchange) error {
 		w.noteUnrated(mscc, quota)
 
 		if quota != nil {
-			used[quota] = add(used[quota], mscc.used(quota.Unit))
+			used[quota] = used[quota].plus(mscc.use(quota.Unit))
 		}
 	}
 
@@ -82,16 +86,16 @@ func (s *Server) debit(w *exchange) error {
 		w.releaseRest(used)
 	}
 
-	w.collect(s.config.Overdraft)
+	w.collect(s.overdraft(w))
 
 	return nil
 }
 
 // releaseRest returns the reservations of services that the last report does not name.
-func (w *exchange) releaseRest(but map[*Quota]uint64) {
+func (w *exchange) releaseRest(but map[*Quota]use) {
 	for _, quota := range w.session.Services {
 		if _, reported := but[quota]; !reported {
-			w.debitQuota(quota, 0)
+			w.debitQuota(quota, use{})
 		}
 	}
 }
@@ -146,8 +150,12 @@ func (s *Server) releaseAll(w *exchange) error {
 		return err
 	}
 
+	if err := s.meters(w); err != nil {
+		return err
+	}
+
 	w.releaseRest(nil)
-	w.collect(s.config.Overdraft)
+	w.collect(s.overdraft(w))
 	w.answer = accepted()
 	w.answer.CostInformation = s.cost(w.session.Charged)
 
@@ -170,7 +178,9 @@ func (w *exchange) findPurse() (err error) {
 }
 
 // debitQuota debits the use of one service from its reservation, and returns the rest of that.
-func (w *exchange) debitQuota(quota *Quota, used uint64) {
+func (w *exchange) debitQuota(quota *Quota, reported use) {
+	used := reported.sum()
+
 	if used > 0 && quota.Unit == rating.Seconds && w.session.Answered == nil {
 		answered := w.at.Add(-time.Duration(min(used, math.MaxUint32)) * time.Second)
 		if answered.Before(w.session.Started) {
@@ -184,6 +194,7 @@ func (w *exchange) debitQuota(quota *Quota, used uint64) {
 		w.session.Exhausted = true
 	}
 
+	w.count(quota, reported)
 	quota.Used = min(add(quota.Used, used), rating.MaxUnits)
 	covered := min(quota.due(), quota.Reserved)
 	rest := quota.Reserved - covered
@@ -197,7 +208,7 @@ func (w *exchange) debitQuota(quota *Quota, used uint64) {
 }
 
 // due returns the cost of the use that is not paid yet.
-func (q *Quota) due() int64 { return max(0, q.Rate.Cost(q.Unit, q.Used)-q.Charged) }
+func (q *Quota) due() int64 { return max(0, q.meter.Cost(q.Parts)-q.Charged) }
 
 // collect charges use beyond the reservations to the account as far as it goes, down to the overdraft. It runs after they have been
 // returned, so that the order of services in a request does not matter; what the account does not cover is tried again with each report of
@@ -214,6 +225,15 @@ func (w *exchange) collect(overdraft int64) {
 	w.session.total()
 }
 
+// overdraft returns how far below zero use beyond the grants may bring the account, by the plan or else as configured.
+func (s *Server) overdraft(w *exchange) int64 {
+	if t := w.plan.Quota; t != nil && t.Overdraft != nil {
+		return *t.Overdraft
+	}
+
+	return s.config.Overdraft
+}
+
 // supervise restarts Tcc, which is longer than the quota is valid (RFC 8506 §7). A user without credit who is not cut off, but redirected
 // to top up, has as long for that.
 func (s *Server) supervise(w *exchange) error {
@@ -224,7 +244,15 @@ func (s *Server) supervise(w *exchange) error {
 
 	wait := s.config.Supervision
 	if final, _ := s.terms(tariff); w.session.Granted > 0 || !w.session.Exhausted || final.Action != rating.Terminate {
-		wait += s.config.Validity
+		longest := s.config.Validity
+
+		for _, quota := range w.session.Services {
+			if quota.meter != nil {
+				longest = max(longest, time.Duration(s.validity(quota))*time.Second)
+			}
+		}
+
+		wait += longest
 	}
 
 	w.session.Expires = w.now.Add(wait)

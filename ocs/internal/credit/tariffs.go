@@ -20,7 +20,7 @@ type StoredTariff struct {
 	Name    string    `gorm:"primaryKey"                     json:"name"`
 	Version uint32    `gorm:"primaryKey;autoIncrement:false" json:"version"`
 	Rates   string    `                                      json:"-"`
-	Terms   string    `                                      json:"-"`
+	Terms   string    `                                      json:"-"` // the plan without its rates
 	Created time.Time `                                      json:"created"`
 }
 
@@ -34,7 +34,7 @@ func Publish(ctx context.Context, store *ledger.Store, t *rating.Tariff) error {
 		return err
 	}
 
-	terms, err := json.Marshal(t.Terms)
+	terms, err := json.Marshal(termsOf(t))
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func Publish(ctx context.Context, store *ledger.Store, t *rating.Tariff) error {
 // tariffs caches price lists: a version never changes.
 type tariffs struct {
 	mu   sync.Mutex
-	read map[tariffKey]*rating.Tariff
+	read map[tariffKey]*rating.Plan
 }
 
 type tariffKey struct {
@@ -73,7 +73,7 @@ type tariffKey struct {
 const maxTariffs = 64 // cached
 
 // current returns the version of a tariff that is in force; gorm.ErrRecordNotFound if there is no such tariff.
-func (t *tariffs) current(db *gorm.DB, name string) (*rating.Tariff, error) {
+func (t *tariffs) current(db *gorm.DB, name string) (*rating.Plan, error) {
 	stored := new(StoredTariff)
 	if err := db.Select("version").Where("name = ?", name).Order("version DESC").Take(stored).Error; err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (t *tariffs) current(db *gorm.DB, name string) (*rating.Tariff, error) {
 }
 
 // version returns one version of a tariff.
-func (t *tariffs) version(db *gorm.DB, name string, version uint32) (*rating.Tariff, error) {
+func (t *tariffs) version(db *gorm.DB, name string, version uint32) (*rating.Plan, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
@@ -102,13 +102,18 @@ func (t *tariffs) version(db *gorm.DB, name string, version uint32) (*rating.Tar
 		return nil, err
 	}
 
-	if t.read == nil || len(t.read) >= maxTariffs {
-		t.read = map[tariffKey]*rating.Tariff{}
+	plan, err := rating.Compile(tariff)
+	if err != nil {
+		return nil, fmt.Errorf("tariff %s, version %d: %w", name, version, err)
 	}
 
-	t.read[key] = tariff
+	if t.read == nil || len(t.read) >= maxTariffs {
+		t.read = map[tariffKey]*rating.Plan{}
+	}
 
-	return tariff, nil
+	t.read[key] = plan
+
+	return plan, nil
 }
 
 // Tariff returns the stored tariff.
@@ -118,12 +123,23 @@ func (s *StoredTariff) Tariff() (*rating.Tariff, error) {
 		return nil, fmt.Errorf("tariff %s, version %d: %w", s.Name, s.Version, err)
 	}
 
-	if err := json.Unmarshal([]byte(s.terms()), &t.Terms); err != nil {
+	terms := planTerms{Tariff: t}
+	if err := json.Unmarshal([]byte(s.terms()), &terms); err != nil {
 		return nil, fmt.Errorf("tariff %s, version %d: %w", s.Name, s.Version, err)
 	}
 
 	return t, nil
 }
+
+// planTerms is all of a plan but its rates, which are stored beside it.
+type planTerms struct {
+	*rating.Tariff
+	Name    string `json:"name,omitempty"`
+	Version uint32 `json:"version,omitempty"`
+	Rates   *int   `json:"rates,omitempty"` // hides those of the plan
+}
+
+func termsOf(t *rating.Tariff) planTerms { return planTerms{Tariff: t} }
 
 // terms returns the stored terms; an earlier OCS stored none.
 func (s *StoredTariff) terms() string { return cmp.Or(s.Terms, "{}") }

@@ -1,6 +1,7 @@
 package credit
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/bits"
@@ -20,6 +21,7 @@ type mscc struct {
 	wanted      []want // alternatives that may be granted; none: the OCS chooses
 	reports     []ro.ServiceUnit
 	spent       uint64 // minor units reported as used
+	charge      Charge // of an event
 }
 
 // want is a requested amount; 0: the OCS chooses.
@@ -278,16 +280,18 @@ func usualUnit(serviceContext string) rating.Unit {
 	return rating.Seconds
 }
 
-// usual returns the amount granted by default, and the maximum.
-func (s *Server) usual(unit rating.Unit) (amount, most uint64) {
+// usual returns the amount granted by default, by the plan or else as configured, and the maximum.
+func (s *Server) usual(unit rating.Unit, t rating.Terms) (amount, most uint64) {
 	switch unit {
 	case rating.Seconds:
-		return uint64(s.config.Quota.Seconds()), uint64(s.config.MaxQuota.Seconds())
+		amount, most = cmp.Or(t.Seconds, uint64(s.config.Quota.Seconds())), uint64(s.config.MaxQuota.Seconds())
 	case rating.Octets:
-		return s.config.QuotaOctets, s.config.MaxQuotaOctets
+		amount, most = cmp.Or(t.Octets, s.config.QuotaOctets), s.config.MaxQuotaOctets
 	case rating.Money:
-		return s.config.QuotaMoney, s.config.MaxQuotaMoney
+		amount, most = s.config.QuotaMoney, s.config.MaxQuotaMoney
 	default:
-		return s.config.QuotaEvents, s.config.MaxQuotaEvents
+		amount, most = cmp.Or(t.Events, s.config.QuotaEvents), s.config.MaxQuotaEvents
 	}
+
+	return amount, max(amount, most)
 }

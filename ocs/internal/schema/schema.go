@@ -15,6 +15,7 @@ var OCS = database.Schema{Name: "ocs", Migrations: []database.Migration{
 	{Name: "tables", Do: tables},
 	{Name: "a movement is one row", Do: folded},
 	{Name: "answers in their order", Do: answers},
+	{Name: "charges of CDRs", Do: charges},
 }}
 
 // tables creates the tables, or completes those of a version that did not count its steps.
@@ -24,6 +25,15 @@ func tables(tx *gorm.DB) error {
 	}
 
 	return credit(tx)
+}
+
+// charges adds to CDRs how their amounts were found.
+func charges(tx *gorm.DB) error {
+	type CDR struct {
+		Charges string // JSON
+	}
+
+	return tx.Migrator().AddColumn(&CDR{}, "Charges")
 }
 
 func ledger(tx *gorm.DB) error {

@@ -13,12 +13,12 @@ import (
 
 // prices rate what was used by the scenario's tariffs, whatever was reported of it: the difference from what the OCS debited is leakage.
 type prices struct {
-	tariffs map[string]*rating.Tariff
+	tariffs map[string]*rating.Plan
 	usual   string
 }
 
 func newPrices(s *scenario.Scenario) (*prices, error) {
-	p := &prices{tariffs: map[string]*rating.Tariff{}, usual: s.OCS.Credit.Tariff}
+	p := &prices{tariffs: map[string]*rating.Plan{}, usual: s.OCS.Credit.Tariff}
 
 	for name, value := range s.Tariffs {
 		text, err := json.Marshal(value)
@@ -34,18 +34,16 @@ func newPrices(s *scenario.Scenario) (*prices, error) {
 			return nil, fmt.Errorf("tariffs.%s: %w", name, err)
 		}
 
-		if err := tariff.Validate(); err != nil {
+		if p.tariffs[name], err = rating.Compile(tariff); err != nil {
 			return nil, fmt.Errorf("tariffs.%s: %w", name, err)
 		}
-
-		p.tariffs[name] = tariff
 	}
 
 	return p, nil
 }
 
 // price returns what a use costs; nothing, if there is no price for it.
-func (p *prices) price(w *client.Wanted, used uint64, _, _ time.Time) int64 {
+func (p *prices) price(w *client.Wanted, used uint64, begun, _ time.Time) int64 {
 	name := w.Tariff
 	if name == "" {
 		name = p.usual
@@ -65,10 +63,10 @@ func (p *prices) price(w *client.Wanted, used uint64, _, _ time.Time) int64 {
 		service.RatingGroup = &w.RatingGroup
 	}
 
-	rate, err := tariff.Find(service)
-	if err != nil || !rate.Prices(unit) {
+	meter := tariff.Meter(service, unit)
+	if _, err := meter.Rate(begun); err != nil {
 		return 0
 	}
 
-	return rate.Cost(unit, used)
+	return meter.Cost(meter.Add(nil, begun, used))
 }
