@@ -1,4 +1,4 @@
-// Command hss is the home subscriber server: the Cx server, the authentication centre and the subscriber store.
+// Command hss is the home subscriber server: the server of Cx, S6a, SWx and Sh, the authentication centre and the subscriber store.
 package main
 
 import (
@@ -10,7 +10,7 @@ import (
 func main() {
 	service.Main(service.Function[app.Config]{
 		Name:     "hss",
-		Short:    "home subscriber server: Cx, authentication, subscribers",
+		Short:    "home subscriber server: Cx, S6a, SWx, Sh, authentication, subscribers",
 		Default:  app.Default,
 		Build:    app.Build,
 		OpenAPI:  app.OpenAPI,

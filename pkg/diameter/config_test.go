@@ -32,6 +32,9 @@ func TestConfigIsRefused(t *testing.T) {
 		{"stands twice", func(c *diameter.Config) { c.Peers = []diameter.Peer{{Host: "b.example"}, {Host: "B.example"}} }},
 		{"this node itself", func(c *diameter.Config) { c.Peers = []diameter.Peer{{Host: "A.example"}} }},
 		{"b.example", func(c *diameter.Config) { c.Peers = []diameter.Peer{{Host: "b.example", Address: "b"}} }},
+		{"as: host and realm are both needed", func(c *diameter.Config) {
+			c.Peers = []diameter.Peer{{Host: "b.example", As: diameter.Identity{Host: "c.example"}}}
+		}},
 		{"is no peer", func(c *diameter.Config) { c.Routes = []diameter.Route{{Peer: "b.example"}} }},
 	}
 
