@@ -21,6 +21,8 @@ func main() {
 	flag.IntVar(&o.subscribers, "subscribers", 4000, "`handsets` of each kind of load")
 	flag.IntVar(&o.seconds, "seconds", 8, "`length` of each load")
 	flag.IntVar(&o.flood, "flood", 3000, "`CCRs` per second of length that an OCS gets as fast as it answers")
+	flag.IntVar(&o.accounts, "accounts", 1_000_000, "`accounts` of an OCS with many")
+	flag.IntVar(&o.movements, "movements", 10_000_000, "`movements` of an OCS with a long history")
 	flag.IntVar(&o.rounds, "rounds", 5, "how `often` this core and Kamailio are measured in turn")
 	flag.StringVar(&o.profiles, "profiles", "", "`folder` for CPU profiles of P-, I- and S-CSCF under each load")
 	only := flag.String("only", "", "`expression` of the names of the loads to measure, such as 'SIPp.*calls'")
@@ -42,6 +44,7 @@ type options struct {
 	subscribers, seconds int
 	rounds               int // of the comparison
 	flood                int // CCRs
+	accounts, movements  int
 	only                 *regexp.Regexp
 }
 
@@ -50,8 +53,8 @@ func (o *options) prepare(only string) (err error) {
 		return err
 	}
 
-	if min(o.subscribers/2, o.seconds, o.rounds, o.flood) < 1 {
-		return errors.New("no figure without two subscribers, a second and a round")
+	if min(o.subscribers/2, o.seconds, o.rounds, o.flood, o.movements, o.accounts/1000) < 1 {
+		return errors.New("no figure without two subscribers, 1,000 accounts, a second and a round")
 	}
 
 	if o.profiles != "" {

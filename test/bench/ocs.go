@@ -79,8 +79,12 @@ func (o *options) chargeOn(store string) error {
 		return err
 	}
 
-	if err := c.weigh(); err != nil || store == "SQLite" {
+	if err := c.weigh(); err != nil {
 		return err
+	}
+
+	if store == "SQLite" {
+		return c.large()
 	}
 
 	if err := c.add(1); err != nil {
