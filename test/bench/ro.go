@@ -14,11 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fiorix/go-diameter/v4/diam"
-	"github.com/fiorix/go-diameter/v4/diam/avp"
-	"github.com/fiorix/go-diameter/v4/diam/datatype"
-	"github.com/fiorix/go-diameter/v4/diam/dict"
-
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
@@ -64,33 +59,14 @@ func newCharger(address string, accounts int) (*charger, error) {
 
 	c := &charger{conn: conn, in: bufio.NewReaderSize(conn, 1<<18), accounts: accounts}
 
-	cer := diam.NewRequest(diam.CapabilitiesExchange, 0, dict.Default)
-	for _, a := range []struct {
-		code  uint32
-		value datatype.Type
-	}{
-		{avp.OriginHost, datatype.DiameterIdentity(chargedBy.host)},
-		{avp.OriginRealm, datatype.DiameterIdentity(chargedBy.realm)},
-		{avp.HostIPAddress, datatype.Address(net.ParseIP("127.0.0.1"))},
-		{avp.VendorID, datatype.Unsigned32(0)},
-		{avp.ProductName, datatype.UTF8String("bench")},
-		{avp.AuthApplicationID, datatype.Unsigned32(ro.Application.ID)},
-	} {
-		if _, err := cer.NewAVP(a.code, avp.Mbit, 0, a.value); err != nil {
-			return nil, err
-		}
-	}
-
-	octets, err := cer.Serialize()
-	if err != nil {
+	cer := message(0x80, capabilitiesExchange, 0, 0,
+		text(originHost, chargedBy.host), text(originRealm, chargedBy.realm), attribute(hostIPAddress, []byte{0, 1, 127, 0, 0, 1}),
+		number(vendorID, 0), text(productName, "bench"), number(authApplicationID, ro.Application.ID))
+	if _, err := conn.Write(cer); err != nil {
 		return nil, err
 	}
 
-	if _, err := conn.Write(octets); err != nil {
-		return nil, err
-	}
-
-	if code, _, result, err := c.read(); err != nil || code != diam.CapabilitiesExchange || result != ro.Success.Code {
+	if code, _, result, err := c.read(); err != nil || code != capabilitiesExchange || result != ro.Success.Code {
 		return nil, fmt.Errorf("capabilities exchange with %s: command %d, result %d: %w", address, code, result, err)
 	}
 
@@ -182,7 +158,7 @@ func (c *charger) read() (command, id, result uint32, err error) {
 	}
 
 	for at := 0; at+12 <= len(b); {
-		if binary.BigEndian.Uint32(b[at:]) == avp.ResultCode {
+		if binary.BigEndian.Uint32(b[at:]) == resultCode {
 			result = binary.BigEndian.Uint32(b[at+8:])
 			break
 		}
@@ -190,10 +166,10 @@ func (c *charger) read() (command, id, result uint32, err error) {
 		at += (int(binary.BigEndian.Uint32(b[at+4:])&0xFFFFFF) + 3) &^ 3
 	}
 
-	if header[4]&diam.RequestFlag != 0 { // a watchdog's
+	if header[4]&0x80 != 0 { // a watchdog's
 		command = 0
 
-		if err := c.watched(header, b); err != nil {
+		if err := c.watched(header); err != nil {
 			return 0, 0, 0, err
 		}
 	}
@@ -203,30 +179,58 @@ func (c *charger) read() (command, id, result uint32, err error) {
 	return command, id, result, err
 }
 
-// watched answers a DWR: with its own AVPs, but for the identity and the result (RFC 6733 §5.5.2).
-func (c *charger) watched(header [20]byte, _ []byte) error {
-	m := diam.NewMessage(diam.DeviceWatchdog, 0, 0, binary.BigEndian.Uint32(header[12:]), binary.BigEndian.Uint32(header[16:]), dict.Default)
-	for _, a := range []struct {
-		code  uint32
-		value datatype.Type
-	}{
-		{avp.ResultCode, datatype.Unsigned32(ro.Success.Code)},
-		{avp.OriginHost, datatype.DiameterIdentity(chargedBy.host)},
-		{avp.OriginRealm, datatype.DiameterIdentity(chargedBy.realm)},
-	} {
-		if _, err := m.NewAVP(a.code, avp.Mbit, 0, a.value); err != nil {
-			return err
-		}
-	}
-
-	octets, err := m.Serialize()
-	if err != nil {
-		return err
-	}
-
-	_, err = c.conn.Write(octets)
+// watched answers a DWR (RFC 6733 §5.5.2).
+func (c *charger) watched(header [20]byte) error {
+	_, err := c.conn.Write(message(0, deviceWatchdog, binary.BigEndian.Uint32(header[12:]), binary.BigEndian.Uint32(header[16:]),
+		number(resultCode, ro.Success.Code), text(originHost, chargedBy.host), text(originRealm, chargedBy.realm)))
 
 	return err
+}
+
+// Commands and AVPs of the base protocol that this client writes itself (RFC 6733 §3.1, §4.5).
+const (
+	capabilitiesExchange = 257
+	deviceWatchdog       = 280
+
+	hostIPAddress     = 257
+	authApplicationID = 258
+	originHost        = 264
+	vendorID          = 266
+	resultCode        = 268
+	productName       = 269
+	originRealm       = 296
+)
+
+// message returns a message of the base protocol (RFC 6733 §3).
+func message(flags byte, command, hopByHop, endToEnd uint32, avps ...[]byte) []byte {
+	m := binary.BigEndian.AppendUint32(nil, 0)
+	m = binary.BigEndian.AppendUint32(m, uint32(flags)<<24|command)
+	m = binary.BigEndian.AppendUint32(m, 0)
+	m = binary.BigEndian.AppendUint32(m, hopByHop)
+	m = binary.BigEndian.AppendUint32(m, endToEnd)
+
+	for _, a := range avps {
+		m = append(m, a...)
+	}
+
+	binary.BigEndian.PutUint32(m, 1<<24|uint32(len(m)))
+
+	return m
+}
+
+// attribute returns a mandatory AVP, with its padding (RFC 6733 §4.1).
+func attribute(code uint32, value []byte) []byte {
+	a := binary.BigEndian.AppendUint32(nil, code)
+	a = binary.BigEndian.AppendUint32(a, 0x40<<24|uint32(8+len(value)))
+	a = append(a, value...)
+
+	return append(a, make([]byte, -len(a)&3)...)
+}
+
+func text(code uint32, value string) []byte { return attribute(code, []byte(value)) }
+
+func number(code, value uint32) []byte {
+	return attribute(code, binary.BigEndian.AppendUint32(nil, value))
 }
 
 // charged is what a load saw.

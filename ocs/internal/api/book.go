@@ -66,6 +66,10 @@ func (a *API) ledger(w http.ResponseWriter, r *http.Request) error {
 		answer.Accounts = answer.Accounts[:maxRows]
 	}
 
+	for i := range answer.Movements {
+		answer.Movements[i].Divide()
+	}
+
 	answer.Movements = httpapi.Page(w, r, answer.Movements, limit, "before", func(m ledger.Movement) string { return number(m.ID) })
 
 	return httpapi.Write(w, http.StatusOK, answer)

@@ -56,14 +56,11 @@ type Movement struct {
 	ToAccount   uint64 `                                                           json:"-"`
 	Amount      int64  `                                                           json:"-"`
 
-	Entries []Entry `gorm:"-" json:"entries"` // the same, by account
+	Entries []Entry `gorm:"-" json:"entries"` // the same by account, for who reads it: Divide
 }
 
-// AfterFind writes the entries.
-func (m *Movement) AfterFind(*gorm.DB) error {
-	m.Entries = []Entry{{m.FromAccount, -m.Amount}, {m.ToAccount, m.Amount}}
-	return nil
-}
+// Divide writes the entries.
+func (m *Movement) Divide() { m.Entries = []Entry{{m.FromAccount, -m.Amount}, {m.ToAccount, m.Amount}} }
 
 // Entry is the effect of a movement on one account.
 type Entry struct {
