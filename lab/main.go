@@ -27,7 +27,7 @@ import (
 
 type options struct {
 	once     bool
-	bearers  bool
+	bearers  scenario.Bearers
 	ipsec    bool
 	network  scenario.PLMN
 	gm       addresses
@@ -70,7 +70,8 @@ func main() {
 		false,
 		"handsets and core in network namespaces, with IPsec between them; needs root and a kernel with ESP",
 	)
-	command.Flags().BoolVar(&o.bearers, "bearers", false, "the P-CSCF asks a simulated PCRF for the bearers of calls")
+	command.Flags().Var(&o.bearers, "bearers", "the P-CSCF asks a simulated PCRF for the bearers of calls, or with --bearers=n5 a PCF")
+	command.Flags().Lookup("bearers").NoOptDefVal = string(scenario.Rx)
 	command.Flags().Var(&o.network, "plmn", "whose network it is: that of your SIMs")
 	command.Flags().Var(&o.gm, "gm", "an `address` of this machine, where real handsets find the P-CSCF; twice for IPv4 and IPv6")
 	command.MarkFlagsMutuallyExclusive("gm", "ipsec")
@@ -132,13 +133,12 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		s.Place, s.Handsets, s.Kernel = scenario.Link, handsets, kernel
 	}
 
-	if o.bearers {
-		s.Place = s.Place.Rx()
-		if s.PCRF, err = s.Place.SimulatePCRF(o.network, o.data); err != nil {
+	if s.Place.Bearers = o.bearers; o.bearers != scenario.NoBearers {
+		if s.Policy, err = s.Place.Simulate(o.network, o.data); err != nil {
 			return err
 		}
 
-		defer func() { err = errors.Join(err, s.PCRF.Stop()) }() // after the P-CSCF, to get the ends of the last sessions
+		defer func() { err = errors.Join(err, s.Policy.Stop()) }() // after the P-CSCF, to get the ends of the last sessions
 	}
 
 	named, err := serveNames(s, o.dns)
@@ -346,7 +346,7 @@ The core stays up. Ctrl-C ends it.
 
 // asking returns how to look at the bearers of calls.
 func asking(o options, enter string) string {
-	if !o.bearers {
+	if o.bearers == scenario.NoBearers {
 		return ""
 	}
 

@@ -145,7 +145,9 @@ func TestBearers(t *testing.T) {
 		contains(t, out.String(),
 			"the PCRF grants alice  permit out 17 from 127.0.0.101 to 127.0.0.100 ",
 			"the PCRF grants bob    permit out 17 from 127.0.0.100 to 127.0.0.101 ",
-			"The call of alice to bob", "PCRF", "INVITE", "AAR", "AAA", "2001", "ACK", "BYE", "STR", "STA", "2001", "Every step happened.")
+			"the PCRF reports that alice is on another access network: WLAN",
+			"The call of alice to bob", "PCRF", "INVITE", "183", "AAR", "AAA", "2001", "PRACK", "UPDATE", "180", "ACK", "RAR", "RAA", "2001",
+			"BYE", "STR", "STA", "2001", "Every step happened.")
 
 		log, err := os.ReadFile(filepath.Join(data, "log", "pcscf.log"))
 		if err != nil {
@@ -156,6 +158,25 @@ func TestBearers(t *testing.T) {
 			t.Errorf("the P-CSCF says\n%s", log)
 		}
 	}
+
+	gone(t)
+}
+
+// With --bearers=n5 it is a PCF that is asked, and its HTTP is in the ladder.
+func TestBearersOverN5(t *testing.T) {
+	defer network.Alone(t).Close()
+
+	command, out := lab(t, "--once", "--bearers=n5")
+	if err := command.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	contains(t, out.String(),
+		"the PCF grants alice  permit out 17 from 127.0.0.101 to 127.0.0.100 ",
+		"the PCF grants bob    permit out 17 from 127.0.0.100 to 127.0.0.101 ",
+		"the PCF reports that alice is on another access network: WLAN",
+		"The call of alice to bob", "PCF", "INVITE", "183", "POST", "/npcf-policyauthorization/v1/app-sessions", "201", "(POST)", "PRACK",
+		"UPDATE", "180", "ACK", "POST", "/notify", "204", "BYE", "POST", "/delete", "204", "(POST)", "Every step happened.")
 
 	gone(t)
 }
@@ -239,6 +260,7 @@ func TestRefused(t *testing.T) {
 		{[]string{"--gm", "0.0.0.0"}, "a handset has to reach it"},
 		{[]string{"--gm", "127.0.0.10"}, "a handset has to reach it"},
 		{[]string{"--gm", "192.0.2.1", "--ipsec"}, "[gm ipsec]"},
+		{[]string{"--bearers=gx"}, "rx or n5"},
 	} {
 		command, out := lab(t, append(test.arguments, "--once")...)
 		if err := command.Run(); err == nil || !strings.Contains(out.String(), test.says) || strings.Contains(out.String(), "ready") {

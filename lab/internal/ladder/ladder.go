@@ -1,4 +1,4 @@
-// Package ladder merges the traces of all functions into one diagram: every message once, SIP and Diameter in order of time.
+// Package ladder merges the traces of all functions into one diagram: every message once, SIP, Diameter and HTTP in order of time.
 package ladder
 
 import (
@@ -20,15 +20,16 @@ import (
 type Step struct {
 	trace.Message
 	From, To string
-	Label    string // "INVITE", "200 OK", "CCR-I"
+	Label    string // "INVITE", "200 OK", "CCR-I", "POST"
 	Detail   string
 	CallID   string
-	Session  string // Session-Id of Diameter
+	Session  string // Session-Id of Diameter, or the path of an application session
 }
 
 // Nodes without a trace of their own.
 const (
 	PCRF = "PCRF"
+	PCF  = "PCF"
 	PSAP = "PSAP"
 )
 
@@ -57,19 +58,25 @@ func Collect(ctx context.Context, admins []string, nodes Nodes) ([]Step, error) 
 		}
 
 		for _, record := range records {
-			if step, ok := read(record.Message, nodes); ok {
+			if step, ok := read(record.Message, nodes, nodes.at(admin)); ok {
 				steps = append(steps, step)
 			}
 		}
 	}
 
 	slices.SortStableFunc(steps, func(a, b Step) int { return a.Time.Compare(b.Time) })
+	sessions(steps)
 
 	return steps, nil
 }
 
-func read(m trace.Message, nodes Nodes) (Step, bool) {
+// read returns a message of the trace of a node, which may send from an address of the machine that is not its own.
+func read(m trace.Message, nodes Nodes, own string) (Step, bool) {
 	local, remote := nodes.name(m.Local.Addr()), nodes.name(m.Remote.Addr())
+	if local == "?" {
+		local = own
+	}
+
 	if !m.Sent && traced(remote) { // the sender's trace has it
 		return Step{}, false
 	}
@@ -79,9 +86,15 @@ func read(m trace.Message, nodes Nodes) (Step, bool) {
 		s.From, s.To = local, remote
 	}
 
-	if m.Protocol == trace.Diameter {
+	switch m.Protocol {
+	case trace.Diameter:
 		s.Label, s.Detail, s.Session = diameterLabel(m.Data)
 		return s, s.Label != ""
+	case trace.HTTP:
+		said, ok := readHTTP(m.Data)
+		s.Label, s.Detail = said.labelled()
+
+		return s, ok
 	}
 
 	parsed, err := sip.ParseMessage(m.Data)
@@ -99,6 +112,16 @@ func read(m trace.Message, nodes Nodes) (Step, bool) {
 	}
 
 	return s, true
+}
+
+// at returns the node with this admin address.
+func (n Nodes) at(admin string) string {
+	address, err := netip.ParseAddrPort(strings.TrimPrefix(admin, "http://"))
+	if err != nil {
+		return "?"
+	}
+
+	return n.name(address.Addr())
 }
 
 func (n Nodes) name(a netip.Addr) string {

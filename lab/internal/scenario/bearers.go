@@ -4,93 +4,82 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/lab/internal/ladder"
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
-	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
-	"github.com/dialtone-ims/dialtone/pkg/policy"
+	"github.com/dialtone-ims/dialtone/pkg/npcf"
 )
 
-// addressOfPCRF is where the simulated PCRF listens for Rx.
-var addressOfPCRF = netip.MustParseAddrPort("127.0.0.15:3868")
+// Bearers is how the P-CSCF asks for the bearers of calls.
+type Bearers string
 
-// Rx returns the place with a PCRF that the P-CSCF asks for the bearers of calls.
-func (p Place) Rx() Place {
-	p.PCRF = addressOfPCRF
-	return p
+// The values of Bearers.
+const (
+	NoBearers Bearers = ""
+	Rx        Bearers = "rx" // a PCRF
+	N5        Bearers = "n5" // a PCF
+)
+
+// Set takes rx or n5.
+func (b *Bearers) Set(text string) error {
+	if text != string(Rx) && text != string(N5) {
+		return errors.New("bearers are asked for over rx or n5")
+	}
+
+	*b = Bearers(text)
+
+	return nil
 }
+
+func (b *Bearers) String() string { return string(*b) }
+
+// Type returns the type for the help.
+func (b *Bearers) Type() string { return "rx|n5" }
+
+// Where the simulated PCRF and PCF listen, and where the P-CSCF takes the PCF's notifications.
+var (
+	addressOfPCRF = netip.MustParseAddrPort("127.0.0.15:3868")
+	addressOfPCF  = netip.MustParseAddrPort("127.0.0.15:7777")
+	notifications = netip.MustParseAddrPort("127.0.0.10:7777")
+)
 
 // realm returns the realm of the EPC (TS 23.003 §19.2), as in Open5GS's labs; the IMS has another one.
 func (p PLMN) realm() string { return "epc." + strings.TrimPrefix(p.Domain(), "ims.") }
 
-// pcrfEnvironment returns the environment that points the P-CSCF to the PCRF.
-func (p Place) pcrfEnvironment(network PLMN) []string {
-	if !p.PCRF.IsValid() {
+// bearerEnvironment returns the environment that points the P-CSCF to the PCRF or PCF.
+func (p Place) bearerEnvironment(network PLMN) []string {
+	realm := network.realm()
+	required := []string{"DIALTONE_PCSCF_BEARER_POLICY=required"}
+
+	switch p.Bearers {
+	case NoBearers:
 		return nil
-	}
-
-	realm := network.realm()
-
-	return []string{
-		"DIALTONE_PCSCF_BEARER_POLICY=required",
-		fmt.Sprintf("DIALTONE_PCSCF_DIAMETER_PEERS=[{host: pcrf.%s, realm: %s, address: %q}]", realm, realm, p.PCRF),
+	case N5:
+		return append(required, "DIALTONE_PCSCF_BEARER_PCF=http://"+addressOfPCF.String(), "DIALTONE_PCSCF_BEARER_NOTIFY="+notifications.String())
+	default:
+		return append(required,
+			fmt.Sprintf("DIALTONE_PCSCF_DIAMETER_PEERS=[{host: pcrf.%s, realm: %s, address: %q}]", realm, realm, addressOfPCRF))
 	}
 }
 
-// Simulated is a PCRF in the lab's own process.
-type Simulated struct {
-	server *policy.PCRF
-	log    *os.File
-	stop   context.CancelFunc
-	ended  chan error
-}
-
-// SimulatePCRF starts the PCRF of a place, with its log in data.
-func (p Place) SimulatePCRF(network PLMN, data string) (*Simulated, error) {
-	if err := os.MkdirAll(filepath.Join(data, "log"), 0o755); err != nil {
-		return nil, err
+// access returns what the handsets state as their access network.
+func (p Place) access() string {
+	if p.Bearers == N5 {
+		return "3GPP-NR-FDD;utran-cell-id-3gpp=00101000001000000001"
 	}
 
-	log, err := os.Create(filepath.Join(data, "log", "pcrf.log"))
-	if err != nil {
-		return nil, err
-	}
-
-	realm := network.realm()
-
-	c := diameter.DefaultConfig("pcrf."+realm, realm)
-	c.Listen = []diameter.Listener{{Address: p.PCRF.String()}}
-	c.AllowUnknownPeers = true
-
-	server, err := policy.NewPCRF(c, diameter.Options{Log: slog.New(slog.NewJSONHandler(log, nil))})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the simulated PCRF: %w", err), log.Close())
-	}
-
-	ctx, stop := context.WithCancel(context.Background())
-	s := &Simulated{server: server, log: log, stop: stop, ended: make(chan error, 1)}
-
-	go func() { s.ended <- server.Run(ctx) }()
-
-	return s, nil
+	return "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001"
 }
 
-// Stop stops the PCRF.
-func (s *Simulated) Stop() error {
-	s.stop()
-	return errors.Join(<-s.ended, s.log.Close())
-}
-
-// AwaitBearers waits until the P-CSCF is connected to the PCRF: a call that requires its bearers would fail before.
+// AwaitBearers waits until the P-CSCF is connected to the PCRF: a call that requires its bearers would fail before. A PCF is connected to
+// when it is asked.
 func (s *Scenario) AwaitBearers(ctx context.Context) error {
-	if s.PCRF == nil {
+	if s.Place.Bearers != Rx {
 		return nil
 	}
 
@@ -106,14 +95,25 @@ func (s *Scenario) AwaitBearers(ctx context.Context) error {
 	return nil
 }
 
-// asked returns the sessions at the PCRF that the P-CSCF has requested.
-func (s *Scenario) asked() (sessions []string) {
-	if s.PCRF == nil {
+// reserves returns how a handset gets its bearer, which it insists on as real ones do; nil: it does not.
+func (s *Scenario) reserves(address netip.Addr) func(context.Context) error {
+	if s.Policy == nil {
 		return nil
 	}
 
-	for _, e := range s.PCRF.server.Events() {
-		if e.Kind == "AAR" && !slices.Contains(sessions, e.Session) {
+	return func(ctx context.Context) error {
+		return await(ctx, func() (bool, error) { return len(s.Policy.voice(address)) > 0, nil })
+	}
+}
+
+// asked returns the sessions at the PCRF or PCF that the P-CSCF has requested since then. A PCF names one as an earlier one that has ended.
+func (s *Scenario) asked(since time.Time) (sessions []string) {
+	if s.Policy == nil {
+		return nil
+	}
+
+	for _, e := range s.Policy.known() {
+		if (e.Kind == "AAR" || e.Kind == "POST") && e.At.After(since) && !slices.Contains(sessions, e.Session) {
 			sessions = append(sessions, e.Session)
 		}
 	}
@@ -121,9 +121,10 @@ func (s *Scenario) asked() (sessions []string) {
 	return sessions
 }
 
-// bearers prints what is granted during the call, and checks that each handset has its own.
-func (s *Scenario) bearers() error {
-	if s.PCRF == nil {
+// bearers prints what is granted during the call, and checks that each handset has its own. Then the PCRF or PCF reports that alice is on
+// another access network.
+func (s *Scenario) bearers(ctx context.Context) error {
+	if s.Policy == nil {
 		return nil
 	}
 
@@ -131,52 +132,63 @@ func (s *Scenario) bearers() error {
 		name    string
 		address netip.Addr
 	}{{alice.name, s.Place.Alice}, {bob.name, s.Place.Bob}} {
-		flows := s.PCRF.voice(one.address)
+		flows := s.Policy.voice(one.address)
 		if len(flows) == 0 {
 			return fmt.Errorf("no bearer for the voice of %s is granted", one.name)
 		}
 
 		for _, flow := range flows {
-			fmt.Fprintf(s.Out, "  the PCRF grants %-6s %s\n", one.name, flow)
+			fmt.Fprintf(s.Out, "  the %s grants %-6s %s\n", s.Policy.name, one.name, flow)
 		}
 	}
+
+	access, err := s.Policy.moved(ctx, s.Place.Alice)
+	if err != nil {
+		return fmt.Errorf("the %s reports another access network: %w", s.Policy.name, err)
+	}
+
+	fmt.Fprintf(s.Out, "  the %s reports that alice is on another access network: %s\n", s.Policy.name, access)
 
 	return nil
 }
 
-// voice returns the RTP flows granted to a UE.
-func (s *Simulated) voice(address netip.Addr) (flows []string) {
-	for _, q := range s.server.Sessions() {
-		if ue, err := q.UE(); err != nil || ue.Addr() != address {
-			continue
-		}
+// givenBack checks that each handset had a session for the call, and that all have ended.
+func (s *Scenario) givenBack(call []ladder.Step) error {
+	if s.Policy == nil {
+		return nil
+	}
 
-		for i := range q.MediaComponents {
-			if c := &q.MediaComponents[i]; c.MediaType != nil && *c.MediaType == rx.Audio && len(c.SubComponents) > 0 {
-				flows = append(flows, c.SubComponents[0].FlowDescriptions...)
+	const each = 2 // of them
+
+	order := []string{"INVITE", "183", "AAR", "AAA", "PRACK", "200", "RAR", "RAA", "BYE", "STR", "STA"}
+	begin, end := "AAR", "STR"
+
+	if s.Place.Bearers == N5 {
+		order = []string{
+			"INVITE", "183", "POST /npcf", "201", "PRACK", "200", "POST /n5", "204", "BYE", "POST /npcf", "204",
+		}
+		begin, end = "201", npcf.Delete
+	}
+
+	sessions, count := map[string]bool{}, map[string]int{}
+	asked := s.asked(s.dialled)
+
+	for _, step := range call {
+		if slices.Contains(asked, step.Session) {
+			sessions[step.Session] = true
+			label, _, _ := strings.Cut(step.Label, " ")
+			count[label]++
+
+			if strings.HasSuffix(step.Detail, npcf.Delete) {
+				count[npcf.Delete]++
 			}
 		}
 	}
 
-	return flows
-}
-
-// givenBack checks that each handset had a session for the call, and that all have ended.
-func (s *Scenario) givenBack(call []ladder.Step) error {
-	if s.PCRF == nil {
-		return nil
+	if len(sessions) != each || count[begin] < each || count[end] != each {
+		return fmt.Errorf("the call has %d sessions at the %s, %d %s and %d %s, and not one for each handset",
+			len(sessions), s.Policy.name, count[begin], begin, count[end], end)
 	}
 
-	count := map[string]int{}
-	for _, step := range call {
-		count[step.Label]++
-	}
-
-	for _, label := range []string{"AAR", "AAA", "STR", "STA"} {
-		if count[label] != 2 {
-			return fmt.Errorf("the call has %d %s, and not one for each handset", count[label], label)
-		}
-	}
-
-	return inOrder("call", call, s.columns(), "INVITE", "AAR", "AAA", "200", "ACK", "BYE", "STR", "STA")
+	return inOrder("call", call, s.columns(), order...)
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/dialtone-ims/dialtone/lab/internal/ladder"
 	"github.com/dialtone-ims/dialtone/pkg/ims/emergency"
@@ -98,7 +99,7 @@ func (s *Scenario) Emergency(ctx context.Context, admins []string) error {
 		return nil
 	}
 
-	before := s.asked()
+	began := time.Now()
 
 	call, err := s.alice.Dial(ctx, "tel:112;phone-context="+s.Network.Domain())
 
@@ -126,19 +127,23 @@ func (s *Scenario) Emergency(ctx context.Context, admins []string) error {
 
 	select {
 	case <-s.taken:
-		return s.emergencyLadder(ctx, admins, call.ID(), len(before))
+		return s.emergencyLadder(ctx, admins, call.ID(), began)
 	case <-end.Done():
 		return fmt.Errorf("the emergency centre is not told that the call is over: %w", end.Err())
 	}
 }
 
-// emergencyLadder prints the messages of an emergency call, and checks that every step is there. before is the number of sessions at the
-// PCRF that were requested before it.
-func (s *Scenario) emergencyLadder(ctx context.Context, admins []string, call string, before int) error {
+// emergencyLadder prints the messages of an emergency call, which began then, and checks that every step is there.
+func (s *Scenario) emergencyLadder(ctx context.Context, admins []string, call string, began time.Time) error {
 	columns := []string{"UE alice", "P-CSCF", ladder.PSAP}
 	wanted := [][]string{{"INVITE", "INVITE", "180", "200", "200", "ACK", "ACK", "BYE", "BYE", "200", "200"}}
 
-	if s.PCRF != nil {
+	switch s.Place.Bearers {
+	case NoBearers:
+	case N5:
+		columns = slices.Insert(columns, 1, ladder.PCF)
+		wanted = append(wanted, []string{"INVITE", "POST /npcf", "201", "BYE", "POST /npcf", "204"})
+	default:
 		columns = slices.Insert(columns, 1, ladder.PCRF)
 		wanted = append(wanted, []string{"INVITE", "AAR", "AAA", "BYE", "STR", "STA"})
 	}
@@ -157,8 +162,10 @@ func (s *Scenario) emergencyLadder(ctx context.Context, admins []string, call st
 			return false, err
 		}
 
-		bearers := s.asked()[before:]
-		steps = slices.DeleteFunc(all, func(step ladder.Step) bool { return step.CallID != call && !slices.Contains(bearers, step.Session) })
+		bearers := s.asked(began)
+		steps = slices.DeleteFunc(all, func(step ladder.Step) bool {
+			return step.Time.Before(began) || step.CallID != call && !slices.Contains(bearers, step.Session)
+		})
 		s.mark(steps)
 
 		missing = nil

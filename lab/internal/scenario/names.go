@@ -36,8 +36,8 @@ func (p Place) Names(network PLMN, server ...netip.Addr) zone.Plan {
 		},
 	}
 
-	if p.PCRF.IsValid() {
-		plan.Hosts = append(plan.Hosts, zone.Host{Name: "pcrf." + network.realm(), Addresses: []netip.Addr{p.PCRF.Addr()}})
+	if p.Bearers == Rx {
+		plan.Hosts = append(plan.Hosts, zone.Host{Name: "pcrf." + network.realm(), Addresses: []netip.Addr{addressOfPCRF.Addr()}})
 	}
 
 	return plan

@@ -30,9 +30,9 @@ const core = "[127.0.0.10/32, 127.0.0.11/32, 127.0.0.12/32, 127.0.0.16/28]"
 // Place is where the P-CSCF and the handsets meet.
 type Place struct {
 	PCSCF, Alice, Bob netip.Addr
-	Protected         bool           // by IPsec
-	Real              []netip.Addr   // where real handsets find the P-CSCF, too, if anywhere
-	PCRF              netip.AddrPort // asked for the bearers of calls, if any
+	Protected         bool         // by IPsec
+	Real              []netip.Addr // where real handsets find the P-CSCF, too, if anywhere
+	Bearers           Bearers
 	Nameservers       []netip.AddrPort
 }
 
@@ -100,7 +100,7 @@ func (p Place) Functions(network PLMN, data string) []process.Function {
 			Name:        "pcscf",
 			Admin:       adminOfPCSCF,
 			Listens:     "SIP " + p.Gm().String() + " (Gm, UDP and TCP)",
-			Environment: append(p.environment(network.Domain(), data), p.pcrfEnvironment(network)...),
+			Environment: append(p.environment(network.Domain(), data), p.bearerEnvironment(network)...),
 		},
 	}
 
@@ -166,8 +166,8 @@ func (p PLMN) Domain() string {
 // columns returns the columns of the ladder.
 func (s *Scenario) columns() []string {
 	all := []string{"UE alice", "P-CSCF", "I-CSCF", "S-CSCF", "HSS", "OCS", "UE bob"}
-	if s.PCRF != nil {
-		all = slices.Insert(all, 1, ladder.PCRF)
+	if s.Policy != nil {
+		all = slices.Insert(all, 1, s.Policy.name)
 	}
 
 	return all
@@ -176,8 +176,12 @@ func (s *Scenario) columns() []string {
 // nodes returns the names of the lab's addresses.
 func (p Place) nodes() ladder.Nodes {
 	nodes := ladder.Nodes{p.PCSCF: "P-CSCF", p.Alice: "UE alice", p.Bob: "UE bob", centreAt.Addr(): ladder.PSAP}
-	if p.PCRF.IsValid() {
-		nodes[p.PCRF.Addr()] = ladder.PCRF
+
+	switch p.Bearers {
+	case Rx:
+		nodes[addressOfPCRF.Addr()] = ladder.PCRF
+	case N5:
+		nodes[addressOfPCF.Addr()] = ladder.PCF
 	}
 
 	for name, address := range map[string]string{

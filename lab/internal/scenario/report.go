@@ -70,7 +70,7 @@ func (s *Scenario) spans(steps []ladder.Step) (registration, call []ladder.Step)
 
 	// The call: its SIP, its charging, its bearers, and the Diameter of Cx between. What else happens in that time, such as the charging
 	// of bob's message, is left out.
-	diameter := append(s.asked(), s.charging)
+	diameter := append(s.asked(s.dialled), s.charging)
 	call = span(steps, func(step ladder.Step) bool {
 		return step.CallID == s.call || step.Session != "" && slices.Contains(diameter, step.Session)
 	})
@@ -126,7 +126,7 @@ func inOrder(what string, steps []ladder.Step, columns []string, wanted ...strin
 			continue // it is not in the diagram
 		}
 
-		if at < len(wanted) && strings.HasPrefix(step.Label, wanted[at]) {
+		if at < len(wanted) && strings.HasPrefix(step.Label+" "+step.Detail, wanted[at]) {
 			at++
 		}
 	}

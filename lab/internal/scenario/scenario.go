@@ -26,7 +26,7 @@ type Scenario struct {
 	Kernel   handset.Kernel
 	// Provisioned, when set, is called once the subscribers have been made.
 	Provisioned func(context.Context) error
-	PCRF        *Simulated // nil: no bearers are requested
+	Policy      *Simulated // nil: no bearers are requested
 
 	centre    *handset.Handset // the emergency centre
 	leave     context.CancelFunc
@@ -37,6 +37,8 @@ type Scenario struct {
 	alice *handset.Handset
 	bob   *handset.Handset
 	call  string // Call-ID of the call: the databases hold earlier ones, too
+
+	dialled time.Time
 
 	charging string // Session-Id of the call's charging
 }
@@ -131,8 +133,8 @@ func (s *Scenario) handset(who subscriber, address netip.Addr) (*handset.Handset
 	c := handset.Config{
 		IMSI: s.Network.IMSI(who.number), Domain: s.Network.Domain(), K: [16]byte(k), OPc: [16]byte(opc), Transport: "UDP", Expires: 3600,
 		Address: netip.AddrPortFrom(address, handsetPort), Proxy: s.Place.Gm(),
-		Instance: handset.Instance(s.Network.IMSI(who.number)), Access: "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001",
-		CancelTime: endTime,
+		Instance: handset.Instance(s.Network.IMSI(who.number)), Access: s.Place.access(),
+		CancelTime: endTime, Reserve: s.reserves(address),
 	}
 
 	if s.Place.Protected {
@@ -181,6 +183,8 @@ func (s *Scenario) Call(ctx context.Context) (failed error) {
 		}
 	}()
 
+	s.dialled = time.Now()
+
 	call, err := s.alice.Dial(ctx, "tel:+"+bob.msisdn)
 	if err != nil {
 		return fmt.Errorf("the call: %w", err)
@@ -213,7 +217,7 @@ func (s *Scenario) Call(ctx context.Context) (failed error) {
 
 	s.call = call.ID()
 
-	if err := s.bearers(); err != nil {
+	if err := s.bearers(ctx); err != nil {
 		return err
 	}
 
