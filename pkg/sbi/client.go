@@ -20,6 +20,9 @@ const (
 	maxHeader = 1 << 16
 	idle      = 5 * time.Minute
 	redirects = 3
+
+	quiet = 15 * time.Second // on a connection, until a ping finds out whether the other side is there
+	pong  = 5 * time.Second  // for its answer
 )
 
 // Options are the means of reaching network functions.
@@ -65,6 +68,7 @@ func New(o Options) *Client {
 			Transport: o.Tap.Client(&http.Transport{
 				Protocols: protocols, DialContext: dialer.clear, DialTLSContext: dialer.secure,
 				IdleConnTimeout: idle, MaxResponseHeaderBytes: maxHeader,
+				HTTP2: &http.HTTP2Config{SendPingTimeout: quiet, PingTimeout: pong},
 			}, referenceOf),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},

@@ -8,7 +8,11 @@ import (
 	"net"
 	"net/http/httptrace"
 	"sync/atomic"
+	"time"
 )
+
+// connecting is the time for a connection to be opened, so that somebody else can be asked in time.
+const connecting = 2 * time.Second
 
 // dialer opens connections.
 type dialer struct {
@@ -22,6 +26,9 @@ type unopened struct{ error }
 func (u unopened) Unwrap() error { return u.error }
 
 func (d *dialer) clear(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connecting)
+	defer cancel()
+
 	conn, err := d.dial(ctx, network, address)
 	if err != nil {
 		return nil, unopened{err}
@@ -43,6 +50,9 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 
 	config := d.tls.Clone()
 	config.ServerName = host
+
+	ctx, cancel := context.WithTimeout(ctx, connecting)
+	defer cancel()
 
 	below := &counted{Conn: conn}
 	secured := tls.Client(below, config)
