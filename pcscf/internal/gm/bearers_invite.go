@@ -2,6 +2,7 @@ package gm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -53,23 +54,20 @@ func (a *attempt) bear(ctx context.Context, tx *stack.ServerTransaction, sent *s
 		ICID:       strings.Clone(a.icid),
 		Service:    strings.Clone(sip.Value(told, "P-Asserted-Service")),
 		ServiceURN: serviceURN(sent),
-		Access:     strings.Clone(accessOf(a, tx.Request())),
+		Access:     accessOf(tx.Request()),
 	}
 
 	if a.fromCore {
-		a.bearing.handset = sip.Callee
+		a.bearing.handset, a.bearing.which.Access = sip.Callee, ""
 	}
 
 	a.proxy.bearers.begun(a.bearing)
 }
 
-// accessOf returns what a caller states about its access. A callee states it in its answer.
-func accessOf(a *attempt, received *sip.Request) string {
-	if a.fromCore {
-		return ""
-	}
-
-	return sip.Value(received, "P-Access-Network-Info")
+// accessOf returns what a handset states about its access, by which the PCRF or PCF is chosen: a caller in the INVITE, a callee in its
+// answer.
+func accessOf(m sip.Message) string {
+	return strings.Join(sip.Values(m, "P-Access-Network-Info"), ", ")
 }
 
 // begun records a pending INVITE.
@@ -163,7 +161,7 @@ func (b *bearing) heard(r *sip.Response) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 
-	b.which.Access = strings.Clone(sip.Value(r, "P-Access-Network-Info"))
+	b.which.Access = cmp.Or(accessOf(r), b.which.Access)
 }
 
 // confirm prepares the dialog of a 2xx for being ended from here.

@@ -95,3 +95,43 @@ func TestProvided(t *testing.T) {
 		})
 	}
 }
+
+// By what a handset states about its access, a PCRF or a PCF is asked: a caller states it in the INVITE, a callee in its answer.
+func TestAccessStated(t *testing.T) {
+	const nr = "3GPP-NR-TDD;utran-cell-id-3gpp=0010100000100000001F"
+
+	for name, test := range map[string]struct {
+		call func(d *desk)
+		want string
+	}{
+		"a caller": {func(d *desk) {
+			invite := d.invite(sdp, "P-Access-Network-Info: "+nr, "\n"+own)
+			describe(d.scscf, invite, 183, hers, bobs(invite, "b")...)
+			d.alice.Response(183)
+		}, nr},
+		"a callee": {func(d *desk) {
+			d.toAlice("INVITE", sdp, "P-Access-Network-Info: 3GPP-E-UTRAN-FDD", "\n"+hers)
+			invite := d.alice.Request("INVITE")
+			describe(d.alice, invite, 183, own, "To: <"+alice+">;tag=a", "Contact: <sip:alice@"+aliceAt+">", "P-Access-Network-Info: "+nr)
+			d.scscf.Response(183)
+		}, nr},
+		"a callee on several": {func(d *desk) {
+			d.toAlice("INVITE", sdp, "\n"+hers)
+			invite := d.alice.Request("INVITE")
+			describe(d.alice, invite, 183, own, "To: <"+alice+">;tag=a", "Contact: <sip:alice@"+aliceAt+">",
+				"P-Access-Network-Info: IEEE-802.11, "+nr)
+			d.scscf.Response(183)
+		}, "IEEE-802.11, " + nr},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withBearers(t, false, func(t *testing.T, d *desk, a *accessNetwork) {
+				test.call(d)
+				synctest.Wait()
+
+				if len(a.asked) != 1 || a.asked[0].Leg.Access != test.want {
+					t.Errorf("%+v", a.asked)
+				}
+			})
+		})
+	}
+}
