@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -11,10 +12,12 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/diameter"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/rx"
 	"github.com/dialtone-ims/dialtone/pkg/httpapi"
+	"github.com/dialtone-ims/dialtone/pkg/nbsf"
 	"github.com/dialtone-ims/dialtone/pkg/npcf"
 	"github.com/dialtone-ims/dialtone/pkg/policy"
 	"github.com/dialtone-ims/dialtone/pkg/trace"
 	"github.com/dialtone-ims/dialtone/test/network"
+	"github.com/dialtone-ims/dialtone/test/sba"
 )
 
 // appSessionsOf are the sessions at the PCF that are calls', and those of the signalling of registrations, by the address of the UE.
@@ -34,7 +37,46 @@ func appSessionsOf(server *policy.PCF) (calls map[string]*npcf.AppSessionContext
 
 // Calls ask a PCF for their bearers (TS 29.514 §4.2), by HTTP/2 without an upgrade in both directions, and no session is left there.
 func TestBearersOverN5(t *testing.T) {
-	t.Run("a PCF alone", func(t *testing.T) { bearersOverN5(t) })
+	t.Run("a PCF alone", func(t *testing.T) { bearersOverN5(t, "") })
+
+	t.Run("a PCF that NRF and BSF name, by TLS, with access tokens", func(t *testing.T) {
+		const root = "https://127.0.0.21:7443"
+
+		ours := sba.NewAuthority(t)
+		files := ours.Issue("127.0.0.10", ours)
+
+		secure, err := ours.Issue("127.0.0.21", ours).Server()
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.21:7443")
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		node := sba.New(secure)
+		node.Answer(core5G(root))
+		node.Serve(listener)
+		defer func() {
+			if err := node.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+
+		bearersOverN5(t, "", "DIALTONE_PCSCF_BEARER_SBI_NRF="+root, "DIALTONE_PCSCF_BEARER_SBI_BSF=discover",
+			"DIALTONE_PCSCF_BEARER_SBI_OAUTH2=true", "DIALTONE_PCSCF_BEARER_SBI_NF_INSTANCE=2f5ac1a5-0b1e-4a5e-9a05-9e2ad6ba2f61",
+			"DIALTONE_PCSCF_BEARER_SBI_TLS_CA="+files.CA, "DIALTONE_PCSCF_BEARER_SBI_TLS_CERTIFICATE="+files.Certificate,
+			"DIALTONE_PCSCF_BEARER_SBI_TLS_KEY="+files.Key, "DIALTONE_PCSCF_BEARER_LOCATION=true")
+
+		heard := map[string]int{}
+		for _, q := range node.Heard() {
+			heard[strings.Split(q.URL.Path, "/")[1]]++
+		}
+		if heard["nnrf-disc"] != 1 || heard["oauth2"] != 2 || heard["nbsf-management"] == 0 || heard[npcf.Service] == 0 {
+			t.Errorf("the 5G core heard %v", heard)
+		}
+	})
 
 	t.Run("after a PCRF that does not know the UE", func(t *testing.T) {
 		config := diameter.DefaultConfig("pcrf.epc", "epc")
@@ -58,7 +100,7 @@ func TestBearersOverN5(t *testing.T) {
 			}
 		}()
 
-		bearersOverN5(t, `DIALTONE_PCSCF_DIAMETER_PEERS=[{host: pcrf.epc, realm: epc, address: "127.0.0.20:3868"}]`)
+		bearersOverN5(t, "pcrf.epc", `DIALTONE_PCSCF_DIAMETER_PEERS=[{host: pcrf.epc, realm: epc, address: "127.0.0.20:3868"}]`)
 
 		kinds := map[string]int{}
 		for _, e := range server.Events() {
@@ -70,7 +112,33 @@ func TestBearersOverN5(t *testing.T) {
 	})
 }
 
-func bearersOverN5(t *testing.T, more ...string) {
+// core5G is an NRF, a BSF and the PCF at one root. The two others want the tokens that the NRF gives.
+func core5G(root string) http.HandlerFunc {
+	pcf := sba.Front(new(net.Dialer).DialContext, "http://127.0.0.20:7777")
+	address, port, _ := strings.Cut(strings.TrimPrefix(root, "https://"), ":")
+	at := fmt.Sprintf(`[{"ipv4Address":%q,"port":%s}]`, address, port)
+
+	return func(w http.ResponseWriter, r *http.Request) {
+		says := func(text string) { _, _ = w.Write([]byte(text)) }
+		bears := func(token string) bool { return r.Header.Get("Authorization") == "Bearer "+token }
+
+		switch service := strings.Split(r.URL.Path, "/")[1]; {
+		case service == "nnrf-disc":
+			says(`{"validityPeriod":3600,"nfInstances":[{"nfInstanceId":"1","nfType":"BSF","nfStatus":"REGISTERED","nfServices":[
+				{"serviceName":"nbsf-management","scheme":"https","nfServiceStatus":"REGISTERED","ipEndPoints":` + at + `}]}]}`)
+		case service == "oauth2":
+			says(`{"access_token":"for.` + r.PostForm.Get("scope") + `","token_type":"Bearer","expires_in":3600}`)
+		case service == nbsf.Service && bears("for."+nbsf.Service):
+			says(`{"pcfIpEndPoints":` + at + `}`)
+		case service == npcf.Service && bears("for."+npcf.Service):
+			pcf(w, r)
+		default:
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}
+}
+
+func bearersOverN5(t *testing.T, peer string, more ...string) {
 	t.Helper()
 
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.20:7777")
@@ -90,7 +158,7 @@ func bearersOverN5(t *testing.T, more ...string) {
 		"DIALTONE_PCSCF_DATA="+t.TempDir(), "DIALTONE_PCSCF_BEARER_POLICY=required", "DIALTONE_PCSCF_BEARER_SIGNALLING=true",
 		"DIALTONE_PCSCF_BEARER_PCF=http://127.0.0.20:7777", "DIALTONE_PCSCF_BEARER_NOTIFY=127.0.0.10:7777")...)
 	n.Await("the PCRF, where there is one", func() bool {
-		return len(more) == 0 || strings.Contains(n.Metrics("pcscf"), `dialtone_diameter_peer_open{peer="pcrf.epc"} 1`)
+		return peer == "" || strings.Contains(n.Metrics("pcscf"), `dialtone_diameter_peer_open{peer="`+peer+`"} 1`)
 	})
 
 	alice, bob := n.Subscribe(1000, ""), n.Subscribe(0, "")

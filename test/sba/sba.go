@@ -132,3 +132,32 @@ func Forward(dial Dial, roots map[sbi.NFType]string) http.HandlerFunc {
 
 	return proxy.ServeHTTP
 }
+
+// Front returns the handler of a node by which another one is reached: what it makes is at the front.
+func Front(dial Dial, root string) http.HandlerFunc {
+	forward := Forward(dial, nil)
+
+	return func(w http.ResponseWriter, r *http.Request) {
+		own := "http://" + r.Host
+		if r.TLS != nil {
+			own = "https://" + r.Host
+		}
+
+		r.Header.Set(sbi.TargetAPIRoot, root)
+		forward(&moved{w, root, own}, r)
+	}
+}
+
+// moved changes the root in Location.
+type moved struct {
+	http.ResponseWriter
+	from, to string
+}
+
+func (m *moved) WriteHeader(status int) {
+	if location := m.Header().Get("Location"); location != "" {
+		m.Header().Set("Location", strings.Replace(location, m.from, m.to, 1))
+	}
+
+	m.ResponseWriter.WriteHeader(status)
+}

@@ -159,7 +159,7 @@ func openBearers(c *Config, env *service.Env) (*bearers, error) {
 
 // overN5 asks a PCF.
 func overN5(c *Config, env *service.Env) (*bearers, error) {
-	pcf, err := c.Bearer.pcf(env.Tap)
+	pcf, err := c.Bearer.pcf(env)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func overEither(c *Config, env *service.Env) (*bearers, func() []diameter.PeerSt
 		return nil, nil, err
 	}
 
-	pcf, err := c.Bearer.pcf(env.Tap)
+	pcf, err := c.Bearer.pcf(env)
 	if err != nil {
 		return nil, nil, err
 	}

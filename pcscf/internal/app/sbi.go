@@ -11,7 +11,7 @@ import (
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer/overn5"
 	"github.com/dialtone-ims/dialtone/pkg/sbi"
-	"github.com/dialtone-ims/dialtone/pkg/trace"
+	"github.com/dialtone-ims/dialtone/pkg/service"
 )
 
 // SBI configures the P-CSCF as a network function of a 5G core.
@@ -90,7 +90,7 @@ func (s *SBI) secured() (requests, notifications *tls.Config, err error) {
 }
 
 // pcf returns the PCF that is asked.
-func (c *Bearer) pcf(tap trace.Tap) (*overn5.PCF, error) {
+func (c *Bearer) pcf(env *service.Env) (*overn5.PCF, error) {
 	requests, notifications, err := c.SBI.secured()
 	if err != nil {
 		return nil, err
@@ -109,5 +109,5 @@ func (c *Bearer) pcf(tap trace.Tap) (*overn5.PCF, error) {
 		NotifyTLS:  notifications,
 		DNN:        c.APN,
 		Location:   c.Location,
-	}, overn5.Options{Tap: tap}), nil
+	}, overn5.Options{Log: env.Log, Tap: env.Tap}), nil
 }

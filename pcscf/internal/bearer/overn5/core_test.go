@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,12 +37,14 @@ const (
 type core struct {
 	t       *testing.T
 	network *memory.Network
+	log     *memory.Log
 	pcf     *policy.PCF
 	other   *policy.PCF
 	nrf     *sba.Node
 	bsf     *sba.Node
 	scp     *sba.Node
 
+	last atomic.Pointer[net.Conn] // that was opened
 	stop []func() error
 	work sync.WaitGroup
 }
@@ -49,7 +52,7 @@ type core struct {
 func withCore(t *testing.T, test func(t *testing.T, c *core)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := &core{t: t, network: memory.New(), nrf: sba.New(nil), bsf: sba.New(nil), scp: sba.New(nil)}
+		c := &core{t: t, network: memory.New(), log: &memory.Log{}, nrf: sba.New(nil), bsf: sba.New(nil), scp: sba.New(nil)}
 		c.pcf, c.other = policy.NewPCF(c.dial), policy.NewPCF(c.dial)
 
 		for root, pcf := range map[string]*policy.PCF{pcfRoot: c.pcf, other: c.other} {
@@ -92,7 +95,10 @@ func (c *core) listen(root string) net.Listener {
 }
 
 func (c *core) dial(ctx context.Context, _, address string) (net.Conn, error) {
-	return c.network.Dial(ctx, netip.MustParseAddrPort("192.0.2.10:0"), netip.MustParseAddrPort(address))
+	conn, err := c.network.Dial(ctx, netip.MustParseAddrPort("192.0.2.10:0"), netip.MustParseAddrPort(address))
+	c.last.Store(&conn)
+
+	return conn, err
 }
 
 // pcscf returns a P-CSCF with this configuration, which takes notifications.
@@ -102,6 +108,7 @@ func (c *core) pcscf(config overn5.Config) (*overn5.PCF, *bearer.Bearers) {
 	config.Notify, config.DNN = notify, "ims"
 	p := overn5.New(config, overn5.Options{
 		Dial: c.dial,
+		Log:  c.log.Logger(),
 		Listen: func(_, address string) (net.Listener, error) {
 			return c.network.Listen(context.Background(), address, false)
 		},
@@ -188,4 +195,21 @@ func slow(w http.ResponseWriter, r *http.Request) {
 func huge(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write([]byte(`{"x":"` + strings.Repeat("x", 1<<20) + `"}`))
+}
+
+// A connection whose other side is gone without a word is given up, before a call needs it.
+func TestDeadConnection(t *testing.T) {
+	withCore(t, func(t *testing.T, c *core) {
+		p, _ := c.pcscf(overn5.Config{PCF: pcfRoot})
+		c.expect(p, outcome{at: pcfRoot})
+
+		dead := *c.last.Load()
+		memory.Stall(dead) // nothing of the PCF arrives any more
+		time.Sleep(25 * time.Second)
+		c.expect(p, outcome{at: pcfRoot})
+
+		if *c.last.Load() == dead {
+			t.Error("no other connection was opened")
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -41,6 +42,7 @@ func (p *PCF) Run(ctx context.Context, b *bearer.Bearers) error {
 
 	server := &http.Server{
 		Handler: p.tap.Server(p.handler(b), "N5"), Protocols: protocols, MaxHeaderBytes: maxHeader, TLSConfig: p.config.NotifyTLS,
+		ErrorLog:          slog.NewLogLogger(complaints{p.log.Handler()}, slog.LevelWarn),
 		ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: patience,
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streams, WriteByteTimeout: patience},
 	}
@@ -64,6 +66,16 @@ func (p *PCF) Run(ctx context.Context, b *bearer.Bearers) error {
 	}
 
 	return nil
+}
+
+// complaints are what the HTTP server says of connections, such as that a client has no certificate.
+type complaints struct{ slog.Handler }
+
+func (c complaints) Handle(ctx context.Context, r slog.Record) error {
+	said := slog.NewRecord(r.Time, r.Level, "a connection of who wants to notify fails", r.PC)
+	said.AddAttrs(slog.String("cause", r.Message))
+
+	return c.Handler.Handle(ctx, said)
 }
 
 func (p *PCF) handler(b *bearer.Bearers) http.Handler {

@@ -76,7 +76,11 @@ func TestNRF(t *testing.T) {
 		"all of the capacity is another's": {
 			nrf: says(200, found(pcfAt(pcfRoot, `"capacity":0,`), pcfAt(other, `"capacity":10,`))), want: outcome{at: other},
 		},
-		"the first is not there":         {nrf: says(200, found(pcfAt(absent, `"priority":0,`), one)), want: outcome{at: pcfRoot}},
+		"the first is not there": {nrf: says(200, found(pcfAt(absent, `"priority":0,`), one)), want: outcome{at: pcfRoot}},
+		"the first does not take connections": {
+			nrf: says(200, found(pcfAt(absent, `"priority":0,`), one)), want: outcome{at: pcfRoot},
+			before: func(c *core) { c.network.Silence(netip.MustParseAddrPort("192.0.2.22:7777")) },
+		},
 		"the first does not know the UE": {nrf: says(200, both), before: refuses(404), want: outcome{at: other}},
 		"the first is busy":              {nrf: says(200, both), before: refuses(503), want: outcome{at: other}},
 		"the first refuses the media": {

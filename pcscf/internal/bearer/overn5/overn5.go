@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -51,11 +52,13 @@ type Options struct {
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	Listen func(network, address string) (net.Listener, error)
 	Tap    trace.Tap
+	Log    *slog.Logger // nil: nothing is written
 }
 
 // PCF is a bearer.Authority.
 type PCF struct {
 	config Config
+	log    *slog.Logger
 	listen func(network, address string) (net.Listener, error)
 	tap    trace.Tap
 	client *sbi.Client
@@ -75,8 +78,12 @@ func New(c Config, o Options) *PCF {
 		o.Listen = net.Listen
 	}
 
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+
 	p := &PCF{
-		config: c, listen: o.Listen, tap: o.Tap, owners: map[string]string{},
+		config: c, log: o.Log, listen: o.Listen, tap: o.Tap, owners: map[string]string{},
 		client: sbi.New(sbi.Options{Dial: o.Dial, TLS: c.TLS, SCP: c.SCP, Tap: o.Tap}),
 	}
 

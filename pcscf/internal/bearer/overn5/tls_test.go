@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/pcscf/internal/bearer"
@@ -22,13 +23,7 @@ const securedRoot = "https://192.0.2.24:7443"
 // secured serves the PCF by TLS.
 func (c *core) secured(config *tls.Config) {
 	node := sba.New(config)
-	forward := sba.Forward(c.dial, nil)
-	node.Answer(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Set(sbi.TargetAPIRoot, pcfRoot)
-		forward(&changed{w, func(h http.Header) {
-			h.Set("Location", strings.Replace(h.Get("Location"), pcfRoot, securedRoot, 1))
-		}}, r)
-	})
+	node.Answer(sba.Front(c.dial, pcfRoot))
 	c.serve(securedRoot, node)
 }
 
@@ -213,6 +208,9 @@ func TestNotificationsByTLS(t *testing.T) {
 				case !test.want:
 					if err == nil {
 						t.Errorf("it counts: %d", answer.StatusCode)
+					}
+					if synctest.Wait(); !strings.Contains(c.log.String(), "a connection of who wants to notify fails") {
+						t.Errorf("the log has %s", c.log)
 					}
 				case err != nil:
 					t.Error(err)
