@@ -34,6 +34,7 @@ type options struct {
 	dns      nameservers
 	binaries string
 	data     string
+	charging scenario.Charging
 	link     int // of --ipsec, if this process is at the core's end of it
 }
 
@@ -48,7 +49,7 @@ func main() {
 		executable = "bin/lab"
 	}
 
-	o := options{network: scenario.TestNetwork}
+	o := options{network: scenario.TestNetwork, charging: scenario.OwnCharging}
 
 	command := &cobra.Command{
 		Use: "lab", Short: "bring the whole core up and show a charged call", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
@@ -72,6 +73,11 @@ func main() {
 	)
 	command.Flags().Var(&o.bearers, "bearers", "the P-CSCF asks a simulated PCRF for the bearers of calls, or with --bearers=n5 a PCF")
 	command.Flags().Lookup("bearers").NoOptDefVal = string(scenario.Rx)
+	command.Flags().DurationVar(&o.charging.Quota, "quota", o.charging.Quota, "what the OCS grants a call at a time")
+	command.Flags().
+		DurationVar(&o.charging.Margin, "margin", o.charging.Margin, "the S-CSCF asks for more so long before the end of a quota")
+	command.Flags().
+		StringVar(&o.charging.Plan, "plan", "", "`file` of a tariff in place of a cent a second and five for the connection, in JSON or YAML")
 	command.Flags().Var(&o.network, "plmn", "whose network it is: that of your SIMs")
 	command.Flags().Var(&o.gm, "gm", "an `address` of this machine, where real handsets find the P-CSCF; twice for IPv4 and IPv6")
 	command.MarkFlagsMutuallyExclusive("gm", "ipsec")
@@ -111,6 +117,10 @@ const (
 )
 
 func run(ctx context.Context, o options, out io.Writer) (err error) {
+	if err := o.charging.Validate(); err != nil {
+		return err
+	}
+
 	s := &scenario.Scenario{Out: out, Place: scenario.Loopback, Network: o.network}
 
 	if s.Place.Real = o.gm; slices.ContainsFunc(o.gm, netip.Addr.IsLoopback) {
@@ -148,6 +158,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 
 	defer func() { err = errors.Join(err, named.stop()) }() // after the functions, which resolve names until they end
 
+	s.Place.Charging = o.charging
 	functions := s.Place.Functions(o.network, o.data)
 
 	var running []*process.Running

@@ -34,20 +34,23 @@ type Place struct {
 	Real              []netip.Addr // where real handsets find the P-CSCF, too, if anywhere
 	Bearers           Bearers
 	Nameservers       []netip.AddrPort
+	Charging          Charging
 }
 
 var (
 	// Loopback is the place without IPsec.
 	Loopback = Place{
-		PCSCF: netip.MustParseAddr("127.0.0.10"),
-		Alice: netip.MustParseAddr("127.0.0.100"),
-		Bob:   netip.MustParseAddr("127.0.0.101"),
+		PCSCF:    netip.MustParseAddr("127.0.0.10"),
+		Alice:    netip.MustParseAddr("127.0.0.100"),
+		Bob:      netip.MustParseAddr("127.0.0.101"),
+		Charging: OwnCharging,
 	}
 	// Link is the place with IPsec: with documentation addresses (RFC 5737).
 	Link = Place{
 		PCSCF: netip.MustParseAddr(
 			"198.51.100.1",
 		), Alice: netip.MustParseAddr("198.51.100.101"), Bob: netip.MustParseAddr("198.51.100.102"), Protected: true,
+		Charging: OwnCharging,
 	}
 )
 
@@ -90,10 +93,10 @@ func (p Place) Functions(network PLMN, data string) []process.Function {
 	all := []process.Function{
 		{Name: "hss", Admin: AdminOfHSS, Listens: "Cx  127.0.0.13:3868", Environment: []string{"DIALTONE_HSS_DATA=" + path("hss")}},
 		{Name: "ocs", Admin: adminOfOCS, Listens: "Ro  127.0.0.14:3868", Environment: []string{
-			"DIALTONE_OCS_DATA=" + path("ocs"), "DIALTONE_OCS_CREDIT_QUOTA=4s",
+			"DIALTONE_OCS_DATA=" + path("ocs"), "DIALTONE_OCS_CREDIT_QUOTA=" + p.Charging.Quota.String(),
 		}},
 		{Name: "scscf", Admin: "http://127.0.0.12:9090", Listens: "SIP 127.0.0.12:5060", Environment: []string{
-			"DIALTONE_SCSCF_DATA=" + path("scscf"), "DIALTONE_SCSCF_SESSIONS_CHARGING_UPDATE_MARGIN=2s",
+			"DIALTONE_SCSCF_DATA=" + path("scscf"), "DIALTONE_SCSCF_SESSIONS_CHARGING_UPDATE_MARGIN=" + p.Charging.Margin.String(),
 		}},
 		{Name: "icscf", Admin: "http://127.0.0.11:9090", Listens: "SIP 127.0.0.11:5060"},
 		{

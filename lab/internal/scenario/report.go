@@ -172,10 +172,8 @@ func (s *Scenario) Costs(ctx context.Context) error {
 
 	fmt.Fprintf(
 		s.Out,
-		"\nWhat the call cost alice, in cents (%d s at %d a second, %d for the connection)\n\n",
-		r.Billed,
-		pricePerSecond,
-		connectionFee,
+		"\nWhat the call cost alice, in cents (%s)\n\n",
+		s.Place.Charging.explain(r.Billed),
 	)
 	fmt.Fprintf(
 		s.Out,
@@ -212,7 +210,7 @@ func (s *Scenario) Costs(ctx context.Context) error {
 	switch {
 	case book.Balances != 0 || book.Entries != 0:
 		return fmt.Errorf("the ledger does not add up: %d and %d", book.Balances, book.Entries)
-	case r.Amount != connectionFee+pricePerSecond*r.Billed:
+	case !s.Place.Charging.right(r.Billed, r.Amount):
 		return fmt.Errorf("%d s were charged %d cents", r.Billed, r.Amount)
 	case r.Reserved != r.Amount+r.Returned:
 		return fmt.Errorf("reserved %d is not debited %d and returned %d", r.Reserved, r.Amount, r.Returned)

@@ -56,11 +56,8 @@ const (
 func (s *Scenario) Provision(ctx context.Context) error {
 	hss, ocs := httpapi.Local(AdminOfHSS), httpapi.Local(adminOfOCS)
 
-	tariff := map[string]any{"name": "standard", "rates": []map[string]any{{
-		"prefix": "", "connection_fee": connectionFee, "price": pricePerSecond, "interval": 1, "increment": 1, "event_price": 10,
-	}}}
-	if err := ocs.Do(ctx, "PUT", "/tariffs/standard", tariff, nil); err != nil {
-		return fmt.Errorf("tariff: %w", err)
+	if err := s.Place.Charging.price(ctx); err != nil {
+		return err
 	}
 
 	for _, who := range []subscriber{alice, bob} {
