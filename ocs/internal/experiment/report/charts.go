@@ -42,20 +42,20 @@ var charts = []chart{
 			"Sessions whose network function vanished count until then; the ledger's reservation has the time after, too.",
 	},
 	{
-		name: "leakage", title: "Overshoot and leakage", y: "%",
-		measures: []measure{{"overshoot_share", "overshoot, of what was talked"}, {"leakage_share", "leakage, of what was worth"}},
+		name: "leakage", title: "Overshoot and leakage", y: "% of what was used",
+		measures: []measure{{"overshoot_share", "overshoot"}, {"leakage_share", "leakage"}},
 		caption:  "Overshoot: talked beyond what was granted at that moment. Leakage: the price of all that was used, less what the OCS debited.",
 	},
 	{
 		name: "lost", title: "Refused, cut-off and failed sessions", y: "% of sessions",
 		measures: []measure{
-			{"refused_share", "refused: no credit"}, {"cut_share", "cut off: no credit"}, {"failed_share", "refused or cut off: no answer"},
+			{"refused_share", "refused"}, {"cut_share", "cut off"}, {"failed_share", "failed"},
 		},
-		caption: "Refused at the beginning, cut off at the end of the credit, and either of them because the OCS did not answer.",
+		caption: "Refused for want of credit, cut off at its end, and failed: refused or cut off because the OCS did not answer.",
 	},
 	{
 		name: "revenue", title: "Revenue against what was used", y: "minor units",
-		measures: []measure{{"value", "price of all that was used"}, {"revenue", "debited by the OCS"}},
+		measures: []measure{{"value", "used, at its price"}, {"revenue", "debited"}},
 		caption:  "The difference of the two is lost.",
 	},
 	{

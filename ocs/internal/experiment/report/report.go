@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/results"
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/scenario"
@@ -101,7 +102,32 @@ func (d *data) drawn(c *chart) (*drawing, error) {
 		return c.plotted(d, c)
 	}
 
-	return d.against(c)
+	drawn, err := d.against(c)
+	if err == nil && c.name == "idle" {
+		drawn.plot.Y.Label.Text = strings.Replace(drawn.plot.Y.Label.Text, "units", d.unit(), 1)
+	}
+
+	return drawn, err
+}
+
+// unit returns what all sessions of the scenario use.
+func (d *data) unit() string {
+	kinds := map[string]bool{}
+
+	for _, group := range d.scenario.Population {
+		for _, service := range group.Services {
+			kinds[service.Kind] = true
+		}
+	}
+
+	switch {
+	case kinds[scenario.Data] && !kinds[scenario.Call]:
+		return "octets"
+	case kinds[scenario.Call] && !kinds[scenario.Data]:
+		return "seconds"
+	default:
+		return "units"
+	}
 }
 
 // shown returns the figures that are not zero everywhere.
