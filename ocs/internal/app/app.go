@@ -112,6 +112,9 @@ func (o *ocs) Run(ctx context.Context) error {
 	return errors.Join(group.Wait(), o.store.Close())
 }
 
+// Held returns what is reserved at this moment: the metric may be as it was a while ago.
+func (o *ocs) Held(ctx context.Context) (int64, error) { return o.store.Held(ctx) }
+
 // network sends the OCS's own requests over Ro.
 type network struct{ node *diameter.Node }
 

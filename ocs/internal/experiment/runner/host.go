@@ -37,6 +37,12 @@ type host struct {
 	ro       string // address
 	api      httpapi.Client
 	stopped  func() error // ends what was started
+	holder   holder       // of an OCS inside: its ledger
+}
+
+// holder tells what is reserved at this moment. The metric of a busy OCS may be as it was a while ago, which in virtual time is long.
+type holder interface {
+	Held(ctx context.Context) (int64, error)
 }
 
 // newHost returns the OCS of a run, which is not started yet.
@@ -121,6 +127,8 @@ func (h *host) startInside(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
+	h.holder, _ = runner.(holder)
 
 	service.Observe(env, recorder, runner, c, nil)
 

@@ -342,6 +342,16 @@ func (r *run) see() {
 		return
 	}
 
+	if h := r.host.holder; h != nil {
+		held, err := h.Held(r.ctx)
+		if err != nil {
+			r.fail(err)
+			return
+		}
+
+		money.reserved = float64(held)
+	}
+
 	r.tally.Observe(now, results.Sample{
 		Balance: r.books.paid + r.books.added - money.revenue - money.reserved, Reserved: money.reserved, Revenue: money.revenue,
 		Open: float64(r.client.Open()), Requests: float64(r.link.Sent),
