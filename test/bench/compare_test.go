@@ -45,6 +45,7 @@ func TestWants(t *testing.T) {
 	} {
 		var o options
 		o.subscribers, o.seconds, o.rounds = 2, 1, 1
+		o.flood, o.accounts, o.movements = 1, 1000, 1
 
 		if err := o.prepare(only); err != nil {
 			t.Fatal(err)
