@@ -3,6 +3,7 @@ package ifc
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 )
@@ -50,6 +51,10 @@ func (e *Element) UnmarshalXML(decoder *xml.Decoder, start xml.StartElement) err
 			err = encoder.EncodeToken(t)
 		}
 
+		if err == nil && content.Len() > maxDocument {
+			err = fmt.Errorf("an element has more than %d octets when its namespaces are written out", maxDocument)
+		}
+
 		if err != nil {
 			return err
 		}
@@ -78,10 +83,13 @@ func within(space string, name xml.Name, attributes []xml.Attr) xml.StartElement
 // own returns the attributes that do not declare namespaces.
 func own(all []xml.Attr) (attributes []xml.Attr) {
 	for _, a := range all {
-		if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" {
+		if !declares(a) {
 			attributes = append(attributes, a)
 		}
 	}
 
 	return attributes
 }
+
+// declares reports whether an attribute declares a namespace.
+func declares(a xml.Attr) bool { return a.Name.Space == "xmlns" || a.Name.Local == "xmlns" }

@@ -14,6 +14,7 @@ import (
 const (
 	maxDocument    = 1 << 20 // octets
 	maxDepth       = 32
+	maxNamespace   = 255 // octets of the name of one: each element written without its prefix repeats it
 	maxCriteria    = 1000
 	maxTriggers    = 1000 // of one criterion
 	maxGroups      = 1000 // places of triggers in groups, of one criterion
@@ -97,10 +98,16 @@ func (b *bounded) Token() (xml.Token, error) {
 		return token, err
 	}
 
-	switch token.(type) {
+	switch t := token.(type) {
 	case xml.StartElement:
 		if b.depth++; b.depth > maxDepth {
 			return nil, fmt.Errorf("more than %d elements deep", maxDepth)
+		}
+
+		for _, a := range t.Attr {
+			if declares(a) && len(a.Value) > maxNamespace {
+				return nil, fmt.Errorf("a namespace of more than %d octets", maxNamespace)
+			}
 		}
 	case xml.EndElement:
 		b.depth--

@@ -300,6 +300,36 @@ func FuzzParseUpdate(f *testing.F) {
 	})
 }
 
+// TestNamespacesDoNotMultiply: prefixes are written out where they are used, which must not make much of little.
+func TestNamespacesDoNotMultiply(t *testing.T) {
+	const before = "<Sh-Data><RepositoryData><ServiceIndication>a</ServiceIndication><SequenceNumber>0</SequenceNumber><ServiceData "
+
+	for name, test := range map[string]struct {
+		octets, times int
+		element       string
+		refused       bool
+	}{
+		"a usual one":              {200, 100, "<p:b/>", false},
+		"a long one":               {30_000, 1000, "<p:b/>", true},
+		"a long one of attributes": {30_000, 1000, "<b p:c='1'/>", true},
+		"a usual one, too often":   {200, 10_000, "<p:b/>", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			document := before + "xmlns:p='" + strings.Repeat("n", test.octets) + "'>" + strings.Repeat(test.element, test.times) +
+				"</ServiceData></RepositoryData></Sh-Data>"
+
+			data, err := sh.ParseUpdate([]byte(document))
+			if (err != nil) != test.refused {
+				t.Errorf("%d octets: %v", len(document), err)
+			}
+
+			if len(data) > 0 && len(data[0].ServiceData) > 1<<20 {
+				t.Errorf("%d octets became %d", len(document), len(data[0].ServiceData))
+			}
+		})
+	}
+}
+
 // TestNumber: TBCD (TS 29.002 §17.7.8).
 func TestNumber(t *testing.T) {
 	for octets, want := range map[string]string{
