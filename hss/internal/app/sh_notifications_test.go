@@ -184,6 +184,24 @@ func TestHowASubscriptionEnds(t *testing.T) {
 	want(t, "what is permitted", h.watches(), 1)
 }
 
+// TestOneApplicationServerInAnyCase: a Diameter identity is the same in capitals (RFC 6733 §4.3.1), so that nobody has more subscriptions
+// by writing its own differently.
+func TestOneApplicationServerInAnyCase(t *testing.T) {
+	c := withAS(t)
+	c.Sh.MaxSubscriptions = 1
+	h := start(t, c)
+	h.add(attached, "15550001")
+
+	for _, name := range []string{"as", "AS", "As"} {
+		t.Run(name, func(t *testing.T) {
+			a := connectAS(t, h, name)
+			want(t, "the subscription, again", a.snr("tel:+15550001", sh.ReferenceIMSUserState).Result, sh.Success)
+			want(t, "a second one", a.snr("tel:+15550001", sh.ReferenceSCSCFName).Result, sh.UnableToComply)
+			want(t, "subscriptions", h.watches(), 1)
+		})
+	}
+}
+
 // TestPermissionsAreChecked: a permission that cannot be is named when the HSS starts.
 func TestPermissionsAreChecked(t *testing.T) {
 	for name, change := range map[string]func(*Config){

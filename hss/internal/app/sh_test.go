@@ -84,7 +84,7 @@ func connectAS(t *testing.T, h *hss, name string) *as {
 			return false
 		}
 		for _, other := range h.built.Node.Peers() {
-			if other.Host == name+"."+home && other.State == "open" {
+			if strings.EqualFold(other.Host, name+"."+home) && other.State == "open" {
 				return true
 			}
 		}

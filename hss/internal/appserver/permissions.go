@@ -58,6 +58,7 @@ func kindOf(reference sh.DataReference) (k kind) {
 
 // permissions are those of one application server, by reference.
 type permissions struct {
+	host                 string // as the operator writes it: application servers may write theirs differently
 	read, update, notify map[sh.DataReference]bool
 }
 
@@ -66,6 +67,7 @@ func (p *Policy) permissions() map[string]*permissions {
 
 	for _, server := range p.Servers {
 		all[strings.ToLower(server.Host)] = &permissions{
+			host:   server.Host,
 			read:   references(server.Read, func(k kind) bool { return k.read }),
 			update: references(server.Update, func(k kind) bool { return k.update }),
 			notify: references(server.Notify, func(k kind) bool { return k.notify }),

@@ -68,7 +68,7 @@ func (s *Server) updateRepository(tx *subscriber.Tx, q shdata.Query, req *sh.PUR
 	}
 
 	for _, change := range changes { // 4c
-		err := s.updateService(tx, q, change, req.OriginHost)
+		err := s.updateService(tx, q, change, s.permission(req.OriginHost).host)
 		if err != nil && len(changes) > 1 {
 			refusal := *diameter.ResultOf(err)
 			refusal.Further = &failedService{repositoryDataID{change.ServiceIndication, uint32(change.SequenceNumber)}}

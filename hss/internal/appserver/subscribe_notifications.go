@@ -3,6 +3,7 @@ package appserver
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dialtone-ims/dialtone/hss/internal/shdata"
@@ -64,7 +65,8 @@ func (s *Server) subscribe(tx *subscriber.Tx, q shdata.Query, req *sh.SNR, answe
 	}
 
 	watch := &subscriber.Watch{
-		SubscriptionID: q.Subscription.ID, Host: req.OriginHost, Realm: req.OriginRealm, Identity: q.Asked, MSISDN: q.MSISDN,
+		SubscriptionID: q.Subscription.ID, Host: s.permission(req.OriginHost).host, Realm: strings.ToLower(req.OriginRealm),
+		Identity: q.Asked, MSISDN: q.MSISDN,
 		PrivateIdentity: req.UserName, Reference: uint32(q.Reference), Service: q.Service, Server: q.Server, IdentitySet: uint32(q.IdentitySet),
 		OneTime: req.OneTime != nil, Expires: s.expiry(req.Expiry, time.Now()), Seen: shdata.Digest(document),
 	}
