@@ -187,9 +187,13 @@ func TestWebhook(t *testing.T) {
 	server := httptest.NewServer(nil)
 	server.Close()
 
-	err := newWebhook(server.URL).deliver(t.Context(), call)
+	err := newWebhook(server.URL+"/hooks/secret?key=secret").deliver(t.Context(), call)
 	if _, final := errors.AsType[hopeless](err); err == nil || final {
 		t.Errorf("a webhook that is not there: %v", err)
+	}
+
+	if strings.Contains(err.Error(), "secret") { // it is logged
+		t.Errorf("the error tells the secrets of the URL: %v", err)
 	}
 }
 

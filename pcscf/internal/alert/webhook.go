@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -40,6 +41,10 @@ func (w *webhook) deliver(ctx context.Context, c Call) error {
 	r.Header.Set("Content-Type", "application/json")
 
 	response, err := w.client.Do(r)
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err // without the URL: it often has a secret, and errors are logged
+	}
+
 	if err != nil {
 		return err
 	}
