@@ -171,8 +171,8 @@ func (w *writer) Write(b []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// token is an access token in the answer of who grants it (RFC 6749 §5.1).
-var token = regexp.MustCompile(`"access_token"\s*:\s*"[^"]*"`)
+// token is an access token in the answer of who grants it (RFC 6749 §5.1), also of an answer that breaks off.
+var token = regexp.MustCompile(`"access_token"\s*:\s*"[^"]*"?`)
 
 // written returns a message as HTTP/1.1 would write it, whatever its version. Tokens are not shown.
 func written(start string, fields http.Header, host string, body []byte) []byte {

@@ -328,3 +328,13 @@ func FuzzFrames(f *testing.F) {
 		}
 	})
 }
+
+// An access token is not shown, in an answer that breaks off either.
+func TestTokensAreNotShown(t *testing.T) {
+	for _, body := range []string{`{"access_token":"secret","token_type":"Bearer"}`, `{"expires_in":5,"access_token" : "secr`} {
+		text := string(written("HTTP/2 200 OK", nil, "", []byte(body)))
+		if strings.Contains(text, "secr") || !strings.Contains(text, "not shown") {
+			t.Errorf("%s is shown as %s", body, text)
+		}
+	}
+}
