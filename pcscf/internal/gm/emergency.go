@@ -109,10 +109,12 @@ func (c *emergencyCall) announce(refusal *sip.Refusal) {
 		location = "in the request"
 	}
 
+	access := c.proxy.bearers.whereabouts(r, c.tx.Flow())
+
 	c.proxy.log.Warn("emergency call", "service", c.service, "case", c.from.String(), "method", string(r.Method),
 		"impi", private, "impu", identity, "from", r.From().Address.String(),
 		"imei", handsetOf(r), "source", c.tx.Flow().Remote.String(), "location", location,
-		"access", sip.Value(r, "P-Access-Network-Info"), "call_id", r.CallID().Value())
+		"access", access, "call_id", r.CallID().Value())
 
 	if !r.IsInvite() {
 		return
@@ -120,7 +122,7 @@ func (c *emergencyCall) announce(refusal *sip.Refusal) {
 
 	call := alert.Call{
 		Time: time.Now(), Service: c.service, Caller: c.from.String(), Private: private, Public: identity, Handset: handsetOf(r),
-		Source: c.tx.Flow().Remote.String(), Location: location, Access: strings.Clone(sip.Value(r, "P-Access-Network-Info")),
+		Source: c.tx.Flow().Remote.String(), Location: location, Access: access,
 		CallID: strings.Clone(r.CallID().Value()),
 	}
 	if refusal != nil {

@@ -56,11 +56,12 @@ func TestEmergencyAlert(t *testing.T) {
 		}
 
 		d.register()
-		d.send("INVITE", "tel:110", "P-Access-Network-Info: 3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001")
+		d.send("INVITE", "tel:110",
+			"P-Access-Network-Info: 3GPP-NR;utran-cell-id-3gpp=forged;network-provided, "+stated)
 
 		told, invite := ops.Request("MESSAGE"), d.police.Request("INVITE") // before it is answered
 		if got := string(told.Body()); !strings.Contains(got, "(sos.police)") || !strings.Contains(got, "from "+alice) ||
-			!strings.Contains(got, "cell 3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100010000001") || strings.Contains(got, "refused") {
+			!strings.Contains(got, "cell "+stated) || strings.Contains(got, "refused") {
 			t.Errorf("it says %q", got)
 		}
 		want(t, told, "P-Asserted-Identity", "<sip:"+mwAddress+">")

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dialtone-ims/dialtone/pkg/ims/access"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 )
 
@@ -139,7 +140,7 @@ func ownWord(m sip.Message) {
 	forged := false
 
 	sip.EachField(m, name, func(value string) bool {
-		forged = providedByNetwork(value)
+		forged = access.ByNetwork(value)
 		return !forged
 	})
 
@@ -147,16 +148,12 @@ func ownWord(m sip.Message) {
 		return
 	}
 
-	kept := slices.DeleteFunc(sip.Values(m, name), providedByNetwork)
+	kept := slices.DeleteFunc(sip.Values(m, name), access.ByNetwork)
 	sip.Remove(m, name)
 
 	for _, value := range kept {
 		sip.Add(m, "P-Access-Network-Info", value)
 	}
-}
-
-func providedByNetwork(value string) bool {
-	return strings.Contains(strings.ToLower(value), "network-provided")
 }
 
 // String returns the party's name.

@@ -90,3 +90,27 @@ func TestEventWithoutCredit(t *testing.T) {
 		})
 	}
 }
+
+// TestAccessThatIsCharged: what the access network says of a handset's place, not what the handset claims (TS 24.229 §7.2A.4).
+func TestAccessThatIsCharged(t *testing.T) {
+	const claimed, provided = "IEEE-802.11;i-wlan-node-id=000000000001", "3GPP-E-UTRAN;network-provided"
+
+	for field, want := range map[string]string{
+		claimed: claimed, claimed + "\r\nP-Access-Network-Info: " + provided: provided, claimed + ", " + provided: provided,
+	} {
+		withDesk(t, nil, func(t *testing.T, d *desk) {
+			var charged [][]byte
+			d.ocs = func(q *ro.CCR) (*ro.CCA, error) {
+				charged = q.ServiceInformation.IMS.AccessNetworkInformation
+				return noCredit(q)
+			}
+
+			d.send(d.pcscf, "INVITE", bob, serviceRoute, "P-Access-Network-Info: "+field)
+			d.pcscf.Response(402)
+
+			if len(charged) != 1 || string(charged[0]) != want {
+				t.Errorf("charged as %q, want %q", charged, want)
+			}
+		})
+	}
+}

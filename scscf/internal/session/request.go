@@ -2,6 +2,7 @@ package session
 
 import (
 	"github.com/dialtone-ims/dialtone/pkg/ims"
+	"github.com/dialtone-ims/dialtone/pkg/ims/access"
 	"github.com/dialtone-ims/dialtone/pkg/sip"
 	"github.com/dialtone-ims/dialtone/pkg/sip/stack"
 )
@@ -17,7 +18,7 @@ type request struct {
 	served     string             // the identity in P-Served-User, canonical; ""
 	servedCase ims.ServedCase     // the session case in P-Served-User
 	vector     ims.ChargingVector // P-Charging-Vector
-	access     string             // P-Access-Network-Info
+	access     string             // P-Access-Network-Info: the value that counts
 	dialled    string             // URI of To
 	requested  string             // Request-URI as received
 	recorded   []sip.NameAddr     // Record-Route
@@ -29,7 +30,7 @@ type request struct {
 func parse(tx *stack.ServerTransaction, out *sip.Request) *request {
 	r := &request{
 		tx: tx, out: out,
-		vector: ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector")), access: sip.Value(out, "P-Access-Network-Info"),
+		vector: ims.ParseChargingVector(sip.Value(out, "P-Charging-Vector")), access: access.Of(out),
 		dialled: out.To().Address.String(), requested: out.Recipient.String(),
 	}
 
