@@ -2,6 +2,7 @@ package credit
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,17 +128,26 @@ func (s *Server) serviceOfSession(session *Session, q *Quota) rating.Service {
 }
 
 // access returns the radio access in Access-Network-Information, which has the value of a P-Access-Network-Info (TS 24.229 §7.2A.4, TS
-// 32.299 §7.2.1); "" if it tells none.
+// 32.299 §7.2.1); "" if it tells none. What the network has provided counts before what a handset states.
 func access(information [][]byte) string {
-	for _, value := range information {
-		text := strings.ToUpper(string(value))
+	const provided = "NETWORK-PROVIDED"
 
+	var texts []string
+	for _, value := range information {
+		texts = append(texts, strings.ToUpper(string(value)))
+	}
+
+	if at := slices.IndexFunc(texts, func(text string) bool { return strings.Contains(text, provided) }); at >= 0 {
+		texts = texts[at:]
+	}
+
+	for _, text := range texts {
 		switch {
 		case strings.HasPrefix(text, "3GPP-E-UTRAN"):
 			return "LTE"
 		case strings.HasPrefix(text, "3GPP-NR"):
 			return "NR"
-		case strings.HasPrefix(text, "IEEE-802.11"):
+		case strings.HasPrefix(text, "IEEE-802.11"), strings.HasPrefix(text, "3GPP-WLAN"):
 			return "WLAN"
 		}
 	}

@@ -265,6 +265,12 @@ func TestConditionsOverRo(t *testing.T) {
 		"NR": {func(i *ro.IMSInformation) {
 			i.AccessNetworkInformation = [][]byte{[]byte("3GPP-NR-TDD;utran-cell-id-3gpp=1")}
 		}, 5},
+		"Wi-Fi, as the network says": {func(i *ro.IMSInformation) {
+			i.AccessNetworkInformation = [][]byte{[]byte("3GPP-WLAN;network-provided")}
+		}, 3},
+		"Wi-Fi, which the network denies": {func(i *ro.IMSInformation) {
+			i.AccessNetworkInformation = [][]byte{[]byte("IEEE-802.11;i-wlan-node-id=1"), []byte("3GPP-E-UTRAN;network-provided")}
+		}, 4},
 		"a message":         {func(i *ro.IMSInformation) { i.EventType.SIPMethod = "MESSAGE" }, 6},
 		"within the family": {func(i *ro.IMSInformation) { i.CalledPartyAddress = "tel:+15550009" }, 7},
 	} {
