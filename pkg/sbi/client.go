@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -148,12 +149,12 @@ func (c *Client) follow(ctx context.Context, r *Request, token string) (*Answer,
 		location, err := answer.Location()
 
 		switch {
+		case errors.Is(err, errLeavesTLS):
+			return nil, fmt.Errorf("the %s redirects: it %w", r.Service.Of, err)
 		case err != nil:
 			return nil, fmt.Errorf("the %s redirects to nowhere: %w", r.Service.Of, err)
 		case again == redirects:
 			return nil, fmt.Errorf("the %s redirects more than %d times", r.Service.Of, redirects)
-		case answer.base.Scheme == "https" && !strings.HasPrefix(location, "https:"):
-			return nil, fmt.Errorf("the %s redirects from TLS to %s", r.Service.Of, location)
 		}
 
 		next := *r

@@ -5,6 +5,7 @@ package sbi
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -99,8 +100,10 @@ func (a *Answer) Words(why string) string {
 	return words
 }
 
+var errLeavesTLS = errors.New("leads from TLS")
+
 // Location returns the URI of the resource that a request has created (TS 29.500 §6.10.4: behind an SCP, the root may stand in a header
-// field of its own).
+// field of its own). What was reached by TLS stays so: requests to it carry an access token.
 func (a *Answer) Location() (string, error) {
 	location := a.Header.Get("Location")
 	if location == "" {
@@ -120,6 +123,10 @@ func (a *Answer) Location() (string, error) {
 	uri = base.ResolveReference(uri)
 	if (uri.Scheme != "http" && uri.Scheme != "https") || uri.Host == "" {
 		return "", fmt.Errorf("%q is no URI of HTTP", location)
+	}
+
+	if a.base.Scheme == "https" && uri.Scheme != "https" {
+		return "", fmt.Errorf("%w to %s", errLeavesTLS, uri)
 	}
 
 	return uri.String(), nil
