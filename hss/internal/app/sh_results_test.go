@@ -101,6 +101,9 @@ func TestEachShCommandGivesEachResult(t *testing.T) {
 	read("an empty identity", diameter.MissingAVP, a, "", sh.ReferenceIMSUserState)
 	read("no service", diameter.MissingAVP, a, public, sh.ReferenceRepositoryData)
 	read("no Server-Name", diameter.MissingAVP, a, public, sh.ReferenceFilterCriteria)
+	read("a long Server-Name", diameter.InvalidAVPValue, a, public, sh.ReferenceFilterCriteria, func(q *sh.UDR) {
+		q.ServerName = "sip:" + strings.Repeat("a", 1021)
+	})
 	read("no tag", diameter.MissingAVP, a, public, sh.ReferenceDSAI)
 	read("nothing", diameter.MissingAVP, a, public, 11, func(q *sh.UDR) { q.References = nil })
 	read("two things", diameter.AVPOccursTooManyTimes, a, public, 11, func(q *sh.UDR) { q.References = append(q.References, 12) })

@@ -91,6 +91,12 @@ func keys(q *shdata.Query, services []string, server string, sets []sh.IdentityS
 			return missing("Server-Name", &sh.FailedAVP{ServerName: "sip:as.example.org"})
 		}
 
+		if len(server) > longestServer {
+			return &diameter.Error{
+				Result: diameter.InvalidAVPValue, Message: "Server-Name is longer than any SIP URI", Failed: &sh.FailedAVP{ServerName: server},
+			}
+		}
+
 		q.Server = server
 	case sh.ReferenceDSAI:
 		if len(tags) == 0 {
@@ -108,5 +114,8 @@ func keys(q *shdata.Query, services []string, server string, sets []sh.IdentityS
 
 	return nil
 }
+
+// longestServer is the most octets of a Server-Name: it is kept for as long as somebody watches it.
+const longestServer = 1024
 
 func trimmed(msisdn string) string { return strings.TrimPrefix(msisdn, "+") }
