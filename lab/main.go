@@ -52,7 +52,7 @@ func main() {
 	o := options{network: scenario.TestNetwork, charging: scenario.OwnCharging}
 
 	command := &cobra.Command{
-		Use: "lab", Short: "bring the whole core up and show a charged call", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
+		Use: "lab", Short: "bring the whole core up and show a charged call", Version: service.Version(), SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.ipsec && o.link == 0 {
 				return inNamespaces(cmd.Context(), executable, cmd.OutOrStdout())
@@ -88,6 +88,7 @@ func main() {
 	command.Flags().StringVar(&o.data, "data", "var", "folder for databases and logs")
 
 	command.AddCommand(dnsCommand(), zoneCommand(), open5gsCommand(), environmentCommand(), centreCommand())
+	service.Strict(command)
 
 	if err := command.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "\nlab: %v\n", err)

@@ -29,7 +29,7 @@ func (n *nameservers) Set(text string) error {
 	at, err := netip.ParseAddrPort(text)
 	if err != nil {
 		var address netip.Addr
-		if address, err = netip.ParseAddr(strings.Trim(text, "[]")); err != nil {
+		if address, err = parseAddress(text); err != nil {
 			return err
 		}
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -38,6 +39,10 @@ func open5gsCommand() *cobra.Command {
 		Long: "What an Open5GS beside the lab needs in its files, its database, and on its machine, so that handsets come to the P-CSCF, and " +
 			"calls to their bearers (docs/handset.md). Nothing is changed: it is printed.",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if len(pcscf) == 0 {
+				return errors.New("--gm ADDRESS is needed: where handsets find the P-CSCF")
+			}
+
 			n := network.Open5GS()
 			n.PCSCF, n.DNS, n.PCRF, n.PCF, n.NRF, n.HSS, n.Gateway, n.Realm = pcscf, dns, pcrf, pcf, nrf, hss, gateway, realm
 
@@ -50,7 +55,7 @@ func open5gsCommand() *cobra.Command {
 			for _, text := range pools {
 				pool, err := netip.ParsePrefix(text)
 				if err != nil {
-					return fmt.Errorf("--pool: %w", err)
+					return fmt.Errorf("--pool %s: it is no network: its length belongs to it, as in 10.46.0.0/16", text)
 				}
 
 				n.Pools = append(n.Pools, pool)
@@ -77,11 +82,11 @@ func open5gsCommand() *cobra.Command {
 	c.Flags().Var(&network, "plmn", "whose network it is: that of your SIMs")
 	c.Flags().Var(&pcscf, "gm", "where handsets find the P-CSCF; twice for IPv4 and IPv6")
 	c.Flags().StringSliceVar(&pools, "pool", []string{"10.46.0.0/16"}, "`network` of the addresses in the APN ims; twice for IPv4 and IPv6")
-	c.Flags().TextVar(&pcrf, "pcrf", pcrf, "`address` of Open5GS's PCRF, if it is not at that of the gateway")
-	c.Flags().TextVar(&pcf, "pcf", pcf, "`address` of Open5GS's PCF, if it is not at that of the gateway")
-	c.Flags().TextVar(&nrf, "nrf", nrf, "`address` of Open5GS's NRF, if the P-CSCF is to find the PCF by it, as where there are several")
+	c.Flags().Var((*oneAddress)(&pcrf), "pcrf", "`address` of Open5GS's PCRF, if it is not at that of the gateway")
+	c.Flags().Var((*oneAddress)(&pcf), "pcf", "`address` of Open5GS's PCF, if it is not at that of the gateway")
+	c.Flags().Var((*oneAddress)(&nrf), "nrf", "`address` of Open5GS's NRF, if the P-CSCF is to find the PCF by it, as where there are several")
 	c.Flags().StringVar(&realm, "realm", "localdomain", "Realm of Open5GS's Diameter nodes, if it is not the one that they come with")
-	c.Flags().TextVar(&hss, "s6a", netip.Addr{}, "`address` of the lab's machine at which the MME asks the lab's HSS, in place of Open5GS's")
+	c.Flags().Var((*oneAddress)(&hss), "s6a", "`address` of the lab's machine at which the MME asks the lab's HSS, in place of Open5GS's")
 	c.Flags().Var(&gateway, "gateway", "`address` of the machine of Open5GS, if it is not that of the lab; twice for IPv4 and IPv6")
 	c.Flags().Var(&dns, "dns", "name server that handsets are told; may be repeated")
 	c.Flags().StringVar(

@@ -36,7 +36,7 @@ type addresses []netip.Addr
 
 // Set adds an address.
 func (a *addresses) Set(text string) error {
-	address, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	address, err := parseAddress(text)
 	if err != nil {
 		return err
 	}
@@ -49,6 +49,39 @@ func (a *addresses) Set(text string) error {
 
 	return nil
 }
+
+// parseAddress returns the IP address of a text, with or without brackets.
+func parseAddress(text string) (netip.Addr, error) {
+	address, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	if err != nil {
+		return address, errors.New("it is no whole IP address, as 192.0.2.1 or 2001:db8::1")
+	}
+
+	return address, nil
+}
+
+// oneAddress is a flag for one IP address.
+type oneAddress netip.Addr
+
+// Set parses an address.
+func (o *oneAddress) Set(text string) error {
+	address, err := parseAddress(text)
+	*o = oneAddress(address)
+
+	return err
+}
+
+// String returns the address for the help.
+func (o *oneAddress) String() string {
+	if address := netip.Addr(*o); address.IsValid() {
+		return address.String()
+	}
+
+	return ""
+}
+
+// Type returns the type for the help.
+func (o *oneAddress) Type() string { return "address" }
 
 // String returns the addresses for the help.
 func (a *addresses) String() string {

@@ -10,6 +10,7 @@ import (
 // Accounts from the file that the HSS takes, too: some hundred per transaction, or the line of the first error.
 func TestBulk(t *testing.T) {
 	o := run(t)
+	o.do("PUT", "/tariffs/standard", map[string]any{"rates": []any{map[string]any{"price": 1, "interval": 1}}}, nil)
 
 	const file = `imsi,user,msisdn,k,opc,password,balance,tariff
 001010000000001,,15550001,465b5ce8b199b49faa5f0a2ee238a6bc,cd63cb71954a9f4e48a5994e37a02baf,,1000,standard
@@ -23,6 +24,16 @@ func TestBulk(t *testing.T) {
 		fails       bool
 	}{
 		{name: "CSV", input: file, want: "3 accounts added"},
+		{name: "again, those that are missing", input: file, line: []string{"--skip-existing"}, want: "0 accounts added, 3 were there already"},
+		{
+			name:  "a payer that has an account of another name, one twice, and a new one",
+			input: "account,identities\nx,tel:+15550001\nnew,tel:+15550044\nnew,\n",
+			line:  []string{"--skip-existing", "--json"}, want: `{"added":1,"skipped":2}`,
+		},
+		{
+			name: "a tariff that is not there", input: "account,tariff\nx,standard\nx2,gone\n",
+			want: "line 3: there is no tariff gone: there are standard; nothing is added", fails: true,
+		},
 		{
 			name: "again", input: file,
 			want: "line 2: it cannot be added: account 001010000000001: it exists already; nothing is added", fails: true,
@@ -73,7 +84,7 @@ func TestBulk(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out, err := o.cli(test.input, append([]string{"account", "add", "--file", "-"}, test.line...)...)
-			if (err != nil) != test.fails || !strings.Contains(out, test.want) {
+			if (err != nil) != test.fails || !strings.Contains(out, test.want) || strings.Count(out, " accounts added") > 1 {
 				t.Errorf("%v\n%s\nwant %q", err, out, test.want)
 			}
 		})

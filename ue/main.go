@@ -163,6 +163,8 @@ func main() {
 		},
 	)
 
+	service.Strict(root)
+
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "ue:", err)
 		stop()

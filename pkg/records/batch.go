@@ -62,12 +62,25 @@ func (b *Batch[T]) Put(line int, item T) error {
 		return nil
 	}
 
+	if b.said.IsZero() { // what is done in no time has no progress
+		b.said = time.Now()
+	}
+
 	b.items, b.lines = append(b.items, item), append(b.lines, line)
 	if len(b.items) < AtOnce {
 		return nil
 	}
 
-	return b.flush()
+	if err := b.flush(); err != nil {
+		return err
+	}
+
+	if time.Since(b.said) >= often {
+		b.said = time.Now()
+		fmt.Fprintf(b.Notes, "%d %s added, up to line %d\n", b.done, b.What, b.last)
+	}
+
+	return nil
 }
 
 // Skipped returns how many were there already.
@@ -116,11 +129,6 @@ func (b *Batch[T]) flush() error {
 
 	b.done, b.skipped, b.last = b.done+len(b.items)-added.Skipped, b.skipped+added.Skipped, b.lines[len(b.lines)-1]
 	b.items, b.lines = b.items[:0], b.lines[:0]
-
-	if time.Since(b.said) >= often {
-		b.said = time.Now()
-		fmt.Fprintf(b.Notes, "%d %s added, up to line %d\n", b.done, b.What, b.last)
-	}
 
 	return nil
 }

@@ -123,7 +123,6 @@ func Command[C any, P Configuration[C]](f Function[C]) *cobra.Command {
 		Short:         f.Short,
 		Long:          f.Long,
 		Version:       Version(),
-		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -147,6 +146,8 @@ func Command[C any, P Configuration[C]](f Function[C]) *cobra.Command {
 	if f.Flags != nil {
 		f.Flags(command)
 	}
+
+	Strict(command)
 
 	return command
 }

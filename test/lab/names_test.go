@@ -200,6 +200,12 @@ func TestNamesRefused(t *testing.T) {
 		{"zone --without-numbers --host mail.example.org=192.0.2.1", "is in none of the zones"},
 		{"zone --without-numbers --icscf ::", "nobody is found there"},
 		{"zone --follow", "--out FOLDER"},
+		{"zone --gm 10.4.128", `"10.4.128" for "--gm" flag: it is no whole IP address`},
+		{"dns --listen 10.4.128", "it is no whole IP address"},
+		{"open5gs", "--gm ADDRESS is needed"},
+		{"open5gs --gm 192.0.2.7 --pool 10.46.0.0", "--pool 10.46.0.0: it is no network"},
+		{"open5gs --gm 192.0.2.7 --pcf 10.4.128", `"--pcf" flag: it is no whole IP address`},
+		{"open5g", "did you mean open5gs?"},
 	} {
 
 		out, err := exec.CommandContext(t.Context(), filepath.Join(binaries, "lab"), strings.Fields(test.arguments)...).CombinedOutput()

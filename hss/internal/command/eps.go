@@ -24,7 +24,10 @@ func (e *epsFlags) add(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&e.file, "eps", "", "what an MME is told of the SIM, as JSON: default APN, rates, APNs; - for the standard input")
 	f.BoolVar(&e.usual, "eps-default", false, "tell an MME what the settings say (s6a.apns), and nothing of its own")
-	f.StringSliceVar(&e.static, "static-address", nil, "of a SIM with an eps of its own: `APN=ADDRESS`, or APN= for none")
+	f.StringSliceVar(
+		&e.static, "static-address", nil,
+		"of a SIM with an eps of its own: `APN=ADDRESS`, or APN= for none; twice for IPv4 and IPv6",
+	)
 	c.MarkFlagsMutuallyExclusive("eps", "eps-default")
 	c.MarkFlagsMutuallyExclusive("eps-default", "static-address")
 }
@@ -59,8 +62,10 @@ func (e *epsFlags) change(c *cobra.Command, s *provisioning.Subscriber, private 
 		p.EPS = e.own
 	}
 
+	named := map[string]bool{} // APNs
+
 	for _, text := range e.static {
-		if err := setAddress(p, text); err != nil {
+		if err := setAddress(p, text, named); err != nil {
 			return err
 		}
 	}
@@ -68,8 +73,9 @@ func (e *epsFlags) change(c *cobra.Command, s *provisioning.Subscriber, private 
 	return nil
 }
 
-// setAddress gives an APN the one static address of a text "APN=ADDRESS".
-func setAddress(p *provisioning.PrivateIdentity, text string) error {
+// setAddress gives an APN the static address of a text "APN=ADDRESS", in place of those that it had before, and beside that of another
+// family if the APN has been named.
+func setAddress(p *provisioning.PrivateIdentity, text string, named map[string]bool) error {
 	apn, address, found := strings.Cut(text, "=")
 
 	switch {
@@ -81,8 +87,12 @@ func setAddress(p *provisioning.PrivateIdentity, text string) error {
 
 	for i := range p.EPS.APNs {
 		if a := &p.EPS.APNs[i]; strings.EqualFold(a.Name, apn) {
-			if a.Addresses = nil; address != "" {
-				a.Addresses = []string{address}
+			if !named[a.Name] {
+				a.Addresses, named[a.Name] = nil, true
+			}
+
+			if address != "" {
+				a.Addresses = append(a.Addresses, address)
 			}
 
 			return nil

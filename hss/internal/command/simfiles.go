@@ -88,9 +88,7 @@ func importSIMs(r *remote) *cobra.Command {
 				return err
 			}
 
-			// Where calls are charged, they get 402 until then.
-			_, err = fmt.Fprintf(c.ErrOrStderr(),
-				"they have no accounts: hss subscriber import --dry-run %s | ocs account add --file - --balance 1000\n", strings.Join(names, " "))
+			_, err = fmt.Fprintln(c.ErrOrStderr(), "they have no accounts:", accountsOf(c, names, pass))
 
 			return err
 		},
@@ -106,6 +104,24 @@ func importSIMs(r *remote) *cobra.Command {
 	f.BoolVar(&dry, "dry-run", false, "print IMSI and MSISDN of each SIM as CSV, and add nothing; keys are checked when they are added")
 
 	return c
+}
+
+// accountsOf returns the commands that open accounts for the SIMs of these files. Where calls are charged, they get 402 until then.
+func accountsOf(c *cobra.Command, names []string, pass bool) string {
+	from := "hss subscriber import --dry-run"
+
+	for _, name := range []string{"format", "op"} { // which reading them takes, too
+		if f := c.Flags().Lookup(name); f.Changed {
+			from += " --" + name + " " + f.Value.String()
+		}
+	}
+
+	to := "ocs account add --file - --balance 1000"
+	if pass {
+		to += " --skip-existing"
+	}
+
+	return from + " " + strings.Join(names, " ") + " | " + to
 }
 
 // newSIM returns the subscriber made from a SIM.

@@ -66,6 +66,10 @@ func (a *API) add(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
+	if err := a.checkTariff(r, n.Tariff); err != nil {
+		return err
+	}
+
 	if err := a.store.Add(r.Context(), n.Name, n.Tariff, n.Identities, n.Balance); err != nil {
 		return err
 	}
@@ -161,6 +165,10 @@ func (a *API) change(w http.ResponseWriter, r *http.Request) error {
 
 	if c.Tariff != nil {
 		if err := check("tariff", *c.Tariff, maxName); err != nil {
+			return err
+		}
+
+		if err := a.checkTariff(r, *c.Tariff); err != nil {
 			return err
 		}
 	}

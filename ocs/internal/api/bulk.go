@@ -9,7 +9,8 @@ import (
 	"github.com/dialtone-ims/dialtone/pkg/records"
 )
 
-// addAll opens several accounts in one transaction: all of them, or none and the first error.
+// addAll opens several accounts in one transaction: all of them, or none and the first error. On request, those that are there already
+// are passed over.
 func (a *API) addAll(w http.ResponseWriter, r *http.Request) error {
 	all, err := httpapi.Decode[[]NewAccount](r)
 	if err != nil {
@@ -20,11 +21,19 @@ func (a *API) addAll(w http.ResponseWriter, r *http.Request) error {
 		return problem(http.StatusBadRequest, fmt.Sprintf("there must be 1 to %d accounts", records.AtOnce), nil)
 	}
 
-	answer, wanted := records.Added{Added: len(all)}, make([]ledger.New, len(all))
+	answer, wanted, known := records.Added{}, make([]ledger.New, len(all)), map[string]bool{"": true}
 
 	for i, n := range all {
 		if err := n.check(); err != nil {
 			return records.Refused(i, err)
+		}
+
+		if !known[n.Tariff] {
+			if err := a.checkTariff(r, n.Tariff); err != nil {
+				return records.Refused(i, err)
+			}
+
+			known[n.Tariff] = true
 		}
 
 		for _, text := range n.warnings() {
@@ -34,13 +43,16 @@ func (a *API) addAll(w http.ResponseWriter, r *http.Request) error {
 		wanted[i] = ledger.New{Name: n.Name, Tariff: n.Tariff, Identities: n.Identities, Amount: n.Balance}
 	}
 
-	if refused, err := a.store.AddAll(r.Context(), wanted); err != nil {
+	var refused int
+	if answer.Added, refused, err = a.store.AddAll(r.Context(), wanted, existing.Of(r) == skip); err != nil {
 		if err = problemOf(err); refused >= 0 {
 			err = records.Refused(refused, err)
 		}
 
 		return err
 	}
+
+	answer.Skipped = len(all) - answer.Added
 
 	return httpapi.Write(w, http.StatusCreated, answer)
 }

@@ -24,16 +24,24 @@ var (
 	to        = httpapi.Text("to", "RFC 3339: those that ended before")
 	version   = httpapi.Parameter{Name: "version", Summary: "an older version", Number: true, Most: math.MaxUint32}
 	format    = httpapi.Parameter{Name: "format", Summary: "of the answer; json if not given", Values: []string{"json", "jsonl", "csv"}}
-	force     = httpapi.Parameter{
+	existing  = httpapi.Parameter{
+		Name: "existing", Summary: "what becomes of an account whose name or an identity is there already; refuse if not given",
+		Values: []string{"refuse", skip},
+	}
+	force = httpapi.Parameter{
 		Name: "force", Summary: "true: nobody is asked, the session is closed here and now", Values: []string{"true", "false"},
 	}
 )
+
+// skip is the value of existing that passes over accounts.
+const skip = "skip"
 
 // resources returns the resources of the API.
 func (a *API) resources() []httpapi.Resource {
 	const (
 		conflict = http.StatusConflict
 		unknown  = http.StatusNotFound
+		invalid  = http.StatusUnprocessableEntity
 	)
 
 	lists := func(v any) []httpapi.Answer { return []httpapi.Answer{{Status: http.StatusOK, Body: v, Lists: true}} }
@@ -46,18 +54,19 @@ func (a *API) resources() []httpapi.Resource {
 		},
 		{
 			Pattern: "POST /accounts", Summary: "opens an account", Body: NewAccount{},
-			Answers: made(Account{}), Refuses: []int{unknown, conflict}, Handler: a.add,
+			Answers: made(Account{}), Refuses: []int{unknown, conflict, invalid}, Handler: a.add,
 		},
 		{
 			Pattern: "POST /accounts/bulk", Summary: "opens up to 500 accounts, all or none", Body: []NewAccount{},
-			Answers: made(records.Added{}), Refuses: []int{conflict}, Handler: a.addAll,
+			Query:   []httpapi.Parameter{existing},
+			Answers: made(records.Added{}), Refuses: []int{conflict, invalid}, Handler: a.addAll,
 		},
 		{
 			Pattern: "GET /accounts/{name}", Summary: "an account", Answers: httpapi.OK(Account{}), Refuses: []int{unknown}, Handler: a.account,
 		},
 		{
 			Pattern: "PATCH /accounts/{name}", Summary: "changes what the body names; sessions of an account that is blocked end (RAR)",
-			Body: Change{}, Answers: httpapi.OK(Account{}), Refuses: []int{unknown, conflict}, Handler: a.change,
+			Body: Change{}, Answers: httpapi.OK(Account{}), Refuses: []int{unknown, conflict, invalid}, Handler: a.change,
 		},
 		{
 			Pattern: "DELETE /accounts/{name}", Summary: "pays an account out and closes it; open sessions are ended first (ASR)",
@@ -65,7 +74,7 @@ func (a *API) resources() []httpapi.Resource {
 		},
 		{
 			Pattern: "POST /accounts/{name}/top-up", Summary: "adds money; the same reference again moves nothing", Body: TopUp{},
-			Answers: httpapi.OK(Account{}), Refuses: []int{unknown, conflict, http.StatusUnprocessableEntity}, Handler: a.topUp,
+			Answers: httpapi.OK(Account{}), Refuses: []int{unknown, conflict, invalid}, Handler: a.topUp,
 		},
 		{
 			Pattern: "GET /tariffs", Summary: "the tariffs in force", Answers: httpapi.OK([]*rating.Tariff{}), Handler: a.tariffs,

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -91,6 +92,40 @@ func (a *API) tariff(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	return httpapi.Write(w, http.StatusOK, t)
+}
+
+// checkTariff returns an error, with the tariffs that there are, if there is none of this name: calls would fail. Tariffs are never
+// deleted.
+func (a *API) checkTariff(r *http.Request, name string) error {
+	if name == "" { // the configured one
+		return nil
+	}
+
+	var found []string
+
+	tariffs := func() *gorm.DB {
+		return a.store.Read(r.Context()).Model(&credit.StoredTariff{}).Where("version = 1").Order("name")
+	}
+	if err := tariffs().Where("name = ?", name).Pluck("name", &found).Error; err != nil || len(found) > 0 {
+		return err
+	}
+
+	const shown = 20
+
+	if err := tariffs().Limit(shown+1).Pluck("name", &found).Error; err != nil {
+		return err
+	}
+
+	there := "there is none yet"
+	if len(found) > 0 {
+		there = "there are " + strings.Join(found[:min(len(found), shown)], ", ")
+	}
+
+	if len(found) > shown {
+		there += " and others"
+	}
+
+	return problem(http.StatusUnprocessableEntity, "there is no tariff "+name, errors.New(there))
 }
 
 // versions shows when each version came into force.

@@ -100,6 +100,7 @@ func (c *client) accountAdd() *cobra.Command {
 		n     api.NewAccount
 		file  string
 		after int
+		pass  bool
 	)
 
 	add := &cobra.Command{
@@ -109,7 +110,9 @@ func (c *client) accountAdd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case file != "" && len(args) == 0 && len(n.Identities) == 0:
-				return c.addFile(cmd, file, after, n)
+				return c.addFile(cmd, file, after, pass, n)
+			case pass && file == "":
+				return errors.New("--skip-existing is for --file")
 			case file != "" || len(args) == 0:
 				return errors.New("give the NAME of an account, or --file without --identity")
 			}
@@ -132,6 +135,7 @@ func (c *client) accountAdd() *cobra.Command {
 		"many: an array of JSON, JSON lines, or CSV, also those that the HSS takes; - for the standard input",
 	)
 	add.Flags().IntVar(&after, "after", 0, "of the file, only what is behind this `line`")
+	add.Flags().BoolVar(&pass, "skip-existing", false, "of a file, pass over accounts and payers that are there already")
 	add.Flags().StringSliceVar(&n.Identities, "identity", nil, "who pays from it: tel:+1…, sip:…, imsi:…, nai:…; may be repeated")
 	add.Flags().Var((*minor)(&n.Balance), "balance", "first money, in cents: 1050 is 10.50; of a file, for those without")
 	add.Flags().StringVar(&n.Tariff, "tariff", "", "price list, if not the configured one; of a file, for those without")

@@ -1,7 +1,9 @@
 package command
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -22,17 +24,22 @@ var others = []string{
 
 // addFile opens the accounts of a file, or of the standard input for "-", some hundred per transaction. Records without a balance or a
 // tariff get those of fallback.
-func (c *client) addFile(cmd *cobra.Command, name string, after int, fallback api.NewAccount) error {
+func (c *client) addFile(cmd *cobra.Command, name string, after int, pass bool, fallback api.NewAccount) error {
 	from, err := records.Open(name, cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
 	defer from.Close()
 
+	path := "/accounts/bulk"
+	if pass {
+		path += "?existing=skip"
+	}
+
 	batch := records.Batch[api.NewAccount]{
 		What: "accounts", Notes: cmd.ErrOrStderr(), Passed: after,
 		Add: func(all []api.NewAccount) (added records.Added, err error) {
-			return added, c.Do(cmd.Context(), http.MethodPost, "/accounts/bulk", all, &added)
+			return added, c.Do(cmd.Context(), http.MethodPost, path, all, &added)
 		},
 	}
 
@@ -48,11 +55,21 @@ func (c *client) addFile(cmd *cobra.Command, name string, after int, fallback ap
 		return fmt.Errorf("%s: %w", name, err)
 	}
 
-	if c.json {
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "{\"added\": %d}\n", added)
-	} else {
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d accounts added\n", added)
+	return showAdded(cmd.OutOrStdout(), c.json, records.Added{Added: added, Skipped: batch.Skipped()})
+}
+
+// showAdded prints how many accounts were added, and how many were passed over.
+func showAdded(w io.Writer, asJSON bool, added records.Added) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(added)
 	}
+
+	text := fmt.Sprintf("%d accounts added", added.Added)
+	if added.Skipped > 0 {
+		text += fmt.Sprintf(", %d were there already", added.Skipped)
+	}
+
+	_, err := fmt.Fprintln(w, text)
 
 	return err
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // New is an account to be made.
@@ -12,8 +13,9 @@ type New struct {
 	Amount       int64 // initial
 }
 
-// AddAll makes several accounts in one transaction: all of them, or none; refused is then the index of the cause.
-func (s *Store) AddAll(ctx context.Context, all []New) (refused int, err error) {
+// AddAll makes several accounts in one transaction: all of them, or none; refused is then the index of the cause. With skip, those whose
+// name or an identity is there already, or in one before them, are passed over. It returns how many are made.
+func (s *Store) AddAll(ctx context.Context, all []New, skip bool) (added, refused int, err error) {
 	err = s.Tidy(ctx, func(tx Tx) error { // what is known of others stays right
 		taken, uris, err := tx.among(all)
 		if err != nil {
@@ -21,6 +23,7 @@ func (s *Store) AddAll(ctx context.Context, all []New) (refused int, err error) 
 		}
 
 		var (
+			made       []New
 			accounts   []*Account
 			identities []*Identity
 			now        = s.Now()
@@ -28,6 +31,10 @@ func (s *Store) AddAll(ctx context.Context, all []New) (refused int, err error) 
 
 		for i, n := range all {
 			refused = i
+
+			if skip && (taken[n.Name] || n.paid(uris)) {
+				continue
+			}
 
 			if taken[n.Name] {
 				return fmt.Errorf("account %s: %w", n.Name, ErrExists)
@@ -50,6 +57,7 @@ func (s *Store) AddAll(ctx context.Context, all []New) (refused int, err error) 
 				}
 			}
 
+			made = append(made, n)
 			accounts = append(
 				accounts,
 				&Account{Name: n.Name, Kind: Subscriber, Tariff: n.Tariff, Created: now, Balance: n.Amount},
@@ -59,10 +67,19 @@ func (s *Store) AddAll(ctx context.Context, all []New) (refused int, err error) 
 
 		refused = -1
 
-		return tx.addAll(all, accounts, identities)
+		if added = len(made); added == 0 {
+			return nil
+		}
+
+		return tx.addAll(made, accounts, identities)
 	})
 
-	return refused, err
+	return added, refused, err
+}
+
+// paid reports whether somebody pays already for one of the identities.
+func (n New) paid(uris map[string]string) bool {
+	return slices.ContainsFunc(n.Identities, func(uri string) bool { return uris[uri] != "" })
 }
 
 // among returns which of these names and identities exist, and to which accounts the identities belong.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -263,4 +264,19 @@ func contextOf(t failer) context.Context {
 	}
 
 	return context.Background()
+}
+
+// The network's own accounts come in the same order in every ledger.
+func TestOrder(t *testing.T) {
+	for range 5 { // maps have no order
+		var kinds []string
+		s := open(t, filepath.Join(scratch.Dir(t), "ledger.db"))
+		own := s.Read(t.Context()).Model(&Account{}).Where("name = ?", Network)
+		if err := own.Order("id").Pluck("kind", &kinds).Error; err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(kinds, []string{cash, Revenue, forward}) {
+			t.Fatal(kinds)
+		}
+	}
 }

@@ -107,9 +107,10 @@ func (s *Store) prepare() error {
 	}
 
 	return s.Update(context.Background(), func(tx Tx) error { // one OCS at a time, if several start
-		for kind, own := range map[string]*Account{Revenue: &s.revenue, cash: &s.cash, forward: &s.forward} {
-			*own = Account{Name: Network, Kind: kind, Created: s.Now()}
-			if err := tx.Where("name = ? AND kind = ?", Network, kind).FirstOrCreate(own).Error; err != nil {
+		owned := []*Account{&s.cash, &s.revenue, &s.forward} // in this order in every new ledger, and wherever it is shown
+		for i, kind := range []string{cash, Revenue, forward} {
+			*owned[i] = Account{Name: Network, Kind: kind, Created: s.Now()}
+			if err := tx.Where("name = ? AND kind = ?", Network, kind).FirstOrCreate(owned[i]).Error; err != nil {
 				return err
 			}
 		}
