@@ -4,10 +4,12 @@ package command
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 
@@ -31,7 +33,8 @@ func All() []*cobra.Command {
 		flags := group.PersistentFlags()
 		flags.StringVar(&c.Base, "api", "http://"+address, "admin HTTP of the OCS")
 		flags.StringVar(&c.Token, "token", "", "bearer token of the admin HTTP (DIALTONE_OCS_ADMIN_TOKEN); without it that of this machine")
-		flags.BoolVar(&c.json, "json", false, "print what the API answers")
+		flags.BoolVar(&c.json, "json", false, "print JSON: what the API answers, or the command finds")
+		group.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return inWords(err) })
 		group.PersistentPreRun = func(*cobra.Command, []string) { c.authorise() }
 	}
 
@@ -42,6 +45,36 @@ type client struct {
 	httpapi.Client
 	json bool
 	next string // page of the last list
+}
+
+var unread = regexp.MustCompile(`strconv\.Parse(\w+): parsing "[^"]*": (.*)$`)
+
+// inWords says what a value on the command line should be.
+func inWords(err error) error {
+	found := unread.FindStringSubmatch(err.Error())
+	if found == nil {
+		return err
+	}
+
+	should := map[string]string{"Uint": "a whole number from 0 on", "Int": "a whole number", "Bool": "true or false"}[found[1]]
+
+	switch {
+	case should == "":
+		should = "another value"
+	case strings.Contains(found[2], "range"):
+		should += ", and a smaller one"
+	}
+
+	return errors.New(strings.TrimSuffix(err.Error(), found[0]) + "it should be " + should)
+}
+
+// writeJSON prints what a command has found by itself.
+func writeJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+
+	return encoder.Encode(value)
 }
 
 // authorise finds the token if the command line does not give it.

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -35,9 +36,14 @@ func showTariff(w io.Writer, t rating.Tariff) {
 		fmt.Fprintf(w, "low balance: below %d\n", *t.LowBalance)
 	}
 
-	row(w, "PREFIX", "GROUP", "SIDE", "CONNECTION", "TIME", "FREE", "VOLUME", "EVENT")
+	if t.Decimals > 0 {
+		fmt.Fprintf(w, "prices have %d decimals: 1 is %s minor units (cents)\n", t.Decimals, minorUnits(1, t.Decimals))
+	}
 
-	for _, r := range t.Rates {
+	row(w, "RATE", "PREFIX", "TO", "WHEN", "GROUP", "SIDE", "CONNECTION", "TIME", "FREE", "VOLUME", "EVENT", "ONLY")
+
+	for i := range t.Rates {
+		r := &t.Rates[i]
 		group, time, volume, event := "any", "", "", ""
 		if r.RatingGroup != nil {
 			group = fmt.Sprint(*r.RatingGroup)
@@ -60,8 +66,43 @@ func showTariff(w io.Writer, t rating.Tariff) {
 			event = fmt.Sprint(*r.EventPrice)
 		}
 
-		row(w, r.Prefix, group, r.Direction, r.ConnectionFee, time, fmt.Sprintf("%ds", r.FreeSeconds), volume, event)
+		row(
+			w, cmp.Or(r.Name, fmt.Sprintf("rate %d", i+1)), r.Prefix, strings.Join(r.To, ", "), strings.Join(r.When, ", "), group, r.Direction,
+			r.ConnectionFee, time, fmt.Sprintf("%ds", r.FreeSeconds), volume, event, only(r),
+		)
 	}
+}
+
+// only returns the conditions of a rate that have no column of their own, and its priority.
+func only(r *rating.Rate) string {
+	var all []string
+
+	for _, one := range []struct {
+		name   string
+		values []string
+	}{
+		{"from", r.From},
+		{"within", r.Within},
+		{"visited", r.Visited},
+		{"access", r.Access},
+		{"media", r.Media},
+		{"messages", r.Messages},
+		{"context", r.Contexts},
+	} {
+		if len(one.values) > 0 {
+			all = append(all, one.name+" "+strings.Join(one.values, ", "))
+		}
+	}
+
+	if len(r.Services) > 0 {
+		all = append(all, "service "+strings.Trim(fmt.Sprint(r.Services), "[]"))
+	}
+
+	if r.Priority != 0 {
+		all = append(all, fmt.Sprintf("priority %d", r.Priority))
+	}
+
+	return strings.Join(all, "; ")
 }
 
 func (c *client) tariffList() *cobra.Command {
@@ -109,6 +150,10 @@ func (c *client) tariffSet() *cobra.Command {
 			plan, err := rating.Read(text)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[1], err)
+			}
+
+			for _, doubt := range rating.Doubtful(text) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", doubt)
 			}
 
 			t := plan.Tariff
@@ -159,7 +204,7 @@ func (c *client) tariffPrice() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return ask(c, cmd, "GET", tariffPath(args[0]), nil, func(w io.Writer, t rating.Tariff) {
-				service := rating.Service{Number: number, Terminating: called}
+				service := rating.Service{Number: normalised(number), Terminating: called}
 				if cmd.Flags().Changed("rating-group") {
 					service.RatingGroup = &group
 				}
@@ -195,7 +240,7 @@ func (c *client) tariffPrice() *cobra.Command {
 			})
 		},
 	}
-	price.Flags().StringVar(&number, "number", "", "that is called, in international form: +1555…")
+	price.Flags().StringVar(&number, "number", "", "that is called: +1555…, 001555…, tel:+1555…; as dialled, for short numbers")
 	price.Flags().Uint64Var(&seconds, "seconds", 0, "of a call")
 	price.Flags().Uint64Var(&octets, "octets", 0, "of data")
 	price.Flags().Uint64Var(&events, "events", 0, "messages")

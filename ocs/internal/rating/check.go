@@ -1,10 +1,10 @@
 package rating
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -12,26 +12,38 @@ import (
 // in the file decides. It looks at each hour of the two years from a day on at which anything begins or ends. Faults are those of a plan
 // that cannot be used.
 func Check(text []byte, from time.Time) (notices Faults, err error) {
-	t, source, err := parse(text)
-	if err != nil {
-		return nil, err
+	t, source, faults := parse(text)
+	if t == nil {
+		return nil, faults
 	}
 
-	p, err := Compile(t)
-	if err != nil {
-		return nil, source.locate(err)
+	p, unsound, same := compile(t)
+	faults = append(faults, unsound.outside(faults)...)
+	notices = t.doubtful()
+
+	if len(faults) == 0 { // one that has rates twice can be looked at
+		c := checker{plan: p, instants: p.instants(from), notices: notices}
+		c.rates()
+		c.everywhere()
+		c.unused()
+		notices = c.notices
 	}
 
-	c := checker{plan: p, instants: p.instants(from)}
-	c.rates()
-	c.everywhere()
-	c.unused()
-
-	if err := source.locate(c.notices); !errors.As(err, &notices) {
-		return nil, err
+	if faults = append(faults, same.outside(faults)...); len(faults) > 0 {
+		return nil, source.locate(append(faults, notices...))
 	}
 
-	return notices, nil
+	return source.locate(notices), nil
+}
+
+// outside returns the faults of other parts of the plan than those that could not be read.
+func (f Faults) outside(unread Faults) Faults {
+	return slices.DeleteFunc(slices.Clone(f), func(fault Fault) bool {
+		return slices.ContainsFunc(unread, func(u Fault) bool {
+			return u.of == whole ||
+				u.of != "" && (fault.Path == u.of || strings.HasPrefix(fault.Path, u.of+".") || strings.HasPrefix(fault.Path, u.of+"["))
+		})
+	})
 }
 
 const checkedDays = 731
@@ -113,6 +125,10 @@ const maxProbes = 50
 // rates looks at each rate for itself.
 func (c *checker) rates() {
 	for _, r := range c.plan.rates {
+		if r.twice {
+			continue
+		}
+
 		var (
 			used, equal *rate
 			rivals      []string
@@ -150,7 +166,7 @@ func (c *checker) rates() {
 					inTime = true
 
 					for _, other := range all {
-						if other != r && other.index > r.index && other.Priority == r.Priority && other.specific == r.specific &&
+						if !other.twice && other.index > r.index && other.Priority == r.Priority && other.specific == r.specific &&
 							other.matched(s.Number) == r.matched(s.Number) && other.cond.at(l) {
 							equal = other
 						}

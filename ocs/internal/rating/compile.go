@@ -10,21 +10,27 @@ import (
 
 // Compile makes a plan of a tariff, or returns all its Faults.
 func Compile(t *Tariff) (*Plan, error) {
-	p := &Plan{Tariff: *t, fine: 1}
+	p, faults, same := compile(t)
+	if faults = append(faults, same...); len(faults) > 0 {
+		return nil, faults
+	}
+
+	return p, nil
+}
+
+// compile returns a plan, which is sound if there are no faults; same are rates that are there twice.
+func compile(t *Tariff) (p *Plan, faults, same Faults) {
+	p = &Plan{Tariff: *t, fine: 1}
 	c := &compiler{plan: p, windows: map[string]namedWindow{}, marks: map[int]bool{wholeDay: true}}
 	c.header()
 	c.lists()
 	c.times()
 	c.prices()
 
-	if len(c.faults) > 0 {
-		return nil, c.faults
-	}
-
 	p.clock.marks = slices.Sorted(maps.Keys(c.marks))
 	c.index()
 
-	return p, nil
+	return p, c.faults, c.twice
 }
 
 // Validate returns the Faults of a tariff that cannot be used.
@@ -36,6 +42,7 @@ func (t *Tariff) Validate() error {
 type compiler struct {
 	plan    *Plan
 	faults  Faults
+	twice   Faults
 	windows map[string]namedWindow
 	marks   map[int]bool
 }
@@ -372,7 +379,9 @@ func (c *compiler) same() {
 		selector := fmt.Sprintf("%d %s/%s/%s/%+v", r.Priority, r.Prefix, group, r.Direction, r.Conditions)
 
 		if before, is := seen[selector]; is {
-			c.faults.add(fmt.Sprintf("rates[%d]", i), "rate %d is for the same services already", before+1)
+			c.twice.add(fmt.Sprintf("rates[%d]", i), "%s is for the same services already", c.plan.rates[before].label())
+			r.twice = true
+
 			continue
 		}
 

@@ -9,9 +9,9 @@ import (
 
 // Verdict is why a rate is used or not.
 type Verdict struct {
-	Rate string
-	Used bool
-	Why  string
+	Rate string `json:"rate"`
+	Used bool   `json:"used"`
+	Why  string `json:"why"`
 }
 
 // Explain returns a verdict for each rate of the plan on a service at an instant.
@@ -20,12 +20,21 @@ func (p *Plan) Explain(s Service, u Unit, at time.Time) (all []Verdict) {
 	best := m.rateAt(at)
 	l := localOf(at, p.clock.zone)
 
+	fitting := 0
+	for _, r := range p.candidates(&s) {
+		if r.cond.at(l) {
+			fitting++
+		}
+	}
+
 	for _, r := range p.rates {
 		v := Verdict{Rate: r.label(), Used: r == best, Why: r.fits(p, &s)}
 
 		switch {
 		case v.Used && !r.Prices(u):
 			v.Why = "it goes first, and has no price for " + string(u)
+		case v.Used && fitting == 1:
+			v.Why = "no other rate applies"
 		case v.Used:
 			v.Why = "it goes first"
 		case v.Why != "":
@@ -82,9 +91,16 @@ func (p *Plan) Time(text string, now time.Time) (time.Time, error) {
 	}
 
 	for _, form := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
-		if at, err := time.ParseInLocation(form, text, p.clock.zone); err == nil {
-			return at, nil
+		at, err := time.ParseInLocation(form, text, p.clock.zone)
+		if err != nil {
+			continue
 		}
+
+		if wall, _ := time.Parse(form, text); localOf(at, p.clock.zone) != localOf(wall, time.UTC) {
+			return time.Time{}, fmt.Errorf("there is no %s in %s: the clocks are put forward over it", text, p.clock.zone)
+		}
+
+		return at, nil
 	}
 
 	at, err := time.Parse(time.RFC3339, text)

@@ -45,6 +45,10 @@ messages: the called number does not begin with +49301`
 		t.Errorf("%s\nwant\n%s", text, want)
 	}
 
+	if v := p.Explain(Service{Number: "+1"}, Seconds, at)[0]; v.Rate != "world" || v.Why != "no other rate applies" {
+		t.Errorf("the only rate: %+v", v)
+	}
+
 	m := p.Meter(Service{Number: "+49301"}, Seconds)
 	if _, err := m.Rate(at); err == nil || !strings.Contains(err.Error(), "no price for seconds") {
 		t.Errorf("a rate without a price for time: %v", err)
@@ -87,5 +91,34 @@ func TestUnpayable(t *testing.T) {
 		if got := m.Cost(m.Add(nil, time.Unix(0, 0), 1<<63)); got != Unpayable {
 			t.Errorf("%d", got)
 		}
+	}
+}
+
+// A time on the wall that the clocks pass over is no time; one that they show twice is.
+func TestTime(t *testing.T) {
+	p, err := Read([]byte("time_zone: Europe/Berlin\nrates: [{prefix: \"\", price: 1, interval: 1}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for text, want := range map[string]string{
+		"2026-03-29 01:59": "2026-03-29 01:59:00 CET", "2026-03-29 02:30": "there is no", "2026-03-29 02:59:59": "there is no",
+		"2026-03-29 03:00": "2026-03-29 03:00:00 CEST", "2026-10-25 03:00": "2026-10-25 03:00:00 CET", "2026-06-17": "2026-06-17 00:00:00 CEST",
+		"2026-03-29T02:30:00+02:00": "2026-03-29 01:30:00 CET", "soon": "no time",
+	} {
+		at, err := p.Time(text, time.Time{})
+		got := p.Shown(at)
+
+		if err != nil {
+			got = err.Error()
+		}
+
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+
+	if _, err := p.Time("2026-10-25 02:30", time.Time{}); err != nil {
+		t.Error(err)
 	}
 }

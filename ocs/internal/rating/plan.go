@@ -26,7 +26,8 @@ type rate struct {
 	index    int
 	prefixes []string // of Prefix and To; empty: any
 	cond     conditions
-	specific int // number of the conditions, then their rank
+	twice    bool // there is one for the same services before it
+	specific int  // number of the conditions, then their rank
 }
 
 type discount struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,18 +19,25 @@ const maxFile = 16 << 20
 
 // Read reads a plan in YAML or JSON, and compiles it. Its Faults have lines, and a key that is not known is one.
 func Read(text []byte) (*Plan, error) {
-	t, source, err := parse(text)
-	if err != nil {
-		return nil, err
+	t, source, faults := parse(text)
+	if len(faults) > 0 {
+		return nil, faults
 	}
 
 	p, err := Compile(t)
+	if err == nil {
+		return p, nil
+	}
 
-	return p, source.locate(err)
+	if errors.As(err, &faults) {
+		return nil, source.locate(faults)
+	}
+
+	return nil, err
 }
 
-// parse reads a plan without judging it.
-func parse(text []byte) (*Tariff, *source, error) {
+// parse reads a plan without judging it. With faults it returns what can be judged none the less, nil if that is nothing.
+func parse(text []byte) (*Tariff, *source, Faults) {
 	if len(text) > maxFile {
 		return nil, nil, Faults{{Text: fmt.Sprintf("a plan has at most %d octets", maxFile)}}
 	}
@@ -38,42 +46,60 @@ func parse(text []byte) (*Tariff, *source, error) {
 		text = bytes.ReplaceAll(text, []byte{'\t'}, []byte{' '})
 	}
 
-	t := new(Tariff)
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(t); err != nil {
-		var faults Faults
-		if errors.As(err, &faults) {
-			return nil, nil, faults
-		}
-
-		var positioned yaml.Error
-		if !errors.As(err, &positioned) || positioned.GetToken() == nil {
-			return nil, nil, Faults{{Text: err.Error()}}
-		}
-
-		return nil, nil, Faults{{Line: positioned.GetToken().Position.Line, Text: positioned.GetMessage()}}
-	}
-
 	s := &source{text: text}
-	if err := s.whole(); err != nil {
-		return nil, nil, err
+	faults := s.shape()
+
+	options := []yaml.DecodeOption{yaml.Strict()}
+	if len(faults) > 0 {
+		options = nil // unknown keys are among the faults
 	}
 
-	return t, s, nil
+	t := new(Tariff)
+	if err := yaml.NewDecoder(bytes.NewReader(text), options...).Decode(t); err != nil {
+		if len(faults) == 0 {
+			faults = unread(err)
+		}
+
+		return nil, nil, faults
+	}
+
+	faults = append(faults, s.whole()...)
+	slices.SortStableFunc(faults, func(a, b Fault) int { return a.Line - b.Line })
+
+	return t, s, faults
+}
+
+// unread returns why a plan could not be read, in the words of a plan.
+func unread(err error) Faults {
+	var faults Faults
+	if errors.As(err, &faults) {
+		return faults
+	}
+
+	if errors.Is(err, io.EOF) {
+		return Faults{{Text: "it is empty: a plan has rates"}}
+	}
+
+	var positioned yaml.Error
+	if !errors.As(err, &positioned) || positioned.GetToken() == nil {
+		return Faults{{Text: err.Error()}}
+	}
+
+	message := positioned.GetMessage()
+	if strings.Contains(message, " Go ") { // into Go value of type uint32 (overflow)
+		message = fmt.Sprintf("%q cannot stand here", positioned.GetToken().Value)
+	}
+
+	return Faults{{Line: positioned.GetToken().Position.Line, Text: message}}
 }
 
 // whole refuses fractions, which the decoder would cut off. Percentages have read theirs already.
-func (s *source) whole() error {
-	var faults Faults
-
+func (s *source) whole() (faults Faults) {
 	if body := s.body(); body != nil {
 		ast.Walk(fractions{&faults}, body)
 	}
 
-	if len(faults) > 0 {
-		return faults
-	}
-
-	return nil
+	return faults
 }
 
 type fractions struct{ faults *Faults }
@@ -101,14 +127,11 @@ type source struct {
 	file *ast.File
 }
 
-func (s *source) locate(err error) error {
-	var faults Faults
-	if !errors.As(err, &faults) {
-		return err
-	}
-
+func (s *source) locate(faults Faults) Faults {
 	for i := range faults {
-		faults[i].Line = s.line(faults[i].Path)
+		if faults[i].Line == 0 {
+			faults[i].Line = s.line(faults[i].Path)
+		}
 	}
 
 	slices.SortStableFunc(faults, func(a, b Fault) int { return a.Line - b.Line })
