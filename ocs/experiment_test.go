@@ -73,7 +73,13 @@ func TestExperimentCommand(t *testing.T) {
 
 	out, err = exec.CommandContext(t.Context(), binary, "experiment", "check",
 		"../docs/experiments/quota-size.yaml", "--repetitions", "2").Output()
-	if err != nil || !strings.HasPrefix(string(out), "quota=15s, 2 times 12h0m0s\nquota=30s, 2 times") {
+	if err != nil || !strings.HasPrefix(string(out), "quota=15s, 2 times 12h\nquota=30s, 2 times") {
+		t.Errorf("%v: %s", err, out)
+	}
+
+	out, err = exec.CommandContext(t.Context(), binary, "experiment", "check", "../docs/experiments/quota-size.yaml",
+		"--set", "loss=0.01", "--set", "client.tx=90s", "--set", "quota=7s").Output() // the sweep goes over the quota
+	if err != nil || !strings.HasPrefix(string(out), "quota=15s, 4 times 12h, loss=0.01, client.tx=1m30s, quota=15s\n") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

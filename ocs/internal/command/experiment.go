@@ -55,7 +55,20 @@ func experiment() *cobra.Command {
 			}
 
 			for _, p := range points {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s, %d times %s\n", p.Name, s.Repetitions, s.Duration)
+				line := fmt.Sprintf("%s, %d times %s", p.Name, s.Repetitions, scenario.Short(p.Scenario.Duration))
+
+				for _, set := range chosen.Set {
+					name, _, _ := strings.Cut(set, "=")
+
+					value, err := p.Scenario.Get(name)
+					if err != nil {
+						return err
+					}
+
+					line += fmt.Sprintf(", %s=%s", name, value)
+				}
+
+				fmt.Fprintln(cmd.OutOrStdout(), line)
 			}
 
 			return nil

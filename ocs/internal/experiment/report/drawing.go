@@ -39,11 +39,17 @@ var colours = []color.RGBA{
 
 var dashes = [][]vg.Length{nil, {6, 3}, {2, 2}, {8, 3, 2, 3}}
 
-// drawing is a plot with its legend beside it, so that it hides nothing.
+// drawing is a plot with its legend below it, so that it hides nothing and the plot has the whole width.
 type drawing struct {
 	plot   *plot.Plot
-	legend plot.Legend
-	named  int // entries of the legend
+	legend []entry
+	font   font.Font // of the legend
+}
+
+// entry is one entry of a legend.
+type entry struct {
+	text   string
+	thumbs []plot.Thumbnailer
 }
 
 func newDrawing(c *chart, x string) *drawing {
@@ -69,12 +75,7 @@ func newDrawing(c *chart, x string) *drawing {
 	grid.Horizontal.Color = color.Gray{0xe0}
 	p.Add(grid)
 
-	legend := plot.NewLegend()
-	legend.Left, legend.Top = true, true
-	legend.TextStyle.Font = font.From(face, 10)
-	legend.Padding = 3
-
-	return &drawing{plot: p, legend: legend}
+	return &drawing{plot: p, font: font.From(face, 10)}
 }
 
 // readable are the usual ticks with readable texts.
@@ -94,30 +95,72 @@ func (readable) Ticks(least, most float64) []plot.Tick {
 
 func (d *drawing) name(text string, thumbs ...plot.Thumbnailer) {
 	if text != "" {
-		d.legend.Add(text, thumbs...)
-		d.named++
+		d.legend = append(d.legend, entry{text, thumbs})
 	}
 }
 
-// draw draws on a canvas: the legend has what it needs at the right side.
+// table returns the legend as a table of so many columns and rows, with the size of a cell.
+func (d *drawing) table() (columns, rows int, cell vg.Point) {
+	if len(d.legend) == 0 {
+		return 0, 0, cell
+	}
+
+	for _, e := range d.legend {
+		one := d.one(e)
+		size := one.Rectangle(draw.Canvas{}).Size()
+		cell.X, cell.Y = max(cell.X, size.X+2*gap), max(cell.Y, size.Y+gap/2)
+	}
+
+	columns = min(len(d.legend), max(1, int((width-2*gap)/cell.X)))
+	rows = (len(d.legend) + columns - 1) / columns
+	columns = (len(d.legend) + rows - 1) / rows // as many in each row
+
+	return columns, rows, cell
+}
+
+// one returns a legend of one entry.
+func (d *drawing) one(e entry) plot.Legend {
+	legend := plot.NewLegend()
+	legend.Left, legend.Top = true, true
+	legend.TextStyle.Font = d.font
+	legend.Add(e.text, e.thumbs...)
+
+	return legend
+}
+
+// size returns the height with the legend.
+func (d *drawing) size() (wide, high vg.Length) {
+	_, rows, cell := d.table()
+
+	return width, height + vg.Length(rows)*cell.Y
+}
+
+// draw draws on a canvas of that size.
 func (d *drawing) draw(c draw.Canvas) {
 	c.SetColor(color.White)
 	c.Fill(c.Rectangle.Path())
 
 	c = draw.Crop(c, gap, -gap, gap, -gap)
 
-	if d.named > 0 {
-		needs := d.legend.Rectangle(c).Size().X + 2*gap
-		d.legend.Draw(draw.Crop(c, c.Size().X-needs+gap, 0, 0, -24))
-		c = draw.Crop(c, 0, -needs, 0, 0)
+	columns, rows, cell := d.table()
+	high := vg.Length(rows) * cell.Y
+
+	for i, e := range d.legend {
+		left := c.Center().X + cell.X*(vg.Length(i%columns)-vg.Length(columns)/2)
+		top := c.Min.Y + high - cell.Y*vg.Length(i/columns)
+		legend := d.one(e)
+		legend.Draw(draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
+			Min: vg.Point{X: left + gap, Y: top - cell.Y}, Max: vg.Point{X: left + cell.X, Y: top},
+		}})
 	}
 
-	d.plot.Draw(c)
+	d.plot.Draw(draw.Crop(c, 0, 0, high, 0))
 }
 
 // save writes the drawing as PNG and SVG, and returns the latter to stand in a page.
 func (d *drawing) save(folder, name string) (svg string, err error) {
-	image := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(resolution))
+	wide, high := d.size()
+	image := vgimg.NewWith(vgimg.UseWH(wide, high), vgimg.UseDPI(resolution))
 	d.draw(draw.New(image))
 
 	var png bytes.Buffer
@@ -129,7 +172,7 @@ func (d *drawing) save(folder, name string) (svg string, err error) {
 		return "", err
 	}
 
-	vector := vgsvg.New(width, height)
+	vector := vgsvg.New(wide, high)
 	d.draw(draw.New(vector))
 
 	var text bytes.Buffer
@@ -220,7 +263,7 @@ func (d *data) against(c *chart) (*drawing, error) {
 	return drawn, nil
 }
 
-// span returns the range of the axis: whiskers that go far beyond what may be are cut by its ends.
+// span returns the range of the axis, with room above the whiskers. Those that go far beyond what may be are cut by its end.
 func (d *data) span(measures []measure) (least, most float64) {
 	whiskers := 0.0
 
@@ -235,9 +278,9 @@ func (d *data) span(measures []measure) (least, most float64) {
 		return least, least + 1
 	}
 
-	const room = 1.04
+	const room, far = 1.06, 4
 
-	return least, room * min(whiskers, 1.6*most)
+	return least, room * min(whiskers, far*most)
 }
 
 // beside moves the points of one of several lines a little to the side, so that whiskers do not cover each other.

@@ -45,7 +45,7 @@ func Write(folder string, s *scenario.Scenario, runs []*results.Run, missing int
 
 	err = pageTemplate.Execute(&b, map[string]any{
 		"Name": s.Name, "Question": s.Question, "Scenario": string(text), "Plots": figures, "Parameters": d.parameters, "Rows": d.rows(),
-		"Figures": d.shown(), "Runs": len(runs), "Missing": missing, "Repetitions": s.Repetitions, "Duration": s.Duration.String(),
+		"Figures": d.shown(), "Runs": len(runs), "Missing": missing, "Repetitions": s.Repetitions, "Duration": scenario.Short(s.Duration),
 		"Time": s.Time, "Seed": s.Seed,
 	})
 	if err != nil {
@@ -144,7 +144,7 @@ func (d *data) shown() (all []results.Figure) {
 // rows returns a row for each figure: its name, and what it is at each point.
 func (d *data) rows() (rows [][]string) {
 	for _, f := range d.shown() {
-		name := f.Name
+		name := strings.ReplaceAll(strings.TrimSuffix(f.Name, "_ms"), "_", " ")
 		if f.Unit != "" {
 			name += ", " + f.Unit
 		}

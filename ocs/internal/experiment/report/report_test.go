@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"gonum.org/v1/plot/vg"
+
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/results"
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/scenario"
 )
@@ -81,14 +83,14 @@ func TestReport(t *testing.T) {
 			page := string(text)
 			for _, want := range []string{
 				"<h1>A &lt;test&gt;</h1>", "Is it &#34;so&#34;?", "3 runs are missing", "name: A &lt;test&gt;", "95 % confidence",
-				"requests_per_session",
+				"<td>requests per session</td>", "<td>leakage share, %</td>", "runs of 24h in",
 			} {
 				if !strings.Contains(page, want) {
 					t.Errorf("the page does not say %q", want)
 				}
 			}
 
-			for _, foreign := range []string{"<script", "src=\"http", "href=\"http", "url(", "cut_share"} {
+			for _, foreign := range []string{"<script", "src=\"http", "href=\"http", "url(", "cut share"} {
 				if strings.Contains(page, foreign) {
 					t.Errorf("the page has %s", foreign)
 				}
@@ -166,12 +168,47 @@ func TestSpan(t *testing.T) {
 	d := &data{scenario: s, parameters: s.Parameters(), points: results.Summarise(runs)}
 
 	least, most := d.span([]measure{{"requests_per_session", ""}})
-	if least != 0 || most < 11.5 || most > 1.6*11.5*1.05 {
+	if least != 0 || most < 11.5 || most > 4*11.5*1.06 {
 		t.Errorf("from %v to %v", least, most)
+	}
+
+	for _, p := range d.points {
+		if e := p.Estimates["requests_per_session"]; e.Mean+e.Half > 0.96*most {
+			t.Errorf("a whisker to %v has no room below %v", e.Mean+e.Half, most)
+		}
 	}
 
 	if least, most := d.span([]measure{{"cut_share", ""}}); least != 0 || most != 1 {
 		t.Errorf("of nothing from %v to %v", least, most)
+	}
+}
+
+// A legend is below its plot, in as many columns as there is room for, and takes nothing of its width or height.
+func TestLegend(t *testing.T) {
+	for _, test := range []struct {
+		entries       int
+		text          string
+		columns, rows int
+	}{
+		{0, "", 0, 0},
+		{2, "short", 2, 1},
+		{9, "overshoot, failure: terminate", 3, 3},
+		{4, "overshoot, failure: terminate", 2, 2},
+		{2, strings.Repeat("very long ", 20), 1, 2},
+	} {
+		drawn := newDrawing(&charts[0], "x")
+		for range test.entries {
+			drawn.name(test.text)
+		}
+
+		columns, rows, cell := drawn.table()
+		if columns != test.columns || rows != test.rows {
+			t.Errorf("%d times %.30q: %d columns, %d rows", test.entries, test.text, columns, rows)
+		}
+
+		if _, high := drawn.size(); high != height+cell.Y*vg.Length(rows) {
+			t.Errorf("%d times %.30q: the plot has %v left of %v", test.entries, test.text, high-cell.Y*vg.Length(rows), height)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 )
@@ -54,12 +55,7 @@ func (p Parameters) MarshalYAML() (any, error) {
 
 // Set sets a parameter by its short name, or by its path in the file, where parts of the population are named by name or number.
 func (s *Scenario) Set(parameter string, value any) error {
-	path := parameter
-	if long, found := short[parameter]; found {
-		path = long
-	}
-
-	field, err := find(reflect.ValueOf(s).Elem(), strings.Split(path, "."))
+	field, err := s.field(parameter)
 	if err != nil {
 		return fmt.Errorf("parameter %s: %w", parameter, err)
 	}
@@ -77,6 +73,48 @@ func (s *Scenario) Set(parameter string, value any) error {
 	field.Set(fresh.Elem())
 
 	return nil
+}
+
+// Get returns the value of a parameter in one line.
+func (s *Scenario) Get(parameter string) (string, error) {
+	field, err := s.field(parameter)
+	if err != nil {
+		return "", fmt.Errorf("parameter %s: %w", parameter, err)
+	}
+
+	if duration, is := field.Interface().(time.Duration); is {
+		return Short(duration), nil
+	}
+
+	text, err := yaml.MarshalWithOptions(field.Interface(), yaml.Flow(true))
+	if err != nil {
+		return "", fmt.Errorf("parameter %s: %w", parameter, err)
+	}
+
+	return strings.TrimSpace(string(text)), nil
+}
+
+// Short returns a duration without the zeros at its end: 3h, and not 3h0m0s.
+func Short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+
+	return text
+}
+
+func (s *Scenario) field(parameter string) (reflect.Value, error) {
+	path := parameter
+	if long, found := short[parameter]; found {
+		path = long
+	}
+
+	return find(reflect.ValueOf(s).Elem(), strings.Split(path, "."))
 }
 
 var errNoSuch = errors.New("the scenario has no such setting")

@@ -43,4 +43,13 @@ func (q *Quantity) UnmarshalYAML(text []byte) error {
 	return fmt.Errorf("%q is no number, duration (90s) or amount of octets (5 MB)", value)
 }
 
+// MarshalYAML writes a whole number as one: 10800, and not 10800.0.
+func (q Quantity) MarshalYAML() (any, error) {
+	if whole := int64(q); Quantity(whole) == q {
+		return whole, nil
+	}
+
+	return float64(q), nil
+}
+
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

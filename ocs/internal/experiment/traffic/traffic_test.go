@@ -23,6 +23,12 @@ func TestQuantity(t *testing.T) {
 		}
 	}
 
+	for q, want := range map[Quantity]string{10800: "10800", 0.5: "0.5", 0: "0"} {
+		if text, err := yaml.Marshal(q); err != nil || strings.TrimSpace(string(text)) != want {
+			t.Errorf("%v is written %s, %v", float64(q), text, err)
+		}
+	}
+
 	var q Quantity
 	if err := yaml.Unmarshal([]byte("a lot"), &q); err == nil || !strings.Contains(err.Error(), `"a lot" is no number`) {
 		t.Errorf("%v", err)
