@@ -15,7 +15,7 @@ import (
 // The short form of each experiment in the documentation ends with a report, and with every plot that its page shows.
 func TestExperiments(t *testing.T) {
 	files, err := filepath.Glob("../docs/experiments/*.yaml")
-	if err != nil || len(files) < 4 {
+	if err != nil || len(files) < 5 {
 		t.Fatalf("%v, %v", files, err)
 	}
 

@@ -97,7 +97,7 @@ func (s *session) grant(r *request, granted *ro.ServiceUnit, service *ro.Multipl
 	s.opened, s.denied, s.final = true, false, service.FinalUnitIndication != nil
 
 	units := s.granted(granted)
-	s.ceiling = s.sent + units
+	s.ceiling, s.since = s.sent+units, r.first
 	s.threshold = min(s.margin(service), units/2)
 	s.accrue()
 
@@ -136,7 +136,7 @@ func (s *session) expectChange(at time.Time) {
 
 	s.changing = t.At(at, func() {
 		used := s.use.units(t.Now())
-		s.changed = &used
+		s.changed, s.change = &used, at
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/results"
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/scenario"
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/timeline"
+	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
@@ -18,7 +19,7 @@ type Client struct {
 	timeline *timeline.Timeline
 	policy   *scenario.Client
 	link     *Link
-	price    func(w *Wanted, used uint64, from, to time.Time) int64
+	price    func(w *Wanted, begun time.Time, used []rating.Part) int64
 	ended    func(s *results.Session, begun time.Time, noCredit bool)
 	answered func(took time.Duration)
 	sessions map[string]*session
@@ -29,9 +30,9 @@ type Options struct {
 	Timeline *timeline.Timeline
 	Policy   *scenario.Client
 	Link     *Link
-	Price    func(w *Wanted, used uint64, from, to time.Time) int64   // what a session's use costs
-	Ended    func(s *results.Session, begun time.Time, noCredit bool) // called when a session has ended
-	Answered func(took time.Duration)                                 // called with the time that an answer took
+	Price    func(w *Wanted, begun time.Time, used []rating.Part) int64 // what a session's use costs
+	Ended    func(s *results.Session, begun time.Time, noCredit bool)   // called when a session has ended
+	Answered func(took time.Duration)                                   // called with the time that an answer took
 }
 
 // New returns a network function without sessions.
@@ -69,7 +70,7 @@ func (c *Client) Begin(w Wanted) {
 		},
 		use: usage{amount: w.Amount, total: w.Lasts},
 	}
-	s.mark = s.begun
+	s.mark, s.answered, s.since = s.begun, s.begun, s.begun
 	c.sessions[w.ID] = s
 
 	switch w.Kind {

@@ -13,6 +13,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/scenario"
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/timeline"
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/traffic"
+	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
@@ -25,6 +26,7 @@ type bench struct {
 	link     *Link
 	said     []string // requests, as the OCS saw them
 	rows     []results.Session
+	parts    []rating.Part // of the last session, as they are priced
 	noCredit bool
 	scenario *scenario.Scenario
 	ocs      func(q *ro.CCR) (*ro.CCA, error)
@@ -48,7 +50,14 @@ func newBench(t *testing.T, change func(s *scenario.Scenario)) *bench {
 	})
 	b.Client = New(Options{
 		Timeline: b.line, Policy: &b.scenario.Client, Link: b.link,
-		Price: func(_ *Wanted, used uint64, _, _ time.Time) int64 { return int64(used) },
+		Price: func(_ *Wanted, _ time.Time, used []rating.Part) (units int64) {
+			b.parts = used
+			for _, part := range used {
+				units += int64(part.Units)
+			}
+
+			return units
+		},
 		Ended: func(s *results.Session, _ time.Time, noCredit bool) {
 			b.rows = append(b.rows, *s)
 			b.noCredit = noCredit
@@ -289,6 +298,45 @@ func TestData(t *testing.T) {
 	b.run(t, "1s I0, 13.000001s U1 10000, 25.000001s U2 10000, 32s T3 5000", results.Completed, func(r *results.Session) bool {
 		return r.Used == 25_000 && r.Stalled == 4 && r.Overshoot == 0
 	})
+}
+
+// What was used is priced from the answer on, in seconds that run with the clock. Octets have the price of the time when they were granted,
+// and those after a change that was announced the price of that time.
+func TestPricedParts(t *testing.T) {
+	parts := func(b *bench) (text string) {
+		for _, part := range b.parts {
+			text += fmt.Sprint(" ", part.Units, " at ", part.At.Sub(start))
+		}
+
+		return text
+	}
+
+	b := newBench(t, nil)
+	b.call(120, func(w *Wanted) { w.Ringing = 20 * time.Second })
+	b.run(t, "0s I0, 1m15s U1 55, 2m10s U2 55, 2m20s T3 10", results.Completed, func(r *results.Session) bool { return r.Value == 120 })
+
+	if got, want := parts(b), " 120 at 20s"; got != want {
+		t.Errorf("the call has%s, want%s", got, want)
+	}
+
+	b = newBench(t, func(s *scenario.Scenario) { s.Client.MarginOctets = 0 })
+	quota := uint64(10_000)
+	b.ocs = func(q *ro.CCR) (*ro.CCA, error) {
+		a := answer(ro.Success.Code)
+		if q.Type != ro.Terminate {
+			granted := &ro.ServiceUnit{TotalOctets: &quota, TariffTimeChange: start.Add(15500 * time.Millisecond)}
+			a.MultipleServicesCreditControl = []ro.MultipleServicesCreditControl{{Granted: granted}}
+		}
+
+		return a, nil
+	}
+	b.Begin(Wanted{ID: "s;1", Kind: scenario.Data, Number: "+1", Amount: 25_000, Lasts: 25 * time.Second, Answered: true})
+	b.run(t, "0s I0, 10.000001s U1 10000, 20.000001s U2 before 5500 after 4500, 25s T3 5000", results.Completed,
+		func(r *results.Session) bool { return r.Value == 25_000 && r.Divided == 1 })
+
+	if got, want := parts(b), " 10000 at 0s 5500 at 10.000001s 4500 at 15.5s 5000 at 20.000001s"; got != want {
+		t.Errorf("the data session has%s, want%s", got, want)
+	}
 }
 
 func TestMessage(t *testing.T) {

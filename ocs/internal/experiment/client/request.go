@@ -6,6 +6,7 @@ import (
 
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/results"
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/scenario"
+	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
@@ -80,11 +81,14 @@ func (s *session) service(kind ro.RequestType, why ro.ReportingReason) ro.Multip
 	s.pending.used = used - s.sent
 	service.ReportingReasons = []ro.ReportingReason{why}
 
+	s.divide(used)
+
 	if s.changed != nil { // what was used before the tariff changed, and since (RFC 8506 §8.27)
 		before, after := uint32(0), uint32(1)
 		service.Used = []ro.ServiceUnit{
 			s.units(*s.changed-s.sent, &before), s.units(used-*s.changed, &after),
 		}
+		s.row.Divided++
 	} else {
 		service.Used = []ro.ServiceUnit{s.units(used-s.sent, nil)}
 	}
@@ -92,6 +96,27 @@ func (s *session) service(kind ro.RequestType, why ro.ReportingReason) ro.Multip
 	s.sent, s.changed = used, nil
 
 	return service
+}
+
+// divide notes the use since the last report as it is priced: seconds run with the clock from the answer, octets have the price of the time
+// when they were granted, and those after a change that was announced the price of that time.
+func (s *session) divide(used uint64) {
+	add := func(at time.Time, units uint64) {
+		if units > 0 {
+			s.parts = append(s.parts, rating.Part{At: at, Units: units})
+		}
+	}
+
+	switch {
+	case s.want.Kind != scenario.Data:
+		s.parts = nil
+		add(s.answered, used)
+	case s.changed != nil:
+		add(s.since, *s.changed-s.sent)
+		add(s.change, used-*s.changed)
+	default:
+		add(s.since, used-s.sent)
+	}
 }
 
 func (s *session) units(n uint64, tariffChange *uint32) ro.ServiceUnit {

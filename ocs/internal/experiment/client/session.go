@@ -6,6 +6,7 @@ import (
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/results"
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/scenario"
 	"github.com/dialtone-ims/dialtone/ocs/internal/experiment/timeline"
+	"github.com/dialtone-ims/dialtone/ocs/internal/rating"
 	"github.com/dialtone-ims/dialtone/pkg/diameter/ro"
 )
 
@@ -33,7 +34,12 @@ type session struct {
 	closing   bool   // the Terminate is under way
 	noCredit  bool
 
-	changed *uint64 // what was used until then, if that was since the last report
+	changed *uint64   // what was used until the tariff changed, if that was since the last report
+	change  time.Time // when it did
+
+	answered time.Time     // the use began; the session, before
+	since    time.Time     // the grant was asked for
+	parts    []rating.Part // reported, as they are priced
 
 	mark    time.Time // idle units are counted until here
 	idle    float64   // units idle at the mark
@@ -73,6 +79,10 @@ func (s *session) run() {
 	if !s.stalled.IsZero() {
 		s.row.Stalled += now.Sub(s.stalled).Seconds()
 		s.stalled = time.Time{}
+	}
+
+	if s.use.before == 0 && !s.use.running {
+		s.answered = now
 	}
 
 	s.use.start(now)
@@ -211,7 +221,10 @@ func (s *session) finish() {
 		s.row.Lasted = now.Sub(s.begun).Seconds()
 	}
 
-	s.row.Value = s.client.price(&s.want, s.row.Used, s.begun, now)
+	if s.divide(s.row.Used); s.row.Used > 0 {
+		s.row.Value = s.client.price(&s.want, s.begun, s.parts)
+	}
+
 	s.client.ended(&s.row, s.begun, s.noCredit)
 }
 

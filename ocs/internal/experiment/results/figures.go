@@ -23,6 +23,7 @@ var Figures = []Figure{
 	{"requests_per_session", "", "CCRs for each of them"},
 	{"requests_per_second", "1/s", "CCRs over the whole time"},
 	{"repeats", "", "CCRs sent again"},
+	{"divided", "", "CCRs that tell use before a change of price from that after it"},
 	{"idle_units", "s or octets", "granted and not used, mean over the time of open sessions"},
 	{"reserved_mean", "minor units", "reserved in the ledger, mean over time"},
 	{"reserved_most", "minor units", "the most that was reserved"},

@@ -132,7 +132,7 @@ func TestFiles(t *testing.T) {
 	defer file.Close()
 
 	rows, err := csv.NewReader(file).ReadAll()
-	if err != nil || len(rows) != 3 || rows[1][0] != "a;1" || rows[1][19] != "61" || rows[2][19] != "" || rows[1][20] != "cut" {
+	if err != nil || len(rows) != 3 || rows[1][0] != "a;1" || rows[1][20] != "61" || rows[2][20] != "" || rows[1][21] != "cut" {
 		t.Errorf("%v, %v", rows, err)
 	}
 

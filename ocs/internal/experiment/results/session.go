@@ -48,6 +48,7 @@ type Session struct {
 	Stalled    float64 `json:"stalled"`        // seconds in which data waited for a grant
 	Requests   int     `json:"requests"`       // CCRs, repeated ones included
 	Repeats    int     `json:"repeats"`        //
+	Divided    int     `json:"divided"`        // reports of what was used before and after a change of price
 	Value      int64   `json:"value"`          // what the use would cost, minor units
 	Charged    *int64  `json:"charged"`        // what the OCS said that it has cost
 	Outcome    Outcome `json:"outcome"`        //
@@ -58,7 +59,7 @@ type Session struct {
 
 var columns = []string{
 	"session", "group", "subscriber", "account", "kind", "called", "time", "begun", "lasted", "wanted", "used", "reported", "overshoot",
-	"idle", "open", "stalled", "requests", "repeats", "value", "charged", "outcome", "result_code", "counts",
+	"idle", "open", "stalled", "requests", "repeats", "divided", "value", "charged", "outcome", "result_code", "counts",
 }
 
 func (s *Session) row() []string {
@@ -72,7 +73,7 @@ func (s *Session) row() []string {
 	return []string{
 		s.ID, s.Group, strconv.Itoa(s.Subscriber), s.Account, s.Kind, s.Called, s.Start, number(s.Begun), number(s.Lasted),
 		whole(s.Wanted), whole(s.Used), whole(s.Reported), whole(s.Overshoot), number(s.Idle), number(s.Open), number(s.Stalled),
-		strconv.Itoa(s.Requests), strconv.Itoa(s.Repeats), strconv.FormatInt(s.Value, 10), charged, string(s.Outcome),
+		strconv.Itoa(s.Requests), strconv.Itoa(s.Repeats), strconv.Itoa(s.Divided), strconv.FormatInt(s.Value, 10), charged, string(s.Outcome),
 		whole(uint64(s.Result)), strconv.FormatBool(s.Counts),
 	}
 }

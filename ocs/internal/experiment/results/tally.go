@@ -46,6 +46,7 @@ func (t *Tally) Add(s *Session, begun time.Time) {
 	t.sums[string(s.Outcome)]++
 	t.sums["requests"] += float64(s.Requests)
 	t.sums["repeats"] += float64(s.Repeats)
+	t.sums["divided"] += float64(s.Divided)
 	t.sums["idle"] += s.Idle
 	t.sums["open"] += s.Open
 	t.sums["stalled"] += s.Stalled
@@ -104,6 +105,7 @@ func (t *Tally) Final(revenue, uncollected, toppedUp float64) map[string]float64
 		"requests_per_session": ratio(sum["requests"], sum["sessions"]),
 		"requests_per_second":  ratio(sum["requests"], t.end.Sub(t.warm).Seconds()),
 		"repeats":              sum["repeats"],
+		"divided":              sum["divided"],
 		"completed":            sum[string(Completed)],
 		"unanswered":           sum[string(Unanswered)],
 		"refused_share":        share(sum[string(Refused)], sum["sessions"]),

@@ -42,8 +42,8 @@ func newPrices(s *scenario.Scenario) (*prices, error) {
 	return p, nil
 }
 
-// price returns what a use costs; nothing, if there is no price for it.
-func (p *prices) price(w *client.Wanted, used uint64, begun, _ time.Time) int64 {
+// price returns what a use costs, part by part; nothing, if there is no price for it.
+func (p *prices) price(w *client.Wanted, begun time.Time, used []rating.Part) int64 {
 	name := w.Tariff
 	if name == "" {
 		name = p.usual
@@ -68,5 +68,10 @@ func (p *prices) price(w *client.Wanted, used uint64, begun, _ time.Time) int64 
 		return 0
 	}
 
-	return meter.Cost(meter.Add(nil, begun, used))
+	var parts []rating.Part
+	for _, part := range used {
+		parts = meter.Add(parts, part.At, part.Units)
+	}
+
+	return meter.Cost(parts)
 }

@@ -221,6 +221,54 @@ func TestRealTime(t *testing.T) {
 	}
 }
 
+const midnight = `
+name: midnight
+start: 2026-03-02T23:40:00Z
+duration: 40m
+sweep: {population.all.tariff: [flat, night]}
+network: {delay: {distribution: exponential, mean: 50ms}}
+ocs: {credit: {quota: 5m}}
+tariffs:
+  flat: {rates: [{prefix: "", price: 8, interval: 1, volume_price: 8, volume_interval: 1000}]}
+  night:
+    periods: {night: [{from: "00:00", to: "06:00"}]}
+    rates:
+      - {prefix: "", when: [night], price: 1, interval: 1, volume_price: 1, volume_interval: 1000}
+      - {prefix: "", price: 15, interval: 1, volume_price: 15, volume_interval: 1000}
+population:
+  - name: all
+    count: 12
+    balance: 10000000
+    services:
+      - kind: call
+        arrivals: {process: poisson, per_day: 96}
+        ringing: {distribution: uniform, from: 1s, to: 40s}
+        holding: {distribution: exponential, mean: 10m}
+      - kind: data
+        arrivals: {process: poisson, per_day: 48}
+        holding: {distribution: exponential, mean: 10m}
+        volume: {distribution: exponential, mean: 30 MB}
+`
+
+// A change of tariff with sessions up costs no request, and each is priced part by part: what the OCS debits is the price of what was used.
+func TestTariffChange(t *testing.T) {
+	runs, err := Run(t.Context(), load(t, midnight, scenario.Options{}), Options{Folder: scratch.Dir(t), Progress: io.Discard})
+	if err != nil || len(runs) != 2 {
+		t.Fatalf("%d runs, %v", len(runs), err)
+	}
+
+	flat, night := runs[0].Figures, runs[1].Figures
+	if flat["divided"] != 0 || night["divided"] < 3 || flat["requests"] != night["requests"] || flat["value"] == night["value"] {
+		t.Errorf("flat: %v, night: %v", flat, night)
+	}
+
+	for _, f := range []map[string]float64{flat, night} {
+		if f["leakage"] != 0 || f["revenue"] == 0 || f["used_octets"] == 0 || f["used_seconds"] == 0 {
+			t.Errorf("of %v that were used %v are debited", f["value"], f["revenue"])
+		}
+	}
+}
+
 // What the OCS refuses ends the experiment with its words.
 func TestRefusedTariff(t *testing.T) {
 	s := load(t, strings.Replace(small, "interval: 60", "interval: -60", 1), scenario.Options{})
