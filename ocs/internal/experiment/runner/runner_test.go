@@ -18,11 +18,11 @@ import (
 
 const small = `
 name: small
-duration: 1h
+duration: 25m
 sweep: {quota: [20s, 2m]}
 client: {margin: 3s}
 network: {loss: 0.02, duplication: 0.05, delay: {distribution: exponential, mean: 50ms}}
-outages: [{at: 30m, for: 3m, kill: kill}]
+outages: [{at: 10m, for: 3m, kill: kill}]
 tariffs:
   standard:
     rates: [{prefix: "", price: 10, interval: 60, event_price: 5, volume_price: 1, volume_interval: 100000}]
@@ -38,7 +38,7 @@ population:
         holding: {distribution: exponential, mean: 2m}
         ringing: {distribution: uniform, from: 1s, to: 5s}
         answered: 0.8
-        vanish: 0.2
+        vanish: 0.5
       - kind: message
         arrivals: {process: deterministic, per_day: 40}
       - kind: data
@@ -147,7 +147,7 @@ func balances(t *testing.T, run *results.Run) {
 
 // A run that was broken off goes on where it was; the results are those of a run in one go. Another scenario is refused its folder.
 func TestGoesOn(t *testing.T) {
-	s := load(t, small, scenario.Options{Set: []string{"duration=20m", "outages=[]"}})
+	s := load(t, small, scenario.Options{Set: []string{"duration=6m", "outages=[]"}})
 	s.Repetitions = 2
 	folder := scratch.Dir(t)
 
