@@ -29,6 +29,7 @@ test: tools vet race ## run every test, installing what they need (Debian, as ro
 tools:
 	@test/install $(PACKAGES)
 
+# The tests are vetted here, too, and so not again where they run.
 vet: build
 	$(SHIPPED) vet -trimpath ./...
 	$(SHIPPED) -C test/lint vet . && $(SHIPPED) -C test/lint test . && $(SHIPPED) -C test/lint build -o ../../bin/lint . && CGO_ENABLED=0 GOFLAGS=-trimpath bin/lint ./...
@@ -37,13 +38,13 @@ race:
 	$(RACE) build -race -o bin/race/ $(addprefix ./,$(FUNCTIONS))
 
 unit: build ## the tests of packages
-	nice env $(RACE) test -race -timeout 15m $$(go list ./... | grep -v -x $(foreach suite,$(RACED) $(WHOLE),-e $$(go list $(suite))))
+	nice env $(RACE) test -race -vet=off -timeout 15m $$(go list ./... | grep -v -x $(foreach suite,$(RACED) $(WHOLE),-e $$(go list $(suite))))
 
 raced: race ## the tests of the functions together, built with the race detector
-	DIALTONE_BINARIES=$(CURDIR)/bin/race $(RACE) test -race -p $(words $(RACED)) -timeout 15m $(RACED)
+	DIALTONE_BINARIES=$(CURDIR)/bin/race $(RACE) test -race -vet=off -p $(words $(RACED)) -timeout 15m $(RACED)
 
 whole: build ## the functions as they are shipped: with soft phones and SIPp, in the lab, with the environment of docker-compose.yml
-	DIALTONE_BINARIES=$(CURDIR)/bin $(RACE) test -race -p $(words $(WHOLE)) -timeout 15m $(WHOLE)
+	DIALTONE_BINARIES=$(CURDIR)/bin $(RACE) test -race -vet=off -p $(words $(WHOLE)) -timeout 15m $(WHOLE)
 
 esp: build ## the tests that need a kernel with ESP, under one that is brought along
 	DIALTONE_BINARIES=$(CURDIR)/bin test/kernel/test
