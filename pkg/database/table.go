@@ -70,7 +70,7 @@ func (t *Table[T]) statement(of part, build func() string) string {
 	return text
 }
 
-// list returns a list of so many placeholders.
+// list returns a list of n parameters of a statement: (?, ?).
 func list(n int) string { return "(" + strings.TrimSuffix(strings.Repeat("?, ", n), ", ") + ")" }
 
 func namesOf(columns []*schema.Field) (names []string) {

@@ -184,7 +184,13 @@ func (s *Server) attempt(all []*request) (failed *request, err error) {
 		asked[i], ids = one.q, append(ids, one.q.SessionID)
 	}
 
-	err = s.store.Group(ctx, ids, func(tx ledger.Tx) error {
+	err = s.store.Group(ctx, ids, func(tx ledger.Tx) (err error) {
+		defer func() { // no caller recovers what this goroutine does
+			if p := recover(); p != nil {
+				err = &panicked{p, debug.Stack()}
+			}
+		}()
+
 		b, err := s.newBatch(tx)
 		if err == nil {
 			err = b.foresee(asked)
@@ -194,12 +200,13 @@ func (s *Server) attempt(all []*request) (failed *request, err error) {
 			return err
 		}
 
-		for _, one := range all {
-			if err := s.decide(b, one); err != nil {
-				failed = one
+		for _, failed = range all {
+			if err := s.decide(b, failed); err != nil {
 				return err
 			}
 		}
+
+		failed = nil
 
 		return b.close()
 	})
@@ -219,13 +226,7 @@ type panicked struct {
 func (p *panicked) Error() string { return fmt.Sprintf("%v\n%s", p.value, p.stack) }
 
 // decide serves one request of a batch.
-func (s *Server) decide(b *batch, one *request) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &panicked{p, debug.Stack()}
-		}
-	}()
-
+func (s *Server) decide(b *batch, one *request) error {
 	q := one.q
 	one.answer, one.w, one.again = nil, nil, false
 

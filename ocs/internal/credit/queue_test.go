@@ -138,6 +138,30 @@ func TestBatchWithAPanic(t *testing.T) {
 	}
 }
 
+// A panic in what is done for all requests of a transaction is that of each of them, and the process goes on.
+func TestPanicOutsideARequest(t *testing.T) {
+	b := newBench(t, nil)
+	b.account(t, "15550001", 1000)
+	b.tariff(t, perSecond())
+
+	whole := b.written
+	b.written = nil
+	all := asked(ccr("a", ro.Initial, 0, service(1, 10, -1)), ccr("b", ro.Initial, 0, service(1, 10, -1)))
+	b.serveAll(all)
+
+	for i, one := range all {
+		var p *panicked
+		if !errors.As(one.err, &p) || !strings.Contains(p.Error(), "foresee") {
+			t.Errorf("%d: %v", i, one.err)
+		}
+	}
+
+	b.written = whole
+	if a := b.send(t, ccr("a", ro.Initial, 0, service(1, 10, -1))); told(a) != "[2001,10]" {
+		t.Error(told(a))
+	}
+}
+
 // Who waits is served in the order of arrival, and who gives up has changed nothing.
 func TestQueue(t *testing.T) {
 	var q queue
